@@ -1,0 +1,113 @@
+"""An account: one company's contract, stores and people, and what its billing page is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from enum import StrEnum
+
+from billing.domain.contract import Contract
+from billing.domain.errors import Conflict, LastAdmin, RuleViolation, Violation
+from billing.domain.information import BillingInformation
+from billing.domain.invoices import Invoice
+from billing.domain.payment import PaymentMethod
+from billing.domain.permissions import Person, Role
+from billing.domain.subscription import Subscription
+
+START_PAST_DAYS_MAX = 731
+"""A contract that has run for longer is taken over from its last renewal: nothing older is invoiced."""
+
+START_FUTURE_DAYS_MAX = 366
+
+USERS_MAX = 100
+"""People of one account. Their roles stand on the account's own item, which every request reads."""
+
+
+class Status(StrEnum):
+    """Where an account is in its life (DESIGN 3.1)."""
+
+    ACTIVE = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A web shop of the account: a domain or a language. Usage is counted per store."""
+
+    store: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person of the customer's company, as the account knows them."""
+
+    user: str
+    email: str
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The management account of one company: everything about money hangs here.
+
+    `roles` says what each person (by user id) may do. `version` counts the changes of what stands here.
+    `provisioned_as` is a digest of the request that made it, by which a repeated request is recognised.
+    """
+
+    account: str
+    name: str
+    status: Status
+    contract: Contract
+    stores: tuple[Store, ...]
+    roles: Mapping[str, Role]
+    provisioned_as: str
+    version: int = 0
+
+    def role_of(self, person: Person) -> Role | None:
+        """What this person is to this account; None for a stranger."""
+        return Role.STAFF if person.staff else self.roles.get(person.user)
+
+    def with_role(self, user: str, role: Role) -> Account:
+        """The account with this person in this role. Raises LastAdmin, or Conflict when it is full."""
+        if user not in self.roles:
+            self.require_room()
+        return self._with_roles({**self.roles, user: role})
+
+    def require_room(self) -> None:
+        """Raises Conflict when no further person fits in."""
+        if len(self.roles) >= USERS_MAX:
+            raise Conflict(f"An account has at most {USERS_MAX} users.")
+
+    def without(self, user: str) -> Account:
+        """The account without this person. Raises LastAdmin."""
+        return self._with_roles({each: role for each, role in self.roles.items() if each != user})
+
+    def _with_roles(self, roles: Mapping[str, Role]) -> Account:
+        if Role.ADMIN not in roles.values():
+            raise LastAdmin
+        return replace(self, roles=roles)
+
+
+@dataclass(frozen=True, slots=True)
+class BillingPage:
+    """Everything of an account that its billing page shows. `invoices` are the newest, newest first."""
+
+    account: Account
+    subscription: Subscription
+    information: BillingInformation
+    payment_method: PaymentMethod | None
+    invoices: tuple[Invoice, ...]
+
+
+def check_start(start: date, today: date) -> None:
+    """Raises RuleViolation for a contract's start that lies too far away to be meant."""
+    earliest, latest = (
+        today - timedelta(days=START_PAST_DAYS_MAX),
+        today + timedelta(days=START_FUTURE_DAYS_MAX),
+    )
+    if not earliest <= start <= latest:
+        raise RuleViolation(
+            Violation(("contract", "start"), f"The contract must start between {earliest} and {latest}.")
+        )

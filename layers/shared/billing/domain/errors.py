@@ -1,0 +1,144 @@
+"""What can be wrong, told in the domain's words; only billing.api knows HTTP.
+
+BillingError
+├── NotFound            the thing is unknown, or unknown to this caller
+├── Unauthenticated     nobody we know is asking
+├── Forbidden           the caller is known, and may not
+├── Conflict            the state does not allow it
+├── StaleVersion        somebody else changed it first
+├── VersionRequired     the caller must say which version it changes
+├── RuleViolation       well-formed, and against a rule; names every place
+└── UpstreamFailed      a service that we depend on did not do its part
+
+Every error has a stable `code`, by which a client may tell it apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Path = tuple[str | int, ...]
+
+
+class BillingError(Exception):
+    """The root of the tree. `detail` is written for the person who asked."""
+
+    code = "error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class NotFound(BillingError):
+    """What was asked for does not exist for this caller."""
+
+    code = "not-found"
+
+
+class AccountNotFound(NotFound):
+    """No such account, or the caller does not belong to it: the two are not told apart."""
+
+    code = "account-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such account.")
+
+
+class Unauthenticated(BillingError):
+    """The request carries no token that this resource takes."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(BillingError):
+    """The caller is known and may not do this."""
+
+    code = "forbidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """An admin of an account, as a member is told of them."""
+
+    name: str
+    email: str
+
+
+class AdminsOnly(Forbidden):
+    """A member tried what only an admin may do; `admins` says whom to ask (DESIGN 3.4)."""
+
+    code = "admins-only"
+
+    def __init__(self, admins: tuple[Admin, ...]) -> None:
+        super().__init__("Only an admin of this account may do this.")
+        self.admins = admins
+
+
+class Conflict(BillingError):
+    """The state of things does not allow it."""
+
+    code = "conflict"
+
+
+class AccountExists(Conflict):
+    """The account id is taken, by an account that was provisioned differently."""
+
+    code = "account-exists"
+
+
+class LastAdmin(Conflict):
+    """An account always keeps at least one admin."""
+
+    code = "last-admin"
+
+    def __init__(self) -> None:
+        super().__init__("An account needs at least one admin. Make somebody else an admin first.")
+
+
+class ConcurrentChange(Conflict):
+    """Another request changed the same thing at the same moment; trying again is safe."""
+
+    code = "concurrent-change"
+
+    def __init__(self) -> None:
+        super().__init__("Somebody else changed this at the same moment. Try again.")
+
+
+class StaleVersion(BillingError):
+    """The version that the caller named is not the current one."""
+
+    code = "stale-version"
+
+    def __init__(self) -> None:
+        super().__init__("This was changed in the meantime. Read it again, then repeat your change.")
+
+
+class VersionRequired(BillingError):
+    """A change of something that exists must name the version it starts from."""
+
+    code = "version-required"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One place that breaks a rule. `path` leads to it: names of fields and positions in lists."""
+
+    path: Path
+    detail: str
+
+
+class RuleViolation(BillingError):
+    """Well-formed, but against the domain's rules; all the places at once."""
+
+    code = "rule-violation"
+
+    def __init__(self, *violations: Violation) -> None:
+        super().__init__("The request breaks a rule: " + "; ".join(each.detail for each in violations))
+        self.violations = violations
+
+
+class UpstreamFailed(BillingError):
+    """A service outside Livello did not answer as it should; trying again is safe."""
+
+    code = "upstream-failed"

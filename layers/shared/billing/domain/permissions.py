@@ -1,0 +1,62 @@
+"""Who may do what: DESIGN 3.4, in the one place that decides it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a caller is to an account."""
+
+    ADMIN = "admin"
+    MEMBER = "member"
+    STAFF = "staff"
+
+
+ACCOUNT_ROLES = (Role.ADMIN, Role.MEMBER)
+"""What a person of the customer's company can be. Staff is never given through an account."""
+
+
+class Permission(StrEnum):
+    """What the routes do, in the rows of DESIGN 3.4."""
+
+    LIST_OWN_ACCOUNTS = "list-own-accounts"
+    READ_BILLING = "read-billing"
+    CHANGE_BILLING_INFORMATION = "change-billing-information"
+    READ_USERS = "read-users"
+    ADMINISTER_USERS = "administer-users"
+    PROVISION_ACCOUNTS = "provision-accounts"
+    ADMINISTER_CATALOGUE = "administer-catalogue"
+
+
+_EVERYBODY = frozenset({Role.ADMIN, Role.MEMBER, Role.STAFF})
+_ADMIN_ONLY = frozenset({Role.ADMIN})
+_STAFF_ONLY = frozenset({Role.STAFF})
+
+ALLOWED: dict[Permission, frozenset[Role]] = {
+    Permission.LIST_OWN_ACCOUNTS: _EVERYBODY,
+    Permission.READ_BILLING: _EVERYBODY,
+    Permission.CHANGE_BILLING_INFORMATION: _ADMIN_ONLY,
+    Permission.READ_USERS: _EVERYBODY,
+    Permission.ADMINISTER_USERS: _ADMIN_ONLY,
+    Permission.PROVISION_ACCOUNTS: _STAFF_ONLY,
+    Permission.ADMINISTER_CATALOGUE: _STAFF_ONLY,
+}
+
+
+def may(role: Role, permission: Permission) -> bool:
+    """Whether a caller in this role may do it."""
+    return role in ALLOWED[permission]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who logged in. `user` is the id that the log-in gives; it never changes.
+
+    `staff` is a fact of the vendor's directory, so no account can give it or take it away, and it wins over
+    any role in an account: staff cannot do by membership what staff may never do.
+    """
+
+    user: str
+    staff: bool

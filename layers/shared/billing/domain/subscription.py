@@ -1,0 +1,155 @@
+"""A subscription: the tier and price of each product, its discounts, and what a paid period costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from billing.domain.catalogue import Catalogue, price_per_month
+from billing.domain.contract import Contract
+from billing.domain.errors import Path, RuleViolation, Violation
+from billing.domain.money import Money, rounded
+
+WHOLE = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One product of a subscription at the tier and price that were signed.
+
+    `up_to` is the tier's monthly volume, None where it is open-ended; `price` is per month.
+    """
+
+    product: str
+    name: str
+    unit: str
+    up_to: int | None
+    price: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Discount:
+    """Less to pay from `valid_from` and before `valid_until` (None: without end).
+
+    On one product, or on the whole subscription where `product` is None. Either `percent`, or `amount` in
+    minor units per month of the contract's currency.
+    """
+
+    product: str | None
+    percent: Decimal | None
+    amount: int | None
+    valid_from: date
+    valid_until: date | None
+    reason: str
+
+    def applies_on(self, day: date) -> bool:
+        """Whether the discount is active on `day`."""
+        return self.valid_from <= day and (self.valid_until is None or day < self.valid_until)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """The lines, one per product, with their discounts, on the prices of one version of the catalogue."""
+
+    catalogue_version: int
+    lines: tuple[Line, ...]
+    discounts: tuple[Discount, ...]
+
+    def discounts_on(self, day: date, product: str | None) -> tuple[Discount, ...]:
+        """What is active on `day` for one product, or for the whole subscription with None."""
+        return tuple(each for each in self.discounts if each.product == product and each.applies_on(day))
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A product and the tier wanted of it; `up_to` None asks for the open-ended one."""
+
+    product: str
+    up_to: int | None
+
+
+def sign(
+    orders: tuple[Order, ...], discounts: tuple[Discount, ...], catalogue: Catalogue, currency: str
+) -> Subscription:
+    """The subscription of these orders at the catalogue's prices.
+
+    Raises RuleViolation, naming every place: a product that is not sold or is ordered twice, a tier that does
+    not exist or has no price in this currency, a discount on a product that is not ordered, or larger than
+    what it reduces.
+    """
+    violations: list[Violation] = []
+    lines: list[Line] = []
+    for position, order in enumerate(orders):
+        path: Path = ("lines", position)
+        if order.product in {earlier.product for earlier in orders[:position]}:
+            violations.append(Violation((*path, "product"), f"{order.product} is ordered twice."))
+        line = _line(order, path, catalogue, currency)
+        if isinstance(line, Line):
+            lines.append(line)
+        else:
+            violations.append(line)
+    subscription = Subscription(catalogue.version, tuple(lines), discounts)
+    if not violations:  # a discount can only be judged against lines that stand
+        violations.extend(_discount_violations(subscription))
+    if violations:
+        raise RuleViolation(*violations)
+    return subscription
+
+
+def price_after_discounts(subscription: Subscription, line: Line, day: date) -> Money:
+    """What the line costs per month with its own discounts of `day`, rounded once."""
+    return Money(rounded(_line_month(subscription, line, day)), line.price.currency)
+
+
+def amount_per_charge(subscription: Subscription, contract: Contract, first_month: int) -> Money:
+    """What the paid period that begins with contract month `first_month` costs, before tax.
+
+    Each contract month counts with the discounts that are active on its first day. Rounded once per product
+    and once for what is taken off the whole (DESIGN 3.3).
+    """
+    days = [contract.month_start(first_month + month) for month in range(contract.interval_months)]
+    total = 0
+    off_the_whole = Decimal(0)
+    for line in subscription.lines:
+        total += rounded(sum((_line_month(subscription, line, day) for day in days), Decimal(0)))
+    for day in days:
+        month = sum((_line_month(subscription, line, day) for line in subscription.lines), Decimal(0))
+        off_the_whole += month - _reduced(month, subscription.discounts_on(day, None))
+    return Money(total - rounded(off_the_whole), contract.currency)
+
+
+def _line(order: Order, path: Path, catalogue: Catalogue, currency: str) -> Line | Violation:
+    product = catalogue.product(order.product)
+    if product is None:
+        return Violation((*path, "product"), f"{order.product} is not in the catalogue.")
+    tier = product.tier(order.up_to)
+    if tier is None:
+        volumes = ", ".join("open-ended" if each.up_to is None else str(each.up_to) for each in product.tiers)
+        return Violation((*path, "up_to"), f"{product.name} has no such tier; its tiers are up to: {volumes}.")
+    price = price_per_month(tier, currency)
+    if price is None:
+        return Violation((*path, "up_to"), f"This tier of {product.name} has no price in {currency}.")
+    return Line(product.product, product.name, product.unit, tier.up_to, price)
+
+
+def _discount_violations(subscription: Subscription) -> Iterator[Violation]:
+    for position, discount in enumerate(subscription.discounts):
+        reduced = [line for line in subscription.lines if discount.product in (None, line.product)]
+        if not reduced:
+            yield Violation(("discounts", position, "product"), f"{discount.product} is not ordered.")
+        elif discount.amount is not None and discount.amount > sum(line.price.amount for line in reduced):
+            yield Violation(("discounts", position, "amount"), "The discount is larger than what it reduces.")
+
+
+def _line_month(subscription: Subscription, line: Line, day: date) -> Decimal:
+    return _reduced(Decimal(line.price.amount), subscription.discounts_on(day, line.product))
+
+
+def _reduced(amount: Decimal, discounts: Iterable[Discount]) -> Decimal:
+    """Percentages add up and come first, then fixed amounts; what is left is never below zero."""
+    discounts = tuple(discounts)
+    percent = sum((each.percent for each in discounts if each.percent is not None), Decimal(0))
+    fixed = sum(each.amount for each in discounts if each.amount is not None)
+    return max(Decimal(0), amount * (WHOLE - percent) / WHOLE - fixed)

@@ -1,0 +1,132 @@
+"""The contract's calendar: boundaries, renewals, notice (DESIGN 2 and 3.1)."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from billing.domain.contract import INTERVALS_MONTHS, Contract, months_after, termination
+from hypothesis import given
+from hypothesis import strategies as st
+
+starts = st.dates(date(2023, 1, 1), date(2033, 12, 31))
+intervals = st.sampled_from(INTERVALS_MONTHS)
+
+
+def contract(start: str, interval_months: int = 1) -> Contract:
+    return Contract(date.fromisoformat(start), interval_months, "EUR", "Europe/Copenhagen")
+
+
+@pytest.mark.parametrize(
+    ("start", "interval", "asked", "notice_ends", "active_until", "still_charged", "last_day"),
+    [
+        ("2026-01-15", 1, "2026-05-20", "2026-07-15", "2026-07-15", ["2026-06-15"], "2026-06-14"),
+        ("2026-01-15", 12, "2026-04-02", "2026-05-15", "2027-01-15", [], "2026-12-14"),
+        ("2026-01-15", 12, "2026-12-14", "2027-01-15", "2027-01-15", [], "2026-12-14"),
+        ("2026-01-15", 12, "2026-12-15", "2027-02-15", "2028-01-15", ["2027-01-15"], "2027-12-14"),
+        ("2026-01-31", 3, "2026-03-30", "2026-04-30", "2026-04-30", [], "2026-03-30"),
+        ("2026-01-31", 3, "2026-03-31", "2026-05-31", "2026-07-31", ["2026-04-30"], "2026-06-29"),
+    ],
+)
+def test_the_notice_table_of_the_design(
+    start: str,
+    interval: int,
+    asked: str,
+    notice_ends: str,
+    active_until: str,
+    still_charged: list[str],
+    last_day: str,
+) -> None:
+    found = termination(date.fromisoformat(start), interval, date.fromisoformat(asked))
+
+    assert found.notice_ends == date.fromisoformat(notice_ends)
+    assert found.active_until == date.fromisoformat(active_until)
+    assert found.charges_still_due == [date.fromisoformat(day) for day in still_charged]
+    assert found.next_avoidable_renewal == date.fromisoformat(active_until)
+    assert found.last_day_to_avoid_it == date.fromisoformat(last_day)
+
+
+@given(starts, intervals, st.integers(0, 1500))
+def test_the_last_day_is_exact(start: date, interval: int, days: int) -> None:
+    """Asked on it, the renewal is not charged; asked the day after, it is."""
+    first = termination(start, interval, start + timedelta(days=days))
+    renewal, last_day = first.next_avoidable_renewal, first.last_day_to_avoid_it
+
+    in_time = termination(start, interval, last_day)
+    too_late = termination(start, interval, last_day + timedelta(days=1))
+
+    assert renewal not in in_time.charges_still_due
+    assert in_time.active_until == renewal
+    assert renewal in too_late.charges_still_due
+    assert too_late.active_until > renewal
+
+
+@given(starts, intervals, st.integers(0, 1500))
+def test_what_is_paid_is_used_up_and_the_notice_is_kept(start: date, interval: int, days: int) -> None:
+    requested = start + timedelta(days=days)
+    found = termination(start, interval, requested)
+
+    assert timedelta(days=28) < found.notice_ends - requested <= timedelta(days=62)
+    assert found.active_until >= found.notice_ends
+    assert all(requested < charge < found.notice_ends for charge in found.charges_still_due)
+    # A day later never ends anything sooner.
+    assert termination(start, interval, requested + timedelta(days=1)).active_until >= found.active_until
+
+
+@given(starts, intervals, st.integers(1, 400))
+def test_a_notice_before_the_start_still_charges_what_the_notice_covers(
+    start: date, interval: int, days_before: int
+) -> None:
+    found = termination(start, interval, start - timedelta(days=days_before))
+
+    assert found.active_until >= start
+    assert found.charges_still_due in ([], [start], [start, months_after(start, 1)])
+    assert (found.active_until == start) == (not found.charges_still_due)
+
+
+def test_month_ends_come_back_after_a_short_month() -> None:
+    january = contract("2026-01-31")
+
+    assert [january.month_start(month) for month in range(4)] == [
+        date(2026, 1, 31),
+        date(2026, 2, 28),
+        date(2026, 3, 31),
+        date(2026, 4, 30),
+    ]
+
+
+def test_a_leap_day_contract() -> None:
+    assert contract("2024-02-29").month_start(12) == date(2025, 2, 28)
+    assert contract("2024-02-29").month_start(48) == date(2028, 2, 29)
+
+
+@given(starts, st.integers(-1000, 4000))
+def test_contract_months_tile_the_calendar(start: date, days: int) -> None:
+    day = start + timedelta(days=days)
+    signed = Contract(start, 1, "EUR", "UTC")
+    month = signed.month_of(day)
+
+    assert signed.month_start(month) <= day < signed.month_start(month + 1)
+
+
+@given(starts, intervals, st.integers(-400, 1500))
+def test_the_next_charge_is_the_first_renewal_that_is_not_past(start: date, interval: int, days: int) -> None:
+    today = start + timedelta(days=days)
+    month, day = Contract(start, interval, "EUR", "UTC").next_charge(today)
+
+    assert month % interval == 0
+    assert day == months_after(start, month) >= max(start, today)
+    assert month == 0 or months_after(start, month - interval) < today
+
+
+def test_on_the_day_of_a_renewal_that_days_charge_is_the_next() -> None:
+    quarterly = contract("2026-01-15", 3)
+
+    assert quarterly.next_charge(date(2026, 4, 15)) == (3, date(2026, 4, 15))
+    assert quarterly.next_charge(date(2026, 4, 16)) == (6, date(2026, 7, 15))
+
+
+def test_the_day_is_the_accounts_own() -> None:
+    midnight = datetime(2026, 6, 30, 22, 30, tzinfo=UTC)
+
+    assert contract("2026-01-15").today(midnight) == date(2026, 7, 1)
+    assert Contract(date(2026, 1, 15), 1, "USD", "Pacific/Kiritimati").today(midnight) == date(2026, 7, 1)
+    assert Contract(date(2026, 1, 15), 1, "USD", "Pacific/Pago_Pago").today(midnight) == date(2026, 6, 30)

@@ -1,0 +1,147 @@
+"""What a subscription costs, and what may be signed."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from billing.domain.catalogue import Catalogue, Product, Tier
+from billing.domain.contract import INTERVALS_MONTHS, Contract
+from billing.domain.errors import RuleViolation
+from billing.domain.money import Money
+from billing.domain.subscription import (
+    Discount,
+    Line,
+    Order,
+    Subscription,
+    amount_per_charge,
+    price_after_discounts,
+    sign,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+START = date(2026, 1, 31)
+CATALOGUE = Catalogue(
+    3,
+    (
+        Product("search", "Search", "searches", (Tier(10_000, {"EUR": 4900}), Tier(None, None))),
+        Product("email", "E-mail", "e-mails", (Tier(10_000, {"EUR": 2900}), Tier(25_000, {"EUR": 5900}))),
+    ),
+)
+
+
+def contract(interval_months: int = 1) -> Contract:
+    return Contract(START, interval_months, "EUR", "Europe/Rome")
+
+
+def discount(
+    product: str | None = None,
+    percent: str | None = None,
+    amount: int | None = None,
+    valid_from: date = START,
+    valid_until: date | None = None,
+) -> Discount:
+    return Discount(product, None if percent is None else Decimal(percent), amount, valid_from, valid_until, "signed")
+
+
+def subscription(*discounts: Discount) -> Subscription:
+    lines = (
+        Line("search", "Search", "searches", 10_000, Money(4900, "EUR")),
+        Line("email", "E-mail", "e-mails", 25_000, Money(5900, "EUR")),
+    )
+    return Subscription(1, lines, discounts)
+
+
+def paths(orders: tuple[Order, ...], *discounts: Discount, currency: str = "EUR") -> list[tuple[str | int, ...]]:
+    with pytest.raises(RuleViolation) as caught:
+        sign(orders, discounts, CATALOGUE, currency)
+    return [violation.path for violation in caught.value.violations]
+
+
+def test_what_is_signed_stands_at_the_catalogues_price() -> None:
+    signed = sign((Order("email", 25_000),), (), CATALOGUE, "EUR")
+
+    assert signed == Subscription(3, (Line("email", "E-mail", "e-mails", 25_000, Money(5900, "EUR")),), discounts=())
+
+
+def test_what_cannot_be_signed() -> None:
+    assert paths((Order("chat", 100),)) == [("lines", 0, "product")]
+    assert paths((Order("email", 30_000),)) == [("lines", 0, "up_to")]
+    assert paths((Order("search", None),)) == [("lines", 0, "up_to")], "the vendor is to be asked"
+    assert paths((Order("email", 10_000),), currency="USD") == [("lines", 0, "up_to")]
+    assert paths((Order("email", 10_000), Order("email", 25_000))) == [("lines", 1, "product")]
+    assert paths((Order("email", 10_000),), discount("search", percent="5")) == [("discounts", 0, "product")]
+    assert paths((Order("email", 10_000),), discount(amount=2901)) == [("discounts", 0, "amount")]
+
+
+def test_a_month_without_discounts() -> None:
+    assert amount_per_charge(subscription(), contract(), 0) == Money(10_800, "EUR")
+
+
+def test_a_years_charge_is_twelve_months() -> None:
+    assert amount_per_charge(subscription(), contract(12), 0) == Money(12 * 10_800, "EUR")
+
+
+def test_a_discount_on_one_product() -> None:
+    signed = subscription(discount("search", percent="12.5"))
+
+    assert price_after_discounts(signed, signed.lines[0], START) == Money(4288, "EUR"), "4287.5, half to even"
+    assert price_after_discounts(signed, signed.lines[1], START) == Money(5900, "EUR")
+
+
+def test_a_discount_on_the_whole_comes_after_those_on_products() -> None:
+    signed = subscription(discount("search", amount=900), discount(percent="10"))
+
+    assert amount_per_charge(signed, contract(), 0) == Money(4000 + 5900 - 990, "EUR")
+
+
+def test_a_discount_that_ends_inside_a_paid_period_counts_for_its_months_only() -> None:
+    # Months of this contract begin on 31 January, 28 February and 31 March.
+    signed = subscription(discount("search", amount=1000, valid_until=date(2026, 3, 1)))
+
+    assert amount_per_charge(signed, contract(3), 0) == Money(3 * 10_800 - 2 * 1000, "EUR")
+    assert amount_per_charge(signed, contract(3), 3) == Money(3 * 10_800, "EUR")
+
+
+def test_a_discount_begins_and_ends_on_its_days() -> None:
+    spring = discount(percent="5", valid_from=date(2026, 3, 1), valid_until=date(2026, 6, 1))
+
+    assert [spring.applies_on(date(2026, month, day)) for month, day in ((2, 28), (3, 1), (5, 31), (6, 1))] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+discounts = st.builds(
+    lambda product, value, days, length: discount(
+        product,
+        percent=str(value) if value <= 100 else None,
+        amount=value if value > 100 else None,
+        valid_from=START + timedelta(days=days),
+        valid_until=None if length is None else START + timedelta(days=days + length),
+    ),
+    st.sampled_from(["search", "email", None]),
+    st.integers(1, 8000),
+    st.integers(-100, 400),
+    st.none() | st.integers(1, 400),
+)
+
+
+@given(st.lists(discounts, max_size=5), st.sampled_from(INTERVALS_MONTHS), st.integers(0, 24))
+def test_a_charge_is_never_below_nothing_nor_above_the_list_price(
+    given: list[Discount], interval: int, period: int
+) -> None:
+    charge = amount_per_charge(subscription(*given), contract(interval), period * interval)
+
+    assert 0 <= charge.amount <= interval * 10_800
+
+
+@given(st.lists(discounts, max_size=4), discounts, st.integers(0, 24))
+def test_a_further_discount_never_makes_it_dearer(given: list[Discount], further: Discount, month: int) -> None:
+    without = amount_per_charge(subscription(*given), contract(), month)
+    with_it = amount_per_charge(subscription(*given, further), contract(), month)
+
+    # Each line is rounded by itself, so that one minor unit per line and one for the whole may go up.
+    assert with_it.amount <= without.amount + 3
