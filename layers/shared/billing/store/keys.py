@@ -1,0 +1,63 @@
+"""Every key of the one table. Nothing else builds one, so this page is the whole of the key design.
+
+| family                      | pk              | sk                         | gsi1pk, gsi1sk             |
+| --------------------------- | --------------- | -------------------------- | -------------------------- |
+| the catalogue's versions    | CATALOGUE       | VERSION#000001             |                            |
+| an account's invoices       | ACCOUNT#account | INVOICE#produced on#number |                            |
+| what its billing page shows | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY |                            |
+| its people                  | ACCOUNT#account | USER#user                  | USER#user, ACCOUNT#account |
+
+An account's billing page is one query: its PAGE items sort right behind its invoices, so that reading
+backwards from the last of them gives the whole page and then the newest invoices. For that no other family
+of this partition may sort between INVOICE and PAGE; tests/store/test_keys.py guards it.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from billing.domain.information import Area
+
+INDEX = "gsi1"
+
+CATALOGUE = "CATALOGUE"
+VERSION = "VERSION#"
+INVOICE = "INVOICE#"
+PAGE = "PAGE#"
+USER = "USER#"
+
+ACCOUNT_FAMILIES = (INVOICE, PAGE, USER)
+"""What stands in an account's own partition."""
+
+PAGE_ACCOUNT = PAGE + "ACCOUNT"
+PAGE_INFORMATION = {area: PAGE + area.upper() for area in Area}
+PAGE_PAYMENT_METHOD = PAGE + "PAYMENT-METHOD"
+PAGE_SUBSCRIPTION = PAGE + "SUBSCRIPTION"
+PAGE_ITEMS = (PAGE_ACCOUNT, *PAGE_INFORMATION.values(), PAGE_PAYMENT_METHOD, PAGE_SUBSCRIPTION)
+
+_VERSION_DIGITS = 6
+
+
+def account(account: str) -> str:
+    """The partition of an account; also where it stands in the index under one of its people."""
+    return f"ACCOUNT#{account}"
+
+
+def user(user: str) -> str:
+    """A person, in an account's partition and as a partition of the index."""
+    return f"{USER}{user}"
+
+
+def catalogue_version(version: int) -> str:
+    """One version of the catalogue; padded, so that the newest sorts last."""
+    return f"{VERSION}{version:0{_VERSION_DIGITS}}"
+
+
+def invoice(produced_on: date, number: str) -> str:
+    """An invoice, sorted by the day it was produced, then by number."""
+    return f"{INVOICE}{produced_on.isoformat()}#{number}"
+
+
+def last_of(family: str) -> str:
+    """Sorts behind everything of a family."""
+    return f"{family}\uffff"

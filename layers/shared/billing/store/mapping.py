@@ -1,0 +1,170 @@
+"""Between items and the domain's values: `…_body` writes, `…_from` reads. Nothing else translates."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from billing.domain.account import Account, Status, Store, User
+from billing.domain.catalogue import Catalogue, Product, Tier
+from billing.domain.contract import Contract
+from billing.domain.information import BillingDetails, CompanyDetails, ContactDetails, Details
+from billing.domain.invoices import Invoice, InvoiceStatus
+from billing.domain.money import Money
+from billing.domain.payment import Card, Method, PaymentMethod
+from billing.domain.permissions import Role
+from billing.domain.subscription import Discount, Line, Subscription
+
+Body = dict[str, Any]
+
+
+def text(body: Body) -> str:
+    """A body as it is stored. Decimals keep every digit; dates are ISO 8601."""
+    return orjson.dumps(body, default=_exact).decode()
+
+
+def parsed(text: str) -> Body:
+    """A stored body."""
+    body: Body = orjson.loads(text)
+    return body
+
+
+def account_body(account: Account) -> str:
+    return text(
+        {
+            "account": account.account,
+            "name": account.name,
+            "status": account.status,
+            "contract": asdict(account.contract),
+            "stores": [asdict(store) for store in account.stores],
+            "roles": dict(account.roles),
+            "provisioned_as": account.provisioned_as,
+        }
+    )
+
+
+def account_from(stored: str, version: int) -> Account:
+    body = parsed(stored)
+    contract = body["contract"]
+    return Account(
+        account=body["account"],
+        name=body["name"],
+        status=Status(body["status"]),
+        contract=Contract(
+            start=date.fromisoformat(contract["start"]),
+            interval_months=contract["interval_months"],
+            currency=contract["currency"],
+            time_zone=contract["time_zone"],
+        ),
+        stores=tuple(Store(**store) for store in body["stores"]),
+        roles={user: Role(role) for user, role in body["roles"].items()},
+        provisioned_as=body["provisioned_as"],
+        version=version,
+    )
+
+
+def user_body(user: User, account_name: str) -> str:
+    """A person with the account's name beside them, so that their list of accounts is one query."""
+    return text({**asdict(user), "account_name": account_name})
+
+
+def user_from(stored: str) -> User:
+    body = parsed(stored)
+    return User(user=body["user"], email=body["email"], name=body["name"], role=Role(body["role"]))
+
+
+def account_name_from(stored: str) -> str:
+    name: str = parsed(stored)["account_name"]
+    return name
+
+
+def subscription_body(subscription: Subscription) -> str:
+    return text(asdict(subscription))
+
+
+def subscription_from(stored: str) -> Subscription:
+    body = parsed(stored)
+    return Subscription(
+        catalogue_version=body["catalogue_version"],
+        lines=tuple(Line(**{**line, "price": Money(**line["price"])}) for line in body["lines"]),
+        discounts=tuple(
+            Discount(
+                product=each["product"],
+                percent=None if each["percent"] is None else Decimal(each["percent"]),
+                amount=each["amount"],
+                valid_from=date.fromisoformat(each["valid_from"]),
+                valid_until=_date_or_none(each["valid_until"]),
+                reason=each["reason"],
+            )
+            for each in body["discounts"]
+        ),
+    )
+
+
+def information_body(details: Details) -> str:
+    return text(asdict(details))
+
+
+def company_from(stored: str) -> CompanyDetails:
+    return CompanyDetails(**parsed(stored))
+
+
+def billing_from(stored: str) -> BillingDetails:
+    return BillingDetails(**parsed(stored))
+
+
+def contact_from(stored: str) -> ContactDetails:
+    return ContactDetails(**parsed(stored))
+
+
+def payment_method_body(payment_method: PaymentMethod) -> str:
+    return text(asdict(payment_method))
+
+
+def payment_method_from(stored: str) -> PaymentMethod:
+    body = parsed(stored)
+    return PaymentMethod(Method(body["method"]), None if body["card"] is None else Card(**body["card"]))
+
+
+def invoice_body(invoice: Invoice) -> str:
+    return text(asdict(invoice))
+
+
+def invoice_from(stored: str) -> Invoice:
+    body = parsed(stored)
+    return Invoice(
+        number=body["number"],
+        produced_on=date.fromisoformat(body["produced_on"]),
+        due_on=date.fromisoformat(body["due_on"]),
+        paid_on=_date_or_none(body["paid_on"]),
+        status=InvoiceStatus(body["status"]),
+        total=Money(**body["total"]),
+    )
+
+
+def catalogue_body(products: tuple[Product, ...]) -> str:
+    return text({"products": [asdict(product) for product in products]})
+
+
+def catalogue_from(stored: str, version: int) -> Catalogue:
+    return Catalogue(
+        version,
+        tuple(
+            Product(**{**product, "tiers": tuple(Tier(**tier) for tier in product["tiers"])})
+            for product in parsed(stored)["products"]
+        ),
+    )
+
+
+def _exact(value: object) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no stored form")
+
+
+def _date_or_none(value: str | None) -> date | None:
+    return None if value is None else date.fromisoformat(value)

@@ -1,0 +1,258 @@
+"""What Livello keeps, spoken of in the verbs of the trade. The only way to the table.
+
+Each method says what it costs in round trips. None returns a PynamoDB object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from botocore.session import Session
+from pynamodb.exceptions import DoesNotExist, PutError, TransactWriteError, UpdateError
+from pynamodb.transactions import TransactWrite
+
+from billing.domain.account import Account, BillingPage, User
+from billing.domain.catalogue import Catalogue
+from billing.domain.errors import AccountNotFound, BillingError, ConcurrentChange, StaleVersion
+from billing.domain.information import Area, BillingInformation, Details, Information
+from billing.domain.invoices import Invoice
+from billing.domain.permissions import Role
+from billing.store import keys, mapping
+from billing.store.items import Item, VersionedItem, connect
+
+PAGE_INVOICES = 12
+"""How many of the newest invoices the billing page shows."""
+
+_LOST_RACES = frozenset(
+    {
+        "ConditionalCheckFailed",
+        "ConditionalCheckFailedException",
+        "TransactionConflict",
+        "TransactionConflictException",
+    }
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """An account as one of its people finds it in their list."""
+
+    account: str
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[T]):
+    """A part of a list. `last` leads to what follows; None when nothing does."""
+
+    items: tuple[T, ...]
+    last: str | None
+
+
+class BillingStore:
+    """The one table."""
+
+    def __init__(self, table_name: str, session: Session) -> None:
+        self._connection = connect(table_name, session)
+
+    # ---- Accounts ----
+
+    def account(self, account: str) -> Account:
+        """One account, as of now. Raises AccountNotFound. One get."""
+        try:
+            item = VersionedItem.get(keys.account(account), keys.PAGE_ACCOUNT, consistent_read=True)
+        except DoesNotExist:
+            raise AccountNotFound from None
+        return mapping.account_from(item.body, item.version)
+
+    def billing_page(self, account: str, *, invoices: int = PAGE_INVOICES, consistent: bool = False) -> BillingPage:
+        """The whole billing page with its newest invoices. Raises AccountNotFound. One query.
+
+        Lags behind a change by a moment unless it is read `consistent`, at twice the price.
+        """
+        partition = keys.account(account)
+        found = {
+            item.sk: item
+            for item in VersionedItem.query(
+                partition,
+                VersionedItem.sk.between(keys.INVOICE if invoices else keys.PAGE, keys.last_of(keys.PAGE)),
+                scan_index_forward=False,
+                consistent_read=consistent,
+                limit=len(keys.PAGE_ITEMS) + invoices,
+            )
+        }
+        page = {key: found.pop(key) for key in keys.PAGE_ITEMS if key in found}
+        if keys.PAGE_ACCOUNT not in page:
+            raise AccountNotFound
+        payment = page.get(keys.PAGE_PAYMENT_METHOD)
+        company, billing, contact = (page[keys.PAGE_INFORMATION[area]] for area in Area)
+        return BillingPage(
+            account=mapping.account_from(page[keys.PAGE_ACCOUNT].body, page[keys.PAGE_ACCOUNT].version),
+            subscription=mapping.subscription_from(page[keys.PAGE_SUBSCRIPTION].body),
+            information=BillingInformation(
+                company=Information(mapping.company_from(company.body), company.version),
+                billing=Information(mapping.billing_from(billing.body), billing.version),
+                contact=Information(mapping.contact_from(contact.body), contact.version),
+            ),
+            payment_method=None if payment is None else mapping.payment_method_from(payment.body),
+            invoices=tuple(mapping.invoice_from(item.body) for item in found.values())[:invoices],
+        )
+
+    def provision(
+        self,
+        page: BillingPage,
+        first_admin: User,
+    ) -> None:
+        """Creates an account whole. Raises ConcurrentChange if the id is taken. One transaction."""
+        account = page.account
+        partition = keys.account(account.account)
+        bodies = {
+            keys.PAGE_ACCOUNT: mapping.account_body(account),
+            keys.PAGE_SUBSCRIPTION: mapping.subscription_body(page.subscription),
+            **{
+                keys.PAGE_INFORMATION[area]: mapping.information_body(page.information.area(area).details)
+                for area in Area
+            },
+        }
+        with self._transaction() as transaction:
+            for key, body in bodies.items():
+                transaction.save(VersionedItem(partition, key, body=body))
+            transaction.save(_user_item(account, first_admin))
+
+    # ---- Billing information ----
+
+    def replace_information(self, account: str, area: Area, details: Details, version: int) -> None:
+        """Replaces one area's version `version` by the next. Raises StaleVersion. One write."""
+        item = VersionedItem(keys.account(account), keys.PAGE_INFORMATION[area], version=version)
+        with _lost_race_as(StaleVersion()):
+            item.update(actions=[VersionedItem.body.set(mapping.information_body(details))])
+
+    # ---- People ----
+
+    def users(self, account: str) -> tuple[User, ...]:
+        """The people of an account, by user id. One query."""
+        items = Item.query(keys.account(account), Item.sk.startswith(keys.USER), consistent_read=True)
+        return tuple(mapping.user_from(item.body) for item in items)
+
+    def save_user(self, account: Account, user: User) -> None:
+        """Keeps a person together with the account whose roles have changed for them.
+
+        Raises ConcurrentChange when the account is no longer at its version. One transaction.
+        """
+        with self._transaction() as transaction:
+            self._change_account(transaction, account)
+            transaction.save(_user_item(account, user))
+
+    def remove_user(self, account: Account, user: str) -> None:
+        """Forgets a person together with their role in the account.
+
+        Raises ConcurrentChange when the account is no longer at its version. One transaction.
+        """
+        with self._transaction() as transaction:
+            self._change_account(transaction, account)
+            transaction.delete(Item(keys.account(account.account), keys.user(user)))
+
+    def accounts_of(self, user: str, *, limit: int, after: str | None) -> Slice[Membership]:
+        """The accounts a person belongs to, by account id. One query of the index."""
+        items = list(
+            Item.by_index.query(
+                keys.user(user),
+                Item.gsi1sk > (keys.account(after) if after else keys.account("")),
+                limit=limit + 1,
+            )
+        )
+        memberships = tuple(
+            Membership(
+                account=item.pk.removeprefix(keys.account("")),
+                name=mapping.account_name_from(item.body),
+                role=mapping.user_from(item.body).role,
+            )
+            for item in items[:limit]
+        )
+        return Slice(memberships, memberships[-1].account if len(items) > limit else None)
+
+    # ---- Invoices ----
+
+    def invoices(self, account: str, *, limit: int, after: str | None) -> Slice[Invoice]:
+        """An account's invoices, newest first; `after` is the `last` of the slice before. One query."""
+        before = keys.INVOICE + after if after else keys.last_of(keys.INVOICE)
+        items = list(
+            Item.query(
+                keys.account(account),
+                Item.sk.between(keys.INVOICE, before),
+                scan_index_forward=False,
+                limit=limit + 2,  # the one that `after` names, and one that tells whether more follow
+            )
+        )
+        following = [item for item in items if item.sk != before]
+        last = following[limit - 1].sk.removeprefix(keys.INVOICE) if len(following) > limit else None
+        return Slice(tuple(mapping.invoice_from(item.body) for item in following[:limit]), last)
+
+    # ---- Catalogue ----
+
+    def catalogue(self) -> Catalogue | None:
+        """The newest version of the catalogue, None before the first. One query."""
+        newest = Item.query(
+            keys.CATALOGUE,
+            Item.sk.startswith(keys.VERSION),
+            scan_index_forward=False,
+            limit=1,
+            consistent_read=True,
+        )
+        for item in newest:
+            return mapping.catalogue_from(item.body, int(item.sk.removeprefix(keys.VERSION)))
+        return None
+
+    def add_catalogue(self, catalogue: Catalogue) -> None:
+        """Adds a version that is not there yet. Raises StaleVersion if it is. One write."""
+        item = Item(
+            keys.CATALOGUE,
+            keys.catalogue_version(catalogue.version),
+            body=mapping.catalogue_body(catalogue.products),
+        )
+        with _lost_race_as(StaleVersion()):
+            item.save(condition=Item.pk.does_not_exist())
+
+    # ---- How ----
+
+    @contextmanager
+    def _transaction(self) -> Iterator[TransactWrite]:
+        """All or nothing, sent when the block ends; a lost race is a ConcurrentChange."""
+        with _lost_race_as(ConcurrentChange()), TransactWrite(connection=self._connection) as transaction:
+            yield transaction
+
+    @staticmethod
+    def _change_account(transaction: TransactWrite, account: Account) -> None:
+        item = VersionedItem(keys.account(account.account), keys.PAGE_ACCOUNT, version=account.version)
+        transaction.update(item, actions=[VersionedItem.body.set(mapping.account_body(account))])
+
+
+def _user_item(account: Account, user: User) -> Item:
+    return Item(
+        keys.account(account.account),
+        keys.user(user.user),
+        gsi1pk=keys.user(user.user),
+        gsi1sk=keys.account(account.account),
+        body=mapping.user_body(user, account.name),
+    )
+
+
+@contextmanager
+def _lost_race_as(error: BillingError) -> Iterator[None]:
+    """Turns a failed condition into the error that it means here; anything else goes through."""
+    try:
+        yield
+    except (PutError, UpdateError) as failure:
+        if failure.cause_response_code in _LOST_RACES:
+            raise error from failure
+        raise
+    except TransactWriteError as failure:
+        if any(reason and reason.code in _LOST_RACES for reason in failure.cancellation_reasons):
+            raise error from failure
+        raise

@@ -1,0 +1,63 @@
+"""Domain values that the store's tests keep and find again."""
+
+from datetime import date
+from decimal import Decimal
+
+from billing.domain.account import Account, BillingPage, Status, Store, User
+from billing.domain.contract import Contract
+from billing.domain.information import (
+    BillingDetails,
+    BillingInformation,
+    CompanyDetails,
+    ContactDetails,
+    Information,
+)
+from billing.domain.invoices import Invoice, InvoiceStatus
+from billing.domain.money import Money
+from billing.domain.permissions import Role
+from billing.domain.subscription import Discount, Line, Subscription
+
+ADMIN = User("user-1", "ada@nordlys.example", "Ada Holm", Role.ADMIN)
+MEMBER = User("user-2", "bo@nordlys.example", "Bo Lind", Role.MEMBER)
+ACCOUNT = Account(
+    account="nordlys-kaffe",
+    name="Nordlys Kaffe",
+    status=Status.ACTIVE,
+    contract=Contract(date(2026, 1, 15), 3, "EUR", "Europe/Copenhagen"),
+    stores=(Store("nordlys-dk", "nordlys.example"),),
+    roles={ADMIN.user: Role.ADMIN},
+    provisioned_as="0" * 64,
+    version=1,
+)
+PAGE = BillingPage(
+    account=ACCOUNT,
+    subscription=Subscription(
+        1,
+        (Line("search", "Search", "searches", 10_000, Money(4900, "EUR")),),
+        (Discount("search", Decimal("12.5"), None, date(2026, 1, 15), None, "Launch"),),
+    ),
+    information=BillingInformation(
+        company=Information(
+            CompanyDetails("Nordlys Kaffe ApS", "Havnegade 1", None, "1058", "København", "DK", "DK13585628"), 1
+        ),
+        billing=Information(BillingDetails("invoices@nordlys.example"), 1),
+        contact=Information(ContactDetails("Ada Holm", "+45 33 12 34 56"), 1),
+    ),
+    payment_method=None,
+    invoices=(),
+)
+
+
+def invoices(count: int) -> list[Invoice]:
+    """One a month, oldest first."""
+    return [
+        Invoice(
+            number=f"A-2024-{number:06}",
+            produced_on=date(2024 + (number - 1) // 12, (number - 1) % 12 + 1, 15),
+            due_on=date(2024 + (number - 1) // 12, (number - 1) % 12 + 1, 28),
+            paid_on=None,
+            status=InvoiceStatus.OPEN,
+            total=Money(1000 + number, "EUR"),
+        )
+        for number in range(1, count + 1)
+    ]

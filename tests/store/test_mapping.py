@@ -1,0 +1,103 @@
+"""What is stored comes back as it was, digit for digit."""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from billing.domain.catalogue import Catalogue, Product, Tier
+from billing.domain.invoices import Invoice, InvoiceStatus
+from billing.domain.money import Money
+from billing.domain.payment import Card, Method, PaymentMethod
+from billing.domain.subscription import Discount, Line, Subscription
+from billing.store import mapping
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.store.samples import ACCOUNT, ADMIN, PAGE
+
+
+def test_an_account() -> None:
+    assert mapping.account_from(mapping.account_body(ACCOUNT), 7) == replace(ACCOUNT, version=7)
+
+
+def test_a_user() -> None:
+    stored = mapping.user_body(ADMIN, "Nordlys Kaffe")
+
+    assert mapping.user_from(stored) == ADMIN
+    assert mapping.account_name_from(stored) == "Nordlys Kaffe"
+
+
+def test_billing_information() -> None:
+    information = PAGE.information
+    body = mapping.information_body
+
+    assert mapping.company_from(body(information.company.details)) == information.company.details
+    assert mapping.billing_from(body(information.billing.details)) == information.billing.details
+    assert mapping.contact_from(body(information.contact.details)) == information.contact.details
+
+
+def test_a_catalogue() -> None:
+    products = (Product("search", "Search", "searches", (Tier(10, {"EUR": 1, "JPY": 2}), Tier(None, None))),)
+
+    assert mapping.catalogue_from(mapping.catalogue_body(products), 2) == Catalogue(2, products)
+
+
+@pytest.mark.parametrize(
+    "payment_method",
+    [
+        PaymentMethod(Method.CARD, Card("visa", "4242", 12, 2030)),
+        PaymentMethod(Method.SEPA_DEBIT, None),
+        PaymentMethod(Method.BANK_TRANSFER, None),
+    ],
+)
+def test_a_payment_method(payment_method: PaymentMethod) -> None:
+    assert mapping.payment_method_from(mapping.payment_method_body(payment_method)) == payment_method
+
+
+@pytest.mark.parametrize("paid_on", [None, date(2026, 3, 1)])
+def test_an_invoice(paid_on: date | None) -> None:
+    invoice = Invoice(
+        "A-2026-000001", date(2026, 1, 1), date(2026, 1, 15), paid_on, InvoiceStatus.OPEN, Money(-5, "JPY")
+    )
+
+    assert mapping.invoice_from(mapping.invoice_body(invoice)) == invoice
+
+
+dates = st.dates()
+discounts = st.builds(
+    Discount,
+    product=st.none() | st.just("search"),
+    percent=st.none() | st.decimals(0, 100, places=4),
+    amount=st.none() | st.integers(1, 10**12),
+    valid_from=dates,
+    valid_until=st.none() | dates,
+    reason=st.text(),
+)
+lines = st.builds(
+    Line,
+    product=st.just("search"),
+    name=st.text(),
+    unit=st.text(),
+    up_to=st.none() | st.integers(1, 10**12),
+    price=st.builds(Money, st.integers(0, 10**12), st.sampled_from(["EUR", "JPY", "KWD"])),
+)
+
+
+@given(st.lists(lines, max_size=3), st.lists(discounts, max_size=3))
+def test_a_subscription(given_lines: list[Line], given_discounts: list[Discount]) -> None:
+    subscription = Subscription(4, tuple(given_lines), tuple(given_discounts))
+
+    assert mapping.subscription_from(mapping.subscription_body(subscription)) == subscription
+
+
+def test_decimals_keep_their_digits() -> None:
+    discount = Discount("search", Decimal("12.50"), None, date(2026, 1, 1), None, "signed")
+    stored = mapping.subscription_body(Subscription(1, (), (discount,)))
+
+    assert '"12.50"' in stored
+
+
+def test_a_float_has_no_stored_form() -> None:
+    with pytest.raises(TypeError):
+        mapping.text({"quantity": object()})

@@ -1,0 +1,291 @@
+"""The store's verbs on moto: what they keep, what they refuse, and how often they go to the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from billing import wiring
+from billing.domain.catalogue import Catalogue, Product, Tier
+from billing.domain.errors import AccountNotFound, ConcurrentChange, StaleVersion
+from billing.domain.information import Area, BillingDetails
+from billing.domain.invoices import Invoice
+from billing.domain.payment import Card, Method, PaymentMethod
+from billing.domain.permissions import Role
+from billing.store import keys, mapping
+from billing.store.items import Item, VersionedItem
+from billing.store.store import PAGE_INVOICES, BillingStore, Membership
+from botocore.exceptions import ClientError
+from pynamodb.exceptions import TransactWriteError
+
+from tests.conftest import stored_items
+from tests.store.samples import ACCOUNT, ADMIN, MEMBER, PAGE, invoices
+
+
+@contextmanager
+def calls() -> Iterator[list[str]]:
+    """The names of the operations that go to DynamoDB."""
+    made: list[str] = []
+    client = Item._get_connection().connection.client
+
+    def note(model: Any, **_: Any) -> None:
+        made.append(model.name)
+
+    client.meta.events.register("before-call.dynamodb", note)
+    try:
+        yield made
+    finally:
+        client.meta.events.unregister("before-call.dynamodb", note)
+
+
+def keep_invoice(invoice: Invoice) -> None:
+    """As the renewal will: an item of the account's partition."""
+    item = Item(
+        keys.account(ACCOUNT.account),
+        keys.invoice(invoice.produced_on, invoice.number),
+        body=mapping.invoice_body(invoice),
+    )
+    item.save()
+
+
+def test_an_account_that_was_provisioned_is_found_whole(store: BillingStore) -> None:
+    store.provision(PAGE, ADMIN)
+
+    assert store.billing_page(ACCOUNT.account) == PAGE
+    assert store.account(ACCOUNT.account) == ACCOUNT
+    assert store.users(ACCOUNT.account) == (ADMIN,)
+
+
+def test_an_account_that_is_not_there(store: BillingStore) -> None:
+    with pytest.raises(AccountNotFound):
+        store.account("nobody")
+    with pytest.raises(AccountNotFound):
+        store.billing_page("nobody")
+    assert store.users("nobody") == ()
+    assert store.invoices("nobody", limit=5, after=None).items == ()
+
+
+def test_an_account_id_is_given_once_and_nothing_of_the_second_is_kept(store: BillingStore) -> None:
+    store.provision(PAGE, ADMIN)
+    before = stored_items()
+
+    with pytest.raises(ConcurrentChange):
+        store.provision(replace(PAGE, account=replace(ACCOUNT, name="Another")), MEMBER)
+
+    assert stored_items() == before
+
+
+def test_the_billing_page_is_one_query_with_the_newest_invoices(store: BillingStore) -> None:
+    store.provision(PAGE, ADMIN)
+    store.save_user(ACCOUNT.with_role(MEMBER.user, MEMBER.role), MEMBER)
+    issued = invoices(30)
+    for invoice in issued:
+        keep_invoice(invoice)
+
+    with calls() as made:
+        page = store.billing_page(ACCOUNT.account)
+
+    assert made == ["Query"]
+    assert page.invoices == tuple(reversed(issued[-PAGE_INVOICES:]))
+    assert page.subscription == PAGE.subscription
+
+
+def test_the_page_with_a_payment_method(store: BillingStore) -> None:
+    store.provision(PAGE, ADMIN)
+    card = PaymentMethod(Method.CARD, Card("visa", "4242", 12, 2030))
+    VersionedItem(
+        keys.account(ACCOUNT.account), keys.PAGE_PAYMENT_METHOD, body=mapping.payment_method_body(card)
+    ).save()
+    for invoice in invoices(13):
+        keep_invoice(invoice)
+
+    page = store.billing_page(ACCOUNT.account)
+
+    assert page.payment_method == card
+    assert len(page.invoices) == PAGE_INVOICES
+
+
+def test_sections_without_invoices_read_none(store: BillingStore) -> None:
+    store.provision(PAGE, ADMIN)
+    for invoice in invoices(3):
+        keep_invoice(invoice)
+
+    with calls() as made:
+        page = store.billing_page(ACCOUNT.account, invoices=0)
+
+    assert made == ["Query"]
+    assert page == PAGE
+
+
+def test_invoices_in_pages_newest_first(store: BillingStore) -> None:
+    issued = invoices(7)
+    for invoice in issued:
+        keep_invoice(invoice)
+
+    found: list[Invoice] = []
+    after: str | None = None
+    pages = 0
+    while True:
+        with calls() as made:
+            page = store.invoices(ACCOUNT.account, limit=3, after=after)
+        assert made == ["Query"]
+        found.extend(page.items)
+        pages += 1
+        if page.last is None:
+            break
+        after = page.last
+
+    assert found == list(reversed(issued))
+    assert pages == 3
+
+
+def test_a_page_that_holds_exactly_the_rest_is_the_last(store: BillingStore) -> None:
+    for invoice in invoices(4):
+        keep_invoice(invoice)
+
+    first = store.invoices(ACCOUNT.account, limit=2, after=None)
+    second = store.invoices(ACCOUNT.account, limit=2, after=first.last)
+
+    assert len(second.items) == 2
+    assert second.last is None
+
+
+def test_an_invoice_that_is_issued_while_one_pages_is_not_shown_twice(store: BillingStore) -> None:
+    issued = invoices(5)
+    for invoice in issued[:4]:
+        keep_invoice(invoice)
+    first = store.invoices(ACCOUNT.account, limit=2, after=None)
+
+    keep_invoice(issued[4])
+    second = store.invoices(ACCOUNT.account, limit=2, after=first.last)
+
+    assert [*first.items, *second.items] == list(reversed(issued[:4]))
+
+
+def test_a_cursor_made_up_leads_nowhere_else(store: BillingStore) -> None:
+    """A position only says where in this account's invoices to go on."""
+    store.provision(PAGE, ADMIN)
+    keep_invoice(invoices(1)[0])
+
+    assert store.invoices("another", limit=5, after="2024-01-15#A-2024-000002").items == ()
+    assert len(store.invoices(ACCOUNT.account, limit=5, after="zzz").items) == 1
+    assert store.invoices(ACCOUNT.account, limit=5, after="!").items == ()
+
+
+def test_billing_information_is_replaced_at_its_version(store: BillingStore) -> None:
+    store.provision(PAGE, ADMIN)
+    moved = BillingDetails("finance@nordlys.example")
+
+    with calls() as made:
+        store.replace_information(ACCOUNT.account, Area.BILLING, moved, version=1)
+
+    billing = store.billing_page(ACCOUNT.account).information.billing
+    assert made == ["UpdateItem"]
+    assert (billing.details, billing.version) == (moved, 2)
+
+
+def test_billing_information_that_changed_meanwhile_stays(store: BillingStore) -> None:
+    store.provision(PAGE, ADMIN)
+    store.replace_information(ACCOUNT.account, Area.BILLING, BillingDetails("first@nordlys.example"), version=1)
+    before = stored_items()
+
+    with pytest.raises(StaleVersion):
+        store.replace_information(ACCOUNT.account, Area.BILLING, BillingDetails("b@nordlys.example"), version=1)
+
+    assert stored_items() == before
+
+
+def test_billing_information_of_no_account_is_not_made_up(store: BillingStore) -> None:
+    with pytest.raises(StaleVersion):
+        store.replace_information("nobody", Area.BILLING, BillingDetails("b@nordlys.example"), version=1)
+    assert stored_items() == []
+
+
+def test_people_come_and_go_with_their_role_in_one_transaction(store: BillingStore) -> None:
+    store.provision(PAGE, ADMIN)
+
+    with calls() as made:
+        store.save_user(ACCOUNT.with_role(MEMBER.user, MEMBER.role), MEMBER)
+    both = store.account(ACCOUNT.account)
+    assert made == ["TransactWriteItems"]
+    assert both.roles == {ADMIN.user: Role.ADMIN, MEMBER.user: Role.MEMBER}
+    assert store.users(ACCOUNT.account) == (ADMIN, MEMBER)
+
+    store.remove_user(both.without(MEMBER.user), MEMBER.user)
+    assert store.account(ACCOUNT.account).roles == {ADMIN.user: Role.ADMIN}
+    assert store.users(ACCOUNT.account) == (ADMIN,)
+
+
+def test_of_two_changes_of_the_same_people_one_is_refused(store: BillingStore) -> None:
+    """Two admins who remove each other at the same moment would leave an account without one."""
+    store.provision(PAGE, ADMIN)
+    store.save_user(ACCOUNT.with_role("user-2", Role.ADMIN), replace(MEMBER, role=Role.ADMIN))
+    seen = store.account(ACCOUNT.account)
+
+    store.remove_user(seen.without(ADMIN.user), ADMIN.user)
+    with pytest.raises(ConcurrentChange):
+        store.remove_user(seen.without(MEMBER.user), MEMBER.user)
+
+    assert store.account(ACCOUNT.account).roles == {MEMBER.user: Role.ADMIN}
+
+
+def test_the_accounts_of_a_person_are_one_query(store: BillingStore) -> None:
+    for number in range(5):
+        account = replace(ACCOUNT, account=f"shop-{number}", name=f"Shop {number}")
+        store.provision(replace(PAGE, account=account), ADMIN)
+
+    with calls() as made:
+        first = store.accounts_of(ADMIN.user, limit=3, after=None)
+    second = store.accounts_of(ADMIN.user, limit=3, after=first.last)
+
+    assert made == ["Query"]
+    assert first.items[0] == Membership("shop-0", "Shop 0", Role.ADMIN)
+    assert [each.account for each in (*first.items, *second.items)] == [f"shop-{number}" for number in range(5)]
+    assert second.last is None
+    assert store.accounts_of("stranger", limit=3, after=None).items == ()
+
+
+def test_the_catalogue_grows_by_versions(store: BillingStore) -> None:
+    assert store.catalogue() is None
+    for version in range(1, 12):
+        store.add_catalogue(catalogue(version, price=version))
+
+    with calls() as made:
+        newest = store.catalogue()
+
+    assert made == ["Query"]
+    assert newest == catalogue(11, price=11)
+
+
+def test_a_version_of_the_catalogue_is_never_replaced(store: BillingStore) -> None:
+    store.add_catalogue(catalogue(1, price=100))
+
+    with pytest.raises(StaleVersion):
+        store.add_catalogue(catalogue(1, price=200))
+
+    assert store.catalogue() == catalogue(1, price=100)
+
+
+def test_a_failure_that_is_no_lost_race_is_not_called_one(store: BillingStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    failure = ClientError({"Error": {"Code": "ProvisionedThroughputExceededException"}}, "TransactWriteItems")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise failure
+
+    monkeypatch.setattr(Item._get_connection().connection.client, "_make_api_call", fail)
+
+    with pytest.raises(TransactWriteError):
+        store.provision(PAGE, ADMIN)
+
+
+def test_the_store_uses_the_one_session_of_the_process(store: BillingStore) -> None:
+    """PynamoDB would make a session and a client of its own for each model otherwise."""
+    assert Item._get_connection() is VersionedItem._get_connection()
+    assert Item._get_connection().connection.session is wiring.session()
+
+
+def catalogue(version: int, price: int) -> Catalogue:
+    return Catalogue(version, (Product("search", "Search", "searches", (Tier(10, {"EUR": price}),)),))
