@@ -1,0 +1,60 @@
+"""The directory of people, kept by a Cognito user pool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+
+from billing.aws_session import CLIENT_CONFIG
+from billing.domain.errors import UpstreamFailed
+from billing.gateways.ports import LogIn
+
+STAFF_GROUP = "staff"
+
+
+class CognitoDirectory:
+    """See billing.gateways.ports.Directory."""
+
+    def __init__(self, user_pool: str, session: Session) -> None:
+        self._user_pool = user_pool
+        self._cognito: Any = session.create_client("cognito-idp", config=CLIENT_CONFIG)
+
+    def invite(self, email: str, name: str) -> LogIn:
+        try:
+            return self._created(email, name)
+        except self._cognito.exceptions.UsernameExistsException:
+            pass
+        except (BotoCoreError, ClientError) as failure:
+            raise _unanswered from failure
+        try:
+            return self._existing(email)
+        except (BotoCoreError, ClientError) as failure:
+            raise _unanswered from failure
+
+    def _created(self, email: str, name: str) -> LogIn:
+        attributes = {"email": email, "email_verified": "true", "name": name}
+        created = self._cognito.admin_create_user(
+            UserPoolId=self._user_pool,
+            Username=email,
+            UserAttributes=[{"Name": key, "Value": value} for key, value in attributes.items()],
+            DesiredDeliveryMediums=["EMAIL"],
+        )
+        return LogIn(user=_subject(created["User"]["Attributes"]), staff=False)
+
+    def _existing(self, email: str) -> LogIn:
+        known = self._cognito.admin_get_user(UserPoolId=self._user_pool, Username=email)
+        groups = self._cognito.admin_list_groups_for_user(UserPoolId=self._user_pool, Username=email)["Groups"]
+        staff = STAFF_GROUP in {group["GroupName"] for group in groups}
+        if known["UserStatus"] == "FORCE_CHANGE_PASSWORD" and not staff:
+            # Never logged in: the invitation was lost or has expired, so it is sent again.
+            self._cognito.admin_create_user(UserPoolId=self._user_pool, Username=email, MessageAction="RESEND")
+        return LogIn(user=_subject(known["UserAttributes"]), staff=staff)
+
+
+_unanswered = UpstreamFailed("The directory of people did not answer. Nothing was changed; try again.")
+
+
+def _subject(attributes: list[dict[str, str]]) -> str:
+    return next(each["Value"] for each in attributes if each["Name"] == "sub")

@@ -1,0 +1,25 @@
+"""What Livello needs of the outside world, in its own words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class LogIn:
+    """Somebody who can log in. `user` never changes, whatever becomes of the e-mail address."""
+
+    user: str
+    staff: bool
+
+
+class Directory(Protocol):
+    """The people who can log in."""
+
+    def invite(self, email: str, name: str) -> LogIn:
+        """Makes sure that there is a log-in for this address, and invites whoever has not used theirs yet.
+
+        Safe to repeat: the address is the key. Raises UpstreamFailed.
+        """
+        ...

@@ -1,0 +1,50 @@
+"""Who of a company may see its account, and who may change it. There is always an admin left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from billing.domain.account import Account, User
+from billing.domain.errors import NotFound, RuleViolation, Violation
+from billing.domain.permissions import Role
+from billing.gateways.ports import Directory
+from billing.store.store import BillingStore
+
+
+def save_user(
+    account: Account, email: str, name: str, role: Role, *, directory: Directory, store: BillingStore
+) -> User:
+    """The person with this address, invited if they are new to the account, in this role afterwards.
+
+    Raises LastAdmin, Conflict for a full account, RuleViolation for staff, ConcurrentChange, UpstreamFailed.
+    """
+    known = next((user for user in store.users(account.account) if user.email == email), None)
+    if known is None:
+        account.require_room()
+        known = User(invited(directory, email, name, ("email",)), email, name, role)
+    elif (known.name, known.role) == (name, role):
+        return known
+    user = replace(known, name=name, role=role)
+    store.save_user(account.with_role(user.user, role), user)
+    return user
+
+
+def remove_user(account: Account, user: str, store: BillingStore) -> None:
+    """Ends a person's access to this account; their log-in stays, for they may belong to others.
+
+    Raises NotFound, LastAdmin, ConcurrentChange.
+    """
+    if user not in account.roles:
+        raise NotFound("There is no such user in this account.")
+    store.remove_user(account.without(user), user)
+
+
+def invited(directory: Directory, email: str, name: str, path: tuple[str, ...]) -> str:
+    """The user id of whoever has this address, invited if need be.
+
+    Raises RuleViolation at `path` for staff: they would carry staff's rights into a customer's account.
+    """
+    log_in = directory.invite(email, name)
+    if log_in.staff:
+        raise RuleViolation(Violation(path, "This address belongs to staff, who cannot be users of an account."))
+    return log_in.user

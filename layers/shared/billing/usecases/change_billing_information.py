@@ -1,0 +1,41 @@
+"""A change of billing information, used on future invoices: issued ones keep what they say."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from billing.domain.account import Account
+from billing.domain.errors import StaleVersion, VersionRequired
+from billing.domain.information import (
+    Area,
+    BillingDetails,
+    CompanyDetails,
+    ContactDetails,
+    Information,
+)
+from billing.store.store import BillingStore
+
+D = TypeVar("D", CompanyDetails, BillingDetails, ContactDetails)
+
+
+def change_billing_information(
+    account: Account,
+    area: Area,
+    current: Information[D],
+    details: D,
+    replaces: int | None,
+    store: BillingStore,
+) -> Information[D]:
+    """The area after it. `current` is the one before; `replaces` is the version that the caller has seen.
+
+    What already stands is not written again: a request whose answer was lost finds its own result and
+    succeeds, as RFC 9110 13.1.1 allows. Raises VersionRequired, StaleVersion.
+    """
+    if current.details == details:
+        return current
+    if replaces is None:
+        raise VersionRequired("Name the version that this replaces: If-Match with the ETag of the last answer.")
+    if replaces != current.version:
+        raise StaleVersion
+    store.replace_information(account.account, area, details, replaces)
+    return Information(details, replaces + 1)

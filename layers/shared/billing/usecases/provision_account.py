@@ -1,0 +1,103 @@
+"""A new account, whole or not at all: contract, subscription, billing information, stores, first admin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing.domain.account import Account, BillingPage, Status, Store, User, check_start
+from billing.domain.contract import Contract
+from billing.domain.errors import AccountExists, AccountNotFound, ConcurrentChange, Conflict
+from billing.domain.information import (
+    BillingDetails,
+    BillingInformation,
+    CompanyDetails,
+    ContactDetails,
+    Information,
+)
+from billing.domain.permissions import Role
+from billing.domain.subscription import Discount, Order, sign
+from billing.gateways.ports import Directory
+from billing.store.store import BillingStore
+from billing.usecases.administer_users import invited
+
+FIRST_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioning:
+    """What staff ask for. `digest` is that of the request, by which a repetition is recognised."""
+
+    account: str
+    name: str
+    contract: Contract
+    company: CompanyDetails
+    billing: BillingDetails
+    contact: ContactDetails
+    stores: tuple[Store, ...]
+    orders: tuple[Order, ...]
+    discounts: tuple[Discount, ...]
+    admin_email: str
+    admin_name: str
+    digest: str
+
+
+def provision_account(wanted: Provisioning, now: datetime, *, directory: Directory, store: BillingStore) -> BillingPage:
+    """The new account. The same request again gives the account that it made.
+
+    Raises AccountExists for an id that is taken, RuleViolation, Conflict without a catalogue,
+    ConcurrentChange, UpstreamFailed.
+    """
+    existing = _existing(wanted, store)
+    if existing is not None:
+        return existing
+    check_start(wanted.contract.start, wanted.contract.today(now))
+    catalogue = store.catalogue()
+    if catalogue is None:
+        raise Conflict("There is no catalogue yet. PUT /catalogue comes first.")
+    subscription = sign(wanted.orders, wanted.discounts, catalogue, wanted.contract.currency)
+    admin = User(
+        invited(directory, wanted.admin_email, wanted.admin_name, ("first_admin", "email")),
+        wanted.admin_email,
+        wanted.admin_name,
+        Role.ADMIN,
+    )
+    page = BillingPage(
+        account=Account(
+            account=wanted.account,
+            name=wanted.name,
+            status=Status.ACTIVE,
+            contract=wanted.contract,
+            stores=wanted.stores,
+            roles={admin.user: Role.ADMIN},
+            provisioned_as=wanted.digest,
+            version=FIRST_VERSION,
+        ),
+        subscription=subscription,
+        information=BillingInformation(
+            company=Information(wanted.company, FIRST_VERSION),
+            billing=Information(wanted.billing, FIRST_VERSION),
+            contact=Information(wanted.contact, FIRST_VERSION),
+        ),
+        payment_method=None,
+        invoices=(),
+    )
+    try:
+        store.provision(page, admin)
+    except ConcurrentChange:
+        # Somebody was faster: the same request, sent twice, or another one for this id.
+        winner = _existing(wanted, store)
+        if winner is None:
+            raise
+        return winner
+    return page
+
+
+def _existing(wanted: Provisioning, store: BillingStore) -> BillingPage | None:
+    try:
+        page = store.billing_page(wanted.account, consistent=True)
+    except AccountNotFound:
+        return None
+    if page.account.provisioned_as != wanted.digest:
+        raise AccountExists(f"The account {wanted.account} exists already.")
+    return page

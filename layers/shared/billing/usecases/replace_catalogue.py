@@ -1,0 +1,28 @@
+"""A new version of what is sold. Accounts stay on the version whose prices they signed."""
+
+from __future__ import annotations
+
+from billing.domain import catalogue as rules
+from billing.domain.catalogue import Catalogue, Product
+from billing.domain.errors import StaleVersion, VersionRequired
+from billing.store.store import BillingStore
+
+
+def replace_catalogue(products: tuple[Product, ...], replaces: int | None, store: BillingStore) -> Catalogue:
+    """The catalogue after it. `replaces` is the version that the caller has seen: 0 for none yet.
+
+    What already stands is not written again, so a repeated request finds its own result whatever version it
+    names. Raises RuleViolation, VersionRequired (None given, and there is one), StaleVersion.
+    """
+    rules.check(products)
+    current = store.catalogue()
+    version = 0 if current is None else current.version
+    if current is not None and current.products == products:
+        return current
+    if replaces is None:
+        raise VersionRequired("Name the version that this replaces: If-Match with its ETag, or If-None-Match: *.")
+    if replaces != version:
+        raise StaleVersion
+    replacement = Catalogue(version + 1, products)
+    store.add_catalogue(replacement)
+    return replacement
