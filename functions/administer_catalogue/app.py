@@ -1,0 +1,41 @@
+"""GET and PUT /catalogue: what is sold, in versions that never change."""
+
+from billing.api.answers import Response, tagged
+from billing.api.callers import Caller
+from billing.api.catalogue import CatalogueBody, CatalogueView
+from billing.api.preconditions import IfMatch, IfNoneMatch, replaced_version
+from billing.api.resolver import entrypoint, make_api
+from billing.domain.errors import NotFound
+from billing.domain.permissions import Permission
+from billing.usecases.authorise import authorise_staff
+from billing.usecases.replace_catalogue import replace_catalogue
+from billing.wiring import Store
+
+app = make_api()
+
+
+@app.get("/catalogue")
+def get_catalogue(caller: Caller, store: Store) -> Response[CatalogueView]:
+    """The newest version of the catalogue."""
+    authorise_staff(caller, Permission.ADMINISTER_CATALOGUE)
+    catalogue = store.catalogue()
+    if catalogue is None:
+        raise NotFound("There is no catalogue yet.")
+    return tagged(CatalogueView.of(catalogue), catalogue.version)
+
+
+@app.put("/catalogue")
+def put_catalogue(
+    body: CatalogueBody,
+    caller: Caller,
+    store: Store,
+    if_match: IfMatch = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response[CatalogueView]:
+    """A new version. Accounts stay on the prices that they signed."""
+    authorise_staff(caller, Permission.ADMINISTER_CATALOGUE)
+    catalogue = replace_catalogue(body.values(), replaced_version(if_match, if_none_match), store)
+    return tagged(CatalogueView.of(catalogue), catalogue.version)
+
+
+handler = entrypoint(app)

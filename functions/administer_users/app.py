@@ -1,0 +1,46 @@
+"""/accounts/{account}/users: who may see and change an account. There is always an admin left."""
+
+from billing.api.answers import Response, no_content
+from billing.api.callers import Caller
+from billing.api.models import AccountId
+from billing.api.resolver import entrypoint, make_api
+from billing.api.users import RoleFilter, UserBody, UsersView, UserView
+from billing.domain.permissions import Permission, Role
+from billing.usecases.administer_users import remove_user, save_user
+from billing.usecases.authorise import authorise
+from billing.wiring import People, Store
+
+app = make_api()
+
+
+@app.get("/accounts/<account>/users")
+def get_users(
+    account: AccountId,
+    caller: Caller,
+    store: Store,
+    role: RoleFilter = None,
+) -> UsersView:
+    """The people of the account."""
+    authorise(caller, store.account(account), Permission.READ_USERS, store)
+    return UsersView(items=[UserView.of(user) for user in store.users(account) if role in (None, user.role)])
+
+
+@app.put("/accounts/<account>/users")
+def put_user(account: AccountId, body: UserBody, caller: Caller, store: Store, people: People) -> UserView:
+    """Invite a person, or change the name or role of one; the e-mail address says whom."""
+    current = store.account(account)
+    authorise(caller, current, Permission.ADMINISTER_USERS, store)
+    user = save_user(current, body.email, body.name, Role(body.role), directory=people, store=store)
+    return UserView.of(user)
+
+
+@app.delete("/accounts/<account>/users/<user>", status_code=204)
+def delete_user(account: AccountId, user: str, caller: Caller, store: Store) -> Response[None]:
+    """End a person's access to the account."""
+    current = store.account(account)
+    authorise(caller, current, Permission.ADMINISTER_USERS, store)
+    remove_user(current, user, store)
+    return no_content()
+
+
+handler = entrypoint(app)

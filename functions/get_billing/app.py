@@ -1,0 +1,85 @@
+"""GET /accounts/{account}/billing and each of its sections: one query, everything computed when asked."""
+
+from billing.api.answers import Response, tagged
+from billing.api.billing_page import (
+    BillingPageView,
+    InvoicesView,
+    InvoiceView,
+    PaymentView,
+    SubscriptionView,
+)
+from billing.api.callers import Caller, Now
+from billing.api.information import BillingView, CompanyView, ContactView
+from billing.api.models import AccountId
+from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.api.resolver import entrypoint, make_api
+from billing.domain.account import BillingPage
+from billing.domain.permissions import Permission
+from billing.usecases.authorise import authorise
+from billing.wiring import Store
+
+app = make_api()
+
+
+@app.get("/accounts/<account>/billing")
+def get_billing(account: AccountId, caller: Caller, store: Store, now: Now) -> BillingPageView:
+    """The billing page."""
+    page = store.billing_page(account)
+    authorise(caller, page.account, Permission.READ_BILLING, store)
+    return BillingPageView.of(page, page.account.contract.today(now))
+
+
+@app.get("/accounts/<account>/subscription")
+def get_subscription(account: AccountId, caller: Caller, store: Store, now: Now) -> SubscriptionView:
+    """What the account pays for."""
+    page = _without_invoices(account, caller, store)
+    contract = page.account.contract
+    return SubscriptionView.of(page.subscription, contract.currency, contract.today(now))
+
+
+@app.get("/accounts/<account>/payment-method")
+def get_payment_details(account: AccountId, caller: Caller, store: Store, now: Now) -> PaymentView:
+    """How the account pays, how much, and when next."""
+    page = _without_invoices(account, caller, store)
+    return PaymentView.of(page, page.account.contract.today(now))
+
+
+@app.get("/accounts/<account>/billing-information/company")
+def get_company(account: AccountId, caller: Caller, store: Store) -> Response[CompanyView]:
+    """The company as it stands on future invoices."""
+    company = _without_invoices(account, caller, store).information.company
+    return tagged(CompanyView.of(company.details), company.version)
+
+
+@app.get("/accounts/<account>/billing-information/billing")
+def get_billing_details(account: AccountId, caller: Caller, store: Store) -> Response[BillingView]:
+    """Where invoices are sent."""
+    billing = _without_invoices(account, caller, store).information.billing
+    return tagged(BillingView.of(billing.details), billing.version)
+
+
+@app.get("/accounts/<account>/billing-information/contact")
+def get_contact(account: AccountId, caller: Caller, store: Store) -> Response[ContactView]:
+    """Whom to talk to about the account."""
+    contact = _without_invoices(account, caller, store).information.contact
+    return tagged(ContactView.of(contact.details), contact.version)
+
+
+@app.get("/accounts/<account>/invoices")
+def get_invoices(
+    account: AccountId, caller: Caller, store: Store, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+) -> InvoicesView:
+    """The account's invoices, newest first."""
+    after = position_of(cursor)
+    authorise(caller, store.account(account), Permission.READ_BILLING, store)
+    invoices = store.invoices(account, limit=limit, after=after)
+    return InvoicesView(items=[InvoiceView.of(each) for each in invoices.items], next_cursor=cursor_of(invoices.last))
+
+
+def _without_invoices(account: AccountId, caller: Caller, store: Store) -> BillingPage:
+    page = store.billing_page(account, invoices=0)
+    authorise(caller, page.account, Permission.READ_BILLING, store)
+    return page
+
+
+handler = entrypoint(app)

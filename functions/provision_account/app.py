@@ -1,0 +1,25 @@
+"""POST /accounts: staff make a new account, whole or not at all. The same request again changes nothing."""
+
+from billing.api.accounts import AccountBody
+from billing.api.answers import Response, created
+from billing.api.billing_page import BillingPageView
+from billing.api.callers import Caller, Now
+from billing.api.resolver import entrypoint, make_api
+from billing.domain.permissions import Permission
+from billing.usecases.authorise import authorise_staff
+from billing.usecases.provision_account import provision_account
+from billing.wiring import People, Store
+
+app = make_api()
+
+
+@app.post("/accounts", status_code=201)
+def provision(body: AccountBody, caller: Caller, store: Store, people: People, now: Now) -> Response[BillingPageView]:
+    """Provision an account and invite its first admin."""
+    authorise_staff(caller, Permission.PROVISION_ACCOUNTS)
+    page = provision_account(body.value(), now, directory=people, store=store)
+    view = BillingPageView.of(page, page.account.contract.today(now))
+    return created(view, location=f"/v1/accounts/{page.account.account}/billing")
+
+
+handler = entrypoint(app)

@@ -1,0 +1,83 @@
+"""PUT /accounts/{account}/billing-information/{area}: an admin changes what future invoices say."""
+
+from billing.api.answers import Response, tagged
+from billing.api.callers import Caller
+from billing.api.information import (
+    BillingBody,
+    BillingView,
+    CompanyBody,
+    CompanyView,
+    ContactBody,
+    ContactView,
+)
+from billing.api.models import AccountId
+from billing.api.preconditions import IfMatch, replaced_version
+from billing.api.resolver import entrypoint, make_api
+from billing.domain.account import BillingPage
+from billing.domain.information import Area
+from billing.domain.permissions import Permission
+from billing.usecases.authorise import authorise
+from billing.usecases.change_billing_information import change_billing_information
+from billing.wiring import Store
+
+app = make_api()
+
+
+@app.put("/accounts/<account>/billing-information/company")
+def put_company(
+    account: AccountId, body: CompanyBody, caller: Caller, store: Store, if_match: IfMatch = None
+) -> Response[CompanyView]:
+    """Change the company as it stands on future invoices."""
+    page = _changeable(account, caller, store)
+    company = change_billing_information(
+        page.account,
+        Area.COMPANY,
+        page.information.company,
+        body.details(),
+        replaced_version(if_match),
+        store,
+    )
+    return tagged(CompanyView.of(company.details), company.version)
+
+
+@app.put("/accounts/<account>/billing-information/billing")
+def put_billing_details(
+    account: AccountId, body: BillingBody, caller: Caller, store: Store, if_match: IfMatch = None
+) -> Response[BillingView]:
+    """Change where invoices are sent."""
+    page = _changeable(account, caller, store)
+    billing = change_billing_information(
+        page.account,
+        Area.BILLING,
+        page.information.billing,
+        body.details(),
+        replaced_version(if_match),
+        store,
+    )
+    return tagged(BillingView.of(billing.details), billing.version)
+
+
+@app.put("/accounts/<account>/billing-information/contact")
+def put_contact(
+    account: AccountId, body: ContactBody, caller: Caller, store: Store, if_match: IfMatch = None
+) -> Response[ContactView]:
+    """Change whom to talk to about the account."""
+    page = _changeable(account, caller, store)
+    contact = change_billing_information(
+        page.account,
+        Area.CONTACT,
+        page.information.contact,
+        body.details(),
+        replaced_version(if_match),
+        store,
+    )
+    return tagged(ContactView.of(contact.details), contact.version)
+
+
+def _changeable(account: AccountId, caller: Caller, store: Store) -> BillingPage:
+    page = store.billing_page(account, invoices=0, consistent=True)
+    authorise(caller, page.account, Permission.CHANGE_BILLING_INFORMATION, store)
+    return page
+
+
+handler = entrypoint(app)

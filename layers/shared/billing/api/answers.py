@@ -1,0 +1,28 @@
+"""The answers that are more than a view: with a version, with a place, with nothing."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from aws_lambda_powertools.event_handler import Response as Response  # noqa: PLC0414 - for the functions' annotations
+
+from billing.api.models import View
+
+JSON = "application/json"
+
+V = TypeVar("V", bound=View)
+
+
+def tagged(view: V, version: int) -> Response[V]:
+    """Shows a version of something, with the strong validator by which it may be changed (RFC 9110, 8.8.3)."""
+    return Response(status_code=200, content_type=JSON, body=view, headers={"ETag": f'"{version}"'})
+
+
+def created(view: V, location: str) -> Response[V]:
+    """Shows what was made, and where it is from now on."""
+    return Response(status_code=201, content_type=JSON, body=view, headers={"Location": location})
+
+
+def no_content() -> Response[None]:
+    """Done, and nothing to show."""
+    return Response(status_code=204, content_type=JSON)

@@ -1,0 +1,40 @@
+"""Who is asking, and when: read from what API Gateway has verified, never from what the client says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Request
+from aws_lambda_powertools.event_handler.depends import Depends
+
+from billing.domain.errors import Unauthenticated
+from billing.domain.permissions import Person
+
+STAFF_GROUP = "staff"
+
+
+def caller(request: Request) -> Person:
+    """The person whose ID token came with the request. Raises Unauthenticated.
+
+    The gateway has checked signature, age and pool. That it is an ID token is checked here again: where a
+    method asks for no scope, a machine's access token must open nothing.
+    """
+    context: Mapping[str, Any] = request.resolved_event.raw_event.get("requestContext") or {}
+    claims: Mapping[str, str] = (context.get("authorizer") or {}).get("claims") or {}
+    if claims.get("token_use") != "id" or not claims.get("sub"):
+        raise Unauthenticated("This takes the ID token of a person who has logged in.")
+    # The gateway hands a list over as text: "[staff]", "[staff sales]" or "staff,sales".
+    groups = claims.get("cognito:groups", "").strip("[]").replace(",", " ").split()
+    return Person(user=claims["sub"], staff=STAFF_GROUP in groups)
+
+
+def request_time(request: Request) -> datetime:
+    """The instant at which the gateway took the request."""
+    context: Mapping[str, Any] = request.resolved_event.raw_event["requestContext"]
+    return datetime.fromtimestamp(context["requestTimeEpoch"] / 1000, UTC)
+
+
+Caller = Annotated[Person, Depends(caller)]
+Now = Annotated[datetime, Depends(request_time)]

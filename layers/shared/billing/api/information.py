@@ -1,0 +1,122 @@
+"""The three areas of billing information, as they are sent and shown."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+
+from billing.api.models import Body, Country, Email, Phone, Text, View, as_dict
+from billing.domain.information import BillingDetails, CompanyDetails, ContactDetails
+
+# A Greek number begins with EL and one of Northern Ireland with XI, whatever ISO 3166-1 says.
+_VAT_PREFIXES = {"GR": ("EL", "GR"), "GB": ("GB", "XI")}
+
+VatNumber = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=4, max_length=20),
+    Field(description="With its country prefix. Check digits are verified where the country has them."),
+]
+Postcode = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=12)]
+
+
+def normal_vat_number(number: str, country: str) -> str:
+    """A VAT number in its compact form with prefix. Raises ValueError, in words for whoever typed it.
+
+    The rules of each country are python-stdnum's; where it knows none for the country, the number is taken
+    as it is. That the number is registered is another question: only the country's own service knows.
+    """
+    from stdnum import get_cc_module
+    from stdnum.exceptions import ValidationError
+
+    compact = "".join(character for character in number.upper() if character.isalnum())
+    prefixes = _VAT_PREFIXES.get(country, (country,))
+    if not compact.startswith(prefixes):
+        raise ValueError(f"A VAT number of this country begins with {prefixes[0]}.")
+    module = get_cc_module(country.lower(), "vat")
+    if module is None:
+        return compact
+    try:
+        module.validate(compact)
+    except ValidationError:
+        raise ValueError("This is not a valid VAT number of the country.") from None
+    return compact
+
+
+class CompanyBody(Body):
+    """The company as it is to stand on invoices."""
+
+    name: Text
+    address_line_1: Text
+    address_line_2: Text | None = None
+    postcode: Postcode | None = None
+    city: Text
+    country: Country
+    vat_number: VatNumber | None = None
+
+    @field_validator("vat_number")
+    @classmethod
+    def _vat_number_fits(cls, number: str | None, others: ValidationInfo) -> str | None:
+        # The country comes first in the model; if it is wrong, that is the one thing to report.
+        if number is None or "country" not in others.data:
+            return number
+        return normal_vat_number(number, others.data["country"])
+
+    def details(self) -> CompanyDetails:
+        return CompanyDetails(**as_dict(self))
+
+
+class BillingBody(Body):
+    """Where invoices are to be sent."""
+
+    email: Email
+
+    def details(self) -> BillingDetails:
+        return BillingDetails(**as_dict(self))
+
+
+class ContactBody(Body):
+    """Whom to talk to about the account."""
+
+    name: Text
+    phone: Phone | None = None
+
+    def details(self) -> ContactDetails:
+        return ContactDetails(**as_dict(self))
+
+
+class CompanyView(View):
+    """The company as it stands on future invoices."""
+
+    name: str
+    address_line_1: str
+    address_line_2: str | None
+    postcode: str | None
+    city: str
+    country: str
+    vat_number: str | None
+
+    @classmethod
+    def of(cls, details: CompanyDetails) -> CompanyView:
+        return cls.model_validate(details, from_attributes=True)
+
+
+class BillingView(View):
+    """Where invoices are sent."""
+
+    email: str
+
+    @classmethod
+    def of(cls, details: BillingDetails) -> BillingView:
+        return cls(email=details.email)
+
+
+class ContactView(View):
+    """Whom to talk to about the account."""
+
+    name: str
+    phone: str | None
+
+    @classmethod
+    def of(cls, details: ContactDetails) -> ContactView:
+        return cls(name=details.name, phone=details.phone)

@@ -1,0 +1,158 @@
+"""The building blocks of what the API takes and gives: fields that check themselves, bodies, views."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler.openapi.params import Path
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+from billing.domain import money
+from billing.domain.contract import INTERVALS_MONTHS
+from billing.domain.countries import COUNTRIES
+from billing.domain.currencies import MINOR_UNIT_DIGITS
+
+IDENTIFIER_LENGTH_MAX = 40
+TEXT_LENGTH_MAX = 200
+AMOUNT_MAX = 10**12
+"""Minor units: far beyond any real price, far below what a client's number type can hold exactly."""
+
+
+class Body(BaseModel):
+    """What a client sends. A field that we do not know is refused: a typing error is never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class View(BaseModel):
+    """What a client gets."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def _plain(text: str) -> str:
+    normal = unicodedata.normalize("NFC", text)
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in normal):
+        raise ValueError("must not contain control characters")
+    return normal
+
+
+def _country(code: str) -> str:
+    if code not in COUNTRIES:
+        raise ValueError("must be a country code of ISO 3166-1, such as DK")
+    return code
+
+
+def _currency(code: str) -> str:
+    if code not in MINOR_UNIT_DIGITS:
+        raise ValueError("must be a currency code of ISO 4217, such as EUR")
+    return code
+
+
+def _time_zone(name: str) -> str:
+    from zoneinfo import available_timezones
+
+    if name not in available_timezones():
+        raise ValueError("must be a time zone of the IANA data base, such as Europe/Copenhagen")
+    return name
+
+
+def _email(address: str) -> str:
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        normal = validate_email(address, check_deliverability=False).normalized
+    except EmailNotValidError:
+        raise ValueError("must be an e-mail address") from None
+    # The directory does not tell capitals apart, so neither does an account: one address is one person.
+    return normal.lower()
+
+
+def _interval(months: int) -> int:
+    if months not in INTERVALS_MONTHS:
+        raise ValueError(f"must be one of {', '.join(map(str, INTERVALS_MONTHS))} months")
+    return months
+
+
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def _iso_date(value: object) -> object:
+    # Without this a number would be taken for seconds since 1970.
+    if not isinstance(value, str) or not _ISO_DATE.fullmatch(value):
+        raise ValueError("must be a date such as 2026-01-31")
+    return value
+
+
+def _percent(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise ValueError('must be a decimal number such as "12.5"')  # noqa: TRY004 - pydantic reports only this
+    return value
+
+
+Identifier = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", min_length=2, max_length=IDENTIFIER_LENGTH_MAX)
+]
+"""A short name that a client chooses: lower-case letters, digits and single hyphens."""
+
+AccountId = Annotated[str, Path(max_length=IDENTIFIER_LENGTH_MAX)]
+"""The account that a path names."""
+
+Text = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=TEXT_LENGTH_MAX),
+    AfterValidator(_plain),
+]
+Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 ()./-]{3,29}$")]
+Country = Annotated[str, AfterValidator(_country)]
+Currency = Annotated[str, AfterValidator(_currency)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+Email = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=254),
+    AfterValidator(_email),
+    WithJsonSchema({"type": "string", "format": "email", "maxLength": 254}),
+]
+IsoDate = Annotated[date, BeforeValidator(_iso_date), WithJsonSchema({"type": "string", "format": "date"})]
+Amount = Annotated[int, Field(strict=True, ge=0, le=AMOUNT_MAX)]
+Volume = Annotated[int, Field(strict=True, gt=0, le=AMOUNT_MAX)]
+IntervalMonths = Annotated[
+    int,
+    Field(strict=True),
+    AfterValidator(_interval),
+    WithJsonSchema({"type": "integer", "enum": list(INTERVALS_MONTHS)}),
+]
+Percent = Annotated[
+    Decimal,
+    BeforeValidator(_percent),
+    Field(gt=0, le=100, decimal_places=4, allow_inf_nan=False),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,3}(\.\d{1,4})?$", "examples": ["12.5"]}),
+]
+
+
+class Money(View):
+    """Minor units of a currency (ISO 4217): 12900 EUR is 129.00 euros."""
+
+    amount: int
+    currency: str
+
+    @classmethod
+    def of(cls, value: money.Money) -> Money:
+        return cls(amount=value.amount, currency=value.currency)
+
+
+def as_dict(value: BaseModel) -> dict[str, Any]:
+    """A model's fields by name, for a domain value with the same ones."""
+    return {name: getattr(value, name) for name in type(value).model_fields}

@@ -1,0 +1,107 @@
+"""Everything that can go wrong, as RFC 9457 problem documents. The only place that maps errors to HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+
+from billing.domain import errors
+from billing.domain.errors import BillingError
+
+PROBLEM_JSON = "application/problem+json"
+TYPE_PREFIX = "urn:livello:problem:"
+
+
+class Malformed(BillingError):
+    """The body cannot be read at all."""
+
+    code = "malformed"
+
+
+class TooLarge(BillingError):
+    """The body is larger than anything that this API takes."""
+
+    code = "too-large"
+
+
+class UnsupportedMediaType(BillingError):
+    """The body is something else than JSON."""
+
+    code = "unsupported-media-type"
+
+
+class Invalid(BillingError):
+    """Fields are missing, unknown, or not of their type."""
+
+    code = "invalid"
+
+
+STATUS: dict[type[BillingError], HTTPStatus] = {
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.StaleVersion: HTTPStatus.PRECONDITION_FAILED,
+    errors.VersionRequired: HTTPStatus.PRECONDITION_REQUIRED,
+    errors.RuleViolation: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UpstreamFailed: HTTPStatus.BAD_GATEWAY,
+    Malformed: HTTPStatus.BAD_REQUEST,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+
+
+def status_of(error: BillingError) -> HTTPStatus:
+    """The HTTP status of an error, by its kind."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def document(error: BillingError) -> dict[str, Any]:
+    """An error as a problem document."""
+    status = status_of(error)
+    problem: dict[str, Any] = {
+        "type": TYPE_PREFIX + error.code,
+        "title": status.phrase,
+        "status": int(status),
+        "detail": error.detail,
+    }
+    if isinstance(error, errors.RuleViolation):
+        problem["errors"] = [{"detail": each.detail, "pointer": _pointer(each.path)} for each in error.violations]
+    if isinstance(error, errors.AdminsOnly):
+        problem["admins"] = [{"name": admin.name, "email": admin.email} for admin in error.admins]
+    return problem
+
+
+def response(error: BillingError) -> Response[str]:
+    """An error as the answer to a request."""
+    return _answer(document(error))
+
+
+def validation_response(invalid: RequestValidationError) -> Response[str]:
+    """Fields that do not fit their schema, each named; what was sent is not repeated."""
+    problem = document(Invalid("The request does not fit: see the fields below."))
+    problem["errors"] = [_field_problem(each) for each in invalid.errors()]
+    return _answer(problem)
+
+
+def _answer(problem: dict[str, Any]) -> Response[str]:
+    return Response(status_code=problem["status"], content_type=PROBLEM_JSON, body=orjson.dumps(problem).decode())
+
+
+def _field_problem(error: dict[str, Any]) -> dict[str, str]:
+    where, *path = error["loc"]
+    detail = str(error["msg"]).removeprefix("Value error, ")
+    if where == "body":
+        return {"detail": detail, "pointer": _pointer(path)}
+    return {"detail": detail, "parameter": str(path[0]), "in": str(where)}
+
+
+def _pointer(path: Sequence[str | int]) -> str:
+    """A JSON pointer in a URI fragment, the form that RFC 9457 shows."""
+    return "#" + "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)

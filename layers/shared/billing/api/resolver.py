@@ -1,0 +1,112 @@
+"""The frame of every HTTP function: reading the body, validation, problem documents, one log line."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from time import perf_counter
+from typing import Any
+
+import orjson
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from billing.api import problems
+from billing.api.answers import JSON
+from billing.api.problems import Malformed, TooLarge, UnsupportedMediaType
+from billing.domain.errors import BillingError, NotFound
+
+BODY_CHARACTERS_MAX = 256 * 1024
+
+Event = Mapping[str, Any]
+Handler = Callable[[Event, LambdaContext], dict[str, Any]]
+
+logger = Logger()
+
+
+def make_api() -> APIGatewayRestResolver:
+    """A resolver that speaks this API's conventions (DESIGN 5)."""
+    api = APIGatewayRestResolver(
+        enable_validation=True,
+        response_validation_error_http_code=500,
+        serializer=_serialized,
+        json_body_deserializer=_read_json,
+    )
+    api.exception_handler(BillingError)(problems.response)
+    api.exception_handler(RequestValidationError)(problems.validation_response)
+    api.not_found(_no_such_resource)
+    return api
+
+
+def entrypoint(api: APIGatewayRestResolver) -> Handler:
+    """The Lambda handler of an API. An error that nobody foresaw is not caught: the function fails, aloud."""
+
+    def handler(event: Event, context: LambdaContext) -> dict[str, Any]:
+        started = perf_counter()
+        request_context = event["requestContext"]
+        refused = _refusal(event)
+        answer = api.resolve(event, context) if refused is None else _as_proxy_response(refused)
+        headers = answer.setdefault("multiValueHeaders", {})
+        headers["Cache-Control"] = ["no-store"]
+        if "ALLOWED_ORIGIN" in os.environ:
+            headers["Access-Control-Allow-Origin"] = [os.environ["ALLOWED_ORIGIN"]]
+            headers["Access-Control-Expose-Headers"] = ["ETag, Location"]
+        # The route's pattern, not its path: a path may name a person.
+        logger.info(
+            "request",
+            method=event["httpMethod"],
+            route=event["resource"],
+            status=answer["statusCode"],
+            duration_ms=round((perf_counter() - started) * 1000, 1),
+            request_id=request_context["requestId"],
+        )
+        return answer
+
+    return handler
+
+
+def _refusal(event: Event) -> Response[str] | None:
+    """What is wrong with the body before anybody looks into it, if anything is."""
+    body = event.get("body")
+    if not body:
+        return None
+    if len(body) > BODY_CHARACTERS_MAX:
+        return problems.response(TooLarge(f"The body must not be longer than {BODY_CHARACTERS_MAX} characters."))
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    media_type = headers.get("content-type", "").partition(";")[0].strip()
+    if media_type != JSON:
+        return problems.response(UnsupportedMediaType(f"The body must be sent as {JSON}."))
+    return None
+
+
+def _as_proxy_response(response: Response[str]) -> dict[str, Any]:
+    return {
+        "statusCode": response.status_code,
+        "multiValueHeaders": {"Content-Type": [response.content_type]},
+        "body": response.body,
+        "isBase64Encoded": False,
+    }
+
+
+def _read_json(text: str) -> Any:
+    """A body with its decimals exact. Raises Malformed for whatever is not JSON (RFC 8259)."""
+    try:
+        return json.loads(text or "", parse_float=Decimal, parse_constant=_not_json)
+    except (ValueError, RecursionError):  # no JSON; a number of thousands of digits; nested without end
+        raise Malformed("The body is not JSON.") from None
+
+
+def _not_json(constant: str) -> object:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _no_such_resource(_: Exception) -> Response[str]:
+    return problems.response(NotFound("There is no such resource."))
+
+
+def _serialized(body: Any) -> str:
+    return orjson.dumps(body).decode()

@@ -1,0 +1,44 @@
+"""The composition root: makes each thing once, when it is first needed, from the environment.
+
+Each constructor imports what it builds, so that a function pays only for what it uses.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Annotated
+
+from aws_lambda_powertools.event_handler.depends import Depends
+
+from billing.gateways.ports import Directory
+from billing.store.store import BillingStore
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+
+@cache
+def session() -> Session:
+    """The one AWS session of the process: every further client shares what it has loaded."""
+    from billing.aws_session import aws_session
+
+    return aws_session()
+
+
+@cache
+def store() -> BillingStore:
+    """The table."""
+    return BillingStore(os.environ["TABLE_NAME"], session())
+
+
+@cache
+def directory() -> Directory:
+    """The people who can log in."""
+    from billing.gateways.cognito_directory import CognitoDirectory
+
+    return CognitoDirectory(os.environ["USER_POOL_ID"], session())
+
+
+Store = Annotated[BillingStore, Depends(store)]
+People = Annotated[Directory, Depends(directory)]

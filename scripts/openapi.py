@@ -1,0 +1,155 @@
+"""Writes functions/describe_api/openapi.json, the OpenAPI 3.1 document of all functions, from their code.
+
+With --check it writes nothing and fails if the committed document is not what the code says.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+
+ETAG = {"description": "Names this version, for If-Match.", "schema": {"type": "string"}}
+ROOT = Path(__file__).parent.parent
+DOCUMENT = ROOT / "functions" / "describe_api" / "openapi.json"
+PROBLEM = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457. `type` is stable: a client may tell problems apart by it.",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "format": "uri", "examples": ["urn:livello:problem:account-not-found"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "description": "One entry per bad field: `pointer` into the body, or the name of a parameter.",
+            "items": {
+                "type": "object",
+                "required": ["detail"],
+                "properties": {
+                    "detail": {"type": "string"},
+                    "pointer": {"type": "string", "examples": ["#/contract/start"]},
+                    "parameter": {"type": "string"},
+                    "in": {"type": "string", "enum": ["path", "query", "header"]},
+                },
+            },
+        },
+        "admins": {
+            "type": "array",
+            "description": "Whom a member may ask for what only an admin may do.",
+            "items": {
+                "type": "object",
+                "required": ["name", "email"],
+                "properties": {"name": {"type": "string"}, "email": {"type": "string", "format": "email"}},
+            },
+        },
+    },
+}
+
+
+def resolvers() -> dict[str, APIGatewayRestResolver]:
+    """Every function that speaks HTTP through a resolver, by its folder's name."""
+    modules = {
+        path.parent.name: importlib.import_module(f"functions.{path.parent.name}.app")
+        for path in sorted((ROOT / "functions").glob("*/app.py"))
+    }
+    return {name: module.app for name, module in modules.items() if hasattr(module, "app")}
+
+
+def document() -> dict[str, Any]:
+    """The whole API in one document. Raises ValueError where two functions disagree."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    paths: dict[str, dict[str, Any]] = {}
+    schemas: dict[str, Any] = {"Problem": PROBLEM}
+    for resolver in resolvers().values():
+        part = json.loads(resolver.get_openapi_json_schema(title="Livello", version=version, openapi_version="3.1.0"))
+        for route in (*resolver._static_routes, *resolver._dynamic_routes):
+            operation = part["paths"][route.openapi_path][route.method.lower()]
+            described = _described(operation, route.func.__name__, inspect.getdoc(route.func) or "")
+            _add(paths.setdefault(route.openapi_path, {}), route.method.lower(), described, route.openapi_path)
+        for name, schema in part.get("components", {}).get("schemas", {}).items():
+            if not name.endswith("ValidationError"):
+                _add(schemas, name, schema, "the schemas")
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Livello",
+            "version": version,
+            "description": "Subscription billing in monthly usage tiers.",
+        },
+        "servers": [{"url": "/v1"}],
+        "security": [{"person": []}],
+        "paths": {path: _with_versions(operations) for path, operations in sorted(paths.items())},
+        "components": {
+            "schemas": dict(sorted(schemas.items())),
+            "responses": {
+                "Problem": {
+                    "description": "What is wrong, in words.",
+                    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+                }
+            },
+            "securitySchemes": {
+                "person": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "The ID token of a person who has logged in.",
+                }
+            },
+        },
+    }
+
+
+def text() -> str:
+    """The document as it is committed."""
+    return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _described(operation: dict[str, Any], name: str, promise: str) -> dict[str, Any]:
+    """The operation under its own name, with our problem documents instead of the library's errors."""
+    responses = {code: dict(each) for code, each in operation["responses"].items() if code.startswith("2")}
+    if "204" in responses:
+        responses["204"].pop("content")
+    return {
+        **operation,
+        "operationId": name,
+        "summary": promise.splitlines()[0],
+        "responses": {**responses, "default": {"$ref": "#/components/responses/Problem"}},
+    }
+
+
+def _with_versions(operations: dict[str, Any]) -> dict[str, Any]:
+    """What can be changed by If-Match shows its ETag."""
+    parameters = [each["name"] for operation in operations.values() for each in operation.get("parameters", [])]
+    if "if-match" in parameters:
+        for operation in operations.values():
+            operation["responses"]["200"]["headers"] = {"ETag": ETAG}
+    return operations
+
+
+def _add(known: dict[str, Any], name: str, value: Any, where: str) -> None:
+    if known.setdefault(name, value) != value:
+        raise ValueError(f"{name} stands twice in {where}, and differs")
+
+
+def main() -> int:
+    """Writes the document, or compares it with --check."""
+    if "--check" in sys.argv:
+        if DOCUMENT.exists() and DOCUMENT.read_text(encoding="utf-8") == text():
+            return 0
+        sys.stderr.write("functions/describe_api/openapi.json is not what the code says: make openapi\n")
+        return 1
+    DOCUMENT.write_text(text(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""What a function's cold start pays for: the modules that its import loads, and what it may never load.
+
+Import rules inside our own code are import-linter's (pyproject.toml). This is about everybody else's: deterministic,
+where a limit in milliseconds would not be.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
+
+NEVER = {"aws_xray_sdk", "boto3", "requests", "stripe"}
+"""No function of today needs them at all."""
+
+NOT_AT_START = {"dns", "email_validator", "stdnum"}
+"""Loaded by whoever needs them, when they do: an e-mail address or a VAT number is being checked."""
+
+BARE = {"describe_api"}
+"""Functions that load nothing but the standard library."""
+
+
+def loaded(function: str) -> set[str]:
+    """The modules that importing a function loads, in a process of its own."""
+    printed = subprocess.run(
+        [sys.executable, "-c", f"import functions.{function}.app, sys; print(*sys.modules)"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(ROOT)},
+    )
+    return set(printed.stdout.split())
+
+
+def packages(modules: set[str]) -> set[str]:
+    return {module.partition(".")[0] for module in modules}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_function_loads_what_it_does_not_need(function: str) -> None:
+    modules = loaded(function)
+
+    assert not packages(modules) & NEVER
+    assert not packages(modules) & NOT_AT_START
+    assert "aws_lambda_powertools.utilities.parser" not in modules
+
+
+@pytest.mark.parametrize("function", sorted(BARE))
+def test_a_bare_function_loads_nothing_of_ours(function: str) -> None:
+    assert not packages(loaded(function)) & {"billing", "pydantic", "pynamodb", "botocore", "aws_lambda_powertools"}
+
+
+@pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - {"administer_users", "provision_account"}))
+def test_only_who_invites_people_loads_the_directory(function: str) -> None:
+    assert "billing.gateways.cognito_directory" not in loaded(function)

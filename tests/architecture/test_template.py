@@ -1,0 +1,141 @@
+"""template.yaml against the code, and against what the emulator does not enforce."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from scripts.openapi import document, text
+from tests.template import ROOT, resources, template
+
+FUNCTIONS = {
+    name: resource["Properties"]
+    for name, resource in resources().items()
+    if resource["Type"] == "AWS::Serverless::Function"
+}
+ROUTES = {
+    (event["Properties"]["Method"], event["Properties"]["Path"]): (name, event["Properties"])
+    for name, properties in FUNCTIONS.items()
+    for event in properties["Events"].values()
+}
+PUBLIC = {("GET", "/openapi.json")}
+
+
+def statements(function: str) -> list[dict[str, Any]]:
+    return [statement for policy in FUNCTIONS[function].get("Policies", []) for statement in policy["Statement"]]
+
+
+def test_the_template_has_the_routes_of_the_code_and_no_others() -> None:
+    documented = {(method.upper(), path) for path, item in document()["paths"].items() for method in item}
+
+    assert set(ROUTES) == documented | PUBLIC
+
+
+def test_the_committed_openapi_document_is_what_the_code_says() -> None:
+    assert (ROOT / "functions" / "describe_api" / "openapi.json").read_text(encoding="utf-8") == text()
+
+
+def test_each_function_has_its_folder_and_each_folder_its_function() -> None:
+    folders = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
+
+    assert {properties["CodeUri"] for properties in FUNCTIONS.values()} == {f"functions/{name}" for name in folders}
+
+
+def test_each_route_is_served_by_the_function_that_knows_it() -> None:
+    """A route of the template that leads to another function would answer 404."""
+    from scripts.openapi import resolvers
+
+    known = {
+        (route.method, route.openapi_path, name)
+        for name, resolver in resolvers().items()
+        for route in (*resolver._static_routes, *resolver._dynamic_routes)
+    }
+    wired = {
+        (method, path, FUNCTIONS[name]["CodeUri"].removeprefix("functions/"))
+        for (method, path), (name, _) in ROUTES.items()
+        if (method, path) not in PUBLIC
+    }
+    assert wired == known
+
+
+def test_only_the_api_description_is_open_to_everybody() -> None:
+    open_routes = {
+        route for route, (_, properties) in ROUTES.items() if properties.get("Auth", {}).get("Authorizer") == "NONE"
+    }
+    assert open_routes == PUBLIC
+    assert resources()["Api"]["Properties"]["Auth"]["DefaultAuthorizer"] == "People"
+
+
+def test_no_route_takes_any_method() -> None:
+    assert all(method in {"GET", "PUT", "POST", "DELETE"} for method, _ in ROUTES)
+
+
+def test_a_machines_token_has_a_scope() -> None:
+    authorizers = resources()["Api"]["Properties"]["Auth"]["Authorizers"]
+
+    assert authorizers["Product"]["AuthorizationScopes"] == ["livello/usage"]
+    assert resources()["ProductClient"]["Properties"]["AllowedOAuthScopes"] == ["livello/usage"]
+
+
+def test_people_are_invited_and_never_sign_up() -> None:
+    people = resources()["People"]["Properties"]
+
+    assert people["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
+
+
+def test_the_table_can_be_restored_and_is_not_lost_with_the_stack() -> None:
+    table = resources()["Table"]
+
+    assert table["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert table["UpdateReplacePolicy"] == "Retain"
+    assert table["Properties"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["Properties"]["DeletionProtectionEnabled"] == {"Fn::If": ["IsProtected", True, False]}
+    assert table["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert table["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert len(table["Properties"]["GlobalSecondaryIndexes"]) == 1
+
+
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
+def test_no_function_may_do_more_than_it_says(function: str) -> None:
+    for statement in statements(function):
+        assert not any("*" in action for action in statement["Action"])
+        assert "dynamodb:Scan" not in statement["Action"]
+        assert statement["Resource"] != "*"
+
+
+@pytest.mark.parametrize("function", ["GetBilling", "ListAccounts"])
+def test_who_reads_cannot_write(function: str) -> None:
+    actions = {action for statement in statements(function) for action in statement["Action"]}
+
+    assert actions <= {"dynamodb:Query", "dynamodb:GetItem"}
+
+
+def test_functions_give_up_before_the_gateway_does() -> None:
+    gateway_seconds = 29
+    timeouts = [
+        properties.get("Timeout", template()["Globals"]["Function"]["Timeout"]) for properties in FUNCTIONS.values()
+    ]
+
+    assert max(timeouts) < gateway_seconds
+
+
+def test_what_the_gateway_answers_by_itself_is_a_problem_document() -> None:
+    answers = resources()["Api"]["Properties"]["GatewayResponses"]
+
+    assert {"UNAUTHORIZED", "ACCESS_DENIED", "THROTTLED", "DEFAULT_4XX", "DEFAULT_5XX"} <= set(answers)
+    for answer in answers.values():
+        assert answer["ResponseParameters"]["Headers"]["Content-Type"] == "'application/problem+json'"
+        problem = json.loads(
+            answer["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '"x"')
+        )
+        assert {"type", "title", "detail"} <= set(problem)
+        assert problem.get("status") == answer.get("StatusCode")
+
+
+def test_the_sample_events_are_those_of_the_functions() -> None:
+    events = {path.stem for path in (ROOT / "events").glob("*.json")}
+
+    assert events == {properties["CodeUri"].removeprefix("functions/") for properties in FUNCTIONS.values()}

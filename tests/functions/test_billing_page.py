@@ -1,0 +1,234 @@
+"""What a customer sees on the billing page, computed when they look."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from billing.domain.invoices import Invoice, InvoiceStatus
+from billing.domain.money import Money
+from billing.store import keys, mapping
+from billing.store.items import Item
+
+from functions.get_billing.app import handler as get_billing
+from functions.list_accounts.app import handler as list_accounts
+from functions.update_billing_information.app import handler as update_billing_information
+from tests.api_gateway import NOW, STAFF, Answer, answer, request
+from tests.functions.conftest import Company, provisioned
+from tests.samples import ACCOUNT, with_value
+from tests.store.samples import invoices
+
+PAGE = "/accounts/{account}/billing"
+
+
+def ask(company: Company, route: str, *, now: datetime = NOW, query: dict[str, str] | None = None) -> Answer:
+    return answer(get_billing, request("GET", route, claims=company.admin, path=company.path, query=query, now=now))
+
+
+def euros(amount: int) -> dict[str, Any]:
+    return {"amount": amount, "currency": "EUR"}
+
+
+def test_the_four_sections(company: Company) -> None:
+    page = ask(company, PAGE)
+
+    assert page.status == 200
+    assert page.headers["Cache-Control"] == "no-store"
+    assert page.body == {
+        "account": "nordlys-kaffe",
+        "name": "Nordlys Kaffe",
+        "status": "active",
+        "contract": ACCOUNT["contract"],
+        "stores": ACCOUNT["stores"],
+        "subscription": {
+            "catalogue_version": 1,
+            "lines": [
+                {
+                    "product": "search",
+                    "name": "Search",
+                    "unit": "searches",
+                    "up_to": 10_000,
+                    "price_per_month": euros(4900),
+                    # 12.5 % off is 4287.5, and halves go to the even cent.
+                    "price_per_month_after_discounts": euros(4288),
+                    "discounts": [{"percent": "12.5", "amount": None, "until": "2027-01-15", "reason": "Launch"}],
+                },
+                {
+                    "product": "email",
+                    "name": "E-mail",
+                    "unit": "e-mails",
+                    "up_to": 25_000,
+                    "price_per_month": euros(5900),
+                    "price_per_month_after_discounts": euros(5900),
+                    "discounts": [],
+                },
+            ],
+            "discounts": [{"percent": None, "amount": euros(500), "until": None, "reason": "Loyalty"}],
+        },
+        "invoices": [],
+        "billing_information": {
+            "company": ACCOUNT["company"],
+            "billing": ACCOUNT["billing"],
+            "contact": ACCOUNT["contact"],
+        },
+        "payment_details": {
+            "method": None,
+            "card": None,
+            "interval_months": 3,
+            # Three months of search, rounded once (12862.5), and of e-mail, less the loyalty discount.
+            "amount_per_charge": euros(12_862 + 17_700 - 1_500),
+            "next_charge_on": "2026-07-15",
+        },
+    }
+
+
+def test_each_section_by_itself_says_the_same(company: Company) -> None:
+    page = ask(company, PAGE).body
+
+    assert ask(company, "/accounts/{account}/subscription").body == page["subscription"]
+    assert ask(company, "/accounts/{account}/payment-method").body == page["payment_details"]
+    for area, details in page["billing_information"].items():
+        section = ask(company, f"/accounts/{{account}}/billing-information/{area}")
+        assert section.body == details
+        assert section.headers["ETag"] == '"1"'
+
+
+def test_a_discount_is_shown_while_it_is_active(company: Company) -> None:
+    last_day = datetime(2027, 1, 14, 12, tzinfo=UTC)
+    day_after = datetime(2027, 1, 15, 12, tzinfo=UTC)
+
+    assert ask(company, PAGE, now=last_day).body["subscription"]["lines"][0]["discounts"] != []
+    assert ask(company, PAGE, now=day_after).body["subscription"]["lines"][0]["discounts"] == []
+
+
+def test_the_next_charge_counts_its_own_months_discounts(company: Company) -> None:
+    """The paid period from 15 January 2027 is the first without the launch discount."""
+    payment = ask(company, PAGE, now=datetime(2026, 12, 1, tzinfo=UTC)).body["payment_details"]
+
+    assert payment["next_charge_on"] == "2027-01-15"
+    assert payment["amount_per_charge"] == euros(3 * 10_800 - 1_500)
+
+
+def test_the_day_is_that_of_the_accounts_time_zone(company: Company) -> None:
+    """At half past ten in the evening UTC it is already the day after the renewal in Copenhagen."""
+    payment = ask(company, PAGE, now=datetime(2026, 7, 15, 22, 30, tzinfo=UTC)).body["payment_details"]
+
+    assert payment["next_charge_on"] == "2026-10-15"
+
+
+def test_a_contract_that_has_not_begun_is_first_charged_on_its_start(company: Company) -> None:
+    later = with_value(with_value(ACCOUNT, "later-shop", "account"), "2026-12-31", "contract", "start")
+
+    assert provisioned(later).body["payment_details"]["next_charge_on"] == "2026-12-31"
+
+
+def test_a_currency_without_minor_units_is_shown_as_it_is(company: Company) -> None:
+    kroner = with_value(with_value(ACCOUNT, "kroner-shop", "account"), "DKK", "contract", "currency")
+
+    given = provisioned(with_value(kroner, [], "discounts"))
+
+    assert given.headers["Location"] == "/v1/accounts/kroner-shop/billing"
+    assert given.body["payment_details"]["amount_per_charge"] == {
+        "amount": 3 * (36_500 + 43_900),
+        "currency": "DKK",
+    }
+
+
+def test_the_newest_invoices_and_the_way_to_the_older_ones(company: Company) -> None:
+    issued = [*invoices(14), paid_invoice()]
+    for invoice in issued:
+        Item(
+            keys.account(company.account),
+            keys.invoice(invoice.produced_on, invoice.number),
+            body=mapping.invoice_body(invoice),
+        ).save()
+
+    on_page = ask(company, PAGE).body["invoices"]
+    first = ask(company, "/accounts/{account}/invoices", query={"limit": "10"}).body
+    rest = ask(company, "/accounts/{account}/invoices", query={"limit": "10", "cursor": first["next_cursor"]}).body
+
+    assert on_page[0] == {
+        "number": "A-2026-000001",
+        "produced_on": "2026-06-01",
+        "due_on": "2026-06-15",
+        "paid_on": "2026-06-02",
+        "status": "paid",
+        "total": euros(12_345),
+    }
+    assert len(on_page) == 12
+    assert [each["number"] for each in (*first["items"], *rest["items"])] == [
+        invoice.number for invoice in reversed(issued)
+    ]
+    assert rest["next_cursor"] is None
+
+
+def test_another_accounts_cursor_shows_nothing_of_it(company: Company) -> None:
+    """The cursor holds a place in a list, not an account."""
+    other = with_value(ACCOUNT, "other-shop", "account")
+    assert provisioned(other).status == 201
+    for invoice in invoices(3):
+        Item(
+            keys.account("other-shop"),
+            keys.invoice(invoice.produced_on, invoice.number),
+            body=mapping.invoice_body(invoice),
+        ).save()
+    theirs = answer(
+        get_billing,
+        request(
+            "GET",
+            "/accounts/{account}/invoices",
+            claims=STAFF,
+            path={"account": "other-shop"},
+            query={"limit": "1"},
+        ),
+    ).body["next_cursor"]
+
+    mine = ask(company, "/accounts/{account}/invoices", query={"cursor": theirs})
+
+    assert mine.body["items"] == []
+
+
+def test_changed_information_is_on_the_page_at_once(company: Company) -> None:
+    moved = {**ACCOUNT["company"], "name": "Nordlys Kaffe A/S", "address_line_2": "3. sal"}
+
+    given = answer(
+        update_billing_information,
+        request(
+            "PUT",
+            "/accounts/{account}/billing-information/company",
+            claims=company.admin,
+            path=company.path,
+            body=moved,
+            headers={"If-Match": '"1"'},
+        ),
+    )
+
+    assert (given.status, given.body, given.headers["ETag"]) == (200, moved, '"2"')
+    assert ask(company, PAGE).body["billing_information"]["company"] == moved
+
+
+def test_the_accounts_of_a_person(company: Company) -> None:
+    second = with_value(with_value(ACCOUNT, "another-shop", "account"), "Another Shop", "name")
+    assert provisioned(second).status == 201
+
+    admins = answer(list_accounts, request("GET", "/accounts", claims=company.admin)).body
+    members = answer(list_accounts, request("GET", "/accounts", claims=company.member)).body
+    first_page = answer(list_accounts, request("GET", "/accounts", claims=company.admin, query={"limit": "1"})).body
+
+    assert admins == {
+        "items": [
+            {"account": "another-shop", "name": "Another Shop", "role": "admin"},
+            {"account": "nordlys-kaffe", "name": "Nordlys Kaffe", "role": "admin"},
+        ],
+        "next_cursor": None,
+    }
+    assert members["items"] == [{"account": "nordlys-kaffe", "name": "Nordlys Kaffe", "role": "member"}]
+    assert first_page["items"] == admins["items"][:1]
+    assert first_page["next_cursor"] is not None
+
+
+def paid_invoice() -> Invoice:
+    day = datetime(2026, 6, 1, tzinfo=UTC).date()
+    return Invoice(
+        "A-2026-000001", day, day.replace(day=15), day.replace(day=2), InvoiceStatus.PAID, Money(12_345, "EUR")
+    )

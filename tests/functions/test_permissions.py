@@ -1,0 +1,170 @@
+"""DESIGN 3.4, cell by cell, at the door of every route; and everybody who has no business here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from functions.administer_catalogue.app import handler as administer_catalogue
+from functions.administer_users.app import handler as administer_users
+from functions.get_billing.app import handler as get_billing
+from functions.list_accounts.app import handler as list_accounts
+from functions.provision_account.app import handler as provision_account
+from functions.update_billing_information.app import handler as update_billing_information
+from scripts.openapi import document
+from tests.api_gateway import MACHINE, STAFF, Handler, answer, person, request
+from tests.conftest import stored_items
+from tests.functions.conftest import Company
+from tests.samples import ACCOUNT, CATALOGUE, with_value
+
+STRANGER = person("stranger-1")
+INFORMATION = "/accounts/{account}/billing-information/"
+OTHER_COMPANY = {**ACCOUNT["company"], "name": "Nordlys Kaffe A/S"}
+NEWCOMER = {"email": "cy@nordlys.example", "name": "Cy", "role": "member"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One route with the status that each caller gets."""
+
+    handler: Handler
+    method: str
+    route: str
+    admin: int
+    member: int
+    staff: int
+    stranger: int
+    body: Any = None
+    headers: dict[str, str] | None = None
+
+
+def read(route: str) -> Cell:
+    return Cell(get_billing, "GET", route, admin=200, member=200, staff=200, stranger=404)
+
+
+def admins_change(area: str, body: Any) -> Cell:
+    return Cell(update_billing_information, "PUT", INFORMATION + area, 200, 403, 403, 404, body, {"If-Match": '"1"'})
+
+
+# The table of DESIGN 3.4. A route that is not here fails test_every_route_has_its_row.
+MATRIX = [
+    Cell(list_accounts, "GET", "/accounts", 200, 200, 200, 200),
+    read("/accounts/{account}/billing"),
+    read("/accounts/{account}/subscription"),
+    read("/accounts/{account}/payment-method"),
+    read("/accounts/{account}/invoices"),
+    read(INFORMATION + "company"),
+    read(INFORMATION + "billing"),
+    read(INFORMATION + "contact"),
+    admins_change("company", OTHER_COMPANY),
+    admins_change("billing", {"email": "other@nordlys.example"}),
+    admins_change("contact", {"name": "Bo Lind", "phone": None}),
+    Cell(administer_users, "GET", "/accounts/{account}/users", 200, 200, 200, 404),
+    Cell(administer_users, "PUT", "/accounts/{account}/users", 200, 403, 403, 404, NEWCOMER),
+    Cell(administer_users, "DELETE", "/accounts/{account}/users/{user}", 204, 403, 403, 404),
+    Cell(administer_catalogue, "GET", "/catalogue", 403, 403, 200, 403),
+    Cell(administer_catalogue, "PUT", "/catalogue", 403, 403, 200, 403, CATALOGUE, {"If-Match": '"1"'}),
+    Cell(
+        provision_account,
+        "POST",
+        "/accounts",
+        403,
+        403,
+        201,
+        403,
+        with_value(ACCOUNT, "other-shop", "account"),
+    ),
+]
+NAMES = [f"{cell.method} {cell.route}" for cell in MATRIX]
+
+
+def ask(cell: Cell, claims: dict[str, str] | None, company: Company) -> Any:
+    path = {"account": company.account} if "{account}" in cell.route else {}
+    if "{user}" in cell.route:
+        path["user"] = company.member["sub"]
+    return answer(
+        cell.handler,
+        request(cell.method, cell.route, claims=claims, path=path, body=cell.body, headers=cell.headers),
+    )
+
+
+def test_every_route_has_its_row() -> None:
+    routes = {(method.upper(), path) for path, methods in document()["paths"].items() for method in methods}
+
+    assert {(cell.method, cell.route) for cell in MATRIX} == routes
+    assert len(MATRIX) == len(routes)
+
+
+@pytest.mark.parametrize("role", ["admin", "member", "staff", "stranger"])
+@pytest.mark.parametrize("cell", MATRIX, ids=NAMES)
+def test_the_matrix(cell: Cell, role: str, company: Company) -> None:
+    claims = {"admin": company.admin, "member": company.member, "staff": STAFF, "stranger": STRANGER}[role]
+    before = stored_items()
+
+    given = ask(cell, claims, company)
+
+    assert given.status == getattr(cell, role), given
+    if given.status >= 400:
+        assert given.headers["Content-Type"] == "application/problem+json"
+        assert stored_items() == before
+
+
+@pytest.mark.parametrize("cell", MATRIX, ids=NAMES)
+@pytest.mark.parametrize(
+    "claims",
+    [None, MACHINE, {**MACHINE, "cognito:groups": "[staff]"}, {"token_use": "id"}, {"sub": "staff-1"}],
+    ids=["nobody", "machine", "machine that says staff", "no subject", "no kind of token"],
+)
+def test_nobody_else_gets_anywhere(cell: Cell, claims: dict[str, str] | None, company: Company) -> None:
+    before = stored_items()
+
+    given = ask(cell, claims, company)
+
+    assert given.status == 401, given
+    assert given.body["type"] == "urn:livello:problem:unauthenticated"
+    assert stored_items() == before
+
+
+@pytest.mark.parametrize("cell", [cell for cell in MATRIX if cell.member == 403 and cell.admin != 403])
+def test_a_member_is_told_whom_to_ask(cell: Cell, company: Company) -> None:
+    given = ask(cell, company.member, company)
+
+    assert given.body["type"] == "urn:livello:problem:admins-only"
+    assert given.body["admins"] == [{"name": "Ada Holm", "email": "ada@nordlys.example"}]
+
+
+@pytest.mark.parametrize("cell", [cell for cell in MATRIX if "{account}" in cell.route])
+def test_a_stranger_cannot_tell_another_companys_account_from_none(cell: Cell, company: Company) -> None:
+    theirs = ask(cell, STRANGER, company)
+    none = ask(cell, STRANGER, Company("no-such-account", company.admin, company.member))
+
+    assert theirs.status == none.status == 404
+    assert theirs.body == none.body
+
+
+def test_staff_stay_staff_in_an_account_that_lists_them(company: Company) -> None:
+    """Staff can do nothing as a customer's admin, even if that admin was made staff later."""
+    admin_made_staff = {**company.admin, "cognito:groups": "[sales, staff]"}
+
+    given = answer(
+        administer_users,
+        request("PUT", "/accounts/{account}/users", claims=admin_made_staff, path=company.path, body=NEWCOMER),
+    )
+
+    assert given.status == 403
+
+
+@pytest.mark.parametrize("groups", ["staff", "[staff]", "[sales staff]", "sales,staff", "[sales, staff]"])
+def test_the_forms_in_which_the_gateway_hands_groups_over(groups: str, company: Company) -> None:
+    asked = request("GET", "/catalogue", claims=person("staff-2", groups=groups))
+
+    assert answer(administer_catalogue, asked).status == 200
+
+
+@pytest.mark.parametrize("groups", ["", "[]", "[staffing]", "no-staff", "[Staff]"])
+def test_what_is_not_the_staff_group(groups: str, company: Company) -> None:
+    asked = request("GET", "/catalogue", claims=person("staff-2", groups=groups))
+
+    assert answer(administer_catalogue, asked).status == 403

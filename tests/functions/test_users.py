@@ -1,0 +1,153 @@
+"""People of an account: invited, changed, removed, and never without an admin."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from billing.domain.account import USERS_MAX, User
+from billing.domain.permissions import Role
+from billing.store.store import BillingStore
+
+from functions.administer_users.app import handler as administer_users
+from functions.list_accounts.app import handler as list_accounts
+from tests.api_gateway import Answer, answer, person, request
+from tests.conftest import UserPool, stored_items
+from tests.functions.conftest import Company, provisioned
+from tests.samples import ACCOUNT, with_value
+
+USERS = "/accounts/{account}/users"
+ADA = {"email": "ada@nordlys.example", "name": "Ada Holm"}
+BO = {"email": "bo@nordlys.example", "name": "Bo Lind"}
+
+
+def put(company: Company, body: dict[str, Any], *, claims: dict[str, str] | None = None) -> Answer:
+    return answer(administer_users, request("PUT", USERS, claims=claims or company.admin, path=company.path, body=body))
+
+
+def remove(company: Company, user: str, *, claims: dict[str, str] | None = None) -> Answer:
+    path = {**company.path, "user": user}
+    return answer(administer_users, request("DELETE", USERS + "/{user}", claims=claims or company.admin, path=path))
+
+
+def listed(company: Company, query: dict[str, str] | None = None) -> list[tuple[str, str]]:
+    given = answer(administer_users, request("GET", USERS, claims=company.admin, path=company.path, query=query))
+    return sorted((user["email"], user["role"]) for user in given.body["items"])
+
+
+def test_who_is_there(company: Company) -> None:
+    assert listed(company) == [(ADA["email"], "admin"), (BO["email"], "member")]
+    assert listed(company, {"role": "admin"}) == [(ADA["email"], "admin")]
+    assert listed(company, {"role": "member"}) == [(BO["email"], "member")]
+
+
+def test_an_invited_person_can_log_in_and_sees_the_account(company: Company, user_pool: UserPool) -> None:
+    invited = put(company, {"email": "Dina@Nordlys.example", "name": "Dina", "role": "member"})
+
+    assert invited.status == 200
+    assert invited.body["email"] == "dina@nordlys.example"
+    assert "dina@nordlys.example" in user_pool.emails()
+    accounts = answer(list_accounts, request("GET", "/accounts", claims=person(invited.body["user"]))).body
+    assert accounts["items"] == [{"account": "nordlys-kaffe", "name": "Nordlys Kaffe", "role": "member"}]
+
+
+def test_an_invitation_sent_twice_is_one_person(company: Company) -> None:
+    erik = {"email": "erik@nordlys.example", "name": "Erik", "role": "member"}
+    first = put(company, erik)
+    before = stored_items()
+
+    again = put(company, erik)
+
+    assert again.body == first.body
+    assert stored_items() == before
+
+
+def test_a_person_of_two_companies_is_one_log_in(company: Company, user_pool: UserPool) -> None:
+    assert provisioned(with_value(ACCOUNT, "other-shop", "account")).status == 201
+    user_pool.log_in(BO["email"])
+    before = user_pool.emails()
+
+    invited = put(Company("other-shop", company.admin, company.member), {**BO, "role": "admin"})
+
+    assert invited.body["user"] == company.member["sub"]
+    assert user_pool.emails() == before
+    accounts = answer(list_accounts, request("GET", "/accounts", claims=company.member)).body["items"]
+    assert [(each["account"], each["role"]) for each in accounts] == [
+        ("nordlys-kaffe", "member"),
+        ("other-shop", "admin"),
+    ]
+
+
+def test_a_role_takes_effect_with_the_next_request(company: Company) -> None:
+    newcomer = {"email": "frida@nordlys.example", "name": "Frida", "role": "member"}
+    assert put(company, newcomer, claims=company.member).status == 403
+
+    assert put(company, {**BO, "role": "admin"}).status == 200
+    assert put(company, newcomer, claims=company.member).status == 200
+
+    assert put(company, {**BO, "role": "member"}).status == 200
+    assert put(company, newcomer, claims=company.member).status == 403
+
+
+def test_whoever_is_removed_does_not_find_the_account_any_more(company: Company) -> None:
+    assert remove(company, company.member["sub"]).status == 204
+
+    assert listed(company) == [(ADA["email"], "admin")]
+    asked = request("GET", USERS, claims=company.member, path=company.path)
+    assert answer(administer_users, asked).status == 404
+    assert answer(list_accounts, request("GET", "/accounts", claims=company.member)).body["items"] == []
+
+
+def test_removed_twice_is_told(company: Company) -> None:
+    assert remove(company, company.member["sub"]).status == 204
+    assert remove(company, company.member["sub"]).status == 404
+
+
+@pytest.mark.parametrize("leave", ["step down", "be removed"])
+def test_the_last_admin_stays(company: Company, leave: str) -> None:
+    before = stored_items()
+
+    gone = put(company, {**ADA, "role": "member"}) if leave == "step down" else remove(company, company.admin["sub"])
+
+    assert gone.status == 409
+    assert gone.body["type"] == "urn:livello:problem:last-admin"
+    assert stored_items() == before
+
+
+@pytest.mark.parametrize("leave", ["step down", "be removed"])
+def test_an_admin_may_go_when_there_is_another(company: Company, leave: str) -> None:
+    assert put(company, {**BO, "role": "admin"}).status == 200
+
+    if leave == "step down":
+        assert put(company, {**ADA, "role": "member"}).status == 200
+    else:
+        assert remove(company, company.admin["sub"]).status == 204
+
+
+def test_staff_cannot_be_invited(company: Company, user_pool: UserPool) -> None:
+    user_pool.add_staff("success@vendor.example")
+    before = stored_items()
+
+    given = put(company, {"email": "success@vendor.example", "name": "Sam", "role": "admin"})
+
+    assert given.status == 422
+    assert given.body["errors"][0]["pointer"] == "#/email"
+    assert stored_items() == before
+
+
+def test_an_account_has_room_for_so_many(company: Company, store: BillingStore, user_pool: UserPool) -> None:
+    account = store.account(company.account)
+    crowd = {f"user-{number}": Role.MEMBER for number in range(USERS_MAX - 3)}
+    crowded = replace(account, roles={**account.roles, **crowd})
+    store.save_user(crowded, User("user-0", "user-0@crowd.example", "User 0", Role.MEMBER))
+    last = {"email": "last@crowd.example", "name": "Last", "role": "member"}
+    assert put(company, last).status == 200
+    before, invited = stored_items(), user_pool.emails()
+
+    one_too_many = put(company, {**last, "email": "late@crowd.example"})
+
+    assert one_too_many.status == 409
+    assert stored_items() == before
+    assert user_pool.emails() == invited
+    assert put(company, {**last, "role": "admin"}).status == 200, "who is in can still change"

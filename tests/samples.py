@@ -1,0 +1,86 @@
+"""The requests that the tests start from: a catalogue and a company, each as the API takes them."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+CATALOGUE: dict[str, Any] = {
+    "products": [
+        {
+            "product": "search",
+            "name": "Search",
+            "unit": "searches",
+            "tiers": [
+                {"up_to": 10_000, "prices": {"EUR": 4900, "DKK": 36_500}},
+                {"up_to": 25_000, "prices": {"EUR": 9900, "DKK": 73_900}},
+                {"up_to": None, "prices": None},
+            ],
+        },
+        {
+            "product": "email",
+            "name": "E-mail",
+            "unit": "e-mails",
+            "tiers": [
+                {"up_to": 10_000, "prices": {"EUR": 2900, "DKK": 21_500}},
+                {"up_to": 25_000, "prices": {"EUR": 5900, "DKK": 43_900}},
+            ],
+        },
+    ]
+}
+
+ACCOUNT: dict[str, Any] = {
+    "account": "nordlys-kaffe",
+    "name": "Nordlys Kaffe",
+    "contract": {
+        "start": "2026-01-15",
+        "interval_months": 3,
+        "currency": "EUR",
+        "time_zone": "Europe/Copenhagen",
+    },
+    "company": {
+        "name": "Nordlys Kaffe ApS",
+        "address_line_1": "Havnegade 1",
+        "address_line_2": None,
+        "postcode": "1058",
+        "city": "København",
+        "country": "DK",
+        "vat_number": "DK13585628",
+    },
+    "billing": {"email": "invoices@nordlys.example"},
+    "contact": {"name": "Ada Holm", "phone": "+45 33 12 34 56"},
+    "stores": [
+        {"store": "nordlys-dk", "name": "nordlys.example"},
+        {"store": "nordlys-se", "name": "nordlys.example/se"},
+    ],
+    "lines": [{"product": "search", "up_to": 10_000}, {"product": "email", "up_to": 25_000}],
+    "discounts": [
+        {"product": "search", "percent": "12.5", "from": "2026-01-15", "until": "2027-01-15", "reason": "Launch"},
+        {"product": None, "amount": 500, "from": "2026-01-15", "until": None, "reason": "Loyalty"},
+    ],
+    "first_admin": {"email": "ada@nordlys.example", "name": "Ada Holm"},
+}
+
+
+def without(sample: dict[str, Any], *path: Any) -> dict[str, Any]:
+    """A copy of the sample without what `path` leads to."""
+    *way, last = path
+    changed_sample: Any = copy.deepcopy(sample)
+    place = changed_sample
+    for step in way:
+        place = place[step]
+    del place[last]
+    whole: dict[str, Any] = changed_sample
+    return whole
+
+
+def with_value(sample: dict[str, Any], value: Any, *path: Any) -> dict[str, Any]:
+    """A copy of the sample with `value` where `path` leads to."""
+    *way, last = path
+    changed_sample: Any = copy.deepcopy(sample)
+    place = changed_sample
+    for step in way:
+        place = place[step]
+    place[last] = value
+    whole: dict[str, Any] = changed_sample
+    return whole
