@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -14,10 +13,10 @@ from billing.gateways.cognito_directory import STAFF_GROUP, CognitoDirectory
 from billing.store.store import BillingStore
 from moto import mock_aws
 
+from tests.aws import REGION, TABLE, UserPool, keep_items, stored_items
+from tests.company import Company, make_company, put_catalogue
+from tests.samples import CATALOGUE
 from tests.template import resources
-
-REGION = "eu-central-1"
-TABLE = "billing-test"
 
 
 @pytest.fixture(scope="session")
@@ -52,31 +51,6 @@ def store(table: Any) -> BillingStore:
     return wiring.store()
 
 
-@dataclass(frozen=True)
-class UserPool:
-    """A Cognito user pool on moto, with the staff group of template.yaml."""
-
-    pool: str
-    directory: CognitoDirectory
-
-    def emails(self) -> list[str]:
-        users = boto3.client("cognito-idp", region_name=REGION).list_users(UserPoolId=self.pool)["Users"]
-        return sorted(each["Value"] for user in users for each in user["Attributes"] if each["Name"] == "email")
-
-    def log_in(self, email: str) -> None:
-        """Uses an invitation: the person chooses their own password."""
-        boto3.client("cognito-idp", region_name=REGION).admin_set_user_password(
-            UserPoolId=self.pool, Username=email, Password="A-good-password-1", Permanent=True
-        )
-
-    def add_staff(self, email: str) -> None:
-        cognito = boto3.client("cognito-idp", region_name=REGION)
-        cognito.admin_create_user(
-            UserPoolId=self.pool, Username=email, UserAttributes=[{"Name": "email", "Value": email}]
-        )
-        cognito.admin_add_user_to_group(UserPoolId=self.pool, Username=email, GroupName=STAFF_GROUP)
-
-
 @pytest.fixture(scope="session")
 def user_pool(aws: None) -> UserPool:
     """A user pool that all tests share; its people stay."""
@@ -87,14 +61,26 @@ def user_pool(aws: None) -> UserPool:
     return UserPool(pool, CognitoDirectory(pool, wiring.session()))
 
 
-def stored_items() -> list[dict[str, Any]]:
-    """Everything in the table, to show that nothing was written."""
-    items = boto3.resource("dynamodb", region_name=REGION).Table(TABLE).scan()["Items"]
-    return sorted(items, key=lambda item: (str(item["pk"]), str(item["sk"])))
+@pytest.fixture
+def catalogue(store: BillingStore, user_pool: UserPool) -> UserPool:
+    """A catalogue, and nothing else."""
+    assert put_catalogue(CATALOGUE).status == 200
+    return user_pool
 
 
-def keep_items(items: list[dict[str, Any]]) -> None:
-    """Puts items back that stored_items found."""
-    with boto3.resource("dynamodb", region_name=REGION).Table(TABLE).batch_writer() as batch:
-        for item in items:
-            batch.put_item(Item=item)
+@pytest.fixture(scope="session")
+def made_once() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def company(request: pytest.FixtureRequest, store: BillingStore, made_once: dict[str, Any]) -> Company:
+    """The sample account as it was provisioned; the second test finds the items that the first one made."""
+    if not made_once:
+        request.getfixturevalue("catalogue")
+        made_once["company"] = make_company()
+        made_once["items"] = stored_items()
+    else:
+        keep_items(made_once["items"])
+    made: Company = made_once["company"]
+    return made

@@ -13,8 +13,8 @@ from functions.administer_users.app import handler as administer_users
 from functions.get_billing.app import handler as get_billing
 from functions.update_billing_information.app import handler as update_billing_information
 from tests.api_gateway import NOW, STAFF, Answer, answer, request
-from tests.conftest import UserPool, stored_items
-from tests.functions.conftest import Company, provisioned
+from tests.aws import UserPool, stored_items
+from tests.company import Company, provisioned
 from tests.samples import ACCOUNT, CATALOGUE, with_value, without
 
 TIERS = ("products", 0, "tiers")

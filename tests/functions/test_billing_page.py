@@ -14,7 +14,7 @@ from functions.get_billing.app import handler as get_billing
 from functions.list_accounts.app import handler as list_accounts
 from functions.update_billing_information.app import handler as update_billing_information
 from tests.api_gateway import NOW, STAFF, Answer, answer, request
-from tests.functions.conftest import Company, provisioned
+from tests.company import Company, provisioned
 from tests.samples import ACCOUNT, with_value
 from tests.store.samples import invoices
 

@@ -15,8 +15,8 @@ from functions.provision_account.app import handler as provision_account
 from functions.update_billing_information.app import handler as update_billing_information
 from scripts.openapi import document
 from tests.api_gateway import MACHINE, STAFF, Handler, answer, person, request
-from tests.conftest import stored_items
-from tests.functions.conftest import Company
+from tests.aws import stored_items
+from tests.company import Company
 from tests.samples import ACCOUNT, CATALOGUE, with_value
 
 STRANGER = person("stranger-1")

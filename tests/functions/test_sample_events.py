@@ -8,7 +8,7 @@ import json
 import pytest
 
 from tests.api_gateway import answer, person
-from tests.functions.conftest import Company
+from tests.company import Company
 from tests.template import ROOT
 
 STATUS = {

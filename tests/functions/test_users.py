@@ -13,8 +13,8 @@ from billing.store.store import BillingStore
 from functions.administer_users.app import handler as administer_users
 from functions.list_accounts.app import handler as list_accounts
 from tests.api_gateway import Answer, answer, person, request
-from tests.conftest import UserPool, stored_items
-from tests.functions.conftest import Company, provisioned
+from tests.aws import UserPool, stored_items
+from tests.company import Company, provisioned
 from tests.samples import ACCOUNT, with_value
 
 USERS = "/accounts/{account}/users"

@@ -10,7 +10,7 @@ from billing.domain.errors import UpstreamFailed
 from billing.gateways.cognito_directory import CognitoDirectory
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from tests.conftest import UserPool
+from tests.aws import UserPool
 
 
 class RecordedCognito:

@@ -21,7 +21,7 @@ from billing.store.store import PAGE_INVOICES, BillingStore, Membership
 from botocore.exceptions import ClientError
 from pynamodb.exceptions import TransactWriteError
 
-from tests.conftest import stored_items
+from tests.aws import stored_items
 from tests.store.samples import ACCOUNT, ADMIN, MEMBER, PAGE, invoices
 
 

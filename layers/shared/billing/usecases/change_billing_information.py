@@ -37,5 +37,12 @@ def change_billing_information(
         raise VersionRequired("Name the version that this replaces: If-Match with the ETag of the last answer.")
     if replaces != current.version:
         raise StaleVersion
-    store.replace_information(account.account, area, details, replaces)
-    return Information(details, replaces + 1)
+    changed = Information(details, replaces + 1)
+    try:
+        store.replace_information(account.account, area, details, replaces)
+    except StaleVersion:
+        # A write whose answer was lost is sent again on the way, and then fails on its own result.
+        standing = store.billing_page(account.account, invoices=0, consistent=True).information.area(area)
+        if standing != changed:
+            raise
+    return changed

@@ -1,0 +1,50 @@
+"""The AWS on moto that the tests share: its table's items, its people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from billing.gateways.cognito_directory import STAFF_GROUP, CognitoDirectory
+
+REGION = "eu-central-1"
+TABLE = "billing-test"
+
+
+@dataclass(frozen=True)
+class UserPool:
+    """A Cognito user pool on moto, with the staff group of template.yaml."""
+
+    pool: str
+    directory: CognitoDirectory
+
+    def emails(self) -> list[str]:
+        users = boto3.client("cognito-idp", region_name=REGION).list_users(UserPoolId=self.pool)["Users"]
+        return sorted(each["Value"] for user in users for each in user["Attributes"] if each["Name"] == "email")
+
+    def log_in(self, email: str) -> None:
+        """Uses an invitation: the person chooses their own password."""
+        boto3.client("cognito-idp", region_name=REGION).admin_set_user_password(
+            UserPoolId=self.pool, Username=email, Password="A-good-password-1", Permanent=True
+        )
+
+    def add_staff(self, email: str) -> None:
+        cognito = boto3.client("cognito-idp", region_name=REGION)
+        cognito.admin_create_user(
+            UserPoolId=self.pool, Username=email, UserAttributes=[{"Name": "email", "Value": email}]
+        )
+        cognito.admin_add_user_to_group(UserPoolId=self.pool, Username=email, GroupName=STAFF_GROUP)
+
+
+def stored_items() -> list[dict[str, Any]]:
+    """Everything in the table, to show that nothing was written."""
+    items = boto3.resource("dynamodb", region_name=REGION).Table(TABLE).scan()["Items"]
+    return sorted(items, key=lambda item: (str(item["pk"]), str(item["sk"])))
+
+
+def keep_items(items: list[dict[str, Any]]) -> None:
+    """Puts items back that stored_items found."""
+    with boto3.resource("dynamodb", region_name=REGION).Table(TABLE).batch_writer() as batch:
+        for item in items:
+            batch.put_item(Item=item)
