@@ -90,6 +90,13 @@ def validation_response(invalid: RequestValidationError) -> Response[str]:
     return _answer(problem)
 
 
+def failure_response() -> Response[str]:
+    """Our own fault: nothing that the client could change, and nothing of what went wrong inside."""
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    detail = "The answer could not be made. The fault is ours, and has been noted."
+    return _answer({"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail})
+
+
 def _answer(problem: dict[str, Any]) -> Response[str]:
     return Response(status_code=problem["status"], content_type=PROBLEM_JSON, body=orjson.dumps(problem).decode())
 

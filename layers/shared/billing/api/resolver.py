@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
-from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError, ResponseValidationError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from billing.api import problems
@@ -38,6 +38,7 @@ def make_api() -> APIGatewayRestResolver:
     )
     api.exception_handler(BillingError)(problems.response)
     api.exception_handler(RequestValidationError)(problems.validation_response)
+    api.exception_handler(ResponseValidationError)(_unfit_answer)
     api.not_found(_no_such_resource)
     return api
 
@@ -102,6 +103,12 @@ def _read_json(text: str) -> Any:
 
 def _not_json(constant: str) -> object:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _unfit_answer(unfit: ResponseValidationError) -> Response[str]:
+    # Where and how it does not fit, but not what stood there: that may be somebody's name.
+    logger.error("the answer does not fit its schema", places=[(each["loc"], each["type"]) for each in unfit.errors()])
+    return problems.failure_response()
 
 
 def _no_such_resource(_: Exception) -> Response[str]:

@@ -1,0 +1,101 @@
+"""Personal data never reaches a log, whatever is asked and however it ends."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+from billing.api.billing_page import StoreView
+from billing.api.models import View
+from billing.api.resolver import entrypoint, logger, make_api
+
+from functions.administer_users.app import handler as administer_users
+from functions.get_billing.app import handler as get_billing
+from functions.update_billing_information.app import handler as update_billing_information
+from tests.api_gateway import answer, request
+from tests.company import Company, provisioned
+from tests.samples import ACCOUNT, with_value
+
+CANARY = "canary-4242424242424242"
+PERSONAL = {
+    **with_value(ACCOUNT, "canary-shop", "account"),
+    "company": {**ACCOUNT["company"], "name": CANARY, "address_line_1": CANARY},
+    "billing": {"email": f"{CANARY}@canary.example"},
+    "contact": {"name": CANARY, "phone": "+45 42 42 42 42"},
+    "first_admin": {"email": f"{CANARY}@canary.example", "name": CANARY},
+}
+
+
+@pytest.fixture
+def logged(company: Company) -> Iterator[io.StringIO]:
+    """What the functions log from here on."""
+    lines = io.StringIO()
+    handler = logger.handlers[0]
+    assert isinstance(handler, logging.StreamHandler)
+    before = handler.setStream(lines)
+    yield lines
+    handler.setStream(before)
+
+
+def test_no_log_line_names_anybody(company: Company, logged: io.StringIO) -> None:
+    users = "/accounts/{account}/users"
+    contact = "/accounts/{account}/billing-information/contact"
+    path = company.path
+    token = {"Authorization": f"Bearer {CANARY}"}
+    user = {"email": f"second-{CANARY}@canary.example", "name": CANARY, "role": "member"}
+
+    assert provisioned(PERSONAL).status == 201
+    assert provisioned(with_value(PERSONAL, CANARY, "billing", "email")).status == 422
+    for claims, method, body in (
+        (company.admin, "PUT", user),
+        (company.member, "PUT", user),
+        (company.admin, "PUT", {**user, "role": CANARY}),
+        (company.admin, "PUT", f"no JSON {CANARY}"),
+    ):
+        answer(administer_users, request(method, users, claims=claims, path=path, body=body, headers=token))
+    answer(administer_users, request("DELETE", users + "/{user}", claims=company.admin, path={**path, "user": CANARY}))
+    answer(get_billing, request("GET", users, claims=company.admin, path={"account": CANARY}, query={"x": CANARY}))
+    changed = request(
+        "PUT",
+        contact,
+        claims=company.admin,
+        path=path,
+        body={"name": CANARY, "phone": None},
+        headers={"If-Match": '"1"'},
+    )
+    assert answer(update_billing_information, changed).status == 200
+
+    lines = logged.getvalue()
+    assert len(lines.splitlines()) == 9, "one line for each request"
+    assert CANARY not in lines
+    assert company.admin["sub"] not in lines
+
+
+def test_a_log_line_says_what_an_operator_needs(company: Company, logged: io.StringIO) -> None:
+    asked = request("GET", "/accounts/{account}/billing", claims=company.admin, path=company.path)
+
+    answer(get_billing, asked)
+
+    line = json.loads(logged.getvalue())
+    assert (line["method"], line["route"], line["status"]) == ("GET", "/accounts/{account}/billing", 200)
+    assert line["request_id"] == asked["requestContext"]["requestId"]
+    assert line["duration_ms"] >= 0
+
+
+def test_an_answer_that_does_not_fit_is_our_fault(logged: io.StringIO) -> None:
+    api = make_api()
+
+    @api.get("/broken")
+    def broken() -> StoreView:
+        return View.model_construct(store=CANARY)  # type: ignore[return-value]
+
+    given = answer(entrypoint(api), request("GET", "/broken", claims=None))
+
+    assert given.status == 500
+    assert given.headers["Content-Type"] == "application/problem+json"
+    assert "name" not in str(given.body["detail"])
+    assert "does not fit its schema" in logged.getvalue()
+    assert CANARY not in logged.getvalue()
