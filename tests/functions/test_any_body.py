@@ -1,0 +1,125 @@
+"""Whatever is sent, the answer is one that the API describes: never a crash, and nothing half written."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from functions.administer_catalogue.app import handler as administer_catalogue
+from functions.administer_users.app import handler as administer_users
+from functions.provision_account.app import handler as provision_account
+from functions.update_billing_information.app import handler as update_billing_information
+from tests.api_gateway import STAFF, Handler, answer, request
+from tests.aws import stored_items
+from tests.company import Company
+from tests.samples import ACCOUNT, CATALOGUE, with_value
+
+Place = tuple[str | int, ...]
+
+AWKWARD = [
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1.5,
+        10**30,
+        -0.0,
+        "",
+        " ",
+        "\u0000",
+        "\u202e",
+        "null",
+        "NaN",
+        "١٢٣",
+        "\u0661\u2460",
+        "\ud83d\ude00",
+    ),
+    *("0001-01-01", "9999-12-31", "2026-02-29", "24:00", "UTC", "EUR", "DK", "-", "a@b", "a" * 5000, [], {}, [[]]),
+]
+values = st.sampled_from(AWKWARD) | st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def places(value: Any, way: Place = ()) -> Iterator[Place]:
+    """Where a value could stand in a sample."""
+    steps: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, inner in steps:
+        yield (*way, step)
+        yield from places(inner, (*way, step))
+
+
+def bodies(sample: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """The sample with one to three of its values replaced, or something else altogether."""
+    everywhere = list(places(sample))
+
+    def replaced(changes: list[tuple[Place, Any]]) -> Any:
+        body = copy.deepcopy(sample)
+        for place, value in changes:
+            try:
+                body = with_value(body, value, *place)
+            except (KeyError, IndexError, TypeError):  # an earlier change took the place away
+                continue
+        return body
+
+    changes = st.lists(st.tuples(st.sampled_from(everywhere), values), min_size=1, max_size=3)
+    return st.one_of(st.builds(replaced, changes), values)
+
+
+few = settings(
+    max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def check(
+    company: Company, handler: Handler, method: str, route: str, claims: dict[str, str], body: Any, allowed: set[int]
+) -> None:
+    path = company.path if "{account}" in route else {}
+    before = stored_items()
+
+    given_answer = answer(
+        handler, request(method, route, claims=claims, path=path, body=body, headers={"If-Match": '"1"'})
+    )
+
+    assert given_answer.status in allowed | {400, 422}, given_answer
+    if given_answer.status >= 400:
+        assert given_answer.headers["Content-Type"] == "application/problem+json"
+        assert given_answer.status != 422 or given_answer.body["errors"]
+        assert stored_items() == before
+
+
+@few
+@given(bodies(ACCOUNT))
+def test_any_account(company: Company, body: Any) -> None:
+    check(company, provision_account, "POST", "/accounts", STAFF, body, {201, 409})
+
+
+@few
+@given(bodies(CATALOGUE))
+def test_any_catalogue(company: Company, body: Any) -> None:
+    check(company, administer_catalogue, "PUT", "/catalogue", STAFF, body, {200, 412})
+
+
+@few
+@given(bodies({"email": "cy@nordlys.example", "name": "Cy", "role": "member"}))
+def test_any_user(company: Company, body: Any) -> None:
+    check(company, administer_users, "PUT", "/accounts/{account}/users", company.admin, body, {200})
+
+
+@pytest.mark.parametrize("area", ["company", "billing", "contact"])
+@few
+@given(st.data())
+def test_any_information(area: str, company: Company, data: st.DataObject) -> None:
+    route = f"/accounts/{{account}}/billing-information/{area}"
+    body = data.draw(bodies(ACCOUNT[area]))
+
+    check(company, update_billing_information, "PUT", route, company.admin, body, {200, 412})
