@@ -21,7 +21,7 @@ from tests.samples import ACCOUNT, CATALOGUE, with_value
 
 Place = tuple[str | int, ...]
 
-AWKWARD = [
+AWKWARD: list[Any] = [
     *(
         None,
         True,
