@@ -1,21 +1,18 @@
 """The composition root: makes each thing once, when it is first needed, from the environment.
 
-Each constructor imports what it builds, so that a function pays only for what it uses.
+Each constructor imports what it builds, so that a function pays only for what it uses. Annotations here are no
+texts: the resolver evaluates them for every request.
 """
-
-from __future__ import annotations
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from aws_lambda_powertools.event_handler.depends import Depends
+from botocore.session import Session
 
 from billing.gateways.ports import Directory
 from billing.store.store import BillingStore
-
-if TYPE_CHECKING:
-    from botocore.session import Session
 
 
 @cache

@@ -1,6 +1,7 @@
-"""Who is asking, and when: read from what API Gateway has verified, never from what the client says."""
+"""Who is asking, and when: read from what API Gateway has verified, never from what the client says.
 
-from __future__ import annotations
+Annotations here are no texts: the resolver evaluates them for every request.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -28,6 +28,7 @@ def position_of(cursor: str | None) -> str | None:
     if cursor is None:
         return None
     try:
-        return base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
+        # What we hand out is ASCII; anything else could stand outside of the list that it is a place in.
+        return base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, UnicodeDecodeError):
         raise RuleViolation(Violation(("cursor",), "This cursor is not one that a page gave.")) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -57,9 +57,13 @@ class Subscription:
     lines: tuple[Line, ...]
     discounts: tuple[Discount, ...]
 
+    def discounts_of(self, product: str | None) -> tuple[Discount, ...]:
+        """All discounts on one product, or with None on the whole subscription, active or not."""
+        return tuple(each for each in self.discounts if each.product == product)
+
     def discounts_on(self, day: date, product: str | None) -> tuple[Discount, ...]:
-        """What is active on `day` for one product, or for the whole subscription with None."""
-        return tuple(each for each in self.discounts if each.product == product and each.applies_on(day))
+        """Those of them that are active on `day`."""
+        return tuple(each for each in self.discounts_of(product) if each.applies_on(day))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ def sign(
 
 def price_after_discounts(subscription: Subscription, line: Line, day: date) -> Money:
     """What the line costs per month with its own discounts of `day`, rounded once."""
-    return Money(rounded(_line_month(subscription, line, day)), line.price.currency)
+    return Money(rounded(_line_month(line, subscription.discounts_of(line.product), day)), line.price.currency)
 
 
 def amount_per_charge(subscription: Subscription, contract: Contract, first_month: int) -> Money:
@@ -110,13 +114,15 @@ def amount_per_charge(subscription: Subscription, contract: Contract, first_mont
     and once for what is taken off the whole (DESIGN 3.3).
     """
     days = [contract.month_start(first_month + month) for month in range(contract.interval_months)]
-    total = 0
+    lines = [_line_months(line, subscription.discounts_of(line.product), days) for line in subscription.lines]
+    total = sum(rounded(sum(months, Decimal(0))) for months in lines)
+    on_the_whole = subscription.discounts_of(None)
+    if not on_the_whole:
+        return Money(total, contract.currency)
     off_the_whole = Decimal(0)
-    for line in subscription.lines:
-        total += rounded(sum((_line_month(subscription, line, day) for day in days), Decimal(0)))
-    for day in days:
-        month = sum((_line_month(subscription, line, day) for line in subscription.lines), Decimal(0))
-        off_the_whole += month - _reduced(month, subscription.discounts_on(day, None))
+    for day, *months in zip(days, *lines, strict=True):
+        month = sum(months, Decimal(0))
+        off_the_whole += month - _reduced(month, on_the_whole, day)
     return Money(total - rounded(off_the_whole), contract.currency)
 
 
@@ -143,13 +149,22 @@ def _discount_violations(subscription: Subscription) -> Iterator[Violation]:
             yield Violation(("discounts", position, "amount"), "The discount is larger than what it reduces.")
 
 
-def _line_month(subscription: Subscription, line: Line, day: date) -> Decimal:
-    return _reduced(Decimal(line.price.amount), subscription.discounts_on(day, line.product))
+def _line_months(line: Line, discounts: tuple[Discount, ...], days: list[date]) -> list[Decimal]:
+    if not discounts:
+        return [Decimal(line.price.amount)] * len(days)
+    return [_line_month(line, discounts, day) for day in days]
 
 
-def _reduced(amount: Decimal, discounts: Iterable[Discount]) -> Decimal:
-    """Percentages add up and come first, then fixed amounts; what is left is never below zero."""
-    discounts = tuple(discounts)
-    percent = sum((each.percent for each in discounts if each.percent is not None), Decimal(0))
-    fixed = sum(each.amount for each in discounts if each.amount is not None)
+def _line_month(line: Line, discounts: tuple[Discount, ...], day: date) -> Decimal:
+    return _reduced(Decimal(line.price.amount), discounts, day)
+
+
+def _reduced(amount: Decimal, discounts: tuple[Discount, ...], day: date) -> Decimal:
+    """The amount less what is active on `day`: percentages add up and come first, then fixed amounts.
+
+    What is left is never below zero.
+    """
+    active = [each for each in discounts if each.applies_on(day)]
+    percent = sum((each.percent for each in active if each.percent is not None), Decimal(0))
+    fixed = sum(each.amount for each in active if each.amount is not None)
     return max(Decimal(0), amount * (WHOLE - percent) / WHOLE - fixed)

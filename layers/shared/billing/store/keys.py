@@ -58,6 +58,11 @@ def invoice(produced_on: date, number: str) -> str:
     return f"{INVOICE}{produced_on.isoformat()}#{number}"
 
 
+def behind(key: str) -> str:
+    """The first key that sorts after this one."""
+    return f"{key}\0"
+
+
 def last_of(family: str) -> str:
     """Sorts behind everything of a family."""
     return f"{family}\uffff"

@@ -14,14 +14,14 @@ from botocore.session import Session
 from pynamodb.exceptions import DoesNotExist, PutError, TransactWriteError, UpdateError
 from pynamodb.transactions import TransactWrite
 
-from billing.domain.account import Account, BillingPage, User
+from billing.domain.account import USERS_MAX, Account, BillingPage, User
 from billing.domain.catalogue import Catalogue
 from billing.domain.errors import AccountNotFound, BillingError, ConcurrentChange, StaleVersion
 from billing.domain.information import Area, BillingInformation, Details, Information
 from billing.domain.invoices import Invoice
 from billing.domain.permissions import Role
 from billing.store import keys, mapping
-from billing.store.items import Item, VersionedItem, connect
+from billing.store.items import Item, VersionedItem, connect, rows
 
 PAGE_INVOICES = 12
 """How many of the newest invoices the billing page shows."""
@@ -76,20 +76,19 @@ class BillingStore:
 
         Lags behind a change by a moment unless it is read `consistent`, at twice the price.
         """
-        partition = keys.account(account)
-        found = {
-            item.sk: item
-            for item in VersionedItem.query(
-                partition,
-                VersionedItem.sk.between(keys.INVOICE if invoices else keys.PAGE, keys.last_of(keys.PAGE)),
-                scan_index_forward=False,
-                consistent_read=consistent,
-                limit=len(keys.PAGE_ITEMS) + invoices,
-            )
-        }
-        page = {key: found.pop(key) for key in keys.PAGE_ITEMS if key in found}
+        found = rows(
+            self._connection,
+            keys.account(account),
+            keys.INVOICE if invoices else keys.PAGE,
+            keys.last_of(keys.PAGE),
+            limit=len(keys.PAGE_ITEMS) + invoices,
+            newest_first=True,
+            consistent=consistent,
+        )
+        page = {row.sk: row for row in found}
         if keys.PAGE_ACCOUNT not in page:
             raise AccountNotFound
+        newest = [row for row in found if row.sk.startswith(keys.INVOICE)][:invoices]
         payment = page.get(keys.PAGE_PAYMENT_METHOD)
         company, billing, contact = (page[keys.PAGE_INFORMATION[area]] for area in Area)
         return BillingPage(
@@ -101,14 +100,10 @@ class BillingStore:
                 contact=Information(mapping.contact_from(contact.body), contact.version),
             ),
             payment_method=None if payment is None else mapping.payment_method_from(payment.body),
-            invoices=tuple(mapping.invoice_from(item.body) for item in found.values())[:invoices],
+            invoices=tuple(mapping.invoice_from(row.body) for row in newest),
         )
 
-    def provision(
-        self,
-        page: BillingPage,
-        first_admin: User,
-    ) -> None:
+    def provision(self, page: BillingPage, first_admin: User) -> None:
         """Creates an account whole. Raises ConcurrentChange if the id is taken. One transaction."""
         account = page.account
         partition = keys.account(account.account)
@@ -137,8 +132,15 @@ class BillingStore:
 
     def users(self, account: str) -> tuple[User, ...]:
         """The people of an account, by user id. One query."""
-        items = Item.query(keys.account(account), Item.sk.startswith(keys.USER), consistent_read=True)
-        return tuple(mapping.user_from(item.body) for item in items)
+        found = rows(
+            self._connection,
+            keys.account(account),
+            keys.USER,
+            keys.last_of(keys.USER),
+            limit=USERS_MAX,
+            consistent=True,
+        )
+        return tuple(mapping.user_from(row.body) for row in found)
 
     def save_user(self, account: Account, user: User) -> None:
         """Keeps a person together with the account whose roles have changed for them.
@@ -160,54 +162,57 @@ class BillingStore:
 
     def accounts_of(self, user: str, *, limit: int, after: str | None) -> Slice[Membership]:
         """The accounts a person belongs to, by account id. One query of the index."""
-        items = list(
-            Item.by_index.query(
-                keys.user(user),
-                Item.gsi1sk > (keys.account(after) if after else keys.account("")),
-                limit=limit + 1,
-            )
+        found = rows(
+            self._connection,
+            keys.user(user),
+            keys.account("") if after is None else keys.behind(keys.account(after)),
+            keys.last_of(keys.account("")),
+            limit=limit + 1,
+            index=keys.INDEX,
         )
         memberships = tuple(
             Membership(
-                account=item.pk.removeprefix(keys.account("")),
-                name=mapping.account_name_from(item.body),
-                role=mapping.user_from(item.body).role,
+                account=row.pk.removeprefix(keys.account("")),
+                name=mapping.account_name_from(row.body),
+                role=mapping.user_from(row.body).role,
             )
-            for item in items[:limit]
+            for row in found[:limit]
         )
-        return Slice(memberships, memberships[-1].account if len(items) > limit else None)
+        return Slice(memberships, memberships[-1].account if len(found) > limit else None)
 
     # ---- Invoices ----
 
     def invoices(self, account: str, *, limit: int, after: str | None) -> Slice[Invoice]:
         """An account's invoices, newest first; `after` is the `last` of the slice before. One query."""
         before = keys.INVOICE + after if after else keys.last_of(keys.INVOICE)
-        items = list(
-            Item.query(
-                keys.account(account),
-                Item.sk.between(keys.INVOICE, before),
-                scan_index_forward=False,
-                limit=limit + 2,  # the one that `after` names, and one that tells whether more follow
-            )
+        found = rows(
+            self._connection,
+            keys.account(account),
+            keys.INVOICE,
+            before,
+            limit=limit + 2,  # the one that `after` names, and one that tells whether more follow
+            newest_first=True,
         )
-        following = [item for item in items if item.sk != before]
+        following = [row for row in found if row.sk != before]
         last = following[limit - 1].sk.removeprefix(keys.INVOICE) if len(following) > limit else None
-        return Slice(tuple(mapping.invoice_from(item.body) for item in following[:limit]), last)
+        return Slice(tuple(mapping.invoice_from(row.body) for row in following[:limit]), last)
 
     # ---- Catalogue ----
 
     def catalogue(self) -> Catalogue | None:
         """The newest version of the catalogue, None before the first. One query."""
-        newest = Item.query(
+        newest = rows(
+            self._connection,
             keys.CATALOGUE,
-            Item.sk.startswith(keys.VERSION),
-            scan_index_forward=False,
+            keys.VERSION,
+            keys.last_of(keys.VERSION),
             limit=1,
-            consistent_read=True,
+            newest_first=True,
+            consistent=True,
         )
-        for item in newest:
-            return mapping.catalogue_from(item.body, int(item.sk.removeprefix(keys.VERSION)))
-        return None
+        if not newest:
+            return None
+        return mapping.catalogue_from(newest[0].body, int(newest[0].sk.removeprefix(keys.VERSION)))
 
     def add_catalogue(self, catalogue: Catalogue) -> None:
         """Adds a version that is not there yet. Raises StaleVersion if it is. One write."""

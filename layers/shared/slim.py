@@ -1,0 +1,134 @@
+"""Takes out of a layer what no function reads, and keeps every licence: python slim.py <folder of packages>.
+
+botocore brings the descriptions of all of AWS, with their manuals. What is left of them here is the services
+that Livello calls. Creating a client then reads a tenth of the bytes: measured with benchmarks/.
+
+Runs under whatever Python the machine has, before the layer's own is looked for; so standard library only.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+SERVICES = ("cognito-idp", "dynamodb")
+"""Every service that a function creates a client for. Add a new one here."""
+
+GENERAL_DATA = ("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json")
+"""What botocore reads for every client, whatever the service."""
+
+SERVICE_DATA = ("service-2", "endpoint-rule-set-1", "paginators-1", "waiters-2")
+REQUIRED_SERVICE_DATA = SERVICE_DATA[:2]
+
+UNUSED_FOLDERS = ("__pycache__", "test", "tests")
+UNUSED_FILES = ("*.pyi", "*.pyc", "*.c", "*.h", "*.pyx", "*.pxd")
+
+INSTALLER_RECORDS = ("INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json", "top_level.txt")
+"""Of a distribution's own folder, what only installers read. Its METADATA and its licences stay."""
+
+
+def main(packages: Path) -> None:
+    """Slims the layer in place. Stops the build when something is not as it was when this was written."""
+    slim_packages(packages)
+    slim_botocore(packages / "botocore" / "data")
+
+
+def slim_packages(packages: Path) -> None:
+    """Removes scripts, tests, type stubs, sources of compiled modules and installers' records."""
+    shutil.rmtree(packages / "bin", ignore_errors=True)
+    (packages / ".lock").unlink(missing_ok=True)
+    for name in UNUSED_FOLDERS:
+        for folder in [*packages.rglob(name)]:
+            shutil.rmtree(folder)
+    for pattern in UNUSED_FILES:
+        for file in [*packages.rglob(pattern)]:
+            file.unlink()
+    for record in INSTALLER_RECORDS:
+        for file in [*packages.glob(f"*.dist-info/{record}")]:
+            file.unlink()
+
+
+def slim_botocore(data: Path) -> None:
+    """Keeps the named services' newest descriptions, without documentation, as plain JSON."""
+    for name in GENERAL_DATA:
+        _require(data / name)
+    for entry in [*data.iterdir()]:
+        if entry.is_dir() and entry.name not in SERVICES:
+            shutil.rmtree(entry)
+        elif entry.is_file() and entry.name not in GENERAL_DATA:
+            entry.unlink()
+    _slim_endpoints(data / "endpoints.json")
+    for service in SERVICES:
+        _slim_service(data / service)
+
+
+def _slim_endpoints(file: Path) -> None:
+    endpoints = json.loads(file.read_text("utf-8"))
+    for partition in endpoints["partitions"]:  # all of them: Livello may be deployed into any
+        services = partition["services"]
+        partition["services"] = {name: services[name] for name in SERVICES if name in services}
+    _write(file, endpoints)
+
+
+def _slim_service(service: Path) -> None:
+    _require(service)
+    # A version is named by its date, and an old one may have lost its description already.
+    versions = sorted(version for version in service.iterdir() if _described(version, "service-2"))
+    if not versions:
+        raise SystemExit(f"slim.py: botocore describes no version of {service.name}")
+    newest = versions[-1]
+    for version in [*service.iterdir()]:
+        if version != newest:
+            shutil.rmtree(version)
+    contents = {name: _read(newest, name) for name in SERVICE_DATA if _described(newest, name)}
+    for name in REQUIRED_SERVICE_DATA:
+        if name not in contents:
+            raise SystemExit(f"slim.py: {newest} has no {name}")
+    for file in [*newest.iterdir()]:
+        file.unlink()
+    for name, content in contents.items():
+        _write(newest / f"{name}.json", _without_documentation(content))
+
+
+def _described(version: Path, name: str) -> bool:
+    return (version / f"{name}.json").exists() or (version / f"{name}.json.gz").exists()
+
+
+def _read(version: Path, name: str) -> Any:
+    plain = version / f"{name}.json"
+    if plain.exists():
+        return json.loads(plain.read_bytes())
+    return json.loads(gzip.decompress((version / f"{name}.json.gz").read_bytes()))
+
+
+def _write(file: Path, content: Any) -> None:
+    # A new file, never the old one overwritten: an installer may have made it a link to what it keeps in store.
+    file.unlink(missing_ok=True)
+    # Not compressed: the layer's archive is, and reading is faster this way.
+    file.write_text(json.dumps(content, separators=(",", ":")), "utf-8")
+
+
+def _without_documentation(content: Any) -> Any:
+    """A copy without texts for readers. A member that is called `documentation` is no text, and stays."""
+    if isinstance(content, dict):
+        return {
+            key: _without_documentation(value)
+            for key, value in content.items()
+            if not (key == "documentation" and isinstance(value, str))
+        }
+    if isinstance(content, list):
+        return [_without_documentation(value) for value in content]
+    return content
+
+
+def _require(path: Path) -> None:
+    if not path.exists():
+        raise SystemExit(f"slim.py: {path} is not there; botocore keeps its data differently now")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,175 @@
+"""The layer as it is shipped: whole, small, compiled once and for all, and for the processor it is meant for."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.layer import ROOT, SOURCE, build_layer, build_layer_for_this_machine
+
+SIZE_MAX = 40 * 1024**2
+"""Bytes, bytecode included. A function may have 250 MB, but what is not there need not be fetched at a cold start."""
+
+UNCHECKED_HASH = 0b01
+"""PEP 552: this bytecode is valid whatever date its source has, and nobody looks into the source."""
+
+EXPORT = "export --quiet --frozen --no-dev --package billing --no-emit-workspace --no-header --no-annotate"
+
+SERVICES = ("cognito-idp", "dynamodb")
+REGIONS = ("eu-central-1", "us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1")
+"""One of each kind of partition that the layer may be deployed into."""
+
+CLIENTS = f"""
+import botocore.session, json
+session = botocore.session.Session()
+keys = dict(aws_access_key_id="test", aws_secret_access_key="test")
+clients = [session.create_client(service, region, **keys) for service in {SERVICES} for region in {REGIONS}]
+print(json.dumps([[each.meta.endpoint_url, each.meta.service_model.operation_names] for each in clients]))
+"""
+"""Prints where clients would call, and what."""
+
+pytestmark = pytest.mark.xdist_group("layer")  # it is built once
+
+
+@pytest.fixture(scope="session")
+def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built for the Python that runs the tests; the folder that a function has on its path."""
+    return build_layer_for_this_machine(tmp_path_factory.mktemp("layer") / "Shared")
+
+
+def with_nothing_but(layer: Path, code: str) -> str:
+    """What a program prints that has the layer and the standard library, and nothing else."""
+    finished = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(layer)!r})\n{code}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"AWS_DEFAULT_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"},
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def test_every_module_of_ours_finds_what_it_imports(layer: Path) -> None:
+    code = """
+import billing, importlib, pkgutil
+for module in pkgutil.walk_packages(billing.__path__, "billing."):
+    importlib.import_module(module.name)
+print(billing.__file__)
+"""
+    assert Path(with_nothing_but(layer, code).strip()).is_relative_to(layer)
+
+
+@pytest.mark.parametrize("function", sorted(path.parent.name for path in ROOT.glob("functions/*/app.py")))
+def test_every_function_finds_what_it_imports(layer: Path, function: str) -> None:
+    code = f"sys.path.insert(0, {str(ROOT / 'functions' / function)!r})\nimport app\nprint(callable(app.handler))"
+    assert with_nothing_but(layer, code).strip() == "True"
+
+
+def test_the_slimmed_descriptions_give_the_same_clients(layer: Path) -> None:
+    stock = subprocess.run([sys.executable, "-c", CLIENTS], capture_output=True, text=True, check=True, env={})
+    assert json.loads(with_nothing_but(layer, CLIENTS)) == json.loads(stock.stdout)
+
+
+def test_all_bytecode_is_there_and_valid_for_good(layer: Path) -> None:
+    sources = [*layer.rglob("*.py")]
+    assert sources
+    for source in sources:
+        compiled = Path(importlib.util.cache_from_source(str(source)))
+        assert compiled.exists(), source
+        magic, flags, digest = _header(compiled)
+        assert magic == importlib.util.MAGIC_NUMBER, compiled
+        assert flags == UNCHECKED_HASH, compiled
+        assert digest == importlib.util.source_hash(source.read_bytes()), f"{compiled} was made of another source"
+    assert len([*layer.rglob("*.pyc")]) == len(sources)
+
+
+def test_nothing_of_this_machine_is_in_the_artefact(layer: Path) -> None:
+    places = {str(layer).encode(), str(SOURCE).encode()}
+    for file in layer.rglob("billing/**/*"):
+        if file.is_file():
+            content = file.read_bytes()
+            assert not any(place in content for place in places), file
+
+
+def test_it_is_small(layer: Path) -> None:
+    assert sum(file.stat().st_size for file in layer.rglob("*") if file.is_file()) < SIZE_MAX
+
+
+def test_what_is_expensive_or_of_no_use_is_not_in_it(layer: Path) -> None:
+    top = {path.name for path in layer.iterdir()}
+    # The tracing SDK costs more to import than all the rest of a function, and its support has ended.
+    assert not top & {"aws_xray_sdk", "boto3", "bin", "tests", ".lock"}
+    assert not [*layer.rglob("*.pyi")]
+    assert not [*layer.rglob("tests")]
+
+
+def test_every_package_brings_its_licence(layer: Path) -> None:
+    packages = [*layer.glob("*.dist-info")]
+    assert packages
+    for package in packages:
+        assert (package / "METADATA").exists(), package
+        assert [*package.rglob("*LICEN[CS]E*"), *package.rglob("COPYING*")], package
+
+
+def test_a_service_that_botocore_does_not_describe_stops_the_build(layer: Path, tmp_path: Path) -> None:
+    data = tmp_path / "botocore" / "data"
+    data.mkdir(parents=True)
+    for name in ("_retry.json", "partitions.json", "sdk-default-configuration.json"):
+        (data / name).write_text("{}")
+    (data / "endpoints.json").write_text('{"partitions": []}')
+    slim = [sys.executable, str(SOURCE / "slim.py"), str(tmp_path)]
+    finished = subprocess.run(slim, capture_output=True, text=True, check=False)
+    assert finished.returncode != 0
+    assert SERVICES[0] in finished.stderr
+
+
+@pytest.fixture(scope="session")
+def cloud_build(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Built for the cloud, and what the build printed."""
+    artifacts = tmp_path_factory.mktemp("cloud-layer") / "Shared"
+    printed = build_layer(artifacts, "3.13", "aarch64-manylinux_2_28")
+    return artifacts / "python", printed
+
+
+def test_for_the_cloud_compiled_modules_are_for_its_processor(cloud_build: tuple[Path, str]) -> None:
+    libraries = [*cloud_build[0].rglob("*.so")]
+    assert libraries
+    for library in libraries:
+        assert library.name.endswith((".cpython-313-aarch64-linux-gnu.so", ".abi3.so")), library
+        machine = library.read_bytes()[18:20]
+        assert machine == b"\xb7\x00", f"{library} is not ELF for AArch64"
+
+
+def test_for_the_cloud_bytecode_is_valid_or_missing_aloud(cloud_build: tuple[Path, str]) -> None:
+    layer, printed = cloud_build
+    compiled = [*layer.rglob("*.pyc")]
+    assert ("THE LAYER HAS NO BYTECODE" in printed) == (not compiled)
+    for file in compiled:
+        assert file.name.endswith(".cpython-313.pyc")
+        assert _header(file)[1] == UNCHECKED_HASH
+
+
+def _header(compiled: Path) -> tuple[bytes, int, bytes]:
+    header = compiled.read_bytes()[:16]
+    return header[:4], int.from_bytes(header[4:8], "little"), header[8:]
+
+
+def test_requirements_are_what_the_lock_says() -> None:
+    """`make requirements` writes them again."""
+    uv = ROOT / ".tools" / "bin" / "uv"
+    if not uv.exists():
+        pytest.skip("uv is not here")
+    exported = subprocess.run(
+        [str(uv), *EXPORT.split()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (SOURCE / "requirements.txt").read_text() == exported.stdout
