@@ -490,7 +490,7 @@ def test_a_path_that_leads_nowhere(account: str, company: Company) -> None:
     assert given.headers["Content-Type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("cursor", ["%%%", "abc", "/w=="])
+@pytest.mark.parametrize("cursor", ["%%%", "abc", "/w==", "8J-YgA=="])
 def test_a_cursor_that_no_page_gave(cursor: str, company: Company) -> None:
     given = answer(
         get_billing,
