@@ -1,0 +1,70 @@
+"""`python -m benchmarks [cold-start] [warm-request] [round-trips] [--rounds N]`: prints how fast Livello is.
+
+Nothing is passed or failed here: a limit on time in a test would only say how busy the machine is. What a function
+may import is tested (tests/architecture/test_imports.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+ROUNDS = 15
+
+
+def cold_start(rounds: int) -> str:
+    """Imports and clients of every function."""
+    from benchmarks import cold_start
+    from benchmarks.measuring import table
+
+    with tempfile.TemporaryDirectory() as folder:
+        results = cold_start.measured(Path(folder), rounds)
+    return table("Cold start: processor time of a fresh process, from the built layer", results, digits=0)
+
+
+def warm_request(rounds: int) -> str:
+    """The billing page in a warm function."""
+    from benchmarks import warm_request
+    from benchmarks.measuring import table
+
+    return table("Billing page: processor time of a warm request", warm_request.measured(rounds), digits=2)
+
+
+def round_trips(_rounds: int) -> str:
+    """The running local stack."""
+    from benchmarks import round_trips
+
+    title = "Round trips through the local stack"
+    stack = round_trips.running_stack()
+    if stack is None:
+        return f"{title}: none runs. `make run` starts it."
+    return f"{title}\n{round_trips.table(round_trips.measured(stack))}"
+
+
+BENCHMARKS: dict[str, Callable[[int], str]] = {
+    "cold-start": cold_start,
+    "warm-request": warm_request,
+    "round-trips": round_trips,
+}
+
+
+def main(arguments: list[str]) -> None:
+    """Prints the tables of the named benchmarks, or of all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="name", help=f"{', '.join(BENCHMARKS)}; all if none is given")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each variant is measured")
+    chosen = parser.parse_args(arguments)
+    if unknown := set(chosen.names) - set(BENCHMARKS):
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    sys.stdout.write(f"Python {platform.python_version()}, {platform.machine()}\n")
+    for name in chosen.names or BENCHMARKS:
+        sys.stdout.write(f"\n{BENCHMARKS[name](chosen.rounds)}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,101 @@
+"""What a function's cold start costs: a fresh process that imports it from the built layer and makes its clients.
+
+The reference is a fresh process that makes one stock DynamoDB client and nothing else. All bytecode is valid, but for
+the functions' own app.py: it is shipped as source.
+"""
+
+from __future__ import annotations
+
+import compileall
+import importlib.util
+import os
+import py_compile
+import shutil
+import sys
+from pathlib import Path
+
+from benchmarks.layer import ROOT, build_layer_for_this_machine
+from benchmarks.measuring import Result, Variant, compare, of_a_process
+
+RATIO_MAX = 1.8
+
+STOCK_PACKAGES = ("botocore", "dateutil", "jmespath", "six", "urllib3")
+STOCK = "import botocore.session\nbotocore.session.Session().create_client('dynamodb')"
+
+FUNCTION = """
+import app
+wiring = sys.modules.get("billing.wiring")
+constructors = {
+    part.dependency
+    for value in vars(app).values()
+    for part in getattr(value, "__metadata__", ())
+    if getattr(getattr(part, "dependency", None), "__module__", None) == "billing.wiring"
+}
+assert bool(wiring) == bool(constructors), "a function that is wired makes no client: this benchmark must follow"
+for constructor in constructors:
+    constructor()
+"""
+"""Imports a function, then makes what its routes depend on, as the first request would."""
+
+ENVIRONMENT = {
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_REGION": "eu-central-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "ALLOWED_ORIGIN": "https://billing.example",
+    "POWERTOOLS_SERVICE_NAME": "livello",
+    "TABLE_NAME": "livello",
+    "USER_POOL_ID": "eu-central-1_example",
+}
+
+
+def measured(folder: Path, rounds: int) -> list[Result]:
+    """All functions against the stock client. Builds what it needs in the folder."""
+    layer = build_layer_for_this_machine(folder / "Shared")
+    stock = _stock(folder / "stock")
+    functions = _sources(folder / "functions")
+    output = folder / "output"
+    return compare(
+        [
+            Variant("a stock DynamoDB client alone", of_a_process(_command([stock], STOCK), ENVIRONMENT, output)),
+            Variant("the same from the slimmed layer", of_a_process(_command([layer], STOCK), ENVIRONMENT, output)),
+            *(
+                Variant(
+                    function.name,
+                    of_a_process(_command([function, layer], FUNCTION), ENVIRONMENT, output),
+                    RATIO_MAX,
+                )
+                for function in functions
+            ),
+        ],
+        rounds,
+    )
+
+
+def _command(path: list[Path], code: str) -> list[str]:
+    # Isolated and without site-packages: nothing but the standard library and what is given.
+    # The real interpreter, because a virtual environment's would add a look into its configuration.
+    python = os.path.realpath(sys.executable)
+    return [python, "-I", "-S", "-B", "-c", f"import sys; sys.path[:0] = {[str(each) for each in path]}\n{code}"]
+
+
+def _stock(folder: Path) -> Path:
+    """botocore and its dependencies as they were installed, compiled as the layer is."""
+    folder.mkdir()
+    for name in STOCK_PACKAGES:
+        spec = importlib.util.find_spec(name)
+        assert spec
+        assert spec.origin
+        origin = Path(spec.origin)
+        if origin.name == "__init__.py":
+            shutil.copytree(origin.parent, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(origin, folder)
+    compileall.compile_dir(folder, quiet=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    return folder
+
+
+def _sources(folder: Path) -> list[Path]:
+    """The functions' folders as they are shipped, without bytecode that a test has left there."""
+    shutil.copytree(ROOT / "functions", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return sorted(app.parent for app in folder.glob("*/app.py"))

@@ -1,0 +1,106 @@
+"""What one request for the billing page costs a warm function, apart from waiting.
+
+The reference is the least that anybody could write by hand with stock botocore: one query and `json.dumps`. It checks
+nothing, computes nothing and logs nothing. DynamoDB's place is taken at botocore's before-send hook, for all alike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from billing import wiring
+from billing.aws_session import aws_session
+from botocore.awsrequest import AWSResponse
+from botocore.session import Session
+
+from benchmarks import billing_page
+from benchmarks.cold_start import ENVIRONMENT
+from benchmarks.measuring import Result, Variant, compare, of_calls
+
+RATIO_MAX = 1.0
+CALLS = 40
+"""Of each variant in each round."""
+
+QUERY: dict[str, Any] = {
+    "TableName": "livello",
+    "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
+    "ExpressionAttributeValues": {
+        ":pk": {"S": "ACCOUNT#nordlys-kaffe"},
+        ":first": {"S": "INVOICE#"},
+        ":last": {"S": "PAGE#\uffff"},
+    },
+    "ScanIndexForward": False,
+    "Limit": 18,
+}
+
+
+def measured(rounds: int) -> list[Result]:
+    """The handler and its parts against what could be written by hand."""
+    os.environ.update(ENVIRONMENT)
+    # The function logs a line per request: it is to be made, but not to be shown.
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        return compare(_variants(), rounds)
+
+
+def _variants() -> list[Variant]:
+    body = billing_page.reply()
+    stock, ours = Session(), aws_session()
+    for session in (stock, ours):
+        session.register("before-send.dynamodb.Query", _answering(body))
+    stock_client: Any = stock.create_client("dynamodb")
+    our_client: Any = ours.create_client("dynamodb")
+
+    # Not before the session answers by itself: nothing here may ever go to a real table.
+    from functions.get_billing.app import handler
+
+    event, context = billing_page.event(), LambdaContext()
+
+    def query_and_dump() -> str:
+        return json.dumps([_plain(item) for item in stock_client.query(**QUERY)["Items"]])
+
+    def query_decode_and_dump() -> str:
+        items = (_plain(item) for item in stock_client.query(**QUERY)["Items"])
+        return json.dumps([{**item, "body": json.loads(item["body"])} for item in items])
+
+    def handle() -> None:
+        answer = handler(json.loads(event), context)
+        assert answer["statusCode"] == 200, answer
+
+    return [
+        Variant("stock query, json.dumps", of_calls(query_and_dump, CALLS)),
+        Variant("stock query, bodies decoded, json.dumps", of_calls(query_decode_and_dump, CALLS)),
+        Variant("our session: query", of_calls(lambda: our_client.query(**QUERY), CALLS)),
+        Variant("store.billing_page", of_calls(lambda: wiring.store().billing_page(billing_page.ACCOUNT), CALLS)),
+        Variant("get_billing, the whole request", of_calls(handle, CALLS), RATIO_MAX),
+    ]
+
+
+def _plain(item: dict[str, dict[str, str]]) -> dict[str, str]:
+    return {name: value for name, typed in item.items() for value in typed.values()}
+
+
+class _Body(BytesIO):
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+def _answering(body: bytes) -> Any:
+    headers: Any = {
+        "Content-Type": "application/x-amz-json-1.0",
+        "Date": "Wed, 10 Jun 2026 12:00:00 GMT",
+        "x-amz-crc32": str(crc32(body)),
+        "x-amzn-RequestId": "7B0P3QF5LJ5OJ3ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789AB",
+    }
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        return AWSResponse(request.url, 200, dict(headers), _Body(body))  # type: ignore[arg-type]
+
+    return answer
