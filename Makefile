@@ -1,0 +1,91 @@
+# A machine needs git, make and Python 3.11 or newer; everything else comes from PyPI, as uv.lock says.
+
+PYTHON ?= python3
+UV     := $(CURDIR)/.tools/bin/uv
+SAM    := .venvs/sam/bin/sam
+
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+export UV
+export UV_PYTHON := $(PYTHON)
+export UV_PYTHON_DOWNLOADS := never
+export SAM_CLI_TELEMETRY := 0
+# Either would make everything here slower or stand in another place.
+unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
+
+DEV   := .venv/.synced
+CLOUD := .venvs/cloud/.synced
+SAM_ENVIRONMENT := .venvs/sam/.synced
+
+SOURCES := benchmarks functions layers local scripts tests
+# "make openapi" for the API's description, and for these: $(LAYER_REQUIREMENTS) > layers/shared/requirements.txt
+LAYER_REQUIREMENTS := $(UV) export --quiet --frozen --no-dev --package billing --no-emit-workspace --no-header \
+  --no-annotate
+
+.PHONY: all run stop clean test check bench build openapi fmt
+
+# The environments, once and whenever the lock changes.
+all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
+
+# Livello on this machine, or what has changed of it; prints addresses and log-ins.
+run: all
+	@.venv/bin/python -m local run
+
+# Ends it. It comes back as it was.
+stop: $(DEV)
+	@.venv/bin/python -m local stop
+
+# Ends it, and forgets it.
+clean: $(DEV)
+	@.venv/bin/python -m local clean
+
+# Everything that must hold before a change is taken in: also what .ci/run runs.
+test: all check
+	AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint
+	.venv/bin/pytest --quiet -m 'not stack' --numprocesses 2 --dist loadfile
+	.venv/bin/pytest --quiet -m stack
+
+# What needs no stack and no test, in under a minute.
+check: $(DEV)
+	.venv/bin/ruff format --check --quiet $(SOURCES)
+	.venv/bin/ruff check --quiet $(SOURCES)
+	.venv/bin/mypy -p billing -p functions -p local -p scripts -p benchmarks -p tests
+	.venv/bin/lint-imports
+	$(UV) lock --check --quiet
+	$(LAYER_REQUIREMENTS) | diff layers/shared/requirements.txt -
+	.venv/bin/python -m scripts.openapi --check
+
+# How fast it is.
+bench: $(DEV)
+	.venv/bin/python -m benchmarks
+
+# For the cloud: "sam deploy" comes next.
+build: $(SAM_ENVIRONMENT)
+	$(SAM) build
+
+# The description of the API, from the code.
+openapi: $(DEV)
+	.venv/bin/python -m scripts.openapi
+
+# The one formatter.
+fmt: $(DEV)
+	.venv/bin/ruff check --fix-only --quiet $(SOURCES)
+	.venv/bin/ruff format --quiet $(SOURCES)
+
+.tools/bin/uv: local/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Livello needs Python 3.11 or newer: make PYTHON=python3.13, for example.' >&2; exit 1; }
+	$(PYTHON) -m venv .tools
+	.tools/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement local/uv.txt
+	@touch $@
+
+$(DEV): uv.lock .tools/bin/uv
+	$(UV) sync --frozen --quiet
+	@touch $@
+
+$(CLOUD): uv.lock .tools/bin/uv
+	UV_PROJECT_ENVIRONMENT=.venvs/cloud $(UV) sync --frozen --quiet --only-group cloud --compile-bytecode
+	@touch $@
+
+$(SAM_ENVIRONMENT): uv.lock .tools/bin/uv
+	UV_PROJECT_ENVIRONMENT=.venvs/sam $(UV) sync --frozen --quiet --only-group sam --compile-bytecode
+	@touch $@

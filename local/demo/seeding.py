@@ -1,0 +1,88 @@
+"""Fills a fresh stack: one log-in of staff behind the API's back, everything else through the API itself.
+
+It may be repeated: what is there already stays as it is. Only the passwords of the demonstration are set again,
+so that the ones that `make run` shows are right.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import date
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from local.api_client import Answer, ApiClient
+from local.cloud import client
+from local.demo.companies import COMPANIES, STAFF, DemoCompany, DemoPerson
+from local.settings import LocalError, Settings
+
+CATALOGUE = Path(__file__).parent / "catalogue.json"
+PASSWORD = "Livello-demo-2026"  # noqa: S105 - of the demonstration; its people exist in the emulated AWS only
+STAFF_GROUP = "staff"
+
+
+def seed(settings: Settings, outputs: dict[str, str], today: date) -> None:
+    """Makes the staff's log-in, the catalogue and the companies, as far as they are missing."""
+    cognito = client(settings, "cognito-idp")
+    pool = outputs["UserPoolId"]
+    _make_staff(cognito, pool)
+    api = ApiClient(settings.address)
+    staff = api.person_token(outputs["BillingPageClientId"], STAFF.email, PASSWORD)
+    _put_catalogue(api, staff)
+    for company in COMPANIES:
+        _provision(api, staff, company, today)
+        _set_password(cognito, pool, company.admin)
+        admin = api.person_token(outputs["BillingPageClientId"], company.admin.email, PASSWORD)
+        _invite(api, admin, company)
+        _set_password(cognito, pool, company.member)
+
+
+def _make_staff(cognito: Any, pool: str) -> None:
+    with suppress(cognito.exceptions.UsernameExistsException):
+        cognito.admin_create_user(
+            UserPoolId=pool,
+            Username=STAFF.email,
+            UserAttributes=[
+                {"Name": "email", "Value": STAFF.email},
+                {"Name": "email_verified", "Value": "true"},
+                {"Name": "name", "Value": STAFF.name},
+            ],
+            MessageAction="SUPPRESS",
+        )
+    cognito.admin_add_user_to_group(UserPoolId=pool, Username=STAFF.email, GroupName=STAFF_GROUP)
+    _set_password(cognito, pool, STAFF)
+
+
+def _set_password(cognito: Any, pool: str, person: DemoPerson) -> None:
+    cognito.admin_set_user_password(UserPoolId=pool, Username=person.email, Password=PASSWORD, Permanent=True)
+
+
+def _put_catalogue(api: ApiClient, staff: str) -> None:
+    if _is_missing(api.request("GET", "/v1/catalogue", token=staff)):
+        catalogue = json.loads(CATALOGUE.read_text("utf-8"))
+        headers = {"If-None-Match": "*"}
+        _require(api.request("PUT", "/v1/catalogue", token=staff, body=catalogue, headers=headers))
+
+
+def _provision(api: ApiClient, staff: str, company: DemoCompany, today: date) -> None:
+    # The contract's start moves with the day, so the same request on another day would be a conflict.
+    if _is_missing(api.request("GET", f"/v1/accounts/{company.account}/billing", token=staff)):
+        _require(api.request("POST", "/v1/accounts", token=staff, body=company.provisioning(today)))
+
+
+def _invite(api: ApiClient, admin: str, company: DemoCompany) -> None:
+    body = {"email": company.member.email, "name": company.member.name, "role": "member"}
+    _require(api.request("PUT", f"/v1/accounts/{company.account}/users", token=admin, body=body))
+
+
+def _is_missing(answer: Answer) -> bool:
+    if answer.status != HTTPStatus.NOT_FOUND:
+        _require(answer)
+    return answer.status == HTTPStatus.NOT_FOUND
+
+
+def _require(answer: Answer) -> None:
+    if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+        raise LocalError(f"The demonstration cannot be made: {answer.status} {answer.body.decode()}")

@@ -1,0 +1,243 @@
+"""The one address of a local Livello: the API, logging in, and the mail that was sent, all of one origin.
+
+    /v1/*                the API, led to its stage of the emulated gateway
+    POST /auth           what a browser asks Cognito without a signature: logging in, resetting a password
+    POST /auth/oauth2/token   a machine's token
+    /mail                the mail that the emulated AWS has sent
+
+It answers at most REQUESTS_AT_ONCE_MAX requests at once: the emulator starts a process for each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import http.server
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.deployment import stack_outputs
+from local.mailbox import Mail, mailbox_page
+from local.settings import HOST, Settings
+
+REQUESTS_AT_ONCE_MAX = 4
+UPSTREAM_SECONDS_MAX = 60
+CLIENT_SECONDS_MAX = 60
+BODY_BYTES_MAX = 10 * 1024 * 1024
+"""What the API gateway of AWS takes. The emulated one takes anything."""
+
+API_ID_SECONDS_MAX = 2
+"""How long the API's id is believed: it changes whenever a route does."""
+
+COGNITO_TARGET = "AWSCognitoIdentityProviderService."
+PUBLIC_COGNITO_ACTIONS = frozenset(
+    {
+        "ChangePassword",
+        "ConfirmForgotPassword",
+        "ForgotPassword",
+        "GetUser",
+        "GlobalSignOut",
+        "InitiateAuth",
+        "RespondToAuthChallenge",
+        "RevokeToken",
+    }
+)
+"""Everything else that the emulator offers stays behind the door."""
+
+_OF_ONE_CONNECTION = frozenset(
+    {"connection", "content-length", "date", "host", "keep-alive", "server", "transfer-encoding", "upgrade"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is sent back."""
+
+    status: int
+    headers: Iterable[tuple[str, str]]
+    body: bytes
+
+
+class Refused(Exception):
+    """The door itself answers, with a problem document (RFC 9457)."""
+
+    def __init__(self, status: HTTPStatus, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+    def reply(self) -> Reply:
+        problem = {
+            "type": "about:blank",
+            "title": self.status.phrase,
+            "status": self.status.value,
+            "detail": self.detail,
+        }
+        return Reply(self.status, [("Content-Type", "application/problem+json")], json.dumps(problem).encode())
+
+
+@dataclass(slots=True)
+class Upstream:
+    """The emulated AWS behind the door."""
+
+    settings: Settings
+    _turn: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(REQUESTS_AT_ONCE_MAX))
+    _api: str = ""
+    _api_read_at: float = float("-inf")
+    _reading: threading.Lock = field(default_factory=threading.Lock)
+
+    def api(self) -> str:
+        """The API's id. Raises Refused if the stack is not there."""
+        with self._reading:
+            if time.monotonic() - self._api_read_at > API_ID_SECONDS_MAX:
+                try:
+                    self._api = stack_outputs(self.settings)["ApiId"]
+                except (BotoCoreError, ClientError, KeyError) as failure:
+                    raise Refused(
+                        HTTPStatus.SERVICE_UNAVAILABLE, "Livello is not deployed here, or not running: make run"
+                    ) from failure
+                self._api_read_at = time.monotonic()
+            return self._api
+
+    def ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Reply:
+        """Its answer. Raises Refused if it does not give one."""
+        with self._turn:
+            connection = http.client.HTTPConnection(HOST, self.settings.cloud_port, timeout=UPSTREAM_SECONDS_MAX)
+            try:
+                connection.request(method, path, body, headers)
+                response = connection.getresponse()
+                content = response.read()
+            except TimeoutError as failure:
+                raise Refused(HTTPStatus.GATEWAY_TIMEOUT, "The emulated AWS takes too long.") from failure
+            except (OSError, http.client.HTTPException) as failure:
+                raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "The emulated AWS does not answer: make run") from failure
+            finally:
+                connection.close()
+        return Reply(response.status, _passed_on(response.getheaders()), content)
+
+    def mail(self) -> list[Mail]:
+        """What it has sent, newest first."""
+        reply = self.ask("GET", "/_ministack/ses/messages", {}, None)
+        messages = [each for sent in json.loads(reply.body)["messages"].values() for each in sent]
+        return sorted(map(Mail.of, messages), key=lambda mail: mail.sent_at, reverse=True)
+
+
+class FrontDoor(http.server.ThreadingHTTPServer):
+    """Listens on this machine only."""
+
+    daemon_threads = True
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__((HOST, settings.front_door_port), Visit)
+        self.upstream = Upstream(settings)
+        self.hosts = {f"{name}:{settings.front_door_port}" for name in (HOST, "localhost")}
+
+
+class Visit(http.server.BaseHTTPRequestHandler):
+    """One connection."""
+
+    server: FrontDoor
+    server_version = "Livello"
+    sys_version = ""
+    protocol_version = "HTTP/1.1"
+    timeout = CLIENT_SECONDS_MAX
+    # Without these two each answer goes out in several packets and waits 40 ms for the client's nod.
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def answer(self) -> None:
+        """Answers one request."""
+        try:
+            reply = self._reply()
+        except Refused as refusal:
+            reply = refusal.reply()
+            self.close_connection = True  # what was not read of the request must not be taken for the next one
+        self.send_response(reply.status)
+        for name, value in reply.headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(reply.body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(reply.body)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815 - the library's names
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing: a request's path and headers are nobody's business."""
+
+    def _reply(self) -> Reply:
+        if self.headers.get("Host") not in self.server.hosts:
+            # A page elsewhere can give this address a name of its own, and would then be of the same origin.
+            raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "This is not the name of this server.")
+        upstream = self.server.upstream
+        body = self._body()
+        headers = dict(_passed_on(self.headers.items()))
+        route = self.path.partition("?")[0]
+        if route.startswith("/v1/"):
+            return upstream.ask(self.command, f"/_aws/execute-api/{upstream.api()}{self.path}", headers, body)
+        if (self.command, route.rstrip("/")) == ("POST", "/auth"):
+            return upstream.ask("POST", "/", self._public(headers), body)
+        if (self.command, route) == ("POST", "/auth/oauth2/token"):
+            return upstream.ask("POST", "/oauth2/token", headers, body)
+        if self.command in {"GET", "HEAD"} and route == "/mail":
+            return _page(mailbox_page(upstream.mail()))
+        raise Refused(HTTPStatus.NOT_FOUND, "Here are: /v1/openapi.json, /v1/…, /auth, /auth/oauth2/token, /mail.")
+
+    def _body(self) -> bytes | None:
+        if "Transfer-Encoding" in self.headers:
+            raise Refused(HTTPStatus.LENGTH_REQUIRED, "The request must say its Content-Length.")
+        length = self.headers.get("Content-Length", "0")
+        if not length.isdecimal():
+            raise Refused(HTTPStatus.BAD_REQUEST, "The Content-Length is not a number.")
+        if int(length) > BODY_BYTES_MAX:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
+        return self.rfile.read(int(length)) or None
+
+    def _public(self, headers: dict[str, str]) -> dict[str, str]:
+        action = self.headers.get("X-Amz-Target", "").removeprefix(COGNITO_TARGET)
+        if action not in PUBLIC_COGNITO_ACTIONS:
+            raise Refused(HTTPStatus.FORBIDDEN, "X-Amz-Target does not name what may be asked here.")
+        return headers
+
+
+def _passed_on(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in headers if name.lower() not in _OF_ONE_CONNECTION]
+
+
+def _page(content: str) -> Reply:
+    headers = [
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Cache-Control", "no-store"),
+        ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    return Reply(HTTPStatus.OK, headers, content.encode())
+
+
+def main() -> None:
+    """Serves until it is asked to end."""
+    parser = argparse.ArgumentParser(prog="python -m local.front_door")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--cloud-port", type=int, required=True)
+    parser.add_argument("--stack", required=True)
+    given = parser.parse_args()
+    settings = Settings(given.folder, given.folder, given.cloud_port, given.port, stack=given.stack)
+    with FrontDoor(settings) as door:
+        # shutdown() waits for serve_forever(), which stands in this very thread.
+        signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=door.shutdown).start())
+        door.serve_forever(poll_interval=0.1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""One whole local Livello: the emulated AWS with template.yaml deployed, the front door, the demonstration."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from local.api_client import ApiClient
+from local.background import Background, port_is_free, wait_until
+from local.cloud import Cloud, clean_environment, client
+from local.demo.companies import STAFF, DemoCompany
+from local.demo.seeding import PASSWORD, seed
+from local.deployment import build, deploy, fingerprint, is_built, is_deployed, record_deployment, stack_outputs
+from local.gateway_repair import repair
+from local.settings import CLOUD_PORT_VARIABLE, FRONT_DOOR_PORT_VARIABLE, LocalError, Settings
+
+DOOR_SECONDS_MAX = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A running stack, and the keys to it."""
+
+    settings: Settings
+    outputs: dict[str, str]
+
+    @property
+    def api(self) -> ApiClient:
+        """Speaks to the front door."""
+        return ApiClient(self.settings.address)
+
+    def staff_token(self) -> str:
+        return self._token(STAFF.email)
+
+    def admin_token(self, company: DemoCompany) -> str:
+        return self._token(company.admin.email)
+
+    def member_token(self, company: DemoCompany) -> str:
+        return self._token(company.member.email)
+
+    def machine_token(self) -> str:
+        return self.api.machine_token(*self.machine_credentials())
+
+    def machine_credentials(self) -> tuple[str, str]:
+        """Client id and secret of the product that reports usage."""
+        described = client(self.settings, "cognito-idp").describe_user_pool_client(
+            UserPoolId=self.outputs["UserPoolId"], ClientId=self.outputs["ProductClientId"]
+        )["UserPoolClient"]
+        return described["ClientId"], described["ClientSecret"]
+
+    def _token(self, email: str) -> str:
+        return self.api.person_token(self.outputs["BillingPageClientId"], email, PASSWORD)
+
+
+def start(settings: Settings, today: date, tell: Callable[[str], None]) -> Stack:
+    """Starts what does not run yet, builds and deploys what has changed, fills in what is missing."""
+    cloud, door = Cloud.of(settings), _front_door(settings)
+    for folder in (settings.folder, settings.artefacts):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sources = fingerprint()
+    # The door is quick to start, so that it always runs the newest code.
+    door.stop()
+    _check_ports(settings, cloud)
+    cloud.start()
+    if not is_built(settings, sources):
+        tell("Building …")
+        build(settings, sources)
+    cloud.wait_until_ready()
+    if not is_deployed(settings, sources):
+        tell("Deploying …")
+        deploy(settings)
+        repair(settings)
+        record_deployment(settings, sources)
+    _open(settings, door)
+    tell("Filling in the demonstration …")
+    outputs = stack_outputs(settings)
+    seed(settings, outputs, today)
+    return Stack(settings, outputs)
+
+
+def stop(settings: Settings) -> None:
+    """Ends everything. A persistent stack comes back with the next start as it was."""
+    _front_door(settings).stop()
+    Cloud.of(settings).stop()
+
+
+def _front_door(settings: Settings) -> Background:
+    return Background("front-door", settings.folder)
+
+
+def _open(settings: Settings, door: Background) -> None:
+    command: list[str | Path] = [
+        *(sys.executable, "-m", "local.front_door"),
+        *("--folder", settings.folder),
+        *("--port", str(settings.front_door_port)),
+        *("--cloud-port", str(settings.cloud_port)),
+        *("--stack", settings.stack),
+    ]
+    door.start(command, clean_environment())
+    wait_until(lambda: not port_is_free(settings.front_door_port) or not door.running(), DOOR_SECONDS_MAX)
+    if not door.running():
+        raise LocalError(f"The front door does not start.\n{door.log_tail()}")
+
+
+def _check_ports(settings: Settings, cloud: Cloud) -> None:
+    """Before anything is started, so that nothing is left half running."""
+    wanted = {FRONT_DOOR_PORT_VARIABLE: settings.front_door_port}
+    if not cloud.listens_on(settings.cloud_port):
+        wanted[CLOUD_PORT_VARIABLE] = settings.cloud_port
+    for variable, port in wanted.items():
+        if not port_is_free(port):
+            raise LocalError(
+                f"Port {port} is taken by another program. Choose another one: {variable}={port + 1} make run"
+            )
