@@ -1,0 +1,48 @@
+"""The whole system, deployed once per test session into an emulated AWS of its own."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from local.background import free_port
+from local.settings import ROOT, Settings
+from local.stack import Stack, start, stop
+
+ARTEFACTS = ROOT / ".local" / "test-artefacts"
+"""Kept from one session to the next: what has not changed is not built again."""
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what needs the stack, so that `-m "not stack"` leaves it out."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.stack)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Livello with the demonstration in it, reached through the front door alone.
+
+    Tests share it: each works with accounts and people of its own, or only reads.
+    """
+    settings = Settings(
+        folder=tmp_path_factory.mktemp("stack"),
+        artefacts=ARTEFACTS,
+        cloud_port=free_port(),
+        front_door_port=free_port(),
+        persistent=False,
+    )
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
+    with (ARTEFACTS / "in-use.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second session waits: it would build over this one
+        try:
+            yield start(settings, datetime.now(UTC).date(), print)
+        finally:
+            stop(settings)

@@ -1,0 +1,88 @@
+"""The promise of `make run`: three companies, whose people can log in and see their billing page."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import pytest
+
+from local.demo.companies import COMPANIES, DemoCompany
+from local.stack import Stack
+
+by_account = pytest.mark.parametrize("company", COMPANIES, ids=lambda company: company.account)
+
+
+@by_account
+def test_admin_and_member_see_their_billing_page(stack: Stack, company: DemoCompany) -> None:
+    for token in (stack.admin_token(company), stack.member_token(company)):
+        answer = stack.api.request("GET", f"/v1/accounts/{company.account}/billing", token=token)
+        assert answer.status == HTTPStatus.OK, answer.body
+        page = answer.json()
+        assert [line["product"] for line in page["subscription"]["lines"]] == [each for each, _ in company.lines]
+        assert page["billing_information"]["company"]["name"] == company.company["name"]
+
+
+def test_an_admin_of_another_company_sees_nothing(stack: Stack) -> None:
+    nordlys, lucciola, _ = COMPANIES
+    answer = stack.api.request("GET", f"/v1/accounts/{nordlys.account}/billing", token=stack.admin_token(lucciola))
+    assert answer.status == HTTPStatus.NOT_FOUND
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_every_section_can_be_read_with_the_permissions_of_the_template(stack: Stack) -> None:
+    company = COMPANIES[0]
+    token = stack.admin_token(company)
+    sections = (
+        "subscription",
+        "billing-information/company",
+        "billing-information/billing",
+        "billing-information/contact",
+        "payment-method",
+        "invoices",
+        "users",
+    )
+    for section in sections:
+        answer = stack.api.request("GET", f"/v1/accounts/{company.account}/{section}", token=token)
+        assert answer.status == HTTPStatus.OK, (section, answer.body)
+
+
+def test_nobody_comes_in_without_the_token_of_a_person(stack: Stack) -> None:
+    path = f"/v1/accounts/{COMPANIES[0].account}/billing"
+    for token in (None, "not-a-token", stack.machine_token()):
+        answer = stack.api.request("GET", path, token=token)
+        assert answer.status == HTTPStatus.UNAUTHORIZED
+        assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_browser_of_our_origin_may_ask(stack: Stack) -> None:
+    answer = stack.api.request(
+        "OPTIONS",
+        f"/v1/accounts/{COMPANIES[0].account}/billing",
+        headers={"Origin": stack.settings.address, "Access-Control-Request-Method": "GET"},
+    )
+    assert answer.status == HTTPStatus.OK
+    assert answer.headers["Access-Control-Allow-Origin"] == stack.settings.address
+    assert "If-Match" in answer.headers["Access-Control-Allow-Headers"]
+
+
+def test_anybody_may_read_the_description_of_the_api(stack: Stack) -> None:
+    answer = stack.api.request("GET", "/v1/openapi.json")
+    assert answer.status == HTTPStatus.OK
+    assert answer.json()["openapi"] == "3.1.0"
+
+
+def test_invitations_stand_on_the_mail_page(stack: Stack) -> None:
+    answer = stack.api.request("GET", "/mail")
+    assert answer.status == HTTPStatus.OK
+    assert COMPANIES[0].member.email in answer.body.decode()
+
+
+def test_the_front_door_leads_nowhere_else(stack: Stack) -> None:
+    for method, path in (
+        ("POST", "/_ministack/reset"),
+        ("GET", "/v1x/accounts"),
+        ("GET", "/auth"),
+        ("POST", "/auth/_ministack/reset"),
+    ):
+        assert stack.api.request(method, path).status == HTTPStatus.NOT_FOUND
+    assert stack.api.request("POST", "/auth").status == HTTPStatus.FORBIDDEN
