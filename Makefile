@@ -17,11 +17,10 @@ CLOUD := .venvs/cloud/.synced
 SAM_ENVIRONMENT := .venvs/sam/.synced
 
 SOURCES := benchmarks functions layers local scripts tests
-# "make openapi" for the API's description, and for these: $(LAYER_REQUIREMENTS) > layers/shared/requirements.txt
 LAYER_REQUIREMENTS := $(UV) export --quiet --frozen --no-dev --package billing --no-emit-workspace --no-header \
   --no-annotate
 
-.PHONY: all run stop clean test check bench build openapi fmt
+.PHONY: all run stop clean test check bench build openapi requirements fmt
 
 # The environments, once and whenever the lock changes.
 all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
@@ -61,6 +60,10 @@ bench: $(DEV)
 # For the cloud: "sam deploy" comes next.
 build: $(SAM_ENVIRONMENT)
 	$(SAM) build
+
+# What the layer installs, from the lock.
+requirements: $(DEV)
+	$(LAYER_REQUIREMENTS) --output-file layers/shared/requirements.txt
 
 # The description of the API, from the code.
 openapi: $(DEV)

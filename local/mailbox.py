@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
@@ -33,7 +34,7 @@ _ARTICLE = """<article>
 class Mail:
     """One message, as far as the emulator keeps it."""
 
-    sent_at: str
+    sent_at: datetime
     sender: str
     recipients: tuple[str, ...]
     subject: str
@@ -42,7 +43,7 @@ class Mail:
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> Mail:
         return cls(
-            sent_at=str(message["Timestamp"]),
+            sent_at=datetime.fromtimestamp(message["Timestamp"], UTC),
             sender=message["Source"],
             recipients=tuple(message["To"]),
             subject=message["Subject"] or "",
@@ -59,7 +60,7 @@ def mailbox_page(mails: Sequence[Mail]) -> str:
 def _article(mail: Mail) -> str:
     return _ARTICLE.format(
         subject=escape(mail.subject),
-        sent_at=escape(mail.sent_at),
+        sent_at=mail.sent_at.isoformat(" ", "seconds"),
         recipients=escape(", ".join(mail.recipients)),
         sender=escape(mail.sender),
         text=escape(mail.text),
