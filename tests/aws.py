@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from billing.gateways.cognito_directory import STAFF_GROUP, CognitoDirectory
+from billing.domain.permissions import STAFF_GROUP
+from billing.gateways.cognito_directory import CognitoDirectory
 
 REGION = "eu-central-1"
 TABLE = "billing-test"

@@ -9,7 +9,8 @@ from typing import Any
 import boto3
 import pytest
 from billing import wiring
-from billing.gateways.cognito_directory import STAFF_GROUP, CognitoDirectory
+from billing.domain.permissions import STAFF_GROUP
+from billing.gateways.cognito_directory import CognitoDirectory
 from billing.store.store import BillingStore
 from moto import mock_aws
 
@@ -74,11 +75,15 @@ def made_once() -> dict[str, Any]:
 
 
 @pytest.fixture
-def company(request: pytest.FixtureRequest, store: BillingStore, made_once: dict[str, Any]) -> Company:
+def company(
+    request: pytest.FixtureRequest, store: BillingStore, user_pool: UserPool, made_once: dict[str, Any]
+) -> Company:
     """The sample account as it was provisioned; the second test finds the items that the first one made."""
     if not made_once:
         request.getfixturevalue("catalogue")
         made_once["company"] = make_company()
+        for email in ("ada@nordlys.example", "bo@nordlys.example"):
+            user_pool.log_in(email)
         made_once["items"] = stored_items()
     else:
         keep_items(made_once["items"])

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from billing.domain.account import USERS_MAX, User
 from billing.domain.permissions import Role
+from billing.gateways.cognito_directory import CognitoDirectory
+from billing.gateways.ports import InvalidAddress, LogIn
 from billing.store.store import BillingStore
 
 from functions.administer_users.app import handler as administer_users
@@ -16,6 +18,21 @@ from tests.api_gateway import Answer, answer, person, request
 from tests.aws import UserPool, stored_items
 from tests.company import Company, provisioned
 from tests.samples import ACCOUNT, with_value
+
+
+@pytest.fixture
+def invitations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The addresses for which the directory is asked."""
+    asked: list[str] = []
+    invite = CognitoDirectory.invite
+
+    def note(directory: CognitoDirectory, email: str, name: str) -> LogIn:
+        asked.append(email)
+        return invite(directory, email, name)
+
+    monkeypatch.setattr(CognitoDirectory, "invite", note)
+    return asked
+
 
 USERS = "/accounts/{account}/users"
 ADA = {"email": "ada@nordlys.example", "name": "Ada Holm"}
@@ -63,9 +80,45 @@ def test_an_invitation_sent_twice_is_one_person(company: Company) -> None:
     assert stored_items() == before
 
 
+def test_an_invitation_that_was_lost_is_sent_again(company: Company, invitations: list[str]) -> None:
+    frode = {"email": "frode@nordlys.example", "name": "Frode", "role": "member"}
+
+    for _ in range(2):
+        assert put(company, frode).status == 200
+    assert provisioned(ACCOUNT).status == 201
+
+    assert invitations == [frode["email"], frode["email"], ADA["email"]]
+
+
+def test_an_address_that_somebody_gave_themselves_opens_nothing(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever changes their own address to that of another company's admin would become it."""
+    before = stored_items()
+    mallory = LogIn("mallory", staff=False, verified=False)
+    monkeypatch.setattr(CognitoDirectory, "invite", lambda *_: mallory)
+
+    given = put(company, {"email": "cfo@victim.example", "name": "CFO", "role": "admin"})
+
+    assert given.status == 422
+    assert given.body["errors"][0]["pointer"] == "#/email"
+    assert stored_items() == before
+
+
+def test_an_address_that_the_directory_does_not_take(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> LogIn:
+        raise InvalidAddress
+
+    monkeypatch.setattr(CognitoDirectory, "invite", refuse)
+
+    given = put(company, {"email": "odd@victim.example", "name": "Odd", "role": "admin"})
+
+    assert given.status == 422
+    assert given.body["errors"][0]["pointer"] == "#/email"
+
+
 def test_a_person_of_two_companies_is_one_log_in(company: Company, user_pool: UserPool) -> None:
     assert provisioned(with_value(ACCOUNT, "other-shop", "account")).status == 201
-    user_pool.log_in(BO["email"])
     before = user_pool.emails()
 
     invited = put(Company("other-shop", company.admin, company.member), {**BO, "role": "admin"})

@@ -8,6 +8,7 @@ import pytest
 from billing import wiring
 from billing.domain.errors import UpstreamFailed
 from billing.gateways.cognito_directory import CognitoDirectory
+from billing.gateways.ports import InvalidAddress
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from tests.aws import UserPool
@@ -16,9 +17,9 @@ from tests.aws import UserPool
 class RecordedCognito:
     """Answers of Cognito for a user who exists, in the shape that the service documents."""
 
-    def __init__(self, status: str, groups: list[str]) -> None:
+    def __init__(self, status: str, groups: list[str], verified: str = "true") -> None:
         self.exceptions: Any = getattr(wiring.session().create_client("cognito-idp"), "exceptions")  # noqa: B009
-        self.status, self.groups = status, groups
+        self.status, self.groups, self.verified = status, groups, verified
         self.sent: list[dict[str, Any]] = []
 
     def admin_create_user(self, **asked: Any) -> dict[str, Any]:
@@ -29,14 +30,21 @@ class RecordedCognito:
         raise self.exceptions.UsernameExistsException(error, "AdminCreateUser")
 
     def admin_get_user(self, **_: Any) -> dict[str, Any]:
-        return {"UserStatus": self.status, "UserAttributes": [{"Name": "sub", "Value": "user-9"}]}
+        attributes = {"sub": "user-9", "email_verified": self.verified}
+        return {
+            "UserStatus": self.status,
+            "UserAttributes": [{"Name": name, "Value": value} for name, value in attributes.items()],
+        }
 
     def admin_list_groups_for_user(self, **_: Any) -> dict[str, Any]:
         return {"Groups": [{"GroupName": group} for group in self.groups]}
 
 
-def recorded(status: str, groups: list[str], user_pool: UserPool) -> tuple[CognitoDirectory, RecordedCognito]:
-    directory, cognito = CognitoDirectory(user_pool.pool, wiring.session()), RecordedCognito(status, groups)
+def recorded(
+    status: str, groups: list[str], user_pool: UserPool, verified: str = "true"
+) -> tuple[CognitoDirectory, RecordedCognito]:
+    directory = CognitoDirectory(user_pool.pool, wiring.session())
+    cognito = RecordedCognito(status, groups, verified)
     directory._cognito = cognito
     return directory, cognito
 
@@ -61,6 +69,7 @@ def test_whoever_never_logged_in_is_invited_again(user_pool: UserPool) -> None:
 
     assert directory.invite("iben@nordlys.example", "Iben").user == "user-9"
     assert [asked.get("MessageAction") for asked in cognito.sent] == [None, "RESEND"]
+    assert [asked["DesiredDeliveryMediums"] for asked in cognito.sent] == [["EMAIL"], ["EMAIL"]]
 
 
 def test_whoever_has_logged_in_gets_no_second_invitation(user_pool: UserPool) -> None:
@@ -75,6 +84,24 @@ def test_staff_are_recognised_and_not_written_to(user_pool: UserPool) -> None:
 
     assert directory.invite("support@vendor.example", "Sam").staff
     assert len(cognito.sent) == 1
+
+
+def test_an_address_that_was_never_proved_is_told_apart(user_pool: UserPool) -> None:
+    assert recorded("CONFIRMED", [], user_pool)[0].invite("iben@nordlys.example", "Iben").verified
+    assert not recorded("CONFIRMED", [], user_pool, "false")[0].invite("iben@nordlys.example", "Iben").verified
+
+
+def test_an_address_that_cognito_refuses(user_pool: UserPool) -> None:
+    directory, cognito = recorded("CONFIRMED", [], user_pool)
+
+    def refuse(**_: Any) -> None:
+        raise cognito.exceptions.InvalidParameterException(
+            {"Error": {"Code": "InvalidParameterException"}}, "AdminCreateUser"
+        )
+
+    cognito.admin_create_user = refuse  # type: ignore[method-assign,assignment]
+    with pytest.raises(InvalidAddress):
+        directory.invite("odd@nordlys.example", "Odd")
 
 
 @pytest.mark.parametrize(

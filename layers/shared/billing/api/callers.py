@@ -11,9 +11,7 @@ from aws_lambda_powertools.event_handler import Request
 from aws_lambda_powertools.event_handler.depends import Depends
 
 from billing.domain.errors import Unauthenticated
-from billing.domain.permissions import Person
-
-STAFF_GROUP = "staff"
+from billing.domain.permissions import STAFF_GROUP, Person
 
 
 def caller(request: Request) -> Person:

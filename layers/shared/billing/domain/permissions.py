@@ -14,14 +14,13 @@ class Role(StrEnum):
     STAFF = "staff"
 
 
-ACCOUNT_ROLES = (Role.ADMIN, Role.MEMBER)
-"""What a person of the customer's company can be. Staff is never given through an account."""
+STAFF_GROUP = "staff"
+"""The group of the user pool whose people are staff. Nobody gets into it through the API."""
 
 
 class Permission(StrEnum):
     """What the routes do, in the rows of DESIGN 3.4."""
 
-    LIST_OWN_ACCOUNTS = "list-own-accounts"
     READ_BILLING = "read-billing"
     CHANGE_BILLING_INFORMATION = "change-billing-information"
     READ_USERS = "read-users"
@@ -35,7 +34,6 @@ _ADMIN_ONLY = frozenset({Role.ADMIN})
 _STAFF_ONLY = frozenset({Role.STAFF})
 
 ALLOWED: dict[Permission, frozenset[Role]] = {
-    Permission.LIST_OWN_ACCOUNTS: _EVERYBODY,
     Permission.READ_BILLING: _EVERYBODY,
     Permission.CHANGE_BILLING_INFORMATION: _ADMIN_ONLY,
     Permission.READ_USERS: _EVERYBODY,

@@ -9,9 +9,8 @@ from botocore.session import Session
 
 from billing.aws_session import CLIENT_CONFIG
 from billing.domain.errors import UpstreamFailed
-from billing.gateways.ports import LogIn
-
-STAFF_GROUP = "staff"
+from billing.domain.permissions import STAFF_GROUP
+from billing.gateways.ports import InvalidAddress, LogIn
 
 
 class CognitoDirectory:
@@ -23,15 +22,14 @@ class CognitoDirectory:
 
     def invite(self, email: str, name: str) -> LogIn:
         try:
-            return self._created(email, name)
-        except self._cognito.exceptions.UsernameExistsException:
-            pass
+            try:
+                return self._created(email, name)
+            except self._cognito.exceptions.UsernameExistsException:
+                return self._existing(email)
+        except self._cognito.exceptions.InvalidParameterException as failure:
+            raise InvalidAddress from failure
         except (BotoCoreError, ClientError) as failure:
-            raise _unanswered from failure
-        try:
-            return self._existing(email)
-        except (BotoCoreError, ClientError) as failure:
-            raise _unanswered from failure
+            raise UpstreamFailed("The directory of people did not answer as it should. Try again.") from failure
 
     def _created(self, email: str, name: str) -> LogIn:
         attributes = {"email": email, "email_verified": "true", "name": name}
@@ -41,20 +39,23 @@ class CognitoDirectory:
             UserAttributes=[{"Name": key, "Value": value} for key, value in attributes.items()],
             DesiredDeliveryMediums=["EMAIL"],
         )
-        return LogIn(user=_subject(created["User"]["Attributes"]), staff=False)
+        return LogIn(user=_attributes(created["User"]["Attributes"])["sub"], staff=False, verified=True)
 
     def _existing(self, email: str) -> LogIn:
         known = self._cognito.admin_get_user(UserPoolId=self._user_pool, Username=email)
         groups = self._cognito.admin_list_groups_for_user(UserPoolId=self._user_pool, Username=email)["Groups"]
+        attributes = _attributes(known["UserAttributes"])
         staff = STAFF_GROUP in {group["GroupName"] for group in groups}
         if known["UserStatus"] == "FORCE_CHANGE_PASSWORD" and not staff:
             # Never logged in: the invitation was lost or has expired, so it is sent again.
-            self._cognito.admin_create_user(UserPoolId=self._user_pool, Username=email, MessageAction="RESEND")
-        return LogIn(user=_subject(known["UserAttributes"]), staff=staff)
+            self._cognito.admin_create_user(
+                UserPoolId=self._user_pool,
+                Username=email,
+                MessageAction="RESEND",
+                DesiredDeliveryMediums=["EMAIL"],
+            )
+        return LogIn(attributes["sub"], staff=staff, verified=attributes.get("email_verified") == "true")
 
 
-_unanswered = UpstreamFailed("The directory of people did not answer. Nothing was changed; try again.")
-
-
-def _subject(attributes: list[dict[str, str]]) -> str:
-    return next(each["Value"] for each in attributes if each["Name"] == "sub")
+def _attributes(given: list[dict[str, str]]) -> dict[str, str]:
+    return {each["Name"]: each["Value"] for each in given}

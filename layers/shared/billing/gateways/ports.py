@@ -12,6 +12,12 @@ class LogIn:
 
     user: str
     staff: bool
+    verified: bool
+    """Whether the address is proved to be theirs. An invitation proves it: it is how they come in."""
+
+
+class InvalidAddress(Exception):
+    """The directory takes no such address, and never will."""
 
 
 class Directory(Protocol):
@@ -20,6 +26,6 @@ class Directory(Protocol):
     def invite(self, email: str, name: str) -> LogIn:
         """Makes sure that there is a log-in for this address, and invites whoever has not used theirs yet.
 
-        Safe to repeat: the address is the key. Raises UpstreamFailed.
+        Safe to repeat: the address is the key. Raises InvalidAddress, UpstreamFailed.
         """
         ...

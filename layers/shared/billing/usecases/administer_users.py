@@ -7,7 +7,7 @@ from dataclasses import replace
 from billing.domain.account import Account, User
 from billing.domain.errors import NotFound, RuleViolation, Violation
 from billing.domain.permissions import Role
-from billing.gateways.ports import Directory
+from billing.gateways.ports import Directory, InvalidAddress
 from billing.store.store import BillingStore
 
 
@@ -23,6 +23,8 @@ def save_user(
         account.require_room()
         known = User(invited(directory, email, name, ("email",)), email, name, role)
     elif (known.name, known.role) == (name, role):
+        # The same again means: they are still waiting for their invitation.
+        invited(directory, email, name, ("email",))
         return known
     user = replace(known, name=name, role=role)
     store.save_user(account.with_role(user.user, role), user)
@@ -42,9 +44,16 @@ def remove_user(account: Account, user: str, store: BillingStore) -> None:
 def invited(directory: Directory, email: str, name: str, path: tuple[str, ...]) -> str:
     """The user id of whoever has this address, invited if need be.
 
-    Raises RuleViolation at `path` for staff: they would carry staff's rights into a customer's account.
+    Raises RuleViolation at `path` for an address that cannot be written to, for one that somebody has given
+    themselves without proving that it is theirs, and for staff, who would carry their rights into a customer's
+    account.
     """
-    log_in = directory.invite(email, name)
+    try:
+        log_in = directory.invite(email, name)
+    except InvalidAddress as refused:
+        raise RuleViolation(Violation(path, "Nobody can log in with this address.")) from refused
+    if not log_in.verified:
+        raise RuleViolation(Violation(path, "Whoever uses this address has not proved that it is theirs."))
     if log_in.staff:
         raise RuleViolation(Violation(path, "This address belongs to staff, who cannot be users of an account."))
     return log_in.user

@@ -21,6 +21,7 @@ from billing.gateways.ports import Directory
 from billing.store.store import BillingStore
 from billing.usecases.administer_users import invited
 
+ADMIN_PATH = ("first_admin", "email")
 FIRST_VERSION = 1
 
 
@@ -50,6 +51,9 @@ def provision_account(wanted: Provisioning, now: datetime, *, directory: Directo
     """
     existing = _existing(wanted, store)
     if existing is not None:
+        if wanted.admin_email in {user.email for user in store.users(wanted.account)}:
+            # The same again means: they are still waiting for their invitation.
+            invited(directory, wanted.admin_email, wanted.admin_name, ADMIN_PATH)
         return existing
     check_start(wanted.contract.start, wanted.contract.today(now))
     catalogue = store.catalogue()
@@ -57,7 +61,7 @@ def provision_account(wanted: Provisioning, now: datetime, *, directory: Directo
         raise Conflict("There is no catalogue yet. PUT /catalogue comes first.")
     subscription = sign(wanted.orders, wanted.discounts, catalogue, wanted.contract.currency)
     admin = User(
-        invited(directory, wanted.admin_email, wanted.admin_name, ("first_admin", "email")),
+        invited(directory, wanted.admin_email, wanted.admin_name, ADMIN_PATH),
         wanted.admin_email,
         wanted.admin_name,
         Role.ADMIN,
