@@ -17,17 +17,6 @@ def test_rounding_moves_by_half_a_unit_at_most(amount: Decimal) -> None:
     assert abs(rounded(amount) - amount) <= Decimal("0.5")
 
 
-def test_currencies_do_not_mix() -> None:
-    with pytest.raises(ValueError, match="cannot be added"):
-        Money(1, "EUR") + Money(1, "DKK")
-    with pytest.raises(ValueError, match="cannot be added"):
-        Money(1, "EUR") - Money(1, "DKK")
-
-
 def test_an_unknown_currency_is_no_money() -> None:
     with pytest.raises(ValueError, match="ISO 4217"):
         Money(1, "EURO")
-
-
-def test_sums() -> None:
-    assert Money(100, "EUR") + Money(20, "EUR") - Money(5, "EUR") * 3 == Money(105, "EUR")

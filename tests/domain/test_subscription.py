@@ -74,6 +74,41 @@ def test_what_cannot_be_signed() -> None:
     assert paths((Order("email", 10_000),), discount(amount=2901)) == [("discounts", 0, "amount")]
 
 
+def test_discounts_that_together_take_off_more_than_there_is() -> None:
+    email = (Order("email", 10_000),)
+    autumn = date(2026, 9, 1)
+
+    assert paths(email, discount("email", percent="60"), discount("email", percent="41", valid_from=autumn)) == [
+        ("discounts", 1, "percent")
+    ]
+    assert paths(email, discount("email", amount=2000), discount("email", amount=901)) == [
+        ("discounts", 0, "amount"),
+        ("discounts", 1, "amount"),
+    ]
+    assert paths(email, discount(amount=2000), discount("email", percent="50", valid_from=autumn)) == [
+        ("discounts", 1, "percent")
+    ]
+    # One after the other, or just all of it, is fine.
+    sign(
+        email,
+        (discount("email", percent="60", valid_until=autumn), discount("email", percent="60", valid_from=autumn)),
+        CATALOGUE,
+        "EUR",
+    )
+    sign(email, (discount("email", percent="60"), discount("email", percent="40")), CATALOGUE, "EUR")
+    sign(email, (discount("email", percent="100"), discount(percent="100")), CATALOGUE, "EUR")
+
+
+def test_a_free_month_is_never_less_than_nothing() -> None:
+    """Each line is rounded up here, and what is taken off the whole is not."""
+    lines = tuple(
+        Line(product, product, "units", 10, Money(price, "EUR")) for product, price in (("a", 4901), ("b", 2901))
+    )
+    free = Subscription(1, lines, (discount("a", percent="50"), discount("b", percent="50"), discount(percent="100")))
+
+    assert amount_per_charge(free, contract(), 0) == Money(0, "EUR")
+
+
 def test_a_month_without_discounts() -> None:
     assert amount_per_charge(subscription(), contract(), 0) == Money(10_800, "EUR")
 
@@ -114,34 +149,44 @@ def test_a_discount_begins_and_ends_on_its_days() -> None:
     ]
 
 
+odd_lines = st.lists(st.integers(1, 9999), min_size=2, max_size=2).map(
+    lambda prices: tuple(
+        Line(product, product, "units", 10, Money(price, "EUR"))
+        for product, price in zip(("search", "email"), prices, strict=True)
+    )
+)
+percentages = st.decimals("0.0001", 100, places=4).map(str)
 discounts = st.builds(
-    lambda product, value, days, length: discount(
+    lambda product, percent, amount, days, length: discount(
         product,
-        percent=str(value) if value <= 100 else None,
-        amount=value if value > 100 else None,
+        percent=percent if amount is None else None,
+        amount=amount,
         valid_from=START + timedelta(days=days),
         valid_until=None if length is None else START + timedelta(days=days + length),
     ),
     st.sampled_from(["search", "email", None]),
-    st.integers(1, 8000),
+    percentages,
+    st.none() | st.integers(1, 8000),
     st.integers(-100, 400),
     st.none() | st.integers(1, 400),
 )
 
 
-@given(st.lists(discounts, max_size=5), st.sampled_from(INTERVALS_MONTHS), st.integers(0, 24))
+@given(odd_lines, st.lists(discounts, max_size=5), st.sampled_from(INTERVALS_MONTHS), st.integers(0, 24))
 def test_a_charge_is_never_below_nothing_nor_above_the_list_price(
-    given: list[Discount], interval: int, period: int
+    lines: tuple[Line, ...], given: list[Discount], interval: int, period: int
 ) -> None:
-    charge = amount_per_charge(subscription(*given), contract(interval), period * interval)
+    charge = amount_per_charge(Subscription(1, lines, tuple(given)), contract(interval), period * interval)
 
-    assert 0 <= charge.amount <= interval * 10_800
+    assert 0 <= charge.amount <= interval * sum(line.price.amount for line in lines)
 
 
-@given(st.lists(discounts, max_size=4), discounts, st.integers(0, 24))
-def test_a_further_discount_never_makes_it_dearer(given: list[Discount], further: Discount, month: int) -> None:
-    without = amount_per_charge(subscription(*given), contract(), month)
-    with_it = amount_per_charge(subscription(*given, further), contract(), month)
+@given(odd_lines, st.lists(discounts, max_size=4), discounts, st.integers(0, 24))
+def test_a_further_discount_never_makes_it_dearer(
+    lines: tuple[Line, ...], given: list[Discount], further: Discount, month: int
+) -> None:
+    without = amount_per_charge(Subscription(1, lines, tuple(given)), contract(), month)
+    with_it = amount_per_charge(Subscription(1, lines, (*given, further)), contract(), month)
 
     # Each line is rounded by itself, so that one minor unit per line and one for the whole may go up.
     assert with_it.amount <= without.amount + 3

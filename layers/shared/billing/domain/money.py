@@ -22,21 +22,6 @@ class Money:
         if self.currency not in MINOR_UNIT_DIGITS:
             raise ValueError(f"{self.currency} is not a currency of ISO 4217")
 
-    def __add__(self, other: Money) -> Money:
-        self._same_currency(other)
-        return Money(self.amount + other.amount, self.currency)
-
-    def __sub__(self, other: Money) -> Money:
-        self._same_currency(other)
-        return Money(self.amount - other.amount, self.currency)
-
-    def __mul__(self, times: int) -> Money:
-        return Money(self.amount * times, self.currency)
-
-    def _same_currency(self, other: Money) -> None:
-        if self.currency != other.currency:
-            raise ValueError(f"{self.currency} and {other.currency} cannot be added up")
-
 
 def rounded(amount: Decimal) -> int:
     """Whole minor units, half to even (DESIGN 3.3). The only place where an amount is rounded."""

@@ -123,7 +123,8 @@ def amount_per_charge(subscription: Subscription, contract: Contract, first_mont
     for day, *months in zip(days, *lines, strict=True):
         month = sum(months, Decimal(0))
         off_the_whole += month - _reduced(month, on_the_whole, day)
-    return Money(total - rounded(off_the_whole), contract.currency)
+    # The lines are rounded and this is not: without the limit a free month could cost less than nothing.
+    return Money(total - min(total, rounded(off_the_whole)), contract.currency)
 
 
 def _line(order: Order, path: Path, catalogue: Catalogue, currency: str) -> Line | Violation:
@@ -141,12 +142,29 @@ def _line(order: Order, path: Path, catalogue: Catalogue, currency: str) -> Line
 
 
 def _discount_violations(subscription: Subscription) -> Iterator[Violation]:
+    """More is only taken off from a day on which a discount begins, so those are the days to look at."""
+    products = {line.product for line in subscription.lines}
     for position, discount in enumerate(subscription.discounts):
-        reduced = [line for line in subscription.lines if discount.product in (None, line.product)]
-        if not reduced:
-            yield Violation(("discounts", position, "product"), f"{discount.product} is not ordered.")
-        elif discount.amount is not None and discount.amount > sum(line.price.amount for line in reduced):
-            yield Violation(("discounts", position, "amount"), "The discount is larger than what it reduces.")
+        path: Path = ("discounts", position)
+        day = discount.valid_from
+        if discount.product is not None and discount.product not in products:
+            yield Violation((*path, "product"), f"{discount.product} is not ordered.")
+        elif _left(subscription, discount.product, day) < 0 or (
+            # What is taken off the whole was right until this discount made the whole less.
+            _left(subscription, None, day) < 0
+            and not any(other.product is None and other.valid_from == day for other in subscription.discounts)
+        ):
+            kind = "percent" if discount.amount is None else "amount"
+            yield Violation((*path, kind), "The discounts of that day take off more than there is.")
+
+
+def _left(subscription: Subscription, product: str | None, day: date) -> Decimal:
+    """What is left of one product's price per month, or of the whole; below zero if too much is taken off."""
+    if product is not None:
+        [line] = (line for line in subscription.lines if line.product == product)
+        return _less(Decimal(line.price.amount), subscription.discounts_on(day, product))
+    lines = (_line_month(line, subscription.discounts_of(line.product), day) for line in subscription.lines)
+    return _less(sum(lines, Decimal(0)), subscription.discounts_on(day, None))
 
 
 def _line_months(line: Line, discounts: tuple[Discount, ...], days: list[date]) -> list[Decimal]:
@@ -160,11 +178,12 @@ def _line_month(line: Line, discounts: tuple[Discount, ...], day: date) -> Decim
 
 
 def _reduced(amount: Decimal, discounts: tuple[Discount, ...], day: date) -> Decimal:
-    """The amount less what is active on `day`: percentages add up and come first, then fixed amounts.
+    """The amount less what is active on `day`, never below zero."""
+    return max(Decimal(0), _less(amount, tuple(each for each in discounts if each.applies_on(day))))
 
-    What is left is never below zero.
-    """
-    active = [each for each in discounts if each.applies_on(day)]
-    percent = sum((each.percent for each in active if each.percent is not None), Decimal(0))
-    fixed = sum(each.amount for each in active if each.amount is not None)
-    return max(Decimal(0), amount * (WHOLE - percent) / WHOLE - fixed)
+
+def _less(amount: Decimal, discounts: tuple[Discount, ...]) -> Decimal:
+    """The amount less these discounts: percentages add up and come first, then fixed amounts."""
+    percent = sum((each.percent for each in discounts if each.percent is not None), Decimal(0))
+    fixed = sum(each.amount for each in discounts if each.amount is not None)
+    return amount * (WHOLE - percent) / WHOLE - fixed
