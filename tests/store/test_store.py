@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,8 +32,9 @@ def calls() -> Iterator[list[str]]:
     made: list[str] = []
     client = Item._get_connection().connection.client
 
-    def note(model: Any, **_: Any) -> None:
-        made.append(model.name)
+    def note(model: Any, params: Any, **_: Any) -> None:
+        consistent = json.loads(params["body"]).get("ConsistentRead", False)
+        made.append(model.name + (" consistent" if consistent else ""))
 
     client.meta.events.register("before-call.dynamodb", note)
     try:
@@ -256,7 +258,7 @@ def test_the_catalogue_grows_by_versions(store: BillingStore) -> None:
     with calls() as made:
         newest = store.catalogue()
 
-    assert made == ["Query"]
+    assert made == ["Query consistent"]
     assert newest == catalogue(11, price=11)
 
 
@@ -279,6 +281,18 @@ def test_a_failure_that_is_no_lost_race_is_not_called_one(store: BillingStore, m
 
     with pytest.raises(TransactWriteError):
         store.provision(PAGE, ADMIN)
+
+
+def test_what_a_change_starts_from_is_read_as_it_stands(store: BillingStore) -> None:
+    """Else a change could be decided on roles, or on a version, that are no longer true."""
+    store.provision(PAGE, ADMIN)
+
+    with calls() as made:
+        store.account(ACCOUNT.account)
+        store.users(ACCOUNT.account)
+        store.billing_page(ACCOUNT.account, consistent=True)
+
+    assert made == ["GetItem consistent", "Query consistent", "Query consistent"]
 
 
 def test_the_store_uses_the_one_session_of_the_process(store: BillingStore) -> None:

@@ -86,7 +86,8 @@ class BillingStore:
             consistent=consistent,
         )
         page = {row.sk: row for row in found}
-        if keys.PAGE_ACCOUNT not in page:
+        if not page.keys() >= keys.PAGE_ALWAYS:
+            # Not there, or just coming to be: a query may see a part of a transaction.
             raise AccountNotFound
         newest = [row for row in found if row.sk.startswith(keys.INVOICE)][:invoices]
         payment = page.get(keys.PAGE_PAYMENT_METHOD)
