@@ -15,6 +15,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
+LOCATION = {"description": "Where it is from now on.", "schema": {"type": "string"}}
 ETAG = {"description": "Names this version, for If-Match.", "schema": {"type": "string"}}
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "functions" / "describe_api" / "openapi.json"
@@ -22,7 +23,7 @@ PROBLEM = {
     "type": "object",
     "title": "Problem",
     "description": "RFC 9457. `type` is stable: a client may tell problems apart by it.",
-    "required": ["type", "title", "status", "detail"],
+    "required": ["type", "title", "detail"],
     "properties": {
         "type": {"type": "string", "format": "uri", "examples": ["urn:livello:problem:account-not-found"]},
         "title": {"type": "string"},
@@ -116,6 +117,8 @@ def text() -> str:
 def _described(operation: dict[str, Any], name: str, promise: str) -> dict[str, Any]:
     """The operation under its own name, with our problem documents instead of the library's errors."""
     responses = {code: dict(each) for code, each in operation["responses"].items() if code.startswith("2")}
+    if "201" in responses:
+        responses["201"]["headers"] = {"Location": LOCATION}
     if "204" in responses:
         responses["204"].pop("content")
     return {

@@ -77,7 +77,8 @@ def get_invoices(
 
 
 def _without_invoices(account: AccountId, caller: Caller, store: Store) -> BillingPage:
-    page = store.billing_page(account, invoices=0)
+    # What is shown with its version is about to be changed by it, so it must be the one that stands.
+    page = store.billing_page(account, invoices=0, consistent=True)
     authorise(caller, page.account, Permission.READ_BILLING, store)
     return page
 

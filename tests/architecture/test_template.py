@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from billing.domain.permissions import STAFF_GROUP
 
-from scripts.openapi import document, text
+from scripts.openapi import document, resolvers, text
 from tests.template import ROOT, resources, template
 
 FUNCTIONS = {
@@ -45,8 +46,6 @@ def test_each_function_has_its_folder_and_each_folder_its_function() -> None:
 
 def test_each_route_is_served_by_the_function_that_knows_it() -> None:
     """A route of the template that leads to another function would answer 404."""
-    from scripts.openapi import resolvers
-
     known = {
         (route.method, route.openapi_path, name)
         for name, resolver in resolvers().items()
@@ -83,6 +82,14 @@ def test_people_are_invited_and_never_sign_up() -> None:
     people = resources()["People"]["Properties"]
 
     assert people["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
+
+
+def test_a_changed_address_counts_when_it_is_proved() -> None:
+    """People are invited by address: whoever could take one unproved could take another's invitation."""
+    people = resources()["People"]["Properties"]
+
+    assert people["UserAttributeUpdateSettings"] == {"AttributesRequireVerificationBeforeUpdate": ["email"]}
+    assert resources()["StaffGroup"]["Properties"]["GroupName"] == STAFF_GROUP
 
 
 def test_the_table_can_be_restored_and_is_not_lost_with_the_stack() -> None:

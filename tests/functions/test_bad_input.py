@@ -89,6 +89,12 @@ def pointers(given: Answer) -> list[str]:
         (with_value(ACCOUNT, "eur", "contract", "currency"), "#/contract/currency"),
         (with_value(ACCOUNT, "XAU", "contract", "currency"), "#/contract/currency"),
         (with_value(ACCOUNT, "Europe/Copenhagn", "contract", "time_zone"), "#/contract/time_zone"),
+        (with_value(ACCOUNT, "localtime", "contract", "time_zone"), "#/contract/time_zone"),
+        (with_value(ACCOUNT, "Factory", "contract", "time_zone"), "#/contract/time_zone"),
+        (with_value(ACCOUNT, "Nordlys \u202e ApS", "company", "name"), "#/company/name"),
+        (with_value(ACCOUNT, "1\u00002", "company", "postcode"), "#/company/postcode"),
+        (with_value(ACCOUNT, "jösé@nordlys.example", "first_admin", "email"), "#/first_admin/email"),
+        (with_value(ACCOUNT, f"{'a' * 60}@{'b' * 60}.example", "first_admin", "email"), "#/first_admin/email"),
         (with_value(ACCOUNT, "../../etc/passwd", "contract", "time_zone"), "#/contract/time_zone"),
         (with_value(ACCOUNT, "+01:00", "contract", "time_zone"), "#/contract/time_zone"),
         (with_value(ACCOUNT, "XX", "company", "country"), "#/company/country"),
@@ -321,6 +327,9 @@ def test_an_unknown_currency_in_the_catalogue(catalogue: UserPool) -> None:
         ({"If-Match": "1"}, 412),
         ({"If-Match": 'W/"1"'}, 412),
         ({"If-Match": '"one"'}, 412),
+        ({"If-Match": f'"{"9" * 4400}"'}, 412),
+        ({"If-Match": '"\u0661"'}, 412),
+        ({"If-Match": '"-1"'}, 412),
         ({"If-None-Match": "*"}, 412),
         ({"If-Match": "*"}, 428),
         ({"X-Nothing": "said"}, 428),
@@ -354,6 +363,8 @@ def test_a_catalogue_put_again_is_the_one_that_stands(catalogue: UserPool) -> No
         ("company", {**ACCOUNT["company"], "country": "ZZ"}, "#/country"),
         ("company", {**ACCOUNT["company"], "country": "DE"}, "#/vat_number"),
         ("company", {**ACCOUNT["company"], "vat_number": "DK13585629"}, "#/vat_number"),
+        ("company", {**ACCOUNT["company"], "vat_number": "13585628"}, "#/vat_number"),
+        ("company", {**ACCOUNT["company"], "country": "AU", "vat_number": "83 914 571 674"}, "#/vat_number"),
         ("company", {**ACCOUNT["company"], "postcode": "1"}, "#/postcode"),
         ("billing", {"email": "no address"}, "#/email"),
         ("billing", {"email": "a@nordlys.example", "name": "Ada"}, "#/name"),
@@ -402,6 +413,12 @@ def test_a_change_whose_answer_was_lost_can_be_sent_again(company: Company) -> N
         ("DE", "DE 136,695 976", "DE136695976"),
         ("GB", "GB 980 7806 84", "GB980780684"),
         ("US", "US-12-3456789", "US123456789"),
+        ("AU", "83 914 571 673", "83914571673"),
+        ("AU", "AU 83 914 571 673", "AU83914571673"),
+        ("BR", "16.727.230/0001-97", "16727230000197"),
+        ("CH", "CHE-107.787.577 IVA", "CHE107787577IVA"),
+        ("NO", "NO 995 525 828 MVA", "NO995525828MVA"),
+        ("MC", "FR 53 0000 04605", "FR53000004605"),
         ("US", None, None),
     ],
 )
@@ -490,7 +507,7 @@ def test_a_path_that_leads_nowhere(account: str, company: Company) -> None:
     assert given.headers["Content-Type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("cursor", ["%%%", "abc", "/w==", "8J-YgA=="])
+@pytest.mark.parametrize("cursor", ["%%%", "abc", "/w==", "8J-YgA==", "é", "\ud800"])
 def test_a_cursor_that_no_page_gave(cursor: str, company: Company) -> None:
     given = answer(
         get_billing,
@@ -500,3 +517,4 @@ def test_a_cursor_that_no_page_gave(cursor: str, company: Company) -> None:
     )
 
     assert given.status == 422
+    assert [(error["parameter"], error["in"]) for error in given.body["errors"]] == [("cursor", "query")]

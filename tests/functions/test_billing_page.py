@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from billing.domain.invoices import Invoice, InvoiceStatus
 from billing.domain.money import Money
 from billing.store import keys, mapping
@@ -122,7 +123,7 @@ def test_a_contract_that_has_not_begun_is_first_charged_on_its_start(company: Co
     assert provisioned(later).body["payment_details"]["next_charge_on"] == "2026-12-31"
 
 
-def test_a_currency_without_minor_units_is_shown_as_it_is(company: Company) -> None:
+def test_the_amount_is_in_the_contracts_currency(company: Company) -> None:
     kroner = with_value(with_value(ACCOUNT, "kroner-shop", "account"), "DKK", "contract", "currency")
 
     given = provisioned(with_value(kroner, [], "discounts"))
@@ -186,6 +187,35 @@ def test_another_accounts_cursor_shows_nothing_of_it(company: Company) -> None:
     mine = ask(company, "/accounts/{account}/invoices", query={"cursor": theirs})
 
     assert mine.body["items"] == []
+
+
+def test_a_browser_of_the_allowed_origin_may_read_the_answer(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLOWED_ORIGIN", "https://billing.shop.example")
+
+    page = ask(company, PAGE)
+    refused = answer(get_billing, request("GET", PAGE, claims=None, path=company.path))
+
+    for given in (page, refused):
+        assert given.headers["Access-Control-Allow-Origin"] == "https://billing.shop.example"
+        assert "ETag" in given.headers["Access-Control-Expose-Headers"]
+    assert refused.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_the_api_answers_behind_a_domain_of_its_own(company: Company) -> None:
+    """There API Gateway hands over the path with the base path that our links begin with."""
+    asked = request("GET", PAGE, claims=company.admin, path=company.path)
+    asked["path"] = f"/v1{asked['path']}"
+    asked["requestContext"]["path"] = asked["path"]
+
+    assert answer(get_billing, asked).status == 200
+
+
+def test_an_account_that_is_just_coming_to_be_is_not_there_yet(company: Company) -> None:
+    """A query may see a part of the transaction that provisions it."""
+    Item(keys.account(company.account), keys.PAGE_SUBSCRIPTION, body="").delete()
+
+    assert ask(company, PAGE).status == 404
+    assert provisioned(ACCOUNT).body["type"] == "urn:livello:problem:concurrent-change"
 
 
 def test_changed_information_is_on_the_page_at_once(company: Company) -> None:

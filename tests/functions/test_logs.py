@@ -74,7 +74,10 @@ def test_no_log_line_names_anybody(company: Company, logged: io.StringIO) -> Non
     assert company.admin["sub"] not in lines
 
 
-def test_a_log_line_says_what_an_operator_needs(company: Company, logged: io.StringIO) -> None:
+def test_a_log_line_says_what_an_operator_needs(
+    company: Company, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "livello-GetBilling")
     asked = request("GET", "/accounts/{account}/billing", claims=company.admin, path=company.path)
 
     answer(get_billing, asked)
@@ -83,6 +86,7 @@ def test_a_log_line_says_what_an_operator_needs(company: Company, logged: io.Str
     assert (line["method"], line["route"], line["status"]) == ("GET", "/accounts/{account}/billing", 200)
     assert line["request_id"] == asked["requestContext"]["requestId"]
     assert line["duration_ms"] >= 0
+    assert line["function"] == "livello-GetBilling"
 
 
 def test_an_answer_that_does_not_fit_is_our_fault(logged: io.StringIO) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_SECONDS = 1
 READ_TIMEOUT_SECONDS = 3
 ATTEMPTS_MAX = 3
-"""All attempts of a call together take less than a function may, so that it can still answer."""
+"""All attempts of one call together take less than a function may, so that it can still answer."""
 
 CLIENT_CONFIG = Config(
     connect_timeout=CONNECT_TIMEOUT_SECONDS,

@@ -12,10 +12,10 @@ from billing.api.models import (
     Amount,
     Body,
     Currency,
-    Email,
     Identifier,
     IntervalMonths,
     IsoDate,
+    LogInEmail,
     Percent,
     Text,
     TimeZone,
@@ -87,7 +87,7 @@ class DiscountBody(Body):
 class FirstAdminBody(Body):
     """Whoever is invited to run the account on the customer's side."""
 
-    email: Email
+    email: LogInEmail
     name: Text
 
 

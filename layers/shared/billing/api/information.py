@@ -9,15 +9,16 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from billing.api.models import Body, Country, Email, Phone, Text, View, as_dict
 from billing.domain.information import BillingDetails, CompanyDetails, ContactDetails
 
-# A Greek number begins with EL and one of Northern Ireland with XI, whatever ISO 3166-1 says.
-_VAT_PREFIXES = {"GR": ("EL", "GR"), "GB": ("GB", "XI")}
+# Whatever ISO 3166-1 says: Greece writes EL, Northern Ireland XI, and two small countries use a neighbour's.
+_VAT_PREFIXES = {"GR": ("EL", "GR"), "GB": ("GB", "XI"), "IM": ("GB",), "MC": ("FR",)}
+_PREFIXED_OUTSIDE_THE_UNION = frozenset({"ch", "gb", "no"})
 
 VatNumber = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=4, max_length=20),
     Field(description="With its country prefix. Check digits are verified where the country has them."),
 ]
-Postcode = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=12)]
+Postcode = Annotated[Text, StringConstraints(min_length=2, max_length=12)]
 
 
 def normal_vat_number(number: str, country: str) -> str:
@@ -27,20 +28,26 @@ def normal_vat_number(number: str, country: str) -> str:
     as it is. That the number is registered is another question: only the country's own service knows.
     """
     from stdnum import get_cc_module
+    from stdnum.eu.vat import MEMBER_STATES
     from stdnum.exceptions import ValidationError
 
     compact = "".join(character for character in number.upper() if character.isalnum())
     prefixes = _VAT_PREFIXES.get(country, (country,))
-    if not compact.startswith(prefixes):
+    issuer = prefixes[0].lower()
+    begins_rightly = compact.startswith(prefixes)
+    if not begins_rightly and (issuer in MEMBER_STATES or issuer in _PREFIXED_OUTSIDE_THE_UNION):
         raise ValueError(f"A VAT number of this country begins with {prefixes[0]}.")
-    module = get_cc_module(country.lower(), "vat")
+    module = get_cc_module(issuer, "vat")
     if module is None:
         return compact
-    try:
-        module.validate(compact)
-    except ValidationError:
-        raise ValueError("This is not a valid VAT number of the country.") from None
-    return compact
+    # Elsewhere the prefix is a habit of whoever writes it, and the country's own check knows nothing of it.
+    for written in (compact, compact[2:]) if begins_rightly else (compact,):
+        try:
+            module.validate(written)
+        except ValidationError:
+            continue
+        return compact
+    raise ValueError("This is not a valid VAT number of the country.")
 
 
 class CompanyBody(Body):

@@ -26,6 +26,9 @@ from billing.domain.currencies import MINOR_UNIT_DIGITS
 
 IDENTIFIER_LENGTH_MAX = 40
 TEXT_LENGTH_MAX = 200
+LOG_IN_EMAIL_LENGTH_MAX = 128
+"""What a user name in Cognito may have."""
+
 AMOUNT_MAX = 10**12
 """Minor units: far beyond any real price, far below what a client's number type can hold exactly."""
 
@@ -42,9 +45,16 @@ class View(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+_TURNS_TEXT = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks that make what follows be read in the other direction: on an invoice a forgery."""
+
+_NO_PLACE = frozenset({"Factory", "localtime"})
+"""In the data base, but another time zone on each machine."""
+
+
 def _plain(text: str) -> str:
     normal = unicodedata.normalize("NFC", text)
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in normal):
+    if any(unicodedata.category(character) in {"Cc", "Cs"} or character in _TURNS_TEXT for character in normal):
         raise ValueError("must not contain control characters")
     return normal
 
@@ -64,7 +74,7 @@ def _currency(code: str) -> str:
 def _time_zone(name: str) -> str:
     from zoneinfo import available_timezones
 
-    if name not in available_timezones():
+    if name not in available_timezones() - _NO_PLACE:
         raise ValueError("must be a time zone of the IANA data base, such as Europe/Copenhagen")
     return name
 
@@ -73,7 +83,8 @@ def _email(address: str) -> str:
     from email_validator import EmailNotValidError, validate_email
 
     try:
-        normal = validate_email(address, check_deliverability=False).normalized
+        # Neither the directory nor SES takes letters beyond ASCII before the @.
+        normal = validate_email(address, check_deliverability=False, allow_smtputf8=False).normalized
     except EmailNotValidError:
         raise ValueError("must be an e-mail address") from None
     # The directory does not tell capitals apart, so neither does an account: one address is one person.
@@ -125,6 +136,13 @@ Email = Annotated[
     AfterValidator(_email),
     WithJsonSchema({"type": "string", "format": "email", "maxLength": 254}),
 ]
+LogInEmail = Annotated[
+    Email,
+    StringConstraints(max_length=LOG_IN_EMAIL_LENGTH_MAX),
+    WithJsonSchema({"type": "string", "format": "email", "maxLength": LOG_IN_EMAIL_LENGTH_MAX}),
+]
+"""An address by which a person is known to the directory."""
+
 IsoDate = Annotated[date, BeforeValidator(_iso_date), WithJsonSchema({"type": "string", "format": "date"})]
 Amount = Annotated[int, Field(strict=True, ge=0, le=AMOUNT_MAX)]
 Volume = Annotated[int, Field(strict=True, gt=0, le=AMOUNT_MAX)]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from billing.domain.errors import RuleViolation, Violation
+from billing.api.problems import BadCursor
 
 LIMIT_DEFAULT = 25
 LIMIT_MAX = 100
@@ -24,11 +23,11 @@ def cursor_of(last: str | None) -> str | None:
 
 
 def position_of(cursor: str | None) -> str | None:
-    """What cursor_of was given. Raises RuleViolation for anything else."""
+    """What cursor_of was given. Raises BadCursor for anything else."""
     if cursor is None:
         return None
     try:
         # What we hand out is ASCII; anything else could stand outside of the list that it is a place in.
         return base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")
-    except (binascii.Error, UnicodeDecodeError):
-        raise RuleViolation(Violation(("cursor",), "This cursor is not one that a page gave.")) from None
+    except ValueError:
+        raise BadCursor from None

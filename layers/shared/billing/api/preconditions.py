@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Header
@@ -13,6 +14,8 @@ IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="*
 
 NOTHING_YET = 0
 
+_ETAG = re.compile(r'"([0-9]{1,9})"')
+
 
 def replaced_version(if_match: str | None, if_none_match: str | None = None) -> int | None:
     """The version that the client says it has seen; None if it does not say.
@@ -20,10 +23,10 @@ def replaced_version(if_match: str | None, if_none_match: str | None = None) -> 
     `If-Match: *` says nothing of what was seen. Raises StaleVersion for a tag that we never gave.
     """
     if if_match is not None and if_match.strip() != "*":
-        tag = if_match.strip()
-        if not (len(tag) > 2 and tag[0] == tag[-1] == '"' and tag[1:-1].isdecimal()):
+        tag = _ETAG.fullmatch(if_match.strip())
+        if tag is None:
             raise StaleVersion
-        return int(tag[1:-1])
+        return int(tag[1])
     if if_none_match is not None and if_none_match.strip() == "*":
         return NOTHING_YET
     return None

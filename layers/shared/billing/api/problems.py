@@ -41,6 +41,15 @@ class Invalid(BillingError):
     code = "invalid"
 
 
+class BadCursor(Invalid):
+    """The place in a list is not one that we gave."""
+
+    code = "bad-cursor"
+
+    def __init__(self) -> None:
+        super().__init__("This cursor is not the next_cursor of a page.")
+
+
 STATUS: dict[type[BillingError], HTTPStatus] = {
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
@@ -73,6 +82,8 @@ def document(error: BillingError) -> dict[str, Any]:
     }
     if isinstance(error, errors.RuleViolation):
         problem["errors"] = [{"detail": each.detail, "pointer": _pointer(each.path)} for each in error.violations]
+    if isinstance(error, BadCursor):
+        problem["errors"] = [{"detail": error.detail, "parameter": "cursor", "in": "query"}]
     if isinstance(error, errors.AdminsOnly):
         problem["admins"] = [{"name": admin.name, "email": admin.email} for admin in error.admins]
     return problem
@@ -98,7 +109,12 @@ def failure_response() -> Response[str]:
 
 
 def _answer(problem: dict[str, Any]) -> Response[str]:
-    return Response(status_code=problem["status"], content_type=PROBLEM_JSON, body=orjson.dumps(problem).decode())
+    return Response(
+        status_code=problem["status"],
+        content_type=PROBLEM_JSON,
+        body=orjson.dumps(problem).decode(),
+        headers={"WWW-Authenticate": "Bearer"} if problem["status"] == HTTPStatus.UNAUTHORIZED else {},
+    )
 
 
 def _field_problem(error: dict[str, Any]) -> dict[str, str]:

@@ -32,6 +32,8 @@ def make_api() -> APIGatewayRestResolver:
     """A resolver that speaks this API's conventions (DESIGN 5)."""
     api = APIGatewayRestResolver(
         enable_validation=True,
+        # Behind a domain of its own the API's base path, which our links begin with, is a part of the path.
+        strip_prefixes=["/v1"],
         response_validation_error_http_code=500,
         serializer=_serialized,
         json_body_deserializer=_read_json,
@@ -48,7 +50,9 @@ def entrypoint(api: APIGatewayRestResolver) -> Handler:
 
     def handler(event: Event, context: LambdaContext) -> dict[str, Any]:
         started = perf_counter()
-        request_context = event["requestContext"]
+        logger.append_keys(
+            function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME"), request_id=event["requestContext"]["requestId"]
+        )
         refused = _refusal(event)
         answer = api.resolve(event, context) if refused is None else _as_proxy_response(refused)
         headers = answer.setdefault("multiValueHeaders", {})
@@ -63,7 +67,6 @@ def entrypoint(api: APIGatewayRestResolver) -> Handler:
             route=event["resource"],
             status=answer["statusCode"],
             duration_ms=round((perf_counter() - started) * 1000, 1),
-            request_id=request_context["requestId"],
         )
         return answer
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from billing.api.models import Body, Email, Text, View
+from billing.api.models import Body, LogInEmail, Text, View
 from billing.domain.account import User
 
 RoleFilter = Annotated[Literal["admin", "member"] | None, Query(description="Only people in this role.")]
@@ -15,7 +15,7 @@ RoleFilter = Annotated[Literal["admin", "member"] | None, Query(description="Onl
 class UserBody(Body):
     """A person who is to have a role in the account. The address says who it is."""
 
-    email: Email
+    email: LogInEmail
     name: Text
     role: Literal["admin", "member"]
 
