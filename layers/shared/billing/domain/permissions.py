@@ -23,6 +23,7 @@ class Permission(StrEnum):
 
     READ_BILLING = "read-billing"
     CHANGE_BILLING_INFORMATION = "change-billing-information"
+    READ_EVENTS = "read-events"
     READ_USERS = "read-users"
     ADMINISTER_USERS = "administer-users"
     PROVISION_ACCOUNTS = "provision-accounts"
@@ -31,11 +32,13 @@ class Permission(StrEnum):
 
 _EVERYBODY = frozenset({Role.ADMIN, Role.MEMBER, Role.STAFF})
 _ADMIN_ONLY = frozenset({Role.ADMIN})
+_ADMIN_AND_STAFF = frozenset({Role.ADMIN, Role.STAFF})
 _STAFF_ONLY = frozenset({Role.STAFF})
 
 ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.READ_BILLING: _EVERYBODY,
     Permission.CHANGE_BILLING_INFORMATION: _ADMIN_ONLY,
+    Permission.READ_EVENTS: _ADMIN_AND_STAFF,
     Permission.READ_USERS: _EVERYBODY,
     Permission.ADMINISTER_USERS: _ADMIN_ONLY,
     Permission.PROVISION_ACCOUNTS: _STAFF_ONLY,

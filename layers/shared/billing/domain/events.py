@@ -1,0 +1,92 @@
+"""What happened, told once: every change of an account makes an event, kept with the change itself.
+
+An event's id is a ULID, so that an account's events sort by the time they happened at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from billing.domain.permissions import Person
+
+ULID_LENGTH = 26
+RANDOM_BYTES = 10
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: no letter that is taken for a digit."""
+
+_BITS = 5
+
+Facts = Mapping[str, Any]
+
+VERSION = 1
+"""Of the events' schemas. What a consumer relies on changes only with it."""
+
+
+class EventType(StrEnum):
+    """The kinds of events; each has a schema of its own (billing.api.events)."""
+
+    ACCOUNT_PROVISIONED = "account.provisioned"
+    BILLING_INFORMATION_CHANGED = "billing_information.changed"
+    CATALOGUE_REPLACED = "catalogue.replaced"
+    USER_ADDED = "user.added"
+    USER_CHANGED = "user.changed"
+    USER_REMOVED = "user.removed"
+
+
+class ActorKind(StrEnum):
+    """As what somebody acted."""
+
+    STAFF = "staff"
+    CUSTOMER = "customer"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it. `user` is the id of a person's log-in."""
+
+    kind: ActorKind
+    user: str
+
+    @classmethod
+    def of(cls, person: Person) -> Actor:
+        """The person who asked."""
+        return cls(ActorKind.STAFF if person.staff else ActorKind.CUSTOMER, person.user)
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """The request during which something happens: who asked, when, and its id in the logs."""
+
+    actor: Actor
+    time: datetime
+    correlation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to an account, or to the catalogue where `account` is None.
+
+    `before` and `after` say what changed: None where there was nothing, or is nothing any more.
+    """
+
+    event: str
+    type: EventType
+    account: str | None
+    time: datetime
+    actor: Actor
+    correlation: str
+    before: Facts | None
+    after: Facts | None
+    version: int = VERSION
+
+
+def ulid(time: datetime, randomness: bytes) -> str:
+    """The ULID of an instant with RANDOM_BYTES of randomness: 48 bits of milliseconds, then 80 random bits."""
+    milliseconds = int(time.timestamp() * 1000)
+    number = milliseconds << RANDOM_BYTES * 8 | int.from_bytes(randomness, "big")
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range((ULID_LENGTH - 1) * _BITS, -1, -_BITS))
