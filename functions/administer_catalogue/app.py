@@ -1,7 +1,7 @@
 """GET and PUT /catalogue: what is sold, in versions that never change."""
 
 from billing.api.answers import Response, tagged
-from billing.api.callers import Caller
+from billing.api.callers import Caller, Told
 from billing.api.catalogue import CatalogueBody, CatalogueView
 from billing.api.preconditions import IfMatch, IfNoneMatch, replaced_version
 from billing.api.resolver import entrypoint, make_api
@@ -28,13 +28,14 @@ def get_catalogue(caller: Caller, store: Store) -> Response[CatalogueView]:
 def put_catalogue(
     body: CatalogueBody,
     caller: Caller,
+    told: Told,
     store: Store,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[CatalogueView]:
     """A new version. Accounts stay on the prices that they signed."""
     authorise_staff(caller, Permission.ADMINISTER_CATALOGUE)
-    catalogue = replace_catalogue(body.values(), replaced_version(if_match, if_none_match), store)
+    catalogue = replace_catalogue(body.values(), replaced_version(if_match, if_none_match), occasion=told, store=store)
     return tagged(CatalogueView.of(catalogue), catalogue.version)
 
 

@@ -1,7 +1,7 @@
 """/accounts/{account}/users: who may see and change an account. There is always an admin left."""
 
 from billing.api.answers import Response, no_content
-from billing.api.callers import Caller
+from billing.api.callers import Caller, Told
 from billing.api.models import AccountId
 from billing.api.resolver import entrypoint, make_api
 from billing.api.users import RoleFilter, UserBody, UsersView, UserView
@@ -26,20 +26,20 @@ def get_users(
 
 
 @app.put("/accounts/<account>/users")
-def put_user(account: AccountId, body: UserBody, caller: Caller, store: Store, people: People) -> UserView:
+def put_user(account: AccountId, body: UserBody, caller: Caller, told: Told, store: Store, people: People) -> UserView:
     """Invite a person, or change the name or role of one; the e-mail address says whom."""
     current = store.account(account)
     authorise(caller, current, Permission.ADMINISTER_USERS, store)
-    user = save_user(current, body.email, body.name, Role(body.role), directory=people, store=store)
+    user = save_user(current, body.email, body.name, Role(body.role), occasion=told, directory=people, store=store)
     return UserView.of(user)
 
 
 @app.delete("/accounts/<account>/users/<user>", status_code=204)
-def delete_user(account: AccountId, user: str, caller: Caller, store: Store) -> Response[None]:
+def delete_user(account: AccountId, user: str, caller: Caller, told: Told, store: Store) -> Response[None]:
     """End a person's access to the account."""
     current = store.account(account)
     authorise(caller, current, Permission.ADMINISTER_USERS, store)
-    remove_user(current, user, store)
+    remove_user(current, user, occasion=told, store=store)
     return no_content()
 
 

@@ -3,7 +3,7 @@
 from billing.api.accounts import AccountBody
 from billing.api.answers import Response, created
 from billing.api.billing_page import BillingPageView
-from billing.api.callers import Caller, Now
+from billing.api.callers import Caller, Told
 from billing.api.resolver import entrypoint, make_api
 from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise_staff
@@ -14,11 +14,11 @@ app = make_api()
 
 
 @app.post("/accounts", status_code=201)
-def provision(body: AccountBody, caller: Caller, store: Store, people: People, now: Now) -> Response[BillingPageView]:
+def provision(body: AccountBody, caller: Caller, told: Told, store: Store, people: People) -> Response[BillingPageView]:
     """Provision an account and invite its first admin."""
     authorise_staff(caller, Permission.PROVISION_ACCOUNTS)
-    page = provision_account(body.value(), now, directory=people, store=store)
-    view = BillingPageView.of(page, page.account.contract.today(now))
+    page = provision_account(body.value(), occasion=told, directory=people, store=store)
+    view = BillingPageView.of(page, page.account.contract.today(told.time))
     return created(view, location=f"/v1/accounts/{page.account.account}/billing")
 
 

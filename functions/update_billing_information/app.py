@@ -1,7 +1,7 @@
 """PUT /accounts/{account}/billing-information/{area}: an admin changes what future invoices say."""
 
 from billing.api.answers import Response, tagged
-from billing.api.callers import Caller
+from billing.api.callers import Caller, Told
 from billing.api.information import (
     BillingBody,
     BillingView,
@@ -25,7 +25,7 @@ app = make_api()
 
 @app.put("/accounts/<account>/billing-information/company")
 def put_company(
-    account: AccountId, body: CompanyBody, caller: Caller, store: Store, if_match: IfMatch = None
+    account: AccountId, body: CompanyBody, caller: Caller, told: Told, store: Store, if_match: IfMatch = None
 ) -> Response[CompanyView]:
     """Change the company as it stands on future invoices."""
     page = _changeable(account, caller, store)
@@ -35,14 +35,15 @@ def put_company(
         page.information.company,
         body.details(),
         replaced_version(if_match),
-        store,
+        occasion=told,
+        store=store,
     )
     return tagged(CompanyView.of(company.details), company.version)
 
 
 @app.put("/accounts/<account>/billing-information/billing")
 def put_billing_details(
-    account: AccountId, body: BillingBody, caller: Caller, store: Store, if_match: IfMatch = None
+    account: AccountId, body: BillingBody, caller: Caller, told: Told, store: Store, if_match: IfMatch = None
 ) -> Response[BillingView]:
     """Change where invoices are sent."""
     page = _changeable(account, caller, store)
@@ -52,14 +53,15 @@ def put_billing_details(
         page.information.billing,
         body.details(),
         replaced_version(if_match),
-        store,
+        occasion=told,
+        store=store,
     )
     return tagged(BillingView.of(billing.details), billing.version)
 
 
 @app.put("/accounts/<account>/billing-information/contact")
 def put_contact(
-    account: AccountId, body: ContactBody, caller: Caller, store: Store, if_match: IfMatch = None
+    account: AccountId, body: ContactBody, caller: Caller, told: Told, store: Store, if_match: IfMatch = None
 ) -> Response[ContactView]:
     """Change whom to talk to about the account."""
     page = _changeable(account, caller, store)
@@ -69,7 +71,8 @@ def put_contact(
         page.information.contact,
         body.details(),
         replaced_version(if_match),
-        store,
+        occasion=told,
+        store=store,
     )
     return tagged(ContactView.of(contact.details), contact.version)
 

@@ -18,6 +18,7 @@ from tests.api_gateway import Answer, answer, person, request
 from tests.aws import UserPool, stored_items
 from tests.company import Company, provisioned
 from tests.samples import ACCOUNT, with_value
+from tests.store.samples import happened
 
 
 @pytest.fixture
@@ -193,7 +194,7 @@ def test_an_account_has_room_for_so_many(company: Company, store: BillingStore, 
     account = store.account(company.account)
     crowd = {f"user-{number}": Role.MEMBER for number in range(USERS_MAX - 3)}
     crowded = replace(account, roles={**account.roles, **crowd})
-    store.save_user(crowded, User("user-0", "user-0@crowd.example", "User 0", Role.MEMBER))
+    store.save_user(crowded, User("user-0", "user-0@crowd.example", "User 0", Role.MEMBER), happened())
     last = {"email": "last@crowd.example", "name": "Last", "role": "member"}
     assert put(company, last).status == 200
     before, invited = stored_items(), user_pool.emails()

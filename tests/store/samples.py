@@ -1,10 +1,12 @@
 """Domain values that the store's tests keep and find again."""
 
-from datetime import date
+import os
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from billing.domain.account import Account, BillingPage, Status, Store, User
 from billing.domain.contract import Contract
+from billing.domain.events import RANDOM_BYTES, Actor, ActorKind, Event, EventType, Occasion, ulid
 from billing.domain.information import (
     BillingDetails,
     BillingInformation,
@@ -46,6 +48,24 @@ PAGE = BillingPage(
     payment_method=None,
     invoices=(),
 )
+
+
+NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
+OCCASION = Occasion(Actor(ActorKind.STAFF, "staff-1"), NOON, "c6af9ac6-7b61-11e6-9a41-93e8deadbeef")
+
+
+def happened(second: int = 0, account: str | None = ACCOUNT.account) -> Event:
+    """Something that happened to the account, so many seconds after noon."""
+    return Event(
+        event=ulid(NOON + timedelta(seconds=second), os.urandom(RANDOM_BYTES)),
+        type=EventType.USER_REMOVED,
+        account=account,
+        time=NOON + timedelta(seconds=second),
+        actor=OCCASION.actor,
+        correlation=OCCASION.correlation,
+        before={"user": "user-2", "email": "bo@nordlys.example", "name": "Bo Lind", "role": "member"},
+        after=None,
+    )
 
 
 def invoices(count: int) -> list[Invoice]:

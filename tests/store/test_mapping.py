@@ -14,7 +14,7 @@ from billing.store import mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.store.samples import ACCOUNT, ADMIN, PAGE
+from tests.store.samples import ACCOUNT, ADMIN, PAGE, happened
 
 
 def test_an_account() -> None:
@@ -35,6 +35,12 @@ def test_billing_information() -> None:
     assert mapping.company_from(body(information.company.details)) == information.company.details
     assert mapping.billing_from(body(information.billing.details)) == information.billing.details
     assert mapping.contact_from(body(information.contact.details)) == information.contact.details
+
+
+def test_an_event() -> None:
+    event = happened()
+
+    assert mapping.event_from(mapping.event_body(event)) == event
 
 
 def test_a_catalogue() -> None:

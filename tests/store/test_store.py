@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 from pynamodb.exceptions import TransactWriteError
 
 from tests.aws import stored_items
-from tests.store.samples import ACCOUNT, ADMIN, MEMBER, PAGE, invoices
+from tests.store.samples import ACCOUNT, ADMIN, MEMBER, PAGE, happened, invoices
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def keep_invoice(invoice: Invoice) -> None:
 
 
 def test_an_account_that_was_provisioned_is_found_whole(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN)
+    store.provision(PAGE, ADMIN, happened())
 
     assert store.billing_page(ACCOUNT.account) == PAGE
     assert store.account(ACCOUNT.account) == ACCOUNT
@@ -71,18 +71,18 @@ def test_an_account_that_is_not_there(store: BillingStore) -> None:
 
 
 def test_an_account_id_is_given_once_and_nothing_of_the_second_is_kept(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN)
+    store.provision(PAGE, ADMIN, happened())
     before = stored_items()
 
     with pytest.raises(ConcurrentChange):
-        store.provision(replace(PAGE, account=replace(ACCOUNT, name="Another")), MEMBER)
+        store.provision(replace(PAGE, account=replace(ACCOUNT, name="Another")), MEMBER, happened())
 
     assert stored_items() == before
 
 
 def test_the_billing_page_is_one_query_with_the_newest_invoices(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN)
-    store.save_user(ACCOUNT.with_role(MEMBER.user, MEMBER.role), MEMBER)
+    store.provision(PAGE, ADMIN, happened())
+    store.save_user(ACCOUNT.with_role(MEMBER.user, MEMBER.role), MEMBER, happened())
     issued = invoices(30)
     for invoice in issued:
         keep_invoice(invoice)
@@ -96,7 +96,7 @@ def test_the_billing_page_is_one_query_with_the_newest_invoices(store: BillingSt
 
 
 def test_the_page_with_a_payment_method(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN)
+    store.provision(PAGE, ADMIN, happened())
     card = PaymentMethod(Method.CARD, Card("visa", "4242", 12, 2030))
     VersionedItem(
         keys.account(ACCOUNT.account), keys.PAGE_PAYMENT_METHOD, body=mapping.payment_method_body(card)
@@ -111,7 +111,7 @@ def test_the_page_with_a_payment_method(store: BillingStore) -> None:
 
 
 def test_sections_without_invoices_read_none(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN)
+    store.provision(PAGE, ADMIN, happened())
     for invoice in invoices(3):
         keep_invoice(invoice)
 
@@ -169,7 +169,7 @@ def test_an_invoice_that_is_issued_while_one_pages_is_not_shown_twice(store: Bil
 
 def test_a_cursor_made_up_leads_nowhere_else(store: BillingStore) -> None:
     """A position only says where in this account's invoices to go on."""
-    store.provision(PAGE, ADMIN)
+    store.provision(PAGE, ADMIN, happened())
     keep_invoice(invoices(1)[0])
 
     assert store.invoices("another", limit=5, after="2024-01-15#A-2024-000002").items == ()
@@ -178,58 +178,64 @@ def test_a_cursor_made_up_leads_nowhere_else(store: BillingStore) -> None:
 
 
 def test_billing_information_is_replaced_at_its_version(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN)
+    store.provision(PAGE, ADMIN, happened())
     moved = BillingDetails("finance@nordlys.example")
 
     with calls() as made:
-        store.replace_information(ACCOUNT.account, Area.BILLING, moved, version=1)
+        store.replace_information(ACCOUNT.account, Area.BILLING, moved, version=1, event=happened())
 
     billing = store.billing_page(ACCOUNT.account).information.billing
-    assert made == ["UpdateItem"]
+    assert made == ["TransactWriteItems"]
     assert (billing.details, billing.version) == (moved, 2)
 
 
 def test_billing_information_that_changed_meanwhile_stays(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN)
-    store.replace_information(ACCOUNT.account, Area.BILLING, BillingDetails("first@nordlys.example"), version=1)
+    store.provision(PAGE, ADMIN, happened())
+    store.replace_information(
+        ACCOUNT.account, Area.BILLING, BillingDetails("first@nordlys.example"), version=1, event=happened()
+    )
     before = stored_items()
 
     with pytest.raises(StaleVersion):
-        store.replace_information(ACCOUNT.account, Area.BILLING, BillingDetails("b@nordlys.example"), version=1)
+        store.replace_information(
+            ACCOUNT.account, Area.BILLING, BillingDetails("b@nordlys.example"), version=1, event=happened()
+        )
 
     assert stored_items() == before
 
 
 def test_billing_information_of_no_account_is_not_made_up(store: BillingStore) -> None:
     with pytest.raises(StaleVersion):
-        store.replace_information("nobody", Area.BILLING, BillingDetails("b@nordlys.example"), version=1)
+        store.replace_information(
+            "nobody", Area.BILLING, BillingDetails("b@nordlys.example"), version=1, event=happened()
+        )
     assert stored_items() == []
 
 
 def test_people_come_and_go_with_their_role_in_one_transaction(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN)
+    store.provision(PAGE, ADMIN, happened())
 
     with calls() as made:
-        store.save_user(ACCOUNT.with_role(MEMBER.user, MEMBER.role), MEMBER)
+        store.save_user(ACCOUNT.with_role(MEMBER.user, MEMBER.role), MEMBER, happened())
     both = store.account(ACCOUNT.account)
     assert made == ["TransactWriteItems"]
     assert both.roles == {ADMIN.user: Role.ADMIN, MEMBER.user: Role.MEMBER}
     assert store.users(ACCOUNT.account) == (ADMIN, MEMBER)
 
-    store.remove_user(both.without(MEMBER.user), MEMBER.user)
+    store.remove_user(both.without(MEMBER.user), MEMBER.user, happened())
     assert store.account(ACCOUNT.account).roles == {ADMIN.user: Role.ADMIN}
     assert store.users(ACCOUNT.account) == (ADMIN,)
 
 
 def test_of_two_changes_of_the_same_people_one_is_refused(store: BillingStore) -> None:
     """Two admins who remove each other at the same moment would leave an account without one."""
-    store.provision(PAGE, ADMIN)
-    store.save_user(ACCOUNT.with_role("user-2", Role.ADMIN), replace(MEMBER, role=Role.ADMIN))
+    store.provision(PAGE, ADMIN, happened())
+    store.save_user(ACCOUNT.with_role("user-2", Role.ADMIN), replace(MEMBER, role=Role.ADMIN), happened())
     seen = store.account(ACCOUNT.account)
 
-    store.remove_user(seen.without(ADMIN.user), ADMIN.user)
+    store.remove_user(seen.without(ADMIN.user), ADMIN.user, happened())
     with pytest.raises(ConcurrentChange):
-        store.remove_user(seen.without(MEMBER.user), MEMBER.user)
+        store.remove_user(seen.without(MEMBER.user), MEMBER.user, happened())
 
     assert store.account(ACCOUNT.account).roles == {MEMBER.user: Role.ADMIN}
 
@@ -237,7 +243,7 @@ def test_of_two_changes_of_the_same_people_one_is_refused(store: BillingStore) -
 def test_the_accounts_of_a_person_are_one_query(store: BillingStore) -> None:
     for number in range(5):
         account = replace(ACCOUNT, account=f"shop-{number}", name=f"Shop {number}")
-        store.provision(replace(PAGE, account=account), ADMIN)
+        store.provision(replace(PAGE, account=account), ADMIN, happened())
 
     with calls() as made:
         first = store.accounts_of(ADMIN.user, limit=3, after=None)
@@ -253,7 +259,7 @@ def test_the_accounts_of_a_person_are_one_query(store: BillingStore) -> None:
 def test_the_catalogue_grows_by_versions(store: BillingStore) -> None:
     assert store.catalogue() is None
     for version in range(1, 12):
-        store.add_catalogue(catalogue(version, price=version))
+        store.add_catalogue(catalogue(version, price=version), happened(account=None))
 
     with calls() as made:
         newest = store.catalogue()
@@ -263,12 +269,44 @@ def test_the_catalogue_grows_by_versions(store: BillingStore) -> None:
 
 
 def test_a_version_of_the_catalogue_is_never_replaced(store: BillingStore) -> None:
-    store.add_catalogue(catalogue(1, price=100))
+    store.add_catalogue(catalogue(1, price=100), happened(account=None))
 
     with pytest.raises(StaleVersion):
-        store.add_catalogue(catalogue(1, price=200))
+        store.add_catalogue(catalogue(1, price=200), happened(account=None))
 
     assert store.catalogue() == catalogue(1, price=100)
+
+
+def test_every_change_is_written_with_its_event(store: BillingStore) -> None:
+    told = [happened(second) for second in range(4)]
+    store.provision(PAGE, ADMIN, told[0])
+    store.replace_information(ACCOUNT.account, Area.BILLING, BillingDetails("b@nordlys.example"), 1, told[1])
+    store.save_user(ACCOUNT.with_role(MEMBER.user, MEMBER.role), MEMBER, told[2])
+    both = store.account(ACCOUNT.account)
+    store.remove_user(both.without(MEMBER.user), MEMBER.user, told[3])
+
+    with calls() as made:
+        first = store.events(ACCOUNT.account, limit=3, after=None)
+    rest = store.events(ACCOUNT.account, limit=3, after=first.last)
+
+    assert made == ["Query"]
+    assert (*first.items, *rest.items) == tuple(reversed(told))
+    assert rest.last is None
+
+
+def test_a_change_that_is_refused_is_not_told(store: BillingStore) -> None:
+    store.provision(PAGE, ADMIN, happened())
+    store.add_catalogue(catalogue(1, price=1), happened(account=None))
+    before = stored_items()
+
+    with pytest.raises(StaleVersion):
+        store.replace_information(ACCOUNT.account, Area.BILLING, BillingDetails("b@x.example"), 7, happened(1))
+    with pytest.raises(StaleVersion):
+        store.add_catalogue(catalogue(1, price=2), happened(1, account=None))
+    with pytest.raises(ConcurrentChange):
+        store.save_user(replace(ACCOUNT, version=7).with_role("user-9", Role.ADMIN), MEMBER, happened(1))
+
+    assert stored_items() == before
 
 
 def test_a_failure_that_is_no_lost_race_is_not_called_one(store: BillingStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,12 +318,12 @@ def test_a_failure_that_is_no_lost_race_is_not_called_one(store: BillingStore, m
     monkeypatch.setattr(Item._get_connection().connection.client, "_make_api_call", fail)
 
     with pytest.raises(TransactWriteError):
-        store.provision(PAGE, ADMIN)
+        store.provision(PAGE, ADMIN, happened())
 
 
 def test_what_a_change_starts_from_is_read_as_it_stands(store: BillingStore) -> None:
     """Else a change could be decided on roles, or on a version, that are no longer true."""
-    store.provision(PAGE, ADMIN)
+    store.provision(PAGE, ADMIN, happened())
 
     with calls() as made:
         store.account(ACCOUNT.account)

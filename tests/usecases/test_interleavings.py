@@ -9,6 +9,7 @@ import pytest
 from billing.api.accounts import AccountBody
 from billing.domain.catalogue import Catalogue, Product, Tier
 from billing.domain.errors import AccountExists, ConcurrentChange, StaleVersion
+from billing.domain.events import Event
 from billing.domain.information import Area, BillingDetails, Details
 from billing.domain.permissions import Role
 from billing.gateways.ports import LogIn
@@ -18,11 +19,10 @@ from billing.usecases.change_billing_information import change_billing_informati
 from billing.usecases.provision_account import Provisioning, provision_account
 from billing.usecases.replace_catalogue import replace_catalogue
 
-from tests.api_gateway import NOW
 from tests.aws import UserPool, stored_items
 from tests.samples import ACCOUNT, with_value
 from tests.store.samples import ACCOUNT as KEPT
-from tests.store.samples import ADMIN, PAGE
+from tests.store.samples import ADMIN, OCCASION, PAGE, happened
 
 WANTED = AccountBody.model_validate(ACCOUNT).value()
 SEARCH = (Product("search", "Search", "searches", (Tier(10, {"EUR": 1}),)),)
@@ -42,14 +42,14 @@ class Meanwhile:
 
 
 def provision(wanted: Provisioning, store: BillingStore, happens: Callable[[], object] = lambda: None) -> str:
-    return provision_account(wanted, NOW, directory=Meanwhile(happens), store=store).account.name
+    return provision_account(wanted, occasion=OCCASION, directory=Meanwhile(happens), store=store).account.name
 
 
 def test_the_same_provisioning_twice_at_once_makes_one_account(catalogue: UserPool, store: BillingStore) -> None:
     name = provision(WANTED, store, happens=lambda: provision(WANTED, store))
 
     assert name == WANTED.name
-    assert len([item for item in stored_items() if item["pk"] == "ACCOUNT#nordlys-kaffe"]) == 6
+    assert len([item for item in stored_items() if item["pk"] == "ACCOUNT#nordlys-kaffe"]) == 7
 
 
 def test_of_two_companies_with_one_id_the_first_has_it(catalogue: UserPool, store: BillingStore) -> None:
@@ -62,11 +62,19 @@ def test_of_two_companies_with_one_id_the_first_has_it(catalogue: UserPool, stor
 
 
 def test_two_invitations_at_once_lose_nobody(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN)
+    store.provision(PAGE, ADMIN, happened())
     account = store.account(KEPT.account)
 
     def other_invitation() -> None:
-        save_user(account, "cy@nordlys.example", "Cy", Role.MEMBER, directory=Meanwhile(lambda: None), store=store)
+        save_user(
+            account,
+            "cy@nordlys.example",
+            "Cy",
+            Role.MEMBER,
+            occasion=OCCASION,
+            directory=Meanwhile(lambda: None),
+            store=store,
+        )
 
     with pytest.raises(ConcurrentChange):
         save_user(
@@ -74,6 +82,7 @@ def test_two_invitations_at_once_lose_nobody(store: BillingStore) -> None:
             "bo@nordlys.example",
             "Bo",
             Role.MEMBER,
+            occasion=OCCASION,
             directory=Meanwhile(other_invitation),
             store=store,
         )
@@ -83,18 +92,18 @@ def test_two_invitations_at_once_lose_nobody(store: BillingStore) -> None:
 class AnswerLost(BillingStore):
     """A store whose conditional writes arrive twice, as when a reply is lost and the request sent again."""
 
-    def replace_information(self, account: str, area: Area, details: Details, version: int) -> None:
-        super().replace_information(account, area, details, version)
-        super().replace_information(account, area, details, version)
+    def replace_information(self, account: str, area: Area, details: Details, version: int, event: Event) -> None:
+        super().replace_information(account, area, details, version, event)
+        super().replace_information(account, area, details, version, event)
 
-    def add_catalogue(self, catalogue: Catalogue) -> None:
-        super().add_catalogue(catalogue)
-        super().add_catalogue(catalogue)
+    def add_catalogue(self, catalogue: Catalogue, event: Event) -> None:
+        super().add_catalogue(catalogue, event)
+        super().add_catalogue(catalogue, event)
 
 
 @pytest.fixture
 def answer_lost(store: BillingStore) -> BillingStore:
-    store.provision(PAGE, ADMIN)
+    store.provision(PAGE, ADMIN, happened())
     lossy = AnswerLost.__new__(AnswerLost)
     lossy.__dict__.update(store.__dict__)
     return lossy
@@ -103,30 +112,42 @@ def answer_lost(store: BillingStore) -> BillingStore:
 def test_a_change_that_fails_on_its_own_result_has_succeeded(answer_lost: BillingStore) -> None:
     moved = BillingDetails("finance@nordlys.example")
 
-    changed = change_billing_information(KEPT, Area.BILLING, PAGE.information.billing, moved, 1, answer_lost)
+    changed = change_billing_information(
+        KEPT, Area.BILLING, PAGE.information.billing, moved, 1, occasion=OCCASION, store=answer_lost
+    )
 
     assert changed == answer_lost.billing_page(KEPT.account).information.billing
     assert (changed.details, changed.version) == (moved, 2)
 
 
 def test_a_change_that_fails_on_anothers_result_has_not(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN)
-    store.replace_information(KEPT.account, Area.BILLING, BillingDetails("first@nordlys.example"), 1)
+    store.provision(PAGE, ADMIN, happened())
+    store.replace_information(KEPT.account, Area.BILLING, BillingDetails("first@nordlys.example"), 1, happened())
 
     with pytest.raises(StaleVersion):
         change_billing_information(
-            KEPT, Area.BILLING, PAGE.information.billing, BillingDetails("second@nordlys.example"), 1, store
+            KEPT,
+            Area.BILLING,
+            PAGE.information.billing,
+            BillingDetails("second@nordlys.example"),
+            1,
+            occasion=OCCASION,
+            store=store,
         )
 
 
 def test_a_catalogue_that_fails_on_its_own_result_has_been_added(answer_lost: BillingStore) -> None:
-    assert replace_catalogue(SEARCH, 0, answer_lost) == Catalogue(1, SEARCH) == answer_lost.catalogue()
+    assert (
+        replace_catalogue(SEARCH, 0, occasion=OCCASION, store=answer_lost)
+        == Catalogue(1, SEARCH)
+        == answer_lost.catalogue()
+    )
 
 
 def test_of_two_catalogues_at_once_one_is_told(store: BillingStore, monkeypatch: pytest.MonkeyPatch) -> None:
     dearer = (replace(SEARCH[0], tiers=(Tier(10, {"EUR": 2}),)),)
     monkeypatch.setattr(store, "catalogue", lambda: None)
-    store.add_catalogue(Catalogue(1, dearer))
+    store.add_catalogue(Catalogue(1, dearer), happened(account=None))
 
     with pytest.raises(StaleVersion):
-        replace_catalogue(SEARCH, 0, store)
+        replace_catalogue(SEARCH, 0, occasion=OCCASION, store=store)

@@ -11,6 +11,7 @@ from aws_lambda_powertools.event_handler import Request
 from aws_lambda_powertools.event_handler.depends import Depends
 
 from billing.domain.errors import Unauthenticated
+from billing.domain.events import Actor, Occasion
 from billing.domain.permissions import STAFF_GROUP, Person
 
 
@@ -37,3 +38,12 @@ def request_time(request: Request) -> datetime:
 
 Caller = Annotated[Person, Depends(caller)]
 Now = Annotated[datetime, Depends(request_time)]
+
+
+def occasion(request: Request, caller: Caller, now: Now) -> Occasion:
+    """What an event says of the request that made it."""
+    context: Mapping[str, Any] = request.resolved_event.raw_event["requestContext"]
+    return Occasion(Actor.of(caller), now, context["requestId"])
+
+
+Told = Annotated[Occasion, Depends(occasion)]

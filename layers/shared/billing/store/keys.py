@@ -3,6 +3,8 @@
 | family                      | pk              | sk                         | gsi1pk, gsi1sk             |
 | --------------------------- | --------------- | -------------------------- | -------------------------- |
 | the catalogue's versions    | CATALOGUE       | VERSION#000001             |                            |
+| an account's events         | ACCOUNT#account | EVENT#ulid                 |                            |
+| the catalogue's events      | CATALOGUE       | EVENT#ulid                 |                            |
 | an account's invoices       | ACCOUNT#account | INVOICE#produced on#number |                            |
 | what its billing page shows | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY |                            |
 | its people                  | ACCOUNT#account | USER#user                  | USER#user, ACCOUNT#account |
@@ -21,12 +23,13 @@ from billing.domain.information import Area
 INDEX = "gsi1"
 
 CATALOGUE = "CATALOGUE"
+EVENT = "EVENT#"
 VERSION = "VERSION#"
 INVOICE = "INVOICE#"
 PAGE = "PAGE#"
 USER = "USER#"
 
-ACCOUNT_FAMILIES = (INVOICE, PAGE, USER)
+ACCOUNT_FAMILIES = (EVENT, INVOICE, PAGE, USER)
 """What stands in an account's own partition."""
 
 PAGE_ACCOUNT = PAGE + "ACCOUNT"
@@ -52,6 +55,11 @@ def user(user: str) -> str:
 def catalogue_version(version: int) -> str:
     """One version of the catalogue; padded, so that the newest sorts last."""
     return f"{VERSION}{version:0{_VERSION_DIGITS}}"
+
+
+def event(event: str) -> str:
+    """Something that happened, by its ULID, so that the newest sorts last."""
+    return f"{EVENT}{event}"
 
 
 def invoice(produced_on: date, number: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ import orjson
 from billing.domain.account import Account, Status, Store, User
 from billing.domain.catalogue import Catalogue, Product, Tier
 from billing.domain.contract import Contract
+from billing.domain.events import Actor, ActorKind, Event, EventType
 from billing.domain.information import BillingDetails, CompanyDetails, ContactDetails, Details
 from billing.domain.invoices import Invoice, InvoiceStatus
 from billing.domain.money import Money
@@ -157,6 +158,25 @@ def catalogue_from(stored: str, version: int) -> Catalogue:
             Product(**{**product, "tiers": tuple(Tier(**tier) for tier in product["tiers"])})
             for product in parsed(stored)["products"]
         ),
+    )
+
+
+def event_body(event: Event) -> str:
+    return text(asdict(event))
+
+
+def event_from(stored: str) -> Event:
+    body = parsed(stored)
+    return Event(
+        event=body["event"],
+        type=EventType(body["type"]),
+        account=body["account"],
+        time=datetime.fromisoformat(body["time"]),
+        actor=Actor(ActorKind(body["actor"]["kind"]), body["actor"]["user"]),
+        correlation=body["correlation"],
+        before=body["before"],
+        after=body["after"],
+        version=body["version"],
     )
 
 

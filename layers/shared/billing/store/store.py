@@ -11,29 +11,23 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from botocore.session import Session
-from pynamodb.exceptions import DoesNotExist, PutError, TransactWriteError, UpdateError
+from pynamodb.exceptions import DoesNotExist, TransactWriteError
 from pynamodb.transactions import TransactWrite
 
 from billing.domain.account import USERS_MAX, Account, BillingPage, User
 from billing.domain.catalogue import Catalogue
 from billing.domain.errors import AccountNotFound, BillingError, ConcurrentChange, StaleVersion
+from billing.domain.events import Event
 from billing.domain.information import Area, BillingInformation, Details, Information
 from billing.domain.invoices import Invoice
 from billing.domain.permissions import Role
 from billing.store import keys, mapping
-from billing.store.items import Item, VersionedItem, connect, rows
+from billing.store.items import Item, Row, VersionedItem, connect, rows
 
 PAGE_INVOICES = 12
 """How many of the newest invoices the billing page shows."""
 
-_LOST_RACES = frozenset(
-    {
-        "ConditionalCheckFailed",
-        "ConditionalCheckFailedException",
-        "TransactionConflict",
-        "TransactionConflictException",
-    }
-)
+_LOST_RACES = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 
 T = TypeVar("T")
 
@@ -104,8 +98,8 @@ class BillingStore:
             invoices=tuple(mapping.invoice_from(row.body) for row in newest),
         )
 
-    def provision(self, page: BillingPage, first_admin: User) -> None:
-        """Creates an account whole. Raises ConcurrentChange if the id is taken. One transaction."""
+    def provision(self, page: BillingPage, first_admin: User, event: Event) -> None:
+        """Creates an account whole, and tells it. Raises ConcurrentChange if the id is taken. One transaction."""
         account = page.account
         partition = keys.account(account.account)
         bodies = {
@@ -120,14 +114,16 @@ class BillingStore:
             for key, body in bodies.items():
                 transaction.save(VersionedItem(partition, key, body=body))
             transaction.save(_user_item(account, first_admin))
+            transaction.save(_event_item(event))
 
     # ---- Billing information ----
 
-    def replace_information(self, account: str, area: Area, details: Details, version: int) -> None:
-        """Replaces one area's version `version` by the next. Raises StaleVersion. One write."""
+    def replace_information(self, account: str, area: Area, details: Details, version: int, event: Event) -> None:
+        """Replaces one area's version `version` by the next, and tells it. Raises StaleVersion. One transaction."""
         item = VersionedItem(keys.account(account), keys.PAGE_INFORMATION[area], version=version)
-        with _lost_race_as(StaleVersion()):
-            item.update(actions=[VersionedItem.body.set(mapping.information_body(details))])
+        with self._transaction(StaleVersion()) as transaction:
+            transaction.update(item, actions=[VersionedItem.body.set(mapping.information_body(details))])
+            transaction.save(_event_item(event))
 
     # ---- People ----
 
@@ -143,23 +139,25 @@ class BillingStore:
         )
         return tuple(mapping.user_from(row.body) for row in found)
 
-    def save_user(self, account: Account, user: User) -> None:
-        """Keeps a person together with the account whose roles have changed for them.
+    def save_user(self, account: Account, user: User, event: Event) -> None:
+        """Keeps a person together with the account whose roles have changed for them, and tells it.
 
         Raises ConcurrentChange when the account is no longer at its version. One transaction.
         """
         with self._transaction() as transaction:
             self._change_account(transaction, account)
             transaction.save(_user_item(account, user))
+            transaction.save(_event_item(event))
 
-    def remove_user(self, account: Account, user: str) -> None:
-        """Forgets a person together with their role in the account.
+    def remove_user(self, account: Account, user: str, event: Event) -> None:
+        """Forgets a person together with their role in the account, and tells it.
 
         Raises ConcurrentChange when the account is no longer at its version. One transaction.
         """
         with self._transaction() as transaction:
             self._change_account(transaction, account)
             transaction.delete(Item(keys.account(account.account), keys.user(user)))
+            transaction.save(_event_item(event))
 
     def accounts_of(self, user: str, *, limit: int, after: str | None) -> Slice[Membership]:
         """The accounts a person belongs to, by account id. One query of the index."""
@@ -185,18 +183,8 @@ class BillingStore:
 
     def invoices(self, account: str, *, limit: int, after: str | None) -> Slice[Invoice]:
         """An account's invoices, newest first; `after` is the `last` of the slice before. One query."""
-        before = keys.INVOICE + after if after else keys.last_of(keys.INVOICE)
-        found = rows(
-            self._connection,
-            keys.account(account),
-            keys.INVOICE,
-            before,
-            limit=limit + 2,  # the one that `after` names, and one that tells whether more follow
-            newest_first=True,
-        )
-        following = [row for row in found if row.sk != before]
-        last = following[limit - 1].sk.removeprefix(keys.INVOICE) if len(following) > limit else None
-        return Slice(tuple(mapping.invoice_from(row.body) for row in following[:limit]), last)
+        found, last = self._newest(keys.account(account), keys.INVOICE, limit, after)
+        return Slice(tuple(mapping.invoice_from(row.body) for row in found), last)
 
     # ---- Catalogue ----
 
@@ -215,28 +203,59 @@ class BillingStore:
             return None
         return mapping.catalogue_from(newest[0].body, int(newest[0].sk.removeprefix(keys.VERSION)))
 
-    def add_catalogue(self, catalogue: Catalogue) -> None:
-        """Adds a version that is not there yet. Raises StaleVersion if it is. One write."""
+    def add_catalogue(self, catalogue: Catalogue, event: Event) -> None:
+        """Adds a version that is not there yet, and tells it. Raises StaleVersion if it is. One transaction."""
         item = Item(
             keys.CATALOGUE,
             keys.catalogue_version(catalogue.version),
             body=mapping.catalogue_body(catalogue.products),
         )
-        with _lost_race_as(StaleVersion()):
-            item.save(condition=Item.pk.does_not_exist())
+        with self._transaction(StaleVersion()) as transaction:
+            transaction.save(item, condition=Item.pk.does_not_exist())
+            transaction.save(_event_item(event))
+
+    # ---- Events ----
+
+    def events(self, account: str, *, limit: int, after: str | None) -> Slice[Event]:
+        """What happened to an account, newest first; `after` is the `last` of the slice before. One query."""
+        found, last = self._newest(keys.account(account), keys.EVENT, limit, after)
+        return Slice(tuple(mapping.event_from(row.body) for row in found), last)
 
     # ---- How ----
 
     @contextmanager
-    def _transaction(self) -> Iterator[TransactWrite]:
-        """All or nothing, sent when the block ends; a lost race is a ConcurrentChange."""
-        with _lost_race_as(ConcurrentChange()), TransactWrite(connection=self._connection) as transaction:
+    def _transaction(self, lost_race: BillingError | None = None) -> Iterator[TransactWrite]:
+        """All or nothing, sent when the block ends; a lost race is a ConcurrentChange unless it is named."""
+        with (
+            _lost_race_as(lost_race or ConcurrentChange()),
+            TransactWrite(connection=self._connection) as transaction,
+        ):
             yield transaction
+
+    def _newest(self, partition: str, family: str, limit: int, after: str | None) -> tuple[list[Row], str | None]:
+        """A slice of a family, newest first, and where the next one begins."""
+        before = family + after if after else keys.last_of(family)
+        found = rows(
+            self._connection,
+            partition,
+            family,
+            before,
+            limit=limit + 2,  # the one that `after` names, and one that tells whether more follow
+            newest_first=True,
+        )
+        following = [row for row in found if row.sk != before]
+        last = following[limit - 1].sk.removeprefix(family) if len(following) > limit else None
+        return following[:limit], last
 
     @staticmethod
     def _change_account(transaction: TransactWrite, account: Account) -> None:
         item = VersionedItem(keys.account(account.account), keys.PAGE_ACCOUNT, version=account.version)
         transaction.update(item, actions=[VersionedItem.body.set(mapping.account_body(account))])
+
+
+def _event_item(event: Event) -> Item:
+    partition = keys.CATALOGUE if event.account is None else keys.account(event.account)
+    return Item(partition, keys.event(event.event), body=mapping.event_body(event))
 
 
 def _user_item(account: Account, user: User) -> Item:
@@ -254,10 +273,6 @@ def _lost_race_as(error: BillingError) -> Iterator[None]:
     """Turns a failed condition into the error that it means here; anything else goes through."""
     try:
         yield
-    except (PutError, UpdateError) as failure:
-        if failure.cause_response_code in _LOST_RACES:
-            raise error from failure
-        raise
     except TransactWriteError as failure:
         if any(reason and reason.code in _LOST_RACES for reason in failure.cancellation_reasons):
             raise error from failure

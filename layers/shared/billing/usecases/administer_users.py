@@ -6,13 +6,22 @@ from dataclasses import replace
 
 from billing.domain.account import Account, User
 from billing.domain.errors import NotFound, RuleViolation, Violation
+from billing.domain.events import EventType, Occasion
 from billing.domain.permissions import Role
 from billing.gateways.ports import Directory, InvalidAddress
 from billing.store.store import BillingStore
+from billing.usecases.tell import facts, tell
 
 
 def save_user(
-    account: Account, email: str, name: str, role: Role, *, directory: Directory, store: BillingStore
+    account: Account,
+    email: str,
+    name: str,
+    role: Role,
+    *,
+    occasion: Occasion,
+    directory: Directory,
+    store: BillingStore,
 ) -> User:
     """The person with this address, invited if they are new to the account, in this role afterwards.
 
@@ -27,18 +36,29 @@ def save_user(
         invited(directory, email, name, ("email",))
         return known
     user = replace(known, name=name, role=role)
-    store.save_user(account.with_role(user.user, role), user)
+    before = facts(known) if known.user in account.roles else None
+    event = tell(
+        EventType.USER_CHANGED if before else EventType.USER_ADDED,
+        occasion,
+        account=account.account,
+        before=before,
+        after=facts(user),
+    )
+    store.save_user(account.with_role(user.user, role), user, event)
     return user
 
 
-def remove_user(account: Account, user: str, store: BillingStore) -> None:
+def remove_user(account: Account, user: str, *, occasion: Occasion, store: BillingStore) -> None:
     """Ends a person's access to this account; their log-in stays, for they may belong to others.
 
     Raises NotFound, LastAdmin, ConcurrentChange.
     """
     if user not in account.roles:
         raise NotFound("There is no such user in this account.")
-    store.remove_user(account.without(user), user)
+    remaining = account.without(user)
+    before = next((facts(each) for each in store.users(account.account) if each.user == user), None)
+    event = tell(EventType.USER_REMOVED, occasion, account=account.account, before=before, after=None)
+    store.remove_user(remaining, user, event)
 
 
 def invited(directory: Directory, email: str, name: str, path: tuple[str, ...]) -> str:

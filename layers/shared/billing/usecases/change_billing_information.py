@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from billing.domain.account import Account
 from billing.domain.errors import StaleVersion, VersionRequired
+from billing.domain.events import EventType, Occasion
 from billing.domain.information import (
     Area,
     BillingDetails,
@@ -14,6 +15,7 @@ from billing.domain.information import (
     Information,
 )
 from billing.store.store import BillingStore
+from billing.usecases.tell import facts, tell
 
 D = TypeVar("D", CompanyDetails, BillingDetails, ContactDetails)
 
@@ -24,6 +26,8 @@ def change_billing_information(
     current: Information[D],
     details: D,
     replaces: int | None,
+    *,
+    occasion: Occasion,
     store: BillingStore,
 ) -> Information[D]:
     """The area after it. `current` is the one before; `replaces` is the version that the caller has seen.
@@ -38,8 +42,15 @@ def change_billing_information(
     if replaces != current.version:
         raise StaleVersion
     changed = Information(details, replaces + 1)
+    event = tell(
+        EventType.BILLING_INFORMATION_CHANGED,
+        occasion,
+        account=account.account,
+        before={"area": area, "details": facts(current.details)},
+        after={"area": area, "details": facts(details)},
+    )
     try:
-        store.replace_information(account.account, area, details, replaces)
+        store.replace_information(account.account, area, details, replaces, event)
     except StaleVersion:
         # A write whose answer was lost is sent again on the way, and then fails on its own result.
         standing = store.billing_page(account.account, invoices=0, consistent=True).information.area(area)

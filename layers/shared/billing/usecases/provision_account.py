@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from billing.domain.account import Account, BillingPage, Status, Store, User, check_start
 from billing.domain.contract import Contract
 from billing.domain.errors import AccountExists, AccountNotFound, ConcurrentChange, Conflict
+from billing.domain.events import EventType, Occasion
 from billing.domain.information import (
     BillingDetails,
     BillingInformation,
@@ -20,6 +20,7 @@ from billing.domain.subscription import Discount, Order, sign
 from billing.gateways.ports import Directory
 from billing.store.store import BillingStore
 from billing.usecases.administer_users import invited
+from billing.usecases.tell import facts, tell
 
 ADMIN_PATH = ("first_admin", "email")
 FIRST_VERSION = 1
@@ -43,7 +44,9 @@ class Provisioning:
     digest: str
 
 
-def provision_account(wanted: Provisioning, now: datetime, *, directory: Directory, store: BillingStore) -> BillingPage:
+def provision_account(
+    wanted: Provisioning, *, occasion: Occasion, directory: Directory, store: BillingStore
+) -> BillingPage:
     """The new account. The same request again gives the account that it made.
 
     Raises AccountExists for an id that is taken, RuleViolation, Conflict without a catalogue,
@@ -55,7 +58,7 @@ def provision_account(wanted: Provisioning, now: datetime, *, directory: Directo
             # The same again means: they are still waiting for their invitation.
             invited(directory, wanted.admin_email, wanted.admin_name, ADMIN_PATH)
         return existing
-    check_start(wanted.contract.start, wanted.contract.today(now))
+    check_start(wanted.contract.start, wanted.contract.today(occasion.time))
     catalogue = store.catalogue()
     if catalogue is None:
         raise Conflict("There is no catalogue yet. PUT /catalogue comes first.")
@@ -86,8 +89,20 @@ def provision_account(wanted: Provisioning, now: datetime, *, directory: Directo
         payment_method=None,
         invoices=(),
     )
+    event = tell(
+        EventType.ACCOUNT_PROVISIONED,
+        occasion,
+        account=wanted.account,
+        before=None,
+        after={
+            "name": wanted.name,
+            "contract": facts(wanted.contract),
+            "lines": [{"product": line.product, "up_to": line.up_to} for line in subscription.lines],
+            "first_admin": facts(admin),
+        },
+    )
     try:
-        store.provision(page, admin)
+        store.provision(page, admin, event)
     except ConcurrentChange:
         # Somebody was faster: the same request, sent twice, or another one for this id.
         winner = _existing(wanted, store)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from billing.domain import catalogue as rules
 from billing.domain.catalogue import Catalogue, Product
 from billing.domain.errors import StaleVersion, VersionRequired
+from billing.domain.events import EventType, Occasion
 from billing.store.store import BillingStore
+from billing.usecases.tell import tell
 
 
-def replace_catalogue(products: tuple[Product, ...], replaces: int | None, store: BillingStore) -> Catalogue:
+def replace_catalogue(
+    products: tuple[Product, ...], replaces: int | None, *, occasion: Occasion, store: BillingStore
+) -> Catalogue:
     """The catalogue after it. `replaces` is the version that the caller has seen: 0 for none yet.
 
     What already stands is not written again, so a repeated request finds its own result whatever version it
@@ -24,8 +28,15 @@ def replace_catalogue(products: tuple[Product, ...], replaces: int | None, store
     if replaces != version:
         raise StaleVersion
     replacement = Catalogue(version + 1, products)
+    event = tell(
+        EventType.CATALOGUE_REPLACED,
+        occasion,
+        account=None,
+        before=None if current is None else {"version": version},
+        after={"version": replacement.version},
+    )
     try:
-        store.add_catalogue(replacement)
+        store.add_catalogue(replacement, event)
     except StaleVersion:
         # A write whose answer was lost is sent again on the way, and then fails on its own result.
         if store.catalogue() != replacement:
