@@ -52,6 +52,7 @@ check: $(DEV)
 	$(UV) lock --check --quiet
 	$(LAYER_REQUIREMENTS) | diff layers/shared/requirements.txt -
 	.venv/bin/python -m scripts.openapi --check
+	.venv/bin/python -m scripts.event_schemas --check
 
 # How fast it is.
 bench: $(DEV)
@@ -68,6 +69,7 @@ requirements: $(DEV)
 # The description of the API, from the code.
 openapi: $(DEV)
 	.venv/bin/python -m scripts.openapi
+	.venv/bin/python -m scripts.event_schemas
 
 # The one formatter.
 fmt: $(DEV)

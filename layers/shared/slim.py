@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SERVICES = ("cognito-idp", "dynamodb")
+SERVICES = ("cognito-idp", "dynamodb", "events", "sqs")
 """Every service that a function creates a client for. Add a new one here."""
 
 GENERAL_DATA = ("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json")

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from billing.domain.permissions import STAFF_GROUP
+from billing.store import keys
 
+from scripts.event_schemas import committed, schemas
 from scripts.openapi import document, resolvers, text
 from tests.template import ROOT, resources, template
 
@@ -20,6 +22,7 @@ ROUTES = {
     (event["Properties"]["Method"], event["Properties"]["Path"]): (name, event["Properties"])
     for name, properties in FUNCTIONS.items()
     for event in properties["Events"].values()
+    if event["Type"] == "Api"
 }
 PUBLIC = {("GET", "/openapi.json")}
 
@@ -113,7 +116,7 @@ def test_no_function_may_do_more_than_it_says(function: str) -> None:
         assert statement["Resource"] != "*"
 
 
-@pytest.mark.parametrize("function", ["GetBilling", "ListAccounts"])
+@pytest.mark.parametrize("function", ["GetBilling", "GetEvents", "ListAccounts"])
 def test_who_reads_cannot_write(function: str) -> None:
     actions = {action for statement in statements(function) for action in statement["Action"]}
 
@@ -122,11 +125,27 @@ def test_who_reads_cannot_write(function: str) -> None:
 
 def test_functions_give_up_before_the_gateway_does() -> None:
     gateway_seconds = 29
-    timeouts = [
-        properties.get("Timeout", template()["Globals"]["Function"]["Timeout"]) for properties in FUNCTIONS.values()
-    ]
+    default = template()["Globals"]["Function"]["Timeout"]
+    timeouts = [FUNCTIONS[name].get("Timeout", default) for name, _ in ROUTES.values()]
 
     assert max(timeouts) < gateway_seconds
+
+
+def test_the_stream_hands_over_events_alone_and_loses_none() -> None:
+    stream = FUNCTIONS["PublishEvents"]["Events"]["Written"]["Properties"]
+    [wanted] = [json.loads(each["Pattern"]) for each in stream["FilterCriteria"]["Filters"]]
+
+    assert wanted == {"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": [{"prefix": keys.EVENT}]}}}}
+    assert stream["StartingPosition"] == "TRIM_HORIZON"
+    assert stream["BisectBatchOnFunctionError"]
+    assert stream["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": "DeadLetters.Arn"}
+    # As long as the stream itself keeps a record: the bus may be away for a day.
+    assert stream["MaximumRecordAgeInSeconds"] == 24 * 60 * 60
+    assert "MaximumRetryAttempts" not in stream
+
+
+def test_the_committed_event_schemas_are_what_the_code_says() -> None:
+    assert committed() == schemas()
 
 
 def test_what_the_gateway_answers_by_itself_is_a_problem_document() -> None:

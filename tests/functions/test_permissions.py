@@ -10,6 +10,7 @@ import pytest
 from functions.administer_catalogue.app import handler as administer_catalogue
 from functions.administer_users.app import handler as administer_users
 from functions.get_billing.app import handler as get_billing
+from functions.get_events.app import handler as get_events
 from functions.list_accounts.app import handler as list_accounts
 from functions.provision_account.app import handler as provision_account
 from functions.update_billing_information.app import handler as update_billing_information
@@ -61,6 +62,7 @@ MATRIX = [
     admins_change("company", OTHER_COMPANY),
     admins_change("billing", {"email": "other@nordlys.example"}),
     admins_change("contact", {"name": "Bo Lind", "phone": None}),
+    Cell(get_events, "GET", "/accounts/{account}/events", 200, 403, 200, 404),
     Cell(administer_users, "GET", "/accounts/{account}/users", 200, 200, 200, 404),
     Cell(administer_users, "PUT", "/accounts/{account}/users", 200, 403, 403, 404, NEWCOMER),
     Cell(administer_users, "DELETE", "/accounts/{account}/users/{user}", 204, 403, 403, 404),

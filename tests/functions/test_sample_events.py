@@ -16,6 +16,7 @@ STATUS = {
     "administer_users": 200,
     "describe_api": 200,
     "get_billing": 200,
+    "get_events": 200,
     "list_accounts": 200,
     "provision_account": 201,
     "update_billing_information": 200,

@@ -11,7 +11,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.depends import Depends
 from botocore.session import Session
 
-from billing.gateways.ports import Directory
+from billing.gateways.ports import DeadLetters, Directory, EventBus
 from billing.store.store import BillingStore
 
 
@@ -35,6 +35,22 @@ def directory() -> Directory:
     from billing.gateways.cognito_directory import CognitoDirectory
 
     return CognitoDirectory(os.environ["USER_POOL_ID"], session())
+
+
+@cache
+def bus() -> EventBus:
+    """Where the vendor's own systems learn what happened."""
+    from billing.gateways.eventbridge_bus import EventBridgeBus
+
+    return EventBridgeBus(os.environ["EVENT_BUS_NAME"], session())
+
+
+@cache
+def dead_letters() -> DeadLetters:
+    """Where an operator finds what could not be dealt with."""
+    from billing.gateways.sqs_dead_letters import SqsDeadLetters
+
+    return SqsDeadLetters(os.environ["DEAD_LETTERS_URL"], session())
 
 
 Store = Annotated[BillingStore, Depends(store)]

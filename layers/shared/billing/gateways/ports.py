@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from billing.domain.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +31,24 @@ class Directory(Protocol):
 
         Safe to repeat: the address is the key. Raises InvalidAddress, UpstreamFailed.
         """
+        ...
+
+
+class EventBus(Protocol):
+    """Where the vendor's own systems learn what happened."""
+
+    def publish(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Hands over up to EVENTS_MAX events; returns those that were not taken. Raises UpstreamFailed."""
+        ...
+
+
+EVENTS_MAX = 10
+"""What EventBridge takes at once."""
+
+
+class DeadLetters(Protocol):
+    """Where an operator finds what could not be dealt with."""
+
+    def put(self, letter: dict[str, str]) -> None:
+        """Keeps a letter; it names things by their keys and holds nothing personal. Raises UpstreamFailed."""
         ...

@@ -1,0 +1,26 @@
+"""GET /accounts/{account}/events: the account's audit log, for its admins and for staff."""
+
+from billing.api.callers import Caller
+from billing.api.events import EventsView, EventView
+from billing.api.models import AccountId
+from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.api.resolver import entrypoint, make_api
+from billing.domain.permissions import Permission
+from billing.usecases.authorise import authorise
+from billing.wiring import Store
+
+app = make_api()
+
+
+@app.get("/accounts/<account>/events")
+def get_events(
+    account: AccountId, caller: Caller, store: Store, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+) -> EventsView:
+    """What happened to the account, newest first."""
+    after = position_of(cursor)
+    authorise(caller, store.account(account), Permission.READ_EVENTS, store)
+    events = store.events(account, limit=limit, after=after)
+    return EventsView(items=[EventView.of(each) for each in events.items], next_cursor=cursor_of(events.last))
+
+
+handler = entrypoint(app)

@@ -1,0 +1,39 @@
+"""The table's stream → the event bus: what was written is published, at least once, in order per account."""
+
+from collections.abc import Mapping
+from time import sleep
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from billing import wiring
+from billing.domain.events import Event
+from billing.store.mapping import event_from
+from billing.usecases.publish_events import publish_events
+
+logger = Logger()
+
+
+def handler(event: Mapping[str, Any], _context: object) -> None:
+    """Publishes a batch. Raises if the bus takes nothing: the stream then hands over the same batch again.
+
+    A record that cannot be read never holds up the others: it goes to the dead letters by its key.
+    """
+    events = [read for record in event["Records"] if (read := _read(record)) is not None]
+    publish_events(events, bus=wiring.bus(), wait=sleep)
+    logger.info("published", events=len(events), unreadable=len(event["Records"]) - len(events))
+
+
+def _read(record: Mapping[str, Any]) -> Event | None:
+    try:
+        return event_from(record["dynamodb"]["NewImage"]["body"]["S"])
+    except (KeyError, TypeError, ValueError) as failure:
+        keys = record.get("dynamodb", {}).get("Keys", {})
+        wiring.dead_letters().put(
+            {
+                "record": str(record.get("eventID")),
+                "pk": str(keys.get("pk", {}).get("S")),
+                "sk": str(keys.get("sk", {}).get("S")),
+                "reason": type(failure).__name__,
+            }
+        )
+        return None

@@ -1,0 +1,25 @@
+"""Dead letters, kept by an SQS queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+
+from billing.domain.errors import UpstreamFailed
+
+
+class SqsDeadLetters:
+    """See billing.gateways.ports.DeadLetters."""
+
+    def __init__(self, queue: str, session: Session) -> None:
+        self._queue = queue
+        self._sqs: Any = session.create_client("sqs")
+
+    def put(self, letter: dict[str, str]) -> None:
+        try:
+            self._sqs.send_message(QueueUrl=self._queue, MessageBody=orjson.dumps(letter).decode())
+        except (BotoCoreError, ClientError) as failure:
+            raise UpstreamFailed("The queue of dead letters did not answer.") from failure

@@ -1,0 +1,198 @@
+"""The audit log, and the way of an event from the stream to the bus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from billing import wiring
+from billing.domain.errors import UpstreamFailed
+from billing.usecases import publish_events as publishing
+
+from functions.administer_users.app import handler as administer_users
+from functions.get_events.app import handler as get_events
+from functions.publish_events import app as publish_events_app
+from functions.publish_events.app import handler as publish_events
+from functions.update_billing_information.app import handler as update_billing_information
+from tests.api_gateway import NOW, STAFF, answer, request
+from tests.aws import REGION, stored_items
+from tests.company import Company, put_catalogue
+from tests.event_schemas import SCHEMA_OF
+from tests.samples import ACCOUNT, CATALOGUE, with_value
+from tests.template import ROOT
+
+EVENTS = "/accounts/{account}/events"
+USERS = "/accounts/{account}/users"
+
+
+def listed(company: Company, query: dict[str, str] | None = None) -> dict[str, Any]:
+    given = answer(get_events, request("GET", EVENTS, claims=company.admin, path=company.path, query=query))
+    assert given.status == 200
+    page: dict[str, Any] = given.body
+    return page
+
+
+def change_everything(company: Company) -> None:
+    """An admin changes the contact, then makes Bo an admin, then removes him; a second apart each."""
+    contact = "/accounts/{account}/billing-information/contact"
+    bo = {"email": "bo@nordlys.example", "name": "Bo Lind", "role": "admin"}
+    requests = [
+        (update_billing_information, "PUT", contact, {"name": "Bo Lind", "phone": None}, {"If-Match": '"1"'}),
+        (administer_users, "PUT", USERS, bo, {}),
+        (administer_users, "DELETE", USERS + "/{user}", None, {}),
+    ]
+    for second, (handler, method, route, body, headers) in enumerate(requests, start=1):
+        asked = request(
+            method,
+            route,
+            claims=company.admin,
+            path={**company.path, "user": company.member["sub"]},
+            body=body,
+            headers=headers,
+            now=NOW + timedelta(seconds=second),
+        )
+        assert answer(handler, asked).status in {200, 204}
+
+
+def test_the_audit_log_says_who_changed_what_and_when(company: Company) -> None:
+    change_everything(company)
+
+    removed, changed, contact, *earlier = listed(company)["items"]
+
+    assert [each["type"] for each in earlier] in (
+        ["user.added", "account.provisioned"],
+        ["account.provisioned", "user.added"],
+    ), "two events of one instant stand in either order"
+    assert contact["type"] == "billing_information.changed"
+    assert contact["before"] == {"area": "contact", "details": ACCOUNT["contact"]}
+    assert contact["after"] == {"area": "contact", "details": {"name": "Bo Lind", "phone": None}}
+    assert contact["actor"] == {"kind": "customer", "user": company.admin["sub"]}
+    assert contact["time"].startswith("2026-06-10T12:00:01")
+    assert contact["correlation"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+    assert (changed["before"]["role"], changed["after"]["role"]) == ("member", "admin")
+    assert (removed["before"]["email"], removed["after"]) == ("bo@nordlys.example", None)
+
+
+def test_the_audit_log_in_pages(company: Company) -> None:
+    change_everything(company)
+
+    whole = listed(company)["items"]
+    first = listed(company, {"limit": "3"})
+    rest = listed(company, {"limit": "3", "cursor": first["next_cursor"]})
+
+    assert [*first["items"], *rest["items"]] == whole
+    assert rest["next_cursor"] is None
+
+
+def test_what_changes_nothing_is_not_told(company: Company) -> None:
+    before = stored_items()
+    same = {"email": "bo@nordlys.example", "name": "Bo Lind", "role": "member"}
+
+    answer(administer_users, request("PUT", USERS, claims=company.admin, path=company.path, body=same))
+    put_catalogue(CATALOGUE, replaces=1)
+
+    assert stored_items() == before
+
+
+def test_every_event_fits_its_schema(company: Company) -> None:
+    change_everything(company)
+    put_catalogue(with_value(CATALOGUE, "Suche", "products", 0, "name"), replaces=1)
+
+    told = [json.loads(str(item["body"])) for item in stored_items() if str(item["sk"]).startswith("EVENT#")]
+
+    assert {event["type"] for event in told} == set(SCHEMA_OF), "a kind of event that no test makes"
+    for event in told:
+        assert SCHEMA_OF[event["type"]].model_validate(event).model_dump(mode="json").keys() == event.keys()
+
+
+# ---- From the stream to the bus ----
+
+
+@pytest.fixture
+def bus(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A bus whose events are copied into a queue, and a queue of dead letters."""
+    events, sqs = boto3.client("events", region_name=REGION), boto3.client("sqs", region_name=REGION)
+    sink = sqs.create_queue(QueueName="sink")["QueueUrl"]
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=sink, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.create_event_bus(Name="livello-test")
+    events.put_rule(Name="all", EventBusName="livello-test", EventPattern='{"source": ["livello"]}')
+    events.put_targets(Rule="all", EventBusName="livello-test", Targets=[{"Id": "sink", "Arn": arn}])
+    monkeypatch.setenv("EVENT_BUS_NAME", "livello-test")
+    monkeypatch.setenv("DEAD_LETTERS_URL", dead)
+    wiring.bus.cache_clear()
+    wiring.dead_letters.cache_clear()
+
+    def received(queue: str) -> list[Any]:
+        messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        return [json.loads(message["Body"]) for message in messages]
+
+    yield lambda: (received(sink), received(dead))
+    events.remove_targets(Rule="all", EventBusName="livello-test", Ids=["sink"])
+    events.delete_rule(Name="all", EventBusName="livello-test")
+    events.delete_event_bus(Name="livello-test")
+    for queue in (sink, dead):
+        sqs.delete_queue(QueueUrl=queue)
+    wiring.bus.cache_clear()
+    wiring.dead_letters.cache_clear()
+
+
+def sample() -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((ROOT / "events" / "publish_events.json").read_text(encoding="utf-8"))
+    return event
+
+
+def test_an_event_is_published_as_it_was_written(bus: Any) -> None:
+    batch = sample()
+
+    publish_events(batch, LambdaContext())
+
+    [published], dead = bus()
+    written = json.loads(batch["Records"][0]["dynamodb"]["NewImage"]["body"]["S"])
+    assert (published["source"], published["detail-type"]) == ("livello", "user.removed")
+    assert published["detail"] == written
+    assert dead == []
+
+
+@pytest.mark.parametrize(
+    "image",
+    [{}, {"body": {"S": "{"}}, {"body": {"S": "{}"}}, {"body": {"N": "1"}}, {"body": {"S": '{"type": "unheard.of"}'}}],
+)
+def test_a_record_that_cannot_be_read_holds_up_nobody(image: dict[str, Any], bus: Any) -> None:
+    batch = sample()
+    bad = json.loads(json.dumps(batch["Records"][0]))
+    bad["eventID"], bad["dynamodb"]["NewImage"] = "bad-1", image
+    batch["Records"].insert(0, bad)
+
+    publish_events(batch, LambdaContext())
+
+    [published], [letter] = bus()
+    assert published["detail-type"] == "user.removed"
+    assert letter["record"] == "bad-1"
+    assert letter["pk"] == "ACCOUNT#nordlys-kaffe"
+    assert set(letter) == {"record", "pk", "sk", "reason"}, "keys, and nothing of what stood in it"
+
+
+def test_a_bus_that_is_away_leaves_the_batch_to_the_stream(bus: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVENT_BUS_NAME", "no-such-bus")
+    wiring.bus.cache_clear()
+    waits: list[float] = []
+    monkeypatch.setattr(publish_events_app, "sleep", waits.append)
+
+    with pytest.raises(UpstreamFailed):
+        publish_events(sample(), LambdaContext())
+
+    assert len(waits) == publishing.ATTEMPTS_MAX - 1
+
+
+def test_staff_read_the_audit_log_and_cannot_be_missed_in_it(company: Company) -> None:
+    asked = request("GET", EVENTS, claims=STAFF, path=company.path)
+
+    provisioned = next(each for each in answer(get_events, asked).body["items"] if each["type"].startswith("account"))
+
+    assert provisioned["actor"] == {"kind": "staff", "user": STAFF["sub"]}

@@ -1,0 +1,86 @@
+"""Events reach the bus at least once, and those of one account in the order they happened in."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+from billing.domain.errors import UpstreamFailed
+from billing.domain.events import Event
+from billing.gateways.ports import EVENTS_MAX
+from billing.usecases.publish_events import ATTEMPTS_MAX, publish_events
+
+from tests.store.samples import happened
+
+
+class Bus:
+    """A bus that refuses, or does not answer, as it is told to."""
+
+    def __init__(self, seed: int = 0, refuses: float = 0, fails: float = 0) -> None:
+        self.chance = random.Random(seed)
+        self.refuses, self.fails = refuses, fails
+        self.taken: list[Event] = []
+        self.largest = 0
+
+    def publish(self, events: Sequence[Event]) -> Sequence[Event]:
+        self.largest = max(self.largest, len(events))
+        if self.chance.random() < self.fails:
+            # The answer is lost: some may have arrived.
+            self.taken.extend(event for event in events if self.chance.random() < self.fails)
+            raise UpstreamFailed("no answer")
+        refused = [event for event in events if self.chance.random() < self.refuses]
+        self.taken.extend(event for event in events if event not in refused)
+        return refused
+
+
+def story(accounts: int, length: int) -> list[Event]:
+    """So many events of each account, mixed."""
+    return [happened(second, f"shop-{account}") for second in range(length) for account in range(accounts)]
+
+
+def first_times(events: Sequence[Event], account: str | None) -> list[str]:
+    """An account's events, by id, in the order in which they first arrived."""
+    return list(dict.fromkeys(event.event for event in events if event.account == account))
+
+
+class Waits(list[float]):
+    def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+def test_a_bus_that_takes_everything_is_asked_once_a_batch() -> None:
+    bus, waits = Bus(), Waits()
+    events = story(accounts=EVENTS_MAX, length=3)
+
+    publish_events(events, bus=bus, wait=waits)
+
+    assert bus.taken == events
+    assert waits == []
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_the_bus_does_all_arrive_in_order(seed: int) -> None:
+    bus = Bus(seed, refuses=0.2, fails=0.15)
+    events = story(accounts=13, length=4)
+
+    publish_events(events, bus=bus, wait=Waits())
+
+    assert {event.event for event in bus.taken} == {event.event for event in events}
+    assert bus.largest <= EVENTS_MAX
+    for account in {event.account for event in events}:
+        assert first_times(bus.taken, account) == first_times(events, account)
+
+
+def test_a_bus_that_is_away_is_given_up_after_longer_and_longer_waits() -> None:
+    waits = Waits()
+
+    with pytest.raises(UpstreamFailed):
+        publish_events(story(2, 2), bus=Bus(fails=1.1), wait=waits)
+
+    assert len(waits) == ATTEMPTS_MAX - 1
+    assert waits == sorted(waits)
+
+
+def test_nothing_to_publish_asks_nobody() -> None:
+    publish_events([], bus=Bus(fails=1.1), wait=Waits())
