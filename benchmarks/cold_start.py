@@ -30,6 +30,12 @@ constructors = {
     for value in vars(app).values()
     for part in getattr(value, "__metadata__", ())
     if getattr(getattr(part, "dependency", None), "__module__", None) == "billing.wiring"
+} | {
+    getattr(wiring, name)  # a function without routes calls the wiring by itself
+    for value in vars(app).values()
+    if "wiring" in getattr(getattr(value, "__code__", None), "co_names", ())
+    for name in value.__code__.co_names
+    if hasattr(getattr(wiring, name, None), "cache_info")
 }
 assert bool(wiring) == bool(constructors), "a function that is wired makes no client: this benchmark must follow"
 for constructor in constructors:
@@ -43,6 +49,8 @@ ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
     "ALLOWED_ORIGIN": "https://billing.example",
+    "DEAD_LETTERS_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/dead-letters",
+    "EVENT_BUS_NAME": "livello",
     "POWERTOOLS_SERVICE_NAME": "livello",
     "TABLE_NAME": "livello",
     "USER_POOL_ID": "eu-central-1_example",
