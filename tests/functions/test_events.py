@@ -12,6 +12,8 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
 from billing.domain.errors import UpstreamFailed
+from billing.gateways.cognito_directory import CognitoDirectory
+from billing.gateways.ports import LogIn
 from billing.usecases import publish_events as publishing
 
 from functions.administer_users.app import handler as administer_users
@@ -196,3 +198,18 @@ def test_staff_read_the_audit_log_and_cannot_be_missed_in_it(company: Company) -
     provisioned = next(each for each in answer(get_events, asked).body["items"] if each["type"].startswith("account"))
 
     assert provisioned["actor"] == {"kind": "staff", "user": STAFF["sub"]}
+
+
+def test_a_person_with_a_new_address_is_told_as_changed(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The directory knows Bo by his new address, and the account still by the old one."""
+    bo = LogIn(company.member["sub"], staff=False, verified=True)
+    monkeypatch.setattr(CognitoDirectory, "invite", lambda *_: bo)
+    renamed = {"email": "bo.lind@nordlys.example", "name": "Bo Lind", "role": "member"}
+    later = NOW + timedelta(seconds=1)
+
+    asked = request("PUT", USERS, claims=company.admin, path=company.path, body=renamed, now=later)
+    assert answer(administer_users, asked).status == 200
+
+    newest = listed(company, {"limit": "1"})["items"][0]
+    assert newest["type"] == "user.changed"
+    assert (newest["before"]["email"], newest["after"]["email"]) == ("bo@nordlys.example", renamed["email"])

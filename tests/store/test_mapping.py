@@ -25,7 +25,7 @@ def test_a_user() -> None:
     stored = mapping.user_body(ADMIN, "Nordlys Kaffe")
 
     assert mapping.user_from(stored) == ADMIN
-    assert mapping.account_name_from(stored) == "Nordlys Kaffe"
+    assert mapping.user_and_account_name_from(stored) == (ADMIN, "Nordlys Kaffe")
 
 
 def test_billing_information() -> None:

@@ -74,13 +74,13 @@ def user_body(user: User, account_name: str) -> str:
 
 
 def user_from(stored: str) -> User:
+    return user_and_account_name_from(stored)[0]
+
+
+def user_and_account_name_from(stored: str) -> tuple[User, str]:
     body = parsed(stored)
-    return User(user=body["user"], email=body["email"], name=body["name"], role=Role(body["role"]))
-
-
-def account_name_from(stored: str) -> str:
-    name: str = parsed(stored)["account_name"]
-    return name
+    user = User(user=body["user"], email=body["email"], name=body["name"], role=Role(body["role"]))
+    return user, body["account_name"]
 
 
 def subscription_body(subscription: Subscription) -> str:

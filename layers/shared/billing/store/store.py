@@ -170,12 +170,9 @@ class BillingStore:
             index=keys.INDEX,
         )
         memberships = tuple(
-            Membership(
-                account=row.pk.removeprefix(keys.account("")),
-                name=mapping.account_name_from(row.body),
-                role=mapping.user_from(row.body).role,
-            )
+            Membership(account=row.pk.removeprefix(keys.account("")), name=account_name, role=person.role)
             for row in found[:limit]
+            for person, account_name in [mapping.user_and_account_name_from(row.body)]
         )
         return Slice(memberships, memberships[-1].account if len(found) > limit else None)
 

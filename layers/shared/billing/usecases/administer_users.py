@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from billing.domain.account import Account, User
 from billing.domain.errors import NotFound, RuleViolation, Violation
@@ -10,7 +10,7 @@ from billing.domain.events import EventType, Occasion
 from billing.domain.permissions import Role
 from billing.gateways.ports import Directory, InvalidAddress
 from billing.store.store import BillingStore
-from billing.usecases.tell import facts, tell
+from billing.usecases.tell import tell
 
 
 def save_user(
@@ -27,7 +27,8 @@ def save_user(
 
     Raises LastAdmin, Conflict for a full account, RuleViolation for staff, ConcurrentChange, UpstreamFailed.
     """
-    known = next((user for user in store.users(account.account) if user.email == email), None)
+    people = {user.user: user for user in store.users(account.account)}
+    known = next((user for user in people.values() if user.email == email), None)
     if known is None:
         account.require_room()
         known = User(invited(directory, email, name, ("email",)), email, name, role)
@@ -36,13 +37,14 @@ def save_user(
         invited(directory, email, name, ("email",))
         return known
     user = replace(known, name=name, role=role)
-    before = facts(known) if known.user in account.roles else None
+    # Looked up by the person: somebody who has changed their address was known by another one.
+    before = people.get(user.user)
     event = tell(
         EventType.USER_CHANGED if before else EventType.USER_ADDED,
         occasion,
         account=account.account,
-        before=before,
-        after=facts(user),
+        before=asdict(before) if before else None,
+        after=asdict(user),
     )
     store.save_user(account.with_role(user.user, role), user, event)
     return user
@@ -56,7 +58,7 @@ def remove_user(account: Account, user: str, *, occasion: Occasion, store: Billi
     if user not in account.roles:
         raise NotFound("There is no such user in this account.")
     remaining = account.without(user)
-    before = next((facts(each) for each in store.users(account.account) if each.user == user), None)
+    before = next((asdict(each) for each in store.users(account.account) if each.user == user), None)
     event = tell(EventType.USER_REMOVED, occasion, account=account.account, before=before, after=None)
     store.remove_user(remaining, user, event)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TypeVar
 
 from billing.domain.account import Account
@@ -15,7 +16,7 @@ from billing.domain.information import (
     Information,
 )
 from billing.store.store import BillingStore
-from billing.usecases.tell import facts, tell
+from billing.usecases.tell import tell
 
 D = TypeVar("D", CompanyDetails, BillingDetails, ContactDetails)
 
@@ -46,8 +47,8 @@ def change_billing_information(
         EventType.BILLING_INFORMATION_CHANGED,
         occasion,
         account=account.account,
-        before={"area": area, "details": facts(current.details)},
-        after={"area": area, "details": facts(details)},
+        before={"area": area, "details": asdict(current.details)},
+        after={"area": area, "details": asdict(details)},
     )
     try:
         store.replace_information(account.account, area, details, replaces, event)

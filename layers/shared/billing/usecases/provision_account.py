@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from billing.domain.account import Account, BillingPage, Status, Store, User, check_start
 from billing.domain.contract import Contract
@@ -20,7 +20,7 @@ from billing.domain.subscription import Discount, Order, sign
 from billing.gateways.ports import Directory
 from billing.store.store import BillingStore
 from billing.usecases.administer_users import invited
-from billing.usecases.tell import facts, tell
+from billing.usecases.tell import tell
 
 ADMIN_PATH = ("first_admin", "email")
 FIRST_VERSION = 1
@@ -96,9 +96,9 @@ def provision_account(
         before=None,
         after={
             "name": wanted.name,
-            "contract": facts(wanted.contract),
+            "contract": asdict(wanted.contract),
             "lines": [{"product": line.product, "up_to": line.up_to} for line in subscription.lines],
-            "first_admin": facts(admin),
+            "first_admin": asdict(admin),
         },
     )
     try:

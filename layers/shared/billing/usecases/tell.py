@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields, is_dataclass
-from typing import Any
 
 from billing.domain.events import RANDOM_BYTES, Event, EventType, Facts, Occasion, ulid
 
@@ -23,10 +21,3 @@ def tell(
         before=before,
         after=after,
     )
-
-
-def facts(value: Any) -> Facts:
-    """A domain value by its fields, as an event tells it."""
-    if not is_dataclass(value):
-        raise TypeError(f"{type(value).__name__} has no fields")
-    return {field.name: getattr(value, field.name) for field in fields(value)}
