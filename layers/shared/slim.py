@@ -1,7 +1,8 @@
 """Takes out of a layer what no function reads, and keeps every licence: python slim.py <folder of packages>.
 
 botocore brings the descriptions of all of AWS, with their manuals. What is left of them here is the services
-that Livello calls. Creating a client then reads a tenth of the bytes: measured with benchmarks/.
+that Livello calls. Creating a client then reads a tenth of the bytes: measured with benchmarks/. Babel brings how
+all the world writes dates and amounts; what is left is the languages in which Livello writes.
 
 Runs under whatever Python the machine has, before the layer's own is looked for; so standard library only.
 """
@@ -15,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SERVICES = ("cognito-idp", "dynamodb", "events", "sqs")
+SERVICES = ("cognito-idp", "dynamodb", "events", "s3", "ses", "sqs")
 """Every service that a function creates a client for. Add a new one here."""
 
 GENERAL_DATA = ("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json")
@@ -35,6 +36,7 @@ def main(packages: Path) -> None:
     """Slims the layer in place. Stops the build when something is not as it was when this was written."""
     slim_packages(packages)
     slim_botocore(packages / "botocore" / "data")
+    slim_babel(packages / "babel" / "locale-data", packages / "billing" / "mail" / "languages")
 
 
 def slim_packages(packages: Path) -> None:
@@ -64,6 +66,16 @@ def slim_botocore(data: Path) -> None:
     _slim_endpoints(data / "endpoints.json")
     for service in SERVICES:
         _slim_service(data / service)
+
+
+def slim_babel(locales: Path, languages: Path) -> None:
+    """Keeps the locales of the languages that mail is written in, in all their countries."""
+    kept = {folder.name for folder in languages.iterdir() if folder.is_dir()}
+    for language in ("root", *kept):
+        _require(locales / f"{language}.dat")
+    for file in [*locales.glob("*.dat")]:
+        if file.stem != "root" and file.stem.partition("_")[0] not in kept:
+            file.unlink()
 
 
 def _slim_endpoints(file: Path) -> None:
@@ -127,7 +139,7 @@ def _without_documentation(content: Any) -> Any:
 
 def _require(path: Path) -> None:
     if not path.exists():
-        raise SystemExit(f"slim.py: {path} is not there; botocore keeps its data differently now")
+        raise SystemExit(f"slim.py: {path} is not there; its package keeps its data differently now")
 
 
 if __name__ == "__main__":
