@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import get_args
 
-from billing.api.events import SCHEMAS
+from billing.event_schemas import SCHEMA_OF
 
 FOLDER = Path(__file__).parent.parent / "docs" / "events"
 
@@ -21,7 +21,7 @@ def schemas() -> dict[str, str]:
         "{}.v{}.json".format(*(get_args(schema.model_fields[name].annotation)[0] for name in ("type", "version"))): (
             json.dumps(schema.model_json_schema(mode="serialization"), indent=2) + "\n"
         )
-        for schema in SCHEMAS
+        for schema in SCHEMA_OF.values()
     }
 
 

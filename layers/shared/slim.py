@@ -36,7 +36,7 @@ def main(packages: Path) -> None:
     """Slims the layer in place. Stops the build when something is not as it was when this was written."""
     slim_packages(packages)
     slim_botocore(packages / "botocore" / "data")
-    slim_babel(packages / "babel" / "locale-data", packages / "billing" / "mail" / "languages")
+    slim_babel(packages / "babel" / "locale-data", packages / "billing" / "languages")
 
 
 def slim_packages(packages: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
 from billing.domain.errors import UpstreamFailed
+from billing.event_schemas import SCHEMA_OF
 from billing.gateways.cognito_directory import CognitoDirectory
 from billing.gateways.ports import LogIn
 from billing.usecases import publish_events as publishing
@@ -24,7 +25,6 @@ from functions.update_billing_information.app import handler as update_billing_i
 from tests.api_gateway import NOW, STAFF, answer, request
 from tests.aws import REGION, stored_items
 from tests.company import Company, put_catalogue
-from tests.event_schemas import SCHEMA_OF
 from tests.samples import ACCOUNT, CATALOGUE, with_value
 from tests.template import ROOT
 
@@ -107,7 +107,14 @@ def test_every_event_fits_its_schema(company: Company) -> None:
 
     told = [json.loads(str(item["body"])) for item in stored_items() if str(item["sk"]).startswith("EVENT#")]
 
-    assert {event["type"] for event in told} == set(SCHEMA_OF), "a kind of event that no test makes"
+    assert {event["type"] for event in told} == {
+        "account.provisioned",
+        "billing_information.changed",
+        "catalogue.replaced",
+        "user.added",
+        "user.changed",
+        "user.removed",
+    }
     for event in told:
         assert SCHEMA_OF[event["type"]].model_validate(event).model_dump(mode="json").keys() == event.keys()
 

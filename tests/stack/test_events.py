@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from billing.event_schemas import SCHEMA_OF
 
 from local.cloud import client
 from local.demo.companies import COMPANIES
 from local.stack import Stack
-from tests.event_schemas import SCHEMA_OF
 
 COMPANY = COMPANIES[0]
 CONTACT = f"/v1/accounts/{COMPANY.account}/billing-information/contact"

@@ -28,11 +28,29 @@ VERSION = 1
 
 
 class EventType(StrEnum):
-    """The kinds of events; each has a schema of its own (billing.api.events)."""
+    """The kinds of events; each has a schema of its own (billing.event_schemas)."""
 
+    ACCOUNT_DEACTIVATED = "account.deactivated"
+    ACCOUNT_DELETED = "account.deleted"
+    ACCOUNT_DELETION_NEAR = "account.deletion_near"
     ACCOUNT_PROVISIONED = "account.provisioned"
+    ACCOUNT_REACTIVATED = "account.reactivated"
+    ADDRESS_UNDELIVERABLE = "address.undeliverable"
     BILLING_INFORMATION_CHANGED = "billing_information.changed"
+    CANCELLATION_REQUESTED = "cancellation.requested"
+    CANCELLATION_WITHDRAWN = "cancellation.withdrawn"
+    CARD_EXPIRING = "card.expiring"
+    CARD_UPDATED = "card.updated"
     CATALOGUE_REPLACED = "catalogue.replaced"
+    INVOICE_ISSUED = "invoice.issued"
+    INVOICE_PAID = "invoice.paid"
+    PAYMENT_FAILED = "payment.failed"
+    RENEWAL_NOTICE_DEADLINE_NEAR = "renewal.notice_deadline_near"
+    REVIEW_BOOKED = "review.booked"
+    REVIEW_CANCELLED = "review.cancelled"
+    SUBSCRIPTION_AUTOSCALED = "subscription.autoscaled"
+    USAGE_BELOW_TIER = "usage.below_tier"
+    USAGE_THRESHOLD_REACHED = "usage.threshold_reached"
     USER_ADDED = "user.added"
     USER_CHANGED = "user.changed"
     USER_REMOVED = "user.removed"
@@ -43,14 +61,15 @@ class ActorKind(StrEnum):
 
     STAFF = "staff"
     CUSTOMER = "customer"
+    SYSTEM = "system"
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did it. `user` is the id of a person's log-in."""
+    """Who did it. `user` is the id of a person's log-in, None where it was Livello itself."""
 
     kind: ActorKind
-    user: str
+    user: str | None
 
     @classmethod
     def of(cls, person: Person) -> Actor:

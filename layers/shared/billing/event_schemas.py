@@ -1,0 +1,602 @@
+"""What events look like to those who read them: one schema per kind, exported under docs/events/ (make openapi).
+
+An event that Livello publishes, shows or mails about has one of these shapes. Quantities are decimals written as
+texts, amounts are whole minor units with their currency, days are those of the account's time zone.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from billing.domain.events import Event
+
+Identifier = Annotated[str, Field(pattern="^[0-9A-HJKMNP-TV-Z]{26}$")]
+"""A ULID."""
+
+Month = Annotated[str, Field(pattern="^[0-9]{4}-(0[1-9]|1[0-2])$")]
+"""A calendar month, such as 2026-11."""
+
+
+class Facts(BaseModel):
+    """A part of an event."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ActorView(Facts):
+    """Who did it: a person of the vendor's staff or of the customer's company, by the id of their log-in, or
+    Livello itself, on a schedule or at the word of a service that it depends on."""
+
+    kind: Literal["staff", "customer", "system"]
+    user: str | None
+
+
+class Happening(Facts):
+    """What all events have in common.
+
+    `event` is unique: a consumer that meets it again has dealt with it. `correlation` is the id of the request
+    in the logs. `account` is null for what concerns all of them.
+    """
+
+    event: Identifier
+    type: str
+    version: int
+    account: str | None
+    time: datetime
+    actor: ActorView
+    correlation: str
+
+
+# ---- What events are made of ------------------------------------------------------------------------
+
+
+class MoneyFacts(Facts):
+    """`amount` minor units of `currency` (ISO 4217)."""
+
+    amount: int
+    currency: str
+
+
+class PersonFacts(Facts):
+    name: str
+    email: str
+
+
+class UserFacts(Facts):
+    user: str
+    email: str
+    name: str
+    role: Literal["admin", "member"]
+
+
+class ContractFacts(Facts):
+    start: date
+    interval_months: int
+    currency: str
+    time_zone: str
+
+
+class LineFacts(Facts):
+    product: str
+    up_to: int | None
+
+
+class AccountFacts(Facts):
+    name: str
+    contract: ContractFacts
+    lines: list[LineFacts]
+    first_admin: UserFacts
+
+
+class InformationFacts(Facts):
+    """An area of billing information; `details` are its fields."""
+
+    area: Literal["company", "billing", "contact"]
+    details: dict[str, str | None]
+
+
+class CatalogueFacts(Facts):
+    version: int
+
+
+class CardFacts(Facts):
+    """What may be shown of a card."""
+
+    brand: str
+    last_four: Annotated[str, Field(pattern="^[0-9]{4}$")]
+    expiry_month: Annotated[int, Field(ge=1, le=12)]
+    expiry_year: int
+
+
+class ChargeFacts(Facts):
+    """A charge to come."""
+
+    on: date
+    amount: MoneyFacts
+
+
+class ExpiringCardFacts(Facts):
+    """`last_day` is the last one on which the card can be charged; `next_charge` is None if none is to come."""
+
+    card: CardFacts
+    last_day: date
+    days_left: Literal[30, 7]
+    next_charge: ChargeFacts | None
+
+
+class ProductFacts(Facts):
+    """A product by its id, its name, and what its usage is counted in."""
+
+    product: str
+    name: str
+    unit: str
+
+
+class TierFacts(Facts):
+    """`up_to` is the monthly volume, None where it is open-ended; `price` is per month."""
+
+    up_to: int | None
+    price: MoneyFacts
+
+
+class MonthFacts(Facts):
+    month: Month
+    usage: Decimal
+
+
+class TypicalMonthFacts(MonthFacts):
+    """`typical` is the usage without what was left out: what the tier is chosen by."""
+
+    typical: Decimal
+
+
+class LeftOutFacts(Facts):
+    """A day that did not count in full. A `known_peak` is one that staff had marked."""
+
+    day: date
+    usage: Decimal
+    counted: Decimal
+    reason: Literal["peak", "known_peak"]
+
+
+class AutoscalingFacts(Facts):
+    """A move to another tier: why, from what to what, from when on.
+
+    `next_invoice` says what the next invoice comes to, and what it would have come to without the move;
+    `extra` is what is invoiced on the day that the move takes effect, for months that are paid already.
+    """
+
+    decision: Identifier
+    product: ProductFacts
+    months: Annotated[list[TypicalMonthFacts], Field(min_length=3, max_length=3)]
+    left_out: list[LeftOutFacts]
+    before: TierFacts
+    after: TierFacts
+    effective_on: date
+    extra: MoneyFacts | None
+    next_invoice: ChargeFacts
+    next_invoice_without: MoneyFacts
+    ask: PersonFacts | None
+
+
+class ThresholdFacts(Facts):
+    """The usage of a month has reached so many percent of its tier. `next_tier` is None above the highest."""
+
+    product: ProductFacts
+    month: Month
+    percent: Literal[75, 90, 100]
+    usage: Decimal
+    up_to: int
+    next_tier: TierFacts | None
+
+
+class BelowTierFacts(Facts):
+    """The average of three closed months fits a lower tier, to which a review can lead."""
+
+    product: ProductFacts
+    months: Annotated[list[MonthFacts], Field(min_length=3, max_length=3)]
+    average: Decimal
+    current: TierFacts
+    fitting: TierFacts
+    ask: PersonFacts | None
+
+
+class ReviewFacts(Facts):
+    """A review with the customer success manager. `place` is an address, a number or a link."""
+
+    review: Identifier
+    begins: datetime
+    ends: datetime
+    manager: PersonFacts
+    place: str | None
+    products: list[ProductFacts]
+
+
+class InvoiceLineFacts(Facts):
+    description: str
+    amount: MoneyFacts
+
+
+class InvoiceFacts(Facts):
+    """`until` is the first day that is not paid for. `charge_on` is None where the customer transfers the money
+    themselves; `document` is the key of the PDF among the documents."""
+
+    number: str
+    produced_on: date
+    due_on: date
+    since: date
+    until: date
+    lines: list[InvoiceLineFacts]
+    net: MoneyFacts
+    tax: MoneyFacts
+    total: MoneyFacts
+    method: Literal["card", "sepa_debit", "bank_transfer"] | None
+    charge_on: date | None
+    document: str
+
+
+class PaidFacts(Facts):
+    number: str
+    paid_on: date
+    total: MoneyFacts
+    method: Literal["card", "sepa_debit", "bank_transfer"]
+
+
+class FailedPaymentFacts(Facts):
+    """`next_attempt_on` is None when there will be none; `authenticate_at` is where the customer's bank asks for
+    their consent, None unless it does."""
+
+    number: str
+    due_on: date
+    total: MoneyFacts
+    reason: Literal[
+        "declined", "insufficient_funds", "expired_card", "authentication_required", "no_payment_method", "failed"
+    ]
+    next_attempt_on: date | None
+    authenticate_at: str | None
+
+
+class CancellationFacts(Facts):
+    """`active_until` is the first day that is not served; what is paid for is used up by then. `receipt` names
+    this cancellation wherever it is spoken of."""
+
+    receipt: Identifier
+    requested_by: PersonFacts
+    reason: str
+    text: str
+    notice_ends: date
+    active_until: date
+    charges_still_due: list[ChargeFacts]
+    purge_on: date
+
+
+class RenewalFacts(Facts):
+    """The renewal to come, and what it comes to."""
+
+    renewal: ChargeFacts
+    interval_months: int
+
+
+class NoticeDeadlineFacts(RenewalFacts):
+    """`last_day` is the last one on which a cancellation avoids the renewal."""
+
+    last_day: date
+
+
+class DeactivationFacts(Facts):
+    """`reactivate_until` is the last day on which an admin can change their mind; on `purge_on` all is deleted."""
+
+    deactivated_on: date
+    reactivate_until: date
+    purge_on: date
+
+
+class ReactivationFacts(Facts):
+    contract: ContractFacts
+    lines: list[LineFacts]
+    first_charge: ChargeFacts
+
+
+class DeletionFacts(Facts):
+    """What was deleted, counted by kind, and who is told: nobody could be looked up any more."""
+
+    receipt: Identifier
+    account_name: str
+    language: str
+    recipients: list[PersonFacts]
+    deleted_at: datetime
+    counts: dict[str, int]
+    digest: str
+    invoices_kept_years: int
+
+
+class UndeliverableFacts(Facts):
+    """An address that refuses mail, or whose owner has called it unwanted. It is not written to again."""
+
+    email: str
+    reason: Literal["bounced", "complained"]
+
+
+# ---- The kinds of events ---------------------------------------------------------------------------
+
+
+class AccountProvisioned(Happening):
+    """A new account."""
+
+    type: Literal["account.provisioned"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: AccountFacts
+
+
+class BillingInformationChanged(Happening):
+    """An area of billing information was changed; future invoices say so."""
+
+    type: Literal["billing_information.changed"]
+    version: Literal[1]
+    account: str
+    before: InformationFacts
+    after: InformationFacts
+
+
+class CatalogueReplaced(Happening):
+    """There is a new version of the catalogue. Accounts stay on theirs."""
+
+    type: Literal["catalogue.replaced"]
+    version: Literal[1]
+    account: None
+    before: CatalogueFacts | None
+    after: CatalogueFacts
+
+
+class UserAdded(Happening):
+    """A person was given a role in the account."""
+
+    type: Literal["user.added"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: UserFacts
+
+
+class UserChanged(Happening):
+    """A person's name or role was changed."""
+
+    type: Literal["user.changed"]
+    version: Literal[1]
+    account: str
+    before: UserFacts
+    after: UserFacts
+
+
+class UserRemoved(Happening):
+    """A person has no longer access to the account."""
+
+    type: Literal["user.removed"]
+    version: Literal[1]
+    account: str
+    before: UserFacts
+    after: None
+
+
+class CardUpdated(Happening):
+    """A new card has taken the place of the old one, whose details are deleted."""
+
+    type: Literal["card.updated"]
+    version: Literal[1]
+    account: str
+    before: CardFacts | None
+    after: CardFacts
+
+
+class CardExpiring(Happening):
+    """The card expires in 30 days, or in 7."""
+
+    type: Literal["card.expiring"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: ExpiringCardFacts
+
+
+class SubscriptionAutoscaled(Happening):
+    """Usage that has really grown moves a product to the tier that fits."""
+
+    type: Literal["subscription.autoscaled"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: AutoscalingFacts
+
+
+class UsageThresholdReached(Happening):
+    """A month's usage of a product has come near its tier's volume, or over it."""
+
+    type: Literal["usage.threshold_reached"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: ThresholdFacts
+
+
+class UsageBelowTier(Happening):
+    """Usage has been low enough for a lower tier for three months: a review can be booked."""
+
+    type: Literal["usage.below_tier"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: BelowTierFacts
+
+
+class ReviewBooked(Happening):
+    """An admin has booked a review with the customer success manager."""
+
+    type: Literal["review.booked"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: ReviewFacts
+
+
+class ReviewCancelled(Happening):
+    """A booked review does not take place."""
+
+    type: Literal["review.cancelled"]
+    version: Literal[1]
+    account: str
+    before: ReviewFacts
+    after: None
+
+
+class InvoiceIssued(Happening):
+    """An invoice was issued."""
+
+    type: Literal["invoice.issued"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: InvoiceFacts
+
+
+class InvoicePaid(Happening):
+    """An invoice was paid."""
+
+    type: Literal["invoice.paid"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: PaidFacts
+
+
+class PaymentFailed(Happening):
+    """An attempt to charge an invoice has failed."""
+
+    type: Literal["payment.failed"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: FailedPaymentFacts
+
+
+class CancellationRequested(Happening):
+    """An admin has cancelled the account; it stays active until what is paid is used up."""
+
+    type: Literal["cancellation.requested"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: CancellationFacts
+
+
+class CancellationWithdrawn(Happening):
+    """A cancellation was taken back in time: as if never asked."""
+
+    type: Literal["cancellation.withdrawn"]
+    version: Literal[1]
+    account: str
+    before: CancellationFacts
+    after: RenewalFacts
+
+
+class NoticeDeadlineNear(Happening):
+    """In a week is the last day on which a cancellation avoids the next renewal."""
+
+    type: Literal["renewal.notice_deadline_near"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: NoticeDeadlineFacts
+
+
+class AccountDeactivated(Happening):
+    """What was paid is used up: the account is no longer served, and nothing is deleted yet."""
+
+    type: Literal["account.deactivated"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: DeactivationFacts
+
+
+class AccountDeletionNear(Happening):
+    """In three days everything of the account is deleted."""
+
+    type: Literal["account.deletion_near"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: DeactivationFacts
+
+
+class AccountReactivated(Happening):
+    """An admin has taken a deactivated account up again, on a new contract."""
+
+    type: Literal["account.reactivated"]
+    version: Literal[1]
+    account: str
+    before: DeactivationFacts
+    after: ReactivationFacts
+
+
+class AccountDeleted(Happening):
+    """Nothing of the account is left. This is the receipt."""
+
+    type: Literal["account.deleted"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: DeletionFacts
+
+
+class AddressUndeliverable(Happening):
+    """Mail to somebody of the account has come back for good, or was called unwanted."""
+
+    type: Literal["address.undeliverable"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: UndeliverableFacts
+
+
+AnyEvent = (
+    AccountDeactivated
+    | AccountDeleted
+    | AccountDeletionNear
+    | AccountProvisioned
+    | AccountReactivated
+    | AddressUndeliverable
+    | BillingInformationChanged
+    | CancellationRequested
+    | CancellationWithdrawn
+    | CardExpiring
+    | CardUpdated
+    | CatalogueReplaced
+    | InvoiceIssued
+    | InvoicePaid
+    | NoticeDeadlineNear
+    | PaymentFailed
+    | ReviewBooked
+    | ReviewCancelled
+    | SubscriptionAutoscaled
+    | UsageBelowTier
+    | UsageThresholdReached
+    | UserAdded
+    | UserChanged
+    | UserRemoved
+)
+
+SCHEMA_OF: dict[str, type[AnyEvent]] = {
+    get_args(schema.model_fields["type"].annotation)[0]: schema for schema in get_args(AnyEvent)
+}
+"""The schemas by their type."""
+
+
+def published(event: Event) -> AnyEvent:
+    """The event as it is published. Raises pydantic's ValidationError if it is not what its kind says."""
+    return SCHEMA_OF[event.type].model_validate(event, from_attributes=True)
