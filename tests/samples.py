@@ -47,7 +47,7 @@ ACCOUNT: dict[str, Any] = {
         "country": "DK",
         "vat_number": "DK13585628",
     },
-    "billing": {"email": "invoices@nordlys.example"},
+    "billing": {"email": "invoices@nordlys.example", "language": "en"},
     "contact": {"name": "Ada Holm", "phone": "+45 33 12 34 56"},
     "stores": [
         {"store": "nordlys-dk", "name": "nordlys.example"},

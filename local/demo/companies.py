@@ -41,6 +41,7 @@ class DemoCompany:
     time_zone: str
     company: Mapping[str, str | None]
     phone: str
+    language: str
     stores: Mapping[str, str]
     lines: Sequence[tuple[str, int]]
     discounts: Sequence[DemoDiscount]
@@ -60,7 +61,7 @@ class DemoCompany:
                 "time_zone": self.time_zone,
             },
             "company": dict(self.company),
-            "billing": {"email": f"billing@{self.admin.email.partition('@')[2]}"},
+            "billing": {"email": f"billing@{self.admin.email.partition('@')[2]}", "language": self.language},
             "contact": {"name": self.admin.name, "phone": self.phone},
             "stores": [{"store": store, "name": name} for store, name in self.stores.items()],
             "lines": [{"product": product, "up_to": up_to} for product, up_to in self.lines],
@@ -108,6 +109,7 @@ COMPANIES = (
             "vat_number": "DK12345674",
         },
         phone="+45 55 55 01 00",
+        language="en",
         stores={"nordlys-dk": "nordlys.example", "nordlys-se": "se.nordlys.example"},
         lines=[("search", 25_000), ("email", 50_000)],
         discounts=[DemoDiscount("search", "12.5", None, 24, "Welcome discount")],
@@ -132,6 +134,7 @@ COMPANIES = (
             "vat_number": "IT01234560371",
         },
         phone="+39 051 555 0142",
+        language="it",
         stores={"lucciola-it": "lucciola.example"},
         lines=[("search", 100_000), ("recommendations", 500_000), ("audience", 50_000)],
         discounts=[DemoDiscount(None, "10", None, None, "Paid yearly")],
@@ -156,6 +159,7 @@ COMPANIES = (
             "vat_number": None,
         },
         phone="+44 117 496 0123",
+        language="en",
         stores={
             "harbour-uk": "harbour.example",
             "harbour-ie": "ie.harbour.example",

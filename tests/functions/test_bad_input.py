@@ -103,6 +103,7 @@ def pointers(given: Answer) -> list[str]:
         (with_value(ACCOUNT, "IT00743110157", "company", "vat_number"), "#/company/vat_number"),
         (with_value(ACCOUNT, "ada at nordlys", "billing", "email"), "#/billing/email"),
         (with_value(ACCOUNT, "ada@localhost", "first_admin", "email"), "#/first_admin/email"),
+        (with_value(ACCOUNT, "klingon", "billing", "language"), "#/billing/language"),
         (with_value(ACCOUNT, "a@x.example\r\nBcc: b@x.example", "billing", "email"), "#/billing/email"),
         (with_value(ACCOUNT, "call me", "contact", "phone"), "#/contact/phone"),
         (with_value(ACCOUNT, [], "stores"), "#/stores"),
@@ -366,8 +367,10 @@ def test_a_catalogue_put_again_is_the_one_that_stands(catalogue: UserPool) -> No
         ("company", {**ACCOUNT["company"], "vat_number": "13585628"}, "#/vat_number"),
         ("company", {**ACCOUNT["company"], "country": "AU", "vat_number": "83 914 571 674"}, "#/vat_number"),
         ("company", {**ACCOUNT["company"], "postcode": "1"}, "#/postcode"),
-        ("billing", {"email": "no address"}, "#/email"),
-        ("billing", {"email": "a@nordlys.example", "name": "Ada"}, "#/name"),
+        ("billing", {"email": "no address", "language": "it"}, "#/email"),
+        ("billing", {"email": "a@nordlys.example", "language": "it", "name": "Ada"}, "#/name"),
+        ("billing", {"email": "a@nordlys.example", "language": "IT"}, "#/language"),
+        ("billing", {"email": "a@nordlys.example"}, "#/language"),
         ("contact", {"phone": "+45 33 12 34 56"}, "#/name"),
         ("contact", {"name": "Ada", "phone": "0" * 31}, "#/phone"),
     ],
@@ -388,14 +391,14 @@ def test_billing_information_is_changed_by_whom_has_seen_it(
 ) -> None:
     before = stored_items()
 
-    given = put_information(company, "billing", {"email": "finance@nordlys.example"}, headers)
+    given = put_information(company, "billing", {"email": "finance@nordlys.example", "language": "it"}, headers)
 
     assert given.status == status, given
     assert stored_items() == before
 
 
 def test_a_change_whose_answer_was_lost_can_be_sent_again(company: Company) -> None:
-    moved = {"email": "finance@nordlys.example"}
+    moved = {"email": "finance@nordlys.example", "language": "it"}
     first = put_information(company, "billing", moved)
 
     again = put_information(company, "billing", moved)

@@ -23,7 +23,7 @@ CANARY = "canary-4242424242424242"
 PERSONAL = {
     **with_value(ACCOUNT, "canary-shop", "account"),
     "company": {**ACCOUNT["company"], "name": CANARY, "address_line_1": CANARY},
-    "billing": {"email": f"{CANARY}@canary.example"},
+    "billing": {"email": f"{CANARY}@canary.example", "language": "en"},
     "contact": {"name": CANARY, "phone": "+45 42 42 42 42"},
     "first_admin": {"email": f"{CANARY}@canary.example", "name": CANARY},
 }

@@ -60,7 +60,7 @@ MATRIX = [
     read(INFORMATION + "billing"),
     read(INFORMATION + "contact"),
     admins_change("company", OTHER_COMPANY),
-    admins_change("billing", {"email": "other@nordlys.example"}),
+    admins_change("billing", {"email": "other@nordlys.example", "language": "it"}),
     admins_change("contact", {"name": "Bo Lind", "phone": None}),
     Cell(get_events, "GET", "/accounts/{account}/events", 200, 403, 200, 404),
     Cell(administer_users, "GET", "/accounts/{account}/users", 200, 200, 200, 404),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
-from billing.api.models import Body, Country, Email, Phone, Text, View, as_dict
+from billing.api.models import Body, Country, Email, Language, Phone, Text, View, as_dict
 from billing.domain.information import BillingDetails, CompanyDetails, ContactDetails
 
 # Whatever ISO 3166-1 says: Greece writes EL, Northern Ireland XI, and two small countries use a neighbour's.
@@ -74,9 +74,10 @@ class CompanyBody(Body):
 
 
 class BillingBody(Body):
-    """Where invoices are to be sent."""
+    """Where invoices are to be sent, and the language of whatever is written to the account."""
 
     email: Email
+    language: Language
 
     def details(self) -> BillingDetails:
         return BillingDetails(**as_dict(self))
@@ -109,13 +110,14 @@ class CompanyView(View):
 
 
 class BillingView(View):
-    """Where invoices are sent."""
+    """Where invoices are sent, and the language of whatever is written to the account."""
 
     email: str
+    language: str
 
     @classmethod
     def of(cls, details: BillingDetails) -> BillingView:
-        return cls(email=details.email)
+        return cls(email=details.email, language=details.language)
 
 
 class ContactView(View):

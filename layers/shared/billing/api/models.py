@@ -23,6 +23,7 @@ from billing.domain import money
 from billing.domain.contract import INTERVALS_MONTHS
 from billing.domain.countries import COUNTRIES
 from billing.domain.currencies import MINOR_UNIT_DIGITS
+from billing.languages import LANGUAGES
 
 IDENTIFIER_LENGTH_MAX = 40
 TEXT_LENGTH_MAX = 200
@@ -79,6 +80,12 @@ def _time_zone(name: str) -> str:
     return name
 
 
+def _language(code: str) -> str:
+    if code not in LANGUAGES:
+        raise ValueError(f"must be one of the languages that we write in: {', '.join(sorted(LANGUAGES))}")
+    return code
+
+
 def _email(address: str) -> str:
     from email_validator import EmailNotValidError, validate_email
 
@@ -130,6 +137,9 @@ Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0
 Country = Annotated[str, AfterValidator(_country)]
 Currency = Annotated[str, AfterValidator(_currency)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
+Language = Annotated[
+    str, AfterValidator(_language), WithJsonSchema({"type": "string", "enum": sorted(LANGUAGES), "examples": ["en"]})
+]
 Email = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=254),

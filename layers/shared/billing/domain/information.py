@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+DEFAULT_LANGUAGE = "en"
+
 
 class Area(StrEnum):
     """The three areas; each is changed by itself."""
@@ -30,9 +32,10 @@ class CompanyDetails:
 
 @dataclass(frozen=True, slots=True)
 class BillingDetails:
-    """Where invoices are sent."""
+    """Where invoices are sent, and the language (ISO 639) in which the account is written to."""
 
     email: str
+    language: str = DEFAULT_LANGUAGE
 
 
 @dataclass(frozen=True, slots=True)
