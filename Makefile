@@ -20,7 +20,7 @@ SOURCES := benchmarks functions layers local scripts tests
 LAYER_REQUIREMENTS := $(UV) export --quiet --frozen --no-dev --package billing --no-emit-workspace --no-header \
   --no-annotate
 
-.PHONY: all run stop clean test check bench build openapi requirements fmt
+.PHONY: all run stop clean test check bench build openapi requirements fmt mail-preview
 
 # The environments, once and whenever the lock changes.
 all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
@@ -70,6 +70,10 @@ requirements: $(DEV)
 openapi: $(DEV)
 	.venv/bin/python -m scripts.openapi
 	.venv/bin/python -m scripts.event_schemas
+
+# Every mail in every language, to look at: make mail-preview FOLDER=/tmp/mails
+mail-preview: $(DEV)
+	.venv/bin/python -m scripts.mail_preview $(FOLDER)
 
 # The one formatter.
 fmt: $(DEV)

@@ -19,6 +19,10 @@ SAM = ROOT / ".venvs" / "sam" / "bin" / "sam"
 LAYER = "Shared"
 """Its name in template.yaml, and so of what is built of it."""
 
+SENDER_ADDRESS = "billing@livello.example"
+REPLY_TO_ADDRESS = "support@livello.example"
+STAFF_ADDRESS = "staff@livello.example"
+
 BUILT = "built"
 TOOLS = ROOT / ".tools" / "bin"
 
@@ -109,6 +113,9 @@ def _parameters(settings: Settings, machine: Machine) -> list[str]:
         f"Runtime={machine.runtime}",
         f"Architecture={machine.architecture}",
         f"AllowedOrigin={settings.address}",
+        f"SenderAddress={SENDER_ADDRESS}",
+        f"ReplyToAddress={REPLY_TO_ADDRESS}",
+        f"StaffAddress={STAFF_ADDRESS}",
     ]
 
 

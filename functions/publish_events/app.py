@@ -1,5 +1,6 @@
 """The table's stream → the event bus: what was written is published, at least once, in order per account."""
 
+import json
 from collections.abc import Mapping
 from time import sleep
 from typing import Any
@@ -28,12 +29,11 @@ def _read(record: Mapping[str, Any]) -> Event | None:
         return event_from(record["dynamodb"]["NewImage"]["body"]["S"])
     except (KeyError, TypeError, ValueError) as failure:
         keys = record.get("dynamodb", {}).get("Keys", {})
-        wiring.dead_letters().put(
-            {
-                "record": str(record.get("eventID")),
-                "pk": str(keys.get("pk", {}).get("S")),
-                "sk": str(keys.get("sk", {}).get("S")),
-                "reason": type(failure).__name__,
-            }
-        )
+        letter = {
+            "record": str(record.get("eventID")),
+            "pk": str(keys.get("pk", {}).get("S")),
+            "sk": str(keys.get("sk", {}).get("S")),
+            "reason": type(failure).__name__,
+        }
+        wiring.dead_letters().put(json.dumps(letter), letter["reason"])
         return None

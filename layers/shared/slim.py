@@ -103,7 +103,10 @@ def _slim_service(service: Path) -> None:
     for file in [*newest.iterdir()]:
         file.unlink()
     for name, content in contents.items():
-        _write(newest / f"{name}.json", _without_documentation(content))
+        slim = _without_documentation(content)
+        for parameter in slim.get("clientContextParams", {}).values():
+            parameter["documentation"] = ""  # the one text that botocore insists on
+        _write(newest / f"{name}.json", slim)
 
 
 def _described(version: Path, name: str) -> bool:

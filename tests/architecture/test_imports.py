@@ -21,6 +21,9 @@ NEVER = {"aws_xray_sdk", "boto3", "requests", "stripe"}
 NOT_AT_START = {"dns", "email_validator", "stdnum"}
 """Loaded by whoever needs them, when they do: an e-mail address or a VAT number is being checked."""
 
+WRITERS = {"notify"}
+"""Functions that write to people."""
+
 BARE = {"describe_api"}
 """Functions that load nothing but the standard library."""
 
@@ -49,6 +52,11 @@ def test_no_function_loads_what_it_does_not_need(function: str) -> None:
     assert not packages(modules) & NEVER
     assert not packages(modules) & NOT_AT_START
     assert "aws_lambda_powertools.utilities.parser" not in modules
+
+
+@pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - WRITERS))
+def test_only_who_writes_mail_loads_what_mail_is_written_with(function: str) -> None:
+    assert not packages(loaded(function)) & {"babel", "icalendar", "jinja2"}
 
 
 @pytest.mark.parametrize("function", sorted(BARE))

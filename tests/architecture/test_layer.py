@@ -20,7 +20,7 @@ UNCHECKED_HASH = 0b01
 
 EXPORT = "export --quiet --frozen --no-dev --package billing --no-emit-workspace --no-header --no-annotate"
 
-SERVICES = ("cognito-idp", "dynamodb")
+SERVICES = ("cognito-idp", "dynamodb", "events", "s3", "ses", "sqs")
 REGIONS = ("eu-central-1", "us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1")
 """One of each kind of partition that the layer may be deployed into."""
 
@@ -29,7 +29,11 @@ import botocore.session, json
 session = botocore.session.Session()
 keys = dict(aws_access_key_id="test", aws_secret_access_key="test")
 clients = [session.create_client(service, region, **keys) for service in {SERVICES} for region in {REGIONS}]
-print(json.dumps([[each.meta.endpoint_url, each.meta.service_model.operation_names] for each in clients]))
+print(json.dumps([[
+    each.meta.endpoint_url,
+    each.meta.service_model.operation_names,
+    [parameter.name for parameter in each.meta.service_model.client_context_parameters],
+] for each in clients]))
 """
 """Prints where clients would call, and what."""
 

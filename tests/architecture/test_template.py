@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from billing.domain.permissions import STAFF_GROUP
 from billing.store import keys
+from billing.usecases.notify import CLAIM
 
 from scripts.event_schemas import committed, schemas
 from scripts.openapi import document, resolvers, text
@@ -142,6 +143,92 @@ def test_the_stream_hands_over_events_alone_and_loses_none() -> None:
     # As long as the stream itself keeps a record: the bus may be away for a day.
     assert stream["MaximumRecordAgeInSeconds"] == 24 * 60 * 60
     assert "MaximumRetryAttempts" not in stream
+
+
+WORKERS = {
+    "Notify": ("Published", "Notices"),
+    "NoteMailFeedback": ("Told", "MailFeedback"),
+}
+"""The functions that a queue drives: the name of the event, and of the queue."""
+
+
+@pytest.mark.parametrize("function", sorted(WORKERS))
+def test_a_message_comes_again_until_it_is_dealt_with_or_a_dead_letter(function: str) -> None:
+    event, queue = WORKERS[function]
+    driven = FUNCTIONS[function]["Events"][event]["Properties"]
+    properties = resources()[queue]["Properties"]
+    seconds = FUNCTIONS[function].get("Timeout", template()["Globals"]["Function"]["Timeout"])
+
+    assert driven["Queue"] == {"Fn::GetAtt": f"{queue}.Arn"}
+    assert driven["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert properties["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": f"{queue}DeadLetters.Arn"}
+    # As AWS advises: else a message could come again while it is still being dealt with.
+    assert properties["VisibilityTimeout"] >= 6 * seconds
+
+
+def test_whoever_holds_a_claim_that_has_run_out_is_no_longer_there() -> None:
+    assert FUNCTIONS["Notify"]["Timeout"] < CLAIM.total_seconds()
+
+
+def test_no_queue_is_driven_by_nobody() -> None:
+    driven = {
+        event["Properties"]["Queue"]["Fn::GetAtt"]
+        for function in FUNCTIONS.values()
+        for event in function["Events"].values()
+        if event["Type"] == "SQS"
+    }
+
+    assert driven == {f"{queue}.Arn" for _, queue in WORKERS.values()}
+    assert all("RedrivePolicy" in resources()[name.partition(".")[0]]["Properties"] for name in driven)
+
+
+@pytest.mark.parametrize(
+    "queue", sorted(name for name, each in resources().items() if each["Type"] == "AWS::SQS::Queue")
+)
+def test_what_waits_in_a_queue_is_encrypted_and_kept_for_two_weeks(queue: str) -> None:
+    properties = resources()[queue]["Properties"]
+
+    assert properties["SqsManagedSseEnabled"] is True
+    assert properties["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
+
+
+def test_every_queue_of_dead_letters_sounds_the_alarm() -> None:
+    dead = {name for name, each in resources().items() if each["Type"] == "AWS::SQS::Queue" and "DeadLetters" in name}
+    watched = {
+        dimension["Value"]["Fn::GetAtt"].partition(".")[0]
+        for metric in resources()["DeadLettersWaiting"]["Properties"]["Metrics"]
+        for dimension in metric.get("MetricStat", {}).get("Metric", {}).get("Dimensions", [])
+    }
+
+    assert watched == dead
+
+
+def test_files_are_private_encrypted_versioned_and_kept() -> None:
+    bucket = resources()["Documents"]
+
+    assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert all(bucket["Properties"]["PublicAccessBlockConfiguration"].values())
+    assert bucket["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert "BucketEncryption" in bucket["Properties"]
+    [denied] = resources()["DocumentsOverTlsOnly"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+def test_in_the_cloud_mail_is_sent_for_our_own_addresses_only() -> None:
+    [allowed] = [each for each in statements("Notify") if each["Action"] == ["ses:SendRawEmail"]]
+    condition, cloud, emulator = allowed["Resource"]["Fn::If"]
+
+    assert (condition, emulator) == ("IsCloud", "*")
+    assert len(cloud) == 3
+    assert "*" not in json.dumps(cloud)
+
+
+def test_what_becomes_of_mail_comes_back() -> None:
+    destination = resources()["MailFeedbackDestination"]["Properties"]["EventDestination"]
+
+    assert destination["Enabled"] is True
+    assert destination["MatchingEventTypes"] == ["send", "bounce", "complaint"]
+    assert resources()["MailFeedbackSubscription"]["Properties"]["RawMessageDelivery"] is True
 
 
 def test_the_committed_event_schemas_are_what_the_code_says() -> None:

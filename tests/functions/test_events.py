@@ -12,7 +12,7 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
 from billing.domain.errors import UpstreamFailed
-from billing.event_schemas import SCHEMA_OF
+from billing.event_schemas.kinds import SCHEMA_OF
 from billing.gateways.cognito_directory import CognitoDirectory
 from billing.gateways.ports import LogIn
 from billing.usecases import publish_events as publishing
@@ -210,7 +210,7 @@ def test_staff_read_the_audit_log_and_cannot_be_missed_in_it(company: Company) -
 def test_a_person_with_a_new_address_is_told_as_changed(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     """The directory knows Bo by his new address, and the account still by the old one."""
     bo = LogIn(company.member["sub"], staff=False, verified=True)
-    monkeypatch.setattr(CognitoDirectory, "invite", lambda *_: bo)
+    monkeypatch.setattr(CognitoDirectory, "log_in", lambda *_: bo)
     renamed = {"email": "bo.lind@nordlys.example", "name": "Bo Lind", "role": "member"}
     later = NOW + timedelta(seconds=1)
 

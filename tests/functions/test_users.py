@@ -20,21 +20,6 @@ from tests.company import Company, provisioned
 from tests.samples import ACCOUNT, with_value
 from tests.store.samples import happened
 
-
-@pytest.fixture
-def invitations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The addresses for which the directory is asked."""
-    asked: list[str] = []
-    invite = CognitoDirectory.invite
-
-    def note(directory: CognitoDirectory, email: str, name: str) -> LogIn:
-        asked.append(email)
-        return invite(directory, email, name)
-
-    monkeypatch.setattr(CognitoDirectory, "invite", note)
-    return asked
-
-
 USERS = "/accounts/{account}/users"
 ADA = {"email": "ada@nordlys.example", "name": "Ada Holm"}
 BO = {"email": "bo@nordlys.example", "name": "Bo Lind"}
@@ -81,23 +66,13 @@ def test_an_invitation_sent_twice_is_one_person(company: Company) -> None:
     assert stored_items() == before
 
 
-def test_an_invitation_that_was_lost_is_sent_again(company: Company, invitations: list[str]) -> None:
-    frode = {"email": "frode@nordlys.example", "name": "Frode", "role": "member"}
-
-    for _ in range(2):
-        assert put(company, frode).status == 200
-    assert provisioned(ACCOUNT).status == 201
-
-    assert invitations == [frode["email"], frode["email"], ADA["email"]]
-
-
 def test_an_address_that_somebody_gave_themselves_opens_nothing(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else whoever changes their own address to that of another company's admin would become it."""
     before = stored_items()
     mallory = LogIn("mallory", staff=False, verified=False)
-    monkeypatch.setattr(CognitoDirectory, "invite", lambda *_: mallory)
+    monkeypatch.setattr(CognitoDirectory, "log_in", lambda *_: mallory)
 
     given = put(company, {"email": "cfo@victim.example", "name": "CFO", "role": "admin"})
 
@@ -110,7 +85,7 @@ def test_an_address_that_the_directory_does_not_take(company: Company, monkeypat
     def refuse(*_: object) -> LogIn:
         raise InvalidAddress
 
-    monkeypatch.setattr(CognitoDirectory, "invite", refuse)
+    monkeypatch.setattr(CognitoDirectory, "log_in", refuse)
 
     given = put(company, {"email": "odd@victim.example", "name": "Odd", "role": "admin"})
 

@@ -34,7 +34,7 @@ class Meanwhile:
     def __init__(self, happens: Callable[[], object]) -> None:
         self.happens: Callable[[], object] | None = happens
 
-    def invite(self, email: str, name: str) -> LogIn:
+    def log_in(self, email: str, name: str) -> LogIn:
         happens, self.happens = self.happens, None
         if happens:
             happens()

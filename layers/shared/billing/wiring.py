@@ -11,7 +11,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.depends import Depends
 from botocore.session import Session
 
-from billing.gateways.ports import DeadLetters, Directory, EventBus
+from billing.gateways.ports import DeadLetters, Directory, Documents, EventBus, Mailer, Queue
 from billing.store.store import BillingStore
 
 
@@ -51,6 +51,30 @@ def dead_letters() -> DeadLetters:
     from billing.gateways.sqs_dead_letters import SqsDeadLetters
 
     return SqsDeadLetters(os.environ["DEAD_LETTERS_URL"], session())
+
+
+@cache
+def mailer() -> Mailer:
+    """What sends mail."""
+    from billing.gateways.ses_mailer import SesMailer
+
+    return SesMailer(os.environ["SENDER_ADDRESS"], os.environ["CONFIGURATION_SET"], session())
+
+
+@cache
+def documents() -> Documents:
+    """Where files are kept."""
+    from billing.gateways.s3_documents import S3Documents
+
+    return S3Documents(os.environ["DOCUMENTS_BUCKET"], session())
+
+
+@cache
+def queue() -> Queue:
+    """Where the messages of a worker come from."""
+    from billing.gateways.sqs_queue import SqsQueue
+
+    return SqsQueue(os.environ["QUEUE_URL"], session())
 
 
 Store = Annotated[BillingStore, Depends(store)]

@@ -6,7 +6,7 @@ from typing import Any
 
 from billing.api.models import View
 from billing.domain.events import Event
-from billing.event_schemas import Happening
+from billing.event_schemas.happening import Happening
 
 
 class EventView(Happening):

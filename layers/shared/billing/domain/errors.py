@@ -9,6 +9,7 @@ BillingError
 ├── VersionRequired     the caller must say which version it changes
 ├── RuleViolation       well-formed, and against a rule; names every place
 └── UpstreamFailed      a service that we depend on did not do its part
+    └── AnswerLost      or perhaps did: nobody can tell
 
 Every error has a stable `code`, by which a client may tell it apart.
 """
@@ -142,3 +143,9 @@ class UpstreamFailed(BillingError):
     """A service outside Livello did not answer as it should; trying again is safe."""
 
     code = "upstream-failed"
+
+
+class AnswerLost(UpstreamFailed):
+    """A service outside Livello did not answer, and may have done its part nevertheless."""
+
+    code = "answer-lost"

@@ -28,7 +28,7 @@ VERSION = 1
 
 
 class EventType(StrEnum):
-    """The kinds of events; each has a schema of its own (billing.event_schemas)."""
+    """The kinds of events; each has a schema of its own (billing.event_schemas.kinds)."""
 
     ACCOUNT_DEACTIVATED = "account.deactivated"
     ACCOUNT_DELETED = "account.deleted"

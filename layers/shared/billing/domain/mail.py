@@ -2,7 +2,58 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, StrEnum, auto
+
+from billing.domain.account import User
+from billing.domain.events import Event, EventType
+from billing.domain.permissions import Role
+
+
+class Audience(Enum):
+    """Who is written to about a kind of event.
+
+    ADMINS: of the account. BILLING: the address that invoices go to. CONCERNED: the person whom the event is about.
+    NAMED: whom the event itself names, because the account is no longer there. STAFF: the vendor's own people.
+    """
+
+    ADMINS = auto()
+    BILLING = auto()
+    CONCERNED = auto()
+    NAMED = auto()
+    STAFF = auto()
+
+
+AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
+    EventType.ACCOUNT_DEACTIVATED: (Audience.ADMINS,),
+    EventType.ACCOUNT_DELETED: (Audience.NAMED,),
+    EventType.ACCOUNT_DELETION_NEAR: (Audience.ADMINS,),
+    EventType.ACCOUNT_PROVISIONED: (Audience.CONCERNED,),
+    EventType.ACCOUNT_REACTIVATED: (Audience.ADMINS, Audience.BILLING),
+    EventType.ADDRESS_UNDELIVERABLE: (Audience.ADMINS, Audience.STAFF),
+    EventType.BILLING_INFORMATION_CHANGED: (Audience.ADMINS, Audience.BILLING),
+    EventType.CANCELLATION_REQUESTED: (Audience.ADMINS, Audience.BILLING),
+    EventType.CANCELLATION_WITHDRAWN: (Audience.ADMINS, Audience.BILLING),
+    EventType.CARD_EXPIRING: (Audience.ADMINS, Audience.BILLING),
+    EventType.CARD_UPDATED: (Audience.ADMINS, Audience.BILLING),
+    EventType.INVOICE_ISSUED: (Audience.ADMINS, Audience.BILLING),
+    EventType.INVOICE_PAID: (Audience.ADMINS, Audience.BILLING),
+    EventType.PAYMENT_FAILED: (Audience.ADMINS, Audience.BILLING),
+    EventType.RENEWAL_NOTICE_DEADLINE_NEAR: (Audience.ADMINS,),
+    EventType.REVIEW_BOOKED: (Audience.ADMINS,),
+    EventType.REVIEW_CANCELLED: (Audience.ADMINS,),
+    EventType.SUBSCRIPTION_AUTOSCALED: (Audience.ADMINS, Audience.BILLING),
+    EventType.USAGE_BELOW_TIER: (Audience.ADMINS,),
+    EventType.USAGE_THRESHOLD_REACHED: (Audience.ADMINS,),
+    EventType.USER_ADDED: (Audience.CONCERNED,),
+}
+"""What is mailed, to whom. Of a kind that is not here nobody is told."""
+
+
+_RECIPIENT_DIGITS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +62,44 @@ class Recipient:
 
     email: str
     name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One mail: about an event, to a recipient.
+
+    `account` is None where nothing of the account may be written any more, because it is deleted. `recipient`
+    stands for the address in this event's mail; it cannot be recognised in another's.
+    """
+
+    account: str | None
+    event: str
+    recipient: str
+
+    @classmethod
+    def of(cls, event: Event, recipient: Recipient) -> Delivery:
+        account = None if event.type is EventType.ACCOUNT_DELETED else event.account
+        digest = hashlib.sha256(f"{event.event} {recipient.email}".encode()).hexdigest()
+        return cls(account, event.event, digest[:_RECIPIENT_DIGITS])
+
+
+class Fate(StrEnum):
+    """What can become of a mail that was handed over. BOUNCED means: for good."""
+
+    SENT = "sent"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What the mail service tells of a mail. `addresses` are those that refused it, or whose owners complained."""
+
+    fate: Fate
+    delivery: Delivery
+    message: str
+    time: datetime
+    addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +142,32 @@ class Letter:
     text: str
     html: str
     attachments: tuple[Attachment, ...] = ()
+
+
+def recipients(
+    event: Event, users: Sequence[User], billing_address: str | None, staff_address: str | None
+) -> tuple[Recipient, ...]:
+    """Whom to write to about an event: each address once, under the first name that it is known by."""
+    by_address: dict[str, Recipient] = {}
+    for recipient in _recipients(event, users, billing_address, staff_address):
+        by_address.setdefault(recipient.email, recipient)
+    return tuple(by_address.values())
+
+
+def _recipients(
+    event: Event, users: Iterable[User], billing_address: str | None, staff_address: str | None
+) -> Iterator[Recipient]:
+    after = event.after or {}
+    for audience in AUDIENCES.get(event.type, ()):
+        match audience:
+            case Audience.ADMINS:
+                yield from (Recipient(user.email, user.name) for user in users if user.role is Role.ADMIN)
+            case Audience.BILLING if billing_address:
+                yield Recipient(billing_address, None)
+            case Audience.CONCERNED:
+                person = after.get("first_admin", after)
+                yield Recipient(person["email"], person["name"])
+            case Audience.NAMED:
+                yield from (Recipient(each["email"], each["name"]) for each in after["recipients"])
+            case Audience.STAFF if staff_address:
+                yield Recipient(staff_address, None)

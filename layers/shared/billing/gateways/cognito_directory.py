@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,6 +13,8 @@ from billing.domain.errors import UpstreamFailed
 from billing.domain.permissions import STAFF_GROUP
 from billing.gateways.ports import InvalidAddress, LogIn
 
+PASSWORD_BYTES = 48
+
 
 class CognitoDirectory:
     """See billing.gateways.ports.Directory."""
@@ -20,7 +23,7 @@ class CognitoDirectory:
         self._user_pool = user_pool
         self._cognito: Any = session.create_client("cognito-idp", config=CLIENT_CONFIG)
 
-    def invite(self, email: str, name: str) -> LogIn:
+    def log_in(self, email: str, name: str) -> LogIn:
         try:
             try:
                 return self._created(email, name)
@@ -37,8 +40,9 @@ class CognitoDirectory:
             UserPoolId=self._user_pool,
             Username=email,
             UserAttributes=[{"Name": key, "Value": value} for key, value in attributes.items()],
-            DesiredDeliveryMediums=["EMAIL"],
+            MessageAction="SUPPRESS",
         )
+        self._open(email)
         return LogIn(user=_attributes(created["User"]["Attributes"])["sub"], staff=False, verified=True)
 
     def _existing(self, email: str) -> LogIn:
@@ -47,14 +51,23 @@ class CognitoDirectory:
         attributes = _attributes(known["UserAttributes"])
         staff = STAFF_GROUP in {group["GroupName"] for group in groups}
         if known["UserStatus"] == "FORCE_CHANGE_PASSWORD" and not staff:
-            # Never logged in: the invitation was lost or has expired, so it is sent again.
-            self._cognito.admin_create_user(
-                UserPoolId=self._user_pool,
-                Username=email,
-                MessageAction="RESEND",
-                DesiredDeliveryMediums=["EMAIL"],
-            )
+            # Made, and cut off before it was opened.
+            self._open(email)
         return LogIn(attributes["sub"], staff=staff, verified=attributes.get("email_verified") == "true")
+
+    def _open(self, email: str) -> None:
+        """Lets the person choose a password with a code that is sent to their address, as often as they need.
+
+        With a temporary password Cognito would refuse that; so theirs is a permanent one, which nobody knows.
+        """
+        self._cognito.admin_set_user_password(
+            UserPoolId=self._user_pool, Username=email, Password=_unknowable_password(), Permanent=True
+        )
+
+
+def _unknowable_password() -> str:
+    # Of every kind of character that a pool may ask for.
+    return f"aA1-{secrets.token_urlsafe(PASSWORD_BYTES)}"
 
 
 def _attributes(given: list[dict[str, str]]) -> dict[str, str]:

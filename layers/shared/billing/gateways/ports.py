@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from billing.domain.events import Event
+from billing.domain.mail import Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class LogIn:
     user: str
     staff: bool
     verified: bool
-    """Whether the address is proved to be theirs. An invitation proves it: it is how they come in."""
+    """Whether the address is proved to be theirs: who is added proves it with the code that they first come in by."""
 
 
 class InvalidAddress(Exception):
@@ -26,8 +27,8 @@ class InvalidAddress(Exception):
 class Directory(Protocol):
     """The people who can log in."""
 
-    def invite(self, email: str, name: str) -> LogIn:
-        """Makes sure that there is a log-in for this address, and invites whoever has not used theirs yet.
+    def log_in(self, email: str, name: str) -> LogIn:
+        """The log-in for this address, made if there is none. It has no password until its owner chooses one.
 
         Safe to repeat: the address is the key. Raises InvalidAddress, UpstreamFailed.
         """
@@ -49,6 +50,38 @@ EVENTS_MAX = 10
 class DeadLetters(Protocol):
     """Where an operator finds what could not be dealt with."""
 
-    def put(self, letter: dict[str, str]) -> None:
-        """Keeps a letter; it names things by their keys and holds nothing personal. Raises UpstreamFailed."""
+    def put(self, letter: str, reason: str) -> None:
+        """Keeps a letter, and why it is here. The reason holds nothing personal. Raises UpstreamFailed."""
+        ...
+
+
+class Mailer(Protocol):
+    """What sends mail."""
+
+    def send(self, message: bytes, to: str, delivery: Delivery) -> str:
+        """Hands over a whole message, in ASCII, for one address; returns the id by which it will be spoken of.
+
+        What becomes of it is told by its `delivery` (billing.api.mail_feedback). Raises UpstreamFailed when it
+        was not sent, AnswerLost when that is not known.
+        """
+        ...
+
+
+class Documents(Protocol):
+    """Where files are kept."""
+
+    def put(self, key: str, content: bytes, content_type: str) -> None:
+        """Keeps a file. Raises UpstreamFailed."""
+        ...
+
+    def get(self, key: str) -> bytes | None:
+        """A file, None if there is none. Raises UpstreamFailed."""
+        ...
+
+
+class Queue(Protocol):
+    """Where a worker's messages come from."""
+
+    def postpone(self, receipt: str, seconds: int) -> None:
+        """Has a message that was received come again after so many seconds. Raises UpstreamFailed."""
         ...

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
@@ -18,8 +17,9 @@ class SqsDeadLetters:
         self._queue = queue
         self._sqs: Any = session.create_client("sqs")
 
-    def put(self, letter: dict[str, str]) -> None:
+    def put(self, letter: str, reason: str) -> None:
+        attributes = {"reason": {"DataType": "String", "StringValue": reason}}
         try:
-            self._sqs.send_message(QueueUrl=self._queue, MessageBody=orjson.dumps(letter).decode())
+            self._sqs.send_message(QueueUrl=self._queue, MessageBody=letter, MessageAttributes=attributes)
         except (BotoCoreError, ClientError) as failure:
             raise UpstreamFailed("The queue of dead letters did not answer.") from failure

@@ -3,11 +3,14 @@
 | family                      | pk              | sk                         | gsi1pk, gsi1sk             |
 | --------------------------- | --------------- | -------------------------- | -------------------------- |
 | the catalogue's versions    | CATALOGUE       | VERSION#000001             |                            |
+| mail about events           | ACCOUNT#account | DELIVERY#ulid#recipient    |                            |
 | an account's events         | ACCOUNT#account | EVENT#ulid                 |                            |
 | the catalogue's events      | CATALOGUE       | EVENT#ulid                 |                            |
 | an account's invoices       | ACCOUNT#account | INVOICE#produced on#number |                            |
 | what its billing page shows | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY |                            |
+| who is not written to       | ACCOUNT#account | UNDELIVERABLE#address      |                            |
 | its people                  | ACCOUNT#account | USER#user                  | USER#user, ACCOUNT#account |
+| mail about its deletion     | DELETED#ulid    | DELIVERY#ulid#recipient    |                            |
 
 An account's billing page is one query: its PAGE items sort right behind its invoices, so that reading
 backwards from the last of them gives the whole page and then the newest invoices. For that no other family
@@ -23,13 +26,15 @@ from billing.domain.information import Area
 INDEX = "gsi1"
 
 CATALOGUE = "CATALOGUE"
+DELIVERY = "DELIVERY#"
 EVENT = "EVENT#"
 VERSION = "VERSION#"
 INVOICE = "INVOICE#"
 PAGE = "PAGE#"
+UNDELIVERABLE = "UNDELIVERABLE#"
 USER = "USER#"
 
-ACCOUNT_FAMILIES = (EVENT, INVOICE, PAGE, USER)
+ACCOUNT_FAMILIES = (DELIVERY, EVENT, INVOICE, PAGE, UNDELIVERABLE, USER)
 """What stands in an account's own partition."""
 
 PAGE_ACCOUNT = PAGE + "ACCOUNT"
@@ -50,6 +55,21 @@ def account(account: str) -> str:
 def user(user: str) -> str:
     """A person, in an account's partition and as a partition of the index."""
     return f"{USER}{user}"
+
+
+def undeliverable(email: str) -> str:
+    """An address that is not written to."""
+    return f"{UNDELIVERABLE}{email}"
+
+
+def deleted(event: str) -> str:
+    """The partition of what is left to do when nothing of an account may be written any more."""
+    return f"DELETED#{event}"
+
+
+def delivery(event: str, recipient: str) -> str:
+    """The mail about an event to one recipient."""
+    return f"{DELIVERY}{event}#{recipient}"
 
 
 def catalogue_version(version: int) -> str:

@@ -166,7 +166,11 @@ def event_body(event: Event) -> str:
 
 
 def event_from(stored: str) -> Event:
-    body = parsed(stored)
+    return event_of(parsed(stored))
+
+
+def event_of(body: Body) -> Event:
+    """An event as it is stored, and as it is published."""
     return Event(
         event=body["event"],
         type=EventType(body["type"]),

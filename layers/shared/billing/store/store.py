@@ -8,18 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from botocore.session import Session
-from pynamodb.exceptions import DoesNotExist, TransactWriteError
+from pynamodb.exceptions import DeleteError, DoesNotExist, PutError, TransactWriteError
 from pynamodb.transactions import TransactWrite
 
 from billing.domain.account import USERS_MAX, Account, BillingPage, User
 from billing.domain.catalogue import Catalogue
 from billing.domain.errors import AccountNotFound, BillingError, ConcurrentChange, StaleVersion
 from billing.domain.events import Event
-from billing.domain.information import Area, BillingInformation, Details, Information
+from billing.domain.information import Area, BillingDetails, BillingInformation, Details, Information
 from billing.domain.invoices import Invoice
+from billing.domain.mail import Delivery
 from billing.domain.permissions import Role
 from billing.store import keys, mapping
 from billing.store.items import Item, Row, VersionedItem, connect, rows
@@ -27,7 +29,13 @@ from billing.store.items import Item, Row, VersionedItem, connect, rows
 PAGE_INVOICES = 12
 """How many of the newest invoices the billing page shows."""
 
-_LOST_RACES = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
+UNDELIVERABLE_MAX = 1000
+"""How many undeliverable addresses of an account are looked at."""
+
+DELIVERIES_OF_DELETED_ACCOUNTS_KEPT = timedelta(days=30)
+"""Longer than an event can wait among the dead letters, so that one that is delivered again finds them."""
+
+_FAILED_CONDITION = "ConditionalCheckFailedException"
 
 T = TypeVar("T")
 
@@ -39,6 +47,14 @@ class Membership:
     account: str
     name: str
     role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Correspondents:
+    """The people of an account, and the addresses to which nothing is sent any more."""
+
+    users: tuple[User, ...]
+    undeliverable: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +140,8 @@ class BillingStore:
         with self._transaction(StaleVersion()) as transaction:
             transaction.update(item, actions=[VersionedItem.body.set(mapping.information_body(details))])
             transaction.save(_event_item(event))
+            if isinstance(details, BillingDetails):
+                _write_again_to(transaction, account, details.email)
 
     # ---- People ----
 
@@ -148,6 +166,7 @@ class BillingStore:
             self._change_account(transaction, account)
             transaction.save(_user_item(account, user))
             transaction.save(_event_item(event))
+            _write_again_to(transaction, account.account, user.email)
 
     def remove_user(self, account: Account, user: str, event: Event) -> None:
         """Forgets a person together with their role in the account, and tells it.
@@ -175,6 +194,82 @@ class BillingStore:
             for person, account_name in [mapping.user_and_account_name_from(row.body)]
         )
         return Slice(memberships, memberships[-1].account if len(found) > limit else None)
+
+    # ---- Mail ----
+
+    def correspondents(self, account: str) -> Correspondents:
+        """Who may be written to. One query."""
+        found = rows(
+            self._connection,
+            keys.account(account),
+            keys.UNDELIVERABLE,
+            keys.last_of(keys.USER),
+            limit=USERS_MAX + UNDELIVERABLE_MAX,
+            consistent=True,
+        )
+        return Correspondents(
+            users=tuple(mapping.user_from(row.body) for row in found if row.sk.startswith(keys.USER)),
+            undeliverable=frozenset(
+                row.sk.removeprefix(keys.UNDELIVERABLE) for row in found if row.sk.startswith(keys.UNDELIVERABLE)
+            ),
+        )
+
+    def claim_delivery(self, delivery: Delivery, claimant: str, now: datetime, until: datetime) -> bool:
+        """Whether this mail is the claimant's to send, until `until`. It is nobody's once it is delivered.
+
+        Raises ConcurrentChange while it is somebody else's, or if the account is gone. One transaction, and a
+        read if that fails.
+        """
+        item = _delivery_item(delivery, {"claimant": claimant})
+        item.claimed_until = until.isoformat()
+        free = Item.pk.does_not_exist() | (Item.claimed_until < now.isoformat())
+        try:
+            with self._transaction() as transaction:
+                transaction.save(item, condition=free)
+                if delivery.account is not None:
+                    _require_account(transaction, delivery.account)
+        except ConcurrentChange:
+            try:
+                standing = Item.get(item.pk, item.sk, consistent_read=True)
+            except DoesNotExist:
+                raise ConcurrentChange from None
+            if standing.claimed_until is None:
+                return False
+            if standing.body != item.body:  # otherwise it is this very claim, whose answer was lost
+                raise
+        return True
+
+    def release_delivery(self, delivery: Delivery, claimant: str) -> None:
+        """Gives a claimed mail back, because it was not sent. One write."""
+        item = _delivery_item(delivery, {"claimant": claimant})
+        try:
+            item.delete(condition=(Item.body == item.body) & Item.claimed_until.exists())
+        except DeleteError as failure:
+            if failure.cause_response_code != _FAILED_CONDITION:
+                raise
+
+    def record_delivery(self, delivery: Delivery, message: str, now: datetime) -> None:
+        """Keeps that a claimed mail was sent, and by which id the mail service speaks of it. One write."""
+        item = _delivery_item(delivery, {"message": message, "sent_at": now})
+        if delivery.account is None:
+            item.expires_at = int((now + DELIVERIES_OF_DELETED_ACCOUNTS_KEPT).timestamp())
+        try:
+            item.save(condition=Item.pk.exists())
+        except PutError as failure:
+            # Without the claim the account is gone, and nothing of it may come back.
+            if failure.cause_response_code != _FAILED_CONDITION:
+                raise
+
+    def mark_undeliverable(self, account: str, email: str, event: Event) -> None:
+        """Keeps that an address is not written to, and tells it. Raises ConcurrentChange if it is kept already.
+
+        One transaction.
+        """
+        item = Item(keys.account(account), keys.undeliverable(email), body=mapping.text({"event": event.event}))
+        with self._transaction() as transaction:
+            _require_account(transaction, account)
+            transaction.save(item, condition=Item.pk.does_not_exist())
+            transaction.save(_event_item(event))
 
     # ---- Invoices ----
 
@@ -222,9 +317,9 @@ class BillingStore:
 
     @contextmanager
     def _transaction(self, lost_race: BillingError | None = None) -> Iterator[TransactWrite]:
-        """All or nothing, sent when the block ends; a lost race is a ConcurrentChange unless it is named."""
+        """All or nothing, sent when the block ends. A failed condition is a ConcurrentChange unless it is named."""
         with (
-            _lost_race_as(lost_race or ConcurrentChange()),
+            _told_as(lost_race or ConcurrentChange()),
             TransactWrite(connection=self._connection) as transaction,
         ):
             yield transaction
@@ -250,9 +345,25 @@ class BillingStore:
         transaction.update(item, actions=[VersionedItem.body.set(mapping.account_body(account))])
 
 
+def _require_account(transaction: TransactWrite, account: str) -> None:
+    """Nothing is written for an account that is gone."""
+    partition, key = keys.account(account), keys.PAGE_ACCOUNT
+    transaction.condition_check(VersionedItem, partition, key, condition=VersionedItem.pk.exists())
+
+
+def _write_again_to(transaction: TransactWrite, account: str, email: str) -> None:
+    """An address that an admin has just given is given another chance."""
+    transaction.delete(Item(keys.account(account), keys.undeliverable(email)))
+
+
 def _event_item(event: Event) -> Item:
     partition = keys.CATALOGUE if event.account is None else keys.account(event.account)
     return Item(partition, keys.event(event.event), body=mapping.event_body(event))
+
+
+def _delivery_item(delivery: Delivery, body: mapping.Body) -> Item:
+    partition = keys.deleted(delivery.event) if delivery.account is None else keys.account(delivery.account)
+    return Item(partition, keys.delivery(delivery.event, delivery.recipient), body=mapping.text(body))
 
 
 def _user_item(account: Account, user: User) -> Item:
@@ -266,11 +377,17 @@ def _user_item(account: Account, user: User) -> Item:
 
 
 @contextmanager
-def _lost_race_as(error: BillingError) -> Iterator[None]:
-    """Turns a failed condition into the error that it means here; anything else goes through."""
+def _told_as(failed_condition: BillingError) -> Iterator[None]:
+    """Turns a failed condition into the error that it means here, and a conflict into one that invites to repeat.
+
+    Two transactions at the same moment on the same item are a conflict, whatever either of them says.
+    """
     try:
         yield
     except TransactWriteError as failure:
-        if any(reason and reason.code in _LOST_RACES for reason in failure.cancellation_reasons):
-            raise error from failure
+        codes = {reason.code for reason in failure.cancellation_reasons if reason}
+        if "ConditionalCheckFailed" in codes:
+            raise failed_condition from failure
+        if "TransactionConflict" in codes:
+            raise ConcurrentChange from failure
         raise

@@ -23,7 +23,7 @@ def save_user(
     directory: Directory,
     store: BillingStore,
 ) -> User:
-    """The person with this address, invited if they are new to the account, in this role afterwards.
+    """The person with this address in this role afterwards, written to (notify) if they are new to the account.
 
     Raises LastAdmin, Conflict for a full account, RuleViolation for staff, ConcurrentChange, UpstreamFailed.
     """
@@ -31,10 +31,8 @@ def save_user(
     known = next((user for user in people.values() if user.email == email), None)
     if known is None:
         account.require_room()
-        known = User(invited(directory, email, name, ("email",)), email, name, role)
+        known = User(user_of(directory, email, name, ("email",)), email, name, role)
     elif (known.name, known.role) == (name, role):
-        # The same again means: they are still waiting for their invitation.
-        invited(directory, email, name, ("email",))
         return known
     user = replace(known, name=name, role=role)
     # Looked up by the person: somebody who has changed their address was known by another one.
@@ -63,15 +61,15 @@ def remove_user(account: Account, user: str, *, occasion: Occasion, store: Billi
     store.remove_user(remaining, user, event)
 
 
-def invited(directory: Directory, email: str, name: str, path: tuple[str, ...]) -> str:
-    """The user id of whoever has this address, invited if need be.
+def user_of(directory: Directory, email: str, name: str, path: tuple[str, ...]) -> str:
+    """The user id of whoever has this address, with a log-in made if they have none.
 
     Raises RuleViolation at `path` for an address that cannot be written to, for one that somebody has given
     themselves without proving that it is theirs, and for staff, who would carry their rights into a customer's
     account.
     """
     try:
-        log_in = directory.invite(email, name)
+        log_in = directory.log_in(email, name)
     except InvalidAddress as refused:
         raise RuleViolation(Violation(path, "Nobody can log in with this address.")) from refused
     if not log_in.verified:

@@ -53,7 +53,7 @@ def change_billing_information(
     try:
         store.replace_information(account.account, area, details, replaces, event)
     except StaleVersion:
-        # A write whose answer was lost is sent again on the way, and then fails on its own result.
+        # The same request, sent twice at once: this one has failed on its own result.
         standing = store.billing_page(account.account, invoices=0, consistent=True).information.area(area)
         if standing != changed:
             raise

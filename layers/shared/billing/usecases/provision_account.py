@@ -19,7 +19,7 @@ from billing.domain.permissions import Role
 from billing.domain.subscription import Discount, Order, sign
 from billing.gateways.ports import Directory
 from billing.store.store import BillingStore
-from billing.usecases.administer_users import invited
+from billing.usecases.administer_users import user_of
 from billing.usecases.tell import tell
 
 ADMIN_PATH = ("first_admin", "email")
@@ -54,9 +54,6 @@ def provision_account(
     """
     existing = _existing(wanted, store)
     if existing is not None:
-        if wanted.admin_email in {user.email for user in store.users(wanted.account)}:
-            # The same again means: they are still waiting for their invitation.
-            invited(directory, wanted.admin_email, wanted.admin_name, ADMIN_PATH)
         return existing
     check_start(wanted.contract.start, wanted.contract.today(occasion.time))
     catalogue = store.catalogue()
@@ -64,7 +61,7 @@ def provision_account(
         raise Conflict("There is no catalogue yet. PUT /catalogue comes first.")
     subscription = sign(wanted.orders, wanted.discounts, catalogue, wanted.contract.currency)
     admin = User(
-        invited(directory, wanted.admin_email, wanted.admin_name, ADMIN_PATH),
+        user_of(directory, wanted.admin_email, wanted.admin_name, ADMIN_PATH),
         wanted.admin_email,
         wanted.admin_name,
         Role.ADMIN,
@@ -97,7 +94,7 @@ def provision_account(
         after={
             "name": wanted.name,
             "contract": asdict(wanted.contract),
-            "lines": [{"product": line.product, "up_to": line.up_to} for line in subscription.lines],
+            "lines": [asdict(line) for line in subscription.lines],
             "first_admin": asdict(admin),
         },
     )

@@ -38,7 +38,7 @@ def replace_catalogue(
     try:
         store.add_catalogue(replacement, event)
     except StaleVersion:
-        # A write whose answer was lost is sent again on the way, and then fails on its own result.
+        # The same request, sent twice at once: this one has failed on its own result.
         if store.catalogue() != replacement:
             raise
     return replacement

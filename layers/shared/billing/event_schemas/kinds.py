@@ -1,7 +1,7 @@
-"""What events look like to those who read them: one schema per kind, exported under docs/events/ (make openapi).
+"""The kinds of events. An event that Livello publishes, shows or mails about has one of these shapes.
 
-An event that Livello publishes, shows or mails about has one of these shapes. Quantities are decimals written as
-texts, amounts are whole minor units with their currency, days are those of the account's time zone.
+Quantities are decimals written as texts, amounts are whole minor units with their currency, days are those of the
+account's time zone.
 """
 
 from __future__ import annotations
@@ -10,45 +10,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from billing.domain.events import Event
-
-Identifier = Annotated[str, Field(pattern="^[0-9A-HJKMNP-TV-Z]{26}$")]
-"""A ULID."""
+from billing.event_schemas.happening import Facts, Happening, Identifier
 
 Month = Annotated[str, Field(pattern="^[0-9]{4}-(0[1-9]|1[0-2])$")]
 """A calendar month, such as 2026-11."""
 
-
-class Facts(BaseModel):
-    """A part of an event."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class ActorView(Facts):
-    """Who did it: a person of the vendor's staff or of the customer's company, by the id of their log-in, or
-    Livello itself, on a schedule or at the word of a service that it depends on."""
-
-    kind: Literal["staff", "customer", "system"]
-    user: str | None
-
-
-class Happening(Facts):
-    """What all events have in common.
-
-    `event` is unique: a consumer that meets it again has dealt with it. `correlation` is the id of the request
-    in the logs. `account` is null for what concerns all of them.
-    """
-
-    event: Identifier
-    type: str
-    version: int
-    account: str | None
-    time: datetime
-    actor: ActorView
-    correlation: str
+WebAddress = Annotated[str, Field(pattern='^https?://[^\\s<>"]+$')]
+"""Where a link may lead."""
 
 
 # ---- What events are made of ------------------------------------------------------------------------
@@ -81,8 +52,14 @@ class ContractFacts(Facts):
 
 
 class LineFacts(Facts):
+    """A product as it was signed. `up_to` is the tier's monthly volume, None where it is open-ended; `price` is per
+    month, before discounts and tax."""
+
     product: str
+    name: str
+    unit: str
     up_to: int | None
+    price: MoneyFacts
 
 
 class AccountFacts(Facts):
@@ -113,7 +90,7 @@ class CardFacts(Facts):
 
 
 class ChargeFacts(Facts):
-    """A charge to come."""
+    """A charge to come, before tax."""
 
     on: date
     amount: MoneyFacts
@@ -137,7 +114,7 @@ class ProductFacts(Facts):
 
 
 class TierFacts(Facts):
-    """`up_to` is the monthly volume, None where it is open-ended; `price` is per month."""
+    """`up_to` is the monthly volume, None where it is open-ended; `price` is per month, before tax."""
 
     up_to: int | None
     price: MoneyFacts
@@ -167,7 +144,8 @@ class AutoscalingFacts(Facts):
     """A move to another tier: why, from what to what, from when on.
 
     `next_invoice` says what the next invoice comes to, and what it would have come to without the move;
-    `extra` is what is invoiced on the day that the move takes effect, for months that are paid already.
+    `extra` is what is invoiced on the day that the move takes effect, for months that are paid already. All of
+    them are before tax.
     """
 
     decision: Identifier
@@ -257,7 +235,7 @@ class FailedPaymentFacts(Facts):
         "declined", "insufficient_funds", "expired_card", "authentication_required", "no_payment_method", "failed"
     ]
     next_attempt_on: date | None
-    authenticate_at: str | None
+    authenticate_at: WebAddress | None
 
 
 class CancellationFacts(Facts):

@@ -1,0 +1,99 @@
+"""The queue of events → mail: whoever is concerned is written to, once.
+
+What cannot be sent now comes again later, and later each time: when SES is slow or down, mail is late and never lost.
+What can never be written goes to the dead letters at once, and holds up nothing.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.batch import BatchProcessor, process_partial_response
+from aws_lambda_powertools.utilities.batch import EventType as BatchEventType
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from billing import wiring
+from billing.domain.errors import BillingError
+from billing.domain.events import Event
+from billing.domain.mail import Recipient, Situation, Vendor
+from billing.event_schemas.kinds import published
+from billing.mail.letters import letter
+from billing.mail.message import message
+from billing.store.mapping import event_of
+from billing.usecases.notify import Outcome, Unwritable, notify
+
+FIRST_WAIT_SECONDS = 2
+"""Before a mail that was not sent is tried again; twice as long after each further time, up to WAIT_SECONDS_MAX."""
+
+WAIT_SECONDS_MAX = 900
+
+logger = Logger()
+processor = BatchProcessor(BatchEventType.SQS, raise_on_entire_batch_failure=False)
+
+
+def handler(event: Mapping[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Deals with a batch; returns the messages that must come again."""
+    return process_partial_response(dict(event), _deal_with, processor, context)
+
+
+def _deal_with(record: SQSRecord, lambda_context: LambdaContext) -> None:
+    happened: Event | None = None
+    try:
+        happened = _event(record.body)
+        outcome = _notify(happened, lambda_context.aws_request_id)
+    except Unwritable as failure:
+        wiring.dead_letters().put(record.body, failure.detail)
+        logger.warning("unwritable", reason=failure.detail, **_about(happened))
+    except Exception as failure:
+        reason = failure.detail if isinstance(failure, BillingError) else type(failure).__name__
+        logger.warning("not sent", reason=reason, **_about(happened))
+        _postpone(record)
+        raise
+    else:
+        logger.info("notified", sent=outcome.sent, skipped=outcome.skipped, **_about(happened))
+
+
+def _event(body: str) -> Event:
+    try:
+        return event_of(orjson.loads(body)["detail"])
+    except (KeyError, TypeError, ValueError) as failure:
+        raise Unwritable(f"It is no event: {type(failure).__name__}.") from failure
+
+
+def _notify(happened: Event, claimant: str) -> Outcome:
+    now = datetime.now(UTC)  # noqa: TID251 - when a mail is really sent: a replayed event changes nothing of it
+    vendor = Vendor(os.environ["VENDOR_NAME"], os.environ["BILLING_PAGE"], os.environ["REPLY_TO_ADDRESS"])
+
+    def write(about: Event, situation: Situation, recipient: Recipient, document: bytes | None) -> bytes:
+        words = letter(published(about), situation, recipient, vendor, document)
+        return message(words, recipient, os.environ["SENDER_ADDRESS"], vendor, about.event, now)
+
+    return notify(
+        happened,
+        claimant=claimant,
+        now=now,
+        staff_address=os.environ["STAFF_ADDRESS"] or None,
+        store=wiring.store(),
+        mailer=wiring.mailer(),
+        documents=wiring.documents(),
+        write=write,
+    )
+
+
+def _postpone(record: SQSRecord) -> None:
+    earlier = int(record.attributes.approximate_receive_count) - 1
+    seconds = min(WAIT_SECONDS_MAX, FIRST_WAIT_SECONDS * 2 ** min(earlier, 10))
+    try:
+        wiring.queue().postpone(record.receipt_handle, seconds)
+    except BillingError as failure:
+        logger.warning("not postponed", reason=failure.detail)  # it comes again when its time is out
+
+
+def _about(happened: Event | None) -> dict[str, Any]:
+    if happened is None:
+        return {}
+    return {"event": happened.event, "type": happened.type, "account": happened.account}

@@ -1,0 +1,37 @@
+"""What becomes of mail: an address that refuses it, or whose owner calls it unwanted, is not written to again."""
+
+from __future__ import annotations
+
+from billing.domain.errors import AccountNotFound
+from billing.domain.events import Actor, ActorKind, EventType, Occasion
+from billing.domain.mail import Fate, Feedback
+from billing.store.store import BillingStore
+from billing.usecases.tell import tell
+
+
+def note_feedback(feedback: Feedback, *, store: BillingStore) -> None:
+    """Keeps what the mail service tells; the account's other admins and staff learn of a lost address by mail.
+
+    Told twice, it is kept once. Raises ConcurrentChange, after which it should be told again.
+    """
+    delivery = feedback.delivery
+    if feedback.fate is Fate.SENT:
+        store.record_delivery(delivery, feedback.message, feedback.time)
+        return
+    if delivery.account is None:
+        return  # there is nobody left to tell, and nothing more will be sent
+    try:
+        store.account(delivery.account)
+    except AccountNotFound:
+        return
+    known = store.correspondents(delivery.account).undeliverable
+    occasion = Occasion(Actor(ActorKind.SYSTEM, None), feedback.time, feedback.message)
+    for email in frozenset(feedback.addresses) - known:
+        event = tell(
+            EventType.ADDRESS_UNDELIVERABLE,
+            occasion,
+            account=delivery.account,
+            before=None,
+            after={"email": email, "reason": feedback.fate},
+        )
+        store.mark_undeliverable(delivery.account, email, event)

@@ -1,0 +1,150 @@
+"""Mails what happened to those whom it concerns: one mail per event and recipient, however often it is delivered.
+
+Before a mail is sent it is claimed, and afterwards that is recorded. Whoever is cut off in between may or may not
+have sent it. Until the claim has run out SES can tell that it did (note_feedback); a mail of which nothing was heard
+is then sent again, because of the two faults, none and two, two is the lesser (docs/decisions/0007).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from billing.domain.errors import AccountNotFound, AnswerLost, BillingError, ConcurrentChange, UpstreamFailed
+from billing.domain.events import Event, EventType
+from billing.domain.mail import AUDIENCES, Delivery, Recipient, Situation, recipients
+from billing.gateways.ports import Documents, Mailer
+from billing.store.store import BillingStore
+
+CLAIM = timedelta(minutes=2)
+"""Longer than a worker may run: whoever holds a claim of that age is no longer there."""
+
+MESSAGE_TYPE = "message/rfc822"
+
+Write = Callable[[Event, Situation, Recipient, bytes | None], bytes]
+"""Writes the message about an event to a recipient, with the document that it is about. Raises if it cannot."""
+
+
+class NotAllSent(BillingError):
+    """Some of the mail about an event is still to be sent; trying again sends only that."""
+
+    code = "not-all-sent"
+
+
+class Unwritable(BillingError):
+    """There is no way to write about this event, now or later."""
+
+    code = "unwritable"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How many mails were sent, and to how many nothing was: they have it already, or are not written to."""
+
+    sent: int
+    skipped: int
+
+
+def notify(
+    event: Event,
+    *,
+    claimant: str,
+    now: datetime,
+    staff_address: str | None,
+    store: BillingStore,
+    mailer: Mailer,
+    documents: Documents,
+    write: Write,
+) -> Outcome:
+    """Writes to everybody whom the event concerns. `claimant` names this attempt.
+
+    Raises Unwritable, and NotAllSent when some of it failed: that of one recipient never holds up another's.
+    """
+    if event.type not in AUDIENCES or event.account is None:
+        return Outcome(0, 0)
+    try:
+        situation, addressed, undeliverable = _situation(event, event.account, staff_address, store)
+    except AccountNotFound:
+        return Outcome(0, 0)  # deleted meanwhile, and with it whoever could be told
+    document = _document(event, documents)
+    messages = {each: _written(write, event, situation, each, document) for each in addressed}
+    sent = 0
+    failures: list[BillingError] = []
+    for recipient, message in messages.items():
+        if recipient.email in undeliverable:
+            continue
+        try:
+            sent += _deliver(event, recipient, message, claimant, now, store, mailer, documents)
+        except (ConcurrentChange, UpstreamFailed) as failure:
+            failures.append(failure)
+    if failures:
+        raise NotAllSent(f"{len(failures)} of {len(messages)} were not sent: {failures[0].detail}")
+    return Outcome(sent, len(messages) - sent)
+
+
+def _situation(
+    event: Event, account: str, staff_address: str | None, store: BillingStore
+) -> tuple[Situation, tuple[Recipient, ...], frozenset[str]]:
+    if event.type is EventType.ACCOUNT_DELETED:
+        after = event.after or {}
+        gone = Situation(after["account_name"], after["language"], "UTC", None)
+        return gone, recipients(event, (), None, staff_address), frozenset()
+    page = store.billing_page(account, invoices=0, consistent=True)
+    people = store.correspondents(account)
+    billing = page.information.billing.details
+    situation = Situation(
+        account_name=page.account.name,
+        language=billing.language,
+        time_zone=page.account.contract.time_zone,
+        actor_name=next((user.name for user in people.users if user.user == event.actor.user), None),
+    )
+    return situation, recipients(event, people.users, billing.email, staff_address), people.undeliverable
+
+
+def _document(event: Event, documents: Documents) -> bytes | None:
+    if event.type is not EventType.INVOICE_ISSUED:
+        return None
+    document = documents.get((event.after or {})["document"])
+    if document is None:
+        raise NotAllSent("The document that goes with it is not there yet.")
+    return document
+
+
+def _written(write: Write, event: Event, situation: Situation, recipient: Recipient, document: bytes | None) -> bytes:
+    try:
+        return write(event, situation, recipient, document)
+    except Exception as failure:
+        raise Unwritable(f"It cannot be written: {type(failure).__name__}.") from failure
+
+
+def _deliver(
+    event: Event,
+    recipient: Recipient,
+    message: bytes,
+    claimant: str,
+    now: datetime,
+    store: BillingStore,
+    mailer: Mailer,
+    documents: Documents,
+) -> bool:
+    """Whether it was sent by this call."""
+    delivery = Delivery.of(event, recipient)
+    if not store.claim_delivery(delivery, claimant, now, now + CLAIM):
+        return False
+    try:
+        if delivery.account is not None:
+            documents.put(audit_copy(delivery.account, delivery), message, MESSAGE_TYPE)
+        sent_as = mailer.send(message, recipient.email, delivery)
+    except AnswerLost:
+        raise  # and keep the claim: while it holds, it can still turn out that it was sent
+    except Exception:
+        store.release_delivery(delivery, claimant)
+        raise
+    store.record_delivery(delivery, sent_as, now)
+    return True
+
+
+def audit_copy(account: str, delivery: Delivery) -> str:
+    """Where the message is kept as it was sent, until the account is deleted."""
+    return f"accounts/{account}/mail/{delivery.event}/{delivery.recipient}.eml"

@@ -1,0 +1,113 @@
+"""Writes every mail in every language into a folder, for a person to look at: make mail-preview FOLDER=…
+
+The mails are about the sample events under events/published/, and about what else can happen of the same kind.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from billing.domain.mail import Letter, Recipient, Situation, Vendor
+from billing.event_schemas.kinds import SCHEMA_OF, AnyEvent, UserAdded
+from billing.languages import LANGUAGES
+from billing.mail.letters import MAILED, letter
+
+SAMPLES = Path(__file__).parent.parent / "events" / "published"
+
+VENDOR = Vendor("Livello", "https://billing.livello.example/", "billing@livello.example")
+RECIPIENT = Recipient("astrid@nordlys.example", "Astrid Holm")
+ACTORS = {"customer": "Astrid Holm", "staff": "Sofie Lindgren", "system": None}
+
+PDF = b"%PDF-1.7\n"
+"""Stands for the document of an invoice."""
+
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "address.undeliverable": {"complained": {"reason": "complained"}},
+    "card.expiring": {
+        "in-7-days": {"days_left": 7},
+        "charged-before": {"next_charge": {"on": "2026-08-15", "amount": {"amount": 80400, "currency": "DKK"}}},
+        "no-charge": {"next_charge": None},
+    },
+    "cancellation.requested": {"nothing-due": {"charges_still_due": [], "text": ""}},
+    "invoice.issued": {
+        "bank-transfer": {"method": "bank_transfer", "charge_on": None},
+        "no-method": {"method": None, "charge_on": None},
+    },
+    "payment.failed": {
+        "authentication": {
+            "reason": "authentication_required",
+            "next_attempt_on": None,
+            "authenticate_at": "https://payments.livello.example/confirm/pi_1",
+        },
+        "expired-card": {"reason": "expired_card", "next_attempt_on": None},
+        "insufficient-funds": {"reason": "insufficient_funds"},
+        "no-method": {"reason": "no_payment_method", "next_attempt_on": None},
+    },
+    "subscription.autoscaled": {
+        "nothing-left-out": {"left_out": [], "extra": None, "effective_on": "2026-10-15", "ask": None},
+        "open-ended": {
+            "after": {"up_to": None, "price": {"amount": 250000, "currency": "DKK"}},
+            "left_out": [
+                {"day": f"2026-06-{day:02}", "usage": "1500.2", "counted": "1146", "reason": "peak"}
+                for day in range(1, 15)
+            ],
+        },
+    },
+    "usage.threshold_reached": {
+        "90": {"percent": 90, "usage": "9004"},
+        "100": {"percent": 100, "usage": "10000.2"},
+        "highest": {"percent": 100, "usage": "10000.2", "next_tier": None},
+    },
+    "user.added": {"admin": {"role": "admin"}},
+}
+"""What may be different `after` an event, by its type and a name for the difference."""
+
+
+def sample(kind: str, **after: Any) -> AnyEvent:
+    """The published sample event of a kind, with other facts `after` it."""
+    facts = json.loads((SAMPLES / f"{kind}.json").read_text(encoding="utf-8"))
+    if after:
+        facts["after"] |= after
+    return SCHEMA_OF[kind].model_validate(facts)
+
+
+def samples() -> Iterator[tuple[str, AnyEvent]]:
+    """Every sample event that there is a mail about, and its variants, each with a name."""
+    for kind in sorted(MAILED):
+        yield kind, sample(kind)
+        for name, after in VARIANTS.get(kind, {}).items():
+            yield f"{kind}.{name}", sample(kind, **after)
+
+
+def recipient(event: AnyEvent) -> Recipient:
+    """Who reads the mail about a sample event: whoever was added, or the admin."""
+    return Recipient(event.after.email, event.after.name) if isinstance(event, UserAdded) else RECIPIENT
+
+
+def written(event: AnyEvent, language: str) -> Letter:
+    """The mail about a sample event."""
+    situation = Situation("Nordlys Kaffe", language, "Europe/Copenhagen", ACTORS[event.actor.kind])
+    return letter(event, situation, recipient(event), VENDOR, PDF if event.type == "invoice.issued" else None)
+
+
+def main(folder: Path) -> None:
+    """Writes <language>/<name>.html and .txt, and what is attached."""
+    for language in sorted(LANGUAGES):
+        (folder / language).mkdir(parents=True, exist_ok=True)
+        for name, event in samples():
+            mail = written(event, language)
+            start = folder / language / name
+            start.with_name(f"{name}.html").write_text(mail.html, encoding="utf-8")
+            start.with_name(f"{name}.txt").write_text(f"Subject: {mail.subject}\n\n{mail.text}", encoding="utf-8")
+            for attachment in mail.attachments:
+                start.with_name(f"{name}.{attachment.name}").write_bytes(attachment.content)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("Which folder? make mail-preview FOLDER=…")
+    main(Path(sys.argv[1]))

@@ -1,0 +1,377 @@
+"""The queue of events → SES and S3, both on moto; and what SES tells of a mail → the table."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import io
+import json
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from email.message import EmailMessage
+from typing import Any
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from billing import wiring
+from billing.domain.errors import AnswerLost, UpstreamFailed
+from billing.domain.mail import Delivery
+from billing.gateways.ses_mailer import SesMailer
+from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.ses.models import ses_backends
+
+from functions.note_mail_feedback.app import handler as note_mail_feedback
+from functions.notify import app as notify_app
+from functions.notify.app import handler as notify
+from tests.api_gateway import NOW, answer, request
+from tests.aws import REGION, stored_items
+from tests.company import Company
+from tests.template import ROOT
+
+SENDER = "billing@livello.example"
+CONTACT = "/accounts/{account}/billing-information/contact"
+INVOICES = "invoices@nordlys.example"
+
+
+class Context(LambdaContext):
+    """Of one invocation."""
+
+    aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+
+
+class Post:
+    """SES, S3 and the two queues, on moto."""
+
+    def __init__(self) -> None:
+        self.sqs: Any = boto3.client("sqs", region_name=REGION)
+        self.s3: Any = boto3.client("s3", region_name=REGION)
+        self.queue = self.sqs.create_queue(QueueName="notices")["QueueUrl"]
+        self.dead = self.sqs.create_queue(QueueName="notices-dead")["QueueUrl"]
+        self.s3.create_bucket(Bucket="livello-documents", CreateBucketConfiguration={"LocationConstraint": REGION})
+
+    def mails(self) -> list[tuple[str, EmailMessage]]:
+        """What SES has taken: each with the address that it was for."""
+        taken = ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages
+        return [
+            (mail.destinations[0], email.message_from_string(mail.raw_data, EmailMessage, policy=email.policy.default))
+            for mail in taken
+        ]
+
+    def files(self) -> dict[str, bytes]:
+        found = self.s3.list_objects_v2(Bucket="livello-documents").get("Contents", [])
+        return {
+            each["Key"]: self.s3.get_object(Bucket="livello-documents", Key=each["Key"])["Body"].read()
+            for each in found
+        }
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        received: list[dict[str, Any]] = self.sqs.receive_message(
+            QueueUrl=self.dead, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        ).get("Messages", [])
+        return received
+
+    def delivered(self, *bodies: str) -> dict[str, Any]:
+        """The batch with which SQS hands these messages to the function, each received for the first time."""
+        for body in bodies:
+            self.sqs.send_message(QueueUrl=self.queue, MessageBody=body)
+        messages = self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10)["Messages"]
+        return {
+            "Records": [
+                {
+                    "messageId": each["MessageId"],
+                    "receiptHandle": each["ReceiptHandle"],
+                    "body": each["Body"],
+                    "attributes": {"ApproximateReceiveCount": "1"},
+                    "messageAttributes": {},
+                    "eventSource": "aws:sqs",
+                }
+                for each in messages
+            ]
+        }
+
+    def close(self) -> None:
+        ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages.clear()
+        for key in self.files():
+            self.s3.delete_object(Bucket="livello-documents", Key=key)
+        self.s3.delete_bucket(Bucket="livello-documents")
+        for queue in (self.queue, self.dead):
+            self.sqs.delete_queue(QueueUrl=queue)
+
+
+@pytest.fixture
+def post(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
+    made = Post()
+    ses = boto3.client("ses", region_name=REGION)
+    ses.verify_domain_identity(Domain="livello.example")
+    if "livello-test" not in {each["Name"] for each in ses.list_configuration_sets()["ConfigurationSets"]}:
+        ses.create_configuration_set(ConfigurationSet={"Name": "livello-test"})
+    environment = {
+        "BILLING_PAGE": "https://billing.livello.example",
+        "CONFIGURATION_SET": "livello-test",
+        "DEAD_LETTERS_URL": made.dead,
+        "DOCUMENTS_BUCKET": "livello-documents",
+        "QUEUE_URL": made.queue,
+        "REPLY_TO_ADDRESS": "support@livello.example",
+        "SENDER_ADDRESS": SENDER,
+        "STAFF_ADDRESS": "",
+        "VENDOR_NAME": "Livello",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    cached = (wiring.mailer, wiring.documents, wiring.queue, wiring.dead_letters)
+    for constructor in cached:
+        constructor.cache_clear()
+    yield made
+    for constructor in cached:
+        constructor.cache_clear()
+    made.close()
+
+
+def notice(company: Company, contact: str = "Bo Lind") -> str:
+    """An admin changes the contact; what EventBridge hands over for it."""
+    from functions.update_billing_information.app import handler as update_billing_information
+
+    asked = request(
+        "PUT",
+        CONTACT,
+        claims=company.admin,
+        path=company.path,
+        body={"name": contact, "phone": None},
+        headers={"If-Match": '"1"'},
+        now=NOW + timedelta(seconds=1),
+    )
+    assert answer(update_billing_information, asked).status == 200
+    events = [str(item["body"]) for item in stored_items() if str(item["sk"]).startswith("EVENT#")]
+    [changed] = [event for event in events if '"billing_information.changed"' in event]
+    return json.dumps({"source": "livello", "detail": json.loads(changed)})
+
+
+def test_a_change_is_mailed_to_the_admin_and_to_where_the_invoices_go(company: Company, post: Post) -> None:
+    answered = notify(post.delivered(notice(company)), Context())
+
+    assert answered == {"batchItemFailures": []}
+    assert sorted(to for to, _ in post.mails()) == ["ada@nordlys.example", INVOICES]
+    [mail] = [mail for to, mail in post.mails() if to == "ada@nordlys.example"]
+    assert mail["From"] == f"Livello <{SENDER}>"
+    assert mail["To"] == "Ada Holm <ada@nordlys.example>"
+    assert mail["Reply-To"] == "support@livello.example"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert [part.get_content_type() for part in mail.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+
+
+def test_the_audit_copy_is_what_ses_took(company: Company, post: Post) -> None:
+    notify(post.delivered(notice(company)), Context())
+
+    taken = sorted(mail.raw_data.encode() for mail in ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages)
+    assert sorted(post.files().values()) == taken
+    assert all(copy.isascii() for copy in taken)
+
+
+def test_delivered_again_it_is_not_mailed_again(company: Company, post: Post) -> None:
+    body = notice(company)
+
+    notify(post.delivered(body, body, body), Context())
+    notify(post.delivered(body), Context())
+
+    assert len(post.mails()) == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "no JSON",
+        "[]",
+        "{}",
+        '{"detail": null}',
+        '{"detail": {"event": "x"}}',
+        '{"detail": {"type": "unheard.of"}}',
+    ],
+)
+def test_what_is_no_event_is_a_dead_letter_at_once_and_holds_up_nobody(body: str, company: Company, post: Post) -> None:
+    answered = notify(post.delivered(body, notice(company)), Context())
+
+    assert answered == {"batchItemFailures": []}
+    assert len(post.mails()) == 2
+    [letter] = post.dead_letters()
+    assert letter["Body"] == body
+    assert letter["MessageAttributes"]["reason"]["StringValue"].startswith("It is no event: ")
+
+
+def test_an_event_that_does_not_fit_its_schema_is_a_dead_letter(company: Company, post: Post) -> None:
+    event = json.loads(notice(company))
+    event["detail"]["after"] = {"area": "company"}
+
+    notify(post.delivered(json.dumps(event)), Context())
+
+    assert post.mails() == []
+    [letter] = post.dead_letters()
+    assert letter["MessageAttributes"]["reason"]["StringValue"] == "It cannot be written: ValidationError."
+
+
+def test_what_ses_does_not_take_comes_again_later_and_later(
+    company: Company, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENDER_ADDRESS", "billing@unverified.example")
+    wiring.mailer.cache_clear()
+    waits: list[int] = []
+    monkeypatch.setattr(wiring.queue(), "postpone", lambda _, seconds: waits.append(seconds))
+    batch = post.delivered(notice(company))
+    [record] = batch["Records"]
+
+    for received in (1, 2, 3, 9, 10, 40):
+        record["attributes"]["ApproximateReceiveCount"] = str(received)
+        assert notify(batch, Context()) == {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
+
+    assert waits == [2, 4, 8, 512, notify_app.WAIT_SECONDS_MAX, notify_app.WAIT_SECONDS_MAX]
+    assert post.mails() == []
+
+
+def test_a_message_is_really_postponed(company: Company, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SENDER_ADDRESS", "billing@unverified.example")
+    wiring.mailer.cache_clear()
+    monkeypatch.setattr(notify_app, "FIRST_WAIT_SECONDS", 0)
+
+    notify(post.delivered(notice(company)), Context())
+
+    assert len(post.sqs.receive_message(QueueUrl=post.queue)["Messages"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (ReadTimeoutError(endpoint_url="https://ses.example"), AnswerLost),
+        (ConnectTimeoutError(endpoint_url="https://ses.example"), UpstreamFailed),
+    ],
+)
+def test_a_mail_service_that_does_not_answer(
+    failure: Exception, told: type[Exception], post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailer = SesMailer(SENDER, "livello-test", wiring.session())
+
+    def fail(**_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(mailer._ses, "send_raw_email", fail)
+
+    with pytest.raises(told) as raised:
+        mailer.send(b"", "ada@nordlys.example", Delivery("nordlys-kaffe", "0" * 26, "0" * 32))
+    assert type(raised.value) is told
+
+
+def test_a_sample_event_is_mailed(company: Company, post: Post) -> None:
+    sample = json.loads((ROOT / "events" / "notify.json").read_text(encoding="utf-8"))
+
+    assert notify(sample, Context()) == {"batchItemFailures": []}
+
+    assert sorted(to for to, _ in post.mails()) == ["ada@nordlys.example", INVOICES]
+
+
+def test_no_log_line_names_anybody(company: Company, post: Post) -> None:
+    batch = post.delivered(notice(company, "Canary Lind"), '{"detail": {"event": "Canary"}}')
+    lines = io.StringIO()
+    handler = notify_app.logger.handlers[0]
+    assert isinstance(handler, logging.StreamHandler)
+    before = handler.setStream(lines)
+    try:
+        notify(batch, Context())
+    finally:
+        handler.setStream(before)
+
+    assert [json.loads(line)["message"] for line in lines.getvalue().splitlines()] == ["notified", "unwritable"]
+    assert "Canary" not in lines.getvalue()
+    assert "@" not in lines.getvalue()
+
+
+# ---- What SES tells ----
+
+
+def told(kind: str, delivery: Delivery | None, **details: Any) -> str:
+    """As SES publishes it to a topic."""
+    tags = {"ses:configuration-set": ["livello-test"]}
+    if delivery is not None:
+        tags |= {"livello-event": [delivery.event], "livello-recipient": [delivery.recipient]}
+        if delivery.account is not None:
+            tags["livello-account"] = [delivery.account]
+    return json.dumps(
+        {
+            "eventType": kind,
+            "mail": {
+                "messageId": "010701b0-message",
+                "timestamp": "2026-11-23T10:00:00.000Z",
+                "source": SENDER,
+                "destination": [INVOICES],
+                "tags": tags,
+            },
+            kind.lower(): details,
+        }
+    )
+
+
+BOUNCE = {
+    "bounceType": "Permanent",
+    "bounceSubType": "General",
+    "bouncedRecipients": [{"emailAddress": "Invoices@nordlys.example", "action": "failed", "status": "5.1.1"}],
+    "timestamp": "2026-11-23T10:00:05.000Z",
+}
+COMPLAINT = {
+    "complainedRecipients": [{"emailAddress": f"Invoices <{INVOICES}>"}],
+    "timestamp": "2026-11-23T10:00:05.000Z",
+}
+OURS = Delivery("nordlys-kaffe", "01M83DRBER6HR1QAESBEGZCQ20", "0" * 32)
+
+
+@pytest.mark.parametrize(
+    ("feedback", "reason"),
+    [(told("Bounce", OURS, **BOUNCE), "bounced"), (told("Complaint", OURS, **COMPLAINT), "complained")],
+)
+def test_an_address_that_refuses_mail_is_kept_and_told_once(
+    feedback: str, reason: str, company: Company, post: Post
+) -> None:
+    answered = note_mail_feedback(post.delivered(feedback, feedback), Context())
+
+    assert answered == {"batchItemFailures": []}
+    bodies = [json.loads(str(item["body"])) for item in stored_items()]
+    [event] = [body for body in bodies if body.get("type") == "address.undeliverable"]
+    assert event["after"] == {"email": INVOICES, "reason": reason}
+    notify(post.delivered(notice(company)), Context())
+    assert [to for to, _ in post.mails()] == ["ada@nordlys.example"]
+
+
+@pytest.mark.parametrize(
+    "feedback",
+    [
+        told("Bounce", OURS, **{**BOUNCE, "bounceType": "Transient"}),
+        told("Bounce", None, **BOUNCE),
+        told("Bounce", Delivery("no-such-account", OURS.event, OURS.recipient), **BOUNCE),
+        told("Bounce", Delivery(None, OURS.event, OURS.recipient), **BOUNCE),
+        told("Delivery", OURS),
+        told("Send", OURS),
+    ],
+)
+def test_what_is_of_no_consequence(feedback: str, company: Company, post: Post) -> None:
+    before = stored_items()
+
+    assert note_mail_feedback(post.delivered(feedback), Context()) == {"batchItemFailures": []}
+
+    assert stored_items() == before
+
+
+@pytest.mark.parametrize("feedback", ["no JSON", "{}", "[]", '{"mail": {"tags": 7}, "eventType": "Bounce"}'])
+def test_what_cannot_be_read_comes_again_and_holds_up_nobody(feedback: str, company: Company, post: Post) -> None:
+    batch = post.delivered(feedback, told("Bounce", OURS, **BOUNCE))
+    [bad] = [record["messageId"] for record in batch["Records"] if record["body"] == feedback]
+
+    assert note_mail_feedback(batch, Context()) == {"batchItemFailures": [{"itemIdentifier": bad}]}
+
+    assert any("address.undeliverable" in str(item["body"]) for item in stored_items())
+
+
+def test_a_sample_feedback_is_noted(company: Company, post: Post) -> None:
+    sample = json.loads((ROOT / "events" / "note_mail_feedback.json").read_text(encoding="utf-8"))
+
+    assert note_mail_feedback(sample, Context()) == {"batchItemFailures": []}
+
+    assert any("address.undeliverable" in str(item["body"]) for item in stored_items())

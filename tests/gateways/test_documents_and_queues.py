@@ -1,0 +1,52 @@
+"""Files and queues on moto, and what becomes of a service that does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from billing import wiring
+from billing.domain.errors import UpstreamFailed
+from billing.gateways.s3_documents import S3Documents
+from billing.gateways.sqs_dead_letters import SqsDeadLetters
+from billing.gateways.sqs_queue import SqsQueue
+
+from tests.aws import REGION
+
+
+@pytest.fixture
+def bucket(aws: None) -> Iterator[str]:
+    s3 = boto3.client("s3", region_name=REGION)
+    s3.create_bucket(Bucket="files", CreateBucketConfiguration={"LocationConstraint": REGION})
+    yield "files"
+    for each in s3.list_objects_v2(Bucket="files").get("Contents", []):
+        s3.delete_object(Bucket="files", Key=each["Key"])
+    s3.delete_bucket(Bucket="files")
+
+
+def test_a_file_is_found_as_it_was_kept(bucket: str) -> None:
+    documents = S3Documents(bucket, wiring.session())
+
+    documents.put("accounts/a/è.pdf", bytes(range(256)), "application/pdf")
+
+    assert documents.get("accounts/a/è.pdf") == bytes(range(256))
+    assert documents.get("accounts/a/other.pdf") is None
+
+
+def failing(aws: None) -> list[Callable[[], object]]:
+    documents = S3Documents("no-such-bucket", wiring.session())
+    nowhere = f"https://sqs.{REGION}.amazonaws.com/123456789012/no-such-queue"
+    return [
+        lambda: documents.put("key", b"", "text/plain"),
+        lambda: documents.get("key"),
+        lambda: SqsQueue(nowhere, wiring.session()).postpone("receipt", 1),
+        lambda: SqsDeadLetters(nowhere, wiring.session()).put("{}", "because"),
+    ]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_service_that_fails_is_told_in_our_words(number: int, aws: Any) -> None:
+    with pytest.raises(UpstreamFailed):
+        failing(aws)[number]()

@@ -1,0 +1,441 @@
+"""Mails: what they say in each language, in both forms, and what they do with what nobody should have written."""
+
+# ruff: noqa: RUF001 - apostrophes and dashes as printers set them
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from billing.domain.mail import Letter, Recipient, Situation, Vendor
+from billing.event_schemas.kinds import SCHEMA_OF, AnyEvent
+from billing.languages import LANGUAGES
+from billing.mail.letters import MAILED, SUBJECT_LETTERS_MAX, NoSuchMail, letter
+from billing.mail.plain_text import COLUMNS
+from icalendar import Calendar
+from pydantic import ValidationError
+
+from scripts.mail_preview import PDF, RECIPIENT, VENDOR, main, recipient, sample, samples, written
+from tests.mail.reading import Page
+
+GMAIL_CLIPS_BYTES = 100_000
+
+EVERY = [
+    pytest.param(event, language, id=f"{language}-{name}")
+    for language in sorted(LANGUAGES)
+    for name, event in samples()
+]
+every_mail = pytest.mark.parametrize(("event", "language"), EVERY)
+
+SITUATION = Situation("Nordlys Kaffe", "en", "Europe/Copenhagen", "Astrid Holm")
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "Astrid\r\nBcc: all@nordlys.example",
+    "\N{RIGHT-TO-LEFT OVERRIDE}gpj.exe\N{PARAGRAPH SEPARATOR}\x00\x1b[2J",
+    "{{ 7 * 7 }}{% for each in [] %}{{ vendor }}{# no #}",
+    "a" * 200,
+    "\ud800 half of a letter",
+)
+"""What somebody may call themselves."""
+
+
+def one_line(words: str) -> str:
+    return re.sub(r"[ \n|>]+", " ", words)
+
+
+def both(mail: Letter) -> tuple[str, str]:
+    """What text and HTML say, on one line each."""
+    return one_line(mail.text), Page(mail.html).words
+
+
+# ---- Every mail ------------------------------------------------------------------------------------
+
+
+@every_mail
+def test_a_mail_is_complete_and_harmless(event: AnyEvent, language: str) -> None:
+    mail = written(event, language)
+    page = Page(mail.html)
+
+    assert mail.subject == mail.subject.strip() != ""
+    assert mail.subject.isprintable() or "\N{NO-BREAK SPACE}" in mail.subject
+    assert "\n" not in mail.subject
+    for words in (mail.subject, mail.text, page.words):
+        for leftover in ("{{", "{%", "None", "Undefined", "&lt;", "&amp;", "{#"):
+            assert leftover not in words
+    assert page.language == language
+    known = {VENDOR.billing_page, getattr(event.after, "authenticate_at", None)}
+    assert {link for link in page.links if not link.startswith("mailto:")} <= known
+    assert f"mailto:{VENDOR.reply_to}" in page.links
+    # Of a deleted account there is no billing page.
+    assert (VENDOR.billing_page in page.links) == (event.type != "account.deleted")
+    assert len(mail.html.encode()) < GMAIL_CLIPS_BYTES
+
+
+@every_mail
+def test_text_and_html_say_the_same(event: AnyEvent, language: str) -> None:
+    mail = written(event, language)
+
+    def said(words: str) -> list[str]:
+        without_links = re.sub(r"https://(?:billing|payments)\S+", "", words)
+        return re.findall(r"[\w@,/-]*\w", without_links)
+
+    # The text has its subject in front of it, the HTML over itself.
+    assert {*said(mail.subject), *said(mail.text)} == {*said(Page(mail.html).words), *said(mail.subject)}
+
+
+@every_mail
+def test_prose_is_wrapped(event: AnyEvent, language: str) -> None:
+    for line in written(event, language).text.splitlines():
+        assert len(line) <= COLUMNS or " " not in line.strip(" >|-"), line
+        assert line == line.rstrip()
+
+
+@every_mail
+def test_a_mail_says_who_writes_to_whom_and_why(event: AnyEvent, language: str) -> None:
+    for words in both(written(event, language)):
+        assert str(recipient(event).name) in words
+        assert "Nordlys Kaffe" in words
+        assert VENDOR.reply_to in words
+        assert {"en": "You get this mail because", "it": "Ricevete questa e-mail perché"}[language] in words
+
+
+@every_mail
+def test_the_same_gives_the_same(event: AnyEvent, language: str) -> None:
+    assert written(event, language) == written(event, language)
+
+
+def test_another_process_writes_the_same() -> None:
+    code = (
+        "from scripts.mail_preview import *\n"
+        "import hashlib\n"
+        "mails = [written(event, language) for language in sorted(LANGUAGES) for _, event in samples()]\n"
+        "print(hashlib.sha256(repr(mails).encode()).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+def test_the_preview_writes_them_all(tmp_path: Any) -> None:
+    main(tmp_path)
+    for language in LANGUAGES:
+        assert {path.stem for path in (tmp_path / language).glob("*.html")} == {name for name, _ in samples()}
+        assert (tmp_path / language / "review.booked.invite.ics").exists()
+        assert (tmp_path / language / "invoice.issued.2026-0117.pdf").read_bytes() == PDF
+
+
+# ---- What they say ---------------------------------------------------------------------------------
+
+SAYS: list[tuple[str, dict[str, Any], str, list[str]]] = [
+    (
+        "invoice.issued",
+        {},
+        "en",
+        ["2026-0117", "DKK\xa03,015.00", "DKK\xa0603.00", "DKK\xa01,095.00", "15 April 2026 through 14 July 2026"],
+    ),
+    (
+        "invoice.issued",
+        {},
+        "it",
+        ["2026-0117", "3.015,00\xa0DKK", "603,00\xa0DKK", "dal 15 aprile 2026 al 14 luglio 2026", "tramite carta"],
+    ),
+    (
+        "invoice.issued",
+        {"total": {"amount": 301500, "currency": "EUR"}, "method": "bank_transfer", "charge_on": None},
+        "en",
+        ["Please transfer €3,015.00 by 29 April 2026 with the reference 2026-0117"],
+    ),
+    ("invoice.paid", {"total": {"amount": 1234567, "currency": "JPY"}}, "en", ["JP¥1,234,567"]),
+    ("invoice.paid", {"total": {"amount": 1234567, "currency": "JPY"}}, "it", ["1.234.567\xa0JPY"]),
+    ("invoice.paid", {"total": {"amount": 1234567, "currency": "KWD"}}, "en", ["KWD\xa01,234.567"]),
+    ("invoice.paid", {"total": {"amount": 1234567, "currency": "KWD"}}, "it", ["1.234,567\xa0KWD"]),
+    ("invoice.paid", {"total": {"amount": 5, "currency": "EUR"}}, "it", ["0,05\xa0€"]),
+    (
+        "cancellation.requested",
+        {},
+        "en",
+        [
+            "20 December 2026, 14:05 (Central European Standard Time)",
+            "stays active through 14 April 2027 ; from 15 April 2027 on it is no longer served",
+            "15 February 2027",
+            "15 January 2027 DKK\xa03,534.00",
+            "29 April 2027",
+            "until 28 April 2027, an admin can reactivate",
+            "Astrid Holm, astrid@nordlys.example",
+            "Too expensive",
+            "We close two of our four shops in spring",
+        ],
+    ),
+    (
+        "cancellation.requested",
+        {"active_until": "2027-04-12", "purge_on": "2027-05-09"},
+        "it",
+        ["20 dicembre 2026, 14:05", "fino all’11 aprile 2027 compreso", "fino all’8 maggio 2027", "Troppo caro"],
+    ),
+    (
+        "subscription.autoscaled",
+        {},
+        "en",
+        [
+            "June 2026 16,384.6 11,240.2",
+            "18 June 2026 4,812.4 1,146",
+            "19 June 2026, marked as a peak by us",
+            "All three are above the 10,000 searches",
+            "up to 10,000 searches, DKK\xa0365.00 per month",
+            "up to 25,000 searches, DKK\xa0739.00 per month",
+            "DKK\xa0374.00 , is invoiced on 15 September 2026",
+            "on 15 October 2026, comes to DKK\xa03,534.00 instead of DKK\xa02,412.00",
+            "Sofie Lindgren",
+            "sofie.staff@livello.example",
+        ],
+    ),
+    (
+        "subscription.autoscaled",
+        {},
+        "it",
+        ["giugno 2026 16.384,6 11.240,2", "fino a 25.000", "739,00\xa0DKK al mese", "dal 15 settembre 2026"],
+    ),
+    (
+        "subscription.autoscaled",
+        {"months": [{"month": f"2026-0{month}", "usage": "14000", "typical": "9000"} for month in (6, 7, 8)]},
+        "en",
+        ["its peaks come back so regularly that they count as usage", "Not all three are above"],
+    ),
+    ("usage.threshold_reached", {"percent": 75}, "en", ["7,512.4 searches", "There is nothing that you need to do"]),
+    ("usage.threshold_reached", {"percent": 90}, "en", ["90% of the monthly volume", "May 2026"]),
+    ("usage.threshold_reached", {"percent": 100}, "en", ["the whole monthly volume", "A single high month does not"]),
+    ("usage.threshold_reached", {"percent": 90}, "it", ["90%", "maggio 2026", "7.512,4"]),
+    ("usage.below_tier", {}, "en", ["7,932.67", "You would save DKK\xa0224.00 per month", "Nothing changes by itself"]),
+    ("usage.below_tier", {}, "it", ["7.932,67", "224,00\xa0DKK al mese", "Nulla cambia da solo"]),
+    ("payment.failed", {"reason": "declined"}, "en", ["declined", "we try again on 18 April 2026", "stays active"]),
+    ("payment.failed", {"reason": "insufficient_funds"}, "en", ["not enough money", "18 April 2026"]),
+    ("payment.failed", {"reason": "expired_card", "next_attempt_on": None}, "en", ["We do not try again by ourselves"]),
+    ("payment.failed", {"reason": "failed"}, "it", ["resta attivo", "18 aprile 2026"]),
+    (
+        "card.expiring",
+        {},
+        "en",
+        ["Visa ending in 4242", "31 August 2026", "DKK\xa02,412.00 before tax on 15 October 2026"],
+    ),
+    ("card.expiring", {"days_left": 7}, "it", ["per 7 giorni", "fino al 31 agosto 2026", "questa settimana"]),
+    ("card.updated", {}, "en", ["Mastercard ending in 4444, valid through 03/2030", "Visa ending in 4242"]),
+    ("billing_information.changed", {}, "en", ["Address Havnegade 1 Vestergade 12", "(none) 2. sal", "by Astrid Holm"]),
+    ("billing_information.changed", {}, "it", ["CAP 1058 8000", "da Astrid Holm"]),
+    ("account.deleted", {}, "en", ["29 April 2027, 00:10", "Days of usage 1,904", "kept for 5 years"]),
+    ("account.deactivated", {}, "en", ["as of 15 April 2027", "28 April 2027", "29 April 2027"]),
+    ("account.reactivated", {}, "it", ["ogni mese, in EUR", "128,00\xa0€ imposte escluse il 20 aprile 2027"]),
+    ("renewal.notice_deadline_near", {}, "en", ["15 January 2027", "for 3 months", "14 December 2026"]),
+    ("review.booked", {}, "en", ["Tuesday, 20 October 2026, 10:00–10:30 (Central European Summer Time)", "Video call"]),
+    ("review.booked", {}, "it", ["martedì 20 ottobre 2026, 10:00–10:30 (Ora legale dell’Europa centrale)"]),
+    ("user.added", {}, "en", ["Astrid Holm has given you access", "As a member you", "Forgot password"]),
+    ("user.added", {"role": "admin"}, "it", ["Astrid Holm vi ha dato accesso", "Come amministratore"]),
+    ("account.provisioned", {}, "en", ["every 3 months, in DKK", "15 January 2026", "up to 10,000 searches"]),
+    ("address.undeliverable", {}, "en", ["invoices@nordlys.example came back", "9 June 2026, 18:20"]),
+]
+
+
+@pytest.mark.parametrize(("kind", "after", "language", "sentences"), SAYS)
+def test_what_a_mail_says(kind: str, after: dict[str, Any], language: str, sentences: list[str]) -> None:
+    for words in both(written(sample(kind, **after), language)):
+        # Strong words stand between tags, and so between spaces, in one of the two; a rule under a head is no word.
+        plain = re.sub(r" (?=[,;:.])|-{3,} ?|:(?= )", "", words)
+        for sentence in sentences:
+            assert re.sub(r" (?=[,;:.])|:(?= )", "", sentence) in plain, sentence
+
+
+def test_only_what_has_changed_is_shown() -> None:
+    words = written(sample("billing_information.changed"), "en").text
+    assert "DK13585628" not in words
+    assert "Country" not in words
+
+
+def test_a_country_is_named() -> None:
+    details = {"country": "SE", "vat_number": None}
+    words = written(sample("billing_information.changed", details=details), "it").text
+    assert "Danimarca" in words
+    assert "Svezia" in words
+    assert re.search(r"Partita IVA +DK13585628 +\(nessuno\)", words)
+
+
+def test_of_many_days_ten_are_listed() -> None:
+    days = [{"day": f"2026-06-{day:02}", "usage": "99", "counted": "9", "reason": "peak"} for day in range(1, 16)]
+    words = written(sample("subscription.autoscaled", left_out=days), "en").text
+    assert "\n10 June 2026" in words
+    assert "11 June 2026" not in words
+    assert "5 more such days" in words
+
+
+def test_who_is_not_known_by_name_is_greeted_all_the_same() -> None:
+    mail = letter(sample("invoice.paid"), SITUATION, Recipient("invoices@nordlys.example", None), VENDOR)
+    assert mail.text.startswith("Hello,\n")
+
+
+def test_what_nobody_did_is_said_of_nobody() -> None:
+    mail = letter(sample("card.updated"), replace(SITUATION, actor_name=None), RECIPIENT, VENDOR)
+    assert "A new card for Nordlys Kaffe was stored on 4 August 2026, 09:20" in mail.text
+
+
+def test_invoices_that_nobody_keeps_are_not_spoken_of() -> None:
+    assert "law" not in written(sample("account.deleted", invoices_kept_years=0), "en").text
+
+
+def test_the_document_is_attached_only_to_its_invoice() -> None:
+    [attachment] = written(sample("invoice.issued", number="2026/0117"), "en").attachments
+    assert (attachment.name, attachment.content_type) == ("2026-0117.pdf", "application/pdf")
+    assert attachment.content == PDF
+    assert letter(sample("invoice.paid"), SITUATION, RECIPIENT, VENDOR, PDF).attachments == ()
+    assert letter(sample("invoice.issued"), SITUATION, RECIPIENT, VENDOR).attachments == ()
+
+
+@pytest.mark.parametrize("kind", ["user.changed", "user.removed", "catalogue.replaced"])
+def test_of_other_kinds_there_is_no_mail(kind: str) -> None:
+    assert kind not in MAILED
+    with pytest.raises(NoSuchMail, match=kind):
+        letter(sample(kind), SITUATION, RECIPIENT, VENDOR)
+
+
+def test_nor_is_there_one_in_an_unknown_language() -> None:
+    with pytest.raises(NoSuchMail, match="'tlh'"):
+        letter(sample("invoice.paid"), replace(SITUATION, language="tlh"), RECIPIENT, VENDOR)
+
+
+# ---- The calendar ----------------------------------------------------------------------------------
+
+
+def calendar(kind: str, recipient: Recipient = RECIPIENT) -> tuple[Any, Any, str]:
+    """The calendar file of a sample, its one event, and its content type."""
+    [attachment] = letter(sample(kind), SITUATION, recipient, VENDOR).attachments
+    assert attachment.name == "invite.ics"
+    assert max(map(len, attachment.content.split(b"\r\n"))) <= 75
+    read = Calendar.from_ical(attachment.content)
+    [event] = read.walk("VEVENT")
+    return read, event, attachment.content_type
+
+
+def test_a_review_can_be_accepted_into_a_calendar() -> None:
+    read, event, content_type = calendar("review.booked")
+    assert read["METHOD"] == "REQUEST"
+    assert content_type == 'text/calendar; charset="utf-8"; method=REQUEST'
+    assert event.decoded("DTSTART") == datetime(2026, 10, 20, 8, tzinfo=UTC)
+    assert event.decoded("DTEND") - event.decoded("DTSTART") == timedelta(minutes=30)
+    assert event.decoded("DTSTAMP") == sample("review.booked").time
+    assert event["SUMMARY"] == "Review of Nordlys Kaffe"
+    assert event["LOCATION"] == "Video call, https://meet.livello.example/nordlys"
+    assert event["ORGANIZER"] == "mailto:sofie.staff@livello.example"
+    assert event["ATTENDEE"] == "mailto:astrid@nordlys.example"
+    assert event["ATTENDEE"].params["RSVP"] == "TRUE"
+
+
+def test_a_cancelled_review_is_taken_out_again() -> None:
+    booked, (read, event, content_type) = calendar("review.booked")[1], calendar("review.cancelled")
+    assert read["METHOD"] == "CANCEL"
+    assert "method=CANCEL" in content_type
+    assert event["STATUS"] == "CANCELLED"
+    assert event["UID"] == booked["UID"]
+    assert event["SEQUENCE"] > booked["SEQUENCE"]
+
+
+def test_the_manager_is_not_invited_to_their_own_review() -> None:
+    manager = Recipient("Sofie.Staff@livello.example", "Sofie Lindgren")
+    for kind, status in (("review.booked", "CONFIRMED"), ("review.cancelled", "CANCELLED")):
+        read, event, _ = calendar(kind, manager)
+        assert read["METHOD"] == "PUBLISH"
+        assert event["STATUS"] == status
+        assert "ATTENDEE" not in event
+
+
+# ---- What nobody should have written ---------------------------------------------------------------
+
+
+PARTS = ("before", "after")
+
+
+def poisoned(value: Any, poison: str) -> Any:
+    """The facts with the poison in every text that its schema leaves free."""
+    free = {
+        "name",
+        "unit",
+        "reason",
+        "text",
+        "place",
+        "description",
+        "number",
+        "account_name",
+        "address_line_1",
+        "digest",
+    }
+    if isinstance(value, dict):
+        return {
+            key: poison
+            if key in free and isinstance(each, str) and each not in ("peak", "known_peak", "declined", "bounced")
+            else poisoned(each, poison)
+            for key, each in value.items()
+        }
+    if isinstance(value, list):
+        return [poisoned(each, poison) for each in value]
+    return value
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+@pytest.mark.parametrize("poison", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("kind", sorted(MAILED))
+def test_what_is_hostile_comes_out_harmless(kind: str, poison: str, language: str) -> None:
+    event = sample(kind)
+    facts = event.model_dump()
+    event = SCHEMA_OF[kind].model_validate({**facts, **{part: poisoned(facts[part], poison) for part in PARTS}})
+    mail = letter(
+        event,
+        Situation(poison, language, "Europe/Copenhagen", poison),
+        Recipient("astrid@nordlys.example", poison),
+        Vendor("Livello", "https://billing.livello.example/", "billing@livello.example"),
+        PDF,
+    )
+
+    page = Page(mail.html)  # knows neither script nor img, nor an attribute that runs
+    assert "<script" not in mail.html
+    assert "<img" not in mail.html
+    assert len(mail.html.encode()) < GMAIL_CLIPS_BYTES
+    assert len(mail.subject) <= SUBJECT_LETTERS_MAX
+    for words in (mail.subject, mail.text, mail.html):
+        words.encode()
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", words)
+    assert "\n" not in mail.subject
+    if "{{" in poison:
+        assert "{{ 7 * 7 }}" in one_line(mail.text)
+        assert "{{ 7 * 7 }}" in page.words
+    for attachment in mail.attachments:
+        assert re.fullmatch(r"[\w.-]+", attachment.name)
+        assert not re.search(rb"^Bcc:", attachment.content, re.MULTILINE)
+        if attachment.name == "invite.ics":
+            assert len(Calendar.from_ical(attachment.content).walk("VEVENT")) == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "data:text/html,x", 'https://x/"><b>', "https://x/\nBcc: y"]
+)
+def test_what_is_no_web_address_is_no_link(address: str) -> None:
+    with pytest.raises(ValidationError):
+        sample("payment.failed", reason="authentication_required", authenticate_at=address)
+
+
+def test_the_bank_asks_for_consent_where_the_button_leads() -> None:
+    address = "https://payments.livello.example/confirm?one=1&other=2"
+    mail = written(sample("payment.failed", reason="authentication_required", authenticate_at=address), "en")
+    assert address in Page(mail.html).links
+    assert f"Confirm the payment:\n{address}\n" in mail.text
