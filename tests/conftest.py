@@ -16,6 +16,7 @@ from moto import mock_aws
 
 from tests.aws import REGION, TABLE, UserPool, keep_items, stored_items
 from tests.company import Company, make_company, put_catalogue
+from tests.faults.summary import pytest_terminal_summary  # noqa: F401 - pytest looks for it here
 from tests.samples import CATALOGUE
 from tests.template import resources
 

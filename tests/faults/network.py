@@ -1,0 +1,191 @@
+"""The seam at botocore's `before-send`: below its retries and its parsers, where the network would be.
+
+Real clients make real requests; what answers them is the current world's services. A handler that returns a response
+is taken for the network, one that raises an Exception for a network that fails; a Crash goes through everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from random import Random
+from typing import Any, cast
+
+import orjson
+import pytest
+from billing.aws_session import aws_session
+from billing.store.items import Item
+from billing.store.store import BillingStore
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
+from botocore.retries.quota import RetryQuota
+from botocore.retries.standard import ExponentialBackoff
+from botocore.session import Session
+from moto.core.models import botocore_stubber
+
+from tests.aws import REGION, TABLE
+from tests.faults.points import Crash, Mode, Point, Way, seam
+from tests.faults.table import cancelled
+from tests.faults.values import Refused, Unsupported
+
+Service = Callable[[str, dict[str, Any]], dict[str, Any]]
+"""Answers an operation's JSON with JSON, or raises Refused."""
+
+_OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
+_THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException")
+_UNPROCESSED = {"BatchWriteItem": "UnprocessedItems", "BatchGetItem": "UnprocessedKeys"}
+
+
+class _Body(BytesIO):
+    """A body as urllib3 gives it."""
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+def seam_session() -> Session:
+    """A session like the product's, whose clients reach nothing but the current world."""
+    session = aws_session.__wrapped__()
+    session.set_credentials("test", "test")
+    session.set_config_variable("region", REGION)
+    # moto hangs itself into every session as soon as it is imported, and would answer as well.
+    session.unregister("before-send", cast("Any", botocore_stubber))
+    session.register("before-send.*.*", cast("Any", _answer))  # stubs know no handler that answers
+    return session
+
+
+@contextmanager
+def connected() -> Iterator[BillingStore]:
+    """The store over the seam, with no waiting between attempts and all the attempts that a new process has.
+
+    PynamoDB's connection is put back afterwards, so that other tests find the one that they have made.
+    """
+    before = Item._connection, Item.Meta.table_name, Item.Meta.region
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
+        patch.setattr(RetryQuota, "acquire", lambda *_: True)
+        seam().store = store = BillingStore(TABLE, seam_session())
+        try:
+            yield store
+        finally:
+            seam().store = None
+            Item._connection, Item.Meta.table_name, Item.Meta.region = before
+
+
+def _answer(request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse:
+    _before_send, service, operation = event_name.split(".")
+    invocation = request.headers["amz-sdk-invocation-id"]
+    asked = orjson.loads(cast("bytes", request.body))
+    services = seam().world.services()
+    if service not in services:
+        raise Unsupported(f"The world has no {service}.")
+
+    def performed(wanted: dict[str, Any] = asked) -> AWSResponse:
+        try:
+            return _response(request, _OK, services[service](operation, wanted))
+        except Refused as refused:
+            return _error(request, refused)
+
+    point = Point(
+        name=f"{service} {operation}",
+        call=invocation,
+        repeats=invocation,
+        well=performed,
+        ways=_ways(request, operation, asked, performed),
+    )
+    answer: AWSResponse = seam().passed(point)
+    return answer
+
+
+def _ways(
+    request: AWSPreparedRequest, operation: str, asked: dict[str, Any], performed: Callable[..., AWSResponse]
+) -> Mapping[Mode, Way]:
+    """All that can become of a request besides going well."""
+
+    def crash_before(_: Random) -> AWSResponse:
+        raise Crash
+
+    def crash_after(_: Random) -> AWSResponse:
+        performed()
+        raise Crash
+
+    def timeout_before(chance: Random) -> AWSResponse:
+        raise chance.choice([ConnectTimeoutError, EndpointConnectionError])(endpoint_url=request.url)
+
+    def timeout_after(chance: Random) -> AWSResponse:
+        performed()
+        lost = chance.choice([ReadTimeoutError, ConnectionClosedError, None])
+        if lost is None:
+            return _error(request, Refused("InternalServerError", "Internal server error"), _SERVER_ERROR)
+        raise lost(endpoint_url=request.url)
+
+    def throttle(chance: Random) -> AWSResponse:
+        return _error(request, Refused(chance.choice(_THROTTLED), "Slow down."))
+
+    def conflict(chance: Random) -> AWSResponse:
+        reasons: list[dict[str, Any]] = [{"Code": "None"} for _ in asked["TransactItems"]]
+        reasons[chance.randrange(len(reasons))] = {
+            "Code": "TransactionConflict",
+            "Message": "Transaction is ongoing for the item",
+        }
+        return _error(request, cancelled(reasons))
+
+    def partial(_: Random) -> AWSResponse:
+        answer = performed({"RequestItems": _first_half(asked["RequestItems"])})
+        if answer.status_code != _OK:
+            return answer
+        reply = orjson.loads(answer.content)
+        return _response(request, _OK, {**reply, _UNPROCESSED[operation]: _second_half(asked["RequestItems"])})
+
+    ways: dict[Mode, Way] = {
+        Mode.CRASH_BEFORE: crash_before,
+        Mode.CRASH_AFTER: crash_after,
+        Mode.TIMEOUT_BEFORE: timeout_before,
+        Mode.TIMEOUT_BEFORE_LASTING: timeout_before,
+        Mode.TIMEOUT_AFTER: timeout_after,
+        Mode.TIMEOUT_AFTER_LASTING: timeout_after,
+        Mode.THROTTLE: throttle,
+        Mode.THROTTLE_LASTING: throttle,
+    }
+    if operation.startswith("Transact"):
+        ways[Mode.CONFLICT] = conflict
+    if operation in _UNPROCESSED and sum(map(_length, asked["RequestItems"].values())) > 1:
+        ways[Mode.PARTIAL] = partial
+    return ways
+
+
+def _length(asked: Any) -> int:
+    return len(asked["Keys"] if isinstance(asked, dict) else asked)
+
+
+def _first_half(asked: dict[str, Any]) -> dict[str, Any]:
+    return {name: _sliced(each, slice(None, (_length(each) + 1) // 2)) for name, each in asked.items()}
+
+
+def _second_half(asked: dict[str, Any]) -> dict[str, Any]:
+    rest = {name: _sliced(each, slice((_length(each) + 1) // 2, None)) for name, each in asked.items()}
+    return {name: each for name, each in rest.items() if _length(each)}
+
+
+def _sliced(asked: Any, part: slice) -> Any:
+    return {**asked, "Keys": asked["Keys"][part]} if isinstance(asked, dict) else asked[part]
+
+
+def _error(request: AWSPreparedRequest, refused: Refused, status: int = _BAD_REQUEST) -> AWSResponse:
+    body = {
+        "__type": f"com.amazonaws.dynamodb.v20120810#{refused.code}",
+        "message": refused.message,
+        **refused.facts,
+    }
+    return _response(request, status, body)
+
+
+def _response(request: AWSPreparedRequest, status: int, body: dict[str, Any]) -> AWSResponse:
+    headers = HeadersDict({"content-type": "application/x-amz-json-1.0", "x-amzn-requestid": "0"})
+    return AWSResponse(request.url, status, cast("Any", headers), _Body(orjson.dumps(body)))

@@ -1,0 +1,113 @@
+"""What outlives a process: the table, and what stands outside. Fakes keep what they were told, for the invariants.
+
+A feature with a gateway of its own derives from World, adds the fake, and hands out its edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from random import Random
+from typing import Any, TypeVar
+
+from billing.domain.events import Event
+from billing.gateways.ports import EVENTS_MAX, DeadLetters, Directory, EventBus, LogIn
+from billing.store.store import BillingStore
+
+from tests.aws import TABLE
+from tests.faults.edges import edge
+from tests.faults.network import Service
+from tests.faults.points import seam
+from tests.faults.table import Schema, Table
+from tests.faults.values import Item, Unsupported
+from tests.template import resources
+
+W = TypeVar("W", bound="World")
+
+
+class People:
+    """Everybody who can log in, by address. See billing.gateways.ports.Directory."""
+
+    def __init__(self) -> None:
+        self.log_ins: dict[str, LogIn] = {}
+        self.invitations: list[str] = []
+
+    def log_in(self, email: str, name: str) -> LogIn:
+        self.invitations.append(email)
+        return self.log_ins.setdefault(email, LogIn(f"user of {email}", staff=False, verified=True))
+
+
+class Bus:
+    """What the vendor's own systems have been told, in order. See billing.gateways.ports.EventBus."""
+
+    def __init__(self) -> None:
+        self.taken: list[Event] = []
+
+    def publish(self, events: Sequence[Event]) -> Sequence[Event]:
+        assert 1 <= len(events) <= EVENTS_MAX
+        self.taken.extend(events)
+        return []
+
+    def publish_some(self, chance: Random, events: Sequence[Event]) -> Sequence[Event]:
+        """Takes a part of them, and none if there is only one."""
+        refused = chance.sample(events, k=chance.randint(1, len(events)))
+        self.taken.extend(event for event in events if event not in refused)
+        return refused
+
+
+class Letters:
+    """What an operator finds. See billing.gateways.ports.DeadLetters."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+
+    def put(self, letter: str, reason: str) -> None:
+        self.kept.append(letter)
+
+
+class World:
+    """A table with the template's keys, and the gateways' fakes. Its properties are what a command is given."""
+
+    def __init__(self) -> None:
+        self.table = Table(Schema.of(TABLE, resources()["Table"]["Properties"]))
+        self.people = People()
+        self.told = Bus()
+        self.letters = Letters()
+
+    def services(self) -> Mapping[str, Service]:
+        """What answers AWS's clients, by the service's name in botocore's events."""
+        return {"dynamodb": self.table.answer}
+
+    @contextmanager
+    def calm(self: W) -> Iterator[W]:
+        """Calls reach this world, and nothing befalls them."""
+        with seam().onto(self):
+            yield self
+
+    @property
+    def store(self) -> BillingStore:
+        """The real store, over the seam."""
+        store = seam().store
+        if store is None:
+            raise Unsupported("The store is there within network.connected(), which the fixture `faults` enters.")
+        return store
+
+    @property
+    def directory(self) -> Directory:
+        return edge("directory", self.people)
+
+    @property
+    def bus(self) -> EventBus:
+        return edge("bus", self.told, partial={"publish": self.told.publish_some})
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        return edge("dead letters", self.letters)
+
+    def stored(self, prefix: str) -> list[Item]:
+        """The items whose sort key begins so, by key."""
+        return [item for item in self.table.items() if item["sk"]["S"].startswith(prefix)]
+
+    def records(self) -> list[dict[str, Any]]:
+        """What the table's stream has told so far."""
+        return [*self.table.records]
