@@ -1,0 +1,339 @@
+"""The operator's command: what could not be dealt with is found, understood, and sent on its way again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from billing.store.mapping import event_body
+from botocore.exceptions import ClientError
+from botocore.session import Session, get_session
+
+from scripts import dead_letters
+from scripts.dead_letters import Operator, main
+from tests.aws import REGION, TABLE
+from tests.store.samples import happened
+
+NOTICE = json.dumps(
+    {"detail": {"event": "01M83DRBER6HR1QAESBEGZCQ20", "type": "user.added", "account": "nordlys-kaffe"}}
+)
+STREAM_ARN = f"arn:aws:dynamodb:{REGION}:123456789012:table/{TABLE}/stream/2026-11-23T10:00:00.000"
+
+
+class Stack:
+    """Two queues with their dead letters, the table and a bus behind which a queue listens, on moto."""
+
+    session: Session
+    clients: dict[str, Any]
+    """By the service's name: those that moto does not stand for."""
+
+    def __init__(self) -> None:
+        self.sqs: Any = boto3.client("sqs", region_name=REGION)
+        self.events: Any = boto3.client("events", region_name=REGION)
+        self.urls = {
+            name: self.sqs.create_queue(QueueName=name)["QueueUrl"]
+            for name in ("DeadLetters", "NoticesDeadLetters", "Heard")
+        }
+        redrive = json.dumps({"deadLetterTargetArn": self.arn("NoticesDeadLetters"), "maxReceiveCount": 5})
+        self.urls["Notices"] = self.sqs.create_queue(QueueName="Notices", Attributes={"RedrivePolicy": redrive})[
+            "QueueUrl"
+        ]
+        self.events.create_event_bus(Name="livello-operator")
+        self.events.put_rule(Name="all", EventBusName="livello-operator", EventPattern='{"source": ["livello"]}')
+        target = {"Id": "heard", "Arn": self.arn("Heard")}
+        self.events.put_targets(Rule="all", EventBusName="livello-operator", Targets=[target])
+
+    def arn(self, name: str) -> str:
+        attributes = self.sqs.get_queue_attributes(QueueUrl=self.urls[name], AttributeNames=["QueueArn"])["Attributes"]
+        return str(attributes["QueueArn"])
+
+    def put(self, name: str, body: str, reason: str | None = None, **attributes: str) -> str:
+        given = attributes if reason is None else {**attributes, "reason": reason}
+        sent = self.sqs.send_message(
+            QueueUrl=self.urls[name],
+            MessageBody=body,
+            MessageAttributes={key: {"DataType": "String", "StringValue": value} for key, value in given.items()},
+        )
+        return str(sent["MessageId"])
+
+    def waiting(self, name: str) -> list[dict[str, Any]]:
+        received: list[dict[str, Any]] = self.sqs.receive_message(
+            QueueUrl=self.urls[name], MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"]
+        ).get("Messages", [])
+        return received
+
+    def close(self) -> None:
+        self.events.remove_targets(Rule="all", EventBusName="livello-operator", Ids=["heard"])
+        self.events.delete_rule(Name="all", EventBusName="livello-operator")
+        self.events.delete_event_bus(Name="livello-operator")
+        for url in self.urls.values():
+            self.sqs.delete_queue(QueueUrl=url)
+
+
+@pytest.fixture
+def stack(store: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    made = Stack()
+
+    class Formation:
+        """What CloudFormation says of the stack; moto need not deploy one for that."""
+
+        def describe_stack_resources(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - the API's name
+            if StackName != "livello":
+                raise ClientError(
+                    {"Error": {"Code": "ValidationError", "Message": "There is no such stack"}}, "Describe"
+                )
+            queues = [
+                ("AWS::SQS::Queue", name, made.urls[name]) for name in ("DeadLetters", "Notices", "NoticesDeadLetters")
+            ]
+            others = [("AWS::DynamoDB::Table", "Table", TABLE), ("AWS::Events::EventBus", "Bus", "livello-operator")]
+            return {
+                "StackResources": [
+                    {"ResourceType": kind, "LogicalResourceId": name, "PhysicalResourceId": physical}
+                    for kind, name, physical in (*queues, *others)
+                ]
+            }
+
+    session = get_session()
+    create = session.create_client
+    replaced: dict[str, Any] = {"cloudformation": Formation()}
+    monkeypatch.setattr(session, "create_client", lambda name: replaced.get(name) or create(name))
+    made.session, made.clients = session, replaced
+    monkeypatch.setattr(dead_letters, "get_session", lambda: session)
+    monkeypatch.setattr(dead_letters, "WAIT_SECONDS", 0)
+    yield made
+    made.close()
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    status = main(arguments)
+    printed = capsys.readouterr()
+    return status, printed.out + printed.err
+
+
+def test_what_waits_is_listed_with_its_reason_and_stays(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    unwritable = stack.put("NoticesDeadLetters", NOTICE, "It cannot be written: KeyError.")
+    stack.put("NoticesDeadLetters", NOTICE)
+
+    for _ in range(2):
+        status, printed = run(capsys, "list")
+
+    assert status == 0
+    assert "DeadLetters: nothing" in printed
+    assert "NoticesDeadLetters: 2" in printed
+    assert f"{unwritable}  " in printed
+    assert "user.added 01M83DRBER6HR1QAESBEGZCQ20 of nordlys-kaffe  It cannot be written: KeyError." in printed
+    assert "It was tried too often." in printed
+    assert len(stack.waiting("NoticesDeadLetters")) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "about"),
+    [
+        ("no JSON", "unreadable"),
+        ("[1]", "unreadable"),
+        ('{"record": "1", "pk": "ACCOUNT#a", "sk": "EVENT#1"}', "record ACCOUNT#a EVENT#1"),
+        ('{"eventType": "Bounce", "mail": {"messageId": "m-1"}}', "Bounce of mail m-1"),
+        ('{"DDBStreamBatchInfo": {"batchSize": 3, "startSequenceNumber": "7"}}', "3 records of the stream from 7"),
+    ],
+)
+def test_a_line_says_what_a_letter_is_about(
+    body: str, about: str, stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.put("DeadLetters", body)
+
+    assert about in run(capsys, "list")[1]
+
+
+def test_one_letter_is_shown_whole_with_where_its_log_lines_are(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    letter = stack.put("NoticesDeadLetters", NOTICE, "Why")
+
+    status, printed = run(capsys, "show", letter)
+
+    assert status == 0
+    assert '"account": "nordlys-kaffe"' in printed
+    assert "filter event = '01M83DRBER6HR1QAESBEGZCQ20'" in printed
+    assert len(stack.waiting("NoticesDeadLetters")) == 1
+
+
+def test_a_letter_goes_back_to_where_it_came_from(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.put("NoticesDeadLetters", NOTICE, "Why", trace="1-2")
+
+    status, printed = run(capsys, "redrive")
+
+    assert (status, printed) == (0, "1 sent on their way again, 0 kept.\n")
+    [message] = stack.waiting("Notices")
+    assert message["Body"] == NOTICE
+    assert {name: each["StringValue"] for name, each in message["MessageAttributes"].items()} == {"trace": "1-2"}
+    assert stack.waiting("NoticesDeadLetters") == []
+
+
+def test_only_what_is_asked_for_is_sent(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    first = stack.put("NoticesDeadLetters", NOTICE)
+    stack.put("NoticesDeadLetters", NOTICE)
+    stack.put("DeadLetters", "{}")
+
+    assert run(capsys, "redrive", "--id", first)[1].startswith("1 sent")
+    assert run(capsys, "redrive", "--queue", "Notices")[1].startswith("0 sent")
+    assert run(capsys, "redrive", "--queue", "NoticesDeadLetters", "--max", "0")[1].startswith("0 sent")
+    assert (len(stack.waiting("NoticesDeadLetters")), len(stack.waiting("Notices"))) == (1, 1)
+
+
+def test_cut_off_between_the_two_steps_a_letter_is_there_twice_and_not_lost(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class CutOff(Exception):
+        pass
+
+    def cut(*_: object) -> None:
+        raise CutOff
+
+    stack.put("NoticesDeadLetters", NOTICE)
+    operator = Operator("livello", stack.session)
+    monkeypatch.setattr(operator, "discard", cut)
+    [letter] = [each for queue in operator.queues() for each in operator.letters(queue)]
+
+    with pytest.raises(CutOff):
+        operator.redrive(letter)
+
+    operator.leave([letter])
+    assert (len(stack.waiting("NoticesDeadLetters")), len(stack.waiting("Notices"))) == (1, 1)
+
+
+def stored(body: str) -> dict[str, str]:
+    """An event's item in the table."""
+    keys = {"pk": "ACCOUNT#nordlys-kaffe", "sk": f"EVENT#{happened().event}"}
+    boto3.resource("dynamodb", region_name=REGION).Table(TABLE).put_item(Item={**keys, "body": body})
+    return keys
+
+
+def test_an_event_that_can_be_read_now_is_published(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    event = happened()
+    stack.put("DeadLetters", json.dumps({"record": "1", **stored(event_body(event))}), "KeyError")
+
+    assert run(capsys, "redrive")[1] == "1 sent on their way again, 0 kept.\n"
+
+    [heard] = stack.waiting("Heard")
+    assert json.loads(heard["Body"])["detail"]["event"] == event.event
+    assert stack.waiting("DeadLetters") == []
+
+
+@pytest.mark.parametrize("body", ["{", "{}"])
+def test_an_event_that_still_cannot_be_read_stays(body: str, stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.put("DeadLetters", json.dumps({"record": "1", **stored(body)}), "KeyError")
+
+    status, printed = run(capsys, "redrive")
+
+    assert status == 0
+    assert "still cannot be read" in printed
+    assert "0 sent on their way again, 1 kept." in printed
+    assert len(stack.waiting("DeadLetters")) == 1
+    assert stack.waiting("Heard") == []
+
+
+def test_an_event_that_is_gone_is_told_as_such(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.put("DeadLetters", '{"record": "1", "pk": "ACCOUNT#gone", "sk": "EVENT#1"}')
+
+    assert "is not in the table any more" in run(capsys, "redrive")[1]
+    assert len(stack.waiting("DeadLetters")) == 1
+
+
+class Streams:
+    """The stream of the table: two pages of records, of which the third event is no longer of the batch."""
+
+    class exceptions:  # noqa: N801 - the client's name
+        class TrimmedDataAccessException(Exception):
+            pass
+
+    def __init__(self, trimmed: bool = False) -> None:
+        self.told = [happened(second) for second in range(3)]
+        self.trimmed = trimmed
+
+    def get_shard_iterator(self, **asked: str) -> dict[str, str]:
+        assert asked["SequenceNumber"] == "100"
+        if self.trimmed:
+            raise self.exceptions.TrimmedDataAccessException
+        return {"ShardIterator": "first"}
+
+    def get_records(self, ShardIterator: str) -> dict[str, Any]:  # noqa: N803 - the API's name
+        first, second, third = self.told
+        pages = {
+            "first": {"Records": [self._record(100, first), self._record(101, None)], "NextShardIterator": "second"},
+            "second": {"Records": [self._record(102, second), self._record(103, third)], "NextShardIterator": "third"},
+        }
+        return pages[ShardIterator]
+
+    @staticmethod
+    def _record(number: int, event: Any) -> dict[str, Any]:
+        keys = {"pk": {"S": "ACCOUNT#nordlys-kaffe"}, "sk": {"S": f"EVENT#{event.event}" if event else "PAGE#ACCOUNT"}}
+        image = {**keys, "body": {"S": event_body(event) if event else "{}"}}
+        return {"eventName": "INSERT", "dynamodb": {"SequenceNumber": str(number), "Keys": keys, "NewImage": image}}
+
+
+BATCH = json.dumps(
+    {
+        "DDBStreamBatchInfo": {
+            "streamArn": STREAM_ARN,
+            "shardId": "shardId-1",
+            "startSequenceNumber": "100",
+            "endSequenceNumber": "102",
+            "batchSize": 3,
+        }
+    }
+)
+
+
+def test_a_batch_that_the_stream_gave_up_on_is_read_again_and_published(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    streams = Streams()
+    stack.clients["dynamodbstreams"] = streams
+    stack.put("DeadLetters", BATCH)
+
+    assert run(capsys, "redrive")[1] == "1 sent on their way again, 0 kept.\n"
+
+    heard = {json.loads(each["Body"])["detail"]["event"] for each in stack.waiting("Heard")}
+    assert heard == {event.event for event in streams.told[:2]}
+
+
+def test_a_batch_that_the_stream_has_forgotten_stays(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.clients["dynamodbstreams"] = Streams(trimmed=True)
+    stack.put("DeadLetters", BATCH)
+
+    assert "The stream has forgotten these records" in run(capsys, "redrive")[1]
+    assert len(stack.waiting("DeadLetters")) == 1
+
+
+def test_a_letter_is_discarded_on_purpose_only(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    letter = stack.put("DeadLetters", "no letter of ours")
+
+    assert "can only be discarded" in run(capsys, "redrive")[1]
+    status, printed = run(capsys, "discard", letter)
+    assert status == 1
+    assert "--yes" in printed
+    assert len(stack.waiting("DeadLetters")) == 1
+
+    assert run(capsys, "discard", letter, "--yes") == (0, "Discarded.\n")
+    assert stack.waiting("DeadLetters") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("show", "nobody"), "There is no dead letter nobody."),
+        (("discard", "nobody", "--yes"), "There is no dead letter nobody."),
+        (("--stack", "other", "list"), "There is no such stack"),
+    ],
+)
+def test_what_stands_in_the_way_is_said_in_a_line(
+    arguments: tuple[str, ...], said: str, stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, printed = run(capsys, *arguments)
+
+    assert status == 1
+    assert said in printed
+    assert "Traceback" not in printed

@@ -1,0 +1,75 @@
+"""An event that nobody can read: found, understood, mended and redriven, by the operator's command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from typing import Any
+
+from local.cloud import CREDENTIALS, client
+from local.settings import REGION, ROOT
+from local.stack import Stack
+
+SECONDS_MAX = 60
+
+
+def operate(stack: Stack, *arguments: str) -> str:
+    """What the command prints."""
+    environment = {
+        **os.environ,
+        "AWS_ENDPOINT_URL": stack.settings.cloud_address,
+        "AWS_ACCESS_KEY_ID": CREDENTIALS,
+        "AWS_SECRET_ACCESS_KEY": CREDENTIALS,
+        "AWS_DEFAULT_REGION": REGION,
+    }
+    command = [sys.executable, "-m", "scripts.dead_letters", "--stack", stack.settings.stack, *arguments]
+    finished = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def listed(stack: Stack, about: str) -> str | None:
+    """The id of the letter whose line says this, once it is there."""
+    deadline = time.monotonic() + SECONDS_MAX
+    while time.monotonic() < deadline:
+        lines = [line for line in operate(stack, "list").splitlines() if about in line]
+        if lines:
+            return lines[0].split()[0]
+        time.sleep(1)
+    return None
+
+
+def test_an_event_that_nobody_can_read_is_found_mended_and_redriven(stack: Stack) -> None:
+    table: Any = client(stack.settings, "dynamodb")
+    sqs: Any = client(stack.settings, "sqs")
+    account = f"broken-{uuid.uuid4().hex[:8]}"
+    event = {
+        "event": "01M83DRBER6HR1QAESBEGZCQ20",
+        "type": "user.removed",
+        "account": account,
+        "time": "2026-11-23T10:00:00+00:00",
+        "actor": {"kind": "system", "user": None},
+        "correlation": "none",
+        "before": {"user": "u", "email": "bo@nordlys.example", "name": "Bo Lind", "role": "member"},
+        "after": None,
+        "version": 1,
+    }
+    keys = {"pk": {"S": f"ACCOUNT#{account}"}, "sk": {"S": f"EVENT#{event['event']}"}}
+    table.put_item(TableName=stack.outputs["TableName"], Item={**keys, "body": {"S": "{"}})
+
+    letter = listed(stack, f"ACCOUNT#{account}")
+
+    assert letter is not None
+    assert "JSONDecodeError" in operate(stack, "show", letter)
+    assert "still cannot be read" in operate(stack, "redrive", "--id", letter)
+    table.put_item(TableName=stack.outputs["TableName"], Item={**keys, "body": {"S": json.dumps(event)}})
+    assert operate(stack, "redrive", "--id", letter).startswith("1 sent")
+    assert account not in operate(stack, "list")
+    left = sqs.get_queue_attributes(
+        QueueUrl=stack.outputs["DeadLettersUrl"], AttributeNames=["ApproximateNumberOfMessages"]
+    )["Attributes"]
+    assert left["ApproximateNumberOfMessages"] == "0"
