@@ -120,6 +120,8 @@ def _environment(settings: Settings) -> dict[str, str]:
         # Both would listen on ports of their own.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
+        # Where it sends mail on to. Without it nothing is left of an attachment.
+        "SMTP_HOST": f"{HOST}:{settings.mail_port}",
         "LOG_LEVEL": "WARNING",
         "PERSIST_STATE": persist,
         "S3_PERSIST": persist,

@@ -3,7 +3,7 @@
     /v1/*                the API, led to its stage of the emulated gateway
     POST /auth           what a browser asks Cognito without a signature: logging in, resetting a password
     POST /auth/oauth2/token   a machine's token
-    /mail                the mail that the emulated AWS has sent
+    /mail, /mail.json    the mail that the emulated AWS has sent: see local.mail_pages
 
 It answers at most REQUESTS_AT_ONCE_MAX requests at once: the emulator starts a process for each.
 """
@@ -21,11 +21,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deployment import stack_outputs
-from local.mailbox import Mail, mailbox_page
+from local.mail_folder import MailFolder
+from local.mail_pages import mail_reply
+from local.mailbox import Mailbox
+from local.replies import Refused, Reply
 from local.settings import HOST, Settings
 
 REQUESTS_AT_ONCE_MAX = 4
@@ -55,33 +59,6 @@ PUBLIC_COGNITO_ACTIONS = frozenset(
 _OF_ONE_CONNECTION = frozenset(
     {"connection", "content-length", "date", "host", "keep-alive", "server", "transfer-encoding", "upgrade"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What is sent back."""
-
-    status: int
-    headers: Iterable[tuple[str, str]]
-    body: bytes
-
-
-class Refused(Exception):
-    """The door itself answers, with a problem document (RFC 9457)."""
-
-    def __init__(self, status: HTTPStatus, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-
-    def reply(self) -> Reply:
-        problem = {
-            "type": "about:blank",
-            "title": self.status.phrase,
-            "status": self.status.value,
-            "detail": self.detail,
-        }
-        return Reply(self.status, [("Content-Type", "application/problem+json")], json.dumps(problem).encode())
 
 
 @dataclass(slots=True)
@@ -123,11 +100,13 @@ class Upstream:
                 connection.close()
         return Reply(response.status, _passed_on(response.getheaders()), content)
 
-    def mail(self) -> list[Mail]:
-        """What it has sent, newest first."""
-        reply = self.ask("GET", "/_ministack/ses/messages", {}, None)
-        messages = [each for sent in json.loads(reply.body)["messages"].values() for each in sent]
-        return sorted(map(Mail.of, messages), key=lambda mail: mail.sent_at, reverse=True)
+    def told(self) -> list[dict[str, Any]]:
+        """What the emulated SES tells of the mail it has sent. Nothing, if it does not answer: what came in stays."""
+        try:
+            reply = self.ask("GET", "/_ministack/ses/messages", {}, None)
+        except Refused:
+            return []
+        return [each for sent in json.loads(reply.body)["messages"].values() for each in sent]
 
 
 class FrontDoor(http.server.ThreadingHTTPServer):
@@ -138,6 +117,7 @@ class FrontDoor(http.server.ThreadingHTTPServer):
     def __init__(self, settings: Settings) -> None:
         super().__init__((HOST, settings.front_door_port), Visit)
         self.upstream = Upstream(settings)
+        self.mailbox = Mailbox(MailFolder(settings.mail_folder), self.upstream.told)
         self.hosts = {f"{name}:{settings.front_door_port}" for name in (HOST, "localhost")}
 
 
@@ -189,8 +169,8 @@ class Visit(http.server.BaseHTTPRequestHandler):
             return upstream.ask("POST", "/", self._public(headers), body)
         if (self.command, route) == ("POST", "/auth/oauth2/token"):
             return upstream.ask("POST", "/oauth2/token", headers, body)
-        if self.command in {"GET", "HEAD"} and route == "/mail":
-            return _page(mailbox_page(upstream.mail()))
+        if self.command in {"GET", "HEAD"} and (reply := mail_reply(self.server.mailbox, self.path)) is not None:
+            return reply
         raise Refused(HTTPStatus.NOT_FOUND, "Here are: /v1/openapi.json, /v1/…, /auth, /auth/oauth2/token, /mail.")
 
     def _body(self) -> bytes | None:
@@ -212,16 +192,6 @@ class Visit(http.server.BaseHTTPRequestHandler):
 
 def _passed_on(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in headers if name.lower() not in _OF_ONE_CONNECTION]
-
-
-def _page(content: str) -> Reply:
-    headers = [
-        ("Content-Type", "text/html; charset=utf-8"),
-        ("Cache-Control", "no-store"),
-        ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
-        ("X-Content-Type-Options", "nosniff"),
-    ]
-    return Reply(HTTPStatus.OK, headers, content.encode())
 
 
 def main() -> None:

@@ -14,8 +14,10 @@ REGION = "eu-central-1"
 
 CLOUD_PORT_VARIABLE = "LIVELLO_CLOUD_PORT"
 FRONT_DOOR_PORT_VARIABLE = "LIVELLO_PORT"
+MAIL_PORT_VARIABLE = "LIVELLO_MAIL_PORT"
 CLOUD_PORT_DEFAULT = 4566
 FRONT_DOOR_PORT_DEFAULT = 8080
+MAIL_PORT_DEFAULT = 2525
 PORT_MAX = 65535
 
 NEWEST_RUNTIME_MINOR = 13
@@ -37,6 +39,7 @@ class Settings:
     artefacts: Path
     cloud_port: int = CLOUD_PORT_DEFAULT
     front_door_port: int = FRONT_DOOR_PORT_DEFAULT
+    mail_port: int = MAIL_PORT_DEFAULT
     persistent: bool = True
     stack: str = "livello"
 
@@ -49,6 +52,11 @@ class Settings:
     def address(self) -> str:
         """The front door, and so the one web origin."""
         return f"http://{HOST}:{self.front_door_port}"
+
+    @property
+    def mail_folder(self) -> Path:
+        """What the emulated AWS has mailed."""
+        return self.folder / "mail"
 
     @property
     def build_folder(self) -> Path:
@@ -68,6 +76,7 @@ def settings_from_environment() -> Settings:
         artefacts=ROOT / ".local" / "artefacts",
         cloud_port=_port(CLOUD_PORT_VARIABLE, CLOUD_PORT_DEFAULT),
         front_door_port=_port(FRONT_DOOR_PORT_VARIABLE, FRONT_DOOR_PORT_DEFAULT),
+        mail_port=_port(MAIL_PORT_VARIABLE, MAIL_PORT_DEFAULT),
     )
 
 

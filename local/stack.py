@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from email.message import EmailMessage
 from pathlib import Path
 
 from local.api_client import ApiClient
@@ -15,7 +16,10 @@ from local.demo.companies import STAFF, DemoCompany
 from local.demo.seeding import PASSWORD, seed
 from local.deployment import build, deploy, fingerprint, is_built, is_deployed, record_deployment, stack_outputs
 from local.gateway_repair import repair
-from local.settings import CLOUD_PORT_VARIABLE, FRONT_DOOR_PORT_VARIABLE, LocalError, Settings
+from local.letter import Letter
+from local.mail_folder import MailFolder
+from local.mail_sink import MailSink
+from local.settings import CLOUD_PORT_VARIABLE, FRONT_DOOR_PORT_VARIABLE, MAIL_PORT_VARIABLE, LocalError, Settings
 
 DOOR_SECONDS_MAX = 15
 
@@ -51,19 +55,26 @@ class Stack:
         )["UserPoolClient"]
         return described["ClientId"], described["ClientSecret"]
 
+    def mails(self) -> list[EmailMessage]:
+        """What was sent, as it was sent, newest first."""
+        folder = MailFolder(self.settings.mail_folder)
+        contents = map(folder.read, folder.ids())
+        return [Letter.of(content).message for content in contents if content is not None]
+
     def _token(self, email: str) -> str:
         return self.api.person_token(self.outputs["BillingPageClientId"], email, PASSWORD)
 
 
 def start(settings: Settings, today: date, tell: Callable[[str], None]) -> Stack:
     """Starts what does not run yet, builds and deploys what has changed, fills in what is missing."""
-    cloud, door = Cloud.of(settings), _front_door(settings)
+    cloud, door, sink = Cloud.of(settings), _front_door(settings), MailSink.of(settings)
     for folder in (settings.folder, settings.artefacts):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     sources = fingerprint()
     # The door is quick to start, so that it always runs the newest code.
     door.stop()
-    _check_ports(settings, cloud)
+    _check_ports(settings, cloud, sink)
+    sink.start()
     cloud.start()
     if not is_built(settings, sources):
         tell("Building …")
@@ -85,6 +96,7 @@ def stop(settings: Settings) -> None:
     """Ends everything. A persistent stack comes back with the next start as it was."""
     _front_door(settings).stop()
     Cloud.of(settings).stop()
+    MailSink.of(settings).stop()  # the last: the emulated AWS may still be sending
 
 
 def _front_door(settings: Settings) -> Background:
@@ -105,11 +117,13 @@ def _open(settings: Settings, door: Background) -> None:
         raise LocalError(f"The front door does not start.\n{door.log_tail()}")
 
 
-def _check_ports(settings: Settings, cloud: Cloud) -> None:
+def _check_ports(settings: Settings, cloud: Cloud, sink: MailSink) -> None:
     """Before anything is started, so that nothing is left half running."""
     wanted = {FRONT_DOOR_PORT_VARIABLE: settings.front_door_port}
     if not cloud.listens_on(settings.cloud_port):
         wanted[CLOUD_PORT_VARIABLE] = settings.cloud_port
+    if not sink.listens_on(settings.mail_port):
+        wanted[MAIL_PORT_VARIABLE] = settings.mail_port
     for variable, port in wanted.items():
         if not port_is_free(port):
             raise LocalError(

@@ -1,6 +1,7 @@
 """What SES tells of our mail → the table: sent, refused for good, or called unwanted."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -27,7 +28,8 @@ def _deal_with(record: SQSRecord) -> None:
     try:
         feedback = feedback_from(record.body)
         if feedback is not None:
-            note_feedback(feedback, store=wiring.store())
+            now = datetime.now(UTC)  # noqa: TID251 - when we learn of it: SES may tell it late
+            note_feedback(feedback, now=now, store=wiring.store())
             logger.info("feedback", fate=feedback.fate, event=feedback.delivery.event)
     except Exception as failure:
         reason = failure.detail if isinstance(failure, BillingError) else type(failure).__name__

@@ -105,7 +105,7 @@ def deliver(world: MailWorld) -> None:
 def listen(world: MailWorld) -> None:
     """What SES has told so far is noted; a message that was not dealt with is told again."""
     for told in world.mail.feedback:
-        note_feedback(told, store=world.store)
+        note_feedback(told, now=NOON, store=world.store)
 
 
 def deliver_and_listen(world: MailWorld) -> None:
@@ -162,7 +162,7 @@ def test_an_address_is_lost_once_however_often_it_is_told(fate: Fate, faults: Fa
     def told(address: str) -> Command:
         def command(world: World) -> None:
             delivery = Delivery(WANTED.account, the_event(world).event, "0" * 32)
-            note_feedback(Feedback(fate, delivery, "message-1", NOON, (address,)), store=world.store)
+            note_feedback(Feedback(fate, delivery, "message-1", NOON, (address,)), now=NOON, store=world.store)
 
         return command
 

@@ -37,6 +37,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         artefacts=ARTEFACTS,
         cloud_port=free_port(),
         front_door_port=free_port(),
+        mail_port=free_port(),
         persistent=False,
     )
     ARTEFACTS.mkdir(parents=True, exist_ok=True)

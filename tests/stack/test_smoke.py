@@ -71,12 +71,6 @@ def test_anybody_may_read_the_description_of_the_api(stack: Stack) -> None:
     assert answer.json()["openapi"] == "3.1.0"
 
 
-def test_invitations_stand_on_the_mail_page(stack: Stack) -> None:
-    answer = stack.api.request("GET", "/mail")
-    assert answer.status == HTTPStatus.OK
-    assert COMPANIES[0].member.email in answer.body.decode()
-
-
 def test_the_front_door_leads_nowhere_else(stack: Stack) -> None:
     for method, path in (
         ("POST", "/_ministack/reset"),

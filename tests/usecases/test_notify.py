@@ -256,7 +256,7 @@ def test_a_mail_of_which_the_service_tells_that_it_was_sent_is_not_sent_again(po
         post.notify(event)
     delivery = Delivery.of(event, Recipient(ADMIN.email, None))
 
-    note_feedback(Feedback(Fate.SENT, delivery, "message-1", NOON, ()), store=post.store)
+    note_feedback(Feedback(Fate.SENT, delivery, "message-1", NOON, ()), now=NOON, store=post.store)
 
     assert post.notify(event, minutes=60) == Outcome(sent=0, skipped=2)
     assert sorted(post.mailbox.addresses()) == [ADMIN.email, BILLING_ADDRESS]
@@ -292,7 +292,7 @@ def test_an_address_that_refuses_mail_is_not_written_to_again_and_the_others_are
     post.notify(first)
 
     for _ in range(3):
-        note_feedback(lost(first, SECOND_ADMIN.email, fate=fate), store=post.store)
+        note_feedback(lost(first, SECOND_ADMIN.email, fate=fate), now=NOON, store=post.store)
 
     [told] = undeliverable(post.store)
     assert told.after == {"email": SECOND_ADMIN.email, "reason": fate}
@@ -308,7 +308,7 @@ def test_an_address_that_refuses_mail_is_not_written_to_again_and_the_others_are
 def test_an_address_that_is_given_anew_is_written_to_again(post: Post) -> None:
     add(post.store, SECOND_ADMIN)
     for email in (SECOND_ADMIN.email, BILLING_ADDRESS):
-        note_feedback(lost(changed(), email), store=post.store)
+        note_feedback(lost(changed(), email), now=NOON, store=post.store)
     assert post.store.correspondents(ACCOUNT.account).undeliverable == {SECOND_ADMIN.email, BILLING_ADDRESS}
 
     add(post.store, SECOND_ADMIN)
@@ -319,7 +319,7 @@ def test_an_address_that_is_given_anew_is_written_to_again(post: Post) -> None:
 
 
 def test_when_nobody_can_be_written_to_staff_still_are(post: Post) -> None:
-    note_feedback(lost(changed(), ADMIN.email), store=post.store)
+    note_feedback(lost(changed(), ADMIN.email), now=NOON, store=post.store)
 
     post.notify(undeliverable(post.store)[0], staff=STAFF_ADDRESS)
 
@@ -333,8 +333,8 @@ def test_of_an_account_that_is_gone_nothing_is_sent_and_nothing_comes_back(store
     post = Post(store)
 
     assert post.notify(changed()) == Outcome(0, 0)
-    note_feedback(lost(changed(), ADMIN.email), store=store)
-    note_feedback(lost(changed(), ADMIN.email, fate=Fate.SENT), store=store)
+    note_feedback(lost(changed(), ADMIN.email), now=NOON, store=store)
+    note_feedback(lost(changed(), ADMIN.email, fate=Fate.SENT), now=NOON, store=store)
 
     assert stored_items() == []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from billing.domain.errors import AccountNotFound
 from billing.domain.events import Actor, ActorKind, EventType, Occasion
 from billing.domain.mail import Fate, Feedback
@@ -9,7 +11,7 @@ from billing.store.store import BillingStore
 from billing.usecases.tell import tell
 
 
-def note_feedback(feedback: Feedback, *, store: BillingStore) -> None:
+def note_feedback(feedback: Feedback, *, now: datetime, store: BillingStore) -> None:
     """Keeps what the mail service tells; the account's other admins and staff learn of a lost address by mail.
 
     Told twice, it is kept once. Raises ConcurrentChange, after which it should be told again.
@@ -25,7 +27,7 @@ def note_feedback(feedback: Feedback, *, store: BillingStore) -> None:
     except AccountNotFound:
         return
     known = store.correspondents(delivery.account).undeliverable
-    occasion = Occasion(Actor(ActorKind.SYSTEM, None), feedback.time, feedback.message)
+    occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, feedback.message)
     for email in frozenset(feedback.addresses) - known:
         event = tell(
             EventType.ADDRESS_UNDELIVERABLE,

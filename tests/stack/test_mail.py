@@ -1,0 +1,211 @@
+"""From a change to the mailbox: table, stream, bus, queue, function, SES. And what SES tells back."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from local.cloud import client
+from local.demo.companies import COMPANIES, DemoCompany
+from local.stack import Stack
+
+COMPANY, OTHER = COMPANIES[0], COMPANIES[1]
+SENDER_DOMAIN = "livello.example"
+SECONDS_MAX = 60
+
+
+def change_contact(stack: Stack, company: DemoCompany) -> str:
+    """Changes the contact's name; the id of the event that tells it."""
+    contact = f"/v1/accounts/{company.account}/billing-information/contact"
+    token = stack.admin_token(company)
+    before = stack.api.request("GET", contact, token=token)
+    body = {**before.json(), "name": f"Contact {uuid.uuid4().hex[:8]}"}
+    changed = stack.api.request("PUT", contact, token=token, body=body, headers={"If-Match": before.headers["ETag"]})
+    assert changed.status == 200, changed
+    events = stack.api.request("GET", f"/v1/accounts/{company.account}/events?limit=1", token=token)
+    event: str = events.json()["items"][0]["event"]
+    return event
+
+
+def sent(stack: Stack, event: str) -> Counter[str]:
+    """How often each address was written to about an event: what SES has sent on, by its envelope."""
+    return Counter(mail["Delivered-To"] for mail in stack.mails() if mail["X-Livello-Event"] == event)
+
+
+def eventually(condition: Callable[[], bool], seconds: float = SECONDS_MAX) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.3)
+    return condition()
+
+
+def everybody(company: DemoCompany) -> set[str]:
+    """Whom a change of billing information concerns: the admins, and where the invoices go."""
+    return {company.admin.email, f"billing@{company.admin.email.partition('@')[2]}"}
+
+
+def deliver(stack: Stack, event: str, account: str, times: int) -> None:
+    """Delivers an event to the queue of notices again, as SQS and EventBridge may."""
+    table = client(stack.settings, "dynamodb")
+    key = {"pk": {"S": f"ACCOUNT#{account}"}, "sk": {"S": f"EVENT#{event}"}}
+    body = table.get_item(TableName=stack.outputs["TableName"], Key=key)["Item"]["body"]["S"]
+    message = json.dumps({"detail": json.loads(body)})
+    for _ in range(times):
+        client(stack.settings, "sqs").send_message(QueueUrl=stack.outputs["NoticesUrl"], MessageBody=message)
+
+
+def is_idle(stack: Stack) -> bool:
+    """Whether nothing waits to be mailed."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = client(stack.settings, "sqs").get_queue_attributes(
+        QueueUrl=stack.outputs["NoticesUrl"], AttributeNames=names
+    )["Attributes"]
+    return all(found[name] == "0" for name in names)
+
+
+def test_a_change_is_in_the_mailbox_within_seconds_and_once(stack: Stack) -> None:
+    event = change_contact(stack, COMPANY)
+
+    assert eventually(lambda: set(sent(stack, event)) == everybody(COMPANY))
+    assert set(sent(stack, event).values()) == {1}
+
+
+def test_an_event_that_is_delivered_five_times_is_mailed_once(stack: Stack) -> None:
+    event = change_contact(stack, COMPANY)
+
+    deliver(stack, event, COMPANY.account, 5)
+
+    assert eventually(lambda: set(sent(stack, event)) == everybody(COMPANY))
+    assert eventually(lambda: is_idle(stack))
+    assert set(sent(stack, event).values()) == {1}
+
+
+@pytest.fixture
+def broken_ses(stack: Stack) -> Iterator[Callable[[], None]]:
+    """An SES that refuses everything, until it is mended. The emulator keeps a sender in a store for each API."""
+    ses, sesv2 = client(stack.settings, "ses"), client(stack.settings, "sesv2")
+    ses.delete_identity(Identity=SENDER_DOMAIN)
+    sesv2.delete_email_identity(EmailIdentity=SENDER_DOMAIN)
+
+    def mend() -> None:
+        ses.verify_domain_identity(Domain=SENDER_DOMAIN)
+
+    yield mend
+    mend()
+    sesv2.create_email_identity(EmailIdentity=SENDER_DOMAIN)
+
+
+def test_while_ses_fails_mail_is_late_and_not_lost(stack: Stack, broken_ses: Callable[[], None]) -> None:
+    events = [change_contact(stack, OTHER) for _ in range(3)]
+    time.sleep(10)
+    assert not any(sent(stack, event) for event in events)
+
+    broken_ses()
+
+    for event in events:
+        assert eventually(lambda event=event: set(sent(stack, event)) == everybody(OTHER))  # type: ignore[misc]
+        assert set(sent(stack, event).values()) == {1}
+
+
+def test_a_poisoned_notice_holds_up_nothing_and_is_found(stack: Stack) -> None:
+    sqs = client(stack.settings, "sqs")
+    sqs.send_message(QueueUrl=stack.outputs["NoticesUrl"], MessageBody='{"detail": {"event": "poison"}}')
+    event = change_contact(stack, COMPANY)
+
+    assert eventually(lambda: set(sent(stack, event)) == everybody(COMPANY))
+    [letter] = sqs.receive_message(
+        QueueUrl=stack.outputs["NoticesDeadLettersUrl"], WaitTimeSeconds=5, MessageAttributeNames=["All"]
+    )["Messages"]
+    assert letter["Body"] == '{"detail": {"event": "poison"}}'
+    assert letter["MessageAttributes"]["reason"]["StringValue"].startswith("It is no event")
+    sqs.delete_message(QueueUrl=stack.outputs["NoticesDeadLettersUrl"], ReceiptHandle=letter["ReceiptHandle"])
+
+
+def ask_cognito(stack: Stack, action: str, **asked: str) -> int:
+    """What a browser asks without being logged in; the status of the answer."""
+    headers = {
+        "Content-Type": "application/x-amz-json-1.1",
+        "X-Amz-Target": f"AWSCognitoIdentityProviderService.{action}",
+    }
+    body = {"ClientId": stack.outputs["BillingPageClientId"], **asked}
+    return stack.api.request("POST", "/auth", body=body, headers=headers).status
+
+
+def test_a_new_colleague_is_invited_without_a_password_and_chooses_one(stack: Stack) -> None:
+    account = f"/v1/accounts/{COMPANY.account}"
+    email, password = f"new-{uuid.uuid4().hex[:8]}@colleagues.example", "A-good-password-1"
+    body = {"email": email, "name": "New Colleague", "role": "member"}
+    added = stack.api.request("PUT", f"{account}/users", token=stack.admin_token(COMPANY), body=body)
+    assert added.status == 200
+
+    assert eventually(lambda: any(mail["To"] == f"New Colleague <{email}>" for mail in stack.mails()))
+    [invitation] = [mail for mail in stack.mails() if mail["Delivered-To"] == email]
+    text = invitation.get_body(("plain",))
+    assert text is not None
+    assert stack.settings.address in text.get_content()
+    assert "Forgot password" in " ".join(text.get_content().split())
+
+    assert ask_cognito(stack, "ForgotPassword", Username=email) == 200
+    assert eventually(lambda: len([mail for mail in stack.mails() if mail["Delivered-To"] == email]) == 2)
+    [reset] = [mail for mail in stack.mails() if mail["Delivered-To"] == email and mail["X-Livello-Event"] is None]
+    words = reset.get_body()
+    assert words is not None
+    [code] = re.findall(r"\b\d{6}\b", words.get_content())
+    assert ask_cognito(stack, "ConfirmForgotPassword", Username=email, ConfirmationCode=code, Password=password) == 200
+    token = stack.api.person_token(stack.outputs["BillingPageClientId"], email, password)
+    assert stack.api.request("GET", f"{account}/billing", token=token).status == 200
+
+
+def test_an_address_that_bounces_is_not_written_to_again_and_staff_are_told(stack: Stack) -> None:
+    event = change_contact(stack, COMPANY)
+    billing = f"billing@{COMPANY.admin.email.partition('@')[2]}"
+    assert eventually(lambda: set(sent(stack, event)) == everybody(COMPANY))
+    [copy] = [mail for mail in stack.mails() if mail["X-Livello-Event"] == event and mail["Delivered-To"] == billing]
+    # As SES tells it, and now: an event of another time would not be the newest, or always be it. The emulator accepts
+    # the destination and tells nothing.
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    bounce = {
+        "eventType": "Bounce",
+        "bounce": {
+            "bounceType": "Permanent",
+            "bounceSubType": "General",
+            "bouncedRecipients": [{"emailAddress": billing}],
+            "timestamp": now,
+        },
+        "mail": {
+            "messageId": copy["Message-ID"].strip("<>"),
+            "timestamp": now,
+            "tags": {
+                "livello-account": [COMPANY.account],
+                "livello-event": [event],
+                "livello-recipient": ["0" * 32],
+            },
+        },
+    }
+    topic = client(stack.settings, "sns")
+
+    for _ in range(2):
+        topic.publish(TopicArn=stack.outputs["MailFeedbackTopicArn"], Message=json.dumps(bounce))
+
+    def told() -> list[str]:
+        items = stack.api.request(
+            "GET", f"/v1/accounts/{COMPANY.account}/events", token=stack.admin_token(COMPANY)
+        ).json()["items"]
+        return [each["event"] for each in items if each["type"] == "address.undeliverable"]
+
+    assert eventually(lambda: len(told()) == 1)
+    assert eventually(lambda: set(sent(stack, told()[0])) == {COMPANY.admin.email, "staff@livello.example"})
+    after = change_contact(stack, COMPANY)
+    assert eventually(lambda: set(sent(stack, after)) == {COMPANY.admin.email})
+    assert eventually(lambda: is_idle(stack))
+    assert set(sent(stack, after)) == {COMPANY.admin.email}
+    assert len(told()) == 1
