@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from billing.domain.errors import UpstreamFailed
 from billing.domain.events import Event
 from billing.gateways.eventbridge_bus import EventBridgeBus
 from billing.gateways.ports import EVENTS_MAX
@@ -24,7 +25,7 @@ from billing.store.mapping import event_from
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session, get_session
 
-from local.cloud import CREDENTIALS
+from local.cloud import CREDENTIALS, clean_environment
 from local.settings import REGION, LocalError, settings_from_environment
 
 PEEK_SECONDS = 30
@@ -34,6 +35,12 @@ WAIT_SECONDS = 1
 """How long to wait for letters. Without waiting, SQS asks some of its servers only."""
 
 LETTERS_MAX = 500
+PAGES_MAX = 1000
+"""Of the stream, for one batch. Many are empty: a shard is read in stretches, also those in which nothing stands."""
+
+FORGOTTEN = {"TrimmedDataAccessException", "ResourceNotFoundException"}
+"""What the stream answers about records, or a whole shard, that are older than a day."""
+
 RECEIVED_AT_ONCE = 10
 REASON = "reason"
 """The attribute in which our functions say why."""
@@ -162,11 +169,11 @@ class Operator:
                 QueueUrl=letter.queue.source, MessageBody=letter.message["Body"], MessageAttributes=attributes
             )
         elif "record" in letter.content:
-            self._publish([self._stored(letter.content)])
+            self._publish([self._stored(*_texts(letter, letter.content, "pk", "sk"))])
         elif "DDBStreamBatchInfo" in letter.content:
-            self._publish(self._streamed(letter.content["DDBStreamBatchInfo"]))
+            self._publish(self._streamed(letter))
         else:
-            raise Failed(f"{letter.id} is no letter of ours; it can only be discarded.")
+            raise _not_ours(letter)
         self.discard(letter)
 
     def discard(self, letter: Letter) -> None:
@@ -179,51 +186,87 @@ class Operator:
             if bus.publish(events[start : start + EVENTS_MAX]):
                 raise Failed("The bus did not take all of it. Try again.")
 
-    def _stored(self, keys: dict[str, Any]) -> Event:
+    def _stored(self, pk: str, sk: str) -> Event:
         table: Any = self._session.create_client("dynamodb")
         item = table.get_item(
-            TableName=self._resource("Table"),
-            Key={"pk": {"S": keys["pk"]}, "sk": {"S": keys["sk"]}},
-            ConsistentRead=True,
+            TableName=self._resource("Table"), Key={"pk": {"S": pk}, "sk": {"S": sk}}, ConsistentRead=True
         )
         if "Item" not in item:
-            raise Failed(f"{keys['pk']} {keys['sk']} is not in the table any more: discard the letter.")
-        return _event(item["Item"], f"{keys['pk']} {keys['sk']}")
-
-    def _streamed(self, batch: dict[str, Any]) -> list[Event]:
-        """The events of a batch that the stream has given up on; the stream keeps them for a day."""
-        streams: Any = self._session.create_client("dynamodbstreams")
-        last = int(batch["endSequenceNumber"])
+            raise Failed(f"{pk} {sk} is not in the table any more: discard the letter.")
         try:
-            iterator = streams.get_shard_iterator(
-                StreamArn=batch["streamArn"],
-                ShardId=batch["shardId"],
-                ShardIteratorType="AT_SEQUENCE_NUMBER",
-                SequenceNumber=batch["startSequenceNumber"],
-            )["ShardIterator"]
-        except streams.exceptions.TrimmedDataAccessException:
-            raise Failed("The stream has forgotten these records; their events are in the table, by account.") from None
-        events: list[Event] = []
-        while iterator is not None:
+            return event_from(item["Item"]["body"]["S"])
+        except (KeyError, TypeError, ValueError) as failure:
+            kind = type(failure).__name__
+            raise Failed(f"{pk} {sk} still cannot be read ({kind}): mend the item first.") from failure
+
+    def _streamed(self, letter: Letter) -> list[Event]:
+        """The events of a batch that the stream has given up on; the stream keeps them for a day."""
+        batch = letter.content["DDBStreamBatchInfo"]
+        arn, shard, first, last = _texts(
+            letter, batch, "streamArn", "shardId", "startSequenceNumber", "endSequenceNumber"
+        )
+        try:
+            records = self._records(arn, shard, first, last)
+        except ClientError as failure:
+            if failure.response["Error"]["Code"] not in FORGOTTEN:
+                raise
+            between = [batch.get(f"approximateArrivalOf{which}Record", "?") for which in ("First", "Last")]
+            raise Failed(
+                f"{letter.id}: the stream has forgotten these records. They were written from {between[0]} to "
+                f"{between[1]}; their events are in the table, under the accounts, with these times."
+            ) from failure
+        return [self._event(record) for record in records if _is_event(record)]
+
+    def _records(self, arn: str, shard: str, first: str, last: str) -> list[dict[str, Any]]:
+        """All from the first to the last. Raises Failed if there are fewer: the letter is the only trace of the rest.
+
+        An empty page says nothing: the records may stand further on in the shard.
+        """
+        streams: Any = self._session.create_client("dynamodbstreams")
+        iterator: str | None = streams.get_shard_iterator(
+            StreamArn=arn, ShardId=shard, ShardIteratorType="AT_SEQUENCE_NUMBER", SequenceNumber=first
+        )["ShardIterator"]
+        records: list[dict[str, Any]] = []
+        for _ in range(PAGES_MAX):
+            if iterator is None:
+                break
             answer = streams.get_records(ShardIterator=iterator)
-            for record in (each["dynamodb"] | {"eventName": each["eventName"]} for each in answer["Records"]):
-                if int(record["SequenceNumber"]) > last:
-                    return events
-                if record["eventName"] == "INSERT" and record["Keys"]["sk"]["S"].startswith(EVENT):
-                    events.append(_event(record["NewImage"], record["Keys"]["sk"]["S"]))
-            done = not answer["Records"] or int(answer["Records"][-1]["dynamodb"]["SequenceNumber"]) >= last
-            iterator = None if done else answer.get("NextShardIterator")
-        return events
+            records += answer["Records"]
+            if records and _number(records[-1]) >= int(last):
+                return [record for record in records if _number(record) <= int(last)]
+            iterator = answer.get("NextShardIterator")
+        raise Failed(f"The stream did not give all records up to {last}. Nothing of them was published.")
+
+    def _event(self, record: dict[str, Any]) -> Event:
+        """As it was written; where that cannot be read, as it stands in the table now: there it can be mended."""
+        keys = record["dynamodb"]["Keys"]
+        try:
+            return event_from(record["dynamodb"]["NewImage"]["body"]["S"])
+        except (KeyError, TypeError, ValueError):
+            return self._stored(keys["pk"]["S"], keys["sk"]["S"])
 
     def _resource(self, name: str) -> str:
         return self._resources[name][1]
 
 
-def _event(item: dict[str, Any], where: str) -> Event:
-    try:
-        return event_from(item["body"]["S"])
-    except (KeyError, TypeError, ValueError) as failure:
-        raise Failed(f"{where} still cannot be read ({type(failure).__name__}): mend the item first.") from failure
+def _texts(letter: Letter, content: object, *names: str) -> list[str]:
+    values = [content.get(name) for name in names] if isinstance(content, dict) else []
+    texts = [value for value in values if isinstance(value, str) and value]
+    if len(texts) < len(names):
+        raise _not_ours(letter)
+    return texts
+
+
+def _not_ours(letter: Letter) -> Failed:
+    return Failed(f"{letter.id} is no letter of ours; it can only be discarded.")
+
+
+def _number(record: dict[str, Any]) -> int:
+    return int(record["dynamodb"]["SequenceNumber"])
+
+
+def _is_event(record: dict[str, Any]) -> bool:
+    return record["eventName"] == "INSERT" and str(record["dynamodb"]["Keys"]["sk"]["S"]).startswith(EVENT)
 
 
 # ---- The commands ----
@@ -243,7 +286,8 @@ def show_one(operator: Operator, given: argparse.Namespace) -> None:
     """All of a letter, and where its log lines are."""
     letter = _found(operator, given.id)
     operator.leave([letter])
-    _say(f"{letter.queue.name}  {letter.line()}\n\n{json.dumps(letter.content, indent=2) or letter.message['Body']}\n")
+    body = json.dumps(letter.content, indent=2) if letter.content else letter.message["Body"]
+    _say(f"{letter.queue.name}  {letter.line()}\n\n{body}\n")
     detail = letter.content.get("detail") or {}
     for name, value in (("event", detail.get("event")), ("request_id", detail.get("correlation"))):
         if value:
@@ -252,11 +296,15 @@ def show_one(operator: Operator, given: argparse.Namespace) -> None:
 
 def redrive(operator: Operator, given: argparse.Namespace) -> None:
     """Sends letters on their way again."""
-    redriven, kept = 0, 0
-    for queue in operator.queues():
+    redriven, kept, seen = 0, 0, False
+    queues = operator.queues()
+    if given.queue not in {None, *(queue.name for queue in queues)}:
+        raise Failed(f"There is no queue {given.queue}. There are {', '.join(queue.name for queue in queues)}.")
+    for queue in queues:
         if given.queue not in {None, queue.name}:
             continue
         for letter in [*operator.letters(queue)]:
+            seen = seen or letter.id == given.id
             if given.id not in {None, letter.id} or redriven + kept == given.max:
                 operator.leave([letter])
                 continue
@@ -267,6 +315,8 @@ def redrive(operator: Operator, given: argparse.Namespace) -> None:
                 operator.leave([letter])
                 _say(str(failure))
                 kept += 1
+    if given.id is not None and not seen:
+        raise _unknown(given.id)
     _say(f"{redriven} sent on their way again, {kept} kept.")
 
 
@@ -287,7 +337,11 @@ def _found(operator: Operator, letter_id: str) -> Letter:
         for letter in letters:
             if letter.id == letter_id:
                 return letter
-    raise Failed(f"There is no dead letter {letter_id}. One that was just looked at comes back after a moment.")
+    raise _unknown(letter_id)
+
+
+def _unknown(letter_id: str) -> Failed:
+    return Failed(f"There is no dead letter {letter_id}. One that was just looked at comes back after a moment.")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -314,19 +368,23 @@ def main(arguments: Sequence[str]) -> int:
         if given.local:
             _use_local_stack()
         given.command(Operator(given.stack, get_session()), given)
-    except (BotoCoreError, ClientError, Failed, LocalError) as failure:
+    except (BotoCoreError, ClientError, Failed, LocalError, UpstreamFailed) as failure:
         sys.stderr.write(f"{failure}\n")
         return 1
     return 0
 
 
 def _use_local_stack() -> None:
-    os.environ.update(
-        AWS_ENDPOINT_URL=settings_from_environment().cloud_address,
-        AWS_ACCESS_KEY_ID=CREDENTIALS,
-        AWS_SECRET_ACCESS_KEY=CREDENTIALS,
-        AWS_DEFAULT_REGION=REGION,
-    )
+    """Whatever the environment says of another AWS or of a proxy: this one stands here."""
+    local = {
+        **clean_environment(),
+        "AWS_ENDPOINT_URL": settings_from_environment().cloud_address,
+        "AWS_ACCESS_KEY_ID": CREDENTIALS,
+        "AWS_SECRET_ACCESS_KEY": CREDENTIALS,
+        "AWS_DEFAULT_REGION": REGION,
+    }
+    os.environ.clear()
+    os.environ.update(local)
 
 
 def _say(text: str) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 import pytest
+from billing.domain.events import Event
 from billing.store.mapping import event_body
 from botocore.exceptions import ClientError
 from botocore.session import Session, get_session
 
+from local.settings import CLOUD_PORT_VARIABLE
 from scripts import dead_letters
 from scripts.dead_letters import Operator, main
 from tests.aws import REGION, TABLE
@@ -178,7 +182,6 @@ def test_only_what_is_asked_for_is_sent(stack: Stack, capsys: pytest.CaptureFixt
     stack.put("DeadLetters", "{}")
 
     assert run(capsys, "redrive", "--id", first)[1].startswith("1 sent")
-    assert run(capsys, "redrive", "--queue", "Notices")[1].startswith("0 sent")
     assert run(capsys, "redrive", "--queue", "NoticesDeadLetters", "--max", "0")[1].startswith("0 sent")
     assert (len(stack.waiting("NoticesDeadLetters")), len(stack.waiting("Notices"))) == (1, 1)
 
@@ -204,9 +207,9 @@ def test_cut_off_between_the_two_steps_a_letter_is_there_twice_and_not_lost(
     assert (len(stack.waiting("NoticesDeadLetters")), len(stack.waiting("Notices"))) == (1, 1)
 
 
-def stored(body: str) -> dict[str, str]:
+def stored(body: str, event: Event | None = None) -> dict[str, str]:
     """An event's item in the table."""
-    keys = {"pk": "ACCOUNT#nordlys-kaffe", "sk": f"EVENT#{happened().event}"}
+    keys = {"pk": "ACCOUNT#nordlys-kaffe", "sk": f"EVENT#{(event or happened()).event}"}
     boto3.resource("dynamodb", region_name=REGION).Table(TABLE).put_item(Item={**keys, "body": body})
     return keys
 
@@ -243,35 +246,36 @@ def test_an_event_that_is_gone_is_told_as_such(stack: Stack, capsys: pytest.Capt
 
 
 class Streams:
-    """The stream of the table: two pages of records, of which the third event is no longer of the batch."""
+    """The stream of the table: pages of records, the last of which is no longer of the batch."""
 
-    class exceptions:  # noqa: N801 - the client's name
-        class TrimmedDataAccessException(Exception):
-            pass
-
-    def __init__(self, trimmed: bool = False) -> None:
+    def __init__(self, forgotten: str | None = None) -> None:
         self.told = [happened(second) for second in range(3)]
-        self.trimmed = trimmed
+        self.forgotten = forgotten
+        """With what it answers that it has forgotten them."""
+        first, second, third = self.told
+        self.pages = [
+            [record(100, first), record(101, None)],
+            [],  # a stretch of the shard in which nothing stands
+            [record(102, second), record(103, third)],
+        ]
 
     def get_shard_iterator(self, **asked: str) -> dict[str, str]:
         assert asked["SequenceNumber"] == "100"
-        if self.trimmed:
-            raise self.exceptions.TrimmedDataAccessException
-        return {"ShardIterator": "first"}
+        return {"ShardIterator": "0"}
 
     def get_records(self, ShardIterator: str) -> dict[str, Any]:  # noqa: N803 - the API's name
-        first, second, third = self.told
-        pages = {
-            "first": {"Records": [self._record(100, first), self._record(101, None)], "NextShardIterator": "second"},
-            "second": {"Records": [self._record(102, second), self._record(103, third)], "NextShardIterator": "third"},
-        }
-        return pages[ShardIterator]
+        if self.forgotten:
+            raise ClientError({"Error": {"Code": self.forgotten, "Message": ""}}, "GetRecords")
+        page = int(ShardIterator)
+        following = {"NextShardIterator": str(page + 1)} if page + 1 < len(self.pages) else {}
+        return {"Records": self.pages[page], **following}
 
-    @staticmethod
-    def _record(number: int, event: Any) -> dict[str, Any]:
-        keys = {"pk": {"S": "ACCOUNT#nordlys-kaffe"}, "sk": {"S": f"EVENT#{event.event}" if event else "PAGE#ACCOUNT"}}
-        image = {**keys, "body": {"S": event_body(event) if event else "{}"}}
-        return {"eventName": "INSERT", "dynamodb": {"SequenceNumber": str(number), "Keys": keys, "NewImage": image}}
+
+def record(number: int, event: Event | None, body: str | None = None) -> dict[str, Any]:
+    """One of the stream: an event, or something else that was written."""
+    keys = {"pk": {"S": "ACCOUNT#nordlys-kaffe"}, "sk": {"S": f"EVENT#{event.event}" if event else "PAGE#ACCOUNT"}}
+    image = {**keys, "body": {"S": body or (event_body(event) if event else "{}")}}
+    return {"eventName": "INSERT", "dynamodb": {"SequenceNumber": str(number), "Keys": keys, "NewImage": image}}
 
 
 BATCH = json.dumps(
@@ -282,6 +286,8 @@ BATCH = json.dumps(
             "startSequenceNumber": "100",
             "endSequenceNumber": "102",
             "batchSize": 3,
+            "approximateArrivalOfFirstRecord": "2026-11-23T10:00:00Z",
+            "approximateArrivalOfLastRecord": "2026-11-23T10:01:00Z",
         }
     }
 )
@@ -300,12 +306,93 @@ def test_a_batch_that_the_stream_gave_up_on_is_read_again_and_published(
     assert heard == {event.event for event in streams.told[:2]}
 
 
-def test_a_batch_that_the_stream_has_forgotten_stays(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    stack.clients["dynamodbstreams"] = Streams(trimmed=True)
+@pytest.mark.parametrize("answer", ["TrimmedDataAccessException", "ResourceNotFoundException"])
+def test_a_batch_that_the_stream_has_forgotten_stays_and_says_when_it_was(
+    answer: str, stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.clients["dynamodbstreams"] = Streams(forgotten=answer)
     stack.put("DeadLetters", BATCH)
 
-    assert "The stream has forgotten these records" in run(capsys, "redrive")[1]
+    status, printed = run(capsys, "redrive")
+
+    assert status == 0
+    assert "the stream has forgotten these records" in printed
+    assert "from 2026-11-23T10:00:00Z to 2026-11-23T10:01:00Z" in printed
     assert len(stack.waiting("DeadLetters")) == 1
+
+
+def test_a_batch_of_which_the_stream_gives_only_a_part_stays(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    streams = Streams()
+    streams.pages = streams.pages[:2]
+    stack.clients["dynamodbstreams"] = streams
+    stack.put("DeadLetters", BATCH)
+
+    assert "did not give all records up to 102" in run(capsys, "redrive")[1]
+    assert len(stack.waiting("DeadLetters")) == 1
+    assert stack.waiting("Heard") == []
+
+
+def test_an_event_of_a_batch_that_was_mended_in_the_table_is_read_there(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    streams = Streams()
+    streams.pages[0][0] = record(100, streams.told[0], body="{")
+    stack.clients["dynamodbstreams"] = streams
+    stack.put("DeadLetters", BATCH)
+
+    keys = stored("{", streams.told[0])
+    assert "still cannot be read" in run(capsys, "redrive")[1]
+    assert stack.waiting("Heard") == []
+
+    assert stored(event_body(streams.told[0]), streams.told[0]) == keys
+    assert run(capsys, "redrive")[1].startswith("1 sent")
+    heard = {json.loads(each["Body"])["detail"]["event"] for each in stack.waiting("Heard")}
+    assert heard == {event.event for event in streams.told[:2]}
+
+
+@pytest.mark.parametrize(
+    "body", ['{"record": "1"}', '{"record": "1", "pk": null, "sk": 1}', '{"DDBStreamBatchInfo": {}}']
+)
+def test_a_letter_that_lacks_something_holds_up_no_other(
+    body: str, stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.put("DeadLetters", body)
+    stack.put("NoticesDeadLetters", NOTICE)
+
+    assert "1 sent on their way again, 1 kept." in run(capsys, "redrive")[1]
+    assert (len(stack.waiting("DeadLetters")), len(stack.waiting("Notices"))) == (1, 1)
+
+
+def test_a_bus_that_does_not_answer_is_told_in_a_line(
+    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Bus:
+        def put_events(self, **_: object) -> None:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "No"}}, "PutEvents")
+
+    event = happened()
+    stack.put("DeadLetters", json.dumps({"record": "1", **stored(event_body(event))}))
+    stack.clients["events"] = Bus()
+    monkeypatch.setattr(dead_letters, "PEEK_SECONDS", 1)
+
+    assert run(capsys, "redrive", "--queue", "DeadLetters") == (1, "The event bus did not answer.\n")
+    visible = {"QueueUrl": stack.urls["DeadLetters"], "WaitTimeSeconds": 3}
+    assert len(stack.sqs.receive_message(**visible)["Messages"]) == 1
+
+
+def test_what_is_no_json_is_shown_as_it_is(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    letter = stack.put("DeadLetters", "put here by hand")
+
+    assert "put here by hand" in run(capsys, "show", letter)[1]
+
+
+def test_the_local_stack_is_the_local_one_whatever_the_environment_says(stack: Stack) -> None:
+    elsewhere = {"AWS_ENDPOINT_URL_SQS": "https://elsewhere.example", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
+    with patch.dict(os.environ, {**elsewhere, CLOUD_PORT_VARIABLE: "4999"}):
+        dead_letters._use_local_stack()
+        address = Session().create_client("sqs").meta.endpoint_url
+
+    assert address == "http://127.0.0.1:4999"
 
 
 def test_a_letter_is_discarded_on_purpose_only(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
@@ -326,6 +413,8 @@ def test_a_letter_is_discarded_on_purpose_only(stack: Stack, capsys: pytest.Capt
     [
         (("show", "nobody"), "There is no dead letter nobody."),
         (("discard", "nobody", "--yes"), "There is no dead letter nobody."),
+        (("redrive", "--id", "nobody"), "There is no dead letter nobody."),
+        (("redrive", "--queue", "Notices"), "There is no queue Notices. There are DeadLetters, NoticesDeadLetters."),
         (("--stack", "other", "list"), "There is no such stack"),
     ],
 )

@@ -10,8 +10,8 @@ import time
 import uuid
 from typing import Any
 
-from local.cloud import CREDENTIALS, client
-from local.settings import REGION, ROOT
+from local.cloud import client
+from local.settings import CLOUD_PORT_VARIABLE, ROOT
 from local.stack import Stack
 
 SECONDS_MAX = 60
@@ -19,14 +19,8 @@ SECONDS_MAX = 60
 
 def operate(stack: Stack, *arguments: str) -> str:
     """What the command prints."""
-    environment = {
-        **os.environ,
-        "AWS_ENDPOINT_URL": stack.settings.cloud_address,
-        "AWS_ACCESS_KEY_ID": CREDENTIALS,
-        "AWS_SECRET_ACCESS_KEY": CREDENTIALS,
-        "AWS_DEFAULT_REGION": REGION,
-    }
-    command = [sys.executable, "-m", "scripts.dead_letters", "--stack", stack.settings.stack, *arguments]
+    environment = {**os.environ, CLOUD_PORT_VARIABLE: str(stack.settings.cloud_port)}
+    command = [sys.executable, "-m", "scripts.dead_letters", "--local", "--stack", stack.settings.stack, *arguments]
     finished = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     return finished.stdout

@@ -122,7 +122,9 @@ def test_an_invocation_with_a_bad_record_publishes_the_others(stack: Stack, rece
     functions.invoke(FunctionName=publish, Payload=json.dumps({"Records": [bad, good]}))
 
     assert len(received(event["event"])) == 1
-    letters = client(stack.settings, "sqs").receive_message(
-        QueueUrl=stack.outputs["DeadLettersUrl"], MaxNumberOfMessages=10, WaitTimeSeconds=2
-    )["Messages"]
+    sqs = client(stack.settings, "sqs")
+    letters = sqs.receive_message(QueueUrl=stack.outputs["DeadLettersUrl"], MaxNumberOfMessages=10, WaitTimeSeconds=2)[
+        "Messages"
+    ]
     assert [json.loads(letter["Body"])["pk"] for letter in letters] == ["ACCOUNT#bad"]
+    sqs.delete_message(QueueUrl=stack.outputs["DeadLettersUrl"], ReceiptHandle=letters[0]["ReceiptHandle"])
