@@ -33,5 +33,5 @@ def _deal_with(record: SQSRecord) -> None:
             logger.info("feedback", fate=feedback.fate, event=feedback.delivery.event)
     except Exception as failure:
         reason = failure.detail if isinstance(failure, BillingError) else type(failure).__name__
-        logger.warning("feedback not noted", reason=reason, message=record.message_id)
+        logger.warning("feedback not noted", reason=reason, message_id=record.message_id)
         raise

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import orjson
 from aws_lambda_powertools import Logger
@@ -40,11 +41,11 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> PartialItemFail
     return process_partial_response(dict(event), _deal_with, processor, context)
 
 
-def _deal_with(record: SQSRecord, lambda_context: LambdaContext) -> None:
+def _deal_with(record: SQSRecord) -> None:
     happened: Event | None = None
     try:
         happened = _event(record.body)
-        outcome = _notify(happened, lambda_context.aws_request_id)
+        outcome = _notify(happened)
     except Unwritable as failure:
         wiring.dead_letters().put(record.body, failure.detail)
         logger.warning("unwritable", reason=failure.detail, **_about(happened))
@@ -59,12 +60,14 @@ def _deal_with(record: SQSRecord, lambda_context: LambdaContext) -> None:
 
 def _event(body: str) -> Event:
     try:
-        return event_of(orjson.loads(body)["detail"])
+        happened = event_of(orjson.loads(body)["detail"])
+        published(happened)
     except (KeyError, TypeError, ValueError) as failure:
-        raise Unwritable(f"It is no event: {type(failure).__name__}.") from failure
+        raise Unwritable(f"It is no event, or does not fit its schema: {type(failure).__name__}.") from failure
+    return happened
 
 
-def _notify(happened: Event, claimant: str) -> Outcome:
+def _notify(happened: Event) -> Outcome:
     now = datetime.now(UTC)  # noqa: TID251 - when a mail is really sent: a replayed event changes nothing of it
     vendor = Vendor(os.environ["VENDOR_NAME"], os.environ["BILLING_PAGE"], os.environ["REPLY_TO_ADDRESS"])
 
@@ -74,7 +77,7 @@ def _notify(happened: Event, claimant: str) -> Outcome:
 
     return notify(
         happened,
-        claimant=claimant,
+        claimant=uuid4().hex,
         now=now,
         staff_address=os.environ["STAFF_ADDRESS"] or None,
         store=wiring.store(),

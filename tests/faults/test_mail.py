@@ -15,7 +15,7 @@ from billing.store.mapping import event_from
 from billing.usecases.note_feedback import note_feedback
 from billing.usecases.notify import CLAIM, notify
 
-from tests.faults.company import WANTED, Command, change, company
+from tests.faults.company import change, company
 from tests.faults.cuts import Faults
 from tests.faults.edges import edge
 from tests.faults.world import World
@@ -35,7 +35,7 @@ class MailService:
 
     def send(self, message: bytes, to: str, delivery: Delivery) -> str:
         self.taken.append((to, message))
-        self.feedback.append(Feedback(Fate.SENT, delivery, f"message-{len(self.taken)}", NOON, ()))
+        self.feedback.append(Feedback(Fate.SENT, delivery, f"message-{len(self.taken)}", NOON))
         return f"message-{len(self.taken)}"
 
 
@@ -159,15 +159,12 @@ def test_two_workers_with_the_same_event(faults: Faults) -> None:
 
 @pytest.mark.parametrize("fate", [Fate.BOUNCED, Fate.COMPLAINED])
 def test_an_address_is_lost_once_however_often_it_is_told(fate: Fate, faults: Faults) -> None:
-    def told(address: str) -> Command:
-        def command(world: World) -> None:
-            delivery = Delivery(WANTED.account, the_event(world).event, "0" * 32)
-            note_feedback(Feedback(fate, delivery, "message-1", NOON, (address,)), now=NOON, store=world.store)
-
-        return command
+    def told(world: World) -> None:
+        delivery = Delivery.of(the_event(world), Recipient("invoices@nordlys.example", None))
+        note_feedback(Feedback(fate, delivery, "message-1", NOON), now=NOON, store=world.store)
 
     def told_once(world: World) -> None:
         assert len(world.stored("UNDELIVERABLE#")) == 1
         assert len([item for item in world.stored("EVENT#") if "address.undeliverable" in item["body"]["S"]]) == 1
 
-    faults.every_cut(world=changed, command=told("invoices@nordlys.example"), invariants=told_once)
+    faults.every_cut(world=changed, command=told, invariants=told_once)

@@ -103,6 +103,8 @@ def pointers(given: Answer) -> list[str]:
         (with_value(ACCOUNT, "IT00743110157", "company", "vat_number"), "#/company/vat_number"),
         (with_value(ACCOUNT, "ada at nordlys", "billing", "email"), "#/billing/email"),
         (with_value(ACCOUNT, "ada@localhost", "first_admin", "email"), "#/first_admin/email"),
+        (with_value(ACCOUNT, "Win: https://evil.example", "first_admin", "name"), "#/first_admin/name"),
+        (with_value(ACCOUNT, "See WWW.evil.example", "first_admin", "name"), "#/first_admin/name"),
         (with_value(ACCOUNT, "klingon", "billing", "language"), "#/billing/language"),
         (with_value(ACCOUNT, "a@x.example\r\nBcc: b@x.example", "billing", "email"), "#/billing/email"),
         (with_value(ACCOUNT, "call me", "contact", "phone"), "#/contact/phone"),

@@ -19,13 +19,17 @@ from billing import wiring
 from billing.domain.errors import AnswerLost, UpstreamFailed
 from billing.domain.mail import Delivery
 from billing.gateways.ses_mailer import SesMailer
-from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+from botocore.parsers import ResponseParserError
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
+from functions.administer_users.app import handler as administer_users
+from functions.note_mail_feedback import app as feedback_app
 from functions.note_mail_feedback.app import handler as note_mail_feedback
 from functions.notify import app as notify_app
 from functions.notify.app import handler as notify
+from functions.update_billing_information.app import handler as update_billing_information
 from tests.api_gateway import NOW, answer, request
 from tests.aws import REGION, stored_items
 from tests.company import Company
@@ -132,8 +136,6 @@ def post(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
 
 def notice(company: Company, contact: str = "Bo Lind") -> str:
     """An admin changes the contact; what EventBridge hands over for it."""
-    from functions.update_billing_information.app import handler as update_billing_information
-
     asked = request(
         "PUT",
         CONTACT,
@@ -197,7 +199,7 @@ def test_what_is_no_event_is_a_dead_letter_at_once_and_holds_up_nobody(body: str
     assert len(post.mails()) == 2
     [letter] = post.dead_letters()
     assert letter["Body"] == body
-    assert letter["MessageAttributes"]["reason"]["StringValue"].startswith("It is no event: ")
+    assert letter["MessageAttributes"]["reason"]["StringValue"].startswith("It is no event, or ")
 
 
 def test_an_event_that_does_not_fit_its_schema_is_a_dead_letter(company: Company, post: Post) -> None:
@@ -208,7 +210,9 @@ def test_an_event_that_does_not_fit_its_schema_is_a_dead_letter(company: Company
 
     assert post.mails() == []
     [letter] = post.dead_letters()
-    assert letter["MessageAttributes"]["reason"]["StringValue"] == "It cannot be written: ValidationError."
+    assert letter["MessageAttributes"]["reason"]["StringValue"] == (
+        "It is no event, or does not fit its schema: ValidationError."
+    )
 
 
 def test_what_ses_does_not_take_comes_again_later_and_later(
@@ -239,9 +243,18 @@ def test_a_message_is_really_postponed(company: Company, post: Post, monkeypatch
     assert len(post.sqs.receive_message(QueueUrl=post.queue)["Messages"]) == 1
 
 
+def answered_with(status: int) -> ClientError:
+    error = {"Error": {"Code": "Throttling"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(error, "SendRawEmail")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("failure", "told"),
     [
+        (answered_with(400), UpstreamFailed),
+        (answered_with(503), AnswerLost),
+        (ResponseParserError(), AnswerLost),
+        (EndpointConnectionError(endpoint_url="https://ses.example"), UpstreamFailed),
         (ReadTimeoutError(endpoint_url="https://ses.example"), AnswerLost),
         (ConnectTimeoutError(endpoint_url="https://ses.example"), UpstreamFailed),
     ],
@@ -259,6 +272,36 @@ def test_a_mail_service_that_does_not_answer(
     with pytest.raises(told) as raised:
         mailer.send(b"", "ada@nordlys.example", Delivery("nordlys-kaffe", "0" * 26, "0" * 32))
     assert type(raised.value) is told
+
+
+def test_an_address_of_another_alphabet_is_handed_over_as_the_dns_writes_it(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailer = SesMailer(SENDER, "livello-test", wiring.session())
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(mailer._ses, "send_raw_email", lambda **given: (asked.update(given), {"MessageId": "1"})[1])
+
+    mailer.send(b"", "rechnung@bücher.example", Delivery("nordlys-kaffe", "0" * 26, "0" * 32))
+
+    assert asked["Destinations"] == ["rechnung@xn--bcher-kva.example"]
+
+
+def test_the_same_event_twice_in_one_batch_is_mailed_once_even_if_an_answer_is_lost(
+    company: Company, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailer = wiring.mailer()
+    send = mailer.send
+
+    def lose(message: bytes, to: str, delivery: Delivery) -> str:
+        send(message, to, delivery)
+        raise AnswerLost("It did not answer.")
+
+    monkeypatch.setattr(mailer, "send", lose)
+    body = notice(company)
+
+    notify(post.delivered(body, body), Context())
+
+    assert len(post.mails()) == 2
 
 
 def test_a_sample_event_is_mailed(company: Company, post: Post) -> None:
@@ -283,6 +326,31 @@ def test_no_log_line_names_anybody(company: Company, post: Post) -> None:
     assert [json.loads(line)["message"] for line in lines.getvalue().splitlines()] == ["notified", "unwritable"]
     assert "Canary" not in lines.getvalue()
     assert "@" not in lines.getvalue()
+
+
+@pytest.mark.parametrize("given_again", ["user", "billing"])
+def test_an_address_that_is_given_again_is_written_to_again(given_again: str, company: Company, post: Post) -> None:
+    ada, body = "ada@nordlys.example", notice(company)
+    event = json.loads(body)["detail"]["event"]
+    lost = [
+        told("Bounce", Delivery("nordlys-kaffe", event, Delivery.digest(event, each)), **BOUNCE)
+        for each in (ada, INVOICES)
+    ]
+    note_mail_feedback(post.delivered(*lost), Context())
+    route, body_given, handler = {
+        "user": ("/accounts/{account}/users", {"email": ada, "name": "Ada Holm", "role": "admin"}, administer_users),
+        "billing": (
+            "/accounts/{account}/billing-information/billing",
+            {"email": INVOICES, "language": "en"},
+            update_billing_information,
+        ),
+    }[given_again]
+
+    asked = request("PUT", route, claims=company.admin, path=company.path, body=body_given, headers={"If-Match": '"1"'})
+    assert answer(handler, asked).status == 200
+
+    notify(post.delivered(body), Context())
+    assert [to for to, _ in post.mails()] == [{"user": ada, "billing": INVOICES}[given_again]]
 
 
 # ---- What SES tells ----
@@ -320,7 +388,8 @@ COMPLAINT = {
     "complainedRecipients": [{"emailAddress": f"Invoices <{INVOICES}>"}],
     "timestamp": "2026-11-23T10:00:05.000Z",
 }
-OURS = Delivery("nordlys-kaffe", "01M83DRBER6HR1QAESBEGZCQ20", "0" * 32)
+EVENT = "01M83DRBER6HR1QAESBEGZCQ20"
+OURS = Delivery("nordlys-kaffe", EVENT, Delivery.digest(EVENT, INVOICES))
 
 
 @pytest.mark.parametrize(
@@ -345,6 +414,8 @@ def test_an_address_that_refuses_mail_is_kept_and_told_once(
     [
         told("Bounce", OURS, **{**BOUNCE, "bounceType": "Transient"}),
         told("Bounce", None, **BOUNCE),
+        told("Bounce", Delivery("nordlys-kaffe", EVENT, "0" * 32), **BOUNCE),
+        "Successfully validated SNS topic for Amazon SES event publishing.",
         told("Bounce", Delivery("no-such-account", OURS.event, OURS.recipient), **BOUNCE),
         told("Bounce", Delivery(None, OURS.event, OURS.recipient), **BOUNCE),
         told("Delivery", OURS),
@@ -364,7 +435,19 @@ def test_what_cannot_be_read_comes_again_and_holds_up_nobody(feedback: str, comp
     batch = post.delivered(feedback, told("Bounce", OURS, **BOUNCE))
     [bad] = [record["messageId"] for record in batch["Records"] if record["body"] == feedback]
 
-    assert note_mail_feedback(batch, Context()) == {"batchItemFailures": [{"itemIdentifier": bad}]}
+    lines = io.StringIO()
+    handler = feedback_app.logger.handlers[0]
+    assert isinstance(handler, logging.StreamHandler)
+    before = handler.setStream(lines)
+    try:
+        assert note_mail_feedback(batch, Context()) == {"batchItemFailures": [{"itemIdentifier": bad}]}
+    finally:
+        handler.setStream(before)
+
+    logged = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [line["message"] for line in logged] == ["feedback not noted", "feedback"]
+    assert logged[0]["message_id"] == bad
+    assert logged[0]["reason"] in {"JSONDecodeError", "KeyError", "TypeError", "AttributeError"}
 
     assert any("address.undeliverable" in str(item["body"]) for item in stored_items())
 

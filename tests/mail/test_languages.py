@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
 import pytest
 from babel import Locale
 from billing.domain.events import EventType
+from billing.domain.information import BillingDetails, CompanyDetails, ContactDetails, Details
 from billing.event_schemas.kinds import SCHEMA_OF
 from billing.languages import FOLDER, LANGUAGES
 from billing.mail.letters import MAILED
@@ -74,3 +76,11 @@ def test_every_kind_of_event_has_a_sample() -> None:
     folder = FOLDER.parents[3] / "events" / "published"
     assert {path.stem for path in folder.glob("*.json")} == set(SCHEMA_OF)
     assert get_args(SCHEMA_OF["user.added"].model_fields["type"].annotation) == ("user.added",)
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+@pytest.mark.parametrize("details", [CompanyDetails, BillingDetails, ContactDetails])
+def test_every_field_of_billing_information_has_a_word(language: str, details: type[Details]) -> None:
+    words = (FOLDER / language / "words.jinja").read_text(encoding="utf-8")
+
+    assert all(f'"{field.name}": "' in words for field in fields(details))

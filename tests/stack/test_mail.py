@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
+from billing.domain.mail import Delivery
 
 from local.cloud import client
 from local.demo.companies import COMPANIES, DemoCompany
@@ -187,7 +188,7 @@ def test_an_address_that_bounces_is_not_written_to_again_and_staff_are_told(stac
             "tags": {
                 "livello-account": [COMPANY.account],
                 "livello-event": [event],
-                "livello-recipient": ["0" * 32],
+                "livello-recipient": [Delivery.digest(event, billing)],
             },
         },
     }

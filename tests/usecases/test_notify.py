@@ -125,11 +125,29 @@ def test_whoever_is_reached_in_two_ways_is_written_to_once() -> None:
 
 
 def test_an_invitation_goes_to_the_invited_alone(post: Post) -> None:
-    event = replace(happened(), type=EventType.USER_ADDED, before=None, after={"email": "x@y.example", "name": "X"})
+    add(post.store, MEMBER)
+    event = replace(happened(), type=EventType.USER_ADDED, before=None, after={"user": MEMBER.user})
 
     post.notify(event, staff=STAFF_ADDRESS)
 
-    assert post.mailbox.addresses() == ["x@y.example"]
+    assert post.mailbox.addresses() == [MEMBER.email]
+
+
+def test_whoever_was_removed_before_the_invitation_went_out_gets_none(post: Post) -> None:
+    event = replace(happened(), type=EventType.USER_ADDED, before=None, after={"user": MEMBER.user})
+
+    assert post.notify(event) == Outcome(0, 0)
+
+
+@pytest.mark.parametrize("kind", [EventType.REVIEW_BOOKED, EventType.REVIEW_CANCELLED])
+def test_a_review_concerns_the_admins_and_the_manager(kind: EventType, post: Post) -> None:
+    facts = {"manager": {"email": "sofie@vendor.example", "name": "Sofie"}}
+    booked = kind is EventType.REVIEW_BOOKED
+    event = replace(happened(), type=kind, before=None if booked else facts, after=facts if booked else None)
+
+    post.notify(event)
+
+    assert post.mailbox.addresses() == [ADMIN.email, "sofie@vendor.example"]
 
 
 def test_staff_are_told_what_they_should_look_into_if_they_have_an_address(post: Post) -> None:
@@ -256,7 +274,7 @@ def test_a_mail_of_which_the_service_tells_that_it_was_sent_is_not_sent_again(po
         post.notify(event)
     delivery = Delivery.of(event, Recipient(ADMIN.email, None))
 
-    note_feedback(Feedback(Fate.SENT, delivery, "message-1", NOON, ()), now=NOON, store=post.store)
+    note_feedback(Feedback(Fate.SENT, delivery, "message-1", NOON), now=NOON, store=post.store)
 
     assert post.notify(event, minutes=60) == Outcome(sent=0, skipped=2)
     assert sorted(post.mailbox.addresses()) == [ADMIN.email, BILLING_ADDRESS]
@@ -276,8 +294,8 @@ def test_a_mail_of_which_nothing_is_heard_is_sent_again_when_the_claim_has_run_o
 # ---- Addresses that refuse mail ----
 
 
-def lost(event: Event, *addresses: str, fate: Fate = Fate.BOUNCED) -> Feedback:
-    return Feedback(fate, Delivery.of(event, Recipient(addresses[0], None)), "message-1", NOON, addresses)
+def lost(event: Event, address: str, fate: Fate = Fate.BOUNCED) -> Feedback:
+    return Feedback(fate, Delivery.of(event, Recipient(address, None)), "message-1", NOON)
 
 
 def undeliverable(store: BillingStore) -> list[Event]:
@@ -313,9 +331,19 @@ def test_an_address_that_is_given_anew_is_written_to_again(post: Post) -> None:
 
     add(post.store, SECOND_ADMIN)
     details = PAGE.information.billing.details
-    post.store.replace_information(ACCOUNT.account, Area.BILLING, details, 1, happened(3))
+    moved = replace(details, language="it")
+    post.store.replace_information(ACCOUNT.account, Area.BILLING, moved, 1, happened(3))
 
     assert post.notify(changed()) == Outcome(sent=3, skipped=0)
+
+
+@pytest.mark.parametrize("address", [STAFF_ADDRESS, "left@nordlys.example"])
+def test_an_address_that_is_not_the_accounts_is_nobodys_concern(address: str, post: Post) -> None:
+    before = stored_items()
+
+    note_feedback(lost(changed(), address), now=NOON, store=post.store)
+
+    assert stored_items() == before
 
 
 def test_when_nobody_can_be_written_to_staff_still_are(post: Post) -> None:
@@ -391,6 +419,24 @@ def test_an_invoice_waits_for_its_document(post: Post) -> None:
     post.notify(issued())
 
     assert {document for _, _, document in post.written} == {b"%PDF"}
+
+
+def test_one_recipient_who_cannot_be_written_to_does_not_silence_the_others(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = post.write
+
+    def fail_for_ada(event: Event, situation: Situation, recipient: Recipient, document: bytes | None) -> bytes:
+        if recipient.email == ADMIN.email:
+            raise UnicodeError
+        return write(event, situation, recipient, document)
+
+    monkeypatch.setattr(post, "write", fail_for_ada)
+
+    with pytest.raises(Unwritable):
+        post.notify(changed())
+
+    assert post.mailbox.addresses() == [BILLING_ADDRESS]
 
 
 def test_what_cannot_be_written_is_told_before_anything_is_claimed(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:

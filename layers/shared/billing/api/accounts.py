@@ -17,6 +17,7 @@ from billing.api.models import (
     IsoDate,
     LogInEmail,
     Percent,
+    PersonName,
     Text,
     TimeZone,
     View,
@@ -88,7 +89,7 @@ class FirstAdminBody(Body):
     """Whoever is invited to run the account on the customer's side."""
 
     email: LogInEmail
-    name: Text
+    name: PersonName
 
 
 class AccountBody(Body):

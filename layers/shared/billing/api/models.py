@@ -60,6 +60,12 @@ def _plain(text: str) -> str:
     return normal
 
 
+def _no_link(name: str) -> str:
+    if "://" in name or "www." in name.lower():
+        raise ValueError("must be a name, without a link")
+    return name
+
+
 def _country(code: str) -> str:
     if code not in COUNTRIES:
         raise ValueError("must be a country code of ISO 3166-1, such as DK")
@@ -133,6 +139,9 @@ Text = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=TEXT_LENGTH_MAX),
     AfterValidator(_plain),
 ]
+PersonName = Annotated[Text, AfterValidator(_no_link)]
+"""The name of somebody who is written to. With a link in it, our mail would be anybody's advertisement."""
+
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 ()./-]{3,29}$")]
 Country = Annotated[str, AfterValidator(_country)]
 Currency = Annotated[str, AfterValidator(_currency)]

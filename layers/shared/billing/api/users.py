@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from billing.api.models import Body, LogInEmail, Text, View
+from billing.api.models import Body, LogInEmail, PersonName, View
 from billing.domain.account import User
 
 RoleFilter = Annotated[Literal["admin", "member"] | None, Query(description="Only people in this role.")]
@@ -16,7 +16,7 @@ class UserBody(Body):
     """A person who is to have a role in the account. The address says who it is."""
 
     email: LogInEmail
-    name: Text
+    name: PersonName
     role: Literal["admin", "member"]
 
 

@@ -17,12 +17,14 @@ class Audience(Enum):
     """Who is written to about a kind of event.
 
     ADMINS: of the account. BILLING: the address that invoices go to. CONCERNED: the person whom the event is about.
-    NAMED: whom the event itself names, because the account is no longer there. STAFF: the vendor's own people.
+    NAMED: whom the event itself names, because the account is no longer there. MANAGER: the customer success manager
+    of a review. STAFF: the vendor's own people.
     """
 
     ADMINS = auto()
     BILLING = auto()
     CONCERNED = auto()
+    MANAGER = auto()
     NAMED = auto()
     STAFF = auto()
 
@@ -43,8 +45,8 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.INVOICE_PAID: (Audience.ADMINS, Audience.BILLING),
     EventType.PAYMENT_FAILED: (Audience.ADMINS, Audience.BILLING),
     EventType.RENEWAL_NOTICE_DEADLINE_NEAR: (Audience.ADMINS,),
-    EventType.REVIEW_BOOKED: (Audience.ADMINS,),
-    EventType.REVIEW_CANCELLED: (Audience.ADMINS,),
+    EventType.REVIEW_BOOKED: (Audience.ADMINS, Audience.MANAGER),
+    EventType.REVIEW_CANCELLED: (Audience.ADMINS, Audience.MANAGER),
     EventType.SUBSCRIPTION_AUTOSCALED: (Audience.ADMINS, Audience.BILLING),
     EventType.USAGE_BELOW_TIER: (Audience.ADMINS,),
     EventType.USAGE_THRESHOLD_REACHED: (Audience.ADMINS,),
@@ -79,8 +81,12 @@ class Delivery:
     @classmethod
     def of(cls, event: Event, recipient: Recipient) -> Delivery:
         account = None if event.type is EventType.ACCOUNT_DELETED else event.account
-        digest = hashlib.sha256(f"{event.event} {recipient.email}".encode()).hexdigest()
-        return cls(account, event.event, digest[:_RECIPIENT_DIGITS])
+        return cls(account, event.event, cls.digest(event.event, recipient.email))
+
+    @staticmethod
+    def digest(event: str, email: str) -> str:
+        """What stands for the address."""
+        return hashlib.sha256(f"{event} {email}".encode()).hexdigest()[:_RECIPIENT_DIGITS]
 
 
 class Fate(StrEnum):
@@ -93,13 +99,12 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What the mail service tells of a mail. `addresses` are those that refused it, or whose owners complained."""
+    """What the mail service tells of a mail."""
 
     fate: Fate
     delivery: Delivery
     message: str
     time: datetime
-    addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,7 @@ def recipients(
 def _recipients(
     event: Event, users: Iterable[User], billing_address: str | None, staff_address: str | None
 ) -> Iterator[Recipient]:
-    after = event.after or {}
+    facts = event.after or event.before or {}
     for audience in AUDIENCES.get(event.type, ()):
         match audience:
             case Audience.ADMINS:
@@ -165,9 +170,12 @@ def _recipients(
             case Audience.BILLING if billing_address:
                 yield Recipient(billing_address, None)
             case Audience.CONCERNED:
-                person = after.get("first_admin", after)
-                yield Recipient(person["email"], person["name"])
+                person = facts.get("first_admin", facts)
+                # Whoever was removed meanwhile has no access to be told of.
+                yield from (Recipient(user.email, user.name) for user in users if user.user == person["user"])
+            case Audience.MANAGER:
+                yield Recipient(facts["manager"]["email"], facts["manager"]["name"])
             case Audience.NAMED:
-                yield from (Recipient(each["email"], each["name"]) for each in after["recipients"])
+                yield from (Recipient(each["email"], each["name"]) for each in facts["recipients"])
             case Audience.STAFF if staff_address:
                 yield Recipient(staff_address, None)

@@ -60,9 +60,12 @@ class CognitoDirectory:
 
         With a temporary password Cognito would refuse that; so theirs is a permanent one, which nobody knows.
         """
-        self._cognito.admin_set_user_password(
-            UserPoolId=self._user_pool, Username=email, Password=_unknowable_password(), Permanent=True
-        )
+        try:
+            self._cognito.admin_set_user_password(
+                UserPoolId=self._user_pool, Username=email, Password=_unknowable_password(), Permanent=True
+            )
+        except self._cognito.exceptions.InvalidParameterException as failure:
+            raise UpstreamFailed("The directory of people cannot open the log-in.") from failure
 
 
 def _unknowable_password() -> str:

@@ -28,7 +28,7 @@ class Directory(Protocol):
     """The people who can log in."""
 
     def log_in(self, email: str, name: str) -> LogIn:
-        """The log-in for this address, made if there is none. It has no password until its owner chooses one.
+        """The log-in for this address, made if there is none. Nobody knows its password until its owner chooses one.
 
         Safe to repeat: the address is the key. Raises InvalidAddress, UpstreamFailed.
         """
@@ -61,7 +61,7 @@ class Mailer(Protocol):
     def send(self, message: bytes, to: str, delivery: Delivery) -> str:
         """Hands over a whole message, in ASCII, for one address; returns the id by which it will be spoken of.
 
-        What becomes of it is told by its `delivery` (billing.api.mail_feedback). Raises UpstreamFailed when it
+        What becomes of it is told by its `delivery` (billing.gateways.ses_feedback). Raises UpstreamFailed when it
         was not sent, AnswerLost when that is not known.
         """
         ...

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-conten
 from __future__ import annotations
 
 from datetime import datetime
-from email.utils import parseaddr
 from typing import Any
 
 import orjson
@@ -14,13 +13,19 @@ import orjson
 from billing.domain.mail import Delivery, Fate, Feedback
 from billing.gateways.ses_mailer import ACCOUNT_TAG, EVENT_TAG, RECIPIENT_TAG
 
+SUBSCRIBED = "Successfully validated SNS topic for Amazon SES event publishing."
+"""What SES says once, when it is told where to publish."""
+
 
 def feedback_from(text: str) -> Feedback | None:
     """What SES tells of a mail; None if it is of no consequence, or not about a mail of ours.
 
-    A bounce that may pass, such as a full mailbox, is of none: SES itself has tried for hours. Raises ValueError,
-    KeyError or TypeError for what is nothing that SES tells.
+    A bounce that may pass, such as a full mailbox, is of none: SES itself has tried for hours. Whose address it was
+    is known by the mail: the address in the bounce may be one that it was forwarded to. Raises ValueError, KeyError
+    or TypeError for what is nothing that SES tells.
     """
+    if text.strip() == SUBSCRIBED:
+        return None
     told: dict[str, Any] = orjson.loads(text)
     mail = told["mail"]
     delivery = _delivery(mail.get("tags", {}))
@@ -28,18 +33,14 @@ def feedback_from(text: str) -> Feedback | None:
         return None
     match told["eventType"]:
         case "Send":
-            return Feedback(Fate.SENT, delivery, mail["messageId"], _time(mail), ())
+            fate, part = Fate.SENT, mail
         case "Bounce" if told["bounce"]["bounceType"] == "Permanent":
-            bounce = told["bounce"]
-            return Feedback(
-                Fate.BOUNCED, delivery, mail["messageId"], _time(bounce), _addresses(bounce["bouncedRecipients"])
-            )
+            fate, part = Fate.BOUNCED, told["bounce"]
         case "Complaint":
-            complaint = told["complaint"]
-            addresses = _addresses(complaint["complainedRecipients"])
-            return Feedback(Fate.COMPLAINED, delivery, mail["messageId"], _time(complaint), addresses)
+            fate, part = Fate.COMPLAINED, told["complaint"]
         case _:
             return None
+    return Feedback(fate, delivery, mail["messageId"], datetime.fromisoformat(part["timestamp"]))
 
 
 def _delivery(tags: dict[str, list[str]]) -> Delivery | None:
@@ -47,11 +48,3 @@ def _delivery(tags: dict[str, list[str]]) -> Delivery | None:
         return None
     account = tags[ACCOUNT_TAG][0] if ACCOUNT_TAG in tags else None
     return Delivery(account, tags[EVENT_TAG][0], tags[RECIPIENT_TAG][0])
-
-
-def _time(part: dict[str, Any]) -> datetime:
-    return datetime.fromisoformat(part["timestamp"])
-
-
-def _addresses(recipients: list[dict[str, str]]) -> tuple[str, ...]:
-    return tuple(parseaddr(each["emailAddress"])[1].lower() for each in recipients)

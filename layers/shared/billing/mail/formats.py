@@ -95,6 +95,10 @@ class Formats:
         """A country's name."""
         return str(self._locale.territories.get(code, code))
 
+    def language(self, code: str) -> str:
+        """A language's name."""
+        return str(self._locale.languages.get(code, code))
+
     def _clock(self, local: datetime) -> str:
         return format_time(local, "short", locale=self._locale)
 

@@ -139,6 +139,7 @@ def _environment(language: str, *, escaped: bool) -> Environment:
     environment.filters.update(
         brand=brand,
         country=written.country,
+        language=written.language,
         day=written.day,
         day_before=day_before,
         instant=written.instant,

@@ -21,7 +21,7 @@ def message(letter: Letter, recipient: Recipient, sender: str, vendor: Vendor, e
     mail["From"] = _address(sender, vendor.name)
     mail["To"] = _address(recipient.email, recipient.name)
     mail["Reply-To"] = _address(vendor.reply_to, None)
-    mail["Subject"] = letter.subject
+    mail["Subject"] = _one_line(letter.subject)
     mail["Date"] = format_datetime(now)
     # Nobody's absence notice is to come back (RFC 3834).
     mail["Auto-Submitted"] = "auto-generated"
@@ -64,4 +64,5 @@ def _address(email: str, name: str | None) -> Address:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    # What looks like an encoded word (RFC 2047) would be decoded on the way, and could hold a header or an address.
+    return " ".join(text.replace("=?", "= ?").split())

@@ -222,6 +222,8 @@ class BillingStore:
         """
         item = _delivery_item(delivery, {"claimant": claimant})
         item.claimed_until = until.isoformat()
+        if delivery.account is None:
+            item.expires_at = int((now + DELIVERIES_OF_DELETED_ACCOUNTS_KEPT).timestamp())
         free = Item.pk.does_not_exist() | (Item.claimed_until < now.isoformat())
         try:
             with self._transaction() as transaction:
@@ -259,6 +261,10 @@ class BillingStore:
             # Without the claim the account is gone, and nothing of it may come back.
             if failure.cause_response_code != _FAILED_CONDITION:
                 raise
+
+    def write_again_to(self, account: str, email: str) -> None:
+        """Gives an address another chance. One write."""
+        Item(keys.account(account), keys.undeliverable(email)).delete()
 
     def mark_undeliverable(self, account: str, email: str, event: Event) -> None:
         """Keeps that an address is not written to, and tells it. Raises ConcurrentChange if it is kept already.

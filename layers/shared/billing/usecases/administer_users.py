@@ -33,6 +33,8 @@ def save_user(
         account.require_room()
         known = User(user_of(directory, email, name, ("email",)), email, name, role)
     elif (known.name, known.role) == (name, role):
+        # The same again means: the address is right, whatever became of the mail to it.
+        store.write_again_to(account.account, email)
         return known
     user = replace(known, name=name, role=role)
     # Looked up by the person: somebody who has changed their address was known by another one.

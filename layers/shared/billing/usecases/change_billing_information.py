@@ -37,6 +37,9 @@ def change_billing_information(
     succeeds, as RFC 9110 13.1.1 allows. Raises VersionRequired, StaleVersion.
     """
     if current.details == details:
+        if isinstance(details, BillingDetails):
+            # The same again means: the address is right, whatever became of the mail to it.
+            store.write_again_to(account.account, details.email)
         return current
     if replaces is None:
         raise VersionRequired("Name the version that this replaces: If-Match with the ETag of the last answer.")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from billing.domain.errors import AccountNotFound
 from billing.domain.events import Actor, ActorKind, EventType, Occasion
-from billing.domain.mail import Fate, Feedback
+from billing.domain.mail import Delivery, Fate, Feedback
 from billing.store.store import BillingStore
 from billing.usecases.tell import tell
 
@@ -14,7 +14,9 @@ from billing.usecases.tell import tell
 def note_feedback(feedback: Feedback, *, now: datetime, store: BillingStore) -> None:
     """Keeps what the mail service tells; the account's other admins and staff learn of a lost address by mail.
 
-    Told twice, it is kept once. Raises ConcurrentChange, after which it should be told again.
+    An address that is no longer the account's, or never was, is nobody's concern. Told twice, it is kept once.
+
+    Raises ConcurrentChange, after which it should be told again.
     """
     delivery = feedback.delivery
     if feedback.fate is Fate.SENT:
@@ -23,17 +25,18 @@ def note_feedback(feedback: Feedback, *, now: datetime, store: BillingStore) -> 
     if delivery.account is None:
         return  # there is nobody left to tell, and nothing more will be sent
     try:
-        store.account(delivery.account)
+        page = store.billing_page(delivery.account, invoices=0, consistent=True)
     except AccountNotFound:
         return
-    known = store.correspondents(delivery.account).undeliverable
-    occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, feedback.message)
-    for email in frozenset(feedback.addresses) - known:
-        event = tell(
-            EventType.ADDRESS_UNDELIVERABLE,
-            occasion,
-            account=delivery.account,
-            before=None,
-            after={"email": email, "reason": feedback.fate},
-        )
-        store.mark_undeliverable(delivery.account, email, event)
+    people = store.correspondents(delivery.account)
+    addresses = {page.information.billing.details.email, *(user.email for user in people.users)}
+    for email in addresses - people.undeliverable:
+        if Delivery.digest(delivery.event, email) == delivery.recipient:
+            event = tell(
+                EventType.ADDRESS_UNDELIVERABLE,
+                Occasion(Actor(ActorKind.SYSTEM, None), now, feedback.message),
+                account=delivery.account,
+                before=None,
+                after={"email": email, "reason": feedback.fate},
+            )
+            store.mark_undeliverable(delivery.account, email, event)

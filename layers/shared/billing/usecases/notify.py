@@ -59,7 +59,8 @@ def notify(
 ) -> Outcome:
     """Writes to everybody whom the event concerns. `claimant` names this attempt.
 
-    Raises Unwritable, and NotAllSent when some of it failed: that of one recipient never holds up another's.
+    What fails for one recipient never holds up another. Raises NotAllSent if there is something to try again,
+    otherwise Unwritable if there was something that cannot be written.
     """
     if event.type not in AUDIENCES or event.account is None:
         return Outcome(0, 0)
@@ -68,19 +69,24 @@ def notify(
     except AccountNotFound:
         return Outcome(0, 0)  # deleted meanwhile, and with it whoever could be told
     document = _document(event, documents)
-    messages = {each: _written(write, event, situation, each, document) for each in addressed}
     sent = 0
     failures: list[BillingError] = []
-    for recipient, message in messages.items():
+    unwritable: list[Unwritable] = []
+    for recipient in addressed:
         if recipient.email in undeliverable:
             continue
         try:
+            message = _written(write, event, situation, recipient, document)
             sent += _deliver(event, recipient, message, claimant, now, store, mailer, documents)
+        except Unwritable as failure:
+            unwritable.append(failure)
         except (ConcurrentChange, UpstreamFailed) as failure:
             failures.append(failure)
     if failures:
-        raise NotAllSent(f"{len(failures)} of {len(messages)} were not sent: {failures[0].detail}")
-    return Outcome(sent, len(messages) - sent)
+        raise NotAllSent(f"{len(failures)} of {len(addressed)} were not sent: {failures[0].detail}")
+    if unwritable:
+        raise unwritable[0]
+    return Outcome(sent, len(addressed) - sent)
 
 
 def _situation(
@@ -138,7 +144,7 @@ def _deliver(
         sent_as = mailer.send(message, recipient.email, delivery)
     except AnswerLost:
         raise  # and keep the claim: while it holds, it can still turn out that it was sent
-    except Exception:
+    except UpstreamFailed:
         store.release_delivery(delivery, claimant)
         raise
     store.record_delivery(delivery, sent_as, now)
