@@ -56,7 +56,11 @@ def test_no_function_loads_what_it_does_not_need(function: str) -> None:
 
 @pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - WRITERS))
 def test_only_who_writes_mail_loads_what_mail_is_written_with(function: str) -> None:
-    assert not packages(loaded(function)) & {"babel", "icalendar", "jinja2"}
+    modules = loaded(function)
+
+    assert not packages(modules) & {"babel", "icalendar", "jinja2"}
+    if function != "note_mail_feedback":
+        assert "billing.domain.mail" not in modules
 
 
 @pytest.mark.parametrize("function", sorted(BARE))

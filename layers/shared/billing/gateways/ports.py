@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from billing.domain.events import Event
-from billing.domain.mail import Delivery
+
+if TYPE_CHECKING:  # only those who write mail load what is known of it
+    from billing.domain.mail import Delivery
 
 
 @dataclass(frozen=True, slots=True)

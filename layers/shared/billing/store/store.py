@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from botocore.session import Session
 from pynamodb.exceptions import DeleteError, DoesNotExist, PutError, TransactWriteError
@@ -21,10 +21,12 @@ from billing.domain.errors import AccountNotFound, BillingError, ConcurrentChang
 from billing.domain.events import Event
 from billing.domain.information import Area, BillingDetails, BillingInformation, Details, Information
 from billing.domain.invoices import Invoice
-from billing.domain.mail import Delivery
 from billing.domain.permissions import Role
 from billing.store import keys, mapping
 from billing.store.items import Item, Row, VersionedItem, connect, rows
+
+if TYPE_CHECKING:  # only those who write mail load what is known of it
+    from billing.domain.mail import Delivery
 
 PAGE_INVOICES = 12
 """How many of the newest invoices the billing page shows."""
