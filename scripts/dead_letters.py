@@ -109,10 +109,11 @@ class Operator:
         self._session = session
         self._sqs: Any = session.create_client("sqs")
         formation: Any = session.create_client("cloudformation")
-        resources = formation.describe_stack_resources(StackName=stack)
+        pages = formation.get_paginator("list_stack_resources").paginate(StackName=stack)
         self._resources: dict[str, tuple[str, str]] = {
             each["LogicalResourceId"]: (each["ResourceType"], each["PhysicalResourceId"])
-            for each in resources["StackResources"]
+            for page in pages
+            for each in page["StackResourceSummaries"]
         }
 
     def queues(self) -> list[Queue]:
@@ -149,6 +150,11 @@ class Operator:
                 return
             seen += len(found)
             yield from (Letter(queue, message) for message in found)
+
+    def hidden(self, queue: Queue) -> int:
+        """How many letters somebody else has in hand."""
+        name = "ApproximateNumberOfMessagesNotVisible"
+        return int(self._sqs.get_queue_attributes(QueueUrl=queue.url, AttributeNames=[name])["Attributes"][name])
 
     def leave(self, letters: Iterable[Letter]) -> None:
         """Puts letters back where they were."""
@@ -205,6 +211,8 @@ class Operator:
         arn, shard, first, last = _texts(
             letter, batch, "streamArn", "shardId", "startSequenceNumber", "endSequenceNumber"
         )
+        if not last.isdecimal():
+            raise _not_ours(letter)
         try:
             records = self._records(arn, shard, first, last)
         except ClientError as failure:
@@ -275,9 +283,11 @@ def _is_event(record: dict[str, Any]) -> bool:
 def show_all(operator: Operator, _: argparse.Namespace) -> None:
     """Every letter in a line of its own."""
     for queue in operator.queues():
+        hidden = operator.hidden(queue)
         letters = [*operator.letters(queue)]
         operator.leave(letters)
-        _say(f"{queue.name}: {len(letters) or 'nothing'}")
+        others = f", and {hidden} that somebody looks at just now" if hidden else ""
+        _say(f"{queue.name}: {len(letters) or 'nothing'}{others}")
         for letter in letters:
             _say(f"  {letter.line()}")
 
@@ -288,8 +298,11 @@ def show_one(operator: Operator, given: argparse.Namespace) -> None:
     operator.leave([letter])
     body = json.dumps(letter.content, indent=2) if letter.content else letter.message["Body"]
     _say(f"{letter.queue.name}  {letter.line()}\n\n{body}\n")
-    detail = letter.content.get("detail") or {}
-    for name, value in (("event", detail.get("event")), ("request_id", detail.get("correlation"))):
+    detail = letter.content.get("detail")
+    event, correlation = (detail.get("event"), detail.get("correlation")) if isinstance(detail, dict) else (None, None)
+    if event is None and isinstance(key := letter.content.get("sk"), str):
+        event = key.removeprefix(EVENT)
+    for name, value in (("event", event), ("request_id", correlation)):
         if value:
             _say(f"Logs Insights: fields @timestamp, @message | filter {name} = '{value}' | sort @timestamp")
 
@@ -357,7 +370,7 @@ def main(arguments: Sequence[str]) -> int:
     again = commands.add_parser("redrive", help="send letters on their way again")
     again.add_argument("--queue", help="only those of this queue")
     again.add_argument("--id", help="only this one")
-    again.add_argument("--max", type=int, help="at most so many")
+    again.add_argument("--max", type=_count, help="at most so many")
     again.set_defaults(command=redrive)
     away = commands.add_parser("discard", help="delete a letter for good")
     away.add_argument("id")
@@ -372,6 +385,12 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"{failure}\n")
         return 1
     return 0
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is no number of letters")
+    return int(text)
 
 
 def _use_local_stack() -> None:

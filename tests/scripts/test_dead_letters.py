@@ -84,21 +84,26 @@ def stack(store: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     class Formation:
         """What CloudFormation says of the stack; moto need not deploy one for that."""
 
-        def describe_stack_resources(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - the API's name
+        def get_paginator(self, operation: str) -> Formation:
+            assert operation == "list_stack_resources"
+            return self
+
+        def paginate(self, StackName: str) -> Iterator[dict[str, Any]]:  # noqa: N803 - the API's name
             if StackName != "livello":
                 raise ClientError(
-                    {"Error": {"Code": "ValidationError", "Message": "There is no such stack"}}, "Describe"
+                    {"Error": {"Code": "ValidationError", "Message": "There is no such stack"}}, "ListStackResources"
                 )
             queues = [
                 ("AWS::SQS::Queue", name, made.urls[name]) for name in ("DeadLetters", "Notices", "NoticesDeadLetters")
             ]
             others = [("AWS::DynamoDB::Table", "Table", TABLE), ("AWS::Events::EventBus", "Bus", "livello-operator")]
-            return {
-                "StackResources": [
-                    {"ResourceType": kind, "LogicalResourceId": name, "PhysicalResourceId": physical}
-                    for kind, name, physical in (*queues, *others)
-                ]
-            }
+            for part in (queues, others):
+                yield {
+                    "StackResourceSummaries": [
+                        {"ResourceType": kind, "LogicalResourceId": name, "PhysicalResourceId": physical}
+                        for kind, name, physical in part
+                    ]
+                }
 
     session = get_session()
     create = session.create_client
@@ -426,3 +431,38 @@ def test_what_stands_in_the_way_is_said_in_a_line(
     assert status == 1
     assert said in printed
     assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("body", ['{"detail": "text"}', '{"detail": null}', '{"sk": 7}'])
+def test_even_the_oddest_letter_is_shown(body: str, stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    letter = stack.put("NoticesDeadLetters", body)
+
+    status, printed = run(capsys, "show", letter)
+
+    assert status == 0
+    assert "Traceback" not in printed
+
+
+def test_a_batch_without_numbers_holds_up_nobody(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.put("DeadLetters", BATCH.replace('"102"', '"soon"'))
+    stack.put("NoticesDeadLetters", NOTICE)
+
+    assert "1 sent on their way again, 1 kept." in run(capsys, "redrive")[1]
+
+
+def test_letters_that_somebody_has_in_hand_are_not_called_nothing(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.put("NoticesDeadLetters", NOTICE)
+    stack.sqs.receive_message(QueueUrl=stack.urls["NoticesDeadLetters"], VisibilityTimeout=60)
+
+    assert "NoticesDeadLetters: nothing, and 1 that somebody looks at just now" in run(capsys, "list")[1]
+
+
+def test_a_number_of_letters_is_a_number(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.put("NoticesDeadLetters", NOTICE)
+
+    with pytest.raises(SystemExit):
+        run(capsys, "redrive", "--max", "-1")
+
+    assert len(stack.waiting("NoticesDeadLetters")) == 1
