@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
-from billing.domain.errors import BillingError
+from billing.domain.errors import reason_of
 from billing.gateways.ses_feedback import feedback_from
 from billing.usecases.note_feedback import note_feedback
 
@@ -32,6 +32,5 @@ def _deal_with(record: SQSRecord) -> None:
             note_feedback(feedback, now=now, store=wiring.store())
             logger.info("feedback", fate=feedback.fate, event=feedback.delivery.event)
     except Exception as failure:
-        reason = failure.detail if isinstance(failure, BillingError) else type(failure).__name__
-        logger.warning("feedback not noted", reason=reason, message_id=record.message_id)
+        logger.warning("feedback not noted", reason=reason_of(failure), message_id=record.message_id)
         raise

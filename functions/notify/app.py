@@ -18,10 +18,10 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
-from billing.domain.errors import BillingError
+from billing.domain.errors import BillingError, reason_of
 from billing.domain.events import Event
 from billing.domain.mail import Recipient, Situation, Vendor
-from billing.event_schemas.kinds import published
+from billing.event_schemas.kinds import AnyEvent, published
 from billing.mail.letters import letter
 from billing.mail.message import message
 from billing.store.mapping import event_of
@@ -44,36 +44,35 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> PartialItemFail
 def _deal_with(record: SQSRecord) -> None:
     happened: Event | None = None
     try:
-        happened = _event(record.body)
-        outcome = _notify(happened)
+        happened, facts = _event(record.body)
+        outcome = _notify(happened, facts)
     except Unwritable as failure:
         wiring.dead_letters().put(record.body, failure.detail)
         logger.warning("unwritable", reason=failure.detail, **_about(happened))
     except Exception as failure:
-        reason = failure.detail if isinstance(failure, BillingError) else type(failure).__name__
-        logger.warning("not sent", reason=reason, **_about(happened))
+        logger.warning("not sent", reason=reason_of(failure), **_about(happened))
         _postpone(record)
         raise
     else:
         logger.info("notified", sent=outcome.sent, skipped=outcome.skipped, **_about(happened))
 
 
-def _event(body: str) -> Event:
+def _event(body: str) -> tuple[Event, AnyEvent]:
+    """The event, and what its kind says of it."""
     try:
         happened = event_of(orjson.loads(body)["detail"])
-        published(happened)
+        return happened, published(happened)
     except (KeyError, TypeError, ValueError) as failure:
         raise Unwritable(f"It is no event, or does not fit its schema: {type(failure).__name__}.") from failure
-    return happened
 
 
-def _notify(happened: Event) -> Outcome:
+def _notify(happened: Event, facts: AnyEvent) -> Outcome:
     now = datetime.now(UTC)  # noqa: TID251 - when a mail is really sent: a replayed event changes nothing of it
     vendor = Vendor(os.environ["VENDOR_NAME"], os.environ["BILLING_PAGE"], os.environ["REPLY_TO_ADDRESS"])
 
-    def write(about: Event, situation: Situation, recipient: Recipient, document: bytes | None) -> bytes:
-        words = letter(published(about), situation, recipient, vendor, document)
-        return message(words, recipient, os.environ["SENDER_ADDRESS"], vendor, about.event, now)
+    def write(_: Event, situation: Situation, recipient: Recipient, document: bytes | None) -> bytes:
+        words = letter(facts, situation, recipient, vendor, document)
+        return message(words, recipient, os.environ["SENDER_ADDRESS"], vendor, happened.event, now)
 
     return notify(
         happened,

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import pytest
 from billing.domain.mail import Delivery
 
+from local.background import wait_until
 from local.cloud import client
 from local.demo.companies import COMPANIES, DemoCompany
 from local.stack import Stack
@@ -40,13 +41,8 @@ def sent(stack: Stack, event: str) -> Counter[str]:
     return Counter(mail["Delivered-To"] for mail in stack.mails() if mail["X-Livello-Event"] == event)
 
 
-def eventually(condition: Callable[[], bool], seconds: float = SECONDS_MAX) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.3)
-    return condition()
+def eventually(condition: Callable[[], bool]) -> bool:
+    return wait_until(condition, SECONDS_MAX)
 
 
 def everybody(company: DemoCompany) -> set[str]:

@@ -149,3 +149,8 @@ class AnswerLost(UpstreamFailed):
     """A service outside Livello did not answer, and may have done its part nevertheless."""
 
     code = "answer-lost"
+
+
+def reason_of(failure: Exception) -> str:
+    """Why something failed, for a log: our own words, or the kind alone, as other messages repeat what was sent."""
+    return failure.detail if isinstance(failure, BillingError) else type(failure).__name__

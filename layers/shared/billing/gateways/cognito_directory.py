@@ -8,7 +8,6 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
-from billing.aws_session import CLIENT_CONFIG
 from billing.domain.errors import UpstreamFailed
 from billing.domain.permissions import STAFF_GROUP
 from billing.gateways.ports import InvalidAddress, LogIn
@@ -21,7 +20,7 @@ class CognitoDirectory:
 
     def __init__(self, user_pool: str, session: Session) -> None:
         self._user_pool = user_pool
-        self._cognito: Any = session.create_client("cognito-idp", config=CLIENT_CONFIG)
+        self._cognito: Any = session.create_client("cognito-idp")
 
     def log_in(self, email: str, name: str) -> LogIn:
         try:

@@ -7,7 +7,6 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
-from billing.aws_session import CLIENT_CONFIG
 from billing.domain.errors import UpstreamFailed
 
 
@@ -16,7 +15,7 @@ class S3Documents:
 
     def __init__(self, bucket: str, session: Session) -> None:
         self._bucket = bucket
-        self._s3: Any = session.create_client("s3", config=CLIENT_CONFIG)
+        self._s3: Any = session.create_client("s3")
 
     def put(self, key: str, content: bytes, content_type: str) -> None:
         try:

@@ -10,7 +10,6 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, NoCredentialsError
 from botocore.session import Session
 
-from billing.aws_session import CLIENT_CONFIG
 from billing.domain.errors import AnswerLost, UpstreamFailed
 from billing.domain.mail import Delivery
 
@@ -38,9 +37,7 @@ class SesMailer:
         self._configuration_set = configuration_set
         self._ses: Any = session.create_client(
             "ses",
-            config=CLIENT_CONFIG.merge(
-                Config(read_timeout=READ_TIMEOUT_SECONDS, retries={"mode": "standard", "total_max_attempts": 1})
-            ),
+            config=Config(read_timeout=READ_TIMEOUT_SECONDS, retries={"mode": "standard", "total_max_attempts": 1}),
         )
 
     def send(self, message: bytes, to: str, delivery: Delivery) -> str:

@@ -8,9 +8,8 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
-import idna
-
 from billing.domain.mail import Attachment, Letter, Recipient, Vendor
+from billing.gateways.ses_mailer import in_ascii
 
 _POLICY = SMTP.clone(cte_type="7bit")
 
@@ -59,8 +58,7 @@ def _attach(mail: EmailMessage, attachment: Attachment) -> None:
 
 
 def _address(email: str, name: str | None) -> Address:
-    user, _, domain = email.rpartition("@")
-    return Address(display_name=_one_line(name or ""), username=user, domain=idna.encode(domain).decode("ascii"))
+    return Address(display_name=_one_line(name or ""), addr_spec=in_ascii(email))
 
 
 def _one_line(text: str) -> str:
