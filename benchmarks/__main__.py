@@ -1,4 +1,4 @@
-"""`python -m benchmarks [cold-start] [warm-request] [round-trips] [--rounds N]`: prints how fast Livello is.
+"""`python -m benchmarks [cold-start] [warm-request] [usage] [round-trips] [--rounds N]`: prints how fast Livello is.
 
 Nothing is passed or failed here: a limit on time in a test would only say how busy the machine is. What a function
 may import is tested (tests/architecture/test_imports.py).
@@ -34,6 +34,13 @@ def warm_request(rounds: int) -> str:
     return table("Billing page: processor time of a warm request", warm_request.measured(rounds), digits=2)
 
 
+def usage(rounds: int) -> str:
+    """Counting usage, and what it writes."""
+    from benchmarks import usage
+
+    return usage.table(usage.measured(rounds))
+
+
 def round_trips(_rounds: int) -> str:
     """The running local stack."""
     from benchmarks import round_trips
@@ -48,6 +55,7 @@ def round_trips(_rounds: int) -> str:
 BENCHMARKS: dict[str, Callable[[int], str]] = {
     "cold-start": cold_start,
     "warm-request": warm_request,
+    "usage": usage,
     "round-trips": round_trips,
 }
 

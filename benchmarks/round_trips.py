@@ -6,12 +6,17 @@ It says what a person on this machine notices, and whether a change has made tha
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from http import HTTPStatus
+from itertools import count
 from statistics import quantiles
 
-from local.api_client import ApiClient
-from local.demo.companies import COMPANIES
+from local.api_client import Answer, ApiClient
+from local.demo.companies import COMPANIES, DemoCompany
 from local.deployment import stack_outputs
 from local.settings import settings_from_environment
 from local.stack import Stack
@@ -19,6 +24,14 @@ from local.stack import Stack
 REQUESTS = 200
 CLIENTS = (1, 4)
 """The front door lets four requests through at a time."""
+
+
+BATCH = 100
+"""Events of usage in one request."""
+
+BATCHES = 40
+
+Ask = Callable[[], Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +55,49 @@ def running_stack() -> Stack | None:
 
 
 def measured(stack: Stack) -> list[Load]:
-    """Two reads: one query each, a large and a small answer."""
-    company = COMPANIES[0]
+    """Two reads, one query each, a large and a small answer; and usage of one product, that all add to one counter."""
+    company, api = COMPANIES[0], stack.api
     token = stack.admin_token(company)
-    routes = ["/v1/accounts", f"/v1/accounts/{company.account}/billing"]
-    for route in routes:
-        _timed(stack.api, route, token)  # a cold start is another matter
-    return [_load(stack.api, route, token, clients) for route in routes for clients in CLIENTS]
+    loads: list[Load] = []
+    for route in ("/v1/accounts", f"/v1/accounts/{company.account}/billing"):
+        read = partial(api.request, "GET", route, token=token)
+        loads += [_load(route, read, REQUESTS, clients) for clients in CLIENTS]
+    report = partial(_report, api, stack.machine_token(), company, count())
+    return loads + [_load(f"/v1/usage, {BATCH} events each", report, BATCHES, clients) for clients in CLIENTS]
 
 
-def _load(api: ApiClient, route: str, token: str, clients: int) -> Load:
+def _report(api: ApiClient, token: str, company: DemoCompany, numbers: Iterator[int]) -> Answer:
+    now, store = datetime.now(UTC).isoformat(), next(iter(company.stores))
+    events = [
+        {
+            "specversion": "1.0",
+            "id": f"{now}-{next(numbers)}",
+            "source": "//livello.example/benchmark",
+            "type": f"usage.{company.lines[0][0]}",
+            "subject": f"{company.account}/{store}",
+            "time": now,
+            "data": {"quantity": 0},
+        }
+        for _ in range(BATCH)
+    ]
+    return api.request("POST", "/v1/usage", token=token, body=events)
+
+
+def _load(route: str, ask: Ask, requests: int, clients: int) -> Load:
     with ThreadPoolExecutor(clients) as pool:
-        [*pool.map(lambda _: _timed(api, route, token), range(clients * 2))]  # starts every worker
+        # Starts every worker: a cold start is another matter.
+        [*pool.map(lambda _: _timed(route, ask), range(clients * 2))]
         began = time.perf_counter()
-        times = [*pool.map(lambda _: _timed(api, route, token), range(REQUESTS))]
+        times = [*pool.map(lambda _: _timed(route, ask), range(requests))]
         seconds = time.perf_counter() - began
     percentiles = quantiles(times, n=100)
-    return Load(route, clients, REQUESTS / seconds, percentiles[49], percentiles[94])
+    return Load(route, clients, requests / seconds, percentiles[49], percentiles[94])
 
 
-def _timed(api: ApiClient, route: str, token: str) -> float:
+def _timed(route: str, ask: Ask) -> float:
     began = time.perf_counter()
-    answer = api.request("GET", route, token=token)
-    if answer.status != 200:
+    answer = ask()
+    if answer.status != HTTPStatus.OK:
         raise RuntimeError(f"{route} answers {answer.status}: {answer.body.decode()}")
     return (time.perf_counter() - began) * 1000
 

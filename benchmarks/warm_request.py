@@ -9,19 +9,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
 from billing.aws_session import aws_session
-from botocore.awsrequest import AWSResponse
 from botocore.session import Session
 
 from benchmarks import billing_page
+from benchmarks.answering import answering
 from benchmarks.cold_start import ENVIRONMENT
 from benchmarks.measuring import Result, Variant, compare, of_calls
 
@@ -54,7 +51,7 @@ def _variants() -> list[Variant]:
     body = billing_page.reply()
     stock, ours = Session(), aws_session()
     for session in (stock, ours):
-        session.register("before-send.dynamodb.Query", _answering(body))
+        session.register("before-send.dynamodb.Query", answering(body))
     stock_client: Any = stock.create_client("dynamodb")
     our_client: Any = ours.create_client("dynamodb")
 
@@ -85,22 +82,3 @@ def _variants() -> list[Variant]:
 
 def _plain(item: dict[str, dict[str, str]]) -> dict[str, str]:
     return {name: value for name, typed in item.items() for value in typed.values()}
-
-
-class _Body(BytesIO):
-    def stream(self, **_: Any) -> Iterator[bytes]:
-        yield self.read()
-
-
-def _answering(body: bytes) -> Any:
-    headers: Any = {
-        "Content-Type": "application/x-amz-json-1.0",
-        "Date": "Wed, 10 Jun 2026 12:00:00 GMT",
-        "x-amz-crc32": str(crc32(body)),
-        "x-amzn-RequestId": "7B0P3QF5LJ5OJ3ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789AB",
-    }
-
-    def answer(request: Any, **_: Any) -> AWSResponse:
-        return AWSResponse(request.url, 200, dict(headers), _Body(body))  # type: ignore[arg-type]
-
-    return answer

@@ -95,6 +95,9 @@ class Letter:
             return f"{batch.get('batchSize')} records of the stream from {batch.get('startSequenceNumber')}"
         if isinstance(mail := content.get("mail"), dict):
             return f"{content.get('eventType')} of mail {mail.get('messageId')}"
+        if isinstance(usage := content.get("usage"), list):
+            accounts = {str(each.get("account")) for each in usage if isinstance(each, dict)}
+            return f"{len(usage)} events of usage of {', '.join(sorted(accounts))}"
         return "unreadable"
 
     def line(self) -> str:

@@ -29,6 +29,8 @@ def aws() -> Iterator[None]:
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         patch.setenv("TABLE_NAME", TABLE)
+        patch.setenv("USAGE_REPORTED_WITHIN_DAYS", "35")
+        patch.setenv("USAGE_BACKLOG_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/usage-backlog")
         yield
 
 

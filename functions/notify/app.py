@@ -18,7 +18,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
-from billing.domain.errors import BillingError, reason_of
+from billing.domain.errors import reason_of
 from billing.domain.events import Event
 from billing.domain.mail import Recipient, Situation, Vendor
 from billing.event_schemas.kinds import AnyEvent, published
@@ -26,11 +26,7 @@ from billing.mail.letters import letter
 from billing.mail.message import message
 from billing.store.mapping import event_of
 from billing.usecases.notify import Outcome, Unwritable, notify
-
-FIRST_WAIT_SECONDS = 2
-"""Before a mail that was not sent is tried again; twice as long after each further time, up to WAIT_SECONDS_MAX."""
-
-WAIT_SECONDS_MAX = 900
+from billing.usecases.postpone import postpone
 
 logger = Logger()
 processor = BatchProcessor(BatchEventType.SQS, raise_on_entire_batch_failure=False)
@@ -51,7 +47,7 @@ def _deal_with(record: SQSRecord) -> None:
         logger.warning("unwritable", reason=failure.detail, **_about(happened))
     except Exception as failure:
         logger.warning("not sent", reason=reason_of(failure), **_about(happened))
-        _postpone(record)
+        postpone(record.receipt_handle, int(record.attributes.approximate_receive_count), wiring.queue())
         raise
     else:
         logger.info("notified", sent=outcome.sent, skipped=outcome.skipped, **_about(happened))
@@ -84,15 +80,6 @@ def _notify(happened: Event, facts: AnyEvent) -> Outcome:
         documents=wiring.documents(),
         write=write,
     )
-
-
-def _postpone(record: SQSRecord) -> None:
-    earlier = int(record.attributes.approximate_receive_count) - 1
-    seconds = min(WAIT_SECONDS_MAX, FIRST_WAIT_SECONDS * 2 ** min(earlier, 10))
-    try:
-        wiring.queue().postpone(record.receipt_handle, seconds)
-    except BillingError as failure:
-        logger.warning("not postponed", reason=failure.detail)  # it comes again when its time is out
 
 
 def _about(happened: Event | None) -> dict[str, Any]:

@@ -71,3 +71,8 @@ def test_a_bare_function_loads_nothing_of_ours(function: str) -> None:
 @pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - {"administer_users", "provision_account"}))
 def test_only_who_invites_people_loads_the_directory(function: str) -> None:
     assert "billing.gateways.cognito_directory" not in loaded(function)
+
+
+@pytest.mark.parametrize("function", ["record_usage", "record_queued_usage", "watch_usage"])
+def test_who_counts_usage_does_without_pynamodb(function: str) -> None:
+    assert "pynamodb" not in packages(loaded(function))

@@ -148,6 +148,7 @@ def test_the_stream_hands_over_events_alone_and_loses_none() -> None:
 WORKERS = {
     "Notify": ("Published", "Notices"),
     "NoteMailFeedback": ("Told", "MailFeedback"),
+    "RecordQueuedUsage": ("Waiting", "UsageBacklog"),
 }
 """The functions that a queue drives: the name of the event, and of the queue."""
 

@@ -17,6 +17,7 @@ import pytest
 from billing.aws_session import aws_session
 from billing.store.items import Item
 from billing.store.store import BillingStore
+from billing.store.usage_store import UsageStore
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.exceptions import (
     ConnectionClosedError,
@@ -70,11 +71,13 @@ def connected() -> Iterator[BillingStore]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
         patch.setattr(RetryQuota, "acquire", lambda *_: True)
-        seam().store = store = BillingStore(TABLE, seam_session())
+        session = seam_session()
+        seam().store = store = BillingStore(TABLE, session)
+        seam().usage = UsageStore(TABLE, session)
         try:
             yield store
         finally:
-            seam().store = None
+            seam().store = seam().usage = None
             Item._connection, Item.Meta.table_name, Item.Meta.region = before
 
 

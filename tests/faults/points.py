@@ -18,6 +18,7 @@ from tests.faults.values import Unsupported
 
 if TYPE_CHECKING:
     from billing.store.store import BillingStore
+    from billing.store.usage_store import UsageStore
 
     from tests.faults.world import World
 
@@ -113,6 +114,7 @@ class Seam:
 
     def __init__(self) -> None:
         self.store: BillingStore | None = None
+        self.usage: UsageStore | None = None
         self._world: World | None = None
         self._run: Run | None = None
 

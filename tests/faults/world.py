@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from billing.domain.events import Event
 from billing.gateways.ports import EVENTS_MAX, DeadLetters, Directory, EventBus, LogIn
 from billing.store.store import BillingStore
+from billing.store.usage_store import UsageStore
 
 from tests.aws import TABLE
 from tests.faults.edges import edge
@@ -91,6 +92,14 @@ class World:
         if store is None:
             raise Unsupported("The store is there within network.connected(), which the fixture `faults` enters.")
         return store
+
+    @property
+    def usage(self) -> UsageStore:
+        """The real store of usage, over the seam."""
+        usage = seam().usage
+        if usage is None:
+            raise Unsupported("The store is there within network.connected(), which the fixture `faults` enters.")
+        return usage
 
     @property
     def directory(self) -> Directory:

@@ -19,6 +19,7 @@ from billing import wiring
 from billing.domain.errors import AnswerLost, UpstreamFailed
 from billing.domain.mail import Delivery
 from billing.gateways.ses_mailer import SesMailer
+from billing.usecases import postpone
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -229,14 +230,14 @@ def test_what_ses_does_not_take_comes_again_later_and_later(
         record["attributes"]["ApproximateReceiveCount"] = str(received)
         assert notify(batch, Context()) == {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
 
-    assert waits == [2, 4, 8, 512, notify_app.WAIT_SECONDS_MAX, notify_app.WAIT_SECONDS_MAX]
+    assert waits == [2, 4, 8, 512, postpone.WAIT_SECONDS_MAX, postpone.WAIT_SECONDS_MAX]
     assert post.mails() == []
 
 
 def test_a_message_is_really_postponed(company: Company, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SENDER_ADDRESS", "billing@unverified.example")
     wiring.mailer.cache_clear()
-    monkeypatch.setattr(notify_app, "FIRST_WAIT_SECONDS", 0)
+    monkeypatch.setattr(postpone, "FIRST_WAIT_SECONDS", 0)
 
     notify(post.delivered(notice(company)), Context())
 

@@ -13,12 +13,14 @@ from functions.get_billing.app import handler as get_billing
 from functions.get_events.app import handler as get_events
 from functions.list_accounts.app import handler as list_accounts
 from functions.provision_account.app import handler as provision_account
+from functions.record_usage.app import handler as record_usage
 from functions.update_billing_information.app import handler as update_billing_information
 from scripts.openapi import document
 from tests.api_gateway import MACHINE, STAFF, Handler, answer, person, request
 from tests.aws import stored_items
 from tests.company import Company
 from tests.samples import ACCOUNT, CATALOGUE, with_value
+from tests.usage import cloud_event
 
 STRANGER = person("stranger-1")
 INFORMATION = "/accounts/{account}/billing-information/"
@@ -79,6 +81,9 @@ MATRIX = [
         with_value(ACCOUNT, "other-shop", "account"),
     ),
 ]
+FOR_MACHINES = [Cell(record_usage, "POST", "/usage", 401, 401, 401, 401, cloud_event())]
+"""What a person never does."""
+
 NAMES = [f"{cell.method} {cell.route}" for cell in MATRIX]
 
 
@@ -95,12 +100,12 @@ def ask(cell: Cell, claims: dict[str, str] | None, company: Company) -> Any:
 def test_every_route_has_its_row() -> None:
     routes = {(method.upper(), path) for path, methods in document()["paths"].items() for method in methods}
 
-    assert {(cell.method, cell.route) for cell in MATRIX} == routes
-    assert len(MATRIX) == len(routes)
+    assert {(cell.method, cell.route) for cell in [*MATRIX, *FOR_MACHINES]} == routes
+    assert len(MATRIX) + len(FOR_MACHINES) == len(routes)
 
 
 @pytest.mark.parametrize("role", ["admin", "member", "staff", "stranger"])
-@pytest.mark.parametrize("cell", MATRIX, ids=NAMES)
+@pytest.mark.parametrize("cell", [*MATRIX, *FOR_MACHINES], ids=lambda cell: f"{cell.method} {cell.route}")
 def test_the_matrix(cell: Cell, role: str, company: Company) -> None:
     claims = {"admin": company.admin, "member": company.member, "staff": STAFF, "stranger": STRANGER}[role]
     before = stored_items()

@@ -6,13 +6,18 @@ texts: the resolver evaluates them for every request.
 
 import os
 from functools import cache
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from aws_lambda_powertools.event_handler.depends import Depends
 from botocore.session import Session
 
-from billing.gateways.ports import DeadLetters, Directory, Documents, EventBus, Mailer, Queue
-from billing.store.store import BillingStore
+from billing.gateways.ports import DeadLetters, Directory, Documents, EventBus, Mailer, Queue, UsageBacklog
+
+if TYPE_CHECKING:
+    from billing.store.store import BillingStore
+    from billing.store.usage_store import UsageStore
+else:  # a function loads the stores that its use cases name
+    BillingStore = UsageStore = Any
 
 
 @cache
@@ -26,7 +31,17 @@ def session() -> Session:
 @cache
 def store() -> BillingStore:
     """The table."""
+    from billing.store.store import BillingStore
+
     return BillingStore(os.environ["TABLE_NAME"], session())
+
+
+@cache
+def usage_store() -> UsageStore:
+    """The usage in the table."""
+    from billing.store.usage_store import UsageStore
+
+    return UsageStore(os.environ["TABLE_NAME"], session())
 
 
 @cache
@@ -77,5 +92,15 @@ def queue() -> Queue:
     return SqsQueue(os.environ["QUEUE_URL"], session())
 
 
+@cache
+def usage_backlog() -> UsageBacklog:
+    """Where usage waits whose counters are taken."""
+    from billing.gateways.sqs_usage_backlog import SqsUsageBacklog
+
+    return SqsUsageBacklog(os.environ["USAGE_BACKLOG_URL"], session())
+
+
 Store = Annotated[BillingStore, Depends(store)]
+Usage = Annotated[UsageStore, Depends(usage_store)]
+Backlog = Annotated[UsageBacklog, Depends(usage_backlog)]
 People = Annotated[Directory, Depends(directory)]

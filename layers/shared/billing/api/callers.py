@@ -11,8 +11,8 @@ from aws_lambda_powertools.event_handler import Request
 from aws_lambda_powertools.event_handler.depends import Depends
 
 from billing.domain.errors import Unauthenticated
-from billing.domain.events import Actor, Occasion
-from billing.domain.permissions import STAFF_GROUP, Person
+from billing.domain.events import Actor, ActorKind, Occasion
+from billing.domain.permissions import STAFF_GROUP, USAGE_SCOPE, Person
 
 
 def caller(request: Request) -> Person:
@@ -46,4 +46,14 @@ def occasion(request: Request, caller: Caller, now: Now) -> Occasion:
     return Occasion(Actor.of(caller), now, context["requestId"])
 
 
+def product(request: Request, now: Now) -> Occasion:
+    """The occasion on which the vendor's product reports usage. Raises Unauthenticated for everybody else."""
+    context: Mapping[str, Any] = request.resolved_event.raw_event["requestContext"]
+    claims: Mapping[str, str] = (context.get("authorizer") or {}).get("claims") or {}
+    if claims.get("token_use") != "access" or USAGE_SCOPE not in claims.get("scope", "").split():
+        raise Unauthenticated(f"This takes the access token of a machine with the scope {USAGE_SCOPE}.")
+    return Occasion(Actor(ActorKind.SYSTEM, None), now, context["requestId"])
+
+
 Told = Annotated[Occasion, Depends(occasion)]
+ReportedBy = Annotated[Occasion, Depends(product)]

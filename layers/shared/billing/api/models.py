@@ -26,6 +26,7 @@ from billing.domain.currencies import MINOR_UNIT_DIGITS
 from billing.languages import LANGUAGES
 
 IDENTIFIER_LENGTH_MAX = 40
+IDENTIFIER_PATTERN = "[a-z0-9]+(-[a-z0-9]+)*"
 TEXT_LENGTH_MAX = 200
 LOG_IN_EMAIL_LENGTH_MAX = 128
 """What a user name in Cognito may have."""
@@ -127,7 +128,7 @@ def _percent(value: object) -> object:
 
 
 Identifier = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", min_length=2, max_length=IDENTIFIER_LENGTH_MAX)
+    str, StringConstraints(pattern=f"^{IDENTIFIER_PATTERN}$", min_length=2, max_length=IDENTIFIER_LENGTH_MAX)
 ]
 """A short name that a client chooses: lower-case letters, digits and single hyphens."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from billing.domain import errors
-from billing.domain.errors import BillingError
+from billing.domain.errors import BillingError, Violation
 
 PROBLEM_JSON = "application/problem+json"
 TYPE_PREFIX = "urn:livello:problem:"
@@ -41,6 +41,16 @@ class Invalid(BillingError):
     code = "invalid"
 
 
+class Rejected(BillingError):
+    """One of many things that are sent together, here sent alone, is not taken; `errors` say why."""
+
+    code = "rejected"
+
+    def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
+        super().__init__("This is not taken: see the fields below.")
+        self.errors = errors
+
+
 class BadCursor(Invalid):
     """The place in a list is not one that we gave."""
 
@@ -59,6 +69,7 @@ STATUS: dict[type[BillingError], HTTPStatus] = {
     errors.VersionRequired: HTTPStatus.PRECONDITION_REQUIRED,
     errors.RuleViolation: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UpstreamFailed: HTTPStatus.BAD_GATEWAY,
+    Rejected: HTTPStatus.UNPROCESSABLE_ENTITY,
     Malformed: HTTPStatus.BAD_REQUEST,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -81,7 +92,9 @@ def document(error: BillingError) -> dict[str, Any]:
         "detail": error.detail,
     }
     if isinstance(error, errors.RuleViolation):
-        problem["errors"] = [{"detail": each.detail, "pointer": _pointer(each.path)} for each in error.violations]
+        problem["errors"] = [violation_problem(each) for each in error.violations]
+    if isinstance(error, Rejected):
+        problem["errors"] = [*error.errors]
     if isinstance(error, BadCursor):
         problem["errors"] = [{"detail": error.detail, "parameter": "cursor", "in": "query"}]
     if isinstance(error, errors.AdminsOnly):
@@ -97,7 +110,7 @@ def response(error: BillingError) -> Response[str]:
 def validation_response(invalid: RequestValidationError) -> Response[str]:
     """Fields that do not fit their schema, each named; what was sent is not repeated."""
     problem = document(Invalid("The request does not fit: see the fields below."))
-    problem["errors"] = [_field_problem(each) for each in invalid.errors()]
+    problem["errors"] = [field_problem(each) for each in invalid.errors()]
     return _answer(problem)
 
 
@@ -117,7 +130,8 @@ def _answer(problem: dict[str, Any]) -> Response[str]:
     )
 
 
-def _field_problem(error: dict[str, Any]) -> dict[str, str]:
+def field_problem(error: Mapping[str, Any]) -> dict[str, str]:
+    """One of pydantic's errors, its place told as powertools tells it: in the body, or a parameter's."""
     where, *path = error["loc"]
     detail = str(error["msg"]).removeprefix("Value error, ")
     if where == "body":
@@ -125,6 +139,13 @@ def _field_problem(error: dict[str, Any]) -> dict[str, str]:
     return {"detail": detail, "parameter": str(path[0]), "in": str(where)}
 
 
+def violation_problem(violation: Violation) -> dict[str, str]:
+    """A place that breaks a rule."""
+    return {"detail": violation.detail, "pointer": _pointer(violation.path)}
+
+
 def _pointer(path: Sequence[str | int]) -> str:
     """A JSON pointer in a URI fragment, the form that RFC 9457 shows."""
-    return "#" + "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
+    pointer = "#" + "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
+    # A field's name may be half a character, which JSON can bring in and UTF-8 cannot take out.
+    return pointer.encode(errors="replace").decode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from time import perf_counter
 from typing import Any
@@ -28,15 +28,15 @@ Handler = Callable[[Event, LambdaContext], dict[str, Any]]
 logger = Logger()
 
 
-def make_api() -> APIGatewayRestResolver:
-    """A resolver that speaks this API's conventions (DESIGN 5)."""
+def make_api(read: Callable[[str], Any] | None = None) -> APIGatewayRestResolver:
+    """A resolver that speaks this API's conventions (DESIGN 5). `read` takes a body in, instead of read_json."""
     api = APIGatewayRestResolver(
         enable_validation=True,
         # Behind a domain of its own the API's base path, which our links begin with, is a part of the path.
         strip_prefixes=["/v1"],
         response_validation_error_http_code=500,
         serializer=_serialized,
-        json_body_deserializer=_read_json,
+        json_body_deserializer=read or read_json,
     )
     api.exception_handler(BillingError)(problems.response)
     api.exception_handler(RequestValidationError)(problems.validation_response)
@@ -45,16 +45,24 @@ def make_api() -> APIGatewayRestResolver:
     return api
 
 
-def entrypoint(api: APIGatewayRestResolver) -> Handler:
-    """The Lambda handler of an API. An error that nobody foresaw is not caught: the function fails, aloud."""
+def entrypoint(
+    api: APIGatewayRestResolver,
+    *,
+    media_types: Collection[str] = (JSON,),
+    characters_max: int = BODY_CHARACTERS_MAX,
+) -> Handler:
+    """The Lambda handler of an API. An error that nobody foresaw is not caught: the function fails, aloud.
+
+    `media_types` are those of a body, all of them forms of JSON.
+    """
 
     def handler(event: Event, context: LambdaContext) -> dict[str, Any]:
         started = perf_counter()
         logger.append_keys(
             function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME"), request_id=event["requestContext"]["requestId"]
         )
-        refused = _refusal(event)
-        answer = api.resolve(event, context) if refused is None else _as_proxy_response(refused)
+        refused = _refusal(event, media_types, characters_max)
+        answer = api.resolve(_as_json(event), context) if refused is None else _as_proxy_response(refused)
         headers = answer.setdefault("multiValueHeaders", {})
         headers["Cache-Control"] = ["no-store"]
         if "ALLOWED_ORIGIN" in os.environ:
@@ -73,18 +81,26 @@ def entrypoint(api: APIGatewayRestResolver) -> Handler:
     return handler
 
 
-def _refusal(event: Event) -> Response[str] | None:
+def _refusal(event: Event, media_types: Collection[str], characters_max: int) -> Response[str] | None:
     """What is wrong with the body before anybody looks into it, if anything is."""
     body = event.get("body")
     if not body:
         return None
-    if len(body) > BODY_CHARACTERS_MAX:
-        return problems.response(TooLarge(f"The body must not be longer than {BODY_CHARACTERS_MAX} characters."))
+    if len(body) > characters_max:
+        return problems.response(TooLarge(f"The body must not be longer than {characters_max} characters."))
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     media_type = headers.get("content-type", "").partition(";")[0].strip()
-    if media_type != JSON:
-        return problems.response(UnsupportedMediaType(f"The body must be sent as {JSON}."))
+    if media_type not in media_types:
+        return problems.response(UnsupportedMediaType(f"The body must be sent as {' or '.join(media_types)}."))
     return None
+
+
+def _as_json(event: Event) -> dict[str, Any]:
+    """The request with its body under the one media type that the resolver reads."""
+    if not event.get("body"):
+        return dict(event)
+    others = {name: value for name, value in (event["headers"] or {}).items() if name.lower() != "content-type"}
+    return {**event, "headers": {**others, "Content-Type": JSON}}
 
 
 def _as_proxy_response(response: Response[str]) -> dict[str, Any]:
@@ -96,16 +112,18 @@ def _as_proxy_response(response: Response[str]) -> dict[str, Any]:
     }
 
 
-def _read_json(text: str) -> Any:
-    """A body with its decimals exact. Raises Malformed for whatever is not JSON (RFC 8259)."""
-    try:
-        return json.loads(text or "", parse_float=Decimal, parse_constant=_not_json)
-    except (ValueError, RecursionError):  # no JSON; a number of thousands of digits; nested without end
-        raise Malformed("The body is not JSON.") from None
-
-
 def _not_json(constant: str) -> object:
     raise ValueError(f"{constant} is not JSON")
+
+
+def read_json(
+    text: str, parse_int: Callable[[str], Any] = int, parse_constant: Callable[[str], Any] = _not_json
+) -> Any:
+    """A body with its decimals exact. Raises Malformed for whatever is not JSON (RFC 8259)."""
+    try:
+        return json.loads(text or "", parse_float=Decimal, parse_int=parse_int, parse_constant=parse_constant)
+    except (ValueError, RecursionError):  # no JSON; a number of thousands of digits; nested without end
+        raise Malformed("The body is not JSON.") from None
 
 
 def _unfit_answer(unfit: ResponseValidationError) -> Response[str]:

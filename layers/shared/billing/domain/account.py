@@ -28,6 +28,8 @@ class Status(StrEnum):
     """Where an account is in its life (DESIGN 3.1)."""
 
     ACTIVE = "active"
+    CANCELLING = "cancelling"
+    DEACTIVATED = "deactivated"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ class EventType(StrEnum):
     REVIEW_CANCELLED = "review.cancelled"
     SUBSCRIPTION_AUTOSCALED = "subscription.autoscaled"
     USAGE_BELOW_TIER = "usage.below_tier"
+    USAGE_REFUSED = "usage.refused"
     USAGE_THRESHOLD_REACHED = "usage.threshold_reached"
     USER_ADDED = "user.added"
     USER_CHANGED = "user.changed"

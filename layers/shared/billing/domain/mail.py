@@ -49,6 +49,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.REVIEW_CANCELLED: (Audience.ADMINS, Audience.MANAGER),
     EventType.SUBSCRIPTION_AUTOSCALED: (Audience.ADMINS, Audience.BILLING),
     EventType.USAGE_BELOW_TIER: (Audience.ADMINS,),
+    EventType.USAGE_REFUSED: (Audience.ADMINS,),
     EventType.USAGE_THRESHOLD_REACHED: (Audience.ADMINS,),
     EventType.USER_ADDED: (Audience.CONCERNED,),
 }

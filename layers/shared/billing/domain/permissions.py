@@ -18,6 +18,10 @@ STAFF_GROUP = "staff"
 """The group of the user pool whose people are staff. Nobody gets into it through the API."""
 
 
+USAGE_SCOPE = "livello/usage"
+"""What a machine's token must carry to report usage."""
+
+
 class Permission(StrEnum):
     """What the routes do, in the rows of DESIGN 3.4."""
 

@@ -172,6 +172,12 @@ class ThresholdFacts(Facts):
     next_tier: TierFacts | None
 
 
+class RefusedUsageFacts(Facts):
+    """Usage is still reported for these stores, by their names."""
+
+    stores: list[str]
+
+
 class BelowTierFacts(Facts):
     """The average of three closed months fits a lower tier, to which a review can lead."""
 
@@ -412,6 +418,16 @@ class UsageBelowTier(Happening):
     after: BelowTierFacts
 
 
+class UsageRefused(Happening):
+    """Usage of a deactivated account is still reported, and is not counted. Told once for each deactivation."""
+
+    type: Literal["usage.refused"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: RefusedUsageFacts
+
+
 class ReviewBooked(Happening):
     """An admin has booked a review with the customer success manager."""
 
@@ -563,6 +579,7 @@ AnyEvent = (
     | ReviewCancelled
     | SubscriptionAutoscaled
     | UsageBelowTier
+    | UsageRefused
     | UsageThresholdReached
     | UserAdded
     | UserChanged

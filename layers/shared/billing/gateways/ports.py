@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from billing.domain.events import Event
+from billing.domain.usage import UsageEvent
 
 if TYPE_CHECKING:  # only those who write mail load what is known of it
     from billing.domain.mail import Delivery
@@ -86,4 +87,12 @@ class Queue(Protocol):
 
     def postpone(self, receipt: str, seconds: int) -> None:
         """Has a message that was received come again after so many seconds. Raises UpstreamFailed."""
+        ...
+
+
+class UsageBacklog(Protocol):
+    """Where usage waits whose counters are taken."""
+
+    def put(self, events: Sequence[UsageEvent]) -> None:
+        """Keeps the events until they are counted. Raises UpstreamFailed."""
         ...

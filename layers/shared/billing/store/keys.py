@@ -1,20 +1,27 @@
 """Every key of the one table. Nothing else builds one, so this page is the whole of the key design.
 
-| family                      | pk              | sk                         | gsi1pk, gsi1sk             |
-| --------------------------- | --------------- | -------------------------- | -------------------------- |
-| the catalogue's versions    | CATALOGUE       | VERSION#000001             |                            |
-| mail about events           | ACCOUNT#account | DELIVERY#ulid#recipient    |                            |
-| an account's events         | ACCOUNT#account | EVENT#ulid                 |                            |
-| the catalogue's events      | CATALOGUE       | EVENT#ulid                 |                            |
-| an account's invoices       | ACCOUNT#account | INVOICE#produced on#number |                            |
-| what its billing page shows | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY |                            |
-| who is not written to       | ACCOUNT#account | UNDELIVERABLE#address      |                            |
-| its people                  | ACCOUNT#account | USER#user                  | USER#user, ACCOUNT#account |
-| mail about its deletion     | DELETED#ulid    | DELIVERY#ulid#recipient    |                            |
+| family                      | pk              | sk                                    | gsi1pk, gsi1sk             |
+| --------------------------- | --------------- | ------------------------------------- | -------------------------- |
+| the catalogue's versions    | CATALOGUE       | VERSION#000001                        |                            |
+| mail about events           | ACCOUNT#account | DELIVERY#ulid#recipient               |                            |
+| an account's events         | ACCOUNT#account | EVENT#ulid                            |                            |
+| the catalogue's events      | CATALOGUE       | EVENT#ulid                            |                            |
+| an account's invoices       | ACCOUNT#account | INVOICE#produced on#number            |                            |
+| what its billing page shows | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY            |                            |
+| what it was told once       | ACCOUNT#account | TOLD#subject                          |                            |
+| who is not written to       | ACCOUNT#account | UNDELIVERABLE#address                 |                            |
+| its people                  | ACCOUNT#account | USER#user                             | USER#user, ACCOUNT#account |
+| mail about its deletion     | DELETED#ulid    | DELIVERY#ulid#recipient               |                            |
+| usage by content and month  | USAGE#account   | CONTENT#product#2026-06#store#content |                            |
+| usage that was counted      | USAGE#account   | MARKER#identity                       |                            |
+| usage by month              | USAGE#account   | TOTAL#2026-06#product                 |                            |
 
 An account's billing page is one query: its PAGE items sort right behind its invoices, so that reading
 backwards from the last of them gives the whole page and then the newest invoices. For that no other family
 of this partition may sort between INVOICE and PAGE; tests/store/test_keys.py guards it.
+Usage stands in a partition of its own: there are many counters, and more markers. All products' totals of some months
+are one query, and so is the content of one product in some months. A marker outlives the time in which its event
+may be reported again, and then expires.
 """
 
 from __future__ import annotations
@@ -26,16 +33,23 @@ from billing.domain.information import Area
 INDEX = "gsi1"
 
 CATALOGUE = "CATALOGUE"
+CONTENT = "CONTENT#"
 DELIVERY = "DELIVERY#"
 EVENT = "EVENT#"
 VERSION = "VERSION#"
 INVOICE = "INVOICE#"
+MARKER = "MARKER#"
 PAGE = "PAGE#"
+TOLD = "TOLD#"
+TOTAL = "TOTAL#"
 UNDELIVERABLE = "UNDELIVERABLE#"
 USER = "USER#"
 
-ACCOUNT_FAMILIES = (DELIVERY, EVENT, INVOICE, PAGE, UNDELIVERABLE, USER)
+ACCOUNT_FAMILIES = (DELIVERY, EVENT, INVOICE, PAGE, TOLD, UNDELIVERABLE, USER)
 """What stands in an account's own partition."""
+
+USAGE_FAMILIES = (CONTENT, MARKER, TOTAL)
+"""What stands in the partition of an account's usage."""
 
 PAGE_ACCOUNT = PAGE + "ACCOUNT"
 PAGE_INFORMATION = {area: PAGE + area.upper() for area in Area}
@@ -50,6 +64,11 @@ _VERSION_DIGITS = 6
 def account(account: str) -> str:
     """The partition of an account; also where it stands in the index under one of its people."""
     return f"ACCOUNT#{account}"
+
+
+def usage(account: str) -> str:
+    """The partition of an account's usage."""
+    return f"USAGE#{account}"
 
 
 def user(user: str) -> str:
@@ -85,6 +104,31 @@ def event(event: str) -> str:
 def invoice(produced_on: date, number: str) -> str:
     """An invoice, sorted by the day it was produced, then by number."""
     return f"{INVOICE}{produced_on.isoformat()}#{number}"
+
+
+def total(month: date, product: str) -> str:
+    """A product's usage in one month, so that the months of all products sort together."""
+    return f"{TOTAL}{month.isoformat()[:7]}#{product}"
+
+
+def content(product: str, month: date, store: str, content: str | None) -> str:
+    """What one content of one store used of a product in one month. The content comes last: it may be any text."""
+    return f"{CONTENT}{product}#{month.isoformat()[:7]}#{store}#{content or ''}"
+
+
+def contents(product: str, month: date) -> str:
+    """The contents of a product in one month, as a family."""
+    return f"{CONTENT}{product}#{month.isoformat()[:7]}#"
+
+
+def marker(identity: str) -> str:
+    """Usage that was counted."""
+    return f"{MARKER}{identity}"
+
+
+def told(subject: str) -> str:
+    """What an account was told, by what it is about."""
+    return f"{TOLD}{subject}"
 
 
 def behind(key: str) -> str:

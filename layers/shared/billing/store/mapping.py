@@ -19,6 +19,7 @@ from billing.domain.money import Money
 from billing.domain.payment import Card, Method, PaymentMethod
 from billing.domain.permissions import Role
 from billing.domain.subscription import Discount, Line, Subscription
+from billing.domain.thresholds import Told
 
 Body = dict[str, Any]
 
@@ -159,6 +160,15 @@ def catalogue_from(stored: str, version: int) -> Catalogue:
             for product in parsed(stored)["products"]
         ),
     )
+
+
+def told_body(told: Told) -> str:
+    return text(asdict(told))
+
+
+def told_from(stored: str) -> Told:
+    body = parsed(stored)
+    return Told(body["up_to"], date.fromisoformat(body["month"]), body["percent"])
 
 
 def event_body(event: Event) -> str:

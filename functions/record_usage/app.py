@@ -1,0 +1,47 @@
+"""POST /usage: the vendor's product reports usage, which is counted exactly once."""
+
+import os
+from datetime import timedelta
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Body
+from billing.api.answers import Response
+from billing.api.callers import ReportedBy
+from billing.api.resolver import entrypoint, make_api
+from billing.api.usage_events import (
+    BODY_CHARACTERS_MAX,
+    MEDIA_TYPES,
+    EventBody,
+    Reported,
+    UsageResultsView,
+    UsageResultView,
+    read_events,
+)
+from billing.usecases.patience import Patience
+from billing.usecases.record_usage import record_usage
+from billing.wiring import Backlog, Usage
+
+PATIENCE_SECONDS = 3.0
+"""How long a request waits for counters that others write, before what it reports goes through the queue."""
+
+app = make_api(read_events)
+
+
+@app.post("/usage")
+def report_usage(
+    body: Annotated[EventBody, Body()], told: ReportedBy, store: Usage, backlog: Backlog
+) -> Response[UsageResultView | UsageResultsView]:
+    """Report usage: one CloudEvent, or a batch of them."""
+    reported = Reported(body)
+    results = record_usage(
+        reported.reports,
+        occasion=told,
+        reported_within=timedelta(days=int(os.environ["USAGE_REPORTED_WITHIN_DAYS"])),
+        patience=Patience(PATIENCE_SECONDS),
+        store=store,
+        backlog=backlog,
+    )
+    return reported.answer(results)
+
+
+handler = entrypoint(app, media_types=MEDIA_TYPES, characters_max=BODY_CHARACTERS_MAX)

@@ -1,0 +1,49 @@
+"""The table's stream → how near a month's usage has come to its tier: told once, and to whom it concerns."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from billing import wiring
+from billing.domain.errors import reason_of
+from billing.store.usage_store import MonthTotal, month_total_from
+from billing.usecases.watch_usage import watch_usage
+
+logger = Logger()
+
+
+def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
+    """Watches what has grown, each product's month once, as it stands at the end of the batch.
+
+    Raises when something could not be watched, and then nothing is missed: all of the batch comes again.
+    """
+    grown: dict[tuple[str, str, str], tuple[MonthTotal, float]] = {}
+    for record in event["Records"]:
+        change = record["dynamodb"]
+        total = month_total_from(change["NewImage"])
+        grown[total.account, total.product, str(total.month)] = total, change["ApproximateCreationDateTime"]
+    failures = [failure for total, seconds in grown.values() if (failure := _watch(total, seconds, context))]
+    if failures:
+        raise failures[0]
+
+
+def _watch(total: MonthTotal, seconds: float, context: LambdaContext) -> Exception | None:
+    about: dict[str, Any] = {"account": total.account, "product": total.product, "month": f"{total.month:%Y-%m}"}
+    try:
+        percent = watch_usage(
+            total.account,
+            total.product,
+            total.month,
+            total.usage,
+            now=datetime.fromtimestamp(seconds, UTC),
+            correlation=context.aws_request_id,
+            store=wiring.usage_store(),
+        )
+    except Exception as failure:  # noqa: BLE001 - the others are watched first
+        logger.warning("usage not watched", reason=reason_of(failure), **about)
+        return failure
+    if percent is not None:
+        logger.info("threshold reached", percent=percent, **about)
+    return None

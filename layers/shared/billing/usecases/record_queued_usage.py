@@ -1,0 +1,47 @@
+"""Usage that found its counters taken is counted later, exactly once like all other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from billing.domain.errors import ConcurrentChange
+from billing.domain.usage import UsageEvent
+from billing.store.usage_store import UsageStore
+from billing.usecases.patience import Patience
+from billing.usecases.record_usage import batches, count, expiry
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """How many events came to what. Of a conflict nobody can be told any more but whoever reads the log."""
+
+    accepted: int
+    duplicate: int
+    conflict: int
+
+
+def record_queued_usage(
+    events: Sequence[UsageEvent],
+    *,
+    now: datetime,
+    reported_within: timedelta,
+    patience: Patience,
+    store: UsageStore,
+) -> Recorded:
+    """Counts what was taken in before. Of an account that is gone nothing is counted.
+
+    Raises ConcurrentChange when counters are taken for longer than `patience` lasts.
+    """
+    there = store.subscribers(sorted({event.account for event in events}))
+    accepted = duplicate = conflict = 0
+    for batch in batches(event for event in events if event.account in there):
+        standing = count(batch, lambda _: expiry(now, reported_within), patience, store)
+        if standing is None:
+            raise ConcurrentChange
+        same = sum(event.fingerprint == fingerprint for event, fingerprint in standing.items())
+        accepted += len(batch) - len(standing)
+        duplicate += same
+        conflict += len(standing) - same
+    return Recorded(accepted, duplicate, conflict)

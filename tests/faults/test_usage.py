@@ -1,0 +1,280 @@
+"""Usage is counted exactly once: replayed, reordered, duplicated, cut off anywhere, by writers who meet each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import chain
+from random import Random
+
+import pytest
+from billing.domain.errors import AnswerLost, ConcurrentChange
+from billing.domain.money import Money
+from billing.domain.usage import UsageEvent, month_of
+from billing.gateways.ports import UsageBacklog
+from billing.usecases.patience import Patience
+from billing.usecases.record_queued_usage import record_queued_usage
+from billing.usecases.record_usage import Outcome, UsageReport, batches, record_usage
+from billing.usecases.watch_usage import watch_usage
+
+from tests.faults.company import WANTED, catalogue, events, provision
+from tests.faults.cuts import Faults
+from tests.faults.edges import edge
+from tests.faults.world import World
+from tests.store.samples import NOON, OCCASION
+
+WITHIN = timedelta(days=35)
+JUNE = date(2026, 6, 1)
+ACCOUNT = WANTED.account
+STORES = [each.store for each in WANTED.stores]
+PRODUCTS = [each.product for each in WANTED.orders]
+
+
+class Waiting:
+    """What waits to be counted. See billing.gateways.ports.UsageBacklog."""
+
+    def __init__(self) -> None:
+        self.kept: list[list[UsageEvent]] = []
+
+    def put(self, events: Sequence[UsageEvent]) -> None:
+        self.kept.append(list(events))
+
+
+class UsageWorld(World):
+    """The sample company, whose usage is reported."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = Waiting()
+
+    @property
+    def backlog(self) -> UsageBacklog:
+        return edge("backlog", self.waiting, failure=lambda: AnswerLost("It did not answer."))
+
+
+def company() -> UsageWorld:
+    made = UsageWorld()
+    made.table = catalogue().table
+    with made.calm():
+        provision(made)
+    return made
+
+
+def story(seed: int, count: int) -> list[UsageReport]:
+    """Different events, which share days, stores and contents."""
+    chance = Random(seed)
+    return [
+        UsageReport(
+            source=f"//shop.example/{number % 2}",
+            id=f"{seed}-{number // 2}",
+            product=chance.choice(PRODUCTS),
+            account=ACCOUNT,
+            store=chance.choice(STORES),
+            content=chance.choice([None, "Search box", "Slider #2"]),
+            time=NOON - timedelta(days=chance.choice([0, 0, 0, 1, 11, 30])),
+            quantity=Decimal(chance.choice(["0.2", "1", "3.000001", "0"])),
+            conversions=chance.choice([0, 0, 1]),
+            revenue=chance.choice([None, Money(chance.randint(0, 9999), chance.choice(["EUR", "DKK"]))]),
+        )
+        for number in range(count)
+    ]
+
+
+def reported(reports: Sequence[UsageReport], *, patient: bool = True) -> Callable[[UsageWorld], None]:
+    """POST /usage, as a client sends it until it is answered."""
+
+    def command(world: UsageWorld) -> None:
+        results = record_usage(
+            reports,
+            occasion=OCCASION,
+            reported_within=WITHIN,
+            patience=Patience(10 if patient else 0, wait=lambda _: None, chance=lambda: 0.5),
+            store=world.usage,
+            backlog=world.backlog,
+        )
+        assert set(results) <= {Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.QUEUED}, results
+
+    return command
+
+
+def drain(world: UsageWorld) -> None:
+    """The queue hands over what waits, and forgets it once that is dealt with."""
+    while world.waiting.kept:
+        message = world.waiting.kept[0]
+        recorded = record_queued_usage(
+            message,
+            now=NOON,
+            reported_within=WITHIN,
+            patience=Patience(10, wait=lambda _: None, chance=lambda: 0.5),
+            store=world.usage,
+        )
+        assert recorded.conflict == 0
+        if message in world.waiting.kept:  # somebody else may have been handed it as well
+            world.waiting.kept.remove(message)
+
+
+Sums = dict[tuple[str, ...], Decimal]
+
+
+def expected(reports: Iterable[UsageReport]) -> Sums:
+    """What distinct events come to, added up one by one by nobody's code but this."""
+    sums: Sums = {}
+
+    def add(amount: Decimal | int, *place: str) -> None:
+        if amount:
+            sums[place] = sums.get(place, Decimal(0)) + amount
+
+    for each in {(report.source, report.id): report for report in reports}.values():
+        day = each.time.date().isoformat()
+        add(each.quantity, each.product, day)
+        add(each.quantity, each.product, each.store, str(each.content), day)
+        add(each.conversions, each.product, each.store, str(each.content), day[:7], "conversions")
+        if each.revenue:
+            add(each.revenue.amount, each.product, each.store, str(each.content), day[:7], each.revenue.currency)
+    return sums
+
+
+def counted(world: UsageWorld) -> Sums:
+    """The same, as the table has it."""
+    sums: Sums = {}
+    for product, daily in world.usage.totals(ACCOUNT, date(2026, 5, 1), JUNE).items():
+        sums |= {(product, day.isoformat()): quantity for day, quantity in daily.items() if quantity}
+        for each in world.usage.contents(ACCOUNT, product, date(2026, 5, 1), JUNE, limit=1000):
+            place = (product, each.store, str(each.content))
+            month = f"{each.month:%Y-%m}"
+            sums |= {(*place, day.isoformat()): quantity for day, quantity in each.daily.items() if quantity}
+            sums |= {(*place, month, currency): Decimal(amount) for currency, amount in each.revenue.items() if amount}
+            if each.conversions:
+                sums[*place, month, "conversions"] = Decimal(each.conversions)
+    return sums
+
+
+def exactly(reports: Sequence[UsageReport]) -> Callable[[UsageWorld], None]:
+    """Once nothing waits any more, the totals are those of the distinct events."""
+    sums = expected(reports)
+
+    def look(world: UsageWorld) -> None:
+        if not world.waiting.kept:
+            assert counted(world) == sums
+
+    return look
+
+
+def test_a_batch_that_is_cut_off_anywhere_counts_once(faults: Faults) -> None:
+    reports = story(1, 130)
+    assert len(list(batches(the_events(reports)))) > 1
+
+    faults.every_cut(world=company, command=reported(reports), invariants=exactly(reports))
+
+
+def test_what_goes_through_the_queue_counts_once_as_well(faults: Faults) -> None:
+    reports = story(2, 60)
+
+    def command(world: UsageWorld) -> None:
+        reported(reports, patient=False)(world)
+        drain(world)
+
+    faults.every_cut(world=company, command=command, invariants=exactly(reports))
+
+
+def test_two_batches_with_the_same_events_count_once(faults: Faults) -> None:
+    reports = story(3, 40)
+    backwards = [*reversed(reports), *reports[:5]]
+
+    faults.every_race(
+        world=company,
+        first=reported(reports),
+        second=reported(backwards),
+        invariants=exactly(reports),
+        runs_max=1,
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_replayed_reordered_duplicated_and_cut_off_under_concurrent_writers(faults: Faults, seed: int) -> None:
+    chance = Random(f"usage {seed}")
+    reports = story(seed, 60)
+    parts = [chance.sample(reports, k=chance.randint(5, 40)) for _ in range(4)]
+    parts += [[*reports[30:], *reports[:40], *reports[50:]], reports]
+    commands = [reported(part, patient=number % 3 != 0) for number, part in enumerate(parts)]
+
+    def whole(world: UsageWorld) -> None:
+        drain(world)
+        assert counted(world) == expected(reports)
+
+    def never_more(world: UsageWorld) -> None:
+        sums, most = counted(world), expected(reports)
+        assert all(amount <= most[place] for place, amount in sums.items())
+
+    faults.histories(world=company, commands=[*commands, drain], invariants=whole, always=never_more, count=8)
+
+
+def test_a_contradiction_changes_nothing(faults: Faults) -> None:
+    reports = story(5, 20)
+    others = [
+        UsageReport(**{**{name: getattr(each, name) for name in UsageReport.__slots__}, "quantity": Decimal(77)})
+        for each in reports[:10]
+    ]
+
+    def contradicted() -> UsageWorld:
+        world = company()
+        with world.calm():
+            reported(reports)(world)
+        return world
+
+    def command(world: UsageWorld) -> None:
+        results = record_usage(
+            others,
+            occasion=OCCASION,
+            reported_within=WITHIN,
+            patience=Patience(10, wait=lambda _: None),
+            store=world.usage,
+            backlog=world.backlog,
+        )
+        assert set(results) == {Outcome.CONFLICT}
+
+    faults.every_cut(world=contradicted, command=command, invariants=exactly(reports))
+
+
+def test_a_threshold_is_told_once(faults: Faults) -> None:
+    """Every cut and every race of two watchers: one event for each threshold."""
+
+    def watch(usage: int) -> Callable[[UsageWorld], None]:
+        def command(world: UsageWorld) -> None:
+            watch_usage(ACCOUNT, "search", JUNE, Decimal(usage), now=NOON, correlation="stream", store=world.usage)
+
+        return command
+
+    def told(*percents: int) -> Callable[[UsageWorld], None]:
+        def look(world: UsageWorld) -> None:
+            assert [each["after"]["percent"] for each in events(world, "usage.threshold_reached")] == list(percents)
+
+        return look
+
+    faults.every_cut(world=company, command=watch(8000), invariants=told(75))
+    faults.every_race(world=company, first=watch(8000), second=watch(8000), invariants=told(75))
+    faults.every_race(
+        world=company,
+        first=watch(8000),
+        second=watch(9500),
+        invariants=lambda world: told(*sorted({75, 90} - ({75} if len(events(world, "usage")) == 1 else set())))(world),
+        may_lose=(ConcurrentChange,),
+    )
+
+
+def the_events(reports: Sequence[UsageReport]) -> list[UsageEvent]:
+    """The reports as events, each on its day in UTC."""
+    names = UsageReport.__slots__
+    return [UsageEvent(day=each.time.date(), **{name: getattr(each, name) for name in names}) for each in reports]
+
+
+def test_no_transaction_is_larger_than_it_may_be() -> None:
+    events = the_events(story(9, 1000))
+    parts = list(batches(events))
+
+    assert sorted(events, key=lambda each: each.identity) == sorted(chain(*parts), key=lambda each: each.identity)
+    for part in parts:
+        totals = {(each.product, month_of(each.day)) for each in part}
+        contents = {(each.product, month_of(each.day), each.store, each.content) for each in part}
+        assert len(part) + len(totals) + len(contents) <= 100

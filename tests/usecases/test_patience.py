@@ -1,0 +1,44 @@
+"""How long somebody keeps trying who finds the same counters taken."""
+
+from __future__ import annotations
+
+from billing.usecases.patience import WAIT_SECONDS_MAX, Patience
+
+
+def waits(seconds: float, chance: float, attempts: int) -> list[float]:
+    """The waits of somebody who always fails."""
+    waited: list[float] = []
+    patience = Patience(seconds, waited.append, lambda: chance)
+    for attempt in range(1, attempts + 1):
+        if not patience.lasts(attempt):
+            break
+    return waited
+
+
+def test_each_wait_may_be_twice_as_long_as_the_one_before() -> None:
+    assert [round(each, 3) for each in waits(100, 1, 7)] == [0.04, 0.08, 0.16, 0.32, 0.6, 0.6, 0.6]
+
+
+def test_chance_decides_how_much_of_it() -> None:
+    assert [round(each, 3) for each in waits(100, 0.25, 3)] == [0.01, 0.02, 0.04]
+
+
+def test_all_waits_together_are_no_longer_than_patience_lasts() -> None:
+    waited = waits(3, 1, 1000)
+
+    assert round(sum(waited), 6) == 3
+    assert max(waited) <= WAIT_SECONDS_MAX
+
+
+def test_without_patience_nobody_waits() -> None:
+    assert waits(0, 1, 5) == []
+
+
+def test_a_request_has_one_patience_for_all_that_it_writes() -> None:
+    waited: list[float] = []
+    patience = Patience(0.1, waited.append, lambda: 1)
+
+    assert patience.lasts(1)
+    assert patience.lasts(5)
+    assert not patience.lasts(1)
+    assert round(sum(waited), 6) == 0.1
