@@ -117,11 +117,11 @@ def test_no_function_may_do_more_than_it_says(function: str) -> None:
         assert statement["Resource"] != "*"
 
 
-@pytest.mark.parametrize("function", ["GetBilling", "GetEvents", "ListAccounts"])
+@pytest.mark.parametrize("function", ["GetBilling", "GetEvents", "GetUsage", "ListAccounts"])
 def test_who_reads_cannot_write(function: str) -> None:
     actions = {action for statement in statements(function) for action in statement["Action"]}
 
-    assert actions <= {"dynamodb:Query", "dynamodb:GetItem"}
+    assert actions <= {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
 
 
 def test_functions_give_up_before_the_gateway_does() -> None:

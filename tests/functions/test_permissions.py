@@ -11,6 +11,7 @@ from functions.administer_catalogue.app import handler as administer_catalogue
 from functions.administer_users.app import handler as administer_users
 from functions.get_billing.app import handler as get_billing
 from functions.get_events.app import handler as get_events
+from functions.get_usage.app import handler as get_usage
 from functions.list_accounts.app import handler as list_accounts
 from functions.provision_account.app import handler as provision_account
 from functions.record_usage.app import handler as record_usage
@@ -43,8 +44,8 @@ class Cell:
     headers: dict[str, str] | None = None
 
 
-def read(route: str) -> Cell:
-    return Cell(get_billing, "GET", route, admin=200, member=200, staff=200, stranger=404)
+def read(route: str, handler: Handler = get_billing) -> Cell:
+    return Cell(handler, "GET", route, admin=200, member=200, staff=200, stranger=404)
 
 
 def admins_change(area: str, body: Any) -> Cell:
@@ -58,6 +59,8 @@ MATRIX = [
     read("/accounts/{account}/subscription"),
     read("/accounts/{account}/payment-method"),
     read("/accounts/{account}/invoices"),
+    read("/accounts/{account}/usage", get_usage),
+    read("/accounts/{account}/usage/reduction", get_usage),
     read(INFORMATION + "company"),
     read(INFORMATION + "billing"),
     read(INFORMATION + "contact"),

@@ -17,6 +17,7 @@ STATUS = {
     "describe_api": 200,
     "get_billing": 200,
     "get_events": 200,
+    "get_usage": 200,
     "list_accounts": 200,
     "provision_account": 201,
     "record_usage": 200,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from aws_lambda_powertools.event_handler import Response as Response  # noqa: PLC0414 - for the functions' annotations
 
@@ -21,6 +21,12 @@ def tagged(view: V, version: int) -> Response[V]:
 def created(view: V, location: str) -> Response[V]:
     """Shows what was made, and where it is from now on."""
     return Response(status_code=201, content_type=JSON, body=view, headers={"Location": location})
+
+
+def file(text: str, media_type: str, name: str) -> Response[Any]:
+    """A text to be kept as a file of this name."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(status_code=200, content_type=f"{media_type}; charset=utf-8", body=text, headers=headers)
 
 
 def no_content() -> Response[None]:

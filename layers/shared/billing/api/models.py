@@ -23,6 +23,7 @@ from billing.domain import money
 from billing.domain.contract import INTERVALS_MONTHS
 from billing.domain.countries import COUNTRIES
 from billing.domain.currencies import MINOR_UNIT_DIGITS
+from billing.domain.usage import QUANTITY_DECIMALS_MAX
 from billing.languages import LANGUAGES
 
 IDENTIFIER_LENGTH_MAX = 40
@@ -189,6 +190,14 @@ class Money(View):
     @classmethod
     def of(cls, value: money.Money) -> Money:
         return cls(amount=value.amount, currency=value.currency)
+
+
+_SHOWN = Decimal(1).scaleb(-QUANTITY_DECIMALS_MAX)
+
+
+def plain(value: Decimal) -> str:
+    """A quantity as it is shown: without an exponent, exact unless it was divided, and then to its sixth decimal."""
+    return f"{value.quantize(_SHOWN).normalize():f}"
 
 
 def as_dict(value: BaseModel) -> dict[str, Any]:

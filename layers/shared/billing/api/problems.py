@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from billing.domain import errors
-from billing.domain.errors import BillingError, Violation
+from billing.domain.errors import BadParameter, BillingError, Violation
 
 PROBLEM_JSON = "application/problem+json"
 TYPE_PREFIX = "urn:livello:problem:"
@@ -51,13 +51,13 @@ class Rejected(BillingError):
         self.errors = errors
 
 
-class BadCursor(Invalid):
+class BadCursor(BadParameter):
     """The place in a list is not one that we gave."""
 
     code = "bad-cursor"
 
     def __init__(self) -> None:
-        super().__init__("This cursor is not the next_cursor of a page.")
+        super().__init__("cursor", "This cursor is not the next_cursor of a page.")
 
 
 STATUS: dict[type[BillingError], HTTPStatus] = {
@@ -67,6 +67,7 @@ STATUS: dict[type[BillingError], HTTPStatus] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.StaleVersion: HTTPStatus.PRECONDITION_FAILED,
     errors.VersionRequired: HTTPStatus.PRECONDITION_REQUIRED,
+    BadParameter: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.RuleViolation: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UpstreamFailed: HTTPStatus.BAD_GATEWAY,
     Rejected: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -95,8 +96,8 @@ def document(error: BillingError) -> dict[str, Any]:
         problem["errors"] = [violation_problem(each) for each in error.violations]
     if isinstance(error, Rejected):
         problem["errors"] = [*error.errors]
-    if isinstance(error, BadCursor):
-        problem["errors"] = [{"detail": error.detail, "parameter": "cursor", "in": "query"}]
+    if isinstance(error, BadParameter):
+        problem["errors"] = [{"detail": error.detail, "parameter": error.parameter, "in": "query"}]
     if isinstance(error, errors.AdminsOnly):
         problem["admins"] = [{"name": admin.name, "email": admin.email} for admin in error.admins]
     return problem

@@ -8,6 +8,7 @@ BillingError
 ├── StaleVersion        somebody else changed it first
 ├── VersionRequired     the caller must say which version it changes
 ├── RuleViolation       well-formed, and against a rule; names every place
+├── BadParameter        what is asked for cannot be shown; names what is wrong with the question
 └── UpstreamFailed      a service that we depend on did not do its part
     └── AnswerLost      or perhaps did: nobody can tell
 
@@ -137,6 +138,16 @@ class RuleViolation(BillingError):
     def __init__(self, *violations: Violation) -> None:
         super().__init__("The request breaks a rule: " + "; ".join(each.detail for each in violations))
         self.violations = violations
+
+
+class BadParameter(BillingError):
+    """What is asked for cannot be shown; `parameter` is the part of the question to change."""
+
+    code = "bad-parameter"
+
+    def __init__(self, parameter: str, detail: str) -> None:
+        super().__init__(detail)
+        self.parameter = parameter
 
 
 class UpstreamFailed(BillingError):

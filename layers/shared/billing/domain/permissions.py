@@ -28,6 +28,7 @@ class Permission(StrEnum):
     READ_BILLING = "read-billing"
     CHANGE_BILLING_INFORMATION = "change-billing-information"
     READ_EVENTS = "read-events"
+    READ_USAGE = "read-usage"
     READ_USERS = "read-users"
     ADMINISTER_USERS = "administer-users"
     PROVISION_ACCOUNTS = "provision-accounts"
@@ -43,6 +44,7 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.READ_BILLING: _EVERYBODY,
     Permission.CHANGE_BILLING_INFORMATION: _ADMIN_ONLY,
     Permission.READ_EVENTS: _ADMIN_AND_STAFF,
+    Permission.READ_USAGE: _EVERYBODY,
     Permission.READ_USERS: _EVERYBODY,
     Permission.ADMINISTER_USERS: _ADMIN_ONLY,
     Permission.PROVISION_ACCOUNTS: _STAFF_ONLY,

@@ -1,0 +1,85 @@
+"""GET /accounts/{account}/usage and …/usage/reduction: usage in full, and how to need less of it."""
+
+from datetime import timedelta
+
+from billing.api.answers import JSON, Response, file
+from billing.api.callers import Caller, Now
+from billing.api.models import AccountId
+from billing.api.reduction import ReductionsView, ReductionView
+from billing.api.resolver import entrypoint, make_api
+from billing.api.usage_page import (
+    CSV,
+    Accept,
+    By,
+    From,
+    GroupBy,
+    OfProduct,
+    OfStore,
+    Until,
+    UsageView,
+    prefers_csv,
+    table,
+)
+from billing.domain.account import BillingPage
+from billing.domain.permissions import Permission
+from billing.domain.usage import month_before, month_of
+from billing.domain.usage_page import AVERAGED_MONTHS, Grouping, Period, Wanted
+from billing.store.store import BillingStore
+from billing.usecases.advise_reduction import advise_reduction
+from billing.usecases.authorise import authorise
+from billing.usecases.show_usage import show_usage
+from billing.wiring import Store, Usage
+
+app = make_api()
+
+
+@app.get("/accounts/<account>/usage")
+def get_usage(
+    account: AccountId,
+    caller: Caller,
+    store: Store,
+    usage: Usage,
+    now: Now,
+    first: From = None,
+    until: Until = None,
+    by: By = "day",
+    group_by: GroupBy = "product",
+    product: OfProduct = None,
+    of_store: OfStore = None,
+    accept: Accept = None,
+) -> Response[UsageView | str]:
+    """Usage in any range of up to 13 months, and where each product stands."""
+    page = _page(account, caller, store)
+    contract = page.account.contract
+    today = contract.today(now)
+    wanted = Wanted(
+        first=first or month_before(month_of(today), AVERAGED_MONTHS),
+        until=until or today + timedelta(days=1),
+        period=Period(by),
+        grouping=Grouping(group_by),
+        product=product,
+        store=of_store,
+    )
+    shown = show_usage(page, wanted, today=today, store=usage)
+    if prefers_csv(accept):
+        return file(table(shown.series, wanted.period), CSV, f"usage-{account}-{wanted.first}-{wanted.until}.csv")
+    return Response(status_code=200, content_type=JSON, body=UsageView.of(shown, contract.time_zone))
+
+
+@app.get("/accounts/<account>/usage/reduction")
+def get_reduction(
+    account: AccountId, caller: Caller, store: Store, usage: Usage, now: Now, product: OfProduct = None
+) -> ReductionsView:
+    """What to remove to need less: the content that costs most usage and earns least."""
+    page = _page(account, caller, store)
+    advice = advise_reduction(page, product, today=page.account.contract.today(now), store=usage)
+    return ReductionsView(products=[ReductionView.of(each) for each in advice])
+
+
+def _page(account: AccountId, caller: Caller, store: BillingStore) -> BillingPage:
+    page = store.billing_page(account, invoices=0)
+    authorise(caller, page.account, Permission.READ_USAGE, store)
+    return page
+
+
+handler = entrypoint(app)

@@ -1,0 +1,208 @@
+"""How to need less: which content costs most usage and earns least, and what to remove so that a lower tier fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from itertools import accumulate
+
+from billing.domain.catalogue import Product, Tier, price_per_month
+from billing.domain.money import Money
+from billing.domain.subscription import Line
+from billing.domain.usage import ContentUsage, MonthUsage, average, closed_months
+
+MONTHS = 3
+"""Closed months that are looked at: those by which a review is decided (DESIGN 3.2)."""
+
+
+class Measure(StrEnum):
+    """By what content is ranked: what it earns for each unit of usage."""
+
+    REVENUE = "revenue"
+    CONVERSIONS = "conversions"
+
+
+class Verdict(StrEnum):
+    """What comes of it: a plan, none needed, or why there can be none."""
+
+    PLAN = "plan"
+    FITS_ALREADY = "fits-already"
+    LOWEST_TIER = "lowest-tier"
+    TOO_FEW_MONTHS = "too-few-months"
+    TOO_MANY_CONTENTS = "too-many-contents"
+    NOTHING_EARNED = "nothing-earned"
+    SEVERAL_CURRENCIES = "several-currencies"
+    TOO_LITTLE_NAMED = "too-little-named"
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One content of one store over the months: its usage per month, and all that came of it.
+
+    `earns` is what it earns for each unit of usage, in whole conversions or minor units; None where nobody can tell.
+    """
+
+    store: str
+    content: str | None
+    usage: Decimal
+    conversions: int
+    revenue: Mapping[str, int]
+    earns: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """What an account can do about its usage of one product.
+
+    `ranking` begins with what earns least. `remove` is what must go so that the average fits `lower`, and leaves
+    `average_without`; both are empty without a plan. `saving` is per month, before discounts and tax.
+    """
+
+    line: Line
+    months: tuple[MonthUsage, ...]
+    average: Decimal | None
+    lower: Tier | None
+    saving: Money | None
+    verdict: Verdict
+    measure: Measure | None
+    ranking: tuple[Ranked, ...]
+    remove: tuple[Ranked, ...] = ()
+    average_without: Decimal | None = None
+
+
+def reduction(
+    line: Line,
+    product: Product | None,
+    contents: Sequence[ContentUsage],
+    *,
+    today: date,
+    since: date,
+    contents_max: int,
+) -> Reduction:
+    """The advice for one line of a subscription.
+
+    `product` is that of the catalogue that was signed; `contents` are those of the last MONTHS closed months, of which
+    no more than `contents_max` can be looked at.
+    """
+    months = _months(contents, today, since)
+    mean = average(months)
+    measure, unclear = _measure(contents)
+    ranking = _ranking(contents, measure)
+    lower = next_lower(line, product)
+
+    def found(verdict: Verdict, lower: Tier | None = lower, remove: tuple[Ranked, ...] = ()) -> Reduction:
+        return Reduction(
+            line=line,
+            months=months,
+            average=mean,
+            lower=lower,
+            saving=None if lower is None else saving(line, lower),
+            verdict=verdict,
+            measure=measure,
+            ranking=ranking,
+            remove=remove,
+            average_without=mean - _usage(remove) if mean is not None and remove else None,
+        )
+
+    if len(contents) > contents_max:
+        return found(Verdict.TOO_MANY_CONTENTS)
+    if lower is None or lower.up_to is None:
+        return found(Verdict.LOWEST_TIER)
+    if mean is None or len(months) < MONTHS:
+        return found(Verdict.TOO_FEW_MONTHS)
+    excess = mean - lower.up_to
+    if excess <= 0:
+        return found(Verdict.FITS_ALREADY, fitting(line, product, mean))
+    if unclear is not None:
+        return found(unclear)
+    named = [each for each in ranking if each.content is not None and each.usage > 0]
+    if _usage(named) < excess:
+        return found(Verdict.TOO_LITTLE_NAMED)
+    return found(Verdict.PLAN, remove=_least_earning(named, excess))
+
+
+def next_lower(line: Line, product: Product | None) -> Tier | None:
+    """The next tier below the line's that has a price in its currency."""
+    return next(reversed(_lower_tiers(line, product)), None)
+
+
+def fitting(line: Line, product: Product | None, mean: Decimal) -> Tier | None:
+    """The smallest tier below the line's, with a price in its currency, that holds this average; None without any."""
+    return next((tier for tier in _lower_tiers(line, product) if tier.up_to is not None and mean <= tier.up_to), None)
+
+
+def saving(line: Line, lower: Tier) -> Money | None:
+    """What the lower tier costs less per month, before discounts and tax."""
+    price = price_per_month(lower, line.price.currency)
+    return None if price is None else Money(line.price.amount - price.amount, price.currency)
+
+
+def _lower_tiers(line: Line, product: Product | None) -> list[Tier]:
+    tiers = () if product is None else product.tiers
+    return [
+        tier
+        for tier in tiers
+        if tier.up_to is not None
+        and (line.up_to is None or tier.up_to < line.up_to)
+        and price_per_month(tier, line.price.currency) is not None
+    ]
+
+
+def _months(contents: Iterable[ContentUsage], today: date, since: date) -> tuple[MonthUsage, ...]:
+    daily: dict[date, Decimal] = {}
+    for each in contents:
+        for day, quantity in each.daily.items():
+            daily[day] = daily.get(day, Decimal(0)) + quantity
+    return closed_months(daily, today, since, MONTHS)
+
+
+def _measure(contents: Sequence[ContentUsage]) -> tuple[Measure | None, Verdict | None]:
+    """By what the contents can be compared, or why they cannot be."""
+    currencies = {currency for each in contents for currency, amount in each.revenue.items() if amount}
+    if len(currencies) == 1:
+        return Measure.REVENUE, None
+    if any(each.conversions for each in contents):
+        return Measure.CONVERSIONS, None
+    return None, Verdict.SEVERAL_CURRENCIES if currencies else Verdict.NOTHING_EARNED
+
+
+def _ranking(contents: Iterable[ContentUsage], measure: Measure | None) -> tuple[Ranked, ...]:
+    """What earns least for its usage comes first; of equals, what uses most."""
+    by_place: dict[tuple[str, str | None], list[ContentUsage]] = {}
+    for each in contents:
+        by_place.setdefault((each.store, each.content), []).append(each)
+    ranked = (_ranked(store, content, months, measure) for (store, content), months in by_place.items())
+    return tuple(
+        sorted(ranked, key=lambda each: (each.earns is None, each.earns, -each.usage, each.store, each.content or ""))
+        if measure is not None
+        else sorted(ranked, key=lambda each: (-each.usage, each.store, each.content or ""))
+    )
+
+
+def _ranked(store: str, content: str | None, months: Sequence[ContentUsage], measure: Measure | None) -> Ranked:
+    usage = sum((each.quantity for each in months), Decimal(0))
+    conversions = sum(each.conversions for each in months)
+    revenue: dict[str, int] = {}
+    for each in months:
+        for currency, amount in each.revenue.items():
+            revenue[currency] = revenue.get(currency, 0) + amount
+    earned = sum(revenue.values()) if measure is Measure.REVENUE else conversions
+    earns = Decimal(earned) / usage if usage and measure is not None else None
+    return Ranked(store, content, usage / MONTHS, conversions, revenue, earns)
+
+
+def _least_earning(named: Sequence[Ranked], excess: Decimal) -> tuple[Ranked, ...]:
+    """The shortest beginning of the ranking that uses as much as must go, without what turns out superfluous."""
+    count = 1 + next(place for place, used in enumerate(accumulate(each.usage for each in named)) if used >= excess)
+    chosen = list(named[:count])
+    for each in reversed(named[:count]):  # what earns most is kept first
+        if _usage(chosen) - each.usage >= excess:
+            chosen.remove(each)
+    return tuple(chosen)
+
+
+def _usage(ranked: Iterable[Ranked]) -> Decimal:
+    return sum((each.usage for each in ranked), Decimal(0))

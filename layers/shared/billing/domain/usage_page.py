@@ -1,0 +1,156 @@
+"""What a customer sees of their usage: where each product stands in its tier, and any stretch of time in its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from billing.domain.forecast import Forecast, forecast
+from billing.domain.peaks import peaks
+from billing.domain.subscription import Line
+from billing.domain.usage import (
+    ContentUsage,
+    Daily,
+    MonthUsage,
+    average,
+    closed_months,
+    month_before,
+    month_of,
+)
+
+AVERAGED_MONTHS = 3
+
+PEAK_MONTHS = 3
+"""What is usual on a day is told by its month and the ones before it, so many in all."""
+
+PEAK_DAYS_MIN = 14
+"""With fewer nobody can tell what is usual."""
+
+SERIES_MAX = 100
+
+
+class Period(StrEnum):
+    """What a figure is of."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
+class Grouping(StrEnum):
+    """Into what usage is parted. A store is one of a product, a content one of a product and a store."""
+
+    PRODUCT = "product"
+    STORE = "store"
+    CONTENT = "content"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be shown: from `first` and before `until`, of one product or all, of one store or all."""
+
+    first: date
+    until: date
+    period: Period
+    grouping: Grouping
+    product: str | None = None
+    store: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a product stands: the running month so far, the closed months before it, and what is to be expected."""
+
+    line: Line
+    running: MonthUsage
+    months: tuple[MonthUsage, ...]
+    average: Decimal | None
+    forecast: Forecast | None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Usage by period, named by its first day; a period that is not there had none.
+
+    `peaks` are days that stand out, of a product as a whole. Where `parts` is more than one, it is the sum of that many
+    series that are too small to be shown by themselves.
+    """
+
+    product: str
+    store: str | None
+    content: str | None
+    usage: Mapping[date, Decimal]
+    peaks: frozenset[date] = frozenset()
+    parts: int = 1
+
+    @property
+    def total(self) -> Decimal:
+        return sum(self.usage.values(), Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class UsagePage:
+    """What was wanted, where each product stands, and the usage in the parts that were asked for."""
+
+    wanted: Wanted
+    standings: tuple[Standing, ...]
+    series: tuple[Series, ...]
+
+
+def standing(line: Line, daily: Daily, *, today: date, since: date) -> Standing:
+    """Where a product stands, from its usage by day in the last year or so; `since` is the account's first day."""
+    running = month_of(today)
+    months = closed_months(daily, today, since, AVERAGED_MONTHS)
+    so_far = sum((quantity for day, quantity in daily.items() if day >= running), Decimal(0))
+    return Standing(line, MonthUsage(running, so_far), months, average(months), forecast(daily, today))
+
+
+def product_series(product: str, daily: Daily, first: date, until: date, period: Period, *, today: date) -> Series:
+    """A product's usage from `first` and before `until`. `daily` reaches two months further back, for the peaks."""
+    stretch = {day: quantity for day, quantity in daily.items() if first <= day < until}
+    marked = frozenset(_peaks(daily, first, until, today)) if period is Period.DAY else frozenset()
+    return Series(product, None, None, _by(period, [stretch]), marked)
+
+
+def part_series(
+    contents: Iterable[ContentUsage], first: date, until: date, period: Period, grouping: Grouping
+) -> list[Series]:
+    """The usage from `first` and before `until` by store or content: the largest, and what is left in one series."""
+    parts: dict[tuple[str, str, str | None], list[Daily]] = {}
+    for each in contents:
+        stretch = {day: quantity for day, quantity in each.daily.items() if first <= day < until}
+        if stretch:
+            content = each.content if grouping is Grouping.CONTENT else None
+            parts.setdefault((each.product, each.store, content), []).append(stretch)
+    every = [Series(*place, _by(period, dailies)) for place, dailies in parts.items()]
+    every.sort(key=lambda each: (-each.total, each.product, each.store or "", each.content or ""))
+    shown, others = every[:SERIES_MAX], every[SERIES_MAX:]
+    by_product: dict[str, list[Daily]] = {}
+    for other in others:
+        by_product.setdefault(other.product, []).append(other.usage)
+    return shown + [
+        Series(product, None, None, _by(period, rest), parts=len(rest)) for product, rest in sorted(by_product.items())
+    ]
+
+
+def _by(period: Period, dailies: Sequence[Daily]) -> dict[date, Decimal]:
+    sums: dict[date, Decimal] = {}
+    for daily in dailies:
+        for day, quantity in daily.items():
+            place = month_of(day) if period is Period.MONTH else day
+            sums[place] = sums.get(place, Decimal(0)) + quantity
+    return dict(sorted(sums.items()))
+
+
+def _peaks(daily: Daily, first: date, until: date, today: date) -> Iterator[date]:
+    """A day is measured by its own month and the two before it, so whatever is asked for, a peak stays a peak."""
+    known = min(daily, default=until)
+    month = month_of(max(first, known))
+    while month < until:
+        following = month_before(month, -1)
+        begin, end = max(known, month_before(month, PEAK_MONTHS - 1)), min(following, today + timedelta(days=1))
+        if (end - begin).days >= PEAK_DAYS_MIN:
+            yield from (day for day in peaks(daily, begin, end) if day >= month and first <= day < until)
+        month = following

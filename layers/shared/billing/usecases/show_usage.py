@@ -1,0 +1,98 @@
+"""The usage page: reads no more than it shows, and what it could not show in bounded time it refuses in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from billing.domain.account import BillingPage
+from billing.domain.contract import months_after
+from billing.domain.errors import BadParameter
+from billing.domain.subscription import Line
+from billing.domain.usage import ContentUsage, month_before, month_of
+from billing.domain.usage_page import (
+    PEAK_MONTHS,
+    Grouping,
+    Series,
+    UsagePage,
+    Wanted,
+    part_series,
+    product_series,
+    standing,
+)
+from billing.store.usage_store import UsageStore
+
+MONTHS_MAX = 13
+EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
+"""Beyond, somebody has mistyped a year; and calendars end."""
+
+CONTENTS_MAX = 5000
+"""Contents and months that are looked at for one page: some megabytes."""
+
+
+def show_usage(page: BillingPage, wanted: Wanted, *, today: date, store: UsageStore) -> UsagePage:
+    """The usage that is wanted, and where each product stands.
+
+    One query for the last 13 months of all products; another one for what lies further back, or for each product
+    that is parted by store or content. Raises BadParameter.
+    """
+    _check(page, wanted)
+    account, lines = page.account, lines_of(page, wanted.product)
+    running = month_of(today)
+    year = store.totals(account.account, month_before(running, MONTHS_MAX - 1), running)
+    if wanted.grouping is Grouping.PRODUCT and wanted.store is None:
+        series = _product_series(account.account, lines, wanted, today, store)
+    else:
+        contents = _contents(account.account, lines, wanted, store)
+        series = part_series(contents, wanted.first, wanted.until, wanted.period, wanted.grouping)
+    standings = (
+        standing(line, year.get(line.product, {}), today=today, since=account.contract.start) for line in lines
+    )
+    return UsagePage(wanted, tuple(standings), tuple(series))
+
+
+def _check(page: BillingPage, wanted: Wanted) -> None:
+    for parameter, day in (("from", wanted.first), ("until", wanted.until)):
+        if not EARLIEST <= day < LATEST:
+            raise BadParameter(parameter, f"A range lies between {EARLIEST} and {LATEST}.")
+    if wanted.until <= wanted.first:
+        raise BadParameter("until", "until must be after from.")
+    if wanted.until > months_after(wanted.first, MONTHS_MAX):
+        raise BadParameter("until", f"A range has at most {MONTHS_MAX} months.")
+    if wanted.store not in {None, *(store.store for store in page.account.stores)}:
+        raise BadParameter("store", f"The account has no store {wanted.store}.")
+
+
+def lines_of(page: BillingPage, product: str | None) -> list[Line]:
+    """The lines of one product, or all. Raises BadParameter if there is none."""
+    lines = [line for line in page.subscription.lines if product in {None, line.product}]
+    if not lines:
+        raise BadParameter("product", f"The account does not subscribe to {product}.")
+    return lines
+
+
+def _product_series(
+    account: str, lines: Iterable[Line], wanted: Wanted, today: date, store: UsageStore
+) -> list[Series]:
+    last = min(month_of(wanted.until), month_of(today))
+    totals = store.totals(account, month_before(month_of(wanted.first), PEAK_MONTHS - 1), last)
+    return [
+        product_series(
+            line.product, totals.get(line.product, {}), wanted.first, wanted.until, wanted.period, today=today
+        )
+        for line in lines
+    ]
+
+
+def _contents(account: str, lines: Iterable[Line], wanted: Wanted, store: UsageStore) -> list[ContentUsage]:
+    found: list[ContentUsage] = []
+    for line in lines:
+        left = CONTENTS_MAX - len(found)
+        found += store.contents(account, line.product, month_of(wanted.first), month_of(wanted.until), limit=left + 1)
+        if len(found) > CONTENTS_MAX:
+            raise BadParameter(
+                "product" if wanted.product is None else "from",
+                f"There are more than {CONTENTS_MAX:,} contents and months in this range. "
+                "Ask for one product, or for fewer months.",
+            )
+    return [each for each in found if wanted.store in {None, each.store}]

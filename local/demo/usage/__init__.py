@@ -1,0 +1,172 @@
+"""The usage of the demonstration: real shapes, invented companies, each with a story to tell.
+
+What was used on a day is a function of the day and of the contract's start, so that whoever fills in what is missing,
+today or in a month, always comes to the same figures.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+from local.demo.companies import DemoCompany
+
+SHAPES = Path(__file__).parent / "shapes.csv"
+DAYS_PER_MONTH = Decimal("30.4375")
+THOUSAND = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class DemoUsage:
+    """What a content of a store used of a product on a day, and what came of it in minor units."""
+
+    store: str
+    product: str
+    content: str
+    day: date
+    quantity: Decimal
+    conversions: int
+    revenue: int
+
+
+@dataclass(frozen=True, slots=True)
+class DemoContent:
+    """A part of a product's usage in thousandths, the orders that come of a thousand uses, and their worth in euros."""
+
+    name: str
+    share: int
+    orders: int
+    euros: int
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """How a company uses a product: `levels` are percents of its tier's volume by months since the contract's start,
+    with straight lines between them; `black_friday` is how many times an ordinary day that Friday is."""
+
+    shape: int
+    levels: Sequence[tuple[int, int]]
+    black_friday: int = 2
+
+
+STORIES: Mapping[tuple[str, str], Story] = {
+    # Grows for good, beyond its tier since the seventh month.
+    ("nordlys-kaffe", "search"): Story(0, [(0, 70), (4, 78), (6, 112), (9, 121)]),
+    # Falls, until a lower tier fits.
+    ("nordlys-kaffe", "email"): Story(1, [(0, 84), (3, 76), (6, 40), (9, 37)]),
+    # A Black Friday, and nothing else.
+    ("lucciola-libri", "search"): Story(2, [(0, 72), (12, 76)], black_friday=7),
+    ("lucciola-libri", "recommendations"): Story(3, [(0, 81), (14, 86)], black_friday=4),
+    ("lucciola-libri", "audience"): Story(4, [(0, 62), (14, 66)], black_friday=1),
+    ("harbour-and-hound", "search"): Story(0, [(0, 71), (5, 74)]),
+    ("harbour-and-hound", "recommendations"): Story(1, [(0, 83), (5, 85)]),
+    ("harbour-and-hound", "email"): Story(2, [(0, 78), (5, 79)], black_friday=1),
+    ("harbour-and-hound", "audience"): Story(3, [(0, 92), (5, 93)], black_friday=1),
+    ("harbour-and-hound", "chat"): Story(4, [(0, 68), (5, 76)]),
+}
+
+CONTENTS: Mapping[str, Sequence[DemoContent]] = {
+    "search": (
+        DemoContent("Search box", 460, 31, 54),
+        DemoContent("Live search", 330, 9, 47),
+        DemoContent("Search page filters", 130, 12, 61),
+        DemoContent("Blog search", 80, 1, 22),
+    ),
+    "recommendations": (
+        DemoContent("Product page: others also bought", 380, 11, 49),
+        DemoContent("Home page bestsellers", 310, 3, 38),
+        DemoContent("Basket: goes well with it", 120, 26, 33),
+        DemoContent("Category page: popular here", 190, 2, 41),
+    ),
+    "email": (
+        DemoContent("Newsletter", 520, 4, 44),
+        DemoContent("Abandoned basket", 90, 47, 52),
+        DemoContent("After the order", 210, 6, 29),
+        DemoContent("Birthday greeting", 180, 2, 25),
+    ),
+    "audience": (
+        DemoContent("Customers who will buy again", 400, 8, 57),
+        DemoContent("Sleeping customers", 350, 2, 36),
+        DemoContent("First order", 150, 5, 31),
+        DemoContent("Window shoppers", 100, 1, 24),
+    ),
+    "chat": (
+        DemoContent("Product advice", 450, 92, 63),
+        DemoContent("Where is my order", 350, 3, 20),
+        DemoContent("Returns", 120, 2, 18),
+        DemoContent("Opening hours", 80, 1, 15),
+    ),
+}
+
+BLACK_FRIDAY_WEEK = {-2: 20, -1: 35, 0: 100, 1: 62, 2: 40, 3: 70, 4: 15}
+"""The days around it: how much of its excess they have, in hundredths."""
+
+UNITS_OF_A_EURO = {"DKK": 746, "EUR": 100, "GBP": 86}
+
+FIRST_STORE_SHARE, OTHERS_SHARE = 64, 36
+"""Of hundred; the first store's contents are all there are, each other store has one."""
+
+
+def usage(company: DemoCompany, start: date, until: date) -> Iterator[DemoUsage]:
+    """All that a company used from its contract's start, and before `until`."""
+    for product, up_to in company.lines:
+        story = STORIES[company.account, product]
+        for day in (start + timedelta(days=number) for number in range((until - start).days)):
+            used = _used(story, up_to, start, day)
+            for store, content, thousandths in _places(company, product):
+                quantity = _counted(product, used * thousandths / THOUSAND)
+                conversions = int(quantity * content.orders / THOUSAND)
+                revenue = conversions * content.euros * UNITS_OF_A_EURO[company.currency]
+                yield DemoUsage(store, product, content.name, day, quantity, conversions, revenue)
+
+
+def _places(company: DemoCompany, product: str) -> Iterator[tuple[str, DemoContent, Decimal]]:
+    """Where a product is used, and how much of it is used there, in thousandths."""
+    first, *others = company.stores
+    share = Decimal(FIRST_STORE_SHARE if others else 100) / 100
+    for content in CONTENTS[product]:
+        yield first, content, content.share * share
+    for store in others:
+        yield store, CONTENTS[product][0], Decimal(THOUSAND * OTHERS_SHARE) / 100 / len(others)
+
+
+def _used(story: Story, up_to: int, start: date, day: date) -> Decimal:
+    shapes = _shapes()[story.shape]
+    ordinary = _level(story, start, day) / 100 * up_to / DAYS_PER_MONTH
+    excess = Decimal((story.black_friday - 1) * BLACK_FRIDAY_WEEK.get((day - _black_friday(day.year)).days, 0)) / 100
+    return ordinary * shapes[day.toordinal() % len(shapes)] / THOUSAND * (1 + excess)
+
+
+def _level(story: Story, start: date, day: date) -> Decimal:
+    months = Decimal((day - start).days) / DAYS_PER_MONTH
+    (before, level), *later = story.levels
+    for month, next_level in later:
+        if months <= month:
+            return level + (next_level - level) * (months - before) / (month - before)
+        before, level = month, next_level
+    return Decimal(level)
+
+
+def _black_friday(year: int) -> date:
+    """The day after the fourth Thursday of November."""
+    first = date(year, 11, 1)
+    return first + timedelta(days=(3 - first.weekday()) % 7 + 22)
+
+
+def _counted(product: str, used: Decimal) -> Decimal:
+    """As the product counts: searches by fifths, because a live search is a fifth of one; all else whole."""
+    return Decimal(round(used * 5)) / 5 if product == "search" else Decimal(round(used))
+
+
+@cache
+def _shapes() -> list[list[int]]:
+    """The shapes by the days' ordinal numbers. They begin on a Monday, as do those: 1 January of the year 1 was one."""
+    with SHAPES.open(encoding="ascii", newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = [name for name in rows[0] if name != "day"]
+    return [[int(rows[(number - 1) % len(rows)][name]) for number in range(len(rows))] for name in names]

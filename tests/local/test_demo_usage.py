@@ -1,0 +1,89 @@
+"""The demonstration's usage tells the stories that it is there to tell."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from local.demo.companies import COMPANIES, DemoCompany
+from local.demo.usage import CONTENTS, STORIES, usage
+
+TODAY = date(2026, 11, 23)
+NORDLYS, LUCCIOLA, HARBOUR = COMPANIES
+
+
+def start(company: DemoCompany, today: date = TODAY) -> date:
+    return date.fromisoformat(company.provisioning(today)["contract"]["start"])
+
+
+def months(company: DemoCompany, product: str) -> dict[str, Decimal]:
+    """The share of the tier's volume by closed month."""
+    sums: Counter[str] = Counter()
+    for each in usage(company, start(company), TODAY.replace(day=1)):
+        if each.product == product:
+            sums[f"{each.day:%Y-%m}"] += each.quantity  # type: ignore[assignment]
+    up_to = dict(company.lines)[product]
+    return {month: Decimal(used) / up_to for month, used in sums.items()}
+
+
+def days(company: DemoCompany, product: str) -> dict[date, Decimal]:
+    sums: dict[date, Decimal] = {}
+    for each in usage(company, start(company), TODAY):
+        if each.product == product:
+            sums[each.day] = sums.get(each.day, Decimal(0)) + each.quantity
+    return sums
+
+
+def test_every_product_of_every_company_has_a_story() -> None:
+    assert set(STORIES) == {(company.account, product) for company in COMPANIES for product, _ in company.lines}
+    assert all(sum(each.share for each in contents) == 1000 for contents in CONTENTS.values())
+
+
+def test_one_has_truly_grown_beyond_its_tier() -> None:
+    *earlier, august, september, october = months(NORDLYS, "search").values()
+
+    assert min(august, september, october) > Decimal("1.05")
+    assert max(earlier[:5]) < 1
+
+
+def test_one_has_fallen_so_that_a_lower_tier_fits() -> None:
+    last = [*months(NORDLYS, "email").values()][-3:]
+
+    assert sum(last) / 3 * 50_000 <= 25_000
+
+
+def test_one_has_a_black_friday_and_nothing_else() -> None:
+    search, daily = months(LUCCIOLA, "search"), days(LUCCIOLA, "search")
+
+    assert max(search.values()) < 1
+    black_friday = date(2025, 11, 28)
+    assert max(daily, key=lambda day: daily[day]) == black_friday
+    assert daily[black_friday] > 4 * daily[black_friday - timedelta(days=7)]
+
+
+@pytest.mark.parametrize("company", COMPANIES, ids=lambda company: company.account)
+def test_a_day_is_the_same_whenever_it_is_asked_for(company: DemoCompany) -> None:
+    begun = start(company)
+    until_yesterday = [*usage(company, begun, TODAY - timedelta(days=1))]
+
+    assert {*until_yesterday} <= {*usage(company, begun, TODAY)}
+    assert {each.day for each in until_yesterday} == {
+        begun + timedelta(days=number) for number in range((TODAY - begun).days - 1)
+    }
+
+
+@pytest.mark.parametrize("company", COMPANIES, ids=lambda company: company.account)
+def test_some_content_uses_much_and_earns_little(company: DemoCompany) -> None:
+    for product, _ in company.lines:
+        earned: Counter[str] = Counter()
+        used: Counter[str] = Counter()
+        for each in usage(company, start(company), TODAY):
+            if each.product == product:
+                earned[each.content] += each.revenue
+                used[each.content] += int(each.quantity)
+        per_use = {content: Decimal(earned[content]) / used[content] for content in used}
+        assert max(per_use.values()) > 5 * min(per_use.values())
+        assert {each.store for each in usage(company, start(company), TODAY)} == set(company.stores)
