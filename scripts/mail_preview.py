@@ -47,6 +47,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "insufficient-funds": {"reason": "insufficient_funds"},
         "no-method": {"reason": "no_payment_method", "next_attempt_on": None},
     },
+    "review.declined": {"after-the-appointment": {"appointment_cancelled": False}},
     "subscription.autoscaled": {
         "nothing-left-out": {"left_out": [], "extra": None, "effective_on": "2026-10-15", "ask": None},
         "open-ended": {
@@ -55,6 +56,22 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
                 {"day": f"2026-06-{day:02}", "usage": "1500.2", "counted": "1146", "reason": "peak"}
                 for day in range(1, 15)
             ],
+        },
+    },
+    "subscription.tier_lowered": {
+        "before-the-appointment": {"appointment_cancelled": True},
+        "two-products": {
+            "tiers": [
+                {
+                    "product": {"product": product, "name": product.title(), "unit": "messages"},
+                    "months": [{"month": f"2026-0{month}", "usage": "412.5"} for month in (7, 8, 9)],
+                    "average": "412.5",
+                    "before": {"up_to": None, "price": {"amount": 99000, "currency": "DKK"}},
+                    "after": {"up_to": 1000, "price": {"amount": 9900, "currency": "DKK"}},
+                }
+                for product in ("chat", "audience")
+            ],
+            "effective_on": "2027-01-08",
         },
     },
     "usage.threshold_reached": {

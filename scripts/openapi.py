@@ -43,6 +43,27 @@ PROBLEM = {
                 },
             },
         },
+        "missing": {
+            "type": "array",
+            "description": "What keeps each product from a review.",
+            "items": {
+                "type": "object",
+                "required": ["product", "name", "reason", "months_known", "months_below", "detail"],
+                "properties": {
+                    "product": {"type": "string"},
+                    "name": {"type": "string"},
+                    "reason": {"type": "string", "enum": ["above", "lowest_tier", "too_few_months"]},
+                    "months_known": {"type": "integer"},
+                    "months_below": {"type": "integer"},
+                    "average": {"type": ["string", "null"]},
+                    "limit": {"type": ["integer", "null"]},
+                    "detail": {
+                        "type": "string",
+                        "examples": ["2 of 3 months below; average 61,200, must be ≤ 50,000"],
+                    },
+                },
+            },
+        },
         "admins": {
             "type": "array",
             "description": "Whom a member may ask for what only an admin may do.",

@@ -27,7 +27,7 @@ from billing.domain.usage_page import AVERAGED_MONTHS, Grouping, Period, Wanted
 from billing.store.store import BillingStore
 from billing.usecases.advise_reduction import advise_reduction
 from billing.usecases.authorise import authorise
-from billing.usecases.show_usage import show_usage
+from billing.usecases.show_usage import lines_of, show_usage
 from billing.wiring import Store, Usage
 
 app = make_api()
@@ -72,7 +72,8 @@ def get_reduction(
 ) -> ReductionsView:
     """What to remove to need less: the content that costs most usage and earns least."""
     page = _page(account, caller, store)
-    advice = advise_reduction(page, product, today=page.account.contract.today(now), store=usage)
+    today = page.account.contract.today(now)
+    advice = advise_reduction(page, lines_of(page, product, today), today=today, store=usage)
     return ReductionsView(products=[ReductionView.of(each) for each in advice])
 
 

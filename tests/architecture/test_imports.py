@@ -24,6 +24,9 @@ NOT_AT_START = {"dns", "email_validator", "stdnum"}
 WRITERS = {"notify"}
 """Functions that write to people."""
 
+REVIEWERS = {"administer_reviews", "administer_success_managers"}
+"""Functions that deal with reviews."""
+
 BARE = {"describe_api"}
 """Functions that load nothing but the standard library."""
 
@@ -61,6 +64,11 @@ def test_only_who_writes_mail_loads_what_mail_is_written_with(function: str) -> 
     assert not packages(modules) & {"babel", "icalendar", "jinja2"}
     if function != "note_mail_feedback":
         assert "billing.domain.mail" not in modules
+
+
+@pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - REVIEWERS))
+def test_only_who_deals_with_reviews_loads_what_is_known_of_them(function: str) -> None:
+    assert not loaded(function) & {"billing.domain.reviews", "billing.domain.success_managers"}
 
 
 @pytest.mark.parametrize("function", sorted(BARE))

@@ -10,7 +10,7 @@ from billing.domain.catalogue import Product, Tier
 from billing.domain.money import Money
 from billing.domain.reduction import Measure, Reduction, Verdict, fitting, next_lower, reduction
 from billing.domain.subscription import Line
-from billing.domain.usage import ContentUsage
+from billing.domain.usage import ContentUsage, closed_months
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,7 +61,11 @@ def content(
 
 def advice(*contents: list[ContentUsage], up_to: int | None = 300, since: date = SINCE, limit: int = 1000) -> Reduction:
     every = [each for months in contents for each in months]
-    return reduction(line(up_to), PRODUCT, every, today=TODAY, since=since, contents_max=limit)
+    daily: dict[date, Decimal] = {}
+    for each in every:
+        for day, quantity in each.daily.items():
+            daily[day] = daily.get(day, Decimal(0)) + quantity
+    return reduction(line(up_to), PRODUCT, closed_months(daily, TODAY, since, 3), every, contents_max=limit)
 
 
 def names(found: Reduction) -> list[str | None]:
@@ -136,7 +140,7 @@ def test_who_fits_a_lower_tier_already_need_not_remove_anything() -> None:
 
 def test_below_the_lowest_tier_there_is_nothing() -> None:
     assert advice(content("a", 90, revenue=9), up_to=100).verdict is Verdict.LOWEST_TIER
-    assert reduction(line(), None, [], today=TODAY, since=SINCE, contents_max=9).verdict is Verdict.LOWEST_TIER
+    assert reduction(line(), None, (), [], contents_max=9).verdict is Verdict.LOWEST_TIER
 
 
 def test_below_the_open_ended_tier_is_the_highest_with_a_limit() -> None:

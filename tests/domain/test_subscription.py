@@ -1,5 +1,6 @@
 """What a subscription costs, and what may be signed."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -9,10 +10,12 @@ from billing.domain.contract import INTERVALS_MONTHS, Contract
 from billing.domain.errors import RuleViolation
 from billing.domain.money import Money
 from billing.domain.subscription import (
+    Cause,
     Discount,
     Line,
     Order,
     Subscription,
+    TierChange,
     amount_per_charge,
     price_after_discounts,
     sign,
@@ -147,6 +150,105 @@ def test_a_discount_begins_and_ends_on_its_days() -> None:
         True,
         False,
     ]
+
+
+# ---- Changes of tier ----
+
+
+def change(product: str, price: int, effective_on: date) -> TierChange:
+    return TierChange(product, price, Money(price, "EUR"), effective_on, Cause.REVIEW, "01REVIEW")
+
+
+SPRING, SUMMER, AUTUMN = date(2026, 3, 31), date(2026, 7, 31), date(2026, 10, 31)
+
+
+def test_a_change_of_tier_takes_effect_on_its_day() -> None:
+    changed = replace(subscription(), changes=(change("email", 2900, SPRING),))
+
+    assert changed.lines_on(SPRING - timedelta(days=1)) == subscription().lines
+    [search, email] = changed.lines_on(SPRING)
+    assert search == subscription().lines[0]
+    assert email == replace(subscription().lines[1], up_to=2900, price=Money(2900, "EUR"))
+    assert changed.pending_change("email", SPRING - timedelta(days=1)) == changed.changes[0]
+    assert changed.pending_change("email", SPRING) is None
+    assert changed.pending_change("search", START) is None
+
+
+def test_a_change_inside_a_paid_period_counts_from_its_month_on() -> None:
+    # Months of this contract begin on 31 January, 28 February and 31 March.
+    changed = replace(subscription(), changes=(change("email", 9900, SPRING),))
+
+    assert amount_per_charge(changed, contract(3), 0) == Money(2 * 10_800 + 14_800, "EUR")
+    assert amount_per_charge(changed, contract(3), 3) == Money(3 * 14_800, "EUR")
+
+
+def test_a_discount_goes_with_the_price_of_the_day() -> None:
+    changed = replace(subscription(discount("email", percent="50")), changes=(change("email", 2900, SPRING),))
+
+    assert amount_per_charge(changed, contract(3), 0) == Money(3 * 4900 + 2 * 2950 + 1450, "EUR")
+    [_, email] = changed.lines_on(SPRING)
+    assert price_after_discounts(changed, email, SPRING) == Money(1450, "EUR")
+
+
+def test_the_newest_change_in_effect_counts() -> None:
+    changed = replace(subscription(), changes=(change("email", 1900, SUMMER), change("email", 2900, SPRING)))
+
+    assert [changed.lines_on(day)[1].up_to for day in (START, SPRING, SUMMER)] == [25_000, 2900, 1900]
+    assert changed.pending_change("email", START) == changed.changes[1], "the next one"
+
+
+def test_a_later_decision_replaces_what_is_still_to_come() -> None:
+    first = change("email", 2900, SUMMER)
+    other = change("search", 3900, SUMMER)
+    later = change("email", 1900, AUTUMN)
+
+    changed = replace(subscription(), changes=(first, other)).changed((later,), START, START)
+
+    assert changed.changes == (other, later)
+    assert changed.lines == subscription().lines
+
+
+def test_what_is_settled_is_signed_into_the_lines() -> None:
+    in_effect = change("email", 2900, SPRING)
+    later = change("search", 3900, AUTUMN)
+
+    within_the_period = replace(subscription(), changes=(in_effect,)).changed((later,), SUMMER, START)
+    after_it = replace(subscription(), changes=(in_effect,)).changed((later,), SUMMER, SPRING)
+
+    assert within_the_period.changes == (in_effect, later), "the period's months before it still have their price"
+    assert after_it.changes == (later,)
+    assert after_it.lines[1] == replace(subscription().lines[1], up_to=2900, price=Money(2900, "EUR"))
+
+
+some_changes = st.lists(
+    st.builds(
+        lambda product, price, days: change(product, price, START + timedelta(days=days)),
+        st.sampled_from(["search", "email"]),
+        st.integers(1, 9999),
+        st.integers(1, 400),
+    ),
+    max_size=5,
+    unique_by=lambda each: (each.product, each.effective_on),
+)
+
+
+@given(some_changes, some_changes, st.integers(0, 300), st.integers(0, 100), st.integers(0, 200))
+def test_a_decision_changes_nothing_before_its_day(
+    given: list[TierChange], new: list[TierChange], settled: int, today: int, later: int
+) -> None:
+    before = replace(subscription(), changes=tuple(given))
+    settled_on = START + timedelta(days=settled)
+    today_is = settled_on + timedelta(days=today)
+    coming = tuple(each for each in new if each.effective_on > today_is)
+
+    after = before.changed(coming, today_is, settled_on)
+
+    for day in (settled_on, today_is):
+        assert after.lines_on(day) == before.lines_on(day)
+    day = today_is + timedelta(days=later)
+    for line_before, line_after in zip(before.lines_on(day), after.lines_on(day), strict=True):
+        if line_before.product not in {each.product for each in coming}:
+            assert line_after == line_before
 
 
 odd_lines = st.lists(st.integers(1, 9999), min_size=2, max_size=2).map(

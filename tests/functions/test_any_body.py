@@ -11,12 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.administer_catalogue.app import handler as administer_catalogue
+from functions.administer_reviews.app import handler as administer_reviews
+from functions.administer_success_managers.app import handler as administer_success_managers
 from functions.administer_users.app import handler as administer_users
 from functions.provision_account.app import handler as provision_account
 from functions.update_billing_information.app import handler as update_billing_information
 from tests.api_gateway import STAFF, Handler, answer, request
 from tests.aws import stored_items
 from tests.company import Company
+from tests.functions.reviews import BEGINS, DECLINED, LOWER, MANAGER, REVIEWS, SOFIE, put_manager
 from tests.samples import ACCOUNT, CATALOGUE, with_value
 
 Place = tuple[str | int, ...]
@@ -81,9 +84,16 @@ few = settings(
 
 
 def check(
-    company: Company, handler: Handler, method: str, route: str, claims: dict[str, str], body: Any, allowed: set[int]
+    company: Company,
+    handler: Handler,
+    method: str,
+    route: str,
+    claims: dict[str, str],
+    body: Any,
+    allowed: set[int],
+    path: dict[str, str] | None = None,
 ) -> None:
-    path = company.path if "{account}" in route else {}
+    path = path or (company.path if "{account}" in route else {})
     before = stored_items()
 
     given_answer = answer(
@@ -113,6 +123,30 @@ def test_any_catalogue(company: Company, body: Any) -> None:
 @given(bodies({"email": "cy@nordlys.example", "name": "Cy", "role": "member"}))
 def test_any_user(company: Company, body: Any) -> None:
     check(company, administer_users, "PUT", "/accounts/{account}/users", company.admin, body, {200})
+
+
+@few
+@given(bodies(SOFIE))
+def test_any_success_manager(company: Company, body: Any) -> None:
+    route, path = "/success-managers/{success_manager}", {"success_manager": MANAGER}
+    put_manager()
+
+    check(company, administer_success_managers, "PUT", route, STAFF, body, {200, 412}, path)
+
+
+@few
+@given(bodies({"begins": BEGINS}))
+def test_any_booking(company: Company, body: Any) -> None:
+    # That there is nobody to talk to is found out before whether the time is one of theirs.
+    check(company, administer_reviews, "POST", REVIEWS, company.admin, body, {409})
+
+
+@few
+@given(bodies(LOWER) | bodies(DECLINED))
+def test_any_decision(company: Company, body: Any) -> None:
+    path = {"account": company.account, "review": "01KTRPENG07H37QHTTH7QTSRGK"}
+
+    check(company, administer_reviews, "PUT", REVIEWS + "/{review}/decision", STAFF, body, {404}, path)
 
 
 @pytest.mark.parametrize("area", ["company", "billing", "contact"])

@@ -53,6 +53,7 @@ def test_the_four_sections(company: Company) -> None:
                     # 12.5 % off is 4287.5, and halves go to the even cent.
                     "price_per_month_after_discounts": euros(4288),
                     "discounts": [{"percent": "12.5", "amount": None, "until": "2027-01-15", "reason": "Launch"}],
+                    "pending_change": None,
                 },
                 {
                     "product": "email",
@@ -62,6 +63,7 @@ def test_the_four_sections(company: Company) -> None:
                     "price_per_month": euros(5900),
                     "price_per_month_after_discounts": euros(5900),
                     "discounts": [],
+                    "pending_change": None,
                 },
             ],
             "discounts": [{"percent": None, "amount": euros(500), "until": None, "reason": "Loyalty"}],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from functions.administer_catalogue.app import handler as administer_catalogue
+from functions.administer_reviews.app import handler as administer_reviews
+from functions.administer_success_managers.app import handler as administer_success_managers
 from functions.administer_users.app import handler as administer_users
 from functions.get_billing.app import handler as get_billing
 from functions.get_events.app import handler as get_events
@@ -20,11 +23,13 @@ from scripts.openapi import document
 from tests.api_gateway import MACHINE, STAFF, Handler, answer, person, request
 from tests.aws import stored_items
 from tests.company import Company
+from tests.functions.reviews import BEGINS, DECLINED, MANAGER, REVIEWS, SOFIE, make_reviewable
 from tests.samples import ACCOUNT, CATALOGUE, with_value
 from tests.usage import cloud_event
 
 STRANGER = person("stranger-1")
 INFORMATION = "/accounts/{account}/billing-information/"
+CONTACT = "/accounts/{account}/success-manager"
 OTHER_COMPANY = {**ACCOUNT["company"], "name": "Nordlys Kaffe A/S"}
 NEWCOMER = {"email": "cy@nordlys.example", "name": "Cy", "role": "member"}
 
@@ -42,6 +47,8 @@ class Cell:
     stranger: int
     body: Any = None
     headers: dict[str, str] | None = None
+    prepare: Callable[[Company], dict[str, str]] = lambda _: {}
+    """What there must be before; gives what the path names beside the account."""
 
 
 def read(route: str, handler: Handler = get_billing) -> Cell:
@@ -50,6 +57,19 @@ def read(route: str, handler: Handler = get_billing) -> Cell:
 
 def admins_change(area: str, body: Any) -> Cell:
     return Cell(update_billing_information, "PUT", INFORMATION + area, 200, 403, 403, 404, body, {"If-Match": '"1"'})
+
+
+def with_manager(company: Company) -> dict[str, str]:
+    make_reviewable(company)
+    return {"success_manager": MANAGER}
+
+
+def with_review(company: Company) -> dict[str, str]:
+    return {"review": make_reviewable(company).booked()}
+
+
+def about_managers(method: str, route: str, body: Any = None) -> Cell:
+    return Cell(administer_success_managers, method, route, 403, 403, 200, 403, body, {"If-Match": '"1"'}, with_manager)
 
 
 # The table of DESIGN 3.4. A route that is not here fails test_every_route_has_its_row.
@@ -73,6 +93,28 @@ MATRIX = [
     Cell(administer_users, "DELETE", "/accounts/{account}/users/{user}", 204, 403, 403, 404),
     Cell(administer_catalogue, "GET", "/catalogue", 403, 403, 200, 403),
     Cell(administer_catalogue, "PUT", "/catalogue", 403, 403, 200, 403, CATALOGUE, {"If-Match": '"1"'}),
+    about_managers("GET", "/success-managers"),
+    about_managers("GET", "/success-managers/{success_manager}"),
+    about_managers("PUT", "/success-managers/{success_manager}", {**SOFIE, "place": None}),
+    Cell(administer_success_managers, "GET", CONTACT, 200, 200, 200, 404, prepare=with_manager),
+    Cell(
+        administer_success_managers,
+        "PUT",
+        CONTACT,
+        403,
+        403,
+        200,
+        404,
+        {"success_manager": MANAGER},
+        None,
+        with_manager,
+    ),
+    Cell(administer_reviews, "GET", REVIEWS, 200, 200, 200, 404),
+    Cell(administer_reviews, "GET", REVIEWS + "/slots", 200, 200, 200, 404, prepare=with_manager),
+    Cell(administer_reviews, "POST", REVIEWS, 201, 403, 403, 404, {"begins": BEGINS}, None, with_manager),
+    Cell(administer_reviews, "GET", REVIEWS + "/{review}", 200, 200, 200, 404, prepare=with_review),
+    Cell(administer_reviews, "DELETE", REVIEWS + "/{review}", 204, 403, 403, 404, prepare=with_review),
+    Cell(administer_reviews, "PUT", REVIEWS + "/{review}/decision", 403, 403, 200, 404, DECLINED, None, with_review),
     Cell(
         provision_account,
         "POST",
@@ -90,8 +132,10 @@ FOR_MACHINES = [Cell(record_usage, "POST", "/usage", 401, 401, 401, 401, cloud_e
 NAMES = [f"{cell.method} {cell.route}" for cell in MATRIX]
 
 
-def ask(cell: Cell, claims: dict[str, str] | None, company: Company) -> Any:
-    path = {"account": company.account} if "{account}" in cell.route else {}
+def ask(cell: Cell, claims: dict[str, str] | None, company: Company, prepared: dict[str, str] | None = None) -> Any:
+    path = dict(prepared or {})
+    if "{account}" in cell.route:
+        path["account"] = company.account
     if "{user}" in cell.route:
         path["user"] = company.member["sub"]
     return answer(
@@ -111,9 +155,10 @@ def test_every_route_has_its_row() -> None:
 @pytest.mark.parametrize("cell", [*MATRIX, *FOR_MACHINES], ids=lambda cell: f"{cell.method} {cell.route}")
 def test_the_matrix(cell: Cell, role: str, company: Company) -> None:
     claims = {"admin": company.admin, "member": company.member, "staff": STAFF, "stranger": STRANGER}[role]
+    prepared = cell.prepare(company)
     before = stored_items()
 
-    given = ask(cell, claims, company)
+    given = ask(cell, claims, company, prepared)
 
     assert given.status == getattr(cell, role), given
     if given.status >= 400:
@@ -128,9 +173,10 @@ def test_the_matrix(cell: Cell, role: str, company: Company) -> None:
     ids=["nobody", "machine", "machine that says staff", "no subject", "no kind of token"],
 )
 def test_nobody_else_gets_anywhere(cell: Cell, claims: dict[str, str] | None, company: Company) -> None:
+    prepared = cell.prepare(company)
     before = stored_items()
 
-    given = ask(cell, claims, company)
+    given = ask(cell, claims, company, prepared)
 
     assert given.status == 401, given
     assert given.body["type"] == "urn:livello:problem:unauthenticated"
@@ -139,7 +185,7 @@ def test_nobody_else_gets_anywhere(cell: Cell, claims: dict[str, str] | None, co
 
 @pytest.mark.parametrize("cell", [cell for cell in MATRIX if cell.member == 403 and cell.admin != 403])
 def test_a_member_is_told_whom_to_ask(cell: Cell, company: Company) -> None:
-    given = ask(cell, company.member, company)
+    given = ask(cell, company.member, company, cell.prepare(company))
 
     assert given.body["type"] == "urn:livello:problem:admins-only"
     assert given.body["admins"] == [{"name": "Ada Holm", "email": "ada@nordlys.example"}]
@@ -147,8 +193,10 @@ def test_a_member_is_told_whom_to_ask(cell: Cell, company: Company) -> None:
 
 @pytest.mark.parametrize("cell", [cell for cell in MATRIX if "{account}" in cell.route])
 def test_a_stranger_cannot_tell_another_companys_account_from_none(cell: Cell, company: Company) -> None:
-    theirs = ask(cell, STRANGER, company)
-    none = ask(cell, STRANGER, Company("no-such-account", company.admin, company.member))
+    prepared = cell.prepare(company)
+
+    theirs = ask(cell, STRANGER, company, prepared)
+    none = ask(cell, STRANGER, Company("no-such-account", company.admin, company.member), prepared)
 
     assert theirs.status == none.status == 404
     assert theirs.body == none.body

@@ -13,6 +13,8 @@ from tests.template import ROOT
 
 STATUS = {
     "administer_catalogue": 200,
+    "administer_reviews": 200,
+    "administer_success_managers": 200,
     "administer_users": 200,
     "describe_api": 200,
     "get_billing": 200,

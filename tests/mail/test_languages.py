@@ -16,7 +16,13 @@ from billing.event_schemas.kinds import SCHEMA_OF
 from billing.languages import FOLDER, LANGUAGES
 from billing.mail.letters import MAILED
 
-WITHOUT_MAIL = {"catalogue.replaced", "user.changed", "user.removed"}
+WITHOUT_MAIL = {
+    "account.success_manager_assigned",
+    "catalogue.replaced",
+    "success_manager.changed",
+    "user.changed",
+    "user.removed",
+}
 
 MACRO = re.compile(r"{% macro (\w+)\(([^)]*)\)")
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from billing.domain.mail import Letter, Recipient, Situation, Vendor
+from billing.domain.mail import Attachment, Letter, Recipient, Situation, Vendor
 from billing.event_schemas.kinds import SCHEMA_OF, AnyEvent
 from billing.languages import LANGUAGES
 from billing.mail.letters import MAILED, SUBJECT_LETTERS_MAX, NoSuchMail, letter
@@ -251,6 +251,28 @@ SAYS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("renewal.notice_deadline_near", {}, "en", ["15 January 2027", "for 3 months", "14 December 2026"]),
     ("review.booked", {}, "en", ["Tuesday, 20 October 2026, 10:00–10:30 (Central European Summer Time)", "Video call"]),
     ("review.booked", {}, "it", ["martedì 20 ottobre 2026, 10:00–10:30 (Ora legale dell’Europa centrale)"]),
+    ("review.declined", {}, "en", ["no lower tier applies", "Let us look again in February", "no longer needed"]),
+    ("review.declined", {}, "it", ["non si applica una fascia più bassa", "20 ottobre 2026, 10:00", "non serve più"]),
+    (
+        "subscription.tier_lowered",
+        {},
+        "en",
+        [
+            "from the next renewal on, 15 January 2027, it pays less",
+            "up to 25,000 e-mails, DKK\xa0439.00 per month",
+            "up to 10,000 e-mails, DKK\xa0215.00 per month",
+            "DKK\xa0224.00 per month",
+            "Average 7,932.67",
+            "Through 14 January 2027 everything stays as it is",
+            "Sofie Lindgren",
+        ],
+    ),
+    (
+        "subscription.tier_lowered",
+        {"effective_on": "2027-01-08"},
+        "it",
+        ["dall’8 gennaio 2027", "224,00\xa0DKK al mese", "7.932,67", "Fino al 7 gennaio 2027 tutto resta com’è"],
+    ),
     ("user.added", {}, "en", ["Astrid Holm has given you access", "As a member you", "Forgot password"]),
     ("user.added", {"role": "admin"}, "it", ["Astrid Holm vi ha dato accesso", "Come amministratore"]),
     ("account.provisioned", {}, "en", ["every 3 months, in DKK", "15 January 2026", "up to 10,000 searches"]),
@@ -357,6 +379,19 @@ def test_a_cancelled_review_is_taken_out_again() -> None:
     assert event["STATUS"] == "CANCELLED"
     assert event["UID"] == booked["UID"]
     assert event["SEQUENCE"] > booked["SEQUENCE"]
+
+
+@pytest.mark.parametrize("kind", ["review.declined", "subscription.tier_lowered"])
+def test_an_appointment_that_a_decision_made_needless_is_taken_out(kind: str) -> None:
+    def files(*, cancelled: bool) -> tuple[Attachment, ...]:
+        event = sample(kind, appointment_cancelled=cancelled)
+        return letter(event, SITUATION, RECIPIENT, VENDOR).attachments
+
+    [attachment] = files(cancelled=True)
+    read = Calendar.from_ical(attachment.content)
+    [event] = read.walk("VEVENT")
+    assert (read["METHOD"], event["UID"]) == ("CANCEL", calendar("review.booked")[1]["UID"])
+    assert files(cancelled=False) == ()
 
 
 def test_the_manager_is_not_invited_to_their_own_review() -> None:

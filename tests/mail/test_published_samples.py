@@ -11,6 +11,7 @@ import pytest
 from billing.domain.contract import Contract, termination
 from billing.domain.events import RANDOM_BYTES, ulid
 from billing.domain.money import rounded
+from billing.domain.reviews import next_renewal
 from billing.event_schemas.kinds import (
     SCHEMA_OF,
     AccountDeleted,
@@ -18,6 +19,7 @@ from billing.event_schemas.kinds import (
     InvoiceIssued,
     NoticeDeadlineNear,
     SubscriptionAutoscaled,
+    SubscriptionTierLowered,
     UsageBelowTier,
 )
 
@@ -97,6 +99,16 @@ def test_the_average_is_one() -> None:
     assert isinstance(event, UsageBelowTier)
     total = sum((month.usage for month in event.after.months), Decimal(0))
     assert event.after.average == (total / 3).quantize(Decimal("0.01"))
+
+
+def test_the_lower_tier_waits_for_the_next_renewal_and_holds_the_average() -> None:
+    event = sample("subscription.tier_lowered")
+    assert isinstance(event, SubscriptionTierLowered)
+    assert event.after.effective_on == next_renewal(CONTRACT, CONTRACT.today(event.time))
+    for lowered in event.after.tiers:
+        assert lowered.after.up_to is not None
+        assert lowered.average <= lowered.after.up_to
+        assert lowered.after.price.amount < lowered.before.price.amount
 
 
 def test_all_is_deleted_at_the_start_of_the_day() -> None:

@@ -1,7 +1,7 @@
 """Domain values that the store's tests keep and find again."""
 
 import os
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from billing.domain.account import Account, BillingPage, Status, Store, User
@@ -17,7 +17,9 @@ from billing.domain.information import (
 from billing.domain.invoices import Invoice, InvoiceStatus
 from billing.domain.money import Money
 from billing.domain.permissions import Role
+from billing.domain.reviews import Manager, Review, ReviewedProduct
 from billing.domain.subscription import Discount, Line, Subscription
+from billing.domain.success_managers import WEEKDAYS, Absence, Hours, Slot, SuccessManager
 
 ADMIN = User("user-1", "ada@nordlys.example", "Ada Holm", Role.ADMIN)
 MEMBER = User("user-2", "bo@nordlys.example", "Bo Lind", Role.MEMBER)
@@ -37,6 +39,7 @@ PAGE = BillingPage(
         1,
         (Line("search", "Search", "searches", 10_000, Money(4900, "EUR")),),
         (Discount("search", Decimal("12.5"), None, date(2026, 1, 15), None, "Launch"),),
+        version=1,
     ),
     information=BillingInformation(
         company=Information(
@@ -52,6 +55,26 @@ PAGE = BillingPage(
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 OCCASION = Occasion(Actor(ActorKind.STAFF, "staff-1"), NOON, "c6af9ac6-7b61-11e6-9a41-93e8deadbeef")
+
+SOFIE = SuccessManager(
+    success_manager="sofie-lindgren",
+    name="Sofie Lindgren",
+    email="sofie.staff@livello.example",
+    time_zone="Europe/Copenhagen",
+    working_hours={weekday: (Hours(time(9), time(12)), Hours(time(13), time(16, 30))) for weekday in WEEKDAYS},
+    review_minutes=30,
+    place=None,
+    absences=(Absence(date(2026, 7, 1), date(2026, 8, 1)),),
+    version=1,
+)
+REVIEW = Review(
+    review=ulid(NOON, bytes(RANDOM_BYTES)),
+    slot=Slot(NOON + timedelta(days=2), NOON + timedelta(days=2, minutes=30)),
+    manager=Manager(SOFIE.success_manager, SOFIE.name, SOFIE.email, SOFIE.place),
+    products=(ReviewedProduct("search", "Search", "searches"),),
+    booked_at=NOON,
+    version=1,
+)
 
 
 def happened(second: int = 0, account: str | None = ACCOUNT.account) -> Event:

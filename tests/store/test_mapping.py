@@ -9,12 +9,13 @@ from billing.domain.catalogue import Catalogue, Product, Tier
 from billing.domain.invoices import Invoice, InvoiceStatus
 from billing.domain.money import Money
 from billing.domain.payment import Card, Method, PaymentMethod
-from billing.domain.subscription import Discount, Line, Subscription
+from billing.domain.reviews import Applied, Declined, Review
+from billing.domain.subscription import Cause, Discount, Line, Order, Subscription, TierChange
 from billing.store import mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.store.samples import ACCOUNT, ADMIN, PAGE, happened
+from tests.store.samples import ACCOUNT, ADMIN, NOON, PAGE, REVIEW, SOFIE, happened
 
 
 def test_an_account() -> None:
@@ -90,11 +91,50 @@ lines = st.builds(
 )
 
 
-@given(st.lists(lines, max_size=3), st.lists(discounts, max_size=3))
-def test_a_subscription(given_lines: list[Line], given_discounts: list[Discount]) -> None:
-    subscription = Subscription(4, tuple(given_lines), tuple(given_discounts))
+changes = st.builds(
+    TierChange,
+    product=st.just("search"),
+    up_to=st.none() | st.integers(1, 10**12),
+    price=st.builds(Money, st.integers(0, 10**12), st.just("EUR")),
+    effective_on=dates,
+    cause=st.sampled_from(Cause),
+    decision=st.text(),
+)
 
-    assert mapping.subscription_from(mapping.subscription_body(subscription)) == subscription
+
+@given(st.lists(lines, max_size=3), st.lists(discounts, max_size=3), st.lists(changes, max_size=3))
+def test_a_subscription(
+    given_lines: list[Line], given_discounts: list[Discount], given_changes: list[TierChange]
+) -> None:
+    subscription = Subscription(4, tuple(given_lines), tuple(given_discounts), tuple(given_changes), version=7)
+
+    assert mapping.subscription_from(mapping.subscription_body(subscription), 7) == subscription
+
+
+def test_what_was_stored_before_there_were_changes_and_success_managers() -> None:
+    subscription = mapping.parsed(mapping.subscription_body(PAGE.subscription))
+    account = mapping.parsed(mapping.account_body(ACCOUNT))
+    del subscription["changes"], account["success_manager"]
+
+    assert mapping.subscription_from(mapping.text(subscription), 1) == PAGE.subscription
+    assert mapping.account_from(mapping.text(account), 1) == ACCOUNT
+
+
+def test_a_success_manager() -> None:
+    assert mapping.success_manager_from(mapping.success_manager_body(SOFIE), SOFIE.version) == SOFIE
+
+
+@pytest.mark.parametrize(
+    "review",
+    [
+        REVIEW,
+        replace(REVIEW, cancelled_at=NOON),
+        replace(REVIEW, decision=Declined("Christmas would not fit.", NOON)),
+        replace(REVIEW, decision=Applied((Order("search", 10_000),), date(2026, 7, 15), NOON)),
+    ],
+)
+def test_a_review(review: Review) -> None:
+    assert mapping.review_from(mapping.review_body(review), review.version) == review
 
 
 def test_decimals_keep_their_digits() -> None:

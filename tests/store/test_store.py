@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from billing import wiring
 from billing.domain.catalogue import Catalogue, Product, Tier
-from billing.domain.errors import AccountNotFound, ConcurrentChange, StaleVersion
+from billing.domain.errors import AccountNotFound, ConcurrentChange, NotFound, StaleVersion
 from billing.domain.information import Area, BillingDetails
 from billing.domain.invoices import Invoice
 from billing.domain.payment import Card, Method, PaymentMethod
 from billing.domain.permissions import Role
+from billing.domain.success_managers import CELL, Slot
 from billing.store import keys, mapping
 from billing.store.items import Item, VersionedItem
 from billing.store.store import PAGE_INVOICES, BillingStore, Membership
@@ -23,7 +24,7 @@ from botocore.exceptions import ClientError
 from pynamodb.exceptions import TransactWriteError
 
 from tests.aws import stored_items
-from tests.store.samples import ACCOUNT, ADMIN, MEMBER, PAGE, happened, invoices
+from tests.store.samples import ACCOUNT, ADMIN, MEMBER, NOON, PAGE, REVIEW, SOFIE, happened, invoices
 
 
 @contextmanager
@@ -341,3 +342,67 @@ def test_the_store_uses_the_one_session_of_the_process(store: BillingStore) -> N
 
 def catalogue(version: int, price: int) -> Catalogue:
     return Catalogue(version, (Product("search", "Search", "searches", (Tier(10, {"EUR": price}),)),))
+
+
+# ---- Success managers and reviews ----
+
+
+def test_what_reading_about_reviews_costs(store: BillingStore) -> None:
+    store.provision(PAGE, ADMIN, happened())
+    store.replace_success_manager(SOFIE, 0, happened(1, account=None))
+    store.book_review(ACCOUNT, REVIEW, happened(2))
+
+    with calls() as made:
+        assert store.success_manager(SOFIE.success_manager) == SOFIE
+        assert store.success_managers(limit=10, after=None).items == (SOFIE,)
+        first, last = cells = REVIEW.slot.cells
+        assert store.booked(SOFIE.success_manager, first, last) == {*cells}
+        assert store.open_review(ACCOUNT.account) == REVIEW
+        assert store.reviews(ACCOUNT.account, limit=10, after=None).items == (REVIEW,)
+
+    assert made == [
+        "GetItem consistent",
+        "Query",
+        "Query consistent",
+        "GetItem consistent",
+        "GetItem consistent",
+        "Query",
+    ]
+
+
+def test_time_is_given_away_once(store: BillingStore) -> None:
+    store.provision(PAGE, ADMIN, happened())
+    store.book_review(ACCOUNT, REVIEW, happened(1))
+    store.cancel_review(ACCOUNT, replace(REVIEW, cancelled_at=NOON), happened(2))
+    again = replace(REVIEW, review=happened(3).event, slot=Slot(REVIEW.slot.begins + CELL, REVIEW.slot.ends + CELL))
+    store.book_review(ACCOUNT, again, happened(3))
+    before = stored_items()
+
+    for other in (REVIEW, again):
+        theirs = replace(other, review=happened(4).event)
+        with pytest.raises(ConcurrentChange):
+            store.book_review(ACCOUNT, theirs, happened(4))
+
+    assert stored_items() == before
+
+
+def test_only_what_is_open_and_as_it_was_read_is_decided(store: BillingStore) -> None:
+    store.provision(PAGE, ADMIN, happened())
+    store.book_review(ACCOUNT, REVIEW, happened(1))
+    before = stored_items()
+    stale = [
+        (replace(ACCOUNT, version=2), REVIEW, PAGE.subscription),
+        (ACCOUNT, replace(REVIEW, version=2), PAGE.subscription),
+        (ACCOUNT, REVIEW, replace(PAGE.subscription, version=2)),
+    ]
+
+    for account, review, subscription in stale:
+        with pytest.raises(ConcurrentChange):
+            store.decide_review(account, review, subscription, happened(2), frees_time=True)
+
+    assert stored_items() == before
+
+
+def test_a_version_of_the_catalogue_that_there_is_not(store: BillingStore) -> None:
+    with pytest.raises(NotFound):
+        store.catalogue_version(1)

@@ -150,6 +150,18 @@ def test_a_review_concerns_the_admins_and_the_manager(kind: EventType, post: Pos
     assert post.mailbox.addresses() == [ADMIN.email, "sofie@vendor.example"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "others"),
+    [(EventType.REVIEW_DECLINED, []), (EventType.SUBSCRIPTION_TIER_LOWERED, [BILLING_ADDRESS])],
+)
+def test_a_decision_concerns_whoever_had_the_appointment(kind: EventType, others: list[str], post: Post) -> None:
+    facts = {"appointment": {"manager": {"email": "sofie@vendor.example", "name": "Sofie"}}}
+
+    post.notify(replace(happened(), type=kind, before=None, after=facts))
+
+    assert sorted(post.mailbox.addresses()) == sorted([ADMIN.email, "sofie@vendor.example", *others])
+
+
 def test_staff_are_told_what_they_should_look_into_if_they_have_an_address(post: Post) -> None:
     event = replace(happened(), type=EventType.ADDRESS_UNDELIVERABLE, before=None, after={"email": "x@y.example"})
 

@@ -13,6 +13,7 @@ from billing.domain.subscription import (
     Discount,
     Line,
     Subscription,
+    TierChange,
     amount_per_charge,
     price_after_discounts,
 )
@@ -36,6 +37,18 @@ class DiscountView(View):
         )
 
 
+class PendingChangeView(View):
+    """The tier and price that a product moves to on `effective_on`."""
+
+    up_to: int | None
+    price_per_month: Money
+    effective_on: date
+
+    @classmethod
+    def of(cls, change: TierChange) -> PendingChangeView:
+        return cls(up_to=change.up_to, price_per_month=Money.of(change.price), effective_on=change.effective_on)
+
+
 class LineView(View):
     """One product: `up_to` is the monthly usage volume of its tier, null for open-ended."""
 
@@ -46,10 +59,12 @@ class LineView(View):
     price_per_month: Money
     price_per_month_after_discounts: Money
     discounts: list[DiscountView]
+    pending_change: PendingChangeView | None
 
     @classmethod
     def of(cls, line: Line, subscription: Subscription, today: date) -> LineView:
         currency = line.price.currency
+        pending = subscription.pending_change(line.product, today)
         return cls(
             product=line.product,
             name=line.name,
@@ -58,6 +73,7 @@ class LineView(View):
             price_per_month=Money.of(line.price),
             price_per_month_after_discounts=Money.of(price_after_discounts(subscription, line, today)),
             discounts=[DiscountView.of(each, currency) for each in subscription.discounts_on(today, line.product)],
+            pending_change=None if pending is None else PendingChangeView.of(pending),
         )
 
 
@@ -72,7 +88,7 @@ class SubscriptionView(View):
     def of(cls, subscription: Subscription, currency: str, today: date) -> SubscriptionView:
         return cls(
             catalogue_version=subscription.catalogue_version,
-            lines=[LineView.of(line, subscription, today) for line in subscription.lines],
+            lines=[LineView.of(line, subscription, today) for line in subscription.lines_on(today)],
             discounts=[DiscountView.of(each, currency) for each in subscription.discounts_on(today, None)],
         )
 

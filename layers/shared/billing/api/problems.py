@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
@@ -10,6 +11,7 @@ import orjson
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
+from billing.api.models import plain
 from billing.domain import errors
 from billing.domain.errors import BadParameter, BillingError, Violation
 
@@ -100,7 +102,14 @@ def document(error: BillingError) -> dict[str, Any]:
         problem["errors"] = [{"detail": error.detail, "parameter": error.parameter, "in": "query"}]
     if isinstance(error, errors.AdminsOnly):
         problem["admins"] = [{"name": admin.name, "email": admin.email} for admin in error.admins]
+    if isinstance(error, errors.ReviewNotYet):
+        problem["missing"] = [missing_document(each) for each in error.missing]
     return problem
+
+
+def missing_document(missing: errors.Missing) -> dict[str, Any]:
+    """What keeps a product from a review."""
+    return {**asdict(missing), "average": None if missing.average is None else plain(missing.average)}
 
 
 def response(error: BillingError) -> Response[str]:

@@ -56,6 +56,7 @@ class Account:
 
     `roles` says what each person (by user id) may do. `version` counts the changes of what stands here.
     `provisioned_as` is a digest of the request that made it, by which a repeated request is recognised.
+    `success_manager` is the id of the account's customer success manager, None until staff assign one.
     """
 
     account: str
@@ -66,6 +67,7 @@ class Account:
     roles: Mapping[str, Role]
     provisioned_as: str
     version: int = 0
+    success_manager: str | None = None
 
     def role_of(self, person: Person) -> Role | None:
         """What this person is to this account; None for a stranger."""

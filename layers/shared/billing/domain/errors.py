@@ -18,6 +18,7 @@ Every error has a stable `code`, by which a client may tell it apart.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 Path = tuple[str | int, ...]
 
@@ -96,6 +97,62 @@ class LastAdmin(Conflict):
 
     def __init__(self) -> None:
         super().__init__("An account needs at least one admin. Make somebody else an admin first.")
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What keeps a product from a review. `reason` is stable; `detail` says the same to a person.
+
+    Of `months_known` closed months (three are needed) `months_below` fit the next lower tier; their `average`, None
+    without all of them, must be at most `limit`, that tier's volume, None in the lowest tier.
+    """
+
+    product: str
+    name: str
+    reason: str
+    months_known: int
+    months_below: int
+    average: Decimal | None
+    limit: int | None
+    detail: str
+
+
+class ReviewNotYet(Conflict):
+    """No product's usage fits a lower tier; `missing` says of each what is still missing (DESIGN 3.2)."""
+
+    code = "review-not-yet"
+
+    def __init__(self, missing: tuple[Missing, ...]) -> None:
+        told = "; ".join(f"{each.name}: {each.detail}" for each in missing)
+        super().__init__(f"No usage fits a lower tier yet. {told}.")
+        self.missing = missing
+
+
+class ReviewOpen(Conflict):
+    """An account has one review at a time."""
+
+    code = "review-open"
+
+    def __init__(self) -> None:
+        super().__init__("Another review is booked. Cancel it first, or wait until it is decided.")
+
+
+class SlotTaken(Conflict):
+    """Somebody else was faster."""
+
+    code = "slot-taken"
+
+    def __init__(self) -> None:
+        super().__init__("This time has just been taken. Choose another one of the slots.")
+
+
+class NoSuccessManager(Conflict):
+    """Nobody is there to talk to yet."""
+
+    code = "no-success-manager"
+
+    def __init__(self) -> None:
+        super().__init__("This account has no customer success manager yet. Staff assign one.")
 
 
 class ConcurrentChange(Conflict):

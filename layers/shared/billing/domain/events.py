@@ -35,6 +35,7 @@ class EventType(StrEnum):
     ACCOUNT_DELETION_NEAR = "account.deletion_near"
     ACCOUNT_PROVISIONED = "account.provisioned"
     ACCOUNT_REACTIVATED = "account.reactivated"
+    ACCOUNT_SUCCESS_MANAGER_ASSIGNED = "account.success_manager_assigned"
     ADDRESS_UNDELIVERABLE = "address.undeliverable"
     BILLING_INFORMATION_CHANGED = "billing_information.changed"
     CANCELLATION_REQUESTED = "cancellation.requested"
@@ -48,7 +49,10 @@ class EventType(StrEnum):
     RENEWAL_NOTICE_DEADLINE_NEAR = "renewal.notice_deadline_near"
     REVIEW_BOOKED = "review.booked"
     REVIEW_CANCELLED = "review.cancelled"
+    REVIEW_DECLINED = "review.declined"
     SUBSCRIPTION_AUTOSCALED = "subscription.autoscaled"
+    SUBSCRIPTION_TIER_LOWERED = "subscription.tier_lowered"
+    SUCCESS_MANAGER_CHANGED = "success_manager.changed"
     USAGE_BELOW_TIER = "usage.below_tier"
     USAGE_REFUSED = "usage.refused"
     USAGE_THRESHOLD_REACHED = "usage.threshold_reached"
@@ -89,7 +93,7 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened to an account, or to the catalogue where `account` is None.
+    """One thing that happened to an account, or to what all of them share where `account` is None.
 
     `before` and `after` say what changed: None where there was nothing, or is nothing any more.
     """

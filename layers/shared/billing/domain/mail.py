@@ -47,7 +47,9 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.RENEWAL_NOTICE_DEADLINE_NEAR: (Audience.ADMINS,),
     EventType.REVIEW_BOOKED: (Audience.ADMINS, Audience.MANAGER),
     EventType.REVIEW_CANCELLED: (Audience.ADMINS, Audience.MANAGER),
+    EventType.REVIEW_DECLINED: (Audience.ADMINS, Audience.MANAGER),
     EventType.SUBSCRIPTION_AUTOSCALED: (Audience.ADMINS, Audience.BILLING),
+    EventType.SUBSCRIPTION_TIER_LOWERED: (Audience.ADMINS, Audience.MANAGER, Audience.BILLING),
     EventType.USAGE_BELOW_TIER: (Audience.ADMINS,),
     EventType.USAGE_REFUSED: (Audience.ADMINS,),
     EventType.USAGE_THRESHOLD_REACHED: (Audience.ADMINS,),
@@ -175,7 +177,8 @@ def _recipients(
                 # Whoever was removed meanwhile has no access to be told of.
                 yield from (Recipient(user.email, user.name) for user in users if user.user == person["user"])
             case Audience.MANAGER:
-                yield Recipient(facts["manager"]["email"], facts["manager"]["name"])
+                manager = facts.get("appointment", facts)["manager"]
+                yield Recipient(manager["email"], manager["name"])
             case Audience.NAMED:
                 yield from (Recipient(each["email"], each["name"]) for each in facts["recipients"])
             case Audience.STAFF if staff_address:

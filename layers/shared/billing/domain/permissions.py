@@ -33,6 +33,10 @@ class Permission(StrEnum):
     ADMINISTER_USERS = "administer-users"
     PROVISION_ACCOUNTS = "provision-accounts"
     ADMINISTER_CATALOGUE = "administer-catalogue"
+    READ_REVIEWS = "read-reviews"
+    BOOK_REVIEWS = "book-reviews"
+    DECIDE_REVIEWS = "decide-reviews"
+    ADMINISTER_SUCCESS_MANAGERS = "administer-success-managers"
 
 
 _EVERYBODY = frozenset({Role.ADMIN, Role.MEMBER, Role.STAFF})
@@ -49,6 +53,10 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.ADMINISTER_USERS: _ADMIN_ONLY,
     Permission.PROVISION_ACCOUNTS: _STAFF_ONLY,
     Permission.ADMINISTER_CATALOGUE: _STAFF_ONLY,
+    Permission.READ_REVIEWS: _EVERYBODY,
+    Permission.BOOK_REVIEWS: _ADMIN_ONLY,
+    Permission.DECIDE_REVIEWS: _STAFF_ONLY,
+    Permission.ADMINISTER_SUCCESS_MANAGERS: _STAFF_ONLY,
 }
 
 

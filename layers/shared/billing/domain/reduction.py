@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from itertools import accumulate
@@ -12,7 +11,7 @@ from itertools import accumulate
 from billing.domain.catalogue import Product, Tier, price_per_month
 from billing.domain.money import Money
 from billing.domain.subscription import Line
-from billing.domain.usage import ContentUsage, MonthUsage, average, closed_months
+from billing.domain.usage import ContentUsage, MonthUsage, average
 
 MONTHS = 3
 """Closed months that are looked at: those by which a review is decided (DESIGN 3.2)."""
@@ -76,18 +75,16 @@ class Reduction:
 def reduction(
     line: Line,
     product: Product | None,
+    months: tuple[MonthUsage, ...],
     contents: Sequence[ContentUsage],
     *,
-    today: date,
-    since: date,
     contents_max: int,
 ) -> Reduction:
     """The advice for one line of a subscription.
 
-    `product` is that of the catalogue that was signed; `contents` are those of the last MONTHS closed months, of which
-    no more than `contents_max` can be looked at.
+    `product` is that of the catalogue that was signed; `months` are the last MONTHS closed months, or fewer, and
+    `contents` what was used in them, of which no more than `contents_max` can be looked at.
     """
-    months = _months(contents, today, since)
     mean = average(months)
     measure, unclear = _measure(contents)
     ranking = _ranking(contents, measure)
@@ -149,14 +146,6 @@ def _lower_tiers(line: Line, product: Product | None) -> list[Tier]:
         and (line.up_to is None or tier.up_to < line.up_to)
         and price_per_month(tier, line.price.currency) is not None
     ]
-
-
-def _months(contents: Iterable[ContentUsage], today: date, since: date) -> tuple[MonthUsage, ...]:
-    daily: dict[date, Decimal] = {}
-    for each in contents:
-        for day, quantity in each.daily.items():
-            daily[day] = daily.get(day, Decimal(0)) + quantity
-    return closed_months(daily, today, since, MONTHS)
 
 
 def _measure(contents: Sequence[ContentUsage]) -> tuple[Measure | None, Verdict | None]:

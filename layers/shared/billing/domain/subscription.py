@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 
 from billing.domain.catalogue import Catalogue, price_per_month
 from billing.domain.contract import Contract
@@ -49,13 +50,70 @@ class Discount:
         return self.valid_from <= day and (self.valid_until is None or day < self.valid_until)
 
 
+class Cause(StrEnum):
+    """What has led to a change of tier."""
+
+    REVIEW = "review"
+
+
+@dataclass(frozen=True, slots=True)
+class TierChange:
+    """A product's move to another tier and its price per month, in effect on the day `effective_on` and after it.
+
+    `decision` names what decided it: the review, where that is the cause.
+    """
+
+    product: str
+    up_to: int | None
+    price: Money
+    effective_on: date
+    cause: Cause
+    decision: str
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """The lines, one per product, with their discounts, on the prices of one version of the catalogue."""
+    """The lines, one per product, with their discounts, on the prices of one version of the catalogue.
+
+    `lines` are what was signed; `changes` of tier that came later take effect by themselves, each on its day.
+    `version` counts the times that all this was written.
+    """
 
     catalogue_version: int
     lines: tuple[Line, ...]
     discounts: tuple[Discount, ...]
+    changes: tuple[TierChange, ...] = ()
+    version: int = 0
+
+    def lines_on(self, day: date) -> tuple[Line, ...]:
+        """The lines as they stand on `day`."""
+        return tuple(self.line_on(line, day) for line in self.lines) if self.changes else self.lines
+
+    def line_on(self, line: Line, day: date) -> Line:
+        """One of the lines as it stands on `day`."""
+        in_effect = [each for each in self.changes if each.product == line.product and each.effective_on <= day]
+        if not in_effect:
+            return line
+        newest = max(in_effect, key=lambda each: each.effective_on)
+        return replace(line, up_to=newest.up_to, price=newest.price)
+
+    def pending_change(self, product: str, today: date) -> TierChange | None:
+        """The product's next change of tier after `today`, if one is to come."""
+        pending = [each for each in self.changes if each.product == product and each.effective_on > today]
+        return min(pending, key=lambda each: each.effective_on, default=None)
+
+    def changed(self, changes: tuple[TierChange, ...], today: date, settled: date) -> Subscription:
+        """The subscription with these changes, which replace those of the same products that are still to come.
+
+        Before the day `settled` nothing is charged any more: what is in effect by then is signed into the lines.
+        """
+        replaced = {each.product for each in changes}
+        kept = tuple(
+            each
+            for each in self.changes
+            if each.effective_on > settled and not (each.effective_on > today and each.product in replaced)
+        )
+        return replace(self, lines=self.lines_on(settled), changes=(*kept, *changes))
 
     def discounts_of(self, product: str | None) -> tuple[Discount, ...]:
         """All discounts on one product, or with None on the whole subscription, active or not."""
@@ -103,18 +161,18 @@ def sign(
 
 
 def price_after_discounts(subscription: Subscription, line: Line, day: date) -> Money:
-    """What the line costs per month with its own discounts of `day`, rounded once."""
+    """What the line, as it stands on `day`, costs per month with its own discounts of that day, rounded once."""
     return Money(rounded(_line_month(line, subscription.discounts_of(line.product), day)), line.price.currency)
 
 
 def amount_per_charge(subscription: Subscription, contract: Contract, first_month: int) -> Money:
     """What the paid period that begins with contract month `first_month` costs, before tax.
 
-    Each contract month counts with the discounts that are active on its first day. Rounded once per product
+    Each contract month counts with the tiers and discounts of its first day. Rounded once per product
     and once for what is taken off the whole (DESIGN 3.3).
     """
     days = [contract.month_start(first_month + month) for month in range(contract.interval_months)]
-    lines = [_line_months(line, subscription.discounts_of(line.product), days) for line in subscription.lines]
+    lines = [_line_months(subscription, line, days) for line in subscription.lines]
     total = sum(rounded(sum(months, Decimal(0))) for months in lines)
     on_the_whole = subscription.discounts_of(None)
     if not on_the_whole:
@@ -167,10 +225,11 @@ def _left(subscription: Subscription, product: str | None, day: date) -> Decimal
     return _less(sum(lines, Decimal(0)), subscription.discounts_on(day, None))
 
 
-def _line_months(line: Line, discounts: tuple[Discount, ...], days: list[date]) -> list[Decimal]:
-    if not discounts:
+def _line_months(subscription: Subscription, line: Line, days: list[date]) -> list[Decimal]:
+    discounts = subscription.discounts_of(line.product)
+    if not discounts and not subscription.changes:
         return [Decimal(line.price.amount)] * len(days)
-    return [_line_month(line, discounts, day) for day in days]
+    return [_line_month(subscription.line_on(line, day), discounts, day) for day in days]
 
 
 def _line_month(line: Line, discounts: tuple[Discount, ...], day: date) -> Decimal:

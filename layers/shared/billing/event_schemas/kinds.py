@@ -6,7 +6,7 @@ account's time zone.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Literal, get_args
 
@@ -198,6 +198,80 @@ class ReviewFacts(Facts):
     manager: PersonFacts
     place: str | None
     products: list[ProductFacts]
+
+
+class AppointmentFacts(Facts):
+    """The review in which something was decided; with `appointment_cancelled` it does not take place any more."""
+
+    appointment: ReviewFacts
+    appointment_cancelled: bool
+
+
+class LoweredTierFacts(Facts):
+    """A product's move to a lower tier, which holds the average of three closed months."""
+
+    product: ProductFacts
+    months: Annotated[list[MonthFacts], Field(min_length=3, max_length=3)]
+    average: Decimal
+    before: TierFacts
+    after: TierFacts
+
+
+class TierLoweredFacts(AppointmentFacts):
+    """Lower tiers after a review, from the renewal on the day `effective_on`."""
+
+    effective_on: date
+    tiers: Annotated[list[LoweredTierFacts], Field(min_length=1)]
+
+
+class DeclinedReviewFacts(AppointmentFacts):
+    """No lower tier after a review, for a `reason` in the words of whoever decided it."""
+
+    reason: str
+
+
+class HoursFacts(Facts):
+    """Working hours of a day, from `since` to before `until`, on the clocks of the success manager's time zone."""
+
+    since: time
+    until: time
+
+
+class WorkingHoursFacts(Facts):
+    monday: list[HoursFacts]
+    tuesday: list[HoursFacts]
+    wednesday: list[HoursFacts]
+    thursday: list[HoursFacts]
+    friday: list[HoursFacts]
+    saturday: list[HoursFacts]
+    sunday: list[HoursFacts]
+
+
+class AbsenceFacts(Facts):
+    """Days from `since` to before `until`."""
+
+    since: date
+    until: date
+
+
+class SuccessManagerFacts(Facts):
+    """A customer success manager, and when reviews with them can be booked. `version` counts the changes."""
+
+    success_manager: str
+    version: int
+    name: str
+    email: str
+    time_zone: str
+    working_hours: WorkingHoursFacts
+    review_minutes: int
+    place: str | None
+    absences: list[AbsenceFacts]
+
+
+class AssignedManagerFacts(Facts):
+    success_manager: str
+    name: str
+    email: str
 
 
 class InvoiceLineFacts(Facts):
@@ -448,6 +522,46 @@ class ReviewCancelled(Happening):
     after: None
 
 
+class ReviewDeclined(Happening):
+    """Staff have decided in a review that no lower tier applies."""
+
+    type: Literal["review.declined"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: DeclinedReviewFacts
+
+
+class SubscriptionTierLowered(Happening):
+    """Staff have decided in a review that lower tiers apply from the next renewal."""
+
+    type: Literal["subscription.tier_lowered"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: TierLoweredFacts
+
+
+class SuccessManagerChanged(Happening):
+    """There is a new customer success manager, or one works otherwise than before."""
+
+    type: Literal["success_manager.changed"]
+    version: Literal[1]
+    account: None
+    before: SuccessManagerFacts | None
+    after: SuccessManagerFacts
+
+
+class SuccessManagerAssigned(Happening):
+    """Somebody looks after the account from now on."""
+
+    type: Literal["account.success_manager_assigned"]
+    version: Literal[1]
+    account: str
+    before: AssignedManagerFacts | None
+    after: AssignedManagerFacts
+
+
 class InvoiceIssued(Happening):
     """An invoice was issued."""
 
@@ -577,7 +691,11 @@ AnyEvent = (
     | PaymentFailed
     | ReviewBooked
     | ReviewCancelled
+    | ReviewDeclined
     | SubscriptionAutoscaled
+    | SubscriptionTierLowered
+    | SuccessManagerAssigned
+    | SuccessManagerChanged
     | UsageBelowTier
     | UsageRefused
     | UsageThresholdReached

@@ -7,10 +7,10 @@ review is cancelled.
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 
 from billing.domain.mail import Attachment, Recipient
-from billing.event_schemas.kinds import PersonFacts, ReviewBooked, ReviewCancelled
+from billing.event_schemas.kinds import PersonFacts, ReviewFacts
 
 NAME = "invite.ics"
 """Outlook recognises a cancellation by this name more willingly than by others."""
@@ -19,7 +19,7 @@ PRODUCT = "-//Livello//Billing//EN"
 
 
 def calendar_file(
-    happened: ReviewBooked | ReviewCancelled, recipient: Recipient, title: str, description: str
+    review: ReviewFacts, told_at: datetime, recipient: Recipient, title: str, description: str, *, cancelled: bool
 ) -> Attachment:
     """The review in the recipient's calendar, or out of it again. The same event gives the same file."""
     # Costs more to import than the rest of this package; two kinds of mail need it.
@@ -31,14 +31,13 @@ def calendar_file(
             address.params["CN"] = facts.name.replace('"', "'")
         return address
 
-    review, cancelled = (happened.before, True) if isinstance(happened, ReviewCancelled) else (happened.after, False)
     organises = recipient.email.casefold() == review.manager.email.casefold()
     method = "PUBLISH" if organises else "CANCEL" if cancelled else "REQUEST"
     event = Event()
     event.add("uid", f"{review.review}@livello")
     event.add("sequence", 1 if cancelled else 0)
     event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
-    event.add("dtstamp", happened.time.astimezone(UTC))
+    event.add("dtstamp", told_at.astimezone(UTC))
     event.add("dtstart", review.begins.astimezone(UTC))
     event.add("dtend", review.ends.astimezone(UTC))
     event.add("summary", title)

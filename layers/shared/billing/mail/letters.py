@@ -15,7 +15,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.environment import TemplateModule
 
 from billing.domain.mail import Attachment, Letter, Recipient, Situation, Vendor
-from billing.event_schemas.kinds import AnyEvent, InvoiceIssued, ReviewBooked, ReviewCancelled
+from billing.event_schemas.kinds import (
+    AnyEvent,
+    InvoiceIssued,
+    ReviewBooked,
+    ReviewCancelled,
+    ReviewDeclined,
+    ReviewFacts,
+    SubscriptionTierLowered,
+)
 from billing.languages import FOLDER, LANGUAGES
 from billing.mail import plain_text
 from billing.mail.calendar_file import calendar_file
@@ -98,12 +106,21 @@ def letter(
 def _attachments(event: AnyEvent, context: dict[str, Any], document: bytes | None) -> tuple[Attachment, ...]:
     if isinstance(event, InvoiceIssued) and document is not None:
         return (Attachment(f"{_file_name(event.after.number)}.pdf", "application/pdf", document),)
-    if isinstance(event, ReviewBooked | ReviewCancelled):
-        words = _text(context["language"])
-        title = words.said("review_title", context["account"])
-        description = f"{words.said('billing_page')}: {context['vendor'].billing_page}"
-        return (calendar_file(event, context["recipient"], title, description),)
+    match event:
+        case ReviewBooked():
+            return (_calendar_file(event.after, context, cancelled=False),)
+        case ReviewCancelled():
+            return (_calendar_file(event.before, context, cancelled=True),)
+        case ReviewDeclined() | SubscriptionTierLowered() if event.after.appointment_cancelled:
+            return (_calendar_file(event.after.appointment, context, cancelled=True),)
     return ()
+
+
+def _calendar_file(review: ReviewFacts, context: dict[str, Any], *, cancelled: bool) -> Attachment:
+    words = _text(context["language"])
+    title = words.said("review_title", context["account"])
+    description = f"{words.said('billing_page')}: {context['vendor'].billing_page}"
+    return calendar_file(review, context["time"], context["recipient"], title, description, cancelled=cancelled)
 
 
 @cache

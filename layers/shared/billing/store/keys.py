@@ -8,10 +8,15 @@
 | the catalogue's events      | CATALOGUE       | EVENT#ulid                            |                            |
 | an account's invoices       | ACCOUNT#account | INVOICE#produced on#number            |                            |
 | what its billing page shows | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY            |                            |
+| its reviews                 | ACCOUNT#account | REVIEW#ulid                           |                            |
+| the review that is open     | ACCOUNT#account | REVIEW-OPEN                           |                            |
 | what it was told once       | ACCOUNT#account | TOLD#subject                          |                            |
 | who is not written to       | ACCOUNT#account | UNDELIVERABLE#address                 |                            |
 | its people                  | ACCOUNT#account | USER#user                             | USER#user, ACCOUNT#account |
 | mail about its deletion     | DELETED#ulid    | DELIVERY#ulid#recipient               |                            |
+| time that a manager gave    | MANAGER#manager | BOOKED#2026-10-20T08:00Z              |                            |
+| success managers            | MANAGERS        | MANAGER#manager                       |                            |
+| their events                | MANAGERS        | EVENT#ulid                            |                            |
 | usage by content and month  | USAGE#account   | CONTENT#product#2026-06#store#content |                            |
 | usage that was counted      | USAGE#account   | MARKER#identity                       |                            |
 | usage by month              | USAGE#account   | TOTAL#2026-06#product                 |                            |
@@ -22,30 +27,37 @@ of this partition may sort between INVOICE and PAGE; tests/store/test_keys.py gu
 Usage stands in a partition of its own: there are many counters, and more markers. All products' totals of some months
 are one query, and so is the content of one product in some months. A marker outlives the time in which its event
 may be reported again, and then expires.
+A success manager gives a quarter of an hour away once: its item is there from the booking of a review until that is
+cancelled, or decided before it has begun, and expires when the time has passed. It names the review and no account.
 """
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 from billing.domain.information import Area
 
 INDEX = "gsi1"
 
+BOOKED = "BOOKED#"
 CATALOGUE = "CATALOGUE"
 CONTENT = "CONTENT#"
 DELIVERY = "DELIVERY#"
 EVENT = "EVENT#"
 VERSION = "VERSION#"
 INVOICE = "INVOICE#"
+MANAGER = "MANAGER#"
+MANAGERS = "MANAGERS"
 MARKER = "MARKER#"
 PAGE = "PAGE#"
+REVIEW = "REVIEW#"
+REVIEW_OPEN = "REVIEW-OPEN"
 TOLD = "TOLD#"
 TOTAL = "TOTAL#"
 UNDELIVERABLE = "UNDELIVERABLE#"
 USER = "USER#"
 
-ACCOUNT_FAMILIES = (DELIVERY, EVENT, INVOICE, PAGE, TOLD, UNDELIVERABLE, USER)
+ACCOUNT_FAMILIES = (DELIVERY, EVENT, INVOICE, PAGE, REVIEW, REVIEW_OPEN, TOLD, UNDELIVERABLE, USER)
 """What stands in an account's own partition."""
 
 USAGE_FAMILIES = (CONTENT, MARKER, TOTAL)
@@ -74,6 +86,21 @@ def usage(account: str) -> str:
 def user(user: str) -> str:
     """A person, in an account's partition and as a partition of the index."""
     return f"{USER}{user}"
+
+
+def success_manager(success_manager: str) -> str:
+    """A success manager, among all of them and as the partition of the time that they gave away."""
+    return f"{MANAGER}{success_manager}"
+
+
+def booked(cell: datetime) -> str:
+    """A quarter of an hour that is given away, by its beginning."""
+    return f"{BOOKED}{cell.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+
+
+def review(review: str) -> str:
+    """A review, by its ULID, so that the newest sorts last."""
+    return f"{REVIEW}{review}"
 
 
 def undeliverable(email: str) -> str:

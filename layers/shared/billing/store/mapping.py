@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -18,8 +18,12 @@ from billing.domain.invoices import Invoice, InvoiceStatus
 from billing.domain.money import Money
 from billing.domain.payment import Card, Method, PaymentMethod
 from billing.domain.permissions import Role
-from billing.domain.subscription import Discount, Line, Subscription
+from billing.domain.subscription import Cause, Discount, Line, Order, Subscription, TierChange
 from billing.domain.thresholds import Told
+
+if TYPE_CHECKING:  # only those who deal with reviews load what is known of them
+    from billing.domain.reviews import Decision, Review
+    from billing.domain.success_managers import SuccessManager
 
 Body = dict[str, Any]
 
@@ -45,6 +49,7 @@ def account_body(account: Account) -> str:
             "stores": [asdict(store) for store in account.stores],
             "roles": dict(account.roles),
             "provisioned_as": account.provisioned_as,
+            "success_manager": account.success_manager,
         }
     )
 
@@ -66,6 +71,7 @@ def account_from(stored: str, version: int) -> Account:
         roles={user: Role(role) for user, role in body["roles"].items()},
         provisioned_as=body["provisioned_as"],
         version=version,
+        success_manager=body.get("success_manager"),  # older accounts were written without
     )
 
 
@@ -85,10 +91,10 @@ def user_and_account_name_from(stored: str) -> tuple[User, str]:
 
 
 def subscription_body(subscription: Subscription) -> str:
-    return text(asdict(subscription))
+    return text(_without_version(asdict(subscription)))
 
 
-def subscription_from(stored: str) -> Subscription:
+def subscription_from(stored: str, version: int = 0) -> Subscription:
     body = parsed(stored)
     return Subscription(
         catalogue_version=body["catalogue_version"],
@@ -104,7 +110,78 @@ def subscription_from(stored: str) -> Subscription:
             )
             for each in body["discounts"]
         ),
+        changes=tuple(
+            TierChange(
+                product=each["product"],
+                up_to=each["up_to"],
+                price=Money(**each["price"]),
+                effective_on=date.fromisoformat(each["effective_on"]),
+                cause=Cause(each["cause"]),
+                decision=each["decision"],
+            )
+            for each in body.get("changes", ())  # older subscriptions were written without
+        ),
+        version=version,
     )
+
+
+def success_manager_body(manager: SuccessManager) -> str:
+    return text(_without_version(asdict(manager)))
+
+
+def success_manager_from(stored: str, version: int) -> SuccessManager:
+    from billing.domain.success_managers import Absence, Hours, SuccessManager
+
+    body = parsed(stored)
+    return SuccessManager(
+        success_manager=body["success_manager"],
+        name=body["name"],
+        email=body["email"],
+        time_zone=body["time_zone"],
+        working_hours={
+            weekday: tuple(
+                Hours(time.fromisoformat(each["since"]), time.fromisoformat(each["until"])) for each in hours
+            )
+            for weekday, hours in body["working_hours"].items()
+        },
+        review_minutes=body["review_minutes"],
+        place=body["place"],
+        absences=tuple(
+            Absence(date.fromisoformat(each["since"]), date.fromisoformat(each["until"])) for each in body["absences"]
+        ),
+        version=version,
+    )
+
+
+def review_body(review: Review) -> str:
+    return text(_without_version(asdict(review)))
+
+
+def review_from(stored: str, version: int) -> Review:
+    from billing.domain.reviews import Manager, Review, ReviewedProduct
+    from billing.domain.success_managers import Slot
+
+    body = parsed(stored)
+    return Review(
+        review=body["review"],
+        slot=Slot(datetime.fromisoformat(body["slot"]["begins"]), datetime.fromisoformat(body["slot"]["ends"])),
+        manager=Manager(**body["manager"]),
+        products=tuple(ReviewedProduct(**each) for each in body["products"]),
+        booked_at=datetime.fromisoformat(body["booked_at"]),
+        cancelled_at=None if body["cancelled_at"] is None else datetime.fromisoformat(body["cancelled_at"]),
+        decision=None if body["decision"] is None else _decision_from(body["decision"]),
+        version=version,
+    )
+
+
+def _decision_from(body: Body) -> Decision:
+    from billing.domain.reviews import Applied, Declined
+
+    decided_at = datetime.fromisoformat(body["decided_at"])
+    if "reason" in body:
+        return Declined(body["reason"], decided_at)
+    orders = tuple(Order(**each) for each in body["orders"])
+    return Applied(orders, date.fromisoformat(body["effective_on"]), decided_at)
 
 
 def information_body(details: Details) -> str:
@@ -192,6 +269,11 @@ def event_of(body: Body) -> Event:
         after=body["after"],
         version=body["version"],
     )
+
+
+def _without_version(body: Body) -> Body:
+    """A version stands beside the body: it is what a write is conditioned by."""
+    return {name: value for name, value in body.items() if name != "version"}
 
 
 def _exact(value: object) -> str:

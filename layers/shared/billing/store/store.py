@@ -17,19 +17,28 @@ from pynamodb.transactions import TransactWrite
 
 from billing.domain.account import USERS_MAX, Account, BillingPage, User
 from billing.domain.catalogue import Catalogue
-from billing.domain.errors import AccountNotFound, BillingError, ConcurrentChange, StaleVersion
+from billing.domain.errors import AccountNotFound, BillingError, ConcurrentChange, NotFound, StaleVersion
 from billing.domain.events import Event
 from billing.domain.information import Area, BillingDetails, BillingInformation, Details, Information
 from billing.domain.invoices import Invoice
 from billing.domain.permissions import Role
+from billing.domain.subscription import Subscription
 from billing.store import keys, mapping
 from billing.store.items import Item, Row, VersionedItem, connect, rows
 
-if TYPE_CHECKING:  # only those who write mail load what is known of it
+if TYPE_CHECKING:  # only those who write mail, or deal with reviews, load what is known of it
     from billing.domain.mail import Delivery
+    from billing.domain.reviews import Review
+    from billing.domain.success_managers import SuccessManager
 
 PAGE_INVOICES = 12
 """How many of the newest invoices the billing page shows."""
+
+BOOKED_KEPT = timedelta(days=1)
+"""How long it is remembered that time was given away, when it has passed."""
+
+BOOKED_MAX = 32 * 24 * 4
+"""How many quarters of an hour of a success manager are looked at: more than there are in the days that are shown."""
 
 UNDELIVERABLE_MAX = 1000
 """How many undeliverable addresses of an account are looked at."""
@@ -106,7 +115,9 @@ class BillingStore:
         company, billing, contact = (page[keys.PAGE_INFORMATION[area]] for area in Area)
         return BillingPage(
             account=mapping.account_from(page[keys.PAGE_ACCOUNT].body, page[keys.PAGE_ACCOUNT].version),
-            subscription=mapping.subscription_from(page[keys.PAGE_SUBSCRIPTION].body),
+            subscription=mapping.subscription_from(
+                page[keys.PAGE_SUBSCRIPTION].body, page[keys.PAGE_SUBSCRIPTION].version
+            ),
             information=BillingInformation(
                 company=Information(mapping.company_from(company.body), company.version),
                 billing=Information(mapping.billing_from(billing.body), billing.version),
@@ -303,6 +314,14 @@ class BillingStore:
             return None
         return mapping.catalogue_from(newest[0].body, int(newest[0].sk.removeprefix(keys.VERSION)))
 
+    def catalogue_version(self, version: int) -> Catalogue:
+        """One version of the catalogue, such as an account has signed. Raises NotFound. One get."""
+        try:
+            item = Item.get(keys.CATALOGUE, keys.catalogue_version(version))
+        except DoesNotExist:
+            raise NotFound("There is no such version of the catalogue.") from None
+        return mapping.catalogue_from(item.body, version)
+
     def add_catalogue(self, catalogue: Catalogue, event: Event) -> None:
         """Adds a version that is not there yet, and tells it. Raises StaleVersion if it is. One transaction."""
         item = Item(
@@ -312,6 +331,135 @@ class BillingStore:
         )
         with self._transaction(StaleVersion()) as transaction:
             transaction.save(item, condition=Item.pk.does_not_exist())
+            transaction.save(_event_item(event))
+
+    # ---- Success managers ----
+
+    def success_managers(self, *, limit: int, after: str | None) -> Slice[SuccessManager]:
+        """All success managers, by id; `after` is the `last` of the slice before. One query."""
+        found = rows(
+            self._connection,
+            keys.MANAGERS,
+            keys.MANAGER if after is None else keys.behind(keys.success_manager(after)),
+            keys.last_of(keys.MANAGER),
+            limit=limit + 1,
+        )
+        managers = tuple(mapping.success_manager_from(row.body, row.version) for row in found[:limit])
+        return Slice(managers, managers[-1].success_manager if len(found) > limit else None)
+
+    def success_manager(self, success_manager: str) -> SuccessManager | None:
+        """One of them, as of now; None if there is no such one. One get."""
+        try:
+            item = VersionedItem.get(keys.MANAGERS, keys.success_manager(success_manager), consistent_read=True)
+        except DoesNotExist:
+            return None
+        return mapping.success_manager_from(item.body, item.version)
+
+    def replace_success_manager(self, manager: SuccessManager, version: int, event: Event) -> None:
+        """Replaces version `version` of a success manager by the next, or with 0 adds one, and tells it.
+
+        Raises StaleVersion. One transaction.
+        """
+        body = mapping.success_manager_body(manager)
+        place = keys.MANAGERS, keys.success_manager(manager.success_manager)
+        with self._transaction(StaleVersion()) as transaction:
+            if version:
+                item = VersionedItem(*place, version=version)
+                transaction.update(item, actions=[VersionedItem.body.set(body)])
+            else:
+                transaction.save(VersionedItem(*place, body=body))
+            transaction.save(_event_item(event, keys.MANAGERS))
+
+    def assign_success_manager(self, account: Account, event: Event) -> None:
+        """Keeps the account with its success manager, and tells it.
+
+        Raises ConcurrentChange when the account is no longer at its version. One transaction.
+        """
+        with self._transaction() as transaction:
+            self._change_account(transaction, account)
+            transaction.save(_event_item(event))
+
+    def booked(self, success_manager: str, first: datetime, last: datetime) -> frozenset[datetime]:
+        """The cells that a success manager has given away from `first` to `last`, both included, by their beginning.
+
+        One query of a tenth of a kilobyte each.
+        """
+        found = rows(
+            self._connection,
+            keys.success_manager(success_manager),
+            keys.booked(first),
+            keys.booked(last),
+            limit=BOOKED_MAX,
+            consistent=True,
+        )
+        return frozenset(datetime.fromisoformat(row.sk.removeprefix(keys.BOOKED)) for row in found)
+
+    # ---- Reviews ----
+
+    def review(self, account: str, review: str) -> Review:
+        """One review of an account, as of now. Raises NotFound. One get."""
+        try:
+            item = VersionedItem.get(keys.account(account), keys.review(review), consistent_read=True)
+        except DoesNotExist:
+            raise NotFound("There is no such review.") from None
+        return mapping.review_from(item.body, item.version)
+
+    def open_review(self, account: str) -> Review | None:
+        """The review that is booked and not decided yet, as of now. One get, and another if there is one."""
+        try:
+            standing = Item.get(keys.account(account), keys.REVIEW_OPEN, consistent_read=True)
+        except DoesNotExist:
+            return None
+        return self.review(account, mapping.parsed(standing.body)["review"])
+
+    def reviews(self, account: str, *, limit: int, after: str | None) -> Slice[Review]:
+        """An account's reviews, newest first; `after` is the `last` of the slice before. One query."""
+        found, last = self._newest(keys.account(account), keys.REVIEW, limit, after)
+        return Slice(tuple(mapping.review_from(row.body, row.version) for row in found), last)
+
+    def book_review(self, account: Account, review: Review, event: Event) -> None:
+        """Keeps a review with the time that the success manager gives it, and tells it.
+
+        Raises ConcurrentChange when the account is no longer at its version or has an open review, or when some of
+        the time is given away. One transaction.
+        """
+        partition = keys.account(account.account)
+        named = mapping.text({"review": review.review})
+        absent = Item.pk.does_not_exist()
+        with self._transaction() as transaction:
+            _require_version(transaction, account)
+            transaction.save(VersionedItem(partition, keys.review(review.review), body=mapping.review_body(review)))
+            transaction.save(Item(partition, keys.REVIEW_OPEN, body=named), condition=absent)
+            for item in _cell_items(review):
+                transaction.save(item, condition=absent)
+            transaction.save(_event_item(event))
+
+    def cancel_review(self, account: Account, review: Review, event: Event) -> None:
+        """Keeps that an open review is cancelled, takes the time back, and tells it.
+
+        Raises ConcurrentChange when the review is no longer at its version. One transaction.
+        """
+        with self._transaction() as transaction:
+            _require_account(transaction, account.account)
+            _close_review(transaction, account.account, review, frees_time=True)
+            transaction.save(_event_item(event))
+
+    def decide_review(
+        self, account: Account, review: Review, subscription: Subscription | None, event: Event, *, frees_time: bool
+    ) -> None:
+        """Keeps what was decided in an open review, with the subscription if that has changed, and tells it.
+
+        Raises ConcurrentChange when one of the three is no longer at its version. One transaction.
+        """
+        with self._transaction() as transaction:
+            _require_version(transaction, account)
+            _close_review(transaction, account.account, review, frees_time=frees_time)
+            if subscription is not None:
+                item = VersionedItem(
+                    keys.account(account.account), keys.PAGE_SUBSCRIPTION, version=subscription.version
+                )
+                body = mapping.subscription_body(subscription)
+                transaction.update(item, actions=[VersionedItem.body.set(body)])
             transaction.save(_event_item(event))
 
     # ---- Events ----
@@ -359,13 +507,41 @@ def _require_account(transaction: TransactWrite, account: str) -> None:
     transaction.condition_check(VersionedItem, partition, key, condition=VersionedItem.pk.exists())
 
 
+def _require_version(transaction: TransactWrite, account: Account) -> None:
+    """What is decided by the account as it was read is written if it still is so."""
+    transaction.condition_check(
+        VersionedItem,
+        keys.account(account.account),
+        keys.PAGE_ACCOUNT,
+        condition=VersionedItem.version == account.version,
+    )
+
+
+def _close_review(transaction: TransactWrite, account: str, review: Review, *, frees_time: bool) -> None:
+    """Keeps an open review as it is now. Its version guards all of it: whoever has it closes the review first."""
+    item = VersionedItem(keys.account(account), keys.review(review.review), version=review.version)
+    transaction.update(item, actions=[VersionedItem.body.set(mapping.review_body(review))])
+    transaction.delete(Item(keys.account(account), keys.REVIEW_OPEN))
+    if frees_time:
+        for cell in _cell_items(review):
+            transaction.delete(cell)
+
+
+def _cell_items(review: Review) -> list[Item]:
+    partition = keys.success_manager(review.manager.success_manager)
+    expires_at = int((review.slot.ends + BOOKED_KEPT).timestamp())
+    body = mapping.text({"review": review.review})
+    return [Item(partition, keys.booked(cell), expires_at=expires_at, body=body) for cell in review.slot.cells]
+
+
 def _write_again_to(transaction: TransactWrite, account: str, email: str) -> None:
     """An address that an admin has just given is given another chance."""
     transaction.delete(Item(keys.account(account), keys.undeliverable(email)))
 
 
-def _event_item(event: Event) -> Item:
-    partition = keys.CATALOGUE if event.account is None else keys.account(event.account)
+def _event_item(event: Event, shared: str = keys.CATALOGUE) -> Item:
+    """An event of no account stands in the `shared` partition of what it is about."""
+    partition = shared if event.account is None else keys.account(event.account)
     return Item(partition, keys.event(event.event), body=mapping.event_body(event))
 
 

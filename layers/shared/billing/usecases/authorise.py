@@ -11,14 +11,16 @@ from billing.store.store import BillingStore
 def authorise(person: Person, account: Account, permission: Permission, store: BillingStore) -> Role:
     """The caller's role in the account, if it allows this.
 
-    Raises AccountNotFound for a stranger, who is not told that the account exists; AdminsOnly for a member,
-    who is told whom to ask (one more query, only then); Forbidden for staff.
+    Raises AccountNotFound for a stranger, who is not told that the account exists; AdminsOnly for a member who
+    tries what an admin may do, and is told whom to ask (one more query, only then); Forbidden for anybody else.
     """
     role = account.role_of(person)
     if role is None:
         raise AccountNotFound
     if may(role, permission):
         return role
+    if not may(Role.ADMIN, permission):
+        raise Forbidden("Only staff may do this.")
     if role is Role.MEMBER:
         users = store.users(account.account)
         raise AdminsOnly(tuple(Admin(user.name, user.email) for user in users if user.role is Role.ADMIN))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from billing.domain.account import Account, BillingPage, Status, Store, User, check_start
 from billing.domain.contract import Contract
@@ -77,7 +77,7 @@ def provision_account(
             provisioned_as=wanted.digest,
             version=FIRST_VERSION,
         ),
-        subscription=subscription,
+        subscription=replace(subscription, version=FIRST_VERSION),
         information=BillingInformation(
             company=Information(wanted.company, FIRST_VERSION),
             billing=Information(wanted.billing, FIRST_VERSION),

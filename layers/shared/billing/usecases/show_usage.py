@@ -37,7 +37,7 @@ def show_usage(page: BillingPage, wanted: Wanted, *, today: date, store: UsageSt
     that is parted by store or content. Raises BadParameter.
     """
     _check(page, wanted)
-    account, lines = page.account, lines_of(page, wanted.product)
+    account, lines = page.account, lines_of(page, wanted.product, today)
     running = month_of(today)
     year = store.totals(account.account, month_before(running, MONTHS_MAX - 1), running)
     if wanted.grouping is Grouping.PRODUCT and wanted.store is None:
@@ -63,9 +63,9 @@ def _check(page: BillingPage, wanted: Wanted) -> None:
         raise BadParameter("store", f"The account has no store {wanted.store}.")
 
 
-def lines_of(page: BillingPage, product: str | None) -> list[Line]:
-    """The lines of one product, or all. Raises BadParameter if there is none."""
-    lines = [line for line in page.subscription.lines if product in {None, line.product}]
+def lines_of(page: BillingPage, product: str | None, today: date) -> list[Line]:
+    """The lines of one product, or all, as they stand today. Raises BadParameter if there is none."""
+    lines = [line for line in page.subscription.lines_on(today) if product in {None, line.product}]
     if not lines:
         raise BadParameter("product", f"The account does not subscribe to {product}.")
     return lines

@@ -28,8 +28,9 @@ def watch_usage(
     if standing is None or standing.subscriber.account.status is Status.DEACTIVATED:
         return None
     subscriber, told = standing.subscriber, standing.told
-    line = next((each for each in subscriber.subscription.lines if each.product == product), None)
-    if line is None or line.up_to is None or month != month_of(subscriber.account.contract.today(now)):
+    today = subscriber.account.contract.today(now)
+    line = next((each for each in subscriber.subscription.lines_on(today) if each.product == product), None)
+    if line is None or line.up_to is None or month != month_of(today):
         return None
     before = Decimal(0)
     if told is not None and told.month < month:

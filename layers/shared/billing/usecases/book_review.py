@@ -1,0 +1,131 @@
+"""An admin books a review with the customer success manager, or cancels it. No time is ever given away twice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from billing.domain.account import Account, Status
+from billing.domain.errors import (
+    ConcurrentChange,
+    Conflict,
+    NoSuccessManager,
+    ReviewOpen,
+    RuleViolation,
+    SlotTaken,
+    Violation,
+)
+from billing.domain.events import RANDOM_BYTES, EventType, Occasion, ulid
+from billing.domain.reviews import (
+    Manager,
+    Review,
+    ReviewedProduct,
+    ReviewStatus,
+    Standing,
+    bookable,
+    require_fit,
+)
+from billing.domain.success_managers import CELL, Slot, SuccessManager
+from billing.store.store import BillingStore
+from billing.usecases.tell import tell
+
+
+def book_review(
+    account: Account, begins: datetime, standings: Sequence[Standing], *, occasion: Occasion, store: BillingStore
+) -> Review:
+    """The review that begins at this instant. The same request again gives the review that it booked.
+
+    Raises ReviewOpen while another one is, ReviewNotYet unless a product fits a lower tier, NoSuccessManager,
+    RuleViolation for an instant that is no slot, SlotTaken, Conflict for an account that is cancelled,
+    ConcurrentChange.
+    """
+    standing = store.open_review(account.account)
+    if standing is not None:
+        return _same(standing, begins)
+    if account.status is not Status.ACTIVE:
+        raise Conflict("The account is cancelled: there is no renewal from which a lower tier could apply.")
+    fitting = require_fit(standings)
+    manager = success_manager_of(account, store)
+    review = Review(
+        review=ulid(occasion.time, os.urandom(RANDOM_BYTES)),
+        slot=_slot(manager, begins, occasion.time),
+        manager=Manager(manager.success_manager, manager.name, manager.email, manager.place),
+        products=tuple(ReviewedProduct(each.line.product, each.line.name, each.line.unit) for each in fitting),
+        booked_at=occasion.time,
+        version=1,
+    )
+    event = tell(
+        EventType.REVIEW_BOOKED, occasion, account=account.account, before=None, after=appointment_facts(review)
+    )
+    try:
+        store.book_review(account, review, event)
+    except ConcurrentChange:
+        # Somebody was faster: the same request, sent twice; another one of this account; or another account.
+        standing = store.open_review(account.account)
+        if standing is not None:
+            return _same(standing, begins)
+        if store.booked(manager.success_manager, review.slot.cells[0], review.slot.cells[-1]):
+            raise SlotTaken from None
+        raise
+    return review
+
+
+def cancel_review(account: Account, review: Review, *, occasion: Occasion, store: BillingStore) -> None:
+    """Takes an appointment back before it has begun. What is cancelled already stays so.
+
+    Raises Conflict for a review that was decided or has begun, ConcurrentChange.
+    """
+    if review.status is ReviewStatus.CANCELLED:
+        return
+    if review.status is not ReviewStatus.BOOKED:
+        raise Conflict("This review is decided.")
+    if review.slot.begins <= occasion.time:
+        raise Conflict("This review has begun.")
+    event = tell(
+        EventType.REVIEW_CANCELLED, occasion, account=account.account, before=appointment_facts(review), after=None
+    )
+    try:
+        store.cancel_review(account, replace(review, cancelled_at=occasion.time), event)
+    except ConcurrentChange:
+        if store.review(account.account, review.review).status is not ReviewStatus.CANCELLED:
+            raise
+
+
+def success_manager_of(account: Account, store: BillingStore) -> SuccessManager:
+    """Who looks after the account. Raises NoSuccessManager. One get."""
+    manager = None if account.success_manager is None else store.success_manager(account.success_manager)
+    if manager is None:
+        raise NoSuccessManager
+    return manager
+
+
+def appointment_facts(review: Review) -> dict[str, Any]:
+    """What events say of the appointment."""
+    return {
+        "review": review.review,
+        "begins": review.slot.begins,
+        "ends": review.slot.ends,
+        "manager": {"name": review.manager.name, "email": review.manager.email},
+        "place": review.manager.place,
+        "products": [asdict(product) for product in review.products],
+    }
+
+
+def _same(standing: Review, begins: datetime) -> Review:
+    """The open review, if it is the one that is asked for. Raises ReviewOpen."""
+    if standing.slot.begins != begins:
+        raise ReviewOpen
+    return standing
+
+
+def _slot(manager: SuccessManager, begins: datetime, now: datetime) -> Slot:
+    """The slot that begins then. Raises RuleViolation."""
+    earliest, latest = bookable(now)
+    if earliest <= begins < latest:
+        for slot in manager.slots(begins, begins + CELL):
+            if slot.begins == begins:
+                return slot
+    raise RuleViolation(Violation(("begins",), "This is not one of the slots: see GET …/reviews/slots."))

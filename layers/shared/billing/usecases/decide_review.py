@@ -1,0 +1,125 @@
+"""Staff decide a review: lower tiers from the next renewal, or none, for a reason. A decision is made once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from billing.domain.account import BillingPage, Status
+from billing.domain.errors import ConcurrentChange, Conflict
+from billing.domain.events import Event, EventType, Occasion
+from billing.domain.reviews import (
+    Applied,
+    Decision,
+    Declined,
+    Review,
+    ReviewStatus,
+    Standing,
+    next_renewal,
+    paid_period_start,
+    shown_average,
+    tier_changes,
+)
+from billing.domain.subscription import Order, Subscription, TierChange
+from billing.store.store import BillingStore
+from billing.usecases.book_review import appointment_facts
+from billing.usecases.tell import tell
+
+
+def apply_review(
+    page: BillingPage,
+    review: Review,
+    orders: tuple[Order, ...],
+    standings: Sequence[Standing],
+    *,
+    occasion: Occasion,
+    store: BillingStore,
+) -> Review:
+    """The review after these lower tiers were applied. The same decision again gives the same answer.
+
+    They take effect with the next renewal after today. Raises RuleViolation for tiers that cannot be applied,
+    Conflict for a review that is no longer open or an account that is cancelled, ConcurrentChange.
+    """
+    contract = page.account.contract
+    today = contract.today(occasion.time)
+    effective_on = next_renewal(contract, today)
+    decision = Applied(orders, effective_on, occasion.time)
+    if review.decided_as(decision):
+        return review
+    _require_open(review)
+    if page.account.status is not Status.ACTIVE:
+        raise Conflict("The account is cancelled: there is no renewal from which a lower tier could apply.")
+    changes = tier_changes(orders, standings, effective_on, review.review)
+    facts = {
+        "effective_on": effective_on,
+        "tiers": [_lowered(change, standings) for change in changes],
+        **_appointment(review, occasion.time),
+    }
+    event = tell(EventType.SUBSCRIPTION_TIER_LOWERED, occasion, account=page.account.account, before=None, after=facts)
+    subscription = page.subscription.changed(changes, today, paid_period_start(contract, today))
+    return _decide(page, review, decision, subscription, event, store)
+
+
+def decline_review(
+    page: BillingPage, review: Review, reason: str, *, occasion: Occasion, store: BillingStore
+) -> Review:
+    """The review after it was declined. The same decision again gives the same answer.
+
+    Raises Conflict for a review that is no longer open, ConcurrentChange.
+    """
+    decision = Declined(reason, occasion.time)
+    if review.decided_as(decision):
+        return review
+    _require_open(review)
+    facts = {"reason": reason, **_appointment(review, occasion.time)}
+    event = tell(EventType.REVIEW_DECLINED, occasion, account=page.account.account, before=None, after=facts)
+    return _decide(page, review, decision, None, event, store)
+
+
+def _decide(
+    page: BillingPage,
+    review: Review,
+    decision: Decision,
+    subscription: Subscription | None,
+    event: Event,
+    store: BillingStore,
+) -> Review:
+    account, decided = page.account, replace(review, decision=decision)
+    try:
+        store.decide_review(account, decided, subscription, event, frees_time=_is_ahead(review, event.time))
+    except ConcurrentChange:
+        # The same decision, sent twice at once: this one has failed on its own result.
+        standing = store.review(account.account, review.review)
+        if not standing.decided_as(decision):
+            raise
+        return standing
+    return replace(decided, version=review.version + 1)
+
+
+def _require_open(review: Review) -> None:
+    if review.status is not ReviewStatus.BOOKED:
+        raise Conflict(f"This review is {review.status}.")
+
+
+def _is_ahead(review: Review, now: datetime) -> bool:
+    """Whether the appointment is still to come: once the review is decided, nobody needs it."""
+    return now < review.slot.begins
+
+
+def _appointment(review: Review, now: datetime) -> dict[str, Any]:
+    return {"appointment": appointment_facts(review), "appointment_cancelled": _is_ahead(review, now)}
+
+
+def _lowered(change: TierChange, standings: Sequence[Standing]) -> dict[str, Any]:
+    """What the event says of one change."""
+    [known] = (each for each in standings if each.line.product == change.product)
+    line = known.line
+    return {
+        "product": {"product": line.product, "name": line.name, "unit": line.unit},
+        "months": [{"month": f"{each.month:%Y-%m}", "usage": each.quantity} for each in known.months],
+        "average": shown_average(known.average),
+        "before": {"up_to": line.up_to, "price": asdict(line.price)},
+        "after": {"up_to": change.up_to, "price": asdict(change.price)},
+    }

@@ -1,0 +1,244 @@
+"""When usage fits a lower tier, what is missing until it does, and what may be applied then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from billing.domain.catalogue import Catalogue, Product, Tier
+from billing.domain.contract import INTERVALS_MONTHS, Contract
+from billing.domain.errors import ReviewNotYet, RuleViolation
+from billing.domain.money import Money
+from billing.domain.reviews import (
+    Fit,
+    LowerTier,
+    Standing,
+    bookable_days,
+    next_renewal,
+    paid_period_start,
+    require_fit,
+    shown_average,
+    standing,
+    tier_changes,
+)
+from billing.domain.subscription import Cause, Line, Order, TierChange
+from billing.domain.usage import MonthUsage
+from hypothesis import given
+from hypothesis import strategies as st
+
+CONTRACT = Contract(date(2026, 1, 15), 3, "EUR", "Europe/Copenhagen")
+TODAY = date(2026, 6, 10)
+TIERS = (
+    Tier(10_000, {"EUR": 4900}),
+    Tier(25_000, {"EUR": 9900}),
+    Tier(50_000, {"EUR": 15_900}),
+    Tier(100_000, {"EUR": 25_900}),
+    Tier(None, None),
+)
+CATALOGUE = Catalogue(1, (Product("search", "Search", "searches", TIERS),))
+LINE = Line("search", "Search", "searches", 100_000, Money(25_900, "EUR"))
+
+
+def of(*usage: str, line: Line = LINE, first: int = 3) -> Standing:
+    """How so much usage in the months from March on stands, seen in June."""
+    daily = {date(2026, first + position, 1): Decimal(quantity) for position, quantity in enumerate(usage)}
+    return standing(line, daily, CATALOGUE, CONTRACT, TODAY)
+
+
+def detail(seen: Standing) -> str:
+    assert seen.missing is not None
+    return seen.missing.detail
+
+
+def test_what_is_missing_is_said_in_words() -> None:
+    seen = of("48000", "49600", "86000")
+
+    assert detail(seen) == "2 of 3 months below; average 61,200, must be ≤ 50,000"
+    assert seen.fit is Fit.ABOVE
+    with pytest.raises(ReviewNotYet) as caught:
+        require_fit([seen])
+    assert caught.value.detail == (
+        "No usage fits a lower tier yet. Search: 2 of 3 months below; average 61,200, must be ≤ 50,000."
+    )
+
+
+def test_the_average_fits_even_if_a_month_is_above() -> None:
+    seen = of("30000", "30000", "90000")
+
+    assert seen.fit is Fit.FITS
+    assert seen.missing is None
+    assert seen.fitting == LowerTier(50_000, Money(15_900, "EUR"))
+    assert seen.saving == Money(10_000, "EUR")
+
+
+def test_several_tiers_at_once() -> None:
+    fitting = of("9000", "9000", "9000").fitting
+
+    assert fitting is not None
+    assert fitting.up_to == 10_000
+
+
+@pytest.mark.parametrize(("last", "fits"), [("50000", True), ("50000.000001", False)])
+def test_the_limit_itself_fits_and_nothing_above(last: str, fits: bool) -> None:
+    seen = of("50000", "50000", last)
+
+    assert (seen.fit is Fit.FITS) == fits
+    if not fits:
+        assert "average 50,000.01, must be ≤ 50,000" in detail(seen)
+
+
+def test_months_that_are_not_known_yet() -> None:
+    # The contract began in the middle of April, and nothing was taken over.
+    young = replace(CONTRACT, start=date(2026, 4, 15))
+    seen = standing(LINE, {date(2026, 5, 2): Decimal(1)}, CATALOGUE, young, TODAY)
+
+    assert seen.fit is Fit.TOO_FEW_MONTHS
+    assert detail(seen) == "1 of 3 closed months known"
+    assert (seen.average, seen.fitting, seen.saving) == (None, None, None)
+
+
+def test_the_lowest_tier() -> None:
+    lowest = replace(LINE, up_to=10_000, price=Money(4900, "EUR"))
+
+    assert detail(of("1", "1", "1", line=lowest)) == "lowest tier"
+
+
+def test_below_the_open_ended_tier_is_the_highest_with_a_volume() -> None:
+    open_ended = replace(LINE, up_to=None, price=Money(99_900, "EUR"))
+
+    assert [tier.up_to for tier in of("1", "1", "1", line=open_ended).lower] == [10_000, 25_000, 50_000, 100_000]
+    assert "must be ≤ 100,000" in detail(of("100001", "100001", "100001", line=open_ended))
+
+
+def test_a_tier_without_a_price_in_the_contracts_currency_is_none() -> None:
+    danish = replace(CONTRACT, currency="DKK")
+
+    assert standing(LINE, {}, CATALOGUE, danish, TODAY).fit is Fit.LOWEST_TIER
+
+
+def test_one_product_that_fits_is_enough() -> None:
+    fits, not_yet = of("9", "9", "9"), of("90000", "90000", "90000")
+
+    assert require_fit([not_yet, fits]) == (fits,)
+
+
+@pytest.mark.parametrize(
+    ("usage", "shown"),
+    [("7932.666", "7932.67"), ("8000.001", "8000.01"), ("61200", "61200"), ("0.5", "0.5"), ("0", "0")],
+)
+def test_an_average_is_shown_rounded_up(usage: str, shown: str) -> None:
+    assert str(shown_average(Decimal(usage))) == shown
+
+
+quantities = st.decimals(0, 200_000, places=6)
+
+
+@given(st.lists(quantities, min_size=3, max_size=3), st.integers(0, 2), quantities)
+def test_more_usage_never_fits_a_smaller_tier(months: list[Decimal], which: int, more: Decimal) -> None:
+    def limit(usage: list[Decimal]) -> Decimal:
+        seen = Standing(
+            LINE,
+            tuple(MonthUsage(date(2026, 3 + number, 1), each) for number, each in enumerate(usage)),
+            of().lower,
+        )
+        assert (seen.missing is None) == (seen.fitting is not None)
+        return Decimal("Infinity") if seen.fitting is None else Decimal(seen.fitting.up_to)
+
+    raised = [each + more if number == which else each for number, each in enumerate(months)]
+    assert limit(months) <= limit(raised)
+
+
+# ---- What may be applied ----
+
+
+def changes(*orders: tuple[str, int | None], seen: Standing | None = None) -> tuple[TierChange, ...]:
+    known = [seen or of("20000", "20000", "20000")]
+    return tier_changes([Order(*order) for order in orders], known, date(2026, 7, 15), "01REVIEW")
+
+
+def test_what_is_applied() -> None:
+    assert changes(("search", 50_000)) == (
+        TierChange("search", 50_000, Money(15_900, "EUR"), date(2026, 7, 15), Cause.REVIEW, "01REVIEW"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("orders", "places"),
+    [
+        ([("chat", 10_000)], [("tiers", 0, "product")]),
+        ([("search", 100_000)], [("tiers", 0, "up_to")]),
+        ([("search", 30_000)], [("tiers", 0, "up_to")]),
+        ([("search", None)], [("tiers", 0, "up_to")]),
+        ([("search", 10_000)], [("tiers", 0, "up_to")]),
+        ([("search", 25_000), ("search", 25_000)], [("tiers", 1, "product")]),
+        ([("chat", 1), ("search", 1)], [("tiers", 0, "product"), ("tiers", 1, "up_to")]),
+    ],
+    ids=["unknown", "the same tier", "no tier", "open-ended", "too small", "twice", "all at once"],
+)
+def test_what_cannot_be_applied(orders: list[tuple[str, int | None]], places: list[Any]) -> None:
+    with pytest.raises(RuleViolation) as caught:
+        changes(*orders)
+
+    assert [each.path for each in caught.value.violations] == places
+
+
+def test_nothing_is_applied_without_three_months() -> None:
+    young = standing(LINE, {}, CATALOGUE, replace(CONTRACT, start=date(2026, 4, 15)), TODAY)
+
+    with pytest.raises(RuleViolation, match="1 of 3 closed months"):
+        changes(("search", 50_000), seen=young)
+
+
+# ---- Days ----
+
+
+@pytest.mark.parametrize(
+    ("today", "renewal"),
+    [
+        (date(2026, 6, 10), date(2026, 7, 15)),
+        (date(2026, 7, 14), date(2026, 7, 15)),
+        (date(2026, 7, 15), date(2026, 10, 15)),
+    ],
+)
+def test_a_lower_tier_waits_for_the_next_renewal(today: date, renewal: date) -> None:
+    assert next_renewal(CONTRACT, today) == renewal
+
+
+@given(
+    st.dates(date(2024, 1, 1), date(2030, 1, 1)),
+    st.sampled_from(INTERVALS_MONTHS),
+    st.dates(date(2024, 1, 1), date(2030, 1, 1)),
+)
+def test_a_day_lies_between_two_renewals(start: date, interval: int, today: date) -> None:
+    contract = Contract(start, interval, "EUR", "UTC")
+    since = paid_period_start(contract, today)
+
+    assert since <= today
+    assert contract.month_of(since) % interval == 0
+    if today >= start:
+        assert next_renewal(contract, today) == contract.month_start(contract.month_of(since) + interval)
+
+
+NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
+
+
+def test_a_day_is_that_of_the_account() -> None:
+    first, last = bookable_days(date(2026, 6, 20), date(2026, 6, 21), CONTRACT, NOW)
+
+    assert (first, last) == (datetime(2026, 6, 19, 22, tzinfo=UTC), datetime(2026, 6, 20, 22, tzinfo=UTC))
+
+
+def test_not_too_soon_and_not_too_late() -> None:
+    first, last = bookable_days(date.min, date.max, CONTRACT, NOW)
+
+    assert (first, last) == (NOW + timedelta(hours=24), NOW + timedelta(days=60))
+
+
+@pytest.mark.parametrize("day", [date.min, date(2026, 6, 9), date(2026, 8, 30), date.max - timedelta(days=1)])
+def test_of_other_days_nothing_is_bookable(day: date) -> None:
+    first, last = bookable_days(day, day + timedelta(days=1), CONTRACT, NOW)
+
+    assert first >= last

@@ -1,0 +1,614 @@
+"""Reviews through the functions: what is missing, slots, bookings, decisions, and the lower tier that follows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from billing.domain.account import Status
+from billing.event_schemas.kinds import published
+from billing.store import keys
+from billing.store.store import BillingStore
+
+from functions.get_billing.app import handler as get_billing
+from tests.api_gateway import NOW, STAFF, answer, request
+from tests.aws import stored_items
+from tests.company import Company, provisioned, put_catalogue
+from tests.functions.reviews import (
+    BEGINS,
+    DECLINED,
+    LOWER,
+    SOFIE,
+    Asked,
+    assign,
+    make_reviewable,
+    put_manager,
+    report,
+)
+from tests.samples import ACCOUNT, CATALOGUE, with_value
+from tests.store.samples import happened
+
+LATER = "2026-06-16T07:30:00Z"
+"""The slot after BEGINS."""
+
+
+@pytest.fixture
+def asked(company: Company) -> Asked:
+    return make_reviewable(company)
+
+
+def told(store: BillingStore) -> dict[str, Any]:
+    """What was told of reviews by its type, as it is published."""
+    events = store.events(ACCOUNT["account"], limit=100, after=None).items
+    return {
+        str(each.type): published(each)
+        for each in events
+        if each.type.startswith(("review.", "subscription.tier_lowered"))
+    }
+
+
+def cells() -> list[str]:
+    """The time that is given away."""
+    return [str(item["sk"]) for item in stored_items() if str(item["sk"]).startswith(keys.BOOKED)]
+
+
+def with_status(store: BillingStore, status: Status) -> None:
+    """As a cancellation will: the account is no longer active."""
+    account = store.account(ACCOUNT["account"])
+    store.assign_success_manager(replace(account, status=status), happened())
+
+
+# ---- Slots ----
+
+
+def test_the_slots_of_the_next_two_weeks(asked: Asked) -> None:
+    given = asked.slots()
+
+    assert given.status == 200
+    begins = [slot["begins"] for slot in given.body["items"]]
+    assert begins[0] == "2026-06-11T12:00:00Z", "a day from now"
+    assert begins[-1] == "2026-06-23T14:00:00Z"
+    assert BEGINS in begins
+    assert {key: given.body[key] for key in ("manager", "time_zone", "place")} == {
+        "manager": "Sofie Lindgren",
+        "time_zone": "Europe/Copenhagen",
+        "place": SOFIE["place"],
+    }
+
+
+def test_the_slots_of_chosen_days(asked: Asked) -> None:
+    one_day = asked.slots({"from": "2026-06-16", "until": "2026-06-17"}).body["items"]
+    assert (one_day[0], len(one_day)) == ({"begins": BEGINS, "ends": LATER}, 13)
+    far = asked.slots({"from": "2026-08-05", "until": "2026-08-20"}).body["items"]
+    assert far[-1]["begins"] == "2026-08-06T14:00:00Z", "sixty days from now, and then Monday"
+    assert asked.slots({"from": "2026-06-01", "until": "2026-06-11"}).body["items"] == []
+    assert asked.slots({"from": "9999-12-31"}).body["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ({"from": "2026-06-16", "until": "2026-06-16"}, "until"),
+        ({"from": "2026-06-16", "until": "2026-07-18"}, "until"),
+        ({"from": "0001-01-01", "until": "9999-12-31"}, "until"),
+        ({"from": "tomorrow"}, "from"),
+        ({"until": "2026-02-30"}, "until"),
+        ({"until": "1781092800"}, "until"),
+    ],
+)
+def test_days_that_do_not_fit(query: dict[str, str], parameter: str, asked: Asked) -> None:
+    given = asked.slots(query)
+
+    assert given.status == 422
+    assert [error["parameter"] for error in given.body["errors"]] == [parameter]
+
+
+def test_a_booked_slot_is_out_and_so_is_each_that_it_touches(asked: Asked) -> None:
+    asked.booked()
+    day = {"from": "2026-06-16", "until": "2026-06-17"}
+
+    assert asked.slots(day).body["items"][0]["begins"] == LATER
+    # With longer reviews the first slot of the day would overlap the one that is booked.
+    assert put_manager({**SOFIE, "review_minutes": 60}, replaces=1).status == 200
+    assert asked.slots(day).body["items"][0]["begins"] == "2026-06-16T08:00:00Z"
+
+
+def test_nobody_to_talk_to(company: Company) -> None:
+    given = Asked(company).slots()
+
+    assert given.status == 409
+    assert given.body["type"] == "urn:livello:problem:no-success-manager"
+
+
+# ---- What is missing ----
+
+
+def test_what_is_still_missing(asked: Asked) -> None:
+    report(ACCOUNT["account"], "email", date(2026, 5, 2), "6000.25")
+
+    given = asked.book()
+
+    assert given.status == 409
+    assert given.body["type"] == "urn:livello:problem:review-not-yet"
+    assert given.body["missing"] == [
+        {
+            "product": "search",
+            "name": "Search",
+            "reason": "lowest_tier",
+            "months_known": 3,
+            "months_below": 0,
+            "average": "5000",
+            "limit": None,
+            "detail": "lowest tier",
+        },
+        {
+            "product": "email",
+            "name": "E-mail",
+            "reason": "above",
+            "months_known": 3,
+            "months_below": 2,
+            "average": "10000.09",
+            "limit": 10_000,
+            "detail": "2 of 3 months below; average 10,000.09, must be ≤ 10,000",
+        },
+    ]
+    seen = asked.slots().body
+    assert (seen["usage_fits"], seen["missing"]) == (False, given.body["missing"])
+
+
+def test_whoever_fits_is_told_so_with_the_slots(asked: Asked) -> None:
+    seen = asked.slots().body
+
+    assert seen["usage_fits"] is True
+    assert [each["product"] for each in seen["missing"]] == ["search"]
+
+
+def test_a_young_account_has_no_three_months(company: Company) -> None:
+    young = with_value(with_value(ACCOUNT, "young-shop", "account"), "2026-05-01", "contract", "start")
+    assert provisioned(young).status == 201
+    put_manager()
+    assign("young-shop")
+    admin = {**company.admin}
+    theirs = Asked(Company("young-shop", admin, admin))
+
+    given = theirs.book()
+
+    assert given.status == 409
+    assert given.body["missing"][1]["detail"] == "1 of 3 closed months known"
+
+
+# ---- Booking ----
+
+
+def test_a_review_is_booked(asked: Asked, store: BillingStore) -> None:
+    given = asked.book()
+
+    assert given.status == 201
+    review = given.body["review"]
+    assert given.headers["Location"] == f"/v1/accounts/{ACCOUNT['account']}/reviews/{review}"
+    assert given.body == {
+        "review": review,
+        "status": "booked",
+        "begins": BEGINS,
+        "ends": LATER,
+        "manager": {"name": "Sofie Lindgren", "email": "sofie.staff@livello.example"},
+        "place": SOFIE["place"],
+        "products": [{"product": "email", "name": "E-mail", "unit": "e-mails"}],
+        "decision": None,
+    }
+    [booked] = told(store).values()
+    assert (booked.type, booked.after.review, booked.after.manager.email) == (
+        "review.booked",
+        review,
+        "sofie.staff@livello.example",
+    )
+    assert cells() == ["BOOKED#2026-06-16T07:00Z", "BOOKED#2026-06-16T07:15Z"]
+
+
+def test_time_that_was_given_away_names_no_account_and_expires(asked: Asked) -> None:
+    review = asked.booked()
+
+    [first, _] = [item for item in stored_items() if str(item["sk"]).startswith(keys.BOOKED)]
+    assert first["body"] == f'{{"review":"{review}"}}'
+    assert datetime.fromtimestamp(int(first["expires_at"]), UTC) == datetime(2026, 6, 17, 7, 30, tzinfo=UTC)
+
+
+def test_the_same_booking_again_is_the_same_review(asked: Asked) -> None:
+    first = asked.book()
+    before = stored_items()
+
+    again = asked.book("2026-06-16T09:00:00+02:00")
+
+    assert (again.status, again.body) == (201, first.body)
+    assert stored_items() == before
+
+
+def test_one_review_at_a_time(asked: Asked) -> None:
+    asked.booked()
+    before = stored_items()
+
+    given = asked.book(LATER)
+
+    assert given.status == 409
+    assert given.body["type"] == "urn:livello:problem:review-open"
+    assert stored_items() == before
+
+
+@pytest.mark.parametrize(
+    "begins",
+    [
+        "2026-06-16T07:10:00Z",
+        "2026-06-16T07:15:00Z",
+        "2026-06-16T10:00:00Z",
+        "2026-06-19T07:00:00Z",
+        "2026-06-11T11:30:00Z",
+        "2026-06-09T07:00:00Z",
+        "2026-08-18T07:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+    ],
+    ids=["odd", "between", "lunch", "Friday", "too soon", "past", "too late", "first", "last"],
+)
+def test_what_is_no_slot(begins: str, asked: Asked) -> None:
+    before = stored_items()
+
+    given = asked.book(begins)
+
+    assert given.status == 422
+    assert [error["pointer"] for error in given.body["errors"]] == ["#/begins"]
+    assert stored_items() == before
+
+
+@pytest.mark.parametrize("begins", ["2026-06-16T07:00:00", "2026-06-16", "soon", 1_781_593_200, None, True])
+def test_what_is_no_instant(begins: Any, asked: Asked) -> None:
+    given = asked.book(begins)
+
+    assert given.status == 422
+    assert [error["pointer"] for error in given.body["errors"]] == ["#/begins"]
+
+
+def other_company(company: Company) -> Asked:
+    """Another company with the same success manager, whose usage fits as well."""
+    assert provisioned(with_value(ACCOUNT, "other-shop", "account")).status == 201
+    assert assign("other-shop").status == 200
+    return Asked(Company("other-shop", company.admin, company.member))
+
+
+def test_no_slot_is_booked_twice(asked: Asked) -> None:
+    theirs = other_company(asked.company)
+    asked.booked()
+    before = stored_items()
+
+    given = theirs.book()
+
+    assert given.status == 409
+    assert given.body["type"] == "urn:livello:problem:slot-taken"
+    assert stored_items() == before
+
+
+@pytest.mark.parametrize("review_minutes", [15, 45, 60])
+def test_no_time_is_given_away_twice_when_reviews_change_their_length(asked: Asked, review_minutes: int) -> None:
+    theirs = other_company(asked.company)
+    asked.booked(LATER)
+    hours = {weekday: [{"from": "09:00", "until": "16:30"}] for weekday in SOFIE["working_hours"]}
+    assert put_manager({**SOFIE, "review_minutes": review_minutes, "working_hours": hours}, replaces=1).status == 200
+    quarters = [f"2026-06-16T{7 + quarter // 4:02}:{quarter % 4 * 15:02}:00Z" for quarter in range(8)]
+
+    taken = set()
+    for begins in quarters:
+        given = theirs.book(begins)
+        if given.status == 201:
+            assert theirs.cancel(given.body["review"]).status == 204
+        elif given.body["type"] == "urn:livello:problem:slot-taken":
+            taken.add(begins)
+    offered = {slot["begins"] for slot in theirs.slots({"from": "2026-06-16", "until": "2026-06-17"}).body["items"]}
+
+    assert taken
+    assert not taken & offered
+
+
+@pytest.mark.parametrize("status", [Status.CANCELLING, Status.DEACTIVATED])
+def test_an_account_that_ends_has_no_renewal_to_review_for(status: Status, asked: Asked, store: BillingStore) -> None:
+    with_status(store, status)
+
+    given = asked.book()
+
+    assert given.status == 409
+    assert given.body["type"] == "urn:livello:problem:conflict"
+
+
+# ---- Cancelling ----
+
+
+def test_a_cancelled_review_gives_its_time_back(asked: Asked, store: BillingStore) -> None:
+    review = asked.booked()
+
+    assert asked.cancel(review).status == 204
+    before = stored_items()
+    assert asked.cancel(review).status == 204
+
+    assert stored_items() == before
+    assert asked.one(review).body["status"] == "cancelled"
+    assert cells() == []
+    assert told(store)["review.cancelled"].before == told(store)["review.booked"].after
+    assert asked.booked() != review
+
+
+def test_a_review_that_has_begun_is_not_cancelled(asked: Asked) -> None:
+    review = asked.booked()
+    begins = datetime.fromisoformat(BEGINS)
+
+    assert asked.cancel(review, now=begins).status == 409
+    assert asked.cancel(review, now=begins - timedelta(seconds=1)).status == 204
+
+
+def test_a_decided_review_is_not_cancelled(asked: Asked) -> None:
+    review = asked.booked()
+    asked.decide(review, DECLINED)
+
+    assert asked.cancel(review).status == 409
+
+
+@pytest.mark.parametrize("review", ["01KTRPENG07H37QHTTH7QTSRGK", "OPEN", "%23"])
+def test_a_review_that_there_is_not(review: str, asked: Asked) -> None:
+    asked.booked()
+
+    assert asked.one(review).status == 404
+    assert asked.cancel(review).status == 404
+    assert asked.decide(review, DECLINED).status == 404
+
+
+# ---- Looking ----
+
+
+def test_reviews_are_listed_newest_first_in_pages(asked: Asked) -> None:
+    made = []
+    for minute in range(3):
+        now = NOW + timedelta(minutes=minute)
+        made.append(asked.book(now=now).body["review"])
+        assert asked.cancel(made[-1], now=now).status == 204
+    made.append(asked.booked())
+
+    first = asked.all(limit="3").body
+    second = asked.all(limit="3", cursor=first["next_cursor"]).body
+
+    # The fourth was booked at the time of the first.
+    assert {each["review"] for each in first["items"] + second["items"]} == {*made}
+    assert [each["review"] for each in first["items"][:2]] == [made[2], made[1]]
+    assert second["next_cursor"] is None
+    assert asked.all(cursor="nonsense").status == 422
+
+
+def test_staff_see_the_review_prepared_and_the_customer_does_not(asked: Asked) -> None:
+    review = asked.booked()
+
+    assert asked.one(review).body["prepared"] is None
+    assert asked.one(review, asked.company.member).body["prepared"] is None
+    prepared = asked.one(review, STAFF).body["prepared"]
+    assert [each["product"] for each in prepared] == ["search", "email"]
+    assert prepared[1] == {
+        "product": "email",
+        "name": "E-mail",
+        "unit": "e-mails",
+        "months": [
+            {"month": "2026-03", "usage": "9000"},
+            {"month": "2026-04", "usage": "8000.5"},
+            {"month": "2026-05", "usage": "6999.5"},
+        ],
+        "average": "8000",
+        "current": {"up_to": 25_000, "price_per_month": {"amount": 5900, "currency": "EUR"}},
+        "lower": [{"up_to": 10_000, "price_per_month": {"amount": 2900, "currency": "EUR"}}],
+        "fitting": {"up_to": 10_000, "price_per_month": {"amount": 2900, "currency": "EUR"}},
+        "saving_per_month": {"amount": 3000, "currency": "EUR"},
+        "missing": None,
+    }
+
+
+def test_a_review_that_is_over_is_not_prepared_any_more(asked: Asked) -> None:
+    review = asked.booked()
+    asked.decide(review, DECLINED)
+
+    assert asked.one(review, STAFF).body["prepared"] is None
+
+
+# ---- Deciding ----
+
+
+def email_line(asked: Asked, now: datetime) -> dict[str, Any]:
+    """The line of e-mails on the billing page at this time."""
+    path, route = asked.company.path, "/accounts/{account}/billing"
+    page = answer(get_billing, request("GET", route, claims=asked.company.admin, path=path, now=now)).body
+    [_, line] = page["subscription"]["lines"]
+    return {**line, "amount_per_charge": page["payment_details"]["amount_per_charge"]["amount"]}
+
+
+def test_a_lower_tier_from_the_next_renewal(asked: Asked, store: BillingStore) -> None:
+    review = asked.booked()
+    after_it = datetime(2026, 6, 16, 8, tzinfo=UTC)
+    before = email_line(asked, NOW)
+
+    given = asked.decide(review, LOWER, now=after_it)
+
+    assert given.status == 200
+    assert given.body["status"] == "applied"
+    assert given.body["decision"] == {
+        "outcome": "applied",
+        "tiers": [{"product": "email", "up_to": 10_000}],
+        "effective_on": "2026-07-15",
+        "reason": None,
+        "decided_at": "2026-06-16T08:00:00Z",
+    }
+    line = email_line(asked, datetime(2026, 7, 14, 12, tzinfo=UTC))
+    assert (line["up_to"], line["price_per_month"]["amount"]) == (25_000, 5900)
+    assert line["pending_change"] == {
+        "up_to": 10_000,
+        "price_per_month": {"amount": 2900, "currency": "EUR"},
+        "effective_on": "2026-07-15",
+    }
+    assert line["amount_per_charge"] == before["amount_per_charge"] - 3 * 3000, "what the renewal will cost"
+    line = email_line(asked, datetime(2026, 7, 15, 12, tzinfo=UTC))
+    assert (line["up_to"], line["price_per_month"]["amount"], line["pending_change"]) == (10_000, 2900, None)
+
+
+def test_the_event_of_a_lower_tier_says_all_of_it(asked: Asked, store: BillingStore) -> None:
+    review = asked.booked()
+    asked.decide(review, LOWER, now=datetime(2026, 6, 16, 8, tzinfo=UTC))
+
+    facts = told(store)["subscription.tier_lowered"].after
+    assert facts.model_dump(mode="json", exclude={"appointment"}) == {
+        "appointment_cancelled": False,
+        "effective_on": "2026-07-15",
+        "tiers": [
+            {
+                "product": {"product": "email", "name": "E-mail", "unit": "e-mails"},
+                "months": [
+                    {"month": "2026-03", "usage": "9000"},
+                    {"month": "2026-04", "usage": "8000.5"},
+                    {"month": "2026-05", "usage": "6999.5"},
+                ],
+                "average": "8000",
+                "before": {"up_to": 25_000, "price": {"amount": 5900, "currency": "EUR"}},
+                "after": {"up_to": 10_000, "price": {"amount": 2900, "currency": "EUR"}},
+            }
+        ],
+    }
+    assert facts.appointment == told(store)["review.booked"].after
+
+
+def test_a_decision_before_the_appointment_gives_its_time_back(asked: Asked, store: BillingStore) -> None:
+    asked.decide(asked.booked(), DECLINED)
+
+    assert cells() == []
+    assert told(store)["review.declined"].after.appointment_cancelled is True
+
+
+def test_a_decision_after_the_appointment_leaves_its_time_alone(asked: Asked, store: BillingStore) -> None:
+    asked.decide(asked.booked(), DECLINED, now=datetime.fromisoformat(BEGINS))
+
+    assert len(cells()) == 2
+    assert told(store)["review.declined"].after.appointment_cancelled is False
+
+
+def test_a_review_is_declined_with_a_reason(asked: Asked, store: BillingStore) -> None:
+    review = asked.booked()
+    page = store.billing_page(ACCOUNT["account"], consistent=True)
+
+    given = asked.decide(review, DECLINED)
+
+    assert (given.status, given.body["status"]) == (200, "declined")
+    assert given.body["decision"]["reason"] == DECLINED["reason"]
+    assert told(store)["review.declined"].after.reason == DECLINED["reason"]
+    assert store.billing_page(ACCOUNT["account"], consistent=True) == page
+    assert asked.booked(LATER), "another one may be booked"
+
+
+@pytest.mark.parametrize("body", [LOWER, DECLINED])
+def test_the_same_decision_again_gives_the_same_answer(body: dict[str, Any], asked: Asked) -> None:
+    review = asked.booked()
+    first = asked.decide(review, body)
+    before = stored_items()
+
+    again = asked.decide(review, body, now=NOW + timedelta(days=40))
+
+    assert (again.status, again.body) == (200, first.body)
+    assert stored_items() == before
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(LOWER, DECLINED), (DECLINED, LOWER), (DECLINED, {**DECLINED, "reason": "Other"})]
+)
+def test_a_decision_is_made_once(first: dict[str, Any], second: dict[str, Any], asked: Asked) -> None:
+    review = asked.booked()
+    asked.decide(review, first)
+    before = stored_items()
+
+    assert asked.decide(review, second).status == 409
+    assert stored_items() == before
+
+
+def test_a_cancelled_review_is_not_decided(asked: Asked) -> None:
+    review = asked.booked()
+    asked.cancel(review)
+
+    assert asked.decide(review, LOWER).status == 409
+    assert asked.decide(review, DECLINED).status == 409
+
+
+def test_an_account_that_ends_gets_no_lower_tier_but_an_answer(asked: Asked, store: BillingStore) -> None:
+    review = asked.booked()
+    with_status(store, Status.CANCELLING)
+
+    assert asked.decide(review, LOWER).status == 409
+    assert asked.decide(review, DECLINED).status == 200
+
+
+@pytest.mark.parametrize(
+    ("tiers", "pointers"),
+    [
+        ([{"product": "chat", "up_to": 10_000}], ["#/tiers/0/product"]),
+        ([{"product": "email", "up_to": 25_000}], ["#/tiers/0/up_to"]),
+        ([{"product": "search", "up_to": 5_000}], ["#/tiers/0/up_to"]),
+        ([LOWER["tiers"][0]] * 2, ["#/tiers/1/product"]),
+    ],
+)
+def test_what_cannot_be_applied(tiers: list[Any], pointers: list[str], asked: Asked) -> None:
+    review = asked.booked()
+    before = stored_items()
+
+    given = asked.decide(review, {"outcome": "applied", "tiers": tiers})
+
+    assert given.status == 422
+    assert [error["pointer"] for error in given.body["errors"]] == pointers
+    assert stored_items() == before
+
+
+def test_usage_that_has_risen_since_the_booking(asked: Asked) -> None:
+    review = asked.booked()
+    report(ACCOUNT["account"], "email", date(2026, 5, 3), "20000")
+
+    given = asked.decide(review, LOWER)
+
+    assert given.status == 422
+    assert "average of E-mail is 14,666.67" in given.body["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"outcome": "applied"}, "#"),
+        ({"outcome": "applied", "tiers": []}, "#"),
+        ({"outcome": "declined"}, "#"),
+        ({**LOWER, "reason": "Both"}, "#"),
+        ({**DECLINED, "tiers": LOWER["tiers"]}, "#"),
+        ({**DECLINED, "reason": " "}, "#/reason"),
+        ({"outcome": "postponed"}, "#/outcome"),
+        ({"outcome": "applied", "tiers": [{"product": "email", "up_to": None}]}, "#/tiers/0/up_to"),
+        ({"outcome": "applied", "tiers": [{"product": "email", "up_to": "10000"}]}, "#/tiers/0/up_to"),
+        ({**DECLINED, "colour": "blue"}, "#/colour"),
+    ],
+)
+def test_a_decision_that_does_not_fit(body: dict[str, Any], pointer: str, asked: Asked) -> None:
+    given = asked.decide(asked.booked(), body)
+
+    assert given.status == 422
+    assert [error["pointer"] for error in given.body["errors"]] == [pointer]
+
+
+def test_after_a_lower_tier_the_next_review_begins_from_it(asked: Asked) -> None:
+    asked.decide(asked.booked(), LOWER)
+
+    given = asked.book(LATER)
+
+    assert given.status == 409
+    assert [each["reason"] for each in given.body["missing"]] == ["lowest_tier", "lowest_tier"]
+
+
+def test_prices_are_those_of_the_catalogue_that_was_signed(asked: Asked) -> None:
+    dearer = with_value(CATALOGUE, 5800, "products", 1, "tiers", 0, "prices", "EUR")
+    assert put_catalogue(dearer, replaces=1).status == 200
+
+    asked.decide(asked.booked(), LOWER)
+
+    assert email_line(asked, NOW)["pending_change"]["price_per_month"]["amount"] == 2900

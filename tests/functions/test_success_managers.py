@@ -1,0 +1,188 @@
+"""Customer success managers: kept by staff, in versions, and known by name to whom they look after."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from billing.event_schemas.kinds import published
+from billing.store import keys, mapping
+from billing.store.store import BillingStore
+
+from functions.administer_success_managers.app import handler as administer_success_managers
+from tests.api_gateway import STAFF, Answer, answer, request
+from tests.aws import stored_items
+from tests.company import Company
+from tests.functions.reviews import MANAGER, SOFIE, assign, make_reviewable, put_manager
+from tests.samples import with_value, without
+
+ONE = "/success-managers/{success_manager}"
+
+
+def get(manager: str = MANAGER) -> Answer:
+    asked = request("GET", ONE, claims=STAFF, path={"success_manager": manager})
+    return answer(administer_success_managers, asked)
+
+
+def listed(**query: str) -> Answer:
+    return answer(administer_success_managers, request("GET", "/success-managers", claims=STAFF, query=query or None))
+
+
+def contact(company: Company) -> Answer:
+    asked = request("GET", "/accounts/{account}/success-manager", claims=company.member, path=company.path)
+    return answer(administer_success_managers, asked)
+
+
+def told_of_managers() -> list[Any]:
+    """What was told of success managers, as it is published."""
+    return [
+        published(mapping.event_from(item["body"]))
+        for item in stored_items()
+        if item["pk"] == keys.MANAGERS and str(item["sk"]).startswith(keys.EVENT)
+    ]
+
+
+def test_a_success_manager_is_added_and_changed(store: BillingStore) -> None:
+    added = put_manager()
+    assert (added.status, added.headers["ETag"]) == (200, '"1"')
+    assert added.body == {
+        **SOFIE,
+        "success_manager": MANAGER,
+        "working_hours": {**SOFIE["working_hours"], "friday": [], "saturday": [], "sunday": []},
+    }
+
+    away = {**SOFIE, "absences": [{"from": "2026-07-01", "until": "2026-08-01"}]}
+    changed = put_manager(away, replaces=1)
+
+    assert (changed.status, changed.headers["ETag"]) == (200, '"2"')
+    assert get().body == changed.body
+    assert sorted((each.after.version, each.before is None) for each in told_of_managers()) == [(1, True), (2, False)]
+
+
+def test_the_same_again_changes_nothing(store: BillingStore) -> None:
+    put_manager()
+    before = stored_items()
+
+    assert put_manager().headers["ETag"] == '"1"'
+    assert put_manager(replaces=7).status == 200
+    assert stored_items() == before
+
+
+def test_a_change_names_the_version_that_it_replaces(store: BillingStore) -> None:
+    put_manager()
+    before = stored_items()
+    other = {**SOFIE, "place": None}
+
+    assert put_manager(other).status == 412, "there is one already"
+    assert put_manager(other, replaces=2).status == 412
+    asked = request("PUT", ONE, claims=STAFF, path={"success_manager": MANAGER}, body=other)
+    assert answer(administer_success_managers, asked).status == 428
+    assert stored_items() == before
+
+
+def test_success_managers_are_listed_in_pages(store: BillingStore) -> None:
+    for name in ("cy", "ada", "bo"):
+        put_manager(manager=f"{name}-lind")
+
+    first = listed(limit="2").body
+    second = listed(limit="2", cursor=first["next_cursor"]).body
+
+    assert [each["success_manager"] for each in first["items"] + second["items"]] == ["ada-lind", "bo-lind", "cy-lind"]
+    assert second["next_cursor"] is None
+    assert listed(cursor="nonsense").status == 422
+
+
+def test_one_that_there_is_not(store: BillingStore) -> None:
+    assert get("nobody").status == 404
+
+
+HOURS = ("working_hours", "monday")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (without(SOFIE, "name"), "#/name"),
+        ({**SOFIE, "colour": "blue"}, "#/colour"),
+        ({**SOFIE, "email": "sofie"}, "#/email"),
+        ({**SOFIE, "name": "https://evil.example"}, "#/name"),
+        ({**SOFIE, "time_zone": "Europe/Copenhagn"}, "#/time_zone"),
+        ({**SOFIE, "review_minutes": 20}, "#/review_minutes"),
+        ({**SOFIE, "review_minutes": 0}, "#/review_minutes"),
+        ({**SOFIE, "review_minutes": 135}, "#/review_minutes"),
+        ({**SOFIE, "review_minutes": "30"}, "#/review_minutes"),
+        ({**SOFIE, "review_minutes": True}, "#/review_minutes"),
+        ({**SOFIE, "place": "a\u0000b"}, "#/place"),
+        (with_value(SOFIE, "9:00", *HOURS, 0, "from"), "#/working_hours/monday/0/from"),
+        (with_value(SOFIE, "09:10", *HOURS, 0, "from"), "#/working_hours/monday/0/from"),
+        (with_value(SOFIE, "24:00", *HOURS, 1, "until"), "#/working_hours/monday/1/until"),
+        (with_value(SOFIE, 540, *HOURS, 0, "from"), "#/working_hours/monday/0/from"),
+        (with_value(SOFIE, "09:00", *HOURS, 0, "until"), "#/working_hours/monday/0"),
+        (with_value(SOFIE, "11:45", *HOURS, 1, "from"), "#/working_hours/monday"),
+        (with_value(SOFIE, [SOFIE["working_hours"]["monday"][0]] * 9, *HOURS), "#/working_hours/monday"),
+        (with_value(SOFIE, [], "working_hours", "funday"), "#/working_hours/funday"),
+        ({**SOFIE, "absences": [{"from": "2026-07-01", "until": "2026-07-01"}]}, "#/absences/0"),
+        ({**SOFIE, "absences": [{"from": "2026-07-01"}]}, "#/absences/0/until"),
+        ({**SOFIE, "absences": [{"from": 0, "until": "2026-07-01"}]}, "#/absences/0/from"),
+    ],
+)
+def test_a_success_manager_that_does_not_fit(body: Any, pointer: str, store: BillingStore) -> None:
+    given = put_manager(body)
+
+    assert given.status == 422, given
+    assert [error["pointer"] for error in given.body["errors"]] == [pointer]
+    assert stored_items() == []
+
+
+@pytest.mark.parametrize("name", ["Sofie", "s", "sofie--lind", "x" * 41, "sofie_lind"])
+def test_an_id_that_does_not_fit(name: str, store: BillingStore) -> None:
+    given = put_manager(manager=name)
+
+    assert given.status == 422
+    assert [(error["parameter"], error["in"]) for error in given.body["errors"]] == [("success_manager", "path")]
+
+
+# ---- Who looks after an account ----
+
+
+def test_an_account_learns_who_looks_after_it(company: Company, store: BillingStore) -> None:
+    assert contact(company).status == 404
+    put_manager()
+
+    assert assign(company.account).status == 200
+
+    assert contact(company).body == {"name": "Sofie Lindgren", "email": "sofie.staff@livello.example"}
+    [event] = [each for each in store.events(company.account, limit=9, after=None).items if "assigned" in each.type]
+    told: Any = published(event)
+    assert (told.before, told.after.success_manager) == (None, MANAGER)
+
+
+def test_the_same_assignment_again_changes_nothing(company: Company) -> None:
+    put_manager()
+    assign(company.account)
+    before = stored_items()
+
+    assert assign(company.account).status == 200
+    assert stored_items() == before
+
+
+def test_another_one_takes_over_and_booked_reviews_stay(company: Company, store: BillingStore) -> None:
+    asked = make_reviewable(company)
+    review = asked.booked()
+    put_manager({**SOFIE, "name": "Bo Lund", "email": "bo.staff@livello.example"}, "bo-lund")
+
+    assert assign(company.account, "bo-lund").body["name"] == "Bo Lund"
+
+    assert contact(company).body["name"] == "Bo Lund"
+    assert asked.one(review).body["manager"]["name"] == "Sofie Lindgren"
+    assert asked.cancel(review).status == 204
+
+
+def test_somebody_unknown_looks_after_nobody(company: Company) -> None:
+    before = stored_items()
+
+    given = assign(company.account, "nobody")
+
+    assert given.status == 422
+    assert [error["pointer"] for error in given.body["errors"]] == ["#/success_manager"]
+    assert stored_items() == before
