@@ -19,7 +19,7 @@ from local.stack import Stack, start, stop
 def run(settings: Settings) -> None:
     """Starts or updates the stack, and says how to use it."""
     began = time.monotonic()
-    stack = start(settings, datetime.now(UTC).date(), _say)
+    stack = start(settings, datetime.now(UTC), _say)
     _say(_welcome(stack, time.monotonic() - began))
 
 

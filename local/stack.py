@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -65,7 +65,7 @@ class Stack:
         return self.api.person_token(self.outputs["BillingPageClientId"], email, PASSWORD)
 
 
-def start(settings: Settings, today: date, tell: Callable[[str], None]) -> Stack:
+def start(settings: Settings, now: datetime, tell: Callable[[str], None]) -> Stack:
     """Starts what does not run yet, builds and deploys what has changed, fills in what is missing."""
     cloud, door, sink = Cloud.of(settings), _front_door(settings), MailSink.of(settings)
     for folder in (settings.folder, settings.artefacts):
@@ -88,7 +88,7 @@ def start(settings: Settings, today: date, tell: Callable[[str], None]) -> Stack
     _open(settings, door)
     tell("Filling in the demonstration …")
     outputs = stack_outputs(settings)
-    seed(settings, outputs, today)
+    seed(settings, outputs, now)
     return Stack(settings, outputs)
 
 

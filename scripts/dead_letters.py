@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,8 +24,8 @@ from billing.store.mapping import event_from
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session, get_session
 
-from local.cloud import CREDENTIALS, clean_environment
-from local.settings import REGION, LocalError, settings_from_environment
+from local.settings import LocalError
+from scripts.stack import Failed, add_stack_options, stack_resources, use_local_stack
 
 PEEK_SECONDS = 30
 """How long letters that are only looked at stay hidden, should this program be cut off."""
@@ -44,10 +43,6 @@ FORGOTTEN = {"TrimmedDataAccessException", "ResourceNotFoundException"}
 RECEIVED_AT_ONCE = 10
 REASON = "reason"
 """The attribute in which our functions say why."""
-
-
-class Failed(Exception):
-    """What stands in the way, in words for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +106,7 @@ class Operator:
     def __init__(self, stack: str, session: Session) -> None:
         self._session = session
         self._sqs: Any = session.create_client("sqs")
-        formation: Any = session.create_client("cloudformation")
-        pages = formation.get_paginator("list_stack_resources").paginate(StackName=stack)
-        self._resources: dict[str, tuple[str, str]] = {
-            each["LogicalResourceId"]: (each["ResourceType"], each["PhysicalResourceId"])
-            for page in pages
-            for each in page["StackResourceSummaries"]
-        }
+        self._resources = stack_resources(stack, session)
 
     def queues(self) -> list[Queue]:
         """The queues of dead letters, each with its source."""
@@ -363,8 +352,7 @@ def _unknown(letter_id: str) -> Failed:
 def main(arguments: Sequence[str]) -> int:
     """Carries out one command."""
     parser = argparse.ArgumentParser(prog="python -m scripts.dead_letters", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--stack", default="livello", help="the stack's name (livello)")
-    parser.add_argument("--local", action="store_true", help="the stack that make run has started")
+    add_stack_options(parser)
     commands = parser.add_subparsers(required=True, metavar="list | show | redrive | discard")
     commands.add_parser("list", help="what waits").set_defaults(command=show_all)
     one = commands.add_parser("show", help="all of one letter, and where its log lines are")
@@ -382,7 +370,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         if given.local:
-            _use_local_stack()
+            use_local_stack()
         given.command(Operator(given.stack, get_session()), given)
     except (BotoCoreError, ClientError, Failed, LocalError, UpstreamFailed) as failure:
         sys.stderr.write(f"{failure}\n")
@@ -394,19 +382,6 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text} is no number of letters")
     return int(text)
-
-
-def _use_local_stack() -> None:
-    """Whatever the environment says of another AWS or of a proxy: this one stands here."""
-    local = {
-        **clean_environment(),
-        "AWS_ENDPOINT_URL": settings_from_environment().cloud_address,
-        "AWS_ACCESS_KEY_ID": CREDENTIALS,
-        "AWS_SECRET_ACCESS_KEY": CREDENTIALS,
-        "AWS_DEFAULT_REGION": REGION,
-    }
-    os.environ.clear()
-    os.environ.update(local)
 
 
 def _say(text: str) -> None:

@@ -90,6 +90,22 @@ def _month_day(origin: date, months: int, day: int) -> date:
 
 STAFF = DemoPerson("sofie.staff@livello.example", "Sofie Lindgren")
 
+SUCCESS_MANAGER = "sofie-lindgren"
+SUCCESS_MANAGER_HOURS: Mapping[str, Any] = {
+    "name": STAFF.name,
+    "email": STAFF.email,
+    "time_zone": "Europe/Stockholm",
+    "working_hours": {
+        **{
+            day: [{"from": "09:00", "until": "12:00"}, {"from": "13:00", "until": "16:30"}]
+            for day in ("monday", "tuesday", "wednesday", "thursday")
+        },
+        "friday": [{"from": "09:00", "until": "12:00"}],
+    },
+    "review_minutes": 30,
+    "place": "Video call, https://meet.livello.example/sofie",
+}
+
 COMPANIES = (
     DemoCompany(
         account="nordlys-kaffe",

@@ -8,35 +8,48 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from billing.domain.usage import month_of
+from billing.store.usage_store import UsageStore
+from billing.usecases.import_usage import import_usage
+from billing.usecases.patience import Patience
 
 from local.api_client import Answer, ApiClient
 from local.cloud import client
-from local.demo.companies import COMPANIES, STAFF, DemoCompany, DemoPerson
+from local.demo.companies import COMPANIES, STAFF, SUCCESS_MANAGER, SUCCESS_MANAGER_HOURS, DemoCompany, DemoPerson
+from local.demo.usage import usage
 from local.settings import LocalError, Settings
 
 CATALOGUE = Path(__file__).parent / "catalogue.json"
 PASSWORD = "Livello-demo-2026"  # noqa: S105 - of the demonstration; its people exist in the emulated AWS only
 STAFF_GROUP = "staff"
 
+PATIENCE_SECONDS = 10
 
-def seed(settings: Settings, outputs: dict[str, str], today: date) -> None:
-    """Makes the staff's log-in, the catalogue and the companies, as far as they are missing."""
+
+def seed(settings: Settings, outputs: dict[str, str], now: datetime) -> None:
+    """Makes the staff's log-in, the catalogue and the companies, as far as they are missing, and their usage so far."""
     cognito = client(settings, "cognito-idp")
     pool = outputs["UserPoolId"]
     _make_staff(cognito, pool)
     api = ApiClient(settings.address)
     staff = api.person_token(outputs["BillingPageClientId"], STAFF.email, PASSWORD)
     _put_catalogue(api, staff)
+    _put_success_manager(api, staff)
+    store = UsageStore(outputs["TableName"], client(settings, "dynamodb"))
     for company in COMPANIES:
-        _provision(api, staff, company, today)
+        _provision(api, staff, company, now.date())
         _set_password(cognito, pool, company.admin)
         admin = api.person_token(outputs["BillingPageClientId"], company.admin.email, PASSWORD)
         _invite(api, admin, company)
         _set_password(cognito, pool, company.member)
+        _assign_success_manager(api, staff, company)
+        _import_usage(api, staff, company, store, now)
 
 
 def _make_staff(cognito: Any, pool: str) -> None:
@@ -75,6 +88,32 @@ def _provision(api: ApiClient, staff: str, company: DemoCompany, today: date) ->
 def _invite(api: ApiClient, admin: str, company: DemoCompany) -> None:
     body = {"email": company.member.email, "name": company.member.name, "role": "member"}
     _require(api.request("PUT", f"/v1/accounts/{company.account}/users", token=admin, body=body))
+
+
+def _put_success_manager(api: ApiClient, staff: str) -> None:
+    path = f"/v1/success-managers/{SUCCESS_MANAGER}"
+    if _is_missing(api.request("GET", path, token=staff)):
+        headers = {"If-None-Match": "*"}
+        _require(api.request("PUT", path, token=staff, body=SUCCESS_MANAGER_HOURS, headers=headers))
+
+
+def _assign_success_manager(api: ApiClient, staff: str, company: DemoCompany) -> None:
+    path = f"/v1/accounts/{company.account}/success-manager"
+    _require(api.request("PUT", path, token=staff, body={"success_manager": SUCCESS_MANAGER}))
+
+
+def _import_usage(api: ApiClient, staff: str, company: DemoCompany, store: UsageStore, now: datetime) -> None:
+    """Loads what was used up to yesterday, unless it is there: as far as its last day, which comes last, shows."""
+    contract = api.request("GET", f"/v1/accounts/{company.account}/billing", token=staff).json()["contract"]
+    today = now.astimezone(ZoneInfo(contract["time_zone"])).date()
+    yesterday = today - timedelta(days=1)
+    known = store.totals(company.account, month_of(yesterday), month_of(yesterday))
+    if all(yesterday in known.get(product, {}) for product, _ in company.lines):
+        return
+    rows = usage(company, date.fromisoformat(contract["start"]), today)
+    imported = import_usage(rows, now=now, patience=lambda: Patience(PATIENCE_SECONDS), store=store)
+    if imported.conflict or imported.refused:
+        raise LocalError(f"The demonstration's usage does not fit what is there: {imported}")
 
 
 def _is_missing(answer: Answer) -> bool:

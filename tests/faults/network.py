@@ -73,7 +73,7 @@ def connected() -> Iterator[BillingStore]:
         patch.setattr(RetryQuota, "acquire", lambda *_: True)
         session = seam_session()
         seam().store = store = BillingStore(TABLE, session)
-        seam().usage = UsageStore(TABLE, session)
+        seam().usage = UsageStore(TABLE, session.create_client("dynamodb"))
         try:
             yield store
         finally:

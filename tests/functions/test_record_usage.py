@@ -204,6 +204,7 @@ DIGITS = "0." + "1" * 40
         ({"data": {"quantity": "-0.1"}}, "#/data/quantity"),
         ({"data": {"quantity": 1_000_000_001}}, "#/data/quantity"),
         ({"data": {"quantity": "1e3"}}, "#/data/quantity"),
+        ({"data": {"quantity": "٣"}}, "#/data/quantity"),
         ({"data": {"quantity": DIGITS}}, "#/data/quantity"),
         ({"data": {"quantity": True}}, "#/data/quantity"),
         ({"data": {"quantity": None}}, "#/data/quantity"),

@@ -82,7 +82,9 @@ def test_some_content_uses_much_and_earns_little(company: DemoCompany) -> None:
         used: Counter[str] = Counter()
         for each in usage(company, start(company), TODAY):
             if each.product == product:
-                earned[each.content] += each.revenue
+                assert each.content
+                assert each.revenue
+                earned[each.content] += each.revenue.amount
                 used[each.content] += int(each.quantity)
         per_use = {content: Decimal(earned[content]) / used[content] for content in used}
         assert max(per_use.values()) > 5 * min(per_use.values())

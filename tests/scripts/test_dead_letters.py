@@ -18,6 +18,7 @@ from botocore.session import Session, get_session
 from local.settings import CLOUD_PORT_VARIABLE
 from scripts import dead_letters
 from scripts.dead_letters import Operator, main
+from scripts.stack import use_local_stack
 from tests.aws import REGION, TABLE
 from tests.store.samples import happened
 
@@ -394,7 +395,7 @@ def test_what_is_no_json_is_shown_as_it_is(stack: Stack, capsys: pytest.CaptureF
 def test_the_local_stack_is_the_local_one_whatever_the_environment_says(stack: Stack) -> None:
     elsewhere = {"AWS_ENDPOINT_URL_SQS": "https://elsewhere.example", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
     with patch.dict(os.environ, {**elsewhere, CLOUD_PORT_VARIABLE: "4999"}):
-        dead_letters._use_local_stack()
+        use_local_stack()
         address = Session().create_client("sqs").meta.endpoint_url
 
     assert address == "http://127.0.0.1:4999"

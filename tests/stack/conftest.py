@@ -44,6 +44,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with (ARTEFACTS / "in-use.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second session waits: it would build over this one
         try:
-            yield start(settings, datetime.now(UTC).date(), print)
+            yield start(settings, datetime.now(UTC), print)
         finally:
             stop(settings)

@@ -41,7 +41,7 @@ def usage_store() -> UsageStore:
     """The usage in the table."""
     from billing.store.usage_store import UsageStore
 
-    return UsageStore(os.environ["TABLE_NAME"], session())
+    return UsageStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
 
 
 @cache

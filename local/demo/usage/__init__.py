@@ -14,24 +14,14 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
+from billing.domain.money import Money
+from billing.usecases.import_usage import PastUsage
+
 from local.demo.companies import DemoCompany
 
 SHAPES = Path(__file__).parent / "shapes.csv"
 DAYS_PER_MONTH = Decimal("30.4375")
 THOUSAND = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class DemoUsage:
-    """What a content of a store used of a product on a day, and what came of it in minor units."""
-
-    store: str
-    product: str
-    content: str
-    day: date
-    quantity: Decimal
-    conversions: int
-    revenue: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +102,7 @@ FIRST_STORE_SHARE, OTHERS_SHARE = 64, 36
 """Of hundred; the first store's contents are all there are, each other store has one."""
 
 
-def usage(company: DemoCompany, start: date, until: date) -> Iterator[DemoUsage]:
+def usage(company: DemoCompany, start: date, until: date) -> Iterator[PastUsage]:
     """All that a company used from its contract's start, and before `until`."""
     for product, up_to in company.lines:
         story = STORIES[company.account, product]
@@ -121,8 +111,17 @@ def usage(company: DemoCompany, start: date, until: date) -> Iterator[DemoUsage]
             for store, content, thousandths in _places(company, product):
                 quantity = _counted(product, used * thousandths / THOUSAND)
                 conversions = int(quantity * content.orders / THOUSAND)
-                revenue = conversions * content.euros * UNITS_OF_A_EURO[company.currency]
-                yield DemoUsage(store, product, content.name, day, quantity, conversions, revenue)
+                worth = conversions * content.euros * UNITS_OF_A_EURO[company.currency]
+                yield PastUsage(
+                    account=company.account,
+                    store=store,
+                    product=product,
+                    day=day,
+                    quantity=quantity,
+                    content=content.name,
+                    conversions=conversions,
+                    revenue=Money(worth, company.currency),
+                )
 
 
 def _places(company: DemoCompany, product: str) -> Iterator[tuple[str, DemoContent, Decimal]]:

@@ -43,8 +43,8 @@ ID_LENGTH_MAX = 256
 
 _TYPE_PREFIX = "usage."
 _EXTENSION = re.compile(r"[a-z0-9]{1,20}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
-_QUANTITY = re.compile(r"\d{1,10}(\.\d{1,10})?")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_QUANTITY = re.compile(r"\d{1,10}(\.\d{1,10})?", re.ASCII)
 _INTEGER_DIGITS_MAX = 20
 _STEP = Decimal(1).scaleb(-QUANTITY_DECIMALS_MAX)
 
@@ -70,6 +70,23 @@ def _time(value: object) -> object:
     return value
 
 
+Quantity = Annotated[
+    Decimal,
+    BeforeValidator(_quantity),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": int(QUANTITY_MAX)},
+                {"type": "string", "pattern": f"^{_QUANTITY.pattern}$", "examples": ["0.2"]},
+            ]
+        }
+    ),
+]
+Conversions = Annotated[int, Field(strict=True, ge=0, le=CONVERSIONS_MAX)]
+EventId = Annotated[str, StringConstraints(min_length=1, max_length=ID_LENGTH_MAX)]
+EventSource = Annotated[str, StringConstraints(min_length=1, max_length=ID_LENGTH_MAX, pattern=r"^\S+$")]
+
+
 class RevenueBody(Body):
     """What the orders were worth, in minor units (ISO 4217)."""
 
@@ -80,20 +97,9 @@ class RevenueBody(Body):
 class UsageData(Body):
     """What was used: `content` names the element that caused it, `conversions` and `revenue` what came of it."""
 
-    quantity: Annotated[
-        Decimal,
-        BeforeValidator(_quantity),
-        WithJsonSchema(
-            {
-                "anyOf": [
-                    {"type": "number", "minimum": 0, "maximum": int(QUANTITY_MAX)},
-                    {"type": "string", "pattern": f"^{_QUANTITY.pattern}$", "examples": ["0.2"]},
-                ]
-            }
-        ),
-    ]
+    quantity: Quantity
     content: Text | None = None
-    conversions: Annotated[int, Field(strict=True, ge=0, le=CONVERSIONS_MAX)] = 0
+    conversions: Conversions = 0
     revenue: RevenueBody | None = None
 
 
@@ -103,8 +109,8 @@ class UsageCloudEvent(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
 
     specversion: Literal["1.0"]
-    id: Annotated[str, StringConstraints(min_length=1, max_length=ID_LENGTH_MAX)]
-    source: Annotated[str, StringConstraints(min_length=1, max_length=ID_LENGTH_MAX, pattern=r"^\S+$")]
+    id: EventId
+    source: EventSource
     type: Annotated[str, StringConstraints(pattern=rf"^usage\.{IDENTIFIER_PATTERN}$", max_length=50)]
     subject: Annotated[str, StringConstraints(pattern=rf"^{IDENTIFIER_PATTERN}/{IDENTIFIER_PATTERN}$", max_length=100)]
     time: Annotated[AwareDatetime, BeforeValidator(_time)]

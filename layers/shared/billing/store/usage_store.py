@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import ClientError
-from botocore.session import Session
 
 from billing.domain.account import Account
 from billing.domain.catalogue import Catalogue
@@ -70,9 +69,10 @@ class MonthTotal:
 class UsageStore:
     """The usage in the one table."""
 
-    def __init__(self, table_name: str, session: Session) -> None:
+    def __init__(self, table_name: str, client: Any) -> None:
+        """`client` is botocore's, of DynamoDB."""
         self._table = table_name
-        self._client: Any = session.create_client("dynamodb")
+        self._client = client
 
     # ---- Counting ----
 

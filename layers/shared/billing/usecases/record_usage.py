@@ -51,9 +51,10 @@ class UsageReport:
 Result = Outcome | Violation
 """A violation says why an event is rejected."""
 
-_SUBJECT: Path = ("subject",)
+_ATTRIBUTES: dict[str, Path] = {"account": ("subject",), "store": ("subject",), "product": ("type",)}
+"""Where an event says what the rules name."""
+
 _TIME: Path = ("time",)
-_TYPE: Path = ("type",)
 
 
 def record_usage(
@@ -87,7 +88,7 @@ def record_usage(
         for event in batch:
             first = True
             for place, each in places[event.account, event.identity]:
-                results[place] = _outcome(each, event, standing, first)
+                results[place] = outcome(each, event, standing, first)
                 first = False
     _tell_of_refused_usage(reports, subscribers, occasion, store)
     return [result for result in results if result is not None]
@@ -141,7 +142,7 @@ def count(
     return standing
 
 
-def _outcome(event: UsageEvent, counted: UsageEvent, standing: Mapping[UsageEvent, str] | None, first: bool) -> Outcome:
+def outcome(event: UsageEvent, counted: UsageEvent, standing: Mapping[UsageEvent, str] | None, first: bool) -> Outcome:
     """What becomes of an event when `counted`, the first of its identity in the request, met what was standing."""
     fingerprint = counted.fingerprint if standing is None else standing.get(counted, counted.fingerprint)
     if event.fingerprint != fingerprint:
@@ -151,19 +152,26 @@ def _outcome(event: UsageEvent, counted: UsageEvent, standing: Mapping[UsageEven
     return Outcome.QUEUED if standing is None else Outcome.ACCEPTED
 
 
+def account_of(account: str, store: str, product: str, subscriber: Subscriber | None) -> Account | Violation:
+    """The account that usage counts for, whenever it was, or why it does not: the path is the wrong argument's name."""
+    if subscriber is None:
+        return Violation(("account",), f"There is no account {account}.")
+    if subscriber.account.status is Status.DEACTIVATED:
+        return Violation(("account",), f"The account {account} is deactivated: its usage is no longer counted.")
+    if store not in {each.store for each in subscriber.account.stores}:
+        return Violation(("store",), f"The account {account} has no store {store}.")
+    if product not in {line.product for line in subscriber.subscription.lines}:
+        return Violation(("product",), f"The account {account} does not subscribe to {product}.")
+    return subscriber.account
+
+
 def _event(
     report: UsageReport, subscriber: Subscriber | None, now: datetime, reported_within: timedelta
 ) -> UsageEvent | Violation:
     """The event that is to be counted, or why it is not."""
-    if subscriber is None:
-        return Violation(_SUBJECT, f"There is no account {report.account}.")
-    account = subscriber.account
-    if account.status is Status.DEACTIVATED:
-        return Violation(_SUBJECT, f"The account {report.account} is deactivated: its usage is no longer counted.")
-    if report.store not in {each.store for each in account.stores}:
-        return Violation(_SUBJECT, f"The account {report.account} has no store {report.store}.")
-    if report.product not in {line.product for line in subscriber.subscription.lines}:
-        return Violation(_TYPE, f"The account {report.account} does not subscribe to {report.product}.")
+    account = account_of(report.account, report.store, report.product, subscriber)
+    if isinstance(account, Violation):
+        return Violation(_ATTRIBUTES[str(account.path[0])], account.detail)
     if report.time < now - reported_within:
         return Violation(_TIME, f"It happened more than {reported_within.days} days ago, and is no longer counted.")
     if report.time > now + FUTURE_MAX:

@@ -1,0 +1,233 @@
+"""Imports the usage of the past from a CSV file, exactly once. docs/import.md explains it."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+from billing.api.models import Amount, Body, Currency, Identifier, IsoDate, Text
+from billing.api.usage_events import Conversions, EventId, EventSource, Quantity
+from billing.aws_session import aws_session
+from billing.domain.errors import ConcurrentChange, Violation
+from billing.domain.money import Money
+from billing.store.usage_store import UsageStore
+from billing.usecases.import_usage import SOURCE, Imported, PastUsage, import_usage
+from billing.usecases.patience import Patience
+from billing.usecases.record_usage import Outcome, Result
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import BeforeValidator, ValidationError
+from tqdm import tqdm
+
+from local.settings import LocalError
+from scripts.stack import Failed, add_stack_options, stack_resources, use_local_stack
+
+PATIENCE_SECONDS = 120.0
+"""How long a transaction waits for DynamoDB, which takes only so many writes per second of one account."""
+
+CONFLICT = "It was counted before, and says something else now; nothing is changed."
+
+AGAIN = "What was counted stays counted, once: run it again to go on."
+INTERRUPTED = 130
+"""The exit status of what Ctrl-C has ended."""
+
+_DIGITS = re.compile(r"[0-9]{1,20}")
+
+
+def _whole_number(value: object) -> object:
+    if not isinstance(value, str) or not _DIGITS.fullmatch(value):
+        raise ValueError("must be a whole number, such as 12900")
+    return int(value)
+
+
+class UsageRow(Body):
+    """The columns, checked as POST /usage checks what is reported."""
+
+    account: Identifier
+    store: Identifier
+    product: Identifier
+    date: IsoDate
+    quantity: Quantity
+    content: Text | None = None
+    conversions: Annotated[Conversions, BeforeValidator(_whole_number)] = 0
+    revenue: Annotated[Amount, BeforeValidator(_whole_number)] | None = None
+    currency: Currency | None = None
+    source: EventSource = SOURCE
+    id: EventId | None = None
+
+    def past_usage(self, line: int) -> PastUsage | Violation:
+        """What stands in a line of the file."""
+        if (self.revenue is None) != (self.currency is None):
+            return Violation(("revenue",), "There must be both a revenue and a currency, or none.")
+        return PastUsage(
+            account=self.account,
+            store=self.store,
+            product=self.product,
+            day=self.date,
+            quantity=self.quantity,
+            content=self.content,
+            conversions=self.conversions,
+            revenue=None if self.revenue is None or self.currency is None else Money(self.revenue, self.currency),
+            source=self.source,
+            id=self.id,
+            line=line,
+        )
+
+
+_COLUMN_OF = {"day": "date"}
+"""Where a row's field is called something else."""
+
+COLUMNS = tuple(UsageRow.model_fields)
+REQUIRED = tuple(name for name, field in UsageRow.model_fields.items() if field.is_required())
+
+
+class Progress:
+    """Tells of each line once it is dealt with: a bar, and above it the lines that are not counted, and why."""
+
+    def __init__(self, bar: tqdm[NoReturn]) -> None:
+        self._bar = bar
+        self.unreadable = 0
+
+    def told(self, row: PastUsage, result: Result) -> None:
+        """What became of a row."""
+        if isinstance(result, Violation):
+            self._say(row.line, result)
+        elif result is Outcome.CONFLICT:
+            self._say(row.line, Violation((), CONFLICT))
+        self._bar.update()
+
+    def cannot_read(self, line: int, violations: Iterable[Violation]) -> None:
+        """A line that is no row."""
+        self.unreadable += 1
+        for each in violations:
+            self._say(line, each)
+        self._bar.update()
+
+    def _say(self, line: int | None, violation: Violation) -> None:
+        column = "".join(f", {_COLUMN_OF.get(str(name), name)}" for name in violation.path)
+        self._bar.write(f"line {line}{column}: {violation.detail}", file=sys.stderr)
+
+
+def rows(lines: Iterable[bytes], cannot_read: Callable[[int, list[Violation]], None]) -> Iterator[PastUsage]:
+    """The rows of a file. Every line is a row of its own, so that a stray quotation mark ends with its line.
+
+    Raises Failed for a first line that does not name the columns.
+    """
+    numbered = enumerate(lines, start=1)
+    names = _header(next(numbered, (1, b""))[1])
+    for number, line in numbered:
+        if not line.strip():
+            continue
+        row = _row(names, line, number)
+        if isinstance(row, PastUsage):
+            yield row
+        else:
+            cannot_read(number, row)
+
+
+def _header(line: bytes) -> list[str]:
+    try:
+        names = _cells(line.removeprefix(b"\xef\xbb\xbf"))
+    except ValueError as failure:
+        raise Failed(f"The first line cannot be read: {failure}") from failure
+    if missing := [name for name in REQUIRED if name not in names]:
+        raise Failed(f"The first line must name the columns, with commas between; missing: {', '.join(missing)}.")
+    if unknown := [name for name in names if name not in COLUMNS]:
+        raise Failed(f"There are only the columns {', '.join(COLUMNS)}; unknown: {unknown}.")
+    if len(set(names)) < len(names):
+        raise Failed("The first line names a column twice.")
+    return names
+
+
+def _row(names: Sequence[str], line: bytes, number: int) -> PastUsage | list[Violation]:
+    try:
+        cells = _cells(line)
+    except ValueError as failure:
+        return [Violation((), str(failure))]
+    if len(cells) != len(names):
+        return [Violation((), f"There must be {len(names)} columns, as in the first line; here are {len(cells)}.")]
+    given = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
+    try:
+        row = UsageRow.model_validate(given).past_usage(number)
+    except ValidationError as failure:
+        return [
+            Violation(each["loc"][:1], each["msg"].removeprefix("Value error, "))
+            for each in failure.errors(include_url=False, include_context=False, include_input=False)
+        ]
+    return [row] if isinstance(row, Violation) else row
+
+
+def _cells(line: bytes) -> list[str]:
+    """Raises ValueError, which says why and nothing of what stands there."""
+    try:
+        return next(csv.reader([line.decode()], strict=True), [])
+    except UnicodeDecodeError:
+        raise ValueError("It is not in UTF-8.") from None
+    except csv.Error:
+        raise ValueError("Its quotation marks do not match, or a line breaks inside them.") from None
+
+
+def import_file(path: Path, store: UsageStore, now: datetime, *, dry_run: bool) -> Imported:
+    """Imports a file line by line, whatever its size. Raises Failed, OSError, ConcurrentChange."""
+    with path.open("rb") as file:
+        lines = sum(1 for line in file if line.strip())
+        file.seek(0)
+        # Only for somebody who looks at it: in a log, a bar is noise.
+        with tqdm(total=max(0, lines - 1), unit=" rows", disable=None, dynamic_ncols=True) as bar:
+            progress = Progress(bar)
+            imported = import_usage(
+                rows(file, progress.cannot_read),
+                now=now,
+                patience=lambda: Patience(PATIENCE_SECONDS),
+                store=store,
+                told=progress.told,
+                dry_run=dry_run,
+            )
+    return replace(imported, refused=imported.refused + progress.unreadable)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Imports one file."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.import_usage", description=(__doc__ or "").split("\n")[0])
+    add_stack_options(parser)
+    parser.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
+    parser.add_argument("file", type=Path, help="CSV in UTF-8, its columns named by the first line")
+    given = parser.parse_args(arguments)
+    started = time.monotonic()
+    try:
+        if given.local:
+            use_local_stack()
+        session = aws_session()
+        store = UsageStore(stack_resources(given.stack, session)["Table"][1], session.create_client("dynamodb"))
+        now = datetime.now(UTC)  # noqa: TID251 - a day that has not begun yet has no usage
+        imported = import_file(given.file, store, now, dry_run=given.dry_run)
+    except (BotoCoreError, ClientError, Failed, LocalError, OSError) as failure:
+        sys.stderr.write(f"{failure}\n{AGAIN}\n")
+        return 1
+    except ConcurrentChange:
+        sys.stderr.write(f"The table has too much to do.\n{AGAIN}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\n{AGAIN}\n")
+        return INTERRUPTED
+    _say(imported, time.monotonic() - started, dry_run=given.dry_run)
+    return 1 if imported.conflict or imported.refused else 0
+
+
+def _say(imported: Imported, seconds: float, *, dry_run: bool) -> None:
+    counted = "would be counted, unless they are already" if dry_run else "counted"
+    sys.stdout.write(
+        f"{imported.counted:,} {counted}\n{imported.duplicate:,} counted before\n"
+        f"{imported.conflict:,} in conflict\n{imported.refused:,} refused\n{seconds:.1f} seconds\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
