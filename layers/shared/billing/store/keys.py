@@ -18,13 +18,13 @@
 | success managers            | MANAGERS        | MANAGER#manager                       |                            |
 | their events                | MANAGERS        | EVENT#ulid                            |                            |
 | usage by content and month  | USAGE#account   | CONTENT#product#2026-06#store#content |                            |
-| usage that was counted      | USAGE#account   | MARKER#identity                       |                            |
+| usage that was counted      | MARKERS#account | MARKER#identity                       |                            |
 | usage by month              | USAGE#account   | TOTAL#2026-06#product                 |                            |
 
 An account's billing page is one query: its PAGE items sort right behind its invoices, so that reading
 backwards from the last of them gives the whole page and then the newest invoices. For that no other family
 of this partition may sort between INVOICE and PAGE; tests/store/test_keys.py guards it.
-Usage stands in a partition of its own: there are many counters, and more markers. All products' totals of some months
+Usage stands in partitions of its own: there are many counters, and more markers. All products' totals of some months
 are one query, and so is the content of one product in some months. A marker outlives the time in which its event
 may be reported again, and then expires.
 A success manager gives a quarter of an hour away once: its item is there from the booking of a review until that is
@@ -60,7 +60,7 @@ USER = "USER#"
 ACCOUNT_FAMILIES = (DELIVERY, EVENT, INVOICE, PAGE, REVIEW, REVIEW_OPEN, TOLD, UNDELIVERABLE, USER)
 """What stands in an account's own partition."""
 
-USAGE_FAMILIES = (CONTENT, MARKER, TOTAL)
+USAGE_FAMILIES = (CONTENT, TOTAL)
 """What stands in the partition of an account's usage."""
 
 PAGE_ACCOUNT = PAGE + "ACCOUNT"
@@ -81,6 +81,11 @@ def account(account: str) -> str:
 def usage(account: str) -> str:
     """The partition of an account's usage."""
     return f"USAGE#{account}"
+
+
+def markers(account: str) -> str:
+    """The partition of what an account's usage is known again by."""
+    return f"MARKERS#{account}"
 
 
 def user(user: str) -> str:

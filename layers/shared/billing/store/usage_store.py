@@ -229,7 +229,7 @@ class UsageStore:
 
     def _marking(self, event: UsageEvent, expires: datetime | None) -> dict[str, Any]:
         item = {
-            "pk": {"S": keys.usage(event.account)},
+            "pk": {"S": keys.markers(event.account)},
             "sk": {"S": keys.marker(event.identity)},
             "body": {"S": event.fingerprint},
         }
