@@ -1,4 +1,4 @@
-"""What a month will probably come to: by weekdays, untouched by a peak, with a range as wide as the usage is wild."""
+"""What is to be expected of a month: close for steady usage, not carried away by peaks, open about its range."""
 
 from __future__ import annotations
 
@@ -8,115 +8,183 @@ from decimal import Decimal
 from random import Random
 
 import pytest
-from billing.domain.forecast import HISTORY_DAYS_MIN, Forecast, forecast
+from billing.domain.forecast import COVERED_PERCENT, HISTORY_MONTHS, Forecast, forecast
+from billing.domain.usage import Daily
 from hypothesis import given
 from hypothesis import strategies as st
 
-TODAY = date(2026, 11, 11)
+TODAY = date(2026, 6, 10)
+JUNE, JULY, AUGUST = date(2026, 6, 1), date(2026, 7, 1), date(2026, 8, 1)
+SATURDAY = 5
 
 
-def usage(amount: Callable[[date], float], days: int = 300, today: date = TODAY) -> dict[date, Decimal]:
-    """The days before today."""
-    history = (today - timedelta(days=number) for number in range(days, 0, -1))
-    return {day: Decimal(str(round(amount(day), 3))) for day in history}
+def daily(of_day: Callable[[date], int], *, days: int = 300, until: date = TODAY) -> dict[date, Decimal]:
+    """The usage of so many days before `until`."""
+    return {day: Decimal(of_day(day)) for day in (until - timedelta(back) for back in range(days, 0, -1))}
 
 
-def expected(daily: dict[date, Decimal], today: date = TODAY) -> Forecast:
-    found = forecast(daily, today)
-    assert found
-    for each in (found.running, found.coming):
-        assert 0 <= each.low <= each.expected <= each.high
+def expected(days: Daily, today: date = TODAY) -> Forecast:
+    found = forecast(days, today)
+    assert found is not None
     return found
 
 
-def test_a_steady_shop_goes_on() -> None:
-    found = expected(usage(lambda _: 100))
+def test_steady_usage_goes_on() -> None:
+    found = expected(daily(lambda _: 100))
 
-    assert (found.running.month, found.running.expected) == (date(2026, 11, 1), Decimal(3000))
-    assert (found.coming.month, found.coming.expected) == (date(2026, 12, 1), Decimal(3100))
-    assert found.coming.high - found.coming.low <= 310
-
-
-def test_weekdays_count_for_themselves() -> None:
-    """November 2026 has 21 days from Monday to Friday, December 23."""
-    found = expected(usage(lambda day: 100 if day.weekday() < 5 else 0))
-
-    assert (found.running.expected, found.coming.expected) == (Decimal(2100), Decimal(2300))
+    assert (found.running.month, found.coming.month) == (JUNE, JULY)
+    assert [found.running.expected, found.coming.expected] == [3000, 3100]
 
 
-def test_a_peak_of_last_week_is_not_carried_on() -> None:
-    calm = usage(lambda _: 100)
-    peak = TODAY - timedelta(days=4)
+def test_weekends_are_known() -> None:
+    found = expected(daily(lambda day: 100 if day.weekday() < SATURDAY else 0))
 
-    with_peak = expected({**calm, peak: Decimal(5000)})
-
-    assert with_peak.coming.expected < expected(calm).coming.expected * Decimal("1.1")
-    assert with_peak.running.expected >= 3000 + 4900  # what has been used has been used
+    # June 2026 has 22 working days, July 23.
+    assert [found.running.expected, found.coming.expected] == [2200, 2300]
 
 
-def test_a_shop_that_has_doubled_stays_doubled() -> None:
-    found = expected(usage(lambda day: 200 if day >= TODAY - timedelta(days=30) else 100))
+def test_a_peak_is_counted_where_it_was_and_not_carried_on() -> None:
+    robot = {date(2026, 6, 4): Decimal(5000)}
+    found = expected(daily(lambda _: 100) | robot)
 
-    assert abs(found.coming.expected - 6200) < 62
-
-
-def test_an_outage_of_a_day_costs_a_day_and_no_more() -> None:
-    calm = usage(lambda _: 100)
-
-    found = expected({**calm, TODAY - timedelta(days=20): Decimal(0)})
-
-    assert Decimal("0.95") * 3100 < found.coming.expected < 3100
+    assert 3000 + 4900 <= found.running.expected <= (3000 + 4900) * Decimal("1.05")
+    assert 3100 <= found.coming.expected <= 3100 * Decimal("1.06")
 
 
-def test_today_is_not_over() -> None:
-    calm = usage(lambda _: 100)
+def test_a_weeks_outage_is_not_the_end() -> None:
+    out = {date(2026, 5, 20) + timedelta(days): Decimal(0) for days in range(7)}
 
-    assert expected({**calm, TODAY: Decimal(30)}).running.expected == 3000
-    assert expected({**calm, TODAY: Decimal(250)}).running.expected == 3150
-
-
-def test_the_wilder_the_wider() -> None:
-    chance = Random(7)
-    calm = expected(usage(lambda _: chance.uniform(95, 105))).coming
-    wild = expected(usage(lambda _: chance.choice([20, 60, 100, 300]))).coming
-
-    assert (wild.high - wild.low) / wild.expected > (calm.high - calm.low) / calm.expected
+    assert 3100 * Decimal("0.85") < expected(daily(lambda _: 100) | out).coming.expected < 3100
 
 
-@pytest.mark.parametrize("days", [0, 1, HISTORY_DAYS_MIN - 1])
-def test_with_too_little_history_nothing_is_forecast(days: int) -> None:
-    assert forecast(usage(lambda _: 100, days), TODAY) is None
+def test_a_step_shows_within_weeks() -> None:
+    """Two weeks after usage doubled, most of it is expected; eight weeks after, all."""
+
+    def after(weeks: int) -> Decimal:
+        step = TODAY - timedelta(7 * weeks)
+        return expected(daily(lambda day: 200 if day >= step else 100)).coming.expected / 31
+
+    assert after(2) > 150
+    assert after(8) == 200
 
 
-def test_a_short_history_has_a_wide_range() -> None:
-    found = expected(usage(lambda _: 100, HISTORY_DAYS_MIN))
+def test_steady_growth_is_within_the_range() -> None:
+    """A tenth more each month: the forecast follows behind, and says how far it was behind before."""
+    growing = daily(lambda day: round(1000 * 1.1 ** ((day - TODAY).days / 30)), until=AUGUST)
+    known = {day: quantity for day, quantity in growing.items() if day < TODAY}
+    coming = expected(known).coming
 
-    assert found.coming.expected == 3100
-    assert found.coming.high == Decimal("1.4") * 3100
-
-
-def test_a_shop_that_stopped() -> None:
-    found = expected(usage(lambda day: 100 if day < TODAY - timedelta(days=60) else 0))
-
-    assert found.coming.expected == 0
+    assert coming.low <= sum(quantity for day, quantity in growing.items() if JULY <= day < AUGUST) <= coming.high
 
 
-def test_the_last_day_of_a_month_and_of_a_year() -> None:
-    last = date(2026, 12, 31)
-    found = expected(usage(lambda _: 100, today=last), last)
+def test_what_is_used_now_and_then_is_expected_now_and_then() -> None:
+    """An order every tenth day: no day of it is usual."""
+    coming = expected(daily(lambda day: 1000 if day.toordinal() % 10 == 0 else 0)).coming
 
-    assert (found.running.expected, found.coming.month) == (Decimal(3100), date(2027, 1, 1))
+    assert 2500 < coming.expected < 4000
+    assert coming.low <= 3000 <= coming.high
 
 
-@given(st.lists(st.integers(0, 5000), min_size=20, max_size=200), st.integers(1, 1000), st.randoms())
-def test_neither_the_scale_nor_the_order_of_arrival_matters(amounts: list[int], factor: int, chance: Random) -> None:
-    daily = {TODAY - timedelta(days=number): Decimal(amount) for number, amount in enumerate(amounts, start=1)}
-    scaled = {day: daily[day] * factor for day in chance.sample(sorted(daily), k=len(daily))}
+def test_after_the_end_nothing_is_expected() -> None:
+    ended = expected(daily(lambda day: 100 if day < date(2026, 3, 1) else 0))
 
-    found, larger = forecast(daily, TODAY), forecast(scaled, TODAY)
+    assert [ended.running.expected, ended.coming.expected, ended.coming.high] == [0, 0, 0]
 
-    assert found
-    assert larger
-    for each, other in ((found.running, larger.running), (found.coming, larger.coming)):
-        for value, twin in ((each.expected, other.expected), (each.low, other.low), (each.high, other.high)):
-            assert abs(value * factor - twin) <= abs(twin) * Decimal("1e-20")
+
+def test_a_part_of_today_is_used_already() -> None:
+    quiet, busy = daily(lambda _: 100) | {TODAY: Decimal(30)}, daily(lambda _: 100) | {TODAY: Decimal(700)}
+
+    assert expected(quiet).running.expected == 3000
+    assert expected(busy).running.expected == 3600
+    assert expected(busy).coming == expected(quiet).coming
+
+
+@pytest.mark.parametrize(("today", "running"), [(JUNE, 3000), (date(2026, 6, 30), 3000)])
+def test_from_the_first_day_of_a_month_to_its_last(today: date, running: int) -> None:
+    assert expected(daily(lambda _: 100, until=today), today).running.expected == running
+
+
+def test_across_the_end_of_a_year() -> None:
+    today = date(2026, 12, 31)
+    found = expected(daily(lambda _: 100, until=today), today)
+
+    assert (found.running.month, found.coming.month) == (date(2026, 12, 1), date(2027, 1, 1))
+
+
+@pytest.mark.parametrize("days", [0, 1, 13])
+def test_with_less_than_two_weeks_there_is_no_forecast(days: int) -> None:
+    assert forecast(daily(lambda _: 100, days=days) | {TODAY: Decimal(5)}, TODAY) is None
+    assert forecast(daily(lambda _: 0) | daily(lambda _: 100, days=days), TODAY) is None
+
+
+def test_two_weeks_are_enough_for_a_wide_range() -> None:
+    short, long = (expected(daily(lambda _: 100, days=days)).coming for days in (14, 300))
+
+    assert short.expected == long.expected == 3100
+    assert short.high - short.low > long.high - long.low
+
+
+def test_usage_of_long_ago_changes_nothing() -> None:
+    long = daily(lambda day: 50 + day.toordinal() % 90, days=500)
+    earliest = date(2025, 10, 1)
+
+    assert HISTORY_MONTHS == 8
+    assert forecast(long, TODAY) == forecast({day: each for day, each in long.items() if day >= earliest}, TODAY)
+
+
+def test_the_range_covers_what_it_says() -> None:
+    """Noise with weekends and robots, a hundred times: about COVERED_PERCENT of the months lie in their range."""
+    random = Random(7)
+    within = 0
+    for _ in range(100):
+        noise = daily(
+            lambda day: (
+                round(random.gauss(1000, 200) * (0.5 if day.weekday() >= SATURDAY else 1))
+                + (20_000 if random.random() < 0.005 else 0)
+            ),
+            until=AUGUST,
+        )
+        coming = expected({day: quantity for day, quantity in noise.items() if day < TODAY}).coming
+        within += coming.low <= sum(each for day, each in noise.items() if JULY <= day < AUGUST) <= coming.high
+
+    assert within >= COVERED_PERCENT - 10
+
+
+QUANTITIES = st.lists(st.decimals(0, 10**6, places=2), min_size=14, max_size=330)
+
+
+@given(QUANTITIES, st.integers(-3, 3))
+def test_in_another_unit_it_is_the_same(quantities: list[Decimal], digits: int) -> None:
+    days = {TODAY - timedelta(back): quantity for back, quantity in enumerate(quantities)}
+    scaled = forecast({day: quantity.scaleb(digits) for day, quantity in days.items()}, TODAY)
+    plain = forecast(days, TODAY)
+
+    if plain is None or scaled is None:
+        assert plain is scaled
+        return
+    for one, other in ((plain.running, scaled.running), (plain.coming, scaled.coming)):
+        assert [each.scaleb(digits) for each in (one.low, one.expected, one.high)] == [
+            other.low,
+            other.expected,
+            other.high,
+        ]
+
+
+@given(QUANTITIES, st.randoms())
+def test_the_order_in_which_days_come_does_not_matter(quantities: list[Decimal], random: Random) -> None:
+    days = {TODAY - timedelta(back): quantity for back, quantity in enumerate(quantities)}
+    mixed = list(days.items())
+    random.shuffle(mixed)
+
+    assert forecast(dict(mixed), TODAY) == forecast(days, TODAY)
+
+
+@given(QUANTITIES)
+def test_a_range_holds_what_is_expected_and_what_was_used(quantities: list[Decimal]) -> None:
+    days = {TODAY - timedelta(back): quantity for back, quantity in enumerate(quantities)}
+    found = forecast(days, TODAY)
+
+    if found is not None:
+        assert 0 <= found.coming.low <= found.coming.expected <= found.coming.high
+        used = sum(quantity for day, quantity in days.items() if day >= JUNE)
+        assert used <= found.running.low <= found.running.expected <= found.running.high

@@ -1,4 +1,4 @@
-"""When a day stands out: more than three times what is usual on such a day."""
+"""What a usual day is, and which days are peaks beside it (DESIGN 3.2)."""
 
 from __future__ import annotations
 
@@ -6,63 +6,97 @@ from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
 
+import pytest
 from billing.domain.peaks import peaks, usual_days
 from hypothesis import given
 from hypothesis import strategies as st
 
-FIRST = date(2026, 8, 31)  # a Monday
-UNTIL = FIRST + timedelta(weeks=12)
+MONDAY = date(2026, 3, 2)
+TODAY = date(2026, 6, 10)
 
 
-def shop(*, weekday: int = 100, weekend: int = 40) -> dict[date, Decimal]:
-    days = (FIRST + timedelta(days=number) for number in range(84))
-    return {day: Decimal(weekday if day.weekday() < 5 else weekend) for day in days}
+def daily(quantities: list[int], first: date = MONDAY) -> dict[date, Decimal]:
+    return {first + timedelta(days): Decimal(quantity) for days, quantity in enumerate(quantities)}
 
 
-def test_a_steady_shop_has_none() -> None:
-    assert peaks(shop(), FIRST, UNTIL) == {}
+def steady(first: date, until: date, quantity: int = 100) -> dict[date, Decimal]:
+    return daily([quantity] * (until - first).days, first)
 
 
-def test_a_black_friday_is_one_and_counts_as_three_usual_days() -> None:
-    daily = shop()
-    friday = FIRST + timedelta(days=60)
-    daily[friday] = Decimal(301)
+def test_the_usual_day_is_its_weekdays_median() -> None:
+    weeks = daily([10, 20, 30, 40, 50, 6, 7] * 4)
 
-    assert peaks(daily, FIRST, UNTIL) == {friday: Decimal(300)}
-    assert peaks({**daily, friday: Decimal(300)}, FIRST, UNTIL) == {}
+    usual = usual_days(weeks, MONDAY, MONDAY + timedelta(28))
 
-
-def test_a_weekday_is_measured_by_its_like() -> None:
-    """What is little on a Monday is much on a Sunday, but not more than on any ordinary day."""
-    usual = usual_days(shop(weekday=100, weekend=10), FIRST, UNTIL)
-
-    assert usual.cap(FIRST) == 300
-    assert 200 < usual.cap(FIRST + timedelta(days=6)) < 300
+    # The mean without the two busiest of 28 days is 552 / 26.
+    mean = Decimal(552) / 26
+    assert list(usual.quantities) == [mean, mean, 30, 40, 50, mean, mean]
 
 
-def test_a_shop_that_sells_on_weekdays_only_has_no_peak_on_them() -> None:
-    assert peaks(shop(weekend=0), FIRST, UNTIL) == {}
+def test_a_day_without_usage_counts_as_a_day() -> None:
+    usual = usual_days({MONDAY: Decimal(70)}, MONDAY, MONDAY + timedelta(7))
+
+    assert list(usual.quantities) == [70, 10, 10, 10, 10, 10, 10]
 
 
-def test_a_missing_day_had_no_usage() -> None:
-    sparse = {FIRST + timedelta(days=number): Decimal(70) for number in range(0, 84, 7)}
+def test_a_window_may_be_shorter_than_a_week() -> None:
+    usual = usual_days(daily([7, 9]), MONDAY, MONDAY + timedelta(2))
 
-    assert usual_days(sparse, FIRST, UNTIL).by_weekday == tuple(map(Decimal, (70, 0, 0, 0, 0, 0, 0)))
-
-
-def test_less_than_a_week_says_nothing() -> None:
-    assert peaks({FIRST: Decimal(999)}, FIRST, FIRST + timedelta(days=6)) == {}
+    assert list(usual.quantities) == [8, 9, 8, 8, 8, 8, 8]
 
 
-@given(st.lists(st.integers(0, 10_000), min_size=28, max_size=90), st.integers(1, 1000).map(Decimal), st.randoms())
-def test_neither_the_scale_nor_the_order_of_arrival_matters(
-    amounts: list[int], factor: Decimal, chance: Random
-) -> None:
-    daily = {FIRST + timedelta(days=number): Decimal(amount) for number, amount in enumerate(amounts)}
-    until = FIRST + timedelta(days=len(amounts))
-    shuffled = chance.sample(sorted(daily), k=len(daily))
+def test_a_day_counts_three_times_its_usual_day_at_most() -> None:
+    usual = usual_days(steady(MONDAY, TODAY), MONDAY, TODAY)
 
-    found = peaks(daily, FIRST, until)
+    assert [usual.counted(TODAY, Decimal(each)) for each in (0, 300, 301, 9000)] == [0, 300, 300, 300]
+    assert [usual.is_peak(TODAY, Decimal(each)) for each in (0, 300, 301, 9000)] == [False, False, True, True]
 
-    assert peaks({day: daily[day] * factor for day in shuffled}, FIRST, until).keys() == found.keys()
-    assert all(cap < daily[day] for day, cap in found.items())
+
+def test_a_peak_is_found_beside_the_months_before_it_and_its_own() -> None:
+    days = steady(date(2026, 1, 1), TODAY) | {date(2026, 5, 20): Decimal(900), date(2026, 3, 5): Decimal(900)}
+
+    assert peaks(days, date(2026, 4, 1), TODAY, TODAY) == {date(2026, 5, 20)}
+    assert peaks(days, date(2026, 3, 1), TODAY, TODAY) == {date(2026, 3, 5), date(2026, 5, 20)}
+
+
+def test_a_day_that_is_not_over_may_be_a_peak_already() -> None:
+    days = steady(date(2026, 4, 1), TODAY) | {TODAY: Decimal(500)}
+
+    assert peaks(days, date(2026, 6, 1), TODAY + timedelta(1), TODAY) == {TODAY}
+
+
+def test_a_steady_level_from_a_step_on_is_no_peak() -> None:
+    days = steady(date(2026, 1, 1), date(2026, 4, 1)) | steady(date(2026, 4, 1), TODAY, 1000)
+
+    assert peaks(days, date(2026, 6, 1), TODAY, TODAY) == frozenset()
+
+
+@pytest.mark.parametrize(("known_days", "found"), [(13, set()), (14, {TODAY})])
+def test_at_first_nothing_is_usual(known_days: int, found: set[date]) -> None:
+    days = steady(TODAY - timedelta(known_days), TODAY) | {TODAY: Decimal(900)}
+
+    assert peaks(days, date(2026, 6, 1), TODAY + timedelta(1), TODAY) == found
+
+
+def test_without_usage_there_are_no_peaks() -> None:
+    assert peaks({}, date(2026, 4, 1), TODAY, TODAY) == frozenset()
+    assert peaks(daily([0] * 60), date(2026, 4, 1), TODAY, TODAY) == frozenset()
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=20, max_size=120), st.integers(1, 10**6))
+def test_another_unit_does_not_make_another_peak(quantities: list[int], factor: int) -> None:
+    days = daily(quantities)
+    scaled = {day: quantity * factor for day, quantity in days.items()}
+    until = MONDAY + timedelta(len(quantities))
+
+    assert peaks(scaled, MONDAY, until, until) == peaks(days, MONDAY, until, until)
+
+
+@given(st.lists(st.integers(0, 1000), min_size=20, max_size=120), st.randoms())
+def test_the_order_of_the_days_does_not_matter(quantities: list[int], random: Random) -> None:
+    days = daily(quantities)
+    until = MONDAY + timedelta(len(quantities))
+    mixed = list(days.items())
+    random.shuffle(mixed)
+
+    assert peaks(dict(mixed), MONDAY, until, until) == peaks(days, MONDAY, until, until)

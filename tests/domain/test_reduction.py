@@ -98,6 +98,18 @@ def test_exactly_the_volume_of_the_tier_fits() -> None:
     assert (names(exactly), exactly.average_without) == (["b"], Decimal(200))
 
 
+def test_thirds_that_no_decimal_holds_do_not_decide() -> None:
+    """Each of the three uses 4 in three months: 12 in all, which is exactly what must go."""
+    small = [content(name, 4, months=MONTHS[:1]) for name in "abc"]
+    rest = content(None, 594, months=MONTHS[:1])
+
+    found = advice(*small, content("d", 6, revenue=900, months=MONTHS[:1]), rest)
+
+    assert names(found) == ["a", "b", "c"]
+    assert (found.average, found.average_without) == (Decimal(204), Decimal(200))
+    assert advice(*small[:2], content("c", 10, revenue=9, months=MONTHS[:1]), rest).verdict is Verdict.PLAN
+
+
 def test_stores_are_apart() -> None:
     found = advice(content("Slider", 150, revenue=900, store="dk"), content("Slider", 100, store="se"))
 
@@ -157,12 +169,17 @@ def test_three_closed_months_are_needed() -> None:
     assert advice(content("a", 250, revenue=9, months=MONTHS[1:]), since=date(2026, 3, 2)).verdict is (
         Verdict.TOO_FEW_MONTHS
     )
+    # Per month means: per month that is closed.
+    [ranked] = advice(content("a", 250, revenue=9, months=MONTHS[1:]), since=date(2026, 3, 2)).ranking
+    assert ranked.usage == 250
     # A month without any usage is a closed month like others.
     assert advice(content("a", 750, revenue=9, months=MONTHS[1:])).average == 500
 
 
 def test_too_many_contents_are_not_looked_at() -> None:
-    assert advice(content("a", 150), content("b", 100), limit=5).verdict is Verdict.TOO_MANY_CONTENTS
+    found = advice(content("a", 150, revenue=9), content("b", 100), limit=5)
+
+    assert (found.verdict, found.measure, found.ranking) == (Verdict.TOO_MANY_CONTENTS, None, ())
 
 
 usages = st.decimals(min_value=0, max_value=200, places=2, allow_nan=False)

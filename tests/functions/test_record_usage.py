@@ -86,10 +86,10 @@ def test_what_is_reported_is_counted_on_its_day_and_content() -> None:
 
 
 def test_decimals_add_up_exactly() -> None:
-    given = report([cloud_event(str(number), quantity=0.1) for number in range(1000)])
+    given = report([cloud_event(str(number), quantity=0.1) for number in range(130)])
 
-    assert given.body["accepted"] == 1000
-    assert totals()["search"] == {TODAY: Decimal(100)}
+    assert given.body["accepted"] == 130
+    assert totals()["search"] == {TODAY: Decimal(13)}
 
 
 def test_a_day_is_one_of_the_accounts_time_zone() -> None:

@@ -7,6 +7,7 @@ import io
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -144,6 +145,27 @@ def test_a_peak_is_marked_and_stays_one_whatever_is_asked_for(company: Company) 
         assert [each["period"] for each in search["periods"] if each["peak"]] == ["2026-05-29"]
     [search, _] = see(company, by="month").body["series"]
     assert not any(each["peak"] for each in search["periods"])
+
+
+def test_months_without_usage_do_not_make_twice_as_much_a_peak(company: Company) -> None:
+    """Nor does it matter whether the usage before them is asked for."""
+    count(counted(date(2026, 1, 16), 10))
+    every_day(100, since=date(2026, 4, 20), until=date(2026, 6, 1))
+    count(counted(date(2026, 5, 28), 100, store="nordlys-se"), counted(date(2026, 5, 29), 250, store="nordlys-se"))
+
+    for first in ("2026-01-01", "2026-04-01", "2026-05-01"):
+        [search, _] = see(company, from_=first, until="2026-06-01").body["series"]
+        in_may = [each for each in search["periods"] if each["period"] >= "2026-05"]
+        assert [each["period"] for each in in_may if each["peak"]] == ["2026-05-29"]
+
+
+@pytest.mark.parametrize(("first", "queries"), [(None, 1), ("2025-08-01", 1), ("2025-07-31", 2), ("2026-12-01", 1)])
+def test_what_lies_in_the_last_year_is_read_once(company: Company, first: str | None, queries: int) -> None:
+    client = wiring.usage_store()._client
+    with patch.object(client, "query", wraps=client.query) as asked:
+        given = see(company) if first is None else see(company, from_=first, until=f"{first[:4]}-12-31")
+
+    assert (given.status, asked.call_count) == (200, queries)
 
 
 def test_a_year_that_lies_further_back(company: Company) -> None:
@@ -289,6 +311,8 @@ def test_more_contents_than_one_page_can_hold(company: Company, monkeypatch: pyt
     assert see(company, group_by="content", product="email").status == 200
     assert see(company, group_by="content", product="search").body["errors"][0]["parameter"] == "from"
     assert see(company).status == 200
+    # The month in which a range ends before its first day is none of it.
+    assert see(company, group_by="content", from_="2026-05-01", until="2026-06-01").status == 200
 
 
 def test_what_is_too_small_to_be_shown_is_summed_up(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,6 +326,8 @@ def test_what_is_too_small_to_be_shown_is_summed_up(company: Company, monkeypatc
         ("c4", 1, "4"),
         (None, 3, "6"),
     ]
+    monkeypatch.setattr("billing.domain.usage_page.SERIES_MAX", 4)
+    assert see(company, group_by="content").body["series"][-1]["content"] == "c1", "a single one keeps its name"
 
 
 # ---- How to need less ----

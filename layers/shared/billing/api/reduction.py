@@ -34,7 +34,7 @@ class PricedTierView(View):
 
 
 class RankedView(View):
-    """A content of a store over three months: its average usage per month, and all that came of it.
+    """A content of a store over the closed months: its average usage per month, and all that came of it.
 
     `earns` is what it earns per unit of usage: minor units where `measure` is revenue, else conversions. `content` is
     null for usage that names none, which cannot be removed.

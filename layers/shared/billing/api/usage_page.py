@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from pydantic import Field
 
 from billing.api.models import Identifier, IsoDate, View, plain
-from billing.domain.forecast import HISTORY_DAYS_MIN, Expectation, Forecast
+from billing.domain.forecast import KNOWN_DAYS_MIN, Expectation, Forecast
 from billing.domain.usage import MonthUsage
 from billing.domain.usage_page import Period, Series, Standing, UsagePage
 
@@ -110,7 +110,7 @@ class StandingView(View):
             forecast=None if standing.forecast is None else ForecastView.of(standing.forecast),
             note=None
             if standing.forecast
-            else f"A forecast takes {HISTORY_DAYS_MIN} days of usage; there are fewer yet.",
+            else f"A forecast takes {KNOWN_DAYS_MIN} days of usage; there are fewer yet.",
         )
 
 

@@ -39,13 +39,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """One content of one store over the months: its usage per month, and all that came of it.
+    """One content of one store over the months: what it used in all of them, and per month, and all that came of it.
 
     `earns` is what it earns for each unit of usage, in whole conversions or minor units; None where nobody can tell.
     """
 
     store: str
     content: str | None
+    total: Decimal
     usage: Decimal
     conversions: int
     revenue: Mapping[str, int]
@@ -56,8 +57,9 @@ class Ranked:
 class Reduction:
     """What an account can do about its usage of one product.
 
-    `ranking` begins with what earns least. `remove` is what must go so that the average fits `lower`, and leaves
-    `average_without`; both are empty without a plan. `saving` is per month, before discounts and tax.
+    `ranking` begins with what earns least; it is empty where there are too many contents. `remove` is what must go so
+    that the average fits `lower`, and leaves `average_without`; both are empty without a plan. `saving` is per month,
+    before discounts and tax.
     """
 
     line: Line
@@ -86,8 +88,13 @@ def reduction(
     `contents` what was used in them, of which no more than `contents_max` can be looked at.
     """
     mean = average(months)
-    measure, unclear = _measure(contents)
-    ranking = _ranking(contents, measure)
+    used = sum((each.quantity for each in months), Decimal(0))
+    too_many = len(contents) > contents_max
+    closed = {each.month for each in months}
+    # Of too many only the first were read: nothing can be said of any.
+    looked_at = [] if too_many else [each for each in contents if each.month in closed]
+    measure, unclear = _measure(looked_at)
+    ranking = _ranking(looked_at, measure, len(months))
     lower = next_lower(line, product)
 
     def found(verdict: Verdict, lower: Tier | None = lower, remove: tuple[Ranked, ...] = ()) -> Reduction:
@@ -101,22 +108,23 @@ def reduction(
             measure=measure,
             ranking=ranking,
             remove=remove,
-            average_without=mean - _usage(remove) if mean is not None and remove else None,
+            average_without=(used - _total(remove)) / MONTHS if remove else None,
         )
 
-    if len(contents) > contents_max:
+    if too_many:
         return found(Verdict.TOO_MANY_CONTENTS)
     if lower is None or lower.up_to is None:
         return found(Verdict.LOWEST_TIER)
     if mean is None or len(months) < MONTHS:
         return found(Verdict.TOO_FEW_MONTHS)
-    excess = mean - lower.up_to
+    # Over all the months: a third of something is no exact number.
+    excess = used - MONTHS * lower.up_to
     if excess <= 0:
         return found(Verdict.FITS_ALREADY, fitting(line, product, mean))
     if unclear is not None:
         return found(unclear)
-    named = [each for each in ranking if each.content is not None and each.usage > 0]
-    if _usage(named) < excess:
+    named = [each for each in ranking if each.content is not None and each.total > 0]
+    if _total(named) < excess:
         return found(Verdict.TOO_LITTLE_NAMED)
     return found(Verdict.PLAN, remove=_least_earning(named, excess))
 
@@ -158,40 +166,46 @@ def _measure(contents: Sequence[ContentUsage]) -> tuple[Measure | None, Verdict 
     return None, Verdict.SEVERAL_CURRENCIES if currencies else Verdict.NOTHING_EARNED
 
 
-def _ranking(contents: Iterable[ContentUsage], measure: Measure | None) -> tuple[Ranked, ...]:
+def _ranking(contents: Iterable[ContentUsage], measure: Measure | None, months: int) -> tuple[Ranked, ...]:
     """What earns least for its usage comes first; of equals, what uses most."""
     by_place: dict[tuple[str, str | None], list[ContentUsage]] = {}
     for each in contents:
         by_place.setdefault((each.store, each.content), []).append(each)
-    ranked = (_ranked(store, content, months, measure) for (store, content), months in by_place.items())
+    ranked = (_ranked(store, content, used, measure, months) for (store, content), used in by_place.items())
     return tuple(
-        sorted(ranked, key=lambda each: (each.earns is None, each.earns, -each.usage, each.store, each.content or ""))
+        sorted(ranked, key=lambda each: (each.earns is None, each.earns, -each.total, each.store, each.content or ""))
         if measure is not None
-        else sorted(ranked, key=lambda each: (-each.usage, each.store, each.content or ""))
+        else sorted(ranked, key=lambda each: (-each.total, each.store, each.content or ""))
     )
 
 
-def _ranked(store: str, content: str | None, months: Sequence[ContentUsage], measure: Measure | None) -> Ranked:
-    usage = sum((each.quantity for each in months), Decimal(0))
-    conversions = sum(each.conversions for each in months)
+def _ranked(
+    store: str, content: str | None, used: Sequence[ContentUsage], measure: Measure | None, months: int
+) -> Ranked:
+    total = sum((each.quantity for each in used), Decimal(0))
+    conversions = sum(each.conversions for each in used)
     revenue: dict[str, int] = {}
-    for each in months:
+    for each in used:
         for currency, amount in each.revenue.items():
             revenue[currency] = revenue.get(currency, 0) + amount
     earned = sum(revenue.values()) if measure is Measure.REVENUE else conversions
-    earns = Decimal(earned) / usage if usage and measure is not None else None
-    return Ranked(store, content, usage / MONTHS, conversions, revenue, earns)
+    earns = Decimal(earned) / total if total and measure is not None else None
+    return Ranked(store, content, total, total / months, conversions, revenue, earns)
 
 
 def _least_earning(named: Sequence[Ranked], excess: Decimal) -> tuple[Ranked, ...]:
     """The shortest beginning of the ranking that uses as much as must go, without what turns out superfluous."""
-    count = 1 + next(place for place, used in enumerate(accumulate(each.usage for each in named)) if used >= excess)
-    chosen = list(named[:count])
-    for each in reversed(named[:count]):  # what earns most is kept first
-        if _usage(chosen) - each.usage >= excess:
-            chosen.remove(each)
-    return tuple(chosen)
+    count = 1 + next(place for place, used in enumerate(accumulate(each.total for each in named)) if used >= excess)
+    beginning = named[:count]
+    spare = _total(beginning) - excess
+    chosen: list[Ranked] = []
+    for each in reversed(beginning):  # what earns most is kept first
+        if each.total <= spare:
+            spare -= each.total
+        else:
+            chosen.append(each)
+    return tuple(reversed(chosen))
 
 
-def _usage(ranked: Iterable[Ranked]) -> Decimal:
-    return sum((each.usage for each in ranked), Decimal(0))
+def _total(ranked: Iterable[Ranked]) -> Decimal:
+    return sum((each.total for each in ranked), Decimal(0))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
@@ -17,17 +17,10 @@ from billing.domain.usage import (
     MonthUsage,
     average,
     closed_months,
-    month_before,
     month_of,
 )
 
 AVERAGED_MONTHS = 3
-
-PEAK_MONTHS = 3
-"""What is usual on a day is told by its month and the ones before it, so many in all."""
-
-PEAK_DAYS_MIN = 14
-"""With fewer nobody can tell what is usual."""
 
 SERIES_MAX = 100
 
@@ -108,9 +101,9 @@ def standing(line: Line, daily: Daily, *, today: date, since: date) -> Standing:
 
 
 def product_series(product: str, daily: Daily, first: date, until: date, period: Period, *, today: date) -> Series:
-    """A product's usage from `first` and before `until`. `daily` reaches two months further back, for the peaks."""
+    """A product's usage from `first` and before `until`. `daily` reaches as far back as peaks are measured."""
     stretch = {day: quantity for day, quantity in daily.items() if first <= day < until}
-    marked = frozenset(_peaks(daily, first, until, today)) if period is Period.DAY else frozenset()
+    marked = peaks(daily, first, until, today) if period is Period.DAY else frozenset()
     return Series(product, None, None, _by(period, [stretch]), marked)
 
 
@@ -127,12 +120,18 @@ def part_series(
     every = [Series(*place, _by(period, dailies)) for place, dailies in parts.items()]
     every.sort(key=lambda each: (-each.total, each.product, each.store or "", each.content or ""))
     shown, others = every[:SERIES_MAX], every[SERIES_MAX:]
-    by_product: dict[str, list[Daily]] = {}
+    by_product: dict[str, list[Series]] = {}
     for other in others:
-        by_product.setdefault(other.product, []).append(other.usage)
-    return shown + [
-        Series(product, None, None, _by(period, rest), parts=len(rest)) for product, rest in sorted(by_product.items())
-    ]
+        by_product.setdefault(other.product, []).append(other)
+    return shown + [_summed_up(rest, period) for _, rest in sorted(by_product.items())]
+
+
+def _summed_up(rest: Sequence[Series], period: Period) -> Series:
+    """Several series of a product as one; a single one stays what it is."""
+    first, *others = rest
+    if not others:
+        return first
+    return Series(first.product, None, None, _by(period, [each.usage for each in rest]), parts=len(rest))
 
 
 def _by(period: Period, dailies: Sequence[Daily]) -> dict[date, Decimal]:
@@ -142,15 +141,3 @@ def _by(period: Period, dailies: Sequence[Daily]) -> dict[date, Decimal]:
             place = month_of(day) if period is Period.MONTH else day
             sums[place] = sums.get(place, Decimal(0)) + quantity
     return dict(sorted(sums.items()))
-
-
-def _peaks(daily: Daily, first: date, until: date, today: date) -> Iterator[date]:
-    """A day is measured by its own month and the two before it, so whatever is asked for, a peak stays a peak."""
-    known = min(daily, default=until)
-    month = month_of(max(first, known))
-    while month < until:
-        following = month_before(month, -1)
-        begin, end = max(known, month_before(month, PEAK_MONTHS - 1)), min(following, today + timedelta(days=1))
-        if (end - begin).days >= PEAK_DAYS_MIN:
-            yield from (day for day in peaks(daily, begin, end) if day >= month and first <= day < until)
-        month = following

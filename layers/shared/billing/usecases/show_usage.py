@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 
 from billing.domain.account import BillingPage
 from billing.domain.contract import months_after
 from billing.domain.errors import BadParameter
+from billing.domain.peaks import WINDOW_MONTHS
 from billing.domain.subscription import Line
 from billing.domain.usage import ContentUsage, month_before, month_of
 from billing.domain.usage_page import (
-    PEAK_MONTHS,
     Grouping,
-    Series,
     UsagePage,
     Wanted,
     part_series,
@@ -33,15 +32,27 @@ CONTENTS_MAX = 5000
 def show_usage(page: BillingPage, wanted: Wanted, *, today: date, store: UsageStore) -> UsagePage:
     """The usage that is wanted, and where each product stands.
 
-    One query for the last 13 months of all products; another one for what lies further back, or for each product
+    One query for the last 13 months of all products; another one if what is wanted begins before, or for each product
     that is parted by store or content. Raises BadParameter.
     """
     _check(page, wanted)
     account, lines = page.account, lines_of(page, wanted.product, today)
     running = month_of(today)
-    year = store.totals(account.account, month_before(running, MONTHS_MAX - 1), running)
+    year_begins = month_before(running, MONTHS_MAX - 1)
+    year = store.totals(account.account, year_begins, running)
     if wanted.grouping is Grouping.PRODUCT and wanted.store is None:
-        series = _product_series(account.account, lines, wanted, today, store)
+        measured_from = month_before(month_of(wanted.first), WINDOW_MONTHS - 1)
+        totals = (
+            year
+            if measured_from >= year_begins
+            else store.totals(account.account, measured_from, min(_last_month(wanted), running))
+        )
+        series = [
+            product_series(
+                line.product, totals.get(line.product, {}), wanted.first, wanted.until, wanted.period, today=today
+            )
+            for line in lines
+        ]
     else:
         contents = _contents(account.account, lines, wanted, store)
         series = part_series(contents, wanted.first, wanted.until, wanted.period, wanted.grouping)
@@ -71,24 +82,15 @@ def lines_of(page: BillingPage, product: str | None, today: date) -> list[Line]:
     return lines
 
 
-def _product_series(
-    account: str, lines: Iterable[Line], wanted: Wanted, today: date, store: UsageStore
-) -> list[Series]:
-    last = min(month_of(wanted.until), month_of(today))
-    totals = store.totals(account, month_before(month_of(wanted.first), PEAK_MONTHS - 1), last)
-    return [
-        product_series(
-            line.product, totals.get(line.product, {}), wanted.first, wanted.until, wanted.period, today=today
-        )
-        for line in lines
-    ]
+def _last_month(wanted: Wanted) -> date:
+    return month_of(wanted.until - timedelta(days=1))
 
 
 def _contents(account: str, lines: Iterable[Line], wanted: Wanted, store: UsageStore) -> list[ContentUsage]:
     found: list[ContentUsage] = []
     for line in lines:
         left = CONTENTS_MAX - len(found)
-        found += store.contents(account, line.product, month_of(wanted.first), month_of(wanted.until), limit=left + 1)
+        found += store.contents(account, line.product, month_of(wanted.first), _last_month(wanted), limit=left + 1)
         if len(found) > CONTENTS_MAX:
             raise BadParameter(
                 "product" if wanted.product is None else "from",
