@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from billing.usecases.patience import Patience
 from local.api_client import Answer, ApiClient
 from local.cloud import client
 from local.demo.companies import COMPANIES, STAFF, SUCCESS_MANAGER, SUCCESS_MANAGER_HOURS, DemoCompany, DemoPerson
-from local.demo.usage import usage
+from local.demo.usage import missing, usage
 from local.settings import LocalError, Settings
 
 CATALOGUE = Path(__file__).parent / "catalogue.json"
@@ -103,17 +103,14 @@ def _assign_success_manager(api: ApiClient, staff: str, company: DemoCompany) ->
 
 
 def _import_usage(api: ApiClient, staff: str, company: DemoCompany, store: UsageStore, now: datetime) -> None:
-    """Loads what was used up to yesterday, unless it is there: as far as its last day, which comes last, shows."""
+    """Loads what was used up to yesterday, as far as it is missing."""
     contract = api.request("GET", f"/v1/accounts/{company.account}/billing", token=staff).json()["contract"]
     today = now.astimezone(ZoneInfo(contract["time_zone"])).date()
-    yesterday = today - timedelta(days=1)
-    known = store.totals(company.account, month_of(yesterday), month_of(yesterday))
-    if all(yesterday in known.get(product, {}) for product, _ in company.lines):
-        return
-    rows = usage(company, date.fromisoformat(contract["start"]), today)
+    start = date.fromisoformat(contract["start"])
+    rows = missing([*usage(company, start, today)], store.totals(company.account, month_of(start), month_of(today)))
     imported = import_usage(rows, now=now, patience=lambda: Patience(PATIENCE_SECONDS), store=store)
     if imported.conflict or imported.refused:
-        raise LocalError(f"The demonstration's usage does not fit what is there: {imported}")
+        raise LocalError(f"The demonstration's usage is not what it was, and make clean forgets that: {imported}")
 
 
 def _is_missing(answer: Answer) -> bool:

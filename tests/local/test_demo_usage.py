@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from local.demo.companies import COMPANIES, DemoCompany
-from local.demo.usage import CONTENTS, STORIES, usage
+from local.demo.usage import CONTENTS, STORIES, missing, usage
 
 TODAY = date(2026, 11, 23)
 NORDLYS, LUCCIOLA, HARBOUR = COMPANIES
@@ -19,19 +19,19 @@ def start(company: DemoCompany, today: date = TODAY) -> date:
     return date.fromisoformat(company.provisioning(today)["contract"]["start"])
 
 
-def months(company: DemoCompany, product: str) -> dict[str, Decimal]:
+def months(company: DemoCompany, product: str, today: date = TODAY) -> dict[str, Decimal]:
     """The share of the tier's volume by closed month."""
     sums: Counter[str] = Counter()
-    for each in usage(company, start(company), TODAY.replace(day=1)):
+    for each in usage(company, start(company, today), today.replace(day=1)):
         if each.product == product:
             sums[f"{each.day:%Y-%m}"] += each.quantity  # type: ignore[assignment]
     up_to = dict(company.lines)[product]
     return {month: Decimal(used) / up_to for month, used in sums.items()}
 
 
-def days(company: DemoCompany, product: str) -> dict[date, Decimal]:
+def days(company: DemoCompany, product: str, today: date = TODAY) -> dict[date, Decimal]:
     sums: dict[date, Decimal] = {}
-    for each in usage(company, start(company), TODAY):
+    for each in usage(company, start(company, today), today):
         if each.product == product:
             sums[each.day] = sums.get(each.day, Decimal(0)) + each.quantity
     return sums
@@ -64,6 +64,20 @@ def test_one_has_a_black_friday_and_nothing_else() -> None:
     assert daily[black_friday] > 4 * daily[black_friday - timedelta(days=7)]
 
 
+@pytest.mark.parametrize("today", [date(2026, 1, 1) + timedelta(days=number) for number in range(0, 365, 13)], ids=str)
+def test_the_stories_are_there_to_see_on_any_day_of_the_year(today: date) -> None:
+    grown, fallen, peaking = (
+        [*months(company, product, today).values()][-3:]
+        for company, product in ((NORDLYS, "search"), (NORDLYS, "email"), (LUCCIOLA, "search"))
+    )
+    daily = days(LUCCIOLA, "search", today)
+
+    assert min(grown) > 1
+    assert sum(fallen) / 3 * 50_000 <= 25_000
+    assert sum(peaking) / 3 < 1
+    assert max(daily, key=lambda day: daily[day]) in {date(2024, 11, 29), date(2025, 11, 28), date(2026, 11, 27)}
+
+
 @pytest.mark.parametrize("company", COMPANIES, ids=lambda company: company.account)
 def test_a_day_is_the_same_whenever_it_is_asked_for(company: DemoCompany) -> None:
     begun = start(company)
@@ -89,3 +103,34 @@ def test_some_content_uses_much_and_earns_little(company: DemoCompany) -> None:
         per_use = {content: Decimal(earned[content]) / used[content] for content in used}
         assert max(per_use.values()) > 5 * min(per_use.values())
         assert {each.store for each in usage(company, start(company), TODAY)} == set(company.stores)
+
+
+def test_orders_are_as_many_as_the_content_brings_however_few_a_day() -> None:
+    for company in COMPANIES:
+        orders: Counter[tuple[str, str, str]] = Counter()
+        expected: Counter[tuple[str, str, str]] = Counter()
+        for each in usage(company, start(company), TODAY):
+            [content] = (content for content in CONTENTS[each.product] if content.name == each.content)
+            place = (each.product, each.store, content.name)
+            orders[place] += each.conversions
+            expected[place] += each.quantity * content.orders  # type: ignore[assignment]
+        assert all(abs(orders[place] - expected[place] / 1000) < 20 for place in expected)
+
+
+def test_only_days_that_are_not_there_as_they_are_told_are_missing() -> None:
+    rows = [*usage(NORDLYS, start(NORDLYS), TODAY)]
+    known = {product: days(NORDLYS, product) for product, _ in NORDLYS.lines}
+    yesterday, cut_off, reported_on_top = (TODAY - timedelta(days=number) for number in (1, 2, 3))
+
+    assert missing(rows, {}) == rows
+    assert missing(rows, known) == []
+
+    del known["search"][yesterday]
+    known["search"][cut_off] -= 1
+    known["email"][reported_on_top] += 1
+
+    assert {(row.product, row.day) for row in missing(rows, known)} == {
+        ("search", yesterday),
+        ("search", cut_off),
+        ("email", reported_on_top),
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -30,7 +31,7 @@ def shop(stack: Stack) -> str:
     """An account of these tests' own."""
     account = f"shop-{uuid.uuid4().hex[:8]}"
     body = {
-        **LUCCIOLA.provisioning(datetime.now(UTC).date()),
+        **HARBOUR.provisioning(datetime.now(UTC).date()),
         "account": account,
         "lines": [{"product": "search", "up_to": 10_000}],
         "discounts": [],
@@ -44,7 +45,7 @@ def shop(stack: Stack) -> str:
     return account
 
 
-def event(account: str, number: object, quantity: str = "0.2", store: str = "lucciola-it") -> dict[str, Any]:
+def event(account: str, number: object, quantity: str = "0.2", store: str = "hound") -> dict[str, Any]:
     return {
         "specversion": "1.0",
         "id": str(number),
@@ -116,7 +117,7 @@ def test_the_products_token_opens_nothing_else(stack: Stack) -> None:
 
 def test_what_waits_in_the_queue_is_counted_once(stack: Stack, shop: str) -> None:
     before, now = used(stack, shop), datetime.now(UTC)
-    waiting = UsageEvent(shop, "queue", uuid.uuid4().hex, "search", "lucciola-it", None, now, now.date(), Decimal(3))
+    waiting = UsageEvent(shop, "queue", uuid.uuid4().hex, "search", "hound", None, now, now.date(), Decimal(3))
     for _ in range(3):
         client(stack.settings, "sqs").send_message(
             QueueUrl=stack.outputs["UsageBacklogUrl"], MessageBody=message_of([waiting]).decode()
@@ -150,6 +151,25 @@ def test_a_month_that_comes_near_its_tier_is_mailed_once(stack: Stack, shop: str
     assert wait_until(lambda: any("90%" in subject for subject in mails()), SECONDS_MAX)
 
     assert len([subject for subject in mails() if "%" in subject]) == 2
+
+
+def test_a_deactivated_account_is_refused_and_told_once(stack: Stack, shop: str) -> None:
+    table, name = client(stack.settings, "dynamodb"), stack.outputs["TableName"]
+    key = {"pk": {"S": f"ACCOUNT#{shop}"}, "sk": {"S": "PAGE#ACCOUNT"}}
+    item = table.get_item(TableName=name, Key=key)["Item"]
+    body = {**json.loads(item["body"]["S"]), "status": "deactivated"}
+    table.put_item(TableName=name, Item={**item, "body": {"S": json.dumps(body)}})
+
+    def mails() -> list[str]:
+        return [str(mail["Subject"]) for mail in stack.mails() if f"ada@{shop}.example" in str(mail["To"])]
+
+    for number in range(3):
+        given = report(stack, [event(shop, f"late-{number}")])
+        assert given.status == 207, given
+        assert "deactivated" in given.json()["results"][0]["errors"][0]["detail"]
+
+    assert wait_until(lambda: any("still sending" in subject for subject in mails()), SECONDS_MAX)
+    assert len([subject for subject in mails() if "still sending" in subject]) == 1
 
 
 def test_the_demonstration_tells_its_stories(stack: Stack) -> None:

@@ -7,6 +7,7 @@ today or in a month, always comes to the same figures.
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -15,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from billing.domain.money import Money
+from billing.domain.usage import Daily
 from billing.usecases.import_usage import PastUsage
 
 from local.demo.companies import DemoCompany
@@ -98,8 +100,12 @@ BLACK_FRIDAY_WEEK = {-2: 20, -1: 35, 0: 100, 1: 62, 2: 40, 3: 70, 4: 15}
 
 UNITS_OF_A_EURO = {"DKK": 746, "EUR": 100, "GBP": 86}
 
-FIRST_STORE_SHARE, OTHERS_SHARE = 64, 36
-"""Of hundred; the first store's contents are all there are, each other store has one."""
+STORE_SHARES = {1: (100,), 2: (64, 36), 3: (64, 23, 13)}
+"""In hundredths, by the number of stores. The first store's contents are all there are, each other store has one."""
+
+ROUNDING_STEP = 619
+"""From a day to the next, in thousandths of an order. Coprime to a thousand, so that each is added as often as any
+other: where there is an order in a month, there is one, and not none on every day."""
 
 
 def usage(company: DemoCompany, start: date, until: date) -> Iterator[PastUsage]:
@@ -110,7 +116,8 @@ def usage(company: DemoCompany, start: date, until: date) -> Iterator[PastUsage]
             used = _used(story, up_to, start, day)
             for store, content, thousandths in _places(company, product):
                 quantity = _counted(product, used * thousandths / THOUSAND)
-                conversions = int(quantity * content.orders / THOUSAND)
+                rounding = (day.toordinal() * ROUNDING_STEP + content.share) % THOUSAND
+                conversions = int((quantity * content.orders + rounding) / THOUSAND)
                 worth = conversions * content.euros * UNITS_OF_A_EURO[company.currency]
                 yield PastUsage(
                     account=company.account,
@@ -124,14 +131,21 @@ def usage(company: DemoCompany, start: date, until: date) -> Iterator[PastUsage]
                 )
 
 
+def missing(rows: Sequence[PastUsage], known: Mapping[str, Daily]) -> list[PastUsage]:
+    """The rows of the days on which they are not known, or not all, or not alone. `known` is by product."""
+    sums: defaultdict[tuple[str, date], Decimal] = defaultdict(Decimal)
+    for row in rows:
+        sums[row.product, row.day] += row.quantity
+    return [row for row in rows if known.get(row.product, {}).get(row.day) != sums[row.product, row.day]]
+
+
 def _places(company: DemoCompany, product: str) -> Iterator[tuple[str, DemoContent, Decimal]]:
     """Where a product is used, and how much of it is used there, in thousandths."""
-    first, *others = company.stores
-    share = Decimal(FIRST_STORE_SHARE if others else 100) / 100
+    (first, share), *others = zip(company.stores, STORE_SHARES[len(company.stores)], strict=True)
     for content in CONTENTS[product]:
-        yield first, content, content.share * share
-    for store in others:
-        yield store, CONTENTS[product][0], Decimal(THOUSAND * OTHERS_SHARE) / 100 / len(others)
+        yield first, content, Decimal(content.share * share) / 100
+    for store, other_share in others:
+        yield store, CONTENTS[product][0], Decimal(THOUSAND * other_share) / 100
 
 
 def _used(story: Story, up_to: int, start: date, day: date) -> Decimal:
