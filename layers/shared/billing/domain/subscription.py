@@ -53,6 +53,7 @@ class Discount:
 class Cause(StrEnum):
     """What has led to a change of tier."""
 
+    AUTOSCALING = "autoscaling"
     REVIEW = "review"
 
 
@@ -60,7 +61,7 @@ class Cause(StrEnum):
 class TierChange:
     """A product's move to another tier and its price per month, in effect on the day `effective_on` and after it.
 
-    `decision` names what decided it: the review, where that is the cause.
+    `decision` names what decided it: the review, or autoscaling's decision.
     """
 
     product: str

@@ -3,7 +3,10 @@
 | family                      | pk              | sk                                    | gsi1pk, gsi1sk             |
 | --------------------------- | --------------- | ------------------------------------- | -------------------------- |
 | the catalogue's versions    | CATALOGUE       | VERSION#000001                        |                            |
+| what staff set for scaling  | ACCOUNT#account | AUTOSCALING                           |                            |
+| what scaling decided        | ACCOUNT#account | DECISION#2026-06#product              |                            |
 | mail about events           | ACCOUNT#account | DELIVERY#ulid#recipient               |                            |
+| when a job is due for it    | ACCOUNT#account | DUE#job                               | DUE#job#shard, instant     |
 | an account's events         | ACCOUNT#account | EVENT#ulid                            |                            |
 | the catalogue's events      | CATALOGUE       | EVENT#ulid                            |                            |
 | an account's invoices       | ACCOUNT#account | INVOICE#produced on#number            |                            |
@@ -27,22 +30,28 @@ of this partition may sort between INVOICE and PAGE; tests/store/test_keys.py gu
 Usage stands in partitions of its own: there are many counters, and more markers. All products' totals of some months
 are one query, and so is the content of one product in some months. A marker outlives the time in which its event
 may be reported again, and then expires.
+A scheduled job finds what is due for it in the sparse index, one query for each shard: DUE items are sorted by the
+instant from which they are due, and each is moved on by the write that does what was due.
 A success manager gives a quarter of an hour away once: its item is there from the booking of a review until that is
 cancelled, or decided before it has begun, and expires when the time has passed. It names the review and no account.
 """
 
 from __future__ import annotations
 
+import zlib
 from datetime import UTC, date, datetime
 
 from billing.domain.information import Area
 
 INDEX = "gsi1"
 
+AUTOSCALING = "AUTOSCALING"
 BOOKED = "BOOKED#"
 CATALOGUE = "CATALOGUE"
 CONTENT = "CONTENT#"
+DECISION = "DECISION#"
 DELIVERY = "DELIVERY#"
+DUE = "DUE#"
 EVENT = "EVENT#"
 VERSION = "VERSION#"
 INVOICE = "INVOICE#"
@@ -57,7 +66,20 @@ TOTAL = "TOTAL#"
 UNDELIVERABLE = "UNDELIVERABLE#"
 USER = "USER#"
 
-ACCOUNT_FAMILIES = (DELIVERY, EVENT, INVOICE, PAGE, REVIEW, REVIEW_OPEN, TOLD, UNDELIVERABLE, USER)
+ACCOUNT_FAMILIES = (
+    AUTOSCALING,
+    DECISION,
+    DELIVERY,
+    DUE,
+    EVENT,
+    INVOICE,
+    PAGE,
+    REVIEW,
+    REVIEW_OPEN,
+    TOLD,
+    UNDELIVERABLE,
+    USER,
+)
 """What stands in an account's own partition."""
 
 USAGE_FAMILIES = (CONTENT, TOTAL)
@@ -71,6 +93,9 @@ PAGE_ALWAYS = frozenset({PAGE_ACCOUNT, *PAGE_INFORMATION.values(), PAGE_SUBSCRIP
 PAGE_ITEMS = PAGE_ALWAYS | {PAGE_PAYMENT_METHOD}
 
 _VERSION_DIGITS = 6
+
+SHARDS = 8
+"""In which the due items of a job stand: a partition of the index takes a thousand writes a second."""
 
 
 def account(account: str) -> str:
@@ -100,12 +125,37 @@ def success_manager(success_manager: str) -> str:
 
 def booked(cell: datetime) -> str:
     """A quarter of an hour that is given away, by its beginning."""
-    return f"{BOOKED}{cell.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+    return f"{BOOKED}{instant(cell)}"
 
 
 def review(review: str) -> str:
     """A review, by its ULID, so that the newest sorts last."""
     return f"{REVIEW}{review}"
+
+
+def decision(month: date, product: str) -> str:
+    """What autoscaling decided of a product for a month, so that the newest sorts last."""
+    return f"{DECISION}{month.isoformat()[:7]}#{product}"
+
+
+def due(job: str) -> str:
+    """When a job is due for an account."""
+    return f"{DUE}{job}"
+
+
+def shard(job: str, number: int) -> str:
+    """One of the SHARDS partitions of the index in which a job's due items stand."""
+    return f"{DUE}{job}#{number}"
+
+
+def shard_of(job: str, account: str) -> str:
+    """The one in which an account's stands."""
+    return shard(job, zlib.crc32(account.encode()) % SHARDS)
+
+
+def instant(when: datetime) -> str:
+    """An instant, so that earlier ones sort first."""
+    return f"{when.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
 
 
 def undeliverable(email: str) -> str:

@@ -5,8 +5,7 @@ It speaks to the table without PynamoDB, whose numbers are floats, and which the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,14 +13,21 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from billing.domain.account import Account
-from billing.domain.catalogue import Catalogue
 from billing.domain.errors import ConcurrentChange
 from billing.domain.events import Event
-from billing.domain.subscription import Subscription
 from billing.domain.thresholds import Told
 from billing.domain.usage import ContentUsage, UsageEvent, month_of
 from billing.store import keys, mapping
+from billing.store.table import (
+    Row,
+    Subscriber,
+    Table,
+    busy_as_concurrent_change,
+    codes,
+    daily_from,
+    month_from,
+    subscriber_from,
+)
 
 ACTIONS_MAX = 100
 """What DynamoDB takes in one transaction."""
@@ -29,23 +35,8 @@ ACTIONS_MAX = 100
 ACCOUNTS_MAX = 50
 """Read at once: DynamoDB gives up to a hundred items, and an account is read as two."""
 
-Row = Mapping[str, Mapping[str, str]]
 Counter = tuple[str, str]
 """The key of one."""
-
-_BUSY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
-_BUSY_ERRORS = frozenset(
-    {"TransactionInProgressException", "TransactionConflictException", "ThrottlingException"}
-    | {"ProvisionedThroughputExceededException", "RequestLimitExceeded"}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Subscriber:
-    """An account and what it subscribes to: what decides whether its usage is counted, and on which day."""
-
-    account: Account
-    subscription: Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +57,8 @@ class MonthTotal:
     usage: Decimal
 
 
-class UsageStore:
+class UsageStore(Table):
     """The usage in the one table."""
-
-    def __init__(self, table_name: str, client: Any) -> None:
-        """`client` is botocore's, of DynamoDB."""
-        self._table = table_name
-        self._client = client
 
     # ---- Counting ----
 
@@ -85,7 +71,7 @@ class UsageStore:
                 (keys.account(account), key) for account in some for key in (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION)
             )
             for account in some:
-                subscriber = _subscriber(rows, keys.account(account))
+                subscriber = subscriber_from(rows, keys.account(account))
                 if subscriber is not None:
                     found[account] = subscriber
         return found
@@ -102,7 +88,7 @@ class UsageStore:
         actions = [self._marking(event, expires(event)) for event in events]
         actions += [self._adding(key, amounts) for key, amounts in _counters(events).items()]
         try:
-            with _busy_as_concurrent_change():
+            with busy_as_concurrent_change():
                 self._client.transact_write_items(TransactItems=actions)
         except ClientError as failure:
             standing = _standing(events, failure)
@@ -122,10 +108,10 @@ class UsageStore:
             {"Put": self._item(partition, keys.event(event.event), mapping.event_body(event))},
         ]
         try:
-            with _busy_as_concurrent_change():
+            with busy_as_concurrent_change():
                 self._client.transact_write_items(TransactItems=actions)
         except ClientError as failure:
-            if "ConditionalCheckFailed" not in _codes(failure):
+            if "ConditionalCheckFailed" not in codes(failure):
                 raise
             return False
         return True
@@ -136,7 +122,7 @@ class UsageStore:
         """What an account knows of its usage of a product, as of now; None without the account. One read."""
         partition, subject = keys.account(account), keys.told(_threshold(product))
         rows = self._get_all((partition, key) for key in (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, subject))
-        subscriber = _subscriber(rows, partition)
+        subscriber = subscriber_from(rows, partition)
         if subscriber is None:
             return None
         told = rows.get((partition, subject))
@@ -161,30 +147,14 @@ class UsageStore:
         if event is not None:
             actions.append({"Put": self._item(partition, keys.event(event.event), mapping.event_body(event))})
         try:
-            with _busy_as_concurrent_change():
+            with busy_as_concurrent_change():
                 self._client.transact_write_items(TransactItems=actions)
         except ClientError as failure:
-            if "ConditionalCheckFailed" in _codes(failure):
+            if "ConditionalCheckFailed" in codes(failure):
                 raise ConcurrentChange from failure
             raise
 
     # ---- Reading ----
-
-    def catalogue(self, version: int) -> Catalogue:
-        """The version of the catalogue that an account signed: it is always there. One read."""
-        key = (keys.CATALOGUE, keys.catalogue_version(version))
-        return mapping.catalogue_from(self._get_all([key])[key]["body"]["S"], version)
-
-    def totals(self, account: str, first: date, last: date) -> dict[str, dict[date, Decimal]]:
-        """The usage by product and day, from the month `first` to the month `last`, both included.
-
-        One query of less than a kilobyte per product and month. Lags behind by a moment.
-        """
-        found: dict[str, dict[date, Decimal]] = {}
-        for row in self._query(keys.usage(account), keys.total(first, ""), keys.last_of(keys.total(last, ""))):
-            month, product = row["sk"]["S"].removeprefix(keys.TOTAL).split("#", 1)
-            found.setdefault(product, {}).update(_daily(row, _month(month)))
-        return found
 
     def contents(self, account: str, product: str, first: date, last: date, *, limit: int) -> tuple[ContentUsage, ...]:
         """The usage of a product by content, from the month `first` to the month `last`, both included.
@@ -201,31 +171,6 @@ class UsageStore:
         return tuple(_content_usage(row) for row in found)
 
     # ---- How ----
-
-    def _get_all(self, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Row]:
-        """Those of the items that there are, by partition and sort key."""
-        found: dict[tuple[str, str], Row] = {}
-        places = [{"pk": {"S": partition}, "sk": {"S": key}} for partition, key in wanted]
-        asked: Any = {self._table: {"Keys": places, "ConsistentRead": True}} if places else None
-        while asked:
-            reply = self._client.batch_get_item(RequestItems=asked)
-            for item in reply["Responses"].get(self._table, []):
-                found[item["pk"]["S"], item["sk"]["S"]] = item
-            asked = reply.get("UnprocessedKeys")
-        return found
-
-    def _item(self, partition: str, key: str, body: str) -> dict[str, Any]:
-        return {"TableName": self._table, "Item": {"pk": {"S": partition}, "sk": {"S": key}, "body": {"S": body}}}
-
-    def _requiring(self, partition: str) -> dict[str, Any]:
-        """Nothing is written for an account that is gone."""
-        return {
-            "ConditionCheck": {
-                "TableName": self._table,
-                "Key": {"pk": {"S": partition}, "sk": {"S": keys.PAGE_ACCOUNT}},
-                "ConditionExpression": "attribute_exists(pk)",
-            }
-        }
 
     def _marking(self, event: UsageEvent, expires: datetime | None) -> dict[str, Any]:
         item = {
@@ -254,27 +199,6 @@ class UsageStore:
                 "ExpressionAttributeValues": {f":{name}": {"N": f"{amount:f}"} for name, amount in amounts.items()},
             }
         }
-
-    def _query(self, partition: str, first: str, last: str, *, limit: int | None = None) -> Iterator[Row]:
-        asked: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "pk = :partition AND sk BETWEEN :first AND :last",
-            "ExpressionAttributeValues": {
-                ":partition": {"S": partition},
-                ":first": {"S": first},
-                ":last": {"S": last},
-            },
-        }
-        left = limit
-        while left is None or left > 0:
-            if left is not None:
-                asked["Limit"] = left
-            reply = self._client.query(**asked)
-            yield from reply["Items"]
-            if "LastEvaluatedKey" not in reply:
-                return
-            asked["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
-            left = None if left is None else left - len(reply["Items"])
 
 
 def counters(event: UsageEvent) -> tuple[Counter, Counter]:
@@ -308,20 +232,9 @@ def _add(amounts: dict[str, Decimal], name: str, amount: Decimal) -> None:
 def month_total_from(image: Row) -> MonthTotal:
     """A counter of a month, as the table's stream shows it."""
     month, product = image["sk"]["S"].removeprefix(keys.TOTAL).split("#", 1)
-    daily = _daily(image, _month(month))
+    daily = daily_from(image, month_from(month))
     account = image["pk"]["S"].removeprefix(keys.usage(""))
-    return MonthTotal(account, product, _month(month), sum(daily.values(), Decimal(0)))
-
-
-def _subscriber(rows: Mapping[tuple[str, str], Row], partition: str) -> Subscriber | None:
-    account = rows.get((partition, keys.PAGE_ACCOUNT))
-    subscription = rows.get((partition, keys.PAGE_SUBSCRIPTION))
-    if account is None or subscription is None:
-        return None
-    return Subscriber(
-        mapping.account_from(account["body"]["S"], int(account["version"]["N"])),
-        mapping.subscription_from(subscription["body"]["S"]),
-    )
+    return MonthTotal(account, product, month_from(month), sum(daily.values(), Decimal(0)))
 
 
 def _threshold(product: str) -> str:
@@ -332,27 +245,15 @@ def _content_usage(row: Row) -> ContentUsage:
     product, month, store, content = row["sk"]["S"].removeprefix(keys.CONTENT).split("#", 3)
     return ContentUsage(
         product=product,
-        month=_month(month),
+        month=month_from(month),
         store=store,
         content=content or None,
-        daily=_daily(row, _month(month)),
+        daily=daily_from(row, month_from(month)),
         conversions=int(row["conversions"]["N"]) if "conversions" in row else 0,
         revenue={
             name.removeprefix("revenue_"): int(value["N"]) for name, value in row.items() if name.startswith("revenue_")
         },
     )
-
-
-def _month(text: str) -> date:
-    return date.fromisoformat(f"{text}-01")
-
-
-def _daily(row: Row, month: date) -> dict[date, Decimal]:
-    return {
-        month.replace(day=int(name[1:])): Decimal(value["N"])
-        for name, value in sorted(row.items())
-        if name[0] == "d" and name[1:].isdecimal()
-    }
 
 
 def _standing(events: Sequence[UsageEvent], failure: ClientError) -> dict[UsageEvent, str]:
@@ -362,21 +263,3 @@ def _standing(events: Sequence[UsageEvent], failure: ClientError) -> dict[UsageE
         for event, reason in zip(events, reasons, strict=False)
         if reason.get("Code") == "ConditionalCheckFailed"
     }
-
-
-def _codes(failure: ClientError) -> set[str]:
-    reasons: list[dict[str, Any]] = failure.response.get("CancellationReasons", [])  # type: ignore[assignment]
-    return {reason.get("Code", "None") for reason in reasons}
-
-
-@contextmanager
-def _busy_as_concurrent_change() -> Iterator[None]:
-    try:
-        yield
-    except ClientError as failure:
-        codes = _codes(failure)
-        if failure.response["Error"]["Code"] in _BUSY_ERRORS or (
-            codes & _BUSY and "ConditionalCheckFailed" not in codes
-        ):
-            raise ConcurrentChange from failure
-        raise

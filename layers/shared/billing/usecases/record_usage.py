@@ -15,7 +15,8 @@ from billing.domain.events import EventType, Occasion
 from billing.domain.money import Money
 from billing.domain.usage import FUTURE_MAX, UsageEvent
 from billing.gateways.ports import UsageBacklog
-from billing.store.usage_store import ACTIONS_MAX, Subscriber, UsageStore, counters
+from billing.store.table import Subscriber
+from billing.store.usage_store import ACTIONS_MAX, UsageStore, counters
 from billing.usecases.patience import Patience
 from billing.usecases.tell import tell
 

@@ -1,0 +1,151 @@
+"""The one table spoken to in DynamoDB's own words, for those who need exact numbers or must start fast.
+
+PynamoDB's numbers are floats, and loading it costs more than most functions do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from billing.domain.account import Account
+from billing.domain.catalogue import Catalogue
+from billing.domain.errors import ConcurrentChange
+from billing.domain.subscription import Subscription
+from billing.store import keys, mapping
+
+Row = Mapping[str, Mapping[str, str]]
+
+_BUSY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+_BUSY_ERRORS = frozenset(
+    {"TransactionInProgressException", "TransactionConflictException", "ThrottlingException"}
+    | {"ProvisionedThroughputExceededException", "RequestLimitExceeded"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """An account and what it subscribes to: what decides whether its usage is counted, and on which day."""
+
+    account: Account
+    subscription: Subscription
+
+
+class Table:
+    """What the stores that speak so have in common."""
+
+    def __init__(self, table_name: str, client: Any) -> None:
+        """`client` is botocore's, of DynamoDB."""
+        self._table = table_name
+        self._client = client
+
+    def catalogue(self, version: int) -> Catalogue:
+        """The version of the catalogue that an account signed: it is always there. One read."""
+        key = (keys.CATALOGUE, keys.catalogue_version(version))
+        return mapping.catalogue_from(self._get_all([key])[key]["body"]["S"], version)
+
+    def totals(self, account: str, first: date, last: date) -> dict[str, dict[date, Decimal]]:
+        """The usage by product and day, from the month `first` to the month `last`, both included.
+
+        One query of less than a kilobyte per product and month. Lags behind by a moment.
+        """
+        found: dict[str, dict[date, Decimal]] = {}
+        for row in self._query(keys.usage(account), keys.total(first, ""), keys.last_of(keys.total(last, ""))):
+            month, product = row["sk"]["S"].removeprefix(keys.TOTAL).split("#", 1)
+            found.setdefault(product, {}).update(daily_from(row, month_from(month)))
+        return found
+
+    # ---- How ----
+
+    def _get_all(self, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Row]:
+        """Those of the items that there are, by partition and sort key."""
+        found: dict[tuple[str, str], Row] = {}
+        places = [{"pk": {"S": partition}, "sk": {"S": key}} for partition, key in wanted]
+        asked: Any = {self._table: {"Keys": places, "ConsistentRead": True}} if places else None
+        while asked:
+            reply = self._client.batch_get_item(RequestItems=asked)
+            for item in reply["Responses"].get(self._table, []):
+                found[item["pk"]["S"], item["sk"]["S"]] = item
+            asked = reply.get("UnprocessedKeys")
+        return found
+
+    def _item(self, partition: str, key: str, body: str) -> dict[str, Any]:
+        return {"TableName": self._table, "Item": {"pk": {"S": partition}, "sk": {"S": key}, "body": {"S": body}}}
+
+    def _requiring(self, partition: str) -> dict[str, Any]:
+        """Nothing is written for an account that is gone."""
+        return {
+            "ConditionCheck": {
+                "TableName": self._table,
+                "Key": {"pk": {"S": partition}, "sk": {"S": keys.PAGE_ACCOUNT}},
+                "ConditionExpression": "attribute_exists(pk)",
+            }
+        }
+
+    def _query(self, partition: str, first: str, last: str, *, limit: int | None = None) -> Iterator[Row]:
+        asked: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :partition AND sk BETWEEN :first AND :last",
+            "ExpressionAttributeValues": {
+                ":partition": {"S": partition},
+                ":first": {"S": first},
+                ":last": {"S": last},
+            },
+        }
+        left = limit
+        while left is None or left > 0:
+            if left is not None:
+                asked["Limit"] = left
+            reply = self._client.query(**asked)
+            yield from reply["Items"]
+            if "LastEvaluatedKey" not in reply:
+                return
+            asked["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
+            left = None if left is None else left - len(reply["Items"])
+
+
+def subscriber_from(rows: Mapping[tuple[str, str], Row], partition: str) -> Subscriber | None:
+    account = rows.get((partition, keys.PAGE_ACCOUNT))
+    subscription = rows.get((partition, keys.PAGE_SUBSCRIPTION))
+    if account is None or subscription is None:
+        return None
+    return Subscriber(
+        mapping.account_from(account["body"]["S"], int(account["version"]["N"])),
+        mapping.subscription_from(subscription["body"]["S"]),
+    )
+
+
+def month_from(text: str) -> date:
+    return date.fromisoformat(f"{text}-01")
+
+
+def daily_from(row: Row, month: date) -> dict[date, Decimal]:
+    return {
+        month.replace(day=int(name[1:])): Decimal(value["N"])
+        for name, value in sorted(row.items())
+        if name[0] == "d" and name[1:].isdecimal()
+    }
+
+
+def codes(failure: ClientError) -> set[str]:
+    reasons: list[dict[str, Any]] = failure.response.get("CancellationReasons", [])  # type: ignore[assignment]
+    return {reason.get("Code", "None") for reason in reasons}
+
+
+@contextmanager
+def busy_as_concurrent_change() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as failure:
+        reasons = codes(failure)
+        if failure.response["Error"]["Code"] in _BUSY_ERRORS or (
+            reasons & _BUSY and "ConditionalCheckFailed" not in reasons
+        ):
+            raise ConcurrentChange from failure
+        raise
