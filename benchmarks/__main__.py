@@ -1,4 +1,4 @@
-"""`python -m benchmarks [cold-start] [warm-request] [usage] [round-trips] [--rounds N]`: prints how fast Livello is.
+"""`python -m benchmarks [name …] [--rounds N]`: prints how fast Livello is, at everything or at what is named.
 
 Nothing is passed or failed here: a limit on time in a test would only say how busy the machine is. What a function
 may import is tested (tests/architecture/test_imports.py).
@@ -41,6 +41,13 @@ def usage(rounds: int) -> str:
     return usage.table(usage.measured(rounds))
 
 
+def autoscaling(_rounds: int) -> str:
+    """The rule, and the monthly run of an account."""
+    from benchmarks import scaling
+
+    return scaling.table(scaling.measured())
+
+
 def round_trips(_rounds: int) -> str:
     """The running local stack."""
     from benchmarks import round_trips
@@ -56,6 +63,7 @@ BENCHMARKS: dict[str, Callable[[int], str]] = {
     "cold-start": cold_start,
     "warm-request": warm_request,
     "usage": usage,
+    "autoscaling": autoscaling,
     "round-trips": round_trips,
 }
 

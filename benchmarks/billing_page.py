@@ -34,7 +34,7 @@ def reply() -> bytes:
             "version": {"N": "1"},
             "body": {"S": body},
         }
-        for key, body in sorted({**_page(), **_invoices()}.items(), reverse=True)
+        for key, body in sorted({**page_bodies(), **_invoices()}.items(), reverse=True)
     ]
     return json.dumps({"Count": len(items), "Items": items, "ScannedCount": len(items)}, ensure_ascii=False).encode()
 
@@ -71,7 +71,8 @@ def event() -> str:
     )
 
 
-def _page() -> dict[str, str]:
+def page_bodies() -> dict[str, str]:
+    """What stands on the billing page, by sort key."""
     account = Account(
         account=ACCOUNT,
         name="Nordlys Kaffe",

@@ -49,6 +49,8 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "review.declined": {"after-the-appointment": {"appointment_cancelled": False}},
     "subscription.autoscaled": {
+        "early": {"reason": "moved_early"},
+        "returning-peaks": {"reason": "moved_by_returning_peaks"},
         "nothing-left-out": {"left_out": [], "extra": None, "effective_on": "2026-10-15", "ask": None},
         "open-ended": {
             "after": {"up_to": None, "price": {"amount": 250000, "currency": "DKK"}},

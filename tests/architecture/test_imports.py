@@ -24,7 +24,7 @@ NOT_AT_START = {"dns", "email_validator", "stdnum"}
 WRITERS = {"notify"}
 """Functions that write to people."""
 
-REVIEWERS = {"administer_reviews", "administer_success_managers"}
+REVIEWERS = {"scale_account", "administer_reviews", "administer_success_managers"}
 """Functions that deal with reviews."""
 
 BARE = {"describe_api"}

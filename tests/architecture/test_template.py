@@ -149,6 +149,7 @@ WORKERS = {
     "Notify": ("Published", "Notices"),
     "NoteMailFeedback": ("Told", "MailFeedback"),
     "RecordQueuedUsage": ("Waiting", "UsageBacklog"),
+    "ScaleAccount": ("Due", "AutoscalingDue"),
 }
 """The functions that a queue drives: the name of the event, and of the queue."""
 

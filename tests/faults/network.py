@@ -15,6 +15,7 @@ from typing import Any, cast
 import orjson
 import pytest
 from billing.aws_session import aws_session
+from billing.store.autoscaling_store import AutoscalingStore
 from billing.store.items import Item
 from billing.store.store import BillingStore
 from billing.store.usage_store import UsageStore
@@ -74,10 +75,11 @@ def connected() -> Iterator[BillingStore]:
         session = seam_session()
         seam().store = store = BillingStore(TABLE, session)
         seam().usage = UsageStore(TABLE, session.create_client("dynamodb"))
+        seam().autoscaling = AutoscalingStore(TABLE, session.create_client("dynamodb"))
         try:
             yield store
         finally:
-            seam().store = seam().usage = None
+            seam().store = seam().usage = seam().autoscaling = None
             Item._connection, Item.Meta.table_name, Item.Meta.region = before
 
 

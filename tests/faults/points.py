@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tests.faults.values import Unsupported
 
 if TYPE_CHECKING:
+    from billing.store.autoscaling_store import AutoscalingStore
     from billing.store.store import BillingStore
     from billing.store.usage_store import UsageStore
 
@@ -115,6 +116,7 @@ class Seam:
     def __init__(self) -> None:
         self.store: BillingStore | None = None
         self.usage: UsageStore | None = None
+        self.autoscaling: AutoscalingStore | None = None
         self._world: World | None = None
         self._run: Run | None = None
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from billing.domain.events import Event
 from billing.gateways.ports import EVENTS_MAX, DeadLetters, Directory, EventBus, LogIn
+from billing.store.autoscaling_store import AutoscalingStore
 from billing.store.store import BillingStore
 from billing.store.usage_store import UsageStore
 
@@ -100,6 +101,14 @@ class World:
         if usage is None:
             raise Unsupported("The store is there within network.connected(), which the fixture `faults` enters.")
         return usage
+
+    @property
+    def autoscaling(self) -> AutoscalingStore:
+        """The real store of autoscaling, over the seam."""
+        autoscaling = seam().autoscaling
+        if autoscaling is None:
+            raise Unsupported("The store is there within network.connected(), which the fixture `faults` enters.")
+        return autoscaling
 
     @property
     def directory(self) -> Directory:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from functions.administer_autoscaling.app import handler as administer_autoscaling
 from functions.administer_catalogue.app import handler as administer_catalogue
 from functions.administer_reviews.app import handler as administer_reviews
 from functions.administer_success_managers.app import handler as administer_success_managers
@@ -29,6 +30,7 @@ from tests.usage import cloud_event
 
 STRANGER = person("stranger-1")
 INFORMATION = "/accounts/{account}/billing-information/"
+AUTOSCALING = "/accounts/{account}/autoscaling"
 CONTACT = "/accounts/{account}/success-manager"
 OTHER_COMPANY = {**ACCOUNT["company"], "name": "Nordlys Kaffe A/S"}
 NEWCOMER = {"email": "cy@nordlys.example", "name": "Cy", "role": "member"}
@@ -115,6 +117,10 @@ MATRIX = [
     Cell(administer_reviews, "GET", REVIEWS + "/{review}", 200, 200, 200, 404, prepare=with_review),
     Cell(administer_reviews, "DELETE", REVIEWS + "/{review}", 204, 403, 403, 404, prepare=with_review),
     Cell(administer_reviews, "PUT", REVIEWS + "/{review}/decision", 403, 403, 200, 404, DECLINED, None, with_review),
+    Cell(administer_autoscaling, "GET", AUTOSCALING, 200, 200, 200, 404),
+    Cell(administer_autoscaling, "GET", AUTOSCALING + "/settings", 200, 200, 200, 404),
+    Cell(administer_autoscaling, "PUT", AUTOSCALING + "/settings", 403, 403, 200, 404, {}, {"If-Match": '"0"'}),
+    Cell(administer_autoscaling, "POST", AUTOSCALING + "/simulations", 200, 403, 200, 404, {"product": "search"}),
     Cell(
         provision_account,
         "POST",

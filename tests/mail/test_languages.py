@@ -17,6 +17,7 @@ from billing.languages import FOLDER, LANGUAGES
 from billing.mail.letters import MAILED
 
 WITHOUT_MAIL = {
+    "autoscaling.changed",
     "account.success_manager_assigned",
     "catalogue.replaced",
     "success_manager.changed",

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from aws_lambda_powertools.event_handler.depends import Depends
 from botocore.session import Session
 
-from billing.gateways.ports import DeadLetters, Directory, Documents, EventBus, Mailer, Queue, UsageBacklog
+from billing.gateways.ports import DeadLetters, Directory, Documents, EventBus, Mailer, Queue, UsageBacklog, WorkQueue
 
 if TYPE_CHECKING:
+    from billing.store.autoscaling_store import AutoscalingStore
+    from billing.store.due_store import DueStore
     from billing.store.store import BillingStore
     from billing.store.usage_store import UsageStore
 else:  # a function loads the stores that its use cases name
-    BillingStore = UsageStore = Any
+    AutoscalingStore = BillingStore = DueStore = UsageStore = Any
 
 
 @cache
@@ -42,6 +44,22 @@ def usage_store() -> UsageStore:
     from billing.store.usage_store import UsageStore
 
     return UsageStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
+
+
+@cache
+def autoscaling_store() -> AutoscalingStore:
+    """The autoscaling in the table."""
+    from billing.store.autoscaling_store import AutoscalingStore
+
+    return AutoscalingStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
+
+
+@cache
+def due_store() -> DueStore:
+    """What is due."""
+    from billing.store.due_store import DueStore
+
+    return DueStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
 
 
 @cache
@@ -100,7 +118,16 @@ def usage_backlog() -> UsageBacklog:
     return SqsUsageBacklog(os.environ["USAGE_BACKLOG_URL"], session())
 
 
+@cache
+def work_queue() -> WorkQueue:
+    """Where due work waits for a worker."""
+    from billing.gateways.sqs_work_queue import SqsWorkQueue
+
+    return SqsWorkQueue(os.environ["WORK_QUEUE_URL"], session())
+
+
 Store = Annotated[BillingStore, Depends(store)]
 Usage = Annotated[UsageStore, Depends(usage_store)]
+Autoscaling = Annotated[AutoscalingStore, Depends(autoscaling_store)]
 Backlog = Annotated[UsageBacklog, Depends(usage_backlog)]
 People = Annotated[Directory, Depends(directory)]

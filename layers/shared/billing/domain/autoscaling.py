@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import Literal
 
 from billing.domain.peaks import usual_days
-from billing.domain.usage import Daily, closed_months, month_before
+from billing.domain.usage import Daily, closed, month_before
 
 RULE_VERSION = 1
 """Changes with every change of what is decided: a decision is recomputed by the rule that made it."""
@@ -38,10 +38,10 @@ WEEKS = 13
 WEEKS_ABOVE_MIN = 7
 """So many of the last weeks must be above the limit where an earlier month had already come near it."""
 
-WEEKS_ABOVE_MIN_FIRST_TIME = 11
+WEEKS_ABOVE_MIN_FIRST_TIME = 10
 """And so many where none had: two months of a campaign fill nine weeks."""
 
-NEAR_BEFORE = Decimal("0.9")
+NEAR_BEFORE = Decimal("0.85")
 """An earlier month had come near a limit at this part of it."""
 
 RECENT_WEEKS = 4
@@ -221,7 +221,7 @@ def decide(
     closed months, HISTORY_MONTHS of them if there are so many. On `known_peaks`, days that staff marked, no more than
     a usual day counts.
     """
-    known = closed_months(daily, month, since, HISTORY_MONTHS)
+    known = closed(daily, month, since, HISTORY_MONTHS)
     quarters = _quarters(daily, month, len(known), known_peaks)
     earlier = tuple(each for quarter in quarters[1:] for each in quarter.months)
     season = None
@@ -308,7 +308,8 @@ def _steady_with_peaks(evidence: _Evidence) -> Decimal:
     months = (*evidence.months, *evidence.earlier[: RETURNING_MONTHS - MONTHS])
     if len(months) < RETURNING_MONTHS:
         return _ZERO
-    return min(min(each.with_peaks for each in months) / TOLERANCE, _expected(evidence))
+    steady = min(each.with_peaks for each in months) / TOLERANCE
+    return steady if evidence.season is None else steady * evidence.season.share
 
 
 def _lasting(evidence: _Evidence) -> Decimal:

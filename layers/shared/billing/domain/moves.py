@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from datetime import date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from billing.domain.account import Account, Status
 from billing.domain.autoscaling import HISTORY_MONTHS, Decision, decide
@@ -15,12 +14,12 @@ from billing.domain.catalogue import Catalogue, Tier, price_per_month
 from billing.domain.contract import Contract
 from billing.domain.money import Money
 from billing.domain.subscription import Cause, Line, Subscription, TierChange, amount_per_charge
-from billing.domain.usage import Daily, month_before, month_of
+from billing.domain.usage import Daily, month_before
 
 KNOWN_PEAKS_MAX = 200
 """Days that staff may have marked at once: those of more than a year's campaigns."""
 
-REASON_LETTERS_MAX = 500
+_HUNDREDTH = Decimal("0.01")
 
 
 class Hold(StrEnum):
@@ -192,22 +191,18 @@ def above_all_tiers(decision: Decision, tiers: tuple[Tier, ...]) -> bool:
     return highest is not None and decision.steady is not None and decision.steady > highest
 
 
+def shown(quantity: Decimal) -> Decimal:
+    """A quantity as it is shown: in hundredths, without the zeros at its end."""
+    rounded = quantity.quantize(_HUNDREDTH, rounding=ROUND_HALF_EVEN)
+    return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded.normalize()
+
+
 # ---- When ----
 
 
 def next_contract_month(contract: Contract, today: date) -> date:
     """The first day of the first contract month after `today`; of the very first one before the contract starts."""
     return contract.month_start(max(0, contract.month_of(today) + 1))
-
-
-def due_at(month: date, contract: Contract) -> datetime:
-    """The instant from which the month before `month` is closed for an account."""
-    return datetime.combine(month, time(), ZoneInfo(contract.time_zone)).astimezone(UTC)
-
-
-def first_due_month(contract: Contract, today: date) -> date:
-    """The month that is decided first for an account which comes to be `today`."""
-    return month_before(month_of(max(today, contract.start)), -1)
 
 
 # ---- What it costs ----

@@ -37,6 +37,8 @@ class Permission(StrEnum):
     BOOK_REVIEWS = "book-reviews"
     DECIDE_REVIEWS = "decide-reviews"
     ADMINISTER_SUCCESS_MANAGERS = "administer-success-managers"
+    SET_AUTOSCALING = "set-autoscaling"
+    SIMULATE_AUTOSCALING = "simulate-autoscaling"
 
 
 _EVERYBODY = frozenset({Role.ADMIN, Role.MEMBER, Role.STAFF})
@@ -57,6 +59,8 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.BOOK_REVIEWS: _ADMIN_ONLY,
     Permission.DECIDE_REVIEWS: _STAFF_ONLY,
     Permission.ADMINISTER_SUCCESS_MANAGERS: _STAFF_ONLY,
+    Permission.SET_AUTOSCALING: _STAFF_ONLY,
+    Permission.SIMULATE_AUTOSCALING: _ADMIN_AND_STAFF,
 }
 
 

@@ -108,17 +108,24 @@ def month_before(month: date, count: int = 1) -> date:
     return months_after(month, -count)
 
 
-def closed_months(daily: Daily, today: date, since: date, count: int) -> tuple[MonthUsage, ...]:
-    """The last closed months of a product before `today`, up to `count` of them, oldest first.
+def closed(daily: Daily, today: date, since: date, count: int) -> list[date]:
+    """The last closed months before `today`, up to `count` of them, oldest first.
 
     A month counts when all of it lies after `since`, the account's first day, or after the first usage if that is
     earlier: an account whose history was taken over is older than its contract. A month without usage counts.
     """
-    first_day = min([since, *daily])
+    first_day = min(since, min(daily, default=since))
     first = month_of(first_day) if first_day.day == 1 else month_before(month_of(first_day), -1)
-    months = [month_before(month_of(today), back) for back in range(count, 0, -1)]
-    quantities = monthly(daily)
-    return tuple(MonthUsage(each, quantities.get(each, Decimal(0))) for each in months if each >= first)
+    months = (month_before(month_of(today), back) for back in range(count, 0, -1))
+    return [each for each in months if each >= first]
+
+
+def closed_months(daily: Daily, today: date, since: date, count: int) -> tuple[MonthUsage, ...]:
+    """The usage of the last closed months before `today`, as `closed` names them."""
+    months = closed(daily, today, since, count)
+    earliest = months[0] if months else today
+    quantities = monthly({day: quantity for day, quantity in daily.items() if day >= earliest})
+    return tuple(MonthUsage(each, quantities.get(each, Decimal(0))) for each in months)
 
 
 def monthly(daily: Daily) -> dict[date, Decimal]:

@@ -140,17 +140,31 @@ class LeftOutFacts(Facts):
     reason: Literal["peak", "known_peak"]
 
 
+class WeekFacts(Facts):
+    """Seven days from `first_day` on; `pace` is what a month of such weeks comes to, without peaks."""
+
+    first_day: date
+    pace: Decimal
+
+
 class AutoscalingFacts(Facts):
     """A move to another tier: why, from what to what, from when on.
+
+    `decision` names the month and the product that were decided of. `reason` is `moved` when all three typical months
+    are above the limit, `moved_early` when two are and usage rose at this time of last year as well,
+    `moved_by_returning_peaks` when six months are with their peaks. `weeks` are the last thirteen, oldest first.
 
     `next_invoice` says what the next invoice comes to, and what it would have come to without the move;
     `extra` is what is invoiced on the day that the move takes effect, for months that are paid already. All of
     them are before tax.
     """
 
-    decision: Identifier
+    decision: str
+    reason: Literal["moved", "moved_early", "moved_by_returning_peaks"]
     product: ProductFacts
     months: Annotated[list[TypicalMonthFacts], Field(min_length=3, max_length=3)]
+    weeks: Annotated[list[WeekFacts], Field(max_length=13)]
+    weeks_above: int
     left_out: list[LeftOutFacts]
     before: TierFacts
     after: TierFacts
@@ -176,6 +190,37 @@ class RefusedUsageFacts(Facts):
     """Usage is still reported for these stores, by their names."""
 
     stores: list[str]
+
+
+class AboveTiersFacts(Facts):
+    """Usage is steadily above what `highest` holds, the highest tier that can be had without asking."""
+
+    product: ProductFacts
+    months: Annotated[list[TypicalMonthFacts], Field(min_length=3, max_length=3)]
+    current: TierFacts
+    highest: TierFacts
+
+
+class PauseFacts(Facts):
+    """Nothing moves before the day `until`."""
+
+    until: date
+    reason: str
+
+
+class KnownPeakFacts(Facts):
+    """A day that counts no more than a usual one: of one product, or with None of all."""
+
+    day: date
+    product: str | None
+    reason: str
+
+
+class AutoscalingSettingsFacts(Facts):
+    """What staff have set."""
+
+    pause: PauseFacts | None
+    known_peaks: list[KnownPeakFacts]
 
 
 class BelowTierFacts(Facts):
@@ -482,6 +527,26 @@ class UsageThresholdReached(Happening):
     after: ThresholdFacts
 
 
+class UsageAboveTiers(Happening):
+    """Usage has grown beyond every tier that can be had without asking. Told to staff, once."""
+
+    type: Literal["usage.above_tiers"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: AboveTiersFacts
+
+
+class AutoscalingChanged(Happening):
+    """Staff have paused autoscaling, or marked days as known peaks, or taken that back."""
+
+    type: Literal["autoscaling.changed"]
+    version: Literal[1]
+    account: str
+    before: AutoscalingSettingsFacts
+    after: AutoscalingSettingsFacts
+
+
 class UsageBelowTier(Happening):
     """Usage has been low enough for a lower tier for three months: a review can be booked."""
 
@@ -679,6 +744,7 @@ AnyEvent = (
     | AccountProvisioned
     | AccountReactivated
     | AddressUndeliverable
+    | AutoscalingChanged
     | BillingInformationChanged
     | CancellationRequested
     | CancellationWithdrawn
@@ -696,6 +762,7 @@ AnyEvent = (
     | SubscriptionTierLowered
     | SuccessManagerAssigned
     | SuccessManagerChanged
+    | UsageAboveTiers
     | UsageBelowTier
     | UsageRefused
     | UsageThresholdReached

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from billing.domain.events import Event
@@ -87,6 +88,26 @@ class Queue(Protocol):
 
     def postpone(self, receipt: str, seconds: int) -> None:
         """Has a message that was received come again after so many seconds. Raises UpstreamFailed."""
+        ...
+
+
+MESSAGES_MAX = 10
+"""What SQS takes at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueWork:
+    """An account for which a job was due at the instant `at`, which is the worker's time."""
+
+    account: str
+    at: datetime
+
+
+class WorkQueue(Protocol):
+    """Where due work waits for a worker."""
+
+    def put(self, work: Sequence[DueWork]) -> None:
+        """Hands over up to MESSAGES_MAX of it. Raises UpstreamFailed if not all of it was taken."""
         ...
 
 

@@ -18,6 +18,7 @@ from billing.domain.invoices import Invoice, InvoiceStatus
 from billing.domain.money import Money
 from billing.domain.payment import Card, Method, PaymentMethod
 from billing.domain.permissions import Role
+from billing.domain.schedules import Due
 from billing.domain.subscription import Cause, Discount, Line, Order, Subscription, TierChange
 from billing.domain.thresholds import Told
 
@@ -246,6 +247,15 @@ def told_body(told: Told) -> str:
 def told_from(stored: str) -> Told:
     body = parsed(stored)
     return Told(body["up_to"], date.fromisoformat(body["month"]), body["percent"])
+
+
+def due_body(due: Due) -> str:
+    return text({"month": due.month, "told": dict(sorted(due.told.items()))})
+
+
+def due_from(stored: str) -> Due:
+    body = parsed(stored)
+    return Due(date.fromisoformat(body["month"]), body["told"])
 
 
 def event_body(event: Event) -> str:

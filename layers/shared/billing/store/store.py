@@ -22,6 +22,7 @@ from billing.domain.events import Event
 from billing.domain.information import Area, BillingDetails, BillingInformation, Details, Information
 from billing.domain.invoices import Invoice
 from billing.domain.permissions import Role
+from billing.domain.schedules import Due, Job, due_at
 from billing.domain.subscription import Subscription
 from billing.store import keys, mapping
 from billing.store.items import Item, Row, VersionedItem, connect, rows
@@ -127,8 +128,11 @@ class BillingStore:
             invoices=tuple(mapping.invoice_from(row.body) for row in newest),
         )
 
-    def provision(self, page: BillingPage, first_admin: User, event: Event) -> None:
-        """Creates an account whole, and tells it. Raises ConcurrentChange if the id is taken. One transaction."""
+    def provision(self, page: BillingPage, first_admin: User, event: Event, due: Due) -> None:
+        """Creates an account whole, and tells it. `due` is what autoscaling decides of it first.
+
+        Raises ConcurrentChange if the id is taken. One transaction.
+        """
         account = page.account
         partition = keys.account(account.account)
         bodies = {
@@ -144,6 +148,7 @@ class BillingStore:
                 transaction.save(VersionedItem(partition, key, body=body))
             transaction.save(_user_item(account, first_admin))
             transaction.save(_event_item(event))
+            transaction.save(_due_item(account, due))
 
     # ---- Billing information ----
 
@@ -548,6 +553,16 @@ def _event_item(event: Event, shared: str = keys.CATALOGUE) -> Item:
 def _delivery_item(delivery: Delivery, body: mapping.Body) -> Item:
     partition = keys.deleted(delivery.event) if delivery.account is None else keys.account(delivery.account)
     return Item(partition, keys.delivery(delivery.event, delivery.recipient), body=mapping.text(body))
+
+
+def _due_item(account: Account, due: Due) -> Item:
+    return Item(
+        keys.account(account.account),
+        keys.due(Job.AUTOSCALING),
+        gsi1pk=keys.shard_of(Job.AUTOSCALING, account.account),
+        gsi1sk=keys.instant(due_at(due.month, account.contract)),
+        body=mapping.due_body(due),
+    )
 
 
 def _user_item(account: Account, user: User) -> Item:

@@ -88,16 +88,30 @@ class Table:
             }
         }
 
-    def _query(self, partition: str, first: str, last: str, *, limit: int | None = None) -> Iterator[Row]:
+    def _query(
+        self,
+        partition: str,
+        first: str,
+        last: str,
+        *,
+        limit: int | None = None,
+        newest_first: bool = False,
+        index: str | None = None,
+    ) -> Iterator[Row]:
+        """Items of a partition, of the table or of its index, from sort key `first` to `last`, both included."""
+        partition_key, sort_key = ("pk", "sk") if index is None else (f"{index}pk", f"{index}sk")
         asked: dict[str, Any] = {
             "TableName": self._table,
-            "KeyConditionExpression": "pk = :partition AND sk BETWEEN :first AND :last",
+            "KeyConditionExpression": f"{partition_key} = :partition AND {sort_key} BETWEEN :first AND :last",
             "ExpressionAttributeValues": {
                 ":partition": {"S": partition},
                 ":first": {"S": first},
                 ":last": {"S": last},
             },
+            "ScanIndexForward": not newest_first,
         }
+        if index is not None:
+            asked["IndexName"] = index
         left = limit
         while left is None or left > 0:
             if left is not None:
@@ -117,7 +131,7 @@ def subscriber_from(rows: Mapping[tuple[str, str], Row], partition: str) -> Subs
         return None
     return Subscriber(
         mapping.account_from(account["body"]["S"], int(account["version"]["N"])),
-        mapping.subscription_from(subscription["body"]["S"]),
+        mapping.subscription_from(subscription["body"]["S"], int(subscription["version"]["N"])),
     )
 
 

@@ -16,6 +16,7 @@ from billing.domain.information import (
     Information,
 )
 from billing.domain.permissions import Role
+from billing.domain.schedules import Due, first_due_month
 from billing.domain.subscription import Discount, Order, sign
 from billing.gateways.ports import Directory
 from billing.store.store import BillingStore
@@ -55,7 +56,8 @@ def provision_account(
     existing = _existing(wanted, store)
     if existing is not None:
         return existing
-    check_start(wanted.contract.start, wanted.contract.today(occasion.time))
+    today = wanted.contract.today(occasion.time)
+    check_start(wanted.contract.start, today)
     catalogue = store.catalogue()
     if catalogue is None:
         raise Conflict("There is no catalogue yet. PUT /catalogue comes first.")
@@ -99,7 +101,7 @@ def provision_account(
         },
     )
     try:
-        store.provision(page, admin, event)
+        store.provision(page, admin, event, Due(first_due_month(wanted.contract, today), {}))
     except ConcurrentChange:
         # Somebody was faster: the same request, sent twice, or another one for this id.
         winner = _existing(wanted, store)

@@ -1,0 +1,165 @@
+"""What it costs to decide: processor time of the rule, and of the whole monthly run of one account."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any, cast
+
+import orjson
+from billing.aws_session import aws_session
+from billing.domain.autoscaling import HISTORY_MONTHS, decide
+from billing.domain.catalogue import Product, Tier
+from billing.domain.schedules import Due, Job
+from billing.domain.usage import month_before, month_of
+from billing.store import keys, mapping
+from billing.store.autoscaling_store import AutoscalingStore
+from billing.usecases.scale_account import scale_account
+
+from benchmarks import billing_page
+from benchmarks.answering import answering
+from benchmarks.cold_start import ENVIRONMENT
+
+MONTH = date(2026, 7, 1)
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+TIMES = 40
+MILLION = 1_000_000
+LAMBDA_DOLLARS_PER_GB_SECOND = 0.0000133334
+"""arm64 in us-east-1, November 2026; a worker has one gigabyte."""
+
+DOLLARS_PER_MILLION_WRITE_UNITS = 0.625
+DOLLARS_PER_MILLION_READ_UNITS = 0.125
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Milliseconds of processor time per product, and per account with its products; what an account's run writes."""
+
+    rule: float
+    account: float
+    products: int
+    read_units: float
+    write_units: int
+
+    @property
+    def accounts_per_second(self) -> float:
+        """Of one worker that never waits."""
+        return 1000 / self.account
+
+
+def measured() -> Cost:
+    """The rule on fifteen months of noisy usage, and the use case over a table that answers at once."""
+    limits = [Decimal(10_000), Decimal(25_000), None]
+    daily = _usage(MONTH)
+    rule = _milliseconds(lambda: decide(daily, limits, 0, MONTH, date(2025, 1, 1)))
+    os.environ.update(ENVIRONMENT)
+    answers = _Answers()
+    store = AutoscalingStore("billing", answers.client())
+    account = _milliseconds(lambda: scale_account(answers.account, now=NOW, correlation="bench", store=store))
+    return Cost(rule, account, answers.products, answers.read_units, answers.write_units)
+
+
+def table(cost: Cost) -> str:
+    """The costs, and what they come to for a million accounts."""
+    seconds = MILLION * cost.account / 1000
+    dollars = (
+        seconds * LAMBDA_DOLLARS_PER_GB_SECOND
+        + cost.write_units * DOLLARS_PER_MILLION_WRITE_UNITS
+        + cost.read_units * DOLLARS_PER_MILLION_READ_UNITS
+    )
+    return "\n".join(
+        [
+            "Autoscaling: processor time",
+            f"  the rule, one product                {cost.rule:6.2f} ms",
+            f"  a whole account of {cost.products} products       {cost.account:6.2f} ms",
+            f"  of it the rule                       {cost.products * cost.rule / cost.account:6.0%}",
+            f"  accounts per second and worker       {cost.accounts_per_second:6.0f}",
+            f"  an account reads {cost.read_units:.1f} and writes {cost.write_units} units",
+            f"  a million accounts take {seconds / 60:.0f} minutes of one worker, {seconds / 600:.0f} of ten",
+            f"  and about ${dollars:.0f} of Lambda and DynamoDB",
+        ]
+    )
+
+
+def _milliseconds(call: Callable[[], object]) -> float:
+    call()
+    began = time.process_time()
+    for _ in range(TIMES):
+        call()
+    return (time.process_time() - began) / TIMES * 1000
+
+
+def _usage(until: date) -> dict[date, Decimal]:
+    chance = Random(1)  # noqa: S311 - nothing to hide
+    first = month_before(until, HISTORY_MONTHS)
+    return {
+        first + timedelta(days): Decimal(str(round(chance.uniform(250, 450), 1)))
+        for days in range((until - first).days)
+    }
+
+
+class _Answers:
+    """DynamoDB's place: the same account, always due, and what was written forgotten."""
+
+    def __init__(self) -> None:
+        page = billing_page.page_bodies()
+        self.account = billing_page.ACCOUNT
+        self.products = len(billing_page.PRODUCTS)
+        partition = keys.account(self.account)
+        page_items = [
+            {"pk": {"S": partition}, "sk": {"S": key}, "body": {"S": body}, "version": {"N": "1"}}
+            for key, body in (
+                *((key, page[key]) for key in (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION)),
+                (keys.due(Job.AUTOSCALING), mapping.due_body(Due(MONTH, {}))),
+            )
+        ]
+        catalogue = {
+            "pk": {"S": keys.CATALOGUE},
+            "sk": {"S": keys.catalogue_version(4)},
+            "body": {"S": mapping.catalogue_body(_catalogue())},
+        }
+        self._catalogue = _reply(Responses={"billing": [catalogue]})
+        self._standing = _reply(Responses={"billing": page_items})
+        totals = [_total(partition, product, month) for product in billing_page.PRODUCTS for month in _months()]
+        self._totals = _reply(Items=totals, Count=len(totals))
+        self._done = _reply()
+        self.read_units = 2 * len(page_items) * 0.5 + 0.5 * len(orjson.dumps(totals)) / 4096
+        self.write_units = 0
+
+    def client(self) -> Any:
+        session = aws_session()
+        session.register("before-send.dynamodb.*", cast("Any", self._answer))
+        return session.create_client("dynamodb")
+
+    def _answer(self, request: Any, **_: Any) -> Any:
+        asked = request.headers["X-Amz-Target"].decode().partition(".")[2]
+        if asked == "TransactWriteItems":
+            actions = orjson.loads(request.body)["TransactItems"]
+            self.write_units = sum(2 * -(-len(orjson.dumps(each)) // 1024) for each in actions)
+            return self._done(request)
+        if asked == "Query":
+            return self._totals(request)
+        return (self._catalogue if b"VERSION#" in request.body else self._standing)(request)
+
+
+def _reply(**body: Any) -> Callable[..., Any]:
+    return cast("Callable[..., Any]", answering(orjson.dumps(body)))
+
+
+def _catalogue() -> tuple[Product, ...]:
+    tiers = tuple(Tier(up_to, {"EUR": up_to}) for up_to in (10_000, 25_000, 50_000))
+    return tuple(Product(product, product.title(), "events", tiers) for product in billing_page.PRODUCTS)
+
+
+def _months() -> list[date]:
+    return [month_before(MONTH, back) for back in range(HISTORY_MONTHS, 0, -1)]
+
+
+def _total(partition: str, product: str, month: date) -> dict[str, Any]:
+    days = {f"d{day.day:02}": {"N": str(quantity)} for day, quantity in _usage(MONTH).items() if month_of(day) == month}
+    return {"pk": {"S": partition}, "sk": {"S": keys.total(month, product)}, **days}

@@ -1,0 +1,96 @@
+"""/accounts/{account}/autoscaling: what was decided and why, what staff set, and what would be decided if."""
+
+from billing.api.answers import Response, tagged
+from billing.api.autoscaling import AutoscalingDecisionView, AutoscalingView, SettingsBody, SettingsView, SimulationBody
+from billing.api.callers import Caller, Now, Told
+from billing.api.models import AccountId
+from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.api.preconditions import IfMatch, IfNoneMatch, replaced_version
+from billing.api.resolver import entrypoint, make_api
+from billing.domain.errors import AccountNotFound
+from billing.domain.permissions import Permission, Person
+from billing.store.autoscaling_store import AutoscalingStore, Standing
+from billing.store.store import BillingStore
+from billing.usecases.administer_autoscaling import replace_settings, simulate
+from billing.usecases.authorise import authorise
+from billing.wiring import Autoscaling, Store, Usage
+
+app = make_api()
+
+
+@app.get("/accounts/<account>/autoscaling")
+def get_autoscaling(
+    account: AccountId,
+    caller: Caller,
+    store: Store,
+    autoscaling: Autoscaling,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+) -> AutoscalingView:
+    """What was decided of each product for each month, newest first, and why."""
+    after = position_of(cursor)
+    known = _standing(account, caller, Permission.READ_USAGE, store, autoscaling)
+    decided = autoscaling.decisions(account, limit=limit, after=after)
+    return AutoscalingView(
+        settings=SettingsView.of(known.settings),
+        next_decision=None if known.due is None else f"{known.due.month:%Y-%m}",
+        items=[AutoscalingDecisionView.of(each) for each in decided.products],
+        next_cursor=cursor_of(decided.last),
+    )
+
+
+@app.get("/accounts/<account>/autoscaling/settings")
+def get_settings(account: AccountId, caller: Caller, store: Store, autoscaling: Autoscaling) -> Response[SettingsView]:
+    """What staff have set."""
+    known = _standing(account, caller, Permission.READ_USAGE, store, autoscaling)
+    return tagged(SettingsView.of(known.settings), known.settings.version)
+
+
+@app.put("/accounts/<account>/autoscaling/settings")
+def put_settings(
+    account: AccountId,
+    body: SettingsBody,
+    caller: Caller,
+    told: Told,
+    store: Store,
+    autoscaling: Autoscaling,
+    if_match: IfMatch = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response[SettingsView]:
+    """Pause autoscaling until a day, or mark days as known peaks. The next decision goes by it."""
+    known = _standing(account, caller, Permission.SET_AUTOSCALING, store, autoscaling)
+    settings = replace_settings(
+        known, body.value(), replaced_version(if_match, if_none_match), occasion=told, store=autoscaling
+    )
+    return tagged(SettingsView.of(settings), settings.version)
+
+
+@app.post("/accounts/<account>/autoscaling/simulations")
+def simulate_decision(
+    account: AccountId,
+    body: SimulationBody,
+    caller: Caller,
+    now: Now,
+    store: Store,
+    autoscaling: Autoscaling,
+    usage: Usage,
+) -> AutoscalingDecisionView:
+    """What would be decided over these figures, or without some content. Nothing is changed."""
+    known = _standing(account, caller, Permission.SIMULATE_AUTOSCALING, store, autoscaling)
+    decided = simulate(
+        known, body.product, body.month, body.given(), body.left_out(), now=now, store=autoscaling, usage=usage
+    )
+    return AutoscalingDecisionView.of(decided)
+
+
+def _standing(
+    account: str, caller: Person, permission: Permission, store: BillingStore, autoscaling: AutoscalingStore
+) -> Standing:
+    known = autoscaling.standing(account)
+    if known is None:
+        raise AccountNotFound
+    authorise(caller, known.subscriber.account, permission, store)
+    return known
+
+
+handler = entrypoint(app)

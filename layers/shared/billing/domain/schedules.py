@@ -1,0 +1,36 @@
+"""Scheduled jobs: what is due for an account, and when (DESIGN 4, "Due work")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from billing.domain.contract import Contract
+from billing.domain.usage import month_before, month_of
+
+
+class Job(StrEnum):
+    """The jobs that deal with one account at a time."""
+
+    AUTOSCALING = "autoscaling"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The month that autoscaling decides next for an account, and what was told already of each product."""
+
+    month: date
+    told: Mapping[str, str]
+
+
+def due_at(month: date, contract: Contract) -> datetime:
+    """The instant from which the month before `month` is closed for an account."""
+    return datetime.combine(month, time(), ZoneInfo(contract.time_zone)).astimezone(UTC)
+
+
+def first_due_month(contract: Contract, today: date) -> date:
+    """The month that is decided first for an account which comes to be `today`."""
+    return month_before(month_of(max(today, contract.start)), -1)

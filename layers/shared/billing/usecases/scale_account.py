@@ -1,0 +1,240 @@
+"""The monthly run of autoscaling for one account: every month that is due is decided once, in order.
+
+Each month is one transaction: its decisions, the subscription, the events, and the month that is due next. So a run
+that is repeated finds nothing to do, and one that is cut off goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from billing.domain.account import Account, Status
+from billing.domain.autoscaling import HISTORY_MONTHS, Decision
+from billing.domain.catalogue import Catalogue, Tier, price_per_month
+from billing.domain.events import Actor, ActorKind, Event, EventType, Facts, Occasion
+from billing.domain.moves import (
+    DecidedProduct,
+    above_all_tiers,
+    consequence,
+    decide_product,
+    decision_name,
+    ladder,
+    line_to_come,
+    shown,
+    tier_change,
+)
+from billing.domain.reviews import Fit, lines_at_renewal, paid_period_start, shown_average, standing
+from billing.domain.schedules import Due, due_at, first_due_month
+from billing.domain.subscription import Line, Subscription
+from billing.domain.usage import Daily, month_before, month_of
+from billing.store.autoscaling_store import AutoscalingStore, Standing
+from billing.usecases.tell import tell
+
+BELOW, ABOVE = "below", "above"
+"""What an account, or staff, were told of a product: that a lower tier fits, that no tier holds its usage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """How many months were decided, and the products that move."""
+
+    months: int
+    moved: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Month:
+    """What one month comes to."""
+
+    decided: tuple[DecidedProduct, ...]
+    subscription: Subscription
+    events: tuple[Event, ...]
+    told: Mapping[str, str]
+
+
+def schedule_account(account: str, *, now: datetime, store: AutoscalingStore) -> bool:
+    """Makes autoscaling due for an account for which it is not; whether it was not. One read, one transaction.
+
+    Raises ConcurrentChange.
+    """
+    known = store.standing(account)
+    if known is None or known.due is not None:
+        return False
+    contract = known.subscriber.account.contract
+    month = first_due_month(contract, contract.today(now))
+    store.schedule(account, Due(month, {}), due_at(month, contract))
+    return True
+
+
+def scale_account(account: str, *, now: datetime, correlation: str, store: AutoscalingStore) -> Scaled:
+    """Decides the months that are due for an account at the instant `now`.
+
+    One read, one query for all months, and one transaction for each that is due; two more reads when there is
+    something to tell. Nothing for an account that is gone or deactivated. Raises ConcurrentChange.
+    """
+    known = store.standing(account)
+    if known is None or known.due is None:
+        return Scaled(0, ())
+    contract = known.subscriber.account.contract
+    running = month_of(contract.today(now))
+    if known.due.month > running:
+        return Scaled(0, ())
+    if known.subscriber.account.status is Status.DEACTIVATED:
+        # No usage is taken in: there is nothing to decide until somebody comes back.
+        after = month_before(running, -1)
+        store.decide(known, (), None, (), Due(after, known.due.told), due_at(after, contract))
+        return Scaled(0, ())
+    catalogue = store.catalogue(known.subscriber.subscription.catalogue_version)
+    first = month_before(known.due.month, HISTORY_MONTHS)
+    totals = store.totals(account, first, month_before(running))
+    occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
+    months, moved = 0, []
+    while known.due is not None and known.due.month <= running:
+        decided = _decide(known, known.due, totals, catalogue, occasion, store)
+        after = month_before(known.due.month, -1)
+        due = Due(after, decided.told)
+        kept = known.subscriber.subscription
+        changed = None if decided.subscription is kept else decided.subscription
+        store.decide(known, decided.decided, changed, decided.events, due, due_at(after, contract))
+        if changed is not None:
+            kept = replace(changed, version=kept.version + 1)
+        known = replace(known, subscriber=replace(known.subscriber, subscription=kept), due=due)
+        months += 1
+        moved += [each.product for each in decided.decided if each.moves]
+    return Scaled(months, tuple(moved))
+
+
+def _decide(
+    known: Standing,
+    due: Due,
+    totals: Mapping[str, Daily],
+    catalogue: Catalogue,
+    occasion: Occasion,
+    store: AutoscalingStore,
+) -> _Month:
+    account, subscription = known.subscriber.account, known.subscriber.subscription
+    today = account.contract.today(occasion.time)
+    decided: list[DecidedProduct] = []
+    events: list[Event] = []
+    told: dict[str, str] = {}
+    for signed in known.subscriber.subscription.lines:
+        line = line_to_come(subscription, signed, today)
+        tiers = ladder(catalogue, line)
+        daily = totals.get(line.product, {})
+        product = decide_product(account, line, daily, tiers, due.month, known.settings, occasion.time)
+        decided.append(product)
+        if product.effective_on is not None:
+            change = tier_change(product, tiers, account.contract.currency)
+            after = subscription.changed((change,), today, paid_period_start(account.contract, today))
+            facts = _move_facts(product, line, tiers, account, subscription, after, store)
+            events.append(_told(EventType.SUBSCRIPTION_AUTOSCALED, account, facts, occasion))
+            subscription = after
+        news = _news(known, product, signed, daily, tiers, catalogue, due, store)
+        if news is not None:
+            told[line.product], type_, facts = news
+            if due.told.get(line.product) != told[line.product]:
+                events.append(_told(type_, account, facts, occasion))
+    return _Month(tuple(decided), subscription, tuple(events), told)
+
+
+def _news(
+    known: Standing,
+    product: DecidedProduct,
+    signed: Line,
+    daily: Daily,
+    tiers: tuple[Tier, ...],
+    catalogue: Catalogue,
+    due: Due,
+    store: AutoscalingStore,
+) -> tuple[str, EventType, Facts] | None:
+    """What there is to be told of a product beside a move. It is told once, for as long as it stays so."""
+    account, subscription = known.subscriber.account, known.subscriber.subscription
+    if account.status is not Status.ACTIVE or product.moves:
+        return None
+    if above_all_tiers(product.decision, tiers):
+        return ABOVE, EventType.USAGE_ABOVE_TIERS, _above_facts(product, signed, subscription, account, tiers)
+    today = account.contract.today(product.decided_at)
+    [line] = (
+        each for each in lines_at_renewal(subscription, account.contract, today) if each.product == signed.product
+    )
+    below = standing(line, daily, catalogue, account.contract, due.month)
+    if below.fit is not Fit.FITS or below.fitting is None:
+        return None
+    facts: dict[str, Any] = {
+        "product": _product(line),
+        "months": [{"month": f"{each.month:%Y-%m}", "usage": each.quantity} for each in below.months],
+        "average": shown_average(below.average),
+        "current": {"up_to": line.up_to, "price": asdict(line.price)},
+        "fitting": {"up_to": below.fitting.up_to, "price": asdict(below.fitting.price)},
+        "ask": None if due.told.get(line.product) == BELOW else store.success_manager(account),
+    }
+    return BELOW, EventType.USAGE_BELOW_TIER, facts
+
+
+def _told(type_: EventType, account: Account, facts: Facts, occasion: Occasion) -> Event:
+    return tell(type_, occasion, account=account.account, before=None, after=facts)
+
+
+def _move_facts(
+    product: DecidedProduct,
+    line: Line,
+    tiers: tuple[Tier, ...],
+    account: Account,
+    before: Subscription,
+    after: Subscription,
+    store: AutoscalingStore,
+) -> Facts:
+    if product.effective_on is None:
+        raise ValueError("only a move has consequences")
+    decision = product.decision
+    costs = consequence(before, after, account.contract, product.effective_on)
+    return {
+        "decision": decision_name(product.month, product.product),
+        "reason": decision.reason,
+        "product": _product(line),
+        "months": typical_months(decision),
+        "left_out": [
+            {**asdict(each), "usage": shown(each.usage), "counted": shown(each.counted)} for each in decision.left_out
+        ],
+        "weeks": [{"first_day": each.first_day, "pace": shown(each.pace)} for each in decision.weeks],
+        "weeks_above": decision.weeks_above,
+        "before": {"up_to": line.up_to, "price": asdict(line.price)},
+        "after": _tier(tiers[decision.target], account.contract.currency),
+        "effective_on": product.effective_on,
+        "extra": costs.extra and asdict(costs.extra),
+        "next_invoice": {"on": costs.next_on, "amount": asdict(costs.next_amount)},
+        "next_invoice_without": asdict(costs.next_without),
+        "ask": store.success_manager(account),
+    }
+
+
+def _above_facts(
+    product: DecidedProduct, signed: Line, subscription: Subscription, account: Account, tiers: tuple[Tier, ...]
+) -> Facts:
+    line = line_to_come(subscription, signed, account.contract.today(product.decided_at))
+    return {
+        "product": _product(line),
+        "months": typical_months(product.decision),
+        "current": {"up_to": line.up_to, "price": asdict(line.price)},
+        "highest": _tier(tiers[-1], account.contract.currency),
+    }
+
+
+def typical_months(decision: Decision) -> list[dict[str, Any]]:
+    """The last closed months, as events say them."""
+    return [
+        {"month": f"{each.month:%Y-%m}", "usage": each.usage, "typical": shown(each.typical)}
+        for each in decision.months
+    ]
+
+
+def _product(line: Line) -> dict[str, str]:
+    return {"product": line.product, "name": line.name, "unit": line.unit}
+
+
+def _tier(tier: Tier, currency: str) -> dict[str, Any]:
+    price = price_per_month(tier, currency)
+    return {"up_to": tier.up_to, "price": price and asdict(price)}

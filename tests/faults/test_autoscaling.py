@@ -1,0 +1,102 @@
+"""Each month is decided once, and moved once: cut off anywhere, run twice at once, met by other changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from billing.domain.moves import AutoscalingSettings, Pause
+from billing.domain.permissions import Role
+from billing.domain.schedules import Job
+from billing.domain.usage import UsageEvent
+from billing.store import keys
+from billing.store.items import Item
+from billing.usecases.administer_autoscaling import replace_settings
+from billing.usecases.scale_account import scale_account, schedule_account
+
+from tests.faults.company import WANTED, body, catalogue, events, provision, save
+from tests.faults.cuts import Faults
+from tests.faults.world import World
+from tests.store.samples import OCCASION
+
+ACCOUNT = WANTED.account
+AUGUST = datetime(2026, 8, 1, 12, tzinfo=UTC)
+
+
+def grown() -> World:
+    """The sample company, whose search has grown out of its tier: July and August are due."""
+    with catalogue().calm() as world:
+        provision(world)
+        days = [date(2026, 4, 1) + timedelta(number) for number in range(122)]
+        reported = [
+            UsageEvent(ACCOUNT, "test", str(day), "search", "nordlys-dk", None, AUGUST, day, Decimal(400))
+            for day in days
+        ]
+        for first in range(0, len(reported), 50):
+            assert world.usage.count(reported[first : first + 50], lambda _: None) == {}
+        return world
+
+
+def scale(world: World) -> None:
+    scale_account(ACCOUNT, now=AUGUST, correlation="run", store=world.autoscaling)
+
+
+def pause(world: World) -> None:
+    """Staff pause autoscaling, whatever they have seen before."""
+    known = world.autoscaling.standing(ACCOUNT)
+    assert known is not None
+    settings = AutoscalingSettings(Pause(date(2026, 12, 1), "Agreed"))
+    replace_settings(known, settings, known.settings.version, occasion=OCCASION, store=world.autoscaling)
+
+
+def decided_once(world: World) -> None:
+    """Of each month that is no longer due there is one decision of each product, and of each move one of everything."""
+    [due] = [body(item)["month"] for item in world.stored("DUE#")]
+    decisions = [body(item) for item in world.stored("DECISION#")]
+    months = {"2026-07-01": 0, "2026-08-01": 1, "2026-09-01": 2}[due]
+    assert len(decisions) == months * len(WANTED.orders), "a decision without its due date, or the other way round"
+    moves = [each for each in decisions if each["effective_on"]]
+    [subscription] = [body(item) for item in world.stored("PAGE#SUBSCRIPTION")]
+    assert len(events(world, "subscription.autoscaled")) == len(moves), "a move is not told once"
+    assert len(subscription["changes"]) == len(moves), "a move is not made once"
+    for change, move in zip(subscription["changes"], moves, strict=True):
+        assert change["effective_on"] == move["effective_on"]
+
+
+def all_decided(world: World) -> None:
+    decided_once(world)
+    [due] = [body(item)["month"] for item in world.stored("DUE#")]
+    assert due == "2026-09-01"
+
+
+def test_a_run_that_is_cut_off_anywhere_decides_each_month_once(faults: Faults) -> None:
+    faults.every_cut(world=grown, command=scale, invariants=all_decided, always=decided_once)
+
+
+def test_two_runs_at_once_decide_each_month_once(faults: Faults) -> None:
+    faults.every_race(world=grown, first=scale, second=scale, invariants=decided_once)
+
+
+def test_a_run_goes_by_what_staff_have_set_while_it_ran(faults: Faults) -> None:
+    """Either the pause came first, and nothing moves, or the move did."""
+    faults.every_race(world=grown, first=scale, second=pause, invariants=decided_once)
+
+
+def test_a_run_meets_changes_of_the_account(faults: Faults) -> None:
+    faults.every_race(world=grown, first=scale, second=save("bo@nordlys.example", Role.MEMBER), invariants=decided_once)
+
+
+def test_scheduling_an_account_again_changes_nothing(faults: Faults) -> None:
+    def unscheduled() -> World:
+        world = grown()
+        with world.calm():
+            Item(keys.account(ACCOUNT), keys.due(Job.AUTOSCALING)).delete()
+        return world
+
+    def schedule(world: World) -> None:
+        schedule_account(ACCOUNT, now=AUGUST, store=world.autoscaling)
+
+    def scheduled_once(world: World) -> None:
+        assert [body(item)["month"] for item in world.stored("DUE#")] == ["2026-09-01"]
+
+    faults.every_cut(world=unscheduled, command=schedule, invariants=scheduled_once)
