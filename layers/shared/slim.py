@@ -36,6 +36,7 @@ def main(packages: Path) -> None:
     """Slims the layer in place. Stops the build when something is not as it was when this was written."""
     slim_packages(packages)
     slim_botocore(packages / "botocore" / "data")
+    slim_pillow(packages / "PIL", packages / "pillow.libs")
     slim_babel(packages / "babel" / "locale-data", packages / "billing" / "languages")
 
 
@@ -66,6 +67,27 @@ def slim_botocore(data: Path) -> None:
     _slim_endpoints(data / "endpoints.json")
     for service in SERVICES:
         _slim_service(data / service)
+
+
+def slim_pillow(modules: Path, libraries: Path) -> None:
+    """Keeps what draws and writes a PNG: other formats' modules, and the libraries that only they need, go."""
+    for name in ("PngImagePlugin.py", "ImageDraw.py", "ImageFont.py"):
+        _require(modules / name)
+    for pattern in (
+        "*ImagePlugin.py",
+        "_avif.*",
+        "_webp.*",
+        "_imagingcms.*",
+        "_imagingtk.*",
+        "ImageCms.py",
+        "ImageTk.py",
+    ):
+        for file in [*modules.glob(pattern)]:
+            if file.name != "PngImagePlugin.py":
+                file.unlink()
+    for library in ("libavif", "libwebp", "libsharpyuv", "liblcms2"):
+        for file in [*libraries.glob(f"{library}*")]:
+            file.unlink()
 
 
 def slim_babel(locales: Path, languages: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-VOID = {"br", "meta"}
+VOID = {"br", "img", "meta"}
 ALLOWED = VOID | set(
     "a blockquote body div h1 h2 head html li p strong table td th title tr ul".split(),
 )
 HARMLESS = set(
     (
-        "align bgcolor border cellpadding cellspacing charset content dir href lang name role scope style valign width"
+        "align alt bgcolor border cellpadding cellspacing charset content dir href lang name role scope src style "
+        "valign width"
     ).split()
 )
 """Elements, and their attributes, that neither load nor run anything."""
@@ -23,6 +24,7 @@ class Page(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
         self.links: list[str] = []
+        self.pictures: list[str] = []
         self.language: str | None = None
         self._words: list[str] = []
         self._open: list[str] = []
@@ -43,6 +45,11 @@ class Page(HTMLParser):
         assert "url(" not in (values.get("style") or "")
         if tag == "html":
             self.language = values["lang"]
+        if tag == "img":
+            # Of the mail itself: nothing is loaded from anywhere.
+            assert re.fullmatch(r"cid:[a-z]+", values["src"] or "")
+            assert values["alt"]
+            self.pictures.append((values["src"] or "").removeprefix("cid:"))
         if tag == "a":
             assert values["href"] is not None
             self.links.append(values["href"])

@@ -9,16 +9,21 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from io import BytesIO
 from typing import Any
 
 import pytest
 from billing.domain.mail import Attachment, Letter, Recipient, Situation, Vendor
 from billing.event_schemas.kinds import SCHEMA_OF, AnyEvent
 from billing.languages import LANGUAGES
+from billing.mail.formats import formats
 from billing.mail.letters import MAILED, SUBJECT_LETTERS_MAX, NoSuchMail, letter
 from billing.mail.plain_text import COLUMNS
+from billing.mail.usage_picture import HEIGHT, WIDTH, usage_picture
 from icalendar import Calendar
+from PIL import Image
 from pydantic import ValidationError
 
 from scripts.mail_preview import PDF, RECIPIENT, VENDOR, main, recipient, sample, samples, written
@@ -306,6 +311,33 @@ def test_a_country_is_named() -> None:
     assert re.search(r"Partita IVA +DK13585628 +\(nessuno\)", words)
 
 
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_the_weeks_are_drawn_against_the_limit(language: str) -> None:
+    mail = written(sample("subscription.autoscaled"), language)
+    [picture] = mail.attachments
+
+    assert (picture.content_type, picture.inline) == ("image/png", "usage")
+    assert picture.content == written(sample("subscription.autoscaled"), language).attachments[0].content
+    assert len(picture.content) < 25_000
+    image = Image.open(BytesIO(picture.content)).convert("RGB")
+    assert image.size == (WIDTH, HEIGHT)
+    # Through the middle of each bar, just above the bottom: the first week is below the limit, the others above.
+    pitch = (1184 - 16) / 13
+    colours = [image.getpixel((round(16 + pitch * (number + 0.5)), 410)) for number in range(13)]
+    assert len(set(colours[1:])) == 1
+    assert colours[0] != colours[1]
+
+
+def test_only_letters_that_the_font_has_are_drawn() -> None:
+    for language in LANGUAGES:
+        labels = [formats(language).short_day(date(2026, month, 28)) for month in range(1, 13)]
+        assert "".join([*labels, formats(language).quantity(1_250_000)]).isascii(), labels
+
+
+def test_usage_of_nothing_can_be_drawn() -> None:
+    assert usage_picture([("1 Jan", Decimal(0))], Decimal(0), "0").startswith(b"\x89PNG")
+
+
 def test_of_many_days_ten_are_listed() -> None:
     days = [{"day": f"2026-06-{day:02}", "usage": "99", "counted": "9", "reason": "peak"} for day in range(1, 16)]
     words = written(sample("subscription.autoscaled", left_out=days), "en").text
@@ -453,9 +485,10 @@ def test_what_is_hostile_comes_out_harmless(kind: str, poison: str, language: st
         PDF,
     )
 
-    page = Page(mail.html)  # knows neither script nor img, nor an attribute that runs
+    page = Page(mail.html)  # knows no script, no picture but the mail's own, and no attribute that runs
     assert "<script" not in mail.html
-    assert "<img" not in mail.html
+    assert page.pictures == [each.inline for each in mail.attachments if each.inline]
+    assert mail.html.count("<img") == len(page.pictures)
     assert len(mail.html.encode()) < GMAIL_CLIPS_BYTES
     assert len(mail.subject) <= SUBJECT_LETTERS_MAX
     for words in (mail.subject, mail.text, mail.html):

@@ -95,6 +95,7 @@ def test_grown_usage_moves_is_mailed_and_shown_once(stack: Stack, shop: str) -> 
     assert [each["day"] for each in decision["left_out"]] == [str(NEXT_MONTH - timedelta(9))]
 
     assert wait_until(lambda: bool(mails(stack, shop)), SECONDS_MAX)
+    assert [part.get_content_type() for part in mails(stack, shop)[0].walk()].count("image/png") == 1
     page = stack.api.request("GET", f"/v1/accounts/{shop}/billing", token=stack.staff_token()).json()
     [line] = page["subscription"]["lines"]
     assert line["pending_change"]["effective_on"] == decision["effective_on"]

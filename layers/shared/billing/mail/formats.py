@@ -68,6 +68,10 @@ class Formats:
         """A day with its month in letters."""
         return format_date(day, "long", locale=self._locale)
 
+    def short_day(self, day: date) -> str:
+        """A day without its year, as short as it can be read."""
+        return format_skeleton("MMMd", day, locale=self._locale)
+
     def weekday(self, day: date) -> str:
         """A day with its weekday."""
         return format_date(day, "full", locale=self._locale)

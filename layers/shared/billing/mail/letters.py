@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -17,11 +18,13 @@ from jinja2.environment import TemplateModule
 from billing.domain.mail import Attachment, Letter, Recipient, Situation, Vendor
 from billing.event_schemas.kinds import (
     AnyEvent,
+    AutoscalingFacts,
     InvoiceIssued,
     ReviewBooked,
     ReviewCancelled,
     ReviewDeclined,
     ReviewFacts,
+    SubscriptionAutoscaled,
     SubscriptionTierLowered,
 )
 from billing.languages import FOLDER, LANGUAGES
@@ -107,6 +110,8 @@ def _attachments(event: AnyEvent, context: dict[str, Any], document: bytes | Non
     if isinstance(event, InvoiceIssued) and document is not None:
         return (Attachment(f"{_file_name(event.after.number)}.pdf", "application/pdf", document),)
     match event:
+        case SubscriptionAutoscaled():
+            return (_usage_picture(event.after, context["language"]),)
         case ReviewBooked():
             return (_calendar_file(event.after, context, cancelled=False),)
         case ReviewCancelled():
@@ -121,6 +126,14 @@ def _calendar_file(review: ReviewFacts, context: dict[str, Any], *, cancelled: b
     title = words.said("review_title", context["account"])
     description = f"{words.said('billing_page')}: {context['vendor'].billing_page}"
     return calendar_file(review, context["time"], context["recipient"], title, description, cancelled=cancelled)
+
+
+def _usage_picture(facts: AutoscalingFacts, language: str) -> Attachment:
+    from billing.mail.usage_picture import usage_picture  # only this mail loads what draws
+
+    written, limit = formats(language), Decimal(facts.before.up_to or 0)
+    weeks = [(written.short_day(week.first_day), week.pace) for week in facts.weeks]
+    return Attachment("usage.png", "image/png", usage_picture(weeks, limit, written.quantity(limit)), inline="usage")
 
 
 @cache

@@ -101,6 +101,11 @@ def button(words: str, url: str) -> str:
     return _part(f"{prose(words)}:\n{url}")
 
 
+def picture(_name: str, words: str) -> str:
+    """What a picture shows, which a text cannot."""
+    return paragraph(lambda: words)
+
+
 def strong(words: object) -> str:
     """Words that matter more."""
     return str(words)
@@ -132,6 +137,7 @@ COMPONENTS: dict[str, Callable[..., str]] = {
     "mail": mail,
     "note": note,
     "paragraph": paragraph,
+    "picture": picture,
     "quote": quote,
     "strong": strong,
     "table": table,
