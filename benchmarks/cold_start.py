@@ -20,7 +20,15 @@ from benchmarks.measuring import Result, Variant, compare, of_a_process
 RATIO_MAX = 1.8
 """Of what somebody waits for."""
 
-WORKERS = {"note_mail_feedback", "notify", "publish_events", "record_queued_usage", "watch_usage"}
+WORKERS = {
+    "note_mail_feedback",
+    "notify",
+    "plan_autoscaling",
+    "publish_events",
+    "record_queued_usage",
+    "scale_account",
+    "watch_usage",
+}
 """Nobody waits for these."""
 
 STOCK_PACKAGES = ("botocore", "dateutil", "jmespath", "six", "urllib3")
@@ -64,6 +72,7 @@ ENVIRONMENT = {
     "USAGE_BACKLOG_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/backlog",
     "USAGE_REPORTED_WITHIN_DAYS": "35",
     "USER_POOL_ID": "eu-central-1_example",
+    "WORK_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/work",
 }
 
 
