@@ -20,7 +20,7 @@ SOURCES := benchmarks functions layers local scripts tests
 LAYER_REQUIREMENTS := $(UV) export --quiet --frozen --no-dev --package billing --no-emit-workspace --no-header \
   --no-annotate
 
-.PHONY: all run stop clean test check bench build openapi requirements fmt mail-preview
+.PHONY: all run year stop clean test check bench build openapi requirements fmt mail-preview
 
 # The environments, once and whenever the lock changes.
 all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
@@ -28,6 +28,10 @@ all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
 # Livello on this machine, or what has changed of it; prints addresses and log-ins.
 run: all
 	@.venv/bin/python -m local run
+
+# The demonstration's companies live through their months so far: what autoscaling decides of them, and its mails.
+year: all
+	@.venv/bin/python -m local year
 
 # Ends it. It comes back as it was.
 stop: $(DEV)

@@ -1,4 +1,4 @@
-"""`python -m local run | stop | clean`: what `make run`, `make stop` and `make clean` do."""
+"""`python -m local run | year | stop | clean`: what `make run`, `make year`, `make stop` and `make clean` do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from local.demo.companies import COMPANIES, STAFF
 from local.demo.seeding import PASSWORD
 from local.settings import ROOT, LocalError, Settings, settings_from_environment
-from local.stack import Stack, start, stop
+from local.stack import Stack, past_year, start, stop
 
 
 def run(settings: Settings) -> None:
@@ -23,6 +23,16 @@ def run(settings: Settings) -> None:
     _say(_welcome(stack, time.monotonic() - began))
 
 
+def year(settings: Settings) -> None:
+    """Starts or updates the stack, and lets its companies live through their past."""
+    now = datetime.now(UTC)
+    stack = start(settings, now, _say)
+    _say(f"The months so far, fired {past_year(stack, now)} times. What came of them:")
+    _say(f"  mail       {settings.address}/mail")
+    for company in COMPANIES:
+        _say(f"  decisions  {settings.address}/v1/accounts/{company.account}/autoscaling")
+
+
 def clean(settings: Settings) -> None:
     """Ends the stack, and forgets all that it held."""
     stop(settings)
@@ -30,7 +40,7 @@ def clean(settings: Settings) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-COMMANDS = {"run": run, "stop": stop, "clean": clean}
+COMMANDS = {"run": run, "year": year, "stop": stop, "clean": clean}
 
 
 def main(arguments: list[str]) -> int:
@@ -91,6 +101,7 @@ A fresh token for anybody (for an hour; send the IdToken):
 The product's token (a machine's, to report usage):
   curl -s {address}/auth/oauth2/token -u '{machine}:{secret}' -d grant_type=client_credentials
 
+make year lets autoscaling decide all months of these companies so far.
 make run again brings in what you have changed; make stop keeps everything; make clean forgets it."""
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
 
+from billing.store.autoscaling_store import AutoscalingStore
+
 from local.api_client import ApiClient
 from local.background import Background, port_is_free, wait_until
 from local.cloud import Cloud, clean_environment, client
-from local.demo.companies import STAFF, DemoCompany
+from local.demo.companies import COMPANIES, STAFF, DemoCompany
+from local.demo.past_year import live_through
 from local.demo.seeding import PASSWORD, seed
 from local.deployment import build, deploy, fingerprint, is_built, is_deployed, record_deployment, stack_outputs
 from local.gateway_repair import repair
@@ -22,6 +26,7 @@ from local.mail_sink import MailSink
 from local.settings import CLOUD_PORT_VARIABLE, FRONT_DOOR_PORT_VARIABLE, MAIL_PORT_VARIABLE, LocalError, Settings
 
 DOOR_SECONDS_MAX = 15
+SCALED_SECONDS_MAX = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,26 @@ def start(settings: Settings, now: datetime, tell: Callable[[str], None]) -> Sta
     outputs = stack_outputs(settings)
     seed(settings, outputs, now)
     return Stack(settings, outputs)
+
+
+def past_year(stack: Stack, now: datetime) -> int:
+    """Autoscaling of the demonstration's past, month by month, through its schedule; returns how often it has fired."""
+    store = AutoscalingStore(stack.outputs["TableName"], client(stack.settings, "dynamodb"))
+    accounts = [company.account for company in COMPANIES]
+
+    def fire(at: datetime) -> None:
+        planned = client(stack.settings, "lambda").invoke(
+            FunctionName=stack.outputs["PlanAutoscalingName"], Payload=json.dumps({"time": at.isoformat()})
+        )
+        if "FunctionError" in planned or not wait_until(lambda: _decided(accounts, at, store), SCALED_SECONDS_MAX):
+            raise LocalError(f"What was due at {at} is not decided. See {stack.settings.folder}.")
+
+    return live_through(accounts, now, store, fire)
+
+
+def _decided(accounts: Sequence[str], at: datetime, store: AutoscalingStore) -> bool:
+    standings = [store.standing(account) for account in accounts]
+    return all(each and each.due and each.due.month > at.date() for each in standings)
 
 
 def stop(settings: Settings) -> None:

@@ -18,12 +18,28 @@ class Job(StrEnum):
     AUTOSCALING = "autoscaling"
 
 
+QUIET_MONTHS = 6
+"""What was told is told again when it had not been so for that long. One peak is in three averages of three months."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What was told of a product, and the last month in which it was so."""
+
+    what: str
+    month: date
+
+    def holds(self, month: date) -> bool:
+        """Whether nobody need be told again in `month`."""
+        return self.month > month_before(month, QUIET_MONTHS)
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """The month that autoscaling decides next for an account, and what was told already of each product."""
 
     month: date
-    told: Mapping[str, str]
+    told: Mapping[str, News]
 
 
 def due_at(month: date, contract: Contract) -> datetime:

@@ -18,7 +18,7 @@ from billing.domain.invoices import Invoice, InvoiceStatus
 from billing.domain.money import Money
 from billing.domain.payment import Card, Method, PaymentMethod
 from billing.domain.permissions import Role
-from billing.domain.schedules import Due
+from billing.domain.schedules import Due, News
 from billing.domain.subscription import Cause, Discount, Line, Order, Subscription, TierChange
 from billing.domain.thresholds import Told
 
@@ -250,12 +250,13 @@ def told_from(stored: str) -> Told:
 
 
 def due_body(due: Due) -> str:
-    return text({"month": due.month, "told": dict(sorted(due.told.items()))})
+    return text({"month": due.month, "told": {product: asdict(told) for product, told in sorted(due.told.items())}})
 
 
 def due_from(stored: str) -> Due:
     body = parsed(stored)
-    return Due(date.fromisoformat(body["month"]), body["told"])
+    told = {product: News(each["what"], date.fromisoformat(each["month"])) for product, each in body["told"].items()}
+    return Due(date.fromisoformat(body["month"]), told)
 
 
 def event_body(event: Event) -> str:

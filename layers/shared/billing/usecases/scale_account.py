@@ -6,9 +6,10 @@ that is repeated finds nothing to do, and one that is cut off goes on where it w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from billing.domain.account import Account, Status
@@ -26,8 +27,9 @@ from billing.domain.moves import (
     shown,
     tier_change,
 )
-from billing.domain.reviews import Fit, lines_at_renewal, paid_period_start, shown_average, standing
-from billing.domain.schedules import Due, due_at, first_due_month
+from billing.domain.reviews import Fit, LowerTier, lines_at_renewal, paid_period_start, shown_average, standing
+from billing.domain.reviews import Standing as UsageStanding
+from billing.domain.schedules import Due, News, due_at, first_due_month
 from billing.domain.subscription import Line, Subscription
 from billing.domain.usage import Daily, month_before, month_of
 from billing.store.autoscaling_store import AutoscalingStore, Standing
@@ -52,7 +54,7 @@ class _Month:
     decided: tuple[DecidedProduct, ...]
     subscription: Subscription
     events: tuple[Event, ...]
-    told: Mapping[str, str]
+    told: Mapping[str, News]
 
 
 def schedule_account(account: str, *, now: datetime, store: AutoscalingStore) -> bool:
@@ -119,7 +121,7 @@ def _decide(
     today = account.contract.today(occasion.time)
     decided: list[DecidedProduct] = []
     events: list[Event] = []
-    told: dict[str, str] = {}
+    told: dict[str, News] = {}
     for signed in known.subscriber.subscription.lines:
         line = line_to_come(subscription, signed, today)
         tiers = ladder(catalogue, line)
@@ -132,11 +134,15 @@ def _decide(
             facts = _move_facts(product, line, tiers, account, subscription, after, store)
             events.append(_told(EventType.SUBSCRIPTION_AUTOSCALED, account, facts, occasion))
             subscription = after
-        news = _news(known, product, signed, daily, tiers, catalogue, due, store)
+        news = _news(known, product, signed, daily, tiers, catalogue, store)
+        before = due.told.get(line.product)
+        if before is not None and before.holds(due.month) and not product.moves:
+            told[line.product] = before
         if news is not None:
-            told[line.product], type_, facts = news
-            if due.told.get(line.product) != told[line.product]:
-                events.append(_told(type_, account, facts, occasion))
+            what, kind, facts_of = news
+            if line.product not in told or told[line.product].what != what:
+                events.append(_told(kind, account, facts_of(), occasion))
+            told[line.product] = News(what, due.month)
     return _Month(tuple(decided), subscription, tuple(events), told)
 
 
@@ -147,31 +153,23 @@ def _news(
     daily: Daily,
     tiers: tuple[Tier, ...],
     catalogue: Catalogue,
-    due: Due,
     store: AutoscalingStore,
-) -> tuple[str, EventType, Facts] | None:
-    """What there is to be told of a product beside a move. It is told once, for as long as it stays so."""
+) -> tuple[str, EventType, Callable[[], Facts]] | None:
+    """What there is to be told of a product beside a move, whether or not it was told before; its facts on demand."""
     account, subscription = known.subscriber.account, known.subscriber.subscription
     if account.status is not Status.ACTIVE or product.moves:
         return None
     if above_all_tiers(product.decision, tiers):
-        return ABOVE, EventType.USAGE_ABOVE_TIERS, _above_facts(product, signed, subscription, account, tiers)
+        above = partial(_above_facts, product, signed, subscription, account, tiers)
+        return ABOVE, EventType.USAGE_ABOVE_TIERS, above
     today = account.contract.today(product.decided_at)
     [line] = (
         each for each in lines_at_renewal(subscription, account.contract, today) if each.product == signed.product
     )
-    below = standing(line, daily, catalogue, account.contract, due.month)
+    below = standing(line, daily, catalogue, account.contract, product.month)
     if below.fit is not Fit.FITS or below.fitting is None:
         return None
-    facts: dict[str, Any] = {
-        "product": _product(line),
-        "months": [{"month": f"{each.month:%Y-%m}", "usage": each.quantity} for each in below.months],
-        "average": shown_average(below.average),
-        "current": {"up_to": line.up_to, "price": asdict(line.price)},
-        "fitting": {"up_to": below.fitting.up_to, "price": asdict(below.fitting.price)},
-        "ask": None if due.told.get(line.product) == BELOW else store.success_manager(account),
-    }
-    return BELOW, EventType.USAGE_BELOW_TIER, facts
+    return BELOW, EventType.USAGE_BELOW_TIER, partial(_below_facts, below, below.fitting, account, store)
 
 
 def _told(type_: EventType, account: Account, facts: Facts, occasion: Occasion) -> Event:
@@ -207,6 +205,17 @@ def _move_facts(
         "extra": costs.extra and asdict(costs.extra),
         "next_invoice": {"on": costs.next_on, "amount": asdict(costs.next_amount)},
         "next_invoice_without": asdict(costs.next_without),
+        "ask": store.success_manager(account),
+    }
+
+
+def _below_facts(below: UsageStanding, fitting: LowerTier, account: Account, store: AutoscalingStore) -> Facts:
+    return {
+        "product": _product(below.line),
+        "months": [{"month": f"{each.month:%Y-%m}", "usage": each.quantity} for each in below.months],
+        "average": shown_average(below.average),
+        "current": {"up_to": below.line.up_to, "price": asdict(below.line.price)},
+        "fitting": {"up_to": fitting.up_to, "price": asdict(fitting.price)},
         "ask": store.success_manager(account),
     }
 
