@@ -45,8 +45,9 @@ constructors = {
 } | {
     getattr(wiring, name)  # a function without routes calls the wiring by itself
     for value in vars(app).values()
-    if "wiring" in getattr(getattr(value, "__code__", None), "co_names", ())
-    for name in value.__code__.co_names
+    if getattr(value, "__module__", None) == "app" and hasattr(value, "__code__")
+    for code in (value.__code__, *(part for part in value.__code__.co_consts if hasattr(part, "co_names")))
+    for name in code.co_names
     if hasattr(getattr(wiring, name, None), "cache_info")
 }
 assert bool(wiring) == bool(constructors), "a function that is wired makes no client: this benchmark must follow"
