@@ -23,7 +23,7 @@ RATIO_MAX = 1.8
 WORKERS = {
     "note_mail_feedback",
     "notify",
-    "plan_autoscaling",
+    "plan_due_work",
     "publish_events",
     "record_queued_usage",
     "scale_account",
@@ -67,6 +67,7 @@ ENVIRONMENT = {
     "DOCUMENTS_BUCKET": "livello",
     "EVENT_BUS_NAME": "livello",
     "POWERTOOLS_SERVICE_NAME": "livello",
+    "JOB": "autoscaling",
     "QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/queue",
     "SENDER_ADDRESS": "billing@livello.example",
     "TABLE_NAME": "livello",

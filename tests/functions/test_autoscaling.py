@@ -20,7 +20,7 @@ from billing.store.mapping import event_from
 
 from functions.administer_autoscaling.app import handler as administer_autoscaling
 from functions.get_billing.app import handler as get_billing
-from functions.plan_autoscaling.app import handler as plan
+from functions.plan_due_work.app import handler as plan
 from functions.scale_account.app import handler as scale
 from scripts.schedule_autoscaling import schedule
 from tests.api_gateway import STAFF, Answer, answer, request
@@ -43,6 +43,7 @@ def work(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The queue between planner and worker."""
     sqs = boto3.client("sqs", region_name=REGION)
     queue = sqs.create_queue(QueueName="autoscaling-due")["QueueUrl"]
+    monkeypatch.setenv("JOB", "autoscaling")
     monkeypatch.setenv("WORK_QUEUE_URL", queue)
     monkeypatch.setenv("QUEUE_URL", queue)
     wiring.work_queue.cache_clear()

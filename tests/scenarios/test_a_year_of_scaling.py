@@ -21,7 +21,7 @@ from billing.store.store import BillingStore
 
 from functions.administer_autoscaling.app import handler as administer_autoscaling
 from functions.get_billing.app import handler as get_billing
-from functions.plan_autoscaling.app import handler as plan
+from functions.plan_due_work.app import handler as plan
 from functions.scale_account.app import handler as scale
 from local.demo import past_year, usage
 from local.demo.companies import COMPANIES, DemoCompany
@@ -46,6 +46,7 @@ def queue(store: BillingStore, user_pool: UserPool, monkeypatch: pytest.MonkeyPa
     assert put_catalogue(json.loads(CATALOGUE.read_text("utf-8"))).status == 200
     sqs = boto3.client("sqs", region_name=REGION)
     url = sqs.create_queue(QueueName="a-year-of-work")["QueueUrl"]
+    monkeypatch.setenv("JOB", "autoscaling")
     monkeypatch.setenv("WORK_QUEUE_URL", url)
     wiring.work_queue.cache_clear()
     yield boto3.resource("sqs", region_name=REGION).Queue(url)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from billing.domain.account import Account
 from billing.domain.errors import ConcurrentChange, StaleVersion
 from billing.domain.events import Event
@@ -16,7 +14,7 @@ from billing.domain.moves import AutoscalingSettings, DecidedProduct
 from billing.domain.schedules import Due, Job
 from billing.domain.subscription import Subscription
 from billing.store import decision_mapping, keys, mapping
-from billing.store.table import Row, Subscriber, Table, busy_as_concurrent_change, codes, subscriber_from
+from billing.store.table import Row, Subscriber, Table, subscriber_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +84,7 @@ class AutoscalingStore(Table):
             {"Put": self._item(partition, keys.decision(each.month, each.product), decision_mapping.body(each)) | new}
             for each in decided
         ]
-        actions += [
-            {"Put": self._item(partition, keys.event(event.event), mapping.event_body(event))} for event in events
-        ]
+        actions += map(self._event, events)
         self._write(actions, ConcurrentChange())
 
     def schedule(self, account: str, due: Due, due_at: datetime) -> None:
@@ -105,7 +101,7 @@ class AutoscalingStore(Table):
         actions = [
             self._requiring(partition),
             self._replacing(partition, keys.AUTOSCALING, version, decision_mapping.settings_body(settings)),
-            {"Put": self._item(partition, keys.event(event.event), mapping.event_body(event))},
+            self._event(event),
         ]
         self._write(actions, StaleVersion())
 
@@ -146,43 +142,11 @@ class AutoscalingStore(Table):
 
     # ---- How ----
 
-    def _write(self, actions: list[dict[str, Any]], failed_condition: ConcurrentChange | StaleVersion) -> None:
-        try:
-            with busy_as_concurrent_change():
-                self._client.transact_write_items(TransactItems=actions)
-        except ClientError as failure:
-            if "ConditionalCheckFailed" in codes(failure):
-                raise failed_condition from failure
-            raise
-
     def _due_item(self, account: str, due: Due, due_at: datetime) -> dict[str, Any]:
         put = self._item(keys.account(account), keys.due(Job.AUTOSCALING), mapping.due_body(due))
         put["Item"]["gsi1pk"] = {"S": keys.shard_of(Job.AUTOSCALING, account)}
         put["Item"]["gsi1sk"] = {"S": keys.instant(due_at)}
         return put
-
-    def _checking(self, partition: str, key: str, version: int) -> dict[str, Any]:
-        return {
-            "ConditionCheck": {
-                "TableName": self._table,
-                "Key": {"pk": {"S": partition}, "sk": {"S": key}},
-                **_at_version(version),
-            }
-        }
-
-    def _replacing(self, partition: str, key: str, version: int, body: str) -> dict[str, Any]:
-        put = self._item(partition, key, body)
-        put["Item"]["version"] = {"N": str(version + 1)}
-        return {"Put": put | _at_version(version)}
-
-
-def _at_version(version: int) -> dict[str, Any]:
-    if not version:
-        return {"ConditionExpression": "attribute_not_exists(pk)"}
-    return {
-        "ConditionExpression": "version = :version",
-        "ExpressionAttributeValues": {":version": {"N": str(version)}},
-    }
 
 
 def _as_it_was(due: Due | None) -> dict[str, Any]:

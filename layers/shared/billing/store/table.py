@@ -16,7 +16,8 @@ from botocore.exceptions import ClientError
 
 from billing.domain.account import Account
 from billing.domain.catalogue import Catalogue
-from billing.domain.errors import ConcurrentChange
+from billing.domain.errors import BillingError, ConcurrentChange
+from billing.domain.events import Event
 from billing.domain.subscription import Subscription
 from billing.store import keys, mapping
 
@@ -88,6 +89,36 @@ class Table:
             }
         }
 
+    def _write(self, actions: list[dict[str, Any]], failed_condition: BillingError) -> None:
+        """All or nothing. A condition that does not hold is raised as `failed_condition`."""
+        try:
+            with busy_as_concurrent_change():
+                self._client.transact_write_items(TransactItems=actions)
+        except ClientError as failure:
+            if "ConditionalCheckFailed" in codes(failure):
+                raise failed_condition from failure
+            raise
+
+    def _checking(self, partition: str, key: str, version: int) -> dict[str, Any]:
+        return {
+            "ConditionCheck": {
+                "TableName": self._table,
+                "Key": {"pk": {"S": partition}, "sk": {"S": key}},
+                **_at_version(version),
+            }
+        }
+
+    def _replacing(self, partition: str, key: str, version: int, body: str) -> dict[str, Any]:
+        put = self._item(partition, key, body)
+        put["Item"]["version"] = {"N": str(version + 1)}
+        return {"Put": put | _at_version(version)}
+
+    def _event(self, event: Event) -> dict[str, Any]:
+        """What tells an event of an account."""
+        if event.account is None:
+            raise ValueError("it happened to no account")
+        return {"Put": self._item(keys.account(event.account), keys.event(event.event), mapping.event_body(event))}
+
     def _query(
         self,
         partition: str,
@@ -122,6 +153,15 @@ class Table:
                 return
             asked["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
             left = None if left is None else left - len(reply["Items"])
+
+
+def _at_version(version: int) -> dict[str, Any]:
+    if not version:
+        return {"ConditionExpression": "attribute_not_exists(pk)"}
+    return {
+        "ConditionExpression": "version = :version",
+        "ExpressionAttributeValues": {":version": {"N": str(version)}},
+    }
 
 
 def subscriber_from(rows: Mapping[tuple[str, str], Row], partition: str) -> Subscriber | None:

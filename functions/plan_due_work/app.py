@@ -1,5 +1,9 @@
-"""The daily schedule → the accounts for which autoscaling is due, one message each."""
+"""The daily schedule of a job → the accounts for which it is due, one message each.
 
+Each job has a function of its own with this code: JOB says which job, WORK_QUEUE_URL who does its work.
+"""
+
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -15,6 +19,6 @@ logger = Logger()
 
 def handler(event: Mapping[str, Any], _context: LambdaContext) -> None:
     """Plans what is due at the event's own time, so that any day can be run again, or for the first time."""
-    at = datetime.fromisoformat(event["time"])
-    planned = plan_due_work(Job.AUTOSCALING, now=at, store=wiring.due_store(), queue=wiring.work_queue())
-    logger.info("planned", job=Job.AUTOSCALING, accounts=planned, at=at.isoformat())
+    job, at = Job(os.environ["JOB"]), datetime.fromisoformat(event["time"])
+    planned = plan_due_work(job, now=at, store=wiring.due_store(), queue=wiring.work_queue())
+    logger.info("planned", job=job, accounts=planned, at=at.isoformat())
