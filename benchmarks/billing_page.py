@@ -11,7 +11,7 @@ from billing.domain.contract import Contract
 from billing.domain.information import Area, BillingDetails, CompanyDetails, ContactDetails
 from billing.domain.invoices import Invoice, InvoiceStatus
 from billing.domain.money import Money
-from billing.domain.payment import Card, Method, PaymentMethod
+from billing.domain.payment import Card, Method, PaymentMethod, PaymentProfile
 from billing.domain.permissions import Role
 from billing.domain.subscription import Discount, Line, Subscription
 from billing.store import keys, mapping
@@ -98,8 +98,8 @@ def page_bodies() -> dict[str, str]:
     return {
         keys.PAGE_ACCOUNT: mapping.account_body(account),
         keys.PAGE_SUBSCRIPTION: mapping.subscription_body(subscription),
-        keys.PAGE_PAYMENT_METHOD: mapping.payment_method_body(
-            PaymentMethod(Method.CARD, Card("visa", "4242", 12, 2028))
+        keys.PAGE_PAYMENT_METHOD: mapping.payment_profile_body(
+            PaymentProfile(shown=PaymentMethod(Method.CARD, Card("visa", "4242", 12, 2028)))
         ),
         keys.PAGE_INFORMATION[Area.COMPANY]: mapping.information_body(company),
         keys.PAGE_INFORMATION[Area.BILLING]: mapping.information_body(billing),

@@ -21,6 +21,10 @@ RATIO_MAX = 1.8
 """Of what somebody waits for."""
 
 WORKERS = {
+    "detach_replaced_methods",
+    "note_payment_notice",
+    "receive_payment_notice",
+    "warn_expiring_card",
     "note_mail_feedback",
     "notify",
     "plan_due_work",
@@ -68,8 +72,10 @@ ENVIRONMENT = {
     "EVENT_BUS_NAME": "livello",
     "POWERTOOLS_SERVICE_NAME": "livello",
     "JOB": "autoscaling",
+    "PAYMENT_NOTICES_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/notices",
     "QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/queue",
     "SENDER_ADDRESS": "billing@livello.example",
+    "STRIPE_SECRET": "livello",
     "TABLE_NAME": "livello",
     "USAGE_BACKLOG_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/backlog",
     "USAGE_REPORTED_WITHIN_DAYS": "35",

@@ -14,6 +14,7 @@ from local.demo.companies import COMPANIES, STAFF
 from local.demo.seeding import PASSWORD
 from local.settings import ROOT, LocalError, Settings, settings_from_environment
 from local.stack import Stack, past_year, start, stop
+from local.stripe.process import KEYS
 
 
 def run(settings: Settings) -> None:
@@ -85,6 +86,7 @@ Livello runs, after {seconds:.0f} s. It holds a demonstration; nothing in it eve
 API       {address}/v1
 OpenAPI   {address}/v1/openapi.json
 Mail      {address}/mail
+Stripe    {stack.settings.stripe_address} stands in for it, with its test cards; {KEYS["publishable_key"]}
 
 People, all with the password {PASSWORD}
 {log_ins}

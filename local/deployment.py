@@ -103,7 +103,7 @@ def _record_name(settings: Settings) -> str:
 
 
 def _deployed(settings: Settings, sources: str) -> str:
-    return f"{sources} for {settings.address}"
+    return f"{sources} for {settings.address} and {settings.stripe_address}"
 
 
 def _parameters(settings: Settings, machine: Machine) -> list[str]:
@@ -116,6 +116,7 @@ def _parameters(settings: Settings, machine: Machine) -> list[str]:
         f"SenderAddress={SENDER_ADDRESS}",
         f"ReplyToAddress={REPLY_TO_ADDRESS}",
         f"StaffAddress={STAFF_ADDRESS}",
+        f"StripeApiBase={settings.stripe_address}",
     ]
 
 

@@ -15,9 +15,11 @@ REGION = "eu-central-1"
 CLOUD_PORT_VARIABLE = "LIVELLO_CLOUD_PORT"
 FRONT_DOOR_PORT_VARIABLE = "LIVELLO_PORT"
 MAIL_PORT_VARIABLE = "LIVELLO_MAIL_PORT"
+STRIPE_PORT_VARIABLE = "LIVELLO_STRIPE_PORT"
 CLOUD_PORT_DEFAULT = 4566
 FRONT_DOOR_PORT_DEFAULT = 8080
 MAIL_PORT_DEFAULT = 2525
+STRIPE_PORT_DEFAULT = 12111
 PORT_MAX = 65535
 
 NEWEST_RUNTIME_MINOR = 13
@@ -40,6 +42,7 @@ class Settings:
     cloud_port: int = CLOUD_PORT_DEFAULT
     front_door_port: int = FRONT_DOOR_PORT_DEFAULT
     mail_port: int = MAIL_PORT_DEFAULT
+    stripe_port: int = STRIPE_PORT_DEFAULT
     persistent: bool = True
     stack: str = "livello"
 
@@ -52,6 +55,11 @@ class Settings:
     def address(self) -> str:
         """The front door, and so the one web origin."""
         return f"http://{HOST}:{self.front_door_port}"
+
+    @property
+    def stripe_address(self) -> str:
+        """The stand-in for Stripe."""
+        return f"http://{HOST}:{self.stripe_port}"
 
     @property
     def mail_folder(self) -> Path:
@@ -77,6 +85,7 @@ def settings_from_environment() -> Settings:
         cloud_port=_port(CLOUD_PORT_VARIABLE, CLOUD_PORT_DEFAULT),
         front_door_port=_port(FRONT_DOOR_PORT_VARIABLE, FRONT_DOOR_PORT_DEFAULT),
         mail_port=_port(MAIL_PORT_VARIABLE, MAIL_PORT_DEFAULT),
+        stripe_port=_port(STRIPE_PORT_VARIABLE, STRIPE_PORT_DEFAULT),
     )
 
 

@@ -23,7 +23,15 @@ from local.gateway_repair import repair
 from local.letter import Letter
 from local.mail_folder import MailFolder
 from local.mail_sink import MailSink
-from local.settings import CLOUD_PORT_VARIABLE, FRONT_DOOR_PORT_VARIABLE, MAIL_PORT_VARIABLE, LocalError, Settings
+from local.settings import (
+    CLOUD_PORT_VARIABLE,
+    FRONT_DOOR_PORT_VARIABLE,
+    MAIL_PORT_VARIABLE,
+    STRIPE_PORT_VARIABLE,
+    LocalError,
+    Settings,
+)
+from local.stripe.process import KEYS, StripeStandIn
 
 DOOR_SECONDS_MAX = 15
 SCALED_SECONDS_MAX = 60
@@ -73,13 +81,15 @@ class Stack:
 def start(settings: Settings, now: datetime, tell: Callable[[str], None]) -> Stack:
     """Starts what does not run yet, builds and deploys what has changed, fills in what is missing."""
     cloud, door, sink = Cloud.of(settings), _front_door(settings), MailSink.of(settings)
+    stripe = StripeStandIn.of(settings)
     for folder in (settings.folder, settings.artefacts):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     sources = fingerprint()
     # The door is quick to start, so that it always runs the newest code.
     door.stop()
-    _check_ports(settings, cloud, sink)
+    _check_ports(settings, cloud, sink, stripe)
     sink.start()
+    stripe.start()
     cloud.start()
     if not is_built(settings, sources):
         tell("Building …")
@@ -93,6 +103,8 @@ def start(settings: Settings, now: datetime, tell: Callable[[str], None]) -> Sta
     _open(settings, door)
     tell("Filling in the demonstration …")
     outputs = stack_outputs(settings)
+    secrets = client(settings, "secretsmanager")
+    secrets.put_secret_value(SecretId=outputs["StripeSecretArn"], SecretString=json.dumps(KEYS))
     seed(settings, outputs, now)
     return Stack(settings, outputs)
 
@@ -121,6 +133,7 @@ def stop(settings: Settings) -> None:
     """Ends everything. A persistent stack comes back with the next start as it was."""
     _front_door(settings).stop()
     Cloud.of(settings).stop()
+    StripeStandIn.of(settings).stop()
     MailSink.of(settings).stop()  # the last: the emulated AWS may still be sending
 
 
@@ -142,13 +155,15 @@ def _open(settings: Settings, door: Background) -> None:
         raise LocalError(f"The front door does not start.\n{door.log_tail()}")
 
 
-def _check_ports(settings: Settings, cloud: Cloud, sink: MailSink) -> None:
+def _check_ports(settings: Settings, cloud: Cloud, sink: MailSink, stripe: StripeStandIn) -> None:
     """Before anything is started, so that nothing is left half running."""
     wanted = {FRONT_DOOR_PORT_VARIABLE: settings.front_door_port}
     if not cloud.listens_on(settings.cloud_port):
         wanted[CLOUD_PORT_VARIABLE] = settings.cloud_port
     if not sink.listens_on(settings.mail_port):
         wanted[MAIL_PORT_VARIABLE] = settings.mail_port
+    if not stripe.listens_on(settings.stripe_port):
+        wanted[STRIPE_PORT_VARIABLE] = settings.stripe_port
     for variable, port in wanted.items():
         if not port_is_free(port):
             raise LocalError(

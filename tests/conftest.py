@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -10,14 +11,20 @@ import boto3
 import pytest
 from billing import wiring
 from billing.domain.permissions import STAFF_GROUP
+from billing.gateways import stripe_payments
 from billing.gateways.cognito_directory import CognitoDirectory
 from billing.store.store import BillingStore
 from moto import mock_aws
 
+from local.stripe.api import Stripe
+from local.stripe.process import KEYS
+from tests.api_gateway import NOW
 from tests.aws import REGION, TABLE, UserPool, keep_items, stored_items
 from tests.company import Company, make_company, put_catalogue
 from tests.faults.summary import pytest_terminal_summary  # noqa: F401 - pytest looks for it here
 from tests.samples import CATALOGUE
+from tests.stripe import ADDRESS, InProcess
+from tests.stripe import stripe_account as stripe_account_at
 from tests.template import resources
 
 
@@ -30,6 +37,7 @@ def aws() -> Iterator[None]:
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         patch.setenv("TABLE_NAME", TABLE)
         patch.setenv("USAGE_REPORTED_WITHIN_DAYS", "35")
+        patch.setenv("STRIPE_SECRET", "stripe")
         patch.setenv("USAGE_BACKLOG_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/usage-backlog")
         yield
 
@@ -63,6 +71,23 @@ def user_pool(aws: None) -> UserPool:
     cognito.create_group(GroupName=STAFF_GROUP, UserPoolId=pool)
     os.environ["USER_POOL_ID"] = pool
     return UserPool(pool, CognitoDirectory(pool, wiring.session()))
+
+
+@pytest.fixture
+def stripe_account(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stripe]:
+    """An account at the stand-in for Stripe, whose clock begins at NOW, and the real gateway and secret over it."""
+    account = stripe_account_at(NOW.timestamp())
+    secrets = boto3.client("secretsmanager", region_name=REGION)
+    secrets.create_secret(Name="stripe", SecretString=json.dumps(KEYS))
+    monkeypatch.setenv("STRIPE_API_BASE", ADDRESS)
+    monkeypatch.setattr(stripe_payments, "RequestsClient", lambda timeout: InProcess(account))
+    made = (wiring.payment_secret, wiring.payments)
+    for constructor in made:
+        constructor.cache_clear()
+    yield account
+    secrets.delete_secret(SecretId="stripe", ForceDeleteWithoutRecovery=True)
+    for constructor in made:
+        constructor.cache_clear()
 
 
 @pytest.fixture

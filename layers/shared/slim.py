@@ -2,7 +2,8 @@
 
 botocore brings the descriptions of all of AWS, with their manuals. What is left of them here is the services
 that Livello calls. Creating a client then reads a tenth of the bytes: measured with benchmarks/. Babel brings how
-all the world writes dates and amounts; what is left is the languages in which Livello writes.
+all the world writes dates and amounts; what is left is the languages in which Livello writes. Stripe brings a type
+for each of its parameters, which only a type checker reads.
 
 Runs under whatever Python the machine has, before the layer's own is looked for; so standard library only.
 """
@@ -16,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SERVICES = ("cognito-idp", "dynamodb", "events", "s3", "ses", "sqs")
+SERVICES = ("cognito-idp", "dynamodb", "events", "s3", "secretsmanager", "ses", "sqs")
 """Every service that a function creates a client for. Add a new one here."""
 
 GENERAL_DATA = ("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json")
@@ -37,6 +38,7 @@ def main(packages: Path) -> None:
     slim_packages(packages)
     slim_botocore(packages / "botocore" / "data")
     slim_pillow(packages / "PIL", packages / "pillow.libs")
+    slim_stripe(packages / "stripe")
     slim_babel(packages / "babel" / "locale-data", packages / "billing" / "languages")
 
 
@@ -88,6 +90,12 @@ def slim_pillow(modules: Path, libraries: Path) -> None:
     for library in ("libavif", "libwebp", "libsharpyuv", "liblcms2"):
         for file in [*libraries.glob(f"{library}*")]:
             file.unlink()
+
+
+def slim_stripe(package: Path) -> None:
+    """Takes out the descriptions of parameters: they are loaded for type checkers alone."""
+    _require(package / "params")
+    shutil.rmtree(package / "params")
 
 
 def slim_babel(locales: Path, languages: Path) -> None:

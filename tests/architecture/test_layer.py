@@ -20,7 +20,7 @@ UNCHECKED_HASH = 0b01
 
 EXPORT = "export --quiet --frozen --no-dev --package billing --no-emit-workspace --no-header --no-annotate"
 
-SERVICES = ("cognito-idp", "dynamodb", "events", "s3", "ses", "sqs")
+SERVICES = ("cognito-idp", "dynamodb", "events", "s3", "secretsmanager", "ses", "sqs")
 REGIONS = ("eu-central-1", "us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1")
 """One of each kind of partition that the layer may be deployed into."""
 

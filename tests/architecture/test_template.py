@@ -25,7 +25,9 @@ ROUTES = {
     for event in properties["Events"].values()
     if event["Type"] == "Api"
 }
-PUBLIC = {("GET", "/openapi.json")}
+SIGNED = {("POST", "/webhooks/stripe")}
+"""What shows by itself, in its body, who sends it."""
+PUBLIC = {("GET", "/openapi.json"), *SIGNED}
 
 
 def statements(function: str) -> list[dict[str, Any]]:
@@ -63,7 +65,7 @@ def test_each_route_is_served_by_the_function_that_knows_it() -> None:
     assert wired == known
 
 
-def test_only_the_api_description_is_open_to_everybody() -> None:
+def test_only_the_api_description_and_what_is_signed_are_open_to_everybody() -> None:
     open_routes = {
         route for route, (_, properties) in ROUTES.items() if properties.get("Auth", {}).get("Authorizer") == "NONE"
     }
@@ -150,6 +152,9 @@ WORKERS = {
     "NoteMailFeedback": ("Told", "MailFeedback"),
     "RecordQueuedUsage": ("Waiting", "UsageBacklog"),
     "ScaleAccount": ("Due", "AutoscalingDue"),
+    "NotePaymentNotice": ("Told", "PaymentNotices"),
+    "DetachReplacedMethods": ("Changed", "ChangedMethods"),
+    "WarnExpiringCard": ("Due", "CardExpiryDue"),
 }
 """The functions that a queue drives: the name of the event, and of the queue."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,16 +20,20 @@ from functions.list_accounts.app import handler as list_accounts
 from functions.provision_account.app import handler as provision_account
 from functions.record_usage.app import handler as record_usage
 from functions.update_billing_information.app import handler as update_billing_information
+from functions.update_payment_method.app import handler as update_payment_method
+from local.stripe.api import Stripe
 from scripts.openapi import document
 from tests.api_gateway import MACHINE, STAFF, Handler, answer, person, request
 from tests.aws import stored_items
 from tests.company import Company
 from tests.functions.reviews import BEGINS, DECLINED, MANAGER, REVIEWS, SOFIE, make_reviewable
 from tests.samples import ACCOUNT, CATALOGUE, with_value
+from tests.stripe import confirm
 from tests.usage import cloud_event
 
 STRANGER = person("stranger-1")
 INFORMATION = "/accounts/{account}/billing-information/"
+METHOD = "/accounts/{account}/payment-method"
 AUTOSCALING = "/accounts/{account}/autoscaling"
 CONTACT = "/accounts/{account}/success-manager"
 OTHER_COMPANY = {**ACCOUNT["company"], "name": "Nordlys Kaffe A/S"}
@@ -48,6 +52,7 @@ class Cell:
     staff: int
     stranger: int
     body: Any = None
+    """What is sent, or how it follows from what was prepared."""
     headers: dict[str, str] | None = None
     prepare: Callable[[Company], dict[str, str]] = lambda _: {}
     """What there must be before; gives what the path names beside the account."""
@@ -70,8 +75,20 @@ def with_review(company: Company) -> dict[str, str]:
     return {"review": make_reviewable(company).booked()}
 
 
+def with_setup(company: Company) -> dict[str, str]:
+    """The admin's browser has confirmed a card. Stripe stays what it was when the answer is no."""
+    event = request("POST", METHOD + "/setup", claims=company.admin, path=company.path, body={})
+    setup = answer(update_payment_method, event).body
+    confirm(ACCOUNT_AT_STRIPE[0], setup)
+    return {"setup_intent": setup["setup_intent"]}
+
+
 def about_managers(method: str, route: str, body: Any = None) -> Cell:
     return Cell(administer_success_managers, method, route, 403, 403, 200, 403, body, {"If-Match": '"1"'}, with_manager)
+
+
+def confirmed(prepared: dict[str, str]) -> dict[str, str]:
+    return {"setup_intent": prepared["setup_intent"]}
 
 
 # The table of DESIGN 3.4. A route that is not here fails test_every_route_has_its_row.
@@ -86,6 +103,9 @@ MATRIX = [
     read(INFORMATION + "company"),
     read(INFORMATION + "billing"),
     read(INFORMATION + "contact"),
+    Cell(update_payment_method, "POST", METHOD + "/setup", 201, 403, 403, 404, {}),
+    Cell(update_payment_method, "PUT", METHOD, 200, 403, 403, 404, confirmed, None, with_setup),
+    Cell(update_payment_method, "PUT", METHOD + "/bank-transfer", 403, 403, 200, 404),
     admins_change("company", OTHER_COMPANY),
     admins_change("billing", {"email": "other@nordlys.example", "language": "it"}),
     admins_change("contact", {"name": "Bo Lind", "phone": None}),
@@ -135,6 +155,17 @@ MATRIX = [
 FOR_MACHINES = [Cell(record_usage, "POST", "/usage", 401, 401, 401, 401, cloud_event())]
 """What a person never does."""
 
+ACCOUNT_AT_STRIPE: list[Stripe] = []
+"""The one of the test that runs."""
+
+
+@pytest.fixture(autouse=True)
+def account_at_stripe(stripe_account: Stripe) -> Iterator[None]:
+    ACCOUNT_AT_STRIPE.append(stripe_account)
+    yield
+    ACCOUNT_AT_STRIPE.clear()
+
+
 NAMES = [f"{cell.method} {cell.route}" for cell in MATRIX]
 
 
@@ -144,9 +175,10 @@ def ask(cell: Cell, claims: dict[str, str] | None, company: Company, prepared: d
         path["account"] = company.account
     if "{user}" in cell.route:
         path["user"] = company.member["sub"]
+    body = cell.body(prepared) if callable(cell.body) else cell.body
     return answer(
         cell.handler,
-        request(cell.method, cell.route, claims=claims, path=path, body=cell.body, headers=cell.headers),
+        request(cell.method, cell.route, claims=claims, path=path, body=body, headers=cell.headers),
     )
 
 

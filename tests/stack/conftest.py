@@ -38,6 +38,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         cloud_port=free_port(),
         front_door_port=free_port(),
         mail_port=free_port(),
+        stripe_port=free_port(),
         persistent=False,
     )
     ARTEFACTS.mkdir(parents=True, exist_ok=True)

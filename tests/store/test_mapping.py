@@ -1,14 +1,14 @@
 """What is stored comes back as it was, digit for digit."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 from billing.domain.catalogue import Catalogue, Product, Tier
 from billing.domain.invoices import Invoice, InvoiceStatus
 from billing.domain.money import Money
-from billing.domain.payment import Card, Method, PaymentMethod
+from billing.domain.payment import Card, Debit, Method, PaymentMethod, PaymentProfile
 from billing.domain.reviews import Applied, Declined, Review
 from billing.domain.subscription import Cause, Discount, Line, Order, Subscription, TierChange
 from billing.store import mapping
@@ -51,15 +51,24 @@ def test_a_catalogue() -> None:
 
 
 @pytest.mark.parametrize(
-    "payment_method",
+    "shown",
     [
         PaymentMethod(Method.CARD, Card("visa", "4242", 12, 2030)),
-        PaymentMethod(Method.SEPA_DEBIT, None),
+        PaymentMethod(Method.SEPA_DEBIT, None, Debit("DE", "3000")),
         PaymentMethod(Method.BANK_TRANSFER, None),
+        None,
     ],
 )
-def test_a_payment_method(payment_method: PaymentMethod) -> None:
-    assert mapping.payment_method_from(mapping.payment_method_body(payment_method)) == payment_method
+def test_a_payment_profile(shown: PaymentMethod | None) -> None:
+    since = datetime(2026, 8, 4, 7, 20, tzinfo=UTC)
+    profile = PaymentProfile("cus_1", shown, "pm_1", "finger", "seti_2", since, ("seti_1", "seti_2"), 3)
+
+    assert mapping.payment_profile_from(mapping.payment_profile_body(profile), 3) == profile
+    assert mapping.shown_payment_method_from(mapping.payment_profile_body(profile)) == shown
+
+
+def test_a_payment_profile_before_anything_is_set_up() -> None:
+    assert mapping.payment_profile_from(mapping.payment_profile_body(PaymentProfile()), 0) == PaymentProfile()
 
 
 @pytest.mark.parametrize("paid_on", [None, date(2026, 3, 1)])

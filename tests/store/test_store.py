@@ -14,7 +14,7 @@ from billing.domain.catalogue import Catalogue, Product, Tier
 from billing.domain.errors import AccountNotFound, ConcurrentChange, NotFound, StaleVersion
 from billing.domain.information import Area, BillingDetails
 from billing.domain.invoices import Invoice
-from billing.domain.payment import Card, Method, PaymentMethod
+from billing.domain.payment import Card, Method, PaymentMethod, PaymentProfile
 from billing.domain.permissions import Role
 from billing.domain.success_managers import CELL, Slot
 from billing.store import keys, mapping
@@ -100,7 +100,9 @@ def test_the_page_with_a_payment_method(store: BillingStore) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE)
     card = PaymentMethod(Method.CARD, Card("visa", "4242", 12, 2030))
     VersionedItem(
-        keys.account(ACCOUNT.account), keys.PAGE_PAYMENT_METHOD, body=mapping.payment_method_body(card)
+        keys.account(ACCOUNT.account),
+        keys.PAGE_PAYMENT_METHOD,
+        body=mapping.payment_profile_body(PaymentProfile(shown=card)),
     ).save()
     for invoice in invoices(13):
         keep_invoice(invoice)

@@ -5,21 +5,38 @@ texts: the resolver evaluates them for every request.
 """
 
 import os
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from aws_lambda_powertools.event_handler.depends import Depends
 from botocore.session import Session
 
-from billing.gateways.ports import DeadLetters, Directory, Documents, EventBus, Mailer, Queue, UsageBacklog, WorkQueue
+from billing.gateways.ports import (
+    DeadLetters,
+    Directory,
+    Documents,
+    EventBus,
+    Mailer,
+    PaymentGateway,
+    PaymentNotices,
+    Queue,
+    UsageBacklog,
+    WorkQueue,
+)
 
 if TYPE_CHECKING:
     from billing.store.autoscaling_store import AutoscalingStore
     from billing.store.due_store import DueStore
+    from billing.store.payment_store import PaymentStore
     from billing.store.store import BillingStore
     from billing.store.usage_store import UsageStore
 else:  # a function loads the stores that its use cases name
-    AutoscalingStore = BillingStore = DueStore = UsageStore = Any
+    AutoscalingStore = BillingStore = DueStore = PaymentStore = UsageStore = Any
+
+
+PaymentSecret = Callable[[str], str]
+"""Gives a value of the payment service's secret by its name. Raises UpstreamFailed."""
 
 
 @cache
@@ -60,6 +77,14 @@ def due_store() -> DueStore:
     from billing.store.due_store import DueStore
 
     return DueStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
+
+
+@cache
+def payment_store() -> PaymentStore:
+    """The payment methods in the table."""
+    from billing.store.payment_store import PaymentStore
+
+    return PaymentStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
 
 
 @cache
@@ -126,8 +151,34 @@ def work_queue() -> WorkQueue:
     return SqsWorkQueue(os.environ["WORK_QUEUE_URL"], session())
 
 
+@cache
+def payment_secret() -> PaymentSecret:
+    """What opens the payment service."""
+    from billing.gateways.secrets_manager import Secret
+
+    return Secret(os.environ["STRIPE_SECRET"], session()).value
+
+
+@cache
+def payments() -> PaymentGateway:
+    """The payment service."""
+    from billing.gateways.stripe_payments import StripePayments
+
+    return StripePayments(payment_secret(), os.environ.get("STRIPE_API_BASE") or None)
+
+
+@cache
+def payment_notices() -> PaymentNotices:
+    """Where wait what the payment service tells."""
+    from billing.gateways.sqs_payment_notices import SqsPaymentNotices
+
+    return SqsPaymentNotices(os.environ["PAYMENT_NOTICES_URL"], session())
+
+
 Store = Annotated[BillingStore, Depends(store)]
 Usage = Annotated[UsageStore, Depends(usage_store)]
 Autoscaling = Annotated[AutoscalingStore, Depends(autoscaling_store)]
 Backlog = Annotated[UsageBacklog, Depends(usage_backlog)]
 People = Annotated[Directory, Depends(directory)]
+PaymentMethods = Annotated[PaymentStore, Depends(payment_store)]
+Payments = Annotated[PaymentGateway, Depends(payments)]

@@ -131,14 +131,22 @@ class CardView(View):
     expiry_year: int
 
 
+class DebitView(View):
+    """What may be shown of a bank account that is debited."""
+
+    country: str
+    last_four: str
+
+
 class PaymentView(View):
-    """How and what the account pays. `method` is null until one is given.
+    """How and what the account pays. `method` is null until one is given; `debit` is there for SEPA debits.
 
     `amount_per_charge` is what `next_charge_on` will cost, before tax.
     """
 
     method: str | None
     card: CardView | None
+    debit: DebitView | None
     interval_months: int
     amount_per_charge: Money
     next_charge_on: date
@@ -149,10 +157,11 @@ class PaymentView(View):
         first_month, next_charge_on = contract.next_charge(today)
         amount = amount_per_charge(page.subscription, contract, first_month)
         method: PaymentMethod | None = page.payment_method
-        card = method.card if method else None
+        card, debit = (method.card, method.debit) if method else (None, None)
         return cls(
             method=method.method if method else None,
             card=CardView.model_validate(card, from_attributes=True) if card else None,
+            debit=DebitView.model_validate(debit, from_attributes=True) if debit else None,
             interval_months=contract.interval_months,
             amount_per_charge=Money.of(amount),
             next_charge_on=next_charge_on,

@@ -43,6 +43,8 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.CARD_UPDATED: (Audience.ADMINS, Audience.BILLING),
     EventType.INVOICE_ISSUED: (Audience.ADMINS, Audience.BILLING),
     EventType.INVOICE_PAID: (Audience.ADMINS, Audience.BILLING),
+    EventType.PAYMENT_DISPUTED: (Audience.STAFF,),
+    EventType.PAYMENT_METHOD_CHANGED: (Audience.ADMINS, Audience.BILLING),
     EventType.PAYMENT_FAILED: (Audience.ADMINS, Audience.BILLING),
     EventType.RENEWAL_NOTICE_DEADLINE_NEAR: (Audience.ADMINS,),
     EventType.REVIEW_BOOKED: (Audience.ADMINS, Audience.MANAGER),

@@ -27,6 +27,8 @@ class Permission(StrEnum):
 
     READ_BILLING = "read-billing"
     CHANGE_BILLING_INFORMATION = "change-billing-information"
+    CHANGE_PAYMENT_METHOD = "change-payment-method"
+    SET_BANK_TRANSFER = "set-bank-transfer"
     READ_EVENTS = "read-events"
     READ_USAGE = "read-usage"
     READ_USERS = "read-users"
@@ -49,6 +51,8 @@ _STAFF_ONLY = frozenset({Role.STAFF})
 ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.READ_BILLING: _EVERYBODY,
     Permission.CHANGE_BILLING_INFORMATION: _ADMIN_ONLY,
+    Permission.CHANGE_PAYMENT_METHOD: _ADMIN_ONLY,
+    Permission.SET_BANK_TRANSFER: _STAFF_ONLY,
     Permission.READ_EVENTS: _ADMIN_AND_STAFF,
     Permission.READ_USAGE: _EVERYBODY,
     Permission.READ_USERS: _EVERYBODY,

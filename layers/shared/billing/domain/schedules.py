@@ -16,6 +16,7 @@ class Job(StrEnum):
     """The jobs that deal with one account at a time."""
 
     AUTOSCALING = "autoscaling"
+    CARD_EXPIRY = "card-expiry"
 
 
 QUIET_MONTHS = 6

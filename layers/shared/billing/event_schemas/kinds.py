@@ -89,6 +89,43 @@ class CardFacts(Facts):
     expiry_year: int
 
 
+class NewCardFacts(CardFacts):
+    """`detach` names the payment methods that must still be given up at the payment service."""
+
+    detach: list[str]
+
+
+class DebitFacts(Facts):
+    """What may be shown of a bank account that is debited."""
+
+    country: str
+    last_four: str
+
+
+class PaymentMethodFacts(Facts):
+    """`card` is there exactly if it is one, `debit` for SEPA debits."""
+
+    method: Literal["card", "sepa_debit", "bank_transfer"]
+    card: CardFacts | None
+    debit: DebitFacts | None
+
+
+class NewPaymentMethodFacts(Facts):
+    """`method` is None where there is none any more. `detach` names the payment methods that must still be given up
+    at the payment service."""
+
+    method: PaymentMethodFacts | None
+    detach: list[str]
+
+
+class DisputeFacts(Facts):
+    """A payment that the customer's bank takes back for now. `invoice` is None if it was for none."""
+
+    invoice: str | None
+    amount: MoneyFacts
+    reason: str
+
+
 class ChargeFacts(Facts):
     """A charge to come, before tax."""
 
@@ -494,7 +531,27 @@ class CardUpdated(Happening):
     version: Literal[1]
     account: str
     before: CardFacts | None
-    after: CardFacts
+    after: NewCardFacts
+
+
+class PaymentMethodChanged(Happening):
+    """The account pays in another way, or in none any more; or the bank has told of a new expiry of its card."""
+
+    type: Literal["payment_method.changed"]
+    version: Literal[1]
+    account: str
+    before: PaymentMethodFacts | None
+    after: NewPaymentMethodFacts
+
+
+class PaymentDisputed(Happening):
+    """A customer's bank takes a payment back for now. Told to staff, who answer it at the payment service."""
+
+    type: Literal["payment.disputed"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: DisputeFacts
 
 
 class CardExpiring(Happening):
@@ -754,7 +811,9 @@ AnyEvent = (
     | InvoiceIssued
     | InvoicePaid
     | NoticeDeadlineNear
+    | PaymentDisputed
     | PaymentFailed
+    | PaymentMethodChanged
     | ReviewBooked
     | ReviewCancelled
     | ReviewDeclined

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 from billing.domain.events import Event
 from billing.domain.usage import UsageEvent
 
-if TYPE_CHECKING:  # only those who write mail load what is known of it
+if TYPE_CHECKING:  # only those who write mail, or deal with payments, load what is known of it
     from billing.domain.mail import Delivery
+    from billing.domain.payment import ChosenMethod, Dispute, Method, Setup
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,4 +117,90 @@ class UsageBacklog(Protocol):
 
     def put(self, events: Sequence[UsageEvent]) -> None:
         """Keeps the events until they are counted. Raises UpstreamFailed."""
+        ...
+
+
+class MethodRefused(Exception):
+    """The payment service does not take this payment method, and never will."""
+
+
+class KeyReused(Exception):
+    """The same idempotency key was used before, for something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewSetup:
+    """The setting up of a payment method, as a browser needs it. The secret opens this one alone."""
+
+    setup: str
+    client_secret: str
+    publishable_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentNotice:
+    """What the payment service tells: that something has happened to an object of its, and perhaps whose it is.
+
+    It says neither what stands now, nor does it come in order, nor once: what stands is asked for.
+    """
+
+    notice: str
+    type: str
+    object: str
+    customer: str | None
+
+
+class PaymentNotices(Protocol):
+    """Where wait what the payment service tells."""
+
+    def put(self, notice: PaymentNotice) -> None:
+        """Keeps a notice until it is dealt with. Raises UpstreamFailed."""
+        ...
+
+
+class PaymentGateway(Protocol):
+    """The service that keeps payment methods and charges them.
+
+    Every method raises UpstreamFailed when it did not do its part, AnswerLost when nobody can tell. A `key` is what
+    the same attempt is known again by: repeated with it, nothing happens twice.
+    """
+
+    def new_customer(self, account: str, key: str) -> str:
+        """An account at the payment service, known there by ours alone; returns its id there."""
+        ...
+
+    def new_setup(self, customer: str, account: str, user: str, method: Method, key: str) -> NewSetup:
+        """Begins to set up a payment method. Raises KeyReused."""
+        ...
+
+    def setup(self, setup: str) -> Setup | None:
+        """The setting up of a payment method, as it stands."""
+        ...
+
+    def attach(self, payment_method: str, customer: str, key: str) -> None:
+        """Gives a payment method to its customer; nothing where it is theirs. Raises MethodRefused."""
+        ...
+
+    def make_default(self, customer: str, payment_method: str, key: str) -> None:
+        """Makes it the one that is charged. Raises MethodRefused when it is not the customer's any more."""
+        ...
+
+    def method(self, payment_method: str) -> ChosenMethod | None:
+        """A payment method, as it stands."""
+        ...
+
+    def methods(self, customer: str) -> Sequence[ChosenMethod]:
+        """All payment methods of a customer."""
+        ...
+
+    def detach(self, payment_method: str, key: str) -> None:
+        """Gives a payment method up for good; nothing where that is done already."""
+        ...
+
+    def dispute(self, dispute: str) -> Dispute | None:
+        """A payment that its customer's bank takes back, as it stands."""
+        ...
+
+    def account_of(self, customer: str) -> str | None:
+        """Whose a customer is, None if there is no such one or it is nobody's of ours."""
         ...

@@ -16,7 +16,7 @@ from billing.domain.events import Actor, ActorKind, Event, EventType
 from billing.domain.information import BillingDetails, CompanyDetails, ContactDetails, Details
 from billing.domain.invoices import Invoice, InvoiceStatus
 from billing.domain.money import Money
-from billing.domain.payment import Card, Method, PaymentMethod
+from billing.domain.payment import Card, CardWarning, Debit, Method, PaymentMethod, PaymentProfile
 from billing.domain.permissions import Role
 from billing.domain.schedules import Due, News
 from billing.domain.subscription import Cause, Discount, Line, Order, Subscription, TierChange
@@ -201,13 +201,45 @@ def contact_from(stored: str) -> ContactDetails:
     return ContactDetails(**parsed(stored))
 
 
-def payment_method_body(payment_method: PaymentMethod) -> str:
-    return text(asdict(payment_method))
+def payment_profile_body(profile: PaymentProfile) -> str:
+    return text(_without_version(asdict(profile)))
 
 
-def payment_method_from(stored: str) -> PaymentMethod:
+def payment_profile_from(stored: str, version: int) -> PaymentProfile:
     body = parsed(stored)
-    return PaymentMethod(Method(body["method"]), None if body["card"] is None else Card(**body["card"]))
+    return PaymentProfile(
+        customer=body["customer"],
+        shown=_payment_method(body["shown"]),
+        payment_method=body["payment_method"],
+        fingerprint=body["fingerprint"],
+        setup=body["setup"],
+        set_up_at=None if body["set_up_at"] is None else datetime.fromisoformat(body["set_up_at"]),
+        used=tuple(body["used"]),
+        version=version,
+    )
+
+
+def shown_payment_method_from(stored: str) -> PaymentMethod | None:
+    """What may be seen of how an account pays."""
+    return _payment_method(parsed(stored)["shown"])
+
+
+def _payment_method(body: Body | None) -> PaymentMethod | None:
+    if body is None:
+        return None
+    card, debit = body["card"], body["debit"]
+    return PaymentMethod(
+        Method(body["method"]), None if card is None else Card(**card), None if debit is None else Debit(**debit)
+    )
+
+
+def card_warning_body(warning: CardWarning) -> str:
+    return text({"days": warning.days, "at": warning.at})
+
+
+def card_warning_from(stored: str) -> CardWarning:
+    body = parsed(stored)
+    return CardWarning(body["days"], datetime.fromisoformat(body["at"]))
 
 
 def invoice_body(invoice: Invoice) -> str:

@@ -124,7 +124,7 @@ class BillingStore:
                 billing=Information(mapping.billing_from(billing.body), billing.version),
                 contact=Information(mapping.contact_from(contact.body), contact.version),
             ),
-            payment_method=None if payment is None else mapping.payment_method_from(payment.body),
+            payment_method=None if payment is None else mapping.shown_payment_method_from(payment.body),
             invoices=tuple(mapping.invoice_from(row.body) for row in newest),
         )
 

@@ -1,0 +1,23 @@
+"""The queue of what Stripe has told → looked up as it stands now, and brought in line."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from billing import wiring
+from billing.gateways.sqs_payment_notices import notice_from
+from billing.usecases.note_payment_notice import note_payment_notice
+from billing.workers import worker
+
+
+def note(message: str, correlation: str) -> Mapping[str, Any]:
+    """One notice."""
+    notice = notice_from(message)
+    now = datetime.now(UTC)  # noqa: TID251 - what stands is asked for now, whenever it was told
+    outcome = note_payment_notice(
+        notice, now=now, correlation=correlation, store=wiring.payment_store(), gateway=wiring.payments()
+    )
+    return {"notice": notice.notice, "type": notice.type, "outcome": outcome}
+
+
+handler = worker(note, wiring.queue)

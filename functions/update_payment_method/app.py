@@ -1,0 +1,58 @@
+"""/accounts/{account}/payment-method: an admin sets up a new card or debit, which takes the place of the old one."""
+
+from billing.api.answers import Response, created
+from billing.api.callers import Caller, Told
+from billing.api.models import AccountId
+from billing.api.payment import IdempotencyKey, PaymentMethodBody, PaymentMethodView, SetupBody, SetupView
+from billing.api.resolver import entrypoint, make_api
+from billing.domain.permissions import Permission
+from billing.usecases.authorise import authorise
+from billing.usecases.replace_payment_method import begin_setup, replace_payment_method, set_bank_transfer, shown
+from billing.wiring import PaymentMethods, Payments, Store
+
+app = make_api()
+
+
+@app.post("/accounts/<account>/payment-method/setup")
+def post_setup(
+    account: AccountId,
+    body: SetupBody,
+    caller: Caller,
+    told: Told,
+    store: Store,
+    methods: PaymentMethods,
+    payments: Payments,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[SetupView]:
+    """Begin to set up a payment method: the browser confirms it with Stripe, and its number never comes here."""
+    authorise(caller, store.account(account), Permission.CHANGE_PAYMENT_METHOD, store)
+    setup = begin_setup(account, body.wanted(), idempotency_key, occasion=told, store=methods, gateway=payments)
+    return created(SetupView.of(setup), f"/v1/accounts/{account}/payment-method")
+
+
+@app.put("/accounts/<account>/payment-method")
+def put_payment_method(
+    account: AccountId,
+    body: PaymentMethodBody,
+    caller: Caller,
+    told: Told,
+    store: Store,
+    methods: PaymentMethods,
+    payments: Payments,
+) -> PaymentMethodView:
+    """Pay with what was set up, from now on. The old payment method is given up, and its details are deleted."""
+    authorise(caller, store.account(account), Permission.CHANGE_PAYMENT_METHOD, store)
+    profile = replace_payment_method(account, body.setup_intent, occasion=told, store=methods, gateway=payments)
+    return PaymentMethodView.of(shown(profile))
+
+
+@app.put("/accounts/<account>/payment-method/bank-transfer")
+def put_bank_transfer(
+    account: AccountId, caller: Caller, told: Told, store: Store, methods: PaymentMethods
+) -> PaymentMethodView:
+    """Staff agree with the customer that they transfer the money themselves. A card is given up."""
+    authorise(caller, store.account(account), Permission.SET_BANK_TRANSFER, store)
+    return PaymentMethodView.of(shown(set_bank_transfer(account, occasion=told, store=methods)))
+
+
+handler = entrypoint(app)

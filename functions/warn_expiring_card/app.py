@@ -1,0 +1,19 @@
+"""The queue of accounts whose card expires soon → they are told."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from billing import wiring
+from billing.gateways.sqs_work_queue import work_from
+from billing.usecases.warn_expiring_card import warn_expiring_card
+from billing.workers import worker
+
+
+def warn(message: str, correlation: str) -> Mapping[str, Any]:
+    """One account."""
+    work = work_from(message)
+    told = warn_expiring_card(work.account, now=work.at, correlation=correlation, store=wiring.payment_store())
+    return {"account": work.account, "told": told}
+
+
+handler = worker(warn, wiring.queue)

@@ -1,0 +1,215 @@
+"""Payment methods and charges, kept and made by Stripe. The only module that knows Stripe's SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import stripe
+from stripe import RequestsClient, StripeClient
+
+from billing.domain.errors import AnswerLost, UpstreamFailed
+from billing.domain.money import Money
+from billing.domain.payment import Card, ChosenMethod, Debit, Dispute, Method, PaymentMethod, Setup, SetupStatus
+from billing.gateways.ports import KeyReused, MethodRefused, NewSetup
+
+API_VERSION = "2026-10-28.endive"
+"""Stripe's answers have this form until we choose another one: an upgrade is a change of ours, with its tests."""
+
+TIMEOUT_SECONDS = (2.0, 6.0)
+"""To connect, and to wait for an answer. Three calls in a row must be over before API Gateway gives up, after 29."""
+
+ACCOUNT, INVOICE, USER = "account", "invoice", "user"
+"""What we write onto Stripe's objects: whose they are, and what for. None names a person."""
+
+PAGE = 100
+
+_METHODS = {Method.CARD: "card", Method.SEPA_DEBIT: "sepa_debit"}
+_STATUS = {
+    "succeeded": SetupStatus.SUCCEEDED,
+    "requires_action": SetupStatus.NEEDS_CONSENT,
+    "processing": SetupStatus.IN_TRANSIT,
+    "canceled": SetupStatus.FAILED,
+}
+_IN_USE = 409
+
+
+class StripePayments:
+    """See billing.gateways.ports.PaymentGateway."""
+
+    def __init__(
+        self, secret: Callable[[str], str], address: str | None, http_client: stripe.HTTPClient | None = None
+    ) -> None:
+        """`secret` gives `api_key` and `publishable_key`; `address` is where Stripe is, if not at its own."""
+        self._secret = secret
+        self._address = address
+        self._http_client = http_client or RequestsClient(timeout=TIMEOUT_SECONDS)
+        self._client: StripeClient | None = None
+        self._key = ""
+
+    def new_customer(self, account: str, key: str) -> str:
+        with _answering():
+            made = self._stripe.v1.customers.create({"metadata": {ACCOUNT: account}}, {"idempotency_key": key})
+        return made.id
+
+    def new_setup(self, customer: str, account: str, user: str, method: Method, key: str) -> NewSetup:
+        wanted: Any = {
+            "customer": customer,
+            "payment_method_types": [_METHODS[method]],
+            "usage": "off_session",
+            "metadata": {ACCOUNT: account, USER: user},
+        }
+        with _answering():
+            made = self._stripe.v1.setup_intents.create(wanted, {"idempotency_key": key})
+        if made.client_secret is None:
+            raise UpstreamFailed("Stripe gave no client secret.")
+        return NewSetup(made.id, made.client_secret, self._secret("publishable_key"))
+
+    def setup(self, setup: str) -> Setup | None:
+        with _answering():
+            try:
+                found = self._stripe.v1.setup_intents.retrieve(setup, {"expand": ["payment_method"]})
+            except stripe.InvalidRequestError as failure:
+                _require_missing(failure)
+                return None
+        method: Any = found.payment_method
+        failed = found.last_setup_error is not None and found.status == "requires_payment_method"
+        status = SetupStatus.FAILED if failed else _STATUS.get(found.status, SetupStatus.UNFINISHED)
+        return Setup(
+            setup=found.id,
+            customer=_id(found.customer),
+            status=status,
+            created=_instant(found.created),
+            chosen=None if method is None else _chosen(method),
+            account=_noted(found, ACCOUNT),
+            user=_noted(found, USER),
+        )
+
+    def attach(self, payment_method: str, customer: str, key: str) -> None:
+        with _answering(), _refusing():
+            self._stripe.v1.payment_methods.attach(payment_method, {"customer": customer}, {"idempotency_key": key})
+
+    def make_default(self, customer: str, payment_method: str, key: str) -> None:
+        settings: Any = {"invoice_settings": {"default_payment_method": payment_method}}
+        with _answering(), _refusing():
+            self._stripe.v1.customers.update(customer, settings, {"idempotency_key": key})
+
+    def method(self, payment_method: str) -> ChosenMethod | None:
+        with _answering():
+            try:
+                return _chosen(self._stripe.v1.payment_methods.retrieve(payment_method))
+            except stripe.InvalidRequestError as failure:
+                _require_missing(failure)
+                return None
+
+    def methods(self, customer: str) -> Sequence[ChosenMethod]:
+        with _answering():
+            found = self._stripe.v1.customers.payment_methods.list(customer, {"limit": PAGE})
+            kept = (_chosen(each) for each in found.auto_paging_iter())
+            return [each for each in kept if each is not None]
+
+    def detach(self, payment_method: str, key: str) -> None:
+        with _answering():
+            try:
+                self._stripe.v1.payment_methods.detach(payment_method, None, {"idempotency_key": key})
+            except stripe.InvalidRequestError:
+                standing = self.method(payment_method)
+                if standing is not None and standing.customer is not None:
+                    raise
+
+    def account_of(self, customer: str) -> str | None:
+        with _answering():
+            try:
+                found = self._stripe.v1.customers.retrieve(customer)
+            except stripe.InvalidRequestError as failure:
+                _require_missing(failure)
+                return None
+        return _noted(found, ACCOUNT)
+
+    def dispute(self, dispute: str) -> Dispute | None:
+        with _answering():
+            try:
+                found = self._stripe.v1.disputes.retrieve(dispute, {"expand": ["payment_intent"]})
+            except stripe.InvalidRequestError as failure:
+                _require_missing(failure)
+                return None
+        amount = Money(found.amount, found.currency.upper())
+        payment = found.payment_intent
+        return Dispute(_noted(payment, ACCOUNT), _noted(payment, INVOICE), amount, found.reason)
+
+    @property
+    def _stripe(self) -> StripeClient:
+        """With the key as it is now: who rotates it need not deploy."""
+        key = self._secret("api_key")
+        if self._client is None or key != self._key:
+            addresses: Any = {"api": self._address} if self._address else {}
+            self._client = StripeClient(
+                key,
+                stripe_version=API_VERSION,
+                base_addresses=addresses,
+                http_client=self._http_client,
+                # Whoever asks tries again, with the same keys; a second attempt of ours would take their time.
+                max_network_retries=0,
+            )
+            self._key = key
+        return self._client
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Stripe's failures in our words. Their texts may repeat what was sent, so they are left out."""
+    try:
+        yield
+    except stripe.APIConnectionError:
+        raise AnswerLost("Stripe did not answer. Try again in a moment.") from None
+    except stripe.IdempotencyError as failure:
+        if failure.http_status == _IN_USE:
+            raise UpstreamFailed("Stripe is still busy with the same request. Try again in a moment.") from None
+        raise KeyReused from None
+    except stripe.StripeError as failure:
+        raise UpstreamFailed(f"Stripe answered {failure.http_status} {failure.code or ''}".rstrip() + ".") from None
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except (stripe.InvalidRequestError, stripe.CardError) as failure:
+        raise MethodRefused from failure
+
+
+def _require_missing(failure: stripe.InvalidRequestError) -> None:
+    if failure.code != "resource_missing":
+        raise failure
+
+
+def _id(reference: Any) -> str | None:
+    """The id of an object that may be expanded."""
+    return reference if reference is None or isinstance(reference, str) else str(reference.id)
+
+
+def _noted(found: Any, name: str) -> str | None:
+    """What we have written onto an object. One that is deleted has nothing on it."""
+    metadata = getattr(found, "metadata", None)
+    return str(metadata[name]) if metadata and name in metadata else None
+
+
+def _instant(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _chosen(method: Any) -> ChosenMethod | None:
+    """A payment method as we know them; None for a kind that we never asked for."""
+    if method.type == "card":
+        card = method.card
+        shown = PaymentMethod(Method.CARD, Card(card.brand, card.last4, card.exp_month, card.exp_year))
+        fingerprint = card.fingerprint
+    elif method.type == "sepa_debit":
+        debit = method.sepa_debit
+        shown = PaymentMethod(Method.SEPA_DEBIT, None, Debit(debit.country, debit.last4))
+        fingerprint = debit.fingerprint
+    else:
+        return None
+    return ChosenMethod(method.id, _id(method.customer), shown, fingerprint, _instant(method.created))

@@ -1,0 +1,46 @@
+"""An account is told that its card expires: 30 days before, and 7, once each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+
+from billing.domain.account import Status
+from billing.domain.events import Actor, ActorKind, EventType, Occasion
+from billing.domain.payment import next_warning
+from billing.domain.subscription import amount_per_charge
+from billing.store.payment_store import PaymentStore
+from billing.usecases.tell import tell
+
+
+def warn_expiring_card(account: str, *, now: datetime, correlation: str, store: PaymentStore) -> bool:
+    """Whether the account was told. Of several warnings that were missed it gets the last one only.
+
+    One read, and one transaction where something was due. Raises ConcurrentChange.
+    """
+    payer = store.payer(account)
+    if payer is None or payer.warning is None or payer.warning.at > now:
+        return False
+    subscriber, profile = payer.subscriber, payer.profile
+    contract = subscriber.account.contract
+    today = contract.today(now)
+    due = payer.warning
+    following = next_warning(profile, contract, today, after=due.days)
+    if following is not None and following.at <= now:
+        due, following = following, next_warning(profile, contract, today, after=following.days)
+    card = None if profile.shown is None else profile.shown.card
+    if card is None or card.last_day < today or subscriber.account.status is Status.DEACTIVATED:
+        store.warn(payer, None, None)
+        return False
+    first_month, charged_on = contract.next_charge(today)
+    amount = amount_per_charge(subscriber.subscription, contract, first_month)
+    facts = {
+        "card": asdict(card),
+        "last_day": card.last_day,
+        "days_left": due.days,
+        "next_charge": {"on": charged_on, "amount": asdict(amount)},
+    }
+    occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
+    event = tell(EventType.CARD_EXPIRING, occasion, account=account, before=None, after=facts)
+    store.warn(payer, following, event)
+    return True

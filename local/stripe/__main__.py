@@ -1,0 +1,32 @@
+"""`python -m local.stripe`: the stand-in as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+import time
+from pathlib import Path
+
+from local.stripe.api import Stripe
+from local.stripe.server import StandIn, Webhook, serve
+
+
+def main() -> None:
+    """Serves until it is asked to end."""
+    parser = argparse.ArgumentParser(prog="python -m local.stripe")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--file", type=Path, required=True)
+    parser.add_argument("--key", required=True)
+    parser.add_argument("--publishable-key", required=True)
+    parser.add_argument("--webhook-url", required=True)
+    parser.add_argument("--webhook-secret", required=True)
+    given = parser.parse_args()
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    stripe = Stripe(given.key, given.publishable_key, time.time)
+    serve(StandIn(stripe, Webhook(given.webhook_url, given.webhook_secret), given.file), given.port, ended.wait)
+
+
+if __name__ == "__main__":
+    main()

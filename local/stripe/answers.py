@@ -1,0 +1,53 @@
+"""What Stripe answers: objects, lists and errors, in its own shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Object = dict[str, Any]
+"""One of Stripe's objects, as its JSON says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered, after `delay` seconds; `lost` when it never reaches whoever asked."""
+
+    status: int
+    body: Object
+    headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0
+    lost: bool = False
+
+
+class Refused(Exception):
+    """A request is answered with an error."""
+
+    def __init__(self, status: int, kind: str, message: str, **more: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error: Object = {"type": kind, "message": message, **{key: each for key, each in more.items() if each}}
+
+    @property
+    def body(self) -> Object:
+        return {"error": self.error}
+
+
+def invalid(message: str, *, code: str | None = None, param: str | None = None, status: int = 400) -> Refused:
+    """What was asked for cannot be done."""
+    return Refused(status, "invalid_request_error", message, code=code, param=param)
+
+
+def missing(kind: str, identity: str, param: str) -> Refused:
+    """There is no such object."""
+    noun = kind.replace("_", "")
+    return invalid(f"No such {noun}: '{identity}'", code="resource_missing", param=param, status=404)
+
+
+def listed(objects: Sequence[Object], path: str, *, limit: int = 10, after: str | None = None) -> Object:
+    """Newest first, as Stripe lists."""
+    newest = [*reversed(objects)]
+    if after is not None:
+        newest = newest[[each["id"] for each in newest].index(after) + 1 :]
+    return {"object": "list", "url": path, "has_more": len(newest) > limit, "data": newest[:limit]}

@@ -1,0 +1,750 @@
+"""The API itself, without a network: a request goes in, an answer comes out, and events are left to be delivered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from local.stripe.answers import Answer, Object, Refused, invalid, listed, missing
+from local.stripe.cards import CARDS, EXPIRED, TOKENS, UNKNOWN_NUMBER, Decline, TestCard
+from local.stripe.forms import decoded
+
+API_VERSION = "2026-10-28.endive"
+LIMIT_DEFAULT = 10
+LIMIT_MAX = 100
+KEY_MAX = 255
+SEARCHED = re.compile(r"metadata\['([^']+)'\]:'([^']*)'")
+
+CHARGEABLE = ("card", "sepa_debit")
+UNFINISHED = ("requires_payment_method", "requires_confirmation", "requires_action")
+
+KINDS = {
+    "customers": "customer",
+    "payment_methods": "payment_method",
+    "setup_intents": "setup_intent",
+    "payment_intents": "payment_intent",
+    "refunds": "refund",
+    "charges": "charge",
+    "disputes": "dispute",
+    "events": "event",
+}
+PREFIXES = {
+    "customer": "cus",
+    "payment_method": "pm",
+    "setup_intent": "seti",
+    "payment_intent": "pi",
+    "refund": "re",
+    "charge": "ch",
+    "dispute": "du",
+    "event": "evt",
+}
+
+
+class Stripe:
+    """One Stripe account in test mode. Everything it holds is plain data, so it can be copied, kept and compared."""
+
+    def __init__(self, key: str, publishable_key: str, clock: Callable[[], float]) -> None:
+        """`key` opens everything; `publishable_key` is a browser's; `clock` gives seconds since 1970."""
+        self._key, self._publishable_key, self._clock = key, publishable_key, clock
+        self.objects: dict[str, dict[str, Object]] = {kind: {} for kind in PREFIXES}
+        self.numbers: dict[str, str] = {}
+        """The card numbers by payment method. No answer shows them."""
+        self.used: set[str] = set()
+        """Payment methods that were detached: they can never be attached again."""
+        self.keys: dict[str, Object] = {}
+        self.undelivered: list[str] = []
+        """Events of which nobody has heard yet."""
+        self.requests: list[Object] = []
+        self.faults: list[Object] = []
+        self.counter = 0
+
+    # ---- Requests ----
+
+    def handle(self, method: str, url: str, headers: Mapping[str, str], body: str = "") -> Answer:
+        """Answers a request. `headers` by their names in lower letters."""
+        parts = urlsplit(url)
+        given = decoded(body if method == "POST" else parts.query)
+        answer = self._answered(method, parts.path, headers, given)
+        self.requests.append(
+            {
+                "method": method,
+                "path": parts.path,
+                "idempotency_key": headers.get("idempotency-key"),
+                "status": answer.status,
+                "lost": answer.lost,
+            }
+        )
+        request_id = f"req_{len(self.requests):014d}"
+        version = headers.get("stripe-version", API_VERSION)
+        return Answer(
+            answer.status,
+            answer.body,
+            {"Request-Id": request_id, "Stripe-Version": version, **answer.headers},
+            answer.delay,
+            answer.lost,
+        )
+
+    def _answered(self, method: str, path: str, headers: Mapping[str, str], given: Object) -> Answer:
+        try:
+            browser = self._is_browser(headers)
+            if browser and not re.fullmatch(r"/v1/(setup|payment)_intents/[^/]+(/confirm)?|/v1/payment_methods", path):
+                raise invalid("This API call cannot be made with a publishable API key.", status=401)
+            if browser and "_intents/" in path and "client_secret" not in given:
+                raise invalid("Missing required param: client_secret.", param="client_secret")
+            key = headers.get("idempotency-key") if method == "POST" else None
+            return self._once(method, path, given, key) if key else self._performed(method, path, given)
+        except Refused as refused:
+            return Answer(refused.status, refused.body)
+
+    def _is_browser(self, headers: Mapping[str, str]) -> bool:
+        """Whether it is a browser that asks, which must know the client secret of what it asks about."""
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        if scheme == "Bearer" and key == self._key:
+            return False
+        if scheme == "Bearer" and key == self._publishable_key:
+            return True
+        raise invalid("Invalid API Key provided.", status=HTTPStatus.UNAUTHORIZED)
+
+    def _once(self, method: str, path: str, given: Object, key: str) -> Answer:
+        """The first answer to a key, whatever it was, is the answer to it for good.
+
+        See docs.stripe.com/api/idempotent_requests.
+        """
+        if len(key) > KEY_MAX:
+            raise invalid(f"Idempotency keys may have at most {KEY_MAX} characters.")
+        digest = hashlib.sha256(json.dumps([method, path, given], sort_keys=True).encode()).hexdigest()
+        known = self.keys.get(key)
+        if known is not None:
+            if known["digest"] != digest:
+                raise Refused(
+                    HTTPStatus.BAD_REQUEST,
+                    "idempotency_error",
+                    "Keys for idempotent requests can only be used with the same parameters they were first used with. "
+                    f"Try using a key other than '{key}' if you meant to execute a different request.",
+                )
+            return Answer(known["status"], deepcopy(known["body"]), {"Idempotent-Replayed": "true"})
+        answer = self._performed(method, path, given)
+        # What was refused before anything was begun is not kept.
+        if answer.status not in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}:
+            self.keys[key] = {"digest": digest, "status": answer.status, "body": deepcopy(answer.body)}
+        return answer
+
+    def _performed(self, method: str, path: str, given: Object) -> Answer:
+        fault = self._fault(method, path)
+        kind = fault["kind"] if fault else None
+        if kind in {"500", "429"}:
+            return Answer(int(kind), _trouble(int(kind)))
+        try:
+            status, body = HTTPStatus.OK, self._routed(method, path, given)
+        except Refused as refused:
+            status, body = HTTPStatus(refused.status), refused.body
+        if kind == "500_after":
+            return Answer(500, _trouble(500))
+        body = self._expanded(deepcopy(body), given.get("expand", []))
+        return Answer(int(status), body, delay=float(fault.get("seconds", 0)) if fault else 0, lost=kind == "timeout")
+
+    def _fault(self, method: str, path: str) -> Object | None:
+        for fault in self.faults:
+            if fault.get("method", method) == method and re.search(fault.get("path", ""), path):
+                fault["count"] = fault.get("count", 1) - 1
+                if fault["count"] <= 0:
+                    self.faults.remove(fault)
+                return fault
+        return None
+
+    def _routed(self, method: str, path: str, given: Object) -> Object:
+        parts = path.strip("/").split("/")
+        match (method, *parts):
+            case ("GET", "v1", "customers", identity, "payment_methods"):
+                self._found("customer", identity, "customer")
+                return self._methods_of({**given, "customer": identity}, path)
+            case ("GET", "v1", "payment_methods"):
+                return self._methods_of(given, path)
+            case ("GET", "v1", "customers" | "payment_intents" as plural, "search"):
+                return self._searched(KINDS[plural], given, path)
+            case ("GET", "v1", plural) if plural in KINDS:
+                return self._all(KINDS[plural], given, path)
+            case ("GET", "v1", plural, identity) if plural in KINDS:
+                return self._found(KINDS[plural], identity, KINDS[plural])
+            case ("POST", "v1", "customers"):
+                return self._new_customer(given)
+            case ("POST", "v1", "customers", identity):
+                return self._change_customer(identity, given)
+            case ("DELETE", "v1", "customers", identity):
+                return self._delete_customer(identity)
+            case ("POST", "v1", "payment_methods"):
+                return self._new_payment_method(given)
+            case ("POST", "v1", "payment_methods", identity, "attach"):
+                return self._attach(identity, _required(given, "customer"))
+            case ("POST", "v1", "payment_methods", identity, "detach"):
+                return self._detach(identity)
+            case ("POST", "v1", "setup_intents"):
+                return self._new_setup(given)
+            case ("POST", "v1", "setup_intents", identity, "confirm"):
+                return self._confirm_setup(identity, given)
+            case ("POST", "v1", "payment_intents"):
+                return self._new_payment(given)
+            case ("POST", "v1", "payment_intents", identity, "confirm"):
+                return self._confirm_payment(identity, given)
+            case ("POST", "v1", "setup_intents" | "payment_intents" as plural, identity, "cancel"):
+                return self._cancel(KINDS[plural], identity)
+            case ("POST", "v1", "refunds"):
+                return self._refund(given)
+            case _:
+                raise invalid(
+                    f"Unrecognized request URL ({method}: {path}).",
+                    code="unrecognized_url",
+                    status=HTTPStatus.NOT_FOUND,
+                )
+
+    # ---- Objects ----
+
+    def _add(self, kind: str, **fields: Any) -> Object:
+        self.counter += 1
+        identity = f"{PREFIXES[kind]}_{self.counter:06d}{hashlib.sha256(str(self.counter).encode()).hexdigest()[:18]}"
+        made = {"id": identity, "object": kind, "created": int(self._clock()), "livemode": False, **fields}
+        self.objects[kind][identity] = made
+        return made
+
+    def _found(self, kind: str, identity: str, param: str) -> Object:
+        if identity not in self.objects[kind]:
+            raise missing(kind, identity, param)
+        return self.objects[kind][identity]
+
+    def _all(self, kind: str, given: Object, path: str) -> Object:
+        wanted = {name: given[name] for name in ("customer", "payment_intent", "email", "type") if name in given}
+        found = [
+            each
+            for each in self.objects[kind].values()
+            if not each.get("deleted") and all(each.get(name) == value for name, value in wanted.items())
+        ]
+        return listed(found, path, limit=_limit(given), after=given.get("starting_after"))
+
+    def _methods_of(self, given: Object, path: str) -> Object:
+        customer = _required(given, "customer")
+        self._found("customer", customer, "customer")
+        return self._all("payment_method", {**given, "customer": customer}, path)
+
+    def _searched(self, kind: str, given: Object, path: str) -> Object:
+        wanted = SEARCHED.findall(_required(given, "query"))
+        found = [
+            each
+            for each in self.objects[kind].values()
+            if not each.get("deleted") and all(each["metadata"].get(name) == value for name, value in wanted)
+        ]
+        return {**listed(found, path, limit=_limit(given)), "object": "search_result", "next_page": None}
+
+    def _expanded(self, body: Object, wanted: list[str]) -> Object:
+        for name in wanted:
+            places = [body]
+            *way, last = name.split(".")
+            for step in way:
+                places = [each for place in places for each in _inside(place, step)]
+            for place in places:
+                identity = place.get(last)
+                kind = "charge" if last == "latest_charge" else last
+                if isinstance(identity, str) and identity in self.objects.get(kind, {}):
+                    place[last] = deepcopy(self.objects[kind][identity])
+        return body
+
+    def _tell(self, kind: str, about: Object, before: Object | None = None) -> None:
+        data: Object = {"object": deepcopy(about)}
+        if before is not None:
+            data["previous_attributes"] = before
+        event = self._add(
+            "event", api_version=API_VERSION, type=kind, data=data, pending_webhooks=1, request={"id": None}
+        )
+        self.undelivered.append(event["id"])
+
+    # ---- Customers ----
+
+    def _new_customer(self, given: Object) -> Object:
+        return self._add(
+            "customer",
+            email=given.get("email"),
+            name=given.get("name"),
+            description=given.get("description"),
+            metadata=given.get("metadata", {}),
+            invoice_settings={"default_payment_method": None},
+        )
+
+    def _change_customer(self, identity: str, given: Object) -> Object:
+        customer = self._live_customer(identity, "id")
+        default = given.get("invoice_settings", {}).get("default_payment_method")
+        if default:
+            method = self._found("payment_method", default, "invoice_settings[default_payment_method]")
+            if method["customer"] != identity:
+                raise invalid(
+                    "The customer does not have a payment method with the ID "
+                    f"{default}. The payment method must be attached to the customer.",
+                    code="resource_missing",
+                    param="invoice_settings[default_payment_method]",
+                )
+            customer["invoice_settings"]["default_payment_method"] = default
+        for name in ("email", "name", "description"):
+            if name in given:
+                customer[name] = given[name] or None
+        customer["metadata"] |= given.get("metadata", {})
+        return customer
+
+    def _delete_customer(self, identity: str) -> Object:
+        customer = self._live_customer(identity, "id")
+        for method in self._attached_to(identity):
+            self._let_go(method)
+        self._tell("customer.deleted", customer)
+        customer |= {"deleted": True, "email": None, "name": None, "metadata": {}}
+        return {"id": identity, "object": "customer", "deleted": True}
+
+    def _live_customer(self, identity: str, param: str) -> Object:
+        customer = self._found("customer", identity, param)
+        if customer.get("deleted"):
+            raise missing("customer", identity, param)
+        return customer
+
+    def _attached_to(self, customer: str) -> list[Object]:
+        return [each for each in self.objects["payment_method"].values() if each["customer"] == customer]
+
+    # ---- Payment methods ----
+
+    def _new_payment_method(self, given: Object) -> Object:
+        kind = _required(given, "type")
+        if kind == "sepa_debit":
+            iban = given.get("sepa_debit", {}).get("iban", "").replace(" ", "")
+            return self._add_method(
+                "sepa_debit",
+                iban,
+                {"last4": iban[-4:], "country": iban[:2], "bank_code": iban[4:12], "fingerprint": _fingerprint(iban)},
+                given,
+            )
+        card = given.get("card", {})
+        number = card.get("number", "")
+        if number not in CARDS:
+            raise _declined(UNKNOWN_NUMBER)
+        month, year = int(card.get("exp_month", 12)), int(card.get("exp_year", 2034))
+        return self._add_method(
+            "card",
+            number,
+            {
+                "brand": CARDS[number].brand,
+                "last4": number[-4:],
+                "exp_month": month,
+                "exp_year": year if year > 99 else 2000 + year,
+                "fingerprint": _fingerprint(number),
+                "funding": "credit",
+                "country": "US",
+            },
+            given,
+        )
+
+    def _add_method(self, kind: str, number: str, shown: Object, given: Object) -> Object:
+        method = self._add(
+            "payment_method",
+            type=kind,
+            customer=None,
+            metadata=given.get("metadata", {}),
+            billing_details=given.get("billing_details", {}),
+            **{kind: shown},
+        )
+        self.numbers[method["id"]] = number
+        return method
+
+    def _method(self, identity: str) -> Object:
+        """The method, made on the spot for one of Stripe's names of test cards."""
+        if identity in TOKENS:
+            return self._new_payment_method({"type": "card", "card": {"number": TOKENS[identity]}})
+        return self._found("payment_method", identity, "payment_method")
+
+    def _attach(self, identity: str, customer: str) -> Object:
+        method = self._method(identity)
+        self._live_customer(customer, "customer")
+        if method["customer"] == customer:
+            return method
+        if method["customer"] is not None:
+            raise invalid(
+                "The payment method you provided has already been attached to a customer.",
+                code="payment_method_already_attached",
+            )
+        if method["id"] in self.used:
+            raise invalid(
+                "This PaymentMethod was previously used without being attached to a Customer or was detached from a "
+                "Customer, and may not be used again."
+            )
+        declined = self._card(method).setup if method["type"] == "card" else None
+        if declined:
+            raise _declined(declined)
+        self._hold(method, customer)
+        return method
+
+    def _hold(self, method: Object, customer: str) -> None:
+        if method["customer"] != customer:
+            method["customer"] = customer
+            self._tell("payment_method.attached", method)
+
+    def _detach(self, identity: str) -> Object:
+        method = self._found("payment_method", identity, "payment_method")
+        if method["customer"] is None:
+            raise invalid("The payment method you provided is not attached to a customer so detachment is impossible.")
+        self._let_go(method)
+        return method
+
+    def _let_go(self, method: Object) -> None:
+        customer = method["customer"]
+        settings = self.objects["customer"][customer]["invoice_settings"]
+        if settings["default_payment_method"] == method["id"]:
+            settings["default_payment_method"] = None
+        method["customer"] = None
+        self.used.add(method["id"])
+        self._tell("payment_method.detached", method, {"customer": customer})
+
+    def _card(self, method: Object) -> TestCard:
+        return CARDS[self.numbers[method["id"]]]
+
+    def _has_expired(self, method: Object) -> bool:
+        shown = method.get("card")
+        if shown is None:
+            return False
+        years = 1970 + self._clock() / 31556952
+        return bool(years >= shown["exp_year"] + shown["exp_month"] / 12 + 0.003)
+
+    def automatically_update(self, identity: str, changes: Object) -> Object:
+        """The bank tells of a new number or a new expiry of a card."""
+        method = self._found("payment_method", identity, "payment_method")
+        before = {"card": {name: method["card"][name] for name in changes}}
+        method["card"] |= changes
+        self._tell("payment_method.automatically_updated", method, before)
+        return method
+
+    # ---- Setup intents ----
+
+    def _new_setup(self, given: Object) -> Object:
+        customer = given.get("customer")
+        if customer:
+            self._live_customer(customer, "customer")
+        setup = self._add(
+            "setup_intent",
+            customer=customer,
+            status="requires_payment_method",
+            usage=given.get("usage", "off_session"),
+            payment_method=None,
+            payment_method_types=given.get("payment_method_types", ["card"]),
+            metadata=given.get("metadata", {}),
+            last_setup_error=None,
+            next_action=None,
+        )
+        setup["client_secret"] = f"{setup['id']}_secret_{_fingerprint(setup['id'])}"
+        return setup
+
+    def _confirm_setup(self, identity: str, given: Object) -> Object:
+        setup = self._found("setup_intent", identity, "intent")
+        _check_secret(setup, given)
+        if setup["status"] not in UNFINISHED:
+            raise invalid(
+                f"You cannot confirm this SetupIntent because it has a status of {setup['status']}.",
+                code="setup_intent_unexpected_state",
+            )
+        method = self._method(given.get("payment_method") or self._inline(setup, given))
+        if method["type"] not in setup["payment_method_types"]:
+            raise invalid(f"The payment method type {method['type']} is not allowed here.", param="payment_method")
+        setup["payment_method"] = method["id"]
+        declined = self._refusal(method, at_setup=True)
+        if declined:
+            setup |= {"status": "requires_payment_method", "payment_method": None}
+            setup["last_setup_error"] = _declined(declined, payment_method=deepcopy(method)).error
+            self._tell("setup_intent.setup_failed", setup)
+            raise _declined(declined, setup_intent=deepcopy(setup), payment_method=deepcopy(method))
+        if method["type"] == "card" and self._card(method).asks_at_setup:
+            setup |= {"status": "requires_action", "next_action": {"type": "use_stripe_sdk", "use_stripe_sdk": {}}}
+            self._tell("setup_intent.requires_action", setup)
+            return setup
+        return self._succeed_setup(setup)
+
+    def authenticate_setup(self, identity: str, *, succeed: bool) -> Object:
+        """The customer answers their bank's question."""
+        setup = self._found("setup_intent", identity, "intent")
+        if setup["status"] != "requires_action":
+            raise invalid("This SetupIntent asks for nothing.", code="setup_intent_unexpected_state")
+        setup["next_action"] = None
+        if succeed:
+            return self._succeed_setup(setup)
+        setup |= {"status": "requires_payment_method", "payment_method": None}
+        setup["last_setup_error"] = {
+            "type": "card_error",
+            "code": "setup_intent_authentication_failure",
+            "message": "The latest attempt to set up the payment method has failed because authentication failed.",
+        }
+        self._tell("setup_intent.setup_failed", setup)
+        return setup
+
+    def _succeed_setup(self, setup: Object) -> Object:
+        method = self.objects["payment_method"][setup["payment_method"]]
+        if setup["customer"]:
+            self._hold(method, setup["customer"])
+        setup |= {"status": "succeeded", "last_setup_error": None}
+        self._tell("setup_intent.succeeded", setup)
+        return setup
+
+    def _inline(self, intent: Object, given: Object) -> str:
+        data = given.get("payment_method_data")
+        if not data:
+            known = intent.get("payment_method")
+            if known:
+                return str(known)
+            raise invalid("You must provide a payment method.", param="payment_method")
+        return str(self._new_payment_method(data)["id"])
+
+    def _refusal(self, method: Object, *, at_setup: bool) -> Decline | None:
+        if self._has_expired(method):
+            return EXPIRED
+        if method["type"] != "card":
+            return None
+        card = self._card(method)
+        return card.setup if at_setup else card.charge
+
+    # ---- Payment intents ----
+
+    def _new_payment(self, given: Object) -> Object:
+        amount = int(_required(given, "amount"))
+        if amount <= 0:
+            raise invalid(
+                "This value must be greater than or equal to 1.", code="parameter_invalid_integer", param="amount"
+            )
+        customer = given.get("customer")
+        if customer:
+            self._live_customer(customer, "customer")
+        payment = self._add(
+            "payment_intent",
+            amount=amount,
+            amount_received=0,
+            currency=_required(given, "currency").lower(),
+            customer=customer,
+            description=given.get("description"),
+            status="requires_payment_method",
+            payment_method=None,
+            payment_method_types=given.get("payment_method_types", [*CHARGEABLE]),
+            metadata=given.get("metadata", {}),
+            latest_charge=None,
+            last_payment_error=None,
+            next_action=None,
+            cancellation_reason=None,
+        )
+        payment["client_secret"] = f"{payment['id']}_secret_{_fingerprint(payment['id'])}"
+        if given.get("confirm") == "true":
+            return self._confirm_payment(payment["id"], given)
+        return payment
+
+    def _confirm_payment(self, identity: str, given: Object) -> Object:
+        payment = self._found("payment_intent", identity, "intent")
+        _check_secret(payment, given)
+        if payment["status"] not in UNFINISHED:
+            raise invalid(
+                f"You cannot confirm this PaymentIntent because it has a status of {payment['status']}.",
+                code="payment_intent_unexpected_state",
+            )
+        method = self._method(given.get("payment_method") or self._inline(payment, given))
+        if payment["customer"] and method["customer"] != payment["customer"]:
+            raise invalid(
+                f"The PaymentMethod {method['id']} does not belong to the Customer {payment['customer']}."
+                if method["customer"]
+                else "The provided PaymentMethod was previously used or is not attached to the Customer.",
+                param="payment_method",
+            )
+        payment["payment_method"] = method["id"]
+        declined = self._refusal(method, at_setup=False)
+        off_session = given.get("off_session") == "true"
+        if declined:
+            raise self._failed(payment, method, declined)
+        if method["type"] == "card" and self._card(method).asks_always:
+            if off_session:
+                asked = Decline(
+                    "authentication_required",
+                    "authentication_required",
+                    "Your card was declined. This transaction requires authentication.",
+                )
+                raise self._failed(payment, method, asked)
+            payment |= {"status": "requires_action", "next_action": {"type": "use_stripe_sdk", "use_stripe_sdk": {}}}
+            self._tell("payment_intent.requires_action", payment)
+            return payment
+        if method["type"] == "sepa_debit":
+            payment["status"] = "processing"
+            self._tell("payment_intent.processing", payment)
+            return payment
+        return self._succeed_payment(payment)
+
+    def authenticate_payment(self, identity: str, *, succeed: bool) -> Object:
+        """The customer answers their bank's question."""
+        payment = self._found("payment_intent", identity, "intent")
+        if payment["status"] != "requires_action":
+            raise invalid("This PaymentIntent asks for nothing.", code="payment_intent_unexpected_state")
+        payment["next_action"] = None
+        return self._settled(payment, succeed=succeed, code="payment_intent_authentication_failure")
+
+    def settle(self, identity: str, *, succeed: bool) -> Object:
+        """A bank has made, or refused, what took days."""
+        payment = self._found("payment_intent", identity, "intent")
+        if payment["status"] != "processing":
+            raise invalid("This PaymentIntent is not on its way.", code="payment_intent_unexpected_state")
+        return self._settled(payment, succeed=succeed, code="debit_not_authorized")
+
+    def _settled(self, payment: Object, *, succeed: bool, code: str) -> Object:
+        if succeed:
+            return self._succeed_payment(payment)
+        method = self.objects["payment_method"][payment["payment_method"]]
+        self._failed(payment, method, Decline(code, None, "The payment has failed."))
+        return payment
+
+    def _failed(self, payment: Object, method: Object, declined: Decline) -> Refused:
+        charge = self._add(
+            "charge", amount=payment["amount"], paid=False, status="failed", payment_intent=payment["id"]
+        )
+        refused = _declined(declined, charge=charge["id"], payment_method=deepcopy(method))
+        payment |= {
+            "status": "requires_payment_method",
+            "payment_method": None,
+            "latest_charge": charge["id"],
+            "last_payment_error": refused.error,
+        }
+        self._tell("payment_intent.payment_failed", payment)
+        return _declined(
+            declined,
+            charge=charge["id"],
+            payment_method=deepcopy(method),
+            payment_intent=deepcopy(payment),
+        )
+
+    def _succeed_payment(self, payment: Object) -> Object:
+        charge = self._add(
+            "charge",
+            amount=payment["amount"],
+            amount_captured=payment["amount"],
+            amount_refunded=0,
+            currency=payment["currency"],
+            customer=payment["customer"],
+            paid=True,
+            refunded=False,
+            status="succeeded",
+            payment_intent=payment["id"],
+            payment_method=payment["payment_method"],
+            metadata=payment["metadata"],
+        )
+        payment |= {
+            "status": "succeeded",
+            "amount_received": payment["amount"],
+            "latest_charge": charge["id"],
+            "last_payment_error": None,
+        }
+        self._tell("payment_intent.succeeded", payment)
+        return payment
+
+    def _cancel(self, kind: str, identity: str) -> Object:
+        intent = self._found(kind, identity, "intent")
+        if intent["status"] not in UNFINISHED:
+            raise invalid(
+                f"You cannot cancel this {kind} because it has a status of {intent['status']}.",
+                code=f"{kind}_unexpected_state",
+            )
+        intent["status"] = "canceled"
+        self._tell(f"{kind}.canceled", intent)
+        return intent
+
+    # ---- Refunds and disputes ----
+
+    def _refund(self, given: Object) -> Object:
+        payment = self._found("payment_intent", _required(given, "payment_intent"), "payment_intent")
+        charge = self.objects["charge"].get(payment["latest_charge"] or "")
+        if charge is None or not charge["paid"]:
+            raise invalid("This PaymentIntent does not have a successful charge to refund.")
+        left = charge["amount_captured"] - charge["amount_refunded"]
+        if not left:
+            raise invalid(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
+        amount = int(given.get("amount", left))
+        if not 0 < amount <= left:
+            raise invalid(
+                f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})", param="amount"
+            )
+        charge["amount_refunded"] += amount
+        charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
+        refund = self._add(
+            "refund",
+            amount=amount,
+            currency=charge["currency"],
+            charge=charge["id"],
+            payment_intent=payment["id"],
+            reason=given.get("reason"),
+            metadata=given.get("metadata", {}),
+            status="succeeded",
+        )
+        self._tell("charge.refunded", charge)
+        return refund
+
+    def dispute(self, payment_intent: str) -> Object:
+        """The customer's bank takes a payment back, for now."""
+        payment = self._found("payment_intent", payment_intent, "payment_intent")
+        dispute = self._add(
+            "dispute",
+            amount=payment["amount"],
+            currency=payment["currency"],
+            charge=payment["latest_charge"],
+            payment_intent=payment_intent,
+            reason="fraudulent",
+            status="needs_response",
+            metadata={},
+        )
+        self._tell("charge.dispute.created", dispute)
+        return dispute
+
+
+def _required(given: Object, name: str) -> str:
+    if not given.get(name):
+        raise invalid(f"Missing required param: {name}.", code="parameter_missing", param=name)
+    return str(given[name])
+
+
+def _limit(given: Object) -> int:
+    return max(1, min(LIMIT_MAX, int(given.get("limit", LIMIT_DEFAULT))))
+
+
+def _check_secret(intent: Object, given: Object) -> None:
+    """A browser says the secret; a server need not."""
+    if given.get("client_secret", intent["client_secret"]) != intent["client_secret"]:
+        raise invalid("The client_secret provided does not match.", code="resource_missing", param="client_secret")
+
+
+def _declined(decline: Decline, **more: Any) -> Refused:
+    return Refused(
+        HTTPStatus.PAYMENT_REQUIRED,
+        "card_error",
+        decline.message,
+        code=decline.code,
+        decline_code=decline.decline_code,
+        doc_url=f"https://docs.stripe.com/error-codes/{decline.code.replace('_', '-')}",
+        **more,
+    )
+
+
+def _trouble(status: int) -> Object:
+    kind, message = (
+        ("rate_limit_error", "Too many requests.")
+        if status == HTTPStatus.TOO_MANY_REQUESTS
+        else (
+            "api_error",
+            "An unknown error occurred.",
+        )
+    )
+    return {"error": {"type": kind, "message": message}}
+
+
+def _fingerprint(number: str) -> str:
+    return hashlib.sha256(number.encode()).hexdigest()[:16]
+
+
+def _inside(place: Any, step: str) -> list[Object]:
+    inner = place.get(step) if isinstance(place, dict) else None
+    if isinstance(inner, list):
+        return [each for each in inner if isinstance(each, dict)]
+    return [inner] if isinstance(inner, dict) else []

@@ -1,0 +1,193 @@
+"""The stand-in as a server of this machine, with its switches under /_test, and webhooks that are tried again."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from local.settings import HOST
+from local.stripe.answers import Answer, Refused
+from local.stripe.api import Stripe
+from local.stripe.webhooks import signature
+
+DELIVERY_SECONDS = 0.2
+RETRY_SECONDS = 2.0
+DELIVERY_TIMEOUT_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where events are sent, and with which secret they are signed."""
+
+    url: str
+    secret: str
+
+
+class StandIn:
+    """A Stripe account with a lock, a file, and somebody who delivers its events."""
+
+    def __init__(self, stripe: Stripe, webhook: Webhook, file: Path | None) -> None:
+        self._stripe, self._webhook, self._file = stripe, webhook, file
+        self._lock = threading.Lock()
+        self._paused = False
+        self._ended = threading.Event()
+        if file is not None and file.exists():
+            _restore(stripe, json.loads(file.read_text("utf-8")))
+
+    def handle(self, method: str, url: str, headers: dict[str, str], body: str) -> Answer:
+        """Answers a request of the API or of a switch."""
+        with self._lock:
+            try:
+                answer = (
+                    self._switched(method, url, json.loads(body or "{}"))
+                    if url.startswith("/_test/")
+                    else self._stripe.handle(method, url, headers, body)
+                )
+            except Refused as refused:
+                answer = Answer(refused.status, refused.body)
+            if method != "GET":
+                self._keep()
+        return answer
+
+    def deliver(self) -> None:
+        """Sends what happened, until it is ended."""
+        while not self._ended.wait(DELIVERY_SECONDS):
+            if self._paused:
+                continue
+            for event in [*self._stripe.undelivered]:
+                if not self._delivered(event):
+                    self._ended.wait(RETRY_SECONDS)
+                    break
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def _delivered(self, event: str) -> bool:
+        webhook = self._webhook
+        with self._lock:
+            payload = json.dumps(self._stripe.objects["event"][event]).encode()
+        headers = {
+            "Content-Type": "application/json",
+            "Stripe-Signature": signature(payload, webhook.secret, int(time.time())),
+        }
+        request = urllib.request.Request(webhook.url, payload, headers)  # noqa: S310 - the address is ours
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=DELIVERY_TIMEOUT_SECONDS):
+                pass
+        except (urllib.error.URLError, OSError):
+            return False
+        with self._lock:
+            if event in self._stripe.undelivered:
+                self._stripe.undelivered.remove(event)
+            self._keep()
+        return True
+
+    def _switched(self, method: str, url: str, given: dict[str, Any]) -> Answer:
+        stripe = self._stripe
+        _, _, *parts = url.partition("?")[0].split("/")
+        match (method, *parts):
+            case ("GET", "requests"):
+                return _answer({"data": stripe.requests})
+            case ("POST", "setup_intents", identity, "authenticate"):
+                return _answer(stripe.authenticate_setup(identity, succeed=given.get("succeed", True)))
+            case ("POST", "payment_intents", identity, "authenticate"):
+                return _answer(stripe.authenticate_payment(identity, succeed=given.get("succeed", True)))
+            case ("POST", "payment_intents", identity, "settle"):
+                return _answer(stripe.settle(identity, succeed=given.get("succeed", True)))
+            case ("POST", "payment_methods", identity, "automatically_update"):
+                return _answer(stripe.automatically_update(identity, given))
+            case ("POST", "disputes"):
+                return _answer(stripe.dispute(given["payment_intent"]))
+            case ("POST", "faults"):
+                stripe.faults.append(given)
+                return _answer({"faults": stripe.faults})
+            case ("DELETE", "faults"):
+                stripe.faults.clear()
+                return _answer({"faults": []})
+            case ("POST", "webhooks"):
+                self._paused = bool(given["paused"])
+                return _answer({"paused": self._paused})
+            case ("POST", "webhooks", event, "redeliver"):
+                stripe.undelivered.append(event)
+                return _answer({"undelivered": stripe.undelivered})
+            case ("DELETE", "idempotency_keys"):
+                stripe.keys.clear()
+                return _answer({"keys": 0})
+            case _:
+                return Answer(HTTPStatus.NOT_FOUND, {"error": {"message": f"There is no switch {url}."}})
+
+    def _keep(self) -> None:
+        if self._file is not None:
+            fresh = self._file.with_suffix(".new")
+            fresh.write_text(json.dumps(_saved(self._stripe)), "utf-8")
+            fresh.replace(self._file)
+
+
+def server(stand_in: StandIn, port: int) -> ThreadingHTTPServer:
+    """Not serving yet. Heard on this machine only."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            answer = stand_in.handle(self.command, self.path, headers, body)
+            if answer.delay:
+                time.sleep(answer.delay)
+            if answer.lost:
+                self.close_connection = True
+                return
+            content = json.dumps(answer.body).encode()
+            self.send_response(answer.status)
+            # A browser's page stands on another origin.
+            sent = {**answer.headers, "Content-Type": "application/json", "Access-Control-Allow-Origin": "*"}
+            for name, value in {**sent, "Content-Length": str(len(content))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - as the library asks for it
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing: requests hold card numbers."""
+
+    return ThreadingHTTPServer((HOST, port), Handler)
+
+
+def serve(stand_in: StandIn, port: int, until: Callable[[], object]) -> None:
+    """Serves until `until` returns."""
+    listening = server(stand_in, port)
+    for work in (listening.serve_forever, stand_in.deliver):
+        threading.Thread(target=work, daemon=True).start()
+    until()
+    stand_in.end()
+    listening.shutdown()
+    listening.server_close()
+
+
+_KEPT = ("objects", "numbers", "keys", "undelivered", "counter")
+
+
+def _saved(stripe: Stripe) -> dict[str, Any]:
+    return {**{name: getattr(stripe, name) for name in _KEPT}, "used": sorted(stripe.used)}
+
+
+def _restore(stripe: Stripe, saved: dict[str, Any]) -> None:
+    for name in _KEPT:
+        setattr(stripe, name, saved[name])
+    stripe.used = set(saved["used"])
+
+
+def _answer(body: dict[str, Any]) -> Answer:
+    return Answer(HTTPStatus.OK, body)
