@@ -17,6 +17,7 @@ import pytest
 from billing.aws_session import aws_session
 from billing.store.autoscaling_store import AutoscalingStore
 from billing.store.items import Item
+from billing.store.payment_store import PaymentStore
 from billing.store.store import BillingStore
 from billing.store.usage_store import UsageStore
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
@@ -76,10 +77,11 @@ def connected() -> Iterator[BillingStore]:
         seam().store = store = BillingStore(TABLE, session)
         seam().usage = UsageStore(TABLE, session.create_client("dynamodb"))
         seam().autoscaling = AutoscalingStore(TABLE, session.create_client("dynamodb"))
+        seam().paying = PaymentStore(TABLE, session.create_client("dynamodb"))
         try:
             yield store
         finally:
-            seam().store = seam().usage = seam().autoscaling = None
+            seam().store = seam().usage = seam().autoscaling = seam().paying = None
             Item._connection, Item.Meta.table_name, Item.Meta.region = before
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from billing.domain.events import Event
 from billing.gateways.ports import EVENTS_MAX, DeadLetters, Directory, EventBus, LogIn
 from billing.store.autoscaling_store import AutoscalingStore
+from billing.store.payment_store import PaymentStore
 from billing.store.store import BillingStore
 from billing.store.usage_store import UsageStore
 
@@ -109,6 +110,14 @@ class World:
         if autoscaling is None:
             raise Unsupported("The store is there within network.connected(), which the fixture `faults` enters.")
         return autoscaling
+
+    @property
+    def paying(self) -> PaymentStore:
+        """The real store of payment methods, over the seam."""
+        paying = seam().paying
+        if paying is None:
+            raise Unsupported("The store is there within network.connected(), which the fixture `faults` enters.")
+        return paying
 
     @property
     def directory(self) -> Directory:

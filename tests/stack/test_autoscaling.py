@@ -109,5 +109,5 @@ def test_the_schedule_fires_every_day(stack: Stack) -> None:
     scheduler = client(stack.settings, "scheduler")
     schedules = [scheduler.get_schedule(Name=each["Name"]) for each in scheduler.list_schedules()["Schedules"]]
 
-    assert [each["ScheduleExpression"] for each in schedules] == ["cron(0 12 * * ? *)"]
-    assert all(stack.outputs["PlanAutoscalingName"] in each["Target"]["Arn"] for each in schedules)
+    [daily] = [each for each in schedules if stack.outputs["PlanAutoscalingName"] in each["Target"]["Arn"]]
+    assert daily["ScheduleExpression"] == "cron(0 12 * * ? *)"

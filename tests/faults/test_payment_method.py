@@ -1,0 +1,183 @@
+"""A card update that is cut off anywhere and repeated ends with one card on both sides: the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from billing.domain.errors import Conflict, UpstreamFailed
+from billing.domain.events import Actor, ActorKind, Occasion
+from billing.domain.payment import Method
+from billing.gateways.ports import PaymentGateway, PaymentNotice
+from billing.usecases.note_payment_notice import note_payment_notice
+from billing.usecases.replace_payment_method import begin_setup, give_up_replaced, replace_payment_method
+
+from local.stripe.api import Stripe
+from tests.faults.company import WANTED, body, catalogue, events, provision
+from tests.faults.cuts import Faults
+from tests.faults.edges import edge
+from tests.faults.world import World
+from tests.stripe import attached, confirm, payments, stripe_account
+
+ACCOUNT = WANTED.account
+NOON = datetime(2026, 8, 4, 12, tzinfo=UTC)
+OCCASION = Occasion(Actor(ActorKind.CUSTOMER, "ada"), NOON, "request")
+VISA, MASTERCARD = "4242424242424242", "5555555555554444"
+
+
+class Paying(World):
+    """A company, and Stripe."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stripe: Stripe = stripe_account(NOON.timestamp())
+        self.attempts = 0
+        self.setups: list[str] = []
+
+    @property
+    def payments(self) -> PaymentGateway:
+        gateway: PaymentGateway = payments(self.stripe)
+        return edge("stripe", gateway, failure=lambda: UpstreamFailed("Stripe did not answer."))
+
+    @property
+    def occasion(self) -> Occasion:
+        """Each request has an id of its own."""
+        self.attempts += 1
+        return Occasion(OCCASION.actor, NOON, f"request {self.attempts}")
+
+    def begin(self, number: str) -> None:
+        """The browser sets a card up."""
+        setup = begin_setup(
+            ACCOUNT, Method.CARD, None, occasion=self.occasion, store=self.paying, gateway=self.payments
+        )
+        confirm(self.stripe, {"setup_intent": setup.setup, "client_secret": setup.client_secret}, number)
+        self.setups.append(setup.setup)
+
+
+def company() -> Paying:
+    before = catalogue()
+    world = Paying()
+    world.table = before.table
+    with world.calm():
+        provision(world)
+    return world
+
+
+def with_a_card_and_a_newer_one_set_up() -> Paying:
+    with company().calm() as world:
+        world.begin(VISA)
+        replace(0)(world)
+        give_up(world)
+        world.begin(MASTERCARD)
+        return world
+
+
+def replace(number: int) -> Callable[[Paying], None]:
+    def command(world: Paying) -> None:
+        replace_payment_method(
+            ACCOUNT, world.setups[number], occasion=world.occasion, store=world.paying, gateway=world.payments
+        )
+
+    return command
+
+
+def give_up(world: Paying) -> None:
+    """The worker deals with all that was told so far."""
+    for event in events(world, "card.updated"):
+        correlation = world.occasion.correlation
+        replaced = event["after"]["detach"]
+        give_up_replaced(ACCOUNT, replaced, correlation=correlation, store=world.paying, gateway=world.payments)
+
+
+def notice(number: int) -> Callable[[Paying], None]:
+    def command(world: Paying) -> None:
+        told = PaymentNotice("evt", "setup_intent.succeeded", world.setups[number], None)
+        note_payment_notice(
+            told, now=NOON, correlation=world.occasion.correlation, store=world.paying, gateway=world.payments
+        )
+
+    return command
+
+
+def update(world: Paying) -> None:
+    """The customer's request, and then the worker."""
+    replace(1)(world)
+    give_up(world)
+
+
+def one_card(world: Paying) -> None:
+    """The new one, on both sides; told once."""
+    assert attached(world.stripe) == ["4444"], "not one card at Stripe"
+    [profile] = [body(item) for item in world.stored("PAGE#PAYMENT-METHOD")]
+    assert profile["shown"]["card"]["last_four"] == "4444"
+    [customer] = world.stripe.objects["customer"].values()
+    assert customer["invoice_settings"]["default_payment_method"] == profile["payment_method"]
+    assert len(events(world, "card.updated")) == 2, "the new card is not told once"
+
+
+def never_without(world: Paying) -> None:
+    """Whatever the table says can be charged at Stripe."""
+    [profile] = [body(item) for item in world.stored("PAGE#PAYMENT-METHOD")]
+    assert world.stripe.objects["payment_method"][profile["payment_method"]]["customer"] == profile["customer"]
+
+
+def test_an_update_that_is_cut_off_anywhere_ends_with_the_new_card(faults: Faults) -> None:
+    faults.every_cut(
+        world=with_a_card_and_a_newer_one_set_up, command=update, invariants=one_card, always=never_without
+    )
+
+
+def test_an_update_whose_browser_vanished_ends_the_same(faults: Faults) -> None:
+    def finished(world: Paying) -> None:
+        notice(1)(world)
+        give_up(world)
+
+    faults.every_cut(
+        world=with_a_card_and_a_newer_one_set_up, command=finished, invariants=one_card, always=never_without
+    )
+
+
+def test_the_request_and_stripes_notice_at_once(faults: Faults) -> None:
+    def finished(world: Paying) -> None:
+        notice(1)(world)
+        give_up(world)
+
+    faults.every_race(world=with_a_card_and_a_newer_one_set_up, first=update, second=finished, invariants=one_card)
+
+
+def test_two_cards_at_once_end_with_the_newer(faults: Faults) -> None:
+    def both_set_up() -> Paying:
+        with company().calm() as world:
+            world.begin(VISA)
+            world.begin(MASTERCARD)
+            return world
+
+    def newer(world: Paying) -> None:
+        replace(1)(world)
+        notice(0)(world)
+        give_up(world)
+
+    def newest(world: Paying) -> None:
+        assert attached(world.stripe) == ["4444"], "not one card at Stripe"
+        [profile] = [body(item) for item in world.stored("PAGE#PAYMENT-METHOD")]
+        assert profile["shown"]["card"]["last_four"] == "4444"
+
+    def older(world: Paying) -> None:
+        replace(0)(world)
+        give_up(world)
+
+    faults.every_race(world=both_set_up, first=older, second=newer, invariants=newest, may_lose=(Conflict,))
+
+
+def test_the_first_setup_makes_one_customer(faults: Faults) -> None:
+    def begin(world: Paying) -> None:
+        begin_setup(ACCOUNT, Method.CARD, "tab", occasion=OCCASION, store=world.paying, gateway=world.payments)
+
+    def one_customer(world: Paying) -> None:
+        [customer] = world.stripe.objects["customer"]
+        [profile] = [body(item) for item in world.stored("PAGE#PAYMENT-METHOD")]
+        assert profile["customer"] == customer
+        assert len(world.stripe.objects["setup_intent"]) == 1
+
+    faults.every_cut(world=company, command=begin, invariants=one_customer)
+    faults.every_race(world=company, first=begin, second=begin, invariants=one_customer)

@@ -1,0 +1,277 @@
+"""The stand-in for Stripe against the official SDK's types, and what Stripe says of itself (docs.stripe.com)."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stripe
+from stripe import StripeClient
+
+from local.background import free_port
+from local.settings import HOST
+from local.stripe.api import Stripe
+from local.stripe.process import KEYS
+from local.stripe.server import StandIn, Webhook, serve
+from tests.stripe import ADDRESS, InProcess, stripe_account
+
+DECLINES = {
+    "4000000000000002": ("card_declined", "generic_decline"),
+    "4000000000009995": ("card_declined", "insufficient_funds"),
+    "4000000000009987": ("card_declined", "lost_card"),
+    "4000000000000069": ("expired_card", None),
+    "4000000000000127": ("incorrect_cvc", None),
+}
+
+
+@pytest.fixture
+def account() -> Stripe:
+    return stripe_account(time.time())
+
+
+@pytest.fixture
+def client(account: Stripe) -> StripeClient:
+    addresses: Any = {"api": ADDRESS}
+    return StripeClient(
+        KEYS["api_key"], base_addresses=addresses, http_client=InProcess(account), max_network_retries=0
+    )
+
+
+def card(client: StripeClient, number: str = "4242424242424242") -> stripe.PaymentMethod:
+    wanted: Any = {"type": "card", "card": {"number": number, "exp_month": 12, "exp_year": 2034, "cvc": "123"}}
+    return client.v1.payment_methods.create(wanted)
+
+
+def customer_with(client: StripeClient, number: str = "4242424242424242") -> tuple[str, str]:
+    customer = client.v1.customers.create({"metadata": {"account": "nordlys"}})
+    setup = client.v1.setup_intents.create({"customer": customer.id})
+    method = card(client, number)
+    client.v1.setup_intents.confirm(setup.id, {"payment_method": method.id})
+    return customer.id, method.id
+
+
+def pay(client: StripeClient, customer: str, method: str, key: str = "k", amount: int = 1250) -> stripe.PaymentIntent:
+    return client.v1.payment_intents.create(
+        {
+            "amount": amount,
+            "currency": "eur",
+            "customer": customer,
+            "payment_method": method,
+            "off_session": True,
+            "confirm": True,
+            "metadata": {"invoice": "1"},
+        },
+        {"idempotency_key": key},
+    )
+
+
+def test_objects_are_the_sdks(client: StripeClient) -> None:
+    customer, method = customer_with(client)
+
+    found = client.v1.customers.retrieve(customer)
+    assert isinstance(found, stripe.Customer)
+    [kept] = client.v1.customers.payment_methods.list(customer).data
+    assert isinstance(kept, stripe.PaymentMethod)
+    assert kept.card is not None
+    assert (kept.id, kept.card.brand, kept.card.last4, kept.customer) == (method, "visa", "4242", customer)
+    paid = pay(client, customer, method)
+    assert (paid.status, paid.amount_received, type(paid)) == ("succeeded", 1250, stripe.PaymentIntent)
+    charged = client.v1.payment_intents.retrieve(paid.id, {"expand": ["latest_charge"]}).latest_charge
+    assert isinstance(charged, stripe.Charge)
+    assert (charged.paid, charged.amount_captured) == (True, 1250)
+    assert client.v1.payment_intents.search({"query": "metadata['invoice']:'1'"}).data[0].id == paid.id
+
+
+@pytest.mark.parametrize("number", sorted(DECLINES))
+def test_a_declined_card_is_declined_as_stripe_does(number: str, client: StripeClient) -> None:
+    setup = client.v1.setup_intents.create({})
+    with pytest.raises(stripe.CardError) as failure:
+        client.v1.setup_intents.confirm(setup.id, {"payment_method": card(client, number).id})
+
+    code, decline_code = DECLINES[number]
+    assert failure.value.http_status == 402
+    assert failure.value.error is not None
+    assert (failure.value.code, failure.value.error.decline_code) == (code, decline_code)
+    standing = client.v1.setup_intents.retrieve(setup.id)
+    assert standing.status == "requires_payment_method"
+    assert standing.last_setup_error is not None
+    assert standing.last_setup_error.code == code
+
+
+def test_a_card_that_is_declined_when_charged(client: StripeClient) -> None:
+    customer, method = customer_with(client, "4000000000000341")
+    with pytest.raises(stripe.CardError) as failure:
+        pay(client, customer, method)
+
+    assert failure.value.error is not None
+    assert failure.value.error.payment_intent is not None
+    assert failure.value.error.payment_intent.status == "requires_payment_method"
+
+
+def test_a_bank_that_asks_its_customer_every_time(client: StripeClient, account: Stripe) -> None:
+    customer = client.v1.customers.create({})
+    setup = client.v1.setup_intents.create({"customer": customer.id})
+    method = card(client, "4000002760003184")
+    asked = client.v1.setup_intents.confirm(setup.id, {"payment_method": method.id})
+    assert asked.status == "requires_action"
+    assert client.v1.payment_methods.retrieve(method.id).customer is None
+    account.authenticate_setup(setup.id, succeed=True)
+    assert client.v1.payment_methods.retrieve(method.id).customer == customer.id
+
+    with pytest.raises(stripe.CardError) as failure:
+        pay(client, customer.id, method.id)
+    assert failure.value.code == "authentication_required"
+
+
+def test_a_key_gives_the_first_answer_again_and_takes_no_other_parameters(client: StripeClient) -> None:
+    customer, method = customer_with(client)
+    first = pay(client, customer, method)
+
+    again = pay(client, customer, method)
+    assert again.id == first.id
+    assert again.last_response is not None
+    assert again.last_response.headers["Idempotent-Replayed"] == "true"
+    with pytest.raises(stripe.IdempotencyError) as failure:
+        pay(client, customer, method, amount=1251)
+    assert failure.value.http_status == 400
+    assert len(client.v1.payment_intents.list({"customer": customer}).data) == 1
+
+
+def test_a_key_gives_a_failure_and_a_decline_again(client: StripeClient, account: Stripe) -> None:
+    customer, method = customer_with(client, "4000000000000341")
+    account.faults.append({"kind": "500", "path": "payment_intents"})
+
+    for _ in range(2):
+        with pytest.raises(stripe.APIError):
+            pay(client, customer, method, "a")
+    for _ in range(2):
+        with pytest.raises(stripe.CardError):
+            pay(client, customer, method, "b")
+    assert len(client.v1.payment_intents.list({"customer": customer}).data) == 1
+
+
+def test_what_was_detached_is_detached_for_good(client: StripeClient) -> None:
+    customer, method = customer_with(client)
+    client.v1.payment_methods.detach(method)
+
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.payment_methods.detach(method)
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.payment_methods.attach(method, {"customer": customer})
+    with pytest.raises(stripe.InvalidRequestError):
+        pay(client, customer, method)
+    assert client.v1.customers.payment_methods.list(customer).data == []
+
+
+def test_no_more_is_refunded_than_was_paid(client: StripeClient) -> None:
+    customer, method = customer_with(client)
+    paid = pay(client, customer, method)
+    refund = client.v1.refunds.create({"payment_intent": paid.id, "amount": 1000, "reason": "requested_by_customer"})
+    assert (refund.status, refund.amount) == ("succeeded", 1000)
+
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.refunds.create({"payment_intent": paid.id, "amount": 251})
+    client.v1.refunds.create({"payment_intent": paid.id})
+    with pytest.raises(stripe.InvalidRequestError) as failure:
+        client.v1.refunds.create({"payment_intent": paid.id})
+    assert failure.value.code == "charge_already_refunded"
+
+
+def test_a_debit_takes_days(client: StripeClient, account: Stripe) -> None:
+    customer = client.v1.customers.create({})
+    wanted: Any = {"type": "sepa_debit", "sepa_debit": {"iban": "DE89370400440532013000"}}
+    method = client.v1.payment_methods.create(wanted)
+    client.v1.payment_methods.attach(method.id, {"customer": customer.id})
+
+    assert pay(client, customer.id, method.id).status == "processing"
+    [payment] = account.objects["payment_intent"]
+    account.settle(payment, succeed=True)
+    assert client.v1.payment_intents.retrieve(payment).status == "succeeded"
+
+
+def test_a_deleted_customer_is_gone(client: StripeClient) -> None:
+    customer, _ = customer_with(client)
+    assert client.v1.customers.delete(customer).deleted is True
+
+    assert getattr(client.v1.customers.retrieve(customer), "deleted", False) is True
+    assert client.v1.customers.list().data == []
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.setup_intents.create({"customer": customer})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "key", "status"),
+    [
+        ("GET", "/v1/customers/cus_none", KEYS["api_key"], 404),
+        ("GET", "/v1/nothing", KEYS["api_key"], 404),
+        ("GET", "/v1/customers", "sk_other", 401),
+        ("GET", "/v1/customers", KEYS["publishable_key"], 401),
+        ("POST", "/v1/payment_intents", KEYS["api_key"], 400),
+    ],
+)
+def test_errors_have_stripes_form(method: str, path: str, key: str, status: int, account: Stripe) -> None:
+    answer = account.handle(method, path, {"authorization": f"Bearer {key}"})
+
+    assert answer.status == status
+    assert {"type", "message"} <= answer.body["error"].keys()
+
+
+@pytest.fixture
+def running(account: Stripe, tmp_path: Path) -> Iterator[tuple[StripeClient, list[stripe.Event], int]]:
+    """As a server, with somebody who takes its webhooks, and fails at the first."""
+    taken: list[stripe.Event] = []
+    failed: list[bool] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status = 200 if failed else 500
+            failed.append(True)
+            if status == 200:
+                taken.append(
+                    stripe.Webhook.construct_event(body, self.headers["Stripe-Signature"], KEYS["webhook_secret"])
+                )
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    receiver = HTTPServer((HOST, 0), Receiver)
+    threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    port, ended = free_port(), threading.Event()
+    webhook = Webhook(f"http://{HOST}:{receiver.server_port}/", KEYS["webhook_secret"])
+    stand_in = StandIn(account, webhook, tmp_path / "account.json")
+    serving = threading.Thread(target=serve, args=(stand_in, port, ended.wait), daemon=True)
+    serving.start()
+    addresses: Any = {"api": f"http://{HOST}:{port}"}
+    client = StripeClient(KEYS["api_key"], base_addresses=addresses, max_network_retries=0)
+    yield client, taken, port
+    ended.set()
+    serving.join()
+    receiver.shutdown()
+    receiver.server_close()
+
+
+def test_as_a_server_it_keeps_and_tells_what_happens(
+    running: tuple[StripeClient, list[stripe.Event], int], tmp_path: Path
+) -> None:
+    client, taken, _ = running
+    customer, method = customer_with(client)
+    deadline = time.monotonic() + 20
+    while len(taken) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    assert [event.type for event in taken] == ["payment_method.attached", "setup_intent.succeeded"]
+    kept = json.loads((tmp_path / "account.json").read_text())
+    assert kept["objects"]["payment_method"][method]["customer"] == customer
+    again = stripe_account(time.time())
+    StandIn(again, Webhook("http://127.0.0.1:1", "x"), tmp_path / "account.json")
+    assert again.objects == kept["objects"]

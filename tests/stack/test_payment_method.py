@@ -1,0 +1,128 @@
+"""Cards through the real gateway, functions, queues and webhooks, with the stand-in for Stripe as a server."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+import urllib.request
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from local.background import wait_until
+from local.cloud import client
+from local.demo.companies import COMPANIES
+from local.demo.seeding import PASSWORD
+from local.stack import Stack
+from local.stripe.process import KEYS
+
+SECONDS_MAX = 60
+VISA, MASTERCARD, AMEX = "4242424242424242", "5555555555554444", "378282246310005"
+
+
+class Shop:
+    """An account of these tests' own, with its admin."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.account = f"shop-{uuid.uuid4().hex[:8]}"
+        self.email = f"ada@{self.account}.example"
+        body = {
+            **COMPANIES[2].provisioning(datetime.now(UTC).date()),
+            "account": self.account,
+            "first_admin": {"email": self.email, "name": "Ada Holm"},
+        }
+        made = stack.api.request("POST", "/v1/accounts", token=stack.staff_token(), body=body)
+        assert made.status == 201, made
+        client(stack.settings, "cognito-idp").admin_set_user_password(
+            UserPoolId=stack.outputs["UserPoolId"], Username=self.email, Password=PASSWORD, Permanent=True
+        )
+        self.token = stack.api.person_token(stack.outputs["BillingPageClientId"], self.email, PASSWORD)
+
+    def asks(self, method: str, path: str, body: Any = None) -> Any:
+        return self.stack.api.request(method, f"/v1/accounts/{self.account}{path}", token=self.token, body=body)
+
+    def set_up(self, number: str, expiry: tuple[int, int] = (12, 2034)) -> str:
+        """The browser gives the card to Stripe, with the publishable key and the secret."""
+        begun = self.asks("POST", "/payment-method/setup", {})
+        assert begun.status == 201, begun
+        setup = begun.json()
+        card = {"number": number, "exp_month": expiry[0], "exp_year": expiry[1]}
+        form = {f"payment_method_data[card][{name}]": value for name, value in card.items()}
+        form |= {"payment_method_data[type]": "card", "client_secret": setup["client_secret"]}
+        confirmed = self.stripe(f"/v1/setup_intents/{setup['setup_intent']}/confirm", form, setup["publishable_key"])
+        assert confirmed["status"] == "succeeded", confirmed
+        found: str = setup["setup_intent"]
+        return found
+
+    def replaces(self, setup_intent: str) -> Any:
+        return self.asks("PUT", "/payment-method", {"setup_intent": setup_intent})
+
+    def last_four(self) -> str | None:
+        card = self.asks("GET", "/payment-method").json()["card"]
+        return None if card is None else str(card["last_four"])
+
+    def cards_at_stripe(self) -> list[str]:
+        query = urllib.parse.quote(f"metadata['account']:'{self.account}'")
+        [customer] = self.stripe(f"/v1/customers/search?query={query}")["data"]
+        return [
+            each["card"]["last4"] for each in self.stripe(f"/v1/customers/{customer['id']}/payment_methods")["data"]
+        ]
+
+    def mails(self, words: str) -> list[Any]:
+        return [each for each in self.stack.mails() if each["Delivered-To"] == self.email and words in each["Subject"]]
+
+    def stripe(self, path: str, form: dict[str, Any] | None = None, key: str = KEYS["api_key"]) -> Any:
+        sent = None if form is None else urllib.parse.urlencode(form).encode()
+        address = self.stack.settings.stripe_address + path
+        request = urllib.request.Request(address, sent, {"Authorization": f"Bearer {key}"})  # noqa: S310 - it is ours
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request) as answer:
+            return json.loads(answer.read())
+
+
+@pytest.fixture(scope="module")
+def shop(stack: Stack) -> Shop:
+    return Shop(stack)
+
+
+def test_a_new_card_replaces_the_old_one_of_which_nothing_stays(shop: Shop) -> None:
+    first = shop.set_up(VISA)
+    assert shop.replaces(first).json()["card"]["last_four"] == "4242"
+    assert shop.replaces(shop.set_up(MASTERCARD)).status == 200
+
+    assert wait_until(lambda: shop.cards_at_stripe() == ["4444"], SECONDS_MAX), shop.cards_at_stripe()
+    assert shop.last_four() == "4444"
+    assert wait_until(lambda: len(shop.mails("card ending in")) == 2, SECONDS_MAX)
+    assert shop.replaces(first).status == 409
+    assert shop.replaces("seti_none").status == 422
+
+
+def test_an_update_whose_browser_vanished_is_finished_by_the_webhook(shop: Shop) -> None:
+    shop.set_up(AMEX)
+
+    assert wait_until(lambda: shop.last_four() == "0005", SECONDS_MAX)
+    assert wait_until(lambda: shop.cards_at_stripe() == ["0005"], SECONDS_MAX), shop.cards_at_stripe()
+
+
+def test_a_forged_webhook_is_refused(stack: Stack) -> None:
+    given = stack.api.request("POST", "/v1/webhooks/stripe", token="", body={"type": "setup_intent.succeeded"})
+
+    assert given.status == 400
+
+
+def test_a_card_that_expires_soon_is_told_once(stack: Stack, shop: Shop) -> None:
+    assert shop.replaces(shop.set_up(VISA, (8, 2030))).status == 200
+
+    def planned() -> None:
+        reply = client(stack.settings, "lambda").invoke(
+            FunctionName=stack.outputs["PlanCardExpiryName"], Payload=b'{"time": "2030-08-01T12:15:00Z"}'
+        )
+        assert "FunctionError" not in reply, reply["Payload"].read()
+
+    planned()
+    assert wait_until(lambda: len(shop.mails("expires on")) == 1, SECONDS_MAX)
+    planned()
+    assert len(shop.mails("expires on")) == 1
