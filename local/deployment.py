@@ -21,6 +21,16 @@ LAYER = "Shared"
 
 SENDER_ADDRESS = "billing@livello.example"
 REPLY_TO_ADDRESS = "support@livello.example"
+SELLER = {
+    "SellerName": "Livello Demo ApS",
+    "SellerAddress": "Demovej 1",
+    "SellerPostcode": "1050",
+    "SellerCity": "Kobenhavn",
+    "SellerCountry": "DK",
+    "SellerVatNumber": "DK10000009",
+}
+"""Who issues the demonstration's invoices: nobody."""
+
 STAFF_ADDRESS = "staff@livello.example"
 
 BUILT = "built"
@@ -117,6 +127,7 @@ def _parameters(settings: Settings, machine: Machine) -> list[str]:
         f"ReplyToAddress={REPLY_TO_ADDRESS}",
         f"StaffAddress={STAFF_ADDRESS}",
         f"StripeApiBase={settings.stripe_address}",
+        *(f"{name}={value}" for name, value in SELLER.items()),
     ]
 
 

@@ -22,7 +22,7 @@ from tests.api_gateway import NOW
 from tests.aws import REGION, TABLE, UserPool, keep_items, stored_items
 from tests.company import Company, make_company, put_catalogue
 from tests.faults.summary import pytest_terminal_summary  # noqa: F401 - pytest looks for it here
-from tests.samples import CATALOGUE
+from tests.samples import CATALOGUE, TERMS
 from tests.stripe import ADDRESS, InProcess
 from tests.stripe import stripe_account as stripe_account_at
 from tests.template import resources
@@ -38,6 +38,9 @@ def aws() -> Iterator[None]:
         patch.setenv("TABLE_NAME", TABLE)
         patch.setenv("USAGE_REPORTED_WITHIN_DAYS", "35")
         patch.setenv("STRIPE_SECRET", "stripe")
+        patch.setenv("BILLING_PAGE", "https://billing.example")
+        for name, value in TERMS.items():
+            patch.setenv(name, value)
         patch.setenv("USAGE_BACKLOG_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/usage-backlog")
         yield
 

@@ -84,3 +84,17 @@ def with_value(sample: dict[str, Any], value: Any, *path: Any) -> dict[str, Any]
     place[last] = value
     whole: dict[str, Any] = changed_sample
     return whole
+
+
+TERMS = {
+    "INVOICE_SERIES": "LV",
+    "PAYMENT_TERM_DAYS": "14",
+    "RETRY_DAYS": "1,3,5,7",
+    "SELLER_ADDRESS": "Demovej 1",
+    "SELLER_CITY": "Copenhagen",
+    "SELLER_COUNTRY": "DK",
+    "SELLER_NAME": "Livello Demo ApS",
+    "SELLER_POSTCODE": "1050",
+    "SELLER_VAT_NUMBER": "DK10000009",
+}
+"""What whoever deploys Livello decides of invoices, as the functions find it."""

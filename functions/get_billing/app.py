@@ -3,15 +3,12 @@
 from billing.api.answers import Response, tagged
 from billing.api.billing_page import (
     BillingPageView,
-    InvoicesView,
-    InvoiceView,
     PaymentView,
     SubscriptionView,
 )
 from billing.api.callers import Caller, Now
 from billing.api.information import BillingView, CompanyView, ContactView
 from billing.api.models import AccountId
-from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
 from billing.api.resolver import entrypoint, make_api
 from billing.domain.account import BillingPage
 from billing.domain.permissions import Permission
@@ -63,17 +60,6 @@ def get_contact(account: AccountId, caller: Caller, store: Store) -> Response[Co
     """Whom to talk to about the account."""
     contact = _without_invoices(account, caller, store).information.contact
     return tagged(ContactView.of(contact.details), contact.version)
-
-
-@app.get("/accounts/<account>/invoices")
-def get_invoices(
-    account: AccountId, caller: Caller, store: Store, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
-) -> InvoicesView:
-    """The account's invoices, newest first."""
-    after = position_of(cursor)
-    authorise(caller, store.account(account), Permission.READ_BILLING, store)
-    invoices = store.invoices(account, limit=limit, after=after)
-    return InvoicesView(items=[InvoiceView.of(each) for each in invoices.items], next_cursor=cursor_of(invoices.last))
 
 
 def _without_invoices(account: AccountId, caller: Caller, store: Store) -> BillingPage:

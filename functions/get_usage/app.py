@@ -7,9 +7,8 @@ from billing.api.callers import Caller, Now
 from billing.api.models import AccountId
 from billing.api.reduction import ReductionsView, ReductionView
 from billing.api.resolver import entrypoint, make_api
+from billing.api.tables import CSV, Accept, prefers_csv
 from billing.api.usage_page import (
-    CSV,
-    Accept,
     By,
     From,
     GroupBy,
@@ -17,7 +16,6 @@ from billing.api.usage_page import (
     OfStore,
     Until,
     UsageView,
-    prefers_csv,
     table,
 )
 from billing.domain.account import BillingPage

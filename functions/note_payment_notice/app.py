@@ -1,12 +1,14 @@
 """The queue of what Stripe has told → looked up as it stands now, and brought in line."""
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from billing import wiring
 from billing.gateways.sqs_payment_notices import notice_from
-from billing.usecases.note_payment_notice import note_payment_notice
+from billing.usecases.collect_payments import note_payment
+from billing.usecases.note_payment_notice import AGREED, DONE, PAYMENT_NOTICES, note_payment_notice
 from billing.workers import worker
 
 
@@ -14,9 +16,21 @@ def note(message: str, correlation: str) -> Mapping[str, Any]:
     """One notice."""
     notice = notice_from(message)
     now = datetime.now(UTC)  # noqa: TID251 - what stands is asked for now, whenever it was told
-    outcome = note_payment_notice(
-        notice, now=now, correlation=correlation, store=wiring.payment_store(), gateway=wiring.payments()
-    )
+    if notice.type in PAYMENT_NOTICES:
+        changed = note_payment(
+            notice.object,
+            now=now,
+            correlation=correlation,
+            terms=wiring.terms(),
+            consent_page=os.environ["BILLING_PAGE"],
+            store=wiring.invoice_store(),
+            gateway=wiring.payments(),
+        )
+        outcome = DONE if changed else AGREED
+    else:
+        outcome = note_payment_notice(
+            notice, now=now, correlation=correlation, store=wiring.payment_store(), gateway=wiring.payments()
+        )
     return {"notice": notice.notice, "type": notice.type, "outcome": outcome}
 
 

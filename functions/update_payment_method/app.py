@@ -2,13 +2,15 @@
 
 from billing.api.answers import Response, created
 from billing.api.callers import Caller, Told
+from billing.api.invoices import InvoiceNumber
 from billing.api.models import AccountId
-from billing.api.payment import IdempotencyKey, PaymentMethodBody, PaymentMethodView, SetupBody, SetupView
+from billing.api.payment import ConsentView, IdempotencyKey, PaymentMethodBody, PaymentMethodView, SetupBody, SetupView
 from billing.api.resolver import entrypoint, make_api
 from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise
+from billing.usecases.collect_payments import begin_consent
 from billing.usecases.replace_payment_method import begin_setup, replace_payment_method, set_bank_transfer, shown
-from billing.wiring import PaymentMethods, Payments, Store
+from billing.wiring import Invoices, PaymentMethods, Payments, Store
 
 app = make_api()
 
@@ -53,6 +55,15 @@ def put_bank_transfer(
     """Staff agree with the customer that they transfer the money themselves. A card is given up."""
     authorise(caller, store.account(account), Permission.SET_BANK_TRANSFER, store)
     return PaymentMethodView.of(shown(set_bank_transfer(account, occasion=told, store=methods)))
+
+
+@app.post("/accounts/<account>/invoices/<number>/consent")
+def post_consent(
+    account: AccountId, number: InvoiceNumber, caller: Caller, store: Store, invoices: Invoices, payments: Payments
+) -> ConsentView:
+    """What a browser needs so that the customer's bank can ask for its consent to an invoice's payment."""
+    authorise(caller, store.account(account), Permission.CHANGE_PAYMENT_METHOD, store)
+    return ConsentView.of(begin_consent(account, number, store=invoices, gateway=payments))
 
 
 handler = entrypoint(app)

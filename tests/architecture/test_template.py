@@ -119,7 +119,7 @@ def test_no_function_may_do_more_than_it_says(function: str) -> None:
         assert statement["Resource"] != "*"
 
 
-@pytest.mark.parametrize("function", ["GetBilling", "GetEvents", "GetUsage", "ListAccounts"])
+@pytest.mark.parametrize("function", ["GetBilling", "GetEvents", "GetInvoices", "GetUsage", "ListAccounts"])
 def test_who_reads_cannot_write(function: str) -> None:
     actions = {action for statement in statements(function) for action in statement["Action"]}
 
@@ -155,6 +155,8 @@ WORKERS = {
     "NotePaymentNotice": ("Told", "PaymentNotices"),
     "DetachReplacedMethods": ("Changed", "ChangedMethods"),
     "WarnExpiringCard": ("Due", "CardExpiryDue"),
+    "IssueInvoices": ("Due", "InvoicesDue"),
+    "CollectPayments": ("Due", "PaymentsDue"),
 }
 """The functions that a queue drives: the name of the event, and of the queue."""
 

@@ -8,6 +8,7 @@ import pytest
 from billing.domain.catalogue import Catalogue, Product, Tier
 from billing.domain.contract import INTERVALS_MONTHS, Contract
 from billing.domain.errors import RuleViolation
+from billing.domain.invoices import amount_per_charge
 from billing.domain.money import Money
 from billing.domain.subscription import (
     Cause,
@@ -16,7 +17,6 @@ from billing.domain.subscription import (
     Order,
     Subscription,
     TierChange,
-    amount_per_charge,
     price_after_discounts,
     sign,
 )

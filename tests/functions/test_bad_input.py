@@ -11,6 +11,7 @@ from billing.api.resolver import BODY_CHARACTERS_MAX
 from functions.administer_catalogue.app import handler as administer_catalogue
 from functions.administer_users.app import handler as administer_users
 from functions.get_billing.app import handler as get_billing
+from functions.get_invoices.app import handler as get_invoices
 from functions.update_billing_information.app import handler as update_billing_information
 from tests.api_gateway import NOW, STAFF, Answer, answer, request
 from tests.aws import UserPool, stored_items
@@ -484,7 +485,7 @@ def test_a_user_who_is_not_there_cannot_be_removed(company: Company) -> None:
 )
 def test_a_list_asked_for_wrongly(query: dict[str, str], parameter: str, company: Company) -> None:
     given = answer(
-        get_billing,
+        get_invoices,
         request("GET", "/accounts/{account}/invoices", claims=company.admin, path=company.path, query=query),
     )
 
@@ -515,7 +516,7 @@ def test_a_path_that_leads_nowhere(account: str, company: Company) -> None:
 @pytest.mark.parametrize("cursor", ["%%%", "abc", "/w==", "8J-YgA==", "é", "\ud800"])
 def test_a_cursor_that_no_page_gave(cursor: str, company: Company) -> None:
     given = answer(
-        get_billing,
+        get_invoices,
         request(
             "GET", "/accounts/{account}/invoices", claims=company.admin, path=company.path, query={"cursor": cursor}
         ),

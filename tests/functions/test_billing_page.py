@@ -12,6 +12,7 @@ from billing.store import keys, mapping
 from billing.store.items import Item
 
 from functions.get_billing.app import handler as get_billing
+from functions.get_invoices.app import handler as get_invoices
 from functions.list_accounts.app import handler as list_accounts
 from functions.update_billing_information.app import handler as update_billing_information
 from tests.api_gateway import NOW, STAFF, Answer, answer, request
@@ -23,7 +24,8 @@ PAGE = "/accounts/{account}/billing"
 
 
 def ask(company: Company, route: str, *, now: datetime = NOW, query: dict[str, str] | None = None) -> Answer:
-    return answer(get_billing, request("GET", route, claims=company.admin, path=company.path, query=query, now=now))
+    handler = get_invoices if route.endswith("/invoices") else get_billing
+    return answer(handler, request("GET", route, claims=company.admin, path=company.path, query=query, now=now))
 
 
 def euros(amount: int) -> dict[str, Any]:
@@ -176,7 +178,7 @@ def test_another_accounts_cursor_shows_nothing_of_it(company: Company) -> None:
             body=mapping.invoice_body(invoice),
         ).save()
     theirs = answer(
-        get_billing,
+        get_invoices,
         request(
             "GET",
             "/accounts/{account}/invoices",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from billing import wiring
+from billing.usecases.issue_invoices import issue_invoices
 
 from functions.administer_autoscaling.app import handler as administer_autoscaling
 from functions.administer_catalogue.app import handler as administer_catalogue
@@ -15,15 +17,17 @@ from functions.administer_success_managers.app import handler as administer_succ
 from functions.administer_users.app import handler as administer_users
 from functions.get_billing.app import handler as get_billing
 from functions.get_events.app import handler as get_events
+from functions.get_invoices.app import handler as get_invoices
 from functions.get_usage.app import handler as get_usage
 from functions.list_accounts.app import handler as list_accounts
 from functions.provision_account.app import handler as provision_account
+from functions.record_payment.app import handler as record_payment
 from functions.record_usage.app import handler as record_usage
 from functions.update_billing_information.app import handler as update_billing_information
 from functions.update_payment_method.app import handler as update_payment_method
 from local.stripe.api import Stripe
 from scripts.openapi import document
-from tests.api_gateway import MACHINE, STAFF, Handler, answer, person, request
+from tests.api_gateway import MACHINE, NOW, STAFF, Handler, answer, person, request
 from tests.aws import stored_items
 from tests.company import Company
 from tests.functions.reviews import BEGINS, DECLINED, MANAGER, REVIEWS, SOFIE, make_reviewable
@@ -33,6 +37,8 @@ from tests.usage import cloud_event
 
 STRANGER = person("stranger-1")
 INFORMATION = "/accounts/{account}/billing-information/"
+INVOICE = "/accounts/{account}/invoices/{number}"
+TRANSFERRED = {"paid_on": "2026-06-10", "reference": "4711"}
 METHOD = "/accounts/{account}/payment-method"
 AUTOSCALING = "/accounts/{account}/autoscaling"
 CONTACT = "/accounts/{account}/success-manager"
@@ -83,6 +89,14 @@ def with_setup(company: Company) -> dict[str, str]:
     return {"setup_intent": setup["setup_intent"]}
 
 
+def with_invoice(company: Company) -> dict[str, str]:
+    """The first one of the contract."""
+    [number] = issue_invoices(
+        company.account, now=NOW, correlation="test", terms=wiring.terms(), store=wiring.invoice_store()
+    )[:1]
+    return {"number": number}
+
+
 def about_managers(method: str, route: str, body: Any = None) -> Cell:
     return Cell(administer_success_managers, method, route, 403, 403, 200, 403, body, {"If-Match": '"1"'}, with_manager)
 
@@ -97,7 +111,12 @@ MATRIX = [
     read("/accounts/{account}/billing"),
     read("/accounts/{account}/subscription"),
     read("/accounts/{account}/payment-method"),
-    read("/accounts/{account}/invoices"),
+    read("/accounts/{account}/invoices", get_invoices),
+    read("/accounts/{account}/invoices/upcoming", get_invoices),
+    Cell(get_invoices, "GET", INVOICE, 200, 200, 200, 404, prepare=with_invoice),
+    Cell(get_invoices, "GET", "/invoices/past-due", 403, 403, 200, 403),
+    Cell(record_payment, "POST", INVOICE + "/payments", 403, 403, 200, 404, TRANSFERRED, None, with_invoice),
+    Cell(update_payment_method, "POST", INVOICE + "/consent", 409, 403, 403, 404, None, None, with_invoice),
     read("/accounts/{account}/usage", get_usage),
     read("/accounts/{account}/usage/reduction", get_usage),
     read(INFORMATION + "company"),

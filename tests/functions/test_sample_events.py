@@ -19,6 +19,7 @@ STATUS = {
     "describe_api": 200,
     "get_billing": 200,
     "get_events": 200,
+    "get_invoices": 200,
     "get_usage": 200,
     "list_accounts": 200,
     "provision_account": 201,

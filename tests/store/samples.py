@@ -18,7 +18,7 @@ from billing.domain.invoices import Invoice, InvoiceStatus
 from billing.domain.money import Money
 from billing.domain.permissions import Role
 from billing.domain.reviews import Manager, Review, ReviewedProduct
-from billing.domain.schedules import Due
+from billing.domain.schedules import BillingDue, Due
 from billing.domain.subscription import Discount, Line, Subscription
 from billing.domain.success_managers import WEEKDAYS, Absence, Hours, Slot, SuccessManager
 
@@ -35,6 +35,7 @@ ACCOUNT = Account(
     version=1,
 )
 DUE = Due(date(2026, 7, 1), {})
+BILLING = BillingDue(0)
 PAGE = BillingPage(
     account=ACCOUNT,
     subscription=Subscription(

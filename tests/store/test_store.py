@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError
 from pynamodb.exceptions import TransactWriteError
 
 from tests.aws import stored_items
-from tests.store.samples import ACCOUNT, ADMIN, DUE, MEMBER, NOON, PAGE, REVIEW, SOFIE, happened, invoices
+from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, MEMBER, NOON, PAGE, REVIEW, SOFIE, happened, invoices
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def keep_invoice(invoice: Invoice) -> None:
 
 
 def test_an_account_that_was_provisioned_is_found_whole(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
 
     assert store.billing_page(ACCOUNT.account) == PAGE
     assert store.account(ACCOUNT.account) == ACCOUNT
@@ -72,17 +72,17 @@ def test_an_account_that_is_not_there(store: BillingStore) -> None:
 
 
 def test_an_account_id_is_given_once_and_nothing_of_the_second_is_kept(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     before = stored_items()
 
     with pytest.raises(ConcurrentChange):
-        store.provision(replace(PAGE, account=replace(ACCOUNT, name="Another")), MEMBER, happened(), DUE)
+        store.provision(replace(PAGE, account=replace(ACCOUNT, name="Another")), MEMBER, happened(), DUE, BILLING)
 
     assert stored_items() == before
 
 
 def test_the_billing_page_is_one_query_with_the_newest_invoices(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.save_user(ACCOUNT.with_role(MEMBER.user, MEMBER.role), MEMBER, happened())
     issued = invoices(30)
     for invoice in issued:
@@ -97,7 +97,7 @@ def test_the_billing_page_is_one_query_with_the_newest_invoices(store: BillingSt
 
 
 def test_the_page_with_a_payment_method(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     card = PaymentMethod(Method.CARD, Card("visa", "4242", 12, 2030))
     VersionedItem(
         keys.account(ACCOUNT.account),
@@ -114,7 +114,7 @@ def test_the_page_with_a_payment_method(store: BillingStore) -> None:
 
 
 def test_sections_without_invoices_read_none(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     for invoice in invoices(3):
         keep_invoice(invoice)
 
@@ -172,7 +172,7 @@ def test_an_invoice_that_is_issued_while_one_pages_is_not_shown_twice(store: Bil
 
 def test_a_cursor_made_up_leads_nowhere_else(store: BillingStore) -> None:
     """A position only says where in this account's invoices to go on."""
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     keep_invoice(invoices(1)[0])
 
     assert store.invoices("another", limit=5, after="2024-01-15#A-2024-000002").items == ()
@@ -181,7 +181,7 @@ def test_a_cursor_made_up_leads_nowhere_else(store: BillingStore) -> None:
 
 
 def test_billing_information_is_replaced_at_its_version(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     moved = BillingDetails("finance@nordlys.example")
 
     with calls() as made:
@@ -193,7 +193,7 @@ def test_billing_information_is_replaced_at_its_version(store: BillingStore) -> 
 
 
 def test_billing_information_that_changed_meanwhile_stays(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.replace_information(
         ACCOUNT.account, Area.BILLING, BillingDetails("first@nordlys.example"), version=1, event=happened()
     )
@@ -216,7 +216,7 @@ def test_billing_information_of_no_account_is_not_made_up(store: BillingStore) -
 
 
 def test_people_come_and_go_with_their_role_in_one_transaction(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
 
     with calls() as made:
         store.save_user(ACCOUNT.with_role(MEMBER.user, MEMBER.role), MEMBER, happened())
@@ -232,7 +232,7 @@ def test_people_come_and_go_with_their_role_in_one_transaction(store: BillingSto
 
 def test_of_two_changes_of_the_same_people_one_is_refused(store: BillingStore) -> None:
     """Two admins who remove each other at the same moment would leave an account without one."""
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.save_user(ACCOUNT.with_role("user-2", Role.ADMIN), replace(MEMBER, role=Role.ADMIN), happened())
     seen = store.account(ACCOUNT.account)
 
@@ -246,7 +246,7 @@ def test_of_two_changes_of_the_same_people_one_is_refused(store: BillingStore) -
 def test_the_accounts_of_a_person_are_one_query(store: BillingStore) -> None:
     for number in range(5):
         account = replace(ACCOUNT, account=f"shop-{number}", name=f"Shop {number}")
-        store.provision(replace(PAGE, account=account), ADMIN, happened(), DUE)
+        store.provision(replace(PAGE, account=account), ADMIN, happened(), DUE, BILLING)
 
     with calls() as made:
         first = store.accounts_of(ADMIN.user, limit=3, after=None)
@@ -282,7 +282,7 @@ def test_a_version_of_the_catalogue_is_never_replaced(store: BillingStore) -> No
 
 def test_every_change_is_written_with_its_event(store: BillingStore) -> None:
     told = [happened(second) for second in range(4)]
-    store.provision(PAGE, ADMIN, told[0], DUE)
+    store.provision(PAGE, ADMIN, told[0], DUE, BILLING)
     store.replace_information(ACCOUNT.account, Area.BILLING, BillingDetails("b@nordlys.example"), 1, told[1])
     store.save_user(ACCOUNT.with_role(MEMBER.user, MEMBER.role), MEMBER, told[2])
     both = store.account(ACCOUNT.account)
@@ -298,7 +298,7 @@ def test_every_change_is_written_with_its_event(store: BillingStore) -> None:
 
 
 def test_a_change_that_is_refused_is_not_told(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.add_catalogue(catalogue(1, price=1), happened(account=None))
     before = stored_items()
 
@@ -321,12 +321,12 @@ def test_a_failure_that_is_no_lost_race_is_not_called_one(store: BillingStore, m
     monkeypatch.setattr(Item._get_connection().connection.client, "_make_api_call", fail)
 
     with pytest.raises(TransactWriteError):
-        store.provision(PAGE, ADMIN, happened(), DUE)
+        store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
 
 
 def test_what_a_change_starts_from_is_read_as_it_stands(store: BillingStore) -> None:
     """Else a change could be decided on roles, or on a version, that are no longer true."""
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
 
     with calls() as made:
         store.account(ACCOUNT.account)
@@ -350,7 +350,7 @@ def catalogue(version: int, price: int) -> Catalogue:
 
 
 def test_what_reading_about_reviews_costs(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.replace_success_manager(SOFIE, 0, happened(1, account=None))
     store.book_review(ACCOUNT, REVIEW, happened(2))
 
@@ -373,7 +373,7 @@ def test_what_reading_about_reviews_costs(store: BillingStore) -> None:
 
 
 def test_time_is_given_away_once(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.book_review(ACCOUNT, REVIEW, happened(1))
     store.cancel_review(ACCOUNT, replace(REVIEW, cancelled_at=NOON), happened(2))
     again = replace(REVIEW, review=happened(3).event, slot=Slot(REVIEW.slot.begins + CELL, REVIEW.slot.ends + CELL))
@@ -389,7 +389,7 @@ def test_time_is_given_away_once(store: BillingStore) -> None:
 
 
 def test_only_what_is_open_and_as_it_was_read_is_decided(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.book_review(ACCOUNT, REVIEW, happened(1))
     before = stored_items()
     stale = [

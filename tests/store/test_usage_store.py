@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.aws import stored_items
-from tests.store.samples import ACCOUNT, ADMIN, DUE, NOON, PAGE, happened
+from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, NOON, PAGE, happened
 
 MAY, JUNE, JULY = date(2026, 5, 1), date(2026, 6, 1), date(2026, 7, 1)
 
@@ -46,7 +46,7 @@ def for_ever(_: UsageEvent) -> None:
 
 @pytest.fixture
 def usage(store: BillingStore) -> UsageStore:
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     return wiring.usage_store()
 
 

@@ -22,7 +22,7 @@ from billing.usecases.replace_catalogue import replace_catalogue
 from tests.aws import UserPool, stored_items
 from tests.samples import ACCOUNT, with_value
 from tests.store.samples import ACCOUNT as KEPT
-from tests.store.samples import ADMIN, DUE, OCCASION, PAGE, happened
+from tests.store.samples import ADMIN, BILLING, DUE, OCCASION, PAGE, happened
 
 WANTED = AccountBody.model_validate(ACCOUNT).value()
 SEARCH = (Product("search", "Search", "searches", (Tier(10, {"EUR": 1}),)),)
@@ -62,7 +62,7 @@ def test_of_two_companies_with_one_id_the_first_has_it(catalogue: UserPool, stor
 
 
 def test_two_invitations_at_once_lose_nobody(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     account = store.account(KEPT.account)
 
     def other_invitation() -> None:
@@ -103,7 +103,7 @@ class AnswerLost(BillingStore):
 
 @pytest.fixture
 def answer_lost(store: BillingStore) -> BillingStore:
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     lossy = AnswerLost.__new__(AnswerLost)
     lossy.__dict__.update(store.__dict__)
     return lossy
@@ -121,7 +121,7 @@ def test_a_change_that_fails_on_its_own_result_has_succeeded(answer_lost: Billin
 
 
 def test_a_change_that_fails_on_anothers_result_has_not(store: BillingStore) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.replace_information(KEPT.account, Area.BILLING, BillingDetails("first@nordlys.example"), 1, happened())
 
     with pytest.raises(StaleVersion):

@@ -18,7 +18,7 @@ from billing.usecases.note_feedback import note_feedback
 from billing.usecases.notify import CLAIM, NotAllSent, Outcome, Unwritable, notify
 
 from tests.aws import stored_items
-from tests.store.samples import ACCOUNT, ADMIN, DUE, MEMBER, NOON, PAGE, happened
+from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, MEMBER, NOON, PAGE, happened
 
 STAFF_ADDRESS = "staff@vendor.example"
 BILLING_ADDRESS = PAGE.information.billing.details.email
@@ -87,7 +87,7 @@ class Post:
 
 @pytest.fixture
 def post(store: BillingStore) -> Post:
-    store.provision(PAGE, ADMIN, happened(), DUE)
+    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     return Post(store)
 
 

@@ -26,13 +26,15 @@ from billing.gateways.ports import (
 )
 
 if TYPE_CHECKING:
+    from billing.domain.terms import Terms
     from billing.store.autoscaling_store import AutoscalingStore
     from billing.store.due_store import DueStore
+    from billing.store.invoice_store import InvoiceStore
     from billing.store.payment_store import PaymentStore
     from billing.store.store import BillingStore
     from billing.store.usage_store import UsageStore
 else:  # a function loads the stores that its use cases name
-    AutoscalingStore = BillingStore = DueStore = PaymentStore = UsageStore = Any
+    AutoscalingStore = BillingStore = DueStore = InvoiceStore = PaymentStore = Terms = UsageStore = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -85,6 +87,33 @@ def payment_store() -> PaymentStore:
     from billing.store.payment_store import PaymentStore
 
     return PaymentStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
+
+
+@cache
+def invoice_store() -> InvoiceStore:
+    """The invoices in the table."""
+    from billing.store.invoice_store import InvoiceStore
+
+    return InvoiceStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
+
+
+@cache
+def terms() -> Terms:
+    """What whoever deploys Livello has decided of invoices and payments."""
+    from billing.domain.invoices import Seller
+    from billing.domain.terms import Terms
+
+    seller = Seller(
+        name=os.environ["SELLER_NAME"],
+        address_line_1=os.environ["SELLER_ADDRESS"],
+        address_line_2=None,
+        postcode=os.environ["SELLER_POSTCODE"] or None,
+        city=os.environ["SELLER_CITY"],
+        country=os.environ["SELLER_COUNTRY"],
+        vat_number=os.environ["SELLER_VAT_NUMBER"] or None,
+    )
+    retry_days = tuple(sorted(int(days) for days in os.environ["RETRY_DAYS"].split(",")))
+    return Terms(os.environ["INVOICE_SERIES"], seller, int(os.environ["PAYMENT_TERM_DAYS"]), retry_days)
 
 
 @cache
@@ -182,3 +211,5 @@ Backlog = Annotated[UsageBacklog, Depends(usage_backlog)]
 People = Annotated[Directory, Depends(directory)]
 PaymentMethods = Annotated[PaymentStore, Depends(payment_store)]
 Payments = Annotated[PaymentGateway, Depends(payments)]
+Invoices = Annotated[InvoiceStore, Depends(invoice_store)]
+InvoiceTerms = Annotated[Terms, Depends(terms)]

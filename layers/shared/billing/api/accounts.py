@@ -32,6 +32,9 @@ STORES_MAX = 50
 LINES_MAX = 30
 DISCOUNTS_MAX = 30
 
+ADDED_LATER = {"invoiced_until"}
+"""Fields that a request did not have when accounts were provisioned first: without them it is still the same."""
+
 
 class ContractBody(Body):
     """What was signed. `interval_months` is how often is paid, always ahead."""
@@ -105,6 +108,11 @@ class AccountBody(Body):
     lines: Annotated[tuple[LineBody, ...], Field(min_length=1, max_length=LINES_MAX)]
     discounts: Annotated[tuple[DiscountBody, ...], Field(max_length=DISCOUNTS_MAX)] = ()
     first_admin: FirstAdminBody
+    invoiced_until: IsoDate | None = Field(
+        default=None,
+        description="The renewal until which everything is invoiced already, elsewhere. Without it invoices begin with "
+        "the contract's start.",
+    )
 
     @field_validator("stores")
     @classmethod
@@ -112,6 +120,9 @@ class AccountBody(Body):
         if len({each.store for each in stores}) < len(stores):
             raise ValueError("a store is listed twice")
         return stores
+
+    def _as_sent(self) -> str:
+        return self.model_dump_json(exclude=ADDED_LATER - self.model_fields_set)
 
     def value(self) -> Provisioning:
         return Provisioning(
@@ -131,7 +142,10 @@ class AccountBody(Body):
             discounts=tuple(each.value() for each in self.discounts),
             admin_email=self.first_admin.email,
             admin_name=self.first_admin.name,
-            digest=hashlib.sha256(self.model_dump_json().encode()).hexdigest(),
+            invoiced_until=self.invoiced_until,
+            digest=hashlib.sha256(
+                self.model_dump_json(exclude=ADDED_LATER - self.model_fields_set).encode()
+            ).hexdigest(),
         )
 
 

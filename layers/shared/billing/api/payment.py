@@ -45,6 +45,18 @@ class SetupView(View):
         return cls(setup_intent=setup.setup, client_secret=setup.client_secret, publishable_key=setup.publishable_key)
 
 
+class ConsentView(View):
+    """What a browser needs to confirm a payment with Stripe, where the customer's bank asks its customer."""
+
+    payment_intent: str
+    client_secret: str
+    publishable_key: str
+
+    @classmethod
+    def of(cls, setup: NewSetup) -> ConsentView:
+        return cls(payment_intent=setup.setup, client_secret=setup.client_secret, publishable_key=setup.publishable_key)
+
+
 class PaymentMethodBody(Body):
     """The SetupIntent that the customer has confirmed."""
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
-from io import StringIO
 from typing import Annotated, Literal
 
-from aws_lambda_powertools.event_handler.openapi.params import Header, Query
+from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import Field
 
 from billing.api.models import Identifier, IsoDate, View, plain
+from billing.api.tables import csv_text, harmless
 from billing.domain.forecast import KNOWN_DAYS_MIN, Expectation, Forecast
 from billing.domain.usage import MonthUsage
 from billing.domain.usage_page import Period, Series, Standing, UsagePage
-
-CSV = "text/csv"
 
 From = Annotated[
     IsoDate | None,
@@ -30,9 +27,7 @@ By = Annotated[Literal["day", "month"], Query(description="Of what each figure i
 GroupBy = Annotated[Literal["product", "store", "content"], Query(description="Into what usage is parted.")]
 OfProduct = Annotated[Identifier | None, Query(description="Of this product only.")]
 OfStore = Annotated[Identifier | None, Query(alias="store", description="Of this store only.")]
-Accept = Annotated[str | None, Header(description="text/csv for a table of the series.")]
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _TENTH = Decimal("0.1")
 
 
@@ -176,42 +171,15 @@ class UsageView(View):
         )
 
 
-def prefers_csv(accept: str | None) -> bool:
-    """Whether somebody would rather have a table than JSON."""
-    offers: dict[str, float] = {}
-    for part in (accept or "").lower().split(","):
-        media_type, *parameters = (each.strip() for each in part.split(";"))
-        offers[media_type] = _weight(parameters)
-    return offers.get(CSV, 0) > offers.get("application/json", 0)
-
-
 def table(series: Iterable[Series], period: Period) -> str:
     """The series as CSV (RFC 4180), for a spreadsheet."""
-    text = StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["period", "product", "store", "content", "usage", "peak"])
+    rows = []
     for each in series:
         for when, quantity in each.usage.items():
             content = f"({each.parts} others)" if each.parts > 1 else each.content
-            place = [each.product, each.store or "", _harmless(content or "")]
-            writer.writerow([_name(when, period), *place, plain(quantity), "peak" if when in each.peaks else ""])
-    return text.getvalue()
-
-
-def _weight(parameters: Sequence[str]) -> float:
-    for each in parameters:
-        name, _, value = each.partition("=")
-        if name == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0
-    return 1
-
-
-def _harmless(text: str) -> str:
-    """What a spreadsheet would take for a formula is shown as the text that it is."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+            place = [each.product, each.store or "", harmless(content or "")]
+            rows.append([_name(when, period), *place, plain(quantity), "peak" if when in each.peaks else ""])
+    return csv_text(["period", "product", "store", "content", "usage", "peak"], rows)
 
 
 def _name(period_start: date, period: Period) -> str:

@@ -49,6 +49,7 @@ class EventType(StrEnum):
     PAYMENT_DISPUTED = "payment.disputed"
     PAYMENT_FAILED = "payment.failed"
     PAYMENT_METHOD_CHANGED = "payment_method.changed"
+    PAYMENT_PAST_DUE = "payment.past_due"
     RENEWAL_NOTICE_DEADLINE_NEAR = "renewal.notice_deadline_near"
     REVIEW_BOOKED = "review.booked"
     REVIEW_CANCELLED = "review.cancelled"

@@ -44,6 +44,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.INVOICE_ISSUED: (Audience.ADMINS, Audience.BILLING),
     EventType.INVOICE_PAID: (Audience.ADMINS, Audience.BILLING),
     EventType.PAYMENT_DISPUTED: (Audience.STAFF,),
+    EventType.PAYMENT_PAST_DUE: (Audience.STAFF,),
     EventType.PAYMENT_METHOD_CHANGED: (Audience.ADMINS, Audience.BILLING),
     EventType.PAYMENT_FAILED: (Audience.ADMINS, Audience.BILLING),
     EventType.RENEWAL_NOTICE_DEADLINE_NEAR: (Audience.ADMINS,),

@@ -29,6 +29,8 @@ class Permission(StrEnum):
     CHANGE_BILLING_INFORMATION = "change-billing-information"
     CHANGE_PAYMENT_METHOD = "change-payment-method"
     SET_BANK_TRANSFER = "set-bank-transfer"
+    RECORD_PAYMENTS = "record-payments"
+    READ_PAST_DUE = "read-past-due"
     READ_EVENTS = "read-events"
     READ_USAGE = "read-usage"
     READ_USERS = "read-users"
@@ -53,6 +55,8 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.CHANGE_BILLING_INFORMATION: _ADMIN_ONLY,
     Permission.CHANGE_PAYMENT_METHOD: _ADMIN_ONLY,
     Permission.SET_BANK_TRANSFER: _STAFF_ONLY,
+    Permission.RECORD_PAYMENTS: _STAFF_ONLY,
+    Permission.READ_PAST_DUE: _STAFF_ONLY,
     Permission.READ_EVENTS: _ADMIN_AND_STAFF,
     Permission.READ_USAGE: _EVERYBODY,
     Permission.READ_USERS: _EVERYBODY,

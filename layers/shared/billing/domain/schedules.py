@@ -17,6 +17,8 @@ class Job(StrEnum):
 
     AUTOSCALING = "autoscaling"
     CARD_EXPIRY = "card-expiry"
+    RENEWAL = "renewal"
+    COLLECTION = "collection"
 
 
 QUIET_MONTHS = 6
@@ -45,9 +47,31 @@ class Due:
 
 def due_at(month: date, contract: Contract) -> datetime:
     """The instant from which the month before `month` is closed for an account."""
-    return datetime.combine(month, time(), ZoneInfo(contract.time_zone)).astimezone(UTC)
+    return start_of(month, contract)
 
 
 def first_due_month(contract: Contract, today: date) -> date:
     """The month that is decided first for an account which comes to be `today`."""
     return month_before(month_of(max(today, contract.start)), -1)
+
+
+@dataclass(frozen=True, slots=True)
+class BillingDue:
+    """The contract month that is to be looked at next, and the changes of tier within the running paid period that
+    are invoiced already, by their decisions.
+
+    Every contract month is looked at: most have nothing to invoice but where a paid period begins, or a tier changes.
+    """
+
+    month: int
+    settled: tuple[str, ...] = ()
+
+
+def billing_due_at(due: BillingDue, contract: Contract) -> datetime:
+    """The instant at which its contract month begins for the account."""
+    return start_of(contract.month_start(due.month), contract)
+
+
+def start_of(day: date, contract: Contract) -> datetime:
+    """The instant at which a day begins for the account."""
+    return datetime.combine(day, time(), ZoneInfo(contract.time_zone)).astimezone(UTC)

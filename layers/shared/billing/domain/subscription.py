@@ -9,7 +9,6 @@ from decimal import Decimal
 from enum import StrEnum
 
 from billing.domain.catalogue import Catalogue, price_per_month
-from billing.domain.contract import Contract
 from billing.domain.errors import Path, RuleViolation, Violation
 from billing.domain.money import Money, rounded
 
@@ -163,27 +162,20 @@ def sign(
 
 def price_after_discounts(subscription: Subscription, line: Line, day: date) -> Money:
     """What the line, as it stands on `day`, costs per month with its own discounts of that day, rounded once."""
-    return Money(rounded(_line_month(line, subscription.discounts_of(line.product), day)), line.price.currency)
+    return Money(rounded(month_price(line, subscription.discounts_of(line.product), day)), line.price.currency)
 
 
-def amount_per_charge(subscription: Subscription, contract: Contract, first_month: int) -> Money:
-    """What the paid period that begins with contract month `first_month` costs, before tax.
+def line_on(subscription: Subscription, line: Line, day: date) -> tuple[Line, str | None]:
+    """The line as it stands on `day`, and the decision that has led to its tier, None for what was signed."""
+    in_effect = [each for each in subscription.changes if each.product == line.product and each.effective_on <= day]
+    if not in_effect:
+        return line, None
+    return subscription.line_on(line, day), max(in_effect, key=lambda each: each.effective_on).decision
 
-    Each contract month counts with the tiers and discounts of its first day. Rounded once per product
-    and once for what is taken off the whole (DESIGN 3.3).
-    """
-    days = [contract.month_start(first_month + month) for month in range(contract.interval_months)]
-    lines = [_line_months(subscription, line, days) for line in subscription.lines]
-    total = sum(rounded(sum(months, Decimal(0))) for months in lines)
-    on_the_whole = subscription.discounts_of(None)
-    if not on_the_whole:
-        return Money(total, contract.currency)
-    off_the_whole = Decimal(0)
-    for day, *months in zip(days, *lines, strict=True):
-        month = sum(months, Decimal(0))
-        off_the_whole += month - _reduced(month, on_the_whole, day)
-    # The lines are rounded and this is not: without the limit a free month could cost less than nothing.
-    return Money(total - min(total, rounded(off_the_whole)), contract.currency)
+
+def month_price(line: Line, discounts: tuple[Discount, ...], day: date) -> Decimal:
+    """What a line costs for a month with the discounts of its product that are active on its first day, exactly."""
+    return reduced(Decimal(line.price.amount), discounts, day)
 
 
 def _line(order: Order, path: Path, catalogue: Catalogue, currency: str) -> Line | Violation:
@@ -222,22 +214,11 @@ def _left(subscription: Subscription, product: str | None, day: date) -> Decimal
     if product is not None:
         [line] = (line for line in subscription.lines if line.product == product)
         return _less(Decimal(line.price.amount), subscription.discounts_on(day, product))
-    lines = (_line_month(line, subscription.discounts_of(line.product), day) for line in subscription.lines)
+    lines = (month_price(line, subscription.discounts_of(line.product), day) for line in subscription.lines)
     return _less(sum(lines, Decimal(0)), subscription.discounts_on(day, None))
 
 
-def _line_months(subscription: Subscription, line: Line, days: list[date]) -> list[Decimal]:
-    discounts = subscription.discounts_of(line.product)
-    if not discounts and not subscription.changes:
-        return [Decimal(line.price.amount)] * len(days)
-    return [_line_month(subscription.line_on(line, day), discounts, day) for day in days]
-
-
-def _line_month(line: Line, discounts: tuple[Discount, ...], day: date) -> Decimal:
-    return _reduced(Decimal(line.price.amount), discounts, day)
-
-
-def _reduced(amount: Decimal, discounts: tuple[Discount, ...], day: date) -> Decimal:
+def reduced(amount: Decimal, discounts: tuple[Discount, ...], day: date) -> Decimal:
     """The amount less what is active on `day`, never below zero."""
     return max(Decimal(0), _less(amount, tuple(each for each in discounts if each.applies_on(day))))
 

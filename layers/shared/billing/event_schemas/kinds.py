@@ -363,7 +363,7 @@ class InvoiceLineFacts(Facts):
 
 class InvoiceFacts(Facts):
     """`until` is the first day that is not paid for. `charge_on` is None where the customer transfers the money
-    themselves; `document` is the key of the PDF among the documents."""
+    themselves; `document` is the key of the PDF among the documents, None without one."""
 
     number: str
     produced_on: date
@@ -376,7 +376,7 @@ class InvoiceFacts(Facts):
     total: MoneyFacts
     method: Literal["card", "sepa_debit", "bank_transfer"] | None
     charge_on: date | None
-    document: str
+    document: str | None
 
 
 class PaidFacts(Facts):
@@ -398,6 +398,15 @@ class FailedPaymentFacts(Facts):
     ]
     next_attempt_on: date | None
     authenticate_at: WebAddress | None
+
+
+class PastDueFacts(Facts):
+    """`reason` is why the last attempt has failed, None where the customer transfers the money themselves."""
+
+    number: str
+    due_on: date
+    due: MoneyFacts
+    reason: str | None
 
 
 class CancellationFacts(Facts):
@@ -714,6 +723,16 @@ class PaymentFailed(Happening):
     after: FailedPaymentFacts
 
 
+class PaymentPastDue(Happening):
+    """An invoice is past due, and is not tried again by itself. Told to staff."""
+
+    type: Literal["payment.past_due"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: PastDueFacts
+
+
 class CancellationRequested(Happening):
     """An admin has cancelled the account; it stays active until what is paid is used up."""
 
@@ -814,6 +833,7 @@ AnyEvent = (
     | PaymentDisputed
     | PaymentFailed
     | PaymentMethodChanged
+    | PaymentPastDue
     | ReviewBooked
     | ReviewCancelled
     | ReviewDeclined

@@ -11,7 +11,9 @@ from billing.domain.events import Event
 from billing.domain.usage import UsageEvent
 
 if TYPE_CHECKING:  # only those who write mail, or deal with payments, load what is known of it
+    from billing.domain.collection import Charge
     from billing.domain.mail import Delivery
+    from billing.domain.money import Money
     from billing.domain.payment import ChosenMethod, Dispute, Method, Setup
 
 
@@ -199,6 +201,26 @@ class PaymentGateway(Protocol):
 
     def dispute(self, dispute: str) -> Dispute | None:
         """A payment that its customer's bank takes back, as it stands."""
+        ...
+
+    def new_payment(self, customer: str, account: str, invoice: str, amount: Money, key: str) -> str:
+        """The payment of an invoice, not charged yet; returns its id. It can succeed once and never twice."""
+        ...
+
+    def charge(self, payment: str, payment_method: str, key: str) -> Charge:
+        """Charges a payment without its customer; what became of it. Of one that has succeeded, that it has."""
+        ...
+
+    def payment(self, payment: str) -> Charge | None:
+        """A payment, as it stands."""
+        ...
+
+    def consent_secret(self, payment: str) -> NewSetup | None:
+        """What a browser needs so that the customer's bank can ask its customer; None if it cannot be paid so."""
+        ...
+
+    def invoice_of(self, payment: str) -> tuple[str, str] | None:
+        """The account and the invoice that a payment is for, None if it is for none of ours."""
         ...
 
     def account_of(self, customer: str) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 import stripe
 from stripe import RequestsClient, StripeClient
 
+from billing.domain.collection import Charge, ChargeState, Failure
 from billing.domain.errors import AnswerLost, UpstreamFailed
 from billing.domain.money import Money
 from billing.domain.payment import Card, ChosenMethod, Debit, Dispute, Method, PaymentMethod, Setup, SetupStatus
@@ -34,6 +35,29 @@ _STATUS = {
     "canceled": SetupStatus.FAILED,
 }
 _IN_USE = 409
+
+_REASONS = {
+    "insufficient_funds": Failure.INSUFFICIENT_FUNDS,
+    "expired_card": Failure.EXPIRED_CARD,
+    "authentication_required": Failure.AUTHENTICATION_REQUIRED,
+    "payment_intent_authentication_failure": Failure.AUTHENTICATION_REQUIRED,
+    "processing_error": Failure.FAILED,
+}
+_HARD = frozenset({Failure.EXPIRED_CARD})
+"""What no further attempt can change."""
+
+_HARD_DECLINES = frozenset(
+    {
+        *("account_closed", "card_not_supported", "do_not_try_again", "fraudulent", "invalid_account"),
+        *("lost_card", "pickup_card", "restricted_card", "revocation_of_all_authorizations"),
+        *("revocation_of_authorization", "security_violation", "stolen_card", "stop_payment_order"),
+        "transaction_not_allowed",
+    }
+)
+"""Declines after which the card networks want no further attempt (docs.stripe.com/declines/codes)."""
+
+_WITH_HUNDREDTHS_AT_STRIPE = frozenset({"ISK", "UGX"})
+"""See docs.stripe.com/currencies#special-cases."""
 
 
 class StripePayments:
@@ -139,6 +163,56 @@ class StripePayments:
         payment = found.payment_intent
         return Dispute(_noted(payment, ACCOUNT), _noted(payment, INVOICE), amount, found.reason)
 
+    def new_payment(self, customer: str, account: str, invoice: str, amount: Money, key: str) -> str:
+        wanted: Any = {
+            "amount": _units(amount),
+            "currency": amount.currency.lower(),
+            "customer": customer,
+            "payment_method_types": [*_METHODS.values()],
+            "metadata": {ACCOUNT: account, INVOICE: invoice},
+        }
+        with _answering():
+            return self._stripe.v1.payment_intents.create(wanted, {"idempotency_key": key}).id
+
+    def charge(self, payment: str, payment_method: str, key: str) -> Charge:
+        wanted: Any = {"payment_method": payment_method, "off_session": True}
+        with _answering():
+            try:
+                return _charge(self._stripe.v1.payment_intents.confirm(payment, wanted, {"idempotency_key": key}))
+            except stripe.CardError as declined:
+                return _declined(payment, declined)
+            except stripe.InvalidRequestError:
+                # Paid already, on its way, or the method is not there any more: what stands says which.
+                standing = _charge(self._stripe.v1.payment_intents.retrieve(payment))
+        if standing.state is ChargeState.WAITING:
+            return Charge(payment, ChargeState.FAILED, Failure.FAILED, hard=False)
+        return standing
+
+    def payment(self, payment: str) -> Charge | None:
+        with _answering():
+            try:
+                return _charge(self._stripe.v1.payment_intents.retrieve(payment))
+            except stripe.InvalidRequestError as failure:
+                _require_missing(failure)
+                return None
+
+    def consent_secret(self, payment: str) -> NewSetup | None:
+        with _answering():
+            found = self._stripe.v1.payment_intents.retrieve(payment)
+        if found.client_secret is None or found.status in {"succeeded", "processing", "canceled"}:
+            return None
+        return NewSetup(found.id, found.client_secret, self._secret("publishable_key"))
+
+    def invoice_of(self, payment: str) -> tuple[str, str] | None:
+        with _answering():
+            try:
+                found = self._stripe.v1.payment_intents.retrieve(payment)
+            except stripe.InvalidRequestError as failure:
+                _require_missing(failure)
+                return None
+        account, invoice = _noted(found, ACCOUNT), _noted(found, INVOICE)
+        return None if account is None or invoice is None else (account, invoice)
+
     @property
     def _stripe(self) -> StripeClient:
         """With the key as it is now: who rotates it need not deploy."""
@@ -188,6 +262,34 @@ def _require_missing(failure: stripe.InvalidRequestError) -> None:
 def _id(reference: Any) -> str | None:
     """The id of an object that may be expanded."""
     return reference if reference is None or isinstance(reference, str) else str(reference.id)
+
+
+def _units(amount: Money) -> int:
+    """An amount as Stripe counts it: it gives two of the currencies without a minor unit one nevertheless."""
+    return amount.amount * 100 if amount.currency in _WITH_HUNDREDTHS_AT_STRIPE else amount.amount
+
+
+def _charge(intent: Any) -> Charge:
+    if intent.status == "succeeded":
+        return Charge(intent.id, ChargeState.SUCCEEDED, None, hard=False)
+    if intent.status == "processing":
+        return Charge(intent.id, ChargeState.IN_TRANSIT, None, hard=False)
+    if intent.status == "requires_action":
+        return Charge(intent.id, ChargeState.FAILED, Failure.AUTHENTICATION_REQUIRED, hard=False)
+    failure = intent.last_payment_error
+    if failure is None:
+        return Charge(intent.id, ChargeState.WAITING, None, hard=False)
+    return _failed(intent.id, failure.code, getattr(failure, "decline_code", None))
+
+
+def _declined(payment: str, declined: stripe.CardError) -> Charge:
+    return _failed(payment, declined.code, getattr(declined.error, "decline_code", None))
+
+
+def _failed(payment: str, code: str | None, decline_code: str | None) -> Charge:
+    reason = _REASONS.get(decline_code or "") or _REASONS.get(code or "", Failure.DECLINED)
+    hard = reason in _HARD or decline_code in _HARD_DECLINES
+    return Charge(payment, ChargeState.FAILED, reason, hard)
 
 
 def _noted(found: Any, name: str) -> str | None:

@@ -9,7 +9,7 @@
 | when a job is due for it    | ACCOUNT#account | DUE#job                               | DUE#job#shard, instant     |
 | an account's events         | ACCOUNT#account | EVENT#ulid                            |                            |
 | the catalogue's events      | CATALOGUE       | EVENT#ulid                            |                            |
-| an account's invoices       | ACCOUNT#account | INVOICE#produced on#number            |                            |
+| an account's invoices       | ACCOUNT#account | INVOICE#produced on#number            | PAST-DUE, due on#account   |
 | what its billing page shows | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY            |                            |
 | its reviews                 | ACCOUNT#account | REVIEW#ulid                           |                            |
 | the review that is open     | ACCOUNT#account | REVIEW-OPEN                           |                            |
@@ -17,6 +17,8 @@
 | who is not written to       | ACCOUNT#account | UNDELIVERABLE#address                 |                            |
 | its people                  | ACCOUNT#account | USER#user                             | USER#user, ACCOUNT#account |
 | mail about its deletion     | DELETED#ulid    | DELIVERY#ulid#recipient               |                            |
+| what was credited           | ACCOUNT#account | BALANCE                               |                            |
+| numbers of invoices         | NUMBERS         | SERIES#series#2026                    |                            |
 | time that a manager gave    | MANAGER#manager | BOOKED#2026-10-20T08:00Z              |                            |
 | success managers            | MANAGERS        | MANAGER#manager                       |                            |
 | their events                | MANAGERS        | EVENT#ulid                            |                            |
@@ -46,6 +48,7 @@ from billing.domain.information import Area
 INDEX = "gsi1"
 
 AUTOSCALING = "AUTOSCALING"
+BALANCE = "BALANCE"
 BOOKED = "BOOKED#"
 CATALOGUE = "CATALOGUE"
 CONTENT = "CONTENT#"
@@ -58,9 +61,12 @@ INVOICE = "INVOICE#"
 MANAGER = "MANAGER#"
 MANAGERS = "MANAGERS"
 MARKER = "MARKER#"
+NUMBERS = "NUMBERS"
 PAGE = "PAGE#"
+PAST_DUE = "PAST-DUE"
 REVIEW = "REVIEW#"
 REVIEW_OPEN = "REVIEW-OPEN"
+SERIES = "SERIES#"
 TOLD = "TOLD#"
 TOTAL = "TOTAL#"
 UNDELIVERABLE = "UNDELIVERABLE#"
@@ -68,6 +74,7 @@ USER = "USER#"
 
 ACCOUNT_FAMILIES = (
     AUTOSCALING,
+    BALANCE,
     DECISION,
     DELIVERY,
     DUE,
@@ -186,6 +193,11 @@ def event(event: str) -> str:
 def invoice(produced_on: date, number: str) -> str:
     """An invoice, sorted by the day it was produced, then by number."""
     return f"{INVOICE}{produced_on.isoformat()}#{number}"
+
+
+def series(series: str, year: int) -> str:
+    """How many numbers of a series are given in a year."""
+    return f"{SERIES}{series}#{year}"
 
 
 def total(month: date, product: str) -> str:

@@ -18,7 +18,7 @@ from billing.domain.invoices import Invoice, InvoiceStatus
 from billing.domain.money import Money
 from billing.domain.payment import Card, CardWarning, Debit, Method, PaymentMethod, PaymentProfile
 from billing.domain.permissions import Role
-from billing.domain.schedules import Due, News
+from billing.domain.schedules import BillingDue, Due, News
 from billing.domain.subscription import Cause, Discount, Line, Order, Subscription, TierChange
 from billing.domain.thresholds import Told
 
@@ -231,6 +231,15 @@ def _payment_method(body: Body | None) -> PaymentMethod | None:
     return PaymentMethod(
         Method(body["method"]), None if card is None else Card(**card), None if debit is None else Debit(**debit)
     )
+
+
+def billing_due_body(due: BillingDue) -> str:
+    return text(asdict(due))
+
+
+def billing_due_from(stored: str) -> BillingDue:
+    body = parsed(stored)
+    return BillingDue(body["month"], tuple(body["settled"]))
 
 
 def card_warning_body(warning: CardWarning) -> str:

@@ -22,7 +22,7 @@ from billing.domain.events import Event
 from billing.domain.information import Area, BillingDetails, BillingInformation, Details, Information
 from billing.domain.invoices import Invoice
 from billing.domain.permissions import Role
-from billing.domain.schedules import Due, Job, due_at
+from billing.domain.schedules import BillingDue, Due, Job, billing_due_at, due_at
 from billing.domain.subscription import Subscription
 from billing.store import keys, mapping
 from billing.store.items import Item, Row, VersionedItem, connect, rows
@@ -128,8 +128,9 @@ class BillingStore:
             invoices=tuple(mapping.invoice_from(row.body) for row in newest),
         )
 
-    def provision(self, page: BillingPage, first_admin: User, event: Event, due: Due) -> None:
-        """Creates an account whole, and tells it. `due` is what autoscaling decides of it first.
+    def provision(self, page: BillingPage, first_admin: User, event: Event, due: Due, billing: BillingDue) -> None:
+        """Creates an account whole, and tells it. `due` is what autoscaling decides of it first, `billing` what is
+        invoiced first.
 
         Raises ConcurrentChange if the id is taken. One transaction.
         """
@@ -148,7 +149,9 @@ class BillingStore:
                 transaction.save(VersionedItem(partition, key, body=body))
             transaction.save(_user_item(account, first_admin))
             transaction.save(_event_item(event))
-            transaction.save(_due_item(account, due))
+            decided_at, billed_at = due_at(due.month, account.contract), billing_due_at(billing, account.contract)
+            transaction.save(_due_item(account, Job.AUTOSCALING, decided_at, mapping.due_body(due)))
+            transaction.save(_due_item(account, Job.RENEWAL, billed_at, mapping.billing_due_body(billing)))
 
     # ---- Billing information ----
 
@@ -555,13 +558,13 @@ def _delivery_item(delivery: Delivery, body: mapping.Body) -> Item:
     return Item(partition, keys.delivery(delivery.event, delivery.recipient), body=mapping.text(body))
 
 
-def _due_item(account: Account, due: Due) -> Item:
+def _due_item(account: Account, job: Job, at: datetime, body: str) -> Item:
     return Item(
         keys.account(account.account),
-        keys.due(Job.AUTOSCALING),
-        gsi1pk=keys.shard_of(Job.AUTOSCALING, account.account),
-        gsi1sk=keys.instant(due_at(due.month, account.contract)),
-        body=mapping.due_body(due),
+        keys.due(job),
+        gsi1pk=keys.shard_of(job, account.account),
+        gsi1sk=keys.instant(at),
+        body=body,
     )
 
 

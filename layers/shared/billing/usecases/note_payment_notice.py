@@ -25,7 +25,10 @@ METHOD_NOTICES = frozenset(
 )
 SETUP_SUCCEEDED = "setup_intent.succeeded"
 DISPUTED = "charge.dispute.created"
-KNOWN = METHOD_NOTICES | {SETUP_SUCCEEDED, DISPUTED}
+PAYMENT_NOTICES = frozenset({"payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.processing"})
+"""See billing.usecases.collect_payments.note_payment."""
+
+KNOWN = METHOD_NOTICES | PAYMENT_NOTICES | {SETUP_SUCCEEDED, DISPUTED}
 """The types that we deal with. All others are acknowledged, and not looked at."""
 
 

@@ -109,9 +109,10 @@ def _situation(
 
 
 def _document(event: Event, documents: Documents) -> bytes | None:
-    if event.type is not EventType.INVOICE_ISSUED:
+    key = (event.after or {}).get("document") if event.type is EventType.INVOICE_ISSUED else None
+    if key is None:
         return None
-    document = documents.get((event.after or {})["document"])
+    document = documents.get(key)
     if document is None:
         raise NotAllSent("The document that goes with it is not there yet.")
     return document

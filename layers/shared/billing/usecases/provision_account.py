@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 
 from billing.domain.account import Account, BillingPage, Status, Store, User, check_start
 from billing.domain.contract import Contract
-from billing.domain.errors import AccountExists, AccountNotFound, ConcurrentChange, Conflict
+from billing.domain.errors import AccountExists, AccountNotFound, ConcurrentChange, Conflict, RuleViolation, Violation
 from billing.domain.events import EventType, Occasion
 from billing.domain.information import (
     BillingDetails,
@@ -16,7 +17,7 @@ from billing.domain.information import (
     Information,
 )
 from billing.domain.permissions import Role
-from billing.domain.schedules import Due, first_due_month
+from billing.domain.schedules import BillingDue, Due, first_due_month
 from billing.domain.subscription import Discount, Order, sign
 from billing.gateways.ports import Directory
 from billing.store.store import BillingStore
@@ -29,7 +30,10 @@ FIRST_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Provisioning:
-    """What staff ask for. `digest` is that of the request, by which a repetition is recognised."""
+    """What staff ask for. `digest` is that of the request, by which a repetition is recognised.
+
+    Before the renewal on `invoiced_until` everything is invoiced already, elsewhere; None: nothing is.
+    """
 
     account: str
     name: str
@@ -43,6 +47,7 @@ class Provisioning:
     admin_email: str
     admin_name: str
     digest: str
+    invoiced_until: date | None = None
 
 
 def provision_account(
@@ -58,6 +63,7 @@ def provision_account(
         return existing
     today = wanted.contract.today(occasion.time)
     check_start(wanted.contract.start, today)
+    first_month_to_invoice(wanted.contract, wanted.invoiced_until)
     catalogue = store.catalogue()
     if catalogue is None:
         raise Conflict("There is no catalogue yet. PUT /catalogue comes first.")
@@ -101,7 +107,13 @@ def provision_account(
         },
     )
     try:
-        store.provision(page, admin, event, Due(first_due_month(wanted.contract, today), {}))
+        store.provision(
+            page,
+            admin,
+            event,
+            Due(first_due_month(wanted.contract, today), {}),
+            BillingDue(first_month_to_invoice(wanted.contract, wanted.invoiced_until)),
+        )
     except ConcurrentChange:
         # Somebody was faster: the same request, sent twice, or another one for this id.
         winner = _existing(wanted, store)
@@ -109,6 +121,16 @@ def provision_account(
             raise
         return winner
     return page
+
+
+def first_month_to_invoice(contract: Contract, invoiced_until: date | None) -> int:
+    """The contract month with which invoices begin. Raises RuleViolation for a day that is no renewal."""
+    if invoiced_until is None:
+        return 0
+    month = contract.month_of(invoiced_until)
+    if month < 0 or month % contract.interval_months or contract.month_start(month) != invoiced_until:
+        raise RuleViolation(Violation(("invoiced_until",), "It must be a day on which a paid period begins."))
+    return month
 
 
 def _existing(wanted: Provisioning, store: BillingStore) -> BillingPage | None:

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from billing.domain.account import Status
 from billing.domain.events import Actor, ActorKind, EventType, Occasion
+from billing.domain.invoices import amount_per_charge
 from billing.domain.payment import next_warning
-from billing.domain.subscription import amount_per_charge
 from billing.store.payment_store import PaymentStore
 from billing.usecases.tell import tell
 

@@ -1,0 +1,48 @@
+"""The queue of accounts with invoices to be paid → charged, tried again, looked after.
+
+They come from the schedule, and from the bus: when an invoice was issued, and when an account pays in another way.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+from billing import wiring
+from billing.domain.events import EventType
+from billing.gateways.sqs_work_queue import work_from
+from billing.store.mapping import event_of
+from billing.usecases.collect_payments import collect_payments
+from billing.workers import worker
+
+AT_ONCE = frozenset({EventType.CARD_UPDATED, EventType.PAYMENT_METHOD_CHANGED})
+"""After these all that is unpaid is tried, due or not."""
+
+
+def collect(message: str, correlation: str) -> Mapping[str, Any]:
+    """One account."""
+    account, at, at_once = _asked(message)
+    dealt = collect_payments(
+        account,
+        at_once=at_once,
+        now=at,
+        correlation=correlation,
+        terms=wiring.terms(),
+        consent_page=os.environ["BILLING_PAGE"],
+        store=wiring.invoice_store(),
+        gateway=wiring.payments(),
+    )
+    return {"account": account, "payments": dealt}
+
+
+def _asked(message: str) -> tuple[str, datetime, bool]:
+    detail = orjson.loads(message).get("detail")
+    if detail is None:
+        work = work_from(message)
+        return work.account, work.at, False
+    happened = event_of(detail)
+    return str(happened.account), happened.time, happened.type in AT_ONCE
+
+
+handler = worker(collect, wiring.queue)

@@ -1,0 +1,91 @@
+"""/accounts/{account}/invoices, one of them, and the one to come; and for staff, all that are past due."""
+
+from billing.api.answers import JSON, Response, file
+from billing.api.billing_page import InvoicesView
+from billing.api.callers import Caller, Now
+from billing.api.invoices import (
+    CSV_INVOICES_MAX,
+    InvoiceDetailsView,
+    InvoiceNumber,
+    PastDuesView,
+    PastDueView,
+    PreviewView,
+    Status,
+    Year,
+    shown,
+    table,
+)
+from billing.api.models import AccountId
+from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.api.resolver import entrypoint, make_api
+from billing.api.tables import CSV, Accept, prefers_csv
+from billing.domain.errors import AccountNotFound, NotFound
+from billing.domain.invoices import InvoiceStatus
+from billing.domain.permissions import Permission
+from billing.usecases.authorise import authorise, authorise_staff
+from billing.usecases.issue_invoices import upcoming
+from billing.wiring import Invoices, InvoiceTerms, Store
+
+app = make_api()
+
+
+@app.get("/accounts/<account>/invoices")
+def get_invoices(
+    account: AccountId,
+    caller: Caller,
+    store: Store,
+    invoices: Invoices,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    year: Year = None,
+    status: Status = None,
+    accept: Accept = None,
+) -> Response[InvoicesView | str]:
+    """The account's invoices, newest first."""
+    after = position_of(cursor)
+    authorise(caller, store.account(account), Permission.READ_BILLING, store)
+    wanted = None if status is None else InvoiceStatus(status)
+    if prefers_csv(accept):
+        everything, _ = invoices.invoices(account, year=year, status=wanted, limit=CSV_INVOICES_MAX, after=after)
+        return file(table(everything), CSV, f"invoices-{account}.csv")
+    found, last = invoices.invoices(account, year=year, status=wanted, limit=limit, after=after)
+    page = InvoicesView(items=shown(found), next_cursor=cursor_of(last))
+    return Response(status_code=200, content_type=JSON, body=page)
+
+
+@app.get("/accounts/<account>/invoices/upcoming")
+def get_upcoming_invoice(
+    account: AccountId, caller: Caller, store: Store, invoices: Invoices, terms: InvoiceTerms, now: Now
+) -> PreviewView:
+    """The next invoice, as it would be today."""
+    authorise(caller, store.account(account), Permission.READ_BILLING, store)
+    billed = invoices.billed(account)
+    if billed is None:
+        raise AccountNotFound
+    next_one = upcoming(billed, billed.subscriber.account.contract.today(now), terms)
+    if next_one is None:
+        raise NotFound("No invoice is to come.")
+    return PreviewView.of(*next_one, billed.billing.language)
+
+
+@app.get("/accounts/<account>/invoices/<number>")
+def get_invoice(
+    account: AccountId, number: InvoiceNumber, caller: Caller, store: Store, invoices: Invoices
+) -> InvoiceDetailsView:
+    """One invoice: how each amount came about, and where the payment stands."""
+    authorise(caller, store.account(account), Permission.READ_BILLING, store)
+    return InvoiceDetailsView.of(invoices.invoice(account, number))
+
+
+@app.get("/invoices/past-due")
+def get_past_due_invoices(
+    caller: Caller, invoices: Invoices, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+) -> PastDuesView:
+    """The invoices of all accounts that are past due, the longest due first."""
+    after = position_of(cursor)
+    authorise_staff(caller, Permission.READ_PAST_DUE)
+    found, last = invoices.past_due(limit=limit, after=after)
+    return PastDuesView(items=[PastDueView.of(each) for each in found], next_cursor=cursor_of(last))
+
+
+handler = entrypoint(app)

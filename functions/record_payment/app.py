@@ -1,0 +1,31 @@
+"""POST /accounts/{account}/invoices/{number}/payments: staff have found a transfer on the bank account."""
+
+from billing.api.callers import Caller, Told
+from billing.api.invoices import InvoiceDetailsView, InvoiceNumber, RecordedPaymentBody
+from billing.api.models import AccountId
+from billing.api.resolver import entrypoint, make_api
+from billing.domain.permissions import Permission
+from billing.usecases.authorise import authorise
+from billing.usecases.collect_payments import record_payment
+from billing.wiring import Invoices, Store
+
+app = make_api()
+
+
+@app.post("/accounts/<account>/invoices/<number>/payments")
+def post_payment(
+    account: AccountId,
+    number: InvoiceNumber,
+    body: RecordedPaymentBody,
+    caller: Caller,
+    told: Told,
+    store: Store,
+    invoices: Invoices,
+) -> InvoiceDetailsView:
+    """Record that an invoice is paid. The same reference and day again change nothing."""
+    authorise(caller, store.account(account), Permission.RECORD_PAYMENTS, store)
+    kept = record_payment(account, number, body.paid_on, body.reference, occasion=told, store=invoices)
+    return InvoiceDetailsView.of(kept)
+
+
+handler = entrypoint(app)

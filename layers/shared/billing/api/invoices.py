@@ -1,0 +1,265 @@
+"""Invoices as they are asked for and shown: what each line is made of, and where the payment stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Annotated, Literal
+
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from pydantic import Field
+
+from billing.api.billing_page import DiscountView, InvoiceView
+from billing.api.models import Body, IsoDate, Money, Text, View, plain
+from billing.api.tables import csv_text
+from billing.domain.collection import Payment
+from billing.domain.currencies import MINOR_UNIT_DIGITS
+from billing.domain.invoices import Draft, Invoice, InvoiceLine, Step
+from billing.domain.tax import Tax
+from billing.store.invoice_store import Kept
+from billing.usecases.invoice_words import described
+
+YEAR_MIN, YEAR_MAX = 2000, 2999
+CSV_INVOICES_MAX = 1000
+
+InvoiceNumber = Annotated[str, Path(max_length=60)]
+Year = Annotated[int | None, Query(ge=YEAR_MIN, le=YEAR_MAX, description="Only those produced in this year.")]
+Status = Annotated[
+    Literal["open", "in_transit", "paid", "past_due", "void", "uncollectible"] | None,
+    Query(description="Only those that stand so."),
+]
+
+
+class StepView(View):
+    """Contract months in a row that cost the same, from `since` to before `until`. `price` is per month.
+
+    `decision` names what has led to the tier (autoscaling's, or a review), null for the tier that was signed.
+    """
+
+    since: date
+    until: date
+    months: int
+    up_to: int | None
+    price: Money
+    decision: str | None
+    discounts: list[DiscountView]
+
+    @classmethod
+    def of(cls, step: Step, currency: str) -> StepView:
+        return cls(
+            since=step.since,
+            until=step.until,
+            months=step.months,
+            up_to=step.up_to,
+            price=Money.of(step.price),
+            decision=step.decision,
+            discounts=[DiscountView.of(each, currency) for each in step.discounts],
+        )
+
+
+class InvoiceLineView(View):
+    """One product, or with `product` null what is taken off the whole. `net` is before tax.
+
+    `steps` say how the amount came about; `instead_of` what was invoiced already for the same months.
+    """
+
+    product: str | None
+    description: str
+    steps: list[StepView]
+    instead_of: list[StepView]
+    net: Money
+
+    @classmethod
+    def of(cls, line: InvoiceLine, language: str) -> InvoiceLineView:
+        currency = line.net.currency
+        return cls(
+            product=line.product,
+            description=described(line, language),
+            steps=[StepView.of(each, currency) for each in line.steps],
+            instead_of=[StepView.of(each, currency) for each in line.instead_of],
+            net=Money.of(line.net),
+        )
+
+
+class TaxView(View):
+    """`rate` is a percentage; `rule` says why; `sentence` is what the law wants to be said, if anything."""
+
+    rule: str
+    country: str
+    rate: str
+    amount: Money
+    sentence: str | None
+
+    @classmethod
+    def of(cls, tax: Tax, amount: Money, language: str) -> TaxView:
+        return cls(
+            rule=tax.rule, country=tax.country, rate=plain(tax.rate), amount=amount, sentence=tax.sentence(language)
+        )
+
+
+class PreviewView(View):
+    """The next invoice, as it would be today; `on` is the day on which it is issued.
+
+    `occasion` is `period` or `tier_change`. `credit` is taken from earlier credits, `due` is what is left to pay.
+    """
+
+    on: date
+    occasion: str
+    since: date
+    until: date
+    lines: list[InvoiceLineView]
+    net: Money
+    tax: TaxView
+    total: Money
+    credit: Money
+    due: Money
+
+    @classmethod
+    def of(cls, on: date, draft: Draft, language: str) -> PreviewView:
+        return cls(
+            on=on,
+            occasion=draft.occasion,
+            since=draft.since,
+            until=draft.until,
+            lines=[InvoiceLineView.of(line, language) for line in draft.lines],
+            net=Money.of(draft.net),
+            tax=TaxView.of(draft.tax, Money.of(draft.tax_amount), language),
+            total=Money.of(draft.total),
+            credit=Money.of(draft.credit),
+            due=Money.of(draft.due),
+        )
+
+
+class PartyView(View):
+    name: str
+    address_line_1: str
+    address_line_2: str | None
+    postcode: str | None
+    city: str
+    country: str
+    vat_number: str | None
+
+
+class PaymentStandingView(View):
+    """Where the payment stands. `next_attempt_on` is null where none is to come by itself; `failure` is why the last
+    attempt has failed; `reference` is that of the customer's own transfer."""
+
+    status: str
+    paid_on: date | None
+    method: str | None
+    attempts: int
+    next_attempt_on: date | None
+    failure: str | None
+    reference: str | None
+
+    @classmethod
+    def of(cls, payment: Payment) -> PaymentStandingView:
+        return cls.model_validate(payment, from_attributes=True)
+
+
+class InvoiceDetailsView(View):
+    """An issued invoice, which never changes, and where its payment stands."""
+
+    number: str
+    produced_on: date
+    due_on: date
+    occasion: str
+    since: date
+    until: date
+    seller: PartyView
+    company: PartyView
+    lines: list[InvoiceLineView]
+    net: Money
+    tax: TaxView
+    total: Money
+    credit: Money
+    due: Money
+    payment: PaymentStandingView
+
+    @classmethod
+    def of(cls, kept: Kept) -> InvoiceDetailsView:
+        invoice, draft = kept.invoice, kept.invoice.draft
+        return cls(
+            number=invoice.number,
+            produced_on=invoice.produced_on,
+            due_on=invoice.due_on,
+            occasion=draft.occasion,
+            since=draft.since,
+            until=draft.until,
+            seller=PartyView.model_validate(invoice.seller, from_attributes=True),
+            company=PartyView.model_validate(invoice.company, from_attributes=True),
+            lines=[InvoiceLineView.of(line, invoice.language) for line in draft.lines],
+            net=Money.of(draft.net),
+            tax=TaxView.of(draft.tax, Money.of(draft.tax_amount), invoice.language),
+            total=Money.of(draft.total),
+            credit=Money.of(draft.credit),
+            due=Money.of(draft.due),
+            payment=PaymentStandingView.of(kept.payment),
+        )
+
+
+class PastDueView(View):
+    """An invoice that is past due, and whose."""
+
+    account: str
+    company: str
+    number: str
+    due_on: date
+    due: Money
+    failure: str | None
+
+    @classmethod
+    def of(cls, kept: Kept) -> PastDueView:
+        invoice = kept.invoice
+        return cls(
+            account=invoice.account,
+            company=invoice.company.name,
+            number=invoice.number,
+            due_on=invoice.due_on,
+            due=Money.of(invoice.draft.due),
+            failure=kept.payment.failure,
+        )
+
+
+class PastDuesView(View):
+    """The longest due first. `next_cursor` leads to what follows, null at the end."""
+
+    items: list[PastDueView]
+    next_cursor: str | None
+
+
+class RecordedPaymentBody(Body):
+    """Money that has arrived on the bank account, by the reference that came with it."""
+
+    paid_on: IsoDate
+    reference: Annotated[Text, Field(description="By which the transfer is known.")]
+
+
+def table(invoices: Iterable[Invoice]) -> str:
+    """Invoices as CSV (RFC 4180). Amounts have the decimals of their currency."""
+    return csv_text(
+        ("number", "produced_on", "due_on", "paid_on", "status", "total", "currency"),
+        (
+            (
+                each.number,
+                each.produced_on.isoformat(),
+                each.due_on.isoformat(),
+                "" if each.paid_on is None else each.paid_on.isoformat(),
+                str(each.status),
+                _decimal(each.total.amount, each.total.currency),
+                each.total.currency,
+            )
+            for each in invoices
+        ),
+    )
+
+
+def shown(invoices: Iterable[Invoice]) -> list[InvoiceView]:
+    """Invoices as a list shows them."""
+    return [InvoiceView.of(each) for each in invoices]
+
+
+def _decimal(amount: int, currency: str) -> str:
+    digits = MINOR_UNIT_DIGITS[currency]
+    sign, text = "-" if amount < 0 else "", f"{abs(amount):0{digits + 1}}"
+    return f"{sign}{text[:-digits]}.{text[-digits:]}" if digits else f"{sign}{text}"

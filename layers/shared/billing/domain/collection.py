@@ -1,0 +1,141 @@
+"""How an invoice is paid: attempts on the payment method, and what follows from each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from enum import StrEnum
+
+from billing.domain.errors import Conflict
+from billing.domain.invoices import InvoiceStatus, IssuedInvoice
+from billing.domain.payment import Method
+
+
+class Failure(StrEnum):
+    """Why an attempt has failed. HARD ones are not tried again by themselves: the bank has said never."""
+
+    DECLINED = "declined"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    EXPIRED_CARD = "expired_card"
+    AUTHENTICATION_REQUIRED = "authentication_required"
+    NO_PAYMENT_METHOD = "no_payment_method"
+    FAILED = "failed"
+
+
+class ChargeState(StrEnum):
+    """What became of an attempt at the payment service."""
+
+    SUCCEEDED = "succeeded"
+    IN_TRANSIT = "in_transit"
+    FAILED = "failed"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """An invoice's payment at the payment service, as it stands. `hard` means that trying again is of no use."""
+
+    payment: str
+    state: ChargeState
+    failure: Failure | None
+    hard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Where the payment of an invoice stands.
+
+    `payment` is the one at the payment service, which can succeed once and never twice; it was last tried with the
+    payment method `tried_with`. `attempts` have failed, the first on `first_failed_on`; `next_attempt_on` is None
+    where none is to come by itself. `reference` is by which the customer's own transfer is known.
+    """
+
+    status: InvoiceStatus
+    paid_on: date | None = None
+    method: Method | None = None
+    payment: str | None = None
+    tried_with: str | None = None
+    attempts: int = 0
+    first_failed_on: date | None = None
+    next_attempt_on: date | None = None
+    failure: Failure | None = None
+    reference: str | None = None
+
+
+UNPAID = frozenset({InvoiceStatus.OPEN, InvoiceStatus.PAST_DUE})
+"""What may still be tried."""
+
+
+class AlreadyPaid(Conflict):
+    """An invoice is paid once."""
+
+    code = "already-paid"
+
+    def __init__(self) -> None:
+        super().__init__("This invoice is paid, or its payment is on its way.")
+
+
+def first_payment(invoice: IssuedInvoice) -> Payment:
+    """Where a new invoice stands. One of which nothing is due is paid."""
+    if not invoice.draft.due.amount:
+        return Payment(InvoiceStatus.PAID, paid_on=invoice.produced_on)
+    by_transfer = invoice.method is Method.BANK_TRANSFER
+    # Whoever transfers the money themselves is only looked at when it should be there.
+    looked_at = invoice.due_on + timedelta(days=1) if by_transfer else invoice.produced_on
+    return Payment(InvoiceStatus.OPEN, next_attempt_on=looked_at)
+
+
+def after_charge(payment: Payment, charge: Charge, method: Method, today: date, retry_days: tuple[int, ...]) -> Payment:
+    """Where the payment stands after an attempt, which is tried again so many days after the first that failed."""
+    attempted = replace(payment, payment=charge.payment)
+    if charge.state is ChargeState.SUCCEEDED:
+        return replace(
+            attempted, status=InvoiceStatus.PAID, paid_on=today, method=method, next_attempt_on=None, failure=None
+        )
+    if charge.state is ChargeState.IN_TRANSIT:
+        # Looked at again should nobody tell what has become of it.
+        return replace(
+            attempted,
+            status=InvoiceStatus.IN_TRANSIT,
+            method=method,
+            next_attempt_on=today + timedelta(days=1),
+            failure=None,
+        )
+    return failed(attempted, charge.failure or Failure.FAILED, today, retry_days, hard=charge.hard)
+
+
+def failed(
+    payment: Payment, failure: Failure, today: date, retry_days: tuple[int, ...], *, hard: bool = False
+) -> Payment:
+    """Where the payment stands after an attempt that has failed."""
+    first = payment.first_failed_on or today
+    later = [] if hard else [first + timedelta(days=days) for days in retry_days]
+    following = next((day for day in later if day > today), None)
+    return replace(
+        payment,
+        status=InvoiceStatus.OPEN if following else InvoiceStatus.PAST_DUE,
+        attempts=payment.attempts + 1,
+        first_failed_on=first,
+        next_attempt_on=following,
+        failure=failure,
+    )
+
+
+def overdue(payment: Payment) -> Payment:
+    """What was to be transferred by its day and was not."""
+    return replace(payment, status=InvoiceStatus.PAST_DUE, next_attempt_on=None)
+
+
+def received(payment: Payment, on: date, method: Method, reference: str) -> Payment:
+    """What staff have found on the bank account. Raises AlreadyPaid."""
+    if payment.status not in UNPAID:
+        raise AlreadyPaid
+    return replace(
+        payment,
+        status=InvoiceStatus.PAID,
+        paid_on=on,
+        method=method,
+        reference=reference,
+        next_attempt_on=None,
+        failure=None,
+    )

@@ -1,0 +1,129 @@
+"""Invoices as they are stored: what a list shows on top, then all that an invoice says, then its payment."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from billing.domain.collection import Failure, Payment
+from billing.domain.information import CompanyDetails
+from billing.domain.invoices import (
+    Draft,
+    InvoiceLine,
+    InvoiceStatus,
+    IssuedInvoice,
+    Occasion,
+    Seller,
+    Step,
+)
+from billing.domain.money import Money
+from billing.domain.payment import Method
+from billing.domain.subscription import Discount
+from billing.domain.tax import Tax, TaxRule
+from billing.store.mapping import parsed, text
+
+Body = dict[str, Any]
+
+
+def invoice_body(invoice: IssuedInvoice, payment: Payment) -> str:
+    """An invoice with its payment. What stands on top is what billing.store.mapping reads of it for a list."""
+    return text(
+        {
+            "number": invoice.number,
+            "produced_on": invoice.produced_on,
+            "due_on": invoice.due_on,
+            "paid_on": payment.paid_on,
+            "status": payment.status,
+            "total": asdict(invoice.draft.total),
+            "issued": asdict(invoice),
+            "digest": invoice.digest(),
+            "payment": asdict(payment),
+        }
+    )
+
+
+def issued_from(stored: str) -> IssuedInvoice:
+    body = parsed(stored)["issued"]
+    return IssuedInvoice(
+        number=body["number"],
+        account=body["account"],
+        produced_on=date.fromisoformat(body["produced_on"]),
+        due_on=date.fromisoformat(body["due_on"]),
+        draft=_draft(body["draft"]),
+        seller=Seller(**body["seller"]),
+        company=CompanyDetails(**body["company"]),
+        email=body["email"],
+        language=body["language"],
+        method=None if body["method"] is None else Method(body["method"]),
+    )
+
+
+def payment_from(stored: str) -> Payment:
+    body = parsed(stored)["payment"]
+    return Payment(
+        status=InvoiceStatus(body["status"]),
+        paid_on=_day(body["paid_on"]),
+        method=None if body["method"] is None else Method(body["method"]),
+        payment=body["payment"],
+        tried_with=body["tried_with"],
+        attempts=body["attempts"],
+        first_failed_on=_day(body["first_failed_on"]),
+        next_attempt_on=_day(body["next_attempt_on"]),
+        failure=None if body["failure"] is None else Failure(body["failure"]),
+        reference=body["reference"],
+    )
+
+
+def _draft(body: Body) -> Draft:
+    return Draft(
+        occasion=Occasion(body["occasion"]),
+        since=date.fromisoformat(body["since"]),
+        until=date.fromisoformat(body["until"]),
+        lines=tuple(map(_line, body["lines"])),
+        net=Money(**body["net"]),
+        tax=Tax(TaxRule(body["tax"]["rule"]), body["tax"]["country"], Decimal(body["tax"]["rate"])),
+        tax_amount=Money(**body["tax_amount"]),
+        total=Money(**body["total"]),
+        credit=Money(**body["credit"]),
+        due=Money(**body["due"]),
+    )
+
+
+def _line(body: Body) -> InvoiceLine:
+    return InvoiceLine(
+        product=body["product"],
+        name=body["name"],
+        unit=body["unit"],
+        steps=tuple(map(_step, body["steps"])),
+        instead_of=tuple(map(_step, body["instead_of"])),
+        net=Money(**body["net"]),
+    )
+
+
+def _step(body: Body) -> Step:
+    return Step(
+        since=date.fromisoformat(body["since"]),
+        until=date.fromisoformat(body["until"]),
+        months=body["months"],
+        up_to=body["up_to"],
+        price=Money(**body["price"]),
+        decision=body["decision"],
+        discounts=tuple(map(_discount, body["discounts"])),
+    )
+
+
+def _discount(body: Body) -> Discount:
+    return Discount(
+        product=body["product"],
+        percent=None if body["percent"] is None else Decimal(body["percent"]),
+        amount=body["amount"],
+        valid_from=date.fromisoformat(body["valid_from"]),
+        valid_until=_day(body["valid_until"]),
+        reason=body["reason"],
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)

@@ -1,0 +1,45 @@
+"""An invoice's lines in words, in the languages that invoices are written in."""
+
+from __future__ import annotations
+
+from billing.domain.invoices import InvoiceLine, Step
+
+_WORDS = {
+    "en": {
+        "up_to": "up to {volume} {unit} per month",
+        "open": "{unit} without limit",
+        "month": "1 month",
+        "months": "{months} months",
+        "more": "larger tier: {rest}",
+        "whole": "Discount on the whole",
+        "thousands": ",",
+    },
+    "it": {
+        "up_to": "fino a {volume} {unit} al mese",
+        "open": "{unit} senza limite",
+        "month": "1 mese",
+        "months": "{months} mesi",
+        "more": "fascia superiore: {rest}",
+        "whole": "Sconto sul totale",
+        "thousands": ".",
+    },
+}
+
+
+def described(line: InvoiceLine, language: str) -> str:
+    """A line, such as "Search, up to 10,000 searches per month, 3 months"."""
+    words = _WORDS.get(language, _WORDS["en"])
+    if line.product is None:
+        reasons = ", ".join(dict.fromkeys(each.reason for step in line.steps for each in step.discounts))
+        return f"{words['whole']}: {reasons}" if reasons else words["whole"]
+    rest = "; ".join(_step(step, line.unit, words) for step in line.steps)
+    return f"{line.name}, {words['more'].format(rest=rest) if line.instead_of else rest}"
+
+
+def _step(step: Step, unit: str, words: dict[str, str]) -> str:
+    if step.up_to is None:
+        tier = words["open"].format(unit=unit)
+    else:
+        tier = words["up_to"].format(volume=f"{step.up_to:,}".replace(",", words["thousands"]), unit=unit)
+    months = words["month"] if step.months == 1 else words["months"].format(months=step.months)
+    return f"{tier}, {months}"

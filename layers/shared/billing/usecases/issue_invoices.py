@@ -1,0 +1,187 @@
+"""Invoices are issued: when a paid period begins, and when a tier changes within one.
+
+Each contract month is looked at once, in order. What is issued is one transaction: the number, the invoice, its event,
+and the month that is looked at next. So a run that is repeated finds nothing to do, one that was missed is made up
+for, and there is never a number without its invoice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from random import random
+from time import sleep
+
+from billing.domain.account import Status
+from billing.domain.collection import first_payment
+from billing.domain.errors import ConcurrentChange
+from billing.domain.events import Actor, ActorKind, EventType, Facts
+from billing.domain.events import Occasion as Happening
+from billing.domain.invoices import (
+    Draft,
+    IssuedInvoice,
+    Occasion,
+    change_lines,
+    changes_on,
+    changes_within,
+    credit_after,
+    drafted,
+    number_of,
+    period_lines,
+)
+from billing.domain.payment import Method
+from billing.domain.schedules import BillingDue
+from billing.domain.tax import tax_position
+from billing.domain.terms import Terms
+from billing.store.invoice_store import Billed, InvoiceStore, Kept, NumberTaken
+from billing.usecases.invoice_words import described
+from billing.usecases.tell import tell
+
+NUMBER_ATTEMPTS_MAX = 40
+"""So often a number is asked for while others take them, before the account waits for its next turn."""
+
+WAIT_SECONDS = 0.05
+
+CHARGED = frozenset({Method.CARD, Method.SEPA_DEBIT})
+
+
+def issue_invoices(
+    account: str, *, now: datetime, correlation: str, terms: Terms, store: InvoiceStore
+) -> tuple[str, ...]:
+    """Issues what is due for an account at the instant `now`; the numbers.
+
+    One read, and for each contract month that is due a transaction; for an invoice one get more. Nothing for an
+    account that is gone. Raises ConcurrentChange, SeriesExhausted.
+    """
+    occasion = Happening(Actor(ActorKind.SYSTEM, None), now, correlation)
+    issued: list[str] = []
+    billed = store.billed(account)
+    while billed is not None and billed.due is not None:
+        contract = billed.subscriber.account.contract
+        today = contract.today(now)
+        if contract.month_start(billed.due.month) > today:
+            break
+        following, draft = looked_at(billed, billed.due, today, terms)
+        if draft is None:
+            store.advance(billed, following)
+        else:
+            issued.append(_issue(billed, draft, following, today, occasion, terms, store))
+        billed = store.billed(account)
+    return tuple(issued)
+
+
+def looked_at(billed: Billed, due: BillingDue, today: date, terms: Terms) -> tuple[BillingDue, Draft | None]:
+    """What is due after a contract month, and what there is to invoice for it, if anything is."""
+    account, subscription = billed.subscriber.account, billed.subscriber.subscription
+    contract, month = account.contract, due.month
+    starts = contract.month_start(month)
+    if account.status is Status.DEACTIVATED:
+        return BillingDue(month + 1), None
+    if month % contract.interval_months == 0:
+        until = contract.month_start(month + contract.interval_months)
+        following = BillingDue(month + 1, changes_within(subscription, contract, month))
+        if not subscription.lines:
+            return following, None
+        occasion, lines = Occasion.PERIOD, period_lines(subscription, contract, month)
+    else:
+        changed = tuple(each for each in changes_on(subscription, starts) if each not in due.settled)
+        following = BillingDue(month + 1, (*due.settled, *changed))
+        until = contract.month_start(month - month % contract.interval_months + contract.interval_months)
+        occasion, lines = Occasion.TIER_CHANGE, change_lines(subscription, contract, month, changed)
+        if not lines:
+            return following, None
+    tax = tax_position(terms.seller.country, billed.company.country, billed.company.vat_number, today)
+    return following, drafted(occasion, starts, until, lines, tax, billed.credit, contract.currency)
+
+
+def upcoming(billed: Billed, today: date, terms: Terms) -> tuple[date, Draft] | None:
+    """The next invoice as it would be: its day, and what it says. None if none is to come."""
+    due = billed.due
+    contract = billed.subscriber.account.contract
+    for _ in range(contract.interval_months + 1):
+        if due is None or billed.subscriber.account.status is Status.DEACTIVATED:
+            return None
+        following, draft = looked_at(billed, due, max(today, contract.month_start(due.month)), terms)
+        if draft is not None:
+            return max(today, contract.month_start(due.month)), draft
+        due = following
+    return None
+
+
+def _issue(
+    billed: Billed,
+    draft: Draft,
+    following: BillingDue,
+    today: date,
+    occasion: Happening,
+    terms: Terms,
+    store: InvoiceStore,
+) -> str:
+    given = store.numbers_given(terms.series, today.year)
+    for _ in range(NUMBER_ATTEMPTS_MAX):
+        number = number_of(terms.series, today.year, given + 1)
+        invoice = _invoice(billed, draft, number, today, terms)
+        kept = Kept(invoice, first_payment(invoice), 0)
+        event = tell(
+            EventType.INVOICE_ISSUED, occasion, account=invoice.account, before=None, after=issued_facts(invoice)
+        )
+        try:
+            store.issue(billed, kept, terms.series, given + 1, following, credit_after(draft, billed.credit), event)
+        except NumberTaken as taken:
+            given = taken.count
+            sleep(random() * WAIT_SECONDS)  # noqa: S311 - so that those who collide do not do so again
+            continue
+        return number
+    raise ConcurrentChange
+
+
+def _invoice(billed: Billed, draft: Draft, number: str, today: date, terms: Terms) -> IssuedInvoice:
+    method = None if billed.profile.shown is None else billed.profile.shown.method
+    due_on = today if method in CHARGED else today + timedelta(days=terms.term_days)
+    return IssuedInvoice(
+        number=number,
+        account=billed.subscriber.account.account,
+        produced_on=today,
+        due_on=due_on,
+        draft=draft,
+        seller=terms.seller,
+        company=billed.company,
+        email=billed.billing.email,
+        language=billed.billing.language,
+        method=method,
+    )
+
+
+def issued_facts(invoice: IssuedInvoice) -> Facts:
+    """What is told of an invoice."""
+    draft = invoice.draft
+    return {
+        "number": invoice.number,
+        "produced_on": invoice.produced_on,
+        "due_on": invoice.due_on,
+        "since": draft.since,
+        "until": draft.until,
+        "lines": [
+            {"description": described(line, invoice.language), "amount": asdict(line.net)} for line in draft.lines
+        ],
+        "net": asdict(draft.net),
+        "tax": asdict(draft.tax_amount),
+        "total": asdict(draft.total),
+        "method": invoice.method,
+        "charge_on": invoice.produced_on if invoice.method in CHARGED and draft.due.amount else None,
+        "document": None,
+    }
+
+
+def schedule_invoices(account: str, *, now: datetime, store: InvoiceStore) -> bool:
+    """Makes invoices due from its next renewal on for an account for which none are; whether none were.
+
+    For accounts that are older than invoices: what they have paid for by now was invoiced elsewhere.
+    """
+    billed = store.billed(account)
+    if billed is None or billed.due is not None:
+        return False
+    contract = billed.subscriber.account.contract
+    month, _ = contract.next_charge(contract.today(now))
+    store.schedule(billed, BillingDue(month))
+    return True

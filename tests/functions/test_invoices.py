@@ -1,0 +1,532 @@
+"""Invoices: issued when they are due, explained, charged once, tried again, and never in the way of the customer."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from billing import wiring
+from billing.domain.catalogue import Tier
+from billing.domain.events import Event
+from billing.domain.money import Money
+from billing.domain.subscription import Cause, TierChange
+from billing.event_schemas.kinds import published
+from billing.store.mapping import event_from
+
+from functions.collect_payments.app import handler as collect
+from functions.get_billing.app import handler as get_billing
+from functions.get_invoices.app import handler as get_invoices
+from functions.issue_invoices.app import handler as issue
+from functions.note_payment_notice.app import handler as note
+from functions.plan_due_work.app import handler as plan
+from functions.record_payment.app import handler as record_payment
+from functions.update_payment_method.app import handler as update
+from local.stripe.api import Stripe
+from tests.api_gateway import NOW, STAFF, Answer, answer, request
+from tests.aws import REGION, stored_items
+from tests.company import Company, provisioned
+from tests.samples import ACCOUNT, with_value
+from tests.stripe import confirm
+
+INVOICES = "/accounts/{account}/invoices"
+VISA, DECLINED_WHEN_CHARGED, ASKS, LOST = (
+    "4242424242424242",
+    "4000000000000341",
+    "4000002760003184",
+    "4000000000009987",
+)
+
+
+class Context(LambdaContext):
+    number = 0
+
+    def __init__(self) -> None:
+        Context.number += 1
+        self._aws_request_id = f"run-{Context.number}"
+
+
+@pytest.fixture(autouse=True)
+def stripe(company: Company, stripe_account: Stripe, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stripe]:
+    sqs = boto3.client("sqs", region_name=REGION)
+    queue = sqs.create_queue(QueueName="work")["QueueUrl"]
+    monkeypatch.setenv("QUEUE_URL", queue)
+    monkeypatch.setenv("WORK_QUEUE_URL", queue)
+    made = (wiring.queue, wiring.work_queue, wiring.terms, wiring.invoice_store)
+    for constructor in made:
+        constructor.cache_clear()
+    yield stripe_account
+    sqs.delete_queue(QueueUrl=queue)
+    for constructor in made:
+        constructor.cache_clear()
+
+
+# ---- What happens ------------------------------------------------------------------------------------
+
+
+def record(body: Any) -> dict[str, Any]:
+    return {
+        "messageId": "19dd0b57-b21e-4ac1-bd88-01bbb068cb78",
+        "receiptHandle": "handle",
+        "body": body if isinstance(body, str) else json.dumps(body),
+        "attributes": {"ApproximateReceiveCount": "1"},
+        "eventSource": "aws:sqs",
+    }
+
+
+def run(at: datetime, monkeypatch: pytest.MonkeyPatch, *, charged: bool = True) -> None:
+    """Both schedules fire, the workers deal with all of it, and what was issued is charged as the bus has it."""
+    before = {event.event for event in told()}
+    for job, worker in (("renewal", issue), ("collection", collect)):
+        if job == "collection" and not charged:
+            return
+        monkeypatch.setenv("JOB", job)
+        plan({"time": at.isoformat()}, Context())
+        for body in waiting():
+            assert worker({"Records": [record(body)]}, Context()) == {"batchItemFailures": []}
+        if job == "renewal" and charged:
+            notify(*(event for event in told("invoice.issued") if event.event not in before))
+
+
+def notify(*events: Event) -> None:
+    """The bus hands events over to whoever charges."""
+    for event in events:
+        detail = published(event).model_dump(mode="json")
+        body = record({"detail-type": event.type, "detail": detail})
+        assert collect({"Records": [body]}, Context()) == {"batchItemFailures": []}
+
+
+def waiting() -> list[str]:
+    sqs = boto3.client("sqs", region_name=REGION)
+    url = sqs.get_queue_url(QueueName="work")["QueueUrl"]
+    bodies = []
+    while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        bodies += [each["Body"] for each in found]
+        for each in found:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=each["ReceiptHandle"])
+    return bodies
+
+
+def told(*kinds: str) -> list[Event]:
+    happened = [event_from(item["body"]) for item in stored_items() if item["sk"].startswith("EVENT#")]
+    for event in happened:
+        published(event)
+    return [event for event in happened if event.type in kinds or not kinds]
+
+
+def card(company: Company, stripe: Stripe, number: str = VISA, now: datetime = NOW) -> None:
+    path = "/accounts/{account}/payment-method"
+    event = request("POST", path + "/setup", claims=company.admin, path=company.path, body={}, now=now)
+    event["requestContext"]["requestId"] = f"setup-{len(stripe.requests)}"
+    setup = answer(update, event).body
+    if confirm(stripe, setup, number)["status"] == "requires_action":
+        stripe.authenticate_setup(setup["setup_intent"], succeed=True)
+    body = {"setup_intent": setup["setup_intent"]}
+    given = answer(update, request("PUT", path, claims=company.admin, path=company.path, body=body, now=now))
+    assert given.status == 200, given
+
+
+def transfers(company: Company) -> None:
+    path = "/accounts/{account}/payment-method/bank-transfer"
+    assert answer(update, request("PUT", path, claims=STAFF, path=company.path)).status == 200
+
+
+# ---- What is seen ------------------------------------------------------------------------------------
+
+
+def ask(company: Company, route: str, *, now: datetime = NOW, claims: Any = None, **more: Any) -> Answer:
+    path = {**company.path, **more.pop("path", {})}
+    return answer(get_invoices, request("GET", route, claims=claims or company.member, path=path, now=now, **more))
+
+
+def listed(company: Company, **query: str) -> list[tuple[str, str, str, int]]:
+    found = ask(company, INVOICES, query=query or None).body["items"]
+    return [(each["number"], each["produced_on"], each["status"], each["total"]["amount"]) for each in found]
+
+
+def one(company: Company, number: str) -> Any:
+    given = ask(company, INVOICES + "/{number}", path={"number": number})
+    assert given.status == 200, given
+    return given.body
+
+
+def charges(stripe: Stripe) -> list[tuple[int, str]]:
+    return [(each["amount"], each["status"]) for each in stripe.objects["charge"].values()]
+
+
+# The sample company: DKK none, EUR; start 15 January, every 3 months, Copenhagen; search 12,862.5 and email 17,700 less
+# 1,500 for three months, as tests/functions/test_billing_page.py has it.
+FIRST_NET = 12_862 + 17_700 - 1_500
+
+
+# ---- Issued ------------------------------------------------------------------------------------------
+
+
+def test_the_first_invoice_comes_at_the_contracts_start(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(NOW, monkeypatch, charged=False)
+
+    [newest, first] = listed(company)
+    assert first[:2] == ("LV-2026-000001", "2026-06-10")
+    details = one(company, "LV-2026-000001")
+    assert (details["since"], details["until"]) == ("2026-01-15", "2026-04-15")
+    assert (one(company, "LV-2026-000002")["since"], newest[0]) == ("2026-04-15", "LV-2026-000002")
+    assert [event.type for event in told("invoice.issued")] == ["invoice.issued"] * 2
+
+
+def test_an_invoice_explains_each_amount(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(NOW, monkeypatch, charged=False)
+
+    details = one(company, "LV-2026-000002")
+
+    search = next(line for line in details["lines"] if line["product"] == "search")
+    assert search["description"] == "Search, up to 10,000 searches per month, 3 months"
+    [step] = search["steps"]
+    assert (step["months"], step["up_to"], step["price"]["amount"], step["decision"]) == (3, 10_000, 4_900, None)
+    assert [each["percent"] for each in step["discounts"]] == ["12.5"]
+    assert search["net"] == {"amount": 12_862, "currency": "EUR"}
+    # A Danish seller, a Danish company: Danish VAT.
+    assert details["tax"]["rule"] == "domestic"
+    assert details["tax"]["rate"] == "25"
+    assert details["total"]["amount"] == details["net"]["amount"] + round(details["net"]["amount"] * 0.25)
+    assert details["seller"]["name"] == "Livello Demo ApS"
+    assert details["company"] == {**ACCOUNT["company"], "address_line_2": details["company"]["address_line_2"]}
+
+
+def test_the_preview_is_what_is_issued(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(NOW, monkeypatch, charged=False)
+    preview = ask(company, INVOICES + "/upcoming").body
+    assert preview["on"] == "2026-07-15"
+    page = answer(get_billing, request("GET", "/accounts/{account}/billing", claims=company.member, path=company.path))
+    assert preview["net"] == page.body["payment_details"]["amount_per_charge"]
+
+    run(datetime(2026, 7, 15, 1, tzinfo=UTC), monkeypatch, charged=False)
+
+    issued = one(company, "LV-2026-000003")
+    for part in ("occasion", "since", "until", "lines", "net", "tax", "total", "credit", "due"):
+        assert issued[part] == preview[part], part
+
+
+def test_a_run_twice_issues_nothing_twice(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(NOW, monkeypatch, charged=False)
+    before = stored_items()
+
+    run(NOW, monkeypatch, charged=False)
+    body = {"account": company.account, "at": NOW.isoformat()}
+    assert issue({"Records": [record(body), record(body)]}, Context()) == {"batchItemFailures": []}
+
+    assert stored_items() == before
+
+
+def test_it_is_issued_as_the_day_begins_for_the_account(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(NOW, monkeypatch, charged=False)
+
+    run(datetime(2026, 7, 14, 21, 59, tzinfo=UTC), monkeypatch, charged=False)
+    assert len(listed(company)) == 2
+    run(datetime(2026, 7, 14, 22, 0, tzinfo=UTC), monkeypatch, charged=False)
+    assert listed(company)[0][:2] == ("LV-2026-000003", "2026-07-15")
+
+
+def moved(company: Company, effective_on: date, decision: str = "2026-05.search") -> None:
+    """Autoscaling has moved search to 25,000 for 99.00."""
+    store = wiring.autoscaling_store()
+    known = store.standing(company.account)
+    assert known is not None
+    tier = Tier(25_000, {"EUR": 9_900})
+    change = TierChange("search", tier.up_to, Money(9_900, "EUR"), effective_on, Cause.AUTOSCALING, decision)
+    subscription = known.subscriber.subscription.changed((change,), effective_on - timedelta(14), date(2026, 4, 15))
+    assert known.due is not None
+    store.decide(known, (), subscription, (), known.due, datetime(2026, 7, 1, tzinfo=UTC))
+
+
+def test_a_move_within_a_paid_period_is_invoiced_for_the_months_that_are_left(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(datetime(2026, 5, 1, tzinfo=UTC), monkeypatch, charged=False)
+    moved(company, date(2026, 5, 15))
+    assert ask(company, INVOICES + "/upcoming", now=datetime(2026, 5, 2, tzinfo=UTC)).body["on"] == "2026-05-15"
+
+    for _ in range(2):
+        run(datetime(2026, 5, 15, 3, tzinfo=UTC), monkeypatch, charged=False)
+
+    extra = one(company, "LV-2026-000003")
+    assert (extra["occasion"], extra["since"], extra["until"]) == ("tier_change", "2026-05-15", "2026-07-15")
+    [line] = extra["lines"]
+    # Two months of 50.00 less 12.5 %.
+    assert line["net"]["amount"] == 8_750
+    assert line["description"] == "Search, larger tier: up to 25,000 searches per month, 2 months"
+    assert [(each["months"], each["decision"]) for each in line["steps"]] == [(2, "2026-05.search")]
+    assert [(each["months"], each["up_to"]) for each in line["instead_of"]] == [(2, 10_000)]
+    run(datetime(2026, 7, 15, tzinfo=UTC), monkeypatch, charged=False)
+    period = one(company, "LV-2026-000004")
+    search = next(line for line in period["lines"] if line["product"] == "search")
+    assert search["net"]["amount"] == 25_988
+    assert len(listed(company)) == 4
+
+
+def test_what_was_invoiced_elsewhere_is_not_again(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = {**with_value(ACCOUNT, "taken-over", "account"), "invoiced_until": "2026-04-15"}
+    assert provisioned(other).status == 201
+    wrong = provisioned({**with_value(ACCOUNT, "wrong", "account"), "invoiced_until": "2026-05-15"})
+    assert (wrong.status, wrong.body["errors"][0]["pointer"]) == (422, "#/invoiced_until")
+
+    run(NOW, monkeypatch, charged=False)
+
+    found = answer(get_invoices, request("GET", INVOICES, claims=STAFF, path={"account": "taken-over"})).body["items"]
+    assert len(found) == 1
+
+
+def test_years_statuses_pages_and_a_table(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(datetime(2027, 5, 1, tzinfo=UTC), monkeypatch, charged=False)
+    assert len(listed(company, limit="100")) == 6
+    assert listed(company, year="2026") == []
+    assert len(listed(company, year="2027")) == 6
+    assert len(listed(company, status="open")) == 6
+    assert listed(company, status="paid") == []
+    first = ask(company, INVOICES, query={"limit": "4"}).body
+    rest = ask(company, INVOICES, query={"limit": "4", "cursor": first["next_cursor"]}).body
+    numbers = [each["number"] for each in (*first["items"], *rest["items"])]
+    assert (numbers, rest["next_cursor"]) == ([f"LV-2027-{count:06}" for count in range(6, 0, -1)], None)
+    text = get_invoices(
+        request("GET", INVOICES, claims=company.member, path=company.path, headers={"Accept": "text/csv"}),
+        LambdaContext(),
+    )["body"]
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == 6
+    assert (rows[0]["number"], rows[0]["currency"], rows[0]["status"]) == ("LV-2027-000006", "EUR", "open")
+    assert ask(company, INVOICES, query={"status": "nonsense"}).status == 422
+    assert ask(company, INVOICES, query={"year": "26"}).status == 422
+
+
+@pytest.mark.parametrize("number", ["LV-2026-000009", "LV-2026", "nonsense", "-", "LV-2026-000001x"])
+def test_a_number_that_is_none(number: str, company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(NOW, monkeypatch, charged=False)
+
+    assert ask(company, INVOICES + "/{number}", path={"number": number}).status == 404
+
+
+# ---- Charged -----------------------------------------------------------------------------------------
+
+
+def test_an_invoice_is_charged_as_it_is_issued_once(
+    company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card(company, stripe)
+    run(NOW, monkeypatch)
+
+    totals = [each[3] for each in reversed(listed(company))]
+    assert charges(stripe) == [(total, "succeeded") for total in totals]
+    assert [each[2] for each in listed(company)] == ["paid", "paid"]
+    paid = told("invoice.paid")
+    assert [(event.after or {})["method"] for event in paid] == ["card", "card"]
+    notify(*told("invoice.issued"), *told("card.updated"))
+    run(NOW + timedelta(days=3), monkeypatch)
+    assert len(charges(stripe)) == 2
+    assert len(told("invoice.paid")) == 2
+
+
+def only_one_open(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The older invoices are paid; one comes on 15 July."""
+    run(NOW, monkeypatch, charged=False)
+    transfers(company)
+    for number in ("LV-2026-000001", "LV-2026-000002"):
+        assert paid(company, number, "2026-06-10", number).status == 200
+
+
+def paid(company: Company, number: str, on: str, reference: str, *, claims: Any = STAFF) -> Answer:
+    body = {"paid_on": on, "reference": reference}
+    path = {**company.path, "number": number}
+    return answer(record_payment, request("POST", INVOICES + "/{number}/payments", claims=claims, path=path, body=body))
+
+
+def test_a_failed_charge_is_tried_again_and_given_up_in_the_end(
+    company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_one_open(company, monkeypatch)
+    card(company, stripe, DECLINED_WHEN_CHARGED)
+
+    for day in range(15, 26):
+        run(datetime(2026, 7, day, 4, tzinfo=UTC), monkeypatch)
+
+    failures = told("payment.failed")
+    assert [(event.time.day, (event.after or {})["next_attempt_on"]) for event in failures] == [
+        (15, "2026-07-16"),
+        (16, "2026-07-18"),
+        (18, "2026-07-20"),
+        (20, "2026-07-22"),
+        (22, None),
+    ]
+    assert {(event.after or {})["reason"] for event in failures} == {"declined"}
+    [event] = told("payment.past_due")
+    assert (event.after or {})["number"] == "LV-2026-000003"
+    assert listed(company)[0][2] == "past_due"
+    assert len(stripe.objects["payment_intent"]) == 1
+    page = answer(get_billing, request("GET", "/accounts/{account}/billing", claims=company.member, path=company.path))
+    assert page.body["status"] == "active"
+    everywhere = answer(get_invoices, request("GET", "/invoices/past-due", claims=STAFF)).body
+    assert [(each["account"], each["number"]) for each in everywhere["items"]] == [(company.account, "LV-2026-000003")]
+
+    # A new card is charged at once, once.
+    card(company, stripe, VISA, datetime(2026, 7, 26, 9, tzinfo=UTC))
+    newest = told("card.updated")[-1]
+    notify(newest, newest)
+    assert listed(company)[0][2] == "paid"
+    assert answer(get_invoices, request("GET", "/invoices/past-due", claims=STAFF)).body["items"] == []
+    assert [status for _, status in charges(stripe)] == ["failed"] * 5 + ["succeeded"]
+
+
+def test_a_bank_that_says_never_is_not_asked_again(
+    company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_one_open(company, monkeypatch)
+    card(company, stripe)
+    [method] = list(stripe.numbers)
+    stripe.numbers[method] = LOST  # meanwhile
+
+    for day in range(15, 26):
+        run(datetime(2026, 7, day, 4, tzinfo=UTC), monkeypatch)
+
+    [event] = told("payment.failed")
+    assert (event.after or {})["next_attempt_on"] is None
+    assert len(told("payment.past_due")) == 1
+
+
+def test_a_bank_that_wants_its_customer_gets_them(
+    company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_one_open(company, monkeypatch)
+    card(company, stripe, ASKS)
+    run(datetime(2026, 7, 15, 4, tzinfo=UTC), monkeypatch)
+
+    [event] = told("payment.failed")
+    assert (event.after or {})["reason"] == "authentication_required"
+    assert (event.after or {})["authenticate_at"] == "https://billing.example/invoices/LV-2026-000003"
+    path = {**company.path, "number": "LV-2026-000003"}
+    consent = answer(update, request("POST", INVOICES + "/{number}/consent", claims=company.admin, path=path)).body
+    [intent] = stripe.objects["payment_intent"]
+    assert consent["payment_intent"] == intent
+    [method] = list(stripe.numbers)
+    stripe.handle(
+        "POST",
+        f"/v1/payment_intents/{intent}/confirm",
+        {"authorization": f"Bearer {consent['publishable_key']}"},
+        f"payment_method={method}&client_secret={consent['client_secret']}",
+    )
+    stripe.authenticate_payment(intent, succeed=True)
+
+    for _ in range(2):
+        notice = {"notice": "evt_1", "type": "payment_intent.succeeded", "object": intent, "customer": None}
+        assert note({"Records": [record(notice)]}, Context()) == {"batchItemFailures": []}
+
+    assert listed(company)[0][2] == "paid"
+    assert len(told("invoice.paid")) == 3
+    again = answer(update, request("POST", INVOICES + "/{number}/consent", claims=company.admin, path=path))
+    assert again.status == 409
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_a_debit_is_in_transit_for_days(
+    succeeds: bool, company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_one_open(company, monkeypatch)
+    path = "/accounts/{account}/payment-method"
+    body = {"method": "sepa_debit"}
+    setup = answer(update, request("POST", path + "/setup", claims=company.admin, path=company.path, body=body)).body
+    iban = "payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]=DE89370400440532013000"
+    key = {"authorization": "Bearer sk_test_livello"}
+    stripe.handle("POST", f"/v1/setup_intents/{setup['setup_intent']}/confirm", key, iban)
+    body = {"setup_intent": setup["setup_intent"]}
+    assert answer(update, request("PUT", path, claims=company.admin, path=company.path, body=body)).status == 200
+
+    run(datetime(2026, 7, 15, 4, tzinfo=UTC), monkeypatch)
+    run(datetime(2026, 7, 16, 4, tzinfo=UTC), monkeypatch)
+    assert listed(company)[0][2] == "in_transit"
+    [intent] = stripe.objects["payment_intent"]
+    stripe.settle(intent, succeed=succeeds)
+    run(datetime(2026, 7, 17, 4, tzinfo=UTC), monkeypatch)  # nobody has told
+
+    assert listed(company)[0][2] == ("paid" if succeeds else "open")
+    assert len(told("payment.failed")) == (0 if succeeds else 1)
+
+
+def test_without_a_payment_method_the_customer_is_asked_for_one(
+    company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(NOW, monkeypatch)
+
+    assert {(event.after or {})["reason"] for event in told("payment.failed")} == {"no_payment_method"}
+    card(company, stripe)
+    notify(*told("card.updated"))
+    assert [each[2] for each in listed(company)] == ["paid", "paid"]
+
+
+def test_who_transfers_has_until_the_due_day(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    only_one_open(company, monkeypatch)
+    run(datetime(2026, 7, 15, 4, tzinfo=UTC), monkeypatch)
+    assert one(company, "LV-2026-000003")["due_on"] == "2026-07-29"
+
+    run(datetime(2026, 7, 29, 4, tzinfo=UTC), monkeypatch)
+    assert listed(company)[0][2] == "open"
+    run(datetime(2026, 7, 30, 4, tzinfo=UTC), monkeypatch)
+    assert listed(company)[0][2] == "past_due"
+    assert len(told("payment.past_due")) == 1
+
+
+def test_a_transfer_is_recorded_once(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(NOW, monkeypatch, charged=False)
+    transfers(company)
+    first = paid(company, "LV-2026-000001", "2026-06-10", "4711")
+    before = stored_items()
+
+    assert first.body["payment"]["status"] == "paid"
+    assert (first.body["payment"]["reference"], first.body["payment"]["method"]) == ("4711", "bank_transfer")
+    assert paid(company, "LV-2026-000001", "2026-06-10", "4711").status == 200
+    other = paid(company, "LV-2026-000001", "2026-06-10", "4712")
+    assert (other.status, other.body["type"]) == (409, "urn:livello:problem:already-paid")
+    assert paid(company, "LV-2026-000002", "2026-06-11", "1").body["errors"][0]["pointer"] == "#/paid_on"
+    assert paid(company, "LV-2026-000002", "2026-06-09", "1").body["errors"][0]["pointer"] == "#/paid_on"
+    assert paid(company, "LV-2026-000009", "2026-06-10", "1").status == 404
+    assert paid(company, "LV-2026-000002", "2026-06-10", "").status == 422
+    assert stored_items() == before
+
+
+def test_a_credit_is_used_up_first(company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch) -> None:
+    card(company, stripe)
+    boto3.resource("dynamodb", region_name=REGION).Table("billing-test").put_item(
+        Item={"pk": f"ACCOUNT#{company.account}", "sk": "BALANCE", "body": '{"credit":50000}', "version": 1}
+    )
+    run(NOW, monkeypatch)
+
+    first, second = (one(company, f"LV-2026-00000{count}") for count in (1, 2))
+    assert (first["due"]["amount"], first["payment"]["status"]) == (0, "paid")
+    assert first["credit"] == first["total"]
+    assert second["credit"]["amount"] == 50_000 - first["total"]["amount"]
+    assert charges(stripe) == [(second["due"]["amount"], "succeeded")]
+
+
+def test_an_answer_that_is_lost_charges_nobody_twice(
+    company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_one_open(company, monkeypatch)
+    card(company, stripe)
+    stripe.faults += [
+        {"kind": "timeout", "path": "/v1/payment_intents$", "method": "POST"},
+        {"kind": "500_after", "path": "/confirm", "method": "POST"},
+    ]
+    monkeypatch.setenv("JOB", "renewal")
+    at = datetime(2026, 7, 15, 4, tzinfo=UTC)
+    run(at, monkeypatch, charged=False)
+    body = record({"account": company.account, "at": at.isoformat()})
+    failed = {"batchItemFailures": [{"itemIdentifier": body["messageId"]}]}
+
+    assert collect({"Records": [body]}, Context()) == failed
+    assert collect({"Records": [body]}, Context()) == failed
+    assert collect({"Records": [body]}, Context()) == {"batchItemFailures": []}
+
+    assert [status for _, status in charges(stripe)] == ["succeeded"]
+    assert listed(company)[0][2] == "paid"
