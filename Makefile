@@ -29,7 +29,7 @@ all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
 run: all
 	@.venv/bin/python -m local run
 
-# The demonstration's companies live through their months so far: what autoscaling decides of them, and its mails.
+# The demonstration's companies live through their past: invoices, charges, autoscaling, and all the mail about it.
 year: all
 	@.venv/bin/python -m local year
 

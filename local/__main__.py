@@ -28,10 +28,11 @@ def year(settings: Settings) -> None:
     """Starts or updates the stack, and lets its companies live through their past."""
     now = datetime.now(UTC)
     stack = start(settings, now, _say)
-    _say(f"The months so far, fired {past_year(stack, now)} times. What came of them:")
+    _say(f"The year so far, its schedules fired {past_year(stack, now)} times. What came of it:")
     _say(f"  mail       {settings.address}/mail")
     for company in COMPANIES:
         _say(f"  decisions  {settings.address}/v1/accounts/{company.account}/autoscaling")
+        _say(f"  invoices   {settings.address}/v1/accounts/{company.account}/invoices")
 
 
 def clean(settings: Settings) -> None:
@@ -103,7 +104,7 @@ A fresh token for anybody (for an hour; send the IdToken):
 The product's token (a machine's, to report usage):
   curl -s {address}/auth/oauth2/token -u '{machine}:{secret}' -d grant_type=client_credentials
 
-make year lets autoscaling decide all months of these companies so far.
+make year lets these companies live through their past: invoices, charges, autoscaling, month by month.
 make run again brings in what you have changed; make stop keeps everything; make clean forgets it."""
 
 

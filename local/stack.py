@@ -8,15 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
+from http import HTTPStatus
 from pathlib import Path
 
 from billing.store.autoscaling_store import AutoscalingStore
+from billing.store.invoice_store import InvoiceStore
 
 from local.api_client import ApiClient
 from local.background import Background, port_is_free, wait_until
 from local.cloud import Cloud, clean_environment, client
 from local.demo.companies import COMPANIES, STAFF, DemoCompany
-from local.demo.past_year import live_through
+from local.demo.past_year import NOON, invoice_days, live_through
 from local.demo.seeding import PASSWORD, seed
 from local.deployment import build, deploy, fingerprint, is_built, is_deployed, record_deployment, stack_outputs
 from local.gateway_repair import repair
@@ -31,6 +33,7 @@ from local.settings import (
     LocalError,
     Settings,
 )
+from local.stripe.browser import TEST_CARD, confirm_setup
 from local.stripe.process import KEYS, StripeStandIn
 
 DOOR_SECONDS_MAX = 15
@@ -110,18 +113,62 @@ def start(settings: Settings, now: datetime, tell: Callable[[str], None]) -> Sta
 
 
 def past_year(stack: Stack, now: datetime) -> int:
-    """Autoscaling of the demonstration's past, month by month, through its schedule; returns how often it has fired."""
-    store = AutoscalingStore(stack.outputs["TableName"], client(stack.settings, "dynamodb"))
+    """The demonstration's past through its schedules: invoices, charges and autoscaling; returns how often they fired.
+
+    Each company pays by card. May be repeated: what was done is not done again.
+    """
+    dynamodb = client(stack.settings, "dynamodb")
+    store = AutoscalingStore(stack.outputs["TableName"], dynamodb)
+    invoices = InvoiceStore(stack.outputs["TableName"], dynamodb)
     accounts = [company.account for company in COMPANIES]
+    for company in COMPANIES:
+        set_up_card(stack, company)
+    contracts = [found.subscriber.account.contract for each in accounts if (found := invoices.billed(each))]
+    days = invoice_days(contracts, now.date())
+    fired = 0
 
     def fire(at: datetime) -> None:
-        planned = client(stack.settings, "lambda").invoke(
-            FunctionName=stack.outputs["PlanAutoscalingName"], Payload=json.dumps({"time": at.isoformat()})
-        )
-        if "FunctionError" in planned or not wait_until(lambda: _decided(accounts, at, store), SCALED_SECONDS_MAX):
-            raise LocalError(f"What was due at {at} is not decided. See {stack.settings.folder}.")
+        nonlocal fired
+        while days and days[0] <= at.date():
+            day = datetime.combine(days.pop(0), NOON)
+            _fire(stack, "PlanInvoicesName", day, lambda at=day: _invoiced(accounts, at, invoices))  # type: ignore[misc]
+            fired += 1
+        _fire(stack, "PlanAutoscalingName", at, lambda: _decided(accounts, at, store))
+        fired += 1
 
-    return live_through(accounts, now, store, fire)
+    live_through(accounts, now, store, fire)
+    while days:
+        day = datetime.combine(days.pop(0), NOON)
+        _fire(stack, "PlanInvoicesName", day, lambda at=day: _invoiced(accounts, at, invoices))  # type: ignore[misc]
+        fired += 1
+    return fired
+
+
+def set_up_card(stack: Stack, company: DemoCompany) -> None:
+    """Gives a company a card, as its admin's browser would, unless it pays somehow already."""
+    token, path = stack.admin_token(company), f"/v1/accounts/{company.account}/payment-method"
+    if stack.api.request("GET", path, token=token).json()["method"] is not None:
+        return
+    setup = stack.api.request("POST", f"{path}/setup", token=token, body={}).json()
+    confirm_setup(stack.settings, setup, TEST_CARD)
+    given = stack.api.request("PUT", path, token=token, body={"setup_intent": setup["setup_intent"]})
+    if given.status != HTTPStatus.OK:
+        raise LocalError(f"No card for {company.account}: {given.status} {given.body.decode()}")
+
+
+def _fire(stack: Stack, planner: str, at: datetime, done: Callable[[], bool]) -> None:
+    planned = client(stack.settings, "lambda").invoke(
+        FunctionName=stack.outputs[planner], Payload=json.dumps({"time": at.isoformat()})
+    )
+    if "FunctionError" in planned or not wait_until(done, SCALED_SECONDS_MAX):
+        raise LocalError(f"What was due at {at} is not done. See {stack.settings.folder}.")
+
+
+def _invoiced(accounts: Sequence[str], at: datetime, store: InvoiceStore) -> bool:
+    found = [store.billed(account) for account in accounts]
+    return all(
+        each and each.due and each.subscriber.account.contract.month_start(each.due.month) > at.date() for each in found
+    )
 
 
 def _decided(accounts: Sequence[str], at: datetime, store: AutoscalingStore) -> bool:

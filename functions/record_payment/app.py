@@ -7,7 +7,7 @@ from billing.api.resolver import entrypoint, make_api
 from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise
 from billing.usecases.collect_payments import record_payment
-from billing.wiring import Invoices, Store
+from billing.wiring import Invoices, Payments, Store
 
 app = make_api()
 
@@ -21,10 +21,13 @@ def post_payment(
     told: Told,
     store: Store,
     invoices: Invoices,
+    payments: Payments,
 ) -> InvoiceDetailsView:
     """Record that an invoice is paid. The same reference and day again change nothing."""
     authorise(caller, store.account(account), Permission.RECORD_PAYMENTS, store)
-    kept = record_payment(account, number, body.paid_on, body.reference, occasion=told, store=invoices)
+    kept = record_payment(
+        account, number, body.paid_on, body.reference, occasion=told, store=invoices, gateway=payments
+    )
     return InvoiceDetailsView.of(kept)
 
 

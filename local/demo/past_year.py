@@ -1,4 +1,4 @@
-"""Lets the demonstration's accounts live through their past: autoscaling decides month by month what it would have."""
+"""Lets the demonstration's accounts live through their past: what its schedules would have done, day by day."""
 
 from __future__ import annotations
 
@@ -28,6 +28,17 @@ def live_through(
         fire(datetime.combine(month, NOON))
         fired += 1
     return fired
+
+
+def invoice_days(contracts: Sequence[Contract], today: date) -> list[date]:
+    """The days on which a contract month has begun for any of them so far."""
+    found = set()
+    for contract in contracts:
+        month = 0
+        while contract.month_start(month) <= today:
+            found.add(contract.month_start(month))
+            month += 1
+    return sorted(found)
 
 
 def _go_back(account: str, store: AutoscalingStore) -> date:

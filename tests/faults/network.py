@@ -16,6 +16,7 @@ import orjson
 import pytest
 from billing.aws_session import aws_session
 from billing.store.autoscaling_store import AutoscalingStore
+from billing.store.invoice_store import InvoiceStore
 from billing.store.items import Item
 from billing.store.payment_store import PaymentStore
 from billing.store.store import BillingStore
@@ -78,10 +79,11 @@ def connected() -> Iterator[BillingStore]:
         seam().usage = UsageStore(TABLE, session.create_client("dynamodb"))
         seam().autoscaling = AutoscalingStore(TABLE, session.create_client("dynamodb"))
         seam().paying = PaymentStore(TABLE, session.create_client("dynamodb"))
+        seam().invoicing = InvoiceStore(TABLE, session.create_client("dynamodb"))
         try:
             yield store
         finally:
-            seam().store = seam().usage = seam().autoscaling = seam().paying = None
+            seam().store = seam().usage = seam().autoscaling = seam().paying = seam().invoicing = None
             Item._connection, Item.Meta.table_name, Item.Meta.region = before
 
 

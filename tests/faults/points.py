@@ -18,6 +18,7 @@ from tests.faults.values import Unsupported
 
 if TYPE_CHECKING:
     from billing.store.autoscaling_store import AutoscalingStore
+    from billing.store.invoice_store import InvoiceStore
     from billing.store.payment_store import PaymentStore
     from billing.store.store import BillingStore
     from billing.store.usage_store import UsageStore
@@ -119,6 +120,7 @@ class Seam:
         self.usage: UsageStore | None = None
         self.autoscaling: AutoscalingStore | None = None
         self.paying: PaymentStore | None = None
+        self.invoicing: InvoiceStore | None = None
         self._world: World | None = None
         self._run: Run | None = None
 

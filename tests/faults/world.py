@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from billing.domain.events import Event
 from billing.gateways.ports import EVENTS_MAX, DeadLetters, Directory, EventBus, LogIn
 from billing.store.autoscaling_store import AutoscalingStore
+from billing.store.invoice_store import InvoiceStore
 from billing.store.payment_store import PaymentStore
 from billing.store.store import BillingStore
 from billing.store.usage_store import UsageStore
@@ -118,6 +119,14 @@ class World:
         if paying is None:
             raise Unsupported("The store is there within network.connected(), which the fixture `faults` enters.")
         return paying
+
+    @property
+    def invoicing(self) -> InvoiceStore:
+        """The real store of invoices, over the seam."""
+        invoicing = seam().invoicing
+        if invoicing is None:
+            raise Unsupported("The store is there within network.connected(), which the fixture `faults` enters.")
+        return invoicing
 
     @property
     def directory(self) -> Directory:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import urllib.parse
-import urllib.request
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +14,7 @@ from local.cloud import client
 from local.demo.companies import COMPANIES
 from local.demo.seeding import PASSWORD
 from local.stack import Stack
+from local.stripe.browser import ask, confirm_setup
 from local.stripe.process import KEYS
 
 SECONDS_MAX = 60
@@ -49,10 +48,7 @@ class Shop:
         begun = self.asks("POST", "/payment-method/setup", {})
         assert begun.status == 201, begun
         setup = begun.json()
-        card = {"number": number, "exp_month": expiry[0], "exp_year": expiry[1]}
-        form = {f"payment_method_data[card][{name}]": value for name, value in card.items()}
-        form |= {"payment_method_data[type]": "card", "client_secret": setup["client_secret"]}
-        confirmed = self.stripe(f"/v1/setup_intents/{setup['setup_intent']}/confirm", form, setup["publishable_key"])
+        confirmed = confirm_setup(self.stack.settings, setup, number, expiry)
         assert confirmed["status"] == "succeeded", confirmed
         found: str = setup["setup_intent"]
         return found
@@ -74,13 +70,8 @@ class Shop:
     def mails(self, words: str) -> list[Any]:
         return [each for each in self.stack.mails() if each["Delivered-To"] == self.email and words in each["Subject"]]
 
-    def stripe(self, path: str, form: dict[str, Any] | None = None, key: str = KEYS["api_key"]) -> Any:
-        sent = None if form is None else urllib.parse.urlencode(form).encode()
-        address = self.stack.settings.stripe_address + path
-        request = urllib.request.Request(address, sent, {"Authorization": f"Bearer {key}"})  # noqa: S310 - it is ours
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request) as answer:
-            return json.loads(answer.read())
+    def stripe(self, path: str) -> Any:
+        return ask(self.stack.settings, path, KEYS["api_key"])
 
 
 @pytest.fixture(scope="module")

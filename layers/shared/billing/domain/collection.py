@@ -29,6 +29,7 @@ class ChargeState(StrEnum):
     IN_TRANSIT = "in_transit"
     FAILED = "failed"
     WAITING = "waiting"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,6 +215,10 @@ class PaymentGateway(Protocol):
         """A payment, as it stands."""
         ...
 
+    def cancel(self, payment: str, key: str) -> bool:
+        """Whether a payment can never succeed any more: it is cancelled unless it was made, or is on its way."""
+        ...
+
     def consent_secret(self, payment: str) -> NewSetup | None:
         """What a browser needs so that the customer's bank can ask its customer; None if it cannot be paid so."""
         ...

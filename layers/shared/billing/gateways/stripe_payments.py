@@ -196,6 +196,15 @@ class StripePayments:
                 _require_missing(failure)
                 return None
 
+    def cancel(self, payment: str, key: str) -> bool:
+        with _answering():
+            try:
+                self._stripe.v1.payment_intents.cancel(payment, None, {"idempotency_key": key})
+            except stripe.InvalidRequestError:
+                standing = _charge(self._stripe.v1.payment_intents.retrieve(payment))
+                return standing.state is ChargeState.CANCELLED
+        return True
+
     def consent_secret(self, payment: str) -> NewSetup | None:
         with _answering():
             found = self._stripe.v1.payment_intents.retrieve(payment)
@@ -274,6 +283,8 @@ def _charge(intent: Any) -> Charge:
         return Charge(intent.id, ChargeState.SUCCEEDED, None, hard=False)
     if intent.status == "processing":
         return Charge(intent.id, ChargeState.IN_TRANSIT, None, hard=False)
+    if intent.status == "canceled":
+        return Charge(intent.id, ChargeState.CANCELLED, None, hard=False)
     if intent.status == "requires_action":
         return Charge(intent.id, ChargeState.FAILED, Failure.AUTHENTICATION_REQUIRED, hard=False)
     failure = intent.last_payment_error

@@ -118,11 +118,19 @@ def note_payment(
 
 
 def record_payment(
-    account: str, number: str, paid_on: date, reference: str, *, occasion: Occasion, store: InvoiceStore
+    account: str,
+    number: str,
+    paid_on: date,
+    reference: str,
+    *,
+    occasion: Occasion,
+    store: InvoiceStore,
+    gateway: PaymentGateway,
 ) -> Kept:
     """The invoice that staff have found paid on the bank account. The same again changes nothing.
 
-    Raises NotFound, AlreadyPaid, RuleViolation for a day to come or before the invoice, ConcurrentChange.
+    What was begun at the payment service is cancelled first, so that nobody pays twice. Raises NotFound, AlreadyPaid,
+    RuleViolation for a day to come or before the invoice, ConcurrentChange, UpstreamFailed.
     """
     billed = store.billed(account)
     if billed is None:
@@ -136,6 +144,10 @@ def record_payment(
     if paid_on < kept.invoice.produced_on:
         raise RuleViolation(Violation(("paid_on",), "The invoice was not issued before that day."))
     payment = received(known, paid_on, Method.BANK_TRANSFER, reference)
+    if known.payment is not None and not gateway.cancel(
+        known.payment, f"cancel/{known.payment}/{occasion.correlation}"
+    ):
+        raise AlreadyPaid
     others = [each for each in store.unpaid(account) if each.invoice.number != number]
     look = next_look([each.payment for each in others])
     store.settle(billed, kept, payment, look, _events(kept, payment, occasion, ""))
@@ -169,7 +181,7 @@ def _dealt_with(billed: Billed, kept: Kept, today: date, collector: Collector) -
     retry_days = collector.terms.retry_days
     if payment.status is InvoiceStatus.IN_TRANSIT and payment.payment is not None:
         standing = gateway.payment(payment.payment)
-        if standing is None or standing.state in {ChargeState.IN_TRANSIT, ChargeState.WAITING}:
+        if standing is None or standing.state in {ChargeState.IN_TRANSIT, ChargeState.WAITING, ChargeState.CANCELLED}:
             return kept, replace(payment, next_attempt_on=today + timedelta(days=1))
         return kept, after_charge(payment, standing, payment.method or _method(billed), today, retry_days)
     shown, method = billed.profile.shown, billed.profile.payment_method
@@ -181,6 +193,9 @@ def _dealt_with(billed: Billed, kept: Kept, today: date, collector: Collector) -
     kept, begun = _begun(kept, billed.profile.customer, collector)
     attempt = f"charge/{kept.invoice.account}/{kept.invoice.number}/{kept.payment.attempts + 1}"
     charge = gateway.charge(begun, method, f"{attempt}/{collector.occasion.correlation}")
+    if charge.state is ChargeState.CANCELLED:
+        # By somebody who was cut off, or at the payment service: it is begun anew, with the next look at it.
+        return kept, replace(kept.payment, payment=None)
     after = after_charge(kept.payment, charge, shown.method, today, retry_days)
     return kept, replace(after, tried_with=method)
 
@@ -190,7 +205,7 @@ def _begun(kept: Kept, customer: str, collector: Collector) -> tuple[Kept, str]:
     if kept.payment.payment is not None:
         return kept, kept.payment.payment
     invoice = kept.invoice
-    key = f"payment/{invoice.account}/{invoice.number}/{collector.occasion.time:{HOUR}}"
+    key = f"payment/{invoice.account}/{invoice.number}/{kept.version}/{collector.occasion.time:{HOUR}}"
     begun = collector.gateway.new_payment(customer, invoice.account, invoice.number, invoice.draft.due, key)
     return collector.store.keep_payment(kept, replace(kept.payment, payment=begun)), begun
 
@@ -241,7 +256,7 @@ def _is_news(charge: Charge, payment: Payment) -> bool:
         return True
     if charge.state is ChargeState.IN_TRANSIT:
         return payment.status is not InvoiceStatus.IN_TRANSIT
-    return payment.status is InvoiceStatus.IN_TRANSIT
+    return charge.state is ChargeState.FAILED and payment.status is InvoiceStatus.IN_TRANSIT
 
 
 def _method(billed: Billed) -> Method:

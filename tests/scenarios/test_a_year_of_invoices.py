@@ -1,0 +1,165 @@
+"""A year of invoices for each interval, against an oracle that walks through the days by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+import pytest
+from billing.domain.contract import Contract
+from billing.domain.invoices import Seller
+from billing.domain.money import Money
+from billing.domain.subscription import Cause, Discount, TierChange
+from billing.domain.terms import Terms
+from billing.store.invoice_store import Kept
+from billing.usecases.issue_invoices import issue_invoices
+from billing.usecases.provision_account import provision_account
+
+from tests.faults.company import PRODUCTS, WANTED, catalogue
+from tests.faults.network import connected
+from tests.faults.world import World
+from tests.store.samples import OCCASION
+
+ACCOUNT = WANTED.account
+TERMS = Terms("LV", Seller("Livello", "Demovej 1", None, "1050", "Copenhagen", "DK", None))
+HOURS = 6
+SEARCH, SEARCH_LARGER, EMAIL = 4_900, 9_900, 5_900
+VAT = Fraction(25, 100)
+
+
+@dataclass(frozen=True)
+class Year:
+    start: date
+    interval: int
+    zone: str
+    larger_from: int | None
+    """The contract month from which search is in its larger tier."""
+
+
+YEARS = [
+    Year(date(2026, 1, 31), 1, "Europe/Copenhagen", 4),
+    Year(date(2026, 1, 31), 3, "Pacific/Kiritimati", 4),
+    Year(date(2026, 1, 31), 6, "Pacific/Niue", 7),
+    Year(date(2026, 1, 31), 12, "America/New_York", 2),
+    Year(date(2028, 2, 29), 1, "Europe/Rome", None),
+    Year(date(2028, 2, 29), 12, "Australia/Lord_Howe", 11),
+]
+
+
+# ---- The oracle -------------------------------------------------------------------------------------
+
+
+def boundaries(start: date, days: int) -> Iterator[date]:
+    """The days on which a contract month begins, found by looking at each day."""
+    for number in range(days):
+        day = start + timedelta(number)
+        last_of_month = (day + timedelta(1)).day == 1
+        if day.day == start.day or (last_of_month and day.day < start.day):
+            yield day
+
+
+def half_even(amount: Fraction) -> int:
+    whole, rest = divmod(amount, 1)
+    if rest == Fraction(1, 2):
+        return int(whole) + int(whole) % 2
+    return int(whole) + (rest > Fraction(1, 2))
+
+
+def month_of_search(months: list[date], number: int, larger: int | None) -> Fraction:
+    """Search in one contract month: 12.5 % less until the eighth begins."""
+    price = SEARCH_LARGER if larger is not None and number >= larger else SEARCH
+    return Fraction(price) * (Fraction(7, 8) if number < 8 else 1)
+
+
+def expected(year: Year) -> list[tuple[date, int]]:
+    """The day and the total of each invoice of the first year."""
+    months = [*boundaries(year.start, 800)]
+    found = []
+    for number, day in enumerate(months[:13]):
+        if number % year.interval == 0:
+            period = range(number, number + year.interval)
+            # What is known when the invoice is issued: a move is decided within the month before it takes effect.
+            larger = year.larger_from if year.larger_from is not None and year.larger_from <= number else None
+            search = half_even(sum((month_of_search(months, each, larger) for each in period), Fraction(0)))
+            net = search + EMAIL * year.interval
+        elif number == year.larger_from:
+            first = number - number % year.interval
+            period = range(first, first + year.interval)
+            with_move = half_even(sum((month_of_search(months, each, number) for each in period), Fraction(0)))
+            without = half_even(sum((month_of_search(months, each, None) for each in period), Fraction(0)))
+            net = with_move - without
+        else:
+            continue
+        found.append((day, net + half_even(net * VAT)))
+    return found
+
+
+# ---- The story ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("year", YEARS, ids=lambda year: f"{year.interval} months, {year.zone}")
+def test_a_year(year: Year) -> None:
+    with connected(), catalogue().calm() as world:
+        contract = Contract(year.start, year.interval, "EUR", year.zone)
+        months = [*boundaries(year.start, 800)]
+        discounts = (Discount("search", Decimal("12.5"), None, year.start, months[8], "Welcome"),)
+        wanted = replace(WANTED, contract=contract, discounts=discounts)
+        begins = datetime.combine(year.start, datetime.min.time(), ZoneInfo(year.zone)).astimezone(UTC)
+        provision_account(
+            wanted,
+            occasion=replace(OCCASION, time=begins - timedelta(days=3)),
+            directory=world.directory,
+            store=world.store,
+        )
+        now, ends = begins - timedelta(days=2), begins + timedelta(days=368)
+        while now < ends:
+            if year.larger_from is not None:
+                grow(world, months[year.larger_from], now)
+            issue_invoices(ACCOUNT, now=now, correlation="run", terms=TERMS, store=world.invoicing)
+            now += timedelta(hours=HOURS)
+
+        issued = sorted(all_of(world), key=lambda kept: kept.invoice.number)
+        found = [(kept.invoice.produced_on, kept.invoice.draft.total.amount) for kept in issued]
+        assert found == [each for each in expected(year) if each[0] < year.start + timedelta(days=368)]
+        assert len({kept.invoice.digest() for kept in issued}) == len(issued)
+
+
+def grow(world: World, effective_on: date, now: datetime) -> None:
+    """Twenty days before it takes effect autoscaling has moved search."""
+    known = world.autoscaling.standing(ACCOUNT)
+    assert known is not None
+    assert known.due is not None
+    subscription, contract = known.subscriber.subscription, known.subscriber.account.contract
+    today = contract.today(now)
+    if subscription.changes or not effective_on - timedelta(days=20) <= today < effective_on:
+        return
+    change = TierChange("search", 25_000, Money(SEARCH_LARGER, "EUR"), effective_on, Cause.AUTOSCALING, "2026.search")
+    paid_since = contract.month_start(contract.month_of(today) // contract.interval_months * contract.interval_months)
+    after = subscription.changed((change,), today, paid_since)
+    world.autoscaling.decide(known, (), after, (), known.due, now)
+
+
+def all_of(world: World) -> list[Kept]:
+    numbers = [
+        invoice.number
+        for invoice in world.invoicing.invoices(ACCOUNT, year=None, status=None, limit=100, after=None)[0]
+    ]
+    return [world.invoicing.invoice(ACCOUNT, number) for number in numbers]
+
+
+def test_the_sample_catalogue_is_what_the_oracle_takes_it_for() -> None:
+    prices = {
+        (product.product, tier.up_to): tier.prices["EUR"]
+        for product in PRODUCTS
+        for tier in product.tiers
+        if tier.prices is not None
+    }
+    assert (prices["search", 10_000], prices["search", 25_000], prices["email", 25_000]) == (
+        SEARCH,
+        SEARCH_LARGER,
+        EMAIL,
+    )

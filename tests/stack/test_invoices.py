@@ -1,0 +1,201 @@
+"""Invoices through the real schedules' functions, queues, bus and Stripe's stand-in; and their numbers under load."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from billing.domain.errors import ConcurrentChange
+from billing.domain.invoices import Seller
+from billing.domain.terms import Terms
+from billing.store import keys
+from billing.store.invoice_store import InvoiceStore
+from billing.usecases.issue_invoices import issue_invoices
+from botocore.exceptions import EndpointConnectionError
+
+from local.background import wait_until
+from local.cloud import client
+from local.demo.companies import COMPANIES
+from local.demo.seeding import PASSWORD
+from local.stack import Stack
+from local.stripe.browser import TEST_CARD, ask, confirm_setup
+from local.stripe.process import KEYS
+
+SECONDS_MAX = 60
+WORKERS, ACCOUNTS = 16, 48
+KILLED = 0.15
+NOW = datetime.now(UTC)
+
+
+def provisioned(stack: Stack, account: str, interval: int = 1, start_days_ago: int = 3) -> None:
+    body = {
+        **COMPANIES[0].provisioning(NOW.date()),
+        "account": account,
+        "first_admin": {"email": f"ada@{account}.example", "name": "Ada Holm"},
+        "discounts": [],
+    }
+    body["contract"] |= {"start": str(NOW.date() - timedelta(days=start_days_ago)), "interval_months": interval}
+    made = stack.api.request("POST", "/v1/accounts", token=stack.staff_token(), body=body)
+    assert made.status == 201, made
+
+
+def fire(stack: Stack, planner: str, at: datetime) -> None:
+    reply = client(stack.settings, "lambda").invoke(
+        FunctionName=stack.outputs[planner], Payload=json.dumps({"time": at.isoformat()}).encode()
+    )
+    assert "FunctionError" not in reply, reply["Payload"].read()
+
+
+def invoices(stack: Stack, account: str) -> list[dict[str, Any]]:
+    given = stack.api.request("GET", f"/v1/accounts/{account}/invoices", token=stack.staff_token())
+    assert given.status == 200, given
+    items: list[dict[str, Any]] = given.json()["items"]
+    return items
+
+
+@pytest.fixture(scope="module")
+def shop(stack: Stack) -> Iterator[tuple[str, str]]:
+    """An account of these tests' own that pays by card, and its admin's token."""
+    account = f"shop-{uuid.uuid4().hex[:8]}"
+    provisioned(stack, account)
+    client(stack.settings, "cognito-idp").admin_set_user_password(
+        UserPoolId=stack.outputs["UserPoolId"], Username=f"ada@{account}.example", Password=PASSWORD, Permanent=True
+    )
+    token = stack.api.person_token(stack.outputs["BillingPageClientId"], f"ada@{account}.example", PASSWORD)
+    path = f"/v1/accounts/{account}/payment-method"
+    setup = stack.api.request("POST", f"{path}/setup", token=token, body={}).json()
+    confirm_setup(stack.settings, setup, TEST_CARD)
+    given = stack.api.request("PUT", path, token=token, body={"setup_intent": setup["setup_intent"]})
+    assert given.status == 200, given
+    yield account, token
+
+
+def test_an_invoice_is_issued_charged_and_mailed_once(stack: Stack, shop: tuple[str, str]) -> None:
+    account, token = shop
+    preview = stack.api.request("GET", f"/v1/accounts/{account}/invoices/upcoming", token=token).json()
+    issue_invoices_of(stack, account)
+    fire(stack, "PlanPaymentsName", NOW)
+
+    assert wait_until(lambda: [each["status"] for each in invoices(stack, account)] == ["paid"], SECONDS_MAX)
+    [invoice] = invoices(stack, account)
+    details = stack.api.request("GET", f"/v1/accounts/{account}/invoices/{invoice['number']}", token=token).json()
+    assert (details["net"], details["total"], details["lines"]) == (
+        preview["net"],
+        preview["total"],
+        preview["lines"],
+    )
+    assert details["payment"]["method"] == "card"
+    issue_invoices_of(stack, account)
+    fire(stack, "PlanPaymentsName", NOW + timedelta(days=2))
+    found = ask(stack.settings, "/v1/charges?limit=100", KEYS["api_key"])["data"]
+    assert [each["amount"] for each in found if each["metadata"].get("account") == account] == [
+        details["due"]["amount"]
+    ]
+    assert len(invoices(stack, account)) == 1
+
+    def mailed(words: str) -> int:
+        return len(
+            [
+                mail
+                for mail in stack.mails()
+                if mail["Delivered-To"] == f"ada@{account}.example" and words in mail["Subject"]
+            ]
+        )
+
+    assert wait_until(lambda: mailed(f"Invoice {invoice['number']}") == 2, SECONDS_MAX), "issued, and paid"
+
+
+def issue_invoices_of(stack: Stack, account: str) -> None:
+    """The worker's queue has this account's message, and no other's: the demonstration stays as it is."""
+    message = json.dumps({"account": account, "at": NOW.isoformat()})
+    client(stack.settings, "sqs").send_message(QueueUrl=stack.outputs["InvoicesDueUrl"], MessageBody=message)
+    assert wait_until(lambda: bool(invoices(stack, account)), SECONDS_MAX)
+
+
+class Killed(Exception):
+    """A worker that is gone."""
+
+
+class Dying:
+    """A client of DynamoDB whose process dies now and then: before what it writes, or right after."""
+
+    def __init__(self, real: Any, chance: random.Random) -> None:
+        self._real, self._chance = real, chance
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._real, name)
+        if name != "transact_write_items":
+            return method
+
+        def called(**asked: Any) -> Any:
+            fate = self._chance.random()
+            if fate < KILLED / 2:
+                raise Killed
+            answer = method(**asked)
+            if fate < KILLED:
+                raise Killed
+            return answer
+
+        return called
+
+
+def test_numbers_have_no_gap_and_no_double_whoever_dies(stack: Stack) -> None:
+    """Sixteen workers, each killed at every seventh write, on the emulated table, which loses nothing under load."""
+    series = f"T{uuid.uuid4().hex[:6].upper()}"
+    seller = Seller("Livello", "Demovej 1", None, None, "Copenhagen", "DK", None)
+    terms = Terms(series, seller)
+    accounts = [f"load-{series.lower()}-{number}" for number in range(ACCOUNTS)]
+    template = f"shop-{uuid.uuid4().hex[:8]}"
+    provisioned(stack, template)
+    dynamodb = client(stack.settings, "dynamodb")
+    copy_account(dynamodb, stack.outputs["TableName"], template, accounts)
+
+    def issue(number: int) -> list[str]:
+        chance = random.Random(f"{series} {number}")
+        mine = client(stack.settings, "dynamodb")
+        store = InvoiceStore(stack.outputs["TableName"], Dying(mine, chance))
+        issued: list[str] = []
+        for account in accounts[number::WORKERS]:
+            while True:
+                try:
+                    issued += issue_invoices(account, now=NOW, correlation="load", terms=terms, store=store)
+                    break
+                except (Killed, ConcurrentChange, EndpointConnectionError):
+                    continue  # the message comes again
+        return issued
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(issue, range(WORKERS)))
+    seconds = time.monotonic() - began
+
+    store = InvoiceStore(stack.outputs["TableName"], dynamodb)
+    found = [
+        invoice.number
+        for account in accounts
+        for invoice in store.invoices(account, year=None, status=None, limit=100, after=None)[0]
+    ]
+    assert sorted(found) == [f"{series}-{NOW.year}-{count:06}" for count in range(1, ACCOUNTS + 1)]
+    assert store.numbers_given(series, NOW.year) == ACCOUNTS
+    print(f"{ACCOUNTS / seconds:.0f} invoices a second with {WORKERS} workers that die")
+
+
+def copy_account(dynamodb: Any, table: str, template: str, accounts: list[str]) -> None:
+    """Accounts as the template is, without the detour of an invitation for each."""
+    found = dynamodb.query(
+        TableName=table,
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": keys.account(template)}},
+    )["Items"]
+    for account in accounts:
+        for item in found:
+            if item["sk"]["S"].startswith(("PAGE#", "DUE#renewal")):
+                text = json.dumps(item).replace(template, account)
+                dynamodb.put_item(TableName=table, Item=json.loads(text))
