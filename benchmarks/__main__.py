@@ -48,6 +48,13 @@ def autoscaling(_rounds: int) -> str:
     return scaling.table(scaling.measured())
 
 
+def invoicing(_rounds: int) -> str:
+    """Issuing an invoice."""
+    from benchmarks import invoicing
+
+    return invoicing.table(invoicing.measured())
+
+
 def round_trips(_rounds: int) -> str:
     """The running local stack."""
     from benchmarks import round_trips
@@ -64,6 +71,7 @@ BENCHMARKS: dict[str, Callable[[int], str]] = {
     "warm-request": warm_request,
     "usage": usage,
     "autoscaling": autoscaling,
+    "invoicing": invoicing,
     "round-trips": round_trips,
 }
 

@@ -56,11 +56,11 @@ def measured() -> Cost:
     """The rule on fifteen months of noisy usage, and the use case over a table that answers at once."""
     limits = [Decimal(10_000), Decimal(25_000), None]
     daily = _usage(MONTH)
-    rule = _milliseconds(lambda: decide(daily, limits, 0, MONTH, date(2025, 1, 1)))
+    rule = milliseconds(lambda: decide(daily, limits, 0, MONTH, date(2025, 1, 1)))
     os.environ.update(ENVIRONMENT)
     answers = _Answers()
     store = AutoscalingStore("billing", answers.client())
-    account = _milliseconds(lambda: scale_account(answers.account, now=NOW, correlation="bench", store=store))
+    account = milliseconds(lambda: scale_account(answers.account, now=NOW, correlation="bench", store=store))
     return Cost(rule, account, answers.products, answers.read_units, answers.write_units)
 
 
@@ -86,7 +86,8 @@ def table(cost: Cost) -> str:
     )
 
 
-def _milliseconds(call: Callable[[], object]) -> float:
+def milliseconds(call: Callable[[], object]) -> float:
+    """Processor time of a call."""
     call()
     began = time.process_time()
     for _ in range(TIMES):
@@ -123,11 +124,11 @@ class _Answers:
             "sk": {"S": keys.catalogue_version(4)},
             "body": {"S": mapping.catalogue_body(_catalogue())},
         }
-        self._catalogue = _reply(Responses={"billing": [catalogue]})
-        self._standing = _reply(Responses={"billing": page_items})
+        self._catalogue = reply(Responses={"billing": [catalogue]})
+        self._standing = reply(Responses={"billing": page_items})
         totals = [_total(partition, product, month) for product in billing_page.PRODUCTS for month in _months()]
-        self._totals = _reply(Items=totals, Count=len(totals))
-        self._done = _reply()
+        self._totals = reply(Items=totals, Count=len(totals))
+        self._done = reply()
         self.read_units = 2 * len(page_items) * 0.5 + 0.5 * len(orjson.dumps(totals)) / 4096
         self.write_units = 0
 
@@ -147,7 +148,8 @@ class _Answers:
         return (self._catalogue if b"VERSION#" in request.body else self._standing)(request)
 
 
-def _reply(**body: Any) -> Callable[..., Any]:
+def reply(**body: Any) -> Callable[..., Any]:
+    """DynamoDB's answer to any request."""
     return cast("Callable[..., Any]", answering(orjson.dumps(body)))
 
 

@@ -127,7 +127,7 @@ def _parameters(settings: Settings, machine: Machine) -> list[str]:
         f"ReplyToAddress={REPLY_TO_ADDRESS}",
         f"StaffAddress={STAFF_ADDRESS}",
         f"StripeApiBase={settings.stripe_address}",
-        *(f"{name}={value}" for name, value in SELLER.items()),
+        *(f'{name}="{value}"' for name, value in SELLER.items()),
     ]
 
 

@@ -6,7 +6,6 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -61,7 +60,7 @@ def invoices(stack: Stack, account: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def shop(stack: Stack) -> Iterator[tuple[str, str]]:
+def shop(stack: Stack) -> tuple[str, str]:
     """An account of these tests' own that pays by card, and its admin's token."""
     account = f"shop-{uuid.uuid4().hex[:8]}"
     provisioned(stack, account)
@@ -74,7 +73,7 @@ def shop(stack: Stack) -> Iterator[tuple[str, str]]:
     confirm_setup(stack.settings, setup, TEST_CARD)
     given = stack.api.request("PUT", path, token=token, body={"setup_intent": setup["setup_intent"]})
     assert given.status == 200, given
-    yield account, token
+    return account, token
 
 
 def test_an_invoice_is_issued_charged_and_mailed_once(stack: Stack, shop: tuple[str, str]) -> None:

@@ -58,6 +58,10 @@ class NumberTaken(Exception):
 class InvoiceStore(Table):
     """The invoices in the one table."""
 
+    def __init__(self, table_name: str, client: Any) -> None:
+        super().__init__(table_name, client)
+        self._given: dict[tuple[str, int], int] = {}
+
     def billed(self, account: str) -> Billed | None:
         """An account as of now, None without it. One read."""
         partition = keys.account(account)
@@ -85,10 +89,15 @@ class InvoiceStore(Table):
         )
 
     def numbers_given(self, series: str, year: int) -> int:
-        """How many invoices a series has in a year. One get."""
-        key = (keys.NUMBERS, keys.series(series, year))
-        row = self._get_all([key]).get(key)
-        return 0 if row is None else int(row["count"]["N"])
+        """How many invoices a series had in a year when this process has last heard of it; one get the first time.
+
+        Whoever goes by an older count is told the newer one: NumberTaken.
+        """
+        if (series, year) not in self._given:
+            key = (keys.NUMBERS, keys.series(series, year))
+            row = self._get_all([key]).get(key)
+            self._given[series, year] = 0 if row is None else int(row["count"]["N"])
+        return self._given[series, year]
 
     def advance(self, billed: Billed, due: BillingDue) -> None:
         """Keeps that a contract month had nothing to invoice. Raises ConcurrentChange. One transaction."""
@@ -135,8 +144,11 @@ class InvoiceStore(Table):
             if number.get("Code") == "ConditionalCheckFailed" and not any(
                 each.get("Code") == "ConditionalCheckFailed" for each in others
             ):
-                raise NumberTaken(int(number["Item"]["count"]["N"])) from failure
+                given = int(number["Item"]["count"]["N"]) if "Item" in number else 0
+                self._given[series, invoice.produced_on.year] = given
+                raise NumberTaken(given) from failure
             raise ConcurrentChange from failure
+        self._given[series, invoice.produced_on.year] = count
 
     def invoice(self, account: str, number: str) -> Kept:
         """One invoice by its number. Raises NotFound. One query of the account's invoices of that year."""

@@ -40,7 +40,9 @@ from billing.usecases.tell import tell
 NUMBER_ATTEMPTS_MAX = 40
 """So often a number is asked for while others take them, before the account waits for its next turn."""
 
-WAIT_SECONDS = 0.05
+WAIT_SECONDS = 0.02
+DOUBLINGS_MAX = 5
+"""How long those who collide wait, by chance: the more often they do, the longer."""
 
 CHARGED = frozenset({Method.CARD, Method.SEPA_DEBIT})
 
@@ -50,13 +52,15 @@ def issue_invoices(
 ) -> tuple[str, ...]:
     """Issues what is due for an account at the instant `now`; the numbers.
 
-    One read, and for each contract month that is due a transaction; for an invoice one get more. Nothing for an
-    account that is gone. Raises ConcurrentChange, SeriesExhausted.
+    For each contract month that is due one read and one transaction; a get more for the first number that a process
+    gives. Nothing for an account that is gone. Raises ConcurrentChange, SeriesExhausted.
     """
     occasion = Happening(Actor(ActorKind.SYSTEM, None), now, correlation)
     issued: list[str] = []
-    billed = store.billed(account)
-    while billed is not None and billed.due is not None:
+    while True:
+        billed = store.billed(account)
+        if billed is None or billed.due is None:
+            break
         contract = billed.subscriber.account.contract
         today = contract.today(now)
         if contract.month_start(billed.due.month) > today:
@@ -66,7 +70,8 @@ def issue_invoices(
             store.advance(billed, following)
         else:
             issued.append(_issue(billed, draft, following, today, occasion, terms, store))
-        billed = store.billed(account)
+        if contract.month_start(following.month) > today:
+            break
     return tuple(issued)
 
 
@@ -118,7 +123,7 @@ def _issue(
     store: InvoiceStore,
 ) -> str:
     given = store.numbers_given(terms.series, today.year)
-    for _ in range(NUMBER_ATTEMPTS_MAX):
+    for attempt in range(NUMBER_ATTEMPTS_MAX):
         number = number_of(terms.series, today.year, given + 1)
         invoice = _invoice(billed, draft, number, today, terms)
         kept = Kept(invoice, first_payment(invoice), 0)
@@ -129,7 +134,7 @@ def _issue(
             store.issue(billed, kept, terms.series, given + 1, following, credit_after(draft, billed.credit), event)
         except NumberTaken as taken:
             given = taken.count
-            sleep(random() * WAIT_SECONDS)  # noqa: S311 - so that those who collide do not do so again
+            sleep(random() * WAIT_SECONDS * 2 ** min(attempt, DOUBLINGS_MAX))  # noqa: S311 - so that they part
             continue
         return number
     raise ConcurrentChange

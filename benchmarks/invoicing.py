@@ -1,0 +1,105 @@
+"""What it costs to issue an invoice: processor time of a renewal, and how much of it is outside of the bare calls."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import orjson
+from billing.aws_session import aws_session
+from billing.domain.invoices import Seller
+from billing.domain.schedules import BillingDue, Job
+from billing.domain.terms import Terms
+from billing.store import keys, mapping
+from billing.store.invoice_store import InvoiceStore
+from billing.usecases.issue_invoices import issue_invoices
+
+from benchmarks import billing_page
+from benchmarks.cold_start import ENVIRONMENT
+from benchmarks.scaling import milliseconds, reply
+
+TERMS = Terms("LV", Seller("Livello", "Demovej 1", None, "1050", "Copenhagen", "DK", "DK10000009"))
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Milliseconds of processor time of a renewal, and of its requests alone; what it writes."""
+
+    renewal: float
+    bare: float
+    products: int
+    write_units: int
+
+
+def measured() -> Cost:
+    """A renewal over a table that answers at once, and then the same requests without anything around them."""
+    os.environ.update(ENVIRONMENT)
+    answers = _Answers()
+    client = answers.client()
+    store = InvoiceStore("billing", client)
+
+    def renew() -> None:
+        assert issue_invoices(billing_page.ACCOUNT, now=answers.now, correlation="bench", terms=TERMS, store=store)
+
+    renewal = milliseconds(renew)
+    read, write = answers.asked["BatchGetItem"], answers.asked["TransactWriteItems"]
+
+    def bare() -> None:
+        client.batch_get_item(**read)
+        client.transact_write_items(**write)
+
+    return Cost(renewal, milliseconds(bare), len(billing_page.PRODUCTS), answers.write_units)
+
+
+def table(cost: Cost) -> str:
+    """The costs, and what they come to."""
+    return "\n".join(
+        [
+            "Renewal: processor time of one invoice, from the due item to the invoice with its number",
+            f"  an account of {cost.products} products          {cost.renewal:6.2f} ms",
+            f"  of it the bare DynamoDB calls       {cost.bare:6.2f} ms",
+            f"  outside of them                     {1 - cost.bare / cost.renewal:6.0%}",
+            f"  renewals per second and worker      {1000 / cost.renewal:6.0f}",
+            f"  a renewal writes {cost.write_units} units",
+        ]
+    )
+
+
+class _Answers:
+    """DynamoDB's place: the same account, always due, and what was written forgotten."""
+
+    def __init__(self) -> None:
+        page = billing_page.page_bodies()
+        account = mapping.account_from(page[keys.PAGE_ACCOUNT], 1)
+        month = account.contract.interval_months
+        self.now = datetime.combine(account.contract.month_start(month), datetime.min.time(), UTC) + timedelta(days=1)
+        partition = keys.account(billing_page.ACCOUNT)
+        due = {keys.due(Job.RENEWAL): mapping.billing_due_body(BillingDue(month))}
+        items = [
+            {"pk": {"S": partition}, "sk": {"S": key}, "body": {"S": body}, "version": {"N": "1"}}
+            for key, body in {**page, **due}.items()
+        ]
+        self._billed = reply(Responses={"billing": items})
+        self._nothing = reply(Responses={"billing": []})
+        self._done = reply()
+        self.asked: dict[str, dict[str, Any]] = {}
+        self.write_units = 0
+
+    def client(self) -> Any:
+        session = aws_session()
+        session.register("before-send.dynamodb.*", cast("Any", self._answer))
+        return session.create_client("dynamodb")
+
+    def _answer(self, request: Any, **_: Any) -> Any:
+        operation = request.headers["X-Amz-Target"].decode().partition(".")[2]
+        body = orjson.loads(request.body)
+        if operation == "TransactWriteItems":
+            self.asked[operation] = body
+            self.write_units = sum(2 * -(-len(orjson.dumps(each)) // 1024) for each in body["TransactItems"])
+            return self._done(request)
+        if b"SERIES#" in request.body:
+            return self._nothing(request)
+        self.asked[operation] = body
+        return self._billed(request)
