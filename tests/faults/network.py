@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
 from random import Random
 from typing import Any, cast
@@ -79,7 +80,7 @@ def connected() -> Iterator[BillingStore]:
         seam().usage = UsageStore(TABLE, session.create_client("dynamodb"))
         seam().autoscaling = AutoscalingStore(TABLE, session.create_client("dynamodb"))
         seam().paying = PaymentStore(TABLE, session.create_client("dynamodb"))
-        seam().invoicing = InvoiceStore(TABLE, session.create_client("dynamodb"))
+        seam().invoicing = partial(InvoiceStore, TABLE, session.create_client("dynamodb"))
         try:
             yield store
         finally:

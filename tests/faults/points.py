@@ -120,7 +120,7 @@ class Seam:
         self.usage: UsageStore | None = None
         self.autoscaling: AutoscalingStore | None = None
         self.paying: PaymentStore | None = None
-        self.invoicing: InvoiceStore | None = None
+        self.invoicing: Callable[[], InvoiceStore] | None = None
         self._world: World | None = None
         self._run: Run | None = None
 

@@ -51,7 +51,7 @@ def pause(world: World) -> None:
 
 def decided_once(world: World) -> None:
     """Of each month that is no longer due there is one decision of each product, and of each move one of everything."""
-    [due] = [body(item)["month"] for item in world.stored("DUE#")]
+    [due] = [body(item)["month"] for item in world.stored("DUE#autoscaling")]
     decisions = [body(item) for item in world.stored("DECISION#")]
     months = {"2026-07-01": 0, "2026-08-01": 1, "2026-09-01": 2}[due]
     assert len(decisions) == months * len(WANTED.orders), "a decision without its due date, or the other way round"
@@ -65,7 +65,7 @@ def decided_once(world: World) -> None:
 
 def all_decided(world: World) -> None:
     decided_once(world)
-    [due] = [body(item)["month"] for item in world.stored("DUE#")]
+    [due] = [body(item)["month"] for item in world.stored("DUE#autoscaling")]
     assert due == "2026-09-01"
 
 
@@ -97,6 +97,6 @@ def test_scheduling_an_account_again_changes_nothing(faults: Faults) -> None:
         schedule_account(ACCOUNT, now=AUGUST, store=world.autoscaling)
 
     def scheduled_once(world: World) -> None:
-        assert [body(item)["month"] for item in world.stored("DUE#")] == ["2026-09-01"]
+        assert [body(item)["month"] for item in world.stored("DUE#autoscaling")] == ["2026-09-01"]
 
     faults.every_cut(world=unscheduled, command=schedule, invariants=scheduled_once)

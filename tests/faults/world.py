@@ -122,11 +122,11 @@ class World:
 
     @property
     def invoicing(self) -> InvoiceStore:
-        """The real store of invoices, over the seam."""
+        """The real store of invoices, over the seam: each time that of a new process, which remembers no number."""
         invoicing = seam().invoicing
         if invoicing is None:
             raise Unsupported("The store is there within network.connected(), which the fixture `faults` enters.")
-        return invoicing
+        return invoicing()
 
     @property
     def directory(self) -> Directory:

@@ -22,7 +22,7 @@ from functions.administer_autoscaling.app import handler as administer_autoscali
 from functions.get_billing.app import handler as get_billing
 from functions.plan_due_work.app import handler as plan
 from functions.scale_account.app import handler as scale
-from scripts.schedule_autoscaling import schedule
+from scripts.schedule_jobs import schedule
 from tests.api_gateway import STAFF, Answer, answer, request
 from tests.aws import REGION, TABLE, stored_items
 from tests.company import Company, put_catalogue
@@ -485,6 +485,6 @@ def test_accounts_that_are_older_than_autoscaling_are_scheduled(company: Company
     table = boto3.resource("dynamodb", region_name=REGION).Table(TABLE)
     table.delete_item(Key={"pk": f"ACCOUNT#{company.account}", "sk": "DUE#autoscaling"})
 
-    assert schedule(wiring.autoscaling_store(), JULY) == (1, 1)
-    assert schedule(wiring.autoscaling_store(), JULY) == (1, 0)
+    assert schedule(wiring.autoscaling_store(), wiring.invoice_store(), JULY) == (1, 1, 0)
+    assert schedule(wiring.autoscaling_store(), wiring.invoice_store(), JULY) == (1, 0, 0)
     assert due() == "2026-08-01"

@@ -79,6 +79,7 @@ def test_the_four_sections(company: Company) -> None:
         "payment_details": {
             "method": None,
             "card": None,
+            "debit": None,
             "interval_months": 3,
             # Three months of search, rounded once (12862.5), and of e-mail, less the loyalty discount.
             "amount_per_charge": euros(12_862 + 17_700 - 1_500),

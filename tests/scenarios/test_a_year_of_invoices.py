@@ -15,6 +15,7 @@ from billing.domain.invoices import Seller
 from billing.domain.money import Money
 from billing.domain.subscription import Cause, Discount, TierChange
 from billing.domain.terms import Terms
+from billing.store.invoice_mapping import is_as_issued
 from billing.store.invoice_store import Kept
 from billing.usecases.issue_invoices import issue_invoices
 from billing.usecases.provision_account import provision_account
@@ -26,7 +27,7 @@ from tests.store.samples import OCCASION
 
 ACCOUNT = WANTED.account
 TERMS = Terms("LV", Seller("Livello", "Demovej 1", None, "1050", "Copenhagen", "DK", None))
-HOURS = 6
+HOURS = 12
 SEARCH, SEARCH_LARGER, EMAIL = 4_900, 9_900, 5_900
 VAT = Fraction(25, 100)
 
@@ -125,7 +126,7 @@ def test_a_year(year: Year) -> None:
         issued = sorted(all_of(world), key=lambda kept: kept.invoice.number)
         found = [(kept.invoice.produced_on, kept.invoice.draft.total.amount) for kept in issued]
         assert found == [each for each in expected(year) if each[0] < year.start + timedelta(days=368)]
-        assert len({kept.invoice.digest() for kept in issued}) == len(issued)
+        assert all(is_as_issued(item["body"]["S"]) for item in world.stored("INVOICE#"))
 
 
 def grow(world: World, effective_on: date, now: datetime) -> None:

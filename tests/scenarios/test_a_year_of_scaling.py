@@ -10,24 +10,24 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from aws_lambda_powertools.utilities.typing import LambdaContext
-from billing import wiring
-from billing.domain.events import Event
+from billing.api.accounts import AccountBody
+from billing.api.billing_page import BillingPageView
+from billing.api.catalogue import CatalogueBody
+from billing.domain.schedules import Job
 from billing.domain.usage import UsageEvent
-from billing.store.mapping import event_from
-from billing.store.store import BillingStore
+from billing.store.due_store import DueStore
+from billing.usecases.provision_account import provision_account
+from billing.usecases.replace_catalogue import replace_catalogue
+from billing.usecases.scale_account import scale_account
 
-from functions.administer_autoscaling.app import handler as administer_autoscaling
-from functions.get_billing.app import handler as get_billing
-from functions.plan_due_work.app import handler as plan
-from functions.scale_account.app import handler as scale
 from local.demo import past_year, usage
 from local.demo.companies import COMPANIES, DemoCompany
-from tests.api_gateway import STAFF, answer, request
-from tests.aws import REGION, UserPool, stored_items
-from tests.company import provisioned, put_catalogue
+from tests.aws import TABLE
+from tests.faults.company import body
+from tests.faults.network import connected, seam_session
+from tests.faults.world import World
+from tests.store.samples import OCCASION
 
 NORDLYS, LUCCIOLA, _ = COMPANIES
 CATALOGUE = Path(past_year.__file__).parent / "catalogue.json"
@@ -36,47 +36,30 @@ BATCH = 40
 PRODUCTS = ("search", "email")
 
 
-class Context(LambdaContext):
-    def __init__(self) -> None:
-        self._aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
-
-
 @pytest.fixture
-def queue(store: BillingStore, user_pool: UserPool, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    assert put_catalogue(json.loads(CATALOGUE.read_text("utf-8"))).status == 200
-    sqs = boto3.client("sqs", region_name=REGION)
-    url = sqs.create_queue(QueueName="a-year-of-work")["QueueUrl"]
-    monkeypatch.setenv("JOB", "autoscaling")
-    monkeypatch.setenv("WORK_QUEUE_URL", url)
-    wiring.work_queue.cache_clear()
-    yield boto3.resource("sqs", region_name=REGION).Queue(url)
-    sqs.delete_queue(QueueUrl=url)
-    wiring.work_queue.cache_clear()
+def world() -> Iterator[World]:
+    """A table with the demonstration's catalogue."""
+    with connected(), World().calm() as world:
+        products = CatalogueBody.model_validate(json.loads(CATALOGUE.read_text("utf-8"))).values()
+        replace_catalogue(products, 0, occasion=OCCASION, store=world.store)
+        yield world
 
 
-def live_through(company: DemoCompany, queue: Any) -> None:
-    """From the contract's start to NOW: each day's usage is there, and the schedule fires month by month."""
-    body = company.provisioning(NOW.date())
-    assert provisioned(body, now=NOW).status == 201
-    _use(company, date.fromisoformat(body["contract"]["start"]))
+def live_through(company: DemoCompany, world: World) -> None:
+    """From the contract's start to NOW: each day's usage is there, and what is due is dealt with month by month."""
+    wanted = AccountBody.model_validate(company.provisioning(NOW.date())).value()
+    provision_account(wanted, occasion=OCCASION, directory=world.directory, store=world.store)
+    _use(company, wanted.contract.start, world)
+    due = DueStore(TABLE, seam_session().create_client("dynamodb"))
 
     def fire(at: datetime) -> None:
-        plan({"time": at.isoformat()}, Context())
-        for message in queue.receive_messages(MaxNumberOfMessages=10):
-            record = {
-                "messageId": message.message_id,
-                "receiptHandle": message.receipt_handle,
-                "body": message.body,
-                "attributes": {"ApproximateReceiveCount": "1"},
-                "eventSource": "aws:sqs",
-            }
-            assert scale({"Records": [record]}, Context()) == {"batchItemFailures": []}
-            message.delete()
+        for account in due.due(Job.AUTOSCALING, at):
+            scale_account(account, now=at, correlation="run", store=world.autoscaling)
 
-    past_year.live_through([company.account], NOW, wiring.autoscaling_store(), fire)
+    past_year.live_through([company.account], NOW, world.autoscaling, fire)
 
 
-def _use(company: DemoCompany, start: date) -> None:
+def _use(company: DemoCompany, start: date, world: World) -> None:
     """The demonstration's usage of what this is about, without its parts."""
     rows = (row for row in usage.usage(company, start, NOW.date()) if row.product in PRODUCTS)
     events = [
@@ -94,70 +77,61 @@ def _use(company: DemoCompany, start: date) -> None:
         for (product, day), parts in groupby(rows, lambda row: (row.product, row.day))
     ]
     for first in range(0, len(events), BATCH):
-        assert wiring.usage_store().count(events[first : first + BATCH], lambda _: None) == {}
+        assert world.usage.count(events[first : first + BATCH], lambda _: None) == {}
 
 
-def decisions(company: DemoCompany, product: str) -> dict[str, tuple[str, str]]:
-    event = request(
-        "GET",
-        "/accounts/{account}/autoscaling",
-        claims=STAFF,
-        path={"account": company.account},
-        query={"limit": "100"},
-    )
-    given = answer(administer_autoscaling, event)
-    found = [each for each in given.body["items"] if each["product"] == product]
-    return {each["month"]: (each["outcome"], each["reason"]) for each in reversed(found)}
-
-
-def told() -> list[Event]:
-    found = [event_from(item["body"]) for item in stored_items() if item["sk"].startswith("EVENT#")]
-    kinds = ("subscription.autoscaled", "usage.above_tiers", "usage.below_tier")
-    return [event for event in found if event.type in kinds]
-
-
-def line(company: DemoCompany, product: str) -> dict[str, Any]:
-    given = answer(
-        get_billing,
-        request("GET", "/accounts/{account}/billing", claims=STAFF, path={"account": company.account}, now=NOW),
-    )
-    [found] = [each for each in given.body["subscription"]["lines"] if each["product"] == product]
-    return dict(found)
-
-
-def test_one_has_grown_and_moves_once_and_one_falls_and_is_told_once(queue: Any) -> None:
-    live_through(NORDLYS, queue)
-
-    new_shop = dict.fromkeys(("2026-02", "2026-03", "2026-04"), ("stays", "too_few_months"))
-    assert decisions(NORDLYS, "search") == new_shop | {
-        "2026-05": ("stays", "fits"),
-        "2026-06": ("stays", "fits"),
-        "2026-07": ("stays", "fits"),
-        "2026-08": ("stays", "near"),
-        "2026-09": ("stays", "near"),
-        "2026-10": ("moves", "moved"),
-        "2026-11": ("stays", "fits"),
+def decisions(company: DemoCompany, product: str, world: World) -> dict[str, tuple[bool, str]]:
+    """Whether the product moves, and the reason, by month."""
+    found = world.autoscaling.decisions(company.account, limit=100, after=None).products
+    return {
+        f"{each.month:%Y-%m}": (each.moves, each.decision.reason) for each in reversed(found) if each.product == product
     }
-    fits = {f"2026-{month:02}": ("stays", "fits") for month in range(5, 12)}
-    assert decisions(NORDLYS, "email") == new_shop | fits
-    below, moved = told()
-    assert (below.type, below.time.date()) == ("usage.below_tier", date(2026, 9, 1))
-    assert (below.after or {})["fitting"] == {"up_to": 25_000, "price": {"amount": 44_000, "currency": "DKK"}}
-    facts = moved.after or {}
-    assert (moved.type, moved.time.date()) == ("subscription.autoscaled", date(2026, 10, 1))
-    assert [month["typical"] for month in facts["months"]] == ["29672.24", "29587.02", "28686.94"]
+
+
+def told(world: World) -> list[Any]:
+    kinds = ("subscription.autoscaled", "usage.above_tiers", "usage.below_tier")
+    found = [body(item) for item in world.stored("EVENT#")]
+    return [event for event in found if event["type"] in kinds]
+
+
+def line(company: DemoCompany, product: str, world: World) -> Any:
+    page = BillingPageView.of(world.store.billing_page(company.account), NOW.date())
+    [found] = [each for each in page.subscription.lines if each.product == product]
+    return found
+
+
+def test_one_has_grown_and_moves_once_and_one_falls_and_is_told_once(world: World) -> None:
+    live_through(NORDLYS, world)
+
+    new_shop = dict.fromkeys(("2026-02", "2026-03", "2026-04"), (False, "too_few_months"))
+    assert decisions(NORDLYS, "search", world) == new_shop | {
+        "2026-05": (False, "fits"),
+        "2026-06": (False, "fits"),
+        "2026-07": (False, "fits"),
+        "2026-08": (False, "near"),
+        "2026-09": (False, "near"),
+        "2026-10": (True, "moved"),
+        "2026-11": (False, "fits"),
+    }
+    fits = {f"2026-{month:02}": (False, "fits") for month in range(5, 12)}
+    assert decisions(NORDLYS, "email", world) == new_shop | fits
+    below, moved = told(world)
+    assert (below["type"], below["time"][:10]) == ("usage.below_tier", "2026-09-01")
+    assert below["after"]["fitting"] == {"up_to": 25_000, "price": {"amount": 44_000, "currency": "DKK"}}
+    assert (moved["type"], moved["time"][:10]) == ("subscription.autoscaled", "2026-10-01")
+    assert [month["typical"] for month in moved["after"]["months"]] == ["29672.24", "29587.02", "28686.94"]
     # 1,260.00 less 12.5 %, from the very next contract month on; the month before was 740.00 less 12.5 %.
-    assert (facts["effective_on"], facts["extra"]) == ("2026-10-15", None)
-    assert line(NORDLYS, "search")["price_per_month_after_discounts"] == {"amount": 110_250, "currency": "DKK"}
+    assert (moved["after"]["effective_on"], moved["after"]["extra"]) == ("2026-10-15", None)
+    assert line(NORDLYS, "search", world).price_per_month_after_discounts.amount == 110_250
 
 
-def test_a_black_friday_never_moves_anybody(queue: Any) -> None:
-    live_through(LUCCIOLA, queue)
+def test_a_black_friday_never_moves_anybody(world: World) -> None:
+    live_through(LUCCIOLA, world)
 
-    found = decisions(LUCCIOLA, "search")
-    assert {outcome for outcome, _ in found.values()} == {"stays"}
+    found = decisions(LUCCIOLA, "search", world)
+    assert {moves for moves, _ in found.values()} == {False}
     assert len(found) == 14
     # By spring a lower tier would do. Averages a bit above and below its volume are no reason to say so again.
-    below = [event for event in told() if (event.after or {})["product"]["product"] == "search"]
-    assert [(event.type, event.time.date()) for event in below] == [("usage.below_tier", date(2026, 4, 1))]
-    assert line(LUCCIOLA, "search")["up_to"] == 100_000
+    below = [event for event in told(world) if event["after"]["product"]["product"] == "search"]
+    assert [(event["type"], event["time"][:10]) for event in below] == [("usage.below_tier", "2026-04-01")]
+    assert line(LUCCIOLA, "search", world).up_to == 100_000

@@ -51,12 +51,22 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """How a cancelled account ends: `active_until` is the first day not served, on `purge_on` all is deleted."""
+
+    receipt: str
+    active_until: date
+    purge_on: date
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """The management account of one company: everything about money hangs here.
 
     `roles` says what each person (by user id) may do. `version` counts the changes of what stands here.
     `provisioned_as` is a digest of the request that made it, by which a repeated request is recognised.
-    `success_manager` is the id of the account's customer success manager, None until staff assign one.
+    `success_manager` is the id of the account's customer success manager, None until staff assign one. `ending` is
+    there from a cancellation on, unless that is withdrawn.
     """
 
     account: str
@@ -68,6 +78,11 @@ class Account:
     provisioned_as: str
     version: int = 0
     success_manager: str | None = None
+    ending: Ending | None = None
+
+    def is_served_on(self, day: date) -> bool:
+        """Whether a day lies before the end of a cancelled account."""
+        return self.ending is None or day < self.ending.active_until
 
     def role_of(self, person: Person) -> Role | None:
         """What this person is to this account; None for a stranger."""

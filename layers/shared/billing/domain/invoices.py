@@ -5,10 +5,8 @@ One generator makes what is issued, what is previewed, and what the billing page
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -148,10 +146,6 @@ class IssuedInvoice:
     email: str
     language: str
     method: Method | None
-
-    def digest(self) -> str:
-        """By which it is proved that nothing was changed: SHA-256 of all that it says."""
-        return hashlib.sha256(json.dumps(asdict(self), default=str, sort_keys=True).encode()).hexdigest()
 
 
 def period_lines(subscription: Subscription, contract: Contract, first_month: int) -> tuple[InvoiceLine, ...]:

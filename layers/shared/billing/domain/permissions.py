@@ -30,6 +30,7 @@ class Permission(StrEnum):
     CHANGE_PAYMENT_METHOD = "change-payment-method"
     SET_BANK_TRANSFER = "set-bank-transfer"
     RECORD_PAYMENTS = "record-payments"
+    CANCEL = "cancel"
     READ_PAST_DUE = "read-past-due"
     READ_EVENTS = "read-events"
     READ_USAGE = "read-usage"
@@ -56,6 +57,7 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.CHANGE_PAYMENT_METHOD: _ADMIN_ONLY,
     Permission.SET_BANK_TRANSFER: _STAFF_ONLY,
     Permission.RECORD_PAYMENTS: _STAFF_ONLY,
+    Permission.CANCEL: _ADMIN_ONLY,
     Permission.READ_PAST_DUE: _STAFF_ONLY,
     Permission.READ_EVENTS: _ADMIN_AND_STAFF,
     Permission.READ_USAGE: _EVERYBODY,

@@ -19,6 +19,7 @@ class Job(StrEnum):
     CARD_EXPIRY = "card-expiry"
     RENEWAL = "renewal"
     COLLECTION = "collection"
+    ENDING = "ending"
 
 
 QUIET_MONTHS = 6
@@ -75,3 +76,11 @@ def billing_due_at(due: BillingDue, contract: Contract) -> datetime:
 def start_of(day: date, contract: Contract) -> datetime:
     """The instant at which a day begins for the account."""
     return datetime.combine(day, time(), ZoneInfo(contract.time_zone)).astimezone(UTC)
+
+
+class Stage(StrEnum):
+    """What is due of an account that was cancelled, in this order."""
+
+    DEACTIVATE = "deactivate"
+    REMIND = "remind"
+    PURGE = "purge"

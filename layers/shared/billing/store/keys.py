@@ -18,6 +18,7 @@
 | its people                  | ACCOUNT#account | USER#user                             | USER#user, ACCOUNT#account |
 | mail about its deletion     | DELETED#ulid    | DELIVERY#ulid#recipient               |                            |
 | what was credited           | ACCOUNT#account | BALANCE                               |                            |
+| how it was cancelled        | ACCOUNT#account | CANCELLATION                          |                            |
 | numbers of invoices         | NUMBERS         | SERIES#series#2026                    |                            |
 | time that a manager gave    | MANAGER#manager | BOOKED#2026-10-20T08:00Z              |                            |
 | success managers            | MANAGERS        | MANAGER#manager                       |                            |
@@ -50,6 +51,7 @@ INDEX = "gsi1"
 AUTOSCALING = "AUTOSCALING"
 BALANCE = "BALANCE"
 BOOKED = "BOOKED#"
+CANCELLATION = "CANCELLATION"
 CATALOGUE = "CATALOGUE"
 CONTENT = "CONTENT#"
 DECISION = "DECISION#"
@@ -75,6 +77,7 @@ USER = "USER#"
 ACCOUNT_FAMILIES = (
     AUTOSCALING,
     BALANCE,
+    CANCELLATION,
     DECISION,
     DELIVERY,
     DUE,

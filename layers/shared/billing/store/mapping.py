@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from billing.domain.account import Account, Status, Store, User
+from billing.domain.account import Account, Ending, Status, Store, User
 from billing.domain.catalogue import Catalogue, Product, Tier
 from billing.domain.contract import Contract
 from billing.domain.events import Actor, ActorKind, Event, EventType
@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # only those who deal with reviews load what is known of them
 Body = dict[str, Any]
 
 
-def text(body: Body) -> str:
+def text(body: object) -> str:
     """A body as it is stored. Decimals keep every digit; dates are ISO 8601."""
     return orjson.dumps(body, default=_exact).decode()
 
@@ -51,6 +51,7 @@ def account_body(account: Account) -> str:
             "roles": dict(account.roles),
             "provisioned_as": account.provisioned_as,
             "success_manager": account.success_manager,
+            "ending": account.ending,
         }
     )
 
@@ -73,7 +74,14 @@ def account_from(stored: str, version: int) -> Account:
         provisioned_as=body["provisioned_as"],
         version=version,
         success_manager=body.get("success_manager"),  # older accounts were written without
+        ending=_ending_from(body.get("ending")),  # and without this
     )
+
+
+def _ending_from(body: Body | None) -> Ending | None:
+    if body is None:
+        return None
+    return Ending(body["receipt"], date.fromisoformat(body["active_until"]), date.fromisoformat(body["purge_on"]))
 
 
 def user_body(user: User, account_name: str) -> str:

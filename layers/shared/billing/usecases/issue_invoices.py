@@ -80,7 +80,7 @@ def looked_at(billed: Billed, due: BillingDue, today: date, terms: Terms) -> tup
     account, subscription = billed.subscriber.account, billed.subscriber.subscription
     contract, month = account.contract, due.month
     starts = contract.month_start(month)
-    if account.status is Status.DEACTIVATED:
+    if account.status is Status.DEACTIVATED or not account.is_served_on(starts):
         return BillingDue(month + 1), None
     if month % contract.interval_months == 0:
         until = contract.month_start(month + contract.interval_months)

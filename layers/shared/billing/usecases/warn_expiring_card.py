@@ -33,12 +33,15 @@ def warn_expiring_card(account: str, *, now: datetime, correlation: str, store: 
         store.warn(payer, None, None)
         return False
     first_month, charged_on = contract.next_charge(today)
-    amount = amount_per_charge(subscriber.subscription, contract, first_month)
+    charge = None
+    if subscriber.account.is_served_on(charged_on):
+        amount = amount_per_charge(subscriber.subscription, contract, first_month)
+        charge = {"on": charged_on, "amount": asdict(amount)}
     facts = {
         "card": asdict(card),
         "last_day": card.last_day,
         "days_left": due.days,
-        "next_charge": {"on": charged_on, "amount": asdict(amount)},
+        "next_charge": charge,
     }
     occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
     event = tell(EventType.CARD_EXPIRING, occasion, account=account, before=None, after=facts)

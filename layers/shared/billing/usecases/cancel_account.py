@@ -1,0 +1,175 @@
+"""An account is cancelled by its own admin, with every date told; taken back in time; and ended when it is due.
+
+Staff never come here: nobody but an admin may cancel (billing.domain.permissions).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, timedelta
+
+from billing.domain.account import Ending, Status
+from billing.domain.cancellation import (
+    IN_USE_DAYS,
+    REMINDED_DAYS_BEFORE,
+    Cancellation,
+    Consequences,
+    DatesChanged,
+    Deactivated,
+    NotCancelling,
+    Reason,
+    Requester,
+    consequences,
+)
+from billing.domain.errors import AccountNotFound, ConcurrentChange
+from billing.domain.events import RANDOM_BYTES, Actor, ActorKind, EventType, Facts, Occasion, ulid
+from billing.domain.invoices import amount_per_charge
+from billing.domain.schedules import Stage
+from billing.domain.usage import Daily, month_of
+from billing.store.cancellation_store import CancellationStore, DueStage, Ended
+from billing.usecases.tell import tell
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an admin asks for, and the first day not served that they were shown."""
+
+    reason: Reason
+    text: str
+    active_until: date
+
+
+def previewed(ended: Ended, today: date, retention_days: int) -> Consequences:
+    """What would follow from a cancellation today."""
+    contract, subscription = ended.subscriber.account.contract, ended.subscriber.subscription
+    return consequences(contract, subscription, today, retention_days)
+
+
+def products_in_use(ended: Ended, today: date, store: CancellationStore) -> tuple[str, ...]:
+    """The names of the products that were used in the last days. One query."""
+    since = today - timedelta(days=IN_USE_DAYS)
+    account = ended.subscriber.account.account
+    totals: Mapping[str, Daily] = store.totals(account, month_of(since), month_of(today))
+    used = {
+        product for product, daily in totals.items() if any(day >= since and amount for day, amount in daily.items())
+    }
+    return tuple(line.name for line in ended.subscriber.subscription.lines if line.product in used)
+
+
+def cancel_account(
+    account: str, wanted: Wanted, *, retention_days: int, occasion: Occasion, store: CancellationStore
+) -> Cancellation:
+    """The receipt. Asked again, it is the same one.
+
+    Raises DatesChanged with the new dates, Deactivated, ConcurrentChange.
+    """
+    ended = ended_account(account, store)
+    if ended.cancellation is not None:
+        if ended.subscriber.account.status is Status.DEACTIVATED:
+            raise Deactivated
+        return ended.cancellation
+    today = ended.subscriber.account.contract.today(occasion.time)
+    follows = previewed(ended, today, retention_days)
+    if follows.active_until != wanted.active_until:
+        raise DatesChanged(follows)
+    user = str(occasion.actor.user)
+    known = store.user(account, user)
+    cancellation = Cancellation(
+        receipt=ulid(occasion.time, os.urandom(RANDOM_BYTES)),
+        requested_at=occasion.time,
+        requested_by=Requester(user, known.name if known else "", known.email if known else ""),
+        reason=wanted.reason,
+        text=wanted.text,
+        notice_ends=follows.notice_ends,
+        active_until=follows.active_until,
+        charges_still_due=follows.charges_still_due,
+        purge_on=follows.purge_on,
+    )
+    ending = Ending(cancellation.receipt, cancellation.active_until, cancellation.purge_on)
+    cancelled = replace(ended.subscriber.account, status=Status.CANCELLING, ending=ending)
+    facts = _facts(cancellation)
+    event = tell(EventType.CANCELLATION_REQUESTED, occasion, account=account, before=None, after=facts)
+    try:
+        store.cancel(cancelled, cancellation, event)
+    except ConcurrentChange:
+        # Two browsers at the same moment: whoever comes second gets the receipt of the first.
+        standing = ended_account(account, store)
+        if standing.cancellation is None:
+            raise
+        return standing.cancellation
+    return cancellation
+
+
+def withdraw_cancellation(account: str, *, occasion: Occasion, store: CancellationStore) -> None:
+    """As if it had never been asked. Raises NotCancelling, ConcurrentChange."""
+    ended = ended_account(account, store)
+    standing = ended.subscriber.account
+    today = standing.contract.today(occasion.time)
+    if standing.status is Status.ACTIVE and ended.cancellation is None:
+        return
+    if standing.status is not Status.CANCELLING or ended.cancellation is None or not standing.is_served_on(today):
+        raise NotCancelling
+    first_month, on = standing.contract.next_charge(today + timedelta(days=1))
+    amount = amount_per_charge(ended.subscriber.subscription, standing.contract, first_month)
+    after = {
+        "renewal": {"on": on, "amount": asdict(amount)},
+        "interval_months": standing.contract.interval_months,
+    }
+    event = tell(
+        EventType.CANCELLATION_WITHDRAWN, occasion, account=account, before=_facts(ended.cancellation), after=after
+    )
+    store.withdraw(replace(standing, status=Status.ACTIVE, ending=None), event)
+
+
+def end_account(account: str, *, now: datetime, correlation: str, store: CancellationStore) -> Stage | None:
+    """Deals with what is due of a cancelled account's end; what that was. One read, one transaction for each stage.
+
+    The purge itself is left due. Raises ConcurrentChange.
+    """
+    done: Stage | None = None
+    while True:
+        ended = store.ended(account)
+        if ended is None or ended.due is None:
+            return done
+        standing, due = ended.subscriber.account, ended.due
+        ending = standing.ending
+        if ending is None or due.stage is Stage.PURGE or standing.contract.today(now) < due.on:
+            return done
+        occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
+        facts = {
+            "deactivated_on": ending.active_until,
+            "reactivate_until": ending.purge_on - timedelta(days=1),
+            "purge_on": ending.purge_on,
+        }
+        if due.stage is Stage.DEACTIVATE:
+            reminded_on = max(ending.active_until, ending.purge_on - timedelta(days=REMINDED_DAYS_BEFORE))
+            event = tell(EventType.ACCOUNT_DEACTIVATED, occasion, account=account, before=None, after=facts)
+            store.move_on(replace(standing, status=Status.DEACTIVATED), DueStage(Stage.REMIND, reminded_on), event)
+        else:
+            event = tell(EventType.ACCOUNT_DELETION_NEAR, occasion, account=account, before=None, after=facts)
+            store.move_on(standing, DueStage(Stage.PURGE, ending.purge_on), event)
+        done = due.stage
+
+
+def ended_account(account: str, store: CancellationStore) -> Ended:
+    """An account with its cancellation, if there is one. Raises AccountNotFound."""
+    ended = store.ended(account)
+    if ended is None:
+        raise AccountNotFound
+    return ended
+
+
+def _facts(cancellation: Cancellation) -> Facts:
+    requester = cancellation.requested_by
+    return {
+        "receipt": cancellation.receipt,
+        "requested_by": {"name": requester.name, "email": requester.email},
+        "reason": cancellation.reason,
+        "text": cancellation.text,
+        "notice_ends": cancellation.notice_ends,
+        "active_until": cancellation.active_until,
+        "charges_still_due": [asdict(each) for each in cancellation.charges_still_due],
+        "purge_on": cancellation.purge_on,
+    }
