@@ -23,6 +23,7 @@ RATIO_MAX = 1.8
 WORKERS = {
     "collect_payments",
     "detach_replaced_methods",
+    "end_account",
     "issue_invoices",
     "note_payment_notice",
     "receive_payment_notice",
@@ -80,6 +81,7 @@ ENVIRONMENT = {
     "PAYMENT_NOTICES_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/notices",
     "QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/queue",
     "SENDER_ADDRESS": "billing@livello.example",
+    "RETENTION_DAYS": "14",
     "RETRY_DAYS": "1,3,5,7",
     "SELLER_ADDRESS": "Demovej 1",
     "SELLER_CITY": "Copenhagen",

@@ -64,6 +64,10 @@ PROBLEM = {
                 },
             },
         },
+        "preview": {
+            "description": "What would follow from a cancellation now.",
+            "$ref": "#/components/schemas/ConsequencesView",
+        },
         "admins": {
             "type": "array",
             "description": "Whom a member may ask for what only an admin may do.",

@@ -38,6 +38,7 @@ def aws() -> Iterator[None]:
         patch.setenv("TABLE_NAME", TABLE)
         patch.setenv("USAGE_REPORTED_WITHIN_DAYS", "35")
         patch.setenv("STRIPE_SECRET", "stripe")
+        patch.setenv("RETENTION_DAYS", "14")
         patch.setenv("BILLING_PAGE", "https://billing.example")
         for name, value in TERMS.items():
             patch.setenv(name, value)

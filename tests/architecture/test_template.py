@@ -156,6 +156,7 @@ WORKERS = {
     "DetachReplacedMethods": ("Changed", "ChangedMethods"),
     "WarnExpiringCard": ("Due", "CardExpiryDue"),
     "IssueInvoices": ("Due", "InvoicesDue"),
+    "EndAccount": ("Due", "EndsDue"),
     "CollectPayments": ("Due", "PaymentsDue"),
 }
 """The functions that a queue drives: the name of the event, and of the queue."""

@@ -11,6 +11,7 @@ from billing import wiring
 from billing.usecases.issue_invoices import issue_invoices
 
 from functions.administer_autoscaling.app import handler as administer_autoscaling
+from functions.administer_cancellation.app import handler as administer_cancellation
 from functions.administer_catalogue.app import handler as administer_catalogue
 from functions.administer_reviews.app import handler as administer_reviews
 from functions.administer_success_managers.app import handler as administer_success_managers
@@ -37,6 +38,13 @@ from tests.usage import cloud_event
 
 STRANGER = person("stranger-1")
 INFORMATION = "/accounts/{account}/billing-information/"
+CANCELLATION = "/accounts/{account}/cancellation"
+CANCELLED = {
+    "reason": "too_expensive",
+    "text": "We close two of our shops.",
+    "confirmed": True,
+    "active_until": "2026-07-15",
+}
 INVOICE = "/accounts/{account}/invoices/{number}"
 TRANSFERRED = {"paid_on": "2026-06-10", "reference": "4711"}
 METHOD = "/accounts/{account}/payment-method"
@@ -125,6 +133,9 @@ MATRIX = [
     Cell(update_payment_method, "POST", METHOD + "/setup", 201, 403, 403, 404, {}),
     Cell(update_payment_method, "PUT", METHOD, 200, 403, 403, 404, confirmed, None, with_setup),
     Cell(update_payment_method, "PUT", METHOD + "/bank-transfer", 403, 403, 200, 404),
+    Cell(administer_cancellation, "GET", CANCELLATION, 200, 403, 403, 404),
+    Cell(administer_cancellation, "POST", CANCELLATION, 201, 403, 403, 404, CANCELLED),
+    Cell(administer_cancellation, "DELETE", CANCELLATION, 204, 403, 403, 404),
     admins_change("company", OTHER_COMPANY),
     admins_change("billing", {"email": "other@nordlys.example", "language": "it"}),
     admins_change("contact", {"name": "Bo Lind", "phone": None}),

@@ -12,6 +12,7 @@ from tests.company import Company
 from tests.template import ROOT
 
 STATUS = {
+    "administer_cancellation": 200,
     "administer_catalogue": 200,
     "administer_reviews": 200,
     "administer_success_managers": 200,

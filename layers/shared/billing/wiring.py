@@ -28,13 +28,16 @@ from billing.gateways.ports import (
 if TYPE_CHECKING:
     from billing.domain.terms import Terms
     from billing.store.autoscaling_store import AutoscalingStore
+    from billing.store.cancellation_store import CancellationStore
     from billing.store.due_store import DueStore
     from billing.store.invoice_store import InvoiceStore
     from billing.store.payment_store import PaymentStore
     from billing.store.store import BillingStore
     from billing.store.usage_store import UsageStore
 else:  # a function loads the stores that its use cases name
-    AutoscalingStore = BillingStore = DueStore = InvoiceStore = PaymentStore = Terms = UsageStore = Any
+    AutoscalingStore = BillingStore = CancellationStore = DueStore = InvoiceStore = PaymentStore = Terms = (
+        UsageStore
+    ) = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -95,6 +98,14 @@ def invoice_store() -> InvoiceStore:
     from billing.store.invoice_store import InvoiceStore
 
     return InvoiceStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
+
+
+@cache
+def cancellation_store() -> CancellationStore:
+    """The cancellations in the table."""
+    from billing.store.cancellation_store import CancellationStore
+
+    return CancellationStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
 
 
 @cache
@@ -213,3 +224,4 @@ PaymentMethods = Annotated[PaymentStore, Depends(payment_store)]
 Payments = Annotated[PaymentGateway, Depends(payments)]
 Invoices = Annotated[InvoiceStore, Depends(invoice_store)]
 InvoiceTerms = Annotated[Terms, Depends(terms)]
+Cancellations = Annotated[CancellationStore, Depends(cancellation_store)]

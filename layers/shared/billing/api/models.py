@@ -62,6 +62,11 @@ def _plain(text: str) -> str:
     return normal
 
 
+def plain_lines(text: str) -> str:
+    """A text of several lines, without anything that turns or hides what it says."""
+    return "\n".join(_plain(line.replace("\t", " ")) for line in text.replace("\r\n", "\n").split("\n"))
+
+
 def _no_link(name: str) -> str:
     if "://" in name or "www." in name.lower():
         raise ValueError("must be a name, without a link")

@@ -102,9 +102,21 @@ def document(error: BillingError) -> dict[str, Any]:
         problem["errors"] = [{"detail": error.detail, "parameter": error.parameter, "in": "query"}]
     if isinstance(error, errors.AdminsOnly):
         problem["admins"] = [{"name": admin.name, "email": admin.email} for admin in error.admins]
+    if error.code == "cancellation-dates-changed":
+        problem["preview"] = _preview(error)
     if isinstance(error, errors.ReviewNotYet):
         problem["missing"] = [missing_document(each) for each in error.missing]
     return problem
+
+
+def _preview(error: BillingError) -> dict[str, Any]:
+    """The dates as they are now. Only those who deal with cancellations load what they are shown as."""
+    from billing.api.cancellation import ConsequencesView
+    from billing.domain.cancellation import DatesChanged
+
+    if not isinstance(error, DatesChanged):
+        raise TypeError("only changed dates have this code")
+    return ConsequencesView.of(error.consequences).model_dump(mode="json")
 
 
 def missing_document(missing: errors.Missing) -> dict[str, Any]:

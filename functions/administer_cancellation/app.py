@@ -1,0 +1,75 @@
+"""/accounts/{account}/cancellation: an admin, and nobody else, sees what would follow, cancels, or takes it back."""
+
+import os
+
+from billing.api.answers import Response, created, no_content
+from billing.api.callers import Caller, Now, Told
+from billing.api.cancellation import CancellationBody, CancellationView, ConsequencesView, ReceiptView
+from billing.api.models import AccountId
+from billing.api.resolver import entrypoint, make_api
+from billing.domain.account import Status
+from billing.domain.cancellation import Reason
+from billing.domain.permissions import Permission
+from billing.usecases.authorise import authorise
+from billing.usecases.cancel_account import (
+    cancel_account,
+    ended_account,
+    previewed,
+    products_in_use,
+    withdraw_cancellation,
+)
+from billing.wiring import Cancellations, Store
+
+app = make_api()
+
+
+def _retention_days() -> int:
+    return int(os.environ["RETENTION_DAYS"])
+
+
+@app.get("/accounts/<account>/cancellation")
+def get_cancellation(
+    account: AccountId, caller: Caller, store: Store, cancellations: Cancellations, now: Now
+) -> CancellationView:
+    """What would happen if it was cancelled now; or the receipt, once it is."""
+    authorise(caller, store.account(account), Permission.CANCEL, store)
+    ended = ended_account(account, cancellations)
+    today = ended.subscriber.account.contract.today(now)
+    is_active = ended.subscriber.account.status is Status.ACTIVE
+    return CancellationView(
+        status=ended.subscriber.account.status,
+        preview=ConsequencesView.of(previewed(ended, today, _retention_days())) if is_active else None,
+        receipt=None if ended.cancellation is None else ReceiptView.of(ended.cancellation),
+        reasons=[*Reason],
+        products_in_use=[*products_in_use(ended, today, cancellations)],
+    )
+
+
+@app.post("/accounts/<account>/cancellation")
+def post_cancellation(
+    account: AccountId,
+    body: CancellationBody,
+    caller: Caller,
+    told: Told,
+    store: Store,
+    cancellations: Cancellations,
+) -> Response[ReceiptView]:
+    """Cancel the account. Asked again, the answer is the same receipt."""
+    authorise(caller, store.account(account), Permission.CANCEL, store)
+    cancellation = cancel_account(
+        account, body.wanted(), retention_days=_retention_days(), occasion=told, store=cancellations
+    )
+    return created(ReceiptView.of(cancellation), f"/v1/accounts/{account}/cancellation")
+
+
+@app.delete("/accounts/<account>/cancellation")
+def delete_cancellation(
+    account: AccountId, caller: Caller, told: Told, store: Store, cancellations: Cancellations
+) -> Response[None]:
+    """Take the cancellation back: as if it had never been asked for."""
+    authorise(caller, store.account(account), Permission.CANCEL, store)
+    withdraw_cancellation(account, occasion=told, store=cancellations)
+    return no_content()
+
+
+handler = entrypoint(app)

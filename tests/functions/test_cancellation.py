@@ -1,0 +1,370 @@
+"""Cancelling: by an admin alone, with every date told before; a receipt; a way back; and an end on its day."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from billing import wiring
+from billing.domain.events import Event
+from billing.domain.usage import UsageEvent
+from billing.event_schemas.kinds import published
+from billing.store.mapping import event_from
+
+from functions.administer_cancellation.app import handler as cancellation
+from functions.end_account.app import handler as end
+from functions.get_billing.app import handler as get_billing
+from functions.get_invoices.app import handler as get_invoices
+from functions.issue_invoices.app import handler as issue
+from functions.plan_due_work.app import handler as plan
+from functions.record_usage.app import handler as record_usage
+from tests.api_gateway import MACHINE, NOW, STAFF, Answer, answer, person, request
+from tests.aws import REGION, stored_items
+from tests.company import Company, provisioned
+from tests.samples import ACCOUNT, with_value
+from tests.usage import cloud_event
+
+ROUTE = "/accounts/{account}/cancellation"
+WHY = {
+    "reason": "closing_business",
+    "text": "We close two of our four shops.\nThank you for the help.",
+    "confirmed": True,
+}
+CONTRACT_ENDS = "2026-07-15"
+"""Asked on 10 June: notice ends with the contract month after the running one, which is a renewal."""
+
+
+class Context(LambdaContext):
+    def __init__(self) -> None:
+        self._aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+
+
+@pytest.fixture(autouse=True)
+def work(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    sqs = boto3.resource("sqs", region_name=REGION)
+    queue = sqs.create_queue(QueueName="work")
+    monkeypatch.setenv("QUEUE_URL", queue.url)
+    monkeypatch.setenv("WORK_QUEUE_URL", queue.url)
+    made = (wiring.queue, wiring.work_queue, wiring.invoice_store, wiring.terms)
+    for constructor in made:
+        constructor.cache_clear()
+    yield queue
+    queue.delete()
+    for constructor in made:
+        constructor.cache_clear()
+
+
+def asked(company: Company, method: str, body: Any = None, *, now: datetime = NOW, claims: Any = None) -> Answer:
+    who = claims or company.admin
+    return answer(cancellation, request(method, ROUTE, claims=who, path=company.path, body=body, now=now))
+
+
+def cancel(company: Company, until: str = CONTRACT_ENDS, **more: Any) -> Answer:
+    return asked(company, "POST", {**WHY, "active_until": until}, **more)
+
+
+def told(*kinds: str) -> list[Event]:
+    happened = [event_from(item["body"]) for item in stored_items() if item["sk"].startswith("EVENT#")]
+    for event in happened:
+        published(event)
+    return [event for event in happened if event.type in kinds]
+
+
+def fire(at: datetime, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The schedules of that hour, and their workers; twice, as it may be."""
+    for job, worker in (("ending", end), ("renewal", issue)):
+        monkeypatch.setenv("JOB", job)
+        plan({"time": at.isoformat()}, Context())
+        while found := work.receive_messages(MaxNumberOfMessages=10):
+            for message in found:
+                record = {
+                    "messageId": message.message_id,
+                    "receiptHandle": message.receipt_handle,
+                    "body": message.body,
+                    "attributes": {"ApproximateReceiveCount": "1"},
+                    "eventSource": "aws:sqs",
+                }
+                assert worker({"Records": [record, record]}, Context()) == {"batchItemFailures": []}
+                message.delete()
+
+
+def status(company: Company) -> str:
+    event = request("GET", "/accounts/{account}/billing", claims=company.member, path=company.path)
+    found: str = answer(get_billing, event).body["status"]
+    return found
+
+
+# ---- Before ------------------------------------------------------------------------------------------
+
+
+def test_an_admin_sees_every_date_before(company: Company) -> None:
+    shown = asked(company, "GET").body
+
+    assert (shown["status"], shown["receipt"]) == ("active", None)
+    assert shown["preview"] == {
+        "notice_ends": "2026-07-15",
+        "active_until": CONTRACT_ENDS,
+        "charges_still_due": [],
+        "next_avoidable_renewal": "2026-07-15",
+        "last_day_to_avoid_it": "2026-06-14",
+        "purge_on": "2026-07-29",
+    }
+    assert shown["reasons"] == [
+        "too_expensive",
+        "not_used",
+        "missing_features",
+        "other_vendor",
+        "closing_business",
+        "other",
+    ]
+
+
+def test_a_day_later_the_renewal_is_still_charged(company: Company) -> None:
+    last, after = (datetime(2026, 6, day, 20, tzinfo=UTC) for day in (14, 15))
+    assert asked(company, "GET", now=last).body["preview"]["charges_still_due"] == []
+
+    late = asked(company, "GET", now=after).body["preview"]
+
+    assert late["active_until"] == "2026-10-15"
+    # What the renewal costs before tax: tests/functions/test_billing_page.py has the same figure.
+    amount = {"amount": 12_862 + 17_700 - 1_500, "currency": "EUR"}
+    assert late["charges_still_due"] == [{"on": "2026-07-15", "amount": amount}]
+    assert (late["next_avoidable_renewal"], late["last_day_to_avoid_it"]) == ("2026-10-15", "2026-09-14")
+
+
+def test_it_is_the_day_of_the_account_that_counts(company: Company) -> None:
+    """In Copenhagen it is 15 June at ten in the evening, UTC, of the 14th."""
+    assert (
+        asked(company, "GET", now=datetime(2026, 6, 14, 21, 59, tzinfo=UTC)).body["preview"]["charges_still_due"] == []
+    )
+    assert asked(company, "GET", now=datetime(2026, 6, 14, 22, 0, tzinfo=UTC)).body["preview"]["charges_still_due"]
+
+
+def test_products_that_are_still_in_use_are_named(company: Company) -> None:
+    def used(product: str, day: date) -> UsageEvent:
+        noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+        return UsageEvent(ACCOUNT["account"], "t", f"{product}", product, "nordlys-dk", None, noon, day, Decimal(3))
+
+    events = [used("search", date(2026, 6, 4)), used("email", date(2026, 6, 2))]
+    assert wiring.usage_store().count(events, lambda _: None) == {}
+
+    assert asked(company, "GET").body["products_in_use"] == ["Search"]
+
+
+# ---- Asked -------------------------------------------------------------------------------------------
+
+
+def test_the_answer_is_a_receipt(company: Company) -> None:
+    given = cancel(company)
+
+    assert given.status == 201
+    receipt = given.body
+    assert (receipt["reason"], receipt["text"]) == (WHY["reason"], WHY["text"])
+    assert receipt["requested_by"] == {"name": "Ada Holm", "email": "ada@nordlys.example"}
+    assert (receipt["active_until"], receipt["purge_on"]) == (CONTRACT_ENDS, "2026-07-29")
+    assert (status(company), asked(company, "GET").body["receipt"]) == ("cancelling", receipt)
+    [event] = told("cancellation.requested")
+    assert (event.after or {})["receipt"] == receipt["receipt"]
+    assert event.actor.user == company.admin["sub"]
+
+
+def test_asked_twice_it_is_the_same_receipt(company: Company) -> None:
+    first = cancel(company)
+    before = stored_items()
+
+    again = cancel(company, now=NOW + timedelta(days=9))
+    other = asked(
+        company, "POST", {**WHY, "reason": "other", "text": "Another text altogether", "active_until": "2030-01-01"}
+    )
+
+    assert first.body == again.body == other.body
+    assert stored_items() == before
+
+
+def test_dates_that_have_changed_are_told_anew(company: Company) -> None:
+    given = cancel(company, now=datetime(2026, 6, 14, 22, 30, tzinfo=UTC))
+
+    assert (given.status, given.body["type"]) == (409, "urn:livello:problem:cancellation-dates-changed")
+    assert given.body["preview"]["active_until"] == "2026-10-15"
+    assert status(company) == "active"
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("reason", "because"),
+        ("reason", ""),
+        ("reason", None),
+        ("text", ""),
+        ("text", " " * 50),
+        ("text", "too short"),
+        ("text", "x" * 2001),
+        ("text", "x" * 3000),
+        ("text", "turned \u202e round and round"),
+        ("text", "half a letter \ud800"),
+        ("text", "bell \u0007 and whistle"),
+        ("text", None),
+        ("confirmed", False),
+        ("confirmed", None),
+        ("active_until", "soon"),
+        ("active_until", None),
+    ],
+)
+def test_bad_input_names_the_field_and_changes_nothing(place: str, value: Any, company: Company) -> None:
+    before = stored_items()
+
+    given = asked(company, "POST", {**WHY, "active_until": CONTRACT_ENDS, place: value})
+
+    assert given.status == 422
+    assert given.body["errors"][0]["pointer"] == f"#/{place}"
+    assert stored_items() == before
+
+
+def test_a_text_of_several_lines_is_kept_as_it_is(company: Company) -> None:
+    text = "First line\r\n\tsecond line\n\nthe end"
+
+    given = asked(company, "POST", {**WHY, "text": text, "active_until": CONTRACT_ENDS})
+
+    assert given.body["text"] == "First line\n second line\n\nthe end"
+
+
+STAFF_CREDENTIALS = [
+    STAFF,
+    person("staff-2", groups="staff"),
+    person("staff-3", groups="[sales, staff]"),
+    person("staff-4", groups="sales,staff"),
+]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("claims", STAFF_CREDENTIALS)
+def test_staff_never_can(method: str, claims: dict[str, str], company: Company) -> None:
+    body = {**WHY, "active_until": CONTRACT_ENDS} if method == "POST" else None
+
+    given = asked(company, method, body, claims=claims)
+
+    assert given.status == 403
+    assert "admins" not in given.body
+    assert status(company) == "active"
+
+
+def test_an_admin_who_was_made_staff_cannot_either(company: Company) -> None:
+    assert cancel(company, claims={**company.admin, "cognito:groups": "[staff]"}).status == 403
+
+
+def test_a_member_is_told_who_can(company: Company) -> None:
+    given = cancel(company, claims=company.member)
+
+    assert given.status == 403
+    assert given.body["admins"] == [{"name": "Ada Holm", "email": "ada@nordlys.example"}]
+
+
+# ---- Taken back --------------------------------------------------------------------------------------
+
+
+def test_taken_back_it_is_as_if_never_asked(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    cancel(company)
+    assert asked(company, "DELETE").status == 204
+    assert asked(company, "DELETE").status == 204
+
+    assert status(company) == "active"
+    assert asked(company, "GET").body["receipt"] is None
+    [event] = told("cancellation.withdrawn")
+    assert (event.after or {})["renewal"]["on"] == "2026-07-15"
+    fire(datetime(2026, 8, 1, tzinfo=UTC), work, monkeypatch)
+    assert status(company) == "active"
+    kept = {(item["pk"], item["sk"]) for item in stored_items()}
+    assert not {key for key in kept if key[1] in {"CANCELLATION", "DUE#ending"}}
+    # Cancelled anew, it is another receipt.
+    assert cancel(company, "2026-10-15", now=datetime(2026, 8, 1, tzinfo=UTC)).status == 201
+
+
+# ---- Ended -------------------------------------------------------------------------------------------
+
+
+def test_it_ends_as_the_day_begins_and_not_before(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    cancel(company)
+
+    fire(datetime(2026, 7, 14, 21, 59, tzinfo=UTC), work, monkeypatch)
+    assert status(company) == "cancelling"
+    assert asked(company, "DELETE", now=datetime(2026, 7, 14, 22, 0, tzinfo=UTC)).status == 409
+    for _ in range(2):
+        fire(datetime(2026, 7, 14, 22, 1, tzinfo=UTC), work, monkeypatch)
+
+    assert status(company) == "deactivated"
+    [event] = told("account.deactivated")
+    assert event.after == {
+        "deactivated_on": "2026-07-15",
+        "reactivate_until": "2026-07-28",
+        "purge_on": "2026-07-29",
+    }
+    usage = cloud_event()
+    given = answer(
+        record_usage,
+        request(
+            "POST",
+            "/usage",
+            claims=MACHINE,
+            body=usage,
+            now=datetime(2026, 7, 15, 9, tzinfo=UTC),
+            headers={"Content-Type": "application/cloudevents+json"},
+        ),
+    )
+    assert given.status in {409, 422}
+    assert cancel(company).status == 409
+    assert asked(company, "DELETE").status == 409
+    for day in (25, 26, 27, 28):
+        fire(datetime(2026, 7, day, 3, tzinfo=UTC), work, monkeypatch)
+    [reminder] = told("account.deletion_near")
+    assert reminder.time.day == 26
+
+
+def test_what_is_due_within_the_notice_is_still_invoiced_and_nothing_after(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_on = datetime(2026, 6, 15, 9, tzinfo=UTC)
+    assert cancel(company, "2026-10-15", now=asked_on).status == 201
+
+    for month in range(6, 13):
+        for day in (14, 15, 16):
+            fire(datetime(2026, month, day, 12, tzinfo=UTC), work, monkeypatch)
+
+    listed = answer(
+        get_invoices, request("GET", "/accounts/{account}/invoices", claims=company.member, path=company.path)
+    ).body["items"]
+    assert [each["produced_on"] for each in listed] == ["2026-07-15", "2026-06-14", "2026-06-14"]
+    assert status(company) == "deactivated"
+
+
+@pytest.mark.parametrize(
+    ("interval", "until", "charged"),
+    [(1, "2026-07-15", ["2026-06-15"]), (6, "2026-07-15", []), (12, "2027-01-15", [])],
+)
+def test_each_interval_ends_when_what_is_paid_is_used_up(
+    interval: int, until: str, charged: list[str], company: Company
+) -> None:
+    name = f"shop-{interval}"
+    shop = with_value(with_value(ACCOUNT, interval, "contract", "interval_months"), name, "account")
+    assert provisioned(shop).status == 201
+    admin = company.admin  # the same person is the first admin of both
+
+    given = answer(cancellation, request("GET", ROUTE, claims=admin, path={"account": name}))
+
+    assert given.body["preview"]["active_until"] == until
+    assert [each["on"] for each in given.body["preview"]["charges_still_due"]] == charged
+
+
+def test_a_contract_that_is_still_to_begin(company: Company) -> None:
+    shop = with_value(with_value(ACCOUNT, "2026-09-01", "contract", "start"), "future-shop", "account")
+    assert provisioned({**shop, "discounts": []}).status == 201
+
+    given = answer(cancellation, request("GET", ROUTE, claims=company.admin, path={"account": "future-shop"}))
+
+    assert given.body["preview"]["notice_ends"] == "2026-11-01"
+    assert json.dumps(given.body)
