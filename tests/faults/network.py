@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from io import BytesIO
 from random import Random
 from typing import Any, cast
@@ -16,12 +15,8 @@ from typing import Any, cast
 import orjson
 import pytest
 from billing.aws_session import aws_session
-from billing.store.autoscaling_store import AutoscalingStore
-from billing.store.invoice_store import InvoiceStore
 from billing.store.items import Item
-from billing.store.payment_store import PaymentStore
 from billing.store.store import BillingStore
-from billing.store.usage_store import UsageStore
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.exceptions import (
     ConnectionClosedError,
@@ -77,14 +72,11 @@ def connected() -> Iterator[BillingStore]:
         patch.setattr(RetryQuota, "acquire", lambda *_: True)
         session = seam_session()
         seam().store = store = BillingStore(TABLE, session)
-        seam().usage = UsageStore(TABLE, session.create_client("dynamodb"))
-        seam().autoscaling = AutoscalingStore(TABLE, session.create_client("dynamodb"))
-        seam().paying = PaymentStore(TABLE, session.create_client("dynamodb"))
-        seam().invoicing = partial(InvoiceStore, TABLE, session.create_client("dynamodb"))
+        seam().client = session.create_client("dynamodb")
         try:
             yield store
         finally:
-            seam().store = seam().usage = seam().autoscaling = seam().paying = seam().invoicing = None
+            seam().store = seam().client = None
             Item._connection, Item.Meta.table_name, Item.Meta.region = before
 
 

@@ -17,11 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tests.faults.values import Unsupported
 
 if TYPE_CHECKING:
-    from billing.store.autoscaling_store import AutoscalingStore
-    from billing.store.invoice_store import InvoiceStore
-    from billing.store.payment_store import PaymentStore
     from billing.store.store import BillingStore
-    from billing.store.usage_store import UsageStore
 
     from tests.faults.world import World
 
@@ -117,10 +113,7 @@ class Seam:
 
     def __init__(self) -> None:
         self.store: BillingStore | None = None
-        self.usage: UsageStore | None = None
-        self.autoscaling: AutoscalingStore | None = None
-        self.paying: PaymentStore | None = None
-        self.invoicing: Callable[[], InvoiceStore] | None = None
+        self.client: Any = None
         self._world: World | None = None
         self._run: Run | None = None
 

@@ -18,7 +18,7 @@ from billing.usecases.notify import CLAIM, notify
 from tests.faults.company import change, company
 from tests.faults.cuts import Faults
 from tests.faults.edges import edge
-from tests.faults.world import World
+from tests.faults.world import Bucket, World
 from tests.store.samples import NOON
 
 EVERYBODY = {"ada@nordlys.example", "invoices@nordlys.example"}
@@ -37,19 +37,6 @@ class MailService:
         self.taken.append((to, message))
         self.feedback.append(Feedback(Fate.SENT, delivery, f"message-{len(self.taken)}", NOON))
         return f"message-{len(self.taken)}"
-
-
-class Bucket:
-    """Keeps files. See billing.gateways.ports.Documents."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-
-    def put(self, key: str, content: bytes, content_type: str) -> None:
-        self.files[key] = content
-
-    def get(self, key: str) -> bytes | None:
-        return self.files.get(key)
 
 
 class MailWorld(World):

@@ -40,6 +40,9 @@ class Meanwhile:
             happens()
         return LogIn(f"user of {email}", staff=False, verified=True)
 
+    def remove(self, user: str) -> None:
+        raise AssertionError("nobody is removed here")
+
 
 def provision(wanted: Provisioning, store: BillingStore, happens: Callable[[], object] = lambda: None) -> str:
     return provision_account(wanted, occasion=OCCASION, directory=Meanwhile(happens), store=store).account.name

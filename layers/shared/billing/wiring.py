@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from billing.store.due_store import DueStore
     from billing.store.invoice_store import InvoiceStore
     from billing.store.payment_store import PaymentStore
+    from billing.store.purge_store import PurgeStore
     from billing.store.store import BillingStore
     from billing.store.usage_store import UsageStore
 else:  # a function loads the stores that its use cases name
-    AutoscalingStore = BillingStore = CancellationStore = DueStore = InvoiceStore = PaymentStore = Terms = (
-        UsageStore
-    ) = Any
+    AutoscalingStore = BillingStore = CancellationStore = DueStore = InvoiceStore = Any
+    PaymentStore = PurgeStore = Terms = UsageStore = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -106,6 +106,14 @@ def cancellation_store() -> CancellationStore:
     from billing.store.cancellation_store import CancellationStore
 
     return CancellationStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
+
+
+@cache
+def purge_store() -> PurgeStore:
+    """The deletions in the table."""
+    from billing.store.purge_store import PurgeStore
+
+    return PurgeStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
 
 
 @cache
@@ -225,3 +233,4 @@ Payments = Annotated[PaymentGateway, Depends(payments)]
 Invoices = Annotated[InvoiceStore, Depends(invoice_store)]
 InvoiceTerms = Annotated[Terms, Depends(terms)]
 Cancellations = Annotated[CancellationStore, Depends(cancellation_store)]
+Purges = Annotated[PurgeStore, Depends(purge_store)]

@@ -33,6 +33,16 @@ class CognitoDirectory:
         except (BotoCoreError, ClientError) as failure:
             raise UpstreamFailed("The directory of people did not answer as it should. Try again.") from failure
 
+    def remove(self, user: str) -> None:
+        try:
+            groups = self._cognito.admin_list_groups_for_user(UserPoolId=self._user_pool, Username=user)["Groups"]
+            if STAFF_GROUP not in {group["GroupName"] for group in groups}:
+                self._cognito.admin_delete_user(UserPoolId=self._user_pool, Username=user)
+        except self._cognito.exceptions.UserNotFoundException:
+            return
+        except (BotoCoreError, ClientError) as failure:
+            raise UpstreamFailed("The directory of people did not delete. Try again.") from failure
+
     def _created(self, email: str, name: str) -> LogIn:
         attributes = {"email": email, "email_verified": "true", "name": name}
         created = self._cognito.admin_create_user(

@@ -41,6 +41,10 @@ class Directory(Protocol):
         """
         ...
 
+    def remove(self, user: str) -> None:
+        """Deletes the log-in of a person, unless they are staff. Nothing where it is gone. Raises UpstreamFailed."""
+        ...
+
 
 class EventBus(Protocol):
     """Where the vendor's own systems learn what happened."""
@@ -83,6 +87,14 @@ class Documents(Protocol):
 
     def get(self, key: str) -> bytes | None:
         """A file, None if there is none. Raises UpstreamFailed."""
+        ...
+
+    def count(self, prefix: str) -> int:
+        """How many versions of files there are whose keys begin so. Raises UpstreamFailed."""
+        ...
+
+    def delete_all(self, prefix: str) -> None:
+        """Deletes all versions of all files whose keys begin so. Raises UpstreamFailed."""
         ...
 
 
@@ -197,6 +209,14 @@ class PaymentGateway(Protocol):
 
     def detach(self, payment_method: str, key: str) -> None:
         """Gives a payment method up for good; nothing where that is done already."""
+        ...
+
+    def customers_of(self, account: str, known: str | None) -> Sequence[str]:
+        """The ids of all that is kept of an account there; `known` is the one that we know of."""
+        ...
+
+    def delete_customer(self, customer: str, key: str) -> None:
+        """Deletes a customer with all its payment methods; nothing where that is done."""
         ...
 
     def dispute(self, dispute: str) -> Dispute | None:

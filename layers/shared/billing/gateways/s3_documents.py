@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -32,3 +33,30 @@ class S3Documents:
         except (BotoCoreError, ClientError) as failure:
             raise UpstreamFailed("The bucket of documents did not answer.") from failure
         return content
+
+    def count(self, prefix: str) -> int:
+        return sum(len(page) for page in self._versions(prefix))
+
+    def delete_all(self, prefix: str) -> None:
+        for page in self._versions(prefix):
+            try:
+                answer = self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": page, "Quiet": True})
+            except (BotoCoreError, ClientError) as failure:
+                raise UpstreamFailed("The bucket of documents did not delete.") from failure
+            if answer.get("Errors"):
+                raise UpstreamFailed(f"{len(answer['Errors'])} versions of files were not deleted.")
+
+    def _versions(self, prefix: str) -> Iterator[list[dict[str, str]]]:
+        """All versions, and the marks of deleted ones, a page at a time."""
+        asked: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix}
+        while True:
+            try:
+                page = self._s3.list_object_versions(**asked)
+            except (BotoCoreError, ClientError) as failure:
+                raise UpstreamFailed("The bucket of documents did not answer.") from failure
+            found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            if found:
+                yield [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
+            if not page.get("IsTruncated"):
+                return
+            asked |= {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}

@@ -152,6 +152,19 @@ class StripePayments:
                 return None
         return _noted(found, ACCOUNT)
 
+    def customers_of(self, account: str, known: str | None) -> Sequence[str]:
+        with _answering():
+            found = self._stripe.v1.customers.search({"query": f"metadata['{ACCOUNT}']:'{account}'", "limit": PAGE})
+            # What the search has not taken in yet is known to us, unless it was never kept.
+            return sorted({each.id for each in found.auto_paging_iter()} | ({known} if known else set()))
+
+    def delete_customer(self, customer: str, key: str) -> None:
+        with _answering():
+            try:
+                self._stripe.v1.customers.delete(customer, None, {"idempotency_key": key})
+            except stripe.InvalidRequestError as failure:
+                _require_missing(failure)
+
     def dispute(self, dispute: str) -> Dispute | None:
         with _answering():
             try:

@@ -19,6 +19,8 @@
 | mail about its deletion     | DELETED#ulid    | DELIVERY#ulid#recipient               |                            |
 | what was credited           | ACCOUNT#account | BALANCE                               |                            |
 | how it was cancelled        | ACCOUNT#account | CANCELLATION                          |                            |
+| that it is being deleted    | ACCOUNT#account | PURGE                                 |                            |
+| receipts of deletions       | RECEIPTS        | RECEIPT#ulid                          |                            |
 | numbers of invoices         | NUMBERS         | SERIES#series#2026                    |                            |
 | time that a manager gave    | MANAGER#manager | BOOKED#2026-10-20T08:00Z              |                            |
 | success managers            | MANAGERS        | MANAGER#manager                       |                            |
@@ -66,6 +68,9 @@ MARKER = "MARKER#"
 NUMBERS = "NUMBERS"
 PAGE = "PAGE#"
 PAST_DUE = "PAST-DUE"
+PURGE = "PURGE"
+RECEIPT = "RECEIPT#"
+RECEIPTS = "RECEIPTS"
 REVIEW = "REVIEW#"
 REVIEW_OPEN = "REVIEW-OPEN"
 SERIES = "SERIES#"
@@ -84,6 +89,7 @@ ACCOUNT_FAMILIES = (
     EVENT,
     INVOICE,
     PAGE,
+    PURGE,
     REVIEW,
     REVIEW_OPEN,
     TOLD,
@@ -196,6 +202,11 @@ def event(event: str) -> str:
 def invoice(produced_on: date, number: str) -> str:
     """An invoice, sorted by the day it was produced, then by number."""
     return f"{INVOICE}{produced_on.isoformat()}#{number}"
+
+
+def receipt(receipt: str) -> str:
+    """What stays of an account, by the id of its receipt."""
+    return f"{RECEIPT}{receipt}"
 
 
 def series(series: str, year: int) -> str:

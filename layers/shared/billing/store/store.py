@@ -145,6 +145,8 @@ class BillingStore:
             },
         }
         with self._transaction() as transaction:
+            # What is still being deleted under this id would take the new account with it.
+            transaction.condition_check(Item, partition, keys.PURGE, condition=Item.pk.does_not_exist())
             for key, body in bodies.items():
                 transaction.save(VersionedItem(partition, key, body=body))
             transaction.save(_user_item(account, first_admin))
