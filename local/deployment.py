@@ -31,6 +31,9 @@ SELLER = {
 }
 """Who issues the demonstration's invoices: nobody."""
 
+ARCHIVE_YEARS = 5
+"""As in the seller's country."""
+
 STAFF_ADDRESS = "staff@livello.example"
 
 BUILT = "built"
@@ -127,6 +130,7 @@ def _parameters(settings: Settings, machine: Machine) -> list[str]:
         f"ReplyToAddress={REPLY_TO_ADDRESS}",
         f"StaffAddress={STAFF_ADDRESS}",
         f"StripeApiBase={settings.stripe_address}",
+        f"InvoiceArchiveYears={ARCHIVE_YEARS}",
         *(f'{name}="{value}"' for name, value in SELLER.items()),
     ]
 

@@ -86,7 +86,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
 """What may be different `after` an event, by its type and a name for the difference."""
 
 
-def sample(kind: str, **after: Any) -> AnyEvent:
+def sample(kind: str, /, **after: Any) -> AnyEvent:
     """The published sample event of a kind, with other facts `after` it."""
     facts = json.loads((SAMPLES / f"{kind}.json").read_text(encoding="utf-8"))
     if after:

@@ -27,9 +27,11 @@ def add_stack_options(parser: argparse.ArgumentParser) -> None:
 
 def use_local_stack() -> None:
     """Whatever the environment says of another AWS or of a proxy: this one stands here. Raises LocalError."""
+    settings = settings_from_environment()
     local = {
         **clean_environment(),
-        "AWS_ENDPOINT_URL": settings_from_environment().cloud_address,
+        "AWS_ENDPOINT_URL": settings.cloud_address,
+        "STRIPE_API_BASE": settings.stripe_address,
         "AWS_ACCESS_KEY_ID": CREDENTIALS,
         "AWS_SECRET_ACCESS_KEY": CREDENTIALS,
         "AWS_DEFAULT_REGION": REGION,

@@ -11,6 +11,7 @@ from billing.gateways.cognito_directory import CognitoDirectory
 
 REGION = "eu-central-1"
 TABLE = "billing-test"
+DOCUMENTS, ARCHIVE = "documents", "archive"
 
 
 @dataclass(frozen=True)

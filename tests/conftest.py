@@ -15,11 +15,13 @@ from billing.gateways import stripe_payments
 from billing.gateways.cognito_directory import CognitoDirectory
 from billing.store.store import BillingStore
 from moto import mock_aws
+from moto.backends import get_backend
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from local.stripe.api import Stripe
 from local.stripe.process import KEYS
 from tests.api_gateway import NOW
-from tests.aws import REGION, TABLE, UserPool, keep_items, stored_items
+from tests.aws import ARCHIVE, DOCUMENTS, REGION, TABLE, UserPool, keep_items, stored_items
 from tests.company import Company, make_company, put_catalogue
 from tests.faults.summary import pytest_terminal_summary  # noqa: F401 - pytest looks for it here
 from tests.samples import CATALOGUE, TERMS
@@ -40,6 +42,10 @@ def aws() -> Iterator[None]:
         patch.setenv("STRIPE_SECRET", "stripe")
         patch.setenv("RETENTION_DAYS", "14")
         patch.setenv("BILLING_PAGE", "https://billing.example")
+        patch.setenv("DOCUMENTS_BUCKET", DOCUMENTS)
+        patch.setenv("ARCHIVE_BUCKET", ARCHIVE)
+        patch.setenv("INVOICE_ARCHIVE_YEARS", "5")
+        patch.setenv("PURGE_WAIT_SECONDS", "0")
         for name, value in TERMS.items():
             patch.setenv(name, value)
         patch.setenv("USAGE_BACKLOG_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/usage-backlog")
@@ -92,6 +98,19 @@ def stripe_account(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Strip
     secrets.delete_secret(SecretId="stripe", ForceDeleteWithoutRecovery=True)
     for constructor in made:
         constructor.cache_clear()
+
+
+@pytest.fixture
+def buckets(aws: None) -> Iterator[Any]:
+    """The bucket of documents and the archive of invoices, empty."""
+    s3 = boto3.resource("s3", region_name=REGION)
+    place: Any = {"LocationConstraint": REGION}
+    s3.create_bucket(Bucket=DOCUMENTS, CreateBucketConfiguration=place)
+    s3.BucketVersioning(DOCUMENTS).enable()
+    s3.create_bucket(Bucket=ARCHIVE, CreateBucketConfiguration=place, ObjectLockEnabledForBucket=True)
+    yield s3
+    for backend in get_backend("s3")[DEFAULT_ACCOUNT_ID].values():
+        backend.reset()  # nothing else can delete what is locked
 
 
 @pytest.fixture

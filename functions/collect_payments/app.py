@@ -1,6 +1,7 @@
 """The queue of accounts with invoices to be paid → charged, tried again, looked after.
 
-They come from the schedule, and from the bus: when an invoice was issued, and when an account pays in another way.
+They come from the schedule, and from the bus: when an invoice was issued, when an account pays in another way, and
+when it is to be taken up again.
 """
 
 import os
@@ -14,6 +15,7 @@ from billing.domain.events import EventType
 from billing.gateways.sqs_work_queue import work_from
 from billing.store.mapping import event_of
 from billing.usecases.collect_payments import collect_payments
+from billing.usecases.reactivate_account import complete_reactivation
 from billing.workers import worker
 
 AT_ONCE = frozenset({EventType.CARD_UPDATED, EventType.PAYMENT_METHOD_CHANGED})
@@ -23,17 +25,21 @@ AT_ONCE = frozenset({EventType.CARD_UPDATED, EventType.PAYMENT_METHOD_CHANGED})
 def collect(message: str, correlation: str) -> Mapping[str, Any]:
     """One account."""
     account, at, at_once = _asked(message)
+    store, terms = wiring.reactivation_store(), wiring.terms()
+    reactivated = complete_reactivation(
+        account, now=at, correlation=correlation, terms=terms, store=store, gateway=wiring.payments()
+    )
     dealt = collect_payments(
         account,
         at_once=at_once,
         now=at,
         correlation=correlation,
-        terms=wiring.terms(),
+        terms=terms,
         consent_page=os.environ["BILLING_PAGE"],
-        store=wiring.invoice_store(),
+        store=store,
         gateway=wiring.payments(),
     )
-    return {"account": account, "payments": dealt}
+    return {"account": account, "payments": dealt, "reactivation": reactivated}
 
 
 def _asked(message: str) -> tuple[str, datetime, bool]:

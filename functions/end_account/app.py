@@ -1,6 +1,8 @@
 """The queue of cancelled accounts whose end has come → deactivated, reminded, and at last deleted."""
 
+import os
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 
@@ -8,7 +10,7 @@ from billing import wiring
 from billing.gateways.ports import DueWork
 from billing.gateways.sqs_work_queue import work_from
 from billing.usecases.cancel_account import end_account
-from billing.usecases.purge_account import purge_account
+from billing.usecases.purge_account import Progress, Purger, purge_account
 from billing.workers import worker
 
 PURGE_SECONDS = 40
@@ -22,27 +24,36 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
     return {"account": work.account, "stage": done, "purged": _purged(work, correlation)}
 
 
-def _purged(work: DueWork, correlation: str) -> bool | None:
-    """Whether nothing of the account is left; None where its deletion is not due."""
+def _purged(work: DueWork, correlation: str) -> Progress | None:
+    """How far the account's deletion is; None where that is not due."""
     purges = wiring.purge_store()
     if purges.purge(work.account) is None and purges.due(work.account) is None:
         return None
-    until = monotonic() + PURGE_SECONDS
-    finished = purge_account(
-        work.account,
-        now=work.at,
-        correlation=correlation,
-        goes_on=lambda: monotonic() < until,
+    wait = timedelta(seconds=int(os.environ["PURGE_WAIT_SECONDS"]))
+    purger = Purger(
         store=wiring.store(),
         methods=wiring.payment_store(),
         purges=purges,
         documents=wiring.documents(),
+        archive=wiring.archive(),
+        archive_years=int(os.environ["INVOICE_ARCHIVE_YEARS"]),
         gateway=wiring.payments(),
         directory=wiring.directory(),
+        wait=wait,
     )
-    if not finished:
-        wiring.work_queue().put([work])
-    return finished
+    until = monotonic() + PURGE_SECONDS
+    progress = purge_account(
+        work.account,
+        now=work.at,
+        clock=datetime.now(UTC),  # noqa: TID251 - late files come in real time, whatever day is replayed
+        correlation=correlation,
+        goes_on=lambda: monotonic() < until,
+        purger=purger,
+    )
+    if progress is not Progress.FINISHED:
+        after = int(wait.total_seconds()) if progress is Progress.WAITS else 0
+        wiring.work_queue().put([work], after_seconds=after)
+    return progress
 
 
 handler = worker(end, wiring.queue)

@@ -13,7 +13,6 @@ from billing.api.invoices import (
     Status,
     Year,
     shown,
-    table,
 )
 from billing.api.models import AccountId
 from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
@@ -23,6 +22,7 @@ from billing.domain.errors import AccountNotFound, NotFound
 from billing.domain.invoices import InvoiceStatus
 from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise, authorise_staff
+from billing.usecases.invoice_words import invoice_table
 from billing.usecases.issue_invoices import upcoming
 from billing.wiring import Invoices, InvoiceTerms, Store
 
@@ -47,7 +47,7 @@ def get_invoices(
     wanted = None if status is None else InvoiceStatus(status)
     if prefers_csv(accept):
         everything, _ = invoices.invoices(account, year=year, status=wanted, limit=CSV_INVOICES_MAX, after=after)
-        return file(table(everything), CSV, f"invoices-{account}.csv")
+        return file(invoice_table(everything), CSV, f"invoices-{account}.csv")
     found, last = invoices.invoices(account, year=year, status=wanted, limit=limit, after=after)
     page = InvoicesView(items=shown(found), next_cursor=cursor_of(last))
     return Response(status_code=200, content_type=JSON, body=page)

@@ -104,7 +104,10 @@ def _assign_success_manager(api: ApiClient, staff: str, company: DemoCompany) ->
 
 def _import_usage(api: ApiClient, staff: str, company: DemoCompany, store: UsageStore, now: datetime) -> None:
     """Loads what was used up to yesterday, as far as it is missing."""
-    contract = api.request("GET", f"/v1/accounts/{company.account}/billing", token=staff).json()["contract"]
+    page = api.request("GET", f"/v1/accounts/{company.account}/billing", token=staff).json()
+    if page["status"] == "deactivated":
+        return  # it takes no usage any more
+    contract = page["contract"]
     today = now.astimezone(ZoneInfo(contract["time_zone"])).date()
     start = date.fromisoformat(contract["start"])
     rows = missing([*usage(company, start, today)], store.totals(company.account, month_of(start), month_of(today)))

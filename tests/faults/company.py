@@ -13,7 +13,9 @@ from billing.api.catalogue import CatalogueBody
 from billing.domain.catalogue import Product
 from billing.domain.errors import NotFound
 from billing.domain.information import Area, BillingDetails, Details
+from billing.domain.invoices import Seller
 from billing.domain.permissions import Role
+from billing.domain.terms import Terms
 from billing.usecases.administer_users import remove_user, save_user
 from billing.usecases.change_billing_information import change_billing_information
 from billing.usecases.provision_account import provision_account
@@ -29,6 +31,7 @@ PRODUCTS = CatalogueBody.model_validate(CATALOGUE).values()
 ADA = "user of ada@nordlys.example"
 BO = "user of bo@nordlys.example"
 MOVED = BillingDetails("finance@nordlys.example")
+TERMS = Terms("LV", Seller("Livello", "Demovej 1", None, "1050", "Copenhagen", "DK", "DK10000009"))
 
 Command = Callable[[World], object]
 

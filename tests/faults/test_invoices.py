@@ -7,16 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 
 from billing.domain.collection import AlreadyPaid
 from billing.domain.events import Actor, ActorKind, Occasion
-from billing.domain.invoices import Seller
 from billing.domain.payment import Method
-from billing.domain.terms import Terms
 from billing.gateways.ports import PaymentGateway
 from billing.usecases.collect_payments import collect_payments, note_payment, record_payment
 from billing.usecases.issue_invoices import issue_invoices
 from billing.usecases.replace_payment_method import begin_setup, replace_payment_method
 
 from local.stripe.api import Stripe
-from tests.faults.company import WANTED, body, catalogue, events, provision
+from tests.faults.company import TERMS, WANTED, body, catalogue, events, provision
 from tests.faults.cuts import Faults
 from tests.faults.edges import edge
 from tests.faults.world import World
@@ -25,7 +23,6 @@ from tests.stripe import confirm, payments, stripe_account
 
 ACCOUNT = WANTED.account
 JULY = datetime(2026, 7, 15, 12, tzinfo=UTC)
-TERMS = Terms("LV", Seller("Livello", "Demovej 1", None, "1050", "Copenhagen", "DK", "DK10000009"))
 VISA, DECLINED = "4242424242424242", "4000000000000341"
 PERIODS = 3
 """Of the sample company's contract, up to JULY."""

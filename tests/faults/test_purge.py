@@ -3,121 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 
 import pytest
-from billing.domain.cancellation import Reason
 from billing.domain.errors import ConcurrentChange
-from billing.domain.events import Actor, ActorKind, Occasion
-from billing.domain.payment import Method
-from billing.domain.permissions import Role
-from billing.domain.usage import UsageEvent
-from billing.gateways.ports import PaymentGateway
 from billing.store import keys
-from billing.usecases.cancel_account import Wanted, cancel_account, end_account
-from billing.usecases.provision_account import provision_account
-from billing.usecases.purge_account import purge_account
-from billing.usecases.replace_payment_method import begin_setup, replace_payment_method
+from billing.usecases.purge_account import Progress, Purger, purge_account
 
-from local.stripe.api import Stripe
-from tests.faults.company import ADA, WANTED, body, catalogue, provision, save
+from tests.faults.company import ADA, body, provision
 from tests.faults.cuts import Faults
 from tests.faults.edges import edge
-from tests.faults.values import Item
-from tests.faults.world import Bucket, World
-from tests.store.samples import OCCASION
-from tests.stripe import confirm, payments, stripe_account
-
-ACCOUNT, OTHER = WANTED.account, "other-shop"
-ASKED = datetime(2026, 6, 10, 12, tzinfo=UTC)
-ENDS = datetime(2026, 7, 14, 22, tzinfo=UTC)
-USED = 4
-"""Contents that were used, each a counter and a marker."""
-
-PURGED = datetime(2026, 7, 28, 22, tzinfo=UTC)
-BO, CY = "user of bo@nordlys.example", "user of cy@nordlys.example"
+from tests.faults.ending import ACCOUNT, OTHER, PURGED, USED, Ending, deactivated, theirs
 
 
-class Ending(World):
-    """Two companies that share an admin; one of them is deactivated, and its days are over."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stripe: Stripe = stripe_account(ASKED.timestamp())
-        self.bucket = Bucket()
-        self.runs = 0
-        self.theirs: list[Item] = []
-
-    @property
-    def payments(self) -> PaymentGateway:
-        gateway: PaymentGateway = payments(self.stripe)
-        return edge("stripe", gateway)
-
-
-def deactivated() -> Ending:
-    before = catalogue()
-    world = Ending()
-    world.table = before.table
-    with world.calm():
-        provision(world)
-        provision_account(
-            replace(WANTED, account=OTHER, digest="1" * 64),
-            occasion=OCCASION,
-            directory=world.directory,
-            store=world.store,
-        )
-        save("bo@nordlys.example", Role.MEMBER)(world)
-        save("cy@nordlys.example", Role.ADMIN)(world)
-        for account in (ACCOUNT, OTHER):
-            day = date(2026, 6, 9)
-            used = [
-                UsageEvent(
-                    account, "t", f"{number}", "search", "nordlys-dk", f"content {number}", ASKED, day, Decimal(1)
-                )
-                for number in range(USED)
-            ]
-            assert world.usage.count(used, lambda _: None) == {}
-            occasion = Occasion(Actor(ActorKind.CUSTOMER, ADA), ASKED, account)
-            setup = begin_setup(
-                account, Method.CARD, None, occasion=occasion, store=world.paying, gateway=world.payments
-            )
-            confirm(world.stripe, {"setup_intent": setup.setup, "client_secret": setup.client_secret})
-            replace_payment_method(account, setup.setup, occasion=occasion, store=world.paying, gateway=world.payments)
-            world.bucket.put(f"accounts/{account}/mail/1.eml", b"", "message/rfc822")
-        cancel_account(
-            ACCOUNT,
-            Wanted(Reason.OTHER, "We close the shop.", date(2026, 7, 15)),
-            retention_days=14,
-            occasion=Occasion(Actor(ActorKind.CUSTOMER, ADA), ASKED, "cancel"),
-            store=world.cancellations,
-        )
-        for at in (ENDS, PURGED):
-            end_account(ACCOUNT, now=at, correlation="end", store=world.cancellations)
-    world.theirs = theirs(world)
-    return world
-
-
-def theirs(world: World) -> list[Item]:
-    """What stands of the other account."""
-    return [item for item in world.table.items() if OTHER in item["pk"]["S"]]
-
-
-def purge(world: Ending, steps: Callable[[], bool] = lambda: True) -> bool:
-    world.runs += 1
-    return purge_account(
-        ACCOUNT,
-        now=PURGED,
-        correlation=f"run {world.runs}",
-        goes_on=steps,
+def purger(world: Ending) -> Purger:
+    return Purger(
         store=world.store,
         methods=world.paying,
         purges=world.purges,
         documents=edge("documents", world.bucket),
+        archive=edge("archive", world.archive),
+        archive_years=5,
         gateway=world.payments,
         directory=world.directory,
+        wait=timedelta(),
     )
+
+
+def purge(world: Ending, steps: Callable[[], bool] = lambda: True, now: datetime = PURGED) -> bool:
+    """A run of it; whether nothing is left."""
+    world.runs += 1
+    progress = purge_account(
+        ACCOUNT, now=now, clock=now, correlation=f"run {world.runs}", goes_on=steps, purger=purger(world)
+    )
+    return progress is Progress.FINISHED
+
+
+def one_deletion(world: Ending) -> Callable[[], bool]:
+    """Lets a run delete once, and no more."""
+    before = len(world.table.items())
+    return lambda: len(world.table.items()) >= before
 
 
 def nothing_left(world: Ending) -> None:
@@ -131,6 +56,9 @@ def nothing_left(world: Ending) -> None:
     ], "something is left at the payment service"
     # Ada has access to the other account as well; Bo and Cy had none but this.
     assert {known.user for known in world.people.log_ins.values()} == {ADA}
+    first, second = sorted({key.split("/")[2] for key in world.archive.kept})
+    kept = (f"{first}/{first}.json", f"{first}/{first}.pdf", f"{second}/{second}.json")
+    assert sorted(world.archive.kept) == [f"invoices/2026/{each}" for each in kept]
     [receipt] = [body(item) for item in world.table.items() if item["pk"]["S"] == keys.RECEIPTS]
     assert ACCOUNT not in str(receipt)
     assert "nordlys" not in str(receipt).lower()
@@ -153,9 +81,10 @@ COUNTS = {
     "cancellation": 1,
     "content": USED,
     "customers": 1,
-    "documents": 1,
-    "due": 3,
-    "event": 7,
+    "documents": 2,
+    "due": 4,
+    "event": 9,
+    "invoice": 2,
     "marker": USED,
     "page": 5,
     "total": 1,
@@ -182,7 +111,7 @@ def test_a_deletion_is_killed_after_every_single_delete(faults: Faults, monkeypa
     monkeypatch.setattr("billing.store.purge_store.AT_ONCE", 1)
     with deactivated().calm() as world:
         runs = 0
-        while not purge(world, iter([True, False]).__next__):
+        while not purge(world, one_deletion(world)):
             runs += 1
         nothing_left(world)
         others_untouched(world)
@@ -196,25 +125,13 @@ def test_two_deletions_at_once_delete_and_count_once(faults: Faults) -> None:
 def test_before_its_day_nothing_is_deleted(faults: Faults) -> None:
     with deactivated().calm() as world:
         items = world.table.items()
-        early = purge_account(
-            ACCOUNT,
-            now=PURGED - timedelta(seconds=1),
-            correlation="early",
-            goes_on=lambda: True,
-            store=world.store,
-            methods=world.paying,
-            purges=world.purges,
-            documents=world.bucket,
-            gateway=world.payments,
-            directory=world.directory,
-        )
-        assert early
+        assert purge(world, now=PURGED - timedelta(seconds=1))
         assert world.table.items() == items
 
 
 def test_nothing_new_begins_under_the_id_of_what_is_being_deleted(faults: Faults) -> None:
     with deactivated().calm() as world:
-        purge(world, iter([True, False]).__next__)
+        purge(world, one_deletion(world))
         with pytest.raises(ConcurrentChange):
             provision(world)
         while not purge(world):

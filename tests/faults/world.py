@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from random import Random
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from billing.domain.events import Event
 from billing.gateways.ports import EVENTS_MAX, DeadLetters, Directory, EventBus, LogIn
@@ -52,8 +53,14 @@ class Bucket:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
 
-    def put(self, key: str, content: bytes, content_type: str) -> None:
-        self.files[key] = content
+    def put(self, key: str, content: bytes | IO[bytes], content_type: str) -> None:
+        self.files[key] = content if isinstance(content, bytes) else content.read()
+
+    def keys(self, prefix: str) -> list[str]:
+        return sorted(key for key in self.files if key.startswith(prefix))
+
+    def link(self, key: str, name: str) -> str:
+        return f"https://bucket.example/{key}"
 
     def get(self, key: str) -> bytes | None:
         return self.files.get(key)
@@ -63,6 +70,16 @@ class Bucket:
 
     def delete_all(self, prefix: str) -> None:
         self.files = {key: content for key, content in self.files.items() if not key.startswith(prefix)}
+
+
+class Vault:
+    """Keeps files for good. See billing.gateways.ports.Archive."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, date] = {}
+
+    def keep(self, key: str, content: bytes, content_type: str, until: date) -> None:
+        assert self.kept.setdefault(key, until) == until
 
 
 class Bus:

@@ -10,12 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from functions.administer_cancellation.app import handler as administer_cancellation
 from functions.administer_catalogue.app import handler as administer_catalogue
+from functions.administer_reactivation.app import handler as administer_reactivation
 from functions.administer_reviews.app import handler as administer_reviews
 from functions.administer_success_managers.app import handler as administer_success_managers
 from functions.administer_users.app import handler as administer_users
 from functions.provision_account.app import handler as provision_account
+from functions.record_payment.app import handler as record_payment
 from functions.update_billing_information.app import handler as update_billing_information
+from functions.update_payment_method.app import handler as update_payment_method
+from local.stripe.api import Stripe
 from tests.api_gateway import STAFF, Handler, answer, request
 from tests.aws import stored_items
 from tests.company import Company
@@ -123,6 +128,34 @@ def test_any_catalogue(company: Company, body: Any) -> None:
 @given(bodies({"email": "cy@nordlys.example", "name": "Cy", "role": "member"}))
 def test_any_user(company: Company, body: Any) -> None:
     check(company, administer_users, "PUT", "/accounts/{account}/users", company.admin, body, {200})
+
+
+@few
+@given(bodies({"reason": "other", "text": "We close the shop.", "confirmed": True, "active_until": "2026-07-15"}))
+def test_any_cancellation(company: Company, body: Any) -> None:
+    route = "/accounts/{account}/cancellation"
+
+    check(company, administer_cancellation, "POST", route, company.admin, body, {201, 409})
+
+
+@few
+@given(bodies({"due": {"amount": 1, "currency": "EUR"}, "confirmed": True}))
+def test_any_reactivation(company: Company, body: Any) -> None:
+    check(company, administer_reactivation, "POST", "/accounts/{account}/reactivation", company.admin, body, {409})
+
+
+@few
+@given(bodies({"paid_on": "2026-06-10", "reference": "A transfer"}))
+def test_any_recorded_payment(company: Company, body: Any) -> None:
+    route, path = "/accounts/{account}/invoices/{number}/payments", {"account": company.account, "number": "LV-2026-1"}
+
+    check(company, record_payment, "POST", route, STAFF, body, {404}, path)
+
+
+@few
+@given(bodies({"setup_intent": "seti_000002d4735e3a265e16eee0"}))
+def test_any_payment_method(company: Company, stripe_account: Stripe, body: Any) -> None:
+    check(company, update_payment_method, "PUT", "/accounts/{account}/payment-method", company.admin, body, {200})
 
 
 @few

@@ -31,17 +31,11 @@ from functions.update_payment_method.app import handler as update
 from local.stripe.api import Stripe
 from tests.api_gateway import NOW, STAFF, Answer, answer, request
 from tests.aws import REGION, stored_items
+from tests.cards import ASKS, DECLINED_WHEN_CHARGED, LOST, VISA, card
 from tests.company import Company, provisioned
 from tests.samples import ACCOUNT, with_value
-from tests.stripe import confirm
 
 INVOICES = "/accounts/{account}/invoices"
-VISA, DECLINED_WHEN_CHARGED, ASKS, LOST = (
-    "4242424242424242",
-    "4000000000000341",
-    "4000002760003184",
-    "4000000000009987",
-)
 
 
 class Context(LambdaContext):
@@ -118,18 +112,6 @@ def told(*kinds: str) -> list[Event]:
     for event in happened:
         published(event)
     return [event for event in happened if event.type in kinds or not kinds]
-
-
-def card(company: Company, stripe: Stripe, number: str = VISA, now: datetime = NOW) -> None:
-    path = "/accounts/{account}/payment-method"
-    event = request("POST", path + "/setup", claims=company.admin, path=company.path, body={}, now=now)
-    event["requestContext"]["requestId"] = f"setup-{len(stripe.requests)}"
-    setup = answer(update, event).body
-    if confirm(stripe, setup, number)["status"] == "requires_action":
-        stripe.authenticate_setup(setup["setup_intent"], succeed=True)
-    body = {"setup_intent": setup["setup_intent"]}
-    given = answer(update, request("PUT", path, claims=company.admin, path=company.path, body=body, now=now))
-    assert given.status == 200, given
 
 
 def transfers(company: Company) -> None:

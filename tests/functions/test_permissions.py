@@ -8,15 +8,20 @@ from typing import Any
 
 import pytest
 from billing import wiring
+from billing.store.mapping import text
+from billing.store.purge_store import Receipt
 from billing.usecases.issue_invoices import issue_invoices
 
 from functions.administer_autoscaling.app import handler as administer_autoscaling
 from functions.administer_cancellation.app import handler as administer_cancellation
 from functions.administer_catalogue.app import handler as administer_catalogue
+from functions.administer_downloads.app import handler as administer_downloads
+from functions.administer_reactivation.app import handler as administer_reactivation
 from functions.administer_reviews.app import handler as administer_reviews
 from functions.administer_success_managers.app import handler as administer_success_managers
 from functions.administer_users.app import handler as administer_users
 from functions.get_billing.app import handler as get_billing
+from functions.get_deletions.app import handler as get_deletions
 from functions.get_events.app import handler as get_events
 from functions.get_invoices.app import handler as get_invoices
 from functions.get_usage.app import handler as get_usage
@@ -29,8 +34,10 @@ from functions.update_payment_method.app import handler as update_payment_method
 from local.stripe.api import Stripe
 from scripts.openapi import document
 from tests.api_gateway import MACHINE, NOW, STAFF, Handler, answer, person, request
-from tests.aws import stored_items
+from tests.aws import keep_items, stored_items
+from tests.cards import card
 from tests.company import Company
+from tests.functions.ending import deactivate
 from tests.functions.reviews import BEGINS, DECLINED, MANAGER, REVIEWS, SOFIE, make_reviewable
 from tests.samples import ACCOUNT, CATALOGUE, with_value
 from tests.stripe import confirm
@@ -39,6 +46,8 @@ from tests.usage import cloud_event
 STRANGER = person("stranger-1")
 INFORMATION = "/accounts/{account}/billing-information/"
 CANCELLATION = "/accounts/{account}/cancellation"
+REACTIVATION = "/accounts/{account}/reactivation"
+ARCHIVE = "/accounts/{account}/invoices/archive"
 CANCELLED = {
     "reason": "too_expensive",
     "text": "We close two of our shops.",
@@ -70,6 +79,7 @@ class Cell:
     headers: dict[str, str] | None = None
     prepare: Callable[[Company], dict[str, str]] = lambda _: {}
     """What there must be before; gives what the path names beside the account."""
+    query: dict[str, str] | None = None
 
 
 def read(route: str, handler: Handler = get_billing) -> Cell:
@@ -105,6 +115,26 @@ def with_invoice(company: Company) -> dict[str, str]:
     return {"number": number}
 
 
+def with_end(company: Company) -> dict[str, str]:
+    """It is cancelled, its end has come, and it has a card. Gives what taking it up again costs."""
+    card(company, ACCOUNT_AT_STRIPE[0])
+    deactivate(company)
+    shown = answer(administer_reactivation, request("GET", REACTIVATION, claims=company.admin, path=company.path)).body
+    return {"due": str(shown["offer"]["invoice"]["due"]["amount"])}
+
+
+def agreed(prepared: dict[str, str]) -> dict[str, Any]:
+    return {"due": {"amount": int(prepared["due"]), "currency": "EUR"}, "confirmed": True}
+
+
+def with_receipt(company: Company) -> dict[str, str]:
+    """Somebody else's account was deleted."""
+    receipt = Receipt("01KTRPENG07H37QHTTH7QTSRGK", "0" * 64, NOW, NOW, {"page": 5}, "1" * 64)
+    item = {"pk": "RECEIPTS", "sk": f"RECEIPT#{receipt.receipt}", "body": text(receipt)}
+    keep_items([item])
+    return {"receipt": receipt.receipt}
+
+
 def about_managers(method: str, route: str, body: Any = None) -> Cell:
     return Cell(administer_success_managers, method, route, 403, 403, 200, 403, body, {"If-Match": '"1"'}, with_manager)
 
@@ -136,6 +166,14 @@ MATRIX = [
     Cell(administer_cancellation, "GET", CANCELLATION, 200, 403, 403, 404),
     Cell(administer_cancellation, "POST", CANCELLATION, 201, 403, 403, 404, CANCELLED),
     Cell(administer_cancellation, "DELETE", CANCELLATION, 204, 403, 403, 404),
+    Cell(administer_reactivation, "GET", REACTIVATION, 200, 403, 403, 404, prepare=with_end),
+    Cell(administer_reactivation, "POST", REACTIVATION, 202, 403, 403, 404, agreed, None, with_end),
+    Cell(administer_downloads, "GET", "/accounts/{account}/export", 200, 403, 403, 404),
+    Cell(administer_downloads, "POST", "/accounts/{account}/export", 202, 403, 403, 404),
+    Cell(administer_downloads, "GET", ARCHIVE, 200, 200, 200, 404, query={"year": "2026"}),
+    Cell(administer_downloads, "POST", ARCHIVE, 202, 202, 202, 404, query={"year": "2026"}),
+    Cell(get_deletions, "GET", "/deletions", 403, 403, 200, 403),
+    Cell(get_deletions, "GET", "/deletions/{receipt}", 403, 403, 200, 403, prepare=with_receipt),
     admins_change("company", OTHER_COMPANY),
     admins_change("billing", {"email": "other@nordlys.example", "language": "it"}),
     admins_change("contact", {"name": "Bo Lind", "phone": None}),
@@ -208,7 +246,7 @@ def ask(cell: Cell, claims: dict[str, str] | None, company: Company, prepared: d
     body = cell.body(prepared) if callable(cell.body) else cell.body
     return answer(
         cell.handler,
-        request(cell.method, cell.route, claims=claims, path=path, body=body, headers=cell.headers),
+        request(cell.method, cell.route, claims=claims, path=path, body=body, headers=cell.headers, query=cell.query),
     )
 
 

@@ -21,6 +21,8 @@ WITHOUT_MAIL = {
     "account.success_manager_assigned",
     "catalogue.replaced",
     "success_manager.changed",
+    "account.reactivation_requested",
+    "download.requested",
     "user.changed",
     "user.removed",
 }

@@ -52,7 +52,7 @@ def test_the_same_provisioning_twice_at_once_makes_one_account(catalogue: UserPo
     name = provision(WANTED, store, happens=lambda: provision(WANTED, store))
 
     assert name == WANTED.name
-    assert len([item for item in stored_items() if item["pk"] == "ACCOUNT#nordlys-kaffe"]) == 9
+    assert len([item for item in stored_items() if item["pk"] == "ACCOUNT#nordlys-kaffe"]) == 10
 
 
 def test_of_two_companies_with_one_id_the_first_has_it(catalogue: UserPool, store: BillingStore) -> None:

@@ -18,6 +18,7 @@ from billing.usecases.note_feedback import note_feedback
 from billing.usecases.notify import CLAIM, NotAllSent, Outcome, Unwritable, notify
 
 from tests.aws import stored_items
+from tests.faults.world import Bucket
 from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, MEMBER, NOON, PAGE, happened
 
 STAFF_ADDRESS = "staff@vendor.example"
@@ -47,31 +48,12 @@ class Mailbox:
 
 
 @dataclass
-class Folder:
-    """Keeps files."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-
-    def put(self, key: str, content: bytes, content_type: str) -> None:
-        self.files[key] = content
-
-    def get(self, key: str) -> bytes | None:
-        return self.files.get(key)
-
-    def count(self, prefix: str) -> int:
-        raise AssertionError("nobody counts here")
-
-    def delete_all(self, prefix: str) -> None:
-        raise AssertionError("nothing is deleted here")
-
-
-@dataclass
 class Post:
     """All that a notice goes through."""
 
     store: BillingStore
     mailbox: Mailbox = field(default_factory=Mailbox)
-    folder: Folder = field(default_factory=Folder)
+    folder: Bucket = field(default_factory=Bucket)
     written: list[tuple[Situation, Recipient, bytes | None]] = field(default_factory=list)
 
     def write(self, event: Event, situation: Situation, recipient: Recipient, document: bytes | None) -> bytes:

@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler.depends import Depends
 from botocore.session import Session
 
 from billing.gateways.ports import (
+    Archive,
     DeadLetters,
     Directory,
     Documents,
@@ -29,15 +30,17 @@ if TYPE_CHECKING:
     from billing.domain.terms import Terms
     from billing.store.autoscaling_store import AutoscalingStore
     from billing.store.cancellation_store import CancellationStore
+    from billing.store.download_store import DownloadStore
     from billing.store.due_store import DueStore
     from billing.store.invoice_store import InvoiceStore
     from billing.store.payment_store import PaymentStore
     from billing.store.purge_store import PurgeStore
+    from billing.store.reactivation_store import ReactivationStore
     from billing.store.store import BillingStore
     from billing.store.usage_store import UsageStore
 else:  # a function loads the stores that its use cases name
-    AutoscalingStore = BillingStore = CancellationStore = DueStore = InvoiceStore = Any
-    PaymentStore = PurgeStore = Terms = UsageStore = Any
+    AutoscalingStore = BillingStore = CancellationStore = DownloadStore = DueStore = InvoiceStore = Any
+    PaymentStore = PurgeStore = ReactivationStore = Terms = UsageStore = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -109,6 +112,22 @@ def cancellation_store() -> CancellationStore:
 
 
 @cache
+def download_store() -> DownloadStore:
+    """The downloads in the table."""
+    from billing.store.download_store import DownloadStore
+
+    return DownloadStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
+
+
+@cache
+def reactivation_store() -> ReactivationStore:
+    """The reactivations in the table."""
+    from billing.store.reactivation_store import ReactivationStore
+
+    return ReactivationStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
+
+
+@cache
 def purge_store() -> PurgeStore:
     """The deletions in the table."""
     from billing.store.purge_store import PurgeStore
@@ -176,6 +195,17 @@ def documents() -> Documents:
 
 
 @cache
+def archive() -> Archive | None:
+    """Where invoices are kept for as long as the law wants; None where whoever deploys has decided for nothing."""
+    bucket = os.environ["ARCHIVE_BUCKET"]
+    if not bucket:
+        return None
+    from billing.gateways.s3_archive import S3Archive
+
+    return S3Archive(bucket, session())
+
+
+@cache
 def queue() -> Queue:
     """Where the messages of a worker come from."""
     from billing.gateways.sqs_queue import SqsQueue
@@ -232,5 +262,8 @@ PaymentMethods = Annotated[PaymentStore, Depends(payment_store)]
 Payments = Annotated[PaymentGateway, Depends(payments)]
 Invoices = Annotated[InvoiceStore, Depends(invoice_store)]
 InvoiceTerms = Annotated[Terms, Depends(terms)]
+Downloads = Annotated[DownloadStore, Depends(download_store)]
+Files = Annotated[Documents, Depends(documents)]
 Cancellations = Annotated[CancellationStore, Depends(cancellation_store)]
 Purges = Annotated[PurgeStore, Depends(purge_store)]
+Reactivations = Annotated[ReactivationStore, Depends(reactivation_store)]

@@ -23,6 +23,11 @@ def created(view: V, location: str) -> Response[V]:
     return Response(status_code=201, content_type=JSON, body=view, headers={"Location": location})
 
 
+def accepted(view: V, location: str) -> Response[V]:
+    """Shows what was asked for and is on its way, and where to look for what becomes of it."""
+    return Response(status_code=202, content_type=JSON, body=view, headers={"Location": location})
+
+
 def file(text: str, media_type: str, name: str) -> Response[Any]:
     """A text to be kept as a file of this name."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -11,9 +11,7 @@ from pydantic import Field
 
 from billing.api.billing_page import DiscountView, InvoiceView
 from billing.api.models import Body, IsoDate, Money, Text, View, plain
-from billing.api.tables import csv_text
 from billing.domain.collection import Payment
-from billing.domain.currencies import MINOR_UNIT_DIGITS
 from billing.domain.invoices import Draft, Invoice, InvoiceLine, Step
 from billing.domain.tax import Tax
 from billing.store.invoice_store import Kept
@@ -235,31 +233,6 @@ class RecordedPaymentBody(Body):
     reference: Annotated[Text, Field(description="By which the transfer is known.")]
 
 
-def table(invoices: Iterable[Invoice]) -> str:
-    """Invoices as CSV (RFC 4180). Amounts have the decimals of their currency."""
-    return csv_text(
-        ("number", "produced_on", "due_on", "paid_on", "status", "total", "currency"),
-        (
-            (
-                each.number,
-                each.produced_on.isoformat(),
-                each.due_on.isoformat(),
-                "" if each.paid_on is None else each.paid_on.isoformat(),
-                str(each.status),
-                _decimal(each.total.amount, each.total.currency),
-                each.total.currency,
-            )
-            for each in invoices
-        ),
-    )
-
-
 def shown(invoices: Iterable[Invoice]) -> list[InvoiceView]:
     """Invoices as a list shows them."""
     return [InvoiceView.of(each) for each in invoices]
-
-
-def _decimal(amount: int, currency: str) -> str:
-    digits = MINOR_UNIT_DIGITS[currency]
-    sign, text = "-" if amount < 0 else "", f"{abs(amount):0{digits + 1}}"
-    return f"{sign}{text[:-digits]}.{text[-digits:]}" if digits else f"{sign}{text}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
-from io import StringIO
+from collections.abc import Sequence
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Header
@@ -12,8 +10,6 @@ from aws_lambda_powertools.event_handler.openapi.params import Header
 CSV = "text/csv"
 
 Accept = Annotated[str | None, Header(description="text/csv for a table.")]
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def prefers_csv(accept: str | None) -> bool:
@@ -23,20 +19,6 @@ def prefers_csv(accept: str | None) -> bool:
         media_type, *parameters = (each.strip() for each in part.split(";"))
         offers[media_type] = _weight(parameters)
     return offers.get(CSV, 0) > offers.get("application/json", 0)
-
-
-def csv_text(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table with its heading."""
-    text = StringIO()
-    writer = csv.writer(text)
-    writer.writerow(heading)
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def harmless(text: str) -> str:
-    """What a spreadsheet would take for a formula is shown as the text that it is."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _weight(parameters: Sequence[str]) -> float:

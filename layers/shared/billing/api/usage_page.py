@@ -11,8 +11,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import Field
 
 from billing.api.models import Identifier, IsoDate, View, plain
-from billing.api.tables import csv_text, harmless
 from billing.domain.forecast import KNOWN_DAYS_MIN, Expectation, Forecast
+from billing.domain.spreadsheet import csv_text, harmless
 from billing.domain.usage import MonthUsage
 from billing.domain.usage_page import Period, Series, Standing, UsagePage
 

@@ -66,7 +66,7 @@ class Account:
     `roles` says what each person (by user id) may do. `version` counts the changes of what stands here.
     `provisioned_as` is a digest of the request that made it, by which a repeated request is recognised.
     `success_manager` is the id of the account's customer success manager, None until staff assign one. `ending` is
-    there from a cancellation on, unless that is withdrawn.
+    there from a cancellation on, unless that is withdrawn. `reactivation` is the id of the one that is on its way.
     """
 
     account: str
@@ -79,6 +79,7 @@ class Account:
     version: int = 0
     success_manager: str | None = None
     ending: Ending | None = None
+    reactivation: str | None = None
 
     def is_served_on(self, day: date) -> bool:
         """Whether a day lies before the end of a cancelled account."""

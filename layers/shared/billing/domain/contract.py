@@ -53,6 +53,10 @@ class Contract:
                 yield month, boundary
             month += self.interval_months
 
+    def last_day_to_avoid(self, renewal: date) -> date:
+        """The last day on which a notice prevents the charge of a renewal: "one day and one month before"."""
+        return self.month_start(self.month_of(renewal) - NOTICE_MONTHS + 1) - timedelta(days=1)
+
     def next_charge(self, today: date) -> tuple[int, date]:
         """The coming charge, as (first contract month that it pays for, date).
 
@@ -83,14 +87,14 @@ def termination(start: date, interval_months: int, requested: date) -> Terminati
     notice_ends = contract.month_start(contract.month_of(requested) + NOTICE_MONTHS)
     # What is paid or still due within the notice is used up, so service ends with a renewal: the very one
     # that this notice is just in time to avoid.
-    month, active_until = next(contract.renewals(notice_ends))
+    _, active_until = next(contract.renewals(notice_ends))
     later_renewals = contract.renewals(requested + timedelta(days=1))
     return Termination(
         notice_ends=notice_ends,
         active_until=active_until,
         charges_still_due=[day for _, day in takewhile(lambda each: each[1] < active_until, later_renewals)],
         next_avoidable_renewal=active_until,
-        last_day_to_avoid_it=contract.month_start(month - NOTICE_MONTHS + 1) - timedelta(days=1),
+        last_day_to_avoid_it=contract.last_day_to_avoid(active_until),
     )
 
 

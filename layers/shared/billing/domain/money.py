@@ -26,3 +26,10 @@ class Money:
 def rounded(amount: Decimal) -> int:
     """Whole minor units, half to even (DESIGN 3.3). The only place where an amount is rounded."""
     return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
+
+
+def decimal_text(money: Money) -> str:
+    """An amount with the decimals of its currency, such as 129.00, for what is read by machines."""
+    digits = MINOR_UNIT_DIGITS[money.currency]
+    sign, text = "-" if money.amount < 0 else "", f"{abs(money.amount):0{digits + 1}}"
+    return f"{sign}{text[:-digits]}.{text[-digits:]}" if digits else f"{sign}{text}"

@@ -31,6 +31,8 @@ class Permission(StrEnum):
     SET_BANK_TRANSFER = "set-bank-transfer"
     RECORD_PAYMENTS = "record-payments"
     CANCEL = "cancel"
+    EXPORT = "export"
+    READ_DELETIONS = "read-deletions"
     READ_PAST_DUE = "read-past-due"
     READ_EVENTS = "read-events"
     READ_USAGE = "read-usage"
@@ -58,6 +60,8 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.SET_BANK_TRANSFER: _STAFF_ONLY,
     Permission.RECORD_PAYMENTS: _STAFF_ONLY,
     Permission.CANCEL: _ADMIN_ONLY,
+    Permission.EXPORT: _ADMIN_ONLY,
+    Permission.READ_DELETIONS: _STAFF_ONLY,
     Permission.READ_PAST_DUE: _STAFF_ONLY,
     Permission.READ_EVENTS: _ADMIN_AND_STAFF,
     Permission.READ_USAGE: _EVERYBODY,

@@ -450,6 +450,23 @@ class ReactivationFacts(Facts):
     first_charge: ChargeFacts
 
 
+class RequestedReactivationFacts(Facts):
+    """What an admin has agreed to be charged for the first period of the new contract, with tax."""
+
+    reactivation: Identifier
+    due: MoneyFacts
+
+
+class FailedReactivationFacts(RequestedReactivationFacts):
+    """`reactivate_until` is the last day on which it can be tried again; on `purge_on` all is deleted."""
+
+    reason: Literal[
+        "declined", "insufficient_funds", "expired_card", "authentication_required", "no_payment_method", "failed"
+    ]
+    reactivate_until: date
+    purge_on: date
+
+
 class DeletionFacts(Facts):
     """What was deleted, counted by kind, and who is told: nobody could be looked up any more."""
 
@@ -461,6 +478,23 @@ class DeletionFacts(Facts):
     counts: dict[str, int]
     digest: str
     invoices_kept_years: int
+
+
+class RequestedDownloadFacts(Facts):
+    """A file that somebody of the account has asked for; `year` goes with invoices. `user` has asked."""
+
+    download: Identifier
+    kind: Literal["export", "invoices"]
+    year: int | None
+    user: str
+
+
+class ReadyDownloadFacts(RequestedDownloadFacts):
+    """`until` is the last day on which it can be downloaded."""
+
+    requested_at: datetime
+    files: int
+    until: date
 
 
 class UndeliverableFacts(Facts):
@@ -793,6 +827,26 @@ class AccountReactivated(Happening):
     after: ReactivationFacts
 
 
+class AccountReactivationRequested(Happening):
+    """An admin wants to take a deactivated account up again. It is charged for first."""
+
+    type: Literal["account.reactivation_requested"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: RequestedReactivationFacts
+
+
+class AccountReactivationFailed(Happening):
+    """The first charge has failed: the account stays deactivated."""
+
+    type: Literal["account.reactivation_failed"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: FailedReactivationFacts
+
+
 class AccountDeleted(Happening):
     """Nothing of the account is left. This is the receipt."""
 
@@ -801,6 +855,26 @@ class AccountDeleted(Happening):
     account: str
     before: None
     after: DeletionFacts
+
+
+class DownloadRequested(Happening):
+    """Somebody has asked for all data of the account, or for its invoices of a year."""
+
+    type: Literal["download.requested"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: RequestedDownloadFacts
+
+
+class DownloadReady(Happening):
+    """What was asked for can be downloaded."""
+
+    type: Literal["download.ready"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: ReadyDownloadFacts
 
 
 class AddressUndeliverable(Happening):
@@ -819,6 +893,8 @@ AnyEvent = (
     | AccountDeletionNear
     | AccountProvisioned
     | AccountReactivated
+    | AccountReactivationFailed
+    | AccountReactivationRequested
     | AddressUndeliverable
     | AutoscalingChanged
     | BillingInformationChanged
@@ -827,6 +903,8 @@ AnyEvent = (
     | CardExpiring
     | CardUpdated
     | CatalogueReplaced
+    | DownloadReady
+    | DownloadRequested
     | InvoiceIssued
     | InvoicePaid
     | NoticeDeadlineNear

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from datetime import date, datetime
+from typing import IO, TYPE_CHECKING, Protocol
 
 from billing.domain.events import Event
 from billing.domain.usage import UsageEvent
@@ -81,8 +81,16 @@ class Mailer(Protocol):
 class Documents(Protocol):
     """Where files are kept."""
 
-    def put(self, key: str, content: bytes, content_type: str) -> None:
+    def put(self, key: str, content: bytes | IO[bytes], content_type: str) -> None:
         """Keeps a file. Raises UpstreamFailed."""
+        ...
+
+    def keys(self, prefix: str) -> Iterable[str]:
+        """The keys of all files that begin so, in order. Raises UpstreamFailed."""
+        ...
+
+    def link(self, key: str, name: str) -> str:
+        """Where anybody who has this can download a file, under this name, for LINK_SECONDS."""
         ...
 
     def get(self, key: str) -> bytes | None:
@@ -95,6 +103,18 @@ class Documents(Protocol):
 
     def delete_all(self, prefix: str) -> None:
         """Deletes all versions of all files whose keys begin so. Raises UpstreamFailed."""
+        ...
+
+
+LINK_SECONDS = 300
+"""How long a link to a file leads there: long enough for a browser, too short to be passed on."""
+
+
+class Archive(Protocol):
+    """Where files are kept that nobody may change or delete before their day."""
+
+    def keep(self, key: str, content: bytes, content_type: str, until: date) -> None:
+        """Keeps a file through the day `until`; nothing where it is kept already. Raises UpstreamFailed."""
         ...
 
 
@@ -121,8 +141,9 @@ class DueWork:
 class WorkQueue(Protocol):
     """Where due work waits for a worker."""
 
-    def put(self, work: Sequence[DueWork]) -> None:
-        """Hands over up to MESSAGES_MAX of it. Raises UpstreamFailed if not all of it was taken."""
+    def put(self, work: Sequence[DueWork], after_seconds: int = 0) -> None:
+        """Hands over up to MESSAGES_MAX of it, to be dealt with after a while. Raises UpstreamFailed if not all of it
+        was taken."""
         ...
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from billing.domain.errors import UpstreamFailed
+from billing.gateways.ports import LINK_SECONDS
 
 
 class S3Documents:
@@ -18,7 +19,7 @@ class S3Documents:
         self._bucket = bucket
         self._s3: Any = session.create_client("s3")
 
-    def put(self, key: str, content: bytes, content_type: str) -> None:
+    def put(self, key: str, content: bytes | IO[bytes], content_type: str) -> None:
         try:
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=content, ContentType=content_type)
         except (BotoCoreError, ClientError) as failure:
@@ -33,6 +34,27 @@ class S3Documents:
         except (BotoCoreError, ClientError) as failure:
             raise UpstreamFailed("The bucket of documents did not answer.") from failure
         return content
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        asked: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix}
+        while True:
+            try:
+                page = self._s3.list_objects_v2(**asked)
+            except (BotoCoreError, ClientError) as failure:
+                raise UpstreamFailed("The bucket of documents did not answer.") from failure
+            yield from (each["Key"] for each in page.get("Contents", []))
+            if not page.get("IsTruncated"):
+                return
+            asked["ContinuationToken"] = page["NextContinuationToken"]
+
+    def link(self, key: str, name: str) -> str:
+        wanted = {
+            "Bucket": self._bucket,
+            "Key": key,
+            "ResponseContentDisposition": f'attachment; filename="{name}"',
+        }
+        link: str = self._s3.generate_presigned_url("get_object", Params=wanted, ExpiresIn=LINK_SECONDS)
+        return link
 
     def count(self, prefix: str) -> int:
         return sum(len(page) for page in self._versions(prefix))

@@ -21,9 +21,13 @@ class SqsWorkQueue:
         self._queue = queue
         self._sqs: Any = session.create_client("sqs")
 
-    def put(self, work: Sequence[DueWork]) -> None:
+    def put(self, work: Sequence[DueWork], after_seconds: int = 0) -> None:
         entries = [
-            {"Id": str(number), "MessageBody": orjson.dumps({"account": each.account, "at": each.at}).decode()}
+            {
+                "Id": str(number),
+                "MessageBody": orjson.dumps({"account": each.account, "at": each.at}).decode(),
+                "DelaySeconds": after_seconds,
+            }
             for number, each in enumerate(work)
         ]
         try:

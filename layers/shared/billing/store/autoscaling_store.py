@@ -78,7 +78,10 @@ class AutoscalingStore(Table):
             else self._replacing(
                 partition, keys.PAGE_SUBSCRIPTION, kept.version, mapping.subscription_body(subscription)
             ),
-            {"Put": self._due_item(account.account, due, due_at) | _as_it_was(standing.due)},
+            {
+                "Put": self._due_item(account.account, Job.AUTOSCALING, due_at, mapping.due_body(due))
+                | _as_it_was(standing.due)
+            },
         ]
         actions += [
             {"Put": self._item(partition, keys.decision(each.month, each.product), decision_mapping.body(each)) | new}
@@ -89,7 +92,7 @@ class AutoscalingStore(Table):
 
     def schedule(self, account: str, due: Due, due_at: datetime) -> None:
         """Makes autoscaling due for an account. Raises ConcurrentChange if it is already. One transaction."""
-        due_item = {"Put": self._due_item(account, due, due_at) | _as_it_was(None)}
+        due_item = {"Put": self._due_item(account, Job.AUTOSCALING, due_at, mapping.due_body(due)) | _as_it_was(None)}
         self._write([self._requiring(keys.account(account)), due_item], ConcurrentChange())
 
     def replace_settings(self, account: str, settings: AutoscalingSettings, version: int, event: Event) -> None:
@@ -139,14 +142,6 @@ class AutoscalingStore(Table):
             if "LastEvaluatedKey" not in reply:
                 return
             asked["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
-
-    # ---- How ----
-
-    def _due_item(self, account: str, due: Due, due_at: datetime) -> dict[str, Any]:
-        put = self._item(keys.account(account), keys.due(Job.AUTOSCALING), mapping.due_body(due))
-        put["Item"]["gsi1pk"] = {"S": keys.shard_of(Job.AUTOSCALING, account)}
-        put["Item"]["gsi1sk"] = {"S": keys.instant(due_at)}
-        return put
 
 
 def _as_it_was(due: Due | None) -> dict[str, Any]:

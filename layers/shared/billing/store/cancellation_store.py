@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -12,17 +12,9 @@ from billing.domain.cancellation import Cancellation, DueCharge, Reason, Request
 from billing.domain.errors import ConcurrentChange
 from billing.domain.events import Event
 from billing.domain.money import Money
-from billing.domain.schedules import Job, Stage, start_of
+from billing.domain.schedules import DueStage, Job, Stage, next_notice, start_of
 from billing.store import keys, mapping
 from billing.store.table import Row, Subscriber, Table, subscriber_from
-
-
-@dataclass(frozen=True, slots=True)
-class DueStage:
-    """What is due of a cancelled account next, and on which day."""
-
-    stage: Stage
-    on: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +64,18 @@ class CancellationStore(Table):
         ]
         self._write(actions, ConcurrentChange())
 
-    def withdraw(self, account: Account, event: Event) -> None:
+    def withdraw(self, account: Account, today: date, event: Event) -> None:
         """Keeps an account whose cancellation is withdrawn, and tells it. Raises ConcurrentChange. One transaction."""
         partition = keys.account(account.account)
         actions = [
             self._replacing(partition, keys.PAGE_ACCOUNT, account.version, mapping.account_body(account)),
             self._deleting(partition, keys.CANCELLATION),
-            self._deleting(partition, keys.due(Job.ENDING)),
+            self._due(account, next_notice(account.contract, today)),
             self._event(event),
         ]
         self._write(actions, ConcurrentChange())
 
-    def move_on(self, account: Account, following: DueStage, event: Event) -> None:
+    def move_on(self, account: Account, following: DueStage | None, events: Sequence[Event]) -> None:
         """Keeps the account after a stage of its end, and what is due then, and tells it.
 
         Raises ConcurrentChange when the account is no longer at its version. One transaction.
@@ -92,20 +84,17 @@ class CancellationStore(Table):
         actions = [
             self._replacing(partition, keys.PAGE_ACCOUNT, account.version, mapping.account_body(account)),
             self._due(account, following),
-            self._event(event),
+            *map(self._event, events),
         ]
         self._write(actions, ConcurrentChange())
 
     # ---- How ----
 
-    def _due(self, account: Account, due: DueStage) -> dict[str, Any]:
-        put = self._item(keys.account(account.account), keys.due(Job.ENDING), mapping.text(asdict(due)))
-        put["Item"]["gsi1pk"] = {"S": keys.shard_of(Job.ENDING, account.account)}
-        put["Item"]["gsi1sk"] = {"S": keys.instant(start_of(due.on, account.contract))}
-        return {"Put": put}
-
-    def _deleting(self, partition: str, key: str) -> dict[str, Any]:
-        return {"Delete": {"TableName": self._table, "Key": {"pk": {"S": partition}, "sk": {"S": key}}}}
+    def _due(self, account: Account, due: DueStage | None) -> dict[str, Any]:
+        if due is None:
+            return self._deleting(keys.account(account.account), keys.due(Job.ENDING))
+        at = start_of(due.on, account.contract)
+        return {"Put": self._due_item(account.account, Job.ENDING, at, mapping.text(due))}
 
 
 def _due_from(row: Row | None) -> DueStage | None:

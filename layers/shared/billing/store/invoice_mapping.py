@@ -62,7 +62,10 @@ def _digest(issued: str) -> str:
 
 
 def issued_from(stored: str) -> IssuedInvoice:
-    body = parsed(stored)["issued"]
+    return invoice_from(parsed(stored)["issued"])
+
+
+def invoice_from(body: Body) -> IssuedInvoice:
     return IssuedInvoice(
         number=body["number"],
         account=body["account"],

@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from billing.domain.collection import UNPAID, Payment
+from billing.domain.contract import Contract
 from billing.domain.errors import ConcurrentChange, NotFound
 from billing.domain.events import Event
 from billing.domain.information import Area, BillingDetails, CompanyDetails
@@ -121,7 +122,6 @@ class InvoiceStore(Table):
         subscriber, invoice = billed.subscriber, kept.invoice
         partition = keys.account(invoice.account)
         actions = [
-            self._number(series, invoice.produced_on.year, count),
             self._checking(partition, keys.PAGE_ACCOUNT, subscriber.account.version),
             self._checking(partition, keys.PAGE_SUBSCRIPTION, subscriber.subscription.version),
             self._renewal(billed, due),
@@ -133,22 +133,7 @@ class InvoiceStore(Table):
         if credit != billed.credit:
             body = mapping.text({"credit": credit})
             actions.append(self._replacing(partition, keys.BALANCE, billed.credit_version, body))
-        try:
-            with busy_as_concurrent_change():
-                self._client.transact_write_items(TransactItems=actions)
-        except ClientError as failure:
-            if "ConditionalCheckFailed" not in codes(failure):
-                raise
-            reasons: Any = failure.response.get("CancellationReasons", [{}])
-            number, *others = reasons
-            if number.get("Code") == "ConditionalCheckFailed" and not any(
-                each.get("Code") == "ConditionalCheckFailed" for each in others
-            ):
-                given = int(number["Item"]["count"]["N"]) if "Item" in number else 0
-                self._given[series, invoice.produced_on.year] = given
-                raise NumberTaken(given) from failure
-            raise ConcurrentChange from failure
-        self._given[series, invoice.produced_on.year] = count
+        self._write_numbered(actions, series, invoice.produced_on.year, count)
 
     def invoice(self, account: str, number: str) -> Kept:
         """One invoice by its number. Raises NotFound. One query of the account's invoices of that year."""
@@ -228,6 +213,25 @@ class InvoiceStore(Table):
 
     # ---- How ----
 
+    def _write_numbered(self, actions: list[dict[str, Any]], series: str, year: int, count: int) -> None:
+        """All or nothing, with the `count`-th number of a series and year. Raises NumberTaken, ConcurrentChange."""
+        try:
+            with busy_as_concurrent_change():
+                self._client.transact_write_items(TransactItems=[self._number(series, year, count), *actions])
+        except ClientError as failure:
+            if "ConditionalCheckFailed" not in codes(failure):
+                raise
+            reasons: Any = failure.response.get("CancellationReasons", [{}])
+            number, *others = reasons
+            if number.get("Code") == "ConditionalCheckFailed" and not any(
+                each.get("Code") == "ConditionalCheckFailed" for each in others
+            ):
+                given = int(number["Item"]["count"]["N"]) if "Item" in number else 0
+                self._given[series, year] = given
+                raise NumberTaken(given) from failure
+            raise ConcurrentChange from failure
+        self._given[series, year] = count
+
     def _number(self, series: str, year: int, count: int) -> dict[str, Any]:
         """Gives the next number: gapless, because whoever comes with an older count is turned away."""
         item = {
@@ -268,24 +272,22 @@ class InvoiceStore(Table):
             item["gsi1sk"] = {"S": f"{invoice.due_on.isoformat()}#{invoice.account}#{invoice.number}"}
         return action
 
-    def _renewal(self, billed: Billed, due: BillingDue) -> dict[str, Any]:
+    def _renewal(self, billed: Billed, due: BillingDue, contract: Contract | None = None) -> dict[str, Any]:
+        """What is invoiced next, on the account's contract or on a new one."""
         account = billed.subscriber.account
-        put = self._item(keys.account(account.account), keys.due(Job.RENEWAL), mapping.billing_due_body(due))
-        put["Item"]["gsi1pk"] = {"S": keys.shard_of(Job.RENEWAL, account.account)}
-        put["Item"]["gsi1sk"] = {"S": keys.instant(billing_due_at(due, account.contract))}
+        at = billing_due_at(due, contract or account.contract)
+        put = self._due_item(account.account, Job.RENEWAL, at, mapping.billing_due_body(due))
         before = None if billed.due is None else mapping.billing_due_body(billed.due)
         return {"Put": put | _as_it_was(before)}
 
     def _collection(self, billed: Billed, day: date | None) -> dict[str, Any]:
         account = billed.subscriber.account
-        partition, key = keys.account(account.account), keys.due(Job.COLLECTION)
         before = _as_it_was(None if billed.collect_on is None else _day_body(billed.collect_on))
         if day is None:
-            return {"Delete": {"TableName": self._table, "Key": {"pk": {"S": partition}, "sk": {"S": key}}, **before}}
-        put = self._item(partition, key, _day_body(day))
-        put["Item"]["gsi1pk"] = {"S": keys.shard_of(Job.COLLECTION, account.account)}
-        put["Item"]["gsi1sk"] = {"S": keys.instant(start_of(day, account.contract))}
-        return {"Put": put | before}
+            gone = self._deleting(keys.account(account.account), keys.due(Job.COLLECTION))
+            return {"Delete": gone["Delete"] | before}
+        at = start_of(day, account.contract)
+        return {"Put": self._due_item(account.account, Job.COLLECTION, at, _day_body(day)) | before}
 
 
 def next_look(kept: Iterator[Payment] | Sequence[Payment]) -> date | None:

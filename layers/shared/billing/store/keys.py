@@ -6,6 +6,7 @@
 | what staff set for scaling  | ACCOUNT#account | AUTOSCALING                           |                            |
 | what scaling decided        | ACCOUNT#account | DECISION#2026-06#product              |                            |
 | mail about events           | ACCOUNT#account | DELIVERY#ulid#recipient               |                            |
+| files that were asked for   | ACCOUNT#account | DOWNLOAD#kind, DOWNLOAD#kind#2026     |                            |
 | when a job is due for it    | ACCOUNT#account | DUE#job                               | DUE#job#shard, instant     |
 | an account's events         | ACCOUNT#account | EVENT#ulid                            |                            |
 | the catalogue's events      | CATALOGUE       | EVENT#ulid                            |                            |
@@ -20,6 +21,7 @@
 | what was credited           | ACCOUNT#account | BALANCE                               |                            |
 | how it was cancelled        | ACCOUNT#account | CANCELLATION                          |                            |
 | that it is being deleted    | ACCOUNT#account | PURGE                                 |                            |
+| how it is taken up again    | ACCOUNT#account | REACTIVATION                          |                            |
 | receipts of deletions       | RECEIPTS        | RECEIPT#ulid                          |                            |
 | numbers of invoices         | NUMBERS         | SERIES#series#2026                    |                            |
 | time that a manager gave    | MANAGER#manager | BOOKED#2026-10-20T08:00Z              |                            |
@@ -58,6 +60,7 @@ CATALOGUE = "CATALOGUE"
 CONTENT = "CONTENT#"
 DECISION = "DECISION#"
 DELIVERY = "DELIVERY#"
+DOWNLOAD = "DOWNLOAD#"
 DUE = "DUE#"
 EVENT = "EVENT#"
 VERSION = "VERSION#"
@@ -69,6 +72,7 @@ NUMBERS = "NUMBERS"
 PAGE = "PAGE#"
 PAST_DUE = "PAST-DUE"
 PURGE = "PURGE"
+REACTIVATION = "REACTIVATION"
 RECEIPT = "RECEIPT#"
 RECEIPTS = "RECEIPTS"
 REVIEW = "REVIEW#"
@@ -85,11 +89,13 @@ ACCOUNT_FAMILIES = (
     CANCELLATION,
     DECISION,
     DELIVERY,
+    DOWNLOAD,
     DUE,
     EVENT,
     INVOICE,
     PAGE,
     PURGE,
+    REACTIVATION,
     REVIEW,
     REVIEW_OPEN,
     TOLD,
@@ -202,6 +208,11 @@ def event(event: str) -> str:
 def invoice(produced_on: date, number: str) -> str:
     """An invoice, sorted by the day it was produced, then by number."""
     return f"{INVOICE}{produced_on.isoformat()}#{number}"
+
+
+def download(kind: str, year: int | None) -> str:
+    """The newest file of a kind, and year, that was asked for."""
+    return f"{DOWNLOAD}{kind}" if year is None else f"{DOWNLOAD}{kind}#{year}"
 
 
 def receipt(receipt: str) -> str:

@@ -52,29 +52,34 @@ def account_body(account: Account) -> str:
             "provisioned_as": account.provisioned_as,
             "success_manager": account.success_manager,
             "ending": account.ending,
+            "reactivation": account.reactivation,
         }
     )
 
 
 def account_from(stored: str, version: int) -> Account:
     body = parsed(stored)
-    contract = body["contract"]
     return Account(
         account=body["account"],
         name=body["name"],
         status=Status(body["status"]),
-        contract=Contract(
-            start=date.fromisoformat(contract["start"]),
-            interval_months=contract["interval_months"],
-            currency=contract["currency"],
-            time_zone=contract["time_zone"],
-        ),
+        contract=contract_from(body["contract"]),
         stores=tuple(Store(**store) for store in body["stores"]),
         roles={user: Role(role) for user, role in body["roles"].items()},
         provisioned_as=body["provisioned_as"],
         version=version,
         success_manager=body.get("success_manager"),  # older accounts were written without
-        ending=_ending_from(body.get("ending")),  # and without this
+        ending=_ending_from(body.get("ending")),  # and without these
+        reactivation=body.get("reactivation"),
+    )
+
+
+def contract_from(body: Body) -> Contract:
+    return Contract(
+        start=date.fromisoformat(body["start"]),
+        interval_months=body["interval_months"],
+        currency=body["currency"],
+        time_zone=body["time_zone"],
     )
 
 

@@ -111,13 +111,9 @@ class PaymentStore(Table):
         return self._replacing(keys.account(account), keys.PAGE_PAYMENT_METHOD, profile.version, body)
 
     def _warning(self, account: str, warning: CardWarning | None) -> dict[str, Any]:
-        partition, key = keys.account(account), keys.due(Job.CARD_EXPIRY)
         if warning is None:
-            return {"Delete": {"TableName": self._table, "Key": {"pk": {"S": partition}, "sk": {"S": key}}}}
-        put = self._item(partition, key, mapping.card_warning_body(warning))
-        put["Item"]["gsi1pk"] = {"S": keys.shard_of(Job.CARD_EXPIRY, account)}
-        put["Item"]["gsi1sk"] = {"S": keys.instant(warning.at)}
-        return {"Put": put}
+            return self._deleting(keys.account(account), keys.due(Job.CARD_EXPIRY))
+        return {"Put": self._due_item(account, Job.CARD_EXPIRY, warning.at, mapping.card_warning_body(warning))}
 
 
 class _Told(ConcurrentChange):

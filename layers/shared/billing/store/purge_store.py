@@ -6,14 +6,14 @@ The purge knows keys and no kinds: whatever stands in a partition of the account
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from billing.domain.account import Account, User
-from billing.domain.errors import ConcurrentChange
+from billing.domain.errors import ConcurrentChange, NotFound
 from billing.domain.events import Event
 from billing.domain.schedules import Job, Stage
 from billing.store import keys, mapping
@@ -29,7 +29,8 @@ EVENT_KEPT = timedelta(days=15)
 @dataclass(frozen=True, slots=True)
 class Purge:
     """A deletion under way. `recipients` are told when it is over; `users` had access; `customer` is the account at
-    the payment service. `counts` and `digest` say what was deleted so far.
+    the payment service. `counts` and `digest` say what was deleted so far; `archived` is the key of the last invoice
+    that was put where the law keeps it. At `emptied_at` nothing was left but what says that there was.
     """
 
     account: str
@@ -43,7 +44,19 @@ class Purge:
     began_at: datetime
     counts: Mapping[str, int]
     digest: str
-    version: int
+    archived: str | None = None
+    emptied_at: datetime | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInvoice:
+    """An invoice, or a credit note, as it is kept: its key, and its body as JSON."""
+
+    key: str
+    number: str
+    produced_on: date
+    body: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +90,7 @@ class PurgeStore(Table):
                 "recipients": tuple(tuple(each) for each in body["recipients"]),
                 "users": tuple(body["users"]),
                 "began_at": datetime.fromisoformat(body["began_at"]),
+                "emptied_at": None if body["emptied_at"] is None else datetime.fromisoformat(body["emptied_at"]),
                 "version": int(row["version"]["N"]),
             }
         )
@@ -115,11 +129,24 @@ class PurgeStore(Table):
         }
         self._write([gone, self._kept(purge)], ConcurrentChange())
 
+    def invoices(self, purge: Purge) -> Iterator[StoredInvoice]:
+        """The invoices that are not archived yet, oldest first. A query per megabyte."""
+        first = keys.INVOICE if purge.archived is None else keys.behind(purge.archived)
+        for row in self._query(keys.account(purge.account), first, keys.last_of(keys.INVOICE)):
+            produced_on, number = row["sk"]["S"].removeprefix(keys.INVOICE).split("#", 1)
+            yield StoredInvoice(row["sk"]["S"], number, date.fromisoformat(produced_on), row["body"]["S"])
+
+    def archived(self, purge: Purge, invoice: StoredInvoice) -> Purge:
+        """Keeps how far the archive has come. One transaction."""
+        return self._noted(replace(purge, archived=invoice.key))
+
+    def empty(self, purge: Purge, at: datetime) -> Purge:
+        """Keeps that nothing is left but what says that there was. One transaction."""
+        return self._noted(replace(purge, emptied_at=at))
+
     def note(self, purge: Purge, **counts: int) -> Purge:
         """Keeps counts of what stands outside of the table. One transaction."""
-        noted = replace(purge, counts={**purge.counts, **counts})
-        self._write([self._kept(noted)], ConcurrentChange())
-        return replace(noted, version=purge.version + 1)
+        return self._noted(replace(purge, counts={**purge.counts, **counts}))
 
     def delete_some(self, purge: Purge) -> Purge | None:
         """Deletes the next items, and counts them, in one transaction; None when nothing is left to delete."""
@@ -135,26 +162,33 @@ class PurgeStore(Table):
 
     def finish(self, purge: Purge, receipt: Receipt, event: Event) -> None:
         """Deletes the last of the account, and keeps the receipt; the event goes when its mail has. One transaction."""
-        last = [
-            {"Delete": {"TableName": self._table, "Key": {"pk": {"S": partition}, "sk": {"S": key}}}}
-            for partition, key in _last_of_all(purge.account)
-        ]
+        last = [self._deleting(*key) for key in _last_of_all(purge.account)]
         told = self._item(keys.deleted(event.event), keys.event(event.event), mapping.event_body(event))
         told["Item"]["expires_at"] = {"N": str(int((event.time + EVENT_KEPT).timestamp()))}
         kept = self._item(keys.RECEIPTS, keys.receipt(receipt.receipt), mapping.text(receipt))
         new = {"ConditionExpression": "attribute_not_exists(pk)"}
         self._write([*last, {"Put": kept | new}, {"Put": told}], ConcurrentChange())
 
-    def receipt(self, receipt: str) -> Receipt | None:
-        """A receipt by its id. One read."""
+    def receipt(self, receipt: str) -> Receipt:
+        """A receipt by its id. Raises NotFound. One read."""
         key = (keys.RECEIPTS, keys.receipt(receipt))
         row = self._get_all([key]).get(key)
-        return None if row is None else _receipt_from(row["body"]["S"])
+        if row is None:
+            raise NotFound("There is no such receipt.")
+        return receipt_from(row["body"]["S"])
 
-    def identities(self) -> frozenset[str]:
-        """By which accounts that were deleted are recognised. One query of all receipts."""
-        found = self._query(keys.RECEIPTS, keys.RECEIPT, keys.last_of(keys.RECEIPT))
-        return frozenset(_receipt_from(row["body"]["S"]).identity for row in found)
+    def receipts(self, *, limit: int, after: str | None) -> tuple[tuple[Receipt, ...], str | None]:
+        """A part of the receipts, newest first, and what leads to the rest. One query."""
+        last = keys.last_of(keys.RECEIPT) if after is None else keys.receipt(after)
+        rows = [*self._query(keys.RECEIPTS, keys.RECEIPT, last, limit=limit + 2, newest_first=True)]
+        found = [receipt_from(row["body"]["S"]) for row in rows if row["sk"]["S"] != last]
+        return tuple(found[:limit]), found[limit - 1].receipt if len(found) > limit else None
+
+    def account(self, account: str) -> Account | None:
+        """An account as it stands, None without it. One read."""
+        key = (keys.account(account), keys.PAGE_ACCOUNT)
+        row = self._get_all([key]).get(key)
+        return None if row is None else mapping.account_from(row["body"]["S"], int(row["version"]["N"]))
 
     # ---- How ----
 
@@ -165,12 +199,12 @@ class PurgeStore(Table):
             counts[family] = counts.get(family, 0) + 1
         digest = hashlib.sha256((purge.digest + "\n".join(map("\t".join, keys_of))).encode()).hexdigest()
         deleted = replace(purge, counts=counts, digest=digest)
-        actions = [
-            {"Delete": {"TableName": self._table, "Key": {"pk": {"S": partition}, "sk": {"S": key}}}}
-            for partition, key in keys_of
-        ]
-        self._write([*actions, self._kept(deleted)], ConcurrentChange())
+        self._write([*(self._deleting(*key) for key in keys_of), self._kept(deleted)], ConcurrentChange())
         return replace(deleted, version=purge.version + 1)
+
+    def _noted(self, purge: Purge) -> Purge:
+        self._write([self._kept(purge)], ConcurrentChange())
+        return replace(purge, version=purge.version + 1)
 
     def _kept(self, purge: Purge) -> dict[str, Any]:
         body = {
@@ -185,6 +219,8 @@ class PurgeStore(Table):
             "began_at": purge.began_at,
             "counts": dict(sorted(purge.counts.items())),
             "digest": purge.digest,
+            "archived": purge.archived,
+            "emptied_at": purge.emptied_at,
         }
         return self._replacing(keys.account(purge.account), keys.PURGE, purge.version, mapping.text(body))
 
@@ -200,7 +236,8 @@ def _last_of_all(account: str) -> tuple[tuple[str, str], ...]:
     return (partition, keys.PURGE), (partition, keys.due(Job.ENDING))
 
 
-def _receipt_from(stored: str) -> Receipt:
+def receipt_from(stored: str) -> Receipt:
+    """A receipt as it stands in the table, and outside of it."""
     body = mapping.parsed(stored)
     return Receipt(
         receipt=body["receipt"],

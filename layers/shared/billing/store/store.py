@@ -22,7 +22,7 @@ from billing.domain.events import Event
 from billing.domain.information import Area, BillingDetails, BillingInformation, Details, Information
 from billing.domain.invoices import Invoice
 from billing.domain.permissions import Role
-from billing.domain.schedules import BillingDue, Due, Job, billing_due_at, due_at
+from billing.domain.schedules import BillingDue, Due, DueStage, Job, billing_due_at, due_at, start_of
 from billing.domain.subscription import Subscription
 from billing.store import keys, mapping
 from billing.store.items import Item, Row, VersionedItem, connect, rows
@@ -128,9 +128,17 @@ class BillingStore:
             invoices=tuple(mapping.invoice_from(row.body) for row in newest),
         )
 
-    def provision(self, page: BillingPage, first_admin: User, event: Event, due: Due, billing: BillingDue) -> None:
+    def provision(
+        self,
+        page: BillingPage,
+        first_admin: User,
+        event: Event,
+        due: Due,
+        billing: BillingDue,
+        notice: DueStage | None = None,
+    ) -> None:
         """Creates an account whole, and tells it. `due` is what autoscaling decides of it first, `billing` what is
-        invoiced first.
+        invoiced first, `notice` when it is told of the last day to avoid a renewal first.
 
         Raises ConcurrentChange if the id is taken. One transaction.
         """
@@ -154,6 +162,9 @@ class BillingStore:
             decided_at, billed_at = due_at(due.month, account.contract), billing_due_at(billing, account.contract)
             transaction.save(_due_item(account, Job.AUTOSCALING, decided_at, mapping.due_body(due)))
             transaction.save(_due_item(account, Job.RENEWAL, billed_at, mapping.billing_due_body(billing)))
+            if notice is not None:
+                told_at = start_of(notice.on, account.contract)
+                transaction.save(_due_item(account, Job.ENDING, told_at, mapping.text(notice)))
 
     # ---- Billing information ----
 

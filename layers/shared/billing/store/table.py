@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ from billing.domain.account import Account
 from billing.domain.catalogue import Catalogue
 from billing.domain.errors import BillingError, ConcurrentChange
 from billing.domain.events import Event
+from billing.domain.schedules import Job
 from billing.domain.subscription import Subscription
 from billing.store import keys, mapping
 
@@ -79,6 +80,13 @@ class Table:
     def _item(self, partition: str, key: str, body: str) -> dict[str, Any]:
         return {"TableName": self._table, "Item": {"pk": {"S": partition}, "sk": {"S": key}, "body": {"S": body}}}
 
+    def _due_item(self, account: str, job: Job, at: datetime, body: str) -> dict[str, Any]:
+        """When a job is due for an account."""
+        put = self._item(keys.account(account), keys.due(job), body)
+        put["Item"]["gsi1pk"] = {"S": keys.shard_of(job, account)}
+        put["Item"]["gsi1sk"] = {"S": keys.instant(at)}
+        return put
+
     def _requiring(self, partition: str) -> dict[str, Any]:
         """Nothing is written for an account that is gone."""
         return {
@@ -112,6 +120,9 @@ class Table:
         put = self._item(partition, key, body)
         put["Item"]["version"] = {"N": str(version + 1)}
         return {"Put": put | _at_version(version)}
+
+    def _deleting(self, partition: str, key: str) -> dict[str, Any]:
+        return {"Delete": {"TableName": self._table, "Key": {"pk": {"S": partition}, "sk": {"S": key}}}}
 
     def _event(self, event: Event) -> dict[str, Any]:
         """What tells an event of an account."""

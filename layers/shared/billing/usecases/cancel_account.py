@@ -23,12 +23,13 @@ from billing.domain.cancellation import (
     Requester,
     consequences,
 )
+from billing.domain.contract import termination
 from billing.domain.errors import AccountNotFound, ConcurrentChange
 from billing.domain.events import RANDOM_BYTES, Actor, ActorKind, EventType, Facts, Occasion, ulid
 from billing.domain.invoices import amount_per_charge
-from billing.domain.schedules import Stage
+from billing.domain.schedules import NOTICE_DAYS_BEFORE, DueStage, Stage, next_notice
 from billing.domain.usage import Daily, month_of
-from billing.store.cancellation_store import CancellationStore, DueStage, Ended
+from billing.store.cancellation_store import CancellationStore, Ended
 from billing.usecases.tell import tell
 
 
@@ -120,37 +121,66 @@ def withdraw_cancellation(account: str, *, occasion: Occasion, store: Cancellati
     event = tell(
         EventType.CANCELLATION_WITHDRAWN, occasion, account=account, before=_facts(ended.cancellation), after=after
     )
-    store.withdraw(replace(standing, status=Status.ACTIVE, ending=None), event)
+    store.withdraw(replace(standing, status=Status.ACTIVE, ending=None), today, event)
 
 
 def end_account(account: str, *, now: datetime, correlation: str, store: CancellationStore) -> Stage | None:
-    """Deals with what is due of a cancelled account's end; what that was. One read, one transaction for each stage.
+    """Deals with what is due of an account's end; what that was. One read, one transaction for each stage.
 
     The purge itself is left due. Raises ConcurrentChange.
     """
     done: Stage | None = None
+    occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
     while True:
         ended = store.ended(account)
         if ended is None or ended.due is None:
             return done
-        standing, due = ended.subscriber.account, ended.due
-        ending = standing.ending
-        if ending is None or due.stage is Stage.PURGE or standing.contract.today(now) < due.on:
+        today = ended.subscriber.account.contract.today(now)
+        if ended.due.stage is Stage.PURGE or today < ended.due.on:
             return done
-        occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
-        facts = {
-            "deactivated_on": ending.active_until,
-            "reactivate_until": ending.purge_on - timedelta(days=1),
-            "purge_on": ending.purge_on,
-        }
-        if due.stage is Stage.DEACTIVATE:
-            reminded_on = max(ending.active_until, ending.purge_on - timedelta(days=REMINDED_DAYS_BEFORE))
-            event = tell(EventType.ACCOUNT_DEACTIVATED, occasion, account=account, before=None, after=facts)
-            store.move_on(replace(standing, status=Status.DEACTIVATED), DueStage(Stage.REMIND, reminded_on), event)
+        if ended.due.stage is Stage.NOTICE:
+            _notice(ended, today, occasion, store)
         else:
-            event = tell(EventType.ACCOUNT_DELETION_NEAR, occasion, account=account, before=None, after=facts)
-            store.move_on(standing, DueStage(Stage.PURGE, ending.purge_on), event)
-        done = due.stage
+            _end(ended, ended.due.stage, occasion, store)
+        done = ended.due.stage
+
+
+def _notice(ended: Ended, today: date, occasion: Occasion, store: CancellationStore) -> None:
+    """Tells of the last day to avoid the next renewal, unless that is over."""
+    account = ended.subscriber.account
+    contract = account.contract
+    follows = termination(contract.start, contract.interval_months, max(today, contract.start))
+    on, last_day = follows.next_avoidable_renewal, follows.last_day_to_avoid_it
+    events = []
+    if today >= last_day - timedelta(days=NOTICE_DAYS_BEFORE):
+        amount = amount_per_charge(ended.subscriber.subscription, contract, contract.month_of(on))
+        facts = {
+            "renewal": {"on": on, "amount": asdict(amount)},
+            "interval_months": contract.interval_months,
+            "last_day": last_day,
+        }
+        type_ = EventType.RENEWAL_NOTICE_DEADLINE_NEAR
+        events.append(tell(type_, occasion, account=account.account, before=None, after=facts))
+    store.move_on(account, next_notice(contract, today + timedelta(days=1)), events)
+
+
+def _end(ended: Ended, stage: Stage, occasion: Occasion, store: CancellationStore) -> None:
+    standing, ending = ended.subscriber.account, ended.subscriber.account.ending
+    if ending is None:
+        raise ConcurrentChange  # torn: withdrawn between the two reads
+    facts = {
+        "deactivated_on": ending.active_until,
+        "reactivate_until": ending.purge_on - timedelta(days=1),
+        "purge_on": ending.purge_on,
+    }
+    if stage is Stage.DEACTIVATE:
+        reminded_on = max(ending.active_until, ending.purge_on - timedelta(days=REMINDED_DAYS_BEFORE))
+        following, type_ = DueStage(Stage.REMIND, reminded_on), EventType.ACCOUNT_DEACTIVATED
+        standing = replace(standing, status=Status.DEACTIVATED)
+    else:
+        following, type_ = DueStage(Stage.PURGE, ending.purge_on), EventType.ACCOUNT_DELETION_NEAR
+    event = tell(type_, occasion, account=standing.account, before=None, after=facts)
+    store.move_on(standing, following, [event])
 
 
 def ended_account(account: str, store: CancellationStore) -> Ended:

@@ -100,9 +100,10 @@ def note_payment(
     billed = None if named is None else store.billed(named[0])
     if named is None or billed is None:
         return False
-    account, number = named
-    kept = next((each for each in store.unpaid(account) if each.invoice.number == number), None)
-    if kept is None or kept.payment.payment != payment:
+    # By the payment itself: that of a reactivation is older than its invoice's number.
+    unpaid = store.unpaid(named[0])
+    kept = next((each for each in unpaid if each.payment.payment == payment), None)
+    if kept is None:
         return False
     charge = gateway.payment(payment)
     if charge is None or not _is_news(charge, kept.payment):
@@ -112,7 +113,7 @@ def note_payment(
     today = billed.subscriber.account.contract.today(now)
     method = kept.payment.method or _method(billed)
     after = after_charge(kept.payment, charge, method, today, terms.retry_days)
-    others = [each for each in store.unpaid(account) if each.invoice.number != number]
+    others = [each for each in unpaid if each is not kept]
     _settle(billed, kept, after, others, collector)
     return True
 

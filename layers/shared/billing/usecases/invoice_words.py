@@ -1,8 +1,12 @@
-"""An invoice's lines in words, in the languages that invoices are written in."""
+"""An invoice's lines in words, in the languages that invoices are written in; and invoices as a table."""
 
 from __future__ import annotations
 
-from billing.domain.invoices import InvoiceLine, Step
+from collections.abc import Iterable
+
+from billing.domain.invoices import Invoice, InvoiceLine, Step
+from billing.domain.money import decimal_text
+from billing.domain.spreadsheet import csv_text
 
 _WORDS = {
     "en": {
@@ -34,6 +38,25 @@ def described(line: InvoiceLine, language: str) -> str:
         return f"{words['whole']}: {reasons}" if reasons else words["whole"]
     rest = "; ".join(_step(step, line.unit, words) for step in line.steps)
     return f"{line.name}, {words['more'].format(rest=rest) if line.instead_of else rest}"
+
+
+def invoice_table(invoices: Iterable[Invoice]) -> str:
+    """Invoices as CSV (RFC 4180). Amounts have the decimals of their currency."""
+    return csv_text(
+        ("number", "produced_on", "due_on", "paid_on", "status", "total", "currency"),
+        (
+            (
+                each.number,
+                each.produced_on.isoformat(),
+                each.due_on.isoformat(),
+                "" if each.paid_on is None else each.paid_on.isoformat(),
+                str(each.status),
+                decimal_text(each.total),
+                each.total.currency,
+            )
+            for each in invoices
+        ),
+    )
 
 
 def _step(step: Step, unit: str, words: dict[str, str]) -> str:

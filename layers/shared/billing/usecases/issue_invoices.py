@@ -7,7 +7,8 @@ for, and there is never a number without its invoice.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from random import random
 from time import sleep
@@ -122,16 +123,28 @@ def _issue(
     terms: Terms,
     store: InvoiceStore,
 ) -> str:
-    given = store.numbers_given(terms.series, today.year)
-    for attempt in range(NUMBER_ATTEMPTS_MAX):
-        number = number_of(terms.series, today.year, given + 1)
-        invoice = _invoice(billed, draft, number, today, terms)
+    unnumbered = invoice_of(billed, draft, today, terms)
+
+    def issue(number: str, count: int) -> None:
+        invoice = replace(unnumbered, number=number)
         kept = Kept(invoice, first_payment(invoice), 0)
         event = tell(
             EventType.INVOICE_ISSUED, occasion, account=invoice.account, before=None, after=issued_facts(invoice)
         )
+        store.issue(billed, kept, terms.series, count, following, credit_after(draft, billed.credit), event)
+
+    return numbered(terms.series, today.year, issue, store)
+
+
+def numbered(series: str, year: int, write: Callable[[str, int], None], store: InvoiceStore) -> str:
+    """The number under which something was issued: `write` is given one, and how many it makes in its series and year,
+    until nobody else has been faster. Raises ConcurrentChange, SeriesExhausted.
+    """
+    given = store.numbers_given(series, year)
+    for attempt in range(NUMBER_ATTEMPTS_MAX):
+        number = number_of(series, year, given + 1)
         try:
-            store.issue(billed, kept, terms.series, given + 1, following, credit_after(draft, billed.credit), event)
+            write(number, given + 1)
         except NumberTaken as taken:
             given = taken.count
             sleep(random() * WAIT_SECONDS * 2 ** min(attempt, DOUBLINGS_MAX))  # noqa: S311 - so that they part
@@ -140,11 +153,12 @@ def _issue(
     raise ConcurrentChange
 
 
-def _invoice(billed: Billed, draft: Draft, number: str, today: date, terms: Terms) -> IssuedInvoice:
+def invoice_of(billed: Billed, draft: Draft, today: date, terms: Terms) -> IssuedInvoice:
+    """An invoice of a draft, but for its number."""
     method = None if billed.profile.shown is None else billed.profile.shown.method
     due_on = today if method in CHARGED else today + timedelta(days=terms.term_days)
     return IssuedInvoice(
-        number=number,
+        number="",
         account=billed.subscriber.account.account,
         produced_on=today,
         due_on=due_on,

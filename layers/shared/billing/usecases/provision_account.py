@@ -17,7 +17,7 @@ from billing.domain.information import (
     Information,
 )
 from billing.domain.permissions import Role
-from billing.domain.schedules import BillingDue, Due, first_due_month
+from billing.domain.schedules import BillingDue, Due, first_due_month, next_notice
 from billing.domain.subscription import Discount, Order, sign
 from billing.gateways.ports import Directory
 from billing.store.store import BillingStore
@@ -113,6 +113,7 @@ def provision_account(
             event,
             Due(first_due_month(wanted.contract, today), {}),
             BillingDue(first_month_to_invoice(wanted.contract, wanted.invoiced_until)),
+            next_notice(wanted.contract, today),
         )
     except ConcurrentChange:
         # Somebody was faster: the same request, sent twice, or another one for this id.

@@ -1,7 +1,8 @@
 """Everything of an account is deleted, and only a receipt without a name stays.
 
-Outside first (documents, payment service, log-ins), then the table, partition by partition; the record that says so
-goes last, with the receipt. Cut off anywhere it goes on; what was deleted is counted in the write that deletes it.
+First what the law keeps is put where it is kept; then goes what stands outside (documents, payment service, log-ins),
+then the table, partition by partition; the record that says so goes last, with the receipt. Cut off anywhere it goes
+on; what was deleted is counted in the write that deletes it.
 """
 
 from __future__ import annotations
@@ -9,59 +10,87 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
 
 from billing.domain.account import Account, Status
+from billing.domain.downloads import folder_of_downloads
+from billing.domain.errors import ConcurrentChange
 from billing.domain.events import RANDOM_BYTES, Actor, ActorKind, EventType, Occasion, ulid
 from billing.domain.information import BillingInformation
 from billing.domain.permissions import Role
-from billing.gateways.ports import Directory, Documents, PaymentGateway
+from billing.gateways.ports import Archive, Directory, Documents, PaymentGateway
+from billing.store import mapping
 from billing.store.payment_store import PaymentStore
 from billing.store.purge_store import Purge, PurgeStore, Receipt
 from billing.store.store import BillingStore
 from billing.usecases.tell import tell
 
+WAIT = timedelta(minutes=3)
+"""How long after the last item was deleted it is looked for late files once more: whoever had claimed a mail before
+may put its copy among the documents until its claim has run out (billing.usecases.notify)."""
+
+JSON_TYPE = "application/json"
+
+RECEIPTS = "receipts/"
+"""Where receipts stand among the documents."""
+
+
+class Progress(StrEnum):
+    """How far a deletion has come: nothing is left, there is more to do, or late files are waited for."""
+
+    FINISHED = "finished"
+    GOES_ON = "goes_on"
+    WAITS = "waits"
+
+
+@dataclass(frozen=True, slots=True)
+class Purger:
+    """What a deletion needs. Invoices go into the `archive` for `archive_years` after the year of their issue; without
+    one they are deleted like everything else. `wait` is WAIT unless nobody else is at work.
+    """
+
+    store: BillingStore
+    methods: PaymentStore
+    purges: PurgeStore
+    documents: Documents
+    archive: Archive | None
+    archive_years: int
+    gateway: PaymentGateway
+    directory: Directory
+    wait: timedelta = WAIT
+
 
 def purge_account(
-    account: str,
-    *,
-    now: datetime,
-    correlation: str,
-    goes_on: Callable[[], bool],
-    store: BillingStore,
-    methods: PaymentStore,
-    purges: PurgeStore,
-    documents: Documents,
-    gateway: PaymentGateway,
-    directory: Directory,
-) -> bool:
-    """Whether nothing of the account is left, or is to be deleted. It ends early when `goes_on` says no.
+    account: str, *, now: datetime, clock: datetime, correlation: str, goes_on: Callable[[], bool], purger: Purger
+) -> Progress:
+    """How far the deletion of an account is, of which `now` is the day and `clock` the real time.
 
-    Raises ConcurrentChange when the account was taken up again meanwhile, UpstreamFailed.
+    It ends early when `goes_on` says no. Raises ConcurrentChange when the account was, or is being taken up again;
+    UpstreamFailed.
     """
+    purges = purger.purges
     purge = purges.purge(account)
     if purge is None:
-        purge = _begun(account, now, store, methods, purges)
+        purge = _begun(account, now, purger)
         if purge is None:
-            return True
-    if "documents" not in purge.counts:
-        purge = purges.note(purge, documents=documents.count(_folder(account)))
-    documents.delete_all(_folder(account))
-    customers = gateway.customers_of(account, purge.customer)
-    if "customers" not in purge.counts:
-        purge = purges.note(purge, customers=len(customers))
-    for customer in customers:
-        gateway.delete_customer(customer, f"delete/{customer}/{correlation}")
-    for user in purge.users:
-        if not purges.belongs_elsewhere(user, account):
-            directory.remove(user)
-    while goes_on():
-        deleted = purges.delete_some(purge)
-        if deleted is None:
-            _finish(purge, now, correlation, purges)
-            return True
-        purge = deleted
-    return False
+            return Progress.FINISHED
+    return _gone_on(purge, now, clock, correlation, goes_on, purger)
+
+
+def purge_again(account: Account, *, now: datetime, correlation: str, purger: Purger) -> None:
+    """Deletes an account that a backup has brought back; nobody is told again. Raises ConcurrentChange, UpstreamFailed.
+
+    All at once: only an operator does this, from a machine of theirs.
+    """
+    purge = purger.purges.purge(account.account)
+    if purge is None:
+        purger.purges.begin(account, _purge_of(account, now, purger, recipients={}, language="en"))
+        purge = purger.purges.purge(account.account)
+    while purge is not None:
+        _gone_on(purge, now, now + purger.wait, correlation, lambda: True, purger)
+        purge = purger.purges.purge(account.account)
 
 
 def identity(account: str, provisioned_as: str) -> str:
@@ -69,39 +98,100 @@ def identity(account: str, provisioned_as: str) -> str:
     return hashlib.sha256(f"{account} {provisioned_as}".encode()).hexdigest()
 
 
-def _begun(account: str, now: datetime, store: BillingStore, methods: PaymentStore, purges: PurgeStore) -> Purge | None:
+def _gone_on(
+    purge: Purge, now: datetime, clock: datetime, correlation: str, goes_on: Callable[[], bool], purger: Purger
+) -> Progress:
+    purges = purger.purges
+    purge = _archived(purge, now, goes_on, purger)
+    if not goes_on():
+        return Progress.GOES_ON
+    if "documents" not in purge.counts:
+        purge = purges.note(purge, documents=sum(map(purger.documents.count, _folders(purge.account))))
+    for folder in _folders(purge.account):
+        purger.documents.delete_all(folder)
+    customers = purger.gateway.customers_of(purge.account, purge.customer)
+    if "customers" not in purge.counts:
+        purge = purges.note(purge, customers=len(customers))
+    for customer in customers:
+        purger.gateway.delete_customer(customer, f"delete/{customer}/{correlation}")
+    for user in purge.users:
+        if not purges.belongs_elsewhere(user, purge.account):
+            purger.directory.remove(user)
+    while goes_on():
+        deleted = purges.delete_some(purge)
+        if deleted is not None:
+            purge = deleted
+        elif purge.emptied_at is None:
+            purge = purges.empty(purge, clock)
+        elif clock < purge.emptied_at + purger.wait:
+            return Progress.WAITS
+        else:
+            _finish(purge, now, correlation, purger)
+            return Progress.FINISHED
+    return Progress.GOES_ON
+
+
+def _begun(account: str, now: datetime, purger: Purger) -> Purge | None:
     """A deletion that begins now; None where none is due."""
-    payer = methods.payer(account)
-    due = purges.due(account)
+    payer = purger.methods.payer(account)
+    due = purger.purges.due(account)
     if payer is None or due is None:
         return None
     standing: Account = payer.subscriber.account
     if standing.status is not Status.DEACTIVATED or standing.contract.today(now) < due:
         return None
-    information: BillingInformation = store.billing_page(account, invoices=0, consistent=True).information
-    people = purges.people(account)
-    admins = {each.email: each.name for each in people if each.role is Role.ADMIN}
+    if standing.reactivation is not None:
+        raise ConcurrentChange  # what was charged for is served: its payment is waited for
+    information: BillingInformation = purger.store.billing_page(account, invoices=0, consistent=True).information
+    admins = {each.email: each.name for each in purger.purges.people(account) if each.role is Role.ADMIN}
     admins.setdefault(information.billing.details.email, information.contact.details.name)
-    purge = Purge(
-        account=account,
+    language = information.billing.details.language
+    purger.purges.begin(standing, _purge_of(standing, now, purger, recipients=admins, language=language))
+    return purger.purges.purge(account)
+
+
+def _purge_of(account: Account, now: datetime, purger: Purger, *, recipients: dict[str, str], language: str) -> Purge:
+    payer = purger.methods.payer(account.account)
+    return Purge(
+        account=account.account,
         receipt=ulid(now, os.urandom(RANDOM_BYTES)),
-        account_name=standing.name,
-        language=information.billing.details.language,
-        recipients=tuple((name, email) for email, name in sorted(admins.items())),
-        users=tuple(each.user for each in people),
-        customer=payer.profile.customer,
-        identity=identity(account, standing.provisioned_as),
+        account_name=account.name,
+        language=language,
+        recipients=tuple((name, email) for email, name in sorted(recipients.items())),
+        users=tuple(each.user for each in purger.purges.people(account.account)),
+        customer=None if payer is None else payer.profile.customer,
+        identity=identity(account.account, account.provisioned_as),
         began_at=now,
         counts={},
         digest="",
-        version=0,
     )
-    purges.begin(standing, purge)
-    return purges.purge(account)
 
 
-def _finish(purge: Purge, now: datetime, correlation: str, purges: PurgeStore) -> None:
+def _archived(purge: Purge, now: datetime, goes_on: Callable[[], bool], purger: Purger) -> Purge:
+    """Puts the account's invoices, with their documents, where the law wants them kept, and notes how far that is."""
+    if purger.archive is None:
+        return purge
+    for invoice in purger.purges.invoices(purge):
+        if not goes_on():
+            break
+        until = date(invoice.produced_on.year + purger.archive_years, 12, 31)
+        folder = f"invoices/{invoice.produced_on.year}/{invoice.number}"
+        if until >= now.date():
+            purger.archive.keep(f"{folder}/{invoice.number}.json", invoice.body.encode(), JSON_TYPE, until)
+            documents = f"accounts/{purge.account}/invoices/{invoice.number}/"
+            for key in purger.documents.keys(documents):
+                content = purger.documents.get(key)
+                if content is not None:
+                    kept_as = f"{folder}/{key.removeprefix(documents)}"
+                    purger.archive.keep(kept_as, content, "application/octet-stream", until)
+        purge = purger.purges.archived(purge, invoice)
+    return purge
+
+
+def _finish(purge: Purge, now: datetime, correlation: str, purger: Purger) -> None:
     receipt = Receipt(purge.receipt, purge.identity, purge.began_at, now, purge.counts, purge.digest)
+    # A table that is restored from a backup may have lost the receipt: it stands outside of it too.
+    purger.documents.put(f"{RECEIPTS}{receipt.receipt}.json", mapping.text(asdict(receipt)).encode(), JSON_TYPE)
     occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
     facts = {
         "receipt": receipt.receipt,
@@ -111,11 +201,12 @@ def _finish(purge: Purge, now: datetime, correlation: str, purges: PurgeStore) -
         "deleted_at": now,
         "counts": dict(receipt.counts),
         "digest": f"sha256:{receipt.digest}",
-        "invoices_kept_years": 0,
+        "invoices_kept_years": 0 if purger.archive is None else purger.archive_years,
     }
     event = tell(EventType.ACCOUNT_DELETED, occasion, account=purge.account, before=None, after=facts)
-    purges.finish(purge, receipt, event)
+    purger.purges.finish(purge, receipt, event)
 
 
-def _folder(account: str) -> str:
-    return f"accounts/{account}/"
+def _folders(account: str) -> tuple[str, str]:
+    """Where the files of an account stand."""
+    return f"accounts/{account}/", folder_of_downloads(account)

@@ -1,0 +1,64 @@
+"""/accounts/{account}/export and /invoices/archive: files that are made when somebody asks for them."""
+
+from billing.api.answers import Response, accepted
+from billing.api.callers import Caller, Now, Told
+from billing.api.downloads import ArchiveYear, DownloadView
+from billing.api.models import AccountId
+from billing.api.resolver import entrypoint, make_api
+from billing.domain.downloads import DownloadKind
+from billing.domain.permissions import Permission
+from billing.usecases.authorise import authorise
+from billing.usecases.request_download import request_download
+from billing.wiring import Downloads, Files, Store
+
+app = make_api()
+
+
+@app.get("/accounts/<account>/export")
+def get_export(
+    account: AccountId, caller: Caller, store: Store, downloads: Downloads, files: Files, now: Now
+) -> DownloadView:
+    """All data of the account as a ZIP file: where that stands, and a link to it once it is ready."""
+    authorise(caller, store.account(account), Permission.EXPORT, store)
+    found = downloads.download(account, DownloadKind.EXPORT, None)
+    return DownloadView.of(found, now, None if found is None else files.link(found.key, found.name))
+
+
+@app.post("/accounts/<account>/export")
+def post_export(
+    account: AccountId, caller: Caller, told: Told, store: Store, downloads: Downloads
+) -> Response[DownloadView]:
+    """Have all data of the account put together. Whoever has asked is written to when it is ready."""
+    authorise(caller, store.account(account), Permission.EXPORT, store)
+    found = request_download(account, DownloadKind.EXPORT, None, occasion=told, store=downloads)
+    return accepted(DownloadView.of(found, told.time, None), f"/v1/accounts/{account}/export")
+
+
+@app.get("/accounts/<account>/invoices/archive")
+def get_archive(
+    account: AccountId,
+    year: ArchiveYear,
+    caller: Caller,
+    store: Store,
+    downloads: Downloads,
+    files: Files,
+    now: Now,
+) -> DownloadView:
+    """All invoices of a year as a ZIP file: where that stands, and a link to it once it is ready."""
+    authorise(caller, store.account(account), Permission.READ_BILLING, store)
+    found = downloads.download(account, DownloadKind.INVOICES, year)
+    return DownloadView.of(found, now, None if found is None else files.link(found.key, found.name))
+
+
+@app.post("/accounts/<account>/invoices/archive")
+def post_archive(
+    account: AccountId, year: ArchiveYear, caller: Caller, told: Told, store: Store, downloads: Downloads
+) -> Response[DownloadView]:
+    """Have all invoices of a year put together. Whoever has asked is written to when it is ready."""
+    authorise(caller, store.account(account), Permission.READ_BILLING, store)
+    found = request_download(account, DownloadKind.INVOICES, year, occasion=told, store=downloads)
+    location = f"/v1/accounts/{account}/invoices/archive?year={year}"
+    return accepted(DownloadView.of(found, told.time, None), location)
+
+
+handler = entrypoint(app)

@@ -1,0 +1,64 @@
+"""/accounts/{account}/reactivation: an admin sees what taking the account up again costs, and asks for it."""
+
+from datetime import timedelta
+
+from billing.api.answers import Response, accepted
+from billing.api.callers import Caller, Now, Told
+from billing.api.models import AccountId
+from billing.api.reactivation import ReactivationBody, ReactivationOfferView, ReactivationView
+from billing.api.resolver import entrypoint, make_api
+from billing.domain.money import Money
+from billing.domain.permissions import Permission
+from billing.domain.reactivation import NotDeactivated, Reactivation, ReactivationState, require_deactivated
+from billing.store.invoice_store import Billed
+from billing.usecases.authorise import authorise
+from billing.usecases.reactivate_account import billed_account, offered, request_reactivation
+from billing.wiring import InvoiceTerms, Reactivations, Store
+
+app = make_api()
+
+
+@app.get("/accounts/<account>/reactivation")
+def get_reactivation(
+    account: AccountId, caller: Caller, store: Store, reactivations: Reactivations, terms: InvoiceTerms, now: Now
+) -> ReactivationView:
+    """What it would come to today; or where it stands, once it was asked for."""
+    authorise(caller, store.account(account), Permission.CANCEL, store)
+    billed = billed_account(account, reactivations)
+    today = billed.subscriber.account.contract.today(now)
+    standing = reactivations.reactivation(account)
+    if standing is not None and standing.state is ReactivationState.PENDING:
+        return _shown(billed, standing, None)
+    require_deactivated(billed.subscriber.account, today)
+    offer = offered(billed, today, terms, store)
+    return _shown(billed, standing, ReactivationOfferView.of(offer, billed.billing.language))
+
+
+@app.post("/accounts/<account>/reactivation")
+def post_reactivation(
+    account: AccountId,
+    body: ReactivationBody,
+    caller: Caller,
+    told: Told,
+    store: Store,
+    reactivations: Reactivations,
+    terms: InvoiceTerms,
+) -> Response[ReactivationView]:
+    """Take the account up again: it is charged at once, and active as soon as that went well."""
+    authorise(caller, store.account(account), Permission.CANCEL, store)
+    agreed = Money(body.due.amount, body.due.currency)
+    reactivation = request_reactivation(
+        account, agreed, occasion=told, terms=terms, store=reactivations, catalogues=store
+    )
+    billed = billed_account(account, reactivations)
+    return accepted(_shown(billed, reactivation, None), f"/v1/accounts/{account}/reactivation")
+
+
+def _shown(billed: Billed, standing: Reactivation | None, offer: ReactivationOfferView | None) -> ReactivationView:
+    account = billed.subscriber.account
+    if account.ending is None:
+        raise NotDeactivated
+    return ReactivationView.of(account, account.ending.purge_on - timedelta(days=1), standing, offer)
+
+
+handler = entrypoint(app)

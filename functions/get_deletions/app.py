@@ -1,0 +1,33 @@
+"""/deletions: for staff, the receipts of accounts that were deleted."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Path
+from billing.api.callers import Caller
+from billing.api.downloads import DeletionsView, DeletionView
+from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.api.resolver import entrypoint, make_api
+from billing.domain.permissions import Permission
+from billing.usecases.authorise import authorise_staff
+from billing.wiring import Purges
+
+app = make_api()
+
+
+@app.get("/deletions")
+def get_deletions(caller: Caller, purges: Purges, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> DeletionsView:
+    """The receipts, newest first."""
+    after = position_of(cursor)
+    authorise_staff(caller, Permission.READ_DELETIONS)
+    found, last = purges.receipts(limit=limit, after=after)
+    return DeletionsView(items=[DeletionView.of(each) for each in found], next_cursor=cursor_of(last))
+
+
+@app.get("/deletions/<receipt>")
+def get_deletion(receipt: Annotated[str, Path(max_length=40)], caller: Caller, purges: Purges) -> DeletionView:
+    """One receipt."""
+    authorise_staff(caller, Permission.READ_DELETIONS)
+    return DeletionView.of(purges.receipt(receipt))
+
+
+handler = entrypoint(app)

@@ -1,0 +1,80 @@
+"""What taking a deactivated account up again comes to, and where that stands."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from billing.api.billing_page import ContractView, LineView
+from billing.api.invoices import PreviewView
+from billing.api.models import Amount, Body, Currency, Money, View
+from billing.domain.account import Account
+from billing.domain.reactivation import Reactivation
+from billing.usecases.reactivate_account import Offer
+
+
+class ReactivationOfferView(View):
+    """The new contract, from today on today's prices, and its first invoice, which is charged at once."""
+
+    contract: ContractView
+    lines: list[LineView]
+    invoice: PreviewView
+
+    @classmethod
+    def of(cls, offer: Offer, language: str) -> ReactivationOfferView:
+        contract = offer.contract
+        return cls(
+            contract=ContractView.model_validate(contract, from_attributes=True),
+            lines=[LineView.of(line, offer.subscription, contract.start) for line in offer.subscription.lines],
+            invoice=PreviewView.of(contract.start, offer.draft, language),
+        )
+
+
+class ReactivationView(View):
+    """`status` is `possible`, `pending` while the charge is on its way, or `failed`, which can be tried again.
+
+    `reactivate_until` is the last day for it, on `purge_on` everything is deleted. `failure` is why the last charge
+    has failed, `due` what was asked for is charged with tax; both null before.
+    """
+
+    status: Literal["possible", "pending", "failed"]
+    reactivate_until: date
+    purge_on: date
+    offer: ReactivationOfferView | None
+    reactivation: str | None
+    due: Money | None
+    failure: str | None
+
+    @classmethod
+    def of(
+        cls,
+        account: Account,
+        reactivate_until: date,
+        standing: Reactivation | None,
+        offer: ReactivationOfferView | None,
+    ) -> ReactivationView:
+        if account.ending is None:
+            raise ValueError("an account that is not ended has none")
+        return cls(
+            status="possible" if standing is None else standing.state.value,
+            reactivate_until=reactivate_until,
+            purge_on=account.ending.purge_on,
+            offer=offer,
+            reactivation=None if standing is None else standing.reactivation,
+            due=None if standing is None else Money.of(standing.invoice.draft.due),
+            failure=None if standing is None else standing.failure,
+        )
+
+
+class DueBody(Body):
+    amount: Amount
+    currency: Currency
+
+
+class ReactivationBody(Body):
+    """`due` is what the offer's invoice has shown to be due. `confirmed` is the sentence's tick."""
+
+    due: Annotated[DueBody, Field(description="The offer's invoice.due.")]
+    confirmed: Literal[True]

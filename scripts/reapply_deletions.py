@@ -1,0 +1,88 @@
+"""Deletes again what a restored backup has brought back: the accounts of which there is a receipt of their deletion.
+
+Run it on a table that was restored, before anything else works with it. Receipts are read from the bucket of documents,
+which no restore of the table turns back. Without --yes it only says what it would do. docs/restore.md explains it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from billing.aws_session import aws_session
+from billing.domain.account import Account
+from billing.domain.errors import BillingError
+from billing.gateways.cognito_directory import CognitoDirectory
+from billing.gateways.s3_documents import S3Documents
+from billing.gateways.secrets_manager import Secret
+from billing.gateways.stripe_payments import StripePayments
+from billing.store.autoscaling_store import AutoscalingStore
+from billing.store.payment_store import PaymentStore
+from billing.store.purge_store import PurgeStore
+from billing.store.store import BillingStore
+from billing.usecases.purge_account import RECEIPTS, Purger, identity, purge_again
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.settings import LocalError
+from scripts.stack import Failed, add_stack_options, stack_resources, use_local_stack
+
+
+def deleted_accounts(purger: Purger, accounts: Iterator[str]) -> Iterator[Account]:
+    """Those of the accounts of which there is a receipt. Reads all receipts."""
+    identities = {
+        json.loads(receipt)["identity"]
+        for key in purger.documents.keys(RECEIPTS)
+        if (receipt := purger.documents.get(key)) is not None
+    }
+    for name in accounts:
+        account = purger.purges.account(name)
+        if account is not None and identity(name, account.provisioned_as) in identities:
+            yield account
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.reapply_deletions", description=__doc__)
+    add_stack_options(parser)
+    parser.add_argument("--table", help="the restored table, if it is not the stack's own")
+    parser.add_argument("--yes", action="store_true", help="delete; otherwise it is only said what would be deleted")
+    options = parser.parse_args(arguments)
+    try:
+        if options.local:
+            use_local_stack()
+        session = aws_session()
+        resources = stack_resources(options.stack, session)
+        table = options.table or resources["Table"][1]
+        client = session.create_client("dynamodb")
+        secret = Secret(resources["StripeSecret"][1], session)
+        purger = Purger(
+            store=BillingStore(table, session),
+            methods=PaymentStore(table, client),
+            purges=PurgeStore(table, client),
+            documents=S3Documents(resources["Documents"][1], session),
+            # What the law keeps was put into the archive by the first deletion.
+            archive=None,
+            archive_years=0,
+            gateway=StripePayments(secret.value, os.environ.get("STRIPE_API_BASE") or None),
+            directory=CognitoDirectory(resources["People"][1], session),
+            wait=timedelta(),
+        )
+        found = [*deleted_accounts(purger, AutoscalingStore(table, client).accounts())]
+        for account in found:
+            if options.yes:
+                purge_again(account, now=datetime.now(UTC), correlation=str(uuid4()), purger=purger)  # noqa: TID251
+            sys.stdout.write(f"{account.account}: {'deleted again' if options.yes else 'was deleted, and is back'}\n")
+    except (Failed, LocalError, BillingError, BotoCoreError, ClientError) as failure:
+        sys.stderr.write(f"{failure}\n")
+        return 1
+    sys.stdout.write(f"{len(found)} accounts of {table}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

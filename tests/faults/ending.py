@@ -1,0 +1,102 @@
+"""An account that has ended, in a world of faults: beside another one that shares its admin."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from billing.domain.cancellation import Reason
+from billing.domain.events import Actor, ActorKind, Occasion
+from billing.domain.payment import Method
+from billing.domain.permissions import Role
+from billing.domain.usage import UsageEvent
+from billing.gateways.ports import PaymentGateway
+from billing.usecases.cancel_account import Wanted, cancel_account, end_account
+from billing.usecases.issue_invoices import issue_invoices
+from billing.usecases.provision_account import provision_account
+from billing.usecases.replace_payment_method import begin_setup, replace_payment_method
+
+from local.stripe.api import Stripe
+from tests.faults.company import ADA, TERMS, WANTED, catalogue, provision, save
+from tests.faults.edges import edge
+from tests.faults.values import Item
+from tests.faults.world import Bucket, Vault, World
+from tests.store.samples import OCCASION
+from tests.stripe import confirm, payments, stripe_account
+
+ACCOUNT, OTHER = WANTED.account, "other-shop"
+ASKED = datetime(2026, 6, 10, 12, tzinfo=UTC)
+ENDS = datetime(2026, 7, 14, 22, tzinfo=UTC)
+USED = 4
+"""Contents that were used, each a counter and a marker."""
+
+PURGED = datetime(2026, 7, 28, 22, tzinfo=UTC)
+BO, CY = "user of bo@nordlys.example", "user of cy@nordlys.example"
+
+
+class Ending(World):
+    """Two companies that share an admin; one of them is deactivated, and its days are over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stripe: Stripe = stripe_account(ASKED.timestamp())
+        self.bucket = Bucket()
+        self.archive = Vault()
+        self.runs = 0
+        self.theirs: list[Item] = []
+
+    @property
+    def payments(self) -> PaymentGateway:
+        gateway: PaymentGateway = payments(self.stripe)
+        return edge("stripe", gateway)
+
+
+def deactivated() -> Ending:
+    before = catalogue()
+    world = Ending()
+    world.table = before.table
+    with world.calm():
+        provision(world)
+        provision_account(
+            replace(WANTED, account=OTHER, digest="1" * 64),
+            occasion=OCCASION,
+            directory=world.directory,
+            store=world.store,
+        )
+        save("bo@nordlys.example", Role.MEMBER)(world)
+        save("cy@nordlys.example", Role.ADMIN)(world)
+        for account in (ACCOUNT, OTHER):
+            day = date(2026, 6, 9)
+            used = [
+                UsageEvent(
+                    account, "t", f"{number}", "search", "nordlys-dk", f"content {number}", ASKED, day, Decimal(1)
+                )
+                for number in range(USED)
+            ]
+            assert world.usage.count(used, lambda _: None) == {}
+            occasion = Occasion(Actor(ActorKind.CUSTOMER, ADA), ASKED, account)
+            setup = begin_setup(
+                account, Method.CARD, None, occasion=occasion, store=world.paying, gateway=world.payments
+            )
+            confirm(world.stripe, {"setup_intent": setup.setup, "client_secret": setup.client_secret})
+            replace_payment_method(account, setup.setup, occasion=occasion, store=world.paying, gateway=world.payments)
+            world.bucket.put(f"accounts/{account}/mail/1.eml", b"", "message/rfc822")
+            issued = issue_invoices(account, now=ASKED, correlation="issue", terms=TERMS, store=world.invoicing)
+            world.bucket.put(f"accounts/{account}/invoices/{issued[0]}/{issued[0]}.pdf", b"", "application/pdf")
+        cancel_account(
+            ACCOUNT,
+            Wanted(Reason.OTHER, "We close the shop.", date(2026, 7, 15)),
+            retention_days=14,
+            occasion=Occasion(Actor(ActorKind.CUSTOMER, ADA), ASKED, "cancel"),
+            store=world.cancellations,
+        )
+        for at in (ENDS, PURGED):
+            end_account(ACCOUNT, now=at, correlation="end", store=world.cancellations)
+    world.theirs = theirs(world)
+    return world
+
+
+def theirs(world: World) -> list[Item]:
+    """What stands of the other account."""
+    return [item for item in world.table.items() if OTHER in item["pk"]["S"]]

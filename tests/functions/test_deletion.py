@@ -1,0 +1,334 @@
+"""Fourteen days after its end nothing of an account is left, anywhere: but a receipt, and what the law keeps."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import boto3
+import pytest
+from billing import wiring
+from billing.domain.usage import UsageEvent
+
+from functions.administer_downloads.app import handler as downloads
+from functions.administer_users.app import handler as administer_users
+from functions.get_billing.app import handler as get_billing
+from functions.get_deletions.app import handler as get_deletions
+from functions.list_accounts.app import handler as list_accounts
+from local.stripe.api import Stripe
+from tests.api_gateway import NOW, STAFF, Answer, answer, person, request
+from tests.aws import ARCHIVE, DOCUMENTS, REGION, UserPool, stored_items
+from tests.cards import card
+from tests.company import Company, provisioned
+from tests.functions.ending import ENDED, MADE, PURGED, cancel, deliver, fire, queue, told
+from tests.samples import ACCOUNT, with_value
+
+SHOP = "closing-shop"
+
+
+@pytest.fixture(autouse=True)
+def work(company: Company, buckets: Any, stripe_account: Stripe, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    waiting = queue()
+    monkeypatch.setenv("QUEUE_URL", waiting.url)
+    monkeypatch.setenv("WORK_QUEUE_URL", waiting.url)
+    for constructor in MADE:
+        constructor.cache_clear()
+    yield waiting
+    waiting.delete()
+    for constructor in MADE:
+        constructor.cache_clear()
+
+
+@pytest.fixture
+def shop(company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch) -> Company:
+    """Another account of the same admin, with a colleague of its own, usage, a card, invoices and documents."""
+    assert provisioned(with_value(ACCOUNT, SHOP, "account")).status == 201
+    path = {"account": SHOP}
+    invited = {"email": "cy@closing.example", "name": "Cy Ek", "role": "admin"}
+    given = answer(
+        administer_users,
+        request("PUT", "/accounts/{account}/users", claims=company.admin, path=path, body=invited),
+    )
+    closing = Company(SHOP, company.admin, person(given.body["user"]))
+    for account in (closing, company):
+        card(account, stripe_account)
+        day = date(2026, 6, 9)
+        noon = datetime(2026, 6, 9, 12, tzinfo=UTC)
+        used = [
+            UsageEvent(
+                account.account, "t", f"{number}", "search", "nordlys-dk", f"=content {number}", noon, day, Decimal(2)
+            )
+            for number in range(40)
+        ]
+        assert wiring.usage_store().count(used, lambda _: None) == {}
+    s3 = boto3.resource("s3", region_name=REGION)
+    fire(NOW + timedelta(days=5), work, monkeypatch, "renewal", "collection")
+    for name in (SHOP, company.account):
+        for version in range(2):
+            s3.Object(DOCUMENTS, f"accounts/{name}/mail/1.eml").put(Body=f"version {version}".encode())
+        number = numbers_of(name)[-1]
+        s3.Object(DOCUMENTS, f"accounts/{name}/invoices/{number}/{number}.pdf").put(Body=b"%PDF")
+    return closing
+
+
+def numbers_of(account: str) -> list[str]:
+    found = [item for item in stored_items() if item["pk"] == f"ACCOUNT#{account}"]
+    return [item["sk"].rpartition("#")[2] for item in found if item["sk"].startswith("INVOICE#")]
+
+
+def of(account: str) -> list[dict[str, Any]]:
+    return [item for item in stored_items() if account in json.dumps(item, default=str)]
+
+
+def keys_in(bucket: str) -> list[str]:
+    versions = boto3.resource("s3", region_name=REGION).Bucket(bucket).object_versions.all()
+    return sorted(version.object_key for version in versions)
+
+
+def end_of(shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cancel(shop).status == 201
+    fire(ENDED, work, monkeypatch)
+    fire(PURGED, work, monkeypatch)
+
+
+def test_nothing_is_left_but_the_receipt_and_what_the_law_keeps(
+    shop: Company,
+    company: Company,
+    stripe_account: Stripe,
+    user_pool: UserPool,
+    work: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    numbers = numbers_of(SHOP)
+    assert cancel(shop).status == 201
+    fire(ENDED, work, monkeypatch)
+    fire(PURGED - timedelta(days=1), work, monkeypatch)
+    theirs = of(company.account)
+
+    fire(PURGED, work, monkeypatch)
+
+    # The table: but for the last mail's event, which expires by itself, and receipts, which name nobody.
+    left = of(SHOP)
+    assert [item["pk"].partition("#")[0] for item in left] == ["DELETED"]
+    assert left[0]["expires_at"] < (PURGED + timedelta(days=16)).timestamp()
+    [event] = told("account.deleted")
+    assert [each["email"] for each in (event.after or {})["recipients"]] == [
+        "ada@nordlys.example",
+        "cy@closing.example",
+        "invoices@nordlys.example",
+    ]
+    assert (event.after or {})["invoices_kept_years"] == 5
+    # The bucket, with all versions; the archive, in which everything is locked.
+    assert not [key for key in keys_in(DOCUMENTS) if SHOP in key]
+    kept = keys_in(ARCHIVE)
+    assert {key.split("/")[2] for key in kept} == set(numbers)
+    assert f"invoices/2026/{numbers[-1]}/{numbers[-1]}.pdf" in kept
+    lock = boto3.client("s3", region_name=REGION).head_object(Bucket=ARCHIVE, Key=kept[0])
+    assert lock["ObjectLockMode"] == "COMPLIANCE"
+    assert lock["ObjectLockRetainUntilDate"].date() == date(2031, 12, 31)
+    # The payment service and the directory.
+    gone = [each for each in stripe_account.objects["customer"].values() if each.get("deleted")]
+    assert len(gone) == 1
+    assert "cy@closing.example" not in user_pool.emails()
+    # Who shares a person is untouched.
+    assert of(company.account) == theirs
+    assert "ada@nordlys.example" in user_pool.emails()
+    assert [key for key in keys_in(DOCUMENTS) if company.account in key]
+    listed = answer(list_accounts, request("GET", "/accounts", claims=company.admin)).body["items"]
+    assert [each["account"] for each in listed] == [company.account]
+    unknown = request("GET", "/accounts/{account}/billing", claims=shop.admin, path=shop.path)
+    assert answer(get_billing, unknown).status == 404
+
+
+def test_staff_find_the_receipt_and_nobody_else(shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    end_of(shop, work, monkeypatch)
+
+    listed = answer(get_deletions, request("GET", "/deletions", claims=STAFF)).body["items"]
+    [receipt] = listed
+    path = {"receipt": receipt["receipt"]}
+    one = answer(get_deletions, request("GET", "/deletions/{receipt}", claims=STAFF, path=path))
+
+    assert one.body == receipt
+    assert (receipt["counts"]["content"], receipt["counts"]["marker"]) == (40, 40)
+    assert receipt["counts"]["documents"] == 3
+    text = json.dumps(receipt).lower()
+    assert not [word for word in (SHOP, "closing", "nordlys", "ada", "cy@") if word in text]
+    # A copy stands outside of the table, for one that is restored.
+    s3 = boto3.resource("s3", region_name=REGION)
+    stored = s3.Object(DOCUMENTS, f"receipts/{receipt['receipt']}.json").get()["Body"].read()
+    assert json.loads(stored)["digest"] == receipt["digest"]
+    assert answer(get_deletions, request("GET", "/deletions", claims=shop.admin)).status == 403
+    path = {"receipt": "nothing"}
+    assert answer(get_deletions, request("GET", "/deletions/{receipt}", claims=STAFF, path=path)).status == 404
+
+
+def test_whoever_decides_for_nothing_keeps_nothing(shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARCHIVE_BUCKET", "")
+    wiring.archive.cache_clear()
+
+    end_of(shop, work, monkeypatch)
+
+    assert keys_in(ARCHIVE) == []
+    [event] = told("account.deleted")
+    assert (event.after or {})["invoices_kept_years"] == 0
+
+
+def test_the_same_name_can_be_given_again(shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    end_of(shop, work, monkeypatch)
+
+    assert provisioned(with_value(ACCOUNT, SHOP, "account")).status == 201
+
+
+@pytest.mark.parametrize("broken", ["stripe", "directory", "documents"])
+def test_what_fails_for_days_is_gone_on_with(
+    broken: str, shop: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from billing.domain.errors import UpstreamFailed
+
+    gateway, verb = {
+        "stripe": (wiring.payments(), "customers_of"),
+        "directory": (wiring.directory(), "remove"),
+        "documents": (wiring.documents(), "delete_all"),
+    }[broken]
+
+    def fail(*_: Any) -> Any:
+        raise UpstreamFailed("It does not answer.")
+
+    assert cancel(shop).status == 201
+    fire(ENDED, work, monkeypatch)
+    fire(PURGED - timedelta(hours=1), work, monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(gateway), verb, fail)
+        for day in range(3):
+            patch.setattr("tests.functions.ending.WORKERS", {"ending": failing})
+            fire(PURGED + timedelta(days=day), work, patch, "ending")
+        path = {"account": SHOP}
+        unknown = request("GET", "/accounts/{account}/billing", claims=shop.admin, path=path)
+        assert answer(get_billing, unknown).status == 404
+
+    fire(PURGED + timedelta(days=3), work, monkeypatch, "ending")
+
+    assert [item["pk"].partition("#")[0] for item in of(SHOP)] == ["DELETED"]
+
+
+def failing(event: Any, context: Any) -> Any:
+    """The worker, all of whose messages come again."""
+    from functions.end_account.app import handler as end
+
+    assert end(event, context)["batchItemFailures"]
+    return {"batchItemFailures": []}
+
+
+# ---- Before: a copy of everything ---------------------------------------------------------------------
+
+
+def ask(
+    company: Company, method: str, route: str = "export", query: Any = None, *, claims: Any = None, now: Any = NOW
+) -> Answer:
+    path = f"/accounts/{{account}}/{route}"
+    who = claims or company.admin
+    return answer(downloads, request(method, path, claims=who, path=company.path, query=query, now=now))
+
+
+def fetched(company: Company, *more: Any, now: Any = NOW) -> zipfile.ZipFile:
+    shown = ask(company, "GET", *more, now=now).body
+    assert shown["status"] == "ready", shown
+    bucket, _, key = shown["link"].partition("?")[0].removeprefix("https://").partition("/")
+    content = boto3.resource("s3", region_name=REGION).Object(bucket.partition(".")[0], key).get()["Body"].read()
+    return zipfile.ZipFile(io.BytesIO(content))
+
+
+def test_all_data_in_one_file(shop: Company) -> None:
+    assert ask(shop, "GET").body["status"] == "none"
+    given = ask(shop, "POST")
+    again = ask(shop, "POST")
+
+    assert (given.status, given.body["status"]) == (202, "preparing")
+    assert again.body == given.body
+    [asked_for] = told("download.requested")
+    for _ in range(2):
+        assert deliver(asked_for) == {"batchItemFailures": []}
+    archive = fetched(shop)
+    names = set(archive.namelist())
+    assert {"README.txt", "usage.csv", "invoices.csv", "data/page.json", "data/user.json", "data/event.json"} <= names
+    assert "documents/mail/1.eml" in names
+    assert not [name for name in names if "due" in name or "purge" in name]
+    for name in names:
+        if name.startswith("data/"):
+            assert json.loads(archive.read(name))
+    [heading, *rows] = csv.reader(io.StringIO(archive.read("usage.csv").decode()))
+    assert heading == ["day", "product", "store", "content", "quantity"]
+    assert len(rows) == 40
+    assert rows[0] == ["2026-06-09", "search", "nordlys-dk", "'=content 0", "2"]
+    assert b"nordlys-kaffe" not in archive.read("data/page.json")
+    [ready] = told("download.ready")
+    assert (ready.after or {})["user"] == shop.admin["sub"]
+    assert (ready.after or {})["files"] == len(names)
+
+
+def test_a_file_is_there_for_a_week(shop: Company) -> None:
+    ask(shop, "POST")
+    deliver(told("download.requested")[0])
+
+    assert ask(shop, "GET", now=NOW + timedelta(days=6)).body["link"]
+    late = ask(shop, "GET", now=NOW + timedelta(days=8)).body
+    assert (late["status"], late["link"]) == ("expired", None)
+    assert ask(shop, "POST", now=NOW + timedelta(days=8)).body["status"] == "preparing"
+
+
+def test_what_has_failed_can_be_asked_for_again_after_an_hour(shop: Company) -> None:
+    first = ask(shop, "POST").body
+
+    assert ask(shop, "POST", now=NOW + timedelta(minutes=59)).body == first
+    assert ask(shop, "GET", now=NOW + timedelta(hours=1)).body["status"] == "expired"
+    assert ask(shop, "POST", now=NOW + timedelta(hours=1)).body["requested_at"] != first["requested_at"]
+
+
+def test_all_invoices_of_a_year(shop: Company) -> None:
+    year = {"year": "2026"}
+    assert ask(shop, "POST", "invoices/archive", year, claims=shop.admin).status == 202
+    deliver(told("download.requested")[0])
+
+    archive = fetched(shop, "invoices/archive", year)
+
+    numbers = numbers_of(SHOP)
+    rows = [*csv.DictReader(io.StringIO(archive.read("invoices.csv").decode()))]
+    assert sorted(each["number"] for each in rows) == numbers
+    assert f"{numbers[-1]}/{numbers[-1]}.pdf" in archive.namelist()
+    assert ask(shop, "GET", "invoices/archive", {"year": "2025"}).body["status"] == "none"
+    assert ask(shop, "GET", "invoices/archive", {"year": "1"}).status == 422
+    assert ask(shop, "GET", "invoices/archive").status == 422
+
+
+def test_an_export_that_is_overtaken_by_the_deletion_leaves_nothing(
+    shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(shop, "POST")
+    [asked_for] = told("download.requested")
+    end_of(shop, work, monkeypatch)
+
+    assert deliver(asked_for) == {"batchItemFailures": []}
+
+    assert not [key for key in keys_in(DOCUMENTS) if SHOP in key]
+    assert [item["pk"].partition("#")[0] for item in of(SHOP)] == ["DELETED"]
+
+
+@pytest.mark.parametrize("who", ["member", "staff"])
+def test_only_an_admin_takes_everything_away(who: str, company: Company) -> None:
+    claims = STAFF if who == "staff" else company.member
+
+    assert ask(company, "POST", claims=claims).status == 403
+    assert ask(company, "GET", claims=claims).status == 403
+
+
+def test_until_the_deletion_it_works(shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cancel(shop).status == 201
+    fire(ENDED, work, monkeypatch)
+
+    assert ask(shop, "POST", now=PURGED - timedelta(hours=1)).status == 202
