@@ -105,6 +105,14 @@ def deploy(settings: Settings) -> None:
     remove_other_layers(settings.layers_folder, settings.build_folder / LAYER)
 
 
+def lock_invoices(settings: Settings) -> None:
+    """Locks the archive as template.yaml says: the emulated CloudFormation leaves that out."""
+    s3 = client(settings, "s3")
+    bucket = stack_outputs(settings)["InvoiceArchiveName"]
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
+
+
 def stack_outputs(settings: Settings) -> dict[str, str]:
     """What template.yaml hands out, by name."""
     [stack] = client(settings, "cloudformation").describe_stacks(StackName=settings.stack)["Stacks"]

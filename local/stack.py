@@ -20,7 +20,16 @@ from local.cloud import Cloud, clean_environment, client
 from local.demo.companies import COMPANIES, STAFF, DemoCompany
 from local.demo.past_year import NOON, invoice_days, live_through
 from local.demo.seeding import PASSWORD, seed
-from local.deployment import build, deploy, fingerprint, is_built, is_deployed, record_deployment, stack_outputs
+from local.deployment import (
+    build,
+    deploy,
+    fingerprint,
+    is_built,
+    is_deployed,
+    lock_invoices,
+    record_deployment,
+    stack_outputs,
+)
 from local.gateway_repair import repair
 from local.letter import Letter
 from local.mail_folder import MailFolder
@@ -102,6 +111,7 @@ def start(settings: Settings, now: datetime, tell: Callable[[str], None]) -> Sta
         tell("Deploying …")
         deploy(settings)
         repair(settings)
+        lock_invoices(settings)
         record_deployment(settings, sources)
     _open(settings, door)
     tell("Filling in the demonstration …")

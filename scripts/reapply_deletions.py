@@ -15,13 +15,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from billing.aws_session import aws_session
-from billing.domain.account import Account
 from billing.domain.errors import BillingError
 from billing.gateways.cognito_directory import CognitoDirectory
 from billing.gateways.s3_documents import S3Documents
 from billing.gateways.secrets_manager import Secret
 from billing.gateways.stripe_payments import StripePayments
-from billing.store.autoscaling_store import AutoscalingStore
 from billing.store.payment_store import PaymentStore
 from billing.store.purge_store import PurgeStore
 from billing.store.store import BillingStore
@@ -32,17 +30,18 @@ from local.settings import LocalError
 from scripts.stack import Failed, add_stack_options, stack_resources, use_local_stack
 
 
-def deleted_accounts(purger: Purger, accounts: Iterator[str]) -> Iterator[Account]:
-    """Those of the accounts of which there is a receipt. Reads all receipts."""
+def deleted_accounts(purger: Purger) -> Iterator[str]:
+    """The accounts in the table of which there is a receipt, and those whose deletion was cut off. Reads all of it."""
     identities = {
         json.loads(receipt)["identity"]
         for key in purger.documents.keys(RECEIPTS)
         if (receipt := purger.documents.get(key)) is not None
     }
-    for name in accounts:
+    yield from purger.purges.under_way()
+    for name in purger.purges.accounts():
         account = purger.purges.account(name)
         if account is not None and identity(name, account.provisioned_as) in identities:
-            yield account
+            yield name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,11 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             directory=CognitoDirectory(resources["People"][1], session),
             wait=timedelta(),
         )
-        found = [*deleted_accounts(purger, AutoscalingStore(table, client).accounts())]
+        found = [*deleted_accounts(purger)]
         for account in found:
             if options.yes:
                 purge_again(account, now=datetime.now(UTC), correlation=str(uuid4()), purger=purger)  # noqa: TID251
-            sys.stdout.write(f"{account.account}: {'deleted again' if options.yes else 'was deleted, and is back'}\n")
+            sys.stdout.write(f"{account}: {'deleted again' if options.yes else 'was deleted, and is back'}\n")
     except (Failed, LocalError, BillingError, BotoCoreError, ClientError) as failure:
         sys.stderr.write(f"{failure}\n")
         return 1

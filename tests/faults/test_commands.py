@@ -134,7 +134,7 @@ def test_changes_of_all_billing_information_in_any_order(faults: Faults) -> None
 
 def whole_or_not_at_all(world: World) -> None:
     items = [item for item in world.table.items() if item["pk"]["S"] == f"ACCOUNT#{WANTED.account}"]
-    assert len(items) in {0, 9}, f"{len(items)} items of 9"
+    assert len(items) in {0, 10}, f"{len(items)} items of 10"
 
 
 def provisioned_once(world: World) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -127,21 +127,6 @@ class AutoscalingStore(Table):
             return None
         body = mapping.parsed(found["body"]["S"])
         return {"name": body["name"], "email": body["email"]}
-
-    def accounts(self) -> Iterator[str]:
-        """Every account there is. Reads the whole table: for an operator's own commands only."""
-        asked: dict[str, Any] = {
-            "TableName": self._table,
-            "FilterExpression": "sk = :page",
-            "ExpressionAttributeValues": {":page": {"S": keys.PAGE_ACCOUNT}},
-            "ProjectionExpression": "pk",
-        }
-        while True:
-            reply = self._client.scan(**asked)
-            yield from (row["pk"]["S"].removeprefix(keys.account("")) for row in reply["Items"])
-            if "LastEvaluatedKey" not in reply:
-                return
-            asked["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
 
 
 def _as_it_was(due: Due | None) -> dict[str, Any]:

@@ -184,6 +184,10 @@ class PurgeStore(Table):
         found = [receipt_from(row["body"]["S"]) for row in rows if row["sk"]["S"] != last]
         return tuple(found[:limit]), found[limit - 1].receipt if len(found) > limit else None
 
+    def under_way(self) -> Iterator[str]:
+        """The accounts that are being deleted. Reads the whole table: for an operator's own commands only."""
+        return self._accounts_with(keys.PURGE)
+
     def account(self, account: str) -> Account | None:
         """An account as it stands, None without it. One read."""
         key = (keys.account(account), keys.PAGE_ACCOUNT)

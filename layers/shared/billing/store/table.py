@@ -63,7 +63,26 @@ class Table:
             found.setdefault(product, {}).update(daily_from(row, month_from(month)))
         return found
 
+    def accounts(self) -> Iterator[str]:
+        """Every account there is. Reads the whole table: for an operator's own commands only."""
+        return self._accounts_with(keys.PAGE_ACCOUNT)
+
     # ---- How ----
+
+    def _accounts_with(self, key: str) -> Iterator[str]:
+        """The accounts that have an item. Reads the whole table."""
+        asked: dict[str, Any] = {
+            "TableName": self._table,
+            "FilterExpression": "sk = :key",
+            "ExpressionAttributeValues": {":key": {"S": key}},
+            "ProjectionExpression": "pk",
+        }
+        while True:
+            reply = self._client.scan(**asked)
+            yield from (row["pk"]["S"].removeprefix(keys.account("")) for row in reply["Items"])
+            if "LastEvaluatedKey" not in reply:
+                return
+            asked["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
 
     def _get_all(self, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Row]:
         """Those of the items that there are, by partition and sort key."""

@@ -79,18 +79,18 @@ def purge_account(
     return _gone_on(purge, now, clock, correlation, goes_on, purger)
 
 
-def purge_again(account: Account, *, now: datetime, correlation: str, purger: Purger) -> None:
+def purge_again(account: str, *, now: datetime, correlation: str, purger: Purger) -> None:
     """Deletes an account that a backup has brought back; nobody is told again. Raises ConcurrentChange, UpstreamFailed.
 
-    All at once: only an operator does this, from a machine of theirs.
+    All at once: only an operator does this, from a machine of theirs. It goes on with what was cut off.
     """
-    purge = purger.purges.purge(account.account)
-    if purge is None:
-        purger.purges.begin(account, _purge_of(account, now, purger, recipients={}, language="en"))
-        purge = purger.purges.purge(account.account)
+    standing = purger.purges.account(account)
+    if standing is not None:
+        purger.purges.begin(standing, _purge_of(standing, now, purger, recipients={}, language="en"))
+    purge = purger.purges.purge(account)
     while purge is not None:
         _gone_on(purge, now, now + purger.wait, correlation, lambda: True, purger)
-        purge = purger.purges.purge(account.account)
+        purge = purger.purges.purge(account)
 
 
 def identity(account: str, provisioned_as: str) -> str:

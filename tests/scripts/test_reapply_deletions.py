@@ -1,0 +1,96 @@
+"""What a backup brings back is deleted again: by its receipt, and nothing else with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from billing import wiring
+from billing.usecases.cancel_account import end_account
+from billing.usecases.purge_account import Progress, Purger, purge_account, purge_again
+
+from scripts.reapply_deletions import deleted_accounts
+from tests.aws import keep_items, stored_items
+from tests.company import Company, provisioned
+from tests.functions.ending import ENDED, MADE, PURGED, cancel
+from tests.samples import ACCOUNT, with_value
+
+SHOP = "closing-shop"
+
+
+@pytest.fixture
+def purger(company: Company, buckets: Any, stripe_account: Any) -> Iterator[Purger]:
+    for constructor in MADE:
+        constructor.cache_clear()
+    yield Purger(
+        store=wiring.store(),
+        methods=wiring.payment_store(),
+        purges=wiring.purge_store(),
+        documents=wiring.documents(),
+        archive=None,
+        archive_years=0,
+        gateway=wiring.payments(),
+        directory=wiring.directory(),
+        wait=timedelta(),
+    )
+    for constructor in MADE:
+        constructor.cache_clear()
+
+
+@pytest.fixture
+def backup(company: Company, purger: Purger) -> list[dict[str, Any]]:
+    """All that was in the table before the account was deleted."""
+    assert provisioned(with_value(ACCOUNT, SHOP, "account")).status == 201
+    shop = Company(SHOP, company.admin, company.member)
+    assert cancel(shop).status == 201
+    before = stored_items()
+    end_account(SHOP, now=ENDED, correlation="end", store=wiring.cancellation_store())
+    end_account(SHOP, now=PURGED, correlation="end", store=wiring.cancellation_store())
+    done = purge_account(SHOP, now=PURGED, clock=PURGED, correlation="purge", goes_on=lambda: True, purger=purger)
+    assert done is Progress.FINISHED
+    return before
+
+
+def found(purger: Purger) -> list[str]:
+    return [*deleted_accounts(purger)]
+
+
+def test_a_restored_account_is_deleted_again_and_nobody_else(
+    backup: list[dict[str, Any]], company: Company, purger: Purger
+) -> None:
+    assert found(purger) == []
+    keep_items(backup)
+    [back] = deleted_accounts(purger)
+    assert back == SHOP
+
+    purge_again(back, now=PURGED, correlation="again", purger=purger)
+
+    left = {item["pk"] for item in stored_items() if SHOP in str(item)}
+    assert {partition.partition("#")[0] for partition in left} == {"DELETED"}
+    assert wiring.store().account(company.account)
+    assert found(purger) == []
+    told = [item for item in stored_items() if item["pk"].startswith("DELETED#")]
+    assert sum('"recipients":[]' in item["body"] for item in told) == 1
+
+
+def test_cut_off_it_goes_on(backup: list[dict[str, Any]], purger: Purger, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_items(backup)
+    [back] = deleted_accounts(purger)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(purger.purges), "delete_some", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            purge_again(back, now=PURGED, correlation="again", purger=purger)
+
+    assert found(purger) == [SHOP]
+    purge_again(back, now=PURGED, correlation="again", purger=purger)
+
+    assert {item["pk"].partition("#")[0] for item in stored_items() if SHOP in str(item)} == {"DELETED"}
+
+
+def test_another_account_of_that_name_stays(backup: list[dict[str, Any]], purger: Purger) -> None:
+    other = with_value(with_value(ACCOUNT, SHOP, "account"), "Another company", "name")
+    assert provisioned(other).status == 201
+
+    assert found(purger) == []
