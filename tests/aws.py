@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
@@ -41,12 +42,18 @@ class UserPool:
 
 def stored_items() -> list[dict[str, Any]]:
     """Everything in the table, to show that nothing was written."""
-    items = boto3.resource("dynamodb", region_name=REGION).Table(TABLE).scan()["Items"]
+    items = _table().scan()["Items"]
     return sorted(items, key=lambda item: (str(item["pk"]), str(item["sk"])))
 
 
 def keep_items(items: list[dict[str, Any]]) -> None:
     """Puts items back that stored_items found."""
-    with boto3.resource("dynamodb", region_name=REGION).Table(TABLE).batch_writer() as batch:
+    with _table().batch_writer() as batch:
         for item in items:
             batch.put_item(Item=item)
+
+
+@cache
+def _table() -> Any:
+    """Made once: a resource costs more than what it is asked for."""
+    return boto3.resource("dynamodb", region_name=REGION).Table(TABLE)

@@ -28,7 +28,7 @@ from tests.stripe import confirm, payments, stripe_account
 ACCOUNT, OTHER = WANTED.account, "other-shop"
 ASKED = datetime(2026, 6, 10, 12, tzinfo=UTC)
 ENDS = datetime(2026, 7, 14, 22, tzinfo=UTC)
-USED = 4
+USED = 3
 """Contents that were used, each a counter and a marker."""
 
 PURGED = datetime(2026, 7, 28, 22, tzinfo=UTC)

@@ -227,6 +227,63 @@ def test_taken_back_it_is_as_if_never_asked(company: Company, work: Any, monkeyp
     assert cancel(company, "2026-10-15", now=datetime(2026, 8, 1, tzinfo=UTC)).status == 201
 
 
+# ---- Told in time ------------------------------------------------------------------------------------
+
+
+def test_a_week_before_the_last_day_the_admins_are_told_once(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in (6, 7, 7, 8, 20):
+        fire(datetime(2026, 9, day, 12, tzinfo=UTC), work, monkeypatch, "ending")
+
+    [event] = told("renewal.notice_deadline_near")
+    assert event.time.day == 7
+    facts = event.after or {}
+    assert (facts["renewal"]["on"], facts["last_day"], facts["interval_months"]) == ("2026-10-15", "2026-09-14", 3)
+    # It is exact: on that day the renewal is avoided, and a day later it is charged.
+    on_it, after = (datetime(2026, 9, day, 12, tzinfo=UTC) for day in (14, 15))
+    assert asked(company, "GET", now=on_it).body["preview"]["charges_still_due"] == []
+    charged = asked(company, "GET", now=after).body["preview"]["charges_still_due"]
+    assert [(each["on"], each["amount"]) for each in charged] == [("2026-10-15", facts["renewal"]["amount"])]
+    fire(datetime(2026, 12, 7, 12, tzinfo=UTC), work, monkeypatch, "ending")
+    assert [(each.after or {})["last_day"] for each in told("renewal.notice_deadline_near")] == [
+        "2026-09-14",
+        "2026-12-14",
+    ]
+
+
+def test_what_is_told_too_late_is_not_told(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    fire(datetime(2026, 9, 20, 12, tzinfo=UTC), work, monkeypatch, "ending")
+
+    assert told("renewal.notice_deadline_near") == []
+
+
+def test_who_has_cancelled_is_not_told_and_who_takes_it_back_is(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_on = datetime(2026, 6, 15, 9, tzinfo=UTC)
+    assert cancel(company, "2026-10-15", now=asked_on).status == 201
+    fire(datetime(2026, 9, 7, 12, tzinfo=UTC), work, monkeypatch, "ending")
+    assert told("renewal.notice_deadline_near") == []
+
+    assert asked(company, "DELETE", now=datetime(2026, 9, 7, 13, tzinfo=UTC)).status == 204
+    fire(datetime(2026, 9, 7, 14, tzinfo=UTC), work, monkeypatch, "ending")
+
+    assert len(told("renewal.notice_deadline_near")) == 1
+
+
+def test_who_pays_every_month_is_not_written_to_every_month(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monthly = with_value(with_value(ACCOUNT, 1, "contract", "interval_months"), "monthly-shop", "account")
+    assert provisioned(monthly).status == 201
+
+    for month in range(7, 10):
+        fire(datetime(2026, month, 8, 12, tzinfo=UTC), work, monkeypatch, "ending")
+
+    assert [each.account for each in told("renewal.notice_deadline_near")] == [company.account]
+
+
 # ---- Ended -------------------------------------------------------------------------------------------
 
 

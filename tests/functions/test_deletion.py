@@ -20,13 +20,14 @@ from functions.administer_downloads.app import handler as downloads
 from functions.administer_users.app import handler as administer_users
 from functions.get_billing.app import handler as get_billing
 from functions.get_deletions.app import handler as get_deletions
+from functions.get_invoices.app import handler as get_invoices
 from functions.list_accounts.app import handler as list_accounts
 from local.stripe.api import Stripe
 from tests.api_gateway import NOW, STAFF, Answer, answer, person, request
 from tests.aws import ARCHIVE, DOCUMENTS, REGION, UserPool, stored_items
 from tests.cards import card
 from tests.company import Company, provisioned
-from tests.functions.ending import ENDED, MADE, PURGED, cancel, deliver, fire, queue, told
+from tests.functions.ending import ENDED, MADE, PURGED, asked, cancel, deliver, fire, queue, told
 from tests.samples import ACCOUNT, with_value
 
 SHOP = "closing-shop"
@@ -64,11 +65,11 @@ def shop(company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytes
             UsageEvent(
                 account.account, "t", f"{number}", "search", "nordlys-dk", f"=content {number}", noon, day, Decimal(2)
             )
-            for number in range(40)
+            for number in range(10)
         ]
         assert wiring.usage_store().count(used, lambda _: None) == {}
     s3 = boto3.resource("s3", region_name=REGION)
-    fire(NOW + timedelta(days=5), work, monkeypatch, "renewal", "collection")
+    fire(NOW + timedelta(days=5), work, monkeypatch, "renewal")
     for name in (SHOP, company.account):
         for version in range(2):
             s3.Object(DOCUMENTS, f"accounts/{name}/mail/1.eml").put(Body=f"version {version}".encode())
@@ -146,6 +147,50 @@ def test_nothing_is_left_but_the_receipt_and_what_the_law_keeps(
     assert answer(get_billing, unknown).status == 404
 
 
+@pytest.mark.parametrize("interval", [1, 3, 6, 12])
+def test_the_whole_story_for_each_interval(
+    interval: int, company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Day by day: what was told before is what comes, to the day, and nothing else."""
+    name = f"shop-of-{interval}"
+    wanted = with_value(with_value(ACCOUNT, interval, "contract", "interval_months"), name, "account")
+    assert provisioned(wanted).status == 201
+    shop = Company(name, company.admin, company.member)
+    preview = asked(shop, "GET").body["preview"]
+    receipt = cancel(shop, preview["active_until"]).body
+    active_until, purge_on = (date.fromisoformat(receipt[each]) for each in ("active_until", "purge_on"))
+    charges = [each["on"] for each in preview["charges_still_due"]]
+
+    def at(day: date) -> str | None:
+        """Whatever it is that day at noon; None once it is unknown."""
+        fire(datetime(day.year, day.month, day.day, 12, tzinfo=UTC), work, monkeypatch)
+        shown = answer(
+            get_billing,
+            request("GET", "/accounts/{account}/billing", claims=shop.admin, path={"account": name}),
+        )
+        return shown.body["status"] if shown.status == 200 else None
+
+    assert at(NOW.date()) == "cancelling"  # what was due before is invoiced
+    for month in range(6, 20):
+        today = date(2026 + (month - 1) // 12, (month - 1) % 12 + 1, 15)
+        if NOW.date() < today < active_until:
+            assert at(today) == "cancelling"
+    assert at(active_until - timedelta(days=1)) == "cancelling"
+    assert at(active_until) == at(purge_on - timedelta(days=1)) == "deactivated"
+    issued = [each["produced_on"] for each in listed(shop)]
+    assert [day for day in sorted(issued) if day > str(NOW.date())] == charges
+    assert at(purge_on) is None
+    assert [item["pk"].partition("#")[0] for item in of(name)] == ["DELETED"]
+    kinds = [each.type for each in told("account.deactivated", "account.deleted") if each.account == name]
+    assert kinds == ["account.deleted"], "nothing else of it is left to be told"
+
+
+def listed(shop: Company) -> list[Any]:
+    route = "/accounts/{account}/invoices"
+    items: list[Any] = answer(get_invoices, request("GET", route, claims=shop.admin, path=shop.path)).body["items"]
+    return items
+
+
 def test_staff_find_the_receipt_and_nobody_else(shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     end_of(shop, work, monkeypatch)
 
@@ -155,7 +200,7 @@ def test_staff_find_the_receipt_and_nobody_else(shop: Company, work: Any, monkey
     one = answer(get_deletions, request("GET", "/deletions/{receipt}", claims=STAFF, path=path))
 
     assert one.body == receipt
-    assert (receipt["counts"]["content"], receipt["counts"]["marker"]) == (40, 40)
+    assert (receipt["counts"]["content"], receipt["counts"]["marker"]) == (10, 10)
     assert receipt["counts"]["documents"] == 3
     text = json.dumps(receipt).lower()
     assert not [word for word in (SHOP, "closing", "nordlys", "ada", "cy@") if word in text]
@@ -264,7 +309,7 @@ def test_all_data_in_one_file(shop: Company) -> None:
             assert json.loads(archive.read(name))
     [heading, *rows] = csv.reader(io.StringIO(archive.read("usage.csv").decode()))
     assert heading == ["day", "product", "store", "content", "quantity"]
-    assert len(rows) == 40
+    assert len(rows) == 10
     assert rows[0] == ["2026-06-09", "search", "nordlys-dk", "'=content 0", "2"]
     assert b"nordlys-kaffe" not in archive.read("data/page.json")
     [ready] = told("download.ready")

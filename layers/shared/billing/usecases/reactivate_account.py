@@ -117,7 +117,14 @@ def request_reactivation(
     event = tell(
         EventType.ACCOUNT_REACTIVATION_REQUESTED, occasion, account=account, before=None, after=_facts(reactivation)
     )
-    store.request(billed, reactivation, event)
+    try:
+        store.request(billed, reactivation, event)
+    except ConcurrentChange:
+        # Two browsers at the same moment: whoever comes second gets the first one's.
+        winner, now = store.reactivation(account), billed_account(account, store)
+        if winner is None or winner.reactivation != now.subscriber.account.reactivation:
+            raise
+        return winner
     return replace(reactivation, version=reactivation.version + 1)
 
 
