@@ -55,6 +55,13 @@ def invoicing(_rounds: int) -> str:
     return invoicing.table(invoicing.measured())
 
 
+def documents(_rounds: int) -> str:
+    """Invoices as PDF and XML."""
+    from benchmarks import documents
+
+    return documents.table(documents.measured())
+
+
 def round_trips(_rounds: int) -> str:
     """The running local stack."""
     from benchmarks import round_trips
@@ -71,6 +78,7 @@ BENCHMARKS: dict[str, Callable[[int], str]] = {
     "warm-request": warm_request,
     "usage": usage,
     "autoscaling": autoscaling,
+    "documents": documents,
     "invoicing": invoicing,
     "round-trips": round_trips,
 }

@@ -28,6 +28,7 @@ SELLER = {
     "SellerCity": "Kobenhavn",
     "SellerCountry": "DK",
     "SellerVatNumber": "DK10000009",
+    "SellerIban": "DK5000400440116243",
 }
 """Who issues the demonstration's invoices: nobody."""
 

@@ -95,6 +95,8 @@ TERMS = {
     "SELLER_COUNTRY": "DK",
     "SELLER_NAME": "Livello Demo ApS",
     "SELLER_POSTCODE": "1050",
+    "CREDIT_NOTE_SERIES": "CN",
+    "SELLER_IBAN": "",
     "SELLER_VAT_NUMBER": "DK10000009",
 }
 """What whoever deploys Livello decides of invoices, as the functions find it."""

@@ -1,7 +1,7 @@
 """The queue of accounts with invoices to be paid → charged, tried again, looked after.
 
-They come from the schedule, and from the bus: when an invoice was issued, when an account pays in another way, and
-when it is to be taken up again.
+They come from the schedule, and from the bus: when an invoice or a credit note was issued, when an account pays in
+another way, and when it is to be taken up again.
 """
 
 import os

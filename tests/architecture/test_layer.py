@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.layer import ROOT, SOURCE, build_layer, build_layer_for_this_machine
 
-SIZE_MAX = 68 * 1024**2
+SIZE_MAX = 110 * 1024**2
 """Bytes, bytecode included. A function may have 250 MB, but what is not there need not be fetched at a cold start."""
 
 UNCHECKED_HASH = 0b01
@@ -118,7 +118,8 @@ def test_every_package_brings_its_licence(layer: Path) -> None:
     assert packages
     for package in packages:
         assert (package / "METADATA").exists(), package
-        assert [*package.rglob("*LICEN[CS]E*"), *package.rglob("COPYING*")], package
+        licences = [*package.rglob("*LICEN[CS]E*"), *package.rglob("COPYING*")]
+        assert licences or "License: Public Domain" in (package / "METADATA").read_text(encoding="utf-8"), package
 
 
 def test_a_service_that_botocore_does_not_describe_stops_the_build(layer: Path, tmp_path: Path) -> None:

@@ -160,6 +160,7 @@ WORKERS = {
     "DetachReplacedMethods": ("Changed", "ChangedMethods"),
     "WarnExpiringCard": ("Due", "CardExpiryDue"),
     "IssueInvoices": ("Due", "InvoicesDue"),
+    "RenderDocuments": ("Issued", "Issued"),
     "PrepareDownload": ("Asked", "DownloadsAsked"),
     "EndAccount": ("Due", "EndsDue"),
     "CollectPayments": ("Due", "PaymentsDue"),

@@ -16,6 +16,7 @@ from functions.administer_reactivation.app import handler as administer_reactiva
 from functions.administer_reviews.app import handler as administer_reviews
 from functions.administer_success_managers.app import handler as administer_success_managers
 from functions.administer_users.app import handler as administer_users
+from functions.issue_credit_note.app import handler as issue_credit_note
 from functions.provision_account.app import handler as provision_account
 from functions.record_payment.app import handler as record_payment
 from functions.update_billing_information.app import handler as update_billing_information
@@ -84,7 +85,7 @@ def bodies(sample: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 
 few = settings(
-    max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -150,6 +151,14 @@ def test_any_recorded_payment(company: Company, body: Any) -> None:
     route, path = "/accounts/{account}/invoices/{number}/payments", {"account": company.account, "number": "LV-2026-1"}
 
     check(company, record_payment, "POST", route, STAFF, body, {404}, path)
+
+
+@few
+@given(bodies({"lines": [0, 1], "reason": "Wrong tier"}))
+def test_any_credit_note(company: Company, body: Any) -> None:
+    route, path = "/accounts/{account}/invoices/{number}/credit-notes", {**company.path, "number": "LV-2026-1"}
+
+    check(company, issue_credit_note, "POST", route, STAFF, body, {404}, path)
 
 
 @few

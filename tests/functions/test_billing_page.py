@@ -155,6 +155,7 @@ def test_the_newest_invoices_and_the_way_to_the_older_ones(company: Company) -> 
 
     assert on_page[0] == {
         "number": "A-2026-000001",
+        "corrects": None,
         "produced_on": "2026-06-01",
         "due_on": "2026-06-15",
         "paid_on": "2026-06-02",

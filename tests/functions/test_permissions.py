@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import boto3
 import pytest
 from billing import wiring
 from billing.store.mapping import text
@@ -23,8 +24,10 @@ from functions.administer_users.app import handler as administer_users
 from functions.get_billing.app import handler as get_billing
 from functions.get_deletions.app import handler as get_deletions
 from functions.get_events.app import handler as get_events
+from functions.get_invoice_document.app import handler as get_invoice_document
 from functions.get_invoices.app import handler as get_invoices
 from functions.get_usage.app import handler as get_usage
+from functions.issue_credit_note.app import handler as issue_credit_note
 from functions.list_accounts.app import handler as list_accounts
 from functions.provision_account.app import handler as provision_account
 from functions.record_payment.app import handler as record_payment
@@ -34,7 +37,7 @@ from functions.update_payment_method.app import handler as update_payment_method
 from local.stripe.api import Stripe
 from scripts.openapi import document
 from tests.api_gateway import MACHINE, NOW, STAFF, Handler, answer, person, request
-from tests.aws import keep_items, stored_items
+from tests.aws import DOCUMENTS, REGION, keep_items, stored_items
 from tests.cards import card
 from tests.company import Company
 from tests.functions.ending import deactivate
@@ -46,6 +49,7 @@ from tests.usage import cloud_event
 STRANGER = person("stranger-1")
 INFORMATION = "/accounts/{account}/billing-information/"
 CANCELLATION = "/accounts/{account}/cancellation"
+WRONG = {"lines": None, "reason": "Invoiced by mistake"}
 REACTIVATION = "/accounts/{account}/reactivation"
 ARCHIVE = "/accounts/{account}/invoices/archive"
 CANCELLED = {
@@ -107,6 +111,15 @@ def with_setup(company: Company) -> dict[str, str]:
     return {"setup_intent": setup["setup_intent"]}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def documents(aws: None) -> Iterator[None]:
+    """An empty bucket, for those who look for a file."""
+    place: Any = {"LocationConstraint": REGION}
+    bucket = boto3.resource("s3", region_name=REGION).create_bucket(Bucket=DOCUMENTS, CreateBucketConfiguration=place)
+    yield
+    bucket.delete()
+
+
 def with_invoice(company: Company) -> dict[str, str]:
     """The first one of the contract."""
     [number] = issue_invoices(
@@ -152,6 +165,9 @@ MATRIX = [
     read("/accounts/{account}/invoices", get_invoices),
     read("/accounts/{account}/invoices/upcoming", get_invoices),
     Cell(get_invoices, "GET", INVOICE, 200, 200, 200, 404, prepare=with_invoice),
+    Cell(get_invoice_document, "GET", INVOICE + "/pdf", 202, 202, 202, 404, prepare=with_invoice),
+    Cell(get_invoice_document, "GET", INVOICE + "/xml", 202, 202, 202, 404, prepare=with_invoice),
+    Cell(issue_credit_note, "POST", INVOICE + "/credit-notes", 403, 403, 201, 404, WRONG, None, with_invoice),
     Cell(get_invoices, "GET", "/invoices/past-due", 403, 403, 200, 403),
     Cell(record_payment, "POST", INVOICE + "/payments", 403, 403, 200, 404, TRANSFERRED, None, with_invoice),
     Cell(update_payment_method, "POST", INVOICE + "/consent", 409, 403, 403, 404, None, None, with_invoice),
@@ -234,6 +250,13 @@ def account_at_stripe(stripe_account: Stripe) -> Iterator[None]:
     ACCOUNT_AT_STRIPE.clear()
 
 
+NOTHING = {
+    **dict.fromkeys(["due", "number", "receipt", "review"], "0"),
+    "setup_intent": "seti_0",
+    "success_manager": "nobody",
+}
+"""What a path may name, and a body may hold, where nothing was prepared."""
+
 NAMES = [f"{cell.method} {cell.route}" for cell in MATRIX]
 
 
@@ -279,10 +302,10 @@ def test_the_matrix(cell: Cell, role: str, company: Company) -> None:
     ids=["nobody", "machine", "machine that says staff", "no subject", "no kind of token"],
 )
 def test_nobody_else_gets_anywhere(cell: Cell, claims: dict[str, str] | None, company: Company) -> None:
-    prepared = cell.prepare(company)
+    # Whoever is nobody is turned away whatever there is: nothing is prepared for them.
     before = stored_items()
 
-    given = ask(cell, claims, company, prepared)
+    given = ask(cell, claims, company, NOTHING)
 
     assert given.status == 401, given
     assert given.body["type"] == "urn:livello:problem:unauthenticated"

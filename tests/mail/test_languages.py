@@ -22,6 +22,7 @@ WITHOUT_MAIL = {
     "catalogue.replaced",
     "success_manager.changed",
     "account.reactivation_requested",
+    "credit_note.refunded",
     "download.requested",
     "user.changed",
     "user.removed",
@@ -41,7 +42,7 @@ def test_there_is_a_mail_about_all_that_somebody_waits_for() -> None:
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_a_language_has_every_file(language: str) -> None:
-    wanted = {"language.json", "words.jinja", *(f"mail/{kind}.jinja" for kind in MAILED)}
+    wanted = {"document.json", "language.json", "words.jinja", *(f"mail/{kind}.jinja" for kind in MAILED)}
     assert files(language) == wanted, f"missing: {wanted - files(language)}, unknown: {files(language) - wanted}"
 
 

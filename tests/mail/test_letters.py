@@ -18,7 +18,7 @@ import pytest
 from billing.domain.mail import Attachment, Letter, Recipient, Situation, Vendor
 from billing.event_schemas.kinds import SCHEMA_OF, AnyEvent
 from billing.languages import LANGUAGES
-from billing.mail.formats import formats
+from billing.languages.formats import formats
 from billing.mail.letters import MAILED, SUBJECT_LETTERS_MAX, NoSuchMail, letter
 from billing.mail.plain_text import COLUMNS
 from billing.mail.usage_picture import HEIGHT, WIDTH, usage_picture
@@ -258,6 +258,8 @@ SAYS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("account.reactivated", {}, "it", ["ogni mese, in EUR", "128,00\xa0€ imposte escluse il 20 aprile 2027"]),
     ("account.reactivation_failed", {}, "en", ["€160.00 did not go through", "declined", "29 April 2027"]),
     ("account.reactivation_failed", {"reason": "expired_card"}, "it", ["la carta è scaduta", "29 aprile 2027"]),
+    ("credit_note.issued", {}, "en", ["goes back to what you have paid with", "Reason Invoiced on the wrong tier"]),
+    ("credit_note.issued", {}, "it", ["tornano sul metodo", "Motivo Invoiced on the wrong tier"]),
     ("download.ready", {}, "en", ["All data of Nordlys Kaffe", "Files in it 42", "28 April 2027"]),
     ("download.ready", {"kind": "invoices", "year": 2026}, "it", ["note di credito del 2026", "28 aprile 2027"]),
     ("renewal.notice_deadline_near", {}, "en", ["15 January 2027", "for 3 months", "14 December 2026"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import time
@@ -9,6 +10,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from billing.domain.errors import ConcurrentChange
@@ -18,6 +20,7 @@ from billing.store import keys
 from billing.store.invoice_store import InvoiceStore
 from billing.usecases.issue_invoices import issue_invoices
 from botocore.exceptions import EndpointConnectionError
+from pypdf import PdfReader
 
 from local.background import wait_until
 from local.cloud import client
@@ -28,7 +31,7 @@ from local.stripe.browser import TEST_CARD, ask, confirm_setup
 from local.stripe.process import KEYS
 
 SECONDS_MAX = 60
-WORKERS, ACCOUNTS = 16, 48
+WORKERS, ACCOUNTS = 16, 32
 KILLED = 0.15
 NOW = datetime.now(UTC)
 
@@ -109,6 +112,53 @@ def test_an_invoice_is_issued_charged_and_mailed_once(stack: Stack, shop: tuple[
         )
 
     assert wait_until(lambda: mailed(f"Invoice {invoice['number']}") == 2, SECONDS_MAX), "issued, and paid"
+
+
+def fetched(stack: Stack, shop: tuple[str, str], number: str, what: str) -> bytes:
+    """The file that the front door leads to, as a browser follows it."""
+    account, token = shop
+    path = f"/v1/accounts/{account}/invoices/{number}/{what}"
+    assert wait_until(lambda: stack.api.request("GET", path, token=token).status == 302, SECONDS_MAX)
+    link = stack.api.request("GET", path, token=token).headers["location"]
+    with urlopen(link) as answer:  # noqa: S310 - what the API has given
+        content: bytes = answer.read()
+        assert f"{number}" in answer.headers["Content-Disposition"]
+    return content
+
+
+def test_it_is_a_document_and_so_is_what_takes_it_back(stack: Stack, shop: tuple[str, str]) -> None:
+    account, token = shop
+    [invoice] = invoices(stack, account)
+    number = invoice["number"]
+
+    pdf = fetched(stack, shop, number, "pdf")
+
+    assert number in PdfReader(io.BytesIO(pdf)).pages[0].extract_text()
+    assert b"CrossIndustryInvoice" in fetched(stack, shop, number, "xml")
+    attached = [
+        part.get_content()
+        for mail in stack.mails()
+        for part in mail.iter_attachments()
+        if part.get_filename() == f"{number}.pdf" and mail["Delivered-To"] == f"ada@{account}.example"
+    ]
+    assert attached == [pdf]
+    path = f"/v1/accounts/{account}/invoices/{number}/credit-notes"
+    reason = {"lines": None, "reason": "Invoiced by mistake"}
+    assert stack.api.request("POST", path, token=token, body=reason).status == 403
+    given = stack.api.request("POST", path, token=stack.staff_token(), body=reason)
+    assert given.status == 201, given
+    note = given.json()["number"]
+    assert note in PdfReader(io.BytesIO(fetched(stack, shop, note, "pdf"))).pages[0].extract_text()
+
+    def refunded() -> list[int]:
+        found = ask(stack.settings, "/v1/refunds?limit=100", KEYS["api_key"])["data"]
+        return [each["amount"] for each in found if each["metadata"].get("credit_note") == note]
+
+    work = json.dumps({"account": account, "at": NOW.isoformat()})
+    queue = stack.outputs["PaymentsDueUrl"]
+    for _ in range(2):
+        client(stack.settings, "sqs").send_message(QueueUrl=queue, MessageBody=work)
+    assert wait_until(lambda: refunded() == [invoice["total"]["amount"]], SECONDS_MAX)
 
 
 def issue_invoices_of(stack: Stack, account: str) -> None:

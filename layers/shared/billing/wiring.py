@@ -149,9 +149,16 @@ def terms() -> Terms:
         city=os.environ["SELLER_CITY"],
         country=os.environ["SELLER_COUNTRY"],
         vat_number=os.environ["SELLER_VAT_NUMBER"] or None,
+        iban=os.environ["SELLER_IBAN"] or None,
     )
     retry_days = tuple(sorted(int(days) for days in os.environ["RETRY_DAYS"].split(",")))
-    return Terms(os.environ["INVOICE_SERIES"], seller, int(os.environ["PAYMENT_TERM_DAYS"]), retry_days)
+    return Terms(
+        series=os.environ["INVOICE_SERIES"],
+        seller=seller,
+        term_days=int(os.environ["PAYMENT_TERM_DAYS"]),
+        retry_days=retry_days,
+        credit_series=os.environ["CREDIT_NOTE_SERIES"],
+    )
 
 
 @cache

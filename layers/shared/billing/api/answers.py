@@ -28,6 +28,19 @@ def accepted(view: V, location: str) -> Response[V]:
     return Response(status_code=202, content_type=JSON, body=view, headers={"Location": location})
 
 
+def not_yet(view: V, seconds: int) -> Response[V]:
+    """What is asked for is on its way: it is worth asking again after so many seconds."""
+    headers = {"Retry-After": str(seconds)}
+    return Response(status_code=202, content_type=JSON, body=view, headers=headers)
+
+
+def redirect(view: V, link: str) -> Response[V]:
+    """What is asked for is there. A link opens by itself, so nobody may keep it."""
+    return Response(
+        status_code=302, content_type=JSON, body=view, headers={"Location": link, "Cache-Control": "no-store"}
+    )
+
+
 def file(text: str, media_type: str, name: str) -> Response[Any]:
     """A text to be kept as a file of this name."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -93,9 +93,10 @@ class SubscriptionView(View):
 
 
 class InvoiceView(View):
-    """An issued invoice; `total` includes tax."""
+    """An issued invoice, or with `corrects`, the number of another one, a credit note; `total` includes tax."""
 
     number: str
+    corrects: str | None
     produced_on: date
     due_on: date
     paid_on: date | None
@@ -106,6 +107,7 @@ class InvoiceView(View):
     def of(cls, invoice: Invoice) -> InvoiceView:
         return cls(
             number=invoice.number,
+            corrects=invoice.corrects,
             produced_on=invoice.produced_on,
             due_on=invoice.due_on,
             paid_on=invoice.paid_on,

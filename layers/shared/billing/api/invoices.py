@@ -11,7 +11,6 @@ from pydantic import Field
 
 from billing.api.billing_page import DiscountView, InvoiceView
 from billing.api.models import Body, IsoDate, Money, Text, View, plain
-from billing.domain.collection import Payment
 from billing.domain.invoices import Draft, Invoice, InvoiceLine, Step
 from billing.domain.tax import Tax
 from billing.store.invoice_store import Kept
@@ -128,6 +127,12 @@ class PreviewView(View):
         )
 
 
+class PreparedView(View):
+    """Whether the file is written yet: then `Location` leads there."""
+
+    status: Literal["preparing", "ready"]
+
+
 class PartyView(View):
     name: str
     address_line_1: str
@@ -138,9 +143,20 @@ class PartyView(View):
     vat_number: str | None
 
 
+class CreditedLineView(View):
+    """A line, by its position, that a credit note has taken back."""
+
+    line: int
+    credit_note: str
+
+
 class PaymentStandingView(View):
     """Where the payment stands. `next_attempt_on` is null where none is to come by itself; `failure` is why the last
-    attempt has failed; `reference` is that of the customer's own transfer."""
+    attempt has failed; `reference` is that of the customer's own transfer.
+
+    `left` is what is still to be paid unless it is done, or of a credit note what goes back; `credited` are lines that
+    credit notes have taken back, `waived` and `refunded` what became of their money.
+    """
 
     status: str
     paid_on: date | None
@@ -149,16 +165,44 @@ class PaymentStandingView(View):
     next_attempt_on: date | None
     failure: str | None
     reference: str | None
+    left: Money
+    waived: Money
+    refunded: Money
+    credited: list[CreditedLineView]
 
     @classmethod
-    def of(cls, payment: Payment) -> PaymentStandingView:
-        return cls.model_validate(payment, from_attributes=True)
+    def of(cls, kept: Kept) -> PaymentStandingView:
+        payment, currency = kept.payment, kept.left.currency
+        return cls(
+            status=payment.status,
+            paid_on=payment.paid_on,
+            method=payment.method,
+            attempts=payment.attempts,
+            next_attempt_on=payment.next_attempt_on,
+            failure=payment.failure,
+            reference=payment.reference,
+            left=Money.of(kept.left),
+            waived=Money(amount=payment.waived, currency=currency),
+            refunded=Money(amount=payment.refunded, currency=currency),
+            credited=[CreditedLineView(line=line, credit_note=number) for line, number in payment.credited],
+        )
+
+
+class CorrectionView(View):
+    """The invoice that a credit note corrects, which of its lines, and why."""
+
+    number: str
+    produced_on: date
+    lines: list[int]
+    reason: str
 
 
 class InvoiceDetailsView(View):
-    """An issued invoice, which never changes, and where its payment stands."""
+    """An issued invoice, which never changes, and where its payment stands. With `corrects` it is a credit note: its
+    amounts are below zero."""
 
     number: str
+    corrects: CorrectionView | None
     produced_on: date
     due_on: date
     occasion: str
@@ -179,6 +223,9 @@ class InvoiceDetailsView(View):
         invoice, draft = kept.invoice, kept.invoice.draft
         return cls(
             number=invoice.number,
+            corrects=None
+            if invoice.corrects is None
+            else CorrectionView.model_validate(invoice.corrects, from_attributes=True),
             produced_on=invoice.produced_on,
             due_on=invoice.due_on,
             occasion=draft.occasion,
@@ -192,7 +239,7 @@ class InvoiceDetailsView(View):
             total=Money.of(draft.total),
             credit=Money.of(draft.credit),
             due=Money.of(draft.due),
-            payment=PaymentStandingView.of(kept.payment),
+            payment=PaymentStandingView.of(kept),
         )
 
 
@@ -214,7 +261,7 @@ class PastDueView(View):
             company=invoice.company.name,
             number=invoice.number,
             due_on=invoice.due_on,
-            due=Money.of(invoice.draft.due),
+            due=Money.of(kept.left),
             failure=kept.payment.failure,
         )
 
@@ -224,6 +271,13 @@ class PastDuesView(View):
 
     items: list[PastDueView]
     next_cursor: str | None
+
+
+class CreditNoteBody(Body):
+    """Which lines are taken back, by position from 0; null means all that were not yet. The customer reads why."""
+
+    lines: Annotated[list[Annotated[int, Field(strict=True, ge=0)]], Field(min_length=1, max_length=500)] | None
+    reason: Text
 
 
 class RecordedPaymentBody(Body):

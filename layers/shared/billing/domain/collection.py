@@ -49,6 +49,9 @@ class Payment:
     `payment` is the one at the payment service, which can succeed once and never twice; it was last tried with the
     payment method `tried_with`. `attempts` have failed, the first on `first_failed_on`; `next_attempt_on` is None
     where none is to come by itself. `reference` is by which the customer's own transfer is known.
+
+    In minor units: `waived` by credit notes, so that it need not be paid; `refunded` by them; of a credit note itself,
+    `to_refund`. `credited` are the lines that were taken back, each with its credit note.
     """
 
     status: InvoiceStatus
@@ -61,6 +64,10 @@ class Payment:
     next_attempt_on: date | None = None
     failure: Failure | None = None
     reference: str | None = None
+    waived: int = 0
+    refunded: int = 0
+    to_refund: int = 0
+    credited: tuple[tuple[int, str], ...] = ()
 
 
 UNPAID = frozenset({InvoiceStatus.OPEN, InvoiceStatus.PAST_DUE})

@@ -46,6 +46,8 @@ class EventType(StrEnum):
     CARD_EXPIRING = "card.expiring"
     CARD_UPDATED = "card.updated"
     CATALOGUE_REPLACED = "catalogue.replaced"
+    CREDIT_NOTE_ISSUED = "credit_note.issued"
+    CREDIT_NOTE_REFUNDED = "credit_note.refunded"
     DOWNLOAD_READY = "download.ready"
     DOWNLOAD_REQUESTED = "download.requested"
     INVOICE_ISSUED = "invoice.issued"

@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from billing.domain.contract import Contract
+from billing.domain.currencies import MINOR_UNIT_DIGITS
 from billing.domain.errors import Conflict
 from billing.domain.information import CompanyDetails
 from billing.domain.money import Money, rounded
@@ -20,6 +21,7 @@ from billing.domain.subscription import Discount, Line, Subscription, line_on, m
 from billing.domain.tax import Tax
 
 NUMBER_MAX = 999_999
+ELECTRONIC_DECIMALS_MAX = 2
 
 
 class SeriesExhausted(Conflict):
@@ -51,7 +53,10 @@ class InvoiceStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """One issued invoice, as a list shows it. `paid_on` is there exactly if it is paid; `total` includes tax."""
+    """One issued invoice, as a list shows it. `paid_on` is there exactly if it is paid; `total` includes tax.
+
+    With `corrects`, the number of another one, it is a credit note.
+    """
 
     number: str
     produced_on: date
@@ -59,13 +64,15 @@ class Invoice:
     paid_on: date | None
     status: InvoiceStatus
     total: Money
+    corrects: str | None = None
 
 
 class Occasion(StrEnum):
-    """Why an invoice is issued: a paid period begins, or a tier has changed within one."""
+    """Why an invoice is issued: a paid period begins, a tier has changed within one, or an invoice is corrected."""
 
     PERIOD = "period"
     TIER_CHANGE = "tier_change"
+    CORRECTION = "correction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,7 @@ class Seller:
     city: str
     country: str
     vat_number: str | None
+    iban: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +141,21 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """Which invoice a credit note takes back, or which of its lines, and why."""
+
+    number: str
+    produced_on: date
+    lines: tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class IssuedInvoice:
-    """What an invoice says, for good: nothing of it ever changes. `method` is how it was to be paid when issued."""
+    """What an invoice says, for good: nothing of it ever changes. `method` is how it was to be paid when issued.
+
+    With `corrects` it is a credit note: its amounts are below zero.
+    """
 
     number: str
     account: str
@@ -146,6 +167,16 @@ class IssuedInvoice:
     email: str
     language: str
     method: Method | None
+    corrects: Correction | None = None
+
+    @property
+    def can_be_electronic(self) -> bool:
+        """Whether EN 16931 has a place for it: not for amounts of three decimals (BR-DEC), nor for VAT that is charged
+        by somebody without a VAT number (BR-S-02)."""
+        digits = MINOR_UNIT_DIGITS[self.draft.total.currency]
+        return digits <= ELECTRONIC_DECIMALS_MAX and (
+            self.seller.vat_number is not None or not self.draft.tax.is_subject
+        )
 
 
 def period_lines(subscription: Subscription, contract: Contract, first_month: int) -> tuple[InvoiceLine, ...]:
@@ -305,3 +336,24 @@ def _from(day: date, steps: Sequence[Step]) -> tuple[Step, ...]:
 def _months_between(first: date, until: date) -> int:
     """Between two first days of contract months."""
     return (until.year - first.year) * 12 + until.month - first.month
+
+
+class DocumentKind(StrEnum):
+    """An invoice as a file: for a person, and for a machine in either syntax of EN 16931."""
+
+    PDF = "pdf"
+    CII = "cii"
+    UBL = "ubl"
+
+
+_ENDINGS = {DocumentKind.PDF: ".pdf", DocumentKind.CII: "-cii.xml", DocumentKind.UBL: "-ubl.xml"}
+
+
+def folder_of_invoice(account: str, number: str) -> str:
+    """Where the files of an invoice stand among the documents."""
+    return f"accounts/{account}/invoices/{number}/"
+
+
+def document_key(account: str, number: str, kind: DocumentKind) -> str:
+    """Where one of them stands."""
+    return f"{folder_of_invoice(account, number)}{number}{_ENDINGS[kind]}"

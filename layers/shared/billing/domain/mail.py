@@ -42,6 +42,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.CANCELLATION_WITHDRAWN: (Audience.ADMINS, Audience.BILLING),
     EventType.CARD_EXPIRING: (Audience.ADMINS, Audience.BILLING),
     EventType.CARD_UPDATED: (Audience.ADMINS, Audience.BILLING),
+    EventType.CREDIT_NOTE_ISSUED: (Audience.ADMINS, Audience.BILLING),
     EventType.DOWNLOAD_READY: (Audience.CONCERNED,),
     EventType.INVOICE_ISSUED: (Audience.ADMINS, Audience.BILLING),
     EventType.INVOICE_PAID: (Audience.ADMINS, Audience.BILLING),

@@ -30,6 +30,7 @@ class Permission(StrEnum):
     CHANGE_PAYMENT_METHOD = "change-payment-method"
     SET_BANK_TRANSFER = "set-bank-transfer"
     RECORD_PAYMENTS = "record-payments"
+    CORRECT_INVOICES = "correct-invoices"
     CANCEL = "cancel"
     EXPORT = "export"
     READ_DELETIONS = "read-deletions"
@@ -59,6 +60,7 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.CHANGE_PAYMENT_METHOD: _ADMIN_ONLY,
     Permission.SET_BANK_TRANSFER: _STAFF_ONLY,
     Permission.RECORD_PAYMENTS: _STAFF_ONLY,
+    Permission.CORRECT_INVOICES: _STAFF_ONLY,
     Permission.CANCEL: _ADMIN_ONLY,
     Permission.EXPORT: _ADMIN_ONLY,
     Permission.READ_DELETIONS: _STAFF_ONLY,

@@ -46,6 +46,11 @@ class Tax:
     country: str
     rate: Decimal
 
+    @property
+    def is_subject(self) -> bool:
+        """Whether it is subject to VAT at all, even if the recipient accounts for it."""
+        return self.rule not in {TaxRule.OUTSIDE_EU, TaxRule.SELLER_OUTSIDE_EU}
+
     def of(self, net: int) -> int:
         """The tax on minor units, rounded once."""
         return rounded(net * self.rate / _PERCENT)

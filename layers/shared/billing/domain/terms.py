@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from billing.domain.invoices import Seller
 
 TERM_DAYS = 14
+CREDIT_SERIES = "CN"
 RETRY_DAYS = (1, 3, 5, 7)
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """`series` begins each number. Whoever transfers the money has `term_days` for it; a failed charge is tried again
-    `retry_days` after the first that failed."""
+    """`series` begins each invoice's number, `credit_series` each credit note's. Whoever transfers the money has
+    `term_days` for it; a failed charge is tried again `retry_days` after the first that failed."""
 
     series: str
     seller: Seller
     term_days: int = TERM_DAYS
     retry_days: tuple[int, ...] = RETRY_DAYS
+    credit_series: str = CREDIT_SERIES

@@ -379,6 +379,30 @@ class InvoiceFacts(Facts):
     document: str | None
 
 
+class CreditNoteFacts(Facts):
+    """`corrects` is the invoice's number. Its amounts are below zero; what becomes of the money is not: `waived` need
+    not be paid, `refunded` goes back, `carried` is taken off the next invoices. `document` is the key of the PDF."""
+
+    number: str
+    corrects: str
+    reason: str
+    produced_on: date
+    lines: list[InvoiceLineFacts]
+    net: MoneyFacts
+    tax: MoneyFacts
+    total: MoneyFacts
+    waived: MoneyFacts
+    refunded: MoneyFacts
+    carried: MoneyFacts
+    document: str
+
+
+class RefundFacts(Facts):
+    number: str
+    corrects: str
+    refunded: MoneyFacts
+
+
 class PaidFacts(Facts):
     number: str
     paid_on: date
@@ -737,6 +761,26 @@ class InvoiceIssued(Happening):
     after: InvoiceFacts
 
 
+class CreditNoteIssued(Happening):
+    """An invoice, or some of its lines, was taken back by staff."""
+
+    type: Literal["credit_note.issued"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: CreditNoteFacts
+
+
+class CreditNoteRefunded(Happening):
+    """The money of a credit note went back to where it came from."""
+
+    type: Literal["credit_note.refunded"]
+    version: Literal[1]
+    account: str
+    before: None
+    after: RefundFacts
+
+
 class InvoicePaid(Happening):
     """An invoice was paid."""
 
@@ -903,6 +947,8 @@ AnyEvent = (
     | CardExpiring
     | CardUpdated
     | CatalogueReplaced
+    | CreditNoteIssued
+    | CreditNoteRefunded
     | DownloadReady
     | DownloadRequested
     | InvoiceIssued

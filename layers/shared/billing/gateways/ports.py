@@ -260,6 +260,11 @@ class PaymentGateway(Protocol):
         """Whether a payment can never succeed any more: it is cancelled unless it was made, or is on its way."""
         ...
 
+    def refund(self, payment: str, credit_note: str, amount: Money, key: str) -> bool:
+        """Whether so much of a payment is refunded, or on its way back, for this credit note: once, however often it is
+        asked for."""
+        ...
+
     def consent_secret(self, payment: str) -> NewSetup | None:
         """What a browser needs so that the customer's bank can ask its customer; None if it cannot be paid so."""
         ...

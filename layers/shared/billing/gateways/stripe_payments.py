@@ -22,7 +22,8 @@ API_VERSION = "2026-10-28.endive"
 TIMEOUT_SECONDS = (2.0, 6.0)
 """To connect, and to wait for an answer. Three calls in a row must be over before API Gateway gives up, after 29."""
 
-ACCOUNT, INVOICE, USER = "account", "invoice", "user"
+ACCOUNT, INVOICE, USER, CREDIT_NOTE = "account", "invoice", "user", "credit_note"
+REFUNDED = frozenset({"succeeded", "pending", "requires_action"})
 """What we write onto Stripe's objects: whose they are, and what for. None names a person."""
 
 PAGE = 100
@@ -217,6 +218,22 @@ class StripePayments:
                 standing = _charge(self._stripe.v1.payment_intents.retrieve(payment))
                 return standing.state is ChargeState.CANCELLED
         return True
+
+    def refund(self, payment: str, credit_note: str, amount: Money, key: str) -> bool:
+        wanted: Any = {
+            "payment_intent": payment,
+            "amount": amount.amount,
+            "metadata": {CREDIT_NOTE: credit_note},
+        }
+        with _answering():
+            made = self._stripe.v1.refunds.list({"payment_intent": payment, "limit": PAGE})
+            for refund in made.auto_paging_iter():
+                if _noted(refund, CREDIT_NOTE) == credit_note:
+                    return refund.status in REFUNDED
+            try:
+                return self._stripe.v1.refunds.create(wanted, {"idempotency_key": key}).status in REFUNDED
+            except stripe.InvalidRequestError:
+                return False  # more than is left of it, or it was taken back by the bank
 
     def consent_secret(self, payment: str) -> NewSetup | None:
         with _answering():

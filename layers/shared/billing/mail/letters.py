@@ -19,7 +19,9 @@ from billing.domain.mail import Attachment, Letter, Recipient, Situation, Vendor
 from billing.event_schemas.kinds import (
     AnyEvent,
     AutoscalingFacts,
+    CreditNoteIssued,
     InvoiceIssued,
+    MoneyFacts,
     ReviewBooked,
     ReviewCancelled,
     ReviewDeclined,
@@ -28,9 +30,9 @@ from billing.event_schemas.kinds import (
     SubscriptionTierLowered,
 )
 from billing.languages import FOLDER, LANGUAGES
+from billing.languages.formats import brand, day_before, formats, local_day
 from billing.mail import plain_text
 from billing.mail.calendar_file import calendar_file
-from billing.mail.formats import brand, day_before, formats, less, local_day
 
 MAILED = frozenset(path.stem for path in FOLDER.glob("*/mail/*.jinja"))
 """The kinds of events that there is a mail about."""
@@ -77,7 +79,7 @@ def letter(
 ) -> Letter:
     """The mail about the event to one recipient; the same arguments give the same bytes.
 
-    `document` is the PDF of an invoice that was issued. Raises NoSuchMail.
+    `document` is the PDF of an invoice or a credit note. Raises NoSuchMail.
     """
     if event.type not in MAILED or situation.language not in LANGUAGES:
         raise NoSuchMail(f"there is no mail about {event.type} in the language {situation.language!r}")
@@ -107,7 +109,7 @@ def letter(
 
 
 def _attachments(event: AnyEvent, context: dict[str, Any], document: bytes | None) -> tuple[Attachment, ...]:
-    if isinstance(event, InvoiceIssued) and document is not None:
+    if isinstance(event, InvoiceIssued | CreditNoteIssued) and document is not None:
         return (Attachment(f"{_file_name(event.after.number)}.pdf", "application/pdf", document),)
     match event:
         case SubscriptionAutoscaled():
@@ -134,6 +136,11 @@ def _usage_picture(facts: AutoscalingFacts, language: str) -> Attachment:
     written, limit = formats(language), Decimal(facts.before.up_to or 0)
     weeks = [(written.short_day(week.first_day), week.pace) for week in facts.weeks]
     return Attachment("usage.png", "image/png", usage_picture(weeks, limit, written.quantity(limit)), inline="usage")
+
+
+def less(money: MoneyFacts, other: MoneyFacts) -> MoneyFacts:
+    """What is left of an amount without another of the same currency."""
+    return MoneyFacts(amount=money.amount - other.amount, currency=money.currency)
 
 
 @cache

@@ -15,6 +15,7 @@ from billing.domain.errors import ConcurrentChange, NotFound
 from billing.domain.events import Event
 from billing.domain.information import Area, BillingDetails, CompanyDetails
 from billing.domain.invoices import Invoice, InvoiceStatus, IssuedInvoice
+from billing.domain.money import Money
 from billing.domain.payment import PaymentProfile
 from billing.domain.schedules import BillingDue, Job, billing_due_at, start_of
 from billing.store import keys, mapping
@@ -46,6 +47,14 @@ class Kept:
     invoice: IssuedInvoice
     payment: Payment
     version: int
+
+    @property
+    def left(self) -> Money:
+        """What is still to be paid of an invoice, or to be refunded by a credit note, if it is not done."""
+        due = self.invoice.draft.due
+        if self.invoice.corrects is not None:
+            return Money(self.payment.to_refund, due.currency)
+        return Money(due.amount - self.payment.waived, due.currency)
 
 
 class NumberTaken(Exception):
@@ -134,6 +143,37 @@ class InvoiceStore(Table):
             body = mapping.text({"credit": credit})
             actions.append(self._replacing(partition, keys.BALANCE, billed.credit_version, body))
         self._write_numbered(actions, series, invoice.produced_on.year, count)
+
+    def correct(
+        self,
+        billed: Billed,
+        corrected: Kept,
+        payment: Payment,
+        credit_note: Kept,
+        series: str,
+        count: int,
+        credit: int,
+        collect_on: date | None,
+        event: Event,
+    ) -> None:
+        """Keeps a credit note with its number, and where the invoice that it corrects stands then.
+
+        Raises NumberTaken, or ConcurrentChange when the invoice's payment, or the account's credit, is no longer so.
+        One transaction: money moves only with the document that says why.
+        """
+        partition = keys.account(credit_note.invoice.account)
+        actions = [
+            self._requiring(partition),
+            self._invoice(Kept(corrected.invoice, payment, corrected.version)),
+            self._invoice(credit_note),
+            self._event(event),
+        ]
+        if collect_on != billed.collect_on:
+            actions.append(self._collection(billed, collect_on))
+        if credit != billed.credit:
+            body = mapping.text({"credit": credit})
+            actions.append(self._replacing(partition, keys.BALANCE, billed.credit_version, body))
+        self._write_numbered(actions, series, credit_note.invoice.produced_on.year, count)
 
     def invoice(self, account: str, number: str) -> Kept:
         """One invoice by its number. Raises NotFound. One query of the account's invoices of that year."""

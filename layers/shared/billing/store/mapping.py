@@ -277,6 +277,7 @@ def invoice_from(stored: str) -> Invoice:
         paid_on=_date_or_none(body["paid_on"]),
         status=InvoiceStatus(body["status"]),
         total=Money(**body["total"]),
+        corrects=body.get("corrects"),
     )
 
 

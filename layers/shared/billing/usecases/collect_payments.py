@@ -23,7 +23,7 @@ from billing.domain.collection import (
     received,
 )
 from billing.domain.errors import AccountNotFound, RuleViolation, Violation
-from billing.domain.events import Actor, ActorKind, Event, EventType, Occasion
+from billing.domain.events import Actor, ActorKind, Event, EventType, Facts, Occasion
 from billing.domain.invoices import InvoiceStatus
 from billing.domain.payment import Method
 from billing.domain.terms import Terms
@@ -72,7 +72,7 @@ def collect_payments(
     unpaid = [*store.unpaid(account)]
     dealt = 0
     for position, kept in enumerate(unpaid):
-        if not _is_due(billed, kept.payment, today, at_once=at_once):
+        if not _is_due(billed, kept, today, at_once=at_once):
             continue
         standing, payment = _dealt_with(billed, kept, today, collector)
         others = [*unpaid[:position], *unpaid[position + 1 :]]
@@ -169,10 +169,12 @@ def begin_consent(account: str, number: str, *, store: InvoiceStore, gateway: Pa
     return secret
 
 
-def _is_due(billed: Billed, payment: Payment, today: date, *, at_once: bool) -> bool:
+def _is_due(billed: Billed, kept: Kept, today: date, *, at_once: bool) -> bool:
+    payment = kept.payment
     if payment.next_attempt_on is not None and payment.next_attempt_on <= today:
         return True
     method = billed.profile.payment_method
+    at_once = at_once and kept.invoice.corrects is None
     return at_once and payment.status in UNPAID and method is not None and payment.tried_with != method
 
 
@@ -180,6 +182,8 @@ def _dealt_with(billed: Billed, kept: Kept, today: date, collector: Collector) -
     """The invoice as it stands now, and its payment after it was dealt with."""
     payment, gateway = kept.payment, collector.gateway
     retry_days = collector.terms.retry_days
+    if kept.invoice.corrects is not None:
+        return kept, _refunded(kept, today, collector)
     if payment.status is InvoiceStatus.IN_TRANSIT and payment.payment is not None:
         standing = gateway.payment(payment.payment)
         if standing is None or standing.state in {ChargeState.IN_TRANSIT, ChargeState.WAITING, ChargeState.CANCELLED}:
@@ -201,13 +205,22 @@ def _dealt_with(billed: Billed, kept: Kept, today: date, collector: Collector) -
     return kept, replace(after, tried_with=method)
 
 
+def _refunded(kept: Kept, today: date, collector: Collector) -> Payment:
+    """Where a credit note stands whose money goes back. The payment service knows it by its number: it goes once."""
+    invoice, payment = kept.invoice, kept.payment
+    key = f"refund/{invoice.account}/{invoice.number}/{collector.occasion.time:{HOUR}}"
+    if collector.gateway.refund(str(payment.payment), invoice.number, kept.left, key):
+        return replace(payment, status=InvoiceStatus.PAID, paid_on=today, next_attempt_on=None, failure=None)
+    return failed(payment, Failure.FAILED, today, (), hard=True)
+
+
 def _begun(kept: Kept, customer: str, collector: Collector) -> tuple[Kept, str]:
     """The invoice with its one payment. It is kept before it is charged: one that is not kept never is."""
     if kept.payment.payment is not None:
         return kept, kept.payment.payment
     invoice = kept.invoice
     key = f"payment/{invoice.account}/{invoice.number}/{kept.version}/{collector.occasion.time:{HOUR}}"
-    begun = collector.gateway.new_payment(customer, invoice.account, invoice.number, invoice.draft.due, key)
+    begun = collector.gateway.new_payment(customer, invoice.account, invoice.number, kept.left, key)
     return collector.store.keep_payment(kept, replace(kept.payment, payment=begun)), begun
 
 
@@ -221,7 +234,11 @@ def _settle(billed: Billed, kept: Kept, payment: Payment, others: Sequence[Kept]
 
 def _events(kept: Kept, payment: Payment, occasion: Occasion, consent_page: str) -> list[Event]:
     invoice, before = kept.invoice, kept.payment
-    due = asdict(invoice.draft.due)
+    due = asdict(kept.left)
+    facts: Facts
+    if invoice.corrects is not None and payment.status is InvoiceStatus.PAID:
+        facts = {"number": invoice.number, "corrects": invoice.corrects.number, "refunded": due}
+        return [tell(EventType.CREDIT_NOTE_REFUNDED, occasion, account=invoice.account, before=None, after=facts)]
     if payment.status is InvoiceStatus.PAID:
         facts = {
             "number": invoice.number,
@@ -231,7 +248,7 @@ def _events(kept: Kept, payment: Payment, occasion: Occasion, consent_page: str)
         }
         return [tell(EventType.INVOICE_PAID, occasion, account=invoice.account, before=None, after=facts)]
     events = []
-    if payment.attempts > before.attempts:
+    if payment.attempts > before.attempts and invoice.corrects is None:
         asked = payment.failure is Failure.AUTHENTICATION_REQUIRED and consent_page
         facts = {
             "number": invoice.number,

@@ -43,7 +43,7 @@ def described(line: InvoiceLine, language: str) -> str:
 def invoice_table(invoices: Iterable[Invoice]) -> str:
     """Invoices as CSV (RFC 4180). Amounts have the decimals of their currency."""
     return csv_text(
-        ("number", "produced_on", "due_on", "paid_on", "status", "total", "currency"),
+        ("number", "produced_on", "due_on", "paid_on", "status", "total", "currency", "corrects"),
         (
             (
                 each.number,
@@ -53,6 +53,7 @@ def invoice_table(invoices: Iterable[Invoice]) -> str:
                 str(each.status),
                 decimal_text(each.total),
                 each.total.currency,
+                each.corrects or "",
             )
             for each in invoices
         ),

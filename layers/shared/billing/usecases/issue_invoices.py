@@ -19,6 +19,7 @@ from billing.domain.errors import ConcurrentChange
 from billing.domain.events import Actor, ActorKind, EventType, Facts
 from billing.domain.events import Occasion as Happening
 from billing.domain.invoices import (
+    DocumentKind,
     Draft,
     IssuedInvoice,
     Occasion,
@@ -26,6 +27,7 @@ from billing.domain.invoices import (
     changes_on,
     changes_within,
     credit_after,
+    document_key,
     drafted,
     number_of,
     period_lines,
@@ -188,7 +190,7 @@ def issued_facts(invoice: IssuedInvoice) -> Facts:
         "total": asdict(draft.total),
         "method": invoice.method,
         "charge_on": invoice.produced_on if invoice.method in CHARGED and draft.due.amount else None,
-        "document": None,
+        "document": document_key(invoice.account, invoice.number, DocumentKind.PDF),
     }
 
 

@@ -22,6 +22,9 @@ CLAIM = timedelta(minutes=2)
 
 MESSAGE_TYPE = "message/rfc822"
 
+WITH_DOCUMENT = frozenset({EventType.INVOICE_ISSUED, EventType.CREDIT_NOTE_ISSUED})
+"""Whose mail waits for the document that goes with it."""
+
 Write = Callable[[Event, Situation, Recipient, bytes | None], bytes]
 """Writes the message about an event to a recipient, with the document that it is about. Raises if it cannot."""
 
@@ -109,7 +112,7 @@ def _situation(
 
 
 def _document(event: Event, documents: Documents) -> bytes | None:
-    key = (event.after or {}).get("document") if event.type is EventType.INVOICE_ISSUED else None
+    key = (event.after or {}).get("document") if event.type in WITH_DOCUMENT else None
     if key is None:
         return None
     document = documents.get(key)

@@ -18,7 +18,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from billing.domain.downloads import KEPT, Download, DownloadKind
 from billing.domain.errors import AccountNotFound
 from billing.domain.events import Actor, ActorKind, EventType, Occasion
-from billing.domain.invoices import Invoice
+from billing.domain.invoices import Invoice, folder_of_invoice
 from billing.domain.spreadsheet import csv_rows, harmless
 from billing.gateways.ports import Documents
 from billing.store import mapping
@@ -125,7 +125,7 @@ def _invoices_of(
     found, _ = invoices.invoices(account, year=year, status=None, limit=INVOICES_MAX, after=None)
     _table(archive, found)
     for invoice in found:
-        _copied(archive, f"accounts/{account}/invoices/{invoice.number}/", f"{invoice.number}/", documents)
+        _copied(archive, folder_of_invoice(account, invoice.number), f"{invoice.number}/", documents)
 
 
 def _table(archive: ZipFile, invoices: Iterable[Invoice]) -> None:

@@ -19,6 +19,7 @@ from billing.domain.downloads import folder_of_downloads
 from billing.domain.errors import ConcurrentChange
 from billing.domain.events import RANDOM_BYTES, Actor, ActorKind, EventType, Occasion, ulid
 from billing.domain.information import BillingInformation
+from billing.domain.invoices import folder_of_invoice
 from billing.domain.permissions import Role
 from billing.gateways.ports import Archive, Directory, Documents, PaymentGateway
 from billing.store import mapping
@@ -178,7 +179,7 @@ def _archived(purge: Purge, now: datetime, goes_on: Callable[[], bool], purger: 
         folder = f"invoices/{invoice.produced_on.year}/{invoice.number}"
         if until >= now.date():
             purger.archive.keep(f"{folder}/{invoice.number}.json", invoice.body.encode(), JSON_TYPE, until)
-            documents = f"accounts/{purge.account}/invoices/{invoice.number}/"
+            documents = folder_of_invoice(purge.account, invoice.number)
             for key in purger.documents.keys(documents):
                 content = purger.documents.get(key)
                 if content is not None:

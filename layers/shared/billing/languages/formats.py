@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -16,7 +17,6 @@ from babel.lists import format_list
 from babel.numbers import format_currency, format_decimal, format_percent
 
 from billing.domain.currencies import MINOR_UNIT_DIGITS
-from billing.event_schemas.kinds import CardFacts, MoneyFacts
 from billing.languages import FOLDER
 
 BRANDS = {
@@ -33,6 +33,23 @@ BRANDS = {
 """The names of cards as their owners know them."""
 
 
+class Amount(Protocol):
+    """Minor units of a currency, wherever they come from."""
+
+    @property
+    def amount(self) -> int: ...
+
+    @property
+    def currency(self) -> str: ...
+
+
+class BrandedCard(Protocol):
+    """A card, wherever it comes from."""
+
+    @property
+    def brand(self) -> str: ...
+
+
 # CLDR asks for a space where a currency without a sign of its own stands before the digits; Babel forgets it.
 _LETTER_THEN_DIGIT = re.compile(r"(?<=[A-Z])(?=\d)")
 
@@ -43,7 +60,7 @@ class Formats:
     def __init__(self, locale: Locale) -> None:
         self._locale = locale
 
-    def money(self, money: MoneyFacts) -> str:
+    def money(self, money: Amount) -> str:
         """An amount with its currency. ISO 4217 says how many decimals it has; CLDR's habits differ."""
         digits = MINOR_UNIT_DIGITS[money.currency]
         pattern = self._locale.currency_formats["standard"].pattern
@@ -120,12 +137,7 @@ def local_day(instant: datetime, time_zone: str) -> date:
     return instant.astimezone(ZoneInfo(time_zone)).date()
 
 
-def less(money: MoneyFacts, other: MoneyFacts) -> MoneyFacts:
-    """What is left of an amount without another of the same currency."""
-    return MoneyFacts(amount=money.amount - other.amount, currency=money.currency)
-
-
-def brand(card: CardFacts) -> str:
+def brand(card: BrandedCard) -> str:
     """The name of a card's brand."""
     return BRANDS.get(card.brand.lower(), card.brand)
 

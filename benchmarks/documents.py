@@ -1,0 +1,51 @@
+"""What it costs to write an invoice as a document: processor time and size, by the number of its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from billing.documents.einvoice import Syntax, einvoice
+from billing.documents.pdf import invoice_pdf
+from billing.domain.invoices import IssuedInvoice
+
+from benchmarks.scaling import milliseconds
+from tests.documents.samples import invoice
+
+LINES = (3, 20, 400)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Milliseconds of processor time, and bytes."""
+
+    lines: int
+    kind: str
+    spent: float
+    size: int
+
+
+def measured() -> list[Cost]:
+    """Each kind of document of each invoice, in a process that has written one before."""
+    return [
+        Cost(lines, kind, milliseconds(write), len(write()))
+        for lines in LINES
+        for kind, write in _kinds(invoice(lines))
+    ]
+
+
+def table(costs: list[Cost]) -> str:
+    """The costs, a line each."""
+    rows = [f"{cost.lines:>6}  {cost.kind:<24}{cost.spent:>8.1f} ms  {cost.size / 1024:>7.1f} KB" for cost in costs]
+    return "\n".join(["Documents: processor time and size of an invoice", " lines", *rows])
+
+
+def _kinds(issued: IssuedInvoice) -> list[tuple[str, Callable[[], bytes]]]:
+    electronic = einvoice(issued, Syntax.CII)
+    return [
+        ("PDF with its data", partial(invoice_pdf, issued, electronic)),
+        ("PDF alone", partial(invoice_pdf, issued, None)),
+        ("XML, CII", partial(einvoice, issued, Syntax.CII)),
+        ("XML, UBL", partial(einvoice, issued, Syntax.UBL)),
+    ]

@@ -1,0 +1,74 @@
+"""/accounts/{account}/invoices/{number}/pdf and /xml: a short way to the file, once it is there."""
+
+import re
+from typing import Annotated, Literal
+
+from aws_lambda_powertools.event_handler.openapi.params import Query
+from billing.api.answers import Response, not_yet, redirect
+from billing.api.callers import Caller
+from billing.api.invoices import InvoiceNumber, PreparedView
+from billing.api.models import AccountId
+from billing.api.resolver import entrypoint, make_api
+from billing.domain.errors import Conflict
+from billing.domain.invoices import DocumentKind, IssuedInvoice, document_key
+from billing.domain.permissions import Permission
+from billing.gateways.ports import Documents
+from billing.usecases.authorise import authorise
+from billing.wiring import Files, Invoices, Store
+
+RETRY_SECONDS = 5
+
+XmlSyntax = Annotated[Literal["cii", "ubl"], Query(description="CII, as Factur-X and ZUGFeRD have it, or UBL 2.1.")]
+
+app = make_api()
+
+
+class NotElectronic(Conflict):
+    """EN 16931 has no place for this invoice."""
+
+    code = "not-electronic"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no e-invoice of this one: EN 16931 takes neither amounts of three decimals, nor VAT without a "
+            "VAT number of the seller."
+        )
+
+
+@app.get("/accounts/<account>/invoices/<number>/pdf")
+def get_pdf(
+    account: AccountId, number: InvoiceNumber, caller: Caller, store: Store, invoices: Invoices, files: Files
+) -> Response[PreparedView]:
+    """The invoice as PDF: a redirect to the file, or 202 while it is written."""
+    authorise(caller, store.account(account), Permission.READ_BILLING, store)
+    return _shown(invoices.invoice(account, number).invoice, DocumentKind.PDF, files)
+
+
+@app.get("/accounts/<account>/invoices/<number>/xml")
+def get_xml(
+    account: AccountId,
+    number: InvoiceNumber,
+    caller: Caller,
+    store: Store,
+    invoices: Invoices,
+    files: Files,
+    syntax: XmlSyntax = "cii",
+) -> Response[PreparedView]:
+    """The invoice as an e-invoice (EN 16931): a redirect to the file, or 202 while it is written."""
+    authorise(caller, store.account(account), Permission.READ_BILLING, store)
+    invoice = invoices.invoice(account, number).invoice
+    if not invoice.can_be_electronic:
+        raise NotElectronic
+    return _shown(invoice, DocumentKind(syntax), files)
+
+
+def _shown(invoice: IssuedInvoice, kind: DocumentKind, files: Documents) -> Response[PreparedView]:
+    key = document_key(invoice.account, invoice.number, kind)
+    if key not in files.keys(key):
+        return not_yet(PreparedView(status="preparing"), RETRY_SECONDS)
+    seller = re.sub(r"[^A-Za-z0-9]+", "-", invoice.seller.name).strip("-")
+    name = "-".join(filter(None, (seller, key.rpartition("/")[2])))
+    return redirect(PreparedView(status="ready"), files.link(key, name))
+
+
+handler = entrypoint(app)

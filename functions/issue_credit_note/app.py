@@ -1,0 +1,37 @@
+"""POST /accounts/{account}/invoices/{number}/credit-notes: staff take an invoice back, or some of its lines."""
+
+from billing.api.answers import Response, created
+from billing.api.callers import Caller, Told
+from billing.api.invoices import CreditNoteBody, InvoiceDetailsView, InvoiceNumber
+from billing.api.models import AccountId
+from billing.api.resolver import entrypoint, make_api
+from billing.domain.permissions import Permission
+from billing.usecases.authorise import authorise
+from billing.usecases.issue_credit_note import issue_credit_note
+from billing.wiring import Invoices, InvoiceTerms, Payments, Store
+
+app = make_api()
+
+
+@app.post("/accounts/<account>/invoices/<number>/credit-notes")
+def post_credit_note(
+    account: AccountId,
+    number: InvoiceNumber,
+    body: CreditNoteBody,
+    caller: Caller,
+    told: Told,
+    store: Store,
+    invoices: Invoices,
+    terms: InvoiceTerms,
+    payments: Payments,
+) -> Response[InvoiceDetailsView]:
+    """Take an invoice back, or some of its lines. The same lines and reason again are the same credit note."""
+    authorise(caller, store.account(account), Permission.CORRECT_INVOICES, store)
+    lines = None if body.lines is None else tuple(body.lines)
+    kept = issue_credit_note(
+        account, number, lines, body.reason, occasion=told, terms=terms, store=invoices, gateway=payments
+    )
+    return created(InvoiceDetailsView.of(kept), f"/v1/accounts/{account}/invoices/{kept.invoice.number}")
+
+
+handler = entrypoint(app)

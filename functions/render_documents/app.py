@@ -1,0 +1,38 @@
+"""The queue of invoices and credit notes that were issued → their files."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from billing import wiring
+from billing.documents.einvoice import Syntax, einvoice
+from billing.documents.pdf import invoice_pdf
+from billing.domain.invoices import DocumentKind, IssuedInvoice
+from billing.store.mapping import event_of
+from billing.usecases.render_documents import render_documents
+from billing.workers import worker
+
+
+def render(message: str, _: str) -> Mapping[str, Any]:
+    """One invoice."""
+    event = event_of(orjson.loads(message)["detail"])
+    account, number = str(event.account), str((event.after or {})["number"])
+    written = render_documents(
+        account, number, store=wiring.invoice_store(), documents=wiring.documents(), render=rendered
+    )
+    return {"account": account, "number": number, "files": len(written)}
+
+
+def rendered(invoice: IssuedInvoice) -> dict[DocumentKind, bytes]:
+    """All its files."""
+    if not invoice.can_be_electronic:
+        return {DocumentKind.PDF: invoice_pdf(invoice, None)}
+    cii = einvoice(invoice, Syntax.CII)
+    return {
+        DocumentKind.PDF: invoice_pdf(invoice, cii),
+        DocumentKind.CII: cii,
+        DocumentKind.UBL: einvoice(invoice, Syntax.UBL),
+    }
+
+
+handler = worker(render, wiring.queue)

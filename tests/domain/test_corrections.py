@@ -1,0 +1,159 @@
+"""Credit notes: all of an invoice's together come to exactly what it says, and no money is given twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from billing.domain.collection import Payment
+from billing.domain.corrections import (
+    AlreadyCredited,
+    NotCorrectable,
+    credit_note_draft,
+    lines_to_credit,
+    settled,
+)
+from billing.domain.errors import RuleViolation
+from billing.domain.invoices import Correction, InvoiceStatus, IssuedInvoice
+from billing.domain.money import Money
+from billing.domain.payment import Method
+from billing.domain.tax import Tax, TaxRule
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.documents.samples import CORRECTION, STARTS, invoice
+
+TODAY = date(2026, 5, 4)
+PAID = Payment(InvoiceStatus.PAID, paid_on=STARTS, method=Method.CARD, payment="pi_1")
+OPEN = Payment(InvoiceStatus.OPEN, next_attempt_on=TODAY)
+
+
+def of_lines(*nets: int, rate: str = "25", credit: int = 0) -> IssuedInvoice:
+    """An invoice with lines of these amounts."""
+    tax = Tax(TaxRule.DESTINATION, "FI", Decimal(rate))
+    sample = invoice(len(nets), whole=False, tax=tax)
+    lines = tuple(replace(line, net=Money(net, "EUR")) for line, net in zip(sample.draft.lines, nets, strict=True))
+    net = sum(nets)
+    total = net + tax.of(net)
+    draft = replace(
+        sample.draft,
+        lines=lines,
+        net=Money(net, "EUR"),
+        tax_amount=Money(tax.of(net), "EUR"),
+        total=Money(total, "EUR"),
+        credit=Money(credit, "EUR"),
+        due=Money(total - credit, "EUR"),
+    )
+    return replace(sample, draft=draft)
+
+
+def correct(
+    issued: IssuedInvoice, payment: Payment, wanted: tuple[int, ...] | None, number: str
+) -> tuple[int, Payment]:
+    """What a credit note takes back with tax, and where the invoice stands then."""
+    lines = lines_to_credit(issued, payment, wanted)
+    total = -credit_note_draft(issued, payment, lines).total.amount
+    correction = Correction(issued.number, STARTS, lines, "wrong")
+    money = settled(issued, payment, correction, number, total, TODAY)
+    assert money.waived + money.refunded + money.carried == total
+    assert min(money.waived, money.refunded, money.carried) >= 0
+    return total, money.payment
+
+
+@given(
+    st.lists(st.integers(1, 10**6), min_size=1, max_size=8),
+    st.sampled_from(["0", "7", "19", "25.5"]),
+    st.randoms(use_true_random=False),
+    st.booleans(),
+    st.floats(0, 1),
+)
+def test_all_credit_notes_together_come_to_the_invoice(
+    nets: list[int], rate: str, chance: object, paid: bool, share: float
+) -> None:
+    issued = of_lines(*nets, rate=rate)
+    credit = int(issued.draft.total.amount * share)
+    issued = of_lines(*nets, rate=rate, credit=credit)
+    order = [*range(len(nets))]
+    chance.shuffle(order)  # type: ignore[attr-defined]
+    payment, total = (PAID if paid else OPEN), 0
+
+    while order:
+        some = tuple(order.pop() for _ in range(min(len(order), 2)))
+        taken, payment = correct(issued, payment, some, f"CN-{len(order)}")
+        total += taken
+
+    assert total == issued.draft.total.amount
+    assert payment.waived + payment.refunded == issued.draft.due.amount
+    assert payment.status is (InvoiceStatus.PAID if paid else payment.status)
+    with pytest.raises(AlreadyCredited):
+        lines_to_credit(issued, payment, None)
+
+
+def test_what_was_charged_goes_back() -> None:
+    total, payment = correct(of_lines(10_000, 20_000), PAID, (1,), "CN-1")
+
+    assert total == payment.refunded == 25_000
+    assert payment.status is InvoiceStatus.PAID
+    assert payment.credited == ((1, "CN-1"),)
+
+
+def test_what_was_paid_with_credit_is_carried() -> None:
+    issued = of_lines(10_000, credit=12_000)
+
+    lines = lines_to_credit(issued, PAID, None)
+    money = settled(issued, PAID, Correction("", STARTS, lines, ""), "CN-1", 12_500, TODAY)
+
+    assert (money.refunded, money.carried) == (500, 12_000)
+
+
+def test_a_transfer_is_carried() -> None:
+    by_transfer = replace(PAID, method=Method.BANK_TRANSFER, payment=None, reference="E2E-1")
+
+    money = settled(of_lines(10_000), by_transfer, replace(CORRECTION, lines=(0,)), "CN-1", 12_500, TODAY)
+
+    assert (money.refunded, money.carried) == (0, 12_500)
+
+
+def test_what_is_not_paid_need_not_be() -> None:
+    issued = of_lines(10_000, 20_000)
+
+    _, partly = correct(issued, OPEN, (0,), "CN-1")
+    _, whole = correct(issued, partly, None, "CN-2")
+
+    assert (partly.status, partly.waived, partly.next_attempt_on) == (InvoiceStatus.OPEN, 12_500, TODAY)
+    assert (whole.status, whole.waived, whole.next_attempt_on) == (InvoiceStatus.VOID, 37_500, None)
+
+
+def test_what_is_left_of_it_was_paid_with_credit() -> None:
+    issued = of_lines(10_000, 20_000, credit=12_500)
+
+    _, payment = correct(issued, OPEN, (1,), "CN-1")
+
+    assert (payment.status, payment.waived, payment.paid_on) == (InvoiceStatus.PAID, 25_000, TODAY)
+
+
+@pytest.mark.parametrize("wanted", [(0, 0), (3,), (0, 7)])
+def test_lines_that_are_none(wanted: tuple[int, ...]) -> None:
+    with pytest.raises(RuleViolation):
+        lines_to_credit(of_lines(1, 2), PAID, wanted)
+
+
+def test_a_line_is_taken_back_once() -> None:
+    _, payment = correct(of_lines(1, 2), PAID, (0,), "CN-1")
+
+    with pytest.raises(AlreadyCredited):
+        lines_to_credit(of_lines(1, 2), payment, (0, 1))
+
+
+def test_nothing_is_corrected_while_its_payment_is_on_its_way_and_no_credit_note_ever() -> None:
+    with pytest.raises(NotCorrectable):
+        lines_to_credit(of_lines(1), replace(PAID, status=InvoiceStatus.IN_TRANSIT), None)
+    with pytest.raises(NotCorrectable):
+        lines_to_credit(replace(of_lines(1), corrects=CORRECTION), PAID, None)
+
+
+def test_a_discount_alone_cannot_be_taken_back() -> None:
+    with pytest.raises(RuleViolation):
+        credit_note_draft(invoice(), PAID, (2,))

@@ -1,0 +1,327 @@
+"""Invoices as files, and credit notes: written once, found by a short link, and money that goes back once."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlparse
+
+import boto3
+import pytest
+from billing.domain.events import Event
+from billing.store.mapping import event_body
+from pypdf import PdfReader
+
+from functions.get_invoice_document.app import handler as get_document
+from functions.get_invoices.app import handler as get_invoices
+from functions.issue_credit_note.app import handler as credit
+from functions.record_payment.app import handler as record_payment
+from functions.render_documents.app import handler as render
+from functions.update_payment_method.app import handler as update
+from local.stripe.api import Stripe
+from tests.api_gateway import NOW, STAFF, Answer, answer, person, request
+from tests.aws import DOCUMENTS, REGION, TABLE, stored_items
+from tests.cards import METHOD, card
+from tests.company import Company, provisioned
+from tests.functions.ending import MADE, Context, deliver, fire, queue, record, told
+from tests.samples import ACCOUNT, with_value
+
+INVOICES = "/accounts/{account}/invoices"
+ISSUED = NOW + timedelta(days=5)
+
+
+@pytest.fixture(autouse=True)
+def work(company: Company, buckets: Any, stripe_account: Stripe, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    waiting = queue()
+    monkeypatch.setenv("QUEUE_URL", waiting.url)
+    monkeypatch.setenv("WORK_QUEUE_URL", waiting.url)
+    for constructor in MADE:
+        constructor.cache_clear()
+    yield waiting
+    waiting.delete()
+    for constructor in MADE:
+        constructor.cache_clear()
+
+
+def issued(work: Any, monkeypatch: pytest.MonkeyPatch, *jobs: str) -> Event:
+    """The first invoice of the account, charged unless that is left out."""
+    fire(ISSUED, work, monkeypatch, *(jobs or ("renewal", "collection")))
+    return told("invoice.issued")[0]
+
+
+def number_of(event: Event) -> str:
+    return str((event.after or {})["number"])
+
+
+def rendered(event: Event) -> None:
+    detail = json.dumps({"detail": json.loads(event_body(event))})
+    assert render({"Records": [record(detail)]}, Context()) == {"batchItemFailures": []}
+
+
+def ask(
+    company: Company, number: str, what: str, query: Any = None, *, claims: Any = None, now: datetime = NOW
+) -> Answer:
+    path = {**company.path, "number": number}
+    route = f"{INVOICES}/{{number}}/{what}"
+    return answer(get_document, request("GET", route, claims=claims or company.member, path=path, query=query, now=now))
+
+
+def correct(company: Company, number: str, body: Any, *, claims: Any = STAFF, now: datetime = ISSUED) -> Answer:
+    path = {**company.path, "number": number}
+    route = f"{INVOICES}/{{number}}/credit-notes"
+    return answer(credit, request("POST", route, claims=claims, path=path, body=body, now=now))
+
+
+def details(company: Company, number: str) -> Any:
+    path = {**company.path, "number": number}
+    return answer(get_invoices, request("GET", INVOICES + "/{number}", claims=company.member, path=path)).body
+
+
+def upcoming(company: Company, now: datetime = ISSUED) -> Any:
+    route = INVOICES + "/upcoming"
+    return answer(get_invoices, request("GET", route, claims=company.member, path=company.path, now=now)).body
+
+
+def fetched(link: str) -> tuple[bytes, str]:
+    """What a browser gets, and under which name."""
+    parts = urlparse(link)
+    key = parts.path.removeprefix("/").removeprefix(f"{DOCUMENTS}/")
+    [disposition] = parse_qs(parts.query)["response-content-disposition"]
+    content = boto3.resource("s3", region_name=REGION).Object(DOCUMENTS, key).get()["Body"].read()
+    return content, disposition
+
+
+def refunds(account: Stripe) -> list[int]:
+    return [each["amount"] for each in account.objects["refund"].values()]
+
+
+def payments_of(account: Stripe, number: str) -> list[Any]:
+    return [each for each in account.objects["payment_intent"].values() if each["metadata"].get("invoice") == number]
+
+
+ALL = {"lines": None, "reason": "Invoiced by mistake"}
+
+
+# ---- Files -------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_there_once_it_was_written(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = issued(work, monkeypatch)
+    number = number_of(event)
+    before = ask(company, number, "pdf")
+    assert (before.status, before.body, before.headers["Retry-After"]) == (202, {"status": "preparing"}, "5")
+
+    rendered(event)
+
+    found = ask(company, number, "pdf")
+    assert (found.status, found.headers["Cache-Control"]) == (302, "no-store")
+    pdf, name = fetched(found.headers["Location"])
+    assert name == f'attachment; filename="Livello-Demo-ApS-{number}.pdf"'
+    assert number in PdfReader(io.BytesIO(pdf)).pages[0].extract_text()
+    assert int(parse_qs(urlparse(found.headers["Location"]).query)["X-Amz-Expires"][0]) == 300
+    for syntax, root in (("cii", b"CrossIndustryInvoice"), ("ubl", b"<Invoice")):
+        xml, _ = fetched(ask(company, number, "xml", {"syntax": syntax}).headers["Location"])
+        assert root in xml or root.replace(b"<", b":") in xml
+        assert number.encode() in xml
+
+
+def test_it_is_written_once_and_the_same_again(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = issued(work, monkeypatch)
+    rendered(event)
+    versions = boto3.resource("s3", region_name=REGION).Bucket(DOCUMENTS).object_versions
+    first = {each.object_key: each.get()["Body"].read() for each in versions.all()}
+
+    rendered(event)
+    assert len([*versions.all()]) == len(first) == 3
+    for each in versions.all():
+        each.delete()
+    rendered(event)
+
+    assert {each.object_key: each.get()["Body"].read() for each in versions.all()} == first
+
+
+def test_an_account_that_is_gone_gets_no_files(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = issued(work, monkeypatch)
+    table = boto3.resource("dynamodb", region_name=REGION).Table(TABLE)
+    table.delete_item(Key={"pk": f"ACCOUNT#{company.account}", "sk": "PAGE#ACCOUNT"})
+
+    rendered(event)
+
+    assert [*boto3.resource("s3", region_name=REGION).Bucket(DOCUMENTS).object_versions.all()] == []
+
+
+def test_what_is_none_or_anothers_is_unknown(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert provisioned(with_value(ACCOUNT, "other-shop", "account")).status == 201
+    other = Company("other-shop", company.admin, company.member)
+    issued(work, monkeypatch)
+    event = next(each for each in told("invoice.issued") if each.account == company.account)
+    theirs = next(each for each in told("invoice.issued") if each.account == "other-shop")
+
+    for number in (number_of(theirs), "LV-2026-999999", "nothing", "LV-2026-", "../../x"):
+        assert ask(company, number, "pdf").status == 404
+        assert ask(company, number, "xml").status == 404
+    assert ask(other, number_of(theirs), "pdf", claims=company.admin).status == 202
+    assert ask(company, number_of(event), "pdf", claims=person("a-stranger")).status == 404
+    assert ask(company, number_of(event), "xml", {"syntax": "edifact"}).status == 422
+
+
+# ---- Credit notes -------------------------------------------------------------------------------------
+
+
+def test_what_was_charged_goes_back_once(
+    company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card(company, stripe_account)
+    event = issued(work, monkeypatch)
+    number = number_of(event)
+    before = details(company, number)
+
+    given = correct(company, number, ALL)
+    again = correct(company, number, ALL)
+
+    assert given.status == 201
+    assert again.body == given.body
+    note = given.body
+    assert note["number"] == "CN-2026-000001"
+    assert note["corrects"]["number"] == number
+    assert note["total"]["amount"] == -before["total"]["amount"]
+    for _ in range(3):
+        fire(ISSUED, work, monkeypatch, "collection")
+    assert refunds(stripe_account) == [before["total"]["amount"]]
+    assert details(company, note["number"])["payment"]["status"] == "paid"
+    [refunded] = told("credit_note.refunded")
+    assert (refunded.after or {})["refunded"] == before["total"]
+    # What was issued says what it said; where it stands says what was taken back.
+    after = details(company, number)
+    assert {**after, "payment": None} == {**before, "payment": None}
+    assert after["payment"]["status"] == "paid"
+    assert after["payment"]["refunded"] == before["total"]
+    assert {each["credit_note"] for each in after["payment"]["credited"]} == {note["number"]}
+    listed = answer(get_invoices, request("GET", INVOICES, claims=company.member, path=company.path)).body["items"]
+    assert {each["number"]: each["corrects"] for each in listed}[note["number"]] == number
+    [told_of] = told("credit_note.issued")
+    assert (told_of.after or {})["refunded"] == before["total"]
+    rendered(told_of)
+    assert ask(company, note["number"], "pdf").status == 302
+
+
+def test_single_lines_and_then_the_rest(
+    company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card(company, stripe_account)
+    number = number_of(issued(work, monkeypatch))
+    total = details(company, number)["total"]["amount"]
+
+    first = correct(company, number, {"lines": [0], "reason": "Wrong tier"})
+    twice = correct(company, number, {"lines": [0], "reason": "Another reason"})
+    rest = correct(company, number, ALL)
+
+    assert (first.status, rest.status) == (201, 201)
+    assert (twice.status, twice.body["type"]) == (409, "urn:livello:problem:already-credited")
+    fire(ISSUED, work, monkeypatch, "collection")
+    assert sum(refunds(stripe_account)) == total
+    assert [each.body["number"] for each in (first, rest)] == ["CN-2026-000001", "CN-2026-000002"]
+
+
+def test_what_is_not_paid_need_not_be(
+    company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card(company, stripe_account)
+    number = number_of(issued(work, monkeypatch, "renewal"))
+    line = details(company, number)["lines"][0]["net"]["amount"]
+
+    assert correct(company, number, {"lines": [0], "reason": "Wrong tier"}).status == 201
+    left = details(company, number)["payment"]["left"]["amount"]
+    fire(ISSUED, work, monkeypatch, "collection")
+
+    assert left < details(company, number)["due"]["amount"] - line
+    assert [each["amount"] for each in payments_of(stripe_account, number)] == [left]
+    assert refunds(stripe_account) == []
+
+
+def test_wholly_taken_back_before_it_is_paid_it_is_void(
+    company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card(company, stripe_account, "4000000000000341")
+    number = number_of(issued(work, monkeypatch))
+    assert details(company, number)["payment"]["attempts"] == 1
+
+    assert correct(company, number, ALL).status == 201
+    card(company, stripe_account)
+    fire(ISSUED + timedelta(days=3), work, monkeypatch, "collection")
+
+    assert details(company, number)["payment"]["status"] == "void"
+    assert {each["status"] for each in payments_of(stripe_account, number)} == {"canceled"}
+    assert upcoming(company)["credit"]["amount"] == 0
+
+
+def test_a_transfer_is_carried_to_the_next_invoice(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert answer(update, request("PUT", METHOD + "/bank-transfer", claims=STAFF, path=company.path)).status == 200
+    number = number_of(issued(work, monkeypatch, "renewal"))
+    path = {**company.path, "number": number}
+    paid = {"paid_on": str(ISSUED.date()), "reference": "A transfer"}
+    route = INVOICES + "/{number}/payments"
+    assert answer(record_payment, request("POST", route, claims=STAFF, path=path, body=paid, now=ISSUED)).status == 200
+
+    note = correct(company, number, {"lines": [0], "reason": "Wrong tier"}).body
+
+    assert upcoming(company)["credit"]["amount"] == -note["total"]["amount"]
+
+
+def test_a_refund_that_stripe_does_not_make_is_told_to_staff(
+    company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card(company, stripe_account)
+    number = number_of(issued(work, monkeypatch))
+    [payment] = payments_of(stripe_account, number)
+    charge = stripe_account.objects["charge"][payment["latest_charge"]]
+    charge["amount_refunded"] = charge["amount_captured"]  # somebody was faster, by hand
+
+    note = correct(company, number, ALL).body["number"]
+    for _ in range(2):
+        fire(ISSUED, work, monkeypatch, "collection")
+
+    assert details(company, note)["payment"]["status"] == "past_due"
+    [event] = told("payment.past_due")
+    assert (event.after or {})["number"] == note
+    past_due = answer(get_invoices, request("GET", "/invoices/past-due", claims=STAFF)).body["items"]
+    assert [(each["number"], each["due"]["amount"] > 0) for each in past_due] == [(note, True)]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"lines": [99], "reason": "x"}, "#/lines/0"),
+        ({"lines": [0, 0], "reason": "x"}, "#/lines/1"),
+        ({"lines": [], "reason": "x"}, "#/lines"),
+        ({"lines": [-1], "reason": "x"}, "#/lines/0"),
+        ({"lines": ["0"], "reason": "x"}, "#/lines/0"),
+        ({"lines": None, "reason": " "}, "#/reason"),
+        ({"lines": None}, "#/reason"),
+        ({"reason": "x"}, "#/lines"),
+    ],
+)
+def test_bad_input(body: Any, pointer: str, company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = number_of(issued(work, monkeypatch, "renewal"))
+    before = stored_items()
+
+    given = correct(company, number, body)
+
+    assert given.status == 422
+    assert given.body["errors"][0]["pointer"] == pointer
+    assert stored_items() == before
+
+
+def test_a_credit_note_is_not_corrected(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = number_of(issued(work, monkeypatch, "renewal"))
+    note = correct(company, number, ALL).body["number"]
+
+    given = correct(company, note, ALL)
+
+    assert (given.status, given.body["type"]) == (409, "urn:livello:problem:not-correctable")
+    assert deliver(told("credit_note.issued")[0]) == {"batchItemFailures": []}
