@@ -95,7 +95,7 @@ COUNTS = {
 @pytest.fixture(autouse=True)
 def a_few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that few items take several transactions."""
-    monkeypatch.setattr("billing.store.purge_store.AT_ONCE", 12)
+    monkeypatch.setattr("billing.store.purge_store.AT_ONCE", 20)
 
 
 def test_a_deletion_that_is_killed_anywhere_goes_on_until_nothing_is_left(faults: Faults) -> None:

@@ -85,7 +85,7 @@ def bodies(sample: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 
 few = settings(
-    max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

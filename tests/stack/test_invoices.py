@@ -31,7 +31,7 @@ from local.stripe.browser import TEST_CARD, ask, confirm_setup
 from local.stripe.process import KEYS
 
 SECONDS_MAX = 60
-WORKERS, ACCOUNTS = 16, 32
+WORKERS, ACCOUNTS = 16, 24
 KILLED = 0.15
 NOW = datetime.now(UTC)
 
