@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -196,6 +197,51 @@ def test_no_queue_is_driven_by_nobody() -> None:
 
     assert driven == {f"{queue}.Arn" for _, queue in WORKERS.values()}
     assert all("RedrivePolicy" in resources()[name.partition(".")[0]]["Properties"] for name in driven)
+
+
+def test_a_queue_and_all_that_fills_and_empties_it_are_in_one_area() -> None:
+    """A reader finds a chain of work in one place: planner or rule, queue, policy, dead letters, worker."""
+    area_of = areas()
+    apart = {(each, queue) for each, queue in users_of_queues() if area_of[each] != area_of[queue]}
+
+    assert set(area_of) == set(resources())
+    assert apart == set()
+
+
+def areas() -> dict[str, str]:
+    """The area of each resource: the heading above it in template.yaml."""
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    area, found = "", {}
+    for line in text.partition("\nResources:\n")[2].partition("\nOutputs:\n")[0].splitlines():
+        if heading := re.fullmatch(r"  # ---- (.+?) -+", line):
+            area = heading[1]
+        elif resource := re.match(r"  (\w+):", line):
+            assert area, f"{resource[1]} has no heading"
+            found[resource[1]] = area
+    return found
+
+
+def users_of_queues() -> list[tuple[str, str]]:
+    """Each resource that exists for one queue, with that queue."""
+    found = []
+    for name, resource in resources().items():
+        properties = resource.get("Properties", {})
+        match resource["Type"]:
+            case "AWS::SQS::Queue" if "RedrivePolicy" in properties:
+                found.append((name, properties["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"].partition(".")[0]))
+            case "AWS::SQS::QueuePolicy":
+                found += [(name, queue["Ref"]) for queue in properties["Queues"]]
+            case "AWS::Events::Rule":
+                found += [(name, target["Arn"]["Fn::GetAtt"].partition(".")[0]) for target in properties["Targets"]]
+            case "AWS::Serverless::Function":
+                variables = properties.get("Environment", {}).get("Variables", {})
+                found += [(name, variables[key]["Ref"]) for key in ("QUEUE_URL", "WORK_QUEUE_URL") if key in variables]
+                found += [
+                    (name, event["Properties"]["Queue"]["Fn::GetAtt"].partition(".")[0])
+                    for event in properties["Events"].values()
+                    if event["Type"] == "SQS"
+                ]
+    return found
 
 
 @pytest.mark.parametrize(
