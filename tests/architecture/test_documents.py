@@ -1,0 +1,172 @@
+"""The documents against the code: what is cited exists, what exists is named, and what is printed works."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from scripts.openapi import document
+from tests.api_gateway import MACHINE, answer, request
+from tests.architecture.test_template import PUBLIC
+from tests.company import Company
+from tests.template import ROOT
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("local/**/*.md")])
+RECORDS = sorted(ROOT.glob("docs/decisions/[0-9]*.md"))
+SOURCES = ("benchmarks", "docs", "functions", "layers", "local", "scripts", "tests")
+SUFFIXES = {".md", ".py", ".toml", ".yaml"}
+
+CITED = re.compile(r"DESIGN (\d+(?:\.\d+)*(?:(?:, | and )\d+(?:\.\d+)*)*)")
+NAMED = re.compile(r"docs/[\w./-]+\.md|docs/decisions/\d{4}")
+ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+ROUTE = re.compile(r"`(GET|PUT|POST|DELETE) (/\S+)`")
+EXAMPLE = re.compile(r"<!-- example: report usage -->\n```sh\n(.*?)```", re.DOTALL)
+
+SECTIONS = ("Why", "Decided", "Figures", "Weighed", "Corrections")
+ALWAYS = {"Why", "Decided", "Weighed"}
+STATUS = re.compile(r"- \*\*Status:\*\* (proposed|accepted|superseded by \[\d{4}\]\S+)(;.*)?")
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def sources() -> Iterator[tuple[str, str]]:
+    """Everything that may cite a document: its name and its text."""
+    found = [path for folder in SOURCES for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES]
+    for path in [*ROOT.glob("*.*"), *found, ROOT / "Makefile"]:
+        if path.is_file() and (path.suffix in SUFFIXES or path.name == "Makefile") and path != Path(__file__):
+            yield relative(path), path.read_text(encoding="utf-8")
+
+
+def anchors(path: Path) -> set[str]:
+    """What a link to a document may name: its explicit anchors, and its headings as forges name them."""
+    text = path.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.+)$", CODE.sub("", text), re.MULTILINE)
+    slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+    return slugs | {*ANCHOR.findall(text)}
+
+
+def test_every_rule_that_is_cited_is_in_the_design() -> None:
+    rules = anchors(ROOT / "docs" / "design.md")
+    cited = [
+        (name, rule)
+        for name, text in sources()
+        for numbers in CITED.findall(text)
+        for rule in re.split(r", | and ", numbers)
+    ]
+
+    assert [each for each in cited if each[1] not in rules] == []
+    assert {rule for _, rule in cited} >= {"3.1", "3.2", "3.3", "3.4"}
+
+
+def test_every_anchor_of_the_design_is_there_once_and_is_the_number_that_is_read() -> None:
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    found = ANCHOR.findall(text)
+
+    assert len(found) == len({*found})
+    assert set(re.findall(r"^#+ (\d+(?:\.\d+)*)\b", text, re.MULTILINE)) <= {*found}
+    assert re.findall(r'<a id="([\d.]+)"></a>\*\*', text) == re.findall(r'"></a>\*\*([\d.]+)', text)
+
+
+def test_every_document_that_is_named_exists() -> None:
+    there = {relative(path) for path in DOCUMENTS} | {relative(path)[: len("docs/decisions/0000")] for path in RECORDS}
+    missing = [(name, each) for name, text in sources() for each in NAMED.findall(text) if each not in there]
+
+    assert missing == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_every_link_leads_somewhere(path: Path) -> None:
+    broken = []
+    for link in LINK.findall(CODE.sub("", path.read_text(encoding="utf-8"))):
+        parts = urlsplit(link)
+        if parts.scheme:
+            continue
+        target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+        if not target.exists() or (parts.fragment and parts.fragment not in anchors(target)):
+            broken.append(link)
+
+    assert broken == []
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=relative)
+def test_a_decision_record_has_the_form(path: Path) -> None:
+    title, _, date, status, *_ = lines = path.read_text(encoding="utf-8").splitlines()
+    sections = [line.removeprefix("## ") for line in lines if line.startswith("## ")]
+
+    assert title.startswith(f"# {path.name[:4]}: ")
+    assert re.fullmatch(r"- \*\*Date:\*\* \d{4}-\d\d-\d\d", date)
+    assert STATUS.fullmatch(status)
+    assert sections == [each for each in SECTIONS if each in sections]
+    assert {*sections} >= ALWAYS
+
+
+def test_the_index_has_every_decision_record_in_order() -> None:
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
+    titles = [path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").split(": ", 1) for path in RECORDS]
+
+    assert re.findall(r"^\| \[(\d{4})\]\((\S+)\) \| (.+?) \|", index, re.MULTILINE) == [
+        (number, path.name, title) for (number, title), path in zip(titles, RECORDS, strict=True)
+    ]
+    assert [number for number, _ in titles] == [f"{number:04}" for number in range(1, len(RECORDS) + 1)]
+
+
+def test_every_route_is_explained() -> None:
+    explained = {*ROUTE.findall((ROOT / "docs" / "api.md").read_text(encoding="utf-8"))}
+    routes = {(method.upper(), path) for path, methods in document()["paths"].items() for method in methods}
+
+    assert explained == routes | PUBLIC
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", *ROOT.glob("docs/*.md")], ids=relative)
+def test_every_command_exists(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert {*re.findall(r"(?:^    |`)make ([a-z-]+)", text, re.MULTILINE)} <= {*targets}
+    for script in re.findall(r"-m scripts\.(\w+)", text):
+        assert (ROOT / "scripts" / f"{script}.py").exists()
+
+
+def test_the_example_of_reporting_usage_works_as_printed(company: Company, tmp_path: Path) -> None:
+    """A shell runs it; only curl is ours. It keeps what it was given, and the function answers that."""
+    from functions.record_usage.app import handler
+
+    example = EXAMPLE.search((ROOT / "docs" / "api.md").read_text(encoding="utf-8"))
+    assert example is not None
+    (tmp_path / "curl").write_text('#!/bin/sh\nprintf "%s\\0" "$@"\n', encoding="utf-8")
+    (tmp_path / "curl").chmod(0o700)
+    found = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ran = subprocess.run(["sh", "-euc", example[1]], env=found, check=True, capture_output=True, text=True)
+    _, address, *options = ran.stdout.removesuffix("\0").split("\0")
+    given = dict(zip(options[::2], options[1::2], strict=True))  # the second -H, of two, is the content's type
+    [event] = json.loads(given["-d"])
+    route = urlsplit(address).path.removeprefix("/v1")
+
+    counted = answer(
+        handler,
+        request(
+            "POST",
+            route,
+            claims=MACHINE,
+            body=given["-d"],
+            headers=dict([given["-H"].split(": ")]),
+            now=datetime.fromisoformat(event["time"]) + timedelta(seconds=1),
+        ),
+    )
+
+    assert ("POST", route) in {(method.upper(), path) for path, item in document()["paths"].items() for method in item}
+    assert event["subject"].split("/")[0] == company.account
+    assert counted.status == 200, counted
+    assert [each["outcome"] for each in counted.body["results"]] == ["accepted"]
