@@ -12,19 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from aws_lambda_powertools.event_handler.depends import Depends
 from botocore.session import Session
 
-from billing.gateways.ports import (
-    Archive,
-    DeadLetters,
-    Directory,
-    Documents,
-    EventBus,
-    Mailer,
-    PaymentGateway,
-    PaymentNotices,
-    Queue,
-    UsageBacklog,
-    WorkQueue,
-)
+from billing.gateways.directory import Directory
+from billing.gateways.event_bus import EventBus
+from billing.gateways.files import Archive, Documents
+from billing.gateways.mailer import Mailer
+from billing.gateways.payments import PaymentGateway, PaymentNotices
+from billing.gateways.queues import DeadLetters, Queue, WorkQueue
+from billing.gateways.usage_backlog import UsageBacklog
 
 if TYPE_CHECKING:
     from billing.domain.terms import Terms

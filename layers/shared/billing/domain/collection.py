@@ -4,42 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from enum import StrEnum
 
 from billing.domain.errors import Conflict
 from billing.domain.invoices import InvoiceStatus, IssuedInvoice
-from billing.domain.payment import Method
-
-
-class Failure(StrEnum):
-    """Why an attempt has failed. HARD ones are not tried again by themselves: the bank has said never."""
-
-    DECLINED = "declined"
-    INSUFFICIENT_FUNDS = "insufficient_funds"
-    EXPIRED_CARD = "expired_card"
-    AUTHENTICATION_REQUIRED = "authentication_required"
-    NO_PAYMENT_METHOD = "no_payment_method"
-    FAILED = "failed"
-
-
-class ChargeState(StrEnum):
-    """What became of an attempt at the payment service."""
-
-    SUCCEEDED = "succeeded"
-    IN_TRANSIT = "in_transit"
-    FAILED = "failed"
-    WAITING = "waiting"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """An invoice's payment at the payment service, as it stands. `hard` means that trying again is of no use."""
-
-    payment: str
-    state: ChargeState
-    failure: Failure | None
-    hard: bool
+from billing.domain.payment import Charge, ChargeState, Failure, Method
 
 
 @dataclass(frozen=True, slots=True)

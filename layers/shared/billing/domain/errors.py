@@ -9,8 +9,9 @@ BillingError
 ├── VersionRequired     the caller must say which version it changes
 ├── RuleViolation       well-formed, and against a rule; names every place
 ├── BadParameter        what is asked for cannot be shown; names what is wrong with the question
-└── UpstreamFailed      a service that we depend on did not do its part
-    └── AnswerLost      or perhaps did: nobody can tell
+├── UpstreamFailed      a service that we depend on did not do its part
+│   └── AnswerLost      or perhaps did: nobody can tell
+└── Unprocessable       a message that no further attempt can process
 
 Every error has a stable `code`, by which a client may tell it apart.
 """
@@ -217,6 +218,12 @@ class AnswerLost(UpstreamFailed):
     """A service outside Livello did not answer, and may have done its part nevertheless."""
 
     code = "answer-lost"
+
+
+class Unprocessable(BillingError):
+    """A message that can never be processed: trying again is of no use."""
+
+    code = "unprocessable"
 
 
 def reason_of(failure: Exception) -> str:

@@ -8,10 +8,10 @@ from enum import StrEnum
 
 from billing.domain.account import Account, Status
 from billing.domain.catalogue import Catalogue, Product, Tier, price_per_month
-from billing.domain.collection import Failure
 from billing.domain.contract import Contract
 from billing.domain.errors import Conflict
 from billing.domain.invoices import IssuedInvoice
+from billing.domain.payment import Failure
 from billing.domain.subscription import Order, Subscription, sign
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -18,7 +17,7 @@ from billing.domain.errors import (
     SlotTaken,
     Violation,
 )
-from billing.domain.events import RANDOM_BYTES, EventType, Occasion, ulid
+from billing.domain.events import EventType, Occasion
 from billing.domain.reviews import (
     Manager,
     Review,
@@ -30,7 +29,7 @@ from billing.domain.reviews import (
 )
 from billing.domain.success_managers import CELL, Slot, SuccessManager
 from billing.store.store import BillingStore
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event, new_id
 
 
 def book_review(
@@ -50,14 +49,14 @@ def book_review(
     fitting = require_fit(standings)
     manager = success_manager_of(account, store)
     review = Review(
-        review=ulid(occasion.time, os.urandom(RANDOM_BYTES)),
+        review=new_id(occasion.time),
         slot=_slot(manager, begins, occasion.time),
         manager=Manager(manager.success_manager, manager.name, manager.email, manager.place),
         products=tuple(ReviewedProduct(each.line.product, each.line.name, each.line.unit) for each in fitting),
         booked_at=occasion.time,
         version=1,
     )
-    event = tell(
+    event = new_event(
         EventType.REVIEW_BOOKED, occasion, account=account.account, before=None, after=appointment_facts(review)
     )
     try:
@@ -84,7 +83,7 @@ def cancel_review(account: Account, review: Review, *, occasion: Occasion, store
         raise Conflict("This review is decided.")
     if review.slot.begins <= occasion.time:
         raise Conflict("This review has begun.")
-    event = tell(
+    event = new_event(
         EventType.REVIEW_CANCELLED, occasion, account=account.account, before=appointment_facts(review), after=None
     )
     try:

@@ -5,7 +5,6 @@ Staff never come here: nobody but an admin may cancel (billing.domain.permission
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
@@ -25,12 +24,12 @@ from billing.domain.cancellation import (
 )
 from billing.domain.contract import termination
 from billing.domain.errors import AccountNotFound, ConcurrentChange
-from billing.domain.events import RANDOM_BYTES, Actor, ActorKind, EventType, Facts, Occasion, ulid
+from billing.domain.events import EventType, Facts, Occasion, by_system
 from billing.domain.invoices import amount_per_charge
 from billing.domain.schedules import NOTICE_DAYS_BEFORE, DueStage, Stage, next_notice
 from billing.domain.usage import Daily, month_of
 from billing.store.cancellation_store import CancellationStore, Ended
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event, new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ def cancel_account(
     user = str(occasion.actor.user)
     known = store.user(account, user)
     cancellation = Cancellation(
-        receipt=ulid(occasion.time, os.urandom(RANDOM_BYTES)),
+        receipt=new_id(occasion.time),
         requested_at=occasion.time,
         requested_by=Requester(user, known.name if known else "", known.email if known else ""),
         reason=wanted.reason,
@@ -91,7 +90,7 @@ def cancel_account(
     ending = Ending(cancellation.receipt, cancellation.active_until, cancellation.purge_on)
     cancelled = replace(ended.subscriber.account, status=Status.CANCELLING, ending=ending)
     facts = _facts(cancellation)
-    event = tell(EventType.CANCELLATION_REQUESTED, occasion, account=account, before=None, after=facts)
+    event = new_event(EventType.CANCELLATION_REQUESTED, occasion, account=account, before=None, after=facts)
     try:
         store.cancel(cancelled, cancellation, event)
     except ConcurrentChange:
@@ -118,7 +117,7 @@ def withdraw_cancellation(account: str, *, occasion: Occasion, store: Cancellati
         "renewal": {"on": on, "amount": asdict(amount)},
         "interval_months": standing.contract.interval_months,
     }
-    event = tell(
+    event = new_event(
         EventType.CANCELLATION_WITHDRAWN, occasion, account=account, before=_facts(ended.cancellation), after=after
     )
     store.withdraw(replace(standing, status=Status.ACTIVE, ending=None), today, event)
@@ -130,7 +129,7 @@ def end_account(account: str, *, now: datetime, correlation: str, store: Cancell
     The purge itself is left due. Raises ConcurrentChange.
     """
     done: Stage | None = None
-    occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
+    occasion = by_system(now, correlation)
     while True:
         ended = store.ended(account)
         if ended is None or ended.due is None:
@@ -160,7 +159,7 @@ def _notice(ended: Ended, today: date, occasion: Occasion, store: CancellationSt
             "last_day": last_day,
         }
         type_ = EventType.RENEWAL_NOTICE_DEADLINE_NEAR
-        events.append(tell(type_, occasion, account=account.account, before=None, after=facts))
+        events.append(new_event(type_, occasion, account=account.account, before=None, after=facts))
     store.move_on(account, next_notice(contract, today + timedelta(days=1)), events)
 
 
@@ -179,7 +178,7 @@ def _end(ended: Ended, stage: Stage, occasion: Occasion, store: CancellationStor
         standing = replace(standing, status=Status.DEACTIVATED)
     else:
         following, type_ = DueStage(Stage.PURGE, ending.purge_on), EventType.ACCOUNT_DELETION_NEAR
-    event = tell(type_, occasion, account=standing.account, before=None, after=facts)
+    event = new_event(type_, occasion, account=standing.account, before=None, after=facts)
     store.move_on(standing, following, [event])
 
 

@@ -25,7 +25,7 @@ from billing.domain.reviews import (
 from billing.domain.subscription import Order, Subscription, TierChange
 from billing.store.store import BillingStore
 from billing.usecases.book_review import appointment_facts
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event
 
 
 def apply_review(
@@ -57,7 +57,9 @@ def apply_review(
         "tiers": [_lowered(change, standings) for change in changes],
         **_appointment(review, occasion.time),
     }
-    event = tell(EventType.SUBSCRIPTION_TIER_LOWERED, occasion, account=page.account.account, before=None, after=facts)
+    event = new_event(
+        EventType.SUBSCRIPTION_TIER_LOWERED, occasion, account=page.account.account, before=None, after=facts
+    )
     subscription = page.subscription.changed(changes, today, paid_period_start(contract, today))
     return _decide(page, review, decision, subscription, event, store)
 
@@ -74,7 +76,7 @@ def decline_review(
         return review
     _require_open(review)
     facts = {"reason": reason, **_appointment(review, occasion.time)}
-    event = tell(EventType.REVIEW_DECLINED, occasion, account=page.account.account, before=None, after=facts)
+    event = new_event(EventType.REVIEW_DECLINED, occasion, account=page.account.account, before=None, after=facts)
     return _decide(page, review, decision, None, event, store)
 
 

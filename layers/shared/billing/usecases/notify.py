@@ -11,10 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing.domain.errors import AccountNotFound, AnswerLost, BillingError, ConcurrentChange, UpstreamFailed
+from billing.domain.errors import (
+    AccountNotFound,
+    AnswerLost,
+    BillingError,
+    ConcurrentChange,
+    Unprocessable,
+    UpstreamFailed,
+)
 from billing.domain.events import Event, EventType
 from billing.domain.mail import AUDIENCES, Delivery, Recipient, Situation, recipients
-from billing.gateways.ports import Documents, Mailer
+from billing.gateways.files import Documents
+from billing.gateways.mailer import Mailer
 from billing.store.store import BillingStore
 
 CLAIM = timedelta(minutes=2)
@@ -35,7 +43,7 @@ class NotAllSent(BillingError):
     code = "not-all-sent"
 
 
-class Unwritable(BillingError):
+class Unwritable(Unprocessable):
     """There is no way to write about this event, now or later."""
 
     code = "unwritable"

@@ -8,7 +8,6 @@ on; what was deleted is counted in the write that deletes it.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
@@ -17,16 +16,18 @@ from enum import StrEnum
 from billing.domain.account import Account, Status
 from billing.domain.downloads import folder_of_downloads
 from billing.domain.errors import ConcurrentChange
-from billing.domain.events import RANDOM_BYTES, Actor, ActorKind, EventType, Occasion, ulid
+from billing.domain.events import EventType, by_system
 from billing.domain.information import BillingInformation
 from billing.domain.invoices import folder_of_invoice
 from billing.domain.permissions import Role
-from billing.gateways.ports import Archive, Directory, Documents, PaymentGateway
+from billing.gateways.directory import Directory
+from billing.gateways.files import Archive, Documents
+from billing.gateways.payments import PaymentGateway
 from billing.store import mapping
 from billing.store.payment_store import PaymentStore
 from billing.store.purge_store import Purge, PurgeStore, Receipt
 from billing.store.store import BillingStore
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event, new_id
 
 WAIT = timedelta(minutes=3)
 """How long after the last item was deleted it is looked for late files once more: whoever had claimed a mail before
@@ -155,7 +156,7 @@ def _purge_of(account: Account, now: datetime, purger: Purger, *, recipients: di
     payer = purger.methods.payer(account.account)
     return Purge(
         account=account.account,
-        receipt=ulid(now, os.urandom(RANDOM_BYTES)),
+        receipt=new_id(now),
         account_name=account.name,
         language=language,
         recipients=tuple((name, email) for email, name in sorted(recipients.items())),
@@ -193,7 +194,7 @@ def _finish(purge: Purge, now: datetime, correlation: str, purger: Purger) -> No
     receipt = Receipt(purge.receipt, purge.identity, purge.began_at, now, purge.counts, purge.digest)
     # A table that is restored from a backup may have lost the receipt: it stands outside of it too.
     purger.documents.put(f"{RECEIPTS}{receipt.receipt}.json", mapping.text(asdict(receipt)).encode(), JSON_TYPE)
-    occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
+    occasion = by_system(now, correlation)
     facts = {
         "receipt": receipt.receipt,
         "account_name": purge.account_name,
@@ -204,7 +205,7 @@ def _finish(purge: Purge, now: datetime, correlation: str, purger: Purger) -> No
         "digest": f"sha256:{receipt.digest}",
         "invoices_kept_years": 0 if purger.archive is None else purger.archive_years,
     }
-    event = tell(EventType.ACCOUNT_DELETED, occasion, account=purge.account, before=None, after=facts)
+    event = new_event(EventType.ACCOUNT_DELETED, occasion, account=purge.account, before=None, after=facts)
     purger.purges.finish(purge, receipt, event)
 
 

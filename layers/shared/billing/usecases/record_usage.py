@@ -14,11 +14,11 @@ from billing.domain.errors import ConcurrentChange, Path, Violation
 from billing.domain.events import EventType, Occasion
 from billing.domain.money import Money
 from billing.domain.usage import FUTURE_MAX, UsageEvent
-from billing.gateways.ports import UsageBacklog
+from billing.gateways.usage_backlog import UsageBacklog
 from billing.store.table import Subscriber
 from billing.store.usage_store import ACTIONS_MAX, UsageStore, counters
-from billing.usecases.patience import Patience
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event
+from billing.usecases.retry import RetryBudget
 
 EXPIRY_SLACK = timedelta(days=1)
 """A marker stays so much longer than its event may be reported again, whatever the clocks say."""
@@ -63,7 +63,7 @@ def record_usage(
     *,
     occasion: Occasion,
     reported_within: timedelta,
-    patience: Patience,
+    budget: RetryBudget,
     store: UsageStore,
     backlog: UsageBacklog,
 ) -> list[Result]:
@@ -71,7 +71,7 @@ def record_usage(
 
     An event is taken until `reported_within` after it happened, and known again for as long. One read for every
     fifty accounts, then a transaction for about a hundred events and counters. What finds its counters taken for
-    longer than `patience` lasts goes through the backlog. Safe to repeat. Raises UpstreamFailed.
+    longer than its `budget` lasts goes through the backlog. Safe to repeat. Raises UpstreamFailed.
     """
     subscribers = store.subscribers(sorted({each.account for each in reports}))
     results: list[Result | None] = [None] * len(reports)
@@ -83,7 +83,7 @@ def record_usage(
         else:
             places[event.account, event.identity].append((place, event))
     for batch in batches(same[0][1] for same in places.values()):
-        standing = count(batch, lambda _: expiry(occasion.time, reported_within), patience, store)
+        standing = count(batch, lambda _: expiry(occasion.time, reported_within), budget, store)
         if standing is None:
             backlog.put(batch)
         for event in batch:
@@ -119,7 +119,7 @@ def batches(events: Iterable[UsageEvent]) -> Iterator[list[UsageEvent]]:
 def count(
     batch: Sequence[UsageEvent],
     expires: Callable[[UsageEvent], datetime | None],
-    patience: Patience,
+    budget: RetryBudget,
     store: UsageStore,
 ) -> Mapping[UsageEvent, str] | None:
     """Counts those of a batch that are not counted yet; None when the counters are taken for too long.
@@ -134,7 +134,7 @@ def count(
             found = store.count(fresh, expires)
         except ConcurrentChange:
             attempt += 1
-            if not patience.lasts(attempt):
+            if not budget.lasts(attempt):
                 return None
             continue
         if not found:
@@ -200,7 +200,7 @@ def _tell_of_refused_usage(
             continue
         known = {store.store: store.name for store in subscriber.account.stores}
         sending = sorted({known[each.store] for each in reports if each.account == account and each.store in known})
-        event = tell(EventType.USAGE_REFUSED, occasion, account=account, before=None, after={"stores": sending})
+        event = new_event(EventType.USAGE_REFUSED, occasion, account=account, before=None, after={"stores": sending})
         usage.tell_once(account, _refusal(subscriber.account), event)
 
 
