@@ -188,8 +188,8 @@ def test_a_worker_may_delay_the_messages_of_its_own_queue(function: str) -> None
     granted = [
         statement["Resource"]
         for policy in FUNCTIONS[function]["Policies"]
-        for statement in policy["Statement"]
-        if "sqs:ChangeMessageVisibility" in statement["Action"]
+        for statement in policy.get("Statement", [])
+        if "sqs:ChangeMessageVisibility" in statement.get("Action", [])
     ]
 
     assert FUNCTIONS[function]["Environment"]["Variables"]["QUEUE_URL"] == {"Ref": queue}

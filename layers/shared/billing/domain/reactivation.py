@@ -69,6 +69,15 @@ class NoPaymentMethod(Conflict):
         super().__init__("The account has no payment method that can be charged. Add one first, then reactivate.")
 
 
+class OfferChanged(Conflict):
+    """What it costs is not what the admin was shown."""
+
+    code = "reactivation-changed"
+
+    def __init__(self) -> None:
+        super().__init__("What it costs has changed since you were shown it. Look at it again, then confirm.")
+
+
 def require_deactivated(account: Account, today: date) -> None:
     """Raises NotDeactivated unless the account can be taken up again today."""
     ending = account.ending

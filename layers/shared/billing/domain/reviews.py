@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from billing.domain.catalogue import Catalogue, price_per_month
 from billing.domain.contract import Contract
-from billing.domain.errors import Missing, Path, ReviewNotYet, RuleViolation, Violation
+from billing.domain.errors import Conflict, Path, RuleViolation, Violation
 from billing.domain.money import Money
 from billing.domain.subscription import Cause, Line, Order, Subscription, TierChange
 from billing.domain.success_managers import Slot
@@ -27,6 +27,56 @@ DAYS_SHOWN = 14
 """Of slots, unless asked otherwise."""
 
 DAYS_SHOWN_MAX = 31
+
+
+# ---- What can go wrong ----
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What keeps a product from a review. `reason` is stable; `detail` says the same to a person.
+
+    Of `months_known` closed months (three are needed) `months_below` fit the next lower tier; their `average`, None
+    without all of them, must be at most `limit`, that tier's volume, None in the lowest tier.
+    """
+
+    product: str
+    name: str
+    reason: str
+    months_known: int
+    months_below: int
+    average: Decimal | None
+    limit: int | None
+    detail: str
+
+
+class ReviewNotYet(Conflict):
+    """No product's usage fits a lower tier; `missing` says of each what is still missing (DESIGN 3.2)."""
+
+    code = "review-not-yet"
+
+    def __init__(self, missing: tuple[Missing, ...]) -> None:
+        told = "; ".join(f"{each.name}: {each.detail}" for each in missing)
+        super().__init__(f"No usage fits a lower tier yet. {told}.")
+        self.missing = missing
+
+
+class ReviewOpen(Conflict):
+    """An account has one review at a time."""
+
+    code = "review-open"
+
+    def __init__(self) -> None:
+        super().__init__("Another review is booked. Cancel it first, or wait until it is decided.")
+
+
+class SlotTaken(Conflict):
+    """Somebody else was faster."""
+
+    code = "slot-taken"
+
+    def __init__(self) -> None:
+        super().__init__("This time has just been taken. Choose another one of the slots.")
 
 
 # ---- Whether a lower tier fits ----

@@ -8,26 +8,20 @@ from datetime import datetime
 from typing import Any
 
 from billing.domain.account import Account, Status
-from billing.domain.errors import (
-    ConcurrentChange,
-    Conflict,
-    NoSuccessManager,
-    ReviewOpen,
-    RuleViolation,
-    SlotTaken,
-    Violation,
-)
+from billing.domain.errors import ConcurrentChange, Conflict, RuleViolation, Violation
 from billing.domain.events import EventType, Occasion
 from billing.domain.reviews import (
     Manager,
     Review,
     ReviewedProduct,
+    ReviewOpen,
     ReviewStatus,
+    SlotTaken,
     Standing,
     bookable,
     require_fit,
 )
-from billing.domain.success_managers import CELL, Slot, SuccessManager
+from billing.domain.success_managers import CELL, NoSuccessManager, Slot, SuccessManager
 from billing.store.store import BillingStore
 from billing.usecases.events import new_event, new_id
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 
-from billing.domain.account import Account, BillingPage, Status, Store, User, check_start
+from billing.domain.account import Account, AccountExists, BillingPage, Status, Store, User, check_start
 from billing.domain.contract import Contract
-from billing.domain.errors import AccountExists, AccountNotFound, ConcurrentChange, Conflict, RuleViolation, Violation
+from billing.domain.errors import AccountNotFound, ConcurrentChange, Conflict, RuleViolation, Violation
 from billing.domain.events import EventType, Occasion
 from billing.domain.information import (
     BillingDetails,

@@ -22,6 +22,7 @@ from billing.domain.money import Money
 from billing.domain.payment import Charge, ChargeState, Failure, Method
 from billing.domain.reactivation import (
     NoPaymentMethod,
+    OfferChanged,
     Reactivation,
     ReactivationState,
     renewed,
@@ -48,15 +49,6 @@ class Offer:
     contract: Contract
     subscription: Subscription
     draft: Draft
-
-
-class OfferChanged(Conflict):
-    """What it costs is not what the admin was shown."""
-
-    code = "reactivation-changed"
-
-    def __init__(self) -> None:
-        super().__init__("What it costs has changed since you were shown it. Look at it again, then confirm.")
 
 
 def offered(billed: Billed, today: date, terms: Terms, store: BillingStore) -> Offer:
