@@ -21,6 +21,10 @@ class Method(StrEnum):
     BANK_TRANSFER = "bank_transfer"
 
 
+CHARGED = frozenset({Method.CARD, Method.SEPA_DEBIT})
+"""What the payment service charges, and can refund. A transfer is the customer's own, and so is where it came from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """What may be shown of a card."""

@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from billing.domain.account import Account, Status
-from billing.domain.errors import ConcurrentChange, Conflict, RuleViolation, Violation
+from billing.domain.account import Account
+from billing.domain.errors import ConcurrentChange, RuleViolation, Violation
 from billing.domain.events import EventType, Occasion
 from billing.domain.reviews import (
     Manager,
@@ -20,6 +20,7 @@ from billing.domain.reviews import (
     Standing,
     bookable,
     require_fit,
+    require_renewal,
 )
 from billing.domain.success_managers import CELL, NoSuccessManager, Slot, SuccessManager
 from billing.store.store import BillingStore
@@ -38,8 +39,7 @@ def book_review(
     standing = store.open_review(account.account)
     if standing is not None:
         return _same(standing, begins)
-    if account.status is not Status.ACTIVE:
-        raise Conflict("The account is cancelled: there is no renewal from which a lower tier could apply.")
+    require_renewal(account)
     fitting = require_fit(standings)
     manager = success_manager_of(account, store)
     review = Review(
@@ -73,10 +73,7 @@ def cancel_review(account: Account, review: Review, *, occasion: Occasion, store
     """
     if review.status is ReviewStatus.CANCELLED:
         return
-    if review.status is not ReviewStatus.BOOKED:
-        raise Conflict("This review is decided.")
-    if review.slot.begins <= occasion.time:
-        raise Conflict("This review has begun.")
+    review.require_cancellable(occasion.time)
     event = new_event(
         EventType.REVIEW_CANCELLED, occasion, account=account.account, before=appointment_facts(review), after=None
     )

@@ -12,7 +12,6 @@ from datetime import date, datetime, timedelta
 from billing.domain.account import Ending, Status
 from billing.domain.cancellation import (
     IN_USE_DAYS,
-    REMINDED_DAYS_BEFORE,
     Cancellation,
     Consequences,
     DatesChanged,
@@ -21,6 +20,9 @@ from billing.domain.cancellation import (
     Reason,
     Requester,
     consequences,
+    reactivate_until,
+    require_withdrawable,
+    stage_after_deactivation,
 )
 from billing.domain.contract import termination
 from billing.domain.errors import AccountNotFound, ConcurrentChange
@@ -109,7 +111,8 @@ def withdraw_cancellation(account: str, *, occasion: Occasion, store: Cancellati
     today = standing.contract.today(occasion.time)
     if standing.status is Status.ACTIVE and ended.cancellation is None:
         return
-    if standing.status is not Status.CANCELLING or ended.cancellation is None or not standing.is_served_on(today):
+    require_withdrawable(standing, today)
+    if ended.cancellation is None:
         raise NotCancelling
     first_month, on = standing.contract.next_charge(today + timedelta(days=1))
     amount = amount_per_charge(ended.subscriber.subscription, standing.contract, first_month)
@@ -169,12 +172,11 @@ def _end(ended: Ended, stage: Stage, occasion: Occasion, store: CancellationStor
         raise ConcurrentChange  # torn: withdrawn between the two reads
     facts = {
         "deactivated_on": ending.active_until,
-        "reactivate_until": ending.purge_on - timedelta(days=1),
+        "reactivate_until": reactivate_until(ending),
         "purge_on": ending.purge_on,
     }
     if stage is Stage.DEACTIVATE:
-        reminded_on = max(ending.active_until, ending.purge_on - timedelta(days=REMINDED_DAYS_BEFORE))
-        following, type_ = DueStage(Stage.REMIND, reminded_on), EventType.ACCOUNT_DEACTIVATED
+        following, type_ = stage_after_deactivation(ending), EventType.ACCOUNT_DEACTIVATED
         standing = replace(standing, status=Status.DEACTIVATED)
     else:
         following, type_ = DueStage(Stage.PURGE, ending.purge_on), EventType.ACCOUNT_DELETION_NEAR

@@ -10,14 +10,26 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 
-from billing.domain.collection import UNPAID, AlreadyPaid, Payment, after_charge, failed, overdue, received
+from billing.domain.collection import (
+    UNPAID,
+    AlreadyPaid,
+    Payment,
+    after_charge,
+    failed,
+    is_due,
+    is_news,
+    is_tried_at_once,
+    next_look,
+    overdue,
+    received,
+)
 from billing.domain.errors import AccountNotFound, RuleViolation, Violation
 from billing.domain.events import Event, EventType, Facts, Occasion, by_system
 from billing.domain.invoices import InvoiceStatus
-from billing.domain.payment import Charge, ChargeState, Failure, Method
+from billing.domain.payment import ChargeState, Failure, Method
 from billing.domain.terms import Terms
 from billing.gateways.payments import NewSetup, PaymentGateway
-from billing.store.invoice_store import Billed, InvoiceStore, Kept, next_look
+from billing.store.invoice_store import Billed, InvoiceStore, Kept
 from billing.usecases.events import new_event
 
 HOUR = "%Y-%m-%dT%H"
@@ -95,7 +107,7 @@ def note_payment(
     if kept is None:
         return False
     charge = gateway.payment(payment)
-    if charge is None or not _is_news(charge, kept.payment):
+    if charge is None or not is_news(charge, kept.payment):
         return False
     occasion = by_system(now, correlation)
     collector = Collector(occasion, terms, consent_page, store, gateway)
@@ -159,12 +171,10 @@ def begin_consent(account: str, number: str, *, store: InvoiceStore, gateway: Pa
 
 
 def _is_due(billed: Billed, kept: Kept, today: date, *, at_once: bool) -> bool:
-    payment = kept.payment
-    if payment.next_attempt_on is not None and payment.next_attempt_on <= today:
+    if is_due(kept.payment, today):
         return True
-    method = billed.profile.payment_method
-    at_once = at_once and kept.invoice.corrects is None
-    return at_once and payment.status in UNPAID and method is not None and payment.tried_with != method
+    corrects, method = kept.invoice.corrects is not None, billed.profile.payment_method
+    return at_once and is_tried_at_once(kept.payment, corrects, method)
 
 
 def _dealt_with(billed: Billed, kept: Kept, today: date, collector: Collector) -> tuple[Kept, Payment]:
@@ -254,18 +264,6 @@ def _events(kept: Kept, payment: Payment, occasion: Occasion, consent_page: str)
             new_event(EventType.PAYMENT_PAST_DUE, occasion, account=invoice.account, before=None, after=facts)
         )
     return events
-
-
-def _is_news(charge: Charge, payment: Payment) -> bool:
-    """Whether what stands at the payment service is not what is kept here.
-
-    What has failed is told by whoever has tried; only what was on its way fails by itself.
-    """
-    if charge.state is ChargeState.SUCCEEDED:
-        return True
-    if charge.state is ChargeState.IN_TRANSIT:
-        return payment.status is not InvoiceStatus.IN_TRANSIT
-    return charge.state is ChargeState.FAILED and payment.status is InvoiceStatus.IN_TRANSIT
 
 
 def _method(billed: Billed) -> Method:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from billing.domain.errors import ConcurrentChange, Violation
 from billing.domain.money import Money
 from billing.domain.usage import UsageEvent
+from billing.domain.usage_refusal import day_refusal
 from billing.store.table import Subscriber
 from billing.store.usage_store import UsageStore
 from billing.usecases.record_usage import Outcome, Result, account_of, batches, count, outcome
@@ -20,9 +21,6 @@ from billing.usecases.retry import RetryBudget
 
 SOURCE = "import"
 """Of usage that names no other."""
-
-FIRST_DAY = date(1970, 1, 1)
-"""A day before it is a typing error."""
 
 ROWS_AT_ONCE = 10_000
 """Held in memory. The more there are, the more of them share a counter, and the fewer are the writes."""
@@ -122,8 +120,9 @@ def _event(row: PastUsage, subscriber: Subscriber | None, now: datetime) -> Usag
     account = account_of(row.account, row.store, row.product, subscriber)
     if isinstance(account, Violation):
         return account
-    if not FIRST_DAY <= row.day <= account.contract.today(now):
-        return Violation(("day",), f"It must be between {FIRST_DAY} and today.")
+    refused = day_refusal(row.day, account.contract.today(now))
+    if refused is not None:
+        return refused
     return UsageEvent(
         account=row.account,
         source=row.source,

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import count
 
 from billing.domain.account import Status
-from billing.domain.collection import first_payment
+from billing.domain.collection import charge_on, due_on, first_payment
 from billing.domain.errors import ConcurrentChange
 from billing.domain.events import EventType, Facts, by_system
 from billing.domain.events import Occasion as Happening
@@ -31,7 +31,6 @@ from billing.domain.invoices import (
     number_of,
     period_lines,
 )
-from billing.domain.payment import Method
 from billing.domain.schedules import BillingDue
 from billing.domain.tax import tax_position
 from billing.domain.terms import Terms
@@ -42,8 +41,6 @@ from billing.usecases.retry import RetryBudget
 
 NUMBER_SECONDS = 12.0
 """How long a number is asked for while others take them, before the account waits for its next turn."""
-
-CHARGED = frozenset({Method.CARD, Method.SEPA_DEBIT})
 
 
 def issue_invoices(
@@ -156,12 +153,11 @@ def numbered(series: str, year: int, write: Callable[[str, int], None], store: I
 def invoice_of(billed: Billed, draft: Draft, today: date, terms: Terms) -> IssuedInvoice:
     """An invoice of a draft, but for its number."""
     method = None if billed.profile.shown is None else billed.profile.shown.method
-    due_on = today if method in CHARGED else today + timedelta(days=terms.term_days)
     return IssuedInvoice(
         number="",
         account=billed.subscriber.account.account,
         produced_on=today,
-        due_on=due_on,
+        due_on=due_on(method, today, terms.term_days),
         draft=draft,
         seller=terms.seller,
         company=billed.company,
@@ -187,7 +183,7 @@ def issued_facts(invoice: IssuedInvoice) -> Facts:
         "tax": asdict(draft.tax_amount),
         "total": asdict(draft.total),
         "method": invoice.method,
-        "charge_on": invoice.produced_on if invoice.method in CHARGED and draft.due.amount else None,
+        "charge_on": charge_on(invoice),
         "document": document_key(invoice.account, invoice.number, DocumentKind.PDF),
     }
 
