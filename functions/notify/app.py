@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import orjson
-from billing import wiring
+from billing import wiring, workers  # before pydantic: the batch utility loads a parser for its models where it is
 from billing.domain.events import Event
 from billing.domain.mail import Recipient, Situation, Vendor
 from billing.event_schemas.kinds import AnyEvent, published
@@ -19,7 +19,6 @@ from billing.mail.letters import letter
 from billing.mail.message import message
 from billing.store.mapping import event_of
 from billing.usecases.notify import Outcome, Unwritable, notify
-from billing.workers import worker
 
 
 def mail(message: str, _correlation: str) -> Mapping[str, Any]:
@@ -71,4 +70,6 @@ def _named(happened: Event) -> dict[str, Any]:
     return {"event": happened.event, "type": happened.type, "account": happened.account}
 
 
-handler = worker(mail, wiring.queue, unwritable=wiring.dead_letters, done="notified", failed="not sent", about=about)
+handler = workers.worker(
+    mail, wiring.queue, unwritable=wiring.dead_letters, done="notified", failed="not sent", about=about
+)
