@@ -17,8 +17,8 @@ from typing import Any
 
 from billing.domain.errors import UpstreamFailed
 from billing.domain.events import Event
+from billing.gateways.event_bus import EVENTS_MAX
 from billing.gateways.eventbridge_bus import EventBridgeBus
-from billing.gateways.ports import EVENTS_MAX
 from billing.store.keys import EVENT
 from billing.store.mapping import event_from
 from botocore.exceptions import BotoCoreError, ClientError

@@ -20,8 +20,8 @@ from billing.domain.errors import ConcurrentChange, Violation
 from billing.domain.money import Money
 from billing.store.usage_store import UsageStore
 from billing.usecases.import_usage import SOURCE, Imported, PastUsage, import_usage
-from billing.usecases.patience import Patience
 from billing.usecases.record_usage import Outcome, Result
+from billing.usecases.retry import RetryBudget
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BeforeValidator, ValidationError
 from tqdm import tqdm
@@ -29,7 +29,7 @@ from tqdm import tqdm
 from local.settings import LocalError
 from scripts.stack import Failed, add_stack_options, stack_resources, use_local_stack
 
-PATIENCE_SECONDS = 120.0
+BUDGET_SECONDS = 120.0
 """How long a transaction waits for DynamoDB, which takes only so many writes per second of one account."""
 
 CONFLICT = "It was counted before, and says something else now; nothing is changed."
@@ -185,7 +185,7 @@ def import_file(path: Path, store: UsageStore, now: datetime, *, dry_run: bool) 
             imported = import_usage(
                 rows(file, progress.cannot_read),
                 now=now,
-                patience=lambda: Patience(PATIENCE_SECONDS),
+                budget=lambda: RetryBudget(BUDGET_SECONDS),
                 store=store,
                 told=progress.told,
                 dry_run=dry_run,

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from billing.domain.mail import Letter, Recipient, Situation, Vendor
-from billing.event_schemas.kinds import SCHEMA_OF, AnyEvent, UserAdded
+from billing.event_schemas.accounts import UserAdded
+from billing.event_schemas.kinds import SCHEMA_OF, AnyEvent
 from billing.languages import LANGUAGES
 from billing.mail.letters import MAILED, letter
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from billing.aws_session import aws_session
+from billing.domain.deletion import identity
 from billing.domain.errors import BillingError
 from billing.gateways.cognito_directory import CognitoDirectory
 from billing.gateways.s3_documents import S3Documents
@@ -23,7 +24,7 @@ from billing.gateways.stripe_payments import StripePayments
 from billing.store.payment_store import PaymentStore
 from billing.store.purge_store import PurgeStore
 from billing.store.store import BillingStore
-from billing.usecases.purge_account import RECEIPTS, Purger, identity, purge_again
+from billing.usecases.purge_account import RECEIPTS, Purger, purge_again
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.settings import LocalError

@@ -11,15 +11,12 @@ from typing import Any
 
 import orjson
 from billing import wiring
-from billing.domain.events import EventType
+from billing.domain.collection import TRIED_AFTER
 from billing.gateways.sqs_work_queue import work_from
 from billing.store.mapping import event_of
 from billing.usecases.collect_payments import collect_payments
 from billing.usecases.reactivate_account import complete_reactivation
 from billing.workers import worker
-
-AT_ONCE = frozenset({EventType.CARD_UPDATED, EventType.PAYMENT_METHOD_CHANGED})
-"""After these all that is unpaid is tried, due or not."""
 
 
 def collect(message: str, correlation: str) -> Mapping[str, Any]:
@@ -48,7 +45,7 @@ def _asked(message: str) -> tuple[str, datetime, bool]:
         work = work_from(message)
         return work.account, work.at, False
     happened = event_of(detail)
-    return str(happened.account), happened.time, happened.type in AT_ONCE
+    return str(happened.account), happened.time, happened.type in TRIED_AFTER
 
 
 handler = worker(collect, wiring.queue)

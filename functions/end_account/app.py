@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any
 
 from billing import wiring
-from billing.gateways.ports import DueWork
+from billing.gateways.queues import DueWork
 from billing.gateways.sqs_work_queue import work_from
 from billing.usecases.cancel_account import end_account
 from billing.usecases.purge_account import Progress, Purger, purge_account

@@ -12,7 +12,7 @@ from billing.api.resolver import entrypoint, make_api
 from billing.domain.errors import Conflict
 from billing.domain.invoices import DocumentKind, IssuedInvoice, document_key
 from billing.domain.permissions import Permission
-from billing.gateways.ports import Documents
+from billing.gateways.files import Documents
 from billing.usecases.authorise import authorise
 from billing.wiring import Files, Invoices, Store
 

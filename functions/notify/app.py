@@ -11,14 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import orjson
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.batch import BatchProcessor, process_partial_response
-from aws_lambda_powertools.utilities.batch import EventType as BatchEventType
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from aws_lambda_powertools.utilities.typing import LambdaContext
-from billing import wiring
-from billing.domain.errors import reason_of
+from billing import wiring, workers  # before pydantic: the batch utility loads a parser for its models where it is
 from billing.domain.events import Event
 from billing.domain.mail import Recipient, Situation, Vendor
 from billing.event_schemas.kinds import AnyEvent, published
@@ -26,31 +19,22 @@ from billing.mail.letters import letter
 from billing.mail.message import message
 from billing.store.mapping import event_of
 from billing.usecases.notify import Outcome, Unwritable, notify
-from billing.usecases.postpone import postpone
-
-logger = Logger()
-processor = BatchProcessor(BatchEventType.SQS, raise_on_entire_batch_failure=False)
 
 
-def handler(event: Mapping[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Deals with a batch; returns the messages that must come again."""
-    return process_partial_response(dict(event), _deal_with, processor, context)
+def mail(message: str, _correlation: str) -> Mapping[str, Any]:
+    """One event, to each of its recipients."""
+    happened, facts = _event(message)
+    outcome = _notify(happened, facts)
+    return {"sent": outcome.sent, "skipped": outcome.skipped, **_named(happened)}
 
 
-def _deal_with(record: SQSRecord) -> None:
-    happened: Event | None = None
+def about(message: str) -> Mapping[str, Any]:
+    """What the log names of a message that was not mailed: nothing of one that is no event."""
     try:
-        happened, facts = _event(record.body)
-        outcome = _notify(happened, facts)
-    except Unwritable as failure:
-        wiring.dead_letters().put(record.body, failure.detail)
-        logger.warning("unwritable", reason=failure.detail, **_about(happened))
-    except Exception as failure:
-        logger.warning("not sent", reason=reason_of(failure), **_about(happened))
-        postpone(record.receipt_handle, int(record.attributes.approximate_receive_count), wiring.queue())
-        raise
-    else:
-        logger.info("notified", sent=outcome.sent, skipped=outcome.skipped, **_about(happened))
+        happened, _ = _event(message)
+    except Unwritable:
+        return {}
+    return _named(happened)
 
 
 def _event(body: str) -> tuple[Event, AnyEvent]:
@@ -82,7 +66,10 @@ def _notify(happened: Event, facts: AnyEvent) -> Outcome:
     )
 
 
-def _about(happened: Event | None) -> dict[str, Any]:
-    if happened is None:
-        return {}
+def _named(happened: Event) -> dict[str, Any]:
     return {"event": happened.event, "type": happened.type, "account": happened.account}
+
+
+handler = workers.worker(
+    mail, wiring.queue, unwritable=wiring.dead_letters, done="notified", failed="not sent", about=about
+)

@@ -14,7 +14,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
 from billing.domain.errors import BillingError, reason_of
-from billing.gateways.ports import PaymentNotice
+from billing.gateways.payments import PaymentNotice
 from billing.usecases.note_payment_notice import KNOWN
 
 TOLERANCE_SECONDS = 300

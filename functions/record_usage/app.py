@@ -17,11 +17,11 @@ from billing.api.usage_events import (
     UsageResultView,
     read_events,
 )
-from billing.usecases.patience import Patience
 from billing.usecases.record_usage import record_usage
+from billing.usecases.retry import RetryBudget
 from billing.wiring import Backlog, Usage
 
-PATIENCE_SECONDS = 3.0
+BUDGET_SECONDS = 3.0
 """How long a request waits for counters that others write, before what it reports goes through the queue."""
 
 app = make_api(read_events)
@@ -37,7 +37,7 @@ def report_usage(
         reported.reports,
         occasion=told,
         reported_within=timedelta(days=int(os.environ["USAGE_REPORTED_WITHIN_DAYS"])),
-        patience=Patience(PATIENCE_SECONDS),
+        budget=RetryBudget(BUDGET_SECONDS),
         store=store,
         backlog=backlog,
     )

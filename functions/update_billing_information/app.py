@@ -1,5 +1,9 @@
 """PUT /accounts/{account}/billing-information/{area}: an admin changes what future invoices say."""
 
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from aws_lambda_powertools.event_handler.depends import Depends
 from billing.api.answers import Response, tagged
 from billing.api.callers import Caller, Told
 from billing.api.information import (
@@ -13,74 +17,70 @@ from billing.api.information import (
 from billing.api.models import AccountId
 from billing.api.preconditions import IfMatch, replaced_version
 from billing.api.resolver import entrypoint, make_api
-from billing.domain.account import BillingPage
-from billing.domain.information import Area
+from billing.domain.information import Area, Information
 from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise
-from billing.usecases.change_billing_information import change_billing_information
+from billing.usecases.change_billing_information import D, change_billing_information
 from billing.wiring import Store
 
 app = make_api()
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeArea:
+    """Changes one area of an account's billing information on behalf of the caller of a request."""
+
+    caller: Caller
+    context: Told
+    store: Store
+
+    def __call__(self, account: str, area: Area, details: D, if_match: str | None) -> Information[D]:
+        """The area after the change. Raises AccountNotFound, Forbidden, StaleVersion, VersionRequired.
+
+        One query and one transaction.
+        """
+        page = self.store.billing_page(account, invoices=0, consistent=True)
+        authorise(self.caller, page.account, Permission.CHANGE_BILLING_INFORMATION, self.store)
+        current = cast(Information[D], page.information.area(area))  # the details of an area have one class
+        replaces = replaced_version(if_match)
+        return change_billing_information(
+            page.account, area, current, details, replaces, occasion=self.context, store=self.store
+        )
+
+
+def change_area(caller: Caller, context: Told, store: Store) -> ChangeArea:
+    """The change as this request may make it."""
+    return ChangeArea(caller, context, store)
+
+
+Change = Annotated[ChangeArea, Depends(change_area)]
+
+
 @app.put("/accounts/<account>/billing-information/company")
 def put_company(
-    account: AccountId, body: CompanyBody, caller: Caller, told: Told, store: Store, if_match: IfMatch = None
+    account: AccountId, body: CompanyBody, change: Change, if_match: IfMatch = None
 ) -> Response[CompanyView]:
     """Change the company as it stands on future invoices."""
-    page = _changeable(account, caller, store)
-    company = change_billing_information(
-        page.account,
-        Area.COMPANY,
-        page.information.company,
-        body.details(),
-        replaced_version(if_match),
-        occasion=told,
-        store=store,
-    )
+    company = change(account, Area.COMPANY, body.details(), if_match)
     return tagged(CompanyView.of(company.details), company.version)
 
 
 @app.put("/accounts/<account>/billing-information/billing")
 def put_billing_details(
-    account: AccountId, body: BillingBody, caller: Caller, told: Told, store: Store, if_match: IfMatch = None
+    account: AccountId, body: BillingBody, change: Change, if_match: IfMatch = None
 ) -> Response[BillingView]:
     """Change where invoices are sent."""
-    page = _changeable(account, caller, store)
-    billing = change_billing_information(
-        page.account,
-        Area.BILLING,
-        page.information.billing,
-        body.details(),
-        replaced_version(if_match),
-        occasion=told,
-        store=store,
-    )
+    billing = change(account, Area.BILLING, body.details(), if_match)
     return tagged(BillingView.of(billing.details), billing.version)
 
 
 @app.put("/accounts/<account>/billing-information/contact")
 def put_contact(
-    account: AccountId, body: ContactBody, caller: Caller, told: Told, store: Store, if_match: IfMatch = None
+    account: AccountId, body: ContactBody, change: Change, if_match: IfMatch = None
 ) -> Response[ContactView]:
     """Change whom to talk to about the account."""
-    page = _changeable(account, caller, store)
-    contact = change_billing_information(
-        page.account,
-        Area.CONTACT,
-        page.information.contact,
-        body.details(),
-        replaced_version(if_match),
-        occasion=told,
-        store=store,
-    )
+    contact = change(account, Area.CONTACT, body.details(), if_match)
     return tagged(ContactView.of(contact.details), contact.version)
-
-
-def _changeable(account: AccountId, caller: Caller, store: Store) -> BillingPage:
-    page = store.billing_page(account, invoices=0, consistent=True)
-    authorise(caller, page.account, Permission.CHANGE_BILLING_INFORMATION, store)
-    return page
 
 
 handler = entrypoint(app)

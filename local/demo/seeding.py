@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from billing.domain.usage import month_of
 from billing.store.usage_store import UsageStore
 from billing.usecases.import_usage import import_usage
-from billing.usecases.patience import Patience
+from billing.usecases.retry import RetryBudget
 
 from local.api_client import Answer, ApiClient
 from local.cloud import client
@@ -29,7 +29,7 @@ CATALOGUE = Path(__file__).parent / "catalogue.json"
 PASSWORD = "Livello-demo-2026"  # noqa: S105 - of the demonstration; its people exist in the emulated AWS only
 STAFF_GROUP = "staff"
 
-PATIENCE_SECONDS = 10
+BUDGET_SECONDS = 10
 
 
 def seed(settings: Settings, outputs: dict[str, str], now: datetime) -> None:
@@ -111,7 +111,7 @@ def _import_usage(api: ApiClient, staff: str, company: DemoCompany, store: Usage
     today = now.astimezone(ZoneInfo(contract["time_zone"])).date()
     start = date.fromisoformat(contract["start"])
     rows = missing([*usage(company, start, today)], store.totals(company.account, month_of(start), month_of(today)))
-    imported = import_usage(rows, now=now, patience=lambda: Patience(PATIENCE_SECONDS), store=store)
+    imported = import_usage(rows, now=now, budget=lambda: RetryBudget(BUDGET_SECONDS), store=store)
     if imported.conflict or imported.refused:
         raise LocalError(f"The demonstration's usage is not what it was, and make clean forgets that: {imported}")
 

@@ -183,6 +183,20 @@ def test_a_message_comes_again_until_it_is_dealt_with_or_a_dead_letter(function:
     assert properties["VisibilityTimeout"] >= 6 * seconds
 
 
+@pytest.mark.parametrize("function", sorted(WORKERS))
+def test_a_worker_may_delay_the_messages_of_its_own_queue(function: str) -> None:
+    _, queue = WORKERS[function]
+    granted = [
+        statement["Resource"]
+        for policy in FUNCTIONS[function]["Policies"]
+        for statement in policy.get("Statement", [])
+        if "sqs:ChangeMessageVisibility" in statement.get("Action", [])
+    ]
+
+    assert FUNCTIONS[function]["Environment"]["Variables"]["QUEUE_URL"] == {"Ref": queue}
+    assert granted == [{"Fn::GetAtt": f"{queue}.Arn"}]
+
+
 def test_whoever_holds_a_claim_that_has_run_out_is_no_longer_there() -> None:
     assert FUNCTIONS["Notify"]["Timeout"] < CLAIM.total_seconds()
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from billing.domain.catalogue import Catalogue, Product, Tier
 from billing.domain.contract import INTERVALS_MONTHS, Contract
-from billing.domain.errors import ReviewNotYet, RuleViolation
+from billing.domain.errors import RuleViolation
 from billing.domain.money import Money
 from billing.domain.reviews import (
     Fit,
     LowerTier,
+    ReviewNotYet,
     Standing,
     bookable_days,
     next_renewal,

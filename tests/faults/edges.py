@@ -1,4 +1,4 @@
-"""The seam at a gateway's edge: around any object that implements one of the ports (billing.gateways.ports)."""
+"""The seam at a gateway's edge: around any object that implements one of the gateways' interfaces."""
 
 from __future__ import annotations
 

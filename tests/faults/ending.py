@@ -11,7 +11,7 @@ from billing.domain.events import Actor, ActorKind, Occasion
 from billing.domain.payment import Method
 from billing.domain.permissions import Role
 from billing.domain.usage import UsageEvent
-from billing.gateways.ports import PaymentGateway
+from billing.gateways.payments import PaymentGateway
 from billing.usecases.cancel_account import Wanted, cancel_account, end_account
 from billing.usecases.issue_invoices import issue_invoices
 from billing.usecases.provision_account import provision_account

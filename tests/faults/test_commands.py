@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
+from billing.domain.account import LastAdmin
 from billing.domain.catalogue import Product
-from billing.domain.errors import ConcurrentChange, LastAdmin, StaleVersion
+from billing.domain.errors import ConcurrentChange, StaleVersion
 from billing.domain.information import Area, BillingDetails, ContactDetails
 from billing.domain.permissions import Role
 from billing.usecases.administer_users import save_user

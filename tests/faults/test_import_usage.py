@@ -13,7 +13,7 @@ from billing.domain.errors import ConcurrentChange
 from billing.domain.money import Money
 from billing.usecases import import_usage as importing
 from billing.usecases.import_usage import PastUsage, import_usage
-from billing.usecases.patience import Patience
+from billing.usecases.retry import RetryBudget
 
 from tests.faults.company import WANTED, catalogue, provision
 from tests.faults.cuts import Faults
@@ -64,7 +64,7 @@ def imports(rows: Sequence[PastUsage]) -> Callable[[World], None]:
         done = import_usage(
             rows,
             now=NOON,
-            patience=lambda: Patience(10, wait=lambda _: None, chance=lambda: 0.5),
+            budget=lambda: RetryBudget(10, wait=lambda _: None, chance=lambda: 0.5),
             store=world.usage,
         )
         assert done.counted + done.duplicate == len(rows), done

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from billing.domain.collection import AlreadyPaid
 from billing.domain.events import Actor, ActorKind, Occasion
 from billing.domain.payment import Method
-from billing.gateways.ports import PaymentGateway
+from billing.gateways.payments import PaymentGateway
 from billing.usecases.collect_payments import collect_payments, note_payment, record_payment
 from billing.usecases.issue_invoices import issue_invoices
 from billing.usecases.replace_payment_method import begin_setup, replace_payment_method

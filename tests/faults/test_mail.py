@@ -10,7 +10,8 @@ from billing.domain.errors import AnswerLost
 from billing.domain.events import Event
 from billing.domain.information import Area, ContactDetails
 from billing.domain.mail import Delivery, Fate, Feedback, Recipient, Situation
-from billing.gateways.ports import Documents, Mailer
+from billing.gateways.files import Documents
+from billing.gateways.mailer import Mailer
 from billing.store.mapping import event_from
 from billing.usecases.note_feedback import note_feedback
 from billing.usecases.notify import CLAIM, notify
@@ -27,7 +28,7 @@ LATER = CLAIM + timedelta(seconds=1)
 
 
 class MailService:
-    """Takes mail, and tells what became of it, as SES does. See billing.gateways.ports.Mailer."""
+    """Takes mail, and tells what became of it, as SES does. See billing.gateways.mailer.Mailer."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, bytes]] = []

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from billing.domain.errors import Conflict, UpstreamFailed
 from billing.domain.events import Actor, ActorKind, Occasion
 from billing.domain.payment import Method
-from billing.gateways.ports import PaymentGateway, PaymentNotice
+from billing.gateways.payments import PaymentGateway, PaymentNotice
 from billing.usecases.note_payment_notice import note_payment_notice
 from billing.usecases.replace_payment_method import begin_setup, give_up_replaced, replace_payment_method
 

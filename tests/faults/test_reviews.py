@@ -9,9 +9,9 @@ from typing import Any
 
 from billing.api.success_managers import SuccessManagerBody
 from billing.domain.account import Status
-from billing.domain.errors import Conflict, ReviewOpen, RuleViolation, SlotTaken, StaleVersion
+from billing.domain.errors import Conflict, RuleViolation, StaleVersion
 from billing.domain.events import Actor, ActorKind, Occasion
-from billing.domain.reviews import Review, Standing, lines_at_renewal, standing
+from billing.domain.reviews import Review, ReviewOpen, SlotTaken, Standing, lines_at_renewal, standing
 from billing.domain.subscription import Order
 from billing.usecases.administer_success_managers import assign_success_manager, replace_success_manager
 from billing.usecases.book_review import book_review, cancel_review

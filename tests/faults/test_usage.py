@@ -12,10 +12,10 @@ import pytest
 from billing.domain.errors import AnswerLost, ConcurrentChange
 from billing.domain.money import Money
 from billing.domain.usage import UsageEvent, month_of
-from billing.gateways.ports import UsageBacklog
-from billing.usecases.patience import Patience
+from billing.gateways.usage_backlog import UsageBacklog
 from billing.usecases.record_queued_usage import record_queued_usage
 from billing.usecases.record_usage import Outcome, UsageReport, batches, record_usage
+from billing.usecases.retry import RetryBudget
 from billing.usecases.watch_usage import watch_usage
 
 from tests.faults.company import WANTED, catalogue, events, provision
@@ -32,7 +32,7 @@ PRODUCTS = [each.product for each in WANTED.orders]
 
 
 class Waiting:
-    """What waits to be counted. See billing.gateways.ports.UsageBacklog."""
+    """What waits to be counted. See billing.gateways.usage_backlog.UsageBacklog."""
 
     def __init__(self) -> None:
         self.kept: list[list[UsageEvent]] = []
@@ -89,7 +89,7 @@ def reported(reports: Sequence[UsageReport], *, patient: bool = True) -> Callabl
             reports,
             occasion=OCCASION,
             reported_within=WITHIN,
-            patience=Patience(10 if patient else 0, wait=lambda _: None, chance=lambda: 0.5),
+            budget=RetryBudget(10 if patient else 0, wait=lambda _: None, chance=lambda: 0.5),
             store=world.usage,
             backlog=world.backlog,
         )
@@ -106,7 +106,7 @@ def drain(world: UsageWorld) -> None:
             message,
             now=NOON,
             reported_within=WITHIN,
-            patience=Patience(10, wait=lambda _: None, chance=lambda: 0.5),
+            budget=RetryBudget(10, wait=lambda _: None, chance=lambda: 0.5),
             store=world.usage,
         )
         assert recorded.conflict == 0
@@ -228,7 +228,7 @@ def test_a_contradiction_changes_nothing(faults: Faults) -> None:
             others,
             occasion=OCCASION,
             reported_within=WITHIN,
-            patience=Patience(10, wait=lambda _: None),
+            budget=RetryBudget(10, wait=lambda _: None),
             store=world.usage,
             backlog=world.backlog,
         )

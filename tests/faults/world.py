@@ -12,7 +12,9 @@ from random import Random
 from typing import IO, Any, TypeVar
 
 from billing.domain.events import Event
-from billing.gateways.ports import EVENTS_MAX, DeadLetters, Directory, EventBus, LogIn
+from billing.gateways.directory import Directory, LogIn
+from billing.gateways.event_bus import EVENTS_MAX, EventBus
+from billing.gateways.queues import DeadLetters
 from billing.store.autoscaling_store import AutoscalingStore
 from billing.store.cancellation_store import CancellationStore
 from billing.store.invoice_store import InvoiceStore
@@ -33,7 +35,7 @@ W = TypeVar("W", bound="World")
 
 
 class People:
-    """Everybody who can log in, by address. See billing.gateways.ports.Directory."""
+    """Everybody who can log in, by address. See billing.gateways.directory.Directory."""
 
     def __init__(self) -> None:
         self.log_ins: dict[str, LogIn] = {}
@@ -48,7 +50,7 @@ class People:
 
 
 class Bucket:
-    """Keeps files. See billing.gateways.ports.Documents."""
+    """Keeps files. See billing.gateways.files.Documents."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -73,7 +75,7 @@ class Bucket:
 
 
 class Vault:
-    """Keeps files for good. See billing.gateways.ports.Archive."""
+    """Keeps files for good. See billing.gateways.files.Archive."""
 
     def __init__(self) -> None:
         self.kept: dict[str, date] = {}
@@ -83,7 +85,7 @@ class Vault:
 
 
 class Bus:
-    """What the vendor's own systems have been told, in order. See billing.gateways.ports.EventBus."""
+    """What the vendor's own systems have been told, in order. See billing.gateways.event_bus.EventBus."""
 
     def __init__(self) -> None:
         self.taken: list[Event] = []
@@ -101,7 +103,7 @@ class Bus:
 
 
 class Letters:
-    """What an operator finds. See billing.gateways.ports.DeadLetters."""
+    """What an operator finds. See billing.gateways.queues.DeadLetters."""
 
     def __init__(self) -> None:
         self.kept: list[str] = []

@@ -135,6 +135,9 @@ def test_dates_that_have_changed_are_told_anew(company: Company) -> None:
 
     assert (given.status, given.body["type"]) == (409, "urn:livello:problem:cancellation-dates-changed")
     assert given.body["preview"]["active_until"] == "2026-10-15"
+    seen = asked(company, "GET", now=datetime(2026, 6, 14, 22, 30, tzinfo=UTC)).body
+    assert [*given.body] == ["type", "title", "status", "detail", "preview"]
+    assert list(given.body["preview"].items()) == list(seen["preview"].items())
     assert status(company) == "active"
 
 

@@ -14,7 +14,7 @@ from billing import wiring
 from billing.domain.errors import UpstreamFailed
 from billing.event_schemas.kinds import SCHEMA_OF
 from billing.gateways.cognito_directory import CognitoDirectory
-from billing.gateways.ports import LogIn
+from billing.gateways.directory import LogIn
 from billing.usecases import publish_events as publishing
 
 from functions.administer_users.app import handler as administer_users

@@ -15,20 +15,17 @@ from typing import Any
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from billing import wiring
+from billing import wiring, workers
 from billing.domain.errors import AnswerLost, UpstreamFailed
 from billing.domain.mail import Delivery
 from billing.gateways.ses_mailer import SesMailer
-from billing.usecases import postpone
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
 from functions.administer_users.app import handler as administer_users
-from functions.note_mail_feedback import app as feedback_app
 from functions.note_mail_feedback.app import handler as note_mail_feedback
-from functions.notify import app as notify_app
 from functions.notify.app import handler as notify
 from functions.update_billing_information.app import handler as update_billing_information
 from tests.api_gateway import NOW, answer, request
@@ -222,7 +219,7 @@ def test_what_ses_does_not_take_comes_again_later_and_later(
     monkeypatch.setenv("SENDER_ADDRESS", "billing@unverified.example")
     wiring.mailer.cache_clear()
     waits: list[int] = []
-    monkeypatch.setattr(wiring.queue(), "postpone", lambda _, seconds: waits.append(seconds))
+    monkeypatch.setattr(wiring.queue(), "change_visibility", lambda _, seconds: waits.append(seconds))
     batch = post.delivered(notice(company))
     [record] = batch["Records"]
 
@@ -230,14 +227,14 @@ def test_what_ses_does_not_take_comes_again_later_and_later(
         record["attributes"]["ApproximateReceiveCount"] = str(received)
         assert notify(batch, Context()) == {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
 
-    assert waits == [2, 4, 8, 512, postpone.WAIT_SECONDS_MAX, postpone.WAIT_SECONDS_MAX]
+    assert waits == [2, 4, 8, 512, workers.WAIT_SECONDS_MAX, workers.WAIT_SECONDS_MAX]
     assert post.mails() == []
 
 
 def test_a_message_is_really_postponed(company: Company, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SENDER_ADDRESS", "billing@unverified.example")
     wiring.mailer.cache_clear()
-    monkeypatch.setattr(postpone, "FIRST_WAIT_SECONDS", 0)
+    monkeypatch.setattr(workers, "FIRST_WAIT_SECONDS", 0)
 
     notify(post.delivered(notice(company)), Context())
 
@@ -316,7 +313,7 @@ def test_a_sample_event_is_mailed(company: Company, post: Post) -> None:
 def test_no_log_line_names_anybody(company: Company, post: Post) -> None:
     batch = post.delivered(notice(company, "Canary Lind"), '{"detail": {"event": "Canary"}}')
     lines = io.StringIO()
-    handler = notify_app.logger.handlers[0]
+    handler = workers.logger.handlers[0]
     assert isinstance(handler, logging.StreamHandler)
     before = handler.setStream(lines)
     try:
@@ -437,7 +434,7 @@ def test_what_cannot_be_read_comes_again_and_holds_up_nobody(feedback: str, comp
     [bad] = [record["messageId"] for record in batch["Records"] if record["body"] == feedback]
 
     lines = io.StringIO()
-    handler = feedback_app.logger.handlers[0]
+    handler = workers.logger.handlers[0]
     assert isinstance(handler, logging.StreamHandler)
     before = handler.setStream(lines)
     try:
@@ -451,6 +448,21 @@ def test_what_cannot_be_read_comes_again_and_holds_up_nobody(feedback: str, comp
     assert logged[0]["reason"] in {"JSONDecodeError", "KeyError", "TypeError", "AttributeError"}
 
     assert any("address.undeliverable" in str(item["body"]) for item in stored_items())
+
+
+def test_a_report_that_cannot_be_noted_comes_again_later_and_later(
+    company: Company, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[int] = []
+    monkeypatch.setattr(wiring.queue(), "change_visibility", lambda _, seconds: waits.append(seconds))
+    batch = post.delivered("no JSON")
+    [record] = batch["Records"]
+
+    for received in (1, 2, 3, 20):
+        record["attributes"]["ApproximateReceiveCount"] = str(received)
+        note_mail_feedback(batch, Context())
+
+    assert waits == [2, 4, 8, workers.WAIT_SECONDS_MAX]
 
 
 def test_a_sample_feedback_is_noted(company: Company, post: Post) -> None:

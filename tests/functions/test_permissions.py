@@ -9,8 +9,8 @@ from typing import Any
 import boto3
 import pytest
 from billing import wiring
+from billing.domain.deletion import Receipt
 from billing.store.mapping import text
-from billing.store.purge_store import Receipt
 from billing.usecases.issue_invoices import issue_invoices
 
 from functions.administer_autoscaling.app import handler as administer_autoscaling

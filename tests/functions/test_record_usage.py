@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,7 +13,7 @@ from typing import Any
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from billing import wiring
+from billing import wiring, workers
 from billing.domain.account import Status
 from billing.domain.errors import ConcurrentChange
 from billing.store.usage_store import UsageStore
@@ -378,7 +380,7 @@ def test_what_finds_its_counters_taken_waits_in_the_queue_and_is_counted_once(
         raise ConcurrentChange
 
     report([cloud_event("old")])
-    monkeypatch.setattr(record_usage_app, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(record_usage_app, "BUDGET_SECONDS", 0)
     batch = [cloud_event("1"), cloud_event("1"), cloud_event("1", quantity=2), cloud_event("old")]
     with monkeypatch.context() as patch:
         patch.setattr(UsageStore, "count", taken)
@@ -397,7 +399,7 @@ def test_what_finds_its_counters_taken_waits_in_the_queue_and_is_counted_once(
 def test_a_queued_message_that_is_delivered_twice_counts_once(backlog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     wiring.usage_backlog().put([])
     with monkeypatch.context() as patch:
-        patch.setattr(record_usage_app, "PATIENCE_SECONDS", 0)
+        patch.setattr(record_usage_app, "BUDGET_SECONDS", 0)
         patch.setattr(UsageStore, "count", lambda *_: (_ for _ in ()).throw(ConcurrentChange()))
         report([cloud_event("1", content="Größe #1 ☕", revenue={"amount": 5, "currency": "EUR"})])
     messages = received(backlog)
@@ -413,7 +415,7 @@ def test_a_queued_message_that_is_delivered_twice_counts_once(backlog: Any, monk
 def test_a_message_whose_counters_are_taken_comes_again(backlog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     queue_one(monkeypatch)
     messages = received(backlog)
-    monkeypatch.setattr("functions.record_queued_usage.app.PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("functions.record_queued_usage.app.BUDGET_SECONDS", 0)
     with monkeypatch.context() as patch:
         patch.setattr(UsageStore, "count", lambda *_: (_ for _ in ()).throw(ConcurrentChange()))
         failed = handle(messages)
@@ -439,6 +441,25 @@ def test_a_message_that_nobody_can_read_comes_again_until_it_is_a_dead_letter(me
     assert failed["batchItemFailures"] == [{"itemIdentifier": "1"}]
 
 
+def test_the_log_of_the_queue_counts_what_was_counted_and_names_messages_that_were_not(
+    backlog: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue_one(monkeypatch)
+    [waiting] = received(backlog)
+    lines = io.StringIO()
+    handler = workers.logger.handlers[0]
+    assert isinstance(handler, logging.StreamHandler)
+    before = handler.setStream(lines)
+    try:
+        handle([waiting, {"MessageId": "1", "ReceiptHandle": "r", "Body": "{"}])
+    finally:
+        handler.setStream(before)
+
+    counted, failed = (json.loads(line) for line in lines.getvalue().splitlines())
+    assert {"message": "usage counted", "accepted": 1, "duplicate": 0, "conflict": 0}.items() <= counted.items()
+    assert {"message": "usage not counted", "reason": "JSONDecodeError", "message_id": "1"}.items() <= failed.items()
+
+
 def test_the_log_holds_nothing_of_what_was_reported(capsys: pytest.CaptureFixture[str]) -> None:
     report([cloud_event("secret-id", content="secret content"), {**cloud_event("x"), "secret": "y", "data": "secret"}])
 
@@ -447,7 +468,7 @@ def test_the_log_holds_nothing_of_what_was_reported(capsys: pytest.CaptureFixtur
 
 def queue_one(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(record_usage_app, "PATIENCE_SECONDS", 0)
+        patch.setattr(record_usage_app, "BUDGET_SECONDS", 0)
         patch.setattr(UsageStore, "count", lambda *_: (_ for _ in ()).throw(ConcurrentChange()))
         assert outcomes(report([cloud_event("1")])) == ["queued"]
 
@@ -476,4 +497,6 @@ def handle(messages: list[dict[str, Any]]) -> dict[str, Any]:
         }
         for each in messages
     ]
-    return dict(record_queued_usage({"Records": records}, LambdaContext()))
+    context = LambdaContext()
+    context._aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+    return dict(record_queued_usage({"Records": records}, context))

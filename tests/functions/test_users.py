@@ -9,7 +9,7 @@ import pytest
 from billing.domain.account import USERS_MAX, User
 from billing.domain.permissions import Role
 from billing.gateways.cognito_directory import CognitoDirectory
-from billing.gateways.ports import InvalidAddress, LogIn
+from billing.gateways.directory import InvalidAddress, LogIn
 from billing.store.store import BillingStore
 
 from functions.administer_users.app import handler as administer_users

@@ -9,7 +9,7 @@ import pytest
 from billing import wiring
 from billing.domain.errors import UpstreamFailed
 from billing.gateways.cognito_directory import CognitoDirectory
-from billing.gateways.ports import InvalidAddress
+from billing.gateways.directory import InvalidAddress
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from tests.aws import REGION, UserPool

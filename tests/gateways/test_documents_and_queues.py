@@ -41,7 +41,7 @@ def failing(aws: None) -> list[Callable[[], object]]:
     return [
         lambda: documents.put("key", b"", "text/plain"),
         lambda: documents.get("key"),
-        lambda: SqsQueue(nowhere, wiring.session()).postpone("receipt", 1),
+        lambda: SqsQueue(nowhere, wiring.session()).change_visibility("receipt", 1),
         lambda: SqsDeadLetters(nowhere, wiring.session()).put("{}", "because"),
     ]
 

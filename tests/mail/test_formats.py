@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from billing.domain.currencies import MINOR_UNIT_DIGITS
-from billing.event_schemas.kinds import MoneyFacts
+from billing.event_schemas.facts import MoneyFacts
 from billing.languages.formats import day_before, formats, local_day
 from billing.mail.plain_text import COLUMNS, facts, prose, table
 from hypothesis import given

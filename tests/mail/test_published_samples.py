@@ -12,16 +12,10 @@ from billing.domain.contract import Contract, termination
 from billing.domain.events import RANDOM_BYTES, ulid
 from billing.domain.money import rounded
 from billing.domain.reviews import next_renewal
-from billing.event_schemas.kinds import (
-    SCHEMA_OF,
-    AccountDeleted,
-    CancellationRequested,
-    InvoiceIssued,
-    NoticeDeadlineNear,
-    SubscriptionAutoscaled,
-    SubscriptionTierLowered,
-    UsageBelowTier,
-)
+from billing.event_schemas.ending import AccountDeleted, CancellationRequested, NoticeDeadlineNear
+from billing.event_schemas.invoicing import InvoiceIssued
+from billing.event_schemas.kinds import SCHEMA_OF
+from billing.event_schemas.scaling import SubscriptionAutoscaled, SubscriptionTierLowered, UsageBelowTier
 
 from scripts.mail_preview import SAMPLES, sample
 

@@ -12,8 +12,8 @@ from billing.domain.errors import ConcurrentChange, Violation
 from billing.domain.money import Money
 from billing.store.usage_store import UsageStore
 from billing.usecases.import_usage import Imported, PastUsage, import_usage
-from billing.usecases.patience import Patience
 from billing.usecases.record_usage import Outcome, Result
+from billing.usecases.retry import RetryBudget
 
 from tests.api_gateway import NOW
 from tests.aws import stored_items
@@ -27,13 +27,13 @@ ROW = PastUsage(ACCOUNT["account"], "nordlys-dk", "search", MAY, Decimal("0.2"))
 
 
 def imported(*rows: PastUsage, dry_run: bool = False) -> Imported:
-    return import_usage(rows, now=NOW, patience=lambda: Patience(0), store=wiring.usage_store(), dry_run=dry_run)
+    return import_usage(rows, now=NOW, budget=lambda: RetryBudget(0), store=wiring.usage_store(), dry_run=dry_run)
 
 
 def fates(*rows: PastUsage) -> dict[PastUsage, Result]:
     """What became of each row."""
     found: dict[PastUsage, Result] = {}
-    import_usage(rows, now=NOW, patience=lambda: Patience(0), store=wiring.usage_store(), told=found.__setitem__)
+    import_usage(rows, now=NOW, budget=lambda: RetryBudget(0), store=wiring.usage_store(), told=found.__setitem__)
     return found
 
 
@@ -110,7 +110,7 @@ def test_today_is_one_of_the_accounts_time_zone() -> None:
     tomorrow = replace(ROW, day=NOW.date() + timedelta(days=1))
 
     evening = import_usage(
-        [tomorrow], now=NOW.replace(hour=22, minute=30), patience=lambda: Patience(0), store=wiring.usage_store()
+        [tomorrow], now=NOW.replace(hour=22, minute=30), budget=lambda: RetryBudget(0), store=wiring.usage_store()
     )
 
     assert evening == Imported(1, 0, 0, 0)
@@ -139,7 +139,7 @@ def test_counters_that_others_write_are_waited_for(monkeypatch: pytest.MonkeyPat
         done = import_usage(
             [ROW],
             now=NOW,
-            patience=lambda: Patience(9, wait=waits.append, chance=lambda: 1),
+            budget=lambda: RetryBudget(9, wait=waits.append, chance=lambda: 1),
             store=wiring.usage_store(),
         )
 

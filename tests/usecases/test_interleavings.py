@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 from billing.api.accounts import AccountBody
+from billing.domain.account import AccountExists
 from billing.domain.catalogue import Catalogue, Product, Tier
-from billing.domain.errors import AccountExists, ConcurrentChange, StaleVersion
+from billing.domain.errors import ConcurrentChange, StaleVersion
 from billing.domain.events import Event
 from billing.domain.information import Area, BillingDetails, Details
 from billing.domain.permissions import Role
-from billing.gateways.ports import LogIn
+from billing.gateways.directory import LogIn
 from billing.store.store import BillingStore
 from billing.usecases.administer_users import save_user
 from billing.usecases.change_billing_information import change_billing_information

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from billing.domain.errors import UpstreamFailed
 from billing.domain.events import Event
-from billing.gateways.ports import EVENTS_MAX
+from billing.gateways.event_bus import EVENTS_MAX
 from billing.usecases.publish_events import ATTEMPTS_MAX, publish_events
 
 from tests.store.samples import happened

@@ -12,22 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from aws_lambda_powertools.event_handler.depends import Depends
 from botocore.session import Session
 
-from billing.gateways.ports import (
-    Archive,
-    DeadLetters,
-    Directory,
-    Documents,
-    EventBus,
-    Mailer,
-    PaymentGateway,
-    PaymentNotices,
-    Queue,
-    UsageBacklog,
-    WorkQueue,
-)
-
 if TYPE_CHECKING:
     from billing.domain.terms import Terms
+    from billing.gateways.directory import Directory
+    from billing.gateways.event_bus import EventBus
+    from billing.gateways.files import Archive, Documents
+    from billing.gateways.mailer import Mailer
+    from billing.gateways.payments import PaymentGateway, PaymentNotices
+    from billing.gateways.queues import DeadLetters, Queue, WorkQueue
+    from billing.gateways.usage_backlog import UsageBacklog
     from billing.store.autoscaling_store import AutoscalingStore
     from billing.store.cancellation_store import CancellationStore
     from billing.store.download_store import DownloadStore
@@ -38,7 +31,9 @@ if TYPE_CHECKING:
     from billing.store.reactivation_store import ReactivationStore
     from billing.store.store import BillingStore
     from billing.store.usage_store import UsageStore
-else:  # a function loads the stores that its use cases name
+else:  # a function loads the stores and the interfaces that its use cases name
+    Archive = DeadLetters = Directory = Documents = EventBus = Mailer = PaymentGateway = PaymentNotices = Any
+    Queue = UsageBacklog = WorkQueue = Any
     AutoscalingStore = BillingStore = CancellationStore = DownloadStore = DueStore = InvoiceStore = Any
     PaymentStore = PurgeStore = ReactivationStore = Terms = UsageStore = Any
 

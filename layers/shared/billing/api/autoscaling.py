@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from billing.api.models import Body, Identifier, IsoDate, Text, View, plain
 from billing.domain.autoscaling import Decision, Reason
 from billing.domain.moves import KNOWN_PEAKS_MAX, AutoscalingSettings, DecidedProduct, Hold, KnownPeak, Pause, shown
-from billing.domain.usage import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
+from billing.domain.usage import CLOSED_MONTHS, QUANTITY_DECIMALS_MAX, QUANTITY_MAX
 
 DAYS_MAX = 500
 """Of figures that are given: more than the rule looks at."""
@@ -311,7 +311,7 @@ def _because(decision: Decision) -> str:
         case "peak":
             return f"Usage was above {limit} by its peaks only, and a peak moves nobody."
         case "near":
-            return f"{above} of 3 months are above {limit}; all three must clearly be."
+            return f"{above} of {CLOSED_MONTHS} months are above {limit}; all three must clearly be."
         case "unsteady":
             return f"All three months are above {limit}, but only {weeks} were: usage is not steady."
         case "receding":
@@ -319,7 +319,7 @@ def _because(decision: Decision) -> str:
         case "season":
             return f"Usage is above {limit}, but at this time of last year it fell by so much that it would fit again."
         case "too_few_months":
-            return f"{len(decision.months)} of the 3 closed months that it takes are known."
+            return f"{len(decision.months)} of the {CLOSED_MONTHS} closed months that it takes are known."
         case "top_tier":
             return "There is no higher tier."
 

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler import Request
 from aws_lambda_powertools.event_handler.depends import Depends
 
 from billing.domain.errors import Unauthenticated
-from billing.domain.events import Actor, ActorKind, Occasion
+from billing.domain.events import Actor, Occasion, by_system
 from billing.domain.permissions import STAFF_GROUP, USAGE_SCOPE, Person
 
 
@@ -52,7 +52,7 @@ def product(request: Request, now: Now) -> Occasion:
     claims: Mapping[str, str] = (context.get("authorizer") or {}).get("claims") or {}
     if claims.get("token_use") != "access" or USAGE_SCOPE not in claims.get("scope", "").split():
         raise Unauthenticated(f"This takes the access token of a machine with the scope {USAGE_SCOPE}.")
-    return Occasion(Actor(ActorKind.SYSTEM, None), now, context["requestId"])
+    return by_system(now, context["requestId"])
 
 
 Told = Annotated[Occasion, Depends(occasion)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from billing.api import problems
 from billing.api.models import Body, IsoDate, Money, View, plain_lines
-from billing.domain.cancellation import Cancellation, Consequences, DueCharge, Reason
+from billing.domain.cancellation import Cancellation, Consequences, DatesChanged, DueCharge, Reason
 from billing.usecases.cancel_account import Wanted
 
 TEXT_MIN, TEXT_MAX = 10, 2000
@@ -49,6 +50,12 @@ class ConsequencesView(View):
             last_day_to_avoid_it=follows.last_day_to_avoid_it,
             purge_on=follows.purge_on,
         )
+
+
+@problems.members.register
+def _preview(error: DatesChanged) -> dict[str, Any]:
+    """The dates as they are now."""
+    return {"preview": ConsequencesView.of(error.consequences).model_dump(mode="json")}
 
 
 class RequesterView(View):

@@ -9,8 +9,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from billing.api.invoices import YEAR_MAX, YEAR_MIN
 from billing.api.models import View
+from billing.domain.deletion import Receipt
 from billing.domain.downloads import KEPT, Download
-from billing.store.purge_store import Receipt
 
 ArchiveYear = Annotated[int, Query(ge=YEAR_MIN, le=YEAR_MAX, description="The year in which they were produced.")]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from billing.api.models import View
 from billing.domain.events import Event
-from billing.event_schemas.happening import Happening
+from billing.event_schemas.envelope import EventEnvelope
 
 
-class EventView(Happening):
+class EventView(EventEnvelope):
     """One thing that happened. `before` and `after` say what changed; their shapes are under docs/events/."""
 
     before: dict[str, Any] | None

@@ -10,7 +10,7 @@ from pydantic import StringConstraints
 from billing.api.billing_page import CardView, DebitView
 from billing.api.models import Body, View
 from billing.domain.payment import Method, PaymentMethod
-from billing.gateways.ports import NewSetup
+from billing.gateways.payments import NewSetup
 
 IdempotencyKey = Annotated[
     str | None,

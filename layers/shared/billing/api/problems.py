@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from functools import singledispatch
 from http import HTTPStatus
 from typing import Any
 
@@ -11,9 +11,9 @@ import orjson
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from billing.api.models import plain
 from billing.domain import errors
 from billing.domain.errors import BadParameter, BillingError, Violation
+from billing.domain.permissions import AdminsOnly
 
 PROBLEM_JSON = "application/problem+json"
 TYPE_PREFIX = "urn:livello:problem:"
@@ -94,34 +94,37 @@ def document(error: BillingError) -> dict[str, Any]:
         "status": int(status),
         "detail": error.detail,
     }
-    if isinstance(error, errors.RuleViolation):
-        problem["errors"] = [violation_problem(each) for each in error.violations]
-    if isinstance(error, Rejected):
-        problem["errors"] = [*error.errors]
-    if isinstance(error, BadParameter):
-        problem["errors"] = [{"detail": error.detail, "parameter": error.parameter, "in": "query"}]
-    if isinstance(error, errors.AdminsOnly):
-        problem["admins"] = [{"name": admin.name, "email": admin.email} for admin in error.admins]
-    if error.code == "cancellation-dates-changed":
-        problem["preview"] = _preview(error)
-    if isinstance(error, errors.ReviewNotYet):
-        problem["missing"] = [missing_document(each) for each in error.missing]
-    return problem
+    return problem | members(error)
 
 
-def _preview(error: BillingError) -> dict[str, Any]:
-    """The dates as they are now. Only those who deal with cancellations load what they are shown as."""
-    from billing.api.cancellation import ConsequencesView
-    from billing.domain.cancellation import DatesChanged
+@singledispatch
+def members(_: BillingError) -> dict[str, Any]:
+    """What a problem document of this error has beside the members of RFC 9457, in values that JSON knows.
 
-    if not isinstance(error, DatesChanged):
-        raise TypeError("only changed dates have this code")
-    return ConsequencesView.of(error.consequences).model_dump(mode="json")
+    An area whose error tells a client more than its detail registers here how that is shown, in its module of
+    billing.api: a function that can raise the error loads that module for its views.
+    """
+    return {}
 
 
-def missing_document(missing: errors.Missing) -> dict[str, Any]:
-    """What keeps a product from a review."""
-    return {**asdict(missing), "average": None if missing.average is None else plain(missing.average)}
+@members.register
+def _violations(error: errors.RuleViolation) -> dict[str, Any]:
+    return {"errors": [violation_problem(each) for each in error.violations]}
+
+
+@members.register
+def _rejected(error: Rejected) -> dict[str, Any]:
+    return {"errors": [*error.errors]}
+
+
+@members.register
+def _parameter(error: BadParameter) -> dict[str, Any]:
+    return {"errors": [{"detail": error.detail, "parameter": error.parameter, "in": "query"}]}
+
+
+@members.register
+def _admins(error: AdminsOnly) -> dict[str, Any]:
+    return {"admins": [{"name": admin.name, "email": admin.email} for admin in error.admins]}
 
 
 def response(error: BillingError) -> Response[str]:

@@ -7,7 +7,8 @@ from typing import Literal
 
 from billing.api.models import Money, View, plain
 from billing.domain.catalogue import Tier
-from billing.domain.reduction import MONTHS, Ranked, Reduction, Verdict
+from billing.domain.reduction import Ranked, Reduction, Verdict
+from billing.domain.usage import CLOSED_MONTHS
 
 RANKING_MAX = 100
 """How many of the least-earning contents are shown."""
@@ -16,7 +17,7 @@ _WORDS = {
     Verdict.PLAN: "Without what is named under remove, the average fits the lower tier.",
     Verdict.FITS_ALREADY: "The average fits the lower tier already: nothing needs to be removed. Book a review.",
     Verdict.LOWEST_TIER: "There is no lower tier.",
-    Verdict.TOO_FEW_MONTHS: f"Fewer than {MONTHS} months are closed: there is no average yet.",
+    Verdict.TOO_FEW_MONTHS: f"Fewer than {CLOSED_MONTHS} months are closed: there is no average yet.",
     Verdict.TOO_MANY_CONTENTS: "There are too many different contents to compare them.",
     Verdict.NOTHING_EARNED: "Neither conversions nor revenue were reported: nobody can tell which content earns least.",
     Verdict.SEVERAL_CURRENCIES: "Revenue was reported in several currencies and conversions were not: the contents "

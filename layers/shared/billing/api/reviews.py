@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from pydantic import AwareDatetime, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from billing.api import problems
 from billing.api.models import Body, Identifier, IsoDate, Money, Text, View, Volume, plain
-from billing.api.problems import missing_document
 from billing.api.reduction import ReductionView
-from billing.domain import errors
 from billing.domain.errors import BadParameter
 from billing.domain.events import ULID_LENGTH
 from billing.domain.reduction import Reduction
@@ -22,7 +22,9 @@ from billing.domain.reviews import (
     Applied,
     Decision,
     LowerTier,
+    Missing,
     Review,
+    ReviewNotYet,
     ReviewStatus,
     Standing,
     shown_average,
@@ -107,8 +109,14 @@ class MissingView(View):
     detail: str
 
     @classmethod
-    def of(cls, missing: errors.Missing) -> MissingView:
-        return cls.model_validate(missing_document(missing))
+    def of(cls, missing: Missing) -> MissingView:
+        average = None if missing.average is None else plain(missing.average)
+        return cls.model_validate({**asdict(missing), "average": average})
+
+
+@problems.members.register
+def _missing(error: ReviewNotYet) -> dict[str, Any]:
+    return {"missing": [MissingView.of(each).model_dump(mode="json") for each in error.missing]}
 
 
 class SlotView(View):

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from billing.domain.contract import Contract
-from billing.domain.errors import Conflict, LastAdmin, RuleViolation, Violation
+from billing.domain.errors import Conflict, RuleViolation, Violation
 from billing.domain.information import BillingInformation
 from billing.domain.invoices import Invoice
 from billing.domain.payment import PaymentMethod
@@ -22,6 +22,21 @@ START_FUTURE_DAYS_MAX = 366
 
 USERS_MAX = 100
 """People of one account. Their roles stand on the account's own item, which every request reads."""
+
+
+class AccountExists(Conflict):
+    """The account id is taken, by an account that was provisioned differently."""
+
+    code = "account-exists"
+
+
+class LastAdmin(Conflict):
+    """An account always keeps at least one admin."""
+
+    code = "last-admin"
+
+    def __init__(self) -> None:
+        super().__init__("An account needs at least one admin. Make somebody else an admin first.")
 
 
 class Status(StrEnum):

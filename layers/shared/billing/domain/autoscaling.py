@@ -17,16 +17,13 @@ from itertools import pairwise
 from typing import Literal
 
 from billing.domain.peaks import usual_days
-from billing.domain.usage import Daily, closed, month_before
+from billing.domain.usage import CLOSED_MONTHS, Daily, closed, month_before
 
 RULE_VERSION = 1
 """Changes with every change of what is decided: a decision is recomputed by the rule that made it."""
 
 HISTORY_MONTHS = 15
 """Closed months that the rule looks at: the last three, and the year before them."""
-
-MONTHS = 3
-"""Nothing shorter is lasting."""
 
 MONTH_DAYS = Decimal("30.4375")
 """Of an average month: what a tier covers does not depend on the calendar."""
@@ -233,7 +230,7 @@ def decide(
     steady = None
     target = current
     reason: Reason
-    if len(known) < MONTHS:
+    if len(known) < CLOSED_MONTHS:
         reason = "too_few_months"
     else:
         steady = max(_steady(evidence), _steady_early(evidence), _steady_with_peaks(evidence))
@@ -305,7 +302,7 @@ def _steady_early(evidence: _Evidence) -> Decimal:
 
 def _steady_with_peaks(evidence: _Evidence) -> Decimal:
     """What it is with peaks that come back month after month; nothing where it is not known of enough months."""
-    months = (*evidence.months, *evidence.earlier[: RETURNING_MONTHS - MONTHS])
+    months = (*evidence.months, *evidence.earlier[: RETURNING_MONTHS - CLOSED_MONTHS])
     if len(months) < RETURNING_MONTHS:
         return _ZERO
     steady = min(each.with_peaks for each in months) / TOLERANCE
@@ -346,8 +343,8 @@ def _pace_of_weeks(weeks: Sequence[Week], count: int) -> Decimal:
 def _quarters(daily: Daily, month: date, known: int, known_peaks: Set[date]) -> list[_Quarter]:
     """The known months in threes, newest three first, the last of them maybe fewer; months oldest first."""
     quarters = []
-    for back in range(0, known, MONTHS):
-        firsts = [month_before(month, each) for each in range(min(back + MONTHS, known), back - 1, -1)]
+    for back in range(0, known, CLOSED_MONTHS):
+        firsts = [month_before(month, each) for each in range(min(back + CLOSED_MONTHS, known), back - 1, -1)]
         quarters.append(_quarter(daily, firsts, known_peaks))
     return quarters
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from billing.domain.account import Account, Ending, Status
 from billing.domain.contract import Contract, termination
 from billing.domain.errors import Conflict
 from billing.domain.invoices import amount_per_charge
 from billing.domain.money import Money
+from billing.domain.schedules import DueStage, Stage
 from billing.domain.subscription import Subscription
 
 RETENTION_DAYS = 14
@@ -124,3 +126,19 @@ def consequences(
         last_day_to_avoid_it=ends.last_day_to_avoid_it,
         purge_on=ends.active_until + timedelta(days=retention_days),
     )
+
+
+def require_withdrawable(account: Account, today: date) -> None:
+    """Raises NotCancelling unless the account's cancellation can be withdrawn: while it is served."""
+    if account.status is not Status.CANCELLING or not account.is_served_on(today):
+        raise NotCancelling
+
+
+def stage_after_deactivation(ending: Ending) -> DueStage:
+    """The reminder of a deactivated account: some days before everything is deleted, but not before its end."""
+    return DueStage(Stage.REMIND, max(ending.active_until, ending.purge_on - timedelta(days=REMINDED_DAYS_BEFORE)))
+
+
+def reactivate_until(ending: Ending) -> date:
+    """The last day on which a deactivated account can be taken up again."""
+    return ending.purge_on - timedelta(days=1)

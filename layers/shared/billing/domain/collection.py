@@ -2,44 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from enum import StrEnum
 
 from billing.domain.errors import Conflict
+from billing.domain.events import EventType
 from billing.domain.invoices import InvoiceStatus, IssuedInvoice
-from billing.domain.payment import Method
-
-
-class Failure(StrEnum):
-    """Why an attempt has failed. HARD ones are not tried again by themselves: the bank has said never."""
-
-    DECLINED = "declined"
-    INSUFFICIENT_FUNDS = "insufficient_funds"
-    EXPIRED_CARD = "expired_card"
-    AUTHENTICATION_REQUIRED = "authentication_required"
-    NO_PAYMENT_METHOD = "no_payment_method"
-    FAILED = "failed"
-
-
-class ChargeState(StrEnum):
-    """What became of an attempt at the payment service."""
-
-    SUCCEEDED = "succeeded"
-    IN_TRANSIT = "in_transit"
-    FAILED = "failed"
-    WAITING = "waiting"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """An invoice's payment at the payment service, as it stands. `hard` means that trying again is of no use."""
-
-    payment: str
-    state: ChargeState
-    failure: Failure | None
-    hard: bool
+from billing.domain.payment import CHARGED, Charge, ChargeState, Failure, Method
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +40,9 @@ class Payment:
     credited: tuple[tuple[int, str], ...] = ()
 
 
+TRIED_AFTER = frozenset({EventType.CARD_UPDATED, EventType.PAYMENT_METHOD_CHANGED})
+"""After these events all that is unpaid is tried at once, due or not."""
+
 UNPAID = frozenset({InvoiceStatus.OPEN, InvoiceStatus.PAST_DUE})
 """What may still be tried."""
 
@@ -81,6 +54,16 @@ class AlreadyPaid(Conflict):
 
     def __init__(self) -> None:
         super().__init__("This invoice is paid, or its payment is on its way.")
+
+
+def due_on(method: Method | None, today: date, term_days: int) -> date:
+    """The day by which an invoice of today is due: today if it is charged, otherwise after the payment term."""
+    return today if method in CHARGED else today + timedelta(days=term_days)
+
+
+def charge_on(invoice: IssuedInvoice) -> date | None:
+    """The day on which an invoice is charged first; None where nothing is due, or the customer transfers it."""
+    return invoice.produced_on if invoice.method in CHARGED and invoice.draft.due.amount else None
 
 
 def first_payment(invoice: IssuedInvoice) -> Payment:
@@ -147,3 +130,33 @@ def received(payment: Payment, on: date, method: Method, reference: str) -> Paym
         next_attempt_on=None,
         failure=None,
     )
+
+
+def is_due(payment: Payment, today: date) -> bool:
+    """Whether a payment is to be looked at today."""
+    return payment.next_attempt_on is not None and payment.next_attempt_on <= today
+
+
+def is_tried_at_once(payment: Payment, corrects: bool, method: str | None) -> bool:
+    """Whether an unpaid invoice is tried at once because the account pays by another `method` now.
+
+    `corrects` says that it is a credit note, which a payment method cannot pay; a method that was tried is not again.
+    """
+    return not corrects and payment.status in UNPAID and method is not None and payment.tried_with != method
+
+
+def next_look(payments: Iterable[Payment]) -> date | None:
+    """The earliest day on which one of these payments is to be looked at."""
+    return min((each.next_attempt_on for each in payments if each.next_attempt_on is not None), default=None)
+
+
+def is_news(charge: Charge, payment: Payment) -> bool:
+    """Whether the payment service knows more than what is kept here.
+
+    A failed attempt is recorded by the run that made it; only a payment that was in transit fails by itself.
+    """
+    if charge.state is ChargeState.SUCCEEDED:
+        return True
+    if charge.state is ChargeState.IN_TRANSIT:
+        return payment.status is not InvoiceStatus.IN_TRANSIT
+    return charge.state is ChargeState.FAILED and payment.status is InvoiceStatus.IN_TRANSIT

@@ -9,10 +9,7 @@ from billing.domain.collection import UNPAID, Payment
 from billing.domain.errors import Conflict, RuleViolation, Violation
 from billing.domain.invoices import Correction, Draft, InvoiceStatus, IssuedInvoice, Occasion
 from billing.domain.money import Money
-from billing.domain.payment import Method
-
-REFUNDED_BY_ITSELF = frozenset({Method.CARD, Method.SEPA_DEBIT})
-"""What the payment service can give back. A transfer is the customer's own, and so is where it came from."""
+from billing.domain.payment import CHARGED
 
 
 class AlreadyCredited(Conflict):
@@ -121,7 +118,7 @@ def settled(
             )
         return Settled(waived, 0, total - waived, standing)
     refundable = 0
-    if payment.method in REFUNDED_BY_ITSELF and payment.payment is not None:
+    if payment.method in CHARGED and payment.payment is not None:
         refundable = charged - payment.refunded
     refunded = min(total, refundable)
     standing = replace(payment, refunded=payment.refunded + refunded, credited=credited)

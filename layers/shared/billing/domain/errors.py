@@ -1,24 +1,40 @@
-"""What can be wrong, told in the domain's words; only billing.api knows HTTP.
+"""What can go wrong, by kind; only billing.api maps a kind to HTTP.
 
 BillingError
 ├── NotFound            the thing is unknown, or unknown to this caller
-├── Unauthenticated     nobody we know is asking
+│   └── AccountNotFound
+├── Unauthenticated     the request names no caller that we know
 ├── Forbidden           the caller is known, and may not
 ├── Conflict            the state does not allow it
-├── StaleVersion        somebody else changed it first
+│   └── ConcurrentChange
+├── StaleVersion        another request changed it first
 ├── VersionRequired     the caller must say which version it changes
 ├── RuleViolation       well-formed, and against a rule; names every place
-├── BadParameter        what is asked for cannot be shown; names what is wrong with the question
-└── UpstreamFailed      a service that we depend on did not do its part
-    └── AnswerLost      or perhaps did: nobody can tell
+├── BadParameter        the question cannot be answered; names the parameter to change
+├── UpstreamFailed      a service that we depend on did not do its part
+│   └── AnswerLost      or perhaps did: the answer is lost
+└── Unprocessable       a message that no further attempt can process
 
-Every error has a stable `code`, by which a client may tell it apart.
+The errors of an area are subclasses of these, beside the rule that raises them:
+
+permissions             AdminsOnly (Forbidden)
+account                 AccountExists, LastAdmin
+success_managers        NoSuccessManager
+reviews                 ReviewNotYet, ReviewOpen, SlotTaken
+payment                 SetupSuperseded
+invoices                SeriesExhausted
+collection              AlreadyPaid
+corrections             AlreadyCredited, NotCorrectable
+cancellation            DatesChanged, NotCancelling, Deactivated
+reactivation            NotDeactivated, NothingSold, NoPaymentMethod, OfferChanged
+
+All but the first are Conflicts. Every error has a stable `code`, by which a client may tell it apart; what a client is
+told beside `detail` is shown by the area's module in billing.api (billing.api.problems.members).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 Path = tuple[str | int, ...]
 
@@ -60,99 +76,10 @@ class Forbidden(BillingError):
     code = "forbidden"
 
 
-@dataclass(frozen=True, slots=True)
-class Admin:
-    """An admin of an account, as a member is told of them."""
-
-    name: str
-    email: str
-
-
-class AdminsOnly(Forbidden):
-    """A member tried what only an admin may do; `admins` says whom to ask (DESIGN 3.4)."""
-
-    code = "admins-only"
-
-    def __init__(self, admins: tuple[Admin, ...]) -> None:
-        super().__init__("Only an admin of this account may do this.")
-        self.admins = admins
-
-
 class Conflict(BillingError):
     """The state of things does not allow it."""
 
     code = "conflict"
-
-
-class AccountExists(Conflict):
-    """The account id is taken, by an account that was provisioned differently."""
-
-    code = "account-exists"
-
-
-class LastAdmin(Conflict):
-    """An account always keeps at least one admin."""
-
-    code = "last-admin"
-
-    def __init__(self) -> None:
-        super().__init__("An account needs at least one admin. Make somebody else an admin first.")
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """What keeps a product from a review. `reason` is stable; `detail` says the same to a person.
-
-    Of `months_known` closed months (three are needed) `months_below` fit the next lower tier; their `average`, None
-    without all of them, must be at most `limit`, that tier's volume, None in the lowest tier.
-    """
-
-    product: str
-    name: str
-    reason: str
-    months_known: int
-    months_below: int
-    average: Decimal | None
-    limit: int | None
-    detail: str
-
-
-class ReviewNotYet(Conflict):
-    """No product's usage fits a lower tier; `missing` says of each what is still missing (DESIGN 3.2)."""
-
-    code = "review-not-yet"
-
-    def __init__(self, missing: tuple[Missing, ...]) -> None:
-        told = "; ".join(f"{each.name}: {each.detail}" for each in missing)
-        super().__init__(f"No usage fits a lower tier yet. {told}.")
-        self.missing = missing
-
-
-class ReviewOpen(Conflict):
-    """An account has one review at a time."""
-
-    code = "review-open"
-
-    def __init__(self) -> None:
-        super().__init__("Another review is booked. Cancel it first, or wait until it is decided.")
-
-
-class SlotTaken(Conflict):
-    """Somebody else was faster."""
-
-    code = "slot-taken"
-
-    def __init__(self) -> None:
-        super().__init__("This time has just been taken. Choose another one of the slots.")
-
-
-class NoSuccessManager(Conflict):
-    """Nobody is there to talk to yet."""
-
-    code = "no-success-manager"
-
-    def __init__(self) -> None:
-        super().__init__("This account has no customer success manager yet. Staff assign one.")
 
 
 class ConcurrentChange(Conflict):
@@ -217,6 +144,12 @@ class AnswerLost(UpstreamFailed):
     """A service outside Livello did not answer, and may have done its part nevertheless."""
 
     code = "answer-lost"
+
+
+class Unprocessable(BillingError):
+    """A message that can never be processed: trying again is of no use."""
+
+    code = "unprocessable"
 
 
 def reason_of(failure: Exception) -> str:

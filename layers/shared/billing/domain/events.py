@@ -102,6 +102,11 @@ class Occasion:
     correlation: str
 
 
+def by_system(time: datetime, correlation: str) -> Occasion:
+    """A run of Livello itself, on a schedule or on the word of a service; `correlation` is the run's id in the logs."""
+    return Occasion(Actor(ActorKind.SYSTEM, None), time, correlation)
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One thing that happened to an account, or to what all of them share where `account` is None.

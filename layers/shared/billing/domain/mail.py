@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum, auto
@@ -63,6 +63,15 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.USER_ADDED: (Audience.CONCERNED,),
 }
 """What is mailed, to whom. Of a kind that is not here nobody is told."""
+
+
+WITH_DOCUMENT = frozenset({EventType.INVOICE_ISSUED, EventType.CREDIT_NOTE_ISSUED})
+"""Whose mail waits for the document that goes with it."""
+
+
+def is_mailed(event: Event) -> bool:
+    """Whether anybody is written to about an event: its type has an audience, and it belongs to an account."""
+    return event.type in AUDIENCES and event.account is not None
 
 
 _RECIPIENT_DIGITS = 32
@@ -190,3 +199,19 @@ def _recipients(
                 yield from (Recipient(each["email"], each["name"]) for each in facts["recipients"])
             case Audience.STAFF if staff_address:
                 yield Recipient(staff_address, None)
+
+
+def reachable(addressed: Sequence[Recipient], undeliverable: Set[str]) -> tuple[Recipient, ...]:
+    """Those who are written to: an address that has refused mail for good, or called it unwanted, is skipped."""
+    return tuple(each for each in addressed if each.email not in undeliverable)
+
+
+def lost_addresses(feedback: Feedback, addresses: Set[str], undeliverable: Set[str]) -> tuple[str, ...]:
+    """The account's addresses that a report of the mail service is about, and that were not lost before.
+
+    The report names no address but the digest of the one that the mail was for.
+    """
+    delivery = feedback.delivery
+    return tuple(
+        each for each in addresses - undeliverable if Delivery.digest(delivery.event, each) == delivery.recipient
+    )

@@ -21,6 +21,10 @@ class Method(StrEnum):
     BANK_TRANSFER = "bank_transfer"
 
 
+CHARGED = frozenset({Method.CARD, Method.SEPA_DEBIT})
+"""What the payment service charges, and can refund. A transfer is the customer's own, and so is where it came from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """What may be shown of a card."""
@@ -108,6 +112,37 @@ class Dispute:
     invoice: str | None
     amount: Money
     reason: str
+
+
+class Failure(StrEnum):
+    """Why an attempt has failed. HARD ones are not tried again by themselves: the bank has said never."""
+
+    DECLINED = "declined"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    EXPIRED_CARD = "expired_card"
+    AUTHENTICATION_REQUIRED = "authentication_required"
+    NO_PAYMENT_METHOD = "no_payment_method"
+    FAILED = "failed"
+
+
+class ChargeState(StrEnum):
+    """What became of an attempt at the payment service."""
+
+    SUCCEEDED = "succeeded"
+    IN_TRANSIT = "in_transit"
+    FAILED = "failed"
+    WAITING = "waiting"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """An invoice's payment at the payment service, as it stands. `hard` means that trying again is of no use."""
+
+    payment: str
+    state: ChargeState
+    failure: Failure | None
+    hard: bool
 
 
 class SetupSuperseded(Conflict):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from billing.domain.errors import Forbidden
+
 
 class Role(StrEnum):
     """What a caller is to an account."""
@@ -95,3 +97,21 @@ class Person:
 
     user: str
     staff: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """An admin of an account, as a member is told of them."""
+
+    name: str
+    email: str
+
+
+class AdminsOnly(Forbidden):
+    """A member tried what only an admin may do; `admins` says whom to ask (DESIGN 3.4)."""
+
+    code = "admins-only"
+
+    def __init__(self, admins: tuple[Admin, ...]) -> None:
+        super().__init__("Only an admin of this account may do this.")
+        self.admins = admins

@@ -8,10 +8,10 @@ from enum import StrEnum
 
 from billing.domain.account import Account, Status
 from billing.domain.catalogue import Catalogue, Product, Tier, price_per_month
-from billing.domain.collection import Failure
 from billing.domain.contract import Contract
 from billing.domain.errors import Conflict
 from billing.domain.invoices import IssuedInvoice
+from billing.domain.payment import Failure
 from billing.domain.subscription import Order, Subscription, sign
 
 
@@ -67,6 +67,15 @@ class NoPaymentMethod(Conflict):
 
     def __init__(self) -> None:
         super().__init__("The account has no payment method that can be charged. Add one first, then reactivate.")
+
+
+class OfferChanged(Conflict):
+    """What it costs is not what the admin was shown."""
+
+    code = "reactivation-changed"
+
+    def __init__(self) -> None:
+        super().__init__("What it costs has changed since you were shown it. Look at it again, then confirm.")
 
 
 def require_deactivated(account: Account, today: date) -> None:

@@ -11,10 +11,7 @@ from itertools import accumulate
 from billing.domain.catalogue import Product, Tier, price_per_month
 from billing.domain.money import Money
 from billing.domain.subscription import Line
-from billing.domain.usage import ContentUsage, MonthUsage, average
-
-MONTHS = 3
-"""Closed months that are looked at: those by which a review is decided (DESIGN 3.2)."""
+from billing.domain.usage import CLOSED_MONTHS, ContentUsage, MonthUsage, average
 
 
 class Measure(StrEnum):
@@ -84,7 +81,7 @@ def reduction(
 ) -> Reduction:
     """The advice for one line of a subscription.
 
-    `product` is that of the catalogue that was signed; `months` are the last MONTHS closed months, or fewer, and
+    `product` is that of the catalogue that was signed; `months` are the last CLOSED_MONTHS closed months, or fewer, and
     `contents` what was used in them, of which no more than `contents_max` can be looked at.
     """
     mean = average(months)
@@ -108,17 +105,17 @@ def reduction(
             measure=measure,
             ranking=ranking,
             remove=remove,
-            average_without=(used - _total(remove)) / MONTHS if remove else None,
+            average_without=(used - _total(remove)) / CLOSED_MONTHS if remove else None,
         )
 
     if too_many:
         return found(Verdict.TOO_MANY_CONTENTS)
     if lower is None or lower.up_to is None:
         return found(Verdict.LOWEST_TIER)
-    if mean is None or len(months) < MONTHS:
+    if mean is None or len(months) < CLOSED_MONTHS:
         return found(Verdict.TOO_FEW_MONTHS)
     # Over all the months: a third of something is no exact number.
-    excess = used - MONTHS * lower.up_to
+    excess = used - CLOSED_MONTHS * lower.up_to
     if excess <= 0:
         return found(Verdict.FITS_ALREADY, fitting(line, product, mean))
     if unclear is not None:

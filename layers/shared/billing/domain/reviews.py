@@ -9,16 +9,14 @@ from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from billing.domain.account import Account, Status
 from billing.domain.catalogue import Catalogue, price_per_month
 from billing.domain.contract import Contract
-from billing.domain.errors import Missing, Path, ReviewNotYet, RuleViolation, Violation
+from billing.domain.errors import Conflict, Path, RuleViolation, Violation
 from billing.domain.money import Money
 from billing.domain.subscription import Cause, Line, Order, Subscription, TierChange
 from billing.domain.success_managers import Slot
-from billing.domain.usage import Daily, MonthUsage, average, closed_months
-
-MONTHS = 3
-"""Closed months whose average must fit."""
+from billing.domain.usage import CLOSED_MONTHS, Daily, MonthUsage, average, closed_months
 
 BOOKED_AHEAD_MIN = timedelta(hours=24)
 BOOKED_AHEAD_MAX = timedelta(days=60)
@@ -27,6 +25,56 @@ DAYS_SHOWN = 14
 """Of slots, unless asked otherwise."""
 
 DAYS_SHOWN_MAX = 31
+
+
+# ---- What can go wrong ----
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What keeps a product from a review. `reason` is stable; `detail` says the same to a person.
+
+    Of `months_known` closed months (three are needed) `months_below` fit the next lower tier; their `average`, None
+    without all of them, must be at most `limit`, that tier's volume, None in the lowest tier.
+    """
+
+    product: str
+    name: str
+    reason: str
+    months_known: int
+    months_below: int
+    average: Decimal | None
+    limit: int | None
+    detail: str
+
+
+class ReviewNotYet(Conflict):
+    """No product's usage fits a lower tier; `missing` says of each what is still missing (DESIGN 3.2)."""
+
+    code = "review-not-yet"
+
+    def __init__(self, missing: tuple[Missing, ...]) -> None:
+        told = "; ".join(f"{each.name}: {each.detail}" for each in missing)
+        super().__init__(f"No usage fits a lower tier yet. {told}.")
+        self.missing = missing
+
+
+class ReviewOpen(Conflict):
+    """An account has one review at a time."""
+
+    code = "review-open"
+
+    def __init__(self) -> None:
+        super().__init__("Another review is booked. Cancel it first, or wait until it is decided.")
+
+
+class SlotTaken(Conflict):
+    """Somebody else was faster."""
+
+    code = "slot-taken"
+
+    def __init__(self) -> None:
+        super().__init__("This time has just been taken. Choose another one of the slots.")
 
 
 # ---- Whether a lower tier fits ----
@@ -54,7 +102,7 @@ class Standing:
     """How the usage of one product stands to the tiers below its own.
 
     `line` is the one that the next renewal would find, `months` are the last closed ones, oldest first and no more
-    than MONTHS, `lower` the tiers below that have a price, smallest first.
+    than CLOSED_MONTHS, `lower` the tiers below that have a price, smallest first.
     """
 
     line: Line
@@ -64,7 +112,7 @@ class Standing:
     @property
     def average(self) -> Decimal | None:
         """Usage per month, exact; None before there are enough closed months."""
-        return average(self.months) if len(self.months) == MONTHS else None
+        return average(self.months) if len(self.months) == CLOSED_MONTHS else None
 
     @property
     def fitting(self) -> LowerTier | None:
@@ -99,9 +147,9 @@ class Standing:
             case Fit.LOWEST_TIER:
                 detail = "lowest tier"
             case Fit.TOO_FEW_MONTHS:
-                detail = f"{len(self.months)} of {MONTHS} closed months known"
+                detail = f"{len(self.months)} of {CLOSED_MONTHS} closed months known"
             case _:
-                detail = f"{below} of {MONTHS} months below; average {usage:,f}, must be ≤ {limit:,}"
+                detail = f"{below} of {CLOSED_MONTHS} months below; average {usage:,f}, must be ≤ {limit:,}"
         return Missing(self.line.product, self.line.name, self.fit, len(self.months), below, usage, limit, detail)
 
 
@@ -123,7 +171,7 @@ def standing(line: Line, daily: Daily, catalogue: Catalogue, contract: Contract,
         and (line.up_to is None or tier.up_to < line.up_to)
         and (price := price_per_month(tier, contract.currency)) is not None
     )
-    return Standing(line, closed_months(daily, today, contract.start, MONTHS), lower)
+    return Standing(line, closed_months(daily, today, contract.start, CLOSED_MONTHS), lower)
 
 
 def require_fit(standings: Sequence[Standing]) -> tuple[Standing, ...]:
@@ -135,6 +183,12 @@ def require_fit(standings: Sequence[Standing]) -> tuple[Standing, ...]:
 
 
 # ---- When a review can be booked ----
+
+
+def require_renewal(account: Account) -> None:
+    """Raises Conflict for an account that is cancelled: it has no renewal from which a lower tier could apply."""
+    if account.status is not Status.ACTIVE:
+        raise Conflict("The account is cancelled: there is no renewal from which a lower tier could apply.")
 
 
 def bookable(now: datetime) -> tuple[datetime, datetime]:
@@ -221,6 +275,22 @@ class Review:
     decision: Decision | None = None
     version: int = 0
 
+    def require_cancellable(self, now: datetime) -> None:
+        """Raises Conflict for a review that was decided, or has begun."""
+        if self.status is not ReviewStatus.BOOKED:
+            raise Conflict("This review is decided.")
+        if self.slot.begins <= now:
+            raise Conflict("This review has begun.")
+
+    def require_open(self) -> None:
+        """Raises Conflict for a review that was decided or cancelled."""
+        if self.status is not ReviewStatus.BOOKED:
+            raise Conflict(f"This review is {self.status}.")
+
+    def is_ahead(self, now: datetime) -> bool:
+        """Whether the appointment is still to come: once the review is decided, it is not needed."""
+        return now < self.slot.begins
+
     def decided_as(self, decision: Decision) -> bool:
         """Whether just this was decided, whenever that was."""
         match self.decision, decision:
@@ -281,7 +351,7 @@ def _applicable(known: Standing, up_to: int | None) -> LowerTier | str:
         volumes = ", ".join(f"{each.up_to:,}" for each in known.lower) or "none"
         return f"This is no lower tier of {known.line.name} with a price; there are: {volumes}."
     if known.average is None:
-        return f"Of {known.line.name}, {len(known.months)} of {MONTHS} closed months are known."
+        return f"Of {known.line.name}, {len(known.months)} of {CLOSED_MONTHS} closed months are known."
     if known.average > tier.up_to:
         return f"The average of {known.line.name} is {shown_average(known.average):,f}: too much for this tier."
     return tier

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from billing.domain.errors import Conflict
+
 CELL = timedelta(minutes=15)
 """Every time zone of today is whole quarters of an hour away from UTC."""
 
@@ -19,6 +21,15 @@ REVIEW_MINUTES_MAX = 120
 REVIEW_MINUTES_DEFAULT = 30
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+class NoSuccessManager(Conflict):
+    """Nobody is there to talk to yet."""
+
+    code = "no-success-manager"
+
+    def __init__(self) -> None:
+        super().__init__("This account has no customer success manager yet. Staff assign one.")
 
 
 @dataclass(frozen=True, slots=True)

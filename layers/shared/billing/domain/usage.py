@@ -22,6 +22,9 @@ QUANTITY_DECIMALS_MAX = 6
 
 CONVERSIONS_MAX = 10**9
 
+CLOSED_MONTHS = 3
+"""Closed months by which it is decided whether a tier fits, upwards or downwards: nothing shorter is lasting."""
+
 FUTURE_MAX = timedelta(minutes=5)
 """How far the reporting clock may be ahead of ours."""
 
@@ -96,6 +99,15 @@ class MonthUsage:
 
     month: date
     quantity: Decimal
+
+
+MARKER_SLACK = timedelta(days=1)
+"""A marker stays so much longer than its event may be reported again, whatever the clocks say."""
+
+
+def known_until(now: datetime, reported_within: timedelta) -> datetime:
+    """Until when an event that is counted now is known again."""
+    return now + reported_within + MARKER_SLACK
 
 
 def month_of(day: date) -> date:

@@ -10,13 +10,13 @@ from botocore.session import Session
 
 from billing.domain.errors import UpstreamFailed
 from billing.domain.permissions import STAFF_GROUP
-from billing.gateways.ports import InvalidAddress, LogIn
+from billing.gateways.directory import InvalidAddress, LogIn
 
 PASSWORD_BYTES = 48
 
 
 class CognitoDirectory:
-    """See billing.gateways.ports.Directory."""
+    """See billing.gateways.directory.Directory."""
 
     def __init__(self, user_pool: str, session: Session) -> None:
         self._user_pool = user_pool

@@ -17,7 +17,7 @@ SOURCE = "livello"
 
 
 class EventBridgeBus:
-    """See billing.gateways.ports.EventBus."""
+    """See billing.gateways.event_bus.EventBus."""
 
     def __init__(self, name: str, session: Session) -> None:
         self._name = name

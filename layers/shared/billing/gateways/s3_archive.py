@@ -14,7 +14,7 @@ _MISSING = 404
 
 
 class S3Archive:
-    """See billing.gateways.ports.Archive."""
+    """See billing.gateways.files.Archive."""
 
     def __init__(self, bucket: str, session: Session) -> None:
         self._bucket = bucket

@@ -9,11 +9,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from billing.domain.errors import UpstreamFailed
-from billing.gateways.ports import LINK_SECONDS
+from billing.gateways.files import LINK_SECONDS
 
 
 class S3Documents:
-    """See billing.gateways.ports.Documents."""
+    """See billing.gateways.files.Documents."""
 
     def __init__(self, bucket: str, session: Session) -> None:
         self._bucket = bucket

@@ -25,7 +25,7 @@ RECIPIENT_TAG = "livello-recipient"
 
 
 class SesMailer:
-    """See billing.gateways.ports.Mailer.
+    """See billing.gateways.mailer.Mailer.
 
     By the first version of SES's API and with the whole message: the one call that brings attachments through
     everywhere. A message is handed over once and not tried again below: whether an attempt whose answer was lost

@@ -11,7 +11,7 @@ from billing.domain.errors import UpstreamFailed
 
 
 class SqsDeadLetters:
-    """See billing.gateways.ports.DeadLetters."""
+    """See billing.gateways.queues.DeadLetters."""
 
     def __init__(self, queue: str, session: Session) -> None:
         self._queue = queue

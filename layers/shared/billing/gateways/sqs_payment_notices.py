@@ -10,11 +10,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from billing.domain.errors import UpstreamFailed
-from billing.gateways.ports import PaymentNotice
+from billing.gateways.payments import PaymentNotice
 
 
 class SqsPaymentNotices:
-    """See billing.gateways.ports.PaymentNotices."""
+    """See billing.gateways.payments.PaymentNotices."""
 
     def __init__(self, queue: str, session: Session) -> None:
         self._queue = queue

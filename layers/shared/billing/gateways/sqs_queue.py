@@ -11,13 +11,13 @@ from billing.domain.errors import UpstreamFailed
 
 
 class SqsQueue:
-    """See billing.gateways.ports.Queue."""
+    """See billing.gateways.queues.Queue."""
 
     def __init__(self, queue: str, session: Session) -> None:
         self._queue = queue
         self._sqs: Any = session.create_client("sqs")
 
-    def postpone(self, receipt: str, seconds: int) -> None:
+    def change_visibility(self, receipt: str, seconds: int) -> None:
         try:
             self._sqs.change_message_visibility(QueueUrl=self._queue, ReceiptHandle=receipt, VisibilityTimeout=seconds)
         except (BotoCoreError, ClientError) as failure:

@@ -23,7 +23,7 @@ _PARTS = tuple(each.name for each in fields(UsageEvent) if each.init)
 
 
 class SqsUsageBacklog:
-    """See billing.gateways.ports.UsageBacklog."""
+    """See billing.gateways.usage_backlog.UsageBacklog."""
 
     def __init__(self, queue: str, session: Session) -> None:
         self._queue = queue

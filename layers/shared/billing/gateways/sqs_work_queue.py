@@ -11,11 +11,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from billing.domain.errors import UpstreamFailed
-from billing.gateways.ports import DueWork
+from billing.gateways.queues import DueWork
 
 
 class SqsWorkQueue:
-    """See billing.gateways.ports.WorkQueue."""
+    """See billing.gateways.queues.WorkQueue."""
 
     def __init__(self, queue: str, session: Session) -> None:
         self._queue = queue

@@ -10,11 +10,22 @@ from typing import Any
 import stripe
 from stripe import RequestsClient, StripeClient
 
-from billing.domain.collection import Charge, ChargeState, Failure
 from billing.domain.errors import AnswerLost, UpstreamFailed
 from billing.domain.money import Money
-from billing.domain.payment import Card, ChosenMethod, Debit, Dispute, Method, PaymentMethod, Setup, SetupStatus
-from billing.gateways.ports import KeyReused, MethodRefused, NewSetup
+from billing.domain.payment import (
+    Card,
+    Charge,
+    ChargeState,
+    ChosenMethod,
+    Debit,
+    Dispute,
+    Failure,
+    Method,
+    PaymentMethod,
+    Setup,
+    SetupStatus,
+)
+from billing.gateways.payments import KeyReused, MethodRefused, NewSetup
 
 API_VERSION = "2026-10-28.endive"
 """Stripe's answers have this form until we choose another one: an upgrade is a change of ours, with its tests."""
@@ -62,7 +73,7 @@ _WITH_HUNDREDTHS_AT_STRIPE = frozenset({"ISK", "UGX"})
 
 
 class StripePayments:
-    """See billing.gateways.ports.PaymentGateway."""
+    """See billing.gateways.payments.PaymentGateway."""
 
     def __init__(
         self, secret: Callable[[str], str], address: str | None, http_client: stripe.HTTPClient | None = None

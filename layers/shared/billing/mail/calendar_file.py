@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from billing.domain.mail import Attachment, Recipient
-from billing.event_schemas.kinds import PersonFacts, ReviewFacts
+from billing.event_schemas.facts import PersonFacts
+from billing.event_schemas.scaling import ReviewFacts
 
 NAME = "invite.ics"
 """Outlook recognises a cancellation by this name more willingly than by others."""

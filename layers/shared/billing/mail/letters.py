@@ -16,12 +16,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.environment import TemplateModule
 
 from billing.domain.mail import Attachment, Letter, Recipient, Situation, Vendor
-from billing.event_schemas.kinds import (
-    AnyEvent,
+from billing.event_schemas.facts import MoneyFacts
+from billing.event_schemas.invoicing import CreditNoteIssued, InvoiceIssued
+from billing.event_schemas.kinds import AnyEvent
+from billing.event_schemas.scaling import (
     AutoscalingFacts,
-    CreditNoteIssued,
-    InvoiceIssued,
-    MoneyFacts,
     ReviewBooked,
     ReviewCancelled,
     ReviewDeclined,

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from billing.domain.collection import Failure, Payment
+from billing.domain.collection import Payment
 from billing.domain.information import CompanyDetails
 from billing.domain.invoices import (
     Correction,
@@ -22,7 +22,7 @@ from billing.domain.invoices import (
     Step,
 )
 from billing.domain.money import Money
-from billing.domain.payment import Method
+from billing.domain.payment import Failure, Method
 from billing.domain.subscription import Discount
 from billing.domain.tax import Tax, TaxRule
 from billing.store.mapping import parsed, text

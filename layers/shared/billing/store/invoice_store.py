@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -328,11 +328,6 @@ class InvoiceStore(Table):
             return {"Delete": gone["Delete"] | before}
         at = start_of(day, account.contract)
         return {"Put": self._due_item(account.account, Job.COLLECTION, at, _day_body(day)) | before}
-
-
-def next_look(kept: Iterator[Payment] | Sequence[Payment]) -> date | None:
-    """The earliest day on which one of these payments is to be looked at."""
-    return min((each.next_attempt_on for each in kept if each.next_attempt_on is not None), default=None)
 
 
 def _earliest(one: date | None, other: date) -> date:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
 from billing.domain.account import Account, User
+from billing.domain.deletion import EVENT_KEPT, Receipt
 from billing.domain.errors import ConcurrentChange, NotFound
 from billing.domain.events import Event
 from billing.domain.schedules import Job, Stage
@@ -21,9 +22,6 @@ from billing.store.table import Table
 
 AT_ONCE = 40
 """Items of one transaction; each is a key, and the transaction also counts them."""
-
-EVENT_KEPT = timedelta(days=15)
-"""For which the last mail's event is kept, a day longer than a queue keeps it. It names the admins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +55,6 @@ class StoredInvoice:
     number: str
     produced_on: date
     body: str
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What stays of an account: a random id, counts, times and a digest; nothing that names anybody.
-
-    `identity` is a digest by which a table that was restored from a backup is recognised to hold the account again.
-    """
-
-    receipt: str
-    identity: str
-    began_at: datetime
-    deleted_at: datetime
-    counts: Mapping[str, int]
-    digest: str
 
 
 class PurgeStore(Table):

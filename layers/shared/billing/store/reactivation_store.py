@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from billing.domain.account import Account, Status
-from billing.domain.collection import Failure
 from billing.domain.errors import ConcurrentChange
 from billing.domain.events import Event
+from billing.domain.payment import Failure
 from billing.domain.reactivation import Reactivation, ReactivationState
 from billing.domain.schedules import BillingDue, Job, next_notice, start_of
 from billing.domain.subscription import Subscription

@@ -23,7 +23,7 @@ from billing.domain.subscription import Line
 from billing.domain.usage import Daily, month_before, month_of
 from billing.store.autoscaling_store import AutoscalingStore, Standing
 from billing.store.usage_store import UsageStore
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event
 
 CONTENTS_MAX = 5000
 """Contents and months that are looked at for one simulation: some megabytes."""
@@ -47,7 +47,7 @@ def replace_settings(
         raise VersionRequired("Name the version that this replaces: If-Match with its ETag.")
     if replaces != current.version:
         raise StaleVersion
-    event = tell(
+    event = new_event(
         EventType.AUTOSCALING_CHANGED,
         occasion,
         account=account.account,

@@ -9,7 +9,7 @@ from billing.domain.errors import RuleViolation, StaleVersion, VersionRequired, 
 from billing.domain.events import EventType, Occasion
 from billing.domain.success_managers import SuccessManager
 from billing.store.store import BillingStore
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event
 
 
 def replace_success_manager(
@@ -29,7 +29,7 @@ def replace_success_manager(
     if replaces != version:
         raise StaleVersion
     changed = replace(manager, version=version + 1)
-    event = tell(
+    event = new_event(
         EventType.SUCCESS_MANAGER_CHANGED,
         occasion,
         account=None,
@@ -58,7 +58,7 @@ def assign_success_manager(
     if account.success_manager == success_manager:
         return manager
     before = None if account.success_manager is None else store.success_manager(account.success_manager)
-    event = tell(
+    event = new_event(
         EventType.ACCOUNT_SUCCESS_MANAGER_ASSIGNED,
         occasion,
         account=account.account,

@@ -8,9 +8,9 @@ from billing.domain.account import Account, User
 from billing.domain.errors import NotFound, RuleViolation, Violation
 from billing.domain.events import EventType, Occasion
 from billing.domain.permissions import Role
-from billing.gateways.ports import Directory, InvalidAddress
+from billing.gateways.directory import Directory, InvalidAddress
 from billing.store.store import BillingStore
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event
 
 
 def save_user(
@@ -39,7 +39,7 @@ def save_user(
     user = replace(known, name=name, role=role)
     # Looked up by the person: somebody who has changed their address was known by another one.
     before = people.get(user.user)
-    event = tell(
+    event = new_event(
         EventType.USER_CHANGED if before else EventType.USER_ADDED,
         occasion,
         account=account.account,
@@ -59,7 +59,7 @@ def remove_user(account: Account, user: str, *, occasion: Occasion, store: Billi
         raise NotFound("There is no such user in this account.")
     remaining = account.without(user)
     before = next((asdict(each) for each in store.users(account.account) if each.user == user), None)
-    event = tell(EventType.USER_REMOVED, occasion, account=account.account, before=before, after=None)
+    event = new_event(EventType.USER_REMOVED, occasion, account=account.account, before=before, after=None)
     store.remove_user(remaining, user, event)
 
 

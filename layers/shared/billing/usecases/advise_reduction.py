@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from datetime import date
 
 from billing.domain.account import BillingPage
-from billing.domain.reduction import MONTHS, Reduction, reduction
+from billing.domain.reduction import Reduction, reduction
 from billing.domain.subscription import Line
-from billing.domain.usage import closed_months, month_before, month_of
+from billing.domain.usage import CLOSED_MONTHS, closed_months, month_before, month_of
 from billing.store.usage_store import UsageStore
 
 CONTENTS_MAX = 5000
@@ -21,14 +21,14 @@ def advise_reduction(
     """What can be done about the usage of these lines. A read, a query, and another one for each line."""
     account, since = page.account.account, page.account.contract.start
     catalogue = store.catalogue(page.subscription.catalogue_version)
-    first, last = month_before(month_of(today), MONTHS), month_before(month_of(today))
+    first, last = month_before(month_of(today), CLOSED_MONTHS), month_before(month_of(today))
     # One month more than is looked at: usage in it shows that the oldest one is complete.
     totals = store.totals(account, month_before(first), last)
     return tuple(
         reduction(
             line,
             catalogue.product(line.product),
-            closed_months(totals.get(line.product, {}), today, since, MONTHS),
+            closed_months(totals.get(line.product, {}), today, since, CLOSED_MONTHS),
             store.contents(account, line.product, first, last, limit=CONTENTS_MAX + 1),
             contents_max=CONTENTS_MAX,
         )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from billing.domain.account import Account
-from billing.domain.errors import AccountNotFound, Admin, AdminsOnly, Forbidden
-from billing.domain.permissions import Permission, Person, Role, may
+from billing.domain.errors import AccountNotFound, Forbidden
+from billing.domain.permissions import Admin, AdminsOnly, Permission, Person, Role, may
 from billing.store.store import BillingStore
 
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from billing.domain.account import Account
-from billing.domain.autoscaling import HISTORY_MONTHS, MONTHS
+from billing.domain.autoscaling import HISTORY_MONTHS
 from billing.domain.catalogue import Tier, price_per_month
 from billing.domain.money import Money
 from billing.domain.moves import AutoscalingSettings, decide_product, ladder
 from billing.domain.schedules import due_at
 from billing.domain.subscription import Line
-from billing.domain.usage import Daily, average, closed_months, month_before, month_of
+from billing.domain.usage import CLOSED_MONTHS, Daily, average, closed_months, month_before, month_of
 from billing.store.autoscaling_store import AutoscalingStore
 
 Rule = Callable[[Account, Line, Daily, tuple[Tier, ...], date], tuple[int, str]]
@@ -69,9 +69,9 @@ def mean_of_three_months(
 ) -> tuple[int, str]:
     """What most would build: the tier that holds the average of the last three closed months. To compare with."""
     current = [tier.up_to for tier in tiers].index(line.up_to)
-    months = closed_months(daily, month, account.contract.start, MONTHS)
+    months = closed_months(daily, month, account.contract.start, CLOSED_MONTHS)
     mean = average(months)
-    if mean is None or len(months) < MONTHS:
+    if mean is None or len(months) < CLOSED_MONTHS:
         return current, "too_few_months"
     holding = (position for position, tier in enumerate(tiers) if tier.up_to is None or mean <= tier.up_to)
     target = max(current, next(holding, len(tiers) - 1))

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from billing.domain.account import Account, Status
-from billing.domain.errors import (
-    ConcurrentChange,
-    Conflict,
-    NoSuccessManager,
-    ReviewOpen,
-    RuleViolation,
-    SlotTaken,
-    Violation,
-)
-from billing.domain.events import RANDOM_BYTES, EventType, Occasion, ulid
+from billing.domain.account import Account
+from billing.domain.errors import ConcurrentChange, RuleViolation, Violation
+from billing.domain.events import EventType, Occasion
 from billing.domain.reviews import (
     Manager,
     Review,
     ReviewedProduct,
+    ReviewOpen,
     ReviewStatus,
+    SlotTaken,
     Standing,
     bookable,
     require_fit,
+    require_renewal,
 )
-from billing.domain.success_managers import CELL, Slot, SuccessManager
+from billing.domain.success_managers import CELL, NoSuccessManager, Slot, SuccessManager
 from billing.store.store import BillingStore
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event, new_id
 
 
 def book_review(
@@ -45,19 +39,18 @@ def book_review(
     standing = store.open_review(account.account)
     if standing is not None:
         return _same(standing, begins)
-    if account.status is not Status.ACTIVE:
-        raise Conflict("The account is cancelled: there is no renewal from which a lower tier could apply.")
+    require_renewal(account)
     fitting = require_fit(standings)
     manager = success_manager_of(account, store)
     review = Review(
-        review=ulid(occasion.time, os.urandom(RANDOM_BYTES)),
+        review=new_id(occasion.time),
         slot=_slot(manager, begins, occasion.time),
         manager=Manager(manager.success_manager, manager.name, manager.email, manager.place),
         products=tuple(ReviewedProduct(each.line.product, each.line.name, each.line.unit) for each in fitting),
         booked_at=occasion.time,
         version=1,
     )
-    event = tell(
+    event = new_event(
         EventType.REVIEW_BOOKED, occasion, account=account.account, before=None, after=appointment_facts(review)
     )
     try:
@@ -80,11 +73,8 @@ def cancel_review(account: Account, review: Review, *, occasion: Occasion, store
     """
     if review.status is ReviewStatus.CANCELLED:
         return
-    if review.status is not ReviewStatus.BOOKED:
-        raise Conflict("This review is decided.")
-    if review.slot.begins <= occasion.time:
-        raise Conflict("This review has begun.")
-    event = tell(
+    review.require_cancellable(occasion.time)
+    event = new_event(
         EventType.REVIEW_CANCELLED, occasion, account=account.account, before=appointment_facts(review), after=None
     )
     try:

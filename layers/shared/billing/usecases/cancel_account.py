@@ -5,7 +5,6 @@ Staff never come here: nobody but an admin may cancel (billing.domain.permission
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
@@ -13,7 +12,6 @@ from datetime import date, datetime, timedelta
 from billing.domain.account import Ending, Status
 from billing.domain.cancellation import (
     IN_USE_DAYS,
-    REMINDED_DAYS_BEFORE,
     Cancellation,
     Consequences,
     DatesChanged,
@@ -22,15 +20,18 @@ from billing.domain.cancellation import (
     Reason,
     Requester,
     consequences,
+    reactivate_until,
+    require_withdrawable,
+    stage_after_deactivation,
 )
 from billing.domain.contract import termination
 from billing.domain.errors import AccountNotFound, ConcurrentChange
-from billing.domain.events import RANDOM_BYTES, Actor, ActorKind, EventType, Facts, Occasion, ulid
+from billing.domain.events import EventType, Facts, Occasion, by_system
 from billing.domain.invoices import amount_per_charge
 from billing.domain.schedules import NOTICE_DAYS_BEFORE, DueStage, Stage, next_notice
 from billing.domain.usage import Daily, month_of
 from billing.store.cancellation_store import CancellationStore, Ended
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event, new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def cancel_account(
     user = str(occasion.actor.user)
     known = store.user(account, user)
     cancellation = Cancellation(
-        receipt=ulid(occasion.time, os.urandom(RANDOM_BYTES)),
+        receipt=new_id(occasion.time),
         requested_at=occasion.time,
         requested_by=Requester(user, known.name if known else "", known.email if known else ""),
         reason=wanted.reason,
@@ -91,7 +92,7 @@ def cancel_account(
     ending = Ending(cancellation.receipt, cancellation.active_until, cancellation.purge_on)
     cancelled = replace(ended.subscriber.account, status=Status.CANCELLING, ending=ending)
     facts = _facts(cancellation)
-    event = tell(EventType.CANCELLATION_REQUESTED, occasion, account=account, before=None, after=facts)
+    event = new_event(EventType.CANCELLATION_REQUESTED, occasion, account=account, before=None, after=facts)
     try:
         store.cancel(cancelled, cancellation, event)
     except ConcurrentChange:
@@ -110,7 +111,8 @@ def withdraw_cancellation(account: str, *, occasion: Occasion, store: Cancellati
     today = standing.contract.today(occasion.time)
     if standing.status is Status.ACTIVE and ended.cancellation is None:
         return
-    if standing.status is not Status.CANCELLING or ended.cancellation is None or not standing.is_served_on(today):
+    require_withdrawable(standing, today)
+    if ended.cancellation is None:
         raise NotCancelling
     first_month, on = standing.contract.next_charge(today + timedelta(days=1))
     amount = amount_per_charge(ended.subscriber.subscription, standing.contract, first_month)
@@ -118,7 +120,7 @@ def withdraw_cancellation(account: str, *, occasion: Occasion, store: Cancellati
         "renewal": {"on": on, "amount": asdict(amount)},
         "interval_months": standing.contract.interval_months,
     }
-    event = tell(
+    event = new_event(
         EventType.CANCELLATION_WITHDRAWN, occasion, account=account, before=_facts(ended.cancellation), after=after
     )
     store.withdraw(replace(standing, status=Status.ACTIVE, ending=None), today, event)
@@ -130,7 +132,7 @@ def end_account(account: str, *, now: datetime, correlation: str, store: Cancell
     The purge itself is left due. Raises ConcurrentChange.
     """
     done: Stage | None = None
-    occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
+    occasion = by_system(now, correlation)
     while True:
         ended = store.ended(account)
         if ended is None or ended.due is None:
@@ -160,7 +162,7 @@ def _notice(ended: Ended, today: date, occasion: Occasion, store: CancellationSt
             "last_day": last_day,
         }
         type_ = EventType.RENEWAL_NOTICE_DEADLINE_NEAR
-        events.append(tell(type_, occasion, account=account.account, before=None, after=facts))
+        events.append(new_event(type_, occasion, account=account.account, before=None, after=facts))
     store.move_on(account, next_notice(contract, today + timedelta(days=1)), events)
 
 
@@ -170,16 +172,15 @@ def _end(ended: Ended, stage: Stage, occasion: Occasion, store: CancellationStor
         raise ConcurrentChange  # torn: withdrawn between the two reads
     facts = {
         "deactivated_on": ending.active_until,
-        "reactivate_until": ending.purge_on - timedelta(days=1),
+        "reactivate_until": reactivate_until(ending),
         "purge_on": ending.purge_on,
     }
     if stage is Stage.DEACTIVATE:
-        reminded_on = max(ending.active_until, ending.purge_on - timedelta(days=REMINDED_DAYS_BEFORE))
-        following, type_ = DueStage(Stage.REMIND, reminded_on), EventType.ACCOUNT_DEACTIVATED
+        following, type_ = stage_after_deactivation(ending), EventType.ACCOUNT_DEACTIVATED
         standing = replace(standing, status=Status.DEACTIVATED)
     else:
         following, type_ = DueStage(Stage.PURGE, ending.purge_on), EventType.ACCOUNT_DELETION_NEAR
-    event = tell(type_, occasion, account=standing.account, before=None, after=facts)
+    event = new_event(type_, occasion, account=standing.account, before=None, after=facts)
     store.move_on(standing, following, [event])
 
 

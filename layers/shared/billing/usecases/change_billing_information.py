@@ -16,7 +16,7 @@ from billing.domain.information import (
     Information,
 )
 from billing.store.store import BillingStore
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event
 
 D = TypeVar("D", CompanyDetails, BillingDetails, ContactDetails)
 
@@ -46,7 +46,7 @@ def change_billing_information(
     if replaces != current.version:
         raise StaleVersion
     changed = Information(details, replaces + 1)
-    event = tell(
+    event = new_event(
         EventType.BILLING_INFORMATION_CHANGED,
         occasion,
         account=account.account,

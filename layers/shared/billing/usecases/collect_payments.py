@@ -13,23 +13,24 @@ from datetime import date, datetime, timedelta
 from billing.domain.collection import (
     UNPAID,
     AlreadyPaid,
-    Charge,
-    ChargeState,
-    Failure,
     Payment,
     after_charge,
     failed,
+    is_due,
+    is_news,
+    is_tried_at_once,
+    next_look,
     overdue,
     received,
 )
 from billing.domain.errors import AccountNotFound, RuleViolation, Violation
-from billing.domain.events import Actor, ActorKind, Event, EventType, Facts, Occasion
+from billing.domain.events import Event, EventType, Facts, Occasion, by_system
 from billing.domain.invoices import InvoiceStatus
-from billing.domain.payment import Method
+from billing.domain.payment import ChargeState, Failure, Method
 from billing.domain.terms import Terms
-from billing.gateways.ports import NewSetup, PaymentGateway
-from billing.store.invoice_store import Billed, InvoiceStore, Kept, next_look
-from billing.usecases.tell import tell
+from billing.gateways.payments import NewSetup, PaymentGateway
+from billing.store.invoice_store import Billed, InvoiceStore, Kept
+from billing.usecases.events import new_event
 
 HOUR = "%Y-%m-%dT%H"
 """See billing.usecases.replace_payment_method."""
@@ -66,7 +67,7 @@ def collect_payments(
     billed = store.billed(account)
     if billed is None:
         return 0
-    occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
+    occasion = by_system(now, correlation)
     collector = Collector(occasion, terms, consent_page, store, gateway)
     today = billed.subscriber.account.contract.today(now)
     unpaid = [*store.unpaid(account)]
@@ -106,9 +107,9 @@ def note_payment(
     if kept is None:
         return False
     charge = gateway.payment(payment)
-    if charge is None or not _is_news(charge, kept.payment):
+    if charge is None or not is_news(charge, kept.payment):
         return False
-    occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
+    occasion = by_system(now, correlation)
     collector = Collector(occasion, terms, consent_page, store, gateway)
     today = billed.subscriber.account.contract.today(now)
     method = kept.payment.method or _method(billed)
@@ -170,12 +171,10 @@ def begin_consent(account: str, number: str, *, store: InvoiceStore, gateway: Pa
 
 
 def _is_due(billed: Billed, kept: Kept, today: date, *, at_once: bool) -> bool:
-    payment = kept.payment
-    if payment.next_attempt_on is not None and payment.next_attempt_on <= today:
+    if is_due(kept.payment, today):
         return True
-    method = billed.profile.payment_method
-    at_once = at_once and kept.invoice.corrects is None
-    return at_once and payment.status in UNPAID and method is not None and payment.tried_with != method
+    corrects, method = kept.invoice.corrects is not None, billed.profile.payment_method
+    return at_once and is_tried_at_once(kept.payment, corrects, method)
 
 
 def _dealt_with(billed: Billed, kept: Kept, today: date, collector: Collector) -> tuple[Kept, Payment]:
@@ -238,7 +237,7 @@ def _events(kept: Kept, payment: Payment, occasion: Occasion, consent_page: str)
     facts: Facts
     if invoice.corrects is not None and payment.status is InvoiceStatus.PAID:
         facts = {"number": invoice.number, "corrects": invoice.corrects.number, "refunded": due}
-        return [tell(EventType.CREDIT_NOTE_REFUNDED, occasion, account=invoice.account, before=None, after=facts)]
+        return [new_event(EventType.CREDIT_NOTE_REFUNDED, occasion, account=invoice.account, before=None, after=facts)]
     if payment.status is InvoiceStatus.PAID:
         facts = {
             "number": invoice.number,
@@ -246,7 +245,7 @@ def _events(kept: Kept, payment: Payment, occasion: Occasion, consent_page: str)
             "total": asdict(invoice.draft.total),
             "method": payment.method,
         }
-        return [tell(EventType.INVOICE_PAID, occasion, account=invoice.account, before=None, after=facts)]
+        return [new_event(EventType.INVOICE_PAID, occasion, account=invoice.account, before=None, after=facts)]
     events = []
     if payment.attempts > before.attempts and invoice.corrects is None:
         asked = payment.failure is Failure.AUTHENTICATION_REQUIRED and consent_page
@@ -258,23 +257,13 @@ def _events(kept: Kept, payment: Payment, occasion: Occasion, consent_page: str)
             "next_attempt_on": payment.next_attempt_on,
             "authenticate_at": f"{consent_page}/invoices/{invoice.number}" if asked else None,
         }
-        events.append(tell(EventType.PAYMENT_FAILED, occasion, account=invoice.account, before=None, after=facts))
+        events.append(new_event(EventType.PAYMENT_FAILED, occasion, account=invoice.account, before=None, after=facts))
     if payment.status is InvoiceStatus.PAST_DUE and before.status is not InvoiceStatus.PAST_DUE:
         facts = {"number": invoice.number, "due_on": invoice.due_on, "due": due, "reason": payment.failure}
-        events.append(tell(EventType.PAYMENT_PAST_DUE, occasion, account=invoice.account, before=None, after=facts))
+        events.append(
+            new_event(EventType.PAYMENT_PAST_DUE, occasion, account=invoice.account, before=None, after=facts)
+        )
     return events
-
-
-def _is_news(charge: Charge, payment: Payment) -> bool:
-    """Whether what stands at the payment service is not what is kept here.
-
-    What has failed is told by whoever has tried; only what was on its way fails by itself.
-    """
-    if charge.state is ChargeState.SUCCEEDED:
-        return True
-    if charge.state is ChargeState.IN_TRANSIT:
-        return payment.status is not InvoiceStatus.IN_TRANSIT
-    return charge.state is ChargeState.FAILED and payment.status is InvoiceStatus.IN_TRANSIT
 
 
 def _method(billed: Billed) -> Method:

@@ -7,25 +7,25 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from billing.domain.account import BillingPage, Status
-from billing.domain.errors import ConcurrentChange, Conflict
+from billing.domain.account import BillingPage
+from billing.domain.errors import ConcurrentChange
 from billing.domain.events import Event, EventType, Occasion
 from billing.domain.reviews import (
     Applied,
     Decision,
     Declined,
     Review,
-    ReviewStatus,
     Standing,
     next_renewal,
     paid_period_start,
+    require_renewal,
     shown_average,
     tier_changes,
 )
 from billing.domain.subscription import Order, Subscription, TierChange
 from billing.store.store import BillingStore
 from billing.usecases.book_review import appointment_facts
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event
 
 
 def apply_review(
@@ -48,16 +48,17 @@ def apply_review(
     decision = Applied(orders, effective_on, occasion.time)
     if review.decided_as(decision):
         return review
-    _require_open(review)
-    if page.account.status is not Status.ACTIVE:
-        raise Conflict("The account is cancelled: there is no renewal from which a lower tier could apply.")
+    review.require_open()
+    require_renewal(page.account)
     changes = tier_changes(orders, standings, effective_on, review.review)
     facts = {
         "effective_on": effective_on,
         "tiers": [_lowered(change, standings) for change in changes],
         **_appointment(review, occasion.time),
     }
-    event = tell(EventType.SUBSCRIPTION_TIER_LOWERED, occasion, account=page.account.account, before=None, after=facts)
+    event = new_event(
+        EventType.SUBSCRIPTION_TIER_LOWERED, occasion, account=page.account.account, before=None, after=facts
+    )
     subscription = page.subscription.changed(changes, today, paid_period_start(contract, today))
     return _decide(page, review, decision, subscription, event, store)
 
@@ -72,9 +73,9 @@ def decline_review(
     decision = Declined(reason, occasion.time)
     if review.decided_as(decision):
         return review
-    _require_open(review)
+    review.require_open()
     facts = {"reason": reason, **_appointment(review, occasion.time)}
-    event = tell(EventType.REVIEW_DECLINED, occasion, account=page.account.account, before=None, after=facts)
+    event = new_event(EventType.REVIEW_DECLINED, occasion, account=page.account.account, before=None, after=facts)
     return _decide(page, review, decision, None, event, store)
 
 
@@ -88,7 +89,7 @@ def _decide(
 ) -> Review:
     account, decided = page.account, replace(review, decision=decision)
     try:
-        store.decide_review(account, decided, subscription, event, frees_time=_is_ahead(review, event.time))
+        store.decide_review(account, decided, subscription, event, frees_time=review.is_ahead(event.time))
     except ConcurrentChange:
         # The same decision, sent twice at once: this one has failed on its own result.
         standing = store.review(account.account, review.review)
@@ -98,18 +99,8 @@ def _decide(
     return replace(decided, version=review.version + 1)
 
 
-def _require_open(review: Review) -> None:
-    if review.status is not ReviewStatus.BOOKED:
-        raise Conflict(f"This review is {review.status}.")
-
-
-def _is_ahead(review: Review, now: datetime) -> bool:
-    """Whether the appointment is still to come: once the review is decided, nobody needs it."""
-    return now < review.slot.begins
-
-
 def _appointment(review: Review, now: datetime) -> dict[str, Any]:
-    return {"appointment": appointment_facts(review), "appointment_cancelled": _is_ahead(review, now)}
+    return {"appointment": appointment_facts(review), "appointment_cancelled": review.is_ahead(now)}
 
 
 def _lowered(change: TierChange, standings: Sequence[Standing]) -> dict[str, Any]:

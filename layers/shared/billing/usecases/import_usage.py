@@ -13,16 +13,14 @@ from zoneinfo import ZoneInfo
 from billing.domain.errors import ConcurrentChange, Violation
 from billing.domain.money import Money
 from billing.domain.usage import UsageEvent
+from billing.domain.usage_refusal import day_refusal
 from billing.store.table import Subscriber
 from billing.store.usage_store import UsageStore
-from billing.usecases.patience import Patience
 from billing.usecases.record_usage import Outcome, Result, account_of, batches, count, outcome
+from billing.usecases.retry import RetryBudget
 
 SOURCE = "import"
 """Of usage that names no other."""
-
-FIRST_DAY = date(1970, 1, 1)
-"""A day before it is a typing error."""
 
 ROWS_AT_ONCE = 10_000
 """Held in memory. The more there are, the more of them share a counter, and the fewer are the writes."""
@@ -70,7 +68,7 @@ def import_usage(
     rows: Iterable[PastUsage],
     *,
     now: datetime,
-    patience: Callable[[], Patience],
+    budget: Callable[[], RetryBudget],
     store: UsageStore,
     told: Callable[[PastUsage, Result], None] = ignore,
     dry_run: bool = False,
@@ -78,21 +76,21 @@ def import_usage(
     """Counts the usage of the past; tells what became of each row once that is durable, in no particular order.
 
     What is counted is known again for ever: cut off anywhere, or repeated, it counts nothing twice. One read for every
-    fifty accounts in ROWS_AT_ONCE rows, and a transaction for up to a hundred rows and counters, each with a `patience`
+    fifty accounts in ROWS_AT_ONCE rows, and a transaction for up to a hundred rows and counters, each with a `budget`
     of its own. A dry run writes nothing, and does not see what was counted before. Raises ConcurrentChange when
-    patience is at its end.
+    that budget is spent.
     """
     done: Counter[Outcome | None] = Counter()
     remaining = iter(rows)
     while some := list(islice(remaining, ROWS_AT_ONCE)):
-        for row, result in _results(some, now, patience, store, dry_run):
+        for row, result in _results(some, now, budget, store, dry_run):
             done[None if isinstance(result, Violation) else result] += 1
             told(row, result)
     return Imported(done[Outcome.ACCEPTED], done[Outcome.DUPLICATE], done[Outcome.CONFLICT], refused=done[None])
 
 
 def _results(
-    rows: Sequence[PastUsage], now: datetime, patience: Callable[[], Patience], store: UsageStore, dry_run: bool
+    rows: Sequence[PastUsage], now: datetime, budget: Callable[[], RetryBudget], store: UsageStore, dry_run: bool
 ) -> Iterator[tuple[PastUsage, Result]]:
     subscribers = store.subscribers(sorted({row.account for row in rows}))
     same: defaultdict[tuple[str, str], list[tuple[PastUsage, UsageEvent]]] = defaultdict(list)
@@ -103,7 +101,7 @@ def _results(
         else:
             same[event.account, event.identity].append((row, event))
     for batch in batches(each[0][1] for each in same.values()):
-        standing = {} if dry_run else count(batch, _never, patience(), store)
+        standing = {} if dry_run else count(batch, _never, budget(), store)
         if standing is None:
             raise ConcurrentChange
         for event in batch:
@@ -122,8 +120,9 @@ def _event(row: PastUsage, subscriber: Subscriber | None, now: datetime) -> Usag
     account = account_of(row.account, row.store, row.product, subscriber)
     if isinstance(account, Violation):
         return account
-    if not FIRST_DAY <= row.day <= account.contract.today(now):
-        return Violation(("day",), f"It must be between {FIRST_DAY} and today.")
+    refused = day_refusal(row.day, account.contract.today(now))
+    if refused is not None:
+        return refused
     return UsageEvent(
         account=row.account,
         source=row.source,

@@ -28,11 +28,11 @@ from billing.domain.invoices import (
 )
 from billing.domain.money import Money
 from billing.domain.terms import Terms
-from billing.gateways.ports import PaymentGateway
+from billing.gateways.payments import PaymentGateway
 from billing.store.invoice_store import Billed, InvoiceStore, Kept
+from billing.usecases.events import new_event
 from billing.usecases.invoice_words import described
 from billing.usecases.issue_invoices import numbered
-from billing.usecases.tell import tell
 
 
 def issue_credit_note(
@@ -88,7 +88,9 @@ def issue_credit_note(
         issued = replace(note, number=credit_number)
         money = settled(corrected.invoice, known, correction, credit_number, -draft.total.amount, today)
         kept = Kept(issued, _payment(known, money, today), 0)
-        event = tell(EventType.CREDIT_NOTE_ISSUED, occasion, account=account, before=None, after=_facts(issued, money))
+        event = new_event(
+            EventType.CREDIT_NOTE_ISSUED, occasion, account=account, before=None, after=_facts(issued, money)
+        )
         store.correct(
             billed,
             corrected,

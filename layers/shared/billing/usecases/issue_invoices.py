@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import date, datetime, timedelta
-from random import random
-from time import sleep
+from datetime import date, datetime
+from itertools import count
 
 from billing.domain.account import Status
-from billing.domain.collection import first_payment
+from billing.domain.collection import charge_on, due_on, first_payment
 from billing.domain.errors import ConcurrentChange
-from billing.domain.events import Actor, ActorKind, EventType, Facts
+from billing.domain.events import EventType, Facts, by_system
 from billing.domain.events import Occasion as Happening
 from billing.domain.invoices import (
     DocumentKind,
@@ -32,22 +31,16 @@ from billing.domain.invoices import (
     number_of,
     period_lines,
 )
-from billing.domain.payment import Method
 from billing.domain.schedules import BillingDue
 from billing.domain.tax import tax_position
 from billing.domain.terms import Terms
 from billing.store.invoice_store import Billed, InvoiceStore, Kept, NumberTaken
+from billing.usecases.events import new_event
 from billing.usecases.invoice_words import described
-from billing.usecases.tell import tell
+from billing.usecases.retry import RetryBudget
 
-NUMBER_ATTEMPTS_MAX = 40
-"""So often a number is asked for while others take them, before the account waits for its next turn."""
-
-WAIT_SECONDS = 0.02
-DOUBLINGS_MAX = 5
-"""How long those who collide wait, by chance: the more often they do, the longer."""
-
-CHARGED = frozenset({Method.CARD, Method.SEPA_DEBIT})
+NUMBER_SECONDS = 12.0
+"""How long a number is asked for while others take them, before the account waits for its next turn."""
 
 
 def issue_invoices(
@@ -58,7 +51,7 @@ def issue_invoices(
     For each contract month that is due one read and one transaction; a get more for the first number that a process
     gives. Nothing for an account that is gone. Raises ConcurrentChange, SeriesExhausted.
     """
-    occasion = Happening(Actor(ActorKind.SYSTEM, None), now, correlation)
+    occasion = by_system(now, correlation)
     issued: list[str] = []
     while True:
         billed = store.billed(account)
@@ -130,7 +123,7 @@ def _issue(
     def issue(number: str, count: int) -> None:
         invoice = replace(unnumbered, number=number)
         kept = Kept(invoice, first_payment(invoice), 0)
-        event = tell(
+        event = new_event(
             EventType.INVOICE_ISSUED, occasion, account=invoice.account, before=None, after=issued_facts(invoice)
         )
         store.issue(billed, kept, terms.series, count, following, credit_after(draft, billed.credit), event)
@@ -143,27 +136,28 @@ def numbered(series: str, year: int, write: Callable[[str, int], None], store: I
     until nobody else has been faster. Raises ConcurrentChange, SeriesExhausted.
     """
     given = store.numbers_given(series, year)
-    for attempt in range(NUMBER_ATTEMPTS_MAX):
+    budget = RetryBudget(NUMBER_SECONDS)
+    for attempt in count(1):
         number = number_of(series, year, given + 1)
         try:
             write(number, given + 1)
         except NumberTaken as taken:
             given = taken.count
-            sleep(random() * WAIT_SECONDS * 2 ** min(attempt, DOUBLINGS_MAX))  # noqa: S311 - so that they part
-            continue
-        return number
+        else:
+            return number
+        if not budget.lasts(attempt):
+            break
     raise ConcurrentChange
 
 
 def invoice_of(billed: Billed, draft: Draft, today: date, terms: Terms) -> IssuedInvoice:
     """An invoice of a draft, but for its number."""
     method = None if billed.profile.shown is None else billed.profile.shown.method
-    due_on = today if method in CHARGED else today + timedelta(days=terms.term_days)
     return IssuedInvoice(
         number="",
         account=billed.subscriber.account.account,
         produced_on=today,
-        due_on=due_on,
+        due_on=due_on(method, today, terms.term_days),
         draft=draft,
         seller=terms.seller,
         company=billed.company,
@@ -189,7 +183,7 @@ def issued_facts(invoice: IssuedInvoice) -> Facts:
         "tax": asdict(draft.tax_amount),
         "total": asdict(draft.total),
         "method": invoice.method,
-        "charge_on": invoice.produced_on if invoice.method in CHARGED and draft.due.amount else None,
+        "charge_on": charge_on(invoice),
         "document": document_key(invoice.account, invoice.number, DocumentKind.PDF),
     }
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from billing.domain.errors import AccountNotFound
-from billing.domain.events import Actor, ActorKind, EventType, Occasion
-from billing.domain.mail import Delivery, Fate, Feedback
+from billing.domain.events import EventType, by_system
+from billing.domain.mail import Fate, Feedback, lost_addresses
 from billing.store.store import BillingStore
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event
 
 
 def note_feedback(feedback: Feedback, *, now: datetime, store: BillingStore) -> None:
@@ -30,13 +30,12 @@ def note_feedback(feedback: Feedback, *, now: datetime, store: BillingStore) -> 
         return
     people = store.correspondents(delivery.account)
     addresses = {page.information.billing.details.email, *(user.email for user in people.users)}
-    for email in addresses - people.undeliverable:
-        if Delivery.digest(delivery.event, email) == delivery.recipient:
-            event = tell(
-                EventType.ADDRESS_UNDELIVERABLE,
-                Occasion(Actor(ActorKind.SYSTEM, None), now, feedback.message),
-                account=delivery.account,
-                before=None,
-                after={"email": email, "reason": feedback.fate},
-            )
-            store.mark_undeliverable(delivery.account, email, event)
+    for email in lost_addresses(feedback, addresses, people.undeliverable):
+        event = new_event(
+            EventType.ADDRESS_UNDELIVERABLE,
+            by_system(now, feedback.message),
+            account=delivery.account,
+            before=None,
+            after={"email": email, "reason": feedback.fate},
+        )
+        store.mark_undeliverable(delivery.account, email, event)

@@ -10,12 +10,12 @@ from dataclasses import asdict, replace
 from datetime import datetime
 
 from billing.domain.errors import AccountNotFound, RuleViolation
-from billing.domain.events import Actor, ActorKind, EventType, Occasion
+from billing.domain.events import Actor, ActorKind, EventType, Occasion, by_system
 from billing.domain.payment import ChosenMethod, PaymentProfile, Setup, SetupSuperseded, next_warning
-from billing.gateways.ports import PaymentGateway, PaymentNotice
+from billing.gateways.payments import PaymentGateway, PaymentNotice
 from billing.store.payment_store import PaymentStore
+from billing.usecases.events import new_event
 from billing.usecases.replace_payment_method import changed_event, replace_payment_method
-from billing.usecases.tell import tell
 
 IGNORED, DONE, AGREED = "ignored", "done", "agreed"
 """What a notice came to: nothing of ours, something was changed, all was so already."""
@@ -36,7 +36,7 @@ def note_payment_notice(
     notice: PaymentNotice, *, now: datetime, correlation: str, store: PaymentStore, gateway: PaymentGateway
 ) -> str:
     """What it came to. Raises ConcurrentChange, UpstreamFailed."""
-    occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
+    occasion = by_system(now, correlation)
     if notice.type == SETUP_SUCCEEDED:
         return _finish(notice.object, occasion, store, gateway)
     if notice.type in METHOD_NOTICES:
@@ -100,5 +100,5 @@ def _tell_dispute(dispute: str, occasion: Occasion, store: PaymentStore, gateway
     if found is None or found.account is None or store.payer(found.account) is None:
         return IGNORED
     facts = {"invoice": found.invoice, "amount": asdict(found.amount), "reason": found.reason}
-    event = tell(EventType.PAYMENT_DISPUTED, occasion, account=found.account, before=None, after=facts)
+    event = new_event(EventType.PAYMENT_DISPUTED, occasion, account=found.account, before=None, after=facts)
     return DONE if store.tell_once(found.account, f"dispute/{dispute}", event) else AGREED

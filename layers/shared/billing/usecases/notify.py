@@ -11,19 +11,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing.domain.errors import AccountNotFound, AnswerLost, BillingError, ConcurrentChange, UpstreamFailed
+from billing.domain.errors import (
+    AccountNotFound,
+    AnswerLost,
+    BillingError,
+    ConcurrentChange,
+    Unprocessable,
+    UpstreamFailed,
+)
 from billing.domain.events import Event, EventType
-from billing.domain.mail import AUDIENCES, Delivery, Recipient, Situation, recipients
-from billing.gateways.ports import Documents, Mailer
+from billing.domain.mail import WITH_DOCUMENT, Delivery, Recipient, Situation, is_mailed, reachable, recipients
+from billing.gateways.files import Documents
+from billing.gateways.mailer import Mailer
 from billing.store.store import BillingStore
 
 CLAIM = timedelta(minutes=2)
 """Longer than a worker may run: whoever holds a claim of that age is no longer there."""
 
 MESSAGE_TYPE = "message/rfc822"
-
-WITH_DOCUMENT = frozenset({EventType.INVOICE_ISSUED, EventType.CREDIT_NOTE_ISSUED})
-"""Whose mail waits for the document that goes with it."""
 
 Write = Callable[[Event, Situation, Recipient, bytes | None], bytes]
 """Writes the message about an event to a recipient, with the document that it is about. Raises if it cannot."""
@@ -35,7 +40,7 @@ class NotAllSent(BillingError):
     code = "not-all-sent"
 
 
-class Unwritable(BillingError):
+class Unwritable(Unprocessable):
     """There is no way to write about this event, now or later."""
 
     code = "unwritable"
@@ -65,7 +70,7 @@ def notify(
     What fails for one recipient never holds up another. Raises NotAllSent if there is something to try again,
     otherwise Unwritable if there was something that cannot be written.
     """
-    if event.type not in AUDIENCES or event.account is None:
+    if event.account is None or not is_mailed(event):
         return Outcome(0, 0)
     try:
         situation, addressed, undeliverable = _situation(event, event.account, staff_address, store)
@@ -75,9 +80,7 @@ def notify(
     sent = 0
     failures: list[BillingError] = []
     unwritable: list[Unwritable] = []
-    for recipient in addressed:
-        if recipient.email in undeliverable:
-            continue
+    for recipient in reachable(addressed, undeliverable):
         try:
             message = _written(write, event, situation, recipient, document)
             sent += _deliver(event, recipient, message, claimant, now, store, mailer, documents)

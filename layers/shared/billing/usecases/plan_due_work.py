@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from billing.domain.schedules import Job
-from billing.gateways.ports import MESSAGES_MAX, DueWork, WorkQueue
+from billing.gateways.queues import MESSAGES_MAX, DueWork, WorkQueue
 from billing.store.due_store import DueStore
 
 

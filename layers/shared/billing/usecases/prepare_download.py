@@ -17,16 +17,16 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from billing.domain.downloads import KEPT, Download, DownloadKind
 from billing.domain.errors import AccountNotFound
-from billing.domain.events import Actor, ActorKind, EventType, Occasion
+from billing.domain.events import EventType, by_system
 from billing.domain.invoices import Invoice, folder_of_invoice
 from billing.domain.spreadsheet import csv_rows, harmless
-from billing.gateways.ports import Documents
+from billing.gateways.files import Documents
 from billing.store import mapping
 from billing.store.download_store import DownloadStore
 from billing.store.invoice_store import InvoiceStore
+from billing.usecases.events import new_event
 from billing.usecases.invoice_words import invoice_table
 from billing.usecases.request_download import facts_of
-from billing.usecases.tell import tell
 
 ZIP_TYPE = "application/zip"
 
@@ -84,8 +84,8 @@ def prepare_download(
         "files": files,
         "until": (now + KEPT).date(),
     }
-    occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
-    event = tell(EventType.DOWNLOAD_READY, occasion, account=account, before=None, after=facts)
+    occasion = by_system(now, correlation)
+    event = new_event(EventType.DOWNLOAD_READY, occasion, account=account, before=None, after=facts)
     return store.keep(ready, event)
 
 

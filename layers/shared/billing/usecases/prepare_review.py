@@ -8,8 +8,8 @@ from datetime import date, datetime
 from typing import Protocol
 
 from billing.domain.account import BillingPage
-from billing.domain.reviews import MONTHS, Standing, lines_at_renewal, standing
-from billing.domain.usage import Daily, month_before, month_of
+from billing.domain.reviews import Standing, lines_at_renewal, standing
+from billing.domain.usage import CLOSED_MONTHS, Daily, month_before, month_of
 from billing.store.store import BillingStore
 
 
@@ -32,7 +32,9 @@ def prepared_review(page: BillingPage, *, now: datetime, store: BillingStore, us
     today = contract.today(now)
     running = month_of(today)
     # One month more than is asked for: usage in it shows that the oldest one is complete.
-    usage_by_product = usage.totals(page.account.account, month_before(running, MONTHS + 1), month_before(running))
+    usage_by_product = usage.totals(
+        page.account.account, month_before(running, CLOSED_MONTHS + 1), month_before(running)
+    )
     catalogue = store.catalogue_version(page.subscription.catalogue_version)
     return PreparedReview(
         tuple(

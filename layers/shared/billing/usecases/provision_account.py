@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 
-from billing.domain.account import Account, BillingPage, Status, Store, User, check_start
+from billing.domain.account import Account, AccountExists, BillingPage, Status, Store, User, check_start
 from billing.domain.contract import Contract
-from billing.domain.errors import AccountExists, AccountNotFound, ConcurrentChange, Conflict, RuleViolation, Violation
+from billing.domain.errors import AccountNotFound, ConcurrentChange, Conflict, RuleViolation, Violation
 from billing.domain.events import EventType, Occasion
 from billing.domain.information import (
     BillingDetails,
@@ -19,10 +19,10 @@ from billing.domain.information import (
 from billing.domain.permissions import Role
 from billing.domain.schedules import BillingDue, Due, first_due_month, next_notice
 from billing.domain.subscription import Discount, Order, sign
-from billing.gateways.ports import Directory
+from billing.gateways.directory import Directory
 from billing.store.store import BillingStore
 from billing.usecases.administer_users import user_of
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event
 
 ADMIN_PATH = ("first_admin", "email")
 FIRST_VERSION = 1
@@ -94,7 +94,7 @@ def provision_account(
         payment_method=None,
         invoices=(),
     )
-    event = tell(
+    event = new_event(
         EventType.ACCOUNT_PROVISIONED,
         occasion,
         account=wanted.account,

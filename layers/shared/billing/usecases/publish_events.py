@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 
 from billing.domain.errors import UpstreamFailed
 from billing.domain.events import Event
-from billing.gateways.ports import EVENTS_MAX, EventBus
+from billing.gateways.event_bus import EVENTS_MAX, EventBus
+from billing.usecases.retry import backoff_seconds
 
 ATTEMPTS_MAX = 5
 """In a row, without a single event being taken."""
 
 WAIT_SECONDS = 0.2
 """After the first failed attempt; twice as long after each further one."""
+
+WAIT_SECONDS_MAX = 1.6
 
 
 def publish_events(events: Sequence[Event], *, bus: EventBus, wait: Callable[[float], object]) -> None:
@@ -38,7 +41,7 @@ def publish_events(events: Sequence[Event], *, bus: EventBus, wait: Callable[[fl
         if failures == ATTEMPTS_MAX:
             raise UpstreamFailed("The event bus does not take events.")
         if failures:
-            wait(WAIT_SECONDS * 2 ** (failures - 1))
+            wait(backoff_seconds(failures, WAIT_SECONDS, WAIT_SECONDS_MAX))
 
 
 def _taken(events: Sequence[Event], bus: EventBus) -> list[Event]:

@@ -7,26 +7,26 @@ on; what was deleted is counted in the write that deletes it.
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from billing.domain.account import Account, Status
+from billing.domain.account import Account
+from billing.domain.deletion import Receipt, archived_until, identity, is_deletion_due, told_of_deletion
 from billing.domain.downloads import folder_of_downloads
 from billing.domain.errors import ConcurrentChange
-from billing.domain.events import RANDOM_BYTES, Actor, ActorKind, EventType, Occasion, ulid
+from billing.domain.events import EventType, by_system
 from billing.domain.information import BillingInformation
 from billing.domain.invoices import folder_of_invoice
-from billing.domain.permissions import Role
-from billing.gateways.ports import Archive, Directory, Documents, PaymentGateway
+from billing.gateways.directory import Directory
+from billing.gateways.files import Archive, Documents
+from billing.gateways.payments import PaymentGateway
 from billing.store import mapping
 from billing.store.payment_store import PaymentStore
-from billing.store.purge_store import Purge, PurgeStore, Receipt
+from billing.store.purge_store import Purge, PurgeStore
 from billing.store.store import BillingStore
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event, new_id
 
 WAIT = timedelta(minutes=3)
 """How long after the last item was deleted it is looked for late files once more: whoever had claimed a mail before
@@ -94,11 +94,6 @@ def purge_again(account: str, *, now: datetime, correlation: str, purger: Purger
         purge = purger.purges.purge(account)
 
 
-def identity(account: str, provisioned_as: str) -> str:
-    """By which an account is recognised to be the one that was deleted, without its name."""
-    return hashlib.sha256(f"{account} {provisioned_as}".encode()).hexdigest()
-
-
 def _gone_on(
     purge: Purge, now: datetime, clock: datetime, correlation: str, goes_on: Callable[[], bool], purger: Purger
 ) -> Progress:
@@ -139,13 +134,12 @@ def _begun(account: str, now: datetime, purger: Purger) -> Purge | None:
     if payer is None or due is None:
         return None
     standing: Account = payer.subscriber.account
-    if standing.status is not Status.DEACTIVATED or standing.contract.today(now) < due:
+    if not is_deletion_due(standing, due, now):
         return None
     if standing.reactivation is not None:
         raise ConcurrentChange  # what was charged for is served: its payment is waited for
     information: BillingInformation = purger.store.billing_page(account, invoices=0, consistent=True).information
-    admins = {each.email: each.name for each in purger.purges.people(account) if each.role is Role.ADMIN}
-    admins.setdefault(information.billing.details.email, information.contact.details.name)
+    admins = told_of_deletion(purger.purges.people(account), information)
     language = information.billing.details.language
     purger.purges.begin(standing, _purge_of(standing, now, purger, recipients=admins, language=language))
     return purger.purges.purge(account)
@@ -155,7 +149,7 @@ def _purge_of(account: Account, now: datetime, purger: Purger, *, recipients: di
     payer = purger.methods.payer(account.account)
     return Purge(
         account=account.account,
-        receipt=ulid(now, os.urandom(RANDOM_BYTES)),
+        receipt=new_id(now),
         account_name=account.name,
         language=language,
         recipients=tuple((name, email) for email, name in sorted(recipients.items())),
@@ -175,7 +169,7 @@ def _archived(purge: Purge, now: datetime, goes_on: Callable[[], bool], purger: 
     for invoice in purger.purges.invoices(purge):
         if not goes_on():
             break
-        until = date(invoice.produced_on.year + purger.archive_years, 12, 31)
+        until = archived_until(invoice.produced_on, purger.archive_years)
         folder = f"invoices/{invoice.produced_on.year}/{invoice.number}"
         if until >= now.date():
             purger.archive.keep(f"{folder}/{invoice.number}.json", invoice.body.encode(), JSON_TYPE, until)
@@ -193,7 +187,7 @@ def _finish(purge: Purge, now: datetime, correlation: str, purger: Purger) -> No
     receipt = Receipt(purge.receipt, purge.identity, purge.began_at, now, purge.counts, purge.digest)
     # A table that is restored from a backup may have lost the receipt: it stands outside of it too.
     purger.documents.put(f"{RECEIPTS}{receipt.receipt}.json", mapping.text(asdict(receipt)).encode(), JSON_TYPE)
-    occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
+    occasion = by_system(now, correlation)
     facts = {
         "receipt": receipt.receipt,
         "account_name": purge.account_name,
@@ -204,7 +198,7 @@ def _finish(purge: Purge, now: datetime, correlation: str, purger: Purger) -> No
         "digest": f"sha256:{receipt.digest}",
         "invoices_kept_years": 0 if purger.archive is None else purger.archive_years,
     }
-    event = tell(EventType.ACCOUNT_DELETED, occasion, account=purge.account, before=None, after=facts)
+    event = new_event(EventType.ACCOUNT_DELETED, occasion, account=purge.account, before=None, after=facts)
     purger.purges.finish(purge, receipt, event)
 
 

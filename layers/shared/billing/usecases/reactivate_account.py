@@ -6,23 +6,23 @@ is charged is what the admin has agreed to, once; and only then there is an invo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 
 from billing.domain.account import Account
 from billing.domain.cancellation import DueCharge
-from billing.domain.collection import Charge, ChargeState, Failure, Payment, after_charge, first_payment
+from billing.domain.collection import Payment, after_charge, first_payment
 from billing.domain.contract import Contract
 from billing.domain.errors import AccountNotFound, ConcurrentChange, Conflict, RuleViolation, Violation
-from billing.domain.events import RANDOM_BYTES, Actor, ActorKind, Event, EventType, Facts, Occasion, ulid
+from billing.domain.events import Actor, ActorKind, Event, EventType, Facts, Occasion, by_system
 from billing.domain.invoices import Draft, drafted, period_lines
 from billing.domain.invoices import Occasion as Billing
 from billing.domain.money import Money
-from billing.domain.payment import Method
+from billing.domain.payment import Charge, ChargeState, Failure, Method
 from billing.domain.reactivation import (
     NoPaymentMethod,
+    OfferChanged,
     Reactivation,
     ReactivationState,
     renewed,
@@ -33,13 +33,13 @@ from billing.domain.schedules import BillingDue
 from billing.domain.subscription import Subscription
 from billing.domain.tax import tax_position
 from billing.domain.terms import Terms
-from billing.gateways.ports import PaymentGateway
+from billing.gateways.payments import PaymentGateway
 from billing.store.invoice_store import Billed, Kept
 from billing.store.reactivation_store import ReactivationStore
 from billing.store.store import BillingStore
 from billing.usecases.collect_payments import HOUR
+from billing.usecases.events import new_event, new_id
 from billing.usecases.issue_invoices import invoice_of, issued_facts, numbered
-from billing.usecases.tell import tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,6 @@ class Offer:
     contract: Contract
     subscription: Subscription
     draft: Draft
-
-
-class OfferChanged(Conflict):
-    """What it costs is not what the admin was shown."""
-
-    code = "reactivation-changed"
-
-    def __init__(self) -> None:
-        super().__init__("What it costs has changed since you were shown it. Look at it again, then confirm.")
 
 
 def offered(billed: Billed, today: date, terms: Terms, store: BillingStore) -> Offer:
@@ -103,7 +94,7 @@ def request_reactivation(
     if due.amount and not _can_be_charged(billed) and not _by_transfer(billed):
         raise NoPaymentMethod
     reactivation = Reactivation(
-        reactivation=ulid(occasion.time, os.urandom(RANDOM_BYTES)),
+        reactivation=new_id(occasion.time),
         requested_at=occasion.time,
         requested_by=str(occasion.actor.user),
         state=ReactivationState.PENDING,
@@ -114,7 +105,7 @@ def request_reactivation(
         failure=None,
         version=0 if standing is None else standing.version,
     )
-    event = tell(
+    event = new_event(
         EventType.ACCOUNT_REACTIVATION_REQUESTED, occasion, account=account, before=None, after=_facts(reactivation)
     )
     try:
@@ -141,7 +132,7 @@ def complete_reactivation(
     reactivation = store.reactivation(account)
     if reactivation is None or reactivation.reactivation != billed.subscriber.account.reactivation:
         raise ConcurrentChange  # torn: one of the two was read before, the other after a change
-    system = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
+    system = by_system(now, correlation)
     customer = Occasion(Actor(ActorKind.CUSTOMER, reactivation.requested_by), now, correlation)
     payment = first_payment(reactivation.invoice)
     if payment.next_attempt_on is not None and not _by_transfer(billed):
@@ -232,7 +223,7 @@ def _completing(
             }
             told.append((EventType.INVOICE_PAID, system, None, paid))
         events = [
-            tell(type_, occasion, account=account.account, before=before, after=after)
+            new_event(type_, occasion, account=account.account, before=before, after=after)
             for type_, occasion, before, after in told
         ]
         credit = billed.credit - invoice.draft.credit.amount
@@ -252,7 +243,7 @@ def _failed(account: Account, reactivation: Reactivation, occasion: Occasion) ->
         "reactivate_until": deadlines["reactivate_until"],
         "purge_on": deadlines["purge_on"],
     }
-    return tell(EventType.ACCOUNT_REACTIVATION_FAILED, occasion, account=account.account, before=None, after=facts)
+    return new_event(EventType.ACCOUNT_REACTIVATION_FAILED, occasion, account=account.account, before=None, after=facts)
 
 
 def _facts(reactivation: Reactivation) -> dict[str, object]:

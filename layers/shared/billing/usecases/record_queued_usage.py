@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from billing.domain.errors import ConcurrentChange
-from billing.domain.usage import UsageEvent
+from billing.domain.usage import UsageEvent, known_until
 from billing.store.usage_store import UsageStore
-from billing.usecases.patience import Patience
-from billing.usecases.record_usage import batches, count, expiry
+from billing.usecases.record_usage import batches, count
+from billing.usecases.retry import RetryBudget
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,17 @@ def record_queued_usage(
     *,
     now: datetime,
     reported_within: timedelta,
-    patience: Patience,
+    budget: RetryBudget,
     store: UsageStore,
 ) -> Recorded:
     """Counts what was taken in before. Of an account that is gone nothing is counted.
 
-    Raises ConcurrentChange when counters are taken for longer than `patience` lasts.
+    Raises ConcurrentChange when counters are taken for longer than its `budget` lasts.
     """
     there = store.subscribers(sorted({event.account for event in events}))
     accepted = duplicate = conflict = 0
     for batch in batches(event for event in events if event.account in there):
-        standing = count(batch, lambda _: expiry(now, reported_within), patience, store)
+        standing = count(batch, lambda _: known_until(now, reported_within), budget, store)
         if standing is None:
             raise ConcurrentChange
         same = sum(event.fingerprint == fingerprint for event, fingerprint in standing.items())

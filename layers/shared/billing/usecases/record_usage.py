@@ -9,19 +9,23 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from billing.domain.account import Account, Status
+from billing.domain.account import Account
 from billing.domain.errors import ConcurrentChange, Path, Violation
 from billing.domain.events import EventType, Occasion
 from billing.domain.money import Money
-from billing.domain.usage import FUTURE_MAX, UsageEvent
-from billing.gateways.ports import UsageBacklog
+from billing.domain.usage import UsageEvent, known_until
+from billing.domain.usage_refusal import (
+    refusal_told_as,
+    source_refusal,
+    stores_still_reporting,
+    time_refusal,
+    unknown_account,
+)
+from billing.gateways.usage_backlog import UsageBacklog
 from billing.store.table import Subscriber
 from billing.store.usage_store import ACTIONS_MAX, UsageStore, counters
-from billing.usecases.patience import Patience
-from billing.usecases.tell import tell
-
-EXPIRY_SLACK = timedelta(days=1)
-"""A marker stays so much longer than its event may be reported again, whatever the clocks say."""
+from billing.usecases.events import new_event
+from billing.usecases.retry import RetryBudget
 
 
 class Outcome(StrEnum):
@@ -55,15 +59,13 @@ Result = Outcome | Violation
 _ATTRIBUTES: dict[str, Path] = {"account": ("subject",), "store": ("subject",), "product": ("type",)}
 """Where an event says what the rules name."""
 
-_TIME: Path = ("time",)
-
 
 def record_usage(
     reports: Sequence[UsageReport],
     *,
     occasion: Occasion,
     reported_within: timedelta,
-    patience: Patience,
+    budget: RetryBudget,
     store: UsageStore,
     backlog: UsageBacklog,
 ) -> list[Result]:
@@ -71,7 +73,7 @@ def record_usage(
 
     An event is taken until `reported_within` after it happened, and known again for as long. One read for every
     fifty accounts, then a transaction for about a hundred events and counters. What finds its counters taken for
-    longer than `patience` lasts goes through the backlog. Safe to repeat. Raises UpstreamFailed.
+    longer than its `budget` lasts goes through the backlog. Safe to repeat. Raises UpstreamFailed.
     """
     subscribers = store.subscribers(sorted({each.account for each in reports}))
     results: list[Result | None] = [None] * len(reports)
@@ -83,7 +85,7 @@ def record_usage(
         else:
             places[event.account, event.identity].append((place, event))
     for batch in batches(same[0][1] for same in places.values()):
-        standing = count(batch, lambda _: expiry(occasion.time, reported_within), patience, store)
+        standing = count(batch, lambda _: known_until(occasion.time, reported_within), budget, store)
         if standing is None:
             backlog.put(batch)
         for event in batch:
@@ -93,11 +95,6 @@ def record_usage(
                 first = False
     _tell_of_refused_usage(reports, subscribers, occasion, store)
     return [result for result in results if result is not None]
-
-
-def expiry(now: datetime, reported_within: timedelta) -> datetime:
-    """Until when an event that is counted now is known again."""
-    return now + reported_within + EXPIRY_SLACK
 
 
 def batches(events: Iterable[UsageEvent]) -> Iterator[list[UsageEvent]]:
@@ -119,7 +116,7 @@ def batches(events: Iterable[UsageEvent]) -> Iterator[list[UsageEvent]]:
 def count(
     batch: Sequence[UsageEvent],
     expires: Callable[[UsageEvent], datetime | None],
-    patience: Patience,
+    budget: RetryBudget,
     store: UsageStore,
 ) -> Mapping[UsageEvent, str] | None:
     """Counts those of a batch that are not counted yet; None when the counters are taken for too long.
@@ -134,7 +131,7 @@ def count(
             found = store.count(fresh, expires)
         except ConcurrentChange:
             attempt += 1
-            if not patience.lasts(attempt):
+            if not budget.lasts(attempt):
                 return None
             continue
         if not found:
@@ -156,14 +153,9 @@ def outcome(event: UsageEvent, counted: UsageEvent, standing: Mapping[UsageEvent
 def account_of(account: str, store: str, product: str, subscriber: Subscriber | None) -> Account | Violation:
     """The account that usage counts for, whenever it was, or why it does not: the path is the wrong argument's name."""
     if subscriber is None:
-        return Violation(("account",), f"There is no account {account}.")
-    if subscriber.account.status is Status.DEACTIVATED:
-        return Violation(("account",), f"The account {account} is deactivated: its usage is no longer counted.")
-    if store not in {each.store for each in subscriber.account.stores}:
-        return Violation(("store",), f"The account {account} has no store {store}.")
-    if product not in {line.product for line in subscriber.subscription.lines}:
-        return Violation(("product",), f"The account {account} does not subscribe to {product}.")
-    return subscriber.account
+        return unknown_account(account)
+    refused = source_refusal(subscriber.account, subscriber.subscription, store, product)
+    return refused or subscriber.account
 
 
 def _event(
@@ -173,10 +165,9 @@ def _event(
     account = account_of(report.account, report.store, report.product, subscriber)
     if isinstance(account, Violation):
         return Violation(_ATTRIBUTES[str(account.path[0])], account.detail)
-    if report.time < now - reported_within:
-        return Violation(_TIME, f"It happened more than {reported_within.days} days ago, and is no longer counted.")
-    if report.time > now + FUTURE_MAX:
-        return Violation(_TIME, f"It lies more than {FUTURE_MAX.seconds // 60} minutes in the future.")
+    refused = time_refusal(report.time, now, reported_within)
+    if refused is not None:
+        return refused
     return UsageEvent(
         account=report.account,
         source=report.source,
@@ -196,14 +187,10 @@ def _tell_of_refused_usage(
     reports: Sequence[UsageReport], subscribers: Mapping[str, Subscriber], occasion: Occasion, usage: UsageStore
 ) -> None:
     for account, subscriber in subscribers.items():
-        if subscriber.account.status is not Status.DEACTIVATED:
+        sending = stores_still_reporting(
+            subscriber.account, (each.store for each in reports if each.account == account)
+        )
+        if sending is None:
             continue
-        known = {store.store: store.name for store in subscriber.account.stores}
-        sending = sorted({known[each.store] for each in reports if each.account == account and each.store in known})
-        event = tell(EventType.USAGE_REFUSED, occasion, account=account, before=None, after={"stores": sending})
-        usage.tell_once(account, _refusal(subscriber.account), event)
-
-
-def _refusal(account: Account) -> str:
-    """Whoever comes back has a new contract, and may one day be told again."""
-    return f"usage-refused#{account.contract.start.isoformat()}"
+        event = new_event(EventType.USAGE_REFUSED, occasion, account=account, before=None, after={"stores": sending})
+        usage.tell_once(account, refusal_told_as(subscriber.account), event)

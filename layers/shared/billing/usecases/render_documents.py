@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from billing.domain.errors import NotFound
 from billing.domain.invoices import DocumentKind, IssuedInvoice, document_key, folder_of_invoice
-from billing.gateways.ports import Documents
+from billing.gateways.files import Documents
 from billing.store.invoice_store import InvoiceStore
 
 TYPES = {

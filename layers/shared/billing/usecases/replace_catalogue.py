@@ -7,7 +7,7 @@ from billing.domain.catalogue import Catalogue, Product
 from billing.domain.errors import StaleVersion, VersionRequired
 from billing.domain.events import EventType, Occasion
 from billing.store.store import BillingStore
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event
 
 
 def replace_catalogue(
@@ -28,7 +28,7 @@ def replace_catalogue(
     if replaces != version:
         raise StaleVersion
     replacement = Catalogue(version + 1, products)
-    event = tell(
+    event = new_event(
         EventType.CATALOGUE_REPLACED,
         occasion,
         account=None,

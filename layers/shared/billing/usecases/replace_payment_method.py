@@ -21,9 +21,9 @@ from billing.domain.payment import (
     next_warning,
     require_usable,
 )
-from billing.gateways.ports import KeyReused, MethodRefused, NewSetup, PaymentGateway
+from billing.gateways.payments import KeyReused, MethodRefused, NewSetup, PaymentGateway
 from billing.store.payment_store import Payer, PaymentStore
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event
 
 HOUR = "%Y-%m-%dT%H"
 """The payment service repeats its answer to a key for a day, also that of its own failure: the next hour tries anew."""
@@ -125,8 +125,8 @@ def changed_event(account: str, before: PaymentProfile, after: PaymentProfile, o
     card = _card(after.shown)
     if replaced and card is not None and (before.shown is None or before.shown.card is not None):
         told = {**card, "detach": given_up}
-        return tell(EventType.CARD_UPDATED, occasion, account=account, before=_card(before.shown), after=told)
-    return tell(
+        return new_event(EventType.CARD_UPDATED, occasion, account=account, before=_card(before.shown), after=told)
+    return new_event(
         EventType.PAYMENT_METHOD_CHANGED,
         occasion,
         account=account,

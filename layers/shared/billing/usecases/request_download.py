@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 from billing.domain.downloads import Download, DownloadKind
 from billing.domain.errors import ConcurrentChange
-from billing.domain.events import RANDOM_BYTES, EventType, Facts, Occasion, ulid
+from billing.domain.events import EventType, Facts, Occasion
 from billing.store.download_store import DownloadStore
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event, new_id
 
 
 def request_download(
@@ -19,7 +17,7 @@ def request_download(
     if standing is not None and standing.is_under_way(occasion.time):
         return standing
     download = Download(
-        download=ulid(occasion.time, os.urandom(RANDOM_BYTES)),
+        download=new_id(occasion.time),
         account=account,
         kind=kind,
         year=year,
@@ -27,7 +25,7 @@ def request_download(
         requested_by=str(occasion.actor.user),
         version=0 if standing is None else standing.version,
     )
-    event = tell(EventType.DOWNLOAD_REQUESTED, occasion, account=account, before=None, after=facts_of(download))
+    event = new_event(EventType.DOWNLOAD_REQUESTED, occasion, account=account, before=None, after=facts_of(download))
     try:
         return store.keep(download, event)
     except ConcurrentChange:

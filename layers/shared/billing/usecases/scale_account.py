@@ -15,7 +15,7 @@ from typing import Any
 from billing.domain.account import Account, Status
 from billing.domain.autoscaling import HISTORY_MONTHS, Decision
 from billing.domain.catalogue import Catalogue, Tier, price_per_month
-from billing.domain.events import Actor, ActorKind, Event, EventType, Facts, Occasion
+from billing.domain.events import Event, EventType, Facts, Occasion, by_system
 from billing.domain.moves import (
     DecidedProduct,
     above_all_tiers,
@@ -33,7 +33,7 @@ from billing.domain.schedules import Due, News, due_at, first_due_month
 from billing.domain.subscription import Line, Subscription
 from billing.domain.usage import Daily, month_before, month_of
 from billing.store.autoscaling_store import AutoscalingStore, Standing
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event
 
 BELOW, ABOVE = "below", "above"
 """What an account, or staff, were told of a product: that a lower tier fits, that no tier holds its usage."""
@@ -92,7 +92,7 @@ def scale_account(account: str, *, now: datetime, correlation: str, store: Autos
     catalogue = store.catalogue(known.subscriber.subscription.catalogue_version)
     first = month_before(known.due.month, HISTORY_MONTHS)
     totals = store.totals(account, first, month_before(running))
-    occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
+    occasion = by_system(now, correlation)
     months, moved = 0, []
     while known.due is not None and known.due.month <= running:
         decided = _decide(known, known.due, totals, catalogue, occasion, store)
@@ -173,7 +173,7 @@ def _news(
 
 
 def _told(type_: EventType, account: Account, facts: Facts, occasion: Occasion) -> Event:
-    return tell(type_, occasion, account=account.account, before=None, after=facts)
+    return new_event(type_, occasion, account=account.account, before=None, after=facts)
 
 
 def _move_facts(

@@ -6,11 +6,11 @@ from dataclasses import asdict
 from datetime import datetime
 
 from billing.domain.account import Status
-from billing.domain.events import Actor, ActorKind, EventType, Occasion
+from billing.domain.events import EventType, by_system
 from billing.domain.invoices import amount_per_charge
 from billing.domain.payment import next_warning
 from billing.store.payment_store import PaymentStore
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event
 
 
 def warn_expiring_card(account: str, *, now: datetime, correlation: str, store: PaymentStore) -> bool:
@@ -43,7 +43,7 @@ def warn_expiring_card(account: str, *, now: datetime, correlation: str, store: 
         "days_left": due.days,
         "next_charge": charge,
     }
-    occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
-    event = tell(EventType.CARD_EXPIRING, occasion, account=account, before=None, after=facts)
+    occasion = by_system(now, correlation)
+    event = new_event(EventType.CARD_EXPIRING, occasion, account=account, before=None, after=facts)
     store.warn(payer, following, event)
     return True

@@ -8,12 +8,12 @@ from decimal import Decimal
 
 from billing.domain.account import Status
 from billing.domain.catalogue import Catalogue, Tier, price_per_month
-from billing.domain.events import Actor, ActorKind, EventType, Facts, Occasion
+from billing.domain.events import EventType, Facts, by_system
 from billing.domain.subscription import Line
 from billing.domain.thresholds import watched
 from billing.domain.usage import month_before, month_of
 from billing.store.usage_store import UsageStore
-from billing.usecases.tell import tell
+from billing.usecases.events import new_event
 
 
 def watch_usage(
@@ -41,10 +41,10 @@ def watch_usage(
         return None
     event = None
     if tells:
-        occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
+        occasion = by_system(now, correlation)
         catalogue = store.catalogue(subscriber.subscription.catalogue_version)
         facts = _facts(line, after.month, after.percent, usage, _next_tier(catalogue, line))
-        event = tell(EventType.USAGE_THRESHOLD_REACHED, occasion, account=account, before=None, after=facts)
+        event = new_event(EventType.USAGE_THRESHOLD_REACHED, occasion, account=account, before=None, after=facts)
     store.keep_told(account, product, told, after, event)
     return after.percent if tells else None
 

@@ -1,16 +1,16 @@
-"""How long somebody keeps trying who finds the same counters taken."""
+"""How long a caller keeps trying that finds the same items taken."""
 
 from __future__ import annotations
 
-from billing.usecases.patience import WAIT_SECONDS_MAX, Patience
+from billing.usecases.retry import WAIT_SECONDS_MAX, RetryBudget
 
 
 def waits(seconds: float, chance: float, attempts: int) -> list[float]:
     """The waits of somebody who always fails."""
     waited: list[float] = []
-    patience = Patience(seconds, waited.append, lambda: chance)
+    budget = RetryBudget(seconds, waited.append, lambda: chance)
     for attempt in range(1, attempts + 1):
-        if not patience.lasts(attempt):
+        if not budget.lasts(attempt):
             break
     return waited
 
@@ -23,22 +23,22 @@ def test_chance_decides_how_much_of_it() -> None:
     assert [round(each, 3) for each in waits(100, 0.25, 3)] == [0.01, 0.02, 0.04]
 
 
-def test_all_waits_together_are_no_longer_than_patience_lasts() -> None:
+def test_all_waits_together_are_no_longer_than_the_budget() -> None:
     waited = waits(3, 1, 1000)
 
     assert round(sum(waited), 6) == 3
     assert max(waited) <= WAIT_SECONDS_MAX
 
 
-def test_without_patience_nobody_waits() -> None:
+def test_without_a_budget_there_is_no_wait() -> None:
     assert waits(0, 1, 5) == []
 
 
-def test_a_request_has_one_patience_for_all_that_it_writes() -> None:
+def test_a_request_has_one_budget_for_all_that_it_writes() -> None:
     waited: list[float] = []
-    patience = Patience(0.1, waited.append, lambda: 1)
+    budget = RetryBudget(0.1, waited.append, lambda: 1)
 
-    assert patience.lasts(1)
-    assert patience.lasts(5)
-    assert not patience.lasts(1)
+    assert budget.lasts(1)
+    assert budget.lasts(5)
+    assert not budget.lasts(1)
     assert round(sum(waited), 6) == 0.1

@@ -1,0 +1,45 @@
+"""How long to wait before something is tried again: the one formula, and the budget of a single caller."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from random import random
+
+FIRST_WAIT_SECONDS = 0.02
+WAIT_SECONDS_MAX = 0.6
+
+DOUBLINGS_MAX = 10
+
+
+def backoff_seconds(attempt: int, first: float, longest: float) -> float:
+    """How long to wait after failed attempt number `attempt` (1 is the first): `first`, doubled after each further
+    one, and `longest` at most."""
+    return min(longest, first * 2.0 ** min(attempt - 1, DOUBLINGS_MAX))
+
+
+class RetryBudget:
+    """Waits of growing length and random part, `seconds` in all: callers that collide once must not collide in step.
+
+    See "full jitter" in https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        wait: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random,
+    ) -> None:
+        self._left = seconds
+        self._wait = wait
+        self._chance = chance
+
+    def lasts(self, attempt: int) -> bool:
+        """Waits after failed attempt number `attempt` (1 is the first). False, without a wait, if nothing is left."""
+        if self._left <= 0:
+            return False
+        longest = backoff_seconds(attempt, 2 * FIRST_WAIT_SECONDS, WAIT_SECONDS_MAX)
+        seconds = min(self._left, longest * self._chance())
+        self._left -= seconds
+        self._wait(seconds)
+        return True

@@ -1,0 +1,66 @@
+"""When an invoice is due, and when its payment is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from billing.domain.collection import Payment, due_on, is_due, is_news, is_tried_at_once, next_look
+from billing.domain.invoices import InvoiceStatus
+from billing.domain.payment import Charge, ChargeState, Method
+
+TODAY = date(2026, 5, 4)
+OPEN = Payment(InvoiceStatus.OPEN, next_attempt_on=TODAY, tried_with="pm_old")
+
+
+@pytest.mark.parametrize(
+    ("method", "days"), [(Method.CARD, 0), (Method.SEPA_DEBIT, 0), (Method.BANK_TRANSFER, 14), (None, 14)]
+)
+def test_what_is_charged_is_due_at_once(method: Method | None, days: int) -> None:
+    assert due_on(method, TODAY, 14) == TODAY + timedelta(days=days)
+
+
+def test_a_payment_is_due_from_the_day_of_its_next_attempt() -> None:
+    assert is_due(OPEN, TODAY)
+    assert not is_due(OPEN, TODAY - timedelta(days=1))
+    assert not is_due(replace(OPEN, next_attempt_on=None), TODAY)
+
+
+@pytest.mark.parametrize(
+    ("payment", "corrects", "method", "tried"),
+    [
+        (OPEN, False, "pm_new", True),
+        (replace(OPEN, status=InvoiceStatus.PAST_DUE), False, "pm_new", True),
+        (OPEN, False, "pm_old", False),
+        (OPEN, False, None, False),
+        (OPEN, True, "pm_new", False),
+        (replace(OPEN, status=InvoiceStatus.IN_TRANSIT), False, "pm_new", False),
+    ],
+)
+def test_another_payment_method_is_tried_at_once(
+    payment: Payment, corrects: bool, method: str | None, tried: bool
+) -> None:
+    assert is_tried_at_once(payment, corrects, method) is tried
+
+
+def test_the_earliest_payment_is_looked_at_next() -> None:
+    later, never = replace(OPEN, next_attempt_on=TODAY + timedelta(days=1)), replace(OPEN, next_attempt_on=None)
+
+    assert next_look([never, later, OPEN]) == TODAY
+    assert next_look([never]) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "news"),
+    [
+        (ChargeState.SUCCEEDED, InvoiceStatus.OPEN, True),
+        (ChargeState.IN_TRANSIT, InvoiceStatus.OPEN, True),
+        (ChargeState.IN_TRANSIT, InvoiceStatus.IN_TRANSIT, False),
+        (ChargeState.FAILED, InvoiceStatus.IN_TRANSIT, True),
+        (ChargeState.FAILED, InvoiceStatus.OPEN, False),
+        (ChargeState.WAITING, InvoiceStatus.OPEN, False),
+    ],
+)
+def test_a_failure_is_news_only_of_what_was_in_transit(state: ChargeState, status: InvoiceStatus, news: bool) -> None:
+    assert is_news(Charge("pi_1", state, None, hard=False), replace(OPEN, status=status)) is news

@@ -1,0 +1,65 @@
+"""Usage that is refused: of which account, store, product, instant and day."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from billing.domain.account import Status
+from billing.domain.usage import FUTURE_MAX
+from billing.domain.usage_refusal import (
+    FIRST_DAY,
+    day_refusal,
+    source_refusal,
+    stores_still_reporting,
+    time_refusal,
+)
+
+from tests.store.samples import ACCOUNT, NOON, PAGE
+
+DEACTIVATED = replace(ACCOUNT, status=Status.DEACTIVATED)
+WITHIN = timedelta(days=35)
+TINY = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize("status", [Status.ACTIVE, Status.CANCELLING])
+def test_usage_of_a_served_account_is_counted(status: Status) -> None:
+    assert source_refusal(replace(ACCOUNT, status=status), PAGE.subscription, "nordlys-dk", "search") is None
+    assert stores_still_reporting(replace(ACCOUNT, status=status), ["nordlys-dk"]) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "store", "product", "path"),
+    [
+        (Status.DEACTIVATED, "elsewhere", "ads", "account"),
+        (Status.ACTIVE, "elsewhere", "ads", "store"),
+        (Status.ACTIVE, "nordlys-dk", "ads", "product"),
+    ],
+)
+def test_the_first_thing_that_is_wrong_is_named(status: Status, store: str, product: str, path: str) -> None:
+    refused = source_refusal(replace(ACCOUNT, status=status), PAGE.subscription, store, product)
+
+    assert refused is not None
+    assert refused.path == (path,)
+
+
+def test_only_known_stores_of_a_deactivated_account_are_named_once_each() -> None:
+    stores = ["nordlys-dk", "elsewhere", "nordlys-dk"]
+
+    assert stores_still_reporting(DEACTIVATED, stores) == ["nordlys.example"]
+
+
+def test_an_instant_is_taken_from_so_many_days_ago_to_a_little_ahead() -> None:
+    assert time_refusal(NOON - WITHIN, NOON, WITHIN) is None
+    assert time_refusal(NOON + FUTURE_MAX, NOON, WITHIN) is None
+    assert time_refusal(NOON - WITHIN - TINY, NOON, WITHIN) is not None
+    assert time_refusal(NOON + FUTURE_MAX + TINY, NOON, WITHIN) is not None
+
+
+def test_a_past_day_is_imported_up_to_today() -> None:
+    today = date(2026, 6, 10)
+
+    assert day_refusal(FIRST_DAY, today) is day_refusal(today, today) is None
+    assert day_refusal(FIRST_DAY - timedelta(days=1), today) is not None
+    assert day_refusal(today + timedelta(days=1), today) is not None
