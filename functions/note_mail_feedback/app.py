@@ -29,7 +29,7 @@ def _deal_with(record: SQSRecord) -> None:
         feedback = feedback_from(record.body)
         if feedback is not None:
             now = datetime.now(UTC)  # noqa: TID251 - when we learn of it: SES may tell it late
-            note_feedback(feedback, now=now, store=wiring.store())
+            note_feedback(feedback, now=now, accounts=wiring.account_store(), deliveries=wiring.delivery_store())
             logger.info("feedback", fate=feedback.fate, event=feedback.delivery.event)
     except Exception as failure:
         logger.warning("feedback not noted", reason=reason_of(failure), message_id=record.message_id)

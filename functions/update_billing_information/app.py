@@ -13,74 +13,74 @@ from billing.api.information import (
 from billing.api.models import AccountId
 from billing.api.preconditions import IfMatch, replaced_version
 from billing.api.resolver import entrypoint, make_api
-from billing.domain.account import BillingPage
+from billing.domain.account import AccountDetails
 from billing.domain.information import Area
 from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise
 from billing.usecases.change_billing_information import change_billing_information
-from billing.wiring import Store
+from billing.wiring import Accounts
 
 app = make_api()
 
 
 @app.put("/accounts/<account>/billing-information/company")
 def put_company(
-    account: AccountId, body: CompanyBody, caller: Caller, told: Told, store: Store, if_match: IfMatch = None
+    account: AccountId, body: CompanyBody, caller: Caller, told: Told, accounts: Accounts, if_match: IfMatch = None
 ) -> Response[CompanyView]:
     """Change the company as it stands on future invoices."""
-    page = _changeable(account, caller, store)
+    known = _changeable(account, caller, accounts)
     company = change_billing_information(
-        page.account,
+        known.account,
         Area.COMPANY,
-        page.information.company,
+        known.information.company,
         body.details(),
         replaced_version(if_match),
         occasion=told,
-        store=store,
+        store=accounts,
     )
     return tagged(CompanyView.of(company.details), company.version)
 
 
 @app.put("/accounts/<account>/billing-information/billing")
 def put_billing_details(
-    account: AccountId, body: BillingBody, caller: Caller, told: Told, store: Store, if_match: IfMatch = None
+    account: AccountId, body: BillingBody, caller: Caller, told: Told, accounts: Accounts, if_match: IfMatch = None
 ) -> Response[BillingView]:
     """Change where invoices are sent."""
-    page = _changeable(account, caller, store)
+    known = _changeable(account, caller, accounts)
     billing = change_billing_information(
-        page.account,
+        known.account,
         Area.BILLING,
-        page.information.billing,
+        known.information.billing,
         body.details(),
         replaced_version(if_match),
         occasion=told,
-        store=store,
+        store=accounts,
     )
     return tagged(BillingView.of(billing.details), billing.version)
 
 
 @app.put("/accounts/<account>/billing-information/contact")
 def put_contact(
-    account: AccountId, body: ContactBody, caller: Caller, told: Told, store: Store, if_match: IfMatch = None
+    account: AccountId, body: ContactBody, caller: Caller, told: Told, accounts: Accounts, if_match: IfMatch = None
 ) -> Response[ContactView]:
     """Change whom to talk to about the account."""
-    page = _changeable(account, caller, store)
+    known = _changeable(account, caller, accounts)
     contact = change_billing_information(
-        page.account,
+        known.account,
         Area.CONTACT,
-        page.information.contact,
+        known.information.contact,
         body.details(),
         replaced_version(if_match),
         occasion=told,
-        store=store,
+        store=accounts,
     )
     return tagged(ContactView.of(contact.details), contact.version)
 
 
-def _changeable(account: AccountId, caller: Caller, store: Store) -> BillingPage:
-    page = store.billing_page(account, invoices=0, consistent=True)
-    authorise(caller, page.account, Permission.CHANGE_BILLING_INFORMATION, store)
-    return page
+def _changeable(account: AccountId, caller: Caller, accounts: Accounts) -> AccountDetails:
+    known = accounts.details(account)
+    authorise(caller, known.account, Permission.CHANGE_BILLING_INFORMATION, accounts)
+    return known
 
 
 handler = entrypoint(app)

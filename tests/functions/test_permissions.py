@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from billing import wiring
-from billing.store.mapping import text
+from billing.store.bodies import text
 from billing.store.purge_store import Receipt
 from billing.usecases.issue_invoices import issue_invoices
 

@@ -15,7 +15,7 @@ from billing.domain.information import (
     ContactDetails,
     Information,
 )
-from billing.store.store import BillingStore
+from billing.store.account_store import AccountStore
 from billing.usecases.tell import tell
 
 D = TypeVar("D", CompanyDetails, BillingDetails, ContactDetails)
@@ -29,7 +29,7 @@ def change_billing_information(
     replaces: int | None,
     *,
     occasion: Occasion,
-    store: BillingStore,
+    store: AccountStore,
 ) -> Information[D]:
     """The area after it. `current` is the one before; `replaces` is the version that the caller has seen.
 
@@ -57,7 +57,7 @@ def change_billing_information(
         store.replace_information(account.account, area, details, replaces, event)
     except StaleVersion:
         # The same request, sent twice at once: this one has failed on its own result.
-        standing = store.billing_page(account.account, invoices=0, consistent=True).information.area(area)
+        standing = store.details(account.account).information.area(area)
         if standing != changed:
             raise
     return changed

@@ -28,7 +28,7 @@ from billing.domain.invoices import InvoiceStatus
 from billing.domain.payment import Method
 from billing.domain.terms import Terms
 from billing.gateways.ports import NewSetup, PaymentGateway
-from billing.store.invoice_store import Billed, InvoiceStore, Kept, next_look
+from billing.store.invoice_store import BillingContext, InvoiceRecord, InvoiceStore, next_look
 from billing.usecases.tell import tell
 
 HOUR = "%Y-%m-%dT%H"
@@ -63,7 +63,7 @@ def collect_payments(
     One read and one query; for each payment one or two writes and as many requests. Nothing for an account that is
     gone. Raises ConcurrentChange, UpstreamFailed.
     """
-    billed = store.billed(account)
+    billed = store.billing_context(account)
     if billed is None:
         return 0
     occasion = Occasion(Actor(ActorKind.SYSTEM, None), now, correlation)
@@ -97,7 +97,7 @@ def note_payment(
 ) -> bool:
     """Brings an invoice in line with its payment at the payment service; whether anything was changed."""
     named = gateway.invoice_of(payment)
-    billed = None if named is None else store.billed(named[0])
+    billed = None if named is None else store.billing_context(named[0])
     if named is None or billed is None:
         return False
     # By the payment itself: that of a reactivation is older than its invoice's number.
@@ -127,13 +127,13 @@ def record_payment(
     occasion: Occasion,
     store: InvoiceStore,
     gateway: PaymentGateway,
-) -> Kept:
+) -> InvoiceRecord:
     """The invoice that staff have found paid on the bank account. The same again changes nothing.
 
     What was begun at the payment service is cancelled first, so that nobody pays twice. Raises NotFound, AlreadyPaid,
     RuleViolation for a day to come or before the invoice, ConcurrentChange, UpstreamFailed.
     """
-    billed = store.billed(account)
+    billed = store.billing_context(account)
     if billed is None:
         raise AccountNotFound
     kept = store.invoice(account, number)
@@ -169,7 +169,7 @@ def begin_consent(account: str, number: str, *, store: InvoiceStore, gateway: Pa
     return secret
 
 
-def _is_due(billed: Billed, kept: Kept, today: date, *, at_once: bool) -> bool:
+def _is_due(billed: BillingContext, kept: InvoiceRecord, today: date, *, at_once: bool) -> bool:
     payment = kept.payment
     if payment.next_attempt_on is not None and payment.next_attempt_on <= today:
         return True
@@ -178,7 +178,9 @@ def _is_due(billed: Billed, kept: Kept, today: date, *, at_once: bool) -> bool:
     return at_once and payment.status in UNPAID and method is not None and payment.tried_with != method
 
 
-def _dealt_with(billed: Billed, kept: Kept, today: date, collector: Collector) -> tuple[Kept, Payment]:
+def _dealt_with(
+    billed: BillingContext, kept: InvoiceRecord, today: date, collector: Collector
+) -> tuple[InvoiceRecord, Payment]:
     """The invoice as it stands now, and its payment after it was dealt with."""
     payment, gateway = kept.payment, collector.gateway
     retry_days = collector.terms.retry_days
@@ -205,7 +207,7 @@ def _dealt_with(billed: Billed, kept: Kept, today: date, collector: Collector) -
     return kept, replace(after, tried_with=method)
 
 
-def _refunded(kept: Kept, today: date, collector: Collector) -> Payment:
+def _refunded(kept: InvoiceRecord, today: date, collector: Collector) -> Payment:
     """Where a credit note stands whose money goes back. The payment service knows it by its number: it goes once."""
     invoice, payment = kept.invoice, kept.payment
     key = f"refund/{invoice.account}/{invoice.number}/{collector.occasion.time:{HOUR}}"
@@ -214,7 +216,7 @@ def _refunded(kept: Kept, today: date, collector: Collector) -> Payment:
     return failed(payment, Failure.FAILED, today, (), hard=True)
 
 
-def _begun(kept: Kept, customer: str, collector: Collector) -> tuple[Kept, str]:
+def _begun(kept: InvoiceRecord, customer: str, collector: Collector) -> tuple[InvoiceRecord, str]:
     """The invoice with its one payment. It is kept before it is charged: one that is not kept never is."""
     if kept.payment.payment is not None:
         return kept, kept.payment.payment
@@ -224,7 +226,9 @@ def _begun(kept: Kept, customer: str, collector: Collector) -> tuple[Kept, str]:
     return collector.store.keep_payment(kept, replace(kept.payment, payment=begun)), begun
 
 
-def _settle(billed: Billed, kept: Kept, payment: Payment, others: Sequence[Kept], collector: Collector) -> Billed:
+def _settle(
+    billed: BillingContext, kept: InvoiceRecord, payment: Payment, others: Sequence[InvoiceRecord], collector: Collector
+) -> BillingContext:
     """Keeps what became of a payment; the account as it stands then."""
     look = next_look([payment, *(each.payment for each in others)])
     events = _events(kept, payment, collector.occasion, collector.consent_page)
@@ -232,7 +236,7 @@ def _settle(billed: Billed, kept: Kept, payment: Payment, others: Sequence[Kept]
     return replace(billed, collect_on=look)
 
 
-def _events(kept: Kept, payment: Payment, occasion: Occasion, consent_page: str) -> list[Event]:
+def _events(kept: InvoiceRecord, payment: Payment, occasion: Occasion, consent_page: str) -> list[Event]:
     invoice, before = kept.invoice, kept.payment
     due = asdict(kept.left)
     facts: Facts
@@ -277,5 +281,5 @@ def _is_news(charge: Charge, payment: Payment) -> bool:
     return charge.state is ChargeState.FAILED and payment.status is InvoiceStatus.IN_TRANSIT
 
 
-def _method(billed: Billed) -> Method:
+def _method(billed: BillingContext) -> Method:
     return Method.CARD if billed.profile.shown is None else billed.profile.shown.method

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 from billing.domain.errors import ConcurrentChange, Violation
 from billing.domain.money import Money
+from billing.domain.subscriber import Subscriber
 from billing.domain.usage import UsageEvent
-from billing.store.table import Subscriber
 from billing.store.usage_store import UsageStore
 from billing.usecases.patience import Patience
 from billing.usecases.record_usage import Outcome, Result, account_of, batches, count, outcome

@@ -13,9 +13,9 @@ from billing.domain.account import Account, Status
 from billing.domain.errors import ConcurrentChange, Path, Violation
 from billing.domain.events import EventType, Occasion
 from billing.domain.money import Money
+from billing.domain.subscriber import Subscriber
 from billing.domain.usage import FUTURE_MAX, UsageEvent
 from billing.gateways.ports import UsageBacklog
-from billing.store.table import Subscriber
 from billing.store.usage_store import ACTIONS_MAX, UsageStore, counters
 from billing.usecases.patience import Patience
 from billing.usecases.tell import tell
@@ -201,7 +201,7 @@ def _tell_of_refused_usage(
         known = {store.store: store.name for store in subscriber.account.stores}
         sending = sorted({known[each.store] for each in reports if each.account == account and each.store in known})
         event = tell(EventType.USAGE_REFUSED, occasion, account=account, before=None, after={"stores": sending})
-        usage.tell_once(account, _refusal(subscriber.account), event)
+        usage.record_once(account, _refusal(subscriber.account), event)
 
 
 def _refusal(account: Account) -> str:
