@@ -14,7 +14,7 @@ from billing.domain.money import Money
 from billing.domain.payment import Card, Method, PaymentMethod, PaymentProfile
 from billing.domain.permissions import Role
 from billing.domain.subscription import Discount, Line, Subscription
-from billing.store import keys, mapping
+from billing.store import account_mapping, invoice_summary_mapping, keys, payment_mapping, subscription_mapping
 
 ACCOUNT = "nordlys-kaffe"
 ADMIN = "6f2b4c1e-1f6a-4c1e-9b1a-000000000000"
@@ -96,14 +96,14 @@ def page_bodies() -> dict[str, str]:
     billing = BillingDetails("invoices@nordlys.example")
     contact = ContactDetails("Ada Holm", "+45 55 55 01 00")
     return {
-        keys.PAGE_ACCOUNT: mapping.account_body(account),
-        keys.PAGE_SUBSCRIPTION: mapping.subscription_body(subscription),
-        keys.PAGE_PAYMENT_METHOD: mapping.payment_profile_body(
+        keys.PAGE_ACCOUNT: account_mapping.account_body(account),
+        keys.PAGE_SUBSCRIPTION: subscription_mapping.subscription_body(subscription),
+        keys.PAGE_PAYMENT_METHOD: payment_mapping.payment_profile_body(
             PaymentProfile(shown=PaymentMethod(Method.CARD, Card("visa", "4242", 12, 2028)))
         ),
-        keys.PAGE_INFORMATION[Area.COMPANY]: mapping.information_body(company),
-        keys.PAGE_INFORMATION[Area.BILLING]: mapping.information_body(billing),
-        keys.PAGE_INFORMATION[Area.CONTACT]: mapping.information_body(contact),
+        keys.PAGE_INFORMATION[Area.COMPANY]: account_mapping.information_body(company),
+        keys.PAGE_INFORMATION[Area.BILLING]: account_mapping.information_body(billing),
+        keys.PAGE_INFORMATION[Area.CONTACT]: account_mapping.information_body(contact),
     }
 
 
@@ -119,4 +119,6 @@ def _invoices() -> dict[str, str]:
         )
         for month in range(1, INVOICES + 1)
     ]
-    return {keys.invoice(each.produced_on, each.number): mapping.invoice_body(each) for each in invoices}
+    return {
+        keys.invoice(each.produced_on, each.number): invoice_summary_mapping.invoice_body(each) for each in invoices
+    }

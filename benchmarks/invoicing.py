@@ -12,7 +12,7 @@ from billing.aws_session import aws_session
 from billing.domain.invoices import Seller
 from billing.domain.schedules import BillingDue, Job
 from billing.domain.terms import Terms
-from billing.store import keys, mapping
+from billing.store import account_mapping, due_mapping, keys
 from billing.store.invoice_store import InvoiceStore
 from billing.usecases.issue_invoices import issue_invoices
 
@@ -72,11 +72,11 @@ class _Answers:
 
     def __init__(self) -> None:
         page = billing_page.page_bodies()
-        account = mapping.account_from(page[keys.PAGE_ACCOUNT], 1)
+        account = account_mapping.account_from(page[keys.PAGE_ACCOUNT], 1)
         month = account.contract.interval_months
         self.now = datetime.combine(account.contract.month_start(month), datetime.min.time(), UTC) + timedelta(days=1)
         partition = keys.account(billing_page.ACCOUNT)
-        due = {keys.due(Job.RENEWAL): mapping.billing_due_body(BillingDue(month))}
+        due = {keys.due(Job.RENEWAL): due_mapping.billing_due_body(BillingDue(month))}
         items = [
             {"pk": {"S": partition}, "sk": {"S": key}, "body": {"S": body}, "version": {"N": "1"}}
             for key, body in {**page, **due}.items()

@@ -17,7 +17,7 @@ from billing.domain.autoscaling import HISTORY_MONTHS, decide
 from billing.domain.catalogue import Product, Tier
 from billing.domain.schedules import Due, Job
 from billing.domain.usage import month_before, month_of
-from billing.store import keys, mapping
+from billing.store import catalogue_mapping, due_mapping, keys
 from billing.store.autoscaling_store import AutoscalingStore
 from billing.usecases.scale_account import scale_account
 
@@ -116,13 +116,13 @@ class _Answers:
             {"pk": {"S": partition}, "sk": {"S": key}, "body": {"S": body}, "version": {"N": "1"}}
             for key, body in (
                 *((key, page[key]) for key in (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION)),
-                (keys.due(Job.AUTOSCALING), mapping.due_body(Due(MONTH, {}))),
+                (keys.due(Job.AUTOSCALING), due_mapping.due_body(Due(MONTH, {}))),
             )
         ]
         catalogue = {
             "pk": {"S": keys.CATALOGUE},
             "sk": {"S": keys.catalogue_version(4)},
-            "body": {"S": mapping.catalogue_body(_catalogue())},
+            "body": {"S": catalogue_mapping.catalogue_body(_catalogue())},
         }
         self._catalogue = reply(Responses={"billing": [catalogue]})
         self._standing = reply(Responses={"billing": page_items})

@@ -18,7 +18,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
 from billing.aws_session import aws_session
-from billing.store import keys, mapping
+from billing.store import account_mapping, keys
 from botocore.session import Session
 
 from benchmarks import billing_page
@@ -137,7 +137,7 @@ def _account() -> bytes:
 
 def _request(load: Load) -> str:
     """The request as the function's runtime gets it."""
-    account = mapping.account_from(_stored_account(), 1)
+    account = account_mapping.account_from(_stored_account(), 1)
     store = account.stores[0].store
     events = [
         {

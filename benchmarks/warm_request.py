@@ -75,7 +75,10 @@ def _variants() -> list[Variant]:
         Variant("stock query, json.dumps", of_calls(query_and_dump, CALLS)),
         Variant("stock query, bodies decoded, json.dumps", of_calls(query_decode_and_dump, CALLS)),
         Variant("our session: query", of_calls(lambda: our_client.query(**QUERY), CALLS)),
-        Variant("store.billing_page", of_calls(lambda: wiring.store().billing_page(billing_page.ACCOUNT), CALLS)),
+        Variant(
+            "store.billing_page",
+            of_calls(lambda: wiring.billing_page_store().billing_page(billing_page.ACCOUNT), CALLS),
+        ),
         Variant("get_billing, the whole request", of_calls(handle, CALLS), RATIO_MAX),
     ]
 

@@ -133,7 +133,7 @@ def past_year(stack: Stack, now: datetime) -> int:
     accounts = [company.account for company in COMPANIES]
     for company in COMPANIES:
         set_up_card(stack, company)
-    contracts = [found.subscriber.account.contract for each in accounts if (found := invoices.billed(each))]
+    contracts = [found.subscriber.account.contract for each in accounts if (found := invoices.billing_context(each))]
     days = invoice_days(contracts, now.date())
     fired = 0
 
@@ -175,14 +175,14 @@ def _fire(stack: Stack, planner: str, at: datetime, done: Callable[[], bool]) ->
 
 
 def _invoiced(accounts: Sequence[str], at: datetime, store: InvoiceStore) -> bool:
-    found = [store.billed(account) for account in accounts]
+    found = [store.billing_context(account) for account in accounts]
     return all(
         each and each.due and each.subscriber.account.contract.month_start(each.due.month) > at.date() for each in found
     )
 
 
 def _decided(accounts: Sequence[str], at: datetime, store: AutoscalingStore) -> bool:
-    standings = [store.standing(account) for account in accounts]
+    standings = [store.state(account) for account in accounts]
     return all(each and each.due and each.due.month > at.date() for each in standings)
 
 

@@ -17,6 +17,7 @@ from typing import TextIO
 
 from billing.aws_session import aws_session
 from billing.domain.currencies import MINOR_UNIT_DIGITS
+from billing.domain.errors import BillingError
 from billing.store.autoscaling_store import AutoscalingStore
 from billing.usecases.backtest_autoscaling import (
     MonthSummary,
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 write_csv(ours, file)
         if options.plot is not None:
             plot(summaries(ours), summaries(mean)).save(options.plot, "PNG")
-    except (Failed, LocalError, BotoCoreError, ClientError, OSError) as failure:
+    except (Failed, LocalError, BillingError, BotoCoreError, ClientError, OSError) as failure:
         sys.stderr.write(f"{failure}\n")
         return 1
     sys.stdout.write(report(ours, mean))

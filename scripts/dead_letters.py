@@ -19,8 +19,8 @@ from billing.domain.errors import UpstreamFailed
 from billing.domain.events import Event
 from billing.gateways.event_bus import EVENTS_MAX
 from billing.gateways.eventbridge_bus import EventBridgeBus
+from billing.store.event_mapping import event_from
 from billing.store.keys import EVENT
-from billing.store.mapping import event_from
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session, get_session
 

@@ -21,9 +21,9 @@ from billing.gateways.cognito_directory import CognitoDirectory
 from billing.gateways.s3_documents import S3Documents
 from billing.gateways.secrets_manager import Secret
 from billing.gateways.stripe_payments import StripePayments
+from billing.store.account_store import AccountStore
 from billing.store.payment_store import PaymentStore
 from billing.store.purge_store import PurgeStore
-from billing.store.store import BillingStore
 from billing.usecases.purge_account import RECEIPTS, Purger, purge_again
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -39,9 +39,8 @@ def deleted_accounts(purger: Purger) -> Iterator[str]:
         if (receipt := purger.documents.get(key)) is not None
     }
     yield from purger.purges.under_way()
-    for name in purger.purges.accounts():
-        account = purger.purges.account(name)
-        if account is not None and identity(name, account.provisioned_as) in identities:
+    for name in purger.accounts.accounts():
+        if identity(name, purger.accounts.account(name).provisioned_as) in identities:
             yield name
 
 
@@ -61,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         client = session.create_client("dynamodb")
         secret = Secret(resources["StripeSecret"][1], session)
         purger = Purger(
-            store=BillingStore(table, session),
+            accounts=AccountStore(table, client),
             methods=PaymentStore(table, client),
             purges=PurgeStore(table, client),
             documents=S3Documents(resources["Documents"][1], session),

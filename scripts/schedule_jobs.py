@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from billing.aws_session import aws_session
+from billing.domain.errors import BillingError
 from billing.store.autoscaling_store import AutoscalingStore
 from billing.store.invoice_store import InvoiceStore
 from billing.usecases.issue_invoices import schedule_invoices
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         client = session.create_client("dynamodb")
         store, invoices = AutoscalingStore(table, client), InvoiceStore(table, client)
         accounts, scaled, invoiced = schedule(store, invoices, datetime.now(UTC))  # noqa: TID251 - the first month is the one to come
-    except (Failed, LocalError, BotoCoreError, ClientError) as failure:
+    except (Failed, LocalError, BillingError, BotoCoreError, ClientError) as failure:
         sys.stderr.write(f"{failure}\n")
         return 1
     sys.stdout.write(f"{accounts} accounts; scheduled now: autoscaling of {scaled}, invoices of {invoiced}\n")

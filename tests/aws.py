@@ -53,6 +53,16 @@ def keep_items(items: list[dict[str, Any]]) -> None:
             batch.put_item(Item=item)
 
 
+def keep_item(partition: str, key: str, body: str, **attributes: Any) -> None:
+    """Puts an item as no transaction of ours does: alone."""
+    _table().put_item(Item={"pk": partition, "sk": key, "body": body, **attributes})
+
+
+def drop_item(partition: str, key: str) -> None:
+    """Deletes an item as no transaction of ours does: alone."""
+    _table().delete_item(Key={"pk": partition, "sk": key})
+
+
 @cache
 def _table() -> Any:
     """Made once: a resource costs more than what it is asked for."""

@@ -14,7 +14,6 @@ from billing import wiring
 from billing.domain.permissions import STAFF_GROUP
 from billing.gateways import stripe_payments
 from billing.gateways.cognito_directory import CognitoDirectory
-from billing.store.store import BillingStore
 from moto import mock_aws
 from moto.backends import get_backend
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -26,6 +25,7 @@ from tests.aws import ARCHIVE, DOCUMENTS, REGION, TABLE, UserPool
 from tests.company import Company, make_company, put_catalogue
 from tests.faults.summary import pytest_terminal_summary  # noqa: F401 - pytest looks for it here
 from tests.samples import CATALOGUE, TERMS
+from tests.stores import Stores
 from tests.stripe import ADDRESS, InProcess
 from tests.stripe import stripe_account as stripe_account_at
 from tests.template import resources
@@ -67,10 +67,10 @@ def table(aws: None) -> Any:
 
 
 @pytest.fixture
-def store(table: Any) -> BillingStore:
+def store(table: Any) -> Stores:
     """The store, over an empty table."""
     _items().clear()
-    return wiring.store()
+    return Stores(TABLE, wiring.dynamodb())
 
 
 def _items() -> Any:
@@ -96,13 +96,10 @@ def stripe_account(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Strip
     secrets.create_secret(Name="stripe", SecretString=json.dumps(KEYS))
     monkeypatch.setenv("STRIPE_API_BASE", ADDRESS)
     monkeypatch.setattr(stripe_payments, "RequestsClient", lambda timeout: InProcess(account))
-    made = (wiring.payment_secret, wiring.payments)
-    for constructor in made:
-        constructor.cache_clear()
+    wiring.forget()
     yield account
     secrets.delete_secret(SecretId="stripe", ForceDeleteWithoutRecovery=True)
-    for constructor in made:
-        constructor.cache_clear()
+    wiring.forget()
 
 
 @pytest.fixture
@@ -119,7 +116,7 @@ def buckets(aws: None) -> Iterator[Any]:
 
 
 @pytest.fixture
-def catalogue(store: BillingStore, user_pool: UserPool) -> UserPool:
+def catalogue(store: Stores, user_pool: UserPool) -> UserPool:
     """A catalogue, and nothing else."""
     assert put_catalogue(CATALOGUE).status == 200
     return user_pool
@@ -131,9 +128,7 @@ def made_once() -> dict[str, Any]:
 
 
 @pytest.fixture
-def company(
-    request: pytest.FixtureRequest, store: BillingStore, user_pool: UserPool, made_once: dict[str, Any]
-) -> Company:
+def company(request: pytest.FixtureRequest, store: Stores, user_pool: UserPool, made_once: dict[str, Any]) -> Company:
     """The sample account as it was provisioned; the second test finds the items that the first one made."""
     if not made_once:
         request.getfixturevalue("catalogue")

@@ -9,11 +9,11 @@ from billing.api.preconditions import IfMatch, IfNoneMatch, replaced_version
 from billing.api.resolver import entrypoint, make_api
 from billing.domain.errors import AccountNotFound
 from billing.domain.permissions import Permission, Person
-from billing.store.autoscaling_store import AutoscalingStore, Standing
-from billing.store.store import BillingStore
+from billing.store.account_store import AccountStore
+from billing.store.autoscaling_store import AutoscalingState, AutoscalingStore
 from billing.usecases.administer_autoscaling import replace_settings, simulate
 from billing.usecases.authorise import authorise
-from billing.wiring import Autoscaling, Store, Usage
+from billing.wiring import Accounts, Autoscaling, Usage
 
 app = make_api()
 
@@ -22,27 +22,29 @@ app = make_api()
 def get_autoscaling(
     account: AccountId,
     caller: Caller,
-    store: Store,
+    accounts: Accounts,
     autoscaling: Autoscaling,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
 ) -> AutoscalingView:
     """What was decided of each product for each month, newest first, and why."""
     after = position_of(cursor)
-    known = _standing(account, caller, Permission.READ_USAGE, store, autoscaling)
+    known = _standing(account, caller, Permission.READ_USAGE, accounts, autoscaling)
     decided = autoscaling.decisions(account, limit=limit, after=after)
     return AutoscalingView(
         settings=SettingsView.of(known.settings),
         next_decision=None if known.due is None else f"{known.due.month:%Y-%m}",
-        items=[AutoscalingDecisionView.of(each) for each in decided.products],
+        items=[AutoscalingDecisionView.of(each) for each in decided.items],
         next_cursor=cursor_of(decided.last),
     )
 
 
 @app.get("/accounts/<account>/autoscaling/settings")
-def get_settings(account: AccountId, caller: Caller, store: Store, autoscaling: Autoscaling) -> Response[SettingsView]:
+def get_settings(
+    account: AccountId, caller: Caller, accounts: Accounts, autoscaling: Autoscaling
+) -> Response[SettingsView]:
     """What staff have set."""
-    known = _standing(account, caller, Permission.READ_USAGE, store, autoscaling)
+    known = _standing(account, caller, Permission.READ_USAGE, accounts, autoscaling)
     return tagged(SettingsView.of(known.settings), known.settings.version)
 
 
@@ -52,13 +54,13 @@ def put_settings(
     body: SettingsBody,
     caller: Caller,
     told: Told,
-    store: Store,
+    accounts: Accounts,
     autoscaling: Autoscaling,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[SettingsView]:
     """Pause autoscaling until a day, or mark days as known peaks. The next decision goes by it."""
-    known = _standing(account, caller, Permission.SET_AUTOSCALING, store, autoscaling)
+    known = _standing(account, caller, Permission.SET_AUTOSCALING, accounts, autoscaling)
     settings = replace_settings(
         known, body.value(), replaced_version(if_match, if_none_match), occasion=told, store=autoscaling
     )
@@ -71,12 +73,12 @@ def simulate_decision(
     body: SimulationBody,
     caller: Caller,
     now: Now,
-    store: Store,
+    accounts: Accounts,
     autoscaling: Autoscaling,
     usage: Usage,
 ) -> AutoscalingDecisionView:
     """What would be decided over these figures, or without some content. Nothing is changed."""
-    known = _standing(account, caller, Permission.SIMULATE_AUTOSCALING, store, autoscaling)
+    known = _standing(account, caller, Permission.SIMULATE_AUTOSCALING, accounts, autoscaling)
     decided = simulate(
         known, body.product, body.month, body.given(), body.left_out(), now=now, store=autoscaling, usage=usage
     )
@@ -84,12 +86,12 @@ def simulate_decision(
 
 
 def _standing(
-    account: str, caller: Person, permission: Permission, store: BillingStore, autoscaling: AutoscalingStore
-) -> Standing:
-    known = autoscaling.standing(account)
+    account: str, caller: Person, permission: Permission, accounts: AccountStore, autoscaling: AutoscalingStore
+) -> AutoscalingState:
+    known = autoscaling.state(account)
     if known is None:
         raise AccountNotFound
-    authorise(caller, known.subscriber.account, permission, store)
+    authorise(caller, known.subscriber.account, permission, accounts)
     return known
 
 

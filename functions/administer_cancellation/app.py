@@ -18,7 +18,7 @@ from billing.usecases.cancel_account import (
     products_in_use,
     withdraw_cancellation,
 )
-from billing.wiring import Cancellations, Store
+from billing.wiring import Accounts, Cancellations
 
 app = make_api()
 
@@ -29,10 +29,10 @@ def _retention_days() -> int:
 
 @app.get("/accounts/<account>/cancellation")
 def get_cancellation(
-    account: AccountId, caller: Caller, store: Store, cancellations: Cancellations, now: Now
+    account: AccountId, caller: Caller, accounts: Accounts, cancellations: Cancellations, now: Now
 ) -> CancellationView:
     """What would happen if it was cancelled now; or the receipt, once it is."""
-    authorise(caller, store.account(account), Permission.CANCEL, store)
+    authorise(caller, accounts.account(account), Permission.CANCEL, accounts)
     ended = ended_account(account, cancellations)
     today = ended.subscriber.account.contract.today(now)
     is_active = ended.subscriber.account.status is Status.ACTIVE
@@ -51,11 +51,11 @@ def post_cancellation(
     body: CancellationBody,
     caller: Caller,
     told: Told,
-    store: Store,
+    accounts: Accounts,
     cancellations: Cancellations,
 ) -> Response[ReceiptView]:
     """Cancel the account. Asked again, the answer is the same receipt."""
-    authorise(caller, store.account(account), Permission.CANCEL, store)
+    authorise(caller, accounts.account(account), Permission.CANCEL, accounts)
     cancellation = cancel_account(
         account, body.wanted(), retention_days=_retention_days(), occasion=told, store=cancellations
     )
@@ -64,10 +64,10 @@ def post_cancellation(
 
 @app.delete("/accounts/<account>/cancellation")
 def delete_cancellation(
-    account: AccountId, caller: Caller, told: Told, store: Store, cancellations: Cancellations
+    account: AccountId, caller: Caller, told: Told, accounts: Accounts, cancellations: Cancellations
 ) -> Response[None]:
     """Take the cancellation back: as if it had never been asked for."""
-    authorise(caller, store.account(account), Permission.CANCEL, store)
+    authorise(caller, accounts.account(account), Permission.CANCEL, accounts)
     withdraw_cancellation(account, occasion=told, store=cancellations)
     return no_content()
 

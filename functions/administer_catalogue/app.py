@@ -9,16 +9,16 @@ from billing.domain.errors import NotFound
 from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise_staff
 from billing.usecases.replace_catalogue import replace_catalogue
-from billing.wiring import Store
+from billing.wiring import Catalogues
 
 app = make_api()
 
 
 @app.get("/catalogue")
-def get_catalogue(caller: Caller, store: Store) -> Response[CatalogueView]:
+def get_catalogue(caller: Caller, catalogues: Catalogues) -> Response[CatalogueView]:
     """The newest version of the catalogue."""
     authorise_staff(caller, Permission.ADMINISTER_CATALOGUE)
-    catalogue = store.catalogue()
+    catalogue = catalogues.newest_catalogue()
     if catalogue is None:
         raise NotFound("There is no catalogue yet.")
     return tagged(CatalogueView.of(catalogue), catalogue.version)
@@ -29,13 +29,15 @@ def put_catalogue(
     body: CatalogueBody,
     caller: Caller,
     told: Told,
-    store: Store,
+    catalogues: Catalogues,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[CatalogueView]:
     """A new version. Accounts stay on the prices that they signed."""
     authorise_staff(caller, Permission.ADMINISTER_CATALOGUE)
-    catalogue = replace_catalogue(body.values(), replaced_version(if_match, if_none_match), occasion=told, store=store)
+    catalogue = replace_catalogue(
+        body.values(), replaced_version(if_match, if_none_match), occasion=told, store=catalogues
+    )
     return tagged(CatalogueView.of(catalogue), catalogue.version)
 
 

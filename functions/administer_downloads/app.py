@@ -9,27 +9,27 @@ from billing.domain.downloads import DownloadKind
 from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise
 from billing.usecases.request_download import request_download
-from billing.wiring import Downloads, Files, Store
+from billing.wiring import Accounts, Downloads, Files
 
 app = make_api()
 
 
 @app.get("/accounts/<account>/export")
 def get_export(
-    account: AccountId, caller: Caller, store: Store, downloads: Downloads, files: Files, now: Now
+    account: AccountId, caller: Caller, accounts: Accounts, downloads: Downloads, files: Files, now: Now
 ) -> DownloadView:
     """All data of the account as a ZIP file: where that stands, and a link to it once it is ready."""
-    authorise(caller, store.account(account), Permission.EXPORT, store)
+    authorise(caller, accounts.account(account), Permission.EXPORT, accounts)
     found = downloads.download(account, DownloadKind.EXPORT, None)
     return DownloadView.of(found, now, None if found is None else files.link(found.key, found.name))
 
 
 @app.post("/accounts/<account>/export")
 def post_export(
-    account: AccountId, caller: Caller, told: Told, store: Store, downloads: Downloads
+    account: AccountId, caller: Caller, told: Told, accounts: Accounts, downloads: Downloads
 ) -> Response[DownloadView]:
     """Have all data of the account put together. Whoever has asked is written to when it is ready."""
-    authorise(caller, store.account(account), Permission.EXPORT, store)
+    authorise(caller, accounts.account(account), Permission.EXPORT, accounts)
     found = request_download(account, DownloadKind.EXPORT, None, occasion=told, store=downloads)
     return accepted(DownloadView.of(found, told.time, None), f"/v1/accounts/{account}/export")
 
@@ -39,23 +39,23 @@ def get_archive(
     account: AccountId,
     year: ArchiveYear,
     caller: Caller,
-    store: Store,
+    accounts: Accounts,
     downloads: Downloads,
     files: Files,
     now: Now,
 ) -> DownloadView:
     """All invoices of a year as a ZIP file: where that stands, and a link to it once it is ready."""
-    authorise(caller, store.account(account), Permission.READ_BILLING, store)
+    authorise(caller, accounts.account(account), Permission.READ_BILLING, accounts)
     found = downloads.download(account, DownloadKind.INVOICES, year)
     return DownloadView.of(found, now, None if found is None else files.link(found.key, found.name))
 
 
 @app.post("/accounts/<account>/invoices/archive")
 def post_archive(
-    account: AccountId, year: ArchiveYear, caller: Caller, told: Told, store: Store, downloads: Downloads
+    account: AccountId, year: ArchiveYear, caller: Caller, told: Told, accounts: Accounts, downloads: Downloads
 ) -> Response[DownloadView]:
     """Have all invoices of a year put together. Whoever has asked is written to when it is ready."""
-    authorise(caller, store.account(account), Permission.READ_BILLING, store)
+    authorise(caller, accounts.account(account), Permission.READ_BILLING, accounts)
     found = request_download(account, DownloadKind.INVOICES, year, occasion=told, store=downloads)
     location = f"/v1/accounts/{account}/invoices/archive?year={year}"
     return accepted(DownloadView.of(found, told.time, None), location)

@@ -10,27 +10,33 @@ from billing.api.resolver import entrypoint, make_api
 from billing.domain.money import Money
 from billing.domain.permissions import Permission
 from billing.domain.reactivation import NotDeactivated, Reactivation, ReactivationState, require_deactivated
-from billing.store.invoice_store import Billed
+from billing.store.invoice_store import BillingContext
 from billing.usecases.authorise import authorise
 from billing.usecases.reactivate_account import billed_account, offered, request_reactivation
-from billing.wiring import InvoiceTerms, Reactivations, Store
+from billing.wiring import Accounts, Catalogues, InvoiceTerms, Reactivations
 
 app = make_api()
 
 
 @app.get("/accounts/<account>/reactivation")
 def get_reactivation(
-    account: AccountId, caller: Caller, store: Store, reactivations: Reactivations, terms: InvoiceTerms, now: Now
+    account: AccountId,
+    caller: Caller,
+    accounts: Accounts,
+    reactivations: Reactivations,
+    catalogues: Catalogues,
+    terms: InvoiceTerms,
+    now: Now,
 ) -> ReactivationView:
     """What it would come to today; or where it stands, once it was asked for."""
-    authorise(caller, store.account(account), Permission.CANCEL, store)
+    authorise(caller, accounts.account(account), Permission.CANCEL, accounts)
     billed = billed_account(account, reactivations)
     today = billed.subscriber.account.contract.today(now)
     standing = reactivations.reactivation(account)
     if standing is not None and standing.state is ReactivationState.PENDING:
         return _shown(billed, standing, None)
     require_deactivated(billed.subscriber.account, today)
-    offer = offered(billed, today, terms, store)
+    offer = offered(billed, today, terms, catalogues)
     return _shown(billed, standing, ReactivationOfferView.of(offer, billed.billing.language))
 
 
@@ -40,21 +46,24 @@ def post_reactivation(
     body: ReactivationBody,
     caller: Caller,
     told: Told,
-    store: Store,
+    accounts: Accounts,
     reactivations: Reactivations,
+    catalogues: Catalogues,
     terms: InvoiceTerms,
 ) -> Response[ReactivationView]:
     """Take the account up again: it is charged at once, and active as soon as that went well."""
-    authorise(caller, store.account(account), Permission.CANCEL, store)
+    authorise(caller, accounts.account(account), Permission.CANCEL, accounts)
     agreed = Money(body.due.amount, body.due.currency)
     reactivation = request_reactivation(
-        account, agreed, occasion=told, terms=terms, store=reactivations, catalogues=store
+        account, agreed, occasion=told, terms=terms, store=reactivations, catalogues=catalogues
     )
     billed = billed_account(account, reactivations)
     return accepted(_shown(billed, reactivation, None), f"/v1/accounts/{account}/reactivation")
 
 
-def _shown(billed: Billed, standing: Reactivation | None, offer: ReactivationOfferView | None) -> ReactivationView:
+def _shown(
+    billed: BillingContext, standing: Reactivation | None, offer: ReactivationOfferView | None
+) -> ReactivationView:
     account = billed.subscriber.account
     if account.ending is None:
         raise NotDeactivated

@@ -17,16 +17,16 @@ from billing.api.reviews import (
     SlotsView,
     days_shown,
 )
-from billing.domain.account import BillingPage
 from billing.domain.permissions import Permission
 from billing.domain.reviews import ReviewStatus, bookable_days
+from billing.domain.subscriber import Subscriber
 from billing.domain.success_managers import free
 from billing.usecases.advise_reduction import advise_reduction
 from billing.usecases.authorise import authorise
 from billing.usecases.book_review import book_review, cancel_review, success_manager_of
 from billing.usecases.decide_review import apply_review, decline_review
 from billing.usecases.prepare_review import prepared_review
-from billing.wiring import Store, Usage
+from billing.wiring import Accounts, Reviews, Usage
 
 app = make_api()
 
@@ -36,65 +36,79 @@ def get_slots(
     account: AccountId,
     caller: Caller,
     now: Now,
-    store: Store,
+    reviews: Reviews,
+    accounts: Accounts,
     usage: Usage,
     first: FirstDay = None,
     until: EndDay = None,
 ) -> SlotsView:
     """When a review can be booked, from a day from now to 60 days ahead, and whether it may be already."""
-    page = _page(account, caller, Permission.READ_REVIEWS, store)
-    contract = page.account.contract
+    subscriber = _subscriber(account, caller, Permission.READ_REVIEWS, accounts, usage)
+    contract = subscriber.account.contract
     days = days_shown(first, until, contract.today(now))
-    manager = success_manager_of(page.account, store)
+    manager = success_manager_of(subscriber.account, reviews)
     slots = tuple(manager.slots(*bookable_days(*days, contract, now)))
     if slots:
-        slots = free(slots, store.booked(manager.success_manager, slots[0].cells[0], slots[-1].cells[-1]))
-    return SlotsView.of(manager, slots, prepared_review(page, now=now, store=store, usage=usage).products)
+        slots = free(slots, reviews.booked(manager.success_manager, slots[0].cells[0], slots[-1].cells[-1]))
+    return SlotsView.of(manager, slots, prepared_review(subscriber, now=now, usage=usage).products)
 
 
 @app.get("/accounts/<account>/reviews")
 def get_reviews(
-    account: AccountId, caller: Caller, store: Store, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    account: AccountId,
+    caller: Caller,
+    reviews: Reviews,
+    accounts: Accounts,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
 ) -> ReviewsView:
     """The account's reviews, newest first."""
     after = position_of(cursor)
-    authorise(caller, store.account(account), Permission.READ_REVIEWS, store)
-    reviews = store.reviews(account, limit=limit, after=after)
-    return ReviewsView(items=[ReviewView.of(each) for each in reviews.items], next_cursor=cursor_of(reviews.last))
+    authorise(caller, accounts.account(account), Permission.READ_REVIEWS, accounts)
+    found = reviews.reviews(account, limit=limit, after=after)
+    return ReviewsView(items=[ReviewView.of(each) for each in found.items], next_cursor=cursor_of(found.last))
 
 
 @app.post("/accounts/<account>/reviews", status_code=201)
 def post_review(
-    account: AccountId, body: BookingBody, caller: Caller, told: Told, store: Store, usage: Usage
+    account: AccountId,
+    body: BookingBody,
+    caller: Caller,
+    told: Told,
+    reviews: Reviews,
+    accounts: Accounts,
+    usage: Usage,
 ) -> Response[ReviewView]:
     """Book one of the slots. The same request again finds what it booked."""
-    page = _page(account, caller, Permission.BOOK_REVIEWS, store)
-    prepared = prepared_review(page, now=told.time, store=store, usage=usage)
-    review = book_review(page.account, body.begins, prepared.products, occasion=told, store=store)
+    subscriber = _subscriber(account, caller, Permission.BOOK_REVIEWS, accounts, usage)
+    prepared = prepared_review(subscriber, now=told.time, usage=usage)
+    review = book_review(subscriber.account, body.begins, prepared.products, occasion=told, store=reviews)
     return created(ReviewView.of(review), location=f"/v1/accounts/{account}/reviews/{review.review}")
 
 
 @app.get("/accounts/<account>/reviews/<review>")
 def get_review(
-    account: AccountId, review: ReviewId, caller: Caller, now: Now, store: Store, usage: Usage
+    account: AccountId, review: ReviewId, caller: Caller, now: Now, reviews: Reviews, accounts: Accounts, usage: Usage
 ) -> OneReviewView:
     """One review; while it is open, staff see it prepared."""
-    page = _page(account, caller, Permission.READ_REVIEWS, store)
-    found = store.review(account, review)
+    subscriber = _subscriber(account, caller, Permission.READ_REVIEWS, accounts, usage)
+    found = reviews.review(account, review)
     if found.status is not ReviewStatus.BOOKED or not caller.staff:
         return OneReviewView.of(found)
-    prepared = prepared_review(page, now=now, store=store, usage=usage).products
+    prepared = prepared_review(subscriber, now=now, usage=usage).products
     lines = [each.line for each in prepared]
-    advice = advise_reduction(page, lines, today=page.account.contract.today(now), store=usage)
+    advice = advise_reduction(subscriber, lines, today=subscriber.account.contract.today(now), store=usage)
     return OneReviewView.prepared_of(found, prepared, advice)
 
 
 @app.delete("/accounts/<account>/reviews/<review>", status_code=204)
-def delete_review(account: AccountId, review: ReviewId, caller: Caller, told: Told, store: Store) -> Response[None]:
+def delete_review(
+    account: AccountId, review: ReviewId, caller: Caller, told: Told, reviews: Reviews, accounts: Accounts
+) -> Response[None]:
     """Cancel a review that has not begun."""
-    current = store.account(account)
-    authorise(caller, current, Permission.BOOK_REVIEWS, store)
-    cancel_review(current, store.review(account, review), occasion=told, store=store)
+    current = accounts.account(account)
+    authorise(caller, current, Permission.BOOK_REVIEWS, accounts)
+    cancel_review(current, reviews.review(account, review), occasion=told, store=reviews)
     return no_content()
 
 
@@ -105,22 +119,27 @@ def put_decision(
     body: DecisionBody,
     caller: Caller,
     told: Told,
-    store: Store,
+    reviews: Reviews,
+    accounts: Accounts,
     usage: Usage,
 ) -> ReviewView:
     """Apply lower tiers from the next renewal, or decline with a reason. A decision is made once."""
-    page = _page(account, caller, Permission.DECIDE_REVIEWS, store)
-    found = store.review(account, review)
+    subscriber = _subscriber(account, caller, Permission.DECIDE_REVIEWS, accounts, usage)
+    found = reviews.review(account, review)
     if body.reason is not None:
-        return ReviewView.of(decline_review(page, found, body.reason, occasion=told, store=store))
-    prepared = prepared_review(page, now=told.time, store=store, usage=usage)
-    return ReviewView.of(apply_review(page, found, body.orders(), prepared.products, occasion=told, store=store))
+        return ReviewView.of(decline_review(subscriber, found, body.reason, occasion=told, store=reviews))
+    prepared = prepared_review(subscriber, now=told.time, usage=usage)
+    return ReviewView.of(
+        apply_review(subscriber, found, body.orders(), prepared.products, occasion=told, store=reviews)
+    )
 
 
-def _page(account: AccountId, caller: Caller, permission: Permission, store: Store) -> BillingPage:
-    page = store.billing_page(account, invoices=0, consistent=True)
-    authorise(caller, page.account, permission, store)
-    return page
+def _subscriber(
+    account: AccountId, caller: Caller, permission: Permission, accounts: Accounts, usage: Usage
+) -> Subscriber:
+    subscriber = usage.subscriber(account, consistent=True)
+    authorise(caller, subscriber.account, permission, accounts)
+    return subscriber
 
 
 handler = entrypoint(app)

@@ -18,31 +18,31 @@ from billing.domain.errors import NotFound
 from billing.domain.permissions import Permission
 from billing.usecases.administer_success_managers import assign_success_manager, replace_success_manager
 from billing.usecases.authorise import authorise, authorise_staff
-from billing.wiring import Store
+from billing.wiring import Accounts, SuccessManagers
 
 app = make_api()
 
 
 @app.get("/success-managers")
 def get_success_managers(
-    caller: Caller, store: Store, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    caller: Caller, managers: SuccessManagers, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
 ) -> SuccessManagersView:
     """All customer success managers."""
     after = position_of(cursor)
     authorise_staff(caller, Permission.ADMINISTER_SUCCESS_MANAGERS)
-    managers = store.success_managers(limit=limit, after=after)
+    found = managers.success_managers(limit=limit, after=after)
     return SuccessManagersView(
-        items=[SuccessManagerView.of(each) for each in managers.items], next_cursor=cursor_of(managers.last)
+        items=[SuccessManagerView.of(each) for each in found.items], next_cursor=cursor_of(found.last)
     )
 
 
 @app.get("/success-managers/<success_manager>")
 def get_success_manager(
-    success_manager: SuccessManagerId, caller: Caller, store: Store
+    success_manager: SuccessManagerId, caller: Caller, managers: SuccessManagers
 ) -> Response[SuccessManagerView]:
     """One customer success manager."""
     authorise_staff(caller, Permission.ADMINISTER_SUCCESS_MANAGERS)
-    manager = store.success_manager(success_manager)
+    manager = managers.success_manager(success_manager)
     if manager is None:
         raise NotFound("There is no such success manager.")
     return tagged(SuccessManagerView.of(manager), manager.version)
@@ -54,24 +54,26 @@ def put_success_manager(
     body: SuccessManagerBody,
     caller: Caller,
     told: Told,
-    store: Store,
+    managers: SuccessManagers,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[SuccessManagerView]:
     """Add or change a customer success manager. Reviews that are booked stay as they are."""
     authorise_staff(caller, Permission.ADMINISTER_SUCCESS_MANAGERS)
     manager = replace_success_manager(
-        body.value(success_manager), replaced_version(if_match, if_none_match), occasion=told, store=store
+        body.value(success_manager), replaced_version(if_match, if_none_match), occasion=told, store=managers
     )
     return tagged(SuccessManagerView.of(manager), manager.version)
 
 
 @app.get("/accounts/<account>/success-manager")
-def get_contact_person(account: AccountId, caller: Caller, store: Store) -> ContactPersonView:
+def get_contact_person(
+    account: AccountId, caller: Caller, accounts: Accounts, managers: SuccessManagers
+) -> ContactPersonView:
     """The account's customer success manager."""
-    current = store.account(account)
-    authorise(caller, current, Permission.READ_REVIEWS, store)
-    manager = None if current.success_manager is None else store.success_manager(current.success_manager)
+    current = accounts.account(account)
+    authorise(caller, current, Permission.READ_REVIEWS, accounts)
+    manager = None if current.success_manager is None else managers.success_manager(current.success_manager)
     if manager is None:
         raise NotFound("This account has no customer success manager yet.")
     return ContactPersonView.of(manager)
@@ -79,12 +81,12 @@ def get_contact_person(account: AccountId, caller: Caller, store: Store) -> Cont
 
 @app.put("/accounts/<account>/success-manager")
 def put_contact_person(
-    account: AccountId, body: AssignmentBody, caller: Caller, told: Told, store: Store
+    account: AccountId, body: AssignmentBody, caller: Caller, told: Told, accounts: Accounts, managers: SuccessManagers
 ) -> ContactPersonView:
     """Say who looks after the account from now on."""
-    current = store.account(account)
-    authorise(caller, current, Permission.ADMINISTER_SUCCESS_MANAGERS, store)
-    return ContactPersonView.of(assign_success_manager(current, body.success_manager, occasion=told, store=store))
+    current = accounts.account(account)
+    authorise(caller, current, Permission.ADMINISTER_SUCCESS_MANAGERS, accounts)
+    return ContactPersonView.of(assign_success_manager(current, body.success_manager, occasion=told, store=managers))
 
 
 handler = entrypoint(app)

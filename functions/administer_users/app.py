@@ -8,7 +8,7 @@ from billing.api.users import RoleFilter, UserBody, UsersView, UserView
 from billing.domain.permissions import Permission, Role
 from billing.usecases.administer_users import remove_user, save_user
 from billing.usecases.authorise import authorise
-from billing.wiring import People, Store
+from billing.wiring import Accounts, People
 
 app = make_api()
 
@@ -17,29 +17,31 @@ app = make_api()
 def get_users(
     account: AccountId,
     caller: Caller,
-    store: Store,
+    accounts: Accounts,
     role: RoleFilter = None,
 ) -> UsersView:
     """The people of the account."""
-    authorise(caller, store.account(account), Permission.READ_USERS, store)
-    return UsersView(items=[UserView.of(user) for user in store.users(account) if role in (None, user.role)])
+    authorise(caller, accounts.account(account), Permission.READ_USERS, accounts)
+    return UsersView(items=[UserView.of(user) for user in accounts.users(account) if role in (None, user.role)])
 
 
 @app.put("/accounts/<account>/users")
-def put_user(account: AccountId, body: UserBody, caller: Caller, told: Told, store: Store, people: People) -> UserView:
+def put_user(
+    account: AccountId, body: UserBody, caller: Caller, told: Told, accounts: Accounts, people: People
+) -> UserView:
     """Invite a person, or change the name or role of one; the e-mail address says whom."""
-    current = store.account(account)
-    authorise(caller, current, Permission.ADMINISTER_USERS, store)
-    user = save_user(current, body.email, body.name, Role(body.role), occasion=told, directory=people, store=store)
+    current = accounts.account(account)
+    authorise(caller, current, Permission.ADMINISTER_USERS, accounts)
+    user = save_user(current, body.email, body.name, Role(body.role), occasion=told, directory=people, store=accounts)
     return UserView.of(user)
 
 
 @app.delete("/accounts/<account>/users/<user>", status_code=204)
-def delete_user(account: AccountId, user: str, caller: Caller, told: Told, store: Store) -> Response[None]:
+def delete_user(account: AccountId, user: str, caller: Caller, told: Told, accounts: Accounts) -> Response[None]:
     """End a person's access to the account."""
-    current = store.account(account)
-    authorise(caller, current, Permission.ADMINISTER_USERS, store)
-    remove_user(current, user, occasion=told, store=store)
+    current = accounts.account(account)
+    authorise(caller, current, Permission.ADMINISTER_USERS, accounts)
+    remove_user(current, user, occasion=told, store=accounts)
     return no_content()
 
 

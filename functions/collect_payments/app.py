@@ -13,7 +13,7 @@ import orjson
 from billing import wiring
 from billing.domain.collection import TRIED_AFTER
 from billing.gateways.sqs_work_queue import work_from
-from billing.store.mapping import event_of
+from billing.store.event_mapping import event_of
 from billing.usecases.collect_payments import collect_payments
 from billing.usecases.reactivate_account import complete_reactivation
 from billing.workers import worker

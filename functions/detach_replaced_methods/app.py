@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 from billing import wiring
-from billing.store.mapping import event_of
+from billing.store.event_mapping import event_of
 from billing.usecases.replace_payment_method import give_up_replaced
 from billing.workers import worker
 

@@ -31,7 +31,7 @@ def _purged(work: DueWork, correlation: str) -> Progress | None:
         return None
     wait = timedelta(seconds=int(os.environ["PURGE_WAIT_SECONDS"]))
     purger = Purger(
-        store=wiring.store(),
+        accounts=wiring.account_store(),
         methods=wiring.payment_store(),
         purges=purges,
         documents=wiring.documents(),

@@ -19,8 +19,8 @@ def get_deletions(caller: Caller, purges: Purges, limit: Limit = LIMIT_DEFAULT, 
     """The receipts, newest first."""
     after = position_of(cursor)
     authorise_staff(caller, Permission.READ_DELETIONS)
-    found, last = purges.receipts(limit=limit, after=after)
-    return DeletionsView(items=[DeletionView.of(each) for each in found], next_cursor=cursor_of(last))
+    found = purges.receipts(limit=limit, after=after)
+    return DeletionsView(items=[DeletionView.of(each) for each in found.items], next_cursor=cursor_of(found.last))
 
 
 @app.get("/deletions/<receipt>")

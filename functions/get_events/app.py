@@ -7,20 +7,25 @@ from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_
 from billing.api.resolver import entrypoint, make_api
 from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise
-from billing.wiring import Store
+from billing.wiring import Accounts, Events
 
 app = make_api()
 
 
 @app.get("/accounts/<account>/events")
 def get_events(
-    account: AccountId, caller: Caller, store: Store, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    account: AccountId,
+    caller: Caller,
+    accounts: Accounts,
+    events: Events,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
 ) -> EventsView:
     """What happened to the account, newest first."""
     after = position_of(cursor)
-    authorise(caller, store.account(account), Permission.READ_EVENTS, store)
-    events = store.events(account, limit=limit, after=after)
-    return EventsView(items=[EventView.of(each) for each in events.items], next_cursor=cursor_of(events.last))
+    authorise(caller, accounts.account(account), Permission.READ_EVENTS, accounts)
+    found = events.events(account, limit=limit, after=after)
+    return EventsView(items=[EventView.of(each) for each in found.items], next_cursor=cursor_of(found.last))
 
 
 handler = entrypoint(app)

@@ -14,7 +14,7 @@ from billing.domain.invoices import DocumentKind, IssuedInvoice, document_key
 from billing.domain.permissions import Permission
 from billing.gateways.files import Documents
 from billing.usecases.authorise import authorise
-from billing.wiring import Files, Invoices, Store
+from billing.wiring import Accounts, Files, Invoices
 
 RETRY_SECONDS = 5
 
@@ -37,10 +37,10 @@ class NotElectronic(Conflict):
 
 @app.get("/accounts/<account>/invoices/<number>/pdf")
 def get_pdf(
-    account: AccountId, number: InvoiceNumber, caller: Caller, store: Store, invoices: Invoices, files: Files
+    account: AccountId, number: InvoiceNumber, caller: Caller, accounts: Accounts, invoices: Invoices, files: Files
 ) -> Response[PreparedView]:
     """The invoice as PDF: a redirect to the file, or 202 while it is written."""
-    authorise(caller, store.account(account), Permission.READ_BILLING, store)
+    authorise(caller, accounts.account(account), Permission.READ_BILLING, accounts)
     return _shown(invoices.invoice(account, number).invoice, DocumentKind.PDF, files)
 
 
@@ -49,13 +49,13 @@ def get_xml(
     account: AccountId,
     number: InvoiceNumber,
     caller: Caller,
-    store: Store,
+    accounts: Accounts,
     invoices: Invoices,
     files: Files,
     syntax: XmlSyntax = "cii",
 ) -> Response[PreparedView]:
     """The invoice as an e-invoice (EN 16931): a redirect to the file, or 202 while it is written."""
-    authorise(caller, store.account(account), Permission.READ_BILLING, store)
+    authorise(caller, accounts.account(account), Permission.READ_BILLING, accounts)
     invoice = invoices.invoice(account, number).invoice
     if not invoice.can_be_electronic:
         raise NotElectronic

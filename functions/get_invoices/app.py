@@ -24,7 +24,7 @@ from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise, authorise_staff
 from billing.usecases.invoice_words import invoice_table
 from billing.usecases.issue_invoices import upcoming
-from billing.wiring import Invoices, InvoiceTerms, Store
+from billing.wiring import Accounts, Invoices, InvoiceTerms
 
 app = make_api()
 
@@ -33,7 +33,7 @@ app = make_api()
 def get_invoices(
     account: AccountId,
     caller: Caller,
-    store: Store,
+    accounts: Accounts,
     invoices: Invoices,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
@@ -43,23 +43,23 @@ def get_invoices(
 ) -> Response[InvoicesView | str]:
     """The account's invoices, newest first."""
     after = position_of(cursor)
-    authorise(caller, store.account(account), Permission.READ_BILLING, store)
+    authorise(caller, accounts.account(account), Permission.READ_BILLING, accounts)
     wanted = None if status is None else InvoiceStatus(status)
     if prefers_csv(accept):
-        everything, _ = invoices.invoices(account, year=year, status=wanted, limit=CSV_INVOICES_MAX, after=after)
-        return file(invoice_table(everything), CSV, f"invoices-{account}.csv")
-    found, last = invoices.invoices(account, year=year, status=wanted, limit=limit, after=after)
-    page = InvoicesView(items=shown(found), next_cursor=cursor_of(last))
+        everything = invoices.invoices(account, year=year, status=wanted, limit=CSV_INVOICES_MAX, after=after)
+        return file(invoice_table(everything.items), CSV, f"invoices-{account}.csv")
+    found = invoices.invoices(account, year=year, status=wanted, limit=limit, after=after)
+    page = InvoicesView(items=shown(found.items), next_cursor=cursor_of(found.last))
     return Response(status_code=200, content_type=JSON, body=page)
 
 
 @app.get("/accounts/<account>/invoices/upcoming")
 def get_upcoming_invoice(
-    account: AccountId, caller: Caller, store: Store, invoices: Invoices, terms: InvoiceTerms, now: Now
+    account: AccountId, caller: Caller, accounts: Accounts, invoices: Invoices, terms: InvoiceTerms, now: Now
 ) -> PreviewView:
     """The next invoice, as it would be today."""
-    authorise(caller, store.account(account), Permission.READ_BILLING, store)
-    billed = invoices.billed(account)
+    authorise(caller, accounts.account(account), Permission.READ_BILLING, accounts)
+    billed = invoices.billing_context(account)
     if billed is None:
         raise AccountNotFound
     next_one = upcoming(billed, billed.subscriber.account.contract.today(now), terms)
@@ -70,10 +70,10 @@ def get_upcoming_invoice(
 
 @app.get("/accounts/<account>/invoices/<number>")
 def get_invoice(
-    account: AccountId, number: InvoiceNumber, caller: Caller, store: Store, invoices: Invoices
+    account: AccountId, number: InvoiceNumber, caller: Caller, accounts: Accounts, invoices: Invoices
 ) -> InvoiceDetailsView:
     """One invoice: how each amount came about, and where the payment stands."""
-    authorise(caller, store.account(account), Permission.READ_BILLING, store)
+    authorise(caller, accounts.account(account), Permission.READ_BILLING, accounts)
     return InvoiceDetailsView.of(invoices.invoice(account, number))
 
 
@@ -84,8 +84,8 @@ def get_past_due_invoices(
     """The invoices of all accounts that are past due, the longest due first."""
     after = position_of(cursor)
     authorise_staff(caller, Permission.READ_PAST_DUE)
-    found, last = invoices.past_due(limit=limit, after=after)
-    return PastDuesView(items=[PastDueView.of(each) for each in found], next_cursor=cursor_of(last))
+    found = invoices.past_due(limit=limit, after=after)
+    return PastDuesView(items=[PastDueView.of(each) for each in found.items], next_cursor=cursor_of(found.last))
 
 
 handler = entrypoint(app)

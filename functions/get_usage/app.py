@@ -18,15 +18,16 @@ from billing.api.usage_page import (
     UsageView,
     table,
 )
-from billing.domain.account import BillingPage
 from billing.domain.permissions import Permission
+from billing.domain.subscriber import Subscriber
 from billing.domain.usage import month_before, month_of
 from billing.domain.usage_page import AVERAGED_MONTHS, Grouping, Period, Wanted
-from billing.store.store import BillingStore
+from billing.store.account_store import AccountStore
+from billing.store.usage_store import UsageStore
 from billing.usecases.advise_reduction import advise_reduction
 from billing.usecases.authorise import authorise
 from billing.usecases.show_usage import lines_of, show_usage
-from billing.wiring import Store, Usage
+from billing.wiring import Accounts, Usage
 
 app = make_api()
 
@@ -35,7 +36,7 @@ app = make_api()
 def get_usage(
     account: AccountId,
     caller: Caller,
-    store: Store,
+    accounts: Accounts,
     usage: Usage,
     now: Now,
     first: From = None,
@@ -47,8 +48,8 @@ def get_usage(
     accept: Accept = None,
 ) -> Response[UsageView | str]:
     """Usage in any range of up to 13 months, and where each product stands."""
-    page = _page(account, caller, store)
-    contract = page.account.contract
+    subscriber = _subscriber(account, caller, accounts, usage)
+    contract = subscriber.account.contract
     today = contract.today(now)
     wanted = Wanted(
         first=first or month_before(month_of(today), AVERAGED_MONTHS),
@@ -58,7 +59,7 @@ def get_usage(
         product=product,
         store=of_store,
     )
-    shown = show_usage(page, wanted, today=today, store=usage)
+    shown = show_usage(subscriber, wanted, today=today, store=usage)
     if prefers_csv(accept):
         return file(table(shown.series, wanted.period), CSV, f"usage-{account}-{wanted.first}-{wanted.until}.csv")
     return Response(status_code=200, content_type=JSON, body=UsageView.of(shown, contract.time_zone))
@@ -66,19 +67,19 @@ def get_usage(
 
 @app.get("/accounts/<account>/usage/reduction")
 def get_reduction(
-    account: AccountId, caller: Caller, store: Store, usage: Usage, now: Now, product: OfProduct = None
+    account: AccountId, caller: Caller, accounts: Accounts, usage: Usage, now: Now, product: OfProduct = None
 ) -> ReductionsView:
     """What to remove to need less: the content that costs most usage and earns least."""
-    page = _page(account, caller, store)
-    today = page.account.contract.today(now)
-    advice = advise_reduction(page, lines_of(page, product, today), today=today, store=usage)
+    subscriber = _subscriber(account, caller, accounts, usage)
+    today = subscriber.account.contract.today(now)
+    advice = advise_reduction(subscriber, lines_of(subscriber, product, today), today=today, store=usage)
     return ReductionsView(products=[ReductionView.of(each) for each in advice])
 
 
-def _page(account: AccountId, caller: Caller, store: BillingStore) -> BillingPage:
-    page = store.billing_page(account, invoices=0)
-    authorise(caller, page.account, Permission.READ_USAGE, store)
-    return page
+def _subscriber(account: AccountId, caller: Caller, accounts: AccountStore, usage: UsageStore) -> Subscriber:
+    subscriber = usage.subscriber(account)
+    authorise(caller, subscriber.account, Permission.READ_USAGE, accounts)
+    return subscriber
 
 
 handler = entrypoint(app)

@@ -8,7 +8,7 @@ from billing.api.resolver import entrypoint, make_api
 from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise
 from billing.usecases.issue_credit_note import issue_credit_note
-from billing.wiring import Invoices, InvoiceTerms, Payments, Store
+from billing.wiring import Accounts, Invoices, InvoiceTerms, Payments
 
 app = make_api()
 
@@ -20,13 +20,13 @@ def post_credit_note(
     body: CreditNoteBody,
     caller: Caller,
     told: Told,
-    store: Store,
+    accounts: Accounts,
     invoices: Invoices,
     terms: InvoiceTerms,
     payments: Payments,
 ) -> Response[InvoiceDetailsView]:
     """Take an invoice back, or some of its lines. The same lines and reason again are the same credit note."""
-    authorise(caller, store.account(account), Permission.CORRECT_INVOICES, store)
+    authorise(caller, accounts.account(account), Permission.CORRECT_INVOICES, accounts)
     lines = None if body.lines is None else tuple(body.lines)
     kept = issue_credit_note(
         account, number, lines, body.reason, occasion=told, terms=terms, store=invoices, gateway=payments

@@ -4,15 +4,17 @@ from billing.api.accounts import AccountsView, MembershipView
 from billing.api.callers import Caller
 from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
 from billing.api.resolver import entrypoint, make_api
-from billing.wiring import Store
+from billing.wiring import Accounts
 
 app = make_api()
 
 
 @app.get("/accounts")
-def list_accounts(caller: Caller, store: Store, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> AccountsView:
+def list_accounts(
+    caller: Caller, accounts: Accounts, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+) -> AccountsView:
     """The accounts I belong to."""
-    mine = store.accounts_of(caller.user, limit=limit, after=position_of(cursor))
+    mine = accounts.accounts_of(caller.user, limit=limit, after=position_of(cursor))
     return AccountsView(
         items=[MembershipView.model_validate(each, from_attributes=True) for each in mine.items],
         next_cursor=cursor_of(mine.last),

@@ -17,7 +17,7 @@ from billing.domain.mail import Recipient, Situation, Vendor
 from billing.event_schemas.kinds import AnyEvent, published
 from billing.mail.letters import letter
 from billing.mail.message import message
-from billing.store.mapping import event_of
+from billing.store.event_mapping import event_of
 from billing.usecases.notify import Outcome, Unwritable, notify
 
 
@@ -59,7 +59,8 @@ def _notify(happened: Event, facts: AnyEvent) -> Outcome:
         claimant=uuid4().hex,
         now=now,
         staff_address=os.environ["STAFF_ADDRESS"] or None,
-        store=wiring.store(),
+        accounts=wiring.account_store(),
+        deliveries=wiring.delivery_store(),
         mailer=wiring.mailer(),
         documents=wiring.documents(),
         write=write,

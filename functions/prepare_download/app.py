@@ -7,7 +7,7 @@ import orjson
 from billing import wiring
 from billing.domain.downloads import DownloadKind
 from billing.domain.errors import AccountNotFound
-from billing.store.mapping import event_of
+from billing.store.event_mapping import event_of
 from billing.usecases.prepare_download import prepare_download
 from billing.workers import worker
 

@@ -8,16 +8,18 @@ from billing.api.resolver import entrypoint, make_api
 from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise_staff
 from billing.usecases.provision_account import provision_account
-from billing.wiring import People, Store
+from billing.wiring import Catalogues, Pages, People
 
 app = make_api()
 
 
 @app.post("/accounts", status_code=201)
-def provision(body: AccountBody, caller: Caller, told: Told, store: Store, people: People) -> Response[BillingPageView]:
+def provision(
+    body: AccountBody, caller: Caller, told: Told, pages: Pages, catalogues: Catalogues, people: People
+) -> Response[BillingPageView]:
     """Provision an account and invite its first admin."""
     authorise_staff(caller, Permission.PROVISION_ACCOUNTS)
-    page = provision_account(body.value(), occasion=told, directory=people, store=store)
+    page = provision_account(body.value(), occasion=told, directory=people, pages=pages, catalogues=catalogues)
     view = BillingPageView.of(page, page.account.contract.today(told.time))
     return created(view, location=f"/v1/accounts/{page.account.account}/billing")
 

@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from billing import wiring
 from billing.domain.events import Event
-from billing.store.mapping import event_from
+from billing.store.event_mapping import event_from
 from billing.usecases.publish_events import publish_events
 
 logger = Logger()

@@ -7,7 +7,7 @@ from billing.api.resolver import entrypoint, make_api
 from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise
 from billing.usecases.collect_payments import record_payment
-from billing.wiring import Invoices, Payments, Store
+from billing.wiring import Accounts, Invoices, Payments
 
 app = make_api()
 
@@ -19,12 +19,12 @@ def post_payment(
     body: RecordedPaymentBody,
     caller: Caller,
     told: Told,
-    store: Store,
+    accounts: Accounts,
     invoices: Invoices,
     payments: Payments,
 ) -> InvoiceDetailsView:
     """Record that an invoice is paid. The same reference and day again change nothing."""
-    authorise(caller, store.account(account), Permission.RECORD_PAYMENTS, store)
+    authorise(caller, accounts.account(account), Permission.RECORD_PAYMENTS, accounts)
     kept = record_payment(
         account, number, body.paid_on, body.reference, occasion=told, store=invoices, gateway=payments
     )

@@ -8,7 +8,7 @@ from billing import wiring
 from billing.documents.einvoice import Syntax, einvoice
 from billing.documents.pdf import invoice_pdf
 from billing.domain.invoices import DocumentKind, IssuedInvoice
-from billing.store.mapping import event_of
+from billing.store.event_mapping import event_of
 from billing.usecases.render_documents import render_documents
 from billing.workers import worker
 

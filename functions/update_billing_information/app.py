@@ -6,14 +6,7 @@ from typing import Annotated, cast
 from aws_lambda_powertools.event_handler.depends import Depends
 from billing.api.answers import Response, tagged
 from billing.api.callers import Caller, Told
-from billing.api.information import (
-    BillingBody,
-    BillingView,
-    CompanyBody,
-    CompanyView,
-    ContactBody,
-    ContactView,
-)
+from billing.api.information import BillingBody, BillingView, CompanyBody, CompanyView, ContactBody, ContactView
 from billing.api.models import AccountId
 from billing.api.preconditions import IfMatch, replaced_version
 from billing.api.resolver import entrypoint, make_api
@@ -21,7 +14,7 @@ from billing.domain.information import Area, Information
 from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise
 from billing.usecases.change_billing_information import D, change_billing_information
-from billing.wiring import Store
+from billing.wiring import Accounts
 
 app = make_api()
 
@@ -32,25 +25,25 @@ class ChangeArea:
 
     caller: Caller
     context: Told
-    store: Store
+    accounts: Accounts
 
     def __call__(self, account: str, area: Area, details: D, if_match: str | None) -> Information[D]:
         """The area after the change. Raises AccountNotFound, Forbidden, StaleVersion, VersionRequired.
 
         One query and one transaction.
         """
-        page = self.store.billing_page(account, invoices=0, consistent=True)
-        authorise(self.caller, page.account, Permission.CHANGE_BILLING_INFORMATION, self.store)
-        current = cast(Information[D], page.information.area(area))  # the details of an area have one class
+        known = self.accounts.details(account)
+        authorise(self.caller, known.account, Permission.CHANGE_BILLING_INFORMATION, self.accounts)
+        current = cast(Information[D], known.information.area(area))  # the details of an area have one class
         replaces = replaced_version(if_match)
         return change_billing_information(
-            page.account, area, current, details, replaces, occasion=self.context, store=self.store
+            known.account, area, current, details, replaces, occasion=self.context, store=self.accounts
         )
 
 
-def change_area(caller: Caller, context: Told, store: Store) -> ChangeArea:
+def change_area(caller: Caller, context: Told, accounts: Accounts) -> ChangeArea:
     """The change as this request may make it."""
-    return ChangeArea(caller, context, store)
+    return ChangeArea(caller, context, accounts)
 
 
 Change = Annotated[ChangeArea, Depends(change_area)]

@@ -10,7 +10,7 @@ from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise
 from billing.usecases.collect_payments import begin_consent
 from billing.usecases.replace_payment_method import begin_setup, replace_payment_method, set_bank_transfer, shown
-from billing.wiring import Invoices, PaymentMethods, Payments, Store
+from billing.wiring import Accounts, Invoices, PaymentMethods, Payments
 
 app = make_api()
 
@@ -21,13 +21,13 @@ def post_setup(
     body: SetupBody,
     caller: Caller,
     told: Told,
-    store: Store,
+    accounts: Accounts,
     methods: PaymentMethods,
     payments: Payments,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[SetupView]:
     """Begin to set up a payment method: the browser confirms it with Stripe, and its number never comes here."""
-    authorise(caller, store.account(account), Permission.CHANGE_PAYMENT_METHOD, store)
+    authorise(caller, accounts.account(account), Permission.CHANGE_PAYMENT_METHOD, accounts)
     setup = begin_setup(account, body.wanted(), idempotency_key, occasion=told, store=methods, gateway=payments)
     return created(SetupView.of(setup), f"/v1/accounts/{account}/payment-method")
 
@@ -38,31 +38,36 @@ def put_payment_method(
     body: PaymentMethodBody,
     caller: Caller,
     told: Told,
-    store: Store,
+    accounts: Accounts,
     methods: PaymentMethods,
     payments: Payments,
 ) -> PaymentMethodView:
     """Pay with what was set up, from now on. The old payment method is given up, and its details are deleted."""
-    authorise(caller, store.account(account), Permission.CHANGE_PAYMENT_METHOD, store)
+    authorise(caller, accounts.account(account), Permission.CHANGE_PAYMENT_METHOD, accounts)
     profile = replace_payment_method(account, body.setup_intent, occasion=told, store=methods, gateway=payments)
     return PaymentMethodView.of(shown(profile))
 
 
 @app.put("/accounts/<account>/payment-method/bank-transfer")
 def put_bank_transfer(
-    account: AccountId, caller: Caller, told: Told, store: Store, methods: PaymentMethods
+    account: AccountId, caller: Caller, told: Told, accounts: Accounts, methods: PaymentMethods
 ) -> PaymentMethodView:
     """Staff agree with the customer that they transfer the money themselves. A card is given up."""
-    authorise(caller, store.account(account), Permission.SET_BANK_TRANSFER, store)
+    authorise(caller, accounts.account(account), Permission.SET_BANK_TRANSFER, accounts)
     return PaymentMethodView.of(shown(set_bank_transfer(account, occasion=told, store=methods)))
 
 
 @app.post("/accounts/<account>/invoices/<number>/consent")
 def post_consent(
-    account: AccountId, number: InvoiceNumber, caller: Caller, store: Store, invoices: Invoices, payments: Payments
+    account: AccountId,
+    number: InvoiceNumber,
+    caller: Caller,
+    accounts: Accounts,
+    invoices: Invoices,
+    payments: Payments,
 ) -> ConsentView:
     """What a browser needs so that the customer's bank can ask for its consent to an invoice's payment."""
-    authorise(caller, store.account(account), Permission.CHANGE_PAYMENT_METHOD, store)
+    authorise(caller, accounts.account(account), Permission.CHANGE_PAYMENT_METHOD, accounts)
     return ConsentView.of(begin_consent(account, number, store=invoices, gateway=payments))
 
 

@@ -43,10 +43,10 @@ def invoice_days(contracts: Sequence[Contract], today: date) -> list[date]:
 
 def _go_back(account: str, store: AutoscalingStore) -> date:
     """Makes the first months of its contract due for an account of which nothing was decided; the month now due."""
-    standing = store.standing(account)
+    standing = store.state(account)
     if standing is None or standing.due is None:
         raise ValueError(f"{account} is not scheduled")
-    if store.decisions(account, limit=1, after=None).products:
+    if store.decisions(account, limit=1, after=None).items:
         return standing.due.month
     contract = standing.subscriber.account.contract
     month = _first_month(contract)

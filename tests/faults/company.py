@@ -65,7 +65,7 @@ def with_bo(role: Role) -> Callable[[], World]:
 
 
 def provision(world: World) -> None:
-    provision_account(WANTED, occasion=OCCASION, directory=world.directory, store=world.store)
+    provision_account(WANTED, occasion=OCCASION, directory=world.directory, pages=world.store, catalogues=world.store)
 
 
 def change(area: Area, details: Details, replaces: int = 1) -> Command:

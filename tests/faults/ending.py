@@ -62,7 +62,8 @@ def deactivated() -> Ending:
             replace(WANTED, account=OTHER, digest="1" * 64),
             occasion=OCCASION,
             directory=world.directory,
-            store=world.store,
+            pages=world.store,
+            catalogues=world.store,
         )
         save("bo@nordlys.example", Role.MEMBER)(world)
         save("cy@nordlys.example", Role.ADMIN)(world)

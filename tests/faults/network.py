@@ -15,8 +15,6 @@ from typing import Any, cast
 import orjson
 import pytest
 from billing.aws_session import aws_session
-from billing.store.items import Item
-from billing.store.store import BillingStore
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.exceptions import (
     ConnectionClosedError,
@@ -33,6 +31,7 @@ from tests.aws import REGION, TABLE
 from tests.faults.points import Crash, Mode, Point, Way, seam
 from tests.faults.table import cancelled
 from tests.faults.values import Refused, Unsupported
+from tests.stores import Stores
 
 Service = Callable[[str, dict[str, Any]], dict[str, Any]]
 """Answers an operation's JSON with JSON, or raises Refused."""
@@ -61,23 +60,17 @@ def seam_session() -> Session:
 
 
 @contextmanager
-def connected() -> Iterator[BillingStore]:
-    """The store over the seam, with no waiting between attempts and all the attempts that a new process has.
-
-    PynamoDB's connection is put back afterwards, so that other tests find the one that they have made.
-    """
-    before = Item._connection, Item.Meta.table_name, Item.Meta.region
+def connected() -> Iterator[Stores]:
+    """The store over the seam, with no waiting between attempts and all the attempts that a new process has."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
         patch.setattr(RetryQuota, "acquire", lambda *_: True)
-        session = seam_session()
-        seam().store = store = BillingStore(TABLE, session)
-        seam().client = session.create_client("dynamodb")
+        seam().client = client = seam_session().create_client("dynamodb")
+        seam().store = store = Stores(TABLE, client)
         try:
             yield store
         finally:
             seam().store = seam().client = None
-            Item._connection, Item.Meta.table_name, Item.Meta.region = before
 
 
 def _answer(request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse:

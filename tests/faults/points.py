@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 from tests.faults.values import Unsupported
 
 if TYPE_CHECKING:
-    from billing.store.store import BillingStore
-
     from tests.faults.world import World
+    from tests.stores import Stores
 
 
 class Crash(BaseException):
@@ -112,7 +111,7 @@ class Seam:
     """What stands between the process and the world: all calls pass here, one run at a time."""
 
     def __init__(self) -> None:
-        self.store: BillingStore | None = None
+        self.store: Stores | None = None
         self.client: Any = None
         self._world: World | None = None
         self._run: Run | None = None
@@ -141,5 +140,5 @@ class Seam:
 
 @cache
 def seam() -> Seam:
-    """The process's seam: PynamoDB keeps its connection on the model's class, so there can only be one."""
+    """The process's seam: botocore calls its handlers without saying for which world, so there can only be one."""
     return Seam()

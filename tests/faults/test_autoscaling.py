@@ -10,10 +10,10 @@ from billing.domain.permissions import Role
 from billing.domain.schedules import Job
 from billing.domain.usage import UsageEvent
 from billing.store import keys
-from billing.store.items import Item
 from billing.usecases.administer_autoscaling import replace_settings
 from billing.usecases.scale_account import scale_account, schedule_account
 
+from tests.aws import TABLE
 from tests.faults.company import WANTED, body, catalogue, events, provision, save
 from tests.faults.cuts import Faults
 from tests.faults.world import World
@@ -43,7 +43,7 @@ def scale(world: World) -> None:
 
 def pause(world: World) -> None:
     """Staff pause autoscaling, whatever they have seen before."""
-    known = world.autoscaling.standing(ACCOUNT)
+    known = world.autoscaling.state(ACCOUNT)
     assert known is not None
     settings = AutoscalingSettings(Pause(date(2026, 12, 1), "Agreed"))
     replace_settings(known, settings, known.settings.version, occasion=OCCASION, store=world.autoscaling)
@@ -90,7 +90,9 @@ def test_scheduling_an_account_again_changes_nothing(faults: Faults) -> None:
     def unscheduled() -> World:
         world = grown()
         with world.calm():
-            Item(keys.account(ACCOUNT), keys.due(Job.AUTOSCALING)).delete()
+            world.client.delete_item(
+                TableName=TABLE, Key={"pk": {"S": keys.account(ACCOUNT)}, "sk": {"S": keys.due(Job.AUTOSCALING)}}
+            )
         return world
 
     def schedule(world: World) -> None:

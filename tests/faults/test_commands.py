@@ -177,7 +177,7 @@ def versions_are_told(world: World) -> None:
 def stands(products: tuple[Product, ...]) -> Command:
     def check(world: World) -> None:
         versions_are_told(world)
-        newest = world.store.catalogue()
+        newest = world.store.newest_catalogue()
         assert newest is not None
         assert (newest.version, newest.products) == (2, products)
 

@@ -12,7 +12,7 @@ from billing.domain.information import Area, ContactDetails
 from billing.domain.mail import Delivery, Fate, Feedback, Recipient, Situation
 from billing.gateways.files import Documents
 from billing.gateways.mailer import Mailer
-from billing.store.mapping import event_from
+from billing.store.event_mapping import event_from
 from billing.usecases.note_feedback import note_feedback
 from billing.usecases.notify import CLAIM, notify
 
@@ -83,7 +83,8 @@ def deliver(world: MailWorld) -> None:
         claimant=f"attempt {world.attempts}",
         now=NOON + world.attempts * LATER,
         staff_address=None,
-        store=world.store,
+        accounts=world.store,
+        deliveries=world.store,
         mailer=world.mailer,
         documents=world.documents,
         write=words,
@@ -93,7 +94,7 @@ def deliver(world: MailWorld) -> None:
 def listen(world: MailWorld) -> None:
     """What SES has told so far is noted; a message that was not dealt with is told again."""
     for told in world.mail.feedback:
-        note_feedback(told, now=NOON, store=world.store)
+        note_feedback(told, now=NOON, accounts=world.store, deliveries=world.store)
 
 
 def deliver_and_listen(world: MailWorld) -> None:
@@ -134,7 +135,8 @@ def at_the_same_time(world: MailWorld) -> None:
         claimant="another",
         now=NOON + world.attempts * LATER,
         staff_address=None,
-        store=world.store,
+        accounts=world.store,
+        deliveries=world.store,
         mailer=world.mailer,
         documents=world.documents,
         write=words,
@@ -149,7 +151,9 @@ def test_two_workers_with_the_same_event(faults: Faults) -> None:
 def test_an_address_is_lost_once_however_often_it_is_told(fate: Fate, faults: Faults) -> None:
     def told(world: World) -> None:
         delivery = Delivery.of(the_event(world), Recipient("invoices@nordlys.example", None))
-        note_feedback(Feedback(fate, delivery, "message-1", NOON), now=NOON, store=world.store)
+        note_feedback(
+            Feedback(fate, delivery, "message-1", NOON), now=NOON, accounts=world.store, deliveries=world.store
+        )
 
     def told_once(world: World) -> None:
         assert len(world.stored("UNDELIVERABLE#")) == 1

@@ -13,7 +13,7 @@ from billing import wiring
 from billing.domain.events import Event
 from billing.domain.information import Area
 from billing.domain.permissions import Role
-from billing.store.mapping import event_body
+from billing.store.event_mapping import event_body
 
 from functions.publish_events import app
 from tests.faults.company import MOVED, change, company, save

@@ -18,7 +18,7 @@ from tests.faults.ending import ACCOUNT, OTHER, PURGED, USED, Ending, deactivate
 
 def purger(world: Ending) -> Purger:
     return Purger(
-        store=world.store,
+        accounts=world.store,
         methods=world.paying,
         purges=world.purges,
         documents=edge("documents", world.bucket),

@@ -29,7 +29,7 @@ def request(world: Ending) -> None:
     """What an admin's browser does: what it costs is looked at, and agreed to."""
     store = store_of(world)
     occasion = Occasion(Actor(ActorKind.CUSTOMER, ADA), BACK, "request")
-    billed = store.billed(ACCOUNT)
+    billed = store.billing_context(ACCOUNT)
     if billed is None or billed.subscriber.account.status is Status.ACTIVE:
         return
     offer = offered(billed, billed.subscriber.account.contract.today(BACK), TERMS, world.store)

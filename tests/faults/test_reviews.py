@@ -42,7 +42,11 @@ def looked_after() -> World:
     """Two companies that the same success manager looks after."""
     with company().calm() as world:
         provision_account(
-            replace(WANTED, account=THEIRS), occasion=OCCASION, directory=world.directory, store=world.store
+            replace(WANTED, account=THEIRS),
+            occasion=OCCASION,
+            directory=world.directory,
+            pages=world.store,
+            catalogues=world.store,
         )
         replace_success_manager(PRESENT, 0, occasion=OCCASION, store=world.store)
         for account in (OURS, THEIRS):
@@ -61,10 +65,10 @@ def with_review() -> World:
 
 
 def standings(world: World, account: str = OURS) -> tuple[Standing, ...]:
-    page = world.store.billing_page(account, consistent=True)
-    contract, catalogue = page.account.contract, world.store.catalogue_version(page.subscription.catalogue_version)
+    subscriber = world.store.subscriber(account, consistent=True)
+    contract, catalogue = subscriber.account.contract, world.store.catalogue(subscriber.subscription.catalogue_version)
     today = contract.today(OCCASION.time)
-    lines = lines_at_renewal(page.subscription, contract, today)
+    lines = lines_at_renewal(subscriber.subscription, contract, today)
     return tuple(standing(line, USAGE, catalogue, contract, today) for line in lines)
 
 
@@ -87,13 +91,13 @@ def cancel(world: World) -> None:
 
 def apply_tier(world: World) -> None:
     known = standings(world)
-    page = world.store.billing_page(OURS, consistent=True)
-    apply_review(page, newest(world), ORDERS, known, occasion=OCCASION, store=world.store)
+    subscriber = world.store.subscriber(OURS, consistent=True)
+    apply_review(subscriber, newest(world), ORDERS, known, occasion=OCCASION, store=world.store)
 
 
 def decline(world: World) -> None:
-    page = world.store.billing_page(OURS, consistent=True)
-    decline_review(page, newest(world), "Christmas would not fit.", occasion=OCCASION, store=world.store)
+    subscriber = world.store.subscriber(OURS, consistent=True)
+    decline_review(subscriber, newest(world), "Christmas would not fit.", occasion=OCCASION, store=world.store)
 
 
 def reschedule(minutes: int, replaces: int = 1) -> Command:

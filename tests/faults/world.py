@@ -20,7 +20,6 @@ from billing.store.cancellation_store import CancellationStore
 from billing.store.invoice_store import InvoiceStore
 from billing.store.payment_store import PaymentStore
 from billing.store.purge_store import PurgeStore
-from billing.store.store import BillingStore
 from billing.store.usage_store import UsageStore
 
 from tests.aws import TABLE
@@ -29,6 +28,7 @@ from tests.faults.network import Service
 from tests.faults.points import seam
 from tests.faults.table import Schema, Table
 from tests.faults.values import Item, Unsupported
+from tests.stores import Stores
 from tests.template import resources
 
 W = TypeVar("W", bound="World")
@@ -132,7 +132,7 @@ class World:
             yield self
 
     @property
-    def store(self) -> BillingStore:
+    def store(self) -> Stores:
         """The real store, over the seam."""
         store = seam().store
         if store is None:

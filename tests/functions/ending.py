@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
 from billing.domain.events import Event
 from billing.event_schemas.kinds import published
-from billing.store.mapping import event_body, event_from
+from billing.store.event_mapping import event_body, event_from
 from billing.usecases.cancel_account import end_account
 
 from functions.administer_cancellation.app import handler as cancellation
@@ -105,17 +105,3 @@ def deactivate(company: Company) -> None:
     """The account is cancelled, and its end has come. What it needs is made for it."""
     assert cancel(company).status == 201
     end_account(company.account, now=ENDED, correlation="end", store=wiring.cancellation_store())
-
-
-MADE = (
-    wiring.queue,
-    wiring.work_queue,
-    wiring.invoice_store,
-    wiring.reactivation_store,
-    wiring.purge_store,
-    wiring.download_store,
-    wiring.documents,
-    wiring.archive,
-    wiring.terms,
-)
-"""What holds a client or an address of the test before."""

@@ -16,7 +16,7 @@ from billing.domain.errors import ConcurrentChange
 from billing.domain.events import Event
 from billing.domain.usage import UsageEvent
 from billing.event_schemas.kinds import published
-from billing.store.mapping import event_from
+from billing.store.event_mapping import event_from
 
 from functions.administer_autoscaling.app import handler as administer_autoscaling
 from functions.get_billing.app import handler as get_billing
@@ -46,12 +46,10 @@ def work(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("JOB", "autoscaling")
     monkeypatch.setenv("WORK_QUEUE_URL", queue)
     monkeypatch.setenv("QUEUE_URL", queue)
-    wiring.work_queue.cache_clear()
-    wiring.queue.cache_clear()
+    wiring.forget()
     yield sqs
     sqs.delete_queue(QueueUrl=queue)
-    wiring.work_queue.cache_clear()
-    wiring.queue.cache_clear()
+    wiring.forget()
 
 
 def planned(at: datetime, sqs: Any) -> list[dict[str, Any]]:

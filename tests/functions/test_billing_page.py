@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from billing.domain.invoices import Invoice, InvoiceStatus
 from billing.domain.money import Money
-from billing.store import keys, mapping
-from billing.store.items import Item
+from billing.store import invoice_summary_mapping, keys
 
 from functions.get_billing.app import handler as get_billing
 from functions.get_invoices.app import handler as get_invoices
 from functions.list_accounts.app import handler as list_accounts
 from functions.update_billing_information.app import handler as update_billing_information
 from tests.api_gateway import NOW, STAFF, Answer, answer, request
+from tests.aws import drop_item, keep_item
 from tests.company import Company, provisioned
 from tests.samples import ACCOUNT, with_value
 from tests.store.samples import invoices
@@ -143,11 +143,11 @@ def test_the_amount_is_in_the_contracts_currency(company: Company) -> None:
 def test_the_newest_invoices_and_the_way_to_the_older_ones(company: Company) -> None:
     issued = [*invoices(14), paid_invoice()]
     for invoice in issued:
-        Item(
+        keep_item(
             keys.account(company.account),
             keys.invoice(invoice.produced_on, invoice.number),
-            body=mapping.invoice_body(invoice),
-        ).save()
+            invoice_summary_mapping.invoice_body(invoice),
+        )
 
     on_page = ask(company, PAGE).body["invoices"]
     first = ask(company, "/accounts/{account}/invoices", query={"limit": "10"}).body
@@ -174,11 +174,11 @@ def test_another_accounts_cursor_shows_nothing_of_it(company: Company) -> None:
     other = with_value(ACCOUNT, "other-shop", "account")
     assert provisioned(other).status == 201
     for invoice in invoices(3):
-        Item(
+        keep_item(
             keys.account("other-shop"),
             keys.invoice(invoice.produced_on, invoice.number),
-            body=mapping.invoice_body(invoice),
-        ).save()
+            invoice_summary_mapping.invoice_body(invoice),
+        )
     theirs = answer(
         get_invoices,
         request(
@@ -218,7 +218,7 @@ def test_the_api_answers_behind_a_domain_of_its_own(company: Company) -> None:
 
 def test_an_account_that_is_just_coming_to_be_is_not_there_yet(company: Company) -> None:
     """A query may see a part of the transaction that provisions it."""
-    Item(keys.account(company.account), keys.PAGE_SUBSCRIPTION, body="").delete()
+    drop_item(keys.account(company.account), keys.PAGE_SUBSCRIPTION)
 
     assert ask(company, PAGE).status == 404
     assert provisioned(ACCOUNT).body["type"] == "urn:livello:problem:concurrent-change"

@@ -19,7 +19,7 @@ from functions.record_usage.app import handler as record_usage
 from tests.api_gateway import MACHINE, NOW, STAFF, answer, person, request
 from tests.aws import stored_items
 from tests.company import Company, provisioned
-from tests.functions.ending import CANCELLATION, CONTRACT_ENDS, MADE, WHY, asked, cancel, fire, queue, told
+from tests.functions.ending import CANCELLATION, CONTRACT_ENDS, WHY, asked, cancel, fire, queue, told
 from tests.samples import ACCOUNT, with_value
 from tests.usage import cloud_event
 
@@ -29,12 +29,10 @@ def work(company: Company, buckets: Any, stripe_account: Any, monkeypatch: pytes
     waiting = queue()
     monkeypatch.setenv("QUEUE_URL", waiting.url)
     monkeypatch.setenv("WORK_QUEUE_URL", waiting.url)
-    for constructor in MADE:
-        constructor.cache_clear()
+    wiring.forget()
     yield waiting
     waiting.delete()
-    for constructor in MADE:
-        constructor.cache_clear()
+    wiring.forget()
 
 
 def status(company: Company) -> str:

@@ -27,7 +27,7 @@ from tests.api_gateway import NOW, STAFF, Answer, answer, person, request
 from tests.aws import ARCHIVE, DOCUMENTS, REGION, UserPool, stored_items
 from tests.cards import card
 from tests.company import Company, provisioned
-from tests.functions.ending import ENDED, MADE, PURGED, asked, cancel, deliver, fire, queue, told
+from tests.functions.ending import ENDED, PURGED, asked, cancel, deliver, fire, queue, told
 from tests.samples import ACCOUNT, with_value
 
 SHOP = "closing-shop"
@@ -38,12 +38,10 @@ def work(company: Company, buckets: Any, stripe_account: Stripe, monkeypatch: py
     waiting = queue()
     monkeypatch.setenv("QUEUE_URL", waiting.url)
     monkeypatch.setenv("WORK_QUEUE_URL", waiting.url)
-    for constructor in MADE:
-        constructor.cache_clear()
+    wiring.forget()
     yield waiting
     waiting.delete()
-    for constructor in MADE:
-        constructor.cache_clear()
+    wiring.forget()
 
 
 @pytest.fixture
@@ -215,7 +213,7 @@ def test_staff_find_the_receipt_and_nobody_else(shop: Company, work: Any, monkey
 
 def test_whoever_decides_for_nothing_keeps_nothing(shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHIVE_BUCKET", "")
-    wiring.archive.cache_clear()
+    wiring.forget()
 
     end_of(shop, work, monkeypatch)
 

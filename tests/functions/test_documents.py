@@ -11,8 +11,9 @@ from urllib.parse import parse_qs, urlparse
 
 import boto3
 import pytest
+from billing import wiring
 from billing.domain.events import Event
-from billing.store.mapping import event_body
+from billing.store.event_mapping import event_body
 from pypdf import PdfReader
 
 from functions.get_invoice_document.app import handler as get_document
@@ -26,7 +27,7 @@ from tests.api_gateway import NOW, STAFF, Answer, answer, person, request
 from tests.aws import DOCUMENTS, REGION, TABLE, stored_items
 from tests.cards import METHOD, card
 from tests.company import Company, provisioned
-from tests.functions.ending import MADE, Context, deliver, fire, queue, record, told
+from tests.functions.ending import Context, deliver, fire, queue, record, told
 from tests.samples import ACCOUNT, with_value
 
 INVOICES = "/accounts/{account}/invoices"
@@ -38,12 +39,10 @@ def work(company: Company, buckets: Any, stripe_account: Stripe, monkeypatch: py
     waiting = queue()
     monkeypatch.setenv("QUEUE_URL", waiting.url)
     monkeypatch.setenv("WORK_QUEUE_URL", waiting.url)
-    for constructor in MADE:
-        constructor.cache_clear()
+    wiring.forget()
     yield waiting
     waiting.delete()
-    for constructor in MADE:
-        constructor.cache_clear()
+    wiring.forget()
 
 
 def issued(work: Any, monkeypatch: pytest.MonkeyPatch, *jobs: str) -> Event:

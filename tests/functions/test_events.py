@@ -134,8 +134,7 @@ def bus(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     events.put_targets(Rule="all", EventBusName="livello-test", Targets=[{"Id": "sink", "Arn": arn}])
     monkeypatch.setenv("EVENT_BUS_NAME", "livello-test")
     monkeypatch.setenv("DEAD_LETTERS_URL", dead)
-    wiring.bus.cache_clear()
-    wiring.dead_letters.cache_clear()
+    wiring.forget()
 
     def received(queue: str) -> list[Any]:
         messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
@@ -147,8 +146,7 @@ def bus(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     events.delete_event_bus(Name="livello-test")
     for queue in (sink, dead):
         sqs.delete_queue(QueueUrl=queue)
-    wiring.bus.cache_clear()
-    wiring.dead_letters.cache_clear()
+    wiring.forget()
 
 
 def sample() -> dict[str, Any]:
@@ -189,7 +187,7 @@ def test_a_record_that_cannot_be_read_holds_up_nobody(image: dict[str, Any], bus
 
 def test_a_bus_that_is_away_leaves_the_batch_to_the_stream(bus: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVENT_BUS_NAME", "no-such-bus")
-    wiring.bus.cache_clear()
+    wiring.forget()
     waits: list[float] = []
     monkeypatch.setattr(publish_events_app, "sleep", waits.append)
 

@@ -18,7 +18,7 @@ from billing.domain.events import Event
 from billing.domain.money import Money
 from billing.domain.subscription import Cause, TierChange
 from billing.event_schemas.kinds import published
-from billing.store.mapping import event_from
+from billing.store.event_mapping import event_from
 
 from functions.collect_payments.app import handler as collect
 from functions.get_billing.app import handler as get_billing
@@ -52,13 +52,10 @@ def stripe(company: Company, stripe_account: Stripe, monkeypatch: pytest.MonkeyP
     queue = sqs.create_queue(QueueName="work")["QueueUrl"]
     monkeypatch.setenv("QUEUE_URL", queue)
     monkeypatch.setenv("WORK_QUEUE_URL", queue)
-    made = (wiring.queue, wiring.work_queue, wiring.terms, wiring.invoice_store)
-    for constructor in made:
-        constructor.cache_clear()
+    wiring.forget()
     yield stripe_account
     sqs.delete_queue(QueueUrl=queue)
-    for constructor in made:
-        constructor.cache_clear()
+    wiring.forget()
 
 
 # ---- What happens ------------------------------------------------------------------------------------
@@ -217,7 +214,7 @@ def test_it_is_issued_as_the_day_begins_for_the_account(company: Company, monkey
 def moved(company: Company, effective_on: date, decision: str = "2026-05.search") -> None:
     """Autoscaling has moved search to 25,000 for 99.00."""
     store = wiring.autoscaling_store()
-    known = store.standing(company.account)
+    known = store.state(company.account)
     assert known is not None
     tier = Tier(25_000, {"EUR": 9_900})
     change = TierChange("search", tier.up_to, Money(9_900, "EUR"), effective_on, Cause.AUTOSCALING, decision)

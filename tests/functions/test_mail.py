@@ -123,12 +123,9 @@ def post(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    cached = (wiring.mailer, wiring.documents, wiring.queue, wiring.dead_letters)
-    for constructor in cached:
-        constructor.cache_clear()
+    wiring.forget()
     yield made
-    for constructor in cached:
-        constructor.cache_clear()
+    wiring.forget()
     made.close()
 
 
@@ -217,7 +214,7 @@ def test_what_ses_does_not_take_comes_again_later_and_later(
     company: Company, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SENDER_ADDRESS", "billing@unverified.example")
-    wiring.mailer.cache_clear()
+    wiring.forget()
     waits: list[int] = []
     monkeypatch.setattr(wiring.queue(), "change_visibility", lambda _, seconds: waits.append(seconds))
     batch = post.delivered(notice(company))
@@ -233,7 +230,7 @@ def test_what_ses_does_not_take_comes_again_later_and_later(
 
 def test_a_message_is_really_postponed(company: Company, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SENDER_ADDRESS", "billing@unverified.example")
-    wiring.mailer.cache_clear()
+    wiring.forget()
     monkeypatch.setattr(workers, "FIRST_WAIT_SECONDS", 0)
 
     notify(post.delivered(notice(company)), Context())

@@ -17,7 +17,7 @@ from billing import wiring, workers
 from billing.api import resolver
 from billing.domain.events import Event
 from billing.event_schemas.kinds import published
-from billing.store.mapping import event_from
+from billing.store.event_mapping import event_from
 
 from functions.detach_replaced_methods.app import handler as detach_replaced
 from functions.get_billing.app import handler as get_billing
@@ -53,14 +53,11 @@ def account_at_stripe(company: Company, stripe_account: Stripe, monkeypatch: pyt
     monkeypatch.setenv("QUEUE_URL", queues["notices"])
     monkeypatch.setenv("JOB", "card-expiry")
     monkeypatch.setenv("WORK_QUEUE_URL", queues["cards"])
-    made = (wiring.payment_notices, wiring.queue, wiring.work_queue)
-    for constructor in made:
-        constructor.cache_clear()
+    wiring.forget()
     yield stripe_account
     for queue in queues.values():
         sqs.delete_queue(QueueUrl=queue)
-    for constructor in made:
-        constructor.cache_clear()
+    wiring.forget()
 
 
 @pytest.fixture

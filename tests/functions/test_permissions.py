@@ -10,7 +10,7 @@ import boto3
 import pytest
 from billing import wiring
 from billing.domain.deletion import Receipt
-from billing.store.mapping import text
+from billing.store.bodies import text
 from billing.usecases.issue_invoices import issue_invoices
 
 from functions.administer_autoscaling.app import handler as administer_autoscaling

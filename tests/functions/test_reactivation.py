@@ -25,7 +25,6 @@ from tests.company import Company, put_catalogue
 from tests.functions.ending import (
     CANCELLATION,
     ENDED,
-    MADE,
     PURGED,
     REACTIVATED,
     Context,
@@ -48,12 +47,10 @@ def work(company: Company, buckets: Any, stripe_account: Stripe, monkeypatch: py
     waiting = queue()
     monkeypatch.setenv("QUEUE_URL", waiting.url)
     monkeypatch.setenv("WORK_QUEUE_URL", waiting.url)
-    for constructor in MADE:
-        constructor.cache_clear()
+    wiring.forget()
     yield waiting
     waiting.delete()
-    for constructor in MADE:
-        constructor.cache_clear()
+    wiring.forget()
 
 
 def ask(company: Company, method: str, body: Any = None, *, now: datetime = REACTIVATED, claims: Any = None) -> Answer:

@@ -36,8 +36,7 @@ def backlog(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     url = sqs.create_queue(QueueName="usage-backlog")["QueueUrl"]
     for name, value in {"USAGE_BACKLOG_URL": url, "QUEUE_URL": url, "USAGE_REPORTED_WITHIN_DAYS": "35"}.items():
         monkeypatch.setenv(name, value)
-    for made in (wiring.usage_backlog, wiring.queue):
-        made.cache_clear()
+    wiring.forget()
     yield sqs
     sqs.delete_queue(QueueUrl=url)
 

@@ -10,7 +10,6 @@ import pytest
 from billing.domain.account import Status
 from billing.event_schemas.kinds import published
 from billing.store import keys
-from billing.store.store import BillingStore
 
 from functions.get_billing.app import handler as get_billing
 from tests.api_gateway import NOW, STAFF, answer, request
@@ -29,6 +28,7 @@ from tests.functions.reviews import (
 )
 from tests.samples import ACCOUNT, CATALOGUE, with_value
 from tests.store.samples import happened
+from tests.stores import Stores
 
 LATER = "2026-06-16T07:30:00Z"
 """The slot after BEGINS."""
@@ -39,7 +39,7 @@ def asked(company: Company) -> Asked:
     return make_reviewable(company)
 
 
-def told(store: BillingStore) -> dict[str, Any]:
+def told(store: Stores) -> dict[str, Any]:
     """What was told of reviews by its type, as it is published."""
     events = store.events(ACCOUNT["account"], limit=100, after=None).items
     return {
@@ -54,7 +54,7 @@ def cells() -> list[str]:
     return [str(item["sk"]) for item in stored_items() if str(item["sk"]).startswith(keys.BOOKED)]
 
 
-def with_status(store: BillingStore, status: Status) -> None:
+def with_status(store: Stores, status: Status) -> None:
     """As a cancellation will: the account is no longer active."""
     account = store.account(ACCOUNT["account"])
     store.assign_success_manager(replace(account, status=status), happened())
@@ -182,7 +182,7 @@ def test_a_young_account_has_no_three_months(company: Company) -> None:
 # ---- Booking ----
 
 
-def test_a_review_is_booked(asked: Asked, store: BillingStore) -> None:
+def test_a_review_is_booked(asked: Asked, store: Stores) -> None:
     given = asked.book()
 
     assert given.status == 201
@@ -310,7 +310,7 @@ def test_no_time_is_given_away_twice_when_reviews_change_their_length(asked: Ask
 
 
 @pytest.mark.parametrize("status", [Status.CANCELLING, Status.DEACTIVATED])
-def test_an_account_that_ends_has_no_renewal_to_review_for(status: Status, asked: Asked, store: BillingStore) -> None:
+def test_an_account_that_ends_has_no_renewal_to_review_for(status: Status, asked: Asked, store: Stores) -> None:
     with_status(store, status)
 
     given = asked.book()
@@ -322,7 +322,7 @@ def test_an_account_that_ends_has_no_renewal_to_review_for(status: Status, asked
 # ---- Cancelling ----
 
 
-def test_a_cancelled_review_gives_its_time_back(asked: Asked, store: BillingStore) -> None:
+def test_a_cancelled_review_gives_its_time_back(asked: Asked, store: Stores) -> None:
     review = asked.booked()
 
     assert asked.cancel(review).status == 204
@@ -424,7 +424,7 @@ def email_line(asked: Asked, now: datetime) -> dict[str, Any]:
     return {**line, "amount_per_charge": page["payment_details"]["amount_per_charge"]["amount"]}
 
 
-def test_a_lower_tier_from_the_next_renewal(asked: Asked, store: BillingStore) -> None:
+def test_a_lower_tier_from_the_next_renewal(asked: Asked, store: Stores) -> None:
     review = asked.booked()
     after_it = datetime(2026, 6, 16, 8, tzinfo=UTC)
     before = email_line(asked, NOW)
@@ -452,7 +452,7 @@ def test_a_lower_tier_from_the_next_renewal(asked: Asked, store: BillingStore) -
     assert (line["up_to"], line["price_per_month"]["amount"], line["pending_change"]) == (10_000, 2900, None)
 
 
-def test_the_event_of_a_lower_tier_says_all_of_it(asked: Asked, store: BillingStore) -> None:
+def test_the_event_of_a_lower_tier_says_all_of_it(asked: Asked, store: Stores) -> None:
     review = asked.booked()
     asked.decide(review, LOWER, now=datetime(2026, 6, 16, 8, tzinfo=UTC))
 
@@ -477,21 +477,21 @@ def test_the_event_of_a_lower_tier_says_all_of_it(asked: Asked, store: BillingSt
     assert facts.appointment == told(store)["review.booked"].after
 
 
-def test_a_decision_before_the_appointment_gives_its_time_back(asked: Asked, store: BillingStore) -> None:
+def test_a_decision_before_the_appointment_gives_its_time_back(asked: Asked, store: Stores) -> None:
     asked.decide(asked.booked(), DECLINED)
 
     assert cells() == []
     assert told(store)["review.declined"].after.appointment_cancelled is True
 
 
-def test_a_decision_after_the_appointment_leaves_its_time_alone(asked: Asked, store: BillingStore) -> None:
+def test_a_decision_after_the_appointment_leaves_its_time_alone(asked: Asked, store: Stores) -> None:
     asked.decide(asked.booked(), DECLINED, now=datetime.fromisoformat(BEGINS))
 
     assert len(cells()) == 2
     assert told(store)["review.declined"].after.appointment_cancelled is False
 
 
-def test_a_review_is_declined_with_a_reason(asked: Asked, store: BillingStore) -> None:
+def test_a_review_is_declined_with_a_reason(asked: Asked, store: Stores) -> None:
     review = asked.booked()
     page = store.billing_page(ACCOUNT["account"], consistent=True)
 
@@ -536,7 +536,7 @@ def test_a_cancelled_review_is_not_decided(asked: Asked) -> None:
     assert asked.decide(review, DECLINED).status == 409
 
 
-def test_an_account_that_ends_gets_no_lower_tier_but_an_answer(asked: Asked, store: BillingStore) -> None:
+def test_an_account_that_ends_gets_no_lower_tier_but_an_answer(asked: Asked, store: Stores) -> None:
     review = asked.booked()
     with_status(store, Status.CANCELLING)
 

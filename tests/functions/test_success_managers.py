@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 from billing.event_schemas.kinds import published
-from billing.store import keys, mapping
-from billing.store.store import BillingStore
+from billing.store import event_mapping, keys
 
 from functions.administer_success_managers.app import handler as administer_success_managers
 from tests.api_gateway import STAFF, Answer, answer, request
@@ -15,6 +14,7 @@ from tests.aws import stored_items
 from tests.company import Company
 from tests.functions.reviews import MANAGER, SOFIE, assign, make_reviewable, put_manager
 from tests.samples import with_value, without
+from tests.stores import Stores
 
 ONE = "/success-managers/{success_manager}"
 
@@ -36,13 +36,13 @@ def contact(company: Company) -> Answer:
 def told_of_managers() -> list[Any]:
     """What was told of success managers, as it is published."""
     return [
-        published(mapping.event_from(item["body"]))
+        published(event_mapping.event_from(item["body"]))
         for item in stored_items()
         if item["pk"] == keys.MANAGERS and str(item["sk"]).startswith(keys.EVENT)
     ]
 
 
-def test_a_success_manager_is_added_and_changed(store: BillingStore) -> None:
+def test_a_success_manager_is_added_and_changed(store: Stores) -> None:
     added = put_manager()
     assert (added.status, added.headers["ETag"]) == (200, '"1"')
     assert added.body == {
@@ -59,7 +59,7 @@ def test_a_success_manager_is_added_and_changed(store: BillingStore) -> None:
     assert sorted((each.after.version, each.before is None) for each in told_of_managers()) == [(1, True), (2, False)]
 
 
-def test_the_same_again_changes_nothing(store: BillingStore) -> None:
+def test_the_same_again_changes_nothing(store: Stores) -> None:
     put_manager()
     before = stored_items()
 
@@ -68,7 +68,7 @@ def test_the_same_again_changes_nothing(store: BillingStore) -> None:
     assert stored_items() == before
 
 
-def test_a_change_names_the_version_that_it_replaces(store: BillingStore) -> None:
+def test_a_change_names_the_version_that_it_replaces(store: Stores) -> None:
     put_manager()
     before = stored_items()
     other = {**SOFIE, "place": None}
@@ -80,7 +80,7 @@ def test_a_change_names_the_version_that_it_replaces(store: BillingStore) -> Non
     assert stored_items() == before
 
 
-def test_success_managers_are_listed_in_pages(store: BillingStore) -> None:
+def test_success_managers_are_listed_in_pages(store: Stores) -> None:
     for name in ("cy", "ada", "bo"):
         put_manager(manager=f"{name}-lind")
 
@@ -92,7 +92,7 @@ def test_success_managers_are_listed_in_pages(store: BillingStore) -> None:
     assert listed(cursor="nonsense").status == 422
 
 
-def test_one_that_there_is_not(store: BillingStore) -> None:
+def test_one_that_there_is_not(store: Stores) -> None:
     assert get("nobody").status == 404
 
 
@@ -126,7 +126,7 @@ HOURS = ("working_hours", "monday")
         ({**SOFIE, "absences": [{"from": 0, "until": "2026-07-01"}]}, "#/absences/0/from"),
     ],
 )
-def test_a_success_manager_that_does_not_fit(body: Any, pointer: str, store: BillingStore) -> None:
+def test_a_success_manager_that_does_not_fit(body: Any, pointer: str, store: Stores) -> None:
     given = put_manager(body)
 
     assert given.status == 422, given
@@ -135,7 +135,7 @@ def test_a_success_manager_that_does_not_fit(body: Any, pointer: str, store: Bil
 
 
 @pytest.mark.parametrize("name", ["Sofie", "s", "sofie--lind", "x" * 41, "sofie_lind"])
-def test_an_id_that_does_not_fit(name: str, store: BillingStore) -> None:
+def test_an_id_that_does_not_fit(name: str, store: Stores) -> None:
     given = put_manager(manager=name)
 
     assert given.status == 422
@@ -145,7 +145,7 @@ def test_an_id_that_does_not_fit(name: str, store: BillingStore) -> None:
 # ---- Who looks after an account ----
 
 
-def test_an_account_learns_who_looks_after_it(company: Company, store: BillingStore) -> None:
+def test_an_account_learns_who_looks_after_it(company: Company, store: Stores) -> None:
     assert contact(company).status == 404
     put_manager()
 
@@ -166,7 +166,7 @@ def test_the_same_assignment_again_changes_nothing(company: Company) -> None:
     assert stored_items() == before
 
 
-def test_another_one_takes_over_and_booked_reviews_stay(company: Company, store: BillingStore) -> None:
+def test_another_one_takes_over_and_booked_reviews_stay(company: Company, store: Stores) -> None:
     asked = make_reviewable(company)
     review = asked.booked()
     put_manager({**SOFIE, "name": "Bo Lund", "email": "bo.staff@livello.example"}, "bo-lund")

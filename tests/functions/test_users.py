@@ -10,7 +10,6 @@ from billing.domain.account import USERS_MAX, User
 from billing.domain.permissions import Role
 from billing.gateways.cognito_directory import CognitoDirectory
 from billing.gateways.directory import InvalidAddress, LogIn
-from billing.store.store import BillingStore
 
 from functions.administer_users.app import handler as administer_users
 from functions.list_accounts.app import handler as list_accounts
@@ -19,6 +18,7 @@ from tests.aws import UserPool, stored_items
 from tests.company import Company, provisioned
 from tests.samples import ACCOUNT, with_value
 from tests.store.samples import happened
+from tests.stores import Stores
 
 USERS = "/accounts/{account}/users"
 ADA = {"email": "ada@nordlys.example", "name": "Ada Holm"}
@@ -165,7 +165,7 @@ def test_staff_cannot_be_invited(company: Company, user_pool: UserPool) -> None:
     assert stored_items() == before
 
 
-def test_an_account_has_room_for_so_many(company: Company, store: BillingStore, user_pool: UserPool) -> None:
+def test_an_account_has_room_for_so_many(company: Company, store: Stores, user_pool: UserPool) -> None:
     account = store.account(company.account)
     crowd = {f"user-{number}": Role.MEMBER for number in range(USERS_MAX - 3)}
     crowded = replace(account, roles={**account.roles, **crowd})

@@ -13,7 +13,7 @@ from billing import wiring
 from billing.domain.errors import ConcurrentChange
 from billing.event_schemas.kinds import published
 from billing.store import keys
-from billing.store.mapping import event_from
+from billing.store.event_mapping import event_from
 from billing.store.usage_store import UsageStore
 
 from functions.watch_usage.app import handler
@@ -154,7 +154,7 @@ def test_one_that_fails_holds_up_no_other_and_comes_again(
     company: Company, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report([cloud_event("1", quantity=9000), cloud_event("2", product="email", quantity=20_000)])
-    real = UsageStore.keep_told
+    real = UsageStore.save_alert_state
 
     def fails(self: UsageStore, account: str, product: str, *rest: Any) -> None:
         if product == "email":
@@ -162,7 +162,7 @@ def test_one_that_fails_holds_up_no_other_and_comes_again(
         real(self, account, product, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(UsageStore, "keep_told", fails)
+        patch.setattr(UsageStore, "save_alert_state", fails)
         with pytest.raises(ConcurrentChange):
             watch(stream())
     assert [each["product"]["product"] for each in told()] == ["search"]
@@ -184,7 +184,7 @@ def test_two_watchers_at_once_tell_it_once(company: Company) -> None:
     assert again.told
 
     with pytest.raises(ConcurrentChange):
-        store.keep_told(ACCOUNT["account"], "search", standing.told, again.told, None)
+        store.save_alert_state(ACCOUNT["account"], "search", standing.told, again.told, None)
 
 
 def test_the_sample_event_is_taken(company: Company) -> None:

@@ -16,7 +16,7 @@ from billing.domain.money import Money
 from billing.domain.subscription import Cause, Discount, TierChange
 from billing.domain.terms import Terms
 from billing.store.invoice_mapping import is_as_issued
-from billing.store.invoice_store import Kept
+from billing.store.invoice_store import InvoiceRecord
 from billing.usecases.issue_invoices import issue_invoices
 from billing.usecases.provision_account import provision_account
 
@@ -114,7 +114,8 @@ def test_a_year(year: Year) -> None:
             wanted,
             occasion=replace(OCCASION, time=begins - timedelta(days=3)),
             directory=world.directory,
-            store=world.store,
+            pages=world.store,
+            catalogues=world.store,
         )
         now, ends = begins - timedelta(days=2), begins + timedelta(days=368)
         while now < ends:
@@ -131,7 +132,7 @@ def test_a_year(year: Year) -> None:
 
 def grow(world: World, effective_on: date, now: datetime) -> None:
     """Twenty days before it takes effect autoscaling has moved search."""
-    known = world.autoscaling.standing(ACCOUNT)
+    known = world.autoscaling.state(ACCOUNT)
     assert known is not None
     assert known.due is not None
     subscription, contract = known.subscriber.subscription, known.subscriber.account.contract
@@ -144,10 +145,10 @@ def grow(world: World, effective_on: date, now: datetime) -> None:
     world.autoscaling.decide(known, (), after, (), known.due, now)
 
 
-def all_of(world: World) -> list[Kept]:
+def all_of(world: World) -> list[InvoiceRecord]:
     numbers = [
         invoice.number
-        for invoice in world.invoicing.invoices(ACCOUNT, year=None, status=None, limit=100, after=None)[0]
+        for invoice in world.invoicing.invoices(ACCOUNT, year=None, status=None, limit=100, after=None).items
     ]
     return [world.invoicing.invoice(ACCOUNT, number) for number in numbers]
 

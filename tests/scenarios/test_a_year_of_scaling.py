@@ -48,7 +48,7 @@ def world() -> Iterator[World]:
 def live_through(company: DemoCompany, world: World) -> None:
     """From the contract's start to NOW: each day's usage is there, and what is due is dealt with month by month."""
     wanted = AccountBody.model_validate(company.provisioning(NOW.date())).value()
-    provision_account(wanted, occasion=OCCASION, directory=world.directory, store=world.store)
+    provision_account(wanted, occasion=OCCASION, directory=world.directory, pages=world.store, catalogues=world.store)
     _use(company, wanted.contract.start, world)
     due = DueStore(TABLE, seam_session().create_client("dynamodb"))
 
@@ -82,7 +82,7 @@ def _use(company: DemoCompany, start: date, world: World) -> None:
 
 def decisions(company: DemoCompany, product: str, world: World) -> dict[str, tuple[bool, str]]:
     """Whether the product moves, and the reason, by month."""
-    found = world.autoscaling.decisions(company.account, limit=100, after=None).products
+    found = world.autoscaling.decisions(company.account, limit=100, after=None).items
     return {
         f"{each.month:%Y-%m}": (each.moves, each.decision.reason) for each in reversed(found) if each.product == product
     }

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from billing.store.store import BillingStore
-
 from functions.administer_users.app import handler as administer_users
 from functions.get_billing.app import handler as get_billing
 from functions.update_billing_information.app import handler as update_billing_information
@@ -14,6 +12,7 @@ from tests.api_gateway import STAFF, answer, person, request
 from tests.aws import UserPool
 from tests.company import provisioned, put_catalogue
 from tests.samples import ACCOUNT, CATALOGUE, with_value
+from tests.stores import Stores
 
 SHOP = {
     **with_value(ACCOUNT, 1, "contract", "interval_months"),
@@ -36,7 +35,7 @@ def next_charge(page: dict[str, Any]) -> tuple[str, int]:
     return payment["next_charge_on"], payment["amount_per_charge"]["amount"]
 
 
-def test_a_first_year(store: BillingStore, user_pool: UserPool) -> None:
+def test_a_first_year(store: Stores, user_pool: UserPool) -> None:
     # Before Christmas, staff sell from the first catalogue: search and e-mail, 108.00 a month, half price for
     # the first two contract months. The contract starts on 31 January.
     assert put_catalogue(CATALOGUE).status == 200

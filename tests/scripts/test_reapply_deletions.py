@@ -14,7 +14,7 @@ from billing.usecases.purge_account import Progress, Purger, purge_account, purg
 from scripts.reapply_deletions import deleted_accounts
 from tests.aws import keep_items, stored_items
 from tests.company import Company, provisioned
-from tests.functions.ending import ENDED, MADE, PURGED, cancel
+from tests.functions.ending import ENDED, PURGED, cancel
 from tests.samples import ACCOUNT, with_value
 
 SHOP = "closing-shop"
@@ -22,10 +22,9 @@ SHOP = "closing-shop"
 
 @pytest.fixture
 def purger(company: Company, buckets: Any, stripe_account: Any) -> Iterator[Purger]:
-    for constructor in MADE:
-        constructor.cache_clear()
+    wiring.forget()
     yield Purger(
-        store=wiring.store(),
+        accounts=wiring.account_store(),
         methods=wiring.payment_store(),
         purges=wiring.purge_store(),
         documents=wiring.documents(),
@@ -35,8 +34,7 @@ def purger(company: Company, buckets: Any, stripe_account: Any) -> Iterator[Purg
         directory=wiring.directory(),
         wait=timedelta(),
     )
-    for constructor in MADE:
-        constructor.cache_clear()
+    wiring.forget()
 
 
 @pytest.fixture
@@ -69,7 +67,7 @@ def test_a_restored_account_is_deleted_again_and_nobody_else(
 
     left = {item["pk"] for item in stored_items() if SHOP in str(item)}
     assert {partition.partition("#")[0] for partition in left} == {"DELETED"}
-    assert wiring.store().account(company.account)
+    assert wiring.account_store().account(company.account)
     assert found(purger) == []
     told = [item for item in stored_items() if item["pk"].startswith("DELETED#")]
     assert sum('"recipients":[]' in item["body"] for item in told) == 1

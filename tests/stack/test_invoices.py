@@ -229,7 +229,7 @@ def test_numbers_have_no_gap_and_no_double_whoever_dies(stack: Stack) -> None:
     found = [
         invoice.number
         for account in accounts
-        for invoice in store.invoices(account, year=None, status=None, limit=100, after=None)[0]
+        for invoice in store.invoices(account, year=None, status=None, limit=100, after=None).items
     ]
     assert sorted(found) == [f"{series}-{NOW.year}-{count:06}" for count in range(1, ACCOUNTS + 1)]
     assert store.numbers_given(series, NOW.year) == ACCOUNTS

@@ -4,7 +4,8 @@ import os
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
-from billing.domain.account import Account, BillingPage, Status, Store, User
+from billing.domain.account import Account, Status, Store, User
+from billing.domain.billing_page import BillingPage
 from billing.domain.contract import Contract
 from billing.domain.events import RANDOM_BYTES, Actor, ActorKind, Event, EventType, Occasion, ulid
 from billing.domain.information import (

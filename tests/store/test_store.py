@@ -17,21 +17,21 @@ from billing.domain.invoices import Invoice
 from billing.domain.payment import Card, Method, PaymentMethod, PaymentProfile
 from billing.domain.permissions import Role
 from billing.domain.success_managers import CELL, Slot
-from billing.store import keys, mapping
-from billing.store.items import Item, VersionedItem
-from billing.store.store import PAGE_INVOICES, BillingStore, Membership
+from billing.store import invoice_summary_mapping, keys, payment_mapping
+from billing.store.account_store import Membership
+from billing.store.billing_page_store import PAGE_INVOICES
 from botocore.exceptions import ClientError
-from pynamodb.exceptions import TransactWriteError
 
-from tests.aws import stored_items
+from tests.aws import keep_item, stored_items
 from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, MEMBER, NOON, PAGE, REVIEW, SOFIE, happened, invoices
+from tests.stores import Stores
 
 
 @contextmanager
 def calls() -> Iterator[list[str]]:
     """The names of the operations that go to DynamoDB."""
     made: list[str] = []
-    client = Item._get_connection().connection.client
+    client = wiring.dynamodb()
 
     def note(model: Any, params: Any, **_: Any) -> None:
         consistent = json.loads(params["body"]).get("ConsistentRead", False)
@@ -46,15 +46,14 @@ def calls() -> Iterator[list[str]]:
 
 def keep_invoice(invoice: Invoice) -> None:
     """As the renewal will: an item of the account's partition."""
-    item = Item(
+    keep_item(
         keys.account(ACCOUNT.account),
         keys.invoice(invoice.produced_on, invoice.number),
-        body=mapping.invoice_body(invoice),
+        invoice_summary_mapping.invoice_body(invoice),
     )
-    item.save()
 
 
-def test_an_account_that_was_provisioned_is_found_whole(store: BillingStore) -> None:
+def test_an_account_that_was_provisioned_is_found_whole(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
 
     assert store.billing_page(ACCOUNT.account) == PAGE
@@ -62,16 +61,16 @@ def test_an_account_that_was_provisioned_is_found_whole(store: BillingStore) -> 
     assert store.users(ACCOUNT.account) == (ADMIN,)
 
 
-def test_an_account_that_is_not_there(store: BillingStore) -> None:
+def test_an_account_that_is_not_there(store: Stores) -> None:
     with pytest.raises(AccountNotFound):
         store.account("nobody")
     with pytest.raises(AccountNotFound):
         store.billing_page("nobody")
     assert store.users("nobody") == ()
-    assert store.invoices("nobody", limit=5, after=None).items == ()
+    assert store.invoices("nobody", year=None, status=None, limit=5, after=None).items == ()
 
 
-def test_an_account_id_is_given_once_and_nothing_of_the_second_is_kept(store: BillingStore) -> None:
+def test_an_account_id_is_given_once_and_nothing_of_the_second_is_kept(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     before = stored_items()
 
@@ -81,7 +80,7 @@ def test_an_account_id_is_given_once_and_nothing_of_the_second_is_kept(store: Bi
     assert stored_items() == before
 
 
-def test_the_billing_page_is_one_query_with_the_newest_invoices(store: BillingStore) -> None:
+def test_the_billing_page_is_one_query_with_the_newest_invoices(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.save_user(ACCOUNT.with_role(MEMBER.user, MEMBER.role), MEMBER, happened())
     issued = invoices(30)
@@ -96,14 +95,15 @@ def test_the_billing_page_is_one_query_with_the_newest_invoices(store: BillingSt
     assert page.subscription == PAGE.subscription
 
 
-def test_the_page_with_a_payment_method(store: BillingStore) -> None:
+def test_the_page_with_a_payment_method(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     card = PaymentMethod(Method.CARD, Card("visa", "4242", 12, 2030))
-    VersionedItem(
+    keep_item(
         keys.account(ACCOUNT.account),
         keys.PAGE_PAYMENT_METHOD,
-        body=mapping.payment_profile_body(PaymentProfile(shown=card)),
-    ).save()
+        payment_mapping.payment_profile_body(PaymentProfile(shown=card)),
+        version=1,
+    )
     for invoice in invoices(13):
         keep_invoice(invoice)
 
@@ -113,7 +113,7 @@ def test_the_page_with_a_payment_method(store: BillingStore) -> None:
     assert len(page.invoices) == PAGE_INVOICES
 
 
-def test_sections_without_invoices_read_none(store: BillingStore) -> None:
+def test_sections_without_invoices_read_none(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     for invoice in invoices(3):
         keep_invoice(invoice)
@@ -125,7 +125,7 @@ def test_sections_without_invoices_read_none(store: BillingStore) -> None:
     assert page == PAGE
 
 
-def test_invoices_in_pages_newest_first(store: BillingStore) -> None:
+def test_invoices_in_pages_newest_first(store: Stores) -> None:
     issued = invoices(7)
     for invoice in issued:
         keep_invoice(invoice)
@@ -135,7 +135,7 @@ def test_invoices_in_pages_newest_first(store: BillingStore) -> None:
     pages = 0
     while True:
         with calls() as made:
-            page = store.invoices(ACCOUNT.account, limit=3, after=after)
+            page = store.invoices(ACCOUNT.account, year=None, status=None, limit=3, after=after)
         assert made == ["Query"]
         found.extend(page.items)
         pages += 1
@@ -147,40 +147,40 @@ def test_invoices_in_pages_newest_first(store: BillingStore) -> None:
     assert pages == 3
 
 
-def test_a_page_that_holds_exactly_the_rest_is_the_last(store: BillingStore) -> None:
+def test_a_page_that_holds_exactly_the_rest_is_the_last(store: Stores) -> None:
     for invoice in invoices(4):
         keep_invoice(invoice)
 
-    first = store.invoices(ACCOUNT.account, limit=2, after=None)
-    second = store.invoices(ACCOUNT.account, limit=2, after=first.last)
+    first = store.invoices(ACCOUNT.account, year=None, status=None, limit=2, after=None)
+    second = store.invoices(ACCOUNT.account, year=None, status=None, limit=2, after=first.last)
 
     assert len(second.items) == 2
     assert second.last is None
 
 
-def test_an_invoice_that_is_issued_while_one_pages_is_not_shown_twice(store: BillingStore) -> None:
+def test_an_invoice_that_is_issued_while_one_pages_is_not_shown_twice(store: Stores) -> None:
     issued = invoices(5)
     for invoice in issued[:4]:
         keep_invoice(invoice)
-    first = store.invoices(ACCOUNT.account, limit=2, after=None)
+    first = store.invoices(ACCOUNT.account, year=None, status=None, limit=2, after=None)
 
     keep_invoice(issued[4])
-    second = store.invoices(ACCOUNT.account, limit=2, after=first.last)
+    second = store.invoices(ACCOUNT.account, year=None, status=None, limit=2, after=first.last)
 
     assert [*first.items, *second.items] == list(reversed(issued[:4]))
 
 
-def test_a_cursor_made_up_leads_nowhere_else(store: BillingStore) -> None:
+def test_a_cursor_made_up_leads_nowhere_else(store: Stores) -> None:
     """A position only says where in this account's invoices to go on."""
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     keep_invoice(invoices(1)[0])
 
-    assert store.invoices("another", limit=5, after="2024-01-15#A-2024-000002").items == ()
-    assert len(store.invoices(ACCOUNT.account, limit=5, after="zzz").items) == 1
-    assert store.invoices(ACCOUNT.account, limit=5, after="!").items == ()
+    assert store.invoices("another", year=None, status=None, limit=5, after="2024-01-15#A-2024-000002").items == ()
+    assert len(store.invoices(ACCOUNT.account, year=None, status=None, limit=5, after="zzz").items) == 1
+    assert store.invoices(ACCOUNT.account, year=None, status=None, limit=5, after="!").items == ()
 
 
-def test_billing_information_is_replaced_at_its_version(store: BillingStore) -> None:
+def test_billing_information_is_replaced_at_its_version(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     moved = BillingDetails("finance@nordlys.example")
 
@@ -192,7 +192,7 @@ def test_billing_information_is_replaced_at_its_version(store: BillingStore) -> 
     assert (billing.details, billing.version) == (moved, 2)
 
 
-def test_billing_information_that_changed_meanwhile_stays(store: BillingStore) -> None:
+def test_billing_information_that_changed_meanwhile_stays(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.replace_information(
         ACCOUNT.account, Area.BILLING, BillingDetails("first@nordlys.example"), version=1, event=happened()
@@ -207,7 +207,7 @@ def test_billing_information_that_changed_meanwhile_stays(store: BillingStore) -
     assert stored_items() == before
 
 
-def test_billing_information_of_no_account_is_not_made_up(store: BillingStore) -> None:
+def test_billing_information_of_no_account_is_not_made_up(store: Stores) -> None:
     with pytest.raises(StaleVersion):
         store.replace_information(
             "nobody", Area.BILLING, BillingDetails("b@nordlys.example"), version=1, event=happened()
@@ -215,7 +215,7 @@ def test_billing_information_of_no_account_is_not_made_up(store: BillingStore) -
     assert stored_items() == []
 
 
-def test_people_come_and_go_with_their_role_in_one_transaction(store: BillingStore) -> None:
+def test_people_come_and_go_with_their_role_in_one_transaction(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
 
     with calls() as made:
@@ -230,7 +230,7 @@ def test_people_come_and_go_with_their_role_in_one_transaction(store: BillingSto
     assert store.users(ACCOUNT.account) == (ADMIN,)
 
 
-def test_of_two_changes_of_the_same_people_one_is_refused(store: BillingStore) -> None:
+def test_of_two_changes_of_the_same_people_one_is_refused(store: Stores) -> None:
     """Two admins who remove each other at the same moment would leave an account without one."""
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.save_user(ACCOUNT.with_role("user-2", Role.ADMIN), replace(MEMBER, role=Role.ADMIN), happened())
@@ -243,7 +243,7 @@ def test_of_two_changes_of_the_same_people_one_is_refused(store: BillingStore) -
     assert store.account(ACCOUNT.account).roles == {MEMBER.user: Role.ADMIN}
 
 
-def test_the_accounts_of_a_person_are_one_query(store: BillingStore) -> None:
+def test_the_accounts_of_a_person_are_one_query(store: Stores) -> None:
     for number in range(5):
         account = replace(ACCOUNT, account=f"shop-{number}", name=f"Shop {number}")
         store.provision(replace(PAGE, account=account), ADMIN, happened(), DUE, BILLING)
@@ -259,28 +259,28 @@ def test_the_accounts_of_a_person_are_one_query(store: BillingStore) -> None:
     assert store.accounts_of("stranger", limit=3, after=None).items == ()
 
 
-def test_the_catalogue_grows_by_versions(store: BillingStore) -> None:
-    assert store.catalogue() is None
+def test_the_catalogue_grows_by_versions(store: Stores) -> None:
+    assert store.newest_catalogue() is None
     for version in range(1, 12):
         store.add_catalogue(catalogue(version, price=version), happened(account=None))
 
     with calls() as made:
-        newest = store.catalogue()
+        newest = store.newest_catalogue()
 
     assert made == ["Query consistent"]
     assert newest == catalogue(11, price=11)
 
 
-def test_a_version_of_the_catalogue_is_never_replaced(store: BillingStore) -> None:
+def test_a_version_of_the_catalogue_is_never_replaced(store: Stores) -> None:
     store.add_catalogue(catalogue(1, price=100), happened(account=None))
 
     with pytest.raises(StaleVersion):
         store.add_catalogue(catalogue(1, price=200), happened(account=None))
 
-    assert store.catalogue() == catalogue(1, price=100)
+    assert store.newest_catalogue() == catalogue(1, price=100)
 
 
-def test_every_change_is_written_with_its_event(store: BillingStore) -> None:
+def test_every_change_is_written_with_its_event(store: Stores) -> None:
     told = [happened(second) for second in range(4)]
     store.provision(PAGE, ADMIN, told[0], DUE, BILLING)
     store.replace_information(ACCOUNT.account, Area.BILLING, BillingDetails("b@nordlys.example"), 1, told[1])
@@ -297,7 +297,7 @@ def test_every_change_is_written_with_its_event(store: BillingStore) -> None:
     assert rest.last is None
 
 
-def test_a_change_that_is_refused_is_not_told(store: BillingStore) -> None:
+def test_a_change_that_is_refused_is_not_told(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.add_catalogue(catalogue(1, price=1), happened(account=None))
     before = stored_items()
@@ -312,19 +312,19 @@ def test_a_change_that_is_refused_is_not_told(store: BillingStore) -> None:
     assert stored_items() == before
 
 
-def test_a_failure_that_is_no_lost_race_is_not_called_one(store: BillingStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    failure = ClientError({"Error": {"Code": "ProvisionedThroughputExceededException"}}, "TransactWriteItems")
+def test_a_failure_that_is_no_lost_race_is_not_called_one(store: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    failure = ClientError({"Error": {"Code": "AccessDeniedException"}}, "TransactWriteItems")
 
     def fail(*_: Any, **__: Any) -> None:
         raise failure
 
-    monkeypatch.setattr(Item._get_connection().connection.client, "_make_api_call", fail)
+    monkeypatch.setattr(wiring.dynamodb(), "_make_api_call", fail)
 
-    with pytest.raises(TransactWriteError):
+    with pytest.raises(ClientError, match="AccessDenied"):
         store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
 
 
-def test_what_a_change_starts_from_is_read_as_it_stands(store: BillingStore) -> None:
+def test_what_a_change_starts_from_is_read_as_it_stands(store: Stores) -> None:
     """Else a change could be decided on roles, or on a version, that are no longer true."""
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
 
@@ -336,10 +336,10 @@ def test_what_a_change_starts_from_is_read_as_it_stands(store: BillingStore) -> 
     assert made == ["GetItem consistent", "Query consistent", "Query consistent"]
 
 
-def test_the_store_uses_the_one_session_of_the_process(store: BillingStore) -> None:
-    """PynamoDB would make a session and a client of its own for each model otherwise."""
-    assert Item._get_connection() is VersionedItem._get_connection()
-    assert Item._get_connection().connection.session is wiring.session()
+def test_reads_and_writes_share_the_one_client_of_the_process(store: Stores) -> None:
+    """PynamoDB would make a session and a client of its own otherwise."""
+    assert store._client is wiring.dynamodb()
+    assert store._writes._connection.client is wiring.dynamodb()
 
 
 def catalogue(version: int, price: int) -> Catalogue:
@@ -349,7 +349,7 @@ def catalogue(version: int, price: int) -> Catalogue:
 # ---- Success managers and reviews ----
 
 
-def test_what_reading_about_reviews_costs(store: BillingStore) -> None:
+def test_what_reading_about_reviews_costs(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.replace_success_manager(SOFIE, 0, happened(1, account=None))
     store.book_review(ACCOUNT, REVIEW, happened(2))
@@ -372,7 +372,7 @@ def test_what_reading_about_reviews_costs(store: BillingStore) -> None:
     ]
 
 
-def test_time_is_given_away_once(store: BillingStore) -> None:
+def test_time_is_given_away_once(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.book_review(ACCOUNT, REVIEW, happened(1))
     store.cancel_review(ACCOUNT, replace(REVIEW, cancelled_at=NOON), happened(2))
@@ -388,7 +388,7 @@ def test_time_is_given_away_once(store: BillingStore) -> None:
     assert stored_items() == before
 
 
-def test_only_what_is_open_and_as_it_was_read_is_decided(store: BillingStore) -> None:
+def test_only_what_is_open_and_as_it_was_read_is_decided(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.book_review(ACCOUNT, REVIEW, happened(1))
     before = stored_items()
@@ -405,6 +405,6 @@ def test_only_what_is_open_and_as_it_was_read_is_decided(store: BillingStore) ->
     assert stored_items() == before
 
 
-def test_a_version_of_the_catalogue_that_there_is_not(store: BillingStore) -> None:
+def test_a_version_of_the_catalogue_that_there_is_not(store: Stores) -> None:
     with pytest.raises(NotFound):
-        store.catalogue_version(1)
+        store.catalogue(1)

@@ -11,7 +11,6 @@ from billing.domain.errors import ConcurrentChange
 from billing.domain.events import ActorKind, EventType
 from billing.domain.money import Money
 from billing.domain.usage import UsageEvent
-from billing.store.store import BillingStore
 from billing.store.usage_store import UsageStore
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +18,7 @@ from hypothesis import strategies as st
 
 from tests.aws import stored_items
 from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, NOON, PAGE, happened
+from tests.stores import Stores
 
 MAY, JUNE, JULY = date(2026, 5, 1), date(2026, 6, 1), date(2026, 7, 1)
 
@@ -45,7 +45,7 @@ def for_ever(_: UsageEvent) -> None:
 
 
 @pytest.fixture
-def usage(store: BillingStore) -> UsageStore:
+def usage(store: Stores) -> UsageStore:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     return wiring.usage_store()
 
@@ -138,9 +138,9 @@ def test_when_there_is_too_much_to_do_one_may_try_again(
 def test_what_somebody_is_told_once_is_told_once_and_only_while_there_is_an_account(usage: UsageStore) -> None:
     told = happened(7)
 
-    assert usage.tell_once(ACCOUNT.account, "a-subject", told) is True
-    assert usage.tell_once(ACCOUNT.account, "a-subject", happened(8)) is False
-    assert usage.tell_once("another-shop", "a-subject", happened(9, "another-shop")) is False
+    assert usage.record_once(ACCOUNT.account, "a-subject", told) is True
+    assert usage.record_once(ACCOUNT.account, "a-subject", happened(8)) is False
+    assert usage.record_once("another-shop", "a-subject", happened(9, "another-shop")) is False
     events = [item["sk"] for item in stored_items() if item["sk"].startswith("EVENT#")]
     assert f"EVENT#{told.event}" in events
     assert len(events) == 2

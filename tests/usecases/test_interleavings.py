@@ -14,7 +14,6 @@ from billing.domain.events import Event
 from billing.domain.information import Area, BillingDetails, Details
 from billing.domain.permissions import Role
 from billing.gateways.directory import LogIn
-from billing.store.store import BillingStore
 from billing.usecases.administer_users import save_user
 from billing.usecases.change_billing_information import change_billing_information
 from billing.usecases.provision_account import Provisioning, provision_account
@@ -24,6 +23,7 @@ from tests.aws import UserPool, stored_items
 from tests.samples import ACCOUNT, with_value
 from tests.store.samples import ACCOUNT as KEPT
 from tests.store.samples import ADMIN, BILLING, DUE, OCCASION, PAGE, happened
+from tests.stores import Stores
 
 WANTED = AccountBody.model_validate(ACCOUNT).value()
 SEARCH = (Product("search", "Search", "searches", (Tier(10, {"EUR": 1}),)),)
@@ -45,18 +45,20 @@ class Meanwhile:
         raise AssertionError("nobody is removed here")
 
 
-def provision(wanted: Provisioning, store: BillingStore, happens: Callable[[], object] = lambda: None) -> str:
-    return provision_account(wanted, occasion=OCCASION, directory=Meanwhile(happens), store=store).account.name
+def provision(wanted: Provisioning, store: Stores, happens: Callable[[], object] = lambda: None) -> str:
+    return provision_account(
+        wanted, occasion=OCCASION, directory=Meanwhile(happens), pages=store, catalogues=store
+    ).account.name
 
 
-def test_the_same_provisioning_twice_at_once_makes_one_account(catalogue: UserPool, store: BillingStore) -> None:
+def test_the_same_provisioning_twice_at_once_makes_one_account(catalogue: UserPool, store: Stores) -> None:
     name = provision(WANTED, store, happens=lambda: provision(WANTED, store))
 
     assert name == WANTED.name
     assert len([item for item in stored_items() if item["pk"] == "ACCOUNT#nordlys-kaffe"]) == 10
 
 
-def test_of_two_companies_with_one_id_the_first_has_it(catalogue: UserPool, store: BillingStore) -> None:
+def test_of_two_companies_with_one_id_the_first_has_it(catalogue: UserPool, store: Stores) -> None:
     other = AccountBody.model_validate(with_value(ACCOUNT, "Another", "name")).value()
 
     with pytest.raises(AccountExists):
@@ -65,7 +67,7 @@ def test_of_two_companies_with_one_id_the_first_has_it(catalogue: UserPool, stor
     assert store.account(WANTED.account).name == "Another"
 
 
-def test_two_invitations_at_once_lose_nobody(store: BillingStore) -> None:
+def test_two_invitations_at_once_lose_nobody(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     account = store.account(KEPT.account)
 
@@ -93,7 +95,7 @@ def test_two_invitations_at_once_lose_nobody(store: BillingStore) -> None:
     assert {user.email for user in store.users(KEPT.account)} >= {"cy@nordlys.example"}
 
 
-class AnswerLost(BillingStore):
+class AnswerLost(Stores):
     """A store whose conditional writes arrive twice, as when a reply is lost and the request sent again."""
 
     def replace_information(self, account: str, area: Area, details: Details, version: int, event: Event) -> None:
@@ -106,14 +108,14 @@ class AnswerLost(BillingStore):
 
 
 @pytest.fixture
-def answer_lost(store: BillingStore) -> BillingStore:
+def answer_lost(store: Stores) -> Stores:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     lossy = AnswerLost.__new__(AnswerLost)
     lossy.__dict__.update(store.__dict__)
     return lossy
 
 
-def test_a_change_that_fails_on_its_own_result_has_succeeded(answer_lost: BillingStore) -> None:
+def test_a_change_that_fails_on_its_own_result_has_succeeded(answer_lost: Stores) -> None:
     moved = BillingDetails("finance@nordlys.example")
 
     changed = change_billing_information(
@@ -124,7 +126,7 @@ def test_a_change_that_fails_on_its_own_result_has_succeeded(answer_lost: Billin
     assert (changed.details, changed.version) == (moved, 2)
 
 
-def test_a_change_that_fails_on_anothers_result_has_not(store: BillingStore) -> None:
+def test_a_change_that_fails_on_anothers_result_has_not(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.replace_information(KEPT.account, Area.BILLING, BillingDetails("first@nordlys.example"), 1, happened())
 
@@ -140,15 +142,15 @@ def test_a_change_that_fails_on_anothers_result_has_not(store: BillingStore) -> 
         )
 
 
-def test_a_catalogue_that_fails_on_its_own_result_has_been_added(answer_lost: BillingStore) -> None:
+def test_a_catalogue_that_fails_on_its_own_result_has_been_added(answer_lost: Stores) -> None:
     assert (
         replace_catalogue(SEARCH, 0, occasion=OCCASION, store=answer_lost)
         == Catalogue(1, SEARCH)
-        == answer_lost.catalogue()
+        == answer_lost.newest_catalogue()
     )
 
 
-def test_of_two_catalogues_at_once_one_is_told(store: BillingStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_catalogues_at_once_one_is_told(store: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     dearer = (replace(SEARCH[0], tiers=(Tier(10, {"EUR": 2}),)),)
     monkeypatch.setattr(store, "catalogue", lambda: None)
     store.add_catalogue(Catalogue(1, dearer), happened(account=None))

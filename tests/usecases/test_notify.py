@@ -13,13 +13,13 @@ from billing.domain.events import Actor, ActorKind, Event, EventType
 from billing.domain.information import Area
 from billing.domain.mail import AUDIENCES, Audience, Delivery, Fate, Feedback, Recipient, Situation, recipients
 from billing.domain.permissions import Role
-from billing.store.store import BillingStore
 from billing.usecases.note_feedback import note_feedback
 from billing.usecases.notify import CLAIM, NotAllSent, Outcome, Unwritable, notify
 
 from tests.aws import stored_items
 from tests.faults.world import Bucket
 from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, MEMBER, NOON, PAGE, happened
+from tests.stores import Stores
 
 STAFF_ADDRESS = "staff@vendor.example"
 BILLING_ADDRESS = PAGE.information.billing.details.email
@@ -51,7 +51,7 @@ class Mailbox:
 class Post:
     """All that a notice goes through."""
 
-    store: BillingStore
+    store: Stores
     mailbox: Mailbox = field(default_factory=Mailbox)
     folder: Bucket = field(default_factory=Bucket)
     written: list[tuple[Situation, Recipient, bytes | None]] = field(default_factory=list)
@@ -66,7 +66,8 @@ class Post:
             claimant=claimant,
             now=NOON + timedelta(minutes=minutes),
             staff_address=staff,
-            store=self.store,
+            accounts=self.store,
+            deliveries=self.store,
             mailer=self.mailbox,
             documents=self.folder,
             write=self.write,
@@ -74,7 +75,7 @@ class Post:
 
 
 @pytest.fixture
-def post(store: BillingStore) -> Post:
+def post(store: Stores) -> Post:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     return Post(store)
 
@@ -90,7 +91,7 @@ def changed(**facts: Any) -> Event:
     )
 
 
-def add(store: BillingStore, user: User) -> None:
+def add(store: Stores, user: User) -> None:
     account = store.account(ACCOUNT.account)
     store.save_user(replace(account, roles={**account.roles, user.user: user.role}), user, happened(2))
 
@@ -274,7 +275,9 @@ def test_a_mail_of_which_the_service_tells_that_it_was_sent_is_not_sent_again(po
         post.notify(event)
     delivery = Delivery.of(event, Recipient(ADMIN.email, None))
 
-    note_feedback(Feedback(Fate.SENT, delivery, "message-1", NOON), now=NOON, store=post.store)
+    note_feedback(
+        Feedback(Fate.SENT, delivery, "message-1", NOON), now=NOON, accounts=post.store, deliveries=post.store
+    )
 
     assert post.notify(event, minutes=60) == Outcome(sent=0, skipped=2)
     assert sorted(post.mailbox.addresses()) == [ADMIN.email, BILLING_ADDRESS]
@@ -298,7 +301,7 @@ def lost(event: Event, address: str, fate: Fate = Fate.BOUNCED) -> Feedback:
     return Feedback(fate, Delivery.of(event, Recipient(address, None)), "message-1", NOON)
 
 
-def undeliverable(store: BillingStore) -> list[Event]:
+def undeliverable(store: Stores) -> list[Event]:
     events = store.events(ACCOUNT.account, limit=100, after=None).items
     return [event for event in events if event.type is EventType.ADDRESS_UNDELIVERABLE]
 
@@ -310,7 +313,7 @@ def test_an_address_that_refuses_mail_is_not_written_to_again_and_the_others_are
     post.notify(first)
 
     for _ in range(3):
-        note_feedback(lost(first, SECOND_ADMIN.email, fate=fate), now=NOON, store=post.store)
+        note_feedback(lost(first, SECOND_ADMIN.email, fate=fate), now=NOON, accounts=post.store, deliveries=post.store)
 
     [told] = undeliverable(post.store)
     assert told.after == {"email": SECOND_ADMIN.email, "reason": fate}
@@ -326,7 +329,7 @@ def test_an_address_that_refuses_mail_is_not_written_to_again_and_the_others_are
 def test_an_address_that_is_given_anew_is_written_to_again(post: Post) -> None:
     add(post.store, SECOND_ADMIN)
     for email in (SECOND_ADMIN.email, BILLING_ADDRESS):
-        note_feedback(lost(changed(), email), now=NOON, store=post.store)
+        note_feedback(lost(changed(), email), now=NOON, accounts=post.store, deliveries=post.store)
     assert post.store.correspondents(ACCOUNT.account).undeliverable == {SECOND_ADMIN.email, BILLING_ADDRESS}
 
     add(post.store, SECOND_ADMIN)
@@ -341,13 +344,13 @@ def test_an_address_that_is_given_anew_is_written_to_again(post: Post) -> None:
 def test_an_address_that_is_not_the_accounts_is_nobodys_concern(address: str, post: Post) -> None:
     before = stored_items()
 
-    note_feedback(lost(changed(), address), now=NOON, store=post.store)
+    note_feedback(lost(changed(), address), now=NOON, accounts=post.store, deliveries=post.store)
 
     assert stored_items() == before
 
 
 def test_when_nobody_can_be_written_to_staff_still_are(post: Post) -> None:
-    note_feedback(lost(changed(), ADMIN.email), now=NOON, store=post.store)
+    note_feedback(lost(changed(), ADMIN.email), now=NOON, accounts=post.store, deliveries=post.store)
 
     post.notify(undeliverable(post.store)[0], staff=STAFF_ADDRESS)
 
@@ -357,17 +360,17 @@ def test_when_nobody_can_be_written_to_staff_still_are(post: Post) -> None:
 # ---- Accounts that are gone ----
 
 
-def test_of_an_account_that_is_gone_nothing_is_sent_and_nothing_comes_back(store: BillingStore) -> None:
+def test_of_an_account_that_is_gone_nothing_is_sent_and_nothing_comes_back(store: Stores) -> None:
     post = Post(store)
 
     assert post.notify(changed()) == Outcome(0, 0)
-    note_feedback(lost(changed(), ADMIN.email), now=NOON, store=store)
-    note_feedback(lost(changed(), ADMIN.email, fate=Fate.SENT), now=NOON, store=store)
+    note_feedback(lost(changed(), ADMIN.email), now=NOON, accounts=store, deliveries=store)
+    note_feedback(lost(changed(), ADMIN.email, fate=Fate.SENT), now=NOON, accounts=store, deliveries=store)
 
     assert stored_items() == []
 
 
-def test_an_account_that_goes_meanwhile_stays_gone(store: BillingStore) -> None:
+def test_an_account_that_goes_meanwhile_stays_gone(store: Stores) -> None:
     """The worker has read it, and only then the last of it is deleted."""
     delivery = Delivery.of(changed(), Recipient(ADMIN.email, None))
 
@@ -377,7 +380,7 @@ def test_an_account_that_goes_meanwhile_stays_gone(store: BillingStore) -> None:
     assert stored_items() == []
 
 
-def test_the_last_mail_leaves_nothing_of_the_account(store: BillingStore) -> None:
+def test_the_last_mail_leaves_nothing_of_the_account(store: Stores) -> None:
     post = Post(store)
     event = replace(
         happened(),

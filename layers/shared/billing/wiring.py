@@ -7,6 +7,7 @@ texts: the resolver evaluates them for every request.
 import os
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 from aws_lambda_powertools.event_handler.depends import Depends
@@ -21,21 +22,28 @@ if TYPE_CHECKING:
     from billing.gateways.payments import PaymentGateway, PaymentNotices
     from billing.gateways.queues import DeadLetters, Queue, WorkQueue
     from billing.gateways.usage_backlog import UsageBacklog
+    from billing.store.account_store import AccountStore
     from billing.store.autoscaling_store import AutoscalingStore
+    from billing.store.billing_page_store import BillingPageStore
     from billing.store.cancellation_store import CancellationStore
+    from billing.store.catalogue_store import CatalogueStore
+    from billing.store.delivery_store import DeliveryStore
     from billing.store.download_store import DownloadStore
     from billing.store.due_store import DueStore
+    from billing.store.event_store import EventStore
     from billing.store.invoice_store import InvoiceStore
     from billing.store.payment_store import PaymentStore
     from billing.store.purge_store import PurgeStore
     from billing.store.reactivation_store import ReactivationStore
-    from billing.store.store import BillingStore
+    from billing.store.review_store import ReviewStore
+    from billing.store.success_manager_store import SuccessManagerStore
     from billing.store.usage_store import UsageStore
 else:  # a function loads the stores and the interfaces that its use cases name
     Archive = DeadLetters = Directory = Documents = EventBus = Mailer = PaymentGateway = PaymentNotices = Any
     Queue = UsageBacklog = WorkQueue = Any
-    AutoscalingStore = BillingStore = CancellationStore = DownloadStore = DueStore = InvoiceStore = Any
-    PaymentStore = PurgeStore = ReactivationStore = Terms = UsageStore = Any
+    AccountStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = DeliveryStore = Any
+    DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
+    ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = Terms = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -51,83 +59,38 @@ def session() -> Session:
 
 
 @cache
-def store() -> BillingStore:
-    """The table."""
-    from billing.store.store import BillingStore
-
-    return BillingStore(os.environ["TABLE_NAME"], session())
+def dynamodb() -> Any:
+    """The one client of DynamoDB in the process, which all stores share."""
+    return session().create_client("dynamodb")
 
 
-@cache
-def usage_store() -> UsageStore:
-    """The usage in the table."""
-    from billing.store.usage_store import UsageStore
+def _store(module: str, name: str) -> Callable[[], Any]:
+    """Makes a store when it is first asked for, and loads it then."""
 
-    return UsageStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
+    @cache
+    def made() -> Any:
+        kind = getattr(import_module(f"billing.store.{module}"), name)
+        return kind(os.environ["TABLE_NAME"], dynamodb())
 
-
-@cache
-def autoscaling_store() -> AutoscalingStore:
-    """The autoscaling in the table."""
-    from billing.store.autoscaling_store import AutoscalingStore
-
-    return AutoscalingStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
+    return made
 
 
-@cache
-def due_store() -> DueStore:
-    """What is due."""
-    from billing.store.due_store import DueStore
-
-    return DueStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
-
-
-@cache
-def payment_store() -> PaymentStore:
-    """The payment methods in the table."""
-    from billing.store.payment_store import PaymentStore
-
-    return PaymentStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
-
-
-@cache
-def invoice_store() -> InvoiceStore:
-    """The invoices in the table."""
-    from billing.store.invoice_store import InvoiceStore
-
-    return InvoiceStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
-
-
-@cache
-def cancellation_store() -> CancellationStore:
-    """The cancellations in the table."""
-    from billing.store.cancellation_store import CancellationStore
-
-    return CancellationStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
-
-
-@cache
-def download_store() -> DownloadStore:
-    """The downloads in the table."""
-    from billing.store.download_store import DownloadStore
-
-    return DownloadStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
-
-
-@cache
-def reactivation_store() -> ReactivationStore:
-    """The reactivations in the table."""
-    from billing.store.reactivation_store import ReactivationStore
-
-    return ReactivationStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
-
-
-@cache
-def purge_store() -> PurgeStore:
-    """The deletions in the table."""
-    from billing.store.purge_store import PurgeStore
-
-    return PurgeStore(os.environ["TABLE_NAME"], session().create_client("dynamodb"))
+account_store: Callable[[], AccountStore] = _store("account_store", "AccountStore")
+autoscaling_store: Callable[[], AutoscalingStore] = _store("autoscaling_store", "AutoscalingStore")
+billing_page_store: Callable[[], BillingPageStore] = _store("billing_page_store", "BillingPageStore")
+cancellation_store: Callable[[], CancellationStore] = _store("cancellation_store", "CancellationStore")
+catalogue_store: Callable[[], CatalogueStore] = _store("catalogue_store", "CatalogueStore")
+delivery_store: Callable[[], DeliveryStore] = _store("delivery_store", "DeliveryStore")
+download_store: Callable[[], DownloadStore] = _store("download_store", "DownloadStore")
+due_store: Callable[[], DueStore] = _store("due_store", "DueStore")
+event_store: Callable[[], EventStore] = _store("event_store", "EventStore")
+invoice_store: Callable[[], InvoiceStore] = _store("invoice_store", "InvoiceStore")
+payment_store: Callable[[], PaymentStore] = _store("payment_store", "PaymentStore")
+purge_store: Callable[[], PurgeStore] = _store("purge_store", "PurgeStore")
+reactivation_store: Callable[[], ReactivationStore] = _store("reactivation_store", "ReactivationStore")
+review_store: Callable[[], ReviewStore] = _store("review_store", "ReviewStore")
+success_manager_store: Callable[[], SuccessManagerStore] = _store("success_manager_store", "SuccessManagerStore")
+usage_store: Callable[[], UsageStore] = _store("usage_store", "UsageStore")
 
 
 @cache
@@ -255,7 +218,19 @@ def payment_notices() -> PaymentNotices:
     return SqsPaymentNotices(os.environ["PAYMENT_NOTICES_URL"], session())
 
 
-Store = Annotated[BillingStore, Depends(store)]
+def forget() -> None:
+    """Forgets everything that was made here: the next call makes it from the environment as it is then."""
+    for made in [*globals().values()]:
+        if hasattr(made, "cache_clear"):
+            made.cache_clear()
+
+
+Accounts = Annotated[AccountStore, Depends(account_store)]
+Pages = Annotated[BillingPageStore, Depends(billing_page_store)]
+Catalogues = Annotated[CatalogueStore, Depends(catalogue_store)]
+Events = Annotated[EventStore, Depends(event_store)]
+Reviews = Annotated[ReviewStore, Depends(review_store)]
+SuccessManagers = Annotated[SuccessManagerStore, Depends(success_manager_store)]
 Usage = Annotated[UsageStore, Depends(usage_store)]
 Autoscaling = Annotated[AutoscalingStore, Depends(autoscaling_store)]
 Backlog = Annotated[UsageBacklog, Depends(usage_backlog)]

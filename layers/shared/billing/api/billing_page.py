@@ -6,7 +6,8 @@ from datetime import date
 
 from billing.api.information import BillingView, CompanyView, ContactView
 from billing.api.models import Money, View
-from billing.domain.account import Account, BillingPage
+from billing.domain.account import Account
+from billing.domain.billing_page import BillingPage
 from billing.domain.invoices import Invoice, amount_per_charge
 from billing.domain.payment import PaymentMethod
 from billing.domain.subscription import (

@@ -13,7 +13,7 @@ from billing.api.billing_page import DiscountView, InvoiceView
 from billing.api.models import Body, IsoDate, Money, Text, View, plain
 from billing.domain.invoices import Draft, Invoice, InvoiceLine, Step
 from billing.domain.tax import Tax
-from billing.store.invoice_store import Kept
+from billing.store.invoice_store import InvoiceRecord
 from billing.usecases.invoice_words import described
 
 YEAR_MIN, YEAR_MAX = 2000, 2999
@@ -171,7 +171,7 @@ class PaymentStandingView(View):
     credited: list[CreditedLineView]
 
     @classmethod
-    def of(cls, kept: Kept) -> PaymentStandingView:
+    def of(cls, kept: InvoiceRecord) -> PaymentStandingView:
         payment, currency = kept.payment, kept.left.currency
         return cls(
             status=payment.status,
@@ -219,7 +219,7 @@ class InvoiceDetailsView(View):
     payment: PaymentStandingView
 
     @classmethod
-    def of(cls, kept: Kept) -> InvoiceDetailsView:
+    def of(cls, kept: InvoiceRecord) -> InvoiceDetailsView:
         invoice, draft = kept.invoice, kept.invoice.draft
         return cls(
             number=invoice.number,
@@ -254,7 +254,7 @@ class PastDueView(View):
     failure: str | None
 
     @classmethod
-    def of(cls, kept: Kept) -> PastDueView:
+    def of(cls, kept: InvoiceRecord) -> PastDueView:
         invoice = kept.invoice
         return cls(
             account=invoice.account,

@@ -67,6 +67,7 @@ STATUS: dict[type[BillingError], HTTPStatus] = {
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.Conflict: HTTPStatus.CONFLICT,
+    errors.Busy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StaleVersion: HTTPStatus.PRECONDITION_FAILED,
     errors.VersionRequired: HTTPStatus.PRECONDITION_REQUIRED,
     BadParameter: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -129,7 +130,10 @@ def _admins(error: AdminsOnly) -> dict[str, Any]:
 
 def response(error: BillingError) -> Response[str]:
     """An error as the answer to a request."""
-    return _answer(document(error))
+    answer = _answer(document(error))
+    if isinstance(error, errors.Busy):
+        answer.headers["Retry-After"] = str(error.retry_after_seconds)
+    return answer
 
 
 def validation_response(invalid: RequestValidationError) -> Response[str]:

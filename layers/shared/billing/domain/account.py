@@ -1,4 +1,4 @@
-"""An account: one company's contract, stores and people, and what its billing page is made of."""
+"""An account: one company's contract, stores, people and billing information."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from enum import StrEnum
 from billing.domain.contract import Contract
 from billing.domain.errors import Conflict, RuleViolation, Violation
 from billing.domain.information import BillingInformation
-from billing.domain.invoices import Invoice
-from billing.domain.payment import PaymentMethod
 from billing.domain.permissions import Person, Role
-from billing.domain.subscription import Subscription
 
 START_PAST_DAYS_MAX = 731
 """A contract that has run for longer is taken over from its last renewal: nothing older is invoiced."""
@@ -126,14 +123,11 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class BillingPage:
-    """Everything of an account that its billing page shows. `invoices` are the newest, newest first."""
+class AccountDetails:
+    """An account with its billing information: whom a mail about it addresses, and what a change starts from."""
 
     account: Account
-    subscription: Subscription
     information: BillingInformation
-    payment_method: PaymentMethod | None
-    invoices: tuple[Invoice, ...]
 
 
 def check_start(start: date, today: date) -> None:

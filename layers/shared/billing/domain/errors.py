@@ -6,7 +6,8 @@ BillingError
 ├── Unauthenticated     the request names no caller that we know
 ├── Forbidden           the caller is known, and may not
 ├── Conflict            the state does not allow it
-│   └── ConcurrentChange
+│   └── ConcurrentChange    another request changed the same thing at the same moment
+│       └── Busy            the table is throttled; try again a moment later
 ├── StaleVersion        another request changed it first
 ├── VersionRequired     the caller must say which version it changes
 ├── RuleViolation       well-formed, and against a rule; names every place
@@ -89,6 +90,19 @@ class ConcurrentChange(Conflict):
 
     def __init__(self) -> None:
         super().__init__("Somebody else changed this at the same moment. Try again.")
+
+
+class Busy(ConcurrentChange):
+    """DynamoDB throttles; nothing was written, and trying again a moment later is safe.
+
+    It is a ConcurrentChange, so that code which tries again after a collision also tries again after a throttle.
+    """
+
+    code = "busy"
+    retry_after_seconds = 1
+
+    def __init__(self) -> None:
+        BillingError.__init__(self, "Too much is going on at the moment. Try again in a second.")
 
 
 class StaleVersion(BillingError):

@@ -1,24 +1,34 @@
-"""Cancellations, as Livello keeps them, and the days on which an account ends. See billing.store.store."""
+"""Cancellations, and the days on which an account ends."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from billing.domain.account import Account, User
 from billing.domain.cancellation import Cancellation, DueCharge, Reason, Requester
-from billing.domain.errors import ConcurrentChange
 from billing.domain.events import Event
 from billing.domain.money import Money
 from billing.domain.schedules import DueStage, Job, Stage, next_notice, start_of
-from billing.store import keys, mapping
-from billing.store.table import Row, Subscriber, Table, subscriber_from
+from billing.domain.subscriber import Subscriber
+from billing.store import keys
+from billing.store.account_mapping import user_from
+from billing.store.account_store import account_item
+from billing.store.bodies import parsed, text
+from billing.store.due_mapping import stage_body, stage_from
+from billing.store.item import Item
+from billing.store.reader import Row
+from billing.store.subscription_mapping import subscriber_from
+from billing.store.usage_reads import UsageReads
+
+if TYPE_CHECKING:
+    from billing.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class CancellationState:
     """An account with its cancellation, and with what is due of that; None where there is none."""
 
     subscriber: Subscriber
@@ -26,88 +36,77 @@ class Ended:
     due: DueStage | None
 
 
-class CancellationStore(Table):
+class CancellationStore(UsageReads):
     """The cancellations in the one table."""
 
-    def ended(self, account: str) -> Ended | None:
+    def state(self, account: str) -> CancellationState | None:
         """An account as of now, None without it. One read."""
         partition = keys.account(account)
         due = keys.due(Job.ENDING)
         wanted = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.CANCELLATION, due)
-        rows = self._get_all((partition, key) for key in wanted)
+        rows = self._reads.get_all((partition, key) for key in wanted)
         subscriber = subscriber_from(rows, partition)
         if subscriber is None:
             return None
-        return Ended(
+        stage = rows.get((partition, due))
+        return CancellationState(
             subscriber,
             _cancellation_from(rows.get((partition, keys.CANCELLATION))),
-            _due_from(rows.get((partition, due))),
+            None if stage is None else stage_from(stage.body),
         )
 
     def user(self, account: str, user: str) -> User | None:
         """One of an account's people. One read."""
         key = (keys.account(account), keys.user(user))
-        found = self._get_all([key]).get(key)
-        return None if found is None else mapping.user_from(found["body"]["S"])
+        found = self._reads.get_all([key]).get(key)
+        return None if found is None else user_from(found.body)
 
     def cancel(self, account: Account, cancellation: Cancellation, event: Event) -> None:
-        """Keeps an account that is cancelled now, the receipt, and when it is deactivated, and tells it.
+        """Keeps an account that is cancelled now, the receipt, and when it is deactivated, and records it.
 
         Raises ConcurrentChange when the account is no longer at its version. One transaction.
         """
-        partition = keys.account(account.account)
-        actions = [
-            self._replacing(partition, keys.PAGE_ACCOUNT, account.version, mapping.account_body(account)),
-            {"Put": self._item(partition, keys.CANCELLATION, mapping.text(cancellation))},
-            self._due(account, DueStage(Stage.DEACTIVATE, cancellation.active_until)),
-            self._event(event),
-        ]
-        self._write(actions, ConcurrentChange())
+        with self._transaction() as write:
+            write.replace(account_item(account), account.version)
+            write.put(Item(keys.account(account.account), keys.CANCELLATION, text(cancellation)))
+            ending_due(write, account, DueStage(Stage.DEACTIVATE, cancellation.active_until))
+            write.record(event)
 
     def withdraw(self, account: Account, today: date, event: Event) -> None:
-        """Keeps an account whose cancellation is withdrawn, and tells it. Raises ConcurrentChange. One transaction."""
-        partition = keys.account(account.account)
-        actions = [
-            self._replacing(partition, keys.PAGE_ACCOUNT, account.version, mapping.account_body(account)),
-            self._deleting(partition, keys.CANCELLATION),
-            self._due(account, next_notice(account.contract, today)),
-            self._event(event),
-        ]
-        self._write(actions, ConcurrentChange())
+        """Keeps an account whose cancellation is withdrawn, and records it. Raises ConcurrentChange.
+
+        One transaction.
+        """
+        with self._transaction() as write:
+            write.replace(account_item(account), account.version)
+            write.delete(keys.account(account.account), keys.CANCELLATION)
+            ending_due(write, account, next_notice(account.contract, today))
+            write.record(event)
 
     def move_on(self, account: Account, following: DueStage | None, events: Sequence[Event]) -> None:
-        """Keeps the account after a stage of its end, and what is due then, and tells it.
+        """Keeps the account after a stage of its end, and what is due then, and records it.
 
         Raises ConcurrentChange when the account is no longer at its version. One transaction.
         """
-        partition = keys.account(account.account)
-        actions = [
-            self._replacing(partition, keys.PAGE_ACCOUNT, account.version, mapping.account_body(account)),
-            self._due(account, following),
-            *map(self._event, events),
-        ]
-        self._write(actions, ConcurrentChange())
-
-    # ---- How ----
-
-    def _due(self, account: Account, due: DueStage | None) -> dict[str, Any]:
-        if due is None:
-            return self._deleting(keys.account(account.account), keys.due(Job.ENDING))
-        at = start_of(due.on, account.contract)
-        return {"Put": self._due_item(account.account, Job.ENDING, at, mapping.text(due))}
+        with self._transaction() as write:
+            write.replace(account_item(account), account.version)
+            ending_due(write, account, following)
+            for event in events:
+                write.record(event)
 
 
-def _due_from(row: Row | None) -> DueStage | None:
-    if row is None:
-        return None
-    body = mapping.parsed(row["body"]["S"])
-    return DueStage(Stage(body["stage"]), date.fromisoformat(body["on"]))
+def ending_due(write: Transaction, account: Account, due: DueStage | None) -> None:
+    """Sets which stage of an account's end is due next; None for no further one."""
+    if due is None:
+        write.due(account.account, Job.ENDING, None)
+    else:
+        write.due(account.account, Job.ENDING, start_of(due.on, account.contract), stage_body(due))
 
 
 def _cancellation_from(row: Row | None) -> Cancellation | None:
     if row is None:
         return None
-    body: Mapping[str, Any] = mapping.parsed(row["body"]["S"])
+    body = parsed(row.body)
     return Cancellation(
         receipt=body["receipt"],
         requested_at=datetime.fromisoformat(body["requested_at"]),

@@ -1,4 +1,4 @@
-"""Between items and autoscaling's values; see billing.store.mapping. Who does not scale does not load it."""
+"""Between items and autoscaling's values; only functions that scale load it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from billing.domain.autoscaling import Decision, LeftOut, Season, TypicalMonth, Week
 from billing.domain.moves import AutoscalingSettings, DecidedProduct, Hold, KnownPeak, Pause
 from billing.domain.usage import Daily, month_before, month_of
-from billing.store.mapping import Body, parsed, text
+from billing.store.bodies import Body, parsed, text
 
 
 def settings_body(settings: AutoscalingSettings) -> str:

@@ -1,4 +1,4 @@
-"""Files that were asked for, and all that goes into them. See billing.store.store."""
+"""Files that were asked for, and everything that goes into them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
 from billing.domain.downloads import Download, DownloadKind
-from billing.domain.errors import ConcurrentChange
 from billing.domain.events import Event
-from billing.store import keys, mapping
-from billing.store.table import Table, daily_from, month_from
+from billing.store import keys
+from billing.store.bodies import parsed, text
+from billing.store.item import Item
+from billing.store.table import Table
+from billing.store.usage_mapping import daily_from, month_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +41,15 @@ class DownloadStore(Table):
     def exists(self, account: str) -> bool:
         """Whether there is such an account. One read."""
         key = (keys.account(account), keys.PAGE_ACCOUNT)
-        return key in self._get_all([key])
+        return key in self._reads.get_all([key])
 
     def download(self, account: str, kind: DownloadKind, year: int | None) -> Download | None:
         """The newest of its kind. One read."""
         key = (keys.account(account), keys.download(kind, year))
-        row = self._get_all([key]).get(key)
+        row = self._reads.get_all([key]).get(key)
         if row is None:
             return None
-        body = mapping.parsed(row["body"]["S"])
+        body = parsed(row.body)
         return Download(
             download=body["download"],
             account=account,
@@ -58,12 +59,11 @@ class DownloadStore(Table):
             requested_by=body["requested_by"],
             files=body["files"],
             ready_at=None if body["ready_at"] is None else datetime.fromisoformat(body["ready_at"]),
-            version=int(row["version"]["N"]),
+            version=row.version,
         )
 
     def keep(self, download: Download, event: Event) -> Download:
-        """Keeps one that is asked for, or is ready, and tells it. Raises ConcurrentChange. One transaction."""
-        partition = keys.account(download.account)
+        """Keeps one that is asked for, or is ready, and records it. Raises ConcurrentChange. One transaction."""
         body = {
             "download": download.download,
             "kind": download.kind,
@@ -73,20 +73,20 @@ class DownloadStore(Table):
             "files": download.files,
             "ready_at": download.ready_at,
         }
-        key = keys.download(download.kind, download.year)
-        kept = self._replacing(partition, key, download.version, mapping.text(body))
-        self._write([self._requiring(partition), kept, self._event(event)], ConcurrentChange())
+        item = Item(keys.account(download.account), keys.download(download.kind, download.year), text(body))
+        with self._transaction() as write:
+            write.require_account(download.account)
+            write.replace(item, download.version)
+            write.record(event)
         return replace(download, version=download.version + 1)
 
     def everything(self, account: str) -> Iterator[Stored]:
-        """All that stands in an account's own partition, family by family. A query per megabyte."""
-        for row in self._query(keys.account(account), " ", keys.last_of("~")):
-            key = row["sk"]["S"]
-            yield Stored(key.partition("#")[0].lower().replace("-", "_"), key, row["body"]["S"])
+        """Everything in an account's own partition, family by family. A query per megabyte."""
+        for row in self._reads.query(keys.account(account), " ", keys.last_of("~")):
+            yield Stored(row.key.partition("#")[0].lower().replace("-", "_"), row.key, row.body)
 
     def usage(self, account: str) -> Iterator[Used]:
         """All usage by content. A query per megabyte."""
-        for row in self._query(keys.usage(account), keys.CONTENT, keys.last_of(keys.CONTENT)):
-            product, month, store, content = row["sk"]["S"].removeprefix(keys.CONTENT).split("#", 3)
-            daily: Any = daily_from(row, month_from(month))
-            yield Used(product, store, content, daily)
+        for row in self._reads.query(keys.usage(account), keys.CONTENT, keys.last_of(keys.CONTENT)):
+            product, month, store, content = row.key.removeprefix(keys.CONTENT).split("#", 3)
+            yield Used(product, store, content, daily_from(row.image, month_from(month)))

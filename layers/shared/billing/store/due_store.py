@@ -17,8 +17,8 @@ class DueStore(Table):
         """The accounts for which a job is due at this instant, the longest due of each shard first.
 
         One query for each shard, and for every further megabyte: some five thousand accounts. Lags behind by a
-        moment; who is listed may have been dealt with meanwhile.
+        moment: the work of a listed account may be done already.
         """
         for number in range(keys.SHARDS):
-            for row in self._query(keys.shard(job, number), " ", keys.instant(until), index=keys.INDEX):
-                yield row["pk"]["S"].removeprefix(keys.account(""))
+            for row in self._reads.query(keys.shard(job, number), " ", keys.instant(until), index=keys.INDEX):
+                yield row.partition.removeprefix(keys.account(""))

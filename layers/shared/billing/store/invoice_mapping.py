@@ -25,13 +25,13 @@ from billing.domain.money import Money
 from billing.domain.payment import Failure, Method
 from billing.domain.subscription import Discount
 from billing.domain.tax import Tax, TaxRule
-from billing.store.mapping import parsed, text
+from billing.store.bodies import parsed, text
 
 Body = dict[str, Any]
 
 
 def invoice_body(invoice: IssuedInvoice, payment: Payment) -> str:
-    """An invoice with its payment. What stands on top is what billing.store.mapping reads of it for a list."""
+    """An invoice with its payment. Its first fields are what billing.store.invoice_summary_mapping reads."""
     issued = _issued(invoice)
     return text(
         {

@@ -245,12 +245,12 @@ def marker(identity: str) -> str:
     return f"{MARKER}{identity}"
 
 
-def told(subject: str) -> str:
-    """What an account was told, by what it is about."""
+def alert(subject: str) -> str:
+    """What an account was alerted of, by subject."""
     return f"{TOLD}{subject}"
 
 
-def behind(key: str) -> str:
+def after(key: str) -> str:
     """The first key that sorts after this one."""
     return f"{key}\0"
 

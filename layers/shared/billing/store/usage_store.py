@@ -1,6 +1,7 @@
-"""What Livello keeps of usage: counters, and a marker for each event that they hold. See billing.store.store.
+"""Usage: counters, a marker for each event that they hold, and the alerts about it.
 
-It speaks to the table without PynamoDB, whose numbers are floats, and which the busiest function of all need not load.
+Counting is the one write that goes around billing.store.transaction: the busiest function need not load PynamoDB, and
+its counters have attributes that only the events name. What a refusal means comes from billing.store.refusals, too.
 """
 
 from __future__ import annotations
@@ -15,19 +16,16 @@ from botocore.exceptions import ClientError
 
 from billing.domain.errors import ConcurrentChange
 from billing.domain.events import Event
+from billing.domain.subscriber import Subscriber
 from billing.domain.thresholds import Told
 from billing.domain.usage import ContentUsage, UsageEvent, month_of
-from billing.store import keys, mapping
-from billing.store.table import (
-    Row,
-    Subscriber,
-    Table,
-    busy_as_concurrent_change,
-    codes,
-    daily_from,
-    month_from,
-    subscriber_from,
-)
+from billing.store import keys
+from billing.store.item import Item
+from billing.store.reader import Image, Row
+from billing.store.refusals import CONDITION, codes_of, error_of, reasons_of
+from billing.store.subscription_mapping import subscriber_from
+from billing.store.usage_mapping import daily_from, month_from, told_body, told_from
+from billing.store.usage_reads import UsageReads
 
 ACTIONS_MAX = 100
 """What DynamoDB takes in one transaction."""
@@ -41,7 +39,7 @@ Counter = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """What decides whether an account is told of a threshold: its tier, and what it knows already."""
+    """What decides whether an account is alerted of a threshold: its tier, and of what it was alerted."""
 
     subscriber: Subscriber
     told: Told | None
@@ -57,7 +55,7 @@ class MonthTotal:
     usage: Decimal
 
 
-class UsageStore(Table):
+class UsageStore(UsageReads):
     """The usage in the one table."""
 
     # ---- Counting ----
@@ -67,7 +65,7 @@ class UsageStore(Table):
         found: dict[str, Subscriber] = {}
         for first in range(0, len(accounts), ACCOUNTS_MAX):
             some = accounts[first : first + ACCOUNTS_MAX]
-            rows = self._get_all(
+            rows = self._reads.get_all(
                 (keys.account(account), key) for account in some for key in (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION)
             )
             for account in some:
@@ -83,76 +81,47 @@ class UsageStore(Table):
 
         Returns the fingerprints of those that are counted already: if there is one, nothing was counted now. No two of
         the events may have the same identity in an account. Each is remembered until it expires; None is for
-        ever. Raises ConcurrentChange while somebody else writes the same counters, or DynamoDB has too much to do.
+        ever. Raises ConcurrentChange while somebody else writes the same counters, and Busy, which is one too.
         """
         actions = [self._marking(event, expires(event)) for event in events]
         actions += [self._adding(key, amounts) for key, amounts in _counters(events).items()]
         try:
-            with busy_as_concurrent_change():
-                self._client.transact_write_items(TransactItems=actions)
+            self._client.transact_write_items(TransactItems=actions)
         except ClientError as failure:
-            standing = _standing(events, failure)
-            if not standing:
+            counted = _counted(events, failure)
+            if counted:
+                return counted
+            error = error_of(codes_of(failure), ConcurrentChange())
+            if error is None:
                 raise
-            return standing
+            raise error from failure
         return {}
-
-    def tell_once(self, account: str, subject: str, event: Event) -> bool:
-        """Tells an account something that it is told only once; whether it was now. One transaction."""
-        partition = keys.account(account)
-        new = {"ConditionExpression": "attribute_not_exists(pk)"}
-        told = self._item(partition, keys.told(subject), mapping.text({"event": event.event}))
-        actions = [
-            self._requiring(partition),
-            {"Put": told | new},
-            {"Put": self._item(partition, keys.event(event.event), mapping.event_body(event))},
-        ]
-        try:
-            with busy_as_concurrent_change():
-                self._client.transact_write_items(TransactItems=actions)
-        except ClientError as failure:
-            if "ConditionalCheckFailed" not in codes(failure):
-                raise
-            return False
-        return True
 
     # ---- Watching ----
 
     def watching(self, account: str, product: str) -> Watching | None:
         """What an account knows of its usage of a product, as of now; None without the account. One read."""
-        partition, subject = keys.account(account), keys.told(_threshold(product))
-        rows = self._get_all((partition, key) for key in (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, subject))
+        partition, subject = keys.account(account), keys.alert(_threshold(product))
+        rows = self._reads.get_all((partition, key) for key in (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, subject))
         subscriber = subscriber_from(rows, partition)
         if subscriber is None:
             return None
         told = rows.get((partition, subject))
-        return Watching(subscriber, None if told is None else mapping.told_from(told["body"]["S"]))
+        return Watching(subscriber, None if told is None else told_from(told.body))
 
-    def keep_told(self, account: str, product: str, before: Told | None, after: Told, event: Event | None) -> None:
-        """Keeps what an account knows of its usage from now on, and tells it if there is an event. One transaction.
+    def save_alert_state(
+        self, account: str, product: str, before: Told | None, after: Told, event: Event | None
+    ) -> None:
+        """Keeps of what an account was alerted, and records the alert if there is an event. One transaction.
 
         Raises ConcurrentChange when it is no longer `before`, or the account is gone.
         """
-        partition = keys.account(account)
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
-        if before is not None:
-            condition = {
-                "ConditionExpression": "body = :before",
-                "ExpressionAttributeValues": {":before": {"S": mapping.told_body(before)}},
-            }
-        actions = [
-            self._requiring(partition),
-            {"Put": self._item(partition, keys.told(_threshold(product)), mapping.told_body(after)) | condition},
-        ]
-        if event is not None:
-            actions.append({"Put": self._item(partition, keys.event(event.event), mapping.event_body(event))})
-        try:
-            with busy_as_concurrent_change():
-                self._client.transact_write_items(TransactItems=actions)
-        except ClientError as failure:
-            if "ConditionalCheckFailed" in codes(failure):
-                raise ConcurrentChange from failure
-            raise
+        item = Item(keys.account(account), keys.alert(_threshold(product)), told_body(after))
+        with self._transaction() as write:
+            write.require_account(account)
+            write.replace_if(item, None if before is None else told_body(before))
+            if event is not None:
+                write.record(event)
 
     # ---- Reading ----
 
@@ -162,7 +131,7 @@ class UsageStore(Table):
         By month, store and content; no more than `limit`. One query per megabyte, which is some thousand contents
         and months. Lags behind by a moment.
         """
-        found = self._query(
+        found = self._reads.query(
             keys.usage(account),
             keys.contents(product, first),
             keys.last_of(keys.contents(product, last)),
@@ -182,7 +151,7 @@ class UsageStore(Table):
             item["expires_at"] = {"N": str(int(expires.timestamp()))}
         return {
             "Put": {
-                "TableName": self._table,
+                "TableName": self._name,
                 "Item": item,
                 "ConditionExpression": "attribute_not_exists(pk)",
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -193,7 +162,7 @@ class UsageStore(Table):
         partition, place = key
         return {
             "Update": {
-                "TableName": self._table,
+                "TableName": self._name,
                 "Key": {"pk": {"S": partition}, "sk": {"S": place}},
                 "UpdateExpression": "ADD " + ", ".join(f"{name} :{name}" for name in amounts),
                 "ExpressionAttributeValues": {f":{name}": {"N": f"{amount:f}"} for name, amount in amounts.items()},
@@ -229,7 +198,7 @@ def _add(amounts: dict[str, Decimal], name: str, amount: Decimal) -> None:
     amounts[name] = amounts.get(name, Decimal(0)) + amount
 
 
-def month_total_from(image: Row) -> MonthTotal:
+def month_total_from(image: Image) -> MonthTotal:
     """A counter of a month, as the table's stream shows it."""
     month, product = image["sk"]["S"].removeprefix(keys.TOTAL).split("#", 1)
     daily = daily_from(image, month_from(month))
@@ -242,24 +211,26 @@ def _threshold(product: str) -> str:
 
 
 def _content_usage(row: Row) -> ContentUsage:
-    product, month, store, content = row["sk"]["S"].removeprefix(keys.CONTENT).split("#", 3)
+    product, month, store, content = row.key.removeprefix(keys.CONTENT).split("#", 3)
     return ContentUsage(
         product=product,
         month=month_from(month),
         store=store,
         content=content or None,
-        daily=daily_from(row, month_from(month)),
-        conversions=int(row["conversions"]["N"]) if "conversions" in row else 0,
+        daily=daily_from(row.image, month_from(month)),
+        conversions=int(row.image["conversions"]["N"]) if "conversions" in row.image else 0,
         revenue={
-            name.removeprefix("revenue_"): int(value["N"]) for name, value in row.items() if name.startswith("revenue_")
+            name.removeprefix("revenue_"): int(value["N"])
+            for name, value in row.image.items()
+            if name.startswith("revenue_")
         },
     )
 
 
-def _standing(events: Sequence[UsageEvent], failure: ClientError) -> dict[UsageEvent, str]:
-    reasons: list[dict[str, Any]] = failure.response.get("CancellationReasons", [])  # type: ignore[assignment]
+def _counted(events: Sequence[UsageEvent], failure: ClientError) -> dict[UsageEvent, str]:
+    """The events that are counted already, with the fingerprints that they were counted with."""
     return {
         event: reason["Item"]["body"]["S"]
-        for event, reason in zip(events, reasons, strict=False)
-        if reason.get("Code") == "ConditionalCheckFailed"
+        for event, reason in zip(events, reasons_of(failure), strict=False)
+        if reason.get("Code") == CONDITION
     }

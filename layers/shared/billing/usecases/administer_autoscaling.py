@@ -21,7 +21,7 @@ from billing.domain.moves import (
 )
 from billing.domain.subscription import Line
 from billing.domain.usage import Daily, month_before, month_of
-from billing.store.autoscaling_store import AutoscalingStore, Standing
+from billing.store.autoscaling_store import AutoscalingState, AutoscalingStore
 from billing.store.usage_store import UsageStore
 from billing.usecases.events import new_event
 
@@ -32,7 +32,12 @@ _ZERO = Decimal(0)
 
 
 def replace_settings(
-    known: Standing, settings: AutoscalingSettings, replaces: int | None, *, occasion: Occasion, store: AutoscalingStore
+    known: AutoscalingState,
+    settings: AutoscalingSettings,
+    replaces: int | None,
+    *,
+    occasion: Occasion,
+    store: AutoscalingStore,
 ) -> AutoscalingSettings:
     """What staff have set after it. `replaces` is the version that the caller has seen: 0 for none yet.
 
@@ -58,7 +63,7 @@ def replace_settings(
     return replace(settings, version=current.version + 1)
 
 
-def _check(known: Standing, settings: AutoscalingSettings, today: date) -> None:
+def _check(known: AutoscalingState, settings: AutoscalingSettings, today: date) -> None:
     products = {line.product for line in known.subscriber.subscription.lines}
     violations = [
         Violation(("known_peaks", position, "product"), f"The account does not subscribe to {each.product}.")
@@ -82,7 +87,7 @@ def _facts(settings: AutoscalingSettings) -> dict[str, object]:
 
 
 def simulate(
-    known: Standing,
+    known: AutoscalingState,
     product: str,
     month: date | None,
     given: Mapping[date, Decimal] | None,
@@ -110,7 +115,7 @@ def simulate(
     return decide_product(account, line, daily, ladder(catalogue, line), month, known.settings, now)
 
 
-def _line(known: Standing, product: str, today: date) -> Line:
+def _line(known: AutoscalingState, product: str, today: date) -> Line:
     subscription = known.subscriber.subscription
     for line in subscription.lines:
         if line.product == product:

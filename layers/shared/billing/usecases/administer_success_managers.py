@@ -8,12 +8,12 @@ from billing.domain.account import Account
 from billing.domain.errors import RuleViolation, StaleVersion, VersionRequired, Violation
 from billing.domain.events import EventType, Occasion
 from billing.domain.success_managers import SuccessManager
-from billing.store.store import BillingStore
+from billing.store.success_manager_store import SuccessManagerStore
 from billing.usecases.events import new_event
 
 
 def replace_success_manager(
-    manager: SuccessManager, replaces: int | None, *, occasion: Occasion, store: BillingStore
+    manager: SuccessManager, replaces: int | None, *, occasion: Occasion, store: SuccessManagerStore
 ) -> SuccessManager:
     """The success manager after it. `replaces` is the version that the caller has seen: 0 for none yet.
 
@@ -46,7 +46,7 @@ def replace_success_manager(
 
 
 def assign_success_manager(
-    account: Account, success_manager: str, *, occasion: Occasion, store: BillingStore
+    account: Account, success_manager: str, *, occasion: Occasion, store: SuccessManagerStore
 ) -> SuccessManager:
     """Makes somebody the account's customer success manager. Reviews that are booked stay with whom they are.
 

@@ -9,7 +9,7 @@ from billing.domain.errors import NotFound, RuleViolation, Violation
 from billing.domain.events import EventType, Occasion
 from billing.domain.permissions import Role
 from billing.gateways.directory import Directory, InvalidAddress
-from billing.store.store import BillingStore
+from billing.store.account_store import AccountStore
 from billing.usecases.events import new_event
 
 
@@ -21,7 +21,7 @@ def save_user(
     *,
     occasion: Occasion,
     directory: Directory,
-    store: BillingStore,
+    store: AccountStore,
 ) -> User:
     """The person with this address in this role afterwards, written to (notify) if they are new to the account.
 
@@ -50,7 +50,7 @@ def save_user(
     return user
 
 
-def remove_user(account: Account, user: str, *, occasion: Occasion, store: BillingStore) -> None:
+def remove_user(account: Account, user: str, *, occasion: Occasion, store: AccountStore) -> None:
     """Ends a person's access to this account; their log-in stays, for they may belong to others.
 
     Raises NotFound, LastAdmin, ConcurrentChange.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-from billing.domain.account import BillingPage
 from billing.domain.reduction import Reduction, reduction
+from billing.domain.subscriber import Subscriber
 from billing.domain.subscription import Line
 from billing.domain.usage import CLOSED_MONTHS, closed_months, month_before, month_of
 from billing.store.usage_store import UsageStore
@@ -16,11 +16,11 @@ CONTENTS_MAX = 5000
 
 
 def advise_reduction(
-    page: BillingPage, lines: Iterable[Line], *, today: date, store: UsageStore
+    subscriber: Subscriber, lines: Iterable[Line], *, today: date, store: UsageStore
 ) -> tuple[Reduction, ...]:
     """What can be done about the usage of these lines. A read, a query, and another one for each line."""
-    account, since = page.account.account, page.account.contract.start
-    catalogue = store.catalogue(page.subscription.catalogue_version)
+    account, since = subscriber.account.account, subscriber.account.contract.start
+    catalogue = store.catalogue(subscriber.subscription.catalogue_version)
     first, last = month_before(month_of(today), CLOSED_MONTHS), month_before(month_of(today))
     # One month more than is looked at: usage in it shows that the oldest one is complete.
     totals = store.totals(account, month_before(first), last)

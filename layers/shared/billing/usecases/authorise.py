@@ -5,10 +5,10 @@ from __future__ import annotations
 from billing.domain.account import Account
 from billing.domain.errors import AccountNotFound, Forbidden
 from billing.domain.permissions import Admin, AdminsOnly, Permission, Person, Role, may
-from billing.store.store import BillingStore
+from billing.store.account_store import AccountStore
 
 
-def authorise(person: Person, account: Account, permission: Permission, store: BillingStore) -> Role:
+def authorise(person: Person, account: Account, permission: Permission, store: AccountStore) -> Role:
     """The caller's role in the account, if it allows this.
 
     Raises AccountNotFound for a stranger, who is not told that the account exists; AdminsOnly for a member who

@@ -85,7 +85,7 @@ def backtest(
 
     It begins with the tier that each product had then. Nothing for an account that is gone. Two reads and one query.
     """
-    known = store.standing(account)
+    known = store.state(account)
     if known is None:
         return []
     subscriber, running = known.subscriber, month_of(today)

@@ -23,12 +23,13 @@ from billing.domain.reviews import (
     require_renewal,
 )
 from billing.domain.success_managers import CELL, NoSuccessManager, Slot, SuccessManager
-from billing.store.store import BillingStore
+from billing.store.review_store import ReviewStore
+from billing.store.success_manager_store import SuccessManagerStore
 from billing.usecases.events import new_event, new_id
 
 
 def book_review(
-    account: Account, begins: datetime, standings: Sequence[Standing], *, occasion: Occasion, store: BillingStore
+    account: Account, begins: datetime, standings: Sequence[Standing], *, occasion: Occasion, store: ReviewStore
 ) -> Review:
     """The review that begins at this instant. The same request again gives the review that it booked.
 
@@ -66,7 +67,7 @@ def book_review(
     return review
 
 
-def cancel_review(account: Account, review: Review, *, occasion: Occasion, store: BillingStore) -> None:
+def cancel_review(account: Account, review: Review, *, occasion: Occasion, store: ReviewStore) -> None:
     """Takes an appointment back before it has begun. What is cancelled already stays so.
 
     Raises Conflict for a review that was decided or has begun, ConcurrentChange.
@@ -84,7 +85,7 @@ def cancel_review(account: Account, review: Review, *, occasion: Occasion, store
             raise
 
 
-def success_manager_of(account: Account, store: BillingStore) -> SuccessManager:
+def success_manager_of(account: Account, store: SuccessManagerStore) -> SuccessManager:
     """Who looks after the account. Raises NoSuccessManager. One get."""
     manager = None if account.success_manager is None else store.success_manager(account.success_manager)
     if manager is None:

@@ -30,7 +30,7 @@ from billing.domain.events import EventType, Facts, Occasion, by_system
 from billing.domain.invoices import amount_per_charge
 from billing.domain.schedules import NOTICE_DAYS_BEFORE, DueStage, Stage, next_notice
 from billing.domain.usage import Daily, month_of
-from billing.store.cancellation_store import CancellationStore, Ended
+from billing.store.cancellation_store import CancellationState, CancellationStore
 from billing.usecases.events import new_event, new_id
 
 
@@ -43,13 +43,13 @@ class Wanted:
     active_until: date
 
 
-def previewed(ended: Ended, today: date, retention_days: int) -> Consequences:
+def previewed(ended: CancellationState, today: date, retention_days: int) -> Consequences:
     """What would follow from a cancellation today."""
     contract, subscription = ended.subscriber.account.contract, ended.subscriber.subscription
     return consequences(contract, subscription, today, retention_days)
 
 
-def products_in_use(ended: Ended, today: date, store: CancellationStore) -> tuple[str, ...]:
+def products_in_use(ended: CancellationState, today: date, store: CancellationStore) -> tuple[str, ...]:
     """The names of the products that were used in the last days. One query."""
     since = today - timedelta(days=IN_USE_DAYS)
     account = ended.subscriber.account.account
@@ -134,7 +134,7 @@ def end_account(account: str, *, now: datetime, correlation: str, store: Cancell
     done: Stage | None = None
     occasion = by_system(now, correlation)
     while True:
-        ended = store.ended(account)
+        ended = store.state(account)
         if ended is None or ended.due is None:
             return done
         today = ended.subscriber.account.contract.today(now)
@@ -147,7 +147,7 @@ def end_account(account: str, *, now: datetime, correlation: str, store: Cancell
         done = ended.due.stage
 
 
-def _notice(ended: Ended, today: date, occasion: Occasion, store: CancellationStore) -> None:
+def _notice(ended: CancellationState, today: date, occasion: Occasion, store: CancellationStore) -> None:
     """Tells of the last day to avoid the next renewal, unless that is over."""
     account = ended.subscriber.account
     contract = account.contract
@@ -166,7 +166,7 @@ def _notice(ended: Ended, today: date, occasion: Occasion, store: CancellationSt
     store.move_on(account, next_notice(contract, today + timedelta(days=1)), events)
 
 
-def _end(ended: Ended, stage: Stage, occasion: Occasion, store: CancellationStore) -> None:
+def _end(ended: CancellationState, stage: Stage, occasion: Occasion, store: CancellationStore) -> None:
     standing, ending = ended.subscriber.account, ended.subscriber.account.ending
     if ending is None:
         raise ConcurrentChange  # torn: withdrawn between the two reads
@@ -184,9 +184,9 @@ def _end(ended: Ended, stage: Stage, occasion: Occasion, store: CancellationStor
     store.move_on(standing, following, [event])
 
 
-def ended_account(account: str, store: CancellationStore) -> Ended:
+def ended_account(account: str, store: CancellationStore) -> CancellationState:
     """An account with its cancellation, if there is one. Raises AccountNotFound."""
-    ended = store.ended(account)
+    ended = store.state(account)
     if ended is None:
         raise AccountNotFound
     return ended

@@ -8,14 +8,8 @@ from typing import TypeVar
 from billing.domain.account import Account
 from billing.domain.errors import StaleVersion, VersionRequired
 from billing.domain.events import EventType, Occasion
-from billing.domain.information import (
-    Area,
-    BillingDetails,
-    CompanyDetails,
-    ContactDetails,
-    Information,
-)
-from billing.store.store import BillingStore
+from billing.domain.information import Area, BillingDetails, CompanyDetails, ContactDetails, Information
+from billing.store.account_store import AccountStore
 from billing.usecases.events import new_event
 
 D = TypeVar("D", CompanyDetails, BillingDetails, ContactDetails)
@@ -29,7 +23,7 @@ def change_billing_information(
     replaces: int | None,
     *,
     occasion: Occasion,
-    store: BillingStore,
+    store: AccountStore,
 ) -> Information[D]:
     """The area after it. `current` is the one before; `replaces` is the version that the caller has seen.
 
@@ -57,7 +51,7 @@ def change_billing_information(
         store.replace_information(account.account, area, details, replaces, event)
     except StaleVersion:
         # The same request, sent twice at once: this one has failed on its own result.
-        standing = store.billing_page(account.account, invoices=0, consistent=True).information.area(area)
+        standing = store.details(account.account).information.area(area)
         if standing != changed:
             raise
     return changed

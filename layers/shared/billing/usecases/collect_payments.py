@@ -29,7 +29,7 @@ from billing.domain.invoices import InvoiceStatus
 from billing.domain.payment import ChargeState, Failure, Method
 from billing.domain.terms import Terms
 from billing.gateways.payments import NewSetup, PaymentGateway
-from billing.store.invoice_store import Billed, InvoiceStore, Kept
+from billing.store.invoice_store import BillingContext, InvoiceRecord, InvoiceStore
 from billing.usecases.events import new_event
 
 HOUR = "%Y-%m-%dT%H"
@@ -64,7 +64,7 @@ def collect_payments(
     One read and one query; for each payment one or two writes and as many requests. Nothing for an account that is
     gone. Raises ConcurrentChange, UpstreamFailed.
     """
-    billed = store.billed(account)
+    billed = store.billing_context(account)
     if billed is None:
         return 0
     occasion = by_system(now, correlation)
@@ -98,7 +98,7 @@ def note_payment(
 ) -> bool:
     """Brings an invoice in line with its payment at the payment service; whether anything was changed."""
     named = gateway.invoice_of(payment)
-    billed = None if named is None else store.billed(named[0])
+    billed = None if named is None else store.billing_context(named[0])
     if named is None or billed is None:
         return False
     # By the payment itself: that of a reactivation is older than its invoice's number.
@@ -128,13 +128,13 @@ def record_payment(
     occasion: Occasion,
     store: InvoiceStore,
     gateway: PaymentGateway,
-) -> Kept:
+) -> InvoiceRecord:
     """The invoice that staff have found paid on the bank account. The same again changes nothing.
 
     What was begun at the payment service is cancelled first, so that nobody pays twice. Raises NotFound, AlreadyPaid,
     RuleViolation for a day to come or before the invoice, ConcurrentChange, UpstreamFailed.
     """
-    billed = store.billed(account)
+    billed = store.billing_context(account)
     if billed is None:
         raise AccountNotFound
     kept = store.invoice(account, number)
@@ -170,14 +170,16 @@ def begin_consent(account: str, number: str, *, store: InvoiceStore, gateway: Pa
     return secret
 
 
-def _is_due(billed: Billed, kept: Kept, today: date, *, at_once: bool) -> bool:
+def _is_due(billed: BillingContext, kept: InvoiceRecord, today: date, *, at_once: bool) -> bool:
     if is_due(kept.payment, today):
         return True
     corrects, method = kept.invoice.corrects is not None, billed.profile.payment_method
     return at_once and is_tried_at_once(kept.payment, corrects, method)
 
 
-def _dealt_with(billed: Billed, kept: Kept, today: date, collector: Collector) -> tuple[Kept, Payment]:
+def _dealt_with(
+    billed: BillingContext, kept: InvoiceRecord, today: date, collector: Collector
+) -> tuple[InvoiceRecord, Payment]:
     """The invoice as it stands now, and its payment after it was dealt with."""
     payment, gateway = kept.payment, collector.gateway
     retry_days = collector.terms.retry_days
@@ -204,7 +206,7 @@ def _dealt_with(billed: Billed, kept: Kept, today: date, collector: Collector) -
     return kept, replace(after, tried_with=method)
 
 
-def _refunded(kept: Kept, today: date, collector: Collector) -> Payment:
+def _refunded(kept: InvoiceRecord, today: date, collector: Collector) -> Payment:
     """Where a credit note stands whose money goes back. The payment service knows it by its number: it goes once."""
     invoice, payment = kept.invoice, kept.payment
     key = f"refund/{invoice.account}/{invoice.number}/{collector.occasion.time:{HOUR}}"
@@ -213,7 +215,7 @@ def _refunded(kept: Kept, today: date, collector: Collector) -> Payment:
     return failed(payment, Failure.FAILED, today, (), hard=True)
 
 
-def _begun(kept: Kept, customer: str, collector: Collector) -> tuple[Kept, str]:
+def _begun(kept: InvoiceRecord, customer: str, collector: Collector) -> tuple[InvoiceRecord, str]:
     """The invoice with its one payment. It is kept before it is charged: one that is not kept never is."""
     if kept.payment.payment is not None:
         return kept, kept.payment.payment
@@ -223,7 +225,9 @@ def _begun(kept: Kept, customer: str, collector: Collector) -> tuple[Kept, str]:
     return collector.store.keep_payment(kept, replace(kept.payment, payment=begun)), begun
 
 
-def _settle(billed: Billed, kept: Kept, payment: Payment, others: Sequence[Kept], collector: Collector) -> Billed:
+def _settle(
+    billed: BillingContext, kept: InvoiceRecord, payment: Payment, others: Sequence[InvoiceRecord], collector: Collector
+) -> BillingContext:
     """Keeps what became of a payment; the account as it stands then."""
     look = next_look([payment, *(each.payment for each in others)])
     events = _events(kept, payment, collector.occasion, collector.consent_page)
@@ -231,7 +235,7 @@ def _settle(billed: Billed, kept: Kept, payment: Payment, others: Sequence[Kept]
     return replace(billed, collect_on=look)
 
 
-def _events(kept: Kept, payment: Payment, occasion: Occasion, consent_page: str) -> list[Event]:
+def _events(kept: InvoiceRecord, payment: Payment, occasion: Occasion, consent_page: str) -> list[Event]:
     invoice, before = kept.invoice, kept.payment
     due = asdict(kept.left)
     facts: Facts
@@ -266,5 +270,5 @@ def _events(kept: Kept, payment: Payment, occasion: Occasion, consent_page: str)
     return events
 
 
-def _method(billed: Billed) -> Method:
+def _method(billed: BillingContext) -> Method:
     return Method.CARD if billed.profile.shown is None else billed.profile.shown.method

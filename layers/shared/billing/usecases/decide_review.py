@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from billing.domain.account import BillingPage
 from billing.domain.errors import ConcurrentChange
 from billing.domain.events import Event, EventType, Occasion
 from billing.domain.reviews import (
@@ -22,34 +21,35 @@ from billing.domain.reviews import (
     shown_average,
     tier_changes,
 )
+from billing.domain.subscriber import Subscriber
 from billing.domain.subscription import Order, Subscription, TierChange
-from billing.store.store import BillingStore
+from billing.store.review_store import ReviewStore
 from billing.usecases.book_review import appointment_facts
 from billing.usecases.events import new_event
 
 
 def apply_review(
-    page: BillingPage,
+    subscriber: Subscriber,
     review: Review,
     orders: tuple[Order, ...],
     standings: Sequence[Standing],
     *,
     occasion: Occasion,
-    store: BillingStore,
+    store: ReviewStore,
 ) -> Review:
     """The review after these lower tiers were applied. The same decision again gives the same answer.
 
     They take effect with the next renewal after today. Raises RuleViolation for tiers that cannot be applied,
     Conflict for a review that is no longer open or an account that is cancelled, ConcurrentChange.
     """
-    contract = page.account.contract
+    contract = subscriber.account.contract
     today = contract.today(occasion.time)
     effective_on = next_renewal(contract, today)
     decision = Applied(orders, effective_on, occasion.time)
     if review.decided_as(decision):
         return review
     review.require_open()
-    require_renewal(page.account)
+    require_renewal(subscriber.account)
     changes = tier_changes(orders, standings, effective_on, review.review)
     facts = {
         "effective_on": effective_on,
@@ -57,14 +57,14 @@ def apply_review(
         **_appointment(review, occasion.time),
     }
     event = new_event(
-        EventType.SUBSCRIPTION_TIER_LOWERED, occasion, account=page.account.account, before=None, after=facts
+        EventType.SUBSCRIPTION_TIER_LOWERED, occasion, account=subscriber.account.account, before=None, after=facts
     )
-    subscription = page.subscription.changed(changes, today, paid_period_start(contract, today))
-    return _decide(page, review, decision, subscription, event, store)
+    subscription = subscriber.subscription.changed(changes, today, paid_period_start(contract, today))
+    return _decide(subscriber, review, decision, subscription, event, store)
 
 
 def decline_review(
-    page: BillingPage, review: Review, reason: str, *, occasion: Occasion, store: BillingStore
+    subscriber: Subscriber, review: Review, reason: str, *, occasion: Occasion, store: ReviewStore
 ) -> Review:
     """The review after it was declined. The same decision again gives the same answer.
 
@@ -75,19 +75,19 @@ def decline_review(
         return review
     review.require_open()
     facts = {"reason": reason, **_appointment(review, occasion.time)}
-    event = new_event(EventType.REVIEW_DECLINED, occasion, account=page.account.account, before=None, after=facts)
-    return _decide(page, review, decision, None, event, store)
+    event = new_event(EventType.REVIEW_DECLINED, occasion, account=subscriber.account.account, before=None, after=facts)
+    return _decide(subscriber, review, decision, None, event, store)
 
 
 def _decide(
-    page: BillingPage,
+    subscriber: Subscriber,
     review: Review,
     decision: Decision,
     subscription: Subscription | None,
     event: Event,
-    store: BillingStore,
+    store: ReviewStore,
 ) -> Review:
-    account, decided = page.account, replace(review, decision=decision)
+    account, decided = subscriber.account, replace(review, decision=decision)
     try:
         store.decide_review(account, decided, subscription, event, frees_time=review.is_ahead(event.time))
     except ConcurrentChange:

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from billing.domain.errors import ConcurrentChange, Violation
 from billing.domain.money import Money
+from billing.domain.subscriber import Subscriber
 from billing.domain.usage import UsageEvent
 from billing.domain.usage_refusal import day_refusal
-from billing.store.table import Subscriber
 from billing.store.usage_store import UsageStore
 from billing.usecases.record_usage import Outcome, Result, account_of, batches, count, outcome
 from billing.usecases.retry import RetryBudget

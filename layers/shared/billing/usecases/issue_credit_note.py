@@ -10,26 +10,14 @@ from dataclasses import asdict, replace
 from datetime import date
 
 from billing.domain.collection import UNPAID, AlreadyPaid, Payment
-from billing.domain.corrections import (
-    AlreadyCredited,
-    Settled,
-    credit_note_draft,
-    lines_to_credit,
-    settled,
-)
+from billing.domain.corrections import AlreadyCredited, Settled, credit_note_draft, lines_to_credit, settled
 from billing.domain.errors import AccountNotFound
 from billing.domain.events import EventType, Facts, Occasion
-from billing.domain.invoices import (
-    Correction,
-    DocumentKind,
-    InvoiceStatus,
-    IssuedInvoice,
-    document_key,
-)
+from billing.domain.invoices import Correction, DocumentKind, InvoiceStatus, IssuedInvoice, document_key
 from billing.domain.money import Money
 from billing.domain.terms import Terms
 from billing.gateways.payments import PaymentGateway
-from billing.store.invoice_store import Billed, InvoiceStore, Kept
+from billing.store.invoice_store import BillingContext, InvoiceRecord, InvoiceStore
 from billing.usecases.events import new_event
 from billing.usecases.invoice_words import described
 from billing.usecases.issue_invoices import numbered
@@ -45,7 +33,7 @@ def issue_credit_note(
     terms: Terms,
     store: InvoiceStore,
     gateway: PaymentGateway,
-) -> Kept:
+) -> InvoiceRecord:
     """The credit note of these lines of an invoice, by position; with None of all that are left. The same again is the
     one that there is.
 
@@ -53,7 +41,7 @@ def issue_credit_note(
     RuleViolation, AlreadyCredited, NotCorrectable, AlreadyPaid when it was paid meanwhile, ConcurrentChange,
     SeriesExhausted, UpstreamFailed.
     """
-    billed = store.billed(account)
+    billed = store.billing_context(account)
     if billed is None:
         raise AccountNotFound
     corrected = store.invoice(account, number)
@@ -82,12 +70,12 @@ def issue_credit_note(
         language=billed.billing.language,
         corrects=correction,
     )
-    made: list[Kept] = []
+    made: list[InvoiceRecord] = []
 
     def write(credit_number: str, count: int) -> None:
         issued = replace(note, number=credit_number)
         money = settled(corrected.invoice, known, correction, credit_number, -draft.total.amount, today)
-        kept = Kept(issued, _payment(known, money, today), 0)
+        kept = InvoiceRecord(issued, _payment(known, money, today), 0)
         event = new_event(
             EventType.CREDIT_NOTE_ISSUED, occasion, account=account, before=None, after=_facts(issued, money)
         )
@@ -109,8 +97,8 @@ def issue_credit_note(
 
 
 def _standing(
-    corrected: Kept, wanted: tuple[int, ...] | None, reason: str, account: str, store: InvoiceStore
-) -> Kept | None:
+    corrected: InvoiceRecord, wanted: tuple[int, ...] | None, reason: str, account: str, store: InvoiceStore
+) -> InvoiceRecord | None:
     """The credit note that this very request has made before, if it has."""
     credited = dict(corrected.payment.credited)
     numbers = {*credited.values()} if wanted is None else {credited.get(position) for position in wanted}
@@ -136,7 +124,7 @@ def _payment(known: Payment, money: Settled, today: date) -> Payment:
     )
 
 
-def _look(billed: Billed, note: Kept) -> date | None:
+def _look(billed: BillingContext, note: InvoiceRecord) -> date | None:
     """When the account's payments are looked at: for a refund at once."""
     if note.payment.next_attempt_on is None:
         return billed.collect_on

@@ -34,7 +34,7 @@ from billing.domain.invoices import (
 from billing.domain.schedules import BillingDue
 from billing.domain.tax import tax_position
 from billing.domain.terms import Terms
-from billing.store.invoice_store import Billed, InvoiceStore, Kept, NumberTaken
+from billing.store.invoice_store import BillingContext, InvoiceRecord, InvoiceStore, NumberTaken
 from billing.usecases.events import new_event
 from billing.usecases.invoice_words import described
 from billing.usecases.retry import RetryBudget
@@ -54,7 +54,7 @@ def issue_invoices(
     occasion = by_system(now, correlation)
     issued: list[str] = []
     while True:
-        billed = store.billed(account)
+        billed = store.billing_context(account)
         if billed is None or billed.due is None:
             break
         contract = billed.subscriber.account.contract
@@ -71,7 +71,7 @@ def issue_invoices(
     return tuple(issued)
 
 
-def looked_at(billed: Billed, due: BillingDue, today: date, terms: Terms) -> tuple[BillingDue, Draft | None]:
+def looked_at(billed: BillingContext, due: BillingDue, today: date, terms: Terms) -> tuple[BillingDue, Draft | None]:
     """What is due after a contract month, and what there is to invoice for it, if anything is."""
     account, subscription = billed.subscriber.account, billed.subscriber.subscription
     contract, month = account.contract, due.month
@@ -95,7 +95,7 @@ def looked_at(billed: Billed, due: BillingDue, today: date, terms: Terms) -> tup
     return following, drafted(occasion, starts, until, lines, tax, billed.credit, contract.currency)
 
 
-def upcoming(billed: Billed, today: date, terms: Terms) -> tuple[date, Draft] | None:
+def upcoming(billed: BillingContext, today: date, terms: Terms) -> tuple[date, Draft] | None:
     """The next invoice as it would be: its day, and what it says. None if none is to come."""
     due = billed.due
     contract = billed.subscriber.account.contract
@@ -110,7 +110,7 @@ def upcoming(billed: Billed, today: date, terms: Terms) -> tuple[date, Draft] | 
 
 
 def _issue(
-    billed: Billed,
+    billed: BillingContext,
     draft: Draft,
     following: BillingDue,
     today: date,
@@ -122,7 +122,7 @@ def _issue(
 
     def issue(number: str, count: int) -> None:
         invoice = replace(unnumbered, number=number)
-        kept = Kept(invoice, first_payment(invoice), 0)
+        kept = InvoiceRecord(invoice, first_payment(invoice), 0)
         event = new_event(
             EventType.INVOICE_ISSUED, occasion, account=invoice.account, before=None, after=issued_facts(invoice)
         )
@@ -150,7 +150,7 @@ def numbered(series: str, year: int, write: Callable[[str, int], None], store: I
     raise ConcurrentChange
 
 
-def invoice_of(billed: Billed, draft: Draft, today: date, terms: Terms) -> IssuedInvoice:
+def invoice_of(billed: BillingContext, draft: Draft, today: date, terms: Terms) -> IssuedInvoice:
     """An invoice of a draft, but for its number."""
     method = None if billed.profile.shown is None else billed.profile.shown.method
     return IssuedInvoice(
@@ -193,7 +193,7 @@ def schedule_invoices(account: str, *, now: datetime, store: InvoiceStore) -> bo
 
     For accounts that are older than invoices: what they have paid for by now was invoiced elsewhere.
     """
-    billed = store.billed(account)
+    billed = store.billing_context(account)
     if billed is None or billed.due is not None:
         return False
     contract = billed.subscriber.account.contract

@@ -7,11 +7,12 @@ from datetime import datetime
 from billing.domain.errors import AccountNotFound
 from billing.domain.events import EventType, by_system
 from billing.domain.mail import Fate, Feedback, lost_addresses
-from billing.store.store import BillingStore
+from billing.store.account_store import AccountStore
+from billing.store.delivery_store import DeliveryStore
 from billing.usecases.events import new_event
 
 
-def note_feedback(feedback: Feedback, *, now: datetime, store: BillingStore) -> None:
+def note_feedback(feedback: Feedback, *, now: datetime, accounts: AccountStore, deliveries: DeliveryStore) -> None:
     """Keeps what the mail service tells; the account's other admins and staff learn of a lost address by mail.
 
     An address that is no longer the account's, or never was, is nobody's concern. Told twice, it is kept once.
@@ -20,16 +21,16 @@ def note_feedback(feedback: Feedback, *, now: datetime, store: BillingStore) -> 
     """
     delivery = feedback.delivery
     if feedback.fate is Fate.SENT:
-        store.record_delivery(delivery, feedback.message, feedback.time)
+        deliveries.record_delivery(delivery, feedback.message, feedback.time)
         return
     if delivery.account is None:
         return  # there is nobody left to tell, and nothing more will be sent
     try:
-        page = store.billing_page(delivery.account, invoices=0, consistent=True)
+        known = accounts.details(delivery.account)
     except AccountNotFound:
         return
-    people = store.correspondents(delivery.account)
-    addresses = {page.information.billing.details.email, *(user.email for user in people.users)}
+    people = accounts.correspondents(delivery.account)
+    addresses = {known.information.billing.details.email, *(user.email for user in people.users)}
     for email in lost_addresses(feedback, addresses, people.undeliverable):
         event = new_event(
             EventType.ADDRESS_UNDELIVERABLE,
@@ -38,4 +39,4 @@ def note_feedback(feedback: Feedback, *, now: datetime, store: BillingStore) -> 
             before=None,
             after={"email": email, "reason": feedback.fate},
         )
-        store.mark_undeliverable(delivery.account, email, event)
+        accounts.mark_undeliverable(delivery.account, email, event)

@@ -101,4 +101,4 @@ def _tell_dispute(dispute: str, occasion: Occasion, store: PaymentStore, gateway
         return IGNORED
     facts = {"invoice": found.invoice, "amount": asdict(found.amount), "reason": found.reason}
     event = new_event(EventType.PAYMENT_DISPUTED, occasion, account=found.account, before=None, after=facts)
-    return DONE if store.tell_once(found.account, f"dispute/{dispute}", event) else AGREED
+    return DONE if store.record_once(found.account, f"dispute/{dispute}", event) else AGREED

@@ -23,7 +23,8 @@ from billing.domain.events import Event, EventType
 from billing.domain.mail import WITH_DOCUMENT, Delivery, Recipient, Situation, is_mailed, reachable, recipients
 from billing.gateways.files import Documents
 from billing.gateways.mailer import Mailer
-from billing.store.store import BillingStore
+from billing.store.account_store import AccountStore
+from billing.store.delivery_store import DeliveryStore
 
 CLAIM = timedelta(minutes=2)
 """Longer than a worker may run: whoever holds a claim of that age is no longer there."""
@@ -60,7 +61,8 @@ def notify(
     claimant: str,
     now: datetime,
     staff_address: str | None,
-    store: BillingStore,
+    accounts: AccountStore,
+    deliveries: DeliveryStore,
     mailer: Mailer,
     documents: Documents,
     write: Write,
@@ -73,7 +75,7 @@ def notify(
     if event.account is None or not is_mailed(event):
         return Outcome(0, 0)
     try:
-        situation, addressed, undeliverable = _situation(event, event.account, staff_address, store)
+        situation, addressed, undeliverable = _situation(event, event.account, staff_address, accounts)
     except AccountNotFound:
         return Outcome(0, 0)  # deleted meanwhile, and with it whoever could be told
     document = _document(event, documents)
@@ -83,7 +85,7 @@ def notify(
     for recipient in reachable(addressed, undeliverable):
         try:
             message = _written(write, event, situation, recipient, document)
-            sent += _deliver(event, recipient, message, claimant, now, store, mailer, documents)
+            sent += _deliver(event, recipient, message, claimant, now, deliveries, mailer, documents)
         except Unwritable as failure:
             unwritable.append(failure)
         except (ConcurrentChange, UpstreamFailed) as failure:
@@ -96,19 +98,19 @@ def notify(
 
 
 def _situation(
-    event: Event, account: str, staff_address: str | None, store: BillingStore
+    event: Event, account: str, staff_address: str | None, accounts: AccountStore
 ) -> tuple[Situation, tuple[Recipient, ...], frozenset[str]]:
     if event.type is EventType.ACCOUNT_DELETED:
         after = event.after or {}
         gone = Situation(after["account_name"], after["language"], "UTC", None)
         return gone, recipients(event, (), None, staff_address), frozenset()
-    page = store.billing_page(account, invoices=0, consistent=True)
-    people = store.correspondents(account)
-    billing = page.information.billing.details
+    known = accounts.details(account)
+    people = accounts.correspondents(account)
+    billing = known.information.billing.details
     situation = Situation(
-        account_name=page.account.name,
+        account_name=known.account.name,
         language=billing.language,
-        time_zone=page.account.contract.time_zone,
+        time_zone=known.account.contract.time_zone,
         actor_name=next((user.name for user in people.users if user.user == event.actor.user), None),
     )
     return situation, recipients(event, people.users, billing.email, staff_address), people.undeliverable
@@ -137,13 +139,13 @@ def _deliver(
     message: bytes,
     claimant: str,
     now: datetime,
-    store: BillingStore,
+    deliveries: DeliveryStore,
     mailer: Mailer,
     documents: Documents,
 ) -> bool:
     """Whether it was sent by this call."""
     delivery = Delivery.of(event, recipient)
-    if not store.claim_delivery(delivery, claimant, now, now + CLAIM):
+    if not deliveries.claim_delivery(delivery, claimant, now, now + CLAIM):
         return False
     try:
         if delivery.account is not None:
@@ -152,9 +154,9 @@ def _deliver(
     except AnswerLost:
         raise  # and keep the claim: while it holds, it can still turn out that it was sent
     except UpstreamFailed:
-        store.release_delivery(delivery, claimant)
+        deliveries.release_delivery(delivery, claimant)
         raise
-    store.record_delivery(delivery, sent_as, now)
+    deliveries.record_delivery(delivery, sent_as, now)
     return True
 
 

@@ -21,7 +21,7 @@ from billing.domain.events import EventType, by_system
 from billing.domain.invoices import Invoice, folder_of_invoice
 from billing.domain.spreadsheet import csv_rows, harmless
 from billing.gateways.files import Documents
-from billing.store import mapping
+from billing.store.bodies import parsed, text
 from billing.store.download_store import DownloadStore
 from billing.store.invoice_store import InvoiceStore
 from billing.usecases.events import new_event
@@ -104,7 +104,7 @@ def _export(
             continue
         with _text(archive, f"data/{family}.json") as write:
             for position, entry in enumerate(entries):
-                write(f"{',' if position else '['}\n{mapping.text({'key': entry.key, **mapping.parsed(entry.body)})}")
+                write(f"{',' if position else '['}\n{text({'key': entry.key, **parsed(entry.body)})}")
             write("\n]\n")
     with _text(archive, "usage.csv") as write:
         write(csv_rows([("day", "product", "store", "content", "quantity")]))
@@ -114,7 +114,7 @@ def _export(
                 for day, quantity in used.daily.items()
             ]
             write(csv_rows(rows))
-    everything, _ = invoices.invoices(account, year=None, status=None, limit=INVOICES_MAX, after=None)
+    everything = invoices.invoices(account, year=None, status=None, limit=INVOICES_MAX, after=None).items
     _table(archive, everything)
     _copied(archive, f"accounts/{account}/", "documents/", documents)
 
@@ -122,7 +122,7 @@ def _export(
 def _invoices_of(
     archive: ZipFile, account: str, year: int | None, invoices: InvoiceStore, documents: Documents
 ) -> None:
-    found, _ = invoices.invoices(account, year=year, status=None, limit=INVOICES_MAX, after=None)
+    found = invoices.invoices(account, year=year, status=None, limit=INVOICES_MAX, after=None).items
     _table(archive, found)
     for invoice in found:
         _copied(archive, folder_of_invoice(account, invoice.number), f"{invoice.number}/", documents)

@@ -5,22 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 
-from billing.domain.account import Account, AccountExists, BillingPage, Status, Store, User, check_start
+from billing.domain.account import Account, AccountExists, Status, Store, User, check_start
+from billing.domain.billing_page import BillingPage
 from billing.domain.contract import Contract
 from billing.domain.errors import AccountNotFound, ConcurrentChange, Conflict, RuleViolation, Violation
 from billing.domain.events import EventType, Occasion
-from billing.domain.information import (
-    BillingDetails,
-    BillingInformation,
-    CompanyDetails,
-    ContactDetails,
-    Information,
-)
+from billing.domain.information import BillingDetails, BillingInformation, CompanyDetails, ContactDetails, Information
 from billing.domain.permissions import Role
 from billing.domain.schedules import BillingDue, Due, first_due_month, next_notice
 from billing.domain.subscription import Discount, Order, sign
 from billing.gateways.directory import Directory
-from billing.store.store import BillingStore
+from billing.store.billing_page_store import BillingPageStore
+from billing.store.catalogue_store import CatalogueStore
 from billing.usecases.administer_users import user_of
 from billing.usecases.events import new_event
 
@@ -51,20 +47,25 @@ class Provisioning:
 
 
 def provision_account(
-    wanted: Provisioning, *, occasion: Occasion, directory: Directory, store: BillingStore
+    wanted: Provisioning,
+    *,
+    occasion: Occasion,
+    directory: Directory,
+    pages: BillingPageStore,
+    catalogues: CatalogueStore,
 ) -> BillingPage:
     """The new account. The same request again gives the account that it made.
 
     Raises AccountExists for an id that is taken, RuleViolation, Conflict without a catalogue,
     ConcurrentChange, UpstreamFailed.
     """
-    existing = _existing(wanted, store)
+    existing = _existing(wanted, pages)
     if existing is not None:
         return existing
     today = wanted.contract.today(occasion.time)
     check_start(wanted.contract.start, today)
     first_month_to_invoice(wanted.contract, wanted.invoiced_until)
-    catalogue = store.catalogue()
+    catalogue = catalogues.newest_catalogue()
     if catalogue is None:
         raise Conflict("There is no catalogue yet. PUT /catalogue comes first.")
     subscription = sign(wanted.orders, wanted.discounts, catalogue, wanted.contract.currency)
@@ -107,7 +108,7 @@ def provision_account(
         },
     )
     try:
-        store.provision(
+        pages.provision(
             page,
             admin,
             event,
@@ -117,7 +118,7 @@ def provision_account(
         )
     except ConcurrentChange:
         # Somebody was faster: the same request, sent twice, or another one for this id.
-        winner = _existing(wanted, store)
+        winner = _existing(wanted, pages)
         if winner is None:
             raise
         return winner
@@ -134,9 +135,9 @@ def first_month_to_invoice(contract: Contract, invoiced_until: date | None) -> i
     return month
 
 
-def _existing(wanted: Provisioning, store: BillingStore) -> BillingPage | None:
+def _existing(wanted: Provisioning, pages: BillingPageStore) -> BillingPage | None:
     try:
-        page = store.billing_page(wanted.account, consistent=True)
+        page = pages.billing_page(wanted.account, consistent=True)
     except AccountNotFound:
         return None
     if page.account.provisioned_as != wanted.digest:

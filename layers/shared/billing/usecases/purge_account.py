@@ -15,17 +15,17 @@ from enum import StrEnum
 from billing.domain.account import Account
 from billing.domain.deletion import Receipt, archived_until, identity, is_deletion_due, told_of_deletion
 from billing.domain.downloads import folder_of_downloads
-from billing.domain.errors import ConcurrentChange
+from billing.domain.errors import AccountNotFound, ConcurrentChange
 from billing.domain.events import EventType, by_system
 from billing.domain.information import BillingInformation
 from billing.domain.invoices import folder_of_invoice
 from billing.gateways.directory import Directory
 from billing.gateways.files import Archive, Documents
 from billing.gateways.payments import PaymentGateway
-from billing.store import mapping
+from billing.store.account_store import AccountStore
+from billing.store.bodies import text
 from billing.store.payment_store import PaymentStore
 from billing.store.purge_store import Purge, PurgeStore
-from billing.store.store import BillingStore
 from billing.usecases.events import new_event, new_id
 
 WAIT = timedelta(minutes=3)
@@ -52,7 +52,7 @@ class Purger:
     one they are deleted like everything else. `wait` is WAIT unless nobody else is at work.
     """
 
-    store: BillingStore
+    accounts: AccountStore
     methods: PaymentStore
     purges: PurgeStore
     documents: Documents
@@ -85,8 +85,11 @@ def purge_again(account: str, *, now: datetime, correlation: str, purger: Purger
 
     All at once: only an operator does this, from a machine of theirs. It goes on with what was cut off.
     """
-    standing = purger.purges.account(account)
-    if standing is not None:
+    try:
+        standing = purger.accounts.account(account)
+    except AccountNotFound:
+        pass  # its deletion was cut off
+    else:
         purger.purges.begin(standing, _purge_of(standing, now, purger, recipients={}, language="en"))
     purge = purger.purges.purge(account)
     while purge is not None:
@@ -138,7 +141,7 @@ def _begun(account: str, now: datetime, purger: Purger) -> Purge | None:
         return None
     if standing.reactivation is not None:
         raise ConcurrentChange  # what was charged for is served: its payment is waited for
-    information: BillingInformation = purger.store.billing_page(account, invoices=0, consistent=True).information
+    information: BillingInformation = purger.accounts.details(account).information
     admins = told_of_deletion(purger.purges.people(account), information)
     language = information.billing.details.language
     purger.purges.begin(standing, _purge_of(standing, now, purger, recipients=admins, language=language))
@@ -186,7 +189,7 @@ def _archived(purge: Purge, now: datetime, goes_on: Callable[[], bool], purger: 
 def _finish(purge: Purge, now: datetime, correlation: str, purger: Purger) -> None:
     receipt = Receipt(purge.receipt, purge.identity, purge.began_at, now, purge.counts, purge.digest)
     # A table that is restored from a backup may have lost the receipt: it stands outside of it too.
-    purger.documents.put(f"{RECEIPTS}{receipt.receipt}.json", mapping.text(asdict(receipt)).encode(), JSON_TYPE)
+    purger.documents.put(f"{RECEIPTS}{receipt.receipt}.json", text(asdict(receipt)).encode(), JSON_TYPE)
     occasion = by_system(now, correlation)
     facts = {
         "receipt": receipt.receipt,

@@ -34,9 +34,9 @@ from billing.domain.subscription import Subscription
 from billing.domain.tax import tax_position
 from billing.domain.terms import Terms
 from billing.gateways.payments import PaymentGateway
-from billing.store.invoice_store import Billed, Kept
+from billing.store.catalogue_store import CatalogueStore
+from billing.store.invoice_store import BillingContext, InvoiceRecord
 from billing.store.reactivation_store import ReactivationStore
-from billing.store.store import BillingStore
 from billing.usecases.collect_payments import HOUR
 from billing.usecases.events import new_event, new_id
 from billing.usecases.issue_invoices import invoice_of, issued_facts, numbered
@@ -51,11 +51,11 @@ class Offer:
     draft: Draft
 
 
-def offered(billed: Billed, today: date, terms: Terms, store: BillingStore) -> Offer:
+def offered(billed: BillingContext, today: date, terms: Terms, store: CatalogueStore) -> Offer:
     """What it comes to today. Raises NotDeactivated, NothingSold. One query."""
     account = billed.subscriber.account
     require_deactivated(account, today)
-    catalogue = store.catalogue()
+    catalogue = store.newest_catalogue()
     if catalogue is None:
         raise Conflict("There is no catalogue.")
     contract = renewed(account.contract, today)
@@ -73,7 +73,7 @@ def request_reactivation(
     occasion: Occasion,
     terms: Terms,
     store: ReactivationStore,
-    catalogues: BillingStore,
+    catalogues: CatalogueStore,
 ) -> Reactivation:
     """The reactivation that is on its way. Asked for again, it is the same one.
 
@@ -126,7 +126,7 @@ def complete_reactivation(
 
     None where nothing is on its way any more. Raises ConcurrentChange, SeriesExhausted, UpstreamFailed.
     """
-    billed = store.billed(account)
+    billed = store.billing_context(account)
     if billed is None or billed.subscriber.account.reactivation is None:
         return None
     reactivation = store.reactivation(account)
@@ -151,16 +151,16 @@ def complete_reactivation(
     return None
 
 
-def billed_account(account: str, store: ReactivationStore) -> Billed:
+def billed_account(account: str, store: ReactivationStore) -> BillingContext:
     """An account with what its invoices are made of. Raises AccountNotFound."""
-    billed = store.billed(account)
+    billed = store.billing_context(account)
     if billed is None:
         raise AccountNotFound
     return billed
 
 
 def _charged(
-    billed: Billed,
+    billed: BillingContext,
     reactivation: Reactivation,
     occasion: Occasion,
     store: ReactivationStore,
@@ -192,7 +192,7 @@ def _charged(
 
 
 def _completing(
-    billed: Billed,
+    billed: BillingContext,
     reactivation: Reactivation,
     payment: Payment,
     terms: Terms,
@@ -229,7 +229,7 @@ def _completing(
         credit = billed.credit - invoice.draft.credit.amount
         if credit < 0:
             raise ConcurrentChange
-        kept = Kept(invoice, payment, 0)
+        kept = InvoiceRecord(invoice, payment, 0)
         store.complete(billed, reactivation, kept, terms.series, count, BillingDue(1), credit, events)
 
     return complete
@@ -260,11 +260,11 @@ def _deadlines(account: Account) -> dict[str, object]:
     }
 
 
-def _can_be_charged(billed: Billed) -> bool:
+def _can_be_charged(billed: BillingContext) -> bool:
     return billed.profile.payment_method is not None and billed.profile.customer is not None
 
 
-def _by_transfer(billed: Billed) -> bool:
+def _by_transfer(billed: BillingContext) -> bool:
     """Whether staff let the account transfer the money itself: then the first invoice is open, as all of its are."""
     shown = billed.profile.shown
     return shown is not None and shown.method is Method.BANK_TRANSFER

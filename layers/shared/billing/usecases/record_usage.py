@@ -13,6 +13,7 @@ from billing.domain.account import Account
 from billing.domain.errors import ConcurrentChange, Path, Violation
 from billing.domain.events import EventType, Occasion
 from billing.domain.money import Money
+from billing.domain.subscriber import Subscriber
 from billing.domain.usage import UsageEvent, known_until
 from billing.domain.usage_refusal import (
     refusal_told_as,
@@ -22,7 +23,6 @@ from billing.domain.usage_refusal import (
     unknown_account,
 )
 from billing.gateways.usage_backlog import UsageBacklog
-from billing.store.table import Subscriber
 from billing.store.usage_store import ACTIONS_MAX, UsageStore, counters
 from billing.usecases.events import new_event
 from billing.usecases.retry import RetryBudget
@@ -193,4 +193,4 @@ def _tell_of_refused_usage(
         if sending is None:
             continue
         event = new_event(EventType.USAGE_REFUSED, occasion, account=account, before=None, after={"stores": sending})
-        usage.tell_once(account, refusal_told_as(subscriber.account), event)
+        usage.record_once(account, refusal_told_as(subscriber.account), event)

@@ -35,7 +35,7 @@ def render_documents(
     files = render(invoice)
     for kind in sorted(files, key=lambda each: each is DocumentKind.PDF):
         documents.put(document_key(account, number, kind), files[kind], TYPES[kind])
-    if store.billed(account) is None:
+    if store.billing_context(account) is None:
         # Deleted meanwhile: nothing of it may come back.
         documents.delete_all(folder_of_invoice(account, number))
         return ()

@@ -6,12 +6,12 @@ from billing.domain import catalogue as rules
 from billing.domain.catalogue import Catalogue, Product
 from billing.domain.errors import StaleVersion, VersionRequired
 from billing.domain.events import EventType, Occasion
-from billing.store.store import BillingStore
+from billing.store.catalogue_store import CatalogueStore
 from billing.usecases.events import new_event
 
 
 def replace_catalogue(
-    products: tuple[Product, ...], replaces: int | None, *, occasion: Occasion, store: BillingStore
+    products: tuple[Product, ...], replaces: int | None, *, occasion: Occasion, store: CatalogueStore
 ) -> Catalogue:
     """The catalogue after it. `replaces` is the version that the caller has seen: 0 for none yet.
 
@@ -19,7 +19,7 @@ def replace_catalogue(
     names. Raises RuleViolation, VersionRequired (None given, and there is one), StaleVersion.
     """
     rules.check(products)
-    current = store.catalogue()
+    current = store.newest_catalogue()
     version = 0 if current is None else current.version
     if current is not None and current.products == products:
         return current
@@ -39,6 +39,6 @@ def replace_catalogue(
         store.add_catalogue(replacement, event)
     except StaleVersion:
         # The same request, sent twice at once: this one has failed on its own result.
-        if store.catalogue() != replacement:
+        if store.newest_catalogue() != replacement:
             raise
     return replacement

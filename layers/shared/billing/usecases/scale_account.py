@@ -32,7 +32,7 @@ from billing.domain.reviews import Standing as UsageStanding
 from billing.domain.schedules import Due, News, due_at, first_due_month
 from billing.domain.subscription import Line, Subscription
 from billing.domain.usage import Daily, month_before, month_of
-from billing.store.autoscaling_store import AutoscalingStore, Standing
+from billing.store.autoscaling_store import AutoscalingState, AutoscalingStore
 from billing.usecases.events import new_event
 
 BELOW, ABOVE = "below", "above"
@@ -62,7 +62,7 @@ def schedule_account(account: str, *, now: datetime, store: AutoscalingStore) ->
 
     Raises ConcurrentChange.
     """
-    known = store.standing(account)
+    known = store.state(account)
     if known is None or known.due is not None:
         return False
     contract = known.subscriber.account.contract
@@ -77,7 +77,7 @@ def scale_account(account: str, *, now: datetime, correlation: str, store: Autos
     One read, one query for all months, and one transaction for each that is due; two more reads when there is
     something to tell. Nothing for an account that is gone or deactivated. Raises ConcurrentChange.
     """
-    known = store.standing(account)
+    known = store.state(account)
     if known is None or known.due is None:
         return Scaled(0, ())
     contract = known.subscriber.account.contract
@@ -110,7 +110,7 @@ def scale_account(account: str, *, now: datetime, correlation: str, store: Autos
 
 
 def _decide(
-    known: Standing,
+    known: AutoscalingState,
     due: Due,
     totals: Mapping[str, Daily],
     catalogue: Catalogue,
@@ -147,7 +147,7 @@ def _decide(
 
 
 def _news(
-    known: Standing,
+    known: AutoscalingState,
     product: DecidedProduct,
     signed: Line,
     daily: Daily,

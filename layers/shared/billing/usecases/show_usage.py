@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, timedelta
 
-from billing.domain.account import BillingPage
 from billing.domain.contract import months_after
 from billing.domain.errors import BadParameter
 from billing.domain.peaks import WINDOW_MONTHS
+from billing.domain.subscriber import Subscriber
 from billing.domain.subscription import Line
 from billing.domain.usage import ContentUsage, month_before, month_of
 from billing.domain.usage_page import (
@@ -29,14 +29,14 @@ CONTENTS_MAX = 5000
 """Contents and months that are looked at for one page: some megabytes."""
 
 
-def show_usage(page: BillingPage, wanted: Wanted, *, today: date, store: UsageStore) -> UsagePage:
+def show_usage(subscriber: Subscriber, wanted: Wanted, *, today: date, store: UsageStore) -> UsagePage:
     """The usage that is wanted, and where each product stands.
 
     One query for the last 13 months of all products; another one if what is wanted begins before, or for each product
     that is parted by store or content. Raises BadParameter.
     """
-    _check(page, wanted)
-    account, lines = page.account, lines_of(page, wanted.product, today)
+    _check(subscriber, wanted)
+    account, lines = subscriber.account, lines_of(subscriber, wanted.product, today)
     running = month_of(today)
     year_begins = month_before(running, MONTHS_MAX - 1)
     year = store.totals(account.account, year_begins, running)
@@ -62,7 +62,7 @@ def show_usage(page: BillingPage, wanted: Wanted, *, today: date, store: UsageSt
     return UsagePage(wanted, tuple(standings), tuple(series))
 
 
-def _check(page: BillingPage, wanted: Wanted) -> None:
+def _check(subscriber: Subscriber, wanted: Wanted) -> None:
     for parameter, day in (("from", wanted.first), ("until", wanted.until)):
         if not EARLIEST <= day < LATEST:
             raise BadParameter(parameter, f"A range lies between {EARLIEST} and {LATEST}.")
@@ -70,13 +70,13 @@ def _check(page: BillingPage, wanted: Wanted) -> None:
         raise BadParameter("until", "until must be after from.")
     if wanted.until > months_after(wanted.first, MONTHS_MAX):
         raise BadParameter("until", f"A range has at most {MONTHS_MAX} months.")
-    if wanted.store not in {None, *(store.store for store in page.account.stores)}:
+    if wanted.store not in {None, *(store.store for store in subscriber.account.stores)}:
         raise BadParameter("store", f"The account has no store {wanted.store}.")
 
 
-def lines_of(page: BillingPage, product: str | None, today: date) -> list[Line]:
+def lines_of(subscriber: Subscriber, product: str | None, today: date) -> list[Line]:
     """The lines of one product, or all, as they stand today. Raises BadParameter if there is none."""
-    lines = [line for line in page.subscription.lines_on(today) if product in {None, line.product}]
+    lines = [line for line in subscriber.subscription.lines_on(today) if product in {None, line.product}]
     if not lines:
         raise BadParameter("product", f"The account does not subscribe to {product}.")
     return lines

@@ -45,7 +45,7 @@ def watch_usage(
         catalogue = store.catalogue(subscriber.subscription.catalogue_version)
         facts = _facts(line, after.month, after.percent, usage, _next_tier(catalogue, line))
         event = new_event(EventType.USAGE_THRESHOLD_REACHED, occasion, account=account, before=None, after=facts)
-    store.keep_told(account, product, told, after, event)
+    store.save_alert_state(account, product, told, after, event)
     return after.percent if tells else None
 
 

@@ -1,0 +1,76 @@
+"""The billing page: the one read over several areas; and provisioning, the one write over all of them."""
+
+from __future__ import annotations
+
+from billing.domain.account import User
+from billing.domain.billing_page import BillingPage
+from billing.domain.events import Event
+from billing.domain.information import Area
+from billing.domain.schedules import BillingDue, Due, DueStage, Job, billing_due_at, due_at, start_of
+from billing.store import keys
+from billing.store.account_mapping import account_body, information_body
+from billing.store.account_store import user_item
+from billing.store.due_mapping import billing_due_body, due_body, stage_body
+from billing.store.invoice_summary_mapping import invoice_from
+from billing.store.item import Item
+from billing.store.page_rows import details_of, page_rows
+from billing.store.payment_mapping import shown_payment_method_from
+from billing.store.subscription_mapping import subscription_body, subscription_from
+from billing.store.table import Table
+
+PAGE_INVOICES = 12
+"""How many of the newest invoices the billing page shows."""
+
+
+class BillingPageStore(Table):
+    """The billing pages in the one table."""
+
+    def billing_page(self, account: str, *, invoices: int = PAGE_INVOICES, consistent: bool = False) -> BillingPage:
+        """The whole billing page with its newest invoices. Raises AccountNotFound. One query.
+
+        Lags behind a change by a moment unless it is read `consistent`, at twice the price.
+        """
+        page, newest = page_rows(self._reads, account, invoices=invoices, consistent=consistent)
+        details, subscription = details_of(page), page[keys.PAGE_SUBSCRIPTION]
+        payment = page.get(keys.PAGE_PAYMENT_METHOD)
+        return BillingPage(
+            account=details.account,
+            subscription=subscription_from(subscription.body, subscription.version),
+            information=details.information,
+            payment_method=None if payment is None else shown_payment_method_from(payment.body),
+            invoices=tuple(invoice_from(row.body) for row in newest),
+        )
+
+    def provision(
+        self,
+        page: BillingPage,
+        first_admin: User,
+        event: Event,
+        due: Due,
+        billing: BillingDue,
+        notice: DueStage | None = None,
+    ) -> None:
+        """Creates an account whole, and records it. `due` is what autoscaling decides first, `billing` what is
+        invoiced first, `notice` the first reminder of the last day to avoid a renewal.
+
+        Raises ConcurrentChange if the id is taken. One transaction.
+        """
+        account = page.account
+        partition = keys.account(account.account)
+        bodies = {
+            keys.PAGE_ACCOUNT: account_body(account),
+            keys.PAGE_SUBSCRIPTION: subscription_body(page.subscription),
+            **{keys.PAGE_INFORMATION[area]: information_body(page.information.area(area).details) for area in Area},
+        }
+        with self._transaction() as write:
+            # What is still being deleted under this id would take the new account with it.
+            write.check(partition, keys.PURGE, 0)
+            for key, body in bodies.items():
+                write.replace(Item(partition, key, body), 0)
+            write.put(user_item(account, first_admin))
+            write.record(event)
+            contract = account.contract
+            write.due(account.account, Job.AUTOSCALING, due_at(due.month, contract), due_body(due))
+            write.due(account.account, Job.RENEWAL, billing_due_at(billing, contract), billing_due_body(billing))
+            if notice is not None:
+                write.due(account.account, Job.ENDING, start_of(notice.on, contract), stage_body(notice))
