@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from billing.domain.tax import SENTENCES, TaxRule, tax_position
+from billing.domain.tax import SENTENCES, Tax, TaxRule, tax_position
 from billing.domain.vat_rates import STANDARD_RATES, standard_rate
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,10 +58,18 @@ def test_a_rate_holds_from_its_day(country: str, day: date, rate: str) -> None:
     assert standard_rate(country, day) == Decimal(rate)
 
 
-def test_tax_is_rounded_once_half_to_even() -> None:
+def test_tax_is_rounded_once_half_away_from_zero() -> None:
     tax = tax_position("DK", "DK", None, TODAY)
 
-    assert [tax.of(net) for net in (2, 6, 10, 101, -10)] == [0, 2, 2, 25, -2]
+    assert [tax.of(net) for net in (2, 6, 10, 101, 1250)] == [1, 2, 3, 25, 313]
+
+
+@given(st.integers(-(10**9), 10**9), st.sampled_from(["8.5", "19", "22", "25", "25.5"]))
+def test_the_sign_does_not_change_the_tax(net: int, rate: str) -> None:
+    tax = Tax(TaxRule.DOMESTIC, "DK", Decimal(rate))
+
+    assert tax.of(-net) == -tax.of(net)
+    assert abs(tax.of(net) * 1000 - net * int(Decimal(rate) * 10)) <= 500, "in thousandths: half a unit at most"
 
 
 def test_the_law_has_its_sentence_in_every_language() -> None:

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
-from billing.domain.money import rounded
+from billing.domain.money import rounded, rounded_tax
 from billing.domain.vat_rates import STANDARD_RATES, standard_rate
 
 _PERCENT = Decimal(100)
@@ -52,7 +52,11 @@ class Tax:
         return self.rule not in {TaxRule.OUTSIDE_EU, TaxRule.SELLER_OUTSIDE_EU}
 
     def of(self, net: int) -> int:
-        """The tax on minor units, rounded once."""
+        """The tax on minor units, rounded once, half away from zero."""
+        return rounded_tax(net * self.rate / _PERCENT)
+
+    def of_half_even(self, net: int) -> int:
+        """The tax as the first invoices were rounded, half to even: their credit notes take back the same."""
         return rounded(net * self.rate / _PERCENT)
 
     def sentence(self, language: str) -> str | None:
