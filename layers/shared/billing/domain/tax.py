@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
+from billing.domain.information import as_printed, compact_identifier
 from billing.domain.money import rounded, rounded_tax
 from billing.domain.vat_rates import STANDARD_RATES, standard_rate
 
@@ -84,5 +85,6 @@ def tax_position(seller_country: str, country: str, vat_number: str | None, day:
 
 
 def _issuer(vat_number: str | None) -> str | None:
-    prefix = (vat_number or "")[:2].upper()
+    """The member state of a number, by its prefix. XI is none: Northern Ireland is in the VAT area for goods only."""
+    prefix = (as_printed(compact_identifier, vat_number) or "").strip()[:2].upper()
     return _PREFIX_OF_GREECE.get(prefix, prefix) or None

@@ -166,7 +166,7 @@ def invoice_of(billed: Billed, draft: Draft, today: date, terms: Terms) -> Issue
         due_on=due_on,
         draft=draft,
         seller=terms.seller,
-        company=billed.company,
+        company=billed.company.for_invoice(),
         email=billed.billing.email,
         language=billed.billing.language,
         method=method,
