@@ -34,7 +34,7 @@ from billing.domain.invoices import (
 )
 from billing.domain.payment import Method
 from billing.domain.schedules import BillingDue
-from billing.domain.tax import tax_position
+from billing.domain.tax import tax_between
 from billing.domain.terms import Terms
 from billing.store.invoice_store import Billed, InvoiceStore, Kept, NumberTaken
 from billing.usecases.invoice_words import described
@@ -98,7 +98,7 @@ def looked_at(billed: Billed, due: BillingDue, today: date, terms: Terms) -> tup
         occasion, lines = Occasion.TIER_CHANGE, change_lines(subscription, contract, month, changed)
         if not lines:
             return following, None
-    tax = tax_position(terms.seller.country, billed.company.country, billed.company.vat_number, today)
+    tax = tax_between(terms.seller, billed.company, today)
     return following, drafted(occasion, starts, until, lines, tax, billed.credit, contract.currency)
 
 
