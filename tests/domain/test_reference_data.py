@@ -60,6 +60,7 @@ def test_every_vat_territory_is_named_once_and_by_somebody() -> None:
         assert {*entry.codes, *entry.postcodes, *entry.shared, *entry.towns, entry.territory.state} <= COUNTRIES
         assert entry.codes or entry.postcodes, "an address can name it"
         assert entry.shared.keys() <= entry.towns.keys(), "what is shared is told apart by the town"
+        assert entry.towns.keys() <= entry.postcodes.keys(), "a country without postcodes is passed over"
         codes = " ".join([*entry.postcodes.values(), *entry.shared.values()]).split()
         assert all(re.fullmatch(r"[A-Z]*[0-9]*x*[*]?([A-Z]+)?", code) for code in codes), codes
         assert [*entry.territory.rates] == sorted(entry.territory.rates)

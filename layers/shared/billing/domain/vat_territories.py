@@ -331,7 +331,7 @@ def _by_place(address: Address, day: date) -> Territory | None:
     written = _written(address.postcode)
     found: list[tuple[int, Territory]] = []
     for entry in ENTRIES:
-        if not entry.holds(day):
+        if address.country not in entry.postcodes or not entry.holds(day):
             continue
         own, shared = _patterns(entry.postcodes, address.country), _patterns(entry.shared, address.country)
         found += [(weight, entry.territory) for weight, pattern in own if any(map(pattern.fullmatch, written))]
