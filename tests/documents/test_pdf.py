@@ -149,6 +149,16 @@ def test_a_long_one_has_its_heading_on_every_page() -> None:
     assert all(f"Search {number}\n" in said or f"Search {number} " in said for number in range(400))
 
 
+def test_identifiers_are_in_ascii_however_they_were_typed() -> None:
+    typed = replace(BUYER, postcode="\uff12\uff11\uff10\uff10", vat_number="DK\uff11\uff1234567\uff14")
+
+    said = squeezed(rendered(invoice(company=typed)))
+
+    assert "2100" in said
+    assert "DK12345674" in said.replace(" ", "")
+    assert MISSING not in said
+
+
 @pytest.mark.parametrize(
     "issued",
     [

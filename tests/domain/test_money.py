@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from billing.domain.money import Money, rounded
+from billing.domain.money import Money, rounded, rounded_tax
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,9 +12,15 @@ def test_halves_go_to_the_even_neighbour() -> None:
     assert [rounded(Decimal(text)) for text in ("0.5", "1.5", "2.5", "-0.5", "-1.5")] == [0, 2, 2, 0, -2]
 
 
+def test_halves_of_tax_go_away_from_zero() -> None:
+    assert [rounded_tax(Decimal(text)) for text in ("0.5", "312.5", "-0.5", "-312.5")] == [1, 313, -1, -313]
+
+
 @given(st.decimals(-(10**12), 10**12, allow_nan=False, places=6))
 def test_rounding_moves_by_half_a_unit_at_most(amount: Decimal) -> None:
     assert abs(rounded(amount) - amount) <= Decimal("0.5")
+    assert abs(rounded_tax(amount) - amount) <= Decimal("0.5")
+    assert rounded_tax(-amount) == -rounded_tax(amount)
 
 
 def test_an_unknown_currency_is_no_money() -> None:

@@ -1,5 +1,8 @@
 """Our lists of countries and currencies against the maintained ones, so that they do not grow old."""
 
+import re
+from collections import Counter
+from datetime import date
 from decimal import Decimal
 
 import eu_vat_rates_data
@@ -8,6 +11,7 @@ import pycountry
 from billing.domain.countries import COUNTRIES
 from billing.domain.currencies import MINOR_UNIT_DIGITS
 from billing.domain.vat_rates import STANDARD_RATES
+from billing.domain.vat_territories import ENTRIES
 
 NOT_MONEY = {"BOV", "CHE", "CHW", "CLF", "COU", "MXV", "USN", "UYI", "UYW", "XAD"}
 """Funds and accounting units."""
@@ -36,3 +40,35 @@ def test_the_vat_rates_of_the_union() -> None:
 
     assert {country: rates[-1][1] for country, rates in STANDARD_RATES.items()} == listed
     assert all([*rates] == sorted(rates) for rates in STANDARD_RATES.values())
+
+
+def test_every_vat_territory_is_named_once_and_by_somebody() -> None:
+    now = [entry for entry in ENTRIES if entry.holds(date(2026, 11, 23))]
+    named = Counter(
+        name
+        for entry in now
+        for name in (
+            *entry.codes,
+            *((country, code) for country, codes in entry.postcodes.items() for code in codes.split()),
+        )
+    )
+
+    assert set(named.values()) == {1}
+    assert len({entry.territory.name for entry in now}) == len(now)
+    for entry in ENTRIES:
+        assert entry.source
+        assert {*entry.codes, *entry.postcodes, *entry.shared, *entry.towns, entry.territory.state} <= COUNTRIES
+        assert entry.codes or entry.postcodes, "an address can name it"
+        assert entry.shared.keys() <= entry.towns.keys(), "what is shared is told apart by the town"
+        assert entry.towns.keys() <= entry.postcodes.keys(), "a country without postcodes is passed over"
+        codes = " ".join([*entry.postcodes.values(), *entry.shared.values()]).split()
+        assert all(re.fullmatch(r"[A-Z]*[0-9]*x*[*]?([A-Z]+)?", code) for code in codes), codes
+        assert [*entry.territory.rates] == sorted(entry.territory.rates)
+
+
+def test_vat_territories_fit_the_member_states() -> None:
+    for territory in (entry.territory for entry in ENTRIES):
+        if territory.in_vat_area or territory.has_vat:
+            assert territory.state in STANDARD_RATES
+        assert territory.has_vat or not territory.in_vat_area
+        assert territory.has_vat or not territory.rates

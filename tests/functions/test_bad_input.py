@@ -121,6 +121,8 @@ def pointers(given: Answer) -> list[str]:
         (with_value(ACCOUNT, "0", "discounts", 0, "percent"), "#/discounts/0/percent"),
         (with_value(ACCOUNT, "-5", "discounts", 0, "percent"), "#/discounts/0/percent"),
         (with_value(ACCOUNT, "NaN", "discounts", 0, "percent"), "#/discounts/0/percent"),
+        (with_value(ACCOUNT, "\uff11\uff12.5", "discounts", 0, "percent"), "#/discounts/0/percent"),
+        (with_value(ACCOUNT, "\u0661\u0662", "discounts", 0, "percent"), "#/discounts/0/percent"),
         (with_value(ACCOUNT, "12.34567", "discounts", 0, "percent"), "#/discounts/0/percent"),
         (with_value(ACCOUNT, True, "discounts", 0, "percent"), "#/discounts/0/percent"),
         (with_value(ACCOUNT, 0, "discounts", 1, "amount"), "#/discounts/1/amount"),
@@ -370,12 +372,33 @@ def test_a_catalogue_put_again_is_the_one_that_stands(catalogue: UserPool) -> No
         ("company", {**ACCOUNT["company"], "vat_number": "13585628"}, "#/vat_number"),
         ("company", {**ACCOUNT["company"], "country": "AU", "vat_number": "83 914 571 674"}, "#/vat_number"),
         ("company", {**ACCOUNT["company"], "postcode": "1"}, "#/postcode"),
+        ("company", {**ACCOUNT["company"], "postcode": "1\u200b"}, "#/postcode"),
+        ("company", {**ACCOUNT["company"], "postcode": "\u0391-1058"}, "#/postcode"),
+        ("company", {**ACCOUNT["company"], "postcode": "\u3105\u3106"}, "#/postcode"),
+        # Greek and Cyrillic letters like Latin ones, a letter that is ASCII only as a capital, nothing at all.
+        ("company", {**ACCOUNT["company"], "country": "GR", "vat_number": "\u0395\u039b094259216"}, "#/vat_number"),
+        ("company", {**ACCOUNT["company"], "country": "US", "vat_number": "\u0410\u0412123456"}, "#/vat_number"),
+        ("company", {**ACCOUNT["company"], "country": "US", "vat_number": "\u0131\u0131123456"}, "#/vat_number"),
+        ("company", {**ACCOUNT["company"], "country": "US", "vat_number": "12\u00bd3456"}, "#/vat_number"),
+        ("company", {**ACCOUNT["company"], "country": "US", "vat_number": "-- --"}, "#/vat_number"),
+        (
+            "company",
+            {**ACCOUNT["company"], "country": "US", "vat_number": "\u200b\u200b12\u200b\u200b"},
+            "#/vat_number",
+        ),
+        ("company", {**ACCOUNT["company"], "country": "US", "vat_number": "12\u00003456"}, "#/vat_number"),
+        ("company", {**ACCOUNT["company"], "country": "GR", "vat_number": "EL094259217"}, "#/vat_number"),
+        ("company", {**ACCOUNT["company"], "country": "IE", "vat_number": "XI980780684"}, "#/vat_number"),
+        ("company", {**ACCOUNT["company"], "country": "IE", "vat_number": "GB980780684"}, "#/vat_number"),
+        ("company", {**ACCOUNT["company"], "country": "IT", "vat_number": "IT\uff10\uff10743110158"}, "#/vat_number"),
+        ("company", {**ACCOUNT["company"], "country": "AX", "vat_number": "AX20774740"}, "#/vat_number"),
         ("billing", {"email": "no address", "language": "it"}, "#/email"),
         ("billing", {"email": "a@nordlys.example", "language": "it", "name": "Ada"}, "#/name"),
         ("billing", {"email": "a@nordlys.example", "language": "IT"}, "#/language"),
         ("billing", {"email": "a@nordlys.example"}, "#/language"),
         ("contact", {"phone": "+45 33 12 34 56"}, "#/name"),
         ("contact", {"name": "Ada", "phone": "0" * 31}, "#/phone"),
+        ("contact", {"name": "Ada", "phone": "+45 \uff13\uff13 12 34 56"}, "#/phone"),
     ],
 )
 def test_billing_information_that_does_not_fit(area: str, body: Any, pointer: str, company: Company) -> None:
@@ -426,6 +449,17 @@ def test_a_change_whose_answer_was_lost_can_be_sent_again(company: Company) -> N
         ("NO", "NO 995 525 828 MVA", "NO995525828MVA"),
         ("MC", "FR 53 0000 04605", "FR53000004605"),
         ("US", None, None),
+        ("IT", "IT\uff10\uff10\uff17\uff14\uff13\uff11\uff11\uff10\uff11\uff15\uff17", "IT00743110157"),
+        ("IT", "\uff49\uff54\u300000743110157", "IT00743110157"),
+        ("IT", "IT\u0660\u0660\u0667\u0664\u0663\u0661\u0661\u0660\u0661\u0665\u0667", "IT00743110157"),
+        ("IT", "\ufeffIT\u200b0074\u00ad3110\u2060157", "IT00743110157"),
+        ("IT", "IT\u00a00074\u20113110\u2212157", "IT00743110157"),
+        ("IT", "it.007/4311:0157", "IT00743110157"),
+        ("GR", "GR 094259216", "EL094259216"),
+        ("GB", "xi 980 7806 84", "XI980780684"),
+        ("IM", "GB 980 7806 84", "GB980780684"),
+        ("GP", "FR 53 0000 04605", "FR53000004605"),
+        ("AX", "FI 2077474-0", "FI20774740"),
     ],
 )
 def test_vat_numbers_as_people_write_them(
@@ -435,6 +469,24 @@ def test_vat_numbers_as_people_write_them(
 
     assert given.status == 200, given
     assert given.body["vat_number"] == kept
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("1058", "1058"),
+        ("\uff11\uff10\uff15\uff18", "1058"),
+        ("\u0661\u0660\u0665\u0668", "1058"),
+        ("DK\u20131058", "DK-1058"),
+        ("\u200b10\u00a0\u00a058", "10 58"),
+        ("sw1a 1aa", "sw1a 1aa"),
+    ],
+)
+def test_postcodes_as_people_write_them(written: str, kept: str, company: Company) -> None:
+    given = put_information(company, "company", {**ACCOUNT["company"], "postcode": written})
+
+    assert given.status == 200, given
+    assert given.body["postcode"] == kept
 
 
 # ---- Users ----

@@ -115,6 +115,7 @@ HOURS = ("working_hours", "monday")
         ({**SOFIE, "place": "a\u0000b"}, "#/place"),
         (with_value(SOFIE, "9:00", *HOURS, 0, "from"), "#/working_hours/monday/0/from"),
         (with_value(SOFIE, "09:10", *HOURS, 0, "from"), "#/working_hours/monday/0/from"),
+        (with_value(SOFIE, "0\uff19:15", *HOURS, 0, "from"), "#/working_hours/monday/0/from"),
         (with_value(SOFIE, "24:00", *HOURS, 1, "until"), "#/working_hours/monday/1/until"),
         (with_value(SOFIE, 540, *HOURS, 0, "from"), "#/working_hours/monday/0/from"),
         (with_value(SOFIE, "09:00", *HOURS, 0, "until"), "#/working_hours/monday/0"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from billing.domain.contract import Contract, termination
 from billing.domain.events import RANDOM_BYTES, ulid
-from billing.domain.money import rounded
+from billing.domain.money import rounded_tax
 from billing.domain.reviews import next_renewal
 from billing.event_schemas.ending import AccountDeleted, CancellationRequested, NoticeDeadlineNear
 from billing.event_schemas.invoicing import InvoiceIssued
@@ -66,7 +66,7 @@ def test_the_invoice_adds_up() -> None:
     assert isinstance(event, InvoiceIssued)
     facts = event.after
     assert sum(line.amount.amount for line in facts.lines) == facts.net.amount
-    assert rounded(facts.net.amount * VAT) == facts.tax.amount
+    assert rounded_tax(facts.net.amount * VAT) == facts.tax.amount
     assert facts.net.amount + facts.tax.amount == facts.total.amount
     renewals = CONTRACT.renewals(facts.since)
     assert [next(renewals)[1], next(renewals)[1]] == [facts.since, facts.until]

@@ -70,6 +70,11 @@ def half_even(amount: Fraction) -> int:
     return int(whole) + (rest > Fraction(1, 2))
 
 
+def half_up(amount: Fraction) -> int:
+    """Tax; nothing here is below zero."""
+    return int(amount + Fraction(1, 2))
+
+
 def month_of_search(months: list[date], number: int, larger: int | None) -> Fraction:
     """Search in one contract month: 12.5 % less until the eighth begins."""
     price = SEARCH_LARGER if larger is not None and number >= larger else SEARCH
@@ -95,7 +100,7 @@ def expected(year: Year) -> list[tuple[date, int]]:
             net = with_move - without
         else:
             continue
-        found.append((day, net + half_even(net * VAT)))
+        found.append((day, net + half_up(net * VAT)))
     return found
 
 

@@ -96,6 +96,7 @@ usage_store: Callable[[], UsageStore] = _store("usage_store", "UsageStore")
 @cache
 def terms() -> Terms:
     """What whoever deploys Livello has decided of invoices and payments."""
+    from billing.domain.information import as_printed, compact_identifier, normal_postcode
     from billing.domain.invoices import Seller
     from billing.domain.terms import Terms
 
@@ -103,10 +104,10 @@ def terms() -> Terms:
         name=os.environ["SELLER_NAME"],
         address_line_1=os.environ["SELLER_ADDRESS"],
         address_line_2=None,
-        postcode=os.environ["SELLER_POSTCODE"] or None,
+        postcode=as_printed(normal_postcode, os.environ["SELLER_POSTCODE"] or None),
         city=os.environ["SELLER_CITY"],
         country=os.environ["SELLER_COUNTRY"],
-        vat_number=os.environ["SELLER_VAT_NUMBER"] or None,
+        vat_number=as_printed(compact_identifier, os.environ["SELLER_VAT_NUMBER"] or None),
         iban=os.environ["SELLER_IBAN"] or None,
     )
     retry_days = tuple(sorted(int(days) for days in os.environ["RETRY_DAYS"].split(",")))

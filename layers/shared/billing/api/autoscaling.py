@@ -19,7 +19,7 @@ DAYS_MAX = 500
 
 CONTENTS_MAX = 100
 
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
 
 
@@ -30,8 +30,10 @@ def _month(value: object) -> object:
 
 
 def _decimal(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise ValueError('must be a decimal number such as "12.5"')  # noqa: TRY004 - pydantic reports only this
+    # Decimal reads the digits of every script.
+    is_foreign = isinstance(value, str) and not value.isascii()
+    if is_foreign or isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise ValueError('must be a decimal number such as "12.5"')
     return value
 
 

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from billing.api.models import Body, Country, Email, Language, Phone, Text, View, as_dict
-from billing.domain.information import BillingDetails, CompanyDetails, ContactDetails
+from billing.domain.information import (
+    BillingDetails,
+    CompanyDetails,
+    ContactDetails,
+    compact_identifier,
+    normal_postcode,
+)
 
-# Whatever ISO 3166-1 says: Greece writes EL, Northern Ireland XI, and two small countries use a neighbour's.
-_VAT_PREFIXES = {"GR": ("EL", "GR"), "GB": ("GB", "XI"), "IM": ("GB",), "MC": ("FR",)}
+# Whatever ISO 3166-1 says: Greece writes EL, Northern Ireland XI, and territories use the numbers of their state.
+_VAT_PREFIXES = {
+    "AX": ("FI",),
+    "GB": ("GB", "XI"),
+    "GP": ("FR",),
+    "GR": ("EL", "GR"),
+    "IM": ("GB",),
+    "MC": ("FR",),
+    "MQ": ("FR",),
+    "RE": ("FR",),
+}
+_COUNTRY_OF_PREFIX = {"EL": "GR"}
 _PREFIXED_OUTSIDE_THE_UNION = frozenset({"ch", "gb", "no"})
-
-VatNumber = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=4, max_length=20),
-    Field(description="With its country prefix. Check digits are verified where the country has them."),
-]
-Postcode = Annotated[Text, StringConstraints(min_length=2, max_length=12)]
+_VAT_NUMBER_LENGTHS = range(4, 21)
+_POSTCODE_LENGTHS = range(2, 13)
 
 
 def normal_vat_number(number: str, country: str) -> str:
-    """A VAT number in its compact form with prefix. Raises ValueError, in words for whoever typed it.
+    """A VAT number in its compact form with prefix, in ASCII. Raises ValueError, in words for whoever typed it.
 
     The rules of each country are python-stdnum's; where it knows none for the country, the number is taken
     as it is. That the number is registered is another question: only the country's own service knows.
@@ -31,12 +42,17 @@ def normal_vat_number(number: str, country: str) -> str:
     from stdnum.eu.vat import MEMBER_STATES
     from stdnum.exceptions import ValidationError
 
-    compact = "".join(character for character in number.upper() if character.isalnum())
+    compact = compact_identifier(number)
+    if len(compact) not in _VAT_NUMBER_LENGTHS:
+        raise ValueError("A VAT number has 4 to 20 letters and digits.")
     prefixes = _VAT_PREFIXES.get(country, (country,))
-    issuer = prefixes[0].lower()
+    issuer = _COUNTRY_OF_PREFIX.get(prefixes[0], prefixes[0]).lower()
     begins_rightly = compact.startswith(prefixes)
     if not begins_rightly and (issuer in MEMBER_STATES or issuer in _PREFIXED_OUTSIDE_THE_UNION):
         raise ValueError(f"A VAT number of this country begins with {prefixes[0]}.")
+    if country == "GR":
+        # EL is what invoices and VIES know; GR is only taken for it.
+        compact = f"EL{compact[2:]}"
     module = get_cc_module(issuer, "vat")
     if module is None:
         return compact
@@ -48,6 +64,21 @@ def normal_vat_number(number: str, country: str) -> str:
             continue
         return compact
     raise ValueError("This is not a valid VAT number of the country.")
+
+
+def _postcode(postcode: str) -> str:
+    normal = normal_postcode(postcode)
+    if len(normal) not in _POSTCODE_LENGTHS:
+        raise ValueError("A postcode has 2 to 12 characters.")
+    return normal
+
+
+VatNumber = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=4, max_length=20),
+    Field(description="With its country prefix. Check digits are verified where the country has them."),
+]
+Postcode = Annotated[Text, StringConstraints(min_length=2, max_length=12), AfterValidator(_postcode)]
 
 
 class CompanyBody(Body):

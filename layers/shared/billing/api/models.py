@@ -117,7 +117,7 @@ def _interval(months: int) -> int:
     return months
 
 
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def _iso_date(value: object) -> object:
@@ -128,8 +128,10 @@ def _iso_date(value: object) -> object:
 
 
 def _percent(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise ValueError('must be a decimal number such as "12.5"')  # noqa: TRY004 - pydantic reports only this
+    # Decimal reads the digits of every script.
+    is_foreign = isinstance(value, str) and not value.isascii()
+    if is_foreign or isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise ValueError('must be a decimal number such as "12.5"')
     return value
 
 

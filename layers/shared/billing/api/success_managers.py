@@ -26,7 +26,7 @@ HOURS_MAX = 8
 ABSENCES_MAX = 100
 
 _CELL_MINUTES = int(CELL.total_seconds()) // 60
-_CLOCK = re.compile(r"([01]\d|2[0-3]):(00|15|30|45)")
+_CLOCK = re.compile(r"([01]\d|2[0-3]):(00|15|30|45)", re.ASCII)
 
 
 def _clock_time(value: object) -> object:

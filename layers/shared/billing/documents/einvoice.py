@@ -14,7 +14,7 @@ from facturx import generate_xml
 from lxml import etree, objectify
 
 from billing.documents.writing import printable
-from billing.domain.information import CompanyDetails
+from billing.domain.information import CompanyDetails, as_printed, compact_identifier, normal_postcode
 from billing.domain.invoices import InvoiceLine, IssuedInvoice, Seller
 from billing.domain.money import Money, decimal_text
 from billing.domain.payment import Method
@@ -122,16 +122,17 @@ def _means(invoice: IssuedInvoice) -> str:
 
 def _party(party: Seller | CompanyDetails, *, subject: bool) -> dict[str, Any]:
     """Where nothing is subject to VAT, nobody may be named by a VAT number (BR-O-02): it is their register's then."""
+    vat_number = as_printed(compact_identifier, party.vat_number)
     known = {
         "name": printable(party.name) or NAMELESS,
         "addr_l1": printable(party.address_line_1),
         "addr_l2": printable(party.address_line_2 or ""),
-        "postcode": printable(party.postcode or ""),
+        "postcode": printable(as_printed(normal_postcode, party.postcode) or ""),
         "city": printable(party.city),
         "country_code": party.country,
-        "vat_identifier" if subject else "legal_identifier": party.vat_number or "",
+        "vat_identifier" if subject else "legal_identifier": vat_number or "",
     }
-    if not subject and isinstance(party, Seller) and not party.vat_number:
+    if not subject and isinstance(party, Seller) and not vat_number:
         known["legal_identifier"] = known["name"]
     return {name: value for name, value in known.items() if value}
 

@@ -18,7 +18,7 @@ from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
 from billing.documents.writing import BOLD, FONT, drawable, printable
-from billing.domain.information import CompanyDetails
+from billing.domain.information import CompanyDetails, as_printed, compact_identifier, normal_postcode
 from billing.domain.invoices import InvoiceLine, IssuedInvoice, Seller, Step
 from billing.domain.money import Money
 from billing.domain.payment import Method
@@ -178,10 +178,10 @@ class _Page:
         sheet.set_font(FAMILY, "", SMALL)
         sheet.cell(width, SMALL_LINE, heading, new_x=XPos.LEFT, new_y=YPos.NEXT)
         sheet.set_text_color(*DARK)
-        place = " ".join(filter(None, (party.postcode, party.city)))
+        place = " ".join(filter(None, (as_printed(normal_postcode, party.postcode), party.city)))
         lines = [party.name, party.address_line_1, party.address_line_2, place, self.write.country(party.country)]
         if party.vat_number:
-            lines.append(f"{self.words['vat_number']} {party.vat_number}")
+            lines.append(f"{self.words['vat_number']} {as_printed(compact_identifier, party.vat_number)}")
         for position, text in enumerate(filter(None, lines)):
             sheet.set_font(FAMILY, "" if position else "B", NORMAL)
             sheet.set_x(left)

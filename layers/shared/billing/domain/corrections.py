@@ -126,11 +126,17 @@ def settled(
 
 
 def _tax_on(invoice: IssuedInvoice, lines: frozenset[int]) -> int:
-    """The tax on some lines; on all of them it is the invoice's own, however it was rounded."""
+    """The tax on some lines; on all of them it is the invoice's own.
+
+    An invoice whose tax was rounded half to even is taken back as it was rounded. Its parts would come to more than it
+    says otherwise.
+    """
     draft = invoice.draft
     if len(lines) == len(draft.lines):
         return draft.tax_amount.amount
-    return draft.tax.of(sum(draft.lines[position].net.amount for position in lines))
+    net = sum(draft.lines[position].net.amount for position in lines)
+    is_new = draft.tax.of(draft.net.amount) == draft.tax_amount.amount
+    return draft.tax.of(net) if is_new else draft.tax.of_half_even(net)
 
 
 def _negative(money: Money) -> Money:

@@ -1,9 +1,14 @@
-"""Amounts of money: whole minor units of one currency, never a float, rounded in one place."""
+"""Amounts of money: whole minor units of one currency, never a float, rounded in one place.
+
+There are two rules. What is owed is rounded half to even, so that many lines are too high as often as too low. Tax is
+rounded half away from zero, as customers' systems and tax offices do: they compute it anew from the net amount, and a
+cent's difference is a rejected invoice.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
 from billing.domain.currencies import MINOR_UNIT_DIGITS
 
@@ -24,8 +29,16 @@ class Money:
 
 
 def rounded(amount: Decimal) -> int:
-    """Whole minor units, half to even (DESIGN 3.3). The only place where an amount is rounded."""
+    """What is owed in whole minor units, half to even (DESIGN 3.3)."""
     return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
+
+
+def rounded_tax(amount: Decimal) -> int:
+    """Tax in whole minor units, half away from zero: 312.5 is 313 and -312.5 is -313.
+
+    The sign does not matter, so that a credit note takes back the tax that was charged.
+    """
+    return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 
 def decimal_text(money: Money) -> str:

@@ -2,11 +2,13 @@
 
 Data, not rules: tests/domain/test_reference_data.py compares what holds now with the maintained list (the European
 Commission's, by way of eu-vat-rates-data). The days of the changes are those of the member states' laws. Nothing
-before 2024 is kept: a contract reaches back for two years at most.
+before 2024 is kept: a contract reaches back for two years at most. Territories with rates of their own are in
+vat_territories.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -39,5 +41,9 @@ STANDARD_RATES = _rates()
 
 def standard_rate(country: str, day: date) -> Decimal:
     """The rate in percent that holds in a member state on a day; before the beginning, the oldest that is known."""
-    rates = STANDARD_RATES[country]
+    return rate_on(STANDARD_RATES[country], day)
+
+
+def rate_on(rates: Sequence[tuple[date, Decimal]], day: date) -> Decimal:
+    """Of rates with their first days, oldest first, the one that holds on a day, or else the oldest."""
     return next((rate for since, rate in reversed(rates) if since <= day), rates[0][1])

@@ -32,7 +32,7 @@ from billing.domain.invoices import (
     period_lines,
 )
 from billing.domain.schedules import BillingDue
-from billing.domain.tax import tax_position
+from billing.domain.tax import tax_between
 from billing.domain.terms import Terms
 from billing.store.invoice_store import BillingContext, InvoiceRecord, InvoiceStore, NumberTaken
 from billing.usecases.events import new_event
@@ -91,7 +91,7 @@ def looked_at(billed: BillingContext, due: BillingDue, today: date, terms: Terms
         occasion, lines = Occasion.TIER_CHANGE, change_lines(subscription, contract, month, changed)
         if not lines:
             return following, None
-    tax = tax_position(terms.seller.country, billed.company.country, billed.company.vat_number, today)
+    tax = tax_between(terms.seller, billed.company, today)
     return following, drafted(occasion, starts, until, lines, tax, billed.credit, contract.currency)
 
 
@@ -160,7 +160,7 @@ def invoice_of(billed: BillingContext, draft: Draft, today: date, terms: Terms) 
         due_on=due_on(method, today, terms.term_days),
         draft=draft,
         seller=terms.seller,
-        company=billed.company,
+        company=billed.company.for_invoice(),
         email=billed.billing.email,
         language=billed.billing.language,
         method=method,

@@ -31,7 +31,7 @@ from billing.domain.reactivation import (
 )
 from billing.domain.schedules import BillingDue
 from billing.domain.subscription import Subscription
-from billing.domain.tax import tax_position
+from billing.domain.tax import tax_between
 from billing.domain.terms import Terms
 from billing.gateways.payments import PaymentGateway
 from billing.store.catalogue_store import CatalogueStore
@@ -60,7 +60,7 @@ def offered(billed: BillingContext, today: date, terms: Terms, store: CatalogueS
         raise Conflict("There is no catalogue.")
     contract = renewed(account.contract, today)
     subscription = signed_anew(billed.subscriber.subscription, catalogue, contract.currency, today)
-    tax = tax_position(terms.seller.country, billed.company.country, billed.company.vat_number, today)
+    tax = tax_between(terms.seller, billed.company, today)
     lines, until = period_lines(subscription, contract, 0), contract.month_start(contract.interval_months)
     draft = drafted(Billing.PERIOD, today, until, lines, tax, billed.credit, contract.currency)
     return Offer(contract, subscription, draft)

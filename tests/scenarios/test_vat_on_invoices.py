@@ -1,0 +1,85 @@
+"""Where a company is, and what number it gave, up to what its invoice says: also as older accounts have it stored."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from billing.domain.information import CompanyDetails
+from billing.usecases.issue_invoices import issue_invoices
+from billing.usecases.provision_account import provision_account
+
+from tests.faults.company import TERMS, WANTED, catalogue
+from tests.faults.network import connected
+from tests.store.samples import OCCASION
+
+STARTS = date(2026, 11, 23)
+BEGINS = datetime.combine(STARTS, time.min, ZoneInfo(WANTED.contract.time_zone)).astimezone(UTC)
+
+
+def invoiced(company: CompanyDetails) -> tuple[dict[str, str], CompanyDetails, int, int]:
+    """The company as it is stored; the first invoice's company, net amount and tax."""
+    with connected(), catalogue().calm() as world:
+        contract = replace(WANTED.contract, start=STARTS)
+        wanted = replace(WANTED, company=company, contract=contract, discounts=())
+        provision_account(
+            wanted,
+            occasion=replace(OCCASION, time=BEGINS - timedelta(days=3)),
+            directory=world.directory,
+            store=world.store,
+        )
+        now = BEGINS + timedelta(hours=1)
+        [number] = issue_invoices(WANTED.account, now=now, correlation="run", terms=TERMS, store=world.invoicing)
+        invoice = world.invoicing.invoice(WANTED.account, number).invoice
+        [stored] = [item for item in world.stored("PAGE") if item["sk"]["S"].endswith("COMPANY")]
+        return (
+            json.loads(stored["body"]["S"]),
+            invoice.company,
+            invoice.draft.net.amount,
+            invoice.draft.tax_amount.amount,
+        )
+
+
+@pytest.mark.parametrize(
+    ("country", "postcode", "city", "vat_number", "percent"),
+    [
+        ("MC", "98000", "Monaco", None, 20),
+        ("MC", "98000", "Monaco", "FR53000004605", 0),
+        ("ES", "35001", "Las Palmas", None, 0),
+        ("PT", "9500-150", "Ponta Delgada", None, 16),
+        ("AT", "6993", "Mittelberg", None, 19),
+        ("DE", "27498", "Helgoland", None, 0),
+    ],
+)
+def test_the_tax_of_the_territory_is_invoiced(
+    country: str, postcode: str, city: str, vat_number: str | None, percent: int
+) -> None:
+    company = replace(WANTED.company, country=country, postcode=postcode, city=city, vat_number=vat_number)
+
+    _, on_invoice, net, tax = invoiced(company)
+
+    assert on_invoice == company
+    assert abs(tax * 100 - net * percent) <= 50
+
+
+def test_what_was_stored_as_it_was_typed_is_normal_on_the_invoice() -> None:
+    company = replace(
+        WANTED.company, country="IT", postcode="\uff12\uff13\uff10\uff14\uff11", vat_number="IT\uff10\uff10743110157"
+    )
+
+    stored, on_invoice, _, tax = invoiced(company)
+
+    assert (stored["postcode"], stored["vat_number"]) == (company.postcode, company.vat_number)
+    assert (on_invoice.postcode, on_invoice.vat_number) == ("23041", "IT00743110157")
+    assert tax == 0, "Livigno"
+
+
+def test_a_number_in_full_width_is_one_of_another_member_state() -> None:
+    company = replace(WANTED.company, country="IT", postcode="00100", vat_number="\uff29\uff3400743110157")
+
+    _, on_invoice, _, tax = invoiced(company)
+
+    assert (on_invoice.vat_number, tax) == ("IT00743110157", 0)
