@@ -16,10 +16,10 @@ from stripe import StripeClient
 
 from local.background import free_port
 from local.settings import HOST
-from local.stripe.api import Stripe
+from local.stripe.api import SEARCHABLE_AFTER_SECONDS, Stripe
 from local.stripe.process import KEYS
 from local.stripe.server import StandIn, Webhook, serve
-from tests.stripe import ADDRESS, InProcess, stripe_account
+from tests.stripe import ADDRESS, InProcess, later, stripe_account
 
 DECLINES = {
     "4000000000000002": ("card_declined", "generic_decline"),
@@ -71,7 +71,7 @@ def pay(client: StripeClient, customer: str, method: str, key: str = "k", amount
     )
 
 
-def test_objects_are_the_sdks(client: StripeClient) -> None:
+def test_objects_are_the_sdks_and_a_search_finds_them_a_minute_later(client: StripeClient, account: Stripe) -> None:
     customer, method = customer_with(client)
 
     found = client.v1.customers.retrieve(customer)
@@ -85,7 +85,10 @@ def test_objects_are_the_sdks(client: StripeClient) -> None:
     charged = client.v1.payment_intents.retrieve(paid.id, {"expand": ["latest_charge"]}).latest_charge
     assert isinstance(charged, stripe.Charge)
     assert (charged.paid, charged.amount_captured) == (True, 1250)
-    assert client.v1.payment_intents.search({"query": "metadata['invoice']:'1'"}).data[0].id == paid.id
+    searched = client.v1.payment_intents.search
+    assert searched({"query": "metadata['invoice']:'1'"}).data == []
+    later(account, SEARCHABLE_AFTER_SECONDS)
+    assert [each.id for each in searched({"query": "metadata['invoice']:'1'"}).data] == [paid.id]
 
 
 @pytest.mark.parametrize("number", sorted(DECLINES))
