@@ -144,6 +144,9 @@ class Stripe:
         kind = fault["kind"] if fault else None
         if kind in _TROUBLES:
             return _TROUBLES[kind]
+        if fault and kind == "refused":
+            refused = invalid("This request is refused.", code=fault["code"])
+            return Answer(refused.status, refused.body)
         try:
             status, body = HTTPStatus.OK, self._routed(method, path, given)
         except Refused as refused:

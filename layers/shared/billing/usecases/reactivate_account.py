@@ -189,6 +189,8 @@ def _charged(
     payment = reactivation.payment
     if not _can_be_charged(billed) and payment is None:
         return reactivation, Charge("", ChargeState.FAILED, Failure.NO_PAYMENT_METHOD, hard=True)
+    if payment is None and obstacle(invoice.draft.due, _method(billed)) is not None:
+        return reactivation, Charge("", ChargeState.FAILED, Failure.FAILED, hard=True)
     if payment is None:
         key = f"reactivate/{invoice.account}/{reactivation.reactivation}/{_method(billed)}/{occasion.time:{HOUR}}"
         name = f"reactivation {reactivation.reactivation}"

@@ -54,10 +54,11 @@ def begin_setup(
         customer = gateway.new_customer(account, f"customer/{account}/{occasion.time:{HOUR}}")
         store.keep_customer(account, replace(profile, customer=customer))
     user = occasion.actor.user or ""
+    # With the customer: the same key goes with the same parameters only.
     key = f"setup/{account}/{user}/{repeatable_by or occasion.correlation}"
     try:
         try:
-            return gateway.new_setup(customer, account, user, method, key)
+            return gateway.new_setup(customer, account, user, method, f"{key}/{customer}")
         except CustomerDeleted:
             renewed = gateway.new_customer(account, f"customer/{account}/{customer}/{occasion.time:{HOUR}}")
             store.keep_customer(account, profile.with_customer(renewed))
