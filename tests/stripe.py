@@ -51,6 +51,13 @@ def stripe_account(seconds: float) -> Stripe:
     return Stripe(KEYS["api_key"], KEYS["publishable_key"], Clock(seconds))
 
 
+def later(account: Stripe, seconds: float) -> None:
+    """So many seconds pass at Stripe."""
+    clock = account.clock
+    assert isinstance(clock, Clock)
+    clock.seconds += seconds
+
+
 def payments(account: Stripe) -> StripePayments:
     """The real gateway over it."""
     return StripePayments(KEYS.__getitem__, ADDRESS, InProcess(account))

@@ -39,10 +39,11 @@ def invalid(message: str, *, code: str | None = None, param: str | None = None, 
     return Refused(status, "invalid_request_error", message, code=code, param=param)
 
 
-def missing(kind: str, identity: str, param: str) -> Refused:
-    """There is no such object."""
+def missing(kind: str, identity: str, param: str, *, named_by_path: bool = True) -> Refused:
+    """There is no such object. One that is named by a parameter makes a bad request."""
     noun = kind.replace("_", "")
-    return invalid(f"No such {noun}: '{identity}'", code="resource_missing", param=param, status=404)
+    status = 404 if named_by_path else 400
+    return invalid(f"No such {noun}: '{identity}'", code="resource_missing", param=param, status=status)
 
 
 def listed(objects: Sequence[Object], path: str, *, limit: int = 10, after: str | None = None) -> Object:

@@ -11,29 +11,28 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
+from local.stripe import amounts
 from local.stripe.answers import Answer, Object, Refused, invalid, listed, missing
 from local.stripe.cards import CARDS, EXPIRED, TOKENS, UNKNOWN_NUMBER, Decline, TestCard
 from local.stripe.forms import decoded
+from local.stripe.parameters import SINGULAR as KINDS
+from local.stripe.parameters import require_known
 
 API_VERSION = "2026-10-28.endive"
 LIMIT_DEFAULT = 10
 LIMIT_MAX = 100
 KEY_MAX = 255
+KEYS_KEPT_SECONDS = 24 * 60 * 60
+"""docs.stripe.com/api/idempotent_requests: keys are forgotten "after they're at least 24 hours old"."""
+SEARCHABLE_AFTER_SECONDS = 60
+"""docs.stripe.com/search#data-freshness: "data is searchable in under 1 minute". Lists do not lag."""
 SEARCHED = re.compile(r"metadata\['([^']+)'\]:'([^']*)'")
 
 CHARGEABLE = ("card", "sepa_debit")
+DISPUTED = ("warning_needs_response", "needs_response", "under_review")
+GIVEN_BACK = ("won", "warning_closed", "prevented")
 UNFINISHED = ("requires_payment_method", "requires_confirmation", "requires_action")
 
-KINDS = {
-    "customers": "customer",
-    "payment_methods": "payment_method",
-    "setup_intents": "setup_intent",
-    "payment_intents": "payment_intent",
-    "refunds": "refund",
-    "charges": "charge",
-    "disputes": "dispute",
-    "events": "event",
-}
 PREFIXES = {
     "customer": "cus",
     "payment_method": "pm",
@@ -51,7 +50,7 @@ class Stripe:
 
     def __init__(self, key: str, publishable_key: str, clock: Callable[[], float]) -> None:
         """`key` opens everything; `publishable_key` is a browser's; `clock` gives seconds since 1970."""
-        self._key, self._publishable_key, self._clock = key, publishable_key, clock
+        self._key, self._publishable_key, self.clock = key, publishable_key, clock
         self.objects: dict[str, dict[str, Object]] = {kind: {} for kind in PREFIXES}
         self.numbers: dict[str, str] = {}
         """The card numbers by payment method. No answer shows them."""
@@ -98,6 +97,7 @@ class Stripe:
             if browser and "_intents/" in path and "client_secret" not in given:
                 raise invalid("Missing required param: client_secret.", param="client_secret")
             key = headers.get("idempotency-key") if method == "POST" else None
+            require_known(method, path, given, browser=browser)
             return self._once(method, path, given, key) if key else self._performed(method, path, given)
         except Refused as refused:
             return Answer(refused.status, refused.body)
@@ -118,6 +118,8 @@ class Stripe:
         """
         if len(key) > KEY_MAX:
             raise invalid(f"Idempotency keys may have at most {KEY_MAX} characters.")
+        now = self.clock()
+        self.keys = {name: each for name, each in self.keys.items() if now - each["created"] < KEYS_KEPT_SECONDS}
         digest = hashlib.sha256(json.dumps([method, path, given], sort_keys=True).encode()).hexdigest()
         known = self.keys.get(key)
         if known is not None:
@@ -130,24 +132,42 @@ class Stripe:
                 )
             return Answer(known["status"], deepcopy(known["body"]), {"Idempotent-Replayed": "true"})
         answer = self._performed(method, path, given)
-        # What was refused before anything was begun is not kept.
-        if answer.status not in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}:
-            self.keys[key] = {"digest": digest, "status": answer.status, "body": deepcopy(answer.body)}
+        # What was refused before anything was begun is not kept: "we save results only after the execution of an
+        # endpoint begins". All other answers are, 500 among them.
+        if answer.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}:
+            kept = {"digest": digest, "status": answer.status, "body": deepcopy(answer.body), "created": now}
+            self.keys[key] = kept
         return answer
 
     def _performed(self, method: str, path: str, given: Object) -> Answer:
         fault = self._fault(method, path)
         kind = fault["kind"] if fault else None
-        if kind in {"500", "429"}:
-            return Answer(int(kind), _trouble(int(kind)))
+        if kind in _TROUBLES:
+            return _TROUBLES[kind]
+        if fault and kind == "refused":
+            refused = invalid("This request is refused.", code=fault["code"])
+            return Answer(refused.status, refused.body)
         try:
             status, body = HTTPStatus.OK, self._routed(method, path, given)
         except Refused as refused:
             status, body = HTTPStatus(refused.status), refused.body
         if kind == "500_after":
-            return Answer(500, _trouble(500))
+            return _TROUBLES["500"]
+        if kind == "no_code":
+            body = self._without_code(body)
         body = self._expanded(deepcopy(body), given.get("expand", []))
         return Answer(int(status), body, delay=float(fault.get("seconds", 0)) if fault else 0, lost=kind == "timeout")
+
+    def _without_code(self, body: Object) -> Object:
+        """A decline of which nobody says the code: it is optional in Stripe's description of an error."""
+        left_out = ("code", "decline_code", "doc_url")
+        error = {name: each for name, each in body["error"].items() if name not in left_out}
+        kept = self.objects["payment_intent"][error["payment_intent"]["id"]]
+        for intent in (kept, error["payment_intent"]):
+            intent["last_payment_error"] = {
+                name: each for name, each in intent["last_payment_error"].items() if name not in left_out
+            }
+        return {"error": error}
 
     def _fault(self, method: str, path: str) -> Object | None:
         for fault in self.faults:
@@ -192,6 +212,8 @@ class Stripe:
                 return self._new_payment(given)
             case ("POST", "v1", "payment_intents", identity, "confirm"):
                 return self._confirm_payment(identity, given)
+            case ("POST", "v1", "payment_intents", identity):
+                return self._change_payment(identity, given)
             case ("POST", "v1", "setup_intents" | "payment_intents" as plural, identity, "cancel"):
                 return self._cancel(KINDS[plural], identity)
             case ("POST", "v1", "refunds"):
@@ -208,7 +230,7 @@ class Stripe:
     def _add(self, kind: str, **fields: Any) -> Object:
         self.counter += 1
         identity = f"{PREFIXES[kind]}_{self.counter:06d}{hashlib.sha256(str(self.counter).encode()).hexdigest()[:18]}"
-        made = {"id": identity, "object": kind, "created": int(self._clock()), "livemode": False, **fields}
+        made = {"id": identity, "object": kind, "created": int(self.clock()), "livemode": False, **fields}
         self.objects[kind][identity] = made
         return made
 
@@ -228,15 +250,18 @@ class Stripe:
 
     def _methods_of(self, given: Object, path: str) -> Object:
         customer = _required(given, "customer")
-        self._found("customer", customer, "customer")
+        self._live_customer(customer, "id")
         return self._all("payment_method", {**given, "customer": customer}, path)
 
     def _searched(self, kind: str, given: Object, path: str) -> Object:
         wanted = SEARCHED.findall(_required(given, "query"))
+        indexed = self.clock() - SEARCHABLE_AFTER_SECONDS
         found = [
             each
             for each in self.objects[kind].values()
-            if not each.get("deleted") and all(each["metadata"].get(name) == value for name, value in wanted)
+            if not each.get("deleted")
+            and each["created"] <= indexed
+            and all(each["metadata"].get(name) == value for name, value in wanted)
         ]
         return {**listed(found, path, limit=_limit(given)), "object": "search_result", "next_page": None}
 
@@ -302,9 +327,9 @@ class Stripe:
         return {"id": identity, "object": "customer", "deleted": True}
 
     def _live_customer(self, identity: str, param: str) -> Object:
-        customer = self._found("customer", identity, param)
-        if customer.get("deleted"):
-            raise missing("customer", identity, param)
+        customer = self.objects["customer"].get(identity)
+        if customer is None or customer.get("deleted"):
+            raise missing("customer", identity, param, named_by_path=param == "id")
         return customer
 
     def _attached_to(self, customer: str) -> list[Object]:
@@ -358,7 +383,10 @@ class Stripe:
         """The method, made on the spot for one of Stripe's names of test cards."""
         if identity in TOKENS:
             return self._new_payment_method({"type": "card", "card": {"number": TOKENS[identity]}})
-        return self._found("payment_method", identity, "payment_method")
+        method = self.objects["payment_method"].get(identity)
+        if method is None:
+            raise missing("payment_method", identity, "payment_method", named_by_path=False)
+        return method
 
     def _attach(self, identity: str, customer: str) -> Object:
         method = self._method(identity)
@@ -409,7 +437,7 @@ class Stripe:
         shown = method.get("card")
         if shown is None:
             return False
-        years = 1970 + self._clock() / 31556952
+        years = 1970 + self.clock() / 31556952
         return bool(years >= shown["exp_year"] + shown["exp_month"] / 12 + 0.003)
 
     def automatically_update(self, identity: str, changes: Object) -> Object:
@@ -432,7 +460,7 @@ class Stripe:
             status="requires_payment_method",
             usage=given.get("usage", "off_session"),
             payment_method=None,
-            payment_method_types=given.get("payment_method_types", ["card"]),
+            payment_method_types=given.get("allowed_payment_method_types", ["card"]),
             metadata=given.get("metadata", {}),
             last_setup_error=None,
             next_action=None,
@@ -449,8 +477,7 @@ class Stripe:
                 code="setup_intent_unexpected_state",
             )
         method = self._method(given.get("payment_method") or self._inline(setup, given))
-        if method["type"] not in setup["payment_method_types"]:
-            raise invalid(f"The payment method type {method['type']} is not allowed here.", param="payment_method")
+        _require_type(method, setup, "SetupIntent", "setup_intent_invalid_parameter")
         setup["payment_method"] = method["id"]
         declined = self._refusal(method, at_setup=True)
         if declined:
@@ -514,6 +541,10 @@ class Stripe:
             raise invalid(
                 "This value must be greater than or equal to 1.", code="parameter_invalid_integer", param="amount"
             )
+        currency = _required(given, "currency").lower()
+        amounts.require_currency(currency)
+        amounts.require_step(amount, currency)
+        amounts.require_chargeable(amount, currency)
         customer = given.get("customer")
         if customer:
             self._live_customer(customer, "customer")
@@ -521,22 +552,42 @@ class Stripe:
             "payment_intent",
             amount=amount,
             amount_received=0,
-            currency=_required(given, "currency").lower(),
+            currency=currency,
             customer=customer,
             description=given.get("description"),
             status="requires_payment_method",
             payment_method=None,
-            payment_method_types=given.get("payment_method_types", [*CHARGEABLE]),
+            payment_method_types=_compatible(
+                given.get("allowed_payment_method_types", [*CHARGEABLE]), amount, currency
+            ),
             metadata=given.get("metadata", {}),
             latest_charge=None,
             last_payment_error=None,
             next_action=None,
+            canceled_at=None,
             cancellation_reason=None,
         )
         payment["client_secret"] = f"{payment['id']}_secret_{_fingerprint(payment['id'])}"
         if given.get("confirm") == "true":
             return self._confirm_payment(payment["id"], given)
         return payment
+
+    def _change_payment(self, identity: str, given: Object) -> Object:
+        payment = self._found("payment_intent", identity, "intent")
+        if payment["status"] not in UNFINISHED:
+            raise invalid(
+                f"This PaymentIntent could not be updated because it has a status of {payment['status']}.",
+                code="payment_intent_unexpected_state",
+            )
+        self._follow_types(payment, given)
+        payment["metadata"] |= given.get("metadata", {})
+        return payment
+
+    def _follow_types(self, payment: Object, given: Object) -> None:
+        if "allowed_payment_method_types" in given:
+            payment["payment_method_types"] = _compatible(
+                given["allowed_payment_method_types"], payment["amount"], payment["currency"]
+            )
 
     def _confirm_payment(self, identity: str, given: Object) -> Object:
         payment = self._found("payment_intent", identity, "intent")
@@ -547,6 +598,8 @@ class Stripe:
                 code="payment_intent_unexpected_state",
             )
         method = self._method(given.get("payment_method") or self._inline(payment, given))
+        if payment["customer"]:
+            self._live_customer(payment["customer"], "customer")
         if payment["customer"] and method["customer"] != payment["customer"]:
             raise invalid(
                 f"The PaymentMethod {method['id']} does not belong to the Customer {payment['customer']}."
@@ -554,6 +607,8 @@ class Stripe:
                 else "The provided PaymentMethod was previously used or is not attached to the Customer.",
                 param="payment_method",
             )
+        self._follow_types(payment, given)
+        _require_type(method, payment, "PaymentIntent", "payment_intent_incompatible_payment_method")
         payment["payment_method"] = method["id"]
         declined = self._refusal(method, at_setup=False)
         off_session = given.get("off_session") == "true"
@@ -591,6 +646,16 @@ class Stripe:
             raise invalid("This PaymentIntent is not on its way.", code="payment_intent_unexpected_state")
         return self._settled(payment, succeed=succeed, code="debit_not_authorized")
 
+    def cancel_processing(self, identity: str) -> Object:
+        """What took days is cancelled: "in rare cases" a PaymentIntent that is processing can be.
+
+        See docs.stripe.com/api/payment_intents/cancel.
+        """
+        payment = self._found("payment_intent", identity, "intent")
+        if payment["status"] != "processing":
+            raise invalid("This PaymentIntent is not on its way.", code="payment_intent_unexpected_state")
+        return self._cancelled("payment_intent", payment)
+
     def _settled(self, payment: Object, *, succeed: bool, code: str) -> Object:
         if succeed:
             return self._succeed_payment(payment)
@@ -627,6 +692,7 @@ class Stripe:
             customer=payment["customer"],
             paid=True,
             refunded=False,
+            disputed=False,
             status="succeeded",
             payment_intent=payment["id"],
             payment_method=payment["payment_method"],
@@ -639,6 +705,9 @@ class Stripe:
             "last_payment_error": None,
         }
         self._tell("payment_intent.succeeded", payment)
+        method = self.objects["payment_method"][payment["payment_method"]]
+        if method["type"] == "card" and self._card(method).disputed:
+            self.dispute(payment["id"])
         return payment
 
     def _cancel(self, kind: str, identity: str) -> Object:
@@ -648,27 +717,44 @@ class Stripe:
                 f"You cannot cancel this {kind} because it has a status of {intent['status']}.",
                 code=f"{kind}_unexpected_state",
             )
-        intent["status"] = "canceled"
+        return self._cancelled(kind, intent)
+
+    def _cancelled(self, kind: str, intent: Object) -> Object:
+        intent |= {"status": "canceled", "canceled_at": int(self.clock())}
         self._tell(f"{kind}.canceled", intent)
         return intent
 
     # ---- Refunds and disputes ----
 
     def _refund(self, given: Object) -> Object:
-        payment = self._found("payment_intent", _required(given, "payment_intent"), "payment_intent")
+        payment = self.objects["payment_intent"].get(_required(given, "payment_intent"))
+        if payment is None:
+            raise missing("payment_intent", given["payment_intent"], "payment_intent", named_by_path=False)
         charge = self.objects["charge"].get(payment["latest_charge"] or "")
         if charge is None or not charge["paid"]:
-            raise invalid("This PaymentIntent does not have a successful charge to refund.")
+            raise invalid(
+                f"This PaymentIntent ({payment['id']}) does not have a successful charge to refund.",
+                param="payment_intent",
+            )
+        if self._is_taken_back(charge):
+            raise invalid(
+                f"Charge {charge['id']} has been charged back; cannot issue a refund.", code="charge_disputed"
+            )
         left = charge["amount_captured"] - charge["amount_refunded"]
         if not left:
             raise invalid(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
         amount = int(given.get("amount", left))
-        if not 0 < amount <= left:
+        if amount <= 0:
+            raise invalid("Invalid positive integer", code="parameter_invalid_integer", param="amount")
+        amounts.require_step(amount, charge["currency"])
+        if amount > left:
+            asked, rest = (amounts.shown(each, charge["currency"]) for each in (amount, left))
             raise invalid(
-                f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})", param="amount"
+                f"Refund amount ({asked}) is greater than unrefunded amount on charge ({rest})", param="amount"
             )
-        charge["amount_refunded"] += amount
-        charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
+        method = self.objects["payment_method"][charge["payment_method"]]
+        pending = method["type"] == "card" and self._card(method).refunds_take_days
+        self._give_back(charge, amount)
         refund = self._add(
             "refund",
             amount=amount,
@@ -677,26 +763,109 @@ class Stripe:
             payment_intent=payment["id"],
             reason=given.get("reason"),
             metadata=given.get("metadata", {}),
-            status="succeeded",
+            status="pending" if pending else "succeeded",
         )
+        self._tell("refund.created", refund)
         self._tell("charge.refunded", charge)
         return refund
 
-    def dispute(self, payment_intent: str) -> Object:
-        """The customer's bank takes a payment back, for now."""
+    def settle_refund(self, identity: str, *, succeed: bool) -> Object:
+        """A bank has taken, or sent back, what was refunded. One that stood as succeeded may fail, days later.
+
+        See docs.stripe.com/refunds#failed-refunds and docs.stripe.com/testing#refunds.
+        """
+        refund = self._found("refund", identity, "refund")
+        if refund["status"] not in {"pending", "succeeded"} or (succeed and refund["status"] == "succeeded"):
+            raise invalid(f"This refund has a status of {refund['status']}.")
+        if succeed:
+            refund["status"] = "succeeded"
+            self._tell("refund.updated", refund)
+            return refund
+        self._give_back(self.objects["charge"][refund["charge"]], -refund["amount"])
+        refund |= {"status": "failed", "failure_reason": "expired_or_canceled_card"}
+        self._tell("refund.updated", refund)
+        self._tell("refund.failed", refund)
+        return refund
+
+    def _give_back(self, charge: Object, amount: int) -> None:
+        charge["amount_refunded"] += amount
+        charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
+
+    def _is_taken_back(self, charge: Object) -> bool:
+        """Whether the bank has the money. A dispute that was won has given it back."""
+        return any(
+            each["charge"] == charge["id"] and each["status"] not in GIVEN_BACK
+            for each in self.objects["dispute"].values()
+        )
+
+    def dispute(self, payment_intent: str, amount: int | None = None, reason: str = "fraudulent") -> Object:
+        """The customer's bank takes a payment back, or a part of it, for now. See docs.stripe.com/disputes."""
         payment = self._found("payment_intent", payment_intent, "payment_intent")
+        charge = self.objects["charge"][payment["latest_charge"]]
+        charge["disputed"] = True
         dispute = self._add(
             "dispute",
-            amount=payment["amount"],
+            amount=payment["amount"] if amount is None else amount,
             currency=payment["currency"],
-            charge=payment["latest_charge"],
+            charge=charge["id"],
             payment_intent=payment_intent,
-            reason="fraudulent",
+            reason=reason,
             status="needs_response",
+            is_charge_refundable=False,
             metadata={},
         )
         self._tell("charge.dispute.created", dispute)
+        self._tell("charge.dispute.funds_withdrawn", dispute)
         return dispute
+
+    def close_dispute(self, identity: str, *, won: bool) -> Object:
+        """The bank has decided. Won, the money is given back; lost, it stays with the customer."""
+        dispute = self._found("dispute", identity, "dispute")
+        if dispute["status"] not in DISPUTED:
+            raise invalid("This dispute is already closed.")
+        dispute["status"] = "won" if won else "lost"
+        if won:
+            self._tell("charge.dispute.funds_reinstated", dispute)
+        self._tell("charge.dispute.closed", dispute)
+        return dispute
+
+
+def _compatible(allowed: list[str], amount: int, currency: str) -> list[str]:
+    """Those of the allowed types that go with the amount: the others are left out in silence.
+
+    See docs.stripe.com/changelog/dahlia/2026-07-29/allowed-payment-method-types-parameter.
+    """
+    compatible = [each for each in CHARGEABLE if each in allowed]
+    if currency != "eur" and "sepa_debit" in compatible:
+        compatible.remove("sepa_debit")
+    if compatible == ["sepa_debit"] and amount > amounts.SEPA_DEBIT_LARGEST:
+        raise invalid(
+            f"Amount must be at most {amounts.shown(amounts.SEPA_DEBIT_LARGEST, currency)}",
+            code="amount_too_large",
+            param="amount",
+        )
+    if amount > amounts.SEPA_DEBIT_LARGEST and "sepa_debit" in compatible:
+        compatible.remove("sepa_debit")
+    if not compatible:
+        raise invalid(
+            "No valid payment method types for this Payment Intent. Please ensure that you have activated payment "
+            "methods compatible with your chosen currency in your dashboard "
+            "(https://dashboard.stripe.com/settings/payment_methods).",
+            code="payment_intent_invalid_parameter",
+        )
+    return compatible
+
+
+def _require_type(method: Object, intent: Object, noun: str, code: str) -> None:
+    """Refuses a payment method whose type the intent does not allow."""
+    allowed = intent["payment_method_types"]
+    if method["type"] not in allowed:
+        raise invalid(
+            f"The PaymentMethod provided ({method['type']}) is not allowed for this {noun}. Please attach a "
+            f"PaymentMethod of one of the following types: {', '.join(allowed)}.",
+            code=code,
+            param="payment_method",
+        )
 
 
 def _required(given: Object, name: str) -> str:
@@ -727,16 +896,30 @@ def _declined(decline: Decline, **more: Any) -> Refused:
     )
 
 
-def _trouble(status: int) -> Object:
-    kind, message = (
-        ("rate_limit_error", "Too many requests.")
-        if status == HTTPStatus.TOO_MANY_REQUESTS
-        else (
-            "api_error",
-            "An unknown error occurred.",
-        )
-    )
-    return {"error": {"type": kind, "message": message}}
+def _trouble(status: int, kind: str, message: str, **more: str) -> Answer:
+    return Answer(status, {"error": {"type": kind, "message": message, **more}})
+
+
+_TROUBLES = {
+    "500": _trouble(500, "api_error", "An unknown error occurred."),
+    # docs.stripe.com/rate-limits
+    "429": _trouble(429, "invalid_request_error", "Request rate limit exceeded.", code="rate_limit"),
+    "lock_timeout": _trouble(
+        429,
+        "invalid_request_error",
+        "This object cannot be accessed right now because another API request or Stripe process is currently "
+        "accessing it.",
+        code="lock_timeout",
+    ),
+    # docs.stripe.com/api/errors and docs.stripe.com/error-codes#idempotency-key-in-use
+    "409": _trouble(
+        409,
+        "idempotency_error",
+        "There is currently another in-progress request using this idempotency key.",
+        code="idempotency_key_in_use",
+    ),
+}
+"""What a request is answered when Stripe does nothing of what it asks for, by the name of the fault."""
 
 
 def _fingerprint(number: str) -> str:

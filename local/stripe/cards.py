@@ -26,7 +26,7 @@ UNKNOWN_NUMBER = Decline("incorrect_number", None, "Your card number is incorrec
 @dataclass(frozen=True, slots=True)
 class TestCard:
     """`setup` and `charge` are what they are declined with; `asks_at_setup` and `asks_always` whether the bank wants
-    its customer's consent."""
+    its customer's consent; `refunds_take_days` whether a refund is pending first; `disputed` whether each charge is."""
 
     number: str
     brand: str = "visa"
@@ -34,6 +34,8 @@ class TestCard:
     charge: Decline | None = None
     asks_at_setup: bool = False
     asks_always: bool = False
+    refunds_take_days: bool = False
+    disputed: bool = False
 
     __test__ = False  # it is no test, whatever pytest thinks
 
@@ -56,6 +58,12 @@ CARDS = {
         TestCard("4000002500003155", asks_at_setup=True),
         # The bank asks at every charge: without its customer none goes through.
         TestCard("4000002760003184", asks_at_setup=True, asks_always=True),
+        # A refund is pending, then succeeds or fails (docs.stripe.com/testing#refunds).
+        TestCard("4000000000007726", refunds_take_days=True),
+        # A refund stands as succeeded and fails later. Both are settled by the switch /_test/refunds/{id}/settle.
+        TestCard("4000000000005126"),
+        # Each charge is disputed (docs.stripe.com/testing#disputes).
+        TestCard("4000000000000259", disputed=True),
     )
 }
 
@@ -68,5 +76,8 @@ TOKENS = {
     "pm_card_chargeCustomerFail": "4000000000000341",
     "pm_card_authenticationRequiredOnSetup": "4000002500003155",
     "pm_card_authenticationRequired": "4000002760003184",
+    "pm_card_pendingRefund": "4000000000007726",
+    "pm_card_refundFail": "4000000000005126",
+    "pm_card_createDispute": "4000000000000259",
 }
 """Names under which a test card can be used without its number."""

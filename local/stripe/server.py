@@ -104,10 +104,18 @@ class StandIn:
                 return _answer(stripe.authenticate_payment(identity, succeed=given.get("succeed", True)))
             case ("POST", "payment_intents", identity, "settle"):
                 return _answer(stripe.settle(identity, succeed=given.get("succeed", True)))
+            case ("POST", "payment_intents", identity, "cancel_processing"):
+                return _answer(stripe.cancel_processing(identity))
             case ("POST", "payment_methods", identity, "automatically_update"):
                 return _answer(stripe.automatically_update(identity, given))
             case ("POST", "disputes"):
-                return _answer(stripe.dispute(given["payment_intent"]))
+                return _answer(
+                    stripe.dispute(given["payment_intent"], given.get("amount"), given.get("reason", "fraudulent"))
+                )
+            case ("POST", "disputes", identity, "close"):
+                return _answer(stripe.close_dispute(identity, won=bool(given["won"])))
+            case ("POST", "refunds", identity, "settle"):
+                return _answer(stripe.settle_refund(identity, succeed=given.get("succeed", True)))
             case ("POST", "faults"):
                 stripe.faults.append(given)
                 return _answer({"faults": stripe.faults})
@@ -186,6 +194,8 @@ def _saved(stripe: Stripe) -> dict[str, Any]:
 def _restore(stripe: Stripe, saved: dict[str, Any]) -> None:
     for name in _KEPT:
         setattr(stripe, name, saved[name])
+    for key in stripe.keys.values():
+        key.setdefault("created", 0)  # kept before keys were forgotten: long enough ago
     stripe.used = set(saved["used"])
 
 

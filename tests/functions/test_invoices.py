@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -20,6 +21,7 @@ from billing.domain.subscription import Cause, TierChange
 from billing.event_schemas.kinds import published
 from billing.store.event_mapping import event_from
 
+from functions.administer_users.app import handler as administer_users
 from functions.collect_payments.app import handler as collect
 from functions.get_billing.app import handler as get_billing
 from functions.get_invoices.app import handler as get_invoices
@@ -28,14 +30,18 @@ from functions.note_payment_notice.app import handler as note
 from functions.plan_due_work.app import handler as plan
 from functions.record_payment.app import handler as record_payment
 from functions.update_payment_method.app import handler as update
+from local.demo import companies as demo_companies
+from local.demo.companies import COMPANIES, DemoCompany
 from local.stripe.api import Stripe
-from tests.api_gateway import NOW, STAFF, Answer, answer, request
+from local.stripe.process import KEYS
+from tests.api_gateway import NOW, STAFF, Answer, answer, person, request
 from tests.aws import REGION, stored_items
 from tests.cards import ASKS, DECLINED_WHEN_CHARGED, LOST, VISA, card
-from tests.company import Company, provisioned
+from tests.company import Company, provisioned, put_catalogue
 from tests.samples import ACCOUNT, with_value
 
 INVOICES = "/accounts/{account}/invoices"
+DEMO_CATALOGUE = Path(demo_companies.__file__).with_name("catalogue.json")
 
 
 class Context(LambdaContext):
@@ -504,8 +510,195 @@ def test_an_answer_that_is_lost_charges_nobody_twice(
     failed = {"batchItemFailures": [{"itemIdentifier": body["messageId"]}]}
 
     assert collect({"Records": [body]}, Context()) == failed
-    assert collect({"Records": [body]}, Context()) == failed
+    # Stripe has said that it failed. What stands there is asked for before that is believed: it was charged.
+    assert collect({"Records": [body]}, Context()) == {"batchItemFailures": []}
     assert collect({"Records": [body]}, Context()) == {"batchItemFailures": []}
 
     assert [status for _, status in charges(stripe)] == ["succeeded"]
     assert listed(company)[0][2] == "paid"
+
+
+# ---- What Stripe refuses ------------------------------------------------------------------------------
+
+
+def deliver(stripe: Stripe, kind: str) -> None:
+    """Stripe tells what has happened last of this kind."""
+    happened = [event for event in stripe.objects["event"].values() if event["type"] == kind]
+    about = happened[-1]["data"]["object"]
+    notice = {"notice": happened[-1]["id"], "type": kind, "object": about["id"], "customer": about.get("customer")}
+    assert note({"Records": [record(notice)]}, Context()) == {"batchItemFailures": []}
+
+
+@pytest.mark.parametrize("demo", [each for each in COMPANIES if each.currency != "EUR"], ids=lambda demo: demo.currency)
+def test_a_company_that_does_not_pay_in_euros_is_charged(
+    demo: DemoCompany, company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The companies of the demonstration, as `make year` charges them."""
+    sold = json.loads(DEMO_CATALOGUE.read_text())
+    assert put_catalogue(sold, replaces=1).status == 200
+    account = f"demo-{demo.account}"
+    assert provisioned(with_value(demo.provisioning(NOW.date()), account, "account")).status == 201
+    users = answer(
+        administer_users, request("GET", "/accounts/{account}/users", claims=STAFF, path={"account": account})
+    )
+    them = Company(account, person(users.body["items"][0]["user"]), {})
+    card(them, stripe)
+    with_card = {each["id"] for each in stripe.objects["customer"].values()}
+
+    run(NOW, monkeypatch)
+    run(NOW + timedelta(days=40), monkeypatch)
+
+    theirs = answer(get_invoices, request("GET", INVOICES, claims=STAFF, path=them.path)).body["items"]
+    assert {each["status"] for each in theirs} == {"paid"}
+    charged = [each for each in stripe.objects["payment_intent"].values() if each["customer"] in with_card]
+    assert {(each["currency"], each["status"]) for each in charged} == {(demo.currency.lower(), "succeeded")}
+    assert sorted(each["amount"] for each in charged) == sorted(each["total"]["amount"] for each in theirs)
+
+
+def test_less_than_the_smallest_charge_waits_and_holds_up_nothing(
+    company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card(company, stripe)
+    boto3.resource("dynamodb", region_name=REGION).Table("billing-test").put_item(
+        Item={"pk": f"ACCOUNT#{company.account}", "sk": "BALANCE", "body": '{"credit":36308}', "version": 1}
+    )
+    for day in range(40):
+        run(NOW + timedelta(days=day), monkeypatch)
+
+    small, ordinary, later = (one(company, f"LV-2026-00000{count}") for count in (1, 2, 3))
+    assert (small["due"]["amount"], small["payment"]["status"]) == (20, "open")
+    assert [each["payment"]["status"] for each in (ordinary, later)] == ["paid", "paid"]
+    assert charges(stripe) == [(each["due"]["amount"], "succeeded") for each in (ordinary, later)]
+    assert told("payment.failed", "payment.past_due") == []
+    # Never sent; and it is still looked at: transferred, it is due as any other.
+    assert all(each["amount"] != 20 for each in stripe.objects["payment_intent"].values())
+    transfers(company)
+    run(NOW + timedelta(days=70), monkeypatch)
+    assert one(company, "LV-2026-000001")["payment"]["status"] == "past_due"
+
+
+def test_what_is_too_large_is_told_and_not_tried_again(
+    company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card(company, stripe)
+    stripe.faults += [{"kind": "refused", "code": "amount_too_large", "path": "payment_intents$", "method": "POST"}]
+    for day in range(10):
+        run(NOW + timedelta(days=day), monkeypatch)
+
+    assert [each[2] for each in listed(company)] == ["paid", "past_due"]
+    [event] = told("payment.failed")
+    assert ((event.after or {})["number"], (event.after or {})["next_attempt_on"]) == ("LV-2026-000001", None)
+
+
+def test_our_own_fault_holds_up_its_invoice_alone_and_nobody_is_dunned(
+    company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card(company, stripe)
+    run(NOW, monkeypatch, charged=False)
+    stripe.faults += [{"kind": "refused", "code": "parameter_unknown", "path": "/confirm"}]
+    body = record({"account": company.account, "at": NOW.isoformat()})
+
+    assert collect({"Records": [body]}, Context())["batchItemFailures"] != []
+    assert [each[2] for each in listed(company)] == ["paid", "open"]
+    assert told("payment.failed") == []
+    assert collect({"Records": [body]}, Context()) == {"batchItemFailures": []}
+    assert [each[2] for each in listed(company)] == ["paid", "paid"]
+
+
+def test_a_failure_of_stripe_is_left_behind_within_the_hour(
+    company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stripe repeats it under its key for a day: the next attempt has another one."""
+    card(company, stripe)
+    run(NOW, monkeypatch, charged=False)
+    stripe.faults += [{"kind": "500", "path": "payment_intents$", "method": "POST"}]
+    body = record({"account": company.account, "at": NOW.isoformat()})
+
+    assert collect({"Records": [body]}, Context())["batchItemFailures"] != []
+    assert collect({"Records": [body]}, Context()) == {"batchItemFailures": []}
+
+    assert [each[2] for each in listed(company)] == ["paid", "paid"]
+    assert len(stripe.objects["payment_intent"]) == 2
+
+
+def test_a_customer_that_was_deleted_at_stripe_pays_with_a_new_card(
+    company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card(company, stripe, DECLINED_WHEN_CHARGED)
+    run(NOW, monkeypatch)
+    [customer] = stripe.objects["customer"]
+    stripe.handle("DELETE", f"/v1/customers/{customer}", {"authorization": f"Bearer {KEYS['api_key']}"})
+
+    run(NOW + timedelta(days=1), monkeypatch)
+    assert {(event.after or {})["reason"] for event in told("payment.failed")} == {"declined", "no_payment_method"}
+    run(datetime(2026, 7, 15, 4, tzinfo=UTC), monkeypatch)
+    card(company, stripe, VISA, datetime(2026, 7, 16, 9, tzinfo=UTC))
+    notify(told("card.updated")[-1])
+
+    assert {each[2] for each in listed(company)} == {"paid"}
+    assert len(stripe.objects["customer"]) == 2
+    # What was begun for the customer that is no more can never be paid.
+    states = sorted(each["status"] for each in stripe.objects["payment_intent"].values())
+    assert states == ["canceled", "canceled", "succeeded", "succeeded", "succeeded"]
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_debit_that_is_cancelled_on_its_way_has_failed(
+    is_told: bool, company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_one_open(company, monkeypatch)
+    setup = answer(
+        update,
+        request(
+            "POST",
+            "/accounts/{account}/payment-method/setup",
+            claims=company.admin,
+            path=company.path,
+            body={"method": "sepa_debit"},
+        ),
+    ).body
+    stripe.handle(
+        "POST",
+        f"/v1/setup_intents/{setup['setup_intent']}/confirm",
+        {"authorization": f"Bearer {KEYS['api_key']}"},
+        "payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]=DE89370400440532013000",
+    )
+    body = {"setup_intent": setup["setup_intent"]}
+    path = "/accounts/{account}/payment-method"
+    assert answer(update, request("PUT", path, claims=company.admin, path=company.path, body=body)).status == 200
+    run(datetime(2026, 7, 15, 4, tzinfo=UTC), monkeypatch)
+    [intent] = stripe.objects["payment_intent"]
+
+    stripe.cancel_processing(intent)
+    if is_told:
+        deliver(stripe, "payment_intent.canceled")
+    else:
+        run(datetime(2026, 7, 16, 4, tzinfo=UTC), monkeypatch)
+
+    [event] = told("payment.failed")
+    assert (listed(company)[0][2], (event.after or {})["reason"]) == ("open", "failed")
+    if is_told:  # today, whichever day that is: notices have no other clock
+        return
+    run(datetime(2026, 7, 17, 4, tzinfo=UTC), monkeypatch)
+    assert listed(company)[0][2] == "in_transit"
+    assert [each["status"] for each in stripe.objects["payment_intent"].values()] == ["canceled", "processing"]
+
+
+def test_a_card_that_its_bank_renews_is_another_chance(
+    company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_one_open(company, monkeypatch)
+    card(company, stripe)
+    [method] = stripe.objects["payment_method"].values()
+    method["card"] |= {"exp_month": 5, "exp_year": 2026}  # nobody has told
+    run(datetime(2026, 7, 15, 4, tzinfo=UTC), monkeypatch)
+    assert listed(company)[0][2] == "past_due"
+    assert [(event.after or {})["reason"] for event in told("payment.failed")] == ["expired_card"]
+
+    stripe.automatically_update(method["id"], {"exp_month": 5, "exp_year": 2031})
+    deliver(stripe, "payment_method.automatically_updated")
+    changed = told("payment_method.changed")[-1]
+    notify(changed, changed)
+
+    assert listed(company)[0][2] == "paid"
+    assert [status for _, status in charges(stripe)] == ["failed", "succeeded"]

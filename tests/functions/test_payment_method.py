@@ -19,6 +19,7 @@ from billing.domain.events import Event
 from billing.event_schemas.kinds import published
 from billing.store.event_mapping import event_from
 
+from functions.administer_users.app import handler as administer_users
 from functions.detach_replaced_methods.app import handler as detach_replaced
 from functions.get_billing.app import handler as get_billing
 from functions.note_payment_notice.app import handler as note
@@ -30,9 +31,10 @@ from functions.warn_expiring_card.app import handler as warn
 from local.stripe.api import Stripe
 from local.stripe.process import KEYS
 from local.stripe.webhooks import signature
-from tests.api_gateway import STAFF, Answer, answer, request
+from tests.api_gateway import STAFF, Answer, answer, person, request
 from tests.aws import REGION, stored_items
-from tests.company import Company
+from tests.company import Company, provisioned
+from tests.samples import ACCOUNT, with_value
 from tests.stripe import ask, attached, confirm
 
 METHOD = "/accounts/{account}/payment-method"
@@ -267,6 +269,48 @@ def test_a_debit(company: Company, account_at_stripe: Stripe) -> None:
     assert [each["type"] for each in account_at_stripe.objects["payment_method"].values() if each["customer"]] == [
         "sepa_debit"
     ]
+
+
+def test_a_debit_is_in_euros_only(catalogue: Any, account_at_stripe: Stripe) -> None:
+    body = with_value(with_value(ACCOUNT, "i-kroner", "account"), "DKK", "contract", "currency")
+    assert provisioned(body).status == 201
+    users = answer(
+        administer_users, request("GET", "/accounts/{account}/users", claims=STAFF, path={"account": "i-kroner"})
+    )
+    in_kroner = Company("i-kroner", person(users.body["items"][0]["user"]), {})
+
+    refused_debit = set_up(in_kroner, {"method": "sepa_debit"})
+
+    assert (refused_debit.status, refused_debit.body["errors"][0]["pointer"]) == (422, "#/method")
+    assert "EUR" in refused_debit.body["errors"][0]["detail"]
+    assert set_up(in_kroner).status == 201
+
+
+def test_a_customer_that_was_deleted_at_stripe_is_made_anew(company: Company, account_at_stripe: Stripe) -> None:
+    card(company, account_at_stripe)
+    [customer] = account_at_stripe.objects["customer"]
+    ask(account_at_stripe, "DELETE", f"/v1/customers/{customer}")
+
+    first, again = set_up(company, key="tab-1"), set_up(company, key="tab-1")
+    assert (first.status, again.body) == (201, first.body)
+    confirm(account_at_stripe, first.body, MASTERCARD)
+    assert replace(company, first.body["setup_intent"]).status == 200
+
+    assert attached(account_at_stripe) == ["4444"]
+    detach(*told("card.updated"))
+    assert attached(account_at_stripe) == ["4444"]
+    assert [bool(each.get("deleted")) for each in account_at_stripe.objects["customer"].values()] == [True, False]
+
+
+def test_a_customer_that_stripe_does_not_know_is_not_made_anew(company: Company, account_at_stripe: Stripe) -> None:
+    """The key is that of another account, or of the other mode: what stands here is right."""
+    card(company, account_at_stripe)
+    account_at_stripe.objects["customer"].clear()
+    before = stored_items()
+
+    assert set_up(company).status == 502
+
+    assert (account_at_stripe.objects["customer"], stored_items()) == ({}, before)
 
 
 def test_staff_agree_on_bank_transfers(company: Company, account_at_stripe: Stripe) -> None:

@@ -16,10 +16,11 @@ from stripe import StripeClient
 
 from local.background import free_port
 from local.settings import HOST
-from local.stripe.api import Stripe
+from local.stripe.answers import Refused
+from local.stripe.api import KEYS_KEPT_SECONDS, SEARCHABLE_AFTER_SECONDS, Stripe
 from local.stripe.process import KEYS
 from local.stripe.server import StandIn, Webhook, serve
-from tests.stripe import ADDRESS, InProcess, stripe_account
+from tests.stripe import ADDRESS, InProcess, later, stripe_account
 
 DECLINES = {
     "4000000000000002": ("card_declined", "generic_decline"),
@@ -71,7 +72,7 @@ def pay(client: StripeClient, customer: str, method: str, key: str = "k", amount
     )
 
 
-def test_objects_are_the_sdks(client: StripeClient) -> None:
+def test_objects_are_the_sdks_and_a_search_finds_them_a_minute_later(client: StripeClient, account: Stripe) -> None:
     customer, method = customer_with(client)
 
     found = client.v1.customers.retrieve(customer)
@@ -85,7 +86,10 @@ def test_objects_are_the_sdks(client: StripeClient) -> None:
     charged = client.v1.payment_intents.retrieve(paid.id, {"expand": ["latest_charge"]}).latest_charge
     assert isinstance(charged, stripe.Charge)
     assert (charged.paid, charged.amount_captured) == (True, 1250)
-    assert client.v1.payment_intents.search({"query": "metadata['invoice']:'1'"}).data[0].id == paid.id
+    searched = client.v1.payment_intents.search
+    assert searched({"query": "metadata['invoice']:'1'"}).data == []
+    later(account, SEARCHABLE_AFTER_SECONDS)
+    assert [each.id for each in searched({"query": "metadata['invoice']:'1'"}).data] == [paid.id]
 
 
 @pytest.mark.parametrize("number", sorted(DECLINES))
@@ -203,6 +207,122 @@ def test_a_deleted_customer_is_gone(client: StripeClient) -> None:
     assert client.v1.customers.list().data == []
     with pytest.raises(stripe.InvalidRequestError):
         client.v1.setup_intents.create({"customer": customer})
+
+
+def test_a_key_is_forgotten_after_a_day(client: StripeClient, account: Stripe) -> None:
+    customer, method = customer_with(client)
+    first = pay(client, customer, method)
+
+    later(account, KEYS_KEPT_SECONDS - 60)
+    assert pay(client, customer, method).id == first.id
+    later(account, 60)
+    assert pay(client, customer, method).id != first.id
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code"),
+    [("429", 429, "rate_limit"), ("lock_timeout", 429, "lock_timeout"), ("409", 409, "idempotency_key_in_use")],
+)
+def test_what_has_not_begun_is_not_kept_under_its_key(
+    kind: str, status: int, code: str, client: StripeClient, account: Stripe
+) -> None:
+    customer, method = customer_with(client)
+    account.faults.append({"kind": kind, "path": "payment_intents"})
+    with pytest.raises(stripe.StripeError) as failure:
+        pay(client, customer, method)
+
+    assert failure.value.error is not None
+    assert (failure.value.http_status, failure.value.error.code) == (status, code)
+    assert pay(client, customer, method).status == "succeeded"
+
+
+def test_a_failure_of_stripe_is_repeated_for_a_day(client: StripeClient, account: Stripe) -> None:
+    customer, method = customer_with(client)
+    account.faults.append({"kind": "500_after", "path": "payment_intents"})
+
+    for seconds in (0, KEYS_KEPT_SECONDS - 60):
+        later(account, seconds)
+        with pytest.raises(stripe.APIError):
+            pay(client, customer, method)
+    # It was paid all the same: whoever lists sees it.
+    assert [each.status for each in client.v1.payment_intents.list({"customer": customer}).data] == ["succeeded"]
+
+
+def test_a_dispute_takes_back_what_it_is_about_until_it_is_won(client: StripeClient, account: Stripe) -> None:
+    customer, method = customer_with(client)
+    paid = pay(client, customer, method)
+    opened = account.dispute(paid.id, 450, "product_not_received")
+    assert (opened["amount"], opened["status"]) == (450, "needs_response")
+
+    with pytest.raises(stripe.InvalidRequestError) as failure:
+        client.v1.refunds.create({"payment_intent": paid.id})
+    assert failure.value.code == "charge_disputed"
+    account.close_dispute(opened["id"], won=True)
+    assert client.v1.disputes.retrieve(opened["id"]).status == "won"
+    assert client.v1.refunds.create({"payment_intent": paid.id}).status == "succeeded"
+    told = [each["type"] for each in account.objects["event"].values() if "dispute" in each["type"]]
+    assert told == [f"charge.dispute.{each}" for each in ("created", "funds_withdrawn", "funds_reinstated", "closed")]
+
+
+def test_a_dispute_that_is_lost_stays_taken_back(client: StripeClient, account: Stripe) -> None:
+    customer, method = customer_with(client, "4000000000000259")
+    paid = pay(client, customer, method)
+    [dispute] = client.v1.disputes.list({"payment_intent": paid.id}).data
+
+    account.close_dispute(dispute.id, won=False)
+
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.refunds.create({"payment_intent": paid.id})
+    with pytest.raises(Refused):
+        account.close_dispute(dispute.id, won=True)
+
+
+@pytest.mark.parametrize(("number", "first"), [("4000000000007726", "pending"), ("4000000000005126", "succeeded")])
+def test_a_refund_fails_days_later(number: str, first: str, client: StripeClient, account: Stripe) -> None:
+    customer, method = customer_with(client, number)
+    paid = pay(client, customer, method)
+    refund = client.v1.refunds.create({"payment_intent": paid.id})
+    assert refund.status == first
+
+    account.settle_refund(refund.id, succeed=False)
+
+    assert client.v1.refunds.retrieve(refund.id).status == "failed"
+    assert [each["type"] for each in account.objects["event"].values()][-1] == "refund.failed"
+    assert client.v1.refunds.create({"payment_intent": paid.id}).amount == 1250
+
+
+def test_a_refund_that_was_pending_is_made(client: StripeClient, account: Stripe) -> None:
+    customer, method = customer_with(client, "4000000000007726")
+    refund = client.v1.refunds.create({"payment_intent": pay(client, customer, method).id})
+
+    assert account.settle_refund(refund.id, succeed=True)["status"] == "succeeded"
+
+
+def test_a_debit_that_is_on_its_way_is_cancelled_by_the_bank_alone(client: StripeClient, account: Stripe) -> None:
+    customer = client.v1.customers.create({})
+    wanted: Any = {"type": "sepa_debit", "sepa_debit": {"iban": "DE89370400440532013000"}}
+    method = client.v1.payment_methods.create(wanted)
+    client.v1.payment_methods.attach(method.id, {"customer": customer.id})
+    paid = pay(client, customer.id, method.id)
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.payment_intents.cancel(paid.id)
+
+    account.cancel_processing(paid.id)
+
+    assert client.v1.payment_intents.retrieve(paid.id).status == "canceled"
+
+
+def test_a_decline_without_a_code(client: StripeClient, account: Stripe) -> None:
+    customer, method = customer_with(client, "4000000000000341")
+    account.faults.append({"kind": "no_code", "path": "payment_intents"})
+
+    with pytest.raises(stripe.CardError) as failure:
+        pay(client, customer, method)
+
+    assert failure.value.code is None
+    [kept] = client.v1.payment_intents.list({"customer": customer}).data
+    assert kept.last_payment_error is not None
+    assert not hasattr(kept.last_payment_error, "code")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ def invoiced(company: CompanyDetails) -> tuple[dict[str, str], CompanyDetails, i
             wanted,
             occasion=replace(OCCASION, time=BEGINS - timedelta(days=3)),
             directory=world.directory,
-            store=world.store,
+            pages=world.store,
+            catalogues=world.store,
         )
         now = BEGINS + timedelta(hours=1)
         [number] = issue_invoices(WANTED.account, now=now, correlation="run", terms=TERMS, store=world.invoicing)

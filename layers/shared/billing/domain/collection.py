@@ -5,19 +5,59 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from decimal import Decimal
+from enum import StrEnum
 
+from billing.domain.currencies import (
+    CHARGEABLE,
+    LARGEST_CHARGE_DIGITS,
+    LARGEST_CHARGE_DIGITS_OF_OTHERS,
+    MINOR_UNIT_DIGITS,
+    SMALLEST_CHARGE,
+)
 from billing.domain.errors import Conflict
 from billing.domain.events import EventType
 from billing.domain.invoices import InvoiceStatus, IssuedInvoice
+from billing.domain.money import Money, charged_units
 from billing.domain.payment import CHARGED, Charge, ChargeState, Failure, Method
+
+
+class Obstacle(StrEnum):
+    """Why the payment service would refuse an amount: such an amount is not sent."""
+
+    CURRENCY = "currency"
+    TOO_SMALL = "too_small"
+    TOO_LARGE = "too_large"
+
+
+DEBIT_CURRENCY = "EUR"
+DEBIT_LARGEST = Money(10_000_00, DEBIT_CURRENCY)
+"""SEPA debits are in euros, up to this amount each (docs.stripe.com/payments/sepa-debit)."""
+
+LOOKED_AT_AGAIN = timedelta(days=30)
+"""When an amount that is too small to be charged is looked at again: by then the account may pay in another way."""
+
+
+def obstacle(amount: Money, method: Method) -> Obstacle | None:
+    """What keeps an amount from being charged to such a method, None if nothing does."""
+    currency, units = amount.currency, charged_units(amount)
+    if currency not in CHARGEABLE or (method is Method.SEPA_DEBIT and currency != DEBIT_CURRENCY):
+        return Obstacle.CURRENCY
+    smallest = Decimal(SMALLEST_CHARGE.get(currency, "0")).scaleb(MINOR_UNIT_DIGITS[currency])
+    if not units or amount.amount < smallest:
+        return Obstacle.TOO_SMALL
+    digits = LARGEST_CHARGE_DIGITS.get(currency, LARGEST_CHARGE_DIGITS_OF_OTHERS)
+    if len(str(units)) > digits or (method is Method.SEPA_DEBIT and amount.amount > DEBIT_LARGEST.amount):
+        return Obstacle.TOO_LARGE
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
     """Where the payment of an invoice stands.
 
-    `payment` is the one at the payment service, which can succeed once and never twice; it was last tried with the
-    payment method `tried_with`. `attempts` have failed, the first on `first_failed_on`; `next_attempt_on` is None
+    `payment` is the one at the payment service, which can succeed once and never twice; `tried_with` was charged last
+    (PaymentProfile.charged). `attempts` have failed, the first on `first_failed_on`; `next_attempt_on` is None
     where none is to come by itself. `reference` is by which the customer's own transfer is known.
 
     In minor units: `waived` by credit notes, so that it need not be paid; `refunded` by them; of a credit note itself,
@@ -92,6 +132,9 @@ def after_charge(payment: Payment, charge: Charge, method: Method, today: date, 
             next_attempt_on=today + timedelta(days=1),
             failure=None,
         )
+    if charge.state is ChargeState.CANCELLED:
+        # It can never succeed any more: the next attempt is one of another payment.
+        attempted = replace(payment, payment=None)
     return failed(attempted, charge.failure or Failure.FAILED, today, retry_days, hard=charge.hard)
 
 
@@ -110,6 +153,11 @@ def failed(
         next_attempt_on=following,
         failure=failure,
     )
+
+
+def too_small(payment: Payment, today: date) -> Payment:
+    """Where the payment of an amount stands that is too small to be charged: it stays owed, and nothing has failed."""
+    return replace(payment, next_attempt_on=today + LOOKED_AT_AGAIN)
 
 
 def overdue(payment: Payment) -> Payment:
@@ -153,10 +201,12 @@ def next_look(payments: Iterable[Payment]) -> date | None:
 def is_news(charge: Charge, payment: Payment) -> bool:
     """Whether the payment service knows more than what is kept here.
 
-    A failed attempt is recorded by the run that made it; only a payment that was in transit fails by itself.
+    A failed attempt is recorded by the run that made it; only a payment that was in transit fails by itself, or is
+    cancelled.
     """
     if charge.state is ChargeState.SUCCEEDED:
         return True
     if charge.state is ChargeState.IN_TRANSIT:
         return payment.status is not InvoiceStatus.IN_TRANSIT
-    return charge.state is ChargeState.FAILED and payment.status is InvoiceStatus.IN_TRANSIT
+    ended = charge.state in {ChargeState.FAILED, ChargeState.CANCELLED}
+    return ended and payment.status is InvoiceStatus.IN_TRANSIT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -185,6 +186,18 @@ class PaymentProfile:
         if setup.setup != self.setup and (older or setup.setup in self.used):
             raise SetupSuperseded
 
+    @property
+    def charged(self) -> str | None:
+        """What is charged now: the method and, of a card, what its bank may renew. None where there is no method.
+
+        A card that its bank renews keeps its id, and is another chance all the same.
+        """
+        if self.payment_method is None or self.shown is None or self.shown.card is None:
+            return self.payment_method
+        card = self.shown.card
+        renewed = f"{self.fingerprint} {card.last_four} {card.expiry_year}-{card.expiry_month}"
+        return f"{self.payment_method}#{hashlib.sha256(renewed.encode()).hexdigest()[:8]}"
+
     def with_method(self, setup: Setup, chosen: ChosenMethod) -> PaymentProfile:
         """The profile with the method that a setup has led to."""
         return replace(
@@ -201,6 +214,11 @@ class PaymentProfile:
         """The profile of an account that transfers the money itself. No setup from before `now` changes that."""
         shown = PaymentMethod(Method.BANK_TRANSFER, None)
         return replace(self, shown=shown, payment_method=None, fingerprint=None, setup=None, set_up_at=now)
+
+    def with_customer(self, customer: str) -> PaymentProfile:
+        """The profile of an account that is somebody else at the payment service. What it had there is gone."""
+        kept = self if self.payment_method is None else self.without_method()
+        return replace(kept, customer=customer)
 
     def without_method(self) -> PaymentProfile:
         """The profile of an account whose method is no longer there."""

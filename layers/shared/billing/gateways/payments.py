@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from billing.domain.errors import UpstreamFailed
+
 if TYPE_CHECKING:  # a function loads only the values that it works with
     from billing.domain.money import Money
     from billing.domain.payment import Charge, ChosenMethod, Dispute, Method, Setup
@@ -13,6 +15,33 @@ if TYPE_CHECKING:  # a function loads only the values that it works with
 
 class MethodRefused(Exception):
     """The payment service does not take this payment method, and never will."""
+
+
+class CustomerDeleted(Exception):
+    """The payment service says itself that this customer was deleted there, with all its payment methods."""
+
+
+class AmountRefused(Exception):
+    """The payment service does not charge this amount, whoever pays it. `too_small` when it is less than it charges."""
+
+    def __init__(self, *, too_small: bool) -> None:
+        super().__init__(too_small)
+        self.too_small = too_small
+
+
+class RequestRefused(UpstreamFailed):
+    """The payment service refuses a request for a reason that is no fact about the payment: the fault is ours.
+
+    A parameter that it does not know, a code that we do not know, an object of another account or mode. Nobody is
+    dunned for it; it is tried again, and an operator learns of it.
+    """
+
+
+class KeySpent(UpstreamFailed):
+    """The payment service has failed, and repeats that failure to whoever comes with the same key.
+
+    What it may have done nevertheless was looked for. The next attempt needs another key.
+    """
 
 
 class KeyReused(Exception):
@@ -52,8 +81,9 @@ class PaymentNotices(Protocol):
 class PaymentGateway(Protocol):
     """The service that keeps payment methods and charges them.
 
-    Every method raises UpstreamFailed when it did not do its part, AnswerLost when nobody can tell. A `key` is what
-    the same attempt is known again by: repeated with it, nothing happens twice.
+    Every method raises UpstreamFailed when it did not do its part, AnswerLost when nobody can tell; RequestRefused
+    and KeySpent say more of why. A `key` is what the same attempt is known again by: repeated with it, nothing happens
+    twice.
     """
 
     def new_customer(self, account: str, key: str) -> str:
@@ -61,7 +91,7 @@ class PaymentGateway(Protocol):
         ...
 
     def new_setup(self, customer: str, account: str, user: str, method: Method, key: str) -> NewSetup:
-        """Begins to set up a payment method. Raises KeyReused."""
+        """Begins to set up a payment method. Raises KeyReused, CustomerDeleted."""
         ...
 
     def setup(self, setup: str) -> Setup | None:
@@ -100,12 +130,18 @@ class PaymentGateway(Protocol):
         """A payment that its customer's bank takes back, as it stands."""
         ...
 
-    def new_payment(self, customer: str, account: str, invoice: str, amount: Money, key: str) -> str:
-        """The payment of an invoice, not charged yet; returns its id. It can succeed once and never twice."""
+    def new_payment(self, customer: str, account: str, invoice: str, amount: Money, method: Method, key: str) -> str:
+        """The payment of an invoice, not charged yet; returns its id. It can succeed once and never twice.
+
+        `method` is what it will be paid by. Raises CustomerDeleted, AmountRefused.
+        """
         ...
 
-    def charge(self, payment: str, payment_method: str, key: str) -> Charge:
-        """Charges a payment without its customer; what became of it. Of one that has succeeded, that it has."""
+    def charge(self, payment: str, payment_method: str, method: Method, key: str) -> Charge:
+        """Charges a payment without its customer; what became of it. Of one that has succeeded, that it has.
+
+        CANCELLED when it can never succeed any more: by somebody else, or because it is another customer's.
+        """
         ...
 
     def payment(self, payment: str) -> Charge | None:

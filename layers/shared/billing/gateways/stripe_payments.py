@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ import stripe
 from stripe import RequestsClient, StripeClient
 
 from billing.domain.errors import AnswerLost, UpstreamFailed
-from billing.domain.money import Money
+from billing.domain.money import Money, charged_money, charged_units
 from billing.domain.payment import (
     Card,
     Charge,
@@ -25,7 +25,15 @@ from billing.domain.payment import (
     Setup,
     SetupStatus,
 )
-from billing.gateways.payments import KeyReused, MethodRefused, NewSetup
+from billing.gateways.payments import (
+    AmountRefused,
+    CustomerDeleted,
+    KeyReused,
+    KeySpent,
+    MethodRefused,
+    NewSetup,
+    RequestRefused,
+)
 
 API_VERSION = "2026-10-28.endive"
 """Stripe's answers have this form until we choose another one: an upgrade is a change of ours, with its tests."""
@@ -34,8 +42,10 @@ TIMEOUT_SECONDS = (2.0, 6.0)
 """To connect, and to wait for an answer. Three calls in a row must be over before API Gateway gives up, after 29."""
 
 ACCOUNT, INVOICE, USER, CREDIT_NOTE = "account", "invoice", "user", "credit_note"
-REFUNDED = frozenset({"succeeded", "pending", "requires_action"})
 """What we write onto Stripe's objects: whose they are, and what for. None names a person."""
+
+REFUNDED = frozenset({"succeeded", "pending", "requires_action"})
+UNFINISHED = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
 
 PAGE = 100
 
@@ -46,7 +56,7 @@ _STATUS = {
     "processing": SetupStatus.IN_TRANSIT,
     "canceled": SetupStatus.FAILED,
 }
-_IN_USE = 409
+_CONFLICT, _SERVER_ERROR = 409, 500
 
 _REASONS = {
     "insufficient_funds": Failure.INSUFFICIENT_FUNDS,
@@ -58,6 +68,8 @@ _REASONS = {
 _HARD = frozenset({Failure.EXPIRED_CARD})
 """What no further attempt can change."""
 
+_MADE = frozenset({ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT})
+
 _HARD_DECLINES = frozenset(
     {
         *("account_closed", "card_not_supported", "do_not_try_again", "fraudulent", "invalid_account"),
@@ -68,8 +80,37 @@ _HARD_DECLINES = frozenset(
 )
 """Declines after which the card networks want no further attempt (docs.stripe.com/declines/codes)."""
 
-_WITH_HUNDREDTHS_AT_STRIPE = frozenset({"ISK", "UGX"})
-"""See docs.stripe.com/currencies#special-cases."""
+_AMOUNTS = {"amount_too_small": True, "amount_too_large": False}
+"""Refusals of an amount, and whether it is too small."""
+
+_NEVER = {
+    "amount_too_large": Failure.FAILED,
+    "bank_account_declined": Failure.DECLINED,
+    "bank_account_restricted": Failure.DECLINED,
+    "bank_account_unusable": Failure.DECLINED,
+    "charge_exceeds_source_limit": Failure.FAILED,
+    "charge_exceeds_transaction_limit": Failure.FAILED,
+    "debit_not_authorized": Failure.DECLINED,
+    "expired_payment_method": Failure.EXPIRED_CARD,
+    "payment_intent_mandate_invalid": Failure.NO_PAYMENT_METHOD,
+    "payment_method_bank_account_blocked": Failure.DECLINED,
+    "payment_method_currency_mismatch": Failure.FAILED,
+    "payment_method_customer_decline": Failure.DECLINED,
+    "payment_method_provider_decline": Failure.DECLINED,
+    "payment_method_restricted": Failure.DECLINED,
+    "sepa_unsupported_account": Failure.DECLINED,
+}
+"""Refusals of a charge, other than declines, that are facts about this one payment, and what its customer is told.
+
+All others are our own fault (docs.stripe.com/error-codes): `parameter_unknown` and what is not here.
+"""
+
+_HARD_CODES = frozenset(_NEVER) - {"payment_method_provider_decline", "charge_exceeds_source_limit"}
+"""Those after which the same attempt is of no use."""
+
+_NOT_REFUNDED = frozenset(
+    {"charge_already_refunded", "charge_disputed", "charge_not_refundable", "refund_disputed_payment"}
+)
 
 
 class StripePayments:
@@ -93,11 +134,11 @@ class StripePayments:
     def new_setup(self, customer: str, account: str, user: str, method: Method, key: str) -> NewSetup:
         wanted: Any = {
             "customer": customer,
-            "payment_method_types": [_METHODS[method]],
+            "allowed_payment_method_types": [_METHODS[method]],
             "usage": "off_session",
             "metadata": {ACCOUNT: account, USER: user},
         }
-        with _answering():
+        with _answering(), self._asking_for(customer):
             made = self._stripe.v1.setup_intents.create(wanted, {"idempotency_key": key})
         if made.client_secret is None:
             raise UpstreamFailed("Stripe gave no client secret.")
@@ -142,7 +183,11 @@ class StripePayments:
 
     def methods(self, customer: str) -> Sequence[ChosenMethod]:
         with _answering():
-            found = self._stripe.v1.customers.payment_methods.list(customer, {"limit": PAGE})
+            try:
+                with self._asking_for(customer):
+                    found = self._stripe.v1.customers.payment_methods.list(customer, {"limit": PAGE})
+            except CustomerDeleted:
+                return []
             kept = (_chosen(each) for each in found.auto_paging_iter())
             return [each for each in kept if each is not None]
 
@@ -184,34 +229,47 @@ class StripePayments:
             except stripe.InvalidRequestError as failure:
                 _require_missing(failure)
                 return None
-        amount = Money(found.amount, found.currency.upper())
+        amount = charged_money(found.amount, found.currency)
         payment = found.payment_intent
         return Dispute(_noted(payment, ACCOUNT), _noted(payment, INVOICE), amount, found.reason)
 
-    def new_payment(self, customer: str, account: str, invoice: str, amount: Money, key: str) -> str:
+    def new_payment(self, customer: str, account: str, invoice: str, amount: Money, method: Method, key: str) -> str:
         wanted: Any = {
-            "amount": _units(amount),
+            "amount": charged_units(amount),
             "currency": amount.currency.lower(),
             "customer": customer,
-            "payment_method_types": [*_METHODS.values()],
+            "allowed_payment_method_types": [_METHODS[method]],
             "metadata": {ACCOUNT: account, INVOICE: invoice},
         }
-        with _answering():
-            return self._stripe.v1.payment_intents.create(wanted, {"idempotency_key": key}).id
+        with _answering(), self._asking_for(customer):
+            try:
+                return self._stripe.v1.payment_intents.create(wanted, {"idempotency_key": key}).id
+            except stripe.InvalidRequestError as refused:
+                if refused.code in _AMOUNTS:
+                    raise AmountRefused(too_small=_AMOUNTS[refused.code]) from None
+                raise
+            except stripe.APIError as failure:
+                made = self._made(customer, wanted) if _is_theirs(failure) else None
+                if made is None:
+                    raise
+                return made
 
-    def charge(self, payment: str, payment_method: str, key: str) -> Charge:
-        wanted: Any = {"payment_method": payment_method, "off_session": True}
+    def charge(self, payment: str, payment_method: str, method: Method, key: str) -> Charge:
+        # The payment may have been begun for a method of another kind.
+        types = [_METHODS[method]]
+        wanted: Any = {"payment_method": payment_method, "off_session": True, "allowed_payment_method_types": types}
         with _answering():
             try:
                 return _charge(self._stripe.v1.payment_intents.confirm(payment, wanted, {"idempotency_key": key}))
             except stripe.CardError as declined:
                 return _declined(payment, declined)
-            except stripe.InvalidRequestError:
-                # Paid already, on its way, or the method is not there any more: what stands says which.
-                standing = _charge(self._stripe.v1.payment_intents.retrieve(payment))
-        if standing.state is ChargeState.WAITING:
-            return Charge(payment, ChargeState.FAILED, Failure.FAILED, hard=False)
-        return standing
+            except stripe.InvalidRequestError as refused:
+                return self._refused(payment, payment_method, refused, key)
+            except stripe.APIError as failure:
+                standing = _charge(self._stripe.v1.payment_intents.retrieve(payment)) if _is_theirs(failure) else None
+                if standing is None or standing.state not in _MADE:
+                    raise
+                return standing
 
     def payment(self, payment: str) -> Charge | None:
         with _answering():
@@ -227,24 +285,32 @@ class StripePayments:
                 self._stripe.v1.payment_intents.cancel(payment, None, {"idempotency_key": key})
             except stripe.InvalidRequestError:
                 standing = _charge(self._stripe.v1.payment_intents.retrieve(payment))
+                if standing.state not in {*_MADE, ChargeState.CANCELLED}:
+                    raise
                 return standing.state is ChargeState.CANCELLED
         return True
 
     def refund(self, payment: str, credit_note: str, amount: Money, key: str) -> bool:
         wanted: Any = {
             "payment_intent": payment,
-            "amount": amount.amount,
+            "amount": charged_units(amount),
             "metadata": {CREDIT_NOTE: credit_note},
         }
         with _answering():
-            made = self._stripe.v1.refunds.list({"payment_intent": payment, "limit": PAGE})
-            for refund in made.auto_paging_iter():
-                if _noted(refund, CREDIT_NOTE) == credit_note:
-                    return refund.status in REFUNDED
+            made = self._refunded(payment, credit_note)
+            if made is not None:
+                return made
             try:
                 return self._stripe.v1.refunds.create(wanted, {"idempotency_key": key}).status in REFUNDED
-            except stripe.InvalidRequestError:
-                return False  # more than is left of it, or it was taken back by the bank
+            except stripe.InvalidRequestError as refused:
+                if refused.code in _NOT_REFUNDED or self._is_more_than_left(payment, wanted["amount"]):
+                    return False
+                raise
+            except stripe.APIError as failure:
+                made = self._refunded(payment, credit_note) if _is_theirs(failure) else None
+                if made is None:
+                    raise
+                return made
 
     def consent_secret(self, payment: str) -> NewSetup | None:
         with _answering():
@@ -262,6 +328,66 @@ class StripePayments:
                 return None
         account, invoice = _noted(found, ACCOUNT), _noted(found, INVOICE)
         return None if account is None or invoice is None else (account, invoice)
+
+    @contextmanager
+    def _asking_for(self, customer: str) -> Iterator[None]:
+        """Raises CustomerDeleted for a refusal that names the customer, if Stripe says that it was deleted.
+
+        A customer that Stripe does not know at all is one of another account or mode: the fault is ours.
+        """
+        try:
+            yield
+        except stripe.InvalidRequestError as refused:
+            if refused.code == "resource_missing" and self._is_deleted(customer):
+                raise CustomerDeleted from None
+            raise
+
+    def _is_deleted(self, customer: str) -> bool:
+        try:
+            return bool(getattr(self._stripe.v1.customers.retrieve(customer), "deleted", False))
+        except stripe.InvalidRequestError as failure:
+            _require_missing(failure)
+            return False
+
+    def _made(self, customer: str, wanted: Mapping[str, Any]) -> str | None:
+        """The payment that Stripe has begun although it said that it failed. By a list: a search lags."""
+        for intent in self._stripe.v1.payment_intents.list({"customer": customer, "limit": PAGE}).data:
+            same = (intent.amount, intent.currency) == (wanted["amount"], wanted["currency"])
+            noted = (_noted(intent, ACCOUNT), _noted(intent, INVOICE))
+            if same and noted == tuple(wanted["metadata"].values()) and intent.status in UNFINISHED:
+                return intent.id
+        return None
+
+    def _refused(self, payment: str, payment_method: str, refused: stripe.InvalidRequestError, key: str) -> Charge:
+        """What a refused charge is a fact of. What stands at Stripe is asked for, before its code is believed."""
+        intent = self._stripe.v1.payment_intents.retrieve(payment)
+        standing = _charge(intent)
+        if standing.state in {*_MADE, ChargeState.CANCELLED}:
+            return standing
+        if refused.code in _NEVER:
+            return Charge(payment, ChargeState.FAILED, _NEVER[refused.code], hard=refused.code in _HARD_CODES)
+        owner, payer = _id(self._stripe.v1.payment_methods.retrieve(payment_method).customer), _id(intent.customer)
+        if owner is None:
+            return Charge(payment, ChargeState.FAILED, Failure.NO_PAYMENT_METHOD, hard=False)
+        if owner != payer:
+            # The account has become another customer since this payment was begun.
+            self._stripe.v1.payment_intents.cancel(payment, None, {"idempotency_key": f"{key}/cancel"})
+            return Charge(payment, ChargeState.CANCELLED, None, hard=False)
+        raise refused
+
+    def _refunded(self, payment: str, credit_note: str) -> bool | None:
+        """Whether the refund of a credit note is on its way; None if none was made."""
+        made = self._stripe.v1.refunds.list({"payment_intent": payment, "limit": PAGE})
+        for refund in made.auto_paging_iter():
+            if _noted(refund, CREDIT_NOTE) == credit_note:
+                return refund.status in REFUNDED
+        return None
+
+    def _is_more_than_left(self, payment: str, units: int) -> bool:
+        """Whether a payment has less left than is to be refunded. Stripe has no code for that."""
+        intent: Any = self._stripe.v1.payment_intents.retrieve(payment, {"expand": ["latest_charge"]})
+        charge = intent.latest_charge
+        return charge is None or charge.amount_captured - charge.amount_refunded < units
 
     @property
     def _stripe(self) -> StripeClient:
@@ -288,19 +414,37 @@ def _answering() -> Iterator[None]:
         yield
     except stripe.APIConnectionError:
         raise AnswerLost("Stripe did not answer. Try again in a moment.") from None
-    except stripe.IdempotencyError as failure:
-        if failure.http_status == _IN_USE:
-            raise UpstreamFailed("Stripe is still busy with the same request. Try again in a moment.") from None
+    except stripe.IdempotencyError:
         raise KeyReused from None
+    except stripe.InvalidRequestError as refused:
+        raise RequestRefused(_answered(refused)) from None
+    except stripe.RateLimitError:
+        raise UpstreamFailed("Stripe is busy. Try again in a moment.") from None
     except stripe.StripeError as failure:
-        raise UpstreamFailed(f"Stripe answered {failure.http_status} {failure.code or ''}".rstrip() + ".") from None
+        if failure.http_status == _CONFLICT:
+            raise UpstreamFailed("Stripe is still busy with the same request. Try again in a moment.") from None
+        if _is_theirs(failure):
+            raise KeySpent(_answered(failure)) from None
+        raise UpstreamFailed(_answered(failure)) from None
+
+
+def _answered(failure: stripe.StripeError) -> str:
+    return f"Stripe answered {failure.http_status} {failure.code or ''}".rstrip() + "."
+
+
+def _is_theirs(failure: stripe.StripeError) -> bool:
+    """Whether Stripe itself has failed: it may have done its part all the same, and repeats the failure for a day."""
+    return failure.http_status is not None and failure.http_status >= _SERVER_ERROR
 
 
 @contextmanager
 def _refusing() -> Iterator[None]:
+    """A refusal of a payment method. One of what we have sent is our own fault."""
     try:
         yield
     except (stripe.InvalidRequestError, stripe.CardError) as failure:
+        if (failure.code or "").startswith("parameter_"):
+            raise
         raise MethodRefused from failure
 
 
@@ -312,11 +456,6 @@ def _require_missing(failure: stripe.InvalidRequestError) -> None:
 def _id(reference: Any) -> str | None:
     """The id of an object that may be expanded."""
     return reference if reference is None or isinstance(reference, str) else str(reference.id)
-
-
-def _units(amount: Money) -> int:
-    """An amount as Stripe counts it: it gives two of the currencies without a minor unit one nevertheless."""
-    return amount.amount * 100 if amount.currency in _WITH_HUNDREDTHS_AT_STRIPE else amount.amount
 
 
 def _charge(intent: Any) -> Charge:
@@ -331,7 +470,8 @@ def _charge(intent: Any) -> Charge:
     failure = intent.last_payment_error
     if failure is None:
         return Charge(intent.id, ChargeState.WAITING, None, hard=False)
-    return _failed(intent.id, failure.code, getattr(failure, "decline_code", None))
+    # Both codes are optional in Stripe's description of an error: a decline without them is a decline.
+    return _failed(intent.id, getattr(failure, "code", None), getattr(failure, "decline_code", None))
 
 
 def _declined(payment: str, declined: stripe.CardError) -> Charge:

@@ -2,17 +2,22 @@
 
 The payment service has one payment for each invoice, kept here before it is charged, and a payment can succeed once.
 So whatever is cut off or repeated, an invoice is never charged twice; and what stands there is what is kept here.
+
+The payment service answers in three ways. Done, and never, are facts about one payment, and the next one's turn comes.
+Later is an error (UpstreamFailed): it holds up its own invoice alone, and is raised after the others had their turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 
 from billing.domain.collection import (
     UNPAID,
     AlreadyPaid,
+    Obstacle,
     Payment,
     after_charge,
     failed,
@@ -20,20 +25,28 @@ from billing.domain.collection import (
     is_news,
     is_tried_at_once,
     next_look,
+    obstacle,
     overdue,
     received,
+    too_small,
 )
-from billing.domain.errors import AccountNotFound, RuleViolation, Violation
+from billing.domain.errors import AccountNotFound, AnswerLost, RuleViolation, UpstreamFailed, Violation
 from billing.domain.events import Event, EventType, Facts, Occasion, by_system
 from billing.domain.invoices import InvoiceStatus
-from billing.domain.payment import ChargeState, Failure, Method
+from billing.domain.payment import Charge, ChargeState, Failure, Method
 from billing.domain.terms import Terms
-from billing.gateways.payments import NewSetup, PaymentGateway
+from billing.gateways.payments import AmountRefused, CustomerDeleted, KeySpent, NewSetup, PaymentGateway, RequestRefused
 from billing.store.invoice_store import BillingContext, InvoiceRecord, InvoiceStore
 from billing.usecases.events import new_event
 
 HOUR = "%Y-%m-%dT%H"
 """See billing.usecases.replace_payment_method."""
+
+ANSWERS_LOST_MAX = 2
+"""How often a run waits in vain for the payment service. Each time costs seconds, and the next may be no better."""
+
+PAYMENTS_BEGUN_MAX = 2
+"""How many payments of one invoice a run tries: the one that there is and, where that was cancelled, a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +75,8 @@ def collect_payments(
     now, all that are not paid and were not tried so.
 
     One read and one query; for each payment one or two writes and as many requests. Nothing for an account that is
-    gone. Raises ConcurrentChange, UpstreamFailed.
+    gone. Raises ConcurrentChange; UpstreamFailed when some payment could not be dealt with, the first of their reasons,
+    after all others were.
     """
     billed = store.billing_context(account)
     if billed is None:
@@ -72,10 +86,17 @@ def collect_payments(
     today = billed.subscriber.account.contract.today(now)
     unpaid = [*store.unpaid(account)]
     dealt = 0
+    failures: list[UpstreamFailed] = []
     for position, kept in enumerate(unpaid):
         if not _is_due(billed, kept, today, at_once=at_once):
             continue
-        standing, payment = _dealt_with(billed, kept, today, collector)
+        try:
+            standing, payment = _dealt_with(billed, kept, today, collector)
+        except UpstreamFailed as failure:
+            failures.append(failure)
+            if sum(isinstance(each, AnswerLost) for each in failures) >= ANSWERS_LOST_MAX:
+                break
+            continue
         others = [*unpaid[:position], *unpaid[position + 1 :]]
         billed = _settle(billed, standing, payment, others, collector)
         unpaid[position] = replace(standing, payment=payment, version=standing.version + 1)
@@ -83,6 +104,8 @@ def collect_payments(
     look = next_look([each.payment for each in unpaid])
     if look != billed.collect_on:
         store.collect_on(billed, look)
+    if failures:
+        raise failures[0]
     return dealt
 
 
@@ -173,7 +196,7 @@ def begin_consent(account: str, number: str, *, store: InvoiceStore, gateway: Pa
 def _is_due(billed: BillingContext, kept: InvoiceRecord, today: date, *, at_once: bool) -> bool:
     if is_due(kept.payment, today):
         return True
-    corrects, method = kept.invoice.corrects is not None, billed.profile.payment_method
+    corrects, method = kept.invoice.corrects is not None, billed.profile.charged
     return at_once and is_tried_at_once(kept.payment, corrects, method)
 
 
@@ -187,7 +210,9 @@ def _dealt_with(
         return kept, _refunded(kept, today, collector)
     if payment.status is InvoiceStatus.IN_TRANSIT and payment.payment is not None:
         standing = gateway.payment(payment.payment)
-        if standing is None or standing.state in {ChargeState.IN_TRANSIT, ChargeState.WAITING, ChargeState.CANCELLED}:
+        if standing is None:
+            raise RequestRefused("Stripe does not know a payment that it has begun for us.")
+        if standing.state in {ChargeState.IN_TRANSIT, ChargeState.WAITING}:
             return kept, replace(payment, next_attempt_on=today + timedelta(days=1))
         return kept, after_charge(payment, standing, payment.method or _method(billed), today, retry_days)
     shown, method = billed.profile.shown, billed.profile.payment_method
@@ -196,33 +221,78 @@ def _dealt_with(
         return kept, overdue(payment) if last < today else replace(payment, next_attempt_on=last + timedelta(days=1))
     if method is None or billed.profile.customer is None or shown is None:
         return kept, failed(payment, Failure.NO_PAYMENT_METHOD, today, retry_days)
-    kept, begun = _begun(kept, billed.profile.customer, collector)
-    attempt = f"charge/{kept.invoice.account}/{kept.invoice.number}/{kept.payment.attempts + 1}"
-    charge = gateway.charge(begun, method, f"{attempt}/{collector.occasion.correlation}")
-    if charge.state is ChargeState.CANCELLED:
-        # By somebody who was cut off, or at the payment service: it is begun anew, with the next look at it.
-        return kept, replace(kept.payment, payment=None)
+    refused = obstacle(kept.left, shown.method)
+    if refused is Obstacle.TOO_SMALL:
+        return kept, too_small(payment, today)
+    tried_with = billed.profile.charged
+    if refused is not None:
+        return kept, _never(kept.payment, Failure.FAILED, tried_with, today)
+    try:
+        kept, charge = _charged(kept, billed.profile.customer, method, shown.method, collector)
+    except CustomerDeleted:
+        # With all its methods: whoever sets up another one becomes a new customer (replace_payment_method).
+        return kept, failed(kept.payment, Failure.NO_PAYMENT_METHOD, today, retry_days)
+    except AmountRefused as amount:
+        return kept, too_small(payment, today) if amount.too_small else _never(
+            kept.payment, Failure.FAILED, tried_with, today
+        )
     after = after_charge(kept.payment, charge, shown.method, today, retry_days)
-    return kept, replace(after, tried_with=method)
+    return kept, replace(after, tried_with=tried_with)
+
+
+def _never(payment: Payment, failure: Failure, tried_with: str | None, today: date) -> Payment:
+    """Where a payment stands that cannot be made so, today or later."""
+    return replace(failed(payment, failure, today, (), hard=True), tried_with=tried_with)
+
+
+def _charged(
+    kept: InvoiceRecord, customer: str, payment_method: str, method: Method, collector: Collector
+) -> tuple[InvoiceRecord, Charge]:
+    """The invoice with its one payment, and what became of that. One that can never succeed is begun anew."""
+    charge = Charge("", ChargeState.CANCELLED, None, hard=False)
+    for _ in range(PAYMENTS_BEGUN_MAX):
+        kept, begun = _begun(kept, customer, method, collector)
+        attempt = f"charge/{kept.invoice.account}/{kept.invoice.number}/{begun}/{kept.payment.attempts + 1}"
+        charge = collector.gateway.charge(begun, payment_method, method, f"{attempt}/{collector.occasion.correlation}")
+        if charge.state is not ChargeState.CANCELLED:
+            break
+        # By somebody who was cut off, or at the payment service, or it is one of a customer that is no more.
+        kept = replace(kept, payment=replace(kept.payment, payment=None))
+    return kept, charge
 
 
 def _refunded(kept: InvoiceRecord, today: date, collector: Collector) -> Payment:
     """Where a credit note stands whose money goes back. The payment service knows it by its number: it goes once."""
     invoice, payment = kept.invoice, kept.payment
-    key = f"refund/{invoice.account}/{invoice.number}/{collector.occasion.time:{HOUR}}"
-    if collector.gateway.refund(str(payment.payment), invoice.number, kept.left, key):
+    # Of the version, not of the hour: two workers at once have one key, and the payment service refunds once.
+    key = f"refund/{invoice.account}/{invoice.number}/{kept.version}"
+    with _another_key_next_time(kept, collector):
+        done = collector.gateway.refund(str(payment.payment), invoice.number, kept.left, key)
+    if done:
         return replace(payment, status=InvoiceStatus.PAID, paid_on=today, next_attempt_on=None, failure=None)
     return failed(payment, Failure.FAILED, today, (), hard=True)
 
 
-def _begun(kept: InvoiceRecord, customer: str, collector: Collector) -> tuple[InvoiceRecord, str]:
+def _begun(kept: InvoiceRecord, customer: str, method: Method, collector: Collector) -> tuple[InvoiceRecord, str]:
     """The invoice with its one payment. It is kept before it is charged: one that is not kept never is."""
     if kept.payment.payment is not None:
         return kept, kept.payment.payment
     invoice = kept.invoice
-    key = f"payment/{invoice.account}/{invoice.number}/{kept.version}/{collector.occasion.time:{HOUR}}"
-    begun = collector.gateway.new_payment(customer, invoice.account, invoice.number, kept.left, key)
+    # With all that may change before the answer is here: a key goes with the same parameters only.
+    key = f"payment/{invoice.account}/{invoice.number}/{kept.version}/{customer}/{method}"
+    with _another_key_next_time(kept, collector):
+        begun = collector.gateway.new_payment(customer, invoice.account, invoice.number, kept.left, method, key)
     return collector.store.keep_payment(kept, replace(kept.payment, payment=begun)), begun
+
+
+@contextmanager
+def _another_key_next_time(kept: InvoiceRecord, collector: Collector) -> Iterator[None]:
+    """Keys hold the version of the invoice: one that is spent is left behind by a version that is kept first."""
+    try:
+        yield
+    except KeySpent:
+        collector.store.keep_payment(kept, kept.payment)
+        raise
 
 
 def _settle(

@@ -25,7 +25,14 @@ METHOD_NOTICES = frozenset(
 )
 SETUP_SUCCEEDED = "setup_intent.succeeded"
 DISPUTED = "charge.dispute.created"
-PAYMENT_NOTICES = frozenset({"payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.processing"})
+PAYMENT_NOTICES = frozenset(
+    {
+        "payment_intent.succeeded",
+        "payment_intent.payment_failed",
+        "payment_intent.processing",
+        "payment_intent.canceled",
+    }
+)
 """See billing.usecases.collect_payments.note_payment."""
 
 KNOWN = METHOD_NOTICES | PAYMENT_NOTICES | {SETUP_SUCCEEDED, DISPUTED}

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 
 from billing.domain.account import Account
 from billing.domain.cancellation import DueCharge
-from billing.domain.collection import Payment, after_charge, first_payment
+from billing.domain.collection import Obstacle, Payment, after_charge, first_payment, obstacle
 from billing.domain.contract import Contract
 from billing.domain.errors import AccountNotFound, ConcurrentChange, Conflict, RuleViolation, Violation
 from billing.domain.events import Actor, ActorKind, Event, EventType, Facts, Occasion, by_system
@@ -33,7 +33,7 @@ from billing.domain.schedules import BillingDue
 from billing.domain.subscription import Subscription
 from billing.domain.tax import tax_between
 from billing.domain.terms import Terms
-from billing.gateways.payments import PaymentGateway
+from billing.gateways.payments import AmountRefused, CustomerDeleted, PaymentGateway
 from billing.store.catalogue_store import CatalogueStore
 from billing.store.invoice_store import BillingContext, InvoiceRecord
 from billing.store.reactivation_store import ReactivationStore
@@ -135,17 +135,17 @@ def complete_reactivation(
     system = by_system(now, correlation)
     customer = Occasion(Actor(ActorKind.CUSTOMER, reactivation.requested_by), now, correlation)
     payment = first_payment(reactivation.invoice)
-    if payment.next_attempt_on is not None and not _by_transfer(billed):
+    too_small = obstacle(reactivation.invoice.draft.due, _method(billed)) is Obstacle.TOO_SMALL
+    if payment.next_attempt_on is not None and not _by_transfer(billed) and not too_small:
         reactivation, charge = _charged(billed, reactivation, system, store, gateway)
         if charge.state not in {ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT}:
             failure = charge.failure or Failure.FAILED
             failed = replace(reactivation, state=ReactivationState.FAILED, failure=failure)
             store.fail(billed.subscriber.account, failed, _failed(billed.subscriber.account, failed, system))
             return ReactivationState.FAILED
-        method = Method.CARD if billed.profile.shown is None else billed.profile.shown.method
         today = reactivation.contract.today(now)
-        payment = after_charge(payment, charge, method, today, terms.retry_days)
-        payment = replace(payment, tried_with=billed.profile.payment_method)
+        payment = after_charge(payment, charge, _method(billed), today, terms.retry_days)
+        payment = replace(payment, tried_with=billed.profile.charged)
     write = _completing(billed, reactivation, payment, terms, system, customer, store)
     numbered(terms.series, reactivation.invoice.produced_on.year, write, store)
     return None
@@ -171,10 +171,19 @@ def _charged(
     payment = reactivation.payment
     if not _can_be_charged(billed) and payment is None:
         return reactivation, Charge("", ChargeState.FAILED, Failure.NO_PAYMENT_METHOD, hard=True)
+    if payment is None and obstacle(invoice.draft.due, _method(billed)) is not None:
+        return reactivation, Charge("", ChargeState.FAILED, Failure.FAILED, hard=True)
     if payment is None:
-        key = f"reactivate/{invoice.account}/{reactivation.reactivation}/{occasion.time:{HOUR}}"
+        key = f"reactivate/{invoice.account}/{reactivation.reactivation}/{_method(billed)}/{occasion.time:{HOUR}}"
         name = f"reactivation {reactivation.reactivation}"
-        payment = gateway.new_payment(str(profile.customer), invoice.account, name, invoice.draft.due, key)
+        try:
+            payment = gateway.new_payment(
+                str(profile.customer), invoice.account, name, invoice.draft.due, _method(billed), key
+            )
+        except CustomerDeleted:
+            return reactivation, Charge("", ChargeState.FAILED, Failure.NO_PAYMENT_METHOD, hard=True)
+        except AmountRefused:
+            return reactivation, Charge("", ChargeState.FAILED, Failure.FAILED, hard=True)
         reactivation = store.keep(replace(reactivation, payment=payment))
     standing = gateway.payment(payment)
     if standing is not None and standing.state in {ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT}:
@@ -182,7 +191,8 @@ def _charged(
     if profile.payment_method is None:
         charge = Charge(payment, ChargeState.FAILED, Failure.NO_PAYMENT_METHOD, hard=True)
     else:
-        charge = gateway.charge(payment, profile.payment_method, f"charge/{payment}/{occasion.correlation}")
+        key = f"charge/{payment}/{occasion.correlation}"
+        charge = gateway.charge(payment, profile.payment_method, _method(billed), key)
     if charge.state in {ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT}:
         return reactivation, charge
     if not gateway.cancel(payment, f"cancel/{payment}/{occasion.correlation}"):
@@ -258,6 +268,10 @@ def _deadlines(account: Account) -> dict[str, object]:
         "reactivate_until": account.ending.purge_on - timedelta(days=1),
         "purge_on": account.ending.purge_on,
     }
+
+
+def _method(billed: BillingContext) -> Method:
+    return Method.CARD if billed.profile.shown is None else billed.profile.shown.method
 
 
 def _can_be_charged(billed: BillingContext) -> bool:

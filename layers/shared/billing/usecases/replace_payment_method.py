@@ -11,17 +11,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 
+from billing.domain.collection import DEBIT_CURRENCY
 from billing.domain.errors import AccountNotFound, RuleViolation, Violation
 from billing.domain.events import Event, EventType, Facts, Occasion
-from billing.domain.payment import (
-    NO_SUCH_SETUP,
-    Method,
-    PaymentMethod,
-    PaymentProfile,
-    next_warning,
-    require_usable,
-)
-from billing.gateways.payments import KeyReused, MethodRefused, NewSetup, PaymentGateway
+from billing.domain.payment import NO_SUCH_SETUP, Method, PaymentMethod, PaymentProfile, next_warning, require_usable
+from billing.gateways.payments import CustomerDeleted, KeyReused, MethodRefused, NewSetup, PaymentGateway
 from billing.store.payment_store import Payer, PaymentStore
 from billing.usecases.events import new_event
 
@@ -40,19 +34,28 @@ def begin_setup(
 ) -> NewSetup:
     """Begins to set up a payment method, which the customer then confirms with the payment service alone.
 
-    `repeatable_by` is the client's own key: with it a repeated request gets the same answer. Raises RuleViolation
-    for a key that was used otherwise, ConcurrentChange, UpstreamFailed.
+    `repeatable_by` is the client's own key: with it a repeated request gets the same answer. An account whose customer
+    was deleted at the payment service becomes a new one there. Raises RuleViolation for a key that was used otherwise
+    and for a method that does not go with the contract's currency, ConcurrentChange, UpstreamFailed.
     """
     payer = payer_of(account, store)
     profile = payer.profile
+    if method is Method.SEPA_DEBIT and payer.subscriber.account.contract.currency != DEBIT_CURRENCY:
+        raise RuleViolation(Violation(("method",), f"A SEPA debit is possible for contracts in {DEBIT_CURRENCY} only."))
     customer = profile.customer
     if customer is None:
         customer = gateway.new_customer(account, f"customer/{account}/{occasion.time:{HOUR}}")
         store.keep_customer(account, replace(profile, customer=customer))
     user = occasion.actor.user or ""
+    # With the customer: the same key goes with the same parameters only.
     key = f"setup/{account}/{user}/{repeatable_by or occasion.correlation}"
     try:
-        return gateway.new_setup(customer, account, user, method, key)
+        try:
+            return gateway.new_setup(customer, account, user, method, f"{key}/{customer}")
+        except CustomerDeleted:
+            renewed = gateway.new_customer(account, f"customer/{account}/{customer}/{occasion.time:{HOUR}}")
+            store.keep_customer(account, profile.with_customer(renewed))
+            return gateway.new_setup(renewed, account, user, method, f"{key}/{renewed}")
     except KeyReused:
         raise RuleViolation(
             Violation(("method",), "This Idempotency-Key was used before, for another method.")

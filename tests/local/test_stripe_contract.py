@@ -1,0 +1,342 @@
+"""What Stripe refuses and promises, asked of the stand-in; and of Stripe itself where a key is given.
+
+With STRIPE_TEST_KEY (a secret key of a test mode account that has cards and SEPA debits switched on and is paid out in
+euros) each test runs a second time, against api.stripe.com. Without one that half is skipped, and says so. What only a
+switch of the stand-in can bring about is in test_stripe_stand_in.py.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import stripe
+from billing.domain.collection import Obstacle, obstacle
+from billing.domain.currencies import CHARGEABLE, MINOR_UNIT_DIGITS
+from billing.domain.money import Money, charged_money, charged_units
+from billing.domain.payment import Method
+from billing.gateways.stripe_payments import API_VERSION
+from stripe import StripeClient
+
+from local.stripe import amounts
+from local.stripe.answers import Refused
+from local.stripe.process import KEYS
+from tests.stripe import ADDRESS, InProcess, stripe_account
+
+TEST_KEY = os.environ.get("STRIPE_TEST_KEY", "")
+IBAN = "DE89370400440532013000"
+"""docs.stripe.com/payments/sepa-debit: a test account whose debits succeed."""
+
+
+@dataclass(frozen=True)
+class Partner:
+    """Whoever answers as Stripe: the stand-in, or Stripe's test mode."""
+
+    client: StripeClient
+    real: bool
+
+    @property
+    def v1(self) -> Any:
+        return self.client.v1
+
+
+@pytest.fixture(
+    params=[
+        "stand-in",
+        pytest.param(
+            "stripe",
+            marks=pytest.mark.skipif(not TEST_KEY, reason="STRIPE_TEST_KEY is not set: Stripe itself is not asked"),
+        ),
+    ]
+)
+def partner(request: pytest.FixtureRequest) -> Iterator[Partner]:
+    if request.param == "stripe":
+        yield Partner(StripeClient(TEST_KEY, stripe_version=API_VERSION, max_network_retries=2), real=True)
+        return
+    addresses: Any = {"api": ADDRESS}
+    account = stripe_account(time.time())
+    client = StripeClient(
+        KEYS["api_key"],
+        stripe_version=API_VERSION,
+        base_addresses=addresses,
+        http_client=InProcess(account),
+        max_network_retries=0,
+    )
+    yield Partner(client, real=False)
+
+
+def key() -> Any:
+    return {"idempotency_key": str(uuid.uuid4())}
+
+
+def customer(partner: Partner, card: str = "pm_card_visa") -> tuple[str, str]:
+    made = partner.v1.customers.create({"metadata": {"account": "contract-test"}})
+    attached = partner.v1.payment_methods.attach(card, {"customer": made.id})
+    return made.id, attached.id
+
+
+def intent(partner: Partner, payer: str, amount: int = 1250, currency: str = "eur", **more: Any) -> Any:
+    wanted = {
+        "amount": amount,
+        "currency": currency,
+        "customer": payer,
+        "allowed_payment_method_types": ["card"],
+        "metadata": {"account": "contract-test", "invoice": "1"},
+        **more,
+    }
+    return partner.v1.payment_intents.create(wanted, key())
+
+
+def paid(partner: Partner, card: str = "pm_card_visa", amount: int = 1250, currency: str = "eur") -> Any:
+    payer, method = customer(partner, card)
+    begun = intent(partner, payer, amount, currency)
+    return partner.v1.payment_intents.confirm(begun.id, {"payment_method": method, "off_session": True}, key())
+
+
+def refused(partner: Partner, service: str, method: str, *given: Any) -> stripe.StripeError:
+    with pytest.raises(stripe.StripeError) as failure:
+        getattr(getattr(partner.v1, service), method)(*given)
+    return failure.value
+
+
+# ---- Parameters ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("service", "given", "param"),
+    [
+        ("customers", {"nickname": "x"}, "nickname"),
+        ("customers", {"invoice_settings": {"default_card": "x"}}, "invoice_settings[default_card]"),
+        ("setup_intents", {"currency": "eur"}, "currency"),
+        ("payment_intents", {"amount": 1250, "currency": "eur", "invoice": "1"}, "invoice"),
+        ("refunds", {"payment_intent": "pi_none", "credit_note": "1"}, "credit_note"),
+    ],
+)
+def test_a_parameter_that_stripe_does_not_know(service: str, given: Any, param: str, partner: Partner) -> None:
+    failure = refused(partner, service, "create", given)
+
+    assert (failure.http_status, failure.code, getattr(failure, "param", None)) == (400, "parameter_unknown", param)
+
+
+@pytest.mark.parametrize(
+    ("service", "given"),
+    [
+        ("setup_intents", {"payment_method_types": ["card"]}),
+        ("payment_intents", {"amount": 1250, "currency": "dkk", "payment_method_types": ["card", "sepa_debit"]}),
+    ],
+)
+def test_the_types_are_not_set_but_allowed(service: str, given: Any, partner: Partner) -> None:
+    """As the product asked before: at the API version that it pins, no card could be set up and nothing charged."""
+    failure = refused(partner, service, "create", given)
+
+    assert (failure.http_status, failure.code) == (400, "payment_method_types_no_longer_supported")
+
+
+def test_what_is_missing_or_no_number(partner: Partner) -> None:
+    missing = refused(partner, "payment_intents", "create", {"amount": 1250})
+    assert (missing.http_status, missing.code) == (400, "parameter_missing")
+    unsized: Any = {"amount": "twelve", "currency": "eur"}
+    assert refused(partner, "payment_intents", "create", unsized).code == "parameter_invalid_integer"
+
+
+# ---- Amounts and currencies --------------------------------------------------------------------------
+
+
+def test_a_currency_that_nobody_is_charged_in(partner: Partner) -> None:
+    payer, _ = customer(partner)
+
+    failure = refused(partner, "payment_intents", "create", {"amount": 1250, "currency": "zzz", "customer": payer})
+
+    assert (failure.http_status, getattr(failure, "param", None)) == (400, "currency")
+
+
+@pytest.mark.parametrize(("amount", "currency"), [(49, "eur"), (20, "eur"), (249, "dkk"), (29, "gbp")])
+def test_less_than_the_smallest_charge(amount: int, currency: str, partner: Partner) -> None:
+    if partner.real and currency != "eur":
+        pytest.skip("the smallest charge is that of the currency in which the account is paid out")
+    payer, _ = customer(partner)
+    wanted = {"amount": amount, "currency": currency, "customer": payer, "allowed_payment_method_types": ["card"]}
+
+    assert refused(partner, "payment_intents", "create", wanted).code == "amount_too_small"
+
+
+@pytest.mark.parametrize("currency", ["isk", "ugx"])
+def test_hundredths_that_a_currency_no_longer_has(currency: str, partner: Partner) -> None:
+    payer, _ = customer(partner)
+    wanted = {"amount": 1_000_050, "currency": currency, "customer": payer, "allowed_payment_method_types": ["card"]}
+
+    failure = refused(partner, "payment_intents", "create", wanted)
+
+    assert failure.http_status == 400
+    assert "evenly divisible by 100" in str(failure.user_message)
+
+
+@pytest.mark.parametrize(
+    ("money", "units"),
+    [
+        (Money(36_328, "EUR"), 36_328),
+        (Money(36_500, "DKK"), 36_500),
+        (Money(32_400, "ISK"), 3_240_000),
+        (Money(5_000, "UGX"), 500_000),
+        (Money(500, "JPY"), 500),
+        (Money(2_500_000, "MGA"), 25_000),
+    ],
+)
+def test_amounts_are_charged_and_refunded_as_they_are_meant(money: Money, units: int, partner: Partner) -> None:
+    assert charged_units(money) == units
+    charged = paid(partner, amount=units, currency=money.currency.lower())
+    assert (charged.status, charged_money(charged.amount_received, charged.currency)) == ("succeeded", money)
+
+    back = partner.v1.refunds.create({"payment_intent": charged.id, "amount": charged_units(money)}, key())
+
+    assert charged_money(back.amount, back.currency) == money
+    assert refused(partner, "refunds", "create", {"payment_intent": charged.id}).code == "charge_already_refunded"
+
+
+# ---- Payment methods -----------------------------------------------------------------------------------
+
+
+def test_types_that_do_not_go_with_the_currency_are_left_out(partner: Partner) -> None:
+    payer, _ = customer(partner)
+    both: Any = {"allowed_payment_method_types": ["card", "sepa_debit"]}
+
+    assert intent(partner, payer, currency="dkk", **both).payment_method_types == ["card"]
+    assert set(intent(partner, payer, **both).payment_method_types) == {"card", "sepa_debit"}
+    alone = {"amount": 1250, "currency": "dkk", "customer": payer, "allowed_payment_method_types": ["sepa_debit"]}
+    assert refused(partner, "payment_intents", "create", alone).http_status == 400
+
+
+def test_a_method_of_another_type_than_the_intent_allows(partner: Partner) -> None:
+    payer, card = customer(partner)
+    debit = intent(partner, payer, allowed_payment_method_types=["sepa_debit"])
+
+    failure = refused(partner, "payment_intents", "confirm", debit.id, {"payment_method": card, "off_session": True})
+    assert failure.http_status == 400
+    follows = {"payment_method": card, "off_session": True, "allowed_payment_method_types": ["card"]}
+    assert partner.v1.payment_intents.confirm(debit.id, follows, key()).status == "succeeded"
+
+
+def test_a_method_of_another_customer(partner: Partner) -> None:
+    payer, _ = customer(partner)
+    _, theirs = customer(partner)
+
+    failure = refused(
+        partner,
+        "payment_intents",
+        "confirm",
+        intent(partner, payer).id,
+        {"payment_method": theirs, "off_session": True},
+    )
+    assert failure.http_status == 400
+
+
+def test_a_customer_that_was_deleted_says_so(partner: Partner) -> None:
+    payer, _ = customer(partner)
+    partner.v1.customers.delete(payer)
+
+    assert partner.v1.customers.retrieve(payer).deleted is True
+    wanted = {"customer": payer, "allowed_payment_method_types": ["card"]}
+    failure = refused(partner, "setup_intents", "create", wanted)
+    assert (failure.code, getattr(failure, "param", None)) == ("resource_missing", "customer")
+    unknown = refused(partner, "customers", "retrieve", "cus_none")
+    assert (unknown.http_status, unknown.code) == (404, "resource_missing")
+
+
+# ---- Keys, lists, refunds ------------------------------------------------------------------------------
+
+
+def test_a_key_goes_with_its_parameters_and_repeats_a_decline(partner: Partner) -> None:
+    payer, card = customer(partner, "pm_card_chargeCustomerFail")
+    begun, once = intent(partner, payer), key()
+    wanted = {"payment_method": card, "off_session": True}
+
+    first = refused(partner, "payment_intents", "confirm", begun.id, wanted, once)
+    again = refused(partner, "payment_intents", "confirm", begun.id, wanted, once)
+    assert (first.http_status, first.code, first.code) == (402, "card_declined", again.code)
+    assert again.headers is not None
+    assert again.headers.get("idempotent-replayed", again.headers.get("Idempotent-Replayed")) == "true"
+    other = refused(partner, "payment_intents", "confirm", begun.id, {**wanted, "off_session": False}, once)
+    assert isinstance(other, stripe.IdempotencyError)
+
+
+def test_a_list_does_not_lag(partner: Partner) -> None:
+    payer, _ = customer(partner)
+    begun = intent(partner, payer)
+
+    assert [each.id for each in partner.v1.payment_intents.list({"customer": payer}).data] == [begun.id]
+
+
+def test_no_more_is_refunded_than_is_left(partner: Partner) -> None:
+    charged = paid(partner)
+    partner.v1.refunds.create({"payment_intent": charged.id, "amount": 1000}, key())
+
+    failure = refused(partner, "refunds", "create", {"payment_intent": charged.id, "amount": 251})
+
+    assert (failure.http_status, getattr(failure, "param", None)) == (400, "amount")
+
+
+def test_a_refund_may_be_pending(partner: Partner) -> None:
+    charged = paid(partner, "pm_card_pendingRefund")
+
+    assert partner.v1.refunds.create({"payment_intent": charged.id}, key()).status == "pending"
+
+
+# ---- Our data against the stand-in's, which were written down apart -----------------------------------
+
+
+def test_the_currencies_and_how_they_are_counted_are_the_same() -> None:
+    assert {each.lower() for each in CHARGEABLE} == amounts.CURRENCIES & {each.lower() for each in MINOR_UNIT_DIGITS}
+    for currency in CHARGEABLE:
+        code, digits = currency.lower(), MINOR_UNIT_DIGITS[currency]
+        thousand = Money(1_000 * 10**digits, currency)
+        assert charged_units(thousand) == 1_000 * 10 ** amounts.decimals(code), currency
+        assert charged_money(charged_units(thousand), code) == thousand
+
+
+def is_taken(units: int, code: str) -> bool:
+    try:
+        amounts.require_chargeable(units, code)
+    except Refused:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("currency", sorted(CHARGEABLE))
+def test_what_is_sent_is_what_is_taken(currency: str) -> None:
+    """At the edges of each currency: nothing that is sent is refused, and nothing is held back that would be taken."""
+    code = currency.lower()
+    edges = {
+        charged_money(each, code).amount
+        for limit in (amounts.smallest(code) or 0, amounts.largest(code))
+        for each in (limit - 100, limit - 1, limit, limit + 1, limit + 100)
+        if each > 0
+    }
+    for amount in sorted(edges):
+        money = Money(amount, currency)
+        units = charged_units(money)
+        amounts.require_step(units, code)
+        taken = units > 0 and is_taken(units, code)
+        assert taken == (obstacle(money, Method.CARD) is None), money
+
+
+@pytest.mark.parametrize(
+    ("money", "method", "expected"),
+    [
+        (Money(20, "EUR"), Method.CARD, Obstacle.TOO_SMALL),
+        (Money(50, "EUR"), Method.CARD, None),
+        (Money(10_000_00, "EUR"), Method.SEPA_DEBIT, None),
+        (Money(10_000_01, "EUR"), Method.SEPA_DEBIT, Obstacle.TOO_LARGE),
+        (Money(36_500, "DKK"), Method.SEPA_DEBIT, Obstacle.CURRENCY),
+        (Money(36_500, "DKK"), Method.CARD, None),
+        (Money(1_000_000_00, "EUR"), Method.CARD, Obstacle.TOO_LARGE),
+        (Money(36_500, "KPW"), Method.CARD, Obstacle.CURRENCY),
+        (Money(99, "MGA"), Method.CARD, Obstacle.TOO_SMALL),
+    ],
+)
+def test_what_is_not_sent(money: Money, method: Method, expected: Obstacle | None) -> None:
+    assert obstacle(money, method) is expected
