@@ -1,5 +1,6 @@
 """PUT /accounts/{account}/billing-information/{area}: an admin changes what future invoices say."""
 
+import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, tagged
 from billing.api.callers import Caller, Told
 from billing.api.information import (

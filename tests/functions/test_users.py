@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from billing import wiring
 from billing.domain.account import USERS_MAX, User
 from billing.domain.permissions import Role
 from billing.gateways.cognito_directory import CognitoDirectory
 from billing.gateways.ports import InvalidAddress, LogIn
+from botocore.exceptions import ClientError
 
 from functions.administer_users.app import handler as administer_users
 from functions.list_accounts.app import handler as list_accounts
@@ -180,3 +182,26 @@ def test_an_account_has_room_for_so_many(company: Company, store: Stores, user_p
     assert stored_items() == before
     assert user_pool.emails() == invited
     assert put(company, {**last, "role": "admin"}).status == 200, "who is in can still change"
+
+
+@pytest.mark.parametrize("operation", ["TransactWriteItems", "Query"])
+def test_a_throttled_table_asks_to_try_again_in_a_second(
+    operation: str, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = stored_items()
+    client: Any = wiring.dynamodb()
+    call = client._make_api_call
+
+    def throttled(name: str, request: dict[str, Any]) -> Any:
+        if name == operation:
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "Slow down."}}, name)
+        return call(name, request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "_make_api_call", throttled)
+        refused = put(company, {**BO, "role": "admin"})
+
+    assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
+    assert refused.body["type"] == "urn:livello:problem:busy"
+    assert stored_items() == before
+    assert put(company, {**BO, "role": "admin"}).status == 200
