@@ -1,5 +1,6 @@
 """/accounts/{account}/autoscaling: what was decided and why, what staff set, and what would be decided if."""
 
+import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, tagged
 from billing.api.autoscaling import AutoscalingDecisionView, AutoscalingView, SettingsBody, SettingsView, SimulationBody
 from billing.api.callers import Caller, Now, Told

@@ -2,6 +2,7 @@
 
 import os
 
+import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, created, no_content
 from billing.api.callers import Caller, Now, Told
 from billing.api.cancellation import CancellationBody, CancellationView, ConsequencesView, ReceiptView

@@ -1,5 +1,6 @@
 """GET and PUT /catalogue: what is sold, in versions that never change."""
 
+import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, tagged
 from billing.api.callers import Caller, Told
 from billing.api.catalogue import CatalogueBody, CatalogueView

@@ -1,5 +1,6 @@
 """/accounts/{account}/export and /invoices/archive: files that are made when somebody asks for them."""
 
+import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, accepted
 from billing.api.callers import Caller, Now, Told
 from billing.api.downloads import ArchiveYear, DownloadView

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, accepted
 from billing.api.callers import Caller, Now, Told
 from billing.api.models import AccountId

@@ -1,5 +1,6 @@
 """/accounts/{account}/reviews: a lower tier, after a talk with the customer success manager (DESIGN 3.2)."""
 
+import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, created, no_content
 from billing.api.callers import Caller, Now, Told
 from billing.api.models import AccountId

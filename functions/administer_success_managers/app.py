@@ -1,5 +1,6 @@
 """/success-managers and /accounts/{account}/success-manager: who looks after whom, and when they work."""
 
+import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, tagged
 from billing.api.callers import Caller, Told
 from billing.api.models import AccountId

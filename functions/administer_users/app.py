@@ -1,5 +1,6 @@
 """/accounts/{account}/users: who may see and change an account. There is always an admin left."""
 
+import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, no_content
 from billing.api.callers import Caller, Told
 from billing.api.models import AccountId

@@ -1,5 +1,6 @@
 """POST /accounts/{account}/invoices/{number}/credit-notes: staff take an invoice back, or some of its lines."""
 
+import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, created
 from billing.api.callers import Caller, Told
 from billing.api.invoices import CreditNoteBody, InvoiceDetailsView, InvoiceNumber

@@ -1,5 +1,6 @@
 """POST /accounts: staff make a new account, whole or not at all. The same request again changes nothing."""
 
+import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.accounts import AccountBody
 from billing.api.answers import Response, created
 from billing.api.billing_page import BillingPageView

@@ -1,5 +1,6 @@
 """POST /accounts/{account}/invoices/{number}/payments: staff have found a transfer on the bank account."""
 
+import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.callers import Caller, Told
 from billing.api.invoices import InvoiceDetailsView, InvoiceNumber, RecordedPaymentBody
 from billing.api.models import AccountId

@@ -1,5 +1,6 @@
 """/accounts/{account}/payment-method: an admin sets up a new card or debit, which takes the place of the old one."""
 
+import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, created
 from billing.api.callers import Caller, Told
 from billing.api.invoices import InvoiceNumber

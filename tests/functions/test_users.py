@@ -1,24 +1,31 @@
 """People of an account: invited, changed, removed, and never without an admin."""
 
 from __future__ import annotations
-
-from dataclasses import replace
-from typing import Any
-
-import pytest
-from billing.domain.account import USERS_MAX, User
+from billing import wiring
+from billing.domain.account import USERS_MAX
+from billing.domain.account import User
 from billing.domain.permissions import Role
 from billing.gateways.cognito_directory import CognitoDirectory
-from billing.gateways.directory import InvalidAddress, LogIn
-
+from billing.gateways.directory import InvalidAddress
+from billing.gateways.directory import LogIn
+from botocore.exceptions import ClientError
+from dataclasses import replace
 from functions.administer_users.app import handler as administer_users
 from functions.list_accounts.app import handler as list_accounts
-from tests.api_gateway import Answer, answer, person, request
-from tests.aws import UserPool, stored_items
-from tests.company import Company, provisioned
-from tests.samples import ACCOUNT, with_value
+import pytest
+from tests.api_gateway import Answer
+from tests.api_gateway import answer
+from tests.api_gateway import person
+from tests.api_gateway import request
+from tests.aws import UserPool
+from tests.aws import stored_items
+from tests.company import Company
+from tests.company import provisioned
+from tests.samples import ACCOUNT
+from tests.samples import with_value
 from tests.store.samples import happened
 from tests.stores import Stores
+from typing import Any
 
 USERS = "/accounts/{account}/users"
 ADA = {"email": "ada@nordlys.example", "name": "Ada Holm"}
@@ -180,3 +187,26 @@ def test_an_account_has_room_for_so_many(company: Company, store: Stores, user_p
     assert stored_items() == before
     assert user_pool.emails() == invited
     assert put(company, {**last, "role": "admin"}).status == 200, "who is in can still change"
+
+
+@pytest.mark.parametrize("operation", ["TransactWriteItems", "Query"])
+def test_a_throttled_table_asks_to_try_again_in_a_second(
+    operation: str, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = stored_items()
+    client: Any = wiring.dynamodb()
+    call = client._make_api_call
+
+    def throttled(name: str, request: dict[str, Any]) -> Any:
+        if name == operation:
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "Slow down."}}, name)
+        return call(name, request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "_make_api_call", throttled)
+        refused = put(company, {**BO, "role": "admin"})
+
+    assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
+    assert refused.body["type"] == "urn:livello:problem:busy"
+    assert stored_items() == before
+    assert put(company, {**BO, "role": "admin"}).status == 200

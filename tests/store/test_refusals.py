@@ -1,0 +1,316 @@
+"""What DynamoDB refuses means the same at every verb of every store: a throttle, a collision, and what is neither."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import billing.store
+import pytest
+from billing.domain.account import Account
+from billing.domain.cancellation import Cancellation, Reason, Requester
+from billing.domain.catalogue import Catalogue
+from billing.domain.collection import first_payment
+from billing.domain.downloads import Download, DownloadKind
+from billing.domain.errors import Busy, ConcurrentChange
+from billing.domain.information import Area, BillingDetails
+from billing.domain.mail import Delivery
+from billing.domain.moves import AutoscalingSettings
+from billing.domain.payment import CardWarning, PaymentProfile
+from billing.domain.reactivation import Reactivation, ReactivationState
+from billing.domain.schedules import DueStage, Job, Stage
+from billing.domain.subscriber import Subscriber
+from billing.domain.thresholds import Told
+from billing.domain.usage import UsageEvent
+from billing.store.account_store import AccountStore
+from billing.store.autoscaling_store import AutoscalingState, AutoscalingStore
+from billing.store.billing_page_store import BillingPageStore
+from billing.store.cancellation_store import CancellationStore
+from billing.store.catalogue_store import CatalogueStore
+from billing.store.delivery_store import DeliveryStore
+from billing.store.download_store import DownloadStore
+from billing.store.due_store import DueStore
+from billing.store.event_store import EventStore
+from billing.store.invoice_store import BillingContext, InvoiceRecord, InvoiceStore
+from billing.store.payment_store import Payer, PaymentStore
+from billing.store.purge_store import Purge, PurgeStore, Receipt, StoredInvoice
+from billing.store.reactivation_store import ReactivationStore
+from billing.store.review_store import ReviewStore
+from billing.store.subscription_store import SubscriptionStore
+from billing.store.success_manager_store import SuccessManagerStore
+from billing.store.table import Table
+from billing.store.usage_reads import UsageReads
+from billing.store.usage_store import UsageStore
+from botocore.exceptions import ClientError
+
+from tests.aws import TABLE
+from tests.documents.samples import invoice as issued
+from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, MEMBER, NOON, PAGE, REVIEW, SOFIE, happened
+
+ID, TODAY = ACCOUNT.account, date(2026, 6, 10)
+EVENT, SHARED = happened(), happened(account=None)
+SUBSCRIBER = Subscriber(ACCOUNT, PAGE.subscription)
+RECORD = InvoiceRecord(issued(), first_payment(issued()), 0)
+CONTEXT = BillingContext(
+    subscriber=SUBSCRIBER,
+    profile=PaymentProfile(),
+    company=PAGE.information.company.details,
+    billing=PAGE.information.billing.details,
+    due=BILLING,
+    credit=0,
+    credit_version=0,
+    collect_on=None,
+)
+STATE = AutoscalingState(SUBSCRIBER, AutoscalingSettings(), DUE)
+CANCELLATION = Cancellation(
+    "receipt", NOON, Requester(ADMIN.user, ADMIN.name, ADMIN.email), Reason.NOT_USED, "", TODAY, TODAY, (), TODAY
+)
+DELIVERY = Delivery(ID, EVENT.event, "recipient")
+DOWNLOAD = Download("download", ID, DownloadKind.EXPORT, None, NOON, ADMIN.user)
+WARNING = CardWarning(30, NOON)
+PAYER = Payer(SUBSCRIBER, PaymentProfile(), WARNING)
+REACTIVATION = Reactivation(
+    "reactivation",
+    NOON,
+    ADMIN.user,
+    ReactivationState.PENDING,
+    ACCOUNT.contract,
+    PAGE.subscription,
+    issued(),
+    None,
+    None,
+)
+PURGE = Purge(ID, "receipt", ACCOUNT.name, "en", (), (), None, "identity", NOON, {}, "")
+RECEIPT = Receipt("receipt", "identity", NOON, NOON, {}, "")
+USED = UsageEvent(
+    ID, "source", "1", "search", "shop", None, datetime(2026, 6, 10, tzinfo=UTC), TODAY, Decimal(1), 0, None
+)
+LIST: dict[str, Any] = {"limit": 1, "after": None}
+
+VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
+    Table: {
+        "accounts": lambda store: [*store.accounts()],
+        "record_once": lambda store: store.record_once(ID, "subject", EVENT),
+    },
+    AccountStore: {
+        "account": lambda store: store.account(ID),
+        "accounts_of": lambda store: store.accounts_of(ADMIN.user, **LIST),
+        "correspondents": lambda store: store.correspondents(ID),
+        "details": lambda store: store.details(ID),
+        "mark_undeliverable": lambda store: store.mark_undeliverable(ID, ADMIN.email, EVENT),
+        "remove_user": lambda store: store.remove_user(ACCOUNT, MEMBER.user, EVENT),
+        "replace_information": lambda store: store.replace_information(
+            ID, Area.BILLING, BillingDetails(ADMIN.email), 1, EVENT
+        ),
+        "save_user": lambda store: store.save_user(ACCOUNT, MEMBER, EVENT),
+        "users": lambda store: store.users(ID),
+        "write_again_to": lambda store: store.write_again_to(ID, ADMIN.email),
+    },
+    AutoscalingStore: {
+        "decide": lambda store: store.decide(STATE, (), PAGE.subscription, [EVENT], DUE, NOON),
+        "decisions": lambda store: store.decisions(ID, **LIST),
+        "replace_settings": lambda store: store.replace_settings(ID, AutoscalingSettings(), 0, EVENT),
+        "schedule": lambda store: store.schedule(ID, DUE, NOON),
+        "state": lambda store: store.state(ID),
+        "success_manager": lambda store: store.success_manager(replace(ACCOUNT, success_manager="sofie-lindgren")),
+    },
+    BillingPageStore: {
+        "billing_page": lambda store: store.billing_page(ID),
+        "provision": lambda store: store.provision(PAGE, ADMIN, EVENT, DUE, BILLING),
+    },
+    CancellationStore: {
+        "cancel": lambda store: store.cancel(ACCOUNT, CANCELLATION, EVENT),
+        "move_on": lambda store: store.move_on(ACCOUNT, DueStage(Stage.PURGE, TODAY), [EVENT]),
+        "state": lambda store: store.state(ID),
+        "user": lambda store: store.user(ID, ADMIN.user),
+        "withdraw": lambda store: store.withdraw(ACCOUNT, TODAY, EVENT),
+    },
+    CatalogueStore: {
+        "add_catalogue": lambda store: store.add_catalogue(Catalogue(1, ()), SHARED),
+        "newest_catalogue": lambda store: store.newest_catalogue(),
+    },
+    DeliveryStore: {
+        "claim_delivery": lambda store: store.claim_delivery(DELIVERY, "one", NOON, NOON + timedelta(minutes=2)),
+        "record_delivery": lambda store: store.record_delivery(DELIVERY, "message", NOON),
+        "release_delivery": lambda store: store.release_delivery(DELIVERY, "one"),
+    },
+    DownloadStore: {
+        "download": lambda store: store.download(ID, DownloadKind.EXPORT, None),
+        "everything": lambda store: [*store.everything(ID)],
+        "exists": lambda store: store.exists(ID),
+        "keep": lambda store: store.keep(DOWNLOAD, EVENT),
+        "usage": lambda store: [*store.usage(ID)],
+    },
+    DueStore: {"due": lambda store: [*store.due(Job.RENEWAL, NOON)]},
+    EventStore: {"events": lambda store: store.events(ID, **LIST)},
+    InvoiceStore: {
+        "advance": lambda store: store.advance(CONTEXT, BILLING),
+        "billing_context": lambda store: store.billing_context(ID),
+        "collect_on": lambda store: store.collect_on(CONTEXT, TODAY),
+        "correct": lambda store: store.correct(CONTEXT, RECORD, RECORD.payment, RECORD, "CN", 1, 0, TODAY, EVENT),
+        "invoice": lambda store: store.invoice(ID, "LV-2026-000001"),
+        "invoices": lambda store: store.invoices(ID, year=None, status=None, **LIST),
+        "issue": lambda store: store.issue(CONTEXT, RECORD, "LV", 2, BILLING, 1, EVENT),
+        "keep_payment": lambda store: store.keep_payment(RECORD, RECORD.payment),
+        "numbers_given": lambda store: store.numbers_given("LV", 2026),
+        "past_due": lambda store: store.past_due(**LIST),
+        "schedule": lambda store: store.schedule(CONTEXT, BILLING),
+        "settle": lambda store: store.settle(CONTEXT, RECORD, RECORD.payment, None, [EVENT]),
+        "unpaid": lambda store: store.unpaid(ID),
+    },
+    PaymentStore: {
+        "keep_customer": lambda store: store.keep_customer(ID, PaymentProfile()),
+        "payer": lambda store: store.payer(ID),
+        "replace_method": lambda store: store.replace_method(ID, PaymentProfile(), WARNING, EVENT),
+        "warn": lambda store: store.warn(PAYER, None, EVENT),
+    },
+    PurgeStore: {
+        "archived": lambda store: store.archived(PURGE, StoredInvoice("key", "LV-2026-000001", TODAY, "{}")),
+        "begin": lambda store: store.begin(ACCOUNT, PURGE),
+        "belongs_elsewhere": lambda store: store.belongs_elsewhere(ADMIN.user, ID),
+        "delete_some": lambda store: store.delete_some(PURGE),
+        "due": lambda store: store.due(ID),
+        "empty": lambda store: store.empty(PURGE, NOON),
+        "finish": lambda store: store.finish(PURGE, RECEIPT, EVENT),
+        "invoices": lambda store: [*store.invoices(PURGE)],
+        "note": lambda store: store.note(PURGE, documents=1),
+        "people": lambda store: store.people(ID),
+        "purge": lambda store: store.purge(ID),
+        "receipt": lambda store: store.receipt("receipt"),
+        "receipts": lambda store: store.receipts(**LIST),
+        "under_way": lambda store: [*store.under_way()],
+    },
+    ReactivationStore: {
+        "complete": lambda store: store.complete(CONTEXT, REACTIVATION, RECORD, "LV", 1, BILLING, 0, [EVENT]),
+        "fail": lambda store: store.fail(ACCOUNT, REACTIVATION, EVENT),
+        "keep": lambda store: store.keep(REACTIVATION),
+        "reactivation": lambda store: store.reactivation(ID),
+        "request": lambda store: store.request(CONTEXT, REACTIVATION, EVENT),
+    },
+    ReviewStore: {
+        "book_review": lambda store: store.book_review(ACCOUNT, REVIEW, EVENT),
+        "cancel_review": lambda store: store.cancel_review(ACCOUNT, REVIEW, EVENT),
+        "decide_review": lambda store: store.decide_review(ACCOUNT, REVIEW, PAGE.subscription, EVENT, frees_time=True),
+        "open_review": lambda store: store.open_review(ID),
+        "review": lambda store: store.review(ID, REVIEW.review),
+        "reviews": lambda store: store.reviews(ID, **LIST),
+    },
+    SubscriptionStore: {
+        "catalogue": lambda store: store.catalogue(1),
+        "subscriber": lambda store: store.subscriber(ID),
+    },
+    SuccessManagerStore: {
+        "assign_success_manager": lambda store: store.assign_success_manager(ACCOUNT, EVENT),
+        "booked": lambda store: store.booked(SOFIE.success_manager, NOON, NOON),
+        "replace_success_manager": lambda store: store.replace_success_manager(SOFIE, 1, SHARED),
+        "success_manager": lambda store: store.success_manager(SOFIE.success_manager),
+        "success_managers": lambda store: store.success_managers(**LIST),
+    },
+    UsageReads: {"totals": lambda store: store.totals(ID, TODAY, TODAY)},
+    UsageStore: {
+        "contents": lambda store: store.contents(ID, "search", TODAY, TODAY, limit=1),
+        "count": lambda store: store.count([USED], lambda _: None),
+        "save_alert_state": lambda store: store.save_alert_state(ID, "search", None, Told(1, TODAY, 80), EVENT),
+        "subscribers": lambda store: store.subscribers([ID]),
+        "watching": lambda store: store.watching(ID, "search"),
+    },
+}
+
+SINGLE_WRITES = {"record_delivery", "release_delivery", "write_again_to"}
+"""They are no transactions, so nothing is cancelled."""
+
+CANCELLED = "TransactionCanceledException"
+
+THROTTLES = [
+    ("ThrottlingException", []),
+    ("ThrottlingError", []),
+    ("ProvisionedThroughputExceededException", []),
+    ("ProvisionedThroughputExceeded", []),
+    ("RequestLimitExceeded", []),
+    (CANCELLED, ["None", "ThrottlingError"]),
+    (CANCELLED, ["ProvisionedThroughputExceeded", "None"]),
+    (CANCELLED, ["None", "RequestLimitExceeded"]),
+    (CANCELLED, ["TransactionConflict", "ThrottlingError"]),
+]
+COLLISIONS = [
+    ("TransactionConflictException", []),
+    ("TransactionInProgressException", []),
+    (CANCELLED, ["None", "TransactionConflict"]),
+]
+OTHERS = [("AccessDeniedException", []), ("ValidationException", []), (CANCELLED, ["ValidationError", "None"])]
+
+
+class Refusing:
+    """A client of DynamoDB that refuses every call."""
+
+    def __init__(self, code: str, reasons: list[str]) -> None:
+        response: Any = {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {}}
+        if reasons:
+            response["CancellationReasons"] = [{"Code": reason} for reason in reasons]
+        self._failure = ClientError(response, "Any")
+
+    def __getattr__(self, operation: str) -> Callable[..., object]:
+        def refuse(*_: object, **__: object) -> object:
+            raise self._failure
+
+        return refuse
+
+
+def _stores() -> Iterator[type[Table]]:
+    """Every class of the store package that is a table."""
+    for path in Path(billing.store.__path__[0]).glob("*.py"):
+        module = import_module(f"billing.store.{path.stem}")
+        for _, kind in inspect.getmembers(module, inspect.isclass):
+            if issubclass(kind, Table) and kind.__module__ == module.__name__:
+                yield kind
+
+
+def test_every_verb_of_every_store_is_tried() -> None:
+    defined = {
+        kind: {name for name, value in vars(kind).items() if inspect.isfunction(value) and not name.startswith("_")}
+        for kind in _stores()
+    }
+
+    assert {kind: {*verbs} for kind, verbs in VERBS.items()} == defined
+
+
+@pytest.mark.parametrize(
+    ("kind", "verb"),
+    [pytest.param(kind, verb, id=f"{kind.__name__}.{verb}") for kind, verbs in VERBS.items() for verb in verbs],
+)
+def test_what_a_refusal_means(kind: type[Table], verb: str) -> None:
+    def possible(refusals: list[tuple[str, list[str]]]) -> list[tuple[str, list[str]]]:
+        return [each for each in refusals if each[0] != CANCELLED or verb not in SINGLE_WRITES]
+
+    call = VERBS[kind][verb]
+    for code, reasons in possible(THROTTLES):
+        with pytest.raises(Busy):
+            call(kind(TABLE, Refusing(code, reasons)))
+    for code, reasons in possible(COLLISIONS):
+        with pytest.raises(ConcurrentChange) as collision:
+            call(kind(TABLE, Refusing(code, reasons)))
+        assert type(collision.value) is ConcurrentChange
+    for code, reasons in possible(OTHERS):
+        with pytest.raises(ClientError) as other:
+            call(kind(TABLE, Refusing(code, reasons)))
+        assert other.value.response["Error"]["Code"] == code
+
+
+def test_a_failed_condition_decides_over_a_throttle() -> None:
+    """To try the same again would only fail again."""
+    refused = ["ConditionalCheckFailed", "ThrottlingError"]
+
+    assert AccountStore(TABLE, Refusing(CANCELLED, refused)).record_once(ID, "subject", EVENT) is False
+    with pytest.raises(ConcurrentChange) as failed:
+        AccountStore(TABLE, Refusing(CANCELLED, refused)).save_user(_account(), MEMBER, EVENT)
+    assert type(failed.value) is ConcurrentChange
+
+
+def _account() -> Account:
+    return replace(ACCOUNT, version=7)
