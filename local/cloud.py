@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -21,7 +22,7 @@ from botocore.session import Session
 from local.background import Background, wait_until
 from local.environment import tool_environment
 from local.saves import Saves
-from local.settings import HOST, REGION, ROOT, LocalError, Settings
+from local.settings import CLOUD_PORT_VARIABLE, HOST, REGION, ROOT, LocalError, Settings, remembered_ports
 from local.state_files import read_json, write_json
 
 START_SECONDS_MAX = 60
@@ -103,7 +104,11 @@ class Cloud:
     def running_port(self) -> int | None:
         """Where it listens; None if it does not run, or nothing says how it was started."""
         port = self._started_with().get("GATEWAY_PORT", "")
-        return int(port) if port.isdecimal() else None
+        if port.isdecimal():
+            return int(port)
+        with suppress(LocalError):
+            return remembered_ports(self.settings.folder).get(CLOUD_PORT_VARIABLE) if self.process.running() else None
+        return None
 
     def stop(self, *, by_force: bool = False) -> None:
         """Ends it. If it is persistent, it saves its state before.

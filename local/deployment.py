@@ -124,6 +124,11 @@ def record_deployment(settings: Settings, sources: str) -> None:
     )
 
 
+def forget_deployment(settings: Settings) -> None:
+    """Before a deployment: one that fails half-way must be done again, whatever the sources are then."""
+    client(settings, "ssm").put_parameter(Name=_record_name(settings), Value="none", Type="String", Overwrite=True)
+
+
 def deploy(settings: Settings) -> None:
     """Creates the stack, or changes it to what was built."""
     arguments: list[str | Path] = [

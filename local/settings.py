@@ -26,6 +26,7 @@ FRONT_DOOR_PORT_DEFAULT = 8080
 MAIL_PORT_DEFAULT = 2525
 STRIPE_PORT_DEFAULT = 12111
 PORT_MAX = 65535
+HTTP_PORT = 80
 PORT_DIGITS_MAX = 5
 
 PORT_DEFAULTS = {
@@ -68,7 +69,8 @@ class Settings:
     @property
     def address(self) -> str:
         """The front door, and so the one web origin."""
-        return f"http://{HOST}:{self.front_door_port}"
+        # As a browser writes an origin: without the port that it takes by itself.
+        return f"http://{HOST}" if self.front_door_port == HTTP_PORT else f"http://{HOST}:{self.front_door_port}"
 
     @property
     def stripe_address(self) -> str:

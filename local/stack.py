@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
@@ -11,6 +12,7 @@ from http import HTTPStatus
 
 from billing.store.autoscaling_store import AutoscalingStore
 from billing.store.invoice_store import InvoiceStore
+from botocore.exceptions import ClientError
 
 from local.api_client import ApiClient
 from local.background import PortState, free_port, port_state, wait_until
@@ -22,6 +24,7 @@ from local.deployment import (
     build,
     deploy,
     fingerprint,
+    forget_deployment,
     is_built,
     is_deployed,
     lock_invoices,
@@ -115,7 +118,14 @@ def start(settings: Settings, now: datetime, tell: Callable[[str], None]) -> Sta
     cloud.wait_until_ready()
     if not is_deployed(settings, sources):
         tell("Deploying …")
-        deploy(settings)
+        forget_deployment(settings)
+        try:
+            deploy(settings)
+        except LocalError:
+            # What was there before is deployed once more, and needs the same again. There may be nothing to repair.
+            with suppress(ClientError, KeyError, ValueError):
+                repair(settings)
+            raise
         repair(settings)
         lock_invoices(settings)
         record_deployment(settings, sources)
@@ -236,15 +246,18 @@ def front_door(settings: Settings) -> LocalServer:
 def _check_ports(settings: Settings) -> None:
     """Before anything is started or ended. Raises LocalError."""
     cloud, door, sink, stripe = _parts(settings)
-    running = {
-        FRONT_DOOR_PORT_VARIABLE: door.running_port(),
-        CLOUD_PORT_VARIABLE: cloud.running_port(),
-        MAIL_PORT_VARIABLE: sink.running_port(),
-        STRIPE_PORT_VARIABLE: stripe.running_port(),
+    parts: dict[str, Cloud | LocalServer] = {
+        FRONT_DOOR_PORT_VARIABLE: door,
+        CLOUD_PORT_VARIABLE: cloud,
+        MAIL_PORT_VARIABLE: sink,
+        STRIPE_PORT_VARIABLE: stripe,
     }
+    running = {variable: part.running_port() for variable, part in parts.items()}
     for variable, port in ports_of(settings).items():
         if port == running[variable]:
             continue
+        if running[variable] is None and parts[variable].process.running():
+            continue  # nothing says where it listens: it is ended before a new one is started
         state = port_state(port)
         another = f"{variable}={free_port()} make run"
         if state is PortState.FORBIDDEN:
