@@ -27,7 +27,7 @@ ifneq ($(shell $(call usable,TMPDIR)),yes)
 unexport TMPDIR
 endif
 ifeq ($(UV_CACHE_DIR)$(shell for each in .cache/uv .cache .; do [ ! -e "$$HOME/$$each" ] || \
-  { [ -w "$$HOME/$$each" ] && echo yes; break; }; done),)
+  { [ -d "$$HOME/$$each" ] && [ -w "$$HOME/$$each" ] && echo yes; break; }; done),)
 export UV_CACHE_DIR := $(CURDIR)/.tools/uv-cache
 endif
 
