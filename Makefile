@@ -64,12 +64,15 @@ run: all
 year: all
 	@$(BIN) local year
 
+# Both need the environment as it is, not the newest: they work offline, and on a full disk.
+ENDING := $(if $(wildcard $(DEV)),,$(DEV))
+
 # Ends it. It comes back as it was.
-stop: $(DEV)
+stop: $(ENDING)
 	@$(BIN) local stop
 
 # Ends it, and forgets it.
-clean: $(DEV)
+clean: $(ENDING)
 	@$(BIN) local clean
 
 # Everything that must hold before a change is taken in: also what .ci/run runs.

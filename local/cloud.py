@@ -95,6 +95,11 @@ class Cloud:
         write_json(self._record, wanted)
         self.process.start([CLOUD_PYTHON, "-m", "local.emulator"], environment)
 
+    def end_if_changed(self) -> None:
+        """Ends it if it runs otherwise than it should. Raises LocalError if it cannot save; it then goes on."""
+        if self.process.running() and self._started_with() != self._wanted():
+            self.stop()
+
     def wait_until_ready(self) -> None:
         """Returns when it answers. Raises LocalError if it does not."""
         wait_until(lambda: self._ready() or not self.process.running(), START_SECONDS_MAX)

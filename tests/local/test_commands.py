@@ -45,6 +45,7 @@ class Parts:
             part.start = self._does(f"start {name}")
             part.stop = self._does(f"stop {name}")
         cloud.wait_until_ready = self._does("wait")
+        cloud.end_if_changed = self._does("end cloud")
         monkeypatch.setattr(stack, "_parts", lambda _: (cloud, door, sink, stripe))
         monkeypatch.setattr(stack, "is_built", lambda *_: False)
         monkeypatch.setattr(stack, "is_deployed", lambda *_: False)
@@ -68,7 +69,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
     return Parts(monkeypatch)
 
 
-@pytest.mark.parametrize("failing", ["_check_ports", "_check_files", "build"])
+@pytest.mark.parametrize("failing", ["_check_ports", "_check_files", "build", "end cloud"])
 def test_what_is_refused_touches_nothing_that_runs(settings: Settings, parts: Parts, failing: str) -> None:
     parts.failing = failing
     with pytest.raises(LocalError, match=failing):

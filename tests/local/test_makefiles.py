@@ -110,6 +110,15 @@ def test_environments_are_made_once(checkout: Path) -> None:
     assert recorded(checkout, ".tools") == first
 
 
+@pytest.mark.parametrize("target", ["stop", "clean"])
+def test_what_runs_can_be_ended_offline_after_the_lock_has_changed(checkout: Path, target: str) -> None:
+    make(checkout, "all")
+    before = recorded(checkout, ".tools")
+    os.utime(checkout / "uv.lock", (4e9, 4e9))
+    make(checkout, target)
+    assert recorded(checkout, ".tools") == before
+
+
 def test_where_packages_come_from_is_kept(checkout: Path) -> None:
     given = {
         "UV_DEFAULT_INDEX": "https://mirror.example",
