@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-HOST = "127.0.0.1"
+from local.settings import HOST
 
 _KEPT = ("PATH", "TERM", "TZ", "USER", "LOGNAME")
 
