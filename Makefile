@@ -1,16 +1,47 @@
 # A machine needs git, make and Python 3.11 or newer; everything else comes from PyPI, as uv.lock says.
 
+# What a person has set for other purposes must not decide what is built here: PIP_TARGET, UV_*, PYTHONPATH, AWS_*.
+# These are kept, and no others: where packages come from, ports, and what tests are asked for.
+KEPT := PATH HOME TMPDIR TERM TZ USER LOGNAME COLUMNS NO_COLOR FORCE_COLOR CI PYTHON LIVELLO_% LAYER_% PYTEST_ADDOPTS \
+  HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy \
+  SSL_CERT_FILE SSL_CERT_DIR NETRC XDG_CONFIG_HOME \
+  PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_FIND_LINKS PIP_TRUSTED_HOST PIP_CERT PIP_CLIENT_CERT PIP_PROXY PIP_DEFAULT_TIMEOUT \
+  UV_CACHE_DIR UV_DEFAULT_INDEX UV_INDEX UV_INDEX_% UV_EXTRA_INDEX_URL UV_FIND_LINKS UV_HTTP_TIMEOUT \
+  UV_INSECURE_HOST UV_KEYRING_PROVIDER UV_NATIVE_TLS UV_SYSTEM_CERTS
+$(foreach name,$(filter-out $(KEPT),$(.VARIABLES)),\
+  $(if $(filter environment,$(firstword $(origin $(name)))),$(eval unexport $(name))))
+
 PYTHON ?= python3
-UV     := $(CURDIR)/.tools/bin/uv
-SAM    := .venvs/sam/bin/sam
+# Paths here are relative: make takes a space in one for the end of a name. Python's tools are run as modules, because
+# the path of a checkout may hold what a script's first line cannot.
+BIN := .venv/bin/python -m
+SAM := .venvs/sam/bin/python -m samcli
+UV  := .tools/bin/uv
+
+# A HOME or a TMPDIR that is missing or read-only: one of our own, and the system's.
+usable = [ -n "$$$(1)" ] && [ -d "$$$(1)" ] && [ -w "$$$(1)" ] && echo yes
+ifneq ($(shell $(call usable,HOME)),yes)
+export HOME := $(CURDIR)/.tools/home
+endif
+ifneq ($(shell $(call usable,TMPDIR)),yes)
+unexport TMPDIR
+endif
+ifeq ($(UV_CACHE_DIR)$(shell for each in .cache/uv .cache .; do [ ! -e "$$HOME/$$each" ] || \
+  { [ -d "$$HOME/$$each" ] && [ -w "$$HOME/$$each" ] && echo yes; break; }; done),)
+export UV_CACHE_DIR := $(CURDIR)/.tools/uv-cache
+endif
 
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
-export UV
+export LANG := C.UTF-8
+export LC_ALL := C.UTF-8
+export PYTHONUTF8 := 1
+export PYTHONNOUSERSITE := 1
+export PIP_USER := 0
+export PIP_NO_CACHE_DIR := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_PYTHON := $(PYTHON)
 export UV_PYTHON_DOWNLOADS := never
 export SAM_CLI_TELEMETRY := 0
-# Either would make everything here slower or stand in another place.
-unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 
 DEV   := .venv/.synced
 CLOUD := .venvs/cloud/.synced
@@ -27,40 +58,43 @@ all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
 
 # Livello on this machine, or what has changed of it; prints addresses and log-ins.
 run: all
-	@.venv/bin/python -m local run
+	@$(BIN) local run
 
 # The demonstration's companies live through their past: invoices, charges, autoscaling, and all the mail about it.
 year: all
-	@.venv/bin/python -m local year
+	@$(BIN) local year
+
+# Both need the environment as it is, not the newest: they work offline, and on a full disk.
+ENDING := $(if $(wildcard $(DEV)),,$(DEV))
 
 # Ends it. It comes back as it was.
-stop: $(DEV)
-	@.venv/bin/python -m local stop
+stop: $(ENDING)
+	@$(BIN) local stop
 
 # Ends it, and forgets it.
-clean: $(DEV)
-	@.venv/bin/python -m local clean
+clean: $(ENDING)
+	@$(BIN) local clean
 
 # Everything that must hold before a change is taken in: also what .ci/run runs.
 test: all check
 	AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint
-	.venv/bin/pytest --quiet -m 'not stack' --numprocesses 2 --dist loadfile
-	.venv/bin/pytest --quiet -m stack
+	$(BIN) pytest --quiet -m 'not stack' --numprocesses 2 --dist loadfile
+	$(BIN) pytest --quiet -m stack
 
 # What needs no stack and no test, in under a minute.
 check: $(DEV)
-	.venv/bin/ruff format --check --quiet $(SOURCES)
-	.venv/bin/ruff check --quiet $(SOURCES)
-	.venv/bin/mypy -p billing -p functions -p local -p scripts -p benchmarks -p tests
-	.venv/bin/lint-imports
+	$(BIN) ruff format --check --quiet $(SOURCES)
+	$(BIN) ruff check --quiet $(SOURCES)
+	$(BIN) mypy -p billing -p functions -p local -p scripts -p benchmarks -p tests
+	.venv/bin/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	$(UV) lock --check --quiet
 	$(LAYER_REQUIREMENTS) | diff layers/shared/requirements.txt -
-	.venv/bin/python -m scripts.openapi --check
-	.venv/bin/python -m scripts.event_schemas --check
+	$(BIN) scripts.openapi --check
+	$(BIN) scripts.event_schemas --check
 
 # How fast it is.
 bench: $(DEV)
-	.venv/bin/python -m benchmarks
+	$(BIN) benchmarks
 
 # For the cloud: "sam deploy" comes next.
 build: $(SAM_ENVIRONMENT)
@@ -72,23 +106,23 @@ requirements: $(DEV)
 
 # The description of the API, from the code.
 openapi: $(DEV)
-	.venv/bin/python -m scripts.openapi
-	.venv/bin/python -m scripts.event_schemas
+	$(BIN) scripts.openapi
+	$(BIN) scripts.event_schemas
 
 # Every mail in every language, to look at: make mail-preview FOLDER=/tmp/mails
 mail-preview: $(DEV)
-	.venv/bin/python -m scripts.mail_preview $(FOLDER)
+	$(BIN) scripts.mail_preview $(FOLDER)
 
 # The one formatter.
 fmt: $(DEV)
-	.venv/bin/ruff check --fix-only --quiet $(SOURCES)
-	.venv/bin/ruff format --quiet $(SOURCES)
+	$(BIN) ruff check --fix-only --quiet $(SOURCES)
+	$(BIN) ruff format --quiet $(SOURCES)
 
 .tools/bin/uv: local/uv.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'Livello needs Python 3.11 or newer: make PYTHON=python3.13, for example.' >&2; exit 1; }
-	$(PYTHON) -m venv .tools
-	.tools/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement local/uv.txt
+	"$(PYTHON)" -m venv .tools
+	.tools/bin/python -m pip install --quiet --require-hashes --requirement local/uv.txt
 	@touch $@
 
 $(DEV): uv.lock .tools/bin/uv

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 import shutil
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from local.demo.companies import COMPANIES, STAFF
 from local.demo.seeding import PASSWORD
-from local.settings import ROOT, LocalError, Settings, settings_from_environment
-from local.stack import Stack, past_year, start, stop
+from local.environment import bare_environment, registry_environment, take_on, uv_cache
+from local.settings import FOLDER, PORT_DEFAULTS, ROOT, LocalError, Settings, settings_from_environment
+from local.stack import Stack, past_year, start, stop, stop_without_saving
 from local.stripe.process import KEYS
 
 
@@ -36,26 +40,36 @@ def year(settings: Settings) -> None:
 
 
 def clean(settings: Settings) -> None:
-    """Ends the stack, and forgets all that it held."""
-    stop(settings)
+    """Ends the stack, and forgets all that it held. Raises OSError for what cannot be removed."""
+    stop_without_saving(settings)
     for folder in (settings.folder, ROOT / ".aws-sam"):
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(folder)
+    _say(
+        "Livello has ended, and what it held is gone. What stays: the tools, in .venv, .venvs and .tools, and uv's "
+        f"cache of packages, {uv_cache(os.environ)}."
+    )
 
 
 COMMANDS = {"run": run, "year": year, "stop": stop, "clean": clean}
+WITHOUT_PORTS = frozenset({"stop", "clean"})
+"""These find what runs by itself: no port that is given or remembered keeps them from ending it."""
 
 
-def main(arguments: list[str]) -> int:
-    """Carries out one command."""
+def main(arguments: list[str], folder: Path = FOLDER) -> int:
+    """Carries out one command. Returns its exit status."""
     if len(arguments) != 1 or arguments[0] not in COMMANDS:
         sys.stderr.write(f"{__doc__}\n")
         return 2
+    [command] = arguments
     try:
-        settings = settings_from_environment()
-        with _alone(settings):
-            COMMANDS[arguments[0]](settings)
+        with _alone(folder):
+            COMMANDS[command](_settings(command, folder))
     except LocalError as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"{_in_words(error)}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted. make run goes on where this stopped.\n")
@@ -63,16 +77,33 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _settings(command: str, folder: Path) -> Settings:
+    if command in WITHOUT_PORTS:
+        return Settings(folder=folder, artefacts=folder / "artefacts")
+    return settings_from_environment(folder)
+
+
+def _in_words(error: OSError) -> str:
+    where = f": {error.filename}" if error.filename else ""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return f"The disk is full{where}. Make room, and try again; make stop and make clean work all the same."
+    return f"{error.strerror or error}{where}"
+
+
 @contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
+def _alone(folder: Path) -> Iterator[None]:
     """Two of these commands at once would build and deploy over each other."""
-    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (settings.folder / "command.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LocalError("Another make run, stop or clean is under way.") from None
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # The folder itself is locked: a full disk has no room for a file to lock.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LocalError("Another make run, stop or clean is under way.") from None
+    else:
         yield
+    finally:
+        os.close(descriptor)
 
 
 def _welcome(stack: Stack, seconds: float) -> str:
@@ -108,10 +139,16 @@ make year lets these companies live through their past: invoices, charges, autos
 make run again brings in what you have changed; make stop keeps everything; make clean forgets it."""
 
 
+def _given() -> dict[str, str]:
+    """What these commands read of a person's environment."""
+    return {name: value for name, value in os.environ.items() if name in {"HOME", "TMPDIR", *PORT_DEFAULTS}}
+
+
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 if __name__ == "__main__":
+    take_on({**bare_environment(), **registry_environment(), **_given()})
     sys.exit(main(sys.argv[1:]))

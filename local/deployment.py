@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from local.background import tail
-from local.cloud import CREDENTIALS, clean_environment, client
-from local.linked_layer import link_layer, remove_other_layers
+from local.cloud import CREDENTIALS, client
+from local.environment import registry_environment, tool_environment
+from local.linked_layer import link_layer, remove_other_layers, write_link
 from local.settings import REGION, ROOT, LocalError, Machine, Settings, this_machine
+from local.state_files import write_file, write_json
 
 COMMAND_SECONDS_MAX = 600
-SAM = ROOT / ".venvs" / "sam" / "bin" / "sam"
+SAM = (ROOT / ".venvs" / "sam" / "bin" / "python", "-m", "samcli")
+"""Not its script: the path of a checkout may hold what a script's first line cannot."""
+
+LAYER_SOURCES = ROOT / "layers" / "shared"
 LAYER = "Shared"
 """Its name in template.yaml, and so of what is built of it."""
 
@@ -38,35 +45,63 @@ ARCHIVE_YEARS = 5
 STAFF_ADDRESS = "staff@livello.example"
 
 BUILT = "built"
+LAYER_BUILT = "layer-built"
 TOOLS = ROOT / ".tools" / "bin"
 
 
 def fingerprint() -> str:
     """Names all that is built and deployed: the same name, the same artefacts."""
-    digest = hashlib.sha256(str(this_machine()).encode())
-    folders = (ROOT / "functions", ROOT / "layers" / "shared")
-    sources = [each for folder in folders for each in folder.rglob("*") if each.is_file()]
-    for file in sorted([ROOT / "template.yaml", *sources]):
-        if "__pycache__" not in file.parts:
-            digest.update(f"{file.relative_to(ROOT)}\0{file.stat().st_size}\0".encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
+    return _digest([ROOT / "template.yaml", *_files(ROOT / "functions"), *_files(LAYER_SOURCES)])
 
 
 def is_built(settings: Settings, sources: str) -> bool:
     """Whether these sources were the last to be built."""
-    record = settings.artefacts / BUILT
-    return record.exists() and record.read_text("ascii") == sources
+    return _recorded(settings.artefacts / BUILT) == sources
 
 
 def build(settings: Settings, sources: str) -> None:
-    """Builds the layer for this machine's Python and processor. The functions need no build."""
-    machine = this_machine()
-    record = settings.artefacts / BUILT
+    """Builds what has changed, for this machine's Python and processor. The functions need no build.
+
+    The layer is built from its lock and its sources when one of them changes, and only then: nothing else needs the
+    registry. What is running is not touched. Raises LocalError if it fails.
+    """
+    machine, layer_sources = this_machine(), _digest(_files(LAYER_SOURCES))
+    record, layer_record = settings.artefacts / BUILT, settings.artefacts / LAYER_BUILT
+    known, _, digest = _recorded(layer_record).partition(" ")
+    layer = settings.layers_folder / digest if known == layer_sources and digest else None
+    link = settings.artefacts / "link"
+    shutil.rmtree(link, ignore_errors=True)
     record.unlink(missing_ok=True)
-    _sam(settings, "build", ["build", "--build-dir", settings.build_folder, *_parameters(settings, machine)])
-    link_layer(settings.build_folder / LAYER, settings.layers_folder, machine.python)
-    record.write_text(sources, "ascii")
+    environment = _environment(settings, machine)
+    if layer is not None and layer.is_dir():
+        write_link(layer, link, machine.python)
+        environment["LAYER_BUILT"] = str(link)
+    arguments: list[str | Path] = ["build", "--build-dir", settings.build_folder, *_parameters(settings, machine)]
+    _sam(settings, "build", arguments, environment)
+    if "LAYER_BUILT" not in environment:
+        layer = link_layer(settings.build_folder / LAYER, settings.layers_folder, machine.python)
+        write_file(layer_record, f"{layer_sources} {layer.name}".encode())
+    write_file(record, sources.encode())
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return (each for each in folder.rglob("*") if each.is_file() and "__pycache__" not in each.parts)
+
+
+def _digest(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256(str(this_machine()).encode())
+    for file in sorted(files):
+        digest.update(f"{file.relative_to(ROOT)}\0{file.stat().st_size}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _recorded(record: Path) -> str:
+    """What was built last; empty if nobody knows, and it is then built anew."""
+    try:
+        return record.read_text("ascii")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
 
 
 def is_deployed(settings: Settings, sources: str) -> bool:
@@ -89,6 +124,11 @@ def record_deployment(settings: Settings, sources: str) -> None:
     )
 
 
+def forget_deployment(settings: Settings) -> None:
+    """Before a deployment: one that fails half-way must be done again, whatever the sources are then."""
+    client(settings, "ssm").put_parameter(Name=_record_name(settings), Value="none", Type="String", Overwrite=True)
+
+
 def deploy(settings: Settings) -> None:
     """Creates the stack, or changes it to what was built."""
     arguments: list[str | Path] = [
@@ -102,7 +142,7 @@ def deploy(settings: Settings) -> None:
         "--no-progressbar",
         *_parameters(settings, this_machine()),
     ]
-    _sam(settings, "deploy", arguments)
+    _sam(settings, "deploy", arguments, _environment(settings, this_machine()))
     remove_other_layers(settings.layers_folder, settings.build_folder / LAYER)
 
 
@@ -144,14 +184,15 @@ def _parameters(settings: Settings, machine: Machine) -> list[str]:
     ]
 
 
-def _sam(settings: Settings, name: str, arguments: Sequence[str | Path]) -> None:
+def _sam(settings: Settings, name: str, arguments: Sequence[str | Path], environment: dict[str, str]) -> None:
     log_file = settings.folder / f"{name}.log"
+    _never_ask_for_a_newer_version(Path(environment["HOME"]))
     with log_file.open("wb") as log:
         try:
             finished = subprocess.run(
-                [str(part) for part in (SAM, *arguments)],
+                [str(part) for part in (*SAM, *arguments)],
                 cwd=ROOT,
-                env=_environment(settings, this_machine()),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -164,21 +205,25 @@ def _sam(settings: Settings, name: str, arguments: Sequence[str | Path]) -> None
         raise LocalError(f"sam {name} failed; all of it is in {log_file}.\n{tail(log_file)}")
 
 
+def _never_ask_for_a_newer_version(home: Path) -> None:
+    """Its version is pinned. Offline the question takes seconds."""
+    (home / ".aws-sam").mkdir(parents=True, exist_ok=True)
+    write_json(home / ".aws-sam" / "metadata.json", {"telemetryEnabled": False, "lastVersionCheck": time.time()})
+
+
 def _environment(settings: Settings, machine: Machine) -> dict[str, str]:
     """Leads every AWS call to the emulated AWS, and tells layers/shared/Makefile what to build for."""
+    own = tool_environment(settings.folder)
     return {
-        **clean_environment(),
+        **own,
+        **registry_environment(),
         "AWS_ENDPOINT_URL": settings.cloud_address,
         "AWS_ACCESS_KEY_ID": CREDENTIALS,
         "AWS_SECRET_ACCESS_KEY": CREDENTIALS,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        # The person's own profiles may name other end points.
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "SAM_CLI_TELEMETRY": "0",
-        "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
-        "UV": str(TOOLS / "uv"),
+        "PATH": f"{TOOLS}{os.pathsep}{own['PATH']}",
+        "UV": "uv",
         "PYTHON": sys.executable,
         "LAYER_PYTHON": machine.python,
         "LAYER_PLATFORM": machine.platform,

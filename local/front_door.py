@@ -30,7 +30,7 @@ from local.mail_folder import MailFolder
 from local.mail_pages import mail_reply
 from local.mailbox import Mailbox
 from local.replies import Refused, Reply
-from local.settings import HOST, Settings
+from local.settings import HOST, HTTP_PORT, Settings
 
 REQUESTS_AT_ONCE_MAX = 4
 UPSTREAM_SECONDS_MAX = 60
@@ -118,7 +118,10 @@ class FrontDoor(http.server.ThreadingHTTPServer):
         super().__init__((HOST, settings.front_door_port), Visit)
         self.upstream = Upstream(settings)
         self.mailbox = Mailbox(MailFolder(settings.mail_folder), self.upstream.told)
-        self.hosts = {f"{name}:{settings.front_door_port}" for name in (HOST, "localhost")}
+        names = (HOST, "localhost")
+        self.hosts = {f"{name}:{settings.front_door_port}" for name in names}
+        if settings.front_door_port == HTTP_PORT:
+            self.hosts.update(names)
 
 
 class Visit(http.server.BaseHTTPRequestHandler):

@@ -15,16 +15,22 @@ from pathlib import Path
 DIGEST_LENGTH = 16
 
 
-def link_layer(built: Path, layers: Path, python: str) -> None:
-    """Moves the built layer among the layers, and leaves the one that leads to it."""
+def link_layer(built: Path, layers: Path, python: str) -> Path:
+    """Moves the built layer among the layers, and leaves the one that leads to it. Returns where it is now."""
     layer = layers / _digest(built)
     layers.mkdir(parents=True, exist_ok=True)
     if layer.exists():
         shutil.rmtree(built)
     else:
         built.rename(layer)
+    write_link(layer, built, python)
+    return layer
+
+
+def write_link(layer: Path, link: Path, python: str) -> None:
+    """Makes the folder of a layer that leads to another."""
     # Workers read the .pth files of this folder, and run a line that begins with "import".
-    packages = built / "python" / "lib" / f"python{python}" / "site-packages"
+    packages = link / "python" / "lib" / f"python{python}" / "site-packages"
     packages.mkdir(parents=True)
     path = f"[{str(layer / 'python')!r}, *(each for each in sys.path if 'site-packages' not in each)]"
     (packages / "livello.pth").write_text(f"import sys; sys.path[:] = {path}\n", "utf-8")

@@ -55,8 +55,12 @@ class MailFolder:
         """Keeps a message, whole or not at all. Drops the oldest for it, if there are too many. Returns its id."""
         mail = mail_id(now, secrets.token_hex(8))
         unfinished = self.folder / f"{mail}{_UNFINISHED}"
-        unfinished.write_bytes(content)
-        unfinished.rename(self.file(mail))
+        try:
+            unfinished.write_bytes(content)
+            unfinished.rename(self.file(mail))
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
         for old in self.ids()[KEPT_MAX:]:
             self.file(old).unlink(missing_ok=True)
         return mail

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / ".local"
+"""Everything of the stack of `make run`."""
+
 HOST = "127.0.0.1"
 REGION = "eu-central-1"
 
@@ -21,13 +26,23 @@ FRONT_DOOR_PORT_DEFAULT = 8080
 MAIL_PORT_DEFAULT = 2525
 STRIPE_PORT_DEFAULT = 12111
 PORT_MAX = 65535
+HTTP_PORT = 80
+PORT_DIGITS_MAX = 5
+
+PORT_DEFAULTS = {
+    FRONT_DOOR_PORT_VARIABLE: FRONT_DOOR_PORT_DEFAULT,
+    CLOUD_PORT_VARIABLE: CLOUD_PORT_DEFAULT,
+    MAIL_PORT_VARIABLE: MAIL_PORT_DEFAULT,
+    STRIPE_PORT_VARIABLE: STRIPE_PORT_DEFAULT,
+}
+"""By the variable that names another one."""
 
 NEWEST_RUNTIME_MINOR = 13
 """Of the Pythons that template.yaml allows. The emulated AWS runs its own Python, whatever the template says."""
 
 
 class LocalError(Exception):
-    """Something that whoever runs the stack can put right; the message says what."""
+    """Something that the person who runs the stack can put right; the message says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +69,8 @@ class Settings:
     @property
     def address(self) -> str:
         """The front door, and so the one web origin."""
-        return f"http://{HOST}:{self.front_door_port}"
+        # As a browser writes an origin: without the port that it takes by itself.
+        return f"http://{HOST}" if self.front_door_port == HTTP_PORT else f"http://{HOST}:{self.front_door_port}"
 
     @property
     def stripe_address(self) -> str:
@@ -77,21 +93,71 @@ class Settings:
         return self.artefacts / "layers"
 
 
-def settings_from_environment() -> Settings:
-    """The stack of `make run`. Raises LocalError for a port that is none."""
+def settings_from_environment(folder: Path = FOLDER) -> Settings:
+    """The stack of `make run` in this folder: its ports as given now, or else as given last.
+
+    Raises LocalError for a port that is none, and for two servers on one port.
+    """
+    remembered = remembered_ports(folder)
+    ports = {name: _port(name, remembered.get(name, default)) for name, default in PORT_DEFAULTS.items()}
+    by_port: dict[int, str] = {}
+    for name, port in ports.items():
+        other = by_port.setdefault(port, name)
+        if other != name:
+            raise LocalError(f"{other} and {name} are both {port}. Each server needs a port of its own.")
     return Settings(
-        folder=ROOT / ".local",
-        artefacts=ROOT / ".local" / "artefacts",
-        cloud_port=_port(CLOUD_PORT_VARIABLE, CLOUD_PORT_DEFAULT),
-        front_door_port=_port(FRONT_DOOR_PORT_VARIABLE, FRONT_DOOR_PORT_DEFAULT),
-        mail_port=_port(MAIL_PORT_VARIABLE, MAIL_PORT_DEFAULT),
-        stripe_port=_port(STRIPE_PORT_VARIABLE, STRIPE_PORT_DEFAULT),
+        folder=folder,
+        artefacts=folder / "artefacts",
+        cloud_port=ports[CLOUD_PORT_VARIABLE],
+        front_door_port=ports[FRONT_DOOR_PORT_VARIABLE],
+        mail_port=ports[MAIL_PORT_VARIABLE],
+        stripe_port=ports[STRIPE_PORT_VARIABLE],
     )
+
+
+def ports_file(folder: Path) -> Path:
+    """Where the ports of the last `make run` are kept."""
+    return folder / "ports.json"
+
+
+def remembered_ports(folder: Path) -> dict[str, int]:
+    """The ports of the last `make run` in this folder, by their variables; empty before the first.
+
+    Raises LocalError for a damaged file.
+    """
+    file = ports_file(folder)
+    try:
+        ports = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (ValueError, RecursionError):
+        ports = None
+    if not isinstance(ports, dict) or not all(type(each) is int and 0 < each <= PORT_MAX for each in ports.values()):
+        raise LocalError(
+            f"{file} is damaged: it does not hold the ports of the last make run. "
+            "Remove it, and name the ports again if they are not the usual ones."
+        )
+    return ports
+
+
+def ports_of(settings: Settings) -> dict[str, int]:
+    """Its ports, by the variables that name them."""
+    return {
+        FRONT_DOOR_PORT_VARIABLE: settings.front_door_port,
+        CLOUD_PORT_VARIABLE: settings.cloud_port,
+        MAIL_PORT_VARIABLE: settings.mail_port,
+        STRIPE_PORT_VARIABLE: settings.stripe_port,
+    }
+
+
+def are_given(environment: Mapping[str, str]) -> bool:
+    """Whether the environment names any port."""
+    return any(environment.get(name) for name in PORT_DEFAULTS)
 
 
 def _port(variable: str, default: int) -> int:
     text = os.environ.get(variable) or str(default)
-    if not text.isdecimal() or not 0 < int(text) <= PORT_MAX:
+    if not (text.isascii() and text.isdecimal() and len(text) <= PORT_DIGITS_MAX and 0 < int(text) <= PORT_MAX):
         raise LocalError(f"{variable} must be a port between 1 and {PORT_MAX}, not {text!r}.")
     return int(text)
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from http import HTTPStatus
-from pathlib import Path
 
 from billing.store.autoscaling_store import AutoscalingStore
 from billing.store.invoice_store import InvoiceStore
+from botocore.exceptions import ClientError
 
 from local.api_client import ApiClient
-from local.background import Background, port_is_free, wait_until
-from local.cloud import Cloud, clean_environment, client
+from local.background import PortState, free_port, port_state, wait_until
+from local.cloud import Cloud, client
 from local.demo.companies import COMPANIES, STAFF, DemoCompany
 from local.demo.past_year import NOON, invoice_days, live_through
 from local.demo.seeding import PASSWORD, seed
@@ -24,6 +24,7 @@ from local.deployment import (
     build,
     deploy,
     fingerprint,
+    forget_deployment,
     is_built,
     is_deployed,
     lock_invoices,
@@ -32,20 +33,25 @@ from local.deployment import (
 )
 from local.gateway_repair import repair
 from local.letter import Letter
+from local.local_server import LocalServer
 from local.mail_folder import MailFolder
-from local.mail_sink import MailSink
+from local.mail_sink import mail_sink
 from local.settings import (
     CLOUD_PORT_VARIABLE,
     FRONT_DOOR_PORT_VARIABLE,
     MAIL_PORT_VARIABLE,
+    ROOT,
     STRIPE_PORT_VARIABLE,
     LocalError,
     Settings,
+    ports_file,
+    ports_of,
 )
+from local.state_files import read_json, write_json
 from local.stripe.browser import TEST_CARD, confirm_setup
-from local.stripe.process import KEYS, StripeStandIn
+from local.stripe.process import KEYS, account_file, keep_stripe_account, stripe_stand_in
+from local.stripe.server import DAMAGED_REMEDY
 
-DOOR_SECONDS_MAX = 15
 SCALED_SECONDS_MAX = 60
 
 
@@ -91,29 +97,40 @@ class Stack:
 
 
 def start(settings: Settings, now: datetime, tell: Callable[[str], None]) -> Stack:
-    """Starts what does not run yet, builds and deploys what has changed, fills in what is missing."""
-    cloud, door, sink = Cloud.of(settings), _front_door(settings), MailSink.of(settings)
-    stripe = StripeStandIn.of(settings)
+    """Starts what does not run yet, builds and deploys what has changed, fills in what is missing.
+
+    Whatever can be refused is looked at first: until then a stack that runs goes on as it was. The front door is
+    started anew last. Raises LocalError, and OSError on a full disk.
+    """
+    cloud, door, sink, stripe = _parts(settings)
     for folder in (settings.folder, settings.artefacts):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _check_ports(settings)
+    _check_files(settings, cloud)
     sources = fingerprint()
-    # The door is quick to start, so that it always runs the newest code.
-    door.stop()
-    _check_ports(settings, cloud, sink, stripe)
-    sink.start()
-    stripe.start()
-    cloud.start()
     if not is_built(settings, sources):
         tell("Building …")
         build(settings, sources)
+    cloud.end_if_changed()
+    write_json(ports_file(settings.folder), ports_of(settings))
+    sink.start()
+    stripe.start()
+    cloud.start(tell)
     cloud.wait_until_ready()
     if not is_deployed(settings, sources):
         tell("Deploying …")
-        deploy(settings)
+        forget_deployment(settings)
+        try:
+            deploy(settings)
+        except LocalError:
+            # What was there before is deployed once more, and needs the same again. There may be nothing to repair.
+            with suppress(ClientError, KeyError, ValueError):
+                repair(settings)
+            raise
         repair(settings)
         lock_invoices(settings)
         record_deployment(settings, sources)
-    _open(settings, door)
+    door.start()
     tell("Filling in the demonstration …")
     outputs = stack_outputs(settings)
     secrets = client(settings, "secretsmanager")
@@ -187,42 +204,75 @@ def _decided(accounts: Sequence[str], at: datetime, store: AutoscalingStore) -> 
 
 
 def stop(settings: Settings) -> None:
-    """Ends everything. A persistent stack comes back with the next start as it was."""
-    _front_door(settings).stop()
-    Cloud.of(settings).stop()
-    StripeStandIn.of(settings).stop()
-    MailSink.of(settings).stop()  # the last: the emulated AWS may still be sending
+    """Ends everything. A persistent stack comes back with the next start as it was.
+
+    Raises LocalError if something cannot be saved; the stack then goes on as it was.
+    """
+    cloud, door, sink, stripe = _parts(settings)
+    keep_stripe_account(stripe)
+    cloud.stop()
+    door.stop()
+    stripe.stop()
+    sink.stop()  # the last: the emulated AWS may still be sending
 
 
-def _front_door(settings: Settings) -> Background:
-    return Background("front-door", settings.folder)
+def stop_without_saving(settings: Settings) -> None:
+    """Ends everything, whatever state it is in. What was not saved is lost."""
+    cloud, door, sink, stripe = _parts(settings)
+    for each in (door, cloud, stripe, sink):
+        each.stop(by_force=True)
 
 
-def _open(settings: Settings, door: Background) -> None:
-    command: list[str | Path] = [
-        *(sys.executable, "-m", "local.front_door"),
-        *("--folder", settings.folder),
-        *("--port", str(settings.front_door_port)),
-        *("--cloud-port", str(settings.cloud_port)),
-        *("--stack", settings.stack),
-    ]
-    door.start(command, clean_environment())
-    wait_until(lambda: not port_is_free(settings.front_door_port) or not door.running(), DOOR_SECONDS_MAX)
-    if not door.running():
-        raise LocalError(f"The front door does not start.\n{door.log_tail()}")
+def _parts(settings: Settings) -> tuple[Cloud, LocalServer, LocalServer, LocalServer]:
+    return Cloud.of(settings), front_door(settings), mail_sink(settings), stripe_stand_in(settings)
 
 
-def _check_ports(settings: Settings, cloud: Cloud, sink: MailSink, stripe: StripeStandIn) -> None:
-    """Before anything is started, so that nothing is left half running."""
-    wanted = {FRONT_DOOR_PORT_VARIABLE: settings.front_door_port}
-    if not cloud.listens_on(settings.cloud_port):
-        wanted[CLOUD_PORT_VARIABLE] = settings.cloud_port
-    if not sink.listens_on(settings.mail_port):
-        wanted[MAIL_PORT_VARIABLE] = settings.mail_port
-    if not stripe.listens_on(settings.stripe_port):
-        wanted[STRIPE_PORT_VARIABLE] = settings.stripe_port
-    for variable, port in wanted.items():
-        if not port_is_free(port):
+def front_door(settings: Settings) -> LocalServer:
+    """The front door of one stack."""
+    return LocalServer(
+        name="front-door",
+        title="The front door",
+        folder=settings.folder,
+        port=settings.front_door_port,
+        module="local.front_door",
+        options=(
+            *("--folder", str(settings.folder)),
+            *("--cloud-port", str(settings.cloud_port)),
+            *("--stack", settings.stack),
+        ),
+        code=sorted((ROOT / "local").glob("*.py")),
+    )
+
+
+def _check_ports(settings: Settings) -> None:
+    """Before anything is started or ended. Raises LocalError."""
+    cloud, door, sink, stripe = _parts(settings)
+    parts: dict[str, Cloud | LocalServer] = {
+        FRONT_DOOR_PORT_VARIABLE: door,
+        CLOUD_PORT_VARIABLE: cloud,
+        MAIL_PORT_VARIABLE: sink,
+        STRIPE_PORT_VARIABLE: stripe,
+    }
+    running = {variable: part.running_port() for variable, part in parts.items()}
+    for variable, port in ports_of(settings).items():
+        if port == running[variable]:
+            continue
+        if running[variable] is None and parts[variable].process.running():
+            continue  # nothing says where it listens: it is ended before a new one is started
+        state = port_state(port)
+        another = f"{variable}={free_port()} make run"
+        if state is PortState.FORBIDDEN:
             raise LocalError(
-                f"Port {port} is taken by another program. Choose another one: {variable}={port + 1} make run"
+                f"{variable}: only the administrator of this machine may listen on port {port}. Choose one from 1024 "
+                f"on: {another}"
             )
+        if state is PortState.TAKEN:
+            by = "a server of this stack, which make stop ends" if port in running.values() else "another program"
+            raise LocalError(f"{variable}: port {port} is taken by {by}. Choose another one: {another}")
+
+
+def _check_files(settings: Settings, cloud: Cloud) -> None:
+    """What a start would trip over, before anything is started. Raises LocalError, which names the file."""
+    read_json(account_file(settings), DAMAGED_REMEDY)
+    if not cloud.process.running():
+        cloud.saves.check()

@@ -367,6 +367,8 @@ def main(arguments: Sequence[str]) -> int:
     away.add_argument("id")
     away.add_argument("--yes", action="store_true")
     away.set_defaults(command=discard)
+    for command in commands.choices.values():
+        add_stack_options(command, of_a_command=True)
     given = parser.parse_args(arguments)
     try:
         if given.local:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import sys
-from dataclasses import dataclass
+import http.client
+from http import HTTPStatus
 from pathlib import Path
 
-from local.background import Background, port_is_free, wait_until
-from local.cloud import clean_environment
-from local.settings import LocalError, Settings
+from local.local_server import LocalServer
+from local.settings import HOST, LocalError, Settings
 
-START_SECONDS_MAX = 15
+KEEP_SECONDS_MAX = 20
 
 KEYS = {
     "api_key": "sk_test_livello",
@@ -21,62 +18,45 @@ KEYS = {
 }
 
 
-@dataclass(slots=True)
-class StripeStandIn:
-    """The Stripe of one stack."""
-
-    settings: Settings
-    process: Background
-
-    @classmethod
-    def of(cls, settings: Settings) -> StripeStandIn:
-        return cls(settings, Background("stripe", settings.folder))
-
-    def start(self) -> None:
-        """Starts it, unless it runs as it should."""
-        wanted = self._wanted()
-        if self.process.running():
-            if self._started_with() == wanted:
-                return
-            self.process.stop()
-        self._record.write_text(json.dumps(wanted), "utf-8")
-        command: list[str | Path] = [
-            *(sys.executable, "-m", "local.stripe"),
-            *("--port", str(self.settings.stripe_port)),
-            *("--file", self.settings.folder / "stripe-account.json"),
+def stripe_stand_in(settings: Settings) -> LocalServer:
+    """Of one stack."""
+    return LocalServer(
+        name="stripe",
+        title="The stand-in for Stripe",
+        folder=settings.folder,
+        port=settings.stripe_port,
+        module="local.stripe",
+        options=(
+            *("--file", str(account_file(settings))),
             *("--key", KEYS["api_key"]),
             *("--publishable-key", KEYS["publishable_key"]),
-            *("--webhook-url", f"{self.settings.address}/v1/webhooks/stripe"),
+            *("--webhook-url", f"{settings.address}/v1/webhooks/stripe"),
             *("--webhook-secret", KEYS["webhook_secret"]),
-        ]
-        self.process.start(command, clean_environment())
-        wait_until(lambda: not port_is_free(self.settings.stripe_port) or not self.process.running(), START_SECONDS_MAX)
-        if not self.process.running():
-            raise LocalError(f"The stand-in for Stripe does not start.\n{self.process.log_tail()}")
+        ),
+        code=sorted(Path(__file__).parent.glob("*.py")),
+    )
 
-    def listens_on(self, port: int) -> bool:
-        """Whether it is itself that has the port."""
-        started_with = self._started_with()
-        return started_with is not None and started_with["port"] == str(port)
 
-    def stop(self) -> None:
-        """Ends it. What it holds stays."""
-        self.process.stop()
+def account_file(settings: Settings) -> Path:
+    """Where the stand-in keeps its account."""
+    return settings.folder / "stripe-account.json"
 
-    @property
-    def _record(self) -> Path:
-        return self.settings.folder / "stripe.json"
 
-    def _wanted(self) -> dict[str, str]:
-        code = b"".join(each.read_bytes() for each in sorted(Path(__file__).parent.glob("*.py")))
-        return {
-            "port": str(self.settings.stripe_port),
-            "address": self.settings.address,
-            "code": hashlib.sha256(code).hexdigest(),
-        }
-
-    def _started_with(self) -> dict[str, str] | None:
-        if not (self.process.running() and self._record.exists()):
-            return None
-        started_with: dict[str, str] = json.loads(self._record.read_text("utf-8"))
-        return started_with
+def keep_stripe_account(server: LocalServer) -> None:
+    """Has the running stand-in write its account to the disk. Raises LocalError if it cannot."""
+    port = server.running_port()
+    if port is None:
+        return
+    connection = http.client.HTTPConnection(HOST, port, timeout=KEEP_SECONDS_MAX)
+    try:
+        connection.request("POST", "/_test/keep", b"{}")
+        answer = connection.getresponse()
+        reason = answer.read().decode()
+    except (OSError, http.client.HTTPException):
+        return  # it is stuck, and has written all that it could
+    finally:
+        connection.close()
+    if answer.status == HTTPStatus.INSUFFICIENT_STORAGE:
+        raise LocalError(
+            f"The stand-in for Stripe cannot save its account, and goes on: {reason}\nMake room, and try again."
+        )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from local.settings import HOST
+from local.state_files import read_json, write_json
 from local.stripe.answers import Answer, Refused
 from local.stripe.api import Stripe
 from local.stripe.webhooks import signature
@@ -22,6 +23,8 @@ from local.stripe.webhooks import signature
 DELIVERY_SECONDS = 0.2
 RETRY_SECONDS = 2.0
 DELIVERY_TIMEOUT_SECONDS = 20
+
+DAMAGED_REMEDY = "Remove it to begin with an empty account at Stripe; make clean forgets everything."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,8 @@ class StandIn:
         self._lock = threading.Lock()
         self._paused = False
         self._ended = threading.Event()
-        if file is not None and file.exists():
-            _restore(stripe, json.loads(file.read_text("utf-8")))
+        if file is not None and (saved := read_json(file, DAMAGED_REMEDY)) is not None:
+            _restore(stripe, saved)
 
     def handle(self, method: str, url: str, headers: dict[str, str], body: str) -> Answer:
         """Answers a request of the API or of a switch."""
@@ -55,7 +58,9 @@ class StandIn:
             except Refused as refused:
                 answer = Answer(refused.status, refused.body)
             if method != "GET":
-                self._keep()
+                failure = self._keep()
+                if failure and url == "/_test/keep":
+                    answer = Answer(HTTPStatus.INSUFFICIENT_STORAGE, {"error": {"message": failure}})
         return answer
 
     def deliver(self) -> None:
@@ -128,17 +133,22 @@ class StandIn:
             case ("POST", "webhooks", event, "redeliver"):
                 stripe.undelivered.append(event)
                 return _answer({"undelivered": stripe.undelivered})
+            case ("POST", "keep"):
+                return _answer({"kept": True})
             case ("DELETE", "idempotency_keys"):
                 stripe.keys.clear()
                 return _answer({"keys": 0})
             case _:
                 return Answer(HTTPStatus.NOT_FOUND, {"error": {"message": f"There is no switch {url}."}})
 
-    def _keep(self) -> None:
+    def _keep(self) -> str:
+        """Writes the account to its file. Returns why it could not; the next request tries again."""
         if self._file is not None:
-            fresh = self._file.with_suffix(".new")
-            fresh.write_text(json.dumps(_saved(self._stripe)), "utf-8")
-            fresh.replace(self._file)
+            try:
+                write_json(self._file, _saved(self._stripe))
+            except OSError as failure:
+                return str(failure)
+        return ""
 
 
 def server(stand_in: StandIn, port: int) -> ThreadingHTTPServer:

@@ -401,6 +401,32 @@ def test_the_local_stack_is_the_local_one_whatever_the_environment_says(stack: S
     assert address == "http://127.0.0.1:4999"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list", "--local", "--stack", "other"],
+        ["--local", "--stack", "other", "list"],
+        ["--stack", "other", "list", "--local"],
+        ["--local", "list", "--stack", "other"],
+        ["--stack", "livello", "--local", "list", "--stack=other"],
+    ],
+)
+def test_which_stack_is_said_before_or_after_the_command(
+    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    asked: list[str] = []
+
+    def operator(name: str, session: Session) -> Operator:
+        asked.append(name)
+        return Operator("livello", session)
+
+    monkeypatch.setattr(dead_letters, "use_local_stack", lambda: asked.append("local"))
+    monkeypatch.setattr(dead_letters, "Operator", operator)
+
+    assert main(arguments) == 0
+    assert asked == ["local", "other"]
+
+
 def test_a_letter_is_discarded_on_purpose_only(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     letter = stack.put("DeadLetters", "no letter of ours")
 

@@ -1,0 +1,209 @@
+"""The emulated AWS with saves that can be trusted: `python -m local.emulator`, run by the emulator's own Python.
+
+ministack 1.5.33 saves when it is ended, file by file, and says nothing of what it could not write. Here everything is
+saved together (see local.saves), every SAVE_SECONDS while something happens, and it ends on a request that is refused
+if it cannot save:
+
+    POST /_livello/stop    204: saved, and it ends; 507: not saved, the reason in the body, and it goes on
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from local.saves import Save, Saves
+
+SAVE_SECONDS = 15.0
+SAVES_FOLDER_VARIABLE = "LIVELLO_SAVES"
+STOP_PATH = "/_livello/stop"
+STOP_HEADER = (b"x-livello", b"stop")
+"""A page of another origin cannot send it without being allowed to."""
+
+CODE_FOLDER = "lambda-blobs"
+ATTEMPTS = 3
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+logger = logging.getLogger("livello")
+
+
+class Saver:
+    """Saves the state of every service of ministack into one folder."""
+
+    def __init__(self, saves: Saves, ministack: Any) -> None:
+        self._saves, self._ministack = saves, ministack
+        self._lock = asyncio.Lock()
+        self._saved: Save | None = saves.newest()
+        self.changed = False
+        """Whether a request has come in since the last save."""
+
+    def save_now(self) -> None:
+        """Saves. Raises OSError or RuntimeError; the former saves are then as they were."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._save_once()
+            except (RuntimeError, FileNotFoundError):  # another thread has changed what was being copied
+                if attempt == ATTEMPTS:
+                    raise
+            else:
+                return
+
+    def _save_once(self) -> None:
+        self.changed = False
+        at = time.time()
+        unfinished = self._saves.begin()
+        try:
+            self._write(self._states(unfinished), unfinished)
+            self._saved = self._saves.commit(unfinished, at)
+        except BaseException:
+            self.changed = True
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+
+    async def save_from_time_to_time(self) -> None:
+        """Never returns. A save that fails is tried again, and its reason is logged once."""
+        failure = ""
+        while True:
+            await asyncio.sleep(SAVE_SECONDS)
+            try:
+                await self._save_if_changed()
+                failure = ""
+            except Exception as problem:  # noqa: BLE001 - whatever it is, the emulator goes on
+                if str(problem) != failure:
+                    failure = str(problem)
+                    logger.warning("The state could not be saved: %s", problem)
+
+    async def _save_if_changed(self) -> None:
+        if not self.changed and self._saved is not None:
+            self._saved.still_holds()
+            return
+        async with self._lock:
+            self.changed = False
+            at = time.time()
+            unfinished = self._saves.begin()
+            try:
+                states = self._states(unfinished)
+                # The states are copies: meanwhile requests are answered.
+                await asyncio.to_thread(self._write, states, unfinished)
+                self._saved = await asyncio.to_thread(self._saves.commit, unfinished, at)
+            except BaseException:
+                self.changed = True
+                shutil.rmtree(unfinished, ignore_errors=True)
+                raise
+
+    async def save_for_good(self) -> None:
+        """Saves while nothing else happens. Raises OSError or RuntimeError."""
+        async with self._lock:
+            self.save_now()
+
+    def _states(self, unfinished: Path) -> dict[str, Any]:
+        """The state of each service that has one. The code of functions is written at once, into the folder."""
+        functions = sys.modules.get("ministack.services.lambda_svc")
+        if functions is not None:
+            functions.CODE_BLOB_DIR = str(unfinished / CODE_FOLDER)  # type: ignore[attr-defined]
+        try:
+            found = {name: get() for name, get in self._ministack._build_persistence_save_dict().items()}
+        finally:
+            if functions is not None:
+                functions.CODE_BLOB_DIR = str(self._state_folder / CODE_FOLDER)  # type: ignore[attr-defined]
+        # None is said by a service that could not be loaded: what it has saved before stays.
+        return {name: state for name, state in found.items() if state is not None}
+
+    def _write(self, states: Mapping[str, Any], unfinished: Path) -> None:
+        from ministack.core import persistence
+
+        for name, state in states.items():
+            content = {"__ministack_format__": persistence._state_format_version(name), "payload": state}
+            text = json.dumps(content, default=persistence._json_default)
+            (unfinished / f"{name}.json").write_text(text, "utf-8")
+        # Keys for signing, for example, are written once, beside the states.
+        for file in self._state_folder.rglob("*"):
+            inside = file.relative_to(self._state_folder)
+            if file.is_file() and inside.parts[0] != CODE_FOLDER and not (unfinished / inside).exists():
+                (unfinished / inside).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(file, unfinished / inside)
+
+    @property
+    def _state_folder(self) -> Path:
+        return Path(os.environ["STATE_DIR"])
+
+
+class Emulator:
+    """ministack's ASGI application, with the saver beside it."""
+
+    def __init__(self, application: Application, saver: Saver) -> None:
+        self._application, self._saver = application, saver
+        self._tasks: list[asyncio.Task[None]] = []
+        self.ended = False
+        """Saved for the last time: what is asked from now on is refused, as it could not be saved."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            self._tasks.append(asyncio.create_task(self._saver.save_from_time_to_time()))
+        elif scope["type"] == "http":
+            if scope["path"] == STOP_PATH and scope["method"] == "POST" and STOP_HEADER in scope["headers"]:
+                await self._stop(send)
+                return
+            if self.ended:
+                await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE, "The emulated AWS is being stopped.")
+                return
+            if scope["method"] != "GET":
+                self._saver.changed = True
+        await self._application(scope, receive, send)
+
+    async def _stop(self, send: Send) -> None:
+        try:
+            await self._saver.save_for_good()
+        except Exception as problem:  # noqa: BLE001 - whatever it is, nothing was saved
+            await _answer(send, HTTPStatus.INSUFFICIENT_STORAGE, str(problem))
+            return
+        self.ended = True
+        await _answer(send, HTTPStatus.NO_CONTENT, "")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def save_at_the_end(self, _: object) -> None:
+        """Takes the place of ministack's own save, when somebody else ends the process."""
+        if not self.ended:
+            try:
+                self._saver.save_now()
+            except Exception as problem:  # noqa: BLE001 - the process ends whatever it is
+                logger.warning("The state could not be saved: %s", problem)
+
+
+async def _answer(send: Send, status: HTTPStatus, text: str) -> None:
+    body = text.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def main() -> None:
+    """Serves until it is ended."""
+    # Functions and ministack's plug-ins must not find this checkout's packages.
+    sys.path[:] = [each for each in sys.path if each and Path(each).resolve() != Path.cwd().resolve()]
+    from ministack import app as ministack
+
+    folder = os.environ.get(SAVES_FOLDER_VARIABLE)
+    if folder:
+        emulator = Emulator(ministack.app, Saver(Saves(Path(folder)), ministack))
+        ministack.app = emulator
+        ministack.save_all = emulator.save_at_the_end
+    ministack.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""The Makefiles in a folder with any name, run by somebody with any environment: the tools get one of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from local.settings import ROOT
+
+FOLDER = "a b'ü\" (1), #2"
+RECORDER = """#!/bin/sh
+{ printf '%s\\n' "$0 $*"; env; echo --; } >> "$RECORD"
+"""
+HOSTILE = {
+    "PIP_USER": "1",
+    "PIP_TARGET": "/nowhere",
+    "PIP_REQUIRE_VIRTUALENV": "1",
+    "UV": "/bin/false",
+    "UV_TARGET": "/nowhere",
+    "UV_OFFLINE": "1",
+    "UV_PROJECT_ENVIRONMENT": "/nowhere",
+    "SAM": "/bin/false",
+    "BIN": "/bin/false",
+    "VIRTUAL_ENV": "/nowhere",
+    "PYTHONPATH": "/nowhere",
+    "PYTHONSAFEPATH": "1",
+    "PYTHONHOME": "/nowhere",
+    "PYTHONIOENCODING": "latin-1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "AWS_PROFILE": "nonesuch",
+    "BASH_FUNC_make%%": "() { echo no; }",
+    "CDPATH": "/",
+    "LC_ALL": "C",
+    "TMPDIR": "/nowhere",
+    "HOME": "/nowhere",
+}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what the Makefile needs, its tools replaced by programs that record how they are started."""
+    folder = tmp_path / FOLDER
+    for name in ("Makefile", "uv.lock", "local/uv.txt", "layers/shared/requirements.txt", "layers/shared/Makefile"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    for name in (".tools/bin/uv", ".venv/bin/python", ".venvs/cloud/bin/python", ".venvs/sam/bin/python"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(RECORDER.replace("$RECORD", "${0%/bin/*}/record"), "utf-8")
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def make(folder: Path, *arguments: str, environment: Mapping[str, str] = {}) -> str:
+    """Runs it, and returns what it prints."""
+    given = {"PATH": os.environ["PATH"], "HOME": str(folder.parent), **environment}
+    finished = subprocess.run(
+        ["make", *arguments], cwd=folder, env=given, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def recorded(folder: Path, tool: str) -> list[tuple[str, dict[str, str]]]:
+    """Each call of a tool: how it was started, and its environment."""
+    calls = (folder / tool / "record").read_text("utf-8").split("--\n")[:-1]
+    found = []
+    for call in calls:
+        line, *rest = call.splitlines()
+        found.append((line, dict(each.split("=", 1) for each in rest if "=" in each)))
+    return found
+
+
+@pytest.mark.parametrize("target", ["run", "year", "stop", "clean"])
+def test_the_commands_run_in_any_folder_and_are_given_none_of_a_person_s_settings(checkout: Path, target: str) -> None:
+    make(checkout, target, "LIVELLO_PORT=18090", environment=HOSTILE)
+
+    for tool in (".tools", ".venv"):
+        for _, environment in recorded(checkout, tool):
+            assert environment["LC_ALL"] == "C.UTF-8"
+            assert environment["PYTHONUTF8"] == "1"
+            assert environment["PIP_USER"] == "0"
+            assert environment["HOME"] == str(checkout / ".tools" / "home")
+            kept = {name for name, value in HOSTILE.items() if environment.get(name) == value}
+            assert kept - {"UV_PROJECT_ENVIRONMENT"} == set()
+    [(line, environment)] = recorded(checkout, ".venv")
+    assert line == f".venv/bin/python -m local {target}"
+    assert environment["LIVELLO_PORT"] == "18090"
+
+
+def test_environments_are_made_once(checkout: Path) -> None:
+    make(checkout, "all")
+    first = recorded(checkout, ".tools")
+    assert [line for line, _ in first] == [
+        ".tools/bin/uv sync --frozen --quiet",
+        ".tools/bin/uv sync --frozen --quiet --only-group cloud --compile-bytecode",
+        ".tools/bin/uv sync --frozen --quiet --only-group sam --compile-bytecode",
+    ]
+    assert [environment.get("UV_PROJECT_ENVIRONMENT") for _, environment in first] == [
+        None,
+        ".venvs/cloud",
+        ".venvs/sam",
+    ]
+    assert "UV_CACHE_DIR" not in first[0][1]
+    make(checkout, "all")
+    assert recorded(checkout, ".tools") == first
+
+
+@pytest.mark.parametrize("target", ["stop", "clean"])
+def test_what_runs_can_be_ended_offline_after_the_lock_has_changed(checkout: Path, target: str) -> None:
+    make(checkout, "all")
+    before = recorded(checkout, ".tools")
+    os.utime(checkout / "uv.lock", (4e9, 4e9))
+    make(checkout, target)
+    assert recorded(checkout, ".tools") == before
+
+
+def test_where_packages_come_from_is_kept(checkout: Path) -> None:
+    given = {
+        "UV_DEFAULT_INDEX": "https://mirror.example",
+        "UV_INDEX_MIRROR_PASSWORD": "secret",
+        "HTTPS_PROXY": "http://proxy.example",
+        "SSL_CERT_FILE": "/certificates",
+        "UV_CACHE_DIR": "/cache",
+    }
+    make(checkout, "all", environment=given)
+    assert given.items() <= recorded(checkout, ".tools")[0][1].items()
+
+
+def test_a_home_whose_cache_cannot_be_used_gets_no_packages(checkout: Path) -> None:
+    home = checkout.parent / "home"
+    home.mkdir()
+    (home / ".cache").write_text("not a folder", "utf-8")
+    make(checkout, "all", environment={"HOME": str(home)})
+    assert recorded(checkout, ".tools")[0][1]["UV_CACHE_DIR"] == str(checkout / ".tools" / "uv-cache")
+
+
+# ---- The layer ----
+
+
+def build_layer(checkout: Path, **environment: str) -> Path:
+    """Runs the layer's own Makefile with a uv and a Python that only record."""
+    artefacts = checkout / "artefacts"
+    artefacts.mkdir()
+    (checkout / "layers" / "shared" / "billing").mkdir()
+    python = checkout / ".venv" / "bin" / "python"
+    given = {
+        "ARTIFACTS_DIR": str(artefacts),
+        "PATH": f"{checkout}/.tools/bin:{os.environ['PATH']}",
+        "PYTHON": str(python),
+        "LAYER_COMPILER": str(python),
+        **environment,
+    }
+    (artefacts / "python").mkdir()
+    make(checkout / "layers" / "shared", "build-Shared", environment=given)
+    return artefacts
+
+
+def test_the_layer_is_built_in_any_folder_and_first_without_the_registry(checkout: Path) -> None:
+    artefacts = build_layer(checkout)
+
+    [(install, _)] = [call for call in recorded(checkout, ".tools") if " pip install " in call[0]]
+    assert f"--target {artefacts}/python " in install
+    assert install.endswith("--offline")
+    assert (artefacts / "python" / "billing").is_dir()
+    assert recorded(checkout, ".venv")[0][0].endswith(f"slim.py {artefacts}/python")
+
+
+def test_a_layer_that_is_built_already_is_taken_as_it_is(checkout: Path) -> None:
+    built = checkout / "built"
+    (built / "python").mkdir(parents=True)
+    (built / "python" / "module.py").touch()
+    artefacts = build_layer(checkout, LAYER_BUILT=str(built))
+
+    assert (artefacts / "python" / "module.py").exists()
+    assert not (checkout / ".tools" / "record").exists()
