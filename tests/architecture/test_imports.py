@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,9 @@ BARE = {"describe_api"}
 """Functions that load nothing but the standard library."""
 
 
-def loaded(function: str) -> set[str]:
-    """The modules that importing a function loads, in a process of its own."""
+@cache
+def loaded(function: str) -> frozenset[str]:
+    """The modules that importing a function loads, in a process of its own; one process answers all tests."""
     printed = subprocess.run(
         [sys.executable, "-c", f"import functions.{function}.app, sys; print(*sys.modules)"],
         cwd=ROOT,
@@ -44,10 +46,10 @@ def loaded(function: str) -> set[str]:
         text=True,
         env={"PYTHONPATH": str(ROOT)},
     )
-    return set(printed.stdout.split())
+    return frozenset(printed.stdout.split())
 
 
-def packages(modules: set[str]) -> set[str]:
+def packages(modules: frozenset[str]) -> set[str]:
     return {module.partition(".")[0] for module in modules}
 
 
