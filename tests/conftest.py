@@ -118,6 +118,40 @@ def buckets(aws: None) -> Iterator[Any]:
         backend.reset()  # nothing else can delete what is locked
 
 
+MADE = (
+    wiring.queue,
+    wiring.work_queue,
+    wiring.invoice_store,
+    wiring.reactivation_store,
+    wiring.purge_store,
+    wiring.download_store,
+    wiring.documents,
+    wiring.archive,
+    wiring.terms,
+)
+"""Constructors whose result holds a client, an address or a setting of the test that called them first."""
+
+
+@pytest.fixture
+def fresh_wiring() -> Iterator[None]:
+    """Workers and stores are made from this test's environment, and not kept for the next one."""
+    for constructor in MADE:
+        constructor.cache_clear()
+    yield
+    for constructor in MADE:
+        constructor.cache_clear()
+
+
+@pytest.fixture
+def work_queue(aws: None, fresh_wiring: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An empty queue between planners and workers; both find it in their environment."""
+    queue = boto3.resource("sqs", region_name=REGION).create_queue(QueueName="work")
+    monkeypatch.setenv("QUEUE_URL", queue.url)
+    monkeypatch.setenv("WORK_QUEUE_URL", queue.url)
+    yield queue
+    queue.delete()
+
+
 @pytest.fixture
 def catalogue(store: BillingStore, user_pool: UserPool) -> UserPool:
     """A catalogue, and nothing else."""

@@ -6,7 +6,6 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
@@ -22,7 +21,7 @@ from functions.issue_invoices.app import handler as issue
 from functions.plan_due_work.app import handler as plan
 from functions.prepare_download.app import handler as prepare
 from tests.api_gateway import NOW, Answer, answer, request
-from tests.aws import REGION, stored_items
+from tests.aws import stored_items
 from tests.company import Company
 
 CANCELLATION = "/accounts/{account}/cancellation"
@@ -97,25 +96,7 @@ def deliver(event: Event) -> dict[str, Any]:
     return dict(worker({"Records": [record(json.dumps({"detail": detail}))]}, Context()))
 
 
-def queue() -> Any:
-    return boto3.resource("sqs", region_name=REGION).create_queue(QueueName="work")
-
-
 def deactivate(company: Company) -> None:
     """The account is cancelled, and its end has come. What it needs is made for it."""
     assert cancel(company).status == 201
     end_account(company.account, now=ENDED, correlation="end", store=wiring.cancellation_store())
-
-
-MADE = (
-    wiring.queue,
-    wiring.work_queue,
-    wiring.invoice_store,
-    wiring.reactivation_store,
-    wiring.purge_store,
-    wiring.download_store,
-    wiring.documents,
-    wiring.archive,
-    wiring.terms,
-)
-"""What holds a client or an address of the test before."""

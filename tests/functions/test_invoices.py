@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -47,18 +46,8 @@ class Context(LambdaContext):
 
 
 @pytest.fixture(autouse=True)
-def stripe(company: Company, stripe_account: Stripe, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stripe]:
-    sqs = boto3.client("sqs", region_name=REGION)
-    queue = sqs.create_queue(QueueName="work")["QueueUrl"]
-    monkeypatch.setenv("QUEUE_URL", queue)
-    monkeypatch.setenv("WORK_QUEUE_URL", queue)
-    made = (wiring.queue, wiring.work_queue, wiring.terms, wiring.invoice_store)
-    for constructor in made:
-        constructor.cache_clear()
-    yield stripe_account
-    sqs.delete_queue(QueueUrl=queue)
-    for constructor in made:
-        constructor.cache_clear()
+def stripe(company: Company, stripe_account: Stripe, work_queue: Any) -> Stripe:
+    return stripe_account
 
 
 # ---- What happens ------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -14,17 +13,15 @@ from billing.usecases.purge_account import Progress, Purger, purge_account, purg
 from scripts.reapply_deletions import deleted_accounts
 from tests.aws import keep_items, stored_items
 from tests.company import Company, provisioned
-from tests.functions.ending import ENDED, MADE, PURGED, cancel
+from tests.functions.ending import ENDED, PURGED, cancel
 from tests.samples import ACCOUNT, with_value
 
 SHOP = "closing-shop"
 
 
 @pytest.fixture
-def purger(company: Company, buckets: Any, stripe_account: Any) -> Iterator[Purger]:
-    for constructor in MADE:
-        constructor.cache_clear()
-    yield Purger(
+def purger(company: Company, buckets: Any, stripe_account: Any, fresh_wiring: None) -> Purger:
+    return Purger(
         store=wiring.store(),
         methods=wiring.payment_store(),
         purges=wiring.purge_store(),
@@ -35,8 +32,6 @@ def purger(company: Company, buckets: Any, stripe_account: Any) -> Iterator[Purg
         directory=wiring.directory(),
         wait=timedelta(),
     )
-    for constructor in MADE:
-        constructor.cache_clear()
 
 
 @pytest.fixture
