@@ -15,6 +15,7 @@ from billing.store import mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.properties import examples
 from tests.store.samples import ACCOUNT, ADMIN, NOON, PAGE, REVIEW, SOFIE, happened
 
 
@@ -111,6 +112,7 @@ changes = st.builds(
 )
 
 
+@examples(100, deep=5_000)
 @given(st.lists(lines, max_size=3), st.lists(discounts, max_size=3), st.lists(changes, max_size=3))
 def test_a_subscription(
     given_lines: list[Line], given_discounts: list[Discount], given_changes: list[TierChange]
