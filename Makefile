@@ -55,7 +55,7 @@ help:
 	  /^[a-z][a-z-]*:/{if (said) {split($$1, name, ":"); printf "  %-16s%s\n", name[1], said}} {said = ""}' Makefile
 
 # Everything that must hold before a change is taken in: also what .ci/run runs.
-test: all check
+test: check
 	$(MAKE) --jobs 3 $(SIDE_BY_SIDE) $(TEST_PARTS)
 
 # The template, by SAM's own rules.
