@@ -6,13 +6,16 @@ the reference's of the same round, and what counts is the median of these ratios
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import median
+from typing import TextIO
 
 Measure = Callable[[], float]
 """Does it once, and gives the milliseconds of processor time that it took."""
@@ -36,6 +39,21 @@ class Variant:
     name: str
     measure: Measure
     limit: float | None = None
+
+
+@contextlib.contextmanager
+def unseen() -> Iterator[None]:
+    """Standard output goes nowhere: a function makes its log lines, and only the tables are shown.
+
+    A logger keeps the stream that it finds when its module is loaded, so the stream stays open afterwards.
+    """
+    with contextlib.redirect_stdout(_nowhere()):
+        yield
+
+
+@cache
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def compare(variants: Sequence[Variant], rounds: int) -> list[Result]:

@@ -6,13 +6,11 @@ checked, packed or answered anything. DynamoDB's place is taken at botocore's be
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -24,7 +22,7 @@ from botocore.session import Session
 from benchmarks import billing_page
 from benchmarks.answering import answering
 from benchmarks.cold_start import ENVIRONMENT
-from benchmarks.measuring import Variant, compare, of_calls
+from benchmarks.measuring import Variant, compare, of_calls, unseen
 
 CALLS = 3
 UNITS_PER_ACTION = 2
@@ -80,8 +78,8 @@ def measured(rounds: int) -> list[Cost]:
         "provide-client-params.dynamodb.TransactWriteItems", lambda params, **_: asked.append(params)
     )
     bare: Any = stock.create_client("dynamodb")
-    # The function logs a line per request: it is to be made, but not to be shown.
-    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+    # The function logs a line per request: making it is a part of the cost, showing it is not.
+    with unseen():
         return [_cost(load, bare, asked, rounds) for load in LOADS]
 
 

@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -143,6 +144,11 @@ class Operator:
             seen += len(found)
             yield from (Letter(queue, message) for message in found)
 
+    def letters_of_each(self, queues: Sequence[Queue]) -> list[list[Letter]]:
+        """What waits in each of them, as `letters`. Asks all at once: an empty queue takes WAIT_SECONDS."""
+        with ThreadPoolExecutor(len(queues) or 1) as pool:
+            return [*pool.map(lambda queue: [*self.letters(queue)], queues)]
+
     def hidden(self, queue: Queue) -> int:
         """How many letters somebody else has in hand."""
         name = "ApproximateNumberOfMessagesNotVisible"
@@ -274,9 +280,9 @@ def _is_event(record: dict[str, Any]) -> bool:
 
 def show_all(operator: Operator, _: argparse.Namespace) -> None:
     """Every letter in a line of its own."""
-    for queue in operator.queues():
-        hidden = operator.hidden(queue)
-        letters = [*operator.letters(queue)]
+    queues = operator.queues()
+    in_hand = [operator.hidden(queue) for queue in queues]
+    for queue, hidden, letters in zip(queues, in_hand, operator.letters_of_each(queues), strict=True):
         operator.leave(letters)
         others = f", and {hidden} that somebody looks at just now" if hidden else ""
         _say(f"{queue.name}: {len(letters) or 'nothing'}{others}")
@@ -305,10 +311,11 @@ def redrive(operator: Operator, given: argparse.Namespace) -> None:
     queues = operator.queues()
     if given.queue not in {None, *(queue.name for queue in queues)}:
         raise Failed(f"There is no queue {given.queue}. There are {', '.join(queue.name for queue in queues)}.")
-    for queue in queues:
-        if given.queue not in {None, queue.name}:
-            continue
-        for letter in [*operator.letters(queue)]:
+    chosen = [queue for queue in queues if given.queue in {None, queue.name}]
+    # One queue after the other, unless one letter is looked for: letters that wait for their turn would come back.
+    one_by_one = ([*operator.letters(queue)] for queue in chosen)
+    for letters in one_by_one if given.id is None else operator.letters_of_each(chosen):
+        for letter in letters:
             seen = seen or letter.id == given.id
             if given.id not in {None, letter.id} or redriven + kept == given.max:
                 operator.leave([letter])
@@ -336,12 +343,11 @@ def discard(operator: Operator, given: argparse.Namespace) -> None:
 
 
 def _found(operator: Operator, letter_id: str) -> Letter:
-    for queue in operator.queues():
-        letters = [*operator.letters(queue)]
-        operator.leave(each for each in letters if each.id != letter_id)
-        for letter in letters:
-            if letter.id == letter_id:
-                return letter
+    letters = [letter for each in operator.letters_of_each(operator.queues()) for letter in each]
+    operator.leave(each for each in letters if each.id != letter_id)
+    for letter in letters:
+        if letter.id == letter_id:
+            return letter
     raise _unknown(letter_id)
 
 

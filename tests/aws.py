@@ -9,6 +9,8 @@ from typing import Any
 import boto3
 from billing.domain.permissions import STAFF_GROUP
 from billing.gateways.cognito_directory import CognitoDirectory
+from moto.backends import get_backend
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 REGION = "eu-central-1"
 TABLE = "billing-test"
@@ -42,8 +44,13 @@ class UserPool:
 
 def stored_items() -> list[dict[str, Any]]:
     """Everything in the table, to show that nothing was written."""
-    items = _table().scan()["Items"]
+    items = [item.to_regular_json() for partition in items_behind_moto().values() for item in partition.values()]
     return sorted(items, key=lambda item: (str(item["pk"]), str(item["sk"])))
+
+
+def items_behind_moto() -> Any:
+    """The table's items by partition and sort key, behind moto's back: requests for them would be a third of a run."""
+    return get_backend("dynamodb")[DEFAULT_ACCOUNT_ID][REGION].tables[TABLE].items
 
 
 def keep_items(items: list[dict[str, Any]]) -> None:

@@ -21,20 +21,25 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from local.stripe.api import Stripe
 from local.stripe.process import KEYS
 from tests.api_gateway import NOW
-from tests.aws import ARCHIVE, DOCUMENTS, REGION, TABLE, UserPool
+from tests.aws import ARCHIVE, DOCUMENTS, REGION, TABLE, UserPool, items_behind_moto
 from tests.company import Company, make_company, put_catalogue
 from tests.faults.summary import pytest_terminal_summary  # noqa: F401 - pytest looks for it here
+from tests.properties import register_profiles
+from tests.quick_moto import make_quick
 from tests.samples import CATALOGUE, TERMS
 from tests.stores import Stores
 from tests.stripe import ADDRESS, InProcess
 from tests.stripe import stripe_account as stripe_account_at
 from tests.template import resources
 
+register_profiles()
+
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[None]:
     """An AWS on moto for the whole run: making one costs more than emptying it."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
+        make_quick(patch)
         patch.setenv("AWS_DEFAULT_REGION", REGION)
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
@@ -69,13 +74,8 @@ def table(aws: None) -> Any:
 @pytest.fixture
 def store(table: Any) -> Stores:
     """The store, over an empty table."""
-    _items().clear()
+    items_behind_moto().clear()
     return Stores(TABLE, wiring.dynamodb())
-
-
-def _items() -> Any:
-    """What stands in the table, behind moto's back: requests for each item would be a third of the whole run."""
-    return get_backend("dynamodb")[DEFAULT_ACCOUNT_ID][REGION].tables[TABLE].items
 
 
 @pytest.fixture(scope="session")
@@ -116,6 +116,24 @@ def buckets(aws: None) -> Iterator[Any]:
 
 
 @pytest.fixture
+def fresh_wiring() -> Iterator[None]:
+    """Workers and stores are made from this test's environment, and not kept for the next one."""
+    wiring.forget()
+    yield
+    wiring.forget()
+
+
+@pytest.fixture
+def work_queue(aws: None, fresh_wiring: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An empty queue between planners and workers; both find it in their environment."""
+    queue = boto3.resource("sqs", region_name=REGION).create_queue(QueueName="work")
+    monkeypatch.setenv("QUEUE_URL", queue.url)
+    monkeypatch.setenv("WORK_QUEUE_URL", queue.url)
+    yield queue
+    queue.delete()
+
+
+@pytest.fixture
 def catalogue(store: Stores, user_pool: UserPool) -> UserPool:
     """A catalogue, and nothing else."""
     assert put_catalogue(CATALOGUE).status == 200
@@ -135,8 +153,8 @@ def company(request: pytest.FixtureRequest, store: Stores, user_pool: UserPool, 
         made_once["company"] = make_company()
         for email in ("ada@nordlys.example", "bo@nordlys.example"):
             user_pool.log_in(email)
-        made_once["items"] = deepcopy(_items())
+        made_once["items"] = deepcopy(items_behind_moto())
     else:
-        _items().update(deepcopy(made_once["items"]))
+        items_behind_moto().update(deepcopy(made_once["items"]))
     made: Company = made_once["company"]
     return made

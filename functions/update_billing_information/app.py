@@ -1,32 +1,21 @@
 """PUT /accounts/{account}/billing-information/{area}: an admin changes what future invoices say."""
 
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from aws_lambda_powertools.event_handler.depends import Depends
-from billing.api.answers import Response
-from billing.api.answers import tagged
-from billing.api.callers import Caller
-from billing.api.callers import Told
-from billing.api.information import BillingBody
-from billing.api.information import BillingView
-from billing.api.information import CompanyBody
-from billing.api.information import CompanyView
-from billing.api.information import ContactBody
-from billing.api.information import ContactView
+from billing.api.answers import Response, tagged
+from billing.api.callers import Caller, Told
+from billing.api.information import BillingBody, BillingView, CompanyBody, CompanyView, ContactBody, ContactView
 from billing.api.models import AccountId
-from billing.api.preconditions import IfMatch
-from billing.api.preconditions import replaced_version
-from billing.api.resolver import entrypoint
-from billing.api.resolver import make_api
-from billing.domain.information import Area
-from billing.domain.information import Information
+from billing.api.preconditions import IfMatch, replaced_version
+from billing.api.resolver import entrypoint, make_api
+from billing.domain.information import Area, Information
 from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise
-from billing.usecases.change_billing_information import D
-from billing.usecases.change_billing_information import change_billing_information
+from billing.usecases.change_billing_information import D, change_billing_information
 from billing.wiring import Accounts
-from dataclasses import dataclass
-import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from typing import Annotated
-from typing import cast
 
 app = make_api()
 

@@ -53,8 +53,8 @@ BARE = {"describe_api"}
 
 
 @cache
-def loaded(function: str) -> set[str]:
-    """The modules that importing a function loads, in a process of its own."""
+def loaded(function: str) -> frozenset[str]:
+    """The modules that importing a function loads, in a process of its own; one process answers all tests."""
     printed = subprocess.run(
         [sys.executable, "-c", f"import functions.{function}.app, sys; print(*sys.modules)"],
         cwd=ROOT,
@@ -63,10 +63,10 @@ def loaded(function: str) -> set[str]:
         text=True,
         env={"PYTHONPATH": str(ROOT)},
     )
-    return set(printed.stdout.split())
+    return frozenset(printed.stdout.split())
 
 
-def packages(modules: set[str]) -> set[str]:
+def packages(modules: frozenset[str]) -> set[str]:
     return {module.partition(".")[0] for module in modules}
 
 

@@ -18,6 +18,8 @@ SIZE_MAX = 110 * 1024**2
 UNCHECKED_HASH = 0b01
 """PEP 552: this bytecode is valid whatever date its source has, and nobody looks into the source."""
 
+FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/app.py"))
+
 EXPORT = "export --quiet --frozen --no-dev --package billing --no-emit-workspace --no-header --no-annotate"
 
 SERVICES = ("cognito-idp", "dynamodb", "events", "s3", "secretsmanager", "ses", "sqs")
@@ -69,10 +71,42 @@ print(billing.__file__)
     assert Path(with_nothing_but(layer, code).strip()).is_relative_to(layer)
 
 
-@pytest.mark.parametrize("function", sorted(path.parent.name for path in ROOT.glob("functions/*/app.py")))
-def test_every_function_finds_what_it_imports(layer: Path, function: str) -> None:
-    code = f"sys.path.insert(0, {str(ROOT / 'functions' / function)!r})\nimport app\nprint(callable(app.handler))"
-    assert with_nothing_but(layer, code).strip() == "True"
+@pytest.fixture(scope="session")
+def imported(layer: Path) -> dict[str, str]:
+    """What came of importing each function: "True", or how it failed.
+
+    One process loads what nearly all need, and each function is imported in a fork of it. That a function also works
+    when it is the first to load something, tests/architecture/test_imports.py shows.
+    """
+    code = f"""
+import json, os, traceback
+import aws_lambda_powertools.event_handler.openapi.models, aws_lambda_powertools.utilities.batch
+import botocore.session, pynamodb.models
+imported = {{}}
+for function in {FUNCTIONS!r}:
+    reading, writing = os.pipe()
+    if not os.fork():
+        try:
+            sys.path.insert(0, os.path.join({str(ROOT / "functions")!r}, function))
+            import app
+            said = str(callable(app.handler))
+        except BaseException:
+            said = traceback.format_exc()
+        os.write(writing, said.encode()[-60_000:])
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as child:
+        imported[function] = child.read()
+    os.wait()
+print(json.dumps(imported))
+"""
+    found: dict[str, str] = json.loads(with_nothing_but(layer, code))
+    return found
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_finds_what_it_imports(imported: dict[str, str], function: str) -> None:
+    assert imported[function] == "True", imported[function]
 
 
 def test_the_slimmed_descriptions_give_the_same_clients(layer: Path) -> None:

@@ -16,12 +16,13 @@ from billing.documents.writing import BOLD, FONT, MISSING, drawable
 from billing.domain.invoices import IssuedInvoice
 from billing.domain.payment import Method
 from fontTools.ttLib import TTFont
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from tests.documents.samples import BUYER, SELLER, invoice, italian
 from tests.documents.test_einvoice import credit_note
+from tests.properties import examples
 
 EUROPE = "".join(
     map(chr, [*range(0xA0, 0x180), *range(0x386, 0x3CF), *range(0x400, 0x460), 0x218, 0x219, 0x21A, 0x20AC])
@@ -188,7 +189,7 @@ def test_what_the_font_lacks_is_shown_as_lacking() -> None:
     assert drawable("Kaffe 珈琲") == f"Kaffe {MISSING}{MISSING}"
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25, deep=500)
 @given(st.text(max_size=200), st.text(max_size=60))
 def test_any_name_makes_a_document(name: str, city: str) -> None:
     assert read(rendered(invoice(1, company=replace(BUYER, name=name or "x", city=city or "x")))).pages

@@ -10,8 +10,10 @@ from random import Random
 import pytest
 from billing.domain.autoscaling import HISTORY_MONTHS, MONTH_DAYS, Decision, decide
 from billing.domain.usage import month_before
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.properties import examples
 
 START = date(2024, 1, 1)
 END = date(2026, 7, 1)
@@ -320,7 +322,7 @@ ANY_USAGE = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60, deep=2_000)
 @given(ANY_USAGE, st.sampled_from(RECENT), st.integers(1, 5000))
 def test_more_usage_never_leads_to_a_lower_tier(
     account: tuple[dict[date, Decimal], list[Decimal | None]], day: date, more: int
@@ -333,7 +335,7 @@ def test_more_usage_never_leads_to_a_lower_tier(
     assert 1 <= before.target <= after.target
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40, deep=2_000)
 @given(ANY_USAGE, st.sampled_from([Decimal("0.01"), Decimal(4), Decimal(1000)]))
 def test_the_unit_of_usage_does_not_matter(
     account: tuple[dict[date, Decimal], list[Decimal | None]], factor: Decimal
@@ -348,7 +350,7 @@ def test_the_unit_of_usage_does_not_matter(
     assert (one.target, one.reason) == (other.target, other.reason)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30, deep=2_000)
 @given(ANY_USAGE, st.randoms(use_true_random=False))
 def test_neither_the_order_of_days_nor_what_is_out_of_sight_matters(
     account: tuple[dict[date, Decimal], list[Decimal | None]], chance: Random

@@ -7,6 +7,8 @@ from billing.domain.contract import INTERVALS_MONTHS, Contract, months_after, te
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.notice_table import NOTICE_TABLE
+
 starts = st.dates(date(2023, 1, 1), date(2033, 12, 31))
 intervals = st.sampled_from(INTERVALS_MONTHS)
 
@@ -17,14 +19,7 @@ def contract(start: str, interval_months: int = 1) -> Contract:
 
 @pytest.mark.parametrize(
     ("start", "interval", "asked", "notice_ends", "active_until", "still_charged", "last_day"),
-    [
-        ("2026-01-15", 1, "2026-05-20", "2026-07-15", "2026-07-15", ["2026-06-15"], "2026-06-14"),
-        ("2026-01-15", 12, "2026-04-02", "2026-05-15", "2027-01-15", [], "2026-12-14"),
-        ("2026-01-15", 12, "2026-12-14", "2027-01-15", "2027-01-15", [], "2026-12-14"),
-        ("2026-01-15", 12, "2026-12-15", "2027-02-15", "2028-01-15", ["2027-01-15"], "2027-12-14"),
-        ("2026-01-31", 3, "2026-03-30", "2026-04-30", "2026-04-30", [], "2026-03-30"),
-        ("2026-01-31", 3, "2026-03-31", "2026-05-31", "2026-07-31", ["2026-04-30"], "2026-06-29"),
-    ],
+    NOTICE_TABLE,
 )
 def test_the_notice_table_of_the_design(
     start: str,

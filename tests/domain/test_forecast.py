@@ -13,6 +13,8 @@ from billing.domain.usage import Daily
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.properties import examples
+
 TODAY = date(2026, 6, 10)
 JUNE, JULY, AUGUST = date(2026, 6, 1), date(2026, 7, 1), date(2026, 8, 1)
 SATURDAY = 5
@@ -153,6 +155,7 @@ def test_the_range_covers_what_it_says() -> None:
 QUANTITIES = st.lists(st.decimals(0, 10**6, places=2), min_size=14, max_size=330)
 
 
+@examples(100, deep=5_000)
 @given(QUANTITIES, st.integers(-3, 3))
 def test_in_another_unit_it_is_the_same(quantities: list[Decimal], digits: int) -> None:
     days = {TODAY - timedelta(back): quantity for back, quantity in enumerate(quantities)}
@@ -170,6 +173,7 @@ def test_in_another_unit_it_is_the_same(quantities: list[Decimal], digits: int) 
         ]
 
 
+@examples(100, deep=5_000)
 @given(QUANTITIES, st.randoms())
 def test_the_order_in_which_days_come_does_not_matter(quantities: list[Decimal], random: Random) -> None:
     days = {TODAY - timedelta(back): quantity for back, quantity in enumerate(quantities)}
@@ -179,6 +183,7 @@ def test_the_order_in_which_days_come_does_not_matter(quantities: list[Decimal],
     assert forecast(dict(mixed), TODAY) == forecast(days, TODAY)
 
 
+@examples(100, deep=5_000)
 @given(QUANTITIES)
 def test_a_range_holds_what_is_expected_and_what_was_used(quantities: list[Decimal]) -> None:
     days = {TODAY - timedelta(back): quantity for back, quantity in enumerate(quantities)}

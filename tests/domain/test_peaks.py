@@ -11,6 +11,8 @@ from billing.domain.peaks import peaks, usual_days
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.properties import examples
+
 MONDAY = date(2026, 3, 2)
 TODAY = date(2026, 6, 10)
 
@@ -83,6 +85,7 @@ def test_without_usage_there_are_no_peaks() -> None:
     assert peaks(daily([0] * 60), date(2026, 4, 1), TODAY, TODAY) == frozenset()
 
 
+@examples(100, deep=5_000)
 @given(st.lists(st.integers(0, 10**6), min_size=20, max_size=120), st.integers(1, 10**6))
 def test_another_unit_does_not_make_another_peak(quantities: list[int], factor: int) -> None:
     days = daily(quantities)
@@ -92,6 +95,7 @@ def test_another_unit_does_not_make_another_peak(quantities: list[int], factor: 
     assert peaks(scaled, MONDAY, until, until) == peaks(days, MONDAY, until, until)
 
 
+@examples(100, deep=5_000)
 @given(st.lists(st.integers(0, 1000), min_size=20, max_size=120), st.randoms())
 def test_the_order_of_the_days_does_not_matter(quantities: list[int], random: Random) -> None:
     days = daily(quantities)

@@ -11,6 +11,8 @@ from billing.domain.success_managers import CELL, WEEKDAYS, Absence, Hours, Slot
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.properties import examples
+
 COPENHAGEN = "Europe/Copenhagen"
 NINE_TO_TWELVE = (Hours(time(9), time(12)),)
 
@@ -151,6 +153,7 @@ instants = st.integers(0, 2 * 365 * 24 * 60).map(
 
 
 @pytest.mark.parametrize("days", [3])
+@examples(100, deep=5_000)
 @given(managers, instants)
 def test_slots_lie_in_working_hours_and_never_overlap(days: int, one: SuccessManager, first: datetime) -> None:
     slots = [*one.slots(first, first + timedelta(days=days))]
@@ -166,6 +169,7 @@ def test_slots_lie_in_working_hours_and_never_overlap(days: int, one: SuccessMan
         assert any(each.since <= local.time() < each.until for each in one.working_hours[WEEKDAYS[local.weekday()]])
 
 
+@examples(100, deep=5_000)
 @given(managers, instants, st.integers(1, 3 * 24 * 60))
 def test_where_one_begins_to_look_changes_no_slot(one: SuccessManager, first: datetime, later_minutes: int) -> None:
     later, last = first + timedelta(minutes=later_minutes), first + timedelta(days=4)

@@ -6,7 +6,6 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
@@ -22,7 +21,7 @@ from functions.issue_invoices.app import handler as issue
 from functions.plan_due_work.app import handler as plan
 from functions.prepare_download.app import handler as prepare
 from tests.api_gateway import NOW, Answer, answer, request
-from tests.aws import REGION, stored_items
+from tests.aws import stored_items
 from tests.company import Company
 
 CANCELLATION = "/accounts/{account}/cancellation"
@@ -95,10 +94,6 @@ def deliver(event: Event) -> dict[str, Any]:
     worker = prepare if event.type == "download.requested" else collect
     detail = json.loads(event_body(event))
     return dict(worker({"Records": [record(json.dumps({"detail": detail}))]}, Context()))
-
-
-def queue() -> Any:
-    return boto3.resource("sqs", region_name=REGION).create_queue(QueueName="work")
 
 
 def deactivate(company: Company) -> None:

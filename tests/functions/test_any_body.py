@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from functions.administer_cancellation.app import handler as administer_cancellation
@@ -26,6 +26,7 @@ from tests.api_gateway import STAFF, Handler, answer, request
 from tests.aws import stored_items
 from tests.company import Company
 from tests.functions.reviews import BEGINS, DECLINED, LOWER, MANAGER, REVIEWS, SOFIE, put_manager
+from tests.properties import examples
 from tests.samples import ACCOUNT, CATALOGUE, with_value
 
 Place = tuple[str | int, ...]
@@ -84,9 +85,7 @@ def bodies(sample: dict[str, Any]) -> st.SearchStrategy[Any]:
     return st.one_of(st.builds(replaced, changes), values)
 
 
-few = settings(
-    max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+few = examples(15, deep=1_000, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def check(

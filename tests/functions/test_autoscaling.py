@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -39,27 +38,19 @@ class Context(LambdaContext):
 
 
 @pytest.fixture(autouse=True)
-def work(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def work(company: Company, work_queue: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The queue between planner and worker."""
-    sqs = boto3.client("sqs", region_name=REGION)
-    queue = sqs.create_queue(QueueName="autoscaling-due")["QueueUrl"]
     monkeypatch.setenv("JOB", "autoscaling")
-    monkeypatch.setenv("WORK_QUEUE_URL", queue)
-    monkeypatch.setenv("QUEUE_URL", queue)
-    wiring.forget()
-    yield sqs
-    sqs.delete_queue(QueueUrl=queue)
-    wiring.forget()
+    return work_queue
 
 
-def planned(at: datetime, sqs: Any) -> list[dict[str, Any]]:
+def planned(at: datetime, queue: Any) -> list[dict[str, Any]]:
     """What the schedule hands over, as the worker gets it."""
     plan({"time": at.isoformat().replace("+00:00", "Z")}, Context())
-    queue = sqs.get_queue_url(QueueName="autoscaling-due")["QueueUrl"]
-    found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+    found = queue.receive_messages(MaxNumberOfMessages=10)
     for message in found:
-        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-    return [record(message["Body"]) for message in found]
+        message.delete()
+    return [record(message.body) for message in found]
 
 
 def record(body: str) -> dict[str, Any]:
@@ -72,9 +63,9 @@ def record(body: str) -> dict[str, Any]:
     }
 
 
-def run(at: datetime, sqs: Any) -> None:
+def run(at: datetime, queue: Any) -> None:
     """The schedule fires, and the worker deals with all of it."""
-    records = planned(at, sqs)
+    records = planned(at, queue)
     if records:
         assert scale({"Records": records}, Context()) == {"batchItemFailures": []}
 

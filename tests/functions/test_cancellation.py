@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,20 +18,11 @@ from functions.record_usage.app import handler as record_usage
 from tests.api_gateway import MACHINE, NOW, STAFF, answer, person, request
 from tests.aws import stored_items
 from tests.company import Company, provisioned
-from tests.functions.ending import CANCELLATION, CONTRACT_ENDS, WHY, asked, cancel, fire, queue, told
+from tests.functions.ending import CANCELLATION, CONTRACT_ENDS, WHY, asked, cancel, fire, told
 from tests.samples import ACCOUNT, with_value
 from tests.usage import cloud_event
 
-
-@pytest.fixture(autouse=True)
-def work(company: Company, buckets: Any, stripe_account: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    waiting = queue()
-    monkeypatch.setenv("QUEUE_URL", waiting.url)
-    monkeypatch.setenv("WORK_QUEUE_URL", waiting.url)
-    wiring.forget()
-    yield waiting
-    waiting.delete()
-    wiring.forget()
+pytestmark = pytest.mark.usefixtures("work")
 
 
 def status(company: Company) -> str:

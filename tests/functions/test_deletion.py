@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -27,21 +26,12 @@ from tests.api_gateway import NOW, STAFF, Answer, answer, person, request
 from tests.aws import ARCHIVE, DOCUMENTS, REGION, UserPool, stored_items
 from tests.cards import card
 from tests.company import Company, provisioned
-from tests.functions.ending import ENDED, PURGED, asked, cancel, deliver, fire, queue, told
+from tests.functions.ending import ENDED, PURGED, asked, cancel, deliver, fire, told
 from tests.samples import ACCOUNT, with_value
 
 SHOP = "closing-shop"
 
-
-@pytest.fixture(autouse=True)
-def work(company: Company, buckets: Any, stripe_account: Stripe, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    waiting = queue()
-    monkeypatch.setenv("QUEUE_URL", waiting.url)
-    monkeypatch.setenv("WORK_QUEUE_URL", waiting.url)
-    wiring.forget()
-    yield waiting
-    waiting.delete()
-    wiring.forget()
+pytestmark = pytest.mark.usefixtures("work")
 
 
 @pytest.fixture

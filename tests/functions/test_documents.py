@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
 import boto3
 import pytest
-from billing import wiring
 from billing.domain.events import Event
 from billing.store.event_mapping import event_body
 from pypdf import PdfReader
@@ -27,22 +25,13 @@ from tests.api_gateway import NOW, STAFF, Answer, answer, person, request
 from tests.aws import DOCUMENTS, REGION, TABLE, stored_items
 from tests.cards import METHOD, card
 from tests.company import Company, provisioned
-from tests.functions.ending import Context, deliver, fire, queue, record, told
+from tests.functions.ending import Context, deliver, fire, record, told
 from tests.samples import ACCOUNT, with_value
 
 INVOICES = "/accounts/{account}/invoices"
 ISSUED = NOW + timedelta(days=5)
 
-
-@pytest.fixture(autouse=True)
-def work(company: Company, buckets: Any, stripe_account: Stripe, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    waiting = queue()
-    monkeypatch.setenv("QUEUE_URL", waiting.url)
-    monkeypatch.setenv("WORK_QUEUE_URL", waiting.url)
-    wiring.forget()
-    yield waiting
-    waiting.delete()
-    wiring.forget()
+pytestmark = pytest.mark.usefixtures("work")
 
 
 def issued(work: Any, monkeypatch: pytest.MonkeyPatch, *jobs: str) -> Event:

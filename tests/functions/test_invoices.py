@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -53,15 +52,8 @@ class Context(LambdaContext):
 
 
 @pytest.fixture(autouse=True)
-def stripe(company: Company, stripe_account: Stripe, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stripe]:
-    sqs = boto3.client("sqs", region_name=REGION)
-    queue = sqs.create_queue(QueueName="work")["QueueUrl"]
-    monkeypatch.setenv("QUEUE_URL", queue)
-    monkeypatch.setenv("WORK_QUEUE_URL", queue)
-    wiring.forget()
-    yield stripe_account
-    sqs.delete_queue(QueueUrl=queue)
-    wiring.forget()
+def stripe(company: Company, stripe_account: Stripe, work_queue: Any) -> Stripe:
+    return stripe_account
 
 
 # ---- What happens ------------------------------------------------------------------------------------

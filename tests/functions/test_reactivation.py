@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,7 +32,6 @@ from tests.functions.ending import (
     deactivate,
     deliver,
     fire,
-    queue,
     record,
     told,
 )
@@ -41,16 +39,7 @@ from tests.samples import CATALOGUE
 
 ROUTE = "/accounts/{account}/reactivation"
 
-
-@pytest.fixture(autouse=True)
-def work(company: Company, buckets: Any, stripe_account: Stripe, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    waiting = queue()
-    monkeypatch.setenv("QUEUE_URL", waiting.url)
-    monkeypatch.setenv("WORK_QUEUE_URL", waiting.url)
-    wiring.forget()
-    yield waiting
-    waiting.delete()
-    wiring.forget()
+pytestmark = pytest.mark.usefixtures("work")
 
 
 def ask(company: Company, method: str, body: Any = None, *, now: datetime = REACTIVATED, claims: Any = None) -> Answer:

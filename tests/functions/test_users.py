@@ -1,31 +1,26 @@
 """People of an account: invited, changed, removed, and never without an admin."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
 from billing import wiring
-from billing.domain.account import USERS_MAX
-from billing.domain.account import User
+from billing.domain.account import USERS_MAX, User
 from billing.domain.permissions import Role
 from billing.gateways.cognito_directory import CognitoDirectory
-from billing.gateways.directory import InvalidAddress
-from billing.gateways.directory import LogIn
+from billing.gateways.directory import InvalidAddress, LogIn
 from botocore.exceptions import ClientError
-from dataclasses import replace
+
 from functions.administer_users.app import handler as administer_users
 from functions.list_accounts.app import handler as list_accounts
-import pytest
-from tests.api_gateway import Answer
-from tests.api_gateway import answer
-from tests.api_gateway import person
-from tests.api_gateway import request
-from tests.aws import UserPool
-from tests.aws import stored_items
-from tests.company import Company
-from tests.company import provisioned
-from tests.samples import ACCOUNT
-from tests.samples import with_value
+from tests.api_gateway import Answer, answer, person, request
+from tests.aws import UserPool, stored_items
+from tests.company import Company, provisioned
+from tests.samples import ACCOUNT, with_value
 from tests.store.samples import happened
 from tests.stores import Stores
-from typing import Any
 
 USERS = "/accounts/{account}/users"
 ADA = {"email": "ada@nordlys.example", "name": "Ada Holm"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -21,9 +20,8 @@ SHOP = "closing-shop"
 
 
 @pytest.fixture
-def purger(company: Company, buckets: Any, stripe_account: Any) -> Iterator[Purger]:
-    wiring.forget()
-    yield Purger(
+def purger(company: Company, buckets: Any, stripe_account: Any, fresh_wiring: None) -> Purger:
+    return Purger(
         accounts=wiring.account_store(),
         methods=wiring.payment_store(),
         purges=wiring.purge_store(),
@@ -34,7 +32,6 @@ def purger(company: Company, buckets: Any, stripe_account: Any) -> Iterator[Purg
         directory=wiring.directory(),
         wait=timedelta(),
     )
-    wiring.forget()
 
 
 @pytest.fixture

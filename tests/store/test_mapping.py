@@ -24,6 +24,7 @@ from billing.store import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.properties import examples
 from tests.store.samples import ACCOUNT, ADMIN, NOON, PAGE, REVIEW, SOFIE, happened
 
 
@@ -123,6 +124,7 @@ changes = st.builds(
 )
 
 
+@examples(100, deep=5_000)
 @given(st.lists(lines, max_size=3), st.lists(discounts, max_size=3), st.lists(changes, max_size=3))
 def test_a_subscription(
     given_lines: list[Line], given_discounts: list[Discount], given_changes: list[TierChange]

@@ -17,6 +17,7 @@ from billing.domain.account import Account
 from billing.domain.cancellation import Cancellation, Reason, Requester
 from billing.domain.catalogue import Catalogue
 from billing.domain.collection import first_payment
+from billing.domain.deletion import Receipt
 from billing.domain.downloads import Download, DownloadKind
 from billing.domain.errors import Busy, ConcurrentChange
 from billing.domain.information import Area, BillingDetails
@@ -39,7 +40,7 @@ from billing.store.due_store import DueStore
 from billing.store.event_store import EventStore
 from billing.store.invoice_store import BillingContext, InvoiceRecord, InvoiceStore
 from billing.store.payment_store import Payer, PaymentStore
-from billing.store.purge_store import Purge, PurgeStore, Receipt, StoredInvoice
+from billing.store.purge_store import Purge, PurgeStore, StoredInvoice
 from billing.store.reactivation_store import ReactivationStore
 from billing.store.review_store import ReviewStore
 from billing.store.subscription_store import SubscriptionStore

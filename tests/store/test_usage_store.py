@@ -13,10 +13,11 @@ from billing.domain.money import Money
 from billing.domain.usage import UsageEvent
 from billing.store.usage_store import UsageStore
 from botocore.exceptions import ClientError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tests.aws import stored_items
+from tests.properties import examples
 from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, NOON, PAGE, happened
 from tests.stores import Stores
 
@@ -150,7 +151,7 @@ def test_what_somebody_is_told_once_is_told_once_and_only_while_there_is_an_acco
 quantities = st.decimals(min_value=0, max_value=10**9, places=6, allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15, deep=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(quantities, min_size=1, max_size=40))
 def test_any_decimals_add_up_exactly(usage: UsageStore, amounts: list[Decimal]) -> None:
     day = date(2026, 1, 1)

@@ -1,0 +1,17 @@
+"""The notice rule for programs that judge it: a thin adapter over the domain's contract calendar (DESIGN 3.1)."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from billing.domain import contract
+
+
+def termination(start: date, interval_months: int, requested: date) -> contract.Termination:
+    """The dates that follow from a notice given on `requested`.
+
+    The contract begins on `start` and is paid every `interval_months`. The result has `notice_ends`, `active_until`
+    (the first day not served), `charges_still_due` (a list of dates), `next_avoidable_renewal` and
+    `last_day_to_avoid_it`.
+    """
+    return contract.termination(start, interval_months, requested)

@@ -1,0 +1,156 @@
+"""A Python client that openapi-python-client generates from our OpenAPI document does the customer's story.
+
+`make test-clients` makes the environment for it. What does not work today is listed, and must not work: a step that
+begins to work is taken from the list with the change that mends it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api_gateway import MACHINE, STAFF
+from tests.clients.http_gateway import served
+from tests.company import Company
+from tests.samples import ACCOUNT
+from tests.template import ROOT
+from tests.usage import cloud_event
+
+PYTHON = ROOT / ".venvs" / "clients" / "bin" / "python"
+DOCUMENT = ROOT / "functions" / "describe_api" / "openapi.json"
+RUNNER = Path(__file__).parent / "run_story.py"
+
+pytestmark = pytest.mark.clients
+
+
+UNDOCUMENTED = "The document has no answer with this status: the client takes it for a problem, and raises KeyError."
+EMPTY = "The document gives this answer a body: the client reads an empty one as JSON, and raises."
+LATER = "A later issue describes status codes, media types and empty answers for each route."
+
+
+@dataclass(frozen=True)
+class Step:
+    """A call of the client, and the status that it is answered with."""
+
+    name: str
+    operation: str
+    status: int
+    token: str = "admin"
+    body: Any = None
+    path: dict[str, str] = field(default_factory=dict)
+    """What the path names beside the account."""
+    headers: dict[str, str] = field(default_factory=dict)
+    of_account: bool = True
+    fails: str | None = None
+    """What the client makes of the answer today, if it does not understand it."""
+
+    def request(self, company: Company) -> dict[str, Any]:
+        account = {"account": company.account} if self.of_account else {}
+        arguments = {**account, **self.path, **self.headers}
+        return {"operation": self.operation, "token": self.token, "body": self.body, "arguments": arguments}
+
+
+COLLEAGUE = {"email": "cy@nordlys.example", "name": "Cy", "role": "member"}
+WHY = {"reason": "other", "text": "We close the shop.", "confirmed": True, "active_until": "2026-07-15"}
+SECOND = {"if_match": '"1"'}
+EVENTS = [cloud_event("batch-1"), cloud_event("batch-2")]
+IN_PART = [*EVENTS, cloud_event("batch-3", store="no-such-store")]
+
+STORY = [
+    Step("accounts", "list_accounts", 200, of_account=False),
+    Step("catalogue", "get_catalogue", 200, "staff", of_account=False),
+    Step("billing page", "get_billing", 200),
+    Step("subscription", "get_subscription", 200),
+    Step("company", "get_company", 200),
+    Step("another company", "put_company", 200, body={**ACCOUNT["company"], "name": "Nordlys A/S"}, headers=SECOND),
+    Step("an older version", "put_company", 412, body=ACCOUNT["company"], headers=SECOND),
+    Step("where invoices go", "put_billing_details", 200, body=ACCOUNT["billing"], headers=SECOND),
+    Step("whom to call", "put_contact", 200, body=ACCOUNT["contact"], headers=SECOND),
+    Step("users", "get_users", 200),
+    Step("a colleague", "put_user", 200, body=COLLEAGUE),
+    Step("nobody", "delete_user", 404, path={"user": "nobody"}),
+    Step("how they pay", "get_payment_details", 200),
+    Step("bank transfers", "put_bank_transfer", 200, "staff"),
+    Step(
+        "one event of usage",
+        "report_usage",
+        202,
+        "machine",
+        cloud_event("single"),
+        of_account=False,
+        fails=UNDOCUMENTED,
+    ),
+    Step("the same again", "report_usage", 200, "machine", cloud_event("single"), of_account=False),
+    Step("a batch", "report_usage", 200, "machine", EVENTS, of_account=False),
+    Step("a batch in part", "report_usage", 207, "machine", IN_PART, of_account=False, fails=UNDOCUMENTED),
+    Step("usage", "get_usage", 200),
+    Step("what to remove", "get_reduction", 200),
+    Step("invoices", "get_invoices", 200),
+    Step("the next invoice", "get_upcoming_invoice", 200),
+    Step("no such invoice", "get_invoice", 404, path={"number": "LV-2026-000001"}),
+    Step("decisions", "get_autoscaling", 200),
+    Step("what happened", "get_events", 200),
+    Step("reviews", "get_reviews", 200),
+    Step("nobody cancels for them", "post_cancellation", 403, "staff", WHY),
+    Step("what would follow", "get_cancellation", 200),
+    Step("cancelled", "post_cancellation", 201, body=WHY, fails=UNDOCUMENTED),
+    Step("taken back", "delete_cancellation", 204, fails=EMPTY),
+    Step("accounts of anybody", "list_accounts", 401, "nobody", of_account=False),
+]
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that holds the generated package."""
+    assert PYTHON.exists(), "make test-clients makes the environment first"
+    folder = tmp_path_factory.mktemp("client") / "livello"
+    command = [PYTHON, "-m", "openapi_python_client", "generate", "--path", DOCUMENT, "--output-path", folder]
+    environment = {**os.environ, "PATH": f"{PYTHON.parent}{os.pathsep}{os.environ['PATH']}"}
+    generated = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, env=environment)
+    assert generated.returncode == 0, generated.stdout + generated.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> dict[str, Any]:
+    """What came of each step; the first test tells the whole story."""
+    return {}
+
+
+def tell(company: Company, client: Path) -> dict[str, Any]:
+    claims = {"admin": company.admin, "staff": STAFF, "machine": MACHINE}
+    steps = [step.request(company) for step in STORY]
+    with served(claims) as address:
+        finished = subprocess.run(
+            [PYTHON, RUNNER],
+            env={**os.environ, "PYTHONPATH": str(client)},
+            input=json.dumps({"address": address, "steps": steps}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert finished.returncode == 0, finished.stderr
+    return dict(zip((step.name for step in STORY), json.loads(finished.stdout), strict=True))
+
+
+def marked(step: Step) -> Any:
+    """A step that fails today is expected to: should it pass, the run fails."""
+    fails = [pytest.mark.xfail(reason=f"{step.fails} {LATER}", raises=AssertionError, strict=True)]
+    return pytest.param(step, id=step.name, marks=fails if step.fails else [])
+
+
+@pytest.mark.parametrize("step", [*map(marked, STORY)])
+def test_the_customers_story(step: Step, outcomes: dict[str, Any], company: Company, client: Path) -> None:
+    if not outcomes:
+        outcomes.update(tell(company, client))
+    outcome = outcomes[step.name]
+
+    assert "failure" not in outcome, outcome
+    assert outcome["status"] == step.status, outcome
+    assert (outcome["parsed"] == "Problem") == (step.status >= 400), outcome

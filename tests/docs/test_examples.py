@@ -1,0 +1,171 @@
+"""The examples of README.md and docs/*.md: what a reader pastes is understood by the program that it calls.
+
+What needs a running Livello is run against one in tests/stack/test_examples.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore import xform_name
+
+from functions.record_usage.app import handler as record_usage
+from tests.api_gateway import MACHINE, answer, request
+from tests.company import Company
+from tests.docs.examples import PYTHON, Example, calls, examples, examples_of
+from tests.samples import ACCOUNT
+from tests.template import ROOT, template
+
+API = "https://api.example/v1"
+DOCUMENTED = json.loads((ROOT / "functions" / "describe_api" / "openapi.json").read_text(encoding="utf-8"))["paths"]
+SHELL = [example for example in examples() if example.is_shell]
+JSON = [example for example in examples() if example.is_json]
+
+
+class Understood(Exception):
+    """An argument parser has taken everything."""
+
+
+@pytest.mark.parametrize("example", SHELL, ids=lambda example: example.id)
+def test_a_command_is_understood(
+    example: Example, tmp_path: Path, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for program, *arguments in calls(example, tmp_path, {"API": API, "TOKEN": "token"}):
+        CHECKS[program](arguments, monkeypatch)
+
+
+def test_json_is_json(company: Company) -> None:
+    for example in JSON:
+        content = json.loads(example.text)
+        events = content if isinstance(content, list) else [content]
+        if all(isinstance(event, dict) and "specversion" in event for event in events):
+            check_usage(events)
+
+
+def test_fenced_and_indented_blocks_are_examples(tmp_path: Path) -> None:
+    text = """
+Words.
+
+    make run
+
+    make stop
+
+1. A list
+
+       of words
+
+Then:
+
+```json
+{"a": 1}
+```
+
+~~~sh
+$ make [--silent] test
+~~~
+"""
+    (tmp_path / "page.md").write_text(text, encoding="utf-8")
+
+    found = list(examples_of(tmp_path / "page.md", tmp_path))
+
+    assert [(each.line, each.is_shell, each.is_json) for each in found] == [
+        (4, True, False),
+        (15, False, True),
+        (19, True, False),
+    ]
+    assert found[0].text == "make run\n\nmake stop"
+    assert calls(found[2], tmp_path, {}) == [["make", "--silent", "test"]]
+
+
+def test_there_are_examples() -> None:
+    """A document that is written anew, in another form, is still found."""
+    assert {"README.md", "docs/import.md", "docs/dead-letters.md"} <= {example.document for example in SHELL}
+    assert any("/usage" in example.text and "curl" in example.text for example in SHELL)
+
+
+def check_make(arguments: list[str], _: pytest.MonkeyPatch) -> None:
+    targets = re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {each for each in arguments if "=" not in each and not each.startswith("-")} <= set(targets)
+
+
+def check_python(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script's own parser takes the arguments, and the script does nothing."""
+    assert arguments[0] == "-m"
+    parse = argparse.ArgumentParser.parse_args
+
+    def parse_only(self: argparse.ArgumentParser, *given: Any) -> Any:
+        raise Understood(parse(self, *given))
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
+    with pytest.raises(Understood):
+        importlib.import_module(arguments[1]).main(arguments[2:])
+    monkeypatch.undo()
+
+
+def check_curl(arguments: list[str], _: pytest.MonkeyPatch) -> None:
+    """The route is documented; usage is taken in."""
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("url")
+    parser.add_argument("-s", "--silent", action="store_true")
+    parser.add_argument("-H", "--header", action="append", default=[])
+    parser.add_argument("-X", "--request")
+    parser.add_argument("-d", "--data")
+    parser.add_argument("-u", "--user")
+    asked = parser.parse_args(arguments)
+    method = (asked.request or ("GET" if asked.data is None else "POST")).lower()
+    assert asked.url.startswith(API), f"{asked.url} is not an address of the API"
+    path = asked.url.removeprefix(API).partition("?")[0]
+    routes = [route for route in DOCUMENTED if re.fullmatch(re.sub(r"{[^}]*}", "[^/]+", route), path)]
+    assert any(method in DOCUMENTED[route] for route in routes), f"{method} {path} is not in the OpenAPI document"
+    if path == "/usage":
+        check_usage(json.loads(asked.data))
+
+
+def check_usage(events: list[dict[str, Any]]) -> None:
+    """The function takes them in; the sample account is that of the demonstration."""
+    now = max(datetime.fromisoformat(each["time"]) for each in events)
+    assert all(each["subject"].startswith(f"{ACCOUNT['account']}/") for each in events)
+    headers = {"Content-Type": "application/cloudevents-batch+json"}
+    given = answer(record_usage, request("POST", "/usage", claims=MACHINE, body=events, headers=headers, now=now))
+    assert [each["outcome"] for each in given.body["results"]] == ["accepted"] * len(events), given
+
+
+def check_aws(arguments: list[str], _: pytest.MonkeyPatch) -> None:
+    """The service has the operation, and the operation these parameters."""
+    service, operation, *options = arguments
+    model = botocore.session.get_session().get_service_model(service)
+    operations = {xform_name(name, "-"): name for name in model.operation_names}
+    shape: Any = model.operation_model(operations[operation]).input_shape
+    assert {each for each in options if each.startswith("--")} <= {
+        f"--{xform_name(name, '-')}" for name in shape.members
+    }
+
+
+def check_sam(arguments: list[str], _: pytest.MonkeyPatch) -> None:
+    assert arguments[0] in {"build", "delete", "deploy", "validate"}
+    overrides = [each.partition("=")[0] for each in arguments if "=" in each and not each.startswith("-")]
+    assert set(overrides) <= set(template()["Parameters"])
+
+
+def check_uv(arguments: list[str], _: pytest.MonkeyPatch) -> None:
+    assert arguments[:2] == ["python", "install"]
+
+
+CHECKS: dict[str, Callable[[list[str], pytest.MonkeyPatch], None]] = {
+    "aws": check_aws,
+    "curl": check_curl,
+    "git": lambda *_: None,
+    "make": check_make,
+    PYTHON: check_python,
+    "sam": check_sam,
+    "uv": check_uv,
+}

@@ -1,0 +1,38 @@
+"""The examples of README.md and docs/*.md that call the API, pasted into a shell as they are printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from local.demo.companies import COMPANIES
+from local.stack import Stack
+from tests.docs.examples import Example, examples
+
+CURL = [example for example in examples() if example.is_shell and example.text.startswith("curl")]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
+@pytest.mark.parametrize("example", CURL, ids=lambda example: example.id)
+def test_it_works_as_printed(example: Example, stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / ".curlrc").write_text("fail-with-body\n", encoding="utf-8")
+    token = stack.machine_token() if "/usage" in example.text else stack.admin_token(COMPANIES[0])
+    environment = {
+        "API": f"{stack.settings.address}/v1",
+        "TOKEN": token,
+        "CURL_HOME": str(tmp_path),
+        "NO_PROXY": "127.0.0.1",
+        "PATH": os.environ["PATH"],
+    }
+
+    shown = subprocess.run(["sh", "-e", "-u", "-c", example.text], env=environment, capture_output=True, check=False)
+
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    answer = json.loads(shown.stdout)
+    if "/usage" in example.text:
+        assert {each["outcome"] for each in answer["results"]} == {"accepted"}
