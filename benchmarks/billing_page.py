@@ -101,9 +101,9 @@ def page_bodies() -> dict[str, str]:
         keys.PAGE_PAYMENT_METHOD: payment_mapping.payment_profile_body(
             PaymentProfile(shown=PaymentMethod(Method.CARD, Card("visa", "4242", 12, 2028)))
         ),
-        keys.PAGE_INFORMATION[Area.COMPANY]: account_mapping.information_body(company),
-        keys.PAGE_INFORMATION[Area.BILLING]: account_mapping.information_body(billing),
-        keys.PAGE_INFORMATION[Area.CONTACT]: account_mapping.information_body(contact),
+        keys.page_information(Area.COMPANY): account_mapping.information_body(company),
+        keys.page_information(Area.BILLING): account_mapping.information_body(billing),
+        keys.page_information(Area.CONTACT): account_mapping.information_body(contact),
     }
 
 

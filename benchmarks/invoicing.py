@@ -10,9 +10,10 @@ from typing import Any, cast
 import orjson
 from billing.aws_session import aws_session
 from billing.domain.invoices import Seller
-from billing.domain.schedules import BillingDue, Job
+from billing.domain.invoicing_due import BillingDue
+from billing.domain.schedules import Job
 from billing.domain.terms import Terms
-from billing.store import account_mapping, due_mapping, keys
+from billing.store import account_mapping, invoicing_due_mapping, keys
 from billing.store.invoice_store import InvoiceStore
 from billing.usecases.issue_invoices import issue_invoices
 
@@ -76,7 +77,7 @@ class _Answers:
         month = account.contract.interval_months
         self.now = datetime.combine(account.contract.month_start(month), datetime.min.time(), UTC) + timedelta(days=1)
         partition = keys.account(billing_page.ACCOUNT)
-        due = {keys.due(Job.RENEWAL): due_mapping.billing_due_body(BillingDue(month))}
+        due = {keys.due(Job.RENEWAL): invoicing_due_mapping.billing_due_body(BillingDue(month))}
         items = [
             {"pk": {"S": partition}, "sk": {"S": key}, "body": {"S": body}, "version": {"N": "1"}}
             for key, body in {**page, **due}.items()

@@ -1,15 +1,12 @@
 """GET /accounts/{account}/billing and each of its sections: one query, everything computed when asked."""
 
 from billing.api.answers import Response, tagged
-from billing.api.billing_page import (
-    BillingPageView,
-    PaymentView,
-    SubscriptionView,
-)
+from billing.api.billing_page import BillingPageView, PaymentView
 from billing.api.callers import Caller, Now
 from billing.api.information import BillingView, CompanyView, ContactView
 from billing.api.models import AccountId
 from billing.api.resolver import entrypoint, make_api
+from billing.api.subscription import SubscriptionView
 from billing.domain.billing_page import BillingPage
 from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise

@@ -1,8 +1,8 @@
 """/accounts/{account}/invoices, one of them, and the one to come; and for staff, all that are past due."""
 
 from billing.api.answers import JSON, Response, file
-from billing.api.billing_page import InvoicesView
 from billing.api.callers import Caller, Now
+from billing.api.invoice_summary import InvoicesView
 from billing.api.invoices import (
     CSV_INVOICES_MAX,
     InvoiceDetailsView,

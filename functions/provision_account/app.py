@@ -1,10 +1,10 @@
 """POST /accounts: staff make a new account, whole or not at all. The same request again changes nothing."""
 
 import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.api.accounts import AccountBody
 from billing.api.answers import Response, created
 from billing.api.billing_page import BillingPageView
 from billing.api.callers import Caller, Told
+from billing.api.provisioning import AccountBody
 from billing.api.resolver import entrypoint, make_api
 from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise_staff

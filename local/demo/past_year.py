@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 
+from billing.domain.autoscaling_due import Due, due_at, first_due_month
 from billing.domain.contract import Contract
-from billing.domain.schedules import Due, due_at, first_due_month
 from billing.domain.usage import month_before, month_of
 from billing.store.autoscaling_store import AutoscalingStore
 

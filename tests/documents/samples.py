@@ -7,17 +7,10 @@ from datetime import date
 from decimal import Decimal
 
 from billing.domain.information import CompanyDetails
-from billing.domain.invoices import (
-    Correction,
-    Draft,
-    InvoiceLine,
-    IssuedInvoice,
-    Occasion,
-    Seller,
-    Step,
-)
+from billing.domain.invoices import Correction, Draft, IssuedInvoice, Occasion, Seller
 from billing.domain.money import Money
 from billing.domain.payment import Method
+from billing.domain.pricing import InvoiceLine, Step
 from billing.domain.subscription import Discount
 from billing.domain.tax import Tax, TaxRule
 

@@ -9,6 +9,7 @@ import pytest
 from billing.domain.account import Ending, Status
 from billing.domain.catalogue import Catalogue, Product, Tier
 from billing.domain.contract import Contract
+from billing.domain.ending_due import Stage, next_notice
 from billing.domain.money import Money
 from billing.domain.reactivation import (
     NotDeactivated,
@@ -17,7 +18,6 @@ from billing.domain.reactivation import (
     require_deactivated,
     signed_anew,
 )
-from billing.domain.schedules import Stage, next_notice
 from billing.domain.subscription import Cause, Discount, Line, Subscription, TierChange
 from hypothesis import given
 from hypothesis import strategies as st

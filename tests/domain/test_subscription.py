@@ -8,8 +8,8 @@ import pytest
 from billing.domain.catalogue import Catalogue, Product, Tier
 from billing.domain.contract import INTERVALS_MONTHS, Contract
 from billing.domain.errors import RuleViolation
-from billing.domain.invoices import amount_per_charge
 from billing.domain.money import Money
+from billing.domain.pricing import amount_per_charge
 from billing.domain.subscription import (
     Cause,
     Discount,

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from billing.api.accounts import AccountBody
 from billing.api.catalogue import CatalogueBody
+from billing.api.provisioning import AccountBody
 from billing.domain.catalogue import Product
 from billing.domain.errors import NotFound
 from billing.domain.information import Area, BillingDetails, Details

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import stripe
-from billing.domain.collection import Obstacle, obstacle
+from billing.domain.charge_limits import Obstacle, obstacle
 from billing.domain.currencies import CHARGEABLE, MINOR_UNIT_DIGITS
 from billing.domain.money import Money, charged_money, charged_units
 from billing.domain.payment import Method

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from billing.api.accounts import AccountBody
 from billing.api.billing_page import BillingPageView
 from billing.api.catalogue import CatalogueBody
+from billing.api.provisioning import AccountBody
 from billing.domain.schedules import Job
 from billing.domain.usage import UsageEvent
 from billing.store.due_store import DueStore

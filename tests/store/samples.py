@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from billing.domain.account import Account, Status, Store, User
+from billing.domain.autoscaling_due import Due
 from billing.domain.billing_page import BillingPage
 from billing.domain.contract import Contract
 from billing.domain.events import RANDOM_BYTES, Actor, ActorKind, Event, EventType, Occasion, ulid
@@ -16,10 +17,10 @@ from billing.domain.information import (
     Information,
 )
 from billing.domain.invoices import Invoice, InvoiceStatus
+from billing.domain.invoicing_due import BillingDue
 from billing.domain.money import Money
 from billing.domain.permissions import Role
 from billing.domain.reviews import Manager, Review, ReviewedProduct
-from billing.domain.schedules import BillingDue, Due
 from billing.domain.subscription import Discount, Line, Subscription
 from billing.domain.success_managers import WEEKDAYS, Absence, Hours, Slot, SuccessManager
 

@@ -19,13 +19,14 @@ from billing.domain.catalogue import Catalogue
 from billing.domain.collection import first_payment
 from billing.domain.deletion import Receipt
 from billing.domain.downloads import Download, DownloadKind
+from billing.domain.ending_due import DueStage, Stage
 from billing.domain.errors import Busy, ConcurrentChange
 from billing.domain.information import Area, BillingDetails
 from billing.domain.mail import Delivery
 from billing.domain.moves import AutoscalingSettings
 from billing.domain.payment import CardWarning, PaymentProfile
 from billing.domain.reactivation import Reactivation, ReactivationState
-from billing.domain.schedules import DueStage, Job, Stage
+from billing.domain.schedules import Job
 from billing.domain.subscriber import Subscriber
 from billing.domain.thresholds import Told
 from billing.domain.usage import UsageEvent

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from billing.api.accounts import AccountBody
+from billing.api.provisioning import AccountBody
 from billing.domain.account import AccountExists
 from billing.domain.catalogue import Catalogue, Product, Tier
 from billing.domain.errors import ConcurrentChange, StaleVersion

@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from billing.api.models import Body, Identifier, IsoDate, Text, View, plain
 from billing.domain.autoscaling import Decision, Reason
 from billing.domain.moves import KNOWN_PEAKS_MAX, AutoscalingSettings, DecidedProduct, Hold, KnownPeak, Pause, shown
-from billing.domain.usage import CLOSED_MONTHS, QUANTITY_DECIMALS_MAX, QUANTITY_MAX
+from billing.domain.quantities import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
+from billing.domain.usage import CLOSED_MONTHS
 
 DAYS_MAX = 500
 """Of figures that are given: more than the rule looks at."""

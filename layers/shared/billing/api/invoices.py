@@ -9,9 +9,11 @@ from typing import Annotated, Literal
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from pydantic import Field
 
-from billing.api.billing_page import DiscountView, InvoiceView
+from billing.api.invoice_summary import InvoiceView
 from billing.api.models import Body, IsoDate, Money, Text, View, plain
-from billing.domain.invoices import Draft, Invoice, InvoiceLine, Step
+from billing.api.subscription import DiscountView
+from billing.domain.invoices import Draft, Invoice
+from billing.domain.pricing import InvoiceLine, Step
 from billing.domain.tax import Tax
 from billing.store.invoice_store import InvoiceRecord
 from billing.usecases.invoice_words import described

@@ -23,7 +23,7 @@ from billing.domain import money
 from billing.domain.contract import INTERVALS_MONTHS
 from billing.domain.countries import COUNTRIES
 from billing.domain.currencies import MINOR_UNIT_DIGITS
-from billing.domain.usage import QUANTITY_DECIMALS_MAX
+from billing.domain.quantities import QUANTITY_DECIMALS_MAX
 from billing.languages import LANGUAGES
 
 IDENTIFIER_LENGTH_MAX = 40

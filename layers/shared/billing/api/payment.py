@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from aws_lambda_powertools.event_handler.openapi.params import Header
 from pydantic import StringConstraints
 
-from billing.api.billing_page import CardView, DebitView
 from billing.api.models import Body, View
+from billing.api.payment_methods import CardView, DebitView
 from billing.domain.payment import Method, PaymentMethod
 from billing.gateways.payments import NewSetup
 

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from billing.api.billing_page import ContractView, LineView
+from billing.api.contract import ContractView
 from billing.api.invoices import PreviewView
 from billing.api.models import Amount, Body, Currency, Money, View
+from billing.api.subscription import LineView
 from billing.domain.account import Account
 from billing.domain.reactivation import Reactivation
 from billing.usecases.reactivate_account import Offer

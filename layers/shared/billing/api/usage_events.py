@@ -31,7 +31,8 @@ from billing.api.problems import Rejected, TooLarge, field_problem, violation_pr
 from billing.api.resolver import read_json
 from billing.domain import money
 from billing.domain.errors import Conflict, Violation
-from billing.domain.usage import CONVERSIONS_MAX, QUANTITY_DECIMALS_MAX, QUANTITY_MAX
+from billing.domain.quantities import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
+from billing.domain.usage import CONVERSIONS_MAX
 from billing.usecases.record_usage import Outcome, Result, UsageReport
 
 MEDIA_TYPES = ("application/cloudevents-batch+json", "application/cloudevents+json", JSON)

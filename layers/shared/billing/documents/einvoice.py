@@ -15,9 +15,10 @@ from lxml import etree, objectify
 
 from billing.documents.writing import printable
 from billing.domain.information import CompanyDetails, as_printed, compact_identifier, normal_postcode
-from billing.domain.invoices import InvoiceLine, IssuedInvoice, Seller
+from billing.domain.invoices import IssuedInvoice, Seller
 from billing.domain.money import Money, decimal_text
 from billing.domain.payment import Method
+from billing.domain.pricing import InvoiceLine
 from billing.domain.tax import Tax, TaxRule
 from billing.usecases.invoice_words import described
 

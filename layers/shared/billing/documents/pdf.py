@@ -19,9 +19,10 @@ from fpdf.enums import XPos, YPos
 
 from billing.documents.writing import BOLD, FONT, drawable, printable
 from billing.domain.information import CompanyDetails, as_printed, compact_identifier, normal_postcode
-from billing.domain.invoices import InvoiceLine, IssuedInvoice, Seller, Step
+from billing.domain.invoices import IssuedInvoice, Seller
 from billing.domain.money import Money
 from billing.domain.payment import Method
+from billing.domain.pricing import InvoiceLine, Step
 from billing.domain.subscription import Discount
 from billing.languages import FOLDER, LANGUAGES
 from billing.languages.formats import Formats, formats

@@ -8,10 +8,10 @@ from enum import StrEnum
 
 from billing.domain.account import Account, Ending, Status
 from billing.domain.contract import Contract, termination
+from billing.domain.ending_due import DueStage, Stage
 from billing.domain.errors import Conflict
-from billing.domain.invoices import amount_per_charge
 from billing.domain.money import Money
-from billing.domain.schedules import DueStage, Stage
+from billing.domain.pricing import amount_per_charge
 from billing.domain.subscription import Subscription
 
 RETENTION_DAYS = 14

@@ -5,51 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from decimal import Decimal
-from enum import StrEnum
 
-from billing.domain.currencies import (
-    CHARGEABLE,
-    LARGEST_CHARGE_DIGITS,
-    LARGEST_CHARGE_DIGITS_OF_OTHERS,
-    MINOR_UNIT_DIGITS,
-    SMALLEST_CHARGE,
-)
 from billing.domain.errors import Conflict
 from billing.domain.events import EventType
 from billing.domain.invoices import InvoiceStatus, IssuedInvoice
-from billing.domain.money import Money, charged_units
 from billing.domain.payment import CHARGED, Charge, ChargeState, Failure, Method
 
-
-class Obstacle(StrEnum):
-    """Why the payment service would refuse an amount: such an amount is not sent."""
-
-    CURRENCY = "currency"
-    TOO_SMALL = "too_small"
-    TOO_LARGE = "too_large"
-
-
-DEBIT_CURRENCY = "EUR"
-DEBIT_LARGEST = Money(10_000_00, DEBIT_CURRENCY)
-"""SEPA debits are in euros, up to this amount each (docs.stripe.com/payments/sepa-debit)."""
-
 LOOKED_AT_AGAIN = timedelta(days=30)
+
+
 """When an amount that is too small to be charged is looked at again: by then the account may pay in another way."""
-
-
-def obstacle(amount: Money, method: Method) -> Obstacle | None:
-    """What keeps an amount from being charged to such a method, None if nothing does."""
-    currency, units = amount.currency, charged_units(amount)
-    if currency not in CHARGEABLE or (method is Method.SEPA_DEBIT and currency != DEBIT_CURRENCY):
-        return Obstacle.CURRENCY
-    smallest = Decimal(SMALLEST_CHARGE.get(currency, "0")).scaleb(MINOR_UNIT_DIGITS[currency])
-    if not units or amount.amount < smallest:
-        return Obstacle.TOO_SMALL
-    digits = LARGEST_CHARGE_DIGITS.get(currency, LARGEST_CHARGE_DIGITS_OF_OTHERS)
-    if len(str(units)) > digits or (method is Method.SEPA_DEBIT and amount.amount > DEBIT_LARGEST.amount):
-        return Obstacle.TOO_LARGE
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +46,14 @@ class Payment:
 
 
 TRIED_AFTER = frozenset({EventType.CARD_UPDATED, EventType.PAYMENT_METHOD_CHANGED})
+
+
 """After these events all that is unpaid is tried at once, due or not."""
 
+
 UNPAID = frozenset({InvoiceStatus.OPEN, InvoiceStatus.PAST_DUE})
+
+
 """What may still be tried."""
 
 

@@ -12,8 +12,8 @@ from billing.domain.account import Account, Status
 from billing.domain.autoscaling import HISTORY_MONTHS, Decision, decide
 from billing.domain.catalogue import Catalogue, Tier, price_per_month
 from billing.domain.contract import Contract
-from billing.domain.invoices import amount_per_charge
 from billing.domain.money import Money
+from billing.domain.pricing import amount_per_charge
 from billing.domain.subscription import Cause, Line, Subscription, TierChange
 from billing.domain.usage import Daily, month_before
 

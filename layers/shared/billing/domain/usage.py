@@ -14,21 +14,24 @@ from decimal import Decimal
 from billing.domain.contract import months_after
 from billing.domain.money import Money
 
-QUANTITY_MAX = Decimal(10**9)
-"""Of one event. Beyond it somebody has counted in the wrong unit."""
-
-QUANTITY_DECIMALS_MAX = 6
-"""So that no sum of quantities ever has more digits than the table keeps, which is 38."""
-
 CONVERSIONS_MAX = 10**9
 
+
 CLOSED_MONTHS = 3
+
+
 """Closed months by which it is decided whether a tier fits, upwards or downwards: nothing shorter is lasting."""
 
+
 FUTURE_MAX = timedelta(minutes=5)
+
+
 """How far the reporting clock may be ahead of ours."""
 
+
 Daily = Mapping[date, Decimal]
+
+
 """Quantities by day. A day that is not there had no usage."""
 
 
@@ -102,6 +105,8 @@ class MonthUsage:
 
 
 MARKER_SLACK = timedelta(days=1)
+
+
 """A marker stays so much longer than its event may be reported again, whatever the clocks say."""
 
 

@@ -11,14 +11,7 @@ from enum import StrEnum
 from billing.domain.forecast import Forecast, forecast
 from billing.domain.peaks import peaks
 from billing.domain.subscription import Line
-from billing.domain.usage import (
-    ContentUsage,
-    Daily,
-    MonthUsage,
-    average,
-    closed_months,
-    month_of,
-)
+from billing.domain.usage import ContentUsage, Daily, MonthUsage, average, closed_months, month_of
 
 AVERAGED_MONTHS = 3
 

@@ -68,7 +68,7 @@ class AccountStore(Table):
         """Replaces one area's version `version` by the next, and records it. Raises StaleVersion. One transaction."""
         partition = keys.account(account)
         with self._transaction(StaleVersion()) as write:
-            write.replace(Item(partition, keys.PAGE_INFORMATION[area], information_body(details)), version)
+            write.replace(Item(partition, keys.page_information(area), information_body(details)), version)
             write.record(event)
             if isinstance(details, BillingDetails):
                 write.delete(partition, keys.undeliverable(details.email))

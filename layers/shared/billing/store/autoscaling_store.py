@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing.domain.account import Account
+from billing.domain.autoscaling_due import Due
 from billing.domain.errors import StaleVersion
 from billing.domain.events import Event
 from billing.domain.moves import AutoscalingSettings, DecidedProduct
-from billing.domain.schedules import Due, Job
+from billing.domain.schedules import Job
 from billing.domain.subscriber import Subscriber
 from billing.domain.subscription import Subscription
 from billing.store import decision_mapping, keys
+from billing.store.autoscaling_due_mapping import due_body, due_from
 from billing.store.bodies import parsed
-from billing.store.due_mapping import due_body, due_from
 from billing.store.item import Item
 from billing.store.reader import Row, Slice
 from billing.store.subscription_mapping import subscriber_from, subscription_body

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from billing.domain.account import User
+from billing.domain.autoscaling_due import Due, due_at
 from billing.domain.billing_page import BillingPage
+from billing.domain.ending_due import DueStage
 from billing.domain.events import Event
 from billing.domain.information import Area
-from billing.domain.schedules import BillingDue, Due, DueStage, Job, billing_due_at, due_at, start_of
+from billing.domain.invoicing_due import BillingDue, billing_due_at
+from billing.domain.schedules import Job, start_of
 from billing.store import keys
 from billing.store.account_mapping import account_body, information_body
 from billing.store.account_store import user_item
-from billing.store.due_mapping import billing_due_body, due_body, stage_body
+from billing.store.autoscaling_due_mapping import due_body
+from billing.store.ending_due_mapping import stage_body
 from billing.store.invoice_summary_mapping import invoice_from
+from billing.store.invoicing_due_mapping import billing_due_body
 from billing.store.item import Item
 from billing.store.page_rows import details_of, page_rows
 from billing.store.payment_mapping import shown_payment_method_from
@@ -60,7 +65,7 @@ class BillingPageStore(Table):
         bodies = {
             keys.PAGE_ACCOUNT: account_body(account),
             keys.PAGE_SUBSCRIPTION: subscription_body(page.subscription),
-            **{keys.PAGE_INFORMATION[area]: information_body(page.information.area(area).details) for area in Area},
+            **{keys.page_information(area): information_body(page.information.area(area).details) for area in Area},
         }
         with self._transaction() as write:
             # What is still being deleted under this id would take the new account with it.

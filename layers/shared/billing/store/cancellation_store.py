@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 from billing.domain.account import Account, User
 from billing.domain.cancellation import Cancellation, DueCharge, Reason, Requester
+from billing.domain.ending_due import DueStage, Stage, next_notice
 from billing.domain.events import Event
 from billing.domain.money import Money
-from billing.domain.schedules import DueStage, Job, Stage, next_notice, start_of
+from billing.domain.schedules import Job, start_of
 from billing.domain.subscriber import Subscriber
 from billing.store import keys
 from billing.store.account_mapping import user_from
 from billing.store.account_store import account_item
 from billing.store.bodies import parsed, text
-from billing.store.due_mapping import stage_body, stage_from
+from billing.store.ending_due_mapping import stage_body, stage_from
 from billing.store.item import Item
 from billing.store.reader import Row
 from billing.store.subscription_mapping import subscriber_from

@@ -11,18 +11,10 @@ import orjson
 
 from billing.domain.collection import Payment
 from billing.domain.information import CompanyDetails
-from billing.domain.invoices import (
-    Correction,
-    Draft,
-    InvoiceLine,
-    InvoiceStatus,
-    IssuedInvoice,
-    Occasion,
-    Seller,
-    Step,
-)
+from billing.domain.invoices import Correction, Draft, InvoiceStatus, IssuedInvoice, Occasion, Seller
 from billing.domain.money import Money
 from billing.domain.payment import Failure, Method
+from billing.domain.pricing import InvoiceLine, Step
 from billing.domain.subscription import Discount
 from billing.domain.tax import Tax, TaxRule
 from billing.store.bodies import parsed, text

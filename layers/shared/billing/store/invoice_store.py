@@ -14,16 +14,17 @@ from billing.domain.errors import NotFound
 from billing.domain.events import Event
 from billing.domain.information import Area, BillingDetails, CompanyDetails
 from billing.domain.invoices import Invoice, InvoiceStatus, IssuedInvoice
+from billing.domain.invoicing_due import BillingDue, billing_due_at
 from billing.domain.money import Money
 from billing.domain.payment import PaymentProfile
-from billing.domain.schedules import BillingDue, Job, billing_due_at, start_of
+from billing.domain.schedules import Job, start_of
 from billing.domain.subscriber import Subscriber
 from billing.store import keys
 from billing.store.account_mapping import billing_from, company_from
 from billing.store.bodies import parsed, text
-from billing.store.due_mapping import billing_due_body, billing_due_from, day_body, day_from
 from billing.store.invoice_mapping import invoice_body, issued_from, payment_from
 from billing.store.invoice_summary_mapping import invoice_from
+from billing.store.invoicing_due_mapping import billing_due_body, billing_due_from, day_body, day_from
 from billing.store.item import Item
 from billing.store.payment_mapping import payment_profile_from
 from billing.store.reader import Row, Slice
@@ -87,7 +88,7 @@ class InvoiceStore(Table):
         """An account as of now, None without it. One read."""
         partition = keys.account(account)
         renewal, collection = keys.due(Job.RENEWAL), keys.due(Job.COLLECTION)
-        company, billing = (keys.PAGE_INFORMATION[area] for area in (Area.COMPANY, Area.BILLING))
+        company, billing = (keys.page_information(area) for area in (Area.COMPANY, Area.BILLING))
         wanted = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PAYMENT_METHOD, company, billing)
         rows = self._reads.get_all((partition, key) for key in (*wanted, renewal, collection, keys.BALANCE))
         subscriber = subscriber_from(rows, partition)

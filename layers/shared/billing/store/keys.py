@@ -48,8 +48,6 @@ from __future__ import annotations
 import zlib
 from datetime import UTC, date, datetime
 
-from billing.domain.information import Area
-
 INDEX = "gsi1"
 
 AUTOSCALING = "AUTOSCALING"
@@ -108,10 +106,9 @@ USAGE_FAMILIES = (CONTENT, TOTAL)
 """What stands in the partition of an account's usage."""
 
 PAGE_ACCOUNT = PAGE + "ACCOUNT"
-PAGE_INFORMATION = {area: PAGE + area.upper() for area in Area}
 PAGE_PAYMENT_METHOD = PAGE + "PAYMENT-METHOD"
 PAGE_SUBSCRIPTION = PAGE + "SUBSCRIPTION"
-PAGE_ALWAYS = frozenset({PAGE_ACCOUNT, *PAGE_INFORMATION.values(), PAGE_SUBSCRIPTION})
+PAGE_ALWAYS = frozenset({PAGE_ACCOUNT, PAGE_SUBSCRIPTION, PAGE + "COMPANY", PAGE + "BILLING", PAGE + "CONTACT"})
 PAGE_ITEMS = PAGE_ALWAYS | {PAGE_PAYMENT_METHOD}
 
 _VERSION_DIGITS = 6
@@ -123,6 +120,11 @@ SHARDS = 8
 def account(account: str) -> str:
     """The partition of an account; also where it stands in the index under one of its people."""
     return f"ACCOUNT#{account}"
+
+
+def page_information(area: str) -> str:
+    """One area of the billing information on the billing page."""
+    return f"{PAGE}{area.upper()}"
 
 
 def usage(account: str) -> str:

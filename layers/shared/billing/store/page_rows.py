@@ -37,7 +37,7 @@ def page_rows(
 def details_of(page: dict[str, Row]) -> AccountDetails:
     """The account with its billing information."""
     account = page[keys.PAGE_ACCOUNT]
-    company, billing, contact = (page[keys.PAGE_INFORMATION[area]] for area in Area)
+    company, billing, contact = (page[keys.page_information(area)] for area in Area)
     return AccountDetails(
         account_from(account.body, account.version),
         BillingInformation(

@@ -12,13 +12,14 @@ from datetime import date, datetime
 
 from billing.domain.account import Account, User
 from billing.domain.deletion import EVENT_KEPT, Receipt
+from billing.domain.ending_due import Stage
 from billing.domain.errors import NotFound
 from billing.domain.events import Event
-from billing.domain.schedules import Job, Stage
+from billing.domain.schedules import Job
 from billing.store import keys
 from billing.store.account_mapping import user_from
 from billing.store.bodies import parsed, text
-from billing.store.due_mapping import stage_from
+from billing.store.ending_due_mapping import stage_from
 from billing.store.event_mapping import event_body
 from billing.store.item import Item
 from billing.store.reader import Row, Slice

@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from billing.domain.account import Account, Status
+from billing.domain.ending_due import next_notice
 from billing.domain.events import Event
+from billing.domain.invoicing_due import BillingDue
 from billing.domain.payment import Failure
 from billing.domain.reactivation import Reactivation, ReactivationState
-from billing.domain.schedules import BillingDue, next_notice
 from billing.store import keys
 from billing.store.account_mapping import contract_from
 from billing.store.account_store import account_item

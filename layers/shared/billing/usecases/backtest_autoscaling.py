@@ -12,10 +12,10 @@ from datetime import date
 
 from billing.domain.account import Account
 from billing.domain.autoscaling import HISTORY_MONTHS
+from billing.domain.autoscaling_due import due_at
 from billing.domain.catalogue import Tier, price_per_month
 from billing.domain.money import Money
 from billing.domain.moves import AutoscalingSettings, decide_product, ladder
-from billing.domain.schedules import due_at
 from billing.domain.subscription import Line
 from billing.domain.usage import CLOSED_MONTHS, Daily, average, closed_months, month_before, month_of
 from billing.store.autoscaling_store import AutoscalingStore

@@ -25,10 +25,10 @@ from billing.domain.cancellation import (
     stage_after_deactivation,
 )
 from billing.domain.contract import termination
+from billing.domain.ending_due import NOTICE_DAYS_BEFORE, DueStage, Stage, next_notice
 from billing.domain.errors import AccountNotFound, ConcurrentChange
 from billing.domain.events import EventType, Facts, Occasion, by_system
-from billing.domain.invoices import amount_per_charge
-from billing.domain.schedules import NOTICE_DAYS_BEFORE, DueStage, Stage, next_notice
+from billing.domain.pricing import amount_per_charge
 from billing.domain.usage import Daily, month_of
 from billing.store.cancellation_store import CancellationState, CancellationStore
 from billing.usecases.events import new_event, new_id

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 
+from billing.domain.charge_limits import Obstacle, obstacle
 from billing.domain.collection import (
     UNPAID,
     AlreadyPaid,
-    Obstacle,
     Payment,
     after_charge,
     failed,
@@ -25,7 +25,6 @@ from billing.domain.collection import (
     is_news,
     is_tried_at_once,
     next_look,
-    obstacle,
     overdue,
     received,
     too_small,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from billing.domain.invoices import Invoice, InvoiceLine, Step
+from billing.domain.invoices import Invoice
 from billing.domain.money import decimal_text
+from billing.domain.pricing import InvoiceLine, Step
 from billing.domain.spreadsheet import csv_text
 
 _WORDS = {

@@ -22,16 +22,13 @@ from billing.domain.invoices import (
     Draft,
     IssuedInvoice,
     Occasion,
-    change_lines,
-    changes_on,
-    changes_within,
     credit_after,
     document_key,
     drafted,
     number_of,
-    period_lines,
 )
-from billing.domain.schedules import BillingDue
+from billing.domain.invoicing_due import BillingDue
+from billing.domain.pricing import change_lines, changes_on, changes_within, period_lines
 from billing.domain.tax import tax_between
 from billing.domain.terms import Terms
 from billing.store.invoice_store import BillingContext, InvoiceRecord, InvoiceStore, NumberTaken

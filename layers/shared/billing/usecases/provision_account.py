@@ -6,13 +6,15 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 
 from billing.domain.account import Account, AccountExists, Status, Store, User, check_start
+from billing.domain.autoscaling_due import Due, first_due_month
 from billing.domain.billing_page import BillingPage
 from billing.domain.contract import Contract
+from billing.domain.ending_due import next_notice
 from billing.domain.errors import AccountNotFound, ConcurrentChange, Conflict, RuleViolation, Violation
 from billing.domain.events import EventType, Occasion
 from billing.domain.information import BillingDetails, BillingInformation, CompanyDetails, ContactDetails, Information
+from billing.domain.invoicing_due import BillingDue
 from billing.domain.permissions import Role
-from billing.domain.schedules import BillingDue, Due, first_due_month, next_notice
 from billing.domain.subscription import Discount, Order, sign
 from billing.gateways.directory import Directory
 from billing.store.billing_page_store import BillingPageStore

@@ -12,14 +12,17 @@ from datetime import date, datetime, timedelta
 
 from billing.domain.account import Account
 from billing.domain.cancellation import DueCharge
-from billing.domain.collection import Obstacle, Payment, after_charge, first_payment, obstacle
+from billing.domain.charge_limits import Obstacle, obstacle
+from billing.domain.collection import Payment, after_charge, first_payment
 from billing.domain.contract import Contract
 from billing.domain.errors import AccountNotFound, ConcurrentChange, Conflict, RuleViolation, Violation
 from billing.domain.events import Actor, ActorKind, Event, EventType, Facts, Occasion, by_system
-from billing.domain.invoices import Draft, drafted, period_lines
+from billing.domain.invoices import Draft, drafted
 from billing.domain.invoices import Occasion as Billing
+from billing.domain.invoicing_due import BillingDue
 from billing.domain.money import Money
 from billing.domain.payment import Charge, ChargeState, Failure, Method
+from billing.domain.pricing import period_lines
 from billing.domain.reactivation import (
     NoPaymentMethod,
     OfferChanged,
@@ -29,7 +32,6 @@ from billing.domain.reactivation import (
     require_deactivated,
     signed_anew,
 )
-from billing.domain.schedules import BillingDue
 from billing.domain.subscription import Subscription
 from billing.domain.tax import tax_between
 from billing.domain.terms import Terms

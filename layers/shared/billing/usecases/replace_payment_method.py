@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from billing.domain.collection import DEBIT_CURRENCY
+from billing.domain.charge_limits import DEBIT_CURRENCY
 from billing.domain.errors import AccountNotFound, RuleViolation, Violation
 from billing.domain.events import Event, EventType, Facts, Occasion
 from billing.domain.payment import NO_SUCH_SETUP, Method, PaymentMethod, PaymentProfile, next_warning, require_usable

@@ -14,6 +14,7 @@ from typing import Any
 
 from billing.domain.account import Account, Status
 from billing.domain.autoscaling import HISTORY_MONTHS, Decision
+from billing.domain.autoscaling_due import Due, News, due_at, first_due_month
 from billing.domain.catalogue import Catalogue, Tier, price_per_month
 from billing.domain.events import Event, EventType, Facts, Occasion, by_system
 from billing.domain.moves import (
@@ -29,7 +30,6 @@ from billing.domain.moves import (
 )
 from billing.domain.reviews import Fit, LowerTier, lines_at_renewal, paid_period_start, shown_average, standing
 from billing.domain.reviews import Standing as UsageStanding
-from billing.domain.schedules import Due, News, due_at, first_due_month
 from billing.domain.subscription import Line, Subscription
 from billing.domain.usage import Daily, month_before, month_of
 from billing.store.autoscaling_store import AutoscalingState, AutoscalingStore

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from billing.domain.account import Status
 from billing.domain.events import EventType, by_system
-from billing.domain.invoices import amount_per_charge
 from billing.domain.payment import next_warning
+from billing.domain.pricing import amount_per_charge
 from billing.store.payment_store import PaymentStore
 from billing.usecases.events import new_event
 

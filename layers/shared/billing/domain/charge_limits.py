@@ -1,0 +1,47 @@
+"""Amounts that the payment service refuses: they are not sent."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from billing.domain.currencies import (
+    CHARGEABLE,
+    LARGEST_CHARGE_DIGITS,
+    LARGEST_CHARGE_DIGITS_OF_OTHERS,
+    MINOR_UNIT_DIGITS,
+    SMALLEST_CHARGE,
+)
+from billing.domain.money import Money, charged_units
+from billing.domain.payment import Method
+
+
+class Obstacle(StrEnum):
+    """Why the payment service would refuse an amount: such an amount is not sent."""
+
+    CURRENCY = "currency"
+    TOO_SMALL = "too_small"
+    TOO_LARGE = "too_large"
+
+
+DEBIT_CURRENCY = "EUR"
+
+
+DEBIT_LARGEST = Money(10_000_00, DEBIT_CURRENCY)
+
+
+"""SEPA debits are in euros, up to this amount each (docs.stripe.com/payments/sepa-debit)."""
+
+
+def obstacle(amount: Money, method: Method) -> Obstacle | None:
+    """What keeps an amount from being charged to such a method, None if nothing does."""
+    currency, units = amount.currency, charged_units(amount)
+    if currency not in CHARGEABLE or (method is Method.SEPA_DEBIT and currency != DEBIT_CURRENCY):
+        return Obstacle.CURRENCY
+    smallest = Decimal(SMALLEST_CHARGE.get(currency, "0")).scaleb(MINOR_UNIT_DIGITS[currency])
+    if not units or amount.amount < smallest:
+        return Obstacle.TOO_SMALL
+    digits = LARGEST_CHARGE_DIGITS.get(currency, LARGEST_CHARGE_DIGITS_OF_OTHERS)
+    if len(str(units)) > digits or (method is Method.SEPA_DEBIT and amount.amount > DEBIT_LARGEST.amount):
+        return Obstacle.TOO_LARGE
+    return None

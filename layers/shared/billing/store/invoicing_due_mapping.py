@@ -1,0 +1,26 @@
+"""Between the due items of invoicing and collection and their values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date
+
+from billing.domain.invoicing_due import BillingDue
+from billing.store.bodies import parsed, text
+
+
+def billing_due_body(due: BillingDue) -> str:
+    return text(asdict(due))
+
+
+def billing_due_from(stored: str) -> BillingDue:
+    body = parsed(stored)
+    return BillingDue(body["month"], tuple(body["settled"]))
+
+
+def day_body(day: date) -> str:
+    return text({"on": day})
+
+
+def day_from(stored: str) -> date:
+    return date.fromisoformat(parsed(stored)["on"])
