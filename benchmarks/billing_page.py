@@ -74,7 +74,7 @@ def event() -> str:
 def page_bodies() -> dict[str, str]:
     """What stands on the billing page, by sort key."""
     account = Account(
-        account=ACCOUNT,
+        id=ACCOUNT,
         name="Nordlys Kaffe",
         status=Status.ACTIVE,
         contract=Contract(START, 3, "EUR", "Europe/Copenhagen"),

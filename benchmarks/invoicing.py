@@ -10,9 +10,9 @@ from typing import Any, cast
 import orjson
 from billing.aws_session import aws_session
 from billing.domain.invoices import Seller
-from billing.domain.invoicing_due import BillingDue
+from billing.domain.invoicing_due import InvoicingDue
 from billing.domain.schedules import Job
-from billing.domain.terms import Terms
+from billing.domain.terms import InvoicingSettings
 from billing.store import account_mapping, invoicing_due_mapping, keys
 from billing.store.invoice_store import InvoiceStore
 from billing.usecases.issue_invoices import issue_invoices
@@ -21,7 +21,7 @@ from benchmarks import billing_page
 from benchmarks.cold_start import ENVIRONMENT
 from benchmarks.scaling import milliseconds, reply
 
-TERMS = Terms("LV", Seller("Livello", "Demovej 1", None, "1050", "Copenhagen", "DK", "DK10000009"))
+TERMS = InvoicingSettings("LV", Seller("Livello", "Demovej 1", None, "1050", "Copenhagen", "DK", "DK10000009"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def measured() -> Cost:
     store = InvoiceStore("billing", client)
 
     def renew() -> None:
-        assert issue_invoices(billing_page.ACCOUNT, now=answers.now, correlation="bench", terms=TERMS, store=store)
+        assert issue_invoices(billing_page.ACCOUNT, now=answers.now, correlation="bench", settings=TERMS, store=store)
 
     renewal = milliseconds(renew)
     read, write = answers.asked["BatchGetItem"], answers.asked["TransactWriteItems"]
@@ -77,7 +77,7 @@ class _Answers:
         month = account.contract.interval_months
         self.now = datetime.combine(account.contract.month_start(month), datetime.min.time(), UTC) + timedelta(days=1)
         partition = keys.account(billing_page.ACCOUNT)
-        due = {keys.due(Job.RENEWAL): invoicing_due_mapping.billing_due_body(BillingDue(month))}
+        due = {keys.due(Job.RENEWAL): invoicing_due_mapping.invoicing_due_body(InvoicingDue(month))}
         items = [
             {"pk": {"S": partition}, "sk": {"S": key}, "body": {"S": body}, "version": {"N": "1"}}
             for key, body in {**page, **due}.items()

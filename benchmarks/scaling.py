@@ -14,7 +14,7 @@ from typing import Any, cast
 import orjson
 from billing.aws_session import aws_session
 from billing.domain.autoscaling import HISTORY_MONTHS, decide
-from billing.domain.autoscaling_due import Due
+from billing.domain.autoscaling_due import AutoscalingDue
 from billing.domain.catalogue import Product, Tier
 from billing.domain.schedules import Job
 from billing.domain.usage import month_before, month_of
@@ -117,7 +117,7 @@ class _Answers:
             {"pk": {"S": partition}, "sk": {"S": key}, "body": {"S": body}, "version": {"N": "1"}}
             for key, body in (
                 *((key, page[key]) for key in (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION)),
-                (keys.due(Job.AUTOSCALING), autoscaling_due_mapping.due_body(Due(MONTH, {}))),
+                (keys.due(Job.AUTOSCALING), autoscaling_due_mapping.due_body(AutoscalingDue(MONTH, {}))),
             )
         ]
         catalogue = {

@@ -136,14 +136,14 @@ def _account() -> bytes:
 def _request(load: Load) -> str:
     """The request as the function's runtime gets it."""
     account = account_mapping.account_from(_stored_account(), 1)
-    store = account.stores[0].store
+    store = account.stores[0].id
     events = [
         {
             "specversion": "1.0",
             "id": f"2026-06-10/{number:08}",
             "source": "//shop.example/search",
             "type": "usage.search",
-            "subject": f"{account.account}/{store}",
+            "subject": f"{account.id}/{store}",
             "time": NOW.isoformat(),
             "data": {"quantity": 0.2, "content": f"Content {number % load.contents}", "conversions": number % 2},
         }

@@ -19,8 +19,8 @@ from billing.aws_session import aws_session
 from billing.domain.errors import ConcurrentChange, Violation
 from billing.domain.money import Money
 from billing.store.usage_store import UsageStore
-from billing.usecases.import_usage import SOURCE, Imported, PastUsage, import_usage
-from billing.usecases.record_usage import Outcome, Result
+from billing.usecases.import_usage import SOURCE, ImportResult, PastUsage, import_usage
+from billing.usecases.record_usage import IngestResult, Result
 from billing.usecases.retry import RetryBudget
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BeforeValidator, ValidationError
@@ -99,7 +99,7 @@ class Progress:
         """What became of a row."""
         if isinstance(result, Violation):
             self._say(row.line, result)
-        elif result is Outcome.CONFLICT:
+        elif result is IngestResult.CONFLICT:
             self._say(row.line, Violation((), CONFLICT))
         self._bar.update()
 
@@ -174,7 +174,7 @@ def _cells(line: bytes) -> list[str]:
         raise ValueError("Its quotation marks do not match, or a line breaks inside them.") from None
 
 
-def import_file(path: Path, store: UsageStore, now: datetime, *, dry_run: bool) -> Imported:
+def import_file(path: Path, store: UsageStore, now: datetime, *, dry_run: bool) -> ImportResult:
     """Imports a file line by line, whatever its size. Raises Failed, OSError, ConcurrentChange."""
     with path.open("rb") as file:
         lines = sum(1 for line in file if line.strip())
@@ -221,7 +221,7 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if imported.conflict or imported.refused else 0
 
 
-def _say(imported: Imported, seconds: float, *, dry_run: bool) -> None:
+def _say(imported: ImportResult, seconds: float, *, dry_run: bool) -> None:
     counted = "would be counted, unless they are already" if dry_run else "counted"
     sys.stdout.write(
         f"{imported.counted:,} {counted}\n{imported.duplicate:,} counted before\n"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from billing.domain.mail import Letter, Recipient, Situation, Vendor
+from billing.domain.mail import Letter, LetterContext, Recipient, Vendor
 from billing.event_schemas.accounts import UserAdded
 from billing.event_schemas.kinds import SCHEMA_OF, AnyEvent
 from billing.languages import LANGUAGES
@@ -110,7 +110,7 @@ def recipient(event: AnyEvent) -> Recipient:
 
 def written(event: AnyEvent, language: str) -> Letter:
     """The mail about a sample event."""
-    situation = Situation("Nordlys Kaffe", language, "Europe/Copenhagen", ACTORS[event.actor.kind])
+    situation = LetterContext("Nordlys Kaffe", language, "Europe/Copenhagen", ACTORS[event.actor.kind])
     return letter(event, situation, recipient(event), VENDOR, PDF if event.type == "invoice.issued" else None)
 
 

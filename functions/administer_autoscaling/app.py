@@ -3,7 +3,7 @@
 import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, tagged
 from billing.api.autoscaling import AutoscalingDecisionView, AutoscalingView, SettingsBody, SettingsView, SimulationBody
-from billing.api.callers import Caller, Now, Told
+from billing.api.callers import Caller, Context, Now
 from billing.api.models import AccountId
 from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
 from billing.api.preconditions import IfMatch, IfNoneMatch, replaced_version
@@ -54,7 +54,7 @@ def put_settings(
     account: AccountId,
     body: SettingsBody,
     caller: Caller,
-    told: Told,
+    context: Context,
     accounts: Accounts,
     autoscaling: Autoscaling,
     if_match: IfMatch = None,
@@ -63,7 +63,7 @@ def put_settings(
     """Pause autoscaling until a day, or mark days as known peaks. The next decision goes by it."""
     known = _standing(account, caller, Permission.SET_AUTOSCALING, accounts, autoscaling)
     settings = replace_settings(
-        known, body.value(), replaced_version(if_match, if_none_match), occasion=told, store=autoscaling
+        known, body.value(), replaced_version(if_match, if_none_match), context=context, store=autoscaling
     )
     return tagged(SettingsView.of(settings), settings.version)
 

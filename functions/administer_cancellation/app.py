@@ -4,7 +4,7 @@ import os
 
 import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, created, no_content
-from billing.api.callers import Caller, Now, Told
+from billing.api.callers import Caller, Context, Now
 from billing.api.cancellation import CancellationBody, CancellationView, ConsequencesView, ReceiptView
 from billing.api.models import AccountId
 from billing.api.resolver import entrypoint, make_api
@@ -14,8 +14,8 @@ from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise
 from billing.usecases.cancel_account import (
     cancel_account,
-    ended_account,
-    previewed,
+    cancellation_state,
+    preview_cancellation,
     products_in_use,
     withdraw_cancellation,
 )
@@ -34,12 +34,12 @@ def get_cancellation(
 ) -> CancellationView:
     """What would happen if it was cancelled now; or the receipt, once it is."""
     authorise(caller, accounts.account(account), Permission.CANCEL, accounts)
-    ended = ended_account(account, cancellations)
+    ended = cancellation_state(account, cancellations)
     today = ended.subscriber.account.contract.today(now)
     is_active = ended.subscriber.account.status is Status.ACTIVE
     return CancellationView(
         status=ended.subscriber.account.status,
-        preview=ConsequencesView.of(previewed(ended, today, _retention_days())) if is_active else None,
+        preview=ConsequencesView.of(preview_cancellation(ended, today, _retention_days())) if is_active else None,
         receipt=None if ended.cancellation is None else ReceiptView.of(ended.cancellation),
         reasons=[*Reason],
         products_in_use=[*products_in_use(ended, today, cancellations)],
@@ -51,25 +51,25 @@ def post_cancellation(
     account: AccountId,
     body: CancellationBody,
     caller: Caller,
-    told: Told,
+    context: Context,
     accounts: Accounts,
     cancellations: Cancellations,
 ) -> Response[ReceiptView]:
     """Cancel the account. Asked again, the answer is the same receipt."""
     authorise(caller, accounts.account(account), Permission.CANCEL, accounts)
     cancellation = cancel_account(
-        account, body.wanted(), retention_days=_retention_days(), occasion=told, store=cancellations
+        account, body.wanted(), retention_days=_retention_days(), context=context, store=cancellations
     )
     return created(ReceiptView.of(cancellation), f"/v1/accounts/{account}/cancellation")
 
 
 @app.delete("/accounts/<account>/cancellation")
 def delete_cancellation(
-    account: AccountId, caller: Caller, told: Told, accounts: Accounts, cancellations: Cancellations
+    account: AccountId, caller: Caller, context: Context, accounts: Accounts, cancellations: Cancellations
 ) -> Response[None]:
     """Take the cancellation back: as if it had never been asked for."""
     authorise(caller, accounts.account(account), Permission.CANCEL, accounts)
-    withdraw_cancellation(account, occasion=told, store=cancellations)
+    withdraw_cancellation(account, context=context, store=cancellations)
     return no_content()
 
 

@@ -2,7 +2,7 @@
 
 import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, tagged
-from billing.api.callers import Caller, Told
+from billing.api.callers import Caller, Context
 from billing.api.catalogue import CatalogueBody, CatalogueView
 from billing.api.preconditions import IfMatch, IfNoneMatch, replaced_version
 from billing.api.resolver import entrypoint, make_api
@@ -29,7 +29,7 @@ def get_catalogue(caller: Caller, catalogues: Catalogues) -> Response[CatalogueV
 def put_catalogue(
     body: CatalogueBody,
     caller: Caller,
-    told: Told,
+    context: Context,
     catalogues: Catalogues,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
@@ -37,7 +37,7 @@ def put_catalogue(
     """A new version. Accounts stay on the prices that they signed."""
     authorise_staff(caller, Permission.ADMINISTER_CATALOGUE)
     catalogue = replace_catalogue(
-        body.values(), replaced_version(if_match, if_none_match), occasion=told, store=catalogues
+        body.values(), replaced_version(if_match, if_none_match), context=context, store=catalogues
     )
     return tagged(CatalogueView.of(catalogue), catalogue.version)
 

@@ -2,7 +2,7 @@
 
 import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, accepted
-from billing.api.callers import Caller, Now, Told
+from billing.api.callers import Caller, Context, Now
 from billing.api.downloads import ArchiveYear, DownloadView
 from billing.api.models import AccountId
 from billing.api.resolver import entrypoint, make_api
@@ -27,12 +27,12 @@ def get_export(
 
 @app.post("/accounts/<account>/export")
 def post_export(
-    account: AccountId, caller: Caller, told: Told, accounts: Accounts, downloads: Downloads
+    account: AccountId, caller: Caller, context: Context, accounts: Accounts, downloads: Downloads
 ) -> Response[DownloadView]:
     """Have all data of the account put together. Whoever has asked is written to when it is ready."""
     authorise(caller, accounts.account(account), Permission.EXPORT, accounts)
-    found = request_download(account, DownloadKind.EXPORT, None, occasion=told, store=downloads)
-    return accepted(DownloadView.of(found, told.time, None), f"/v1/accounts/{account}/export")
+    found = request_download(account, DownloadKind.EXPORT, None, context=context, store=downloads)
+    return accepted(DownloadView.of(found, context.time, None), f"/v1/accounts/{account}/export")
 
 
 @app.get("/accounts/<account>/invoices/archive")
@@ -53,13 +53,13 @@ def get_archive(
 
 @app.post("/accounts/<account>/invoices/archive")
 def post_archive(
-    account: AccountId, year: ArchiveYear, caller: Caller, told: Told, accounts: Accounts, downloads: Downloads
+    account: AccountId, year: ArchiveYear, caller: Caller, context: Context, accounts: Accounts, downloads: Downloads
 ) -> Response[DownloadView]:
     """Have all invoices of a year put together. Whoever has asked is written to when it is ready."""
     authorise(caller, accounts.account(account), Permission.READ_BILLING, accounts)
-    found = request_download(account, DownloadKind.INVOICES, year, occasion=told, store=downloads)
+    found = request_download(account, DownloadKind.INVOICES, year, context=context, store=downloads)
     location = f"/v1/accounts/{account}/invoices/archive?year={year}"
-    return accepted(DownloadView.of(found, told.time, None), location)
+    return accepted(DownloadView.of(found, context.time, None), location)
 
 
 handler = entrypoint(app)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, accepted
-from billing.api.callers import Caller, Now, Told
+from billing.api.callers import Caller, Context, Now
 from billing.api.models import AccountId
 from billing.api.reactivation import ReactivationBody, ReactivationOfferView, ReactivationView
 from billing.api.resolver import entrypoint, make_api
@@ -13,7 +13,7 @@ from billing.domain.permissions import Permission
 from billing.domain.reactivation import NotDeactivated, Reactivation, ReactivationState, require_deactivated
 from billing.store.invoice_store import BillingContext
 from billing.usecases.authorise import authorise
-from billing.usecases.reactivate_account import billed_account, offered, request_reactivation
+from billing.usecases.reactivate_account import account_to_reactivate, reactivation_quote, request_reactivation
 from billing.wiring import Accounts, Catalogues, InvoiceTerms, Reactivations
 
 app = make_api()
@@ -26,18 +26,18 @@ def get_reactivation(
     accounts: Accounts,
     reactivations: Reactivations,
     catalogues: Catalogues,
-    terms: InvoiceTerms,
+    settings: InvoiceTerms,
     now: Now,
 ) -> ReactivationView:
     """What it would come to today; or where it stands, once it was asked for."""
     authorise(caller, accounts.account(account), Permission.CANCEL, accounts)
-    billed = billed_account(account, reactivations)
+    billed = account_to_reactivate(account, reactivations)
     today = billed.subscriber.account.contract.today(now)
     standing = reactivations.reactivation(account)
     if standing is not None and standing.state is ReactivationState.PENDING:
         return _shown(billed, standing, None)
     require_deactivated(billed.subscriber.account, today)
-    offer = offered(billed, today, terms, catalogues)
+    offer = reactivation_quote(billed, today, settings, catalogues)
     return _shown(billed, standing, ReactivationOfferView.of(offer, billed.billing.language))
 
 
@@ -46,26 +46,26 @@ def post_reactivation(
     account: AccountId,
     body: ReactivationBody,
     caller: Caller,
-    told: Told,
+    context: Context,
     accounts: Accounts,
     reactivations: Reactivations,
     catalogues: Catalogues,
-    terms: InvoiceTerms,
+    settings: InvoiceTerms,
 ) -> Response[ReactivationView]:
     """Take the account up again: it is charged at once, and active as soon as that went well."""
     authorise(caller, accounts.account(account), Permission.CANCEL, accounts)
     agreed = Money(body.due.amount, body.due.currency)
     reactivation = request_reactivation(
-        account, agreed, occasion=told, terms=terms, store=reactivations, catalogues=catalogues
+        account, agreed, context=context, settings=settings, store=reactivations, catalogues=catalogues
     )
-    billed = billed_account(account, reactivations)
+    billed = account_to_reactivate(account, reactivations)
     return accepted(_shown(billed, reactivation, None), f"/v1/accounts/{account}/reactivation")
 
 
 def _shown(
-    billed: BillingContext, standing: Reactivation | None, offer: ReactivationOfferView | None
+    billing: BillingContext, standing: Reactivation | None, offer: ReactivationOfferView | None
 ) -> ReactivationView:
-    account = billed.subscriber.account
+    account = billing.subscriber.account
     if account.ending is None:
         raise NotDeactivated
     return ReactivationView.of(account, account.ending.purge_on - timedelta(days=1), standing, offer)

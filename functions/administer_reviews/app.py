@@ -2,7 +2,7 @@
 
 import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, created, no_content
-from billing.api.callers import Caller, Now, Told
+from billing.api.callers import Caller, Context, Now
 from billing.api.models import AccountId
 from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
 from billing.api.resolver import entrypoint, make_api
@@ -50,7 +50,7 @@ def get_slots(
     manager = success_manager_of(subscriber.account, reviews)
     slots = tuple(manager.slots(*bookable_days(*days, contract, now)))
     if slots:
-        slots = free(slots, reviews.booked(manager.success_manager, slots[0].cells[0], slots[-1].cells[-1]))
+        slots = free(slots, reviews.booked(manager.id, slots[0].cells[0], slots[-1].cells[-1]))
     return SlotsView.of(manager, slots, prepared_review(subscriber, now=now, usage=usage).products)
 
 
@@ -75,16 +75,16 @@ def post_review(
     account: AccountId,
     body: BookingBody,
     caller: Caller,
-    told: Told,
+    context: Context,
     reviews: Reviews,
     accounts: Accounts,
     usage: Usage,
 ) -> Response[ReviewView]:
     """Book one of the slots. The same request again finds what it booked."""
     subscriber = _subscriber(account, caller, Permission.BOOK_REVIEWS, accounts, usage)
-    prepared = prepared_review(subscriber, now=told.time, usage=usage)
-    review = book_review(subscriber.account, body.begins, prepared.products, occasion=told, store=reviews)
-    return created(ReviewView.of(review), location=f"/v1/accounts/{account}/reviews/{review.review}")
+    prepared = prepared_review(subscriber, now=context.time, usage=usage)
+    review = book_review(subscriber.account, body.begins, prepared.products, context=context, store=reviews)
+    return created(ReviewView.of(review), location=f"/v1/accounts/{account}/reviews/{review.id}")
 
 
 @app.get("/accounts/<account>/reviews/<review>")
@@ -104,12 +104,12 @@ def get_review(
 
 @app.delete("/accounts/<account>/reviews/<review>", status_code=204)
 def delete_review(
-    account: AccountId, review: ReviewId, caller: Caller, told: Told, reviews: Reviews, accounts: Accounts
+    account: AccountId, review: ReviewId, caller: Caller, context: Context, reviews: Reviews, accounts: Accounts
 ) -> Response[None]:
     """Cancel a review that has not begun."""
     current = accounts.account(account)
     authorise(caller, current, Permission.BOOK_REVIEWS, accounts)
-    cancel_review(current, reviews.review(account, review), occasion=told, store=reviews)
+    cancel_review(current, reviews.review(account, review), context=context, store=reviews)
     return no_content()
 
 
@@ -119,7 +119,7 @@ def put_decision(
     review: ReviewId,
     body: DecisionBody,
     caller: Caller,
-    told: Told,
+    context: Context,
     reviews: Reviews,
     accounts: Accounts,
     usage: Usage,
@@ -128,10 +128,10 @@ def put_decision(
     subscriber = _subscriber(account, caller, Permission.DECIDE_REVIEWS, accounts, usage)
     found = reviews.review(account, review)
     if body.reason is not None:
-        return ReviewView.of(decline_review(subscriber, found, body.reason, occasion=told, store=reviews))
-    prepared = prepared_review(subscriber, now=told.time, usage=usage)
+        return ReviewView.of(decline_review(subscriber, found, body.reason, context=context, store=reviews))
+    prepared = prepared_review(subscriber, now=context.time, usage=usage)
     return ReviewView.of(
-        apply_review(subscriber, found, body.orders(), prepared.products, occasion=told, store=reviews)
+        apply_review(subscriber, found, body.orders(), prepared.products, context=context, store=reviews)
     )
 
 

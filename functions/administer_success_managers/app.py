@@ -2,7 +2,7 @@
 
 import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, tagged
-from billing.api.callers import Caller, Told
+from billing.api.callers import Caller, Context
 from billing.api.models import AccountId
 from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
 from billing.api.preconditions import IfMatch, IfNoneMatch, replaced_version
@@ -54,7 +54,7 @@ def put_success_manager(
     success_manager: SuccessManagerId,
     body: SuccessManagerBody,
     caller: Caller,
-    told: Told,
+    context: Context,
     managers: SuccessManagers,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
@@ -62,7 +62,7 @@ def put_success_manager(
     """Add or change a customer success manager. Reviews that are booked stay as they are."""
     authorise_staff(caller, Permission.ADMINISTER_SUCCESS_MANAGERS)
     manager = replace_success_manager(
-        body.value(success_manager), replaced_version(if_match, if_none_match), occasion=told, store=managers
+        body.value(success_manager), replaced_version(if_match, if_none_match), context=context, store=managers
     )
     return tagged(SuccessManagerView.of(manager), manager.version)
 
@@ -82,12 +82,17 @@ def get_contact_person(
 
 @app.put("/accounts/<account>/success-manager")
 def put_contact_person(
-    account: AccountId, body: AssignmentBody, caller: Caller, told: Told, accounts: Accounts, managers: SuccessManagers
+    account: AccountId,
+    body: AssignmentBody,
+    caller: Caller,
+    context: Context,
+    accounts: Accounts,
+    managers: SuccessManagers,
 ) -> ContactPersonView:
     """Say who looks after the account from now on."""
     current = accounts.account(account)
     authorise(caller, current, Permission.ADMINISTER_SUCCESS_MANAGERS, accounts)
-    return ContactPersonView.of(assign_success_manager(current, body.success_manager, occasion=told, store=managers))
+    return ContactPersonView.of(assign_success_manager(current, body.success_manager, context=context, store=managers))
 
 
 handler = entrypoint(app)

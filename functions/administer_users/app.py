@@ -2,7 +2,7 @@
 
 import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, no_content
-from billing.api.callers import Caller, Told
+from billing.api.callers import Caller, Context
 from billing.api.models import AccountId
 from billing.api.resolver import entrypoint, make_api
 from billing.api.users import RoleFilter, UserBody, UsersView, UserView
@@ -28,21 +28,21 @@ def get_users(
 
 @app.put("/accounts/<account>/users")
 def put_user(
-    account: AccountId, body: UserBody, caller: Caller, told: Told, accounts: Accounts, people: People
+    account: AccountId, body: UserBody, caller: Caller, context: Context, accounts: Accounts, people: People
 ) -> UserView:
     """Invite a person, or change the name or role of one; the e-mail address says whom."""
     current = accounts.account(account)
     authorise(caller, current, Permission.ADMINISTER_USERS, accounts)
-    user = save_user(current, body.email, body.name, Role(body.role), occasion=told, directory=people, store=accounts)
+    user = save_user(current, body.email, body.name, Role(body.role), context=context, directory=people, store=accounts)
     return UserView.of(user)
 
 
 @app.delete("/accounts/<account>/users/<user>", status_code=204)
-def delete_user(account: AccountId, user: str, caller: Caller, told: Told, accounts: Accounts) -> Response[None]:
+def delete_user(account: AccountId, user: str, caller: Caller, context: Context, accounts: Accounts) -> Response[None]:
     """End a person's access to the account."""
     current = accounts.account(account)
     authorise(caller, current, Permission.ADMINISTER_USERS, accounts)
-    remove_user(current, user, occasion=told, store=accounts)
+    remove_user(current, user, context=context, store=accounts)
     return no_content()
 
 

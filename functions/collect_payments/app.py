@@ -24,14 +24,14 @@ def collect(message: str, correlation: str) -> Mapping[str, Any]:
     account, at, at_once = _asked(message)
     store, terms = wiring.reactivation_store(), wiring.terms()
     reactivated = complete_reactivation(
-        account, now=at, correlation=correlation, terms=terms, store=store, gateway=wiring.payments()
+        account, now=at, correlation=correlation, settings=terms, store=store, gateway=wiring.payments()
     )
     dealt = collect_payments(
         account,
         at_once=at_once,
         now=at,
         correlation=correlation,
-        terms=terms,
+        settings=terms,
         consent_page=os.environ["BILLING_PAGE"],
         store=store,
         gateway=wiring.payments(),

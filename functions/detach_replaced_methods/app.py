@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from billing import wiring
 from billing.store.event_mapping import event_of
-from billing.usecases.replace_payment_method import give_up_replaced
+from billing.usecases.replace_payment_method import detach_replaced
 from billing.workers import worker
 
 
@@ -14,14 +14,14 @@ def detach(message: str, correlation: str) -> Mapping[str, Any]:
     """One change."""
     happened = event_of(orjson.loads(message)["detail"])
     replaced = (happened.after or {})["detach"]
-    given_up = give_up_replaced(
+    given_up = detach_replaced(
         str(happened.account),
         replaced,
         correlation=correlation,
         store=wiring.payment_store(),
         gateway=wiring.payments(),
     )
-    return {"event": happened.event, "account": happened.account, "given_up": given_up}
+    return {"event": happened.id, "account": happened.account, "given_up": given_up}
 
 
 handler = worker(detach, wiring.queue)

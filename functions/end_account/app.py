@@ -10,7 +10,7 @@ from billing import wiring
 from billing.gateways.queues import DueWork
 from billing.gateways.sqs_work_queue import work_from
 from billing.usecases.cancel_account import end_account
-from billing.usecases.purge_account import Progress, Purger, purge_account
+from billing.usecases.purge_account import PurgeProgress, Purger, purge_account
 from billing.workers import worker
 
 PURGE_SECONDS = 40
@@ -24,7 +24,7 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
     return {"account": work.account, "stage": done, "purged": _purged(work, correlation)}
 
 
-def _purged(work: DueWork, correlation: str) -> Progress | None:
+def _purged(work: DueWork, correlation: str) -> PurgeProgress | None:
     """How far the account's deletion is; None where that is not due."""
     purges = wiring.purge_store()
     if purges.purge(work.account) is None and purges.due(work.account) is None:
@@ -50,8 +50,8 @@ def _purged(work: DueWork, correlation: str) -> Progress | None:
         goes_on=lambda: monotonic() < until,
         purger=purger,
     )
-    if progress is not Progress.FINISHED:
-        after = int(wait.total_seconds()) if progress is Progress.WAITS else 0
+    if progress is not PurgeProgress.FINISHED:
+        after = int(wait.total_seconds()) if progress is PurgeProgress.WAITS else 0
         wiring.work_queue().put([work], after_seconds=after)
     return progress
 

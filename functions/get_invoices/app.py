@@ -55,14 +55,14 @@ def get_invoices(
 
 @app.get("/accounts/<account>/invoices/upcoming")
 def get_upcoming_invoice(
-    account: AccountId, caller: Caller, accounts: Accounts, invoices: Invoices, terms: InvoiceTerms, now: Now
+    account: AccountId, caller: Caller, accounts: Accounts, invoices: Invoices, settings: InvoiceTerms, now: Now
 ) -> PreviewView:
     """The next invoice, as it would be today."""
     authorise(caller, accounts.account(account), Permission.READ_BILLING, accounts)
     billed = invoices.billing_context(account)
     if billed is None:
         raise AccountNotFound
-    next_one = upcoming(billed, billed.subscriber.account.contract.today(now), terms)
+    next_one = upcoming(billed, billed.subscriber.account.contract.today(now), settings)
     if next_one is None:
         raise NotFound("No invoice is to come.")
     return PreviewView.of(*next_one, billed.billing.language)

@@ -21,7 +21,7 @@ from billing.api.usage_page import (
 from billing.domain.permissions import Permission
 from billing.domain.subscriber import Subscriber
 from billing.domain.usage import month_before, month_of
-from billing.domain.usage_page import AVERAGED_MONTHS, Grouping, Period, Wanted
+from billing.domain.usage_page import AVERAGED_MONTHS, Grouping, Period, UsageQuery
 from billing.store.account_store import AccountStore
 from billing.store.usage_store import UsageStore
 from billing.usecases.advise_reduction import advise_reduction
@@ -51,7 +51,7 @@ def get_usage(
     subscriber = _subscriber(account, caller, accounts, usage)
     contract = subscriber.account.contract
     today = contract.today(now)
-    wanted = Wanted(
+    query = UsageQuery(
         first=first or month_before(month_of(today), AVERAGED_MONTHS),
         until=until or today + timedelta(days=1),
         period=Period(by),
@@ -59,9 +59,9 @@ def get_usage(
         product=product,
         store=of_store,
     )
-    shown = show_usage(subscriber, wanted, today=today, store=usage)
+    shown = show_usage(subscriber, query, today=today, store=usage)
     if prefers_csv(accept):
-        return file(table(shown.series, wanted.period), CSV, f"usage-{account}-{wanted.first}-{wanted.until}.csv")
+        return file(table(shown.series, query.period), CSV, f"usage-{account}-{query.first}-{query.until}.csv")
     return Response(status_code=200, content_type=JSON, body=UsageView.of(shown, contract.time_zone))
 
 

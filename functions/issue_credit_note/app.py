@@ -2,7 +2,7 @@
 
 import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, created
-from billing.api.callers import Caller, Told
+from billing.api.callers import Caller, Context
 from billing.api.invoices import CreditNoteBody, InvoiceDetailsView, InvoiceNumber
 from billing.api.models import AccountId
 from billing.api.resolver import entrypoint, make_api
@@ -20,17 +20,17 @@ def post_credit_note(
     number: InvoiceNumber,
     body: CreditNoteBody,
     caller: Caller,
-    told: Told,
+    context: Context,
     accounts: Accounts,
     invoices: Invoices,
-    terms: InvoiceTerms,
+    settings: InvoiceTerms,
     payments: Payments,
 ) -> Response[InvoiceDetailsView]:
     """Take an invoice back, or some of its lines. The same lines and reason again are the same credit note."""
     authorise(caller, accounts.account(account), Permission.CORRECT_INVOICES, accounts)
     lines = None if body.lines is None else tuple(body.lines)
     kept = issue_credit_note(
-        account, number, lines, body.reason, occasion=told, terms=terms, store=invoices, gateway=payments
+        account, number, lines, body.reason, context=context, settings=settings, store=invoices, gateway=payments
     )
     return created(InvoiceDetailsView.of(kept), f"/v1/accounts/{account}/invoices/{kept.invoice.number}")
 

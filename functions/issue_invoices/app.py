@@ -13,7 +13,7 @@ def issue(message: str, correlation: str) -> Mapping[str, Any]:
     """One account: every contract month that is due."""
     work = work_from(message)
     issued = issue_invoices(
-        work.account, now=work.at, correlation=correlation, terms=wiring.terms(), store=wiring.invoice_store()
+        work.account, now=work.at, correlation=correlation, settings=wiring.terms(), store=wiring.invoice_store()
     )
     return {"account": work.account, "invoices": issued}
 

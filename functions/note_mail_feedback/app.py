@@ -17,7 +17,7 @@ def note(message: str, _correlation: str) -> Mapping[str, Any] | None:
         return None
     now = datetime.now(UTC)  # noqa: TID251 - when we learn of it: SES may report it late
     note_feedback(feedback, now=now, accounts=wiring.account_store(), deliveries=wiring.delivery_store())
-    return {"fate": feedback.fate, "event": feedback.delivery.event}
+    return {"fate": feedback.status, "event": feedback.delivery.event}
 
 
 handler = worker(note, wiring.queue, done="feedback", failed="feedback not noted")

@@ -7,7 +7,7 @@ from typing import Any
 
 from billing import wiring
 from billing.gateways.sqs_payment_notices import notice_from
-from billing.usecases.collect_payments import note_payment
+from billing.usecases.collect_payments import sync_payment
 from billing.usecases.note_payment_notice import AGREED, DONE, PAYMENT_NOTICES, note_payment_notice
 from billing.workers import worker
 
@@ -17,11 +17,11 @@ def note(message: str, correlation: str) -> Mapping[str, Any]:
     notice = notice_from(message)
     now = datetime.now(UTC)  # noqa: TID251 - what stands is asked for now, whenever it was told
     if notice.type in PAYMENT_NOTICES:
-        changed = note_payment(
+        changed = sync_payment(
             notice.object,
             now=now,
             correlation=correlation,
-            terms=wiring.terms(),
+            settings=wiring.terms(),
             consent_page=os.environ["BILLING_PAGE"],
             store=wiring.invoice_store(),
             gateway=wiring.payments(),

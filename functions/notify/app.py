@@ -13,12 +13,12 @@ from uuid import uuid4
 import orjson
 from billing import wiring, workers  # before pydantic: the batch utility loads a parser for its models where it is
 from billing.domain.events import Event
-from billing.domain.mail import Recipient, Situation, Vendor
+from billing.domain.mail import LetterContext, Recipient, Vendor
 from billing.event_schemas.kinds import AnyEvent, published
 from billing.mail.letters import letter
 from billing.mail.message import message
 from billing.store.event_mapping import event_of
-from billing.usecases.notify import Outcome, Unwritable, notify
+from billing.usecases.notify import DeliveryCounts, Unwritable, notify
 
 
 def mail(message: str, _correlation: str) -> Mapping[str, Any]:
@@ -46,13 +46,13 @@ def _event(body: str) -> tuple[Event, AnyEvent]:
         raise Unwritable(f"It is no event, or does not fit its schema: {type(failure).__name__}.") from failure
 
 
-def _notify(happened: Event, facts: AnyEvent) -> Outcome:
+def _notify(happened: Event, facts: AnyEvent) -> DeliveryCounts:
     now = datetime.now(UTC)  # noqa: TID251 - when a mail is really sent: a replayed event changes nothing of it
     vendor = Vendor(os.environ["VENDOR_NAME"], os.environ["BILLING_PAGE"], os.environ["REPLY_TO_ADDRESS"])
 
-    def write(_: Event, situation: Situation, recipient: Recipient, document: bytes | None) -> bytes:
+    def write(_: Event, situation: LetterContext, recipient: Recipient, document: bytes | None) -> bytes:
         words = letter(facts, situation, recipient, vendor, document)
-        return message(words, recipient, os.environ["SENDER_ADDRESS"], vendor, happened.event, now)
+        return message(words, recipient, os.environ["SENDER_ADDRESS"], vendor, happened.id, now)
 
     return notify(
         happened,
@@ -68,7 +68,7 @@ def _notify(happened: Event, facts: AnyEvent) -> Outcome:
 
 
 def _named(happened: Event) -> dict[str, Any]:
-    return {"event": happened.event, "type": happened.type, "account": happened.account}
+    return {"event": happened.id, "type": happened.type, "account": happened.account}
 
 
 handler = workers.worker(

@@ -3,7 +3,7 @@
 import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, created
 from billing.api.billing_page import BillingPageView
-from billing.api.callers import Caller, Told
+from billing.api.callers import Caller, Context
 from billing.api.provisioning import AccountBody
 from billing.api.resolver import entrypoint, make_api
 from billing.domain.permissions import Permission
@@ -16,13 +16,13 @@ app = make_api()
 
 @app.post("/accounts", status_code=201)
 def provision(
-    body: AccountBody, caller: Caller, told: Told, pages: Pages, catalogues: Catalogues, people: People
+    body: AccountBody, caller: Caller, context: Context, pages: Pages, catalogues: Catalogues, people: People
 ) -> Response[BillingPageView]:
     """Provision an account and invite its first admin."""
     authorise_staff(caller, Permission.PROVISION_ACCOUNTS)
-    page = provision_account(body.value(), occasion=told, directory=people, pages=pages, catalogues=catalogues)
-    view = BillingPageView.of(page, page.account.contract.today(told.time))
-    return created(view, location=f"/v1/accounts/{page.account.account}/billing")
+    page = provision_account(body.value(), context=context, directory=people, pages=pages, catalogues=catalogues)
+    view = BillingPageView.of(page, page.account.contract.today(context.time))
+    return created(view, location=f"/v1/accounts/{page.account.id}/billing")
 
 
 handler = entrypoint(app)

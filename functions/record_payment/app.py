@@ -1,7 +1,7 @@
 """POST /accounts/{account}/invoices/{number}/payments: staff have found a transfer on the bank account."""
 
 import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.api.callers import Caller, Told
+from billing.api.callers import Caller, Context
 from billing.api.invoices import InvoiceDetailsView, InvoiceNumber, RecordedPaymentBody
 from billing.api.models import AccountId
 from billing.api.resolver import entrypoint, make_api
@@ -19,7 +19,7 @@ def post_payment(
     number: InvoiceNumber,
     body: RecordedPaymentBody,
     caller: Caller,
-    told: Told,
+    context: Context,
     accounts: Accounts,
     invoices: Invoices,
     payments: Payments,
@@ -27,7 +27,7 @@ def post_payment(
     """Record that an invoice is paid. The same reference and day again change nothing."""
     authorise(caller, accounts.account(account), Permission.RECORD_PAYMENTS, accounts)
     kept = record_payment(
-        account, number, body.paid_on, body.reference, occasion=told, store=invoices, gateway=payments
+        account, number, body.paid_on, body.reference, context=context, store=invoices, gateway=payments
     )
     return InvoiceDetailsView.of(kept)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Body
 from billing.api.answers import Response
-from billing.api.callers import ReportedBy
+from billing.api.callers import MachineContext
 from billing.api.resolver import entrypoint, make_api
 from billing.api.usage_events import (
     BODY_CHARACTERS_MAX,
@@ -29,13 +29,13 @@ app = make_api(read_events)
 
 @app.post("/usage")
 def report_usage(
-    body: Annotated[EventBody, Body()], told: ReportedBy, store: Usage, backlog: Backlog
+    body: Annotated[EventBody, Body()], context: MachineContext, store: Usage, backlog: Backlog
 ) -> Response[UsageResultView | UsageResultsView]:
     """Report usage: one CloudEvent, or a batch of them."""
     reported = Reported(body)
     results = record_usage(
         reported.reports,
-        occasion=told,
+        context=context,
         reported_within=timedelta(days=int(os.environ["USAGE_REPORTED_WITHIN_DAYS"])),
         budget=RetryBudget(BUDGET_SECONDS),
         store=store,

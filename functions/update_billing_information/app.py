@@ -6,7 +6,7 @@ from typing import Annotated, cast
 import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from aws_lambda_powertools.event_handler.depends import Depends
 from billing.api.answers import Response, tagged
-from billing.api.callers import Caller, Told
+from billing.api.callers import Caller, Context
 from billing.api.information import BillingBody, BillingView, CompanyBody, CompanyView, ContactBody, ContactView
 from billing.api.models import AccountId
 from billing.api.preconditions import IfMatch, replaced_version
@@ -25,7 +25,7 @@ class ChangeArea:
     """Changes one area of an account's billing information on behalf of the caller of a request."""
 
     caller: Caller
-    context: Told
+    context: Context
     accounts: Accounts
 
     def __call__(self, account: str, area: Area, details: D, if_match: str | None) -> Information[D]:
@@ -38,11 +38,11 @@ class ChangeArea:
         current = cast(Information[D], known.information.area(area))  # the details of an area have one class
         replaces = replaced_version(if_match)
         return change_billing_information(
-            known.account, area, current, details, replaces, occasion=self.context, store=self.accounts
+            known.account, area, current, details, replaces, context=self.context, store=self.accounts
         )
 
 
-def change_area(caller: Caller, context: Told, accounts: Accounts) -> ChangeArea:
+def change_area(caller: Caller, context: Context, accounts: Accounts) -> ChangeArea:
     """The change as this request may make it."""
     return ChangeArea(caller, context, accounts)
 

@@ -2,7 +2,7 @@
 
 import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.api.answers import Response, created
-from billing.api.callers import Caller, Told
+from billing.api.callers import Caller, Context
 from billing.api.invoices import InvoiceNumber
 from billing.api.models import AccountId
 from billing.api.payment import ConsentView, IdempotencyKey, PaymentMethodBody, PaymentMethodView, SetupBody, SetupView
@@ -10,7 +10,12 @@ from billing.api.resolver import entrypoint, make_api
 from billing.domain.permissions import Permission
 from billing.usecases.authorise import authorise
 from billing.usecases.collect_payments import begin_consent
-from billing.usecases.replace_payment_method import begin_setup, replace_payment_method, set_bank_transfer, shown
+from billing.usecases.replace_payment_method import (
+    begin_setup,
+    payment_method_shown,
+    replace_payment_method,
+    set_bank_transfer,
+)
 from billing.wiring import Accounts, Invoices, PaymentMethods, Payments
 
 app = make_api()
@@ -21,7 +26,7 @@ def post_setup(
     account: AccountId,
     body: SetupBody,
     caller: Caller,
-    told: Told,
+    context: Context,
     accounts: Accounts,
     methods: PaymentMethods,
     payments: Payments,
@@ -29,7 +34,7 @@ def post_setup(
 ) -> Response[SetupView]:
     """Begin to set up a payment method: the browser confirms it with Stripe, and its number never comes here."""
     authorise(caller, accounts.account(account), Permission.CHANGE_PAYMENT_METHOD, accounts)
-    setup = begin_setup(account, body.wanted(), idempotency_key, occasion=told, store=methods, gateway=payments)
+    setup = begin_setup(account, body.wanted(), idempotency_key, context=context, store=methods, gateway=payments)
     return created(SetupView.of(setup), f"/v1/accounts/{account}/payment-method")
 
 
@@ -38,24 +43,24 @@ def put_payment_method(
     account: AccountId,
     body: PaymentMethodBody,
     caller: Caller,
-    told: Told,
+    context: Context,
     accounts: Accounts,
     methods: PaymentMethods,
     payments: Payments,
 ) -> PaymentMethodView:
     """Pay with what was set up, from now on. The old payment method is given up, and its details are deleted."""
     authorise(caller, accounts.account(account), Permission.CHANGE_PAYMENT_METHOD, accounts)
-    profile = replace_payment_method(account, body.setup_intent, occasion=told, store=methods, gateway=payments)
-    return PaymentMethodView.of(shown(profile))
+    profile = replace_payment_method(account, body.setup_intent, context=context, store=methods, gateway=payments)
+    return PaymentMethodView.of(payment_method_shown(profile))
 
 
 @app.put("/accounts/<account>/payment-method/bank-transfer")
 def put_bank_transfer(
-    account: AccountId, caller: Caller, told: Told, accounts: Accounts, methods: PaymentMethods
+    account: AccountId, caller: Caller, context: Context, accounts: Accounts, methods: PaymentMethods
 ) -> PaymentMethodView:
     """Staff agree with the customer that they transfer the money themselves. A card is given up."""
     authorise(caller, accounts.account(account), Permission.SET_BANK_TRANSFER, accounts)
-    return PaymentMethodView.of(shown(set_bank_transfer(account, occasion=told, store=methods)))
+    return PaymentMethodView.of(payment_method_shown(set_bank_transfer(account, context=context, store=methods)))
 
 
 @app.post("/accounts/<account>/invoices/<number>/consent")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 
-from billing.domain.autoscaling_due import Due, due_at, first_due_month
+from billing.domain.autoscaling_due import AutoscalingDue, due_at, first_due_month
 from billing.domain.contract import Contract
 from billing.domain.usage import month_before, month_of
 from billing.store.autoscaling_store import AutoscalingStore
@@ -50,7 +50,7 @@ def _go_back(account: str, store: AutoscalingStore) -> date:
         return standing.due.month
     contract = standing.subscriber.account.contract
     month = _first_month(contract)
-    store.decide(standing, (), None, (), Due(month, {}), due_at(month, contract))
+    store.decide(standing, (), None, (), AutoscalingDue(month, {}), due_at(month, contract))
     return month
 
 

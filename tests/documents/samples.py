@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from billing.domain.information import CompanyDetails
-from billing.domain.invoices import Correction, Draft, IssuedInvoice, Occasion, Seller
+from billing.domain.invoices import BillingReason, Correction, InvoiceDraft, IssuedInvoice, Seller
 from billing.domain.money import Money
 from billing.domain.payment import Method
 from billing.domain.pricing import InvoiceLine, Step
@@ -55,8 +55,8 @@ def invoice(
     total_net = sum(each.net.amount for each in said)
     charged = tax.of(total_net)
     total = total_net + charged
-    draft = Draft(
-        occasion=Occasion.PERIOD,
+    draft = InvoiceDraft(
+        occasion=BillingReason.PERIOD,
         since=STARTS,
         until=ENDS,
         lines=tuple(said),

@@ -12,7 +12,7 @@ from typing import Any
 import facturx
 import pytest
 from billing.documents.einvoice import Syntax, einvoice
-from billing.domain.collection import Payment
+from billing.domain.collection import InvoicePayment
 from billing.domain.corrections import credit_note_draft
 from billing.domain.invoices import InvoiceStatus, IssuedInvoice, Seller
 from billing.domain.payment import Method
@@ -42,7 +42,7 @@ IN_FRANCE = replace(BUYER, name="Café de la Gare SARL", country="FR", vat_numbe
 
 
 def credit_note(of: IssuedInvoice, lines: tuple[int, ...] = (0,)) -> IssuedInvoice:
-    draft = credit_note_draft(of, Payment(InvoiceStatus.PAID), lines)
+    draft = credit_note_draft(of, InvoicePayment(InvoiceStatus.PAID), lines)
     return replace(of, number="CN-2026-000001", draft=draft, corrects=replace(CORRECTION, lines=lines))
 
 

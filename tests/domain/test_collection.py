@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from billing.domain.collection import Payment, due_on, is_due, is_news, is_tried_at_once, next_look
+from billing.domain.collection import InvoicePayment, due_on, is_due, is_news, is_retried_at_once, next_attempt
 from billing.domain.invoices import InvoiceStatus
 from billing.domain.payment import Charge, ChargeState, Method
 
 TODAY = date(2026, 5, 4)
-OPEN = Payment(InvoiceStatus.OPEN, next_attempt_on=TODAY, tried_with="pm_old")
+OPEN = InvoicePayment(InvoiceStatus.OPEN, next_attempt_on=TODAY, tried_with="pm_old")
 
 
 @pytest.mark.parametrize(
@@ -39,16 +39,16 @@ def test_a_payment_is_due_from_the_day_of_its_next_attempt() -> None:
     ],
 )
 def test_another_payment_method_is_tried_at_once(
-    payment: Payment, corrects: bool, method: str | None, tried: bool
+    payment: InvoicePayment, corrects: bool, method: str | None, tried: bool
 ) -> None:
-    assert is_tried_at_once(payment, corrects, method) is tried
+    assert is_retried_at_once(payment, corrects, method) is tried
 
 
 def test_the_earliest_payment_is_looked_at_next() -> None:
     later, never = replace(OPEN, next_attempt_on=TODAY + timedelta(days=1)), replace(OPEN, next_attempt_on=None)
 
-    assert next_look([never, later, OPEN]) == TODAY
-    assert next_look([never]) is None
+    assert next_attempt([never, later, OPEN]) == TODAY
+    assert next_attempt([never]) is None
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from billing.domain.collection import Payment
+from billing.domain.collection import InvoicePayment
 from billing.domain.corrections import (
     AlreadyCredited,
     NotCorrectable,
+    allocate,
     credit_note_draft,
     lines_to_credit,
-    settled,
 )
 from billing.domain.errors import RuleViolation
 from billing.domain.invoices import Correction, InvoiceStatus, IssuedInvoice
@@ -26,8 +26,8 @@ from hypothesis import strategies as st
 from tests.documents.samples import CORRECTION, STARTS, invoice
 
 TODAY = date(2026, 5, 4)
-PAID = Payment(InvoiceStatus.PAID, paid_on=STARTS, method=Method.CARD, payment="pi_1")
-OPEN = Payment(InvoiceStatus.OPEN, next_attempt_on=TODAY)
+PAID = InvoicePayment(InvoiceStatus.PAID, paid_on=STARTS, method=Method.CARD, payment_intent_id="pi_1")
+OPEN = InvoicePayment(InvoiceStatus.OPEN, next_attempt_on=TODAY)
 
 
 def of_lines(*nets: int, rate: str = "25", credit: int = 0, tax_amount: int | None = None) -> IssuedInvoice:
@@ -51,15 +51,15 @@ def of_lines(*nets: int, rate: str = "25", credit: int = 0, tax_amount: int | No
 
 
 def correct(
-    issued: IssuedInvoice, payment: Payment, wanted: tuple[int, ...] | None, number: str
-) -> tuple[int, Payment]:
+    issued: IssuedInvoice, payment: InvoicePayment, wanted: tuple[int, ...] | None, number: str
+) -> tuple[int, InvoicePayment]:
     """What a credit note takes back with tax, and where the invoice stands then."""
     lines = lines_to_credit(issued, payment, wanted)
     total = -credit_note_draft(issued, payment, lines).total.amount
     correction = Correction(issued.number, STARTS, lines, "wrong")
-    money = settled(issued, payment, correction, number, total, TODAY)
-    assert money.waived + money.refunded + money.carried == total
-    assert min(money.waived, money.refunded, money.carried) >= 0
+    money = allocate(issued, payment, correction, number, total, TODAY)
+    assert money.pre_payment + money.refunded + money.credit_balance == total
+    assert min(money.pre_payment, money.refunded, money.credit_balance) >= 0
     return total, money.payment
 
 
@@ -127,17 +127,17 @@ def test_what_was_paid_with_credit_is_carried() -> None:
     issued = of_lines(10_000, credit=12_000)
 
     lines = lines_to_credit(issued, PAID, None)
-    money = settled(issued, PAID, Correction("", STARTS, lines, ""), "CN-1", 12_500, TODAY)
+    money = allocate(issued, PAID, Correction("", STARTS, lines, ""), "CN-1", 12_500, TODAY)
 
-    assert (money.refunded, money.carried) == (500, 12_000)
+    assert (money.refunded, money.credit_balance) == (500, 12_000)
 
 
 def test_a_transfer_is_carried() -> None:
-    by_transfer = replace(PAID, method=Method.BANK_TRANSFER, payment=None, reference="E2E-1")
+    by_transfer = replace(PAID, method=Method.BANK_TRANSFER, payment_intent_id=None, reference="E2E-1")
 
-    money = settled(of_lines(10_000), by_transfer, replace(CORRECTION, lines=(0,)), "CN-1", 12_500, TODAY)
+    money = allocate(of_lines(10_000), by_transfer, replace(CORRECTION, lines=(0,)), "CN-1", 12_500, TODAY)
 
-    assert (money.refunded, money.carried) == (0, 12_500)
+    assert (money.refunded, money.credit_balance) == (0, 12_500)
 
 
 def test_what_is_not_paid_need_not_be() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from billing.domain.mail import Delivery, Fate, Feedback, Recipient, lost_addresses, reachable
+from billing.domain.mail import Delivery, DeliveryStatus, Feedback, Recipient, lost_addresses, reachable
 
 from tests.store.samples import NOON
 
 EVENT = "01M83DRBER6HR1QAESBEGZCQ20"
 ADA, BO = "ada@nordlys.example", "bo@nordlys.example"
-BOUNCED = Feedback(Fate.BOUNCED, Delivery("nordlys-kaffe", EVENT, Delivery.digest(EVENT, BO)), "message-1", NOON)
+BOUNCED = Feedback(
+    DeliveryStatus.BOUNCED, Delivery("nordlys-kaffe", EVENT, Delivery.digest(EVENT, BO)), "message-1", NOON
+)
 
 
 def test_an_address_that_refuses_mail_is_skipped() -> None:

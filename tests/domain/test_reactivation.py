@@ -9,14 +9,14 @@ import pytest
 from billing.domain.account import Ending, Status
 from billing.domain.catalogue import Catalogue, Product, Tier
 from billing.domain.contract import Contract
-from billing.domain.ending_due import Stage, next_notice
+from billing.domain.ending_due import EndingStage, next_notice
 from billing.domain.money import Money
 from billing.domain.reactivation import (
     NotDeactivated,
     NothingSold,
-    renewed,
+    new_contract,
     require_deactivated,
-    signed_anew,
+    resubscribe,
 )
 from billing.domain.subscription import Cause, Discount, Line, Subscription, TierChange
 from hypothesis import given
@@ -56,7 +56,7 @@ def subscription(up_to: int | None) -> Subscription:
 def test_a_tier_that_is_not_sold_any_more_is_replaced_by_the_next(
     had: int | None, sold: list[tuple[int | None, int | None]], gets: tuple[int | None, int]
 ) -> None:
-    signed = signed_anew(subscription(had), Catalogue(7, (search(*sold),)), "EUR", TODAY)
+    signed = resubscribe(subscription(had), Catalogue(7, (search(*sold),)), "EUR", TODAY)
 
     [line] = signed.lines
     assert (line.up_to, line.price.amount, signed.catalogue_version) == (*gets, 7)
@@ -67,7 +67,7 @@ def test_discounts_and_changes_ended_with_the_contract() -> None:
     discount = Discount("search", None, 5, date(2026, 1, 1), None, "Launch")
     had = replace(subscription(10), changes=(grown,), discounts=(discount,), version=4)
 
-    signed = signed_anew(had, Catalogue(7, (search((10, 5), (20, 9)),)), "EUR", TODAY)
+    signed = resubscribe(had, Catalogue(7, (search((10, 5), (20, 9)),)), "EUR", TODAY)
 
     assert [line.up_to for line in signed.lines] == [20], "what it had is what usage had grown to"
     assert (signed.discounts, signed.changes, signed.version) == ((), (), 4)
@@ -76,7 +76,7 @@ def test_discounts_and_changes_ended_with_the_contract() -> None:
 @pytest.mark.parametrize("products", [(), (search(),), (search((10, None)),)])
 def test_where_nothing_is_sold_any_more(products: tuple[Product, ...]) -> None:
     with pytest.raises(NothingSold):
-        signed_anew(subscription(10), Catalogue(7, products), "EUR", TODAY)
+        resubscribe(subscription(10), Catalogue(7, products), "EUR", TODAY)
 
 
 def test_only_within_the_days() -> None:
@@ -93,7 +93,7 @@ def test_only_within_the_days() -> None:
 
 
 def test_the_new_contract_begins_that_day() -> None:
-    assert renewed(Contract(date(2026, 1, 15), 3, "EUR", "Europe/Rome"), TODAY) == Contract(
+    assert new_contract(Contract(date(2026, 1, 15), 3, "EUR", "Europe/Rome"), TODAY) == Contract(
         TODAY, 3, "EUR", "Europe/Rome"
     )
 
@@ -110,7 +110,7 @@ def test_the_notice_comes_a_week_before_the_last_day(start: date, interval: int,
     due = next_notice(contract, today)
 
     assert due is not None
-    assert (due.stage, due.on >= today) == (Stage.NOTICE, True)
+    assert (due.stage, due.on >= today) == (EndingStage.NOTICE, True)
     last_day = date.fromordinal(due.on.toordinal() + 7)
     renewals = [day for _, day in zip(range(40), (each for _, each in contract.renewals(start)), strict=False)]
     assert last_day in {contract.last_day_to_avoid(renewal) for renewal in renewals[1:]}

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from billing.domain.catalogue import Product, Tier
 from billing.domain.money import Money
-from billing.domain.reduction import Measure, Reduction, Verdict, fitting, next_lower, reduction
+from billing.domain.reduction import AdviceResult, RankBy, Reduction, fitting, next_lower, reduction
 from billing.domain.subscription import Line
 from billing.domain.usage import ContentUsage, closed_months
 from hypothesis import given
@@ -80,7 +80,7 @@ def test_the_least_earning_content_goes_until_the_lower_tier_fits() -> None:
         content("Newsletter", 10, revenue=500),
     )
 
-    assert found.verdict is Verdict.PLAN
+    assert found.verdict is AdviceResult.PLAN
     assert (found.average, found.lower, found.saving) == (Decimal(260), PRODUCT.tiers[1], Money(700, "EUR"))
     assert [each.content for each in found.ranking] == [
         "Others also bought",
@@ -107,7 +107,7 @@ def test_thirds_that_no_decimal_holds_do_not_decide() -> None:
 
     assert names(found) == ["a", "b", "c"]
     assert (found.average, found.average_without) == (Decimal(204), Decimal(200))
-    assert advice(*small[:2], content("c", 10, revenue=9, months=MONTHS[:1]), rest).verdict is Verdict.PLAN
+    assert advice(*small[:2], content("c", 10, revenue=9, months=MONTHS[:1]), rest).verdict is AdviceResult.PLAN
 
 
 def test_stores_are_apart() -> None:
@@ -119,27 +119,27 @@ def test_stores_are_apart() -> None:
 def test_conversions_rank_where_no_revenue_is_told() -> None:
     found = advice(content("a", 150, conversions=1), content("b", 100, conversions=9))
 
-    assert (found.measure, names(found)) == (Measure.CONVERSIONS, ["a"])
+    assert (found.measure, names(found)) == (RankBy.CONVERSIONS, ["a"])
 
 
 def test_revenue_in_several_currencies_cannot_be_compared() -> None:
     euros, crowns = content("a", 150, revenue=9, conversions=9), content("b", 100, revenue=9, currency="DKK")
 
-    assert advice(euros, crowns).measure is Measure.CONVERSIONS
-    assert advice(content("a", 150, revenue=9), crowns).verdict is Verdict.SEVERAL_CURRENCIES
+    assert advice(euros, crowns).measure is RankBy.CONVERSIONS
+    assert advice(content("a", 150, revenue=9), crowns).verdict is AdviceResult.SEVERAL_CURRENCIES
 
 
 def test_without_anything_earned_nobody_can_tell() -> None:
     found = advice(content("a", 150), content("b", 100))
 
-    assert (found.verdict, found.measure, found.remove) == (Verdict.NOTHING_EARNED, None, ())
+    assert (found.verdict, found.measure, found.remove) == (AdviceResult.NOTHING_EARNED, None, ())
     assert [each.content for each in found.ranking] == ["a", "b"]  # by usage, which can be told
 
 
 def test_usage_that_names_no_content_cannot_be_removed() -> None:
     found = advice(content(None, 250), content("a", 30, revenue=9))
 
-    assert found.verdict is Verdict.TOO_LITTLE_NAMED
+    assert found.verdict is AdviceResult.TOO_LITTLE_NAMED
     assert [each.content for each in found.ranking] == [None, "a"]
     assert names(advice(content(None, 150), content("a", 30, revenue=9), content("b", 60, revenue=1))) == ["b"]
 
@@ -147,12 +147,16 @@ def test_usage_that_names_no_content_cannot_be_removed() -> None:
 def test_who_fits_a_lower_tier_already_need_not_remove_anything() -> None:
     found = advice(content("a", 90, revenue=9))
 
-    assert (found.verdict, found.lower, found.saving) == (Verdict.FITS_ALREADY, PRODUCT.tiers[0], Money(1500, "EUR"))
+    assert (found.verdict, found.lower, found.saving) == (
+        AdviceResult.FITS_ALREADY,
+        PRODUCT.tiers[0],
+        Money(1500, "EUR"),
+    )
 
 
 def test_below_the_lowest_tier_there_is_nothing() -> None:
-    assert advice(content("a", 90, revenue=9), up_to=100).verdict is Verdict.LOWEST_TIER
-    assert reduction(line(), None, (), [], contents_max=9).verdict is Verdict.LOWEST_TIER
+    assert advice(content("a", 90, revenue=9), up_to=100).verdict is AdviceResult.LOWEST_TIER
+    assert reduction(line(), None, (), [], contents_max=9).verdict is AdviceResult.LOWEST_TIER
 
 
 def test_below_the_open_ended_tier_is_the_highest_with_a_limit() -> None:
@@ -167,7 +171,7 @@ def test_a_tier_without_a_price_in_the_currency_is_none() -> None:
 
 def test_three_closed_months_are_needed() -> None:
     assert advice(content("a", 250, revenue=9, months=MONTHS[1:]), since=date(2026, 3, 2)).verdict is (
-        Verdict.TOO_FEW_MONTHS
+        AdviceResult.TOO_FEW_MONTHS
     )
     # Per month means: per month that is closed.
     [ranked] = advice(content("a", 250, revenue=9, months=MONTHS[1:]), since=date(2026, 3, 2)).ranking
@@ -179,7 +183,7 @@ def test_three_closed_months_are_needed() -> None:
 def test_too_many_contents_are_not_looked_at() -> None:
     found = advice(content("a", 150, revenue=9), content("b", 100), limit=5)
 
-    assert (found.verdict, found.measure, found.ranking) == (Verdict.TOO_MANY_CONTENTS, None, ())
+    assert (found.verdict, found.measure, found.ranking) == (AdviceResult.TOO_MANY_CONTENTS, None, ())
 
 
 usages = st.decimals(min_value=0, max_value=200, places=2, allow_nan=False)
@@ -192,7 +196,7 @@ def test_a_plan_suffices_and_nothing_in_it_is_superfluous(up_to: int | None, par
         *(content(f"c{number}", str(usage), revenue=revenue) for number, (usage, revenue) in enumerate(parts)),
         up_to=up_to,
     )
-    if found.verdict is not Verdict.PLAN:
+    if found.verdict is not AdviceResult.PLAN:
         return
     assert found.lower
     assert found.lower.up_to

@@ -13,16 +13,16 @@ from billing.domain.contract import INTERVALS_MONTHS, Contract
 from billing.domain.errors import RuleViolation
 from billing.domain.money import Money
 from billing.domain.reviews import (
-    Fit,
+    FitResult,
     LowerTier,
+    LowerTierFit,
     ReviewNotYet,
-    Standing,
     bookable_days,
+    lower_tier_fit,
     next_renewal,
     paid_period_start,
     require_fit,
     shown_average,
-    standing,
     tier_changes,
 )
 from billing.domain.subscription import Cause, Line, Order, TierChange
@@ -43,13 +43,13 @@ CATALOGUE = Catalogue(1, (Product("search", "Search", "searches", TIERS),))
 LINE = Line("search", "Search", "searches", 100_000, Money(25_900, "EUR"))
 
 
-def of(*usage: str, line: Line = LINE, first: int = 3) -> Standing:
+def of(*usage: str, line: Line = LINE, first: int = 3) -> LowerTierFit:
     """How so much usage in the months from March on stands, seen in June."""
     daily = {date(2026, first + position, 1): Decimal(quantity) for position, quantity in enumerate(usage)}
-    return standing(line, daily, CATALOGUE, CONTRACT, TODAY)
+    return lower_tier_fit(line, daily, CATALOGUE, CONTRACT, TODAY)
 
 
-def detail(seen: Standing) -> str:
+def detail(seen: LowerTierFit) -> str:
     assert seen.missing is not None
     return seen.missing.detail
 
@@ -58,7 +58,7 @@ def test_what_is_missing_is_said_in_words() -> None:
     seen = of("48000", "49600", "86000")
 
     assert detail(seen) == "2 of 3 months below; average 61,200, must be ≤ 50,000"
-    assert seen.fit is Fit.ABOVE
+    assert seen.fit is FitResult.ABOVE
     with pytest.raises(ReviewNotYet) as caught:
         require_fit([seen])
     assert caught.value.detail == (
@@ -69,7 +69,7 @@ def test_what_is_missing_is_said_in_words() -> None:
 def test_the_average_fits_even_if_a_month_is_above() -> None:
     seen = of("30000", "30000", "90000")
 
-    assert seen.fit is Fit.FITS
+    assert seen.fit is FitResult.FITS
     assert seen.missing is None
     assert seen.fitting == LowerTier(50_000, Money(15_900, "EUR"))
     assert seen.saving == Money(10_000, "EUR")
@@ -86,7 +86,7 @@ def test_several_tiers_at_once() -> None:
 def test_the_limit_itself_fits_and_nothing_above(last: str, fits: bool) -> None:
     seen = of("50000", "50000", last)
 
-    assert (seen.fit is Fit.FITS) == fits
+    assert (seen.fit is FitResult.FITS) == fits
     if not fits:
         assert "average 50,000.01, must be ≤ 50,000" in detail(seen)
 
@@ -94,9 +94,9 @@ def test_the_limit_itself_fits_and_nothing_above(last: str, fits: bool) -> None:
 def test_months_that_are_not_known_yet() -> None:
     # The contract began in the middle of April, and nothing was taken over.
     young = replace(CONTRACT, start=date(2026, 4, 15))
-    seen = standing(LINE, {date(2026, 5, 2): Decimal(1)}, CATALOGUE, young, TODAY)
+    seen = lower_tier_fit(LINE, {date(2026, 5, 2): Decimal(1)}, CATALOGUE, young, TODAY)
 
-    assert seen.fit is Fit.TOO_FEW_MONTHS
+    assert seen.fit is FitResult.TOO_FEW_MONTHS
     assert detail(seen) == "1 of 3 closed months known"
     assert (seen.average, seen.fitting, seen.saving) == (None, None, None)
 
@@ -117,7 +117,7 @@ def test_below_the_open_ended_tier_is_the_highest_with_a_volume() -> None:
 def test_a_tier_without_a_price_in_the_contracts_currency_is_none() -> None:
     danish = replace(CONTRACT, currency="DKK")
 
-    assert standing(LINE, {}, CATALOGUE, danish, TODAY).fit is Fit.LOWEST_TIER
+    assert lower_tier_fit(LINE, {}, CATALOGUE, danish, TODAY).fit is FitResult.LOWEST_TIER
 
 
 def test_one_product_that_fits_is_enough() -> None:
@@ -140,7 +140,7 @@ quantities = st.decimals(0, 200_000, places=6)
 @given(st.lists(quantities, min_size=3, max_size=3), st.integers(0, 2), quantities)
 def test_more_usage_never_fits_a_smaller_tier(months: list[Decimal], which: int, more: Decimal) -> None:
     def limit(usage: list[Decimal]) -> Decimal:
-        seen = Standing(
+        seen = LowerTierFit(
             LINE,
             tuple(MonthUsage(date(2026, 3 + number, 1), each) for number, each in enumerate(usage)),
             of().lower,
@@ -155,7 +155,7 @@ def test_more_usage_never_fits_a_smaller_tier(months: list[Decimal], which: int,
 # ---- What may be applied ----
 
 
-def changes(*orders: tuple[str, int | None], seen: Standing | None = None) -> tuple[TierChange, ...]:
+def changes(*orders: tuple[str, int | None], seen: LowerTierFit | None = None) -> tuple[TierChange, ...]:
     known = [seen or of("20000", "20000", "20000")]
     return tier_changes([Order(*order) for order in orders], known, date(2026, 7, 15), "01REVIEW")
 
@@ -187,7 +187,7 @@ def test_what_cannot_be_applied(orders: list[tuple[str, int | None]], places: li
 
 
 def test_nothing_is_applied_without_three_months() -> None:
-    young = standing(LINE, {}, CATALOGUE, replace(CONTRACT, start=date(2026, 4, 15)), TODAY)
+    young = lower_tier_fit(LINE, {}, CATALOGUE, replace(CONTRACT, start=date(2026, 4, 15)), TODAY)
 
     with pytest.raises(RuleViolation, match="1 of 3 closed months"):
         changes(("search", 50_000), seen=young)

@@ -18,7 +18,7 @@ from billing.domain.subscription import (
     Subscription,
     TierChange,
     price_after_discounts,
-    sign,
+    subscribe,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,12 +57,12 @@ def subscription(*discounts: Discount) -> Subscription:
 
 def paths(orders: tuple[Order, ...], *discounts: Discount, currency: str = "EUR") -> list[tuple[str | int, ...]]:
     with pytest.raises(RuleViolation) as caught:
-        sign(orders, discounts, CATALOGUE, currency)
+        subscribe(orders, discounts, CATALOGUE, currency)
     return [violation.path for violation in caught.value.violations]
 
 
 def test_what_is_signed_stands_at_the_catalogues_price() -> None:
-    signed = sign((Order("email", 25_000),), (), CATALOGUE, "EUR")
+    signed = subscribe((Order("email", 25_000),), (), CATALOGUE, "EUR")
 
     assert signed == Subscription(3, (Line("email", "E-mail", "e-mails", 25_000, Money(5900, "EUR")),), discounts=())
 
@@ -92,14 +92,14 @@ def test_discounts_that_together_take_off_more_than_there_is() -> None:
         ("discounts", 1, "percent")
     ]
     # One after the other, or just all of it, is fine.
-    sign(
+    subscribe(
         email,
         (discount("email", percent="60", valid_until=autumn), discount("email", percent="60", valid_from=autumn)),
         CATALOGUE,
         "EUR",
     )
-    sign(email, (discount("email", percent="60"), discount("email", percent="40")), CATALOGUE, "EUR")
-    sign(email, (discount("email", percent="100"), discount(percent="100")), CATALOGUE, "EUR")
+    subscribe(email, (discount("email", percent="60"), discount("email", percent="40")), CATALOGUE, "EUR")
+    subscribe(email, (discount("email", percent="100"), discount(percent="100")), CATALOGUE, "EUR")
 
 
 def test_a_free_month_is_never_less_than_nothing() -> None:

@@ -25,7 +25,7 @@ def manager(
     absences: tuple[Absence, ...] = (),
 ) -> SuccessManager:
     return SuccessManager(
-        success_manager="sofie",
+        id="sofie",
         name="Sofie Lindgren",
         email="sofie.staff@livello.example",
         time_zone=time_zone,

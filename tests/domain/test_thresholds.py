@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from billing.domain.thresholds import PERCENTS, Told, watched
+from billing.domain.thresholds import PERCENTS, AlertState, evaluate_threshold
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,9 +14,11 @@ MAY, JUNE, JULY = date(2026, 5, 1), date(2026, 6, 1), date(2026, 7, 1)
 LIMIT = 1000
 
 
-def watch(told: Told | None, usage: int, *, month: date = JUNE, before: int = 0, limit: int = LIMIT) -> Told | None:
+def watch(
+    told: AlertState | None, usage: int, *, month: date = JUNE, before: int = 0, limit: int = LIMIT
+) -> AlertState | None:
     """What is told now, if anything is."""
-    after, tells = watched(told, month, Decimal(usage), limit, Decimal(before))
+    after, tells = evaluate_threshold(told, month, Decimal(usage), limit, Decimal(before))
     return after if tells else None
 
 
@@ -24,55 +26,55 @@ def watch(told: Told | None, usage: int, *, month: date = JUNE, before: int = 0,
     ("usage", "percent"), [(749, None), (750, 75), (899, 75), (900, 90), (999, 90), (1000, 100), (5000, 100)]
 )
 def test_each_threshold_is_told_when_it_is_reached(usage: int, percent: int | None) -> None:
-    assert watch(None, usage) == (None if percent is None else Told(LIMIT, JUNE, percent))
+    assert watch(None, usage) == (None if percent is None else AlertState(LIMIT, JUNE, percent))
 
 
 def test_exactly_on_a_fraction() -> None:
-    assert watched(None, JUNE, Decimal("7.4999999"), 10, Decimal(0))[1] is False
-    assert watched(None, JUNE, Decimal("7.5"), 10, Decimal(0))[1] is True
+    assert evaluate_threshold(None, JUNE, Decimal("7.4999999"), 10, Decimal(0))[1] is False
+    assert evaluate_threshold(None, JUNE, Decimal("7.5"), 10, Decimal(0))[1] is True
 
 
 def test_within_a_month_each_is_told_once() -> None:
     told = watch(None, 760)
 
     assert watch(told, 899) is None
-    assert watch(told, 905) == Told(LIMIT, JUNE, 90)
+    assert watch(told, 905) == AlertState(LIMIT, JUNE, 90)
 
 
 @pytest.mark.parametrize(("before", "percent"), [(1100, None), (900, None), (899, 100), (700, 100)])
 def test_what_was_told_is_told_again_only_after_a_month_well_below(before: int, percent: int | None) -> None:
     """A shop that is over its volume each month is told once, not every month."""
-    said = watch(Told(LIMIT, MAY, 100), 1000, before=before)
+    said = watch(AlertState(LIMIT, MAY, 100), 1000, before=before)
 
-    assert said == (None if percent is None else Told(LIMIT, JUNE, percent))
+    assert said == (None if percent is None else AlertState(LIMIT, JUNE, percent))
 
 
 def test_a_month_a_little_below_does_not_count_as_below() -> None:
     """70 % is within ten points of 75 %: usage that sways about a threshold is told of once."""
-    assert watch(Told(LIMIT, MAY, 75), 750, before=700) is None
-    assert watch(Told(LIMIT, MAY, 75), 750, before=649) == Told(LIMIT, JUNE, 75)
+    assert watch(AlertState(LIMIT, MAY, 75), 750, before=700) is None
+    assert watch(AlertState(LIMIT, MAY, 75), 750, before=649) == AlertState(LIMIT, JUNE, 75)
 
 
 def test_a_quiet_month_is_remembered_when_nothing_is_told() -> None:
-    rearmed, tells = watched(Told(LIMIT, MAY, 100), JUNE, Decimal(0), LIMIT, Decimal(100))
-    assert (rearmed, tells) == (Told(LIMIT, JUNE, 0), False)
+    rearmed, tells = evaluate_threshold(AlertState(LIMIT, MAY, 100), JUNE, Decimal(0), LIMIT, Decimal(100))
+    assert (rearmed, tells) == (AlertState(LIMIT, JUNE, 0), False)
 
-    assert watch(rearmed, 760, month=JULY, before=700) == Told(LIMIT, JULY, 75)
+    assert watch(rearmed, 760, month=JULY, before=700) == AlertState(LIMIT, JULY, 75)
 
 
 def test_another_tier_begins_anew() -> None:
-    assert watch(Told(LIMIT, JUNE, 100), 1900, limit=2000) == Told(2000, JUNE, 90)
-    assert watch(Told(2000, JUNE, 90), 1400, limit=2000) is None
+    assert watch(AlertState(LIMIT, JUNE, 100), 1900, limit=2000) == AlertState(2000, JUNE, 90)
+    assert watch(AlertState(2000, JUNE, 90), 1400, limit=2000) is None
 
 
 @given(st.lists(st.integers(0, 400), max_size=60))
 def test_in_one_month_the_thresholds_are_told_rising_and_each_at_most_once(days: list[int]) -> None:
-    told: Told | None = None
+    told: AlertState | None = None
     said: list[int] = []
     usage = 0
     for day in days:
         usage += day
-        after, tells = watched(told, JUNE, Decimal(usage), LIMIT, Decimal(0))
+        after, tells = evaluate_threshold(told, JUNE, Decimal(usage), LIMIT, Decimal(0))
         if tells:
             said.append(after.percent)
         told = after

@@ -15,7 +15,7 @@ from billing.domain.errors import NotFound
 from billing.domain.information import Area, BillingDetails, Details
 from billing.domain.invoices import Seller
 from billing.domain.permissions import Role
-from billing.domain.terms import Terms
+from billing.domain.terms import InvoicingSettings
 from billing.usecases.administer_users import remove_user, save_user
 from billing.usecases.change_billing_information import change_billing_information
 from billing.usecases.provision_account import provision_account
@@ -31,7 +31,7 @@ PRODUCTS = CatalogueBody.model_validate(CATALOGUE).values()
 ADA = "user of ada@nordlys.example"
 BO = "user of bo@nordlys.example"
 MOVED = BillingDetails("finance@nordlys.example")
-TERMS = Terms("LV", Seller("Livello", "Demovej 1", None, "1050", "Copenhagen", "DK", "DK10000009"))
+TERMS = InvoicingSettings("LV", Seller("Livello", "Demovej 1", None, "1050", "Copenhagen", "DK", "DK10000009"))
 
 Command = Callable[[World], object]
 
@@ -39,7 +39,7 @@ Command = Callable[[World], object]
 def catalogue() -> World:
     """A catalogue, and nothing else."""
     with World().calm() as world:
-        replace_catalogue(PRODUCTS, 0, occasion=OCCASION, store=world.store)
+        replace_catalogue(PRODUCTS, 0, context=OCCASION, store=world.store)
         return world
 
 
@@ -65,7 +65,7 @@ def with_bo(role: Role) -> Callable[[], World]:
 
 
 def provision(world: World) -> None:
-    provision_account(WANTED, occasion=OCCASION, directory=world.directory, pages=world.store, catalogues=world.store)
+    provision_account(WANTED, context=OCCASION, directory=world.directory, pages=world.store, catalogues=world.store)
 
 
 def change(area: Area, details: Details, replaces: int = 1) -> Command:
@@ -81,7 +81,7 @@ def change(area: Area, details: Details, replaces: int = 1) -> Command:
             current,
             wanted,
             replaces,
-            occasion=OCCASION,
+            context=OCCASION,
             store=world.store,
         )
 
@@ -96,7 +96,7 @@ def save(email: str, role: Role) -> Command:
             email,
             email.partition("@")[0],
             role,
-            occasion=OCCASION,
+            context=OCCASION,
             directory=world.directory,
             store=world.store,
         )
@@ -108,14 +108,14 @@ def remove(user: str) -> Command:
     def command(world: World) -> None:
         account = world.store.account(WANTED.account)
         with suppress(NotFound):  # who removes somebody twice is told so, and content
-            remove_user(account, user, occasion=OCCASION, store=world.store)
+            remove_user(account, user, context=OCCASION, store=world.store)
 
     return command
 
 
 def sell(products: tuple[Product, ...], replaces: int) -> Command:
     def command(world: World) -> None:
-        replace_catalogue(products, replaces, occasion=OCCASION, store=world.store)
+        replace_catalogue(products, replaces, context=OCCASION, store=world.store)
 
     return command
 

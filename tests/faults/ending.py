@@ -7,12 +7,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from billing.domain.cancellation import Reason
-from billing.domain.events import Actor, ActorKind, Occasion
+from billing.domain.events import Actor, ActorKind, RequestContext
 from billing.domain.payment import Method
 from billing.domain.permissions import Role
 from billing.domain.usage import UsageEvent
 from billing.gateways.payments import PaymentGateway
-from billing.usecases.cancel_account import Wanted, cancel_account, end_account
+from billing.usecases.cancel_account import CancellationRequest, cancel_account, end_account
 from billing.usecases.issue_invoices import issue_invoices
 from billing.usecases.provision_account import provision_account
 from billing.usecases.replace_payment_method import begin_setup, replace_payment_method
@@ -60,7 +60,7 @@ def deactivated() -> Ending:
         provision(world)
         provision_account(
             replace(WANTED, account=OTHER, digest="1" * 64),
-            occasion=OCCASION,
+            context=OCCASION,
             directory=world.directory,
             pages=world.store,
             catalogues=world.store,
@@ -76,20 +76,18 @@ def deactivated() -> Ending:
                 for number in range(USED)
             ]
             assert world.usage.count(used, lambda _: None) == {}
-            occasion = Occasion(Actor(ActorKind.CUSTOMER, ADA), ASKED, account)
-            setup = begin_setup(
-                account, Method.CARD, None, occasion=occasion, store=world.paying, gateway=world.payments
-            )
+            context = RequestContext(Actor(ActorKind.CUSTOMER, ADA), ASKED, account)
+            setup = begin_setup(account, Method.CARD, None, context=context, store=world.paying, gateway=world.payments)
             confirm(world.stripe, {"setup_intent": setup.setup, "client_secret": setup.client_secret})
-            replace_payment_method(account, setup.setup, occasion=occasion, store=world.paying, gateway=world.payments)
+            replace_payment_method(account, setup.setup, context=context, store=world.paying, gateway=world.payments)
             world.bucket.put(f"accounts/{account}/mail/1.eml", b"", "message/rfc822")
-            issued = issue_invoices(account, now=ASKED, correlation="issue", terms=TERMS, store=world.invoicing)
+            issued = issue_invoices(account, now=ASKED, correlation="issue", settings=TERMS, store=world.invoicing)
             world.bucket.put(f"accounts/{account}/invoices/{issued[0]}/{issued[0]}.pdf", b"", "application/pdf")
         cancel_account(
             ACCOUNT,
-            Wanted(Reason.OTHER, "We close the shop.", date(2026, 7, 15)),
+            CancellationRequest(Reason.OTHER, "We close the shop.", date(2026, 7, 15)),
             retention_days=14,
-            occasion=Occasion(Actor(ActorKind.CUSTOMER, ADA), ASKED, "cancel"),
+            context=RequestContext(Actor(ActorKind.CUSTOMER, ADA), ASKED, "cancel"),
             store=world.cancellations,
         )
         for at in (ENDS, PURGED):

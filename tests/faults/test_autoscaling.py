@@ -46,7 +46,7 @@ def pause(world: World) -> None:
     known = world.autoscaling.state(ACCOUNT)
     assert known is not None
     settings = AutoscalingSettings(Pause(date(2026, 12, 1), "Agreed"))
-    replace_settings(known, settings, known.settings.version, occasion=OCCASION, store=world.autoscaling)
+    replace_settings(known, settings, known.settings.version, context=OCCASION, store=world.autoscaling)
 
 
 def decided_once(world: World) -> None:

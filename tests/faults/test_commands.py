@@ -319,7 +319,7 @@ def test_who_lost_a_race_is_told_so(connection: None) -> None:
                 "cy@nordlys.example",
                 "cy",
                 Role.MEMBER,
-                occasion=OCCASION,
+                context=OCCASION,
                 directory=world.directory,
                 store=world.store,
             )

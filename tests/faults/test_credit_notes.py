@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from billing.domain.collection import AlreadyPaid
-from billing.domain.events import Actor, ActorKind, Occasion
+from billing.domain.events import Actor, ActorKind, RequestContext
 from billing.store import keys
 from billing.usecases.issue_credit_note import issue_credit_note
 
@@ -18,14 +18,14 @@ NUMBER = "LV-2026-000001"
 
 def credit(world: Invoicing) -> None:
     """Staff take the first invoice back."""
-    occasion = Occasion(Actor(ActorKind.STAFF, "staff"), JULY, world.correlation)
+    context = RequestContext(Actor(ActorKind.STAFF, "staff"), JULY, world.correlation)
     issue_credit_note(
         ACCOUNT,
         NUMBER,
         None,
         "Invoiced by mistake",
-        occasion=occasion,
-        terms=TERMS,
+        context=context,
+        settings=TERMS,
         store=world.invoicing,
         gateway=world.payments,
     )

@@ -36,7 +36,7 @@ def company() -> World:
 def history(count: int) -> list[PastUsage]:
     """Different rows, which share days, stores and contents."""
     places = (
-        (store.store, order.product, day, content)
+        (store.id, order.product, day, content)
         for day in range(61)
         for content in (None, "Search box", "Slider #2")
         for store in WANTED.stores

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 from billing.domain.collection import AlreadyPaid
-from billing.domain.events import Actor, ActorKind, Occasion
+from billing.domain.events import Actor, ActorKind, RequestContext
 from billing.domain.payment import Method
 from billing.gateways.payments import PaymentGateway
-from billing.usecases.collect_payments import collect_payments, note_payment, record_payment
+from billing.usecases.collect_payments import collect_payments, record_payment, sync_payment
 from billing.usecases.issue_invoices import issue_invoices
 from billing.usecases.replace_payment_method import begin_setup, replace_payment_method
 
@@ -54,12 +54,10 @@ def company(number: str = VISA) -> Callable[[], Invoicing]:
         world.table = before.table
         with world.calm():
             provision(world)
-            occasion = Occasion(Actor(ActorKind.CUSTOMER, "ada"), JULY, "setup")
-            setup = begin_setup(
-                ACCOUNT, Method.CARD, None, occasion=occasion, store=world.paying, gateway=world.payments
-            )
+            context = RequestContext(Actor(ActorKind.CUSTOMER, "ada"), JULY, "setup")
+            setup = begin_setup(ACCOUNT, Method.CARD, None, context=context, store=world.paying, gateway=world.payments)
             confirm(world.stripe, {"setup_intent": setup.setup, "client_secret": setup.client_secret}, number)
-            replace_payment_method(ACCOUNT, setup.setup, occasion=occasion, store=world.paying, gateway=world.payments)
+            replace_payment_method(ACCOUNT, setup.setup, context=context, store=world.paying, gateway=world.payments)
         return world
 
     return made
@@ -75,7 +73,7 @@ def invoiced(number: str = VISA) -> Callable[[], Invoicing]:
 
 
 def issue(world: Invoicing) -> None:
-    issue_invoices(ACCOUNT, now=JULY, correlation=world.correlation, terms=TERMS, store=world.invoicing)
+    issue_invoices(ACCOUNT, now=JULY, correlation=world.correlation, settings=TERMS, store=world.invoicing)
 
 
 def collect(world: Invoicing) -> None:
@@ -84,7 +82,7 @@ def collect(world: Invoicing) -> None:
         at_once=False,
         now=JULY,
         correlation=world.correlation,
-        terms=TERMS,
+        settings=TERMS,
         consent_page="https://billing.example",
         store=world.invoicing,
         gateway=world.payments,
@@ -94,11 +92,11 @@ def collect(world: Invoicing) -> None:
 def hear(world: Invoicing) -> None:
     """Stripe tells of all payments."""
     for payment in [*world.stripe.objects["payment_intent"]]:
-        note_payment(
+        sync_payment(
             payment,
             now=JULY,
             correlation=world.correlation,
-            terms=TERMS,
+            settings=TERMS,
             consent_page="https://billing.example",
             store=world.invoicing,
             gateway=world.payments,
@@ -217,7 +215,7 @@ def record(world: Invoicing) -> None:
         "LV-2026-000001",
         date(2026, 7, 15),
         "4711",
-        occasion=Occasion(OCCASION.actor, JULY, world.correlation),
+        context=RequestContext(OCCASION.actor, JULY, world.correlation),
         store=world.invoicing,
         gateway=world.payments,
     )

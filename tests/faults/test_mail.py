@@ -9,7 +9,7 @@ import pytest
 from billing.domain.errors import AnswerLost
 from billing.domain.events import Event
 from billing.domain.information import Area, ContactDetails
-from billing.domain.mail import Delivery, Fate, Feedback, Recipient, Situation
+from billing.domain.mail import Delivery, DeliveryStatus, Feedback, LetterContext, Recipient
 from billing.gateways.files import Documents
 from billing.gateways.mailer import Mailer
 from billing.store.event_mapping import event_from
@@ -36,7 +36,7 @@ class MailService:
 
     def send(self, message: bytes, to: str, delivery: Delivery) -> str:
         self.taken.append((to, message))
-        self.feedback.append(Feedback(Fate.SENT, delivery, f"message-{len(self.taken)}", NOON))
+        self.feedback.append(Feedback(DeliveryStatus.SENT, delivery, f"message-{len(self.taken)}", NOON))
         return f"message-{len(self.taken)}"
 
 
@@ -71,8 +71,8 @@ def the_event(world: World) -> Event:
     return event
 
 
-def words(event: Event, _: Situation, recipient: Recipient, __: bytes | None) -> bytes:
-    return f"{event.event} to {recipient.email}".encode()
+def words(event: Event, _: LetterContext, recipient: Recipient, __: bytes | None) -> bytes:
+    return f"{event.id} to {recipient.email}".encode()
 
 
 def deliver(world: MailWorld) -> None:
@@ -147,8 +147,8 @@ def test_two_workers_with_the_same_event(faults: Faults) -> None:
     faults.every_race(world=changed, first=deliver, second=at_the_same_time, invariants=everybody_once)
 
 
-@pytest.mark.parametrize("fate", [Fate.BOUNCED, Fate.COMPLAINED])
-def test_an_address_is_lost_once_however_often_it_is_told(fate: Fate, faults: Faults) -> None:
+@pytest.mark.parametrize("fate", [DeliveryStatus.BOUNCED, DeliveryStatus.COMPLAINED])
+def test_an_address_is_lost_once_however_often_it_is_told(fate: DeliveryStatus, faults: Faults) -> None:
     def told(world: World) -> None:
         delivery = Delivery.of(the_event(world), Recipient("invoices@nordlys.example", None))
         note_feedback(

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from billing.domain.errors import Conflict, UpstreamFailed
-from billing.domain.events import Actor, ActorKind, Occasion
+from billing.domain.events import Actor, ActorKind, RequestContext
 from billing.domain.payment import Method
 from billing.gateways.payments import PaymentGateway, PaymentNotice
 from billing.usecases.note_payment_notice import note_payment_notice
-from billing.usecases.replace_payment_method import begin_setup, give_up_replaced, replace_payment_method
+from billing.usecases.replace_payment_method import begin_setup, detach_replaced, replace_payment_method
 
 from local.stripe.api import Stripe
 from tests.faults.company import WANTED, body, catalogue, events, provision
@@ -21,7 +21,7 @@ from tests.stripe import attached, confirm, payments, stripe_account
 
 ACCOUNT = WANTED.account
 NOON = datetime(2026, 8, 4, 12, tzinfo=UTC)
-OCCASION = Occasion(Actor(ActorKind.CUSTOMER, "ada"), NOON, "request")
+OCCASION = RequestContext(Actor(ActorKind.CUSTOMER, "ada"), NOON, "request")
 VISA, MASTERCARD = "4242424242424242", "5555555555554444"
 
 
@@ -40,16 +40,14 @@ class Paying(World):
         return edge("stripe", gateway, failure=lambda: UpstreamFailed("Stripe did not answer."))
 
     @property
-    def occasion(self) -> Occasion:
+    def occasion(self) -> RequestContext:
         """Each request has an id of its own."""
         self.attempts += 1
-        return Occasion(OCCASION.actor, NOON, f"request {self.attempts}")
+        return RequestContext(OCCASION.actor, NOON, f"request {self.attempts}")
 
     def begin(self, number: str) -> None:
         """The browser sets a card up."""
-        setup = begin_setup(
-            ACCOUNT, Method.CARD, None, occasion=self.occasion, store=self.paying, gateway=self.payments
-        )
+        setup = begin_setup(ACCOUNT, Method.CARD, None, context=self.occasion, store=self.paying, gateway=self.payments)
         confirm(self.stripe, {"setup_intent": setup.setup, "client_secret": setup.client_secret}, number)
         self.setups.append(setup.setup)
 
@@ -75,7 +73,7 @@ def with_a_card_and_a_newer_one_set_up() -> Paying:
 def replace(number: int) -> Callable[[Paying], None]:
     def command(world: Paying) -> None:
         replace_payment_method(
-            ACCOUNT, world.setups[number], occasion=world.occasion, store=world.paying, gateway=world.payments
+            ACCOUNT, world.setups[number], context=world.occasion, store=world.paying, gateway=world.payments
         )
 
     return command
@@ -86,7 +84,7 @@ def give_up(world: Paying) -> None:
     for event in events(world, "card.updated"):
         correlation = world.occasion.correlation
         replaced = event["after"]["detach"]
-        give_up_replaced(ACCOUNT, replaced, correlation=correlation, store=world.paying, gateway=world.payments)
+        detach_replaced(ACCOUNT, replaced, correlation=correlation, store=world.paying, gateway=world.payments)
 
 
 def notice(number: int) -> Callable[[Paying], None]:
@@ -171,7 +169,7 @@ def test_two_cards_at_once_end_with_the_newer(faults: Faults) -> None:
 
 def test_the_first_setup_makes_one_customer(faults: Faults) -> None:
     def begin(world: Paying) -> None:
-        begin_setup(ACCOUNT, Method.CARD, "tab", occasion=OCCASION, store=world.paying, gateway=world.payments)
+        begin_setup(ACCOUNT, Method.CARD, "tab", context=OCCASION, store=world.paying, gateway=world.payments)
 
     def one_customer(world: Paying) -> None:
         [customer] = world.stripe.objects["customer"]

@@ -84,7 +84,7 @@ def told_in_order(world: Streamed) -> None:
     """Each event was published, and each account's were first published in the order they were written in."""
     images = [record["dynamodb"]["NewImage"] for record in wanted(world.records())]
     written = [(image["pk"]["S"], image["sk"]["S"]) for image in images if "pk" in image]
-    first_times = [*dict.fromkeys((_partition(each.account), f"EVENT#{each.event}") for each in world.told.taken)]
+    first_times = [*dict.fromkeys((_partition(each.account), f"EVENT#{each.id}") for each in world.told.taken)]
     assert set(first_times) == set(written), "an event is missing"
     for partition in {partition for partition, _ in written}:
         assert [each for each in first_times if each[0] == partition] == [
@@ -121,7 +121,7 @@ def many_companies() -> Streamed:
 
 
 def _write(world: Streamed, event: Event) -> None:
-    item = {"pk": _partition(event.account), "sk": f"EVENT#{event.event}", "body": event_body(event)}
+    item = {"pk": _partition(event.account), "sk": f"EVENT#{event.id}", "body": event_body(event)}
     world.table.answer(
         "PutItem",
         {"TableName": world.table.schema.name, "Item": {name: {"S": value} for name, value in item.items()}},

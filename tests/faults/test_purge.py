@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from billing.domain.errors import ConcurrentChange
 from billing.store import keys
-from billing.usecases.purge_account import Progress, Purger, purge_account
+from billing.usecases.purge_account import PurgeProgress, Purger, purge_account
 
 from tests.faults.company import ADA, body, provision
 from tests.faults.cuts import Faults
@@ -36,7 +36,7 @@ def purge(world: Ending, steps: Callable[[], bool] = lambda: True, now: datetime
     progress = purge_account(
         ACCOUNT, now=now, clock=now, correlation=f"run {world.runs}", goes_on=steps, purger=purger(world)
     )
-    return progress is Progress.FINISHED
+    return progress is PurgeProgress.FINISHED
 
 
 def one_deletion(world: Ending) -> Callable[[], bool]:

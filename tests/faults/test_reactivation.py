@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from billing.domain.account import Status
 from billing.domain.errors import ConcurrentChange
-from billing.domain.events import Actor, ActorKind, Occasion
+from billing.domain.events import Actor, ActorKind, RequestContext
 from billing.domain.reactivation import NotDeactivated
 from billing.store.reactivation_store import ReactivationStore
-from billing.usecases.reactivate_account import complete_reactivation, offered, request_reactivation
+from billing.usecases.reactivate_account import complete_reactivation, reactivation_quote, request_reactivation
 
 from tests.aws import TABLE
 from tests.faults.company import ADA, TERMS, body
@@ -28,12 +28,12 @@ def store_of(world: Ending) -> ReactivationStore:
 def request(world: Ending) -> None:
     """What an admin's browser does: what it costs is looked at, and agreed to."""
     store = store_of(world)
-    occasion = Occasion(Actor(ActorKind.CUSTOMER, ADA), BACK, "request")
+    context = RequestContext(Actor(ActorKind.CUSTOMER, ADA), BACK, "request")
     billed = store.billing_context(ACCOUNT)
     if billed is None or billed.subscriber.account.status is Status.ACTIVE:
         return
-    offer = offered(billed, billed.subscriber.account.contract.today(BACK), TERMS, world.store)
-    request_reactivation(ACCOUNT, offer.draft.due, occasion=occasion, terms=TERMS, store=store, catalogues=world.store)
+    offer = reactivation_quote(billed, billed.subscriber.account.contract.today(BACK), TERMS, world.store)
+    request_reactivation(ACCOUNT, offer.draft.due, context=context, settings=TERMS, store=store, catalogues=world.store)
 
 
 def complete(world: Ending) -> None:
@@ -42,7 +42,7 @@ def complete(world: Ending) -> None:
         ACCOUNT,
         now=BACK,
         correlation=f"run {world.runs}",
-        terms=TERMS,
+        settings=TERMS,
         store=store_of(world),
         gateway=world.payments,
     )

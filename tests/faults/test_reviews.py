@@ -10,8 +10,8 @@ from typing import Any
 from billing.api.success_managers import SuccessManagerBody
 from billing.domain.account import Status
 from billing.domain.errors import Conflict, RuleViolation, StaleVersion
-from billing.domain.events import Actor, ActorKind, Occasion
-from billing.domain.reviews import Review, ReviewOpen, SlotTaken, Standing, lines_at_renewal, standing
+from billing.domain.events import Actor, ActorKind, RequestContext
+from billing.domain.reviews import LowerTierFit, Review, ReviewOpen, SlotTaken, lines_at_renewal, lower_tier_fit
 from billing.domain.subscription import Order
 from billing.usecases.administer_success_managers import assign_success_manager, replace_success_manager
 from billing.usecases.book_review import book_review, cancel_review
@@ -32,7 +32,7 @@ USAGE = {date(2026, month, 1): Decimal(8000) for month in (3, 4, 5)}
 """Of each product: it fits the lower tier of e-mails, and search is in its lowest."""
 
 ORDERS = tuple(Order(each["product"], each["up_to"]) for each in LOWER["tiers"])
-BY_ADMIN = Occasion(Actor(ActorKind.CUSTOMER, "user-1"), OCCASION.time, OCCASION.correlation)
+BY_ADMIN = RequestContext(Actor(ActorKind.CUSTOMER, "user-1"), OCCASION.time, OCCASION.correlation)
 
 
 # ---- Worlds ----
@@ -43,14 +43,14 @@ def looked_after() -> World:
     with company().calm() as world:
         provision_account(
             replace(WANTED, account=THEIRS),
-            occasion=OCCASION,
+            context=OCCASION,
             directory=world.directory,
             pages=world.store,
             catalogues=world.store,
         )
-        replace_success_manager(PRESENT, 0, occasion=OCCASION, store=world.store)
+        replace_success_manager(PRESENT, 0, context=OCCASION, store=world.store)
         for account in (OURS, THEIRS):
-            assign_success_manager(world.store.account(account), MANAGER, occasion=OCCASION, store=world.store)
+            assign_success_manager(world.store.account(account), MANAGER, context=OCCASION, store=world.store)
         return world
 
 
@@ -64,46 +64,46 @@ def with_review() -> World:
 # ---- What is asked ----
 
 
-def standings(world: World, account: str = OURS) -> tuple[Standing, ...]:
+def standings(world: World, account: str = OURS) -> tuple[LowerTierFit, ...]:
     subscriber = world.store.subscriber(account, consistent=True)
     contract, catalogue = subscriber.account.contract, world.store.catalogue(subscriber.subscription.catalogue_version)
     today = contract.today(OCCASION.time)
     lines = lines_at_renewal(subscriber.subscription, contract, today)
-    return tuple(standing(line, USAGE, catalogue, contract, today) for line in lines)
+    return tuple(lower_tier_fit(line, USAGE, catalogue, contract, today) for line in lines)
 
 
 def book(begins: datetime, account: str = OURS) -> Command:
     def command(world: World) -> None:
         known = standings(world, account)
-        book_review(world.store.account(account), begins, known, occasion=BY_ADMIN, store=world.store)
+        book_review(world.store.account(account), begins, known, context=BY_ADMIN, store=world.store)
 
     return command
 
 
 def newest(world: World) -> Review:
     [review, *_] = world.store.reviews(OURS, limit=1, after=None).items
-    return world.store.review(OURS, review.review)
+    return world.store.review(OURS, review.id)
 
 
 def cancel(world: World) -> None:
-    cancel_review(world.store.account(OURS), newest(world), occasion=BY_ADMIN, store=world.store)
+    cancel_review(world.store.account(OURS), newest(world), context=BY_ADMIN, store=world.store)
 
 
 def apply_tier(world: World) -> None:
     known = standings(world)
     subscriber = world.store.subscriber(OURS, consistent=True)
-    apply_review(subscriber, newest(world), ORDERS, known, occasion=OCCASION, store=world.store)
+    apply_review(subscriber, newest(world), ORDERS, known, context=OCCASION, store=world.store)
 
 
 def decline(world: World) -> None:
     subscriber = world.store.subscriber(OURS, consistent=True)
-    decline_review(subscriber, newest(world), "Christmas would not fit.", occasion=OCCASION, store=world.store)
+    decline_review(subscriber, newest(world), "Christmas would not fit.", context=OCCASION, store=world.store)
 
 
 def reschedule(minutes: int, replaces: int = 1) -> Command:
     def command(world: World) -> None:
         changed = replace(PRESENT, review_minutes=minutes)
-        replace_success_manager(changed, replaces, occasion=OCCASION, store=world.store)
+        replace_success_manager(changed, replaces, context=OCCASION, store=world.store)
 
     return command
 
@@ -220,7 +220,7 @@ def test_two_slots_that_overlap(faults: Faults) -> None:
 
     def longer_reviews_for_them(world: World) -> None:
         longer = replace(PRESENT, review_minutes=60)
-        replace_success_manager(longer, 1, occasion=OCCASION, store=world.store)
+        replace_success_manager(longer, 1, context=OCCASION, store=world.store)
         book(FIRST, THEIRS)(world)
 
     faults.every_race(

@@ -14,7 +14,7 @@ from billing.domain.money import Money
 from billing.domain.usage import UsageEvent, month_of
 from billing.gateways.usage_backlog import UsageBacklog
 from billing.usecases.record_queued_usage import record_queued_usage
-from billing.usecases.record_usage import Outcome, UsageReport, batches, record_usage
+from billing.usecases.record_usage import IngestResult, UsageReport, batches, record_usage
 from billing.usecases.retry import RetryBudget
 from billing.usecases.watch_usage import watch_usage
 
@@ -27,7 +27,7 @@ from tests.store.samples import NOON, OCCASION
 WITHIN = timedelta(days=35)
 JUNE = date(2026, 6, 1)
 ACCOUNT = WANTED.account
-STORES = [each.store for each in WANTED.stores]
+STORES = [each.id for each in WANTED.stores]
 PRODUCTS = [each.product for each in WANTED.orders]
 
 
@@ -87,13 +87,13 @@ def reported(reports: Sequence[UsageReport], *, patient: bool = True) -> Callabl
     def command(world: UsageWorld) -> None:
         results = record_usage(
             reports,
-            occasion=OCCASION,
+            context=OCCASION,
             reported_within=WITHIN,
             budget=RetryBudget(10 if patient else 0, wait=lambda _: None, chance=lambda: 0.5),
             store=world.usage,
             backlog=world.backlog,
         )
-        assert set(results) <= {Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.QUEUED}, results
+        assert set(results) <= {IngestResult.ACCEPTED, IngestResult.DUPLICATE, IngestResult.QUEUED}, results
 
     return command
 
@@ -226,13 +226,13 @@ def test_a_contradiction_changes_nothing(faults: Faults) -> None:
     def command(world: UsageWorld) -> None:
         results = record_usage(
             others,
-            occasion=OCCASION,
+            context=OCCASION,
             reported_within=WITHIN,
             budget=RetryBudget(10, wait=lambda _: None),
             store=world.usage,
             backlog=world.backlog,
         )
-        assert set(results) == {Outcome.CONFLICT}
+        assert set(results) == {IngestResult.CONFLICT}
 
     faults.every_cut(world=contradicted, command=command, invariants=exactly(reports))
 

@@ -71,7 +71,7 @@ def record(body: Any) -> dict[str, Any]:
 
 def run(at: datetime, monkeypatch: pytest.MonkeyPatch, *, charged: bool = True) -> None:
     """Both schedules fire, the workers deal with all of it, and what was issued is charged as the bus has it."""
-    before = {event.event for event in told()}
+    before = {event.id for event in told()}
     for job, worker in (("renewal", issue), ("collection", collect)):
         if job == "collection" and not charged:
             return
@@ -80,7 +80,7 @@ def run(at: datetime, monkeypatch: pytest.MonkeyPatch, *, charged: bool = True) 
         for body in waiting():
             assert worker({"Records": [record(body)]}, Context()) == {"batchItemFailures": []}
         if job == "renewal" and charged:
-            notify(*(event for event in told("invoice.issued") if event.event not in before))
+            notify(*(event for event in told("invoice.issued") if event.id not in before))
 
 
 def notify(*events: Event) -> None:

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from billing import wiring
 from billing.domain.deletion import Receipt
-from billing.store.bodies import text
+from billing.store.purge_store import receipt_body
 from billing.usecases.issue_invoices import issue_invoices
 
 from functions.administer_autoscaling.app import handler as administer_autoscaling
@@ -123,7 +123,7 @@ def documents(aws: None) -> Iterator[None]:
 def with_invoice(company: Company) -> dict[str, str]:
     """The first one of the contract."""
     [number] = issue_invoices(
-        company.account, now=NOW, correlation="test", terms=wiring.terms(), store=wiring.invoice_store()
+        company.account, now=NOW, correlation="test", settings=wiring.terms(), store=wiring.invoice_store()
     )[:1]
     return {"number": number}
 
@@ -143,9 +143,9 @@ def agreed(prepared: dict[str, str]) -> dict[str, Any]:
 def with_receipt(company: Company) -> dict[str, str]:
     """Somebody else's account was deleted."""
     receipt = Receipt("01KTRPENG07H37QHTTH7QTSRGK", "0" * 64, NOW, NOW, {"page": 5}, "1" * 64)
-    item = {"pk": "RECEIPTS", "sk": f"RECEIPT#{receipt.receipt}", "body": text(receipt)}
+    item = {"pk": "RECEIPTS", "sk": f"RECEIPT#{receipt.id}", "body": receipt_body(receipt)}
     keep_items([item])
-    return {"receipt": receipt.receipt}
+    return {"receipt": receipt.id}
 
 
 def about_managers(method: str, route: str, body: Any = None) -> Cell:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from billing.domain.errors import AnswerLost, UpstreamFailed
 from billing.domain.money import Money
-from billing.domain.payment import ChargeState, Failure, Method
+from billing.domain.payment import ChargeState, Method, PaymentFailure
 from billing.gateways.payments import (
     AmountRefused,
     CustomerDeleted,
@@ -144,7 +144,7 @@ def test_a_decline_without_a_code_is_a_decline(account: Stripe, gateway: StripeP
 
     charge = gateway.charge(begun, card, Method.CARD, "charge")
 
-    assert (charge.state, charge.failure, charge.hard) == (ChargeState.FAILED, Failure.DECLINED, False)
+    assert (charge.state, charge.failure, charge.hard) == (ChargeState.FAILED, PaymentFailure.DECLINED, False)
     assert gateway.payment(begun) == charge
 
 
@@ -153,7 +153,7 @@ def test_a_method_that_was_taken_away_is_none(account: Stripe, gateway: StripePa
     begun = begin(gateway, customer)
     ask(account, "POST", f"/v1/payment_methods/{card}/detach")
 
-    assert gateway.charge(begun, card, Method.CARD, "charge").failure is Failure.NO_PAYMENT_METHOD
+    assert gateway.charge(begun, card, Method.CARD, "charge").failure is PaymentFailure.NO_PAYMENT_METHOD
 
 
 @pytest.mark.parametrize("code", ["payment_intent_mandate_invalid", "charge_exceeds_transaction_limit"])

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import stripe
-from billing.domain.charge_limits import Obstacle, obstacle
+from billing.domain.charge_limits import ChargeObstacle, charge_obstacle
 from billing.domain.currencies import CHARGEABLE, MINOR_UNIT_DIGITS
 from billing.domain.money import Money, charged_money, charged_units
 from billing.domain.payment import Method
@@ -321,22 +321,22 @@ def test_what_is_sent_is_what_is_taken(currency: str) -> None:
         units = charged_units(money)
         amounts.require_step(units, code)
         taken = units > 0 and is_taken(units, code)
-        assert taken == (obstacle(money, Method.CARD) is None), money
+        assert taken == (charge_obstacle(money, Method.CARD) is None), money
 
 
 @pytest.mark.parametrize(
     ("money", "method", "expected"),
     [
-        (Money(20, "EUR"), Method.CARD, Obstacle.TOO_SMALL),
+        (Money(20, "EUR"), Method.CARD, ChargeObstacle.TOO_SMALL),
         (Money(50, "EUR"), Method.CARD, None),
         (Money(10_000_00, "EUR"), Method.SEPA_DEBIT, None),
-        (Money(10_000_01, "EUR"), Method.SEPA_DEBIT, Obstacle.TOO_LARGE),
-        (Money(36_500, "DKK"), Method.SEPA_DEBIT, Obstacle.CURRENCY),
+        (Money(10_000_01, "EUR"), Method.SEPA_DEBIT, ChargeObstacle.TOO_LARGE),
+        (Money(36_500, "DKK"), Method.SEPA_DEBIT, ChargeObstacle.CURRENCY),
         (Money(36_500, "DKK"), Method.CARD, None),
-        (Money(1_000_000_00, "EUR"), Method.CARD, Obstacle.TOO_LARGE),
-        (Money(36_500, "KPW"), Method.CARD, Obstacle.CURRENCY),
-        (Money(99, "MGA"), Method.CARD, Obstacle.TOO_SMALL),
+        (Money(1_000_000_00, "EUR"), Method.CARD, ChargeObstacle.TOO_LARGE),
+        (Money(36_500, "KPW"), Method.CARD, ChargeObstacle.CURRENCY),
+        (Money(99, "MGA"), Method.CARD, ChargeObstacle.TOO_SMALL),
     ],
 )
-def test_what_is_not_sent(money: Money, method: Method, expected: Obstacle | None) -> None:
-    assert obstacle(money, method) is expected
+def test_what_is_not_sent(money: Money, method: Method, expected: ChargeObstacle | None) -> None:
+    assert charge_obstacle(money, method) is expected

@@ -15,7 +15,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from billing.domain.mail import Attachment, Letter, Recipient, Situation, Vendor
+from billing.domain.mail import Attachment, Letter, LetterContext, Recipient, Vendor
 from billing.event_schemas.kinds import SCHEMA_OF, AnyEvent
 from billing.languages import LANGUAGES
 from billing.languages.formats import formats
@@ -38,7 +38,7 @@ EVERY = [
 ]
 every_mail = pytest.mark.parametrize(("event", "language"), EVERY)
 
-SITUATION = Situation("Nordlys Kaffe", "en", "Europe/Copenhagen", "Astrid Holm")
+SITUATION = LetterContext("Nordlys Kaffe", "en", "Europe/Copenhagen", "Astrid Holm")
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -485,7 +485,7 @@ def test_what_is_hostile_comes_out_harmless(kind: str, poison: str, language: st
     event = SCHEMA_OF[kind].model_validate({**facts, **{part: poisoned(facts[part], poison) for part in PARTS}})
     mail = letter(
         event,
-        Situation(poison, language, "Europe/Copenhagen", poison),
+        LetterContext(poison, language, "Europe/Copenhagen", poison),
         Recipient("astrid@nordlys.example", poison),
         Vendor("Livello", "https://billing.livello.example/", "billing@livello.example"),
         PDF,

@@ -14,7 +14,7 @@ from billing.domain.contract import Contract
 from billing.domain.invoices import Seller
 from billing.domain.money import Money
 from billing.domain.subscription import Cause, Discount, TierChange
-from billing.domain.terms import Terms
+from billing.domain.terms import InvoicingSettings
 from billing.store.invoice_mapping import is_as_issued
 from billing.store.invoice_store import InvoiceRecord
 from billing.usecases.issue_invoices import issue_invoices
@@ -26,7 +26,7 @@ from tests.faults.world import World
 from tests.store.samples import OCCASION
 
 ACCOUNT = WANTED.account
-TERMS = Terms("LV", Seller("Livello", "Demovej 1", None, "1050", "Copenhagen", "DK", None))
+TERMS = InvoicingSettings("LV", Seller("Livello", "Demovej 1", None, "1050", "Copenhagen", "DK", None))
 HOURS = 12
 SEARCH, SEARCH_LARGER, EMAIL = 4_900, 9_900, 5_900
 VAT = Fraction(25, 100)
@@ -117,7 +117,7 @@ def test_a_year(year: Year) -> None:
         begins = datetime.combine(year.start, datetime.min.time(), ZoneInfo(year.zone)).astimezone(UTC)
         provision_account(
             wanted,
-            occasion=replace(OCCASION, time=begins - timedelta(days=3)),
+            context=replace(OCCASION, time=begins - timedelta(days=3)),
             directory=world.directory,
             pages=world.store,
             catalogues=world.store,
@@ -126,7 +126,7 @@ def test_a_year(year: Year) -> None:
         while now < ends:
             if year.larger_from is not None:
                 grow(world, months[year.larger_from], now)
-            issue_invoices(ACCOUNT, now=now, correlation="run", terms=TERMS, store=world.invoicing)
+            issue_invoices(ACCOUNT, now=now, correlation="run", settings=TERMS, store=world.invoicing)
             now += timedelta(hours=HOURS)
 
         issued = sorted(all_of(world), key=lambda kept: kept.invoice.number)
@@ -160,7 +160,7 @@ def all_of(world: World) -> list[InvoiceRecord]:
 
 def test_the_sample_catalogue_is_what_the_oracle_takes_it_for() -> None:
     prices = {
-        (product.product, tier.up_to): tier.prices["EUR"]
+        (product.id, tier.up_to): tier.prices["EUR"]
         for product in PRODUCTS
         for tier in product.tiers
         if tier.prices is not None

@@ -41,14 +41,14 @@ def world() -> Iterator[World]:
     """A table with the demonstration's catalogue."""
     with connected(), World().calm() as world:
         products = CatalogueBody.model_validate(json.loads(CATALOGUE.read_text("utf-8"))).values()
-        replace_catalogue(products, 0, occasion=OCCASION, store=world.store)
+        replace_catalogue(products, 0, context=OCCASION, store=world.store)
         yield world
 
 
 def live_through(company: DemoCompany, world: World) -> None:
     """From the contract's start to NOW: each day's usage is there, and what is due is dealt with month by month."""
     wanted = AccountBody.model_validate(company.provisioning(NOW.date())).value()
-    provision_account(wanted, occasion=OCCASION, directory=world.directory, pages=world.store, catalogues=world.store)
+    provision_account(wanted, context=OCCASION, directory=world.directory, pages=world.store, catalogues=world.store)
     _use(company, wanted.contract.start, world)
     due = DueStore(TABLE, seam_session().create_client("dynamodb"))
 

@@ -27,13 +27,13 @@ def invoiced(company: CompanyDetails) -> tuple[dict[str, str], CompanyDetails, i
         wanted = replace(WANTED, company=company, contract=contract, discounts=())
         provision_account(
             wanted,
-            occasion=replace(OCCASION, time=BEGINS - timedelta(days=3)),
+            context=replace(OCCASION, time=BEGINS - timedelta(days=3)),
             directory=world.directory,
             pages=world.store,
             catalogues=world.store,
         )
         now = BEGINS + timedelta(hours=1)
-        [number] = issue_invoices(WANTED.account, now=now, correlation="run", terms=TERMS, store=world.invoicing)
+        [number] = issue_invoices(WANTED.account, now=now, correlation="run", settings=TERMS, store=world.invoicing)
         invoice = world.invoicing.invoice(WANTED.account, number).invoice
         [stored] = [item for item in world.stored("PAGE") if item["sk"]["S"].endswith("COMPANY")]
         return (

@@ -215,7 +215,7 @@ def test_cut_off_between_the_two_steps_a_letter_is_there_twice_and_not_lost(
 
 def stored(body: str, event: Event | None = None) -> dict[str, str]:
     """An event's item in the table."""
-    keys = {"pk": "ACCOUNT#nordlys-kaffe", "sk": f"EVENT#{(event or happened()).event}"}
+    keys = {"pk": "ACCOUNT#nordlys-kaffe", "sk": f"EVENT#{(event or happened()).id}"}
     boto3.resource("dynamodb", region_name=REGION).Table(TABLE).put_item(Item={**keys, "body": body})
     return keys
 
@@ -227,7 +227,7 @@ def test_an_event_that_can_be_read_now_is_published(stack: Stack, capsys: pytest
     assert run(capsys, "redrive")[1] == "1 sent on their way again, 0 kept.\n"
 
     [heard] = stack.waiting("Heard")
-    assert json.loads(heard["Body"])["detail"]["event"] == event.event
+    assert json.loads(heard["Body"])["detail"]["event"] == event.id
     assert stack.waiting("DeadLetters") == []
 
 
@@ -279,7 +279,7 @@ class Streams:
 
 def record(number: int, event: Event | None, body: str | None = None) -> dict[str, Any]:
     """One of the stream: an event, or something else that was written."""
-    keys = {"pk": {"S": "ACCOUNT#nordlys-kaffe"}, "sk": {"S": f"EVENT#{event.event}" if event else "PAGE#ACCOUNT"}}
+    keys = {"pk": {"S": "ACCOUNT#nordlys-kaffe"}, "sk": {"S": f"EVENT#{event.id}" if event else "PAGE#ACCOUNT"}}
     image = {**keys, "body": {"S": body or (event_body(event) if event else "{}")}}
     return {"eventName": "INSERT", "dynamodb": {"SequenceNumber": str(number), "Keys": keys, "NewImage": image}}
 
@@ -309,7 +309,7 @@ def test_a_batch_that_the_stream_gave_up_on_is_read_again_and_published(
     assert run(capsys, "redrive")[1] == "1 sent on their way again, 0 kept.\n"
 
     heard = {json.loads(each["Body"])["detail"]["event"] for each in stack.waiting("Heard")}
-    assert heard == {event.event for event in streams.told[:2]}
+    assert heard == {event.id for event in streams.told[:2]}
 
 
 @pytest.mark.parametrize("answer", ["TrimmedDataAccessException", "ResourceNotFoundException"])
@@ -353,7 +353,7 @@ def test_an_event_of_a_batch_that_was_mended_in_the_table_is_read_there(
     assert stored(event_body(streams.told[0]), streams.told[0]) == keys
     assert run(capsys, "redrive")[1].startswith("1 sent")
     heard = {json.loads(each["Body"])["detail"]["event"] for each in stack.waiting("Heard")}
-    assert heard == {event.event for event in streams.told[:2]}
+    assert heard == {event.id for event in streams.told[:2]}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from billing import wiring
 from billing.usecases.cancel_account import end_account
-from billing.usecases.purge_account import Progress, Purger, purge_account, purge_again
+from billing.usecases.purge_account import PurgeProgress, Purger, purge_account, purge_again
 
 from scripts.reapply_deletions import deleted_accounts
 from tests.aws import keep_items, stored_items
@@ -44,7 +44,7 @@ def backup(company: Company, purger: Purger) -> list[dict[str, Any]]:
     end_account(SHOP, now=ENDED, correlation="end", store=wiring.cancellation_store())
     end_account(SHOP, now=PURGED, correlation="end", store=wiring.cancellation_store())
     done = purge_account(SHOP, now=PURGED, clock=PURGED, correlation="purge", goes_on=lambda: True, purger=purger)
-    assert done is Progress.FINISHED
+    assert done is PurgeProgress.FINISHED
     return before
 
 

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 from billing.domain.errors import ConcurrentChange
 from billing.domain.invoices import Seller
-from billing.domain.terms import Terms
+from billing.domain.terms import InvoicingSettings
 from billing.store import keys
 from billing.store.invoice_store import InvoiceStore
 from billing.usecases.issue_invoices import issue_invoices
@@ -199,7 +199,7 @@ def test_numbers_have_no_gap_and_no_double_whoever_dies(stack: Stack) -> None:
     """Sixteen workers, each killed at every seventh write, on the emulated table, which loses nothing under load."""
     series = f"T{uuid.uuid4().hex[:6].upper()}"
     seller = Seller("Livello", "Demovej 1", None, None, "Copenhagen", "DK", None)
-    terms = Terms(series, seller)
+    settings = InvoicingSettings(series, seller)
     accounts = [f"load-{series.lower()}-{number}" for number in range(ACCOUNTS)]
     template = f"shop-{uuid.uuid4().hex[:8]}"
     provisioned(stack, template)
@@ -214,7 +214,7 @@ def test_numbers_have_no_gap_and_no_double_whoever_dies(stack: Stack) -> None:
         for account in accounts[number::WORKERS]:
             while True:
                 try:
-                    issued += issue_invoices(account, now=NOW, correlation="load", terms=terms, store=store)
+                    issued += issue_invoices(account, now=NOW, correlation="load", settings=settings, store=store)
                     break
                 except (Killed, ConcurrentChange, EndpointConnectionError):
                     continue  # the message comes again

@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from billing.domain.account import Account, Status, Store, User
-from billing.domain.autoscaling_due import Due
+from billing.domain.autoscaling_due import AutoscalingDue
 from billing.domain.billing_page import BillingPage
 from billing.domain.contract import Contract
-from billing.domain.events import RANDOM_BYTES, Actor, ActorKind, Event, EventType, Occasion, ulid
+from billing.domain.events import RANDOM_BYTES, Actor, ActorKind, Event, EventType, RequestContext, ulid
 from billing.domain.information import (
     BillingDetails,
     BillingInformation,
@@ -17,7 +17,7 @@ from billing.domain.information import (
     Information,
 )
 from billing.domain.invoices import Invoice, InvoiceStatus
-from billing.domain.invoicing_due import BillingDue
+from billing.domain.invoicing_due import InvoicingDue
 from billing.domain.money import Money
 from billing.domain.permissions import Role
 from billing.domain.reviews import Manager, Review, ReviewedProduct
@@ -27,17 +27,17 @@ from billing.domain.success_managers import WEEKDAYS, Absence, Hours, Slot, Succ
 ADMIN = User("user-1", "ada@nordlys.example", "Ada Holm", Role.ADMIN)
 MEMBER = User("user-2", "bo@nordlys.example", "Bo Lind", Role.MEMBER)
 ACCOUNT = Account(
-    account="nordlys-kaffe",
+    id="nordlys-kaffe",
     name="Nordlys Kaffe",
     status=Status.ACTIVE,
     contract=Contract(date(2026, 1, 15), 3, "EUR", "Europe/Copenhagen"),
     stores=(Store("nordlys-dk", "nordlys.example"),),
-    roles={ADMIN.user: Role.ADMIN},
+    roles={ADMIN.id: Role.ADMIN},
     provisioned_as="0" * 64,
     version=1,
 )
-DUE = Due(date(2026, 7, 1), {})
-BILLING = BillingDue(0)
+DUE = AutoscalingDue(date(2026, 7, 1), {})
+BILLING = InvoicingDue(0)
 PAGE = BillingPage(
     account=ACCOUNT,
     subscription=Subscription(
@@ -59,10 +59,10 @@ PAGE = BillingPage(
 
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
-OCCASION = Occasion(Actor(ActorKind.STAFF, "staff-1"), NOON, "c6af9ac6-7b61-11e6-9a41-93e8deadbeef")
+OCCASION = RequestContext(Actor(ActorKind.STAFF, "staff-1"), NOON, "c6af9ac6-7b61-11e6-9a41-93e8deadbeef")
 
 SOFIE = SuccessManager(
-    success_manager="sofie-lindgren",
+    id="sofie-lindgren",
     name="Sofie Lindgren",
     email="sofie.staff@livello.example",
     time_zone="Europe/Copenhagen",
@@ -73,19 +73,19 @@ SOFIE = SuccessManager(
     version=1,
 )
 REVIEW = Review(
-    review=ulid(NOON, bytes(RANDOM_BYTES)),
+    id=ulid(NOON, bytes(RANDOM_BYTES)),
     slot=Slot(NOON + timedelta(days=2), NOON + timedelta(days=2, minutes=30)),
-    manager=Manager(SOFIE.success_manager, SOFIE.name, SOFIE.email, SOFIE.place),
+    manager=Manager(SOFIE.id, SOFIE.name, SOFIE.email, SOFIE.place),
     products=(ReviewedProduct("search", "Search", "searches"),),
     booked_at=NOON,
     version=1,
 )
 
 
-def happened(second: int = 0, account: str | None = ACCOUNT.account) -> Event:
+def happened(second: int = 0, account: str | None = ACCOUNT.id) -> Event:
     """Something that happened to the account, so many seconds after noon."""
     return Event(
-        event=ulid(NOON + timedelta(seconds=second), os.urandom(RANDOM_BYTES)),
+        id=ulid(NOON + timedelta(seconds=second), os.urandom(RANDOM_BYTES)),
         type=EventType.USER_REMOVED,
         account=account,
         time=NOON + timedelta(seconds=second),

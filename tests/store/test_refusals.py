@@ -16,10 +16,10 @@ import pytest
 from billing.domain.account import Account
 from billing.domain.cancellation import Cancellation, Reason, Requester
 from billing.domain.catalogue import Catalogue
-from billing.domain.collection import first_payment
+from billing.domain.collection import initial_payment
 from billing.domain.deletion import Receipt
 from billing.domain.downloads import Download, DownloadKind
-from billing.domain.ending_due import DueStage, Stage
+from billing.domain.ending_due import EndingDue, EndingStage
 from billing.domain.errors import Busy, ConcurrentChange
 from billing.domain.information import Area, BillingDetails
 from billing.domain.mail import Delivery
@@ -28,7 +28,7 @@ from billing.domain.payment import CardWarning, PaymentProfile
 from billing.domain.reactivation import Reactivation, ReactivationState
 from billing.domain.schedules import Job
 from billing.domain.subscriber import Subscriber
-from billing.domain.thresholds import Told
+from billing.domain.thresholds import AlertState
 from billing.domain.usage import UsageEvent
 from billing.store.account_store import AccountStore
 from billing.store.autoscaling_store import AutoscalingState, AutoscalingStore
@@ -55,10 +55,10 @@ from tests.aws import TABLE
 from tests.documents.samples import invoice as issued
 from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, MEMBER, NOON, PAGE, REVIEW, SOFIE, happened
 
-ID, TODAY = ACCOUNT.account, date(2026, 6, 10)
+ID, TODAY = ACCOUNT.id, date(2026, 6, 10)
 EVENT, SHARED = happened(), happened(account=None)
 SUBSCRIBER = Subscriber(ACCOUNT, PAGE.subscription)
-RECORD = InvoiceRecord(issued(), first_payment(issued()), 0)
+RECORD = InvoiceRecord(issued(), initial_payment(issued()), 0)
 CONTEXT = BillingContext(
     subscriber=SUBSCRIBER,
     profile=PaymentProfile(),
@@ -71,16 +71,16 @@ CONTEXT = BillingContext(
 )
 STATE = AutoscalingState(SUBSCRIBER, AutoscalingSettings(), DUE)
 CANCELLATION = Cancellation(
-    "receipt", NOON, Requester(ADMIN.user, ADMIN.name, ADMIN.email), Reason.NOT_USED, "", TODAY, TODAY, (), TODAY
+    "receipt", NOON, Requester(ADMIN.id, ADMIN.name, ADMIN.email), Reason.NOT_USED, "", TODAY, TODAY, (), TODAY
 )
-DELIVERY = Delivery(ID, EVENT.event, "recipient")
-DOWNLOAD = Download("download", ID, DownloadKind.EXPORT, None, NOON, ADMIN.user)
+DELIVERY = Delivery(ID, EVENT.id, "recipient")
+DOWNLOAD = Download("download", ID, DownloadKind.EXPORT, None, NOON, ADMIN.id)
 WARNING = CardWarning(30, NOON)
 PAYER = Payer(SUBSCRIBER, PaymentProfile(), WARNING)
 REACTIVATION = Reactivation(
     "reactivation",
     NOON,
-    ADMIN.user,
+    ADMIN.id,
     ReactivationState.PENDING,
     ACCOUNT.contract,
     PAGE.subscription,
@@ -102,11 +102,11 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     AccountStore: {
         "account": lambda store: store.account(ID),
-        "accounts_of": lambda store: store.accounts_of(ADMIN.user, **LIST),
+        "accounts_of": lambda store: store.accounts_of(ADMIN.id, **LIST),
         "correspondents": lambda store: store.correspondents(ID),
         "details": lambda store: store.details(ID),
         "mark_undeliverable": lambda store: store.mark_undeliverable(ID, ADMIN.email, EVENT),
-        "remove_user": lambda store: store.remove_user(ACCOUNT, MEMBER.user, EVENT),
+        "remove_user": lambda store: store.remove_user(ACCOUNT, MEMBER.id, EVENT),
         "replace_information": lambda store: store.replace_information(
             ID, Area.BILLING, BillingDetails(ADMIN.email), 1, EVENT
         ),
@@ -128,9 +128,9 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     CancellationStore: {
         "cancel": lambda store: store.cancel(ACCOUNT, CANCELLATION, EVENT),
-        "move_on": lambda store: store.move_on(ACCOUNT, DueStage(Stage.PURGE, TODAY), [EVENT]),
+        "move_on": lambda store: store.move_on(ACCOUNT, EndingDue(EndingStage.PURGE, TODAY), [EVENT]),
         "state": lambda store: store.state(ID),
-        "user": lambda store: store.user(ID, ADMIN.user),
+        "user": lambda store: store.user(ID, ADMIN.id),
         "withdraw": lambda store: store.withdraw(ACCOUNT, TODAY, EVENT),
     },
     CatalogueStore: {
@@ -146,7 +146,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "download": lambda store: store.download(ID, DownloadKind.EXPORT, None),
         "everything": lambda store: [*store.everything(ID)],
         "exists": lambda store: store.exists(ID),
-        "keep": lambda store: store.keep(DOWNLOAD, EVENT),
+        "save": lambda store: store.save(DOWNLOAD, EVENT),
         "usage": lambda store: [*store.usage(ID)],
     },
     DueStore: {"due": lambda store: [*store.due(Job.RENEWAL, NOON)]},
@@ -159,7 +159,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "invoice": lambda store: store.invoice(ID, "LV-2026-000001"),
         "invoices": lambda store: store.invoices(ID, year=None, status=None, **LIST),
         "issue": lambda store: store.issue(CONTEXT, RECORD, "LV", 2, BILLING, 1, EVENT),
-        "keep_payment": lambda store: store.keep_payment(RECORD, RECORD.payment),
+        "save_payment": lambda store: store.save_payment(RECORD, RECORD.payment),
         "numbers_given": lambda store: store.numbers_given("LV", 2026),
         "past_due": lambda store: store.past_due(**LIST),
         "schedule": lambda store: store.schedule(CONTEXT, BILLING),
@@ -167,7 +167,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "unpaid": lambda store: store.unpaid(ID),
     },
     PaymentStore: {
-        "keep_customer": lambda store: store.keep_customer(ID, PaymentProfile()),
+        "save_customer": lambda store: store.save_customer(ID, PaymentProfile()),
         "payer": lambda store: store.payer(ID),
         "replace_method": lambda store: store.replace_method(ID, PaymentProfile(), WARNING, EVENT),
         "warn": lambda store: store.warn(PAYER, None, EVENT),
@@ -175,7 +175,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     PurgeStore: {
         "archived": lambda store: store.archived(PURGE, StoredInvoice("key", "LV-2026-000001", TODAY, "{}")),
         "begin": lambda store: store.begin(ACCOUNT, PURGE),
-        "belongs_elsewhere": lambda store: store.belongs_elsewhere(ADMIN.user, ID),
+        "belongs_elsewhere": lambda store: store.belongs_elsewhere(ADMIN.id, ID),
         "delete_some": lambda store: store.delete_some(PURGE),
         "due": lambda store: store.due(ID),
         "empty": lambda store: store.empty(PURGE, NOON),
@@ -191,7 +191,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     ReactivationStore: {
         "complete": lambda store: store.complete(CONTEXT, REACTIVATION, RECORD, "LV", 1, BILLING, 0, [EVENT]),
         "fail": lambda store: store.fail(ACCOUNT, REACTIVATION, EVENT),
-        "keep": lambda store: store.keep(REACTIVATION),
+        "save": lambda store: store.save(REACTIVATION),
         "reactivation": lambda store: store.reactivation(ID),
         "request": lambda store: store.request(CONTEXT, REACTIVATION, EVENT),
     },
@@ -200,7 +200,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "cancel_review": lambda store: store.cancel_review(ACCOUNT, REVIEW, EVENT),
         "decide_review": lambda store: store.decide_review(ACCOUNT, REVIEW, PAGE.subscription, EVENT, frees_time=True),
         "open_review": lambda store: store.open_review(ID),
-        "review": lambda store: store.review(ID, REVIEW.review),
+        "review": lambda store: store.review(ID, REVIEW.id),
         "reviews": lambda store: store.reviews(ID, **LIST),
     },
     SubscriptionStore: {
@@ -209,16 +209,16 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     SuccessManagerStore: {
         "assign_success_manager": lambda store: store.assign_success_manager(ACCOUNT, EVENT),
-        "booked": lambda store: store.booked(SOFIE.success_manager, NOON, NOON),
+        "booked": lambda store: store.booked(SOFIE.id, NOON, NOON),
         "replace_success_manager": lambda store: store.replace_success_manager(SOFIE, 1, SHARED),
-        "success_manager": lambda store: store.success_manager(SOFIE.success_manager),
+        "success_manager": lambda store: store.success_manager(SOFIE.id),
         "success_managers": lambda store: store.success_managers(**LIST),
     },
     UsageReads: {"totals": lambda store: store.totals(ID, TODAY, TODAY)},
     UsageStore: {
         "contents": lambda store: store.contents(ID, "search", TODAY, TODAY, limit=1),
         "count": lambda store: store.count([USED], lambda _: None),
-        "save_alert_state": lambda store: store.save_alert_state(ID, "search", None, Told(1, TODAY, 80), EVENT),
+        "save_alert_state": lambda store: store.save_alert_state(ID, "search", None, AlertState(1, TODAY, 80), EVENT),
         "subscribers": lambda store: store.subscribers([ID]),
         "watching": lambda store: store.watching(ID, "search"),
     },

@@ -47,7 +47,7 @@ def calls() -> Iterator[list[str]]:
 def keep_invoice(invoice: Invoice) -> None:
     """As the renewal will: an item of the account's partition."""
     keep_item(
-        keys.account(ACCOUNT.account),
+        keys.account(ACCOUNT.id),
         keys.invoice(invoice.produced_on, invoice.number),
         invoice_summary_mapping.invoice_body(invoice),
     )
@@ -56,9 +56,9 @@ def keep_invoice(invoice: Invoice) -> None:
 def test_an_account_that_was_provisioned_is_found_whole(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
 
-    assert store.billing_page(ACCOUNT.account) == PAGE
-    assert store.account(ACCOUNT.account) == ACCOUNT
-    assert store.users(ACCOUNT.account) == (ADMIN,)
+    assert store.billing_page(ACCOUNT.id) == PAGE
+    assert store.account(ACCOUNT.id) == ACCOUNT
+    assert store.users(ACCOUNT.id) == (ADMIN,)
 
 
 def test_an_account_that_is_not_there(store: Stores) -> None:
@@ -82,13 +82,13 @@ def test_an_account_id_is_given_once_and_nothing_of_the_second_is_kept(store: St
 
 def test_the_billing_page_is_one_query_with_the_newest_invoices(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
-    store.save_user(ACCOUNT.with_role(MEMBER.user, MEMBER.role), MEMBER, happened())
+    store.save_user(ACCOUNT.with_role(MEMBER.id, MEMBER.role), MEMBER, happened())
     issued = invoices(30)
     for invoice in issued:
         keep_invoice(invoice)
 
     with calls() as made:
-        page = store.billing_page(ACCOUNT.account)
+        page = store.billing_page(ACCOUNT.id)
 
     assert made == ["Query"]
     assert page.invoices == tuple(reversed(issued[-PAGE_INVOICES:]))
@@ -99,7 +99,7 @@ def test_the_page_with_a_payment_method(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     card = PaymentMethod(Method.CARD, Card("visa", "4242", 12, 2030))
     keep_item(
-        keys.account(ACCOUNT.account),
+        keys.account(ACCOUNT.id),
         keys.PAGE_PAYMENT_METHOD,
         payment_mapping.payment_profile_body(PaymentProfile(shown=card)),
         version=1,
@@ -107,7 +107,7 @@ def test_the_page_with_a_payment_method(store: Stores) -> None:
     for invoice in invoices(13):
         keep_invoice(invoice)
 
-    page = store.billing_page(ACCOUNT.account)
+    page = store.billing_page(ACCOUNT.id)
 
     assert page.payment_method == card
     assert len(page.invoices) == PAGE_INVOICES
@@ -119,7 +119,7 @@ def test_sections_without_invoices_read_none(store: Stores) -> None:
         keep_invoice(invoice)
 
     with calls() as made:
-        page = store.billing_page(ACCOUNT.account, invoices=0)
+        page = store.billing_page(ACCOUNT.id, invoices=0)
 
     assert made == ["Query"]
     assert page == PAGE
@@ -135,7 +135,7 @@ def test_invoices_in_pages_newest_first(store: Stores) -> None:
     pages = 0
     while True:
         with calls() as made:
-            page = store.invoices(ACCOUNT.account, year=None, status=None, limit=3, after=after)
+            page = store.invoices(ACCOUNT.id, year=None, status=None, limit=3, after=after)
         assert made == ["Query"]
         found.extend(page.items)
         pages += 1
@@ -151,8 +151,8 @@ def test_a_page_that_holds_exactly_the_rest_is_the_last(store: Stores) -> None:
     for invoice in invoices(4):
         keep_invoice(invoice)
 
-    first = store.invoices(ACCOUNT.account, year=None, status=None, limit=2, after=None)
-    second = store.invoices(ACCOUNT.account, year=None, status=None, limit=2, after=first.last)
+    first = store.invoices(ACCOUNT.id, year=None, status=None, limit=2, after=None)
+    second = store.invoices(ACCOUNT.id, year=None, status=None, limit=2, after=first.last)
 
     assert len(second.items) == 2
     assert second.last is None
@@ -162,10 +162,10 @@ def test_an_invoice_that_is_issued_while_one_pages_is_not_shown_twice(store: Sto
     issued = invoices(5)
     for invoice in issued[:4]:
         keep_invoice(invoice)
-    first = store.invoices(ACCOUNT.account, year=None, status=None, limit=2, after=None)
+    first = store.invoices(ACCOUNT.id, year=None, status=None, limit=2, after=None)
 
     keep_invoice(issued[4])
-    second = store.invoices(ACCOUNT.account, year=None, status=None, limit=2, after=first.last)
+    second = store.invoices(ACCOUNT.id, year=None, status=None, limit=2, after=first.last)
 
     assert [*first.items, *second.items] == list(reversed(issued[:4]))
 
@@ -176,8 +176,8 @@ def test_a_cursor_made_up_leads_nowhere_else(store: Stores) -> None:
     keep_invoice(invoices(1)[0])
 
     assert store.invoices("another", year=None, status=None, limit=5, after="2024-01-15#A-2024-000002").items == ()
-    assert len(store.invoices(ACCOUNT.account, year=None, status=None, limit=5, after="zzz").items) == 1
-    assert store.invoices(ACCOUNT.account, year=None, status=None, limit=5, after="!").items == ()
+    assert len(store.invoices(ACCOUNT.id, year=None, status=None, limit=5, after="zzz").items) == 1
+    assert store.invoices(ACCOUNT.id, year=None, status=None, limit=5, after="!").items == ()
 
 
 def test_billing_information_is_replaced_at_its_version(store: Stores) -> None:
@@ -185,9 +185,9 @@ def test_billing_information_is_replaced_at_its_version(store: Stores) -> None:
     moved = BillingDetails("finance@nordlys.example")
 
     with calls() as made:
-        store.replace_information(ACCOUNT.account, Area.BILLING, moved, version=1, event=happened())
+        store.replace_information(ACCOUNT.id, Area.BILLING, moved, version=1, event=happened())
 
-    billing = store.billing_page(ACCOUNT.account).information.billing
+    billing = store.billing_page(ACCOUNT.id).information.billing
     assert made == ["TransactWriteItems"]
     assert (billing.details, billing.version) == (moved, 2)
 
@@ -195,13 +195,13 @@ def test_billing_information_is_replaced_at_its_version(store: Stores) -> None:
 def test_billing_information_that_changed_meanwhile_stays(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.replace_information(
-        ACCOUNT.account, Area.BILLING, BillingDetails("first@nordlys.example"), version=1, event=happened()
+        ACCOUNT.id, Area.BILLING, BillingDetails("first@nordlys.example"), version=1, event=happened()
     )
     before = stored_items()
 
     with pytest.raises(StaleVersion):
         store.replace_information(
-            ACCOUNT.account, Area.BILLING, BillingDetails("b@nordlys.example"), version=1, event=happened()
+            ACCOUNT.id, Area.BILLING, BillingDetails("b@nordlys.example"), version=1, event=happened()
         )
 
     assert stored_items() == before
@@ -219,38 +219,38 @@ def test_people_come_and_go_with_their_role_in_one_transaction(store: Stores) ->
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
 
     with calls() as made:
-        store.save_user(ACCOUNT.with_role(MEMBER.user, MEMBER.role), MEMBER, happened())
-    both = store.account(ACCOUNT.account)
+        store.save_user(ACCOUNT.with_role(MEMBER.id, MEMBER.role), MEMBER, happened())
+    both = store.account(ACCOUNT.id)
     assert made == ["TransactWriteItems"]
-    assert both.roles == {ADMIN.user: Role.ADMIN, MEMBER.user: Role.MEMBER}
-    assert store.users(ACCOUNT.account) == (ADMIN, MEMBER)
+    assert both.roles == {ADMIN.id: Role.ADMIN, MEMBER.id: Role.MEMBER}
+    assert store.users(ACCOUNT.id) == (ADMIN, MEMBER)
 
-    store.remove_user(both.without(MEMBER.user), MEMBER.user, happened())
-    assert store.account(ACCOUNT.account).roles == {ADMIN.user: Role.ADMIN}
-    assert store.users(ACCOUNT.account) == (ADMIN,)
+    store.remove_user(both.without(MEMBER.id), MEMBER.id, happened())
+    assert store.account(ACCOUNT.id).roles == {ADMIN.id: Role.ADMIN}
+    assert store.users(ACCOUNT.id) == (ADMIN,)
 
 
 def test_of_two_changes_of_the_same_people_one_is_refused(store: Stores) -> None:
     """Two admins who remove each other at the same moment would leave an account without one."""
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.save_user(ACCOUNT.with_role("user-2", Role.ADMIN), replace(MEMBER, role=Role.ADMIN), happened())
-    seen = store.account(ACCOUNT.account)
+    seen = store.account(ACCOUNT.id)
 
-    store.remove_user(seen.without(ADMIN.user), ADMIN.user, happened())
+    store.remove_user(seen.without(ADMIN.id), ADMIN.id, happened())
     with pytest.raises(ConcurrentChange):
-        store.remove_user(seen.without(MEMBER.user), MEMBER.user, happened())
+        store.remove_user(seen.without(MEMBER.id), MEMBER.id, happened())
 
-    assert store.account(ACCOUNT.account).roles == {MEMBER.user: Role.ADMIN}
+    assert store.account(ACCOUNT.id).roles == {MEMBER.id: Role.ADMIN}
 
 
 def test_the_accounts_of_a_person_are_one_query(store: Stores) -> None:
     for number in range(5):
-        account = replace(ACCOUNT, account=f"shop-{number}", name=f"Shop {number}")
+        account = replace(ACCOUNT, id=f"shop-{number}", name=f"Shop {number}")
         store.provision(replace(PAGE, account=account), ADMIN, happened(), DUE, BILLING)
 
     with calls() as made:
-        first = store.accounts_of(ADMIN.user, limit=3, after=None)
-    second = store.accounts_of(ADMIN.user, limit=3, after=first.last)
+        first = store.accounts_of(ADMIN.id, limit=3, after=None)
+    second = store.accounts_of(ADMIN.id, limit=3, after=first.last)
 
     assert made == ["Query"]
     assert first.items[0] == Membership("shop-0", "Shop 0", Role.ADMIN)
@@ -283,14 +283,14 @@ def test_a_version_of_the_catalogue_is_never_replaced(store: Stores) -> None:
 def test_every_change_is_written_with_its_event(store: Stores) -> None:
     told = [happened(second) for second in range(4)]
     store.provision(PAGE, ADMIN, told[0], DUE, BILLING)
-    store.replace_information(ACCOUNT.account, Area.BILLING, BillingDetails("b@nordlys.example"), 1, told[1])
-    store.save_user(ACCOUNT.with_role(MEMBER.user, MEMBER.role), MEMBER, told[2])
-    both = store.account(ACCOUNT.account)
-    store.remove_user(both.without(MEMBER.user), MEMBER.user, told[3])
+    store.replace_information(ACCOUNT.id, Area.BILLING, BillingDetails("b@nordlys.example"), 1, told[1])
+    store.save_user(ACCOUNT.with_role(MEMBER.id, MEMBER.role), MEMBER, told[2])
+    both = store.account(ACCOUNT.id)
+    store.remove_user(both.without(MEMBER.id), MEMBER.id, told[3])
 
     with calls() as made:
-        first = store.events(ACCOUNT.account, limit=3, after=None)
-    rest = store.events(ACCOUNT.account, limit=3, after=first.last)
+        first = store.events(ACCOUNT.id, limit=3, after=None)
+    rest = store.events(ACCOUNT.id, limit=3, after=first.last)
 
     assert made == ["Query"]
     assert (*first.items, *rest.items) == tuple(reversed(told))
@@ -303,7 +303,7 @@ def test_a_change_that_is_refused_is_not_told(store: Stores) -> None:
     before = stored_items()
 
     with pytest.raises(StaleVersion):
-        store.replace_information(ACCOUNT.account, Area.BILLING, BillingDetails("b@x.example"), 7, happened(1))
+        store.replace_information(ACCOUNT.id, Area.BILLING, BillingDetails("b@x.example"), 7, happened(1))
     with pytest.raises(StaleVersion):
         store.add_catalogue(catalogue(1, price=2), happened(1, account=None))
     with pytest.raises(ConcurrentChange):
@@ -329,9 +329,9 @@ def test_what_a_change_starts_from_is_read_as_it_stands(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
 
     with calls() as made:
-        store.account(ACCOUNT.account)
-        store.users(ACCOUNT.account)
-        store.billing_page(ACCOUNT.account, consistent=True)
+        store.account(ACCOUNT.id)
+        store.users(ACCOUNT.id)
+        store.billing_page(ACCOUNT.id, consistent=True)
 
     assert made == ["GetItem consistent", "Query consistent", "Query consistent"]
 
@@ -355,12 +355,12 @@ def test_what_reading_about_reviews_costs(store: Stores) -> None:
     store.book_review(ACCOUNT, REVIEW, happened(2))
 
     with calls() as made:
-        assert store.success_manager(SOFIE.success_manager) == SOFIE
+        assert store.success_manager(SOFIE.id) == SOFIE
         assert store.success_managers(limit=10, after=None).items == (SOFIE,)
         first, last = cells = REVIEW.slot.cells
-        assert store.booked(SOFIE.success_manager, first, last) == {*cells}
-        assert store.open_review(ACCOUNT.account) == REVIEW
-        assert store.reviews(ACCOUNT.account, limit=10, after=None).items == (REVIEW,)
+        assert store.booked(SOFIE.id, first, last) == {*cells}
+        assert store.open_review(ACCOUNT.id) == REVIEW
+        assert store.reviews(ACCOUNT.id, limit=10, after=None).items == (REVIEW,)
 
     assert made == [
         "GetItem consistent",
@@ -376,12 +376,12 @@ def test_time_is_given_away_once(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.book_review(ACCOUNT, REVIEW, happened(1))
     store.cancel_review(ACCOUNT, replace(REVIEW, cancelled_at=NOON), happened(2))
-    again = replace(REVIEW, review=happened(3).event, slot=Slot(REVIEW.slot.begins + CELL, REVIEW.slot.ends + CELL))
+    again = replace(REVIEW, id=happened(3).id, slot=Slot(REVIEW.slot.begins + CELL, REVIEW.slot.ends + CELL))
     store.book_review(ACCOUNT, again, happened(3))
     before = stored_items()
 
     for other in (REVIEW, again):
-        theirs = replace(other, review=happened(4).event)
+        theirs = replace(other, id=happened(4).id)
         with pytest.raises(ConcurrentChange):
             store.book_review(ACCOUNT, theirs, happened(4))
 

@@ -27,7 +27,7 @@ MAY, JUNE, JULY = date(2026, 5, 1), date(2026, 6, 1), date(2026, 7, 1)
 def event(
     number: int,
     *,
-    account: str = ACCOUNT.account,
+    account: str = ACCOUNT.id,
     day: date = date(2026, 6, 10),
     quantity: str = "1",
     product: str = "search",
@@ -54,11 +54,11 @@ def usage(store: Stores) -> UsageStore:
 def test_the_months_of_all_products_are_one_read(usage: UsageStore) -> None:
     usage.count([event(1, day=date(2026, 5, 31)), event(2, product="email"), event(3, day=date(2026, 7, 1))], for_ever)
 
-    assert usage.totals(ACCOUNT.account, MAY, JUNE) == {
+    assert usage.totals(ACCOUNT.id, MAY, JUNE) == {
         "search": {date(2026, 5, 31): Decimal(1)},
         "email": {date(2026, 6, 10): Decimal(1)},
     }
-    assert usage.totals(ACCOUNT.account, JULY, JULY) == {"search": {JULY: Decimal(1)}}
+    assert usage.totals(ACCOUNT.id, JULY, JULY) == {"search": {JULY: Decimal(1)}}
     assert usage.totals("another-shop", MAY, JULY) == {}
 
 
@@ -67,7 +67,7 @@ def test_contents_come_by_month_store_and_name_and_no_more_than_asked_for(usage:
     usage.count([event(number, content=name) for number, name in enumerate(names)], for_ever)
     usage.count([event(9, day=date(2026, 5, 1)), event(10, product="search-plus"), event(11, day=JULY)], for_ever)
 
-    found = usage.contents(ACCOUNT.account, "search", MAY, JUNE, limit=100)
+    found = usage.contents(ACCOUNT.id, "search", MAY, JUNE, limit=100)
 
     assert [(each.month, each.content) for each in found] == [
         (MAY, "Slider"),
@@ -76,14 +76,14 @@ def test_contents_come_by_month_store_and_name_and_no_more_than_asked_for(usage:
         (JUNE, "Slider"),
         (JUNE, "a#b"),
     ]
-    assert len(usage.contents(ACCOUNT.account, "search", MAY, JUNE, limit=3)) == 3
+    assert len(usage.contents(ACCOUNT.id, "search", MAY, JUNE, limit=3)) == 3
 
 
 def test_what_came_of_it_is_kept_by_currency(usage: UsageStore) -> None:
     usage.count([event(1, conversions=2, revenue=Money(100, "EUR")), event(2, revenue=Money(7, "DKK"))], for_ever)
     usage.count([event(3, conversions=1, revenue=Money(-30, "EUR"))], for_ever)
 
-    [found] = usage.contents(ACCOUNT.account, "search", JUNE, JUNE, limit=9)
+    [found] = usage.contents(ACCOUNT.id, "search", JUNE, JUNE, limit=9)
 
     assert (found.conversions, found.revenue) == (3, {"EUR": 70, "DKK": 7})
 
@@ -139,11 +139,11 @@ def test_when_there_is_too_much_to_do_one_may_try_again(
 def test_what_somebody_is_told_once_is_told_once_and_only_while_there_is_an_account(usage: UsageStore) -> None:
     told = happened(7)
 
-    assert usage.record_once(ACCOUNT.account, "a-subject", told) is True
-    assert usage.record_once(ACCOUNT.account, "a-subject", happened(8)) is False
+    assert usage.record_once(ACCOUNT.id, "a-subject", told) is True
+    assert usage.record_once(ACCOUNT.id, "a-subject", happened(8)) is False
     assert usage.record_once("another-shop", "a-subject", happened(9, "another-shop")) is False
     events = [item["sk"] for item in stored_items() if item["sk"].startswith("EVENT#")]
-    assert f"EVENT#{told.event}" in events
+    assert f"EVENT#{told.id}" in events
     assert len(events) == 2
     assert (told.type, told.actor.kind) == (EventType.USER_REMOVED, ActorKind.STAFF)
 
@@ -155,9 +155,9 @@ quantities = st.decimals(min_value=0, max_value=10**9, places=6, allow_nan=False
 @given(st.lists(quantities, min_size=1, max_size=40))
 def test_any_decimals_add_up_exactly(usage: UsageStore, amounts: list[Decimal]) -> None:
     day = date(2026, 1, 1)
-    before = usage.totals(ACCOUNT.account, day, day).get("search", {}).get(day, Decimal(0))
+    before = usage.totals(ACCOUNT.id, day, day).get("search", {}).get(day, Decimal(0))
     salt = len(stored_items())
     for number, amount in enumerate(amounts):
         usage.count([event(salt * 1000 + number, day=day, quantity=str(amount))], for_ever)
 
-    assert usage.totals(ACCOUNT.account, day, day)["search"][day] == before + sum(amounts)
+    assert usage.totals(ACCOUNT.id, day, day)["search"][day] == before + sum(amounts)

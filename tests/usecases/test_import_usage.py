@@ -11,8 +11,8 @@ from billing import wiring
 from billing.domain.errors import ConcurrentChange, Violation
 from billing.domain.money import Money
 from billing.store.usage_store import UsageStore
-from billing.usecases.import_usage import Imported, PastUsage, import_usage
-from billing.usecases.record_usage import Outcome, Result
+from billing.usecases.import_usage import ImportResult, PastUsage, import_usage
+from billing.usecases.record_usage import IngestResult, Result
 from billing.usecases.retry import RetryBudget
 
 from tests.api_gateway import NOW
@@ -26,7 +26,7 @@ MAY = date(2019, 5, 1)
 ROW = PastUsage(ACCOUNT["account"], "nordlys-dk", "search", MAY, Decimal("0.2"))
 
 
-def imported(*rows: PastUsage, dry_run: bool = False) -> Imported:
+def imported(*rows: PastUsage, dry_run: bool = False) -> ImportResult:
     return import_usage(rows, now=NOW, budget=lambda: RetryBudget(0), store=wiring.usage_store(), dry_run=dry_run)
 
 
@@ -44,7 +44,7 @@ def totals(month: date = MAY) -> dict[str, dict[date, Decimal]]:
 def test_history_of_any_age_is_counted_on_its_day_and_content() -> None:
     slider = replace(ROW, content="Slider", conversions=2, revenue=Money(1290, "EUR"))
 
-    assert imported(ROW, slider, replace(ROW, product="email", day=date(2019, 5, 31))) == Imported(3, 0, 0, 0)
+    assert imported(ROW, slider, replace(ROW, product="email", day=date(2019, 5, 31))) == ImportResult(3, 0, 0, 0)
 
     assert totals() == {"search": {MAY: Decimal("0.4")}, "email": {date(2019, 5, 31): Decimal("0.2")}}
     unnamed, named = wiring.usage_store().contents(ACCOUNT["account"], "search", MAY, MAY, limit=9)
@@ -53,8 +53,8 @@ def test_history_of_any_age_is_counted_on_its_day_and_content() -> None:
 
 
 def test_what_is_imported_again_counts_once_and_is_never_forgotten() -> None:
-    assert imported(ROW, ROW) == Imported(counted=1, duplicate=1, conflict=0, refused=0)
-    assert imported(ROW, replace(ROW, quantity=Decimal("0.200"))) == Imported(0, 2, 0, 0)
+    assert imported(ROW, ROW) == ImportResult(counted=1, duplicate=1, conflict=0, refused=0)
+    assert imported(ROW, replace(ROW, quantity=Decimal("0.200"))) == ImportResult(0, 2, 0, 0)
 
     assert totals() == {"search": {MAY: Decimal("0.2")}}
     assert not [item for item in stored_items() if "expires_at" in item and item["pk"].startswith("USAGE#")]
@@ -63,15 +63,15 @@ def test_what_is_imported_again_counts_once_and_is_never_forgotten() -> None:
 def test_the_same_row_with_another_quantity_is_a_conflict() -> None:
     other = replace(ROW, quantity=Decimal(9))
 
-    assert fates(ROW, other) == {ROW: Outcome.ACCEPTED, other: Outcome.CONFLICT}
-    assert fates(other) == {other: Outcome.CONFLICT}
+    assert fates(ROW, other) == {ROW: IngestResult.ACCEPTED, other: IngestResult.CONFLICT}
+    assert fates(other) == {other: IngestResult.CONFLICT}
     assert totals() == {"search": {MAY: Decimal("0.2")}}
 
 
 def test_an_id_tells_rows_of_one_day_and_content_apart() -> None:
     rows = [ROW, replace(ROW, id="1"), replace(ROW, id="2"), replace(ROW, id="1", source="elsewhere")]
 
-    assert imported(*rows) == Imported(4, 0, 0, 0)
+    assert imported(*rows) == ImportResult(4, 0, 0, 0)
     assert totals() == {"search": {MAY: Decimal("0.8")}}
 
 
@@ -82,7 +82,7 @@ def test_a_row_is_the_event_that_was_reported_under_its_source_and_id() -> None:
 
     same = replace(ROW, day=NOW.date(), quantity=Decimal(3), source=event["source"], id="7")
 
-    assert imported(same) == Imported(0, 1, 0, 0)
+    assert imported(same) == ImportResult(0, 1, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_what_breaks_a_rule_is_refused_alone(row: PastUsage, path: str, said: st
     assert isinstance(refused, Violation)
     assert refused.path == (path,)
     assert said in refused.detail
-    assert found[ROW] is Outcome.ACCEPTED
+    assert found[ROW] is IngestResult.ACCEPTED
 
 
 def test_today_is_one_of_the_accounts_time_zone() -> None:
@@ -113,13 +113,13 @@ def test_today_is_one_of_the_accounts_time_zone() -> None:
         [tomorrow], now=NOW.replace(hour=22, minute=30), budget=lambda: RetryBudget(0), store=wiring.usage_store()
     )
 
-    assert evening == Imported(1, 0, 0, 0)
+    assert evening == ImportResult(1, 0, 0, 0)
 
 
 def test_a_dry_run_writes_nothing() -> None:
     before = stored_items()
 
-    assert imported(ROW, ROW, replace(ROW, store="elsewhere"), dry_run=True) == Imported(1, 1, 0, 1)
+    assert imported(ROW, ROW, replace(ROW, store="elsewhere"), dry_run=True) == ImportResult(1, 1, 0, 1)
 
     assert stored_items() == before
 
@@ -143,5 +143,5 @@ def test_counters_that_others_write_are_waited_for(monkeypatch: pytest.MonkeyPat
             store=wiring.usage_store(),
         )
 
-    assert done == Imported(1, 0, 0, 0)
+    assert done == ImportResult(1, 0, 0, 0)
     assert waits == sorted(waits)

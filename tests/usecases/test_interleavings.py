@@ -47,7 +47,7 @@ class Meanwhile:
 
 def provision(wanted: Provisioning, store: Stores, happens: Callable[[], object] = lambda: None) -> str:
     return provision_account(
-        wanted, occasion=OCCASION, directory=Meanwhile(happens), pages=store, catalogues=store
+        wanted, context=OCCASION, directory=Meanwhile(happens), pages=store, catalogues=store
     ).account.name
 
 
@@ -69,7 +69,7 @@ def test_of_two_companies_with_one_id_the_first_has_it(catalogue: UserPool, stor
 
 def test_two_invitations_at_once_lose_nobody(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
-    account = store.account(KEPT.account)
+    account = store.account(KEPT.id)
 
     def other_invitation() -> None:
         save_user(
@@ -77,7 +77,7 @@ def test_two_invitations_at_once_lose_nobody(store: Stores) -> None:
             "cy@nordlys.example",
             "Cy",
             Role.MEMBER,
-            occasion=OCCASION,
+            context=OCCASION,
             directory=Meanwhile(lambda: None),
             store=store,
         )
@@ -88,11 +88,11 @@ def test_two_invitations_at_once_lose_nobody(store: Stores) -> None:
             "bo@nordlys.example",
             "Bo",
             Role.MEMBER,
-            occasion=OCCASION,
+            context=OCCASION,
             directory=Meanwhile(other_invitation),
             store=store,
         )
-    assert {user.email for user in store.users(KEPT.account)} >= {"cy@nordlys.example"}
+    assert {user.email for user in store.users(KEPT.id)} >= {"cy@nordlys.example"}
 
 
 class AnswerLost(Stores):
@@ -119,16 +119,16 @@ def test_a_change_that_fails_on_its_own_result_has_succeeded(answer_lost: Stores
     moved = BillingDetails("finance@nordlys.example")
 
     changed = change_billing_information(
-        KEPT, Area.BILLING, PAGE.information.billing, moved, 1, occasion=OCCASION, store=answer_lost
+        KEPT, Area.BILLING, PAGE.information.billing, moved, 1, context=OCCASION, store=answer_lost
     )
 
-    assert changed == answer_lost.billing_page(KEPT.account).information.billing
+    assert changed == answer_lost.billing_page(KEPT.id).information.billing
     assert (changed.details, changed.version) == (moved, 2)
 
 
 def test_a_change_that_fails_on_anothers_result_has_not(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
-    store.replace_information(KEPT.account, Area.BILLING, BillingDetails("first@nordlys.example"), 1, happened())
+    store.replace_information(KEPT.id, Area.BILLING, BillingDetails("first@nordlys.example"), 1, happened())
 
     with pytest.raises(StaleVersion):
         change_billing_information(
@@ -137,14 +137,14 @@ def test_a_change_that_fails_on_anothers_result_has_not(store: Stores) -> None:
             PAGE.information.billing,
             BillingDetails("second@nordlys.example"),
             1,
-            occasion=OCCASION,
+            context=OCCASION,
             store=store,
         )
 
 
 def test_a_catalogue_that_fails_on_its_own_result_has_been_added(answer_lost: Stores) -> None:
     assert (
-        replace_catalogue(SEARCH, 0, occasion=OCCASION, store=answer_lost)
+        replace_catalogue(SEARCH, 0, context=OCCASION, store=answer_lost)
         == Catalogue(1, SEARCH)
         == answer_lost.newest_catalogue()
     )
@@ -156,4 +156,4 @@ def test_of_two_catalogues_at_once_one_is_told(store: Stores, monkeypatch: pytes
     store.add_catalogue(Catalogue(1, dearer), happened(account=None))
 
     with pytest.raises(StaleVersion):
-        replace_catalogue(SEARCH, 0, occasion=OCCASION, store=store)
+        replace_catalogue(SEARCH, 0, context=OCCASION, store=store)

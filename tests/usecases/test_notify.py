@@ -11,10 +11,19 @@ from billing.domain.account import User
 from billing.domain.errors import AnswerLost, UpstreamFailed
 from billing.domain.events import Actor, ActorKind, Event, EventType
 from billing.domain.information import Area
-from billing.domain.mail import AUDIENCES, Audience, Delivery, Fate, Feedback, Recipient, Situation, recipients
+from billing.domain.mail import (
+    AUDIENCES,
+    Audience,
+    Delivery,
+    DeliveryStatus,
+    Feedback,
+    LetterContext,
+    Recipient,
+    recipients,
+)
 from billing.domain.permissions import Role
 from billing.usecases.note_feedback import note_feedback
-from billing.usecases.notify import CLAIM, NotAllSent, Outcome, Unwritable, notify
+from billing.usecases.notify import CLAIM, DeliveryCounts, NotAllSent, Unwritable, notify
 
 from tests.aws import stored_items
 from tests.faults.world import Bucket
@@ -54,13 +63,15 @@ class Post:
     store: Stores
     mailbox: Mailbox = field(default_factory=Mailbox)
     folder: Bucket = field(default_factory=Bucket)
-    written: list[tuple[Situation, Recipient, bytes | None]] = field(default_factory=list)
+    written: list[tuple[LetterContext, Recipient, bytes | None]] = field(default_factory=list)
 
-    def write(self, event: Event, situation: Situation, recipient: Recipient, document: bytes | None) -> bytes:
+    def write(self, event: Event, situation: LetterContext, recipient: Recipient, document: bytes | None) -> bytes:
         self.written.append((situation, recipient, document))
-        return f"{event.event} to {recipient.email}".encode()
+        return f"{event.id} to {recipient.email}".encode()
 
-    def notify(self, event: Event, *, minutes: float = 0, claimant: str = "one", staff: str | None = None) -> Outcome:
+    def notify(
+        self, event: Event, *, minutes: float = 0, claimant: str = "one", staff: str | None = None
+    ) -> DeliveryCounts:
         return notify(
             event,
             claimant=claimant,
@@ -85,15 +96,15 @@ def changed(**facts: Any) -> Event:
     return replace(
         happened(1),
         type=EventType.BILLING_INFORMATION_CHANGED,
-        actor=Actor(ActorKind.CUSTOMER, ADMIN.user),
+        actor=Actor(ActorKind.CUSTOMER, ADMIN.id),
         before={},
         after=facts,
     )
 
 
 def add(store: Stores, user: User) -> None:
-    account = store.account(ACCOUNT.account)
-    store.save_user(replace(account, roles={**account.roles, user.user: user.role}), user, happened(2))
+    account = store.account(ACCOUNT.id)
+    store.save_user(replace(account, roles={**account.roles, user.id: user.role}), user, happened(2))
 
 
 # ---- Who ----
@@ -103,7 +114,7 @@ def test_a_change_concerns_the_admins_and_where_the_invoices_go(post: Post) -> N
     add(post.store, MEMBER)
     add(post.store, SECOND_ADMIN)
 
-    assert post.notify(changed()) == Outcome(sent=3, skipped=0)
+    assert post.notify(changed()) == DeliveryCounts(sent=3, skipped=0)
     assert sorted(post.mailbox.addresses()) == [ADMIN.email, SECOND_ADMIN.email, BILLING_ADDRESS]
 
 
@@ -115,7 +126,7 @@ def test_whoever_is_reached_in_two_ways_is_written_to_once() -> None:
 
 def test_an_invitation_goes_to_the_invited_alone(post: Post) -> None:
     add(post.store, MEMBER)
-    event = replace(happened(), type=EventType.USER_ADDED, before=None, after={"user": MEMBER.user})
+    event = replace(happened(), type=EventType.USER_ADDED, before=None, after={"user": MEMBER.id})
 
     post.notify(event, staff=STAFF_ADDRESS)
 
@@ -123,9 +134,9 @@ def test_an_invitation_goes_to_the_invited_alone(post: Post) -> None:
 
 
 def test_whoever_was_removed_before_the_invitation_went_out_gets_none(post: Post) -> None:
-    event = replace(happened(), type=EventType.USER_ADDED, before=None, after={"user": MEMBER.user})
+    event = replace(happened(), type=EventType.USER_ADDED, before=None, after={"user": MEMBER.id})
 
-    assert post.notify(event) == Outcome(0, 0)
+    assert post.notify(event) == DeliveryCounts(0, 0)
 
 
 @pytest.mark.parametrize("kind", [EventType.REVIEW_BOOKED, EventType.REVIEW_CANCELLED])
@@ -165,7 +176,7 @@ def test_staff_are_told_what_they_should_look_into_if_they_have_an_address(post:
 def test_of_some_things_nobody_is_told(kind: EventType, post: Post) -> None:
     before = stored_items()
 
-    assert post.notify(replace(happened(), type=kind)) == Outcome(0, 0)
+    assert post.notify(replace(happened(), type=kind)) == DeliveryCounts(0, 0)
     assert stored_items() == before
 
 
@@ -178,7 +189,7 @@ def test_a_mail_knows_whose_account_it_is_about_and_who_did_it(post: Post) -> No
     post.notify(changed())
 
     [(situation, _, document), _] = post.written
-    assert situation == Situation("Nordlys Kaffe", "en", "Europe/Copenhagen", "Ada Holm")
+    assert situation == LetterContext("Nordlys Kaffe", "en", "Europe/Copenhagen", "Ada Holm")
     assert document is None
 
 
@@ -196,7 +207,7 @@ def test_an_event_that_is_delivered_five_times_is_mailed_once(post: Post) -> Non
 
     outcomes = [post.notify(event, minutes=attempt, claimant=f"attempt {attempt}") for attempt in range(5)]
 
-    assert outcomes == [Outcome(2, 0), *[Outcome(0, 2)] * 4]
+    assert outcomes == [DeliveryCounts(2, 0), *[DeliveryCounts(0, 2)] * 4]
     assert sorted(post.mailbox.addresses()) == [ADMIN.email, BILLING_ADDRESS]
 
 
@@ -206,7 +217,7 @@ def test_what_was_sent_is_kept_as_it_was_sent(post: Post) -> None:
     post.notify(event)
 
     assert sorted(post.folder.files.values()) == sorted(message for _, message in post.mailbox.taken)
-    assert all(key.startswith(f"accounts/{ACCOUNT.account}/mail/{event.event}/") for key in post.folder.files)
+    assert all(key.startswith(f"accounts/{ACCOUNT.id}/mail/{event.id}/") for key in post.folder.files)
     assert not any("@" in key for key in post.folder.files), "keys turn up in logs"
 
 
@@ -218,7 +229,7 @@ def test_one_recipients_failure_never_holds_up_anothers(post: Post) -> None:
         post.notify(event)
     assert post.mailbox.addresses() == [BILLING_ADDRESS]
 
-    assert post.notify(event, claimant="two") == Outcome(sent=1, skipped=1)
+    assert post.notify(event, claimant="two") == DeliveryCounts(sent=1, skipped=1)
     assert post.mailbox.addresses() == [BILLING_ADDRESS, ADMIN.email]
 
 
@@ -244,7 +255,7 @@ def test_while_one_worker_sends_another_leaves_it_alone(post: Post) -> None:
     assert post.mailbox.addresses() == [BILLING_ADDRESS]
 
     # It was cut off: its claim runs out.
-    assert post.notify(event, minutes=3) == Outcome(sent=1, skipped=1)
+    assert post.notify(event, minutes=3) == DeliveryCounts(sent=1, skipped=1)
     assert post.mailbox.addresses() == [BILLING_ADDRESS, ADMIN.email]
 
 
@@ -262,7 +273,7 @@ def test_nobody_gives_back_what_is_not_theirs(post: Post) -> None:
     post.store.release_delivery(delivery, "two")
 
     with pytest.raises(NotAllSent):
-        post.notify(replace(changed(), event=delivery.event), claimant="two")
+        post.notify(replace(changed(), id=delivery.event), claimant="two")
 
 
 # ---- Whether it was sent, when nobody can tell ----
@@ -276,10 +287,10 @@ def test_a_mail_of_which_the_service_tells_that_it_was_sent_is_not_sent_again(po
     delivery = Delivery.of(event, Recipient(ADMIN.email, None))
 
     note_feedback(
-        Feedback(Fate.SENT, delivery, "message-1", NOON), now=NOON, accounts=post.store, deliveries=post.store
+        Feedback(DeliveryStatus.SENT, delivery, "message-1", NOON), now=NOON, accounts=post.store, deliveries=post.store
     )
 
-    assert post.notify(event, minutes=60) == Outcome(sent=0, skipped=2)
+    assert post.notify(event, minutes=60) == DeliveryCounts(sent=0, skipped=2)
     assert sorted(post.mailbox.addresses()) == [ADMIN.email, BILLING_ADDRESS]
 
 
@@ -291,23 +302,25 @@ def test_a_mail_of_which_nothing_is_heard_is_sent_again_when_the_claim_has_run_o
     with pytest.raises(NotAllSent):
         post.notify(event, minutes=1, claimant="two")
 
-    assert post.notify(event, minutes=3, claimant="three") == Outcome(sent=1, skipped=1)
+    assert post.notify(event, minutes=3, claimant="three") == DeliveryCounts(sent=1, skipped=1)
 
 
 # ---- Addresses that refuse mail ----
 
 
-def lost(event: Event, address: str, fate: Fate = Fate.BOUNCED) -> Feedback:
+def lost(event: Event, address: str, fate: DeliveryStatus = DeliveryStatus.BOUNCED) -> Feedback:
     return Feedback(fate, Delivery.of(event, Recipient(address, None)), "message-1", NOON)
 
 
 def undeliverable(store: Stores) -> list[Event]:
-    events = store.events(ACCOUNT.account, limit=100, after=None).items
+    events = store.events(ACCOUNT.id, limit=100, after=None).items
     return [event for event in events if event.type is EventType.ADDRESS_UNDELIVERABLE]
 
 
-@pytest.mark.parametrize("fate", [Fate.BOUNCED, Fate.COMPLAINED])
-def test_an_address_that_refuses_mail_is_not_written_to_again_and_the_others_are_told(fate: Fate, post: Post) -> None:
+@pytest.mark.parametrize("fate", [DeliveryStatus.BOUNCED, DeliveryStatus.COMPLAINED])
+def test_an_address_that_refuses_mail_is_not_written_to_again_and_the_others_are_told(
+    fate: DeliveryStatus, post: Post
+) -> None:
     add(post.store, SECOND_ADMIN)
     first = changed()
     post.notify(first)
@@ -322,7 +335,7 @@ def test_an_address_that_refuses_mail_is_not_written_to_again_and_the_others_are
     post.notify(told, staff=STAFF_ADDRESS)
     assert post.mailbox.addresses() == [ADMIN.email, STAFF_ADDRESS]
     post.mailbox.taken.clear()
-    assert post.notify(replace(changed(), event=happened(9).event)) == Outcome(sent=2, skipped=1)
+    assert post.notify(replace(changed(), id=happened(9).id)) == DeliveryCounts(sent=2, skipped=1)
     assert SECOND_ADMIN.email not in post.mailbox.addresses()
 
 
@@ -330,14 +343,14 @@ def test_an_address_that_is_given_anew_is_written_to_again(post: Post) -> None:
     add(post.store, SECOND_ADMIN)
     for email in (SECOND_ADMIN.email, BILLING_ADDRESS):
         note_feedback(lost(changed(), email), now=NOON, accounts=post.store, deliveries=post.store)
-    assert post.store.correspondents(ACCOUNT.account).undeliverable == {SECOND_ADMIN.email, BILLING_ADDRESS}
+    assert post.store.correspondents(ACCOUNT.id).undeliverable == {SECOND_ADMIN.email, BILLING_ADDRESS}
 
     add(post.store, SECOND_ADMIN)
     details = PAGE.information.billing.details
     moved = replace(details, language="it")
-    post.store.replace_information(ACCOUNT.account, Area.BILLING, moved, 1, happened(3))
+    post.store.replace_information(ACCOUNT.id, Area.BILLING, moved, 1, happened(3))
 
-    assert post.notify(changed()) == Outcome(sent=3, skipped=0)
+    assert post.notify(changed()) == DeliveryCounts(sent=3, skipped=0)
 
 
 @pytest.mark.parametrize("address", [STAFF_ADDRESS, "left@nordlys.example"])
@@ -363,9 +376,9 @@ def test_when_nobody_can_be_written_to_staff_still_are(post: Post) -> None:
 def test_of_an_account_that_is_gone_nothing_is_sent_and_nothing_comes_back(store: Stores) -> None:
     post = Post(store)
 
-    assert post.notify(changed()) == Outcome(0, 0)
+    assert post.notify(changed()) == DeliveryCounts(0, 0)
     note_feedback(lost(changed(), ADMIN.email), now=NOON, accounts=store, deliveries=store)
-    note_feedback(lost(changed(), ADMIN.email, fate=Fate.SENT), now=NOON, accounts=store, deliveries=store)
+    note_feedback(lost(changed(), ADMIN.email, fate=DeliveryStatus.SENT), now=NOON, accounts=store, deliveries=store)
 
     assert stored_items() == []
 
@@ -393,13 +406,13 @@ def test_the_last_mail_leaves_nothing_of_the_account(store: Stores) -> None:
         },
     )
 
-    assert post.notify(event) == Outcome(sent=1, skipped=0)
-    assert post.notify(event) == Outcome(sent=0, skipped=1)
+    assert post.notify(event) == DeliveryCounts(sent=1, skipped=0)
+    assert post.notify(event) == DeliveryCounts(sent=0, skipped=1)
 
-    assert post.written[0][0] == Situation("Nordlys Kaffe", "it", "UTC", None)
+    assert post.written[0][0] == LetterContext("Nordlys Kaffe", "it", "UTC", None)
     assert post.folder.files == {}
     [item] = stored_items()
-    assert ACCOUNT.account not in str(item)
+    assert ACCOUNT.id not in str(item)
     assert ADMIN.email not in str(item)
     assert item["expires_at"] == int((NOON + timedelta(days=30)).timestamp())
 
@@ -429,7 +442,7 @@ def test_one_recipient_who_cannot_be_written_to_does_not_silence_the_others(
 ) -> None:
     write = post.write
 
-    def fail_for_ada(event: Event, situation: Situation, recipient: Recipient, document: bytes | None) -> bytes:
+    def fail_for_ada(event: Event, situation: LetterContext, recipient: Recipient, document: bytes | None) -> bytes:
         if recipient.email == ADMIN.email:
             raise UnicodeError
         return write(event, situation, recipient, document)

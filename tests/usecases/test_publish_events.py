@@ -41,7 +41,7 @@ def story(accounts: int, length: int) -> list[Event]:
 
 def first_times(events: Sequence[Event], account: str | None) -> list[str]:
     """An account's events, by id, in the order in which they first arrived."""
-    return list(dict.fromkeys(event.event for event in events if event.account == account))
+    return list(dict.fromkeys(event.id for event in events if event.account == account))
 
 
 class Waits(list[float]):
@@ -66,7 +66,7 @@ def test_whatever_the_bus_does_all_arrive_in_order(seed: int) -> None:
 
     publish_events(events, bus=bus, wait=Waits())
 
-    assert {event.event for event in bus.taken} == {event.event for event in events}
+    assert {event.id for event in bus.taken} == {event.id for event in events}
     assert bus.largest <= EVENTS_MAX
     for account in {event.account for event in events}:
         assert first_times(bus.taken, account) == first_times(events, account)

@@ -14,7 +14,7 @@ from aws_lambda_powertools.event_handler.depends import Depends
 from botocore.session import Session
 
 if TYPE_CHECKING:
-    from billing.domain.terms import Terms
+    from billing.domain.terms import InvoicingSettings
     from billing.gateways.directory import Directory
     from billing.gateways.event_bus import EventBus
     from billing.gateways.files import Archive, Documents
@@ -43,7 +43,7 @@ else:  # a function loads the stores and the interfaces that its use cases name
     Queue = UsageBacklog = WorkQueue = Any
     AccountStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = DeliveryStore = Any
     DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
-    ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = Terms = Any
+    ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -94,11 +94,11 @@ usage_store: Callable[[], UsageStore] = _store("usage_store", "UsageStore")
 
 
 @cache
-def terms() -> Terms:
+def terms() -> InvoicingSettings:
     """What whoever deploys Livello has decided of invoices and payments."""
     from billing.domain.information import as_printed, compact_identifier, normal_postcode
     from billing.domain.invoices import Seller
-    from billing.domain.terms import Terms
+    from billing.domain.terms import InvoicingSettings
 
     seller = Seller(
         name=os.environ["SELLER_NAME"],
@@ -111,7 +111,7 @@ def terms() -> Terms:
         iban=os.environ["SELLER_IBAN"] or None,
     )
     retry_days = tuple(sorted(int(days) for days in os.environ["RETRY_DAYS"].split(",")))
-    return Terms(
+    return InvoicingSettings(
         series=os.environ["INVOICE_SERIES"],
         seller=seller,
         term_days=int(os.environ["PAYMENT_TERM_DAYS"]),
@@ -239,7 +239,7 @@ People = Annotated[Directory, Depends(directory)]
 PaymentMethods = Annotated[PaymentStore, Depends(payment_store)]
 Payments = Annotated[PaymentGateway, Depends(payments)]
 Invoices = Annotated[InvoiceStore, Depends(invoice_store)]
-InvoiceTerms = Annotated[Terms, Depends(terms)]
+InvoiceTerms = Annotated[InvoicingSettings, Depends(terms)]
 Downloads = Annotated[DownloadStore, Depends(download_store)]
 Files = Annotated[Documents, Depends(documents)]
 Cancellations = Annotated[CancellationStore, Depends(cancellation_store)]

@@ -11,7 +11,15 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from billing.api.models import Body, Identifier, IsoDate, Text, View, plain
 from billing.domain.autoscaling import Decision, Reason
-from billing.domain.moves import KNOWN_PEAKS_MAX, AutoscalingSettings, DecidedProduct, Hold, KnownPeak, Pause, shown
+from billing.domain.moves import (
+    KNOWN_PEAKS_MAX,
+    AutoscalingSettings,
+    Hold,
+    KnownPeak,
+    Pause,
+    ProductDecision,
+    as_hundredths,
+)
 from billing.domain.quantities import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
 from billing.domain.usage import CLOSED_MONTHS
 
@@ -179,7 +187,7 @@ class AutoscalingDecisionView(View):
     inputs_digest: str
 
     @classmethod
-    def of(cls, decided: DecidedProduct) -> AutoscalingDecisionView:
+    def of(cls, decided: ProductDecision) -> AutoscalingDecisionView:
         decision = decided.decision
         outcome: Literal["moves", "stays", "held"] = (
             "moves" if decided.moves else "held" if decided.hold is not None else "stays"
@@ -202,19 +210,19 @@ class AutoscalingDecisionView(View):
                 TypicalMonthView(
                     month=f"{each.month:%Y-%m}",
                     usage=plain(each.usage),
-                    with_peaks=plain(shown(each.with_peaks)),
-                    typical=plain(shown(each.typical)),
+                    with_peaks=plain(as_hundredths(each.with_peaks)),
+                    typical=plain(as_hundredths(each.typical)),
                 )
                 for each in decision.months
             ],
             months_above=decision.months_above,
-            weeks=[WeekView(first_day=each.first_day, pace=plain(shown(each.pace))) for each in decision.weeks],
+            weeks=[WeekView(first_day=each.first_day, pace=plain(as_hundredths(each.pace))) for each in decision.weeks],
             weeks_above=decision.weeks_above,
             left_out=[
                 LeftOutView(
                     day=each.day,
-                    usage=plain(shown(each.usage)),
-                    counted=plain(shown(each.counted)),
+                    usage=plain(as_hundredths(each.usage)),
+                    counted=plain(as_hundredths(each.counted)),
                     reason=each.reason,
                 )
                 for each in decision.left_out
@@ -223,9 +231,9 @@ class AutoscalingDecisionView(View):
             season=None
             if season is None
             else SeasonView(
-                before=plain(shown(season.before)),
-                after=plain(shown(season.after)),
-                percent=plain(shown(season.share * 100)),
+                before=plain(as_hundredths(season.before)),
+                after=plain(as_hundredths(season.after)),
+                percent=plain(as_hundredths(season.share * 100)),
             ),
             steady=_shown(decision.steady),
             rule_version=decision.rule_version,
@@ -282,7 +290,7 @@ class SimulationBody(Body):
         return frozenset((each.store, each.content) for each in self.without)
 
 
-def explanation(decided: DecidedProduct) -> str:
+def explanation(decided: ProductDecision) -> str:
     """Why a product moves or stays, in plain sentences."""
     decision = decided.decision
     sentences = [_because(decision)]
@@ -328,4 +336,4 @@ def _because(decision: Decision) -> str:
 
 
 def _shown(quantity: Decimal | None) -> str | None:
-    return None if quantity is None else plain(shown(quantity))
+    return None if quantity is None else plain(as_hundredths(quantity))

@@ -7,7 +7,7 @@ from datetime import date
 from billing.api.contract import ContractView
 from billing.api.information import BillingView, CompanyView, ContactView
 from billing.api.invoice_summary import InvoiceView
-from billing.api.models import Money, View
+from billing.api.models import MoneyView, View
 from billing.api.payment_methods import CardView, DebitView
 from billing.api.subscription import SubscriptionView
 from billing.domain.account import Account
@@ -26,7 +26,7 @@ class PaymentView(View):
     card: CardView | None
     debit: DebitView | None
     interval_months: int
-    amount_per_charge: Money
+    amount_per_charge: MoneyView
     next_charge_on: date
 
     @classmethod
@@ -41,7 +41,7 @@ class PaymentView(View):
             card=CardView.model_validate(card, from_attributes=True) if card else None,
             debit=DebitView.model_validate(debit, from_attributes=True) if debit else None,
             interval_months=contract.interval_months,
-            amount_per_charge=Money.of(amount),
+            amount_per_charge=MoneyView.of(amount),
             next_charge_on=next_charge_on,
         )
 
@@ -77,7 +77,7 @@ class BillingPageView(View):
         account: Account = page.account
         contract = account.contract
         return cls(
-            account=account.account,
+            account=account.id,
             name=account.name,
             status=account.status,
             contract=ContractView(
@@ -86,7 +86,7 @@ class BillingPageView(View):
                 currency=contract.currency,
                 time_zone=contract.time_zone,
             ),
-            stores=[StoreView(store=each.store, name=each.name) for each in account.stores],
+            stores=[StoreView(store=each.id, name=each.name) for each in account.stores],
             subscription=SubscriptionView.of(page.subscription, contract.currency, today),
             invoices=[InvoiceView.of(invoice) for invoice in page.invoices],
             billing_information=InformationView(

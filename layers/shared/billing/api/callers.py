@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler import Request
 from aws_lambda_powertools.event_handler.depends import Depends
 
 from billing.domain.errors import Unauthenticated
-from billing.domain.events import Actor, Occasion, by_system
+from billing.domain.events import Actor, RequestContext, by_system
 from billing.domain.permissions import STAFF_GROUP, USAGE_SCOPE, Person
 
 
@@ -40,13 +40,13 @@ Caller = Annotated[Person, Depends(caller)]
 Now = Annotated[datetime, Depends(request_time)]
 
 
-def occasion(request: Request, caller: Caller, now: Now) -> Occasion:
+def request_context(request: Request, caller: Caller, now: Now) -> RequestContext:
     """What an event says of the request that made it."""
     context: Mapping[str, Any] = request.resolved_event.raw_event["requestContext"]
-    return Occasion(Actor.of(caller), now, context["requestId"])
+    return RequestContext(Actor.of(caller), now, context["requestId"])
 
 
-def product(request: Request, now: Now) -> Occasion:
+def machine_context(request: Request, now: Now) -> RequestContext:
     """The occasion on which the vendor's product reports usage. Raises Unauthenticated for everybody else."""
     context: Mapping[str, Any] = request.resolved_event.raw_event["requestContext"]
     claims: Mapping[str, str] = (context.get("authorizer") or {}).get("claims") or {}
@@ -55,5 +55,5 @@ def product(request: Request, now: Now) -> Occasion:
     return by_system(now, context["requestId"])
 
 
-Told = Annotated[Occasion, Depends(occasion)]
-ReportedBy = Annotated[Occasion, Depends(product)]
+Context = Annotated[RequestContext, Depends(request_context)]
+MachineContext = Annotated[RequestContext, Depends(machine_context)]

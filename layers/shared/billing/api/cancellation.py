@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from billing.api import problems
-from billing.api.models import Body, IsoDate, Money, View, plain_lines
+from billing.api.models import Body, IsoDate, MoneyView, View, plain_lines
 from billing.domain.cancellation import Cancellation, Consequences, DatesChanged, DueCharge, Reason
-from billing.usecases.cancel_account import Wanted
+from billing.usecases.cancel_account import CancellationRequest
 
 TEXT_MIN, TEXT_MAX = 10, 2000
 
@@ -19,11 +19,11 @@ class DueChargeView(View):
     """A renewal that is still charged, before tax."""
 
     on: date
-    amount: Money
+    amount: MoneyView
 
     @classmethod
     def of(cls, charge: DueCharge) -> DueChargeView:
-        return cls(on=charge.on, amount=Money.of(charge.amount))
+        return cls(on=charge.on, amount=MoneyView.of(charge.amount))
 
 
 class ConsequencesView(View):
@@ -118,5 +118,5 @@ class CancellationBody(Body):
     confirmed: Literal[True]
     active_until: IsoDate
 
-    def wanted(self) -> Wanted:
-        return Wanted(Reason(self.reason), self.text, self.active_until)
+    def wanted(self) -> CancellationRequest:
+        return CancellationRequest(Reason(self.reason), self.text, self.active_until)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from billing.api.models import Amount, Body, Currency, Identifier, Text, View, Volume
 from billing.domain.catalogue import Catalogue, Product, Tier
+from billing.domain.fields import fields_of
 
 PRODUCTS_MAX = 30
 TIERS_MAX = 50
@@ -33,7 +34,7 @@ class ProductBody(Body):
 
     def value(self) -> Product:
         return Product(
-            product=self.product,
+            id=self.product,
             name=self.name,
             unit=self.unit,
             tiers=tuple(Tier(up_to=tier.up_to, prices=tier.prices) for tier in self.tiers),
@@ -60,6 +61,10 @@ class ProductView(View):
     unit: str
     tiers: list[TierView]
 
+    @classmethod
+    def of(cls, product: Product) -> ProductView:
+        return cls.model_validate(fields_of(product, id="product"), from_attributes=True)
+
 
 class CatalogueView(View):
     """One version of what is sold."""
@@ -69,4 +74,5 @@ class CatalogueView(View):
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> CatalogueView:
-        return cls.model_validate(catalogue, from_attributes=True)
+        products = [ProductView.of(product) for product in catalogue.products]
+        return cls(version=catalogue.version, products=products)

@@ -60,7 +60,7 @@ class DeletionView(View):
     @classmethod
     def of(cls, receipt: Receipt) -> DeletionView:
         return cls(
-            receipt=receipt.receipt,
+            receipt=receipt.id,
             identity=receipt.identity,
             began_at=receipt.began_at,
             deleted_at=receipt.deleted_at,

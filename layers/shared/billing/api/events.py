@@ -6,6 +6,7 @@ from typing import Any
 
 from billing.api.models import View
 from billing.domain.events import Event
+from billing.domain.fields import fields_of
 from billing.event_schemas.envelope import EventEnvelope
 
 
@@ -17,7 +18,7 @@ class EventView(EventEnvelope):
 
     @classmethod
     def of(cls, event: Event) -> EventView:
-        return cls.model_validate(event, from_attributes=True)
+        return cls.model_validate(fields_of(event, id="event"), from_attributes=True)
 
 
 class EventsView(View):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from billing.api.models import Money, View
+from billing.api.models import MoneyView, View
 from billing.domain.invoices import Invoice
 
 
@@ -17,7 +17,7 @@ class InvoiceView(View):
     due_on: date
     paid_on: date | None
     status: str
-    total: Money
+    total: MoneyView
 
     @classmethod
     def of(cls, invoice: Invoice) -> InvoiceView:
@@ -28,7 +28,7 @@ class InvoiceView(View):
             due_on=invoice.due_on,
             paid_on=invoice.paid_on,
             status=invoice.status,
-            total=Money.of(invoice.total),
+            total=MoneyView.of(invoice.total),
         )
 
 

@@ -10,13 +10,13 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from pydantic import Field
 
 from billing.api.invoice_summary import InvoiceView
-from billing.api.models import Body, IsoDate, Money, Text, View, plain
+from billing.api.models import Body, IsoDate, MoneyView, Text, View, plain
 from billing.api.subscription import DiscountView
-from billing.domain.invoices import Draft, Invoice
+from billing.domain.invoices import Invoice, InvoiceDraft
 from billing.domain.pricing import InvoiceLine, Step
 from billing.domain.tax import Tax
 from billing.store.invoice_store import InvoiceRecord
-from billing.usecases.invoice_words import described
+from billing.usecases.invoice_words import describe_line
 
 YEAR_MIN, YEAR_MAX = 2000, 2999
 CSV_INVOICES_MAX = 1000
@@ -39,7 +39,7 @@ class StepView(View):
     until: date
     months: int
     up_to: int | None
-    price: Money
+    price: MoneyView
     decision: str | None
     discounts: list[DiscountView]
 
@@ -50,7 +50,7 @@ class StepView(View):
             until=step.until,
             months=step.months,
             up_to=step.up_to,
-            price=Money.of(step.price),
+            price=MoneyView.of(step.price),
             decision=step.decision,
             discounts=[DiscountView.of(each, currency) for each in step.discounts],
         )
@@ -66,17 +66,17 @@ class InvoiceLineView(View):
     description: str
     steps: list[StepView]
     instead_of: list[StepView]
-    net: Money
+    net: MoneyView
 
     @classmethod
     def of(cls, line: InvoiceLine, language: str) -> InvoiceLineView:
         currency = line.net.currency
         return cls(
             product=line.product,
-            description=described(line, language),
+            description=describe_line(line, language),
             steps=[StepView.of(each, currency) for each in line.steps],
             instead_of=[StepView.of(each, currency) for each in line.instead_of],
-            net=Money.of(line.net),
+            net=MoneyView.of(line.net),
         )
 
 
@@ -86,11 +86,11 @@ class TaxView(View):
     rule: str
     country: str
     rate: str
-    amount: Money
+    amount: MoneyView
     sentence: str | None
 
     @classmethod
-    def of(cls, tax: Tax, amount: Money, language: str) -> TaxView:
+    def of(cls, tax: Tax, amount: MoneyView, language: str) -> TaxView:
         return cls(
             rule=tax.rule, country=tax.country, rate=plain(tax.rate), amount=amount, sentence=tax.sentence(language)
         )
@@ -107,25 +107,25 @@ class PreviewView(View):
     since: date
     until: date
     lines: list[InvoiceLineView]
-    net: Money
+    net: MoneyView
     tax: TaxView
-    total: Money
-    credit: Money
-    due: Money
+    total: MoneyView
+    credit: MoneyView
+    due: MoneyView
 
     @classmethod
-    def of(cls, on: date, draft: Draft, language: str) -> PreviewView:
+    def of(cls, on: date, draft: InvoiceDraft, language: str) -> PreviewView:
         return cls(
             on=on,
             occasion=draft.occasion,
             since=draft.since,
             until=draft.until,
             lines=[InvoiceLineView.of(line, language) for line in draft.lines],
-            net=Money.of(draft.net),
-            tax=TaxView.of(draft.tax, Money.of(draft.tax_amount), language),
-            total=Money.of(draft.total),
-            credit=Money.of(draft.credit),
-            due=Money.of(draft.due),
+            net=MoneyView.of(draft.net),
+            tax=TaxView.of(draft.tax, MoneyView.of(draft.tax_amount), language),
+            total=MoneyView.of(draft.total),
+            credit=MoneyView.of(draft.credit),
+            due=MoneyView.of(draft.due),
         )
 
 
@@ -167,14 +167,14 @@ class PaymentStandingView(View):
     next_attempt_on: date | None
     failure: str | None
     reference: str | None
-    left: Money
-    waived: Money
-    refunded: Money
+    left: MoneyView
+    waived: MoneyView
+    refunded: MoneyView
     credited: list[CreditedLineView]
 
     @classmethod
-    def of(cls, kept: InvoiceRecord) -> PaymentStandingView:
-        payment, currency = kept.payment, kept.left.currency
+    def of(cls, record: InvoiceRecord) -> PaymentStandingView:
+        payment, currency = record.payment, record.left.currency
         return cls(
             status=payment.status,
             paid_on=payment.paid_on,
@@ -183,9 +183,9 @@ class PaymentStandingView(View):
             next_attempt_on=payment.next_attempt_on,
             failure=payment.failure,
             reference=payment.reference,
-            left=Money.of(kept.left),
-            waived=Money(amount=payment.waived, currency=currency),
-            refunded=Money(amount=payment.refunded, currency=currency),
+            left=MoneyView.of(record.left),
+            waived=MoneyView(amount=payment.waived, currency=currency),
+            refunded=MoneyView(amount=payment.refunded, currency=currency),
             credited=[CreditedLineView(line=line, credit_note=number) for line, number in payment.credited],
         )
 
@@ -213,16 +213,16 @@ class InvoiceDetailsView(View):
     seller: PartyView
     company: PartyView
     lines: list[InvoiceLineView]
-    net: Money
+    net: MoneyView
     tax: TaxView
-    total: Money
-    credit: Money
-    due: Money
+    total: MoneyView
+    credit: MoneyView
+    due: MoneyView
     payment: PaymentStandingView
 
     @classmethod
-    def of(cls, kept: InvoiceRecord) -> InvoiceDetailsView:
-        invoice, draft = kept.invoice, kept.invoice.draft
+    def of(cls, record: InvoiceRecord) -> InvoiceDetailsView:
+        invoice, draft = record.invoice, record.invoice.draft
         return cls(
             number=invoice.number,
             corrects=None
@@ -236,12 +236,12 @@ class InvoiceDetailsView(View):
             seller=PartyView.model_validate(invoice.seller, from_attributes=True),
             company=PartyView.model_validate(invoice.company, from_attributes=True),
             lines=[InvoiceLineView.of(line, invoice.language) for line in draft.lines],
-            net=Money.of(draft.net),
-            tax=TaxView.of(draft.tax, Money.of(draft.tax_amount), invoice.language),
-            total=Money.of(draft.total),
-            credit=Money.of(draft.credit),
-            due=Money.of(draft.due),
-            payment=PaymentStandingView.of(kept),
+            net=MoneyView.of(draft.net),
+            tax=TaxView.of(draft.tax, MoneyView.of(draft.tax_amount), invoice.language),
+            total=MoneyView.of(draft.total),
+            credit=MoneyView.of(draft.credit),
+            due=MoneyView.of(draft.due),
+            payment=PaymentStandingView.of(record),
         )
 
 
@@ -252,19 +252,19 @@ class PastDueView(View):
     company: str
     number: str
     due_on: date
-    due: Money
+    due: MoneyView
     failure: str | None
 
     @classmethod
-    def of(cls, kept: InvoiceRecord) -> PastDueView:
-        invoice = kept.invoice
+    def of(cls, record: InvoiceRecord) -> PastDueView:
+        invoice = record.invoice
         return cls(
             account=invoice.account,
             company=invoice.company.name,
             number=invoice.number,
             due_on=invoice.due_on,
-            due=Money.of(kept.left),
-            failure=kept.payment.failure,
+            due=MoneyView.of(record.left),
+            failure=record.payment.failure,
         )
 
 

@@ -188,14 +188,17 @@ Percent = Annotated[
 ]
 
 
-class Money(View):
+class MoneyView(View):
     """Minor units of a currency (ISO 4217): 12900 EUR is 129.00 euros."""
+
+    __qualname__ = "Money"  # the name of its schema in the OpenAPI document, on which clients depend
+    model_config = ConfigDict(title="Money")
 
     amount: int
     currency: str
 
     @classmethod
-    def of(cls, value: money.Money) -> Money:
+    def of(cls, value: money.Money) -> MoneyView:
         return cls(amount=value.amount, currency=value.currency)
 
 

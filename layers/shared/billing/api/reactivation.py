@@ -9,11 +9,11 @@ from pydantic import Field
 
 from billing.api.contract import ContractView
 from billing.api.invoices import PreviewView
-from billing.api.models import Amount, Body, Currency, Money, View
+from billing.api.models import Amount, Body, Currency, MoneyView, View
 from billing.api.subscription import LineView
 from billing.domain.account import Account
 from billing.domain.reactivation import Reactivation
-from billing.usecases.reactivate_account import Offer
+from billing.usecases.reactivate_account import ReactivationQuote
 
 
 class ReactivationOfferView(View):
@@ -24,7 +24,7 @@ class ReactivationOfferView(View):
     invoice: PreviewView
 
     @classmethod
-    def of(cls, offer: Offer, language: str) -> ReactivationOfferView:
+    def of(cls, offer: ReactivationQuote, language: str) -> ReactivationOfferView:
         contract = offer.contract
         return cls(
             contract=ContractView.model_validate(contract, from_attributes=True),
@@ -45,7 +45,7 @@ class ReactivationView(View):
     purge_on: date
     offer: ReactivationOfferView | None
     reactivation: str | None
-    due: Money | None
+    due: MoneyView | None
     failure: str | None
 
     @classmethod
@@ -63,8 +63,8 @@ class ReactivationView(View):
             reactivate_until=reactivate_until,
             purge_on=account.ending.purge_on,
             offer=offer,
-            reactivation=None if standing is None else standing.reactivation,
-            due=None if standing is None else Money.of(standing.invoice.draft.due),
+            reactivation=None if standing is None else standing.id,
+            due=None if standing is None else MoneyView.of(standing.invoice.draft.due),
             failure=None if standing is None else standing.failure,
         )
 

@@ -5,24 +5,24 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-from billing.api.models import Money, View, plain
+from billing.api.models import MoneyView, View, plain
 from billing.domain.catalogue import Tier
-from billing.domain.reduction import Ranked, Reduction, Verdict
+from billing.domain.reduction import AdviceResult, ContentYield, Reduction
 from billing.domain.usage import CLOSED_MONTHS
 
 RANKING_MAX = 100
 """How many of the least-earning contents are shown."""
 
 _WORDS = {
-    Verdict.PLAN: "Without what is named under remove, the average fits the lower tier.",
-    Verdict.FITS_ALREADY: "The average fits the lower tier already: nothing needs to be removed. Book a review.",
-    Verdict.LOWEST_TIER: "There is no lower tier.",
-    Verdict.TOO_FEW_MONTHS: f"Fewer than {CLOSED_MONTHS} months are closed: there is no average yet.",
-    Verdict.TOO_MANY_CONTENTS: "There are too many different contents to compare them.",
-    Verdict.NOTHING_EARNED: "Neither conversions nor revenue were reported: nobody can tell which content earns least.",
-    Verdict.SEVERAL_CURRENCIES: "Revenue was reported in several currencies and conversions were not: the contents "
+    AdviceResult.PLAN: "Without what is named under remove, the average fits the lower tier.",
+    AdviceResult.FITS_ALREADY: "The average fits the lower tier already: nothing needs to be removed. Book a review.",
+    AdviceResult.LOWEST_TIER: "There is no lower tier.",
+    AdviceResult.TOO_FEW_MONTHS: f"Fewer than {CLOSED_MONTHS} months are closed: there is no average yet.",
+    AdviceResult.TOO_MANY_CONTENTS: "There are too many different contents to compare them.",
+    AdviceResult.NOTHING_EARNED: "Neither conversions nor revenue were reported: nobody can tell which content earns least.",
+    AdviceResult.SEVERAL_CURRENCIES: "Revenue was reported in several currencies and conversions were not: the contents "
     "cannot be compared.",
-    Verdict.TOO_LITTLE_NAMED: "Too much of the usage names no content: without all that is named, the lower tier would "
+    AdviceResult.TOO_LITTLE_NAMED: "Too much of the usage names no content: without all that is named, the lower tier would "
     "still not fit.",
 }
 
@@ -31,7 +31,7 @@ class PricedTierView(View):
     """A tier: `up_to` is its monthly volume, null for open-ended."""
 
     up_to: int | None
-    price_per_month: Money
+    price_per_month: MoneyView
 
 
 class RankedView(View):
@@ -45,17 +45,19 @@ class RankedView(View):
     content: str | None
     usage_per_month: str
     conversions: int
-    revenue: list[Money]
+    revenue: list[MoneyView]
     earns: str | None
 
     @classmethod
-    def of(cls, ranked: Ranked) -> RankedView:
+    def of(cls, ranked: ContentYield) -> RankedView:
         return cls(
             store=ranked.store,
             content=ranked.content,
             usage_per_month=plain(ranked.usage),
             conversions=ranked.conversions,
-            revenue=[Money(amount=amount, currency=currency) for currency, amount in sorted(ranked.revenue.items())],
+            revenue=[
+                MoneyView(amount=amount, currency=currency) for currency, amount in sorted(ranked.revenue.items())
+            ],
             earns=None if ranked.earns is None else plain(ranked.earns),
         )
 
@@ -82,7 +84,7 @@ class ReductionView(View):
     months: list[ClosedMonthView]
     average: str | None
     lower_tier: PricedTierView | None
-    saving_per_month: Money | None
+    saving_per_month: MoneyView | None
     verdict: Literal[
         "plan",
         "fits-already",
@@ -107,11 +109,11 @@ class ReductionView(View):
             product=line.product,
             name=line.name,
             unit=line.unit,
-            tier=PricedTierView(up_to=line.up_to, price_per_month=Money.of(line.price)),
+            tier=PricedTierView(up_to=line.up_to, price_per_month=MoneyView.of(line.price)),
             months=[ClosedMonthView(month=f"{each.month:%Y-%m}", usage=plain(each.quantity)) for each in found.months],
             average=_plain_or_none(found.average),
             lower_tier=_lower(found.lower, found),
-            saving_per_month=None if found.saving is None else Money.of(found.saving),
+            saving_per_month=None if found.saving is None else MoneyView.of(found.saving),
             verdict=found.verdict.value,
             detail=_WORDS[found.verdict],
             measure=None if found.measure is None else found.measure.value,
@@ -132,7 +134,7 @@ def _lower(tier: Tier | None, found: Reduction) -> PricedTierView | None:
     if tier is None or found.saving is None:
         return None
     price = found.line.price.amount - found.saving.amount
-    return PricedTierView(up_to=tier.up_to, price_per_month=Money(amount=price, currency=found.saving.currency))
+    return PricedTierView(up_to=tier.up_to, price_per_month=MoneyView(amount=price, currency=found.saving.currency))
 
 
 def _plain_or_none(value: Decimal | None) -> str | None:

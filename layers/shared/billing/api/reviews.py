@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from pydantic import AwareDatetime, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from billing.api import problems
-from billing.api.models import Body, Identifier, IsoDate, Money, Text, View, Volume, plain
+from billing.api.models import Body, Identifier, IsoDate, MoneyView, Text, View, Volume, plain
 from billing.api.reduction import ReductionView
 from billing.domain.errors import BadParameter
 from billing.domain.events import ULID_LENGTH
@@ -22,11 +22,11 @@ from billing.domain.reviews import (
     Applied,
     Decision,
     LowerTier,
+    LowerTierFit,
     Missing,
     Review,
     ReviewNotYet,
     ReviewStatus,
-    Standing,
     shown_average,
 )
 from billing.domain.subscription import Order
@@ -144,7 +144,7 @@ class SlotsView(View):
     items: list[SlotView]
 
     @classmethod
-    def of(cls, manager: SuccessManager, slots: Sequence[Slot], standings: Sequence[Standing]) -> SlotsView:
+    def of(cls, manager: SuccessManager, slots: Sequence[Slot], standings: Sequence[LowerTierFit]) -> SlotsView:
         missing = [each.missing for each in standings]
         return cls(
             manager=manager.name,
@@ -227,7 +227,7 @@ class ReviewedMonthView(View):
 
 class PreparedTierView(View):
     up_to: int | None
-    price_per_month: Money
+    price_per_month: MoneyView
 
 
 class PreparedProductView(View):
@@ -244,25 +244,23 @@ class PreparedProductView(View):
     current: PreparedTierView
     lower: list[PreparedTierView]
     fitting: PreparedTierView | None
-    saving_per_month: Money | None
+    saving_per_month: MoneyView | None
     missing: str | None
 
     @classmethod
-    def of(cls, standing: Standing) -> PreparedProductView:
-        line, fitting, saving, missing = standing.line, standing.fitting, standing.saving, standing.missing
-        average = shown_average(standing.average)
+    def of(cls, fit: LowerTierFit) -> PreparedProductView:
+        line, fitting, saving, missing = fit.line, fit.fitting, fit.saving, fit.missing
+        average = shown_average(fit.average)
         return cls(
             product=line.product,
             name=line.name,
             unit=line.unit,
-            months=[
-                ReviewedMonthView(month=f"{each.month:%Y-%m}", usage=plain(each.quantity)) for each in standing.months
-            ],
+            months=[ReviewedMonthView(month=f"{each.month:%Y-%m}", usage=plain(each.quantity)) for each in fit.months],
             average=None if average is None else plain(average),
-            current=PreparedTierView(up_to=line.up_to, price_per_month=Money.of(line.price)),
-            lower=[_tier(each) for each in standing.lower],
+            current=PreparedTierView(up_to=line.up_to, price_per_month=MoneyView.of(line.price)),
+            lower=[_tier(each) for each in fit.lower],
             fitting=None if fitting is None else _tier(fitting),
-            saving_per_month=None if saving is None else Money.of(saving),
+            saving_per_month=None if saving is None else MoneyView.of(saving),
             missing=None if missing is None else missing.detail,
         )
 
@@ -279,7 +277,9 @@ class OneReviewView(ReviewView):
         return cls(**_fields(review))
 
     @classmethod
-    def prepared_of(cls, review: Review, standings: Sequence[Standing], advice: Sequence[Reduction]) -> OneReviewView:
+    def prepared_of(
+        cls, review: Review, standings: Sequence[LowerTierFit], advice: Sequence[Reduction]
+    ) -> OneReviewView:
         return cls(
             **_fields(review),
             prepared=[PreparedProductView.of(each) for each in standings],
@@ -291,7 +291,7 @@ def _fields(review: Review) -> dict[str, Any]:
     """What everybody sees of a review."""
     manager = review.manager
     return {
-        "review": review.review,
+        "review": review.id,
         "status": review.status,
         "begins": review.slot.begins,
         "ends": review.slot.ends,
@@ -305,4 +305,4 @@ def _fields(review: Review) -> dict[str, Any]:
 
 
 def _tier(tier: LowerTier) -> PreparedTierView:
-    return PreparedTierView(up_to=tier.up_to, price_per_month=Money.of(tier.price))
+    return PreparedTierView(up_to=tier.up_to, price_per_month=MoneyView.of(tier.price))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from billing.api.models import Money, View
+from billing.api.models import MoneyView, View
 from billing.domain.subscription import (
     Discount,
     Line,
@@ -18,7 +18,7 @@ class DiscountView(View):
     """An active discount: either `percent`, or `amount` per month. `until` is the first day without it."""
 
     percent: str | None
-    amount: Money | None
+    amount: MoneyView | None
     until: date | None
     reason: str
 
@@ -26,7 +26,7 @@ class DiscountView(View):
     def of(cls, discount: Discount, currency: str) -> DiscountView:
         return cls(
             percent=None if discount.percent is None else f"{discount.percent.normalize():f}",
-            amount=None if discount.amount is None else Money(amount=discount.amount, currency=currency),
+            amount=None if discount.amount is None else MoneyView(amount=discount.amount, currency=currency),
             until=discount.valid_until,
             reason=discount.reason,
         )
@@ -36,12 +36,12 @@ class PendingChangeView(View):
     """The tier and price that a product moves to on `effective_on`."""
 
     up_to: int | None
-    price_per_month: Money
+    price_per_month: MoneyView
     effective_on: date
 
     @classmethod
     def of(cls, change: TierChange) -> PendingChangeView:
-        return cls(up_to=change.up_to, price_per_month=Money.of(change.price), effective_on=change.effective_on)
+        return cls(up_to=change.up_to, price_per_month=MoneyView.of(change.price), effective_on=change.effective_on)
 
 
 class LineView(View):
@@ -51,8 +51,8 @@ class LineView(View):
     name: str
     unit: str
     up_to: int | None
-    price_per_month: Money
-    price_per_month_after_discounts: Money
+    price_per_month: MoneyView
+    price_per_month_after_discounts: MoneyView
     discounts: list[DiscountView]
     pending_change: PendingChangeView | None
 
@@ -65,8 +65,8 @@ class LineView(View):
             name=line.name,
             unit=line.unit,
             up_to=line.up_to,
-            price_per_month=Money.of(line.price),
-            price_per_month_after_discounts=Money.of(price_after_discounts(subscription, line, today)),
+            price_per_month=MoneyView.of(line.price),
+            price_per_month_after_discounts=MoneyView.of(price_after_discounts(subscription, line, today)),
             discounts=[DiscountView.of(each, currency) for each in subscription.discounts_on(today, line.product)],
             pending_change=None if pending is None else PendingChangeView.of(pending),
         )

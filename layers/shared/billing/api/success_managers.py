@@ -104,7 +104,7 @@ class SuccessManagerBody(Body):
 
     def value(self, success_manager: str) -> SuccessManager:
         return SuccessManager(
-            success_manager=success_manager,
+            id=success_manager,
             name=self.name,
             email=self.email,
             time_zone=self.time_zone,
@@ -167,7 +167,7 @@ class SuccessManagerView(View):
     @classmethod
     def of(cls, manager: SuccessManager) -> SuccessManagerView:
         return cls(
-            success_manager=manager.success_manager,
+            success_manager=manager.id,
             name=manager.name,
             email=manager.email,
             time_zone=manager.time_zone,

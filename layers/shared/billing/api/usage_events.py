@@ -33,7 +33,7 @@ from billing.domain import money
 from billing.domain.errors import Conflict, Violation
 from billing.domain.quantities import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
 from billing.domain.usage import CONVERSIONS_MAX
-from billing.usecases.record_usage import Outcome, Result, UsageReport
+from billing.usecases.record_usage import IngestResult, Result, UsageReport
 
 MEDIA_TYPES = ("application/cloudevents-batch+json", "application/cloudevents+json", JSON)
 """CloudEvents' own names, and JSON's, for whoever can send nothing else."""
@@ -284,7 +284,7 @@ def _single(view: UsageResultView) -> Response[UsageResultView | UsageResultsVie
 def _view(event: Any, result: Result | list[dict[str, str]]) -> UsageResultView:
     errors: list[dict[str, str]] = []
     outcome: _Outcome = "rejected"
-    if isinstance(result, Outcome):
+    if isinstance(result, IngestResult):
         outcome = result.value
     else:
         errors = [violation_problem(result)] if isinstance(result, Violation) else result

@@ -14,7 +14,7 @@ from billing.api.models import Identifier, IsoDate, View, plain
 from billing.domain.forecast import KNOWN_DAYS_MIN, Expectation, Forecast
 from billing.domain.spreadsheet import csv_text, harmless
 from billing.domain.usage import MonthUsage
-from billing.domain.usage_page import Period, Series, Standing, UsagePage
+from billing.domain.usage_page import Period, ProductUsageSummary, Series, UsagePage
 
 From = Annotated[
     IsoDate | None,
@@ -91,21 +91,19 @@ class StandingView(View):
     note: str | None
 
     @classmethod
-    def of(cls, standing: Standing) -> StandingView:
-        line, mean = standing.line, standing.average
+    def of(cls, summary: ProductUsageSummary) -> StandingView:
+        line, mean = summary.line, summary.average
         return cls(
             product=line.product,
             name=line.name,
             unit=line.unit,
             up_to=line.up_to,
-            running=MonthUsageView.of(standing.running, line.up_to),
-            months=[MonthUsageView.of(each, line.up_to) for each in standing.months],
+            running=MonthUsageView.of(summary.running, line.up_to),
+            months=[MonthUsageView.of(each, line.up_to) for each in summary.months],
             average=None if mean is None else plain(mean),
             average_percent=None if mean is None else _percent(mean, line.up_to),
-            forecast=None if standing.forecast is None else ForecastView.of(standing.forecast),
-            note=None
-            if standing.forecast
-            else f"A forecast takes {KNOWN_DAYS_MIN} days of usage; there are fewer yet.",
+            forecast=None if summary.forecast is None else ForecastView.of(summary.forecast),
+            note=None if summary.forecast else f"A forecast takes {KNOWN_DAYS_MIN} days of usage; there are fewer yet.",
         )
 
 
@@ -159,14 +157,14 @@ class UsageView(View):
 
     @classmethod
     def of(cls, page: UsagePage, time_zone: str) -> UsageView:
-        wanted = page.wanted
+        wanted = page.query
         return cls(
             first=wanted.first,
             until=wanted.until,
             by=wanted.period,
             group_by=wanted.grouping,
             time_zone=time_zone,
-            products=[StandingView.of(each) for each in page.standings],
+            products=[StandingView.of(each) for each in page.summaries],
             series=[SeriesView.of(each, wanted.period) for each in page.series],
         )
 

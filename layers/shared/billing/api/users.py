@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from billing.api.models import Body, LogInEmail, PersonName, View
 from billing.domain.account import User
+from billing.domain.fields import fields_of
 
 RoleFilter = Annotated[Literal["admin", "member"] | None, Query(description="Only people in this role.")]
 
@@ -30,7 +31,7 @@ class UserView(View):
 
     @classmethod
     def of(cls, user: User) -> UserView:
-        return cls.model_validate(user, from_attributes=True)
+        return cls.model_validate(fields_of(user, id="user"))
 
 
 class UsersView(View):

@@ -20,7 +20,7 @@ from billing.domain.money import Money, decimal_text
 from billing.domain.payment import Method
 from billing.domain.pricing import InvoiceLine
 from billing.domain.tax import Tax, TaxRule
-from billing.usecases.invoice_words import described
+from billing.usecases.invoice_words import describe_line
 
 INVOICE, CREDIT_NOTE = "380", "381"
 """UNTDID 1001."""
@@ -153,14 +153,14 @@ def _line(number: int, line: InvoiceLine, tax: Tax, sign: int, language: str) ->
         "BT-151": CATEGORIES[tax.rule],
         "BT-152": _rate(tax),
         "BT-153": printable(line.name) or NAMELESS,
-        "BT-154": printable(described(line, language)),
+        "BT-154": printable(describe_line(line, language)),
     }
 
 
 def _on_the_whole(line: InvoiceLine, tax: Tax, sign: int, language: str) -> dict[str, Any]:
     return {
         "amount": decimal_text(Money(sign * line.net.amount, line.net.currency)),
-        "reason": printable(described(line, language)),
+        "reason": printable(describe_line(line, language)),
         "vat_category_code": CATEGORIES[tax.rule],
         "vat_rate": _rate(tax),
     }

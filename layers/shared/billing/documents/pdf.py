@@ -26,7 +26,7 @@ from billing.domain.pricing import InvoiceLine, Step
 from billing.domain.subscription import Discount
 from billing.languages import FOLDER, LANGUAGES
 from billing.languages.formats import Formats, formats
-from billing.usecases.invoice_words import described
+from billing.usecases.invoice_words import describe_line
 
 PROFILE = "PDF/A-3B"
 EMBEDDED_AS = "factur-x.xml"
@@ -206,7 +206,7 @@ class _Page:
             # What a line is made of stands with it, if it fits on a page at all.
             if sheet.will_page_break(LINE + SMALL_LINE * min(len(derived), 20)):
                 sheet.add_page()
-            self._row(line.name or described(line, self.invoice.language), line.net, bold=True)
+            self._row(line.name or describe_line(line, self.invoice.language), line.net, bold=True)
             for text in derived:
                 self._small(text)
             sheet.ln(1.2)

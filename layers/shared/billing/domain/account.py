@@ -48,7 +48,7 @@ class Status(StrEnum):
 class Store:
     """A web shop of the account: a domain or a language. Usage is counted per store."""
 
-    store: str
+    id: str
     name: str
 
 
@@ -56,7 +56,7 @@ class Store:
 class User:
     """A person of the customer's company, as the account knows them."""
 
-    user: str
+    id: str
     email: str
     name: str
     role: Role
@@ -81,7 +81,7 @@ class Account:
     there from a cancellation on, unless that is withdrawn. `reactivation` is the id of the one that is on its way.
     """
 
-    account: str
+    id: str
     name: str
     status: Status
     contract: Contract

@@ -17,10 +17,10 @@ QUIET_MONTHS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class AlertMemory:
     """What was told of a product, and the last month in which it was so."""
 
-    what: str
+    alert: str
     month: date
 
     def holds(self, month: date) -> bool:
@@ -29,11 +29,11 @@ class News:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class AutoscalingDue:
     """The month that autoscaling decides next for an account, and what was told already of each product."""
 
     month: date
-    told: Mapping[str, News]
+    alerts: Mapping[str, AlertMemory]
 
 
 def due_at(month: date, contract: Contract) -> datetime:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from billing.domain.account import Account, Ending, Status
 from billing.domain.contract import Contract, termination
-from billing.domain.ending_due import DueStage, Stage
+from billing.domain.ending_due import EndingDue, EndingStage
 from billing.domain.errors import Conflict
 from billing.domain.money import Money
 from billing.domain.pricing import amount_per_charge
@@ -134,9 +134,11 @@ def require_withdrawable(account: Account, today: date) -> None:
         raise NotCancelling
 
 
-def stage_after_deactivation(ending: Ending) -> DueStage:
+def stage_after_deactivation(ending: Ending) -> EndingDue:
     """The reminder of a deactivated account: some days before everything is deleted, but not before its end."""
-    return DueStage(Stage.REMIND, max(ending.active_until, ending.purge_on - timedelta(days=REMINDED_DAYS_BEFORE)))
+    return EndingDue(
+        EndingStage.REMIND, max(ending.active_until, ending.purge_on - timedelta(days=REMINDED_DAYS_BEFORE))
+    )
 
 
 def reactivate_until(ending: Ending) -> date:

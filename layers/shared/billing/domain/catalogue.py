@@ -25,7 +25,7 @@ class Tier:
 class Product:
     """Something sold in tiers. `unit` is what its usage is counted in, in the plural."""
 
-    product: str
+    id: str
     name: str
     unit: str
     tiers: tuple[Tier, ...]
@@ -44,7 +44,7 @@ class Catalogue:
 
     def product(self, product: str) -> Product | None:
         """The product with this id, if it is sold."""
-        return next((each for each in self.products if each.product == product), None)
+        return next((each for each in self.products if each.id == product), None)
 
 
 def price_per_month(tier: Tier, currency: str) -> Money | None:
@@ -70,9 +70,9 @@ def _violations(products: tuple[Product, ...]) -> Iterator[Violation]:
     seen: set[str] = set()
     for position, product in enumerate(products):
         path: Path = ("products", position)
-        if product.product in seen:
-            yield Violation((*path, "product"), f"The product {product.product} is listed twice.")
-        seen.add(product.product)
+        if product.id in seen:
+            yield Violation((*path, "product"), f"The product {product.id} is listed twice.")
+        seen.add(product.id)
         yield from _ladder_violations(product, (*path, "tiers"))
     yield from _currency_violations(products)
 

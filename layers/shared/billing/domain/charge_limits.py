@@ -16,7 +16,7 @@ from billing.domain.money import Money, charged_units
 from billing.domain.payment import Method
 
 
-class Obstacle(StrEnum):
+class ChargeObstacle(StrEnum):
     """Why the payment service would refuse an amount: such an amount is not sent."""
 
     CURRENCY = "currency"
@@ -33,15 +33,15 @@ DEBIT_LARGEST = Money(10_000_00, DEBIT_CURRENCY)
 """SEPA debits are in euros, up to this amount each (docs.stripe.com/payments/sepa-debit)."""
 
 
-def obstacle(amount: Money, method: Method) -> Obstacle | None:
+def charge_obstacle(amount: Money, method: Method) -> ChargeObstacle | None:
     """What keeps an amount from being charged to such a method, None if nothing does."""
     currency, units = amount.currency, charged_units(amount)
     if currency not in CHARGEABLE or (method is Method.SEPA_DEBIT and currency != DEBIT_CURRENCY):
-        return Obstacle.CURRENCY
+        return ChargeObstacle.CURRENCY
     smallest = Decimal(SMALLEST_CHARGE.get(currency, "0")).scaleb(MINOR_UNIT_DIGITS[currency])
     if not units or amount.amount < smallest:
-        return Obstacle.TOO_SMALL
+        return ChargeObstacle.TOO_SMALL
     digits = LARGEST_CHARGE_DIGITS.get(currency, LARGEST_CHARGE_DIGITS_OF_OTHERS)
     if len(str(units)) > digits or (method is Method.SEPA_DEBIT and amount.amount > DEBIT_LARGEST.amount):
-        return Obstacle.TOO_LARGE
+        return ChargeObstacle.TOO_LARGE
     return None

@@ -9,16 +9,16 @@ from datetime import date, timedelta
 from billing.domain.errors import Conflict
 from billing.domain.events import EventType
 from billing.domain.invoices import InvoiceStatus, IssuedInvoice
-from billing.domain.payment import CHARGED, Charge, ChargeState, Failure, Method
+from billing.domain.payment import CHARGED, Charge, ChargeState, Method, PaymentFailure
 
-LOOKED_AT_AGAIN = timedelta(days=30)
+SMALL_AMOUNT_RETRIED_AFTER = timedelta(days=30)
 
 
 """When an amount that is too small to be charged is looked at again: by then the account may pay in another way."""
 
 
 @dataclass(frozen=True, slots=True)
-class Payment:
+class InvoicePayment:
     """Where the payment of an invoice stands.
 
     `payment` is the one at the payment service, which can succeed once and never twice; `tried_with` was charged last
@@ -32,12 +32,12 @@ class Payment:
     status: InvoiceStatus
     paid_on: date | None = None
     method: Method | None = None
-    payment: str | None = None
+    payment_intent_id: str | None = None
     tried_with: str | None = None
     attempts: int = 0
     first_failed_on: date | None = None
     next_attempt_on: date | None = None
-    failure: Failure | None = None
+    failure: PaymentFailure | None = None
     reference: str | None = None
     waived: int = 0
     refunded: int = 0
@@ -76,19 +76,21 @@ def charge_on(invoice: IssuedInvoice) -> date | None:
     return invoice.produced_on if invoice.method in CHARGED and invoice.draft.due.amount else None
 
 
-def first_payment(invoice: IssuedInvoice) -> Payment:
+def initial_payment(invoice: IssuedInvoice) -> InvoicePayment:
     """Where a new invoice stands. One of which nothing is due is paid."""
     if not invoice.draft.due.amount:
-        return Payment(InvoiceStatus.PAID, paid_on=invoice.produced_on)
+        return InvoicePayment(InvoiceStatus.PAID, paid_on=invoice.produced_on)
     by_transfer = invoice.method is Method.BANK_TRANSFER
     # Whoever transfers the money themselves is only looked at when it should be there.
     looked_at = invoice.due_on + timedelta(days=1) if by_transfer else invoice.produced_on
-    return Payment(InvoiceStatus.OPEN, next_attempt_on=looked_at)
+    return InvoicePayment(InvoiceStatus.OPEN, next_attempt_on=looked_at)
 
 
-def after_charge(payment: Payment, charge: Charge, method: Method, today: date, retry_days: tuple[int, ...]) -> Payment:
+def after_charge(
+    payment: InvoicePayment, charge: Charge, method: Method, today: date, retry_days: tuple[int, ...]
+) -> InvoicePayment:
     """Where the payment stands after an attempt, which is tried again so many days after the first that failed."""
-    attempted = replace(payment, payment=charge.payment)
+    attempted = replace(payment, payment_intent_id=charge.payment_intent_id)
     if charge.state is ChargeState.SUCCEEDED:
         return replace(
             attempted, status=InvoiceStatus.PAID, paid_on=today, method=method, next_attempt_on=None, failure=None
@@ -104,13 +106,13 @@ def after_charge(payment: Payment, charge: Charge, method: Method, today: date, 
         )
     if charge.state is ChargeState.CANCELLED:
         # It can never succeed any more: the next attempt is one of another payment.
-        attempted = replace(payment, payment=None)
-    return failed(attempted, charge.failure or Failure.FAILED, today, retry_days, hard=charge.hard)
+        attempted = replace(payment, payment_intent_id=None)
+    return after_failure(attempted, charge.failure or PaymentFailure.FAILED, today, retry_days, hard=charge.hard)
 
 
-def failed(
-    payment: Payment, failure: Failure, today: date, retry_days: tuple[int, ...], *, hard: bool = False
-) -> Payment:
+def after_failure(
+    payment: InvoicePayment, failure: PaymentFailure, today: date, retry_days: tuple[int, ...], *, hard: bool = False
+) -> InvoicePayment:
     """Where the payment stands after an attempt that has failed."""
     first = payment.first_failed_on or today
     later = [] if hard else [first + timedelta(days=days) for days in retry_days]
@@ -125,17 +127,17 @@ def failed(
     )
 
 
-def too_small(payment: Payment, today: date) -> Payment:
+def too_small(payment: InvoicePayment, today: date) -> InvoicePayment:
     """Where the payment of an amount stands that is too small to be charged: it stays owed, and nothing has failed."""
-    return replace(payment, next_attempt_on=today + LOOKED_AT_AGAIN)
+    return replace(payment, next_attempt_on=today + SMALL_AMOUNT_RETRIED_AFTER)
 
 
-def overdue(payment: Payment) -> Payment:
+def mark_past_due(payment: InvoicePayment) -> InvoicePayment:
     """What was to be transferred by its day and was not."""
     return replace(payment, status=InvoiceStatus.PAST_DUE, next_attempt_on=None)
 
 
-def received(payment: Payment, on: date, method: Method, reference: str) -> Payment:
+def mark_received(payment: InvoicePayment, on: date, method: Method, reference: str) -> InvoicePayment:
     """What staff have found on the bank account. Raises AlreadyPaid."""
     if payment.status not in UNPAID:
         raise AlreadyPaid
@@ -150,12 +152,12 @@ def received(payment: Payment, on: date, method: Method, reference: str) -> Paym
     )
 
 
-def is_due(payment: Payment, today: date) -> bool:
+def is_due(payment: InvoicePayment, today: date) -> bool:
     """Whether a payment is to be looked at today."""
     return payment.next_attempt_on is not None and payment.next_attempt_on <= today
 
 
-def is_tried_at_once(payment: Payment, corrects: bool, method: str | None) -> bool:
+def is_retried_at_once(payment: InvoicePayment, corrects: bool, method: str | None) -> bool:
     """Whether an unpaid invoice is tried at once because the account pays by another `method` now.
 
     `corrects` says that it is a credit note, which a payment method cannot pay; a method that was tried is not again.
@@ -163,12 +165,12 @@ def is_tried_at_once(payment: Payment, corrects: bool, method: str | None) -> bo
     return not corrects and payment.status in UNPAID and method is not None and payment.tried_with != method
 
 
-def next_look(payments: Iterable[Payment]) -> date | None:
+def next_attempt(payments: Iterable[InvoicePayment]) -> date | None:
     """The earliest day on which one of these payments is to be looked at."""
     return min((each.next_attempt_on for each in payments if each.next_attempt_on is not None), default=None)
 
 
-def is_news(charge: Charge, payment: Payment) -> bool:
+def is_news(charge: Charge, payment: InvoicePayment) -> bool:
     """Whether the payment service knows more than what is kept here.
 
     A failed attempt is recorded by the run that made it; only a payment that was in transit fails by itself, or is

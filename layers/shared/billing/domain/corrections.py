@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 
-from billing.domain.collection import UNPAID, Payment
+from billing.domain.collection import UNPAID, InvoicePayment
 from billing.domain.errors import Conflict, RuleViolation, Violation
-from billing.domain.invoices import Correction, Draft, InvoiceStatus, IssuedInvoice, Occasion
+from billing.domain.invoices import BillingReason, Correction, InvoiceDraft, InvoiceStatus, IssuedInvoice
 from billing.domain.money import Money
 from billing.domain.payment import CHARGED
 
@@ -28,20 +28,20 @@ class NotCorrectable(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class CreditNoteAllocation:
     """What becomes of the money of a credit note, in minor units: what is `waived` of the invoice need not be paid,
     what is `refunded` goes back to where it came from, what is `carried` is taken off the next invoices.
 
     `payment` is where the invoice stands then.
     """
 
-    waived: int
+    pre_payment: int
     refunded: int
-    carried: int
-    payment: Payment
+    credit_balance: int
+    payment: InvoicePayment
 
 
-def lines_to_credit(invoice: IssuedInvoice, payment: Payment, wanted: tuple[int, ...] | None) -> tuple[int, ...]:
+def lines_to_credit(invoice: IssuedInvoice, payment: InvoicePayment, wanted: tuple[int, ...] | None) -> tuple[int, ...]:
     """Which lines are taken back: those that are wanted, by position, or with None all that were not yet.
 
     Raises RuleViolation for a position that does not exist or stands twice, AlreadyCredited, NotCorrectable.
@@ -64,7 +64,7 @@ def lines_to_credit(invoice: IssuedInvoice, payment: Payment, wanted: tuple[int,
     return wanted
 
 
-def credit_note_draft(invoice: IssuedInvoice, payment: Payment, lines: tuple[int, ...]) -> Draft:
+def credit_note_draft(invoice: IssuedInvoice, payment: InvoicePayment, lines: tuple[int, ...]) -> InvoiceDraft:
     """What a credit note of these lines says; its amounts are below zero.
 
     All credit notes of an invoice together come to exactly what it says, tax included. Raises RuleViolation where
@@ -81,8 +81,8 @@ def credit_note_draft(invoice: IssuedInvoice, payment: Payment, lines: tuple[int
         raise RuleViolation(Violation(("lines",), "Together these lines come to less than nothing."))
     currency = draft.total.currency
     nothing = Money(0, currency)
-    return Draft(
-        occasion=Occasion.CORRECTION,
+    return InvoiceDraft(
+        occasion=BillingReason.CORRECTION,
         since=draft.since,
         until=draft.until,
         lines=taken,
@@ -95,9 +95,9 @@ def credit_note_draft(invoice: IssuedInvoice, payment: Payment, lines: tuple[int
     )
 
 
-def settled(
-    invoice: IssuedInvoice, payment: Payment, correction: Correction, credit_note: str, total: int, today: date
-) -> Settled:
+def allocate(
+    invoice: IssuedInvoice, payment: InvoicePayment, correction: Correction, credit_note: str, total: int, today: date
+) -> CreditNoteAllocation:
     """What becomes of the money of a credit note over `total`, in minor units above zero.
 
     What is not paid need not be; what was charged is refunded; the rest, such as what was paid with credit, is carried.
@@ -107,7 +107,7 @@ def settled(
     charged = invoice.draft.due.amount - payment.waived
     if payment.status in UNPAID:
         waived = min(total, charged)
-        standing = replace(payment, waived=payment.waived + waived, credited=credited, payment=None)
+        standing = replace(payment, waived=payment.waived + waived, credited=credited, payment_intent_id=None)
         if whole or waived == charged:
             standing = replace(
                 standing,
@@ -116,13 +116,13 @@ def settled(
                 next_attempt_on=None,
                 failure=None,
             )
-        return Settled(waived, 0, total - waived, standing)
+        return CreditNoteAllocation(waived, 0, total - waived, standing)
     refundable = 0
-    if payment.method in CHARGED and payment.payment is not None:
+    if payment.method in CHARGED and payment.payment_intent_id is not None:
         refundable = charged - payment.refunded
     refunded = min(total, refundable)
     standing = replace(payment, refunded=payment.refunded + refunded, credited=credited)
-    return Settled(0, refunded, total - refunded, standing)
+    return CreditNoteAllocation(0, refunded, total - refunded, standing)
 
 
 def _tax_on(invoice: IssuedInvoice, lines: frozenset[int]) -> int:

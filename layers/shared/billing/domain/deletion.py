@@ -22,7 +22,7 @@ class Receipt:
     `identity` is a digest by which a table that was restored from a backup is recognised to hold the account again.
     """
 
-    receipt: str
+    id: str
     identity: str
     began_at: datetime
     deleted_at: datetime

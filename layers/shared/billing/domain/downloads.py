@@ -28,7 +28,7 @@ class Download:
     `version` counts the changes.
     """
 
-    download: str
+    id: str
     account: str
     kind: DownloadKind
     year: int | None
@@ -41,7 +41,7 @@ class Download:
     @property
     def key(self) -> str:
         """Where the file is among the documents."""
-        return f"{folder_of_downloads(self.account)}{self.download}.zip"
+        return f"{folder_of_downloads(self.account)}{self.id}.zip"
 
     @property
     def name(self) -> str:

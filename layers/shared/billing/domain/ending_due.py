@@ -14,7 +14,7 @@ NOTICE_DAYS_BEFORE = 7
 """How long before the last day to avoid a renewal its admins are told of it."""
 
 
-class Stage(StrEnum):
+class EndingStage(StrEnum):
     """What is due of an account's end: of an active one the notice of the last day to avoid its next renewal, of one
     that was cancelled the others, in this order."""
 
@@ -25,14 +25,14 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class DueStage:
+class EndingDue:
     """What is due of an account's end next, and on which day."""
 
-    stage: Stage
+    stage: EndingStage
     on: date
 
 
-def next_notice(contract: Contract, today: date) -> DueStage | None:
+def next_notice(contract: Contract, today: date) -> EndingDue | None:
     """When the account is told of the last day to avoid a renewal next, today at the earliest.
 
     None where it pays every month: that would be a mail every month, for a renewal that is a month away.
@@ -42,5 +42,5 @@ def next_notice(contract: Contract, today: date) -> DueStage | None:
     for _, renewal in contract.renewals(contract.month_start(contract.interval_months)):
         told_on = contract.last_day_to_avoid(renewal) - timedelta(days=NOTICE_DAYS_BEFORE)
         if told_on >= today:
-            return DueStage(Stage.NOTICE, told_on)
+            return EndingDue(EndingStage.NOTICE, told_on)
     raise AssertionError("renewals have no end")

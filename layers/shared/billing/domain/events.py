@@ -94,7 +94,7 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class Occasion:
+class RequestContext:
     """The request during which something happens: who asked, when, and its id in the logs."""
 
     actor: Actor
@@ -102,9 +102,9 @@ class Occasion:
     correlation: str
 
 
-def by_system(time: datetime, correlation: str) -> Occasion:
+def by_system(time: datetime, correlation: str) -> RequestContext:
     """A run of Livello itself, on a schedule or on the word of a service; `correlation` is the run's id in the logs."""
-    return Occasion(Actor(ActorKind.SYSTEM, None), time, correlation)
+    return RequestContext(Actor(ActorKind.SYSTEM, None), time, correlation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Event:
     `before` and `after` say what changed: None where there was nothing, or is nothing any more.
     """
 
-    event: str
+    id: str
     type: EventType
     account: str | None
     time: datetime

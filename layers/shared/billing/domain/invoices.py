@@ -66,7 +66,7 @@ class Invoice:
     corrects: str | None = None
 
 
-class Occasion(StrEnum):
+class BillingReason(StrEnum):
     """Why an invoice is issued: a paid period begins, a tier has changed within one, or an invoice is corrected."""
 
     PERIOD = "period"
@@ -89,13 +89,13 @@ class Seller:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class InvoiceDraft:
     """An invoice to be, without its number: what a preview shows. `total` includes tax and may be negative.
 
     `credit` is what is taken from earlier credits, `due` what is left to pay, never below zero.
     """
 
-    occasion: Occasion
+    occasion: BillingReason
     since: date
     until: date
     lines: tuple[InvoiceLine, ...]
@@ -128,7 +128,7 @@ class IssuedInvoice:
     account: str
     produced_on: date
     due_on: date
-    draft: Draft
+    draft: InvoiceDraft
     seller: Seller
     company: CompanyDetails
     email: str
@@ -146,21 +146,21 @@ class IssuedInvoice:
         )
 
 
-def drafted(
-    occasion: Occasion,
+def build_draft(
+    occasion: BillingReason,
     since: date,
     until: date,
     lines: tuple[InvoiceLine, ...],
     tax: Tax,
     credit: int,
     currency: str,
-) -> Draft:
+) -> InvoiceDraft:
     """The invoice of these lines, with what there is of credit, in minor units."""
     net = sum(line.net.amount for line in lines)
     tax_amount = tax.of(net)
     total = net + tax_amount
     used = max(0, min(total, credit))
-    return Draft(
+    return InvoiceDraft(
         occasion=occasion,
         since=since,
         until=until,
@@ -174,7 +174,7 @@ def drafted(
     )
 
 
-def credit_after(draft: Draft, credit: int) -> int:
+def credit_after(draft: InvoiceDraft, credit: int) -> int:
     """What is left of the credit, in minor units; an invoice below zero adds to it."""
     return credit - draft.credit.amount + max(0, -draft.total.amount)
 

@@ -10,7 +10,7 @@ from billing.domain.schedules import start_of
 
 
 @dataclass(frozen=True, slots=True)
-class BillingDue:
+class InvoicingDue:
     """The contract month that is to be looked at next, and the changes of tier within the running paid period that
     are invoiced already, by their decisions.
 
@@ -21,6 +21,6 @@ class BillingDue:
     settled: tuple[str, ...] = ()
 
 
-def billing_due_at(due: BillingDue, contract: Contract) -> datetime:
+def invoicing_due_at(due: InvoicingDue, contract: Contract) -> datetime:
     """The instant at which its contract month begins for the account."""
     return start_of(contract.month_start(due.month), contract)

@@ -100,7 +100,7 @@ class Delivery:
     @classmethod
     def of(cls, event: Event, recipient: Recipient) -> Delivery:
         account = None if event.type is EventType.ACCOUNT_DELETED else event.account
-        return cls(account, event.event, cls.digest(event.event, recipient.email))
+        return cls(account, event.id, cls.digest(event.id, recipient.email))
 
     @staticmethod
     def digest(event: str, email: str) -> str:
@@ -108,7 +108,7 @@ class Delivery:
         return hashlib.sha256(f"{event} {email}".encode()).hexdigest()[:_RECIPIENT_DIGITS]
 
 
-class Fate(StrEnum):
+class DeliveryStatus(StrEnum):
     """What can become of a mail that was handed over. BOUNCED means: for good."""
 
     SENT = "sent"
@@ -120,7 +120,7 @@ class Fate(StrEnum):
 class Feedback:
     """What the mail service tells of a mail."""
 
-    fate: Fate
+    status: DeliveryStatus
     delivery: Delivery
     message: str
     time: datetime
@@ -136,7 +136,7 @@ class Vendor:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class LetterContext:
     """What a mail says beside the event: whose account, in which language and time zone, and who did it.
 
     `actor_name` is None where Livello did it, or somebody who is no longer there.
@@ -191,7 +191,7 @@ def _recipients(
             case Audience.CONCERNED:
                 person = facts.get("first_admin", facts)
                 # Whoever was removed meanwhile has no access to be told of.
-                yield from (Recipient(user.email, user.name) for user in users if user.user == person["user"])
+                yield from (Recipient(user.email, user.name) for user in users if user.id == person["user"])
             case Audience.MANAGER:
                 manager = facts.get("appointment", facts)["manager"]
                 yield Recipient(manager["email"], manager["name"])

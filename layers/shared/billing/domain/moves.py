@@ -65,7 +65,7 @@ class AutoscalingSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class DecidedProduct:
+class ProductDecision:
     """What was decided of one product for one month, with everything that it was decided by.
 
     `tiers` are the volumes that the rule chose among, `inputs` the daily usage that it looked at, `known_peaks` the
@@ -108,7 +108,7 @@ def ladder(catalogue: Catalogue, line: Line) -> tuple[Tier, ...]:
     return tuple(tier for tier in tiers if tier.up_to == line.up_to or price_per_month(tier, line.price.currency))
 
 
-def line_to_come(subscription: Subscription, line: Line, today: date) -> Line:
+def line_after_pending_change(subscription: Subscription, line: Line, today: date) -> Line:
     """The line as it stands, or as autoscaling has decided already that it will."""
     pending = subscription.pending_change(line.product, today)
     if pending is not None and pending.cause is Cause.AUTOSCALING:
@@ -124,7 +124,7 @@ def decide_product(
     month: date,
     settings: AutoscalingSettings,
     now: datetime,
-) -> DecidedProduct:
+) -> ProductDecision:
     """What becomes of a product from `month` on, when that is decided at the instant `now`.
 
     `line` is the one to come, `tiers` its ladder. A move takes effect with the first contract month after the day of
@@ -145,7 +145,7 @@ def decide_product(
     )
     hold, reason = _hold(account, settings, today) if decision.moves else (None, None)
     effective_on = next_contract_month(account.contract, today) if decision.moves and hold is None else None
-    return DecidedProduct(
+    return ProductDecision(
         product=line.product,
         decided_at=now,
         decision=decision,
@@ -165,7 +165,7 @@ def _hold(account: Account, settings: AutoscalingSettings, today: date) -> tuple
     return (None, None) if pause is None else (Hold.PAUSED, pause.reason)
 
 
-def tier_change(decided: DecidedProduct, tiers: tuple[Tier, ...], currency: str) -> TierChange:
+def tier_change(decided: ProductDecision, tiers: tuple[Tier, ...], currency: str) -> TierChange:
     """The change that a move makes to the subscription, at the price that was signed."""
     tier = tiers[decided.decision.target]
     price = price_per_month(tier, currency)
@@ -192,7 +192,7 @@ def above_all_tiers(decision: Decision, tiers: tuple[Tier, ...]) -> bool:
     return highest is not None and decision.steady is not None and decision.steady > highest
 
 
-def shown(quantity: Decimal) -> Decimal:
+def as_hundredths(quantity: Decimal) -> Decimal:
     """A quantity as it is shown: in hundredths, without the zeros at its end."""
     rounded = quantity.quantize(_HUNDREDTH, rounding=ROUND_HALF_EVEN)
     return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded.normalize()
@@ -210,7 +210,7 @@ def next_contract_month(contract: Contract, today: date) -> date:
 
 
 @dataclass(frozen=True, slots=True)
-class Consequence:
+class TierChangeCost:
     """What a move changes, before tax: `extra` is invoiced on the day it takes effect for months that are paid
     already, None where there are none. The next regular invoice comes to `next_amount`, without it to `next_without`.
     """
@@ -221,7 +221,9 @@ class Consequence:
     next_without: Money
 
 
-def consequence(before: Subscription, after: Subscription, contract: Contract, effective_on: date) -> Consequence:
+def tier_change_cost(
+    before: Subscription, after: Subscription, contract: Contract, effective_on: date
+) -> TierChangeCost:
     """What it changes that `after` applies instead of `before` from `effective_on`, the first day of a contract month.
 
     The difference for the whole contract months that are left of the paid period is the difference of what the two
@@ -234,7 +236,7 @@ def consequence(before: Subscription, after: Subscription, contract: Contract, e
         with_move, without = (amount_per_charge(each, contract, paid_month) for each in (after, before))
         extra = Money(with_move.amount - without.amount, contract.currency)
     next_month, next_on = contract.next_charge(effective_on)
-    return Consequence(
+    return TierChangeCost(
         extra=extra,
         next_on=next_on,
         next_amount=amount_per_charge(after, contract, next_month),

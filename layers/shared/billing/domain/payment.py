@@ -96,7 +96,7 @@ class ChosenMethod:
 class Setup:
     """The setting up of a payment method: a SetupIntent. `user` is the id of whoever began it, if that is known."""
 
-    setup: str
+    id: str
     customer: str | None
     status: SetupStatus
     created: datetime
@@ -115,7 +115,7 @@ class Dispute:
     reason: str
 
 
-class Failure(StrEnum):
+class PaymentFailure(StrEnum):
     """Why an attempt has failed. HARD ones are not tried again by themselves: the bank has said never."""
 
     DECLINED = "declined"
@@ -140,9 +140,9 @@ class ChargeState(StrEnum):
 class Charge:
     """An invoice's payment at the payment service, as it stands. `hard` means that trying again is of no use."""
 
-    payment: str
+    payment_intent_id: str
     state: ChargeState
-    failure: Failure | None
+    failure: PaymentFailure | None
     hard: bool
 
 
@@ -183,7 +183,7 @@ class PaymentProfile:
         A request that is repeated long after a newer card has replaced its own must not bring the old card back.
         """
         older = self.set_up_at is not None and setup.created < self.set_up_at
-        if setup.setup != self.setup and (older or setup.setup in self.used):
+        if setup.id != self.setup and (older or setup.id in self.used):
             raise SetupSuperseded
 
     @property
@@ -205,9 +205,9 @@ class PaymentProfile:
             shown=chosen.shown,
             payment_method=chosen.payment_method,
             fingerprint=chosen.fingerprint,
-            setup=setup.setup,
+            setup=setup.id,
             set_up_at=setup.created,
-            used=(*self.used, setup.setup)[-USED_KEPT:],
+            used=(*self.used, setup.id)[-USED_KEPT:],
         )
 
     def by_transfer(self, now: datetime) -> PaymentProfile:

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from billing.domain.contract import Contract
 from billing.domain.money import Money, rounded
-from billing.domain.subscription import Discount, Line, Subscription, line_on, month_price, reduced
+from billing.domain.subscription import Discount, Line, Subscription, apply_discounts, line_on, month_price
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def period_lines(subscription: Subscription, contract: Contract, first_month: in
     days = [contract.month_start(month) for month in months]
     ends = contract.month_start(first_month + contract.interval_months)
     lines = [_product_line(subscription, line, days, ends) for line in subscription.lines]
-    return _with_whole(subscription, contract.currency, days, ends, lines)
+    return _with_subscription_discounts(subscription, contract.currency, days, ends, lines)
 
 
 def change_lines(
@@ -78,7 +78,7 @@ def change_lines(
     for new, old in zip(_by_product(after), _by_product(before), strict=True):
         net = new.net.amount - old.net.amount
         if net:
-            steps, instead_of = ((_from(starts, each.steps)) for each in (new, old))
+            steps, instead_of = ((_steps_from(starts, each.steps)) for each in (new, old))
             found.append(replace(new, steps=steps, instead_of=instead_of, net=Money(net, contract.currency)))
     return tuple(found)
 
@@ -108,7 +108,7 @@ def _product_line(subscription: Subscription, line: Line, days: Sequence[date], 
         active = tuple(each for each in discounts if each.applies_on(day))
         amount += month_price(standing, active, day)
         step = Step(day, until, 1, standing.up_to, standing.price, decision, active)
-        if steps and _same(steps[-1], step):
+        if steps and _cost_the_same(steps[-1], step):
             steps[-1] = replace(steps[-1], until=until, months=steps[-1].months + 1)
         else:
             steps.append(step)
@@ -116,7 +116,7 @@ def _product_line(subscription: Subscription, line: Line, days: Sequence[date], 
     return InvoiceLine(line.product, line.name, line.unit, tuple(steps), (), net)
 
 
-def _with_whole(
+def _with_subscription_discounts(
     subscription: Subscription, currency: str, days: Sequence[date], ends: date, lines: list[InvoiceLine]
 ) -> tuple[InvoiceLine, ...]:
     on_the_whole = subscription.discounts_of(None)
@@ -133,7 +133,7 @@ def _with_whole(
             ),
             Decimal(0),
         )
-        off += month - reduced(month, on_the_whole, day)
+        off += month - apply_discounts(month, on_the_whole, day)
         active = tuple(each for each in on_the_whole if each.applies_on(day))
         step = Step(day, until, 1, None, Money(0, currency), None, active)
         if active and steps and steps[-1].discounts == active and steps[-1].until == day:
@@ -145,7 +145,7 @@ def _with_whole(
     return (*lines, InvoiceLine(None, "", "", tuple(steps), (), Money(net, currency))) if steps else tuple(lines)
 
 
-def _same(one: Step, other: Step) -> bool:
+def _cost_the_same(one: Step, other: Step) -> bool:
     """Whether two steps cost the same for the same reason."""
     return (one.up_to, one.price, one.decision, one.discounts) == (
         other.up_to,
@@ -159,7 +159,7 @@ def _by_product(lines: Sequence[InvoiceLine]) -> list[InvoiceLine]:
     return sorted(lines, key=lambda line: (line.product is None, line.product or ""))
 
 
-def _from(day: date, steps: Sequence[Step]) -> tuple[Step, ...]:
+def _steps_from(day: date, steps: Sequence[Step]) -> tuple[Step, ...]:
     """What of the steps lies on a day or after it, the first day of a contract month."""
     return tuple(
         step if step.since >= day else replace(step, since=day, months=_months_between(day, step.until))

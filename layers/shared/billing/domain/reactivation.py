@@ -11,8 +11,8 @@ from billing.domain.catalogue import Catalogue, Product, Tier, price_per_month
 from billing.domain.contract import Contract
 from billing.domain.errors import Conflict
 from billing.domain.invoices import IssuedInvoice
-from billing.domain.payment import Failure
-from billing.domain.subscription import Order, Subscription, sign
+from billing.domain.payment import PaymentFailure
+from billing.domain.subscription import Order, Subscription, subscribe
 
 
 class ReactivationState(StrEnum):
@@ -30,15 +30,15 @@ class Reactivation:
     before it is charged. `version` counts the changes.
     """
 
-    reactivation: str
+    id: str
     requested_at: datetime
     requested_by: str
     state: ReactivationState
     contract: Contract
     subscription: Subscription
     invoice: IssuedInvoice
-    payment: str | None
-    failure: Failure | None
+    payment_intent_id: str | None
+    failure: PaymentFailure | None
     version: int = 0
 
 
@@ -69,7 +69,7 @@ class NoPaymentMethod(Conflict):
         super().__init__("The account has no payment method that can be charged. Add one first, then reactivate.")
 
 
-class OfferChanged(Conflict):
+class QuoteChanged(Conflict):
     """What it costs is not what the admin was shown."""
 
     code = "reactivation-changed"
@@ -85,12 +85,12 @@ def require_deactivated(account: Account, today: date) -> None:
         raise NotDeactivated
 
 
-def renewed(contract: Contract, today: date) -> Contract:
+def new_contract(contract: Contract, today: date) -> Contract:
     """The new contract: it starts today, all else is as it was."""
     return replace(contract, start=today)
 
 
-def signed_anew(subscription: Subscription, catalogue: Catalogue, currency: str, today: date) -> Subscription:
+def resubscribe(subscription: Subscription, catalogue: Catalogue, currency: str, today: date) -> Subscription:
     """What was subscribed to, on today's prices; a tier that is no longer sold is replaced by the next larger one.
 
     Products that are no longer sold are left out, and discounts ended with the contract. Raises NothingSold.
@@ -103,7 +103,7 @@ def signed_anew(subscription: Subscription, catalogue: Catalogue, currency: str,
             orders.append(Order(line.product, tier.up_to))
     if not orders:
         raise NothingSold
-    return replace(sign(tuple(orders), (), catalogue, currency), version=subscription.version)
+    return replace(subscribe(tuple(orders), (), catalogue, currency), version=subscription.version)
 
 
 def _fitting(product: Product, up_to: int | None, currency: str) -> Tier | None:

@@ -14,14 +14,14 @@ from billing.domain.subscription import Line
 from billing.domain.usage import CLOSED_MONTHS, ContentUsage, MonthUsage, average
 
 
-class Measure(StrEnum):
+class RankBy(StrEnum):
     """By what content is ranked: what it earns for each unit of usage."""
 
     REVENUE = "revenue"
     CONVERSIONS = "conversions"
 
 
-class Verdict(StrEnum):
+class AdviceResult(StrEnum):
     """What comes of it: a plan, none needed, or why there can be none."""
 
     PLAN = "plan"
@@ -35,7 +35,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class ContentYield:
     """One content of one store over the months: what it used in all of them, and per month, and all that came of it.
 
     `earns` is what it earns for each unit of usage, in whole conversions or minor units; None where nobody can tell.
@@ -64,10 +64,10 @@ class Reduction:
     average: Decimal | None
     lower: Tier | None
     saving: Money | None
-    verdict: Verdict
-    measure: Measure | None
-    ranking: tuple[Ranked, ...]
-    remove: tuple[Ranked, ...] = ()
+    verdict: AdviceResult
+    measure: RankBy | None
+    ranking: tuple[ContentYield, ...]
+    remove: tuple[ContentYield, ...] = ()
     average_without: Decimal | None = None
 
 
@@ -94,7 +94,7 @@ def reduction(
     ranking = _ranking(looked_at, measure, len(months))
     lower = next_lower(line, product)
 
-    def found(verdict: Verdict, lower: Tier | None = lower, remove: tuple[Ranked, ...] = ()) -> Reduction:
+    def found(verdict: AdviceResult, lower: Tier | None = lower, remove: tuple[ContentYield, ...] = ()) -> Reduction:
         return Reduction(
             line=line,
             months=months,
@@ -109,21 +109,21 @@ def reduction(
         )
 
     if too_many:
-        return found(Verdict.TOO_MANY_CONTENTS)
+        return found(AdviceResult.TOO_MANY_CONTENTS)
     if lower is None or lower.up_to is None:
-        return found(Verdict.LOWEST_TIER)
+        return found(AdviceResult.LOWEST_TIER)
     if mean is None or len(months) < CLOSED_MONTHS:
-        return found(Verdict.TOO_FEW_MONTHS)
+        return found(AdviceResult.TOO_FEW_MONTHS)
     # Over all the months: a third of something is no exact number.
     excess = used - CLOSED_MONTHS * lower.up_to
     if excess <= 0:
-        return found(Verdict.FITS_ALREADY, fitting(line, product, mean))
+        return found(AdviceResult.FITS_ALREADY, fitting(line, product, mean))
     if unclear is not None:
         return found(unclear)
     named = [each for each in ranking if each.content is not None and each.total > 0]
     if _total(named) < excess:
-        return found(Verdict.TOO_LITTLE_NAMED)
-    return found(Verdict.PLAN, remove=_least_earning(named, excess))
+        return found(AdviceResult.TOO_LITTLE_NAMED)
+    return found(AdviceResult.PLAN, remove=_least_earning(named, excess))
 
 
 def next_lower(line: Line, product: Product | None) -> Tier | None:
@@ -153,17 +153,17 @@ def _lower_tiers(line: Line, product: Product | None) -> list[Tier]:
     ]
 
 
-def _measure(contents: Sequence[ContentUsage]) -> tuple[Measure | None, Verdict | None]:
+def _measure(contents: Sequence[ContentUsage]) -> tuple[RankBy | None, AdviceResult | None]:
     """By what the contents can be compared, or why they cannot be."""
     currencies = {currency for each in contents for currency, amount in each.revenue.items() if amount}
     if len(currencies) == 1:
-        return Measure.REVENUE, None
+        return RankBy.REVENUE, None
     if any(each.conversions for each in contents):
-        return Measure.CONVERSIONS, None
-    return None, Verdict.SEVERAL_CURRENCIES if currencies else Verdict.NOTHING_EARNED
+        return RankBy.CONVERSIONS, None
+    return None, AdviceResult.SEVERAL_CURRENCIES if currencies else AdviceResult.NOTHING_EARNED
 
 
-def _ranking(contents: Iterable[ContentUsage], measure: Measure | None, months: int) -> tuple[Ranked, ...]:
+def _ranking(contents: Iterable[ContentUsage], measure: RankBy | None, months: int) -> tuple[ContentYield, ...]:
     """What earns least for its usage comes first; of equals, what uses most."""
     by_place: dict[tuple[str, str | None], list[ContentUsage]] = {}
     for each in contents:
@@ -177,25 +177,25 @@ def _ranking(contents: Iterable[ContentUsage], measure: Measure | None, months: 
 
 
 def _ranked(
-    store: str, content: str | None, used: Sequence[ContentUsage], measure: Measure | None, months: int
-) -> Ranked:
+    store: str, content: str | None, used: Sequence[ContentUsage], measure: RankBy | None, months: int
+) -> ContentYield:
     total = sum((each.quantity for each in used), Decimal(0))
     conversions = sum(each.conversions for each in used)
     revenue: dict[str, int] = {}
     for each in used:
         for currency, amount in each.revenue.items():
             revenue[currency] = revenue.get(currency, 0) + amount
-    earned = sum(revenue.values()) if measure is Measure.REVENUE else conversions
+    earned = sum(revenue.values()) if measure is RankBy.REVENUE else conversions
     earns = Decimal(earned) / total if total and measure is not None else None
-    return Ranked(store, content, total, total / months, conversions, revenue, earns)
+    return ContentYield(store, content, total, total / months, conversions, revenue, earns)
 
 
-def _least_earning(named: Sequence[Ranked], excess: Decimal) -> tuple[Ranked, ...]:
+def _least_earning(named: Sequence[ContentYield], excess: Decimal) -> tuple[ContentYield, ...]:
     """The shortest beginning of the ranking that uses as much as must go, without what turns out superfluous."""
     count = 1 + next(place for place, used in enumerate(accumulate(each.total for each in named)) if used >= excess)
     beginning = named[:count]
     spare = _total(beginning) - excess
-    chosen: list[Ranked] = []
+    chosen: list[ContentYield] = []
     for each in reversed(beginning):  # what earns most is kept first
         if each.total <= spare:
             spare -= each.total
@@ -204,5 +204,5 @@ def _least_earning(named: Sequence[Ranked], excess: Decimal) -> tuple[Ranked, ..
     return tuple(reversed(chosen))
 
 
-def _total(ranked: Iterable[Ranked]) -> Decimal:
+def _total(ranked: Iterable[ContentYield]) -> Decimal:
     return sum((each.total for each in ranked), Decimal(0))

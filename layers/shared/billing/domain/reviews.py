@@ -88,7 +88,7 @@ class LowerTier:
     price: Money
 
 
-class Fit(StrEnum):
+class FitResult(StrEnum):
     """Whether the average of the closed months fits a lower tier, and why not."""
 
     FITS = "fits"
@@ -98,7 +98,7 @@ class Fit(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LowerTierFit:
     """How the usage of one product stands to the tiers below its own.
 
     `line` is the one that the next renewal would find, `months` are the last closed ones, oldest first and no more
@@ -127,26 +127,26 @@ class Standing:
         return None if tier is None else Money(self.line.price.amount - tier.price.amount, tier.price.currency)
 
     @property
-    def fit(self) -> Fit:
+    def fit(self) -> FitResult:
         """What stands between the product and a lower tier."""
         if not self.lower:
-            return Fit.LOWEST_TIER
+            return FitResult.LOWEST_TIER
         if self.average is None:
-            return Fit.TOO_FEW_MONTHS
-        return Fit.ABOVE if self.fitting is None else Fit.FITS
+            return FitResult.TOO_FEW_MONTHS
+        return FitResult.ABOVE if self.fitting is None else FitResult.FITS
 
     @property
     def missing(self) -> Missing | None:
         """What is still missing, in data and in words; None where a lower tier fits."""
-        if self.fit is Fit.FITS:
+        if self.fit is FitResult.FITS:
             return None
         limit = self.lower[-1].up_to if self.lower else None
         below = 0 if limit is None else sum(month.quantity <= limit for month in self.months)
         usage = shown_average(self.average)
         match self.fit:
-            case Fit.LOWEST_TIER:
+            case FitResult.LOWEST_TIER:
                 detail = "lowest tier"
-            case Fit.TOO_FEW_MONTHS:
+            case FitResult.TOO_FEW_MONTHS:
                 detail = f"{len(self.months)} of {CLOSED_MONTHS} closed months known"
             case _:
                 detail = f"{below} of {CLOSED_MONTHS} months below; average {usage:,f}, must be ≤ {limit:,}"
@@ -161,7 +161,7 @@ def shown_average(usage: Decimal | None) -> Decimal | None:
     return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded.normalize()
 
 
-def standing(line: Line, daily: Daily, catalogue: Catalogue, contract: Contract, today: date) -> Standing:
+def lower_tier_fit(line: Line, daily: Daily, catalogue: Catalogue, contract: Contract, today: date) -> LowerTierFit:
     """How a product's usage by day stands `today`, on the prices of the catalogue that was signed."""
     product = catalogue.product(line.product)
     lower = tuple(
@@ -171,12 +171,12 @@ def standing(line: Line, daily: Daily, catalogue: Catalogue, contract: Contract,
         and (line.up_to is None or tier.up_to < line.up_to)
         and (price := price_per_month(tier, contract.currency)) is not None
     )
-    return Standing(line, closed_months(daily, today, contract.start, CLOSED_MONTHS), lower)
+    return LowerTierFit(line, closed_months(daily, today, contract.start, CLOSED_MONTHS), lower)
 
 
-def require_fit(standings: Sequence[Standing]) -> tuple[Standing, ...]:
+def require_fit(standings: Sequence[LowerTierFit]) -> tuple[LowerTierFit, ...]:
     """Those whose usage fits a lower tier. Raises ReviewNotYet, with what is missing, if there are none."""
-    fitting = tuple(each for each in standings if each.fit is Fit.FITS)
+    fitting = tuple(each for each in standings if each.fit is FitResult.FITS)
     if not fitting:
         raise ReviewNotYet(tuple(each.missing for each in standings if each.missing is not None))
     return fitting
@@ -266,7 +266,7 @@ Decision = Applied | Declined
 class Review:
     """An appointment with the customer success manager, and what came of it."""
 
-    review: str
+    id: str
     slot: Slot
     manager: Manager
     products: tuple[ReviewedProduct, ...]
@@ -316,7 +316,7 @@ class Review:
 
 
 def tier_changes(
-    orders: Sequence[Order], standings: Sequence[Standing], effective_on: date, review: str
+    orders: Sequence[Order], standings: Sequence[LowerTierFit], effective_on: date, review: str
 ) -> tuple[TierChange, ...]:
     """The changes to these lower tiers.
 
@@ -344,7 +344,7 @@ def tier_changes(
     return tuple(changes)
 
 
-def _applicable(known: Standing, up_to: int | None) -> LowerTier | str:
+def _applicable(known: LowerTierFit, up_to: int | None) -> LowerTier | str:
     """The lower tier with this volume, or why it cannot be applied."""
     tier = next((each for each in known.lower if each.up_to == up_to), None)
     if tier is None:

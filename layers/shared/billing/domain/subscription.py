@@ -132,7 +132,7 @@ class Order:
     up_to: int | None
 
 
-def sign(
+def subscribe(
     orders: tuple[Order, ...], discounts: tuple[Discount, ...], catalogue: Catalogue, currency: str
 ) -> Subscription:
     """The subscription of these orders at the catalogue's prices.
@@ -175,7 +175,7 @@ def line_on(subscription: Subscription, line: Line, day: date) -> tuple[Line, st
 
 def month_price(line: Line, discounts: tuple[Discount, ...], day: date) -> Decimal:
     """What a line costs for a month with the discounts of its product that are active on its first day, exactly."""
-    return reduced(Decimal(line.price.amount), discounts, day)
+    return apply_discounts(Decimal(line.price.amount), discounts, day)
 
 
 def _line(order: Order, path: Path, catalogue: Catalogue, currency: str) -> Line | Violation:
@@ -189,7 +189,7 @@ def _line(order: Order, path: Path, catalogue: Catalogue, currency: str) -> Line
     price = price_per_month(tier, currency)
     if price is None:
         return Violation((*path, "up_to"), f"This tier of {product.name} has no price in {currency}.")
-    return Line(product.product, product.name, product.unit, tier.up_to, price)
+    return Line(product.id, product.name, product.unit, tier.up_to, price)
 
 
 def _discount_violations(subscription: Subscription) -> Iterator[Violation]:
@@ -213,17 +213,17 @@ def _left(subscription: Subscription, product: str | None, day: date) -> Decimal
     """What is left of one product's price per month, or of the whole; below zero if too much is taken off."""
     if product is not None:
         [line] = (line for line in subscription.lines if line.product == product)
-        return _less(Decimal(line.price.amount), subscription.discounts_on(day, product))
+        return _after_discount(Decimal(line.price.amount), subscription.discounts_on(day, product))
     lines = (month_price(line, subscription.discounts_of(line.product), day) for line in subscription.lines)
-    return _less(sum(lines, Decimal(0)), subscription.discounts_on(day, None))
+    return _after_discount(sum(lines, Decimal(0)), subscription.discounts_on(day, None))
 
 
-def reduced(amount: Decimal, discounts: tuple[Discount, ...], day: date) -> Decimal:
+def apply_discounts(amount: Decimal, discounts: tuple[Discount, ...], day: date) -> Decimal:
     """The amount less what is active on `day`, never below zero."""
-    return max(Decimal(0), _less(amount, tuple(each for each in discounts if each.applies_on(day))))
+    return max(Decimal(0), _after_discount(amount, tuple(each for each in discounts if each.applies_on(day))))
 
 
-def _less(amount: Decimal, discounts: tuple[Discount, ...]) -> Decimal:
+def _after_discount(amount: Decimal, discounts: tuple[Discount, ...]) -> Decimal:
     """The amount less these discounts: percentages add up and come first, then fixed amounts."""
     percent = sum((each.percent for each in discounts if each.percent is not None), Decimal(0))
     fixed = sum(each.amount for each in discounts if each.amount is not None)

@@ -69,7 +69,7 @@ class SuccessManager:
     address, a number or a link. `version` counts the changes.
     """
 
-    success_manager: str
+    id: str
     name: str
     email: str
     time_zone: str

@@ -12,7 +12,7 @@ RETRY_DAYS = (1, 3, 5, 7)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class InvoicingSettings:
     """`series` begins each invoice's number, `credit_series` each credit note's. Whoever transfers the money has
     `term_days` for it; a failed charge is tried again `retry_days` after the first that failed."""
 

@@ -14,7 +14,7 @@ after month, is told of once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class AlertState:
     """The highest of PERCENTS that an account knows of, or 0: of a product in the tier `up_to`, as of `month`."""
 
     up_to: int
@@ -22,7 +22,9 @@ class Told:
     percent: int
 
 
-def watched(told: Told | None, month: date, usage: Decimal, up_to: int, month_before: Decimal) -> tuple[Told, bool]:
+def evaluate_threshold(
+    told: AlertState | None, month: date, usage: Decimal, up_to: int, month_before: Decimal
+) -> tuple[AlertState, bool]:
     """What the account knows of from now on, and whether it must be told that.
 
     `usage` is that of the running `month`, `month_before` that of all of the one before. What was told of another
@@ -35,4 +37,4 @@ def watched(told: Told | None, month: date, usage: Decimal, up_to: int, month_be
         if told.month < month:
             lowest = [each for each in PERCENTS if month_before * 100 >= (each - REARMING_POINTS) * up_to]
             known = max((each for each in lowest if each <= told.percent), default=0)
-    return Told(up_to, month, max(known, reached)), reached > known
+    return AlertState(up_to, month, max(known, reached)), reached > known

@@ -34,7 +34,7 @@ class Grouping(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class UsageQuery:
     """What is to be shown: from `first` and before `until`, of one product or all, of one store or all."""
 
     first: date
@@ -46,7 +46,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ProductUsageSummary:
     """Where a product stands: the running month so far, the closed months before it, and what is to be expected."""
 
     line: Line
@@ -80,17 +80,17 @@ class Series:
 class UsagePage:
     """What was wanted, where each product stands, and the usage in the parts that were asked for."""
 
-    wanted: Wanted
-    standings: tuple[Standing, ...]
+    query: UsageQuery
+    summaries: tuple[ProductUsageSummary, ...]
     series: tuple[Series, ...]
 
 
-def standing(line: Line, daily: Daily, *, today: date, since: date) -> Standing:
+def product_usage_summary(line: Line, daily: Daily, *, today: date, since: date) -> ProductUsageSummary:
     """Where a product stands, from its usage by day in the last year or so; `since` is the account's first day."""
     running = month_of(today)
     months = closed_months(daily, today, since, AVERAGED_MONTHS)
     so_far = sum((quantity for day, quantity in daily.items() if day >= running), Decimal(0))
-    return Standing(line, MonthUsage(running, so_far), months, average(months), forecast(daily, today))
+    return ProductUsageSummary(line, MonthUsage(running, so_far), months, average(months), forecast(daily, today))
 
 
 def product_series(product: str, daily: Daily, first: date, until: date, period: Period, *, today: date) -> Series:
@@ -116,10 +116,10 @@ def part_series(
     by_product: dict[str, list[Series]] = {}
     for other in others:
         by_product.setdefault(other.product, []).append(other)
-    return shown + [_summed_up(rest, period) for _, rest in sorted(by_product.items())]
+    return shown + [_sum_of_series(rest, period) for _, rest in sorted(by_product.items())]
 
 
-def _summed_up(rest: Sequence[Series], period: Period) -> Series:
+def _sum_of_series(rest: Sequence[Series], period: Period) -> Series:
     """Several series of a product as one; a single one stays what it is."""
     first, *others = rest
     if not others:

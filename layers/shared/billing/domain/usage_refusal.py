@@ -24,10 +24,10 @@ def source_refusal(account: Account, subscription: Subscription, store: str, pro
 
     A deactivated account is not served, so its usage is not counted (DESIGN 3.1).
     """
-    name = account.account
+    name = account.id
     if account.status is Status.DEACTIVATED:
         return Violation(("account",), f"The account {name} is deactivated: its usage is no longer counted.")
-    if store not in {each.store for each in account.stores}:
+    if store not in {each.id for each in account.stores}:
         return Violation(("store",), f"The account {name} has no store {store}.")
     if product not in {line.product for line in subscription.lines}:
         return Violation(("product",), f"The account {name} does not subscribe to {product}.")
@@ -54,7 +54,7 @@ def stores_still_reporting(account: Account, stores: Iterable[str]) -> list[str]
     """The names of the account's stores whose usage is refused because it is deactivated; None if it is not."""
     if account.status is not Status.DEACTIVATED:
         return None
-    known = {store.store: store.name for store in account.stores}
+    known = {store.id: store.name for store in account.stores}
     return sorted({known[each] for each in stores if each in known})
 
 

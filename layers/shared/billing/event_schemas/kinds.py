@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import get_args
 
 from billing.domain.events import Event
+from billing.domain.fields import fields_of
 from billing.event_schemas.accounts import (
     AccountProvisioned,
     BillingInformationChanged,
@@ -105,4 +106,4 @@ SCHEMA_OF: dict[str, type[AnyEvent]] = {
 
 def published(event: Event) -> AnyEvent:
     """The event as it is published. Raises pydantic's ValidationError if it is not what its kind says."""
-    return SCHEMA_OF[event.type].model_validate(event, from_attributes=True)
+    return SCHEMA_OF[event.type].model_validate(fields_of(event, id="event"), from_attributes=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -12,6 +11,7 @@ from botocore.session import Session
 
 from billing.domain.errors import UpstreamFailed
 from billing.domain.events import Event
+from billing.domain.fields import fields_of
 
 SOURCE = "livello"
 
@@ -35,6 +35,6 @@ class EventBridgeBus:
             "EventBusName": self._name,
             "Source": SOURCE,
             "DetailType": event.type,
-            "Detail": orjson.dumps(asdict(event)).decode(),
+            "Detail": orjson.dumps(fields_of(event, id="event")).decode(),
             "Time": event.time,
         }

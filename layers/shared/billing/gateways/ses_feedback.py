@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from billing.domain.mail import Delivery, Fate, Feedback
+from billing.domain.mail import Delivery, DeliveryStatus, Feedback
 from billing.gateways.ses_mailer import ACCOUNT_TAG, EVENT_TAG, RECIPIENT_TAG
 
 SUBSCRIBED = "Successfully validated SNS topic for Amazon SES event publishing."
@@ -33,11 +33,11 @@ def feedback_from(text: str) -> Feedback | None:
         return None
     match told["eventType"]:
         case "Send":
-            fate, part = Fate.SENT, mail
+            fate, part = DeliveryStatus.SENT, mail
         case "Bounce" if told["bounce"]["bounceType"] == "Permanent":
-            fate, part = Fate.BOUNCED, told["bounce"]
+            fate, part = DeliveryStatus.BOUNCED, told["bounce"]
         case "Complaint":
-            fate, part = Fate.COMPLAINED, told["complaint"]
+            fate, part = DeliveryStatus.COMPLAINED, told["complaint"]
         case _:
             return None
     return Feedback(fate, delivery, mail["messageId"], datetime.fromisoformat(part["timestamp"]))

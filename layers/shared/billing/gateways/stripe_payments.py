@@ -19,8 +19,8 @@ from billing.domain.payment import (
     ChosenMethod,
     Debit,
     Dispute,
-    Failure,
     Method,
+    PaymentFailure,
     PaymentMethod,
     Setup,
     SetupStatus,
@@ -59,13 +59,13 @@ _STATUS = {
 _CONFLICT, _SERVER_ERROR = 409, 500
 
 _REASONS = {
-    "insufficient_funds": Failure.INSUFFICIENT_FUNDS,
-    "expired_card": Failure.EXPIRED_CARD,
-    "authentication_required": Failure.AUTHENTICATION_REQUIRED,
-    "payment_intent_authentication_failure": Failure.AUTHENTICATION_REQUIRED,
-    "processing_error": Failure.FAILED,
+    "insufficient_funds": PaymentFailure.INSUFFICIENT_FUNDS,
+    "expired_card": PaymentFailure.EXPIRED_CARD,
+    "authentication_required": PaymentFailure.AUTHENTICATION_REQUIRED,
+    "payment_intent_authentication_failure": PaymentFailure.AUTHENTICATION_REQUIRED,
+    "processing_error": PaymentFailure.FAILED,
 }
-_HARD = frozenset({Failure.EXPIRED_CARD})
+_HARD = frozenset({PaymentFailure.EXPIRED_CARD})
 """What no further attempt can change."""
 
 _MADE = frozenset({ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT})
@@ -84,21 +84,21 @@ _AMOUNTS = {"amount_too_small": True, "amount_too_large": False}
 """Refusals of an amount, and whether it is too small."""
 
 _NEVER = {
-    "amount_too_large": Failure.FAILED,
-    "bank_account_declined": Failure.DECLINED,
-    "bank_account_restricted": Failure.DECLINED,
-    "bank_account_unusable": Failure.DECLINED,
-    "charge_exceeds_source_limit": Failure.FAILED,
-    "charge_exceeds_transaction_limit": Failure.FAILED,
-    "debit_not_authorized": Failure.DECLINED,
-    "expired_payment_method": Failure.EXPIRED_CARD,
-    "payment_intent_mandate_invalid": Failure.NO_PAYMENT_METHOD,
-    "payment_method_bank_account_blocked": Failure.DECLINED,
-    "payment_method_currency_mismatch": Failure.FAILED,
-    "payment_method_customer_decline": Failure.DECLINED,
-    "payment_method_provider_decline": Failure.DECLINED,
-    "payment_method_restricted": Failure.DECLINED,
-    "sepa_unsupported_account": Failure.DECLINED,
+    "amount_too_large": PaymentFailure.FAILED,
+    "bank_account_declined": PaymentFailure.DECLINED,
+    "bank_account_restricted": PaymentFailure.DECLINED,
+    "bank_account_unusable": PaymentFailure.DECLINED,
+    "charge_exceeds_source_limit": PaymentFailure.FAILED,
+    "charge_exceeds_transaction_limit": PaymentFailure.FAILED,
+    "debit_not_authorized": PaymentFailure.DECLINED,
+    "expired_payment_method": PaymentFailure.EXPIRED_CARD,
+    "payment_intent_mandate_invalid": PaymentFailure.NO_PAYMENT_METHOD,
+    "payment_method_bank_account_blocked": PaymentFailure.DECLINED,
+    "payment_method_currency_mismatch": PaymentFailure.FAILED,
+    "payment_method_customer_decline": PaymentFailure.DECLINED,
+    "payment_method_provider_decline": PaymentFailure.DECLINED,
+    "payment_method_restricted": PaymentFailure.DECLINED,
+    "sepa_unsupported_account": PaymentFailure.DECLINED,
 }
 """Refusals of a charge, other than declines, that are facts about this one payment, and what its customer is told.
 
@@ -155,7 +155,7 @@ class StripePayments:
         failed = found.last_setup_error is not None and found.status == "requires_payment_method"
         status = SetupStatus.FAILED if failed else _STATUS.get(found.status, SetupStatus.UNFINISHED)
         return Setup(
-            setup=found.id,
+            id=found.id,
             customer=_id(found.customer),
             status=status,
             created=_instant(found.created),
@@ -368,7 +368,7 @@ class StripePayments:
             return Charge(payment, ChargeState.FAILED, _NEVER[refused.code], hard=refused.code in _HARD_CODES)
         owner, payer = _id(self._stripe.v1.payment_methods.retrieve(payment_method).customer), _id(intent.customer)
         if owner is None:
-            return Charge(payment, ChargeState.FAILED, Failure.NO_PAYMENT_METHOD, hard=False)
+            return Charge(payment, ChargeState.FAILED, PaymentFailure.NO_PAYMENT_METHOD, hard=False)
         if owner != payer:
             # The account has become another customer since this payment was begun.
             self._stripe.v1.payment_intents.cancel(payment, None, {"idempotency_key": f"{key}/cancel"})
@@ -466,7 +466,7 @@ def _charge(intent: Any) -> Charge:
     if intent.status == "canceled":
         return Charge(intent.id, ChargeState.CANCELLED, None, hard=False)
     if intent.status == "requires_action":
-        return Charge(intent.id, ChargeState.FAILED, Failure.AUTHENTICATION_REQUIRED, hard=False)
+        return Charge(intent.id, ChargeState.FAILED, PaymentFailure.AUTHENTICATION_REQUIRED, hard=False)
     failure = intent.last_payment_error
     if failure is None:
         return Charge(intent.id, ChargeState.WAITING, None, hard=False)
@@ -479,7 +479,7 @@ def _declined(payment: str, declined: stripe.CardError) -> Charge:
 
 
 def _failed(payment: str, code: str | None, decline_code: str | None) -> Charge:
-    reason = _REASONS.get(decline_code or "") or _REASONS.get(code or "", Failure.DECLINED)
+    reason = _REASONS.get(decline_code or "") or _REASONS.get(code or "", PaymentFailure.DECLINED)
     hard = reason in _HARD or decline_code in _HARD_DECLINES
     return Charge(payment, ChargeState.FAILED, reason, hard)
 

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.environment import TemplateModule
 
-from billing.domain.mail import Attachment, Letter, Recipient, Situation, Vendor
+from billing.domain.mail import Attachment, Letter, LetterContext, Recipient, Vendor
 from billing.event_schemas.facts import MoneyFacts
 from billing.event_schemas.invoicing import CreditNoteIssued, InvoiceIssued
 from billing.event_schemas.kinds import AnyEvent
@@ -74,7 +74,7 @@ class _Writing:
 
 
 def letter(
-    event: AnyEvent, situation: Situation, recipient: Recipient, vendor: Vendor, document: bytes | None = None
+    event: AnyEvent, situation: LetterContext, recipient: Recipient, vendor: Vendor, document: bytes | None = None
 ) -> Letter:
     """The mail about the event to one recipient; the same arguments give the same bytes.
 

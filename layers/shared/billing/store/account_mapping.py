@@ -7,6 +7,7 @@ from datetime import date
 
 from billing.domain.account import Account, Ending, Status, Store, User
 from billing.domain.contract import Contract
+from billing.domain.fields import fields_of
 from billing.domain.information import BillingDetails, CompanyDetails, ContactDetails, Details
 from billing.domain.permissions import Role
 from billing.store.bodies import Body, parsed, text
@@ -15,11 +16,11 @@ from billing.store.bodies import Body, parsed, text
 def account_body(account: Account) -> str:
     return text(
         {
-            "account": account.account,
+            "account": account.id,
             "name": account.name,
             "status": account.status,
             "contract": asdict(account.contract),
-            "stores": [asdict(store) for store in account.stores],
+            "stores": [fields_of(store, id="store") for store in account.stores],
             "roles": dict(account.roles),
             "provisioned_as": account.provisioned_as,
             "success_manager": account.success_manager,
@@ -32,11 +33,11 @@ def account_body(account: Account) -> str:
 def account_from(stored: str, version: int) -> Account:
     body = parsed(stored)
     return Account(
-        account=body["account"],
+        id=body["account"],
         name=body["name"],
         status=Status(body["status"]),
         contract=contract_from(body["contract"]),
-        stores=tuple(Store(**store) for store in body["stores"]),
+        stores=tuple(Store(id=store["store"], name=store["name"]) for store in body["stores"]),
         roles={user: Role(role) for user, role in body["roles"].items()},
         provisioned_as=body["provisioned_as"],
         version=version,
@@ -63,7 +64,7 @@ def _ending_from(body: Body | None) -> Ending | None:
 
 def user_body(user: User, account_name: str) -> str:
     """A person with the account's name beside them, so that their list of accounts is one query."""
-    return text({**asdict(user), "account_name": account_name})
+    return text({**fields_of(user, id="user"), "account_name": account_name})
 
 
 def user_from(stored: str) -> User:
@@ -72,7 +73,7 @@ def user_from(stored: str) -> User:
 
 def user_and_account_name_from(stored: str) -> tuple[User, str]:
     body = parsed(stored)
-    user = User(user=body["user"], email=body["email"], name=body["name"], role=Role(body["role"]))
+    user = User(id=body["user"], email=body["email"], name=body["name"], role=Role(body["role"]))
     return user, body["account_name"]
 
 

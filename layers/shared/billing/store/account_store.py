@@ -88,7 +88,7 @@ class AccountStore(Table):
         An address that an admin has just given is written to again. Raises ConcurrentChange when the account is no
         longer at its version. One transaction.
         """
-        partition = keys.account(account.account)
+        partition = keys.account(account.id)
         with self._transaction() as write:
             write.replace(account_item(account), account.version)
             write.put(user_item(account, user))
@@ -102,7 +102,7 @@ class AccountStore(Table):
         """
         with self._transaction() as write:
             write.replace(account_item(account), account.version)
-            write.delete(keys.account(account.account), keys.user(user))
+            write.delete(keys.account(account.id), keys.user(user))
             write.record(event)
 
     def accounts_of(self, user: str, *, limit: int, after: str | None) -> Slice[Membership]:
@@ -138,18 +138,18 @@ class AccountStore(Table):
         """
         with self._transaction() as write:
             write.require_account(account)
-            write.add(Item(keys.account(account), keys.undeliverable(email), text({"event": event.event})))
+            write.add(Item(keys.account(account), keys.undeliverable(email), text({"event": event.id})))
             write.record(event)
 
 
 def account_item(account: Account) -> Item:
     """An account, to be written."""
-    return Item(keys.account(account.account), keys.PAGE_ACCOUNT, account_body(account))
+    return Item(keys.account(account.id), keys.PAGE_ACCOUNT, account_body(account))
 
 
 def user_item(account: Account, user: User) -> Item:
     """A person, to be written; the index finds their accounts."""
-    partition, key = keys.account(account.account), keys.user(user.user)
+    partition, key = keys.account(account.id), keys.user(user.id)
     return Item(partition, key, user_body(user, account.name), index=(key, partition))
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import date
 
-from billing.domain.autoscaling_due import Due, News
+from billing.domain.autoscaling_due import AlertMemory, AutoscalingDue
+from billing.domain.fields import fields_of
 from billing.store.bodies import parsed, text
 
 
-def due_body(due: Due) -> str:
-    return text({"month": due.month, "told": {product: asdict(told) for product, told in sorted(due.told.items())}})
+def due_body(due: AutoscalingDue) -> str:
+    return text(
+        {
+            "month": due.month,
+            "told": {product: fields_of(told, alert="what") for product, told in sorted(due.alerts.items())},
+        }
+    )
 
 
-def due_from(stored: str) -> Due:
+def due_from(stored: str) -> AutoscalingDue:
     body = parsed(stored)
-    told = {product: News(each["what"], date.fromisoformat(each["month"])) for product, each in body["told"].items()}
-    return Due(date.fromisoformat(body["month"]), told)
+    told = {
+        product: AlertMemory(each["what"], date.fromisoformat(each["month"])) for product, each in body["told"].items()
+    }
+    return AutoscalingDue(date.fromisoformat(body["month"]), told)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing.domain.account import Account
-from billing.domain.autoscaling_due import Due
+from billing.domain.autoscaling_due import AutoscalingDue
 from billing.domain.errors import StaleVersion
 from billing.domain.events import Event
-from billing.domain.moves import AutoscalingSettings, DecidedProduct
+from billing.domain.moves import AutoscalingSettings, ProductDecision
 from billing.domain.schedules import Job
 from billing.domain.subscriber import Subscriber
 from billing.domain.subscription import Subscription
@@ -29,7 +29,7 @@ class AutoscalingState:
 
     subscriber: Subscriber
     settings: AutoscalingSettings
-    due: Due | None
+    due: AutoscalingDue | None
 
 
 class AutoscalingStore(UsageReads):
@@ -53,10 +53,10 @@ class AutoscalingStore(UsageReads):
     def decide(
         self,
         state: AutoscalingState,
-        decided: Sequence[DecidedProduct],
+        decided: Sequence[ProductDecision],
         subscription: Subscription | None,
         events: Sequence[Event],
-        due: Due,
+        due: AutoscalingDue,
         due_at: datetime,
     ) -> None:
         """Keeps what was decided for one month of an account, and a changed subscription, and records it.
@@ -65,7 +65,7 @@ class AutoscalingStore(UsageReads):
         its settings or what was due has changed since the state was read. One transaction.
         """
         account = state.subscriber.account
-        partition = keys.account(account.account)
+        partition = keys.account(account.id)
         version = state.subscriber.subscription.version
         with self._transaction() as write:
             write.check(partition, keys.PAGE_ACCOUNT, account.version)
@@ -75,13 +75,13 @@ class AutoscalingStore(UsageReads):
             else:
                 write.replace(Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(subscription)), version)
             before = None if state.due is None else due_body(state.due)
-            write.due_if(before, account.account, Job.AUTOSCALING, due_at, due_body(due))
+            write.due_if(before, account.id, Job.AUTOSCALING, due_at, due_body(due))
             for each in decided:
                 write.add(Item(partition, keys.decision(each.month, each.product), decision_mapping.body(each)))
             for event in events:
                 write.record(event)
 
-    def schedule(self, account: str, due: Due, due_at: datetime) -> None:
+    def schedule(self, account: str, due: AutoscalingDue, due_at: datetime) -> None:
         """Makes autoscaling due for an account. Raises ConcurrentChange if it is already. One transaction."""
         with self._transaction() as write:
             write.require_account(account)
@@ -98,7 +98,7 @@ class AutoscalingStore(UsageReads):
             write.replace(item, version)
             write.record(event)
 
-    def decisions(self, account: str, *, limit: int, after: str | None) -> Slice[DecidedProduct]:
+    def decisions(self, account: str, *, limit: int, after: str | None) -> Slice[ProductDecision]:
         """What was decided of an account, newest month first. One query."""
         return self._reads.newest(keys.account(account), keys.DECISION, _decided_from, limit=limit, after=after)
 
@@ -118,5 +118,5 @@ def _settings_from(row: Row | None) -> AutoscalingSettings:
     return AutoscalingSettings() if row is None else decision_mapping.settings_from(row.body, row.version)
 
 
-def _decided_from(row: Row) -> DecidedProduct:
+def _decided_from(row: Row) -> ProductDecision:
     return decision_mapping.decided_from(row.body)

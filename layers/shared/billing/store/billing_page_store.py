@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from billing.domain.account import User
-from billing.domain.autoscaling_due import Due, due_at
+from billing.domain.autoscaling_due import AutoscalingDue, due_at
 from billing.domain.billing_page import BillingPage
-from billing.domain.ending_due import DueStage
+from billing.domain.ending_due import EndingDue
 from billing.domain.events import Event
 from billing.domain.information import Area
-from billing.domain.invoicing_due import BillingDue, billing_due_at
+from billing.domain.invoicing_due import InvoicingDue, invoicing_due_at
 from billing.domain.schedules import Job, start_of
 from billing.store import keys
 from billing.store.account_mapping import account_body, information_body
@@ -16,7 +16,7 @@ from billing.store.account_store import user_item
 from billing.store.autoscaling_due_mapping import due_body
 from billing.store.ending_due_mapping import stage_body
 from billing.store.invoice_summary_mapping import invoice_from
-from billing.store.invoicing_due_mapping import billing_due_body
+from billing.store.invoicing_due_mapping import invoicing_due_body
 from billing.store.item import Item
 from billing.store.page_rows import details_of, page_rows
 from billing.store.payment_mapping import shown_payment_method_from
@@ -51,9 +51,9 @@ class BillingPageStore(Table):
         page: BillingPage,
         first_admin: User,
         event: Event,
-        due: Due,
-        billing: BillingDue,
-        notice: DueStage | None = None,
+        due: AutoscalingDue,
+        billing: InvoicingDue,
+        notice: EndingDue | None = None,
     ) -> None:
         """Creates an account whole, and records it. `due` is what autoscaling decides first, `billing` what is
         invoiced first, `notice` the first reminder of the last day to avoid a renewal.
@@ -61,7 +61,7 @@ class BillingPageStore(Table):
         Raises ConcurrentChange if the id is taken. One transaction.
         """
         account = page.account
-        partition = keys.account(account.account)
+        partition = keys.account(account.id)
         bodies = {
             keys.PAGE_ACCOUNT: account_body(account),
             keys.PAGE_SUBSCRIPTION: subscription_body(page.subscription),
@@ -75,7 +75,7 @@ class BillingPageStore(Table):
             write.put(user_item(account, first_admin))
             write.record(event)
             contract = account.contract
-            write.due(account.account, Job.AUTOSCALING, due_at(due.month, contract), due_body(due))
-            write.due(account.account, Job.RENEWAL, billing_due_at(billing, contract), billing_due_body(billing))
+            write.due(account.id, Job.AUTOSCALING, due_at(due.month, contract), due_body(due))
+            write.due(account.id, Job.RENEWAL, invoicing_due_at(billing, contract), invoicing_due_body(billing))
             if notice is not None:
-                write.due(account.account, Job.ENDING, start_of(notice.on, contract), stage_body(notice))
+                write.due(account.id, Job.ENDING, start_of(notice.on, contract), stage_body(notice))

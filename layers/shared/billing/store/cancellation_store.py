@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from billing.domain.account import Account, User
 from billing.domain.cancellation import Cancellation, DueCharge, Reason, Requester
-from billing.domain.ending_due import DueStage, Stage, next_notice
+from billing.domain.ending_due import EndingDue, EndingStage, next_notice
 from billing.domain.events import Event
 from billing.domain.money import Money
 from billing.domain.schedules import Job, start_of
@@ -34,7 +34,7 @@ class CancellationState:
 
     subscriber: Subscriber
     cancellation: Cancellation | None
-    due: DueStage | None
+    due: EndingDue | None
 
 
 class CancellationStore(UsageReads):
@@ -69,8 +69,8 @@ class CancellationStore(UsageReads):
         """
         with self._transaction() as write:
             write.replace(account_item(account), account.version)
-            write.put(Item(keys.account(account.account), keys.CANCELLATION, text(cancellation)))
-            ending_due(write, account, DueStage(Stage.DEACTIVATE, cancellation.active_until))
+            write.put(Item(keys.account(account.id), keys.CANCELLATION, text(cancellation)))
+            ending_due(write, account, EndingDue(EndingStage.DEACTIVATE, cancellation.active_until))
             write.record(event)
 
     def withdraw(self, account: Account, today: date, event: Event) -> None:
@@ -80,11 +80,11 @@ class CancellationStore(UsageReads):
         """
         with self._transaction() as write:
             write.replace(account_item(account), account.version)
-            write.delete(keys.account(account.account), keys.CANCELLATION)
+            write.delete(keys.account(account.id), keys.CANCELLATION)
             ending_due(write, account, next_notice(account.contract, today))
             write.record(event)
 
-    def move_on(self, account: Account, following: DueStage | None, events: Sequence[Event]) -> None:
+    def move_on(self, account: Account, following: EndingDue | None, events: Sequence[Event]) -> None:
         """Keeps the account after a stage of its end, and what is due then, and records it.
 
         Raises ConcurrentChange when the account is no longer at its version. One transaction.
@@ -96,12 +96,12 @@ class CancellationStore(UsageReads):
                 write.record(event)
 
 
-def ending_due(write: Transaction, account: Account, due: DueStage | None) -> None:
+def ending_due(write: Transaction, account: Account, due: EndingDue | None) -> None:
     """Sets which stage of an account's end is due next; None for no further one."""
     if due is None:
-        write.due(account.account, Job.ENDING, None)
+        write.due(account.id, Job.ENDING, None)
     else:
-        write.due(account.account, Job.ENDING, start_of(due.on, account.contract), stage_body(due))
+        write.due(account.id, Job.ENDING, start_of(due.on, account.contract), stage_body(due))
 
 
 def _cancellation_from(row: Row | None) -> Cancellation | None:

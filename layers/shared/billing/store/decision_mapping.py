@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from billing.domain.autoscaling import Decision, LeftOut, Season, TypicalMonth, Week
-from billing.domain.moves import AutoscalingSettings, DecidedProduct, Hold, KnownPeak, Pause
+from billing.domain.moves import AutoscalingSettings, Hold, KnownPeak, Pause, ProductDecision
 from billing.domain.usage import Daily, month_before, month_of
 from billing.store.bodies import Body, parsed, text
 
@@ -31,7 +31,7 @@ def settings_from(stored: str, version: int) -> AutoscalingSettings:
     )
 
 
-def body(decided: DecidedProduct) -> str:
+def body(decided: ProductDecision) -> str:
     """A decision with its inputs. Their digest stands beside them: it shows whether they were touched."""
     return text(
         {
@@ -49,9 +49,9 @@ def body(decided: DecidedProduct) -> str:
     )
 
 
-def decided_from(stored: str) -> DecidedProduct:
+def decided_from(stored: str) -> ProductDecision:
     body = parsed(stored)
-    return DecidedProduct(
+    return ProductDecision(
         product=body["product"],
         decided_at=datetime.fromisoformat(body["decided_at"]),
         decision=_decision_from(body["decision"]),

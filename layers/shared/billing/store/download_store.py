@@ -17,7 +17,7 @@ from billing.store.usage_mapping import daily_from, month_from
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredItem:
     """Something that is kept of an account: its family, its key, and its body as JSON."""
 
     family: str
@@ -26,7 +26,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class ContentMonth:
     """What one content of one store used of a product in one month, by day."""
 
     product: str
@@ -51,7 +51,7 @@ class DownloadStore(Table):
             return None
         body = parsed(row.body)
         return Download(
-            download=body["download"],
+            id=body["download"],
             account=account,
             kind=DownloadKind(body["kind"]),
             year=body["year"],
@@ -62,10 +62,10 @@ class DownloadStore(Table):
             version=row.version,
         )
 
-    def keep(self, download: Download, event: Event) -> Download:
+    def save(self, download: Download, event: Event) -> Download:
         """Keeps one that is asked for, or is ready, and records it. Raises ConcurrentChange. One transaction."""
         body = {
-            "download": download.download,
+            "download": download.id,
             "kind": download.kind,
             "year": download.year,
             "requested_at": download.requested_at,
@@ -80,13 +80,13 @@ class DownloadStore(Table):
             write.record(event)
         return replace(download, version=download.version + 1)
 
-    def everything(self, account: str) -> Iterator[Stored]:
+    def everything(self, account: str) -> Iterator[StoredItem]:
         """Everything in an account's own partition, family by family. A query per megabyte."""
         for row in self._reads.query(keys.account(account), " ", keys.last_of("~")):
-            yield Stored(row.key.partition("#")[0].lower().replace("-", "_"), row.key, row.body)
+            yield StoredItem(row.key.partition("#")[0].lower().replace("-", "_"), row.key, row.body)
 
-    def usage(self, account: str) -> Iterator[Used]:
+    def usage(self, account: str) -> Iterator[ContentMonth]:
         """All usage by content. A query per megabyte."""
         for row in self._reads.query(keys.usage(account), keys.CONTENT, keys.last_of(keys.CONTENT)):
             product, month, store, content = row.key.removeprefix(keys.CONTENT).split("#", 3)
-            yield Used(product, store, content, daily_from(row.image, month_from(month)))
+            yield ContentMonth(product, store, content, daily_from(row.image, month_from(month)))

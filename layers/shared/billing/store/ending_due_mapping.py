@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 
-from billing.domain.ending_due import DueStage, Stage
+from billing.domain.ending_due import EndingDue, EndingStage
 from billing.store.bodies import parsed, text
 
 
-def stage_body(due: DueStage) -> str:
+def stage_body(due: EndingDue) -> str:
     return text(due)
 
 
-def stage_from(stored: str) -> DueStage:
+def stage_from(stored: str) -> EndingDue:
     body = parsed(stored)
-    return DueStage(Stage(body["stage"]), date.fromisoformat(body["on"]))
+    return EndingDue(EndingStage(body["stage"]), date.fromisoformat(body["on"]))

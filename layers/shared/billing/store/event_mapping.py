@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 
 from billing.domain.events import Actor, ActorKind, Event, EventType
+from billing.domain.fields import fields_of
 from billing.store.bodies import Body, parsed, text
 
 
 def event_body(event: Event) -> str:
-    return text(asdict(event))
+    return text(fields_of(event, id="event"))
 
 
 def event_from(stored: str) -> Event:
@@ -20,7 +20,7 @@ def event_from(stored: str) -> Event:
 def event_of(body: Body) -> Event:
     """An event as it is stored, and as it is published."""
     return Event(
-        event=body["event"],
+        id=body["event"],
         type=EventType(body["type"]),
         account=body["account"],
         time=datetime.fromisoformat(body["time"]),

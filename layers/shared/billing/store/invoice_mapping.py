@@ -9,11 +9,12 @@ from typing import Any
 
 import orjson
 
-from billing.domain.collection import Payment
+from billing.domain.collection import InvoicePayment
+from billing.domain.fields import fields_of
 from billing.domain.information import CompanyDetails
-from billing.domain.invoices import Correction, Draft, InvoiceStatus, IssuedInvoice, Occasion, Seller
+from billing.domain.invoices import BillingReason, Correction, InvoiceDraft, InvoiceStatus, IssuedInvoice, Seller
 from billing.domain.money import Money
-from billing.domain.payment import Failure, Method
+from billing.domain.payment import Method, PaymentFailure
 from billing.domain.pricing import InvoiceLine, Step
 from billing.domain.subscription import Discount
 from billing.domain.tax import Tax, TaxRule
@@ -22,7 +23,7 @@ from billing.store.bodies import parsed, text
 Body = dict[str, Any]
 
 
-def invoice_body(invoice: IssuedInvoice, payment: Payment) -> str:
+def invoice_body(invoice: IssuedInvoice, payment: InvoicePayment) -> str:
     """An invoice with its payment. Its first fields are what billing.store.invoice_summary_mapping reads."""
     issued = _issued(invoice)
     return text(
@@ -36,7 +37,7 @@ def invoice_body(invoice: IssuedInvoice, payment: Payment) -> str:
             "corrects": None if invoice.corrects is None else invoice.corrects.number,
             "issued": orjson.Fragment(issued),
             "digest": _digest(issued),
-            "payment": payment,
+            "payment": fields_of(payment, payment_intent_id="payment"),
         }
     )
 
@@ -82,18 +83,18 @@ def _correction(body: Body | None) -> Correction | None:
     return Correction(body["number"], date.fromisoformat(body["produced_on"]), tuple(body["lines"]), body["reason"])
 
 
-def payment_from(stored: str) -> Payment:
+def payment_from(stored: str) -> InvoicePayment:
     body = parsed(stored)["payment"]
-    return Payment(
+    return InvoicePayment(
         status=InvoiceStatus(body["status"]),
         paid_on=_day(body["paid_on"]),
         method=None if body["method"] is None else Method(body["method"]),
-        payment=body["payment"],
+        payment_intent_id=body["payment"],
         tried_with=body["tried_with"],
         attempts=body["attempts"],
         first_failed_on=_day(body["first_failed_on"]),
         next_attempt_on=_day(body["next_attempt_on"]),
-        failure=None if body["failure"] is None else Failure(body["failure"]),
+        failure=None if body["failure"] is None else PaymentFailure(body["failure"]),
         reference=body["reference"],
         # Older invoices were written without these.
         waived=body.get("waived", 0),
@@ -103,9 +104,9 @@ def payment_from(stored: str) -> Payment:
     )
 
 
-def _draft(body: Body) -> Draft:
-    return Draft(
-        occasion=Occasion(body["occasion"]),
+def _draft(body: Body) -> InvoiceDraft:
+    return InvoiceDraft(
+        occasion=BillingReason(body["occasion"]),
         since=date.fromisoformat(body["since"]),
         until=date.fromisoformat(body["until"]),
         lines=tuple(map(_line, body["lines"])),

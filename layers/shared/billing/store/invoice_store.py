@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from billing.domain.collection import UNPAID, Payment
+from billing.domain.collection import UNPAID, InvoicePayment
 from billing.domain.contract import Contract
 from billing.domain.errors import NotFound
 from billing.domain.events import Event
 from billing.domain.information import Area, BillingDetails, CompanyDetails
 from billing.domain.invoices import Invoice, InvoiceStatus, IssuedInvoice
-from billing.domain.invoicing_due import BillingDue, billing_due_at
+from billing.domain.invoicing_due import InvoicingDue, invoicing_due_at
 from billing.domain.money import Money
 from billing.domain.payment import PaymentProfile
 from billing.domain.schedules import Job, start_of
@@ -24,7 +24,7 @@ from billing.store.account_mapping import billing_from, company_from
 from billing.store.bodies import parsed, text
 from billing.store.invoice_mapping import invoice_body, issued_from, payment_from
 from billing.store.invoice_summary_mapping import invoice_from
-from billing.store.invoicing_due_mapping import billing_due_body, billing_due_from, day_body, day_from
+from billing.store.invoicing_due_mapping import day_body, day_from, invoicing_due_body, invoicing_due_from
 from billing.store.item import Item
 from billing.store.payment_mapping import payment_profile_from
 from billing.store.reader import Row, Slice
@@ -46,7 +46,7 @@ class BillingContext:
     profile: PaymentProfile
     company: CompanyDetails
     billing: BillingDetails
-    due: BillingDue | None
+    due: InvoicingDue | None
     credit: int
     credit_version: int
     collect_on: date | None
@@ -57,7 +57,7 @@ class InvoiceRecord:
     """An invoice with the state of its payment. `version` counts the changes of the payment."""
 
     invoice: IssuedInvoice
-    payment: Payment
+    payment: InvoicePayment
     version: int
 
     @property
@@ -102,7 +102,7 @@ class InvoiceStore(Table):
             profile=PaymentProfile() if profile is None else payment_profile_from(profile.body, profile.version),
             company=company_from(rows[partition, company].body),
             billing=billing_from(rows[partition, billing].body),
-            due=None if due is None else billing_due_from(due.body),
+            due=None if due is None else invoicing_due_from(due.body),
             credit=0 if balance is None else parsed(balance.body)["credit"],
             credit_version=0 if balance is None else balance.version,
             collect_on=None if collect is None else day_from(collect.body),
@@ -119,11 +119,11 @@ class InvoiceStore(Table):
             self._given[series, year] = 0 if row is None else int(row.image["count"]["N"])
         return self._given[series, year]
 
-    def advance(self, context: BillingContext, due: BillingDue) -> None:
+    def advance(self, context: BillingContext, due: InvoicingDue) -> None:
         """Keeps that a contract month had nothing to invoice. Raises ConcurrentChange. One transaction."""
         with self._transaction() as write:
             _check_versions(write, context)
-            move_renewal(write, context, due)
+            set_renewal_due(write, context, due)
 
     def issue(
         self,
@@ -131,7 +131,7 @@ class InvoiceStore(Table):
         record: InvoiceRecord,
         series: str,
         count: int,
-        due: BillingDue,
+        due: InvoicingDue,
         credit: int,
         event: Event,
     ) -> None:
@@ -143,18 +143,18 @@ class InvoiceStore(Table):
         next_attempt_on = record.payment.next_attempt_on
         with self._numbered(series, record.invoice.produced_on.year, count) as write:
             _check_versions(write, context)
-            move_renewal(write, context, due)
-            keep_invoice(write, record)
+            set_renewal_due(write, context, due)
+            write_invoice(write, record)
             write.record(event)
             if next_attempt_on is not None:
-                move_collection(write, context, _earliest(context.collect_on, next_attempt_on))
-            change_credit(write, context, credit)
+                set_collection_due(write, context, _earliest(context.collect_on, next_attempt_on))
+            write_credit(write, context, credit)
 
     def correct(
         self,
         context: BillingContext,
         corrected: InvoiceRecord,
-        payment: Payment,
+        payment: InvoicePayment,
         credit_note: InvoiceRecord,
         series: str,
         count: int,
@@ -169,12 +169,12 @@ class InvoiceStore(Table):
         """
         with self._numbered(series, credit_note.invoice.produced_on.year, count) as write:
             write.require_account(credit_note.invoice.account)
-            keep_invoice(write, InvoiceRecord(corrected.invoice, payment, corrected.version))
-            keep_invoice(write, credit_note)
+            write_invoice(write, InvoiceRecord(corrected.invoice, payment, corrected.version))
+            write_invoice(write, credit_note)
             write.record(event)
             if collect_on != context.collect_on:
-                move_collection(write, context, collect_on)
-            change_credit(write, context, credit)
+                set_collection_due(write, context, collect_on)
+            write_credit(write, context, credit)
 
     def invoice(self, account: str, number: str) -> InvoiceRecord:
         """One invoice by its number. Raises NotFound. One query of the account's invoices of that year."""
@@ -214,18 +214,18 @@ class InvoiceStore(Table):
         """A page of the invoices of all accounts that are past due, the longest due first. One query of the index."""
         return self._reads.oldest(keys.PAST_DUE, "", _record_from, limit=limit, after=after, index=keys.INDEX)
 
-    def keep_payment(self, record: InvoiceRecord, payment: Payment) -> InvoiceRecord:
+    def save_payment(self, record: InvoiceRecord, payment: InvoicePayment) -> InvoiceRecord:
         """Keeps a step of a payment without an event. Raises ConcurrentChange. One transaction."""
         with self._transaction() as write:
             write.require_account(record.invoice.account)
-            keep_invoice(write, InvoiceRecord(record.invoice, payment, record.version))
+            write_invoice(write, InvoiceRecord(record.invoice, payment, record.version))
         return InvoiceRecord(record.invoice, payment, record.version + 1)
 
     def settle(
         self,
         context: BillingContext,
         record: InvoiceRecord,
-        payment: Payment,
+        payment: InvoicePayment,
         collect_on: date | None,
         events: Sequence[Event],
     ) -> None:
@@ -235,22 +235,22 @@ class InvoiceStore(Table):
         """
         with self._transaction() as write:
             write.require_account(record.invoice.account)
-            keep_invoice(write, InvoiceRecord(record.invoice, payment, record.version))
-            move_collection(write, context, collect_on)
+            write_invoice(write, InvoiceRecord(record.invoice, payment, record.version))
+            set_collection_due(write, context, collect_on)
             for event in events:
                 write.record(event)
 
     def collect_on(self, context: BillingContext, day: date | None) -> None:
         """Keeps when the account's payments are collected next. Raises ConcurrentChange. One transaction."""
         with self._transaction() as write:
-            write.require_account(context.subscriber.account.account)
-            move_collection(write, context, day)
+            write.require_account(context.subscriber.account.id)
+            set_collection_due(write, context, day)
 
-    def schedule(self, context: BillingContext, due: BillingDue) -> None:
+    def schedule(self, context: BillingContext, due: InvoicingDue) -> None:
         """Makes invoices due for an account for which none are. Raises ConcurrentChange. One transaction."""
         with self._transaction() as write:
-            write.require_account(context.subscriber.account.account)
-            move_renewal(write, context, due)
+            write.require_account(context.subscriber.account.id)
+            set_renewal_due(write, context, due)
 
     # ---- How ----
 
@@ -273,12 +273,12 @@ class InvoiceStore(Table):
 def _check_versions(write: Transaction, context: BillingContext) -> None:
     """The account and its subscription must be at the versions that the invoice is made of."""
     account, subscription = context.subscriber.account, context.subscriber.subscription
-    partition = keys.account(account.account)
+    partition = keys.account(account.id)
     write.check(partition, keys.PAGE_ACCOUNT, account.version)
     write.check(partition, keys.PAGE_SUBSCRIPTION, subscription.version)
 
 
-def keep_invoice(write: Transaction, record: InvoiceRecord) -> None:
+def write_invoice(write: Transaction, record: InvoiceRecord) -> None:
     """The invoice with its payment, new where its version is 0."""
     invoice, payment = record.invoice, record.payment
     is_past_due = payment.status is InvoiceStatus.PAST_DUE
@@ -293,30 +293,30 @@ def keep_invoice(write: Transaction, record: InvoiceRecord) -> None:
     write.replace(item, record.version)
 
 
-def move_renewal(
-    write: Transaction, context: BillingContext, due: BillingDue, contract: Contract | None = None
+def set_renewal_due(
+    write: Transaction, context: BillingContext, due: InvoicingDue, contract: Contract | None = None
 ) -> None:
     """What is invoiced next, on the account's contract or on a new one."""
     account = context.subscriber.account
-    before = None if context.due is None else billing_due_body(context.due)
-    at = billing_due_at(due, contract or account.contract)
-    write.due_if(before, account.account, Job.RENEWAL, at, billing_due_body(due))
+    before = None if context.due is None else invoicing_due_body(context.due)
+    at = invoicing_due_at(due, contract or account.contract)
+    write.due_if(before, account.id, Job.RENEWAL, at, invoicing_due_body(due))
 
 
-def move_collection(write: Transaction, context: BillingContext, day: date | None) -> None:
+def set_collection_due(write: Transaction, context: BillingContext, day: date | None) -> None:
     """When the account's payments are collected next; None for never."""
     account = context.subscriber.account
     before = None if context.collect_on is None else day_body(context.collect_on)
     if day is None:
-        write.due_if(before, account.account, Job.COLLECTION, None)
+        write.due_if(before, account.id, Job.COLLECTION, None)
     else:
-        write.due_if(before, account.account, Job.COLLECTION, start_of(day, account.contract), day_body(day))
+        write.due_if(before, account.id, Job.COLLECTION, start_of(day, account.contract), day_body(day))
 
 
-def change_credit(write: Transaction, context: BillingContext, credit: int) -> None:
+def write_credit(write: Transaction, context: BillingContext, credit: int) -> None:
     """The account's credit, where it has changed."""
     if credit != context.credit:
-        partition = keys.account(context.subscriber.account.account)
+        partition = keys.account(context.subscriber.account.id)
         write.replace(Item(partition, keys.BALANCE, text({"credit": credit})), context.credit_version)
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import date
 
-from billing.domain.invoicing_due import BillingDue
+from billing.domain.invoicing_due import InvoicingDue
 from billing.store.bodies import parsed, text
 
 
-def billing_due_body(due: BillingDue) -> str:
+def invoicing_due_body(due: InvoicingDue) -> str:
     return text(asdict(due))
 
 
-def billing_due_from(stored: str) -> BillingDue:
+def invoicing_due_from(stored: str) -> InvoicingDue:
     body = parsed(stored)
-    return BillingDue(body["month"], tuple(body["settled"]))
+    return InvoicingDue(body["month"], tuple(body["settled"]))
 
 
 def day_body(day: date) -> str:

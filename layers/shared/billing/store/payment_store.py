@@ -50,7 +50,7 @@ class PaymentStore(Table):
             None if warning is None else card_warning_from(warning.body),
         )
 
-    def keep_customer(self, account: str, profile: PaymentProfile) -> None:
+    def save_customer(self, account: str, profile: PaymentProfile) -> None:
         """Keeps who an account is at the payment service.
 
         Raises ConcurrentChange when the profile is no longer at its version. One transaction.
@@ -76,7 +76,7 @@ class PaymentStore(Table):
 
         Raises ConcurrentChange when the method, or the warning, is no longer what it was. One transaction.
         """
-        account = payer.subscriber.account.account
+        account = payer.subscriber.account.id
         if payer.warning is None:
             raise ValueError("no warning was due")
         at, body = _due(warning)

@@ -12,9 +12,10 @@ from datetime import date, datetime
 
 from billing.domain.account import Account, User
 from billing.domain.deletion import EVENT_KEPT, Receipt
-from billing.domain.ending_due import Stage
+from billing.domain.ending_due import EndingStage
 from billing.domain.errors import NotFound
 from billing.domain.events import Event
+from billing.domain.fields import fields_of
 from billing.domain.schedules import Job
 from billing.store import keys
 from billing.store.account_mapping import user_from
@@ -88,7 +89,7 @@ class PurgeStore(Table):
         key = (keys.account(account), keys.due(Job.ENDING))
         row = self._reads.get_all([key]).get(key)
         due = None if row is None else stage_from(row.body)
-        return due.on if due is not None and due.stage is Stage.PURGE else None
+        return due.on if due is not None and due.stage is EndingStage.PURGE else None
 
     def people(self, account: str) -> tuple[User, ...]:
         """Who had access. One query."""
@@ -107,7 +108,7 @@ class PurgeStore(Table):
         Raises ConcurrentChange when it is no longer at its version: it was taken up again. One transaction.
         """
         with self._transaction() as write:
-            write.delete(keys.account(account.account), keys.PAGE_ACCOUNT, version=account.version)
+            write.delete(keys.account(account.id), keys.PAGE_ACCOUNT, version=account.version)
             write.replace(_item(purge), purge.version)
 
     def invoices(self, purge: Purge) -> Iterator[StoredInvoice]:
@@ -142,15 +143,15 @@ class PurgeStore(Table):
     def finish(self, purge: Purge, receipt: Receipt, event: Event) -> None:
         """Deletes the last of the account, and keeps the receipt; the event goes when its mail has. One transaction."""
         recorded = Item(
-            keys.deleted(event.event),
-            keys.event(event.event),
+            keys.deleted(event.id),
+            keys.event(event.id),
             event_body(event),
             expires_at=event.time + EVENT_KEPT,
         )
         with self._transaction() as write:
             for place in _last_of_all(purge.account):
                 write.delete(*place)
-            write.add(Item(keys.RECEIPTS, keys.receipt(receipt.receipt), text(receipt)))
+            write.add(Item(keys.RECEIPTS, keys.receipt(receipt.id), receipt_body(receipt)))
             write.put(recorded)
 
     def receipt(self, receipt: str) -> Receipt:
@@ -221,11 +222,16 @@ def _item(purge: Purge) -> Item:
     return Item(keys.account(purge.account), keys.PURGE, text(body))
 
 
+def receipt_body(receipt: Receipt) -> str:
+    """A receipt as it is stored, and as it is kept as a file."""
+    return text(fields_of(receipt, id="receipt"))
+
+
 def receipt_from(stored: str) -> Receipt:
     """A receipt as it stands in the table, and outside of it."""
     body = parsed(stored)
     return Receipt(
-        receipt=body["receipt"],
+        id=body["receipt"],
         identity=body["identity"],
         began_at=datetime.fromisoformat(body["began_at"]),
         deleted_at=datetime.fromisoformat(body["deleted_at"]),

@@ -9,8 +9,8 @@ from datetime import datetime
 from billing.domain.account import Account, Status
 from billing.domain.ending_due import next_notice
 from billing.domain.events import Event
-from billing.domain.invoicing_due import BillingDue
-from billing.domain.payment import Failure
+from billing.domain.invoicing_due import InvoicingDue
+from billing.domain.payment import PaymentFailure
 from billing.domain.reactivation import Reactivation, ReactivationState
 from billing.store import keys
 from billing.store.account_mapping import contract_from
@@ -22,10 +22,10 @@ from billing.store.invoice_store import (
     BillingContext,
     InvoiceRecord,
     InvoiceStore,
-    change_credit,
-    keep_invoice,
-    move_collection,
-    move_renewal,
+    set_collection_due,
+    set_renewal_due,
+    write_credit,
+    write_invoice,
 )
 from billing.store.item import Item
 from billing.store.subscription_mapping import subscription_body, subscription_from
@@ -45,15 +45,15 @@ class ReactivationStore(InvoiceStore):
 
         Raises ConcurrentChange when the account has changed. One transaction.
         """
-        account = replace(context.subscriber.account, reactivation=reactivation.reactivation)
+        account = replace(context.subscriber.account, reactivation=reactivation.id)
         today = reactivation.contract.start
         with self._transaction() as write:
             write.replace(account_item(account), account.version)
             write.replace(_item(reactivation), reactivation.version)
-            move_collection(write, context, today if context.collect_on is None else min(today, context.collect_on))
+            set_collection_due(write, context, today if context.collect_on is None else min(today, context.collect_on))
             write.record(event)
 
-    def keep(self, reactivation: Reactivation) -> Reactivation:
+    def save(self, reactivation: Reactivation) -> Reactivation:
         """Keeps a step of one that is pending. Raises ConcurrentChange. One transaction."""
         with self._transaction() as write:
             write.require_account(reactivation.invoice.account)
@@ -77,7 +77,7 @@ class ReactivationStore(InvoiceStore):
         record: InvoiceRecord,
         series: str,
         count: int,
-        due: BillingDue,
+        due: InvoicingDue,
         credit: int,
         events: Sequence[Event],
     ) -> None:
@@ -87,35 +87,35 @@ class ReactivationStore(InvoiceStore):
         transaction: no account is served without an invoice, and none is invoiced that is not served.
         """
         account, contract = context.subscriber.account, reactivation.contract
-        partition = keys.account(account.account)
+        partition = keys.account(account.id)
         active = replace(account, status=Status.ACTIVE, contract=contract, ending=None, reactivation=None)
         subscription = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(reactivation.subscription))
         next_attempt_on = record.payment.next_attempt_on
         with self._numbered(series, record.invoice.produced_on.year, count) as write:
             write.replace(account_item(active), account.version)
             write.replace(subscription, context.subscriber.subscription.version)
-            move_renewal(write, context, due, contract)
-            keep_invoice(write, record)
+            set_renewal_due(write, context, due, contract)
+            write_invoice(write, record)
             ending_due(write, active, next_notice(contract, contract.start))
             write.delete(partition, keys.CANCELLATION)
             write.delete(partition, keys.REACTIVATION)
             for event in events:
                 write.record(event)
             if next_attempt_on is not None and (context.collect_on is None or next_attempt_on < context.collect_on):
-                move_collection(write, context, next_attempt_on)
-            change_credit(write, context, credit)
+                set_collection_due(write, context, next_attempt_on)
+            write_credit(write, context, credit)
 
 
 def _item(reactivation: Reactivation) -> Item:
     body = {
-        "reactivation": reactivation.reactivation,
+        "reactivation": reactivation.id,
         "requested_at": reactivation.requested_at,
         "requested_by": reactivation.requested_by,
         "state": reactivation.state,
         "contract": reactivation.contract,
         "subscription": subscription_body(reactivation.subscription),
         "invoice": reactivation.invoice,
-        "payment": reactivation.payment,
+        "payment": reactivation.payment_intent_id,
         "failure": reactivation.failure,
     }
     return Item(keys.account(reactivation.invoice.account), keys.REACTIVATION, text(body))
@@ -124,14 +124,14 @@ def _item(reactivation: Reactivation) -> Item:
 def _reactivation_from(stored: str, version: int) -> Reactivation:
     body = parsed(stored)
     return Reactivation(
-        reactivation=body["reactivation"],
+        id=body["reactivation"],
         requested_at=datetime.fromisoformat(body["requested_at"]),
         requested_by=body["requested_by"],
         state=ReactivationState(body["state"]),
         contract=contract_from(body["contract"]),
         subscription=subscription_from(body["subscription"]),
         invoice=invoice_from(body["invoice"]),
-        payment=body["payment"],
-        failure=None if body["failure"] is None else Failure(body["failure"]),
+        payment_intent_id=body["payment"],
+        failure=None if body["failure"] is None else PaymentFailure(body["failure"]),
         version=version,
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import date, datetime, time
 
+from billing.domain.fields import fields_of
 from billing.domain.reviews import Applied, Decision, Declined, Manager, Review, ReviewedProduct
 from billing.domain.subscription import Order
 from billing.domain.success_managers import Absence, Hours, Slot, SuccessManager
@@ -12,13 +12,13 @@ from billing.store.bodies import Body, parsed, text, without_version
 
 
 def success_manager_body(manager: SuccessManager) -> str:
-    return text(without_version(asdict(manager)))
+    return text(without_version(fields_of(manager, id="success_manager")))
 
 
 def success_manager_from(stored: str, version: int) -> SuccessManager:
     body = parsed(stored)
     return SuccessManager(
-        success_manager=body["success_manager"],
+        id=body["success_manager"],
         name=body["name"],
         email=body["email"],
         time_zone=body["time_zone"],
@@ -38,13 +38,13 @@ def success_manager_from(stored: str, version: int) -> SuccessManager:
 
 
 def review_body(review: Review) -> str:
-    return text(without_version(asdict(review)))
+    return text(without_version(fields_of(review, id="review")))
 
 
 def review_from(stored: str, version: int) -> Review:
     body = parsed(stored)
     return Review(
-        review=body["review"],
+        id=body["review"],
         slot=Slot(datetime.fromisoformat(body["slot"]["begins"]), datetime.fromisoformat(body["slot"]["ends"])),
         manager=Manager(**body["manager"]),
         products=tuple(ReviewedProduct(**each) for each in body["products"]),

@@ -50,11 +50,11 @@ class ReviewStore(SuccessManagerStore):
         Raises ConcurrentChange when the account is no longer at its version or has an open review, or when some of
         the time is given away. One transaction.
         """
-        partition = keys.account(account.account)
+        partition = keys.account(account.id)
         with self._transaction() as write:
             write.check(partition, keys.PAGE_ACCOUNT, account.version)
-            write.replace(Item(partition, keys.review(review.review), review_body(review)), 0)
-            write.add(Item(partition, keys.REVIEW_OPEN, text({"review": review.review})))
+            write.replace(Item(partition, keys.review(review.id), review_body(review)), 0)
+            write.add(Item(partition, keys.REVIEW_OPEN, text({"review": review.id})))
             for cell in _cells(review):
                 write.add(cell)
             write.record(event)
@@ -65,8 +65,8 @@ class ReviewStore(SuccessManagerStore):
         Raises ConcurrentChange when the review is no longer at its version. One transaction.
         """
         with self._transaction() as write:
-            write.require_account(account.account)
-            _close(write, account.account, review, frees_time=True)
+            write.require_account(account.id)
+            _close(write, account.id, review, frees_time=True)
             write.record(event)
 
     def decide_review(
@@ -76,10 +76,10 @@ class ReviewStore(SuccessManagerStore):
 
         Raises ConcurrentChange when one of the three is no longer at its version. One transaction.
         """
-        partition = keys.account(account.account)
+        partition = keys.account(account.id)
         with self._transaction() as write:
             write.check(partition, keys.PAGE_ACCOUNT, account.version)
-            _close(write, account.account, review, frees_time=frees_time)
+            _close(write, account.id, review, frees_time=frees_time)
             if subscription is not None:
                 item = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(subscription))
                 write.replace(item, subscription.version)
@@ -89,7 +89,7 @@ class ReviewStore(SuccessManagerStore):
 def _close(write: Transaction, account: str, review: Review, *, frees_time: bool) -> None:
     """Keeps an open review as it is now. Its version guards all of it: the first to close the review wins."""
     partition = keys.account(account)
-    write.replace(Item(partition, keys.review(review.review), review_body(review)), review.version)
+    write.replace(Item(partition, keys.review(review.id), review_body(review)), review.version)
     write.delete(partition, keys.REVIEW_OPEN)
     if frees_time:
         for cell in _cells(review):
@@ -98,7 +98,7 @@ def _close(write: Transaction, account: str, review: Review, *, frees_time: bool
 
 def _cells(review: Review) -> list[Item]:
     partition = keys.success_manager(review.manager.success_manager)
-    body, expires_at = text({"review": review.review}), review.slot.ends + BOOKED_KEPT
+    body, expires_at = text({"review": review.id}), review.slot.ends + BOOKED_KEPT
     return [Item(partition, keys.booked(cell), body, expires_at=expires_at) for cell in review.slot.cells]
 
 

@@ -36,7 +36,7 @@ class SuccessManagerStore(Table):
 
         Raises StaleVersion. One transaction.
         """
-        item = Item(keys.MANAGERS, keys.success_manager(manager.success_manager), success_manager_body(manager))
+        item = Item(keys.MANAGERS, keys.success_manager(manager.id), success_manager_body(manager))
         with self._transaction(StaleVersion()) as write:
             write.replace(item, version)
             write.record(event, shared=keys.MANAGERS)

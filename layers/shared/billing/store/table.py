@@ -47,7 +47,7 @@ class Table:
 
         False for an account that is gone. One transaction.
         """
-        named = text({"event": event.event})
+        named = text({"event": event.id})
         try:
             with self._transaction(_RecordedBefore()) as write:
                 write.require_account(account)

@@ -140,7 +140,7 @@ class Transaction:
         partition = shared if event.account is None else keys.account(event.account)
         if partition is None:
             raise ValueError("an event of no account needs a partition")
-        self.put(Item(partition, keys.event(event.event), event_body(event)))
+        self.put(Item(partition, keys.event(event.id), event_body(event)))
 
     def due(self, account: str, job: Job, at: datetime | None, body: str = "") -> None:
         """Sets when a job is due next for an account; it is not due any more if `at` is None."""

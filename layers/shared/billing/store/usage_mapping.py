@@ -6,18 +6,18 @@ from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
 
-from billing.domain.thresholds import Told
+from billing.domain.thresholds import AlertState
 from billing.store.bodies import parsed, text
 from billing.store.reader import Image
 
 
-def told_body(told: Told) -> str:
+def told_body(told: AlertState) -> str:
     return text(asdict(told))
 
 
-def told_from(stored: str) -> Told:
+def told_from(stored: str) -> AlertState:
     body = parsed(stored)
-    return Told(body["up_to"], date.fromisoformat(body["month"]), body["percent"])
+    return AlertState(body["up_to"], date.fromisoformat(body["month"]), body["percent"])
 
 
 def month_from(text: str) -> date:

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from billing.domain.errors import ConcurrentChange
 from billing.domain.events import Event
 from billing.domain.subscriber import Subscriber
-from billing.domain.thresholds import Told
+from billing.domain.thresholds import AlertState
 from billing.domain.usage import ContentUsage, UsageEvent, month_of
 from billing.store import keys
 from billing.store.item import Item
@@ -42,7 +42,7 @@ class Watching:
     """What decides whether an account is alerted of a threshold: its tier, and of what it was alerted."""
 
     subscriber: Subscriber
-    told: Told | None
+    told: AlertState | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class UsageStore(UsageReads):
         return Watching(subscriber, None if told is None else told_from(told.body))
 
     def save_alert_state(
-        self, account: str, product: str, before: Told | None, after: Told, event: Event | None
+        self, account: str, product: str, before: AlertState | None, after: AlertState, event: Event | None
     ) -> None:
         """Keeps of what an account was alerted, and records the alert if there is an event. One transaction.
 

@@ -10,14 +10,14 @@ from decimal import Decimal
 from billing.domain.account import Account
 from billing.domain.autoscaling import HISTORY_MONTHS
 from billing.domain.errors import RuleViolation, StaleVersion, VersionRequired, Violation
-from billing.domain.events import EventType, Occasion
+from billing.domain.events import EventType, RequestContext
 from billing.domain.moves import (
     KNOWN_PEAKS_MAX,
     AutoscalingSettings,
-    DecidedProduct,
+    ProductDecision,
     decide_product,
     ladder,
-    line_to_come,
+    line_after_pending_change,
 )
 from billing.domain.subscription import Line
 from billing.domain.usage import Daily, month_before, month_of
@@ -32,20 +32,20 @@ _ZERO = Decimal(0)
 
 
 def replace_settings(
-    known: AutoscalingState,
+    state: AutoscalingState,
     settings: AutoscalingSettings,
     replaces: int | None,
     *,
-    occasion: Occasion,
+    context: RequestContext,
     store: AutoscalingStore,
 ) -> AutoscalingSettings:
     """What staff have set after it. `replaces` is the version that the caller has seen: 0 for none yet.
 
     What already stands is not written again. Raises RuleViolation, VersionRequired, StaleVersion.
     """
-    current = known.settings
-    account = known.subscriber.account
-    _check(known, settings, account.contract.today(occasion.time))
+    current = state.settings
+    account = state.subscriber.account
+    _check(state, settings, account.contract.today(context.time))
     if replace(settings, version=current.version) == current:
         return current
     if replaces is None:
@@ -54,24 +54,24 @@ def replace_settings(
         raise StaleVersion
     event = new_event(
         EventType.AUTOSCALING_CHANGED,
-        occasion,
-        account=account.account,
+        context,
+        account=account.id,
         before=_facts(current),
         after=_facts(settings),
     )
-    store.replace_settings(account.account, settings, current.version, event)
+    store.replace_settings(account.id, settings, current.version, event)
     return replace(settings, version=current.version + 1)
 
 
-def _check(known: AutoscalingState, settings: AutoscalingSettings, today: date) -> None:
-    products = {line.product for line in known.subscriber.subscription.lines}
+def _check(state: AutoscalingState, settings: AutoscalingSettings, today: date) -> None:
+    products = {line.product for line in state.subscriber.subscription.lines}
     violations = [
         Violation(("known_peaks", position, "product"), f"The account does not subscribe to {each.product}.")
         for position, each in enumerate(settings.known_peaks)
         if each.product is not None and each.product not in products
     ]
     pause = settings.pause
-    if pause is not None and pause != known.settings.pause and pause.until <= today:
+    if pause is not None and pause != state.settings.pause and pause.until <= today:
         violations.append(Violation(("pause", "until"), "A pause ends in the future."))
     if len(settings.known_peaks) > KNOWN_PEAKS_MAX:
         violations.append(Violation(("known_peaks",), f"At most {KNOWN_PEAKS_MAX} days can be marked."))
@@ -87,7 +87,7 @@ def _facts(settings: AutoscalingSettings) -> dict[str, object]:
 
 
 def simulate(
-    known: AutoscalingState,
+    state: AutoscalingState,
     product: str,
     month: date | None,
     given: Mapping[date, Decimal] | None,
@@ -96,30 +96,30 @@ def simulate(
     now: datetime,
     store: AutoscalingStore,
     usage: UsageStore,
-) -> DecidedProduct:
+) -> ProductDecision:
     """What would be decided of a product for a month, by the very rule that decides. Nothing is written.
 
     By the figures `given`, or by the account's own, less the content (store and name) that it would be `without`.
     `month` is the running one unless it is named. Raises RuleViolation for a product or content that the account does
     not have, and for a month of which the account's own usage is not complete yet.
     """
-    account, subscription = known.subscriber.account, known.subscriber.subscription
+    account, subscription = state.subscriber.account, state.subscriber.subscription
     today = account.contract.today(now)
-    line = _line(known, product, today)
+    line = _line(state, product, today)
     running = month_of(today)
     month = running if month is None else month
     if given is None and month > running:
         raise RuleViolation(Violation(("month",), f"Usage is complete for decisions up to {running:%Y-%m}."))
     daily = _own(account, line, month, without, store, usage) if given is None else given
     catalogue = store.catalogue(subscription.catalogue_version)
-    return decide_product(account, line, daily, ladder(catalogue, line), month, known.settings, now)
+    return decide_product(account, line, daily, ladder(catalogue, line), month, state.settings, now)
 
 
-def _line(known: AutoscalingState, product: str, today: date) -> Line:
-    subscription = known.subscriber.subscription
+def _line(state: AutoscalingState, product: str, today: date) -> Line:
+    subscription = state.subscriber.subscription
     for line in subscription.lines:
         if line.product == product:
-            return line_to_come(subscription, line, today)
+            return line_after_pending_change(subscription, line, today)
     raise RuleViolation(Violation(("product",), f"The account does not subscribe to {product}."))
 
 
@@ -133,10 +133,10 @@ def _own(
 ) -> Daily:
     """One query, and another one per megabyte of contents if some are left out."""
     first, last = month_before(month, HISTORY_MONTHS), month_before(month)
-    daily = dict(store.totals(account.account, first, last).get(line.product, {}))
+    daily = dict(store.totals(account.id, first, last).get(line.product, {}))
     if not without:
         return daily
-    contents = usage.contents(account.account, line.product, first, last, limit=CONTENTS_MAX + 1)
+    contents = usage.contents(account.id, line.product, first, last, limit=CONTENTS_MAX + 1)
     if len(contents) > CONTENTS_MAX:
         raise RuleViolation(
             Violation(("without",), f"There are more than {CONTENTS_MAX:,} contents and months: give daily figures.")

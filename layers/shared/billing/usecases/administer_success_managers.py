@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from billing.domain.account import Account
 from billing.domain.errors import RuleViolation, StaleVersion, VersionRequired, Violation
-from billing.domain.events import EventType, Occasion
+from billing.domain.events import EventType, RequestContext
+from billing.domain.fields import fields_of
 from billing.domain.success_managers import SuccessManager
 from billing.store.success_manager_store import SuccessManagerStore
 from billing.usecases.events import new_event
 
 
 def replace_success_manager(
-    manager: SuccessManager, replaces: int | None, *, occasion: Occasion, store: SuccessManagerStore
+    manager: SuccessManager, replaces: int | None, *, context: RequestContext, store: SuccessManagerStore
 ) -> SuccessManager:
     """The success manager after it. `replaces` is the version that the caller has seen: 0 for none yet.
 
     What already stands is not written again, so a repeated request finds its own result whatever version it names.
     Reviews that are booked stay as they are. Raises VersionRequired, StaleVersion.
     """
-    current = store.success_manager(manager.success_manager)
+    current = store.success_manager(manager.id)
     version = 0 if current is None else current.version
     if current is not None and replace(manager, version=version) == current:
         return current
@@ -31,22 +32,22 @@ def replace_success_manager(
     changed = replace(manager, version=version + 1)
     event = new_event(
         EventType.SUCCESS_MANAGER_CHANGED,
-        occasion,
+        context,
         account=None,
-        before=None if current is None else asdict(current),
-        after=asdict(changed),
+        before=None if current is None else fields_of(current, id="success_manager"),
+        after=fields_of(changed, id="success_manager"),
     )
     try:
         store.replace_success_manager(changed, version, event)
     except StaleVersion:
         # The same request, sent twice at once: this one has failed on its own result.
-        if store.success_manager(manager.success_manager) != changed:
+        if store.success_manager(manager.id) != changed:
             raise
     return changed
 
 
 def assign_success_manager(
-    account: Account, success_manager: str, *, occasion: Occasion, store: SuccessManagerStore
+    account: Account, success_manager: str, *, context: RequestContext, store: SuccessManagerStore
 ) -> SuccessManager:
     """Makes somebody the account's customer success manager. Reviews that are booked stay with whom they are.
 
@@ -60,8 +61,8 @@ def assign_success_manager(
     before = None if account.success_manager is None else store.success_manager(account.success_manager)
     event = new_event(
         EventType.ACCOUNT_SUCCESS_MANAGER_ASSIGNED,
-        occasion,
-        account=account.account,
+        context,
+        account=account.id,
         before=None if before is None else _assigned(before),
         after=_assigned(manager),
     )
@@ -70,4 +71,4 @@ def assign_success_manager(
 
 
 def _assigned(manager: SuccessManager) -> dict[str, str]:
-    return {"success_manager": manager.success_manager, "name": manager.name, "email": manager.email}
+    return {"success_manager": manager.id, "name": manager.name, "email": manager.email}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from billing.domain.account import Account, User
 from billing.domain.errors import NotFound, RuleViolation, Violation
-from billing.domain.events import EventType, Occasion
+from billing.domain.events import EventType, RequestContext
+from billing.domain.fields import fields_of
 from billing.domain.permissions import Role
 from billing.gateways.directory import Directory, InvalidAddress
 from billing.store.account_store import AccountStore
@@ -19,7 +20,7 @@ def save_user(
     name: str,
     role: Role,
     *,
-    occasion: Occasion,
+    context: RequestContext,
     directory: Directory,
     store: AccountStore,
 ) -> User:
@@ -27,30 +28,30 @@ def save_user(
 
     Raises LastAdmin, Conflict for a full account, RuleViolation for staff, ConcurrentChange, UpstreamFailed.
     """
-    people = {user.user: user for user in store.users(account.account)}
+    people = {user.id: user for user in store.users(account.id)}
     known = next((user for user in people.values() if user.email == email), None)
     if known is None:
         account.require_room()
         known = User(user_of(directory, email, name, ("email",)), email, name, role)
     elif (known.name, known.role) == (name, role):
         # The same again means: the address is right, whatever became of the mail to it.
-        store.write_again_to(account.account, email)
+        store.write_again_to(account.id, email)
         return known
     user = replace(known, name=name, role=role)
     # Looked up by the person: somebody who has changed their address was known by another one.
-    before = people.get(user.user)
+    before = people.get(user.id)
     event = new_event(
         EventType.USER_CHANGED if before else EventType.USER_ADDED,
-        occasion,
-        account=account.account,
-        before=asdict(before) if before else None,
-        after=asdict(user),
+        context,
+        account=account.id,
+        before=fields_of(before, id="user") if before else None,
+        after=fields_of(user, id="user"),
     )
-    store.save_user(account.with_role(user.user, role), user, event)
+    store.save_user(account.with_role(user.id, role), user, event)
     return user
 
 
-def remove_user(account: Account, user: str, *, occasion: Occasion, store: AccountStore) -> None:
+def remove_user(account: Account, user: str, *, context: RequestContext, store: AccountStore) -> None:
     """Ends a person's access to this account; their log-in stays, for they may belong to others.
 
     Raises NotFound, LastAdmin, ConcurrentChange.
@@ -58,8 +59,8 @@ def remove_user(account: Account, user: str, *, occasion: Occasion, store: Accou
     if user not in account.roles:
         raise NotFound("There is no such user in this account.")
     remaining = account.without(user)
-    before = next((asdict(each) for each in store.users(account.account) if each.user == user), None)
-    event = new_event(EventType.USER_REMOVED, occasion, account=account.account, before=before, after=None)
+    before = next((fields_of(each, id="user") for each in store.users(account.id) if each.id == user), None)
+    event = new_event(EventType.USER_REMOVED, context, account=account.id, before=before, after=None)
     store.remove_user(remaining, user, event)
 
 

@@ -19,7 +19,7 @@ def advise_reduction(
     subscriber: Subscriber, lines: Iterable[Line], *, today: date, store: UsageStore
 ) -> tuple[Reduction, ...]:
     """What can be done about the usage of these lines. A read, a query, and another one for each line."""
-    account, since = subscriber.account.account, subscriber.account.contract.start
+    account, since = subscriber.account.id, subscriber.account.contract.start
     catalogue = store.catalogue(subscriber.subscription.catalogue_version)
     first, last = month_before(month_of(today), CLOSED_MONTHS), month_before(month_of(today))
     # One month more than is looked at: usage in it shows that the oldest one is complete.

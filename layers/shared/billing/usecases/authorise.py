@@ -22,7 +22,7 @@ def authorise(person: Person, account: Account, permission: Permission, store: A
     if not may(Role.ADMIN, permission):
         raise Forbidden("Only staff may do this.")
     if role is Role.MEMBER:
-        users = store.users(account.account)
+        users = store.users(account.id)
         raise AdminsOnly(tuple(Admin(user.name, user.email) for user in users if user.role is Role.ADMIN))
     raise Forbidden("Staff may not do this: it is for the account's own admins.")
 

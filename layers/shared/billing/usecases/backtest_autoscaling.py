@@ -118,7 +118,7 @@ def _decisions(
         moved = line if price is None else replace(line, up_to=tiers[target].up_to, price=price)
         after = line if moved.up_to == line.up_to else moved
         more = Money(after.price.amount - signed.price.amount, signed.price.currency)
-        yield PastDecision(account.account, line.product, month, reason, line, after, more)
+        yield PastDecision(account.id, line.product, month, reason, line, after, more)
         line = after
 
 

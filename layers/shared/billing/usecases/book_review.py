@@ -9,15 +9,15 @@ from typing import Any
 
 from billing.domain.account import Account
 from billing.domain.errors import ConcurrentChange, RuleViolation, Violation
-from billing.domain.events import EventType, Occasion
+from billing.domain.events import EventType, RequestContext
 from billing.domain.reviews import (
+    LowerTierFit,
     Manager,
     Review,
     ReviewedProduct,
     ReviewOpen,
     ReviewStatus,
     SlotTaken,
-    Standing,
     bookable,
     require_fit,
     require_renewal,
@@ -29,7 +29,12 @@ from billing.usecases.events import new_event, new_id
 
 
 def book_review(
-    account: Account, begins: datetime, standings: Sequence[Standing], *, occasion: Occasion, store: ReviewStore
+    account: Account,
+    begins: datetime,
+    standings: Sequence[LowerTierFit],
+    *,
+    context: RequestContext,
+    store: ReviewStore,
 ) -> Review:
     """The review that begins at this instant. The same request again gives the review that it booked.
 
@@ -37,51 +42,51 @@ def book_review(
     RuleViolation for an instant that is no slot, SlotTaken, Conflict for an account that is cancelled,
     ConcurrentChange.
     """
-    standing = store.open_review(account.account)
+    standing = store.open_review(account.id)
     if standing is not None:
         return _same(standing, begins)
     require_renewal(account)
     fitting = require_fit(standings)
     manager = success_manager_of(account, store)
     review = Review(
-        review=new_id(occasion.time),
-        slot=_slot(manager, begins, occasion.time),
-        manager=Manager(manager.success_manager, manager.name, manager.email, manager.place),
+        id=new_id(context.time),
+        slot=_slot(manager, begins, context.time),
+        manager=Manager(manager.id, manager.name, manager.email, manager.place),
         products=tuple(ReviewedProduct(each.line.product, each.line.name, each.line.unit) for each in fitting),
-        booked_at=occasion.time,
+        booked_at=context.time,
         version=1,
     )
     event = new_event(
-        EventType.REVIEW_BOOKED, occasion, account=account.account, before=None, after=appointment_facts(review)
+        EventType.REVIEW_BOOKED, context, account=account.id, before=None, after=appointment_facts(review)
     )
     try:
         store.book_review(account, review, event)
     except ConcurrentChange:
         # Somebody was faster: the same request, sent twice; another one of this account; or another account.
-        standing = store.open_review(account.account)
+        standing = store.open_review(account.id)
         if standing is not None:
             return _same(standing, begins)
-        if store.booked(manager.success_manager, review.slot.cells[0], review.slot.cells[-1]):
+        if store.booked(manager.id, review.slot.cells[0], review.slot.cells[-1]):
             raise SlotTaken from None
         raise
     return review
 
 
-def cancel_review(account: Account, review: Review, *, occasion: Occasion, store: ReviewStore) -> None:
+def cancel_review(account: Account, review: Review, *, context: RequestContext, store: ReviewStore) -> None:
     """Takes an appointment back before it has begun. What is cancelled already stays so.
 
     Raises Conflict for a review that was decided or has begun, ConcurrentChange.
     """
     if review.status is ReviewStatus.CANCELLED:
         return
-    review.require_cancellable(occasion.time)
+    review.require_cancellable(context.time)
     event = new_event(
-        EventType.REVIEW_CANCELLED, occasion, account=account.account, before=appointment_facts(review), after=None
+        EventType.REVIEW_CANCELLED, context, account=account.id, before=appointment_facts(review), after=None
     )
     try:
-        store.cancel_review(account, replace(review, cancelled_at=occasion.time), event)
+        store.cancel_review(account, replace(review, cancelled_at=context.time), event)
     except ConcurrentChange:
-        if store.review(account.account, review.review).status is not ReviewStatus.CANCELLED:
+        if store.review(account.id, review.id).status is not ReviewStatus.CANCELLED:
             raise
 
 
@@ -96,7 +101,7 @@ def success_manager_of(account: Account, store: SuccessManagerStore) -> SuccessM
 def appointment_facts(review: Review) -> dict[str, Any]:
     """What events say of the appointment."""
     return {
-        "review": review.review,
+        "review": review.id,
         "begins": review.slot.begins,
         "ends": review.slot.ends,
         "manager": {"name": review.manager.name, "email": review.manager.email},

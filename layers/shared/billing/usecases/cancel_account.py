@@ -25,9 +25,9 @@ from billing.domain.cancellation import (
     stage_after_deactivation,
 )
 from billing.domain.contract import termination
-from billing.domain.ending_due import NOTICE_DAYS_BEFORE, DueStage, Stage, next_notice
+from billing.domain.ending_due import NOTICE_DAYS_BEFORE, EndingDue, EndingStage, next_notice
 from billing.domain.errors import AccountNotFound, ConcurrentChange
-from billing.domain.events import EventType, Facts, Occasion, by_system
+from billing.domain.events import EventType, Facts, RequestContext, by_system
 from billing.domain.pricing import amount_per_charge
 from billing.domain.usage import Daily, month_of
 from billing.store.cancellation_store import CancellationState, CancellationStore
@@ -35,7 +35,7 @@ from billing.usecases.events import new_event, new_id
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class CancellationRequest:
     """What an admin asks for, and the first day not served that they were shown."""
 
     reason: Reason
@@ -43,47 +43,52 @@ class Wanted:
     active_until: date
 
 
-def previewed(ended: CancellationState, today: date, retention_days: int) -> Consequences:
+def preview_cancellation(state: CancellationState, today: date, retention_days: int) -> Consequences:
     """What would follow from a cancellation today."""
-    contract, subscription = ended.subscriber.account.contract, ended.subscriber.subscription
+    contract, subscription = state.subscriber.account.contract, state.subscriber.subscription
     return consequences(contract, subscription, today, retention_days)
 
 
-def products_in_use(ended: CancellationState, today: date, store: CancellationStore) -> tuple[str, ...]:
+def products_in_use(state: CancellationState, today: date, store: CancellationStore) -> tuple[str, ...]:
     """The names of the products that were used in the last days. One query."""
     since = today - timedelta(days=IN_USE_DAYS)
-    account = ended.subscriber.account.account
+    account = state.subscriber.account.id
     totals: Mapping[str, Daily] = store.totals(account, month_of(since), month_of(today))
     used = {
         product for product, daily in totals.items() if any(day >= since and amount for day, amount in daily.items())
     }
-    return tuple(line.name for line in ended.subscriber.subscription.lines if line.product in used)
+    return tuple(line.name for line in state.subscriber.subscription.lines if line.product in used)
 
 
 def cancel_account(
-    account: str, wanted: Wanted, *, retention_days: int, occasion: Occasion, store: CancellationStore
+    account: str,
+    request: CancellationRequest,
+    *,
+    retention_days: int,
+    context: RequestContext,
+    store: CancellationStore,
 ) -> Cancellation:
     """The receipt. Asked again, it is the same one.
 
     Raises DatesChanged with the new dates, Deactivated, ConcurrentChange.
     """
-    ended = ended_account(account, store)
+    ended = cancellation_state(account, store)
     if ended.cancellation is not None:
         if ended.subscriber.account.status is Status.DEACTIVATED:
             raise Deactivated
         return ended.cancellation
-    today = ended.subscriber.account.contract.today(occasion.time)
-    follows = previewed(ended, today, retention_days)
-    if follows.active_until != wanted.active_until:
+    today = ended.subscriber.account.contract.today(context.time)
+    follows = preview_cancellation(ended, today, retention_days)
+    if follows.active_until != request.active_until:
         raise DatesChanged(follows)
-    user = str(occasion.actor.user)
+    user = str(context.actor.user)
     known = store.user(account, user)
     cancellation = Cancellation(
-        receipt=new_id(occasion.time),
-        requested_at=occasion.time,
+        receipt=new_id(context.time),
+        requested_at=context.time,
         requested_by=Requester(user, known.name if known else "", known.email if known else ""),
-        reason=wanted.reason,
-        text=wanted.text,
+        reason=request.reason,
+        text=request.text,
         notice_ends=follows.notice_ends,
         active_until=follows.active_until,
         charges_still_due=follows.charges_still_due,
@@ -92,23 +97,23 @@ def cancel_account(
     ending = Ending(cancellation.receipt, cancellation.active_until, cancellation.purge_on)
     cancelled = replace(ended.subscriber.account, status=Status.CANCELLING, ending=ending)
     facts = _facts(cancellation)
-    event = new_event(EventType.CANCELLATION_REQUESTED, occasion, account=account, before=None, after=facts)
+    event = new_event(EventType.CANCELLATION_REQUESTED, context, account=account, before=None, after=facts)
     try:
         store.cancel(cancelled, cancellation, event)
     except ConcurrentChange:
         # Two browsers at the same moment: whoever comes second gets the receipt of the first.
-        standing = ended_account(account, store)
+        standing = cancellation_state(account, store)
         if standing.cancellation is None:
             raise
         return standing.cancellation
     return cancellation
 
 
-def withdraw_cancellation(account: str, *, occasion: Occasion, store: CancellationStore) -> None:
+def withdraw_cancellation(account: str, *, context: RequestContext, store: CancellationStore) -> None:
     """As if it had never been asked. Raises NotCancelling, ConcurrentChange."""
-    ended = ended_account(account, store)
+    ended = cancellation_state(account, store)
     standing = ended.subscriber.account
-    today = standing.contract.today(occasion.time)
+    today = standing.contract.today(context.time)
     if standing.status is Status.ACTIVE and ended.cancellation is None:
         return
     require_withdrawable(standing, today)
@@ -121,53 +126,53 @@ def withdraw_cancellation(account: str, *, occasion: Occasion, store: Cancellati
         "interval_months": standing.contract.interval_months,
     }
     event = new_event(
-        EventType.CANCELLATION_WITHDRAWN, occasion, account=account, before=_facts(ended.cancellation), after=after
+        EventType.CANCELLATION_WITHDRAWN, context, account=account, before=_facts(ended.cancellation), after=after
     )
     store.withdraw(replace(standing, status=Status.ACTIVE, ending=None), today, event)
 
 
-def end_account(account: str, *, now: datetime, correlation: str, store: CancellationStore) -> Stage | None:
+def end_account(account: str, *, now: datetime, correlation: str, store: CancellationStore) -> EndingStage | None:
     """Deals with what is due of an account's end; what that was. One read, one transaction for each stage.
 
     The purge itself is left due. Raises ConcurrentChange.
     """
-    done: Stage | None = None
+    done: EndingStage | None = None
     occasion = by_system(now, correlation)
     while True:
         ended = store.state(account)
         if ended is None or ended.due is None:
             return done
         today = ended.subscriber.account.contract.today(now)
-        if ended.due.stage is Stage.PURGE or today < ended.due.on:
+        if ended.due.stage is EndingStage.PURGE or today < ended.due.on:
             return done
-        if ended.due.stage is Stage.NOTICE:
+        if ended.due.stage is EndingStage.NOTICE:
             _notice(ended, today, occasion, store)
         else:
             _end(ended, ended.due.stage, occasion, store)
         done = ended.due.stage
 
 
-def _notice(ended: CancellationState, today: date, occasion: Occasion, store: CancellationStore) -> None:
+def _notice(state: CancellationState, today: date, context: RequestContext, store: CancellationStore) -> None:
     """Tells of the last day to avoid the next renewal, unless that is over."""
-    account = ended.subscriber.account
+    account = state.subscriber.account
     contract = account.contract
     follows = termination(contract.start, contract.interval_months, max(today, contract.start))
     on, last_day = follows.next_avoidable_renewal, follows.last_day_to_avoid_it
     events = []
     if today >= last_day - timedelta(days=NOTICE_DAYS_BEFORE):
-        amount = amount_per_charge(ended.subscriber.subscription, contract, contract.month_of(on))
+        amount = amount_per_charge(state.subscriber.subscription, contract, contract.month_of(on))
         facts = {
             "renewal": {"on": on, "amount": asdict(amount)},
             "interval_months": contract.interval_months,
             "last_day": last_day,
         }
         type_ = EventType.RENEWAL_NOTICE_DEADLINE_NEAR
-        events.append(new_event(type_, occasion, account=account.account, before=None, after=facts))
+        events.append(new_event(type_, context, account=account.id, before=None, after=facts))
     store.move_on(account, next_notice(contract, today + timedelta(days=1)), events)
 
 
-def _end(ended: CancellationState, stage: Stage, occasion: Occasion, store: CancellationStore) -> None:
-    standing, ending = ended.subscriber.account, ended.subscriber.account.ending
+def _end(state: CancellationState, stage: EndingStage, context: RequestContext, store: CancellationStore) -> None:
+    standing, ending = state.subscriber.account, state.subscriber.account.ending
     if ending is None:
         raise ConcurrentChange  # torn: withdrawn between the two reads
     facts = {
@@ -175,16 +180,16 @@ def _end(ended: CancellationState, stage: Stage, occasion: Occasion, store: Canc
         "reactivate_until": reactivate_until(ending),
         "purge_on": ending.purge_on,
     }
-    if stage is Stage.DEACTIVATE:
+    if stage is EndingStage.DEACTIVATE:
         following, type_ = stage_after_deactivation(ending), EventType.ACCOUNT_DEACTIVATED
         standing = replace(standing, status=Status.DEACTIVATED)
     else:
-        following, type_ = DueStage(Stage.PURGE, ending.purge_on), EventType.ACCOUNT_DELETION_NEAR
-    event = new_event(type_, occasion, account=standing.account, before=None, after=facts)
+        following, type_ = EndingDue(EndingStage.PURGE, ending.purge_on), EventType.ACCOUNT_DELETION_NEAR
+    event = new_event(type_, context, account=standing.id, before=None, after=facts)
     store.move_on(standing, following, [event])
 
 
-def ended_account(account: str, store: CancellationStore) -> CancellationState:
+def cancellation_state(account: str, store: CancellationStore) -> CancellationState:
     """An account with its cancellation, if there is one. Raises AccountNotFound."""
     ended = store.state(account)
     if ended is None:

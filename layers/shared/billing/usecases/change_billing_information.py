@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from billing.domain.account import Account
 from billing.domain.errors import StaleVersion, VersionRequired
-from billing.domain.events import EventType, Occasion
+from billing.domain.events import EventType, RequestContext
 from billing.domain.information import Area, BillingDetails, CompanyDetails, ContactDetails, Information
 from billing.store.account_store import AccountStore
 from billing.usecases.events import new_event
@@ -22,7 +22,7 @@ def change_billing_information(
     details: D,
     replaces: int | None,
     *,
-    occasion: Occasion,
+    context: RequestContext,
     store: AccountStore,
 ) -> Information[D]:
     """The area after it. `current` is the one before; `replaces` is the version that the caller has seen.
@@ -33,7 +33,7 @@ def change_billing_information(
     if current.details == details:
         if isinstance(details, BillingDetails):
             # The same again means: the address is right, whatever became of the mail to it.
-            store.write_again_to(account.account, details.email)
+            store.write_again_to(account.id, details.email)
         return current
     if replaces is None:
         raise VersionRequired("Name the version that this replaces: If-Match with the ETag of the last answer.")
@@ -42,16 +42,16 @@ def change_billing_information(
     changed = Information(details, replaces + 1)
     event = new_event(
         EventType.BILLING_INFORMATION_CHANGED,
-        occasion,
-        account=account.account,
+        context,
+        account=account.id,
         before={"area": area, "details": asdict(current.details)},
         after={"area": area, "details": asdict(details)},
     )
     try:
-        store.replace_information(account.account, area, details, replaces, event)
+        store.replace_information(account.id, area, details, replaces, event)
     except StaleVersion:
         # The same request, sent twice at once: this one has failed on its own result.
-        standing = store.details(account.account).information.area(area)
+        standing = store.details(account.id).information.area(area)
         if standing != changed:
             raise
     return changed

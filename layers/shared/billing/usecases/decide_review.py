@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from billing.domain.errors import ConcurrentChange
-from billing.domain.events import Event, EventType, Occasion
+from billing.domain.events import Event, EventType, RequestContext
 from billing.domain.reviews import (
     Applied,
     Decision,
     Declined,
+    LowerTierFit,
     Review,
-    Standing,
     next_renewal,
     paid_period_start,
     require_renewal,
@@ -32,9 +32,9 @@ def apply_review(
     subscriber: Subscriber,
     review: Review,
     orders: tuple[Order, ...],
-    standings: Sequence[Standing],
+    standings: Sequence[LowerTierFit],
     *,
-    occasion: Occasion,
+    context: RequestContext,
     store: ReviewStore,
 ) -> Review:
     """The review after these lower tiers were applied. The same decision again gives the same answer.
@@ -43,39 +43,39 @@ def apply_review(
     Conflict for a review that is no longer open or an account that is cancelled, ConcurrentChange.
     """
     contract = subscriber.account.contract
-    today = contract.today(occasion.time)
+    today = contract.today(context.time)
     effective_on = next_renewal(contract, today)
-    decision = Applied(orders, effective_on, occasion.time)
+    decision = Applied(orders, effective_on, context.time)
     if review.decided_as(decision):
         return review
     review.require_open()
     require_renewal(subscriber.account)
-    changes = tier_changes(orders, standings, effective_on, review.review)
+    changes = tier_changes(orders, standings, effective_on, review.id)
     facts = {
         "effective_on": effective_on,
         "tiers": [_lowered(change, standings) for change in changes],
-        **_appointment(review, occasion.time),
+        **_appointment(review, context.time),
     }
     event = new_event(
-        EventType.SUBSCRIPTION_TIER_LOWERED, occasion, account=subscriber.account.account, before=None, after=facts
+        EventType.SUBSCRIPTION_TIER_LOWERED, context, account=subscriber.account.id, before=None, after=facts
     )
     subscription = subscriber.subscription.changed(changes, today, paid_period_start(contract, today))
     return _decide(subscriber, review, decision, subscription, event, store)
 
 
 def decline_review(
-    subscriber: Subscriber, review: Review, reason: str, *, occasion: Occasion, store: ReviewStore
+    subscriber: Subscriber, review: Review, reason: str, *, context: RequestContext, store: ReviewStore
 ) -> Review:
     """The review after it was declined. The same decision again gives the same answer.
 
     Raises Conflict for a review that is no longer open, ConcurrentChange.
     """
-    decision = Declined(reason, occasion.time)
+    decision = Declined(reason, context.time)
     if review.decided_as(decision):
         return review
     review.require_open()
-    facts = {"reason": reason, **_appointment(review, occasion.time)}
-    event = new_event(EventType.REVIEW_DECLINED, occasion, account=subscriber.account.account, before=None, after=facts)
+    facts = {"reason": reason, **_appointment(review, context.time)}
+    event = new_event(EventType.REVIEW_DECLINED, context, account=subscriber.account.id, before=None, after=facts)
     return _decide(subscriber, review, decision, None, event, store)
 
 
@@ -92,7 +92,7 @@ def _decide(
         store.decide_review(account, decided, subscription, event, frees_time=review.is_ahead(event.time))
     except ConcurrentChange:
         # The same decision, sent twice at once: this one has failed on its own result.
-        standing = store.review(account.account, review.review)
+        standing = store.review(account.id, review.id)
         if not standing.decided_as(decision):
             raise
         return standing
@@ -103,7 +103,7 @@ def _appointment(review: Review, now: datetime) -> dict[str, Any]:
     return {"appointment": appointment_facts(review), "appointment_cancelled": review.is_ahead(now)}
 
 
-def _lowered(change: TierChange, standings: Sequence[Standing]) -> dict[str, Any]:
+def _lowered(change: TierChange, standings: Sequence[LowerTierFit]) -> dict[str, Any]:
     """What the event says of one change."""
     [known] = (each for each in standings if each.line.product == change.product)
     line = known.line

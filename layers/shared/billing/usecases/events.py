@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import datetime
 
-from billing.domain.events import RANDOM_BYTES, Event, EventType, Facts, Occasion, ulid
+from billing.domain.events import RANDOM_BYTES, Event, EventType, Facts, RequestContext, ulid
 
 
 def new_id(now: datetime) -> str:
@@ -14,16 +14,16 @@ def new_id(now: datetime) -> str:
 
 
 def new_event(
-    type_: EventType, occasion: Occasion, *, account: str | None, before: Facts | None, after: Facts | None
+    type_: EventType, context: RequestContext, *, account: str | None, before: Facts | None, after: Facts | None
 ) -> Event:
     """The event of a change; a request that is repeated makes another one only if it changes something."""
     return Event(
-        event=new_id(occasion.time),
+        id=new_id(context.time),
         type=type_,
         account=account,
-        time=occasion.time,
-        actor=occasion.actor,
-        correlation=occasion.correlation,
+        time=context.time,
+        actor=context.actor,
+        correlation=context.correlation,
         before=before,
         after=after,
     )

@@ -16,7 +16,7 @@ from billing.domain.subscriber import Subscriber
 from billing.domain.usage import UsageEvent
 from billing.domain.usage_refusal import day_refusal
 from billing.store.usage_store import UsageStore
-from billing.usecases.record_usage import Outcome, Result, account_of, batches, count, outcome
+from billing.usecases.record_usage import IngestResult, Result, account_of, batches, count, outcome
 from billing.usecases.retry import RetryBudget
 
 SOURCE = "import"
@@ -51,7 +51,7 @@ class PastUsage:
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportResult:
     """How many rows came to what: see Outcome. What is refused breaks a rule."""
 
     counted: int
@@ -72,7 +72,7 @@ def import_usage(
     store: UsageStore,
     told: Callable[[PastUsage, Result], None] = ignore,
     dry_run: bool = False,
-) -> Imported:
+) -> ImportResult:
     """Counts the usage of the past; tells what became of each row once that is durable, in no particular order.
 
     What is counted is known again for ever: cut off anywhere, or repeated, it counts nothing twice. One read for every
@@ -80,13 +80,15 @@ def import_usage(
     of its own. A dry run writes nothing, and does not see what was counted before. Raises ConcurrentChange when
     that budget is spent.
     """
-    done: Counter[Outcome | None] = Counter()
+    done: Counter[IngestResult | None] = Counter()
     remaining = iter(rows)
     while some := list(islice(remaining, ROWS_AT_ONCE)):
         for row, result in _results(some, now, budget, store, dry_run):
             done[None if isinstance(result, Violation) else result] += 1
             told(row, result)
-    return Imported(done[Outcome.ACCEPTED], done[Outcome.DUPLICATE], done[Outcome.CONFLICT], refused=done[None])
+    return ImportResult(
+        done[IngestResult.ACCEPTED], done[IngestResult.DUPLICATE], done[IngestResult.CONFLICT], refused=done[None]
+    )
 
 
 def _results(

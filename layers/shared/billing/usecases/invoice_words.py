@@ -31,7 +31,7 @@ _WORDS = {
 }
 
 
-def described(line: InvoiceLine, language: str) -> str:
+def describe_line(line: InvoiceLine, language: str) -> str:
     """A line, such as "Search, up to 10,000 searches per month, 3 months"."""
     words = _WORDS.get(language, _WORDS["en"])
     if line.product is None:

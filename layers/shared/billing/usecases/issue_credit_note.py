@@ -9,18 +9,24 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from datetime import date
 
-from billing.domain.collection import UNPAID, AlreadyPaid, Payment
-from billing.domain.corrections import AlreadyCredited, Settled, credit_note_draft, lines_to_credit, settled
+from billing.domain.collection import UNPAID, AlreadyPaid, InvoicePayment
+from billing.domain.corrections import (
+    AlreadyCredited,
+    CreditNoteAllocation,
+    allocate,
+    credit_note_draft,
+    lines_to_credit,
+)
 from billing.domain.errors import AccountNotFound
-from billing.domain.events import EventType, Facts, Occasion
+from billing.domain.events import EventType, Facts, RequestContext
 from billing.domain.invoices import Correction, DocumentKind, InvoiceStatus, IssuedInvoice, document_key
 from billing.domain.money import Money
-from billing.domain.terms import Terms
+from billing.domain.terms import InvoicingSettings
 from billing.gateways.payments import PaymentGateway
 from billing.store.invoice_store import BillingContext, InvoiceRecord, InvoiceStore
 from billing.usecases.events import new_event
-from billing.usecases.invoice_words import described
-from billing.usecases.issue_invoices import numbered
+from billing.usecases.invoice_words import describe_line
+from billing.usecases.issue_invoices import with_next_number
 
 
 def issue_credit_note(
@@ -29,8 +35,8 @@ def issue_credit_note(
     wanted: tuple[int, ...] | None,
     reason: str,
     *,
-    occasion: Occasion,
-    terms: Terms,
+    context: RequestContext,
+    settings: InvoicingSettings,
     store: InvoiceStore,
     gateway: PaymentGateway,
 ) -> InvoiceRecord:
@@ -54,11 +60,11 @@ def issue_credit_note(
             raise
         return standing
     draft = credit_note_draft(corrected.invoice, known, lines)
-    today = billed.subscriber.account.contract.today(occasion.time)
+    today = billed.subscriber.account.contract.today(context.time)
     correction = Correction(number, corrected.invoice.produced_on, lines, reason)
-    if known.payment is not None and known.status in UNPAID:
-        key = f"cancel/{known.payment}/{occasion.correlation}"
-        if not gateway.cancel(known.payment, key):
+    if known.payment_intent_id is not None and known.status in UNPAID:
+        key = f"cancel/{known.payment_intent_id}/{context.correlation}"
+        if not gateway.cancel(known.payment_intent_id, key):
             raise AlreadyPaid
     note = replace(
         corrected.invoice,
@@ -66,7 +72,7 @@ def issue_credit_note(
         produced_on=today,
         due_on=today,
         draft=draft,
-        seller=terms.seller,
+        seller=settings.seller,
         language=billed.billing.language,
         corrects=correction,
     )
@@ -74,25 +80,25 @@ def issue_credit_note(
 
     def write(credit_number: str, count: int) -> None:
         issued = replace(note, number=credit_number)
-        money = settled(corrected.invoice, known, correction, credit_number, -draft.total.amount, today)
-        kept = InvoiceRecord(issued, _payment(known, money, today), 0)
+        money = allocate(corrected.invoice, known, correction, credit_number, -draft.total.amount, today)
+        record = InvoiceRecord(issued, _payment(known, money, today), 0)
         event = new_event(
-            EventType.CREDIT_NOTE_ISSUED, occasion, account=account, before=None, after=_facts(issued, money)
+            EventType.CREDIT_NOTE_ISSUED, context, account=account, before=None, after=_facts(issued, money)
         )
         store.correct(
             billed,
             corrected,
             money.payment,
-            kept,
-            terms.credit_series,
+            record,
+            settings.credit_series,
             count,
-            billed.credit + money.carried,
-            _look(billed, kept),
+            billed.credit + money.credit_balance,
+            _look(billed, record),
             event,
         )
-        made.append(replace(kept, version=1))
+        made.append(replace(record, version=1))
 
-    numbered(terms.credit_series, today.year, write, store)
+    with_next_number(settings.credit_series, today.year, write, store)
     return made[-1]
 
 
@@ -111,28 +117,28 @@ def _standing(
     return None
 
 
-def _payment(known: Payment, money: Settled, today: date) -> Payment:
+def _payment(known: InvoicePayment, money: CreditNoteAllocation, today: date) -> InvoicePayment:
     """Where a new credit note stands: done, unless money is to go back to where it came from."""
     if not money.refunded:
-        return Payment(InvoiceStatus.PAID, paid_on=today)
-    return Payment(
+        return InvoicePayment(InvoiceStatus.PAID, paid_on=today)
+    return InvoicePayment(
         InvoiceStatus.OPEN,
         method=known.method,
-        payment=known.payment,
+        payment_intent_id=known.payment_intent_id,
         next_attempt_on=today,
         to_refund=money.refunded,
     )
 
 
-def _look(billed: BillingContext, note: InvoiceRecord) -> date | None:
+def _look(billing: BillingContext, note: InvoiceRecord) -> date | None:
     """When the account's payments are looked at: for a refund at once."""
     if note.payment.next_attempt_on is None:
-        return billed.collect_on
-    days = [day for day in (billed.collect_on, note.payment.next_attempt_on) if day is not None]
+        return billing.collect_on
+    days = [day for day in (billing.collect_on, note.payment.next_attempt_on) if day is not None]
     return min(days)
 
 
-def _facts(note: IssuedInvoice, money: Settled) -> Facts:
+def _facts(note: IssuedInvoice, money: CreditNoteAllocation) -> Facts:
     draft, correction = note.draft, note.corrects
     if correction is None:
         raise ValueError("a credit note corrects something")
@@ -142,12 +148,14 @@ def _facts(note: IssuedInvoice, money: Settled) -> Facts:
         "corrects": correction.number,
         "reason": correction.reason,
         "produced_on": note.produced_on,
-        "lines": [{"description": described(line, note.language), "amount": asdict(line.net)} for line in draft.lines],
+        "lines": [
+            {"description": describe_line(line, note.language), "amount": asdict(line.net)} for line in draft.lines
+        ],
         "net": asdict(draft.net),
         "tax": asdict(draft.tax_amount),
         "total": asdict(draft.total),
-        "waived": asdict(Money(money.waived, currency)),
+        "waived": asdict(Money(money.pre_payment, currency)),
         "refunded": asdict(Money(money.refunded, currency)),
-        "carried": asdict(Money(money.carried, currency)),
+        "carried": asdict(Money(money.credit_balance, currency)),
         "document": document_key(note.account, note.number, DocumentKind.PDF),
     }

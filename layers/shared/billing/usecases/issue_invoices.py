@@ -13,27 +13,26 @@ from datetime import date, datetime
 from itertools import count
 
 from billing.domain.account import Status
-from billing.domain.collection import charge_on, due_on, first_payment
+from billing.domain.collection import charge_on, due_on, initial_payment
 from billing.domain.errors import ConcurrentChange
-from billing.domain.events import EventType, Facts, by_system
-from billing.domain.events import Occasion as Happening
+from billing.domain.events import EventType, Facts, RequestContext, by_system
 from billing.domain.invoices import (
+    BillingReason,
     DocumentKind,
-    Draft,
+    InvoiceDraft,
     IssuedInvoice,
-    Occasion,
+    build_draft,
     credit_after,
     document_key,
-    drafted,
     number_of,
 )
-from billing.domain.invoicing_due import BillingDue
+from billing.domain.invoicing_due import InvoicingDue
 from billing.domain.pricing import change_lines, changes_on, changes_within, period_lines
 from billing.domain.tax import tax_between
-from billing.domain.terms import Terms
+from billing.domain.terms import InvoicingSettings
 from billing.store.invoice_store import BillingContext, InvoiceRecord, InvoiceStore, NumberTaken
 from billing.usecases.events import new_event
-from billing.usecases.invoice_words import described
+from billing.usecases.invoice_words import describe_line
 from billing.usecases.retry import RetryBudget
 
 NUMBER_SECONDS = 12.0
@@ -41,7 +40,7 @@ NUMBER_SECONDS = 12.0
 
 
 def issue_invoices(
-    account: str, *, now: datetime, correlation: str, terms: Terms, store: InvoiceStore
+    account: str, *, now: datetime, correlation: str, settings: InvoicingSettings, store: InvoiceStore
 ) -> tuple[str, ...]:
     """Issues what is due for an account at the instant `now`; the numbers.
 
@@ -58,48 +57,50 @@ def issue_invoices(
         today = contract.today(now)
         if contract.month_start(billed.due.month) > today:
             break
-        following, draft = looked_at(billed, billed.due, today, terms)
+        following, draft = next_invoice(billed, billed.due, today, settings)
         if draft is None:
             store.advance(billed, following)
         else:
-            issued.append(_issue(billed, draft, following, today, occasion, terms, store))
+            issued.append(_issue(billed, draft, following, today, occasion, settings, store))
         if contract.month_start(following.month) > today:
             break
     return tuple(issued)
 
 
-def looked_at(billed: BillingContext, due: BillingDue, today: date, terms: Terms) -> tuple[BillingDue, Draft | None]:
+def next_invoice(
+    billing: BillingContext, due: InvoicingDue, today: date, settings: InvoicingSettings
+) -> tuple[InvoicingDue, InvoiceDraft | None]:
     """What is due after a contract month, and what there is to invoice for it, if anything is."""
-    account, subscription = billed.subscriber.account, billed.subscriber.subscription
+    account, subscription = billing.subscriber.account, billing.subscriber.subscription
     contract, month = account.contract, due.month
     starts = contract.month_start(month)
     if account.status is Status.DEACTIVATED or not account.is_served_on(starts):
-        return BillingDue(month + 1), None
+        return InvoicingDue(month + 1), None
     if month % contract.interval_months == 0:
         until = contract.month_start(month + contract.interval_months)
-        following = BillingDue(month + 1, changes_within(subscription, contract, month))
+        following = InvoicingDue(month + 1, changes_within(subscription, contract, month))
         if not subscription.lines:
             return following, None
-        occasion, lines = Occasion.PERIOD, period_lines(subscription, contract, month)
+        occasion, lines = BillingReason.PERIOD, period_lines(subscription, contract, month)
     else:
         changed = tuple(each for each in changes_on(subscription, starts) if each not in due.settled)
-        following = BillingDue(month + 1, (*due.settled, *changed))
+        following = InvoicingDue(month + 1, (*due.settled, *changed))
         until = contract.month_start(month - month % contract.interval_months + contract.interval_months)
-        occasion, lines = Occasion.TIER_CHANGE, change_lines(subscription, contract, month, changed)
+        occasion, lines = BillingReason.TIER_CHANGE, change_lines(subscription, contract, month, changed)
         if not lines:
             return following, None
-    tax = tax_between(terms.seller, billed.company, today)
-    return following, drafted(occasion, starts, until, lines, tax, billed.credit, contract.currency)
+    tax = tax_between(settings.seller, billing.company, today)
+    return following, build_draft(occasion, starts, until, lines, tax, billing.credit, contract.currency)
 
 
-def upcoming(billed: BillingContext, today: date, terms: Terms) -> tuple[date, Draft] | None:
+def upcoming(billing: BillingContext, today: date, settings: InvoicingSettings) -> tuple[date, InvoiceDraft] | None:
     """The next invoice as it would be: its day, and what it says. None if none is to come."""
-    due = billed.due
-    contract = billed.subscriber.account.contract
+    due = billing.due
+    contract = billing.subscriber.account.contract
     for _ in range(contract.interval_months + 1):
-        if due is None or billed.subscriber.account.status is Status.DEACTIVATED:
+        if due is None or billing.subscriber.account.status is Status.DEACTIVATED:
             return None
-        following, draft = looked_at(billed, due, max(today, contract.month_start(due.month)), terms)
+        following, draft = next_invoice(billing, due, max(today, contract.month_start(due.month)), settings)
         if draft is not None:
             return max(today, contract.month_start(due.month)), draft
         due = following
@@ -107,28 +108,28 @@ def upcoming(billed: BillingContext, today: date, terms: Terms) -> tuple[date, D
 
 
 def _issue(
-    billed: BillingContext,
-    draft: Draft,
-    following: BillingDue,
+    billing: BillingContext,
+    draft: InvoiceDraft,
+    following: InvoicingDue,
     today: date,
-    occasion: Happening,
-    terms: Terms,
+    context: RequestContext,
+    settings: InvoicingSettings,
     store: InvoiceStore,
 ) -> str:
-    unnumbered = invoice_of(billed, draft, today, terms)
+    unnumbered = build_invoice(billing, draft, today, settings)
 
     def issue(number: str, count: int) -> None:
         invoice = replace(unnumbered, number=number)
-        kept = InvoiceRecord(invoice, first_payment(invoice), 0)
+        record = InvoiceRecord(invoice, initial_payment(invoice), 0)
         event = new_event(
-            EventType.INVOICE_ISSUED, occasion, account=invoice.account, before=None, after=issued_facts(invoice)
+            EventType.INVOICE_ISSUED, context, account=invoice.account, before=None, after=invoice_facts(invoice)
         )
-        store.issue(billed, kept, terms.series, count, following, credit_after(draft, billed.credit), event)
+        store.issue(billing, record, settings.series, count, following, credit_after(draft, billing.credit), event)
 
-    return numbered(terms.series, today.year, issue, store)
+    return with_next_number(settings.series, today.year, issue, store)
 
 
-def numbered(series: str, year: int, write: Callable[[str, int], None], store: InvoiceStore) -> str:
+def with_next_number(series: str, year: int, write: Callable[[str, int], None], store: InvoiceStore) -> str:
     """The number under which something was issued: `write` is given one, and how many it makes in its series and year,
     until nobody else has been faster. Raises ConcurrentChange, SeriesExhausted.
     """
@@ -147,24 +148,26 @@ def numbered(series: str, year: int, write: Callable[[str, int], None], store: I
     raise ConcurrentChange
 
 
-def invoice_of(billed: BillingContext, draft: Draft, today: date, terms: Terms) -> IssuedInvoice:
+def build_invoice(
+    billing: BillingContext, draft: InvoiceDraft, today: date, settings: InvoicingSettings
+) -> IssuedInvoice:
     """An invoice of a draft, but for its number."""
-    method = None if billed.profile.shown is None else billed.profile.shown.method
+    method = None if billing.profile.shown is None else billing.profile.shown.method
     return IssuedInvoice(
         number="",
-        account=billed.subscriber.account.account,
+        account=billing.subscriber.account.id,
         produced_on=today,
-        due_on=due_on(method, today, terms.term_days),
+        due_on=due_on(method, today, settings.term_days),
         draft=draft,
-        seller=terms.seller,
-        company=billed.company.for_invoice(),
-        email=billed.billing.email,
-        language=billed.billing.language,
+        seller=settings.seller,
+        company=billing.company.for_invoice(),
+        email=billing.billing.email,
+        language=billing.billing.language,
         method=method,
     )
 
 
-def issued_facts(invoice: IssuedInvoice) -> Facts:
+def invoice_facts(invoice: IssuedInvoice) -> Facts:
     """What is told of an invoice."""
     draft = invoice.draft
     return {
@@ -174,7 +177,7 @@ def issued_facts(invoice: IssuedInvoice) -> Facts:
         "since": draft.since,
         "until": draft.until,
         "lines": [
-            {"description": described(line, invoice.language), "amount": asdict(line.net)} for line in draft.lines
+            {"description": describe_line(line, invoice.language), "amount": asdict(line.net)} for line in draft.lines
         ],
         "net": asdict(draft.net),
         "tax": asdict(draft.tax_amount),
@@ -195,5 +198,5 @@ def schedule_invoices(account: str, *, now: datetime, store: InvoiceStore) -> bo
         return False
     contract = billed.subscriber.account.contract
     month, _ = contract.next_charge(contract.today(now))
-    store.schedule(billed, BillingDue(month))
+    store.schedule(billed, InvoicingDue(month))
     return True

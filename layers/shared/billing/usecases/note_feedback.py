@@ -6,7 +6,7 @@ from datetime import datetime
 
 from billing.domain.errors import AccountNotFound
 from billing.domain.events import EventType, by_system
-from billing.domain.mail import Fate, Feedback, lost_addresses
+from billing.domain.mail import DeliveryStatus, Feedback, lost_addresses
 from billing.store.account_store import AccountStore
 from billing.store.delivery_store import DeliveryStore
 from billing.usecases.events import new_event
@@ -20,7 +20,7 @@ def note_feedback(feedback: Feedback, *, now: datetime, accounts: AccountStore, 
     Raises ConcurrentChange, after which it should be told again.
     """
     delivery = feedback.delivery
-    if feedback.fate is Fate.SENT:
+    if feedback.status is DeliveryStatus.SENT:
         deliveries.record_delivery(delivery, feedback.message, feedback.time)
         return
     if delivery.account is None:
@@ -37,6 +37,6 @@ def note_feedback(feedback: Feedback, *, now: datetime, accounts: AccountStore, 
             by_system(now, feedback.message),
             account=delivery.account,
             before=None,
-            after={"email": email, "reason": feedback.fate},
+            after={"email": email, "reason": feedback.status},
         )
         accounts.mark_undeliverable(delivery.account, email, event)

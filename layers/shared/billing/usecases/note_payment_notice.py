@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 
 from billing.domain.errors import AccountNotFound, RuleViolation
-from billing.domain.events import Actor, ActorKind, EventType, Occasion, by_system
+from billing.domain.events import Actor, ActorKind, EventType, RequestContext, by_system
 from billing.domain.payment import ChosenMethod, PaymentProfile, Setup, SetupSuperseded, next_warning
 from billing.gateways.payments import PaymentGateway, PaymentNotice
 from billing.store.payment_store import PaymentStore
@@ -53,34 +53,34 @@ def note_payment_notice(
     return IGNORED
 
 
-def _finish(setup_intent: str, occasion: Occasion, store: PaymentStore, gateway: PaymentGateway) -> str:
+def _finish(setup_intent: str, context: RequestContext, store: PaymentStore, gateway: PaymentGateway) -> str:
     """Ends an update whose browser has vanished."""
     setup = gateway.setup(setup_intent)
     if setup is None or setup.account is None:
         return IGNORED
     if setup.user:
-        occasion = replace(occasion, actor=Actor(ActorKind.CUSTOMER, setup.user))
+        context = replace(context, actor=Actor(ActorKind.CUSTOMER, setup.user))
     before = store.payer(setup.account)
     try:
-        profile = replace_payment_method(setup.account, setup_intent, occasion=occasion, store=store, gateway=gateway)
+        profile = replace_payment_method(setup.account, setup_intent, context=context, store=store, gateway=gateway)
     except (AccountNotFound, RuleViolation):
         return IGNORED
     except SetupSuperseded:
         # Nobody will ever charge it, so it must not stay.
-        _give_up(setup, before.profile if before else None, occasion, gateway)
+        _give_up(setup, before.profile if before else None, context, gateway)
         return DONE
     return AGREED if before and before.profile == profile else DONE
 
 
-def _give_up(setup: Setup, profile: PaymentProfile | None, occasion: Occasion, gateway: PaymentGateway) -> None:
+def _give_up(setup: Setup, profile: PaymentProfile | None, context: RequestContext, gateway: PaymentGateway) -> None:
     chosen = setup.chosen
     if chosen is None or chosen.customer is None:
         return
     if profile is None or profile.payment_method != chosen.payment_method:
-        gateway.detach(chosen.payment_method, f"detach/{chosen.payment_method}/{occasion.correlation}")
+        gateway.detach(chosen.payment_method, f"detach/{chosen.payment_method}/{context.correlation}")
 
 
-def _follow(notice: PaymentNotice, occasion: Occasion, store: PaymentStore, gateway: PaymentGateway) -> str:
+def _follow(notice: PaymentNotice, context: RequestContext, store: PaymentStore, gateway: PaymentGateway) -> str:
     """The bank has changed a card, or somebody has taken it away at the payment service."""
     account = None if notice.customer is None else gateway.account_of(notice.customer)
     payer = None if account is None else store.payer(account)
@@ -91,8 +91,8 @@ def _follow(notice: PaymentNotice, occasion: Occasion, store: PaymentStore, gate
     if changed == profile:
         return AGREED
     contract = payer.subscriber.account.contract
-    warning = next_warning(changed, contract, contract.today(occasion.time))
-    store.replace_method(account, changed, warning, changed_event(account, profile, changed, occasion))
+    warning = next_warning(changed, contract, contract.today(context.time))
+    store.replace_method(account, changed, warning, changed_event(account, profile, changed, context))
     return DONE
 
 
@@ -102,10 +102,10 @@ def _as_it_stands(profile: PaymentProfile, standing: ChosenMethod | None) -> Pay
     return replace(profile, shown=standing.shown, fingerprint=standing.fingerprint)
 
 
-def _tell_dispute(dispute: str, occasion: Occasion, store: PaymentStore, gateway: PaymentGateway) -> str:
+def _tell_dispute(dispute: str, context: RequestContext, store: PaymentStore, gateway: PaymentGateway) -> str:
     found = gateway.dispute(dispute)
     if found is None or found.account is None or store.payer(found.account) is None:
         return IGNORED
     facts = {"invoice": found.invoice, "amount": asdict(found.amount), "reason": found.reason}
-    event = new_event(EventType.PAYMENT_DISPUTED, occasion, account=found.account, before=None, after=facts)
+    event = new_event(EventType.PAYMENT_DISPUTED, context, account=found.account, before=None, after=facts)
     return DONE if store.record_once(found.account, f"dispute/{dispute}", event) else AGREED

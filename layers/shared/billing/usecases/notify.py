@@ -20,7 +20,7 @@ from billing.domain.errors import (
     UpstreamFailed,
 )
 from billing.domain.events import Event, EventType
-from billing.domain.mail import WITH_DOCUMENT, Delivery, Recipient, Situation, is_mailed, reachable, recipients
+from billing.domain.mail import WITH_DOCUMENT, Delivery, LetterContext, Recipient, is_mailed, reachable, recipients
 from billing.gateways.files import Documents
 from billing.gateways.mailer import Mailer
 from billing.store.account_store import AccountStore
@@ -31,7 +31,7 @@ CLAIM = timedelta(minutes=2)
 
 MESSAGE_TYPE = "message/rfc822"
 
-Write = Callable[[Event, Situation, Recipient, bytes | None], bytes]
+Write = Callable[[Event, LetterContext, Recipient, bytes | None], bytes]
 """Writes the message about an event to a recipient, with the document that it is about. Raises if it cannot."""
 
 
@@ -48,7 +48,7 @@ class Unwritable(Unprocessable):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DeliveryCounts:
     """How many mails were sent, and to how many nothing was: they have it already, or are not written to."""
 
     sent: int
@@ -66,18 +66,18 @@ def notify(
     mailer: Mailer,
     documents: Documents,
     write: Write,
-) -> Outcome:
+) -> DeliveryCounts:
     """Writes to everybody whom the event concerns. `claimant` names this attempt.
 
     What fails for one recipient never holds up another. Raises NotAllSent if there is something to try again,
     otherwise Unwritable if there was something that cannot be written.
     """
     if event.account is None or not is_mailed(event):
-        return Outcome(0, 0)
+        return DeliveryCounts(0, 0)
     try:
         situation, addressed, undeliverable = _situation(event, event.account, staff_address, accounts)
     except AccountNotFound:
-        return Outcome(0, 0)  # deleted meanwhile, and with it whoever could be told
+        return DeliveryCounts(0, 0)  # deleted meanwhile, and with it whoever could be told
     document = _document(event, documents)
     sent = 0
     failures: list[BillingError] = []
@@ -94,24 +94,24 @@ def notify(
         raise NotAllSent(f"{len(failures)} of {len(addressed)} were not sent: {failures[0].detail}")
     if unwritable:
         raise unwritable[0]
-    return Outcome(sent, len(addressed) - sent)
+    return DeliveryCounts(sent, len(addressed) - sent)
 
 
 def _situation(
     event: Event, account: str, staff_address: str | None, accounts: AccountStore
-) -> tuple[Situation, tuple[Recipient, ...], frozenset[str]]:
+) -> tuple[LetterContext, tuple[Recipient, ...], frozenset[str]]:
     if event.type is EventType.ACCOUNT_DELETED:
         after = event.after or {}
-        gone = Situation(after["account_name"], after["language"], "UTC", None)
+        gone = LetterContext(after["account_name"], after["language"], "UTC", None)
         return gone, recipients(event, (), None, staff_address), frozenset()
     known = accounts.details(account)
     people = accounts.correspondents(account)
     billing = known.information.billing.details
-    situation = Situation(
+    situation = LetterContext(
         account_name=known.account.name,
         language=billing.language,
         time_zone=known.account.contract.time_zone,
-        actor_name=next((user.name for user in people.users if user.user == event.actor.user), None),
+        actor_name=next((user.name for user in people.users if user.id == event.actor.user), None),
     )
     return situation, recipients(event, people.users, billing.email, staff_address), people.undeliverable
 
@@ -126,7 +126,9 @@ def _document(event: Event, documents: Documents) -> bytes | None:
     return document
 
 
-def _written(write: Write, event: Event, situation: Situation, recipient: Recipient, document: bytes | None) -> bytes:
+def _written(
+    write: Write, event: Event, situation: LetterContext, recipient: Recipient, document: bytes | None
+) -> bytes:
     try:
         return write(event, situation, recipient, document)
     except Exception as failure:

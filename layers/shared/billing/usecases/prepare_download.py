@@ -86,7 +86,7 @@ def prepare_download(
     }
     occasion = by_system(now, correlation)
     event = new_event(EventType.DOWNLOAD_READY, occasion, account=account, before=None, after=facts)
-    return store.keep(ready, event)
+    return store.save(ready, event)
 
 
 def _export(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.domain.reviews import Standing, lines_at_renewal, standing
+from billing.domain.reviews import LowerTierFit, lines_at_renewal, lower_tier_fit
 from billing.domain.subscriber import Subscriber
 from billing.domain.usage import CLOSED_MONTHS, month_before, month_of
 from billing.store.usage_reads import UsageReads
@@ -15,7 +15,7 @@ from billing.store.usage_reads import UsageReads
 class PreparedReview:
     """The products of an account, as a review looks at them."""
 
-    products: tuple[Standing, ...]
+    products: tuple[LowerTierFit, ...]
 
 
 def prepared_review(subscriber: Subscriber, *, now: datetime, usage: UsageReads) -> PreparedReview:
@@ -25,12 +25,12 @@ def prepared_review(subscriber: Subscriber, *, now: datetime, usage: UsageReads)
     running = month_of(today)
     # One month more than is asked for: usage in it shows that the oldest one is complete.
     usage_by_product = usage.totals(
-        subscriber.account.account, month_before(running, CLOSED_MONTHS + 1), month_before(running)
+        subscriber.account.id, month_before(running, CLOSED_MONTHS + 1), month_before(running)
     )
     catalogue = usage.catalogue(subscriber.subscription.catalogue_version)
     return PreparedReview(
         tuple(
-            standing(line, usage_by_product.get(line.product, {}), catalogue, contract, today)
+            lower_tier_fit(line, usage_by_product.get(line.product, {}), catalogue, contract, today)
             for line in lines_at_renewal(subscriber.subscription, contract, today)
         )
     )

@@ -6,16 +6,17 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 
 from billing.domain.account import Account, AccountExists, Status, Store, User, check_start
-from billing.domain.autoscaling_due import Due, first_due_month
+from billing.domain.autoscaling_due import AutoscalingDue, first_due_month
 from billing.domain.billing_page import BillingPage
 from billing.domain.contract import Contract
 from billing.domain.ending_due import next_notice
 from billing.domain.errors import AccountNotFound, ConcurrentChange, Conflict, RuleViolation, Violation
-from billing.domain.events import EventType, Occasion
+from billing.domain.events import EventType, RequestContext
+from billing.domain.fields import fields_of
 from billing.domain.information import BillingDetails, BillingInformation, CompanyDetails, ContactDetails, Information
-from billing.domain.invoicing_due import BillingDue
+from billing.domain.invoicing_due import InvoicingDue
 from billing.domain.permissions import Role
-from billing.domain.subscription import Discount, Order, sign
+from billing.domain.subscription import Discount, Order, subscribe
 from billing.gateways.directory import Directory
 from billing.store.billing_page_store import BillingPageStore
 from billing.store.catalogue_store import CatalogueStore
@@ -51,7 +52,7 @@ class Provisioning:
 def provision_account(
     wanted: Provisioning,
     *,
-    occasion: Occasion,
+    context: RequestContext,
     directory: Directory,
     pages: BillingPageStore,
     catalogues: CatalogueStore,
@@ -64,13 +65,13 @@ def provision_account(
     existing = _existing(wanted, pages)
     if existing is not None:
         return existing
-    today = wanted.contract.today(occasion.time)
+    today = wanted.contract.today(context.time)
     check_start(wanted.contract.start, today)
     first_month_to_invoice(wanted.contract, wanted.invoiced_until)
     catalogue = catalogues.newest_catalogue()
     if catalogue is None:
         raise Conflict("There is no catalogue yet. PUT /catalogue comes first.")
-    subscription = sign(wanted.orders, wanted.discounts, catalogue, wanted.contract.currency)
+    subscription = subscribe(wanted.orders, wanted.discounts, catalogue, wanted.contract.currency)
     admin = User(
         user_of(directory, wanted.admin_email, wanted.admin_name, ADMIN_PATH),
         wanted.admin_email,
@@ -79,12 +80,12 @@ def provision_account(
     )
     page = BillingPage(
         account=Account(
-            account=wanted.account,
+            id=wanted.account,
             name=wanted.name,
             status=Status.ACTIVE,
             contract=wanted.contract,
             stores=wanted.stores,
-            roles={admin.user: Role.ADMIN},
+            roles={admin.id: Role.ADMIN},
             provisioned_as=wanted.digest,
             version=FIRST_VERSION,
         ),
@@ -99,14 +100,14 @@ def provision_account(
     )
     event = new_event(
         EventType.ACCOUNT_PROVISIONED,
-        occasion,
+        context,
         account=wanted.account,
         before=None,
         after={
             "name": wanted.name,
             "contract": asdict(wanted.contract),
             "lines": [asdict(line) for line in subscription.lines],
-            "first_admin": asdict(admin),
+            "first_admin": fields_of(admin, id="user"),
         },
     )
     try:
@@ -114,8 +115,8 @@ def provision_account(
             page,
             admin,
             event,
-            Due(first_due_month(wanted.contract, today), {}),
-            BillingDue(first_month_to_invoice(wanted.contract, wanted.invoiced_until)),
+            AutoscalingDue(first_due_month(wanted.contract, today), {}),
+            InvoicingDue(first_month_to_invoice(wanted.contract, wanted.invoiced_until)),
             next_notice(wanted.contract, today),
         )
     except ConcurrentChange:

@@ -46,7 +46,7 @@ def publish_events(events: Sequence[Event], *, bus: EventBus, wait: Callable[[fl
 
 def _taken(events: Sequence[Event], bus: EventBus) -> list[Event]:
     try:
-        refused = {event.event for event in bus.publish(events)}
+        refused = {event.id for event in bus.publish(events)}
     except UpstreamFailed:
         return []
-    return [event for event in events if event.event not in refused]
+    return [event for event in events if event.id not in refused]

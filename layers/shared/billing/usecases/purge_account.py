@@ -8,7 +8,7 @@ on; what was deleted is counted in the write that deletes it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -23,9 +23,8 @@ from billing.gateways.directory import Directory
 from billing.gateways.files import Archive, Documents
 from billing.gateways.payments import PaymentGateway
 from billing.store.account_store import AccountStore
-from billing.store.bodies import text
 from billing.store.payment_store import PaymentStore
-from billing.store.purge_store import Purge, PurgeStore
+from billing.store.purge_store import Purge, PurgeStore, receipt_body
 from billing.usecases.events import new_event, new_id
 
 WAIT = timedelta(minutes=3)
@@ -38,7 +37,7 @@ RECEIPTS = "receipts/"
 """Where receipts stand among the documents."""
 
 
-class Progress(StrEnum):
+class PurgeProgress(StrEnum):
     """How far a deletion has come: nothing is left, there is more to do, or late files are waited for."""
 
     FINISHED = "finished"
@@ -65,7 +64,7 @@ class Purger:
 
 def purge_account(
     account: str, *, now: datetime, clock: datetime, correlation: str, goes_on: Callable[[], bool], purger: Purger
-) -> Progress:
+) -> PurgeProgress:
     """How far the deletion of an account is, of which `now` is the day and `clock` the real time.
 
     It ends early when `goes_on` says no. Raises ConcurrentChange when the account was, or is being taken up again;
@@ -74,10 +73,10 @@ def purge_account(
     purges = purger.purges
     purge = purges.purge(account)
     if purge is None:
-        purge = _begun(account, now, purger)
+        purge = _begin(account, now, purger)
         if purge is None:
-            return Progress.FINISHED
-    return _gone_on(purge, now, clock, correlation, goes_on, purger)
+            return PurgeProgress.FINISHED
+    return _continue(purge, now, clock, correlation, goes_on, purger)
 
 
 def purge_again(account: str, *, now: datetime, correlation: str, purger: Purger) -> None:
@@ -93,17 +92,17 @@ def purge_again(account: str, *, now: datetime, correlation: str, purger: Purger
         purger.purges.begin(standing, _purge_of(standing, now, purger, recipients={}, language="en"))
     purge = purger.purges.purge(account)
     while purge is not None:
-        _gone_on(purge, now, now + purger.wait, correlation, lambda: True, purger)
+        _continue(purge, now, now + purger.wait, correlation, lambda: True, purger)
         purge = purger.purges.purge(account)
 
 
-def _gone_on(
+def _continue(
     purge: Purge, now: datetime, clock: datetime, correlation: str, goes_on: Callable[[], bool], purger: Purger
-) -> Progress:
+) -> PurgeProgress:
     purges = purger.purges
     purge = _archived(purge, now, goes_on, purger)
     if not goes_on():
-        return Progress.GOES_ON
+        return PurgeProgress.GOES_ON
     if "documents" not in purge.counts:
         purge = purges.note(purge, documents=sum(map(purger.documents.count, _folders(purge.account))))
     for folder in _folders(purge.account):
@@ -123,14 +122,14 @@ def _gone_on(
         elif purge.emptied_at is None:
             purge = purges.empty(purge, clock)
         elif clock < purge.emptied_at + purger.wait:
-            return Progress.WAITS
+            return PurgeProgress.WAITS
         else:
             _finish(purge, now, correlation, purger)
-            return Progress.FINISHED
-    return Progress.GOES_ON
+            return PurgeProgress.FINISHED
+    return PurgeProgress.GOES_ON
 
 
-def _begun(account: str, now: datetime, purger: Purger) -> Purge | None:
+def _begin(account: str, now: datetime, purger: Purger) -> Purge | None:
     """A deletion that begins now; None where none is due."""
     payer = purger.methods.payer(account)
     due = purger.purges.due(account)
@@ -149,16 +148,16 @@ def _begun(account: str, now: datetime, purger: Purger) -> Purge | None:
 
 
 def _purge_of(account: Account, now: datetime, purger: Purger, *, recipients: dict[str, str], language: str) -> Purge:
-    payer = purger.methods.payer(account.account)
+    payer = purger.methods.payer(account.id)
     return Purge(
-        account=account.account,
+        account=account.id,
         receipt=new_id(now),
         account_name=account.name,
         language=language,
         recipients=tuple((name, email) for email, name in sorted(recipients.items())),
-        users=tuple(each.user for each in purger.purges.people(account.account)),
+        users=tuple(each.id for each in purger.purges.people(account.id)),
         customer=None if payer is None else payer.profile.customer,
-        identity=identity(account.account, account.provisioned_as),
+        identity=identity(account.id, account.provisioned_as),
         began_at=now,
         counts={},
         digest="",
@@ -189,10 +188,10 @@ def _archived(purge: Purge, now: datetime, goes_on: Callable[[], bool], purger: 
 def _finish(purge: Purge, now: datetime, correlation: str, purger: Purger) -> None:
     receipt = Receipt(purge.receipt, purge.identity, purge.began_at, now, purge.counts, purge.digest)
     # A table that is restored from a backup may have lost the receipt: it stands outside of it too.
-    purger.documents.put(f"{RECEIPTS}{receipt.receipt}.json", text(asdict(receipt)).encode(), JSON_TYPE)
+    purger.documents.put(f"{RECEIPTS}{receipt.id}.json", receipt_body(receipt).encode(), JSON_TYPE)
     occasion = by_system(now, correlation)
     facts = {
-        "receipt": receipt.receipt,
+        "receipt": receipt.id,
         "account_name": purge.account_name,
         "language": purge.language,
         "recipients": [{"name": name, "email": email} for name, email in purge.recipients],

@@ -14,7 +14,7 @@ from billing.usecases.retry import RetryBudget
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class QueuedUsageCounts:
     """How many events came to what. Of a conflict nobody can be told any more but whoever reads the log."""
 
     accepted: int
@@ -29,7 +29,7 @@ def record_queued_usage(
     reported_within: timedelta,
     budget: RetryBudget,
     store: UsageStore,
-) -> Recorded:
+) -> QueuedUsageCounts:
     """Counts what was taken in before. Of an account that is gone nothing is counted.
 
     Raises ConcurrentChange when counters are taken for longer than its `budget` lasts.
@@ -44,4 +44,4 @@ def record_queued_usage(
         accepted += len(batch) - len(standing)
         duplicate += same
         conflict += len(standing) - same
-    return Recorded(accepted, duplicate, conflict)
+    return QueuedUsageCounts(accepted, duplicate, conflict)

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from billing.domain.account import Account
 from billing.domain.errors import ConcurrentChange, Path, Violation
-from billing.domain.events import EventType, Occasion
+from billing.domain.events import EventType, RequestContext
 from billing.domain.money import Money
 from billing.domain.subscriber import Subscriber
 from billing.domain.usage import UsageEvent, known_until
@@ -28,7 +28,7 @@ from billing.usecases.events import new_event
 from billing.usecases.retry import RetryBudget
 
 
-class Outcome(StrEnum):
+class IngestResult(StrEnum):
     """What becomes of a reported event. QUEUED: kept, and counted in a moment."""
 
     ACCEPTED = "accepted"
@@ -53,7 +53,7 @@ class UsageReport:
     revenue: Money | None
 
 
-Result = Outcome | Violation
+Result = IngestResult | Violation
 """A violation says why an event is rejected."""
 
 _ATTRIBUTES: dict[str, Path] = {"account": ("subject",), "store": ("subject",), "product": ("type",)}
@@ -63,7 +63,7 @@ _ATTRIBUTES: dict[str, Path] = {"account": ("subject",), "store": ("subject",), 
 def record_usage(
     reports: Sequence[UsageReport],
     *,
-    occasion: Occasion,
+    context: RequestContext,
     reported_within: timedelta,
     budget: RetryBudget,
     store: UsageStore,
@@ -79,13 +79,13 @@ def record_usage(
     results: list[Result | None] = [None] * len(reports)
     places: defaultdict[tuple[str, str], list[tuple[int, UsageEvent]]] = defaultdict(list)
     for place, report in enumerate(reports):
-        event = _event(report, subscribers.get(report.account), occasion.time, reported_within)
+        event = _event(report, subscribers.get(report.account), context.time, reported_within)
         if isinstance(event, Violation):
             results[place] = event
         else:
             places[event.account, event.identity].append((place, event))
     for batch in batches(same[0][1] for same in places.values()):
-        standing = count(batch, lambda _: known_until(occasion.time, reported_within), budget, store)
+        standing = count(batch, lambda _: known_until(context.time, reported_within), budget, store)
         if standing is None:
             backlog.put(batch)
         for event in batch:
@@ -93,7 +93,7 @@ def record_usage(
             for place, each in places[event.account, event.identity]:
                 results[place] = outcome(each, event, standing, first)
                 first = False
-    _tell_of_refused_usage(reports, subscribers, occasion, store)
+    _tell_of_refused_usage(reports, subscribers, context, store)
     return [result for result in results if result is not None]
 
 
@@ -140,14 +140,16 @@ def count(
     return standing
 
 
-def outcome(event: UsageEvent, counted: UsageEvent, standing: Mapping[UsageEvent, str] | None, first: bool) -> Outcome:
+def outcome(
+    event: UsageEvent, counted: UsageEvent, standing: Mapping[UsageEvent, str] | None, first: bool
+) -> IngestResult:
     """What becomes of an event when `counted`, the first of its identity in the request, met what was standing."""
     fingerprint = counted.fingerprint if standing is None else standing.get(counted, counted.fingerprint)
     if event.fingerprint != fingerprint:
-        return Outcome.CONFLICT
+        return IngestResult.CONFLICT
     if not first or (standing and counted in standing):
-        return Outcome.DUPLICATE
-    return Outcome.QUEUED if standing is None else Outcome.ACCEPTED
+        return IngestResult.DUPLICATE
+    return IngestResult.QUEUED if standing is None else IngestResult.ACCEPTED
 
 
 def account_of(account: str, store: str, product: str, subscriber: Subscriber | None) -> Account | Violation:
@@ -184,7 +186,7 @@ def _event(
 
 
 def _tell_of_refused_usage(
-    reports: Sequence[UsageReport], subscribers: Mapping[str, Subscriber], occasion: Occasion, usage: UsageStore
+    reports: Sequence[UsageReport], subscribers: Mapping[str, Subscriber], context: RequestContext, usage: UsageStore
 ) -> None:
     for account, subscriber in subscribers.items():
         sending = stores_still_reporting(
@@ -192,5 +194,5 @@ def _tell_of_refused_usage(
         )
         if sending is None:
             continue
-        event = new_event(EventType.USAGE_REFUSED, occasion, account=account, before=None, after={"stores": sending})
+        event = new_event(EventType.USAGE_REFUSED, context, account=account, before=None, after={"stores": sending})
         usage.record_once(account, refusal_told_as(subscriber.account), event)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from billing.domain import catalogue as rules
 from billing.domain.catalogue import Catalogue, Product
 from billing.domain.errors import StaleVersion, VersionRequired
-from billing.domain.events import EventType, Occasion
+from billing.domain.events import EventType, RequestContext
 from billing.store.catalogue_store import CatalogueStore
 from billing.usecases.events import new_event
 
 
 def replace_catalogue(
-    products: tuple[Product, ...], replaces: int | None, *, occasion: Occasion, store: CatalogueStore
+    products: tuple[Product, ...], replaces: int | None, *, context: RequestContext, store: CatalogueStore
 ) -> Catalogue:
     """The catalogue after it. `replaces` is the version that the caller has seen: 0 for none yet.
 
@@ -30,7 +30,7 @@ def replace_catalogue(
     replacement = Catalogue(version + 1, products)
     event = new_event(
         EventType.CATALOGUE_REPLACED,
-        occasion,
+        context,
         account=None,
         before=None if current is None else {"version": version},
         after={"version": replacement.version},

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from billing.domain.charge_limits import DEBIT_CURRENCY
 from billing.domain.errors import AccountNotFound, RuleViolation, Violation
-from billing.domain.events import Event, EventType, Facts, Occasion
+from billing.domain.events import Event, EventType, Facts, RequestContext
 from billing.domain.payment import NO_SUCH_SETUP, Method, PaymentMethod, PaymentProfile, next_warning, require_usable
 from billing.gateways.payments import CustomerDeleted, KeyReused, MethodRefused, NewSetup, PaymentGateway
 from billing.store.payment_store import Payer, PaymentStore
@@ -28,7 +28,7 @@ def begin_setup(
     method: Method,
     repeatable_by: str | None,
     *,
-    occasion: Occasion,
+    context: RequestContext,
     store: PaymentStore,
     gateway: PaymentGateway,
 ) -> NewSetup:
@@ -44,17 +44,17 @@ def begin_setup(
         raise RuleViolation(Violation(("method",), f"A SEPA debit is possible for contracts in {DEBIT_CURRENCY} only."))
     customer = profile.customer
     if customer is None:
-        customer = gateway.new_customer(account, f"customer/{account}/{occasion.time:{HOUR}}")
-        store.keep_customer(account, replace(profile, customer=customer))
-    user = occasion.actor.user or ""
+        customer = gateway.new_customer(account, f"customer/{account}/{context.time:{HOUR}}")
+        store.save_customer(account, replace(profile, customer=customer))
+    user = context.actor.user or ""
     # With the customer: the same key goes with the same parameters only.
-    key = f"setup/{account}/{user}/{repeatable_by or occasion.correlation}"
+    key = f"setup/{account}/{user}/{repeatable_by or context.correlation}"
     try:
         try:
             return gateway.new_setup(customer, account, user, method, f"{key}/{customer}")
         except CustomerDeleted:
-            renewed = gateway.new_customer(account, f"customer/{account}/{customer}/{occasion.time:{HOUR}}")
-            store.keep_customer(account, profile.with_customer(renewed))
+            renewed = gateway.new_customer(account, f"customer/{account}/{customer}/{context.time:{HOUR}}")
+            store.save_customer(account, profile.with_customer(renewed))
             return gateway.new_setup(renewed, account, user, method, f"{key}/{renewed}")
     except KeyReused:
         raise RuleViolation(
@@ -63,7 +63,7 @@ def begin_setup(
 
 
 def replace_payment_method(
-    account: str, setup: str, *, occasion: Occasion, store: PaymentStore, gateway: PaymentGateway
+    account: str, setup: str, *, context: RequestContext, store: PaymentStore, gateway: PaymentGateway
 ) -> PaymentProfile:
     """The profile with the method that a setup has led to; as it stands where that was done before.
 
@@ -78,31 +78,31 @@ def replace_payment_method(
     if standing is None:
         raise RuleViolation(Violation(("setup_intent",), NO_SUCH_SETUP))
     contract = payer.subscriber.account.contract
-    today = contract.today(occasion.time)
+    today = contract.today(context.time)
     chosen = require_usable(standing, profile, today)
     profile.require_newer(standing)
     customer = str(profile.customer)
     try:
-        gateway.attach(chosen.payment_method, customer, f"attach/{setup}/{occasion.correlation}")
-        gateway.make_default(customer, chosen.payment_method, f"default/{setup}/{occasion.correlation}")
+        gateway.attach(chosen.payment_method, customer, f"attach/{setup}/{context.correlation}")
+        gateway.make_default(customer, chosen.payment_method, f"default/{setup}/{context.correlation}")
     except MethodRefused:
         raise RuleViolation(
             Violation(("setup_intent",), "The payment method cannot be used. Begin anew with another one.")
         ) from None
     changed = profile.with_method(standing, chosen)
-    event = changed_event(account, profile, changed, occasion)
+    event = changed_event(account, profile, changed, context)
     store.replace_method(account, changed, next_warning(changed, contract, today), event)
     return changed
 
 
-def set_bank_transfer(account: str, *, occasion: Occasion, store: PaymentStore) -> PaymentProfile:
+def set_bank_transfer(account: str, *, context: RequestContext, store: PaymentStore) -> PaymentProfile:
     """The profile of an account that transfers the money itself from now on. Raises ConcurrentChange."""
     payer = payer_of(account, store)
     profile = payer.profile
     if profile.shown is not None and profile.shown.method is Method.BANK_TRANSFER:
         return profile
-    changed = profile.by_transfer(occasion.time)
-    store.replace_method(account, changed, None, changed_event(account, profile, changed, occasion))
+    changed = profile.by_transfer(context.time)
+    store.replace_method(account, changed, None, changed_event(account, profile, changed, context))
     return changed
 
 
@@ -114,31 +114,31 @@ def payer_of(account: str, store: PaymentStore) -> Payer:
     return payer
 
 
-def shown(profile: PaymentProfile) -> PaymentMethod:
+def payment_method_shown(profile: PaymentProfile) -> PaymentMethod:
     """What may be seen of the method that was just set."""
     if profile.shown is None:
         raise ValueError("there is no method")
     return profile.shown
 
 
-def changed_event(account: str, before: PaymentProfile, after: PaymentProfile, occasion: Occasion) -> Event:
+def changed_event(account: str, before: PaymentProfile, after: PaymentProfile, context: RequestContext) -> Event:
     """What is told when an account pays in another way: with what must still be given up."""
     replaced = before.payment_method != after.payment_method
     given_up = [before.payment_method] if replaced and before.payment_method is not None else []
     card = _card(after.shown)
     if replaced and card is not None and (before.shown is None or before.shown.card is not None):
         told = {**card, "detach": given_up}
-        return new_event(EventType.CARD_UPDATED, occasion, account=account, before=_card(before.shown), after=told)
+        return new_event(EventType.CARD_UPDATED, context, account=account, before=_card(before.shown), after=told)
     return new_event(
         EventType.PAYMENT_METHOD_CHANGED,
-        occasion,
+        context,
         account=account,
         before=None if before.shown is None else asdict(before.shown),
         after={"method": None if after.shown is None else asdict(after.shown), "detach": given_up},
     )
 
 
-def give_up_replaced(
+def detach_replaced(
     account: str, replaced: Sequence[str], *, correlation: str, store: PaymentStore, gateway: PaymentGateway
 ) -> int:
     """Gives up, at the payment service, what was replaced and whatever is older than what stands; how many there were.

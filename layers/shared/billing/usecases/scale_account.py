@@ -14,22 +14,29 @@ from typing import Any
 
 from billing.domain.account import Account, Status
 from billing.domain.autoscaling import HISTORY_MONTHS, Decision
-from billing.domain.autoscaling_due import Due, News, due_at, first_due_month
+from billing.domain.autoscaling_due import AlertMemory, AutoscalingDue, due_at, first_due_month
 from billing.domain.catalogue import Catalogue, Tier, price_per_month
-from billing.domain.events import Event, EventType, Facts, Occasion, by_system
+from billing.domain.events import Event, EventType, Facts, RequestContext, by_system
 from billing.domain.moves import (
-    DecidedProduct,
+    ProductDecision,
     above_all_tiers,
-    consequence,
+    as_hundredths,
     decide_product,
     decision_name,
     ladder,
-    line_to_come,
-    shown,
+    line_after_pending_change,
     tier_change,
+    tier_change_cost,
 )
-from billing.domain.reviews import Fit, LowerTier, lines_at_renewal, paid_period_start, shown_average, standing
-from billing.domain.reviews import Standing as UsageStanding
+from billing.domain.reviews import (
+    FitResult,
+    LowerTier,
+    LowerTierFit,
+    lines_at_renewal,
+    lower_tier_fit,
+    paid_period_start,
+    shown_average,
+)
 from billing.domain.subscription import Line, Subscription
 from billing.domain.usage import Daily, month_before, month_of
 from billing.store.autoscaling_store import AutoscalingState, AutoscalingStore
@@ -40,7 +47,7 @@ BELOW, ABOVE = "below", "above"
 
 
 @dataclass(frozen=True, slots=True)
-class Scaled:
+class ScalingResult:
     """How many months were decided, and the products that move."""
 
     months: int
@@ -51,10 +58,10 @@ class Scaled:
 class _Month:
     """What one month comes to."""
 
-    decided: tuple[DecidedProduct, ...]
+    decisions: tuple[ProductDecision, ...]
     subscription: Subscription
     events: tuple[Event, ...]
-    told: Mapping[str, News]
+    alerts: Mapping[str, AlertMemory]
 
 
 def schedule_account(account: str, *, now: datetime, store: AutoscalingStore) -> bool:
@@ -67,11 +74,11 @@ def schedule_account(account: str, *, now: datetime, store: AutoscalingStore) ->
         return False
     contract = known.subscriber.account.contract
     month = first_due_month(contract, contract.today(now))
-    store.schedule(account, Due(month, {}), due_at(month, contract))
+    store.schedule(account, AutoscalingDue(month, {}), due_at(month, contract))
     return True
 
 
-def scale_account(account: str, *, now: datetime, correlation: str, store: AutoscalingStore) -> Scaled:
+def scale_account(account: str, *, now: datetime, correlation: str, store: AutoscalingStore) -> ScalingResult:
     """Decides the months that are due for an account at the instant `now`.
 
     One read, one query for all months, and one transaction for each that is due; two more reads when there is
@@ -79,16 +86,16 @@ def scale_account(account: str, *, now: datetime, correlation: str, store: Autos
     """
     known = store.state(account)
     if known is None or known.due is None:
-        return Scaled(0, ())
+        return ScalingResult(0, ())
     contract = known.subscriber.account.contract
     running = month_of(contract.today(now))
     if known.due.month > running:
-        return Scaled(0, ())
+        return ScalingResult(0, ())
     if known.subscriber.account.status is Status.DEACTIVATED:
         # No usage is taken in: there is nothing to decide until somebody comes back.
         after = month_before(running, -1)
-        store.decide(known, (), None, (), Due(after, known.due.told), due_at(after, contract))
-        return Scaled(0, ())
+        store.decide(known, (), None, (), AutoscalingDue(after, known.due.alerts), due_at(after, contract))
+        return ScalingResult(0, ())
     catalogue = store.catalogue(known.subscriber.subscription.catalogue_version)
     first = month_before(known.due.month, HISTORY_MONTHS)
     totals = store.totals(account, first, month_before(running))
@@ -97,58 +104,58 @@ def scale_account(account: str, *, now: datetime, correlation: str, store: Autos
     while known.due is not None and known.due.month <= running:
         decided = _decide(known, known.due, totals, catalogue, occasion, store)
         after = month_before(known.due.month, -1)
-        due = Due(after, decided.told)
+        due = AutoscalingDue(after, decided.alerts)
         kept = known.subscriber.subscription
         changed = None if decided.subscription is kept else decided.subscription
-        store.decide(known, decided.decided, changed, decided.events, due, due_at(after, contract))
+        store.decide(known, decided.decisions, changed, decided.events, due, due_at(after, contract))
         if changed is not None:
             kept = replace(changed, version=kept.version + 1)
         known = replace(known, subscriber=replace(known.subscriber, subscription=kept), due=due)
         months += 1
-        moved += [each.product for each in decided.decided if each.moves]
-    return Scaled(months, tuple(moved))
+        moved += [each.product for each in decided.decisions if each.moves]
+    return ScalingResult(months, tuple(moved))
 
 
 def _decide(
-    known: AutoscalingState,
-    due: Due,
+    state: AutoscalingState,
+    due: AutoscalingDue,
     totals: Mapping[str, Daily],
     catalogue: Catalogue,
-    occasion: Occasion,
+    context: RequestContext,
     store: AutoscalingStore,
 ) -> _Month:
-    account, subscription = known.subscriber.account, known.subscriber.subscription
-    today = account.contract.today(occasion.time)
-    decided: list[DecidedProduct] = []
+    account, subscription = state.subscriber.account, state.subscriber.subscription
+    today = account.contract.today(context.time)
+    decided: list[ProductDecision] = []
     events: list[Event] = []
-    told: dict[str, News] = {}
-    for signed in known.subscriber.subscription.lines:
-        line = line_to_come(subscription, signed, today)
+    told: dict[str, AlertMemory] = {}
+    for signed in state.subscriber.subscription.lines:
+        line = line_after_pending_change(subscription, signed, today)
         tiers = ladder(catalogue, line)
         daily = totals.get(line.product, {})
-        product = decide_product(account, line, daily, tiers, due.month, known.settings, occasion.time)
+        product = decide_product(account, line, daily, tiers, due.month, state.settings, context.time)
         decided.append(product)
         if product.effective_on is not None:
             change = tier_change(product, tiers, account.contract.currency)
             after = subscription.changed((change,), today, paid_period_start(account.contract, today))
             facts = _move_facts(product, line, tiers, account, subscription, after, store)
-            events.append(_told(EventType.SUBSCRIPTION_AUTOSCALED, account, facts, occasion))
+            events.append(_account_event(EventType.SUBSCRIPTION_AUTOSCALED, account, facts, context))
             subscription = after
-        news = _news(known, product, signed, daily, tiers, catalogue, store)
-        before = due.told.get(line.product)
+        news = _alert(state, product, signed, daily, tiers, catalogue, store)
+        before = due.alerts.get(line.product)
         if before is not None and before.holds(due.month) and not product.moves:
             told[line.product] = before
         if news is not None:
             what, kind, facts_of = news
-            if line.product not in told or told[line.product].what != what:
-                events.append(_told(kind, account, facts_of(), occasion))
-            told[line.product] = News(what, due.month)
+            if line.product not in told or told[line.product].alert != what:
+                events.append(_account_event(kind, account, facts_of(), context))
+            told[line.product] = AlertMemory(what, due.month)
     return _Month(tuple(decided), subscription, tuple(events), told)
 
 
-def _news(
-    known: AutoscalingState,
-    product: DecidedProduct,
+def _alert(
+    state: AutoscalingState,
+    product: ProductDecision,
     signed: Line,
     daily: Daily,
     tiers: tuple[Tier, ...],
@@ -156,7 +163,7 @@ def _news(
     store: AutoscalingStore,
 ) -> tuple[str, EventType, Callable[[], Facts]] | None:
     """What there is to be told of a product beside a move, whether or not it was told before; its facts on demand."""
-    account, subscription = known.subscriber.account, known.subscriber.subscription
+    account, subscription = state.subscriber.account, state.subscriber.subscription
     if account.status is not Status.ACTIVE or product.moves:
         return None
     if above_all_tiers(product.decision, tiers):
@@ -166,18 +173,18 @@ def _news(
     [line] = (
         each for each in lines_at_renewal(subscription, account.contract, today) if each.product == signed.product
     )
-    below = standing(line, daily, catalogue, account.contract, product.month)
-    if below.fit is not Fit.FITS or below.fitting is None:
+    below = lower_tier_fit(line, daily, catalogue, account.contract, product.month)
+    if below.fit is not FitResult.FITS or below.fitting is None:
         return None
     return BELOW, EventType.USAGE_BELOW_TIER, partial(_below_facts, below, below.fitting, account, store)
 
 
-def _told(type_: EventType, account: Account, facts: Facts, occasion: Occasion) -> Event:
-    return new_event(type_, occasion, account=account.account, before=None, after=facts)
+def _account_event(type_: EventType, account: Account, facts: Facts, context: RequestContext) -> Event:
+    return new_event(type_, context, account=account.id, before=None, after=facts)
 
 
 def _move_facts(
-    product: DecidedProduct,
+    product: ProductDecision,
     line: Line,
     tiers: tuple[Tier, ...],
     account: Account,
@@ -188,16 +195,17 @@ def _move_facts(
     if product.effective_on is None:
         raise ValueError("only a move has consequences")
     decision = product.decision
-    costs = consequence(before, after, account.contract, product.effective_on)
+    costs = tier_change_cost(before, after, account.contract, product.effective_on)
     return {
         "decision": decision_name(product.month, product.product),
         "reason": decision.reason,
         "product": _product(line),
         "months": typical_months(decision),
         "left_out": [
-            {**asdict(each), "usage": shown(each.usage), "counted": shown(each.counted)} for each in decision.left_out
+            {**asdict(each), "usage": as_hundredths(each.usage), "counted": as_hundredths(each.counted)}
+            for each in decision.left_out
         ],
-        "weeks": [{"first_day": each.first_day, "pace": shown(each.pace)} for each in decision.weeks],
+        "weeks": [{"first_day": each.first_day, "pace": as_hundredths(each.pace)} for each in decision.weeks],
         "weeks_above": decision.weeks_above,
         "before": {"up_to": line.up_to, "price": asdict(line.price)},
         "after": _tier(tiers[decision.target], account.contract.currency),
@@ -209,7 +217,7 @@ def _move_facts(
     }
 
 
-def _below_facts(below: UsageStanding, fitting: LowerTier, account: Account, store: AutoscalingStore) -> Facts:
+def _below_facts(below: LowerTierFit, fitting: LowerTier, account: Account, store: AutoscalingStore) -> Facts:
     return {
         "product": _product(below.line),
         "months": [{"month": f"{each.month:%Y-%m}", "usage": each.quantity} for each in below.months],
@@ -221,9 +229,9 @@ def _below_facts(below: UsageStanding, fitting: LowerTier, account: Account, sto
 
 
 def _above_facts(
-    product: DecidedProduct, signed: Line, subscription: Subscription, account: Account, tiers: tuple[Tier, ...]
+    product: ProductDecision, signed: Line, subscription: Subscription, account: Account, tiers: tuple[Tier, ...]
 ) -> Facts:
-    line = line_to_come(subscription, signed, account.contract.today(product.decided_at))
+    line = line_after_pending_change(subscription, signed, account.contract.today(product.decided_at))
     return {
         "product": _product(line),
         "months": typical_months(product.decision),
@@ -235,7 +243,7 @@ def _above_facts(
 def typical_months(decision: Decision) -> list[dict[str, Any]]:
     """The last closed months, as events say them."""
     return [
-        {"month": f"{each.month:%Y-%m}", "usage": each.usage, "typical": shown(each.typical)}
+        {"month": f"{each.month:%Y-%m}", "usage": each.usage, "typical": as_hundredths(each.typical)}
         for each in decision.months
     ]
 

@@ -14,10 +14,10 @@ from billing.domain.usage import ContentUsage, month_before, month_of
 from billing.domain.usage_page import (
     Grouping,
     UsagePage,
-    Wanted,
+    UsageQuery,
     part_series,
     product_series,
-    standing,
+    product_usage_summary,
 )
 from billing.store.usage_store import UsageStore
 
@@ -29,49 +29,50 @@ CONTENTS_MAX = 5000
 """Contents and months that are looked at for one page: some megabytes."""
 
 
-def show_usage(subscriber: Subscriber, wanted: Wanted, *, today: date, store: UsageStore) -> UsagePage:
+def show_usage(subscriber: Subscriber, query: UsageQuery, *, today: date, store: UsageStore) -> UsagePage:
     """The usage that is wanted, and where each product stands.
 
     One query for the last 13 months of all products; another one if what is wanted begins before, or for each product
     that is parted by store or content. Raises BadParameter.
     """
-    _check(subscriber, wanted)
-    account, lines = subscriber.account, lines_of(subscriber, wanted.product, today)
+    _check(subscriber, query)
+    account, lines = subscriber.account, lines_of(subscriber, query.product, today)
     running = month_of(today)
     year_begins = month_before(running, MONTHS_MAX - 1)
-    year = store.totals(account.account, year_begins, running)
-    if wanted.grouping is Grouping.PRODUCT and wanted.store is None:
-        measured_from = month_before(month_of(wanted.first), WINDOW_MONTHS - 1)
+    year = store.totals(account.id, year_begins, running)
+    if query.grouping is Grouping.PRODUCT and query.store is None:
+        measured_from = month_before(month_of(query.first), WINDOW_MONTHS - 1)
         totals = (
             year
             if measured_from >= year_begins
-            else store.totals(account.account, measured_from, min(_last_month(wanted), running))
+            else store.totals(account.id, measured_from, min(_last_month(query), running))
         )
         series = [
             product_series(
-                line.product, totals.get(line.product, {}), wanted.first, wanted.until, wanted.period, today=today
+                line.product, totals.get(line.product, {}), query.first, query.until, query.period, today=today
             )
             for line in lines
         ]
     else:
-        contents = _contents(account.account, lines, wanted, store)
-        series = part_series(contents, wanted.first, wanted.until, wanted.period, wanted.grouping)
+        contents = _contents(account.id, lines, query, store)
+        series = part_series(contents, query.first, query.until, query.period, query.grouping)
     standings = (
-        standing(line, year.get(line.product, {}), today=today, since=account.contract.start) for line in lines
+        product_usage_summary(line, year.get(line.product, {}), today=today, since=account.contract.start)
+        for line in lines
     )
-    return UsagePage(wanted, tuple(standings), tuple(series))
+    return UsagePage(query, tuple(standings), tuple(series))
 
 
-def _check(subscriber: Subscriber, wanted: Wanted) -> None:
-    for parameter, day in (("from", wanted.first), ("until", wanted.until)):
+def _check(subscriber: Subscriber, query: UsageQuery) -> None:
+    for parameter, day in (("from", query.first), ("until", query.until)):
         if not EARLIEST <= day < LATEST:
             raise BadParameter(parameter, f"A range lies between {EARLIEST} and {LATEST}.")
-    if wanted.until <= wanted.first:
+    if query.until <= query.first:
         raise BadParameter("until", "until must be after from.")
-    if wanted.until > months_after(wanted.first, MONTHS_MAX):
+    if query.until > months_after(query.first, MONTHS_MAX):
         raise BadParameter("until", f"A range has at most {MONTHS_MAX} months.")
-    if wanted.store not in {None, *(store.store for store in subscriber.account.stores)}:
-        raise BadParameter("store", f"The account has no store {wanted.store}.")
+    if query.store not in {None, *(store.id for store in subscriber.account.stores)}:
+        raise BadParameter("store", f"The account has no store {query.store}.")
 
 
 def lines_of(subscriber: Subscriber, product: str | None, today: date) -> list[Line]:
@@ -82,19 +83,19 @@ def lines_of(subscriber: Subscriber, product: str | None, today: date) -> list[L
     return lines
 
 
-def _last_month(wanted: Wanted) -> date:
-    return month_of(wanted.until - timedelta(days=1))
+def _last_month(query: UsageQuery) -> date:
+    return month_of(query.until - timedelta(days=1))
 
 
-def _contents(account: str, lines: Iterable[Line], wanted: Wanted, store: UsageStore) -> list[ContentUsage]:
+def _contents(account: str, lines: Iterable[Line], query: UsageQuery, store: UsageStore) -> list[ContentUsage]:
     found: list[ContentUsage] = []
     for line in lines:
         left = CONTENTS_MAX - len(found)
-        found += store.contents(account, line.product, month_of(wanted.first), _last_month(wanted), limit=left + 1)
+        found += store.contents(account, line.product, month_of(query.first), _last_month(query), limit=left + 1)
         if len(found) > CONTENTS_MAX:
             raise BadParameter(
-                "product" if wanted.product is None else "from",
+                "product" if query.product is None else "from",
                 f"There are more than {CONTENTS_MAX:,} contents and months in this range. "
                 "Ask for one product, or for fewer months.",
             )
-    return [each for each in found if wanted.store in {None, each.store}]
+    return [each for each in found if query.store in {None, each.store}]

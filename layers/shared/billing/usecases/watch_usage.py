@@ -10,7 +10,7 @@ from billing.domain.account import Status
 from billing.domain.catalogue import Catalogue, Tier, price_per_month
 from billing.domain.events import EventType, Facts, by_system
 from billing.domain.subscription import Line
-from billing.domain.thresholds import watched
+from billing.domain.thresholds import evaluate_threshold
 from billing.domain.usage import month_before, month_of
 from billing.store.usage_store import UsageStore
 from billing.usecases.events import new_event
@@ -36,7 +36,7 @@ def watch_usage(
     if told is not None and told.month < month:
         previous = month_before(month)
         before = sum(store.totals(account, previous, previous).get(product, {}).values(), Decimal(0))
-    after, tells = watched(told, month, usage, line.up_to, before)
+    after, tells = evaluate_threshold(told, month, usage, line.up_to, before)
     if after == told or (told is None and not tells):
         return None
     event = None
