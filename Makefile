@@ -104,7 +104,7 @@ test-functions: $(DEV)
 test-stack: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
 	$(BIN) pytest --quiet -m stack
 
-# Properties with 20,000 examples each; fewer where one example costs milliseconds. About 8 minutes.
+# Properties with 20,000 examples each; fewer where one example costs milliseconds. About 5 minutes.
 test-deep: $(DEV)
 	HYPOTHESIS_PROFILE=deep .venv/bin/pytest --quiet -m 'hypothesis and not stack' --ignore tests/judges \
 	  --numprocesses 2 --dist worksteal
@@ -113,7 +113,7 @@ test-deep: $(DEV)
 test-clients: $(DEV) $(CLIENTS)
 	.venv/bin/pytest --quiet tests/clients
 
-# The two rules that others judge, against an oracle and what must be true, with 20,000 examples each.
+# The two rules that others judge, against an oracle and what must be true, with 20,000 examples each. About 3 minutes.
 test-judges: $(DEV)
 	HYPOTHESIS_PROFILE=deep .venv/bin/pytest --quiet tests/judges --numprocesses 2 --dist worksteal
 
