@@ -6,8 +6,8 @@ import math
 from datetime import date
 from decimal import Decimal
 
-from billing.domain import autoscaling
-from billing.domain.usage import month_before, month_of
+from billing.scaling import autoscaling
+from billing.usage.rules import month_before, month_of
 
 
 def decide(daily: list[tuple[date, float]], limits: list[float], current: int, month: date) -> int:

@@ -6,15 +6,19 @@ import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from billing.domain.account import Account, Status, Store
-from billing.domain.contract import Contract
-from billing.domain.information import Area, BillingDetails, CompanyDetails, ContactDetails
-from billing.domain.invoices import Invoice, InvoiceStatus
-from billing.domain.money import Money
-from billing.domain.payment import Card, Method, PaymentMethod, PaymentProfile
-from billing.domain.permissions import Role
-from billing.domain.subscription import Discount, Line, Subscription
-from billing.store import account_mapping, invoice_summary_mapping, keys, payment_mapping, subscription_mapping
+from billing.accounts import mapping as account_mapping
+from billing.accounts.information import Area, BillingDetails, CompanyDetails, ContactDetails
+from billing.accounts.rules import Account, Status, Store
+from billing.invoicing import summary_mapping as invoice_summary_mapping
+from billing.invoicing.invoices import Invoice, InvoiceStatus
+from billing.kernel.contract_calendar import Contract
+from billing.kernel.money import Money
+from billing.kernel.permissions import Role
+from billing.payments import mapping as payment_mapping
+from billing.payments.methods import Card, Method, PaymentMethod, PaymentProfile
+from billing.platform.dynamodb import keys
+from billing.subscriptions import mapping as subscription_mapping
+from billing.subscriptions.rules import Discount, Line, Subscription
 
 ACCOUNT = "nordlys-kaffe"
 ADMIN = "6f2b4c1e-1f6a-4c1e-9b1a-000000000000"

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from billing.documents.einvoice import Syntax, einvoice
-from billing.documents.pdf import invoice_pdf
-from billing.domain.invoices import IssuedInvoice
+from billing.invoicing.documents.einvoice import Syntax, einvoice
+from billing.invoicing.documents.pdf import invoice_pdf
+from billing.invoicing.invoices import IssuedInvoice
 
 from benchmarks.scaling import milliseconds
 from tests.documents.samples import invoice

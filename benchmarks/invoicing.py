@@ -8,14 +8,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import orjson
-from billing.aws_session import aws_session
-from billing.domain.invoices import Seller
-from billing.domain.invoicing_due import InvoicingDue
-from billing.domain.schedules import Job
-from billing.domain.terms import InvoicingSettings
-from billing.store import account_mapping, invoicing_due_mapping, keys
-from billing.store.invoice_store import InvoiceStore
-from billing.usecases.issue_invoices import issue_invoices
+from billing.accounts import mapping as account_mapping
+from billing.invoicing import due_mapping as invoicing_due_mapping
+from billing.invoicing.due import InvoicingDue
+from billing.invoicing.invoices import Seller
+from billing.invoicing.issue_invoices import issue_invoices
+from billing.invoicing.records import InvoiceStore
+from billing.invoicing.settings import InvoicingSettings
+from billing.kernel.schedules import Job
+from billing.platform.aws_session import aws_session
+from billing.platform.dynamodb import keys
 
 from benchmarks import billing_page
 from benchmarks.cold_start import ENVIRONMENT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from billing.domain import contract
+from billing.kernel import contract_calendar as contract
 
 
 def termination(start: date, interval_months: int, requested: date) -> contract.Termination:

@@ -12,15 +12,17 @@ from random import Random
 from typing import Any, cast
 
 import orjson
-from billing.aws_session import aws_session
-from billing.domain.autoscaling import HISTORY_MONTHS, decide
-from billing.domain.autoscaling_due import AutoscalingDue
-from billing.domain.catalogue import Product, Tier
-from billing.domain.schedules import Job
-from billing.domain.usage import month_before, month_of
-from billing.store import autoscaling_due_mapping, catalogue_mapping, keys
-from billing.store.autoscaling_store import AutoscalingStore
-from billing.usecases.scale_account import scale_account
+from billing.kernel.schedules import Job
+from billing.platform.aws_session import aws_session
+from billing.platform.dynamodb import keys
+from billing.scaling import due_mapping as autoscaling_due_mapping
+from billing.scaling.autoscaling import HISTORY_MONTHS, decide
+from billing.scaling.due import AutoscalingDue
+from billing.scaling.records import AutoscalingStore
+from billing.scaling.scale_account import scale_account
+from billing.subscriptions import catalogue_mapping
+from billing.subscriptions.catalogue import Product, Tier
+from billing.usage.rules import month_before, month_of
 
 from benchmarks import billing_page
 from benchmarks.answering import answering

@@ -15,8 +15,9 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
-from billing.aws_session import aws_session
-from billing.store import account_mapping, keys
+from billing.accounts import mapping as account_mapping
+from billing.platform.aws_session import aws_session
+from billing.platform.dynamodb import keys
 from botocore.session import Session
 
 from benchmarks import billing_page

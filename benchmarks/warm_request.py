@@ -12,7 +12,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
-from billing.aws_session import aws_session
+from billing.platform.aws_session import aws_session
 from botocore.session import Session
 
 from benchmarks import billing_page

@@ -10,8 +10,8 @@ from datetime import datetime
 from email.message import EmailMessage
 from http import HTTPStatus
 
-from billing.store.autoscaling_store import AutoscalingStore
-from billing.store.invoice_store import InvoiceStore
+from billing.invoicing.records import InvoiceStore
+from billing.scaling.records import AutoscalingStore
 from botocore.exceptions import ClientError
 
 from local.api_client import ApiClient

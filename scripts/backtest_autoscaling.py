@@ -15,11 +15,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TextIO
 
-from billing.aws_session import aws_session
-from billing.domain.currencies import MINOR_UNIT_DIGITS
-from billing.domain.errors import BillingError
-from billing.store.autoscaling_store import AutoscalingStore
-from billing.usecases.backtest_autoscaling import (
+from billing.kernel.currencies import MINOR_UNIT_DIGITS
+from billing.kernel.errors import BillingError
+from billing.platform.aws_session import aws_session
+from billing.scaling.backtest import (
     MonthSummary,
     PastDecision,
     backtest,
@@ -27,6 +26,7 @@ from billing.usecases.backtest_autoscaling import (
     our_rule,
     summaries,
 )
+from billing.scaling.records import AutoscalingStore
 from botocore.exceptions import BotoCoreError, ClientError
 from PIL import Image, ImageDraw, ImageFont
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from billing.domain.errors import UpstreamFailed
-from billing.domain.events import Event
-from billing.gateways.event_bus import EVENTS_MAX
-from billing.gateways.eventbridge_bus import EventBridgeBus
-from billing.store.event_mapping import event_from
-from billing.store.keys import EVENT
+from billing.kernel.errors import UpstreamFailed
+from billing.kernel.events import Event
+from billing.platform.dynamodb.keys import EVENT
+from billing.platform.events.bus import EVENTS_MAX
+from billing.platform.events.eventbridge_bus import EventBridgeBus
+from billing.platform.events.mapping import event_from
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session, get_session
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import get_args
 
-from billing.event_schemas.kinds import SCHEMA_OF
+from billing.correspondence.event_kinds import SCHEMA_OF
 
 FOLDER = Path(__file__).parent.parent / "docs" / "events"
 

@@ -13,15 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-from billing.api.models import Amount, Body, Currency, Identifier, IsoDate, Text
-from billing.api.usage_events import Conversions, EventId, EventSource, Quantity
-from billing.aws_session import aws_session
-from billing.domain.errors import ConcurrentChange, Violation
-from billing.domain.money import Money
-from billing.store.usage_store import UsageStore
-from billing.usecases.import_usage import SOURCE, ImportResult, PastUsage, import_usage
-from billing.usecases.record_usage import IngestResult, Result
-from billing.usecases.retry import RetryBudget
+from billing.kernel.errors import ConcurrentChange, Violation
+from billing.kernel.money import Money
+from billing.platform.aws_session import aws_session
+from billing.platform.http.models import Amount, Body, Currency, Identifier, IsoDate, Text
+from billing.platform.retry import RetryBudget
+from billing.usage.event_bodies import Conversions, EventId, EventSource, Quantity
+from billing.usage.import_usage import SOURCE, ImportResult, PastUsage, import_usage
+from billing.usage.record_usage import IngestResult, Result
+from billing.usage.records import UsageStore
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BeforeValidator, ValidationError
 from tqdm import tqdm

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from billing.domain.mail import Letter, LetterContext, Recipient, Vendor
-from billing.event_schemas.accounts import UserAdded
-from billing.event_schemas.kinds import SCHEMA_OF, AnyEvent
+from billing.accounts.event_schemas import UserAdded
+from billing.correspondence.audiences import Letter, LetterContext, Recipient, Vendor
+from billing.correspondence.event_kinds import SCHEMA_OF, AnyEvent
+from billing.correspondence.letters import MAILED, letter
 from billing.languages import LANGUAGES
-from billing.mail.letters import MAILED, letter
 
 SAMPLES = Path(__file__).parent.parent / "events" / "published"
 

@@ -14,17 +14,17 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from billing.aws_session import aws_session
-from billing.domain.deletion import identity
-from billing.domain.errors import BillingError
-from billing.gateways.cognito_directory import CognitoDirectory
-from billing.gateways.s3_documents import S3Documents
-from billing.gateways.secrets_manager import Secret
-from billing.gateways.stripe_payments import StripePayments
-from billing.store.account_store import AccountStore
-from billing.store.payment_store import PaymentStore
-from billing.store.purge_store import PurgeStore
-from billing.usecases.purge_account import RECEIPTS, Purger, purge_again
+from billing.accounts.cognito_directory import CognitoDirectory
+from billing.accounts.records import AccountStore
+from billing.ending.deletion.commands import RECEIPTS, Purger, purge_again
+from billing.ending.deletion.records import PurgeStore
+from billing.ending.deletion.rules import identity
+from billing.kernel.errors import BillingError
+from billing.payments.records import PaymentStore
+from billing.payments.stripe_gateway import StripePayments
+from billing.platform.aws_session import aws_session
+from billing.platform.files.s3_documents import S3Documents
+from billing.platform.secrets_manager import Secret
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.settings import LocalError

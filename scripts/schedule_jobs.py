@@ -10,12 +10,12 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from billing.aws_session import aws_session
-from billing.domain.errors import BillingError
-from billing.store.autoscaling_store import AutoscalingStore
-from billing.store.invoice_store import InvoiceStore
-from billing.usecases.issue_invoices import schedule_invoices
-from billing.usecases.scale_account import schedule_account
+from billing.invoicing.issue_invoices import schedule_invoices
+from billing.invoicing.records import InvoiceStore
+from billing.kernel.errors import BillingError
+from billing.platform.aws_session import aws_session
+from billing.scaling.records import AutoscalingStore
+from billing.scaling.scale_account import schedule_account
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.settings import LocalError

@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any
 
 import boto3
-from billing.domain.permissions import STAFF_GROUP
-from billing.gateways.cognito_directory import CognitoDirectory
+from billing.accounts.cognito_directory import CognitoDirectory
+from billing.kernel.permissions import STAFF_GROUP
 from moto.backends import get_backend
 from moto.core.models import DEFAULT_ACCOUNT_ID
 

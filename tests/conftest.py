@@ -11,9 +11,9 @@ from typing import Any
 import boto3
 import pytest
 from billing import wiring
-from billing.domain.permissions import STAFF_GROUP
-from billing.gateways import stripe_payments
-from billing.gateways.cognito_directory import CognitoDirectory
+from billing.accounts.cognito_directory import CognitoDirectory
+from billing.kernel.permissions import STAFF_GROUP
+from billing.payments import stripe_gateway as stripe_payments
 from moto import mock_aws
 from moto.backends import get_backend
 from moto.core.models import DEFAULT_ACCOUNT_ID

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from billing.store.account_store import AccountStore
-from billing.store.billing_page_store import BillingPageStore
-from billing.store.catalogue_store import CatalogueStore
-from billing.store.delivery_store import DeliveryStore
-from billing.store.event_store import EventStore
-from billing.store.invoice_store import InvoiceStore
-from billing.store.review_store import ReviewStore
-from billing.store.subscription_store import SubscriptionStore
+from billing.accounts.records import AccountStore
+from billing.billing_page.records import BillingPageStore
+from billing.correspondence.records import DeliveryStore
+from billing.invoicing.records import InvoiceStore
+from billing.platform.events.records import EventStore
+from billing.scaling.reviews.records import ReviewStore
+from billing.subscriptions.catalogue_records import CatalogueStore
+from billing.subscriptions.records import SubscriptionStore
 
 
 class Stores(

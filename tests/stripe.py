@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import stripe
-from billing.gateways.stripe_payments import StripePayments
+from billing.payments.stripe_gateway import StripePayments
 
 from local.stripe.api import Stripe
 from local.stripe.process import KEYS

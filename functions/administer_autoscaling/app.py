@@ -1,19 +1,19 @@
 """/accounts/{account}/autoscaling: what was decided and why, what staff set, and what would be decided if."""
 
-import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.api.answers import Response, tagged
-from billing.api.autoscaling import AutoscalingDecisionView, AutoscalingView, SettingsBody, SettingsView, SimulationBody
-from billing.api.callers import Caller, Context, Now
-from billing.api.models import AccountId
-from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
-from billing.api.preconditions import IfMatch, IfNoneMatch, replaced_version
-from billing.api.resolver import entrypoint, make_api
-from billing.domain.errors import AccountNotFound
-from billing.domain.permissions import Permission, Person
-from billing.store.account_store import AccountStore
-from billing.store.autoscaling_store import AutoscalingState, AutoscalingStore
-from billing.usecases.administer_autoscaling import replace_settings, simulate
-from billing.usecases.authorise import authorise
+import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
+from billing.accounts.authorise import authorise
+from billing.accounts.records import AccountStore
+from billing.kernel.errors import AccountNotFound
+from billing.kernel.permissions import Permission, Person
+from billing.platform.http.answers import Response, tagged
+from billing.platform.http.callers import Caller, Context, Now
+from billing.platform.http.models import AccountId
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.preconditions import IfMatch, IfNoneMatch, replaced_version
+from billing.platform.http.resolver import entrypoint, make_api
+from billing.scaling.administer_autoscaling import replace_settings, simulate
+from billing.scaling.records import AutoscalingState, AutoscalingStore
+from billing.scaling.views import AutoscalingDecisionView, AutoscalingView, SettingsBody, SettingsView, SimulationBody
 from billing.wiring import Accounts, Autoscaling, Usage
 
 app = make_api()

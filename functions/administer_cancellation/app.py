@@ -2,23 +2,23 @@
 
 import os
 
-import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.api.answers import Response, created, no_content
-from billing.api.callers import Caller, Context, Now
-from billing.api.cancellation import CancellationBody, CancellationView, ConsequencesView, ReceiptView
-from billing.api.models import AccountId
-from billing.api.resolver import entrypoint, make_api
-from billing.domain.account import Status
-from billing.domain.cancellation import Reason
-from billing.domain.permissions import Permission
-from billing.usecases.authorise import authorise
-from billing.usecases.cancel_account import (
+import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
+from billing.accounts.authorise import authorise
+from billing.accounts.rules import Status
+from billing.ending.cancellation.commands import (
     cancel_account,
     cancellation_state,
     preview_cancellation,
     products_in_use,
     withdraw_cancellation,
 )
+from billing.ending.cancellation.rules import Reason
+from billing.ending.cancellation.views import CancellationBody, CancellationView, ConsequencesView, ReceiptView
+from billing.kernel.permissions import Permission
+from billing.platform.http.answers import Response, created, no_content
+from billing.platform.http.callers import Caller, Context, Now
+from billing.platform.http.models import AccountId
+from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Accounts, Cancellations
 
 app = make_api()

@@ -1,15 +1,15 @@
 """GET and PUT /catalogue: what is sold, in versions that never change."""
 
-import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.api.answers import Response, tagged
-from billing.api.callers import Caller, Context
-from billing.api.catalogue import CatalogueBody, CatalogueView
-from billing.api.preconditions import IfMatch, IfNoneMatch, replaced_version
-from billing.api.resolver import entrypoint, make_api
-from billing.domain.errors import NotFound
-from billing.domain.permissions import Permission
-from billing.usecases.authorise import authorise_staff
-from billing.usecases.replace_catalogue import replace_catalogue
+import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
+from billing.accounts.authorise import authorise_staff
+from billing.kernel.errors import NotFound
+from billing.kernel.permissions import Permission
+from billing.platform.http.answers import Response, tagged
+from billing.platform.http.callers import Caller, Context
+from billing.platform.http.preconditions import IfMatch, IfNoneMatch, replaced_version
+from billing.platform.http.resolver import entrypoint, make_api
+from billing.subscriptions.catalogue_views import CatalogueBody, CatalogueView
+from billing.subscriptions.replace_catalogue import replace_catalogue
 from billing.wiring import Catalogues
 
 app = make_api()

@@ -1,15 +1,15 @@
 """/accounts/{account}/export and /invoices/archive: files that are made when somebody asks for them."""
 
-import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.api.answers import Response, accepted
-from billing.api.callers import Caller, Context, Now
-from billing.api.downloads import ArchiveYear, DownloadView
-from billing.api.models import AccountId
-from billing.api.resolver import entrypoint, make_api
-from billing.domain.downloads import DownloadKind
-from billing.domain.permissions import Permission
-from billing.usecases.authorise import authorise
-from billing.usecases.request_download import request_download
+import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
+from billing.accounts.authorise import authorise
+from billing.ending.exports.request import request_download
+from billing.ending.exports.rules import DownloadKind
+from billing.ending.exports.views import ArchiveYear, DownloadView
+from billing.kernel.permissions import Permission
+from billing.platform.http.answers import Response, accepted
+from billing.platform.http.callers import Caller, Context, Now
+from billing.platform.http.models import AccountId
+from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Accounts, Downloads, Files
 
 app = make_api()

@@ -2,18 +2,18 @@
 
 from datetime import timedelta
 
-import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.api.answers import Response, accepted
-from billing.api.callers import Caller, Context, Now
-from billing.api.models import AccountId
-from billing.api.reactivation import ReactivationBody, ReactivationOfferView, ReactivationView
-from billing.api.resolver import entrypoint, make_api
-from billing.domain.money import Money
-from billing.domain.permissions import Permission
-from billing.domain.reactivation import NotDeactivated, Reactivation, ReactivationState, require_deactivated
-from billing.store.invoice_store import BillingContext
-from billing.usecases.authorise import authorise
-from billing.usecases.reactivate_account import account_to_reactivate, reactivation_quote, request_reactivation
+import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
+from billing.accounts.authorise import authorise
+from billing.ending.reactivation.commands import account_to_reactivate, reactivation_quote, request_reactivation
+from billing.ending.reactivation.rules import NotDeactivated, Reactivation, ReactivationState, require_deactivated
+from billing.ending.reactivation.views import ReactivationBody, ReactivationOfferView, ReactivationView
+from billing.invoicing.records import BillingContext
+from billing.kernel.money import Money
+from billing.kernel.permissions import Permission
+from billing.platform.http.answers import Response, accepted
+from billing.platform.http.callers import Caller, Context, Now
+from billing.platform.http.models import AccountId
+from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Accounts, Catalogues, InvoiceTerms, Reactivations
 
 app = make_api()

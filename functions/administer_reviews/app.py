@@ -1,12 +1,20 @@
 """/accounts/{account}/reviews: a lower tier, after a talk with the customer success manager (DESIGN 3.2)."""
 
-import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.api.answers import Response, created, no_content
-from billing.api.callers import Caller, Context, Now
-from billing.api.models import AccountId
-from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
-from billing.api.resolver import entrypoint, make_api
-from billing.api.reviews import (
+import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
+from billing.accounts.authorise import authorise
+from billing.kernel.permissions import Permission
+from billing.platform.http.answers import Response, created, no_content
+from billing.platform.http.callers import Caller, Context, Now
+from billing.platform.http.models import AccountId
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.resolver import entrypoint, make_api
+from billing.scaling.reduction.commands import advise_reduction
+from billing.scaling.reviews.book_review import book_review, cancel_review, success_manager_of
+from billing.scaling.reviews.decide_review import apply_review, decline_review
+from billing.scaling.reviews.prepare_review import prepared_review
+from billing.scaling.reviews.rules import ReviewStatus, bookable_days
+from billing.scaling.reviews.success_managers import free
+from billing.scaling.reviews.views import (
     BookingBody,
     DecisionBody,
     EndDay,
@@ -18,15 +26,7 @@ from billing.api.reviews import (
     SlotsView,
     days_shown,
 )
-from billing.domain.permissions import Permission
-from billing.domain.reviews import ReviewStatus, bookable_days
-from billing.domain.subscriber import Subscriber
-from billing.domain.success_managers import free
-from billing.usecases.advise_reduction import advise_reduction
-from billing.usecases.authorise import authorise
-from billing.usecases.book_review import book_review, cancel_review, success_manager_of
-from billing.usecases.decide_review import apply_review, decline_review
-from billing.usecases.prepare_review import prepared_review
+from billing.subscriptions.subscriber import Subscriber
 from billing.wiring import Accounts, Reviews, Usage
 
 app = make_api()

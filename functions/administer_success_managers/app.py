@@ -1,13 +1,17 @@
 """/success-managers and /accounts/{account}/success-manager: who looks after whom, and when they work."""
 
-import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.api.answers import Response, tagged
-from billing.api.callers import Caller, Context
-from billing.api.models import AccountId
-from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
-from billing.api.preconditions import IfMatch, IfNoneMatch, replaced_version
-from billing.api.resolver import entrypoint, make_api
-from billing.api.success_managers import (
+import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
+from billing.accounts.authorise import authorise, authorise_staff
+from billing.kernel.errors import NotFound
+from billing.kernel.permissions import Permission
+from billing.platform.http.answers import Response, tagged
+from billing.platform.http.callers import Caller, Context
+from billing.platform.http.models import AccountId
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.preconditions import IfMatch, IfNoneMatch, replaced_version
+from billing.platform.http.resolver import entrypoint, make_api
+from billing.scaling.reviews.administer_success_managers import assign_success_manager, replace_success_manager
+from billing.scaling.reviews.success_manager_views import (
     AssignmentBody,
     ContactPersonView,
     SuccessManagerBody,
@@ -15,10 +19,6 @@ from billing.api.success_managers import (
     SuccessManagersView,
     SuccessManagerView,
 )
-from billing.domain.errors import NotFound
-from billing.domain.permissions import Permission
-from billing.usecases.administer_success_managers import assign_success_manager, replace_success_manager
-from billing.usecases.authorise import authorise, authorise_staff
 from billing.wiring import Accounts, SuccessManagers
 
 app = make_api()

@@ -1,14 +1,14 @@
 """/accounts/{account}/users: who may see and change an account. There is always an admin left."""
 
-import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.api.answers import Response, no_content
-from billing.api.callers import Caller, Context
-from billing.api.models import AccountId
-from billing.api.resolver import entrypoint, make_api
-from billing.api.users import RoleFilter, UserBody, UsersView, UserView
-from billing.domain.permissions import Permission, Role
-from billing.usecases.administer_users import remove_user, save_user
-from billing.usecases.authorise import authorise
+import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
+from billing.accounts.administer_users import remove_user, save_user
+from billing.accounts.authorise import authorise
+from billing.accounts.user_views import RoleFilter, UserBody, UsersView, UserView
+from billing.kernel.permissions import Permission, Role
+from billing.platform.http.answers import Response, no_content
+from billing.platform.http.callers import Caller, Context
+from billing.platform.http.models import AccountId
+from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Accounts, People
 
 app = make_api()

@@ -11,12 +11,12 @@ from typing import Any
 
 import orjson
 from billing import wiring
-from billing.domain.collection import TRIED_AFTER
-from billing.gateways.sqs_work_queue import work_from
-from billing.store.event_mapping import event_of
-from billing.usecases.collect_payments import collect_payments
-from billing.usecases.reactivate_account import complete_reactivation
-from billing.workers import worker
+from billing.ending.reactivation.commands import complete_reactivation
+from billing.invoicing.collect_payments import collect_payments
+from billing.invoicing.dunning import TRIED_AFTER
+from billing.platform.events.mapping import event_of
+from billing.platform.queues.sqs_work_queue import work_from
+from billing.platform.workers import worker
 
 
 def collect(message: str, correlation: str) -> Mapping[str, Any]:

@@ -5,9 +5,9 @@ from typing import Any
 
 import orjson
 from billing import wiring
-from billing.store.event_mapping import event_of
-from billing.usecases.replace_payment_method import detach_replaced
-from billing.workers import worker
+from billing.payments.replace_payment_method import detach_replaced
+from billing.platform.events.mapping import event_of
+from billing.platform.workers import worker
 
 
 def detach(message: str, correlation: str) -> Mapping[str, Any]:

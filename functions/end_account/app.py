@@ -7,11 +7,11 @@ from time import monotonic
 from typing import Any
 
 from billing import wiring
-from billing.gateways.queues import DueWork
-from billing.gateways.sqs_work_queue import work_from
-from billing.usecases.cancel_account import end_account
-from billing.usecases.purge_account import PurgeProgress, Purger, purge_account
-from billing.workers import worker
+from billing.ending.cancellation.commands import end_account
+from billing.ending.deletion.commands import PurgeProgress, Purger, purge_account
+from billing.platform.queues.interfaces import DueWork
+from billing.platform.queues.sqs_work_queue import work_from
+from billing.platform.workers import worker
 
 PURGE_SECONDS = 40
 """For which a deletion goes on at once, well within the function's time. What is left is a message of its own."""

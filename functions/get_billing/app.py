@@ -1,15 +1,15 @@
 """GET /accounts/{account}/billing and each of its sections: one query, everything computed when asked."""
 
-from billing.api.answers import Response, tagged
-from billing.api.billing_page import BillingPageView, PaymentView
-from billing.api.callers import Caller, Now
-from billing.api.information import BillingView, CompanyView, ContactView
-from billing.api.models import AccountId
-from billing.api.resolver import entrypoint, make_api
-from billing.api.subscription import SubscriptionView
-from billing.domain.billing_page import BillingPage
-from billing.domain.permissions import Permission
-from billing.usecases.authorise import authorise
+from billing.accounts.authorise import authorise
+from billing.accounts.information_views import BillingView, CompanyView, ContactView
+from billing.billing_page.page import BillingPage
+from billing.billing_page.views import BillingPageView, PaymentView
+from billing.kernel.permissions import Permission
+from billing.platform.http.answers import Response, tagged
+from billing.platform.http.callers import Caller, Now
+from billing.platform.http.models import AccountId
+from billing.platform.http.resolver import entrypoint, make_api
+from billing.subscriptions.views import SubscriptionView
 from billing.wiring import Accounts, Pages
 
 app = make_api()

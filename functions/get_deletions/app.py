@@ -3,12 +3,12 @@
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Path
-from billing.api.callers import Caller
-from billing.api.downloads import DeletionsView, DeletionView
-from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
-from billing.api.resolver import entrypoint, make_api
-from billing.domain.permissions import Permission
-from billing.usecases.authorise import authorise_staff
+from billing.accounts.authorise import authorise_staff
+from billing.ending.deletion.views import DeletionsView, DeletionView
+from billing.kernel.permissions import Permission
+from billing.platform.http.callers import Caller
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Purges
 
 app = make_api()

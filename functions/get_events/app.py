@@ -1,12 +1,12 @@
 """GET /accounts/{account}/events: the account's audit log, for its admins and for staff."""
 
-from billing.api.callers import Caller
-from billing.api.events import EventsView, EventView
-from billing.api.models import AccountId
-from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
-from billing.api.resolver import entrypoint, make_api
-from billing.domain.permissions import Permission
-from billing.usecases.authorise import authorise
+from billing.accounts.authorise import authorise
+from billing.correspondence.event_views import EventsView, EventView
+from billing.kernel.permissions import Permission
+from billing.platform.http.callers import Caller
+from billing.platform.http.models import AccountId
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Accounts, Events
 
 app = make_api()

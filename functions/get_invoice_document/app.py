@@ -4,16 +4,16 @@ import re
 from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from billing.api.answers import Response, not_yet, redirect
-from billing.api.callers import Caller
-from billing.api.invoices import InvoiceNumber, PreparedView
-from billing.api.models import AccountId
-from billing.api.resolver import entrypoint, make_api
-from billing.domain.errors import Conflict
-from billing.domain.invoices import DocumentKind, IssuedInvoice, document_key
-from billing.domain.permissions import Permission
-from billing.gateways.files import Documents
-from billing.usecases.authorise import authorise
+from billing.accounts.authorise import authorise
+from billing.invoicing.invoices import DocumentKind, IssuedInvoice, document_key
+from billing.invoicing.views import InvoiceNumber, PreparedView
+from billing.kernel.errors import Conflict
+from billing.kernel.permissions import Permission
+from billing.platform.files.interfaces import Documents
+from billing.platform.http.answers import Response, not_yet, redirect
+from billing.platform.http.callers import Caller
+from billing.platform.http.models import AccountId
+from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Accounts, Files, Invoices
 
 RETRY_SECONDS = 5

@@ -1,9 +1,10 @@
 """/accounts/{account}/invoices, one of them, and the one to come; and for staff, all that are past due."""
 
-from billing.api.answers import JSON, Response, file
-from billing.api.callers import Caller, Now
-from billing.api.invoice_summary import InvoicesView
-from billing.api.invoices import (
+from billing.accounts.authorise import authorise, authorise_staff
+from billing.invoicing.invoices import InvoiceStatus
+from billing.invoicing.issue_invoices import upcoming
+from billing.invoicing.summary_views import InvoicesView
+from billing.invoicing.views import (
     CSV_INVOICES_MAX,
     InvoiceDetailsView,
     InvoiceNumber,
@@ -14,16 +15,15 @@ from billing.api.invoices import (
     Year,
     shown,
 )
-from billing.api.models import AccountId
-from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
-from billing.api.resolver import entrypoint, make_api
-from billing.api.tables import CSV, Accept, prefers_csv
-from billing.domain.errors import AccountNotFound, NotFound
-from billing.domain.invoices import InvoiceStatus
-from billing.domain.permissions import Permission
-from billing.usecases.authorise import authorise, authorise_staff
-from billing.usecases.invoice_words import invoice_table
-from billing.usecases.issue_invoices import upcoming
+from billing.invoicing.wording import invoice_table
+from billing.kernel.errors import AccountNotFound, NotFound
+from billing.kernel.permissions import Permission
+from billing.platform.http.answers import JSON, Response, file
+from billing.platform.http.callers import Caller, Now
+from billing.platform.http.models import AccountId
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.resolver import entrypoint, make_api
+from billing.platform.http.tables import CSV, Accept, prefers_csv
 from billing.wiring import Accounts, Invoices, InvoiceTerms
 
 app = make_api()

@@ -2,13 +2,22 @@
 
 from datetime import timedelta
 
-from billing.api.answers import JSON, Response, file
-from billing.api.callers import Caller, Now
-from billing.api.models import AccountId
-from billing.api.reduction import ReductionsView, ReductionView
-from billing.api.resolver import entrypoint, make_api
-from billing.api.tables import CSV, Accept, prefers_csv
-from billing.api.usage_page import (
+from billing.accounts.authorise import authorise
+from billing.accounts.records import AccountStore
+from billing.kernel.permissions import Permission
+from billing.platform.http.answers import JSON, Response, file
+from billing.platform.http.callers import Caller, Now
+from billing.platform.http.models import AccountId
+from billing.platform.http.resolver import entrypoint, make_api
+from billing.platform.http.tables import CSV, Accept, prefers_csv
+from billing.scaling.reduction.commands import advise_reduction
+from billing.scaling.reduction.views import ReductionsView, ReductionView
+from billing.subscriptions.subscriber import Subscriber
+from billing.usage.records import UsageStore
+from billing.usage.rules import month_before, month_of
+from billing.usage.show_usage import lines_of, show_usage
+from billing.usage.summary import AVERAGED_MONTHS, Grouping, Period, UsageQuery
+from billing.usage.views import (
     By,
     From,
     GroupBy,
@@ -18,15 +27,6 @@ from billing.api.usage_page import (
     UsageView,
     table,
 )
-from billing.domain.permissions import Permission
-from billing.domain.subscriber import Subscriber
-from billing.domain.usage import month_before, month_of
-from billing.domain.usage_page import AVERAGED_MONTHS, Grouping, Period, UsageQuery
-from billing.store.account_store import AccountStore
-from billing.store.usage_store import UsageStore
-from billing.usecases.advise_reduction import advise_reduction
-from billing.usecases.authorise import authorise
-from billing.usecases.show_usage import lines_of, show_usage
 from billing.wiring import Accounts, Usage
 
 app = make_api()

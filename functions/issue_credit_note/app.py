@@ -1,14 +1,14 @@
 """POST /accounts/{account}/invoices/{number}/credit-notes: staff take an invoice back, or some of its lines."""
 
-import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.api.answers import Response, created
-from billing.api.callers import Caller, Context
-from billing.api.invoices import CreditNoteBody, InvoiceDetailsView, InvoiceNumber
-from billing.api.models import AccountId
-from billing.api.resolver import entrypoint, make_api
-from billing.domain.permissions import Permission
-from billing.usecases.authorise import authorise
-from billing.usecases.issue_credit_note import issue_credit_note
+import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
+from billing.accounts.authorise import authorise
+from billing.invoicing.issue_credit_note import issue_credit_note
+from billing.invoicing.views import CreditNoteBody, InvoiceDetailsView, InvoiceNumber
+from billing.kernel.permissions import Permission
+from billing.platform.http.answers import Response, created
+from billing.platform.http.callers import Caller, Context
+from billing.platform.http.models import AccountId
+from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Accounts, Invoices, InvoiceTerms, Payments
 
 app = make_api()

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing import wiring
-from billing.gateways.sqs_work_queue import work_from
-from billing.usecases.issue_invoices import issue_invoices
-from billing.workers import worker
+from billing.invoicing.issue_invoices import issue_invoices
+from billing.platform.queues.sqs_work_queue import work_from
+from billing.platform.workers import worker
 
 
 def issue(message: str, correlation: str) -> Mapping[str, Any]:

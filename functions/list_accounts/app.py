@@ -1,9 +1,9 @@
 """GET /accounts: the accounts that the caller belongs to; one query, none of it another's."""
 
-from billing.api.accounts import AccountsView, MembershipView
-from billing.api.callers import Caller
-from billing.api.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
-from billing.api.resolver import entrypoint, make_api
+from billing.accounts.views import AccountsView, MembershipView
+from billing.platform.http.callers import Caller
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Accounts
 
 app = make_api()

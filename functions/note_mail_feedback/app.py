@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from billing import wiring
-from billing.gateways.ses_feedback import feedback_from
-from billing.usecases.note_feedback import note_feedback
-from billing.workers import worker
+from billing.correspondence.note_feedback import note_feedback
+from billing.correspondence.ses_feedback import feedback_from
+from billing.platform.workers import worker
 
 
 def note(message: str, _correlation: str) -> Mapping[str, Any] | None:

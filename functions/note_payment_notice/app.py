@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from billing import wiring
-from billing.gateways.sqs_payment_notices import notice_from
-from billing.usecases.collect_payments import sync_payment
-from billing.usecases.note_payment_notice import AGREED, DONE, PAYMENT_NOTICES, note_payment_notice
-from billing.workers import worker
+from billing.invoicing.collect_payments import sync_payment
+from billing.invoicing.note_payment_notice import AGREED, DONE, PAYMENT_NOTICES, note_payment_notice
+from billing.payments.sqs_notices import notice_from
+from billing.platform.workers import worker
 
 
 def note(message: str, correlation: str) -> Mapping[str, Any]:

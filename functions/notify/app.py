@@ -11,14 +11,15 @@ from typing import Any
 from uuid import uuid4
 
 import orjson
-from billing import wiring, workers  # before pydantic: the batch utility loads a parser for its models where it is
-from billing.domain.events import Event
-from billing.domain.mail import LetterContext, Recipient, Vendor
-from billing.event_schemas.kinds import AnyEvent, published
-from billing.mail.letters import letter
-from billing.mail.message import message
-from billing.store.event_mapping import event_of
-from billing.usecases.notify import DeliveryCounts, Unwritable, notify
+from billing import wiring  # before pydantic: the batch utility loads a parser for its models where it is
+from billing.correspondence.audiences import LetterContext, Recipient, Vendor
+from billing.correspondence.event_kinds import AnyEvent, published
+from billing.correspondence.letters import letter
+from billing.correspondence.message import message
+from billing.correspondence.notify import DeliveryCounts, Unwritable, notify
+from billing.kernel.events import Event
+from billing.platform import workers  # before pydantic: the batch utility loads a parser for its models where it is
+from billing.platform.events.mapping import event_of
 
 
 def mail(message: str, _correlation: str) -> Mapping[str, Any]:

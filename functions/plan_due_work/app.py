@@ -11,8 +11,8 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
-from billing.domain.schedules import Job
-from billing.usecases.plan_due_work import plan_due_work
+from billing.kernel.schedules import Job
+from billing.platform.due_work.plan import plan_due_work
 
 logger = Logger()
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import orjson
 from billing import wiring
-from billing.domain.downloads import DownloadKind
-from billing.domain.errors import AccountNotFound
-from billing.store.event_mapping import event_of
-from billing.usecases.prepare_download import prepare_download
-from billing.workers import worker
+from billing.ending.exports.prepare import prepare_download
+from billing.ending.exports.rules import DownloadKind
+from billing.kernel.errors import AccountNotFound
+from billing.platform.events.mapping import event_of
+from billing.platform.workers import worker
 
 
 def prepare(message: str, correlation: str) -> Mapping[str, Any]:

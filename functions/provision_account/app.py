@@ -1,14 +1,14 @@
 """POST /accounts: staff make a new account, whole or not at all. The same request again changes nothing."""
 
-import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.api.answers import Response, created
-from billing.api.billing_page import BillingPageView
-from billing.api.callers import Caller, Context
-from billing.api.provisioning import AccountBody
-from billing.api.resolver import entrypoint, make_api
-from billing.domain.permissions import Permission
-from billing.usecases.authorise import authorise_staff
-from billing.usecases.provision_account import provision_account
+import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
+from billing.accounts.authorise import authorise_staff
+from billing.billing_page.provision_account import provision_account
+from billing.billing_page.provisioning_bodies import AccountBody
+from billing.billing_page.views import BillingPageView
+from billing.kernel.permissions import Permission
+from billing.platform.http.answers import Response, created
+from billing.platform.http.callers import Caller, Context
+from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Catalogues, Pages, People
 
 app = make_api()

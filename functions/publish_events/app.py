@@ -7,9 +7,9 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from billing import wiring
-from billing.domain.events import Event
-from billing.store.event_mapping import event_from
-from billing.usecases.publish_events import publish_events
+from billing.kernel.events import Event
+from billing.platform.events.mapping import event_from
+from billing.platform.events.publish import publish_events
 
 logger = Logger()
 

@@ -13,9 +13,9 @@ import orjson
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
-from billing.domain.errors import BillingError, reason_of
-from billing.gateways.payments import PaymentNotice
-from billing.usecases.note_payment_notice import KNOWN
+from billing.invoicing.note_payment_notice import KNOWN
+from billing.kernel.errors import BillingError, reason_of
+from billing.payments.gateway import PaymentNotice
 
 TOLERANCE_SECONDS = 300
 CHARACTERS_MAX = 256 * 1024

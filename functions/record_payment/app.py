@@ -1,13 +1,13 @@
 """POST /accounts/{account}/invoices/{number}/payments: staff have found a transfer on the bank account."""
 
-import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.api.callers import Caller, Context
-from billing.api.invoices import InvoiceDetailsView, InvoiceNumber, RecordedPaymentBody
-from billing.api.models import AccountId
-from billing.api.resolver import entrypoint, make_api
-from billing.domain.permissions import Permission
-from billing.usecases.authorise import authorise
-from billing.usecases.collect_payments import record_payment
+import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
+from billing.accounts.authorise import authorise
+from billing.invoicing.collect_payments import record_payment
+from billing.invoicing.views import InvoiceDetailsView, InvoiceNumber, RecordedPaymentBody
+from billing.kernel.permissions import Permission
+from billing.platform.http.callers import Caller, Context
+from billing.platform.http.models import AccountId
+from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Accounts, Invoices, Payments
 
 app = make_api()

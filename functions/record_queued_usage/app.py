@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from billing import wiring
-from billing.gateways.sqs_usage_backlog import events_from
-from billing.usecases.record_queued_usage import record_queued_usage
-from billing.usecases.retry import RetryBudget
-from billing.workers import worker
+from billing.platform.retry import RetryBudget
+from billing.platform.workers import worker
+from billing.usage.record_queued_usage import record_queued_usage
+from billing.usage.sqs_backlog import events_from
 
 BUDGET_SECONDS = 20.0
 """How long a message waits for its counters before it is retried later. It holds up no request."""

@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Body
-from billing.api.answers import Response
-from billing.api.callers import MachineContext
-from billing.api.resolver import entrypoint, make_api
-from billing.api.usage_events import (
+from billing.platform.http.answers import Response
+from billing.platform.http.callers import MachineContext
+from billing.platform.http.resolver import entrypoint, make_api
+from billing.platform.retry import RetryBudget
+from billing.usage.event_bodies import (
     BODY_CHARACTERS_MAX,
     MEDIA_TYPES,
     EventBody,
@@ -17,8 +18,7 @@ from billing.api.usage_events import (
     UsageResultView,
     read_events,
 )
-from billing.usecases.record_usage import record_usage
-from billing.usecases.retry import RetryBudget
+from billing.usage.record_usage import record_usage
 from billing.wiring import Backlog, Usage
 
 BUDGET_SECONDS = 3.0

@@ -5,12 +5,12 @@ from typing import Any
 
 import orjson
 from billing import wiring
-from billing.documents.einvoice import Syntax, einvoice
-from billing.documents.pdf import invoice_pdf
-from billing.domain.invoices import DocumentKind, IssuedInvoice
-from billing.store.event_mapping import event_of
-from billing.usecases.render_documents import render_documents
-from billing.workers import worker
+from billing.invoicing.documents.einvoice import Syntax, einvoice
+from billing.invoicing.documents.pdf import invoice_pdf
+from billing.invoicing.documents.render import render_documents
+from billing.invoicing.invoices import DocumentKind, IssuedInvoice
+from billing.platform.events.mapping import event_of
+from billing.platform.workers import worker
 
 
 def render(message: str, _: str) -> Mapping[str, Any]:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing import wiring
-from billing.gateways.sqs_work_queue import work_from
-from billing.usecases.scale_account import scale_account
-from billing.workers import worker
+from billing.platform.queues.sqs_work_queue import work_from
+from billing.platform.workers import worker
+from billing.scaling.scale_account import scale_account
 
 
 def scale(message: str, correlation: str) -> Mapping[str, Any]:

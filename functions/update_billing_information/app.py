@@ -3,18 +3,25 @@
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
+import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from aws_lambda_powertools.event_handler.depends import Depends
-from billing.api.answers import Response, tagged
-from billing.api.callers import Caller, Context
-from billing.api.information import BillingBody, BillingView, CompanyBody, CompanyView, ContactBody, ContactView
-from billing.api.models import AccountId
-from billing.api.preconditions import IfMatch, replaced_version
-from billing.api.resolver import entrypoint, make_api
-from billing.domain.information import Area, Information
-from billing.domain.permissions import Permission
-from billing.usecases.authorise import authorise
-from billing.usecases.change_billing_information import D, change_billing_information
+from billing.accounts.authorise import authorise
+from billing.accounts.change_billing_information import D, change_billing_information
+from billing.accounts.information import Area, Information
+from billing.accounts.information_views import (
+    BillingBody,
+    BillingView,
+    CompanyBody,
+    CompanyView,
+    ContactBody,
+    ContactView,
+)
+from billing.kernel.permissions import Permission
+from billing.platform.http.answers import Response, tagged
+from billing.platform.http.callers import Caller, Context
+from billing.platform.http.models import AccountId
+from billing.platform.http.preconditions import IfMatch, replaced_version
+from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Accounts
 
 app = make_api()

@@ -1,21 +1,28 @@
 """/accounts/{account}/payment-method: an admin sets up a new card or debit, which takes the place of the old one."""
 
-import billing.store.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.api.answers import Response, created
-from billing.api.callers import Caller, Context
-from billing.api.invoices import InvoiceNumber
-from billing.api.models import AccountId
-from billing.api.payment import ConsentView, IdempotencyKey, PaymentMethodBody, PaymentMethodView, SetupBody, SetupView
-from billing.api.resolver import entrypoint, make_api
-from billing.domain.permissions import Permission
-from billing.usecases.authorise import authorise
-from billing.usecases.collect_payments import begin_consent
-from billing.usecases.replace_payment_method import (
+import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
+from billing.accounts.authorise import authorise
+from billing.invoicing.collect_payments import begin_consent
+from billing.invoicing.views import InvoiceNumber
+from billing.kernel.permissions import Permission
+from billing.payments.replace_payment_method import (
     begin_setup,
     payment_method_shown,
     replace_payment_method,
     set_bank_transfer,
 )
+from billing.payments.views import (
+    ConsentView,
+    IdempotencyKey,
+    PaymentMethodBody,
+    PaymentMethodView,
+    SetupBody,
+    SetupView,
+)
+from billing.platform.http.answers import Response, created
+from billing.platform.http.callers import Caller, Context
+from billing.platform.http.models import AccountId
+from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Accounts, Invoices, PaymentMethods, Payments
 
 app = make_api()

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing import wiring
-from billing.gateways.sqs_work_queue import work_from
-from billing.usecases.warn_expiring_card import warn_expiring_card
-from billing.workers import worker
+from billing.payments.warn_expiring_card import warn_expiring_card
+from billing.platform.queues.sqs_work_queue import work_from
+from billing.platform.workers import worker
 
 
 def warn(message: str, correlation: str) -> Mapping[str, Any]:

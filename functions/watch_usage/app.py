@@ -7,9 +7,9 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
-from billing.domain.errors import reason_of
-from billing.store.usage_store import MonthTotal, month_total_from
-from billing.usecases.watch_usage import watch_usage
+from billing.kernel.errors import reason_of
+from billing.usage.records import MonthTotal, month_total_from
+from billing.usage.watch_usage import watch_usage
 
 logger = Logger()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 
-from billing.domain.autoscaling_due import AutoscalingDue, due_at, first_due_month
-from billing.domain.contract import Contract
-from billing.domain.usage import month_before, month_of
-from billing.store.autoscaling_store import AutoscalingStore
+from billing.kernel.contract_calendar import Contract
+from billing.scaling.due import AutoscalingDue, due_at, first_due_month
+from billing.scaling.records import AutoscalingStore
+from billing.usage.rules import month_before, month_of
 
 NOON = time(12, tzinfo=UTC)
 """When the schedule of template.yaml fires."""

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from billing.domain.usage import month_of
-from billing.store.usage_store import UsageStore
-from billing.usecases.import_usage import import_usage
-from billing.usecases.retry import RetryBudget
+from billing.platform.retry import RetryBudget
+from billing.usage.import_usage import import_usage
+from billing.usage.records import UsageStore
+from billing.usage.rules import month_of
 
 from local.api_client import Answer, ApiClient
 from local.cloud import client

@@ -86,12 +86,12 @@ def test_only_who_writes_mail_loads_what_mail_is_written_with(function: str) -> 
 
     assert not packages(modules) & {"babel", "icalendar", "jinja2"}
     if function != "note_mail_feedback":
-        assert "billing.domain.mail" not in modules
+        assert "billing.correspondence.audiences" not in modules
 
 
 @pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - REVIEWERS))
 def test_only_who_deals_with_reviews_loads_what_is_known_of_them(function: str) -> None:
-    assert not loaded(function) & {"billing.domain.reviews", "billing.domain.success_managers"}
+    assert not loaded(function) & {"billing.scaling.reviews.rules", "billing.scaling.reviews.success_managers"}
 
 
 @pytest.mark.parametrize("function", sorted(BARE))
@@ -101,7 +101,7 @@ def test_a_bare_function_loads_nothing_of_ours(function: str) -> None:
 
 @pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - {"administer_users", "provision_account"}))
 def test_only_who_invites_people_loads_the_directory(function: str) -> None:
-    assert "billing.gateways.cognito_directory" not in loaded(function)
+    assert "billing.accounts.cognito_directory" not in loaded(function)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 import pytest
-from billing.domain.permissions import STAFF_GROUP
-from billing.store import keys
-from billing.usecases.notify import CLAIM
+from billing.correspondence.notify import CLAIM
+from billing.kernel.permissions import STAFF_GROUP
+from billing.platform.dynamodb import keys
 
 from scripts.event_schemas import committed, schemas
 from scripts.openapi import document, resolvers, text

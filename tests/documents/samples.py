@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from billing.domain.information import CompanyDetails
-from billing.domain.invoices import BillingReason, Correction, InvoiceDraft, IssuedInvoice, Seller
-from billing.domain.money import Money
-from billing.domain.payment import Method
-from billing.domain.pricing import InvoiceLine, Step
-from billing.domain.subscription import Discount
-from billing.domain.tax import Tax, TaxRule
+from billing.accounts.information import CompanyDetails
+from billing.invoicing.invoices import BillingReason, Correction, InvoiceDraft, IssuedInvoice, Seller
+from billing.invoicing.tax import Tax, TaxRule
+from billing.kernel.money import Money
+from billing.payments.methods import Method
+from billing.subscriptions.pricing import InvoiceLine, Step
+from billing.subscriptions.rules import Discount
 
 SELLER = Seller("Livello Demo ApS", "Demovej 1", None, "1050", "København", "DK", "DK10000009", "DK5000400440116243")
 BUYER = CompanyDetails("Nordlys Kaffe ApS", "Eksempelvej 12", "2. tv.", "2100", "København Ø", "DK", "DK12345674")

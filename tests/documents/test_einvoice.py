@@ -11,12 +11,12 @@ from typing import Any
 
 import facturx
 import pytest
-from billing.documents.einvoice import Syntax, einvoice
-from billing.domain.collection import InvoicePayment
-from billing.domain.corrections import credit_note_draft
-from billing.domain.invoices import InvoiceStatus, IssuedInvoice, Seller
-from billing.domain.payment import Method
-from billing.domain.tax import Tax, TaxRule, tax_between
+from billing.invoicing.credit_notes import credit_note_draft
+from billing.invoicing.documents.einvoice import Syntax, einvoice
+from billing.invoicing.dunning import InvoicePayment
+from billing.invoicing.invoices import InvoiceStatus, IssuedInvoice, Seller
+from billing.invoicing.tax import Tax, TaxRule, tax_between
+from billing.payments.methods import Method
 from lxml import etree
 from saxonche import PySaxonProcessor
 

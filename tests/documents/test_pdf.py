@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from billing.documents.einvoice import Syntax, einvoice
-from billing.documents.pdf import EMBEDDED_AS, invoice_pdf
-from billing.documents.writing import BOLD, FONT, MISSING, drawable
-from billing.domain.invoices import IssuedInvoice
-from billing.domain.payment import Method
+from billing.invoicing.documents.einvoice import Syntax, einvoice
+from billing.invoicing.documents.pdf import EMBEDDED_AS, invoice_pdf
+from billing.invoicing.documents.writing import BOLD, FONT, MISSING, drawable
+from billing.invoicing.invoices import IssuedInvoice
+from billing.payments.methods import Method
 from fontTools.ttLib import TTFont
 from hypothesis import given
 from hypothesis import strategies as st

@@ -8,8 +8,8 @@ from decimal import Decimal
 from random import Random
 
 import pytest
-from billing.domain.autoscaling import HISTORY_MONTHS, MONTH_DAYS, Decision, decide
-from billing.domain.usage import month_before
+from billing.scaling.autoscaling import HISTORY_MONTHS, MONTH_DAYS, Decision, decide
+from billing.usage.rules import month_before
 from hypothesis import given
 from hypothesis import strategies as st
 

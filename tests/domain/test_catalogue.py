@@ -1,8 +1,8 @@
 """What makes products a catalogue."""
 
 import pytest
-from billing.domain.catalogue import Product, Tier, check
-from billing.domain.errors import RuleViolation
+from billing.kernel.errors import RuleViolation
+from billing.subscriptions.catalogue import Product, Tier, check
 
 
 def product(*tiers: Tier, product: str = "search") -> Product:

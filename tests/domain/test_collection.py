@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from billing.domain.collection import InvoicePayment, due_on, is_due, is_news, is_retried_at_once, next_attempt
-from billing.domain.invoices import InvoiceStatus
-from billing.domain.payment import Charge, ChargeState, Method
+from billing.invoicing.dunning import InvoicePayment, due_on, is_due, is_news, is_retried_at_once, next_attempt
+from billing.invoicing.invoices import InvoiceStatus
+from billing.payments.methods import Charge, ChargeState, Method
 
 TODAY = date(2026, 5, 4)
 OPEN = InvoicePayment(InvoiceStatus.OPEN, next_attempt_on=TODAY, tried_with="pm_old")

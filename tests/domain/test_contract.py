@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from billing.domain.contract import INTERVALS_MONTHS, Contract, months_after, termination
+from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract, months_after, termination
 from hypothesis import given
 from hypothesis import strategies as st
 

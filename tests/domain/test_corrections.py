@@ -7,19 +7,19 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from billing.domain.collection import InvoicePayment
-from billing.domain.corrections import (
+from billing.invoicing.credit_notes import (
     AlreadyCredited,
     NotCorrectable,
     allocate,
     credit_note_draft,
     lines_to_credit,
 )
-from billing.domain.errors import RuleViolation
-from billing.domain.invoices import Correction, InvoiceStatus, IssuedInvoice
-from billing.domain.money import Money
-from billing.domain.payment import Method
-from billing.domain.tax import Tax, TaxRule
+from billing.invoicing.dunning import InvoicePayment
+from billing.invoicing.invoices import Correction, InvoiceStatus, IssuedInvoice
+from billing.invoicing.tax import Tax, TaxRule
+from billing.kernel.errors import RuleViolation
+from billing.kernel.money import Money
+from billing.payments.methods import Method
 from hypothesis import given
 from hypothesis import strategies as st
 

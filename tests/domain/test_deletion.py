@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
-from billing.domain.account import Status
-from billing.domain.deletion import archived_until, is_deletion_due, told_of_deletion
-from billing.domain.permissions import Role
+from billing.accounts.rules import Status
+from billing.ending.deletion.rules import archived_until, is_deletion_due, told_of_deletion
+from billing.kernel.permissions import Role
 
 from tests.store.samples import ACCOUNT, ADMIN, MEMBER, PAGE
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from billing.domain.events import RANDOM_BYTES, ULID_LENGTH, ulid
+from billing.kernel.events import RANDOM_BYTES, ULID_LENGTH, ulid
 from hypothesis import given
 from hypothesis import strategies as st
 

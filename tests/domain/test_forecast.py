@@ -8,8 +8,8 @@ from decimal import Decimal
 from random import Random
 
 import pytest
-from billing.domain.forecast import COVERED_PERCENT, HISTORY_MONTHS, Forecast, forecast
-from billing.domain.usage import Daily
+from billing.usage.forecast import COVERED_PERCENT, HISTORY_MONTHS, Forecast, forecast
+from billing.usage.rules import Daily
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from billing.domain.mail import Delivery, DeliveryStatus, Feedback, Recipient, lost_addresses, reachable
+from billing.correspondence.audiences import Delivery, DeliveryStatus, Feedback, Recipient, lost_addresses, reachable
 
 from tests.store.samples import NOON
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from billing.domain.money import Money, rounded, rounded_tax
+from billing.kernel.money import Money, rounded, rounded_tax
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from random import Random
 
 import pytest
-from billing.domain.peaks import peaks, usual_days
+from billing.usage.peaks import peaks, usual_days
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,19 +6,19 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from billing.domain.account import Ending, Status
-from billing.domain.catalogue import Catalogue, Product, Tier
-from billing.domain.contract import Contract
-from billing.domain.ending_due import EndingStage, next_notice
-from billing.domain.money import Money
-from billing.domain.reactivation import (
+from billing.accounts.rules import Ending, Status
+from billing.ending.due import EndingStage, next_notice
+from billing.ending.reactivation.rules import (
     NotDeactivated,
     NothingSold,
     new_contract,
     require_deactivated,
     resubscribe,
 )
-from billing.domain.subscription import Cause, Discount, Line, Subscription, TierChange
+from billing.kernel.contract_calendar import Contract
+from billing.kernel.money import Money
+from billing.subscriptions.catalogue import Catalogue, Product, Tier
+from billing.subscriptions.rules import Cause, Discount, Line, Subscription, TierChange
 from hypothesis import given
 from hypothesis import strategies as st
 

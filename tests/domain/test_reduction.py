@@ -6,11 +6,11 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from billing.domain.catalogue import Product, Tier
-from billing.domain.money import Money
-from billing.domain.reduction import AdviceResult, RankBy, Reduction, fitting, next_lower, reduction
-from billing.domain.subscription import Line
-from billing.domain.usage import ContentUsage, closed_months
+from billing.kernel.money import Money
+from billing.scaling.reduction.rules import AdviceResult, RankBy, Reduction, fitting, next_lower, reduction
+from billing.subscriptions.catalogue import Product, Tier
+from billing.subscriptions.rules import Line
+from billing.usage.rules import ContentUsage, closed_months
 from hypothesis import given
 from hypothesis import strategies as st
 

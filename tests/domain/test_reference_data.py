@@ -8,10 +8,10 @@ from decimal import Decimal
 import eu_vat_rates_data
 import iso4217
 import pycountry
-from billing.domain.countries import COUNTRIES
-from billing.domain.currencies import MINOR_UNIT_DIGITS
-from billing.domain.vat_rates import STANDARD_RATES
-from billing.domain.vat_territories import ENTRIES
+from billing.invoicing.vat_rates import STANDARD_RATES
+from billing.invoicing.vat_territories import ENTRIES
+from billing.kernel.countries import COUNTRIES
+from billing.kernel.currencies import MINOR_UNIT_DIGITS
 
 NOT_MONEY = {"BOV", "CHE", "CHW", "CLF", "COU", "MXV", "USN", "UYI", "UYW", "XAD"}
 """Funds and accounting units."""

@@ -8,11 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from billing.domain.catalogue import Catalogue, Product, Tier
-from billing.domain.contract import INTERVALS_MONTHS, Contract
-from billing.domain.errors import RuleViolation
-from billing.domain.money import Money
-from billing.domain.reviews import (
+from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract
+from billing.kernel.errors import RuleViolation
+from billing.kernel.money import Money
+from billing.scaling.reviews.rules import (
     FitResult,
     LowerTier,
     LowerTierFit,
@@ -25,8 +24,9 @@ from billing.domain.reviews import (
     shown_average,
     tier_changes,
 )
-from billing.domain.subscription import Cause, Line, Order, TierChange
-from billing.domain.usage import MonthUsage
+from billing.subscriptions.catalogue import Catalogue, Product, Tier
+from billing.subscriptions.rules import Cause, Line, Order, TierChange
+from billing.usage.rules import MonthUsage
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,12 +5,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from billing.domain.catalogue import Catalogue, Product, Tier
-from billing.domain.contract import INTERVALS_MONTHS, Contract
-from billing.domain.errors import RuleViolation
-from billing.domain.money import Money
-from billing.domain.pricing import amount_per_charge
-from billing.domain.subscription import (
+from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract
+from billing.kernel.errors import RuleViolation
+from billing.kernel.money import Money
+from billing.subscriptions.catalogue import Catalogue, Product, Tier
+from billing.subscriptions.pricing import amount_per_charge
+from billing.subscriptions.rules import (
     Cause,
     Discount,
     Line,

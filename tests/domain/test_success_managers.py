@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from billing.domain.success_managers import CELL, WEEKDAYS, Absence, Hours, Slot, SuccessManager, free
+from billing.scaling.reviews.success_managers import CELL, WEEKDAYS, Absence, Hours, Slot, SuccessManager, free
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,9 +6,9 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from billing.domain.information import CompanyDetails
-from billing.domain.tax import SENTENCES, THIRD_TERRITORY, Tax, TaxRule, tax_between
-from billing.domain.vat_rates import STANDARD_RATES, standard_rate
+from billing.accounts.information import CompanyDetails
+from billing.invoicing.tax import SENTENCES, THIRD_TERRITORY, Tax, TaxRule, tax_between
+from billing.invoicing.vat_rates import STANDARD_RATES, standard_rate
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from billing.domain.thresholds import PERCENTS, AlertState, evaluate_threshold
+from billing.usage.thresholds import PERCENTS, AlertState, evaluate_threshold
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from billing.domain.account import Status
-from billing.domain.usage import FUTURE_MAX
-from billing.domain.usage_refusal import (
+from billing.accounts.rules import Status
+from billing.usage.refusal import (
     FIRST_DAY,
     day_refusal,
     source_refusal,
     stores_still_reporting,
     time_refusal,
 )
+from billing.usage.rules import FUTURE_MAX
 
 from tests.store.samples import ACCOUNT, NOON, PAGE
 

@@ -8,18 +8,18 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from billing.api.catalogue import CatalogueBody
-from billing.api.provisioning import AccountBody
-from billing.domain.catalogue import Product
-from billing.domain.errors import NotFound
-from billing.domain.information import Area, BillingDetails, Details
-from billing.domain.invoices import Seller
-from billing.domain.permissions import Role
-from billing.domain.terms import InvoicingSettings
-from billing.usecases.administer_users import remove_user, save_user
-from billing.usecases.change_billing_information import change_billing_information
-from billing.usecases.provision_account import provision_account
-from billing.usecases.replace_catalogue import replace_catalogue
+from billing.accounts.administer_users import remove_user, save_user
+from billing.accounts.change_billing_information import change_billing_information
+from billing.accounts.information import Area, BillingDetails, Details
+from billing.billing_page.provision_account import provision_account
+from billing.billing_page.provisioning_bodies import AccountBody
+from billing.invoicing.invoices import Seller
+from billing.invoicing.settings import InvoicingSettings
+from billing.kernel.errors import NotFound
+from billing.kernel.permissions import Role
+from billing.subscriptions.catalogue import Product
+from billing.subscriptions.catalogue_views import CatalogueBody
+from billing.subscriptions.replace_catalogue import replace_catalogue
 
 from tests.faults.values import Item
 from tests.faults.world import World

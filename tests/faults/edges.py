@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, TypeVar, cast
 
-from billing.domain.errors import UpstreamFailed
+from billing.kernel.errors import UpstreamFailed
 
 from tests.faults.points import Crash, Mode, Point, Way, seam
 

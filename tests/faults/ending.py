@@ -6,16 +6,16 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from billing.domain.cancellation import Reason
-from billing.domain.events import Actor, ActorKind, RequestContext
-from billing.domain.payment import Method
-from billing.domain.permissions import Role
-from billing.domain.usage import UsageEvent
-from billing.gateways.payments import PaymentGateway
-from billing.usecases.cancel_account import CancellationRequest, cancel_account, end_account
-from billing.usecases.issue_invoices import issue_invoices
-from billing.usecases.provision_account import provision_account
-from billing.usecases.replace_payment_method import begin_setup, replace_payment_method
+from billing.billing_page.provision_account import provision_account
+from billing.ending.cancellation.commands import CancellationRequest, cancel_account, end_account
+from billing.ending.cancellation.rules import Reason
+from billing.invoicing.issue_invoices import issue_invoices
+from billing.kernel.events import Actor, ActorKind, RequestContext
+from billing.kernel.permissions import Role
+from billing.payments.gateway import PaymentGateway
+from billing.payments.methods import Method
+from billing.payments.replace_payment_method import begin_setup, replace_payment_method
+from billing.usage.rules import UsageEvent
 
 from local.stripe.api import Stripe
 from tests.faults.company import ADA, TERMS, WANTED, catalogue, provision, save

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import orjson
 import pytest
-from billing.aws_session import aws_session
+from billing.platform.aws_session import aws_session
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.exceptions import (
     ConnectionClosedError,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from billing.domain.moves import AutoscalingSettings, Pause
-from billing.domain.permissions import Role
-from billing.domain.schedules import Job
-from billing.domain.usage import UsageEvent
-from billing.store import keys
-from billing.usecases.administer_autoscaling import replace_settings
-from billing.usecases.scale_account import scale_account, schedule_account
+from billing.kernel.permissions import Role
+from billing.kernel.schedules import Job
+from billing.platform.dynamodb import keys
+from billing.scaling.administer_autoscaling import replace_settings
+from billing.scaling.scale_account import scale_account, schedule_account
+from billing.scaling.tier_changes import AutoscalingSettings, Pause
+from billing.usage.rules import UsageEvent
 
 from tests.aws import TABLE
 from tests.faults.company import WANTED, body, catalogue, events, provision, save

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
-from billing.domain.account import LastAdmin
-from billing.domain.catalogue import Product
-from billing.domain.errors import ConcurrentChange, StaleVersion
-from billing.domain.information import Area, BillingDetails, ContactDetails
-from billing.domain.permissions import Role
-from billing.usecases.administer_users import save_user
+from billing.accounts.administer_users import save_user
+from billing.accounts.information import Area, BillingDetails, ContactDetails
+from billing.accounts.rules import LastAdmin
+from billing.kernel.errors import ConcurrentChange, StaleVersion
+from billing.kernel.permissions import Role
+from billing.subscriptions.catalogue import Product
 
 from tests.faults.company import (
     ADA,

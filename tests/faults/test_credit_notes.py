@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from billing.domain.collection import AlreadyPaid
-from billing.domain.events import Actor, ActorKind, RequestContext
-from billing.store import keys
-from billing.usecases.issue_credit_note import issue_credit_note
+from billing.invoicing.dunning import AlreadyPaid
+from billing.invoicing.issue_credit_note import issue_credit_note
+from billing.kernel.events import Actor, ActorKind, RequestContext
+from billing.platform.dynamodb import keys
 
 from tests.faults.company import TERMS, body, events
 from tests.faults.cuts import Faults

@@ -9,11 +9,11 @@ from itertools import islice
 from random import Random
 
 import pytest
-from billing.domain.errors import ConcurrentChange
-from billing.domain.money import Money
-from billing.usecases import import_usage as importing
-from billing.usecases.import_usage import PastUsage, import_usage
-from billing.usecases.retry import RetryBudget
+from billing.kernel.errors import ConcurrentChange
+from billing.kernel.money import Money
+from billing.platform.retry import RetryBudget
+from billing.usage import import_usage as importing
+from billing.usage.import_usage import PastUsage, import_usage
 
 from tests.faults.company import WANTED, catalogue, provision
 from tests.faults.cuts import Faults

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
-from billing.domain.collection import AlreadyPaid
-from billing.domain.events import Actor, ActorKind, RequestContext
-from billing.domain.payment import Method
-from billing.gateways.payments import PaymentGateway
-from billing.usecases.collect_payments import collect_payments, record_payment, sync_payment
-from billing.usecases.issue_invoices import issue_invoices
-from billing.usecases.replace_payment_method import begin_setup, replace_payment_method
+from billing.invoicing.collect_payments import collect_payments, record_payment, sync_payment
+from billing.invoicing.dunning import AlreadyPaid
+from billing.invoicing.issue_invoices import issue_invoices
+from billing.kernel.events import Actor, ActorKind, RequestContext
+from billing.payments.gateway import PaymentGateway
+from billing.payments.methods import Method
+from billing.payments.replace_payment_method import begin_setup, replace_payment_method
 
 from local.stripe.api import Stripe
 from tests.faults.company import TERMS, WANTED, body, catalogue, events, provision

@@ -6,15 +6,15 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from billing.domain.errors import AnswerLost
-from billing.domain.events import Event
-from billing.domain.information import Area, ContactDetails
-from billing.domain.mail import Delivery, DeliveryStatus, Feedback, LetterContext, Recipient
-from billing.gateways.files import Documents
-from billing.gateways.mailer import Mailer
-from billing.store.event_mapping import event_from
-from billing.usecases.note_feedback import note_feedback
-from billing.usecases.notify import CLAIM, notify
+from billing.accounts.information import Area, ContactDetails
+from billing.correspondence.audiences import Delivery, DeliveryStatus, Feedback, LetterContext, Recipient
+from billing.correspondence.mailer import Mailer
+from billing.correspondence.note_feedback import note_feedback
+from billing.correspondence.notify import CLAIM, notify
+from billing.kernel.errors import AnswerLost
+from billing.kernel.events import Event
+from billing.platform.events.mapping import event_from
+from billing.platform.files.interfaces import Documents
 
 from tests.faults.company import change, company
 from tests.faults.cuts import Faults
@@ -28,7 +28,7 @@ LATER = CLAIM + timedelta(seconds=1)
 
 
 class MailService:
-    """Takes mail, and tells what became of it, as SES does. See billing.gateways.mailer.Mailer."""
+    """Takes mail, and tells what became of it, as SES does. See billing.correspondence.mailer.Mailer."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, bytes]] = []

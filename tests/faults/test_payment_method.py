@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from billing.domain.errors import Conflict, UpstreamFailed
-from billing.domain.events import Actor, ActorKind, RequestContext
-from billing.domain.payment import Method
-from billing.gateways.payments import PaymentGateway, PaymentNotice
-from billing.usecases.note_payment_notice import note_payment_notice
-from billing.usecases.replace_payment_method import begin_setup, detach_replaced, replace_payment_method
+from billing.invoicing.note_payment_notice import note_payment_notice
+from billing.kernel.errors import Conflict, UpstreamFailed
+from billing.kernel.events import Actor, ActorKind, RequestContext
+from billing.payments.gateway import PaymentGateway, PaymentNotice
+from billing.payments.methods import Method
+from billing.payments.replace_payment_method import begin_setup, detach_replaced, replace_payment_method
 
 from local.stripe.api import Stripe
 from tests.faults.company import WANTED, body, catalogue, events, provision

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from billing import wiring
-from billing.domain.events import Event
-from billing.domain.information import Area
-from billing.domain.permissions import Role
-from billing.store.event_mapping import event_body
+from billing.accounts.information import Area
+from billing.kernel.events import Event
+from billing.kernel.permissions import Role
+from billing.platform.events.mapping import event_body
 
 from functions.publish_events import app
 from tests.faults.company import MOVED, change, company, save

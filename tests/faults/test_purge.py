@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
-from billing.domain.errors import ConcurrentChange
-from billing.store import keys
-from billing.usecases.purge_account import PurgeProgress, Purger, purge_account
+from billing.ending.deletion.commands import PurgeProgress, Purger, purge_account
+from billing.kernel.errors import ConcurrentChange
+from billing.platform.dynamodb import keys
 
 from tests.faults.company import ADA, body, provision
 from tests.faults.cuts import Faults
@@ -95,7 +95,7 @@ COUNTS = {
 @pytest.fixture(autouse=True)
 def a_few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that few items take several transactions."""
-    monkeypatch.setattr("billing.store.purge_store.AT_ONCE", 20)
+    monkeypatch.setattr("billing.ending.deletion.records.AT_ONCE", 20)
 
 
 def test_a_deletion_that_is_killed_anywhere_goes_on_until_nothing_is_left(faults: Faults) -> None:
@@ -108,7 +108,7 @@ def test_a_deletion_that_is_killed_anywhere_goes_on_until_nothing_is_left(faults
 
 def test_a_deletion_is_killed_after_every_single_delete(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
     """One item at a time, and the process gone after each."""
-    monkeypatch.setattr("billing.store.purge_store.AT_ONCE", 1)
+    monkeypatch.setattr("billing.ending.deletion.records.AT_ONCE", 1)
     with deactivated().calm() as world:
         runs = 0
         while not purge(world, one_deletion(world)):
@@ -142,7 +142,7 @@ def test_nothing_new_begins_under_the_id_of_what_is_being_deleted(faults: Faults
 
 def test_every_family_of_an_account_is_covered() -> None:
     """The purge works on keys: what stands in one of its partitions goes. A family must stand in one of them."""
-    from billing.store.purge_store import partitions
+    from billing.ending.deletion.records import partitions
 
     assert partitions("x") == (keys.usage("x"), keys.markers("x"), keys.account("x"))
     everywhere = {*keys.ACCOUNT_FAMILIES, *keys.USAGE_FAMILIES, keys.MARKER}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from billing.domain.account import Status
-from billing.domain.errors import ConcurrentChange
-from billing.domain.events import Actor, ActorKind, RequestContext
-from billing.domain.reactivation import NotDeactivated
-from billing.store.reactivation_store import ReactivationStore
-from billing.usecases.reactivate_account import complete_reactivation, reactivation_quote, request_reactivation
+from billing.accounts.rules import Status
+from billing.ending.reactivation.commands import complete_reactivation, reactivation_quote, request_reactivation
+from billing.ending.reactivation.records import ReactivationStore
+from billing.ending.reactivation.rules import NotDeactivated
+from billing.kernel.errors import ConcurrentChange
+from billing.kernel.events import Actor, ActorKind, RequestContext
 
 from tests.aws import TABLE
 from tests.faults.company import ADA, TERMS, body

@@ -7,16 +7,16 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from billing.api.success_managers import SuccessManagerBody
-from billing.domain.account import Status
-from billing.domain.errors import Conflict, RuleViolation, StaleVersion
-from billing.domain.events import Actor, ActorKind, RequestContext
-from billing.domain.reviews import LowerTierFit, Review, ReviewOpen, SlotTaken, lines_at_renewal, lower_tier_fit
-from billing.domain.subscription import Order
-from billing.usecases.administer_success_managers import assign_success_manager, replace_success_manager
-from billing.usecases.book_review import book_review, cancel_review
-from billing.usecases.decide_review import apply_review, decline_review
-from billing.usecases.provision_account import provision_account
+from billing.accounts.rules import Status
+from billing.billing_page.provision_account import provision_account
+from billing.kernel.errors import Conflict, RuleViolation, StaleVersion
+from billing.kernel.events import Actor, ActorKind, RequestContext
+from billing.scaling.reviews.administer_success_managers import assign_success_manager, replace_success_manager
+from billing.scaling.reviews.book_review import book_review, cancel_review
+from billing.scaling.reviews.decide_review import apply_review, decline_review
+from billing.scaling.reviews.rules import LowerTierFit, Review, ReviewOpen, SlotTaken, lines_at_renewal, lower_tier_fit
+from billing.scaling.reviews.success_manager_views import SuccessManagerBody
+from billing.subscriptions.rules import Order
 
 from tests.faults.company import WANTED, Command, body, company, events
 from tests.faults.cuts import Faults

@@ -9,14 +9,14 @@ from itertools import chain
 from random import Random
 
 import pytest
-from billing.domain.errors import AnswerLost, ConcurrentChange
-from billing.domain.money import Money
-from billing.domain.usage import UsageEvent, month_of
-from billing.gateways.usage_backlog import UsageBacklog
-from billing.usecases.record_queued_usage import record_queued_usage
-from billing.usecases.record_usage import IngestResult, UsageReport, batches, record_usage
-from billing.usecases.retry import RetryBudget
-from billing.usecases.watch_usage import watch_usage
+from billing.kernel.errors import AnswerLost, ConcurrentChange
+from billing.kernel.money import Money
+from billing.platform.retry import RetryBudget
+from billing.usage.backlog import UsageBacklog
+from billing.usage.record_queued_usage import record_queued_usage
+from billing.usage.record_usage import IngestResult, UsageReport, batches, record_usage
+from billing.usage.rules import UsageEvent, month_of
+from billing.usage.watch_usage import watch_usage
 
 from tests.faults.company import WANTED, catalogue, events, provision
 from tests.faults.cuts import Faults
@@ -32,7 +32,7 @@ PRODUCTS = [each.product for each in WANTED.orders]
 
 
 class Waiting:
-    """What waits to be counted. See billing.gateways.usage_backlog.UsageBacklog."""
+    """What waits to be counted. See billing.usage.backlog.UsageBacklog."""
 
     def __init__(self) -> None:
         self.kept: list[list[UsageEvent]] = []

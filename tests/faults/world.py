@@ -11,16 +11,16 @@ from datetime import date
 from random import Random
 from typing import IO, Any, TypeVar
 
-from billing.domain.events import Event
-from billing.gateways.directory import Directory, LogIn
-from billing.gateways.event_bus import EVENTS_MAX, EventBus
-from billing.gateways.queues import DeadLetters
-from billing.store.autoscaling_store import AutoscalingStore
-from billing.store.cancellation_store import CancellationStore
-from billing.store.invoice_store import InvoiceStore
-from billing.store.payment_store import PaymentStore
-from billing.store.purge_store import PurgeStore
-from billing.store.usage_store import UsageStore
+from billing.accounts.directory import Directory, LogIn
+from billing.ending.cancellation.records import CancellationStore
+from billing.ending.deletion.records import PurgeStore
+from billing.invoicing.records import InvoiceStore
+from billing.kernel.events import Event
+from billing.payments.records import PaymentStore
+from billing.platform.events.bus import EVENTS_MAX, EventBus
+from billing.platform.queues.interfaces import DeadLetters
+from billing.scaling.records import AutoscalingStore
+from billing.usage.records import UsageStore
 
 from tests.aws import TABLE
 from tests.faults.edges import edge
@@ -35,7 +35,7 @@ W = TypeVar("W", bound="World")
 
 
 class People:
-    """Everybody who can log in, by address. See billing.gateways.directory.Directory."""
+    """Everybody who can log in, by address. See billing.accounts.directory.Directory."""
 
     def __init__(self) -> None:
         self.log_ins: dict[str, LogIn] = {}
@@ -50,7 +50,7 @@ class People:
 
 
 class Bucket:
-    """Keeps files. See billing.gateways.files.Documents."""
+    """Keeps files. See billing.platform.files.interfaces.Documents."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -75,7 +75,7 @@ class Bucket:
 
 
 class Vault:
-    """Keeps files for good. See billing.gateways.files.Archive."""
+    """Keeps files for good. See billing.platform.files.interfaces.Archive."""
 
     def __init__(self) -> None:
         self.kept: dict[str, date] = {}
@@ -85,7 +85,7 @@ class Vault:
 
 
 class Bus:
-    """What the vendor's own systems have been told, in order. See billing.gateways.event_bus.EventBus."""
+    """What the vendor's own systems have been told, in order. See billing.platform.events.bus.EventBus."""
 
     def __init__(self) -> None:
         self.taken: list[Event] = []
@@ -103,7 +103,7 @@ class Bus:
 
 
 class Letters:
-    """What an operator finds. See billing.gateways.queues.DeadLetters."""
+    """What an operator finds. See billing.platform.queues.interfaces.DeadLetters."""
 
     def __init__(self) -> None:
         self.kept: list[str] = []

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
-from billing.domain.events import Event
-from billing.event_schemas.kinds import published
-from billing.store.event_mapping import event_body, event_from
-from billing.usecases.cancel_account import end_account
+from billing.correspondence.event_kinds import published
+from billing.ending.cancellation.commands import end_account
+from billing.kernel.events import Event
+from billing.platform.events.mapping import event_body, event_from
 
 from functions.administer_cancellation.app import handler as cancellation
 from functions.collect_payments.app import handler as collect

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from billing import wiring
-from billing.domain.usage import UsageEvent
+from billing.usage.rules import UsageEvent
 
 from functions.administer_reviews.app import handler as administer_reviews
 from functions.administer_success_managers.app import handler as administer_success_managers

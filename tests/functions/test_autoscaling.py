@@ -11,11 +11,11 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
-from billing.domain.errors import ConcurrentChange
-from billing.domain.events import Event
-from billing.domain.usage import UsageEvent
-from billing.event_schemas.kinds import published
-from billing.store.event_mapping import event_from
+from billing.correspondence.event_kinds import published
+from billing.kernel.errors import ConcurrentChange
+from billing.kernel.events import Event
+from billing.platform.events.mapping import event_from
+from billing.usage.rules import UsageEvent
 
 from functions.administer_autoscaling.app import handler as administer_autoscaling
 from functions.get_billing.app import handler as get_billing

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from billing.api.resolver import BODY_CHARACTERS_MAX
+from billing.platform.http.resolver import BODY_CHARACTERS_MAX
 
 from functions.administer_catalogue.app import handler as administer_catalogue
 from functions.administer_users.app import handler as administer_users

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from billing.domain.invoices import Invoice, InvoiceStatus
-from billing.domain.money import Money
-from billing.store import invoice_summary_mapping, keys
+from billing.invoicing import summary_mapping as invoice_summary_mapping
+from billing.invoicing.invoices import Invoice, InvoiceStatus
+from billing.kernel.money import Money
+from billing.platform.dynamodb import keys
 
 from functions.get_billing.app import handler as get_billing
 from functions.get_invoices.app import handler as get_invoices

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from billing import wiring
-from billing.domain.usage import UsageEvent
+from billing.usage.rules import UsageEvent
 
 from functions.administer_cancellation.app import handler as cancellation
 from functions.get_billing.app import handler as get_billing

@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 import pytest
 from billing import wiring
-from billing.domain.usage import UsageEvent
+from billing.usage.rules import UsageEvent
 
 from functions.administer_downloads.app import handler as downloads
 from functions.administer_users.app import handler as administer_users
@@ -222,7 +222,7 @@ def test_the_same_name_can_be_given_again(shop: Company, work: Any, monkeypatch:
 def test_what_fails_for_days_is_gone_on_with(
     broken: str, shop: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from billing.domain.errors import UpstreamFailed
+    from billing.kernel.errors import UpstreamFailed
 
     gateway, verb = {
         "stripe": (wiring.payments(), "customers_of"),

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlparse
 
 import boto3
 import pytest
-from billing.domain.events import Event
-from billing.store.event_mapping import event_body
+from billing.kernel.events import Event
+from billing.platform.events.mapping import event_body
 from pypdf import PdfReader
 
 from functions.get_invoice_document.app import handler as get_document

@@ -11,11 +11,11 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
-from billing.domain.errors import UpstreamFailed
-from billing.event_schemas.kinds import SCHEMA_OF
-from billing.gateways.cognito_directory import CognitoDirectory
-from billing.gateways.directory import LogIn
-from billing.usecases import publish_events as publishing
+from billing.accounts.cognito_directory import CognitoDirectory
+from billing.accounts.directory import LogIn
+from billing.correspondence.event_kinds import SCHEMA_OF
+from billing.kernel.errors import UpstreamFailed
+from billing.platform.events import publish as publishing
 
 from functions.administer_users.app import handler as administer_users
 from functions.get_events.app import handler as get_events

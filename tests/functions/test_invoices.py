@@ -13,12 +13,12 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
-from billing.domain.catalogue import Tier
-from billing.domain.events import Event
-from billing.domain.money import Money
-from billing.domain.subscription import Cause, TierChange
-from billing.event_schemas.kinds import published
-from billing.store.event_mapping import event_from
+from billing.correspondence.event_kinds import published
+from billing.kernel.events import Event
+from billing.kernel.money import Money
+from billing.platform.events.mapping import event_from
+from billing.subscriptions.catalogue import Tier
+from billing.subscriptions.rules import Cause, TierChange
 
 from functions.administer_users.app import handler as administer_users
 from functions.collect_payments.app import handler as collect

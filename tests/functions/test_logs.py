@@ -8,9 +8,9 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from billing.api.billing_page import StoreView
-from billing.api.models import View
-from billing.api.resolver import entrypoint, logger, make_api
+from billing.billing_page.views import StoreView
+from billing.platform.http.models import View
+from billing.platform.http.resolver import entrypoint, logger, make_api
 
 from functions.administer_users.app import handler as administer_users
 from functions.get_billing.app import handler as get_billing

@@ -15,10 +15,11 @@ from typing import Any
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from billing import wiring, workers
-from billing.domain.errors import AnswerLost, UpstreamFailed
-from billing.domain.mail import Delivery
-from billing.gateways.ses_mailer import SesMailer
+from billing import wiring
+from billing.correspondence.audiences import Delivery
+from billing.correspondence.ses_mailer import SesMailer
+from billing.kernel.errors import AnswerLost, UpstreamFailed
+from billing.platform import workers
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
 from moto.core.models import DEFAULT_ACCOUNT_ID

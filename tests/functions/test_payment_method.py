@@ -13,11 +13,12 @@ from typing import Any
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from billing import wiring, workers
-from billing.api import resolver
-from billing.domain.events import Event
-from billing.event_schemas.kinds import published
-from billing.store.event_mapping import event_from
+from billing import wiring
+from billing.correspondence.event_kinds import published
+from billing.kernel.events import Event
+from billing.platform import workers
+from billing.platform.events.mapping import event_from
+from billing.platform.http import resolver
 
 from functions.administer_users.app import handler as administer_users
 from functions.detach_replaced_methods.app import handler as detach_replaced

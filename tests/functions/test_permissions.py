@@ -9,9 +9,9 @@ from typing import Any
 import boto3
 import pytest
 from billing import wiring
-from billing.domain.deletion import Receipt
-from billing.store.purge_store import receipt_body
-from billing.usecases.issue_invoices import issue_invoices
+from billing.ending.deletion.records import receipt_body
+from billing.ending.deletion.rules import Receipt
+from billing.invoicing.issue_invoices import issue_invoices
 
 from functions.administer_autoscaling.app import handler as administer_autoscaling
 from functions.administer_cancellation.app import handler as administer_cancellation

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from billing import wiring
-from billing.usecases.cancel_account import end_account
+from billing.ending.cancellation.commands import end_account
 
 from functions.administer_cancellation.app import handler as cancellation
 from functions.administer_reactivation.app import handler as reactivation

@@ -13,10 +13,11 @@ from typing import Any
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from billing import wiring, workers
-from billing.domain.account import Status
-from billing.domain.errors import ConcurrentChange
-from billing.store.usage_store import UsageStore
+from billing import wiring
+from billing.accounts.rules import Status
+from billing.kernel.errors import ConcurrentChange
+from billing.platform import workers
+from billing.usage.records import UsageStore
 
 from functions.record_queued_usage.app import handler as record_queued_usage
 from functions.record_usage import app as record_usage_app

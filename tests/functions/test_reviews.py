@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from billing.domain.account import Status
-from billing.event_schemas.kinds import published
-from billing.store import keys
+from billing.accounts.rules import Status
+from billing.correspondence.event_kinds import published
+from billing.platform.dynamodb import keys
 
 from functions.get_billing.app import handler as get_billing
 from tests.api_gateway import NOW, STAFF, answer, request

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from billing.event_schemas.kinds import published
-from billing.store import event_mapping, keys
+from billing.correspondence.event_kinds import published
+from billing.platform.dynamodb import keys
+from billing.platform.events import mapping as event_mapping
 
 from functions.administer_success_managers.app import handler as administer_success_managers
 from tests.api_gateway import STAFF, Answer, answer, request

@@ -12,9 +12,9 @@ from unittest.mock import patch
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
-from billing.domain.money import Money
-from billing.domain.usage import UsageEvent
-from billing.store import keys
+from billing.kernel.money import Money
+from billing.platform.dynamodb import keys
+from billing.usage.rules import UsageEvent
 
 from functions.get_usage.app import handler
 from tests.api_gateway import NOW, Answer, answer, request
@@ -308,7 +308,7 @@ def test_thirteen_months_are_not_too_much(company: Company) -> None:
 
 
 def test_more_contents_than_one_page_can_hold(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("billing.usecases.show_usage.CONTENTS_MAX", 3)
+    monkeypatch.setattr("billing.usage.show_usage.CONTENTS_MAX", 3)
     count(*(counted(TODAY, 1, content=str(number)) for number in range(4)))
 
     given = see(company, group_by="content")
@@ -322,7 +322,7 @@ def test_more_contents_than_one_page_can_hold(company: Company, monkeypatch: pyt
 
 
 def test_what_is_too_small_to_be_shown_is_summed_up(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("billing.domain.usage_page.SERIES_MAX", 2)
+    monkeypatch.setattr("billing.usage.summary.SERIES_MAX", 2)
     count(*(counted(TODAY, number, content=f"c{number}") for number in range(1, 6)))
 
     shown = see(company, group_by="content").body["series"]
@@ -332,7 +332,7 @@ def test_what_is_too_small_to_be_shown_is_summed_up(company: Company, monkeypatc
         ("c4", 1, "4"),
         (None, 3, "6"),
     ]
-    monkeypatch.setattr("billing.domain.usage_page.SERIES_MAX", 4)
+    monkeypatch.setattr("billing.usage.summary.SERIES_MAX", 4)
     assert see(company, group_by="content").body["series"][-1]["content"] == "c1", "a single one keeps its name"
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from billing import wiring
-from billing.domain.account import USERS_MAX, User
-from billing.domain.permissions import Role
-from billing.gateways.cognito_directory import CognitoDirectory
-from billing.gateways.directory import InvalidAddress, LogIn
+from billing.accounts.cognito_directory import CognitoDirectory
+from billing.accounts.directory import InvalidAddress, LogIn
+from billing.accounts.rules import USERS_MAX, User
+from billing.kernel.permissions import Role
 from botocore.exceptions import ClientError
 
 from functions.administer_users.app import handler as administer_users

@@ -10,11 +10,11 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
-from billing.domain.errors import ConcurrentChange
-from billing.event_schemas.kinds import published
-from billing.store import keys
-from billing.store.event_mapping import event_from
-from billing.store.usage_store import UsageStore
+from billing.correspondence.event_kinds import published
+from billing.kernel.errors import ConcurrentChange
+from billing.platform.dynamodb import keys
+from billing.platform.events.mapping import event_from
+from billing.usage.records import UsageStore
 
 from functions.watch_usage.app import handler
 from tests.api_gateway import NOW

@@ -7,9 +7,9 @@ from typing import Any
 import boto3
 import pytest
 from billing import wiring
-from billing.domain.errors import UpstreamFailed
-from billing.gateways.cognito_directory import CognitoDirectory
-from billing.gateways.directory import InvalidAddress
+from billing.accounts.cognito_directory import CognitoDirectory
+from billing.accounts.directory import InvalidAddress
+from billing.kernel.errors import UpstreamFailed
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from tests.aws import REGION, UserPool

@@ -8,10 +8,10 @@ from typing import Any
 import boto3
 import pytest
 from billing import wiring
-from billing.domain.errors import UpstreamFailed
-from billing.gateways.s3_documents import S3Documents
-from billing.gateways.sqs_dead_letters import SqsDeadLetters
-from billing.gateways.sqs_queue import SqsQueue
+from billing.kernel.errors import UpstreamFailed
+from billing.platform.files.s3_documents import S3Documents
+from billing.platform.queues.sqs_dead_letters import SqsDeadLetters
+from billing.platform.queues.sqs_queue import SqsQueue
 
 from tests.aws import REGION
 

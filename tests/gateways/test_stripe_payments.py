@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from billing.domain.errors import AnswerLost, UpstreamFailed
-from billing.domain.money import Money
-from billing.domain.payment import ChargeState, Method, PaymentFailure
-from billing.gateways.payments import (
+from billing.kernel.errors import AnswerLost, UpstreamFailed
+from billing.kernel.money import Money
+from billing.payments.gateway import (
     AmountRefused,
     CustomerDeleted,
     KeyReused,
@@ -16,7 +15,8 @@ from billing.gateways.payments import (
     MethodRefused,
     RequestRefused,
 )
-from billing.gateways.stripe_payments import StripePayments
+from billing.payments.methods import ChargeState, Method, PaymentFailure
+from billing.payments.stripe_gateway import StripePayments
 
 from local.stripe.api import Stripe
 from tests.stripe import ask, confirm, payments, stripe_account

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 import stripe
-from billing.domain.charge_limits import ChargeObstacle, charge_obstacle
-from billing.domain.currencies import CHARGEABLE, MINOR_UNIT_DIGITS
-from billing.domain.money import Money, charged_money, charged_units
-from billing.domain.payment import Method
-from billing.gateways.stripe_payments import API_VERSION
+from billing.kernel.currencies import CHARGEABLE, MINOR_UNIT_DIGITS
+from billing.kernel.money import Money, charged_money, charged_units
+from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
+from billing.payments.methods import Method
+from billing.payments.stripe_gateway import API_VERSION
 from stripe import StripeClient
 
 from local.stripe import amounts

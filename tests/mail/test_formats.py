@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from billing.domain.currencies import MINOR_UNIT_DIGITS
-from billing.event_schemas.facts import MoneyFacts
+from billing.correspondence.plain_text import COLUMNS, facts, prose, table
+from billing.kernel.currencies import MINOR_UNIT_DIGITS
 from billing.languages.formats import day_before, formats, local_day
-from billing.mail.plain_text import COLUMNS, facts, prose, table
+from billing.platform.events.facts import MoneyFacts
 from hypothesis import given
 from hypothesis import strategies as st
 

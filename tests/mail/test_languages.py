@@ -10,11 +10,11 @@ from typing import get_args
 
 import pytest
 from babel import Locale
-from billing.domain.events import EventType
-from billing.domain.information import BillingDetails, CompanyDetails, ContactDetails, Details
-from billing.event_schemas.kinds import SCHEMA_OF
+from billing.accounts.information import BillingDetails, CompanyDetails, ContactDetails, Details
+from billing.correspondence.event_kinds import SCHEMA_OF
+from billing.correspondence.letters import MAILED
+from billing.kernel.events import EventType
 from billing.languages import FOLDER, LANGUAGES
-from billing.mail.letters import MAILED
 
 WITHOUT_MAIL = {
     "autoscaling.changed",

@@ -15,13 +15,13 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from billing.domain.mail import Attachment, Letter, LetterContext, Recipient, Vendor
-from billing.event_schemas.kinds import SCHEMA_OF, AnyEvent
+from billing.correspondence.audiences import Attachment, Letter, LetterContext, Recipient, Vendor
+from billing.correspondence.event_kinds import SCHEMA_OF, AnyEvent
+from billing.correspondence.letters import MAILED, SUBJECT_LETTERS_MAX, NoSuchMail, letter
+from billing.correspondence.plain_text import COLUMNS
+from billing.correspondence.usage_picture import HEIGHT, WIDTH, usage_picture
 from billing.languages import LANGUAGES
 from billing.languages.formats import formats
-from billing.mail.letters import MAILED, SUBJECT_LETTERS_MAX, NoSuchMail, letter
-from billing.mail.plain_text import COLUMNS
-from billing.mail.usage_picture import HEIGHT, WIDTH, usage_picture
 from icalendar import Calendar
 from PIL import Image
 from pydantic import ValidationError

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 
 import pytest
-from billing.domain.mail import Attachment, Letter, Recipient, Vendor
-from billing.mail.message import message
+from billing.correspondence.audiences import Attachment, Letter, Recipient, Vendor
+from billing.correspondence.message import message
 
 VENDOR = Vendor("Søster & Bror", "https://billing.vendor.example", "support@vendor.example")
 ADA = Recipient("ada@nordlys.example", "Ada Holm")

@@ -8,14 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from billing.domain.contract import Contract, termination
-from billing.domain.events import RANDOM_BYTES, ulid
-from billing.domain.money import rounded_tax
-from billing.domain.reviews import next_renewal
-from billing.event_schemas.ending import AccountDeleted, CancellationRequested, NoticeDeadlineNear
-from billing.event_schemas.invoicing import InvoiceIssued
-from billing.event_schemas.kinds import SCHEMA_OF
-from billing.event_schemas.scaling import SubscriptionAutoscaled, SubscriptionTierLowered, UsageBelowTier
+from billing.correspondence.event_kinds import SCHEMA_OF
+from billing.ending.event_schemas import AccountDeleted, CancellationRequested, NoticeDeadlineNear
+from billing.invoicing.event_schemas import InvoiceIssued
+from billing.kernel.contract_calendar import Contract, termination
+from billing.kernel.events import RANDOM_BYTES, ulid
+from billing.kernel.money import rounded_tax
+from billing.scaling.event_schemas import SubscriptionAutoscaled, SubscriptionTierLowered, UsageBelowTier
+from billing.scaling.reviews.rules import next_renewal
 
 from scripts.mail_preview import SAMPLES, sample
 

@@ -10,15 +10,15 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import pytest
-from billing.domain.contract import Contract
-from billing.domain.invoices import Seller
-from billing.domain.money import Money
-from billing.domain.subscription import Cause, Discount, TierChange
-from billing.domain.terms import InvoicingSettings
-from billing.store.invoice_mapping import is_as_issued
-from billing.store.invoice_store import InvoiceRecord
-from billing.usecases.issue_invoices import issue_invoices
-from billing.usecases.provision_account import provision_account
+from billing.billing_page.provision_account import provision_account
+from billing.invoicing.invoices import Seller
+from billing.invoicing.issue_invoices import issue_invoices
+from billing.invoicing.mapping import is_as_issued
+from billing.invoicing.records import InvoiceRecord
+from billing.invoicing.settings import InvoicingSettings
+from billing.kernel.contract_calendar import Contract
+from billing.kernel.money import Money
+from billing.subscriptions.rules import Cause, Discount, TierChange
 
 from tests.faults.company import PRODUCTS, WANTED, catalogue
 from tests.faults.network import connected

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from billing.api.billing_page import BillingPageView
-from billing.api.catalogue import CatalogueBody
-from billing.api.provisioning import AccountBody
-from billing.domain.schedules import Job
-from billing.domain.usage import UsageEvent
-from billing.store.due_store import DueStore
-from billing.usecases.provision_account import provision_account
-from billing.usecases.replace_catalogue import replace_catalogue
-from billing.usecases.scale_account import scale_account
+from billing.billing_page.provision_account import provision_account
+from billing.billing_page.provisioning_bodies import AccountBody
+from billing.billing_page.views import BillingPageView
+from billing.kernel.schedules import Job
+from billing.platform.due_work.records import DueStore
+from billing.scaling.scale_account import scale_account
+from billing.subscriptions.catalogue_views import CatalogueBody
+from billing.subscriptions.replace_catalogue import replace_catalogue
+from billing.usage.rules import UsageEvent
 
 from local.demo import past_year, usage
 from local.demo.companies import COMPANIES, DemoCompany

@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from billing.domain.information import CompanyDetails
-from billing.usecases.issue_invoices import issue_invoices
-from billing.usecases.provision_account import provision_account
+from billing.accounts.information import CompanyDetails
+from billing.billing_page.provision_account import provision_account
+from billing.invoicing.issue_invoices import issue_invoices
 
 from tests.faults.company import TERMS, WANTED, catalogue
 from tests.faults.network import connected

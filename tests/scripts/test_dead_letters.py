@@ -10,8 +10,8 @@ from unittest.mock import patch
 
 import boto3
 import pytest
-from billing.domain.events import Event
-from billing.store.event_mapping import event_body
+from billing.kernel.events import Event
+from billing.platform.events.mapping import event_body
 from botocore.exceptions import ClientError
 from botocore.session import Session, get_session
 

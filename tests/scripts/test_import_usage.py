@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from billing import wiring
-from billing.store.usage_store import UsageStore
+from billing.usage.records import UsageStore
 from botocore.exceptions import EndpointConnectionError
 
 from scripts import import_usage

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from billing import wiring
-from billing.usecases.cancel_account import end_account
-from billing.usecases.purge_account import PurgeProgress, Purger, purge_account, purge_again
+from billing.ending.cancellation.commands import end_account
+from billing.ending.deletion.commands import PurgeProgress, Purger, purge_account, purge_again
 
 from scripts.reapply_deletions import deleted_accounts
 from tests.aws import keep_items, stored_items

@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from billing.domain.usage import UsageEvent, month_before, month_of
-from billing.store.usage_store import UsageStore
+from billing.usage.records import UsageStore
+from billing.usage.rules import UsageEvent, month_before, month_of
 
 from local.background import wait_until
 from local.cloud import client

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from billing.event_schemas.kinds import SCHEMA_OF
+from billing.correspondence.event_kinds import SCHEMA_OF
 
 from local.cloud import client
 from local.demo.companies import COMPANIES

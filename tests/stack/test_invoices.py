@@ -13,12 +13,12 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from billing.domain.errors import ConcurrentChange
-from billing.domain.invoices import Seller
-from billing.domain.terms import InvoicingSettings
-from billing.store import keys
-from billing.store.invoice_store import InvoiceStore
-from billing.usecases.issue_invoices import issue_invoices
+from billing.invoicing.invoices import Seller
+from billing.invoicing.issue_invoices import issue_invoices
+from billing.invoicing.records import InvoiceStore
+from billing.invoicing.settings import InvoicingSettings
+from billing.kernel.errors import ConcurrentChange
+from billing.platform.dynamodb import keys
 from botocore.exceptions import EndpointConnectionError
 from pypdf import PdfReader
 

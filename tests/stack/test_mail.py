@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from billing.domain.mail import Delivery
+from billing.correspondence.audiences import Delivery
 
 from local.background import wait_until
 from local.cloud import client

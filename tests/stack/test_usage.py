@@ -11,8 +11,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from billing.domain.usage import UsageEvent
-from billing.gateways.sqs_usage_backlog import message_of
+from billing.usage.rules import UsageEvent
+from billing.usage.sqs_backlog import message_of
 
 from local.api_client import Answer
 from local.background import wait_until

@@ -4,25 +4,25 @@ import os
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
-from billing.domain.account import Account, Status, Store, User
-from billing.domain.autoscaling_due import AutoscalingDue
-from billing.domain.billing_page import BillingPage
-from billing.domain.contract import Contract
-from billing.domain.events import RANDOM_BYTES, Actor, ActorKind, Event, EventType, RequestContext, ulid
-from billing.domain.information import (
+from billing.accounts.information import (
     BillingDetails,
     BillingInformation,
     CompanyDetails,
     ContactDetails,
     Information,
 )
-from billing.domain.invoices import Invoice, InvoiceStatus
-from billing.domain.invoicing_due import InvoicingDue
-from billing.domain.money import Money
-from billing.domain.permissions import Role
-from billing.domain.reviews import Manager, Review, ReviewedProduct
-from billing.domain.subscription import Discount, Line, Subscription
-from billing.domain.success_managers import WEEKDAYS, Absence, Hours, Slot, SuccessManager
+from billing.accounts.rules import Account, Status, Store, User
+from billing.billing_page.page import BillingPage
+from billing.invoicing.due import InvoicingDue
+from billing.invoicing.invoices import Invoice, InvoiceStatus
+from billing.kernel.contract_calendar import Contract
+from billing.kernel.events import RANDOM_BYTES, Actor, ActorKind, Event, EventType, RequestContext, ulid
+from billing.kernel.money import Money
+from billing.kernel.permissions import Role
+from billing.scaling.due import AutoscalingDue
+from billing.scaling.reviews.rules import Manager, Review, ReviewedProduct
+from billing.scaling.reviews.success_managers import WEEKDAYS, Absence, Hours, Slot, SuccessManager
+from billing.subscriptions.rules import Discount, Line, Subscription
 
 ADMIN = User("user-1", "ada@nordlys.example", "Ada Holm", Role.ADMIN)
 MEMBER = User("user-2", "bo@nordlys.example", "Bo Lind", Role.MEMBER)

@@ -1,4 +1,4 @@
-"""The parser of billing.aws_session gives what botocore's own gives, for every kind of reply that we get."""
+"""The parser of billing.platform.aws_session gives what botocore's own gives, for every kind of reply that we get."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from zlib import crc32
 
 import pytest
-from billing.aws_session import ATTEMPTS_MAX, ParserFactory, PassThroughParser, aws_session
+from billing.platform.aws_session import ATTEMPTS_MAX, ParserFactory, PassThroughParser, aws_session
 from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.exceptions import ClientError
 from botocore.parsers import JSONParser

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from billing.store import keys
+from billing.platform.dynamodb import keys
 
 
 def test_nothing_of_an_account_sorts_between_its_invoices_and_its_page() -> None:

@@ -5,22 +5,20 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from billing.domain.catalogue import Catalogue, Product, Tier
-from billing.domain.invoices import Invoice, InvoiceStatus
-from billing.domain.money import Money
-from billing.domain.payment import Card, Debit, Method, PaymentMethod, PaymentProfile
-from billing.domain.reviews import Applied, Declined, Review
-from billing.domain.subscription import Cause, Discount, Line, Order, Subscription, TierChange
-from billing.store import (
-    account_mapping,
-    bodies,
-    catalogue_mapping,
-    event_mapping,
-    invoice_summary_mapping,
-    payment_mapping,
-    review_mapping,
-    subscription_mapping,
-)
+from billing.accounts import mapping as account_mapping
+from billing.invoicing import summary_mapping as invoice_summary_mapping
+from billing.invoicing.invoices import Invoice, InvoiceStatus
+from billing.kernel.money import Money
+from billing.payments import mapping as payment_mapping
+from billing.payments.methods import Card, Debit, Method, PaymentMethod, PaymentProfile
+from billing.platform.dynamodb import bodies
+from billing.platform.events import mapping as event_mapping
+from billing.scaling.reviews import mapping as review_mapping
+from billing.scaling.reviews.rules import Applied, Declined, Review
+from billing.subscriptions import catalogue_mapping
+from billing.subscriptions import mapping as subscription_mapping
+from billing.subscriptions.catalogue import Catalogue, Product, Tier
+from billing.subscriptions.rules import Cause, Discount, Line, Order, Subscription, TierChange
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -11,44 +11,44 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import billing.store
+import billing
 import pytest
-from billing.domain.account import Account
-from billing.domain.cancellation import Cancellation, Reason, Requester
-from billing.domain.catalogue import Catalogue
-from billing.domain.collection import initial_payment
-from billing.domain.deletion import Receipt
-from billing.domain.downloads import Download, DownloadKind
-from billing.domain.ending_due import EndingDue, EndingStage
-from billing.domain.errors import Busy, ConcurrentChange
-from billing.domain.information import Area, BillingDetails
-from billing.domain.mail import Delivery
-from billing.domain.moves import AutoscalingSettings
-from billing.domain.payment import CardWarning, PaymentProfile
-from billing.domain.reactivation import Reactivation, ReactivationState
-from billing.domain.schedules import Job
-from billing.domain.subscriber import Subscriber
-from billing.domain.thresholds import AlertState
-from billing.domain.usage import UsageEvent
-from billing.store.account_store import AccountStore
-from billing.store.autoscaling_store import AutoscalingState, AutoscalingStore
-from billing.store.billing_page_store import BillingPageStore
-from billing.store.cancellation_store import CancellationStore
-from billing.store.catalogue_store import CatalogueStore
-from billing.store.delivery_store import DeliveryStore
-from billing.store.download_store import DownloadStore
-from billing.store.due_store import DueStore
-from billing.store.event_store import EventStore
-from billing.store.invoice_store import BillingContext, InvoiceRecord, InvoiceStore
-from billing.store.payment_store import Payer, PaymentStore
-from billing.store.purge_store import Purge, PurgeStore, StoredInvoice
-from billing.store.reactivation_store import ReactivationStore
-from billing.store.review_store import ReviewStore
-from billing.store.subscription_store import SubscriptionStore
-from billing.store.success_manager_store import SuccessManagerStore
-from billing.store.table import Table
-from billing.store.usage_reads import UsageReads
-from billing.store.usage_store import UsageStore
+from billing.accounts.information import Area, BillingDetails
+from billing.accounts.records import AccountStore
+from billing.accounts.rules import Account
+from billing.billing_page.records import BillingPageStore
+from billing.correspondence.audiences import Delivery
+from billing.correspondence.records import DeliveryStore
+from billing.ending.cancellation.records import CancellationStore
+from billing.ending.cancellation.rules import Cancellation, Reason, Requester
+from billing.ending.deletion.records import Purge, PurgeStore, StoredInvoice
+from billing.ending.deletion.rules import Receipt
+from billing.ending.due import EndingDue, EndingStage
+from billing.ending.exports.records import DownloadStore
+from billing.ending.exports.rules import Download, DownloadKind
+from billing.ending.reactivation.records import ReactivationStore
+from billing.ending.reactivation.rules import Reactivation, ReactivationState
+from billing.invoicing.dunning import initial_payment
+from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore
+from billing.kernel.errors import Busy, ConcurrentChange
+from billing.kernel.schedules import Job
+from billing.payments.methods import CardWarning, PaymentProfile
+from billing.payments.records import Payer, PaymentStore
+from billing.platform.due_work.records import DueStore
+from billing.platform.dynamodb.table import Table
+from billing.platform.events.records import EventStore
+from billing.scaling.records import AutoscalingState, AutoscalingStore
+from billing.scaling.reviews.records import ReviewStore
+from billing.scaling.reviews.success_manager_records import SuccessManagerStore
+from billing.scaling.tier_changes import AutoscalingSettings
+from billing.subscriptions.catalogue import Catalogue
+from billing.subscriptions.catalogue_records import CatalogueStore
+from billing.subscriptions.records import SubscriptionStore
+from billing.subscriptions.subscriber import Subscriber
+from billing.usage.records import UsageStore
+from billing.usage.rules import UsageEvent
+from billing.usage.thresholds import AlertState
+from billing.usage.totals import UsageReads
 from botocore.exceptions import ClientError
 
 from tests.aws import TABLE
@@ -266,8 +266,9 @@ class Refusing:
 
 def _stores() -> Iterator[type[Table]]:
     """Every class of the store package that is a table."""
-    for path in Path(billing.store.__path__[0]).glob("*.py"):
-        module = import_module(f"billing.store.{path.stem}")
+    package = Path(billing.__path__[0])
+    for path in sorted({*package.rglob("*records.py"), *package.rglob("totals.py"), *package.rglob("table.py")}):
+        module = import_module(".".join(("billing", *path.relative_to(package).with_suffix("").parts)))
         for _, kind in inspect.getmembers(module, inspect.isclass):
             if issubclass(kind, Table) and kind.__module__ == module.__name__:
                 yield kind

@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 from billing import wiring
-from billing.domain.catalogue import Catalogue, Product, Tier
-from billing.domain.errors import AccountNotFound, ConcurrentChange, NotFound, StaleVersion
-from billing.domain.information import Area, BillingDetails
-from billing.domain.invoices import Invoice
-from billing.domain.payment import Card, Method, PaymentMethod, PaymentProfile
-from billing.domain.permissions import Role
-from billing.domain.success_managers import CELL, Slot
-from billing.store import invoice_summary_mapping, keys, payment_mapping
-from billing.store.account_store import Membership
-from billing.store.billing_page_store import PAGE_INVOICES
+from billing.accounts.information import Area, BillingDetails
+from billing.accounts.records import Membership
+from billing.billing_page.records import PAGE_INVOICES
+from billing.invoicing import summary_mapping as invoice_summary_mapping
+from billing.invoicing.invoices import Invoice
+from billing.kernel.errors import AccountNotFound, ConcurrentChange, NotFound, StaleVersion
+from billing.kernel.permissions import Role
+from billing.payments import mapping as payment_mapping
+from billing.payments.methods import Card, Method, PaymentMethod, PaymentProfile
+from billing.platform.dynamodb import keys
+from billing.scaling.reviews.success_managers import CELL, Slot
+from billing.subscriptions.catalogue import Catalogue, Product, Tier
 from botocore.exceptions import ClientError
 
 from tests.aws import keep_item, stored_items

@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 from billing import wiring
-from billing.domain.errors import ConcurrentChange
-from billing.domain.events import ActorKind, EventType
-from billing.domain.money import Money
-from billing.domain.usage import UsageEvent
-from billing.store.usage_store import UsageStore
+from billing.kernel.errors import ConcurrentChange
+from billing.kernel.events import ActorKind, EventType
+from billing.kernel.money import Money
+from billing.usage.records import UsageStore
+from billing.usage.rules import UsageEvent
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st

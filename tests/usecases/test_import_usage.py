@@ -8,12 +8,12 @@ from decimal import Decimal
 
 import pytest
 from billing import wiring
-from billing.domain.errors import ConcurrentChange, Violation
-from billing.domain.money import Money
-from billing.store.usage_store import UsageStore
-from billing.usecases.import_usage import ImportResult, PastUsage, import_usage
-from billing.usecases.record_usage import IngestResult, Result
-from billing.usecases.retry import RetryBudget
+from billing.kernel.errors import ConcurrentChange, Violation
+from billing.kernel.money import Money
+from billing.platform.retry import RetryBudget
+from billing.usage.import_usage import ImportResult, PastUsage, import_usage
+from billing.usage.record_usage import IngestResult, Result
+from billing.usage.records import UsageStore
 
 from tests.api_gateway import NOW
 from tests.aws import stored_items

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from billing.api.provisioning import AccountBody
-from billing.domain.account import AccountExists
-from billing.domain.catalogue import Catalogue, Product, Tier
-from billing.domain.errors import ConcurrentChange, StaleVersion
-from billing.domain.events import Event
-from billing.domain.information import Area, BillingDetails, Details
-from billing.domain.permissions import Role
-from billing.gateways.directory import LogIn
-from billing.usecases.administer_users import save_user
-from billing.usecases.change_billing_information import change_billing_information
-from billing.usecases.provision_account import Provisioning, provision_account
-from billing.usecases.replace_catalogue import replace_catalogue
+from billing.accounts.administer_users import save_user
+from billing.accounts.change_billing_information import change_billing_information
+from billing.accounts.directory import LogIn
+from billing.accounts.information import Area, BillingDetails, Details
+from billing.accounts.rules import AccountExists
+from billing.billing_page.provision_account import Provisioning, provision_account
+from billing.billing_page.provisioning_bodies import AccountBody
+from billing.kernel.errors import ConcurrentChange, StaleVersion
+from billing.kernel.events import Event
+from billing.kernel.permissions import Role
+from billing.subscriptions.catalogue import Catalogue, Product, Tier
+from billing.subscriptions.replace_catalogue import replace_catalogue
 
 from tests.aws import UserPool, stored_items
 from tests.samples import ACCOUNT, with_value

@@ -7,11 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from billing.domain.account import User
-from billing.domain.errors import AnswerLost, UpstreamFailed
-from billing.domain.events import Actor, ActorKind, Event, EventType
-from billing.domain.information import Area
-from billing.domain.mail import (
+from billing.accounts.information import Area
+from billing.accounts.rules import User
+from billing.correspondence.audiences import (
     AUDIENCES,
     Audience,
     Delivery,
@@ -21,9 +19,11 @@ from billing.domain.mail import (
     Recipient,
     recipients,
 )
-from billing.domain.permissions import Role
-from billing.usecases.note_feedback import note_feedback
-from billing.usecases.notify import CLAIM, DeliveryCounts, NotAllSent, Unwritable, notify
+from billing.correspondence.note_feedback import note_feedback
+from billing.correspondence.notify import CLAIM, DeliveryCounts, NotAllSent, Unwritable, notify
+from billing.kernel.errors import AnswerLost, UpstreamFailed
+from billing.kernel.events import Actor, ActorKind, Event, EventType
+from billing.kernel.permissions import Role
 
 from tests.aws import stored_items
 from tests.faults.world import Bucket

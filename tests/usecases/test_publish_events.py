@@ -6,10 +6,10 @@ import random
 from collections.abc import Sequence
 
 import pytest
-from billing.domain.errors import UpstreamFailed
-from billing.domain.events import Event
-from billing.gateways.event_bus import EVENTS_MAX
-from billing.usecases.publish_events import ATTEMPTS_MAX, publish_events
+from billing.kernel.errors import UpstreamFailed
+from billing.kernel.events import Event
+from billing.platform.events.bus import EVENTS_MAX
+from billing.platform.events.publish import ATTEMPTS_MAX, publish_events
 
 from tests.store.samples import happened
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from billing.usecases.retry import WAIT_SECONDS_MAX, RetryBudget
+from billing.platform.retry import WAIT_SECONDS_MAX, RetryBudget
 
 
 def waits(seconds: float, chance: float, attempts: int) -> list[float]:

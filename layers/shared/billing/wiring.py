@@ -14,30 +14,30 @@ from aws_lambda_powertools.event_handler.depends import Depends
 from botocore.session import Session
 
 if TYPE_CHECKING:
-    from billing.domain.terms import InvoicingSettings
-    from billing.gateways.directory import Directory
-    from billing.gateways.event_bus import EventBus
-    from billing.gateways.files import Archive, Documents
-    from billing.gateways.mailer import Mailer
-    from billing.gateways.payments import PaymentGateway, PaymentNotices
-    from billing.gateways.queues import DeadLetters, Queue, WorkQueue
-    from billing.gateways.usage_backlog import UsageBacklog
-    from billing.store.account_store import AccountStore
-    from billing.store.autoscaling_store import AutoscalingStore
-    from billing.store.billing_page_store import BillingPageStore
-    from billing.store.cancellation_store import CancellationStore
-    from billing.store.catalogue_store import CatalogueStore
-    from billing.store.delivery_store import DeliveryStore
-    from billing.store.download_store import DownloadStore
-    from billing.store.due_store import DueStore
-    from billing.store.event_store import EventStore
-    from billing.store.invoice_store import InvoiceStore
-    from billing.store.payment_store import PaymentStore
-    from billing.store.purge_store import PurgeStore
-    from billing.store.reactivation_store import ReactivationStore
-    from billing.store.review_store import ReviewStore
-    from billing.store.success_manager_store import SuccessManagerStore
-    from billing.store.usage_store import UsageStore
+    from billing.accounts.directory import Directory
+    from billing.accounts.records import AccountStore
+    from billing.billing_page.records import BillingPageStore
+    from billing.correspondence.mailer import Mailer
+    from billing.correspondence.records import DeliveryStore
+    from billing.ending.cancellation.records import CancellationStore
+    from billing.ending.deletion.records import PurgeStore
+    from billing.ending.exports.records import DownloadStore
+    from billing.ending.reactivation.records import ReactivationStore
+    from billing.invoicing.records import InvoiceStore
+    from billing.invoicing.settings import InvoicingSettings
+    from billing.payments.gateway import PaymentGateway, PaymentNotices
+    from billing.payments.records import PaymentStore
+    from billing.platform.due_work.records import DueStore
+    from billing.platform.events.bus import EventBus
+    from billing.platform.events.records import EventStore
+    from billing.platform.files.interfaces import Archive, Documents
+    from billing.platform.queues.interfaces import DeadLetters, Queue, WorkQueue
+    from billing.scaling.records import AutoscalingStore
+    from billing.scaling.reviews.records import ReviewStore
+    from billing.scaling.reviews.success_manager_records import SuccessManagerStore
+    from billing.subscriptions.catalogue_records import CatalogueStore
+    from billing.usage.backlog import UsageBacklog
+    from billing.usage.records import UsageStore
 else:  # a function loads the stores and the interfaces that its use cases name
     Archive = DeadLetters = Directory = Documents = EventBus = Mailer = PaymentGateway = PaymentNotices = Any
     Queue = UsageBacklog = WorkQueue = Any
@@ -53,7 +53,7 @@ PaymentSecret = Callable[[str], str]
 @cache
 def session() -> Session:
     """The one AWS session of the process: every further client shares what it has loaded."""
-    from billing.aws_session import aws_session
+    from billing.platform.aws_session import aws_session
 
     return aws_session()
 
@@ -69,36 +69,38 @@ def _store(module: str, name: str) -> Callable[[], Any]:
 
     @cache
     def made() -> Any:
-        kind = getattr(import_module(f"billing.store.{module}"), name)
+        kind = getattr(import_module(f"billing.{module}"), name)
         return kind(os.environ["TABLE_NAME"], dynamodb())
 
     return made
 
 
-account_store: Callable[[], AccountStore] = _store("account_store", "AccountStore")
-autoscaling_store: Callable[[], AutoscalingStore] = _store("autoscaling_store", "AutoscalingStore")
-billing_page_store: Callable[[], BillingPageStore] = _store("billing_page_store", "BillingPageStore")
-cancellation_store: Callable[[], CancellationStore] = _store("cancellation_store", "CancellationStore")
-catalogue_store: Callable[[], CatalogueStore] = _store("catalogue_store", "CatalogueStore")
-delivery_store: Callable[[], DeliveryStore] = _store("delivery_store", "DeliveryStore")
-download_store: Callable[[], DownloadStore] = _store("download_store", "DownloadStore")
-due_store: Callable[[], DueStore] = _store("due_store", "DueStore")
-event_store: Callable[[], EventStore] = _store("event_store", "EventStore")
-invoice_store: Callable[[], InvoiceStore] = _store("invoice_store", "InvoiceStore")
-payment_store: Callable[[], PaymentStore] = _store("payment_store", "PaymentStore")
-purge_store: Callable[[], PurgeStore] = _store("purge_store", "PurgeStore")
-reactivation_store: Callable[[], ReactivationStore] = _store("reactivation_store", "ReactivationStore")
-review_store: Callable[[], ReviewStore] = _store("review_store", "ReviewStore")
-success_manager_store: Callable[[], SuccessManagerStore] = _store("success_manager_store", "SuccessManagerStore")
-usage_store: Callable[[], UsageStore] = _store("usage_store", "UsageStore")
+account_store: Callable[[], AccountStore] = _store("accounts.records", "AccountStore")
+autoscaling_store: Callable[[], AutoscalingStore] = _store("scaling.records", "AutoscalingStore")
+billing_page_store: Callable[[], BillingPageStore] = _store("billing_page.records", "BillingPageStore")
+cancellation_store: Callable[[], CancellationStore] = _store("ending.cancellation.records", "CancellationStore")
+catalogue_store: Callable[[], CatalogueStore] = _store("subscriptions.catalogue_records", "CatalogueStore")
+delivery_store: Callable[[], DeliveryStore] = _store("correspondence.records", "DeliveryStore")
+download_store: Callable[[], DownloadStore] = _store("ending.exports.records", "DownloadStore")
+due_store: Callable[[], DueStore] = _store("platform.due_work.records", "DueStore")
+event_store: Callable[[], EventStore] = _store("platform.events.records", "EventStore")
+invoice_store: Callable[[], InvoiceStore] = _store("invoicing.records", "InvoiceStore")
+payment_store: Callable[[], PaymentStore] = _store("payments.records", "PaymentStore")
+purge_store: Callable[[], PurgeStore] = _store("ending.deletion.records", "PurgeStore")
+reactivation_store: Callable[[], ReactivationStore] = _store("ending.reactivation.records", "ReactivationStore")
+review_store: Callable[[], ReviewStore] = _store("scaling.reviews.records", "ReviewStore")
+success_manager_store: Callable[[], SuccessManagerStore] = _store(
+    "scaling.reviews.success_manager_records", "SuccessManagerStore"
+)
+usage_store: Callable[[], UsageStore] = _store("usage.records", "UsageStore")
 
 
 @cache
 def terms() -> InvoicingSettings:
     """What whoever deploys Livello has decided of invoices and payments."""
-    from billing.domain.information import as_printed, compact_identifier, normal_postcode
-    from billing.domain.invoices import Seller
-    from billing.domain.terms import InvoicingSettings
+    from billing.accounts.information import as_printed, compact_identifier, normal_postcode
+    from billing.invoicing.invoices import Seller
+    from billing.invoicing.settings import InvoicingSettings
 
     seller = Seller(
         name=os.environ["SELLER_NAME"],
@@ -123,7 +125,7 @@ def terms() -> InvoicingSettings:
 @cache
 def directory() -> Directory:
     """The people who can log in."""
-    from billing.gateways.cognito_directory import CognitoDirectory
+    from billing.accounts.cognito_directory import CognitoDirectory
 
     return CognitoDirectory(os.environ["USER_POOL_ID"], session())
 
@@ -131,7 +133,7 @@ def directory() -> Directory:
 @cache
 def bus() -> EventBus:
     """Where the vendor's own systems learn what happened."""
-    from billing.gateways.eventbridge_bus import EventBridgeBus
+    from billing.platform.events.eventbridge_bus import EventBridgeBus
 
     return EventBridgeBus(os.environ["EVENT_BUS_NAME"], session())
 
@@ -139,7 +141,7 @@ def bus() -> EventBus:
 @cache
 def dead_letters() -> DeadLetters:
     """Where an operator finds what could not be dealt with."""
-    from billing.gateways.sqs_dead_letters import SqsDeadLetters
+    from billing.platform.queues.sqs_dead_letters import SqsDeadLetters
 
     return SqsDeadLetters(os.environ["DEAD_LETTERS_URL"], session())
 
@@ -147,7 +149,7 @@ def dead_letters() -> DeadLetters:
 @cache
 def mailer() -> Mailer:
     """What sends mail."""
-    from billing.gateways.ses_mailer import SesMailer
+    from billing.correspondence.ses_mailer import SesMailer
 
     return SesMailer(os.environ["SENDER_ADDRESS"], os.environ["CONFIGURATION_SET"], session())
 
@@ -155,7 +157,7 @@ def mailer() -> Mailer:
 @cache
 def documents() -> Documents:
     """Where files are kept."""
-    from billing.gateways.s3_documents import S3Documents
+    from billing.platform.files.s3_documents import S3Documents
 
     return S3Documents(os.environ["DOCUMENTS_BUCKET"], session())
 
@@ -166,7 +168,7 @@ def archive() -> Archive | None:
     bucket = os.environ["ARCHIVE_BUCKET"]
     if not bucket:
         return None
-    from billing.gateways.s3_archive import S3Archive
+    from billing.platform.files.s3_archive import S3Archive
 
     return S3Archive(bucket, session())
 
@@ -174,7 +176,7 @@ def archive() -> Archive | None:
 @cache
 def queue() -> Queue:
     """Where the messages of a worker come from."""
-    from billing.gateways.sqs_queue import SqsQueue
+    from billing.platform.queues.sqs_queue import SqsQueue
 
     return SqsQueue(os.environ["QUEUE_URL"], session())
 
@@ -182,7 +184,7 @@ def queue() -> Queue:
 @cache
 def usage_backlog() -> UsageBacklog:
     """Where usage waits whose counters are taken."""
-    from billing.gateways.sqs_usage_backlog import SqsUsageBacklog
+    from billing.usage.sqs_backlog import SqsUsageBacklog
 
     return SqsUsageBacklog(os.environ["USAGE_BACKLOG_URL"], session())
 
@@ -190,7 +192,7 @@ def usage_backlog() -> UsageBacklog:
 @cache
 def work_queue() -> WorkQueue:
     """Where due work waits for a worker."""
-    from billing.gateways.sqs_work_queue import SqsWorkQueue
+    from billing.platform.queues.sqs_work_queue import SqsWorkQueue
 
     return SqsWorkQueue(os.environ["WORK_QUEUE_URL"], session())
 
@@ -198,7 +200,7 @@ def work_queue() -> WorkQueue:
 @cache
 def payment_secret() -> PaymentSecret:
     """What opens the payment service."""
-    from billing.gateways.secrets_manager import Secret
+    from billing.platform.secrets_manager import Secret
 
     return Secret(os.environ["STRIPE_SECRET"], session()).value
 
@@ -206,7 +208,7 @@ def payment_secret() -> PaymentSecret:
 @cache
 def payments() -> PaymentGateway:
     """The payment service."""
-    from billing.gateways.stripe_payments import StripePayments
+    from billing.payments.stripe_gateway import StripePayments
 
     return StripePayments(payment_secret(), os.environ.get("STRIPE_API_BASE") or None)
 
@@ -214,7 +216,7 @@ def payments() -> PaymentGateway:
 @cache
 def payment_notices() -> PaymentNotices:
     """Where wait what the payment service tells."""
-    from billing.gateways.sqs_payment_notices import SqsPaymentNotices
+    from billing.payments.sqs_notices import SqsPaymentNotices
 
     return SqsPaymentNotices(os.environ["PAYMENT_NOTICES_URL"], session())
 

@@ -15,9 +15,9 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
-from billing.domain.money import Money
-from billing.domain.usage import Daily
-from billing.usecases.import_usage import PastUsage
+from billing.kernel.money import Money
+from billing.usage.import_usage import PastUsage
+from billing.usage.rules import Daily
 
 from local.demo.companies import DemoCompany
 

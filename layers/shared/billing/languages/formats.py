@@ -16,7 +16,7 @@ from babel.dates import format_date, format_skeleton, format_time, get_timezone_
 from babel.lists import format_list
 from babel.numbers import format_currency, format_decimal, format_percent
 
-from billing.domain.currencies import MINOR_UNIT_DIGITS
+from billing.kernel.currencies import MINOR_UNIT_DIGITS
 from billing.languages import FOLDER
 
 BRANDS = {

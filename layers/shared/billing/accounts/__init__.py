@@ -1,0 +1,1 @@
+"""Accounts: their people and roles, and the billing information that invoices use."""

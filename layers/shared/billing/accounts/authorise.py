@@ -1,0 +1,33 @@
+"""Whether a caller may do something to an account: one rule for every route (DESIGN 3.4)."""
+
+from __future__ import annotations
+
+from billing.accounts.records import AccountStore
+from billing.accounts.rules import Account
+from billing.kernel.errors import AccountNotFound, Forbidden
+from billing.kernel.permissions import Admin, AdminsOnly, Permission, Person, Role, may
+
+
+def authorise(person: Person, account: Account, permission: Permission, store: AccountStore) -> Role:
+    """The caller's role in the account, if it allows this.
+
+    Raises AccountNotFound for a stranger, who is not told that the account exists; AdminsOnly for a member who
+    tries what an admin may do, and is told whom to ask (one more query, only then); Forbidden for anybody else.
+    """
+    role = account.role_of(person)
+    if role is None:
+        raise AccountNotFound
+    if may(role, permission):
+        return role
+    if not may(Role.ADMIN, permission):
+        raise Forbidden("Only staff may do this.")
+    if role is Role.MEMBER:
+        users = store.users(account.id)
+        raise AdminsOnly(tuple(Admin(user.name, user.email) for user in users if user.role is Role.ADMIN))
+    raise Forbidden("Staff may not do this: it is for the account's own admins.")
+
+
+def authorise_staff(person: Person, permission: Permission) -> None:
+    """For what belongs to no account. Raises Forbidden for everybody but staff."""
+    if not (person.staff and may(Role.STAFF, permission)):
+        raise Forbidden("Only staff may do this.")

@@ -1,0 +1,93 @@
+"""Between items and accounts, their people and their billing information. `…_body` writes, `…_from` reads."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date
+
+from billing.accounts.information import BillingDetails, CompanyDetails, ContactDetails, Details
+from billing.accounts.rules import Account, Ending, Status, Store, User
+from billing.kernel.contract_calendar import Contract
+from billing.kernel.fields import fields_of
+from billing.kernel.permissions import Role
+from billing.platform.dynamodb.bodies import Body, parsed, text
+
+
+def account_body(account: Account) -> str:
+    return text(
+        {
+            "account": account.id,
+            "name": account.name,
+            "status": account.status,
+            "contract": asdict(account.contract),
+            "stores": [fields_of(store, id="store") for store in account.stores],
+            "roles": dict(account.roles),
+            "provisioned_as": account.provisioned_as,
+            "success_manager": account.success_manager,
+            "ending": account.ending,
+            "reactivation": account.reactivation,
+        }
+    )
+
+
+def account_from(stored: str, version: int) -> Account:
+    body = parsed(stored)
+    return Account(
+        id=body["account"],
+        name=body["name"],
+        status=Status(body["status"]),
+        contract=contract_from(body["contract"]),
+        stores=tuple(Store(id=store["store"], name=store["name"]) for store in body["stores"]),
+        roles={user: Role(role) for user, role in body["roles"].items()},
+        provisioned_as=body["provisioned_as"],
+        version=version,
+        success_manager=body.get("success_manager"),  # older accounts were written without
+        ending=_ending_from(body.get("ending")),  # and without these
+        reactivation=body.get("reactivation"),
+    )
+
+
+def contract_from(body: Body) -> Contract:
+    return Contract(
+        start=date.fromisoformat(body["start"]),
+        interval_months=body["interval_months"],
+        currency=body["currency"],
+        time_zone=body["time_zone"],
+    )
+
+
+def _ending_from(body: Body | None) -> Ending | None:
+    if body is None:
+        return None
+    return Ending(body["receipt"], date.fromisoformat(body["active_until"]), date.fromisoformat(body["purge_on"]))
+
+
+def user_body(user: User, account_name: str) -> str:
+    """A person with the account's name beside them, so that their list of accounts is one query."""
+    return text({**fields_of(user, id="user"), "account_name": account_name})
+
+
+def user_from(stored: str) -> User:
+    return user_and_account_name_from(stored)[0]
+
+
+def user_and_account_name_from(stored: str) -> tuple[User, str]:
+    body = parsed(stored)
+    user = User(id=body["user"], email=body["email"], name=body["name"], role=Role(body["role"]))
+    return user, body["account_name"]
+
+
+def information_body(details: Details) -> str:
+    return text(asdict(details))
+
+
+def company_from(stored: str) -> CompanyDetails:
+    return CompanyDetails(**parsed(stored))
+
+
+def billing_from(stored: str) -> BillingDetails:
+    return BillingDetails(**parsed(stored))
+
+
+def contact_from(stored: str) -> ContactDetails:
+    return ContactDetails(**parsed(stored))

@@ -1,0 +1,1 @@
+"""The billing page: the one read over all areas, and the provisioning of an account."""

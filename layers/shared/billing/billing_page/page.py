@@ -1,0 +1,22 @@
+"""The billing page: an account with its subscription, billing information, payment method and newest invoices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from billing.accounts.information import BillingInformation
+from billing.accounts.rules import Account
+from billing.invoicing.invoices import Invoice
+from billing.payments.methods import PaymentMethod
+from billing.subscriptions.rules import Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class BillingPage:
+    """Everything of an account that its billing page shows. `invoices` are the newest, newest first."""
+
+    account: Account
+    subscription: Subscription
+    information: BillingInformation
+    payment_method: PaymentMethod | None
+    invoices: tuple[Invoice, ...]

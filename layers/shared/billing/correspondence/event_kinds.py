@@ -1,0 +1,109 @@
+"""The kinds of events. An event that Livello publishes, shows or mails about has one of these shapes.
+
+Each area has a module of its own here. Quantities are decimals written as texts, amounts are whole minor units with
+their currency, days are those of the account's time zone.
+"""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from billing.accounts.event_schemas import (
+    AccountProvisioned,
+    BillingInformationChanged,
+    UserAdded,
+    UserChanged,
+    UserRemoved,
+)
+from billing.correspondence.event_schemas import AddressUndeliverable
+from billing.ending.event_schemas import (
+    AccountDeactivated,
+    AccountDeleted,
+    AccountDeletionNear,
+    AccountReactivated,
+    AccountReactivationFailed,
+    AccountReactivationRequested,
+    CancellationRequested,
+    CancellationWithdrawn,
+    DownloadReady,
+    DownloadRequested,
+    NoticeDeadlineNear,
+)
+from billing.invoicing.event_schemas import (
+    CreditNoteIssued,
+    CreditNoteRefunded,
+    InvoiceIssued,
+    InvoicePaid,
+    PaymentFailed,
+    PaymentPastDue,
+)
+from billing.kernel.events import Event
+from billing.kernel.fields import fields_of
+from billing.payments.event_schemas import CardExpiring, CardUpdated, PaymentDisputed, PaymentMethodChanged
+from billing.scaling.event_schemas import (
+    AutoscalingChanged,
+    ReviewBooked,
+    ReviewCancelled,
+    ReviewDeclined,
+    SubscriptionAutoscaled,
+    SubscriptionTierLowered,
+    SuccessManagerAssigned,
+    SuccessManagerChanged,
+    UsageAboveTiers,
+    UsageBelowTier,
+)
+from billing.subscriptions.event_schemas import CatalogueReplaced
+from billing.usage.event_schemas import UsageRefused, UsageThresholdReached
+
+AnyEvent = (
+    AccountDeactivated
+    | AccountDeleted
+    | AccountDeletionNear
+    | AccountProvisioned
+    | AccountReactivated
+    | AccountReactivationFailed
+    | AccountReactivationRequested
+    | AddressUndeliverable
+    | AutoscalingChanged
+    | BillingInformationChanged
+    | CancellationRequested
+    | CancellationWithdrawn
+    | CardExpiring
+    | CardUpdated
+    | CatalogueReplaced
+    | CreditNoteIssued
+    | CreditNoteRefunded
+    | DownloadReady
+    | DownloadRequested
+    | InvoiceIssued
+    | InvoicePaid
+    | NoticeDeadlineNear
+    | PaymentDisputed
+    | PaymentFailed
+    | PaymentMethodChanged
+    | PaymentPastDue
+    | ReviewBooked
+    | ReviewCancelled
+    | ReviewDeclined
+    | SubscriptionAutoscaled
+    | SubscriptionTierLowered
+    | SuccessManagerAssigned
+    | SuccessManagerChanged
+    | UsageAboveTiers
+    | UsageBelowTier
+    | UsageRefused
+    | UsageThresholdReached
+    | UserAdded
+    | UserChanged
+    | UserRemoved
+)
+
+SCHEMA_OF: dict[str, type[AnyEvent]] = {
+    get_args(schema.model_fields["type"].annotation)[0]: schema for schema in get_args(AnyEvent)
+}
+"""The schemas by their type."""
+
+
+def published(event: Event) -> AnyEvent:
+    """The event as it is published. Raises pydantic's ValidationError if it is not what its kind says."""
+    return SCHEMA_OF[event.type].model_validate(fields_of(event, id="event"), from_attributes=True)

@@ -1,0 +1,28 @@
+"""The audit log of an account: its events, as they are published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from billing.kernel.events import Event
+from billing.kernel.fields import fields_of
+from billing.platform.events.envelope import EventEnvelope
+from billing.platform.http.models import View
+
+
+class EventView(EventEnvelope):
+    """One thing that happened. `before` and `after` say what changed; their shapes are under docs/events/."""
+
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, event: Event) -> EventView:
+        return cls.model_validate(fields_of(event, id="event"), from_attributes=True)
+
+
+class EventsView(View):
+    """Newest first. `next_cursor` leads to the older ones, null where there are none."""
+
+    items: list[EventView]
+    next_cursor: str | None

@@ -1,0 +1,1 @@
+"""The end of an account: cancellation, reactivation, exports, deletion."""

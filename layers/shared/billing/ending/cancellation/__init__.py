@@ -1,0 +1,1 @@
+"""Cancelling an account, by its admins only, with every date shown before."""

@@ -1,0 +1,211 @@
+"""An account is cancelled by its own admin, with every date told; taken back in time; and ended when it is due.
+
+Staff never come here: nobody but an admin may cancel (billing.kernel.permissions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, timedelta
+
+from billing.accounts.rules import Ending, Status
+from billing.ending.cancellation.records import CancellationState, CancellationStore
+from billing.ending.cancellation.rules import (
+    IN_USE_DAYS,
+    Cancellation,
+    Consequences,
+    DatesChanged,
+    Deactivated,
+    NotCancelling,
+    Reason,
+    Requester,
+    consequences,
+    reactivate_until,
+    require_withdrawable,
+    stage_after_deactivation,
+)
+from billing.ending.due import NOTICE_DAYS_BEFORE, EndingDue, EndingStage, next_notice
+from billing.kernel.contract_calendar import termination
+from billing.kernel.errors import AccountNotFound, ConcurrentChange
+from billing.kernel.events import EventType, Facts, RequestContext, by_system
+from billing.platform.events.new_event import new_event, new_id
+from billing.subscriptions.pricing import amount_per_charge
+from billing.usage.rules import Daily, month_of
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationRequest:
+    """What an admin asks for, and the first day not served that they were shown."""
+
+    reason: Reason
+    text: str
+    active_until: date
+
+
+def preview_cancellation(state: CancellationState, today: date, retention_days: int) -> Consequences:
+    """What would follow from a cancellation today."""
+    contract, subscription = state.subscriber.account.contract, state.subscriber.subscription
+    return consequences(contract, subscription, today, retention_days)
+
+
+def products_in_use(state: CancellationState, today: date, store: CancellationStore) -> tuple[str, ...]:
+    """The names of the products that were used in the last days. One query."""
+    since = today - timedelta(days=IN_USE_DAYS)
+    account = state.subscriber.account.id
+    totals: Mapping[str, Daily] = store.totals(account, month_of(since), month_of(today))
+    used = {
+        product for product, daily in totals.items() if any(day >= since and amount for day, amount in daily.items())
+    }
+    return tuple(line.name for line in state.subscriber.subscription.lines if line.product in used)
+
+
+def cancel_account(
+    account: str,
+    request: CancellationRequest,
+    *,
+    retention_days: int,
+    context: RequestContext,
+    store: CancellationStore,
+) -> Cancellation:
+    """The receipt. Asked again, it is the same one.
+
+    Raises DatesChanged with the new dates, Deactivated, ConcurrentChange.
+    """
+    ended = cancellation_state(account, store)
+    if ended.cancellation is not None:
+        if ended.subscriber.account.status is Status.DEACTIVATED:
+            raise Deactivated
+        return ended.cancellation
+    today = ended.subscriber.account.contract.today(context.time)
+    follows = preview_cancellation(ended, today, retention_days)
+    if follows.active_until != request.active_until:
+        raise DatesChanged(follows)
+    user = str(context.actor.user)
+    known = store.user(account, user)
+    cancellation = Cancellation(
+        receipt=new_id(context.time),
+        requested_at=context.time,
+        requested_by=Requester(user, known.name if known else "", known.email if known else ""),
+        reason=request.reason,
+        text=request.text,
+        notice_ends=follows.notice_ends,
+        active_until=follows.active_until,
+        charges_still_due=follows.charges_still_due,
+        purge_on=follows.purge_on,
+    )
+    ending = Ending(cancellation.receipt, cancellation.active_until, cancellation.purge_on)
+    cancelled = replace(ended.subscriber.account, status=Status.CANCELLING, ending=ending)
+    facts = _facts(cancellation)
+    event = new_event(EventType.CANCELLATION_REQUESTED, context, account=account, before=None, after=facts)
+    try:
+        store.cancel(cancelled, cancellation, event)
+    except ConcurrentChange:
+        # Two browsers at the same moment: whoever comes second gets the receipt of the first.
+        standing = cancellation_state(account, store)
+        if standing.cancellation is None:
+            raise
+        return standing.cancellation
+    return cancellation
+
+
+def withdraw_cancellation(account: str, *, context: RequestContext, store: CancellationStore) -> None:
+    """As if it had never been asked. Raises NotCancelling, ConcurrentChange."""
+    ended = cancellation_state(account, store)
+    standing = ended.subscriber.account
+    today = standing.contract.today(context.time)
+    if standing.status is Status.ACTIVE and ended.cancellation is None:
+        return
+    require_withdrawable(standing, today)
+    if ended.cancellation is None:
+        raise NotCancelling
+    first_month, on = standing.contract.next_charge(today + timedelta(days=1))
+    amount = amount_per_charge(ended.subscriber.subscription, standing.contract, first_month)
+    after = {
+        "renewal": {"on": on, "amount": asdict(amount)},
+        "interval_months": standing.contract.interval_months,
+    }
+    event = new_event(
+        EventType.CANCELLATION_WITHDRAWN, context, account=account, before=_facts(ended.cancellation), after=after
+    )
+    store.withdraw(replace(standing, status=Status.ACTIVE, ending=None), today, event)
+
+
+def end_account(account: str, *, now: datetime, correlation: str, store: CancellationStore) -> EndingStage | None:
+    """Deals with what is due of an account's end; what that was. One read, one transaction for each stage.
+
+    The purge itself is left due. Raises ConcurrentChange.
+    """
+    done: EndingStage | None = None
+    occasion = by_system(now, correlation)
+    while True:
+        ended = store.state(account)
+        if ended is None or ended.due is None:
+            return done
+        today = ended.subscriber.account.contract.today(now)
+        if ended.due.stage is EndingStage.PURGE or today < ended.due.on:
+            return done
+        if ended.due.stage is EndingStage.NOTICE:
+            _notice(ended, today, occasion, store)
+        else:
+            _end(ended, ended.due.stage, occasion, store)
+        done = ended.due.stage
+
+
+def _notice(state: CancellationState, today: date, context: RequestContext, store: CancellationStore) -> None:
+    """Tells of the last day to avoid the next renewal, unless that is over."""
+    account = state.subscriber.account
+    contract = account.contract
+    follows = termination(contract.start, contract.interval_months, max(today, contract.start))
+    on, last_day = follows.next_avoidable_renewal, follows.last_day_to_avoid_it
+    events = []
+    if today >= last_day - timedelta(days=NOTICE_DAYS_BEFORE):
+        amount = amount_per_charge(state.subscriber.subscription, contract, contract.month_of(on))
+        facts = {
+            "renewal": {"on": on, "amount": asdict(amount)},
+            "interval_months": contract.interval_months,
+            "last_day": last_day,
+        }
+        type_ = EventType.RENEWAL_NOTICE_DEADLINE_NEAR
+        events.append(new_event(type_, context, account=account.id, before=None, after=facts))
+    store.move_on(account, next_notice(contract, today + timedelta(days=1)), events)
+
+
+def _end(state: CancellationState, stage: EndingStage, context: RequestContext, store: CancellationStore) -> None:
+    standing, ending = state.subscriber.account, state.subscriber.account.ending
+    if ending is None:
+        raise ConcurrentChange  # torn: withdrawn between the two reads
+    facts = {
+        "deactivated_on": ending.active_until,
+        "reactivate_until": reactivate_until(ending),
+        "purge_on": ending.purge_on,
+    }
+    if stage is EndingStage.DEACTIVATE:
+        following, type_ = stage_after_deactivation(ending), EventType.ACCOUNT_DEACTIVATED
+        standing = replace(standing, status=Status.DEACTIVATED)
+    else:
+        following, type_ = EndingDue(EndingStage.PURGE, ending.purge_on), EventType.ACCOUNT_DELETION_NEAR
+    event = new_event(type_, context, account=standing.id, before=None, after=facts)
+    store.move_on(standing, following, [event])
+
+
+def cancellation_state(account: str, store: CancellationStore) -> CancellationState:
+    """An account with its cancellation, if there is one. Raises AccountNotFound."""
+    ended = store.state(account)
+    if ended is None:
+        raise AccountNotFound
+    return ended
+
+
+def _facts(cancellation: Cancellation) -> Facts:
+    requester = cancellation.requested_by
+    return {
+        "receipt": cancellation.receipt,
+        "requested_by": {"name": requester.name, "email": requester.email},
+        "reason": cancellation.reason,
+        "text": cancellation.text,
+        "notice_ends": cancellation.notice_ends,
+        "active_until": cancellation.active_until,
+        "charges_still_due": [asdict(each) for each in cancellation.charges_still_due],
+        "purge_on": cancellation.purge_on,
+    }

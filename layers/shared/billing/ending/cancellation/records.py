@@ -1,0 +1,123 @@
+"""Cancellations, and the days on which an account ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from billing.accounts.mapping import user_from
+from billing.accounts.records import account_item
+from billing.accounts.rules import Account, User
+from billing.ending.cancellation.rules import Cancellation, DueCharge, Reason, Requester
+from billing.ending.due import EndingDue, EndingStage, next_notice
+from billing.ending.due_mapping import stage_body, stage_from
+from billing.kernel.events import Event
+from billing.kernel.money import Money
+from billing.kernel.schedules import Job, start_of
+from billing.platform.dynamodb import keys
+from billing.platform.dynamodb.bodies import parsed, text
+from billing.platform.dynamodb.item import Item
+from billing.platform.dynamodb.reader import Row
+from billing.subscriptions.mapping import subscriber_from
+from billing.subscriptions.subscriber import Subscriber
+from billing.usage.totals import UsageReads
+
+if TYPE_CHECKING:
+    from billing.platform.dynamodb.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationState:
+    """An account with its cancellation, and with what is due of that; None where there is none."""
+
+    subscriber: Subscriber
+    cancellation: Cancellation | None
+    due: EndingDue | None
+
+
+class CancellationStore(UsageReads):
+    """The cancellations in the one table."""
+
+    def state(self, account: str) -> CancellationState | None:
+        """An account as of now, None without it. One read."""
+        partition = keys.account(account)
+        due = keys.due(Job.ENDING)
+        wanted = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.CANCELLATION, due)
+        rows = self._reads.get_all((partition, key) for key in wanted)
+        subscriber = subscriber_from(rows, partition)
+        if subscriber is None:
+            return None
+        stage = rows.get((partition, due))
+        return CancellationState(
+            subscriber,
+            _cancellation_from(rows.get((partition, keys.CANCELLATION))),
+            None if stage is None else stage_from(stage.body),
+        )
+
+    def user(self, account: str, user: str) -> User | None:
+        """One of an account's people. One read."""
+        key = (keys.account(account), keys.user(user))
+        found = self._reads.get_all([key]).get(key)
+        return None if found is None else user_from(found.body)
+
+    def cancel(self, account: Account, cancellation: Cancellation, event: Event) -> None:
+        """Keeps an account that is cancelled now, the receipt, and when it is deactivated, and records it.
+
+        Raises ConcurrentChange when the account is no longer at its version. One transaction.
+        """
+        with self._transaction() as write:
+            write.replace(account_item(account), account.version)
+            write.put(Item(keys.account(account.id), keys.CANCELLATION, text(cancellation)))
+            ending_due(write, account, EndingDue(EndingStage.DEACTIVATE, cancellation.active_until))
+            write.record(event)
+
+    def withdraw(self, account: Account, today: date, event: Event) -> None:
+        """Keeps an account whose cancellation is withdrawn, and records it. Raises ConcurrentChange.
+
+        One transaction.
+        """
+        with self._transaction() as write:
+            write.replace(account_item(account), account.version)
+            write.delete(keys.account(account.id), keys.CANCELLATION)
+            ending_due(write, account, next_notice(account.contract, today))
+            write.record(event)
+
+    def move_on(self, account: Account, following: EndingDue | None, events: Sequence[Event]) -> None:
+        """Keeps the account after a stage of its end, and what is due then, and records it.
+
+        Raises ConcurrentChange when the account is no longer at its version. One transaction.
+        """
+        with self._transaction() as write:
+            write.replace(account_item(account), account.version)
+            ending_due(write, account, following)
+            for event in events:
+                write.record(event)
+
+
+def ending_due(write: Transaction, account: Account, due: EndingDue | None) -> None:
+    """Sets which stage of an account's end is due next; None for no further one."""
+    if due is None:
+        write.due(account.id, Job.ENDING, None)
+    else:
+        write.due(account.id, Job.ENDING, start_of(due.on, account.contract), stage_body(due))
+
+
+def _cancellation_from(row: Row | None) -> Cancellation | None:
+    if row is None:
+        return None
+    body = parsed(row.body)
+    return Cancellation(
+        receipt=body["receipt"],
+        requested_at=datetime.fromisoformat(body["requested_at"]),
+        requested_by=Requester(**body["requested_by"]),
+        reason=Reason(body["reason"]),
+        text=body["text"],
+        notice_ends=date.fromisoformat(body["notice_ends"]),
+        active_until=date.fromisoformat(body["active_until"]),
+        charges_still_due=tuple(
+            DueCharge(date.fromisoformat(each["on"]), Money(**each["amount"])) for each in body["charges_still_due"]
+        ),
+        purge_on=date.fromisoformat(body["purge_on"]),
+    )

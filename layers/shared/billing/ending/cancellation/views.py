@@ -1,0 +1,122 @@
+"""A cancellation as it is previewed, asked for and confirmed."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from billing.ending.cancellation.commands import CancellationRequest
+from billing.ending.cancellation.rules import Cancellation, Consequences, DatesChanged, DueCharge, Reason
+from billing.platform.http import problems
+from billing.platform.http.models import Body, IsoDate, MoneyView, View, plain_lines
+
+TEXT_MIN, TEXT_MAX = 10, 2000
+
+
+class DueChargeView(View):
+    """A renewal that is still charged, before tax."""
+
+    on: date
+    amount: MoneyView
+
+    @classmethod
+    def of(cls, charge: DueCharge) -> DueChargeView:
+        return cls(on=charge.on, amount=MoneyView.of(charge.amount))
+
+
+class ConsequencesView(View):
+    """What would happen if an admin cancelled now; all days in the account's time zone.
+
+    `active_until` is the first day not served: send it back with the cancellation. On `purge_on` everything is deleted.
+    `last_day_to_avoid_it` is the last day on which a cancellation prevents the charge of `next_avoidable_renewal`.
+    """
+
+    notice_ends: date
+    active_until: date
+    charges_still_due: list[DueChargeView]
+    next_avoidable_renewal: date
+    last_day_to_avoid_it: date
+    purge_on: date
+
+    @classmethod
+    def of(cls, follows: Consequences) -> ConsequencesView:
+        return cls(
+            notice_ends=follows.notice_ends,
+            active_until=follows.active_until,
+            charges_still_due=[DueChargeView.of(each) for each in follows.charges_still_due],
+            next_avoidable_renewal=follows.next_avoidable_renewal,
+            last_day_to_avoid_it=follows.last_day_to_avoid_it,
+            purge_on=follows.purge_on,
+        )
+
+
+@problems.members.register
+def _preview(error: DatesChanged) -> dict[str, Any]:
+    """The dates as they are now."""
+    return {"preview": ConsequencesView.of(error.consequences).model_dump(mode="json")}
+
+
+class RequesterView(View):
+    name: str
+    email: str
+
+
+class ReceiptView(View):
+    """The receipt of a cancellation: when it came, from whom, why, and every date."""
+
+    receipt: str
+    requested_at: datetime
+    requested_by: RequesterView
+    reason: str
+    text: str
+    notice_ends: date
+    active_until: date
+    charges_still_due: list[DueChargeView]
+    purge_on: date
+
+    @classmethod
+    def of(cls, cancellation: Cancellation) -> ReceiptView:
+        requester = cancellation.requested_by
+        return cls(
+            receipt=cancellation.receipt,
+            requested_at=cancellation.requested_at,
+            requested_by=RequesterView(name=requester.name, email=requester.email),
+            reason=cancellation.reason,
+            text=cancellation.text,
+            notice_ends=cancellation.notice_ends,
+            active_until=cancellation.active_until,
+            charges_still_due=[DueChargeView.of(each) for each in cancellation.charges_still_due],
+            purge_on=cancellation.purge_on,
+        )
+
+
+class CancellationView(View):
+    """Where the account stands: `preview` while it is not cancelled, `receipt` once it is.
+
+    `reasons` are those to choose from; `products_in_use` were used in the last seven days.
+    """
+
+    status: str
+    preview: ConsequencesView | None
+    receipt: ReceiptView | None
+    reasons: list[str]
+    products_in_use: list[str]
+
+
+class CancellationBody(Body):
+    """A cancellation. `active_until` is the one that the preview has shown; `confirmed` is the sentence's tick."""
+
+    reason: Literal["too_expensive", "not_used", "missing_features", "other_vendor", "closing_business", "other"]
+    text: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=TEXT_MIN, max_length=TEXT_MAX),
+        AfterValidator(plain_lines),
+        Field(description="A few lines in the admin's own words."),
+    ]
+    confirmed: Literal[True]
+    active_until: IsoDate
+
+    def wanted(self) -> CancellationRequest:
+        return CancellationRequest(Reason(self.reason), self.text, self.active_until)

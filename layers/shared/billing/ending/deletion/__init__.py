@@ -1,0 +1,1 @@
+"""Deleting an account: resumable after every step, with a receipt that names nobody."""

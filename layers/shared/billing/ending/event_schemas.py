@@ -1,0 +1,143 @@
+"""Events of the end of an account: cancellation, reactivation, deletion, downloads."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Literal
+
+from billing.platform.events.envelope import AccountEvent, Facts, Identifier
+from billing.platform.events.facts import ChargeFacts, ContractFacts, LineFacts, MoneyFacts, PersonFacts
+
+
+class CancellationFacts(Facts):
+    """`active_until` is the first day that is not served; what is paid for is used up by then. `receipt` names
+    this cancellation wherever it is spoken of."""
+
+    receipt: Identifier
+    requested_by: PersonFacts
+    reason: str
+    text: str
+    notice_ends: date
+    active_until: date
+    charges_still_due: list[ChargeFacts]
+    purge_on: date
+
+
+class RenewalFacts(Facts):
+    """The renewal to come, and what it comes to."""
+
+    renewal: ChargeFacts
+    interval_months: int
+
+
+class NoticeDeadlineFacts(RenewalFacts):
+    """`last_day` is the last one on which a cancellation avoids the renewal."""
+
+    last_day: date
+
+
+class DeactivationFacts(Facts):
+    """`reactivate_until` is the last day on which an admin can change their mind; on `purge_on` all is deleted."""
+
+    deactivated_on: date
+    reactivate_until: date
+    purge_on: date
+
+
+class ReactivationFacts(Facts):
+    contract: ContractFacts
+    lines: list[LineFacts]
+    first_charge: ChargeFacts
+
+
+class RequestedReactivationFacts(Facts):
+    """What an admin has agreed to be charged for the first period of the new contract, with tax."""
+
+    reactivation: Identifier
+    due: MoneyFacts
+
+
+class FailedReactivationFacts(RequestedReactivationFacts):
+    """`reactivate_until` is the last day on which it can be tried again; on `purge_on` all is deleted."""
+
+    reason: Literal[
+        "declined", "insufficient_funds", "expired_card", "authentication_required", "no_payment_method", "failed"
+    ]
+    reactivate_until: date
+    purge_on: date
+
+
+class DeletionFacts(Facts):
+    """What was deleted, counted by kind, and who is told: nobody could be looked up any more."""
+
+    receipt: Identifier
+    account_name: str
+    language: str
+    recipients: list[PersonFacts]
+    deleted_at: datetime
+    counts: dict[str, int]
+    digest: str
+    invoices_kept_years: int
+
+
+class RequestedDownloadFacts(Facts):
+    """A file that somebody of the account has asked for; `year` goes with invoices. `user` has asked."""
+
+    download: Identifier
+    kind: Literal["export", "invoices"]
+    year: int | None
+    user: str
+
+
+class ReadyDownloadFacts(RequestedDownloadFacts):
+    """`until` is the last day on which it can be downloaded."""
+
+    requested_at: datetime
+    files: int
+    until: date
+
+
+class CancellationRequested(AccountEvent[Literal["cancellation.requested"], None, CancellationFacts]):
+    """An admin has cancelled the account; it stays active until what is paid is used up."""
+
+
+class CancellationWithdrawn(AccountEvent[Literal["cancellation.withdrawn"], CancellationFacts, RenewalFacts]):
+    """A cancellation was taken back in time: as if never asked."""
+
+
+class NoticeDeadlineNear(AccountEvent[Literal["renewal.notice_deadline_near"], None, NoticeDeadlineFacts]):
+    """In a week is the last day on which a cancellation avoids the next renewal."""
+
+
+class AccountDeactivated(AccountEvent[Literal["account.deactivated"], None, DeactivationFacts]):
+    """What was paid is used up: the account is no longer served, and nothing is deleted yet."""
+
+
+class AccountDeletionNear(AccountEvent[Literal["account.deletion_near"], None, DeactivationFacts]):
+    """In three days everything of the account is deleted."""
+
+
+class AccountReactivated(AccountEvent[Literal["account.reactivated"], DeactivationFacts, ReactivationFacts]):
+    """An admin has taken a deactivated account up again, on a new contract."""
+
+
+class AccountReactivationRequested(
+    AccountEvent[Literal["account.reactivation_requested"], None, RequestedReactivationFacts]
+):
+    """An admin wants to take a deactivated account up again. It is charged for first."""
+
+
+class AccountReactivationFailed(AccountEvent[Literal["account.reactivation_failed"], None, FailedReactivationFacts]):
+    """The first charge has failed: the account stays deactivated."""
+
+
+class AccountDeleted(AccountEvent[Literal["account.deleted"], None, DeletionFacts]):
+    """Nothing of the account is left. This is the receipt."""
+
+
+class DownloadRequested(AccountEvent[Literal["download.requested"], None, RequestedDownloadFacts]):
+    """Somebody has asked for all data of the account, or for its invoices of a year."""
+
+
+class DownloadReady(AccountEvent[Literal["download.ready"], None, ReadyDownloadFacts]):
+    """What was asked for can be downloaded."""

@@ -1,0 +1,156 @@
+"""A file that was asked for is put together: all data of an account, or all its invoices of a year.
+
+It is written to the disk piece by piece, so that an account of any size fits into a function's memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from io import TextIOWrapper
+from itertools import groupby
+from tempfile import TemporaryFile
+from typing import IO
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from billing.ending.exports.records import DownloadStore
+from billing.ending.exports.request import facts_of
+from billing.ending.exports.rules import KEPT, Download, DownloadKind
+from billing.invoicing.invoices import Invoice, folder_of_invoice
+from billing.invoicing.records import InvoiceStore
+from billing.invoicing.wording import invoice_table
+from billing.kernel.errors import AccountNotFound
+from billing.kernel.events import EventType, by_system
+from billing.kernel.spreadsheet import csv_rows, harmless
+from billing.platform.dynamodb.bodies import parsed, text
+from billing.platform.events.new_event import new_event
+from billing.platform.files.interfaces import Documents
+
+ZIP_TYPE = "application/zip"
+
+INTERNAL = frozenset({"due", "purge"})
+"""What is kept about an account's work and not about the account."""
+
+INVOICES_MAX = 10_000
+"""More than a company can be issued in any time."""
+
+_READ_ME = """\
+Everything that is kept of the account {account}, as of {at:%Y-%m-%d %H:%M} UTC.
+
+data/*.json       all entries of one kind, as they are kept: amounts in minor units of their currency, times in UTC
+usage.csv         usage by day, product, store and content
+invoices.csv      all invoices
+documents/        invoices as documents, and all mail that was sent
+"""
+
+
+def prepare_download(
+    account: str,
+    kind: DownloadKind,
+    year: int | None,
+    *,
+    now: datetime,
+    correlation: str,
+    store: DownloadStore,
+    invoices: InvoiceStore,
+    documents: Documents,
+) -> Download | None:
+    """The file, ready and told of; None where nobody waits for one any more.
+
+    Raises ConcurrentChange, UpstreamFailed, AccountNotFound when the account was deleted meanwhile: nothing of the
+    file is left then.
+    """
+    download = store.download(account, kind, year)
+    if download is None or download.ready_at is not None:
+        return None
+    with TemporaryFile() as place:
+        with ZipFile(place, "w", ZIP_DEFLATED) as archive:
+            if kind is DownloadKind.EXPORT:
+                _export(archive, account, now, store, invoices, documents)
+            else:
+                _invoices_of(archive, account, year, invoices, documents)
+            files = len(archive.namelist())
+        place.seek(0)
+        documents.put(download.key, place, ZIP_TYPE)
+    if not store.exists(account):
+        documents.delete_all(download.key)
+        raise AccountNotFound
+    ready = replace(download, files=files, ready_at=now)
+    facts = {
+        **facts_of(ready),
+        "requested_at": ready.requested_at,
+        "files": files,
+        "until": (now + KEPT).date(),
+    }
+    occasion = by_system(now, correlation)
+    event = new_event(EventType.DOWNLOAD_READY, occasion, account=account, before=None, after=facts)
+    return store.save(ready, event)
+
+
+def _export(
+    archive: ZipFile,
+    account: str,
+    now: datetime,
+    store: DownloadStore,
+    invoices: InvoiceStore,
+    documents: Documents,
+) -> None:
+    with _text(archive, "README.txt") as write:
+        write(_READ_ME.format(account=account, at=now))
+    for family, entries in groupby(store.everything(account), lambda each: each.family):
+        if family in INTERNAL:
+            continue
+        with _text(archive, f"data/{family}.json") as write:
+            for position, entry in enumerate(entries):
+                write(f"{',' if position else '['}\n{text({'key': entry.key, **parsed(entry.body)})}")
+            write("\n]\n")
+    with _text(archive, "usage.csv") as write:
+        write(csv_rows([("day", "product", "store", "content", "quantity")]))
+        for used in store.usage(account):
+            rows = [
+                (day.isoformat(), used.product, used.store, harmless(used.content), f"{quantity:f}")
+                for day, quantity in used.daily.items()
+            ]
+            write(csv_rows(rows))
+    everything = invoices.invoices(account, year=None, status=None, limit=INVOICES_MAX, after=None).items
+    _table(archive, everything)
+    _copied(archive, f"accounts/{account}/", "documents/", documents)
+
+
+def _invoices_of(
+    archive: ZipFile, account: str, year: int | None, invoices: InvoiceStore, documents: Documents
+) -> None:
+    found = invoices.invoices(account, year=year, status=None, limit=INVOICES_MAX, after=None).items
+    _table(archive, found)
+    for invoice in found:
+        _copied(archive, folder_of_invoice(account, invoice.number), f"{invoice.number}/", documents)
+
+
+def _table(archive: ZipFile, invoices: Iterable[Invoice]) -> None:
+    with _text(archive, "invoices.csv") as write:
+        write(invoice_table(invoices))
+
+
+def _copied(archive: ZipFile, folder: str, into: str, documents: Documents) -> None:
+    for key in documents.keys(folder):
+        content = documents.get(key)
+        if content is not None:
+            with _entry(archive, into + key.removeprefix(folder)) as entry:
+                entry.write(content)
+
+
+@contextmanager
+def _text(archive: ZipFile, name: str) -> Iterator[Callable[[str], object]]:
+    with _entry(archive, name) as entry, TextIOWrapper(entry, "utf-8", newline="") as text:
+        yield text.write
+
+
+@contextmanager
+def _entry(archive: ZipFile, name: str) -> Iterator[IO[bytes]]:
+    """A file in the archive, of no particular time: the same content makes the same archive."""
+    info = ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    info.compress_type = ZIP_DEFLATED
+    with archive.open(info, "w", force_zip64=True) as entry:
+        yield entry

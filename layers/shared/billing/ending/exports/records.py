@@ -1,0 +1,92 @@
+"""Files that were asked for, and everything that goes into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+
+from billing.ending.exports.rules import Download, DownloadKind
+from billing.kernel.events import Event
+from billing.platform.dynamodb import keys
+from billing.platform.dynamodb.bodies import parsed, text
+from billing.platform.dynamodb.item import Item
+from billing.platform.dynamodb.table import Table
+from billing.usage.mapping import daily_from, month_from
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """Something that is kept of an account: its family, its key, and its body as JSON."""
+
+    family: str
+    key: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContentMonth:
+    """What one content of one store used of a product in one month, by day."""
+
+    product: str
+    store: str
+    content: str
+    daily: Mapping[date, Decimal]
+
+
+class DownloadStore(Table):
+    """The downloads in the one table."""
+
+    def exists(self, account: str) -> bool:
+        """Whether there is such an account. One read."""
+        key = (keys.account(account), keys.PAGE_ACCOUNT)
+        return key in self._reads.get_all([key])
+
+    def download(self, account: str, kind: DownloadKind, year: int | None) -> Download | None:
+        """The newest of its kind. One read."""
+        key = (keys.account(account), keys.download(kind, year))
+        row = self._reads.get_all([key]).get(key)
+        if row is None:
+            return None
+        body = parsed(row.body)
+        return Download(
+            id=body["download"],
+            account=account,
+            kind=DownloadKind(body["kind"]),
+            year=body["year"],
+            requested_at=datetime.fromisoformat(body["requested_at"]),
+            requested_by=body["requested_by"],
+            files=body["files"],
+            ready_at=None if body["ready_at"] is None else datetime.fromisoformat(body["ready_at"]),
+            version=row.version,
+        )
+
+    def save(self, download: Download, event: Event) -> Download:
+        """Keeps one that is asked for, or is ready, and records it. Raises ConcurrentChange. One transaction."""
+        body = {
+            "download": download.id,
+            "kind": download.kind,
+            "year": download.year,
+            "requested_at": download.requested_at,
+            "requested_by": download.requested_by,
+            "files": download.files,
+            "ready_at": download.ready_at,
+        }
+        item = Item(keys.account(download.account), keys.download(download.kind, download.year), text(body))
+        with self._transaction() as write:
+            write.require_account(download.account)
+            write.replace(item, download.version)
+            write.record(event)
+        return replace(download, version=download.version + 1)
+
+    def everything(self, account: str) -> Iterator[StoredItem]:
+        """Everything in an account's own partition, family by family. A query per megabyte."""
+        for row in self._reads.query(keys.account(account), " ", keys.last_of("~")):
+            yield StoredItem(row.key.partition("#")[0].lower().replace("-", "_"), row.key, row.body)
+
+    def usage(self, account: str) -> Iterator[ContentMonth]:
+        """All usage by content. A query per megabyte."""
+        for row in self._reads.query(keys.usage(account), keys.CONTENT, keys.last_of(keys.CONTENT)):
+            product, month, store, content = row.key.removeprefix(keys.CONTENT).split("#", 3)
+            yield ContentMonth(product, store, content, daily_from(row.image, month_from(month)))

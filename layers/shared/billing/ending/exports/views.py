@@ -1,0 +1,44 @@
+"""Files that were asked for, and what stays of accounts that were deleted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from billing.ending.exports.rules import KEPT, Download
+from billing.invoicing.views import YEAR_MAX, YEAR_MIN
+from billing.platform.http.models import View
+
+ArchiveYear = Annotated[int, Query(ge=YEAR_MIN, le=YEAR_MAX, description="The year in which they were produced.")]
+
+
+class DownloadView(View):
+    """`status` is `none` before one was asked for, `preparing`, `ready`, or `expired` when it must be asked for again.
+
+    `link` leads to the file for five minutes, without a log-in: it is given anew with each answer. `until` is when the
+    file itself is deleted.
+    """
+
+    status: Literal["none", "preparing", "ready", "expired"]
+    requested_at: datetime | None
+    ready_at: datetime | None
+    until: datetime | None
+    files: int | None
+    link: str | None
+
+    @classmethod
+    def of(cls, download: Download | None, now: datetime, link: str | None) -> DownloadView:
+        if download is None:
+            return cls(status="none", requested_at=None, ready_at=None, until=None, files=None, link=None)
+        ready_at = download.ready_at
+        there, under_way = download.is_there(now), download.is_under_way(now)
+        return cls(
+            status="ready" if there else "preparing" if under_way else "expired",
+            requested_at=download.requested_at,
+            ready_at=ready_at,
+            until=None if ready_at is None else ready_at + KEPT,
+            files=download.files,
+            link=link if there else None,
+        )

@@ -1,0 +1,1 @@
+"""Taking a deactivated account up again, on a new contract."""

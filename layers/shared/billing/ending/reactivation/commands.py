@@ -1,0 +1,293 @@
+"""A deactivated account is taken up again: asked for by an admin, charged by a worker, and active when that went well.
+
+What is asked for is kept whole, prices and all, before anything is charged. So whatever is cut off and repeated, what
+is charged is what the admin has agreed to, once; and only then there is an invoice, a contract and an active account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, timedelta
+
+from billing.accounts.rules import Account
+from billing.ending.cancellation.rules import DueCharge
+from billing.ending.reactivation.records import ReactivationStore
+from billing.ending.reactivation.rules import (
+    NoPaymentMethod,
+    QuoteChanged,
+    Reactivation,
+    ReactivationState,
+    new_contract,
+    require_deactivated,
+    resubscribe,
+)
+from billing.invoicing.collect_payments import HOUR
+from billing.invoicing.due import InvoicingDue
+from billing.invoicing.dunning import InvoicePayment, after_charge, initial_payment
+from billing.invoicing.invoices import BillingReason, InvoiceDraft, build_draft
+from billing.invoicing.issue_invoices import build_invoice, invoice_facts, with_next_number
+from billing.invoicing.records import BillingContext, InvoiceRecord
+from billing.invoicing.settings import InvoicingSettings
+from billing.invoicing.tax import tax_between
+from billing.kernel.contract_calendar import Contract
+from billing.kernel.errors import AccountNotFound, ConcurrentChange, Conflict, RuleViolation, Violation
+from billing.kernel.events import Actor, ActorKind, Event, EventType, Facts, RequestContext, by_system
+from billing.kernel.money import Money
+from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
+from billing.payments.gateway import AmountRefused, CustomerDeleted, PaymentGateway
+from billing.payments.methods import Charge, ChargeState, Method, PaymentFailure
+from billing.platform.events.new_event import new_event, new_id
+from billing.subscriptions.catalogue_records import CatalogueStore
+from billing.subscriptions.pricing import period_lines
+from billing.subscriptions.rules import Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class ReactivationQuote:
+    """What taking an account up again comes to today: the new contract, what is subscribed to, the first invoice."""
+
+    contract: Contract
+    subscription: Subscription
+    draft: InvoiceDraft
+
+
+def reactivation_quote(
+    billing: BillingContext, today: date, settings: InvoicingSettings, store: CatalogueStore
+) -> ReactivationQuote:
+    """What it comes to today. Raises NotDeactivated, NothingSold. One query."""
+    account = billing.subscriber.account
+    require_deactivated(account, today)
+    catalogue = store.newest_catalogue()
+    if catalogue is None:
+        raise Conflict("There is no catalogue.")
+    contract = new_contract(account.contract, today)
+    subscription = resubscribe(billing.subscriber.subscription, catalogue, contract.currency, today)
+    tax = tax_between(settings.seller, billing.company, today)
+    lines, until = period_lines(subscription, contract, 0), contract.month_start(contract.interval_months)
+    draft = build_draft(BillingReason.PERIOD, today, until, lines, tax, billing.credit, contract.currency)
+    return ReactivationQuote(contract, subscription, draft)
+
+
+def request_reactivation(
+    account: str,
+    agreed: Money,
+    *,
+    context: RequestContext,
+    settings: InvoicingSettings,
+    store: ReactivationStore,
+    catalogues: CatalogueStore,
+) -> Reactivation:
+    """The reactivation that is on its way. Asked for again, it is the same one.
+
+    `agreed` is what the admin was shown to be due. Raises NotDeactivated, NothingSold, NoPaymentMethod, OfferChanged,
+    RuleViolation for another currency, ConcurrentChange.
+    """
+    billed = account_to_reactivate(account, store)
+    standing = store.reactivation(account)
+    if standing is not None and standing.id == billed.subscriber.account.reactivation:
+        return standing
+    today = billed.subscriber.account.contract.today(context.time)
+    offer = reactivation_quote(billed, today, settings, catalogues)
+    due = offer.draft.due
+    if agreed.currency != due.currency:
+        raise RuleViolation(Violation(("due", "currency"), f"The contract's currency is {due.currency}."))
+    if agreed != due:
+        raise QuoteChanged
+    if due.amount and not _can_be_charged(billed) and not _by_transfer(billed):
+        raise NoPaymentMethod
+    reactivation = Reactivation(
+        id=new_id(context.time),
+        requested_at=context.time,
+        requested_by=str(context.actor.user),
+        state=ReactivationState.PENDING,
+        contract=offer.contract,
+        subscription=offer.subscription,
+        invoice=build_invoice(billed, offer.draft, today, settings),
+        payment_intent_id=None,
+        failure=None,
+        version=0 if standing is None else standing.version,
+    )
+    event = new_event(
+        EventType.ACCOUNT_REACTIVATION_REQUESTED, context, account=account, before=None, after=_facts(reactivation)
+    )
+    try:
+        store.request(billed, reactivation, event)
+    except ConcurrentChange:
+        # Two browsers at the same moment: whoever comes second gets the first one's.
+        winner, now = store.reactivation(account), account_to_reactivate(account, store)
+        if winner is None or winner.id != now.subscriber.account.reactivation:
+            raise
+        return winner
+    return replace(reactivation, version=reactivation.version + 1)
+
+
+def complete_reactivation(
+    account: str,
+    *,
+    now: datetime,
+    correlation: str,
+    settings: InvoicingSettings,
+    store: ReactivationStore,
+    gateway: PaymentGateway,
+) -> ReactivationState | None:
+    """Charges what was agreed to, and takes the account up again; where it stands then.
+
+    None where nothing is on its way any more. Raises ConcurrentChange, SeriesExhausted, UpstreamFailed.
+    """
+    billed = store.billing_context(account)
+    if billed is None or billed.subscriber.account.reactivation is None:
+        return None
+    reactivation = store.reactivation(account)
+    if reactivation is None or reactivation.id != billed.subscriber.account.reactivation:
+        raise ConcurrentChange  # torn: one of the two was read before, the other after a change
+    system = by_system(now, correlation)
+    customer = RequestContext(Actor(ActorKind.CUSTOMER, reactivation.requested_by), now, correlation)
+    payment = initial_payment(reactivation.invoice)
+    too_small = charge_obstacle(reactivation.invoice.draft.due, _method(billed)) is ChargeObstacle.TOO_SMALL
+    if payment.next_attempt_on is not None and not _by_transfer(billed) and not too_small:
+        reactivation, charge = _charged(billed, reactivation, system, store, gateway)
+        if charge.state not in {ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT}:
+            failure = charge.failure or PaymentFailure.FAILED
+            failed = replace(reactivation, state=ReactivationState.FAILED, failure=failure)
+            store.fail(billed.subscriber.account, failed, _failed(billed.subscriber.account, failed, system))
+            return ReactivationState.FAILED
+        today = reactivation.contract.today(now)
+        payment = after_charge(payment, charge, _method(billed), today, settings.retry_days)
+        payment = replace(payment, tried_with=billed.profile.charged)
+    write = _completing(billed, reactivation, payment, settings, system, customer, store)
+    with_next_number(settings.series, reactivation.invoice.produced_on.year, write, store)
+    return None
+
+
+def account_to_reactivate(account: str, store: ReactivationStore) -> BillingContext:
+    """An account with what its invoices are made of. Raises AccountNotFound."""
+    billed = store.billing_context(account)
+    if billed is None:
+        raise AccountNotFound
+    return billed
+
+
+def _charged(
+    billing: BillingContext,
+    reactivation: Reactivation,
+    context: RequestContext,
+    store: ReactivationStore,
+    gateway: PaymentGateway,
+) -> tuple[Reactivation, Charge]:
+    """The reactivation with its one payment, and what became of that. One that has failed can never succeed later."""
+    profile, invoice = billing.profile, reactivation.invoice
+    payment = reactivation.payment_intent_id
+    if not _can_be_charged(billing) and payment is None:
+        return reactivation, Charge("", ChargeState.FAILED, PaymentFailure.NO_PAYMENT_METHOD, hard=True)
+    if payment is None and charge_obstacle(invoice.draft.due, _method(billing)) is not None:
+        return reactivation, Charge("", ChargeState.FAILED, PaymentFailure.FAILED, hard=True)
+    if payment is None:
+        key = f"reactivate/{invoice.account}/{reactivation.id}/{_method(billing)}/{context.time:{HOUR}}"
+        name = f"reactivation {reactivation.id}"
+        try:
+            payment = gateway.new_payment(
+                str(profile.customer), invoice.account, name, invoice.draft.due, _method(billing), key
+            )
+        except CustomerDeleted:
+            return reactivation, Charge("", ChargeState.FAILED, PaymentFailure.NO_PAYMENT_METHOD, hard=True)
+        except AmountRefused:
+            return reactivation, Charge("", ChargeState.FAILED, PaymentFailure.FAILED, hard=True)
+        reactivation = store.save(replace(reactivation, payment_intent_id=payment))
+    standing = gateway.payment(payment)
+    if standing is not None and standing.state in {ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT}:
+        return reactivation, standing
+    if profile.payment_method is None:
+        charge = Charge(payment, ChargeState.FAILED, PaymentFailure.NO_PAYMENT_METHOD, hard=True)
+    else:
+        key = f"charge/{payment}/{context.correlation}"
+        charge = gateway.charge(payment, profile.payment_method, _method(billing), key)
+    if charge.state in {ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT}:
+        return reactivation, charge
+    if not gateway.cancel(payment, f"cancel/{payment}/{context.correlation}"):
+        made = gateway.payment(payment)
+        return reactivation, charge if made is None else made
+    return reactivation, charge
+
+
+def _completing(
+    billing: BillingContext,
+    reactivation: Reactivation,
+    payment: InvoicePayment,
+    settings: InvoicingSettings,
+    system: RequestContext,
+    customer: RequestContext,
+    store: ReactivationStore,
+) -> Callable[[str, int], None]:
+    account = billing.subscriber.account
+    first_charge = DueCharge(reactivation.contract.start, reactivation.invoice.draft.net)
+    facts = {
+        "contract": asdict(reactivation.contract),
+        "lines": [asdict(line) for line in reactivation.subscription.lines],
+        "first_charge": asdict(first_charge),
+    }
+
+    def complete(number: str, count: int) -> None:
+        invoice = replace(reactivation.invoice, number=number)
+        told: list[tuple[EventType, RequestContext, Facts | None, Facts]] = [
+            (EventType.ACCOUNT_REACTIVATED, customer, _deadlines(account), facts),
+            (EventType.INVOICE_ISSUED, system, None, invoice_facts(invoice)),
+        ]
+        if payment.paid_on is not None and payment.method is not None:
+            paid = {
+                "number": number,
+                "paid_on": payment.paid_on,
+                "total": asdict(invoice.draft.total),
+                "method": payment.method,
+            }
+            told.append((EventType.INVOICE_PAID, system, None, paid))
+        events = [
+            new_event(type_, occasion, account=account.id, before=before, after=after)
+            for type_, occasion, before, after in told
+        ]
+        credit = billing.credit - invoice.draft.credit.amount
+        if credit < 0:
+            raise ConcurrentChange
+        record = InvoiceRecord(invoice, payment, 0)
+        store.complete(billing, reactivation, record, settings.series, count, InvoicingDue(1), credit, events)
+
+    return complete
+
+
+def _failed(account: Account, reactivation: Reactivation, context: RequestContext) -> Event:
+    deadlines = _deadlines(account)
+    facts = {
+        **_facts(reactivation),
+        "reason": reactivation.failure,
+        "reactivate_until": deadlines["reactivate_until"],
+        "purge_on": deadlines["purge_on"],
+    }
+    return new_event(EventType.ACCOUNT_REACTIVATION_FAILED, context, account=account.id, before=None, after=facts)
+
+
+def _facts(reactivation: Reactivation) -> dict[str, object]:
+    return {"reactivation": reactivation.id, "due": asdict(reactivation.invoice.draft.due)}
+
+
+def _deadlines(account: Account) -> dict[str, object]:
+    if account.ending is None:
+        raise ConcurrentChange
+    return {
+        "deactivated_on": account.ending.active_until,
+        "reactivate_until": account.ending.purge_on - timedelta(days=1),
+        "purge_on": account.ending.purge_on,
+    }
+
+
+def _method(billing: BillingContext) -> Method:
+    return Method.CARD if billing.profile.shown is None else billing.profile.shown.method
+
+
+def _can_be_charged(billing: BillingContext) -> bool:
+    return billing.profile.payment_method is not None and billing.profile.customer is not None
+
+
+def _by_transfer(billing: BillingContext) -> bool:
+    """Whether staff let the account transfer the money itself: then the first invoice is open, as all of its are."""
+    shown = billing.profile.shown
+    return shown is not None and shown.method is Method.BANK_TRANSFER

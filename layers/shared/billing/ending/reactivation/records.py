@@ -1,0 +1,137 @@
+"""How a deactivated account is reactivated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from billing.accounts.mapping import contract_from
+from billing.accounts.records import account_item
+from billing.accounts.rules import Account, Status
+from billing.ending.cancellation.records import ending_due
+from billing.ending.due import next_notice
+from billing.ending.reactivation.rules import Reactivation, ReactivationState
+from billing.invoicing.due import InvoicingDue
+from billing.invoicing.mapping import invoice_from
+from billing.invoicing.records import (
+    BillingContext,
+    InvoiceRecord,
+    InvoiceStore,
+    set_collection_due,
+    set_renewal_due,
+    write_credit,
+    write_invoice,
+)
+from billing.kernel.events import Event
+from billing.payments.methods import PaymentFailure
+from billing.platform.dynamodb import keys
+from billing.platform.dynamodb.bodies import parsed, text
+from billing.platform.dynamodb.item import Item
+from billing.subscriptions.mapping import subscription_body, subscription_from
+
+
+class ReactivationStore(InvoiceStore):
+    """The reactivations in the one table; with each goes an invoice."""
+
+    def reactivation(self, account: str) -> Reactivation | None:
+        """The newest one that has not succeeded. One read."""
+        key = (keys.account(account), keys.REACTIVATION)
+        row = self._reads.get_all([key]).get(key)
+        return None if row is None else _reactivation_from(row.body, row.version)
+
+    def request(self, context: BillingContext, reactivation: Reactivation, event: Event) -> None:
+        """Keeps a reactivation that is pending and due at once, and records it.
+
+        Raises ConcurrentChange when the account has changed. One transaction.
+        """
+        account = replace(context.subscriber.account, reactivation=reactivation.id)
+        today = reactivation.contract.start
+        with self._transaction() as write:
+            write.replace(account_item(account), account.version)
+            write.replace(_item(reactivation), reactivation.version)
+            set_collection_due(write, context, today if context.collect_on is None else min(today, context.collect_on))
+            write.record(event)
+
+    def save(self, reactivation: Reactivation) -> Reactivation:
+        """Keeps a step of one that is pending. Raises ConcurrentChange. One transaction."""
+        with self._transaction() as write:
+            write.require_account(reactivation.invoice.account)
+            write.replace(_item(reactivation), reactivation.version)
+        return replace(reactivation, version=reactivation.version + 1)
+
+    def fail(self, account: Account, reactivation: Reactivation, event: Event) -> None:
+        """Keeps that it has failed, and records it: the account stays deactivated. Raises ConcurrentChange.
+
+        One transaction.
+        """
+        with self._transaction() as write:
+            write.replace(account_item(replace(account, reactivation=None)), account.version)
+            write.replace(_item(reactivation), reactivation.version)
+            write.record(event)
+
+    def complete(
+        self,
+        context: BillingContext,
+        reactivation: Reactivation,
+        record: InvoiceRecord,
+        series: str,
+        count: int,
+        due: InvoicingDue,
+        credit: int,
+        events: Sequence[Event],
+    ) -> None:
+        """Keeps the account on its new contract, with its first invoice and the number of that, and records it.
+
+        Raises NumberTaken, or ConcurrentChange when the account, its subscription or its credit has changed. One
+        transaction: no account is served without an invoice, and none is invoiced that is not served.
+        """
+        account, contract = context.subscriber.account, reactivation.contract
+        partition = keys.account(account.id)
+        active = replace(account, status=Status.ACTIVE, contract=contract, ending=None, reactivation=None)
+        subscription = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(reactivation.subscription))
+        next_attempt_on = record.payment.next_attempt_on
+        with self._numbered(series, record.invoice.produced_on.year, count) as write:
+            write.replace(account_item(active), account.version)
+            write.replace(subscription, context.subscriber.subscription.version)
+            set_renewal_due(write, context, due, contract)
+            write_invoice(write, record)
+            ending_due(write, active, next_notice(contract, contract.start))
+            write.delete(partition, keys.CANCELLATION)
+            write.delete(partition, keys.REACTIVATION)
+            for event in events:
+                write.record(event)
+            if next_attempt_on is not None and (context.collect_on is None or next_attempt_on < context.collect_on):
+                set_collection_due(write, context, next_attempt_on)
+            write_credit(write, context, credit)
+
+
+def _item(reactivation: Reactivation) -> Item:
+    body = {
+        "reactivation": reactivation.id,
+        "requested_at": reactivation.requested_at,
+        "requested_by": reactivation.requested_by,
+        "state": reactivation.state,
+        "contract": reactivation.contract,
+        "subscription": subscription_body(reactivation.subscription),
+        "invoice": reactivation.invoice,
+        "payment": reactivation.payment_intent_id,
+        "failure": reactivation.failure,
+    }
+    return Item(keys.account(reactivation.invoice.account), keys.REACTIVATION, text(body))
+
+
+def _reactivation_from(stored: str, version: int) -> Reactivation:
+    body = parsed(stored)
+    return Reactivation(
+        id=body["reactivation"],
+        requested_at=datetime.fromisoformat(body["requested_at"]),
+        requested_by=body["requested_by"],
+        state=ReactivationState(body["state"]),
+        contract=contract_from(body["contract"]),
+        subscription=subscription_from(body["subscription"]),
+        invoice=invoice_from(body["invoice"]),
+        payment_intent_id=body["payment"],
+        failure=None if body["failure"] is None else PaymentFailure(body["failure"]),
+        version=version,
+    )

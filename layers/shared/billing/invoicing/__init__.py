@@ -1,0 +1,1 @@
+"""Invoices: gapless numbers, lines that explain themselves, tax, charges, dunning, credit notes."""

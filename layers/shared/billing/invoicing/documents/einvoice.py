@@ -1,0 +1,193 @@
+"""Invoices and credit notes as EN 16931 wants them, in the two syntaxes that it allows.
+
+What stands where is the norm's own list of business terms (BT) and groups (BG); the library knows how each is written.
+An e-invoice holds no amount that is not on the invoice: nothing is computed here.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from facturx import generate_xml
+from lxml import etree, objectify
+
+from billing.accounts.information import CompanyDetails, as_printed, compact_identifier, normal_postcode
+from billing.invoicing.documents.writing import printable
+from billing.invoicing.invoices import IssuedInvoice, Seller
+from billing.invoicing.tax import Tax, TaxRule
+from billing.invoicing.wording import describe_line
+from billing.kernel.money import Money, decimal_text
+from billing.payments.methods import Method
+from billing.subscriptions.pricing import InvoiceLine
+
+INVOICE, CREDIT_NOTE = "380", "381"
+"""UNTDID 1001."""
+
+PIECE = "C62"
+"""UN/ECE Recommendation 20: one."""
+
+NAMELESS = "-"
+"""Stands for a name of nothing that could be printed."""
+
+DAY = timedelta(days=1)
+
+CATEGORIES = {
+    TaxRule.DOMESTIC: "S",
+    TaxRule.DESTINATION: "S",
+    TaxRule.REVERSE_CHARGE: "AE",
+    TaxRule.OUTSIDE_EU: "O",
+    TaxRule.SELLER_OUTSIDE_EU: "O",
+}
+"""UNTDID 5305: standard rate, reverse charge, not subject to VAT."""
+
+EXEMPTIONS = {"AE": "VATEX-EU-AE", "O": "VATEX-EU-O"}
+"""Why no VAT is charged, in the list that the Commission keeps."""
+
+MEANS = {Method.CARD: "48", Method.SEPA_DEBIT: "59", Method.BANK_TRANSFER: "30"}
+UNDEFINED_MEANS = "1"
+"""UNTDID 4461."""
+
+
+class Syntax(StrEnum):
+    """How an e-invoice is written: CII is what Factur-X and ZUGFeRD embed, UBL what Peppol carries."""
+
+    CII = "cii"
+    UBL = "ubl"
+
+
+FLAVOURS = {Syntax.CII: "factur-x", Syntax.UBL: "ubl-2.1"}
+
+
+def einvoice(invoice: IssuedInvoice, syntax: Syntax) -> bytes:
+    """The XML; the same invoice gives the same bytes. Raises ValueError where it cannot be electronic."""
+    if not invoice.can_be_electronic:
+        raise ValueError("EN 16931 has no place for this invoice")
+    terms = {name: value for name, value in _terms(invoice).items() if value is not None}
+    written = generate_xml(terms, flavor=FLAVOURS[syntax], level="en16931", check_xsd=False, check_schematron=False)
+    root = etree.fromstring(written)
+    # The library marks what is empty as xsi:nil, which the schemas do not allow.
+    objectify.deannotate(root, xsi_nil=True, cleanup_namespaces=True)
+    clean: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+    return clean
+
+
+def _terms(invoice: IssuedInvoice) -> dict[str, Any]:
+    draft, is_credit = invoice.draft, invoice.corrects is not None
+    sign = -1 if is_credit else 1
+    lines = [line for line in draft.lines if line.product is not None]
+    on_the_whole = [line for line in draft.lines if line.product is None]
+    allowances = [line for line in on_the_whole if sign * line.net.amount <= 0]
+    charges = [line for line in on_the_whole if sign * line.net.amount > 0]
+    due = Money(draft.total.amount - draft.credit.amount, draft.total.currency)
+    subject = draft.tax.is_subject
+    return {
+        "BT-1": invoice.number,
+        "BT-2": invoice.produced_on,
+        "BT-3": CREDIT_NOTE if is_credit else INVOICE,
+        "BT-5": draft.total.currency,
+        "BT-9": invoice.due_on if due.amount > 0 else None,
+        "BT-73": draft.since,
+        "BT-74": draft.until - DAY,
+        "BT-81": _means(invoice),
+        "BT-83": invoice.number,
+        "BT-84": invoice.seller.iban if _means(invoice) == MEANS[Method.BANK_TRANSFER] else None,
+        "BT-106": _text(_sum(lines, draft.net.currency), sign),
+        "BT-107": _text(_sum(allowances, draft.net.currency), -sign) if allowances else None,
+        "BT-108": _text(_sum(charges, draft.net.currency), sign) if charges else None,
+        "BT-109": _text(draft.net, sign),
+        "BT-110": _text(draft.tax_amount, sign),
+        "BT-112": _text(draft.total, sign),
+        "BT-113": _text(draft.credit, 1) if draft.credit.amount else None,
+        "BT-115": _text(due, sign),
+        "BG-1": [{"BT-22": printable(invoice.corrects.reason)}] if invoice.corrects else None,
+        "BG-3": [{"BT-25": invoice.corrects.number, "BT-26": invoice.corrects.produced_on}]
+        if invoice.corrects
+        else None,
+        "BG-4": _party(invoice.seller, subject=subject),
+        "BG-7": _party(invoice.company, subject=subject),
+        "BG-20": [_on_the_whole(line, draft.tax, -sign, invoice.language) for line in allowances] or None,
+        "BG-21": [_on_the_whole(line, draft.tax, sign, invoice.language) for line in charges] or None,
+        "BG-23": [_breakdown(invoice, sign)],
+        "BG-25": [_line(number, line, draft.tax, sign, invoice.language) for number, line in enumerate(lines, 1)],
+    }
+
+
+def _means(invoice: IssuedInvoice) -> str:
+    """How it is paid. A transfer that does not say where to is none that the norm knows."""
+    if invoice.method is None or (invoice.method is Method.BANK_TRANSFER and invoice.seller.iban is None):
+        return UNDEFINED_MEANS
+    return MEANS[invoice.method]
+
+
+def _party(party: Seller | CompanyDetails, *, subject: bool) -> dict[str, Any]:
+    """Where nothing is subject to VAT, nobody may be named by a VAT number (BR-O-02): it is their register's then."""
+    vat_number = as_printed(compact_identifier, party.vat_number)
+    known = {
+        "name": printable(party.name) or NAMELESS,
+        "addr_l1": printable(party.address_line_1),
+        "addr_l2": printable(party.address_line_2 or ""),
+        "postcode": printable(as_printed(normal_postcode, party.postcode) or ""),
+        "city": printable(party.city),
+        "country_code": party.country,
+        "vat_identifier" if subject else "legal_identifier": vat_number or "",
+    }
+    if not subject and isinstance(party, Seller) and not vat_number:
+        known["legal_identifier"] = known["name"]
+    return {name: value for name, value in known.items() if value}
+
+
+def _line(number: int, line: InvoiceLine, tax: Tax, sign: int, language: str) -> dict[str, Any]:
+    """One product. The price is what the period costs: the steps by which it came about are told in words."""
+    net = Money(sign * line.net.amount, line.net.currency)
+    price = Money(abs(net.amount), net.currency)
+    return {
+        "BT-126": str(number),
+        "BT-129": "1" if net.amount >= 0 else "-1",
+        "BT-130": PIECE,
+        "BT-131": decimal_text(net),
+        "BT-134": line.steps[0].since,
+        "BT-135": line.steps[-1].until - DAY,
+        "BT-146": decimal_text(price),
+        "BT-151": CATEGORIES[tax.rule],
+        "BT-152": _rate(tax),
+        "BT-153": printable(line.name) or NAMELESS,
+        "BT-154": printable(describe_line(line, language)),
+    }
+
+
+def _on_the_whole(line: InvoiceLine, tax: Tax, sign: int, language: str) -> dict[str, Any]:
+    return {
+        "amount": decimal_text(Money(sign * line.net.amount, line.net.currency)),
+        "reason": printable(describe_line(line, language)),
+        "vat_category_code": CATEGORIES[tax.rule],
+        "vat_rate": _rate(tax),
+    }
+
+
+def _breakdown(invoice: IssuedInvoice, sign: int) -> dict[str, Any]:
+    draft = invoice.draft
+    category = CATEGORIES[draft.tax.rule]
+    known = {
+        "BT-116": _text(draft.net, sign),
+        "BT-117": _text(draft.tax_amount, sign),
+        "BT-118": category,
+        "BT-119": _rate(draft.tax),
+        "BT-120": draft.tax.sentence(invoice.language),
+        "BT-121": EXEMPTIONS.get(category),
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _rate(tax: Tax) -> str | None:
+    """In percent; what is not subject to VAT has none, not even zero (BR-O-05)."""
+    return None if not tax.is_subject else f"{tax.rate.normalize():f}"
+
+
+def _sum(lines: list[InvoiceLine], currency: str) -> Money:
+    return Money(sum(line.net.amount for line in lines), currency)
+
+
+def _text(money: Money, sign: int) -> str:
+    return decimal_text(Money(sign * money.amount, money.currency))

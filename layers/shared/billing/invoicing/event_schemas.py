@@ -1,0 +1,115 @@
+"""Events of invoices, credit notes and their payments."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from billing.platform.events.envelope import AccountEvent, Facts
+from billing.platform.events.facts import MoneyFacts
+
+WebAddress = Annotated[str, Field(pattern='^https?://[^\\s<>"]+$')]
+"""Where a link may lead."""
+
+
+class InvoiceLineFacts(Facts):
+    description: str
+    amount: MoneyFacts
+
+
+class InvoiceFacts(Facts):
+    """`until` is the first day that is not paid for. `charge_on` is None where the customer transfers the money
+    themselves; `document` is the key of the PDF among the documents, None without one."""
+
+    number: str
+    produced_on: date
+    due_on: date
+    since: date
+    until: date
+    lines: list[InvoiceLineFacts]
+    net: MoneyFacts
+    tax: MoneyFacts
+    total: MoneyFacts
+    method: Literal["card", "sepa_debit", "bank_transfer"] | None
+    charge_on: date | None
+    document: str | None
+
+
+class CreditNoteFacts(Facts):
+    """`corrects` is the invoice's number. Its amounts are below zero; what becomes of the money is not: `waived` need
+    not be paid, `refunded` goes back, `carried` is taken off the next invoices. `document` is the key of the PDF."""
+
+    number: str
+    corrects: str
+    reason: str
+    produced_on: date
+    lines: list[InvoiceLineFacts]
+    net: MoneyFacts
+    tax: MoneyFacts
+    total: MoneyFacts
+    waived: MoneyFacts
+    refunded: MoneyFacts
+    carried: MoneyFacts
+    document: str
+
+
+class RefundFacts(Facts):
+    number: str
+    corrects: str
+    refunded: MoneyFacts
+
+
+class PaidFacts(Facts):
+    number: str
+    paid_on: date
+    total: MoneyFacts
+    method: Literal["card", "sepa_debit", "bank_transfer"]
+
+
+class FailedPaymentFacts(Facts):
+    """`next_attempt_on` is None when there will be none; `authenticate_at` is where the customer's bank asks for
+    their consent, None unless it does."""
+
+    number: str
+    due_on: date
+    total: MoneyFacts
+    reason: Literal[
+        "declined", "insufficient_funds", "expired_card", "authentication_required", "no_payment_method", "failed"
+    ]
+    next_attempt_on: date | None
+    authenticate_at: WebAddress | None
+
+
+class PastDueFacts(Facts):
+    """`reason` is why the last attempt has failed, None where the customer transfers the money themselves."""
+
+    number: str
+    due_on: date
+    due: MoneyFacts
+    reason: str | None
+
+
+class InvoiceIssued(AccountEvent[Literal["invoice.issued"], None, InvoiceFacts]):
+    """An invoice was issued."""
+
+
+class CreditNoteIssued(AccountEvent[Literal["credit_note.issued"], None, CreditNoteFacts]):
+    """An invoice, or some of its lines, was taken back by staff."""
+
+
+class CreditNoteRefunded(AccountEvent[Literal["credit_note.refunded"], None, RefundFacts]):
+    """The money of a credit note went back to where it came from."""
+
+
+class InvoicePaid(AccountEvent[Literal["invoice.paid"], None, PaidFacts]):
+    """An invoice was paid."""
+
+
+class PaymentFailed(AccountEvent[Literal["payment.failed"], None, FailedPaymentFacts]):
+    """An attempt to charge an invoice has failed."""
+
+
+class PaymentPastDue(AccountEvent[Literal["payment.past_due"], None, PastDueFacts]):
+    """An invoice is past due, and is not tried again by itself. Told to staff."""

@@ -1,0 +1,157 @@
+"""Invoices as they are stored: what a list shows on top, then all that an invoice says, then its payment."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from billing.accounts.information import CompanyDetails
+from billing.invoicing.dunning import InvoicePayment
+from billing.invoicing.invoices import BillingReason, Correction, InvoiceDraft, InvoiceStatus, IssuedInvoice, Seller
+from billing.invoicing.tax import Tax, TaxRule
+from billing.kernel.fields import fields_of
+from billing.kernel.money import Money
+from billing.payments.methods import Method, PaymentFailure
+from billing.platform.dynamodb.bodies import parsed, text
+from billing.subscriptions.pricing import InvoiceLine, Step
+from billing.subscriptions.rules import Discount
+
+Body = dict[str, Any]
+
+
+def invoice_body(invoice: IssuedInvoice, payment: InvoicePayment) -> str:
+    """An invoice with its payment. Its first fields are what billing.invoicing.summary_mapping reads."""
+    issued = _issued(invoice)
+    return text(
+        {
+            "number": invoice.number,
+            "produced_on": invoice.produced_on,
+            "due_on": invoice.due_on,
+            "paid_on": payment.paid_on,
+            "status": payment.status,
+            "total": invoice.draft.total,
+            "corrects": None if invoice.corrects is None else invoice.corrects.number,
+            "issued": orjson.Fragment(issued),
+            "digest": _digest(issued),
+            "payment": fields_of(payment, payment_intent_id="payment"),
+        }
+    )
+
+
+def is_as_issued(stored: str) -> bool:
+    """Whether an invoice still says what it said when it was issued."""
+    body = parsed(stored)
+    same: bool = _digest(text(body["issued"])) == body["digest"]
+    return same
+
+
+def _issued(invoice: IssuedInvoice) -> str:
+    return text(invoice)  # orjson knows dataclasses, and copies none of them
+
+
+def _digest(issued: str) -> str:
+    return hashlib.sha256(issued.encode()).hexdigest()
+
+
+def issued_from(stored: str) -> IssuedInvoice:
+    return invoice_from(parsed(stored)["issued"])
+
+
+def invoice_from(body: Body) -> IssuedInvoice:
+    return IssuedInvoice(
+        number=body["number"],
+        account=body["account"],
+        produced_on=date.fromisoformat(body["produced_on"]),
+        due_on=date.fromisoformat(body["due_on"]),
+        draft=_draft(body["draft"]),
+        seller=Seller(**body["seller"]),
+        company=CompanyDetails(**body["company"]),
+        email=body["email"],
+        language=body["language"],
+        method=None if body["method"] is None else Method(body["method"]),
+        corrects=_correction(body.get("corrects")),
+    )
+
+
+def _correction(body: Body | None) -> Correction | None:
+    if body is None:
+        return None
+    return Correction(body["number"], date.fromisoformat(body["produced_on"]), tuple(body["lines"]), body["reason"])
+
+
+def payment_from(stored: str) -> InvoicePayment:
+    body = parsed(stored)["payment"]
+    return InvoicePayment(
+        status=InvoiceStatus(body["status"]),
+        paid_on=_day(body["paid_on"]),
+        method=None if body["method"] is None else Method(body["method"]),
+        payment_intent_id=body["payment"],
+        tried_with=body["tried_with"],
+        attempts=body["attempts"],
+        first_failed_on=_day(body["first_failed_on"]),
+        next_attempt_on=_day(body["next_attempt_on"]),
+        failure=None if body["failure"] is None else PaymentFailure(body["failure"]),
+        reference=body["reference"],
+        # Older invoices were written without these.
+        waived=body.get("waived", 0),
+        refunded=body.get("refunded", 0),
+        to_refund=body.get("to_refund", 0),
+        credited=tuple((position, number) for position, number in body.get("credited", ())),
+    )
+
+
+def _draft(body: Body) -> InvoiceDraft:
+    return InvoiceDraft(
+        occasion=BillingReason(body["occasion"]),
+        since=date.fromisoformat(body["since"]),
+        until=date.fromisoformat(body["until"]),
+        lines=tuple(map(_line, body["lines"])),
+        net=Money(**body["net"]),
+        tax=Tax(TaxRule(body["tax"]["rule"]), body["tax"]["country"], Decimal(body["tax"]["rate"])),
+        tax_amount=Money(**body["tax_amount"]),
+        total=Money(**body["total"]),
+        credit=Money(**body["credit"]),
+        due=Money(**body["due"]),
+    )
+
+
+def _line(body: Body) -> InvoiceLine:
+    return InvoiceLine(
+        product=body["product"],
+        name=body["name"],
+        unit=body["unit"],
+        steps=tuple(map(_step, body["steps"])),
+        instead_of=tuple(map(_step, body["instead_of"])),
+        net=Money(**body["net"]),
+    )
+
+
+def _step(body: Body) -> Step:
+    return Step(
+        since=date.fromisoformat(body["since"]),
+        until=date.fromisoformat(body["until"]),
+        months=body["months"],
+        up_to=body["up_to"],
+        price=Money(**body["price"]),
+        decision=body["decision"],
+        discounts=tuple(map(_discount, body["discounts"])),
+    )
+
+
+def _discount(body: Body) -> Discount:
+    return Discount(
+        product=body["product"],
+        percent=None if body["percent"] is None else Decimal(body["percent"]),
+        amount=body["amount"],
+        valid_from=date.fromisoformat(body["valid_from"]),
+        valid_until=_day(body["valid_until"]),
+        reason=body["reason"],
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)

@@ -1,0 +1,111 @@
+"""What the payment service has told: looked up as it stands now, and brought in line here.
+
+Notices come at least once and in any order, so none is believed: whatever was told, what stands is asked for, and what
+agrees already is left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from datetime import datetime
+
+from billing.kernel.errors import AccountNotFound, RuleViolation
+from billing.kernel.events import Actor, ActorKind, EventType, RequestContext, by_system
+from billing.payments.gateway import PaymentGateway, PaymentNotice
+from billing.payments.methods import ChosenMethod, PaymentProfile, Setup, SetupSuperseded, next_warning
+from billing.payments.records import PaymentStore
+from billing.payments.replace_payment_method import changed_event, replace_payment_method
+from billing.platform.events.new_event import new_event
+
+IGNORED, DONE, AGREED = "ignored", "done", "agreed"
+"""What a notice came to: nothing of ours, something was changed, all was so already."""
+
+METHOD_NOTICES = frozenset(
+    {"payment_method.automatically_updated", "payment_method.detached", "payment_method.updated"}
+)
+SETUP_SUCCEEDED = "setup_intent.succeeded"
+DISPUTED = "charge.dispute.created"
+PAYMENT_NOTICES = frozenset(
+    {
+        "payment_intent.succeeded",
+        "payment_intent.payment_failed",
+        "payment_intent.processing",
+        "payment_intent.canceled",
+    }
+)
+"""See billing.invoicing.collect_payments.note_payment."""
+
+KNOWN = METHOD_NOTICES | PAYMENT_NOTICES | {SETUP_SUCCEEDED, DISPUTED}
+"""The types that we deal with. All others are acknowledged, and not looked at."""
+
+
+def note_payment_notice(
+    notice: PaymentNotice, *, now: datetime, correlation: str, store: PaymentStore, gateway: PaymentGateway
+) -> str:
+    """What it came to. Raises ConcurrentChange, UpstreamFailed."""
+    occasion = by_system(now, correlation)
+    if notice.type == SETUP_SUCCEEDED:
+        return _finish(notice.object, occasion, store, gateway)
+    if notice.type in METHOD_NOTICES:
+        return _follow(notice, occasion, store, gateway)
+    if notice.type == DISPUTED:
+        return _tell_dispute(notice.object, occasion, store, gateway)
+    return IGNORED
+
+
+def _finish(setup_intent: str, context: RequestContext, store: PaymentStore, gateway: PaymentGateway) -> str:
+    """Ends an update whose browser has vanished."""
+    setup = gateway.setup(setup_intent)
+    if setup is None or setup.account is None:
+        return IGNORED
+    if setup.user:
+        context = replace(context, actor=Actor(ActorKind.CUSTOMER, setup.user))
+    before = store.payer(setup.account)
+    try:
+        profile = replace_payment_method(setup.account, setup_intent, context=context, store=store, gateway=gateway)
+    except (AccountNotFound, RuleViolation):
+        return IGNORED
+    except SetupSuperseded:
+        # Nobody will ever charge it, so it must not stay.
+        _give_up(setup, before.profile if before else None, context, gateway)
+        return DONE
+    return AGREED if before and before.profile == profile else DONE
+
+
+def _give_up(setup: Setup, profile: PaymentProfile | None, context: RequestContext, gateway: PaymentGateway) -> None:
+    chosen = setup.chosen
+    if chosen is None or chosen.customer is None:
+        return
+    if profile is None or profile.payment_method != chosen.payment_method:
+        gateway.detach(chosen.payment_method, f"detach/{chosen.payment_method}/{context.correlation}")
+
+
+def _follow(notice: PaymentNotice, context: RequestContext, store: PaymentStore, gateway: PaymentGateway) -> str:
+    """The bank has changed a card, or somebody has taken it away at the payment service."""
+    account = None if notice.customer is None else gateway.account_of(notice.customer)
+    payer = None if account is None else store.payer(account)
+    if account is None or payer is None or payer.profile.payment_method != notice.object:
+        return IGNORED
+    profile = payer.profile
+    changed = _as_it_stands(profile, gateway.method(notice.object))
+    if changed == profile:
+        return AGREED
+    contract = payer.subscriber.account.contract
+    warning = next_warning(changed, contract, contract.today(context.time))
+    store.replace_method(account, changed, warning, changed_event(account, profile, changed, context))
+    return DONE
+
+
+def _as_it_stands(profile: PaymentProfile, standing: ChosenMethod | None) -> PaymentProfile:
+    if standing is None or standing.customer is None:
+        return profile.without_method()
+    return replace(profile, shown=standing.shown, fingerprint=standing.fingerprint)
+
+
+def _tell_dispute(dispute: str, context: RequestContext, store: PaymentStore, gateway: PaymentGateway) -> str:
+    found = gateway.dispute(dispute)
+    if found is None or found.account is None or store.payer(found.account) is None:
+        return IGNORED
+    facts = {"invoice": found.invoice, "amount": asdict(found.amount), "reason": found.reason}
+    event = new_event(EventType.PAYMENT_DISPUTED, context, account=found.account, before=None, after=facts)
+    return DONE if store.record_once(found.account, f"dispute/{dispute}", event) else AGREED

@@ -1,0 +1,328 @@
+"""Invoices: their numbers, what they say, how they are paid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from billing.accounts.information import Area, BillingDetails, CompanyDetails
+from billing.accounts.mapping import billing_from, company_from
+from billing.invoicing.due import InvoicingDue, invoicing_due_at
+from billing.invoicing.due_mapping import day_body, day_from, invoicing_due_body, invoicing_due_from
+from billing.invoicing.dunning import UNPAID, InvoicePayment
+from billing.invoicing.invoices import Invoice, InvoiceStatus, IssuedInvoice
+from billing.invoicing.mapping import invoice_body, issued_from, payment_from
+from billing.invoicing.summary_mapping import invoice_from
+from billing.kernel.contract_calendar import Contract
+from billing.kernel.errors import NotFound
+from billing.kernel.events import Event
+from billing.kernel.money import Money
+from billing.kernel.schedules import Job, start_of
+from billing.payments.mapping import payment_profile_from
+from billing.payments.methods import PaymentProfile
+from billing.platform.dynamodb import keys
+from billing.platform.dynamodb.bodies import parsed, text
+from billing.platform.dynamodb.item import Item
+from billing.platform.dynamodb.reader import Row, Slice
+from billing.platform.dynamodb.table import Table
+from billing.subscriptions.mapping import subscriber_from
+from billing.subscriptions.subscriber import Subscriber
+
+if TYPE_CHECKING:
+    from billing.platform.dynamodb.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class BillingContext:
+    """An account with everything that its invoices are made of, and what is due of it.
+
+    `credit` is in minor units, with tax. `collect_on` is the day on which its payments are collected next.
+    """
+
+    subscriber: Subscriber
+    profile: PaymentProfile
+    company: CompanyDetails
+    billing: BillingDetails
+    due: InvoicingDue | None
+    credit: int
+    credit_version: int
+    collect_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceRecord:
+    """An invoice with the state of its payment. `version` counts the changes of the payment."""
+
+    invoice: IssuedInvoice
+    payment: InvoicePayment
+    version: int
+
+    @property
+    def left(self) -> Money:
+        """What is still to be paid of an invoice, or to be refunded by a credit note, if it is not done."""
+        due = self.invoice.draft.due
+        if self.invoice.corrects is not None:
+            return Money(self.payment.to_refund, due.currency)
+        return Money(due.amount - self.payment.waived, due.currency)
+
+
+class NumberTaken(Exception):
+    """Another invoice has this number; `count` is how many are given by now."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.count = count
+
+
+class InvoiceStore(Table):
+    """The invoices in the one table."""
+
+    def __init__(self, table_name: str, client: Any) -> None:
+        super().__init__(table_name, client)
+        self._given: dict[tuple[str, int], int] = {}
+
+    def billing_context(self, account: str) -> BillingContext | None:
+        """An account as of now, None without it. One read."""
+        partition = keys.account(account)
+        renewal, collection = keys.due(Job.RENEWAL), keys.due(Job.COLLECTION)
+        company, billing = (keys.page_information(area) for area in (Area.COMPANY, Area.BILLING))
+        wanted = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PAYMENT_METHOD, company, billing)
+        rows = self._reads.get_all((partition, key) for key in (*wanted, renewal, collection, keys.BALANCE))
+        subscriber = subscriber_from(rows, partition)
+        if subscriber is None or (partition, company) not in rows or (partition, billing) not in rows:
+            return None
+        profile, due, balance, collect = (
+            rows.get((partition, key)) for key in (keys.PAGE_PAYMENT_METHOD, renewal, keys.BALANCE, collection)
+        )
+        return BillingContext(
+            subscriber=subscriber,
+            profile=PaymentProfile() if profile is None else payment_profile_from(profile.body, profile.version),
+            company=company_from(rows[partition, company].body),
+            billing=billing_from(rows[partition, billing].body),
+            due=None if due is None else invoicing_due_from(due.body),
+            credit=0 if balance is None else parsed(balance.body)["credit"],
+            credit_version=0 if balance is None else balance.version,
+            collect_on=None if collect is None else day_from(collect.body),
+        )
+
+    def numbers_given(self, series: str, year: int) -> int:
+        """How many invoices a series has in a year; cached for the process, one read the first time.
+
+        A stale count raises NumberTaken with the current one when it is used.
+        """
+        if (series, year) not in self._given:
+            key = (keys.NUMBERS, keys.series(series, year))
+            row = self._reads.get_all([key]).get(key)
+            self._given[series, year] = 0 if row is None else int(row.image["count"]["N"])
+        return self._given[series, year]
+
+    def advance(self, context: BillingContext, due: InvoicingDue) -> None:
+        """Keeps that a contract month had nothing to invoice. Raises ConcurrentChange. One transaction."""
+        with self._transaction() as write:
+            _check_versions(write, context)
+            set_renewal_due(write, context, due)
+
+    def issue(
+        self,
+        context: BillingContext,
+        record: InvoiceRecord,
+        series: str,
+        count: int,
+        due: InvoicingDue,
+        credit: int,
+        event: Event,
+    ) -> None:
+        """Keeps an invoice with its number, the `count`-th of its series and year, and everything that follows from it.
+
+        Raises NumberTaken when another invoice has that number, ConcurrentChange when the account, its subscription,
+        its credit or what was due has changed. One transaction: without it there is neither invoice nor number.
+        """
+        next_attempt_on = record.payment.next_attempt_on
+        with self._numbered(series, record.invoice.produced_on.year, count) as write:
+            _check_versions(write, context)
+            set_renewal_due(write, context, due)
+            write_invoice(write, record)
+            write.record(event)
+            if next_attempt_on is not None:
+                set_collection_due(write, context, _earliest(context.collect_on, next_attempt_on))
+            write_credit(write, context, credit)
+
+    def correct(
+        self,
+        context: BillingContext,
+        corrected: InvoiceRecord,
+        payment: InvoicePayment,
+        credit_note: InvoiceRecord,
+        series: str,
+        count: int,
+        credit: int,
+        collect_on: date | None,
+        event: Event,
+    ) -> None:
+        """Keeps a credit note with its number, and the payment of the invoice that it corrects.
+
+        Raises NumberTaken, or ConcurrentChange when the invoice's payment, or the account's credit, has changed. One
+        transaction: money moves only with the document that says why.
+        """
+        with self._numbered(series, credit_note.invoice.produced_on.year, count) as write:
+            write.require_account(credit_note.invoice.account)
+            write_invoice(write, InvoiceRecord(corrected.invoice, payment, corrected.version))
+            write_invoice(write, credit_note)
+            write.record(event)
+            if collect_on != context.collect_on:
+                set_collection_due(write, context, collect_on)
+            write_credit(write, context, credit)
+
+    def invoice(self, account: str, number: str) -> InvoiceRecord:
+        """One invoice by its number. Raises NotFound. One query of the account's invoices of that year."""
+        year = number.rpartition("-")[0].rpartition("-")[2]
+        family = f"{keys.INVOICE}{year}" if year.isdecimal() else keys.INVOICE
+        for row in self._reads.query(keys.account(account), family, keys.last_of(family)):
+            if row.key.endswith(f"#{number}"):
+                return _record_from(row)
+        raise NotFound("There is no such invoice.")
+
+    def unpaid(self, account: str) -> tuple[InvoiceRecord, ...]:
+        """The invoices that are not paid, oldest first, those in transit among them. One query of all invoices."""
+        found = self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE))
+        waiting = {*UNPAID, InvoiceStatus.IN_TRANSIT}
+        return tuple(_record_from(row) for row in found if invoice_from(row.body).status in waiting)
+
+    def invoices(
+        self, account: str, *, year: int | None, status: InvoiceStatus | None, limit: int, after: str | None
+    ) -> Slice[Invoice]:
+        """A page of the invoices of a year, or of all, newest first. One query."""
+
+        def listed(row: Row) -> Invoice | None:
+            invoice = invoice_from(row.body)
+            return invoice if status in {None, invoice.status} else None
+
+        return self._reads.newest(
+            keys.account(account),
+            keys.INVOICE,
+            listed,
+            limit=limit,
+            after=after,
+            within=None if year is None else f"{keys.INVOICE}{year:04}",
+            filtered=status is not None,
+        )
+
+    def past_due(self, *, limit: int, after: str | None) -> Slice[InvoiceRecord]:
+        """A page of the invoices of all accounts that are past due, the longest due first. One query of the index."""
+        return self._reads.oldest(keys.PAST_DUE, "", _record_from, limit=limit, after=after, index=keys.INDEX)
+
+    def save_payment(self, record: InvoiceRecord, payment: InvoicePayment) -> InvoiceRecord:
+        """Keeps a step of a payment without an event. Raises ConcurrentChange. One transaction."""
+        with self._transaction() as write:
+            write.require_account(record.invoice.account)
+            write_invoice(write, InvoiceRecord(record.invoice, payment, record.version))
+        return InvoiceRecord(record.invoice, payment, record.version + 1)
+
+    def settle(
+        self,
+        context: BillingContext,
+        record: InvoiceRecord,
+        payment: InvoicePayment,
+        collect_on: date | None,
+        events: Sequence[Event],
+    ) -> None:
+        """Keeps the outcome of a payment, and when the account's payments are collected next, and records it.
+
+        Raises ConcurrentChange when the payment, or that day, has changed. One transaction.
+        """
+        with self._transaction() as write:
+            write.require_account(record.invoice.account)
+            write_invoice(write, InvoiceRecord(record.invoice, payment, record.version))
+            set_collection_due(write, context, collect_on)
+            for event in events:
+                write.record(event)
+
+    def collect_on(self, context: BillingContext, day: date | None) -> None:
+        """Keeps when the account's payments are collected next. Raises ConcurrentChange. One transaction."""
+        with self._transaction() as write:
+            write.require_account(context.subscriber.account.id)
+            set_collection_due(write, context, day)
+
+    def schedule(self, context: BillingContext, due: InvoicingDue) -> None:
+        """Makes invoices due for an account for which none are. Raises ConcurrentChange. One transaction."""
+        with self._transaction() as write:
+            write.require_account(context.subscriber.account.id)
+            set_renewal_due(write, context, due)
+
+    # ---- How ----
+
+    @contextmanager
+    def _numbered(self, series: str, year: int, count: int) -> Iterator[Transaction]:
+        """All or nothing, with the `count`-th number of a series and year. Raises NumberTaken, ConcurrentChange.
+
+        Numbers are gapless, because a transaction that goes by an older count is refused.
+        """
+        try:
+            with self._transaction() as write:
+                write.number(keys.NUMBERS, keys.series(series, year), count, NumberTaken)
+                yield write
+        except NumberTaken as taken:
+            self._given[series, year] = taken.count
+            raise
+        self._given[series, year] = count
+
+
+def _check_versions(write: Transaction, context: BillingContext) -> None:
+    """The account and its subscription must be at the versions that the invoice is made of."""
+    account, subscription = context.subscriber.account, context.subscriber.subscription
+    partition = keys.account(account.id)
+    write.check(partition, keys.PAGE_ACCOUNT, account.version)
+    write.check(partition, keys.PAGE_SUBSCRIPTION, subscription.version)
+
+
+def write_invoice(write: Transaction, record: InvoiceRecord) -> None:
+    """The invoice with its payment, new where its version is 0."""
+    invoice, payment = record.invoice, record.payment
+    is_past_due = payment.status is InvoiceStatus.PAST_DUE
+    item = Item(
+        keys.account(invoice.account),
+        keys.invoice(invoice.produced_on, invoice.number),
+        invoice_body(invoice, payment),
+        index=(keys.PAST_DUE, f"{invoice.due_on.isoformat()}#{invoice.account}#{invoice.number}")
+        if is_past_due
+        else None,
+    )
+    write.replace(item, record.version)
+
+
+def set_renewal_due(
+    write: Transaction, context: BillingContext, due: InvoicingDue, contract: Contract | None = None
+) -> None:
+    """What is invoiced next, on the account's contract or on a new one."""
+    account = context.subscriber.account
+    before = None if context.due is None else invoicing_due_body(context.due)
+    at = invoicing_due_at(due, contract or account.contract)
+    write.due_if(before, account.id, Job.RENEWAL, at, invoicing_due_body(due))
+
+
+def set_collection_due(write: Transaction, context: BillingContext, day: date | None) -> None:
+    """When the account's payments are collected next; None for never."""
+    account = context.subscriber.account
+    before = None if context.collect_on is None else day_body(context.collect_on)
+    if day is None:
+        write.due_if(before, account.id, Job.COLLECTION, None)
+    else:
+        write.due_if(before, account.id, Job.COLLECTION, start_of(day, account.contract), day_body(day))
+
+
+def write_credit(write: Transaction, context: BillingContext, credit: int) -> None:
+    """The account's credit, where it has changed."""
+    if credit != context.credit:
+        partition = keys.account(context.subscriber.account.id)
+        write.replace(Item(partition, keys.BALANCE, text({"credit": credit})), context.credit_version)
+
+
+def _earliest(one: date | None, other: date) -> date:
+    return other if one is None else min(one, other)
+
+
+def _record_from(row: Row) -> InvoiceRecord:
+    return InvoiceRecord(issued_from(row.body), payment_from(row.body), row.version)

@@ -1,0 +1,27 @@
+"""Between items and invoices as lists show them. The whole of an invoice is billing.invoicing.mapping."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date
+
+from billing.invoicing.invoices import Invoice, InvoiceStatus
+from billing.kernel.money import Money
+from billing.platform.dynamodb.bodies import date_or_none, parsed, text
+
+
+def invoice_body(invoice: Invoice) -> str:
+    return text(asdict(invoice))
+
+
+def invoice_from(stored: str) -> Invoice:
+    body = parsed(stored)
+    return Invoice(
+        number=body["number"],
+        produced_on=date.fromisoformat(body["produced_on"]),
+        due_on=date.fromisoformat(body["due_on"]),
+        paid_on=date_or_none(body["paid_on"]),
+        status=InvoiceStatus(body["status"]),
+        total=Money(**body["total"]),
+        corrects=body.get("corrects"),
+    )

@@ -1,0 +1,114 @@
+"""VAT on what is sold to a company, by where the two are (DESIGN 3.3; Directive 2006/112/EC, articles 44 and 196).
+
+Where they are is a territory, not a country (articles 5 to 7): vat_territories.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+from billing.accounts.information import CompanyDetails, as_printed, compact_identifier
+from billing.invoicing.vat_rates import STANDARD_RATES
+from billing.invoicing.vat_territories import Address, Territory, territory_of
+from billing.kernel.money import rounded, rounded_tax
+
+_PERCENT = Decimal(100)
+_PREFIX_OF_GREECE = {"EL": "GR"}
+
+
+class TaxRule(StrEnum):
+    """Why so much tax is charged, or none."""
+
+    DOMESTIC = "domestic"
+    REVERSE_CHARGE = "reverse_charge"
+    DESTINATION = "destination"
+    OUTSIDE_EU = "outside_eu"
+    SELLER_OUTSIDE_EU = "seller_outside_eu"
+
+
+SENTENCES: dict[TaxRule, dict[str, str]] = {
+    TaxRule.REVERSE_CHARGE: {
+        "en": "Reverse charge: VAT is to be accounted for by the recipient (Article 196 of Directive 2006/112/EC).",
+        "it": "Inversione contabile: l'IVA è dovuta dal destinatario (articolo 196 della direttiva 2006/112/CE).",
+    },
+    TaxRule.OUTSIDE_EU: {
+        "en": "Not subject to VAT: the place of supply is outside the EU (Article 44 of Directive 2006/112/EC).",
+        "it": "Operazione non soggetta a IVA: luogo della prestazione fuori dall'UE (articolo 44 della direttiva "
+        "2006/112/CE).",
+    },
+}
+"""What the law wants to be said on the invoice, by language. English stands for those that are missing."""
+
+THIRD_TERRITORY = {
+    "en": "Not subject to VAT: the place of supply is outside the EU's VAT territory (Articles 5, 6 and 44 of "
+    "Directive 2006/112/EC).",
+    "it": "Operazione non soggetta a IVA: luogo della prestazione fuori dal territorio IVA dell'UE (articoli 5, 6 e 44 "
+    "della direttiva 2006/112/CE).",
+}
+"""The same where the buyer is in a member state, but outside of the VAT area: in the EU it would be wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tax:
+    """The rule, the country whose law applies, and the rate in percent. Frozen on each invoice.
+
+    `country` is the state's for a territory: FR for Monaco, ES for the Canary Islands.
+    """
+
+    rule: TaxRule
+    country: str
+    rate: Decimal
+
+    @property
+    def is_subject(self) -> bool:
+        """Whether it is subject to VAT at all, even if the recipient accounts for it."""
+        return self.rule not in {TaxRule.OUTSIDE_EU, TaxRule.SELLER_OUTSIDE_EU}
+
+    def of(self, net: int) -> int:
+        """The tax on minor units, rounded once, half away from zero."""
+        return rounded_tax(net * self.rate / _PERCENT)
+
+    def of_half_even(self, net: int) -> int:
+        """The tax as the first invoices were rounded, half to even: their credit notes take back the same."""
+        return rounded(net * self.rate / _PERCENT)
+
+    def sentence(self, language: str) -> str | None:
+        """What the law wants to be said, None where it wants nothing."""
+        words = SENTENCES.get(self.rule)
+        if self.rule is TaxRule.OUTSIDE_EU and self.country in STANDARD_RATES:
+            words = THIRD_TERRITORY
+        return None if words is None else words.get(language, words["en"])
+
+
+def tax_position(seller: Territory, buyer: Territory, vat_number: str | None, day: date) -> Tax:
+    """The tax on what a seller in one territory sells to a company in another on a day.
+
+    `vat_number` is a valid one of the buyer's, None without. Within a state that charges its VAT on both sides, the
+    rate is that of the buyer's territory. A seller outside of the EU's VAT area charges nothing else, and a buyer
+    outside of it pays nothing. Within the area, a buyer with a number of another member state than the seller's
+    accounts for the tax, and any other pays the rate of their territory.
+    """
+    if buyer.state == seller.state and buyer.has_vat and seller.has_vat:
+        return Tax(TaxRule.DOMESTIC, buyer.state, buyer.rate(day))
+    if not seller.in_vat_area:
+        return Tax(TaxRule.SELLER_OUTSIDE_EU, seller.state, Decimal(0))
+    if not buyer.in_vat_area:
+        return Tax(TaxRule.OUTSIDE_EU, buyer.state, Decimal(0))
+    issuer = _issuer(vat_number)
+    if issuer in STANDARD_RATES and issuer != seller.state:
+        return Tax(TaxRule.REVERSE_CHARGE, buyer.state, Decimal(0))
+    return Tax(TaxRule.DESTINATION, buyer.state, buyer.rate(day))
+
+
+def tax_between(seller: Address, buyer: CompanyDetails, day: date) -> Tax:
+    """The tax on what a seller sells to a company on a day, by their addresses and the company's VAT number."""
+    return tax_position(territory_of(seller, day), territory_of(buyer, day), buyer.vat_number, day)
+
+
+def _issuer(vat_number: str | None) -> str | None:
+    """The member state of a number, by its prefix. XI is none: Northern Ireland is in the VAT area for goods only."""
+    prefix = (as_printed(compact_identifier, vat_number) or "").strip()[:2].upper()
+    return _PREFIX_OF_GREECE.get(prefix, prefix) or None

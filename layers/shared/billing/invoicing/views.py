@@ -1,0 +1,294 @@
+"""Invoices as they are asked for and shown: what each line is made of, and where the payment stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Annotated, Literal
+
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from pydantic import Field
+
+from billing.invoicing.invoices import Invoice, InvoiceDraft
+from billing.invoicing.records import InvoiceRecord
+from billing.invoicing.summary_views import InvoiceView
+from billing.invoicing.tax import Tax
+from billing.invoicing.wording import describe_line
+from billing.platform.http.models import Body, IsoDate, MoneyView, Text, View, plain
+from billing.subscriptions.pricing import InvoiceLine, Step
+from billing.subscriptions.views import DiscountView
+
+YEAR_MIN, YEAR_MAX = 2000, 2999
+CSV_INVOICES_MAX = 1000
+
+InvoiceNumber = Annotated[str, Path(max_length=60)]
+Year = Annotated[int | None, Query(ge=YEAR_MIN, le=YEAR_MAX, description="Only those produced in this year.")]
+Status = Annotated[
+    Literal["open", "in_transit", "paid", "past_due", "void", "uncollectible"] | None,
+    Query(description="Only those that stand so."),
+]
+
+
+class StepView(View):
+    """Contract months in a row that cost the same, from `since` to before `until`. `price` is per month.
+
+    `decision` names what has led to the tier (autoscaling's, or a review), null for the tier that was signed.
+    """
+
+    since: date
+    until: date
+    months: int
+    up_to: int | None
+    price: MoneyView
+    decision: str | None
+    discounts: list[DiscountView]
+
+    @classmethod
+    def of(cls, step: Step, currency: str) -> StepView:
+        return cls(
+            since=step.since,
+            until=step.until,
+            months=step.months,
+            up_to=step.up_to,
+            price=MoneyView.of(step.price),
+            decision=step.decision,
+            discounts=[DiscountView.of(each, currency) for each in step.discounts],
+        )
+
+
+class InvoiceLineView(View):
+    """One product, or with `product` null what is taken off the whole. `net` is before tax.
+
+    `steps` say how the amount came about; `instead_of` what was invoiced already for the same months.
+    """
+
+    product: str | None
+    description: str
+    steps: list[StepView]
+    instead_of: list[StepView]
+    net: MoneyView
+
+    @classmethod
+    def of(cls, line: InvoiceLine, language: str) -> InvoiceLineView:
+        currency = line.net.currency
+        return cls(
+            product=line.product,
+            description=describe_line(line, language),
+            steps=[StepView.of(each, currency) for each in line.steps],
+            instead_of=[StepView.of(each, currency) for each in line.instead_of],
+            net=MoneyView.of(line.net),
+        )
+
+
+class TaxView(View):
+    """`rate` is a percentage; `rule` says why; `sentence` is what the law wants to be said, if anything."""
+
+    rule: str
+    country: str
+    rate: str
+    amount: MoneyView
+    sentence: str | None
+
+    @classmethod
+    def of(cls, tax: Tax, amount: MoneyView, language: str) -> TaxView:
+        return cls(
+            rule=tax.rule, country=tax.country, rate=plain(tax.rate), amount=amount, sentence=tax.sentence(language)
+        )
+
+
+class PreviewView(View):
+    """The next invoice, as it would be today; `on` is the day on which it is issued.
+
+    `occasion` is `period` or `tier_change`. `credit` is taken from earlier credits, `due` is what is left to pay.
+    """
+
+    on: date
+    occasion: str
+    since: date
+    until: date
+    lines: list[InvoiceLineView]
+    net: MoneyView
+    tax: TaxView
+    total: MoneyView
+    credit: MoneyView
+    due: MoneyView
+
+    @classmethod
+    def of(cls, on: date, draft: InvoiceDraft, language: str) -> PreviewView:
+        return cls(
+            on=on,
+            occasion=draft.occasion,
+            since=draft.since,
+            until=draft.until,
+            lines=[InvoiceLineView.of(line, language) for line in draft.lines],
+            net=MoneyView.of(draft.net),
+            tax=TaxView.of(draft.tax, MoneyView.of(draft.tax_amount), language),
+            total=MoneyView.of(draft.total),
+            credit=MoneyView.of(draft.credit),
+            due=MoneyView.of(draft.due),
+        )
+
+
+class PreparedView(View):
+    """Whether the file is written yet: then `Location` leads there."""
+
+    status: Literal["preparing", "ready"]
+
+
+class PartyView(View):
+    name: str
+    address_line_1: str
+    address_line_2: str | None
+    postcode: str | None
+    city: str
+    country: str
+    vat_number: str | None
+
+
+class CreditedLineView(View):
+    """A line, by its position, that a credit note has taken back."""
+
+    line: int
+    credit_note: str
+
+
+class PaymentStandingView(View):
+    """Where the payment stands. `next_attempt_on` is null where none is to come by itself; `failure` is why the last
+    attempt has failed; `reference` is that of the customer's own transfer.
+
+    `left` is what is still to be paid unless it is done, or of a credit note what goes back; `credited` are lines that
+    credit notes have taken back, `waived` and `refunded` what became of their money.
+    """
+
+    status: str
+    paid_on: date | None
+    method: str | None
+    attempts: int
+    next_attempt_on: date | None
+    failure: str | None
+    reference: str | None
+    left: MoneyView
+    waived: MoneyView
+    refunded: MoneyView
+    credited: list[CreditedLineView]
+
+    @classmethod
+    def of(cls, record: InvoiceRecord) -> PaymentStandingView:
+        payment, currency = record.payment, record.left.currency
+        return cls(
+            status=payment.status,
+            paid_on=payment.paid_on,
+            method=payment.method,
+            attempts=payment.attempts,
+            next_attempt_on=payment.next_attempt_on,
+            failure=payment.failure,
+            reference=payment.reference,
+            left=MoneyView.of(record.left),
+            waived=MoneyView(amount=payment.waived, currency=currency),
+            refunded=MoneyView(amount=payment.refunded, currency=currency),
+            credited=[CreditedLineView(line=line, credit_note=number) for line, number in payment.credited],
+        )
+
+
+class CorrectionView(View):
+    """The invoice that a credit note corrects, which of its lines, and why."""
+
+    number: str
+    produced_on: date
+    lines: list[int]
+    reason: str
+
+
+class InvoiceDetailsView(View):
+    """An issued invoice, which never changes, and where its payment stands. With `corrects` it is a credit note: its
+    amounts are below zero."""
+
+    number: str
+    corrects: CorrectionView | None
+    produced_on: date
+    due_on: date
+    occasion: str
+    since: date
+    until: date
+    seller: PartyView
+    company: PartyView
+    lines: list[InvoiceLineView]
+    net: MoneyView
+    tax: TaxView
+    total: MoneyView
+    credit: MoneyView
+    due: MoneyView
+    payment: PaymentStandingView
+
+    @classmethod
+    def of(cls, record: InvoiceRecord) -> InvoiceDetailsView:
+        invoice, draft = record.invoice, record.invoice.draft
+        return cls(
+            number=invoice.number,
+            corrects=None
+            if invoice.corrects is None
+            else CorrectionView.model_validate(invoice.corrects, from_attributes=True),
+            produced_on=invoice.produced_on,
+            due_on=invoice.due_on,
+            occasion=draft.occasion,
+            since=draft.since,
+            until=draft.until,
+            seller=PartyView.model_validate(invoice.seller, from_attributes=True),
+            company=PartyView.model_validate(invoice.company, from_attributes=True),
+            lines=[InvoiceLineView.of(line, invoice.language) for line in draft.lines],
+            net=MoneyView.of(draft.net),
+            tax=TaxView.of(draft.tax, MoneyView.of(draft.tax_amount), invoice.language),
+            total=MoneyView.of(draft.total),
+            credit=MoneyView.of(draft.credit),
+            due=MoneyView.of(draft.due),
+            payment=PaymentStandingView.of(record),
+        )
+
+
+class PastDueView(View):
+    """An invoice that is past due, and whose."""
+
+    account: str
+    company: str
+    number: str
+    due_on: date
+    due: MoneyView
+    failure: str | None
+
+    @classmethod
+    def of(cls, record: InvoiceRecord) -> PastDueView:
+        invoice = record.invoice
+        return cls(
+            account=invoice.account,
+            company=invoice.company.name,
+            number=invoice.number,
+            due_on=invoice.due_on,
+            due=MoneyView.of(record.left),
+            failure=record.payment.failure,
+        )
+
+
+class PastDuesView(View):
+    """The longest due first. `next_cursor` leads to what follows, null at the end."""
+
+    items: list[PastDueView]
+    next_cursor: str | None
+
+
+class CreditNoteBody(Body):
+    """Which lines are taken back, by position from 0; null means all that were not yet. The customer reads why."""
+
+    lines: Annotated[list[Annotated[int, Field(strict=True, ge=0)]], Field(min_length=1, max_length=500)] | None
+    reason: Text
+
+
+class RecordedPaymentBody(Body):
+    """Money that has arrived on the bank account, by the reference that came with it."""
+
+    paid_on: IsoDate
+    reference: Annotated[Text, Field(description="By which the transfer is known.")]
+
+
+def shown(invoices: Iterable[Invoice]) -> list[InvoiceView]:
+    """Invoices as a list shows them."""
+    return [InvoiceView.of(each) for each in invoices]

@@ -1,0 +1,70 @@
+"""An invoice's lines in words, in the languages that invoices are written in; and invoices as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from billing.invoicing.invoices import Invoice
+from billing.kernel.money import decimal_text
+from billing.kernel.spreadsheet import csv_text
+from billing.subscriptions.pricing import InvoiceLine, Step
+
+_WORDS = {
+    "en": {
+        "up_to": "up to {volume} {unit} per month",
+        "open": "{unit} without limit",
+        "month": "1 month",
+        "months": "{months} months",
+        "more": "larger tier: {rest}",
+        "whole": "Discount on the whole",
+        "thousands": ",",
+    },
+    "it": {
+        "up_to": "fino a {volume} {unit} al mese",
+        "open": "{unit} senza limite",
+        "month": "1 mese",
+        "months": "{months} mesi",
+        "more": "fascia superiore: {rest}",
+        "whole": "Sconto sul totale",
+        "thousands": ".",
+    },
+}
+
+
+def describe_line(line: InvoiceLine, language: str) -> str:
+    """A line, such as "Search, up to 10,000 searches per month, 3 months"."""
+    words = _WORDS.get(language, _WORDS["en"])
+    if line.product is None:
+        reasons = ", ".join(dict.fromkeys(each.reason for step in line.steps for each in step.discounts))
+        return f"{words['whole']}: {reasons}" if reasons else words["whole"]
+    rest = "; ".join(_step(step, line.unit, words) for step in line.steps)
+    return f"{line.name}, {words['more'].format(rest=rest) if line.instead_of else rest}"
+
+
+def invoice_table(invoices: Iterable[Invoice]) -> str:
+    """Invoices as CSV (RFC 4180). Amounts have the decimals of their currency."""
+    return csv_text(
+        ("number", "produced_on", "due_on", "paid_on", "status", "total", "currency", "corrects"),
+        (
+            (
+                each.number,
+                each.produced_on.isoformat(),
+                each.due_on.isoformat(),
+                "" if each.paid_on is None else each.paid_on.isoformat(),
+                str(each.status),
+                decimal_text(each.total),
+                each.total.currency,
+                each.corrects or "",
+            )
+            for each in invoices
+        ),
+    )
+
+
+def _step(step: Step, unit: str, words: dict[str, str]) -> str:
+    if step.up_to is None:
+        tier = words["open"].format(unit=unit)
+    else:
+        tier = words["up_to"].format(volume=f"{step.up_to:,}".replace(",", words["thousands"]), unit=unit)
+    months = words["month"] if step.months == 1 else words["months"].format(months=step.months)
+    return f"{tier}, {months}"

@@ -1,0 +1,1 @@
+"""What every area is built of: money, the contract calendar, errors, events, permissions. Standard library only."""

@@ -1,0 +1,132 @@
+"""What happened, told once: every change of an account makes an event, kept with the change itself.
+
+An event's id is a ULID, so that an account's events sort by the time they happened at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from billing.kernel.permissions import Person
+
+ULID_LENGTH = 26
+RANDOM_BYTES = 10
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: no letter that is taken for a digit."""
+
+_BITS = 5
+
+Facts = Mapping[str, Any]
+
+VERSION = 1
+"""Of the events' schemas. What a consumer relies on changes only with it."""
+
+
+class EventType(StrEnum):
+    """The kinds of events; each has a schema of its own (billing.correspondence.event_kinds)."""
+
+    ACCOUNT_DEACTIVATED = "account.deactivated"
+    ACCOUNT_DELETED = "account.deleted"
+    ACCOUNT_DELETION_NEAR = "account.deletion_near"
+    ACCOUNT_PROVISIONED = "account.provisioned"
+    ACCOUNT_REACTIVATED = "account.reactivated"
+    ACCOUNT_REACTIVATION_FAILED = "account.reactivation_failed"
+    ACCOUNT_REACTIVATION_REQUESTED = "account.reactivation_requested"
+    ACCOUNT_SUCCESS_MANAGER_ASSIGNED = "account.success_manager_assigned"
+    ADDRESS_UNDELIVERABLE = "address.undeliverable"
+    AUTOSCALING_CHANGED = "autoscaling.changed"
+    BILLING_INFORMATION_CHANGED = "billing_information.changed"
+    CANCELLATION_REQUESTED = "cancellation.requested"
+    CANCELLATION_WITHDRAWN = "cancellation.withdrawn"
+    CARD_EXPIRING = "card.expiring"
+    CARD_UPDATED = "card.updated"
+    CATALOGUE_REPLACED = "catalogue.replaced"
+    CREDIT_NOTE_ISSUED = "credit_note.issued"
+    CREDIT_NOTE_REFUNDED = "credit_note.refunded"
+    DOWNLOAD_READY = "download.ready"
+    DOWNLOAD_REQUESTED = "download.requested"
+    INVOICE_ISSUED = "invoice.issued"
+    INVOICE_PAID = "invoice.paid"
+    PAYMENT_DISPUTED = "payment.disputed"
+    PAYMENT_FAILED = "payment.failed"
+    PAYMENT_METHOD_CHANGED = "payment_method.changed"
+    PAYMENT_PAST_DUE = "payment.past_due"
+    RENEWAL_NOTICE_DEADLINE_NEAR = "renewal.notice_deadline_near"
+    REVIEW_BOOKED = "review.booked"
+    REVIEW_CANCELLED = "review.cancelled"
+    REVIEW_DECLINED = "review.declined"
+    SUBSCRIPTION_AUTOSCALED = "subscription.autoscaled"
+    SUBSCRIPTION_TIER_LOWERED = "subscription.tier_lowered"
+    SUCCESS_MANAGER_CHANGED = "success_manager.changed"
+    USAGE_ABOVE_TIERS = "usage.above_tiers"
+    USAGE_BELOW_TIER = "usage.below_tier"
+    USAGE_REFUSED = "usage.refused"
+    USAGE_THRESHOLD_REACHED = "usage.threshold_reached"
+    USER_ADDED = "user.added"
+    USER_CHANGED = "user.changed"
+    USER_REMOVED = "user.removed"
+
+
+class ActorKind(StrEnum):
+    """As what somebody acted."""
+
+    STAFF = "staff"
+    CUSTOMER = "customer"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it. `user` is the id of a person's log-in, None where it was Livello itself."""
+
+    kind: ActorKind
+    user: str | None
+
+    @classmethod
+    def of(cls, person: Person) -> Actor:
+        """The person who asked."""
+        return cls(ActorKind.STAFF if person.staff else ActorKind.CUSTOMER, person.user)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """The request during which something happens: who asked, when, and its id in the logs."""
+
+    actor: Actor
+    time: datetime
+    correlation: str
+
+
+def by_system(time: datetime, correlation: str) -> RequestContext:
+    """A run of Livello itself, on a schedule or on the word of a service; `correlation` is the run's id in the logs."""
+    return RequestContext(Actor(ActorKind.SYSTEM, None), time, correlation)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to an account, or to what all of them share where `account` is None.
+
+    `before` and `after` say what changed: None where there was nothing, or is nothing any more.
+    """
+
+    id: str
+    type: EventType
+    account: str | None
+    time: datetime
+    actor: Actor
+    correlation: str
+    before: Facts | None
+    after: Facts | None
+    version: int = VERSION
+
+
+def ulid(time: datetime, randomness: bytes) -> str:
+    """The ULID of an instant with RANDOM_BYTES of randomness: 48 bits of milliseconds, then 80 random bits."""
+    milliseconds = int(time.timestamp() * 1000)
+    number = milliseconds << RANDOM_BYTES * 8 | int.from_bytes(randomness, "big")
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range((ULID_LENGTH - 1) * _BITS, -1, -_BITS))

@@ -1,0 +1,1 @@
+"""Payment methods, kept by the payment service, and what may be charged to them."""

@@ -1,0 +1,50 @@
+"""Between items and how an account pays."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+
+from billing.payments.methods import Card, CardWarning, Debit, Method, PaymentMethod, PaymentProfile
+from billing.platform.dynamodb.bodies import Body, parsed, text, without_version
+
+
+def payment_profile_body(profile: PaymentProfile) -> str:
+    return text(without_version(asdict(profile)))
+
+
+def payment_profile_from(stored: str, version: int) -> PaymentProfile:
+    body = parsed(stored)
+    return PaymentProfile(
+        customer=body["customer"],
+        shown=_payment_method(body["shown"]),
+        payment_method=body["payment_method"],
+        fingerprint=body["fingerprint"],
+        setup=body["setup"],
+        set_up_at=None if body["set_up_at"] is None else datetime.fromisoformat(body["set_up_at"]),
+        used=tuple(body["used"]),
+        version=version,
+    )
+
+
+def shown_payment_method_from(stored: str) -> PaymentMethod | None:
+    """What may be seen of how an account pays."""
+    return _payment_method(parsed(stored)["shown"])
+
+
+def _payment_method(body: Body | None) -> PaymentMethod | None:
+    if body is None:
+        return None
+    card, debit = body["card"], body["debit"]
+    return PaymentMethod(
+        Method(body["method"]), None if card is None else Card(**card), None if debit is None else Debit(**debit)
+    )
+
+
+def card_warning_body(warning: CardWarning) -> str:
+    return text({"days": warning.days, "at": warning.at})
+
+
+def card_warning_from(stored: str) -> CardWarning:
+    body = parsed(stored)
+    return CardWarning(body["days"], datetime.fromisoformat(body["at"]))

@@ -1,0 +1,21 @@
+"""What may be shown of a payment method."""
+
+from __future__ import annotations
+
+from billing.platform.http.models import View
+
+
+class CardView(View):
+    """What may be shown of a card."""
+
+    brand: str
+    last_four: str
+    expiry_month: int
+    expiry_year: int
+
+
+class DebitView(View):
+    """What may be shown of a bank account that is debited."""
+
+    country: str
+    last_four: str

@@ -1,0 +1,33 @@
+"""The payment service's notices, kept by an SQS queue; and how they stand in a message."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+
+from billing.kernel.errors import UpstreamFailed
+from billing.payments.gateway import PaymentNotice
+
+
+class SqsPaymentNotices:
+    """See billing.payments.gateway.PaymentNotices."""
+
+    def __init__(self, queue: str, session: Session) -> None:
+        self._queue = queue
+        self._sqs: Any = session.create_client("sqs")
+
+    def put(self, notice: PaymentNotice) -> None:
+        body = orjson.dumps(asdict(notice)).decode()
+        try:
+            self._sqs.send_message(QueueUrl=self._queue, MessageBody=body)
+        except (BotoCoreError, ClientError) as failure:
+            raise UpstreamFailed("The notice could not be kept.") from failure
+
+
+def notice_from(message: str) -> PaymentNotice:
+    """The notice of a message. Raises ValueError or TypeError for what is none."""
+    return PaymentNotice(**orjson.loads(message))

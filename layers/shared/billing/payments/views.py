@@ -1,0 +1,79 @@
+"""How an account pays, as it is set up, sent and shown."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from aws_lambda_powertools.event_handler.openapi.params import Header
+from pydantic import StringConstraints
+
+from billing.payments.gateway import NewSetup
+from billing.payments.method_views import CardView, DebitView
+from billing.payments.methods import Method, PaymentMethod
+from billing.platform.http.models import Body, View
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="A text of the client's own. The same request with it gets the same answer, for a day.",
+        min_length=1,
+        max_length=100,
+        pattern="^[!-~]+$",
+    ),
+]
+
+
+class SetupBody(Body):
+    """What is to be set up."""
+
+    method: Literal["card", "sepa_debit"] = "card"
+
+    def wanted(self) -> Method:
+        return Method(self.method)
+
+
+class SetupView(View):
+    """What a browser needs to confirm it with Stripe. The secret is for this customer's browser alone."""
+
+    setup_intent: str
+    client_secret: str
+    publishable_key: str
+
+    @classmethod
+    def of(cls, setup: NewSetup) -> SetupView:
+        return cls(setup_intent=setup.setup, client_secret=setup.client_secret, publishable_key=setup.publishable_key)
+
+
+class ConsentView(View):
+    """What a browser needs to confirm a payment with Stripe, where the customer's bank asks its customer."""
+
+    payment_intent: str
+    client_secret: str
+    publishable_key: str
+
+    @classmethod
+    def of(cls, setup: NewSetup) -> ConsentView:
+        return cls(payment_intent=setup.setup, client_secret=setup.client_secret, publishable_key=setup.publishable_key)
+
+
+class PaymentMethodBody(Body):
+    """The SetupIntent that the customer has confirmed."""
+
+    setup_intent: Annotated[str, StringConstraints(pattern="^seti_[A-Za-z0-9]{1,100}$")]
+
+
+class PaymentMethodView(View):
+    """How the account pays from now on."""
+
+    method: str
+    card: CardView | None
+    debit: DebitView | None
+
+    @classmethod
+    def of(cls, method: PaymentMethod) -> PaymentMethodView:
+        return cls(
+            method=method.method,
+            card=CardView.model_validate(method.card, from_attributes=True) if method.card else None,
+            debit=DebitView.model_validate(method.debit, from_attributes=True) if method.debit else None,
+        )

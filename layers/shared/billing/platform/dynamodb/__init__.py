@@ -1,0 +1,1 @@
+"""The one table: keys, one reader, one transaction, one meaning for each refusal."""

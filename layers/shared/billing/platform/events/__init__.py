@@ -1,0 +1,1 @@
+"""Events: written with each change, kept as the audit log, published to a bus."""

@@ -1,0 +1,32 @@
+"""Between items and events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from billing.kernel.events import Actor, ActorKind, Event, EventType
+from billing.kernel.fields import fields_of
+from billing.platform.dynamodb.bodies import Body, parsed, text
+
+
+def event_body(event: Event) -> str:
+    return text(fields_of(event, id="event"))
+
+
+def event_from(stored: str) -> Event:
+    return event_of(parsed(stored))
+
+
+def event_of(body: Body) -> Event:
+    """An event as it is stored, and as it is published."""
+    return Event(
+        id=body["event"],
+        type=EventType(body["type"]),
+        account=body["account"],
+        time=datetime.fromisoformat(body["time"]),
+        actor=Actor(ActorKind(body["actor"]["kind"]), body["actor"]["user"]),
+        correlation=body["correlation"],
+        before=body["before"],
+        after=body["after"],
+        version=body["version"],
+    )

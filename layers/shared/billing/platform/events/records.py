@@ -1,0 +1,21 @@
+"""Events, as an account's history shows them."""
+
+from __future__ import annotations
+
+from billing.kernel.events import Event
+from billing.platform.dynamodb import keys
+from billing.platform.dynamodb.reader import Row, Slice
+from billing.platform.dynamodb.table import Table
+from billing.platform.events.mapping import event_from
+
+
+class EventStore(Table):
+    """The events in the one table. Each is recorded by the transaction that makes the change."""
+
+    def events(self, account: str, *, limit: int, after: str | None) -> Slice[Event]:
+        """What happened to an account, newest first. One query."""
+        return self._reads.newest(keys.account(account), keys.EVENT, _event_of_row, limit=limit, after=after)
+
+
+def _event_of_row(row: Row) -> Event:
+    return event_from(row.body)

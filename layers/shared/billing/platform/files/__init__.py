@@ -1,0 +1,1 @@
+"""Documents, and the archive that nobody can delete from."""

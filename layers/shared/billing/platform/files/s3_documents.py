@@ -1,0 +1,84 @@
+"""Files, kept by an S3 bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+
+from billing.kernel.errors import UpstreamFailed
+from billing.platform.files.interfaces import LINK_SECONDS
+
+
+class S3Documents:
+    """See billing.platform.files.interfaces.Documents."""
+
+    def __init__(self, bucket: str, session: Session) -> None:
+        self._bucket = bucket
+        self._s3: Any = session.create_client("s3")
+
+    def put(self, key: str, content: bytes | IO[bytes], content_type: str) -> None:
+        try:
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=content, ContentType=content_type)
+        except (BotoCoreError, ClientError) as failure:
+            raise UpstreamFailed("The bucket of documents did not take the file.") from failure
+
+    def get(self, key: str) -> bytes | None:
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket, Key=key)
+            content: bytes = answer["Body"].read()
+        except self._s3.exceptions.NoSuchKey:
+            return None
+        except (BotoCoreError, ClientError) as failure:
+            raise UpstreamFailed("The bucket of documents did not answer.") from failure
+        return content
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        asked: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix}
+        while True:
+            try:
+                page = self._s3.list_objects_v2(**asked)
+            except (BotoCoreError, ClientError) as failure:
+                raise UpstreamFailed("The bucket of documents did not answer.") from failure
+            yield from (each["Key"] for each in page.get("Contents", []))
+            if not page.get("IsTruncated"):
+                return
+            asked["ContinuationToken"] = page["NextContinuationToken"]
+
+    def link(self, key: str, name: str) -> str:
+        wanted = {
+            "Bucket": self._bucket,
+            "Key": key,
+            "ResponseContentDisposition": f'attachment; filename="{name}"',
+        }
+        link: str = self._s3.generate_presigned_url("get_object", Params=wanted, ExpiresIn=LINK_SECONDS)
+        return link
+
+    def count(self, prefix: str) -> int:
+        return sum(len(page) for page in self._versions(prefix))
+
+    def delete_all(self, prefix: str) -> None:
+        for page in self._versions(prefix):
+            try:
+                answer = self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": page, "Quiet": True})
+            except (BotoCoreError, ClientError) as failure:
+                raise UpstreamFailed("The bucket of documents did not delete.") from failure
+            if answer.get("Errors"):
+                raise UpstreamFailed(f"{len(answer['Errors'])} versions of files were not deleted.")
+
+    def _versions(self, prefix: str) -> Iterator[list[dict[str, str]]]:
+        """All versions, and the marks of deleted ones, a page at a time."""
+        asked: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix}
+        while True:
+            try:
+                page = self._s3.list_object_versions(**asked)
+            except (BotoCoreError, ClientError) as failure:
+                raise UpstreamFailed("The bucket of documents did not answer.") from failure
+            found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            if found:
+                yield [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
+            if not page.get("IsTruncated"):
+                return
+            asked |= {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}

@@ -1,0 +1,32 @@
+"""Which version a client wants to change: ETag, If-Match, If-None-Match (RFC 9110, section 13)."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Header
+
+from billing.kernel.errors import StaleVersion
+
+IfMatch = Annotated[str | None, Header(alias="If-Match", description="The ETag of the version that this replaces.")]
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="* where nothing is to be replaced.")]
+
+NOTHING_YET = 0
+
+_ETAG = re.compile(r'"([0-9]{1,9})"')
+
+
+def replaced_version(if_match: str | None, if_none_match: str | None = None) -> int | None:
+    """The version that the client says it has seen; None if it does not say.
+
+    `If-Match: *` says nothing of what was seen. Raises StaleVersion for a tag that we never gave.
+    """
+    if if_match is not None and if_match.strip() != "*":
+        tag = _ETAG.fullmatch(if_match.strip())
+        if tag is None:
+            raise StaleVersion
+        return int(tag[1])
+    if if_none_match is not None and if_none_match.strip() == "*":
+        return NOTHING_YET
+    return None

@@ -1,0 +1,140 @@
+"""The frame of every HTTP function: reading the body, validation, problem documents, one log line."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
+from time import perf_counter
+from typing import Any
+
+import orjson
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError, ResponseValidationError
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from billing.kernel.errors import BillingError, NotFound
+from billing.platform.http import problems
+from billing.platform.http.answers import JSON
+from billing.platform.http.problems import Malformed, TooLarge, UnsupportedMediaType
+
+BODY_CHARACTERS_MAX = 256 * 1024
+
+Event = Mapping[str, Any]
+Handler = Callable[[Event, LambdaContext], dict[str, Any]]
+
+logger = Logger()
+
+
+def make_api(read: Callable[[str], Any] | None = None) -> APIGatewayRestResolver:
+    """A resolver that speaks this API's conventions (DESIGN 5). `read` takes a body in, instead of read_json."""
+    api = APIGatewayRestResolver(
+        enable_validation=True,
+        # Behind a domain of its own the API's base path, which our links begin with, is a part of the path.
+        strip_prefixes=["/v1"],
+        response_validation_error_http_code=500,
+        serializer=_serialized,
+        json_body_deserializer=read or read_json,
+    )
+    api.exception_handler(BillingError)(problems.response)
+    api.exception_handler(RequestValidationError)(problems.validation_response)
+    api.exception_handler(ResponseValidationError)(_unfit_answer)
+    api.not_found(_no_such_resource)
+    return api
+
+
+def entrypoint(
+    api: APIGatewayRestResolver,
+    *,
+    media_types: Collection[str] = (JSON,),
+    characters_max: int = BODY_CHARACTERS_MAX,
+) -> Handler:
+    """The Lambda handler of an API. An error that nobody foresaw is not caught: the function fails, aloud.
+
+    `media_types` are those of a body, all of them forms of JSON.
+    """
+
+    def handler(event: Event, context: LambdaContext) -> dict[str, Any]:
+        started = perf_counter()
+        logger.append_keys(
+            function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME"), request_id=event["requestContext"]["requestId"]
+        )
+        refused = _refusal(event, media_types, characters_max)
+        answer = api.resolve(_as_json(event), context) if refused is None else _as_proxy_response(refused)
+        headers = answer.setdefault("multiValueHeaders", {})
+        headers["Cache-Control"] = ["no-store"]
+        if "ALLOWED_ORIGIN" in os.environ:
+            headers["Access-Control-Allow-Origin"] = [os.environ["ALLOWED_ORIGIN"]]
+            headers["Access-Control-Expose-Headers"] = ["ETag, Location"]
+        # The route's pattern, not its path: a path may name a person.
+        logger.info(
+            "request",
+            method=event["httpMethod"],
+            route=event["resource"],
+            status=answer["statusCode"],
+            duration_ms=round((perf_counter() - started) * 1000, 1),
+        )
+        return answer
+
+    return handler
+
+
+def _refusal(event: Event, media_types: Collection[str], characters_max: int) -> Response[str] | None:
+    """What is wrong with the body before anybody looks into it, if anything is."""
+    body = event.get("body")
+    if not body:
+        return None
+    if len(body) > characters_max:
+        return problems.response(TooLarge(f"The body must not be longer than {characters_max} characters."))
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    media_type = headers.get("content-type", "").partition(";")[0].strip()
+    if media_type not in media_types:
+        return problems.response(UnsupportedMediaType(f"The body must be sent as {' or '.join(media_types)}."))
+    return None
+
+
+def _as_json(event: Event) -> dict[str, Any]:
+    """The request with its body under the one media type that the resolver reads."""
+    if not event.get("body"):
+        return dict(event)
+    others = {name: value for name, value in (event["headers"] or {}).items() if name.lower() != "content-type"}
+    return {**event, "headers": {**others, "Content-Type": JSON}}
+
+
+def _as_proxy_response(response: Response[str]) -> dict[str, Any]:
+    return {
+        "statusCode": response.status_code,
+        "multiValueHeaders": {"Content-Type": [response.content_type]},
+        "body": response.body,
+        "isBase64Encoded": False,
+    }
+
+
+def _not_json(constant: str) -> object:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def read_json(
+    text: str, parse_int: Callable[[str], Any] = int, parse_constant: Callable[[str], Any] = _not_json
+) -> Any:
+    """A body with its decimals exact. Raises Malformed for whatever is not JSON (RFC 8259)."""
+    try:
+        return json.loads(text or "", parse_float=Decimal, parse_int=parse_int, parse_constant=parse_constant)
+    except (ValueError, RecursionError):  # no JSON; a number of thousands of digits; nested without end
+        raise Malformed("The body is not JSON.") from None
+
+
+def _unfit_answer(unfit: ResponseValidationError) -> Response[str]:
+    # Where and how it does not fit, but not what stood there: that may be somebody's name.
+    logger.error("the answer does not fit its schema", places=[(each["loc"], each["type"]) for each in unfit.errors()])
+    return problems.failure_response()
+
+
+def _no_such_resource(_: Exception) -> Response[str]:
+    return problems.response(NotFound("There is no such resource."))
+
+
+def _serialized(body: Any) -> str:
+    return orjson.dumps(body).decode()

@@ -1,0 +1,44 @@
+"""Due work, kept by an SQS queue; and how it stands in a message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+
+from billing.kernel.errors import UpstreamFailed
+from billing.platform.queues.interfaces import DueWork
+
+
+class SqsWorkQueue:
+    """See billing.platform.queues.interfaces.WorkQueue."""
+
+    def __init__(self, queue: str, session: Session) -> None:
+        self._queue = queue
+        self._sqs: Any = session.create_client("sqs")
+
+    def put(self, work: Sequence[DueWork], after_seconds: int = 0) -> None:
+        entries = [
+            {
+                "Id": str(number),
+                "MessageBody": orjson.dumps({"account": each.account, "at": each.at}).decode(),
+                "DelaySeconds": after_seconds,
+            }
+            for number, each in enumerate(work)
+        ]
+        try:
+            reply = self._sqs.send_message_batch(QueueUrl=self._queue, Entries=entries)
+        except (BotoCoreError, ClientError) as failure:
+            raise UpstreamFailed("The work could not be handed over.") from failure
+        if reply.get("Failed"):
+            raise UpstreamFailed(f"{len(reply['Failed'])} of {len(work)} were not handed over.")
+
+
+def work_from(message: str) -> DueWork:
+    """The work of a message. Raises ValueError, KeyError or TypeError for what is none."""
+    body = orjson.loads(message)
+    return DueWork(body["account"], datetime.fromisoformat(body["at"]))

@@ -1,0 +1,76 @@
+"""The frame of a function that a queue invokes: each message fails and is retried by itself, with a growing delay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from billing.kernel.errors import Unprocessable, UpstreamFailed, reason_of
+from billing.platform.queues.interfaces import DeadLetters, Queue
+from billing.platform.retry import backoff_seconds
+
+FIRST_WAIT_SECONDS = 2
+"""Before a message is tried again; twice as long after each further time, up to WAIT_SECONDS_MAX."""
+
+WAIT_SECONDS_MAX = 900
+
+logger = Logger()
+
+Handler = Callable[[Mapping[str, Any], LambdaContext], PartialItemFailureResponse]
+Process = Callable[[str, str], Mapping[str, Any] | None]
+"""Takes a message's body and the request's id; returns what the log says of it, None for no line."""
+
+
+def worker(
+    process: Process,
+    queue: Callable[[], Queue],
+    *,
+    unwritable: Callable[[], DeadLetters] | None = None,
+    done: str = "dealt with",
+    failed: str = "not dealt with",
+    about: Callable[[str], Mapping[str, Any]] | None = None,
+) -> Handler:
+    """The handler that gives `process` each message's body, and the request's id, and logs what it returns.
+
+    A message for which `process` raises becomes visible again, later after each attempt, until it is a dead letter.
+    With `unwritable`, a message for which it raises Unprocessable is a dead letter at once.
+
+    `done` and `failed` are the log's messages. `about` says what a warning names of a message, its id by default.
+    """
+    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+
+    def one(record: SQSRecord, request: str) -> None:
+        try:
+            facts = process(record.body, request)
+        except Exception as failure:
+            named = {"message_id": record.message_id} if about is None else about(record.body)
+            if unwritable is not None and isinstance(failure, Unprocessable):
+                unwritable().put(record.body, failure.detail)
+                logger.warning("unwritable", reason=failure.detail, **named)
+                return
+            logger.warning(failed, reason=reason_of(failure), **named)
+            change_visibility(record.receipt_handle, int(record.attributes.approximate_receive_count), queue())
+            raise
+        if facts is not None:
+            logger.info(done, **facts)
+
+    def handler(event: Mapping[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+        def process_record(record: SQSRecord) -> None:
+            one(record, context.aws_request_id)
+
+        return process_partial_response(dict(event), process_record, processor, context)
+
+    return handler
+
+
+def change_visibility(receipt: str, times_received: int, queue: Queue) -> None:
+    """Delays the next delivery of a message. If the queue cannot be reached, it comes after its visibility timeout."""
+    with suppress(UpstreamFailed):
+        queue.change_visibility(receipt, int(backoff_seconds(times_received, FIRST_WAIT_SECONDS, WAIT_SECONDS_MAX)))

@@ -1,0 +1,1 @@
+"""Tiers that follow usage: autoscaling upwards, reviews and reduction advice downwards."""

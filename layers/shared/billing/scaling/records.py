@@ -1,0 +1,123 @@
+"""Autoscaling: its decisions, what staff have set, and what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing.accounts.rules import Account
+from billing.kernel.errors import StaleVersion
+from billing.kernel.events import Event
+from billing.kernel.schedules import Job
+from billing.platform.dynamodb import keys
+from billing.platform.dynamodb.bodies import parsed
+from billing.platform.dynamodb.item import Item
+from billing.platform.dynamodb.reader import Row, Slice
+from billing.scaling import decision_mapping
+from billing.scaling.due import AutoscalingDue
+from billing.scaling.due_mapping import due_body, due_from
+from billing.scaling.tier_changes import AutoscalingSettings, ProductDecision
+from billing.subscriptions.mapping import subscriber_from, subscription_body
+from billing.subscriptions.rules import Subscription
+from billing.subscriptions.subscriber import Subscriber
+from billing.usage.totals import UsageReads
+
+
+@dataclass(frozen=True, slots=True)
+class AutoscalingState:
+    """What autoscaling needs to know of an account, but for its usage. `due` is None before it is scheduled."""
+
+    subscriber: Subscriber
+    settings: AutoscalingSettings
+    due: AutoscalingDue | None
+
+
+class AutoscalingStore(UsageReads):
+    """The autoscaling in the one table."""
+
+    def state(self, account: str) -> AutoscalingState | None:
+        """What decides, as of now; None without the account. One read."""
+        partition = keys.account(account)
+        wanted = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.AUTOSCALING, keys.due(Job.AUTOSCALING))
+        rows = self._reads.get_all((partition, key) for key in wanted)
+        subscriber = subscriber_from(rows, partition)
+        if subscriber is None:
+            return None
+        due = rows.get((partition, keys.due(Job.AUTOSCALING)))
+        return AutoscalingState(
+            subscriber,
+            _settings_from(rows.get((partition, keys.AUTOSCALING))),
+            None if due is None else due_from(due.body),
+        )
+
+    def decide(
+        self,
+        state: AutoscalingState,
+        decided: Sequence[ProductDecision],
+        subscription: Subscription | None,
+        events: Sequence[Event],
+        due: AutoscalingDue,
+        due_at: datetime,
+    ) -> None:
+        """Keeps what was decided for one month of an account, and a changed subscription, and records it.
+
+        `due` is what is decided next, from `due_at` on. Raises ConcurrentChange when the account, its subscription,
+        its settings or what was due has changed since the state was read. One transaction.
+        """
+        account = state.subscriber.account
+        partition = keys.account(account.id)
+        version = state.subscriber.subscription.version
+        with self._transaction() as write:
+            write.check(partition, keys.PAGE_ACCOUNT, account.version)
+            write.check(partition, keys.AUTOSCALING, state.settings.version)
+            if subscription is None:
+                write.check(partition, keys.PAGE_SUBSCRIPTION, version)
+            else:
+                write.replace(Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(subscription)), version)
+            before = None if state.due is None else due_body(state.due)
+            write.due_if(before, account.id, Job.AUTOSCALING, due_at, due_body(due))
+            for each in decided:
+                write.add(Item(partition, keys.decision(each.month, each.product), decision_mapping.body(each)))
+            for event in events:
+                write.record(event)
+
+    def schedule(self, account: str, due: AutoscalingDue, due_at: datetime) -> None:
+        """Makes autoscaling due for an account. Raises ConcurrentChange if it is already. One transaction."""
+        with self._transaction() as write:
+            write.require_account(account)
+            write.due_if(None, account, Job.AUTOSCALING, due_at, due_body(due))
+
+    def replace_settings(self, account: str, settings: AutoscalingSettings, version: int, event: Event) -> None:
+        """Replaces version `version` of what staff have set by the next, and records it. Raises StaleVersion.
+
+        One transaction.
+        """
+        item = Item(keys.account(account), keys.AUTOSCALING, decision_mapping.settings_body(settings))
+        with self._transaction(StaleVersion()) as write:
+            write.require_account(account)
+            write.replace(item, version)
+            write.record(event)
+
+    def decisions(self, account: str, *, limit: int, after: str | None) -> Slice[ProductDecision]:
+        """What was decided of an account, newest month first. One query."""
+        return self._reads.newest(keys.account(account), keys.DECISION, _decided_from, limit=limit, after=after)
+
+    def success_manager(self, account: Account) -> Mapping[str, str] | None:
+        """Whom an account's people ask: name and e-mail; None if nobody is assigned. One read."""
+        if account.success_manager is None:
+            return None
+        key = (keys.MANAGERS, keys.success_manager(account.success_manager))
+        found = self._reads.get_all([key]).get(key)
+        if found is None:
+            return None
+        body = parsed(found.body)
+        return {"name": body["name"], "email": body["email"]}
+
+
+def _settings_from(row: Row | None) -> AutoscalingSettings:
+    return AutoscalingSettings() if row is None else decision_mapping.settings_from(row.body, row.version)
+
+
+def _decided_from(row: Row) -> ProductDecision:
+    return decision_mapping.decided_from(row.body)

@@ -1,0 +1,208 @@
+"""How to need less: which content costs most usage and earns least, and what to remove so that a lower tier fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from itertools import accumulate
+
+from billing.kernel.money import Money
+from billing.subscriptions.catalogue import Product, Tier, price_per_month
+from billing.subscriptions.rules import Line
+from billing.usage.rules import CLOSED_MONTHS, ContentUsage, MonthUsage, average
+
+
+class RankBy(StrEnum):
+    """By what content is ranked: what it earns for each unit of usage."""
+
+    REVENUE = "revenue"
+    CONVERSIONS = "conversions"
+
+
+class AdviceResult(StrEnum):
+    """What comes of it: a plan, none needed, or why there can be none."""
+
+    PLAN = "plan"
+    FITS_ALREADY = "fits-already"
+    LOWEST_TIER = "lowest-tier"
+    TOO_FEW_MONTHS = "too-few-months"
+    TOO_MANY_CONTENTS = "too-many-contents"
+    NOTHING_EARNED = "nothing-earned"
+    SEVERAL_CURRENCIES = "several-currencies"
+    TOO_LITTLE_NAMED = "too-little-named"
+
+
+@dataclass(frozen=True, slots=True)
+class ContentYield:
+    """One content of one store over the months: what it used in all of them, and per month, and all that came of it.
+
+    `earns` is what it earns for each unit of usage, in whole conversions or minor units; None where nobody can tell.
+    """
+
+    store: str
+    content: str | None
+    total: Decimal
+    usage: Decimal
+    conversions: int
+    revenue: Mapping[str, int]
+    earns: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """What an account can do about its usage of one product.
+
+    `ranking` begins with what earns least; it is empty where there are too many contents. `remove` is what must go so
+    that the average fits `lower`, and leaves `average_without`; both are empty without a plan. `saving` is per month,
+    before discounts and tax.
+    """
+
+    line: Line
+    months: tuple[MonthUsage, ...]
+    average: Decimal | None
+    lower: Tier | None
+    saving: Money | None
+    verdict: AdviceResult
+    measure: RankBy | None
+    ranking: tuple[ContentYield, ...]
+    remove: tuple[ContentYield, ...] = ()
+    average_without: Decimal | None = None
+
+
+def reduction(
+    line: Line,
+    product: Product | None,
+    months: tuple[MonthUsage, ...],
+    contents: Sequence[ContentUsage],
+    *,
+    contents_max: int,
+) -> Reduction:
+    """The advice for one line of a subscription.
+
+    `product` is that of the catalogue that was signed; `months` are the last CLOSED_MONTHS closed months, or fewer, and
+    `contents` what was used in them, of which no more than `contents_max` can be looked at.
+    """
+    mean = average(months)
+    used = sum((each.quantity for each in months), Decimal(0))
+    too_many = len(contents) > contents_max
+    closed = {each.month for each in months}
+    # Of too many only the first were read: nothing can be said of any.
+    looked_at = [] if too_many else [each for each in contents if each.month in closed]
+    measure, unclear = _measure(looked_at)
+    ranking = _ranking(looked_at, measure, len(months))
+    lower = next_lower(line, product)
+
+    def found(verdict: AdviceResult, lower: Tier | None = lower, remove: tuple[ContentYield, ...] = ()) -> Reduction:
+        return Reduction(
+            line=line,
+            months=months,
+            average=mean,
+            lower=lower,
+            saving=None if lower is None else saving(line, lower),
+            verdict=verdict,
+            measure=measure,
+            ranking=ranking,
+            remove=remove,
+            average_without=(used - _total(remove)) / CLOSED_MONTHS if remove else None,
+        )
+
+    if too_many:
+        return found(AdviceResult.TOO_MANY_CONTENTS)
+    if lower is None or lower.up_to is None:
+        return found(AdviceResult.LOWEST_TIER)
+    if mean is None or len(months) < CLOSED_MONTHS:
+        return found(AdviceResult.TOO_FEW_MONTHS)
+    # Over all the months: a third of something is no exact number.
+    excess = used - CLOSED_MONTHS * lower.up_to
+    if excess <= 0:
+        return found(AdviceResult.FITS_ALREADY, fitting(line, product, mean))
+    if unclear is not None:
+        return found(unclear)
+    named = [each for each in ranking if each.content is not None and each.total > 0]
+    if _total(named) < excess:
+        return found(AdviceResult.TOO_LITTLE_NAMED)
+    return found(AdviceResult.PLAN, remove=_least_earning(named, excess))
+
+
+def next_lower(line: Line, product: Product | None) -> Tier | None:
+    """The next tier below the line's that has a price in its currency."""
+    return next(reversed(_lower_tiers(line, product)), None)
+
+
+def fitting(line: Line, product: Product | None, mean: Decimal) -> Tier | None:
+    """The smallest tier below the line's, with a price in its currency, that holds this average; None without any."""
+    return next((tier for tier in _lower_tiers(line, product) if tier.up_to is not None and mean <= tier.up_to), None)
+
+
+def saving(line: Line, lower: Tier) -> Money | None:
+    """What the lower tier costs less per month, before discounts and tax."""
+    price = price_per_month(lower, line.price.currency)
+    return None if price is None else Money(line.price.amount - price.amount, price.currency)
+
+
+def _lower_tiers(line: Line, product: Product | None) -> list[Tier]:
+    tiers = () if product is None else product.tiers
+    return [
+        tier
+        for tier in tiers
+        if tier.up_to is not None
+        and (line.up_to is None or tier.up_to < line.up_to)
+        and price_per_month(tier, line.price.currency) is not None
+    ]
+
+
+def _measure(contents: Sequence[ContentUsage]) -> tuple[RankBy | None, AdviceResult | None]:
+    """By what the contents can be compared, or why they cannot be."""
+    currencies = {currency for each in contents for currency, amount in each.revenue.items() if amount}
+    if len(currencies) == 1:
+        return RankBy.REVENUE, None
+    if any(each.conversions for each in contents):
+        return RankBy.CONVERSIONS, None
+    return None, AdviceResult.SEVERAL_CURRENCIES if currencies else AdviceResult.NOTHING_EARNED
+
+
+def _ranking(contents: Iterable[ContentUsage], measure: RankBy | None, months: int) -> tuple[ContentYield, ...]:
+    """What earns least for its usage comes first; of equals, what uses most."""
+    by_place: dict[tuple[str, str | None], list[ContentUsage]] = {}
+    for each in contents:
+        by_place.setdefault((each.store, each.content), []).append(each)
+    ranked = (_ranked(store, content, used, measure, months) for (store, content), used in by_place.items())
+    return tuple(
+        sorted(ranked, key=lambda each: (each.earns is None, each.earns, -each.total, each.store, each.content or ""))
+        if measure is not None
+        else sorted(ranked, key=lambda each: (-each.total, each.store, each.content or ""))
+    )
+
+
+def _ranked(
+    store: str, content: str | None, used: Sequence[ContentUsage], measure: RankBy | None, months: int
+) -> ContentYield:
+    total = sum((each.quantity for each in used), Decimal(0))
+    conversions = sum(each.conversions for each in used)
+    revenue: dict[str, int] = {}
+    for each in used:
+        for currency, amount in each.revenue.items():
+            revenue[currency] = revenue.get(currency, 0) + amount
+    earned = sum(revenue.values()) if measure is RankBy.REVENUE else conversions
+    earns = Decimal(earned) / total if total and measure is not None else None
+    return ContentYield(store, content, total, total / months, conversions, revenue, earns)
+
+
+def _least_earning(named: Sequence[ContentYield], excess: Decimal) -> tuple[ContentYield, ...]:
+    """The shortest beginning of the ranking that uses as much as must go, without what turns out superfluous."""
+    count = 1 + next(place for place, used in enumerate(accumulate(each.total for each in named)) if used >= excess)
+    beginning = named[:count]
+    spare = _total(beginning) - excess
+    chosen: list[ContentYield] = []
+    for each in reversed(beginning):  # what earns most is kept first
+        if each.total <= spare:
+            spare -= each.total
+        else:
+            chosen.append(each)
+    return tuple(reversed(chosen))
+
+
+def _total(ranked: Iterable[ContentYield]) -> Decimal:
+    return sum((each.total for each in ranked), Decimal(0))

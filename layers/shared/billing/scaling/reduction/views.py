@@ -1,0 +1,142 @@
+"""How to need less, as a customer and the vendor's staff see it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from billing.platform.http.models import MoneyView, View, plain
+from billing.scaling.reduction.rules import AdviceResult, ContentYield, Reduction
+from billing.subscriptions.catalogue import Tier
+from billing.usage.rules import CLOSED_MONTHS
+
+RANKING_MAX = 100
+"""How many of the least-earning contents are shown."""
+
+_WORDS = {
+    AdviceResult.PLAN: "Without what is named under remove, the average fits the lower tier.",
+    AdviceResult.FITS_ALREADY: "The average fits the lower tier already: nothing needs to be removed. Book a review.",
+    AdviceResult.LOWEST_TIER: "There is no lower tier.",
+    AdviceResult.TOO_FEW_MONTHS: f"Fewer than {CLOSED_MONTHS} months are closed: there is no average yet.",
+    AdviceResult.TOO_MANY_CONTENTS: "There are too many different contents to compare them.",
+    AdviceResult.NOTHING_EARNED: "Neither conversions nor revenue were reported: nobody can tell which "
+    "content earns least.",
+    AdviceResult.SEVERAL_CURRENCIES: "Revenue was reported in several currencies and conversions were not: the "
+    "contents cannot be compared.",
+    AdviceResult.TOO_LITTLE_NAMED: "Too much of the usage names no content: without all that is named, the lower tier "
+    "would still not fit.",
+}
+
+
+class PricedTierView(View):
+    """A tier: `up_to` is its monthly volume, null for open-ended."""
+
+    up_to: int | None
+    price_per_month: MoneyView
+
+
+class RankedView(View):
+    """A content of a store over the closed months: its average usage per month, and all that came of it.
+
+    `earns` is what it earns per unit of usage: minor units where `measure` is revenue, else conversions. `content` is
+    null for usage that names none, which cannot be removed.
+    """
+
+    store: str
+    content: str | None
+    usage_per_month: str
+    conversions: int
+    revenue: list[MoneyView]
+    earns: str | None
+
+    @classmethod
+    def of(cls, ranked: ContentYield) -> RankedView:
+        return cls(
+            store=ranked.store,
+            content=ranked.content,
+            usage_per_month=plain(ranked.usage),
+            conversions=ranked.conversions,
+            revenue=[
+                MoneyView(amount=amount, currency=currency) for currency, amount in sorted(ranked.revenue.items())
+            ],
+            earns=None if ranked.earns is None else plain(ranked.earns),
+        )
+
+
+class ClosedMonthView(View):
+    """A closed month, such as 2026-11."""
+
+    month: str
+    usage: str
+
+
+class ReductionView(View):
+    """What can be done about the usage of one product.
+
+    `verdict` is stable, `detail` says it in words. `remove` is the smallest set of the least-earning content without
+    which the average of the closed months fits `lower_tier`, and `average_without` what is left then;
+    `saving_per_month` is before discounts and tax. `ranking` begins with what earns least; `ranked` counts all of it.
+    """
+
+    product: str
+    name: str
+    unit: str
+    tier: PricedTierView
+    months: list[ClosedMonthView]
+    average: str | None
+    lower_tier: PricedTierView | None
+    saving_per_month: MoneyView | None
+    verdict: Literal[
+        "plan",
+        "fits-already",
+        "lowest-tier",
+        "too-few-months",
+        "too-many-contents",
+        "nothing-earned",
+        "several-currencies",
+        "too-little-named",
+    ]
+    detail: str
+    measure: Literal["revenue", "conversions"] | None
+    remove: list[RankedView]
+    average_without: str | None
+    ranking: list[RankedView]
+    ranked: int
+
+    @classmethod
+    def of(cls, found: Reduction) -> ReductionView:
+        line = found.line
+        return cls(
+            product=line.product,
+            name=line.name,
+            unit=line.unit,
+            tier=PricedTierView(up_to=line.up_to, price_per_month=MoneyView.of(line.price)),
+            months=[ClosedMonthView(month=f"{each.month:%Y-%m}", usage=plain(each.quantity)) for each in found.months],
+            average=_plain_or_none(found.average),
+            lower_tier=_lower(found.lower, found),
+            saving_per_month=None if found.saving is None else MoneyView.of(found.saving),
+            verdict=found.verdict.value,
+            detail=_WORDS[found.verdict],
+            measure=None if found.measure is None else found.measure.value,
+            remove=[RankedView.of(each) for each in found.remove],
+            average_without=_plain_or_none(found.average_without),
+            ranking=[RankedView.of(each) for each in found.ranking[:RANKING_MAX]],
+            ranked=len(found.ranking),
+        )
+
+
+class ReductionsView(View):
+    """One for each product of the subscription that was asked for."""
+
+    products: list[ReductionView]
+
+
+def _lower(tier: Tier | None, found: Reduction) -> PricedTierView | None:
+    if tier is None or found.saving is None:
+        return None
+    price = found.line.price.amount - found.saving.amount
+    return PricedTierView(up_to=tier.up_to, price_per_month=MoneyView(amount=price, currency=found.saving.currency))
+
+
+def _plain_or_none(value: Decimal | None) -> str | None:
+    return None if value is None else plain(value)

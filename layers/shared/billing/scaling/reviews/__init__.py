@@ -1,0 +1,1 @@
+"""Reviews with the customer success manager, which lead to a lower tier."""

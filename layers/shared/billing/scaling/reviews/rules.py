@@ -1,0 +1,374 @@
+"""Reviews: whether usage fits a lower tier, when one can be booked, and what staff decide in it (DESIGN 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import ROUND_CEILING, Decimal
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from billing.accounts.rules import Account, Status
+from billing.kernel.contract_calendar import Contract
+from billing.kernel.errors import Conflict, Path, RuleViolation, Violation
+from billing.kernel.money import Money
+from billing.scaling.reviews.success_managers import Slot
+from billing.subscriptions.catalogue import Catalogue, price_per_month
+from billing.subscriptions.rules import Cause, Line, Order, Subscription, TierChange
+from billing.usage.rules import CLOSED_MONTHS, Daily, MonthUsage, average, closed_months
+
+BOOKED_AHEAD_MIN = timedelta(hours=24)
+BOOKED_AHEAD_MAX = timedelta(days=60)
+
+DAYS_SHOWN = 14
+"""Of slots, unless asked otherwise."""
+
+DAYS_SHOWN_MAX = 31
+
+
+# ---- What can go wrong ----
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What keeps a product from a review. `reason` is stable; `detail` says the same to a person.
+
+    Of `months_known` closed months (three are needed) `months_below` fit the next lower tier; their `average`, None
+    without all of them, must be at most `limit`, that tier's volume, None in the lowest tier.
+    """
+
+    product: str
+    name: str
+    reason: str
+    months_known: int
+    months_below: int
+    average: Decimal | None
+    limit: int | None
+    detail: str
+
+
+class ReviewNotYet(Conflict):
+    """No product's usage fits a lower tier; `missing` says of each what is still missing (DESIGN 3.2)."""
+
+    code = "review-not-yet"
+
+    def __init__(self, missing: tuple[Missing, ...]) -> None:
+        told = "; ".join(f"{each.name}: {each.detail}" for each in missing)
+        super().__init__(f"No usage fits a lower tier yet. {told}.")
+        self.missing = missing
+
+
+class ReviewOpen(Conflict):
+    """An account has one review at a time."""
+
+    code = "review-open"
+
+    def __init__(self) -> None:
+        super().__init__("Another review is booked. Cancel it first, or wait until it is decided.")
+
+
+class SlotTaken(Conflict):
+    """Somebody else was faster."""
+
+    code = "slot-taken"
+
+    def __init__(self) -> None:
+        super().__init__("This time has just been taken. Choose another one of the slots.")
+
+
+# ---- Whether a lower tier fits ----
+
+
+@dataclass(frozen=True, slots=True)
+class LowerTier:
+    """A tier below a line's own, with its price per month."""
+
+    up_to: int
+    price: Money
+
+
+class FitResult(StrEnum):
+    """Whether the average of the closed months fits a lower tier, and why not."""
+
+    FITS = "fits"
+    ABOVE = "above"
+    LOWEST_TIER = "lowest_tier"
+    TOO_FEW_MONTHS = "too_few_months"
+
+
+@dataclass(frozen=True, slots=True)
+class LowerTierFit:
+    """How the usage of one product stands to the tiers below its own.
+
+    `line` is the one that the next renewal would find, `months` are the last closed ones, oldest first and no more
+    than CLOSED_MONTHS, `lower` the tiers below that have a price, smallest first.
+    """
+
+    line: Line
+    months: tuple[MonthUsage, ...]
+    lower: tuple[LowerTier, ...]
+
+    @property
+    def average(self) -> Decimal | None:
+        """Usage per month, exact; None before there are enough closed months."""
+        return average(self.months) if len(self.months) == CLOSED_MONTHS else None
+
+    @property
+    def fitting(self) -> LowerTier | None:
+        """The smallest lower tier that holds the average."""
+        usage = self.average
+        return None if usage is None else next((tier for tier in self.lower if usage <= tier.up_to), None)
+
+    @property
+    def saving(self) -> Money | None:
+        """Per month in the fitting tier, before discounts and tax."""
+        tier = self.fitting
+        return None if tier is None else Money(self.line.price.amount - tier.price.amount, tier.price.currency)
+
+    @property
+    def fit(self) -> FitResult:
+        """What stands between the product and a lower tier."""
+        if not self.lower:
+            return FitResult.LOWEST_TIER
+        if self.average is None:
+            return FitResult.TOO_FEW_MONTHS
+        return FitResult.ABOVE if self.fitting is None else FitResult.FITS
+
+    @property
+    def missing(self) -> Missing | None:
+        """What is still missing, in data and in words; None where a lower tier fits."""
+        if self.fit is FitResult.FITS:
+            return None
+        limit = self.lower[-1].up_to if self.lower else None
+        below = 0 if limit is None else sum(month.quantity <= limit for month in self.months)
+        usage = shown_average(self.average)
+        match self.fit:
+            case FitResult.LOWEST_TIER:
+                detail = "lowest tier"
+            case FitResult.TOO_FEW_MONTHS:
+                detail = f"{len(self.months)} of {CLOSED_MONTHS} closed months known"
+            case _:
+                detail = f"{below} of {CLOSED_MONTHS} months below; average {usage:,f}, must be ≤ {limit:,}"
+        return Missing(self.line.product, self.line.name, self.fit, len(self.months), below, usage, limit, detail)
+
+
+def shown_average(usage: Decimal | None) -> Decimal | None:
+    """An average as it is shown: rounded up to hundredths, so that one above a tier never looks as if it fitted."""
+    if usage is None:
+        return None
+    rounded = usage.quantize(Decimal("0.01"), rounding=ROUND_CEILING)
+    return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded.normalize()
+
+
+def lower_tier_fit(line: Line, daily: Daily, catalogue: Catalogue, contract: Contract, today: date) -> LowerTierFit:
+    """How a product's usage by day stands `today`, on the prices of the catalogue that was signed."""
+    product = catalogue.product(line.product)
+    lower = tuple(
+        LowerTier(tier.up_to, price)
+        for tier in (product.tiers if product else ())
+        if tier.up_to is not None
+        and (line.up_to is None or tier.up_to < line.up_to)
+        and (price := price_per_month(tier, contract.currency)) is not None
+    )
+    return LowerTierFit(line, closed_months(daily, today, contract.start, CLOSED_MONTHS), lower)
+
+
+def require_fit(standings: Sequence[LowerTierFit]) -> tuple[LowerTierFit, ...]:
+    """Those whose usage fits a lower tier. Raises ReviewNotYet, with what is missing, if there are none."""
+    fitting = tuple(each for each in standings if each.fit is FitResult.FITS)
+    if not fitting:
+        raise ReviewNotYet(tuple(each.missing for each in standings if each.missing is not None))
+    return fitting
+
+
+# ---- When a review can be booked ----
+
+
+def require_renewal(account: Account) -> None:
+    """Raises Conflict for an account that is cancelled: it has no renewal from which a lower tier could apply."""
+    if account.status is not Status.ACTIVE:
+        raise Conflict("The account is cancelled: there is no renewal from which a lower tier could apply.")
+
+
+def bookable(now: datetime) -> tuple[datetime, datetime]:
+    """The instants from which on, and before which, a review may begin."""
+    return now + BOOKED_AHEAD_MIN, now + BOOKED_AHEAD_MAX
+
+
+def bookable_days(first: date, until: date, contract: Contract, now: datetime) -> tuple[datetime, datetime]:
+    """That part of the days from `first` to before `until`, in the account's time zone, that is bookable.
+
+    It may be empty: its end is then not after its beginning.
+    """
+    earliest, latest = bookable(now)
+    zone = ZoneInfo(contract.time_zone)
+    # Days far away may have no instant at all: nothing before today or beyond the last bookable day matters.
+    today, horizon = contract.today(now), contract.today(latest) + timedelta(days=1)
+    begins, ends = (
+        datetime.combine(min(max(day, today), horizon), time(), zone).astimezone(UTC) for day in (first, until)
+    )
+    return max(begins, earliest), min(ends, latest)
+
+
+# ---- Reviews ----
+
+
+class ReviewStatus(StrEnum):
+    """Where a review is in its life. Only a booked one is open."""
+
+    BOOKED = "booked"
+    CANCELLED = "cancelled"
+    APPLIED = "applied"
+    DECLINED = "declined"
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewedProduct:
+    """A product whose usage fitted a lower tier when the review was booked."""
+
+    product: str
+    name: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """The customer success manager of a review, as they were when it was booked. `place` is where it is held."""
+
+    success_manager: str
+    name: str
+    email: str
+    place: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Staff have applied lower tiers, which take effect on `effective_on`."""
+
+    orders: tuple[Order, ...]
+    effective_on: date
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """Staff have declined, for a reason that the customer is told."""
+
+    reason: str
+    decided_at: datetime
+
+
+Decision = Applied | Declined
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """An appointment with the customer success manager, and what came of it."""
+
+    id: str
+    slot: Slot
+    manager: Manager
+    products: tuple[ReviewedProduct, ...]
+    booked_at: datetime
+    cancelled_at: datetime | None = None
+    decision: Decision | None = None
+    version: int = 0
+
+    def require_cancellable(self, now: datetime) -> None:
+        """Raises Conflict for a review that was decided, or has begun."""
+        if self.status is not ReviewStatus.BOOKED:
+            raise Conflict("This review is decided.")
+        if self.slot.begins <= now:
+            raise Conflict("This review has begun.")
+
+    def require_open(self) -> None:
+        """Raises Conflict for a review that was decided or cancelled."""
+        if self.status is not ReviewStatus.BOOKED:
+            raise Conflict(f"This review is {self.status}.")
+
+    def is_ahead(self, now: datetime) -> bool:
+        """Whether the appointment is still to come: once the review is decided, it is not needed."""
+        return now < self.slot.begins
+
+    def decided_as(self, decision: Decision) -> bool:
+        """Whether just this was decided, whenever that was."""
+        match self.decision, decision:
+            case Applied(mine), Applied(theirs):
+                return {*mine} == {*theirs}
+            case Declined(mine), Declined(theirs):
+                return mine == theirs
+            case _:
+                return False
+
+    @property
+    def status(self) -> ReviewStatus:
+        match self.decision:
+            case Applied():
+                return ReviewStatus.APPLIED
+            case Declined():
+                return ReviewStatus.DECLINED
+            case None:
+                return ReviewStatus.BOOKED if self.cancelled_at is None else ReviewStatus.CANCELLED
+
+
+# ---- What staff apply ----
+
+
+def tier_changes(
+    orders: Sequence[Order], standings: Sequence[LowerTierFit], effective_on: date, review: str
+) -> tuple[TierChange, ...]:
+    """The changes to these lower tiers.
+
+    Raises RuleViolation, naming every place under "tiers": a product that the account does not have or that is named
+    twice, a tier that is not a lower one with a price, or that does not hold the average.
+    """
+    by_product = {each.line.product: each for each in standings}
+    violations: list[Violation] = []
+    changes: list[TierChange] = []
+    for position, order in enumerate(orders):
+        path: Path = ("tiers", position)
+        known = by_product.get(order.product)
+        if known is None:
+            violations.append(Violation((*path, "product"), f"The account does not have {order.product}."))
+            continue
+        if order.product in {earlier.product for earlier in orders[:position]}:
+            violations.append(Violation((*path, "product"), f"{order.product} is named twice."))
+        tier = _applicable(known, order.up_to)
+        if isinstance(tier, LowerTier):
+            changes.append(TierChange(order.product, tier.up_to, tier.price, effective_on, Cause.REVIEW, review))
+        else:
+            violations.append(Violation((*path, "up_to"), tier))
+    if violations:
+        raise RuleViolation(*violations)
+    return tuple(changes)
+
+
+def _applicable(known: LowerTierFit, up_to: int | None) -> LowerTier | str:
+    """The lower tier with this volume, or why it cannot be applied."""
+    tier = next((each for each in known.lower if each.up_to == up_to), None)
+    if tier is None:
+        volumes = ", ".join(f"{each.up_to:,}" for each in known.lower) or "none"
+        return f"This is no lower tier of {known.line.name} with a price; there are: {volumes}."
+    if known.average is None:
+        return f"Of {known.line.name}, {len(known.months)} of {CLOSED_MONTHS} closed months are known."
+    if known.average > tier.up_to:
+        return f"The average of {known.line.name} is {shown_average(known.average):,f}: too much for this tier."
+    return tier
+
+
+def lines_at_renewal(subscription: Subscription, contract: Contract, today: date) -> tuple[Line, ...]:
+    """The lines as the next renewal after `today` would find them: what a review can lower."""
+    return subscription.lines_on(next_renewal(contract, today))
+
+
+def next_renewal(contract: Contract, today: date) -> date:
+    """The next renewal after `today`: what was paid is used up before a lower tier takes effect."""
+    _, day = next(contract.renewals(today + timedelta(days=1)))
+    return day
+
+
+def paid_period_start(contract: Contract, today: date) -> date:
+    """The first day of the paid period in which `today` lies."""
+    month = contract.month_of(today)
+    return contract.month_start(month - month % contract.interval_months)

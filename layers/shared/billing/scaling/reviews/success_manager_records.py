@@ -1,0 +1,64 @@
+"""Success managers, the accounts that they look after, and the time that they have given away."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from billing.accounts.records import account_item
+from billing.accounts.rules import Account
+from billing.kernel.errors import StaleVersion
+from billing.kernel.events import Event
+from billing.platform.dynamodb import keys
+from billing.platform.dynamodb.item import Item
+from billing.platform.dynamodb.reader import Row, Slice
+from billing.platform.dynamodb.table import Table
+from billing.scaling.reviews.mapping import success_manager_body, success_manager_from
+from billing.scaling.reviews.success_managers import SuccessManager
+
+BOOKED_MAX = 32 * 24 * 4
+"""How many quarters of an hour of a success manager are looked at: more than there are in the days that are shown."""
+
+
+class SuccessManagerStore(Table):
+    """The success managers in the one table."""
+
+    def success_managers(self, *, limit: int, after: str | None) -> Slice[SuccessManager]:
+        """All success managers, by id. One query."""
+        return self._reads.oldest(keys.MANAGERS, keys.MANAGER, _manager_from, limit=limit, after=after)
+
+    def success_manager(self, success_manager: str) -> SuccessManager | None:
+        """One of them, as of now; None if there is no such one. One get."""
+        row = self._reads.get(keys.MANAGERS, keys.success_manager(success_manager))
+        return None if row is None else _manager_from(row)
+
+    def replace_success_manager(self, manager: SuccessManager, version: int, event: Event) -> None:
+        """Replaces version `version` of a success manager by the next, or with 0 adds one, and records it.
+
+        Raises StaleVersion. One transaction.
+        """
+        item = Item(keys.MANAGERS, keys.success_manager(manager.id), success_manager_body(manager))
+        with self._transaction(StaleVersion()) as write:
+            write.replace(item, version)
+            write.record(event, shared=keys.MANAGERS)
+
+    def assign_success_manager(self, account: Account, event: Event) -> None:
+        """Keeps the account with its success manager, and records it.
+
+        Raises ConcurrentChange when the account is no longer at its version. One transaction.
+        """
+        with self._transaction() as write:
+            write.replace(account_item(account), account.version)
+            write.record(event)
+
+    def booked(self, success_manager: str, first: datetime, last: datetime) -> frozenset[datetime]:
+        """The quarters of an hour that a success manager has given away from `first` to `last`, both included.
+
+        Each by its beginning, as of now. One query of a tenth of a kilobyte each.
+        """
+        partition = keys.success_manager(success_manager)
+        found = self._reads.query(partition, keys.booked(first), keys.booked(last), limit=BOOKED_MAX, consistent=True)
+        return frozenset(datetime.fromisoformat(row.key.removeprefix(keys.BOOKED)) for row in found)
+
+
+def _manager_from(row: Row) -> SuccessManager:
+    return success_manager_from(row.body, row.version)

@@ -1,0 +1,257 @@
+"""The monthly run of autoscaling for one account: every month that is due is decided once, in order.
+
+Each month is one transaction: its decisions, the subscription, the events, and the month that is due next. So a run
+that is repeated finds nothing to do, and one that is cut off goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from billing.accounts.rules import Account, Status
+from billing.kernel.events import Event, EventType, Facts, RequestContext, by_system
+from billing.platform.events.new_event import new_event
+from billing.scaling.autoscaling import HISTORY_MONTHS, Decision
+from billing.scaling.due import AlertMemory, AutoscalingDue, due_at, first_due_month
+from billing.scaling.records import AutoscalingState, AutoscalingStore
+from billing.scaling.reviews.rules import (
+    FitResult,
+    LowerTier,
+    LowerTierFit,
+    lines_at_renewal,
+    lower_tier_fit,
+    paid_period_start,
+    shown_average,
+)
+from billing.scaling.tier_changes import (
+    ProductDecision,
+    above_all_tiers,
+    as_hundredths,
+    decide_product,
+    decision_name,
+    ladder,
+    line_after_pending_change,
+    tier_change,
+    tier_change_cost,
+)
+from billing.subscriptions.catalogue import Catalogue, Tier, price_per_month
+from billing.subscriptions.rules import Line, Subscription
+from billing.usage.rules import Daily, month_before, month_of
+
+BELOW, ABOVE = "below", "above"
+"""What an account, or staff, were told of a product: that a lower tier fits, that no tier holds its usage."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingResult:
+    """How many months were decided, and the products that move."""
+
+    months: int
+    moved: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Month:
+    """What one month comes to."""
+
+    decisions: tuple[ProductDecision, ...]
+    subscription: Subscription
+    events: tuple[Event, ...]
+    alerts: Mapping[str, AlertMemory]
+
+
+def schedule_account(account: str, *, now: datetime, store: AutoscalingStore) -> bool:
+    """Makes autoscaling due for an account for which it is not; whether it was not. One read, one transaction.
+
+    Raises ConcurrentChange.
+    """
+    known = store.state(account)
+    if known is None or known.due is not None:
+        return False
+    contract = known.subscriber.account.contract
+    month = first_due_month(contract, contract.today(now))
+    store.schedule(account, AutoscalingDue(month, {}), due_at(month, contract))
+    return True
+
+
+def scale_account(account: str, *, now: datetime, correlation: str, store: AutoscalingStore) -> ScalingResult:
+    """Decides the months that are due for an account at the instant `now`.
+
+    One read, one query for all months, and one transaction for each that is due; two more reads when there is
+    something to tell. Nothing for an account that is gone or deactivated. Raises ConcurrentChange.
+    """
+    known = store.state(account)
+    if known is None or known.due is None:
+        return ScalingResult(0, ())
+    contract = known.subscriber.account.contract
+    running = month_of(contract.today(now))
+    if known.due.month > running:
+        return ScalingResult(0, ())
+    if known.subscriber.account.status is Status.DEACTIVATED:
+        # No usage is taken in: there is nothing to decide until somebody comes back.
+        after = month_before(running, -1)
+        store.decide(known, (), None, (), AutoscalingDue(after, known.due.alerts), due_at(after, contract))
+        return ScalingResult(0, ())
+    catalogue = store.catalogue(known.subscriber.subscription.catalogue_version)
+    first = month_before(known.due.month, HISTORY_MONTHS)
+    totals = store.totals(account, first, month_before(running))
+    occasion = by_system(now, correlation)
+    months, moved = 0, []
+    while known.due is not None and known.due.month <= running:
+        decided = _decide(known, known.due, totals, catalogue, occasion, store)
+        after = month_before(known.due.month, -1)
+        due = AutoscalingDue(after, decided.alerts)
+        kept = known.subscriber.subscription
+        changed = None if decided.subscription is kept else decided.subscription
+        store.decide(known, decided.decisions, changed, decided.events, due, due_at(after, contract))
+        if changed is not None:
+            kept = replace(changed, version=kept.version + 1)
+        known = replace(known, subscriber=replace(known.subscriber, subscription=kept), due=due)
+        months += 1
+        moved += [each.product for each in decided.decisions if each.moves]
+    return ScalingResult(months, tuple(moved))
+
+
+def _decide(
+    state: AutoscalingState,
+    due: AutoscalingDue,
+    totals: Mapping[str, Daily],
+    catalogue: Catalogue,
+    context: RequestContext,
+    store: AutoscalingStore,
+) -> _Month:
+    account, subscription = state.subscriber.account, state.subscriber.subscription
+    today = account.contract.today(context.time)
+    decided: list[ProductDecision] = []
+    events: list[Event] = []
+    told: dict[str, AlertMemory] = {}
+    for signed in state.subscriber.subscription.lines:
+        line = line_after_pending_change(subscription, signed, today)
+        tiers = ladder(catalogue, line)
+        daily = totals.get(line.product, {})
+        product = decide_product(account, line, daily, tiers, due.month, state.settings, context.time)
+        decided.append(product)
+        if product.effective_on is not None:
+            change = tier_change(product, tiers, account.contract.currency)
+            after = subscription.changed((change,), today, paid_period_start(account.contract, today))
+            facts = _move_facts(product, line, tiers, account, subscription, after, store)
+            events.append(_account_event(EventType.SUBSCRIPTION_AUTOSCALED, account, facts, context))
+            subscription = after
+        news = _alert(state, product, signed, daily, tiers, catalogue, store)
+        before = due.alerts.get(line.product)
+        if before is not None and before.holds(due.month) and not product.moves:
+            told[line.product] = before
+        if news is not None:
+            what, kind, facts_of = news
+            if line.product not in told or told[line.product].alert != what:
+                events.append(_account_event(kind, account, facts_of(), context))
+            told[line.product] = AlertMemory(what, due.month)
+    return _Month(tuple(decided), subscription, tuple(events), told)
+
+
+def _alert(
+    state: AutoscalingState,
+    product: ProductDecision,
+    signed: Line,
+    daily: Daily,
+    tiers: tuple[Tier, ...],
+    catalogue: Catalogue,
+    store: AutoscalingStore,
+) -> tuple[str, EventType, Callable[[], Facts]] | None:
+    """What there is to be told of a product beside a move, whether or not it was told before; its facts on demand."""
+    account, subscription = state.subscriber.account, state.subscriber.subscription
+    if account.status is not Status.ACTIVE or product.moves:
+        return None
+    if above_all_tiers(product.decision, tiers):
+        above = partial(_above_facts, product, signed, subscription, account, tiers)
+        return ABOVE, EventType.USAGE_ABOVE_TIERS, above
+    today = account.contract.today(product.decided_at)
+    [line] = (
+        each for each in lines_at_renewal(subscription, account.contract, today) if each.product == signed.product
+    )
+    below = lower_tier_fit(line, daily, catalogue, account.contract, product.month)
+    if below.fit is not FitResult.FITS or below.fitting is None:
+        return None
+    return BELOW, EventType.USAGE_BELOW_TIER, partial(_below_facts, below, below.fitting, account, store)
+
+
+def _account_event(type_: EventType, account: Account, facts: Facts, context: RequestContext) -> Event:
+    return new_event(type_, context, account=account.id, before=None, after=facts)
+
+
+def _move_facts(
+    product: ProductDecision,
+    line: Line,
+    tiers: tuple[Tier, ...],
+    account: Account,
+    before: Subscription,
+    after: Subscription,
+    store: AutoscalingStore,
+) -> Facts:
+    if product.effective_on is None:
+        raise ValueError("only a move has consequences")
+    decision = product.decision
+    costs = tier_change_cost(before, after, account.contract, product.effective_on)
+    return {
+        "decision": decision_name(product.month, product.product),
+        "reason": decision.reason,
+        "product": _product(line),
+        "months": typical_months(decision),
+        "left_out": [
+            {**asdict(each), "usage": as_hundredths(each.usage), "counted": as_hundredths(each.counted)}
+            for each in decision.left_out
+        ],
+        "weeks": [{"first_day": each.first_day, "pace": as_hundredths(each.pace)} for each in decision.weeks],
+        "weeks_above": decision.weeks_above,
+        "before": {"up_to": line.up_to, "price": asdict(line.price)},
+        "after": _tier(tiers[decision.target], account.contract.currency),
+        "effective_on": product.effective_on,
+        "extra": costs.extra and asdict(costs.extra),
+        "next_invoice": {"on": costs.next_on, "amount": asdict(costs.next_amount)},
+        "next_invoice_without": asdict(costs.next_without),
+        "ask": store.success_manager(account),
+    }
+
+
+def _below_facts(below: LowerTierFit, fitting: LowerTier, account: Account, store: AutoscalingStore) -> Facts:
+    return {
+        "product": _product(below.line),
+        "months": [{"month": f"{each.month:%Y-%m}", "usage": each.quantity} for each in below.months],
+        "average": shown_average(below.average),
+        "current": {"up_to": below.line.up_to, "price": asdict(below.line.price)},
+        "fitting": {"up_to": fitting.up_to, "price": asdict(fitting.price)},
+        "ask": store.success_manager(account),
+    }
+
+
+def _above_facts(
+    product: ProductDecision, signed: Line, subscription: Subscription, account: Account, tiers: tuple[Tier, ...]
+) -> Facts:
+    line = line_after_pending_change(subscription, signed, account.contract.today(product.decided_at))
+    return {
+        "product": _product(line),
+        "months": typical_months(product.decision),
+        "current": {"up_to": line.up_to, "price": asdict(line.price)},
+        "highest": _tier(tiers[-1], account.contract.currency),
+    }
+
+
+def typical_months(decision: Decision) -> list[dict[str, Any]]:
+    """The last closed months, as events say them."""
+    return [
+        {"month": f"{each.month:%Y-%m}", "usage": each.usage, "typical": as_hundredths(each.typical)}
+        for each in decision.months
+    ]
+
+
+def _product(line: Line) -> dict[str, str]:
+    return {"product": line.product, "name": line.name, "unit": line.unit}
+
+
+def _tier(tier: Tier, currency: str) -> dict[str, Any]:
+    price = price_per_month(tier, currency)
+    return {"up_to": tier.up_to, "price": price and asdict(price)}

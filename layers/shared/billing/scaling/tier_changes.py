@@ -1,0 +1,244 @@
+"""What autoscaling does about a product: the rule's decision, what holds it back, and the move (DESIGN 3.2)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
+
+from billing.accounts.rules import Account, Status
+from billing.kernel.contract_calendar import Contract
+from billing.kernel.money import Money
+from billing.scaling.autoscaling import HISTORY_MONTHS, Decision, decide
+from billing.subscriptions.catalogue import Catalogue, Tier, price_per_month
+from billing.subscriptions.pricing import amount_per_charge
+from billing.subscriptions.rules import Cause, Line, Subscription, TierChange
+from billing.usage.rules import Daily, month_before
+
+KNOWN_PEAKS_MAX = 200
+"""Days that staff may have marked at once: those of more than a year's campaigns."""
+
+_HUNDREDTH = Decimal("0.01")
+
+
+class Hold(StrEnum):
+    """Why a product stays although its usage belongs in a higher tier."""
+
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing moves before the day `until`: staff have agreed so with the customer, for a reason."""
+
+    until: date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPeak:
+    """A day that staff have marked: it counts no more than a usual one. Of one product, or with None of all."""
+
+    day: date
+    product: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AutoscalingSettings:
+    """What staff have set for an account. `version` counts the changes; 0 is before the first."""
+
+    pause: Pause | None = None
+    known_peaks: tuple[KnownPeak, ...] = ()
+    version: int = 0
+
+    def paused_on(self, day: date) -> Pause | None:
+        """The pause, if it lasts on `day`."""
+        return self.pause if self.pause is not None and day < self.pause.until else None
+
+    def known_peaks_of(self, product: str) -> frozenset[date]:
+        """The days that are marked for a product."""
+        return frozenset(each.day for each in self.known_peaks if each.product in {None, product})
+
+
+@dataclass(frozen=True, slots=True)
+class ProductDecision:
+    """What was decided of one product for one month, with everything that it was decided by.
+
+    `tiers` are the volumes that the rule chose among, `inputs` the daily usage that it looked at, `known_peaks` the
+    marked days among them. `hold` and `hold_reason` say why a move was not made; `effective_on` is the day of a move.
+    """
+
+    product: str
+    decided_at: datetime
+    decision: Decision
+    tiers: tuple[int | None, ...]
+    inputs: Daily
+    known_peaks: tuple[date, ...]
+    hold: Hold | None
+    hold_reason: str | None
+    effective_on: date | None
+
+    @property
+    def month(self) -> date:
+        """The month that was decided for, by its first day."""
+        return self.decision.month
+
+    @property
+    def moves(self) -> bool:
+        """Whether the product moves."""
+        return self.effective_on is not None
+
+    @property
+    def inputs_digest(self) -> str:
+        """Stands for all that the rule was given: the same digest and rule version give the same decision."""
+        days = [f"{day} {quantity.normalize():f}" for day, quantity in sorted(self.inputs.items()) if quantity]
+        peaks = [day.isoformat() for day in self.known_peaks]
+        said = "\n".join(["usage", *days, "peaks", *peaks, "tiers", *map(str, self.tiers), str(self.decision.current)])
+        return hashlib.sha256(said.encode()).hexdigest()
+
+
+def ladder(catalogue: Catalogue, line: Line) -> tuple[Tier, ...]:
+    """The tiers that a line can be on without anybody being asked: those with a price, and its own. Smallest first."""
+    product = catalogue.product(line.product)
+    tiers = () if product is None else product.tiers
+    return tuple(tier for tier in tiers if tier.up_to == line.up_to or price_per_month(tier, line.price.currency))
+
+
+def line_after_pending_change(subscription: Subscription, line: Line, today: date) -> Line:
+    """The line as it stands, or as autoscaling has decided already that it will."""
+    pending = subscription.pending_change(line.product, today)
+    if pending is not None and pending.cause is Cause.AUTOSCALING:
+        return subscription.line_on(line, pending.effective_on)
+    return subscription.line_on(line, today)
+
+
+def decide_product(
+    account: Account,
+    line: Line,
+    daily: Daily,
+    tiers: tuple[Tier, ...],
+    month: date,
+    settings: AutoscalingSettings,
+    now: datetime,
+) -> ProductDecision:
+    """What becomes of a product from `month` on, when that is decided at the instant `now`.
+
+    `line` is the one to come, `tiers` its ladder. A move takes effect with the first contract month after the day of
+    the decision, whatever month is decided for: never retroactively.
+    """
+    today = account.contract.today(now)
+    first = month_before(month, HISTORY_MONTHS)
+    inputs = {day: quantity for day, quantity in daily.items() if first <= day < month}
+    known_peaks = tuple(sorted(day for day in settings.known_peaks_of(line.product) if first <= day < month))
+    volumes = tuple(tier.up_to for tier in tiers)
+    decision = decide(
+        inputs,
+        tuple(None if each is None else Decimal(each) for each in volumes),
+        volumes.index(line.up_to),
+        month,
+        account.contract.start,
+        frozenset(known_peaks),
+    )
+    hold, reason = _hold(account, settings, today) if decision.moves else (None, None)
+    effective_on = next_contract_month(account.contract, today) if decision.moves and hold is None else None
+    return ProductDecision(
+        product=line.product,
+        decided_at=now,
+        decision=decision,
+        tiers=volumes,
+        inputs=inputs,
+        known_peaks=known_peaks,
+        hold=hold,
+        hold_reason=reason,
+        effective_on=effective_on,
+    )
+
+
+def _hold(account: Account, settings: AutoscalingSettings, today: date) -> tuple[Hold | None, str | None]:
+    if account.status is not Status.ACTIVE:
+        return Hold.CANCELLING, None
+    pause = settings.paused_on(today)
+    return (None, None) if pause is None else (Hold.PAUSED, pause.reason)
+
+
+def tier_change(decided: ProductDecision, tiers: tuple[Tier, ...], currency: str) -> TierChange:
+    """The change that a move makes to the subscription, at the price that was signed."""
+    tier = tiers[decided.decision.target]
+    price = price_per_month(tier, currency)
+    if price is None or decided.effective_on is None:
+        raise ValueError("a product moves to a tier with a price, on a day")
+    return TierChange(
+        decided.product,
+        tier.up_to,
+        price,
+        decided.effective_on,
+        Cause.AUTOSCALING,
+        decision_name(decided.month, decided.product),
+    )
+
+
+def decision_name(month: date, product: str) -> str:
+    """By what a decision is known within its account."""
+    return f"{month:%Y-%m}.{product}"
+
+
+def above_all_tiers(decision: Decision, tiers: tuple[Tier, ...]) -> bool:
+    """Whether usage is steadily above the highest tier that can be had without asking: a matter for staff."""
+    highest = tiers[-1].up_to
+    return highest is not None and decision.steady is not None and decision.steady > highest
+
+
+def as_hundredths(quantity: Decimal) -> Decimal:
+    """A quantity as it is shown: in hundredths, without the zeros at its end."""
+    rounded = quantity.quantize(_HUNDREDTH, rounding=ROUND_HALF_EVEN)
+    return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded.normalize()
+
+
+# ---- When ----
+
+
+def next_contract_month(contract: Contract, today: date) -> date:
+    """The first day of the first contract month after `today`; of the very first one before the contract starts."""
+    return contract.month_start(max(0, contract.month_of(today) + 1))
+
+
+# ---- What it costs ----
+
+
+@dataclass(frozen=True, slots=True)
+class TierChangeCost:
+    """What a move changes, before tax: `extra` is invoiced on the day it takes effect for months that are paid
+    already, None where there are none. The next regular invoice comes to `next_amount`, without it to `next_without`.
+    """
+
+    extra: Money | None
+    next_on: date
+    next_amount: Money
+    next_without: Money
+
+
+def tier_change_cost(
+    before: Subscription, after: Subscription, contract: Contract, effective_on: date
+) -> TierChangeCost:
+    """What it changes that `after` applies instead of `before` from `effective_on`, the first day of a contract month.
+
+    The difference for the whole contract months that are left of the paid period is the difference of what the two
+    come to for it, so that it is rounded as the invoice was (DESIGN 3.3).
+    """
+    month = contract.month_of(effective_on)
+    paid_month = month - month % contract.interval_months
+    extra = None
+    if month != paid_month:
+        with_move, without = (amount_per_charge(each, contract, paid_month) for each in (after, before))
+        extra = Money(with_move.amount - without.amount, contract.currency)
+    next_month, next_on = contract.next_charge(effective_on)
+    return TierChangeCost(
+        extra=extra,
+        next_on=next_on,
+        next_amount=amount_per_charge(after, contract, next_month),
+        next_without=amount_per_charge(before, contract, next_month),
+    )

@@ -1,0 +1,339 @@
+"""Autoscaling as customers and staff see it: decisions, each explained; what staff set; what would be if."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from billing.kernel.quantities import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
+from billing.platform.http.models import Body, Identifier, IsoDate, Text, View, plain
+from billing.scaling.autoscaling import Decision, Reason
+from billing.scaling.tier_changes import (
+    KNOWN_PEAKS_MAX,
+    AutoscalingSettings,
+    Hold,
+    KnownPeak,
+    Pause,
+    ProductDecision,
+    as_hundredths,
+)
+from billing.usage.rules import CLOSED_MONTHS
+
+DAYS_MAX = 500
+"""Of figures that are given: more than the rule looks at."""
+
+CONTENTS_MAX = 100
+
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
+EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
+
+
+def _month(value: object) -> object:
+    if not isinstance(value, str) or not _MONTH.fullmatch(value):
+        raise ValueError("must be a month such as 2026-01")
+    return f"{value}-01"
+
+
+def _decimal(value: object) -> object:
+    # Decimal reads the digits of every script.
+    is_foreign = isinstance(value, str) and not value.isascii()
+    if is_foreign or isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise ValueError('must be a decimal number such as "12.5"')
+    return value
+
+
+Month = Annotated[
+    date,
+    BeforeValidator(_month),
+    Field(ge=EARLIEST, lt=LATEST),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d{2}$", "examples": ["2026-07"]}),
+]
+Quantity = Annotated[
+    Decimal,
+    BeforeValidator(_decimal),
+    Field(ge=0, le=QUANTITY_MAX * 1000, decimal_places=QUANTITY_DECIMALS_MAX, allow_inf_nan=False),
+    WithJsonSchema({"type": "string", "examples": ["412.5"]}),
+]
+
+
+# ---- What staff set ----
+
+
+class PauseBody(Body):
+    """Nothing moves before the day `until`, for a reason."""
+
+    until: IsoDate
+    reason: Text
+
+
+class KnownPeakBody(Body):
+    """A day that counts no more than a usual one: of one product, or with null of all."""
+
+    day: IsoDate
+    product: Identifier | None = None
+    reason: Text
+
+
+class SettingsBody(Body):
+    """What is not named is taken back: with neither of both, autoscaling works as it does for everybody."""
+
+    pause: PauseBody | None = None
+    known_peaks: Annotated[tuple[KnownPeakBody, ...], Field(max_length=KNOWN_PEAKS_MAX)] = ()
+
+    def value(self) -> AutoscalingSettings:
+        peaks = {KnownPeak(each.day, each.product, each.reason) for each in self.known_peaks}
+        return AutoscalingSettings(
+            pause=None if self.pause is None else Pause(self.pause.until, self.pause.reason),
+            known_peaks=tuple(sorted(peaks, key=lambda each: (each.day, each.product or "", each.reason))),
+        )
+
+
+class PauseView(View):
+    until: date
+    reason: str
+
+
+class KnownPeakView(View):
+    day: date
+    product: str | None
+    reason: str
+
+
+class SettingsView(View):
+    """What staff have set for the account: a pause, and days that are marked as known peaks."""
+
+    pause: PauseView | None
+    known_peaks: list[KnownPeakView]
+
+    @classmethod
+    def of(cls, settings: AutoscalingSettings) -> SettingsView:
+        pause = settings.pause
+        return cls(
+            pause=None if pause is None else PauseView(until=pause.until, reason=pause.reason),
+            known_peaks=[
+                KnownPeakView(day=each.day, product=each.product, reason=each.reason) for each in settings.known_peaks
+            ],
+        )
+
+
+# ---- Decisions ----
+
+
+class TypicalMonthView(View):
+    """A closed month: its usage, and at the length of an average month with its peaks, and without them."""
+
+    month: str
+    usage: str
+    with_peaks: str
+    typical: str
+
+
+class LeftOutView(View):
+    """A day that did not count in full. A `known_peak` is one that staff had marked."""
+
+    day: date
+    usage: str
+    counted: str
+    reason: Literal["peak", "known_peak"]
+
+
+class WeekView(View):
+    """Seven days from `first_day` on; `pace` is what a month of such weeks comes to, without peaks."""
+
+    first_day: date
+    pace: str
+
+
+class SeasonView(View):
+    """Typical months of last year, before and after this date, and the `percent` that was left."""
+
+    before: str
+    after: str
+    percent: str
+
+
+class AutoscalingDecisionView(View):
+    """What was decided of one product for one month, why, and by which figures. Quantities are per month.
+
+    `current`, `target` are volumes of tiers, null where open-ended; `steady` is the usage that the target holds.
+    `hold` says what kept the product from a move, `effective_on` the day of a move.
+    """
+
+    month: str
+    product: str
+    decided_at: datetime
+    outcome: Literal["moves", "stays", "held"]
+    reason: Reason
+    explanation: str
+    current: int | None
+    target: int | None
+    effective_on: date | None
+    hold: Hold | None
+    hold_reason: str | None
+    limit: str | None
+    months: list[TypicalMonthView]
+    months_above: int
+    weeks: list[WeekView]
+    weeks_above: int
+    left_out: list[LeftOutView]
+    highest_before: str | None
+    season: SeasonView | None
+    steady: str | None
+    rule_version: int
+    inputs_digest: str
+
+    @classmethod
+    def of(cls, decided: ProductDecision) -> AutoscalingDecisionView:
+        decision = decided.decision
+        outcome: Literal["moves", "stays", "held"] = (
+            "moves" if decided.moves else "held" if decided.hold is not None else "stays"
+        )
+        season = decision.season
+        return cls(
+            month=f"{decided.month:%Y-%m}",
+            product=decided.product,
+            decided_at=decided.decided_at,
+            outcome=outcome,
+            reason=decision.reason,
+            explanation=explanation(decided),
+            current=decided.tiers[decision.current],
+            target=decided.tiers[decision.target],
+            effective_on=decided.effective_on,
+            hold=decided.hold,
+            hold_reason=decided.hold_reason,
+            limit=_shown(decision.limit),
+            months=[
+                TypicalMonthView(
+                    month=f"{each.month:%Y-%m}",
+                    usage=plain(each.usage),
+                    with_peaks=plain(as_hundredths(each.with_peaks)),
+                    typical=plain(as_hundredths(each.typical)),
+                )
+                for each in decision.months
+            ],
+            months_above=decision.months_above,
+            weeks=[WeekView(first_day=each.first_day, pace=plain(as_hundredths(each.pace))) for each in decision.weeks],
+            weeks_above=decision.weeks_above,
+            left_out=[
+                LeftOutView(
+                    day=each.day,
+                    usage=plain(as_hundredths(each.usage)),
+                    counted=plain(as_hundredths(each.counted)),
+                    reason=each.reason,
+                )
+                for each in decision.left_out
+            ],
+            highest_before=_shown(decision.highest_before),
+            season=None
+            if season is None
+            else SeasonView(
+                before=plain(as_hundredths(season.before)),
+                after=plain(as_hundredths(season.after)),
+                percent=plain(as_hundredths(season.share * 100)),
+            ),
+            steady=_shown(decision.steady),
+            rule_version=decision.rule_version,
+            inputs_digest=decided.inputs_digest,
+        )
+
+
+class AutoscalingView(View):
+    """What was decided, newest month first, and what staff have set. `next_cursor` leads to the older decisions."""
+
+    settings: SettingsView
+    next_decision: str | None
+    items: list[AutoscalingDecisionView]
+    next_cursor: str | None
+
+
+class RemovedContentBody(Body):
+    """Content of a store; null is the usage that names none."""
+
+    store: Identifier
+    content: Annotated[str, Field(min_length=1, max_length=200)] | None
+
+
+class FigureBody(Body):
+    """The usage of a day."""
+
+    day: IsoDate
+    quantity: Quantity
+
+
+class SimulationBody(Body):
+    """What if: over these `daily` figures, or over the account's own usage without some content.
+
+    `month` is the month that is decided for, the running one unless it is named.
+    """
+
+    product: Identifier
+    month: Month | None = None
+    daily: Annotated[tuple[FigureBody, ...], Field(min_length=1, max_length=DAYS_MAX)] | None = None
+    without: Annotated[tuple[RemovedContentBody, ...], Field(max_length=CONTENTS_MAX)] = ()
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> SimulationBody:
+        if self.daily is not None and self.without:
+            raise ValueError("content can be left out of the account's own usage, not of given figures")
+        if self.daily is not None and len({each.day for each in self.daily}) < len(self.daily):
+            raise ValueError("each day can be given once")
+        return self
+
+    def given(self) -> dict[date, Decimal] | None:
+        return None if self.daily is None else {each.day: each.quantity for each in self.daily}
+
+    def left_out(self) -> frozenset[tuple[str, str | None]]:
+        return frozenset((each.store, each.content) for each in self.without)
+
+
+def explanation(decided: ProductDecision) -> str:
+    """Why a product moves or stays, in plain sentences."""
+    decision = decided.decision
+    sentences = [_because(decision)]
+    if decided.hold is Hold.PAUSED:
+        sentences.append(f"It stays nevertheless: autoscaling is paused ({decided.hold_reason}).")
+    elif decided.hold is Hold.CANCELLING:
+        sentences.append("It stays nevertheless: the account is cancelled.")
+    if decision.left_out:
+        days = len(decision.left_out)
+        sentences.append(f"{days} {'day' if days == 1 else 'days'} did not count in full.")
+    return " ".join(sentences)
+
+
+def _because(decision: Decision) -> str:
+    limit = "" if decision.limit is None else f"{decision.limit:,f}"
+    above, weeks = decision.months_above, f"{decision.weeks_above} of the last {len(decision.weeks)} weeks"
+    match decision.reason:
+        case "moved":
+            return f"All three months are above {limit} without their peaks, and so were {weeks}: usage has grown."
+        case "moved_early":
+            return (
+                f"Two months are above {limit}, and so were {weeks}; usage rose at this time of last year as well, "
+                "so the third is not waited for."
+            )
+        case "moved_by_returning_peaks":
+            return f"Six months in a row are above {limit} with their peaks: peaks that come back are usage."
+        case "fits":
+            return f"All three months are within {limit}."
+        case "peak":
+            return f"Usage was above {limit} by its peaks only, and a peak moves nobody."
+        case "near":
+            return f"{above} of {CLOSED_MONTHS} months are above {limit}; all three must clearly be."
+        case "unsteady":
+            return f"All three months are above {limit}, but only {weeks} were: usage is not steady."
+        case "receding":
+            return f"All three months are above {limit}, but the last four weeks no longer are."
+        case "season":
+            return f"Usage is above {limit}, but at this time of last year it fell by so much that it would fit again."
+        case "too_few_months":
+            return f"{len(decision.months)} of the {CLOSED_MONTHS} closed months that it takes are known."
+        case "top_tier":
+            return "There is no higher tier."
+
+
+def _shown(quantity: Decimal | None) -> str | None:
+    return None if quantity is None else plain(as_hundredths(quantity))

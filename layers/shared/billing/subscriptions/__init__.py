@@ -1,0 +1,1 @@
+"""What is sold, what an account subscribes to, and what its months cost."""

@@ -1,0 +1,111 @@
+"""The catalogue: products, their tiers and one flat monthly price per tier and currency (DESIGN 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from billing.kernel.errors import Path, RuleViolation, Violation
+from billing.kernel.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Up to `up_to` of usage per month for one price; None is open-ended.
+
+    `prices` are minor units per month by currency; None means that the vendor is asked.
+    """
+
+    up_to: int | None
+    prices: Mapping[str, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Something sold in tiers. `unit` is what its usage is counted in, in the plural."""
+
+    id: str
+    name: str
+    unit: str
+    tiers: tuple[Tier, ...]
+
+    def tier(self, up_to: int | None) -> Tier | None:
+        """The tier with exactly this volume, if there is one."""
+        return next((tier for tier in self.tiers if tier.up_to == up_to), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """One version of what is sold. Versions are never changed: an account stays on the prices it signed."""
+
+    version: int
+    products: tuple[Product, ...]
+
+    def product(self, product: str) -> Product | None:
+        """The product with this id, if it is sold."""
+        return next((each for each in self.products if each.id == product), None)
+
+
+def price_per_month(tier: Tier, currency: str) -> Money | None:
+    """The tier's price, or None where the vendor is to be asked or the currency is not offered."""
+    if tier.prices is None or currency not in tier.prices:
+        return None
+    return Money(tier.prices[currency], currency)
+
+
+def check(products: tuple[Product, ...]) -> None:
+    """Raises RuleViolation, naming every place, unless the products make a catalogue:
+
+    ids are unique; volumes rise strictly, so that tiers neither overlap nor shrink; only the top tier is
+    open-ended or without a price; all priced tiers of all products offer the same currencies; a larger tier
+    never costs less than a smaller one.
+    """
+    violations = list(_violations(products))
+    if violations:
+        raise RuleViolation(*violations)
+
+
+def _violations(products: tuple[Product, ...]) -> Iterator[Violation]:
+    seen: set[str] = set()
+    for position, product in enumerate(products):
+        path: Path = ("products", position)
+        if product.id in seen:
+            yield Violation((*path, "product"), f"The product {product.id} is listed twice.")
+        seen.add(product.id)
+        yield from _ladder_violations(product, (*path, "tiers"))
+    yield from _currency_violations(products)
+
+
+def _ladder_violations(product: Product, path: Path) -> Iterator[Violation]:
+    top = len(product.tiers) - 1
+    for position, tier in enumerate(product.tiers[:top]):
+        if tier.up_to is None:
+            yield Violation((*path, position, "up_to"), "Only the top tier may be open-ended.")
+        if tier.prices is None:
+            yield Violation((*path, position, "prices"), "Only the top tier may be without a price.")
+    for position, (lower, upper) in enumerate(pairwise(product.tiers), start=1):
+        if lower.up_to is not None and upper.up_to is not None and upper.up_to <= lower.up_to:
+            yield Violation(
+                (*path, position, "up_to"),
+                f"Up to {upper.up_to} does not rise above the tier before it, up to {lower.up_to}.",
+            )
+        for currency in sorted((lower.prices or {}).keys() & (upper.prices or {}).keys()):
+            if (upper.prices or {})[currency] < (lower.prices or {})[currency]:
+                yield Violation(
+                    (*path, position, "prices", currency), "A larger tier costs less than the tier before it."
+                )
+
+
+def _currency_violations(products: tuple[Product, ...]) -> Iterator[Violation]:
+    priced = [
+        (("products", product_position, "tiers", tier_position, "prices"), tier.prices)
+        for product_position, product in enumerate(products)
+        for tier_position, tier in enumerate(product.tiers)
+        if tier.prices is not None
+    ]
+    offered = set().union(*(prices for _, prices in priced))
+    for path, prices in priced:
+        missing = sorted(offered - prices.keys())
+        if missing:
+            yield Violation(path, f"A price is missing that other tiers have: {', '.join(missing)}.")

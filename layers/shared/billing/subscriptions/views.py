@@ -1,0 +1,88 @@
+"""A subscription as its customer sees it."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from billing.platform.http.models import MoneyView, View
+from billing.subscriptions.rules import (
+    Discount,
+    Line,
+    Subscription,
+    TierChange,
+    price_after_discounts,
+)
+
+
+class DiscountView(View):
+    """An active discount: either `percent`, or `amount` per month. `until` is the first day without it."""
+
+    percent: str | None
+    amount: MoneyView | None
+    until: date | None
+    reason: str
+
+    @classmethod
+    def of(cls, discount: Discount, currency: str) -> DiscountView:
+        return cls(
+            percent=None if discount.percent is None else f"{discount.percent.normalize():f}",
+            amount=None if discount.amount is None else MoneyView(amount=discount.amount, currency=currency),
+            until=discount.valid_until,
+            reason=discount.reason,
+        )
+
+
+class PendingChangeView(View):
+    """The tier and price that a product moves to on `effective_on`."""
+
+    up_to: int | None
+    price_per_month: MoneyView
+    effective_on: date
+
+    @classmethod
+    def of(cls, change: TierChange) -> PendingChangeView:
+        return cls(up_to=change.up_to, price_per_month=MoneyView.of(change.price), effective_on=change.effective_on)
+
+
+class LineView(View):
+    """One product: `up_to` is the monthly usage volume of its tier, null for open-ended."""
+
+    product: str
+    name: str
+    unit: str
+    up_to: int | None
+    price_per_month: MoneyView
+    price_per_month_after_discounts: MoneyView
+    discounts: list[DiscountView]
+    pending_change: PendingChangeView | None
+
+    @classmethod
+    def of(cls, line: Line, subscription: Subscription, today: date) -> LineView:
+        currency = line.price.currency
+        pending = subscription.pending_change(line.product, today)
+        return cls(
+            product=line.product,
+            name=line.name,
+            unit=line.unit,
+            up_to=line.up_to,
+            price_per_month=MoneyView.of(line.price),
+            price_per_month_after_discounts=MoneyView.of(price_after_discounts(subscription, line, today)),
+            discounts=[DiscountView.of(each, currency) for each in subscription.discounts_on(today, line.product)],
+            pending_change=None if pending is None else PendingChangeView.of(pending),
+        )
+
+
+class SubscriptionView(View):
+    """What the account pays for. Amounts are before tax; `discounts` are those on the whole."""
+
+    catalogue_version: int
+    lines: list[LineView]
+    discounts: list[DiscountView]
+
+    @classmethod
+    def of(cls, subscription: Subscription, currency: str, today: date) -> SubscriptionView:
+        return cls(
+            catalogue_version=subscription.catalogue_version,
+            lines=[LineView.of(line, subscription, today) for line in subscription.lines_on(today)],
+            discounts=[DiscountView.of(each, currency) for each in subscription.discounts_on(today, None)],
+        )

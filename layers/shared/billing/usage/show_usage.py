@@ -1,0 +1,101 @@
+"""The usage page: reads no more than it shows, and what it could not show in bounded time it refuses in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from billing.kernel.contract_calendar import months_after
+from billing.kernel.errors import BadParameter
+from billing.subscriptions.rules import Line
+from billing.subscriptions.subscriber import Subscriber
+from billing.usage.peaks import WINDOW_MONTHS
+from billing.usage.records import UsageStore
+from billing.usage.rules import ContentUsage, month_before, month_of
+from billing.usage.summary import (
+    Grouping,
+    UsagePage,
+    UsageQuery,
+    part_series,
+    product_series,
+    product_usage_summary,
+)
+
+MONTHS_MAX = 13
+EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
+"""Beyond, somebody has mistyped a year; and calendars end."""
+
+CONTENTS_MAX = 5000
+"""Contents and months that are looked at for one page: some megabytes."""
+
+
+def show_usage(subscriber: Subscriber, query: UsageQuery, *, today: date, store: UsageStore) -> UsagePage:
+    """The usage that is wanted, and where each product stands.
+
+    One query for the last 13 months of all products; another one if what is wanted begins before, or for each product
+    that is parted by store or content. Raises BadParameter.
+    """
+    _check(subscriber, query)
+    account, lines = subscriber.account, lines_of(subscriber, query.product, today)
+    running = month_of(today)
+    year_begins = month_before(running, MONTHS_MAX - 1)
+    year = store.totals(account.id, year_begins, running)
+    if query.grouping is Grouping.PRODUCT and query.store is None:
+        measured_from = month_before(month_of(query.first), WINDOW_MONTHS - 1)
+        totals = (
+            year
+            if measured_from >= year_begins
+            else store.totals(account.id, measured_from, min(_last_month(query), running))
+        )
+        series = [
+            product_series(
+                line.product, totals.get(line.product, {}), query.first, query.until, query.period, today=today
+            )
+            for line in lines
+        ]
+    else:
+        contents = _contents(account.id, lines, query, store)
+        series = part_series(contents, query.first, query.until, query.period, query.grouping)
+    standings = (
+        product_usage_summary(line, year.get(line.product, {}), today=today, since=account.contract.start)
+        for line in lines
+    )
+    return UsagePage(query, tuple(standings), tuple(series))
+
+
+def _check(subscriber: Subscriber, query: UsageQuery) -> None:
+    for parameter, day in (("from", query.first), ("until", query.until)):
+        if not EARLIEST <= day < LATEST:
+            raise BadParameter(parameter, f"A range lies between {EARLIEST} and {LATEST}.")
+    if query.until <= query.first:
+        raise BadParameter("until", "until must be after from.")
+    if query.until > months_after(query.first, MONTHS_MAX):
+        raise BadParameter("until", f"A range has at most {MONTHS_MAX} months.")
+    if query.store not in {None, *(store.id for store in subscriber.account.stores)}:
+        raise BadParameter("store", f"The account has no store {query.store}.")
+
+
+def lines_of(subscriber: Subscriber, product: str | None, today: date) -> list[Line]:
+    """The lines of one product, or all, as they stand today. Raises BadParameter if there is none."""
+    lines = [line for line in subscriber.subscription.lines_on(today) if product in {None, line.product}]
+    if not lines:
+        raise BadParameter("product", f"The account does not subscribe to {product}.")
+    return lines
+
+
+def _last_month(query: UsageQuery) -> date:
+    return month_of(query.until - timedelta(days=1))
+
+
+def _contents(account: str, lines: Iterable[Line], query: UsageQuery, store: UsageStore) -> list[ContentUsage]:
+    found: list[ContentUsage] = []
+    for line in lines:
+        left = CONTENTS_MAX - len(found)
+        found += store.contents(account, line.product, month_of(query.first), _last_month(query), limit=left + 1)
+        if len(found) > CONTENTS_MAX:
+            raise BadParameter(
+                "product" if query.product is None else "from",
+                f"There are more than {CONTENTS_MAX:,} contents and months in this range. "
+                "Ask for one product, or for fewer months.",
+            )
+    return [each for each in found if query.store in {None, each.store}]

@@ -1,0 +1,25 @@
+"""What was used by product and day: several areas decide by it."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+from billing.platform.dynamodb import keys
+from billing.subscriptions.records import SubscriptionStore
+from billing.usage.mapping import daily_from, month_from
+
+
+class UsageReads(SubscriptionStore):
+    """Reads the usage by product in the one table."""
+
+    def totals(self, account: str, first: date, last: date) -> dict[str, dict[date, Decimal]]:
+        """The usage by product and day, from the month `first` to the month `last`, both included.
+
+        One query of less than a kilobyte per product and month. Lags behind by a moment.
+        """
+        found: dict[str, dict[date, Decimal]] = {}
+        for row in self._reads.query(keys.usage(account), keys.total(first, ""), keys.last_of(keys.total(last, ""))):
+            month, product = row.key.removeprefix(keys.TOTAL).split("#", 1)
+            found.setdefault(product, {}).update(daily_from(row.image, month_from(month)))
+        return found

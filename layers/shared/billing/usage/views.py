@@ -1,0 +1,197 @@
+"""The usage page as a customer sees it, and what they may ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Annotated, Literal
+
+from aws_lambda_powertools.event_handler.openapi.params import Query
+from pydantic import Field
+
+from billing.kernel.spreadsheet import csv_text, harmless
+from billing.platform.http.models import Identifier, IsoDate, View, plain
+from billing.usage.forecast import KNOWN_DAYS_MIN, Expectation, Forecast
+from billing.usage.rules import MonthUsage
+from billing.usage.summary import Period, ProductUsageSummary, Series, UsagePage
+
+From = Annotated[
+    IsoDate | None,
+    Query(alias="from", description="The first day; by default that of the month three months ago."),
+]
+Until = Annotated[
+    IsoDate | None, Query(description="The first day no longer shown, 13 months later at most; by default tomorrow.")
+]
+By = Annotated[Literal["day", "month"], Query(description="Of what each figure is.")]
+GroupBy = Annotated[Literal["product", "store", "content"], Query(description="Into what usage is parted.")]
+OfProduct = Annotated[Identifier | None, Query(description="Of this product only.")]
+OfStore = Annotated[Identifier | None, Query(alias="store", description="Of this store only.")]
+
+_TENTH = Decimal("0.1")
+
+
+class MonthUsageView(View):
+    """A month, such as 2026-11, its usage, and how much that is of the tier: null where it is open-ended."""
+
+    month: str
+    usage: str
+    percent: str | None
+
+    @classmethod
+    def of(cls, month: MonthUsage, up_to: int | None) -> MonthUsageView:
+        return cls(month=_month(month.month), usage=plain(month.quantity), percent=_percent(month.quantity, up_to))
+
+
+class ExpectationView(View):
+    """What a month will probably come to: about eight of ten end between `low` and `high`."""
+
+    month: str
+    expected: str
+    low: str
+    high: str
+
+    @classmethod
+    def of(cls, expectation: Expectation) -> ExpectationView:
+        return cls(
+            month=_month(expectation.month),
+            expected=_rounded(expectation.expected),
+            low=_rounded(expectation.low),
+            high=_rounded(expectation.high),
+        )
+
+
+class ForecastView(View):
+    """The running month and the coming one, without peaks to come."""
+
+    running: ExpectationView
+    coming: ExpectationView
+
+    @classmethod
+    def of(cls, forecast: Forecast) -> ForecastView:
+        return cls(running=ExpectationView.of(forecast.running), coming=ExpectationView.of(forecast.coming))
+
+
+class StandingView(View):
+    """Where a product stands, whatever range was asked for.
+
+    `up_to` is the tier's monthly volume, null for open-ended. `months` are the last three closed months, or fewer;
+    `average` is theirs. `forecast` is null until there are days enough, and `note` then says so.
+    """
+
+    product: str
+    name: str
+    unit: str
+    up_to: int | None
+    running: MonthUsageView
+    months: list[MonthUsageView]
+    average: str | None
+    average_percent: str | None
+    forecast: ForecastView | None
+    note: str | None
+
+    @classmethod
+    def of(cls, summary: ProductUsageSummary) -> StandingView:
+        line, mean = summary.line, summary.average
+        return cls(
+            product=line.product,
+            name=line.name,
+            unit=line.unit,
+            up_to=line.up_to,
+            running=MonthUsageView.of(summary.running, line.up_to),
+            months=[MonthUsageView.of(each, line.up_to) for each in summary.months],
+            average=None if mean is None else plain(mean),
+            average_percent=None if mean is None else _percent(mean, line.up_to),
+            forecast=None if summary.forecast is None else ForecastView.of(summary.forecast),
+            note=None if summary.forecast else f"A forecast takes {KNOWN_DAYS_MIN} days of usage; there are fewer yet.",
+        )
+
+
+class PeriodView(View):
+    """A day or a month, and its usage. A `peak` is a day of more than three times its usual usage."""
+
+    period: str
+    usage: str
+    peak: bool
+
+
+class SeriesView(View):
+    """Usage by period, oldest first; a period that is not there had none.
+
+    `store` and `content` are null where usage is not parted by them, and `content` also for usage that names none.
+    `parts` is more than 1 for the sum of that many series that are too small to be shown by themselves.
+    """
+
+    product: str
+    store: str | None
+    content: str | None
+    parts: int
+    total: str
+    periods: list[PeriodView]
+
+    @classmethod
+    def of(cls, series: Series, period: Period) -> SeriesView:
+        return cls(
+            product=series.product,
+            store=series.store,
+            content=series.content,
+            parts=series.parts,
+            total=plain(series.total),
+            periods=[
+                PeriodView(period=_name(each, period), usage=plain(quantity), peak=each in series.peaks)
+                for each, quantity in series.usage.items()
+            ],
+        )
+
+
+class UsageView(View):
+    """The usage page: where each product stands, and the usage from `from` and before `until`."""
+
+    first: Annotated[date, Field(serialization_alias="from")]
+    until: date
+    by: str
+    group_by: str
+    time_zone: str
+    products: list[StandingView]
+    series: list[SeriesView]
+
+    @classmethod
+    def of(cls, page: UsagePage, time_zone: str) -> UsageView:
+        wanted = page.query
+        return cls(
+            first=wanted.first,
+            until=wanted.until,
+            by=wanted.period,
+            group_by=wanted.grouping,
+            time_zone=time_zone,
+            products=[StandingView.of(each) for each in page.summaries],
+            series=[SeriesView.of(each, wanted.period) for each in page.series],
+        )
+
+
+def table(series: Iterable[Series], period: Period) -> str:
+    """The series as CSV (RFC 4180), for a spreadsheet."""
+    rows = []
+    for each in series:
+        for when, quantity in each.usage.items():
+            content = f"({each.parts} others)" if each.parts > 1 else each.content
+            place = [each.product, each.store or "", harmless(content or "")]
+            rows.append([_name(when, period), *place, plain(quantity), "peak" if when in each.peaks else ""])
+    return csv_text(["period", "product", "store", "content", "usage", "peak"], rows)
+
+
+def _name(period_start: date, period: Period) -> str:
+    return _month(period_start) if period is Period.MONTH else period_start.isoformat()
+
+
+def _month(month: date) -> str:
+    return month.isoformat()[:7]
+
+
+def _percent(usage: Decimal, up_to: int | None) -> str | None:
+    return None if up_to is None else f"{(usage * 100 / up_to).quantize(_TENTH, ROUND_HALF_EVEN)}"
+
+
+def _rounded(expected: Decimal) -> str:
+    """Nobody knows the decimals of the future."""
+    return f"{expected.quantize(Decimal(1), ROUND_HALF_EVEN):f}"

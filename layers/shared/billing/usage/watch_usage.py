@@ -1,0 +1,68 @@
+"""A month's usage is watched as it grows: the account's admins are told when it comes near its tier's volume."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date, datetime
+from decimal import Decimal
+
+from billing.accounts.rules import Status
+from billing.kernel.events import EventType, Facts, by_system
+from billing.platform.events.new_event import new_event
+from billing.subscriptions.catalogue import Catalogue, Tier, price_per_month
+from billing.subscriptions.rules import Line
+from billing.usage.records import UsageStore
+from billing.usage.rules import month_before, month_of
+from billing.usage.thresholds import evaluate_threshold
+
+
+def watch_usage(
+    account: str, product: str, month: date, usage: Decimal, *, now: datetime, correlation: str, store: UsageStore
+) -> int | None:
+    """The percentage of the tier's volume that the admins are told of now, if it is one.
+
+    `usage` is that of the month so far. Months that are over are not told of. Safe to repeat. One read, another one
+    when the month is new, and a transaction when there is something to tell. Raises ConcurrentChange.
+    """
+    standing = store.watching(account, product)
+    if standing is None or standing.subscriber.account.status is Status.DEACTIVATED:
+        return None
+    subscriber, told = standing.subscriber, standing.told
+    today = subscriber.account.contract.today(now)
+    line = next((each for each in subscriber.subscription.lines_on(today) if each.product == product), None)
+    if line is None or line.up_to is None or month != month_of(today):
+        return None
+    before = Decimal(0)
+    if told is not None and told.month < month:
+        previous = month_before(month)
+        before = sum(store.totals(account, previous, previous).get(product, {}).values(), Decimal(0))
+    after, tells = evaluate_threshold(told, month, usage, line.up_to, before)
+    if after == told or (told is None and not tells):
+        return None
+    event = None
+    if tells:
+        occasion = by_system(now, correlation)
+        catalogue = store.catalogue(subscriber.subscription.catalogue_version)
+        facts = _facts(line, after.month, after.percent, usage, _next_tier(catalogue, line))
+        event = new_event(EventType.USAGE_THRESHOLD_REACHED, occasion, account=account, before=None, after=facts)
+    store.save_alert_state(account, product, told, after, event)
+    return after.percent if tells else None
+
+
+def _next_tier(catalogue: Catalogue, line: Line) -> Tier | None:
+    """The next larger tier that has a price in the contract's currency."""
+    product = catalogue.product(line.product)
+    larger = (each for each in product.tiers if each.up_to is None or each.up_to > (line.up_to or 0)) if product else ()
+    return next((each for each in larger if price_per_month(each, line.price.currency)), None)
+
+
+def _facts(line: Line, month: date, percent: int, usage: Decimal, next_tier: Tier | None) -> Facts:
+    price = None if next_tier is None else price_per_month(next_tier, line.price.currency)
+    return {
+        "product": {"product": line.product, "name": line.name, "unit": line.unit},
+        "month": f"{month:%Y-%m}",
+        "percent": percent,
+        "usage": usage,
+        "up_to": line.up_to,
+        "next_tier": None if next_tier is None or price is None else {"up_to": next_tier.up_to, "price": asdict(price)},
+    }
