@@ -97,7 +97,7 @@ test-template: $(SAM_ENVIRONMENT)
 	AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint
 
 # All tests but those of the whole system.
-test-functions: $(DEV)
+test-functions: $(DEV) $(CLOUD)
 	$(BIN) pytest --quiet -m 'not stack and not clients' --numprocesses 2 --dist loadfile
 
 # The whole system, deployed into the emulated AWS.

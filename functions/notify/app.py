@@ -11,14 +11,19 @@ from typing import Any
 from uuid import uuid4
 
 import orjson
-from billing import wiring  # before pydantic: the batch utility loads a parser for its models where it is
+from billing.platform import (
+    workers,  # before pydantic: where that is loaded, the batch utility loads a parser for its models
+)
+
+# isort: split
+
+from billing import wiring
 from billing.correspondence.audiences import LetterContext, Recipient, Vendor
 from billing.correspondence.event_kinds import AnyEvent, published
 from billing.correspondence.letters import letter
 from billing.correspondence.message import message
 from billing.correspondence.notify import DeliveryCounts, Unwritable, notify
 from billing.kernel.events import Event
-from billing.platform import workers  # before pydantic: the batch utility loads a parser for its models where it is
 from billing.platform.events.mapping import event_of
 
 

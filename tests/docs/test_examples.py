@@ -19,6 +19,7 @@ import pytest
 from botocore import xform_name
 
 from functions.record_usage.app import handler as record_usage
+from local.settings import FRONT_DOOR_PORT_DEFAULT
 from tests.api_gateway import MACHINE, answer, request
 from tests.company import Company
 from tests.docs.examples import PYTHON, Example, calls, examples, examples_of
@@ -26,6 +27,7 @@ from tests.samples import ACCOUNT
 from tests.template import ROOT, template
 
 API = "https://api.example/v1"
+LOCAL_API = f"http://127.0.0.1:{FRONT_DOOR_PORT_DEFAULT}/v1"
 DOCUMENTED = json.loads((ROOT / "functions" / "describe_api" / "openapi.json").read_text(encoding="utf-8"))["paths"]
 SHELL = [example for example in examples() if example.is_shell]
 JSON = [example for example in examples() if example.is_json]
@@ -122,8 +124,9 @@ def check_curl(arguments: list[str], _: pytest.MonkeyPatch) -> None:
     parser.add_argument("-u", "--user")
     asked = parser.parse_args(arguments)
     method = (asked.request or ("GET" if asked.data is None else "POST")).lower()
-    assert asked.url.startswith(API), f"{asked.url} is not an address of the API"
-    path = asked.url.removeprefix(API).partition("?")[0]
+    base = next((each for each in (API, LOCAL_API) if asked.url.startswith(each)), None)
+    assert base is not None, f"{asked.url} is not an address of the API"
+    path = asked.url.removeprefix(base).partition("?")[0]
     routes = [route for route in DOCUMENTED if re.fullmatch(re.sub(r"{[^}]*}", "[^/]+", route), path)]
     assert any(method in DOCUMENTED[route] for route in routes), f"{method} {path} is not in the OpenAPI document"
     if path == "/usage":
