@@ -1,12 +1,13 @@
 """/accounts/{account}/autoscaling: what was decided and why, what staff set, and what would be decided if."""
 
+from typing import Annotated
+
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.accounts.authorise import authorise
-from billing.accounts.records import AccountStore
-from billing.kernel.errors import AccountNotFound
-from billing.kernel.permissions import Permission, Person
+from billing.accounts.admission import Admission, Permits
+from billing.accounts.rules import existing
+from billing.kernel.permissions import Permission
 from billing.platform.http.answers import Response, tagged
-from billing.platform.http.callers import Caller, Context, Now
+from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
 from billing.platform.http.preconditions import IfMatch, IfNoneMatch, replaced_version
@@ -14,7 +15,11 @@ from billing.platform.http.resolver import entrypoint, make_api
 from billing.scaling.administer_autoscaling import replace_settings, simulate
 from billing.scaling.records import AutoscalingState, AutoscalingStore
 from billing.scaling.views import AutoscalingDecisionView, AutoscalingView, SettingsBody, SettingsView, SimulationBody
-from billing.wiring import Accounts, Autoscaling, Usage
+from billing.wiring import Autoscaling, Usage, account_store
+
+MayRead = Annotated[Admission, Permits(Permission.READ_USAGE, account_store)]
+MaySet = Annotated[Admission, Permits(Permission.SET_AUTOSCALING, account_store)]
+MaySimulate = Annotated[Admission, Permits(Permission.SIMULATE_AUTOSCALING, account_store)]
 
 app = make_api()
 
@@ -22,16 +27,14 @@ app = make_api()
 @app.get("/accounts/<account>/autoscaling")
 def get_autoscaling(
     account: AccountId,
-    caller: Caller,
-    accounts: Accounts,
+    admission: MayRead,
     autoscaling: Autoscaling,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
 ) -> AutoscalingView:
     """What was decided of each product for each month, newest first, and why."""
-    after = position_of(cursor)
-    known = _standing(account, caller, Permission.READ_USAGE, accounts, autoscaling)
-    decided = autoscaling.decisions(account, limit=limit, after=after)
+    known = _admitted(account, admission, autoscaling)
+    decided = autoscaling.decisions(account, limit=limit, after=position_of(cursor))
     return AutoscalingView(
         settings=SettingsView.of(known.settings),
         next_decision=None if known.due is None else f"{known.due.month:%Y-%m}",
@@ -41,11 +44,9 @@ def get_autoscaling(
 
 
 @app.get("/accounts/<account>/autoscaling/settings")
-def get_settings(
-    account: AccountId, caller: Caller, accounts: Accounts, autoscaling: Autoscaling
-) -> Response[SettingsView]:
+def get_settings(account: AccountId, admission: MayRead, autoscaling: Autoscaling) -> Response[SettingsView]:
     """What staff have set."""
-    known = _standing(account, caller, Permission.READ_USAGE, accounts, autoscaling)
+    known = _admitted(account, admission, autoscaling)
     return tagged(SettingsView.of(known.settings), known.settings.version)
 
 
@@ -53,15 +54,14 @@ def get_settings(
 def put_settings(
     account: AccountId,
     body: SettingsBody,
-    caller: Caller,
+    admission: MaySet,
     context: Context,
-    accounts: Accounts,
     autoscaling: Autoscaling,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[SettingsView]:
     """Pause autoscaling until a day, or mark days as known peaks. The next decision goes by it."""
-    known = _standing(account, caller, Permission.SET_AUTOSCALING, accounts, autoscaling)
+    known = _admitted(account, admission, autoscaling)
     settings = replace_settings(
         known, body.value(), replaced_version(if_match, if_none_match), context=context, store=autoscaling
     )
@@ -72,27 +72,22 @@ def put_settings(
 def simulate_decision(
     account: AccountId,
     body: SimulationBody,
-    caller: Caller,
+    admission: MaySimulate,
     now: Now,
-    accounts: Accounts,
     autoscaling: Autoscaling,
     usage: Usage,
 ) -> AutoscalingDecisionView:
     """What would be decided over these figures, or without some content. Nothing is changed."""
-    known = _standing(account, caller, Permission.SIMULATE_AUTOSCALING, accounts, autoscaling)
+    known = _admitted(account, admission, autoscaling)
     decided = simulate(
         known, body.product, body.month, body.given(), body.left_out(), now=now, store=autoscaling, usage=usage
     )
     return AutoscalingDecisionView.of(decided)
 
 
-def _standing(
-    account: str, caller: Person, permission: Permission, accounts: AccountStore, autoscaling: AutoscalingStore
-) -> AutoscalingState:
-    known = autoscaling.state(account)
-    if known is None:
-        raise AccountNotFound
-    authorise(caller, known.subscriber.account, permission, accounts)
+def _admitted(account: str, admission: Admission, autoscaling: AutoscalingStore) -> AutoscalingState:
+    known = existing(autoscaling.state(account))
+    admission.admit(known.subscriber.account)
     return known
 
 

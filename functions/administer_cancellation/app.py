@@ -1,25 +1,28 @@
 """/accounts/{account}/cancellation: an admin, and nobody else, sees what would follow, cancels, or takes it back."""
 
 import os
+from typing import Annotated
 
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.accounts.authorise import authorise
-from billing.accounts.rules import Status
+from billing.accounts.admission import Admission, Permits
+from billing.accounts.rules import Status, existing
 from billing.ending.cancellation.commands import (
     cancel_account,
-    cancellation_state,
     preview_cancellation,
     products_in_use,
     withdraw_cancellation,
 )
+from billing.ending.cancellation.records import CancellationState, CancellationStore
 from billing.ending.cancellation.rules import Reason
 from billing.ending.cancellation.views import CancellationBody, CancellationView, ConsequencesView, ReceiptView
 from billing.kernel.permissions import Permission
 from billing.platform.http.answers import Response, created, no_content
-from billing.platform.http.callers import Caller, Context, Now
+from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Accounts, Cancellations
+from billing.wiring import Cancellations, account_store
+
+MayCancel = Annotated[Admission, Permits(Permission.CANCEL, account_store)]
 
 app = make_api()
 
@@ -30,11 +33,10 @@ def _retention_days() -> int:
 
 @app.get("/accounts/<account>/cancellation")
 def get_cancellation(
-    account: AccountId, caller: Caller, accounts: Accounts, cancellations: Cancellations, now: Now
+    account: AccountId, admission: MayCancel, cancellations: Cancellations, now: Now
 ) -> CancellationView:
     """What would happen if it was cancelled now; or the receipt, once it is."""
-    authorise(caller, accounts.account(account), Permission.CANCEL, accounts)
-    ended = cancellation_state(account, cancellations)
+    ended = _admitted(account, admission, cancellations)
     today = ended.subscriber.account.contract.today(now)
     is_active = ended.subscriber.account.status is Status.ACTIVE
     return CancellationView(
@@ -50,27 +52,31 @@ def get_cancellation(
 def post_cancellation(
     account: AccountId,
     body: CancellationBody,
-    caller: Caller,
+    admission: MayCancel,
     context: Context,
-    accounts: Accounts,
     cancellations: Cancellations,
 ) -> Response[ReceiptView]:
     """Cancel the account. Asked again, the answer is the same receipt."""
-    authorise(caller, accounts.account(account), Permission.CANCEL, accounts)
+    ended = _admitted(account, admission, cancellations)
     cancellation = cancel_account(
-        account, body.wanted(), retention_days=_retention_days(), context=context, store=cancellations
+        ended, body.wanted(), retention_days=_retention_days(), context=context, store=cancellations
     )
     return created(ReceiptView.of(cancellation), f"/v1/accounts/{account}/cancellation")
 
 
 @app.delete("/accounts/<account>/cancellation")
 def delete_cancellation(
-    account: AccountId, caller: Caller, context: Context, accounts: Accounts, cancellations: Cancellations
+    account: AccountId, admission: MayCancel, context: Context, cancellations: Cancellations
 ) -> Response[None]:
     """Take the cancellation back: as if it had never been asked for."""
-    authorise(caller, accounts.account(account), Permission.CANCEL, accounts)
-    withdraw_cancellation(account, context=context, store=cancellations)
+    withdraw_cancellation(_admitted(account, admission, cancellations), context=context, store=cancellations)
     return no_content()
+
+
+def _admitted(account: str, admission: Admission, cancellations: CancellationStore) -> CancellationState:
+    ended = existing(cancellations.state(account))
+    admission.admit(ended.subscriber.account)
+    return ended
 
 
 handler = entrypoint(app)

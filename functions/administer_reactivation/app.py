@@ -1,20 +1,25 @@
 """/accounts/{account}/reactivation: an admin sees what taking the account up again costs, and asks for it."""
 
 from datetime import timedelta
+from typing import Annotated
 
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.accounts.authorise import authorise
-from billing.ending.reactivation.commands import account_to_reactivate, reactivation_quote, request_reactivation
+from billing.accounts.admission import Admission, Permits
+from billing.accounts.rules import existing
+from billing.ending.reactivation.commands import reactivation_quote, request_reactivation
+from billing.ending.reactivation.records import ReactivationStore
 from billing.ending.reactivation.rules import NotDeactivated, Reactivation, ReactivationState, require_deactivated
 from billing.ending.reactivation.views import ReactivationBody, ReactivationOfferView, ReactivationView
 from billing.invoicing.records import BillingContext
 from billing.kernel.money import Money
 from billing.kernel.permissions import Permission
 from billing.platform.http.answers import Response, accepted
-from billing.platform.http.callers import Caller, Context, Now
+from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Accounts, Catalogues, InvoiceTerms, Reactivations
+from billing.wiring import Catalogues, InvoiceTerms, Reactivations, account_store
+
+MayReactivate = Annotated[Admission, Permits(Permission.CANCEL, account_store)]
 
 app = make_api()
 
@@ -22,16 +27,14 @@ app = make_api()
 @app.get("/accounts/<account>/reactivation")
 def get_reactivation(
     account: AccountId,
-    caller: Caller,
-    accounts: Accounts,
+    admission: MayReactivate,
     reactivations: Reactivations,
     catalogues: Catalogues,
     settings: InvoiceTerms,
     now: Now,
 ) -> ReactivationView:
     """What it would come to today; or where it stands, once it was asked for."""
-    authorise(caller, accounts.account(account), Permission.CANCEL, accounts)
-    billed = account_to_reactivate(account, reactivations)
+    billed = _admitted(account, admission, reactivations)
     today = billed.subscriber.account.contract.today(now)
     standing = reactivations.reactivation(account)
     if standing is not None and standing.state is ReactivationState.PENDING:
@@ -45,21 +48,25 @@ def get_reactivation(
 def post_reactivation(
     account: AccountId,
     body: ReactivationBody,
-    caller: Caller,
+    admission: MayReactivate,
     context: Context,
-    accounts: Accounts,
     reactivations: Reactivations,
     catalogues: Catalogues,
     settings: InvoiceTerms,
 ) -> Response[ReactivationView]:
     """Take the account up again: it is charged at once, and active as soon as that went well."""
-    authorise(caller, accounts.account(account), Permission.CANCEL, accounts)
+    billed = _admitted(account, admission, reactivations)
     agreed = Money(body.due.amount, body.due.currency)
     reactivation = request_reactivation(
-        account, agreed, context=context, settings=settings, store=reactivations, catalogues=catalogues
+        billed, agreed, context=context, settings=settings, store=reactivations, catalogues=catalogues
     )
-    billed = account_to_reactivate(account, reactivations)
     return accepted(_shown(billed, reactivation, None), f"/v1/accounts/{account}/reactivation")
+
+
+def _admitted(account: str, admission: Admission, reactivations: ReactivationStore) -> BillingContext:
+    billed = existing(reactivations.billing_context(account))
+    admission.admit(billed.subscriber.account)
+    return billed
 
 
 def _shown(

@@ -1,10 +1,12 @@
 """/accounts/{account}/reviews: a lower tier, after a talk with the customer success manager (DESIGN 3.2)."""
 
+from typing import Annotated
+
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.accounts.authorise import authorise
+from billing.accounts.admission import Admission, Permits
 from billing.kernel.permissions import Permission
 from billing.platform.http.answers import Response, created, no_content
-from billing.platform.http.callers import Caller, Context, Now
+from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
 from billing.platform.http.resolver import entrypoint, make_api
@@ -27,7 +29,11 @@ from billing.scaling.reviews.views import (
     days_shown,
 )
 from billing.subscriptions.subscriber import Subscriber
-from billing.wiring import Accounts, Reviews, Usage
+from billing.wiring import Reviews, Usage, account_store
+
+MayRead = Annotated[Admission, Permits(Permission.READ_REVIEWS, account_store)]
+MayBook = Annotated[Admission, Permits(Permission.BOOK_REVIEWS, account_store)]
+MayDecide = Annotated[Admission, Permits(Permission.DECIDE_REVIEWS, account_store)]
 
 app = make_api()
 
@@ -35,16 +41,15 @@ app = make_api()
 @app.get("/accounts/<account>/reviews/slots")
 def get_slots(
     account: AccountId,
-    caller: Caller,
+    admission: MayRead,
     now: Now,
     reviews: Reviews,
-    accounts: Accounts,
     usage: Usage,
     first: FirstDay = None,
     until: EndDay = None,
 ) -> SlotsView:
     """When a review can be booked, from a day from now to 60 days ahead, and whether it may be already."""
-    subscriber = _subscriber(account, caller, Permission.READ_REVIEWS, accounts, usage)
+    subscriber = _admitted(account, admission, usage)
     contract = subscriber.account.contract
     days = days_shown(first, until, contract.today(now))
     manager = success_manager_of(subscriber.account, reviews)
@@ -57,16 +62,14 @@ def get_slots(
 @app.get("/accounts/<account>/reviews")
 def get_reviews(
     account: AccountId,
-    caller: Caller,
+    admission: MayRead,
     reviews: Reviews,
-    accounts: Accounts,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
 ) -> ReviewsView:
     """The account's reviews, newest first."""
-    after = position_of(cursor)
-    authorise(caller, accounts.account(account), Permission.READ_REVIEWS, accounts)
-    found = reviews.reviews(account, limit=limit, after=after)
+    admission.account(account)
+    found = reviews.reviews(account, limit=limit, after=position_of(cursor))
     return ReviewsView(items=[ReviewView.of(each) for each in found.items], next_cursor=cursor_of(found.last))
 
 
@@ -74,14 +77,13 @@ def get_reviews(
 def post_review(
     account: AccountId,
     body: BookingBody,
-    caller: Caller,
+    admission: MayBook,
     context: Context,
     reviews: Reviews,
-    accounts: Accounts,
     usage: Usage,
 ) -> Response[ReviewView]:
     """Book one of the slots. The same request again finds what it booked."""
-    subscriber = _subscriber(account, caller, Permission.BOOK_REVIEWS, accounts, usage)
+    subscriber = _admitted(account, admission, usage)
     prepared = prepared_review(subscriber, now=context.time, usage=usage)
     review = book_review(subscriber.account, body.begins, prepared.products, context=context, store=reviews)
     return created(ReviewView.of(review), location=f"/v1/accounts/{account}/reviews/{review.id}")
@@ -89,12 +91,12 @@ def post_review(
 
 @app.get("/accounts/<account>/reviews/<review>")
 def get_review(
-    account: AccountId, review: ReviewId, caller: Caller, now: Now, reviews: Reviews, accounts: Accounts, usage: Usage
+    account: AccountId, review: ReviewId, admission: MayRead, now: Now, reviews: Reviews, usage: Usage
 ) -> OneReviewView:
     """One review; while it is open, staff see it prepared."""
-    subscriber = _subscriber(account, caller, Permission.READ_REVIEWS, accounts, usage)
+    subscriber = _admitted(account, admission, usage)
     found = reviews.review(account, review)
-    if found.status is not ReviewStatus.BOOKED or not caller.staff:
+    if found.status is not ReviewStatus.BOOKED or not admission.person.staff:
         return OneReviewView.of(found)
     prepared = prepared_review(subscriber, now=now, usage=usage).products
     lines = [each.line for each in prepared]
@@ -104,11 +106,10 @@ def get_review(
 
 @app.delete("/accounts/<account>/reviews/<review>", status_code=204)
 def delete_review(
-    account: AccountId, review: ReviewId, caller: Caller, context: Context, reviews: Reviews, accounts: Accounts
+    account: AccountId, review: ReviewId, admission: MayBook, context: Context, reviews: Reviews
 ) -> Response[None]:
     """Cancel a review that has not begun."""
-    current = accounts.account(account)
-    authorise(caller, current, Permission.BOOK_REVIEWS, accounts)
+    current = admission.account(account)
     cancel_review(current, reviews.review(account, review), context=context, store=reviews)
     return no_content()
 
@@ -118,14 +119,13 @@ def put_decision(
     account: AccountId,
     review: ReviewId,
     body: DecisionBody,
-    caller: Caller,
+    admission: MayDecide,
     context: Context,
     reviews: Reviews,
-    accounts: Accounts,
     usage: Usage,
 ) -> ReviewView:
     """Apply lower tiers from the next renewal, or decline with a reason. A decision is made once."""
-    subscriber = _subscriber(account, caller, Permission.DECIDE_REVIEWS, accounts, usage)
+    subscriber = _admitted(account, admission, usage)
     found = reviews.review(account, review)
     if body.reason is not None:
         return ReviewView.of(decline_review(subscriber, found, body.reason, context=context, store=reviews))
@@ -135,11 +135,9 @@ def put_decision(
     )
 
 
-def _subscriber(
-    account: AccountId, caller: Caller, permission: Permission, accounts: Accounts, usage: Usage
-) -> Subscriber:
+def _admitted(account: str, admission: Admission, usage: Usage) -> Subscriber:
     subscriber = usage.subscriber(account, consistent=True)
-    authorise(caller, subscriber.account, permission, accounts)
+    admission.admit(subscriber.account)
     return subscriber
 
 

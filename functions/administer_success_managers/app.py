@@ -1,11 +1,13 @@
 """/success-managers and /accounts/{account}/success-manager: who looks after whom, and when they work."""
 
+from typing import Annotated
+
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.accounts.authorise import authorise, authorise_staff
+from billing.accounts.admission import Admission, Permits, StaffOnly
 from billing.kernel.errors import NotFound
-from billing.kernel.permissions import Permission
+from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import Response, tagged
-from billing.platform.http.callers import Caller, Context
+from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
 from billing.platform.http.preconditions import IfMatch, IfNoneMatch, replaced_version
@@ -19,19 +21,21 @@ from billing.scaling.reviews.success_manager_views import (
     SuccessManagersView,
     SuccessManagerView,
 )
-from billing.wiring import Accounts, SuccessManagers
+from billing.wiring import SuccessManagers, account_store
+
+MayRead = Annotated[Admission, Permits(Permission.READ_REVIEWS, account_store)]
+MayAssign = Annotated[Admission, Permits(Permission.ADMINISTER_SUCCESS_MANAGERS, account_store)]
+MayAdminister = Annotated[Person, StaffOnly(Permission.ADMINISTER_SUCCESS_MANAGERS)]
 
 app = make_api()
 
 
 @app.get("/success-managers")
 def get_success_managers(
-    caller: Caller, managers: SuccessManagers, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    _: MayAdminister, managers: SuccessManagers, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
 ) -> SuccessManagersView:
     """All customer success managers."""
-    after = position_of(cursor)
-    authorise_staff(caller, Permission.ADMINISTER_SUCCESS_MANAGERS)
-    found = managers.success_managers(limit=limit, after=after)
+    found = managers.success_managers(limit=limit, after=position_of(cursor))
     return SuccessManagersView(
         items=[SuccessManagerView.of(each) for each in found.items], next_cursor=cursor_of(found.last)
     )
@@ -39,10 +43,9 @@ def get_success_managers(
 
 @app.get("/success-managers/<success_manager>")
 def get_success_manager(
-    success_manager: SuccessManagerId, caller: Caller, managers: SuccessManagers
+    success_manager: SuccessManagerId, _: MayAdminister, managers: SuccessManagers
 ) -> Response[SuccessManagerView]:
     """One customer success manager."""
-    authorise_staff(caller, Permission.ADMINISTER_SUCCESS_MANAGERS)
     manager = managers.success_manager(success_manager)
     if manager is None:
         raise NotFound("There is no such success manager.")
@@ -53,14 +56,13 @@ def get_success_manager(
 def put_success_manager(
     success_manager: SuccessManagerId,
     body: SuccessManagerBody,
-    caller: Caller,
+    _: MayAdminister,
     context: Context,
     managers: SuccessManagers,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[SuccessManagerView]:
     """Add or change a customer success manager. Reviews that are booked stay as they are."""
-    authorise_staff(caller, Permission.ADMINISTER_SUCCESS_MANAGERS)
     manager = replace_success_manager(
         body.value(success_manager), replaced_version(if_match, if_none_match), context=context, store=managers
     )
@@ -68,12 +70,9 @@ def put_success_manager(
 
 
 @app.get("/accounts/<account>/success-manager")
-def get_contact_person(
-    account: AccountId, caller: Caller, accounts: Accounts, managers: SuccessManagers
-) -> ContactPersonView:
+def get_contact_person(account: AccountId, admission: MayRead, managers: SuccessManagers) -> ContactPersonView:
     """The account's customer success manager."""
-    current = accounts.account(account)
-    authorise(caller, current, Permission.READ_REVIEWS, accounts)
+    current = admission.account(account)
     manager = None if current.success_manager is None else managers.success_manager(current.success_manager)
     if manager is None:
         raise NotFound("This account has no customer success manager yet.")
@@ -82,16 +81,10 @@ def get_contact_person(
 
 @app.put("/accounts/<account>/success-manager")
 def put_contact_person(
-    account: AccountId,
-    body: AssignmentBody,
-    caller: Caller,
-    context: Context,
-    accounts: Accounts,
-    managers: SuccessManagers,
+    account: AccountId, body: AssignmentBody, admission: MayAssign, context: Context, managers: SuccessManagers
 ) -> ContactPersonView:
     """Say who looks after the account from now on."""
-    current = accounts.account(account)
-    authorise(caller, current, Permission.ADMINISTER_SUCCESS_MANAGERS, accounts)
+    current = admission.account(account)
     return ContactPersonView.of(assign_success_manager(current, body.success_manager, context=context, store=managers))
 
 

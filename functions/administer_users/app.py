@@ -1,15 +1,20 @@
 """/accounts/{account}/users: who may see and change an account. There is always an admin left."""
 
+from typing import Annotated
+
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.accounts.administer_users import remove_user, save_user
-from billing.accounts.authorise import authorise
+from billing.accounts.admission import Admission, Permits
 from billing.accounts.user_views import RoleFilter, UserBody, UsersView, UserView
 from billing.kernel.permissions import Permission, Role
 from billing.platform.http.answers import Response, no_content
-from billing.platform.http.callers import Caller, Context
+from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Accounts, People
+from billing.wiring import Accounts, People, account_store
+
+MayRead = Annotated[Admission, Permits(Permission.READ_USERS, account_store)]
+MayAdminister = Annotated[Admission, Permits(Permission.ADMINISTER_USERS, account_store)]
 
 app = make_api()
 
@@ -17,31 +22,31 @@ app = make_api()
 @app.get("/accounts/<account>/users")
 def get_users(
     account: AccountId,
-    caller: Caller,
+    admission: MayRead,
     accounts: Accounts,
     role: RoleFilter = None,
 ) -> UsersView:
     """The people of the account."""
-    authorise(caller, accounts.account(account), Permission.READ_USERS, accounts)
+    admission.account(account)
     return UsersView(items=[UserView.of(user) for user in accounts.users(account) if role in (None, user.role)])
 
 
 @app.put("/accounts/<account>/users")
 def put_user(
-    account: AccountId, body: UserBody, caller: Caller, context: Context, accounts: Accounts, people: People
+    account: AccountId, body: UserBody, admission: MayAdminister, context: Context, accounts: Accounts, people: People
 ) -> UserView:
     """Invite a person, or change the name or role of one; the e-mail address says whom."""
-    current = accounts.account(account)
-    authorise(caller, current, Permission.ADMINISTER_USERS, accounts)
+    current = admission.account(account)
     user = save_user(current, body.email, body.name, Role(body.role), context=context, directory=people, store=accounts)
     return UserView.of(user)
 
 
 @app.delete("/accounts/<account>/users/<user>", status_code=204)
-def delete_user(account: AccountId, user: str, caller: Caller, context: Context, accounts: Accounts) -> Response[None]:
+def delete_user(
+    account: AccountId, user: str, admission: MayAdminister, context: Context, accounts: Accounts
+) -> Response[None]:
     """End a person's access to the account."""
-    current = accounts.account(account)
-    authorise(caller, current, Permission.ADMINISTER_USERS, accounts)
+    current = admission.account(account)
     remove_user(current, user, context=context, store=accounts)
     return no_content()
 

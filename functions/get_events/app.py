@@ -1,13 +1,16 @@
 """GET /accounts/{account}/events: the account's audit log, for its admins and for staff."""
 
-from billing.accounts.authorise import authorise
+from typing import Annotated
+
+from billing.accounts.admission import Admission, Permits
 from billing.correspondence.event_views import EventsView, EventView
 from billing.kernel.permissions import Permission
-from billing.platform.http.callers import Caller
 from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Accounts, Events
+from billing.wiring import Events, account_store
+
+MayRead = Annotated[Admission, Permits(Permission.READ_EVENTS, account_store)]
 
 app = make_api()
 
@@ -15,16 +18,14 @@ app = make_api()
 @app.get("/accounts/<account>/events")
 def get_events(
     account: AccountId,
-    caller: Caller,
-    accounts: Accounts,
+    admission: MayRead,
     events: Events,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
 ) -> EventsView:
     """What happened to the account, newest first."""
-    after = position_of(cursor)
-    authorise(caller, accounts.account(account), Permission.READ_EVENTS, accounts)
-    found = events.events(account, limit=limit, after=after)
+    admission.account(account)
+    found = events.events(account, limit=limit, after=position_of(cursor))
     return EventsView(items=[EventView.of(each) for each in found.items], next_cursor=cursor_of(found.last))
 
 

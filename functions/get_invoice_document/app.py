@@ -4,21 +4,22 @@ import re
 from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from billing.accounts.authorise import authorise
+from billing.accounts.admission import Admission, Permits
 from billing.invoicing.invoices import DocumentKind, IssuedInvoice, document_key
 from billing.invoicing.views import InvoiceNumber, PreparedView
 from billing.kernel.errors import Conflict
 from billing.kernel.permissions import Permission
 from billing.platform.files.interfaces import Documents
 from billing.platform.http.answers import Response, not_yet, redirect
-from billing.platform.http.callers import Caller
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Accounts, Files, Invoices
+from billing.wiring import Files, Invoices, account_store
 
 RETRY_SECONDS = 5
 
 XmlSyntax = Annotated[Literal["cii", "ubl"], Query(description="CII, as Factur-X and ZUGFeRD have it, or UBL 2.1.")]
+
+MayRead = Annotated[Admission, Permits(Permission.READ_BILLING, account_store)]
 
 app = make_api()
 
@@ -37,10 +38,10 @@ class NotElectronic(Conflict):
 
 @app.get("/accounts/<account>/invoices/<number>/pdf")
 def get_pdf(
-    account: AccountId, number: InvoiceNumber, caller: Caller, accounts: Accounts, invoices: Invoices, files: Files
+    account: AccountId, number: InvoiceNumber, admission: MayRead, invoices: Invoices, files: Files
 ) -> Response[PreparedView]:
     """The invoice as PDF: a redirect to the file, or 202 while it is written."""
-    authorise(caller, accounts.account(account), Permission.READ_BILLING, accounts)
+    admission.account(account)
     return _shown(invoices.invoice(account, number).invoice, DocumentKind.PDF, files)
 
 
@@ -48,14 +49,13 @@ def get_pdf(
 def get_xml(
     account: AccountId,
     number: InvoiceNumber,
-    caller: Caller,
-    accounts: Accounts,
+    admission: MayRead,
     invoices: Invoices,
     files: Files,
     syntax: XmlSyntax = "cii",
 ) -> Response[PreparedView]:
     """The invoice as an e-invoice (EN 16931): a redirect to the file, or 202 while it is written."""
-    authorise(caller, accounts.account(account), Permission.READ_BILLING, accounts)
+    admission.account(account)
     invoice = invoices.invoice(account, number).invoice
     if not invoice.can_be_electronic:
         raise NotElectronic

@@ -1,6 +1,9 @@
 """/accounts/{account}/invoices, one of them, and the one to come; and for staff, all that are past due."""
 
-from billing.accounts.authorise import authorise, authorise_staff
+from typing import Annotated
+
+from billing.accounts.admission import Admission, Permits, StaffOnly
+from billing.accounts.rules import existing
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.issue_invoices import upcoming
 from billing.invoicing.summary_views import InvoicesView
@@ -16,15 +19,18 @@ from billing.invoicing.views import (
     shown,
 )
 from billing.invoicing.wording import invoice_table
-from billing.kernel.errors import AccountNotFound, NotFound
-from billing.kernel.permissions import Permission
+from billing.kernel.errors import NotFound
+from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import JSON, Response, file
-from billing.platform.http.callers import Caller, Now
+from billing.platform.http.callers import Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.platform.http.tables import CSV, Accept, prefers_csv
-from billing.wiring import Accounts, Invoices, InvoiceTerms
+from billing.wiring import Invoices, InvoiceTerms, account_store
+
+MayRead = Annotated[Admission, Permits(Permission.READ_BILLING, account_store)]
+MayReadPastDue = Annotated[Person, StaffOnly(Permission.READ_PAST_DUE)]
 
 app = make_api()
 
@@ -32,8 +38,7 @@ app = make_api()
 @app.get("/accounts/<account>/invoices")
 def get_invoices(
     account: AccountId,
-    caller: Caller,
-    accounts: Accounts,
+    admission: MayRead,
     invoices: Invoices,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
@@ -42,8 +47,8 @@ def get_invoices(
     accept: Accept = None,
 ) -> Response[InvoicesView | str]:
     """The account's invoices, newest first."""
+    admission.account(account)
     after = position_of(cursor)
-    authorise(caller, accounts.account(account), Permission.READ_BILLING, accounts)
     wanted = None if status is None else InvoiceStatus(status)
     if prefers_csv(accept):
         everything = invoices.invoices(account, year=year, status=wanted, limit=CSV_INVOICES_MAX, after=after)
@@ -55,13 +60,11 @@ def get_invoices(
 
 @app.get("/accounts/<account>/invoices/upcoming")
 def get_upcoming_invoice(
-    account: AccountId, caller: Caller, accounts: Accounts, invoices: Invoices, settings: InvoiceTerms, now: Now
+    account: AccountId, admission: MayRead, invoices: Invoices, settings: InvoiceTerms, now: Now
 ) -> PreviewView:
     """The next invoice, as it would be today."""
-    authorise(caller, accounts.account(account), Permission.READ_BILLING, accounts)
-    billed = invoices.billing_context(account)
-    if billed is None:
-        raise AccountNotFound
+    billed = existing(invoices.billing_context(account))
+    admission.admit(billed.subscriber.account)
     next_one = upcoming(billed, billed.subscriber.account.contract.today(now), settings)
     if next_one is None:
         raise NotFound("No invoice is to come.")
@@ -70,21 +73,19 @@ def get_upcoming_invoice(
 
 @app.get("/accounts/<account>/invoices/<number>")
 def get_invoice(
-    account: AccountId, number: InvoiceNumber, caller: Caller, accounts: Accounts, invoices: Invoices
+    account: AccountId, number: InvoiceNumber, admission: MayRead, invoices: Invoices
 ) -> InvoiceDetailsView:
     """One invoice: how each amount came about, and where the payment stands."""
-    authorise(caller, accounts.account(account), Permission.READ_BILLING, accounts)
+    admission.account(account)
     return InvoiceDetailsView.of(invoices.invoice(account, number))
 
 
 @app.get("/invoices/past-due")
 def get_past_due_invoices(
-    caller: Caller, invoices: Invoices, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    _: MayReadPastDue, invoices: Invoices, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
 ) -> PastDuesView:
     """The invoices of all accounts that are past due, the longest due first."""
-    after = position_of(cursor)
-    authorise_staff(caller, Permission.READ_PAST_DUE)
-    found = invoices.past_due(limit=limit, after=after)
+    found = invoices.past_due(limit=limit, after=position_of(cursor))
     return PastDuesView(items=[PastDueView.of(each) for each in found.items], next_cursor=cursor_of(found.last))
 
 

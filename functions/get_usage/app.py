@@ -1,12 +1,12 @@
 """GET /accounts/{account}/usage and …/usage/reduction: usage in full, and how to need less of it."""
 
 from datetime import timedelta
+from typing import Annotated
 
-from billing.accounts.authorise import authorise
-from billing.accounts.records import AccountStore
+from billing.accounts.admission import Admission, Permits
 from billing.kernel.permissions import Permission
 from billing.platform.http.answers import JSON, Response, file
-from billing.platform.http.callers import Caller, Now
+from billing.platform.http.callers import Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.platform.http.tables import CSV, Accept, prefers_csv
@@ -27,7 +27,9 @@ from billing.usage.views import (
     UsageView,
     table,
 )
-from billing.wiring import Accounts, Usage
+from billing.wiring import Usage, account_store
+
+MayRead = Annotated[Admission, Permits(Permission.READ_USAGE, account_store)]
 
 app = make_api()
 
@@ -35,8 +37,7 @@ app = make_api()
 @app.get("/accounts/<account>/usage")
 def get_usage(
     account: AccountId,
-    caller: Caller,
-    accounts: Accounts,
+    admission: MayRead,
     usage: Usage,
     now: Now,
     first: From = None,
@@ -48,7 +49,7 @@ def get_usage(
     accept: Accept = None,
 ) -> Response[UsageView | str]:
     """Usage in any range of up to 13 months, and where each product stands."""
-    subscriber = _subscriber(account, caller, accounts, usage)
+    subscriber = _admitted(account, admission, usage)
     contract = subscriber.account.contract
     today = contract.today(now)
     query = UsageQuery(
@@ -67,18 +68,18 @@ def get_usage(
 
 @app.get("/accounts/<account>/usage/reduction")
 def get_reduction(
-    account: AccountId, caller: Caller, accounts: Accounts, usage: Usage, now: Now, product: OfProduct = None
+    account: AccountId, admission: MayRead, usage: Usage, now: Now, product: OfProduct = None
 ) -> ReductionsView:
     """What to remove to need less: the content that costs most usage and earns least."""
-    subscriber = _subscriber(account, caller, accounts, usage)
+    subscriber = _admitted(account, admission, usage)
     today = subscriber.account.contract.today(now)
     advice = advise_reduction(subscriber, lines_of(subscriber, product, today), today=today, store=usage)
     return ReductionsView(products=[ReductionView.of(each) for each in advice])
 
 
-def _subscriber(account: AccountId, caller: Caller, accounts: AccountStore, usage: UsageStore) -> Subscriber:
+def _admitted(account: str, admission: Admission, usage: UsageStore) -> Subscriber:
     subscriber = usage.subscriber(account)
-    authorise(caller, subscriber.account, Permission.READ_USAGE, accounts)
+    admission.admit(subscriber.account)
     return subscriber
 
 

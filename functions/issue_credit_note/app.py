@@ -1,15 +1,20 @@
 """POST /accounts/{account}/invoices/{number}/credit-notes: staff take an invoice back, or some of its lines."""
 
+from typing import Annotated
+
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.accounts.authorise import authorise
+from billing.accounts.admission import Admission, Permits
+from billing.accounts.rules import existing
 from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.invoicing.views import CreditNoteBody, InvoiceDetailsView, InvoiceNumber
 from billing.kernel.permissions import Permission
 from billing.platform.http.answers import Response, created
-from billing.platform.http.callers import Caller, Context
+from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Accounts, Invoices, InvoiceTerms, Payments
+from billing.wiring import Invoices, InvoiceTerms, Payments, account_store
+
+MayCorrect = Annotated[Admission, Permits(Permission.CORRECT_INVOICES, account_store)]
 
 app = make_api()
 
@@ -19,18 +24,18 @@ def post_credit_note(
     account: AccountId,
     number: InvoiceNumber,
     body: CreditNoteBody,
-    caller: Caller,
+    admission: MayCorrect,
     context: Context,
-    accounts: Accounts,
     invoices: Invoices,
     settings: InvoiceTerms,
     payments: Payments,
 ) -> Response[InvoiceDetailsView]:
     """Take an invoice back, or some of its lines. The same lines and reason again are the same credit note."""
-    authorise(caller, accounts.account(account), Permission.CORRECT_INVOICES, accounts)
+    billed = existing(invoices.billing_context(account))
+    admission.admit(billed.subscriber.account)
     lines = None if body.lines is None else tuple(body.lines)
     kept = issue_credit_note(
-        account, number, lines, body.reason, context=context, settings=settings, store=invoices, gateway=payments
+        billed, number, lines, body.reason, context=context, settings=settings, store=invoices, gateway=payments
     )
     return created(InvoiceDetailsView.of(kept), f"/v1/accounts/{account}/invoices/{kept.invoice.number}")
 

@@ -1,25 +1,28 @@
 """POST /accounts: staff make a new account, whole or not at all. The same request again changes nothing."""
 
+from typing import Annotated
+
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.accounts.authorise import authorise_staff
+from billing.accounts.admission import StaffOnly
 from billing.billing_page.provision_account import provision_account
 from billing.billing_page.provisioning_bodies import AccountBody
 from billing.billing_page.views import BillingPageView
-from billing.kernel.permissions import Permission
+from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import Response, created
-from billing.platform.http.callers import Caller, Context
+from billing.platform.http.callers import Context
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Catalogues, Pages, People
+
+MayProvision = Annotated[Person, StaffOnly(Permission.PROVISION_ACCOUNTS)]
 
 app = make_api()
 
 
 @app.post("/accounts", status_code=201)
 def provision(
-    body: AccountBody, caller: Caller, context: Context, pages: Pages, catalogues: Catalogues, people: People
+    body: AccountBody, _: MayProvision, context: Context, pages: Pages, catalogues: Catalogues, people: People
 ) -> Response[BillingPageView]:
     """Provision an account and invite its first admin."""
-    authorise_staff(caller, Permission.PROVISION_ACCOUNTS)
     page = provision_account(body.value(), context=context, directory=people, pages=pages, catalogues=catalogues)
     view = BillingPageView.of(page, page.account.contract.today(context.time))
     return created(view, location=f"/v1/accounts/{page.account.id}/billing")

@@ -1,14 +1,19 @@
 """POST /accounts/{account}/invoices/{number}/payments: staff have found a transfer on the bank account."""
 
+from typing import Annotated
+
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.accounts.authorise import authorise
+from billing.accounts.admission import Admission, Permits
+from billing.accounts.rules import existing
 from billing.invoicing.collect_payments import record_payment
 from billing.invoicing.views import InvoiceDetailsView, InvoiceNumber, RecordedPaymentBody
 from billing.kernel.permissions import Permission
-from billing.platform.http.callers import Caller, Context
+from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Accounts, Invoices, Payments
+from billing.wiring import Invoices, Payments, account_store
+
+MayRecord = Annotated[Admission, Permits(Permission.RECORD_PAYMENTS, account_store)]
 
 app = make_api()
 
@@ -18,16 +23,16 @@ def post_payment(
     account: AccountId,
     number: InvoiceNumber,
     body: RecordedPaymentBody,
-    caller: Caller,
+    admission: MayRecord,
     context: Context,
-    accounts: Accounts,
     invoices: Invoices,
     payments: Payments,
 ) -> InvoiceDetailsView:
     """Record that an invoice is paid. The same reference and day again change nothing."""
-    authorise(caller, accounts.account(account), Permission.RECORD_PAYMENTS, accounts)
+    billed = existing(invoices.billing_context(account))
+    admission.admit(billed.subscriber.account)
     kept = record_payment(
-        account, number, body.paid_on, body.reference, context=context, store=invoices, gateway=payments
+        billed, number, body.paid_on, body.reference, context=context, store=invoices, gateway=payments
     )
     return InvoiceDetailsView.of(kept)
 

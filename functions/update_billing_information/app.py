@@ -5,7 +5,7 @@ from typing import Annotated, cast
 
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from aws_lambda_powertools.event_handler.depends import Depends
-from billing.accounts.authorise import authorise
+from billing.accounts.admission import Admission, Permits
 from billing.accounts.change_billing_information import D, change_billing_information
 from billing.accounts.information import Area, Information
 from billing.accounts.information_views import (
@@ -18,11 +18,13 @@ from billing.accounts.information_views import (
 )
 from billing.kernel.permissions import Permission
 from billing.platform.http.answers import Response, tagged
-from billing.platform.http.callers import Caller, Context
+from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.preconditions import IfMatch, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Accounts
+from billing.wiring import Accounts, account_store
+
+MayChange = Annotated[Admission, Permits(Permission.CHANGE_BILLING_INFORMATION, account_store)]
 
 app = make_api()
 
@@ -31,7 +33,7 @@ app = make_api()
 class ChangeArea:
     """Changes one area of an account's billing information on behalf of the caller of a request."""
 
-    caller: Caller
+    admission: MayChange
     context: Context
     accounts: Accounts
 
@@ -41,7 +43,7 @@ class ChangeArea:
         One query and one transaction.
         """
         known = self.accounts.details(account)
-        authorise(self.caller, known.account, Permission.CHANGE_BILLING_INFORMATION, self.accounts)
+        self.admission.admit(known.account)
         current = cast(Information[D], known.information.area(area))  # the details of an area have one class
         replaces = replaced_version(if_match)
         return change_billing_information(
@@ -49,9 +51,9 @@ class ChangeArea:
         )
 
 
-def change_area(caller: Caller, context: Context, accounts: Accounts) -> ChangeArea:
+def change_area(admission: MayChange, context: Context, accounts: Accounts) -> ChangeArea:
     """The change as this request may make it."""
-    return ChangeArea(caller, context, accounts)
+    return ChangeArea(admission, context, accounts)
 
 
 Change = Annotated[ChangeArea, Depends(change_area)]

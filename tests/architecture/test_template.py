@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from billing.accounts.admission import Permits, judges_of
 from billing.correspondence.notify import CLAIM
 from billing.kernel.permissions import STAFF_GROUP
 from billing.platform.dynamodb import keys
@@ -129,6 +130,19 @@ def test_who_reads_cannot_write(function: str) -> None:
     actions = {action for statement in statements(function) for action in statement["Action"]}
 
     assert actions <= {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
+
+
+@pytest.mark.parametrize("function", sorted({name for name, _ in ROUTES.values()}))
+def test_a_function_of_an_account_may_judge_its_callers(function: str) -> None:
+    """A caller is judged by a get of the account, and a member is told whom to ask by a query of its people."""
+    resolver = resolvers().get(FUNCTIONS[function]["CodeUri"].removeprefix("functions/"))
+    routes = [] if resolver is None else [*resolver._static_routes, *resolver._dynamic_routes]
+    if not any(isinstance(judge, Permits) for route in routes for judge in judges_of(route.func)):
+        return
+    table = {"Fn::GetAtt": "Table.Arn"}
+    of_table = [each for each in statements(function) if each["Resource"] == table or table in [*each["Resource"]]]
+
+    assert {action for each in of_table for action in each["Action"]} >= {"dynamodb:GetItem", "dynamodb:Query"}
 
 
 def test_functions_give_up_before_the_gateway_does() -> None:

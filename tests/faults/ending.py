@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from billing.accounts.rules import existing
 from billing.billing_page.provision_account import provision_account
 from billing.ending.cancellation.commands import CancellationRequest, cancel_account, end_account
 from billing.ending.cancellation.rules import Reason
@@ -77,14 +78,27 @@ def deactivated() -> Ending:
             ]
             assert world.usage.count(used, lambda _: None) == {}
             context = RequestContext(Actor(ActorKind.CUSTOMER, ADA), ASKED, account)
-            setup = begin_setup(account, Method.CARD, None, context=context, store=world.paying, gateway=world.payments)
+            setup = begin_setup(
+                existing(world.paying.payer(account)),
+                Method.CARD,
+                None,
+                context=context,
+                store=world.paying,
+                gateway=world.payments,
+            )
             confirm(world.stripe, {"setup_intent": setup.setup, "client_secret": setup.client_secret})
-            replace_payment_method(account, setup.setup, context=context, store=world.paying, gateway=world.payments)
+            replace_payment_method(
+                existing(world.paying.payer(account)),
+                setup.setup,
+                context=context,
+                store=world.paying,
+                gateway=world.payments,
+            )
             world.bucket.put(f"accounts/{account}/mail/1.eml", b"", "message/rfc822")
             issued = issue_invoices(account, now=ASKED, correlation="issue", settings=TERMS, store=world.invoicing)
             world.bucket.put(f"accounts/{account}/invoices/{issued[0]}/{issued[0]}.pdf", b"", "application/pdf")
         cancel_account(
-            ACCOUNT,
+            existing(world.cancellations.state(ACCOUNT)),
             CancellationRequest(Reason.OTHER, "We close the shop.", date(2026, 7, 15)),
             retention_days=14,
             context=RequestContext(Actor(ActorKind.CUSTOMER, ADA), ASKED, "cancel"),

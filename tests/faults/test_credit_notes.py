@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from billing.accounts.rules import existing
 from billing.invoicing.dunning import AlreadyPaid
 from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.kernel.events import Actor, ActorKind, RequestContext
@@ -20,7 +21,7 @@ def credit(world: Invoicing) -> None:
     """Staff take the first invoice back."""
     context = RequestContext(Actor(ActorKind.STAFF, "staff"), JULY, world.correlation)
     issue_credit_note(
-        ACCOUNT,
+        existing(world.invoicing.billing_context(ACCOUNT)),
         NUMBER,
         None,
         "Invoiced by mistake",

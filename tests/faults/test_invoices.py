@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
+from billing.accounts.rules import existing
 from billing.invoicing.collect_payments import collect_payments, record_payment, sync_payment
 from billing.invoicing.dunning import AlreadyPaid
 from billing.invoicing.issue_invoices import issue_invoices
@@ -55,9 +56,22 @@ def company(number: str = VISA) -> Callable[[], Invoicing]:
         with world.calm():
             provision(world)
             context = RequestContext(Actor(ActorKind.CUSTOMER, "ada"), JULY, "setup")
-            setup = begin_setup(ACCOUNT, Method.CARD, None, context=context, store=world.paying, gateway=world.payments)
+            setup = begin_setup(
+                existing(world.paying.payer(ACCOUNT)),
+                Method.CARD,
+                None,
+                context=context,
+                store=world.paying,
+                gateway=world.payments,
+            )
             confirm(world.stripe, {"setup_intent": setup.setup, "client_secret": setup.client_secret}, number)
-            replace_payment_method(ACCOUNT, setup.setup, context=context, store=world.paying, gateway=world.payments)
+            replace_payment_method(
+                existing(world.paying.payer(ACCOUNT)),
+                setup.setup,
+                context=context,
+                store=world.paying,
+                gateway=world.payments,
+            )
         return world
 
     return made
@@ -211,7 +225,7 @@ def test_recording_a_transfer_that_is_cut_off_pays_once(faults: Faults) -> None:
 def record(world: Invoicing) -> None:
     """Staff have found a transfer."""
     record_payment(
-        ACCOUNT,
+        existing(world.invoicing.billing_context(ACCOUNT)),
         "LV-2026-000001",
         date(2026, 7, 15),
         "4711",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from billing.accounts.rules import existing
 from billing.invoicing.note_payment_notice import note_payment_notice
 from billing.kernel.errors import Conflict, UpstreamFailed
 from billing.kernel.events import Actor, ActorKind, RequestContext
@@ -47,7 +48,14 @@ class Paying(World):
 
     def begin(self, number: str) -> None:
         """The browser sets a card up."""
-        setup = begin_setup(ACCOUNT, Method.CARD, None, context=self.occasion, store=self.paying, gateway=self.payments)
+        setup = begin_setup(
+            existing(self.paying.payer(ACCOUNT)),
+            Method.CARD,
+            None,
+            context=self.occasion,
+            store=self.paying,
+            gateway=self.payments,
+        )
         confirm(self.stripe, {"setup_intent": setup.setup, "client_secret": setup.client_secret}, number)
         self.setups.append(setup.setup)
 
@@ -73,7 +81,11 @@ def with_a_card_and_a_newer_one_set_up() -> Paying:
 def replace(number: int) -> Callable[[Paying], None]:
     def command(world: Paying) -> None:
         replace_payment_method(
-            ACCOUNT, world.setups[number], context=world.occasion, store=world.paying, gateway=world.payments
+            existing(world.paying.payer(ACCOUNT)),
+            world.setups[number],
+            context=world.occasion,
+            store=world.paying,
+            gateway=world.payments,
         )
 
     return command
@@ -169,7 +181,14 @@ def test_two_cards_at_once_end_with_the_newer(faults: Faults) -> None:
 
 def test_the_first_setup_makes_one_customer(faults: Faults) -> None:
     def begin(world: Paying) -> None:
-        begin_setup(ACCOUNT, Method.CARD, "tab", context=OCCASION, store=world.paying, gateway=world.payments)
+        begin_setup(
+            existing(world.paying.payer(ACCOUNT)),
+            Method.CARD,
+            "tab",
+            context=OCCASION,
+            store=world.paying,
+            gateway=world.payments,
+        )
 
     def one_customer(world: Paying) -> None:
         [customer] = world.stripe.objects["customer"]

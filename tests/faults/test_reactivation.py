@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from billing.accounts.rules import Status
+from billing.accounts.rules import Status, existing
 from billing.ending.reactivation.commands import complete_reactivation, reactivation_quote, request_reactivation
 from billing.ending.reactivation.records import ReactivationStore
 from billing.ending.reactivation.rules import NotDeactivated
@@ -33,7 +33,14 @@ def request(world: Ending) -> None:
     if billed is None or billed.subscriber.account.status is Status.ACTIVE:
         return
     offer = reactivation_quote(billed, billed.subscriber.account.contract.today(BACK), TERMS, world.store)
-    request_reactivation(ACCOUNT, offer.draft.due, context=context, settings=TERMS, store=store, catalogues=world.store)
+    request_reactivation(
+        existing(store.billing_context(ACCOUNT)),
+        offer.draft.due,
+        context=context,
+        settings=TERMS,
+        store=store,
+        catalogues=world.store,
+    )
 
 
 def complete(world: Ending) -> None:

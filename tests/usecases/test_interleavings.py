@@ -6,20 +6,33 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from billing import wiring
 from billing.accounts.administer_users import save_user
 from billing.accounts.change_billing_information import change_billing_information
 from billing.accounts.directory import LogIn
 from billing.accounts.information import Area, BillingDetails, Details
-from billing.accounts.rules import AccountExists
+from billing.accounts.rules import AccountExists, existing
 from billing.billing_page.provision_account import Provisioning, provision_account
 from billing.billing_page.provisioning_bodies import AccountBody
+from billing.ending.cancellation.commands import (
+    CancellationRequest,
+    cancel_account,
+    preview_cancellation,
+    withdraw_cancellation,
+)
+from billing.ending.cancellation.rules import Reason
+from billing.ending.exports.request import request_download
+from billing.ending.exports.rules import DownloadKind
 from billing.kernel.errors import ConcurrentChange, StaleVersion
 from billing.kernel.events import Event
 from billing.kernel.permissions import Role
+from billing.payments.replace_payment_method import set_bank_transfer
 from billing.subscriptions.catalogue import Catalogue, Product, Tier
 from billing.subscriptions.replace_catalogue import replace_catalogue
 
+from tests.api_gateway import NOW
 from tests.aws import UserPool, stored_items
+from tests.company import Company
 from tests.samples import ACCOUNT, with_value
 from tests.store.samples import ACCOUNT as KEPT
 from tests.store.samples import ADMIN, BILLING, DUE, OCCASION, PAGE, happened
@@ -157,3 +170,55 @@ def test_of_two_catalogues_at_once_one_is_told(store: Stores, monkeypatch: pytes
 
     with pytest.raises(StaleVersion):
         replace_catalogue(SEARCH, 0, context=OCCASION, store=store)
+
+
+# ---- Two requests that have read the same state ----
+
+
+def test_two_browsers_that_cancel_at_once_get_one_receipt(company: Company) -> None:
+    cancellations = wiring.cancellation_store()
+    state = existing(cancellations.state(company.account))
+    request = CancellationRequest(
+        Reason.OTHER, "We close the shop.", preview_cancellation(state, NOW.date(), 14).active_until
+    )
+
+    first, second = (
+        cancel_account(state, request, retention_days=14, context=OCCASION, store=cancellations) for _ in range(2)
+    )
+
+    assert first == second
+    assert existing(cancellations.state(company.account)).cancellation == first
+
+
+def test_of_two_withdrawals_at_once_one_is_told(company: Company) -> None:
+    cancellations = wiring.cancellation_store()
+    state = existing(cancellations.state(company.account))
+    request = CancellationRequest(
+        Reason.OTHER, "We close the shop.", preview_cancellation(state, NOW.date(), 14).active_until
+    )
+    cancel_account(state, request, retention_days=14, context=OCCASION, store=cancellations)
+    cancelled = existing(cancellations.state(company.account))
+    withdraw_cancellation(cancelled, context=OCCASION, store=cancellations)
+
+    with pytest.raises(ConcurrentChange):
+        withdraw_cancellation(cancelled, context=OCCASION, store=cancellations)
+
+
+def test_of_two_changes_of_a_payment_method_at_once_one_is_told(company: Company) -> None:
+    paying = wiring.payment_store()
+    payer = existing(paying.payer(company.account))
+    set_bank_transfer(payer, context=OCCASION, store=paying)
+
+    with pytest.raises(ConcurrentChange):
+        set_bank_transfer(payer, context=OCCASION, store=paying)
+
+
+def test_a_file_that_is_asked_for_twice_at_once_is_prepared_once(company: Company) -> None:
+    downloads = wiring.download_store()
+    state = existing(downloads.state(company.account, DownloadKind.EXPORT, None))
+
+    first, second = (
+        request_download(state, DownloadKind.EXPORT, None, context=OCCASION, store=downloads) for _ in range(2)
+    )
+
+    assert first == second

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from billing.accounts.records import AccountStore
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from billing.accounts.rules import Account
 from billing.kernel.errors import AccountNotFound, Forbidden
 from billing.kernel.permissions import Admin, AdminsOnly, Permission, Person, Role, may
 
+if TYPE_CHECKING:  # loaded for a member who is told whom to ask
+    from billing.accounts.records import AccountStore
 
-def authorise(person: Person, account: Account, permission: Permission, store: AccountStore) -> Role:
+
+def authorise(person: Person, account: Account, permission: Permission, accounts: Callable[[], AccountStore]) -> Role:
     """The caller's role in the account, if it allows this.
 
     Raises AccountNotFound for a stranger, who is not told that the account exists; AdminsOnly for a member who
-    tries what an admin may do, and is told whom to ask (one more query, only then); Forbidden for anybody else.
+    tries what an admin may do, and is told whom to ask (one query, only then); Forbidden for anybody else.
     """
     role = account.role_of(person)
     if role is None:
@@ -22,7 +27,7 @@ def authorise(person: Person, account: Account, permission: Permission, store: A
     if not may(Role.ADMIN, permission):
         raise Forbidden("Only staff may do this.")
     if role is Role.MEMBER:
-        users = store.users(account.id)
+        users = accounts().users(account.id)
         raise AdminsOnly(tuple(Admin(user.name, user.email) for user in users if user.role is Role.ADMIN))
     raise Forbidden("Staff may not do this: it is for the account's own admins.")
 

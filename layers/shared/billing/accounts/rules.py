@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import TypeVar
 
 from billing.accounts.information import BillingInformation
 from billing.kernel.contract_calendar import Contract
-from billing.kernel.errors import Conflict, RuleViolation, Violation
+from billing.kernel.errors import AccountNotFound, Conflict, RuleViolation, Violation
 from billing.kernel.permissions import Person, Role
 
 START_PAST_DAYS_MAX = 731
@@ -19,6 +20,9 @@ START_FUTURE_DAYS_MAX = 366
 
 USERS_MAX = 100
 """People of one account. Their roles stand on the account's own item, which every request reads."""
+
+
+T = TypeVar("T")
 
 
 class AccountExists(Conflict):
@@ -128,6 +132,13 @@ class AccountDetails:
 
     account: Account
     information: BillingInformation
+
+
+def existing(state: T | None) -> T:
+    """What was read of an account. Raises AccountNotFound where there was none."""
+    if state is None:
+        raise AccountNotFound
+    return state
 
 
 def check_start(start: date, today: date) -> None:

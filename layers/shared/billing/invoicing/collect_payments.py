@@ -31,7 +31,7 @@ from billing.invoicing.dunning import (
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore
 from billing.invoicing.settings import InvoicingSettings
-from billing.kernel.errors import AccountNotFound, AnswerLost, RuleViolation, UpstreamFailed, Violation
+from billing.kernel.errors import AnswerLost, RuleViolation, UpstreamFailed, Violation
 from billing.kernel.events import Event, EventType, Facts, RequestContext, by_system
 from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
 from billing.payments.gateway import AmountRefused, CustomerDeleted, KeySpent, NewSetup, PaymentGateway, RequestRefused
@@ -142,7 +142,7 @@ def sync_payment(
 
 
 def record_payment(
-    account: str,
+    billing: BillingContext,
     number: str,
     paid_on: date,
     reference: str,
@@ -153,17 +153,16 @@ def record_payment(
 ) -> InvoiceRecord:
     """The invoice that staff have found paid on the bank account. The same again changes nothing.
 
-    What was begun at the payment service is cancelled first, so that nobody pays twice. Raises NotFound, AlreadyPaid,
-    RuleViolation for a day to come or before the invoice, ConcurrentChange, UpstreamFailed.
+    What was begun at the payment service is cancelled first, so that nobody pays twice. Two queries and one
+    transaction. Raises NotFound, AlreadyPaid, RuleViolation for a day to come or before the invoice, ConcurrentChange
+    when the payment, or what is due, has changed since it was read, UpstreamFailed.
     """
-    billed = store.billing_context(account)
-    if billed is None:
-        raise AccountNotFound
+    account = billing.subscriber.account.id
     kept = store.invoice(account, number)
     known = kept.payment
     if known.status is InvoiceStatus.PAID and (known.reference, known.paid_on) == (reference, paid_on):
         return kept
-    if paid_on > billed.subscriber.account.contract.today(context.time):
+    if paid_on > billing.subscriber.account.contract.today(context.time):
         raise RuleViolation(Violation(("paid_on",), "It must not be a day to come."))
     if paid_on < kept.invoice.produced_on:
         raise RuleViolation(Violation(("paid_on",), "The invoice was not issued before that day."))
@@ -174,7 +173,7 @@ def record_payment(
         raise AlreadyPaid
     others = [each for each in store.unpaid(account) if each.invoice.number != number]
     look = next_attempt([each.payment for each in others])
-    store.settle(billed, kept, payment, look, _events(kept, payment, context, ""))
+    store.settle(billing, kept, payment, look, _events(kept, payment, context, ""))
     return replace(kept, payment=payment, version=kept.version + 1)
 
 

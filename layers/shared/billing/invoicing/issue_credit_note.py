@@ -22,7 +22,6 @@ from billing.invoicing.issue_invoices import with_next_number
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.wording import describe_line
-from billing.kernel.errors import AccountNotFound
 from billing.kernel.events import EventType, Facts, RequestContext
 from billing.kernel.money import Money
 from billing.payments.gateway import PaymentGateway
@@ -30,7 +29,7 @@ from billing.platform.events.new_event import new_event
 
 
 def issue_credit_note(
-    account: str,
+    billing: BillingContext,
     number: str,
     wanted: tuple[int, ...] | None,
     reason: str,
@@ -43,13 +42,12 @@ def issue_credit_note(
     """The credit note of these lines of an invoice, by position; with None of all that are left. The same again is the
     one that there is.
 
-    What was begun at the payment service is cancelled first, so that nobody pays what they need not. Raises NotFound,
-    RuleViolation, AlreadyCredited, NotCorrectable, AlreadyPaid when it was paid meanwhile, ConcurrentChange,
-    SeriesExhausted, UpstreamFailed.
+    What was begun at the payment service is cancelled first, so that nobody pays what they need not. One query and
+    one transaction; a get more for the first number that a process gives. Raises NotFound, RuleViolation,
+    AlreadyCredited, NotCorrectable, AlreadyPaid when it was paid meanwhile, ConcurrentChange when the credit or a due
+    day has changed since the account was read, SeriesExhausted, UpstreamFailed.
     """
-    billed = store.billing_context(account)
-    if billed is None:
-        raise AccountNotFound
+    account = billing.subscriber.account.id
     corrected = store.invoice(account, number)
     known = corrected.payment
     try:
@@ -60,7 +58,7 @@ def issue_credit_note(
             raise
         return standing
     draft = credit_note_draft(corrected.invoice, known, lines)
-    today = billed.subscriber.account.contract.today(context.time)
+    today = billing.subscriber.account.contract.today(context.time)
     correction = Correction(number, corrected.invoice.produced_on, lines, reason)
     if known.payment_intent_id is not None and known.status in UNPAID:
         key = f"cancel/{known.payment_intent_id}/{context.correlation}"
@@ -73,7 +71,7 @@ def issue_credit_note(
         due_on=today,
         draft=draft,
         seller=settings.seller,
-        language=billed.billing.language,
+        language=billing.billing.language,
         corrects=correction,
     )
     made: list[InvoiceRecord] = []
@@ -86,14 +84,14 @@ def issue_credit_note(
             EventType.CREDIT_NOTE_ISSUED, context, account=account, before=None, after=_facts(issued, money)
         )
         store.correct(
-            billed,
+            billing,
             corrected,
             money.payment,
             record,
             settings.credit_series,
             count,
-            billed.credit + money.credit_balance,
-            _look(billed, record),
+            billing.credit + money.credit_balance,
+            _look(billing, record),
             event,
         )
         made.append(replace(record, version=1))

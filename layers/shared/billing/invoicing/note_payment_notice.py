@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from billing.kernel.errors import AccountNotFound, RuleViolation
+from billing.kernel.errors import RuleViolation
 from billing.kernel.events import Actor, ActorKind, EventType, RequestContext, by_system
 from billing.payments.gateway import PaymentGateway, PaymentNotice
 from billing.payments.methods import ChosenMethod, PaymentProfile, Setup, SetupSuperseded, next_warning
@@ -60,23 +60,25 @@ def _finish(setup_intent: str, context: RequestContext, store: PaymentStore, gat
         return IGNORED
     if setup.user:
         context = replace(context, actor=Actor(ActorKind.CUSTOMER, setup.user))
-    before = store.payer(setup.account)
+    payer = store.payer(setup.account)
+    if payer is None:
+        return IGNORED
     try:
-        profile = replace_payment_method(setup.account, setup_intent, context=context, store=store, gateway=gateway)
-    except (AccountNotFound, RuleViolation):
+        profile = replace_payment_method(payer, setup_intent, context=context, store=store, gateway=gateway)
+    except RuleViolation:
         return IGNORED
     except SetupSuperseded:
         # Nobody will ever charge it, so it must not stay.
-        _give_up(setup, before.profile if before else None, context, gateway)
+        _give_up(setup, payer.profile, context, gateway)
         return DONE
-    return AGREED if before and before.profile == profile else DONE
+    return AGREED if payer.profile == profile else DONE
 
 
-def _give_up(setup: Setup, profile: PaymentProfile | None, context: RequestContext, gateway: PaymentGateway) -> None:
+def _give_up(setup: Setup, profile: PaymentProfile, context: RequestContext, gateway: PaymentGateway) -> None:
     chosen = setup.chosen
     if chosen is None or chosen.customer is None:
         return
-    if profile is None or profile.payment_method != chosen.payment_method:
+    if profile.payment_method != chosen.payment_method:
         gateway.detach(chosen.payment_method, f"detach/{chosen.payment_method}/{context.correlation}")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from billing.kernel.errors import AccountNotFound, RuleViolation, Violation
+from billing.kernel.errors import RuleViolation, Violation
 from billing.kernel.events import Event, EventType, Facts, RequestContext
 from billing.payments.charge_limits import DEBIT_CURRENCY
 from billing.payments.gateway import CustomerDeleted, KeyReused, MethodRefused, NewSetup, PaymentGateway
@@ -24,7 +24,7 @@ HOUR = "%Y-%m-%dT%H"
 
 
 def begin_setup(
-    account: str,
+    payer: Payer,
     method: Method,
     repeatable_by: str | None,
     *,
@@ -36,10 +36,10 @@ def begin_setup(
 
     `repeatable_by` is the client's own key: with it a repeated request gets the same answer. An account whose customer
     was deleted at the payment service becomes a new one there. Raises RuleViolation for a key that was used otherwise
-    and for a method that does not go with the contract's currency, ConcurrentChange, UpstreamFailed.
+    and for a method that does not go with the contract's currency, ConcurrentChange, UpstreamFailed. One transaction
+    for an account's first customer.
     """
-    payer = payer_of(account, store)
-    profile = payer.profile
+    account, profile = payer.subscriber.account.id, payer.profile
     if method is Method.SEPA_DEBIT and payer.subscriber.account.contract.currency != DEBIT_CURRENCY:
         raise RuleViolation(Violation(("method",), f"A SEPA debit is possible for contracts in {DEBIT_CURRENCY} only."))
     customer = profile.customer
@@ -63,15 +63,15 @@ def begin_setup(
 
 
 def replace_payment_method(
-    account: str, setup: str, *, context: RequestContext, store: PaymentStore, gateway: PaymentGateway
+    payer: Payer, setup: str, *, context: RequestContext, store: PaymentStore, gateway: PaymentGateway
 ) -> PaymentProfile:
     """The profile with the method that a setup has led to; as it stands where that was done before.
 
     Raises RuleViolation for a setup that is not this account's, or led to nothing that can be charged,
-    SetupSuperseded for one that a newer one has replaced, ConcurrentChange, UpstreamFailed.
+    SetupSuperseded for one that a newer one has replaced, ConcurrentChange when the profile has changed since it was
+    read, UpstreamFailed. One transaction.
     """
-    payer = payer_of(account, store)
-    profile = payer.profile
+    account, profile = payer.subscriber.account.id, payer.profile
     if profile.setup == setup:
         return profile
     standing = gateway.setup(setup)
@@ -95,23 +95,17 @@ def replace_payment_method(
     return changed
 
 
-def set_bank_transfer(account: str, *, context: RequestContext, store: PaymentStore) -> PaymentProfile:
-    """The profile of an account that transfers the money itself from now on. Raises ConcurrentChange."""
-    payer = payer_of(account, store)
-    profile = payer.profile
+def set_bank_transfer(payer: Payer, *, context: RequestContext, store: PaymentStore) -> PaymentProfile:
+    """The profile of an account that transfers the money itself from now on. One transaction.
+
+    Raises ConcurrentChange when the profile has changed since it was read.
+    """
+    account, profile = payer.subscriber.account.id, payer.profile
     if profile.shown is not None and profile.shown.method is Method.BANK_TRANSFER:
         return profile
     changed = profile.by_transfer(context.time)
     store.replace_method(account, changed, None, changed_event(account, profile, changed, context))
     return changed
-
-
-def payer_of(account: str, store: PaymentStore) -> Payer:
-    """How an account pays. Raises AccountNotFound."""
-    payer = store.payer(account)
-    if payer is None:
-        raise AccountNotFound
-    return payer
 
 
 def payment_method_shown(profile: PaymentProfile) -> PaymentMethod:

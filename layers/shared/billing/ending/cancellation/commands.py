@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 
-from billing.accounts.rules import Ending, Status
+from billing.accounts.rules import Ending, Status, existing
 from billing.ending.cancellation.records import CancellationState, CancellationStore
 from billing.ending.cancellation.rules import (
     IN_USE_DAYS,
@@ -27,7 +27,7 @@ from billing.ending.cancellation.rules import (
 )
 from billing.ending.due import NOTICE_DAYS_BEFORE, EndingDue, EndingStage, next_notice
 from billing.kernel.contract_calendar import termination
-from billing.kernel.errors import AccountNotFound, ConcurrentChange
+from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import EventType, Facts, RequestContext, by_system
 from billing.platform.events.new_event import new_event, new_id
 from billing.subscriptions.pricing import amount_per_charge
@@ -61,24 +61,25 @@ def products_in_use(state: CancellationState, today: date, store: CancellationSt
 
 
 def cancel_account(
-    account: str,
+    state: CancellationState,
     request: CancellationRequest,
     *,
     retention_days: int,
     context: RequestContext,
     store: CancellationStore,
 ) -> Cancellation:
-    """The receipt. Asked again, it is the same one.
+    """The receipt of an account as it was read. Asked again, it is the same one.
 
-    Raises DatesChanged with the new dates, Deactivated, ConcurrentChange.
+    One read and one transaction; one more read when somebody else was faster. Raises DatesChanged with the new dates,
+    Deactivated, ConcurrentChange when the account has changed since it was read.
     """
-    ended = cancellation_state(account, store)
-    if ended.cancellation is not None:
-        if ended.subscriber.account.status is Status.DEACTIVATED:
+    account = state.subscriber.account.id
+    if state.cancellation is not None:
+        if state.subscriber.account.status is Status.DEACTIVATED:
             raise Deactivated
-        return ended.cancellation
-    today = ended.subscriber.account.contract.today(context.time)
-    follows = preview_cancellation(ended, today, retention_days)
+        return state.cancellation
+    today = state.subscriber.account.contract.today(context.time)
+    follows = preview_cancellation(state, today, retention_days)
     if follows.active_until != request.active_until:
         raise DatesChanged(follows)
     user = str(context.actor.user)
@@ -95,38 +96,44 @@ def cancel_account(
         purge_on=follows.purge_on,
     )
     ending = Ending(cancellation.receipt, cancellation.active_until, cancellation.purge_on)
-    cancelled = replace(ended.subscriber.account, status=Status.CANCELLING, ending=ending)
+    cancelled = replace(state.subscriber.account, status=Status.CANCELLING, ending=ending)
     facts = _facts(cancellation)
     event = new_event(EventType.CANCELLATION_REQUESTED, context, account=account, before=None, after=facts)
     try:
         store.cancel(cancelled, cancellation, event)
     except ConcurrentChange:
         # Two browsers at the same moment: whoever comes second gets the receipt of the first.
-        standing = cancellation_state(account, store)
+        standing = existing(store.state(account))
         if standing.cancellation is None:
             raise
         return standing.cancellation
     return cancellation
 
 
-def withdraw_cancellation(account: str, *, context: RequestContext, store: CancellationStore) -> None:
-    """As if it had never been asked. Raises NotCancelling, ConcurrentChange."""
-    ended = cancellation_state(account, store)
-    standing = ended.subscriber.account
+def withdraw_cancellation(state: CancellationState, *, context: RequestContext, store: CancellationStore) -> None:
+    """As if it had never been asked. One transaction.
+
+    Raises NotCancelling, ConcurrentChange when the account has changed since it was read.
+    """
+    standing = state.subscriber.account
     today = standing.contract.today(context.time)
-    if standing.status is Status.ACTIVE and ended.cancellation is None:
+    if standing.status is Status.ACTIVE and state.cancellation is None:
         return
     require_withdrawable(standing, today)
-    if ended.cancellation is None:
+    if state.cancellation is None:
         raise NotCancelling
     first_month, on = standing.contract.next_charge(today + timedelta(days=1))
-    amount = amount_per_charge(ended.subscriber.subscription, standing.contract, first_month)
+    amount = amount_per_charge(state.subscriber.subscription, standing.contract, first_month)
     after = {
         "renewal": {"on": on, "amount": asdict(amount)},
         "interval_months": standing.contract.interval_months,
     }
     event = new_event(
-        EventType.CANCELLATION_WITHDRAWN, context, account=account, before=_facts(ended.cancellation), after=after
+        EventType.CANCELLATION_WITHDRAWN,
+        context,
+        account=standing.id,
+        before=_facts(state.cancellation),
+        after=after,
     )
     store.withdraw(replace(standing, status=Status.ACTIVE, ending=None), today, event)
 
@@ -187,14 +194,6 @@ def _end(state: CancellationState, stage: EndingStage, context: RequestContext, 
         following, type_ = EndingDue(EndingStage.PURGE, ending.purge_on), EventType.ACCOUNT_DELETION_NEAR
     event = new_event(type_, context, account=standing.id, before=None, after=facts)
     store.move_on(standing, following, [event])
-
-
-def cancellation_state(account: str, store: CancellationStore) -> CancellationState:
-    """An account with its cancellation, if there is one. Raises AccountNotFound."""
-    ended = store.state(account)
-    if ended is None:
-        raise AccountNotFound
-    return ended
 
 
 def _facts(cancellation: Cancellation) -> Facts:

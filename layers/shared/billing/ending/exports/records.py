@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
+from billing.accounts.mapping import account_from
+from billing.accounts.rules import Account
 from billing.ending.exports.rules import Download, DownloadKind
 from billing.kernel.events import Event
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import parsed, text
 from billing.platform.dynamodb.item import Item
+from billing.platform.dynamodb.reader import Row
 from billing.platform.dynamodb.table import Table
 from billing.usage.mapping import daily_from, month_from
 
@@ -35,6 +38,14 @@ class ContentMonth:
     daily: Mapping[date, Decimal]
 
 
+@dataclass(frozen=True, slots=True)
+class DownloadState:
+    """An account with the newest file of a kind that was asked for; None where none was."""
+
+    account: Account
+    download: Download | None
+
+
 class DownloadStore(Table):
     """The downloads in the one table."""
 
@@ -46,21 +57,17 @@ class DownloadStore(Table):
     def download(self, account: str, kind: DownloadKind, year: int | None) -> Download | None:
         """The newest of its kind. One read."""
         key = (keys.account(account), keys.download(kind, year))
-        row = self._reads.get_all([key]).get(key)
-        if row is None:
+        return _download_from(account, self._reads.get_all([key]).get(key))
+
+    def state(self, account: str, kind: DownloadKind, year: int | None) -> DownloadState | None:
+        """An account with the newest of its kind, as of now; None without the account. One read."""
+        partition, wanted = keys.account(account), keys.download(kind, year)
+        rows = self._reads.get_all((partition, key) for key in (keys.PAGE_ACCOUNT, wanted))
+        found = rows.get((partition, keys.PAGE_ACCOUNT))
+        if found is None:
             return None
-        body = parsed(row.body)
-        return Download(
-            id=body["download"],
-            account=account,
-            kind=DownloadKind(body["kind"]),
-            year=body["year"],
-            requested_at=datetime.fromisoformat(body["requested_at"]),
-            requested_by=body["requested_by"],
-            files=body["files"],
-            ready_at=None if body["ready_at"] is None else datetime.fromisoformat(body["ready_at"]),
-            version=row.version,
-        )
+        known = account_from(found.body, found.version)
+        return DownloadState(known, _download_from(account, rows.get((partition, wanted))))
 
     def save(self, download: Download, event: Event) -> Download:
         """Keeps one that is asked for, or is ready, and records it. Raises ConcurrentChange. One transaction."""
@@ -90,3 +97,20 @@ class DownloadStore(Table):
         for row in self._reads.query(keys.usage(account), keys.CONTENT, keys.last_of(keys.CONTENT)):
             product, month, store, content = row.key.removeprefix(keys.CONTENT).split("#", 3)
             yield ContentMonth(product, store, content, daily_from(row.image, month_from(month)))
+
+
+def _download_from(account: str, row: Row | None) -> Download | None:
+    if row is None:
+        return None
+    body = parsed(row.body)
+    return Download(
+        id=body["download"],
+        account=account,
+        kind=DownloadKind(body["kind"]),
+        year=body["year"],
+        requested_at=datetime.fromisoformat(body["requested_at"]),
+        requested_by=body["requested_by"],
+        files=body["files"],
+        ready_at=None if body["ready_at"] is None else datetime.fromisoformat(body["ready_at"]),
+        version=row.version,
+    )

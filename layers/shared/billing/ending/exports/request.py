@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from billing.ending.exports.records import DownloadStore
+from billing.ending.exports.records import DownloadState, DownloadStore
 from billing.ending.exports.rules import Download, DownloadKind
 from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import EventType, Facts, RequestContext
@@ -10,10 +10,13 @@ from billing.platform.events.new_event import new_event, new_id
 
 
 def request_download(
-    account: str, kind: DownloadKind, year: int | None, *, context: RequestContext, store: DownloadStore
+    state: DownloadState, kind: DownloadKind, year: int | None, *, context: RequestContext, store: DownloadStore
 ) -> Download:
-    """The file that is prepared from now on; while one is, it is that one. Raises ConcurrentChange."""
-    standing = store.download(account, kind, year)
+    """The file that is prepared from now on; while one is, it is that one. `state` is what was read of this kind.
+
+    One transaction; one more read when somebody else was faster. Raises ConcurrentChange.
+    """
+    account, standing = state.account.id, state.download
     if standing is not None and standing.is_under_way(context.time):
         return standing
     download = Download(

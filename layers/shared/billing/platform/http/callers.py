@@ -3,7 +3,7 @@
 Annotations here are no texts: the resolver evaluates them for every request.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -13,6 +13,20 @@ from aws_lambda_powertools.event_handler.depends import Depends
 from billing.kernel.errors import Unauthenticated
 from billing.kernel.events import Actor, RequestContext, by_system
 from billing.kernel.permissions import STAFF_GROUP, USAGE_SCOPE, Person
+
+
+class Judge(Depends):
+    """A dependency that says who may make a request. Every route has one, itself or through another (DESIGN 3.4)."""
+
+    def __init__(self, dependency: Callable[[Request], Any]) -> None:
+        super().__init__(dependency)
+
+    def judge(self, request: Request) -> None:
+        """Raises Unauthenticated, AccountNotFound or Forbidden if the caller may not make this request.
+
+        For a request that cannot be read: what it lacks concerns only those who may make it.
+        """
+        self.dependency(request)
 
 
 def caller(request: Request) -> Person:
@@ -36,7 +50,7 @@ def request_time(request: Request) -> datetime:
     return datetime.fromtimestamp(context["requestTimeEpoch"] / 1000, UTC)
 
 
-Caller = Annotated[Person, Depends(caller)]
+Caller = Annotated[Person, Judge(caller)]
 Now = Annotated[datetime, Depends(request_time)]
 
 
@@ -46,14 +60,14 @@ def request_context(request: Request, caller: Caller, now: Now) -> RequestContex
     return RequestContext(Actor.of(caller), now, context["requestId"])
 
 
-def machine_context(request: Request, now: Now) -> RequestContext:
+def machine_context(request: Request) -> RequestContext:
     """The occasion on which the vendor's product reports usage. Raises Unauthenticated for everybody else."""
     context: Mapping[str, Any] = request.resolved_event.raw_event["requestContext"]
     claims: Mapping[str, str] = (context.get("authorizer") or {}).get("claims") or {}
     if claims.get("token_use") != "access" or USAGE_SCOPE not in claims.get("scope", "").split():
         raise Unauthenticated(f"This takes the access token of a machine with the scope {USAGE_SCOPE}.")
-    return by_system(now, context["requestId"])
+    return by_system(request_time(request), context["requestId"])
 
 
 Context = Annotated[RequestContext, Depends(request_context)]
-MachineContext = Annotated[RequestContext, Depends(machine_context)]
+MachineContext = Annotated[RequestContext, Judge(machine_context)]

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from aws_lambda_powertools import Logger
@@ -15,15 +15,25 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError, ResponseValidationError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from billing.kernel.errors import BillingError, NotFound
+from billing.accounts.admission import ADMITTED, judge_caller
+from billing.kernel.errors import AccountNotFound, BillingError, Busy, Forbidden, NotFound, Unauthenticated
 from billing.platform.http import problems
 from billing.platform.http.answers import JSON
 from billing.platform.http.problems import Malformed, TooLarge, UnsupportedMediaType
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
 BODY_CHARACTERS_MAX = 256 * 1024
 
 Event = Mapping[str, Any]
 Handler = Callable[[Event, LambdaContext], dict[str, Any]]
+
+WRONG_BODY = "wrong_body"
+"""In the context of a request: what is wrong with its body before anybody has looked into it."""
+
+SAY_NOTHING = (AccountNotFound, Busy, Forbidden, Unauthenticated)
+"""Errors that anybody may see: they say nothing of an account, nor of what was sent."""
 
 logger = Logger()
 
@@ -38,10 +48,14 @@ def make_api(read: Callable[[str], Any] | None = None) -> APIGatewayRestResolver
         serializer=_serialized,
         json_body_deserializer=read or read_json,
     )
-    api.exception_handler(BillingError)(problems.response)
-    api.exception_handler(RequestValidationError)(problems.validation_response)
+
+    def problem(error: BillingError | RequestValidationError) -> Response[str]:
+        return _problem(api, error)
+
+    api.exception_handler([BillingError, RequestValidationError])(problem)
     api.exception_handler(ResponseValidationError)(_unfit_answer)
     api.not_found(_no_such_resource)
+    api.use([_only_admitted])
     return api
 
 
@@ -61,8 +75,11 @@ def entrypoint(
         logger.append_keys(
             function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME"), request_id=event["requestContext"]["requestId"]
         )
-        refused = _refusal(event, media_types, characters_max)
-        answer = api.resolve(_as_json(event), context) if refused is None else _as_proxy_response(refused)
+        wrong = _wrong_body(event, media_types, characters_max)
+        if wrong is not None:  # the route is found nevertheless, as it knows who may be told
+            api.context[WRONG_BODY] = wrong
+            event = {**event, "body": None}
+        answer = api.resolve(_as_json(event), context)
         headers = answer.setdefault("multiValueHeaders", {})
         headers["Cache-Control"] = ["no-store"]
         if "ALLOWED_ORIGIN" in os.environ:
@@ -81,35 +98,46 @@ def entrypoint(
     return handler
 
 
-def _refusal(event: Event, media_types: Collection[str], characters_max: int) -> Response[str] | None:
+def _wrong_body(event: Event, media_types: Collection[str], characters_max: int) -> BillingError | None:
     """What is wrong with the body before anybody looks into it, if anything is."""
     body = event.get("body")
     if not body:
         return None
     if len(body) > characters_max:
-        return problems.response(TooLarge(f"The body must not be longer than {characters_max} characters."))
+        return TooLarge(f"The body must not be longer than {characters_max} characters.")
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     media_type = headers.get("content-type", "").partition(";")[0].strip()
     if media_type not in media_types:
-        return problems.response(UnsupportedMediaType(f"The body must be sent as {' or '.join(media_types)}."))
+        return UnsupportedMediaType(f"The body must be sent as {' or '.join(media_types)}.")
     return None
 
 
+def _only_admitted(api: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    """Lets no route see a body that is wrong, and none answer that has not admitted its caller."""
+    wrong: BillingError | None = api.context.get(WRONG_BODY)
+    if wrong is not None:
+        raise wrong
+    answer = next_middleware(api)
+    if api.context.get(ADMITTED) is False:
+        raise RuntimeError("A route has answered a caller whom it has not admitted.")
+    return answer
+
+
+def _problem(api: APIGatewayRestResolver, error: BillingError | RequestValidationError) -> Response[str]:
+    """What is wrong, to a caller who may make the request; to anybody else, that they may not (DESIGN 3.4)."""
+    if not isinstance(error, SAY_NOTHING):
+        try:
+            judge_caller(api)
+        except BillingError as refusal:
+            return problems.response(refusal)
+    error = api.context.get(WRONG_BODY, error)
+    return problems.response(error) if isinstance(error, BillingError) else problems.validation_response(error)
+
+
 def _as_json(event: Event) -> dict[str, Any]:
-    """The request with its body under the one media type that the resolver reads."""
-    if not event.get("body"):
-        return dict(event)
+    """The request with its body, if it has one, under the one media type that the resolver reads."""
     others = {name: value for name, value in (event["headers"] or {}).items() if name.lower() != "content-type"}
     return {**event, "headers": {**others, "Content-Type": JSON}}
-
-
-def _as_proxy_response(response: Response[str]) -> dict[str, Any]:
-    return {
-        "statusCode": response.status_code,
-        "multiValueHeaders": {"Content-Type": [response.content_type]},
-        "body": response.body,
-        "isBase64Encoded": False,
-    }
 
 
 def _not_json(constant: str) -> object:

@@ -1,0 +1,155 @@
+"""How often each route asks the table: the account is read once, and it is this read that admits the caller."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+
+from functions.record_usage.app import handler as record_usage
+from tests.api_gateway import MACHINE, NOW, STAFF, answer, request
+from tests.company import Company
+from tests.functions.test_permissions import (
+    FOR_MACHINES,
+    MATRIX,
+    STRANGER,
+    Cell,
+    account_at_stripe,  # noqa: F401 - pytest looks for it here
+    ask,
+    documents,  # noqa: F401 - and for this
+)
+from tests.usage import cloud_event
+
+GET, BATCH, QUERY, WRITE = "GetItem", "BatchGetItem", "Query", "TransactWriteItems"
+
+# DESIGN 6: what a request costs that goes well, sent by the first of admin and staff who may. The first read has the
+# account; where it is a GetItem, what follows has no account in it.
+ROUND_TRIPS: dict[str, list[str]] = {
+    "GET /accounts": [QUERY],
+    "POST /accounts": [QUERY, QUERY, WRITE],
+    "GET /accounts/{account}/billing": [QUERY],
+    "GET /accounts/{account}/subscription": [QUERY],
+    "GET /accounts/{account}/payment-method": [QUERY],
+    "POST /accounts/{account}/payment-method/setup": [BATCH, WRITE],
+    "PUT /accounts/{account}/payment-method": [BATCH, WRITE],
+    "PUT /accounts/{account}/payment-method/bank-transfer": [BATCH, WRITE],
+    "GET /accounts/{account}/invoices": [GET, QUERY],
+    "GET /accounts/{account}/invoices/upcoming": [BATCH],
+    "GET /accounts/{account}/invoices/archive": [BATCH],
+    "POST /accounts/{account}/invoices/archive": [BATCH, WRITE],
+    "GET /accounts/{account}/invoices/{number}": [GET, QUERY],
+    "GET /accounts/{account}/invoices/{number}/pdf": [GET, QUERY],
+    "GET /accounts/{account}/invoices/{number}/xml": [GET, QUERY],
+    "POST /accounts/{account}/invoices/{number}/consent": [GET, QUERY],
+    "POST /accounts/{account}/invoices/{number}/credit-notes": [BATCH, QUERY, BATCH, WRITE],
+    "POST /accounts/{account}/invoices/{number}/payments": [BATCH, QUERY, QUERY, WRITE],
+    "GET /accounts/{account}/usage": [QUERY, QUERY],
+    "GET /accounts/{account}/usage/reduction": [QUERY, BATCH, QUERY, QUERY, QUERY],
+    "GET /accounts/{account}/billing-information/company": [QUERY],
+    "GET /accounts/{account}/billing-information/billing": [QUERY],
+    "GET /accounts/{account}/billing-information/contact": [QUERY],
+    "PUT /accounts/{account}/billing-information/company": [QUERY, WRITE],
+    "PUT /accounts/{account}/billing-information/billing": [QUERY, WRITE],
+    "PUT /accounts/{account}/billing-information/contact": [QUERY, WRITE],
+    "GET /accounts/{account}/cancellation": [BATCH, QUERY],
+    "POST /accounts/{account}/cancellation": [BATCH, BATCH, WRITE],
+    "DELETE /accounts/{account}/cancellation": [BATCH],
+    "GET /accounts/{account}/reactivation": [BATCH, BATCH, QUERY],
+    "POST /accounts/{account}/reactivation": [BATCH, BATCH, QUERY, WRITE],
+    "GET /accounts/{account}/export": [BATCH],
+    "POST /accounts/{account}/export": [BATCH, WRITE],
+    "GET /accounts/{account}/events": [GET, QUERY],
+    "GET /accounts/{account}/users": [GET, QUERY],
+    "PUT /accounts/{account}/users": [GET, QUERY, WRITE],
+    "DELETE /accounts/{account}/users/{user}": [GET, QUERY, WRITE],
+    "GET /accounts/{account}/success-manager": [GET, GET],
+    "PUT /accounts/{account}/success-manager": [GET, GET],
+    "GET /accounts/{account}/reviews": [GET, QUERY],
+    "POST /accounts/{account}/reviews": [QUERY, QUERY, BATCH, GET, GET, WRITE],
+    "GET /accounts/{account}/reviews/slots": [QUERY, GET, QUERY, QUERY, BATCH],
+    "GET /accounts/{account}/reviews/{review}": [QUERY, GET],
+    "DELETE /accounts/{account}/reviews/{review}": [GET, GET, WRITE],
+    "PUT /accounts/{account}/reviews/{review}/decision": [QUERY, GET, WRITE],
+    "GET /accounts/{account}/autoscaling": [BATCH, QUERY],
+    "GET /accounts/{account}/autoscaling/settings": [BATCH],
+    "PUT /accounts/{account}/autoscaling/settings": [BATCH],
+    "POST /accounts/{account}/autoscaling/simulations": [BATCH, QUERY, BATCH],
+    "GET /invoices/past-due": [QUERY],
+    "GET /deletions": [QUERY],
+    "GET /deletions/{receipt}": [BATCH],
+    "GET /catalogue": [QUERY],
+    "PUT /catalogue": [QUERY],
+    "GET /success-managers": [QUERY],
+    "GET /success-managers/{success_manager}": [GET],
+    "PUT /success-managers/{success_manager}": [GET, WRITE],
+    "POST /usage": [BATCH, WRITE],
+}
+
+
+def name(cell: Cell) -> str:
+    return f"{cell.method} {cell.route}"
+
+
+REFUSED = [
+    (cell, role)
+    for cell in MATRIX
+    for role in ("member", "stranger")
+    if "{account}" in cell.route and getattr(cell, role) in {403, 404}
+]
+
+
+class Calls(list[str]):
+    """The operations of DynamoDB that were called since the last `clear`."""
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    counted = Calls()
+    send = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def count(client: Any, operation: str, parameters: Any) -> Any:
+        if client.meta.service_model.service_name == "dynamodb":
+            counted.append(operation)
+        return send(client, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", count)
+    return counted
+
+
+def test_every_route_has_its_round_trips() -> None:
+    assert {*ROUND_TRIPS} == {name(cell) for cell in [*MATRIX, *FOR_MACHINES]}
+
+
+@pytest.mark.parametrize("cell", MATRIX, ids=name)
+def test_what_a_request_costs_that_goes_well(cell: Cell, company: Company, calls: Calls) -> None:
+    claims = STAFF if cell.admin == 403 else company.admin
+    prepared = cell.prepare(company)
+    calls.clear()
+
+    given = ask(cell, claims, company, prepared)
+
+    assert given.status in {cell.admin, cell.staff}, given
+    assert calls == ROUND_TRIPS[name(cell)]
+
+
+def test_what_a_report_of_usage_costs(company: Company, calls: Calls) -> None:
+    calls.clear()
+
+    given = answer(record_usage, request("POST", "/usage", claims=MACHINE, body=cloud_event(), now=NOW))
+
+    assert given.status == 202, given
+    assert calls == ROUND_TRIPS["POST /usage"]
+
+
+@pytest.mark.parametrize(("cell", "role"), REFUSED, ids=lambda value: value if isinstance(value, str) else name(value))
+def test_who_may_not_costs_one_read_and_a_member_one_more(
+    cell: Cell, role: str, company: Company, calls: Calls
+) -> None:
+    prepared = cell.prepare(company)
+    calls.clear()
+
+    ask(cell, company.member if role == "member" else STRANGER, company, prepared)
+
+    is_told_whom_to_ask = role == "member" and cell.admin != 403
+    assert calls == ROUND_TRIPS[name(cell)][:1] + [QUERY] * is_told_whom_to_ask
