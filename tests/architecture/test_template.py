@@ -7,10 +7,11 @@ import re
 from typing import Any
 
 import pytest
-from billing.accounts.admission import Permits, judges_of
+from billing.accounts.admission import Permits
 from billing.correspondence.notify import CLAIM
 from billing.kernel.permissions import STAFF_GROUP
 from billing.platform.dynamodb import keys
+from billing.platform.http.judge import judges_of
 
 from scripts.event_schemas import committed, schemas
 from scripts.openapi import document, resolvers, text

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from billing.accounts.admission import Admission, judges_of
+from billing.accounts.admission import Admission
+from billing.platform.http.judge import judges_of
 from billing.platform.http.resolver import BODY_CHARACTERS_MAX
 from billing.usage.event_bodies import BODY_CHARACTERS_MAX as USAGE_CHARACTERS_MAX
 

@@ -3,24 +3,22 @@
 Annotations here are no texts: the resolver evaluates them for every request.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Request
-from aws_lambda_powertools.event_handler.depends import build_dependency_tree
+from aws_lambda_powertools.event_handler import Request
 
 from billing.accounts.authorise import authorise, authorise_staff
 from billing.accounts.rules import Account
 from billing.kernel.permissions import Permission, Person
-from billing.platform.http.callers import Judge, caller
+from billing.platform.http.callers import caller
+from billing.platform.http.judge import Judge
 from billing.platform.http.models import IDENTIFIER_LENGTH_MAX
 
 if TYPE_CHECKING:  # loaded with the first request that needs it
     from billing.accounts.records import AccountStore
-
-ADMITTED = "admitted"
-"""Whether the caller is admitted, in the context of a request to a route that needs an Admission."""
+from billing.platform.http.judge import ADMITTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +73,3 @@ class StaffOnly(Judge):
             return person
 
         super().__init__(staff)
-
-
-def judge_caller(api: APIGatewayRestResolver) -> None:
-    """Judges the caller of the request that is being answered, unless they are admitted already.
-
-    Raises Unauthenticated, AccountNotFound, Forbidden. One get where the route is one of an account.
-    """
-    if api.context.get(ADMITTED):
-        return
-    for judge in judges_of(api.context["_route"].func):
-        judge.judge(api.request)
-
-
-def judges_of(route: Callable[..., Any]) -> Iterator[Judge]:
-    """Who judges the callers of a route's function."""
-    found = [build_dependency_tree(route)]
-    for tree in found:
-        for each in tree.dependencies:
-            if isinstance(each.depends, Judge):
-                yield each.depends
-            found.append(each.dependant)

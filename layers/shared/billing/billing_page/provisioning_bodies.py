@@ -37,8 +37,6 @@ DISCOUNTS_MAX = 30
 
 
 ADDED_LATER = {"invoiced_until"}
-
-
 """Fields that a request did not have when accounts were provisioned first: without them it is still the same."""
 
 

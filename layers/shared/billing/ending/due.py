@@ -9,8 +9,6 @@ from enum import StrEnum
 from billing.kernel.contract_calendar import Contract
 
 NOTICE_DAYS_BEFORE = 7
-
-
 """How long before the last day to avoid a renewal its admins are told of it."""
 
 

@@ -12,8 +12,6 @@ from billing.kernel.events import EventType
 from billing.payments.methods import CHARGED, Charge, ChargeState, Method, PaymentFailure
 
 SMALL_AMOUNT_RETRIED_AFTER = timedelta(days=30)
-
-
 """When an amount that is too small to be charged is looked at again: by then the account may pay in another way."""
 
 
@@ -46,14 +44,10 @@ class InvoicePayment:
 
 
 TRIED_AFTER = frozenset({EventType.CARD_UPDATED, EventType.PAYMENT_METHOD_CHANGED})
-
-
 """After these events all that is unpaid is tried at once, due or not."""
 
 
 UNPAID = frozenset({InvoiceStatus.OPEN, InvoiceStatus.PAST_DUE})
-
-
 """What may still be tried."""
 
 

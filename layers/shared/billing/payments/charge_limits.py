@@ -28,8 +28,6 @@ DEBIT_CURRENCY = "EUR"
 
 
 DEBIT_LARGEST = Money(10_000_00, DEBIT_CURRENCY)
-
-
 """SEPA debits are in euros, up to this amount each (docs.stripe.com/payments/sepa-debit)."""
 
 

@@ -11,8 +11,6 @@ from billing.kernel.schedules import start_of
 from billing.usage.rules import month_before, month_of
 
 QUIET_MONTHS = 6
-
-
 """What was told is told again when it had not been so for that long. One peak is in three averages of three months."""
 
 

@@ -18,20 +18,14 @@ CONVERSIONS_MAX = 10**9
 
 
 CLOSED_MONTHS = 3
-
-
 """Closed months by which it is decided whether a tier fits, upwards or downwards: nothing shorter is lasting."""
 
 
 FUTURE_MAX = timedelta(minutes=5)
-
-
 """How far the reporting clock may be ahead of ours."""
 
 
 Daily = Mapping[date, Decimal]
-
-
 """Quantities by day. A day that is not there had no usage."""
 
 
@@ -105,8 +99,6 @@ class MonthUsage:
 
 
 MARKER_SLACK = timedelta(days=1)
-
-
 """A marker stays so much longer than its event may be reported again, whatever the clocks say."""
 
 

@@ -3,7 +3,7 @@
 Annotations here are no texts: the resolver evaluates them for every request.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -13,20 +13,7 @@ from aws_lambda_powertools.event_handler.depends import Depends
 from billing.kernel.errors import Unauthenticated
 from billing.kernel.events import Actor, RequestContext, by_system
 from billing.kernel.permissions import STAFF_GROUP, USAGE_SCOPE, Person
-
-
-class Judge(Depends):
-    """A dependency that says who may make a request. Every route has one, itself or through another (DESIGN 3.4)."""
-
-    def __init__(self, dependency: Callable[[Request], Any]) -> None:
-        super().__init__(dependency)
-
-    def judge(self, request: Request) -> None:
-        """Raises Unauthenticated, AccountNotFound or Forbidden if the caller may not make this request.
-
-        For a request that cannot be read: what it lacks concerns only those who may make it.
-        """
-        self.dependency(request)
+from billing.platform.http.judge import Judge
 
 
 def caller(request: Request) -> Person:
@@ -51,6 +38,8 @@ def request_time(request: Request) -> datetime:
 
 
 Caller = Annotated[Person, Judge(caller)]
+
+
 Now = Annotated[datetime, Depends(request_time)]
 
 
@@ -70,4 +59,6 @@ def machine_context(request: Request) -> RequestContext:
 
 
 Context = Annotated[RequestContext, Depends(request_context)]
+
+
 MachineContext = Annotated[RequestContext, Judge(machine_context)]

@@ -15,10 +15,10 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError, ResponseValidationError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from billing.accounts.admission import ADMITTED, judge_caller
 from billing.kernel.errors import AccountNotFound, BillingError, Busy, Forbidden, NotFound, Unauthenticated
 from billing.platform.http import problems
 from billing.platform.http.answers import JSON
+from billing.platform.http.judge import ADMITTED, judge_caller
 from billing.platform.http.problems import Malformed, TooLarge, UnsupportedMediaType
 
 if TYPE_CHECKING:
