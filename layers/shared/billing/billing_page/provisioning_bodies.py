@@ -1,4 +1,4 @@
-"""Provisioning: all that staff say of a new account, checked field by field."""
+"""The API request that provisions an account, validated field by field."""
 
 from __future__ import annotations
 
@@ -28,18 +28,11 @@ from billing.platform.http.models import (
 from billing.subscriptions.rules import Discount, Order
 
 STORES_MAX = 50
-
-
 LINES_MAX = 30
-
-
 DISCOUNTS_MAX = 30
 
-
 ADDED_LATER = {"invoiced_until"}
-
-
-"""Fields that a request did not have when accounts were provisioned first: without them it is still the same."""
+"""Fields added after the first release. A request without them keeps its digest, so a repetition is recognised."""
 
 
 class ContractBody(Body):
@@ -128,6 +121,7 @@ class AccountBody(Body):
         return stores
 
     def _as_sent(self) -> str:
+        """The request as JSON. A field of ADDED_LATER is in it only if it was sent."""
         return self.model_dump_json(exclude=ADDED_LATER - self.model_fields_set)
 
     def value(self) -> Provisioning:
@@ -149,7 +143,5 @@ class AccountBody(Body):
             admin_email=self.first_admin.email,
             admin_name=self.first_admin.name,
             invoiced_until=self.invoiced_until,
-            digest=hashlib.sha256(
-                self.model_dump_json(exclude=ADDED_LATER - self.model_fields_set).encode()
-            ).hexdigest(),
+            digest=hashlib.sha256(self._as_sent().encode()).hexdigest(),
         )
