@@ -1,7 +1,7 @@
-"""A Python client that openapi-python-client generates from our OpenAPI document does the customer's story.
+"""Runs a customer's story with the Python client that openapi-python-client generates from our OpenAPI document.
 
-`make test-clients` makes the environment for it. What does not work today is listed, and must not work: a step that
-begins to work is taken from the list with the change that mends it.
+`make test-clients` makes the environment for it. Steps that do not work today say so in `fails` and are expected to
+fail. The change that mends a step also removes its `fails`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LATER = "A later issue describes status codes, media types and empty answers for
 
 @dataclass(frozen=True)
 class Step:
-    """A call of the client, and the status that it is answered with."""
+    """A call of the client, and the expected status of its answer."""
 
     name: str
     operation: str
@@ -44,11 +44,11 @@ class Step:
     token: str = "admin"
     body: Any = None
     path: dict[str, str] = field(default_factory=dict)
-    """What the path names beside the account."""
+    """Path parameters besides the account."""
     headers: dict[str, str] = field(default_factory=dict)
     of_account: bool = True
     fails: str | None = None
-    """What the client makes of the answer today, if it does not understand it."""
+    """How the client misreads the answer today, None if it reads it correctly."""
 
     def request(self, company: Company) -> dict[str, Any]:
         account = {"account": company.account} if self.of_account else {}
@@ -108,7 +108,7 @@ STORY = [
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that holds the generated package."""
-    assert PYTHON.exists(), "make test-clients makes the environment first"
+    assert PYTHON.exists(), "run make test-clients, which makes the environment"
     folder = tmp_path_factory.mktemp("client") / "livello"
     command = [PYTHON, "-m", "openapi_python_client", "generate", "--path", DOCUMENT, "--output-path", folder]
     environment = {**os.environ, "PATH": f"{PYTHON.parent}{os.pathsep}{os.environ['PATH']}"}
@@ -119,11 +119,12 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, Any]:
-    """What came of each step; the first test tells the whole story."""
+    """The result of each step by name. The first test runs the whole story and fills it."""
     return {}
 
 
-def tell(company: Company, client: Path) -> dict[str, Any]:
+def run_story(company: Company, client: Path) -> dict[str, Any]:
+    """Runs all steps in one process of the client's environment. Returns the result of each step by name."""
     claims = {"admin": company.admin, "staff": STAFF, "machine": MACHINE}
     steps = [step.request(company) for step in STORY]
     with served(claims) as address:
@@ -140,15 +141,17 @@ def tell(company: Company, client: Path) -> dict[str, Any]:
 
 
 def marked(step: Step) -> Any:
-    """A step that fails today is expected to: should it pass, the run fails."""
+    """The step as a test parameter. A step with `fails` must fail: if it passes, the run fails."""
     fails = [pytest.mark.xfail(reason=f"{step.fails} {LATER}", raises=AssertionError, strict=True)]
     return pytest.param(step, id=step.name, marks=fails if step.fails else [])
 
 
 @pytest.mark.parametrize("step", [*map(marked, STORY)])
-def test_the_customers_story(step: Step, outcomes: dict[str, Any], company: Company, client: Path) -> None:
+def test_the_generated_client_reads_every_answer(
+    step: Step, outcomes: dict[str, Any], company: Company, client: Path
+) -> None:
     if not outcomes:
-        outcomes.update(tell(company, client))
+        outcomes.update(run_story(company, client))
     outcome = outcomes[step.name]
 
     assert "failure" not in outcome, outcome
