@@ -82,9 +82,11 @@ def _use(company: DemoCompany, start: date, world: World) -> None:
 
 def decisions(company: DemoCompany, product: str, world: World) -> dict[str, tuple[bool, str]]:
     """Whether the product changes its tier, and the reason, by month as `YYYY-MM`."""
-    found = world.autoscaling.decisions(company.account, limit=100, after=None).items
+    newest_first = world.autoscaling.decisions(company.account, limit=100, after=None).items
     return {
-        f"{each.month:%Y-%m}": (each.moves, each.decision.reason) for each in reversed(found) if each.product == product
+        f"{each.month:%Y-%m}": (each.moves, each.decision.reason)
+        for each in reversed(newest_first)
+        if each.product == product
     }
 
 
@@ -97,8 +99,8 @@ def scaling_events(world: World) -> list[Any]:
 
 def line(company: DemoCompany, product: str, world: World) -> Any:
     page = BillingPageView.of(world.store.billing_page(company.account), NOW.date())
-    [found] = [each for each in page.subscription.lines if each.product == product]
-    return found
+    [view] = [each for each in page.subscription.lines if each.product == product]
+    return view
 
 
 def test_growing_usage_moves_a_product_up_once_and_falling_usage_is_reported_once(world: World) -> None:

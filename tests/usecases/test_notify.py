@@ -250,7 +250,7 @@ def test_a_minute_without_the_mail_service_loses_no_mail(post: Post) -> None:
 def test_a_worker_does_not_send_a_delivery_that_another_has_claimed(post: Post) -> None:
     event = changed()
     delivery = Delivery.of(event, Recipient(ADMIN.email, None))
-    assert post.store.claim_delivery(delivery, "somebody else", NOON, NOON + CLAIM)
+    assert post.store.claim_delivery(delivery, "another worker", NOON, NOON + CLAIM)
 
     with pytest.raises(NotAllSent):
         post.notify(event)
