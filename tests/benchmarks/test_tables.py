@@ -1,4 +1,4 @@
-"""`make bench` prints tables, and nothing else: neither log lines nor tracebacks."""
+"""`make bench` prints only tables: no log lines and no tracebacks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import sys
 from tests.template import ROOT
 
 CHEAP = ("warm-request", "invoicing", "autoscaling")
-"""The first one runs a function that logs; the last one would get the answers of the second in a shared process."""
+"""The first runs a function that logs. The last would read the items of the second if they shared a process."""
 
 
-def test_benchmarks_print_their_tables_and_nothing_else() -> None:
+def test_benchmarks_print_only_their_tables() -> None:
     command = [sys.executable, "-m", "benchmarks", *CHEAP, "--rounds", "1"]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
 
@@ -22,11 +22,11 @@ def test_benchmarks_print_their_tables_and_nothing_else() -> None:
     assert [title.partition(":")[0] for title in titles] == ["Billing page", "Renewal", "Autoscaling"]
     for table in tables:
         assert all(line.startswith("  ") for line in table.splitlines()[1:]), table
-    # An account that finds the items of another benchmark has nothing to decide, and writes nothing.
+    # With the items of another benchmark there is no decision to write.
     assert "writes 0 units" not in tables[2]
 
 
-def test_a_benchmark_that_does_not_exist_is_refused() -> None:
+def test_an_unknown_benchmark_is_refused() -> None:
     command = [sys.executable, "-m", "benchmarks", "nothing"]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 

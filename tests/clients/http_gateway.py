@@ -1,4 +1,4 @@
-"""The functions behind a real HTTP server: what API Gateway does, as far as a client can tell."""
+"""Serves the functions over HTTP as API Gateway does, as far as a client can see."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.template import resources
 
 
 def routes() -> list[tuple[str, str, Handler]]:
-    """Method, path and handler of every route, as template.yaml has them."""
-    found = []
+    """Returns method, path and handler of every route of template.yaml, in the order to match them."""
+    all_routes = []
     for resource in resources().values():
         if resource["Type"] != "AWS::Serverless::Function":
             continue
@@ -28,20 +28,20 @@ def routes() -> list[tuple[str, str, Handler]]:
             if event["Type"] == "Api":
                 name = resource["Properties"]["CodeUri"].removeprefix("functions/")
                 handler = importlib.import_module(f"functions.{name}.app").handler
-                found.append((event["Properties"]["Method"], event["Properties"]["Path"], handler))
-    # As API Gateway: a path that is written out goes before one with a variable.
-    return sorted(found, key=lambda route: route[1].replace("{", "~"))
+                all_routes.append((event["Properties"]["Method"], event["Properties"]["Path"], handler))
+    # API Gateway prefers a literal path to one with a variable.
+    return sorted(all_routes, key=lambda route: route[1].replace("{", "~"))
 
 
 @contextmanager
 def served(claims: dict[str, dict[str, str]]) -> Iterator[str]:
-    """The address, while it serves. `claims` are those of each bearer token."""
-    known = routes()
+    """Serves the API and yields its base URL. `claims` has the claims of each bearer token."""
+    all_routes = routes()
 
     class Visit(BaseHTTPRequestHandler):
         def answer(self) -> None:
             asked = urlsplit(self.path.removeprefix("/v1"))
-            for method, route, handler in known:
+            for method, route, handler in all_routes:
                 pattern = re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route)
                 if method == self.command and (match := re.fullmatch(pattern, asked.path)):
                     return self.hand_over(handler, route, match.groupdict(), dict(parse_qsl(asked.query)))
@@ -75,7 +75,7 @@ def served(claims: dict[str, dict[str, str]]) -> Iterator[str]:
             self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Logs no request."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Visit) as server:
         thread = threading.Thread(target=server.serve_forever)

@@ -1,7 +1,7 @@
-"""A Python client that openapi-python-client generates from our OpenAPI document does the customer's story.
+"""Runs a customer's story with the Python client that openapi-python-client generates from our OpenAPI document.
 
-`make test-clients` makes the environment for it. What does not work today is listed, and must not work: a step that
-begins to work is taken from the list with the change that mends it.
+`make test-clients` makes the environment for it. Steps that do not work today say so in `fails` and are expected to
+fail. The change that mends a step also removes its `fails`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LATER = "A later issue describes status codes, media types and empty answers for
 
 @dataclass(frozen=True)
 class Step:
-    """A call of the client, and the status that it is answered with."""
+    """A call of the client, and the expected status of its answer."""
 
     name: str
     operation: str
@@ -44,11 +44,11 @@ class Step:
     token: str = "admin"
     body: Any = None
     path: dict[str, str] = field(default_factory=dict)
-    """What the path names beside the account."""
+    """Path parameters besides the account."""
     headers: dict[str, str] = field(default_factory=dict)
     of_account: bool = True
     fails: str | None = None
-    """What the client makes of the answer today, if it does not understand it."""
+    """How the client misreads the answer today, None if it reads it correctly."""
 
     def request(self, company: Company) -> dict[str, Any]:
         account = {"account": company.account} if self.of_account else {}
@@ -68,15 +68,15 @@ STORY = [
     Step("billing page", "get_billing", 200),
     Step("subscription", "get_subscription", 200),
     Step("company", "get_company", 200),
-    Step("another company", "put_company", 200, body={**ACCOUNT["company"], "name": "Nordlys A/S"}, headers=SECOND),
-    Step("an older version", "put_company", 412, body=ACCOUNT["company"], headers=SECOND),
-    Step("where invoices go", "put_billing_details", 200, body=ACCOUNT["billing"], headers=SECOND),
-    Step("whom to call", "put_contact", 200, body=ACCOUNT["contact"], headers=SECOND),
+    Step("change the company", "put_company", 200, body={**ACCOUNT["company"], "name": "Nordlys A/S"}, headers=SECOND),
+    Step("change an older version", "put_company", 412, body=ACCOUNT["company"], headers=SECOND),
+    Step("change the billing address", "put_billing_details", 200, body=ACCOUNT["billing"], headers=SECOND),
+    Step("change the contact", "put_contact", 200, body=ACCOUNT["contact"], headers=SECOND),
     Step("users", "get_users", 200),
-    Step("a colleague", "put_user", 200, body=COLLEAGUE),
-    Step("nobody", "delete_user", 404, path={"user": "nobody"}),
-    Step("how they pay", "get_payment_details", 200),
-    Step("bank transfers", "put_bank_transfer", 200, "staff"),
+    Step("add a user", "put_user", 200, body=COLLEAGUE),
+    Step("remove an unknown user", "delete_user", 404, path={"user": "nobody"}),
+    Step("payment details", "get_payment_details", 200),
+    Step("agree on bank transfers", "put_bank_transfer", 200, "staff"),
     Step(
         "one event of usage",
         "report_usage",
@@ -86,29 +86,37 @@ STORY = [
         of_account=False,
         fails=UNDOCUMENTED,
     ),
-    Step("the same again", "report_usage", 200, "machine", cloud_event("single"), of_account=False),
-    Step("a batch", "report_usage", 200, "machine", EVENTS, of_account=False),
-    Step("a batch in part", "report_usage", 207, "machine", IN_PART, of_account=False, fails=UNDOCUMENTED),
+    Step("a repeated event of usage", "report_usage", 200, "machine", cloud_event("single"), of_account=False),
+    Step("a batch of usage", "report_usage", 200, "machine", EVENTS, of_account=False),
+    Step(
+        "a batch of usage accepted in part",
+        "report_usage",
+        207,
+        "machine",
+        IN_PART,
+        of_account=False,
+        fails=UNDOCUMENTED,
+    ),
     Step("usage", "get_usage", 200),
-    Step("what to remove", "get_reduction", 200),
+    Step("reduction", "get_reduction", 200),
     Step("invoices", "get_invoices", 200),
     Step("the next invoice", "get_upcoming_invoice", 200),
-    Step("no such invoice", "get_invoice", 404, path={"number": "LV-2026-000001"}),
-    Step("decisions", "get_autoscaling", 200),
-    Step("what happened", "get_events", 200),
+    Step("an unknown invoice", "get_invoice", 404, path={"number": "LV-2026-000001"}),
+    Step("autoscaling decisions", "get_autoscaling", 200),
+    Step("events", "get_events", 200),
     Step("reviews", "get_reviews", 200),
-    Step("nobody cancels for them", "post_cancellation", 403, "staff", WHY),
-    Step("what would follow", "get_cancellation", 200),
-    Step("cancelled", "post_cancellation", 201, body=WHY, fails=UNDOCUMENTED),
-    Step("taken back", "delete_cancellation", 204, fails=EMPTY),
-    Step("accounts of anybody", "list_accounts", 401, "nobody", of_account=False),
+    Step("staff cannot cancel", "post_cancellation", 403, "staff", WHY),
+    Step("preview a cancellation", "get_cancellation", 200),
+    Step("cancel", "post_cancellation", 201, body=WHY, fails=UNDOCUMENTED),
+    Step("withdraw the cancellation", "delete_cancellation", 204, fails=EMPTY),
+    Step("accounts without a token", "list_accounts", 401, "nobody", of_account=False),
 ]
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that holds the generated package."""
-    assert PYTHON.exists(), "make test-clients makes the environment first"
+    assert PYTHON.exists(), "run make test-clients, which makes the environment"
     folder = tmp_path_factory.mktemp("client") / "livello"
     command = [PYTHON, "-m", "openapi_python_client", "generate", "--path", DOCUMENT, "--output-path", folder]
     environment = {**os.environ, "PATH": f"{PYTHON.parent}{os.pathsep}{os.environ['PATH']}"}
@@ -119,11 +127,12 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, Any]:
-    """What came of each step; the first test tells the whole story."""
+    """The result of each step by name. The first test runs the whole story and fills it."""
     return {}
 
 
-def tell(company: Company, client: Path) -> dict[str, Any]:
+def run_story(company: Company, client: Path) -> dict[str, Any]:
+    """Runs all steps in one process of the client's environment. Returns the result of each step by name."""
     claims = {"admin": company.admin, "staff": STAFF, "machine": MACHINE}
     steps = [step.request(company) for step in STORY]
     with served(claims) as address:
@@ -140,15 +149,17 @@ def tell(company: Company, client: Path) -> dict[str, Any]:
 
 
 def marked(step: Step) -> Any:
-    """A step that fails today is expected to: should it pass, the run fails."""
+    """The step as a test parameter. A step with `fails` must fail: if it passes, the run fails."""
     fails = [pytest.mark.xfail(reason=f"{step.fails} {LATER}", raises=AssertionError, strict=True)]
     return pytest.param(step, id=step.name, marks=fails if step.fails else [])
 
 
 @pytest.mark.parametrize("step", [*map(marked, STORY)])
-def test_the_customers_story(step: Step, outcomes: dict[str, Any], company: Company, client: Path) -> None:
+def test_the_generated_client_reads_every_answer(
+    step: Step, outcomes: dict[str, Any], company: Company, client: Path
+) -> None:
     if not outcomes:
-        outcomes.update(tell(company, client))
+        outcomes.update(run_story(company, client))
     outcome = outcomes[step.name]
 
     assert "failure" not in outcome, outcome

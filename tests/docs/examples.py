@@ -1,4 +1,4 @@
-"""The examples of README.md and docs/*.md, as they are printed: blocks that are indented or fenced."""
+"""Reads the examples of README.md and docs/*.md: the indented and fenced blocks."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ import json, os, sys
 with open(os.environ["RECORD"], "a", encoding="utf-8") as record:
     record.write(json.dumps([os.path.relpath(sys.argv[0], os.environ["PROGRAMS"]), *sys.argv[1:]]) + "\\n")
 """
-"""A program that writes down how it was called."""
+"""A program that records its own call as a line of JSON."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A block of a document."""
+    """A code block of a document, with its first line and its language, if the fence names one."""
 
     document: str
     line: int
@@ -41,7 +41,7 @@ class Example:
 
     @property
     def is_shell(self) -> bool:
-        """Whether somebody may paste it into a shell."""
+        """Whether a reader may paste it into a shell."""
         if self.language:
             return self.language in SHELL_LANGUAGES
         return self.text.split(maxsplit=1)[0] in {*PROGRAMS, PYTHON, "./.ci/run", ".ci/run", "cd", "export"}
@@ -52,12 +52,12 @@ class Example:
 
 
 def examples() -> list[Example]:
-    """All of them."""
+    """The examples of all documents."""
     return [example for document in DOCUMENTS for example in examples_of(document)]
 
 
 def examples_of(document: Path, root: Path = ROOT) -> Iterator[Example]:
-    """Fenced blocks, and those indented by four spaces after an empty line outside of a list."""
+    """The fenced blocks, and blocks indented by four spaces after an empty line and outside a list."""
     name = str(document.relative_to(root))
     lines = [*document.read_text(encoding="utf-8").splitlines(), ""]
     number, in_list, after_blank = 0, False, True
@@ -79,14 +79,14 @@ def examples_of(document: Path, root: Path = ROOT) -> Iterator[Example]:
 
 
 def _goes_on(lines: list[str], number: int) -> bool:
-    """Whether an empty line lies within a block."""
+    """Whether an empty line is within an indented block."""
     return not lines[number] and number + 1 < len(lines) and lines[number + 1].startswith("    ")
 
 
 def calls(example: Example, folder: Path, environment: Mapping[str, str]) -> list[list[str]]:
-    """What a shell calls for it, each call with its arguments; nothing of it really runs.
+    """Returns the calls that a shell makes for an example: each is the program and its arguments. No program runs.
 
-    What a reader fills in, as <id>, is filled in, and what they may add, as [--max 10], is added.
+    A placeholder such as <id> gets a value, and an optional part such as [--max 10] is included.
     """
     record, programs = folder / "calls", folder / "programs"
     for name in (*PROGRAMS, PYTHON):
@@ -108,7 +108,7 @@ def calls(example: Example, folder: Path, environment: Mapping[str, str]) -> lis
 
 
 def filled_in(text: str) -> str:
-    """Without the notation for readers."""
+    """The text with values for placeholders, with optional parts, and without prompts."""
     text = re.sub(r"<[A-Za-z][\w ]*>", "filled-in", text)
     while (shorter := re.sub(r"\[(-[^\[\]]*)\]", r"\1", text)) != text:
         text = shorter

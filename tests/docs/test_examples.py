@@ -1,6 +1,6 @@
-"""The examples of README.md and docs/*.md: what a reader pastes is understood by the program that it calls.
+"""The examples of README.md and docs/*.md: the programs accept the commands and JSON that readers paste.
 
-What needs a running Livello is run against one in tests/stack/test_examples.py.
+tests/stack/test_examples.py runs the examples that need a running Livello.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ SHELL = [example for example in examples() if example.is_shell]
 JSON = [example for example in examples() if example.is_json]
 
 
-class Understood(Exception):
-    """An argument parser has taken everything."""
+class Parsed(Exception):
+    """An argument parser has accepted all arguments."""
 
 
 @pytest.mark.parametrize("example", SHELL, ids=lambda example: example.id)
-def test_a_command_is_understood(
+def test_the_program_accepts_a_documented_command(
     example: Example, tmp_path: Path, company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for program, *arguments in calls(example, tmp_path, {"API": API, "TOKEN": "token"}):
         CHECKS[program](arguments, monkeypatch)
 
 
-def test_json_is_json(company: Company) -> None:
+def test_documented_json_is_valid(company: Company) -> None:
     for example in JSON:
         content = json.loads(example.text)
         events = content if isinstance(content, list) else [content]
@@ -77,19 +77,19 @@ $ make [--silent] test
 """
     (tmp_path / "page.md").write_text(text, encoding="utf-8")
 
-    found = list(examples_of(tmp_path / "page.md", tmp_path))
+    blocks = list(examples_of(tmp_path / "page.md", tmp_path))
 
-    assert [(each.line, each.is_shell, each.is_json) for each in found] == [
+    assert [(each.line, each.is_shell, each.is_json) for each in blocks] == [
         (4, True, False),
         (15, False, True),
         (19, True, False),
     ]
-    assert found[0].text == "make run\n\nmake stop"
-    assert calls(found[2], tmp_path, {}) == [["make", "--silent", "test"]]
+    assert blocks[0].text == "make run\n\nmake stop"
+    assert calls(blocks[2], tmp_path, {}) == [["make", "--silent", "test"]]
 
 
-def test_there_are_examples() -> None:
-    """A document that is written anew, in another form, is still found."""
+def test_the_main_documents_have_examples() -> None:
+    """Guards against a rewritten document whose blocks the reader of examples no longer finds."""
     assert {"README.md", "docs/import.md", "docs/dead-letters.md"} <= {example.document for example in SHELL}
     assert any("/usage" in example.text and "curl" in example.text for example in SHELL)
 
@@ -100,21 +100,21 @@ def check_make(arguments: list[str], _: pytest.MonkeyPatch) -> None:
 
 
 def check_python(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The script's own parser takes the arguments, and the script does nothing."""
+    """The script's own parser accepts the arguments. The script itself does not run."""
     assert arguments[0] == "-m"
     parse = argparse.ArgumentParser.parse_args
 
     def parse_only(self: argparse.ArgumentParser, *given: Any) -> Any:
-        raise Understood(parse(self, *given))
+        raise Parsed(parse(self, *given))
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
-    with pytest.raises(Understood):
+    with pytest.raises(Parsed):
         importlib.import_module(arguments[1]).main(arguments[2:])
     monkeypatch.undo()
 
 
 def check_curl(arguments: list[str], _: pytest.MonkeyPatch) -> None:
-    """The route is documented; usage is taken in."""
+    """The OpenAPI document has the route. Usage is accepted."""
     parser = argparse.ArgumentParser(exit_on_error=False)
     parser.add_argument("url")
     parser.add_argument("-s", "--silent", action="store_true")
@@ -134,7 +134,7 @@ def check_curl(arguments: list[str], _: pytest.MonkeyPatch) -> None:
 
 
 def check_usage(events: list[dict[str, Any]]) -> None:
-    """The function takes them in; the sample account is that of the demonstration."""
+    """The function accepts the events. They are about the sample account, which is that of the demonstration."""
     now = max(datetime.fromisoformat(each["time"]) for each in events)
     assert all(each["subject"].startswith(f"{ACCOUNT['account']}/") for each in events)
     headers = {"Content-Type": "application/cloudevents-batch+json"}
@@ -143,7 +143,7 @@ def check_usage(events: list[dict[str, Any]]) -> None:
 
 
 def check_aws(arguments: list[str], _: pytest.MonkeyPatch) -> None:
-    """The service has the operation, and the operation these parameters."""
+    """The AWS service has the operation with these parameters."""
     service, operation, *options = arguments
     model = botocore.session.get_session().get_service_model(service)
     operations = {xform_name(name, "-"): name for name in model.operation_names}

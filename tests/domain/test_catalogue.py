@@ -1,4 +1,4 @@
-"""What makes products a catalogue."""
+"""The rules of a catalogue: ids, volumes, prices and currencies of its tiers."""
 
 import pytest
 from billing.kernel.errors import RuleViolation
@@ -15,12 +15,12 @@ def pointers(*products: Product) -> list[tuple[str | int, ...]]:
     return [violation.path for violation in caught.value.violations]
 
 
-def test_a_ladder_with_an_open_top() -> None:
+def test_the_top_tier_may_be_open_ended_and_without_a_price() -> None:
     check((product(Tier(10, {"EUR": 100}), Tier(20, {"EUR": 100}), Tier(None, None)),))
     check((product(Tier(10, {"EUR": 100}), Tier(None, {"EUR": 300})),))
 
 
-def test_tiers_rise() -> None:
+def test_volumes_rise_from_tier_to_tier() -> None:
     overlapping = product(Tier(10, {"EUR": 1}), Tier(10, {"EUR": 2}))
     shrinking = product(Tier(10, {"EUR": 1}), Tier(20, {"EUR": 2}), Tier(15, {"EUR": 3}))
 
@@ -34,13 +34,13 @@ def test_a_larger_tier_never_costs_less() -> None:
     assert pointers(cheaper) == [("products", 0, "tiers", 1, "prices", "EUR")]
 
 
-def test_only_the_top_is_open_or_without_a_price() -> None:
+def test_only_the_top_tier_may_be_open_ended_or_without_a_price() -> None:
     broken = product(Tier(None, None), Tier(20, {"EUR": 2}))
 
     assert pointers(broken) == [("products", 0, "tiers", 0, "up_to"), ("products", 0, "tiers", 0, "prices")]
 
 
-def test_all_tiers_offer_the_same_currencies() -> None:
+def test_all_tiers_have_prices_in_the_same_currencies() -> None:
     search = product(Tier(10, {"EUR": 1, "USD": 1}))
     email = product(Tier(10, {"EUR": 1}), product="email")
 
@@ -51,5 +51,5 @@ def test_a_product_is_listed_once() -> None:
     assert pointers(product(Tier(10, {"EUR": 1})), product(Tier(10, {"EUR": 1}))) == [("products", 1, "product")]
 
 
-def test_every_place_is_named_at_once() -> None:
+def test_the_error_names_every_fault_at_once() -> None:
     assert len(pointers(product(Tier(10, {"EUR": 5}), Tier(5, {"EUR": 1}), Tier(7, {"USD": 1})))) == 5

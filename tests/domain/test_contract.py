@@ -1,4 +1,4 @@
-"""The contract's calendar: boundaries, renewals, notice (DESIGN 2 and 3.1)."""
+"""The contract calendar: contract months, renewals and notice (DESIGN 2 and 3.1)."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -30,18 +30,18 @@ def test_the_notice_table_of_the_design(
     still_charged: list[str],
     last_day: str,
 ) -> None:
-    found = termination(date.fromisoformat(start), interval, date.fromisoformat(asked))
+    dates = termination(date.fromisoformat(start), interval, date.fromisoformat(asked))
 
-    assert found.notice_ends == date.fromisoformat(notice_ends)
-    assert found.active_until == date.fromisoformat(active_until)
-    assert found.charges_still_due == [date.fromisoformat(day) for day in still_charged]
-    assert found.next_avoidable_renewal == date.fromisoformat(active_until)
-    assert found.last_day_to_avoid_it == date.fromisoformat(last_day)
+    assert dates.notice_ends == date.fromisoformat(notice_ends)
+    assert dates.active_until == date.fromisoformat(active_until)
+    assert dates.charges_still_due == [date.fromisoformat(day) for day in still_charged]
+    assert dates.next_avoidable_renewal == date.fromisoformat(active_until)
+    assert dates.last_day_to_avoid_it == date.fromisoformat(last_day)
 
 
 @given(starts, intervals, st.integers(0, 1500))
-def test_the_last_day_is_exact(start: date, interval: int, days: int) -> None:
-    """Asked on it, the renewal is not charged; asked the day after, it is."""
+def test_the_last_day_to_avoid_a_renewal_is_exact(start: date, interval: int, days: int) -> None:
+    """A cancellation on the last day avoids the renewal. A cancellation the day after does not."""
     first = termination(start, interval, start + timedelta(days=days))
     renewal, last_day = first.next_avoidable_renewal, first.last_day_to_avoid_it
 
@@ -55,29 +55,29 @@ def test_the_last_day_is_exact(start: date, interval: int, days: int) -> None:
 
 
 @given(starts, intervals, st.integers(0, 1500))
-def test_what_is_paid_is_used_up_and_the_notice_is_kept(start: date, interval: int, days: int) -> None:
+def test_an_account_is_served_for_the_whole_notice_and_paid_period(start: date, interval: int, days: int) -> None:
     requested = start + timedelta(days=days)
-    found = termination(start, interval, requested)
+    dates = termination(start, interval, requested)
 
-    assert timedelta(days=28) < found.notice_ends - requested <= timedelta(days=62)
-    assert found.active_until >= found.notice_ends
-    assert all(requested < charge < found.notice_ends for charge in found.charges_still_due)
-    # A day later never ends anything sooner.
-    assert termination(start, interval, requested + timedelta(days=1)).active_until >= found.active_until
+    assert timedelta(days=28) < dates.notice_ends - requested <= timedelta(days=62)
+    assert dates.active_until >= dates.notice_ends
+    assert all(requested < charge < dates.notice_ends for charge in dates.charges_still_due)
+    # A later request never ends the contract earlier.
+    assert termination(start, interval, requested + timedelta(days=1)).active_until >= dates.active_until
 
 
 @given(starts, intervals, st.integers(1, 400))
-def test_a_notice_before_the_start_still_charges_what_the_notice_covers(
+def test_a_notice_before_the_start_charges_the_paid_periods_within_the_notice(
     start: date, interval: int, days_before: int
 ) -> None:
-    found = termination(start, interval, start - timedelta(days=days_before))
+    dates = termination(start, interval, start - timedelta(days=days_before))
 
-    assert found.active_until >= start
-    assert found.charges_still_due in ([], [start], [start, months_after(start, 1)])
-    assert (found.active_until == start) == (not found.charges_still_due)
+    assert dates.active_until >= start
+    assert dates.charges_still_due in ([], [start], [start, months_after(start, 1)])
+    assert (dates.active_until == start) == (not dates.charges_still_due)
 
 
-def test_month_ends_come_back_after_a_short_month() -> None:
+def test_contract_months_return_to_the_31st_after_a_short_month() -> None:
     january = contract("2026-01-31")
 
     assert [january.month_start(month) for month in range(4)] == [
@@ -88,13 +88,13 @@ def test_month_ends_come_back_after_a_short_month() -> None:
     ]
 
 
-def test_a_leap_day_contract() -> None:
+def test_a_contract_from_29_february_renews_on_the_28th_in_other_years() -> None:
     assert contract("2024-02-29").month_start(12) == date(2025, 2, 28)
     assert contract("2024-02-29").month_start(48) == date(2028, 2, 29)
 
 
 @given(starts, st.integers(-1000, 4000))
-def test_contract_months_tile_the_calendar(start: date, days: int) -> None:
+def test_every_day_is_in_exactly_one_contract_month(start: date, days: int) -> None:
     day = start + timedelta(days=days)
     signed = Contract(start, 1, "EUR", "UTC")
     month = signed.month_of(day)
@@ -112,14 +112,14 @@ def test_the_next_charge_is_the_first_renewal_that_is_not_past(start: date, inte
     assert month == 0 or months_after(start, month - interval) < today
 
 
-def test_on_the_day_of_a_renewal_that_days_charge_is_the_next() -> None:
+def test_on_a_renewal_day_the_next_charge_is_that_days() -> None:
     quarterly = contract("2026-01-15", 3)
 
     assert quarterly.next_charge(date(2026, 4, 15)) == (3, date(2026, 4, 15))
     assert quarterly.next_charge(date(2026, 4, 16)) == (6, date(2026, 7, 15))
 
 
-def test_the_day_is_the_accounts_own() -> None:
+def test_today_is_the_day_in_the_contracts_time_zone() -> None:
     midnight = datetime(2026, 6, 30, 22, 30, tzinfo=UTC)
 
     assert contract("2026-01-15").today(midnight) == date(2026, 7, 1)

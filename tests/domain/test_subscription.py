@@ -1,4 +1,4 @@
-"""What a subscription costs, and what may be signed."""
+"""Prices, discounts and tier changes of a subscription, and the orders that are refused."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -61,23 +61,23 @@ def paths(orders: tuple[Order, ...], *discounts: Discount, currency: str = "EUR"
     return [violation.path for violation in caught.value.violations]
 
 
-def test_what_is_signed_stands_at_the_catalogues_price() -> None:
+def test_a_subscription_has_the_catalogues_prices() -> None:
     signed = subscribe((Order("email", 25_000),), (), CATALOGUE, "EUR")
 
     assert signed == Subscription(3, (Line("email", "E-mail", "e-mails", 25_000, Money(5900, "EUR")),), discounts=())
 
 
-def test_what_cannot_be_signed() -> None:
+def test_orders_that_are_refused() -> None:
     assert paths((Order("chat", 100),)) == [("lines", 0, "product")]
     assert paths((Order("email", 30_000),)) == [("lines", 0, "up_to")]
-    assert paths((Order("search", None),)) == [("lines", 0, "up_to")], "the vendor is to be asked"
+    assert paths((Order("search", None),)) == [("lines", 0, "up_to")], "the top tier has no price"
     assert paths((Order("email", 10_000),), currency="USD") == [("lines", 0, "up_to")]
     assert paths((Order("email", 10_000), Order("email", 25_000))) == [("lines", 1, "product")]
     assert paths((Order("email", 10_000),), discount("search", percent="5")) == [("discounts", 0, "product")]
     assert paths((Order("email", 10_000),), discount(amount=2901)) == [("discounts", 0, "amount")]
 
 
-def test_discounts_that_together_take_off_more_than_there_is() -> None:
+def test_discounts_that_together_exceed_the_price_are_refused() -> None:
     email = (Order("email", 10_000),)
     autumn = date(2026, 9, 1)
 
@@ -91,7 +91,7 @@ def test_discounts_that_together_take_off_more_than_there_is() -> None:
     assert paths(email, discount(amount=2000), discount("email", percent="50", valid_from=autumn)) == [
         ("discounts", 1, "percent")
     ]
-    # One after the other, or just all of it, is fine.
+    # Discounts one after the other may each take 60 %, and 100 % together is the limit.
     subscribe(
         email,
         (discount("email", percent="60", valid_until=autumn), discount("email", percent="60", valid_from=autumn)),
@@ -102,8 +102,8 @@ def test_discounts_that_together_take_off_more_than_there_is() -> None:
     subscribe(email, (discount("email", percent="100"), discount(percent="100")), CATALOGUE, "EUR")
 
 
-def test_a_free_month_is_never_less_than_nothing() -> None:
-    """Each line is rounded up here, and what is taken off the whole is not."""
+def test_a_free_month_costs_zero_and_not_less() -> None:
+    """Both lines round up here, and the discount on the whole does not."""
     lines = tuple(
         Line(product, product, "units", 10, Money(price, "EUR")) for product, price in (("a", 4901), ("b", 2901))
     )
@@ -112,28 +112,28 @@ def test_a_free_month_is_never_less_than_nothing() -> None:
     assert amount_per_charge(free, contract(), 0) == Money(0, "EUR")
 
 
-def test_a_month_without_discounts() -> None:
+def test_a_month_without_discounts_costs_the_sum_of_its_prices() -> None:
     assert amount_per_charge(subscription(), contract(), 0) == Money(10_800, "EUR")
 
 
-def test_a_years_charge_is_twelve_months() -> None:
+def test_a_yearly_charge_is_twelve_months() -> None:
     assert amount_per_charge(subscription(), contract(12), 0) == Money(12 * 10_800, "EUR")
 
 
-def test_a_discount_on_one_product() -> None:
+def test_a_discount_on_a_product_reduces_that_product_only() -> None:
     signed = subscription(discount("search", percent="12.5"))
 
     assert price_after_discounts(signed, signed.lines[0], START) == Money(4288, "EUR"), "4287.5, half to even"
     assert price_after_discounts(signed, signed.lines[1], START) == Money(5900, "EUR")
 
 
-def test_a_discount_on_the_whole_comes_after_those_on_products() -> None:
+def test_a_discount_on_the_whole_applies_after_discounts_on_products() -> None:
     signed = subscription(discount("search", amount=900), discount(percent="10"))
 
     assert amount_per_charge(signed, contract(), 0) == Money(4000 + 5900 - 990, "EUR")
 
 
-def test_a_discount_that_ends_inside_a_paid_period_counts_for_its_months_only() -> None:
+def test_a_discount_that_ends_within_a_paid_period_applies_to_its_months_only() -> None:
     # Months of this contract begin on 31 January, 28 February and 31 March.
     signed = subscription(discount("search", amount=1000, valid_until=date(2026, 3, 1)))
 
@@ -141,7 +141,7 @@ def test_a_discount_that_ends_inside_a_paid_period_counts_for_its_months_only() 
     assert amount_per_charge(signed, contract(3), 3) == Money(3 * 10_800, "EUR")
 
 
-def test_a_discount_begins_and_ends_on_its_days() -> None:
+def test_a_discount_applies_from_its_first_day_and_before_its_last() -> None:
     spring = discount(percent="5", valid_from=date(2026, 3, 1), valid_until=date(2026, 6, 1))
 
     assert [spring.applies_on(date(2026, month, day)) for month, day in ((2, 28), (3, 1), (5, 31), (6, 1))] == [
@@ -152,7 +152,7 @@ def test_a_discount_begins_and_ends_on_its_days() -> None:
     ]
 
 
-# ---- Changes of tier ----
+# ---- Tier changes ----
 
 
 def change(product: str, price: int, effective_on: date) -> TierChange:
@@ -162,7 +162,7 @@ def change(product: str, price: int, effective_on: date) -> TierChange:
 SPRING, SUMMER, AUTUMN = date(2026, 3, 31), date(2026, 7, 31), date(2026, 10, 31)
 
 
-def test_a_change_of_tier_takes_effect_on_its_day() -> None:
+def test_a_tier_change_takes_effect_on_its_day() -> None:
     changed = replace(subscription(), changes=(change("email", 2900, SPRING),))
 
     assert changed.lines_on(SPRING - timedelta(days=1)) == subscription().lines
@@ -174,7 +174,7 @@ def test_a_change_of_tier_takes_effect_on_its_day() -> None:
     assert changed.pending_change("search", START) is None
 
 
-def test_a_change_inside_a_paid_period_counts_from_its_month_on() -> None:
+def test_a_tier_change_within_a_paid_period_is_charged_from_its_month_on() -> None:
     # Months of this contract begin on 31 January, 28 February and 31 March.
     changed = replace(subscription(), changes=(change("email", 9900, SPRING),))
 
@@ -182,7 +182,7 @@ def test_a_change_inside_a_paid_period_counts_from_its_month_on() -> None:
     assert amount_per_charge(changed, contract(3), 3) == Money(3 * 14_800, "EUR")
 
 
-def test_a_discount_goes_with_the_price_of_the_day() -> None:
+def test_a_percentage_discount_applies_to_the_changed_price() -> None:
     changed = replace(subscription(discount("email", percent="50")), changes=(change("email", 2900, SPRING),))
 
     assert amount_per_charge(changed, contract(3), 0) == Money(3 * 4900 + 2 * 2950 + 1450, "EUR")
@@ -190,14 +190,14 @@ def test_a_discount_goes_with_the_price_of_the_day() -> None:
     assert price_after_discounts(changed, email, SPRING) == Money(1450, "EUR")
 
 
-def test_the_newest_change_in_effect_counts() -> None:
+def test_the_latest_tier_change_in_effect_decides_the_tier() -> None:
     changed = replace(subscription(), changes=(change("email", 1900, SUMMER), change("email", 2900, SPRING)))
 
     assert [changed.lines_on(day)[1].up_to for day in (START, SPRING, SUMMER)] == [25_000, 2900, 1900]
     assert changed.pending_change("email", START) == changed.changes[1], "the next one"
 
 
-def test_a_later_decision_replaces_what_is_still_to_come() -> None:
+def test_a_later_decision_replaces_pending_changes_of_the_same_product() -> None:
     first = change("email", 2900, SUMMER)
     other = change("search", 3900, SUMMER)
     later = change("email", 1900, AUTUMN)
@@ -208,14 +208,14 @@ def test_a_later_decision_replaces_what_is_still_to_come() -> None:
     assert changed.lines == subscription().lines
 
 
-def test_what_is_settled_is_signed_into_the_lines() -> None:
+def test_changes_in_effect_by_the_paid_period_move_into_the_lines() -> None:
     in_effect = change("email", 2900, SPRING)
     later = change("search", 3900, AUTUMN)
 
     within_the_period = replace(subscription(), changes=(in_effect,)).changed((later,), SUMMER, START)
     after_it = replace(subscription(), changes=(in_effect,)).changed((later,), SUMMER, SPRING)
 
-    assert within_the_period.changes == (in_effect, later), "the period's months before it still have their price"
+    assert within_the_period.changes == (in_effect, later), "earlier months of the period keep their price"
     assert after_it.changes == (later,)
     assert after_it.lines[1] == replace(subscription().lines[1], up_to=2900, price=Money(2900, "EUR"))
 
@@ -233,7 +233,7 @@ some_changes = st.lists(
 
 
 @given(some_changes, some_changes, st.integers(0, 300), st.integers(0, 100), st.integers(0, 200))
-def test_a_decision_changes_nothing_before_its_day(
+def test_a_decision_changes_no_price_before_its_day(
     given: list[TierChange], new: list[TierChange], settled: int, today: int, later: int
 ) -> None:
     before = replace(subscription(), changes=tuple(given))
@@ -275,7 +275,7 @@ discounts = st.builds(
 
 
 @given(odd_lines, st.lists(discounts, max_size=5), st.sampled_from(INTERVALS_MONTHS), st.integers(0, 24))
-def test_a_charge_is_never_below_nothing_nor_above_the_list_price(
+def test_a_charge_is_between_zero_and_the_list_price(
     lines: tuple[Line, ...], given: list[Discount], interval: int, period: int
 ) -> None:
     charge = amount_per_charge(Subscription(1, lines, tuple(given)), contract(interval), period * interval)
@@ -284,11 +284,11 @@ def test_a_charge_is_never_below_nothing_nor_above_the_list_price(
 
 
 @given(odd_lines, st.lists(discounts, max_size=4), discounts, st.integers(0, 24))
-def test_a_further_discount_never_makes_it_dearer(
+def test_a_further_discount_never_raises_the_charge(
     lines: tuple[Line, ...], given: list[Discount], further: Discount, month: int
 ) -> None:
     without = amount_per_charge(Subscription(1, lines, tuple(given)), contract(), month)
     with_it = amount_per_charge(Subscription(1, lines, (*given, further)), contract(), month)
 
-    # Each line is rounded by itself, so that one minor unit per line and one for the whole may go up.
+    # Each line and the discount on the whole are rounded by themselves, by up to one minor unit each.
     assert with_it.amount <= without.amount + 3

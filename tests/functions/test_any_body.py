@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is one that the API describes: never a crash, and nothing half written."""
+"""For any body the answer is one that the API describes. A refused request writes nothing."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ values = st.sampled_from(AWKWARD) | st.recursive(
 
 
 def places(value: Any, way: Place = ()) -> Iterator[Place]:
-    """Where a value could stand in a sample."""
+    """The paths of all values in a sample."""
     steps: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, inner in steps:
         yield (*way, step)
@@ -69,7 +69,7 @@ def places(value: Any, way: Place = ()) -> Iterator[Place]:
 
 
 def bodies(sample: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """The sample with one to three of its values replaced, or something else altogether."""
+    """The sample with one to three of its values replaced, or another value."""
     everywhere = list(places(sample))
 
     def replaced(changes: list[tuple[Place, Any]]) -> Any:
@@ -77,7 +77,7 @@ def bodies(sample: dict[str, Any]) -> st.SearchStrategy[Any]:
         for place, value in changes:
             try:
                 body = with_value(body, value, *place)
-            except (KeyError, IndexError, TypeError):  # an earlier change took the place away
+            except (KeyError, IndexError, TypeError):  # an earlier change removed this path
                 continue
         return body
 
@@ -114,25 +114,25 @@ def check(
 
 @few
 @given(bodies(ACCOUNT))
-def test_any_account(company: Company, body: Any) -> None:
+def test_any_account_body_gets_a_described_answer(company: Company, body: Any) -> None:
     check(company, provision_account, "POST", "/accounts", STAFF, body, {201, 409})
 
 
 @few
 @given(bodies(CATALOGUE))
-def test_any_catalogue(company: Company, body: Any) -> None:
+def test_any_catalogue_body_gets_a_described_answer(company: Company, body: Any) -> None:
     check(company, administer_catalogue, "PUT", "/catalogue", STAFF, body, {200, 412})
 
 
 @few
 @given(bodies({"email": "cy@nordlys.example", "name": "Cy", "role": "member"}))
-def test_any_user(company: Company, body: Any) -> None:
+def test_any_user_body_gets_a_described_answer(company: Company, body: Any) -> None:
     check(company, administer_users, "PUT", "/accounts/{account}/users", company.admin, body, {200})
 
 
 @few
 @given(bodies({"reason": "other", "text": "We close the shop.", "confirmed": True, "active_until": "2026-07-15"}))
-def test_any_cancellation(company: Company, body: Any) -> None:
+def test_any_cancellation_body_gets_a_described_answer(company: Company, body: Any) -> None:
     route = "/accounts/{account}/cancellation"
 
     check(company, administer_cancellation, "POST", route, company.admin, body, {201, 409})
@@ -140,13 +140,13 @@ def test_any_cancellation(company: Company, body: Any) -> None:
 
 @few
 @given(bodies({"due": {"amount": 1, "currency": "EUR"}, "confirmed": True}))
-def test_any_reactivation(company: Company, body: Any) -> None:
+def test_any_reactivation_body_gets_a_described_answer(company: Company, body: Any) -> None:
     check(company, administer_reactivation, "POST", "/accounts/{account}/reactivation", company.admin, body, {409})
 
 
 @few
 @given(bodies({"paid_on": "2026-06-10", "reference": "A transfer"}))
-def test_any_recorded_payment(company: Company, body: Any) -> None:
+def test_any_recorded_payment_body_gets_a_described_answer(company: Company, body: Any) -> None:
     route, path = "/accounts/{account}/invoices/{number}/payments", {"account": company.account, "number": "LV-2026-1"}
 
     check(company, record_payment, "POST", route, STAFF, body, {404}, path)
@@ -154,7 +154,7 @@ def test_any_recorded_payment(company: Company, body: Any) -> None:
 
 @few
 @given(bodies({"lines": [0, 1], "reason": "Wrong tier"}))
-def test_any_credit_note(company: Company, body: Any) -> None:
+def test_any_credit_note_body_gets_a_described_answer(company: Company, body: Any) -> None:
     route, path = "/accounts/{account}/invoices/{number}/credit-notes", {**company.path, "number": "LV-2026-1"}
 
     check(company, issue_credit_note, "POST", route, STAFF, body, {404}, path)
@@ -162,13 +162,13 @@ def test_any_credit_note(company: Company, body: Any) -> None:
 
 @few
 @given(bodies({"setup_intent": "seti_000002d4735e3a265e16eee0"}))
-def test_any_payment_method(company: Company, stripe_account: Stripe, body: Any) -> None:
+def test_any_payment_method_body_gets_a_described_answer(company: Company, stripe_account: Stripe, body: Any) -> None:
     check(company, update_payment_method, "PUT", "/accounts/{account}/payment-method", company.admin, body, {200})
 
 
 @few
 @given(bodies(SOFIE))
-def test_any_success_manager(company: Company, body: Any) -> None:
+def test_any_success_manager_body_gets_a_described_answer(company: Company, body: Any) -> None:
     route, path = "/success-managers/{success_manager}", {"success_manager": MANAGER}
     put_manager()
 
@@ -177,14 +177,14 @@ def test_any_success_manager(company: Company, body: Any) -> None:
 
 @few
 @given(bodies({"begins": BEGINS}))
-def test_any_booking(company: Company, body: Any) -> None:
-    # That there is nobody to talk to is found out before whether the time is one of theirs.
+def test_any_booking_body_gets_a_described_answer(company: Company, body: Any) -> None:
+    # The account has no success manager. This is checked before the time of the booking.
     check(company, administer_reviews, "POST", REVIEWS, company.admin, body, {409})
 
 
 @few
 @given(bodies(LOWER) | bodies(DECLINED))
-def test_any_decision(company: Company, body: Any) -> None:
+def test_any_decision_body_gets_a_described_answer(company: Company, body: Any) -> None:
     path = {"account": company.account, "review": "01KTRPENG07H37QHTTH7QTSRGK"}
 
     check(company, administer_reviews, "PUT", REVIEWS + "/{review}/decision", STAFF, body, {404}, path)
@@ -193,7 +193,7 @@ def test_any_decision(company: Company, body: Any) -> None:
 @pytest.mark.parametrize("area", ["company", "billing", "contact"])
 @few
 @given(st.data())
-def test_any_information(area: str, company: Company, data: st.DataObject) -> None:
+def test_any_information_body_gets_a_described_answer(area: str, company: Company, data: st.DataObject) -> None:
     route = f"/accounts/{{account}}/billing-information/{area}"
     body = data.draw(bodies(ACCOUNT[area]))
 

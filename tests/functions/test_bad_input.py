@@ -1,4 +1,4 @@
-"""Every kind of bad input: its own clear problem document that names the field, and nothing written."""
+"""Invalid input gets a problem document that names the field, and writes nothing."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def pointers(given: Answer) -> list[str]:
         (with_value(ACCOUNT, "2026-01-15", "discounts", 0, "until"), "#/discounts/0"),
     ],
 )
-def test_a_field_that_does_not_fit(body: Any, pointer: str, catalogue: UserPool) -> None:
+def test_an_invalid_field_is_named(body: Any, pointer: str, catalogue: UserPool) -> None:
     before, invited = stored_items(), catalogue.emails()
 
     given = provisioned(body)
@@ -160,7 +160,7 @@ def test_a_field_that_does_not_fit(body: Any, pointer: str, catalogue: UserPool)
         (with_value(ACCOUNT, str(date.max), "contract", "start"), ["#/contract/start"]),
     ],
 )
-def test_what_fits_and_is_against_a_rule(body: Any, expected: list[str], catalogue: UserPool) -> None:
+def test_valid_fields_that_break_a_rule_are_named(body: Any, expected: list[str], catalogue: UserPool) -> None:
     before, invited = stored_items(), catalogue.emails()
 
     given = provisioned(body)
@@ -172,19 +172,19 @@ def test_what_fits_and_is_against_a_rule(body: Any, expected: list[str], catalog
     assert catalogue.emails() == invited
 
 
-def test_all_bad_fields_are_named_at_once(catalogue: UserPool) -> None:
+def test_all_invalid_fields_are_named_at_once(catalogue: UserPool) -> None:
     twice_wrong = with_value(without(ACCOUNT, "name"), "XX", "company", "country")
 
     assert pointers(provisioned(twice_wrong)) == ["#/name", "#/company/country"]
 
 
-def test_what_was_sent_is_not_repeated(catalogue: UserPool) -> None:
+def test_an_error_does_not_repeat_the_value_that_was_sent(catalogue: UserPool) -> None:
     given = provisioned(with_value(ACCOUNT, "4242 4242 4242 4242 secret", "billing", "email"))
 
     assert "secret" not in str(given.body)
 
 
-def test_an_account_id_that_exists(company: Company) -> None:
+def test_an_account_id_that_is_taken_is_refused(company: Company) -> None:
     before = stored_items()
 
     given = provisioned(with_value(ACCOUNT, "Another company", "name"))
@@ -194,7 +194,7 @@ def test_an_account_id_that_exists(company: Company) -> None:
     assert stored_items() == before
 
 
-def test_the_same_request_again_finds_what_it_made(company: Company) -> None:
+def test_a_repeated_provisioning_returns_the_same_account(company: Company) -> None:
     before = stored_items()
 
     again = provisioned(ACCOUNT)
@@ -204,7 +204,7 @@ def test_the_same_request_again_finds_what_it_made(company: Company) -> None:
     assert stored_items() == before
 
 
-def test_without_a_catalogue_nothing_can_be_signed(store: object, user_pool: UserPool) -> None:
+def test_no_account_is_provisioned_without_a_catalogue(store: object, user_pool: UserPool) -> None:
     given = provisioned(ACCOUNT)
 
     assert given.status == 409
@@ -212,7 +212,7 @@ def test_without_a_catalogue_nothing_can_be_signed(store: object, user_pool: Use
     assert stored_items() == []
 
 
-def test_staff_cannot_be_an_accounts_admin(catalogue: UserPool) -> None:
+def test_staff_cannot_be_the_first_admin(catalogue: UserPool) -> None:
     catalogue.add_staff("support@vendor.example")
     before = stored_items()
 
@@ -231,7 +231,7 @@ def test_staff_cannot_be_an_accounts_admin(catalogue: UserPool) -> None:
     ["{", " ", "null,", '{"a": NaN}', '{"a": Infinity}', "[" * 100_000, '{"a": ' + "9" * 5000 + "}", "\ud800"],
     ids=["cut", "blank", "comma", "NaN", "infinity", "deep", "thousands of digits", "surrogate"],
 )
-def test_a_body_that_is_not_json(text: str, catalogue: UserPool) -> None:
+def test_a_body_that_is_not_json_is_malformed(text: str, catalogue: UserPool) -> None:
     before = stored_items()
 
     given = put_catalogue(text)
@@ -242,18 +242,18 @@ def test_a_body_that_is_not_json(text: str, catalogue: UserPool) -> None:
 
 
 @pytest.mark.parametrize("text", ["null", "[]", '"text"', "12", "true"])
-def test_a_body_that_is_json_and_no_object(text: str, catalogue: UserPool) -> None:
+def test_a_json_body_that_is_no_object_is_invalid(text: str, catalogue: UserPool) -> None:
     assert put_catalogue(text).status == 422
 
 
-def test_no_body_at_all(catalogue: UserPool) -> None:
+def test_a_missing_body_is_invalid(catalogue: UserPool) -> None:
     given = put_catalogue(None)
 
     assert given.status == 422
     assert pointers(given) == ["#"]
 
 
-def test_a_body_that_is_too_large(catalogue: UserPool) -> None:
+def test_a_body_that_is_too_large_is_refused(catalogue: UserPool) -> None:
     given = put_catalogue('{"products": "' + "x" * BODY_CHARACTERS_MAX + '"}')
 
     assert given.status == 413
@@ -261,14 +261,14 @@ def test_a_body_that_is_too_large(catalogue: UserPool) -> None:
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-def test_a_body_of_another_media_type(media_type: str, catalogue: UserPool) -> None:
+def test_a_body_of_another_media_type_is_refused(media_type: str, catalogue: UserPool) -> None:
     given = put_catalogue(CATALOGUE, {"If-Match": '"1"', "Content-Type": media_type})
 
     assert given.status == 415
     assert given.body["type"] == "urn:livello:problem:unsupported-media-type"
 
 
-def test_json_with_its_character_set(catalogue: UserPool) -> None:
+def test_json_with_a_character_set_is_accepted(catalogue: UserPool) -> None:
     sent = {"If-Match": '"1"', "Content-Type": "application/json; charset=utf-8"}
 
     assert put_catalogue(CATALOGUE, sent).status == 200
@@ -288,7 +288,7 @@ def test_json_with_its_character_set(catalogue: UserPool) -> None:
         (with_value(CATALOGUE, "search", "products", 1, "product"), ["#/products/1/product"]),
     ],
 )
-def test_tiers_that_overlap_or_shrink(body: Any, expected: list[str], catalogue: UserPool) -> None:
+def test_tiers_that_overlap_or_shrink_are_refused(body: Any, expected: list[str], catalogue: UserPool) -> None:
     before = stored_items()
 
     given = put_catalogue(body)
@@ -312,14 +312,14 @@ def test_tiers_that_overlap_or_shrink(body: Any, expected: list[str], catalogue:
         (with_value(CATALOGUE, 1, "version"), "#/version"),
     ],
 )
-def test_a_catalogue_that_does_not_fit(body: Any, pointer: str, catalogue: UserPool) -> None:
+def test_an_invalid_field_of_a_catalogue_is_named(body: Any, pointer: str, catalogue: UserPool) -> None:
     given = put_catalogue(body)
 
     assert given.status == 422
     assert pointers(given) == [pointer]
 
 
-def test_an_unknown_currency_in_the_catalogue(catalogue: UserPool) -> None:
+def test_an_unknown_currency_in_a_catalogue_is_named(catalogue: UserPool) -> None:
     given = put_catalogue(with_value(CATALOGUE, 4900, *TIERS, 0, "prices", "EURO"))
 
     assert given.status == 422
@@ -341,7 +341,9 @@ def test_an_unknown_currency_in_the_catalogue(catalogue: UserPool) -> None:
         ({"X-Nothing": "said"}, 428),
     ],
 )
-def test_a_catalogue_is_replaced_by_whom_has_seen_it(headers: dict[str, str], status: int, catalogue: UserPool) -> None:
+def test_replacing_a_catalogue_needs_its_current_etag(
+    headers: dict[str, str], status: int, catalogue: UserPool
+) -> None:
     before = stored_items()
 
     given = put_catalogue(with_value(CATALOGUE, "Suche", "products", 0, "name"), headers)
@@ -350,7 +352,7 @@ def test_a_catalogue_is_replaced_by_whom_has_seen_it(headers: dict[str, str], st
     assert stored_items() == before
 
 
-def test_a_catalogue_put_again_is_the_one_that_stands(catalogue: UserPool) -> None:
+def test_a_repeated_catalogue_stays_the_same_version(catalogue: UserPool) -> None:
     before = stored_items()
 
     again = put_catalogue(CATALOGUE, {"If-None-Match": "*"})
@@ -375,7 +377,7 @@ def test_a_catalogue_put_again_is_the_one_that_stands(catalogue: UserPool) -> No
         ("company", {**ACCOUNT["company"], "postcode": "1\u200b"}, "#/postcode"),
         ("company", {**ACCOUNT["company"], "postcode": "\u0391-1058"}, "#/postcode"),
         ("company", {**ACCOUNT["company"], "postcode": "\u3105\u3106"}, "#/postcode"),
-        # Greek and Cyrillic letters like Latin ones, a letter that is ASCII only as a capital, nothing at all.
+        # Greek and Cyrillic letters that look Latin, a letter with an ASCII capital only, no letters or digits.
         ("company", {**ACCOUNT["company"], "country": "GR", "vat_number": "\u0395\u039b094259216"}, "#/vat_number"),
         ("company", {**ACCOUNT["company"], "country": "US", "vat_number": "\u0410\u0412123456"}, "#/vat_number"),
         ("company", {**ACCOUNT["company"], "country": "US", "vat_number": "\u0131\u0131123456"}, "#/vat_number"),
@@ -401,7 +403,7 @@ def test_a_catalogue_put_again_is_the_one_that_stands(catalogue: UserPool) -> No
         ("contact", {"name": "Ada", "phone": "+45 \uff13\uff13 12 34 56"}, "#/phone"),
     ],
 )
-def test_billing_information_that_does_not_fit(area: str, body: Any, pointer: str, company: Company) -> None:
+def test_an_invalid_field_of_billing_information_is_named(area: str, body: Any, pointer: str, company: Company) -> None:
     before = stored_items()
 
     given = put_information(company, area, body)
@@ -412,7 +414,7 @@ def test_billing_information_that_does_not_fit(area: str, body: Any, pointer: st
 
 
 @pytest.mark.parametrize(("headers", "status"), [({"If-Match": '"2"'}, 412), ({"If-Match": "*"}, 428), ({}, 428)])
-def test_billing_information_is_changed_by_whom_has_seen_it(
+def test_changing_billing_information_needs_its_current_etag(
     headers: dict[str, str], status: int, company: Company
 ) -> None:
     before = stored_items()
@@ -423,7 +425,7 @@ def test_billing_information_is_changed_by_whom_has_seen_it(
     assert stored_items() == before
 
 
-def test_a_change_whose_answer_was_lost_can_be_sent_again(company: Company) -> None:
+def test_a_repeated_change_returns_the_same_version(company: Company) -> None:
     moved = {"email": "finance@nordlys.example", "language": "it"}
     first = put_information(company, "billing", moved)
 
@@ -434,7 +436,7 @@ def test_a_change_whose_answer_was_lost_can_be_sent_again(company: Company) -> N
 
 
 @pytest.mark.parametrize(
-    ("country", "written", "kept"),
+    ("country", "written", "normal"),
     [
         ("DK", "dk 13 58 56 28", "DK13585628"),
         ("IT", "IT 00743110157", "IT00743110157"),
@@ -462,17 +464,15 @@ def test_a_change_whose_answer_was_lost_can_be_sent_again(company: Company) -> N
         ("AX", "FI 2077474-0", "FI20774740"),
     ],
 )
-def test_vat_numbers_as_people_write_them(
-    country: str, written: str | None, kept: str | None, company: Company
-) -> None:
+def test_a_vat_number_is_normalised(country: str, written: str | None, normal: str | None, company: Company) -> None:
     given = put_information(company, "company", {**ACCOUNT["company"], "country": country, "vat_number": written})
 
     assert given.status == 200, given
-    assert given.body["vat_number"] == kept
+    assert given.body["vat_number"] == normal
 
 
 @pytest.mark.parametrize(
-    ("written", "kept"),
+    ("written", "normal"),
     [
         ("1058", "1058"),
         ("\uff11\uff10\uff15\uff18", "1058"),
@@ -482,11 +482,11 @@ def test_vat_numbers_as_people_write_them(
         ("sw1a 1aa", "sw1a 1aa"),
     ],
 )
-def test_postcodes_as_people_write_them(written: str, kept: str, company: Company) -> None:
+def test_a_postcode_is_normalised(written: str, normal: str, company: Company) -> None:
     given = put_information(company, "company", {**ACCOUNT["company"], "postcode": written})
 
     assert given.status == 200, given
-    assert given.body["postcode"] == kept
+    assert given.body["postcode"] == normal
 
 
 # ---- Users ----
@@ -503,7 +503,7 @@ def test_postcodes_as_people_write_them(written: str, kept: str, company: Compan
         ({"email": "cy@nordlys.example", "name": "Cy", "role": "member", "staff": True}, "#/staff"),
     ],
 )
-def test_a_user_that_does_not_fit(body: Any, pointer: str, company: Company, user_pool: UserPool) -> None:
+def test_an_invalid_field_of_a_user_is_named(body: Any, pointer: str, company: Company, user_pool: UserPool) -> None:
     before, invited = stored_items(), user_pool.emails()
 
     given = put_user(company, body)
@@ -514,13 +514,13 @@ def test_a_user_that_does_not_fit(body: Any, pointer: str, company: Company, use
     assert user_pool.emails() == invited
 
 
-def test_a_user_who_is_not_there_cannot_be_removed(company: Company) -> None:
+def test_removing_an_unknown_user_is_not_found(company: Company) -> None:
     path = {**company.path, "user": "nobody"}
-    gone = answer(
+    refused = answer(
         administer_users, request("DELETE", "/accounts/{account}/users/{user}", claims=company.admin, path=path)
     )
 
-    assert gone.status == 404
+    assert refused.status == 404
 
 
 # ---- Lists ----
@@ -535,7 +535,7 @@ def test_a_user_who_is_not_there_cannot_be_removed(company: Company) -> None:
         ({"cursor": "x" * 401}, "cursor"),
     ],
 )
-def test_a_list_asked_for_wrongly(query: dict[str, str], parameter: str, company: Company) -> None:
+def test_an_invalid_query_parameter_is_named(query: dict[str, str], parameter: str, company: Company) -> None:
     given = answer(
         get_invoices,
         request("GET", "/accounts/{account}/invoices", claims=company.admin, path=company.path, query=query),
@@ -546,7 +546,7 @@ def test_a_list_asked_for_wrongly(query: dict[str, str], parameter: str, company
 
 
 @pytest.mark.parametrize("account", ["x" * 41, "x" * 5000])
-def test_an_account_id_that_no_account_can_have(account: str, company: Company) -> None:
+def test_an_invalid_account_id_in_the_path_is_named(account: str, company: Company) -> None:
     given = answer(
         get_billing, request("GET", "/accounts/{account}/billing", claims=company.admin, path={"account": account})
     )
@@ -556,7 +556,7 @@ def test_an_account_id_that_no_account_can_have(account: str, company: Company) 
 
 
 @pytest.mark.parametrize("account", ["a/b", "æøå\n", "a?b"])
-def test_a_path_that_leads_nowhere(account: str, company: Company) -> None:
+def test_an_unknown_path_is_not_found(account: str, company: Company) -> None:
     given = answer(
         get_billing, request("GET", "/accounts/{account}/billing", claims=company.admin, path={"account": account})
     )
@@ -566,7 +566,7 @@ def test_a_path_that_leads_nowhere(account: str, company: Company) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["%%%", "abc", "/w==", "8J-YgA==", "é", "\ud800"])
-def test_a_cursor_that_no_page_gave(cursor: str, company: Company) -> None:
+def test_an_invalid_cursor_is_named(cursor: str, company: Company) -> None:
     given = answer(
         get_invoices,
         request(

@@ -1,4 +1,4 @@
-"""What a customer sees on the billing page, computed when they look."""
+"""The billing page and its sections, computed for the time of the request."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def euros(amount: int) -> dict[str, Any]:
     return {"amount": amount, "currency": "EUR"}
 
 
-def test_the_four_sections(company: Company) -> None:
+def test_the_billing_page_has_four_sections(company: Company) -> None:
     page = ask(company, PAGE)
 
     assert page.status == 200
@@ -53,7 +53,7 @@ def test_the_four_sections(company: Company) -> None:
                     "unit": "searches",
                     "up_to": 10_000,
                     "price_per_month": euros(4900),
-                    # 12.5 % off is 4287.5, and halves go to the even cent.
+                    # 4287.5 after 12.5 % off rounds half to even.
                     "price_per_month_after_discounts": euros(4288),
                     "discounts": [{"percent": "12.5", "amount": None, "until": "2027-01-15", "reason": "Launch"}],
                     "pending_change": None,
@@ -82,14 +82,14 @@ def test_the_four_sections(company: Company) -> None:
             "card": None,
             "debit": None,
             "interval_months": 3,
-            # Three months of search, rounded once (12862.5), and of e-mail, less the loyalty discount.
+            # Three months of search (12862.5, rounded once) and of e-mail, less the loyalty discount.
             "amount_per_charge": euros(12_862 + 17_700 - 1_500),
             "next_charge_on": "2026-07-15",
         },
     }
 
 
-def test_each_section_by_itself_says_the_same(company: Company) -> None:
+def test_each_sections_own_route_returns_the_same(company: Company) -> None:
     page = ask(company, PAGE).body
 
     assert ask(company, "/accounts/{account}/subscription").body == page["subscription"]
@@ -108,7 +108,7 @@ def test_a_discount_is_shown_while_it_is_active(company: Company) -> None:
     assert ask(company, PAGE, now=day_after).body["subscription"]["lines"][0]["discounts"] == []
 
 
-def test_the_next_charge_counts_its_own_months_discounts(company: Company) -> None:
+def test_the_next_charge_has_the_discounts_of_its_own_months(company: Company) -> None:
     """The paid period from 15 January 2027 is the first without the launch discount."""
     payment = ask(company, PAGE, now=datetime(2026, 12, 1, tzinfo=UTC)).body["payment_details"]
 
@@ -116,8 +116,8 @@ def test_the_next_charge_counts_its_own_months_discounts(company: Company) -> No
     assert payment["amount_per_charge"] == euros(3 * 10_800 - 1_500)
 
 
-def test_the_day_is_that_of_the_accounts_time_zone(company: Company) -> None:
-    """At half past ten in the evening UTC it is already the day after the renewal in Copenhagen."""
+def test_today_is_the_day_in_the_accounts_time_zone(company: Company) -> None:
+    """At 22:30 UTC it is already the day after the renewal in Copenhagen."""
     payment = ask(company, PAGE, now=datetime(2026, 7, 15, 22, 30, tzinfo=UTC)).body["payment_details"]
 
     assert payment["next_charge_on"] == "2026-10-15"
@@ -141,7 +141,7 @@ def test_the_amount_is_in_the_contracts_currency(company: Company) -> None:
     }
 
 
-def test_the_newest_invoices_and_the_way_to_the_older_ones(company: Company) -> None:
+def test_the_page_has_the_newest_invoices_and_the_list_has_all_of_them(company: Company) -> None:
     issued = [*invoices(14), paid_invoice()]
     for invoice in issued:
         keep_item(
@@ -170,8 +170,8 @@ def test_the_newest_invoices_and_the_way_to_the_older_ones(company: Company) -> 
     assert rest["next_cursor"] is None
 
 
-def test_another_accounts_cursor_shows_nothing_of_it(company: Company) -> None:
-    """The cursor holds a place in a list, not an account."""
+def test_another_accounts_cursor_shows_none_of_its_invoices(company: Company) -> None:
+    """A cursor has a position in a list, but no account."""
     other = with_value(ACCOUNT, "other-shop", "account")
     assert provisioned(other).status == 201
     for invoice in invoices(3):
@@ -208,8 +208,8 @@ def test_a_browser_of_the_allowed_origin_may_read_the_answer(company: Company, m
     assert refused.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_the_api_answers_behind_a_domain_of_its_own(company: Company) -> None:
-    """There API Gateway hands over the path with the base path that our links begin with."""
+def test_the_api_answers_behind_a_custom_domain(company: Company) -> None:
+    """With a custom domain API Gateway's path includes the base path, as our links do."""
     asked = request("GET", PAGE, claims=company.admin, path=company.path)
     asked["path"] = f"/v1{asked['path']}"
     asked["requestContext"]["path"] = asked["path"]
@@ -217,7 +217,7 @@ def test_the_api_answers_behind_a_domain_of_its_own(company: Company) -> None:
     assert answer(get_billing, asked).status == 200
 
 
-def test_an_account_that_is_just_coming_to_be_is_not_there_yet(company: Company) -> None:
+def test_an_account_is_not_found_while_it_is_being_provisioned(company: Company) -> None:
     """A query may see a part of the transaction that provisions it."""
     drop_item(keys.account(company.account), keys.PAGE_SUBSCRIPTION)
 
@@ -225,7 +225,7 @@ def test_an_account_that_is_just_coming_to_be_is_not_there_yet(company: Company)
     assert provisioned(ACCOUNT).body["type"] == "urn:livello:problem:concurrent-change"
 
 
-def test_changed_information_is_on_the_page_at_once(company: Company) -> None:
+def test_the_page_shows_changed_information_at_once(company: Company) -> None:
     moved = {**ACCOUNT["company"], "name": "Nordlys Kaffe A/S", "address_line_2": "3. sal"}
 
     given = answer(
@@ -244,7 +244,7 @@ def test_changed_information_is_on_the_page_at_once(company: Company) -> None:
     assert ask(company, PAGE).body["billing_information"]["company"] == moved
 
 
-def test_the_accounts_of_a_person(company: Company) -> None:
+def test_a_user_lists_their_own_accounts(company: Company) -> None:
     second = with_value(with_value(ACCOUNT, "another-shop", "account"), "Another Shop", "name")
     assert provisioned(second).status == 201
 

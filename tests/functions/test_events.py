@@ -1,4 +1,4 @@
-"""The audit log, and the way of an event from the stream to the bus."""
+"""The audit log, and the publication of events from the table's stream to the bus."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def listed(company: Company, query: dict[str, str] | None = None) -> dict[str, A
 
 
 def change_everything(company: Company) -> None:
-    """An admin changes the contact, then makes Bo an admin, then removes him; a second apart each."""
+    """An admin changes the contact, makes Bo an admin, and removes him, one second apart."""
     contact = "/accounts/{account}/billing-information/contact"
     bo = {"email": "bo@nordlys.example", "name": "Bo Lind", "role": "admin"}
     requests = [
@@ -69,7 +69,7 @@ def test_the_audit_log_says_who_changed_what_and_when(company: Company) -> None:
     assert [each["type"] for each in earlier] in (
         ["user.added", "account.provisioned"],
         ["account.provisioned", "user.added"],
-    ), "two events of one instant stand in either order"
+    ), "two events of the same instant are in any order"
     assert contact["type"] == "billing_information.changed"
     assert contact["before"] == {"area": "contact", "details": ACCOUNT["contact"]}
     assert contact["after"] == {"area": "contact", "details": {"name": "Bo Lind", "phone": None}}
@@ -80,7 +80,7 @@ def test_the_audit_log_says_who_changed_what_and_when(company: Company) -> None:
     assert (removed["before"]["email"], removed["after"]) == ("bo@nordlys.example", None)
 
 
-def test_the_audit_log_in_pages(company: Company) -> None:
+def test_the_pages_of_the_audit_log_are_the_whole_log(company: Company) -> None:
     change_everything(company)
 
     whole = listed(company)["items"]
@@ -91,7 +91,7 @@ def test_the_audit_log_in_pages(company: Company) -> None:
     assert rest["next_cursor"] is None
 
 
-def test_what_changes_nothing_is_not_told(company: Company) -> None:
+def test_a_request_that_changes_nothing_records_no_event(company: Company) -> None:
     before = stored_items()
     same = {"email": "bo@nordlys.example", "name": "Bo Lind", "role": "member"}
 
@@ -101,13 +101,13 @@ def test_what_changes_nothing_is_not_told(company: Company) -> None:
     assert stored_items() == before
 
 
-def test_every_event_fits_its_schema(company: Company) -> None:
+def test_every_event_matches_its_schema(company: Company) -> None:
     change_everything(company)
     put_catalogue(with_value(CATALOGUE, "Suche", "products", 0, "name"), replaces=1)
 
-    told = [json.loads(str(item["body"])) for item in stored_items() if str(item["sk"]).startswith("EVENT#")]
+    events = [json.loads(str(item["body"])) for item in stored_items() if str(item["sk"]).startswith("EVENT#")]
 
-    assert {event["type"] for event in told} == {
+    assert {event["type"] for event in events} == {
         "account.provisioned",
         "billing_information.changed",
         "catalogue.replaced",
@@ -115,7 +115,7 @@ def test_every_event_fits_its_schema(company: Company) -> None:
         "user.changed",
         "user.removed",
     }
-    for event in told:
+    for event in events:
         assert SCHEMA_OF[event["type"]].model_validate(event).model_dump(mode="json").keys() == event.keys()
 
 
@@ -124,7 +124,7 @@ def test_every_event_fits_its_schema(company: Company) -> None:
 
 @pytest.fixture
 def bus(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A bus whose events are copied into a queue, and a queue of dead letters."""
+    """A bus with a queue of its events, and a queue of dead letters. Yields a function that reads both."""
     events, sqs = boto3.client("events", region_name=REGION), boto3.client("sqs", region_name=REGION)
     sink = sqs.create_queue(QueueName="sink")["QueueUrl"]
     dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
@@ -170,7 +170,7 @@ def test_an_event_is_published_as_it_was_written(bus: Any) -> None:
     "image",
     [{}, {"body": {"S": "{"}}, {"body": {"S": "{}"}}, {"body": {"N": "1"}}, {"body": {"S": '{"type": "unheard.of"}'}}],
 )
-def test_a_record_that_cannot_be_read_holds_up_nobody(image: dict[str, Any], bus: Any) -> None:
+def test_an_unreadable_record_is_a_dead_letter_and_does_not_stop_the_others(image: dict[str, Any], bus: Any) -> None:
     batch = sample()
     bad = json.loads(json.dumps(batch["Records"][0]))
     bad["eventID"], bad["dynamodb"]["NewImage"] = "bad-1", image
@@ -182,10 +182,12 @@ def test_a_record_that_cannot_be_read_holds_up_nobody(image: dict[str, Any], bus
     assert published["detail-type"] == "user.removed"
     assert letter["record"] == "bad-1"
     assert letter["pk"] == "ACCOUNT#nordlys-kaffe"
-    assert set(letter) == {"record", "pk", "sk", "reason"}, "keys, and nothing of what stood in it"
+    assert set(letter) == {"record", "pk", "sk", "reason"}, "keys, but no content"
 
 
-def test_a_bus_that_is_away_leaves_the_batch_to_the_stream(bus: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_bus_fails_the_batch_so_that_the_stream_repeats_it(
+    bus: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("EVENT_BUS_NAME", "no-such-bus")
     wiring.forget()
     waits: list[float] = []
@@ -197,7 +199,7 @@ def test_a_bus_that_is_away_leaves_the_batch_to_the_stream(bus: Any, monkeypatch
     assert len(waits) == publishing.ATTEMPTS_MAX - 1
 
 
-def test_staff_read_the_audit_log_and_cannot_be_missed_in_it(company: Company) -> None:
+def test_staff_read_the_audit_log_and_appear_in_it_as_staff(company: Company) -> None:
     asked = request("GET", EVENTS, claims=STAFF, path=company.path)
 
     provisioned = next(each for each in answer(get_events, asked).body["items"] if each["type"].startswith("account"))
@@ -205,8 +207,8 @@ def test_staff_read_the_audit_log_and_cannot_be_missed_in_it(company: Company) -
     assert provisioned["actor"] == {"kind": "staff", "user": STAFF["sub"]}
 
 
-def test_a_person_with_a_new_address_is_told_as_changed(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The directory knows Bo by his new address, and the account still by the old one."""
+def test_a_user_with_a_new_address_is_recorded_as_changed(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The directory has Bo's new address. The account still has the old one."""
     bo = LogIn(company.member["sub"], staff=False, verified=True)
     monkeypatch.setattr(CognitoDirectory, "log_in", lambda *_: bo)
     renamed = {"email": "bo.lind@nordlys.example", "name": "Bo Lind", "role": "member"}

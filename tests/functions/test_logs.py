@@ -1,4 +1,4 @@
-"""Personal data never reaches a log, whatever is asked and however it ends."""
+"""Logs have no personal data, for any request and any answer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PERSONAL = {
 
 @pytest.fixture
 def logged(company: Company) -> Iterator[io.StringIO]:
-    """What the functions log from here on."""
+    """The log lines of the functions during the test."""
     lines = io.StringIO()
     handler = logger.handlers[0]
     assert isinstance(handler, logging.StreamHandler)
@@ -40,7 +40,7 @@ def logged(company: Company) -> Iterator[io.StringIO]:
     handler.setStream(before)
 
 
-def test_no_log_line_names_anybody(company: Company, logged: io.StringIO) -> None:
+def test_no_log_line_has_personal_data(company: Company, logged: io.StringIO) -> None:
     users = "/accounts/{account}/users"
     contact = "/accounts/{account}/billing-information/contact"
     path = company.path
@@ -74,7 +74,7 @@ def test_no_log_line_names_anybody(company: Company, logged: io.StringIO) -> Non
     assert company.admin["sub"] not in lines
 
 
-def test_a_log_line_says_what_an_operator_needs(
+def test_a_log_line_has_the_route_status_and_duration(
     company: Company, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "livello-GetBilling")
@@ -89,7 +89,7 @@ def test_a_log_line_says_what_an_operator_needs(
     assert line["function"] == "livello-GetBilling"
 
 
-def test_an_answer_that_does_not_fit_is_our_fault(logged: io.StringIO) -> None:
+def test_an_answer_that_does_not_match_its_schema_is_a_server_error(logged: io.StringIO) -> None:
     api = make_api()
 
     @api.get("/broken")

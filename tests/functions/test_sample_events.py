@@ -1,4 +1,4 @@
-"""The sample events under events/: each function takes its own."""
+"""Each function answers its own sample event under events/."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ STATUS = {
 
 
 @pytest.mark.parametrize("function", sorted(STATUS))
-def test_a_sample_event_is_answered(function: str, company: Company) -> None:
+def test_a_function_answers_its_sample_event(function: str, company: Company) -> None:
     event = json.loads((ROOT / "events" / f"{function}.json").read_text(encoding="utf-8"))
     claims = event["requestContext"]["authorizer"].get("claims")
     if claims and claims["token_use"] == "id" and "cognito:groups" not in claims:
-        # Whoever runs a sample by hand puts an id of their own here.
+        # Developers who run a sample by hand use the id of their own user.
         event["requestContext"]["authorizer"]["claims"] = person(company.admin["sub"])
 
     assert answer(importlib.import_module(f"functions.{function}.app").handler, event).status == STATUS[function]

@@ -1,4 +1,4 @@
-"""People of an account: invited, changed, removed, and never without an admin."""
+"""Users of an account: invitations, changes and removals. An account keeps at least one admin (DESIGN 3.4)."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def listed(company: Company, query: dict[str, str] | None = None) -> list[tuple[
     return sorted((user["email"], user["role"]) for user in given.body["items"])
 
 
-def test_who_is_there(company: Company) -> None:
+def test_users_are_listed_by_role(company: Company) -> None:
     assert listed(company) == [(ADA["email"], "admin"), (BO["email"], "member")]
     assert listed(company, {"role": "admin"}) == [(ADA["email"], "admin")]
     assert listed(company, {"role": "member"}) == [(BO["email"], "member")]
 
 
-def test_an_invited_person_can_log_in_and_sees_the_account(company: Company, user_pool: UserPool) -> None:
+def test_an_invited_user_can_log_in_and_sees_the_account(company: Company, user_pool: UserPool) -> None:
     invited = put(company, {"email": "Dina@Nordlys.example", "name": "Dina", "role": "member"})
 
     assert invited.status == 200
@@ -57,7 +57,7 @@ def test_an_invited_person_can_log_in_and_sees_the_account(company: Company, use
     assert accounts["items"] == [{"account": "nordlys-kaffe", "name": "Nordlys Kaffe", "role": "member"}]
 
 
-def test_an_invitation_sent_twice_is_one_person(company: Company) -> None:
+def test_a_repeated_invitation_adds_one_user(company: Company) -> None:
     erik = {"email": "erik@nordlys.example", "name": "Erik", "role": "member"}
     first = put(company, erik)
     before = stored_items()
@@ -68,10 +68,8 @@ def test_an_invitation_sent_twice_is_one_person(company: Company) -> None:
     assert stored_items() == before
 
 
-def test_an_address_that_somebody_gave_themselves_opens_nothing(
-    company: Company, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else whoever changes their own address to that of another company's admin would become it."""
+def test_an_unverified_address_gets_no_access(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise an attacker could change their own address to that of a future admin of another company."""
     before = stored_items()
     mallory = LogIn("mallory", staff=False, verified=False)
     monkeypatch.setattr(CognitoDirectory, "log_in", lambda *_: mallory)
@@ -83,7 +81,7 @@ def test_an_address_that_somebody_gave_themselves_opens_nothing(
     assert stored_items() == before
 
 
-def test_an_address_that_the_directory_does_not_take(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_the_directory_refuses_is_invalid(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> LogIn:
         raise InvalidAddress
 
@@ -95,7 +93,7 @@ def test_an_address_that_the_directory_does_not_take(company: Company, monkeypat
     assert given.body["errors"][0]["pointer"] == "#/email"
 
 
-def test_a_person_of_two_companies_is_one_log_in(company: Company, user_pool: UserPool) -> None:
+def test_a_user_of_two_companies_has_one_log_in(company: Company, user_pool: UserPool) -> None:
     assert provisioned(with_value(ACCOUNT, "other-shop", "account")).status == 201
     before = user_pool.emails()
 
@@ -121,7 +119,7 @@ def test_a_role_takes_effect_with_the_next_request(company: Company) -> None:
     assert put(company, newcomer, claims=company.member).status == 403
 
 
-def test_whoever_is_removed_does_not_find_the_account_any_more(company: Company) -> None:
+def test_a_removed_user_no_longer_sees_the_account(company: Company) -> None:
     assert remove(company, company.member["sub"]).status == 204
 
     assert listed(company) == [(ADA["email"], "admin")]
@@ -130,24 +128,24 @@ def test_whoever_is_removed_does_not_find_the_account_any_more(company: Company)
     assert answer(list_accounts, request("GET", "/accounts", claims=company.member)).body["items"] == []
 
 
-def test_removed_twice_is_told(company: Company) -> None:
+def test_a_second_removal_is_not_found(company: Company) -> None:
     assert remove(company, company.member["sub"]).status == 204
     assert remove(company, company.member["sub"]).status == 404
 
 
 @pytest.mark.parametrize("leave", ["step down", "be removed"])
-def test_the_last_admin_stays(company: Company, leave: str) -> None:
+def test_the_last_admin_cannot_leave(company: Company, leave: str) -> None:
     before = stored_items()
 
-    gone = put(company, {**ADA, "role": "member"}) if leave == "step down" else remove(company, company.admin["sub"])
+    refused = put(company, {**ADA, "role": "member"}) if leave == "step down" else remove(company, company.admin["sub"])
 
-    assert gone.status == 409
-    assert gone.body["type"] == "urn:livello:problem:last-admin"
+    assert refused.status == 409
+    assert refused.body["type"] == "urn:livello:problem:last-admin"
     assert stored_items() == before
 
 
 @pytest.mark.parametrize("leave", ["step down", "be removed"])
-def test_an_admin_may_go_when_there_is_another(company: Company, leave: str) -> None:
+def test_an_admin_can_leave_if_there_is_another(company: Company, leave: str) -> None:
     assert put(company, {**BO, "role": "admin"}).status == 200
 
     if leave == "step down":
@@ -167,7 +165,7 @@ def test_staff_cannot_be_invited(company: Company, user_pool: UserPool) -> None:
     assert stored_items() == before
 
 
-def test_an_account_has_room_for_so_many(company: Company, store: Stores, user_pool: UserPool) -> None:
+def test_a_full_account_refuses_another_user(company: Company, store: Stores, user_pool: UserPool) -> None:
     account = store.account(company.account)
     crowd = {f"user-{number}": Role.MEMBER for number in range(USERS_MAX - 3)}
     crowded = replace(account, roles={**account.roles, **crowd})
@@ -181,11 +179,11 @@ def test_an_account_has_room_for_so_many(company: Company, store: Stores, user_p
     assert one_too_many.status == 409
     assert stored_items() == before
     assert user_pool.emails() == invited
-    assert put(company, {**last, "role": "admin"}).status == 200, "who is in can still change"
+    assert put(company, {**last, "role": "admin"}).status == 200, "existing users can still be changed"
 
 
 @pytest.mark.parametrize("operation", ["TransactWriteItems", "Query"])
-def test_a_throttled_table_asks_to_try_again_in_a_second(
+def test_a_throttled_table_asks_for_a_retry_after_a_second(
     operation: str, company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = stored_items()

@@ -1,4 +1,4 @@
-"""The rule of autoscaling as programs judge it, on series of floats: what must be true of any usage."""
+"""The autoscaling rule as the benchmark's adapter has it, on series of floats: properties of any usage."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ MONTH = date(2026, 7, 1)
 CURRENT = 1
 SHAPES = ("flat", "growing", "step", "falling", "season", "weekends", "robots")
 TWENTY_EIGHT_YEARS = date(2054, 7, 1) - MONTH
-"""The calendar repeats after them: weekdays, leap days, and the length of every month."""
+"""The calendar repeats after 28 years: weekdays, leap days and the length of every month."""
 
 
 def series(seed: int, shape: str, room: float, missing: float, months: int) -> Case:
-    """Daily usage of the `months` before MONTH around 100 a day, and four tiers; `room` is the current tier's share.
+    """Daily usage of about 100 in the `months` before MONTH, and the volumes of four tiers.
 
-    All figures are multiples of a quarter, so that floats hold their sums and multiples exactly.
+    `room` scales the current tier's volume, and `missing` is the share of days without usage. All figures are multiples
+    of a quarter, so floats have exact sums and multiples.
     """
     chance = Random(seed)
     first = date(MONTH.year + (MONTH.month - 1 - months) // 12, (MONTH.month - 1 - months) % 12 + 1, 1)
@@ -82,8 +83,8 @@ def test_the_unit_of_usage_does_not_matter(case: Case, factor: float) -> None:
 
 @examples(40)
 @given(cases, st.randoms(use_true_random=False))
-def test_neither_the_order_of_days_nor_the_month_itself_matters(case: Case, chance: Random) -> None:
-    """A decision knows nothing of the days on and after the one on which it is taken."""
+def test_the_order_of_days_and_the_running_month_do_not_matter(case: Case, chance: Random) -> None:
+    """A decision uses only the days before its own month."""
     daily, limits = case
     shuffled = [*daily, (MONTH, 1e9), (MONTH + timedelta(days=40), 1e9)]
     chance.shuffle(shuffled)
@@ -93,7 +94,7 @@ def test_neither_the_order_of_days_nor_the_month_itself_matters(case: Case, chan
 
 @examples(40)
 @given(cases)
-def test_the_same_usage_in_the_same_calendar_is_decided_alike(case: Case) -> None:
+def test_the_same_usage_in_the_same_calendar_gets_the_same_tier(case: Case) -> None:
     daily, limits = case
     later = [(day + TWENTY_EIGHT_YEARS, used) for day, used in daily]
 
@@ -102,7 +103,7 @@ def test_the_same_usage_in_the_same_calendar_is_decided_alike(case: Case) -> Non
 
 @examples(40)
 @given(cases, st.integers(0, 3))
-def test_the_tier_is_one_of_the_ladder_and_never_lower(case: Case, current: int) -> None:
+def test_the_new_tier_exists_and_is_never_lower(case: Case, current: int) -> None:
     daily, limits = case
 
     assert current <= decide(daily, limits, current, MONTH) < len(limits)

@@ -1,4 +1,4 @@
-"""The notice rule against DESIGN 3.1's table, and against an oracle that walks the calendar day by day."""
+"""The notice rule, compared with the table of DESIGN 3.1 and with an oracle that walks the calendar day by day."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ DAY = timedelta(days=1)
 @pytest.mark.parametrize(
     ("start", "interval", "asked", "notice_ends", "active_until", "charges", "last_day"), NOTICE_TABLE
 )
-def test_the_table_of_the_design(
+def test_the_notice_table_of_the_design(
     start: str, interval: int, asked: str, notice_ends: str, active_until: str, charges: list[str], last_day: str
 ) -> None:
-    found = termination(date.fromisoformat(start), interval, date.fromisoformat(asked))
+    dates = termination(date.fromisoformat(start), interval, date.fromisoformat(asked))
 
-    assert str(found.notice_ends) == notice_ends
-    assert str(found.active_until) == active_until
-    assert [str(day) for day in found.charges_still_due] == charges
-    assert str(found.next_avoidable_renewal) == active_until
-    assert str(found.last_day_to_avoid_it) == last_day
+    assert str(dates.notice_ends) == notice_ends
+    assert str(dates.active_until) == active_until
+    assert [str(day) for day in dates.charges_still_due] == charges
+    assert str(dates.next_avoidable_renewal) == active_until
+    assert str(dates.last_day_to_avoid_it) == last_day
 
 
 @dataclass(frozen=True)
 class Oracle:
-    """A contract that knows no month arithmetic: it looks at one day after the other."""
+    """A contract without month arithmetic: it checks each day in turn."""
 
     start: date
     interval_months: int
 
     def begins_a_month(self, day: date) -> bool:
-        """The day of the month on which the contract began, or the last day of a month that is too short for it."""
+        """Whether `day` is the start's day of the month, or the last day of a month that is too short for it."""
         return day.day == self.start.day or (day.day < self.start.day and (day + DAY).day == 1)
 
     def months(self, after: date) -> Iterator[date]:
-        """The days after `after` that begin a contract month."""
+        """The first days of contract months after `after`."""
         day = after
         while True:
             day += DAY
@@ -51,13 +51,13 @@ class Oracle:
                 yield day
 
     def renewals(self, after: date) -> Iterator[date]:
-        """The days after `after` that begin a paid period; the contract's first day is one."""
+        """The first days of paid periods after `after`. The contract's first day is one."""
         for number, day in enumerate(self.months(self.start - DAY)):
             if number % self.interval_months == 0 and day > after:
                 yield day
 
     def notice_ends(self, requested: date) -> date:
-        """The contract month of the request ends, and one more."""
+        """The end of the contract month after the one of the request."""
         months = self.months(requested)
         next(months)
         return next(months)
@@ -75,7 +75,7 @@ class Oracle:
         return charges
 
     def last_day_to_avoid(self, renewal: date) -> date:
-        """The last day whose notice ends by then."""
+        """The last day of a request whose notice ends by `renewal`."""
         day = renewal
         while self.notice_ends(day) > renewal:
             day -= DAY
@@ -87,13 +87,13 @@ class Oracle:
     st.sampled_from([1, 3, 6, 12]),
     st.integers(-200, 900),
 )
-def test_day_by_day_the_calendar_says_the_same(start: date, interval: int, days: int) -> None:
+def test_the_notice_is_that_of_the_day_by_day_oracle(start: date, interval: int, days: int) -> None:
     requested, oracle = start + timedelta(days=days), Oracle(start, interval)
 
-    found = termination(start, interval, requested)
+    dates = termination(start, interval, requested)
 
-    assert found.notice_ends == oracle.notice_ends(requested)
-    assert found.active_until == oracle.active_until(requested)
-    assert found.charges_still_due == oracle.charges(requested)
-    assert found.next_avoidable_renewal == found.active_until
-    assert found.last_day_to_avoid_it == oracle.last_day_to_avoid(found.next_avoidable_renewal)
+    assert dates.notice_ends == oracle.notice_ends(requested)
+    assert dates.active_until == oracle.active_until(requested)
+    assert dates.charges_still_due == oracle.charges(requested)
+    assert dates.next_avoidable_renewal == dates.active_until
+    assert dates.last_day_to_avoid_it == oracle.last_day_to_avoid(dates.next_avoidable_renewal)

@@ -1,4 +1,4 @@
-"""A year of invoices for each interval, against an oracle that walks through the days by itself."""
+"""A year of invoices for each interval, compared with an oracle that walks the calendar day by day."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Year:
     interval: int
     zone: str
     larger_from: int | None
-    """The contract month from which search is in its larger tier."""
+    """The first contract month of search in its larger tier, None for never."""
 
 
 YEARS = [
@@ -55,7 +55,7 @@ YEARS = [
 
 
 def boundaries(start: date, days: int) -> Iterator[date]:
-    """The days on which a contract month begins, found by looking at each day."""
+    """The first days of contract months within `days` from `start`, found by a check of each day."""
     for number in range(days):
         day = start + timedelta(number)
         last_of_month = (day + timedelta(1)).day == 1
@@ -71,24 +71,24 @@ def half_even(amount: Fraction) -> int:
 
 
 def half_up(amount: Fraction) -> int:
-    """Tax; nothing here is below zero."""
+    """For tax: half away from zero, of amounts that are never negative."""
     return int(amount + Fraction(1, 2))
 
 
 def month_of_search(months: list[date], number: int, larger: int | None) -> Fraction:
-    """Search in one contract month: 12.5 % less until the eighth begins."""
+    """The price of search in one contract month: less 12.5 % in the first eight."""
     price = SEARCH_LARGER if larger is not None and number >= larger else SEARCH
     return Fraction(price) * (Fraction(7, 8) if number < 8 else 1)
 
 
 def expected(year: Year) -> list[tuple[date, int]]:
-    """The day and the total of each invoice of the first year."""
+    """The day and the total in minor units of each invoice of the first year."""
     months = [*boundaries(year.start, 800)]
-    found = []
+    invoices = []
     for number, day in enumerate(months[:13]):
         if number % year.interval == 0:
             period = range(number, number + year.interval)
-            # What is known when the invoice is issued: a move is decided within the month before it takes effect.
+            # The invoice has the tier changes decided so far. A change is decided in the month before its effect.
             larger = year.larger_from if year.larger_from is not None and year.larger_from <= number else None
             search = half_even(sum((month_of_search(months, each, larger) for each in period), Fraction(0)))
             net = search + EMAIL * year.interval
@@ -100,23 +100,23 @@ def expected(year: Year) -> list[tuple[date, int]]:
             net = with_move - without
         else:
             continue
-        found.append((day, net + half_up(net * VAT)))
-    return found
+        invoices.append((day, net + half_up(net * VAT)))
+    return invoices
 
 
 # ---- The story ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("year", YEARS, ids=lambda year: f"{year.interval} months, {year.zone}")
-def test_a_year(year: Year) -> None:
+def test_a_year_of_invoices_is_that_of_the_oracle(year: Year) -> None:
     with connected(), catalogue().calm() as world:
         contract = Contract(year.start, year.interval, "EUR", year.zone)
         months = [*boundaries(year.start, 800)]
         discounts = (Discount("search", Decimal("12.5"), None, year.start, months[8], "Welcome"),)
-        wanted = replace(WANTED, contract=contract, discounts=discounts)
+        provisioning = replace(WANTED, contract=contract, discounts=discounts)
         begins = datetime.combine(year.start, datetime.min.time(), ZoneInfo(year.zone)).astimezone(UTC)
         provision_account(
-            wanted,
+            provisioning,
             context=replace(OCCASION, time=begins - timedelta(days=3)),
             directory=world.directory,
             pages=world.store,
@@ -129,28 +129,29 @@ def test_a_year(year: Year) -> None:
             issue_invoices(ACCOUNT, now=now, correlation="run", settings=TERMS, store=world.invoicing)
             now += timedelta(hours=HOURS)
 
-        issued = sorted(all_of(world), key=lambda kept: kept.invoice.number)
-        found = [(kept.invoice.produced_on, kept.invoice.draft.total.amount) for kept in issued]
-        assert found == [each for each in expected(year) if each[0] < year.start + timedelta(days=368)]
+        records = sorted(all_of(world), key=lambda record: record.invoice.number)
+        issued = [(record.invoice.produced_on, record.invoice.draft.total.amount) for record in records]
+        assert issued == [each for each in expected(year) if each[0] < year.start + timedelta(days=368)]
         assert all(is_as_issued(item["body"]["S"]) for item in world.stored("INVOICE#"))
 
 
 def grow(world: World, effective_on: date, now: datetime) -> None:
-    """Twenty days before it takes effect autoscaling has moved search."""
-    known = world.autoscaling.state(ACCOUNT)
-    assert known is not None
-    assert known.due is not None
-    subscription, contract = known.subscriber.subscription, known.subscriber.account.contract
+    """Moves search to its larger tier, as autoscaling does, in the twenty days before `effective_on`."""
+    state = world.autoscaling.state(ACCOUNT)
+    assert state is not None
+    assert state.due is not None
+    subscription, contract = state.subscriber.subscription, state.subscriber.account.contract
     today = contract.today(now)
     if subscription.changes or not effective_on - timedelta(days=20) <= today < effective_on:
         return
     change = TierChange("search", 25_000, Money(SEARCH_LARGER, "EUR"), effective_on, Cause.AUTOSCALING, "2026.search")
     paid_since = contract.month_start(contract.month_of(today) // contract.interval_months * contract.interval_months)
     after = subscription.changed((change,), today, paid_since)
-    world.autoscaling.decide(known, (), after, (), known.due, now)
+    world.autoscaling.decide(state, (), after, (), state.due, now)
 
 
 def all_of(world: World) -> list[InvoiceRecord]:
+    """All invoices of the account."""
     numbers = [
         invoice.number
         for invoice in world.invoicing.invoices(ACCOUNT, year=None, status=None, limit=100, after=None).items
@@ -158,7 +159,7 @@ def all_of(world: World) -> list[InvoiceRecord]:
     return [world.invoicing.invoice(ACCOUNT, number) for number in numbers]
 
 
-def test_the_sample_catalogue_is_what_the_oracle_takes_it_for() -> None:
+def test_the_sample_catalogue_has_the_oracles_prices() -> None:
     prices = {
         (product.id, tier.up_to): tier.prices["EUR"]
         for product in PRODUCTS

@@ -1,4 +1,4 @@
-"""The demonstration's companies through a year of months: one has grown, one falls, one has a Black Friday."""
+"""Autoscaling of the demonstration's companies over a year: usage that grows, that falls, and a Black Friday."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PRODUCTS = ("search", "email")
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    """A table with the demonstration's catalogue."""
+    """A world whose table has the demonstration's catalogue."""
     with connected(), World().calm() as world:
         products = CatalogueBody.model_validate(json.loads(CATALOGUE.read_text("utf-8"))).values()
         replace_catalogue(products, 0, context=OCCASION, store=world.store)
@@ -46,10 +46,10 @@ def world() -> Iterator[World]:
 
 
 def live_through(company: DemoCompany, world: World) -> None:
-    """From the contract's start to NOW: each day's usage is there, and what is due is dealt with month by month."""
-    wanted = AccountBody.model_validate(company.provisioning(NOW.date())).value()
-    provision_account(wanted, context=OCCASION, directory=world.directory, pages=world.store, catalogues=world.store)
-    _use(company, wanted.contract.start, world)
+    """Provisions the company, counts its usage from the contract's start to NOW, and decides every month when due."""
+    request = AccountBody.model_validate(company.provisioning(NOW.date())).value()
+    provision_account(request, context=OCCASION, directory=world.directory, pages=world.store, catalogues=world.store)
+    _use(company, request.contract.start, world)
     due = DueStore(TABLE, seam_session().create_client("dynamodb"))
 
     def fire(at: datetime) -> None:
@@ -60,7 +60,7 @@ def live_through(company: DemoCompany, world: World) -> None:
 
 
 def _use(company: DemoCompany, start: date, world: World) -> None:
-    """The demonstration's usage of what this is about, without its parts."""
+    """Counts the demonstration's usage of PRODUCTS, one event for each product and day."""
     rows = (row for row in usage.usage(company, start, NOW.date()) if row.product in PRODUCTS)
     events = [
         UsageEvent(
@@ -81,26 +81,29 @@ def _use(company: DemoCompany, start: date, world: World) -> None:
 
 
 def decisions(company: DemoCompany, product: str, world: World) -> dict[str, tuple[bool, str]]:
-    """Whether the product moves, and the reason, by month."""
-    found = world.autoscaling.decisions(company.account, limit=100, after=None).items
+    """Whether the product changes its tier, and the reason, by month as `YYYY-MM`."""
+    newest_first = world.autoscaling.decisions(company.account, limit=100, after=None).items
     return {
-        f"{each.month:%Y-%m}": (each.moves, each.decision.reason) for each in reversed(found) if each.product == product
+        f"{each.month:%Y-%m}": (each.moves, each.decision.reason)
+        for each in reversed(newest_first)
+        if each.product == product
     }
 
 
-def told(world: World) -> list[Any]:
-    kinds = ("subscription.autoscaled", "usage.above_tiers", "usage.below_tier")
-    found = [body(item) for item in world.stored("EVENT#")]
-    return [event for event in found if event["type"] in kinds]
+def scaling_events(world: World) -> list[Any]:
+    """The bodies of the events about tiers."""
+    types = ("subscription.autoscaled", "usage.above_tiers", "usage.below_tier")
+    events = [body(item) for item in world.stored("EVENT#")]
+    return [event for event in events if event["type"] in types]
 
 
 def line(company: DemoCompany, product: str, world: World) -> Any:
     page = BillingPageView.of(world.store.billing_page(company.account), NOW.date())
-    [found] = [each for each in page.subscription.lines if each.product == product]
-    return found
+    [view] = [each for each in page.subscription.lines if each.product == product]
+    return view
 
 
-def test_one_has_grown_and_moves_once_and_one_falls_and_is_told_once(world: World) -> None:
+def test_growing_usage_moves_a_product_up_once_and_falling_usage_is_reported_once(world: World) -> None:
     live_through(NORDLYS, world)
 
     new_shop = dict.fromkeys(("2026-02", "2026-03", "2026-04"), (False, "too_few_months"))
@@ -115,23 +118,23 @@ def test_one_has_grown_and_moves_once_and_one_falls_and_is_told_once(world: Worl
     }
     fits = {f"2026-{month:02}": (False, "fits") for month in range(5, 12)}
     assert decisions(NORDLYS, "email", world) == new_shop | fits
-    below, moved = told(world)
+    below, moved = scaling_events(world)
     assert (below["type"], below["time"][:10]) == ("usage.below_tier", "2026-09-01")
     assert below["after"]["fitting"] == {"up_to": 25_000, "price": {"amount": 44_000, "currency": "DKK"}}
     assert (moved["type"], moved["time"][:10]) == ("subscription.autoscaled", "2026-10-01")
     assert [month["typical"] for month in moved["after"]["months"]] == ["29672.24", "29587.02", "28686.94"]
-    # 1,260.00 less 12.5 %, from the very next contract month on; the month before was 740.00 less 12.5 %.
+    # 1,260.00 less 12.5 % from the next contract month on; before it was 740.00 less 12.5 %.
     assert (moved["after"]["effective_on"], moved["after"]["extra"]) == ("2026-10-15", None)
     assert line(NORDLYS, "search", world).price_per_month_after_discounts.amount == 110_250
 
 
-def test_a_black_friday_never_moves_anybody(world: World) -> None:
+def test_a_black_friday_changes_no_tier(world: World) -> None:
     live_through(LUCCIOLA, world)
 
-    found = decisions(LUCCIOLA, "search", world)
-    assert {moves for moves, _ in found.values()} == {False}
-    assert len(found) == 14
-    # By spring a lower tier would do. Averages a bit above and below its volume are no reason to say so again.
-    below = [event for event in told(world) if event["after"]["product"]["product"] == "search"]
+    by_month = decisions(LUCCIOLA, "search", world)
+    assert {moves for moves, _ in by_month.values()} == {False}
+    assert len(by_month) == 14
+    # In spring a lower tier is large enough. Averages that fluctuate around its volume make no second event.
+    below = [event for event in scaling_events(world) if event["after"]["product"]["product"] == "search"]
     assert [(event["type"], event["time"][:10]) for event in below] == [("usage.below_tier", "2026-04-01")]
     assert line(LUCCIOLA, "search", world).up_to == 100_000

@@ -1,4 +1,4 @@
-"""A company's first year on Livello, as its people see it on the billing page, month by month."""
+"""A company's first year on Livello: its users see the billing page month by month."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_first_year(store: Stores, user_pool: UserPool) -> None:
     assert next_charge(page_on("2026-02-01", ada)) == ("2026-02-28", 5400)
     assert next_charge(page_on("2026-03-01", ada)) == ("2026-03-31", 10_800)
 
-    # In April prices go up, for whoever signs from now on.
+    # In April prices rise for new accounts only.
     dearer = with_value(CATALOGUE, 5900, "products", 0, "tiers", 0, "prices", "EUR")
     assert put_catalogue(dearer, replaces=1).status == 200
     april = page_on("2026-04-15", ada)
@@ -57,7 +57,7 @@ def test_a_first_year(store: Stores, user_pool: UserPool) -> None:
     assert april["subscription"]["discounts"] == []
     assert next_charge(april) == ("2026-04-30", 10_800)
 
-    # In June the company moves. Ada makes Bo an admin and leaves; Bo tells Livello the new address.
+    # In June the company moves. Ada makes Bo an admin and leaves. Bo enters the new address.
     bo_invited = answer(
         administer_users,
         request(
@@ -69,11 +69,11 @@ def test_a_first_year(store: Stores, user_pool: UserPool) -> None:
         ),
     )
     bo = person(bo_invited.body["user"])
-    gone = answer(
+    removed = answer(
         administer_users,
         request("DELETE", "/accounts/{account}/users/{user}", claims=bo, path={**PATH, "user": users[0]["user"]}),
     )
-    assert gone.status == 204
+    assert removed.status == 204
     moved = {**ACCOUNT["company"], "address_line_1": "Nørregade 7", "postcode": "1165"}
     changed = answer(
         update_billing_information,
@@ -88,7 +88,7 @@ def test_a_first_year(store: Stores, user_pool: UserPool) -> None:
     )
     assert changed.status == 200
 
-    # A year later it is the same contract, on its own prices and its own days, at the new address.
+    # A year later the contract has the same prices and renewal days, and the new address.
     anniversary = page_on("2027-02-01", bo)
     assert next_charge(anniversary) == ("2027-02-28", 10_800)
     assert anniversary["billing_information"]["company"] == moved

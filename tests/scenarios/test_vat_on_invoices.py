@@ -1,4 +1,4 @@
-"""Where a company is, and what number it gave, up to what its invoice says: also as older accounts have it stored."""
+"""From a company's address and VAT number to its invoice, also for identifiers that older accounts stored as typed."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ BEGINS = datetime.combine(STARTS, time.min, ZoneInfo(WANTED.contract.time_zone))
 
 
 def invoiced(company: CompanyDetails) -> tuple[dict[str, str], CompanyDetails, int, int]:
-    """The company as it is stored; the first invoice's company, net amount and tax."""
+    """Returns the stored company, and the first invoice's company, net amount and tax in minor units."""
     with connected(), catalogue().calm() as world:
         contract = replace(WANTED.contract, start=STARTS)
-        wanted = replace(WANTED, company=company, contract=contract, discounts=())
+        provisioning = replace(WANTED, company=company, contract=contract, discounts=())
         provision_account(
-            wanted,
+            provisioning,
             context=replace(OCCASION, time=BEGINS - timedelta(days=3)),
             directory=world.directory,
             pages=world.store,
@@ -55,7 +55,7 @@ def invoiced(company: CompanyDetails) -> tuple[dict[str, str], CompanyDetails, i
         ("DE", "27498", "Helgoland", None, 0),
     ],
 )
-def test_the_tax_of_the_territory_is_invoiced(
+def test_an_invoice_has_the_tax_of_the_companys_territory(
     country: str, postcode: str, city: str, vat_number: str | None, percent: int
 ) -> None:
     company = replace(WANTED.company, country=country, postcode=postcode, city=city, vat_number=vat_number)
@@ -66,7 +66,7 @@ def test_the_tax_of_the_territory_is_invoiced(
     assert abs(tax * 100 - net * percent) <= 50
 
 
-def test_what_was_stored_as_it_was_typed_is_normal_on_the_invoice() -> None:
+def test_identifiers_stored_as_typed_are_normalised_on_the_invoice() -> None:
     company = replace(
         WANTED.company, country="IT", postcode="\uff12\uff13\uff10\uff14\uff11", vat_number="IT\uff10\uff10743110157"
     )
@@ -75,10 +75,10 @@ def test_what_was_stored_as_it_was_typed_is_normal_on_the_invoice() -> None:
 
     assert (stored["postcode"], stored["vat_number"]) == (company.postcode, company.vat_number)
     assert (on_invoice.postcode, on_invoice.vat_number) == ("23041", "IT00743110157")
-    assert tax == 0, "Livigno"
+    assert tax == 0, "Livigno is outside the VAT area"
 
 
-def test_a_number_in_full_width_is_one_of_another_member_state() -> None:
+def test_a_full_width_vat_number_gets_the_reverse_charge() -> None:
     company = replace(WANTED.company, country="IT", postcode="00100", vat_number="\uff29\uff3400743110157")
 
     _, on_invoice, _, tax = invoiced(company)

@@ -103,6 +103,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     AccountStore: {
         "account": lambda store: store.account(ID),
         "accounts_of": lambda store: store.accounts_of(ADMIN.id, **LIST),
+        "clear_undeliverable": lambda store: store.clear_undeliverable(ID, ADMIN.email),
         "correspondents": lambda store: store.correspondents(ID),
         "details": lambda store: store.details(ID),
         "mark_undeliverable": lambda store: store.mark_undeliverable(ID, ADMIN.email, EVENT),
@@ -112,7 +113,6 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         ),
         "save_user": lambda store: store.save_user(ACCOUNT, MEMBER, EVENT),
         "users": lambda store: store.users(ID),
-        "write_again_to": lambda store: store.write_again_to(ID, ADMIN.email),
     },
     AutoscalingStore: {
         "decide": lambda store: store.decide(STATE, (), PAGE.subscription, [EVENT], DUE, NOON),
@@ -224,7 +224,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
 }
 
-SINGLE_WRITES = {"record_delivery", "release_delivery", "write_again_to"}
+SINGLE_WRITES = {"clear_undeliverable", "record_delivery", "release_delivery"}
 """They are no transactions, so nothing is cancelled."""
 
 CANCELLED = "TransactionCanceledException"

@@ -1,4 +1,4 @@
-"""The usage of the past on moto: what is counted, on which day, once."""
+"""Importing past usage on moto: every row is counted once, on its day."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def imported(*rows: PastUsage, dry_run: bool = False) -> ImportResult:
     return import_usage(rows, now=NOW, budget=lambda: RetryBudget(0), store=wiring.usage_store(), dry_run=dry_run)
 
 
-def fates(*rows: PastUsage) -> dict[PastUsage, Result]:
-    """What became of each row."""
-    found: dict[PastUsage, Result] = {}
-    import_usage(rows, now=NOW, budget=lambda: RetryBudget(0), store=wiring.usage_store(), told=found.__setitem__)
-    return found
+def results_of(*rows: PastUsage) -> dict[PastUsage, Result]:
+    """The result of each row."""
+    results: dict[PastUsage, Result] = {}
+    import_usage(rows, now=NOW, budget=lambda: RetryBudget(0), store=wiring.usage_store(), told=results.__setitem__)
+    return results
 
 
 def totals(month: date = MAY) -> dict[str, dict[date, Decimal]]:
     return wiring.usage_store().totals(ACCOUNT["account"], month, month)
 
 
-def test_history_of_any_age_is_counted_on_its_day_and_content() -> None:
+def test_usage_of_any_age_is_counted_on_its_day_and_content() -> None:
     slider = replace(ROW, content="Slider", conversions=2, revenue=Money(1290, "EUR"))
 
     assert imported(ROW, slider, replace(ROW, product="email", day=date(2019, 5, 31))) == ImportResult(3, 0, 0, 0)
@@ -52,7 +52,7 @@ def test_history_of_any_age_is_counted_on_its_day_and_content() -> None:
     assert (named.content, named.conversions, named.revenue) == ("Slider", 2, {"EUR": 1290})
 
 
-def test_what_is_imported_again_counts_once_and_is_never_forgotten() -> None:
+def test_a_repeated_row_counts_once_and_is_remembered_for_ever() -> None:
     assert imported(ROW, ROW) == ImportResult(counted=1, duplicate=1, conflict=0, refused=0)
     assert imported(ROW, replace(ROW, quantity=Decimal("0.200"))) == ImportResult(0, 2, 0, 0)
 
@@ -63,19 +63,19 @@ def test_what_is_imported_again_counts_once_and_is_never_forgotten() -> None:
 def test_the_same_row_with_another_quantity_is_a_conflict() -> None:
     other = replace(ROW, quantity=Decimal(9))
 
-    assert fates(ROW, other) == {ROW: IngestResult.ACCEPTED, other: IngestResult.CONFLICT}
-    assert fates(other) == {other: IngestResult.CONFLICT}
+    assert results_of(ROW, other) == {ROW: IngestResult.ACCEPTED, other: IngestResult.CONFLICT}
+    assert results_of(other) == {other: IngestResult.CONFLICT}
     assert totals() == {"search": {MAY: Decimal("0.2")}}
 
 
-def test_an_id_tells_rows_of_one_day_and_content_apart() -> None:
+def test_rows_with_different_ids_are_counted_separately() -> None:
     rows = [ROW, replace(ROW, id="1"), replace(ROW, id="2"), replace(ROW, id="1", source="elsewhere")]
 
     assert imported(*rows) == ImportResult(4, 0, 0, 0)
     assert totals() == {"search": {MAY: Decimal("0.8")}}
 
 
-def test_a_row_is_the_event_that_was_reported_under_its_source_and_id() -> None:
+def test_a_row_is_a_duplicate_of_the_report_with_its_source_and_id() -> None:
     noon_in_copenhagen = NOW - timedelta(hours=2)
     event = cloud_event("7", quantity=3, time=noon_in_copenhagen)
     assert outcomes(report([event])) == ["accepted"]
@@ -86,7 +86,7 @@ def test_a_row_is_the_event_that_was_reported_under_its_source_and_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "path", "said"),
+    ("row", "path", "message"),
     [
         (replace(ROW, account="nobody"), "account", "There is no account nobody."),
         (replace(ROW, store="elsewhere"), "store", "has no store elsewhere"),
@@ -95,18 +95,18 @@ def test_a_row_is_the_event_that_was_reported_under_its_source_and_id() -> None:
         (replace(ROW, day=date(26, 5, 1)), "day", "between 1970-01-01 and today"),
     ],
 )
-def test_what_breaks_a_rule_is_refused_alone(row: PastUsage, path: str, said: str) -> None:
-    found = fates(row, ROW)
+def test_only_the_row_that_breaks_a_rule_is_refused(row: PastUsage, path: str, message: str) -> None:
+    results = results_of(row, ROW)
 
-    refused = found[row]
+    refused = results[row]
     assert isinstance(refused, Violation)
     assert refused.path == (path,)
-    assert said in refused.detail
-    assert found[ROW] is IngestResult.ACCEPTED
+    assert message in refused.detail
+    assert results[ROW] is IngestResult.ACCEPTED
 
 
-def test_today_is_one_of_the_accounts_time_zone() -> None:
-    """Copenhagen is two hours ahead in June: late in the evening in UTC it is tomorrow there."""
+def test_today_is_the_day_in_the_accounts_time_zone() -> None:
+    """Copenhagen is two hours ahead of UTC in June. At 22:30 UTC it is the next day there."""
     tomorrow = replace(ROW, day=NOW.date() + timedelta(days=1))
 
     evening = import_usage(
@@ -124,24 +124,24 @@ def test_a_dry_run_writes_nothing() -> None:
     assert stored_items() == before
 
 
-def test_counters_that_others_write_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_concurrent_write_is_retried_after_a_growing_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     count, waits = UsageStore.count, list[float]()
 
-    def taken_at_first(*arguments: object) -> object:
+    def busy_at_first(*arguments: object) -> object:
         if len(waits) < 3:
             raise ConcurrentChange
         return count(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(UsageStore, "count", taken_at_first)
+        patch.setattr(UsageStore, "count", busy_at_first)
         with pytest.raises(ConcurrentChange):
             imported(ROW)
-        done = import_usage(
+        result = import_usage(
             [ROW],
             now=NOW,
             budget=lambda: RetryBudget(9, wait=waits.append, chance=lambda: 1),
             store=wiring.usage_store(),
         )
 
-    assert done == ImportResult(1, 0, 0, 0)
+    assert result == ImportResult(1, 0, 0, 0)
     assert waits == sorted(waits)

@@ -1,4 +1,4 @@
-"""Requests that meet: sent twice, at the same moment, or with an answer that was lost on the way back."""
+"""Concurrent requests: sent twice, sent at the same time, or repeated because the answer was lost."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from tests.api_gateway import NOW
 from tests.aws import UserPool, stored_items
 from tests.company import Company
 from tests.samples import ACCOUNT, with_value
-from tests.store.samples import ACCOUNT as KEPT
+from tests.store.samples import ACCOUNT as STORED
 from tests.store.samples import ADMIN, BILLING, DUE, OCCASION, PAGE, happened
 from tests.stores import Stores
 
-WANTED = AccountBody.model_validate(ACCOUNT).value()
+REQUEST = AccountBody.model_validate(ACCOUNT).value()
 SEARCH = (Product("search", "Search", "searches", (Tier(10, {"EUR": 1}),)),)
 
 
 class Meanwhile:
-    """A directory during whose answer something else happens."""
+    """A directory that runs another request while it answers the first one."""
 
     def __init__(self, happens: Callable[[], object]) -> None:
         self.happens: Callable[[], object] | None = happens
@@ -55,34 +55,34 @@ class Meanwhile:
         return LogIn(f"user of {email}", staff=False, verified=True)
 
     def remove(self, user: str) -> None:
-        raise AssertionError("nobody is removed here")
+        raise AssertionError("these tests remove no user")
 
 
-def provision(wanted: Provisioning, store: Stores, happens: Callable[[], object] = lambda: None) -> str:
+def provision(request: Provisioning, store: Stores, happens: Callable[[], object] = lambda: None) -> str:
     return provision_account(
-        wanted, context=OCCASION, directory=Meanwhile(happens), pages=store, catalogues=store
+        request, context=OCCASION, directory=Meanwhile(happens), pages=store, catalogues=store
     ).account.name
 
 
-def test_the_same_provisioning_twice_at_once_makes_one_account(catalogue: UserPool, store: Stores) -> None:
-    name = provision(WANTED, store, happens=lambda: provision(WANTED, store))
+def test_the_same_provisioning_sent_twice_at_once_creates_one_account(catalogue: UserPool, store: Stores) -> None:
+    name = provision(REQUEST, store, happens=lambda: provision(REQUEST, store))
 
-    assert name == WANTED.name
+    assert name == REQUEST.name
     assert len([item for item in stored_items() if item["pk"] == "ACCOUNT#nordlys-kaffe"]) == 10
 
 
-def test_of_two_companies_with_one_id_the_first_has_it(catalogue: UserPool, store: Stores) -> None:
+def test_the_first_of_two_companies_with_the_same_id_gets_it(catalogue: UserPool, store: Stores) -> None:
     other = AccountBody.model_validate(with_value(ACCOUNT, "Another", "name")).value()
 
     with pytest.raises(AccountExists):
-        provision(WANTED, store, happens=lambda: provision(other, store))
+        provision(REQUEST, store, happens=lambda: provision(other, store))
 
-    assert store.account(WANTED.account).name == "Another"
+    assert store.account(REQUEST.account).name == "Another"
 
 
-def test_two_invitations_at_once_lose_nobody(store: Stores) -> None:
+def test_two_invitations_at_once_lose_no_user(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
-    account = store.account(KEPT.id)
+    account = store.account(STORED.id)
 
     def other_invitation() -> None:
         save_user(
@@ -105,11 +105,11 @@ def test_two_invitations_at_once_lose_nobody(store: Stores) -> None:
             directory=Meanwhile(other_invitation),
             store=store,
         )
-    assert {user.email for user in store.users(KEPT.id)} >= {"cy@nordlys.example"}
+    assert {user.email for user in store.users(STORED.id)} >= {"cy@nordlys.example"}
 
 
 class AnswerLost(Stores):
-    """A store whose conditional writes arrive twice, as when a reply is lost and the request sent again."""
+    """A store that sends conditional writes twice, as a client does when the first answer is lost."""
 
     def replace_information(self, account: str, area: Area, details: Details, version: int, event: Event) -> None:
         super().replace_information(account, area, details, version, event)
@@ -128,24 +128,24 @@ def answer_lost(store: Stores) -> Stores:
     return lossy
 
 
-def test_a_change_that_fails_on_its_own_result_has_succeeded(answer_lost: Stores) -> None:
+def test_a_change_that_conflicts_with_its_own_result_succeeds(answer_lost: Stores) -> None:
     moved = BillingDetails("finance@nordlys.example")
 
     changed = change_billing_information(
-        KEPT, Area.BILLING, PAGE.information.billing, moved, 1, context=OCCASION, store=answer_lost
+        STORED, Area.BILLING, PAGE.information.billing, moved, 1, context=OCCASION, store=answer_lost
     )
 
-    assert changed == answer_lost.billing_page(KEPT.id).information.billing
+    assert changed == answer_lost.billing_page(STORED.id).information.billing
     assert (changed.details, changed.version) == (moved, 2)
 
 
-def test_a_change_that_fails_on_anothers_result_has_not(store: Stores) -> None:
+def test_a_change_that_conflicts_with_another_change_is_refused(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
-    store.replace_information(KEPT.id, Area.BILLING, BillingDetails("first@nordlys.example"), 1, happened())
+    store.replace_information(STORED.id, Area.BILLING, BillingDetails("first@nordlys.example"), 1, happened())
 
     with pytest.raises(StaleVersion):
         change_billing_information(
-            KEPT,
+            STORED,
             Area.BILLING,
             PAGE.information.billing,
             BillingDetails("second@nordlys.example"),
@@ -155,7 +155,7 @@ def test_a_change_that_fails_on_anothers_result_has_not(store: Stores) -> None:
         )
 
 
-def test_a_catalogue_that_fails_on_its_own_result_has_been_added(answer_lost: Stores) -> None:
+def test_a_catalogue_that_conflicts_with_its_own_result_succeeds(answer_lost: Stores) -> None:
     assert (
         replace_catalogue(SEARCH, 0, context=OCCASION, store=answer_lost)
         == Catalogue(1, SEARCH)
@@ -163,7 +163,7 @@ def test_a_catalogue_that_fails_on_its_own_result_has_been_added(answer_lost: St
     )
 
 
-def test_of_two_catalogues_at_once_one_is_told(store: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_of_two_catalogues_at_once_is_refused(store: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     dearer = (replace(SEARCH[0], tiers=(Tier(10, {"EUR": 2}),)),)
     monkeypatch.setattr(store, "catalogue", lambda: None)
     store.add_catalogue(Catalogue(1, dearer), happened(account=None))

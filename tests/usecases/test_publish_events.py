@@ -1,4 +1,4 @@
-"""Events reach the bus at least once, and those of one account in the order they happened in."""
+"""Every event reaches the bus at least once, and the events of an account arrive in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.store.samples import happened
 
 
 class Bus:
-    """A bus that refuses, or does not answer, as it is told to."""
+    """A bus that refuses a share of the events, and fails to answer a share of the calls."""
 
     def __init__(self, seed: int = 0, refuses: float = 0, fails: float = 0) -> None:
         self.chance = random.Random(seed)
@@ -35,12 +35,12 @@ class Bus:
 
 
 def story(accounts: int, length: int) -> list[Event]:
-    """So many events of each account, mixed."""
+    """`length` events of each of `accounts` accounts, interleaved."""
     return [happened(second, f"shop-{account}") for second in range(length) for account in range(accounts)]
 
 
 def first_times(events: Sequence[Event], account: str | None) -> list[str]:
-    """An account's events, by id, in the order in which they first arrived."""
+    """The ids of an account's events, in the order of their first arrival."""
     return list(dict.fromkeys(event.id for event in events if event.account == account))
 
 
@@ -49,7 +49,7 @@ class Waits(list[float]):
         self.append(seconds)
 
 
-def test_a_bus_that_takes_everything_is_asked_once_a_batch() -> None:
+def test_a_bus_that_accepts_everything_gets_one_call_for_each_batch() -> None:
     bus, waits = Bus(), Waits()
     events = story(accounts=EVENTS_MAX, length=3)
 
@@ -60,7 +60,7 @@ def test_a_bus_that_takes_everything_is_asked_once_a_batch() -> None:
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_whatever_the_bus_does_all_arrive_in_order(seed: int) -> None:
+def test_all_events_arrive_in_order_despite_failures_of_the_bus(seed: int) -> None:
     bus = Bus(seed, refuses=0.2, fails=0.15)
     events = story(accounts=13, length=4)
 
@@ -72,7 +72,7 @@ def test_whatever_the_bus_does_all_arrive_in_order(seed: int) -> None:
         assert first_times(bus.taken, account) == first_times(events, account)
 
 
-def test_a_bus_that_is_away_is_given_up_after_longer_and_longer_waits() -> None:
+def test_publishing_fails_after_growing_waits_for_an_unavailable_bus() -> None:
     waits = Waits()
 
     with pytest.raises(UpstreamFailed):
@@ -82,5 +82,5 @@ def test_a_bus_that_is_away_is_given_up_after_longer_and_longer_waits() -> None:
     assert waits == sorted(waits)
 
 
-def test_nothing_to_publish_asks_nobody() -> None:
+def test_no_events_need_no_call() -> None:
     publish_events([], bus=Bus(fails=1.1), wait=Waits())

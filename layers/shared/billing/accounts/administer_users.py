@@ -1,4 +1,4 @@
-"""Who of a company may see its account, and who may change it. There is always an admin left."""
+"""Adds, changes and removes the users of an account. An account keeps at least one admin (DESIGN 3.4.4)."""
 
 from __future__ import annotations
 
@@ -24,22 +24,24 @@ def save_user(
     directory: Directory,
     store: AccountStore,
 ) -> User:
-    """The person with this address in this role afterwards, written to (notify) if they are new to the account.
+    """Adds a user, or changes the name and role of the user with this address. Returns the saved user.
 
-    Raises LastAdmin, Conflict for a full account, RuleViolation for staff, ConcurrentChange, UpstreamFailed.
+    The event of a new user sends their invitation. A repeated request only clears the address's undeliverable mark.
+    Raises LastAdmin, Conflict for a full account, RuleViolation for an address that cannot be a user's,
+    ConcurrentChange, UpstreamFailed. One query and one transaction; two to four directory calls for a new address.
     """
-    people = {user.id: user for user in store.users(account.id)}
-    known = next((user for user in people.values() if user.email == email), None)
-    if known is None:
+    users = {user.id: user for user in store.users(account.id)}
+    existing = next((user for user in users.values() if user.email == email), None)
+    if existing is None:
         account.require_room()
-        known = User(user_of(directory, email, name, ("email",)), email, name, role)
-    elif (known.name, known.role) == (name, role):
-        # The same again means: the address is right, whatever became of the mail to it.
-        store.write_again_to(account.id, email)
-        return known
-    user = replace(known, name=name, role=role)
-    # Looked up by the person: somebody who has changed their address was known by another one.
-    before = people.get(user.id)
+        existing = User(find_or_create_user(directory, email, name, ("email",)), email, name, role)
+    elif (existing.name, existing.role) == (name, role):
+        # An admin who repeats the request confirms the address, even if mail to it has bounced.
+        store.clear_undeliverable(account.id, email)
+        return existing
+    user = replace(existing, name=name, role=role)
+    # By user id, because the account may still have the user's former address.
+    before = users.get(user.id)
     event = new_event(
         EventType.USER_CHANGED if before else EventType.USER_ADDED,
         context,
@@ -52,9 +54,9 @@ def save_user(
 
 
 def remove_user(account: Account, user: str, *, context: RequestContext, store: AccountStore) -> None:
-    """Ends a person's access to this account; their log-in stays, for they may belong to others.
+    """Ends a user's access to this account. Their log-in stays, because they may belong to other accounts.
 
-    Raises NotFound, LastAdmin, ConcurrentChange.
+    Raises NotFound, LastAdmin, ConcurrentChange. One query and one transaction.
     """
     if user not in account.roles:
         raise NotFound("There is no such user in this account.")
@@ -64,12 +66,11 @@ def remove_user(account: Account, user: str, *, context: RequestContext, store: 
     store.remove_user(remaining, user, event)
 
 
-def user_of(directory: Directory, email: str, name: str, path: tuple[str, ...]) -> str:
-    """The user id of whoever has this address, with a log-in made if they have none.
+def find_or_create_user(directory: Directory, email: str, name: str, path: tuple[str, ...]) -> str:
+    """Returns the user id for this address, and creates a log-in if there is none.
 
-    Raises RuleViolation at `path` for an address that cannot be written to, for one that somebody has given
-    themselves without proving that it is theirs, and for staff, who would carry their rights into a customer's
-    account.
+    Raises RuleViolation at `path` for an address that the directory refuses, for an address that its user has not
+    verified, and for staff, because staff keep their rights in every account (DESIGN 3.4.3). Raises UpstreamFailed.
     """
     try:
         log_in = directory.log_in(email, name)

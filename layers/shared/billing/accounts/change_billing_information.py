@@ -1,4 +1,4 @@
-"""A change of billing information, used on future invoices: issued ones keep what they say."""
+"""Changes billing information for future invoices. An issued invoice never changes (DESIGN 3.3.7)."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def change_billing_information(
     context: RequestContext,
     store: AccountStore,
 ) -> Information[D]:
-    """The area after it. `current` is the one before; `replaces` is the version that the caller has seen.
+    """Returns the area after the change. `current` is the stored area; `replaces` is the version the caller has seen.
 
-    What already stands is not written again: a request whose answer was lost finds its own result and
-    succeeds, as RFC 9110 13.1.1 allows. Raises VersionRequired, StaleVersion.
+    Details that are already stored are not written again. So a repeated request finds its own result and succeeds, as
+    RFC 9110 13.1.1 allows. Raises VersionRequired, StaleVersion. One transaction.
     """
     if current.details == details:
         if isinstance(details, BillingDetails):
-            # The same again means: the address is right, whatever became of the mail to it.
-            store.write_again_to(account.id, details.email)
+            # An admin who repeats the request confirms the address, even if mail to it has bounced.
+            store.clear_undeliverable(account.id, details.email)
         return current
     if replaces is None:
         raise VersionRequired("Name the version that this replaces: If-Match with the ETag of the last answer.")
@@ -50,8 +50,8 @@ def change_billing_information(
     try:
         store.replace_information(account.id, area, details, replaces, event)
     except StaleVersion:
-        # The same request, sent twice at once: this one has failed on its own result.
-        standing = store.details(account.id).information.area(area)
-        if standing != changed:
+        # Two copies of one request may run at once. The slower one then finds the result of the faster one.
+        stored = store.details(account.id).information.area(area)
+        if stored != changed:
             raise
     return changed

@@ -1,4 +1,4 @@
-"""A contract as its customer sees it."""
+"""The API view of an account's contract."""
 
 from __future__ import annotations
 

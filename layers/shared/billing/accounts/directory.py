@@ -1,4 +1,4 @@
-"""Interface to the user directory: people who can log in (Amazon Cognito)."""
+"""Interface to the user directory (Amazon Cognito): the people who can log in."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class LogIn:
-    """Somebody who can log in. `user` never changes, whatever becomes of the e-mail address."""
+    """A person who can log in. `user` is their id; it stays when their e-mail address changes."""
 
     user: str
     staff: bool
     verified: bool
-    """Whether the address is proved to be theirs: who is added proves it with the code that they first come in by."""
+    """Whether the user has verified the address. An added user does so with the code of their first log-in."""
 
 
 class InvalidAddress(Exception):
-    """The directory takes no such address, and never will."""
+    """The directory never accepts this address. A retry does not help."""
 
 
 class Directory(Protocol):
-    """The people who can log in."""
+    """Finds, creates and deletes log-ins."""
 
     def log_in(self, email: str, name: str) -> LogIn:
-        """The log-in for this address, made if there is none. Nobody knows its password until its owner chooses one.
+        """Returns the log-in for this address, and creates it if there is none. Its owner chooses the password.
 
-        Safe to repeat: the address is the key. Raises InvalidAddress, UpstreamFailed.
+        Idempotent: the address is the key. Raises InvalidAddress, UpstreamFailed.
         """
         ...
 
     def remove(self, user: str) -> None:
-        """Deletes the log-in of a person, unless they are staff. Nothing where it is gone. Raises UpstreamFailed."""
+        """Deletes the log-in with this user id, except for staff. Idempotent. Raises UpstreamFailed."""
         ...

@@ -1,4 +1,4 @@
-"""Events of accounts: their people and their billing information."""
+"""Schemas of the events about accounts, their users and their billing information."""
 
 from __future__ import annotations
 

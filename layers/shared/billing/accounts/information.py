@@ -1,4 +1,4 @@
-"""Billing information: who is invoiced, where the invoices go, whom to talk to. Used on future invoices."""
+"""Billing information: the company on invoices, the address for invoices, the contact. For future invoices only."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _MINUS = "\u2212"
 
 
 def compact_identifier(text: str) -> str:
-    """An identifier, such as a VAT number, as machines compare it: A to Z and 0 to 9, without what parts its groups.
+    """Returns an identifier, such as a VAT number, for comparison: capitals A to Z and digits, no separators.
 
-    Letters and digits in full width and digits of any script become ASCII; spaces, punctuation and invisible
-    characters go. Raises ValueError, in words for its author, for any other character.
+    Full-width letters and digits of any script become ASCII. Spaces, punctuation and invisible characters are removed.
+    Raises ValueError for any other character, with a message for the author of the text.
     """
-    kept = [each for each in _folded(text) if not _is_separator(each)]
-    if not all(each.isascii() and each.isalnum() for each in kept):
+    characters = [each for each in _folded(text) if not _is_separator(each)]
+    if not all(each.isascii() and each.isalnum() for each in characters):
         raise ValueError(_ASCII_ONLY)
-    # Only now, because some letters of other alphabets become ASCII as capitals.
-    return "".join(kept).upper()
+    # After the check, because some letters of other alphabets have an ASCII capital.
+    return "".join(characters).upper()
 
 
 def normal_postcode(text: str) -> str:
-    """A postcode as it is printed: printable ASCII, one space between its parts. Capitals stay as they are.
+    """Returns a postcode for print: printable ASCII, one space between its parts, upper and lower case unchanged.
 
-    Raises ValueError, in words for its author, for letters and digits that have no ASCII form.
+    Raises ValueError for letters and digits without an ASCII form, with a message for the author of the text.
     """
     plain = "".join(_plain_separator(each) for each in _folded(text))
     if not (plain.isascii() and plain.isprintable()):
@@ -39,8 +39,10 @@ def normal_postcode(text: str) -> str:
 
 
 def as_printed(normal: Callable[[str], str], stored: str | None) -> str | None:
-    """An identifier that was stored before identifiers were normalised. It is left alone where it is ASCII already,
-    and where it has no ASCII form."""
+    """Returns an identifier that was stored before identifiers were normalised, made ASCII with `normal`.
+
+    An identifier that is ASCII already, or has no ASCII form, is returned unchanged.
+    """
     if stored is None or stored.isascii():
         return stored
     try:
@@ -50,7 +52,7 @@ def as_printed(normal: Callable[[str], str], stored: str | None) -> str | None:
 
 
 def _folded(text: str) -> str:
-    """NFKC knows full width and the like; the digits of other scripts have a value of their own."""
+    """NFKC replaces compatibility forms, such as full width. It keeps digits of other scripts, so these follow."""
     compatible = unicodedata.normalize("NFKC", text)
     return "".join(str(unicodedata.decimal(each, each)) for each in compatible)
 
@@ -74,7 +76,7 @@ def _hidden(character: str) -> bool:
 
 
 class Area(StrEnum):
-    """The three areas; each is changed by itself."""
+    """The areas of billing information. Each has its own version and is changed by itself."""
 
     COMPANY = "company"
     BILLING = "billing"
@@ -83,7 +85,7 @@ class Area(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CompanyDetails:
-    """The company as it stands on an invoice. `country` is ISO 3166-1 alpha-2."""
+    """The company that an invoice names. `country` is ISO 3166-1 alpha-2."""
 
     name: str
     address_line_1: str
@@ -94,7 +96,7 @@ class CompanyDetails:
     vat_number: str | None
 
     def for_invoice(self) -> CompanyDetails:
-        """The company with its identifiers in ASCII. Those of older accounts are stored as they were typed."""
+        """The company with its identifiers in ASCII. Older accounts have them stored as typed."""
         return replace(
             self,
             postcode=as_printed(normal_postcode, self.postcode),
@@ -104,7 +106,7 @@ class CompanyDetails:
 
 @dataclass(frozen=True, slots=True)
 class BillingDetails:
-    """Where invoices are sent, and the language (ISO 639) in which the account is written to."""
+    """The address for invoices, and the language (ISO 639) of all mail to the account."""
 
     email: str
     language: str = DEFAULT_LANGUAGE
@@ -112,7 +114,7 @@ class BillingDetails:
 
 @dataclass(frozen=True, slots=True)
 class ContactDetails:
-    """The person to talk to about the account."""
+    """The company's contact person."""
 
     name: str
     phone: str | None
@@ -125,7 +127,7 @@ D_co = TypeVar("D_co", bound=Details, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Information(Generic[D_co]):
-    """One area with the count of its changes."""
+    """One area with its version, which grows by one with every change."""
 
     details: D_co
     version: int
@@ -133,14 +135,14 @@ class Information(Generic[D_co]):
 
 @dataclass(frozen=True, slots=True)
 class BillingInformation:
-    """The three areas together."""
+    """All areas of an account's billing information."""
 
     company: Information[CompanyDetails]
     billing: Information[BillingDetails]
     contact: Information[ContactDetails]
 
     def area(self, area: Area) -> Information[Details]:
-        """One of them by its name."""
+        """One area by its name."""
         areas: dict[Area, Information[Details]] = {
             Area.COMPANY: self.company,
             Area.BILLING: self.billing,

@@ -1,4 +1,4 @@
-"""The three areas of billing information, as they are sent and shown."""
+"""The areas of billing information in API requests and answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from billing.accounts.information import (
 )
 from billing.platform.http.models import Body, Country, Email, Language, Phone, Text, View, as_dict
 
-# Whatever ISO 3166-1 says: Greece writes EL, Northern Ireland XI, and territories use the numbers of their state.
+# Where the prefix is not the ISO 3166-1 code: Greece has EL, Northern Ireland XI, and territories their state's.
 _VAT_PREFIXES = {
     "AX": ("FI",),
     "GB": ("GB", "XI"),
@@ -33,10 +33,10 @@ _POSTCODE_LENGTHS = range(2, 13)
 
 
 def normal_vat_number(number: str, country: str) -> str:
-    """A VAT number in its compact form with prefix, in ASCII. Raises ValueError, in words for whoever typed it.
+    """Returns a VAT number in its compact form with prefix, in ASCII.
 
-    The rules of each country are python-stdnum's; where it knows none for the country, the number is taken
-    as it is. That the number is registered is another question: only the country's own service knows.
+    python-stdnum has the rules of each country. A country without rules accepts any number. Whether the number is
+    registered is not checked: that needs the country's own service. Raises ValueError with a message for the customer.
     """
     from stdnum import get_cc_module
     from stdnum.eu.vat import MEMBER_STATES
@@ -51,12 +51,12 @@ def normal_vat_number(number: str, country: str) -> str:
     if not begins_rightly and (issuer in MEMBER_STATES or issuer in _PREFIXED_OUTSIDE_THE_UNION):
         raise ValueError(f"A VAT number of this country begins with {prefixes[0]}.")
     if country == "GR":
-        # EL is what invoices and VIES know; GR is only taken for it.
+        # Invoices and VIES use EL. Customers may also type GR.
         compact = f"EL{compact[2:]}"
     module = get_cc_module(issuer, "vat")
     if module is None:
         return compact
-    # Elsewhere the prefix is a habit of whoever writes it, and the country's own check knows nothing of it.
+    # Outside the Union some customers type a prefix that the country's own check does not accept.
     for written in (compact, compact[2:]) if begins_rightly else (compact,):
         try:
             module.validate(written)
@@ -95,7 +95,7 @@ class CompanyBody(Body):
     @field_validator("vat_number")
     @classmethod
     def _vat_number_fits(cls, number: str | None, others: ValidationInfo) -> str | None:
-        # The country comes first in the model; if it is wrong, that is the one thing to report.
+        # The model validates the country first. If the country is invalid, only that error is reported.
         if number is None or "country" not in others.data:
             return number
         return normal_vat_number(number, others.data["country"])

@@ -1,4 +1,4 @@
-"""Between items and accounts, their people and their billing information. `…_body` writes, `…_from` reads."""
+"""Maps accounts, users and billing information to item bodies (`…_body`) and back (`…_from`)."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def account_from(stored: str, version: int) -> Account:
         roles={user: Role(role) for user, role in body["roles"].items()},
         provisioned_as=body["provisioned_as"],
         version=version,
-        success_manager=body.get("success_manager"),  # older accounts were written without
-        ending=_ending_from(body.get("ending")),  # and without these
+        success_manager=body.get("success_manager"),  # older items lack this field and the next two
+        ending=_ending_from(body.get("ending")),
         reactivation=body.get("reactivation"),
     )
 
@@ -63,7 +63,7 @@ def _ending_from(body: Body | None) -> Ending | None:
 
 
 def user_body(user: User, account_name: str) -> str:
-    """A person with the account's name beside them, so that their list of accounts is one query."""
+    """A user with the account's name. A copy of the name makes a user's list of accounts one query."""
     return text({**fields_of(user, id="user"), "account_name": account_name})
 
 

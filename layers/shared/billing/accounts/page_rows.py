@@ -1,4 +1,4 @@
-"""The items of an account's billing page, in one query: several areas show parts of it."""
+"""Reads the items of an account's billing page in one query. Several areas read their part through it."""
 
 from __future__ import annotations
 
@@ -13,29 +13,31 @@ from billing.platform.dynamodb.reader import Reader, Row
 def page_rows(
     reads: Reader, account: str, *, invoices: int = 0, consistent: bool = False
 ) -> tuple[dict[str, Row], list[Row]]:
-    """The page's items by sort key, and up to `invoices` of the newest invoices. Raises AccountNotFound. One query.
+    """Returns the page's items by sort key, and up to `invoices` of the newest invoices, newest first.
 
-    Lags behind a change by a moment unless it is read `consistent`, at twice the price.
+    An eventually consistent read may miss the last moment's changes; `consistent` costs twice the read units. Raises
+    AccountNotFound. One query.
     """
     limit = len(keys.PAGE_ITEMS) + invoices
-    found = reads.query(
-        keys.account(account),
-        keys.INVOICE if invoices else keys.PAGE,
-        keys.last_of(keys.PAGE),
-        limit=limit,
-        newest_first=True,
-        consistent=consistent,
-    )
-    rows = [*found]
+    rows = [
+        *reads.query(
+            keys.account(account),
+            keys.INVOICE if invoices else keys.PAGE,
+            keys.last_of(keys.PAGE),
+            limit=limit,
+            newest_first=True,
+            consistent=consistent,
+        )
+    ]
     page = {row.key: row for row in rows}
     if not page.keys() >= keys.PAGE_ALWAYS:
-        # It does not exist, or is being provisioned: a query may see a part of a transaction.
+        # Either there is no account, or it is being provisioned: a query may see a part of a transaction.
         raise AccountNotFound
     return page, [row for row in rows if row.key.startswith(keys.INVOICE)][:invoices]
 
 
 def details_of(page: dict[str, Row]) -> AccountDetails:
-    """The account with its billing information."""
+    """The account and its billing information, from the items of `page_rows`."""
     account = page[keys.PAGE_ACCOUNT]
     company, billing, contact = (page[keys.page_information(area)] for area in Area)
     return AccountDetails(

@@ -1,4 +1,4 @@
-"""Accounts, their people, their billing information, and the addresses that may be written to."""
+"""Reads and writes accounts, their users, their billing information and their undeliverable addresses."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from billing.platform.dynamodb.reader import Row, Slice
 from billing.platform.dynamodb.table import Table
 
 UNDELIVERABLE_MAX = 1000
-"""How many undeliverable addresses of an account are looked at."""
+"""How many undeliverable addresses of an account one query reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """An account as one of its people finds it in their list."""
+    """One account in a user's list of accounts."""
 
     account: str
     name: str
@@ -39,33 +39,36 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Correspondents:
-    """The people of an account, and the addresses to which nothing is sent any more."""
+    """The users of an account, and its addresses that get no more mail after a bounce or complaint."""
 
     users: tuple[User, ...]
     undeliverable: frozenset[str]
 
 
 class AccountStore(Table):
-    """The accounts in the one table."""
+    """Accounts in the table."""
 
     # ---- Accounts ----
 
     def account(self, account: str) -> Account:
-        """One account, as of now. Raises AccountNotFound. One get."""
+        """Returns the account, read consistently. Raises AccountNotFound. One get."""
         row = self._reads.get(keys.account(account), keys.PAGE_ACCOUNT)
         if row is None:
             raise AccountNotFound
         return account_from(row.body, row.version)
 
     def details(self, account: str) -> AccountDetails:
-        """An account with its billing information, as of now. Raises AccountNotFound. One query."""
+        """Returns the account and its billing information, read consistently. Raises AccountNotFound. One query."""
         page, _ = page_rows(self._reads, account, consistent=True)
         return details_of(page)
 
     # ---- Billing information ----
 
     def replace_information(self, account: str, area: Area, details: Details, version: int, event: Event) -> None:
-        """Replaces one area's version `version` by the next, and records it. Raises StaleVersion. One transaction."""
+        """Replaces version `version` of an area, and records the event. Clears a billing address's undeliverable mark.
+
+        Raises StaleVersion when the area is at another version. One transaction.
+        """
         partition = keys.account(account)
         with self._transaction(StaleVersion()) as write:
             write.replace(Item(partition, keys.page_information(area), information_body(details)), version)
@@ -73,20 +76,20 @@ class AccountStore(Table):
             if isinstance(details, BillingDetails):
                 write.delete(partition, keys.undeliverable(details.email))
 
-    # ---- People ----
+    # ---- Users ----
 
     def users(self, account: str) -> tuple[User, ...]:
-        """The people of an account, by user id, as of now. One query."""
-        found = self._reads.query(
+        """Returns the users of an account, by user id, read consistently. One query."""
+        rows = self._reads.query(
             keys.account(account), keys.USER, keys.last_of(keys.USER), limit=USERS_MAX, consistent=True
         )
-        return tuple(user_from(row.body) for row in found)
+        return tuple(user_from(row.body) for row in rows)
 
     def save_user(self, account: Account, user: User, event: Event) -> None:
-        """Keeps a person together with the account whose roles have changed for them, and records it.
+        """Writes a user and the account with its new roles, and records the event.
 
-        An address that an admin has just given is written to again. Raises ConcurrentChange when the account is no
-        longer at its version. One transaction.
+        Clears the address's undeliverable mark, because an admin has just given this address. Raises ConcurrentChange
+        when the account is no longer at its version. One transaction.
         """
         partition = keys.account(account.id)
         with self._transaction() as write:
@@ -96,7 +99,7 @@ class AccountStore(Table):
             write.delete(partition, keys.undeliverable(user.email))
 
     def remove_user(self, account: Account, user: str, event: Event) -> None:
-        """Removes a person together with their role in the account, and records it.
+        """Deletes a user, writes the account without their role, and records the event.
 
         Raises ConcurrentChange when the account is no longer at its version. One transaction.
         """
@@ -106,7 +109,7 @@ class AccountStore(Table):
             write.record(event)
 
     def accounts_of(self, user: str, *, limit: int, after: str | None) -> Slice[Membership]:
-        """The accounts a person belongs to, by account id. One query of the index."""
+        """Returns one page of the accounts of a user, by account id. One query of the index."""
         return self._reads.oldest(
             keys.user(user), keys.account(""), _membership_from, limit=limit, after=after, index=keys.INDEX
         )
@@ -114,12 +117,13 @@ class AccountStore(Table):
     # ---- Addresses ----
 
     def correspondents(self, account: str) -> Correspondents:
-        """Who may be written to, as of now. One query."""
+        """Returns the users and the undeliverable addresses of an account, read consistently. One query."""
         limit = USERS_MAX + UNDELIVERABLE_MAX
-        found = self._reads.query(
-            keys.account(account), keys.UNDELIVERABLE, keys.last_of(keys.USER), limit=limit, consistent=True
-        )
-        rows = [*found]
+        rows = [
+            *self._reads.query(
+                keys.account(account), keys.UNDELIVERABLE, keys.last_of(keys.USER), limit=limit, consistent=True
+            )
+        ]
         return Correspondents(
             users=tuple(user_from(row.body) for row in rows if row.key.startswith(keys.USER)),
             undeliverable=frozenset(
@@ -127,14 +131,14 @@ class AccountStore(Table):
             ),
         )
 
-    def write_again_to(self, account: str, email: str) -> None:
-        """Gives an address another chance. One write."""
+    def clear_undeliverable(self, account: str, email: str) -> None:
+        """Allows mail to an address again. One write."""
         self._writes.delete(keys.account(account), keys.undeliverable(email))
 
     def mark_undeliverable(self, account: str, email: str, event: Event) -> None:
-        """Keeps that an address is not written to, and records it. Raises ConcurrentChange if it is kept already.
+        """Marks an address as undeliverable, and records the event.
 
-        One transaction.
+        Raises ConcurrentChange if it is marked already or the account is deleted. One transaction.
         """
         with self._transaction() as write:
             write.require_account(account)
@@ -143,16 +147,16 @@ class AccountStore(Table):
 
 
 def account_item(account: Account) -> Item:
-    """An account, to be written."""
+    """The item of an account."""
     return Item(keys.account(account.id), keys.PAGE_ACCOUNT, account_body(account))
 
 
 def user_item(account: Account, user: User) -> Item:
-    """A person, to be written; the index finds their accounts."""
+    """The item of a user. The index lists a user's accounts."""
     partition, key = keys.account(account.id), keys.user(user.id)
     return Item(partition, key, user_body(user, account.name), index=(key, partition))
 
 
 def _membership_from(row: Row) -> Membership:
-    person, account_name = user_and_account_name_from(row.body)
-    return Membership(account=row.partition.removeprefix(keys.account("")), name=account_name, role=person.role)
+    user, account_name = user_and_account_name_from(row.body)
+    return Membership(account=row.partition.removeprefix(keys.account("")), name=account_name, role=user.role)

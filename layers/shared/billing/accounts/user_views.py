@@ -1,4 +1,4 @@
-"""The people of an account, as they are sent and shown."""
+"""The users of an account in API requests and answers."""
 
 from __future__ import annotations
 

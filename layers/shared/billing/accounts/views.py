@@ -1,4 +1,4 @@
-"""The accounts of a person, as a list shows them."""
+"""The API view of a user's accounts."""
 
 from __future__ import annotations
 

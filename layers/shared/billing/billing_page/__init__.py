@@ -1,1 +1,1 @@
-"""The billing page: the one read over all areas, and the provisioning of an account."""
+"""The billing page, which reads several areas, and the provisioning of an account, which writes all of them."""

@@ -13,7 +13,7 @@ from billing.subscriptions.rules import Subscription
 
 @dataclass(frozen=True, slots=True)
 class BillingPage:
-    """Everything of an account that its billing page shows. `invoices` are the newest, newest first."""
+    """The content of an account's billing page. `invoices` are the newest ones, newest first."""
 
     account: Account
     subscription: Subscription

@@ -1,11 +1,11 @@
-"""A new account, whole or not at all: contract, subscription, billing information, stores, first admin."""
+"""Provisions a new account in one transaction: contract, subscription, billing information, stores, first admin."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 
-from billing.accounts.administer_users import user_of
+from billing.accounts.administer_users import find_or_create_user
 from billing.accounts.directory import Directory
 from billing.accounts.information import BillingDetails, BillingInformation, CompanyDetails, ContactDetails, Information
 from billing.accounts.rules import Account, AccountExists, Status, Store, User, check_start
@@ -29,9 +29,9 @@ FIRST_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Provisioning:
-    """What staff ask for. `digest` is that of the request, by which a repetition is recognised.
+    """The request of staff for a new account. `digest` is the request's SHA-256; a repeated request has the same.
 
-    Before the renewal on `invoiced_until` everything is invoiced already, elsewhere; None: nothing is.
+    Another system has invoiced all paid periods before the renewal on `invoiced_until`; None: none of them.
     """
 
     account: str
@@ -50,50 +50,50 @@ class Provisioning:
 
 
 def provision_account(
-    wanted: Provisioning,
+    request: Provisioning,
     *,
     context: RequestContext,
     directory: Directory,
     pages: BillingPageStore,
     catalogues: CatalogueStore,
 ) -> BillingPage:
-    """The new account. The same request again gives the account that it made.
+    """Creates the account and returns its billing page. A repeated request returns the account that it created.
 
-    Raises AccountExists for an id that is taken, RuleViolation, Conflict without a catalogue,
-    ConcurrentChange, UpstreamFailed.
+    Raises AccountExists for an id that another request has taken, RuleViolation, Conflict without a catalogue,
+    ConcurrentChange, UpstreamFailed. Two queries, two to four calls to the directory and one transaction.
     """
-    existing = _existing(wanted, pages)
+    existing = _existing(request, pages)
     if existing is not None:
         return existing
-    today = wanted.contract.today(context.time)
-    check_start(wanted.contract.start, today)
-    first_month_to_invoice(wanted.contract, wanted.invoiced_until)
+    today = request.contract.today(context.time)
+    check_start(request.contract.start, today)
+    first_month_to_invoice(request.contract, request.invoiced_until)
     catalogue = catalogues.newest_catalogue()
     if catalogue is None:
         raise Conflict("There is no catalogue yet. PUT /catalogue comes first.")
-    subscription = subscribe(wanted.orders, wanted.discounts, catalogue, wanted.contract.currency)
+    subscription = subscribe(request.orders, request.discounts, catalogue, request.contract.currency)
     admin = User(
-        user_of(directory, wanted.admin_email, wanted.admin_name, ADMIN_PATH),
-        wanted.admin_email,
-        wanted.admin_name,
+        find_or_create_user(directory, request.admin_email, request.admin_name, ADMIN_PATH),
+        request.admin_email,
+        request.admin_name,
         Role.ADMIN,
     )
     page = BillingPage(
         account=Account(
-            id=wanted.account,
-            name=wanted.name,
+            id=request.account,
+            name=request.name,
             status=Status.ACTIVE,
-            contract=wanted.contract,
-            stores=wanted.stores,
+            contract=request.contract,
+            stores=request.stores,
             roles={admin.id: Role.ADMIN},
-            provisioned_as=wanted.digest,
+            provisioned_as=request.digest,
             version=FIRST_VERSION,
         ),
         subscription=replace(subscription, version=FIRST_VERSION),
         information=BillingInformation(
-            company=Information(wanted.company, FIRST_VERSION),
-            billing=Information(wanted.billing, FIRST_VERSION),
-            contact=Information(wanted.contact, FIRST_VERSION),
+            company=Information(request.company, FIRST_VERSION),
+            billing=Information(request.billing, FIRST_VERSION),
+            contact=Information(request.contact, FIRST_VERSION),
         ),
         payment_method=None,
         invoices=(),
@@ -101,11 +101,11 @@ def provision_account(
     event = new_event(
         EventType.ACCOUNT_PROVISIONED,
         context,
-        account=wanted.account,
+        account=request.account,
         before=None,
         after={
-            "name": wanted.name,
-            "contract": asdict(wanted.contract),
+            "name": request.name,
+            "contract": asdict(request.contract),
             "lines": [asdict(line) for line in subscription.lines],
             "first_admin": fields_of(admin, id="user"),
         },
@@ -115,21 +115,21 @@ def provision_account(
             page,
             admin,
             event,
-            AutoscalingDue(first_due_month(wanted.contract, today), {}),
-            InvoicingDue(first_month_to_invoice(wanted.contract, wanted.invoiced_until)),
-            next_notice(wanted.contract, today),
+            AutoscalingDue(first_due_month(request.contract, today), {}),
+            InvoicingDue(first_month_to_invoice(request.contract, request.invoiced_until)),
+            next_notice(request.contract, today),
         )
     except ConcurrentChange:
-        # Somebody was faster: the same request, sent twice, or another one for this id.
-        winner = _existing(wanted, pages)
-        if winner is None:
+        # Another request for this id was faster. If it is a copy of this one, its account is the answer.
+        existing = _existing(request, pages)
+        if existing is None:
             raise
-        return winner
+        return existing
     return page
 
 
 def first_month_to_invoice(contract: Contract, invoiced_until: date | None) -> int:
-    """The contract month with which invoices begin. Raises RuleViolation for a day that is no renewal."""
+    """Returns the first contract month to invoice. Raises RuleViolation if `invoiced_until` is not a renewal."""
     if invoiced_until is None:
         return 0
     month = contract.month_of(invoiced_until)
@@ -138,11 +138,11 @@ def first_month_to_invoice(contract: Contract, invoiced_until: date | None) -> i
     return month
 
 
-def _existing(wanted: Provisioning, pages: BillingPageStore) -> BillingPage | None:
+def _existing(request: Provisioning, pages: BillingPageStore) -> BillingPage | None:
     try:
-        page = pages.billing_page(wanted.account, consistent=True)
+        page = pages.billing_page(request.account, consistent=True)
     except AccountNotFound:
         return None
-    if page.account.provisioned_as != wanted.digest:
-        raise AccountExists(f"The account {wanted.account} exists already.")
+    if page.account.provisioned_as != request.digest:
+        raise AccountExists(f"The account {request.account} exists already.")
     return page

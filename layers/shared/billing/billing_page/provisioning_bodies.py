@@ -1,43 +1,38 @@
-"""Provisioning: all that staff say of a new account, checked field by field."""
+"""The API request that provisions an account, validated field by field."""
 
 from __future__ import annotations
-
-import hashlib
-from typing import Annotated
-
-from pydantic import Field, field_validator, model_validator
-
-from billing.accounts.information_views import BillingBody, CompanyBody, ContactBody
+from billing.accounts.information_views import BillingBody
+from billing.accounts.information_views import CompanyBody
+from billing.accounts.information_views import ContactBody
 from billing.accounts.rules import Store
 from billing.billing_page.provision_account import Provisioning
 from billing.kernel.contract_calendar import Contract
-from billing.platform.http.models import (
-    Amount,
-    Body,
-    Currency,
-    Identifier,
-    IntervalMonths,
-    IsoDate,
-    LogInEmail,
-    Percent,
-    PersonName,
-    Text,
-    TimeZone,
-    Volume,
-)
-from billing.subscriptions.rules import Discount, Order
+from billing.platform.http.models import Amount
+from billing.platform.http.models import Body
+from billing.platform.http.models import Currency
+from billing.platform.http.models import Identifier
+from billing.platform.http.models import IntervalMonths
+from billing.platform.http.models import IsoDate
+from billing.platform.http.models import LogInEmail
+from billing.platform.http.models import Percent
+from billing.platform.http.models import PersonName
+from billing.platform.http.models import Text
+from billing.platform.http.models import TimeZone
+from billing.platform.http.models import Volume
+from billing.subscriptions.rules import Discount
+from billing.subscriptions.rules import Order
+import hashlib
+from pydantic import Field
+from pydantic import field_validator
+from pydantic import model_validator
+from typing import Annotated
 
 STORES_MAX = 50
-
-
 LINES_MAX = 30
-
-
 DISCOUNTS_MAX = 30
 
-
 ADDED_LATER = {"invoiced_until"}
-"""Fields that a request did not have when accounts were provisioned first: without them it is still the same."""
+"""Fields added after the first release. A request without them keeps its digest, so a repetition is recognised."""
 
 
 class ContractBody(Body):
@@ -126,6 +121,7 @@ class AccountBody(Body):
         return stores
 
     def _as_sent(self) -> str:
+        """The request as JSON. A field of ADDED_LATER is in it only if it was sent."""
         return self.model_dump_json(exclude=ADDED_LATER - self.model_fields_set)
 
     def value(self) -> Provisioning:
@@ -147,7 +143,5 @@ class AccountBody(Body):
             admin_email=self.first_admin.email,
             admin_name=self.first_admin.name,
             invoiced_until=self.invoiced_until,
-            digest=hashlib.sha256(
-                self.model_dump_json(exclude=ADDED_LATER - self.model_fields_set).encode()
-            ).hexdigest(),
+            digest=hashlib.sha256(self._as_sent().encode()).hexdigest(),
         )

@@ -1,4 +1,4 @@
-"""The billing page: the one read over several areas; and provisioning, the one write over all of them."""
+"""Reads the billing page of several areas in one query, and provisions an account in one transaction."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from billing.scaling.due_mapping import due_body
 from billing.subscriptions.mapping import subscription_body, subscription_from
 
 PAGE_INVOICES = 12
-"""How many of the newest invoices the billing page shows."""
+"""How many invoices the billing page shows."""
 
 
 class BillingPageStore(Table):
-    """The billing pages in the one table."""
+    """Billing pages in the table."""
 
     def billing_page(self, account: str, *, invoices: int = PAGE_INVOICES, consistent: bool = False) -> BillingPage:
-        """The whole billing page with its newest invoices. Raises AccountNotFound. One query.
+        """Returns the billing page with its newest invoices. Raises AccountNotFound. One query.
 
-        Lags behind a change by a moment unless it is read `consistent`, at twice the price.
+        An eventually consistent read may miss the last moment's changes; `consistent` costs twice the read units.
         """
         page, newest = page_rows(self._reads, account, invoices=invoices, consistent=consistent)
         details, subscription = details_of(page), page[keys.PAGE_SUBSCRIPTION]
-        payment = page.get(keys.PAGE_PAYMENT_METHOD)
+        method = page.get(keys.PAGE_PAYMENT_METHOD)
         return BillingPage(
             account=details.account,
             subscription=subscription_from(subscription.body, subscription.version),
             information=details.information,
-            payment_method=None if payment is None else shown_payment_method_from(payment.body),
+            payment_method=None if method is None else shown_payment_method_from(method.body),
             invoices=tuple(invoice_from(row.body) for row in newest),
         )
 
@@ -51,14 +51,14 @@ class BillingPageStore(Table):
         page: BillingPage,
         first_admin: User,
         event: Event,
-        due: AutoscalingDue,
-        billing: InvoicingDue,
+        autoscaling: AutoscalingDue,
+        invoicing: InvoicingDue,
         notice: EndingDue | None = None,
     ) -> None:
-        """Creates an account whole, and records it. `due` is what autoscaling decides first, `billing` what is
-        invoiced first, `notice` the first reminder of the last day to avoid a renewal.
+        """Writes all items of a new account, and records the event.
 
-        Raises ConcurrentChange if the id is taken. One transaction.
+        `autoscaling` and `invoicing` are the first months to decide and to invoice. `notice` is the first reminder of
+        the last day to avoid a renewal. Raises ConcurrentChange if the id is taken. One transaction.
         """
         account = page.account
         partition = keys.account(account.id)
@@ -68,14 +68,14 @@ class BillingPageStore(Table):
             **{keys.page_information(area): information_body(page.information.area(area).details) for area in Area},
         }
         with self._transaction() as write:
-            # What is still being deleted under this id would take the new account with it.
+            # A running deletion of an earlier account with this id would delete the new one as well.
             write.check(partition, keys.PURGE, 0)
             for key, body in bodies.items():
                 write.replace(Item(partition, key, body), 0)
             write.put(user_item(account, first_admin))
             write.record(event)
             contract = account.contract
-            write.due(account.id, Job.AUTOSCALING, due_at(due.month, contract), due_body(due))
-            write.due(account.id, Job.RENEWAL, invoicing_due_at(billing, contract), invoicing_due_body(billing))
+            write.due(account.id, Job.AUTOSCALING, due_at(autoscaling.month, contract), due_body(autoscaling))
+            write.due(account.id, Job.RENEWAL, invoicing_due_at(invoicing, contract), invoicing_due_body(invoicing))
             if notice is not None:
                 write.due(account.id, Job.ENDING, start_of(notice.on, contract), stage_body(notice))

@@ -1,4 +1,4 @@
-"""The billing page and its sections, as a customer sees them: every amount and date computed when asked."""
+"""The API view of the billing page and its sections. Amounts and dates are computed for the day of the request."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is sold, what an account subscribes to, and what its months cost."""
+"""The catalogue, the subscriptions of accounts, and the prices of contract months."""

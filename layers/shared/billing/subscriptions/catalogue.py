@@ -1,4 +1,4 @@
-"""The catalogue: products, their tiers and one flat monthly price per tier and currency (DESIGN 2)."""
+"""The catalogue: products with tiers, and one flat monthly price per tier and currency (DESIGN 2)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from billing.kernel.money import Money
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Up to `up_to` of usage per month for one price; None is open-ended.
+    """Usage of up to `up_to` per month for one price; `up_to` None is open-ended.
 
-    `prices` are minor units per month by currency; None means that the vendor is asked.
+    `prices` are minor units per month by currency; None means that the customer asks the vendor for a price.
     """
 
     up_to: int | None
@@ -23,7 +23,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Something sold in tiers. `unit` is what its usage is counted in, in the plural."""
+    """A product sold in tiers, smallest first. `unit` names its unit of usage in the plural, such as "searches"."""
 
     id: str
     name: str
@@ -31,35 +31,34 @@ class Product:
     tiers: tuple[Tier, ...]
 
     def tier(self, up_to: int | None) -> Tier | None:
-        """The tier with exactly this volume, if there is one."""
+        """The tier with exactly this volume, or None."""
         return next((tier for tier in self.tiers if tier.up_to == up_to), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """One version of what is sold. Versions are never changed: an account stays on the prices it signed."""
+    """One version of the catalogue. A version never changes, so an account keeps the prices that it signed."""
 
     version: int
     products: tuple[Product, ...]
 
     def product(self, product: str) -> Product | None:
-        """The product with this id, if it is sold."""
+        """The product with this id, or None."""
         return next((each for each in self.products if each.id == product), None)
 
 
 def price_per_month(tier: Tier, currency: str) -> Money | None:
-    """The tier's price, or None where the vendor is to be asked or the currency is not offered."""
+    """The tier's price per month, or None if the tier has no price in this currency."""
     if tier.prices is None or currency not in tier.prices:
         return None
     return Money(tier.prices[currency], currency)
 
 
 def check(products: tuple[Product, ...]) -> None:
-    """Raises RuleViolation, naming every place, unless the products make a catalogue:
+    """Checks the rules of a catalogue. Raises RuleViolation with the path of every fault.
 
-    ids are unique; volumes rise strictly, so that tiers neither overlap nor shrink; only the top tier is
-    open-ended or without a price; all priced tiers of all products offer the same currencies; a larger tier
-    never costs less than a smaller one.
+    Product ids are unique. Volumes rise strictly from tier to tier. Only the top tier may be open-ended or without a
+    price. All priced tiers of all products have the same currencies. A larger tier never costs less than a smaller one.
     """
     violations = list(_violations(products))
     if violations:

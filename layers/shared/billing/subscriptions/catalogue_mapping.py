@@ -1,4 +1,4 @@
-"""Between items and the catalogue."""
+"""Maps a catalogue to an item's body and back."""
 
 from __future__ import annotations
 

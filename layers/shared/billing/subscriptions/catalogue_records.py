@@ -1,4 +1,4 @@
-"""The catalogue in its versions."""
+"""Reads and adds versions of the catalogue."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from billing.subscriptions.catalogue_mapping import catalogue_body, catalogue_fr
 
 
 class CatalogueStore(Table):
-    """The catalogue in the one table."""
+    """Catalogue versions in the table."""
 
     def newest_catalogue(self) -> Catalogue | None:
-        """The newest version of the catalogue, as of now; None before the first. One query."""
-        newest = self._reads.query(
+        """Returns the newest version, read consistently; None before the first. One query."""
+        rows = self._reads.query(
             keys.CATALOGUE, keys.VERSION, keys.last_of(keys.VERSION), limit=1, newest_first=True, consistent=True
         )
-        for row in newest:
+        for row in rows:
             return catalogue_from(row.body, int(row.key.removeprefix(keys.VERSION)))
         return None
 
     def add_catalogue(self, catalogue: Catalogue, event: Event) -> None:
-        """Adds a version that does not exist yet, and records it. Raises StaleVersion if it does. One transaction."""
+        """Adds a version, and records the event. Raises StaleVersion if the version exists. One transaction."""
         item = Item(keys.CATALOGUE, keys.catalogue_version(catalogue.version), catalogue_body(catalogue.products))
         with self._transaction(StaleVersion()) as write:
             write.add(item)

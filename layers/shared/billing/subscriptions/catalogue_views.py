@@ -1,4 +1,4 @@
-"""The catalogue as staff send it and see it."""
+"""The catalogue in API requests and answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events of the catalogue."""
+"""Schemas of the events about the catalogue."""
 
 from __future__ import annotations
 

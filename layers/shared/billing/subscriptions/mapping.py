@@ -1,4 +1,4 @@
-"""Between items and subscriptions."""
+"""Maps subscriptions to item bodies and back."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def subscription_from(stored: str, version: int = 0) -> Subscription:
                 cause=Cause(each["cause"]),
                 decision=each["decision"],
             )
-            for each in body.get("changes", ())  # older subscriptions were written without
+            for each in body.get("changes", ())  # older items lack this field
         ),
         version=version,
     )
 
 
 def subscriber_from(rows: Mapping[tuple[str, str], Row], partition: str) -> Subscriber | None:
-    """An account with its subscription, of the items that were read; None without them."""
+    """The account and subscription of a partition, from `rows` by partition and sort key; None if either is missing."""
     account = rows.get((partition, keys.PAGE_ACCOUNT))
     subscription = rows.get((partition, keys.PAGE_SUBSCRIPTION))
     if account is None or subscription is None:

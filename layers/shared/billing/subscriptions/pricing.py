@@ -1,6 +1,6 @@
-"""What the months of a subscription cost: the priced lines of a paid period, and of a tier change within one.
+"""Prices a subscription: the lines of a paid period, and of a tier change within one.
 
-One generator serves what is invoiced, what is previewed, and what the billing page shows as the next charge.
+Invoices, previews and the billing page's next charge use the same functions (DESIGN 3.3.9).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from billing.subscriptions.rules import Discount, Line, Subscription, apply_disc
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Contract months in a row that cost the same: part of how a line's amount came about.
+    """Consecutive contract months with the same price: one part of the explanation of a line's amount.
 
-    `price` is per month. `decision` names what led to the tier, None for the tier that was signed; `discounts` are
-    those that were active on the product.
+    It covers `months` contract months, from `since` and before `until`. `price` is per month. `decision` is the id of
+    the decision that chose the tier, None for the signed tier. `discounts` were active in these months.
     """
 
     since: date
@@ -34,9 +34,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
-    """One product, or with `product` None what is taken off the whole; `net` is rounded once, before tax.
+    """One product, or the discounts on the whole subscription (`product` None). `net` is before tax, rounded once.
 
-    `steps` say how the amount came about, and `instead_of` what was invoiced already for the same months.
+    `steps` explain the amount. `instead_of` are the steps that an earlier invoice has for the same months.
     """
 
     product: str | None
@@ -48,10 +48,10 @@ class InvoiceLine:
 
 
 def period_lines(subscription: Subscription, contract: Contract, first_month: int) -> tuple[InvoiceLine, ...]:
-    """The lines of the paid period that begins with contract month `first_month`.
+    """Returns the lines of the paid period that begins with contract month `first_month`.
 
-    Each contract month counts with the tiers and discounts of its first day. Rounded once per product
-    and once for what is taken off the whole (DESIGN 3.3).
+    Each contract month has the tiers and discounts of its first day. Amounts are rounded once per product, and once
+    for the discounts on the whole subscription (DESIGN 3.3).
     """
     months = range(first_month, first_month + contract.interval_months)
     days = [contract.month_start(month) for month in months]
@@ -63,10 +63,10 @@ def period_lines(subscription: Subscription, contract: Contract, first_month: in
 def change_lines(
     subscription: Subscription, contract: Contract, month: int, changed: Sequence[str]
 ) -> tuple[InvoiceLine, ...]:
-    """What the changes of tier named by their decisions add to a paid period, from contract month `month` on.
+    """Returns the lines that tier changes add to a paid period, from contract month `month` on.
 
-    The difference of what the whole period comes to with them and without, so that it is rounded as the period's own
-    invoice was.
+    `changed` has the ids of their decisions. Each amount is the whole period's amount with the changes, less its amount
+    without them. So both are rounded like the invoice of the period.
     """
     first = month - month % contract.interval_months
     without = replace(
@@ -74,28 +74,31 @@ def change_lines(
     )
     after, before = (period_lines(each, contract, first) for each in (subscription, without))
     starts = contract.month_start(month)
-    found = []
+    lines = []
     for new, old in zip(_by_product(after), _by_product(before), strict=True):
         net = new.net.amount - old.net.amount
         if net:
             steps, instead_of = ((_steps_from(starts, each.steps)) for each in (new, old))
-            found.append(replace(new, steps=steps, instead_of=instead_of, net=Money(net, contract.currency)))
-    return tuple(found)
+            lines.append(replace(new, steps=steps, instead_of=instead_of, net=Money(net, contract.currency)))
+    return tuple(lines)
 
 
 def amount_per_charge(subscription: Subscription, contract: Contract, first_month: int) -> Money:
-    """What the paid period that begins with contract month `first_month` costs, before tax."""
+    """Returns the net amount of the paid period that begins with contract month `first_month`."""
     return Money(sum(line.net.amount for line in period_lines(subscription, contract, first_month)), contract.currency)
 
 
 def changes_within(subscription: Subscription, contract: Contract, first_month: int) -> tuple[str, ...]:
-    """The decisions whose changes take effect inside the paid period that begins there, after its first day."""
+    """Returns the decisions whose changes take effect within a paid period, after its first day.
+
+    The period begins with contract month `first_month`.
+    """
     starts, ends = (contract.month_start(first_month + months) for months in (0, contract.interval_months))
     return tuple(each.decision for each in subscription.changes if starts < each.effective_on < ends)
 
 
 def changes_on(subscription: Subscription, day: date) -> tuple[str, ...]:
-    """The decisions whose changes take effect on a day."""
+    """Returns the decisions whose changes take effect on `day`."""
     return tuple(each.decision for each in subscription.changes if each.effective_on == day)
 
 
@@ -104,10 +107,10 @@ def _product_line(subscription: Subscription, line: Line, days: Sequence[date], 
     steps: list[Step] = []
     amount = Decimal(0)
     for day, until in zip(days, [*days[1:], ends], strict=True):
-        standing, decision = line_on(subscription, line, day)
+        current, decision = line_on(subscription, line, day)
         active = tuple(each for each in discounts if each.applies_on(day))
-        amount += month_price(standing, active, day)
-        step = Step(day, until, 1, standing.up_to, standing.price, decision, active)
+        amount += month_price(current, active, day)
+        step = Step(day, until, 1, current.up_to, current.price, decision, active)
         if steps and _cost_the_same(steps[-1], step):
             steps[-1] = replace(steps[-1], until=until, months=steps[-1].months + 1)
         else:
@@ -119,8 +122,8 @@ def _product_line(subscription: Subscription, line: Line, days: Sequence[date], 
 def _with_subscription_discounts(
     subscription: Subscription, currency: str, days: Sequence[date], ends: date, lines: list[InvoiceLine]
 ) -> tuple[InvoiceLine, ...]:
-    on_the_whole = subscription.discounts_of(None)
-    if not on_the_whole:
+    discounts = subscription.discounts_of(None)
+    if not discounts:
         return tuple(lines)
     total = sum(line.net.amount for line in lines)
     off = Decimal(0)
@@ -133,20 +136,20 @@ def _with_subscription_discounts(
             ),
             Decimal(0),
         )
-        off += month - apply_discounts(month, on_the_whole, day)
-        active = tuple(each for each in on_the_whole if each.applies_on(day))
+        off += month - apply_discounts(month, discounts, day)
+        active = tuple(each for each in discounts if each.applies_on(day))
         step = Step(day, until, 1, None, Money(0, currency), None, active)
         if active and steps and steps[-1].discounts == active and steps[-1].until == day:
             steps[-1] = replace(steps[-1], until=until, months=steps[-1].months + 1)
         elif active:
             steps.append(step)
-    # The lines are rounded and this is not: without the limit a free month could cost less than nothing.
+    # Lines are rounded one by one. Without the limit a free month could get a negative amount.
     net = -min(total, rounded(off))
     return (*lines, InvoiceLine(None, "", "", tuple(steps), (), Money(net, currency))) if steps else tuple(lines)
 
 
 def _cost_the_same(one: Step, other: Step) -> bool:
-    """Whether two steps cost the same for the same reason."""
+    """Whether two steps have the same tier, price, decision and discounts."""
     return (one.up_to, one.price, one.decision, one.discounts) == (
         other.up_to,
         other.price,
@@ -160,7 +163,7 @@ def _by_product(lines: Sequence[InvoiceLine]) -> list[InvoiceLine]:
 
 
 def _steps_from(day: date, steps: Sequence[Step]) -> tuple[Step, ...]:
-    """What of the steps lies on a day or after it, the first day of a contract month."""
+    """The steps from `day` on, the first day of a contract month. A step across `day` is cut."""
     return tuple(
         step if step.since >= day else replace(step, since=day, months=_months_between(day, step.until))
         for step in steps
@@ -169,5 +172,5 @@ def _steps_from(day: date, steps: Sequence[Step]) -> tuple[Step, ...]:
 
 
 def _months_between(first: date, until: date) -> int:
-    """Between two first days of contract months."""
+    """The number of contract months between two of their first days."""
     return (until.year - first.year) * 12 + until.month - first.month

@@ -1,4 +1,4 @@
-"""What an account subscribes to, at the prices of the catalogue's version that it has signed."""
+"""Reads subscriptions, and the catalogue versions whose prices they signed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from billing.subscriptions.subscriber import Subscriber
 
 
 class SubscriptionStore(Table):
-    """The subscriptions in the one table."""
+    """Subscriptions in the table."""
 
     def catalogue(self, version: int) -> Catalogue:
-        """One version of the catalogue, such as an account has signed. Raises NotFound. One read."""
+        """Returns one version of the catalogue. Raises NotFound. One read."""
         key = (keys.CATALOGUE, keys.catalogue_version(version))
         row = self._reads.get_all([key]).get(key)
         if row is None:
@@ -25,12 +25,12 @@ class SubscriptionStore(Table):
         return catalogue_from(row.body, version)
 
     def subscriber(self, account: str, *, consistent: bool = False) -> Subscriber:
-        """An account with its subscription. Raises AccountNotFound. One query.
+        """Returns the account and its subscription. Raises AccountNotFound. One query.
 
-        Lags behind a change by a moment unless it is read `consistent`, at twice the price.
+        An eventually consistent read may miss the last moment's changes; `consistent` costs twice the read units.
         """
         page, _ = page_rows(self._reads, account, consistent=consistent)
-        found, subscription = page[keys.PAGE_ACCOUNT], page[keys.PAGE_SUBSCRIPTION]
+        row, subscription = page[keys.PAGE_ACCOUNT], page[keys.PAGE_SUBSCRIPTION]
         return Subscriber(
-            account_from(found.body, found.version), subscription_from(subscription.body, subscription.version)
+            account_from(row.body, row.version), subscription_from(subscription.body, subscription.version)
         )

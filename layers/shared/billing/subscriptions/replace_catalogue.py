@@ -1,4 +1,4 @@
-"""A new version of what is sold. Accounts stay on the version whose prices they signed."""
+"""Adds a version of the catalogue. Accounts keep the version whose prices they signed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from billing.subscriptions.catalogue_records import CatalogueStore
 def replace_catalogue(
     products: tuple[Product, ...], replaces: int | None, *, context: RequestContext, store: CatalogueStore
 ) -> Catalogue:
-    """The catalogue after it. `replaces` is the version that the caller has seen: 0 for none yet.
+    """Returns the newest catalogue after the change. `replaces` is the version that the caller has seen, 0 for none.
 
-    What already stands is not written again, so a repeated request finds its own result whatever version it
-    names. Raises RuleViolation, VersionRequired (None given, and there is one), StaleVersion.
+    Products that are already the newest version are not written again. So a repeated request finds its own result,
+    whatever version it names. Raises RuleViolation, VersionRequired if `replaces` is None, StaleVersion. One query and
+    one transaction.
     """
     rules.check(products)
     current = store.newest_catalogue()
@@ -38,7 +39,7 @@ def replace_catalogue(
     try:
         store.add_catalogue(replacement, event)
     except StaleVersion:
-        # The same request, sent twice at once: this one has failed on its own result.
+        # Two copies of one request may run at once. The slower one then finds the result of the faster one.
         if store.newest_catalogue() != replacement:
             raise
     return replacement

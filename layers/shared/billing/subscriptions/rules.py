@@ -1,4 +1,4 @@
-"""A subscription: the tier and price of each product, its discounts, and what a paid period costs."""
+"""A subscription: the tier and price of each product, its discounts and its tier changes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from billing.kernel.errors import Path, RuleViolation, Violation
 from billing.kernel.money import Money, rounded
 from billing.subscriptions.catalogue import Catalogue, price_per_month
 
-WHOLE = Decimal(100)
+HUNDRED_PERCENT = Decimal(100)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One product of a subscription at the tier and price that were signed.
+    """One product of a subscription, with its tier and price.
 
-    `up_to` is the tier's monthly volume, None where it is open-ended; `price` is per month.
+    `up_to` is the tier's monthly volume, None if it is open-ended. `price` is per month.
     """
 
     product: str
@@ -31,10 +31,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Discount:
-    """Less to pay from `valid_from` and before `valid_until` (None: without end).
+    """A discount from `valid_from` and before `valid_until` (None: without end), see DESIGN 3.3.4.
 
-    On one product, or on the whole subscription where `product` is None. Either `percent`, or `amount` in
-    minor units per month of the contract's currency.
+    It reduces one product, or the whole subscription if `product` is None. It has either a `percent`, or an `amount`
+    per month in minor units of the contract's currency.
     """
 
     product: str | None
@@ -50,7 +50,7 @@ class Discount:
 
 
 class Cause(StrEnum):
-    """What has led to a change of tier."""
+    """Why a tier changed."""
 
     AUTOSCALING = "autoscaling"
     REVIEW = "review"
@@ -58,9 +58,9 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TierChange:
-    """A product's move to another tier and its price per month, in effect on the day `effective_on` and after it.
+    """A product's move to another tier and its price per month, in effect from `effective_on` on.
 
-    `decision` names what decided it: the review, or autoscaling's decision.
+    `decision` is the id of the review, or of the autoscaling decision, that caused it.
     """
 
     product: str
@@ -73,10 +73,9 @@ class TierChange:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """The lines, one per product, with their discounts, on the prices of one version of the catalogue.
+    """The lines, one per product, with their discounts, at the prices of one version of the catalogue.
 
-    `lines` are what was signed; `changes` of tier that came later take effect by themselves, each on its day.
-    `version` counts the times that all this was written.
+    `lines` are as signed. Each of the later `changes` takes effect on its own day. `version` counts the writes.
     """
 
     catalogue_version: int
@@ -86,11 +85,11 @@ class Subscription:
     version: int = 0
 
     def lines_on(self, day: date) -> tuple[Line, ...]:
-        """The lines as they stand on `day`."""
+        """The lines with the tiers and prices of `day`."""
         return tuple(self.line_on(line, day) for line in self.lines) if self.changes else self.lines
 
     def line_on(self, line: Line, day: date) -> Line:
-        """One of the lines as it stands on `day`."""
+        """One of the lines with its tier and price of `day`."""
         in_effect = [each for each in self.changes if each.product == line.product and each.effective_on <= day]
         if not in_effect:
             return line
@@ -98,35 +97,35 @@ class Subscription:
         return replace(line, up_to=newest.up_to, price=newest.price)
 
     def pending_change(self, product: str, today: date) -> TierChange | None:
-        """The product's next change of tier after `today`, if one is to come."""
+        """The product's next tier change after `today`, or None."""
         pending = [each for each in self.changes if each.product == product and each.effective_on > today]
         return min(pending, key=lambda each: each.effective_on, default=None)
 
     def changed(self, changes: tuple[TierChange, ...], today: date, settled: date) -> Subscription:
-        """The subscription with these changes, which replace those of the same products that are still to come.
+        """Returns the subscription with these changes. They replace pending changes of the same products.
 
-        Before the day `settled` nothing is charged any more: what is in effect by then is signed into the lines.
+        No invoice bills days before `settled` any more. So changes in effect by then move into the lines.
         """
         replaced = {each.product for each in changes}
-        kept = tuple(
+        remaining = tuple(
             each
             for each in self.changes
             if each.effective_on > settled and not (each.effective_on > today and each.product in replaced)
         )
-        return replace(self, lines=self.lines_on(settled), changes=(*kept, *changes))
+        return replace(self, lines=self.lines_on(settled), changes=(*remaining, *changes))
 
     def discounts_of(self, product: str | None) -> tuple[Discount, ...]:
-        """All discounts on one product, or with None on the whole subscription, active or not."""
+        """All discounts on one product, or on the whole subscription (None), active or not."""
         return tuple(each for each in self.discounts if each.product == product)
 
     def discounts_on(self, day: date, product: str | None) -> tuple[Discount, ...]:
-        """Those of them that are active on `day`."""
+        """The discounts of `discounts_of` that are active on `day`."""
         return tuple(each for each in self.discounts_of(product) if each.applies_on(day))
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A product and the tier wanted of it; `up_to` None asks for the open-ended one."""
+    """The order of a product in the tier with the monthly volume `up_to`, None for the open-ended tier."""
 
     product: str
     up_to: int | None
@@ -135,11 +134,11 @@ class Order:
 def subscribe(
     orders: tuple[Order, ...], discounts: tuple[Discount, ...], catalogue: Catalogue, currency: str
 ) -> Subscription:
-    """The subscription of these orders at the catalogue's prices.
+    """Returns the subscription of these orders at the catalogue's prices.
 
-    Raises RuleViolation, naming every place: a product that is not sold or is ordered twice, a tier that does
-    not exist or has no price in this currency, a discount on a product that is not ordered, or larger than
-    what it reduces.
+    Raises RuleViolation with the path of every fault: a product that is not in the catalogue or is ordered twice, a
+    tier that does not exist or has no price in this currency, a discount on a product that is not ordered, and
+    discounts that exceed the price.
     """
     violations: list[Violation] = []
     lines: list[Line] = []
@@ -153,7 +152,7 @@ def subscribe(
         else:
             violations.append(line)
     subscription = Subscription(catalogue.version, tuple(lines), discounts)
-    if not violations:  # a discount can only be judged against lines that stand
+    if not violations:  # discounts are checked against valid lines only
         violations.extend(_discount_violations(subscription))
     if violations:
         raise RuleViolation(*violations)
@@ -161,12 +160,12 @@ def subscribe(
 
 
 def price_after_discounts(subscription: Subscription, line: Line, day: date) -> Money:
-    """What the line, as it stands on `day`, costs per month with its own discounts of that day, rounded once."""
+    """The price per month of `line` less its own discounts on `day`, rounded once. `line` must be that of `day`."""
     return Money(rounded(month_price(line, subscription.discounts_of(line.product), day)), line.price.currency)
 
 
 def line_on(subscription: Subscription, line: Line, day: date) -> tuple[Line, str | None]:
-    """The line as it stands on `day`, and the decision that has led to its tier, None for what was signed."""
+    """The line with its tier and price of `day`, and the decision that chose the tier, None for the signed tier."""
     in_effect = [each for each in subscription.changes if each.product == line.product and each.effective_on <= day]
     if not in_effect:
         return line, None
@@ -174,7 +173,7 @@ def line_on(subscription: Subscription, line: Line, day: date) -> tuple[Line, st
 
 
 def month_price(line: Line, discounts: tuple[Discount, ...], day: date) -> Decimal:
-    """What a line costs for a month with the discounts of its product that are active on its first day, exactly."""
+    """The exact price of a line for the month that begins on `day`, less the `discounts` active on that day."""
     return apply_discounts(Decimal(line.price.amount), discounts, day)
 
 
@@ -193,24 +192,24 @@ def _line(order: Order, path: Path, catalogue: Catalogue, currency: str) -> Line
 
 
 def _discount_violations(subscription: Subscription) -> Iterator[Violation]:
-    """More is only taken off from a day on which a discount begins, so those are the days to look at."""
+    """Total discounts only grow on a day on which a discount begins. So only these days are checked."""
     products = {line.product for line in subscription.lines}
     for position, discount in enumerate(subscription.discounts):
         path: Path = ("discounts", position)
         day = discount.valid_from
         if discount.product is not None and discount.product not in products:
             yield Violation((*path, "product"), f"{discount.product} is not ordered.")
-        elif _left(subscription, discount.product, day) < 0 or (
-            # What is taken off the whole was right until this discount made the whole less.
-            _left(subscription, None, day) < 0
+        elif _remaining_price(subscription, discount.product, day) < 0 or (
+            # Discounts on the whole may exceed it because of this discount on a product.
+            _remaining_price(subscription, None, day) < 0
             and not any(other.product is None and other.valid_from == day for other in subscription.discounts)
         ):
             kind = "percent" if discount.amount is None else "amount"
             yield Violation((*path, kind), "The discounts of that day take off more than there is.")
 
 
-def _left(subscription: Subscription, product: str | None, day: date) -> Decimal:
-    """What is left of one product's price per month, or of the whole; below zero if too much is taken off."""
+def _remaining_price(subscription: Subscription, product: str | None, day: date) -> Decimal:
+    """The price per month of a product, or of the whole, less its discounts; below zero if they exceed it."""
     if product is not None:
         [line] = (line for line in subscription.lines if line.product == product)
         return _after_discount(Decimal(line.price.amount), subscription.discounts_on(day, product))
@@ -219,12 +218,12 @@ def _left(subscription: Subscription, product: str | None, day: date) -> Decimal
 
 
 def apply_discounts(amount: Decimal, discounts: tuple[Discount, ...], day: date) -> Decimal:
-    """The amount less what is active on `day`, never below zero."""
+    """The amount less the discounts active on `day`, never below zero (DESIGN 3.3.4)."""
     return max(Decimal(0), _after_discount(amount, tuple(each for each in discounts if each.applies_on(day))))
 
 
 def _after_discount(amount: Decimal, discounts: tuple[Discount, ...]) -> Decimal:
-    """The amount less these discounts: percentages add up and come first, then fixed amounts."""
+    """The amount less these discounts. Percentages add up and come first, then fixed amounts (DESIGN 3.3.4)."""
     percent = sum((each.percent for each in discounts if each.percent is not None), Decimal(0))
     fixed = sum(each.amount for each in discounts if each.amount is not None)
-    return amount * (WHOLE - percent) / WHOLE - fixed
+    return amount * (HUNDRED_PERCENT - percent) / HUNDRED_PERCENT - fixed

@@ -1,4 +1,4 @@
-"""An account with its subscription: most rules need these two and nothing else."""
+"""An account with its subscription. Most rules need only these two."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from billing.subscriptions.rules import Subscription
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """An account and what it subscribes to."""
+    """An account and its subscription."""
 
     account: Account
     subscription: Subscription

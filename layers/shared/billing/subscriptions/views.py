@@ -1,4 +1,4 @@
-"""A subscription as its customer sees it."""
+"""The API view of a subscription."""
 
 from __future__ import annotations
 
