@@ -1,4 +1,4 @@
-"""Requests as API Gateway hands them to a function, and what the function answers."""
+"""API Gateway's requests to a function, and the function's answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Answer:
-    """What a function answered."""
+    """The answer of a function, with its JSON body parsed."""
 
     status: int
     headers: dict[str, str]
@@ -25,7 +25,7 @@ class Answer:
 
 
 def person(user: str, *, groups: str | None = None) -> dict[str, str]:
-    """The claims of somebody's ID token, as the gateway hands them over."""
+    """The claims of a person's ID token, in the form of the gateway."""
     claims = {"sub": user, "token_use": "id", "email": f"{user}@shop.example"}
     return claims if groups is None else {**claims, "cognito:groups": groups}
 
@@ -48,14 +48,14 @@ def request(
     """An event of API Gateway's REST proxy for `route`, such as /accounts/{account}/billing."""
     resolved = route.format(**(path or {}))
     text = body if body is None or isinstance(body, str) else json.dumps(body)
-    sent = {"Content-Type": "application/json"} if text is not None else {}
-    sent |= headers or {}
+    all_headers = {"Content-Type": "application/json"} if text is not None else {}
+    all_headers |= headers or {}
     return {
         "resource": route,
         "path": resolved,
         "httpMethod": method,
-        "headers": sent,
-        "multiValueHeaders": {name: [value] for name, value in sent.items()},
+        "headers": all_headers,
+        "multiValueHeaders": {name: [value] for name, value in all_headers.items()},
         "queryStringParameters": query,
         "multiValueQueryStringParameters": {name: [value] for name, value in (query or {}).items()} or None,
         "pathParameters": path,
@@ -77,7 +77,7 @@ def request(
 
 def answer(handler: Handler, event: dict[str, Any]) -> Answer:
     """The function's answer to an event."""
-    given = handler(event, LambdaContext())
-    headers = {name: values[0] for name, values in given.get("multiValueHeaders", {}).items()}
-    body = given.get("body")
-    return Answer(given["statusCode"], headers, json.loads(body) if body else None)
+    response = handler(event, LambdaContext())
+    headers = {name: values[0] for name, values in response.get("multiValueHeaders", {}).items()}
+    body = response.get("body")
+    return Answer(response["statusCode"], headers, json.loads(body) if body else None)

@@ -1,4 +1,4 @@
-"""The AWS on moto that the tests share: its table's items, its people."""
+"""The emulated AWS (moto) that the tests share: the items of the table, the users of the pool."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class UserPool:
         return sorted(each["Value"] for user in users for each in user["Attributes"] if each["Name"] == "email")
 
     def log_in(self, email: str) -> None:
-        """Uses an invitation: the person chooses their own password."""
+        """The person follows an invitation and chooses a password."""
         boto3.client("cognito-idp", region_name=REGION).admin_set_user_password(
             UserPoolId=self.pool, Username=email, Password="A-good-password-1", Permanent=True
         )
@@ -43,34 +43,34 @@ class UserPool:
 
 
 def stored_items() -> list[dict[str, Any]]:
-    """Everything in the table, to show that nothing was written."""
+    """All items of the table, sorted by key. Tests compare them to show that nothing was written."""
     items = [item.to_regular_json() for partition in items_behind_moto().values() for item in partition.values()]
     return sorted(items, key=lambda item: (str(item["pk"]), str(item["sk"])))
 
 
 def items_behind_moto() -> Any:
-    """The table's items by partition and sort key, behind moto's back: requests for them would be a third of a run."""
+    """The table's items by partition and sort key, read from moto's memory. Requests would take a third of a run."""
     return get_backend("dynamodb")[DEFAULT_ACCOUNT_ID][REGION].tables[TABLE].items
 
 
 def keep_items(items: list[dict[str, Any]]) -> None:
-    """Puts items back that stored_items found."""
+    """Writes back items that stored_items returned."""
     with _table().batch_writer() as batch:
         for item in items:
             batch.put_item(Item=item)
 
 
 def keep_item(partition: str, key: str, body: str, **attributes: Any) -> None:
-    """Puts an item as no transaction of ours does: alone."""
+    """Writes a single item, without the transaction that the code would use."""
     _table().put_item(Item={"pk": partition, "sk": key, "body": body, **attributes})
 
 
 def drop_item(partition: str, key: str) -> None:
-    """Deletes an item as no transaction of ours does: alone."""
+    """Deletes a single item, without the transaction that the code would use."""
     _table().delete_item(Key={"pk": partition, "sk": key})
 
 
 @cache
 def _table() -> Any:
-    """Made once: a resource costs more than what it is asked for."""
+    """The table's resource, made once: making it costs more than a request."""
     return boto3.resource("dynamodb", region_name=REGION).Table(TABLE)

@@ -1,4 +1,4 @@
-"""The sample company and its people, made through the functions themselves."""
+"""The sample company and its users, made through the API's functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.samples import ACCOUNT
 
 @dataclass(frozen=True)
 class Company:
-    """The sample account with its people's claims."""
+    """The sample account, and the claims of its users."""
 
     account: str
     admin: dict[str, str]
@@ -27,18 +27,18 @@ class Company:
 
 
 def put_catalogue(body: dict[str, Any], *, replaces: int = 0) -> Answer:
-    """A new version of the catalogue, by staff."""
+    """Staff add a version of the catalogue."""
     headers = {"If-Match": f'"{replaces}"'} if replaces else {"If-None-Match": "*"}
     return answer(administer_catalogue, request("PUT", "/catalogue", claims=STAFF, body=body, headers=headers))
 
 
 def provisioned(body: dict[str, Any], *, now: datetime = NOW) -> Answer:
-    """A new account, by staff."""
+    """Staff provision an account."""
     return answer(provision_account, request("POST", "/accounts", claims=STAFF, body=body, now=now))
 
 
 def make_company() -> Company:
-    """Provisions the sample account with an admin and a member; needs a catalogue."""
+    """Provisions the sample account with an admin and a member. A catalogue must exist."""
     assert provisioned(ACCOUNT).status == 201
     path = {"account": ACCOUNT["account"]}
     users = "/accounts/{account}/users"

@@ -1,4 +1,4 @@
-"""What the tests share: a table and a user pool on moto."""
+"""Fixtures that the tests share: the table, the user pool, the buckets and queues on moto, Stripe's stand-in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from local.stripe.process import KEYS
 from tests.api_gateway import NOW
 from tests.aws import ARCHIVE, DOCUMENTS, REGION, TABLE, UserPool, items_behind_moto
 from tests.company import Company, make_company, put_catalogue
-from tests.faults.summary import pytest_terminal_summary  # noqa: F401 - pytest looks for it here
+from tests.faults.summary import pytest_terminal_summary  # noqa: F401 - a hook, which pytest finds here
 from tests.properties import register_profiles
 from tests.quick_moto import make_quick
 from tests.samples import CATALOGUE, TERMS
@@ -37,7 +37,7 @@ register_profiles()
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[None]:
-    """An AWS on moto for the whole run: making one costs more than emptying it."""
+    """One AWS on moto for the whole run, because a new one costs more than emptying it."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         make_quick(patch)
         patch.setenv("AWS_DEFAULT_REGION", REGION)
@@ -73,14 +73,14 @@ def table(aws: None) -> Any:
 
 @pytest.fixture
 def store(table: Any) -> Stores:
-    """The store, over an empty table."""
+    """All stores over an empty table."""
     items_behind_moto().clear()
     return Stores(TABLE, wiring.dynamodb())
 
 
 @pytest.fixture(scope="session")
 def user_pool(aws: None) -> UserPool:
-    """A user pool that all tests share; its people stay."""
+    """One user pool for all tests. Its users stay from test to test."""
     cognito = boto3.client("cognito-idp", region_name=REGION)
     pool = cognito.create_user_pool(PoolName="people", UsernameAttributes=["email"])["UserPool"]["Id"]
     cognito.create_group(GroupName=STAFF_GROUP, UserPoolId=pool)
@@ -90,7 +90,7 @@ def user_pool(aws: None) -> UserPool:
 
 @pytest.fixture
 def stripe_account(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stripe]:
-    """An account at the stand-in for Stripe, whose clock begins at NOW, and the real gateway and secret over it."""
+    """An account of Stripe's stand-in, with its clock at NOW. The wiring's gateway and secret use it."""
     account = stripe_account_at(NOW.timestamp())
     secrets = boto3.client("secretsmanager", region_name=REGION)
     secrets.create_secret(Name="stripe", SecretString=json.dumps(KEYS))
@@ -104,7 +104,7 @@ def stripe_account(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Strip
 
 @pytest.fixture
 def buckets(aws: None) -> Iterator[Any]:
-    """The bucket of documents and the archive of invoices, empty."""
+    """An empty bucket of documents and an empty archive of invoices."""
     s3 = boto3.resource("s3", region_name=REGION)
     place: Any = {"LocationConstraint": REGION}
     s3.create_bucket(Bucket=DOCUMENTS, CreateBucketConfiguration=place)
@@ -112,12 +112,12 @@ def buckets(aws: None) -> Iterator[Any]:
     s3.create_bucket(Bucket=ARCHIVE, CreateBucketConfiguration=place, ObjectLockEnabledForBucket=True)
     yield s3
     for backend in get_backend("s3")[DEFAULT_ACCOUNT_ID].values():
-        backend.reset()  # nothing else can delete what is locked
+        backend.reset()  # locked objects cannot be deleted in another way
 
 
 @pytest.fixture
 def fresh_wiring() -> Iterator[None]:
-    """Workers and stores are made from this test's environment, and not kept for the next one."""
+    """The wiring makes its objects from this test's environment, and forgets them afterwards."""
     wiring.forget()
     yield
     wiring.forget()
@@ -125,7 +125,7 @@ def fresh_wiring() -> Iterator[None]:
 
 @pytest.fixture
 def work_queue(aws: None, fresh_wiring: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An empty queue between planners and workers; both find it in their environment."""
+    """An empty queue between planners and workers. Both read its address from the environment."""
     queue = boto3.resource("sqs", region_name=REGION).create_queue(QueueName="work")
     monkeypatch.setenv("QUEUE_URL", queue.url)
     monkeypatch.setenv("WORK_QUEUE_URL", queue.url)
@@ -135,26 +135,29 @@ def work_queue(aws: None, fresh_wiring: None, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def catalogue(store: Stores, user_pool: UserPool) -> UserPool:
-    """A catalogue, and nothing else."""
+    """A table with a catalogue only, and the user pool."""
     assert put_catalogue(CATALOGUE).status == 200
     return user_pool
 
 
 @pytest.fixture(scope="session")
-def made_once() -> dict[str, Any]:
+def company_cache() -> dict[str, Any]:
+    """The sample company and its items, from the first test that needs them."""
     return {}
 
 
 @pytest.fixture
-def company(request: pytest.FixtureRequest, store: Stores, user_pool: UserPool, made_once: dict[str, Any]) -> Company:
-    """The sample account as it was provisioned; the second test finds the items that the first one made."""
-    if not made_once:
+def company(
+    request: pytest.FixtureRequest, store: Stores, user_pool: UserPool, company_cache: dict[str, Any]
+) -> Company:
+    """The sample account as provisioned. The first test makes its items, later tests get copies."""
+    if not company_cache:
         request.getfixturevalue("catalogue")
-        made_once["company"] = make_company()
+        company_cache["company"] = make_company()
         for email in ("ada@nordlys.example", "bo@nordlys.example"):
             user_pool.log_in(email)
-        made_once["items"] = deepcopy(items_behind_moto())
+        company_cache["items"] = deepcopy(items_behind_moto())
     else:
-        items_behind_moto().update(deepcopy(made_once["items"]))
-    made: Company = made_once["company"]
-    return made
+        items_behind_moto().update(deepcopy(company_cache["items"]))
+    sample: Company = company_cache["company"]
+    return sample

@@ -1,4 +1,4 @@
-"""DESIGN 3.1's table of notices: for the rule itself, and for the adapter that others judge it by."""
+"""The table of notices in DESIGN 3.1, for the tests of the rule and of its judged adapter (benchmarks/notice.py)."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ NOTICE_TABLE = [
     ("2026-01-31", 3, "2026-03-30", "2026-04-30", "2026-04-30", [], "2026-03-30"),
     ("2026-01-31", 3, "2026-03-31", "2026-05-31", "2026-07-31", ["2026-04-30"], "2026-06-29"),
 ]
-"""Start, interval in months, day of the request; end of notice, first day not served, charges, last day to avoid it."""
+"""Start, interval in months, day of the request, notice_ends, active_until, charges_still_due, last_day_to_avoid_it."""

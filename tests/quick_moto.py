@@ -1,9 +1,9 @@
-"""moto's DynamoDB without the two detours that were half of the run; its answers stay the same.
+"""moto's DynamoDB without two slow steps, which took half of a run. Its answers stay the same.
 
-* A transaction copies its whole table first, to take it back. Here an update works on a copy of its item, so that
-  the table of before can share all items.
-* An answer looks up each of ten possible types of every value, under several spellings. Here strings and numbers, which
-  most values are, are taken as they are.
+* moto copies the whole table before a transaction, for the rollback. Here an update works on a copy of its item, so the
+  copy of the table can share all items.
+* moto tries ten types, in several spellings, for every value of an answer. Here strings and numbers, which are most
+  values, go straight through.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from moto.dynamodb.models.table import Table
 
 UPDATE_ITEM = DynamoDBBackend.update_item
 SERIALIZE = BaseJSONSerializer._serialize_type_structure
-"""moto's own."""
+"""The methods of moto that are replaced."""
 
 
 def make_quick(patch: pytest.MonkeyPatch) -> None:
-    """Leaves both detours out from now on, until the patch is undone."""
+    """Removes both slow steps until the patch is undone."""
     patch.setattr(DynamoDBBackend, "update_item", _update_a_copy)
-    patch.setattr(Table, "__deepcopy__", _table_of_before, raising=False)
+    patch.setattr(Table, "__deepcopy__", _table_for_rollback, raising=False)
     patch.setattr(BaseJSONSerializer, "_serialize_type_structure", _serialize)
 
 
 def make_as_installed(patch: pytest.MonkeyPatch) -> None:
-    """Takes both detours again, until the patch is undone."""
+    """Restores moto as installed until the patch is undone."""
     patch.setattr(DynamoDBBackend, "update_item", UPDATE_ITEM)
     patch.delattr(Table, "__deepcopy__")
     patch.setattr(BaseJSONSerializer, "_serialize_type_structure", SERIALIZE)
@@ -45,7 +45,7 @@ def _update_a_copy(self: DynamoDBBackend, table_name: str, key: dict[str, Any], 
     return UPDATE_ITEM(self, table_name, key, *given, **named)
 
 
-def _table_of_before(self: Table, _memo: dict[int, Any]) -> Table:
+def _table_for_rollback(self: Table, _memo: dict[int, Any]) -> Table:
     before = copy(self)
     before.items = copy(self.items)
     before.items.update({partition: copy(items) for partition, items in self.items.items()})

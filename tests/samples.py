@@ -1,4 +1,4 @@
-"""The requests that the tests start from: a catalogue and a company, each as the API takes them."""
+"""Sample request bodies: a catalogue and an account, and the deployment's parameters."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ ACCOUNT: dict[str, Any] = {
 
 
 def without(sample: dict[str, Any], *path: Any) -> dict[str, Any]:
-    """A copy of the sample without what `path` leads to."""
+    """A copy of the sample without the field at `path`."""
     *way, last = path
     changed_sample: Any = copy.deepcopy(sample)
     place = changed_sample
@@ -75,7 +75,7 @@ def without(sample: dict[str, Any], *path: Any) -> dict[str, Any]:
 
 
 def with_value(sample: dict[str, Any], value: Any, *path: Any) -> dict[str, Any]:
-    """A copy of the sample with `value` where `path` leads to."""
+    """A copy of the sample with `value` at `path`."""
     *way, last = path
     changed_sample: Any = copy.deepcopy(sample)
     place = changed_sample
@@ -99,4 +99,4 @@ TERMS = {
     "SELLER_IBAN": "",
     "SELLER_VAT_NUMBER": "DK10000009",
 }
-"""What whoever deploys Livello decides of invoices, as the functions find it."""
+"""The deployment's parameters for invoices, as environment variables of the functions."""

@@ -1,4 +1,4 @@
-"""All stores of the one table in one object, for tests that look at many areas. The product's code names each."""
+"""Most stores in one object, for tests that use several areas. The code itself uses each store by name."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ class Stores(
     DeliveryStore,
     InvoiceStore,
 ):
-    """The table as most tests see it."""
+    """The stores that most tests use."""

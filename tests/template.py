@@ -1,4 +1,4 @@
-"""template.yaml as the tests read it: intrinsic functions become plain mappings, `!Ref X` {"Ref": "X"}."""
+"""template.yaml, parsed. Intrinsic functions become mappings: `!Ref X` is {"Ref": "X"}."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's tags."""
+    """A YAML loader that knows CloudFormation's tags."""
 
 
 def _intrinsic(loader: _Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
@@ -36,6 +36,6 @@ def template() -> dict[str, Any]:
 
 
 def resources() -> dict[str, Any]:
-    """Its resources by logical id."""
-    found: dict[str, Any] = template()["Resources"]
-    return found
+    """The resources of the template, by logical id."""
+    by_id: dict[str, Any] = template()["Resources"]
+    return by_id

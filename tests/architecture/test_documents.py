@@ -1,4 +1,4 @@
-"""The documents against the code: what is cited exists, what exists is named, and what is printed works."""
+"""The documents agree with the code: citations exist, routes are documented, commands exist, the example runs."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ def relative(path: Path) -> str:
 
 
 def sources() -> Iterator[tuple[str, str]]:
-    """Everything that may cite a document: its name and its text."""
-    found = [path for folder in SOURCES for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES]
-    for path in [*ROOT.glob("*.*"), *found, ROOT / "Makefile"]:
+    """The files that may cite a document, as (name, text)."""
+    paths = [path for folder in SOURCES for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES]
+    for path in [*ROOT.glob("*.*"), *paths, ROOT / "Makefile"]:
         if path.is_file() and (path.suffix in SUFFIXES or path.name == "Makefile") and path != Path(__file__):
             yield relative(path), path.read_text(encoding="utf-8")
 
 
 def anchors(path: Path) -> set[str]:
-    """What a link to a document may name: its explicit anchors, and its headings as forges name them."""
+    """The valid fragments of links to a document: its anchors, and its headings in the form that forges give them."""
     text = path.read_text(encoding="utf-8")
     headings = re.findall(r"^#+ (.+)$", CODE.sub("", text), re.MULTILINE)
     slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
     return slugs | {*ANCHOR.findall(text)}
 
 
-def test_every_rule_that_is_cited_is_in_the_design() -> None:
+def test_every_cited_rule_is_in_the_design() -> None:
     rules = anchors(ROOT / "docs" / "design.md")
     cited = [
         (name, rule)
@@ -70,24 +70,26 @@ def test_every_rule_that_is_cited_is_in_the_design() -> None:
     assert {rule for _, rule in cited} >= {"3.1", "3.2", "3.3", "3.4"}
 
 
-def test_every_anchor_of_the_design_is_there_once_and_is_the_number_that_is_read() -> None:
+def test_every_anchor_of_the_design_is_unique_and_equals_the_printed_number() -> None:
     text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-    found = ANCHOR.findall(text)
+    ids = ANCHOR.findall(text)
 
-    assert len(found) == len({*found})
-    assert set(re.findall(r"^#+ (\d+(?:\.\d+)*)\b", text, re.MULTILINE)) <= {*found}
+    assert len(ids) == len({*ids})
+    assert set(re.findall(r"^#+ (\d+(?:\.\d+)*)\b", text, re.MULTILINE)) <= {*ids}
     assert re.findall(r'<a id="([\d.]+)"></a>\*\*', text) == re.findall(r'"></a>\*\*([\d.]+)', text)
 
 
-def test_every_document_that_is_named_exists() -> None:
-    there = {relative(path) for path in DOCUMENTS} | {relative(path)[: len("docs/decisions/0000")] for path in RECORDS}
-    missing = [(name, each) for name, text in sources() for each in NAMED.findall(text) if each not in there]
+def test_every_cited_document_exists() -> None:
+    existing = {relative(path) for path in DOCUMENTS} | {
+        relative(path)[: len("docs/decisions/0000")] for path in RECORDS
+    }
+    missing = [(name, each) for name, text in sources() for each in NAMED.findall(text) if each not in existing]
 
     assert missing == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
-def test_every_link_leads_somewhere(path: Path) -> None:
+def test_every_link_has_a_target(path: Path) -> None:
     broken = []
     for link in LINK.findall(CODE.sub("", path.read_text(encoding="utf-8"))):
         parts = urlsplit(link)
@@ -101,7 +103,7 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=relative)
-def test_a_decision_record_has_the_form(path: Path) -> None:
+def test_a_decision_record_has_the_sections_of_the_form(path: Path) -> None:
     title, _, date, status, *_ = lines = path.read_text(encoding="utf-8").splitlines()
     sections = [line.removeprefix("## ") for line in lines if line.startswith("## ")]
 
@@ -112,7 +114,7 @@ def test_a_decision_record_has_the_form(path: Path) -> None:
     assert {*sections} >= ALWAYS
 
 
-def test_the_index_has_every_decision_record_in_order() -> None:
+def test_the_index_lists_every_decision_record_in_order() -> None:
     index = (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
     titles = [path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").split(": ", 1) for path in RECORDS]
 
@@ -122,15 +124,15 @@ def test_the_index_has_every_decision_record_in_order() -> None:
     assert [number for number, _ in titles] == [f"{number:04}" for number in range(1, len(RECORDS) + 1)]
 
 
-def test_every_route_is_explained() -> None:
-    explained = {*ROUTE.findall((ROOT / "docs" / "api.md").read_text(encoding="utf-8"))}
+def test_every_route_is_documented() -> None:
+    documented = {*ROUTE.findall((ROOT / "docs" / "api.md").read_text(encoding="utf-8"))}
     routes = {(method.upper(), path) for path, methods in document()["paths"].items() for method in methods}
 
-    assert explained == routes | PUBLIC
+    assert documented == routes | PUBLIC
 
 
 @pytest.mark.parametrize("path", [ROOT / "README.md", *ROOT.glob("docs/*.md")], ids=relative)
-def test_every_command_exists(path: Path) -> None:
+def test_every_documented_command_exists(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
@@ -140,18 +142,18 @@ def test_every_command_exists(path: Path) -> None:
 
 
 def test_the_example_of_reporting_usage_works_as_printed(company: Company, tmp_path: Path) -> None:
-    """A shell runs it; only curl is ours. It keeps what it was given, and the function answers that."""
+    """A shell runs the example with a curl of ours, which prints its arguments. The function answers that request."""
     from functions.record_usage.app import handler
 
     example = EXAMPLE.search((ROOT / "docs" / "api.md").read_text(encoding="utf-8"))
     assert example is not None
     (tmp_path / "curl").write_text('#!/bin/sh\nprintf "%s\\0" "$@"\n', encoding="utf-8")
     (tmp_path / "curl").chmod(0o700)
-    found = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    ran = subprocess.run(["sh", "-euc", example[1]], env=found, check=True, capture_output=True, text=True)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ran = subprocess.run(["sh", "-euc", example[1]], env=environment, check=True, capture_output=True, text=True)
     _, address, *options = ran.stdout.removesuffix("\0").split("\0")
-    given = dict(zip(options[::2], options[1::2], strict=True))  # the second -H, of two, is the content's type
-    [event] = json.loads(given["-d"])
+    arguments = dict(zip(options[::2], options[1::2], strict=True))  # of two -H, the second is the content type
+    [event] = json.loads(arguments["-d"])
     route = urlsplit(address).path.removeprefix("/v1")
 
     counted = answer(
@@ -160,8 +162,8 @@ def test_the_example_of_reporting_usage_works_as_printed(company: Company, tmp_p
             "POST",
             route,
             claims=MACHINE,
-            body=given["-d"],
-            headers=dict([given["-H"].split(": ")]),
+            body=arguments["-d"],
+            headers=dict([arguments["-H"].split(": ")]),
             now=datetime.fromisoformat(event["time"]) + timedelta(seconds=1),
         ),
     )

@@ -1,7 +1,7 @@
-"""What a function's cold start pays for: the modules that its import loads, and what it may never load.
+"""The modules that each function loads at its cold start, and the modules that it must not load.
 
-Import rules inside our own code are import-linter's (pyproject.toml). This is about everybody else's: deterministic,
-where a limit in milliseconds would not be.
+import-linter checks the imports inside our own code (pyproject.toml); these tests check the libraries. They are
+deterministic, unlike a limit in milliseconds.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ ROOT = Path(__file__).parent.parent.parent
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 
 NEVER = {"aws_xray_sdk", "boto3", "requests", "stripe"}
-"""No function of today needs them at all."""
+"""Libraries that no function needs at its start."""
 
 NOT_AT_START = {"dns", "email_validator", "stdnum"}
-"""Loaded by whoever needs them, when they do: an e-mail address or a VAT number is being checked."""
+"""Libraries that a function loads with the first e-mail address or VAT number that it checks."""
 
 WRITERS = {"notify", "render_documents"}
-"""Functions that write for people."""
+"""Functions that write mail or documents."""
 
 RENDERERS = {"render_documents"}
-"""Functions whose libraries load what nobody calls: a worker, for which nobody waits."""
+"""Workers whose libraries load requests and stdnum. No request waits for a worker."""
 
 REVIEWERS = {"scale_account", "administer_reviews", "administer_success_managers"}
-"""Functions that deal with reviews."""
+"""Functions that use the rules of reviews."""
 
 ANSWER_WRITES = {
     "administer_autoscaling",
@@ -46,15 +46,15 @@ ANSWER_WRITES = {
     "update_billing_information",
     "update_payment_method",
 }
-"""Functions in which somebody waits for a guarded write."""
+"""Functions that answer a request with a guarded write."""
 
 BARE = {"describe_api"}
-"""Functions that load nothing but the standard library."""
+"""Functions that load the standard library only."""
 
 
 @cache
 def loaded(function: str) -> frozenset[str]:
-    """The modules that importing a function loads, in a process of its own; one process answers all tests."""
+    """The modules that a function's import loads in a new process. The result is cached for all tests."""
     printed = subprocess.run(
         [sys.executable, "-c", f"import functions.{function}.app, sys; print(*sys.modules)"],
         cwd=ROOT,
@@ -71,7 +71,7 @@ def packages(modules: frozenset[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_no_function_loads_what_it_does_not_need(function: str) -> None:
+def test_no_function_loads_unneeded_libraries_at_its_start(function: str) -> None:
     modules = loaded(function)
 
     allowed = {"requests", "stdnum"} if function in RENDERERS else set()
@@ -81,7 +81,7 @@ def test_no_function_loads_what_it_does_not_need(function: str) -> None:
 
 
 @pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - WRITERS))
-def test_only_who_writes_mail_loads_what_mail_is_written_with(function: str) -> None:
+def test_only_writers_load_the_libraries_and_audiences_of_mail(function: str) -> None:
     modules = loaded(function)
 
     assert not packages(modules) & {"babel", "icalendar", "jinja2"}
@@ -90,21 +90,21 @@ def test_only_who_writes_mail_loads_what_mail_is_written_with(function: str) -> 
 
 
 @pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - REVIEWERS))
-def test_only_who_deals_with_reviews_loads_what_is_known_of_them(function: str) -> None:
+def test_only_reviewers_load_the_rules_of_reviews(function: str) -> None:
     assert not loaded(function) & {"billing.scaling.reviews.rules", "billing.scaling.reviews.success_managers"}
 
 
 @pytest.mark.parametrize("function", sorted(BARE))
-def test_a_bare_function_loads_nothing_of_ours(function: str) -> None:
+def test_a_bare_function_loads_neither_our_package_nor_its_libraries(function: str) -> None:
     assert not packages(loaded(function)) & {"billing", "pydantic", "pynamodb", "botocore", "aws_lambda_powertools"}
 
 
 @pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - {"administer_users", "provision_account"}))
-def test_only_who_invites_people_loads_the_directory(function: str) -> None:
+def test_only_functions_that_invite_users_load_the_directory(function: str) -> None:
     assert "billing.accounts.cognito_directory" not in loaded(function)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_only_functions_that_answer_writes_load_pynamodb_at_their_start(function: str) -> None:
-    """Nobody waits for a worker, which loads it with its first write; a function that reads never does."""
+    """A worker loads it with its first write, because no request waits for it. A function that reads never loads it."""
     assert ("pynamodb" in packages(loaded(function))) == (function in ANSWER_WRITES)

@@ -1,4 +1,4 @@
-"""The layer as it is shipped: whole, small, compiled once and for all, and for the processor it is meant for."""
+"""The built layer is complete, small, compiled, and made for the processor of the cloud."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 from benchmarks.layer import ROOT, SOURCE, build_layer, build_layer_for_this_machine
 
 SIZE_MAX = 110 * 1024**2
-"""Bytes, bytecode included. A function may have 250 MB, but what is not there need not be fetched at a cold start."""
+"""Bytes, with bytecode. Lambda allows 250 MB, but a cold start fetches every byte."""
 
 UNCHECKED_HASH = 0b01
-"""PEP 552: this bytecode is valid whatever date its source has, and nobody looks into the source."""
+"""PEP 552: Python uses this bytecode without a check of its source."""
 
 FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/app.py"))
 
@@ -24,7 +24,7 @@ EXPORT = "export --quiet --frozen --no-dev --package billing --no-emit-workspace
 
 SERVICES = ("cognito-idp", "dynamodb", "events", "s3", "secretsmanager", "ses", "sqs")
 REGIONS = ("eu-central-1", "us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1")
-"""One of each kind of partition that the layer may be deployed into."""
+"""One region of each AWS partition."""
 
 CLIENTS = f"""
 import botocore.session, json
@@ -37,19 +37,19 @@ print(json.dumps([[
     [parameter.name for parameter in each.meta.service_model.client_context_parameters],
 ] for each in clients]))
 """
-"""Prints where clients would call, and what."""
+"""A program that prints the endpoint, operations and context parameters of each client."""
 
-pytestmark = pytest.mark.xdist_group("layer")  # it is built once
+pytestmark = pytest.mark.xdist_group("layer")  # the layer is built once
 
 
 @pytest.fixture(scope="session")
 def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built for the Python that runs the tests; the folder that a function has on its path."""
+    """The layer for the Python that runs the tests: the folder on a function's path."""
     return build_layer_for_this_machine(tmp_path_factory.mktemp("layer") / "Shared")
 
 
-def with_nothing_but(layer: Path, code: str) -> str:
-    """What a program prints that has the layer and the standard library, and nothing else."""
+def run_with_layer(layer: Path, code: str) -> str:
+    """The output of a program that has only the layer and the standard library."""
     finished = subprocess.run(
         [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(layer)!r})\n{code}"],
         capture_output=True,
@@ -61,22 +61,22 @@ def with_nothing_but(layer: Path, code: str) -> str:
     return finished.stdout
 
 
-def test_every_module_of_ours_finds_what_it_imports(layer: Path) -> None:
+def test_every_module_of_ours_can_be_imported(layer: Path) -> None:
     code = """
 import billing, importlib, pkgutil
 for module in pkgutil.walk_packages(billing.__path__, "billing."):
     importlib.import_module(module.name)
 print(billing.__file__)
 """
-    assert Path(with_nothing_but(layer, code).strip()).is_relative_to(layer)
+    assert Path(run_with_layer(layer, code).strip()).is_relative_to(layer)
 
 
 @pytest.fixture(scope="session")
 def imported(layer: Path) -> dict[str, str]:
-    """What came of importing each function: "True", or how it failed.
+    """The result of importing each function, by its name: "True", or the traceback of the failure.
 
-    One process loads what nearly all need, and each function is imported in a fork of it. That a function also works
-    when it is the first to load something, tests/architecture/test_imports.py shows.
+    One process loads the libraries that nearly all functions use, and imports each function in a fork of itself.
+    tests/architecture/test_imports.py imports each function in a new process.
     """
     code = f"""
 import json, os, traceback
@@ -89,10 +89,10 @@ for function in {FUNCTIONS!r}:
         try:
             sys.path.insert(0, os.path.join({str(ROOT / "functions")!r}, function))
             import app
-            said = str(callable(app.handler))
+            result = str(callable(app.handler))
         except BaseException:
-            said = traceback.format_exc()
-        os.write(writing, said.encode()[-60_000:])
+            result = traceback.format_exc()
+        os.write(writing, result.encode()[-60_000:])
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as child:
@@ -100,21 +100,21 @@ for function in {FUNCTIONS!r}:
     os.wait()
 print(json.dumps(imported))
 """
-    found: dict[str, str] = json.loads(with_nothing_but(layer, code))
-    return found
+    results: dict[str, str] = json.loads(run_with_layer(layer, code))
+    return results
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_every_function_finds_what_it_imports(imported: dict[str, str], function: str) -> None:
+def test_every_function_can_be_imported(imported: dict[str, str], function: str) -> None:
     assert imported[function] == "True", imported[function]
 
 
-def test_the_slimmed_descriptions_give_the_same_clients(layer: Path) -> None:
+def test_clients_of_the_slimmed_descriptions_equal_the_stock_clients(layer: Path) -> None:
     stock = subprocess.run([sys.executable, "-c", CLIENTS], capture_output=True, text=True, check=True, env={})
-    assert json.loads(with_nothing_but(layer, CLIENTS)) == json.loads(stock.stdout)
+    assert json.loads(run_with_layer(layer, CLIENTS)) == json.loads(stock.stdout)
 
 
-def test_all_bytecode_is_there_and_valid_for_good(layer: Path) -> None:
+def test_every_module_has_bytecode_that_stays_valid(layer: Path) -> None:
     sources = [*layer.rglob("*.py")]
     assert sources
     for source in sources:
@@ -123,11 +123,13 @@ def test_all_bytecode_is_there_and_valid_for_good(layer: Path) -> None:
         magic, flags, digest = _header(compiled)
         assert magic == importlib.util.MAGIC_NUMBER, compiled
         assert flags == UNCHECKED_HASH, compiled
-        assert digest == importlib.util.source_hash(source.read_bytes()), f"{compiled} was made of another source"
+        assert digest == importlib.util.source_hash(source.read_bytes()), (
+            f"{compiled} is the bytecode of another source"
+        )
     assert len([*layer.rglob("*.pyc")]) == len(sources)
 
 
-def test_nothing_of_this_machine_is_in_the_artefact(layer: Path) -> None:
+def test_the_artefact_contains_no_path_of_this_machine(layer: Path) -> None:
     places = {str(layer).encode(), str(SOURCE).encode()}
     for file in layer.rglob("billing/**/*"):
         if file.is_file():
@@ -135,19 +137,19 @@ def test_nothing_of_this_machine_is_in_the_artefact(layer: Path) -> None:
             assert not any(place in content for place in places), file
 
 
-def test_it_is_small(layer: Path) -> None:
+def test_the_layer_is_small(layer: Path) -> None:
     assert sum(file.stat().st_size for file in layer.rglob("*") if file.is_file()) < SIZE_MAX
 
 
-def test_what_is_expensive_or_of_no_use_is_not_in_it(layer: Path) -> None:
+def test_the_layer_has_no_expensive_or_unused_packages(layer: Path) -> None:
     top = {path.name for path in layer.iterdir()}
-    # The tracing SDK costs more to import than all the rest of a function, and its support has ended.
+    # The tracing SDK takes longer to import than all the rest of a function, and its support has ended.
     assert not top & {"aws_xray_sdk", "boto3", "bin", "tests", ".lock"}
     assert not [*layer.rglob("*.pyi")]
     assert not [*layer.rglob("tests")]
 
 
-def test_every_package_brings_its_licence(layer: Path) -> None:
+def test_every_package_has_its_licence(layer: Path) -> None:
     packages = [*layer.glob("*.dist-info")]
     assert packages
     for package in packages:
@@ -156,7 +158,7 @@ def test_every_package_brings_its_licence(layer: Path) -> None:
         assert licences or "License: Public Domain" in (package / "METADATA").read_text(encoding="utf-8"), package
 
 
-def test_a_service_that_botocore_does_not_describe_stops_the_build(layer: Path, tmp_path: Path) -> None:
+def test_a_service_without_a_description_stops_the_build(layer: Path, tmp_path: Path) -> None:
     data = tmp_path / "botocore" / "data"
     data.mkdir(parents=True)
     for name in ("_retry.json", "partitions.json", "sdk-default-configuration.json"):
@@ -170,13 +172,13 @@ def test_a_service_that_botocore_does_not_describe_stops_the_build(layer: Path, 
 
 @pytest.fixture(scope="session")
 def cloud_build(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Built for the cloud, and what the build printed."""
+    """The layer for the cloud, and the output of its build."""
     artifacts = tmp_path_factory.mktemp("cloud-layer") / "Shared"
     printed = build_layer(artifacts, "3.13", "aarch64-manylinux_2_28")
     return artifacts / "python", printed
 
 
-def test_for_the_cloud_compiled_modules_are_for_its_processor(cloud_build: tuple[Path, str]) -> None:
+def test_compiled_modules_are_for_the_processor_of_the_cloud(cloud_build: tuple[Path, str]) -> None:
     libraries = [*cloud_build[0].rglob("*.so")]
     assert libraries
     for library in libraries:
@@ -185,7 +187,7 @@ def test_for_the_cloud_compiled_modules_are_for_its_processor(cloud_build: tuple
         assert machine == b"\xb7\x00", f"{library} is not ELF for AArch64"
 
 
-def test_for_the_cloud_bytecode_is_valid_or_missing_aloud(cloud_build: tuple[Path, str]) -> None:
+def test_bytecode_for_the_cloud_is_valid_or_its_absence_is_reported(cloud_build: tuple[Path, str]) -> None:
     layer, printed = cloud_build
     compiled = [*layer.rglob("*.pyc")]
     assert ("THE LAYER HAS NO BYTECODE" in printed) == (not compiled)
@@ -199,11 +201,11 @@ def _header(compiled: Path) -> tuple[bytes, int, bytes]:
     return header[:4], int.from_bytes(header[4:8], "little"), header[8:]
 
 
-def test_requirements_are_what_the_lock_says() -> None:
+def test_the_requirements_equal_the_lock() -> None:
     """`make requirements` writes them again."""
     uv = ROOT / ".tools" / "bin" / "uv"
     if not uv.exists():
-        pytest.skip("uv is not here")
+        pytest.skip("uv is not installed")
     exported = subprocess.run(
         [str(uv), *EXPORT.split()],
         cwd=ROOT,

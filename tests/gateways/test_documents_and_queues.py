@@ -1,4 +1,4 @@
-"""Files and queues on moto, and what becomes of a service that does not answer."""
+"""Files and queues on moto, and the error for a service that fails."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def bucket(aws: None) -> Iterator[str]:
     s3.delete_bucket(Bucket="files")
 
 
-def test_a_file_is_found_as_it_was_kept(bucket: str) -> None:
+def test_a_saved_file_can_be_read_unchanged(bucket: str) -> None:
     documents = S3Documents(bucket, wiring.session())
 
     documents.put("accounts/a/è.pdf", bytes(range(256)), "application/pdf")
@@ -35,7 +35,7 @@ def test_a_file_is_found_as_it_was_kept(bucket: str) -> None:
     assert documents.get("accounts/a/other.pdf") is None
 
 
-def failing(aws: None) -> list[Callable[[], object]]:
+def failing_calls(aws: None) -> list[Callable[[], object]]:
     documents = S3Documents("no-such-bucket", wiring.session())
     nowhere = f"https://sqs.{REGION}.amazonaws.com/123456789012/no-such-queue"
     return [
@@ -47,6 +47,6 @@ def failing(aws: None) -> list[Callable[[], object]]:
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_a_service_that_fails_is_told_in_our_words(number: int, aws: Any) -> None:
+def test_a_failure_of_a_service_is_an_upstream_failure(number: int, aws: Any) -> None:
     with pytest.raises(UpstreamFailed):
-        failing(aws)[number]()
+        failing_calls(aws)[number]()

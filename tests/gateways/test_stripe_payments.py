@@ -1,4 +1,4 @@
-"""The gateway to Stripe over the strict stand-in: what each of Stripe's answers comes to."""
+"""The gateway to Stripe over the strict stand-in: the result or error for each answer of Stripe."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def gateway(account: Stripe) -> StripePayments:
 
 
 def payer(account: Stripe, gateway: StripePayments, number: str = VISA) -> tuple[str, str]:
-    """A customer with a card."""
+    """A customer with a card, as (customer id, payment method id)."""
     customer = gateway.new_customer("nordlys", f"customer {account.counter}")
     setup = gateway.new_setup(customer, "nordlys", "ada", Method.CARD, f"setup {account.counter}")
     browser = {"setup_intent": setup.setup, "client_secret": setup.client_secret}
@@ -44,7 +44,7 @@ def payer(account: Stripe, gateway: StripePayments, number: str = VISA) -> tuple
 
 
 def debtor(account: Stripe, gateway: StripePayments) -> tuple[str, str]:
-    """A customer with a bank account."""
+    """A customer with a SEPA debit, as (customer id, payment method id)."""
     customer = gateway.new_customer("nordlys", f"customer {account.counter}")
     setup = gateway.new_setup(customer, "nordlys", "ada", Method.SEPA_DEBIT, f"setup {account.counter}")
     iban = "payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]=DE89370400440532013000"
@@ -60,28 +60,28 @@ def intents(account: Stripe) -> list[dict[str, Any]]:
     return [*account.objects["payment_intent"].values()]
 
 
-# ---- Types, currencies, amounts ----------------------------------------------------------------------
+# ---- Types, currencies, amounts -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("currency", ["DKK", "GBP", "EUR", "USD"])
 def test_a_card_is_charged_in_any_currency(currency: str, account: Stripe, gateway: StripePayments) -> None:
     customer, card = payer(account, gateway)
-    begun = begin(gateway, customer, Money(36_500, currency))
+    intent = begin(gateway, customer, Money(36_500, currency))
 
-    assert gateway.charge(begun, card, Method.CARD, "charge").state is ChargeState.SUCCEEDED
+    assert gateway.charge(intent, card, Method.CARD, "charge").state is ChargeState.SUCCEEDED
     assert intents(account)[0]["payment_method_types"] == ["card"]
 
 
-def test_a_payment_follows_the_method_that_it_is_paid_with(account: Stripe, gateway: StripePayments) -> None:
+def test_the_payment_intent_takes_the_type_of_the_charged_method(account: Stripe, gateway: StripePayments) -> None:
     customer, debit = debtor(account, gateway)
-    begun = begin(gateway, customer)
+    intent = begin(gateway, customer)
 
-    assert gateway.charge(begun, debit, Method.SEPA_DEBIT, "charge").state is ChargeState.IN_TRANSIT
+    assert gateway.charge(intent, debit, Method.SEPA_DEBIT, "charge").state is ChargeState.IN_TRANSIT
     assert intents(account)[0]["payment_method_types"] == ["sepa_debit"]
 
 
 @pytest.mark.parametrize(
-    ("charged", "units", "back"),
+    ("charged", "units", "refunded"),
     [
         (Money(32_400, "ISK"), 3_240_000, Money(32_400, "ISK")),
         (Money(5_000, "UGX"), 500_000, Money(5_000, "UGX")),
@@ -91,45 +91,47 @@ def test_a_payment_follows_the_method_that_it_is_paid_with(account: Stripe, gate
         (EUROS, 36_328, EUROS),
     ],
 )
-def test_all_of_a_charge_is_refunded(
-    charged: Money, units: int, back: Money, account: Stripe, gateway: StripePayments
+def test_a_full_refund_returns_the_whole_charge_in_any_currency(
+    charged: Money, units: int, refunded: Money, account: Stripe, gateway: StripePayments
 ) -> None:
     customer, card = payer(account, gateway)
-    begun = begin(gateway, customer, charged)
-    gateway.charge(begun, card, Method.CARD, "charge")
+    intent = begin(gateway, customer, charged)
+    gateway.charge(intent, card, Method.CARD, "charge")
     assert intents(account)[0]["amount_received"] == units
 
-    assert gateway.refund(begun, "CN-1", back, "refund") is True
+    assert gateway.refund(intent, "CN-1", refunded, "refund") is True
 
     [charge] = account.objects["charge"].values()
     assert (charge["amount_refunded"], charge["refunded"]) == (units, True)
 
 
-def test_refunds_of_parts_never_exceed_the_whole(account: Stripe, gateway: StripePayments) -> None:
+def test_partial_refunds_never_exceed_the_charge(account: Stripe, gateway: StripePayments) -> None:
     customer, card = payer(account, gateway)
-    begun = begin(gateway, customer, Money(5_125, "KWD"))
-    gateway.charge(begun, card, Method.CARD, "charge")
+    intent = begin(gateway, customer, Money(5_125, "KWD"))
+    gateway.charge(intent, card, Method.CARD, "charge")
 
     parts = [Money(amount, "KWD") for amount in (1_706, 1_706, 1_713)]
-    assert all(gateway.refund(begun, f"CN-{number}", part, f"r{number}") for number, part in enumerate(parts))
+    assert all(gateway.refund(intent, f"CN-{number}", part, f"r{number}") for number, part in enumerate(parts))
 
 
-def test_a_dispute_is_told_in_the_money_of_the_invoice(account: Stripe, gateway: StripePayments) -> None:
+def test_a_dispute_has_the_amount_of_the_invoice(account: Stripe, gateway: StripePayments) -> None:
     customer, card = payer(account, gateway)
-    begun = begin(gateway, customer, Money(32_400, "ISK"))
-    gateway.charge(begun, card, Method.CARD, "charge")
+    intent = begin(gateway, customer, Money(32_400, "ISK"))
+    gateway.charge(intent, card, Method.CARD, "charge")
 
-    found = gateway.dispute(account.dispute(begun)["id"])
+    dispute = gateway.dispute(account.dispute(intent)["id"])
 
-    assert found is not None
-    assert found.amount == Money(32_400, "ISK")
+    assert dispute is not None
+    assert dispute.amount == Money(32_400, "ISK")
 
 
-# ---- Never ---------------------------------------------------------------------------------------------
+# ---- Facts about the payment --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("amount", "too_small"), [(Money(20, "EUR"), True), (Money(100_000_000, "EUR"), False)])
-def test_an_amount_that_is_refused(amount: Money, too_small: bool, account: Stripe, gateway: StripePayments) -> None:
+def test_a_refused_amount_says_whether_it_is_too_small(
+    amount: Money, too_small: bool, account: Stripe, gateway: StripePayments
+) -> None:
     customer, _ = payer(account, gateway)
 
     with pytest.raises(AmountRefused) as refused:
@@ -137,48 +139,50 @@ def test_an_amount_that_is_refused(amount: Money, too_small: bool, account: Stri
     assert refused.value.too_small is too_small
 
 
-def test_a_decline_without_a_code_is_a_decline(account: Stripe, gateway: StripePayments) -> None:
+def test_a_decline_without_a_code_is_a_soft_decline(account: Stripe, gateway: StripePayments) -> None:
     customer, card = payer(account, gateway, DECLINED)
-    begun = begin(gateway, customer)
+    intent = begin(gateway, customer)
     account.faults.append({"kind": "no_code", "path": "confirm"})
 
-    charge = gateway.charge(begun, card, Method.CARD, "charge")
+    charge = gateway.charge(intent, card, Method.CARD, "charge")
 
     assert (charge.state, charge.failure, charge.hard) == (ChargeState.FAILED, PaymentFailure.DECLINED, False)
-    assert gateway.payment(begun) == charge
+    assert gateway.payment(intent) == charge
 
 
-def test_a_method_that_was_taken_away_is_none(account: Stripe, gateway: StripePayments) -> None:
+def test_a_charge_of_a_detached_method_fails_without_a_payment_method(account: Stripe, gateway: StripePayments) -> None:
     customer, card = payer(account, gateway)
-    begun = begin(gateway, customer)
+    intent = begin(gateway, customer)
     ask(account, "POST", f"/v1/payment_methods/{card}/detach")
 
-    assert gateway.charge(begun, card, Method.CARD, "charge").failure is PaymentFailure.NO_PAYMENT_METHOD
+    assert gateway.charge(intent, card, Method.CARD, "charge").failure is PaymentFailure.NO_PAYMENT_METHOD
 
 
 @pytest.mark.parametrize("code", ["payment_intent_mandate_invalid", "charge_exceeds_transaction_limit"])
-def test_a_code_of_the_list_is_a_fact_about_the_payment(code: str, account: Stripe, gateway: StripePayments) -> None:
+def test_a_known_error_code_is_a_hard_failure_of_the_payment(
+    code: str, account: Stripe, gateway: StripePayments
+) -> None:
     customer, card = payer(account, gateway)
-    begun = begin(gateway, customer)
+    intent = begin(gateway, customer)
     account.faults.append({"kind": "refused", "code": code, "path": "confirm"})
 
-    charge = gateway.charge(begun, card, Method.CARD, "charge")
+    charge = gateway.charge(intent, card, Method.CARD, "charge")
 
     assert (charge.state, charge.hard) == (ChargeState.FAILED, True)
 
 
-def test_what_was_taken_back_or_refunded_elsewhere_is_not_refunded(account: Stripe, gateway: StripePayments) -> None:
+def test_a_disputed_or_refunded_charge_is_not_refunded(account: Stripe, gateway: StripePayments) -> None:
     customer, card = payer(account, gateway)
-    begun = begin(gateway, customer)
-    gateway.charge(begun, card, Method.CARD, "charge")
-    ask(account, "POST", "/v1/refunds", f"payment_intent={begun}&amount=36000")
+    intent = begin(gateway, customer)
+    gateway.charge(intent, card, Method.CARD, "charge")
+    ask(account, "POST", "/v1/refunds", f"payment_intent={intent}&amount=36000")
 
-    assert gateway.refund(begun, "CN-1", EUROS, "more than is left") is False
-    account.dispute(begun)
-    assert gateway.refund(begun, "CN-2", Money(100, "EUR"), "disputed") is False
+    assert gateway.refund(intent, "CN-1", EUROS, "more than is left") is False
+    account.dispute(intent)
+    assert gateway.refund(intent, "CN-2", Money(100, "EUR"), "disputed") is False
 
 
-def test_a_customer_is_deleted_only_if_stripe_says_so(account: Stripe, gateway: StripePayments) -> None:
+def test_only_an_answer_of_stripe_makes_a_customer_deleted(account: Stripe, gateway: StripePayments) -> None:
     customer, _ = payer(account, gateway)
     ask(account, "DELETE", f"/v1/customers/{customer}")
 
@@ -187,47 +191,51 @@ def test_a_customer_is_deleted_only_if_stripe_says_so(account: Stripe, gateway: 
     with pytest.raises(CustomerDeleted):
         gateway.new_setup(customer, "nordlys", "ada", Method.CARD, "another setup")
     assert gateway.methods(customer) == []
-    # One that Stripe has never heard of is one of another account, or mode: the key is the wrong one.
-    for ask_for in (lambda: begin(gateway, "cus_other"), lambda: gateway.methods("cus_other")):
+    # An unknown customer belongs to another Stripe account or mode: our key is wrong.
+    for use_unknown_customer in (lambda: begin(gateway, "cus_other"), lambda: gateway.methods("cus_other")):
         with pytest.raises(RequestRefused):
-            ask_for()
+            use_unknown_customer()
 
 
-def test_a_payment_of_a_customer_that_is_no_more_is_cancelled(account: Stripe, gateway: StripePayments) -> None:
-    before, _ = payer(account, gateway)
-    begun = begin(gateway, before)
-    ask(account, "DELETE", f"/v1/customers/{before}")
+def test_the_payment_of_a_deleted_customer_is_cancelled(account: Stripe, gateway: StripePayments) -> None:
+    deleted, _ = payer(account, gateway)
+    intent = begin(gateway, deleted)
+    ask(account, "DELETE", f"/v1/customers/{deleted}")
     _, card = payer(account, gateway)
 
-    assert gateway.charge(begun, card, Method.CARD, "charge").state is ChargeState.CANCELLED
+    assert gateway.charge(intent, card, Method.CARD, "charge").state is ChargeState.CANCELLED
     assert intents(account)[0]["status"] == "canceled"
 
 
-# ---- Our own fault, and later -------------------------------------------------------------------------
+# ---- Our own faults, and failures of Stripe -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("code", ["parameter_unknown", "a_code_of_next_year"])
-def test_what_is_no_fact_about_the_payment_is_our_fault(code: str, account: Stripe, gateway: StripePayments) -> None:
+def test_an_error_code_that_is_not_about_the_payment_is_our_fault(
+    code: str, account: Stripe, gateway: StripePayments
+) -> None:
     customer, card = payer(account, gateway)
-    begun = begin(gateway, customer)
+    intent = begin(gateway, customer)
     for path in ("payment_intents$", "confirm", "refunds", "cancel", "attach"):
         account.faults.append({"kind": "refused", "code": code, "path": path, "method": "POST"})
 
     with pytest.raises(RequestRefused):
         begin(gateway, customer, Money(5_000, "EUR"))
     with pytest.raises(RequestRefused):
-        gateway.charge(begun, card, Method.CARD, "charge")
+        gateway.charge(intent, card, Method.CARD, "charge")
     with pytest.raises(RequestRefused):
-        gateway.cancel(begun, "cancel")
+        gateway.cancel(intent, "cancel")
     with pytest.raises(RequestRefused if code.startswith("parameter_") else MethodRefused):
         gateway.attach(card, customer, "attach")
-    assert gateway.charge(begun, card, Method.CARD, "again").state is ChargeState.SUCCEEDED
+    assert gateway.charge(intent, card, Method.CARD, "again").state is ChargeState.SUCCEEDED
     with pytest.raises(RequestRefused):
-        gateway.refund(begun, "CN-1", EUROS, "refund")
+        gateway.refund(intent, "CN-1", EUROS, "refund")
 
 
 @pytest.mark.parametrize("kind", ["429", "lock_timeout", "409"])
-def test_a_busy_stripe_is_asked_again_with_the_same_key(kind: str, account: Stripe, gateway: StripePayments) -> None:
+def test_after_a_busy_answer_the_same_key_can_be_used_again(
+    kind: str, account: Stripe, gateway: StripePayments
+) -> None:
     customer, _ = payer(account, gateway)
     account.faults.append({"kind": kind, "path": "payment_intents"})
 
@@ -237,7 +245,7 @@ def test_a_busy_stripe_is_asked_again_with_the_same_key(kind: str, account: Stri
     assert begin(gateway, customer) == intents(account)[0]["id"]
 
 
-def test_a_failure_of_stripe_spends_the_key(account: Stripe, gateway: StripePayments) -> None:
+def test_a_server_error_of_stripe_spends_the_key(account: Stripe, gateway: StripePayments) -> None:
     customer, _ = payer(account, gateway)
     account.faults.append({"kind": "500", "path": "payment_intents", "method": "POST"})
 
@@ -247,20 +255,20 @@ def test_a_failure_of_stripe_spends_the_key(account: Stripe, gateway: StripePaym
     assert intents(account) == []
 
 
-def test_after_a_failure_of_stripe_it_is_looked_for_what_it_has_done(account: Stripe, gateway: StripePayments) -> None:
+def test_after_a_server_error_the_gateway_finds_what_stripe_has_done(account: Stripe, gateway: StripePayments) -> None:
     customer, card = payer(account, gateway)
     account.faults += [{"kind": "500_after", "path": path} for path in ("payment_intents$", "confirm", "refunds$")]
     account.faults[-1]["method"] = "POST"
 
-    begun = begin(gateway, customer)
-    assert gateway.charge(begun, card, Method.CARD, "charge").state is ChargeState.SUCCEEDED
-    assert gateway.refund(begun, "CN-1", EUROS, "refund") is True
+    intent = begin(gateway, customer)
+    assert gateway.charge(intent, card, Method.CARD, "charge").state is ChargeState.SUCCEEDED
+    assert gateway.refund(intent, "CN-1", EUROS, "refund") is True
 
     assert [each["status"] for each in intents(account)] == ["succeeded"]
     assert [each["amount"] for each in account.objects["refund"].values()] == [36_328]
 
 
-def test_an_answer_that_is_lost_is_asked_for_again(account: Stripe, gateway: StripePayments) -> None:
+def test_after_a_lost_answer_the_same_key_returns_the_same_payment(account: Stripe, gateway: StripePayments) -> None:
     customer, _ = payer(account, gateway)
     account.faults.append({"kind": "timeout", "path": "payment_intents"})
 

@@ -1,4 +1,4 @@
-"""Domain values that the store's tests keep and find again."""
+"""Sample values of the domain, for the tests of the stores."""
 
 import os
 from datetime import UTC, date, datetime, time, timedelta
@@ -83,7 +83,7 @@ REVIEW = Review(
 
 
 def happened(second: int = 0, account: str | None = ACCOUNT.id) -> Event:
-    """Something that happened to the account, so many seconds after noon."""
+    """An event of the account, `second` seconds after NOON."""
     return Event(
         id=ulid(NOON + timedelta(seconds=second), os.urandom(RANDOM_BYTES)),
         type=EventType.USER_REMOVED,
@@ -97,7 +97,7 @@ def happened(second: int = 0, account: str | None = ACCOUNT.id) -> Event:
 
 
 def invoices(count: int) -> list[Invoice]:
-    """One a month, oldest first."""
+    """`count` invoices, one a month, oldest first."""
     return [
         Invoice(
             number=f"A-2024-{number:06}",

@@ -1,4 +1,4 @@
-"""The parser of billing.platform.aws_session gives what botocore's own gives, for every kind of reply that we get."""
+"""The parser of billing.platform.aws_session returns the same as botocore's, for every kind of reply that we get."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _service(name: str) -> Any:
 
 
 def parsed_by(parser: JSONParser, service: str, operation: str, status: int, body: bytes) -> Any:
-    """What a parser makes of a reply that arrived."""
+    """The result of a parser for a reply."""
     reply = {"status_code": status, "headers": HeadersDict(HEADERS), "body": body, "context": {}}
     return parser.parse(reply, _output(service, operation))
 
@@ -166,7 +166,7 @@ def test_a_body_that_is_no_json_is_left_to_botocore(body: bytes) -> None:
     assert parsed_by(PassThroughParser(), "dynamodb", "Query", 200, body) == stock
 
 
-def test_a_timestamp_is_one_also_the_second_time() -> None:
+def test_a_timestamp_is_parsed_from_the_first_and_from_later_replies() -> None:
     parser = PassThroughParser()
     body = json.dumps({**PERSON, "UserAttributes": SUBJECT}).encode()
     for _ in range(2):
@@ -182,14 +182,14 @@ def test_a_binary_attribute_of_an_item_is_the_one_difference() -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "operation", "field", "sent", "given"),
+    ("service", "operation", "field", "sent", "parsed"),
     [("kms", "Encrypt", "CiphertextBlob", "aGVsbG8=", b"hello"), ("sqs", "SendMessage", "MessageId", "1", "1")],
 )
-def test_what_a_later_client_gets_is_right_too(
-    service: str, operation: str, field: str, sent: str, given: object
+def test_outputs_of_other_services_are_parsed_right(
+    service: str, operation: str, field: str, sent: str, parsed: object
 ) -> None:
     body = json.dumps({field: sent}).encode()
-    assert parsed_by(PassThroughParser(), service, operation, 200, body)[field] == given
+    assert parsed_by(PassThroughParser(), service, operation, 200, body)[field] == parsed
 
 
 def test_other_protocols_keep_their_parser() -> None:
@@ -202,7 +202,7 @@ def test_other_protocols_keep_their_parser() -> None:
 
 @dataclass
 class Service:
-    """Answers in DynamoDB's place, always the same."""
+    """Stands in for DynamoDB; always gives the same answer."""
 
     status: int
     body: bytes
@@ -233,7 +233,7 @@ def _client_of(session: Session, service: Service) -> Any:
     return client
 
 
-def _asked(session: Session, service: Service) -> Any:
+def _queried(session: Session, service: Service) -> Any:
     return _client_of(session, service).query(
         TableName="livello",
         KeyConditionExpression="pk = :pk",
@@ -241,24 +241,24 @@ def _asked(session: Session, service: Service) -> Any:
     )
 
 
-def test_a_client_gives_the_same_reply() -> None:
+def test_our_client_returns_the_same_reply_as_a_stock_client() -> None:
     body = json.dumps({"Items": [ITEM], "Count": 1, "ScannedCount": 1}).encode()
-    ours = _asked(aws_session(), Service(200, body))
-    assert ours == _asked(_stock_session(), Service(200, body))
+    ours = _queried(aws_session(), Service(200, body))
+    assert ours == _queried(_stock_session(), Service(200, body))
     assert ours["ResponseMetadata"]["RetryAttempts"] == 0
 
 
 @pytest.mark.parametrize("status", [HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR])
-def test_throttling_and_server_errors_are_tried_again_but_not_for_long(status: HTTPStatus) -> None:
+def test_throttles_and_server_errors_are_retried_up_to_the_limit(status: HTTPStatus) -> None:
     service = Service(status, b'{"__type":"com.amazonaws#ThrottlingException","message":"Slow down"}')
     with pytest.raises(ClientError) as failure:
-        _asked(aws_session(), service)
+        _queried(aws_session(), service)
     assert service.calls == ATTEMPTS_MAX
     assert failure.value.response["Error"] == {"Code": "ThrottlingException", "Message": "Slow down"}
     assert failure.value.response["ResponseMetadata"]["RetryAttempts"] == ATTEMPTS_MAX - 1
 
 
-def test_a_failed_condition_is_not_tried_again() -> None:
+def test_a_failed_condition_is_not_retried() -> None:
     service = Service(400, FAILURES[0][3])
     client = _client_of(aws_session(), service)
     with pytest.raises(client.exceptions.ConditionalCheckFailedException) as failure:
@@ -267,7 +267,7 @@ def test_a_failed_condition_is_not_tried_again() -> None:
     assert failure.value.response["Item"] == ITEM
 
 
-def test_every_client_has_the_limits() -> None:
+def test_every_client_has_the_timeouts_and_the_retry_limit() -> None:
     config: Any = aws_session().create_client("cognito-idp").meta.config
     assert (config.connect_timeout, config.read_timeout) == (1, 3)
     assert config.retries == {"mode": "standard", "total_max_attempts": ATTEMPTS_MAX}

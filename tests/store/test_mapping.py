@@ -1,4 +1,4 @@
-"""What is stored comes back as it was, digit for digit."""
+"""A value that is stored and read again is the same, digit for digit."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -26,18 +26,18 @@ from tests.properties import examples
 from tests.store.samples import ACCOUNT, ADMIN, NOON, PAGE, REVIEW, SOFIE, happened
 
 
-def test_an_account() -> None:
+def test_an_account_round_trips() -> None:
     assert account_mapping.account_from(account_mapping.account_body(ACCOUNT), 7) == replace(ACCOUNT, version=7)
 
 
-def test_a_user() -> None:
+def test_a_user_round_trips() -> None:
     stored = account_mapping.user_body(ADMIN, "Nordlys Kaffe")
 
     assert account_mapping.user_from(stored) == ADMIN
     assert account_mapping.user_and_account_name_from(stored) == (ADMIN, "Nordlys Kaffe")
 
 
-def test_billing_information() -> None:
+def test_billing_information_round_trips() -> None:
     information = PAGE.information
     body = account_mapping.information_body
 
@@ -46,13 +46,13 @@ def test_billing_information() -> None:
     assert account_mapping.contact_from(body(information.contact.details)) == information.contact.details
 
 
-def test_an_event() -> None:
+def test_an_event_round_trips() -> None:
     event = happened()
 
     assert event_mapping.event_from(event_mapping.event_body(event)) == event
 
 
-def test_a_catalogue() -> None:
+def test_a_catalogue_round_trips() -> None:
     products = (Product("search", "Search", "searches", (Tier(10, {"EUR": 1, "JPY": 2}), Tier(None, None))),)
 
     assert catalogue_mapping.catalogue_from(catalogue_mapping.catalogue_body(products), 2) == Catalogue(2, products)
@@ -67,7 +67,7 @@ def test_a_catalogue() -> None:
         None,
     ],
 )
-def test_a_payment_profile(shown: PaymentMethod | None) -> None:
+def test_a_payment_profile_round_trips(shown: PaymentMethod | None) -> None:
     since = datetime(2026, 8, 4, 7, 20, tzinfo=UTC)
     profile = PaymentProfile("cus_1", shown, "pm_1", "finger", "seti_2", since, ("seti_1", "seti_2"), 3)
 
@@ -75,7 +75,7 @@ def test_a_payment_profile(shown: PaymentMethod | None) -> None:
     assert payment_mapping.shown_payment_method_from(payment_mapping.payment_profile_body(profile)) == shown
 
 
-def test_a_payment_profile_before_anything_is_set_up() -> None:
+def test_an_empty_payment_profile_round_trips() -> None:
     assert (
         payment_mapping.payment_profile_from(payment_mapping.payment_profile_body(PaymentProfile()), 0)
         == PaymentProfile()
@@ -83,7 +83,7 @@ def test_a_payment_profile_before_anything_is_set_up() -> None:
 
 
 @pytest.mark.parametrize("paid_on", [None, date(2026, 3, 1)])
-def test_an_invoice(paid_on: date | None) -> None:
+def test_an_invoice_round_trips(paid_on: date | None) -> None:
     invoice = Invoice(
         "A-2026-000001", date(2026, 1, 1), date(2026, 1, 15), paid_on, InvoiceStatus.OPEN, Money(-5, "JPY")
     )
@@ -124,7 +124,7 @@ changes = st.builds(
 
 @examples(100, deep=5_000)
 @given(st.lists(lines, max_size=3), st.lists(discounts, max_size=3), st.lists(changes, max_size=3))
-def test_a_subscription(
+def test_a_subscription_round_trips(
     given_lines: list[Line], given_discounts: list[Discount], given_changes: list[TierChange]
 ) -> None:
     subscription = Subscription(4, tuple(given_lines), tuple(given_discounts), tuple(given_changes), version=7)
@@ -134,7 +134,7 @@ def test_a_subscription(
     )
 
 
-def test_what_was_stored_before_there_were_changes_and_success_managers() -> None:
+def test_items_without_tier_changes_and_success_manager_can_be_read() -> None:
     subscription = bodies.parsed(subscription_mapping.subscription_body(PAGE.subscription))
     account = bodies.parsed(account_mapping.account_body(ACCOUNT))
     del subscription["changes"], account["success_manager"]
@@ -143,7 +143,7 @@ def test_what_was_stored_before_there_were_changes_and_success_managers() -> Non
     assert account_mapping.account_from(bodies.text(account), 1) == ACCOUNT
 
 
-def test_a_success_manager() -> None:
+def test_a_success_manager_round_trips() -> None:
     assert review_mapping.success_manager_from(review_mapping.success_manager_body(SOFIE), SOFIE.version) == SOFIE
 
 
@@ -156,17 +156,17 @@ def test_a_success_manager() -> None:
         replace(REVIEW, decision=Applied((Order("search", 10_000),), date(2026, 7, 15), NOON)),
     ],
 )
-def test_a_review(review: Review) -> None:
+def test_a_review_round_trips(review: Review) -> None:
     assert review_mapping.review_from(review_mapping.review_body(review), review.version) == review
 
 
-def test_decimals_keep_their_digits() -> None:
+def test_a_stored_decimal_keeps_its_digits() -> None:
     discount = Discount("search", Decimal("12.50"), None, date(2026, 1, 1), None, "signed")
     stored = subscription_mapping.subscription_body(Subscription(1, (), (discount,)))
 
     assert '"12.50"' in stored
 
 
-def test_a_float_has_no_stored_form() -> None:
+def test_an_unknown_type_has_no_stored_form() -> None:
     with pytest.raises(TypeError):
         bodies.text({"quantity": object()})

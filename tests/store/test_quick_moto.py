@@ -1,4 +1,4 @@
-"""moto made quick answers and keeps what moto does."""
+"""The quick moto of the tests gives the same answers, and keeps the same items, as moto."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ATTRIBUTES: dict[str, Any] = {
 
 @pytest.fixture(params=["quick", "as installed"])
 def dynamodb(request: pytest.FixtureRequest, store: object) -> Iterator[Any]:
-    """A client over an empty table, with moto as the tests have it and as it is installed."""
+    """A client over an empty table: once with the quick moto of the tests, once with moto as installed."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "as installed":
             make_as_installed(patch)
@@ -53,17 +53,17 @@ def update(number: int, condition: str = "attribute_exists(pk)") -> dict[str, An
     }
 
 
-def test_every_type_comes_back_as_it_was(dynamodb: Any) -> None:
+def test_every_type_is_read_as_it_was_written(dynamodb: Any) -> None:
     dynamodb.transact_write_items(TransactItems=[put(1), put(2)])
 
     assert dynamodb.get_item(TableName=TABLE, Key=key(1))["Item"] == {**key(1), **ATTRIBUTES}
-    found = dynamodb.query(
+    reply = dynamodb.query(
         TableName=TABLE, KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": "P"}}
     )
-    assert found["Items"] == [{**key(number), **ATTRIBUTES} for number in (1, 2)]
+    assert reply["Items"] == [{**key(number), **ATTRIBUTES} for number in (1, 2)]
 
 
-def test_a_transaction_that_is_refused_leaves_everything(dynamodb: Any) -> None:
+def test_a_refused_transaction_changes_nothing(dynamodb: Any) -> None:
     dynamodb.transact_write_items(TransactItems=[put(1), put(2)])
     before = deepcopy(stored_items())
     delete = {"Delete": {"TableName": TABLE, "Key": key(2)}}
@@ -81,7 +81,7 @@ def test_a_transaction_that_is_refused_leaves_everything(dynamodb: Any) -> None:
     assert "yes" not in after["S1"]
 
 
-def test_an_update_that_is_refused_leaves_everything(dynamodb: Any) -> None:
+def test_a_refused_update_changes_nothing(dynamodb: Any) -> None:
     dynamodb.put_item(TableName=TABLE, Item={**key(1), **ATTRIBUTES})
     before = deepcopy(stored_items())
     refused = update(1, "attribute_not_exists(pk)")["Update"]

@@ -1,4 +1,4 @@
-"""What DynamoDB refuses means the same at every verb of every store: a throttle, a collision, and what is neither."""
+"""Every verb of every store raises the same error for a throttle, a collision, and any other refusal of DynamoDB."""
 
 from __future__ import annotations
 
@@ -224,8 +224,8 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
 }
 
-SINGLE_WRITES = {"clear_undeliverable", "record_delivery", "release_delivery"}
-"""They are no transactions, so nothing is cancelled."""
+SINGLE_WRITES = {"record_delivery", "release_delivery", "write_again_to"}
+"""Verbs without a transaction: DynamoDB never answers them with TransactionCanceledException."""
 
 CANCELLED = "TransactionCanceledException"
 
@@ -265,7 +265,7 @@ class Refusing:
 
 
 def _stores() -> Iterator[type[Table]]:
-    """Every class of the store package that is a table."""
+    """All classes of the package that extend Table."""
     package = Path(billing.__path__[0])
     for path in sorted({*package.rglob("*records.py"), *package.rglob("totals.py"), *package.rglob("table.py")}):
         module = import_module(".".join(("billing", *path.relative_to(package).with_suffix("").parts)))
@@ -274,7 +274,7 @@ def _stores() -> Iterator[type[Table]]:
                 yield kind
 
 
-def test_every_verb_of_every_store_is_tried() -> None:
+def test_the_list_has_every_verb_of_every_store() -> None:
     defined = {
         kind: {name for name, value in vars(kind).items() if inspect.isfunction(value) and not name.startswith("_")}
         for kind in _stores()
@@ -287,7 +287,7 @@ def test_every_verb_of_every_store_is_tried() -> None:
     ("kind", "verb"),
     [pytest.param(kind, verb, id=f"{kind.__name__}.{verb}") for kind, verbs in VERBS.items() for verb in verbs],
 )
-def test_what_a_refusal_means(kind: type[Table], verb: str) -> None:
+def test_a_throttle_is_busy_and_a_collision_is_a_concurrent_change(kind: type[Table], verb: str) -> None:
     def possible(refusals: list[tuple[str, list[str]]]) -> list[tuple[str, list[str]]]:
         return [each for each in refusals if each[0] != CANCELLED or verb not in SINGLE_WRITES]
 
@@ -305,8 +305,8 @@ def test_what_a_refusal_means(kind: type[Table], verb: str) -> None:
         assert other.value.response["Error"]["Code"] == code
 
 
-def test_a_failed_condition_decides_over_a_throttle() -> None:
-    """To try the same again would only fail again."""
+def test_a_failed_condition_has_priority_over_a_throttle() -> None:
+    """A retry would fail again."""
     refused = ["ConditionalCheckFailed", "ThrottlingError"]
 
     assert AccountStore(TABLE, Refusing(CANCELLED, refused)).record_once(ID, "subject", EVENT) is False

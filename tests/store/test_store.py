@@ -1,4 +1,4 @@
-"""The store's verbs on moto: what they keep, what they refuse, and how often they go to the table."""
+"""The verbs of the stores on moto: their results, their refusals, and their round trips."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ from tests.stores import Stores
 
 @contextmanager
 def calls() -> Iterator[list[str]]:
-    """The names of the operations that go to DynamoDB."""
-    made: list[str] = []
+    """Collects the names of the operations that are sent to DynamoDB, with "consistent" for a consistent read."""
+    operations: list[str] = []
     client = wiring.dynamodb()
 
     def note(model: Any, params: Any, **_: Any) -> None:
         consistent = json.loads(params["body"]).get("ConsistentRead", False)
-        made.append(model.name + (" consistent" if consistent else ""))
+        operations.append(model.name + (" consistent" if consistent else ""))
 
     client.meta.events.register("before-call.dynamodb", note)
     try:
-        yield made
+        yield operations
     finally:
         client.meta.events.unregister("before-call.dynamodb", note)
 
 
 def keep_invoice(invoice: Invoice) -> None:
-    """As the renewal will: an item of the account's partition."""
+    """Writes an invoice in the account's partition, without a renewal."""
     keep_item(
         keys.account(ACCOUNT.id),
         keys.invoice(invoice.produced_on, invoice.number),
@@ -55,7 +55,7 @@ def keep_invoice(invoice: Invoice) -> None:
     )
 
 
-def test_an_account_that_was_provisioned_is_found_whole(store: Stores) -> None:
+def test_a_provisioned_account_can_be_read_completely(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
 
     assert store.billing_page(ACCOUNT.id) == PAGE
@@ -63,7 +63,7 @@ def test_an_account_that_was_provisioned_is_found_whole(store: Stores) -> None:
     assert store.users(ACCOUNT.id) == (ADMIN,)
 
 
-def test_an_account_that_is_not_there(store: Stores) -> None:
+def test_an_unknown_account_is_not_found(store: Stores) -> None:
     with pytest.raises(AccountNotFound):
         store.account("nobody")
     with pytest.raises(AccountNotFound):
@@ -72,7 +72,7 @@ def test_an_account_that_is_not_there(store: Stores) -> None:
     assert store.invoices("nobody", year=None, status=None, limit=5, after=None).items == ()
 
 
-def test_an_account_id_is_given_once_and_nothing_of_the_second_is_kept(store: Stores) -> None:
+def test_a_second_account_with_the_same_id_is_refused_and_writes_nothing(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     before = stored_items()
 
@@ -89,15 +89,15 @@ def test_the_billing_page_is_one_query_with_the_newest_invoices(store: Stores) -
     for invoice in issued:
         keep_invoice(invoice)
 
-    with calls() as made:
+    with calls() as operations:
         page = store.billing_page(ACCOUNT.id)
 
-    assert made == ["Query"]
+    assert operations == ["Query"]
     assert page.invoices == tuple(reversed(issued[-PAGE_INVOICES:]))
     assert page.subscription == PAGE.subscription
 
 
-def test_the_page_with_a_payment_method(store: Stores) -> None:
+def test_the_billing_page_shows_the_payment_method(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     card = PaymentMethod(Method.CARD, Card("visa", "4242", 12, 2030))
     keep_item(
@@ -115,41 +115,41 @@ def test_the_page_with_a_payment_method(store: Stores) -> None:
     assert len(page.invoices) == PAGE_INVOICES
 
 
-def test_sections_without_invoices_read_none(store: Stores) -> None:
+def test_a_page_without_invoices_is_one_query(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     for invoice in invoices(3):
         keep_invoice(invoice)
 
-    with calls() as made:
+    with calls() as operations:
         page = store.billing_page(ACCOUNT.id, invoices=0)
 
-    assert made == ["Query"]
+    assert operations == ["Query"]
     assert page == PAGE
 
 
-def test_invoices_in_pages_newest_first(store: Stores) -> None:
+def test_invoices_are_listed_in_pages_newest_first(store: Stores) -> None:
     issued = invoices(7)
     for invoice in issued:
         keep_invoice(invoice)
 
-    found: list[Invoice] = []
+    listed: list[Invoice] = []
     after: str | None = None
     pages = 0
     while True:
-        with calls() as made:
+        with calls() as operations:
             page = store.invoices(ACCOUNT.id, year=None, status=None, limit=3, after=after)
-        assert made == ["Query"]
-        found.extend(page.items)
+        assert operations == ["Query"]
+        listed.extend(page.items)
         pages += 1
         if page.last is None:
             break
         after = page.last
 
-    assert found == list(reversed(issued))
+    assert listed == list(reversed(issued))
     assert pages == 3
 
 
-def test_a_page_that_holds_exactly_the_rest_is_the_last(store: Stores) -> None:
+def test_a_page_with_exactly_the_remaining_invoices_is_the_last(store: Stores) -> None:
     for invoice in invoices(4):
         keep_invoice(invoice)
 
@@ -160,7 +160,7 @@ def test_a_page_that_holds_exactly_the_rest_is_the_last(store: Stores) -> None:
     assert second.last is None
 
 
-def test_an_invoice_that_is_issued_while_one_pages_is_not_shown_twice(store: Stores) -> None:
+def test_an_invoice_issued_between_two_pages_repeats_no_invoice(store: Stores) -> None:
     issued = invoices(5)
     for invoice in issued[:4]:
         keep_invoice(invoice)
@@ -172,8 +172,8 @@ def test_an_invoice_that_is_issued_while_one_pages_is_not_shown_twice(store: Sto
     assert [*first.items, *second.items] == list(reversed(issued[:4]))
 
 
-def test_a_cursor_made_up_leads_nowhere_else(store: Stores) -> None:
-    """A position only says where in this account's invoices to go on."""
+def test_a_made_up_cursor_cannot_leave_the_account(store: Stores) -> None:
+    """A position is only a place in this account's list of invoices."""
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     keep_invoice(invoices(1)[0])
 
@@ -182,19 +182,19 @@ def test_a_cursor_made_up_leads_nowhere_else(store: Stores) -> None:
     assert store.invoices(ACCOUNT.id, year=None, status=None, limit=5, after="!").items == ()
 
 
-def test_billing_information_is_replaced_at_its_version(store: Stores) -> None:
+def test_billing_information_is_replaced_in_one_transaction_at_its_version(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     moved = BillingDetails("finance@nordlys.example")
 
-    with calls() as made:
+    with calls() as operations:
         store.replace_information(ACCOUNT.id, Area.BILLING, moved, version=1, event=happened())
 
     billing = store.billing_page(ACCOUNT.id).information.billing
-    assert made == ["TransactWriteItems"]
+    assert operations == ["TransactWriteItems"]
     assert (billing.details, billing.version) == (moved, 2)
 
 
-def test_billing_information_that_changed_meanwhile_stays(store: Stores) -> None:
+def test_a_change_of_stale_billing_information_is_refused(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.replace_information(
         ACCOUNT.id, Area.BILLING, BillingDetails("first@nordlys.example"), version=1, event=happened()
@@ -209,7 +209,7 @@ def test_billing_information_that_changed_meanwhile_stays(store: Stores) -> None
     assert stored_items() == before
 
 
-def test_billing_information_of_no_account_is_not_made_up(store: Stores) -> None:
+def test_billing_information_of_an_unknown_account_is_not_created(store: Stores) -> None:
     with pytest.raises(StaleVersion):
         store.replace_information(
             "nobody", Area.BILLING, BillingDetails("b@nordlys.example"), version=1, event=happened()
@@ -217,13 +217,13 @@ def test_billing_information_of_no_account_is_not_made_up(store: Stores) -> None
     assert stored_items() == []
 
 
-def test_people_come_and_go_with_their_role_in_one_transaction(store: Stores) -> None:
+def test_a_user_and_their_role_are_written_in_one_transaction(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
 
-    with calls() as made:
+    with calls() as operations:
         store.save_user(ACCOUNT.with_role(MEMBER.id, MEMBER.role), MEMBER, happened())
     both = store.account(ACCOUNT.id)
-    assert made == ["TransactWriteItems"]
+    assert operations == ["TransactWriteItems"]
     assert both.roles == {ADMIN.id: Role.ADMIN, MEMBER.id: Role.MEMBER}
     assert store.users(ACCOUNT.id) == (ADMIN, MEMBER)
 
@@ -232,44 +232,44 @@ def test_people_come_and_go_with_their_role_in_one_transaction(store: Stores) ->
     assert store.users(ACCOUNT.id) == (ADMIN,)
 
 
-def test_of_two_changes_of_the_same_people_one_is_refused(store: Stores) -> None:
-    """Two admins who remove each other at the same moment would leave an account without one."""
+def test_of_two_concurrent_changes_of_users_one_is_refused(store: Stores) -> None:
+    """Two admins who remove each other at the same moment would leave an account without an admin (DESIGN 3.4.4)."""
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.save_user(ACCOUNT.with_role("user-2", Role.ADMIN), replace(MEMBER, role=Role.ADMIN), happened())
-    seen = store.account(ACCOUNT.id)
+    account = store.account(ACCOUNT.id)
 
-    store.remove_user(seen.without(ADMIN.id), ADMIN.id, happened())
+    store.remove_user(account.without(ADMIN.id), ADMIN.id, happened())
     with pytest.raises(ConcurrentChange):
-        store.remove_user(seen.without(MEMBER.id), MEMBER.id, happened())
+        store.remove_user(account.without(MEMBER.id), MEMBER.id, happened())
 
     assert store.account(ACCOUNT.id).roles == {MEMBER.id: Role.ADMIN}
 
 
-def test_the_accounts_of_a_person_are_one_query(store: Stores) -> None:
+def test_a_page_of_a_persons_accounts_is_one_query(store: Stores) -> None:
     for number in range(5):
         account = replace(ACCOUNT, id=f"shop-{number}", name=f"Shop {number}")
         store.provision(replace(PAGE, account=account), ADMIN, happened(), DUE, BILLING)
 
-    with calls() as made:
+    with calls() as operations:
         first = store.accounts_of(ADMIN.id, limit=3, after=None)
     second = store.accounts_of(ADMIN.id, limit=3, after=first.last)
 
-    assert made == ["Query"]
+    assert operations == ["Query"]
     assert first.items[0] == Membership("shop-0", "Shop 0", Role.ADMIN)
     assert [each.account for each in (*first.items, *second.items)] == [f"shop-{number}" for number in range(5)]
     assert second.last is None
     assert store.accounts_of("stranger", limit=3, after=None).items == ()
 
 
-def test_the_catalogue_grows_by_versions(store: Stores) -> None:
+def test_the_newest_version_of_the_catalogue_is_one_query(store: Stores) -> None:
     assert store.newest_catalogue() is None
     for version in range(1, 12):
         store.add_catalogue(catalogue(version, price=version), happened(account=None))
 
-    with calls() as made:
+    with calls() as operations:
         newest = store.newest_catalogue()
 
-    assert made == ["Query consistent"]
+    assert operations == ["Query consistent"]
     assert newest == catalogue(11, price=11)
 
 
@@ -283,23 +283,23 @@ def test_a_version_of_the_catalogue_is_never_replaced(store: Stores) -> None:
 
 
 def test_every_change_is_written_with_its_event(store: Stores) -> None:
-    told = [happened(second) for second in range(4)]
-    store.provision(PAGE, ADMIN, told[0], DUE, BILLING)
-    store.replace_information(ACCOUNT.id, Area.BILLING, BillingDetails("b@nordlys.example"), 1, told[1])
-    store.save_user(ACCOUNT.with_role(MEMBER.id, MEMBER.role), MEMBER, told[2])
+    events = [happened(second) for second in range(4)]
+    store.provision(PAGE, ADMIN, events[0], DUE, BILLING)
+    store.replace_information(ACCOUNT.id, Area.BILLING, BillingDetails("b@nordlys.example"), 1, events[1])
+    store.save_user(ACCOUNT.with_role(MEMBER.id, MEMBER.role), MEMBER, events[2])
     both = store.account(ACCOUNT.id)
-    store.remove_user(both.without(MEMBER.id), MEMBER.id, told[3])
+    store.remove_user(both.without(MEMBER.id), MEMBER.id, events[3])
 
-    with calls() as made:
+    with calls() as operations:
         first = store.events(ACCOUNT.id, limit=3, after=None)
     rest = store.events(ACCOUNT.id, limit=3, after=first.last)
 
-    assert made == ["Query"]
-    assert (*first.items, *rest.items) == tuple(reversed(told))
+    assert operations == ["Query"]
+    assert (*first.items, *rest.items) == tuple(reversed(events))
     assert rest.last is None
 
 
-def test_a_change_that_is_refused_is_not_told(store: Stores) -> None:
+def test_a_refused_change_records_no_event(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.add_catalogue(catalogue(1, price=1), happened(account=None))
     before = stored_items()
@@ -314,7 +314,7 @@ def test_a_change_that_is_refused_is_not_told(store: Stores) -> None:
     assert stored_items() == before
 
 
-def test_a_failure_that_is_no_lost_race_is_not_called_one(store: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_failure_is_not_reported_as_a_concurrent_change(store: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     failure = ClientError({"Error": {"Code": "AccessDeniedException"}}, "TransactWriteItems")
 
     def fail(*_: Any, **__: Any) -> None:
@@ -326,20 +326,20 @@ def test_a_failure_that_is_no_lost_race_is_not_called_one(store: Stores, monkeyp
         store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
 
 
-def test_what_a_change_starts_from_is_read_as_it_stands(store: Stores) -> None:
-    """Else a change could be decided on roles, or on a version, that are no longer true."""
+def test_reads_before_a_change_are_consistent(store: Stores) -> None:
+    """A stale read would decide a change on old roles or on an old version."""
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
 
-    with calls() as made:
+    with calls() as operations:
         store.account(ACCOUNT.id)
         store.users(ACCOUNT.id)
         store.billing_page(ACCOUNT.id, consistent=True)
 
-    assert made == ["GetItem consistent", "Query consistent", "Query consistent"]
+    assert operations == ["GetItem consistent", "Query consistent", "Query consistent"]
 
 
-def test_reads_and_writes_share_the_one_client_of_the_process(store: Stores) -> None:
-    """PynamoDB would make a session and a client of its own otherwise."""
+def test_reads_and_writes_share_the_client_of_the_process(store: Stores) -> None:
+    """By default PynamoDB makes its own session and client."""
     assert store._client is wiring.dynamodb()
     assert store._writes._connection.client is wiring.dynamodb()
 
@@ -351,12 +351,12 @@ def catalogue(version: int, price: int) -> Catalogue:
 # ---- Success managers and reviews ----
 
 
-def test_what_reading_about_reviews_costs(store: Stores) -> None:
+def test_each_read_of_reviews_and_managers_is_one_round_trip(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.replace_success_manager(SOFIE, 0, happened(1, account=None))
     store.book_review(ACCOUNT, REVIEW, happened(2))
 
-    with calls() as made:
+    with calls() as operations:
         assert store.success_manager(SOFIE.id) == SOFIE
         assert store.success_managers(limit=10, after=None).items == (SOFIE,)
         first, last = cells = REVIEW.slot.cells
@@ -364,7 +364,7 @@ def test_what_reading_about_reviews_costs(store: Stores) -> None:
         assert store.open_review(ACCOUNT.id) == REVIEW
         assert store.reviews(ACCOUNT.id, limit=10, after=None).items == (REVIEW,)
 
-    assert made == [
+    assert operations == [
         "GetItem consistent",
         "Query",
         "Query consistent",
@@ -374,7 +374,7 @@ def test_what_reading_about_reviews_costs(store: Stores) -> None:
     ]
 
 
-def test_time_is_given_away_once(store: Stores) -> None:
+def test_a_quarter_hour_of_a_manager_is_booked_once(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.book_review(ACCOUNT, REVIEW, happened(1))
     store.cancel_review(ACCOUNT, replace(REVIEW, cancelled_at=NOON), happened(2))
@@ -383,14 +383,14 @@ def test_time_is_given_away_once(store: Stores) -> None:
     before = stored_items()
 
     for other in (REVIEW, again):
-        theirs = replace(other, id=happened(4).id)
+        overlapping = replace(other, id=happened(4).id)
         with pytest.raises(ConcurrentChange):
-            store.book_review(ACCOUNT, theirs, happened(4))
+            store.book_review(ACCOUNT, overlapping, happened(4))
 
     assert stored_items() == before
 
 
-def test_only_what_is_open_and_as_it_was_read_is_decided(store: Stores) -> None:
+def test_a_decision_needs_current_versions_of_account_review_and_subscription(store: Stores) -> None:
     store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
     store.book_review(ACCOUNT, REVIEW, happened(1))
     before = stored_items()
@@ -407,6 +407,6 @@ def test_only_what_is_open_and_as_it_was_read_is_decided(store: Stores) -> None:
     assert stored_items() == before
 
 
-def test_a_version_of_the_catalogue_that_there_is_not(store: Stores) -> None:
+def test_an_unknown_version_of_the_catalogue_is_not_found(store: Stores) -> None:
     with pytest.raises(NotFound):
         store.catalogue(1)

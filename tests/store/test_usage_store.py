@@ -1,4 +1,4 @@
-"""The usage in the table, on moto, through the store's verbs."""
+"""The verbs of the usage store on moto."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def event(
     )
 
 
-def for_ever(_: UsageEvent) -> None:
+def never_expires(_: UsageEvent) -> None:
     return None
 
 
@@ -51,8 +51,10 @@ def usage(store: Stores) -> UsageStore:
     return wiring.usage_store()
 
 
-def test_the_months_of_all_products_are_one_read(usage: UsageStore) -> None:
-    usage.count([event(1, day=date(2026, 5, 31)), event(2, product="email"), event(3, day=date(2026, 7, 1))], for_ever)
+def test_totals_have_all_products_and_only_the_given_months(usage: UsageStore) -> None:
+    usage.count(
+        [event(1, day=date(2026, 5, 31)), event(2, product="email"), event(3, day=date(2026, 7, 1))], never_expires
+    )
 
     assert usage.totals(ACCOUNT.id, MAY, JUNE) == {
         "search": {date(2026, 5, 31): Decimal(1)},
@@ -62,14 +64,14 @@ def test_the_months_of_all_products_are_one_read(usage: UsageStore) -> None:
     assert usage.totals("another-shop", MAY, JULY) == {}
 
 
-def test_contents_come_by_month_store_and_name_and_no_more_than_asked_for(usage: UsageStore) -> None:
+def test_contents_are_sorted_by_month_store_and_name_up_to_the_limit(usage: UsageStore) -> None:
     names = ["Slider", "a#b", "Größe ☕", None]
-    usage.count([event(number, content=name) for number, name in enumerate(names)], for_ever)
-    usage.count([event(9, day=date(2026, 5, 1)), event(10, product="search-plus"), event(11, day=JULY)], for_ever)
+    usage.count([event(number, content=name) for number, name in enumerate(names)], never_expires)
+    usage.count([event(9, day=date(2026, 5, 1)), event(10, product="search-plus"), event(11, day=JULY)], never_expires)
 
-    found = usage.contents(ACCOUNT.id, "search", MAY, JUNE, limit=100)
+    contents = usage.contents(ACCOUNT.id, "search", MAY, JUNE, limit=100)
 
-    assert [(each.month, each.content) for each in found] == [
+    assert [(each.month, each.content) for each in contents] == [
         (MAY, "Slider"),
         (JUNE, None),
         (JUNE, "Größe ☕"),
@@ -79,35 +81,35 @@ def test_contents_come_by_month_store_and_name_and_no_more_than_asked_for(usage:
     assert len(usage.contents(ACCOUNT.id, "search", MAY, JUNE, limit=3)) == 3
 
 
-def test_what_came_of_it_is_kept_by_currency(usage: UsageStore) -> None:
-    usage.count([event(1, conversions=2, revenue=Money(100, "EUR")), event(2, revenue=Money(7, "DKK"))], for_ever)
-    usage.count([event(3, conversions=1, revenue=Money(-30, "EUR"))], for_ever)
+def test_conversions_and_revenue_add_up_by_currency(usage: UsageStore) -> None:
+    usage.count([event(1, conversions=2, revenue=Money(100, "EUR")), event(2, revenue=Money(7, "DKK"))], never_expires)
+    usage.count([event(3, conversions=1, revenue=Money(-30, "EUR"))], never_expires)
 
-    [found] = usage.contents(ACCOUNT.id, "search", JUNE, JUNE, limit=9)
+    [content] = usage.contents(ACCOUNT.id, "search", JUNE, JUNE, limit=9)
 
-    assert (found.conversions, found.revenue) == (3, {"EUR": 70, "DKK": 7})
+    assert (content.conversions, content.revenue) == (3, {"EUR": 70, "DKK": 7})
 
 
-def test_all_of_a_transaction_or_nothing(usage: UsageStore) -> None:
-    usage.count([event(1)], for_ever)
+def test_a_batch_with_an_already_counted_event_counts_nothing(usage: UsageStore) -> None:
+    usage.count([event(1)], never_expires)
     before = stored_items()
 
-    standing = usage.count([event(2), event(1, quantity="5"), event(3)], for_ever)
+    already_counted = usage.count([event(2), event(1, quantity="5"), event(3)], never_expires)
 
-    assert standing == {event(1, quantity="5"): event(1).fingerprint}
+    assert already_counted == {event(1, quantity="5"): event(1).fingerprint}
     assert stored_items() == before
 
 
-def test_two_accounts_in_one_transaction_with_the_same_id(usage: UsageStore) -> None:
+def test_two_accounts_may_use_the_same_event_id(usage: UsageStore) -> None:
     other = event(1, account="another-shop")
 
-    assert usage.count([event(1), other], for_ever) == {}
+    assert usage.count([event(1), other], never_expires) == {}
     assert usage.totals("another-shop", JUNE, JUNE) == {"search": {date(2026, 6, 10): Decimal(1)}}
-    assert usage.count([other, event(2)], for_ever) == {other: other.fingerprint}
+    assert usage.count([other, event(2)], never_expires) == {other: other.fingerprint}
 
 
-def test_a_marker_that_never_expires(usage: UsageStore) -> None:
-    usage.count([event(1)], for_ever)
+def test_a_marker_may_have_no_expiry(usage: UsageStore) -> None:
+    usage.count([event(1)], never_expires)
     usage.count([event(2)], lambda _: NOON)
 
     markers = {item["sk"]: item.get("expires_at") for item in stored_items() if item["sk"].startswith("MARKER#")}
@@ -123,7 +125,7 @@ def test_a_marker_that_never_expires(usage: UsageStore) -> None:
         ("ProvisionedThroughputExceededException", []),
     ],
 )
-def test_when_there_is_too_much_to_do_one_may_try_again(
+def test_a_throttle_or_collision_is_a_concurrent_change(
     code: str, reasons: list[str], usage: UsageStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def busy(**_: object) -> None:
@@ -133,19 +135,19 @@ def test_when_there_is_too_much_to_do_one_may_try_again(
     monkeypatch.setattr(usage, "_client", type("Busy", (), {"transact_write_items": staticmethod(busy)}))
 
     with pytest.raises(ConcurrentChange):
-        usage.count([event(1)], for_ever)
+        usage.count([event(1)], never_expires)
 
 
-def test_what_somebody_is_told_once_is_told_once_and_only_while_there_is_an_account(usage: UsageStore) -> None:
-    told = happened(7)
+def test_an_event_is_recorded_once_per_subject_and_only_for_an_existing_account(usage: UsageStore) -> None:
+    first = happened(7)
 
-    assert usage.record_once(ACCOUNT.id, "a-subject", told) is True
+    assert usage.record_once(ACCOUNT.id, "a-subject", first) is True
     assert usage.record_once(ACCOUNT.id, "a-subject", happened(8)) is False
     assert usage.record_once("another-shop", "a-subject", happened(9, "another-shop")) is False
     events = [item["sk"] for item in stored_items() if item["sk"].startswith("EVENT#")]
-    assert f"EVENT#{told.id}" in events
+    assert f"EVENT#{first.id}" in events
     assert len(events) == 2
-    assert (told.type, told.actor.kind) == (EventType.USER_REMOVED, ActorKind.STAFF)
+    assert (first.type, first.actor.kind) == (EventType.USER_REMOVED, ActorKind.STAFF)
 
 
 quantities = st.decimals(min_value=0, max_value=10**9, places=6, allow_nan=False, allow_infinity=False)
@@ -158,6 +160,6 @@ def test_any_decimals_add_up_exactly(usage: UsageStore, amounts: list[Decimal]) 
     before = usage.totals(ACCOUNT.id, day, day).get("search", {}).get(day, Decimal(0))
     salt = len(stored_items())
     for number, amount in enumerate(amounts):
-        usage.count([event(salt * 1000 + number, day=day, quantity=str(amount))], for_ever)
+        usage.count([event(salt * 1000 + number, day=day, quantity=str(amount))], never_expires)
 
     assert usage.totals(ACCOUNT.id, day, day)["search"][day] == before + sum(amounts)

@@ -1,7 +1,8 @@
-"""The composition root: makes each thing once, when it is first needed, from the environment.
+"""The composition root: makes each store and client once, on first use, from the environment.
 
-Each constructor imports what it builds, so that a function pays only for what it uses. Annotations here are no
-texts: the resolver evaluates them for every request.
+Each constructor imports the class that it builds, so a function loads only what it uses. A missing environment variable
+raises KeyError on first use. The module has no `from __future__ import annotations`: the resolver would evaluate the
+texts for every request.
 """
 
 import os
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from billing.subscriptions.catalogue_records import CatalogueStore
     from billing.usage.backlog import UsageBacklog
     from billing.usage.records import UsageStore
-else:  # a function loads the stores and the interfaces that its use cases name
+else:  # the commands of a function import the stores and interfaces that they name
     Archive = DeadLetters = Directory = Documents = EventBus = Mailer = PaymentGateway = PaymentNotices = Any
     Queue = UsageBacklog = WorkQueue = Any
     AccountStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = DeliveryStore = Any
@@ -47,12 +48,12 @@ else:  # a function loads the stores and the interfaces that its use cases name
 
 
 PaymentSecret = Callable[[str], str]
-"""Gives a value of the payment service's secret by its name. Raises UpstreamFailed."""
+"""Returns a value of the payment service's secret, by name. Raises UpstreamFailed."""
 
 
 @cache
 def session() -> Session:
-    """The one AWS session of the process: every further client shares what it has loaded."""
+    """The one botocore session of the process. All clients share its loaded data."""
     from billing.platform.aws_session import aws_session
 
     return aws_session()
@@ -60,19 +61,19 @@ def session() -> Session:
 
 @cache
 def dynamodb() -> Any:
-    """The one client of DynamoDB in the process, which all stores share."""
+    """The one DynamoDB client of the process. All stores share it."""
     return session().create_client("dynamodb")
 
 
 def _store(module: str, name: str) -> Callable[[], Any]:
-    """Makes a store when it is first asked for, and loads it then."""
+    """A cached constructor of a store. It imports the store's module on first use."""
 
     @cache
-    def made() -> Any:
+    def store() -> Any:
         kind = getattr(import_module(f"billing.{module}"), name)
         return kind(os.environ["TABLE_NAME"], dynamodb())
 
-    return made
+    return store
 
 
 account_store: Callable[[], AccountStore] = _store("accounts.records", "AccountStore")
@@ -97,7 +98,7 @@ usage_store: Callable[[], UsageStore] = _store("usage.records", "UsageStore")
 
 @cache
 def terms() -> InvoicingSettings:
-    """What whoever deploys Livello has decided of invoices and payments."""
+    """The parameters of the deployment for invoices and payments."""
     from billing.accounts.information import as_printed, compact_identifier, normal_postcode
     from billing.invoicing.invoices import Seller
     from billing.invoicing.settings import InvoicingSettings
@@ -124,7 +125,7 @@ def terms() -> InvoicingSettings:
 
 @cache
 def directory() -> Directory:
-    """The people who can log in."""
+    """The directory of log-ins (Cognito)."""
     from billing.accounts.cognito_directory import CognitoDirectory
 
     return CognitoDirectory(os.environ["USER_POOL_ID"], session())
@@ -132,7 +133,7 @@ def directory() -> Directory:
 
 @cache
 def bus() -> EventBus:
-    """Where the vendor's own systems learn what happened."""
+    """The event bus to the vendor's own systems (EventBridge)."""
     from billing.platform.events.eventbridge_bus import EventBridgeBus
 
     return EventBridgeBus(os.environ["EVENT_BUS_NAME"], session())
@@ -140,7 +141,7 @@ def bus() -> EventBus:
 
 @cache
 def dead_letters() -> DeadLetters:
-    """Where an operator finds what could not be dealt with."""
+    """The queue of messages that could not be processed (SQS)."""
     from billing.platform.queues.sqs_dead_letters import SqsDeadLetters
 
     return SqsDeadLetters(os.environ["DEAD_LETTERS_URL"], session())
@@ -148,7 +149,7 @@ def dead_letters() -> DeadLetters:
 
 @cache
 def mailer() -> Mailer:
-    """What sends mail."""
+    """The sender of mail (SES)."""
     from billing.correspondence.ses_mailer import SesMailer
 
     return SesMailer(os.environ["SENDER_ADDRESS"], os.environ["CONFIGURATION_SET"], session())
@@ -156,7 +157,7 @@ def mailer() -> Mailer:
 
 @cache
 def documents() -> Documents:
-    """Where files are kept."""
+    """The store of documents (S3)."""
     from billing.platform.files.s3_documents import S3Documents
 
     return S3Documents(os.environ["DOCUMENTS_BUCKET"], session())
@@ -164,7 +165,7 @@ def documents() -> Documents:
 
 @cache
 def archive() -> Archive | None:
-    """Where invoices are kept for as long as the law wants; None where whoever deploys has decided for nothing."""
+    """The archive of invoices (S3); None if the deployment keeps none (DESIGN 3.7.3)."""
     bucket = os.environ["ARCHIVE_BUCKET"]
     if not bucket:
         return None
@@ -175,7 +176,7 @@ def archive() -> Archive | None:
 
 @cache
 def queue() -> Queue:
-    """Where the messages of a worker come from."""
+    """The queue that this worker receives messages from (SQS)."""
     from billing.platform.queues.sqs_queue import SqsQueue
 
     return SqsQueue(os.environ["QUEUE_URL"], session())
@@ -183,7 +184,7 @@ def queue() -> Queue:
 
 @cache
 def usage_backlog() -> UsageBacklog:
-    """Where usage waits whose counters are taken."""
+    """The queue of usage events whose counters were busy (SQS)."""
     from billing.usage.sqs_backlog import SqsUsageBacklog
 
     return SqsUsageBacklog(os.environ["USAGE_BACKLOG_URL"], session())
@@ -191,7 +192,7 @@ def usage_backlog() -> UsageBacklog:
 
 @cache
 def work_queue() -> WorkQueue:
-    """Where due work waits for a worker."""
+    """The queue that this planner sends due work to (SQS)."""
     from billing.platform.queues.sqs_work_queue import SqsWorkQueue
 
     return SqsWorkQueue(os.environ["WORK_QUEUE_URL"], session())
@@ -199,7 +200,7 @@ def work_queue() -> WorkQueue:
 
 @cache
 def payment_secret() -> PaymentSecret:
-    """What opens the payment service."""
+    """The secret of the payment service (Secrets Manager)."""
     from billing.platform.secrets_manager import Secret
 
     return Secret(os.environ["STRIPE_SECRET"], session()).value
@@ -207,7 +208,7 @@ def payment_secret() -> PaymentSecret:
 
 @cache
 def payments() -> PaymentGateway:
-    """The payment service."""
+    """The payment service (Stripe)."""
     from billing.payments.stripe_gateway import StripePayments
 
     return StripePayments(payment_secret(), os.environ.get("STRIPE_API_BASE") or None)
@@ -215,17 +216,17 @@ def payments() -> PaymentGateway:
 
 @cache
 def payment_notices() -> PaymentNotices:
-    """Where wait what the payment service tells."""
+    """The queue of notices from the payment service (SQS)."""
     from billing.payments.sqs_notices import SqsPaymentNotices
 
     return SqsPaymentNotices(os.environ["PAYMENT_NOTICES_URL"], session())
 
 
 def forget() -> None:
-    """Forgets everything that was made here: the next call makes it from the environment as it is then."""
-    for made in [*globals().values()]:
-        if hasattr(made, "cache_clear"):
-            made.cache_clear()
+    """Clears the caches: the next call makes a new object from the environment of that moment. For tests."""
+    for constructor in [*globals().values()]:
+        if hasattr(constructor, "cache_clear"):
+            constructor.cache_clear()
 
 
 Accounts = Annotated[AccountStore, Depends(account_store)]

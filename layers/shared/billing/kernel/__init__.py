@@ -1,1 +1,1 @@
-"""What every area is built of: money, the contract calendar, errors, events, permissions. Standard library only."""
+"""Values that all areas share: money, the contract calendar, errors, events, permissions. Standard library only."""

@@ -1,4 +1,4 @@
-"""The contract's calendar: contract months, renewals, and what a notice leads to (DESIGN 2 and 3.1).
+"""The contract's calendar: contract months, renewals, and the dates of a notice (DESIGN 2 and 3.1).
 
 Every boundary is computed from the start date, never from another boundary: a contract that starts on
 31 January has boundaries on 28 February and 31 March. Adding months one at a time would lose the 31st.
@@ -16,15 +16,15 @@ from zoneinfo import ZoneInfo
 INTERVALS_MONTHS = (1, 3, 6, 12)
 
 NOTICE_MONTHS = 2
-"""The rest of the running contract month and one month more, counted in boundaries (DESIGN 3.1)."""
+"""Boundaries from the request to the end of the notice: the rest of the contract month and one more (DESIGN 3.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What a company signed: when it starts, how often it pays, in which currency, in which time zone.
+    """The contract of an account: start, charge interval, currency, time zone.
 
-    `start` is the first day served; `interval_months` is one of INTERVALS_MONTHS; `time_zone` is a name of
-    the IANA data base and decides which day it is for this account.
+    `start` is the first day served. `interval_months` is one of INTERVALS_MONTHS. `currency` is a code of ISO 4217.
+    `time_zone` is a name of the IANA database; it decides which day it is for this account.
     """
 
     start: date
@@ -33,7 +33,7 @@ class Contract:
     time_zone: str
 
     def today(self, now: datetime) -> date:
-        """The day it is for this account at the instant `now` (aware)."""
+        """The local day of this account at `now`, an aware instant."""
         return now.astimezone(ZoneInfo(self.time_zone)).date()
 
     def month_start(self, month: int) -> date:
@@ -41,11 +41,11 @@ class Contract:
         return months_after(self.start, month)
 
     def month_of(self, day: date) -> int:
-        """The contract month in which `day` falls; negative before the start."""
+        """The contract month that contains `day`; negative before the start."""
         return month_containing(self.start, day)
 
     def renewals(self, first: date) -> Iterator[tuple[int, date]]:
-        """Renewals on or after `first`, without end, as (contract month, date); month 0 is the start."""
+        """Renewals on or after `first`, as (contract month, date); month 0 is the start. The iterator never ends."""
         month = max(0, self.month_of(first) // self.interval_months * self.interval_months)
         while True:
             boundary = self.month_start(month)
@@ -54,20 +54,20 @@ class Contract:
             month += self.interval_months
 
     def last_day_to_avoid(self, renewal: date) -> date:
-        """The last day on which a notice prevents the charge of a renewal: "one day and one month before"."""
+        """The last day for a notice that avoids the charge of `renewal`: a day and a month before (DESIGN 3.1.4)."""
         return self.month_start(self.month_of(renewal) - NOTICE_MONTHS + 1) - timedelta(days=1)
 
     def next_charge(self, today: date) -> tuple[int, date]:
-        """The coming charge, as (first contract month that it pays for, date).
+        """The next charge, as (first contract month that it pays for, date).
 
-        On the day of a renewal it is that day's: the charge is made in the course of it.
+        On the day of a renewal it is the charge of that day.
         """
         return next(self.renewals(today))
 
 
 @dataclass(frozen=True, slots=True)
 class Termination:
-    """What follows from a notice; all days in the account's time zone (DESIGN 3.1).
+    """The dates of a notice, as days in the account's time zone (DESIGN 3.1).
 
     `active_until` is the first day not served. `charges_still_due` are the renewals after the day of the
     request and before `active_until`. `last_day_to_avoid_it` is the last day on which a notice prevents the
@@ -82,11 +82,11 @@ class Termination:
 
 
 def termination(start: date, interval_months: int, requested: date) -> Termination:
-    """What a notice given on `requested` leads to; the contract is paid every `interval_months` from `start`."""
+    """The dates of a notice given on `requested`, for a contract that is paid every `interval_months` from `start`."""
     contract = Contract(start, interval_months, currency="", time_zone="")
     notice_ends = contract.month_start(contract.month_of(requested) + NOTICE_MONTHS)
-    # What is paid or still due within the notice is used up, so service ends with a renewal: the very one
-    # that this notice is just in time to avoid.
+    # The customer uses up every period that is paid or still due within the notice (DESIGN 3.1.2). So service ends
+    # with a renewal, which is the first renewal that this notice avoids.
     _, active_until = next(contract.renewals(notice_ends))
     later_renewals = contract.renewals(requested + timedelta(days=1))
     return Termination(
@@ -99,13 +99,13 @@ def termination(start: date, interval_months: int, requested: date) -> Terminati
 
 
 def months_after(start: date, months: int) -> date:
-    """`start` plus whole months, the day cut to the month's length. `start` is always the contract's own."""
+    """`start` plus whole months; the day is cut to the length of the month. `start` must be the contract's start."""
     years, month_index = divmod(start.month - 1 + months, 12)
     year, month = start.year + years, month_index + 1
     return date(year, month, min(start.day, calendar.monthrange(year, month)[1]))
 
 
 def month_containing(start: date, day: date) -> int:
-    """The k for which start + k months <= day < start + (k + 1) months."""
+    """The month k with start + k months <= day < start + (k + 1) months."""
     month = (day.year - start.year) * 12 + day.month - start.month
     return month if months_after(start, month) <= day else month - 1

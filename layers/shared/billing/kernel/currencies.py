@@ -1,8 +1,8 @@
-"""ISO 4217: the currencies in use and how many digits their minor unit has; and those that Stripe charges, and how.
+"""Currencies of ISO 4217 with the digits of their minor unit, and the limits of Stripe for each currency.
 
-Data, not rules: tests/domain/test_reference_data.py compares it with the maintained list, and
-tests/local/test_stripe_contract.py with what the stand-in for Stripe has of Stripe's pages.
-Funds, precious metals and accounting units are left out: nobody pays a bill in them.
+Data, not rules. tests/domain/test_reference_data.py compares it with the maintained list, and
+tests/local/test_stripe_contract.py with the data of the stand-in for Stripe, which comes from Stripe's pages.
+Funds, precious metals and accounting units are not listed, because no bill is paid in them.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ CHARGEABLE = frozenset(
     TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VND VUV WST XAF XCD XOF XPF YER ZAR ZMW
     """.split()
 )
-"""What Stripe charges cards in (docs.stripe.com/currencies#presentment-currencies)."""
+"""Currencies that Stripe charges cards in (docs.stripe.com/currencies#presentment-currencies)."""
 
 CHARGED_DIGITS: dict[str, int] = {
     **dict.fromkeys("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split(), 0),
     "ISK": 2,
     "UGX": 2,
 }
-"""Digits of Stripe's minor unit where they need not be those of ISO 4217: MGA has none there, ISK and UGX have two
+"""Digits of Stripe's minor unit where they may differ from ISO 4217: MGA has none at Stripe, ISK and UGX have two
 (docs.stripe.com/currencies#zero-decimal and #special-cases)."""
 
 CHARGED_STEP: dict[str, int] = {
@@ -54,7 +54,7 @@ CHARGED_STEP: dict[str, int] = {
     "ISK": 100,
     "UGX": 100,
 }
-"""What an amount in Stripe's minor units must be a multiple of (docs.stripe.com/currencies#three-decimal)."""
+"""An amount in Stripe's minor units must be a multiple of this (docs.stripe.com/currencies#three-decimal)."""
 
 SMALLEST_CHARGE: dict[str, str] = {
     **dict.fromkeys("USD ARS AUD BRL CAD CHF COP EUR IDR ILS INR NZD PHP RUB SGD ZAR".split(), "0.50"),
@@ -68,9 +68,9 @@ SMALLEST_CHARGE: dict[str, str] = {
     "HKD": "4.00",
     "HUF": "175.00",
 }
-"""The smallest charge, in the currency itself, of an account at Stripe that is paid out in that currency. Others have
-none published: there Stripe's own refusal is heeded (docs.stripe.com/currencies#minimum-and-maximum-charge-amounts)."""
+"""The smallest charge, in major units, of a Stripe account that is paid out in that currency. Stripe publishes no limit
+for other currencies: it refuses the charge (docs.stripe.com/currencies#minimum-and-maximum-charge-amounts)."""
 
 LARGEST_CHARGE_DIGITS: dict[str, int] = {"IDR": 12, "LBP": 12, "COP": 10, "HUF": 10, "JPY": 10, "INR": 9}
 LARGEST_CHARGE_DIGITS_OF_OTHERS = 8
-"""How many digits an amount in Stripe's minor units may have (the same page, and the description of `amount`)."""
+"""The most digits of an amount in Stripe's minor units (the same page, and the description of `amount`)."""

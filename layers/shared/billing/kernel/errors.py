@@ -1,36 +1,34 @@
-"""What can go wrong, by kind; only billing.api maps a kind to HTTP.
+"""The tree of errors, by kind. Only billing.platform.http.problems maps a kind to an HTTP status.
 
 BillingError
-├── NotFound            the thing is unknown, or unknown to this caller
+├── NotFound            it does not exist, or not for this caller
 │   └── AccountNotFound
-├── Unauthenticated     the request names no caller that we know
-├── Forbidden           the caller is known, and may not
-├── Conflict            the state does not allow it
+├── Unauthenticated     the request has no valid token
+├── Forbidden           the caller is known and lacks the permission
+├── Conflict            the current state does not allow it
 │   └── ConcurrentChange    another request changed the same thing at the same moment
-│       └── Busy            the table is throttled; try again a moment later
+│       └── Busy            DynamoDB throttles; try again a moment later
 ├── StaleVersion        another request changed it first
-├── VersionRequired     the caller must say which version it changes
-├── RuleViolation       well-formed, and against a rule; names every place
-├── BadParameter        the question cannot be answered; names the parameter to change
-├── UpstreamFailed      a service that we depend on did not do its part
-│   └── AnswerLost      or perhaps did: the answer is lost
+├── VersionRequired     the caller must name the version that it changes
+├── RuleViolation       well-formed, but breaks a rule; names every place
+├── BadParameter        a parameter of the query is not possible; names it
+├── UpstreamFailed      an outside service failed
+│   └── AnswerLost      no answer; the service may have done its part
 └── Unprocessable       a message that no further attempt can process
 
-The errors of an area are subclasses of these, beside the rule that raises them:
+Subclasses of these live beside the rule that raises them. The Conflicts of the areas:
 
-permissions             AdminsOnly (Forbidden)
-account                 AccountExists, LastAdmin
-success_managers        NoSuccessManager
-reviews                 ReviewNotYet, ReviewOpen, SlotTaken
-payment                 SetupSuperseded
-invoices                SeriesExhausted
-collection              AlreadyPaid
-corrections             AlreadyCredited, NotCorrectable
-cancellation            DatesChanged, NotCancelling, Deactivated
-reactivation            NotDeactivated, NothingSold, NoPaymentMethod, OfferChanged
+accounts.rules                  AccountExists, LastAdmin
+scaling.reviews                 NoSuccessManager, ReviewNotYet, ReviewOpen, SlotTaken
+payments.methods                SetupSuperseded
+invoicing.invoices              SeriesExhausted
+invoicing.dunning               AlreadyPaid
+invoicing.credit_notes          AlreadyCredited, NotCorrectable
+ending.cancellation.rules       DatesChanged, NotCancelling, Deactivated
+ending.reactivation.rules       NotDeactivated, NothingSold, NoPaymentMethod, QuoteChanged
 
-All but the first are Conflicts. Every error has a stable `code`, by which a client may tell it apart; what a client is
-told beside `detail` is shown by the area's module in billing.api (billing.platform.http.problems.members).
+AdminsOnly (billing.kernel.permissions) is Forbidden. Every error has a stable `code` for clients. An area whose error
+shows more than its `detail` registers the further members in its views (billing.platform.http.problems.members).
 """
 
 from __future__ import annotations
@@ -41,7 +39,7 @@ Path = tuple[str | int, ...]
 
 
 class BillingError(Exception):
-    """The root of the tree. `detail` is written for the person who asked."""
+    """The root of the tree. `detail` is a text for the caller."""
 
     code = "error"
 
@@ -51,13 +49,13 @@ class BillingError(Exception):
 
 
 class NotFound(BillingError):
-    """What was asked for does not exist for this caller."""
+    """It does not exist, or not for this caller (DESIGN 3.4.1)."""
 
     code = "not-found"
 
 
 class AccountNotFound(NotFound):
-    """No such account, or the caller does not belong to it: the two are not told apart."""
+    """The account does not exist, or the caller does not belong to it. The caller cannot tell which (DESIGN 3.4.1)."""
 
     code = "account-not-found"
 
@@ -66,25 +64,25 @@ class AccountNotFound(NotFound):
 
 
 class Unauthenticated(BillingError):
-    """The request carries no token that this resource takes."""
+    """The request has no token that this resource accepts."""
 
     code = "unauthenticated"
 
 
 class Forbidden(BillingError):
-    """The caller is known and may not do this."""
+    """The caller is known and lacks the permission."""
 
     code = "forbidden"
 
 
 class Conflict(BillingError):
-    """The state of things does not allow it."""
+    """The current state does not allow it."""
 
     code = "conflict"
 
 
 class ConcurrentChange(Conflict):
-    """Another request changed the same thing at the same moment; trying again is safe."""
+    """Another request changed the same thing at the same moment. A retry is safe."""
 
     code = "concurrent-change"
 
@@ -93,9 +91,9 @@ class ConcurrentChange(Conflict):
 
 
 class Busy(ConcurrentChange):
-    """DynamoDB throttles; nothing was written, and trying again a moment later is safe.
+    """DynamoDB throttled the request and wrote nothing. A retry after `retry_after_seconds` is safe.
 
-    It is a ConcurrentChange, so that code which tries again after a collision also tries again after a throttle.
+    It is a ConcurrentChange: code that retries after a collision also retries after a throttle.
     """
 
     code = "busy"
@@ -115,21 +113,21 @@ class StaleVersion(BillingError):
 
 
 class VersionRequired(BillingError):
-    """A change of something that exists must name the version it starts from."""
+    """A change of an existing object must name the version that it replaces (DESIGN 5.5)."""
 
     code = "version-required"
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One place that breaks a rule. `path` leads to it: names of fields and positions in lists."""
+    """One place that breaks a rule. `path` is its place in the body: names of fields and positions in lists."""
 
     path: Path
     detail: str
 
 
 class RuleViolation(BillingError):
-    """Well-formed, but against the domain's rules; all the places at once."""
+    """A well-formed request that breaks rules of the domain. Names all places at once."""
 
     code = "rule-violation"
 
@@ -139,7 +137,7 @@ class RuleViolation(BillingError):
 
 
 class BadParameter(BillingError):
-    """What is asked for cannot be shown; `parameter` is the part of the question to change."""
+    """A query cannot be answered. `parameter` is the name of the parameter to change."""
 
     code = "bad-parameter"
 
@@ -149,23 +147,23 @@ class BadParameter(BillingError):
 
 
 class UpstreamFailed(BillingError):
-    """A service outside Livello did not answer as it should; trying again is safe."""
+    """An outside service failed. A retry is safe."""
 
     code = "upstream-failed"
 
 
 class AnswerLost(UpstreamFailed):
-    """A service outside Livello did not answer, and may have done its part nevertheless."""
+    """An outside service did not answer, and may have done its part."""
 
     code = "answer-lost"
 
 
 class Unprocessable(BillingError):
-    """A message that can never be processed: trying again is of no use."""
+    """A message that cannot be processed. A retry fails again."""
 
     code = "unprocessable"
 
 
 def reason_of(failure: Exception) -> str:
-    """Why something failed, for a log: our own words, or the kind alone, as other messages repeat what was sent."""
+    """The log's text: the `detail` of our own errors, else only the class. Other texts may repeat customer data."""
     return failure.detail if isinstance(failure, BillingError) else type(failure).__name__

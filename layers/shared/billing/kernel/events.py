@@ -1,6 +1,6 @@
-"""What happened, told once: every change of an account makes an event, kept with the change itself.
+"""Events: every change records one, in the transaction of the change (DESIGN 4.1 and 4.4).
 
-An event's id is a ULID, so that an account's events sort by the time they happened at.
+The id of an event is a ULID, so the events of an account sort by time.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ ULID_LENGTH = 26
 RANDOM_BYTES = 10
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's base 32: no letter that is taken for a digit."""
+"""Crockford's base 32: it has no letter that looks like a digit."""
 
 _BITS = 5
 
 Facts = Mapping[str, Any]
 
 VERSION = 1
-"""Of the events' schemas. What a consumer relies on changes only with it."""
+"""The version of the event schemas. A change that breaks consumers raises it."""
 
 
 class EventType(StrEnum):
@@ -73,7 +73,7 @@ class EventType(StrEnum):
 
 
 class ActorKind(StrEnum):
-    """As what somebody acted."""
+    """The kind of an actor."""
 
     STAFF = "staff"
     CUSTOMER = "customer"
@@ -82,20 +82,20 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did it. `user` is the id of a person's log-in, None where it was Livello itself."""
+    """Who made a change. `user` is the id of a person's log-in; None if Livello itself made it."""
 
     kind: ActorKind
     user: str | None
 
     @classmethod
     def of(cls, person: Person) -> Actor:
-        """The person who asked."""
+        """The actor for a person who made a request."""
         return cls(ActorKind.STAFF if person.staff else ActorKind.CUSTOMER, person.user)
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """The request during which something happens: who asked, when, and its id in the logs."""
+    """The request that makes a change: who asked, when, and the request's id in the logs."""
 
     actor: Actor
     time: datetime
@@ -103,15 +103,16 @@ class RequestContext:
 
 
 def by_system(time: datetime, correlation: str) -> RequestContext:
-    """A run of Livello itself, on a schedule or on the word of a service; `correlation` is the run's id in the logs."""
+    """The context of a run that no person made, such as a schedule. `correlation` is the id of the run in the logs."""
     return RequestContext(Actor(ActorKind.SYSTEM, None), time, correlation)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened to an account, or to what all of them share where `account` is None.
+    """One thing that happened to an account; `account` is None for what all accounts share, such as the catalogue.
 
-    `before` and `after` say what changed: None where there was nothing, or is nothing any more.
+    `before` and `after` are the facts before and after the change. `before` is None if nothing existed, `after` is None
+    if nothing is left.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The fields of a value, under the names that stored items, events and answers have for them."""
+"""The fields of a dataclass, by the names that stored items, events and views use."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 def fields_of(value: DataclassInstance, **names: str) -> dict[str, Any]:
-    """The fields of a value in their order, not those of the values in them; `names` gives some another name.
+    """The fields of a dataclass by name, in their order; nested values stay as they are. `names` renames fields.
 
-    An object's own id is `id` in the code. Stored items and events call it by what it identifies.
+    An object's own id is `id` in the code. Stored items and events name it after the object: `id="event"`.
     """
     return {names.get(each.name, each.name): getattr(value, each.name) for each in fields(value)}

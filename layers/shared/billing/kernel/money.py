@@ -1,8 +1,8 @@
 """Amounts of money: whole minor units of one currency, never a float, rounded in one place.
 
-There are two rules. What is owed is rounded half to even, so that many lines are too high as often as too low. Tax is
-rounded half away from zero, as customers' systems and tax offices do: they compute it anew from the net amount, and a
-cent's difference is a rejected invoice.
+There are two rules (DESIGN 3.3). Amounts owed are rounded half to even: over many lines the errors cancel out. Tax is
+rounded half away from zero, as the systems of customers and tax offices do. They recompute it from the net amount, and
+they reject an invoice for a difference of one cent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from billing.kernel.currencies import CHARGED_DIGITS, CHARGED_STEP, MINOR_UNIT_D
 class Money:
     """`amount` minor units of `currency` (ISO 4217): 12900 EUR is 129.00 euros, 12900 JPY is 12,900 yen.
 
-    Raises ValueError for a currency that ISO 4217 does not know.
+    Raises ValueError for a currency that is not in ISO 4217.
     """
 
     amount: int
@@ -29,30 +29,30 @@ class Money:
 
 
 def rounded(amount: Decimal) -> int:
-    """What is owed in whole minor units, half to even (DESIGN 3.3)."""
+    """An amount owed, in whole minor units: rounded half to even (DESIGN 3.3)."""
     return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
 
 
 def rounded_tax(amount: Decimal) -> int:
-    """Tax in whole minor units, half away from zero: 312.5 is 313 and -312.5 is -313.
+    """Tax in whole minor units, rounded half away from zero: 312.5 is 313 and -312.5 is -313.
 
-    The sign does not matter, so that a credit note takes back the tax that was charged.
+    The rule is symmetric: a credit note takes back exactly the tax that its invoice charged.
     """
     return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 
 def decimal_text(money: Money) -> str:
-    """An amount with the decimals of its currency, such as 129.00, for what is read by machines."""
+    """An amount with the decimals of its currency, such as 129.00, for documents that machines read."""
     digits = MINOR_UNIT_DIGITS[money.currency]
     sign, text = "-" if money.amount < 0 else "", f"{abs(money.amount):0{digits + 1}}"
     return f"{sign}{text[:-digits]}.{text[-digits:]}" if digits else f"{sign}{text}"
 
 
 def charged_units(money: Money) -> int:
-    """An amount in the minor units that Stripe counts in, rounded down to what can be charged. See charged_money.
+    """An amount in Stripe's minor units, rounded down to an amount that Stripe can charge. See charged_money.
 
-    Rounded down, and never up: nobody is charged more than they owe, and refunds of parts never exceed the whole.
-    It matters to three decimals (5.124 KWD is 5120) and to MGA, whose fifths nobody can be charged.
+    Rounding down has two reasons: a customer never pays more than they owe, and the refunds of all parts never exceed
+    the charge. It affects currencies with three decimals (5.124 KWD is 5120) and MGA, whose fifths cannot be charged.
     """
     digits, charged = MINOR_UNIT_DIGITS[money.currency], _charged_digits(money.currency)
     units = money.amount * int(10**charged) // int(10**digits)
@@ -60,9 +60,9 @@ def charged_units(money: Money) -> int:
 
 
 def charged_money(units: int, currency: str) -> Money:
-    """The amount that Stripe means by so many of its minor units. `currency` in any case. The inverse of charged_units.
+    """The money of `units` of Stripe's minor units. `currency` in lower or upper case. The inverse of charged_units.
 
-    Raises ValueError for a currency that ISO 4217 does not know.
+    Raises ValueError for a currency that is not in ISO 4217.
     """
     code = currency.upper()
     if code not in MINOR_UNIT_DIGITS:

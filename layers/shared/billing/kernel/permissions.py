@@ -1,4 +1,4 @@
-"""Who may do what: DESIGN 3.4, in the one place that decides it."""
+"""Roles and permissions: the only place that decides who may do what (DESIGN 3.4)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from billing.kernel.errors import Forbidden
 
 
 class Role(StrEnum):
-    """What a caller is to an account."""
+    """The role of a caller in an account."""
 
     ADMIN = "admin"
     MEMBER = "member"
@@ -17,15 +17,15 @@ class Role(StrEnum):
 
 
 STAFF_GROUP = "staff"
-"""The group of the user pool whose people are staff. Nobody gets into it through the API."""
+"""The user pool's group of staff. The API cannot add a user to it (DESIGN 3.4.3)."""
 
 
 USAGE_SCOPE = "livello/usage"
-"""What a machine's token must carry to report usage."""
+"""The scope that a machine's access token needs to report usage."""
 
 
 class Permission(StrEnum):
-    """What the routes do, in the rows of DESIGN 3.4."""
+    """What a route needs, as in the table of DESIGN 3.4."""
 
     READ_BILLING = "read-billing"
     CHANGE_BILLING_INFORMATION = "change-billing-information"
@@ -51,13 +51,13 @@ class Permission(StrEnum):
     SIMULATE_AUTOSCALING = "simulate-autoscaling"
 
 
-_EVERYBODY = frozenset({Role.ADMIN, Role.MEMBER, Role.STAFF})
+_EVERY_ROLE = frozenset({Role.ADMIN, Role.MEMBER, Role.STAFF})
 _ADMIN_ONLY = frozenset({Role.ADMIN})
 _ADMIN_AND_STAFF = frozenset({Role.ADMIN, Role.STAFF})
 _STAFF_ONLY = frozenset({Role.STAFF})
 
 ALLOWED: dict[Permission, frozenset[Role]] = {
-    Permission.READ_BILLING: _EVERYBODY,
+    Permission.READ_BILLING: _EVERY_ROLE,
     Permission.CHANGE_BILLING_INFORMATION: _ADMIN_ONLY,
     Permission.CHANGE_PAYMENT_METHOD: _ADMIN_ONLY,
     Permission.SET_BANK_TRANSFER: _STAFF_ONLY,
@@ -68,12 +68,12 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.READ_DELETIONS: _STAFF_ONLY,
     Permission.READ_PAST_DUE: _STAFF_ONLY,
     Permission.READ_EVENTS: _ADMIN_AND_STAFF,
-    Permission.READ_USAGE: _EVERYBODY,
-    Permission.READ_USERS: _EVERYBODY,
+    Permission.READ_USAGE: _EVERY_ROLE,
+    Permission.READ_USERS: _EVERY_ROLE,
     Permission.ADMINISTER_USERS: _ADMIN_ONLY,
     Permission.PROVISION_ACCOUNTS: _STAFF_ONLY,
     Permission.ADMINISTER_CATALOGUE: _STAFF_ONLY,
-    Permission.READ_REVIEWS: _EVERYBODY,
+    Permission.READ_REVIEWS: _EVERY_ROLE,
     Permission.BOOK_REVIEWS: _ADMIN_ONLY,
     Permission.DECIDE_REVIEWS: _STAFF_ONLY,
     Permission.ADMINISTER_SUCCESS_MANAGERS: _STAFF_ONLY,
@@ -83,16 +83,16 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
 
 
 def may(role: Role, permission: Permission) -> bool:
-    """Whether a caller in this role may do it."""
+    """Whether a caller with this role has the permission."""
     return role in ALLOWED[permission]
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who logged in. `user` is the id that the log-in gives; it never changes.
+    """A person who logged in. `user` is the id of the log-in (Cognito's `sub`); it never changes.
 
-    `staff` is a fact of the vendor's directory, so no account can give it or take it away, and it wins over
-    any role in an account: staff cannot do by membership what staff may never do.
+    `staff` comes from the vendor's directory, so no account can grant or revoke it. It wins over any role in an
+    account: staff cannot use a membership to do what staff may never do (DESIGN 3.4.3).
     """
 
     user: str
@@ -101,14 +101,14 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Admin:
-    """An admin of an account, as a member is told of them."""
+    """The name and address of an admin, for members who need one."""
 
     name: str
     email: str
 
 
 class AdminsOnly(Forbidden):
-    """A member tried what only an admin may do; `admins` says whom to ask (DESIGN 3.4)."""
+    """A member tried what only an admin may do. `admins` are the people to ask (DESIGN 3.4.2)."""
 
     code = "admins-only"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 QUANTITY_MAX = Decimal(10**9)
-"""Of one event. Beyond it somebody has counted in the wrong unit."""
-
+"""The largest quantity of one usage event. A larger one was counted in the wrong unit."""
 
 QUANTITY_DECIMALS_MAX = 6
-"""So that no sum of quantities ever has more digits than the table keeps, which is 38."""
+"""The limit keeps every sum of quantities within the 38 digits of a DynamoDB number (DESIGN 3.5.3)."""

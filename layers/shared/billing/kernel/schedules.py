@@ -1,4 +1,4 @@
-"""Scheduled jobs: what is due for an account, and when (DESIGN 4, "Due work")."""
+"""Scheduled jobs (DESIGN 4.2)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from billing.kernel.contract_calendar import Contract
 
 
 class Job(StrEnum):
-    """The jobs that deal with one account at a time."""
+    """A job that processes one account at a time."""
 
     AUTOSCALING = "autoscaling"
     CARD_EXPIRY = "card-expiry"
@@ -20,5 +20,5 @@ class Job(StrEnum):
 
 
 def start_of(day: date, contract: Contract) -> datetime:
-    """The instant at which a day begins for the account."""
+    """The instant, in UTC, at which `day` begins in the account's time zone."""
     return datetime.combine(day, time(), ZoneInfo(contract.time_zone)).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Tables for a spreadsheet (RFC 4180)."""
+"""CSV for spreadsheets (RFC 4180)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_text(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table with its heading."""
+    """A table as CSV, with its heading."""
     return csv_rows([heading, *rows])
 
 
 def csv_rows(rows: Iterable[Sequence[str]]) -> str:
-    """A part of a table."""
+    """Rows of a table as CSV, without a heading."""
     text = StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue()
 
 
 def harmless(text: str) -> str:
-    """What a spreadsheet would take for a formula is shown as the text that it is."""
+    """A cell's text, with a leading apostrophe where a spreadsheet would run it as a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,9 +1,14 @@
-"""The languages in which Livello writes to customers: each is a folder here, and nothing else (README).
+"""The languages of mail and documents. A language is a folder here; a new one needs no code (docs/operate.md).
 
-A folder is named by its ISO 639 code. `language.json` in it names the locale by whose rules amounts and dates are
-written; `document.json` holds the words of invoices, `words.jinja` what all its mails have in common, `mail/` one
-template for each kind of mail. It begins with "Subject: " and is written once: the parts that it is made of exist as
-text and as HTML. How a mail looks is no matter of language, and stands beside the folders.
+The name of a folder is a code of ISO 639. Its files:
+
+* `language.json`: the locale, whose rules format amounts and dates;
+* `document.json`: the words of invoices;
+* `words.jinja`: the words that all mails share;
+* `mail/`: one template for each kind of mail. It begins with "Subject: ". One template gives both text and HTML,
+  because its building blocks exist in both forms.
+
+The layout of a mail does not depend on the language. It is in the files beside the folders.
 """
 
 from __future__ import annotations
@@ -13,4 +18,4 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 
 LANGUAGES = frozenset(path.parent.name for path in FOLDER.glob("*/language.json"))
-"""The codes of the languages."""
+"""The codes of the languages, ISO 639."""

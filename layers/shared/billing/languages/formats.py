@@ -1,4 +1,4 @@
-"""How a language writes amounts, quantities, days and instants: Babel's rules, on exact numbers only."""
+"""Formats amounts, quantities, days and instants for a language, by Babel's rules and from exact numbers."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ BRANDS = {
     "unionpay": "UnionPay",
     "visa": "Visa",
 }
-"""The names of cards as their owners know them."""
+"""The names of card brands, by Stripe's codes."""
 
 
 class Amount(Protocol):
-    """Minor units of a currency, wherever they come from."""
+    """Minor units of a currency: any class with these fields."""
 
     @property
     def amount(self) -> int: ...
@@ -44,24 +44,24 @@ class Amount(Protocol):
 
 
 class BrandedCard(Protocol):
-    """A card, wherever it comes from."""
+    """A card with a brand: any class with this field."""
 
     @property
     def brand(self) -> str: ...
 
 
-# CLDR asks for a space where a currency without a sign of its own stands before the digits; Babel forgets it.
+# CLDR demands a space between a currency code and the digits after it; Babel leaves it out.
 _LETTER_THEN_DIGIT = re.compile(r"(?<=[A-Z])(?=\d)")
 
 
 class Formats:
-    """The filters of one language's templates."""
+    """The filters for the templates of one language."""
 
     def __init__(self, locale: Locale) -> None:
         self._locale = locale
 
     def money(self, money: Amount) -> str:
-        """An amount with its currency. ISO 4217 says how many decimals it has; CLDR's habits differ."""
+        """An amount with its currency. The number of decimals is ISO 4217's, which can differ from CLDR's."""
         digits = MINOR_UNIT_DIGITS[money.currency]
         pattern = self._locale.currency_formats["standard"].pattern
         written = format_currency(
@@ -74,7 +74,7 @@ class Formats:
         return _LETTER_THEN_DIGIT.sub("\N{NO-BREAK SPACE}", written)
 
     def quantity(self, quantity: Decimal | int) -> str:
-        """A quantity as exact as it is, in groups of digits, without zeros at its end."""
+        """An exact quantity, with grouped digits and without trailing zeros."""
         return format_decimal(Decimal(quantity).normalize(), locale=self._locale, decimal_quantization=False)
 
     def percent(self, percent: int) -> str:
@@ -82,11 +82,11 @@ class Formats:
         return format_percent(Decimal(percent) / 100, locale=self._locale)
 
     def day(self, day: date) -> str:
-        """A day with its month in letters."""
+        """A day with the name of its month."""
         return format_date(day, "long", locale=self._locale)
 
     def short_day(self, day: date) -> str:
-        """A day without its year, as short as it can be read."""
+        """A day without its year, in short form."""
         return format_skeleton("MMMd", day, locale=self._locale)
 
     def weekday(self, day: date) -> str:
@@ -98,18 +98,18 @@ class Formats:
         return format_skeleton("yMMMM", datetime.fromisoformat(f"{month}-01"), locale=self._locale)
 
     def instant(self, instant: datetime, time_zone: str) -> str:
-        """An instant as the clocks of a time zone show it, with the zone's name."""
+        """An instant in a time zone, with the name of the zone."""
         local = instant.astimezone(ZoneInfo(time_zone))
         return f"{self.day(local)}, {self._clock(local)} ({self._zone(local)})"
 
     def meeting(self, begins: datetime, ends: datetime, time_zone: str) -> str:
-        """From when to when, as the clocks of a time zone show it."""
+        """The begin and end of a meeting in a time zone."""
         first, last = (instant.astimezone(ZoneInfo(time_zone)) for instant in (begins, ends))
         until = self._clock(last) if last.date() == first.date() else f"{self.weekday(last)}, {self._clock(last)}"
         return f"{self.weekday(first)}, {self._clock(first)}\N{EN DASH}{until} ({self._zone(first)})"
 
     def listing(self, words: Iterable[str]) -> str:
-        """Several words in one sentence."""
+        """Words as a list within a sentence."""
         return format_list([*words], locale=self._locale)
 
     def country(self, code: str) -> str:
@@ -128,12 +128,12 @@ class Formats:
 
 
 def day_before(day: date) -> date:
-    """The last day that counts, where the first one that does not is known."""
+    """The last day of a span, from the first day after it."""
     return day - timedelta(days=1)
 
 
 def local_day(instant: datetime, time_zone: str) -> date:
-    """The day that an instant falls on in a time zone."""
+    """The day of an instant in a time zone."""
     return instant.astimezone(ZoneInfo(time_zone)).date()
 
 
@@ -144,6 +144,6 @@ def brand(card: BrandedCard) -> str:
 
 @cache
 def formats(language: str) -> Formats:
-    """Those of a language, by the locale that its folder names."""
+    """The formats of a language, by the locale in its `language.json`."""
     description = json.loads((FOLDER / language / "language.json").read_text(encoding="utf-8"))
     return Formats(Locale.parse(description["locale"]))

@@ -1,1 +1,1 @@
-"""What every area runs on: the table, HTTP, queues, events, files, due work."""
+"""The technical base of all areas: the table, HTTP, queues, events, files, due work."""

@@ -1,6 +1,6 @@
-"""The one botocore session of a process: every client comes from it, so that they share what is loaded.
+"""The one botocore session of a process. All clients come from it and share its loaded data.
 
-What it does by itself is measured with benchmarks/: a stock client takes twice the time for the same reply.
+Its own parser and settings are measured with benchmarks/: a stock client takes twice the time for the same reply.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_SECONDS = 1
 READ_TIMEOUT_SECONDS = 3
 ATTEMPTS_MAX = 3
-"""All attempts of one call together take less than a function may, so that it can still answer."""
+"""With these limits all attempts of a call end before the function's timeout, so the function can still answer."""
 
 CLIENT_CONFIG = Config(
     connect_timeout=CONNECT_TIMEOUT_SECONDS,
     read_timeout=READ_TIMEOUT_SECONDS,
     retries={"mode": "standard", "total_max_attempts": ATTEMPTS_MAX},
-    # What we send is typed, and the service checks it anyway.
+    # mypy checks our requests, and the service validates them.
     parameter_validation=False,
-    # A function is frozen between requests: an idle connection must not die unnoticed.
+    # A function is frozen between requests. Keep-alive detects a connection that died meanwhile.
     tcp_keepalive=True,
-    # Unless it is given, botocore puts it together from a dozen parts, twice for each call.
+    # Without it botocore builds the text from a dozen parts, twice for each call.
     user_agent=f"Botocore/{botocore.__version__}",
 )
-"""What every client of the session starts from."""
+"""The default configuration of all clients of the session."""
 
 _TABLE_VALUE = "AttributeValue"
 
 
 class PassThroughParser(JSONParser):
-    """Takes a reply's JSON as it is, where the stock parser would copy it value by value along the model.
+    """Returns the decoded JSON of a reply, where the stock parser copies it value by value along the service's model.
 
-    An output with a timestamp or with binary data in it still goes the stock way, as does every error. The
-    one difference: a binary attribute of a DynamoDB item stays base64 text. We have none.
+    The stock parser still parses outputs with timestamps or binary data, and all errors. There is one difference: a
+    binary attribute of a DynamoDB item stays base64 text. Our items have none.
     """
 
     def __init__(self, **defaults: Any) -> None:
         super().__init__(**defaults)
-        self._plain: dict[Shape, bool] = {}  # output shapes that have been looked through
+        self._plain: dict[Shape, bool] = {}  # by output shape
 
-    # botocore promises nothing for these methods, nor do its stubs know them; hence the test that compares both
-    # parsers, reply by reply.
+    # These methods are private to botocore, and its stubs do not declare them. So tests/store/test_aws_session.py
+    # compares both parsers, reply by reply.
     def _do_parse(self, response: dict[str, Any], shape: Shape | None) -> dict[str, Any]:
         if shape is None or not self._is_plain(shape):
             return self._stock(response, shape)
@@ -72,7 +72,7 @@ class PassThroughParser(JSONParser):
 
 
 class ParserFactory(ResponseParserFactory):
-    """Gives each protocol its parser: ours for the JSON that DynamoDB speaks, the stock one otherwise."""
+    """Chooses the parser of a protocol: ours for JSON (DynamoDB, Cognito), the stock parser for all others."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class ParserFactory(ResponseParserFactory):
 
 
 def _is_plain(shape: Any, seen: set[str]) -> bool:
-    # Whatever has a serialization of its own stands elsewhere, or under another name, than the model says.
+    # A shape with its own serialization has another name or place in the reply than in the model.
     if shape.serialization or shape.type_name in {"timestamp", "blob"}:
         return False
     if shape.name == _TABLE_VALUE or shape.name in seen:
@@ -106,7 +106,7 @@ def _parts(shape: Any) -> list[Any]:
 
 @cache
 def aws_session() -> Session:
-    """The session, with what holds for every client. Credentials and region come from the environment."""
+    """The session, with the parser and configuration of all clients. The environment gives credentials and region."""
     session = Session()
     session.register_component("response_parser_factory", ParserFactory())
     session.set_default_client_config(CLIENT_CONFIG)

@@ -1,4 +1,4 @@
-"""How long to wait before something is tried again: the one formula, and the budget of a single caller."""
+"""Waits before a retry: the one formula, and the retry budget of a request."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ DOUBLINGS_MAX = 10
 
 
 def backoff_seconds(attempt: int, first: float, longest: float) -> float:
-    """How long to wait after failed attempt number `attempt` (1 is the first): `first`, doubled after each further
-    one, and `longest` at most."""
+    """The seconds to wait after failed attempt number `attempt` (1 is the first).
+
+    `first` seconds, doubled after each further attempt, and at most `longest`.
+    """
     return min(longest, first * 2.0 ** min(attempt - 1, DOUBLINGS_MAX))
 
 
 class RetryBudget:
-    """Waits of growing length and random part, `seconds` in all: callers that collide once must not collide in step.
+    """Waits that grow, with a random part, for at most `seconds` in all. Without chance, callers collide again in step.
 
     See "full jitter" in https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
     """
@@ -35,7 +37,7 @@ class RetryBudget:
         self._chance = chance
 
     def lasts(self, attempt: int) -> bool:
-        """Waits after failed attempt number `attempt` (1 is the first). False, without a wait, if nothing is left."""
+        """Waits after failed attempt number `attempt` (1 is the first). False, without a wait, if no time is left."""
         if self._left <= 0:
             return False
         longest = backoff_seconds(attempt, 2 * FIRST_WAIT_SECONDS, WAIT_SECONDS_MAX)

@@ -1,6 +1,6 @@
-"""A secret of AWS Secrets Manager that several values share, read again every few minutes: so a new key is found.
+"""A secret of AWS Secrets Manager with several values. It is cached for minutes only, so a rotated key takes effect.
 
-powertools' parameters would do the same, and load boto3 and five other services' code for it.
+The parameters utility of powertools does the same, but loads boto3 and the code of five other services.
 """
 
 from __future__ import annotations
@@ -15,33 +15,36 @@ from botocore.session import Session
 
 from billing.kernel.errors import UpstreamFailed
 
-BELIEVED_SECONDS = 300
+CACHE_SECONDS = 300
 
 
 class Secret:
-    """One secret, a JSON object of texts."""
+    """One secret: a JSON object of strings."""
 
     def __init__(self, secret: str, session: Session) -> None:
-        """`secret` is its ARN, or its name."""
+        """`secret` is the ARN or the name of the secret."""
         self._secret = secret
         self._client: Any = session.create_client("secretsmanager")
         self._values: Mapping[str, str] = {}
         self._read_at = float("-inf")
 
     def value(self, name: str) -> str:
-        """One of its values. Raises UpstreamFailed if it is not there, or empty."""
-        if monotonic() - self._read_at > BELIEVED_SECONDS or not self._values.get(name):
+        """A value of the secret. One call, or none while it is cached.
+
+        Raises UpstreamFailed if the value is missing or empty, or if the secret cannot be read.
+        """
+        if monotonic() - self._read_at > CACHE_SECONDS or not self._values.get(name):
             self._values, self._read_at = self._read(), monotonic()
-        found = self._values.get(name)
-        if not found:
+        value = self._values.get(name)
+        if not value:
             raise UpstreamFailed(f"The secret has no {name} yet.")
-        return found
+        return value
 
     def _read(self) -> Mapping[str, str]:
         try:
             text = self._client.get_secret_value(SecretId=self._secret)["SecretString"]
             values: Mapping[str, str] = orjson.loads(text)
         except (BotoCoreError, ClientError, orjson.JSONDecodeError):
-            # What stands in the secret, or near it, must reach no log: the cause is left out.
+            # The cause may contain text of the secret, which must not reach a log. So it is left out.
             raise UpstreamFailed("The secret cannot be read.") from None
         return values

@@ -17,7 +17,7 @@ from billing.platform.queues.interfaces import DeadLetters, Queue
 from billing.platform.retry import backoff_seconds
 
 FIRST_WAIT_SECONDS = 2
-"""Before a message is tried again; twice as long after each further time, up to WAIT_SECONDS_MAX."""
+"""The delay after the first failed attempt. It doubles after each further one, up to WAIT_SECONDS_MAX."""
 
 WAIT_SECONDS_MAX = 900
 
@@ -25,7 +25,7 @@ logger = Logger()
 
 Handler = Callable[[Mapping[str, Any], LambdaContext], PartialItemFailureResponse]
 Process = Callable[[str, str], Mapping[str, Any] | None]
-"""Takes a message's body and the request's id; returns what the log says of it, None for no line."""
+"""Processes a message: takes its body and the request's id, returns fields for the log, or None for no log line."""
 
 
 def worker(
@@ -37,12 +37,13 @@ def worker(
     failed: str = "not dealt with",
     about: Callable[[str], Mapping[str, Any]] | None = None,
 ) -> Handler:
-    """The handler that gives `process` each message's body, and the request's id, and logs what it returns.
+    """The Lambda handler of a worker: calls `process` for each message and logs the fields that it returns.
 
-    A message for which `process` raises becomes visible again, later after each attempt, until it is a dead letter.
-    With `unwritable`, a message for which it raises Unprocessable is a dead letter at once.
+    If `process` raises, SQS delivers the message again, with a delay that grows, until it is a dead letter. If it
+    raises Unprocessable and `unwritable` is given, the message goes to those dead letters at once.
 
-    `done` and `failed` are the log's messages. `about` says what a warning names of a message, its id by default.
+    `done` and `failed` are the messages of the log lines. `about` gives the fields of a warning from a message's body;
+    the default is the message's id.
     """
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -71,6 +72,6 @@ def worker(
 
 
 def change_visibility(receipt: str, times_received: int, queue: Queue) -> None:
-    """Delays the next delivery of a message. If the queue cannot be reached, it comes after its visibility timeout."""
+    """Delays the next delivery of a message. If the queue does not answer, its visibility timeout applies."""
     with suppress(UpstreamFailed):
         queue.change_visibility(receipt, int(backoff_seconds(times_received, FIRST_WAIT_SECONDS, WAIT_SECONDS_MAX)))

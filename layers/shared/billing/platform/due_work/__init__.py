@@ -1,1 +1,1 @@
-"""Due work: what a planner lists and a worker does, one account at a time."""
+"""Due work: a planner lists the accounts that are due, a worker processes one at a time (DESIGN 4.2)."""

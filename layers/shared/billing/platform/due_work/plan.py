@@ -1,7 +1,8 @@
-"""A planner: hands what is due for a job to its workers, an account at a time.
+"""The planner of a job: sends each account that is due to the job's work queue (DESIGN 4.2).
 
-It changes nothing: a worker moves the due date with what it does. So whoever is listed twice, because the schedule
-fired twice or the worker has not come to it yet, is dealt with once; and a run that was missed is caught up.
+The planner writes nothing to the table. The worker moves the due date in the transaction that does the work. So an
+account that is listed twice is processed once: the schedule may fire twice, or the queue may be slow. The next run
+catches up on a missed one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from billing.platform.queues.interfaces import MESSAGES_MAX, DueWork, WorkQueue
 
 
 def plan_due_work(job: Job, *, now: datetime, store: DueStore, queue: WorkQueue) -> int:
-    """How many accounts were handed over. Raises UpstreamFailed; what was handed over by then is."""
+    """Sends the accounts that are due at `now`; returns their number. One query per shard, one send per ten accounts.
+
+    Raises UpstreamFailed. The messages sent before the failure stay sent.
+    """
     planned, waiting = 0, []
     for account in store.due(job, now):
         waiting.append(DueWork(account, now))

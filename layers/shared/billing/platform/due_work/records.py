@@ -1,4 +1,4 @@
-"""What is due: the sparse index over the due items of a job. See billing.platform.dynamodb.keys."""
+"""The sparse index of due items (DESIGN 4.2). See billing.platform.dynamodb.keys."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from billing.platform.dynamodb.table import Table
 
 
 class DueStore(Table):
-    """The due items, as a planner finds them."""
+    """Reads the due items for a planner."""
 
     def due(self, job: Job, until: datetime) -> Iterator[str]:
-        """The accounts for which a job is due at this instant, the longest due of each shard first.
+        """The ids of the accounts for which the job is due at `until`; within a shard the earliest comes first.
 
-        One query for each shard, and for every further megabyte: some five thousand accounts. Lags behind by a
-        moment: the work of a listed account may be done already.
+        One query per shard and megabyte (some five thousand accounts). The index is eventually consistent: a worker
+        may have processed a listed account already.
         """
         for number in range(keys.SHARDS):
             for row in self._reads.query(keys.shard(job, number), " ", keys.instant(until), index=keys.INDEX):

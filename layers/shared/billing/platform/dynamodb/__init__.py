@@ -1,1 +1,1 @@
-"""The one table: keys, one reader, one transaction, one meaning for each refusal."""
+"""The one table: keys, one reader, one transaction, and one mapping from DynamoDB's refusals to errors."""

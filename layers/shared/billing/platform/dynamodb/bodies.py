@@ -1,4 +1,4 @@
-"""Bodies as they are stored: JSON. The mapping of each area says which fields they have."""
+"""Stored bodies: JSON. The mapping of each area defines the fields."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ Body = dict[str, Any]
 
 
 def text(body: object) -> str:
-    """A body as it is stored. Decimals keep every digit; dates are ISO 8601."""
+    """The stored text of a body. A decimal is a string with all its digits; a date is in ISO 8601.
+
+    Raises TypeError for a type that has no stored form.
+    """
     return orjson.dumps(body, default=_exact).decode()
 
 
 def parsed(text: str) -> Body:
-    """A stored body."""
+    """The body of a stored text."""
     body: Body = orjson.loads(text)
     return body
 
 
 def without_version(body: Body) -> Body:
-    """A version is an attribute beside the body: writes are conditioned by it."""
+    """A body without its version. The version is an attribute of the item, because writes have conditions on it."""
     return {name: value for name, value in body.items() if name != "version"}
 
 
 def date_or_none(value: str | None) -> date | None:
-    """A date as it is stored."""
+    """The date of a stored text; None for None."""
     return None if value is None else date.fromisoformat(value)
 
 

@@ -1,4 +1,4 @@
-"""An item to be written. It loads nothing: only billing.platform.dynamodb.transaction knows how it is sent."""
+"""An item to write. This module loads no library; billing.platform.dynamodb.transaction sends items."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from datetime import datetime
 class Item:
     """Keys, and a body that only the mapping of its area reads.
 
-    An attribute of its own is only what is keyed, conditioned or indexed; everything else is one JSON text, which a
-    reader decodes at once. `index` is the partition and sort key in the index. `expires_at` is when DynamoDB deletes
-    the item; `claimed_until` is ISO 8601.
+    A value is an attribute if it is a key, a condition or an index key. All other values are in `body`, one JSON text
+    (DESIGN 6.2). `index` is the partition key and sort key in the index. DynamoDB deletes the item after `expires_at`.
+    `claimed_until` is an instant in ISO 8601.
     """
 
     partition: str

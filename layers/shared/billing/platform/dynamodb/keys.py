@@ -1,46 +1,53 @@
-"""Every key of the one table. Nothing else builds one, so this page is the whole of the key design.
+"""All keys of the one table. No other module builds a key, so this module is the whole key design (DESIGN 6).
 
 | family                      | pk              | sk                                    | gsi1pk, gsi1sk             |
 | --------------------------- | --------------- | ------------------------------------- | -------------------------- |
-| the catalogue's versions    | CATALOGUE       | VERSION#000001                        |                            |
-| what staff set for scaling  | ACCOUNT#account | AUTOSCALING                           |                            |
-| what scaling decided        | ACCOUNT#account | DECISION#2026-06#product              |                            |
-| mail about events           | ACCOUNT#account | DELIVERY#ulid#recipient               |                            |
-| files that were asked for   | ACCOUNT#account | DOWNLOAD#kind, DOWNLOAD#kind#2026     |                            |
-| when a job is due for it    | ACCOUNT#account | DUE#job                               | DUE#job#shard, instant     |
-| an account's events         | ACCOUNT#account | EVENT#ulid                            |                            |
-| the catalogue's events      | CATALOGUE       | EVENT#ulid                            |                            |
-| an account's invoices       | ACCOUNT#account | INVOICE#produced on#number            | PAST-DUE, due on#account   |
-| what its billing page shows | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY            |                            |
-| its reviews                 | ACCOUNT#account | REVIEW#ulid                           |                            |
-| the review that is open     | ACCOUNT#account | REVIEW-OPEN                           |                            |
-| what it was told once       | ACCOUNT#account | TOLD#subject                          |                            |
-| who is not written to       | ACCOUNT#account | UNDELIVERABLE#address                 |                            |
-| its people                  | ACCOUNT#account | USER#user                             | USER#user, ACCOUNT#account |
-| mail about its deletion     | DELETED#ulid    | DELIVERY#ulid#recipient               |                            |
-| what was credited           | ACCOUNT#account | BALANCE                               |                            |
-| how it was cancelled        | ACCOUNT#account | CANCELLATION                          |                            |
-| that it is being deleted    | ACCOUNT#account | PURGE                                 |                            |
-| how it is taken up again    | ACCOUNT#account | REACTIVATION                          |                            |
-| receipts of deletions       | RECEIPTS        | RECEIPT#ulid                          |                            |
-| numbers of invoices         | NUMBERS         | SERIES#series#2026                    |                            |
-| time that a manager gave    | MANAGER#manager | BOOKED#2026-10-20T08:00Z              |                            |
+| catalogue versions          | CATALOGUE       | VERSION#000001                        |                            |
+| autoscaling settings        | ACCOUNT#account | AUTOSCALING                           |                            |
+| autoscaling decisions       | ACCOUNT#account | DECISION#2026-06#product              |                            |
+| deliveries (mail)           | ACCOUNT#account | DELIVERY#ulid#recipient               |                            |
+| downloads                   | ACCOUNT#account | DOWNLOAD#kind, DOWNLOAD#kind#2026     |                            |
+| due items                   | ACCOUNT#account | DUE#job                               | DUE#job#shard, instant     |
+| events of an account        | ACCOUNT#account | EVENT#ulid                            |                            |
+| events of the catalogue     | CATALOGUE       | EVENT#ulid                            |                            |
+| invoices                    | ACCOUNT#account | INVOICE#produced on#number            | PAST-DUE, due on#account   |
+| billing page                | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY            |                            |
+| reviews                     | ACCOUNT#account | REVIEW#ulid                           |                            |
+| open review                 | ACCOUNT#account | REVIEW-OPEN                           |                            |
+| alert states                | ACCOUNT#account | TOLD#subject                          |                            |
+| suppressed addresses        | ACCOUNT#account | UNDELIVERABLE#address                 |                            |
+| users                       | ACCOUNT#account | USER#user                             | USER#user, ACCOUNT#account |
+| deliveries after a purge    | DELETED#ulid    | DELIVERY#ulid#recipient               |                            |
+| credit balance              | ACCOUNT#account | BALANCE                               |                            |
+| cancellation                | ACCOUNT#account | CANCELLATION                          |                            |
+| purge                       | ACCOUNT#account | PURGE                                 |                            |
+| reactivation                | ACCOUNT#account | REACTIVATION                          |                            |
+| receipts of purges          | RECEIPTS        | RECEIPT#ulid                          |                            |
+| invoice numbers             | NUMBERS         | SERIES#series#2026                    |                            |
+| booked quarter-hours        | MANAGER#manager | BOOKED#2026-10-20T08:00Z              |                            |
 | success managers            | MANAGERS        | MANAGER#manager                       |                            |
-| their events                | MANAGERS        | EVENT#ulid                            |                            |
-| usage by content and month  | USAGE#account   | CONTENT#product#2026-06#store#content |                            |
-| usage that was counted      | MARKERS#account | MARKER#identity                       |                            |
-| usage by month              | USAGE#account   | TOTAL#2026-06#product                 |                            |
+| events of success managers  | MANAGERS        | EVENT#ulid                            |                            |
+| counters by content         | USAGE#account   | CONTENT#product#2026-06#store#content |                            |
+| markers                     | MARKERS#account | MARKER#identity                       |                            |
+| counters by product         | USAGE#account   | TOTAL#2026-06#product                 |                            |
 
-An account's billing page is one query: its PAGE items sort right behind its invoices, so that reading
-backwards from the last of them gives the whole page and then the newest invoices. For that no other family
-of this partition may sort between INVOICE and PAGE; tests/store/test_keys.py guards it.
-Usage stands in partitions of its own: there are many counters, and more markers. All products' totals of some months
-are one query, and so is the content of one product in some months. A marker outlives the time in which its event
-may be reported again, and then expires.
-A scheduled job finds what is due for it in the sparse index, one query for each shard: DUE items are sorted by the
-instant from which they are due, and each is moved on by the write that does what was due.
-A success manager gives a quarter of an hour away once: its item is there from the booking of a review until that is
-cancelled, or decided before it has begun, and expires when the time has passed. It names the review and no account.
+Billing page. The page of an account is one query. PAGE items sort directly after the invoices, so a query that reads
+backwards from the last PAGE item gives the page and then the newest invoices. No other family of the partition may sort
+between INVOICE and PAGE; tests/store/test_keys.py guards this.
+
+Usage. Counters and markers have their own partitions, because there are many of them. One query reads the totals of all
+products over several months; one query reads the contents of one product over several months. A marker expires when
+its usage event can no longer be reported again.
+
+Due items. A planner queries each shard of the sparse index. DUE items sort by the instant from which the job is due.
+The transaction that does the work moves the item to the next instant.
+
+Alert states. A TOLD item remembers an alert, or another event that is recorded once, by its subject. `told` is an old
+word for `alert`; stored keys keep it.
+
+Booked quarter-hours. A success manager gives each quarter of an hour away once (DESIGN 3.2.9). The BOOKED item exists
+from the booking of a review until the review is cancelled, or decided before its begin. It expires when its time has
+passed. It names the review, and no account.
 """
 
 from __future__ import annotations
@@ -100,10 +107,10 @@ ACCOUNT_FAMILIES = (
     UNDELIVERABLE,
     USER,
 )
-"""What stands in an account's own partition."""
+"""The families in the partition of an account."""
 
 USAGE_FAMILIES = (CONTENT, TOTAL)
-"""What stands in the partition of an account's usage."""
+"""The families in the usage partition of an account."""
 
 PAGE_ACCOUNT = PAGE + "ACCOUNT"
 PAGE_PAYMENT_METHOD = PAGE + "PAYMENT-METHOD"
@@ -114,149 +121,149 @@ PAGE_ITEMS = PAGE_ALWAYS | {PAGE_PAYMENT_METHOD}
 _VERSION_DIGITS = 6
 
 SHARDS = 8
-"""In which the due items of a job stand: a partition of the index takes a thousand writes a second."""
+"""Partitions of the index for each job. One partition takes a thousand writes per second."""
 
 
 def account(account: str) -> str:
-    """The partition of an account; also where it stands in the index under one of its people."""
+    """The partition of an account; also its sort key in the index, under each of its users."""
     return f"ACCOUNT#{account}"
 
 
 def page_information(area: str) -> str:
-    """One area of the billing information on the billing page."""
+    """The PAGE item of one area of the billing information, such as PAGE#COMPANY."""
     return f"{PAGE}{area.upper()}"
 
 
 def usage(account: str) -> str:
-    """The partition of an account's usage."""
+    """The partition of an account's usage counters."""
     return f"USAGE#{account}"
 
 
 def markers(account: str) -> str:
-    """The partition of what an account's usage is known again by."""
+    """The partition of an account's markers."""
     return f"MARKERS#{account}"
 
 
 def user(user: str) -> str:
-    """A person, in an account's partition and as a partition of the index."""
+    """The sort key of a user in an account, and a partition of the index: the accounts of a user."""
     return f"{USER}{user}"
 
 
 def success_manager(success_manager: str) -> str:
-    """A success manager, among all of them and as the partition of the time that they gave away."""
+    """The sort key of a success manager in MANAGERS, and the partition of their booked quarter-hours."""
     return f"{MANAGER}{success_manager}"
 
 
 def booked(cell: datetime) -> str:
-    """A quarter of an hour that is given away, by its beginning."""
+    """A booked quarter-hour, by its begin."""
     return f"{BOOKED}{instant(cell)}"
 
 
 def review(review: str) -> str:
-    """A review, by its ULID, so that the newest sorts last."""
+    """A review, by its ULID; the newest sorts last."""
     return f"{REVIEW}{review}"
 
 
 def decision(month: date, product: str) -> str:
-    """What autoscaling decided of a product for a month, so that the newest sorts last."""
+    """The autoscaling decision for a product and month; the newest sorts last."""
     return f"{DECISION}{month.isoformat()[:7]}#{product}"
 
 
 def due(job: str) -> str:
-    """When a job is due for an account."""
+    """The due item of a job in an account."""
     return f"{DUE}{job}"
 
 
 def shard(job: str, number: int) -> str:
-    """One of the SHARDS partitions of the index in which a job's due items stand."""
+    """One of the SHARDS partitions of the index for a job's due items."""
     return f"{DUE}{job}#{number}"
 
 
 def shard_of(job: str, account: str) -> str:
-    """The one in which an account's stands."""
+    """The shard that holds the due item of an account."""
     return shard(job, zlib.crc32(account.encode()) % SHARDS)
 
 
 def instant(when: datetime) -> str:
-    """An instant, so that earlier ones sort first."""
+    """An instant in UTC, to the minute; earlier instants sort first."""
     return f"{when.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
 
 
 def undeliverable(email: str) -> str:
-    """An address that is not written to."""
+    """A suppressed address: it gets no more mail."""
     return f"{UNDELIVERABLE}{email}"
 
 
 def deleted(event: str) -> str:
-    """The partition of what is left to do when nothing of an account may be written any more."""
+    """The partition of the mail about a deletion: the account's own partition is gone by then."""
     return f"DELETED#{event}"
 
 
 def delivery(event: str, recipient: str) -> str:
-    """The mail about an event to one recipient."""
+    """The delivery of an event's mail to one recipient."""
     return f"{DELIVERY}{event}#{recipient}"
 
 
 def catalogue_version(version: int) -> str:
-    """One version of the catalogue; padded, so that the newest sorts last."""
+    """A version of the catalogue, padded with zeros; the newest sorts last."""
     return f"{VERSION}{version:0{_VERSION_DIGITS}}"
 
 
 def event(event: str) -> str:
-    """Something that happened, by its ULID, so that the newest sorts last."""
+    """An event, by its ULID; the newest sorts last."""
     return f"{EVENT}{event}"
 
 
 def invoice(produced_on: date, number: str) -> str:
-    """An invoice, sorted by the day it was produced, then by number."""
+    """An invoice, sorted by its day of production, then by number."""
     return f"{INVOICE}{produced_on.isoformat()}#{number}"
 
 
 def download(kind: str, year: int | None) -> str:
-    """The newest file of a kind, and year, that was asked for."""
+    """The newest download of a kind, or of a kind and year."""
     return f"{DOWNLOAD}{kind}" if year is None else f"{DOWNLOAD}{kind}#{year}"
 
 
 def receipt(receipt: str) -> str:
-    """What stays of an account, by the id of its receipt."""
+    """The receipt of a deleted account, by its id (DESIGN 3.7.2)."""
     return f"{RECEIPT}{receipt}"
 
 
 def series(series: str, year: int) -> str:
-    """How many numbers of a series are given in a year."""
+    """The counter of invoice numbers in a series and year (DESIGN 3.3.6)."""
     return f"{SERIES}{series}#{year}"
 
 
 def total(month: date, product: str) -> str:
-    """A product's usage in one month, so that the months of all products sort together."""
+    """The usage counter of a product and month; a month's products sort together."""
     return f"{TOTAL}{month.isoformat()[:7]}#{product}"
 
 
 def content(product: str, month: date, store: str, content: str | None) -> str:
-    """What one content of one store used of a product in one month. The content comes last: it may be any text."""
+    """The usage counter of a content, store, product and month. The content comes last, because it may be any text."""
     return f"{CONTENT}{product}#{month.isoformat()[:7]}#{store}#{content or ''}"
 
 
 def contents(product: str, month: date) -> str:
-    """The contents of a product in one month, as a family."""
+    """The prefix of all contents of a product and month."""
     return f"{CONTENT}{product}#{month.isoformat()[:7]}#"
 
 
 def marker(identity: str) -> str:
-    """Usage that was counted."""
+    """The marker of a usage event that is counted."""
     return f"{MARKER}{identity}"
 
 
 def alert(subject: str) -> str:
-    """What an account was alerted of, by subject."""
+    """The alert state of a subject."""
     return f"{TOLD}{subject}"
 
 
 def after(key: str) -> str:
-    """The first key that sorts after this one."""
+    """The first possible key after `key`."""
     return f"{key}\0"
 
 
 def last_of(family: str) -> str:
-    """Sorts behind everything of a family."""
+    """A key that sorts after all keys of a family."""
     return f"{family}\uffff"

@@ -1,6 +1,6 @@
-"""The one way to read the table: botocore's client, and no PynamoDB, which would cost more to load than to read with.
+"""The one way to read the table: botocore's client. PynamoDB would cost more to load than to read with.
 
-Throttled reads raise Busy; every other failure raises botocore's errors.
+A throttled read raises Busy. Every other failure raises botocore's error.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from billing.platform.dynamodb.refusals import translated
 T = TypeVar("T")
 
 Image = Mapping[str, Mapping[str, str]]
-"""An item as DynamoDB sends it: attributes by name, each with its type."""
+"""An item as DynamoDB sends it: typed attributes by name, such as {"pk": {"S": "CATALOGUE"}}."""
 
 
 class Row(NamedTuple):
-    """An item. `version` is 0 and `body` is empty where it has none; `image` has the other attributes."""
+    """An item. `version` is 0 and `body` is empty if the item has none. `image` has all attributes."""
 
     partition: str
     key: str
@@ -31,14 +31,14 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[T]):
-    """A page of a list. `last` is the `after` of the next page; None on the last page."""
+    """A page of a list. `last` is the argument `after` for the next page; None on the last page."""
 
     items: tuple[T, ...]
     last: str | None
 
 
 class Reader:
-    """Reads one table, and its index."""
+    """Reads one table and its index."""
 
     def __init__(self, table_name: str, client: Any) -> None:
         """`client` is botocore's client of DynamoDB."""
@@ -46,24 +46,24 @@ class Reader:
         self._client = client
 
     def get(self, partition: str, key: str) -> Row | None:
-        """One item, as of now. One GetItem."""
+        """An item, or None. One GetItem, strongly consistent."""
         place = {"pk": {"S": partition}, "sk": {"S": key}}
         with translated():
             reply = self._client.get_item(TableName=self._table, Key=place, ConsistentRead=True)
         return row_of(reply["Item"]) if "Item" in reply else None
 
-    def get_all(self, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Row]:
-        """Those of up to 100 items that exist, as of now, by partition and sort key. One BatchGetItem."""
-        found: dict[tuple[str, str], Row] = {}
-        places = [{"pk": {"S": partition}, "sk": {"S": key}} for partition, key in wanted]
-        asked: Any = {self._table: {"Keys": places, "ConsistentRead": True}} if places else None
-        while asked:
+    def get_all(self, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Row]:
+        """The existing ones of up to 100 items, by (partition, sort key). One BatchGetItem, strongly consistent."""
+        rows: dict[tuple[str, str], Row] = {}
+        item_keys = [{"pk": {"S": partition}, "sk": {"S": key}} for partition, key in places]
+        request: Any = {self._table: {"Keys": item_keys, "ConsistentRead": True}} if item_keys else None
+        while request:
             with translated():
-                reply = self._client.batch_get_item(RequestItems=asked)
+                reply = self._client.batch_get_item(RequestItems=request)
             for row in map(row_of, reply["Responses"].get(self._table, [])):
-                found[row.partition, row.key] = row
-            asked = reply.get("UnprocessedKeys")
-        return found
+                rows[row.partition, row.key] = row
+            request = reply.get("UnprocessedKeys")
+        return rows
 
     def query(
         self,
@@ -76,12 +76,12 @@ class Reader:
         consistent: bool = False,
         index: str | None = None,
     ) -> Iterator[Row]:
-        """Items of a partition, of the table or of its index, from sort key `first` to `last`, both included.
+        """Items of a partition from sort key `first` to `last`, both included; of the table, or of `index`.
 
         One Query per megabyte.
         """
         partition_key, sort_key = ("pk", "sk") if index is None else (f"{index}pk", f"{index}sk")
-        asked: dict[str, Any] = {
+        request: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": f"{partition_key} = :partition AND {sort_key} BETWEEN :first AND :last",
             "ExpressionAttributeValues": {
@@ -92,19 +92,19 @@ class Reader:
             "ScanIndexForward": not newest_first,
         }
         if index is not None:
-            asked["IndexName"] = index
+            request["IndexName"] = index
         if consistent:
-            asked["ConsistentRead"] = True
+            request["ConsistentRead"] = True
         left = limit
         while left is None or left > 0:
             if left is not None:
-                asked["Limit"] = left
+                request["Limit"] = left
             with translated():
-                reply = self._client.query(**asked)
+                reply = self._client.query(**request)
             yield from map(row_of, reply["Items"])
             if "LastEvaluatedKey" not in reply:
                 return
-            asked["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
+            request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
             left = None if left is None else left - len(reply["Items"])
 
     def newest(
@@ -118,19 +118,19 @@ class Reader:
         within: str | None = None,
         filtered: bool = False,
     ) -> Slice[T]:
-        """A page of a family, newest first. One Query.
+        """A page of up to `limit` values of a family, newest first. One Query.
 
-        `within` narrows the family to the keys that begin so. `value_of` gives None for what is not listed, and
-        then the query must be `filtered`: it reads on until the page is full, at one Query per megabyte.
+        `within` is a longer prefix that narrows the family. `value_of` may return None to leave a row out; the query
+        must then be `filtered`. A filtered query reads until the page is full: one Query per megabyte.
         """
         begin = within or family
         before = keys.last_of(begin) if after is None else family + after
-        # One more for the one that `after` names, and one that shows whether more follow.
+        # Two rows more than the page: the row that `after` names, and one that shows whether another page follows.
         rows = self.query(partition, begin, before, limit=None if filtered else limit + 2, newest_first=True)
         listed = ((row.key, value) for row in rows if row.key != before and (value := value_of(row)) is not None)
-        found = [*islice(listed, limit + 1)]
-        last = found[limit - 1][0].removeprefix(family) if len(found) > limit else None
-        return Slice(tuple(value for _, value in found[:limit]), last)
+        values = [*islice(listed, limit + 1)]
+        last = values[limit - 1][0].removeprefix(family) if len(values) > limit else None
+        return Slice(tuple(value for _, value in values[:limit]), last)
 
     def oldest(
         self,
@@ -142,7 +142,7 @@ class Reader:
         after: str | None,
         index: str | None = None,
     ) -> Slice[T]:
-        """A page of a family, of the table or of its index, in the order of its keys. One Query."""
+        """A page of up to `limit` values of a family, in key order; of the table, or of `index`. One Query."""
         first = family or " " if after is None else keys.after(family + after)
         rows = [*self.query(partition, first, keys.last_of(family), limit=limit + 1, index=index)]
         sort_key = "sk" if index is None else f"{index}sk"
@@ -150,8 +150,8 @@ class Reader:
         return Slice(tuple(map(value_of, rows[:limit])), last)
 
     def partitions_with(self, key: str) -> Iterator[str]:
-        """The partitions that have an item with this sort key. Reads the whole table: for an operator's commands."""
-        asked: dict[str, Any] = {
+        """The partitions that have an item with this sort key. Scans the whole table: for operator commands only."""
+        request: dict[str, Any] = {
             "TableName": self._table,
             "FilterExpression": "sk = :key",
             "ExpressionAttributeValues": {":key": {"S": key}},
@@ -159,15 +159,15 @@ class Reader:
         }
         while True:
             with translated():
-                reply = self._client.scan(**asked)
+                reply = self._client.scan(**request)
             yield from (row["pk"]["S"] for row in reply["Items"])
             if "LastEvaluatedKey" not in reply:
                 return
-            asked["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
+            request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
 
 
 def row_of(image: Image) -> Row:
-    """An item as DynamoDB sends it, as a row."""
+    """The row of an item that DynamoDB sent."""
     return Row(
         image["pk"]["S"],
         image["sk"]["S"],

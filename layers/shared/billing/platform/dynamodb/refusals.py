@@ -1,4 +1,4 @@
-"""How DynamoDB's refusals become our errors: the one mapping, for transactions, single writes and reads."""
+"""The one mapping from DynamoDB's error codes to our errors, for transactions, single writes and reads."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from billing.kernel.errors import BillingError, Busy, ConcurrentChange
 CONDITION = "ConditionalCheckFailed"
 
 COLLISIONS = frozenset({"TransactionConflict", "TransactionInProgress"})
-"""Two transactions at the same moment on the same item."""
+"""Two transactions wrote the same item at the same moment."""
 
 THROTTLES = frozenset({"ProvisionedThroughputExceeded", "RequestLimitExceeded", "Throttling", "ThrottlingError"})
 
 
 def error_of(codes: set[str], failed_condition: BillingError) -> BillingError | None:
-    """The error that a refusal means: of a whole call, or of a transaction by the reasons of its actions.
+    """Our error for the codes of a refused call, or of the actions of a cancelled transaction.
 
-    A failed condition decides over everything else: to try the same again would fail again. None for a code that
-    is not one of the three kinds.
+    A failed condition has priority, because a retry would fail again: the result is `failed_condition`. A throttle is
+    Busy, a collision is ConcurrentChange. None if no code is of these three kinds.
     """
     named = {code.removesuffix("Exception") for code in codes}
     if CONDITION in named:
@@ -33,19 +33,22 @@ def error_of(codes: set[str], failed_condition: BillingError) -> BillingError | 
 
 
 def reasons_of(failure: ClientError) -> list[dict[str, Any]]:
-    """Why a transaction was cancelled: one reason for each of its actions, in their order."""
+    """The cancellation reasons of a transaction: one for each action, in their order; else empty."""
     reasons: list[dict[str, Any]] = failure.response.get("CancellationReasons", [])  # type: ignore[assignment]
     return reasons
 
 
 def codes_of(failure: ClientError) -> set[str]:
-    """The code of a refused call, and those of its reasons."""
+    """The code of a refused call, and the codes of its cancellation reasons."""
     return {failure.response["Error"]["Code"], *(reason.get("Code", "None") for reason in reasons_of(failure))}
 
 
 @contextmanager
 def translated(failed_condition: BillingError | None = None) -> Iterator[None]:
-    """Raises a refusal as our error; a failed condition is a ConcurrentChange unless it is named."""
+    """Raises our error in place of botocore's (see error_of).
+
+    A failed condition raises `failed_condition`, or ConcurrentChange if none is given. Other failures of botocore pass.
+    """
     try:
         yield
     except ClientError as failure:

@@ -1,4 +1,4 @@
-"""What every store is: a way to read the one table, and a way to write to it."""
+"""The base of all stores: one reader and one writer of the table."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from billing.platform.dynamodb.bodies import text
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Reader
 
-if TYPE_CHECKING:  # PynamoDB is loaded with the first write
+if TYPE_CHECKING:  # the first write loads PynamoDB
     from billing.platform.dynamodb.transaction import Transaction, Writer
 
 
 class Table:
-    """The base of the stores. A store has the verbs of one business area; each says its cost in round trips."""
+    """The base of the stores. A store has the verbs of one business area; each names its cost in round trips."""
 
     def __init__(self, table_name: str, client: Any) -> None:
         """`client` is botocore's client of DynamoDB."""
@@ -34,25 +34,24 @@ class Table:
         return Writer(self._name, self._client)
 
     def _transaction(self, otherwise: BillingError | None = None) -> AbstractContextManager[Transaction]:
-        """All or nothing: see billing.platform.dynamodb.transaction. A failed condition is a ConcurrentChange unless
-        named."""
+        """One transaction: see Writer.transaction. A failed condition raises `otherwise`, or ConcurrentChange."""
         return self._writes.transaction(otherwise)
 
     def accounts(self) -> Iterator[str]:
-        """The id of every account. Reads the whole table: for an operator's own commands only."""
+        """The ids of all accounts. Scans the whole table: for an operator's commands only."""
         for partition in self._reads.partitions_with(keys.PAGE_ACCOUNT):
             yield partition.removeprefix(keys.account(""))
 
     def record_once(self, account: str, subject: str, event: Event) -> bool:
-        """Records an event unless one was recorded about this subject before; whether it was now.
+        """Records an event, unless one is recorded for this subject already. Returns whether it recorded the event.
 
-        False for an account that is gone. One transaction.
+        Returns False for an account that does not exist. One transaction. Raises ConcurrentChange after a collision.
         """
-        named = text({"event": event.id})
+        body = text({"event": event.id})
         try:
             with self._transaction(_RecordedBefore()) as write:
                 write.require_account(account)
-                write.add(Item(keys.account(account), keys.alert(subject), named))
+                write.add(Item(keys.account(account), keys.alert(subject), body))
                 write.record(event)
         except _RecordedBefore:
             return False
@@ -60,4 +59,4 @@ class Table:
 
 
 class _RecordedBefore(ConcurrentChange):
-    """It was recorded before, or the account is gone."""
+    """The subject has an event already, or the account does not exist."""

@@ -1,7 +1,7 @@
-"""Every guarded write: its condition, the event that it records, what becomes due with it, what a refusal means.
+"""Guarded writes: conditions, the events recorded with a change, due items, and the errors of a refusal.
 
-The only module that knows PynamoDB. A store loads it with its first write (billing.platform.dynamodb.table), because a
-function that only reads must not pay for it; a function that answers writes loads it at its start.
+Only this module uses PynamoDB. A store imports it with its first write (billing.platform.dynamodb.table), so a function
+that only reads does not pay for it. A function that answers writes imports it at its start.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from billing.platform.events.mapping import event_body
 
 
 class WholeNumberAttribute(Attribute[int]):
-    """A whole number, exact. PynamoDB's own number attribute reads and writes floats as well."""
+    """A whole number. PynamoDB's NumberAttribute also accepts and returns floats."""
 
     attr_type = NUMBER
 
@@ -42,7 +42,7 @@ class WholeNumberAttribute(Attribute[int]):
 
 
 class StoredItem(Model):
-    """The table's items as PynamoDB sends them. The sort key says what kind an item is."""
+    """The PynamoDB model of all items. The sort key says which kind an item is (billing.platform.dynamodb.keys)."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -52,11 +52,11 @@ class StoredItem(Model):
     expires_at = WholeNumberAttribute(null=True)
     body = UnicodeAttribute(null=True)
     version = WholeNumberAttribute(null=True)
-    counted = WholeNumberAttribute(null=True, attr_name="count")  # a model has a method of that name
+    counted = WholeNumberAttribute(null=True, attr_name="count")  # `count` is a method of Model
 
 
 class SharedClient(Connection):
-    """PynamoDB's connection over the client that the process has already, instead of a session of its own."""
+    """A PynamoDB connection over the one client of the process. PynamoDB would make its own session and client."""
 
     def __init__(self, client: Any) -> None:
         super().__init__()
@@ -69,100 +69,103 @@ class SharedClient(Connection):
 
 @cache
 def items_of(table_name: str) -> type[StoredItem]:
-    """The items of one table: PynamoDB keeps a table's name, and how to write to it, with the class."""
+    """The model class for one table. PynamoDB keeps the name of the table in the class."""
     meta = type("Meta", (), {"table_name": table_name})
     return type("StoredItem", (StoredItem,), {"Meta": meta})
 
 
 class Transaction:
-    """Up to 100 writes, all or none. Each verb adds one action; no two may concern the same item."""
+    """Up to 100 actions, all or none. Each verb adds one action. Two actions must not use the same item."""
 
     def __init__(self, items: type[StoredItem], write: TransactWrite) -> None:
         self._items = items
         self._write = write
-        self._before_puts = 0  # PynamoDB sends checks, then deletes, then puts
+        self._before_puts = 0  # PynamoDB sends checks first, then deletes, then puts
         self._puts = 0
-        self._numbered: tuple[int, Callable[[int], Exception]] | None = None
+        self._counter: tuple[int, Callable[[int], Exception]] | None = None
 
     # ---- Items ----
 
     def put(self, item: Item) -> None:
-        """Writes an item, whatever it replaces."""
+        """Writes an item without a condition."""
         self._put(_stored(self._items, item), None)
 
     def add(self, item: Item) -> None:
-        """Writes an item that must not exist yet."""
+        """Writes an item; the item must not exist."""
         self._put(_stored(self._items, item), self._items.pk.does_not_exist())
 
     def replace(self, item: Item, version: int) -> None:
-        """Replaces version `version` of an item by the next; with 0 it must not exist yet."""
+        """Replaces version `version` of an item by the next version. With 0 the item must not exist."""
         stored = _stored(self._items, item)
         stored.version = version + 1
         self._put(stored, self._at(version))
 
     def replace_if(self, item: Item, before: str | None) -> None:
-        """Replaces an item whose body must still be `before`; with None it must not exist yet."""
+        """Replaces an item whose body is still `before`. With None the item must not exist."""
         self._put(_stored(self._items, item), self._unchanged(before))
 
     def claim(self, item: Item, now: datetime) -> None:
-        """Writes an item that must not exist yet, or whose claim must have run out at `now`."""
+        """Writes an item; either the item must not exist, or its claim must have expired at `now`."""
         free = self._items.pk.does_not_exist() | (self._items.claimed_until < now.isoformat())
         self._put(_stored(self._items, item), free)
 
     def delete(self, partition: str, key: str, *, version: int | None = None) -> None:
-        """Deletes an item, if there is one; with a `version` it must exist at that."""
+        """Deletes an item, if it exists. With `version` the item must exist at that version."""
         self._delete(partition, key, None if version is None else self._at(version))
 
     def number(self, partition: str, key: str, count: int, taken: Callable[[int], Exception]) -> None:
-        """Counts one further: `count - 1` must be the count so far.
+        """Sets a counter to `count`; the stored count must be `count - 1` (no item counts as 0).
 
-        If this alone is no longer so, the transaction raises what `taken` makes of the count.
+        If only this condition fails, the transaction raises `taken(stored count)`.
         """
         stored = self._items(partition, key, counted=count)
         condition = self._items.pk.does_not_exist() if count == 1 else self._items.counted == count - 1
-        self._numbered = (self._puts, taken)
+        self._counter = (self._puts, taken)
         self._put(stored, condition, return_values="ALL_OLD")
 
     # ---- Conditions ----
 
     def check(self, partition: str, key: str, version: int | None = None) -> None:
-        """An item must exist; with a `version` it must be at that, with version 0 it must not exist."""
+        """Requires that an item exists. With `version` it must be at that version; with version 0 it must not exist."""
         self._check(partition, key, self._items.pk.exists() if version is None else self._at(version))
 
     def require_account(self, account: str) -> None:
-        """Nothing is written for an account that is gone."""
+        """Requires that the account exists, so nothing is written for a deleted account."""
         self.check(keys.account(account), keys.PAGE_ACCOUNT)
 
-    # ---- What goes with a change ----
+    # ---- Events and due items ----
 
     def record(self, event: Event, *, shared: str | None = None) -> None:
-        """Records an event of an account; one of no account is recorded in the partition `shared`."""
+        """Records an event in the partition of its account, or in `shared` if it has no account.
+
+        Raises ValueError for an event without an account and without `shared`.
+        """
         partition = shared if event.account is None else keys.account(event.account)
         if partition is None:
-            raise ValueError("an event of no account needs a partition")
+            raise ValueError("an event without an account needs a partition")
         self.put(Item(partition, keys.event(event.id), event_body(event)))
 
     def due(self, account: str, job: Job, at: datetime | None, body: str = "") -> None:
-        """Sets when a job is due next for an account; it is not due any more if `at` is None."""
+        """Sets when a job is due next for an account. With `at` None the job is no longer due."""
         self._due(account, job, at, body, None)
 
     def due_if(self, before: str | None, account: str, job: Job, at: datetime | None, body: str = "") -> None:
-        """Sets when a job is due next, if what is due has still the body `before`; with None nothing may be due."""
+        """Like due, if the body of the due item is still `before`. With None no due item must exist."""
         self._due(account, job, at, body, self._unchanged(before))
 
-    # ---- How ----
+    # ---- Refusals and actions ----
 
     def error_of(self, failure: TransactWriteError, otherwise: BillingError) -> Exception | None:
-        """What a refusal means; None where it is not one of ours."""
+        """Our error for a cancelled transaction; None if no code has an error of ours (see refusals.error_of)."""
         reasons = failure.cancellation_reasons
-        if self._numbered is not None:
-            put, taken = self._numbered
+        if self._counter is not None:
+            put, taken = self._counter
             place = self._before_puts + put
-            if [each for each, reason in enumerate(reasons) if reason and reason.code == CONDITION] == [place]:
-                number = reasons[place]
-                old = number.raw_item if number else None
-                return taken(int(old["count"]["N"]) if old else 0)
-        codes = {failure.cause_response_code or "", *(reason.code for reason in reasons if reason)}
+            if [number for number, each in enumerate(reasons) if each and each.code == CONDITION] == [place]:
+                reason = reasons[place]
+                stored = reason.raw_item if reason else None
+                return taken(int(stored["count"]["N"]) if stored else 0)
+        codes = {failure.cause_response_code or "", *(each.code for each in reasons if each)}
         return error_of(codes, otherwise)
 
     def _due(self, account: str, job: Job, at: datetime | None, body: str, condition: Condition | None) -> None:
@@ -193,7 +196,7 @@ class Transaction:
 
 
 class Writer:
-    """Writes to one table."""
+    """Writes to one table: transactions, and three single writes."""
 
     def __init__(self, table_name: str, client: Any) -> None:
         """`client` is botocore's client of DynamoDB."""
@@ -202,10 +205,10 @@ class Writer:
 
     @contextmanager
     def transaction(self, otherwise: BillingError | None = None) -> Iterator[Transaction]:
-        """All or nothing, sent when the block ends.
+        """A transaction that is sent at the end of the block. One TransactWriteItems.
 
-        A failed condition raises `otherwise`, ConcurrentChange if that is not given; a collision raises
-        ConcurrentChange, a throttle Busy, every other failure botocore's error.
+        A failed condition raises `otherwise`, or ConcurrentChange if it is None. A collision raises ConcurrentChange, a
+        throttle Busy, and every other failure botocore's error.
         """
         write = TransactWrite(connection=self._connection)
         transaction = Transaction(self._items, write)
@@ -219,21 +222,21 @@ class Writer:
             raise failure.cause or failure from None
 
     def delete(self, partition: str, key: str) -> None:
-        """Deletes an item, if there is one. One write. Raises Busy."""
+        """Deletes an item, if it exists. One write. Raises Busy and ConcurrentChange."""
         self._send("DeleteItem", self._items(partition, key).get_delete_kwargs_from_instance())
 
     def replace_existing(self, item: Item) -> bool:
-        """Replaces an item; False if it does not exist. One write. Raises Busy."""
+        """Replaces an item; False if it does not exist. One write. Raises Busy and ConcurrentChange."""
         stored = _stored(self._items, item)
-        return self._held("PutItem", stored.get_save_kwargs_from_instance(self._items.pk.exists()))
+        return self._send_if("PutItem", stored.get_save_kwargs_from_instance(self._items.pk.exists()))
 
     def release(self, item: Item) -> bool:
-        """Deletes an item that is still claimed with this body; False if it is not. One write. Raises Busy."""
+        """Deletes an item that is claimed with this body; False if not. One write. Raises Busy and ConcurrentChange."""
         claimed = (self._items.body == item.body) & self._items.claimed_until.exists()
         stored = self._items(item.partition, item.key)
-        return self._held("DeleteItem", stored.get_delete_kwargs_from_instance(claimed))
+        return self._send_if("DeleteItem", stored.get_delete_kwargs_from_instance(claimed))
 
-    def _held(self, operation: str, request: dict[str, Any]) -> bool:
+    def _send_if(self, operation: str, request: dict[str, Any]) -> bool:
         try:
             self._send(operation, request)
         except _ConditionFailed:
@@ -246,7 +249,7 @@ class Writer:
 
 
 class _ConditionFailed(ConcurrentChange):
-    """The condition of a single write does not hold."""
+    """The condition of a single write failed."""
 
 
 def _stored(items: type[StoredItem], item: Item) -> StoredItem:

@@ -1,21 +1,21 @@
-"""Interface to the event bus, from which the vendor's own systems consume events (Amazon EventBridge)."""
+"""Interface to the event bus (Amazon EventBridge). The vendor's own systems consume events from it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:  # a function loads only the values that it works with
+if TYPE_CHECKING:  # a function imports only the values that it uses
     from billing.kernel.events import Event
 
 
 EVENTS_MAX = 10
-"""What EventBridge takes at once."""
+"""The most entries of one PutEvents call."""
 
 
 class EventBus(Protocol):
-    """Where the vendor's own systems learn what happened."""
+    """Publishes events to the vendor's own systems."""
 
     def publish(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Hands over up to EVENTS_MAX events; returns those that were not taken. Raises UpstreamFailed."""
+        """Sends up to EVENTS_MAX events; returns the refused ones. One call. Raises UpstreamFailed."""
         ...

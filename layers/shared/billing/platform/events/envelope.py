@@ -1,4 +1,4 @@
-"""What all events have in common. Apart from the kinds, which a function that lists events does not load."""
+"""The fields that all events share. A function that lists events loads this module, and not the kinds of events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Identifier = Annotated[str, Field(pattern="^[0-9A-HJKMNP-TV-Z]{26}$")]
 class Facts(BaseModel):
     """A part of an event."""
 
-    # A validator is built when it is first used: a function meets a few kinds, and its cold start pays for no others.
+    # Pydantic builds a validator with its first use: a cold start pays only for the kinds that the function meets.
     model_config = ConfigDict(frozen=True, defer_build=True)
 
 
@@ -27,10 +27,10 @@ class ActorView(Facts):
 
 
 class EventEnvelope(Facts):
-    """What all events have in common.
+    """The fields that all events share.
 
-    `event` is unique: a consumer that meets it again has dealt with it. `correlation` is the id of the request
-    in the logs. `account` is null for what concerns all of them.
+    `event` is unique, so a consumer can skip an event that it has processed. `correlation` is the id of the request in
+    the logs. `account` is null for an event of all accounts.
     """
 
     event: Identifier
@@ -48,7 +48,7 @@ After = TypeVar("After")
 
 
 class AccountEvent(EventEnvelope, Generic[Type, Before, After]):
-    """An event of one account: its type, what was before (None for nothing), and what is after it."""
+    """An event of one account: its type, the facts before (None for nothing), and the facts after."""
 
     type: Type
     version: Literal[1]
@@ -58,7 +58,7 @@ class AccountEvent(EventEnvelope, Generic[Type, Before, After]):
 
 
 class SharedEvent(EventEnvelope, Generic[Type, Before, After]):
-    """An event of what all accounts share."""
+    """An event of something that all accounts share, such as the catalogue."""
 
     type: Type
     version: Literal[1]

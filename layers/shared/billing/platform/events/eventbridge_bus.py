@@ -1,4 +1,4 @@
-"""The event bus, kept by EventBridge."""
+"""The event bus on Amazon EventBridge."""
 
 from __future__ import annotations
 

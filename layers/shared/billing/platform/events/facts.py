@@ -1,4 +1,4 @@
-"""What events of several areas are made of."""
+"""Parts of events that several areas use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Between items and events."""
+"""Converts events to stored bodies and back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def event_from(stored: str) -> Event:
 
 
 def event_of(body: Body) -> Event:
-    """An event as it is stored, and as it is published."""
+    """The event of a stored or published body; both have the same form."""
     return Event(
         id=body["event"],
         type=EventType(body["type"]),

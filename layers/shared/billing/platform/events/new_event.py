@@ -1,4 +1,4 @@
-"""Makes ids, and the event that a change is written with."""
+"""Makes new ids, and the event of a change."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from billing.kernel.events import RANDOM_BYTES, Event, EventType, Facts, Request
 
 
 def new_id(now: datetime) -> str:
-    """A new ULID: ids sort by the instants that they were made at, to the millisecond."""
+    """A new ULID. ULIDs sort by their instants, to the millisecond."""
     return ulid(now, os.urandom(RANDOM_BYTES))
 
 
 def new_event(
     type_: EventType, context: RequestContext, *, account: str | None, before: Facts | None, after: Facts | None
 ) -> Event:
-    """The event of a change; a request that is repeated makes another one only if it changes something."""
+    """The event of a change, with a new id. The caller makes one only if the request changes something."""
     return Event(
         id=new_id(context.time),
         type=type_,

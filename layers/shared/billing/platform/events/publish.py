@@ -1,4 +1,4 @@
-"""Hands events over to the bus: each at least once, and those of one account in the order they happened in."""
+"""Publishes events to the bus: each at least once, and in order per account (DESIGN 4.4)."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from billing.platform.events.bus import EVENTS_MAX, EventBus
 from billing.platform.retry import backoff_seconds
 
 ATTEMPTS_MAX = 5
-"""In a row, without a single event being taken."""
+"""Attempts in a row, without an accepted event, before publishing fails."""
 
 WAIT_SECONDS = 0.2
-"""After the first failed attempt; twice as long after each further one."""
+"""The wait after the first failed attempt. It doubles after each further one."""
 
 WAIT_SECONDS_MAX = 1.6
 
 
 def publish_events(events: Sequence[Event], *, bus: EventBus, wait: Callable[[float], object]) -> None:
-    """Returns when the bus has taken them all.
+    """Publishes all events; returns when the bus has accepted them all.
 
-    Only one event of an account is on its way at a time: one that was refused is sent again before those that
-    followed it. Raises UpstreamFailed when the bus takes nothing for too long; sending all again is safe,
-    because consumers know an event by its id.
+    Each call carries at most one event per account: a refused event is sent again before its successors. Raises
+    UpstreamFailed after ATTEMPTS_MAX attempts without an accepted event. The caller may then publish all events again,
+    because consumers recognise an event by its id.
     """
     waiting: dict[str | None, deque[Event]] = {}
     for event in events:
@@ -32,19 +32,20 @@ def publish_events(events: Sequence[Event], *, bus: EventBus, wait: Callable[[fl
     failures = 0
     while waiting:
         first = [queue[0] for queue in waiting.values()][:EVENTS_MAX]
-        taken = _taken(first, bus)
-        for event in taken:
+        accepted = _publish(first, bus)
+        for event in accepted:
             waiting[event.account].popleft()
             if not waiting[event.account]:
                 del waiting[event.account]
-        failures = 0 if taken else failures + 1
+        failures = 0 if accepted else failures + 1
         if failures == ATTEMPTS_MAX:
             raise UpstreamFailed("The event bus does not take events.")
         if failures:
             wait(backoff_seconds(failures, WAIT_SECONDS, WAIT_SECONDS_MAX))
 
 
-def _taken(events: Sequence[Event], bus: EventBus) -> list[Event]:
+def _publish(events: Sequence[Event], bus: EventBus) -> list[Event]:
+    """The events that the bus accepted."""
     try:
         refused = {event.id for event in bus.publish(events)}
     except UpstreamFailed:

@@ -1,4 +1,4 @@
-"""Events, as an account's history shows them."""
+"""The stored events of an account: its audit log."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from billing.platform.events.mapping import event_from
 
 
 class EventStore(Table):
-    """The events in the one table. Each is recorded by the transaction that makes the change."""
+    """Reads events. The transaction of a change writes its event (billing.platform.dynamodb.transaction)."""
 
     def events(self, account: str, *, limit: int, after: str | None) -> Slice[Event]:
-        """What happened to an account, newest first. One query."""
+        """A page of an account's events, newest first. One query."""
         return self._reads.newest(keys.account(account), keys.EVENT, _event_of_row, limit=limit, after=after)
 
 

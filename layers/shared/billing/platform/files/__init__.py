@@ -1,1 +1,1 @@
-"""Documents, and the archive that nobody can delete from."""
+"""File stores: the documents, and the locked archive of invoices. Amazon S3."""

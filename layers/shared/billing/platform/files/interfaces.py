@@ -1,4 +1,4 @@
-"""Interfaces to the file stores: documents, and the archive that nobody can change (Amazon S3)."""
+"""Interfaces to the file stores: documents, and the locked archive (Amazon S3)."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from datetime import date
 from typing import IO, Protocol
 
 LINK_SECONDS = 300
-"""How long a link to a file leads there: long enough for a browser, too short to be passed on."""
+"""How long a download link is valid: long enough for a browser, too short to pass on."""
 
 
 class Documents(Protocol):
-    """Where files are kept."""
+    """A store of files."""
 
     def put(self, key: str, content: bytes | IO[bytes], content_type: str) -> None:
-        """Keeps a file. Raises UpstreamFailed."""
+        """Saves a file. Raises UpstreamFailed."""
         ...
 
     def keys(self, prefix: str) -> Iterable[str]:
-        """The keys of all files that begin so, in order. Raises UpstreamFailed."""
+        """The keys that begin with `prefix`, in order. One call per thousand. Raises UpstreamFailed."""
         ...
 
     def link(self, key: str, name: str) -> str:
-        """Where anybody who has this can download a file, under this name, for LINK_SECONDS."""
+        """A link to download a file as `name`, without a log-in, for LINK_SECONDS. Makes no call."""
         ...
 
     def get(self, key: str) -> bytes | None:
-        """A file, None if there is none. Raises UpstreamFailed."""
+        """A file, or None if it does not exist. Raises UpstreamFailed."""
         ...
 
     def count(self, prefix: str) -> int:
-        """How many versions of files there are whose keys begin so. Raises UpstreamFailed."""
+        """The number of versions, and delete markers, of files with this prefix. Raises UpstreamFailed."""
         ...
 
     def delete_all(self, prefix: str) -> None:
-        """Deletes all versions of all files whose keys begin so. Raises UpstreamFailed."""
+        """Deletes all versions, and delete markers, of files with this prefix. Raises UpstreamFailed."""
         ...
 
 
 class Archive(Protocol):
-    """Where files are kept that nobody may change or delete before their day."""
+    """A store of files that cannot be changed or deleted before a day."""
 
     def keep(self, key: str, content: bytes, content_type: str, until: date) -> None:
-        """Keeps a file through the day `until`; nothing where it is kept already. Raises UpstreamFailed."""
+        """Saves a file and locks it through the day `until`. Does nothing if the key exists. Raises UpstreamFailed."""
         ...

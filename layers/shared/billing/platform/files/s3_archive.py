@@ -1,4 +1,4 @@
-"""What the law keeps, in a bucket whose objects nobody can change or delete before their day (S3 Object Lock)."""
+"""The archive of invoices: a bucket with S3 Object Lock, which refuses changes before a day (DESIGN 3.7.3)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class S3Archive:
 
     def keep(self, key: str, content: bytes, content_type: str, until: date) -> None:
         try:
-            if self._is_kept(key):
+            if self._exists(key):
                 return
             self._s3.put_object(
                 Bucket=self._bucket,
@@ -35,7 +35,7 @@ class S3Archive:
         except (BotoCoreError, ClientError) as failure:
             raise UpstreamFailed("The archive of invoices did not take the file.") from failure
 
-    def _is_kept(self, key: str) -> bool:
+    def _exists(self, key: str) -> bool:
         try:
             self._s3.head_object(Bucket=self._bucket, Key=key)
         except ClientError as failure:

@@ -1,4 +1,4 @@
-"""Files, kept by an S3 bucket."""
+"""The documents in an S3 bucket."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ class S3Documents:
         return content
 
     def keys(self, prefix: str) -> Iterator[str]:
-        asked: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix}
+        request: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix}
         while True:
             try:
-                page = self._s3.list_objects_v2(**asked)
+                page = self._s3.list_objects_v2(**request)
             except (BotoCoreError, ClientError) as failure:
                 raise UpstreamFailed("The bucket of documents did not answer.") from failure
             yield from (each["Key"] for each in page.get("Contents", []))
             if not page.get("IsTruncated"):
                 return
-            asked["ContinuationToken"] = page["NextContinuationToken"]
+            request["ContinuationToken"] = page["NextContinuationToken"]
 
     def link(self, key: str, name: str) -> str:
-        wanted = {
+        parameters = {
             "Bucket": self._bucket,
             "Key": key,
             "ResponseContentDisposition": f'attachment; filename="{name}"',
         }
-        link: str = self._s3.generate_presigned_url("get_object", Params=wanted, ExpiresIn=LINK_SECONDS)
+        link: str = self._s3.generate_presigned_url("get_object", Params=parameters, ExpiresIn=LINK_SECONDS)
         return link
 
     def count(self, prefix: str) -> int:
@@ -69,16 +69,16 @@ class S3Documents:
                 raise UpstreamFailed(f"{len(answer['Errors'])} versions of files were not deleted.")
 
     def _versions(self, prefix: str) -> Iterator[list[dict[str, str]]]:
-        """All versions, and the marks of deleted ones, a page at a time."""
-        asked: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix}
+        """All versions and delete markers, a page of up to a thousand at a time."""
+        request: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix}
         while True:
             try:
-                page = self._s3.list_object_versions(**asked)
+                page = self._s3.list_object_versions(**request)
             except (BotoCoreError, ClientError) as failure:
                 raise UpstreamFailed("The bucket of documents did not answer.") from failure
-            found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            if found:
-                yield [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
+            versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            if versions:
+                yield [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in versions]
             if not page.get("IsTruncated"):
                 return
-            asked |= {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+            request |= {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}

@@ -1,1 +1,1 @@
-"""The frame of every HTTP function: who asks, what is sent, problem documents, pages, versions."""
+"""The frame of all HTTP functions: callers, bodies and views, problem documents, pages, versions (DESIGN 5)."""

@@ -1,4 +1,4 @@
-"""The building blocks of what the API takes and gives: fields that check themselves, bodies, views."""
+"""The building blocks of bodies and views: the base classes, and types of fields that validate themselves."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ IDENTIFIER_LENGTH_MAX = 40
 IDENTIFIER_PATTERN = "[a-z0-9]+(-[a-z0-9]+)*"
 TEXT_LENGTH_MAX = 200
 LOG_IN_EMAIL_LENGTH_MAX = 128
-"""What a user name in Cognito may have."""
+"""The limit of a user name in Cognito."""
 
 AMOUNT_MAX = 10**12
-"""Minor units: far beyond any real price, far below what a client's number type can hold exactly."""
+"""Minor units: above any real price, and below 2**53, so a client's number type holds it exactly."""
 
 
 class Body(BaseModel):
-    """What a client sends. A field that we do not know is refused: a typing error is never ignored."""
+    """The body of a request. An unknown field is refused, so a misspelt one is not ignored (DESIGN 5.3)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class View(BaseModel):
-    """What a client gets."""
+    """The body of an answer."""
 
     model_config = ConfigDict(frozen=True)
 
 
 _TURNS_TEXT = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Marks that make what follows be read in the other direction: on an invoice a forgery."""
+"""Marks that reverse the direction of the text after them. On an invoice they could forge a name or an amount."""
 
-_NO_PLACE = frozenset({"Factory", "localtime"})
-"""In the data base, but another time zone on each machine."""
+_NO_TIME_ZONE = frozenset({"Factory", "localtime"})
+"""Entries of the IANA database that are no time zone, or another one on each machine."""
 
 
 def _plain(text: str) -> str:
@@ -63,7 +63,7 @@ def _plain(text: str) -> str:
 
 
 def plain_lines(text: str) -> str:
-    """A text of several lines, without anything that turns or hides what it says."""
+    """A text of several lines, normalised (NFC). Raises ValueError for control characters and direction marks."""
     return "\n".join(_plain(line.replace("\t", " ")) for line in text.replace("\r\n", "\n").split("\n"))
 
 
@@ -88,7 +88,7 @@ def _currency(code: str) -> str:
 def _time_zone(name: str) -> str:
     from zoneinfo import available_timezones
 
-    if name not in available_timezones() - _NO_PLACE:
+    if name not in available_timezones() - _NO_TIME_ZONE:
         raise ValueError("must be a time zone of the IANA data base, such as Europe/Copenhagen")
     return name
 
@@ -103,11 +103,11 @@ def _email(address: str) -> str:
     from email_validator import EmailNotValidError, validate_email
 
     try:
-        # Neither the directory nor SES takes letters beyond ASCII before the @.
+        # Cognito and SES accept only ASCII before the @.
         normal = validate_email(address, check_deliverability=False, allow_smtputf8=False).normalized
     except EmailNotValidError:
         raise ValueError("must be an e-mail address") from None
-    # The directory does not tell capitals apart, so neither does an account: one address is one person.
+    # Cognito ignores case, so an account does the same: one address is one person.
     return normal.lower()
 
 
@@ -121,14 +121,14 @@ _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def _iso_date(value: object) -> object:
-    # Without this a number would be taken for seconds since 1970.
+    # Without this check pydantic reads a number as seconds since 1970.
     if not isinstance(value, str) or not _ISO_DATE.fullmatch(value):
         raise ValueError("must be a date such as 2026-01-31")
     return value
 
 
 def _percent(value: object) -> object:
-    # Decimal reads the digits of every script.
+    # Decimal accepts the digits of every script.
     is_foreign = isinstance(value, str) and not value.isascii()
     if is_foreign or isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise ValueError('must be a decimal number such as "12.5"')
@@ -141,7 +141,7 @@ Identifier = Annotated[
 """A short name that a client chooses: lower-case letters, digits and single hyphens."""
 
 AccountId = Annotated[str, Path(max_length=IDENTIFIER_LENGTH_MAX)]
-"""The account that a path names."""
+"""The account id in a path."""
 
 Text = Annotated[
     str,
@@ -149,7 +149,7 @@ Text = Annotated[
     AfterValidator(_plain),
 ]
 PersonName = Annotated[Text, AfterValidator(_no_link)]
-"""The name of somebody who is written to. With a link in it, our mail would be anybody's advertisement."""
+"""The name of a mail's recipient. A link is refused, or anyone could advertise in our mail."""
 
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 ()./-]{3,29}$")]
 Country = Annotated[str, AfterValidator(_country)]
@@ -169,7 +169,7 @@ LogInEmail = Annotated[
     StringConstraints(max_length=LOG_IN_EMAIL_LENGTH_MAX),
     WithJsonSchema({"type": "string", "format": "email", "maxLength": LOG_IN_EMAIL_LENGTH_MAX}),
 ]
-"""An address by which a person is known to the directory."""
+"""The address that a person logs in with."""
 
 IsoDate = Annotated[date, BeforeValidator(_iso_date), WithJsonSchema({"type": "string", "format": "date"})]
 Amount = Annotated[int, Field(strict=True, ge=0, le=AMOUNT_MAX)]
@@ -191,7 +191,7 @@ Percent = Annotated[
 class MoneyView(View):
     """Minor units of a currency (ISO 4217): 12900 EUR is 129.00 euros."""
 
-    __qualname__ = "Money"  # the name of its schema in the OpenAPI document, on which clients depend
+    __qualname__ = "Money"  # clients depend on the name of its schema in the OpenAPI document
     model_config = ConfigDict(title="Money")
 
     amount: int
@@ -202,14 +202,14 @@ class MoneyView(View):
         return cls(amount=value.amount, currency=value.currency)
 
 
-_SHOWN = Decimal(1).scaleb(-QUANTITY_DECIMALS_MAX)
+_SMALLEST_QUANTITY = Decimal(1).scaleb(-QUANTITY_DECIMALS_MAX)
 
 
 def plain(value: Decimal) -> str:
-    """A quantity as it is shown: without an exponent, exact unless it was divided, and then to its sixth decimal."""
-    return f"{value.quantize(_SHOWN).normalize():f}"
+    """A quantity as a decimal string without an exponent. It is exact; only a quotient is rounded, to six decimals."""
+    return f"{value.quantize(_SMALLEST_QUANTITY).normalize():f}"
 
 
 def as_dict(value: BaseModel) -> dict[str, Any]:
-    """A model's fields by name, for a domain value with the same ones."""
+    """The fields of a model by name, for a domain value with the same fields."""
     return {name: getattr(value, name) for name in type(value).model_fields}

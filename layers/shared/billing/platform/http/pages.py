@@ -1,4 +1,4 @@
-"""Lists in pages: how many at once, and an opaque cursor to what follows."""
+"""Pages of a list: the limit, and an opaque cursor to the next page (DESIGN 5.6)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Cursor = Annotated[str | None, Query(max_length=CURSOR_LENGTH_MAX, description="
 
 
 def cursor_of(last: str | None) -> str | None:
-    """Where the next page begins. It holds no partition: that is always the authorised account's own."""
+    """The cursor of a position. It has no partition, because the partition always comes from the authorised account."""
     return None if last is None else base64.urlsafe_b64encode(last.encode()).decode()
 
 
 def position_of(cursor: str | None) -> str | None:
-    """What cursor_of was given. Raises BadCursor for anything else."""
+    """The position of a cursor. Raises BadCursor for a text that cursor_of did not make."""
     if cursor is None:
         return None
     try:
-        # What we hand out is ASCII; anything else could stand outside of the list that it is a place in.
+        # Our positions are ASCII. Another character could sort outside the list.
         return base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")
     except ValueError:
         raise BadCursor from None

@@ -1,4 +1,4 @@
-"""Which version a client wants to change: ETag, If-Match, If-None-Match (RFC 9110, section 13)."""
+"""The version that a client changes: ETag, If-Match, If-None-Match (RFC 9110, section 13; DESIGN 5.5)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _ETAG = re.compile(r'"([0-9]{1,9})"')
 
 
 def replaced_version(if_match: str | None, if_none_match: str | None = None) -> int | None:
-    """The version that the client says it has seen; None if it does not say.
+    """The version that the client names: NOTHING_YET for `If-None-Match: *`, None if it names none.
 
-    `If-Match: *` says nothing of what was seen. Raises StaleVersion for a tag that we never gave.
+    `If-Match: *` names no version. Raises StaleVersion for an ETag that is not ours.
     """
     if if_match is not None and if_match.strip() != "*":
         tag = _ETAG.fullmatch(if_match.strip())

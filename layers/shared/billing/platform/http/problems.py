@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as RFC 9457 problem documents. The only place that maps errors to HTTP."""
+"""Errors as problem documents (RFC 9457). The only module that maps errors to HTTP (DESIGN 5.2)."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ TYPE_PREFIX = "urn:livello:problem:"
 
 
 class Malformed(BillingError):
-    """The body cannot be read at all."""
+    """The body is not JSON."""
 
     code = "malformed"
 
 
 class TooLarge(BillingError):
-    """The body is larger than anything that this API takes."""
+    """The body is larger than the limit (DESIGN 5.7)."""
 
     code = "too-large"
 
 
 class UnsupportedMediaType(BillingError):
-    """The body is something else than JSON."""
+    """The media type of the body is not JSON."""
 
     code = "unsupported-media-type"
 
 
 class Invalid(BillingError):
-    """Fields are missing, unknown, or not of their type."""
+    """Fields are missing, unknown, or of a wrong type."""
 
     code = "invalid"
 
 
 class Rejected(BillingError):
-    """One of many things that are sent together, here sent alone, is not taken; `errors` say why."""
+    """A single entry, of a kind that is usually sent in a batch, is refused. `errors` say why."""
 
     code = "rejected"
 
@@ -54,7 +54,7 @@ class Rejected(BillingError):
 
 
 class BadCursor(BadParameter):
-    """The place in a list is not one that we gave."""
+    """The cursor is not one that cursor_of made."""
 
     code = "bad-cursor"
 
@@ -100,10 +100,10 @@ def document(error: BillingError) -> dict[str, Any]:
 
 @singledispatch
 def members(_: BillingError) -> dict[str, Any]:
-    """What a problem document of this error has beside the members of RFC 9457, in values that JSON knows.
+    """The members of a problem document beside those of RFC 9457, as JSON values.
 
-    An area whose error tells a client more than its detail registers here how that is shown, in its module of
-    billing.api: a function that can raise the error loads that module for its views.
+    An area whose error shows more than its `detail` registers a function here, in its `views` module. Each function
+    that can raise the error imports that module anyway.
     """
     return {}
 
@@ -129,7 +129,7 @@ def _admins(error: AdminsOnly) -> dict[str, Any]:
 
 
 def response(error: BillingError) -> Response[str]:
-    """An error as the answer to a request."""
+    """The answer for an error."""
     answer = _answer(document(error))
     if isinstance(error, errors.Busy):
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
@@ -137,14 +137,14 @@ def response(error: BillingError) -> Response[str]:
 
 
 def validation_response(invalid: RequestValidationError) -> Response[str]:
-    """Fields that do not fit their schema, each named; what was sent is not repeated."""
+    """The answer for fields that do not fit their schema. It names each field, and repeats no value."""
     problem = document(Invalid("The request does not fit: see the fields below."))
     problem["errors"] = [field_problem(each) for each in invalid.errors()]
     return _answer(problem)
 
 
 def failure_response() -> Response[str]:
-    """Our own fault: nothing that the client could change, and nothing of what went wrong inside."""
+    """The answer for a fault of ours: 500, without any detail of the fault."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     detail = "The answer could not be made. The fault is ours, and has been noted."
     return _answer({"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail})
@@ -160,7 +160,7 @@ def _answer(problem: dict[str, Any]) -> Response[str]:
 
 
 def field_problem(error: Mapping[str, Any]) -> dict[str, str]:
-    """One of pydantic's errors, its place told as powertools tells it: in the body, or a parameter's."""
+    """An error of pydantic as an entry of `errors`. Powertools puts the place first in `loc`: body, query, path …"""
     where, *path = error["loc"]
     detail = str(error["msg"]).removeprefix("Value error, ")
     if where == "body":
@@ -169,12 +169,12 @@ def field_problem(error: Mapping[str, Any]) -> dict[str, str]:
 
 
 def violation_problem(violation: Violation) -> dict[str, str]:
-    """A place that breaks a rule."""
+    """A violation as an entry of `errors`."""
     return {"detail": violation.detail, "pointer": _pointer(violation.path)}
 
 
 def _pointer(path: Sequence[str | int]) -> str:
-    """A JSON pointer in a URI fragment, the form that RFC 9457 shows."""
+    """A JSON pointer as a URI fragment, the form in RFC 9457."""
     pointer = "#" + "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
-    # A field's name may be half a character, which JSON can bring in and UTF-8 cannot take out.
+    # JSON may escape half of a surrogate pair in a field's name. UTF-8 cannot encode it.
     return pointer.encode(errors="replace").decode()

@@ -1,4 +1,4 @@
-"""Lists as CSV, for a spreadsheet (RFC 4180)."""
+"""Content negotiation for lists as CSV (RFC 4180)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Accept = Annotated[str | None, Header(description="text/csv for a table.")]
 
 
 def prefers_csv(accept: str | None) -> bool:
-    """Whether somebody would rather have a table than JSON."""
+    """Whether an Accept header prefers CSV to JSON."""
     offers: dict[str, float] = {}
     for part in (accept or "").lower().split(","):
         media_type, *parameters = (each.strip() for each in part.split(";"))

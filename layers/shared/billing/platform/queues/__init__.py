@@ -1,1 +1,1 @@
-"""Queues, and their dead letters."""
+"""Queues of the workers, and their dead letters. Amazon SQS."""

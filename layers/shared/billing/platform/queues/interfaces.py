@@ -8,37 +8,39 @@ from datetime import datetime
 from typing import Protocol
 
 MESSAGES_MAX = 10
-"""What SQS takes at once."""
+"""The most messages of one SendMessageBatch call."""
 
 
 class Queue(Protocol):
-    """Where a worker's messages come from."""
+    """The queue that a worker receives messages from."""
 
     def change_visibility(self, receipt: str, seconds: int) -> None:
-        """Delivers a message that was received again after so many seconds. Raises UpstreamFailed."""
+        """Delivers a received message again after `seconds`. `receipt` is its receipt handle. Raises UpstreamFailed."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class DueWork:
-    """An account for which a job was due at the instant `at`, which is the worker's time."""
+    """An account for which a job was due at the instant `at`. The worker uses `at` as its time (DESIGN 4.3)."""
 
     account: str
     at: datetime
 
 
 class WorkQueue(Protocol):
-    """Where due work waits for a worker."""
+    """The queue from a planner to a worker."""
 
     def put(self, work: Sequence[DueWork], after_seconds: int = 0) -> None:
-        """Hands over up to MESSAGES_MAX of it, to be dealt with after a while. Raises UpstreamFailed if not all of it
-        was taken."""
+        """Sends up to MESSAGES_MAX messages, each delivered after `after_seconds`. One call.
+
+        Raises UpstreamFailed if the queue did not accept all of them; it may have accepted some.
+        """
         ...
 
 
 class DeadLetters(Protocol):
-    """Where an operator finds what could not be dealt with."""
+    """The queue of messages that could not be processed, for an operator (DESIGN 4.5)."""
 
     def put(self, letter: str, reason: str) -> None:
-        """Keeps a letter, and why it is here. The reason holds nothing personal. Raises UpstreamFailed."""
+        """Saves a message with its reason. The reason contains no personal data. Raises UpstreamFailed."""
         ...

@@ -1,4 +1,4 @@
-"""Dead letters, kept by an SQS queue."""
+"""Dead letters in an SQS queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker's messages, kept by an SQS queue."""
+"""The messages of a worker in an SQS queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Due work, kept by an SQS queue; and how it stands in a message."""
+"""Due work in an SQS queue, and the form of its messages."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ class SqsWorkQueue:
 
 
 def work_from(message: str) -> DueWork:
-    """The work of a message. Raises ValueError, KeyError or TypeError for what is none."""
+    """The due work of a message body. Raises ValueError, KeyError or TypeError for any other text."""
     body = orjson.loads(message)
     return DueWork(body["account"], datetime.fromisoformat(body["at"]))
