@@ -147,6 +147,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "everything": lambda store: [*store.everything(ID)],
         "exists": lambda store: store.exists(ID),
         "save": lambda store: store.save(DOWNLOAD, EVENT),
+        "state": lambda store: store.state(ID, DownloadKind.EXPORT, None),
         "usage": lambda store: [*store.usage(ID)],
     },
     DueStore: {"due": lambda store: [*store.due(Job.RENEWAL, NOON)]},
@@ -224,7 +225,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
 }
 
-SINGLE_WRITES = {"record_delivery", "release_delivery", "write_again_to"}
+SINGLE_WRITES = {"clear_undeliverable", "record_delivery", "release_delivery"}
 """Verbs without a transaction: DynamoDB never answers them with TransactionCanceledException."""
 
 CANCELLED = "TransactionCanceledException"

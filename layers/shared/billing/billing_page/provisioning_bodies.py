@@ -1,31 +1,31 @@
 """The API request that provisions an account, validated field by field."""
 
 from __future__ import annotations
-from billing.accounts.information_views import BillingBody
-from billing.accounts.information_views import CompanyBody
-from billing.accounts.information_views import ContactBody
+
+import hashlib
+from typing import Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from billing.accounts.information_views import BillingBody, CompanyBody, ContactBody
 from billing.accounts.rules import Store
 from billing.billing_page.provision_account import Provisioning
 from billing.kernel.contract_calendar import Contract
-from billing.platform.http.models import Amount
-from billing.platform.http.models import Body
-from billing.platform.http.models import Currency
-from billing.platform.http.models import Identifier
-from billing.platform.http.models import IntervalMonths
-from billing.platform.http.models import IsoDate
-from billing.platform.http.models import LogInEmail
-from billing.platform.http.models import Percent
-from billing.platform.http.models import PersonName
-from billing.platform.http.models import Text
-from billing.platform.http.models import TimeZone
-from billing.platform.http.models import Volume
-from billing.subscriptions.rules import Discount
-from billing.subscriptions.rules import Order
-import hashlib
-from pydantic import Field
-from pydantic import field_validator
-from pydantic import model_validator
-from typing import Annotated
+from billing.platform.http.models import (
+    Amount,
+    Body,
+    Currency,
+    Identifier,
+    IntervalMonths,
+    IsoDate,
+    LogInEmail,
+    Percent,
+    PersonName,
+    Text,
+    TimeZone,
+    Volume,
+)
+from billing.subscriptions.rules import Discount, Order
 
 STORES_MAX = 50
 LINES_MAX = 30
