@@ -33,7 +33,7 @@ def imported(*rows: PastUsage, dry_run: bool = False) -> ImportResult:
 def fates(*rows: PastUsage) -> dict[PastUsage, Result]:
     """What became of each row."""
     found: dict[PastUsage, Result] = {}
-    import_usage(rows, now=NOW, budget=lambda: RetryBudget(0), store=wiring.usage_store(), told=found.__setitem__)
+    import_usage(rows, now=NOW, budget=lambda: RetryBudget(0), store=wiring.usage_store(), on_result=found.__setitem__)
     return found
 
 
