@@ -187,7 +187,7 @@ def import_file(path: Path, store: UsageStore, now: datetime, *, dry_run: bool) 
                 now=now,
                 budget=lambda: RetryBudget(BUDGET_SECONDS),
                 store=store,
-                told=progress.told,
+                on_result=progress.told,
                 dry_run=dry_run,
             )
     return replace(imported, refused=imported.refused + progress.unreadable)
