@@ -1,4 +1,4 @@
-"""Who is written to about what, how often, and what is left when it is cut off: on moto's table, with a mailbox."""
+"""Mail about events: its recipients, exactly-once delivery, crashes. Uses moto's table and an in-memory mailbox."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ SECOND_ADMIN = User("user-3", "cy@nordlys.example", "Cy Dahl", Role.ADMIN)
 
 @dataclass
 class Mailbox:
-    """Takes mail, unless it has been told what to do instead."""
+    """An in-memory mail service.
+
+    `instead` are the errors to raise, by address. `lost_answers` are addresses whose mail is sent but not confirmed.
+    """
 
     taken: list[tuple[str, bytes]] = field(default_factory=list)
     instead: dict[str, list[Exception]] = field(default_factory=dict)
@@ -58,15 +61,15 @@ class Mailbox:
 
 @dataclass
 class Post:
-    """All that a notice goes through."""
+    """Everything that notify() needs, and what it wrote."""
 
     store: Stores
     mailbox: Mailbox = field(default_factory=Mailbox)
     folder: Bucket = field(default_factory=Bucket)
     written: list[tuple[LetterContext, Recipient, bytes | None]] = field(default_factory=list)
 
-    def write(self, event: Event, situation: LetterContext, recipient: Recipient, document: bytes | None) -> bytes:
-        self.written.append((situation, recipient, document))
+    def write(self, event: Event, letter_context: LetterContext, recipient: Recipient, document: bytes | None) -> bytes:
+        self.written.append((letter_context, recipient, document))
         return f"{event.id} to {recipient.email}".encode()
 
     def notify(
@@ -92,7 +95,7 @@ def post(store: Stores) -> Post:
 
 
 def changed(**facts: Any) -> Event:
-    """Ada has changed the billing information."""
+    """An event: Ada has changed the billing information."""
     return replace(
         happened(1),
         type=EventType.BILLING_INFORMATION_CHANGED,
@@ -107,10 +110,10 @@ def add(store: Stores, user: User) -> None:
     store.save_user(replace(account, roles={**account.roles, user.id: user.role}), user, happened(2))
 
 
-# ---- Who ----
+# ---- Recipients ----
 
 
-def test_a_change_concerns_the_admins_and_where_the_invoices_go(post: Post) -> None:
+def test_a_change_is_mailed_to_the_admins_and_the_billing_address(post: Post) -> None:
     add(post.store, MEMBER)
     add(post.store, SECOND_ADMIN)
 
@@ -118,13 +121,13 @@ def test_a_change_concerns_the_admins_and_where_the_invoices_go(post: Post) -> N
     assert sorted(post.mailbox.addresses()) == [ADMIN.email, SECOND_ADMIN.email, BILLING_ADDRESS]
 
 
-def test_whoever_is_reached_in_two_ways_is_written_to_once() -> None:
-    written_to = recipients(changed(), [ADMIN, SECOND_ADMIN], ADMIN.email, None)
+def test_a_recipient_in_two_audiences_gets_one_mail() -> None:
+    addressed = recipients(changed(), [ADMIN, SECOND_ADMIN], ADMIN.email, None)
 
-    assert written_to == (Recipient(ADMIN.email, "Ada Holm"), Recipient(SECOND_ADMIN.email, "Cy Dahl"))
+    assert addressed == (Recipient(ADMIN.email, "Ada Holm"), Recipient(SECOND_ADMIN.email, "Cy Dahl"))
 
 
-def test_an_invitation_goes_to_the_invited_alone(post: Post) -> None:
+def test_an_invitation_goes_only_to_the_invited_user(post: Post) -> None:
     add(post.store, MEMBER)
     event = replace(happened(), type=EventType.USER_ADDED, before=None, after={"user": MEMBER.id})
 
@@ -133,14 +136,14 @@ def test_an_invitation_goes_to_the_invited_alone(post: Post) -> None:
     assert post.mailbox.addresses() == [MEMBER.email]
 
 
-def test_whoever_was_removed_before_the_invitation_went_out_gets_none(post: Post) -> None:
+def test_a_user_removed_before_the_invitation_is_sent_gets_none(post: Post) -> None:
     event = replace(happened(), type=EventType.USER_ADDED, before=None, after={"user": MEMBER.id})
 
     assert post.notify(event) == DeliveryCounts(0, 0)
 
 
 @pytest.mark.parametrize("kind", [EventType.REVIEW_BOOKED, EventType.REVIEW_CANCELLED])
-def test_a_review_concerns_the_admins_and_the_manager(kind: EventType, post: Post) -> None:
+def test_a_review_is_mailed_to_the_admins_and_the_success_manager(kind: EventType, post: Post) -> None:
     facts = {"manager": {"email": "sofie@vendor.example", "name": "Sofie"}}
     booked = kind is EventType.REVIEW_BOOKED
     event = replace(happened(), type=kind, before=None if booked else facts, after=facts if booked else None)
@@ -154,7 +157,7 @@ def test_a_review_concerns_the_admins_and_the_manager(kind: EventType, post: Pos
     ("kind", "others"),
     [(EventType.REVIEW_DECLINED, []), (EventType.SUBSCRIPTION_TIER_LOWERED, [BILLING_ADDRESS])],
 )
-def test_a_decision_concerns_whoever_had_the_appointment(kind: EventType, others: list[str], post: Post) -> None:
+def test_a_decision_is_mailed_to_the_participants_of_the_review(kind: EventType, others: list[str], post: Post) -> None:
     facts = {"appointment": {"manager": {"email": "sofie@vendor.example", "name": "Sofie"}}}
 
     post.notify(replace(happened(), type=kind, before=None, after=facts))
@@ -162,7 +165,7 @@ def test_a_decision_concerns_whoever_had_the_appointment(kind: EventType, others
     assert sorted(post.mailbox.addresses()) == sorted([ADMIN.email, "sofie@vendor.example", *others])
 
 
-def test_staff_are_told_what_they_should_look_into_if_they_have_an_address(post: Post) -> None:
+def test_staff_get_mail_about_undeliverable_addresses_if_they_have_an_address(post: Post) -> None:
     event = replace(happened(), type=EventType.ADDRESS_UNDELIVERABLE, before=None, after={"email": "x@y.example"})
 
     post.notify(event, staff=None)
@@ -173,55 +176,57 @@ def test_staff_are_told_what_they_should_look_into_if_they_have_an_address(post:
 
 
 @pytest.mark.parametrize("kind", [EventType.USER_REMOVED, EventType.CATALOGUE_REPLACED])
-def test_of_some_things_nobody_is_told(kind: EventType, post: Post) -> None:
+def test_some_event_types_send_no_mail(kind: EventType, post: Post) -> None:
     before = stored_items()
 
     assert post.notify(replace(happened(), type=kind)) == DeliveryCounts(0, 0)
     assert stored_items() == before
 
 
-def test_every_kind_that_is_mailed_has_somebody_to_write_to() -> None:
+def test_every_mailed_event_type_has_an_audience() -> None:
     assert all(AUDIENCES.values())
     assert [kind for kind, audience in AUDIENCES.items() if Audience.NAMED in audience] == [EventType.ACCOUNT_DELETED]
 
 
-def test_a_mail_knows_whose_account_it_is_about_and_who_did_it(post: Post) -> None:
+def test_a_mail_names_the_account_and_the_actor(post: Post) -> None:
     post.notify(changed())
 
-    [(situation, _, document), _] = post.written
-    assert situation == LetterContext("Nordlys Kaffe", "en", "Europe/Copenhagen", "Ada Holm")
+    [(letter_context, _, document), _] = post.written
+    assert letter_context == LetterContext("Nordlys Kaffe", "en", "Europe/Copenhagen", "Ada Holm")
     assert document is None
 
 
-def test_what_livello_did_itself_has_no_name(post: Post) -> None:
+def test_an_event_by_the_system_has_no_actor_name(post: Post) -> None:
     post.notify(replace(changed(), actor=Actor(ActorKind.SYSTEM, None)))
 
     assert post.written[0][0].actor_name is None
 
 
-# ---- How often ----
+# ---- Exactly once ----
 
 
-def test_an_event_that_is_delivered_five_times_is_mailed_once(post: Post) -> None:
+def test_an_event_delivered_five_times_is_mailed_once(post: Post) -> None:
     event = changed()
 
-    outcomes = [post.notify(event, minutes=attempt, claimant=f"attempt {attempt}") for attempt in range(5)]
+    counts = [post.notify(event, minutes=attempt, claimant=f"attempt {attempt}") for attempt in range(5)]
 
-    assert outcomes == [DeliveryCounts(2, 0), *[DeliveryCounts(0, 2)] * 4]
+    assert counts == [DeliveryCounts(2, 0), *[DeliveryCounts(0, 2)] * 4]
     assert sorted(post.mailbox.addresses()) == [ADMIN.email, BILLING_ADDRESS]
 
 
-def test_what_was_sent_is_kept_as_it_was_sent(post: Post) -> None:
+def test_the_audit_copy_is_the_message_that_was_sent(post: Post) -> None:
     event = changed()
 
     post.notify(event)
 
     assert sorted(post.folder.files.values()) == sorted(message for _, message in post.mailbox.taken)
     assert all(key.startswith(f"accounts/{ACCOUNT.id}/mail/{event.id}/") for key in post.folder.files)
-    assert not any("@" in key for key in post.folder.files), "keys turn up in logs"
+    assert not any("@" in key for key in post.folder.files), (
+        "document keys appear in logs, so they must contain no address"
+    )
 
 
-def test_one_recipients_failure_never_holds_up_anothers(post: Post) -> None:
+def test_a_failure_for_one_recipient_does_not_stop_the_mail_to_another(post: Post) -> None:
     event = changed()
     post.mailbox.instead[ADMIN.email] = [UpstreamFailed("Throttling")]
 
@@ -233,7 +238,7 @@ def test_one_recipients_failure_never_holds_up_anothers(post: Post) -> None:
     assert post.mailbox.addresses() == [BILLING_ADDRESS, ADMIN.email]
 
 
-def test_a_minute_without_the_mail_service_loses_nothing(post: Post) -> None:
+def test_an_outage_of_the_mail_service_loses_no_mail(post: Post) -> None:
     event = changed()
     post.mailbox.instead = {to: [UpstreamFailed("Away")] * 5 for to in (ADMIN.email, BILLING_ADDRESS)}
 
@@ -245,28 +250,28 @@ def test_a_minute_without_the_mail_service_loses_nothing(post: Post) -> None:
     assert sorted(post.mailbox.addresses()) == [ADMIN.email, BILLING_ADDRESS]
 
 
-def test_while_one_worker_sends_another_leaves_it_alone(post: Post) -> None:
+def test_a_mail_claimed_by_another_worker_is_not_sent(post: Post) -> None:
     event = changed()
     delivery = Delivery.of(event, Recipient(ADMIN.email, None))
-    assert post.store.claim_delivery(delivery, "somebody else", NOON, NOON + CLAIM)
+    assert post.store.claim_delivery(delivery, "another worker", NOON, NOON + CLAIM)
 
     with pytest.raises(NotAllSent):
         post.notify(event)
     assert post.mailbox.addresses() == [BILLING_ADDRESS]
 
-    # It was cut off: its claim runs out.
+    # The other worker has crashed, and its claim expires.
     assert post.notify(event, minutes=3) == DeliveryCounts(sent=1, skipped=1)
     assert post.mailbox.addresses() == [BILLING_ADDRESS, ADMIN.email]
 
 
-def test_a_claim_whose_answer_was_lost_is_still_the_claimants(post: Post) -> None:
+def test_a_claimant_can_repeat_its_claim_after_a_lost_answer(post: Post) -> None:
     delivery = Delivery.of(changed(), Recipient(ADMIN.email, None))
 
     assert post.store.claim_delivery(delivery, "one", NOON, NOON + CLAIM)
     assert post.store.claim_delivery(delivery, "one", NOON, NOON + CLAIM)
 
 
-def test_nobody_gives_back_what_is_not_theirs(post: Post) -> None:
+def test_only_the_claimant_can_release_a_claim(post: Post) -> None:
     delivery = Delivery.of(changed(), Recipient(ADMIN.email, None))
     post.store.claim_delivery(delivery, "one", NOON, NOON + CLAIM)
 
@@ -276,10 +281,10 @@ def test_nobody_gives_back_what_is_not_theirs(post: Post) -> None:
         post.notify(replace(changed(), id=delivery.event), claimant="two")
 
 
-# ---- Whether it was sent, when nobody can tell ----
+# ---- Lost answers of the mail service ----
 
 
-def test_a_mail_of_which_the_service_tells_that_it_was_sent_is_not_sent_again(post: Post) -> None:
+def test_a_mail_reported_as_sent_is_not_sent_again(post: Post) -> None:
     event = changed()
     post.mailbox.lost_answers = {ADMIN.email}
     with pytest.raises(NotAllSent):
@@ -294,7 +299,7 @@ def test_a_mail_of_which_the_service_tells_that_it_was_sent_is_not_sent_again(po
     assert sorted(post.mailbox.addresses()) == [ADMIN.email, BILLING_ADDRESS]
 
 
-def test_a_mail_of_which_nothing_is_heard_is_sent_again_when_the_claim_has_run_out(post: Post) -> None:
+def test_a_mail_without_a_report_is_sent_again_after_its_claim_expires(post: Post) -> None:
     event = changed()
     post.mailbox.lost_answers = {ADMIN.email}
     with pytest.raises(NotAllSent):
@@ -305,11 +310,11 @@ def test_a_mail_of_which_nothing_is_heard_is_sent_again_when_the_claim_has_run_o
     assert post.notify(event, minutes=3, claimant="three") == DeliveryCounts(sent=1, skipped=1)
 
 
-# ---- Addresses that refuse mail ----
+# ---- Undeliverable addresses ----
 
 
-def lost(event: Event, address: str, fate: DeliveryStatus = DeliveryStatus.BOUNCED) -> Feedback:
-    return Feedback(fate, Delivery.of(event, Recipient(address, None)), "message-1", NOON)
+def report(event: Event, address: str, status: DeliveryStatus = DeliveryStatus.BOUNCED) -> Feedback:
+    return Feedback(status, Delivery.of(event, Recipient(address, None)), "message-1", NOON)
 
 
 def undeliverable(store: Stores) -> list[Event]:
@@ -317,74 +322,78 @@ def undeliverable(store: Stores) -> list[Event]:
     return [event for event in events if event.type is EventType.ADDRESS_UNDELIVERABLE]
 
 
-@pytest.mark.parametrize("fate", [DeliveryStatus.BOUNCED, DeliveryStatus.COMPLAINED])
-def test_an_address_that_refuses_mail_is_not_written_to_again_and_the_others_are_told(
-    fate: DeliveryStatus, post: Post
+@pytest.mark.parametrize("status", [DeliveryStatus.BOUNCED, DeliveryStatus.COMPLAINED])
+def test_an_undeliverable_address_gets_no_more_mail_and_the_other_admins_are_informed(
+    status: DeliveryStatus, post: Post
 ) -> None:
     add(post.store, SECOND_ADMIN)
     first = changed()
     post.notify(first)
 
     for _ in range(3):
-        note_feedback(lost(first, SECOND_ADMIN.email, fate=fate), now=NOON, accounts=post.store, deliveries=post.store)
+        note_feedback(
+            report(first, SECOND_ADMIN.email, status=status), now=NOON, accounts=post.store, deliveries=post.store
+        )
 
-    [told] = undeliverable(post.store)
-    assert told.after == {"email": SECOND_ADMIN.email, "reason": fate}
-    assert told.actor == Actor(ActorKind.SYSTEM, None)
+    [event] = undeliverable(post.store)
+    assert event.after == {"email": SECOND_ADMIN.email, "reason": status}
+    assert event.actor == Actor(ActorKind.SYSTEM, None)
     post.mailbox.taken.clear()
-    post.notify(told, staff=STAFF_ADDRESS)
+    post.notify(event, staff=STAFF_ADDRESS)
     assert post.mailbox.addresses() == [ADMIN.email, STAFF_ADDRESS]
     post.mailbox.taken.clear()
     assert post.notify(replace(changed(), id=happened(9).id)) == DeliveryCounts(sent=2, skipped=1)
     assert SECOND_ADMIN.email not in post.mailbox.addresses()
 
 
-def test_an_address_that_is_given_anew_is_written_to_again(post: Post) -> None:
+def test_an_address_that_is_saved_again_gets_mail_again(post: Post) -> None:
     add(post.store, SECOND_ADMIN)
     for email in (SECOND_ADMIN.email, BILLING_ADDRESS):
-        note_feedback(lost(changed(), email), now=NOON, accounts=post.store, deliveries=post.store)
+        note_feedback(report(changed(), email), now=NOON, accounts=post.store, deliveries=post.store)
     assert post.store.correspondents(ACCOUNT.id).undeliverable == {SECOND_ADMIN.email, BILLING_ADDRESS}
 
     add(post.store, SECOND_ADMIN)
     details = PAGE.information.billing.details
-    moved = replace(details, language="it")
-    post.store.replace_information(ACCOUNT.id, Area.BILLING, moved, 1, happened(3))
+    changed_details = replace(details, language="it")
+    post.store.replace_information(ACCOUNT.id, Area.BILLING, changed_details, 1, happened(3))
 
     assert post.notify(changed()) == DeliveryCounts(sent=3, skipped=0)
 
 
 @pytest.mark.parametrize("address", [STAFF_ADDRESS, "left@nordlys.example"])
-def test_an_address_that_is_not_the_accounts_is_nobodys_concern(address: str, post: Post) -> None:
+def test_a_report_about_an_address_the_account_does_not_have_changes_nothing(address: str, post: Post) -> None:
     before = stored_items()
 
-    note_feedback(lost(changed(), address), now=NOON, accounts=post.store, deliveries=post.store)
+    note_feedback(report(changed(), address), now=NOON, accounts=post.store, deliveries=post.store)
 
     assert stored_items() == before
 
 
-def test_when_nobody_can_be_written_to_staff_still_are(post: Post) -> None:
-    note_feedback(lost(changed(), ADMIN.email), now=NOON, accounts=post.store, deliveries=post.store)
+def test_staff_get_the_mail_when_no_admin_is_deliverable(post: Post) -> None:
+    note_feedback(report(changed(), ADMIN.email), now=NOON, accounts=post.store, deliveries=post.store)
 
     post.notify(undeliverable(post.store)[0], staff=STAFF_ADDRESS)
 
     assert post.mailbox.addresses() == [STAFF_ADDRESS]
 
 
-# ---- Accounts that are gone ----
+# ---- Deleted accounts ----
 
 
-def test_of_an_account_that_is_gone_nothing_is_sent_and_nothing_comes_back(store: Stores) -> None:
+def test_a_deleted_account_gets_no_mail_and_no_new_items(store: Stores) -> None:
     post = Post(store)
 
     assert post.notify(changed()) == DeliveryCounts(0, 0)
-    note_feedback(lost(changed(), ADMIN.email), now=NOON, accounts=store, deliveries=store)
-    note_feedback(lost(changed(), ADMIN.email, fate=DeliveryStatus.SENT), now=NOON, accounts=store, deliveries=store)
+    note_feedback(report(changed(), ADMIN.email), now=NOON, accounts=store, deliveries=store)
+    note_feedback(
+        report(changed(), ADMIN.email, status=DeliveryStatus.SENT), now=NOON, accounts=store, deliveries=store
+    )
 
     assert stored_items() == []
 
 
-def test_an_account_that_goes_meanwhile_stays_gone(store: Stores) -> None:
-    """The worker has read it, and only then the last of it is deleted."""
+def test_an_account_deleted_during_the_delivery_gets_no_new_items(store: Stores) -> None:
+    """The worker read the account before its last item was deleted."""
     delivery = Delivery.of(changed(), Recipient(ADMIN.email, None))
 
     with pytest.raises(Exception, match="at the same moment"):
@@ -393,7 +402,7 @@ def test_an_account_that_goes_meanwhile_stays_gone(store: Stores) -> None:
     assert stored_items() == []
 
 
-def test_the_last_mail_leaves_nothing_of_the_account(store: Stores) -> None:
+def test_the_mail_about_the_deletion_stores_nothing_of_the_account(store: Stores) -> None:
     post = Post(store)
     event = replace(
         happened(),
@@ -417,7 +426,7 @@ def test_the_last_mail_leaves_nothing_of_the_account(store: Stores) -> None:
     assert item["expires_at"] == int((NOON + timedelta(days=30)).timestamp())
 
 
-# ---- Documents, and what cannot be written ----
+# ---- Documents, and mails that cannot be built ----
 
 
 def issued() -> Event:
@@ -437,15 +446,15 @@ def test_an_invoice_waits_for_its_document(post: Post) -> None:
     assert {document for _, _, document in post.written} == {b"%PDF"}
 
 
-def test_one_recipient_who_cannot_be_written_to_does_not_silence_the_others(
-    post: Post, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mail_that_cannot_be_built_does_not_stop_the_others(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     write = post.write
 
-    def fail_for_ada(event: Event, situation: LetterContext, recipient: Recipient, document: bytes | None) -> bytes:
+    def fail_for_ada(
+        event: Event, letter_context: LetterContext, recipient: Recipient, document: bytes | None
+    ) -> bytes:
         if recipient.email == ADMIN.email:
             raise UnicodeError
-        return write(event, situation, recipient, document)
+        return write(event, letter_context, recipient, document)
 
     monkeypatch.setattr(post, "write", fail_for_ada)
 
@@ -455,7 +464,7 @@ def test_one_recipient_who_cannot_be_written_to_does_not_silence_the_others(
     assert post.mailbox.addresses() == [BILLING_ADDRESS]
 
 
-def test_what_cannot_be_written_is_told_before_anything_is_claimed(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mail_that_cannot_be_built_is_never_claimed(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> bytes:
         raise ValueError("no such field")
 

@@ -1,7 +1,7 @@
 """Sends the mail about an event: one mail per event and recipient, however often the event is delivered.
 
 A worker claims each mail before it sends it, and records the delivery afterwards. A worker that crashes in between may
-or may not have sent the mail. Until the claim expires, SES can report that it was sent (note_feedback). Without such a
+or may not have sent the mail. Until the claim expires, SES can report the mail as sent (note_feedback). Without such a
 report another worker sends it again: two mails are better than none (docs/decisions/0007).
 """
 
