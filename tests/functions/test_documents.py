@@ -25,7 +25,7 @@ from tests.api_gateway import NOW, STAFF, Answer, answer, person, request
 from tests.aws import DOCUMENTS, REGION, TABLE, stored_items
 from tests.cards import METHOD, card
 from tests.company import Company, provisioned
-from tests.functions.ending import Context, deliver, fire, record, told
+from tests.functions.ending import Context, deliver, events_of, fire, record
 from tests.samples import ACCOUNT, with_value
 
 INVOICES = "/accounts/{account}/invoices"
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("work")
 def issued(work: Any, monkeypatch: pytest.MonkeyPatch, *jobs: str) -> Event:
     """The first invoice of the account, charged unless that is left out."""
     fire(ISSUED, work, monkeypatch, *(jobs or ("renewal", "collection")))
-    return told("invoice.issued")[0]
+    return events_of("invoice.issued")[0]
 
 
 def number_of(event: Event) -> str:
@@ -145,8 +145,8 @@ def test_what_is_none_or_anothers_is_unknown(company: Company, work: Any, monkey
     assert provisioned(with_value(ACCOUNT, "other-shop", "account")).status == 201
     other = Company("other-shop", company.admin, company.member)
     issued(work, monkeypatch)
-    event = next(each for each in told("invoice.issued") if each.account == company.account)
-    theirs = next(each for each in told("invoice.issued") if each.account == "other-shop")
+    event = next(each for each in events_of("invoice.issued") if each.account == company.account)
+    theirs = next(each for each in events_of("invoice.issued") if each.account == "other-shop")
 
     for number in (number_of(theirs), "LV-2026-999999", "nothing", "LV-2026-", "../../x"):
         assert ask(company, number, "pdf").status == 404
@@ -180,7 +180,7 @@ def test_what_was_charged_goes_back_once(
         fire(ISSUED, work, monkeypatch, "collection")
     assert refunds(stripe_account) == [before["total"]["amount"]]
     assert details(company, note["number"])["payment"]["status"] == "paid"
-    [refunded] = told("credit_note.refunded")
+    [refunded] = events_of("credit_note.refunded")
     assert (refunded.after or {})["refunded"] == before["total"]
     # What was issued says what it said; where it stands says what was taken back.
     after = details(company, number)
@@ -190,7 +190,7 @@ def test_what_was_charged_goes_back_once(
     assert {each["credit_note"] for each in after["payment"]["credited"]} == {note["number"]}
     listed = answer(get_invoices, request("GET", INVOICES, claims=company.member, path=company.path)).body["items"]
     assert {each["number"]: each["corrects"] for each in listed}[note["number"]] == number
-    [told_of] = told("credit_note.issued")
+    [told_of] = events_of("credit_note.issued")
     assert (told_of.after or {})["refunded"] == before["total"]
     rendered(told_of)
     assert ask(company, note["number"], "pdf").status == 302
@@ -275,7 +275,7 @@ def test_a_refund_that_stripe_does_not_make_is_told_to_staff(
         fire(ISSUED, work, monkeypatch, "collection")
 
     assert details(company, note)["payment"]["status"] == "past_due"
-    [event] = told("payment.past_due")
+    [event] = events_of("payment.past_due")
     assert (event.after or {})["number"] == note
     past_due = answer(get_invoices, request("GET", "/invoices/past-due", claims=STAFF)).body["items"]
     assert [(each["number"], each["due"]["amount"] > 0) for each in past_due] == [(note, True)]
@@ -312,4 +312,4 @@ def test_a_credit_note_is_not_corrected(company: Company, work: Any, monkeypatch
     given = correct(company, note, ALL)
 
     assert (given.status, given.body["type"]) == (409, "urn:livello:problem:not-correctable")
-    assert deliver(told("credit_note.issued")[0]) == {"batchItemFailures": []}
+    assert deliver(events_of("credit_note.issued")[0]) == {"batchItemFailures": []}
