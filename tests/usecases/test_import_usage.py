@@ -1,28 +1,24 @@
 """Importing past usage on moto: every row is counted once, on its day."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
 from billing import wiring
-from billing.kernel.errors import ConcurrentChange
-from billing.kernel.errors import Violation
+from billing.kernel.errors import ConcurrentChange, Violation
 from billing.kernel.money import Money
 from billing.platform.retry import RetryBudget
-from billing.usage.import_usage import ImportResult
-from billing.usage.import_usage import PastUsage
-from billing.usage.import_usage import import_usage
-from billing.usage.record_usage import IngestResult
-from billing.usage.record_usage import Result
+from billing.usage.import_usage import ImportResult, PastUsage, import_usage
+from billing.usage.record_usage import IngestResult, Result
 from billing.usage.records import UsageStore
-from dataclasses import replace
-from datetime import date
-from datetime import timedelta
-from decimal import Decimal
-import pytest
+
 from tests.api_gateway import NOW
 from tests.aws import stored_items
 from tests.samples import ACCOUNT
-from tests.usage import cloud_event
-from tests.usage import outcomes
-from tests.usage import report
+from tests.usage import cloud_event, outcomes, report
 
 pytestmark = pytest.mark.usefixtures("company")
 
@@ -34,8 +30,8 @@ def imported(*rows: PastUsage, dry_run: bool = False) -> ImportResult:
     return import_usage(rows, now=NOW, budget=lambda: RetryBudget(0), store=wiring.usage_store(), dry_run=dry_run)
 
 
-def fates(*rows: PastUsage) -> dict[PastUsage, Result]:
-    """What became of each row."""
+def results_of(*rows: PastUsage) -> dict[PastUsage, Result]:
+    """The result of each row."""
     found: dict[PastUsage, Result] = {}
     import_usage(rows, now=NOW, budget=lambda: RetryBudget(0), store=wiring.usage_store(), on_result=found.__setitem__)
     return found

@@ -1,46 +1,34 @@
 """Mail about events: its recipients, exactly-once delivery, crashes. Uses moto's table and an in-memory mailbox."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
 from billing.accounts.information import Area
 from billing.accounts.rules import User
-from billing.correspondence.audiences import AUDIENCES
-from billing.correspondence.audiences import Audience
-from billing.correspondence.audiences import Delivery
-from billing.correspondence.audiences import DeliveryStatus
-from billing.correspondence.audiences import Feedback
-from billing.correspondence.audiences import LetterContext
-from billing.correspondence.audiences import Recipient
-from billing.correspondence.audiences import recipients
+from billing.correspondence.audiences import (
+    AUDIENCES,
+    Audience,
+    Delivery,
+    DeliveryStatus,
+    Feedback,
+    LetterContext,
+    Recipient,
+    recipients,
+)
 from billing.correspondence.note_feedback import note_feedback
-from billing.correspondence.notify import CLAIM
-from billing.correspondence.notify import DeliveryCounts
-from billing.correspondence.notify import NotAllSent
-from billing.correspondence.notify import Unwritable
-from billing.correspondence.notify import notify
-from billing.kernel.errors import AnswerLost
-from billing.kernel.errors import UpstreamFailed
-from billing.kernel.events import Actor
-from billing.kernel.events import ActorKind
-from billing.kernel.events import Event
-from billing.kernel.events import EventType
+from billing.correspondence.notify import CLAIM, DeliveryCounts, NotAllSent, Unwritable, notify
+from billing.kernel.errors import AnswerLost, UpstreamFailed
+from billing.kernel.events import Actor, ActorKind, Event, EventType
 from billing.kernel.permissions import Role
-from dataclasses import dataclass
-from dataclasses import field
-from dataclasses import replace
-from datetime import timedelta
-import pytest
+
 from tests.aws import stored_items
 from tests.faults.world import Bucket
-from tests.store.samples import ACCOUNT
-from tests.store.samples import ADMIN
-from tests.store.samples import BILLING
-from tests.store.samples import DUE
-from tests.store.samples import MEMBER
-from tests.store.samples import NOON
-from tests.store.samples import PAGE
-from tests.store.samples import happened
+from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, MEMBER, NOON, PAGE, happened
 from tests.stores import Stores
-from typing import Any
 
 STAFF_ADDRESS = "staff@vendor.example"
 BILLING_ADDRESS = PAGE.information.billing.details.email

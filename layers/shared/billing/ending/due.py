@@ -1,11 +1,12 @@
 """The due work of an account's end: renewal notice, deactivation, reminder, purge (DESIGN 3.1, 4.2)."""
 
 from __future__ import annotations
-from billing.kernel.contract_calendar import Contract
+
 from dataclasses import dataclass
-from datetime import date
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
+
+from billing.kernel.contract_calendar import Contract
 
 NOTICE_DAYS_BEFORE = 7
 """How many days before the last day to avoid a renewal the admins get a mail (DESIGN 3.1.9)."""

@@ -1,14 +1,14 @@
 """When autoscaling decides next for an account, and which alerts it has sent about its products."""
 
 from __future__ import annotations
-from billing.kernel.contract_calendar import Contract
-from billing.kernel.schedules import start_of
-from billing.usage.rules import month_before
-from billing.usage.rules import month_of
+
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from datetime import datetime
+from datetime import date, datetime
+
+from billing.kernel.contract_calendar import Contract
+from billing.kernel.schedules import start_of
+from billing.usage.rules import month_before, month_of
 
 QUIET_MONTHS = 6
 """An alert is sent again when its condition was false for so many months. One peak affects three averages of three

@@ -4,17 +4,15 @@ A month is named by its first day. Quantities are decimals, and sums are exact.
 """
 
 from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
 from billing.kernel.contract_calendar import months_after
 from billing.kernel.money import Money
-from collections.abc import Mapping
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import field
-from datetime import date
-from datetime import datetime
-from datetime import timedelta
-from decimal import Decimal
-import hashlib
 
 CONVERSIONS_MAX = 10**9
 
