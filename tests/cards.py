@@ -1,4 +1,4 @@
-"""Customers' cards, given through the functions themselves."""
+"""Sets up customers' cards through the functions themselves."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ VISA, DECLINED_WHEN_CHARGED, ASKS, LOST = (
 
 
 def card(company: Company, stripe: Stripe, number: str = VISA, now: datetime = NOW) -> None:
-    """An admin gives a card, and their bank its consent if it wants to be asked."""
+    """An admin sets up a card, and gives the consent that their bank asks for."""
     event = request("POST", METHOD + "/setup", claims=company.admin, path=company.path, body={}, now=now)
     event["requestContext"]["requestId"] = f"setup-{len(stripe.requests)}"
     setup = answer(update, event).body
     if confirm(stripe, setup, number)["status"] == "requires_action":
         stripe.authenticate_setup(setup["setup_intent"], succeed=True)
     body = {"setup_intent": setup["setup_intent"]}
-    given = answer(update, request("PUT", METHOD, claims=company.admin, path=company.path, body=body, now=now))
-    assert given.status == 200, given
+    replaced = answer(update, request("PUT", METHOD, claims=company.admin, path=company.path, body=body, now=now))
+    assert replaced.status == 200, replaced

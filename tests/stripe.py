@@ -1,4 +1,4 @@
-"""Stripe for tests: the stand-in of the local stack, without a network, under the official SDK."""
+"""Stripe for tests: the stand-in of the local stack, called by the official SDK without a network."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from local.stripe.api import Stripe
 from local.stripe.process import KEYS
 
 ADDRESS = "http://127.0.0.1:1"
-"""Nobody is there, and nobody is asked."""
+"""No server listens there, and no request is sent."""
 
 
 class Clock:
-    """Stripe's clock: every look at it is a second later, so that nothing is ever of the same moment."""
+    """Stripe's clock, in seconds since 1970. Each call advances it by a second: no two objects have the same time."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -28,7 +28,7 @@ class Clock:
 
 
 class InProcess(stripe.HTTPClient):
-    """Hands the SDK's requests over to the stand-in."""
+    """An HTTP client of the SDK that calls the stand-in directly."""
 
     name = "in process"
 
@@ -47,31 +47,31 @@ class InProcess(stripe.HTTPClient):
 
 
 def stripe_account(seconds: float) -> Stripe:
-    """A Stripe account whose clock begins there."""
+    """An empty Stripe account whose clock starts at `seconds` since 1970."""
     return Stripe(KEYS["api_key"], KEYS["publishable_key"], Clock(seconds))
 
 
 def later(account: Stripe, seconds: float) -> None:
-    """So many seconds pass at Stripe."""
+    """Advances Stripe's clock by `seconds`."""
     clock = account.clock
     assert isinstance(clock, Clock)
     clock.seconds += seconds
 
 
 def payments(account: Stripe) -> StripePayments:
-    """The real gateway over it."""
+    """The real gateway over a Stripe account."""
     return StripePayments(KEYS.__getitem__, ADDRESS, InProcess(account))
 
 
 def ask(account: Stripe, method: str, path: str, body: str = "", *, key: str = KEYS["api_key"]) -> Any:
-    """What the account answers to one who has its key."""
+    """The body of the account's response to a request with its key."""
     return account.handle(method, path, {"authorization": f"Bearer {key}"}, body).body
 
 
 def confirm(
     account: Stripe, setup: Mapping[str, Any], number: str = "4242424242424242", expiry: str = "12/2034"
 ) -> Any:
-    """What a customer's browser does: gives Stripe the card, and nobody else."""
+    """Confirms a SetupIntent as a customer's browser does: it sends the card to Stripe only."""
     month, year = expiry.split("/")
     card = (
         f"payment_method_data[type]=card&payment_method_data[card][number]={number}"
@@ -83,7 +83,7 @@ def confirm(
 
 
 def attached(account: Stripe) -> list[str]:
-    """The last four digits of every card that belongs to somebody."""
+    """The last four digits of every attached card, sorted."""
     return sorted(
         method["card"]["last4"] for method in account.objects["payment_method"].values() if method["customer"]
     )

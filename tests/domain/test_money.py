@@ -1,4 +1,4 @@
-"""Amounts of money."""
+"""Rounding and currencies of amounts (DESIGN 3.3)."""
 
 from decimal import Decimal
 
@@ -23,6 +23,6 @@ def test_rounding_moves_by_half_a_unit_at_most(amount: Decimal) -> None:
     assert rounded_tax(-amount) == -rounded_tax(amount)
 
 
-def test_an_unknown_currency_is_no_money() -> None:
+def test_an_unknown_currency_is_refused() -> None:
     with pytest.raises(ValueError, match="ISO 4217"):
         Money(1, "EURO")
