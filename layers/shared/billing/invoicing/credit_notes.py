@@ -1,4 +1,7 @@
-"""Credit notes: an issued invoice never changes, so what was wrong with it is taken back by another document."""
+"""Credit notes: an issued invoice never changes; a credit note takes back all or some of its lines (DESIGN 3.3.7).
+
+The money of a credit note goes one way: cancelled, refunded, or to the credit balance (DESIGN 3.3.8).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from billing.payments.methods import CHARGED
 
 
 class AlreadyCredited(Conflict):
-    """A line is taken back once."""
+    """A line was credited before: a line is credited once."""
 
     code = "already-credited"
 
@@ -22,17 +25,17 @@ class AlreadyCredited(Conflict):
 
 
 class NotCorrectable(Conflict):
-    """Some things cannot be taken back, or not now."""
+    """The invoice is itself a credit note, or its payment is in transit."""
 
     code = "not-correctable"
 
 
 @dataclass(frozen=True, slots=True)
 class CreditNoteAllocation:
-    """What becomes of the money of a credit note, in minor units: what is `waived` of the invoice need not be paid,
-    what is `refunded` goes back to where it came from, what is `carried` is taken off the next invoices.
+    """How the total of a credit note is divided, in minor units.
 
-    `payment` is where the invoice stands then.
+    `pre_payment` reduces what is still to be paid, `refunded` goes back to the payment method, `credit_balance` is
+    taken off the next invoices. `payment` is the new state of the corrected invoice's payment.
     """
 
     pre_payment: int
@@ -41,102 +44,105 @@ class CreditNoteAllocation:
     payment: InvoicePayment
 
 
-def lines_to_credit(invoice: IssuedInvoice, payment: InvoicePayment, wanted: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Which lines are taken back: those that are wanted, by position, or with None all that were not yet.
+def lines_to_credit(
+    invoice: IssuedInvoice, payment: InvoicePayment, requested: tuple[int, ...] | None
+) -> tuple[int, ...]:
+    """The positions of the lines to credit: the requested ones, or with None all that are not credited yet.
 
-    Raises RuleViolation for a position that does not exist or stands twice, AlreadyCredited, NotCorrectable.
+    Raises RuleViolation for a position that does not exist or is named twice, AlreadyCredited, NotCorrectable.
     """
     if invoice.corrects is not None:
         raise NotCorrectable("A credit note is not corrected: issue what is right by another invoice.")
     if payment.status is InvoiceStatus.IN_TRANSIT:
         raise NotCorrectable("Its payment is on its way. Wait until it has arrived, or failed.")
-    known = range(len(invoice.draft.lines))
+    positions = range(len(invoice.draft.lines))
     credited = {position for position, _ in payment.credited}
-    if wanted is None:
-        wanted = tuple(position for position in known if position not in credited)
-    for place, position in enumerate(wanted):
-        if position not in known:
-            raise RuleViolation(Violation(("lines", place), f"The invoice has the lines 0 to {len(known) - 1}."))
-        if position in wanted[:place]:
+    if requested is None:
+        requested = tuple(position for position in positions if position not in credited)
+    for place, position in enumerate(requested):
+        if position not in positions:
+            raise RuleViolation(Violation(("lines", place), f"The invoice has the lines 0 to {len(positions) - 1}."))
+        if position in requested[:place]:
             raise RuleViolation(Violation(("lines", place), "This line stands here twice."))
-    if not wanted or credited & {*wanted}:
+    if not requested or credited & {*requested}:
         raise AlreadyCredited
-    return wanted
+    return requested
 
 
 def credit_note_draft(invoice: IssuedInvoice, payment: InvoicePayment, lines: tuple[int, ...]) -> InvoiceDraft:
-    """What a credit note of these lines says; its amounts are below zero.
+    """The draft of a credit note of the lines at these positions; its amounts are negative.
 
-    All credit notes of an invoice together come to exactly what it says, tax included. Raises RuleViolation where
-    discounts make the lines less than nothing.
+    The credit notes of all lines of an invoice add up to its total, tax included. Raises RuleViolation where discounts
+    make the sum of the lines negative.
     """
     draft = invoice.draft
-    before = frozenset(position for position, _ in payment.credited)
-    taken = tuple(
+    credited = frozenset(position for position, _ in payment.credited)
+    reversed_lines = tuple(
         replace(draft.lines[position], net=_negative(draft.lines[position].net)) for position in sorted(lines)
     )
-    net = sum(line.net.amount for line in taken)
-    tax = _tax_on(invoice, before) - _tax_on(invoice, before | {*lines})
+    net = sum(line.net.amount for line in reversed_lines)
+    tax = _tax_on(invoice, credited) - _tax_on(invoice, credited | {*lines})
     if net + tax > 0:
         raise RuleViolation(Violation(("lines",), "Together these lines come to less than nothing."))
     currency = draft.total.currency
-    nothing = Money(0, currency)
+    zero = Money(0, currency)
     return InvoiceDraft(
         occasion=BillingReason.CORRECTION,
         since=draft.since,
         until=draft.until,
-        lines=taken,
+        lines=reversed_lines,
         net=Money(net, currency),
         tax=draft.tax,
         tax_amount=Money(tax, currency),
         total=Money(net + tax, currency),
-        credit=nothing,
-        due=nothing,
+        credit=zero,
+        due=zero,
     )
 
 
 def allocate(
     invoice: IssuedInvoice, payment: InvoicePayment, correction: Correction, credit_note: str, total: int, today: date
 ) -> CreditNoteAllocation:
-    """What becomes of the money of a credit note over `total`, in minor units above zero.
+    """Divides the `total` of a credit note, in minor units above zero.
 
-    What is not paid need not be; what was charged is refunded; the rest, such as what was paid with credit, is carried.
+    The unpaid part is cancelled, the charged part is refunded, and the rest goes to the credit balance, such as what
+    was paid by transfer or with earlier credit. An invoice credited wholly before it is paid is void.
     """
     credited = (*payment.credited, *((position, credit_note) for position in correction.lines))
-    whole = len(credited) == len(invoice.draft.lines)
+    is_whole = len(credited) == len(invoice.draft.lines)
     charged = invoice.draft.due.amount - payment.waived
     if payment.status in UNPAID:
         waived = min(total, charged)
-        standing = replace(payment, waived=payment.waived + waived, credited=credited, payment_intent_id=None)
-        if whole or waived == charged:
-            standing = replace(
-                standing,
-                status=InvoiceStatus.VOID if whole else InvoiceStatus.PAID,
-                paid_on=None if whole else today,
+        updated = replace(payment, waived=payment.waived + waived, credited=credited, payment_intent_id=None)
+        if is_whole or waived == charged:
+            updated = replace(
+                updated,
+                status=InvoiceStatus.VOID if is_whole else InvoiceStatus.PAID,
+                paid_on=None if is_whole else today,
                 next_attempt_on=None,
                 failure=None,
             )
-        return CreditNoteAllocation(waived, 0, total - waived, standing)
+        return CreditNoteAllocation(waived, 0, total - waived, updated)
     refundable = 0
     if payment.method in CHARGED and payment.payment_intent_id is not None:
         refundable = charged - payment.refunded
     refunded = min(total, refundable)
-    standing = replace(payment, refunded=payment.refunded + refunded, credited=credited)
-    return CreditNoteAllocation(0, refunded, total - refunded, standing)
+    updated = replace(payment, refunded=payment.refunded + refunded, credited=credited)
+    return CreditNoteAllocation(0, refunded, total - refunded, updated)
 
 
 def _tax_on(invoice: IssuedInvoice, lines: frozenset[int]) -> int:
-    """The tax on some lines; on all of them it is the invoice's own.
+    """The tax on the lines at these positions, in minor units; on all of them it is the invoice's own.
 
-    An invoice whose tax was rounded half to even is taken back as it was rounded. Its parts would come to more than it
-    says otherwise.
+    The first invoices were rounded half to even. Their credit notes are rounded in the same way: otherwise the parts
+    could add up to more than the whole.
     """
     draft = invoice.draft
     if len(lines) == len(draft.lines):
         return draft.tax_amount.amount
     net = sum(draft.lines[position].net.amount for position in lines)
-    is_new = draft.tax.of(draft.net.amount) == draft.tax_amount.amount
-    return draft.tax.of(net) if is_new else draft.tax.of_half_even(net)
+    is_half_up = draft.tax.of(draft.net.amount) == draft.tax_amount.amount
+    return draft.tax.of(net) if is_half_up else draft.tax.of_half_even(net)
 
 
 def _negative(money: Money) -> Money:

@@ -1,30 +1,35 @@
-"""How an invoice is paid: attempts on the payment method, and what follows from each."""
+"""Dunning: the attempts to charge an invoice, and the state of its payment after each (DESIGN 3.6.4)."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
-
-from billing.invoicing.invoices import InvoiceStatus, IssuedInvoice
+from billing.invoicing.invoices import InvoiceStatus
+from billing.invoicing.invoices import IssuedInvoice
 from billing.kernel.errors import Conflict
 from billing.kernel.events import EventType
-from billing.payments.methods import CHARGED, Charge, ChargeState, Method, PaymentFailure
+from billing.payments.methods import CHARGED
+from billing.payments.methods import Charge
+from billing.payments.methods import ChargeState
+from billing.payments.methods import Method
+from billing.payments.methods import PaymentFailure
+from collections.abc import Iterable
+from dataclasses import dataclass
+from dataclasses import replace
+from datetime import date
+from datetime import timedelta
 
 SMALL_AMOUNT_RETRIED_AFTER = timedelta(days=30)
-"""When an amount that is too small to be charged is looked at again: by then the account may pay in another way."""
+"""When an amount that is too small to be charged is tried again: by then the account may pay in another way."""
 
 
 @dataclass(frozen=True, slots=True)
 class InvoicePayment:
-    """Where the payment of an invoice stands.
+    """The state of an invoice's payment.
 
-    `payment` is the one at the payment service, which can succeed once and never twice; `tried_with` was charged last
-    (PaymentProfile.charged). `attempts` have failed, the first on `first_failed_on`; `next_attempt_on` is None
-    where none is to come by itself. `reference` is by which the customer's own transfer is known.
+    `payment_intent_id` is Stripe's PaymentIntent, which succeeds at most once. `tried_with` is the payment method that
+    was charged last (PaymentProfile.charged). `attempts` counts the failed ones; the first was on `first_failed_on`.
+    `next_attempt_on` is None where no automatic attempt follows. `reference` is the reference of a bank transfer.
 
-    In minor units: `waived` by credit notes, so that it need not be paid; `refunded` by them; of a credit note itself,
-    `to_refund`. `credited` are the lines that were taken back, each with its credit note.
+    In minor units: credit notes have cancelled `waived` and refunded `refunded`; a credit note has yet to refund its
+    own `to_refund`. `credited` holds the position of each credited line with the number of its credit note.
     """
 
     status: InvoiceStatus
@@ -44,15 +49,14 @@ class InvoicePayment:
 
 
 TRIED_AFTER = frozenset({EventType.CARD_UPDATED, EventType.PAYMENT_METHOD_CHANGED})
-"""After these events all that is unpaid is tried at once, due or not."""
-
+"""After these events all unpaid invoices are charged at once, due or not."""
 
 UNPAID = frozenset({InvoiceStatus.OPEN, InvoiceStatus.PAST_DUE})
-"""What may still be tried."""
+"""The states that a charge or a transfer can still settle."""
 
 
 class AlreadyPaid(Conflict):
-    """An invoice is paid once."""
+    """The invoice is paid already, or its payment is in transit."""
 
     code = "already-paid"
 
@@ -61,36 +65,39 @@ class AlreadyPaid(Conflict):
 
 
 def due_on(method: Method | None, today: date, term_days: int) -> date:
-    """The day by which an invoice of today is due: today if it is charged, otherwise after the payment term."""
+    """The due date of an invoice issued today: today if it is charged, otherwise at the end of the payment term."""
     return today if method in CHARGED else today + timedelta(days=term_days)
 
 
 def charge_on(invoice: IssuedInvoice) -> date | None:
-    """The day on which an invoice is charged first; None where nothing is due, or the customer transfers it."""
+    """The day of the first charge; None where nothing is due, or the customer pays by bank transfer."""
     return invoice.produced_on if invoice.method in CHARGED and invoice.draft.due.amount else None
 
 
 def initial_payment(invoice: IssuedInvoice) -> InvoicePayment:
-    """Where a new invoice stands. One of which nothing is due is paid."""
+    """The payment of a new invoice. An invoice with nothing due is paid at once."""
     if not invoice.draft.due.amount:
         return InvoicePayment(InvoiceStatus.PAID, paid_on=invoice.produced_on)
     by_transfer = invoice.method is Method.BANK_TRANSFER
-    # Whoever transfers the money themselves is only looked at when it should be there.
-    looked_at = invoice.due_on + timedelta(days=1) if by_transfer else invoice.produced_on
-    return InvoicePayment(InvoiceStatus.OPEN, next_attempt_on=looked_at)
+    # A bank transfer is first checked on the day after the due date.
+    checked_on = invoice.due_on + timedelta(days=1) if by_transfer else invoice.produced_on
+    return InvoicePayment(InvoiceStatus.OPEN, next_attempt_on=checked_on)
 
 
 def after_charge(
     payment: InvoicePayment, charge: Charge, method: Method, today: date, retry_days: tuple[int, ...]
 ) -> InvoicePayment:
-    """Where the payment stands after an attempt, which is tried again so many days after the first that failed."""
+    """The payment after an attempt to charge it.
+
+    `retry_days` are counted from the first failed attempt. A hard decline, and the last retry, make it past due.
+    """
     attempted = replace(payment, payment_intent_id=charge.payment_intent_id)
     if charge.state is ChargeState.SUCCEEDED:
         return replace(
             attempted, status=InvoiceStatus.PAID, paid_on=today, method=method, next_attempt_on=None, failure=None
         )
     if charge.state is ChargeState.IN_TRANSIT:
-        # Looked at again should nobody tell what has become of it.
+        # The notice of its result may be lost: it is read again tomorrow.
         return replace(
             attempted,
             status=InvoiceStatus.IN_TRANSIT,
@@ -99,7 +106,7 @@ def after_charge(
             failure=None,
         )
     if charge.state is ChargeState.CANCELLED:
-        # It can never succeed any more: the next attempt is one of another payment.
+        # A cancelled PaymentIntent never succeeds: the next attempt creates another one.
         attempted = replace(payment, payment_intent_id=None)
     return after_failure(attempted, charge.failure or PaymentFailure.FAILED, today, retry_days, hard=charge.hard)
 
@@ -107,32 +114,32 @@ def after_charge(
 def after_failure(
     payment: InvoicePayment, failure: PaymentFailure, today: date, retry_days: tuple[int, ...], *, hard: bool = False
 ) -> InvoicePayment:
-    """Where the payment stands after an attempt that has failed."""
+    """The payment after a failed attempt; after a `hard` one no retry follows."""
     first = payment.first_failed_on or today
-    later = [] if hard else [first + timedelta(days=days) for days in retry_days]
-    following = next((day for day in later if day > today), None)
+    retries = [] if hard else [first + timedelta(days=days) for days in retry_days]
+    next_retry = next((day for day in retries if day > today), None)
     return replace(
         payment,
-        status=InvoiceStatus.OPEN if following else InvoiceStatus.PAST_DUE,
+        status=InvoiceStatus.OPEN if next_retry else InvoiceStatus.PAST_DUE,
         attempts=payment.attempts + 1,
         first_failed_on=first,
-        next_attempt_on=following,
+        next_attempt_on=next_retry,
         failure=failure,
     )
 
 
 def too_small(payment: InvoicePayment, today: date) -> InvoicePayment:
-    """Where the payment of an amount stands that is too small to be charged: it stays owed, and nothing has failed."""
+    """The payment of an amount that is too small to be charged: it stays open, and no attempt has failed."""
     return replace(payment, next_attempt_on=today + SMALL_AMOUNT_RETRIED_AFTER)
 
 
 def mark_past_due(payment: InvoicePayment) -> InvoicePayment:
-    """What was to be transferred by its day and was not."""
+    """The payment of a bank transfer that has not arrived by the due date."""
     return replace(payment, status=InvoiceStatus.PAST_DUE, next_attempt_on=None)
 
 
 def mark_received(payment: InvoicePayment, on: date, method: Method, reference: str) -> InvoicePayment:
-    """What staff have found on the bank account. Raises AlreadyPaid."""
+    """The payment after staff have recorded the arrival of the money. Raises AlreadyPaid."""
     if payment.status not in UNPAID:
         raise AlreadyPaid
     return replace(
@@ -147,28 +154,27 @@ def mark_received(payment: InvoicePayment, on: date, method: Method, reference: 
 
 
 def is_due(payment: InvoicePayment, today: date) -> bool:
-    """Whether a payment is to be looked at today."""
+    """Whether the next attempt is due today or overdue."""
     return payment.next_attempt_on is not None and payment.next_attempt_on <= today
 
 
 def is_retried_at_once(payment: InvoicePayment, corrects: bool, method: str | None) -> bool:
-    """Whether an unpaid invoice is tried at once because the account pays by another `method` now.
+    """Whether an unpaid invoice is charged at once because the account has a new payment `method`.
 
-    `corrects` says that it is a credit note, which a payment method cannot pay; a method that was tried is not again.
+    Not a credit note (`corrects`), which no payment method pays; nor with the method that was tried last.
     """
     return not corrects and payment.status in UNPAID and method is not None and payment.tried_with != method
 
 
 def next_attempt(payments: Iterable[InvoicePayment]) -> date | None:
-    """The earliest day on which one of these payments is to be looked at."""
+    """The earliest day of a next attempt among these payments, None without any."""
     return min((each.next_attempt_on for each in payments if each.next_attempt_on is not None), default=None)
 
 
 def is_news(charge: Charge, payment: InvoicePayment) -> bool:
-    """Whether the payment service knows more than what is kept here.
+    """Whether the payment service has a newer state than the record.
 
-    A failed attempt is recorded by the run that made it; only a payment that was in transit fails by itself, or is
-    cancelled.
+    The run that makes a failed attempt also records it. Only a payment in transit fails, or is cancelled, later.
     """
     if charge.state is ChargeState.SUCCEEDED:
         return True

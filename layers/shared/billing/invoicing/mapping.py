@@ -1,4 +1,4 @@
-"""Invoices as they are stored: what a list shows on top, then all that an invoice says, then its payment."""
+"""The stored form of an invoice: first the fields of a list, then the content, then the payment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Body = dict[str, Any]
 
 
 def invoice_body(invoice: IssuedInvoice, payment: InvoicePayment) -> str:
-    """An invoice with its payment. Its first fields are what billing.invoicing.summary_mapping reads."""
+    """The stored body of an invoice with its payment. billing.invoicing.summary_mapping reads the first fields only."""
     issued = _issued(invoice)
     return text(
         {
@@ -43,14 +43,14 @@ def invoice_body(invoice: IssuedInvoice, payment: InvoicePayment) -> str:
 
 
 def is_as_issued(stored: str) -> bool:
-    """Whether an invoice still says what it said when it was issued."""
+    """Whether the stored content of an invoice is unchanged since its issue, by its digest."""
     body = parsed(stored)
     same: bool = _digest(text(body["issued"])) == body["digest"]
     return same
 
 
 def _issued(invoice: IssuedInvoice) -> str:
-    return text(invoice)  # orjson knows dataclasses, and copies none of them
+    return text(invoice)  # orjson writes dataclasses itself, without a copy
 
 
 def _digest(issued: str) -> str:

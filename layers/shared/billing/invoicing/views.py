@@ -1,4 +1,4 @@
-"""Invoices as they are asked for and shown: what each line is made of, and where the payment stands."""
+"""Requests and responses of the invoice routes: lines with their derivation, and the state of the payment."""
 
 from __future__ import annotations
 
