@@ -1,12 +1,12 @@
 """Sets up customers' cards through the functions themselves."""
 
 from __future__ import annotations
+
 from datetime import datetime
+
 from functions.update_payment_method.app import handler as update
 from local.stripe.api import Stripe
-from tests.api_gateway import NOW
-from tests.api_gateway import answer
-from tests.api_gateway import request
+from tests.api_gateway import NOW, answer, request
 from tests.company import Company
 from tests.stripe import confirm
 

@@ -1,13 +1,16 @@
 """Stripe for tests: the stand-in of the local stack, called by the official SDK without a network."""
 
 from __future__ import annotations
-from billing.payments.stripe_gateway import StripePayments
-from collections.abc import Mapping
+
 import json
+from collections.abc import Mapping
+from typing import Any
+
 import stripe
+from billing.payments.stripe_gateway import StripePayments
+
 from local.stripe.api import Stripe
 from local.stripe.process import KEYS
-from typing import Any
 
 ADDRESS = "http://127.0.0.1:1"
 """No server listens there, and no request is sent."""

@@ -1,12 +1,11 @@
 """Rounding and currencies of amounts (DESIGN 3.3)."""
 
-from billing.kernel.money import Money
-from billing.kernel.money import rounded
-from billing.kernel.money import rounded_tax
 from decimal import Decimal
+
+import pytest
+from billing.kernel.money import Money, rounded, rounded_tax
 from hypothesis import given
 from hypothesis import strategies as st
-import pytest
 
 
 def test_amounts_round_half_to_even() -> None:

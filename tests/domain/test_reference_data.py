@@ -1,16 +1,17 @@
 """Compares our lists of countries, currencies and VAT rates with the maintained ones."""
 
+import re
+from collections import Counter
+from datetime import date
+from decimal import Decimal
+
+import eu_vat_rates_data
+import iso4217
+import pycountry
 from billing.invoicing.vat_rates import STANDARD_RATES
 from billing.invoicing.vat_territories import ENTRIES
 from billing.kernel.countries import COUNTRIES
 from billing.kernel.currencies import MINOR_UNIT_DIGITS
-from collections import Counter
-from datetime import date
-from decimal import Decimal
-import eu_vat_rates_data
-import iso4217
-import pycountry
-import re
 
 NOT_MONEY = {"BOV", "CHE", "CHW", "CLF", "COU", "MXV", "USN", "UYI", "UYW", "XAD"}
 """Codes of funds and accounting units."""

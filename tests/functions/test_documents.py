@@ -1,46 +1,32 @@
 """Files of invoices are written once and downloaded by a short-lived link; credit notes give money back once."""
 
 from __future__ import annotations
+
+import io
+import json
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlparse
+
+import boto3
+import pytest
 from billing.kernel.events import Event
 from billing.platform.events.mapping import event_body
-from datetime import datetime
-from datetime import timedelta
+from pypdf import PdfReader
+
 from functions.get_invoice_document.app import handler as get_document
 from functions.get_invoices.app import handler as get_invoices
 from functions.issue_credit_note.app import handler as credit
 from functions.record_payment.app import handler as record_payment
 from functions.render_documents.app import handler as render
 from functions.update_payment_method.app import handler as update
-import boto3
-import io
-import json
-import pytest
 from local.stripe.api import Stripe
-from pypdf import PdfReader
-from tests.api_gateway import Answer
-from tests.api_gateway import NOW
-from tests.api_gateway import STAFF
-from tests.api_gateway import answer
-from tests.api_gateway import person
-from tests.api_gateway import request
-from tests.aws import DOCUMENTS
-from tests.aws import REGION
-from tests.aws import TABLE
-from tests.aws import stored_items
-from tests.cards import METHOD
-from tests.cards import card
-from tests.company import Company
-from tests.company import provisioned
-from tests.functions.ending import Context
-from tests.functions.ending import deliver
-from tests.functions.ending import events_of
-from tests.functions.ending import fire
-from tests.functions.ending import record
-from tests.samples import ACCOUNT
-from tests.samples import with_value
-from typing import Any
-from urllib.parse import parse_qs
-from urllib.parse import urlparse
+from tests.api_gateway import NOW, STAFF, Answer, answer, person, request
+from tests.aws import DOCUMENTS, REGION, TABLE, stored_items
+from tests.cards import METHOD, card
+from tests.company import Company, provisioned
+from tests.functions.ending import Context, deliver, events_of, fire, record
+from tests.samples import ACCOUNT, with_value
 
 INVOICES = "/accounts/{account}/invoices"
 ISSUED = NOW + timedelta(days=5)
@@ -210,7 +196,7 @@ def test_a_credit_note_refunds_the_charge_once(
     assert {each["credit_note"] for each in after["payment"]["credited"]} == {note["number"]}
     listed = answer(get_invoices, request("GET", INVOICES, claims=company.member, path=company.path)).body["items"]
     assert {each["number"]: each["corrects"] for each in listed}[note["number"]] == number
-    [credit_note_issued] = told("credit_note.issued")
+    [credit_note_issued] = events_of("credit_note.issued")
     assert (credit_note_issued.after or {})["refunded"] == before["total"]
     rendered(credit_note_issued)
     assert ask(company, note["number"], "pdf").status == 302

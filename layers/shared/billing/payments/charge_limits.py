@@ -1,16 +1,19 @@
 """The amounts that the payment service refuses: Livello does not send them (docs.stripe.com/currencies)."""
 
 from __future__ import annotations
-from billing.kernel.currencies import CHARGEABLE
-from billing.kernel.currencies import LARGEST_CHARGE_DIGITS
-from billing.kernel.currencies import LARGEST_CHARGE_DIGITS_OF_OTHERS
-from billing.kernel.currencies import MINOR_UNIT_DIGITS
-from billing.kernel.currencies import SMALLEST_CHARGE
-from billing.kernel.money import Money
-from billing.kernel.money import charged_units
-from billing.payments.methods import Method
+
 from decimal import Decimal
 from enum import StrEnum
+
+from billing.kernel.currencies import (
+    CHARGEABLE,
+    LARGEST_CHARGE_DIGITS,
+    LARGEST_CHARGE_DIGITS_OF_OTHERS,
+    MINOR_UNIT_DIGITS,
+    SMALLEST_CHARGE,
+)
+from billing.kernel.money import Money, charged_units
+from billing.payments.methods import Method
 
 
 class ChargeObstacle(StrEnum):
