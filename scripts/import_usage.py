@@ -1,53 +1,33 @@
 """Imports past usage from a CSV file, exactly once. docs/import.md explains it."""
 
 from __future__ import annotations
-from billing.kernel.errors import ConcurrentChange
-from billing.kernel.errors import Violation
-from billing.kernel.money import Money
-from billing.platform.aws_session import aws_session
-from billing.platform.http.models import Amount
-from billing.platform.http.models import Body
-from billing.platform.http.models import Currency
-from billing.platform.http.models import Identifier
-from billing.platform.http.models import IsoDate
-from billing.platform.http.models import Text
-from billing.platform.retry import RetryBudget
-from billing.usage.event_bodies import Conversions
-from billing.usage.event_bodies import EventId
-from billing.usage.event_bodies import EventSource
-from billing.usage.event_bodies import Quantity
-from billing.usage.import_usage import ImportResult
-from billing.usage.import_usage import PastUsage
-from billing.usage.import_usage import SOURCE
-from billing.usage.import_usage import import_usage
-from billing.usage.record_usage import IngestResult
-from billing.usage.record_usage import Result
-from billing.usage.records import UsageStore
-from botocore.exceptions import BotoCoreError
-from botocore.exceptions import ClientError
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Iterator
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC
-from datetime import datetime
+
 import argparse
 import csv
 import re
 import sys
 import time
-from local.settings import LocalError
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from pydantic import BeforeValidator
-from pydantic import ValidationError
-from scripts.stack import OperatorError
-from scripts.stack import add_stack_options
-from scripts.stack import stack_resources
-from scripts.stack import use_local_stack
+from typing import Annotated, NoReturn
+
+from billing.kernel.errors import ConcurrentChange, Violation
+from billing.kernel.money import Money
+from billing.platform.aws_session import aws_session
+from billing.platform.http.models import Amount, Body, Currency, Identifier, IsoDate, Text
+from billing.platform.retry import RetryBudget
+from billing.usage.event_bodies import Conversions, EventId, EventSource, Quantity
+from billing.usage.import_usage import SOURCE, ImportResult, PastUsage, import_usage
+from billing.usage.record_usage import IngestResult, Result
+from billing.usage.records import UsageStore
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import BeforeValidator, ValidationError
 from tqdm import tqdm
-from typing import Annotated
-from typing import NoReturn
+
+from local.settings import LocalError
+from scripts.stack import OperatorError, add_stack_options, stack_resources, use_local_stack
 
 BUDGET_SECONDS = 120.0
 """How long a transaction is tried again while DynamoDB throttles the account's partition."""

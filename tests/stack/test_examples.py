@@ -1,17 +1,19 @@
 """The examples in README.md and docs/*.md that call the API, run in a shell as printed."""
 
 from __future__ import annotations
+
 import json
 import os
-import pytest
 import re
 import shutil
 import subprocess
+from pathlib import Path
+
+import pytest
+
 from local.demo.companies import COMPANIES
 from local.stack import Stack
-from pathlib import Path
-from tests.docs.examples import Example
-from tests.docs.examples import examples
+from tests.docs.examples import Example, examples
 
 CURL = [example for example in examples() if example.is_shell and re.search("^curl", example.text, re.MULTILINE)]
 SETTINGS = re.compile("^(API|TOKEN)=.*\\n", re.MULTILINE)
