@@ -119,6 +119,7 @@ API       {address}/v1
 OpenAPI   {address}/v1/openapi.json
 Mail      {address}/mail
 Stripe    {stack.settings.stripe_address} stands in for it, with its test cards; {KEYS["publishable_key"]}
+VIES      {stack.settings.vies_address} stands in for it: a number that ends with 200 is invalid, with 301 unanswered
 
 People, all with the password {PASSWORD}
 {log_ins}

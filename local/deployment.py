@@ -165,7 +165,7 @@ def _record_name(settings: Settings) -> str:
 
 
 def _deployed(settings: Settings, sources: str) -> str:
-    return f"{sources} for {settings.address} and {settings.stripe_address}"
+    return f"{sources} for {settings.address}, {settings.stripe_address} and {settings.vies_address}"
 
 
 def _parameters(settings: Settings, machine: Machine) -> list[str]:
@@ -179,6 +179,10 @@ def _parameters(settings: Settings, machine: Machine) -> list[str]:
         f"ReplyToAddress={REPLY_TO_ADDRESS}",
         f"StaffAddress={STAFF_ADDRESS}",
         f"StripeApiBase={settings.stripe_address}",
+        f"ViesApiBase={settings.vies_address}",
+        "VatNumberCheck=on",
+        # The demonstration's past is played faster than a schedule fires: no invoice may wait for an answer.
+        "UnconfirmedVatNumber=continue",
         f"InvoiceArchiveYears={ARCHIVE_YEARS}",
         *(f'{name}="{value}"' for name, value in SELLER.items()),
     ]

@@ -21,10 +21,12 @@ CLOUD_PORT_VARIABLE = "LIVELLO_CLOUD_PORT"
 FRONT_DOOR_PORT_VARIABLE = "LIVELLO_PORT"
 MAIL_PORT_VARIABLE = "LIVELLO_MAIL_PORT"
 STRIPE_PORT_VARIABLE = "LIVELLO_STRIPE_PORT"
+VIES_PORT_VARIABLE = "LIVELLO_VIES_PORT"
 CLOUD_PORT_DEFAULT = 4566
 FRONT_DOOR_PORT_DEFAULT = 8080
 MAIL_PORT_DEFAULT = 2525
 STRIPE_PORT_DEFAULT = 12111
+VIES_PORT_DEFAULT = 12112
 PORT_MAX = 65535
 HTTP_PORT = 80
 PORT_DIGITS_MAX = 5
@@ -34,6 +36,7 @@ PORT_DEFAULTS = {
     CLOUD_PORT_VARIABLE: CLOUD_PORT_DEFAULT,
     MAIL_PORT_VARIABLE: MAIL_PORT_DEFAULT,
     STRIPE_PORT_VARIABLE: STRIPE_PORT_DEFAULT,
+    VIES_PORT_VARIABLE: VIES_PORT_DEFAULT,
 }
 """The default ports, by the variable that overrides each."""
 
@@ -58,6 +61,7 @@ class Settings:
     front_door_port: int = FRONT_DOOR_PORT_DEFAULT
     mail_port: int = MAIL_PORT_DEFAULT
     stripe_port: int = STRIPE_PORT_DEFAULT
+    vies_port: int = VIES_PORT_DEFAULT
     persistent: bool = True
     stack: str = "livello"
 
@@ -76,6 +80,11 @@ class Settings:
     def stripe_address(self) -> str:
         """The address of the stand-in for Stripe."""
         return f"http://{HOST}:{self.stripe_port}"
+
+    @property
+    def vies_address(self) -> str:
+        """The address of the stand-in for VIES."""
+        return f"http://{HOST}:{self.vies_port}"
 
     @property
     def mail_folder(self) -> Path:
@@ -112,6 +121,7 @@ def settings_from_environment(folder: Path = FOLDER) -> Settings:
         front_door_port=ports[FRONT_DOOR_PORT_VARIABLE],
         mail_port=ports[MAIL_PORT_VARIABLE],
         stripe_port=ports[STRIPE_PORT_VARIABLE],
+        vies_port=ports[VIES_PORT_VARIABLE],
     )
 
 
@@ -147,6 +157,7 @@ def ports_of(settings: Settings) -> dict[str, int]:
         CLOUD_PORT_VARIABLE: settings.cloud_port,
         MAIL_PORT_VARIABLE: settings.mail_port,
         STRIPE_PORT_VARIABLE: settings.stripe_port,
+        VIES_PORT_VARIABLE: settings.vies_port,
     }
 
 

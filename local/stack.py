@@ -42,6 +42,7 @@ from local.settings import (
     MAIL_PORT_VARIABLE,
     ROOT,
     STRIPE_PORT_VARIABLE,
+    VIES_PORT_VARIABLE,
     LocalError,
     Settings,
     ports_file,
@@ -51,6 +52,7 @@ from local.state_files import read_json, write_json
 from local.stripe.browser import TEST_CARD, confirm_setup
 from local.stripe.process import KEYS, account_file, keep_stripe_account, stripe_stand_in
 from local.stripe.server import DAMAGED_REMEDY
+from local.vies.process import vies_stand_in
 
 PROCESSED_SECONDS_MAX = 60
 """How long the workers of one schedule may take."""
@@ -103,7 +105,7 @@ def start(settings: Settings, now: datetime, tell: Callable[[str], None]) -> Sta
     Ports, files and the build are checked first: if they fail, a running stack is untouched. The front door is
     restarted last. Raises LocalError, and OSError on a full disk.
     """
-    cloud, door, sink, stripe = _parts(settings)
+    cloud, door, sink, stripe, vies = _parts(settings)
     for folder in (settings.folder, settings.artefacts):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _check_ports(settings)
@@ -116,6 +118,7 @@ def start(settings: Settings, now: datetime, tell: Callable[[str], None]) -> Sta
     write_json(ports_file(settings.folder), ports_of(settings))
     sink.start()
     stripe.start()
+    vies.start()
     cloud.start(tell)
     cloud.wait_until_ready()
     if not is_deployed(settings, sources):
@@ -213,23 +216,25 @@ def stop(settings: Settings) -> None:
 
     Raises LocalError if a state cannot be saved; the stack then goes on unchanged.
     """
-    cloud, door, sink, stripe = _parts(settings)
+    cloud, door, sink, stripe, vies = _parts(settings)
     keep_stripe_account(stripe)
     cloud.stop()
     door.stop()
     stripe.stop()
+    vies.stop()
     sink.stop()  # last, because the emulated AWS may still send mail
 
 
 def stop_without_saving(settings: Settings) -> None:
     """Ends all processes by force, without saving their state."""
-    cloud, door, sink, stripe = _parts(settings)
-    for each in (door, cloud, stripe, sink):
+    cloud, door, sink, stripe, vies = _parts(settings)
+    for each in (door, cloud, stripe, vies, sink):
         each.stop(by_force=True)
 
 
-def _parts(settings: Settings) -> tuple[Cloud, LocalServer, LocalServer, LocalServer]:
-    return Cloud.of(settings), front_door(settings), mail_sink(settings), stripe_stand_in(settings)
+def _parts(settings: Settings) -> tuple[Cloud, LocalServer, LocalServer, LocalServer, LocalServer]:
+    stand_ins = stripe_stand_in(settings), vies_stand_in(settings)
+    return Cloud.of(settings), front_door(settings), mail_sink(settings), *stand_ins
 
 
 def front_door(settings: Settings) -> LocalServer:
@@ -251,12 +256,13 @@ def front_door(settings: Settings) -> LocalServer:
 
 def _check_ports(settings: Settings) -> None:
     """Checks the ports before any process is started or ended. Raises LocalError, which names a free port."""
-    cloud, door, sink, stripe = _parts(settings)
+    cloud, door, sink, stripe, vies = _parts(settings)
     parts: dict[str, Cloud | LocalServer] = {
         FRONT_DOOR_PORT_VARIABLE: door,
         CLOUD_PORT_VARIABLE: cloud,
         MAIL_PORT_VARIABLE: sink,
         STRIPE_PORT_VARIABLE: stripe,
+        VIES_PORT_VARIABLE: vies,
     }
     running = {variable: part.running_port() for variable, part in parts.items()}
     for variable, port in ports_of(settings).items():

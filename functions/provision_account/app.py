@@ -11,7 +11,7 @@ from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import Response, created
 from billing.platform.http.callers import Context
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Catalogues, Pages, People
+from billing.wiring import Catalogues, Pages, People, checks_vat_numbers
 
 MayProvision = Annotated[Person, StaffOnly(Permission.PROVISION_ACCOUNTS)]
 
@@ -23,7 +23,14 @@ def provision(
     body: AccountBody, _: MayProvision, context: Context, pages: Pages, catalogues: Catalogues, people: People
 ) -> Response[BillingPageView]:
     """Provision an account and invite its first admin."""
-    page = provision_account(body.value(), context=context, directory=people, pages=pages, catalogues=catalogues)
+    page = provision_account(
+        body.value(),
+        context=context,
+        directory=people,
+        pages=pages,
+        catalogues=catalogues,
+        checks_vat_numbers=checks_vat_numbers(),
+    )
     view = BillingPageView.of(page, page.account.contract.today(context.time))
     return created(view, location=f"/v1/accounts/{page.account.id}/billing")
 

@@ -22,7 +22,7 @@ from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.preconditions import IfMatch, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Accounts, account_store
+from billing.wiring import Accounts, account_store, checks_vat_numbers
 
 MayChange = Annotated[Admission, Permits(Permission.CHANGE_BILLING_INFORMATION, account_store)]
 
@@ -47,7 +47,14 @@ class ChangeArea:
         current = cast(Information[D], known.information.area(area))  # the details of an area have one class
         replaces = replaced_version(if_match)
         return change_billing_information(
-            known.account, area, current, details, replaces, context=self.context, store=self.accounts
+            known.account,
+            area,
+            current,
+            details,
+            replaces,
+            context=self.context,
+            store=self.accounts,
+            checks_vat_numbers=checks_vat_numbers(),
         )
 
 

@@ -176,6 +176,7 @@ WORKERS = {
     "DetachReplacedMethods": ("Changed", "ChangedMethods"),
     "WarnExpiringCard": ("Due", "CardExpiryDue"),
     "IssueInvoices": ("Due", "InvoicesDue"),
+    "CheckVatNumber": ("Due", "VatNumbersDue"),
     "RenderDocuments": ("Issued", "Issued"),
     "PrepareDownload": ("Asked", "DownloadsAsked"),
     "EndAccount": ("Due", "EndsDue"),

@@ -12,6 +12,8 @@ from billing import wiring
 from billing.ending.deletion.records import receipt_body
 from billing.ending.deletion.rules import Receipt
 from billing.invoicing.issue_invoices import issue_invoices
+from billing.invoicing.vat_numbers.mapping import check_body
+from billing.invoicing.vat_numbers.rules import VatNumberCheck, VatResult
 
 from functions.administer_autoscaling.app import handler as administer_autoscaling
 from functions.administer_cancellation.app import handler as administer_cancellation
@@ -21,6 +23,7 @@ from functions.administer_reactivation.app import handler as administer_reactiva
 from functions.administer_reviews.app import handler as administer_reviews
 from functions.administer_success_managers.app import handler as administer_success_managers
 from functions.administer_users.app import handler as administer_users
+from functions.administer_vat_numbers.app import handler as administer_vat_numbers
 from functions.get_billing.app import handler as get_billing
 from functions.get_deletions.app import handler as get_deletions
 from functions.get_events.app import handler as get_events
@@ -59,6 +62,7 @@ CANCELLED = {
     "active_until": "2026-07-15",
 }
 INVOICE = "/accounts/{account}/invoices/{number}"
+VAT_NUMBER = "/accounts/{account}/vat-number-check"
 TRANSFERRED = {"paid_on": "2026-06-10", "reference": "4711"}
 METHOD = "/accounts/{account}/payment-method"
 AUTOSCALING = "/accounts/{account}/autoscaling"
@@ -148,6 +152,15 @@ def with_receipt(company: Company) -> dict[str, str]:
     return {"receipt": receipt.id}
 
 
+def with_vat_check(company: Company) -> dict[str, str]:
+    """VIES calls the company's number invalid, and an invoice was issued before that."""
+    check = VatNumberCheck("DK13585628", VatResult.INVALID, answered_on=NOW.date())
+    partition, body = f"ACCOUNT#{company.account}", check_body(check)
+    keep_items([{"pk": partition, "sk": "VAT-CHECK", "body": body, "version": 1}])
+    keep_items([{"pk": partition, "sk": "VAT-CHECK#LV-2026-000001", "body": body}])
+    return {"number": "LV-2026-000001"}
+
+
 def about_managers(method: str, route: str, body: Any = None) -> Cell:
     return Cell(administer_success_managers, method, route, 403, 403, 200, 403, body, {"If-Match": '"1"'}, with_manager)
 
@@ -169,6 +182,21 @@ MATRIX = [
     Cell(get_invoice_document, "GET", INVOICE + "/xml", 202, 202, 202, 404, prepare=with_invoice),
     Cell(issue_credit_note, "POST", INVOICE + "/credit-notes", 403, 403, 201, 404, WRONG, None, with_invoice),
     Cell(get_invoices, "GET", "/invoices/past-due", 403, 403, 200, 403),
+    Cell(administer_vat_numbers, "GET", "/vat-number-checks", 403, 403, 200, 403),
+    Cell(administer_vat_numbers, "GET", VAT_NUMBER, 403, 403, 200, 404, prepare=with_vat_check),
+    Cell(
+        administer_vat_numbers,
+        "PUT",
+        VAT_NUMBER + "/decision",
+        403,
+        403,
+        200,
+        404,
+        {"treatment": "reverse_charge", "reason": "The tax authority has confirmed it."},
+        {"If-Match": '"1"'},
+        with_vat_check,
+    ),
+    Cell(administer_vat_numbers, "GET", INVOICE + "/vat-number-check", 403, 403, 200, 404, prepare=with_vat_check),
     Cell(record_payment, "POST", INVOICE + "/payments", 403, 403, 200, 404, TRANSFERRED, None, with_invoice),
     Cell(update_payment_method, "POST", INVOICE + "/consent", 409, 403, 403, 404, None, None, with_invoice),
     read("/accounts/{account}/usage", get_usage),

@@ -40,13 +40,13 @@ class Parts:
         self.steps: list[str] = []
         self.failing = ""
         one: Any = type("Part", (), {})
-        cloud, door, sink, stripe = (one() for _ in range(4))
-        for name, part in (("cloud", cloud), ("door", door), ("sink", sink), ("stripe", stripe)):
+        cloud, door, sink, stripe, vies = (one() for _ in range(5))
+        for name, part in (("cloud", cloud), ("door", door), ("sink", sink), ("stripe", stripe), ("vies", vies)):
             part.start = self._does(f"start {name}")
             part.stop = self._does(f"stop {name}")
         cloud.wait_until_ready = self._does("wait")
         cloud.end_if_changed = self._does("end cloud")
-        monkeypatch.setattr(stack, "_parts", lambda _: (cloud, door, sink, stripe))
+        monkeypatch.setattr(stack, "_parts", lambda _: (cloud, door, sink, stripe, vies))
         monkeypatch.setattr(stack, "is_built", lambda *_: False)
         monkeypatch.setattr(stack, "is_deployed", lambda *_: False)
         monkeypatch.setattr(stack, "stack_outputs", lambda _: {"StripeSecretArn": "arn"})
@@ -122,7 +122,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_stop_and_clean_work_with_damaged_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = Settings(folder, folder / "artefacts", mail_port=free_port(), stripe_port=free_port())
+    settings = Settings(
+        folder, folder / "artefacts", mail_port=free_port(), stripe_port=free_port(), vies_port=free_port()
+    )
     folder.mkdir()
     parts = (mail_sink(settings), stripe_stand_in(settings))
     for part in parts:

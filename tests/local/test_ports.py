@@ -73,14 +73,14 @@ def test_two_servers_on_one_port_are_refused(tmp_path: Path, monkeypatch: pytest
         settings_from_environment(tmp_path)
 
 
-def four_ports(tmp_path: Path, **others: int) -> Settings:
-    settings = Settings(tmp_path, tmp_path, free_port(), free_port(), free_port(), free_port())
+def own_ports(tmp_path: Path, **others: int) -> Settings:
+    settings = Settings(tmp_path, tmp_path, free_port(), free_port(), free_port(), free_port(), free_port())
     return replace(settings, **others)  # type: ignore[arg-type]
 
 
 def test_a_port_reserved_for_the_administrator_is_reported_as_such(tmp_path: Path) -> None:
     refused = PermissionError(errno.EACCES, "Permission denied")
-    settings = four_ports(tmp_path, front_door_port=80)
+    settings = own_ports(tmp_path, front_door_port=80)
     with (
         patch("socket.socket.bind", side_effect=refused),
         patch.object(stack, "free_port", return_value=18090),
@@ -92,7 +92,7 @@ def test_a_port_reserved_for_the_administrator_is_reported_as_such(tmp_path: Pat
 
 
 def test_a_port_of_another_program_is_reported_as_taken(tmp_path: Path) -> None:
-    settings = four_ports(tmp_path)
+    settings = own_ports(tmp_path)
     with (
         socket.create_server((HOST, settings.mail_port)),
         pytest.raises(LocalError, match=rf"LIVELLO_MAIL_PORT: port {settings.mail_port} is taken by another program"),
@@ -101,13 +101,13 @@ def test_a_port_of_another_program_is_reported_as_taken(tmp_path: Path) -> None:
 
 
 def test_a_port_of_another_server_of_the_stack_is_reported_as_ours(tmp_path: Path) -> None:
-    settings = four_ports(tmp_path)
+    settings = own_ports(tmp_path)
     sink = mail_sink(settings)
     try:
         sink.start()
         assert sink.running_port() == settings.mail_port
         stack._check_ports(settings)
-        moved = four_ports(tmp_path, stripe_port=settings.mail_port)
+        moved = own_ports(tmp_path, stripe_port=settings.mail_port)
         with pytest.raises(LocalError, match=r"LIVELLO_STRIPE_PORT: .* a server of this stack, which make stop ends"):
             stack._check_ports(moved)
     finally:
@@ -115,7 +115,7 @@ def test_a_port_of_another_server_of_the_stack_is_reported_as_ours(tmp_path: Pat
 
 
 def test_a_server_without_a_recorded_port_is_replaced(tmp_path: Path) -> None:
-    settings = four_ports(tmp_path)
+    settings = own_ports(tmp_path)
     sink = mail_sink(settings)
     try:
         sink.start()
@@ -129,14 +129,14 @@ def test_a_server_without_a_recorded_port_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_server_is_restarted_only_when_its_options_change(tmp_path: Path) -> None:
-    settings = four_ports(tmp_path)
+    settings = own_ports(tmp_path)
     door = stack.front_door(settings)
     try:
         door.start()
         pid = door.process.pid_file.read_bytes()
         stack.front_door(settings).start()
         assert door.process.pid_file.read_bytes() == pid
-        other: LocalServer = stack.front_door(four_ports(tmp_path, front_door_port=settings.front_door_port))
+        other: LocalServer = stack.front_door(own_ports(tmp_path, front_door_port=settings.front_door_port))
         other.start()
         assert door.process.pid_file.read_bytes() != pid
     finally:
@@ -144,7 +144,7 @@ def test_a_server_is_restarted_only_when_its_options_change(tmp_path: Path) -> N
 
 
 def test_a_command_does_not_use_the_stack_of_another_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scripts_stack, "settings_from_environment", lambda: four_ports(tmp_path))
+    monkeypatch.setattr(scripts_stack, "settings_from_environment", lambda: own_ports(tmp_path))
     with pytest.raises(LocalError, match="No stack of this checkout runs"):
         use_local_stack()
 
@@ -161,4 +161,4 @@ def test_a_command_prints_the_address_of_its_stack(capsys: pytest.CaptureFixture
 
 
 def test_an_address_omits_the_default_port_of_http(tmp_path: Path) -> None:
-    assert four_ports(tmp_path, front_door_port=module.HTTP_PORT).address == "http://127.0.0.1"
+    assert own_ports(tmp_path, front_door_port=module.HTTP_PORT).address == "http://127.0.0.1"

@@ -26,6 +26,8 @@ WITHOUT_MAIL = {
     "download.requested",
     "user.changed",
     "user.removed",
+    "vat_number.confirmed",
+    "vat_number.decided",
 }
 
 MACRO = re.compile(r"{% macro (\w+)\(([^)]*)\)")

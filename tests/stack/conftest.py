@@ -39,6 +39,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         front_door_port=free_port(),
         mail_port=free_port(),
         stripe_port=free_port(),
+        vies_port=free_port(),
         persistent=False,
     )
     ARTEFACTS.mkdir(parents=True, exist_ok=True)

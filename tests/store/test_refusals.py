@@ -16,6 +16,7 @@ import pytest
 from billing.accounts.information import Area, BillingDetails
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import Account
+from billing.accounts.vat_number_due import VatNumberDue
 from billing.billing_page.records import BillingPageStore
 from billing.correspondence.audiences import Delivery
 from billing.correspondence.records import DeliveryStore
@@ -30,6 +31,8 @@ from billing.ending.reactivation.records import ReactivationStore
 from billing.ending.reactivation.rules import Reactivation, ReactivationState
 from billing.invoicing.dunning import initial_payment
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore
+from billing.invoicing.vat_numbers.records import VatNumberState, VatNumberStore
+from billing.invoicing.vat_numbers.rules import Outage, VatNumberCheck
 from billing.kernel.errors import Busy, ConcurrentChange
 from billing.kernel.schedules import Job
 from billing.payments.methods import CardWarning, PaymentProfile
@@ -93,6 +96,9 @@ RECEIPT = Receipt("receipt", "identity", NOON, NOON, {}, "")
 USED = UsageEvent(
     ID, "source", "1", "search", "shop", None, datetime(2026, 6, 10, tzinfo=UTC), TODAY, Decimal(1), 0, None
 )
+CHECK = VatNumberCheck("DE136695976")
+VAT_STATE = VatNumberState(ACCOUNT, PAGE.information.company.details, 1, VatNumberDue(NOON), CHECK)
+OUTAGE = Outage("DE", NOON, NOON, "MS_UNAVAILABLE", told=False, version=1)
 LIST: dict[str, Any] = {"limit": 1, "after": None}
 
 VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
@@ -154,6 +160,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     EventStore: {"events": lambda store: store.events(ID, **LIST)},
     InvoiceStore: {
         "advance": lambda store: store.advance(CONTEXT, BILLING),
+        "ask_for_check": lambda store: store.ask_for_check(CONTEXT, VatNumberDue(NOON)),
         "billing_context": lambda store: store.billing_context(ID),
         "collect_on": lambda store: store.collect_on(CONTEXT, TODAY),
         "correct": lambda store: store.correct(CONTEXT, RECORD, RECORD.payment, RECORD, "CN", 1, 0, TODAY, EVENT),
@@ -222,6 +229,16 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "save_alert_state": lambda store: store.save_alert_state(ID, "search", None, AlertState(1, TODAY, 80), EVENT),
         "subscribers": lambda store: store.subscribers([ID]),
         "watching": lambda store: store.watching(ID, "search"),
+    },
+    VatNumberStore: {
+        "decide": lambda store: store.decide(VAT_STATE, CHECK, EVENT),
+        "evidence": lambda store: store.evidence(ID, "LV-2026-000001"),
+        "outage": lambda store: store.outage("DE"),
+        "postpone": lambda store: store.postpone(VAT_STATE, VatNumberDue(NOON), OUTAGE, EVENT),
+        "save_answer": lambda store: store.save_answer(VAT_STATE, CHECK, VatNumberDue(NOON), OUTAGE, EVENT),
+        "state": lambda store: store.state(ID),
+        "stop": lambda store: store.stop(VAT_STATE),
+        "unconfirmed": lambda store: store.unconfirmed(**LIST),
     },
 }
 

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from billing.ending.deletion.records import PurgeStore
     from billing.ending.exports.records import DownloadStore
     from billing.ending.reactivation.records import ReactivationStore
+    from billing.invoicing.invoices import Seller
     from billing.invoicing.records import InvoiceStore
-    from billing.invoicing.settings import InvoicingSettings
+    from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
+    from billing.invoicing.vat_numbers.records import VatNumberStore
+    from billing.invoicing.vat_numbers.register import VatRegister
     from billing.payments.gateway import PaymentGateway, PaymentNotices
     from billing.payments.records import PaymentStore
     from billing.platform.due_work.records import DueStore
@@ -45,6 +48,7 @@ else:  # the commands of a function import the stores and interfaces that they n
     AccountStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = DeliveryStore = Any
     DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = Any
+    Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -94,16 +98,32 @@ success_manager_store: Callable[[], SuccessManagerStore] = _store(
     "scaling.reviews.success_manager_records", "SuccessManagerStore"
 )
 usage_store: Callable[[], UsageStore] = _store("usage.records", "UsageStore")
+vat_number_store: Callable[[], VatNumberStore] = _store("invoicing.vat_numbers.records", "VatNumberStore")
 
 
 @cache
 def terms() -> InvoicingSettings:
     """The parameters of the deployment for invoices and payments."""
-    from billing.accounts.information import as_printed, compact_identifier, normal_postcode
-    from billing.invoicing.invoices import Seller
     from billing.invoicing.settings import InvoicingSettings
 
-    seller = Seller(
+    retry_days = tuple(sorted(int(days) for days in os.environ["RETRY_DAYS"].split(",")))
+    return InvoicingSettings(
+        series=os.environ["INVOICE_SERIES"],
+        seller=seller(),
+        term_days=int(os.environ["PAYMENT_TERM_DAYS"]),
+        retry_days=retry_days,
+        credit_series=os.environ["CREDIT_NOTE_SERIES"],
+        unconfirmed=unconfirmed_vat_number(),
+    )
+
+
+@cache
+def seller() -> Seller:
+    """The company that issues the invoices."""
+    from billing.accounts.information import as_printed, compact_identifier, normal_postcode
+    from billing.invoicing.invoices import Seller
+
+    return Seller(
         name=os.environ["SELLER_NAME"],
         address_line_1=os.environ["SELLER_ADDRESS"],
         address_line_2=None,
@@ -113,14 +133,32 @@ def terms() -> InvoicingSettings:
         vat_number=as_printed(compact_identifier, os.environ["SELLER_VAT_NUMBER"] or None),
         iban=os.environ["SELLER_IBAN"] or None,
     )
-    retry_days = tuple(sorted(int(days) for days in os.environ["RETRY_DAYS"].split(",")))
-    return InvoicingSettings(
-        series=os.environ["INVOICE_SERIES"],
-        seller=seller,
-        term_days=int(os.environ["PAYMENT_TERM_DAYS"]),
-        retry_days=retry_days,
-        credit_series=os.environ["CREDIT_NOTE_SERIES"],
-    )
+
+
+@cache
+def vat_register() -> VatRegister:
+    """The register of VAT numbers (VIES)."""
+    from billing.invoicing.vat_numbers.vies import Vies
+
+    return Vies(os.environ["VIES_API_BASE"] or None)
+
+
+@cache
+def unconfirmed_vat_number() -> UnconfirmedVatNumber | None:
+    """What invoices do about an unconfirmed VAT number; None where the deployment does not ask VIES.
+
+    Only the functions that decide on a tax, or show it, have the variable.
+    """
+    from billing.invoicing.settings import UnconfirmedVatNumber
+
+    value = os.environ.get("UNCONFIRMED_VAT_NUMBER")
+    return UnconfirmedVatNumber(value) if value else None
+
+
+@cache
+def checks_vat_numbers() -> bool:
+    """Whether this deployment asks VIES about VAT numbers."""
+    return os.environ["VAT_NUMBER_CHECK"] == "on"
 
 
 @cache
@@ -247,4 +285,5 @@ Downloads = Annotated[DownloadStore, Depends(download_store)]
 Files = Annotated[Documents, Depends(documents)]
 Cancellations = Annotated[CancellationStore, Depends(cancellation_store)]
 Purges = Annotated[PurgeStore, Depends(purge_store)]
+VatNumbers = Annotated[VatNumberStore, Depends(vat_number_store)]
 Reactivations = Annotated[ReactivationStore, Depends(reactivation_store)]

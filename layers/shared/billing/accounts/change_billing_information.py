@@ -8,6 +8,7 @@ from typing import TypeVar
 from billing.accounts.information import Area, BillingDetails, CompanyDetails, ContactDetails, Information
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import Account
+from billing.accounts.vat_number_due import VatNumberDue
 from billing.kernel.errors import StaleVersion, VersionRequired
 from billing.kernel.events import EventType, RequestContext
 from billing.platform.events.new_event import new_event
@@ -24,11 +25,14 @@ def change_billing_information(
     *,
     context: RequestContext,
     store: AccountStore,
+    checks_vat_numbers: bool = False,
 ) -> Information[D]:
     """Returns the area after the change. `current` is the stored area; `replaces` is the version the caller has seen.
 
     Details that are already stored are not written again. So a repeated request finds its own result and succeeds, as
     RFC 9110 13.1.1 allows. Raises VersionRequired, StaleVersion. One transaction.
+
+    Where the deployment `checks_vat_numbers`, the number of a changed company is due at once.
     """
     if current.details == details:
         if isinstance(details, BillingDetails):
@@ -47,8 +51,10 @@ def change_billing_information(
         before={"area": area, "details": asdict(current.details)},
         after={"area": area, "details": asdict(details)},
     )
+    asked = checks_vat_numbers and isinstance(details, CompanyDetails)
+    vat_number = VatNumberDue(context.time) if asked else None
     try:
-        store.replace_information(account.id, area, details, replaces, event)
+        store.replace_information(account.id, area, details, replaces, event, vat_number)
     except StaleVersion:
         # Two copies of one request may run at once. The slower one then finds the result of the faster one.
         stored = store.details(account.id).information.area(area)

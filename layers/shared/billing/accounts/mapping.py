@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 
 from billing.accounts.information import BillingDetails, CompanyDetails, ContactDetails, Details
 from billing.accounts.rules import Account, Ending, Status, Store, User
+from billing.accounts.vat_number_due import VatNumberDue
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.fields import fields_of
 from billing.kernel.permissions import Role
@@ -91,3 +92,12 @@ def billing_from(stored: str) -> BillingDetails:
 
 def contact_from(stored: str) -> ContactDetails:
     return ContactDetails(**parsed(stored))
+
+
+def vat_number_due_body(due: VatNumberDue) -> str:
+    return text(asdict(due))
+
+
+def vat_number_due_from(stored: str) -> VatNumberDue:
+    body = parsed(stored)
+    return VatNumberDue(datetime.fromisoformat(body["at"]), body["attempts"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from billing.accounts.information import Area, BillingDetails, Details
 from billing.accounts.mapping import (
@@ -12,17 +13,23 @@ from billing.accounts.mapping import (
     user_and_account_name_from,
     user_body,
     user_from,
+    vat_number_due_body,
 )
 from billing.accounts.page_rows import details_of, page_rows
 from billing.accounts.rules import USERS_MAX, Account, AccountDetails, User
+from billing.accounts.vat_number_due import VatNumberDue
 from billing.kernel.errors import AccountNotFound, StaleVersion
 from billing.kernel.events import Event
 from billing.kernel.permissions import Role
+from billing.kernel.schedules import Job
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import text
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Row, Slice
 from billing.platform.dynamodb.table import Table
+
+if TYPE_CHECKING:
+    from billing.platform.dynamodb.transaction import Transaction
 
 UNDELIVERABLE_MAX = 1000
 """How many undeliverable addresses of an account one query reads."""
@@ -64,10 +71,19 @@ class AccountStore(Table):
 
     # ---- Billing information ----
 
-    def replace_information(self, account: str, area: Area, details: Details, version: int, event: Event) -> None:
+    def replace_information(
+        self,
+        account: str,
+        area: Area,
+        details: Details,
+        version: int,
+        event: Event,
+        vat_number: VatNumberDue | None = None,
+    ) -> None:
         """Replaces version `version` of an area, and records the event. Clears a billing address's undeliverable mark.
 
-        Raises StaleVersion when the area is at another version. One transaction.
+        `vat_number` is when the VAT number of a changed company is asked about; None leaves that as it is. Raises
+        StaleVersion when the area is at another version. One transaction.
         """
         partition = keys.account(account)
         with self._transaction(StaleVersion()) as write:
@@ -75,6 +91,8 @@ class AccountStore(Table):
             write.record(event)
             if isinstance(details, BillingDetails):
                 write.delete(partition, keys.undeliverable(details.email))
+            if vat_number is not None:
+                set_vat_number_due(write, account, vat_number)
 
     # ---- Users ----
 
@@ -155,6 +173,11 @@ def user_item(account: Account, user: User) -> Item:
     """The item of a user. The index lists a user's accounts."""
     partition, key = keys.account(account.id), keys.user(user.id)
     return Item(partition, key, user_body(user, account.name), index=(key, partition))
+
+
+def set_vat_number_due(write: Transaction, account: str, due: VatNumberDue) -> None:
+    """Sets when the VAT number of an account is asked about, whatever was due before."""
+    write.due(account, Job.VAT_NUMBER, due.at, vat_number_due_body(due))
 
 
 def _membership_from(row: Row) -> Membership:

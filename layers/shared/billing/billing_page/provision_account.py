@@ -9,6 +9,7 @@ from billing.accounts.administer_users import find_or_create_user
 from billing.accounts.directory import Directory
 from billing.accounts.information import BillingDetails, BillingInformation, CompanyDetails, ContactDetails, Information
 from billing.accounts.rules import Account, AccountExists, Status, Store, User, check_start
+from billing.accounts.vat_number_due import VatNumberDue
 from billing.billing_page.page import BillingPage
 from billing.billing_page.records import BillingPageStore
 from billing.ending.due import next_notice
@@ -56,6 +57,7 @@ def provision_account(
     directory: Directory,
     pages: BillingPageStore,
     catalogues: CatalogueStore,
+    checks_vat_numbers: bool = False,
 ) -> BillingPage:
     """Creates the account and returns its billing page. A repeated request returns the account that it created.
 
@@ -118,6 +120,7 @@ def provision_account(
             AutoscalingDue(first_due_month(request.contract, today), {}),
             InvoicingDue(first_month_to_invoice(request.contract, request.invoiced_until)),
             next_notice(request.contract, today),
+            VatNumberDue(context.time) if checks_vat_numbers and request.company.vat_number else None,
         )
     except ConcurrentChange:
         # Another request for this id was faster. If it is a copy of this one, its account is the answer.

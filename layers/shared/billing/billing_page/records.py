@@ -5,8 +5,9 @@ from __future__ import annotations
 from billing.accounts.information import Area
 from billing.accounts.mapping import account_body, information_body
 from billing.accounts.page_rows import details_of, page_rows
-from billing.accounts.records import user_item
+from billing.accounts.records import set_vat_number_due, user_item
 from billing.accounts.rules import User
+from billing.accounts.vat_number_due import VatNumberDue
 from billing.billing_page.page import BillingPage
 from billing.ending.due import EndingDue
 from billing.ending.due_mapping import stage_body
@@ -54,11 +55,13 @@ class BillingPageStore(Table):
         autoscaling: AutoscalingDue,
         invoicing: InvoicingDue,
         notice: EndingDue | None = None,
+        vat_number: VatNumberDue | None = None,
     ) -> None:
         """Writes all items of a new account, and records the event.
 
         `autoscaling` and `invoicing` are the first months to decide and to invoice. `notice` is the first reminder of
-        the last day to avoid a renewal. Raises ConcurrentChange if the id is taken. One transaction.
+        the last day to avoid a renewal, `vat_number` when the VAT number is asked about first. Raises ConcurrentChange
+        if the id is taken. One transaction.
         """
         account = page.account
         partition = keys.account(account.id)
@@ -79,3 +82,5 @@ class BillingPageStore(Table):
             write.due(account.id, Job.RENEWAL, invoicing_due_at(invoicing, contract), invoicing_due_body(invoicing))
             if notice is not None:
                 write.due(account.id, Job.ENDING, start_of(notice.on, contract), stage_body(notice))
+            if vat_number is not None:
+                set_vat_number_due(write, account.id, vat_number)

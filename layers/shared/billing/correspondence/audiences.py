@@ -61,6 +61,8 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.USAGE_REFUSED: (Audience.ADMINS,),
     EventType.USAGE_THRESHOLD_REACHED: (Audience.ADMINS,),
     EventType.USER_ADDED: (Audience.CONCERNED,),
+    EventType.VAT_NUMBER_NOT_CONFIRMED: (Audience.ADMINS, Audience.STAFF),
+    EventType.VAT_NUMBER_UNANSWERED: (Audience.STAFF,),
 }
 """The recipients by event type. Event types not listed send no mail."""
 

@@ -37,6 +37,12 @@ from billing.invoicing.event_schemas import (
     PaymentFailed,
     PaymentPastDue,
 )
+from billing.invoicing.vat_numbers.event_schemas import (
+    VatNumberConfirmed,
+    VatNumberDecided,
+    VatNumberNotConfirmed,
+    VatNumberUnanswered,
+)
 from billing.kernel.events import Event
 from billing.kernel.fields import fields_of
 from billing.payments.event_schemas import CardExpiring, CardUpdated, PaymentDisputed, PaymentMethodChanged
@@ -96,6 +102,10 @@ AnyEvent = (
     | UserAdded
     | UserChanged
     | UserRemoved
+    | VatNumberConfirmed
+    | VatNumberDecided
+    | VatNumberNotConfirmed
+    | VatNumberUnanswered
 )
 
 SCHEMA_OF: dict[str, type[AnyEvent]] = {

@@ -27,7 +27,8 @@ from billing.invoicing.invoices import (
 )
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, NumberTaken
 from billing.invoicing.settings import InvoicingSettings
-from billing.invoicing.tax import tax_between
+from billing.invoicing.vat_number_hold import waits_for_vat_number
+from billing.invoicing.vat_numbers.rules import tax_on_sale
 from billing.invoicing.wording import describe_line
 from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import EventType, Facts, RequestContext, by_system
@@ -45,7 +46,8 @@ def issue_invoices(
     """Issues the invoices of an account that are due at the instant `now`. Returns their numbers, oldest first.
 
     One read and one transaction for each due contract month, and one more read for the first number of a process.
-    Returns nothing for a deleted account. Raises ConcurrentChange, SeriesExhausted.
+    Returns nothing for a deleted account. An invoice that waits for its VAT number stays due. Raises
+    ConcurrentChange, SeriesExhausted.
     """
     context = by_system(now, correlation)
     issued: list[str] = []
@@ -58,6 +60,8 @@ def issue_invoices(
         if contract.month_start(billing.due.month) > today:
             break
         following, draft = next_invoice(billing, billing.due, today, settings)
+        if draft is not None and waits_for_vat_number(billing, draft, now, settings, store):
+            break
         if draft is None:
             store.advance(billing, following)
         else:
@@ -89,7 +93,7 @@ def next_invoice(
         reason, lines = BillingReason.TIER_CHANGE, change_lines(subscription, contract, month, changes)
         if not lines:
             return following, None
-    tax = tax_between(settings.seller, billing.company, today)
+    tax = tax_on_sale(settings.seller, billing.company, today, billing.vat_check, settings.unconfirmed)
     return following, build_draft(reason, starts, until, lines, tax, billing.credit, contract.currency)
 
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from billing.accounts.information import Area, BillingDetails, CompanyDetails
-from billing.accounts.mapping import billing_from, company_from
+from billing.accounts.mapping import billing_from, company_from, vat_number_due_body
+from billing.accounts.vat_number_due import VatNumberDue
 from billing.invoicing.due import InvoicingDue, invoicing_due_at
 from billing.invoicing.due_mapping import day_body, day_from, invoicing_due_body, invoicing_due_from
 from billing.invoicing.dunning import UNPAID, InvoicePayment
 from billing.invoicing.invoices import Invoice, InvoiceStatus, IssuedInvoice
 from billing.invoicing.mapping import invoice_body, issued_from, payment_from
 from billing.invoicing.summary_mapping import invoice_from
+from billing.invoicing.tax import TaxRule
+from billing.invoicing.vat_numbers.mapping import check_body, check_from
+from billing.invoicing.vat_numbers.rules import VatNumberCheck, relevant
 from billing.kernel.contract_calendar import Contract
-from billing.kernel.errors import NotFound
+from billing.kernel.errors import ConcurrentChange, NotFound
 from billing.kernel.events import Event
 from billing.kernel.money import Money
 from billing.kernel.schedules import Job, start_of
@@ -40,7 +44,8 @@ class BillingContext:
     """All that an account's invoices are built from, as one read returns it.
 
     `due` is the next contract month to invoice, None where no invoices are scheduled. `credit` is the credit balance in
-    minor units, tax included. `collect_on` is the next day on which payments are collected.
+    minor units, tax included. `collect_on` is the next day on which payments are collected. `vat_check` is the last
+    check of a VAT number of the company, which may have had another number then.
     """
 
     subscriber: Subscriber
@@ -51,6 +56,7 @@ class BillingContext:
     credit: int
     credit_version: int
     collect_on: date | None
+    vat_check: VatNumberCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +97,13 @@ class InvoiceStore(Table):
         renewal, collection = keys.due(Job.RENEWAL), keys.due(Job.COLLECTION)
         company, billing = (keys.page_information(area) for area in (Area.COMPANY, Area.BILLING))
         page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PAYMENT_METHOD, company, billing)
-        rows = self._reads.get_all((partition, key) for key in (*page, renewal, collection, keys.BALANCE))
+        others = (renewal, collection, keys.BALANCE, keys.VAT_CHECK)
+        rows = self._reads.get_all((partition, key) for key in (*page, *others))
         subscriber = subscriber_from(rows, partition)
         if subscriber is None or (partition, company) not in rows or (partition, billing) not in rows:
             return None
-        profile, due, balance, collect = (
-            rows.get((partition, key)) for key in (keys.PAGE_PAYMENT_METHOD, renewal, keys.BALANCE, collection)
+        profile, due, collect, balance, check = (
+            rows.get((partition, key)) for key in (keys.PAGE_PAYMENT_METHOD, *others)
         )
         return BillingContext(
             subscriber=subscriber,
@@ -107,6 +114,7 @@ class InvoiceStore(Table):
             credit=0 if balance is None else parsed(balance.body)["credit"],
             credit_version=0 if balance is None else balance.version,
             collect_on=None if collect is None else day_from(collect.body),
+            vat_check=None if check is None else check_from(check.body, check.version),
         )
 
     def numbers_given(self, series: str, year: int) -> int:
@@ -146,6 +154,7 @@ class InvoiceStore(Table):
             _check_versions(write, context)
             set_renewal_due(write, context, due)
             write_invoice(write, record)
+            write_evidence(write, context, record.invoice)
             write.record(event)
             if next_attempt_on is not None:
                 set_collection_due(write, context, _earliest(context.collect_on, next_attempt_on))
@@ -247,6 +256,13 @@ class InvoiceStore(Table):
             write.require_account(context.subscriber.account.id)
             set_collection_due(write, context, day)
 
+    def ask_for_check(self, context: BillingContext, due: VatNumberDue) -> None:
+        """Makes the company's VAT number due, unless it is due already. One transaction. Raises ConcurrentChange."""
+        account = context.subscriber.account.id
+        with suppress(_DueAlready), self._transaction(_DueAlready()) as write:
+            write.require_account(account)
+            write.due_if(None, account, Job.VAT_NUMBER, due.at, vat_number_due_body(due))
+
     def schedule(self, context: BillingContext, due: InvoicingDue) -> None:
         """Writes the first due item of invoicing. Raises ConcurrentChange where one exists. One transaction."""
         with self._transaction() as write:
@@ -292,6 +308,16 @@ def write_invoice(write: Transaction, record: InvoiceRecord) -> None:
     write.replace(item, record.version)
 
 
+def write_evidence(write: Transaction, context: BillingContext, invoice: IssuedInvoice) -> None:
+    """Writes what is known of the VAT number on which a reverse charge invoice relies, as evidence. It never changes.
+
+    It is no part of the invoice's content, whose digest stays that of the document.
+    """
+    check = relevant(context.vat_check, invoice.company)
+    if check is not None and invoice.draft.tax.rule is TaxRule.REVERSE_CHARGE:
+        write.put(Item(keys.account(invoice.account), keys.vat_evidence(invoice.number), check_body(check)))
+
+
 def set_renewal_due(
     write: Transaction, context: BillingContext, due: InvoicingDue, contract: Contract | None = None
 ) -> None:
@@ -317,6 +343,10 @@ def write_credit(write: Transaction, context: BillingContext, credit: int) -> No
     if credit != context.credit:
         partition = keys.account(context.subscriber.account.id)
         write.replace(Item(partition, keys.BALANCE, text({"credit": credit})), context.credit_version)
+
+
+class _DueAlready(ConcurrentChange):
+    """The due item exists already, or the account does not exist."""
 
 
 def _earliest(one: date | None, other: date) -> date:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from billing.invoicing.invoices import Seller
 
@@ -11,12 +12,21 @@ CREDIT_SERIES = "CN"
 RETRY_DAYS = (1, 3, 5, 7)
 
 
+class UnconfirmedVatNumber(StrEnum):
+    """What the next reverse charge invoice does while VIES has not confirmed the VAT number and staff have not decided:
+    it is not issued, it charges the tax of its destination, or it goes on as reverse charge."""
+
+    HOLD = "hold"
+    CHARGE = "charge"
+    CONTINUE = "continue"
+
+
 @dataclass(frozen=True, slots=True)
 class InvoicingSettings:
     """`series` is the prefix of invoice numbers, `credit_series` that of credit note numbers.
 
     `term_days` is the payment term of bank transfers. A failed charge is tried again `retry_days` after the first
-    failure.
+    failure. `unconfirmed` is None where the deployment does not ask VIES about VAT numbers.
     """
 
     series: str
@@ -24,3 +34,4 @@ class InvoicingSettings:
     term_days: int = TERM_DAYS
     retry_days: tuple[int, ...] = RETRY_DAYS
     credit_series: str = CREDIT_SERIES
+    unconfirmed: UnconfirmedVatNumber | None = None

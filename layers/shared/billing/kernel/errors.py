@@ -24,6 +24,7 @@ payments.methods                SetupSuperseded
 invoicing.invoices              SeriesExhausted
 invoicing.dunning               AlreadyPaid
 invoicing.credit_notes          AlreadyCredited, NotCorrectable
+invoicing.vat_numbers.rules     NoVatNumber, VatNumberUnconfirmed
 ending.cancellation.rules       DatesChanged, NotCancelling, Deactivated
 ending.reactivation.rules       NotDeactivated, NothingSold, NoPaymentMethod, QuoteChanged
 

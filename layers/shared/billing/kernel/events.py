@@ -70,6 +70,10 @@ class EventType(StrEnum):
     USER_ADDED = "user.added"
     USER_CHANGED = "user.changed"
     USER_REMOVED = "user.removed"
+    VAT_NUMBER_CONFIRMED = "vat_number.confirmed"
+    VAT_NUMBER_DECIDED = "vat_number.decided"
+    VAT_NUMBER_NOT_CONFIRMED = "vat_number.not_confirmed"
+    VAT_NUMBER_UNANSWERED = "vat_number.unanswered"
 
 
 class ActorKind(StrEnum):

@@ -38,6 +38,7 @@ class Permission(StrEnum):
     READ_DELETIONS = "read-deletions"
     READ_PAST_DUE = "read-past-due"
     READ_EVENTS = "read-events"
+    DECIDE_VAT_NUMBERS = "decide-vat-numbers"
     READ_USAGE = "read-usage"
     READ_USERS = "read-users"
     ADMINISTER_USERS = "administer-users"
@@ -68,6 +69,7 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.READ_DELETIONS: _STAFF_ONLY,
     Permission.READ_PAST_DUE: _STAFF_ONLY,
     Permission.READ_EVENTS: _ADMIN_AND_STAFF,
+    Permission.DECIDE_VAT_NUMBERS: _STAFF_ONLY,
     Permission.READ_USAGE: _EVERY_ROLE,
     Permission.READ_USERS: _EVERY_ROLE,
     Permission.ADMINISTER_USERS: _ADMIN_ONLY,

@@ -17,6 +17,7 @@ class Job(StrEnum):
     RENEWAL = "renewal"
     COLLECTION = "collection"
     ENDING = "ending"
+    VAT_NUMBER = "vat-number"
 
 
 def start_of(day: date, contract: Contract) -> datetime:

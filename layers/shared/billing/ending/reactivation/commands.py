@@ -29,7 +29,8 @@ from billing.invoicing.invoices import BillingReason, InvoiceDraft, build_draft
 from billing.invoicing.issue_invoices import build_invoice, invoice_facts, with_next_number
 from billing.invoicing.records import BillingContext, InvoiceRecord
 from billing.invoicing.settings import InvoicingSettings
-from billing.invoicing.tax import tax_between
+from billing.invoicing.vat_number_hold import waits_for_vat_number
+from billing.invoicing.vat_numbers.rules import VatNumberUnconfirmed, tax_on_sale
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import ConcurrentChange, Conflict, RuleViolation, Violation
 from billing.kernel.events import Actor, ActorKind, Event, EventType, Facts, RequestContext, by_system
@@ -63,7 +64,7 @@ def reactivation_quote(
         raise Conflict("There is no catalogue.")
     contract = new_contract(account.contract, today)
     subscription = resubscribe(billing.subscriber.subscription, catalogue, contract.currency, today)
-    tax = tax_between(settings.seller, billing.company, today)
+    tax = tax_on_sale(settings.seller, billing.company, today, billing.vat_check, settings.unconfirmed)
     lines, until = period_lines(subscription, contract, 0), contract.month_start(contract.interval_months)
     draft = build_draft(BillingReason.PERIOD, today, until, lines, tax, billing.credit, contract.currency)
     return ReactivationQuote(contract, subscription, draft)
@@ -81,8 +82,8 @@ def request_reactivation(
     """The reactivation that is on its way. Asked for again, it is the same one.
 
     `agreed` is what the admin was shown to be due. One read, one query and one transaction; two more reads when
-    somebody else was faster. Raises NotDeactivated, NothingSold, NoPaymentMethod, OfferChanged, RuleViolation for
-    another currency, ConcurrentChange when the account has changed since it was read.
+    somebody else was faster. Raises NotDeactivated, NothingSold, NoPaymentMethod, OfferChanged, VatNumberUnconfirmed,
+    RuleViolation for another currency, ConcurrentChange when the account has changed since it was read.
     """
     account = billing.subscriber.account.id
     standing = store.reactivation(account)
@@ -97,6 +98,8 @@ def request_reactivation(
         raise QuoteChanged
     if due.amount and not _can_be_charged(billing) and not _by_transfer(billing):
         raise NoPaymentMethod
+    if waits_for_vat_number(billing, offer.draft, context.time, settings, store):
+        raise VatNumberUnconfirmed
     reactivation = Reactivation(
         id=new_id(context.time),
         requested_at=context.time,

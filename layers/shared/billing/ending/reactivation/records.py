@@ -21,6 +21,7 @@ from billing.invoicing.records import (
     set_collection_due,
     set_renewal_due,
     write_credit,
+    write_evidence,
     write_invoice,
 )
 from billing.kernel.events import Event
@@ -97,6 +98,7 @@ class ReactivationStore(InvoiceStore):
             write.replace(subscription, context.subscriber.subscription.version)
             set_renewal_due(write, context, due, contract)
             write_invoice(write, record)
+            write_evidence(write, context, record.invoice)
             ending_due(write, active, next_notice(contract, contract.start))
             write.delete(partition, keys.CANCELLATION)
             write.delete(partition, keys.REACTIVATION)

@@ -17,6 +17,8 @@
 | alert states                | ACCOUNT#account | TOLD#subject                          |                            |
 | suppressed addresses        | ACCOUNT#account | UNDELIVERABLE#address                 |                            |
 | users                       | ACCOUNT#account | USER#user                             | USER#user, ACCOUNT#account |
+| check of the VAT number     | ACCOUNT#account | VAT-CHECK                             | VAT-UNCONFIRMED, answered  |
+| evidence of an invoice      | ACCOUNT#account | VAT-CHECK#number                      |                            |
 | deliveries after a purge    | DELETED#ulid    | DELIVERY#ulid#recipient               |                            |
 | credit balance              | ACCOUNT#account | BALANCE                               |                            |
 | cancellation                | ACCOUNT#account | CANCELLATION                          |                            |
@@ -28,6 +30,7 @@
 | success managers            | MANAGERS        | MANAGER#manager                       |                            |
 | events of success managers  | MANAGERS        | EVENT#ulid                            |                            |
 | counters by content         | USAGE#account   | CONTENT#product#2026-06#store#content |                            |
+| outages of VIES             | VAT-NUMBERS     | OUTAGE#EL                             |                            |
 | markers                     | MARKERS#account | MARKER#identity                       |                            |
 | counters by product         | USAGE#account   | TOTAL#2026-06#product                 |                            |
 
@@ -48,6 +51,8 @@ word for `alert`; stored keys keep it.
 Booked quarter-hours. A success manager gives each quarter of an hour away once (DESIGN 3.2.9). The BOOKED item exists
 from the booking of a review until the review is cancelled, or decided before its begin. It expires when its time has
 passed. It names the review, and no account.
+VAT numbers. VAT-CHECK is in the index while VIES has not confirmed the number and staff have not decided: the list of
+staff, the oldest answer first.
 """
 
 from __future__ import annotations
@@ -74,6 +79,7 @@ MANAGER = "MANAGER#"
 MANAGERS = "MANAGERS"
 MARKER = "MARKER#"
 NUMBERS = "NUMBERS"
+OUTAGE = "OUTAGE#"
 PAGE = "PAGE#"
 PAST_DUE = "PAST-DUE"
 PURGE = "PURGE"
@@ -87,6 +93,9 @@ TOLD = "TOLD#"
 TOTAL = "TOTAL#"
 UNDELIVERABLE = "UNDELIVERABLE#"
 USER = "USER#"
+VAT_CHECK = "VAT-CHECK"
+VAT_NUMBERS = "VAT-NUMBERS"
+VAT_UNCONFIRMED = "VAT-UNCONFIRMED"
 
 ACCOUNT_FAMILIES = (
     AUTOSCALING,
@@ -106,6 +115,7 @@ ACCOUNT_FAMILIES = (
     TOLD,
     UNDELIVERABLE,
     USER,
+    VAT_CHECK,
 )
 """The families in the partition of an account."""
 
@@ -222,6 +232,16 @@ def invoice(produced_on: date, number: str) -> str:
 def download(kind: str, year: int | None) -> str:
     """The newest download of a kind, or of a kind and year."""
     return f"{DOWNLOAD}{kind}" if year is None else f"{DOWNLOAD}{kind}#{year}"
+
+
+def vat_evidence(number: str) -> str:
+    """What was known of the VAT number when a reverse charge invoice was issued."""
+    return f"{VAT_CHECK}#{number}"
+
+
+def outage(country: str) -> str:
+    """A time without answers about the VAT numbers of a member state, in VIES's letters."""
+    return f"{OUTAGE}{country}"
 
 
 def receipt(receipt: str) -> str:
