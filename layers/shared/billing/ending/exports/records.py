@@ -20,7 +20,7 @@ from billing.usage.mapping import daily_from, month_from
 
 
 @dataclass(frozen=True, slots=True)
-class StoredItem:
+class ExportedItem:
     """Something that is kept of an account: its family, its key, and its body as JSON."""
 
     family: str
@@ -87,10 +87,10 @@ class DownloadStore(Table):
             write.record(event)
         return replace(download, version=download.version + 1)
 
-    def everything(self, account: str) -> Iterator[StoredItem]:
+    def everything(self, account: str) -> Iterator[ExportedItem]:
         """Everything in an account's own partition, family by family. A query per megabyte."""
         for row in self._reads.query(keys.account(account), " ", keys.last_of("~")):
-            yield StoredItem(row.key.partition("#")[0].lower().replace("-", "_"), row.key, row.body)
+            yield ExportedItem(row.key.partition("#")[0].lower().replace("-", "_"), row.key, row.body)
 
     def usage(self, account: str) -> Iterator[ContentMonth]:
         """All usage by content. A query per megabyte."""
