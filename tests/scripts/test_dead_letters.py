@@ -452,7 +452,7 @@ def test_discard_needs_a_confirmation(stack: Stack, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "error"),
     [
         (("show", "nobody"), "There is no dead letter nobody."),
         (("discard", "nobody", "--yes"), "There is no dead letter nobody."),
@@ -462,12 +462,12 @@ def test_discard_needs_a_confirmation(stack: Stack, capsys: pytest.CaptureFixtur
     ],
 )
 def test_a_failure_is_reported_in_one_line(
-    arguments: tuple[str, ...], said: str, stack: Stack, capsys: pytest.CaptureFixture[str]
+    arguments: tuple[str, ...], error: str, stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, printed = run(capsys, *arguments)
 
     assert status == 1
-    assert said in printed
+    assert error in printed
     assert "Traceback" not in printed
 
 
