@@ -20,10 +20,7 @@ from billing.payments.records import Payer, PaymentStore
 from billing.platform.events.new_event import new_event
 
 HOUR = "%Y-%m-%dT%H"
-"""The hour in an idempotency key: the payment service repeats its answer to a key for a day, failures included.
-
-With the hour in the key, the next hour's attempt gets a new answer.
-"""
+"""The hour, as part of idempotency keys: Stripe repeats its answer to a key for a day, even a failure of its own."""
 
 
 def begin_setup(
