@@ -20,7 +20,7 @@ from tests.faults.company import MOVED, change, company, save
 from tests.faults.cuts import Faults
 from tests.faults.points import seam
 from tests.faults.world import World
-from tests.store.samples import happened
+from tests.store.samples import sample_event
 from tests.template import resources
 
 Records = list[dict[str, Any]]
@@ -116,7 +116,7 @@ def many_companies() -> Streamed:
     with Streamed().calm() as world:
         for second in range(3):
             for account in range(ACCOUNTS):
-                _write(world, happened(second, f"shop-{account}"))
+                _write(world, sample_event(second, f"shop-{account}"))
         return world
 
 
