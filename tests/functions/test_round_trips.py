@@ -23,8 +23,8 @@ from tests.usage import cloud_event
 
 GET, BATCH, QUERY, WRITE = "GetItem", "BatchGetItem", "Query", "TransactWriteItems"
 
-# DESIGN 6: what a request costs that goes well, sent by the first of admin and staff who may. The first read has the
-# account; where it is a GetItem, what follows has no account in it.
+# DESIGN 5.8 and 6: the calls of a request that succeeds, sent by an admin, or by staff where an admin may not. The
+# first read has the account; after a GetItem, no further read has it.
 ROUND_TRIPS: dict[str, list[str]] = {
     "GET /accounts": [QUERY],
     "POST /accounts": [QUERY, QUERY, WRITE],
