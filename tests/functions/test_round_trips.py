@@ -23,8 +23,8 @@ from tests.usage import cloud_event
 
 GET, BATCH, QUERY, WRITE = "GetItem", "BatchGetItem", "Query", "TransactWriteItems"
 
-# DESIGN 5.8 and 6: the calls of a request that succeeds, sent by an admin, or by staff where an admin may not. The
-# first read has the account; after a GetItem, no further read has it.
+# DESIGN 6: the round trips of a successful request by an admin, or by staff where admins may not. The first one reads
+# the account. No other one reads it again.
 ROUND_TRIPS: dict[str, list[str]] = {
     "GET /accounts": [QUERY],
     "POST /accounts": [QUERY, QUERY, WRITE],
