@@ -31,7 +31,7 @@ ACCOUNTS = 12
 
 @pytest.fixture(autouse=True)
 def wired(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connects the function to the gateways of the current world, without waits."""
+    """Connects the function to the outside services of the current world, without waits."""
     monkeypatch.setattr(wiring, "bus", lambda: seam().world.bus)
     monkeypatch.setattr(wiring, "dead_letters", lambda: seam().world.dead_letters)
     monkeypatch.setattr(app, "sleep", lambda _: None)

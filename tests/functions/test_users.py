@@ -1,4 +1,4 @@
-"""Users of an account: invitations, changes and removals. An account keeps at least one admin (DESIGN 3.4)."""
+"""Users of an account: invitations, changes and removals. An account keeps at least one admin (DESIGN 3.4.4)."""
 
 from __future__ import annotations
 
