@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import tokenize
-from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -128,17 +127,6 @@ def test_every_module_that_the_prose_names_exists() -> None:
 
     assert [each for each in named if not defines(each[1])] == []
     assert len(named) > 50
-
-
-def test_no_class_name_is_used_twice_in_the_package() -> None:
-    """CONTRIBUTING promises it: a reader who searches for a name finds one class."""
-    modules = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
-    counts = Counter(
-        node.name for text in modules for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)
-    )
-
-    assert [name for name, count in counts.items() if count > 1] == []
-    assert len(counts) > 400
 
 
 def test_every_name_in_the_glossary_is_in_the_module_that_it_gives() -> None:

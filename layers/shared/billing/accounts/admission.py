@@ -1,4 +1,4 @@
-"""Permissions of routes: a route declares its permission once, and the caller is judged before the body (DESIGN 3.4).
+"""Permissions of routes: a route declares its permission once, and the caller is judged before the body (DESIGN 3.4.5).
 
 The module has no `from __future__ import annotations`: the resolver would evaluate the texts for every request.
 """

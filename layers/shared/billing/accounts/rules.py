@@ -41,7 +41,7 @@ class LastAdmin(Conflict):
 
 
 class Status(StrEnum):
-    """The state of an account (DESIGN 3.1)."""
+    """The state of an account (DESIGN 3.1.7)."""
 
     ACTIVE = "active"
     CANCELLING = "cancelling"

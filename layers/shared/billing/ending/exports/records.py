@@ -1,26 +1,22 @@
 """Records of requested downloads, and queries of the data that goes into them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+
 from billing.accounts.mapping import account_from
 from billing.accounts.rules import Account
-from billing.ending.exports.rules import Download
-from billing.ending.exports.rules import DownloadKind
+from billing.ending.exports.rules import Download, DownloadKind
 from billing.kernel.events import Event
 from billing.platform.dynamodb import keys
-from billing.platform.dynamodb.bodies import parsed
-from billing.platform.dynamodb.bodies import text
+from billing.platform.dynamodb.bodies import parsed, text
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Row
 from billing.platform.dynamodb.table import Table
-from billing.usage.mapping import daily_from
-from billing.usage.mapping import month_from
-from collections.abc import Iterator
-from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import replace
-from datetime import date
-from datetime import datetime
-from decimal import Decimal
+from billing.usage.mapping import daily_from, month_from
 
 
 @dataclass(frozen=True, slots=True)

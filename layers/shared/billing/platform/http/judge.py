@@ -1,4 +1,4 @@
-"""Judges of callers: each route declares one, which decides before the request is parsed (DESIGN 3.4)."""
+"""Judges of callers: each route declares one, which decides before the request is parsed (DESIGN 3.4.5)."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,7 +11,7 @@ ADMITTED = "admitted"
 
 
 class Judge(Depends):
-    """A dependency that decides who may make a request. Every route has one, direct or nested (DESIGN 3.4)."""
+    """A dependency that decides who may make a request. Every route has one, direct or nested (DESIGN 3.4.5)."""
 
     def __init__(self, dependency: Callable[[Request], Any]) -> None:
         super().__init__(dependency)

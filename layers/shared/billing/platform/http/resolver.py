@@ -124,7 +124,7 @@ def _only_admitted(api: APIGatewayRestResolver, next_middleware: NextMiddleware)
 
 
 def _problem(api: APIGatewayRestResolver, error: BillingError | RequestValidationError) -> Response[str]:
-    """The problem document of an error. A caller without permission gets only that refusal (DESIGN 3.4)."""
+    """The problem document of an error. A caller without permission gets only that refusal (DESIGN 3.4.5)."""
     if not isinstance(error, SAY_NOTHING):
         try:
             judge_caller(api)
