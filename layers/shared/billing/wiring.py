@@ -102,8 +102,8 @@ vat_number_store: Callable[[], VatNumberStore] = _store("invoicing.vat_numbers.r
 
 
 @cache
-def terms() -> InvoicingSettings:
-    """The parameters of the deployment for invoices and payments."""
+def invoicing_settings() -> InvoicingSettings:
+    """The deployment's settings for invoices and payments."""
     from billing.invoicing.settings import InvoicingSettings
 
     retry_days = tuple(sorted(int(days) for days in os.environ["RETRY_DAYS"].split(",")))
@@ -280,7 +280,7 @@ People = Annotated[Directory, Depends(directory)]
 PaymentMethods = Annotated[PaymentStore, Depends(payment_store)]
 Payments = Annotated[PaymentGateway, Depends(payments)]
 Invoices = Annotated[InvoiceStore, Depends(invoice_store)]
-InvoiceTerms = Annotated[InvoicingSettings, Depends(terms)]
+DeployedSettings = Annotated[InvoicingSettings, Depends(invoicing_settings)]
 Downloads = Annotated[DownloadStore, Depends(download_store)]
 Files = Annotated[Documents, Depends(documents)]
 Cancellations = Annotated[CancellationStore, Depends(cancellation_store)]

@@ -83,7 +83,7 @@ class AccountStore(Table):
         """Replaces version `version` of an area, and records the event. Clears a billing address's undeliverable mark.
 
         `vat_number` is when the VAT number of a changed company is asked about; None leaves that as it is. Raises
-        StaleVersion when the area is at another version. One transaction.
+        StaleVersion when the area is at another version, ConcurrentChange after a collision. One transaction.
         """
         partition = keys.account(account)
         with self._transaction(StaleVersion()) as write:

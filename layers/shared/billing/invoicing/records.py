@@ -16,6 +16,7 @@ from billing.invoicing.due_mapping import day_body, day_from, invoicing_due_body
 from billing.invoicing.dunning import UNPAID, InvoicePayment
 from billing.invoicing.invoices import Invoice, InvoiceStatus, IssuedInvoice
 from billing.invoicing.mapping import invoice_body, issued_from, payment_from
+from billing.invoicing.numbering import NumberTaken
 from billing.invoicing.summary_mapping import invoice_from
 from billing.invoicing.tax import TaxRule
 from billing.invoicing.vat_numbers.mapping import check_body, check_from
@@ -74,14 +75,6 @@ class InvoiceRecord:
         if self.invoice.corrects is not None:
             return Money(self.payment.to_refund, due.currency)
         return Money(due.amount - self.payment.waived, due.currency)
-
-
-class NumberTaken(Exception):
-    """Another invoice has this number; `count` numbers of the series and year are used."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__(count)
-        self.count = count
 
 
 class InvoiceStore(Table):
