@@ -295,6 +295,31 @@ def test_every_queue_of_dead_letters_has_an_alarm() -> None:
     assert watched == dead
 
 
+def variables(function: str) -> dict[str, Any]:
+    found: dict[str, Any] = FUNCTIONS[function].get("Environment", {}).get("Variables", {})
+    return found
+
+
+def test_the_functions_that_decide_on_a_tax_know_what_an_unconfirmed_vat_number_does() -> None:
+    """One that lacks the variable would never hold an invoice, and never charge the tax of a refused number."""
+    having = {name for name in FUNCTIONS if "UNCONFIRMED_VAT_NUMBER" in variables(name)}
+    of_tax = {"IssueInvoices", "GetInvoices", "AdministerReactivation"}
+
+    assert having == of_tax | {"CheckVatNumber", "AdministerVatNumbers"}
+    off_by_default = {"Fn::If": ["ChecksVatNumbers", {"Ref": "UnconfirmedVatNumber"}, ""]}
+    assert all(variables(name)["UNCONFIRMED_VAT_NUMBER"] == off_by_default for name in having)
+    assert template()["Parameters"]["VatNumberCheck"]["Default"] == "off"
+
+
+def test_vies_is_asked_by_one_function_and_only_where_the_deployment_says_so() -> None:
+    schedule = FUNCTIONS["PlanVatNumbers"]["Events"]["Often"]["Properties"]
+
+    assert {name for name in FUNCTIONS if "VIES_API_BASE" in variables(name)} == {"CheckVatNumber"}
+    assert schedule["State"] == {"Fn::If": ["ChecksVatNumbers", "ENABLED", "DISABLED"]}
+    asked_for = {name for name in FUNCTIONS if "VAT_NUMBER_CHECK" in variables(name)}
+    assert asked_for == {"ProvisionAccount", "UpdateBillingInformation"}
+
+
 def test_files_are_private_encrypted_versioned_and_kept() -> None:
     bucket = resources()["Documents"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
 
 from billing.invoicing.vat_numbers.register import NoAnswer
@@ -54,7 +54,7 @@ class Vies:
         request = AWSRequest("POST", self._address, headers, orjson.dumps(question)).prepare()
         try:
             reply = self._session.send(request)
-        except HTTPClientError as failure:
+        except BotoCoreError as failure:
             raise NoAnswer(NO_CONNECTION) from failure
         return _answer(question, reply.status_code, _parsed(reply.content))
 
