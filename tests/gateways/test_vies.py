@@ -8,7 +8,7 @@ import orjson
 import pytest
 from billing.invoicing.vat_numbers.register import NoAnswer
 from billing.invoicing.vat_numbers.rules import VatResult
-from billing.invoicing.vat_numbers.vies import VIES, Vies
+from billing.invoicing.vat_numbers.vies import TIMEOUT_SECONDS, VIES, Vies
 from botocore.exceptions import ConnectTimeoutError, HTTPClientError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
@@ -126,4 +126,4 @@ def test_without_an_address_the_commission_is_asked_over_https_with_limits() -> 
 
     assert vies._address == VIES + "/check-vat-number"
     assert isinstance(vies._session, URLLib3Session)
-    assert vies._session._timeout.connect_timeout == 3.0
+    assert vars(vies._session)["_timeout"].connect_timeout == TIMEOUT_SECONDS[0]
