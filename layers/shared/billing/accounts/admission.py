@@ -13,12 +13,11 @@ from billing.accounts.authorise import authorise, authorise_staff
 from billing.accounts.rules import Account
 from billing.kernel.permissions import Permission, Person
 from billing.platform.http.callers import caller
-from billing.platform.http.judge import Judge
+from billing.platform.http.judge import ADMITTED, Judge
 from billing.platform.http.models import IDENTIFIER_LENGTH_MAX
 
 if TYPE_CHECKING:  # loaded with the first request that needs it
     from billing.accounts.records import AccountStore
-from billing.platform.http.judge import ADMITTED
 
 
 @dataclass(frozen=True, slots=True)
