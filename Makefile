@@ -42,11 +42,22 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_PYTHON := $(PYTHON)
 export UV_PYTHON_DOWNLOADS := never
 export SAM_CLI_TELEMETRY := 0
+# SAM and the tests read no AWS settings of a person: they may be malformed, or lead to the real AWS.
+export AWS_CONFIG_FILE := /dev/null
+export AWS_SHARED_CREDENTIALS_FILE := /dev/null
+export AWS_EC2_METADATA_DISABLED := true
 
 DEV   := .venv/.synced
 CLOUD := .venvs/cloud/.synced
 SAM_ENVIRONMENT := .venvs/sam/.synced
 CLIENTS := .venvs/clients/.synced
+
+# A virtual environment holds absolute paths, and a link to a Python that an upgrade may remove. So it is made again if the
+# Python is gone or the checkout has moved. `stop` and `clean` work in a moved checkout as it is, also offline.
+AS_IT_IS := $(if $(filter-out stop clean help,$(or $(MAKECMDGOALS),all)),,yes)
+$(shell for each in .venv .venvs/cloud .venvs/sam .venvs/clients; do \
+  [ ! -e "$$each/.synced" ] || { [ -x "$$each/bin/python" ] && { [ -n "$(AS_IT_IS)" ] || [ ! -s "$$each/.synced" ] || \
+  [ "$$(cat "$$each/.synced")" = "$$(pwd -P)" ]; }; } || rm -rf "$$each"; done)
 
 # What `make test` runs after `make check`. Other test targets are deep, or need tools of their own.
 TEST_PARTS := test-template test-functions test-stack
@@ -77,11 +88,11 @@ ENDING := $(if $(wildcard $(DEV)),,$(DEV))
 
 # Ends Livello, and keeps its state for the next start.
 stop: $(ENDING)
-	@$(BIN) local stop
+	@PYTHONPATH=layers/shared $(BIN) local stop
 
 # Ends Livello, and deletes its state.
 clean: $(ENDING)
-	@$(BIN) local clean
+	@PYTHONPATH=layers/shared $(BIN) local clean
 
 # Lists these targets.
 help:
@@ -157,22 +168,26 @@ fmt: $(DEV)
 .tools/bin/uv: local/uv.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'Livello needs Python 3.11 or newer: make PYTHON=python3.13, for example.' >&2; exit 1; }
-	"$(PYTHON)" -m venv .tools
-	.tools/bin/python -m pip install --quiet --require-hashes --requirement local/uv.txt
+	@[ -x .tools/venv/bin/python ] || rm -rf .tools/venv
+	"$(PYTHON)" -m venv .tools/venv
+	.tools/venv/bin/python -m pip install --quiet --require-hashes --requirement local/uv.txt
+# Linked when it is complete: if pip is killed, a half-written uv would look finished to make.
+	@mkdir -p .tools/bin
+	@ln -f .tools/venv/bin/uv $@
 	@touch $@
 
 $(DEV): uv.lock .tools/bin/uv
 	$(UV) sync --frozen --quiet
-	@touch $@
+	@pwd -P > $@
 
 $(CLOUD): uv.lock .tools/bin/uv
 	UV_PROJECT_ENVIRONMENT=.venvs/cloud $(UV) sync --frozen --quiet --only-group cloud --compile-bytecode
-	@touch $@
+	@pwd -P > $@
 
 $(SAM_ENVIRONMENT): uv.lock .tools/bin/uv
 	UV_PROJECT_ENVIRONMENT=.venvs/sam $(UV) sync --frozen --quiet --only-group sam --compile-bytecode
-	@touch $@
+	@pwd -P > $@
 
 $(CLIENTS): uv.lock .tools/bin/uv
 	UV_PROJECT_ENVIRONMENT=.venvs/clients $(UV) sync --frozen --quiet --only-group clients --compile-bytecode
-	@touch $@
+	@pwd -P > $@

@@ -98,6 +98,7 @@ def _alone(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.set_inheritable(descriptor, True)  # for sam, which goes on if this command is killed
     except BlockingIOError:
         raise LocalError("Another make run, stop or clean is under way.") from None
     else:

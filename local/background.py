@@ -92,7 +92,7 @@ class Background:
         With `by_force` it is killed if it does not end in time, and unsaved state is lost. Otherwise raises LocalError.
         """
         if self.running():
-            pid = self._pid()
+            pid = self.pid()
             _send(signal.SIGTERM, pid)
             if not wait_until(lambda: not self.running(), FORCED_SECONDS_MAX if by_force else STOP_SECONDS_MAX):
                 if not by_force:
@@ -112,8 +112,8 @@ class Background:
         """The last lines of its log."""
         return tail(self.log_file)
 
-    def _pid(self) -> int:
-        """The pid of the running process. Raises LocalError if it cannot be found."""
+    def pid(self) -> int:
+        """The process id of the running process. Raises LocalError if it cannot be found."""
         written = self.pid_file.read_bytes().strip()
         if written.isdigit():
             return int(written)

@@ -20,6 +20,7 @@ from botocore.config import Config
 from botocore.session import Session
 
 from local.background import Background, wait_until
+from local.emulator import PID_PATH
 from local.environment import tool_environment
 from local.saves import Saves
 from local.settings import CLOUD_PORT_VARIABLE, HOST, REGION, ROOT, LocalError, Settings, remembered_ports
@@ -153,8 +154,12 @@ class Cloud:
         # An older version gives another answer, and saves while it ends.
 
     def _ready(self) -> bool:
+        """Whether it answers itself. The emulator of another checkout may have taken the port meanwhile."""
         connection = http.client.HTTPConnection(HOST, self.settings.cloud_port, timeout=5)
         try:
+            connection.request("GET", PID_PATH)
+            if connection.getresponse().read() != str(self.process.pid()).encode():
+                return False
             connection.request("GET", "/_ministack/ready")
             return connection.getresponse().status == HTTPStatus.OK
         except (OSError, http.client.HTTPException):

@@ -50,8 +50,12 @@ TOOLS = ROOT / ".tools" / "bin"
 
 
 def fingerprint() -> str:
-    """A digest of the template, the functions and the layer: equal digests give equal artefacts on this machine."""
-    return _digest([ROOT / "template.yaml", *_files(ROOT / "functions"), *_files(LAYER_SOURCES)])
+    """A digest of the template, the functions and the layer: equal digests give equal artefacts on this machine.
+
+    Includes the checkout's folder, because the link to the layer is an absolute path.
+    """
+    sources = _digest([ROOT / "template.yaml", *_files(ROOT / "functions"), *_files(LAYER_SOURCES)])
+    return hashlib.sha256(sources.encode() + os.fsencode(ROOT.resolve())).hexdigest()
 
 
 def is_built(settings: Settings, sources: str) -> bool:
@@ -202,6 +206,7 @@ def _sam(settings: Settings, name: str, arguments: Sequence[str | Path], environ
                 stderr=subprocess.STDOUT,
                 timeout=COMMAND_SECONDS_MAX,
                 check=False,
+                close_fds=False,  # it inherits the lock of the command, and holds it if the command is killed
             )
         except subprocess.TimeoutExpired:
             raise LocalError(f"sam {name} took too long.\n{tail(log_file)}") from None

@@ -1,8 +1,9 @@
 """The emulated AWS with reliable saves: `python -m local.emulator`, run by the emulator's own Python.
 
 ministack 1.5.33 saves only when it ends, file by file, and does not report a file that it could not write. Here the
-whole state is saved at once (see local.saves), every SAVE_SECONDS if something has changed. One request ends it:
+whole state is saved at once (see local.saves), every SAVE_SECONDS if something has changed. Two requests are ours:
 
+    GET /_livello/pid      its process id: another checkout's emulator may have taken the same port
     POST /_livello/stop    204: saved, and it ends; 507: not saved, the reason in the body, and it goes on
 """
 
@@ -25,6 +26,7 @@ from local.saves import Save, Saves
 
 SAVE_SECONDS = 15.0
 SAVES_FOLDER_VARIABLE = "LIVELLO_SAVES"
+PID_PATH = "/_livello/pid"
 STOP_PATH = "/_livello/stop"
 STOP_HEADER = (b"x-livello", b"stop")
 """A page of another origin cannot send this header without a CORS permission."""
@@ -141,6 +143,19 @@ class Saver:
         return Path(os.environ["STATE_DIR"])
 
 
+class Identified:
+    """An ASGI application that also tells its process id."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == PID_PATH:
+            await _answer(send, HTTPStatus.OK, str(os.getpid()))
+        else:
+            await self._application(scope, receive, send)
+
+
 class Emulator:
     """ministack's ASGI application with periodic saves and the stop request."""
 
@@ -201,6 +216,7 @@ def main() -> None:
         emulator = Emulator(ministack.app, Saver(Saves(Path(folder)), ministack))
         ministack.app = emulator
         ministack.save_all = emulator.save_at_the_end
+    ministack.app = Identified(ministack.app)
     ministack.main()
 
 

@@ -26,6 +26,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deployment import stack_outputs
+from local.local_server import tell_listening
 from local.mail_folder import MailFolder
 from local.mail_pages import mail_reply
 from local.mailbox import Mailbox
@@ -209,6 +210,7 @@ def main() -> None:
     with FrontDoor(settings) as door:
         # shutdown() waits for serve_forever(), which runs in this thread.
         signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=door.shutdown).start())
+        tell_listening()
         door.serve_forever(poll_interval=0.1)
 
 

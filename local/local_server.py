@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.background import Background, port_is_free, wait_until
+from local.background import Background, wait_until
 from local.environment import python_module, tool_environment
 from local.settings import LocalError
 from local.state_files import read_json, write_json
 
 START_SECONDS_MAX = 15
+LISTENING = "listening"
+"""A server writes this line into its log when it holds its port."""
+
+
+def tell_listening() -> None:
+    """Tells the command that has started this process that it holds its port."""
+    sys.stdout.write(f"{LISTENING}\n")
+    sys.stdout.flush()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +54,13 @@ class LocalServer:
         write_json(self._record, self._configuration())
         command = [*python_module(self.module), *self.options, "--port", str(self.port)]
         self.process.start(command, tool_environment(self.folder))
-        wait_until(lambda: not port_is_free(self.port) or not self.process.running(), START_SECONDS_MAX)
-        if not self.process.running():
+        # Not asked by the port: the server of another checkout may have taken it meanwhile.
+        wait_until(lambda: self._listens() or not self.process.running(), START_SECONDS_MAX)
+        if not self._listens():
             raise LocalError(f"{self.title} does not start.\n{self.process.log_tail()}")
+
+    def _listens(self) -> bool:
+        return self.process.running() and LISTENING in self.process.log_tail().splitlines()
 
     def is_current(self) -> bool:
         """Whether it runs with these options and this code."""

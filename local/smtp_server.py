@@ -15,6 +15,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from local.local_server import tell_listening
 from local.mail_folder import RECIPIENT_HEADER, SENDER_HEADER, MailFolder
 from local.settings import HOST
 
@@ -61,6 +62,7 @@ def main() -> None:
     folder.prepare()
     server = smtp_server(folder, given.port)
     server.start()
+    tell_listening()
     stopped.wait()
     server.stop()
 

@@ -114,6 +114,7 @@ def start(settings: Settings, now: datetime, tell: Callable[[str], None]) -> Sta
     if not is_built(settings, sources):
         tell("Building …")
         build(settings, sources)
+        _check_ports(settings)  # another checkout may have taken one meanwhile
     cloud.end_if_changed()
     write_json(ports_file(settings.folder), ports_of(settings))
     sink.start()

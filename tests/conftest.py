@@ -35,6 +35,18 @@ from tests.template import resources
 register_profiles()
 
 
+def _ignore_personal_settings() -> None:
+    """Removes a person's AWS settings. A profile may be malformed, and an endpoint would bypass moto."""
+    for name in [each for each in os.environ if each.startswith("AWS_")]:
+        del os.environ[name]
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG"):
+        os.environ[name] = os.devnull
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+
+_ignore_personal_settings()
+
+
 @pytest.fixture(scope="session")
 def aws() -> Iterator[None]:
     """One AWS on moto for the whole run, because a new one costs more than emptying it."""

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from local.local_server import tell_listening
 from local.settings import HOST
 from local.state_files import read_json, write_json
 from local.stripe.answers import Answer, Refused
@@ -187,6 +188,7 @@ def server(stand_in: StandIn, port: int) -> ThreadingHTTPServer:
 def serve(stand_in: StandIn, port: int, until: Callable[[], object]) -> None:
     """Serves requests and delivers events until `until` returns."""
     running = server(stand_in, port)
+    tell_listening()
     for work in (running.serve_forever, stand_in.deliver):
         threading.Thread(target=work, daemon=True).start()
     until()

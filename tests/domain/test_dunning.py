@@ -33,6 +33,9 @@ def test_a_payment_is_due_from_the_day_of_its_next_attempt() -> None:
         (OPEN, False, "pm_new", True),
         (replace(OPEN, status=InvoiceStatus.PAST_DUE), False, "pm_new", True),
         (OPEN, False, "pm_old", False),
+        (OPEN, False, "pm_old#6527d4be", False),  # an older record names the method only
+        (replace(OPEN, tried_with="pm_old#6527d4be"), False, "pm_old#6527d4be", False),
+        (replace(OPEN, tried_with="pm_old#6527d4be"), False, "pm_old#00c0ffee", True),
         (OPEN, False, None, False),
         (OPEN, True, "pm_new", False),
         (replace(OPEN, status=InvoiceStatus.IN_TRANSIT), False, "pm_new", False),

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from billing.accounts.information import CompanyDetails
 from billing.invoicing.tax import SENTENCES, THIRD_TERRITORY, Tax, TaxRule, tax_between
-from billing.invoicing.vat_rates import STANDARD_RATES, standard_rate
+from billing.invoicing.vat_rates import STANDARD_RATES, rate_on
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,7 +67,7 @@ def test_the_countries_and_the_vat_number_decide_the_rule_and_the_rate(
     ],
 )
 def test_a_rate_applies_from_its_first_day(country: str, day: date, rate: str) -> None:
-    assert standard_rate(country, day) == Decimal(rate)
+    assert rate_on(STANDARD_RATES[country], day) == Decimal(rate)
 
 
 def test_tax_is_rounded_once_half_away_from_zero() -> None:

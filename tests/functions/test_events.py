@@ -91,6 +91,12 @@ def test_the_pages_of_the_audit_log_are_the_whole_log(company: Company) -> None:
     assert rest["next_cursor"] is None
 
 
+def test_an_empty_cursor_is_the_first_page(company: Company) -> None:
+    change_everything(company)
+
+    assert listed(company, {"cursor": ""}) == listed(company)
+
+
 def test_a_request_that_changes_nothing_records_no_event(company: Company) -> None:
     before = stored_items()
     same = {"email": "bo@nordlys.example", "name": "Bo Lind", "role": "member"}

@@ -378,6 +378,7 @@ def test_reviews_are_listed_newest_first_in_pages(client: ReviewClient) -> None:
     assert {each["review"] for each in first["items"] + second["items"]} == {*made}
     assert [each["review"] for each in first["items"][:2]] == [made[2], made[1]]
     assert second["next_cursor"] is None
+    assert client.all(limit="3", cursor="").body == first
     assert client.all(cursor="nonsense").status == 422
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,11 +17,11 @@ import pytest
 
 from local import __main__ as commands
 from local import deployment, stack
-from local.background import free_port
+from local.background import free_port, wait_until
 from local.cloud import Cloud
 from local.linked_layer import write_link
 from local.mail_sink import mail_sink
-from local.settings import PORT_DEFAULTS, LocalError, Settings, ports_file
+from local.settings import PORT_DEFAULTS, ROOT, LocalError, Settings, ports_file
 from local.stripe.process import account_file, keep_stripe_account, stripe_stand_in
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -162,6 +163,33 @@ def test_only_one_command_runs_at_a_time_without_a_lock_file(folder: Path, capsy
     assert commands.main(["stop"], folder) == 0
 
 
+KILLED_WHILE_SAM_RUNS = """
+import os, signal, sys, threading
+from pathlib import Path
+from local import __main__ as commands, deployment
+from local.settings import Settings
+folder = Path(sys.argv[1])
+deployment.SAM = (sys.executable, "-c", "import sys; print('begun', flush=True); open(sys.argv[1]).read()")
+with commands._alone(folder):
+    deployment._sam(Settings(folder, folder), "build", [sys.argv[2]], {**os.environ, "HOME": str(folder)})
+"""
+
+
+def test_no_command_runs_beside_a_sam_that_has_survived_its_make_run(folder: Path, tmp_path: Path) -> None:
+    ends = tmp_path / "ends"
+    os.mkfifo(ends)
+    killed = subprocess.Popen([sys.executable, "-c", KILLED_WHILE_SAM_RUNS, str(folder), str(ends)], cwd=ROOT)
+    assert wait_until(lambda: (folder / "build.log").exists() and bool((folder / "build.log").read_bytes()), 30)
+    killed.kill()
+    killed.wait()
+
+    try:
+        assert commands.main(["stop"], folder) == 1
+    finally:
+        ends.open("wb").close()
+    assert wait_until(lambda: commands.main(["stop"], folder) == 0, 10)
+
+
 # ---- The stand-in for Stripe ----
 
 
@@ -257,6 +285,16 @@ def test_the_layer_is_built_only_when_its_lock_or_its_sources_change(sources: So
     sources.write("layers/shared/requirements.txt", "2")
     assert sources.build()
     assert sources.layers == 2
+
+
+def test_a_moved_checkout_is_built_again_with_the_same_layer(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The link to the layer is an absolute path."""
+    assert sources.build()
+    moved = sources.root.rename(sources.root.with_name("moved"))
+    monkeypatch.setattr(deployment, "ROOT", moved)
+    monkeypatch.setattr(deployment, "LAYER_SOURCES", moved / "layers" / "shared")
+    assert sources.build()
+    assert sources.layers == 1
 
 
 def test_a_layer_without_a_folder_or_a_record_is_built_again(sources: Sources) -> None:

@@ -6,6 +6,8 @@ import io
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ import pytest
 from local.background import free_port
 from local.cloud import Cloud, client
 from local.environment import registry_environment, tool_environment, uv_cache
-from local.settings import HOST, Settings
+from local.settings import HOST, ROOT, Settings
 
 HOSTILE = {
     "AWS_PROFILE": "nonesuch",
@@ -164,3 +166,13 @@ def test_the_build_gets_only_the_settings_of_the_package_registry(monkeypatch: p
 def test_the_build_uses_the_persons_package_cache(tmp_path: Path) -> None:
     assert uv_cache({"UV_CACHE_DIR": "/cache", "HOME": "/home/ada"}) == Path("/cache")
     assert uv_cache({"HOME": "/home/ada"}) == Path("/home/ada/.cache/uv")
+
+
+@pytest.mark.usefixtures("hostile")
+def test_the_tests_reach_no_aws_of_a_person() -> None:
+    """CONTRIBUTING.md runs pytest by itself, without the environment that make gives it."""
+    given = {name: value for name, value in os.environ.items() if name.startswith("AWS_") or name in {"HOME", "PATH"}}
+    given["AWS_ENDPOINT_URL"] = given["AWS_ENDPOINT_URL_DYNAMODB"] = f"http://{HOST}:1"
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/store/test_aws_session.py"]
+    run = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout

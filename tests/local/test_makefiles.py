@@ -139,6 +139,87 @@ def test_an_unusable_cache_is_replaced_by_one_in_the_checkout(checkout: Path) ->
     assert recorded(checkout, ".tools")[0][1]["UV_CACHE_DIR"] == str(checkout / ".tools" / "uv-cache")
 
 
+def test_sam_reads_no_aws_settings_of_a_person(checkout: Path) -> None:
+    make(checkout, "test-template", environment=HOSTILE)
+    [(line, environment)] = recorded(checkout, ".venvs/sam")
+    assert line == ".venvs/sam/bin/python -m samcli validate --lint"
+    assert environment["AWS_CONFIG_FILE"] == environment["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
+
+
+UV_MAKING_PYTHON = """#!/bin/sh
+echo "$*" >> "${0%/bin/*}/record"
+each=${UV_PROJECT_ENVIRONMENT:-.venv}
+mkdir -p "$each/bin"
+rm -f "$each/bin/python"
+printf '#!/bin/sh\\nenv > "${0%%/bin/*}/environment"\\n' > "$each/bin/python"
+chmod +x "$each/bin/python"
+"""
+
+
+@pytest.fixture
+def made(checkout: Path) -> Path:
+    """A checkout whose uv makes environments, after `make all`."""
+    for name in (".venv", ".venvs"):
+        shutil.rmtree(checkout / name)
+    (checkout / ".tools" / "bin" / "uv").write_text(UV_MAKING_PYTHON, "utf-8")
+    make(checkout, "all")
+    return checkout
+
+
+def syncs(folder: Path) -> int:
+    return len((folder / ".tools" / "record").read_text("utf-8").splitlines())
+
+
+def test_a_moved_checkout_makes_its_environments_again_but_ends_without_them(made: Path) -> None:
+    moved = made.rename(made.with_name("moved"))
+
+    make(moved, "stop")
+    assert syncs(moved) == 3
+    assert "PYTHONPATH=layers/shared\n" in (moved / ".venv" / "environment").read_text("utf-8")
+
+    make(moved, "all")
+    assert syncs(moved) == 6
+    assert not (moved / ".venv" / "environment").exists(), "its scripts name the old folder, so all of it is removed"
+    make(moved, "all")
+    assert syncs(moved) == 6
+
+
+@pytest.mark.parametrize("target", ["all", "stop"])
+def test_an_environment_without_its_python_is_made_again(made: Path, target: str) -> None:
+    python = made / ".venv" / "bin" / "python"
+    python.unlink()
+    python.symlink_to("/usr/bin/python-of-last-year")
+
+    make(made, target)
+
+    assert syncs(made) == 4
+    assert not python.is_symlink()
+
+
+HALF_WRITING = """#!/bin/sh
+case "$*" in
+  *"-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python";;
+  *"-m pip install "*)
+    : > "${0%/*}/uv"
+    if [ ! -e killed ]; then touch killed; kill -9 0; fi
+    echo whole > "${0%/*}/uv";;
+esac
+"""
+
+
+def test_a_uv_that_was_half_written_is_installed_again(checkout: Path) -> None:
+    shutil.rmtree(checkout / ".tools")
+    python = checkout.parent / "python"
+    python.write_text(HALF_WRITING, "utf-8")
+    python.chmod(0o755)
+    given = {"PATH": os.environ["PATH"], "HOME": str(checkout)}
+    command = ["make", f"PYTHON={python}", ".tools/bin/uv"]
+    killed = subprocess.run(command, cwd=checkout, env=given, start_new_session=True, capture_output=True, check=False)
+    assert killed.returncode < 0
+    subprocess.run(command, cwd=checkout, env=given, capture_output=True, check=True)
+    assert (checkout / ".tools" / "bin" / "uv").read_text("utf-8") == "whole\n"
+
+
 # ---- The layer ----
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import threading
 from dataclasses import replace
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from unittest.mock import patch
 
@@ -14,6 +17,7 @@ import pytest
 from local import settings as module
 from local import stack
 from local.background import free_port
+from local.cloud import Cloud
 from local.local_server import LocalServer
 from local.mail_sink import mail_sink
 from local.settings import (
@@ -29,6 +33,7 @@ from local.settings import (
     settings_from_environment,
 )
 from local.state_files import write_json
+from local.stripe.process import stripe_stand_in
 from scripts import stack as scripts_stack
 from scripts.stack import use_local_stack
 
@@ -112,6 +117,39 @@ def test_a_port_of_another_server_of_the_stack_is_reported_as_ours(tmp_path: Pat
             stack._check_ports(moved)
     finally:
         sink.stop(by_force=True)
+
+
+def test_a_server_whose_port_was_taken_meanwhile_does_not_count_as_started(tmp_path: Path) -> None:
+    """Two checkouts can check the same ports at the same time, and build before they use them."""
+    settings = four_ports(tmp_path)
+    for server in (mail_sink(settings), stripe_stand_in(settings), stack.front_door(settings)):
+        with socket.create_server((HOST, server.port)), pytest.raises(LocalError, match="does not start"):
+            server.start()
+        assert not server.process.running()
+
+
+def test_the_emulator_of_another_checkout_is_not_taken_for_ours(tmp_path: Path) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """Answers as a ready emulator, with its own process id."""
+            self.send_response(HTTPStatus.OK)
+            self.end_headers()
+            self.wfile.write(b"1")
+
+        def log_message(self, *_: object) -> None:
+            """Logs nothing."""
+
+    settings = four_ports(tmp_path)
+    cloud = Cloud.of(settings)
+    with HTTPServer((HOST, settings.cloud_port), Other) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        try:
+            cloud.start()
+            with pytest.raises(LocalError, match="does not start"):
+                cloud.wait_until_ready()
+        finally:
+            cloud.stop(by_force=True)
+            other.shutdown()
 
 
 def test_a_server_without_a_recorded_port_is_replaced(tmp_path: Path) -> None:

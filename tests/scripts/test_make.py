@@ -49,3 +49,16 @@ def test_ci_reports_which_test_targets_ran(tmp_path: Path) -> None:
         "test-deep       FAILED, 1 s",
         "",
     ]
+
+
+def test_ci_runs_in_its_own_checkout_whatever_cdpath_says(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    (other / ".ci").mkdir(parents=True)
+    fake = tmp_path / "make"
+    fake.write_text('#!/bin/sh\n[ "$1" = --silent ] || pwd\n')
+    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
+
+    given = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CDPATH": str(other)}
+    lines = printed(["bash", ".ci/run", "test"], given).splitlines()
+
+    assert lines[0] == str(ROOT)

@@ -52,7 +52,7 @@ from billing.usage.records import UsageStore
 from billing.usage.rules import UsageEvent
 from billing.usage.thresholds import AlertState
 from billing.usage.totals import UsageReads
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from tests.aws import TABLE
 from tests.documents.samples import invoice as issued
@@ -273,7 +273,7 @@ class Refusing:
         response: Any = {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {}}
         if reasons:
             response["CancellationReasons"] = [{"Code": reason} for reason in reasons]
-        self._failure = ClientError(response, "Any")
+        self._failure: Exception = ClientError(response, "Any")
 
     def __getattr__(self, operation: str) -> Callable[..., object]:
         def refuse(*_: object, **__: object) -> object:
@@ -321,6 +321,19 @@ def test_a_throttle_is_busy_and_a_collision_is_a_concurrent_change(kind: type[Ta
         with pytest.raises(ClientError) as other:
             call(kind(TABLE, Refusing(code, reasons)))
         assert other.value.response["Error"]["Code"] == code
+
+
+@pytest.mark.parametrize(
+    ("kind", "verb"),
+    [pytest.param(kind, verb, id=f"{kind.__name__}.{verb}") for kind, verbs in VERBS.items() for verb in verbs],
+)
+def test_a_time_out_is_raised_as_it_is(kind: type[Table], verb: str) -> None:
+    """The operator's commands, and the log lines of workers, name it."""
+    client = Refusing("Any", [])
+    client._failure = ReadTimeoutError(endpoint_url="https://dynamodb.example")
+
+    with pytest.raises(ReadTimeoutError):
+        VERBS[kind][verb](kind(TABLE, client))
 
 
 def test_a_failed_condition_has_priority_over_a_throttle() -> None:

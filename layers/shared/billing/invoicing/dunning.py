@@ -158,7 +158,10 @@ def is_retried_at_once(payment: InvoicePayment, corrects: bool, method: str | No
 
     Not a credit note (`corrects`), which no payment method pays; nor with the method that was tried last.
     """
-    return not corrects and payment.status in UNPAID and method is not None and payment.tried_with != method
+    if corrects or payment.status not in UNPAID or method is None:
+        return False
+    # Records from before cards could be renewed under their id name the method only, without the hash of the card.
+    return payment.tried_with not in {method, method.partition("#")[0]}
 
 
 def next_attempt(payments: Iterable[InvoicePayment]) -> date | None:

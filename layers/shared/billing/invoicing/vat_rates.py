@@ -38,11 +38,6 @@ STANDARD_RATES = _rates()
 """By country (ISO 3166-1), oldest first."""
 
 
-def standard_rate(country: str, day: date) -> Decimal:
-    """The rate of a member state on a day, in percent; for days before 2024 the oldest rate. Raises KeyError."""
-    return rate_on(STANDARD_RATES[country], day)
-
-
 def rate_on(rates: Sequence[tuple[date, Decimal]], day: date) -> Decimal:
     """The rate that applies on a day, or the oldest. `rates` have their first days, oldest first."""
     return next((rate for since, rate in reversed(rates) if since <= day), rates[0][1])

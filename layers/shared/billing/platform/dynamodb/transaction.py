@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+from botocore.exceptions import ClientError
 from pynamodb.attributes import Attribute, UnicodeAttribute
 from pynamodb.connection import Connection
 from pynamodb.constants import NUMBER
@@ -157,6 +158,8 @@ class Transaction:
 
     def error_of(self, failure: TransactWriteError, otherwise: BillingError) -> Exception | None:
         """Our error for a cancelled transaction; None if no code has an error of ours (see refusals.error_of)."""
+        if not isinstance(failure.cause, ClientError):  # no answer; PynamoDB cannot read a code from a time-out either
+            return None
         reasons = failure.cancellation_reasons
         if self._counter is not None:
             put, taken = self._counter

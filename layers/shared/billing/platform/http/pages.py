@@ -23,8 +23,11 @@ def cursor_of(last: str | None) -> str | None:
 
 
 def position_of(cursor: str | None) -> str | None:
-    """The position of a cursor. Raises BadCursor for a text that cursor_of did not make."""
-    if cursor is None:
+    """The position of a cursor; None for none, and for an empty one: the first page.
+
+    Raises BadCursor for a text that cursor_of did not make.
+    """
+    if not cursor:
         return None
     try:
         # Our positions are ASCII. Another character could sort outside the list.

@@ -84,7 +84,7 @@ def entrypoint(
         headers["Cache-Control"] = ["no-store"]
         if "ALLOWED_ORIGIN" in os.environ:
             headers["Access-Control-Allow-Origin"] = [os.environ["ALLOWED_ORIGIN"]]
-            headers["Access-Control-Expose-Headers"] = ["ETag, Location"]
+            headers["Access-Control-Expose-Headers"] = ["ETag, Location, Retry-After"]
         # The route's pattern, not its path: a path may name a person.
         logger.info(
             "request",
