@@ -29,6 +29,7 @@ from tests.api_gateway import NOW, STAFF, Answer, answer, person, request
 from tests.aws import REGION, TABLE, stored_items
 from tests.company import Company, provisioned
 from tests.functions.ending import deactivate
+from tests.functions.test_policies import Permission, allowed, used  # noqa: F401 - pytest looks for `used` here
 from tests.samples import ACCOUNT, with_value
 from tests.vies import InProcess, stand_in
 
@@ -438,6 +439,42 @@ def test_staff_may_decide_before_vies_has_answered(company: Company, monkeypatch
     [number, *_] = issue_due(NOW, monkeypatch)
     kept = evidence(company, number).body
     assert (kept["result"], kept["decision"]["treatment"]) == (None, "reverse_charge")
+
+
+# ---- Permissions ----
+
+
+def test_each_function_may_do_what_a_check_needs(
+    company: Company,
+    used: set[Permission],  # noqa: F811 - the fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def steps() -> Iterator[tuple[str, Any]]:
+        yield "update_billing_information", lambda: move(company, UNAVAILABLE)
+        yield "check_vat_number", lambda: checked(NOW)
+        yield "check_vat_number", lambda: checked(NOW + timedelta(days=1))
+        yield "update_billing_information", lambda: move(company, INVALID, version=2)
+        yield "check_vat_number", lambda: checked(NOW + timedelta(days=2))
+        yield "administer_vat_numbers", lambda: decide(company, DECISION, If_Match='"1"')
+        yield "issue_invoices", lambda: worked(issue, NOW)
+        yield "update_billing_information", lambda: move(company, None, version=3)
+        yield "check_vat_number", lambda: checked(NOW + timedelta(days=3))
+
+    def worked(worker: Any, at: datetime) -> None:
+        body = json.dumps({"account": company.account, "at": at.isoformat()})
+        record = {"messageId": "1", "receiptHandle": "1", "body": body, "eventSource": "aws:sqs"}
+        record["attributes"] = {"ApproximateReceiveCount": "1"}  # type: ignore[assignment]
+        assert worker({"Records": [record]}, Context()) == {"batchItemFailures": []}
+
+    def checked(at: datetime) -> None:
+        worked(check, at)
+
+    for function, step in steps():
+        used.clear()
+        step()
+        assert used
+        assert used <= allowed(function), function
+    assert invoices()
 
 
 # ---- Staff, mail, and what is kept ----

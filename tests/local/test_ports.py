@@ -121,7 +121,7 @@ def test_a_port_of_another_server_of_the_stack_is_reported_as_ours(tmp_path: Pat
 
 def test_a_server_whose_port_was_taken_meanwhile_does_not_count_as_started(tmp_path: Path) -> None:
     """Two checkouts can check the same ports at the same time, and build before they use them."""
-    settings = four_ports(tmp_path)
+    settings = own_ports(tmp_path)
     for server in (mail_sink(settings), stripe_stand_in(settings), stack.front_door(settings)):
         with socket.create_server((HOST, server.port)), pytest.raises(LocalError, match="does not start"):
             server.start()
@@ -139,7 +139,7 @@ def test_the_emulator_of_another_checkout_is_not_taken_for_ours(tmp_path: Path) 
         def log_message(self, *_: object) -> None:
             """Logs nothing."""
 
-    settings = four_ports(tmp_path)
+    settings = own_ports(tmp_path)
     cloud = Cloud.of(settings)
     with HTTPServer((HOST, settings.cloud_port), Other) as other:
         threading.Thread(target=other.serve_forever, daemon=True).start()
