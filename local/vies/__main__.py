@@ -9,6 +9,7 @@ import threading
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from local.local_server import tell_listening
 from local.settings import HOST
 from local.vies.service import Vies
 
@@ -30,6 +31,9 @@ def server(vies: Vies, port: int) -> ThreadingHTTPServer:
             self.end_headers()
             self.wfile.write(content)
 
+        def log_message(self, *_: object) -> None:
+            """Logs nothing: a question names a customer."""
+
         do_GET = do_POST = _serve  # noqa: N815 - the names that http.server calls
 
     return ThreadingHTTPServer((HOST, port), Handler)
@@ -41,6 +45,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     serving = server(Vies(lambda: datetime.now(UTC)), parser.parse_args().port)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=serving.shutdown).start())
+    tell_listening()
     with serving:
         serving.serve_forever()
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import threading
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local.background import free_port
+from local.settings import Settings
 from local.vies.__main__ import server
+from local.vies.process import vies_stand_in
 from local.vies.service import CHECK, OUTCOMES, STATUS, TEST, Answer
 from tests.vies import stand_in
 
@@ -88,6 +92,15 @@ def test_the_availability_of_each_member_state_is_told() -> None:
 
     assert answer.body["vow"] == {"available": True}
     assert {"countryCode": "EL", "availability": "Available"} in answer.body["countries"]
+
+
+def test_it_starts_and_ends_with_the_stack(tmp_path: Path) -> None:
+    stand_in_process = vies_stand_in(Settings(tmp_path, tmp_path, vies_port=free_port()))
+    try:
+        stand_in_process.start()
+        assert stand_in_process.is_current()
+    finally:
+        stand_in_process.stop(by_force=True)
 
 
 def test_it_is_a_server() -> None:
