@@ -34,7 +34,7 @@ app = make_api()
 def get_unconfirmed_vat_numbers(
     _: MayList, numbers: VatNumbers, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
 ) -> UnconfirmedNumbersView:
-    """The VAT numbers of all accounts that VIES does not confirm and that await a decision, the oldest answer first."""
+    """The VAT numbers that VIES does not confirm and that await a decision, the longest unconfirmed first."""
     found = numbers.unconfirmed(limit=limit, after=position_of(cursor))
     return UnconfirmedNumbersView(
         items=[UnconfirmedNumberView.of_number(each) for each in found.items], next_cursor=cursor_of(found.last)

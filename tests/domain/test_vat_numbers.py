@@ -128,12 +128,32 @@ CONTRACTS = st.builds(
 
 @given(contract=CONTRACTS, answered_on=st.dates(date(2024, 1, 1), date(2028, 12, 31)))
 def test_no_invoice_relies_on_an_answer_that_is_too_old(contract: Contract, answered_on: date) -> None:
-    asked_on = contract.today(next_check(contract, answered_on).at)
+    asked_on = contract.today(next_check(VALID, contract, answered_on).at)
     month_starts = [contract.month_start(month) for month in range(90)]
     first_too_old = next(each for each in month_starts if (each - answered_on).days > CONFIRMED_FOR_DAYS)
 
     assert answered_on < asked_on < first_too_old
     assert not any(asked_on < each < first_too_old for each in month_starts), "asked more often than needed"
+
+
+@given(contract=CONTRACTS, answered_on=st.dates(date(2024, 1, 1), date(2028, 12, 31)))
+def test_an_unconfirmed_number_is_asked_about_every_day_until_staff_decide(
+    contract: Contract, answered_on: date
+) -> None:
+    decided = replace(INVALID, decision=STAFF_SAY_NO)
+
+    assert contract.today(next_check(INVALID, contract, answered_on).at) == answered_on + timedelta(days=1)
+    assert next_check(decided, contract, answered_on) == next_check(VALID, contract, answered_on)
+
+
+def test_the_first_of_equal_answers_says_since_when_a_number_is_unconfirmed() -> None:
+    refused, later = Answer(VatResult.INVALID, None, None, None), TODAY + timedelta(days=5)
+
+    first = VatNumberCheck(NUMBER).answered(refused, None, TODAY)
+
+    again = first.answered(refused, None, later)
+    assert (again.since, again.answered_on) == (TODAY, later)
+    assert again.answered(Answer(VatResult.VALID, None, None, None), None, later).since == later
 
 
 def test_a_question_without_an_answer_is_repeated_ever_more_slowly() -> None:

@@ -178,6 +178,7 @@ def test_a_changed_number_is_asked_about_and_kept_as_evidence(
         "requester": "DK10000009",
         "request_identifier": "WAPIAAAA00000001",
         "answered_on": "2026-06-10",
+        "since": "2026-06-10",
         "decision": None,
         "treatment": "reverse_charge",
         # Three days before the first contract month that begins more than 30 days later.
@@ -327,6 +328,33 @@ def test_the_preview_shows_the_tax_that_will_be_charged(company: Company, monkey
     event = request("GET", "/accounts/{account}/invoices/upcoming", claims=company.admin, path=company.path)
 
     assert answer(get_invoices, event).body["tax"]["rule"] == "destination"
+
+
+def test_a_number_that_was_registered_meanwhile_frees_the_invoices_the_next_day(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move(company, INVALID)
+    ask_vies(NOW, monkeypatch)
+    tomorrow = NOW + timedelta(days=1)
+    assert issue_due(NOW, monkeypatch) == []
+    monkeypatch.setattr("local.vies.service.OUTCOMES", {})
+
+    assert ask_vies(tomorrow, monkeypatch) == 1
+
+    assert issue_due(tomorrow, monkeypatch)
+    assert listed() == []
+    assert len(recorded("vat_number.not_confirmed")) == len(recorded("vat_number.confirmed")) == 1
+
+
+def test_an_unconfirmed_number_is_told_once(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    move(company, INVALID)
+
+    for day in range(5):
+        assert ask_vies(NOW + timedelta(days=day), monkeypatch) == 1
+
+    assert len(recorded("vat_number.not_confirmed")) == 1
+    [unconfirmed] = listed()
+    assert (unconfirmed["since"], unconfirmed["answered_on"]) == ("2026-06-10", "2026-06-10")
 
 
 def test_a_corrected_number_frees_the_invoices(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:

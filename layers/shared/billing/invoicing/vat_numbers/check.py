@@ -72,7 +72,7 @@ def check_vat_number(
         store.postpone(state, state.due.after_no_answer(now), ongoing, event)
         return CheckOutcome.UNANSWERED
     check = _known(state, number).answered(answer, requester, today)
-    following = next_check(state.account.contract, today)
+    following = next_check(check, state.account.contract, today)
     store.save_answer(state, check, following, outage, _news(state, check, policy, context))
     return CheckOutcome.ANSWERED
 

@@ -28,6 +28,7 @@ def check_from(stored: str, version: int) -> VatNumberCheck:
         requester=body["requester"],
         request_identifier=body["request_identifier"],
         answered_on=date_or_none(body["answered_on"]),
+        since=date_or_none(body["since"]),
         decision=_decision_from(body["decision"]),
         version=version,
     )

@@ -125,12 +125,12 @@ class VatNumberStore(Table):
         return None if row is None else _check_from(row)
 
     def unconfirmed(self, *, limit: int, after: str | None) -> Slice[UnconfirmedNumber]:
-        """A page of the numbers that await a decision, the oldest answer first. One query of the index."""
+        """A page of the numbers that await a decision, the longest unconfirmed first. One query of the index."""
         return self._reads.oldest(keys.VAT_UNCONFIRMED, "", _unconfirmed, limit=limit, after=after, index=keys.INDEX)
 
 
 def _item(account: str, check: VatNumberCheck) -> Item:
-    index = (keys.VAT_UNCONFIRMED, f"{check.answered_on}#{account}") if check.awaits_decision else None
+    index = (keys.VAT_UNCONFIRMED, f"{check.since}#{account}") if check.awaits_decision else None
     return Item(keys.account(account), keys.VAT_CHECK, check_body(check), index=index)
 
 

@@ -19,6 +19,10 @@ CONFIRMED_FOR_DAYS = 30
 """An invoice relies on a confirmation of at most this age. A company can lose its number on any day, and member states
 expect the seller to ask again regularly; a month is the shortest time between two invoices of an account."""
 
+UNCONFIRMED_AGAIN_DAYS = 1
+"""After how many days an unconfirmed number is asked about again, as long as it awaits a decision: a company that has
+just registered its number is not to wait for its invoices."""
+
 LEAD_DAYS = 3
 """How long before a contract month a confirmation that will be too old is renewed. An outage of VIES may last days."""
 
@@ -81,8 +85,9 @@ class VatNumberCheck:
     """The last answer about an account's VAT number, which is evidence for reverse charge.
 
     `requester` is the seller's number that was sent along, `request_identifier` the consultation number that VIES gave
-    for it; both are None without one. `answered_on` is VIES's own day. `code` is VIES's error code of NOT_CONFIRMED.
-    All of these are None where staff decided before VIES answered. `version` counts the changes, 0 for none.
+    for it; both are None without one. `code` is VIES's error code of NOT_CONFIRMED. `answered_on` is VIES's own day,
+    `since` that of the first of its answers that said the same. All of these are None where staff decided before VIES
+    answered. `version` counts the changes, 0 for none.
     """
 
     number: str
@@ -91,6 +96,7 @@ class VatNumberCheck:
     requester: str | None = None
     request_identifier: str | None = None
     answered_on: date | None = None
+    since: date | None = None
     decision: VatNumberDecision | None = None
     version: int = 0
 
@@ -105,13 +111,16 @@ class VatNumberCheck:
 
     def answered(self, answer: Answer, requester: str | None, today: date) -> VatNumberCheck:
         """The check after an answer of `today`. A confirmation replaces staff's decision; another answer leaves it."""
+        answered_on = answer.answered_on or today
+        says_the_same = (self.result, self.code) == (answer.result, answer.code)
         return VatNumberCheck(
             number=self.number,
             result=answer.result,
             code=answer.code,
             requester=requester,
             request_identifier=answer.request_identifier,
-            answered_on=answer.answered_on or today,
+            answered_on=answered_on,
+            since=self.since if says_the_same else answered_on,
             decision=None if answer.result is VatResult.VALID else self.decision,
             version=self.version,
         )
@@ -218,12 +227,15 @@ def tax_on_sale(
     return tax
 
 
-def next_check(contract: Contract, answered_on: date) -> VatNumberDue:
-    """When a number is asked about again after an answer.
+def next_check(check: VatNumberCheck, contract: Contract, answered_on: date) -> VatNumberDue:
+    """When a number is asked about again after an answer of the account's day `answered_on`.
 
-    Any contract month may have an invoice. So it is LEAD_DAYS before the first one that begins when the answer is older
+    While it awaits a decision, that is UNCONFIRMED_AGAIN_DAYS later. Otherwise it follows from the next invoices: any
+    contract month may have one. So it is LEAD_DAYS before the first contract month that begins when the answer is older
     than CONFIRMED_FOR_DAYS, but never on the day of the answer.
     """
+    if check.awaits_decision:
+        return VatNumberDue(start_of(answered_on + timedelta(days=UNCONFIRMED_AGAIN_DAYS), contract))
     too_old_on = answered_on + timedelta(days=CONFIRMED_FOR_DAYS + 1)
     month = max(0, contract.month_of(too_old_on))
     starts = contract.month_start(month)

@@ -34,7 +34,7 @@ class VatNumberDecisionView(View):
 
 class VatNumberEvidenceView(View):
     """An answer of VIES about `number`, asked by `requester`, the seller. `request_identifier` is the consultation
-    number. Without an answer yet `result` is null."""
+    number, `since` the day of the first answer that said the same. Without an answer yet `result` is null."""
 
     number: str
     result: Literal["valid", "invalid", "not_confirmed"] | None
@@ -42,6 +42,7 @@ class VatNumberEvidenceView(View):
     requester: str | None
     request_identifier: str | None
     answered_on: date | None
+    since: date | None
     decision: VatNumberDecisionView | None
 
     @classmethod

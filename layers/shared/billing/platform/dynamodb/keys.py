@@ -17,7 +17,7 @@
 | alert states                | ACCOUNT#account | TOLD#subject                          |                            |
 | suppressed addresses        | ACCOUNT#account | UNDELIVERABLE#address                 |                            |
 | users                       | ACCOUNT#account | USER#user                             | USER#user, ACCOUNT#account |
-| check of the VAT number     | ACCOUNT#account | VAT-CHECK                             | VAT-UNCONFIRMED, answered  |
+| check of the VAT number     | ACCOUNT#account | VAT-CHECK                             | VAT-UNCONFIRMED, since     |
 | evidence of an invoice      | ACCOUNT#account | VAT-CHECK#number                      |                            |
 | deliveries after a purge    | DELETED#ulid    | DELIVERY#ulid#recipient               |                            |
 | credit balance              | ACCOUNT#account | BALANCE                               |                            |
@@ -52,7 +52,7 @@ Booked quarter-hours. A success manager gives each quarter of an hour away once 
 from the booking of a review until the review is cancelled, or decided before its begin. It expires when its time has
 passed. It names the review, and no account.
 VAT numbers. VAT-CHECK is in the index while VIES has not confirmed the number and staff have not decided: the list of
-staff, the oldest answer first.
+staff, the longest unconfirmed first.
 """
 
 from __future__ import annotations
