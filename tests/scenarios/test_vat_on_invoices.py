@@ -24,7 +24,7 @@ def invoiced(company: CompanyDetails) -> tuple[dict[str, str], CompanyDetails, i
     """Returns the stored company, and the first invoice's company, net amount and tax in minor units."""
     with connected(), catalogue().calm() as world:
         contract = replace(WANTED.contract, start=STARTS)
-        provisioning = replace(WANTED, company=company, contract=contract, discounts=())
+        provisioning = replace(WANTED, company=company, contract=contract, discounts=(), invoiced_until=None)
         provision_account(
             provisioning,
             context=replace(OCCASION, time=BEGINS - timedelta(days=3)),

@@ -26,7 +26,16 @@ from billing.invoicing.collect_payments import HOUR
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.dunning import InvoicePayment, after_charge, initial_payment
 from billing.invoicing.invoices import BillingReason, InvoiceDraft, build_draft
-from billing.invoicing.issue_invoices import build_invoice, invoice_facts, with_next_number
+from billing.invoicing.issue_invoices import (
+    build_invoice,
+    credit_left,
+    free_facts,
+    invoice_facts,
+    issue_invoices,
+    pending_invoices,
+    with_next_number,
+)
+from billing.invoicing.periods import FixedMonth, fix_month
 from billing.invoicing.records import BillingContext, InvoiceRecord
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.tax import tax_between
@@ -55,7 +64,10 @@ class ReactivationQuote:
 def reactivation_quote(
     billing: BillingContext, today: date, settings: InvoicingSettings, store: CatalogueStore
 ) -> ReactivationQuote:
-    """What it comes to today. Raises NotDeactivated, NothingSold. One query."""
+    """What it comes to today, with the credit that the invoices leave which the account still owes.
+
+    Raises NotDeactivated, NothingSold. One query.
+    """
     account = billing.subscriber.account
     require_deactivated(account, today)
     catalogue = store.newest_catalogue()
@@ -65,7 +77,8 @@ def reactivation_quote(
     subscription = resubscribe(billing.subscriber.subscription, catalogue, contract.currency, today)
     tax = tax_between(settings.seller, billing.company, today)
     lines, until = period_lines(subscription, contract, 0), contract.month_start(contract.interval_months)
-    draft = build_draft(BillingReason.PERIOD, today, until, lines, tax, billing.credit, contract.currency)
+    credit = credit_left(billing, today, settings)
+    draft = build_draft(BillingReason.PERIOD, today, until, lines, tax, credit, contract.currency, today)
     return ReactivationQuote(contract, subscription, draft)
 
 
@@ -134,11 +147,18 @@ def complete_reactivation(
 ) -> ReactivationState | None:
     """Charges what was agreed to, and takes the account up again; where it stands then.
 
+    What the old contract owes is issued first. While that waits for staff, the reactivation does as well.
+
     None where nothing is on its way any more. Raises ConcurrentChange, SeriesExhausted, UpstreamFailed.
     """
     billed = store.billing_context(account)
     if billed is None or billed.subscriber.account.reactivation is None:
         return None
+    if pending_invoices(billed, billed.subscriber.account.contract.today(now), settings):
+        issue_invoices(account, now=now, correlation=correlation, settings=settings, store=store)
+        billed = existing(store.billing_context(account))
+        if pending_invoices(billed, billed.subscriber.account.contract.today(now), settings):
+            return ReactivationState.PENDING
     reactivation = store.reactivation(account)
     if reactivation is None or reactivation.id != billed.subscriber.account.reactivation:
         raise ConcurrentChange  # torn: one of the two was read before, the other after a change
@@ -157,7 +177,10 @@ def complete_reactivation(
         payment = after_charge(payment, charge, _method(billed), today, settings.retry_days)
         payment = replace(payment, tried_with=billed.profile.charged)
     write = _completing(billed, reactivation, payment, settings, system, customer, store)
-    with_next_number(settings.series, reactivation.invoice.produced_on.year, write, store)
+    if reactivation.invoice.draft.total.amount:
+        with_next_number(settings.series, reactivation.invoice.produced_on.year, write, store)
+    else:
+        write(None, 0)
     return None
 
 
@@ -211,7 +234,7 @@ def _completing(
     system: RequestContext,
     customer: RequestContext,
     store: ReactivationStore,
-) -> Callable[[str, int], None]:
+) -> Callable[[str | None, int], None]:
     account = billing.subscriber.account
     first_charge = DueCharge(reactivation.contract.start, reactivation.invoice.draft.net)
     facts = {
@@ -220,13 +243,17 @@ def _completing(
         "first_charge": asdict(first_charge),
     }
 
-    def complete(number: str, count: int) -> None:
-        invoice = replace(reactivation.invoice, number=number)
+    def complete(number: str | None, count: int) -> None:
+        invoice = replace(reactivation.invoice, number=number or "")
         told: list[tuple[EventType, RequestContext, Facts | None, Facts]] = [
-            (EventType.ACCOUNT_REACTIVATED, customer, _deadlines(account), facts),
-            (EventType.INVOICE_ISSUED, system, None, invoice_facts(invoice)),
+            (EventType.ACCOUNT_REACTIVATED, customer, _deadlines(account), facts)
         ]
-        if payment.paid_on is not None and payment.method is not None:
+        if number is None:
+            free = free_facts(invoice.draft, invoice.language)
+            told.append((EventType.PERIOD_FREE, system, None, free))
+        else:
+            told.append((EventType.INVOICE_ISSUED, system, None, invoice_facts(invoice)))
+        if number is not None and payment.paid_on is not None and payment.method is not None:
             paid = {
                 "number": number,
                 "paid_on": payment.paid_on,
@@ -241,10 +268,26 @@ def _completing(
         credit = billing.credit - invoice.draft.credit.amount
         if credit < 0:
             raise ConcurrentChange
-        record = InvoiceRecord(invoice, payment, 0)
-        store.complete(billing, reactivation, record, settings.series, count, InvoicingDue(1), credit, events)
+        record = None if number is None else InvoiceRecord(invoice, payment, 0)
+        first = _first_month(billing, reactivation, number)
+        store.complete(billing, reactivation, record, settings.series, count, first, credit, events)
 
     return complete
+
+
+def _first_month(billing: BillingContext, reactivation: Reactivation, number: str | None) -> FixedMonth:
+    """The first month of the new contract, fixed and invoiced; the old contract's last period is closed with it."""
+    account, old = billing.subscriber.account, billing.period
+    active = replace(account, contract=reactivation.contract, ending=None)
+    first = fix_month(active, reactivation.subscription, InvoicingDue(0), old)
+    if first.period is None:
+        raise AssertionError("an account that does not end is served")
+    draft = reactivation.invoice.draft
+    period = first.period.with_invoice(number, draft.tax, draft.lines)
+    if old is None:
+        return replace(first, period=period)
+    ended = None if account.ending is None else account.ending.active_until
+    return replace(first, period=replace(period, contract=old.contract + 1), closed=replace(old, active_until=ended))
 
 
 def _failed(account: Account, reactivation: Reactivation, context: RequestContext) -> Event:
