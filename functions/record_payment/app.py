@@ -1,4 +1,4 @@
-"""POST /accounts/{account}/invoices/{number}/payments: staff have found a transfer on the bank account."""
+"""POST /accounts/{account}/invoices/{number}/payments: staff record a bank transfer that has arrived."""
 
 from typing import Annotated
 
@@ -29,12 +29,12 @@ def post_payment(
     payments: Payments,
 ) -> InvoiceDetailsView:
     """Record that an invoice is paid. The same reference and day again change nothing."""
-    billed = existing(invoices.billing_context(account))
-    admission.admit(billed.subscriber.account)
-    kept = record_payment(
-        billed, number, body.paid_on, body.reference, context=context, store=invoices, gateway=payments
+    billing = existing(invoices.billing_context(account))
+    admission.admit(billing.subscriber.account)
+    record = record_payment(
+        billing, number, body.paid_on, body.reference, context=context, store=invoices, gateway=payments
     )
-    return InvoiceDetailsView.of(kept)
+    return InvoiceDetailsView.of(record)
 
 
 handler = entrypoint(app)

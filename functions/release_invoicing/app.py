@@ -14,7 +14,7 @@ from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Invoices, InvoiceTerms, account_store
+from billing.wiring import DeployedSettings, Invoices, account_store
 
 MayRelease = Annotated[Admission, Permits(Permission.RELEASE_INVOICING, account_store)]
 MayList = Annotated[Person, StaffOnly(Permission.RELEASE_INVOICING)]
@@ -24,7 +24,7 @@ app = make_api()
 
 @app.get("/accounts/<account>/invoicing/release")
 def get_release(
-    account: AccountId, admission: MayRelease, context: Context, invoices: Invoices, settings: InvoiceTerms
+    account: AccountId, admission: MayRelease, context: Context, invoices: Invoices, settings: DeployedSettings
 ) -> InvoicingPreviewView:
     """The invoices that are due and not issued, with their sum, and whether they wait for staff."""
     billing = _admitted(account, admission, invoices)
@@ -38,7 +38,7 @@ def post_release(
     admission: MayRelease,
     context: Context,
     invoices: Invoices,
-    settings: InvoiceTerms,
+    settings: DeployedSettings,
 ) -> InvoicingPreviewView:
     """Let invoicing go on: the next run issues what is confirmed. Asked again, it changes nothing."""
     billing = _admitted(account, admission, invoices)

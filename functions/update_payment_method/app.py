@@ -1,4 +1,4 @@
-"""/accounts/{account}/payment-method: an admin sets up a new card or debit, which takes the place of the old one."""
+"""/accounts/{account}/payment-method: an admin sets up a new card or debit, which replaces the old one."""
 
 from typing import Annotated
 
@@ -47,7 +47,7 @@ def post_setup(
 ) -> Response[SetupView]:
     """Begin to set up a payment method: the browser confirms it with Stripe, and its number never comes here."""
     payer = _admitted(account, admission, methods)
-    setup = begin_setup(payer, body.wanted(), idempotency_key, context=context, store=methods, gateway=payments)
+    setup = begin_setup(payer, body.chosen_method(), idempotency_key, context=context, store=methods, gateway=payments)
     return created(SetupView.of(setup), f"/v1/accounts/{account}/payment-method")
 
 

@@ -33,7 +33,7 @@ PAYMENT_NOTICES = frozenset(
         "payment_intent.canceled",
     }
 )
-"""See billing.invoicing.collect_payments.note_payment."""
+"""See billing.invoicing.collect_payments.sync_payment."""
 
 KNOWN = METHOD_NOTICES | PAYMENT_NOTICES | {SETUP_SUCCEEDED, DISPUTED}
 """The types that we deal with. All others are acknowledged, and not looked at."""

@@ -17,6 +17,7 @@ from billing.invoicing.dunning import UNPAID, InvoicePayment
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.invoices import Invoice, InvoiceStatus, IssuedInvoice
 from billing.invoicing.mapping import invoice_body, issued_from, payment_from
+from billing.invoicing.numbering import NumberTaken
 from billing.invoicing.period_mapping import period_body, period_of
 from billing.invoicing.periods import FixedMonth, PaidPeriod
 from billing.invoicing.summary_mapping import invoice_from
@@ -76,14 +77,6 @@ class InvoiceRecord:
         if self.invoice.corrects is not None:
             return Money(self.payment.to_refund, due.currency)
         return Money(due.amount - self.payment.waived, due.currency)
-
-
-class NumberTaken(Exception):
-    """Another invoice has this number; `count` numbers of the series and year are used."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__(count)
-        self.count = count
 
 
 class InvoiceStore(Table):

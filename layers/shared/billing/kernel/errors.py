@@ -19,9 +19,9 @@ BillingError
 Subclasses of these live beside the rule that raises them. The Conflicts of the areas:
 
 accounts.rules                  AccountExists, LastAdmin
-scaling.reviews                 NoSuccessManager, ReviewNotYet, ReviewOpen, SlotTaken
+scaling.reviews.rules           NoSuccessManager, ReviewNotYet, ReviewOpen, SlotTaken
 payments.methods                SetupSuperseded
-invoicing.invoices              SeriesExhausted
+invoicing.numbering             SeriesExhausted
 invoicing.dunning               AlreadyPaid
 invoicing.credit_notes          AlreadyCredited, NotCorrectable
 ending.cancellation.rules       DatesChanged, NotCancelling, Deactivated

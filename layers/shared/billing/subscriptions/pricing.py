@@ -120,7 +120,7 @@ def steps_from(day: date, steps: Sequence[Step]) -> tuple[Step, ...]:
 
 
 def lines_of(months: tuple[ProductMonths, ...], contract: Contract) -> tuple[InvoiceLine, ...]:
-    """Returns what these months cost: a line per product, and one for the discounts on the whole (DESIGN 3.3).
+    """Returns what these months cost: a line per product, and one for the discounts on the whole (DESIGN 3.3.2).
 
     Amounts are rounded once per line.
     """
