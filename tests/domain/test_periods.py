@@ -1,4 +1,4 @@
-"""An invoice is what is owed less what was invoiced, however late it is made (decision 0017)."""
+"""An invoice is what is owed less what was invoiced, however late it is made (decision 0018)."""
 
 from __future__ import annotations
 

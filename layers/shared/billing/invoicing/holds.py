@@ -1,4 +1,4 @@
-"""Invoicing that stops: more invoices of one account than anybody expects wait for staff (decision 0017)."""
+"""Invoicing that stops: more invoices of one account than anybody expects wait for staff (decision 0018)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an account owes for its contract months, and what was invoiced for them (decision 0017).
+"""What an account owes for its contract months, and what was invoiced for them (decision 0018).
 
 An invoice is what is owed less what was invoiced. Contract months are fixed in order, each as it was known when it
 began: a later decision, a late run, or the end of the account changes nothing of it.

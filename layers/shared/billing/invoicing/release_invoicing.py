@@ -1,4 +1,4 @@
-"""Staff look at invoices that wait for them, and let invoicing go on (decision 0017)."""
+"""Staff look at invoices that wait for them, and let invoicing go on (decision 0018)."""
 
 from __future__ import annotations
 
