@@ -33,6 +33,7 @@ from tests.functions.ending import (
     deliver,
     events_of,
     fire,
+    invoiced_elsewhere,
     record,
 )
 from tests.samples import CATALOGUE
@@ -40,6 +41,13 @@ from tests.samples import CATALOGUE
 ROUTE = "/accounts/{account}/reactivation"
 
 pytestmark = pytest.mark.usefixtures("work")
+
+
+@pytest.fixture
+def company(company: Company) -> Company:
+    """The sample account. All that it owes by now is invoiced."""
+    invoiced_elsewhere(company)
+    return company
 
 
 def ask(company: Company, method: str, body: Any = None, *, now: datetime = REACTIVATED, claims: Any = None) -> Answer:

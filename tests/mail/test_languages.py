@@ -24,6 +24,8 @@ WITHOUT_MAIL = {
     "account.reactivation_requested",
     "credit_note.refunded",
     "download.requested",
+    "invoicing.released",
+    "period.free",
     "user.changed",
     "user.removed",
 }

@@ -34,8 +34,11 @@ from billing.invoicing.event_schemas import (
     CreditNoteRefunded,
     InvoiceIssued,
     InvoicePaid,
+    InvoicingHeld,
+    InvoicingReleased,
     PaymentFailed,
     PaymentPastDue,
+    PeriodFree,
 )
 from billing.kernel.events import Event
 from billing.kernel.fields import fields_of
@@ -77,11 +80,14 @@ AnyEvent = (
     | DownloadRequested
     | InvoiceIssued
     | InvoicePaid
+    | InvoicingHeld
+    | InvoicingReleased
     | NoticeDeadlineNear
     | PaymentDisputed
     | PaymentFailed
     | PaymentMethodChanged
     | PaymentPastDue
+    | PeriodFree
     | ReviewBooked
     | ReviewCancelled
     | ReviewDeclined

@@ -97,6 +97,7 @@ def credit_note_draft(invoice: IssuedInvoice, payment: InvoicePayment, lines: tu
         total=Money(net + tax, currency),
         credit=zero,
         due=zero,
+        tax_point=draft.tax_point or invoice.produced_on,
     )
 
 

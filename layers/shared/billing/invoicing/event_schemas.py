@@ -91,6 +91,24 @@ class PastDueFacts(Facts):
     reason: str | None
 
 
+class FreePeriodFacts(Facts):
+    """`since` and `until` are the months', `lines` what they come to together: nothing."""
+
+    since: date
+    until: date
+    lines: list[InvoiceLineFacts]
+    total: MoneyFacts
+
+
+class HeldInvoicesFacts(Facts):
+    """So many invoices that are not issued, their total with tax, and the days that they are for."""
+
+    invoices: int
+    total: MoneyFacts
+    since: date
+    until: date
+
+
 class InvoiceIssued(AccountEvent[Literal["invoice.issued"], None, InvoiceFacts]):
     """An invoice was issued."""
 
@@ -101,6 +119,18 @@ class CreditNoteIssued(AccountEvent[Literal["credit_note.issued"], None, CreditN
 
 class CreditNoteRefunded(AccountEvent[Literal["credit_note.refunded"], None, RefundFacts]):
     """The money of a credit note went back to where it came from."""
+
+
+class PeriodFree(AccountEvent[Literal["period.free"], None, FreePeriodFacts]):
+    """Months began for which there is nothing to invoice: no invoice was issued."""
+
+
+class InvoicingHeld(AccountEvent[Literal["invoicing.held"], None, HeldInvoicesFacts]):
+    """More invoices were due at once than are issued by themselves. None was; staff look at them. Told to staff."""
+
+
+class InvoicingReleased(AccountEvent[Literal["invoicing.released"], None, HeldInvoicesFacts]):
+    """Staff have looked at the invoices that were held, and they are issued now."""
 
 
 class InvoicePaid(AccountEvent[Literal["invoice.paid"], None, PaidFacts]):

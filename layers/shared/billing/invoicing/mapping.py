@@ -116,6 +116,7 @@ def _draft(body: Body) -> InvoiceDraft:
         total=Money(**body["total"]),
         credit=Money(**body["credit"]),
         due=Money(**body["due"]),
+        tax_point=_day(body.get("tax_point")),  # older invoices were written without
     )
 
 

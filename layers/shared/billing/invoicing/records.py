@@ -5,27 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from billing.accounts.information import Area, BillingDetails, CompanyDetails
 from billing.accounts.mapping import billing_from, company_from
+from billing.accounts.rules import Account
 from billing.invoicing.due import InvoicingDue, invoicing_due_at
 from billing.invoicing.due_mapping import day_body, day_from, invoicing_due_body, invoicing_due_from
 from billing.invoicing.dunning import UNPAID, InvoicePayment
+from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.invoices import Invoice, InvoiceStatus, IssuedInvoice
 from billing.invoicing.mapping import invoice_body, issued_from, payment_from
 from billing.invoicing.numbering import NumberTaken
+from billing.invoicing.period_mapping import period_body, period_of
+from billing.invoicing.periods import FixedMonth, PaidPeriod
 from billing.invoicing.summary_mapping import invoice_from
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import NotFound
 from billing.kernel.events import Event
+from billing.kernel.fields import fields_of
 from billing.kernel.money import Money
 from billing.kernel.schedules import Job, start_of
 from billing.payments.mapping import payment_profile_from
 from billing.payments.methods import PaymentProfile
 from billing.platform.dynamodb import keys
-from billing.platform.dynamodb.bodies import parsed, text
+from billing.platform.dynamodb.bodies import parsed, text, without_version
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Row, Slice
 from billing.platform.dynamodb.table import Table
@@ -41,7 +46,8 @@ class BillingContext:
     """All that an account's invoices are built from, as one read returns it.
 
     `due` is the next contract month to invoice, None where no invoices are scheduled. `credit` is the credit balance in
-    minor units, tax included. `collect_on` is the next day on which payments are collected.
+    minor units, tax included. `collect_on` is the next day on which payments are collected. `period` is the running
+    paid period as stored, `hold` whether invoicing waits for staff; either can be None.
     """
 
     subscriber: Subscriber
@@ -52,6 +58,8 @@ class BillingContext:
     credit: int
     credit_version: int
     collect_on: date | None
+    period: PaidPeriod | None = None
+    hold: InvoicingHold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +92,8 @@ class InvoiceStore(Table):
         renewal, collection = keys.due(Job.RENEWAL), keys.due(Job.COLLECTION)
         company, billing = (keys.page_information(area) for area in (Area.COMPANY, Area.BILLING))
         page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PAYMENT_METHOD, company, billing)
-        rows = self._reads.get_all((partition, key) for key in (*page, renewal, collection, keys.BALANCE))
+        more = (renewal, collection, keys.BALANCE, keys.PAGE_PERIOD, keys.HELD)
+        rows = self._reads.get_all((partition, key) for key in (*page, *more))
         subscriber = subscriber_from(rows, partition)
         if subscriber is None or (partition, company) not in rows or (partition, billing) not in rows:
             return None
@@ -100,6 +109,8 @@ class InvoiceStore(Table):
             credit=0 if balance is None else parsed(balance.body)["credit"],
             credit_version=0 if balance is None else balance.version,
             collect_on=None if collect is None else day_from(collect.body),
+            period=period_of(rows.get((partition, keys.PAGE_PERIOD))),
+            hold=_hold_from(rows.get((partition, keys.HELD))),
         )
 
     def numbers_given(self, series: str, year: int) -> int:
@@ -113,11 +124,14 @@ class InvoiceStore(Table):
             self._given[series, year] = 0 if row is None else int(row.image["count"]["N"])
         return self._given[series, year]
 
-    def advance(self, context: BillingContext, due: InvoicingDue) -> None:
-        """Moves on from a contract month without an invoice. Raises ConcurrentChange. One transaction."""
+    def advance(self, context: BillingContext, fixed: FixedMonth, events: Sequence[Event] = ()) -> None:
+        """Writes a fixed month that has no invoice, and the events. Raises ConcurrentChange. One transaction."""
         with self._transaction() as write:
             _check_versions(write, context)
-            set_renewal_due(write, context, due)
+            set_renewal_due(write, context, fixed.following)
+            write_period(write, context.subscriber.account, fixed.period, fixed.closed)
+            for event in events:
+                write.record(event)
 
     def issue(
         self,
@@ -125,11 +139,13 @@ class InvoiceStore(Table):
         record: InvoiceRecord,
         series: str,
         count: int,
-        due: InvoicingDue,
+        fixed: FixedMonth,
         credit: int,
         event: Event,
     ) -> None:
         """Writes an invoice with the `count`-th number of its series and year, its event and the next due items.
+
+        `fixed` is the contract month that it is issued for, its period with this invoice.
 
         Raises NumberTaken when another invoice has that number, ConcurrentChange when the account, its subscription,
         its credit balance or its due items have changed. One transaction: numbers stay gapless.
@@ -137,12 +153,35 @@ class InvoiceStore(Table):
         next_attempt_on = record.payment.next_attempt_on
         with self._numbered(series, record.invoice.produced_on.year, count) as write:
             _check_versions(write, context)
-            set_renewal_due(write, context, due)
+            set_renewal_due(write, context, fixed.following)
+            write_period(write, context.subscriber.account, fixed.period, fixed.closed)
             write_invoice(write, record)
             write.record(event)
             if next_attempt_on is not None:
                 set_collection_due(write, context, _earliest(context.collect_on, next_attempt_on))
             write_credit(write, context, credit)
+
+    def hold(self, context: BillingContext, hold: InvoicingHold, event: Event) -> None:
+        """Keeps that invoicing of an account has stopped, or that it may go on, and records it.
+
+        Raises ConcurrentChange when that, the account or what is due has changed. One transaction.
+        """
+        account = context.subscriber.account
+        with self._transaction() as write:
+            write.check(keys.account(account.id), keys.PAGE_ACCOUNT, account.version)
+            write.replace(_hold_item(hold), hold.version)
+            write.record(event)
+
+    def held(self, *, limit: int, after: str | None) -> Slice[InvoicingHold]:
+        """A page of the accounts whose invoicing waits for staff, the longest first. One query of the index."""
+        return self._reads.oldest(keys.HELD, "", _hold_of, limit=limit, after=after, index=keys.INDEX)
+
+    def invoices_since(self, account: str, day: date) -> tuple[IssuedInvoice, ...]:
+        """What was issued on a day or after it, oldest first. One query."""
+        found = self._reads.query(
+            keys.account(account), keys.invoice(day, ""), keys.last_of(keys.INVOICE), consistent=True
+        )
+        return tuple(issued_from(row.body) for row in found)
 
     def correct(
         self,
@@ -305,6 +344,16 @@ def set_collection_due(write: Transaction, context: BillingContext, day: date | 
         write.due_if(before, account.id, Job.COLLECTION, start_of(day, account.contract), day_body(day))
 
 
+def write_period(write: Transaction, account: Account, period: PaidPeriod | None, closed: PaidPeriod | None) -> None:
+    """The running paid period, at its version, and the one before it, if it is closed now. None for no change."""
+    partition = keys.account(account.id)
+    if period is not None:
+        write.replace(Item(partition, keys.PAGE_PERIOD, period_body(period, account.contract)), period.version)
+    if closed is not None:
+        key = keys.period(closed.contract, closed.first_month)
+        write.put(Item(partition, key, period_body(closed, account.contract)))
+
+
 def write_credit(write: Transaction, context: BillingContext, credit: int) -> None:
     """Writes the credit balance, in minor units, where it has changed."""
     if credit != context.credit:
@@ -314,6 +363,33 @@ def write_credit(write: Transaction, context: BillingContext, credit: int) -> No
 
 def _earliest(one: date | None, other: date) -> date:
     return other if one is None else min(one, other)
+
+
+def _hold_item(hold: InvoicingHold) -> Item:
+    waits = hold.released_until is None
+    return Item(
+        keys.account(hold.account),
+        keys.HELD,
+        text(without_version(fields_of(hold))),
+        index=(keys.HELD, f"{keys.instant(hold.held_at)}#{hold.account}") if waits else None,
+    )
+
+
+def _hold_from(row: Row | None) -> InvoicingHold | None:
+    return None if row is None else _hold_of(row)
+
+
+def _hold_of(row: Row) -> InvoicingHold:
+    body = parsed(row.body)
+    return InvoicingHold(
+        account=body["account"],
+        held_at=datetime.fromisoformat(body["held_at"]),
+        start=date.fromisoformat(body["start"]),
+        invoices=body["invoices"],
+        total=Money(**body["total"]),
+        released_until=body["released_until"],
+        version=row.version,
+    )
 
 
 def _record_from(row: Row) -> InvoiceRecord:
