@@ -14,7 +14,7 @@ from billing.invoicing.invoices import BillingReason
 from billing.invoicing.period_mapping import period_body, period_from
 from billing.invoicing.periods import PaidPeriod, amounts_of, elsewhere, fix_month, rebuilt
 from billing.invoicing.tax import Tax, TaxRule
-from billing.invoicing.vat_rates import standard_rate
+from billing.invoicing.vat_rates import STANDARD_RATES, rate_on
 from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract, termination
 from billing.kernel.money import Money
 from billing.subscriptions.rules import Cause, Discount, Line, Subscription, TierChange
@@ -76,7 +76,7 @@ class Book:
                 continue
             self.period = fixed.period
             if fixed.lines:
-                tax = Tax(TaxRule.DOMESTIC, COUNTRY, standard_rate(COUNTRY, fixed.since))
+                tax = Tax(TaxRule.DOMESTIC, COUNTRY, rate_on(STANDARD_RATES[COUNTRY], fixed.since))
                 if fixed.corrected is not None and fixed.corrected.tax is not None:
                     tax = fixed.corrected.tax
                 number = str(len(self.documents) + 1) if fixed.net else None
