@@ -13,8 +13,8 @@ import facturx
 import pytest
 from billing.invoicing.credit_notes import credit_note_draft
 from billing.invoicing.documents.einvoice import Syntax, einvoice
-from billing.invoicing.dunning import InvoicePayment
-from billing.invoicing.invoices import InvoiceStatus, IssuedInvoice, Seller
+from billing.invoicing.dunning import initial_payment
+from billing.invoicing.invoices import IssuedInvoice, Seller
 from billing.invoicing.tax import Tax, TaxRule, tax_between
 from billing.payments.methods import Method
 from lxml import etree
@@ -42,7 +42,7 @@ IN_FRANCE = replace(BUYER, name="Café de la Gare SARL", country="FR", vat_numbe
 
 
 def credit_note(of: IssuedInvoice, lines: tuple[int, ...] = (0,)) -> IssuedInvoice:
-    draft = credit_note_draft(of, InvoicePayment(InvoiceStatus.PAID), lines)
+    draft = credit_note_draft(of, initial_payment(of), lines)
     return replace(of, number="CN-2026-000001", draft=draft, corrects=replace(CORRECTION, lines=lines))
 
 

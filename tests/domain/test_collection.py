@@ -11,7 +11,7 @@ from billing.invoicing.invoices import InvoiceStatus
 from billing.payments.methods import Charge, ChargeState, Method
 
 TODAY = date(2026, 5, 4)
-OPEN = InvoicePayment(InvoiceStatus.OPEN, next_attempt_on=TODAY, tried_with="pm_old")
+OPEN = InvoicePayment(TODAY, 100, next_attempt_on=TODAY, tried_with="pm_old")
 
 
 @pytest.mark.parametrize(
@@ -31,11 +31,11 @@ def test_a_payment_is_due_from_the_day_of_its_next_attempt() -> None:
     ("payment", "corrects", "method", "tried"),
     [
         (OPEN, False, "pm_new", True),
-        (replace(OPEN, status=InvoiceStatus.PAST_DUE), False, "pm_new", True),
+        (replace(OPEN, is_past_due=True), False, "pm_new", True),
         (OPEN, False, "pm_old", False),
         (OPEN, False, None, False),
         (OPEN, True, "pm_new", False),
-        (replace(OPEN, status=InvoiceStatus.IN_TRANSIT), False, "pm_new", False),
+        (replace(OPEN, is_in_transit=True), False, "pm_new", False),
     ],
 )
 def test_another_payment_method_is_tried_at_once(
@@ -63,4 +63,7 @@ def test_the_earliest_payment_is_looked_at_next() -> None:
     ],
 )
 def test_a_failure_is_news_only_of_what_was_in_transit(state: ChargeState, status: InvoiceStatus, news: bool) -> None:
-    assert is_news(Charge("pi_1", state, None, hard=False), replace(OPEN, status=status)) is news
+    payment = replace(OPEN, is_in_transit=status is InvoiceStatus.IN_TRANSIT)
+
+    assert payment.status is status
+    assert is_news(Charge("pi_1", state, None, hard=False), payment) is news

@@ -29,7 +29,7 @@ from billing.ending.exports.rules import Download, DownloadKind
 from billing.ending.reactivation.records import ReactivationStore
 from billing.ending.reactivation.rules import Reactivation, ReactivationState
 from billing.invoicing.dunning import initial_payment
-from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore
+from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.kernel.errors import Busy, ConcurrentChange
 from billing.kernel.schedules import Job
 from billing.payments.methods import CardWarning, PaymentProfile
@@ -59,6 +59,7 @@ ID, TODAY = ACCOUNT.id, date(2026, 6, 10)
 EVENT, SHARED = happened(), happened(account=None)
 SUBSCRIBER = Subscriber(ACCOUNT, PAGE.subscription)
 RECORD = InvoiceRecord(issued(), initial_payment(issued()), 0)
+CHANGES = (PaymentChange(RECORD, RECORD.payment),)
 CONTEXT = BillingContext(
     subscriber=SUBSCRIBER,
     profile=PaymentProfile(),
@@ -156,15 +157,16 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "advance": lambda store: store.advance(CONTEXT, BILLING),
         "billing_context": lambda store: store.billing_context(ID),
         "collect_on": lambda store: store.collect_on(CONTEXT, TODAY),
-        "correct": lambda store: store.correct(CONTEXT, RECORD, RECORD.payment, RECORD, "CN", 1, 0, TODAY, EVENT),
+        "correct": lambda store: store.correct(CONTEXT, CHANGES, RECORD, "CN", 1, TODAY, [EVENT]),
         "invoice": lambda store: store.invoice(ID, "LV-2026-000001"),
         "invoices": lambda store: store.invoices(ID, year=None, status=None, **LIST),
         "issue": lambda store: store.issue(CONTEXT, RECORD, "LV", 2, BILLING, 1, EVENT),
         "save_payment": lambda store: store.save_payment(RECORD, RECORD.payment),
         "numbers_given": lambda store: store.numbers_given("LV", 2026),
+        "of_payment": lambda store: store.of_payment(ID, "pi_1", "LV-2026-000001"),
         "past_due": lambda store: store.past_due(**LIST),
         "schedule": lambda store: store.schedule(CONTEXT, BILLING),
-        "settle": lambda store: store.settle(CONTEXT, RECORD, RECORD.payment, None, [EVENT]),
+        "settle": lambda store: store.settle(CONTEXT, CHANGES, None, [EVENT]),
         "unpaid": lambda store: store.unpaid(ID),
     },
     PaymentStore: {

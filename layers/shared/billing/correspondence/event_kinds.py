@@ -34,8 +34,10 @@ from billing.invoicing.event_schemas import (
     CreditNoteRefunded,
     InvoiceIssued,
     InvoicePaid,
+    InvoiceWrittenOff,
     PaymentFailed,
     PaymentPastDue,
+    PaymentRepaid,
 )
 from billing.kernel.events import Event
 from billing.kernel.fields import fields_of
@@ -77,11 +79,13 @@ AnyEvent = (
     | DownloadRequested
     | InvoiceIssued
     | InvoicePaid
+    | InvoiceWrittenOff
     | NoticeDeadlineNear
     | PaymentDisputed
     | PaymentFailed
     | PaymentMethodChanged
     | PaymentPastDue
+    | PaymentRepaid
     | ReviewBooked
     | ReviewCancelled
     | ReviewDeclined

@@ -1,19 +1,24 @@
-"""Credit notes: an issued invoice never changes, so what was wrong with it is taken back by another document."""
+"""Credit notes: an issued invoice never changes; a credit note takes back all or some of its lines (DESIGN 3.3.7).
+
+The money of a credit note goes one way: cancelled, refunded, or to the credit balance (DESIGN 3.3.8).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date
+from fractions import Fraction
 
-from billing.invoicing.dunning import UNPAID, InvoicePayment
+from billing.invoicing.dunning import InvoicePayment
+from billing.invoicing.entries import Entry, EntryKind, refundable
 from billing.invoicing.invoices import BillingReason, Correction, InvoiceDraft, InvoiceStatus, IssuedInvoice
 from billing.kernel.errors import Conflict, RuleViolation, Violation
 from billing.kernel.money import Money
-from billing.payments.methods import CHARGED
 
 
 class AlreadyCredited(Conflict):
-    """A line is taken back once."""
+    """A line was credited before: a line is credited once."""
 
     code = "already-credited"
 
@@ -22,121 +27,144 @@ class AlreadyCredited(Conflict):
 
 
 class NotCorrectable(Conflict):
-    """Some things cannot be taken back, or not now."""
+    """The invoice is itself a credit note, or its payment is in transit."""
 
     code = "not-correctable"
 
 
 @dataclass(frozen=True, slots=True)
 class CreditNoteAllocation:
-    """What becomes of the money of a credit note, in minor units: what is `waived` of the invoice need not be paid,
-    what is `refunded` goes back to where it came from, what is `carried` is taken off the next invoices.
+    """How the total of a credit note is divided, in minor units.
 
-    `payment` is where the invoice stands then.
+    `pre_payment` reduces what is still to be paid, `refunded` goes back through the payment `refunded_payment`,
+    `credit_balance` is taken off the next invoices. `payment` is the new state of the corrected invoice's payment.
     """
 
     pre_payment: int
     refunded: int
     credit_balance: int
     payment: InvoicePayment
+    refunded_payment: str | None = None
 
 
-def lines_to_credit(invoice: IssuedInvoice, payment: InvoicePayment, wanted: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Which lines are taken back: those that are wanted, by position, or with None all that were not yet.
+def lines_to_credit(
+    invoice: IssuedInvoice, payment: InvoicePayment, requested: tuple[int, ...] | None
+) -> tuple[int, ...]:
+    """The positions of the lines to credit: the requested ones, or with None all that are not credited yet.
 
-    Raises RuleViolation for a position that does not exist or stands twice, AlreadyCredited, NotCorrectable.
+    What is taken off the whole goes back in shares with the products' lines, so it cannot be requested alone; with the
+    last product's line it is credited too. Raises RuleViolation for a position that does not exist, is named twice, or
+    is such a discount; AlreadyCredited; NotCorrectable.
     """
     if invoice.corrects is not None:
         raise NotCorrectable("A credit note is not corrected: issue what is right by another invoice.")
     if payment.status is InvoiceStatus.IN_TRANSIT:
         raise NotCorrectable("Its payment is on its way. Wait until it has arrived, or failed.")
-    known = range(len(invoice.draft.lines))
+    positions = range(len(invoice.draft.lines))
     credited = {position for position, _ in payment.credited}
-    if wanted is None:
-        wanted = tuple(position for position in known if position not in credited)
-    for place, position in enumerate(wanted):
-        if position not in known:
-            raise RuleViolation(Violation(("lines", place), f"The invoice has the lines 0 to {len(known) - 1}."))
-        if position in wanted[:place]:
+    if requested is None:
+        requested = tuple(position for position in positions if position not in credited)
+    for place, position in enumerate(requested):
+        if position not in positions:
+            raise RuleViolation(Violation(("lines", place), f"The invoice has the lines 0 to {len(positions) - 1}."))
+        if position in requested[:place]:
             raise RuleViolation(Violation(("lines", place), "This line stands here twice."))
-    if not wanted or credited & {*wanted}:
+    if not requested or credited & {*requested}:
         raise AlreadyCredited
-    return wanted
+    on_the_whole = {position for position in positions if invoice.draft.lines[position].product is None}
+    if credited | {*requested} | on_the_whole == {*positions}:
+        return tuple(sorted({*requested} | (on_the_whole - credited)))
+    for place, position in enumerate(requested):
+        if position in on_the_whole:
+            reason = "What is taken off the whole goes back with the other lines: each has its share."
+            raise RuleViolation(Violation(("lines", place), reason))
+    return requested
 
 
 def credit_note_draft(invoice: IssuedInvoice, payment: InvoicePayment, lines: tuple[int, ...]) -> InvoiceDraft:
-    """What a credit note of these lines says; its amounts are below zero.
+    """The draft of a credit note of the lines at these positions; its amounts are negative.
 
-    All credit notes of an invoice together come to exactly what it says, tax included. Raises RuleViolation where
-    discounts make the lines less than nothing.
+    Each line has its share of what is taken off the whole. The credit notes of all lines of an invoice add up to its
+    total, tax included. Raises RuleViolation where discounts make the sum of the lines negative.
     """
     draft = invoice.draft
-    before = frozenset(position for position, _ in payment.credited)
-    taken = tuple(
-        replace(draft.lines[position], net=_negative(draft.lines[position].net)) for position in sorted(lines)
-    )
-    net = sum(line.net.amount for line in taken)
-    tax = _tax_on(invoice, before) - _tax_on(invoice, before | {*lines})
-    if net + tax > 0:
-        raise RuleViolation(Violation(("lines",), "Together these lines come to less than nothing."))
+    net_before = payment.credited_net
+    net_after = net_of(invoice, {position for position, _ in payment.credited} | {*lines})
+    net = net_before - net_after
+    tax = tax_on(invoice, net_before) - tax_on(invoice, net_after)
+    products = [draft.lines[position] for position in sorted(lines) if draft.lines[position].product is not None]
+    reversed_lines = [replace(line, net=_negative(line.net)) for line in products]
     currency = draft.total.currency
-    nothing = Money(0, currency)
+    share = net - sum(line.net.amount for line in reversed_lines)
+    if share:
+        on_the_whole = [line for line in draft.lines if line.product is None]
+        steps = tuple(step for line in on_the_whole for step in line.steps)
+        reversed_lines += [replace(line, steps=steps, net=Money(share, currency)) for line in on_the_whole[:1]]
+    if not products or net + tax > 0:
+        raise RuleViolation(Violation(("lines",), "Together these lines come to less than nothing."))
+    zero = Money(0, currency)
     return InvoiceDraft(
         occasion=BillingReason.CORRECTION,
         since=draft.since,
         until=draft.until,
-        lines=taken,
+        lines=tuple(reversed_lines),
         net=Money(net, currency),
         tax=draft.tax,
         tax_amount=Money(tax, currency),
         total=Money(net + tax, currency),
-        credit=nothing,
-        due=nothing,
+        credit=zero,
+        due=zero,
     )
 
 
 def allocate(
     invoice: IssuedInvoice, payment: InvoicePayment, correction: Correction, credit_note: str, total: int, today: date
 ) -> CreditNoteAllocation:
-    """What becomes of the money of a credit note over `total`, in minor units above zero.
+    """Divides the `total` of a credit note, in minor units, at least 0.
 
-    What is not paid need not be; what was charged is refunded; the rest, such as what was paid with credit, is carried.
+    The unpaid part is cancelled, the charged part is refunded, and the rest goes to the credit balance, such as what
+    was paid by transfer or with earlier credit. An invoice credited wholly before it is paid is void.
     """
     credited = (*payment.credited, *((position, credit_note) for position in correction.lines))
-    whole = len(credited) == len(invoice.draft.lines)
-    charged = invoice.draft.due.amount - payment.waived
-    if payment.status in UNPAID:
-        waived = min(total, charged)
-        standing = replace(payment, waived=payment.waived + waived, credited=credited, payment_intent_id=None)
-        if whole or waived == charged:
-            standing = replace(
-                standing,
-                status=InvoiceStatus.VOID if whole else InvoiceStatus.PAID,
-                paid_on=None if whole else today,
-                next_attempt_on=None,
-                failure=None,
-            )
-        return CreditNoteAllocation(waived, 0, total - waived, standing)
-    refundable = 0
-    if payment.method in CHARGED and payment.payment_intent_id is not None:
-        refundable = charged - payment.refunded
-    refunded = min(total, refundable)
-    standing = replace(payment, refunded=payment.refunded + refunded, credited=credited)
-    return CreditNoteAllocation(0, refunded, total - refunded, standing)
+    updated = replace(payment, credited=credited, credited_net=net_of(invoice, {position for position, _ in credited}))
+    waived = min(total, max(0, payment.balance))
+    if waived:
+        updated = replace(updated, payment_intent_id=None, allocations=())
+    source, most = refundable(payment.entries) or (None, 0)
+    refunded = min(total - waived, most)
+    carried = total - waived - refunded
+    updated = updated.with_entries(
+        Entry(EntryKind.WAIVED, waived, today, credit_note),
+        Entry(EntryKind.RETURNED, refunded, today, credit_note, source),
+        Entry(EntryKind.CARRIED, carried, today, credit_note),
+    )
+    return CreditNoteAllocation(waived, refunded, carried, updated, source if refunded else None)
 
 
-def _tax_on(invoice: IssuedInvoice, lines: frozenset[int]) -> int:
-    """The tax on some lines; on all of them it is the invoice's own.
+def net_of(invoice: IssuedInvoice, positions: AbstractSet[int]) -> int:
+    """What the lines at these positions come to before tax, in minor units, with their share of what is taken off the
+    whole. The share of some lines is rounded as one, so that all lines together have the whole of it.
+    """
+    lines = invoice.draft.lines
+    on_the_whole = sum(line.net.amount for line in lines if line.product is None)
+    products = sum(line.net.amount for line in lines if line.product is not None)
+    net = sum(lines[position].net.amount for position in positions if lines[position].product is not None)
+    if net == products:
+        return net + on_the_whole
+    return net + (0 if products <= 0 else round(Fraction(on_the_whole * net, products)))
 
-    An invoice whose tax was rounded half to even is taken back as it was rounded. Its parts would come to more than it
-    says otherwise.
+
+def tax_on(invoice: IssuedInvoice, net: int) -> int:
+    """The tax on a part of an invoice, in minor units; on all of it, it is the invoice's own.
+
+    The first invoices were rounded half to even. Their credit notes are rounded in the same way: otherwise the parts
+    could add up to more than the whole.
     """
     draft = invoice.draft
-    if len(lines) == len(draft.lines):
+    if net == draft.net.amount:
         return draft.tax_amount.amount
-    net = sum(draft.lines[position].net.amount for position in lines)
-    is_new = draft.tax.of(draft.net.amount) == draft.tax_amount.amount
-    return draft.tax.of(net) if is_new else draft.tax.of_half_even(net)
+    is_half_up = draft.tax.of(draft.net.amount) == draft.tax_amount.amount
+    return draft.tax.of(net) if is_half_up else draft.tax.of_half_even(net)
 
 
 def _negative(money: Money) -> Money:

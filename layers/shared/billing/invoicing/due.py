@@ -11,10 +11,10 @@ from billing.kernel.schedules import start_of
 
 @dataclass(frozen=True, slots=True)
 class InvoicingDue:
-    """The contract month that is to be looked at next, and the changes of tier within the running paid period that
-    are invoiced already, by their decisions.
+    """The contract month to invoice next, counted from 0 at the contract's start.
 
-    Every contract month is looked at: most have nothing to invoice but where a paid period begins, or a tier changes.
+    Every contract month is processed. Only those where a paid period begins or a tier changes have an invoice.
+    `settled` are the decisions whose tier changes are already invoiced for the running paid period.
     """
 
     month: int
@@ -22,5 +22,5 @@ class InvoicingDue:
 
 
 def invoicing_due_at(due: InvoicingDue, contract: Contract) -> datetime:
-    """The instant at which its contract month begins for the account."""
+    """The instant at which the contract month begins, in the account's time zone."""
     return start_of(contract.month_start(due.month), contract)

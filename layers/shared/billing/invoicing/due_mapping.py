@@ -1,4 +1,4 @@
-"""Between the due items of invoicing and collection and their values."""
+"""Converts between the due items of invoicing and collection and their domain values."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Invoices: what they are made of, where they stand, and how they come from a subscription.
+"""Invoices: their parts, their states, their numbers and the names of their files.
 
-One generator makes what is issued, what is previewed, and what the billing page says of the next charge.
+The same generator builds issued invoices, previews, and the next charge of the billing page (DESIGN 3.3.9).
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from billing.payments.methods import Method
 from billing.subscriptions.pricing import InvoiceLine
 
 NUMBER_MAX = 999_999
-
+"""A number has six digits."""
 
 ELECTRONIC_DECIMALS_MAX = 2
+"""EN 16931 allows amounts of two decimals (BR-DEC)."""
 
 
 class SeriesExhausted(Conflict):
-    """All numbers of a series are given for this year."""
+    """All numbers of a series are used for this year."""
 
     code = "series-exhausted"
 
@@ -33,14 +34,15 @@ class SeriesExhausted(Conflict):
 
 
 def number_of(series: str, year: int, count: int) -> str:
-    """The number of the how many-th invoice of a series and year, from 1 on. Raises SeriesExhausted."""
+    """The number of the `count`-th invoice of a series and year, such as LV-2026-000001. Raises SeriesExhausted."""
     if count > NUMBER_MAX:
         raise SeriesExhausted(series, year)
     return f"{series}-{year}-{count:06}"
 
 
 class InvoiceStatus(StrEnum):
-    """Where an invoice stands. IN_TRANSIT is paid by a method that takes days, and is not overdue."""
+    """The state of an invoice (Stripe's, with two more): IN_TRANSIT is charged by a method that takes days, and is not
+    overdue. PAST_DUE is overdue: no automatic attempt follows until the payment method changes."""
 
     OPEN = "open"
     IN_TRANSIT = "in_transit"
@@ -52,9 +54,9 @@ class InvoiceStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """One issued invoice, as a list shows it. `paid_on` is there exactly if it is paid; `total` includes tax.
+    """An issued invoice as a list shows it. `paid_on` is set exactly if it is paid; `total` includes tax.
 
-    With `corrects`, the number of another one, it is a credit note.
+    `corrects` is the number of the corrected invoice; with it this one is a credit note.
     """
 
     number: str
@@ -76,7 +78,7 @@ class BillingReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seller:
-    """Who issues the invoice."""
+    """The company that issues the invoice."""
 
     name: str
     address_line_1: str
@@ -90,9 +92,10 @@ class Seller:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceDraft:
-    """An invoice to be, without its number: what a preview shows. `total` includes tax and may be negative.
+    """An invoice without a number: what a preview shows (Stripe). `total` includes tax and may be negative.
 
-    `credit` is what is taken from earlier credits, `due` what is left to pay, never below zero.
+    It covers the days from `since` to before `until`. `credit` is taken from the credit balance, `due` is left to pay
+    and never negative.
     """
 
     occasion: BillingReason
@@ -109,7 +112,7 @@ class InvoiceDraft:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """Which invoice a credit note takes back, or which of its lines, and why."""
+    """What a credit note corrects: the number and day of the invoice, the positions of its lines, and the reason."""
 
     number: str
     produced_on: date
@@ -119,9 +122,9 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class IssuedInvoice:
-    """What an invoice says, for good: nothing of it ever changes. `method` is how it was to be paid when issued.
+    """The content of an invoice, which never changes. `method` is the payment method on the day of issue.
 
-    With `corrects` it is a credit note: its amounts are below zero.
+    With `corrects` it is a credit note: its amounts are negative.
     """
 
     number: str
@@ -138,8 +141,8 @@ class IssuedInvoice:
 
     @property
     def can_be_electronic(self) -> bool:
-        """Whether EN 16931 has a place for it: not for amounts of three decimals (BR-DEC), nor for VAT that is charged
-        by somebody without a VAT number (BR-S-02)."""
+        """Whether EN 16931 can express it: not amounts of three decimals (BR-DEC), nor VAT charged by a seller without
+        a VAT number (BR-S-02)."""
         digits = MINOR_UNIT_DIGITS[self.draft.total.currency]
         return digits <= ELECTRONIC_DECIMALS_MAX and (
             self.seller.vat_number is not None or not self.draft.tax.is_subject
@@ -155,7 +158,7 @@ def build_draft(
     credit: int,
     currency: str,
 ) -> InvoiceDraft:
-    """The invoice of these lines, with what there is of credit, in minor units."""
+    """The draft of these lines. Up to `credit`, in minor units, is taken off the total."""
     net = sum(line.net.amount for line in lines)
     tax_amount = tax.of(net)
     total = net + tax_amount
@@ -175,12 +178,12 @@ def build_draft(
 
 
 def credit_after(draft: InvoiceDraft, credit: int) -> int:
-    """What is left of the credit, in minor units; an invoice below zero adds to it."""
+    """The credit balance after an invoice, in minor units; an invoice with a negative total adds to it."""
     return credit - draft.credit.amount + max(0, -draft.total.amount)
 
 
 class DocumentKind(StrEnum):
-    """An invoice as a file: for a person, and for a machine in either syntax of EN 16931."""
+    """The file formats of an invoice: PDF for people, and the two syntaxes of EN 16931 for machines."""
 
     PDF = "pdf"
     CII = "cii"
@@ -191,10 +194,10 @@ _ENDINGS = {DocumentKind.PDF: ".pdf", DocumentKind.CII: "-cii.xml", DocumentKind
 
 
 def folder_of_invoice(account: str, number: str) -> str:
-    """Where the files of an invoice stand among the documents."""
+    """The prefix of the keys of an invoice's files in the documents bucket."""
     return f"accounts/{account}/invoices/{number}/"
 
 
 def document_key(account: str, number: str, kind: DocumentKind) -> str:
-    """Where one of them stands."""
+    """The key of one file of an invoice."""
     return f"{folder_of_invoice(account, number)}{number}{_ENDINGS[kind]}"

@@ -1,8 +1,8 @@
-"""Invoices are issued: when a paid period begins, and when a tier changes within one.
+"""Issues invoices: when a paid period begins, and when a tier changes within one.
 
-Each contract month is looked at once, in order. What is issued is one transaction: the number, the invoice, its event,
-and the month that is looked at next. So a run that is repeated finds nothing to do, one that was missed is made up
-for, and there is never a number without its invoice.
+Each contract month is processed once, in order. One transaction writes the number, the invoice, its event and the
+next contract month (DESIGN 3.3.6). So a repeated run does nothing, a missed run is caught up, and no number lacks its
+invoice.
 """
 
 from __future__ import annotations
@@ -36,32 +36,32 @@ from billing.platform.retry import RetryBudget
 from billing.subscriptions.pricing import change_lines, changes_on, changes_within, period_lines
 
 NUMBER_SECONDS = 12.0
-"""How long a number is asked for while others take them, before the account waits for its next turn."""
+"""How long a run retries while other runs take the numbers. After that the queue delivers the account again."""
 
 
 def issue_invoices(
     account: str, *, now: datetime, correlation: str, settings: InvoicingSettings, store: InvoiceStore
 ) -> tuple[str, ...]:
-    """Issues what is due for an account at the instant `now`; the numbers.
+    """Issues the invoices of an account that are due at the instant `now`. Returns their numbers, oldest first.
 
-    For each contract month that is due one read and one transaction; a get more for the first number that a process
-    gives. Nothing for an account that is gone. Raises ConcurrentChange, SeriesExhausted.
+    One read and one transaction for each due contract month, and one more read for the first number of a process.
+    Returns nothing for a deleted account. Raises ConcurrentChange, SeriesExhausted.
     """
-    occasion = by_system(now, correlation)
+    context = by_system(now, correlation)
     issued: list[str] = []
     while True:
-        billed = store.billing_context(account)
-        if billed is None or billed.due is None:
+        billing = store.billing_context(account)
+        if billing is None or billing.due is None:
             break
-        contract = billed.subscriber.account.contract
+        contract = billing.subscriber.account.contract
         today = contract.today(now)
-        if contract.month_start(billed.due.month) > today:
+        if contract.month_start(billing.due.month) > today:
             break
-        following, draft = next_invoice(billed, billed.due, today, settings)
+        following, draft = next_invoice(billing, billing.due, today, settings)
         if draft is None:
-            store.advance(billed, following)
+            store.advance(billing, following)
         else:
-            issued.append(_issue(billed, draft, following, today, occasion, settings, store))
+            issued.append(_issue(billing, draft, following, today, context, settings, store))
         if contract.month_start(following.month) > today:
             break
     return tuple(issued)
@@ -70,7 +70,7 @@ def issue_invoices(
 def next_invoice(
     billing: BillingContext, due: InvoicingDue, today: date, settings: InvoicingSettings
 ) -> tuple[InvoicingDue, InvoiceDraft | None]:
-    """What is due after a contract month, and what there is to invoice for it, if anything is."""
+    """The next due contract month, and the draft of this one's invoice; None where it has nothing to invoice."""
     account, subscription = billing.subscriber.account, billing.subscriber.subscription
     contract, month = account.contract, due.month
     starts = contract.month_start(month)
@@ -81,20 +81,20 @@ def next_invoice(
         following = InvoicingDue(month + 1, changes_within(subscription, contract, month))
         if not subscription.lines:
             return following, None
-        occasion, lines = BillingReason.PERIOD, period_lines(subscription, contract, month)
+        reason, lines = BillingReason.PERIOD, period_lines(subscription, contract, month)
     else:
-        changed = tuple(each for each in changes_on(subscription, starts) if each not in due.settled)
-        following = InvoicingDue(month + 1, (*due.settled, *changed))
+        changes = tuple(each for each in changes_on(subscription, starts) if each not in due.settled)
+        following = InvoicingDue(month + 1, (*due.settled, *changes))
         until = contract.month_start(month - month % contract.interval_months + contract.interval_months)
-        occasion, lines = BillingReason.TIER_CHANGE, change_lines(subscription, contract, month, changed)
+        reason, lines = BillingReason.TIER_CHANGE, change_lines(subscription, contract, month, changes)
         if not lines:
             return following, None
     tax = tax_between(settings.seller, billing.company, today)
-    return following, build_draft(occasion, starts, until, lines, tax, billing.credit, contract.currency)
+    return following, build_draft(reason, starts, until, lines, tax, billing.credit, contract.currency)
 
 
 def upcoming(billing: BillingContext, today: date, settings: InvoicingSettings) -> tuple[date, InvoiceDraft] | None:
-    """The next invoice as it would be: its day, and what it says. None if none is to come."""
+    """The day and the draft of the next invoice; None if none follows."""
     due = billing.due
     contract = billing.subscriber.account.contract
     for _ in range(contract.interval_months + 1):
@@ -130,8 +130,10 @@ def _issue(
 
 
 def with_next_number(series: str, year: int, write: Callable[[str, int], None], store: InvoiceStore) -> str:
-    """The number under which something was issued: `write` is given one, and how many it makes in its series and year,
-    until nobody else has been faster. Raises ConcurrentChange, SeriesExhausted.
+    """Calls `write` with the next number and its count in the series and year. Returns the number.
+
+    Tries again with the next one while `write` raises NumberTaken, for NUMBER_SECONDS. Raises ConcurrentChange after
+    that, SeriesExhausted when no number is left.
     """
     given = store.numbers_given(series, year)
     budget = RetryBudget(NUMBER_SECONDS)
@@ -151,7 +153,7 @@ def with_next_number(series: str, year: int, write: Callable[[str, int], None], 
 def build_invoice(
     billing: BillingContext, draft: InvoiceDraft, today: date, settings: InvoicingSettings
 ) -> IssuedInvoice:
-    """An invoice of a draft, but for its number."""
+    """The invoice of a draft, without its number."""
     method = None if billing.profile.shown is None else billing.profile.shown.method
     return IssuedInvoice(
         number="",
@@ -168,7 +170,7 @@ def build_invoice(
 
 
 def invoice_facts(invoice: IssuedInvoice) -> Facts:
-    """What is told of an invoice."""
+    """The facts of an invoice for its event."""
     draft = invoice.draft
     return {
         "number": invoice.number,
@@ -189,14 +191,15 @@ def invoice_facts(invoice: IssuedInvoice) -> Facts:
 
 
 def schedule_invoices(account: str, *, now: datetime, store: InvoiceStore) -> bool:
-    """Makes invoices due from its next renewal on for an account for which none are; whether none were.
+    """Schedules invoices from the next renewal on. Returns False without the account, or where they are scheduled.
 
-    For accounts that are older than invoices: what they have paid for by now was invoiced elsewhere.
+    For accounts from before invoicing: their running paid period was invoiced elsewhere. One read, and one transaction
+    where it returns True. Raises ConcurrentChange.
     """
-    billed = store.billing_context(account)
-    if billed is None or billed.due is not None:
+    billing = store.billing_context(account)
+    if billing is None or billing.due is not None:
         return False
-    contract = billed.subscriber.account.contract
+    contract = billing.subscriber.account.contract
     month, _ = contract.next_charge(contract.today(now))
-    store.schedule(billed, InvoicingDue(month))
+    store.schedule(billing, InvoicingDue(month))
     return True

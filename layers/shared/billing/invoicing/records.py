@@ -1,4 +1,4 @@
-"""Invoices: their numbers, what they say, how they are paid."""
+"""Invoice records in the table: numbers, contents and payments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from billing.invoicing.due import InvoicingDue, invoicing_due_at
 from billing.invoicing.due_mapping import day_body, day_from, invoicing_due_body, invoicing_due_from
 from billing.invoicing.dunning import UNPAID, InvoicePayment
 from billing.invoicing.invoices import Invoice, InvoiceStatus, IssuedInvoice
-from billing.invoicing.mapping import invoice_body, issued_from, payment_from
+from billing.invoicing.mapping import invoice_body, record_from
 from billing.invoicing.summary_mapping import invoice_from
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import NotFound
@@ -37,9 +37,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BillingContext:
-    """An account with everything that its invoices are made of, and what is due of it.
+    """All that an account's invoices are built from, as one read returns it.
 
-    `credit` is in minor units, with tax. `collect_on` is the day on which its payments are collected next.
+    `due` is the next contract month to invoice, None where no invoices are scheduled. `credit` is the credit balance in
+    minor units, tax included. `collect_on` is the next day on which payments are collected.
     """
 
     subscriber: Subscriber
@@ -62,15 +63,30 @@ class InvoiceRecord:
 
     @property
     def left(self) -> Money:
-        """What is still to be paid of an invoice, or to be refunded by a credit note, if it is not done."""
-        due = self.invoice.draft.due
-        if self.invoice.corrects is not None:
-            return Money(self.payment.to_refund, due.currency)
-        return Money(due.amount - self.payment.waived, due.currency)
+        """The unpaid amount of an invoice, or the amount that a credit note has yet to refund."""
+        return Money(self.payment.left, self.invoice.draft.due.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentChange:
+    """An invoice as it was read, and its payment as it becomes."""
+
+    record: InvoiceRecord
+    payment: InvoicePayment
+
+    @property
+    def credit(self) -> int:
+        """What the change adds to the account's credit, in minor units."""
+        return self.payment.credit - self.record.payment.credit
+
+    @property
+    def written(self) -> InvoiceRecord:
+        """The record after it was written."""
+        return InvoiceRecord(self.record.invoice, self.payment, self.record.version + 1)
 
 
 class NumberTaken(Exception):
-    """Another invoice has this number; `count` is how many are given by now."""
+    """Another invoice has this number; `count` numbers of the series and year are used."""
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
@@ -78,19 +94,19 @@ class NumberTaken(Exception):
 
 
 class InvoiceStore(Table):
-    """The invoices in the one table."""
+    """Reads and writes invoices in the table."""
 
     def __init__(self, table_name: str, client: Any) -> None:
         super().__init__(table_name, client)
         self._given: dict[tuple[str, int], int] = {}
 
     def billing_context(self, account: str) -> BillingContext | None:
-        """An account as of now, None without it. One read."""
+        """The billing context of an account, None without the account. One read."""
         partition = keys.account(account)
         renewal, collection = keys.due(Job.RENEWAL), keys.due(Job.COLLECTION)
         company, billing = (keys.page_information(area) for area in (Area.COMPANY, Area.BILLING))
-        wanted = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PAYMENT_METHOD, company, billing)
-        rows = self._reads.get_all((partition, key) for key in (*wanted, renewal, collection, keys.BALANCE))
+        page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PAYMENT_METHOD, company, billing)
+        rows = self._reads.get_all((partition, key) for key in (*page, renewal, collection, keys.BALANCE))
         subscriber = subscriber_from(rows, partition)
         if subscriber is None or (partition, company) not in rows or (partition, billing) not in rows:
             return None
@@ -120,7 +136,7 @@ class InvoiceStore(Table):
         return self._given[series, year]
 
     def advance(self, context: BillingContext, due: InvoicingDue) -> None:
-        """Keeps that a contract month had nothing to invoice. Raises ConcurrentChange. One transaction."""
+        """Moves on from a contract month without an invoice. Raises ConcurrentChange. One transaction."""
         with self._transaction() as write:
             _check_versions(write, context)
             set_renewal_due(write, context, due)
@@ -135,10 +151,10 @@ class InvoiceStore(Table):
         credit: int,
         event: Event,
     ) -> None:
-        """Keeps an invoice with its number, the `count`-th of its series and year, and everything that follows from it.
+        """Writes an invoice with the `count`-th number of its series and year, its event and the next due items.
 
         Raises NumberTaken when another invoice has that number, ConcurrentChange when the account, its subscription,
-        its credit or what was due has changed. One transaction: without it there is neither invoice nor number.
+        its credit balance or its due items have changed. One transaction: numbers stay gapless.
         """
         next_attempt_on = record.payment.next_attempt_on
         with self._numbered(series, record.invoice.produced_on.year, count) as write:
@@ -153,28 +169,27 @@ class InvoiceStore(Table):
     def correct(
         self,
         context: BillingContext,
-        corrected: InvoiceRecord,
-        payment: InvoicePayment,
+        changes: Sequence[PaymentChange],
         credit_note: InvoiceRecord,
         series: str,
         count: int,
-        credit: int,
         collect_on: date | None,
-        event: Event,
+        events: Sequence[Event],
     ) -> None:
-        """Keeps a credit note with its number, and the payment of the invoice that it corrects.
+        """Writes a credit note with its number, the new payment of the corrected invoice, and those of the invoices
+        that its credit pays.
 
-        Raises NumberTaken, or ConcurrentChange when the invoice's payment, or the account's credit, has changed. One
-        transaction: money moves only with the document that says why.
+        Raises NumberTaken, or ConcurrentChange when a payment or the credit balance has changed. One transaction:
+        no money moves without the document that explains it.
         """
         with self._numbered(series, credit_note.invoice.produced_on.year, count) as write:
             write.require_account(credit_note.invoice.account)
-            write_invoice(write, InvoiceRecord(corrected.invoice, payment, corrected.version))
             write_invoice(write, credit_note)
-            write.record(event)
+            for event in events:
+                write.record(event)
             if collect_on != context.collect_on:
                 set_collection_due(write, context, collect_on)
-            write_credit(write, context, credit)
+            _write_changes(write, context, changes)
 
     def invoice(self, account: str, number: str) -> InvoiceRecord:
         """One invoice by its number. Raises NotFound. One query of the account's invoices of that year."""
@@ -186,15 +201,21 @@ class InvoiceStore(Table):
         raise NotFound("There is no such invoice.")
 
     def unpaid(self, account: str) -> tuple[InvoiceRecord, ...]:
-        """The invoices that are not paid, oldest first, those in transit among them. One query of all invoices."""
-        found = self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE))
+        """The unpaid invoices, oldest first, with those in transit. One query of all invoices."""
+        rows = self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE))
         waiting = {*UNPAID, InvoiceStatus.IN_TRANSIT}
-        return tuple(_record_from(row) for row in found if invoice_from(row.body).status in waiting)
+        return tuple(_record_from(row) for row in rows if invoice_from(row.body).status in waiting)
+
+    def of_payment(self, account: str, payment: str, number: str) -> tuple[InvoiceRecord, ...]:
+        """The invoices and credit notes that name a payment of the payment service, and the invoice with this number;
+        oldest first. One query of all invoices."""
+        rows = self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE))
+        return tuple(_record_from(row) for row in rows if payment in row.body or row.key.endswith(f"#{number}"))
 
     def invoices(
         self, account: str, *, year: int | None, status: InvoiceStatus | None, limit: int, after: str | None
     ) -> Slice[Invoice]:
-        """A page of the invoices of a year, or of all, newest first. One query."""
+        """A page of the invoices, of one year or of all, newest first. One query."""
 
         def listed(row: Row) -> Invoice | None:
             invoice = invoice_from(row.body)
@@ -211,11 +232,11 @@ class InvoiceStore(Table):
         )
 
     def past_due(self, *, limit: int, after: str | None) -> Slice[InvoiceRecord]:
-        """A page of the invoices of all accounts that are past due, the longest due first. One query of the index."""
+        """A page of the past due invoices of all accounts, the oldest due date first. One query of the index."""
         return self._reads.oldest(keys.PAST_DUE, "", _record_from, limit=limit, after=after, index=keys.INDEX)
 
     def save_payment(self, record: InvoiceRecord, payment: InvoicePayment) -> InvoiceRecord:
-        """Keeps a step of a payment without an event. Raises ConcurrentChange. One transaction."""
+        """Writes a payment without an event. Returns the new record. Raises ConcurrentChange. One transaction."""
         with self._transaction() as write:
             write.require_account(record.invoice.account)
             write_invoice(write, InvoiceRecord(record.invoice, payment, record.version))
@@ -224,41 +245,38 @@ class InvoiceStore(Table):
     def settle(
         self,
         context: BillingContext,
-        record: InvoiceRecord,
-        payment: InvoicePayment,
+        changes: Sequence[PaymentChange],
         collect_on: date | None,
         events: Sequence[Event],
     ) -> None:
-        """Keeps the outcome of a payment, and when the account's payments are collected next, and records it.
+        """Writes new payments of invoices, what they change of the credit, their events, and the next collection day.
 
-        Raises ConcurrentChange when the payment, or that day, has changed. One transaction.
+        Raises ConcurrentChange when a payment, the credit or that day has changed. One transaction.
         """
         with self._transaction() as write:
-            write.require_account(record.invoice.account)
-            write_invoice(write, InvoiceRecord(record.invoice, payment, record.version))
+            write.require_account(context.subscriber.account.id)
             set_collection_due(write, context, collect_on)
+            _write_changes(write, context, changes)
             for event in events:
                 write.record(event)
 
     def collect_on(self, context: BillingContext, day: date | None) -> None:
-        """Keeps when the account's payments are collected next. Raises ConcurrentChange. One transaction."""
+        """Writes the next collection day of the account. Raises ConcurrentChange. One transaction."""
         with self._transaction() as write:
             write.require_account(context.subscriber.account.id)
             set_collection_due(write, context, day)
 
     def schedule(self, context: BillingContext, due: InvoicingDue) -> None:
-        """Makes invoices due for an account for which none are. Raises ConcurrentChange. One transaction."""
+        """Writes the first due item of invoicing. Raises ConcurrentChange where one exists. One transaction."""
         with self._transaction() as write:
             write.require_account(context.subscriber.account.id)
             set_renewal_due(write, context, due)
 
-    # ---- How ----
-
     @contextmanager
     def _numbered(self, series: str, year: int, count: int) -> Iterator[Transaction]:
-        """All or nothing, with the `count`-th number of a series and year. Raises NumberTaken, ConcurrentChange.
+        """A transaction that takes the `count`-th number of a series and year. Raises NumberTaken, ConcurrentChange.
 
-        Numbers are gapless, because a transaction that goes by an older count is refused.
+        Numbers are gapless: the transaction fails when its count is stale.
         """
         try:
             with self._transaction() as write:
@@ -271,7 +289,7 @@ class InvoiceStore(Table):
 
 
 def _check_versions(write: Transaction, context: BillingContext) -> None:
-    """The account and its subscription must be at the versions that the invoice is made of."""
+    """Requires the account and the subscription at the versions that the invoice was built from."""
     account, subscription = context.subscriber.account, context.subscriber.subscription
     partition = keys.account(account.id)
     write.check(partition, keys.PAGE_ACCOUNT, account.version)
@@ -279,7 +297,7 @@ def _check_versions(write: Transaction, context: BillingContext) -> None:
 
 
 def write_invoice(write: Transaction, record: InvoiceRecord) -> None:
-    """The invoice with its payment, new where its version is 0."""
+    """Writes an invoice with its payment; version 0 creates it. Past due invoices are in the index."""
     invoice, payment = record.invoice, record.payment
     is_past_due = payment.status is InvoiceStatus.PAST_DUE
     item = Item(
@@ -296,7 +314,7 @@ def write_invoice(write: Transaction, record: InvoiceRecord) -> None:
 def set_renewal_due(
     write: Transaction, context: BillingContext, due: InvoicingDue, contract: Contract | None = None
 ) -> None:
-    """What is invoiced next, on the account's contract or on a new one."""
+    """Writes the next contract month to invoice, of the account's contract or of a new `contract`."""
     account = context.subscriber.account
     before = None if context.due is None else invoicing_due_body(context.due)
     at = invoicing_due_at(due, contract or account.contract)
@@ -304,7 +322,7 @@ def set_renewal_due(
 
 
 def set_collection_due(write: Transaction, context: BillingContext, day: date | None) -> None:
-    """When the account's payments are collected next; None for never."""
+    """Writes the next collection day; None removes it."""
     account = context.subscriber.account
     before = None if context.collect_on is None else day_body(context.collect_on)
     if day is None:
@@ -314,10 +332,16 @@ def set_collection_due(write: Transaction, context: BillingContext, day: date | 
 
 
 def write_credit(write: Transaction, context: BillingContext, credit: int) -> None:
-    """The account's credit, where it has changed."""
+    """Writes the credit balance, in minor units, where it has changed."""
     if credit != context.credit:
         partition = keys.account(context.subscriber.account.id)
         write.replace(Item(partition, keys.BALANCE, text({"credit": credit})), context.credit_version)
+
+
+def _write_changes(write: Transaction, context: BillingContext, changes: Sequence[PaymentChange]) -> None:
+    for change in changes:
+        write_invoice(write, InvoiceRecord(change.record.invoice, change.payment, change.record.version))
+    write_credit(write, context, context.credit + sum(change.credit for change in changes))
 
 
 def _earliest(one: date | None, other: date) -> date:
@@ -325,4 +349,4 @@ def _earliest(one: date | None, other: date) -> date:
 
 
 def _record_from(row: Row) -> InvoiceRecord:
-    return InvoiceRecord(issued_from(row.body), payment_from(row.body), row.version)
+    return InvoiceRecord(*record_from(row.body), row.version)

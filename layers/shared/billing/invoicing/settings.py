@@ -1,4 +1,4 @@
-"""What whoever deploys Livello decides of invoices and payments."""
+"""The deployment's settings of invoices and payments."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ RETRY_DAYS = (1, 3, 5, 7)
 
 @dataclass(frozen=True, slots=True)
 class InvoicingSettings:
-    """`series` begins each invoice's number, `credit_series` each credit note's. Whoever transfers the money has
-    `term_days` for it; a failed charge is tried again `retry_days` after the first that failed."""
+    """`series` is the prefix of invoice numbers, `credit_series` that of credit note numbers.
+
+    `term_days` is the payment term of bank transfers. A failed charge is tried again `retry_days` after the first
+    failure.
+    """
 
     series: str
     seller: Seller

@@ -1,4 +1,4 @@
-"""Between items and invoices as lists show them. The whole of an invoice is billing.invoicing.mapping."""
+"""Converts between stored invoices and the rows of a list. billing.invoicing.mapping reads the whole invoice."""
 
 from __future__ import annotations
 

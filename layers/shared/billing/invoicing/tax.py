@@ -1,6 +1,6 @@
-"""VAT on what is sold to a company, by where the two are (DESIGN 3.3; Directive 2006/112/EC, articles 44 and 196).
+"""VAT on sales to companies, by the places of seller and buyer (DESIGN 3.3; Directive 2006/112/EC, articles 44, 196).
 
-Where they are is a territory, not a country (articles 5 to 7): vat_territories.py.
+A place is a territory, not a country (articles 5 to 7): vat_territories.py.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PREFIX_OF_GREECE = {"EL": "GR"}
 
 
 class TaxRule(StrEnum):
-    """Why so much tax is charged, or none."""
+    """The reason for the rate of an invoice."""
 
     DOMESTIC = "domestic"
     REVERSE_CHARGE = "reverse_charge"
@@ -40,7 +40,7 @@ SENTENCES: dict[TaxRule, dict[str, str]] = {
         "2006/112/CE).",
     },
 }
-"""What the law wants to be said on the invoice, by language. English stands for those that are missing."""
+"""The sentence that the law requires on the invoice, by language. English is the default."""
 
 THIRD_TERRITORY = {
     "en": "Not subject to VAT: the place of supply is outside the EU's VAT territory (Articles 5, 6 and 44 of "
@@ -48,14 +48,14 @@ THIRD_TERRITORY = {
     "it": "Operazione non soggetta a IVA: luogo della prestazione fuori dal territorio IVA dell'UE (articoli 5, 6 e 44 "
     "della direttiva 2006/112/CE).",
 }
-"""The same where the buyer is in a member state, but outside of the VAT area: in the EU it would be wrong."""
+"""The sentence for a buyer in a member state but outside of the VAT area, where "outside the EU" would be wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tax:
-    """The rule, the country whose law applies, and the rate in percent. Frozen on each invoice.
+    """The rule, the country whose law applies, and the rate in percent. Each invoice keeps its own.
 
-    `country` is the state's for a territory: FR for Monaco, ES for the Canary Islands.
+    For a territory `country` is its state: FR for Monaco, ES for the Canary Islands.
     """
 
     rule: TaxRule
@@ -64,32 +64,35 @@ class Tax:
 
     @property
     def is_subject(self) -> bool:
-        """Whether it is subject to VAT at all, even if the recipient accounts for it."""
+        """Whether the sale is subject to EU VAT, even if the recipient accounts for it."""
         return self.rule not in {TaxRule.OUTSIDE_EU, TaxRule.SELLER_OUTSIDE_EU}
 
     def of(self, net: int) -> int:
-        """The tax on minor units, rounded once, half away from zero."""
+        """The tax on `net`, both in minor units, rounded once, half away from zero."""
         return rounded_tax(net * self.rate / _PERCENT)
 
     def of_half_even(self, net: int) -> int:
-        """The tax as the first invoices were rounded, half to even: their credit notes take back the same."""
+        """The tax rounded half to even, as on the first invoices: their credit notes need the same amounts."""
         return rounded(net * self.rate / _PERCENT)
 
     def sentence(self, language: str) -> str | None:
-        """What the law wants to be said, None where it wants nothing."""
-        words = SENTENCES.get(self.rule)
+        """The sentence that the law requires, None where it requires none."""
+        sentences = SENTENCES.get(self.rule)
         if self.rule is TaxRule.OUTSIDE_EU and self.country in STANDARD_RATES:
-            words = THIRD_TERRITORY
-        return None if words is None else words.get(language, words["en"])
+            sentences = THIRD_TERRITORY
+        return None if sentences is None else sentences.get(language, sentences["en"])
 
 
 def tax_position(seller: Territory, buyer: Territory, vat_number: str | None, day: date) -> Tax:
-    """The tax on what a seller in one territory sells to a company in another on a day.
+    """The tax on a sale from a seller in one territory to a company in another, on a day.
 
-    `vat_number` is a valid one of the buyer's, None without. Within a state that charges its VAT on both sides, the
-    rate is that of the buyer's territory. A seller outside of the EU's VAT area charges nothing else, and a buyer
-    outside of it pays nothing. Within the area, a buyer with a number of another member state than the seller's
-    accounts for the tax, and any other pays the rate of their territory.
+    `vat_number` is a valid number of the buyer, None without one. The first rule that fits applies:
+
+    - Both are in the same state, and its VAT applies to both: the rate of the buyer's territory.
+    - The seller is outside of the EU's VAT area: no tax.
+    - The buyer is outside of that area: no tax.
+    - The buyer's number is from another member state than the seller's: reverse charge, no tax.
+    - Otherwise: the rate of the buyer's territory.
     """
     if buyer.state == seller.state and buyer.has_vat and seller.has_vat:
         return Tax(TaxRule.DOMESTIC, buyer.state, buyer.rate(day))
@@ -104,11 +107,12 @@ def tax_position(seller: Territory, buyer: Territory, vat_number: str | None, da
 
 
 def tax_between(seller: Address, buyer: CompanyDetails, day: date) -> Tax:
-    """The tax on what a seller sells to a company on a day, by their addresses and the company's VAT number."""
+    """The tax on a sale to a company on a day, by the two addresses and the company's VAT number."""
     return tax_position(territory_of(seller, day), territory_of(buyer, day), buyer.vat_number, day)
 
 
 def _issuer(vat_number: str | None) -> str | None:
-    """The member state of a number, by its prefix. XI is none: Northern Ireland is in the VAT area for goods only."""
+    """The country of a VAT number, by its prefix. XI is no member state: Northern Ireland is in the VAT area for goods
+    only."""
     prefix = (as_printed(compact_identifier, vat_number) or "").strip()[:2].upper()
     return _PREFIX_OF_GREECE.get(prefix, prefix) or None

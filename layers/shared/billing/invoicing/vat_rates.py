@@ -1,9 +1,8 @@
-"""The standard VAT rates of the European Union, in percent, with the day from which each holds.
+"""The standard VAT rates of the European Union, in percent, with the first day of each.
 
-Data, not rules: tests/domain/test_reference_data.py compares what holds now with the maintained list (the European
-Commission's, by way of eu-vat-rates-data). The days of the changes are those of the member states' laws. Nothing
-before 2024 is kept: a contract reaches back for two years at most. Territories with rates of their own are in
-vat_territories.py.
+Data, not rules: tests/domain/test_reference_data.py compares today's rates with the European Commission's (package
+eu-vat-rates-data). The days of the changes are from the member states' laws. Rates from before 2024 are left out: a
+contract reaches back for two years at most. Territories with rates of their own are in vat_territories.py.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ _CHANGES = (
 
 
 def _rates() -> dict[str, list[tuple[date, Decimal]]]:
-    words = _SINCE_THE_BEGINNING.split()
-    rates = {country: [(_BEGINNING, Decimal(rate))] for country, rate in zip(words[::2], words[1::2], strict=True)}
+    listed = _SINCE_THE_BEGINNING.split()
+    rates = {country: [(_BEGINNING, Decimal(rate))] for country, rate in zip(listed[::2], listed[1::2], strict=True)}
     for country, since, rate in _CHANGES:
         rates[country].append((since, Decimal(rate)))
     return rates
@@ -40,10 +39,10 @@ STANDARD_RATES = _rates()
 
 
 def standard_rate(country: str, day: date) -> Decimal:
-    """The rate in percent that holds in a member state on a day; before the beginning, the oldest that is known."""
+    """The rate of a member state on a day, in percent; for days before 2024 the oldest rate. Raises KeyError."""
     return rate_on(STANDARD_RATES[country], day)
 
 
 def rate_on(rates: Sequence[tuple[date, Decimal]], day: date) -> Decimal:
-    """Of rates with their first days, oldest first, the one that holds on a day, or else the oldest."""
+    """The rate that applies on a day, or the oldest. `rates` have their first days, oldest first."""
     return next((rate for since, rate in reversed(rates) if since <= day), rates[0][1])

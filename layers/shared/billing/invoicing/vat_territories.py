@@ -1,6 +1,6 @@
-"""Where whose VAT law holds: a territory is not a country.
+"""VAT territories: where which VAT law applies. A territory is not a country.
 
-Data with sources. What the sources are:
+Each entry names its source:
 - *Directive*: Council Directive 2006/112/EC, consolidated on 14 August 2025. Article 6 names the third territories
   ("territories to which it does not apply"), article 7 the three that are treated as part of a state.
 - *Commission*: its page "Territorial status of EU countries and certain territories".
@@ -12,10 +12,10 @@ suppliers established there). Northern Ireland is in the EU's VAT area for goods
 annex 3; Directive (EU) 2020/1756): for services it is the United Kingdom, and the prefix XI is none of a member state.
 The Italian waters of Lake Lugano have no address.
 
-An address names a territory by its ISO 3166-1 code or by its postcode. A postcode is written here with `x` for any
-digit, or with `*` at its end for anything. Its length counts: 5101 is Ávila's 05101 without its zero, not Ceuta. Of two
-that fit, the one with more digits written out wins. `towns` counts only where the address has no postcode, or one that
-the territory shares with its neighbours.
+An address names a territory by its ISO 3166-1 code or by its postcode. In a pattern `x` matches any digit, and `*` at
+the end matches anything. The length must match: 5101 is Ávila's 05101 without its zero, not Ceuta. Of two patterns that
+match, the one with more fixed characters wins. `towns` is used only where the address has no postcode, or one that the
+territory shares with its neighbours.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from billing.accounts.information import compact_identifier
 from billing.invoicing.vat_rates import STANDARD_RATES, rate_on
 
 _DIRECTIVE = date(2007, 1, 1)
-"""The day from which Directive 2006/112/EC applies. It stands for what is at least as old."""
+"""The first day of Directive 2006/112/EC, also used for rules that are older."""
 
 
 @dataclass(frozen=True, slots=True)
 class Territory:
-    """Where one VAT law holds. `state` is the country (ISO 3166-1) whose law it is.
+    """An area with one VAT law. `state` is the country (ISO 3166-1) whose law applies.
 
     `in_vat_area` says whether it belongs to the EU's VAT area, `has_vat` whether the state's VAT is charged there.
-    `rates` are its own standard rates, in percent with their first days, oldest first; empty for those of the state.
+    `rates` are its own standard rates, in percent with their first days, oldest first; empty where the state's apply.
     """
 
     name: str
@@ -51,15 +51,16 @@ class Territory:
     rates: tuple[tuple[date, Decimal], ...] = ()
 
     def rate(self, day: date) -> Decimal:
-        """The standard rate on a day, in percent. Raises KeyError where the EU knows no rate."""
+        """The standard rate on a day, in percent. Raises KeyError outside of the member states."""
         return rate_on(self.rates or STANDARD_RATES[self.state], day)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is known of a territory, by whom, from the day `since` until before `until`, and how addresses name it.
+    """A territory with its source and the ways an address names it, from the day `since` to before `until`.
 
-    `codes` are those of ISO 3166-1; the others are by the country that an address has.
+    `codes` are ISO 3166-1 codes. `postcodes`, `shared` and `towns` are keyed by the country of the address: patterns of
+    the territory's own postcodes, patterns of postcodes it shares with its neighbours, and names of its towns.
     """
 
     territory: Territory
@@ -72,12 +73,12 @@ class Entry:
     until: date | None = None
 
     def holds(self, day: date) -> bool:
-        """Whether it is so on a day."""
+        """Whether the entry applies on a day."""
         return self.since <= day and (self.until is None or day < self.until)
 
 
 class Address(Protocol):
-    """What is looked at of a seller's or a buyer's address."""
+    """The part of a seller's or a buyer's address that decides its territory."""
 
     @property
     def country(self) -> str: ...
@@ -321,24 +322,24 @@ ENTRIES = (
 
 
 def territory_of(address: Address, day: date) -> Territory:
-    """The territory of an address on a day; a country that no entry is about is one by itself."""
+    """The territory of an address on a day; by default the whole country."""
     country = address.country
     by_code = (entry.territory for entry in ENTRIES if country in entry.codes and entry.holds(day))
     return next(by_code, None) or _by_place(address, day) or _whole(country)
 
 
 def _by_place(address: Address, day: date) -> Territory | None:
-    written = _written(address.postcode)
-    found: list[tuple[int, Territory]] = []
+    postcodes = _readings(address.postcode)
+    candidates: list[tuple[int, Territory]] = []
     for entry in ENTRIES:
         if address.country not in entry.postcodes or not entry.holds(day):
             continue
         own, shared = _patterns(entry.postcodes, address.country), _patterns(entry.shared, address.country)
-        found += [(weight, entry.territory) for weight, pattern in own if any(map(pattern.fullmatch, written))]
-        is_open = not written or any(pattern.fullmatch(each) for _, pattern in shared for each in written)
-        if is_open and _is_town(address.city, entry.towns.get(address.country, "")):
-            found.append((0, entry.territory))
-    return max(found, key=lambda each: each[0])[1] if found else None
+        candidates += [(weight, entry.territory) for weight, pattern in own if any(map(pattern.fullmatch, postcodes))]
+        is_undecided = not postcodes or any(pattern.fullmatch(each) for _, pattern in shared for each in postcodes)
+        if is_undecided and _is_town(address.city, entry.towns.get(address.country, "")):
+            candidates.append((0, entry.territory))
+    return max(candidates, key=lambda each: each[0])[1] if candidates else None
 
 
 def _whole(country: str) -> Territory:
@@ -346,8 +347,8 @@ def _whole(country: str) -> Territory:
     return Territory(country, country, in_vat_area=is_member, has_vat=is_member)
 
 
-def _written(postcode: str | None) -> tuple[str, ...]:
-    """How a postcode may be meant: as it is, or as the number in FI-22100, F-97110 or 97110 CEDEX 3."""
+def _readings(postcode: str | None) -> tuple[str, ...]:
+    """The possible readings of a postcode: as it is, and the number in FI-22100, F-97110 or 97110 CEDEX 3."""
     try:
         compact = compact_identifier(postcode or "")
     except ValueError:
@@ -365,7 +366,7 @@ def _patterns(postcodes: Mapping[str, str], country: str) -> tuple[tuple[int, re
 
 @cache
 def _pattern(postcode: str) -> tuple[int, re.Pattern[str]]:
-    """How much of it is written out, and what fits."""
+    """The number of fixed characters of a pattern, and its regular expression."""
     fixed = postcode.rstrip("x*")
     rest = ".*" if postcode.endswith("*") else f"[0-9]{{{len(postcode) - len(fixed)}}}"
     return len(fixed), re.compile(fixed + rest, re.ASCII)
@@ -376,5 +377,5 @@ def _is_town(city: str, towns: str) -> bool:
 
 
 def _bare(text: str) -> str:
-    """Letters without their marks and case."""
+    """The letters of a text, without accents and in lower case."""
     return "".join(each for each in unicodedata.normalize("NFKD", text).casefold() if each.isalpha())

@@ -1,4 +1,4 @@
-"""Invoices as they are asked for and shown: what each line is made of, and where the payment stands."""
+"""Requests and responses of the invoice routes: lines with their derivation, and the state of the payment."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ class PaymentStandingView(View):
             paid_on=payment.paid_on,
             method=payment.method,
             attempts=payment.attempts,
-            next_attempt_on=payment.next_attempt_on,
+            next_attempt_on=payment.retried_on,
             failure=payment.failure,
             reference=payment.reference,
             left=MoneyView.of(record.left),

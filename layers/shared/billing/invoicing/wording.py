@@ -1,4 +1,4 @@
-"""An invoice's lines in words, in the languages that invoices are written in; and invoices as a table."""
+"""The description of an invoice line in the languages of invoices; and invoices as CSV."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _WORDS = {
 
 
 def describe_line(line: InvoiceLine, language: str) -> str:
-    """A line, such as "Search, up to 10,000 searches per month, 3 months"."""
+    """The description of a line, such as "Search, up to 10,000 searches per month, 3 months"; English by default."""
     words = _WORDS.get(language, _WORDS["en"])
     if line.product is None:
         reasons = ", ".join(dict.fromkeys(each.reason for step in line.steps for each in step.discounts))
@@ -42,7 +42,7 @@ def describe_line(line: InvoiceLine, language: str) -> str:
 
 
 def invoice_table(invoices: Iterable[Invoice]) -> str:
-    """Invoices as CSV (RFC 4180). Amounts have the decimals of their currency."""
+    """Invoices as CSV (RFC 4180), with a header line. Amounts have the decimals of their currency."""
     return csv_text(
         ("number", "produced_on", "due_on", "paid_on", "status", "total", "currency", "corrects"),
         (

@@ -1,1 +1,1 @@
-"""Payment methods, kept by the payment service, and what may be charged to them."""
+"""Payment methods at the payment service, and the amounts that can be charged to them."""

@@ -1,4 +1,4 @@
-"""Amounts that the payment service refuses: they are not sent."""
+"""The amounts that the payment service refuses: Livello does not send them (docs.stripe.com/currencies)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from billing.payments.methods import Method
 
 
 class ChargeObstacle(StrEnum):
-    """Why the payment service would refuse an amount: such an amount is not sent."""
+    """Why the payment service would refuse an amount."""
 
     CURRENCY = "currency"
     TOO_SMALL = "too_small"
@@ -25,14 +25,12 @@ class ChargeObstacle(StrEnum):
 
 
 DEBIT_CURRENCY = "EUR"
-
-
 DEBIT_LARGEST = Money(10_000_00, DEBIT_CURRENCY)
-"""SEPA debits are in euros, up to this amount each (docs.stripe.com/payments/sepa-debit)."""
+"""SEPA debits are in euros, each up to this amount (docs.stripe.com/payments/sepa-debit)."""
 
 
 def charge_obstacle(amount: Money, method: Method) -> ChargeObstacle | None:
-    """What keeps an amount from being charged to such a method, None if nothing does."""
+    """Why an amount cannot be charged to a payment method of this kind, None if it can."""
     currency, units = amount.currency, charged_units(amount)
     if currency not in CHARGEABLE or (method is Method.SEPA_DEBIT and currency != DEBIT_CURRENCY):
         return ChargeObstacle.CURRENCY

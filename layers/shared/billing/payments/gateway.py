@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Protocol
 
 from billing.kernel.errors import UpstreamFailed
 
-if TYPE_CHECKING:  # a function loads only the values that it works with
+if TYPE_CHECKING:  # keeps cold starts short: few functions need these values
     from billing.kernel.money import Money
-    from billing.payments.methods import Charge, ChosenMethod, Dispute, Method, Setup
+    from billing.payments.methods import Charge, ChosenMethod, Dispute, Method, Refund, Setup
 
 
 class MethodRefused(Exception):
-    """The payment service does not take this payment method, and never will."""
+    """The payment service refuses this payment method for good."""
 
 
 class CustomerDeleted(Exception):
-    """The payment service says itself that this customer was deleted there, with all its payment methods."""
+    """The customer was deleted at the payment service, with all its payment methods."""
 
 
 class AmountRefused(Exception):
-    """The payment service does not charge this amount, whoever pays it. `too_small` when it is less than it charges."""
+    """The payment service charges this amount to no payment method. `too_small` says that it is below its minimum."""
 
     def __init__(self, *, too_small: bool) -> None:
         super().__init__(too_small)
@@ -30,27 +30,28 @@ class AmountRefused(Exception):
 
 
 class RequestRefused(UpstreamFailed):
-    """The payment service refuses a request for a reason that is no fact about the payment: the fault is ours.
+    """The payment service refuses a request because of a fault in Livello or its configuration.
 
-    A parameter that it does not know, a code that we do not know, an object of another account or mode. Nobody is
-    dunned for it; it is tried again, and an operator learns of it.
+    Examples: an unknown parameter, an error code that we do not know, an object of another account or mode. It starts
+    no dunning; the request is repeated, and the alarm informs an operator.
     """
 
 
 class KeySpent(UpstreamFailed):
-    """The payment service has failed, and repeats that failure to whoever comes with the same key.
+    """The payment service has failed, and returns the same failure to every request with the same idempotency key.
 
-    What it may have done nevertheless was looked for. The next attempt needs another key.
+    Where a repetition would charge or refund twice, the gateway has checked that the failed request had no effect. The
+    next attempt needs another key.
     """
 
 
 class KeyReused(Exception):
-    """The same idempotency key was used before, for something else."""
+    """The idempotency key was used before with other parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewSetup:
-    """The setting up of a payment method, as a browser needs it. The secret opens this one alone."""
+    """What a browser needs to confirm a SetupIntent or PaymentIntent. The client secret is valid for this one only."""
 
     setup: str
     client_secret: str
@@ -59,9 +60,9 @@ class NewSetup:
 
 @dataclass(frozen=True, slots=True)
 class PaymentNotice:
-    """What the payment service tells: that something has happened to an object of its, and perhaps whose it is.
+    """A webhook event of the payment service: its id, its type, the changed object, and the customer if it names one.
 
-    It says neither what stands now, nor does it come in order, nor once: what stands is asked for.
+    Notices arrive in any order and more than once. So they carry no state: the worker reads the object from Stripe.
     """
 
     notice: str
@@ -71,100 +72,106 @@ class PaymentNotice:
 
 
 class PaymentNotices(Protocol):
-    """Where wait what the payment service tells."""
+    """The queue of notices."""
 
     def put(self, notice: PaymentNotice) -> None:
-        """Keeps a notice until it is dealt with. Raises UpstreamFailed."""
+        """Puts a notice on the queue. Raises UpstreamFailed."""
         ...
 
 
 class PaymentGateway(Protocol):
-    """The service that keeps payment methods and charges them.
+    """The service that stores payment methods and charges them.
 
-    Every method raises UpstreamFailed when it did not do its part, AnswerLost when nobody can tell; RequestRefused
-    and KeySpent say more of why. A `key` is what the same attempt is known again by: repeated with it, nothing happens
-    twice.
+    Every method raises UpstreamFailed when the service did not do its part, and AnswerLost when its answer is unknown;
+    RequestRefused and KeySpent give the reason. `key` is the idempotency key: a repeated request with the same key has
+    no second effect.
     """
 
     def new_customer(self, account: str, key: str) -> str:
-        """An account at the payment service, known there by ours alone; returns its id there."""
+        """Creates a customer that holds only our account id. Returns the id of the customer."""
         ...
 
     def new_setup(self, customer: str, account: str, user: str, method: Method, key: str) -> NewSetup:
-        """Begins to set up a payment method. Raises KeyReused, CustomerDeleted."""
+        """Creates a SetupIntent for a payment method. Raises KeyReused, CustomerDeleted."""
         ...
 
     def setup(self, setup: str) -> Setup | None:
-        """The setting up of a payment method, as it stands."""
+        """The current state of a SetupIntent, None without it."""
         ...
 
     def attach(self, payment_method: str, customer: str, key: str) -> None:
-        """Gives a payment method to its customer; nothing where it is theirs. Raises MethodRefused."""
+        """Attaches a payment method to a customer; no change if it is attached. Raises MethodRefused."""
         ...
 
     def make_default(self, customer: str, payment_method: str, key: str) -> None:
-        """Makes it the one that is charged. Raises MethodRefused when it is not the customer's any more."""
+        """Makes it the customer's default. Raises MethodRefused when it is no longer the customer's."""
         ...
 
     def method(self, payment_method: str) -> ChosenMethod | None:
-        """A payment method, as it stands."""
+        """The current state of a payment method, None without it."""
         ...
 
     def methods(self, customer: str) -> Sequence[ChosenMethod]:
-        """All payment methods of a customer."""
+        """All payment methods of a customer; none of a deleted one."""
         ...
 
     def detach(self, payment_method: str, key: str) -> None:
-        """Gives a payment method up for good; nothing where that is done already."""
+        """Detaches a payment method for good; no change if it is detached."""
         ...
 
-    def customers_of(self, account: str, known: str | None) -> Sequence[str]:
-        """The ids of all that is kept of an account there; `known` is the one that we know of."""
+    def customers_of(self, account: str, customer: str | None) -> Sequence[str]:
+        """The ids of all customers of an account, with `customer`, the one in our own records."""
         ...
 
     def delete_customer(self, customer: str, key: str) -> None:
-        """Deletes a customer with all its payment methods; nothing where that is done."""
+        """Deletes a customer with all its payment methods; no change if it does not exist."""
         ...
 
     def dispute(self, dispute: str) -> Dispute | None:
-        """A payment that its customer's bank takes back, as it stands."""
+        """The current state of a dispute, None without it."""
         ...
 
     def new_payment(self, customer: str, account: str, invoice: str, amount: Money, method: Method, key: str) -> str:
-        """The payment of an invoice, not charged yet; returns its id. It can succeed once and never twice.
+        """Creates the PaymentIntent of an invoice without a charge. Returns its id. It succeeds at most once.
 
-        `method` is what it will be paid by. Raises CustomerDeleted, AmountRefused.
+        `method` is the kind of payment method that will be charged. Raises CustomerDeleted, AmountRefused.
         """
         ...
 
     def charge(self, payment: str, payment_method: str, method: Method, key: str) -> Charge:
-        """Charges a payment without its customer; what became of it. Of one that has succeeded, that it has.
+        """Charges a PaymentIntent off-session. Returns the result; SUCCEEDED also if it had succeeded before.
 
-        CANCELLED when it can never succeed any more: by somebody else, or because it is another customer's.
+        CANCELLED when it can no longer succeed: it was cancelled, or it belongs to a former customer of the account.
         """
         ...
 
     def payment(self, payment: str) -> Charge | None:
-        """A payment, as it stands."""
+        """The current state of a PaymentIntent, None without it."""
         ...
 
     def cancel(self, payment: str, key: str) -> bool:
-        """Whether a payment can never succeed any more: it is cancelled unless it was made, or is on its way."""
+        """Cancels a PaymentIntent. Returns False where it has succeeded or is in transit."""
         ...
 
-    def refund(self, payment: str, credit_note: str, amount: Money, key: str) -> bool:
-        """Whether so much of a payment is refunded, or on its way back, for this credit note: once, however often it is
-        asked for."""
+    def refund(self, payment: str, credit_note: str, attempt: str, amount: Money, key: str) -> Refund:
+        """Refunds an amount of a PaymentIntent for a credit note, once for each attempt however often it is called.
+
+        Returns its current state, FAILED without an id where the service refuses it.
+        """
+        ...
+
+    def refund_of(self, refund: str) -> Refund | None:
+        """The current state of a refund, None without it."""
         ...
 
     def consent_secret(self, payment: str) -> NewSetup | None:
-        """What a browser needs so that the customer's bank can ask its customer; None if it cannot be paid so."""
+        """What a browser needs for the customer's consent (3-D Secure); None if the payment is over or in transit."""
         ...
 
     def invoice_of(self, payment: str) -> tuple[str, str] | None:
-        """The account and the invoice that a payment is for, None if it is for none of ours."""
+        """The account and the invoice number of a PaymentIntent, None if it has none."""
         ...
 
     def account_of(self, customer: str) -> str | None:
-        """Whose a customer is, None if there is no such one or it is nobody's of ours."""
+        """The account of a customer, None without the customer or if it has no account of ours."""
         ...

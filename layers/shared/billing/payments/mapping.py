@@ -1,4 +1,4 @@
-"""Between items and how an account pays."""
+"""Converts between stored items and payment profiles and card warnings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def payment_profile_from(stored: str, version: int) -> PaymentProfile:
 
 
 def shown_payment_method_from(stored: str) -> PaymentMethod | None:
-    """What may be seen of how an account pays."""
+    """The visible part of a stored payment profile, None without a payment method."""
     return _payment_method(parsed(stored)["shown"])
 
 

@@ -1,4 +1,4 @@
-"""What may be shown of a payment method."""
+"""The visible part of a payment method in responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an account pays. Card numbers never reach Livello: this is what a card looks like to its owner."""
+"""Payment methods: how an account pays. Card numbers never reach Livello (DESIGN 3.6.1)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Method(StrEnum):
 
 
 CHARGED = frozenset({Method.CARD, Method.SEPA_DEBIT})
-"""What the payment service charges, and can refund. A transfer is the customer's own, and so is where it came from."""
+"""The methods that the payment service charges and refunds. A bank transfer does not pass through it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Card:
 
     @property
     def last_day(self) -> date:
-        """The last day on which it can be charged."""
+        """The last day on which the card can be charged."""
         days = calendar.monthrange(self.expiry_year, self.expiry_month)[1]
         return date(self.expiry_year, self.expiry_month, days)
 
@@ -52,9 +52,9 @@ class Debit:
 
 @dataclass(frozen=True, slots=True)
 class PaymentMethod:
-    """The one way in which the account pays; `card` is there exactly if that is by card.
+    """The payment method of an account. `card` is set exactly if it is a card.
 
-    `debit` is there for SEPA debits that were set up by the customer.
+    `debit` is set for SEPA debits that the customer has set up.
     """
 
     method: Method
@@ -69,7 +69,7 @@ class PaymentMethod:
 
 
 class SetupStatus(StrEnum):
-    """Where the setting up of a payment method stands."""
+    """The state of a SetupIntent."""
 
     SUCCEEDED = "succeeded"
     NEEDS_CONSENT = "needs_consent"
@@ -80,9 +80,9 @@ class SetupStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChosenMethod:
-    """A payment method as the payment service keeps it: its id, whose it is, and by what it is known again.
+    """A payment method at the payment service. `shown` is its visible part.
 
-    `customer` is None before it belongs to anybody, and when it was given up.
+    `customer` is None while it is not attached. `fingerprint` is the same for the same card or bank account.
     """
 
     payment_method: str
@@ -94,7 +94,7 @@ class ChosenMethod:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The setting up of a payment method: a SetupIntent. `user` is the id of whoever began it, if that is known."""
+    """A SetupIntent. `user` is the id of the user who created it, None if that is not recorded."""
 
     id: str
     customer: str | None
@@ -105,18 +105,54 @@ class Setup:
     user: str | None
 
 
+class DisputeState(StrEnum):
+    """The state of a dispute."""
+
+    OPEN = "open"
+    LOST = "lost"
+    WON = "won"
+
+
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """A payment that a bank takes back for now: of which account and invoice, as far as that is known, and why."""
+    """A payment that the customer's bank takes back, or a part of it. `account` and `invoice` are None if it is not
+    ours. The bank keeps the money of one that is LOST, and gives back that of one that is WON."""
 
+    id: str
+    payment: str
     account: str | None
     invoice: str | None
     amount: Money
     reason: str
+    state: DisputeState
+
+
+class RefundState(StrEnum):
+    """The state of a refund. One that is DONE may fail days later (docs.stripe.com/refunds#failed-refunds)."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """A refund of a PaymentIntent. `id` is None where the payment service has refused it.
+
+    `account` and `credit_note` are None if it is not ours, such as one that was made by hand in Stripe's dashboard.
+    """
+
+    id: str | None
+    state: RefundState
+    payment: str
+    amount: Money
+    account: str | None = None
+    credit_note: str | None = None
+    attempt: str | None = None
 
 
 class PaymentFailure(StrEnum):
-    """Why an attempt has failed. HARD ones are not tried again by themselves: the bank has said never."""
+    """Why an attempt to charge has failed."""
 
     DECLINED = "declined"
     INSUFFICIENT_FUNDS = "insufficient_funds"
@@ -127,7 +163,7 @@ class PaymentFailure(StrEnum):
 
 
 class ChargeState(StrEnum):
-    """What became of an attempt at the payment service."""
+    """The state of a PaymentIntent after an attempt; WAITING before the first."""
 
     SUCCEEDED = "succeeded"
     IN_TRANSIT = "in_transit"
@@ -138,16 +174,23 @@ class ChargeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """An invoice's payment at the payment service, as it stands. `hard` means that trying again is of no use."""
+    """The state of an invoice's PaymentIntent. `hard` marks a decline that no further attempt can change.
+
+    `amount` is its amount in minor units, `method` what it is paid by, `made_at` when the last charge was made; None
+    where the payment service did not say.
+    """
 
     payment_intent_id: str
     state: ChargeState
     failure: PaymentFailure | None
     hard: bool
+    amount: int | None = None
+    method: Method | None = None
+    made_at: datetime | None = None
 
 
 class SetupSuperseded(Conflict):
-    """A newer payment method has taken its place already."""
+    """A newer payment method has already replaced this one."""
 
     code = "setup-superseded"
 
@@ -156,16 +199,17 @@ class SetupSuperseded(Conflict):
 
 
 USED_KEPT = 20
-"""How many of the last setups are known again. Older ones are known by their time."""
+"""How many SetupIntents a profile remembers. Older ones are recognised by their time of creation."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentProfile:
-    """What is known of how an account pays.
+    """How an account pays, as stored.
 
-    `customer` is the account at the payment service, None before the first setup. `shown` is what may be seen of the
-    method, None where there is none; `payment_method` is its id at the payment service, None for bank transfers.
-    `setup` has led to it, begun at `set_up_at`; `used` are the setups that have led to a method, newest last.
+    `customer` is its id at the payment service, None before the first setup. `shown` is the visible part of the payment
+    method, None without one; `payment_method` is its id at the payment service, None for bank transfers. `setup` is the
+    SetupIntent of this method, created at `set_up_at`; for bank transfers that is when staff agreed to them. `used` are
+    the last USED_KEPT SetupIntents that led to a method, newest last.
     """
 
     customer: str | None = None
@@ -178,9 +222,9 @@ class PaymentProfile:
     version: int = 0
 
     def require_newer(self, setup: Setup) -> None:
-        """Raises SetupSuperseded for a setup that is older than the one that has led to the method.
+        """Raises SetupSuperseded for a SetupIntent that is older than that of the current method.
 
-        A request that is repeated long after a newer card has replaced its own must not bring the old card back.
+        A late repetition of a request must not bring a replaced card back.
         """
         older = self.set_up_at is not None and setup.created < self.set_up_at
         if setup.id != self.setup and (older or setup.id in self.used):
@@ -188,18 +232,18 @@ class PaymentProfile:
 
     @property
     def charged(self) -> str | None:
-        """What is charged now: the method and, of a card, what its bank may renew. None where there is no method.
+        """Identifies what is charged: the id of the method and, for a card, a hash of its number and expiry.
 
-        A card that its bank renews keeps its id, and is another chance all the same.
+        None without a method. A card that its bank renews keeps its id; the hash changes, so it is charged again.
         """
         if self.payment_method is None or self.shown is None or self.shown.card is None:
             return self.payment_method
         card = self.shown.card
-        renewed = f"{self.fingerprint} {card.last_four} {card.expiry_year}-{card.expiry_month}"
-        return f"{self.payment_method}#{hashlib.sha256(renewed.encode()).hexdigest()[:8]}"
+        renewable = f"{self.fingerprint} {card.last_four} {card.expiry_year}-{card.expiry_month}"
+        return f"{self.payment_method}#{hashlib.sha256(renewable.encode()).hexdigest()[:8]}"
 
     def with_method(self, setup: Setup, chosen: ChosenMethod) -> PaymentProfile:
-        """The profile with the method that a setup has led to."""
+        """The profile with the method of a SetupIntent."""
         return replace(
             self,
             shown=chosen.shown,
@@ -211,24 +255,24 @@ class PaymentProfile:
         )
 
     def by_transfer(self, now: datetime) -> PaymentProfile:
-        """The profile of an account that transfers the money itself. No setup from before `now` changes that."""
+        """The profile of an account that pays by bank transfer. SetupIntents from before `now` no longer change it."""
         shown = PaymentMethod(Method.BANK_TRANSFER, None)
         return replace(self, shown=shown, payment_method=None, fingerprint=None, setup=None, set_up_at=now)
 
     def with_customer(self, customer: str) -> PaymentProfile:
-        """The profile of an account that is somebody else at the payment service. What it had there is gone."""
-        kept = self if self.payment_method is None else self.without_method()
-        return replace(kept, customer=customer)
+        """The profile with another customer at the payment service. The method of the former customer is removed."""
+        profile = self if self.payment_method is None else self.without_method()
+        return replace(profile, customer=customer)
 
     def without_method(self) -> PaymentProfile:
-        """The profile of an account whose method is no longer there."""
+        """The profile without a payment method."""
         return replace(self, shown=None, payment_method=None, fingerprint=None)
 
 
 def require_usable(setup: Setup, profile: PaymentProfile, today: date) -> ChosenMethod:
-    """The method that a setup of this account has led to. Raises RuleViolation for any that cannot be charged.
+    """The payment method of a SetupIntent of this account. Raises RuleViolation if it cannot be charged.
 
-    Another customer's setup is not told apart from none.
+    The SetupIntent of another customer gives the same error as one that does not exist.
     """
     place = ("setup_intent",)
     if setup.customer is None or setup.customer != profile.customer:
@@ -252,19 +296,19 @@ _UNFINISHED = {
 }
 
 WARNED_DAYS_BEFORE = (30, 7)
-"""How many days before a card's last one its owner is told."""
+"""How many days before the last day of a card its owner is warned."""
 
 
 @dataclass(frozen=True, slots=True)
 class CardWarning:
-    """The next time that an account is told that its card expires: `days` before its last day, from `at` on."""
+    """The next warning that a card expires: `days` before its last day, due from the instant `at` on."""
 
     days: int
     at: datetime
 
 
 def next_warning(profile: PaymentProfile, contract: Contract, today: date, *, after: int = 1000) -> CardWarning | None:
-    """The first warning that is due today or still to come, of fewer days than `after`; None if none is."""
+    """The next warning, due today or later, fewer than `after` days before the last day; None without one."""
     if profile.shown is None or profile.shown.card is None:
         return None
     last_day = profile.shown.card.last_day

@@ -1,4 +1,4 @@
-"""How accounts pay."""
+"""Payment profiles in the table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from billing.subscriptions.subscriber import Subscriber
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """An account with how it pays. `warning` is the next one about its card, None where none is to come."""
+    """An account with its payment profile. `warning` is the next warning about its card, None if none follows."""
 
     subscriber: Subscriber
     profile: PaymentProfile
@@ -31,14 +31,14 @@ class Payer:
 
 
 class PaymentStore(Table):
-    """The payment methods in the one table."""
+    """Reads and writes payment profiles in the table."""
 
     def payer(self, account: str) -> Payer | None:
-        """How an account pays, as of now; None without the account. One read."""
+        """An account with its payment profile, None without the account. One read."""
         partition = keys.account(account)
         due = keys.due(Job.CARD_EXPIRY)
-        wanted = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PAYMENT_METHOD, due)
-        rows = self._reads.get_all((partition, key) for key in wanted)
+        page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PAYMENT_METHOD, due)
+        rows = self._reads.get_all((partition, key) for key in page)
         subscriber = subscriber_from(rows, partition)
         if subscriber is None:
             return None
@@ -51,7 +51,7 @@ class PaymentStore(Table):
         )
 
     def save_customer(self, account: str, profile: PaymentProfile) -> None:
-        """Keeps who an account is at the payment service.
+        """Writes the customer of an account at the payment service.
 
         Raises ConcurrentChange when the profile is no longer at its version. One transaction.
         """
@@ -60,7 +60,7 @@ class PaymentStore(Table):
             write.replace(_profile_item(account, profile), profile.version)
 
     def replace_method(self, account: str, profile: PaymentProfile, warning: CardWarning | None, event: Event) -> None:
-        """Keeps how an account pays from now on, and when it is warned next, and records it.
+        """Writes the new payment method of an account, the next card warning and the event.
 
         Raises ConcurrentChange when the profile is no longer at its version. One transaction.
         """
@@ -72,9 +72,10 @@ class PaymentStore(Table):
             write.record(event)
 
     def warn(self, payer: Payer, warning: CardWarning | None, event: Event | None) -> None:
-        """Records the warning that was due, if there is an event, and keeps when the account is warned next.
+        """Writes the event of a due warning, if one is given, and the next warning.
 
-        Raises ConcurrentChange when the method, or the warning, is no longer what it was. One transaction.
+        Raises ConcurrentChange when the payment profile or the due warning has changed, ValueError for a payer without
+        a due warning. One transaction.
         """
         account = payer.subscriber.account.id
         if payer.warning is None:

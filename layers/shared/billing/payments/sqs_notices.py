@@ -1,4 +1,4 @@
-"""The payment service's notices, kept by an SQS queue; and how they stand in a message."""
+"""The queue of payment notices (Amazon SQS), and the form of its messages."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ class SqsPaymentNotices:
 
 
 def notice_from(message: str) -> PaymentNotice:
-    """The notice of a message. Raises ValueError or TypeError for what is none."""
+    """The notice in the body of a message. Raises ValueError or TypeError for a body that is no notice."""
     return PaymentNotice(**orjson.loads(message))

@@ -1,9 +1,10 @@
-"""Payment methods and charges, kept and made by Stripe. The only module that knows Stripe's SDK."""
+"""The payment gateway to Stripe. The only module that imports Stripe's SDK."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,24 +29,41 @@ from billing.payments.methods import (
     ChosenMethod,
     Debit,
     Dispute,
+    DisputeState,
     Method,
     PaymentFailure,
     PaymentMethod,
+    Refund,
+    RefundState,
     Setup,
     SetupStatus,
 )
 
 API_VERSION = "2026-10-28.endive"
-"""Stripe's answers have this form until we choose another one: an upgrade is a change of ours, with its tests."""
+"""The pinned version of Stripe's API. An upgrade is a change of ours, with its tests."""
 
 TIMEOUT_SECONDS = (2.0, 6.0)
-"""To connect, and to wait for an answer. Three calls in a row must be over before API Gateway gives up, after 29."""
+"""To connect, and to wait for an answer. Three calls must end before API Gateway's time-out of 29 seconds."""
 
-ACCOUNT, INVOICE, USER, CREDIT_NOTE = "account", "invoice", "user", "credit_note"
-"""What we write onto Stripe's objects: whose they are, and what for. None names a person."""
+ACCOUNT, INVOICE, USER, CREDIT_NOTE, ATTEMPT = "account", "invoice", "user", "credit_note", "attempt"
+"""The metadata that we write onto Stripe's objects. None of them names a person."""
 
-REFUNDED = frozenset({"succeeded", "pending", "requires_action"})
+_REFUNDS = {
+    "succeeded": RefundState.DONE,
+    "pending": RefundState.PENDING,
+    "requires_action": RefundState.PENDING,
+}
+_DISPUTES = {
+    "lost": DisputeState.LOST,
+    "won": DisputeState.WON,
+    "warning_closed": DisputeState.WON,
+    "prevented": DisputeState.WON,
+}
+"""What is not here is open (docs.stripe.com/api/disputes/object#dispute_object-status)."""
+
 UNFINISHED = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
+
+LATEST_CHARGE = "latest_charge"
 
 PAGE = 100
 
@@ -66,9 +84,9 @@ _REASONS = {
     "processing_error": PaymentFailure.FAILED,
 }
 _HARD = frozenset({PaymentFailure.EXPIRED_CARD})
-"""What no further attempt can change."""
+"""Failures that no further attempt can change."""
 
-_MADE = frozenset({ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT})
+_EFFECTIVE = frozenset({ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT})
 
 _HARD_DECLINES = frozenset(
     {
@@ -78,10 +96,10 @@ _HARD_DECLINES = frozenset(
         "transaction_not_allowed",
     }
 )
-"""Declines after which the card networks want no further attempt (docs.stripe.com/declines/codes)."""
+"""Declines after which the card networks forbid a further attempt (docs.stripe.com/declines/codes)."""
 
 _AMOUNTS = {"amount_too_small": True, "amount_too_large": False}
-"""Refusals of an amount, and whether it is too small."""
+"""Error codes for a refused amount, and whether it is too small."""
 
 _NEVER = {
     "amount_too_large": PaymentFailure.FAILED,
@@ -100,13 +118,13 @@ _NEVER = {
     "payment_method_restricted": PaymentFailure.DECLINED,
     "sepa_unsupported_account": PaymentFailure.DECLINED,
 }
-"""Refusals of a charge, other than declines, that are facts about this one payment, and what its customer is told.
+"""Error codes of a refused charge that are facts about this payment, with the failure that its customer sees.
 
-All others are our own fault (docs.stripe.com/error-codes): `parameter_unknown` and what is not here.
+Declines are separate. All other codes, such as `parameter_unknown`, are our own fault (docs.stripe.com/error-codes).
 """
 
 _HARD_CODES = frozenset(_NEVER) - {"payment_method_provider_decline", "charge_exceeds_source_limit"}
-"""Those after which the same attempt is of no use."""
+"""Those of them that no further attempt can change."""
 
 _NOT_REFUNDED = frozenset(
     {"charge_already_refunded", "charge_disputed", "charge_not_refundable", "refund_disputed_payment"}
@@ -119,7 +137,7 @@ class StripePayments:
     def __init__(
         self, secret: Callable[[str], str], address: str | None, http_client: stripe.HTTPClient | None = None
     ) -> None:
-        """`secret` gives `api_key` and `publishable_key`; `address` is where Stripe is, if not at its own."""
+        """`secret` returns `api_key` and `publishable_key` by name; `address` replaces Stripe's own address."""
         self._secret = secret
         self._address = address
         self._http_client = http_client or RequestsClient(timeout=TIMEOUT_SECONDS)
@@ -127,54 +145,54 @@ class StripePayments:
         self._key = ""
 
     def new_customer(self, account: str, key: str) -> str:
-        with _answering():
-            made = self._stripe.v1.customers.create({"metadata": {ACCOUNT: account}}, {"idempotency_key": key})
-        return made.id
+        with _stripe_errors():
+            customer = self._stripe.v1.customers.create({"metadata": {ACCOUNT: account}}, {"idempotency_key": key})
+        return customer.id
 
     def new_setup(self, customer: str, account: str, user: str, method: Method, key: str) -> NewSetup:
-        wanted: Any = {
+        parameters: Any = {
             "customer": customer,
             "allowed_payment_method_types": [_METHODS[method]],
             "usage": "off_session",
             "metadata": {ACCOUNT: account, USER: user},
         }
-        with _answering(), self._asking_for(customer):
-            made = self._stripe.v1.setup_intents.create(wanted, {"idempotency_key": key})
-        if made.client_secret is None:
+        with _stripe_errors(), self._customer_errors(customer):
+            intent = self._stripe.v1.setup_intents.create(parameters, {"idempotency_key": key})
+        if intent.client_secret is None:
             raise UpstreamFailed("Stripe gave no client secret.")
-        return NewSetup(made.id, made.client_secret, self._secret("publishable_key"))
+        return NewSetup(intent.id, intent.client_secret, self._secret("publishable_key"))
 
     def setup(self, setup: str) -> Setup | None:
-        with _answering():
+        with _stripe_errors():
             try:
-                found = self._stripe.v1.setup_intents.retrieve(setup, {"expand": ["payment_method"]})
+                intent = self._stripe.v1.setup_intents.retrieve(setup, {"expand": ["payment_method"]})
             except stripe.InvalidRequestError as failure:
                 _require_missing(failure)
                 return None
-        method: Any = found.payment_method
-        failed = found.last_setup_error is not None and found.status == "requires_payment_method"
-        status = SetupStatus.FAILED if failed else _STATUS.get(found.status, SetupStatus.UNFINISHED)
+        method: Any = intent.payment_method
+        failed = intent.last_setup_error is not None and intent.status == "requires_payment_method"
+        status = SetupStatus.FAILED if failed else _STATUS.get(intent.status, SetupStatus.UNFINISHED)
         return Setup(
-            id=found.id,
-            customer=_id(found.customer),
+            id=intent.id,
+            customer=_id(intent.customer),
             status=status,
-            created=_instant(found.created),
+            created=_instant(intent.created),
             chosen=None if method is None else _chosen(method),
-            account=_noted(found, ACCOUNT),
-            user=_noted(found, USER),
+            account=_metadata(intent, ACCOUNT),
+            user=_metadata(intent, USER),
         )
 
     def attach(self, payment_method: str, customer: str, key: str) -> None:
-        with _answering(), _refusing():
+        with _stripe_errors(), _method_errors():
             self._stripe.v1.payment_methods.attach(payment_method, {"customer": customer}, {"idempotency_key": key})
 
     def make_default(self, customer: str, payment_method: str, key: str) -> None:
         settings: Any = {"invoice_settings": {"default_payment_method": payment_method}}
-        with _answering(), _refusing():
+        with _stripe_errors(), _method_errors():
             self._stripe.v1.customers.update(customer, settings, {"idempotency_key": key})
 
     def method(self, payment_method: str) -> ChosenMethod | None:
-        with _answering():
+        with _stripe_errors():
             try:
                 return _chosen(self._stripe.v1.payment_methods.retrieve(payment_method))
             except stripe.InvalidRequestError as failure:
@@ -182,158 +200,181 @@ class StripePayments:
                 return None
 
     def methods(self, customer: str) -> Sequence[ChosenMethod]:
-        with _answering():
+        with _stripe_errors():
             try:
-                with self._asking_for(customer):
-                    found = self._stripe.v1.customers.payment_methods.list(customer, {"limit": PAGE})
+                with self._customer_errors(customer):
+                    page = self._stripe.v1.customers.payment_methods.list(customer, {"limit": PAGE})
             except CustomerDeleted:
                 return []
-            kept = (_chosen(each) for each in found.auto_paging_iter())
-            return [each for each in kept if each is not None]
+            methods = (_chosen(each) for each in page.auto_paging_iter())
+            return [each for each in methods if each is not None]
 
     def detach(self, payment_method: str, key: str) -> None:
-        with _answering():
+        with _stripe_errors():
             try:
                 self._stripe.v1.payment_methods.detach(payment_method, None, {"idempotency_key": key})
             except stripe.InvalidRequestError:
-                standing = self.method(payment_method)
-                if standing is not None and standing.customer is not None:
+                current = self.method(payment_method)
+                if current is not None and current.customer is not None:
                     raise
 
     def account_of(self, customer: str) -> str | None:
-        with _answering():
+        with _stripe_errors():
             try:
                 found = self._stripe.v1.customers.retrieve(customer)
             except stripe.InvalidRequestError as failure:
                 _require_missing(failure)
                 return None
-        return _noted(found, ACCOUNT)
+        return _metadata(found, ACCOUNT)
 
-    def customers_of(self, account: str, known: str | None) -> Sequence[str]:
-        with _answering():
-            found = self._stripe.v1.customers.search({"query": f"metadata['{ACCOUNT}']:'{account}'", "limit": PAGE})
-            # What the search has not taken in yet is known to us, unless it was never kept.
-            return sorted({each.id for each in found.auto_paging_iter()} | ({known} if known else set()))
+    def customers_of(self, account: str, customer: str | None) -> Sequence[str]:
+        with _stripe_errors():
+            result = self._stripe.v1.customers.search({"query": f"metadata['{ACCOUNT}']:'{account}'", "limit": PAGE})
+            # The search lags by a minute: the customer in our own records may be missing from it.
+            return sorted({each.id for each in result.auto_paging_iter()} | ({customer} if customer else set()))
 
     def delete_customer(self, customer: str, key: str) -> None:
-        with _answering():
+        with _stripe_errors():
             try:
                 self._stripe.v1.customers.delete(customer, None, {"idempotency_key": key})
             except stripe.InvalidRequestError as failure:
                 _require_missing(failure)
 
     def dispute(self, dispute: str) -> Dispute | None:
-        with _answering():
+        with _stripe_errors():
             try:
                 found = self._stripe.v1.disputes.retrieve(dispute, {"expand": ["payment_intent"]})
             except stripe.InvalidRequestError as failure:
                 _require_missing(failure)
                 return None
-        amount = charged_money(found.amount, found.currency)
         payment = found.payment_intent
-        return Dispute(_noted(payment, ACCOUNT), _noted(payment, INVOICE), amount, found.reason)
+        return Dispute(
+            id=found.id,
+            payment=str(_id(payment)),
+            account=_metadata(payment, ACCOUNT),
+            invoice=_metadata(payment, INVOICE),
+            amount=charged_money(found.amount, found.currency),
+            reason=found.reason,
+            state=_DISPUTES.get(found.status, DisputeState.OPEN),
+        )
 
     def new_payment(self, customer: str, account: str, invoice: str, amount: Money, method: Method, key: str) -> str:
-        wanted: Any = {
+        parameters: Any = {
             "amount": charged_units(amount),
             "currency": amount.currency.lower(),
             "customer": customer,
             "allowed_payment_method_types": [_METHODS[method]],
             "metadata": {ACCOUNT: account, INVOICE: invoice},
         }
-        with _answering(), self._asking_for(customer):
+        with _stripe_errors(), self._customer_errors(customer):
             try:
-                return self._stripe.v1.payment_intents.create(wanted, {"idempotency_key": key}).id
+                return self._stripe.v1.payment_intents.create(parameters, {"idempotency_key": key}).id
             except stripe.InvalidRequestError as refused:
                 if refused.code in _AMOUNTS:
                     raise AmountRefused(too_small=_AMOUNTS[refused.code]) from None
                 raise
             except stripe.APIError as failure:
-                made = self._made(customer, wanted) if _is_theirs(failure) else None
-                if made is None:
+                existing = self._existing_payment(customer, parameters) if _is_server_error(failure) else None
+                if existing is None:
                     raise
-                return made
+                return existing
 
     def charge(self, payment: str, payment_method: str, method: Method, key: str) -> Charge:
-        # The payment may have been begun for a method of another kind.
+        # The PaymentIntent may have been created for a method of another kind.
         types = [_METHODS[method]]
-        wanted: Any = {"payment_method": payment_method, "off_session": True, "allowed_payment_method_types": types}
-        with _answering():
+        parameters: Any = {
+            "payment_method": payment_method,
+            "off_session": True,
+            "allowed_payment_method_types": types,
+            "expand": [LATEST_CHARGE],
+        }
+        with _stripe_errors():
             try:
-                return _charge(self._stripe.v1.payment_intents.confirm(payment, wanted, {"idempotency_key": key}))
+                return _charge(self._stripe.v1.payment_intents.confirm(payment, parameters, {"idempotency_key": key}))
             except stripe.CardError as declined:
-                return _declined(payment, declined)
+                return self._declined(payment, declined)
             except stripe.InvalidRequestError as refused:
                 return self._refused(payment, payment_method, refused, key)
             except stripe.APIError as failure:
-                standing = _charge(self._stripe.v1.payment_intents.retrieve(payment)) if _is_theirs(failure) else None
-                if standing is None or standing.state not in _MADE:
+                current = _charge(self._intent(payment)) if _is_server_error(failure) else None
+                if current is None or current.state not in _EFFECTIVE:
                     raise
-                return standing
+                return current
 
     def payment(self, payment: str) -> Charge | None:
-        with _answering():
+        with _stripe_errors():
             try:
-                return _charge(self._stripe.v1.payment_intents.retrieve(payment))
+                return _charge(self._intent(payment))
             except stripe.InvalidRequestError as failure:
                 _require_missing(failure)
                 return None
 
     def cancel(self, payment: str, key: str) -> bool:
-        with _answering():
+        with _stripe_errors():
             try:
                 self._stripe.v1.payment_intents.cancel(payment, None, {"idempotency_key": key})
             except stripe.InvalidRequestError:
-                standing = _charge(self._stripe.v1.payment_intents.retrieve(payment))
-                if standing.state not in {*_MADE, ChargeState.CANCELLED}:
+                current = _charge(self._intent(payment))
+                if current.state not in {*_EFFECTIVE, ChargeState.CANCELLED}:
                     raise
-                return standing.state is ChargeState.CANCELLED
+                return current.state is ChargeState.CANCELLED
         return True
 
-    def refund(self, payment: str, credit_note: str, amount: Money, key: str) -> bool:
-        wanted: Any = {
+    def refund(self, payment: str, credit_note: str, attempt: str, amount: Money, key: str) -> Refund:
+        parameters: Any = {
             "payment_intent": payment,
             "amount": charged_units(amount),
-            "metadata": {CREDIT_NOTE: credit_note},
+            "metadata": {CREDIT_NOTE: credit_note, ATTEMPT: attempt},
         }
-        with _answering():
-            made = self._refunded(payment, credit_note)
-            if made is not None:
-                return made
+        refused = Refund(None, RefundState.FAILED, payment, amount, credit_note=credit_note, attempt=attempt)
+        with _stripe_errors():
+            existing = self._existing_refund(payment, credit_note, attempt)
+            if existing is not None:
+                return existing
             try:
-                return self._stripe.v1.refunds.create(wanted, {"idempotency_key": key}).status in REFUNDED
-            except stripe.InvalidRequestError as refused:
-                if refused.code in _NOT_REFUNDED or self._is_more_than_left(payment, wanted["amount"]):
-                    return False
+                return _refund(self._stripe.v1.refunds.create(parameters, {"idempotency_key": key}), payment)
+            except stripe.InvalidRequestError as refusal:
+                if refusal.code in _NOT_REFUNDED or self._is_more_than_left(payment, parameters["amount"]):
+                    return refused
                 raise
             except stripe.APIError as failure:
-                made = self._refunded(payment, credit_note) if _is_theirs(failure) else None
-                if made is None:
+                existing = self._existing_refund(payment, credit_note, attempt) if _is_server_error(failure) else None
+                if existing is None:
                     raise
-                return made
+                return existing
 
-    def consent_secret(self, payment: str) -> NewSetup | None:
-        with _answering():
-            found = self._stripe.v1.payment_intents.retrieve(payment)
-        if found.client_secret is None or found.status in {"succeeded", "processing", "canceled"}:
-            return None
-        return NewSetup(found.id, found.client_secret, self._secret("publishable_key"))
-
-    def invoice_of(self, payment: str) -> tuple[str, str] | None:
-        with _answering():
+    def refund_of(self, refund: str) -> Refund | None:
+        with _stripe_errors():
             try:
-                found = self._stripe.v1.payment_intents.retrieve(payment)
+                found = self._stripe.v1.refunds.retrieve(refund, {"expand": ["payment_intent"]})
             except stripe.InvalidRequestError as failure:
                 _require_missing(failure)
                 return None
-        account, invoice = _noted(found, ACCOUNT), _noted(found, INVOICE)
+        return _refund(found, str(_id(found.payment_intent)), _metadata(found.payment_intent, ACCOUNT))
+
+    def consent_secret(self, payment: str) -> NewSetup | None:
+        with _stripe_errors():
+            intent = self._stripe.v1.payment_intents.retrieve(payment)
+        if intent.client_secret is None or intent.status in {"succeeded", "processing", "canceled"}:
+            return None
+        return NewSetup(intent.id, intent.client_secret, self._secret("publishable_key"))
+
+    def invoice_of(self, payment: str) -> tuple[str, str] | None:
+        with _stripe_errors():
+            try:
+                intent = self._stripe.v1.payment_intents.retrieve(payment)
+            except stripe.InvalidRequestError as failure:
+                _require_missing(failure)
+                return None
+        account, invoice = _metadata(intent, ACCOUNT), _metadata(intent, INVOICE)
         return None if account is None or invoice is None else (account, invoice)
 
     @contextmanager
-    def _asking_for(self, customer: str) -> Iterator[None]:
-        """Raises CustomerDeleted for a refusal that names the customer, if Stripe says that it was deleted.
+    def _customer_errors(self, customer: str) -> Iterator[None]:
+        """Turns the refusal of a missing object into CustomerDeleted, if Stripe has deleted the customer.
 
-        A customer that Stripe does not know at all is one of another account or mode: the fault is ours.
+        A customer that Stripe does not know at all is from another account or mode: a fault of ours. One more call
+        where a request is refused.
         """
         try:
             yield
@@ -349,49 +390,68 @@ class StripePayments:
             _require_missing(failure)
             return False
 
-    def _made(self, customer: str, wanted: Mapping[str, Any]) -> str | None:
-        """The payment that Stripe has begun although it said that it failed. By a list: a search lags."""
+    def _existing_payment(self, customer: str, parameters: Mapping[str, Any]) -> str | None:
+        """The PaymentIntent that Stripe has created although it answered with a failure, None without one.
+
+        Reads a list, because a search lags.
+        """
         for intent in self._stripe.v1.payment_intents.list({"customer": customer, "limit": PAGE}).data:
-            same = (intent.amount, intent.currency) == (wanted["amount"], wanted["currency"])
-            noted = (_noted(intent, ACCOUNT), _noted(intent, INVOICE))
-            if same and noted == tuple(wanted["metadata"].values()) and intent.status in UNFINISHED:
+            same = (intent.amount, intent.currency) == (parameters["amount"], parameters["currency"])
+            metadata = (_metadata(intent, ACCOUNT), _metadata(intent, INVOICE))
+            if same and metadata == tuple(parameters["metadata"].values()) and intent.status in UNFINISHED:
                 return intent.id
         return None
 
     def _refused(self, payment: str, payment_method: str, refused: stripe.InvalidRequestError, key: str) -> Charge:
-        """What a refused charge is a fact of. What stands at Stripe is asked for, before its code is believed."""
-        intent = self._stripe.v1.payment_intents.retrieve(payment)
-        standing = _charge(intent)
-        if standing.state in {*_MADE, ChargeState.CANCELLED}:
-            return standing
+        """The result of a refused charge. Raises the refusal where the fault is ours.
+
+        The state of the PaymentIntent counts more than the error code: it may have succeeded before.
+        """
+        intent = self._intent(payment)
+        current = _charge(intent)
+        if current.state in {*_EFFECTIVE, ChargeState.CANCELLED}:
+            return current
         if refused.code in _NEVER:
             return Charge(payment, ChargeState.FAILED, _NEVER[refused.code], hard=refused.code in _HARD_CODES)
         owner, payer = _id(self._stripe.v1.payment_methods.retrieve(payment_method).customer), _id(intent.customer)
         if owner is None:
             return Charge(payment, ChargeState.FAILED, PaymentFailure.NO_PAYMENT_METHOD, hard=False)
         if owner != payer:
-            # The account has become another customer since this payment was begun.
+            # The account has a new customer since this PaymentIntent was created.
             self._stripe.v1.payment_intents.cancel(payment, None, {"idempotency_key": f"{key}/cancel"})
             return Charge(payment, ChargeState.CANCELLED, None, hard=False)
         raise refused
 
-    def _refunded(self, payment: str, credit_note: str) -> bool | None:
-        """Whether the refund of a credit note is on its way; None if none was made."""
-        made = self._stripe.v1.refunds.list({"payment_intent": payment, "limit": PAGE})
-        for refund in made.auto_paging_iter():
-            if _noted(refund, CREDIT_NOTE) == credit_note:
-                return refund.status in REFUNDED
+    def _intent(self, payment: str) -> Any:
+        return self._stripe.v1.payment_intents.retrieve(payment, {"expand": [LATEST_CHARGE]})
+
+    def _declined(self, payment: str, declined: stripe.CardError) -> Charge:
+        """A declined charge. Its error does not say when that was: one more request asks for it."""
+        failed = _failed(payment, declined.code, getattr(declined.error, "decline_code", None))
+        current = _charge(self._intent(payment))
+        return replace(failed, amount=current.amount, method=current.method, made_at=current.made_at)
+
+    def _existing_refund(self, payment: str, credit_note: str, attempt: str) -> Refund | None:
+        """The refund of an attempt, None without one. By a list: a search lags.
+
+        The first refunds do not say which attempt they are of: there was one only.
+        """
+        refunds = self._stripe.v1.refunds.list({"payment_intent": payment, "limit": PAGE})
+        for refund in refunds.auto_paging_iter():
+            made = _refund(refund, payment)
+            if (made.credit_note, made.attempt) == (credit_note, attempt):
+                return made
         return None
 
     def _is_more_than_left(self, payment: str, units: int) -> bool:
-        """Whether a payment has less left than is to be refunded. Stripe has no code for that."""
+        """Whether a refund of `units` exceeds what is left of a payment. Stripe has no error code for that."""
         intent: Any = self._stripe.v1.payment_intents.retrieve(payment, {"expand": ["latest_charge"]})
         charge = intent.latest_charge
         return charge is None or charge.amount_captured - charge.amount_refunded < units
 
     @property
     def _stripe(self) -> StripeClient:
-        """With the key as it is now: who rotates it need not deploy."""
+        """The client with the current API key: a rotated key needs no deployment."""
         key = self._secret("api_key")
         if self._client is None or key != self._key:
             addresses: Any = {"api": self._address} if self._address else {}
@@ -400,7 +460,7 @@ class StripePayments:
                 stripe_version=API_VERSION,
                 base_addresses=addresses,
                 http_client=self._http_client,
-                # Whoever asks tries again, with the same keys; a second attempt of ours would take their time.
+                # The caller retries with the same keys. A retry here would use up the caller's time.
                 max_network_retries=0,
             )
             self._key = key
@@ -408,8 +468,11 @@ class StripePayments:
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
-    """Stripe's failures in our words. Their texts may repeat what was sent, so they are left out."""
+def _stripe_errors() -> Iterator[None]:
+    """Turns Stripe's errors into ours, without their texts: these may repeat what was sent.
+
+    Raises AnswerLost, KeyReused, RequestRefused, KeySpent, UpstreamFailed.
+    """
     try:
         yield
     except stripe.APIConnectionError:
@@ -423,7 +486,7 @@ def _answering() -> Iterator[None]:
     except stripe.StripeError as failure:
         if failure.http_status == _CONFLICT:
             raise UpstreamFailed("Stripe is still busy with the same request. Try again in a moment.") from None
-        if _is_theirs(failure):
+        if _is_server_error(failure):
             raise KeySpent(_answered(failure)) from None
         raise UpstreamFailed(_answered(failure)) from None
 
@@ -432,14 +495,14 @@ def _answered(failure: stripe.StripeError) -> str:
     return f"Stripe answered {failure.http_status} {failure.code or ''}".rstrip() + "."
 
 
-def _is_theirs(failure: stripe.StripeError) -> bool:
-    """Whether Stripe itself has failed: it may have done its part all the same, and repeats the failure for a day."""
+def _is_server_error(failure: stripe.StripeError) -> bool:
+    """Whether Stripe itself has failed. The request may have had its effect; its key repeats the failure for a day."""
     return failure.http_status is not None and failure.http_status >= _SERVER_ERROR
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
-    """A refusal of a payment method. One of what we have sent is our own fault."""
+def _method_errors() -> Iterator[None]:
+    """Turns the refusal of a payment method into MethodRefused. An invalid parameter is our own fault."""
     try:
         yield
     except (stripe.InvalidRequestError, stripe.CardError) as failure:
@@ -449,16 +512,28 @@ def _refusing() -> Iterator[None]:
 
 
 def _require_missing(failure: stripe.InvalidRequestError) -> None:
+    """Raises the refusal again unless it says that the object does not exist."""
     if failure.code != "resource_missing":
         raise failure
 
 
 def _id(reference: Any) -> str | None:
-    """The id of an object that may be expanded."""
+    """The id of a reference, which is an id or an expanded object."""
     return reference if reference is None or isinstance(reference, str) else str(reference.id)
 
 
 def _charge(intent: Any) -> Charge:
+    charge = getattr(intent, "latest_charge", None)
+    types = getattr(intent, "payment_method_types", None) or [None]
+    return replace(
+        _state(intent),
+        amount=charged_money(intent.amount, intent.currency).amount,
+        method=next((method for method, name in _METHODS.items() if name == types[0]), None),
+        made_at=None if charge is None or isinstance(charge, str) else _instant(charge.created),
+    )
+
+
+def _state(intent: Any) -> Charge:
     if intent.status == "succeeded":
         return Charge(intent.id, ChargeState.SUCCEEDED, None, hard=False)
     if intent.status == "processing":
@@ -470,12 +545,8 @@ def _charge(intent: Any) -> Charge:
     failure = intent.last_payment_error
     if failure is None:
         return Charge(intent.id, ChargeState.WAITING, None, hard=False)
-    # Both codes are optional in Stripe's description of an error: a decline without them is a decline.
+    # Both codes are optional in Stripe's description of an error: without them it is an ordinary decline.
     return _failed(intent.id, getattr(failure, "code", None), getattr(failure, "decline_code", None))
-
-
-def _declined(payment: str, declined: stripe.CardError) -> Charge:
-    return _failed(payment, declined.code, getattr(declined.error, "decline_code", None))
 
 
 def _failed(payment: str, code: str | None, decline_code: str | None) -> Charge:
@@ -484,8 +555,21 @@ def _failed(payment: str, code: str | None, decline_code: str | None) -> Charge:
     return Charge(payment, ChargeState.FAILED, reason, hard)
 
 
-def _noted(found: Any, name: str) -> str | None:
-    """What we have written onto an object. One that is deleted has nothing on it."""
+def _refund(refund: Any, payment: str, account: str | None = None) -> Refund:
+    credit_note = _metadata(refund, CREDIT_NOTE)
+    return Refund(
+        id=refund.id,
+        state=_REFUNDS.get(refund.status, RefundState.FAILED),
+        payment=payment,
+        amount=charged_money(refund.amount, refund.currency),
+        account=account,
+        credit_note=credit_note,
+        attempt=None if credit_note is None else _metadata(refund, ATTEMPT) or "1",
+    )
+
+
+def _metadata(found: Any, name: str) -> str | None:
+    """Our metadata of an object, None without it. A deleted object has none."""
     metadata = getattr(found, "metadata", None)
     return str(metadata[name]) if metadata and name in metadata else None
 
@@ -495,7 +579,7 @@ def _instant(seconds: int) -> datetime:
 
 
 def _chosen(method: Any) -> ChosenMethod | None:
-    """A payment method as we know them; None for a kind that we never asked for."""
+    """A payment method as our value; None for a kind that Livello does not offer."""
     if method.type == "card":
         card = method.card
         shown = PaymentMethod(Method.CARD, Card(card.brand, card.last4, card.exp_month, card.exp_year))

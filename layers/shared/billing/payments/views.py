@@ -1,4 +1,4 @@
-"""How an account pays, as it is set up, sent and shown."""
+"""Requests and responses of the payment method routes."""
 
 from __future__ import annotations
 

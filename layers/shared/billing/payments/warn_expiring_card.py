@@ -1,4 +1,4 @@
-"""An account is told that its card expires: 30 days before, and 7, once each."""
+"""Warns an account that its card expires, 30 days and 7 days before, once each."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from billing.subscriptions.pricing import amount_per_charge
 
 
 def warn_expiring_card(account: str, *, now: datetime, correlation: str, store: PaymentStore) -> bool:
-    """Whether the account was told. Of several warnings that were missed it gets the last one only.
+    """Records the event of a due warning. Returns whether the account was warned.
 
-    One read, and one transaction where something was due. Raises ConcurrentChange.
+    If both warnings are overdue, only the last one is sent. One read, and one transaction where a warning is due.
+    Raises ConcurrentChange.
     """
     payer = store.payer(account)
     if payer is None or payer.warning is None or payer.warning.at > now:
@@ -43,7 +44,7 @@ def warn_expiring_card(account: str, *, now: datetime, correlation: str, store: 
         "days_left": due.days,
         "next_charge": charge,
     }
-    occasion = by_system(now, correlation)
-    event = new_event(EventType.CARD_EXPIRING, occasion, account=account, before=None, after=facts)
+    context = by_system(now, correlation)
+    event = new_event(EventType.CARD_EXPIRING, context, account=account, before=None, after=facts)
     store.warn(payer, following, event)
     return True

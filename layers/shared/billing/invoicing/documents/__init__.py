@@ -1,1 +1,1 @@
-"""Invoices as documents: the PDF that a person keeps, and the data that a machine reads (EN 16931)."""
+"""Invoices as documents: the PDF for people, and the e-invoice for machines (EN 16931)."""

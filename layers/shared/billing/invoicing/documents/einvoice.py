@@ -1,7 +1,7 @@
-"""Invoices and credit notes as EN 16931 wants them, in the two syntaxes that it allows.
+"""E-invoices: invoices and credit notes by EN 16931, in its two syntaxes.
 
-What stands where is the norm's own list of business terms (BT) and groups (BG); the library knows how each is written.
-An e-invoice holds no amount that is not on the invoice: nothing is computed here.
+The keys are the norm's business terms (BT) and groups (BG); the library writes each in the syntax. Every amount comes
+from the invoice: this module only adds up lines and subtracts the credit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PIECE = "C62"
 """UN/ECE Recommendation 20: one."""
 
 NAMELESS = "-"
-"""Stands for a name of nothing that could be printed."""
+"""Replaces a name without a printable character: the norm requires one."""
 
 DAY = timedelta(days=1)
 
@@ -43,7 +43,7 @@ CATEGORIES = {
 """UNTDID 5305: standard rate, reverse charge, not subject to VAT."""
 
 EXEMPTIONS = {"AE": "VATEX-EU-AE", "O": "VATEX-EU-O"}
-"""Why no VAT is charged, in the list that the Commission keeps."""
+"""The Commission's codes of why no VAT is charged, by category."""
 
 MEANS = {Method.CARD: "48", Method.SEPA_DEBIT: "59", Method.BANK_TRANSFER: "30"}
 UNDEFINED_MEANS = "1"
@@ -51,7 +51,7 @@ UNDEFINED_MEANS = "1"
 
 
 class Syntax(StrEnum):
-    """How an e-invoice is written: CII is what Factur-X and ZUGFeRD embed, UBL what Peppol carries."""
+    """The syntaxes of EN 16931: Factur-X and ZUGFeRD embed CII, Peppol transports UBL."""
 
     CII = "cii"
     UBL = "ubl"
@@ -61,13 +61,13 @@ FLAVOURS = {Syntax.CII: "factur-x", Syntax.UBL: "ubl-2.1"}
 
 
 def einvoice(invoice: IssuedInvoice, syntax: Syntax) -> bytes:
-    """The XML; the same invoice gives the same bytes. Raises ValueError where it cannot be electronic."""
+    """The e-invoice as XML; the same invoice gives the same bytes. Raises ValueError unless `can_be_electronic`."""
     if not invoice.can_be_electronic:
         raise ValueError("EN 16931 has no place for this invoice")
     terms = {name: value for name, value in _terms(invoice).items() if value is not None}
     written = generate_xml(terms, flavor=FLAVOURS[syntax], level="en16931", check_xsd=False, check_schematron=False)
     root = etree.fromstring(written)
-    # The library marks what is empty as xsi:nil, which the schemas do not allow.
+    # The library marks empty elements as xsi:nil, which the schemas do not allow.
     objectify.deannotate(root, xsi_nil=True, cleanup_namespaces=True)
     clean: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
     return clean
@@ -115,16 +115,17 @@ def _terms(invoice: IssuedInvoice) -> dict[str, Any]:
 
 
 def _means(invoice: IssuedInvoice) -> str:
-    """How it is paid. A transfer that does not say where to is none that the norm knows."""
+    """The code of the payment method. The norm requires an IBAN for a transfer: without one it is undefined."""
     if invoice.method is None or (invoice.method is Method.BANK_TRANSFER and invoice.seller.iban is None):
         return UNDEFINED_MEANS
     return MEANS[invoice.method]
 
 
 def _party(party: Seller | CompanyDetails, *, subject: bool) -> dict[str, Any]:
-    """Where nothing is subject to VAT, nobody may be named by a VAT number (BR-O-02): it is their register's then."""
+    """Seller or buyer. An invoice that is not `subject` to VAT has no VAT numbers (BR-O-02): the number is then written
+    as the legal identifier."""
     vat_number = as_printed(compact_identifier, party.vat_number)
-    known = {
+    terms = {
         "name": printable(party.name) or NAMELESS,
         "addr_l1": printable(party.address_line_1),
         "addr_l2": printable(party.address_line_2 or ""),
@@ -134,12 +135,12 @@ def _party(party: Seller | CompanyDetails, *, subject: bool) -> dict[str, Any]:
         "vat_identifier" if subject else "legal_identifier": vat_number or "",
     }
     if not subject and isinstance(party, Seller) and not vat_number:
-        known["legal_identifier"] = known["name"]
-    return {name: value for name, value in known.items() if value}
+        terms["legal_identifier"] = terms["name"]
+    return {name: value for name, value in terms.items() if value}
 
 
 def _line(number: int, line: InvoiceLine, tax: Tax, sign: int, language: str) -> dict[str, Any]:
-    """One product. The price is what the period costs: the steps by which it came about are told in words."""
+    """One product. Its price is that of the whole period; the description explains the steps in words."""
     net = Money(sign * line.net.amount, line.net.currency)
     price = Money(abs(net.amount), net.currency)
     return {
@@ -169,7 +170,7 @@ def _on_the_whole(line: InvoiceLine, tax: Tax, sign: int, language: str) -> dict
 def _breakdown(invoice: IssuedInvoice, sign: int) -> dict[str, Any]:
     draft = invoice.draft
     category = CATEGORIES[draft.tax.rule]
-    known = {
+    terms = {
         "BT-116": _text(draft.net, sign),
         "BT-117": _text(draft.tax_amount, sign),
         "BT-118": category,
@@ -177,11 +178,11 @@ def _breakdown(invoice: IssuedInvoice, sign: int) -> dict[str, Any]:
         "BT-120": draft.tax.sentence(invoice.language),
         "BT-121": EXEMPTIONS.get(category),
     }
-    return {name: value for name, value in known.items() if value is not None}
+    return {name: value for name, value in terms.items() if value is not None}
 
 
 def _rate(tax: Tax) -> str | None:
-    """In percent; what is not subject to VAT has none, not even zero (BR-O-05)."""
+    """The rate in percent; None for what is not subject to VAT, where not even zero is allowed (BR-O-05)."""
     return None if not tax.is_subject else f"{tax.rate.normalize():f}"
 
 

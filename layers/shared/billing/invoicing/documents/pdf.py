@@ -1,6 +1,6 @@
-"""An invoice as PDF/A-3: what a person keeps, with what a machine reads embedded in it (Factur-X, ZUGFeRD).
+"""An invoice as PDF/A-3 for people, with the e-invoice for machines embedded in it (Factur-X, ZUGFeRD).
 
-Everything in it comes from the stored invoice, the date of the file too: rebuilt, it is the same bytes.
+All content comes from the stored invoice, even the date of the file: the same invoice gives the same bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from billing.subscriptions.rules import Discount
 
 PROFILE = "PDF/A-3B"
 EMBEDDED_AS = "factur-x.xml"
-"""The name that Factur-X and ZUGFeRD want."""
+"""The file name that Factur-X and ZUGFeRD require."""
 
 PRODUCER = "Livello"
 FAMILY = "DejaVu"
@@ -41,17 +41,17 @@ AMOUNT_WIDTH = 38
 LARGE, NORMAL, SMALL = 17.0, 9.5, 8.0
 LINE, SMALL_LINE = 5.0, 4.2
 DARK, GREY, RULE = (24, 28, 36), (104, 112, 124), (205, 210, 218)
-"""Millimetres, points, and shades."""
+"""Lengths are in millimetres, font sizes in points, colours in RGB."""
 
 AUTOSCALED = re.compile(r"\d{4}-\d{2}")
-"""How the name of a decision of autoscaling begins; a review's is a ULID."""
+"""The beginning of the id of an autoscaling decision; the id of a review is a ULID."""
 
 
 def invoice_pdf(invoice: IssuedInvoice, electronic: bytes | None) -> bytes:
-    """The document, with the e-invoice in it if there is one; in English where its language is none of ours."""
+    """The PDF, with the e-invoice `electronic` embedded if it is given. English where the language is not supported."""
     language = invoice.language if invoice.language in LANGUAGES else "en"
     page = _Page(invoice, _words(language), formats(language), electronic)
-    return page.written()
+    return page.render()
 
 
 @cache
@@ -61,7 +61,7 @@ def _words(language: str) -> dict[str, Any]:
 
 
 class _Sheet(FPDF):
-    """A4 with a foot line, and the head of the table on each page that goes on with it."""
+    """A4 pages with a footer. While `continued` is set, each new page begins with the table's heading."""
 
     def __init__(self, foot: str, page: str) -> None:
         super().__init__(format="A4", enforce_compliance=PROFILE)
@@ -88,7 +88,7 @@ class _Sheet(FPDF):
         self.cell(AMOUNT_WIDTH, SMALL_LINE, number, align="R")
 
     def heading(self, left: str, right: str) -> None:
-        """The head of the table."""
+        """Draws the heading of the table."""
         self.set_font(FAMILY, "B", SMALL)
         self.set_text_color(*GREY)
         self.cell(self.epw - AMOUNT_WIDTH, LINE, left)
@@ -96,7 +96,7 @@ class _Sheet(FPDF):
         self.rule()
 
     def rule(self) -> None:
-        """A line across."""
+        """Draws a horizontal line."""
         self.set_draw_color(*RULE)
         self.set_line_width(0.2)
         self.line(self.l_margin, self.get_y(), self.w - self.r_margin, self.get_y())
@@ -104,7 +104,7 @@ class _Sheet(FPDF):
 
 
 class _Page:
-    """One invoice, being written."""
+    """Draws one invoice on a sheet."""
 
     def __init__(self, invoice: IssuedInvoice, words: dict[str, Any], write: Formats, electronic: bytes | None) -> None:
         self.invoice, self.words, self.write, self.electronic = invoice, words, write, electronic
@@ -113,11 +113,11 @@ class _Page:
         seller = invoice.seller
         foot = f"{seller.name} · {self.title}"
         self.sheet = _Sheet(drawable(printable(foot)), words["page"])
-        # The day it was issued: rebuilt, the file is of that day too.
+        # The date of the file is the day of issue, so that a second rendering gives the same bytes.
         self.issued_at = datetime.combine(invoice.produced_on, time(), UTC)
 
-    def written(self) -> bytes:
-        """The whole document."""
+    def render(self) -> bytes:
+        """The bytes of the whole document."""
         sheet = self.sheet
         sheet.set_creation_date(self.issued_at)
         sheet.set_title(self.title)
@@ -172,7 +172,7 @@ class _Page:
         sheet.ln(5)
 
     def _party(self, heading: str, party: Seller | CompanyDetails, left: float, top: float, width: float) -> float:
-        """Where it ends."""
+        """Draws an address. Returns the vertical position below it, in millimetres."""
         sheet = self.sheet
         sheet.set_xy(left, top)
         sheet.set_text_color(*GREY)
@@ -203,7 +203,7 @@ class _Page:
         sheet.continued = (words["for"], words["amount"])
         for line in self.invoice.draft.lines:
             derived = [*self._derivation(line)]
-            # What a line is made of stands with it, if it fits on a page at all.
+            # A line and its derivation stay on one page, up to 20 lines of text.
             if sheet.will_page_break(LINE + SMALL_LINE * min(len(derived), 20)):
                 sheet.add_page()
             self._row(line.name or describe_line(line, self.invoice.language), line.net, bold=True)
@@ -238,7 +238,7 @@ class _Page:
         sheet.multi_cell(width, SMALL_LINE, self._line(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     def _derivation(self, line: InvoiceLine) -> Iterator[str]:
-        """How an amount came about, a step to a line."""
+        """The lines of text that explain an amount, one for each step."""
         if line.product is not None:
             for step in line.steps:
                 yield from self._step(step, line.unit)
@@ -260,12 +260,12 @@ class _Page:
         )
         months = words["month"] if step.months == 1 else words["months"].format(months=step.months)
         price = words["per_month"].format(price=self.write.money(step.price))
-        said = words["steps"].format(
+        text = words["steps"].format(
             since=self._day(step.since), until=self._day(step.until - DAY), tier=tier, months=months, price=price
         )
         for discount in step.discounts:
-            said += f", {words['less'].format(discount=self._discount(discount))}"
-        yield said
+            text += f", {words['less'].format(discount=self._discount(discount))}"
+        yield text
         if step.decision:
             kind = "autoscaling" if AUTOSCALED.match(step.decision) else "review"
             yield words["decision"][kind].format(decision=step.decision)
@@ -301,26 +301,26 @@ class _Page:
 
     def _sentences(self) -> None:
         sheet, invoice, words = self.sheet, self.invoice, self.words
-        said = [invoice.draft.tax.sentence(invoice.language), self._payment()]
+        sentences = [invoice.draft.tax.sentence(invoice.language), self._payment()]
         if invoice.method is Method.BANK_TRANSFER and invoice.seller.iban and not self.is_credit:
-            said.append(f"{words['iban']}: {invoice.seller.iban}")
+            sentences.append(f"{words['iban']}: {invoice.seller.iban}")
         if self.electronic is not None:
-            said.append(words["electronic"])
+            sentences.append(words["electronic"])
         sheet.set_text_color(*DARK)
         sheet.set_font(FAMILY, "", NORMAL)
-        for sentence in filter(None, said):
+        for sentence in filter(None, sentences):
             sheet.multi_cell(sheet.epw, LINE, self._line(sentence), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
             sheet.ln(1)
 
     def _payment(self) -> str:
         invoice, words = self.invoice, self.words["pays"]
         if self.is_credit:
-            said = words["credit"]
+            sentence = words["credit"]
         elif not invoice.draft.due.amount:
-            said = words["nothing"]
+            sentence = words["nothing"]
         else:
-            said = words["none" if invoice.method is None else invoice.method.value]
-        return str(said).format(
+            sentence = words["none" if invoice.method is None else invoice.method.value]
+        return str(sentence).format(
             due=self.write.money(invoice.draft.due), due_on=self.write.day(invoice.due_on), number=invoice.number
         )
 
@@ -334,7 +334,7 @@ class _Page:
         return f"{self._day(since)} \N{EN DASH} {self._day(until - DAY)}"
 
     def _metadata(self) -> str:
-        """What PDF/A and Factur-X want to be said of the file."""
+        """The XMP metadata that PDF/A and Factur-X require."""
         instant = self.issued_at.isoformat(timespec="seconds")
         electronic = _ELECTRONIC if self.electronic is not None else ""
         return _METADATA.format(

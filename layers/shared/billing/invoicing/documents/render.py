@@ -1,4 +1,4 @@
-"""An issued invoice becomes files, once: for a person, and for a machine."""
+"""Renders the files of an issued invoice, once: the PDF and the e-invoices."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ Render = Callable[[IssuedInvoice], Mapping[DocumentKind, bytes]]
 def render_documents(
     account: str, number: str, *, store: InvoiceStore, documents: Documents, render: Render
 ) -> tuple[DocumentKind, ...]:
-    """The files that were written; none where they are there, or the account is gone.
+    """Writes the files of an invoice. Returns the kinds that were written; none where they exist already, or the
+    account or the invoice does not.
 
-    The PDF comes last: whoever waits for it finds the others too. Raises UpstreamFailed.
+    The PDF is written last, so that its existence implies the others. One list, two reads and one write for each file.
+    Raises UpstreamFailed.
     """
     pdf = document_key(account, number, DocumentKind.PDF)
     if pdf in documents.keys(folder_of_invoice(account, number)):
@@ -36,7 +38,7 @@ def render_documents(
     for kind in sorted(files, key=lambda each: each is DocumentKind.PDF):
         documents.put(document_key(account, number, kind), files[kind], TYPES[kind])
     if store.billing_context(account) is None:
-        # Deleted meanwhile: nothing of it may come back.
+        # The account was deleted meanwhile: its files must not stay.
         documents.delete_all(folder_of_invoice(account, number))
         return ()
     return tuple(files)
