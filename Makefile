@@ -1,24 +1,24 @@
-# A machine needs git, make and Python 3.11 or newer; everything else comes from PyPI, as uv.lock says.
+# A machine needs git, make and Python 3.11 or newer. Everything else comes from PyPI, pinned by uv.lock.
 
-# What a person has set for other purposes must not decide what is built here: PIP_TARGET, UV_*, PYTHONPATH, AWS_*.
-# These are kept, and no others: where packages come from, ports, and what tests are asked for.
-KEPT := PATH HOME TMPDIR TERM TZ USER LOGNAME COLUMNS NO_COLOR FORCE_COLOR CI PYTHON LIVELLO_% LAYER_% PYTEST_ADDOPTS \
+# A person's settings for other purposes must not change the build: PIP_TARGET, UV_*, PYTHONPATH, AWS_*. Only these
+# variables are passed on: the package registry, ports, and options of the tests.
+PASSED_ON := PATH HOME TMPDIR TERM TZ USER LOGNAME COLUMNS NO_COLOR FORCE_COLOR CI PYTHON LIVELLO_% LAYER_% PYTEST_ADDOPTS \
   HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy \
   SSL_CERT_FILE SSL_CERT_DIR NETRC XDG_CONFIG_HOME \
   PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_FIND_LINKS PIP_TRUSTED_HOST PIP_CERT PIP_CLIENT_CERT PIP_PROXY PIP_DEFAULT_TIMEOUT \
   UV_CACHE_DIR UV_DEFAULT_INDEX UV_INDEX UV_INDEX_% UV_EXTRA_INDEX_URL UV_FIND_LINKS UV_HTTP_TIMEOUT \
   UV_INSECURE_HOST UV_KEYRING_PROVIDER UV_NATIVE_TLS UV_SYSTEM_CERTS
-$(foreach name,$(filter-out $(KEPT),$(.VARIABLES)),\
+$(foreach name,$(filter-out $(PASSED_ON),$(.VARIABLES)),\
   $(if $(filter environment,$(firstword $(origin $(name)))),$(eval unexport $(name))))
 
 PYTHON ?= python3
-# Paths here are relative: make takes a space in one for the end of a name. Python's tools are run as modules, because
-# the path of a checkout may hold what a script's first line cannot.
+# Paths here are relative, because make splits a name at a space. Python's tools are run as modules, because the first
+# line of a script cannot hold a path with a space.
 BIN := .venv/bin/python -m
 SAM := .venvs/sam/bin/python -m samcli
 UV  := .tools/bin/uv
 
-# A HOME or a TMPDIR that is missing or read-only: one of our own, and the system's.
+# A missing or read-only HOME is replaced by one of our own, and such a TMPDIR by the system's.
 usable = [ -n "$$$(1)" ] && [ -d "$$$(1)" ] && [ -w "$$$(1)" ] && echo yes
 ifneq ($(shell $(call usable,HOME)),yes)
 export HOME := $(CURDIR)/.tools/home
@@ -48,10 +48,10 @@ CLOUD := .venvs/cloud/.synced
 SAM_ENVIRONMENT := .venvs/sam/.synced
 CLIENTS := .venvs/clients/.synced
 
-# What `make test` runs, beside `make check`. The others are deep, or need tools of their own.
+# What `make test` runs after `make check`. Other test targets are deep, or need tools of their own.
 TEST_PARTS := test-template test-functions test-stack
 
-# Of targets that run side by side, each one's output in one piece. The make of macOS cannot.
+# Prints the output of each parallel target in one piece. The make of macOS lacks this option.
 SIDE_BY_SIDE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 SOURCES := benchmarks functions layers local scripts tests
@@ -61,63 +61,63 @@ LAYER_REQUIREMENTS := $(UV) export --quiet --frozen --no-dev --package billing -
 .PHONY: all help run year stop clean test test-template test-functions test-stack test-deep test-judges test-clients \
   check bench build openapi requirements fmt mail-preview
 
-# The environments, once and whenever the lock changes.
+# Makes the virtual environments, again whenever the lock changes.
 all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
 
-# Livello on this machine, or what has changed of it; prints addresses and log-ins.
+# Starts Livello on this machine, or deploys what has changed; prints addresses and log-ins.
 run: all
 	@$(BIN) local run
 
-# The demonstration's companies live through their past: invoices, charges, autoscaling, and all the mail about it.
+# Runs the past of the demonstration's companies: invoices, charges, autoscaling, and the mail about it.
 year: all
 	@$(BIN) local year
 
-# Both need the environment as it is, not the newest: they work offline, and on a full disk.
+# These two use the environment as it is, not the newest, so they work offline and on a full disk.
 ENDING := $(if $(wildcard $(DEV)),,$(DEV))
 
-# Ends it. It comes back as it was.
+# Ends Livello, and keeps its state for the next start.
 stop: $(ENDING)
 	@$(BIN) local stop
 
-# Ends it, and forgets it.
+# Ends Livello, and deletes its state.
 clean: $(ENDING)
 	@$(BIN) local clean
 
-# What one can make here.
+# Lists these targets.
 help:
 	@awk '/^# /{said = said (said ? " " : "") substr($$0, 3); next} \
 	  /^[a-z][a-z-]*:/{if (said) {split($$1, name, ":"); printf "  %-16s%s\n", name[1], said}} {said = ""}' Makefile
 
-# Everything that must hold before a change is taken in: also what .ci/run runs.
+# Everything that must pass before a change is merged: the checks, the template, all tests. CI runs the same.
 test: check
 	$(MAKE) --jobs 3 $(SIDE_BY_SIDE) $(TEST_PARTS)
 
-# The template, by SAM's own rules.
+# Validates the template by SAM's own rules.
 test-template: $(SAM_ENVIRONMENT)
 	AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint
 
-# All tests but those of the whole system.
+# All tests except those of the whole system.
 test-functions: $(DEV) $(CLOUD)
 	$(BIN) pytest --quiet -m 'not stack and not clients' --numprocesses 2 --dist loadfile
 
-# The whole system, deployed into the emulated AWS.
+# Tests the whole system, deployed into the emulated AWS.
 test-stack: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
 	$(BIN) pytest --quiet -m stack
 
-# Properties with 20,000 examples each; fewer where one example costs milliseconds. About 5 minutes.
+# Property tests with 20,000 examples each, fewer where an example costs milliseconds. About 5 minutes.
 test-deep: $(DEV)
 	HYPOTHESIS_PROFILE=deep .venv/bin/pytest --quiet -m 'hypothesis and not stack' --ignore tests/judges \
 	  --numprocesses 2 --dist worksteal
 
-# A Python client generated from the OpenAPI document does a customer's story; what it cannot do yet is listed.
+# Runs a customer's story with a Python client generated from the OpenAPI document; its gaps are listed.
 test-clients: $(DEV) $(CLIENTS)
 	.venv/bin/pytest --quiet tests/clients
 
-# The two rules that others judge, against an oracle and what must be true, with 20,000 examples each. About 3 minutes.
+# Tests the two judged rules against an oracle and by properties, with 20,000 examples each. About 3 minutes.
 test-judges: $(DEV)
 	HYPOTHESIS_PROFILE=deep .venv/bin/pytest --quiet tests/judges --numprocesses 2 --dist worksteal
 
-# What needs no stack and no test, in under a minute.
+# Format, lint, types, import contracts, lock, OpenAPI and event schemas, in under a minute.
 check: $(DEV)
 	$(BIN) ruff format --check --quiet $(SOURCES)
 	$(BIN) ruff check --quiet $(SOURCES)
@@ -128,28 +128,28 @@ check: $(DEV)
 	$(BIN) scripts.openapi --check
 	$(BIN) scripts.event_schemas --check
 
-# How fast it is.
+# Prints how fast Livello is.
 bench: $(DEV)
 	$(BIN) benchmarks
 
-# For the cloud: "sam deploy" comes next.
+# Builds for the cloud; "sam deploy" comes next.
 build: $(SAM_ENVIRONMENT)
 	$(SAM) build
 
-# What the layer installs, from the lock.
+# Writes the layer's requirements from the lock.
 requirements: $(DEV)
 	$(LAYER_REQUIREMENTS) --output-file layers/shared/requirements.txt
 
-# The description of the API, from the code.
+# Writes the OpenAPI document and the event schemas from the code.
 openapi: $(DEV)
 	$(BIN) scripts.openapi
 	$(BIN) scripts.event_schemas
 
-# Every mail in every language, to look at: make mail-preview FOLDER=/tmp/mails
+# Writes every mail in every language into a folder: make mail-preview FOLDER=/tmp/mails
 mail-preview: $(DEV)
 	$(BIN) scripts.mail_preview $(FOLDER)
 
-# The one formatter.
+# Formats the code.
 fmt: $(DEV)
 	$(BIN) ruff check --fix-only --quiet $(SOURCES)
 	$(BIN) ruff format --quiet $(SOURCES)

@@ -1,7 +1,7 @@
-"""`python -m benchmarks [name …] [--rounds N]`: prints how fast Livello is, at everything or at what is named.
+"""`python -m benchmarks [name …] [--rounds N]`: prints how fast Livello is, by the named benchmarks or by all.
 
-Nothing is passed or failed here: a limit on time in a test would only say how busy the machine is. What a function
-may import is tested (tests/architecture/test_imports.py).
+Nothing passes or fails here, because a limit on time in a test would only show how busy the machine is. The tests check
+what each function imports instead (tests/architecture/test_imports.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ROUNDS = 15
 
 
 def cold_start(rounds: int) -> str:
-    """Imports and clients of every function."""
+    """The cold start of every function: imports and clients."""
     from benchmarks import cold_start
     from benchmarks.measuring import table
 
@@ -28,7 +28,7 @@ def cold_start(rounds: int) -> str:
 
 
 def warm_request(rounds: int) -> str:
-    """The billing page in a warm function."""
+    """A request for the billing page in a warm function."""
     from benchmarks import warm_request
     from benchmarks.measuring import table
 
@@ -36,14 +36,14 @@ def warm_request(rounds: int) -> str:
 
 
 def usage(rounds: int) -> str:
-    """Counting usage, and what it writes."""
+    """Counting usage: processor time and write units."""
     from benchmarks import usage
 
     return usage.table(usage.measured(rounds))
 
 
 def autoscaling(_rounds: int) -> str:
-    """The rule, and the monthly run of an account."""
+    """The autoscaling rule, and the monthly run of an account."""
     from benchmarks import scaling
 
     return scaling.table(scaling.measured())
@@ -64,7 +64,7 @@ def documents(_rounds: int) -> str:
 
 
 def round_trips(_rounds: int) -> str:
-    """The running local stack."""
+    """Latency and throughput of the running local stack."""
     from benchmarks import round_trips
 
     title = "Round trips through the local stack"
@@ -86,7 +86,7 @@ BENCHMARKS: dict[str, Callable[[int], str]] = {
 
 
 def main(arguments: list[str]) -> None:
-    """Prints the tables of the named benchmarks, or of all."""
+    """Prints the tables of the named benchmarks, or of all. Exits with 2 for an unknown name."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"{', '.join(BENCHMARKS)}; all if none is given")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each variant is measured")
@@ -101,8 +101,8 @@ def main(arguments: list[str]) -> None:
     sys.stdout.write(f"Python {platform.python_version()}, {platform.machine()}\n")
     sys.stdout.flush()
     for name in chosen.names or BENCHMARKS:
-        # Each in a process of its own: each answers in DynamoDB's place through the one AWS session of its process,
-        # and would get the answers of the benchmark before.
+        # Each benchmark has a process of its own. It registers fake answers of DynamoDB in the process's only AWS
+        # session, and a second benchmark would get the answers of the first.
         alone = [sys.executable, "-m", "benchmarks", "--alone", name, "--rounds", str(chosen.rounds)]
         subprocess.run(alone, check=True)
 

@@ -1,4 +1,4 @@
-"""What stands where DynamoDB would be: an answer at botocore's before-send hook."""
+"""A fake DynamoDB: botocore's before-send hook returns a fixed response, without a network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Body(BytesIO):
 
 
 def answering(body: bytes) -> Any:
-    """A handler that answers every request with this body, as DynamoDB would."""
+    """A handler for the before-send hook that answers every request with this body."""
     headers: Any = {
         "Content-Type": "application/x-amz-json-1.0",
         "Date": "Wed, 10 Jun 2026 12:00:00 GMT",

@@ -1,4 +1,4 @@
-"""The rule of autoscaling for whoever scores rules on series of floats: a thin adapter over the domain's."""
+"""The autoscaling rule for programs that judge it: an adapter over `billing.scaling.autoscaling` (DESIGN 3.2, 7)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from billing.usage.rules import month_before, month_of
 
 
 def decide(daily: list[tuple[date, float]], limits: list[float], current: int, month: date) -> int:
-    """The tier from `month` on. `daily` are the complete months before it, `limits` end with infinity."""
+    """The index of the tier from `month` on.
+
+    `daily` has the usage of each day of the complete months before `month`. `limits` are the volumes of the tiers and
+    end with infinity. `current` is the index of the tier before.
+    """
     if not daily:
         return current
     since = max(month_of(min(day for day, _ in daily)), month_before(month, autoscaling.HISTORY_MONTHS))

@@ -1,4 +1,4 @@
-"""A billing page of the usual size, as DynamoDB sends it, and the request for it as API Gateway does."""
+"""Sample data: a billing page of the usual size as DynamoDB returns it, and the event of API Gateway for it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ START = date(2025, 1, 15)
 
 
 def reply() -> bytes:
-    """What the page's one query gives, newest first."""
+    """The response body of the page's one query, newest item first."""
     items = [
         {
             "pk": {"S": keys.account(ACCOUNT)},
@@ -44,7 +44,7 @@ def reply() -> bytes:
 
 
 def event() -> str:
-    """The admin's request, as the function's runtime gets it."""
+    """The event of the admin's request, as JSON text."""
     path = f"/accounts/{ACCOUNT}/billing"
     claims = {"sub": ADMIN, "token_use": "id", "email": "ada@nordlys.example", "aud": "client", "iss": "https://idp"}
     headers = {"Accept": "application/json", "Host": "api.example", "User-Agent": "browser", "Authorization": "e30"}
@@ -76,7 +76,7 @@ def event() -> str:
 
 
 def page_bodies() -> dict[str, str]:
-    """What stands on the billing page, by sort key."""
+    """The bodies of the page's items, by sort key."""
     account = Account(
         id=ACCOUNT,
         name="Nordlys Kaffe",

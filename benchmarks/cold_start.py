@@ -1,7 +1,7 @@
-"""What a function's cold start costs: a fresh process that imports it from the built layer and makes its clients.
+"""The cost of a cold start: a fresh process imports a function from the built layer and makes its clients.
 
-The reference is a fresh process that makes one stock DynamoDB client and nothing else. All bytecode is valid, but for
-the functions' own app.py: it is shipped as source.
+The reference is a fresh process that only makes one stock DynamoDB client. All bytecode is valid, except that of the
+functions' own app.py, which is shipped as source.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks.layer import ROOT, build_layer_for_this_machine
 from benchmarks.measuring import Result, Variant, compare, of_a_process
 
 RATIO_MAX = 1.8
-"""Of what somebody waits for."""
+"""The goal for functions that answer a request (docs/decisions/0005)."""
 
 WORKERS = {
     "collect_payments",
@@ -36,7 +36,7 @@ WORKERS = {
     "scale_account",
     "watch_usage",
 }
-"""Nobody waits for these."""
+"""Functions that answer no request, so they have no limit."""
 
 STOCK_PACKAGES = ("botocore", "dateutil", "jmespath", "six", "urllib3")
 STOCK = "import botocore.session\nbotocore.session.Session().create_client('dynamodb')"
@@ -50,18 +50,18 @@ constructors = {
     for part in getattr(value, "__metadata__", ())
     if getattr(getattr(part, "dependency", None), "__module__", None) == "billing.wiring"
 } | {
-    getattr(wiring, name)  # a function without routes calls the wiring by itself
+    getattr(wiring, name)  # a function without routes calls the wiring directly
     for value in vars(app).values()
     if getattr(value, "__module__", None) == "app" and hasattr(value, "__code__")
     for code in (value.__code__, *(part for part in value.__code__.co_consts if hasattr(part, "co_names")))
     for name in code.co_names
     if hasattr(getattr(wiring, name, None), "cache_info")
 }
-assert bool(wiring) == bool(constructors), "a function that is wired makes no client: this benchmark must follow"
+assert bool(wiring) == bool(constructors), "a function imports the wiring without a known client: adapt this benchmark"
 for constructor in constructors:
     constructor()
 """
-"""Imports a function, then makes what its routes depend on, as the first request would."""
+"""Imports a function, then makes its dependencies, as the first request does."""
 
 ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "eu-central-1",
@@ -104,7 +104,7 @@ ENVIRONMENT = {
 
 
 def measured(folder: Path, rounds: int) -> list[Result]:
-    """All functions against the stock client. Builds what it needs in the folder."""
+    """All functions against the stock client. Builds the layer in the folder, which takes minutes."""
     layer = build_layer_for_this_machine(folder / "Shared")
     stock = _stock(folder / "stock")
     functions = _sources(folder / "functions")
@@ -127,14 +127,14 @@ def measured(folder: Path, rounds: int) -> list[Result]:
 
 
 def _command(path: list[Path], code: str) -> list[str]:
-    # Isolated and without site-packages: nothing but the standard library and what is given.
-    # The real interpreter, because a virtual environment's would add a look into its configuration.
+    # Isolated and without site-packages: only the standard library and the given path.
+    # The real interpreter, because that of a virtual environment also reads its configuration.
     python = os.path.realpath(sys.executable)
     return [python, "-I", "-S", "-B", "-c", f"import sys; sys.path[:0] = {[str(each) for each in path]}\n{code}"]
 
 
 def _stock(folder: Path) -> Path:
-    """botocore and its dependencies as they were installed, compiled as the layer is."""
+    """botocore and its dependencies as installed, compiled as the layer is."""
     folder.mkdir()
     for name in STOCK_PACKAGES:
         spec = importlib.util.find_spec(name)
@@ -150,6 +150,6 @@ def _stock(folder: Path) -> Path:
 
 
 def _sources(folder: Path) -> list[Path]:
-    """The functions' folders as they are shipped, without bytecode that a test has left there."""
+    """The functions' folders as they are shipped, without bytecode from tests."""
     shutil.copytree(ROOT / "functions", folder, ignore=shutil.ignore_patterns("__pycache__"))
     return sorted(app.parent for app in folder.glob("*/app.py"))

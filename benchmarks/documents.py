@@ -1,4 +1,4 @@
-"""What it costs to write an invoice as a document: processor time and size, by the number of its lines."""
+"""The cost of an invoice's documents: processor time and size, by the number of lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LINES = (3, 20, 400)
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Milliseconds of processor time, and bytes."""
+    """The cost of one document: `spent` in milliseconds of processor time, `size` in bytes."""
 
     lines: int
     kind: str
@@ -27,7 +27,7 @@ class Cost:
 
 
 def measured() -> list[Cost]:
-    """Each kind of document of each invoice, in a process that has written one before."""
+    """Each kind of document for each number of lines, in a warm process."""
     return [
         Cost(lines, kind, milliseconds(write), len(write()))
         for lines in LINES
@@ -36,7 +36,7 @@ def measured() -> list[Cost]:
 
 
 def table(costs: list[Cost]) -> str:
-    """The costs, a line each."""
+    """The costs as text, one line each."""
     rows = [f"{cost.lines:>6}  {cost.kind:<24}{cost.spent:>8.1f} ms  {cost.size / 1024:>7.1f} KB" for cost in costs]
     return "\n".join(["Documents: processor time and size of an invoice", " lines", *rows])
 

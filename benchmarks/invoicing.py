@@ -1,4 +1,4 @@
-"""What it costs to issue an invoice: processor time of a renewal, and how much of it is outside of the bare calls."""
+"""The cost of issuing an invoice: processor time of a renewal, and its share outside the bare DynamoDB calls."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from benchmarks import billing_page
 from benchmarks.cold_start import ENVIRONMENT
 from benchmarks.scaling import milliseconds, reply
 
-TERMS = InvoicingSettings("LV", Seller("Livello", "Demovej 1", None, "1050", "Copenhagen", "DK", "DK10000009"))
+SETTINGS = InvoicingSettings("LV", Seller("Livello", "Demovej 1", None, "1050", "Copenhagen", "DK", "DK10000009"))
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Milliseconds of processor time of a renewal, and of its requests alone; what it writes."""
+    """The cost of a renewal: `renewal` and the `bare` calls in milliseconds of processor time, and its write units."""
 
     renewal: float
     bare: float
@@ -37,17 +37,19 @@ class Cost:
 
 
 def measured() -> Cost:
-    """A renewal over a table that answers at once, and then the same requests without anything around them."""
+    """A renewal on a fake table, then the same DynamoDB calls alone."""
     os.environ.update(ENVIRONMENT)
     answers = _Answers()
     client = answers.client()
     store = InvoiceStore("billing", client)
 
     def renew() -> None:
-        assert issue_invoices(billing_page.ACCOUNT, now=answers.now, correlation="bench", settings=TERMS, store=store)
+        assert issue_invoices(
+            billing_page.ACCOUNT, now=answers.now, correlation="bench", settings=SETTINGS, store=store
+        )
 
     renewal = milliseconds(renew)
-    read, write = answers.asked["BatchGetItem"], answers.asked["TransactWriteItems"]
+    read, write = answers.requests["BatchGetItem"], answers.requests["TransactWriteItems"]
 
     def bare() -> None:
         client.batch_get_item(**read)
@@ -57,7 +59,7 @@ def measured() -> Cost:
 
 
 def table(cost: Cost) -> str:
-    """The costs, and what they come to."""
+    """The costs as text."""
     return "\n".join(
         [
             "Renewal: processor time of one invoice, from the due item to the invoice with its number",
@@ -71,7 +73,7 @@ def table(cost: Cost) -> str:
 
 
 class _Answers:
-    """DynamoDB's place: the same account, always due, and what was written forgotten."""
+    """A fake DynamoDB: it always returns the same due account, and ignores writes."""
 
     def __init__(self) -> None:
         page = billing_page.page_bodies()
@@ -84,10 +86,10 @@ class _Answers:
             {"pk": {"S": partition}, "sk": {"S": key}, "body": {"S": body}, "version": {"N": "1"}}
             for key, body in {**page, **due}.items()
         ]
-        self._billed = reply(Responses={"billing": items})
+        self._billing_context = reply(Responses={"billing": items})
         self._nothing = reply(Responses={"billing": []})
-        self._done = reply()
-        self.asked: dict[str, dict[str, Any]] = {}
+        self._empty = reply()
+        self.requests: dict[str, dict[str, Any]] = {}
         self.write_units = 0
 
     def client(self) -> Any:
@@ -99,10 +101,10 @@ class _Answers:
         operation = request.headers["X-Amz-Target"].decode().partition(".")[2]
         body = orjson.loads(request.body)
         if operation == "TransactWriteItems":
-            self.asked[operation] = body
+            self.requests[operation] = body
             self.write_units = sum(2 * -(-len(orjson.dumps(each)) // 1024) for each in body["TransactItems"])
-            return self._done(request)
+            return self._empty(request)
         if b"SERIES#" in request.body:
             return self._nothing(request)
-        self.asked[operation] = body
-        return self._billed(request)
+        self.requests[operation] = body
+        return self._billing_context(request)

@@ -1,4 +1,4 @@
-"""Builds the layer as `sam build` does, for whoever measures or checks the artefact itself."""
+"""Builds the layer as `sam build` does, for benchmarks and tests of the artefact."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ BUILD_SECONDS_MAX = 300
 
 
 def build_layer_for_this_machine(artifacts: Path) -> Path:
-    """Builds for this Python and processor; gives the folder that a function has on its path."""
+    """Builds for this Python and processor. Returns the folder that a function has on its path."""
     machine = this_machine()
     build_layer(artifacts, machine.python, machine.platform, compiler=sys.executable)
     return artifacts / "python"
 
 
 def build_layer(artifacts: Path, python: str, platform: str, compiler: str = "") -> str:
-    """Builds into a folder that does not exist yet; gives what the build printed."""
+    """Builds into a folder that does not exist yet. Returns the output. Raises RuntimeError if the build fails."""
     variables = {
         "ARTIFACTS_DIR": str(artifacts),
         "LAYER_PYTHON": python,

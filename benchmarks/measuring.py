@@ -1,7 +1,7 @@
-"""Measuring so that numbers can be compared: every variant in every round, in random order, against one of them.
+"""Comparable measurements: every variant in every round, in random order, as a ratio to a reference variant.
 
-Milliseconds depend on the machine and on what else it does; ratios hardly do. So each variant's time is divided by
-the reference's of the same round, and what counts is the median of these ratios.
+Milliseconds depend on the machine and on its other load; ratios hardly do. So each variant's time is divided by the
+reference's time of the same round, and the result is the median of these ratios.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from statistics import median
 from typing import TextIO
 
 Measure = Callable[[], float]
-"""Does it once, and gives the milliseconds of processor time that it took."""
+"""Runs a variant once, and returns its processor time in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A variant's processor time, and its ratio to the reference's."""
+    """A variant's median and least processor time, and its median ratio to the reference."""
 
     name: str
     milliseconds: float
@@ -34,7 +34,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """Something to measure. `limit` is the ratio to the reference that it is meant to keep to."""
+    """A variant to measure. `limit` is the goal for its ratio to the reference."""
 
     name: str
     measure: Measure
@@ -42,24 +42,24 @@ class Variant:
 
 
 @contextlib.contextmanager
-def unseen() -> Iterator[None]:
-    """Standard output goes nowhere: a function makes its log lines, and only the tables are shown.
+def silenced() -> Iterator[None]:
+    """Discards standard output: a function writes its log lines, and only the tables are shown.
 
-    A logger keeps the stream that it finds when its module is loaded, so the stream stays open afterwards.
+    A logger keeps the stream that it finds when its module is loaded, so the stream is never closed.
     """
-    with contextlib.redirect_stdout(_nowhere()):
+    with contextlib.redirect_stdout(_null_stream()):
         yield
 
 
 @cache
-def _nowhere() -> TextIO:
+def _null_stream() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def compare(variants: Sequence[Variant], rounds: int) -> list[Result]:
     """Measures all variants; the first one is the reference."""
     for variant in variants:
-        variant.measure()  # fills caches, of the disk as well, and does not count
+        variant.measure()  # fills caches, also the disk's; not counted
     times: dict[str, list[float]] = {variant.name: [] for variant in variants}
     for _ in range(rounds):
         for variant in random.sample(variants, len(variants)):
@@ -95,19 +95,19 @@ def of_a_process(command: list[str], environment: Mapping[str, str], output: Pat
 
 
 def of_calls(call: Callable[[], object], count: int) -> Measure:
-    """Processor time of one call, averaged over some."""
+    """Processor time of one call, averaged over `count` calls."""
 
     def measure() -> float:
-        began = time.process_time()
+        started = time.process_time()
         for _ in range(count):
             call()
-        return (time.process_time() - began) * 1000 / count
+        return (time.process_time() - started) * 1000 / count
 
     return measure
 
 
 def table(title: str, results: Sequence[Result], digits: int) -> str:
-    """The results for people; says of each limit whether it is kept."""
+    """The results as text, with the limit of each and whether it is kept."""
     width = max(len(result.name) for result in results)
     lines = [title, f"  {'':{width}}  {'ms':>9}  {'least':>9}  {'ratio':>5}"]
     for result in results:

@@ -1,4 +1,4 @@
-"""The notice rule for programs that judge it: a thin adapter over the domain's contract calendar (DESIGN 3.1)."""
+"""The notice rule for programs that judge it: an adapter over `billing.kernel.contract_calendar` (DESIGN 3.1, 7)."""
 
 from __future__ import annotations
 

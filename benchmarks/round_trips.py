@@ -1,6 +1,6 @@
-"""How the whole local stack answers, through the front door: gateway, authorizer, function and table.
+"""Latency and throughput of the whole local stack through the front door: gateway, authorizer, function and table.
 
-It says what a person on this machine notices, and whether a change has made that worse; it says nothing of AWS.
+The figures show what a person on this machine notices, and whether a change made it worse. They do not predict AWS.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from local.stack import Stack
 
 REQUESTS = 200
 CLIENTS = (1, 4)
-"""The front door lets four requests through at a time."""
-
+"""Parallel clients. The front door forwards four requests at a time."""
 
 BATCH = 100
 """Events of usage in one request."""
@@ -36,7 +35,7 @@ Ask = Callable[[], Answer]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What some clients at once have seen of one route."""
+    """The requests per second and the latency of one route with some parallel clients."""
 
     route: str
     clients: int
@@ -46,16 +45,16 @@ class Load:
 
 
 def running_stack() -> Stack | None:
-    """The stack of `make run`, if it runs."""
+    """The stack of `make run`; None if it does not run."""
     settings = settings_from_environment()
     try:
         return Stack(settings, stack_outputs(settings))
-    except Exception:  # noqa: BLE001 - whatever it is, there is nothing to measure
+    except Exception:  # noqa: BLE001 - after any failure there is nothing to measure
         return None
 
 
 def measured(stack: Stack) -> list[Load]:
-    """Two reads, one query each, a large and a small answer; and usage of one product, that all add to one counter."""
+    """Two reads of one query each, with a small and a large response, and usage that all adds to one counter."""
     company, api = COMPANIES[0], stack.api
     token = stack.admin_token(company)
     loads: list[Load] = []
@@ -85,25 +84,25 @@ def _report(api: ApiClient, token: str, company: DemoCompany, numbers: Iterator[
 
 def _load(route: str, ask: Ask, requests: int, clients: int) -> Load:
     with ThreadPoolExecutor(clients) as pool:
-        # Starts every worker: a cold start is another matter.
+        # Starts every worker first: cold starts are not measured here.
         [*pool.map(lambda _: _timed(route, ask), range(clients * 2))]
-        began = time.perf_counter()
+        started = time.perf_counter()
         times = [*pool.map(lambda _: _timed(route, ask), range(requests))]
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - started
     percentiles = quantiles(times, n=100)
     return Load(route, clients, requests / seconds, percentiles[49], percentiles[94])
 
 
 def _timed(route: str, ask: Ask) -> float:
-    began = time.perf_counter()
+    started = time.perf_counter()
     answer = ask()
     if answer.status != HTTPStatus.OK:
         raise RuntimeError(f"{route} answers {answer.status}: {answer.body.decode()}")
-    return (time.perf_counter() - began) * 1000
+    return (time.perf_counter() - started) * 1000
 
 
 def table(loads: list[Load]) -> str:
-    """The loads for people."""
+    """The loads as text."""
     width = max(len(load.route) for load in loads)
     lines = [f"  {'':{width}}  clients  per second  median ms  95 % ms"]
     lines += [

@@ -1,4 +1,4 @@
-"""What it costs to decide: processor time of the rule, and of the whole monthly run of one account."""
+"""The cost of autoscaling: processor time of the rule, and of the monthly run of one account."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ DOLLARS_PER_MILLION_READ_UNITS = 0.125
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Milliseconds of processor time per product, and per account with its products; what an account's run writes."""
+    """`rule` and `account` are milliseconds of processor time per product and per account; units are of one account."""
 
     rule: float
     account: float
@@ -51,12 +51,12 @@ class Cost:
 
     @property
     def accounts_per_second(self) -> float:
-        """Of one worker that never waits."""
+        """The accounts that one worker decides per second if it never waits."""
         return 1000 / self.account
 
 
 def measured() -> Cost:
-    """The rule on fifteen months of noisy usage, and the use case over a table that answers at once."""
+    """The rule on fifteen months of noisy usage, and the command on a fake table."""
     limits = [Decimal(10_000), Decimal(25_000), None]
     daily = _usage(MONTH)
     rule = milliseconds(lambda: decide(daily, limits, 0, MONTH, date(2025, 1, 1)))
@@ -68,7 +68,7 @@ def measured() -> Cost:
 
 
 def table(cost: Cost) -> str:
-    """The costs, and what they come to for a million accounts."""
+    """The costs as text, also for a million accounts."""
     seconds = MILLION * cost.account / 1000
     dollars = (
         seconds * LAMBDA_DOLLARS_PER_GB_SECOND
@@ -90,16 +90,16 @@ def table(cost: Cost) -> str:
 
 
 def milliseconds(call: Callable[[], object]) -> float:
-    """Processor time of a call."""
+    """Processor time of a call in milliseconds, averaged over TIMES calls."""
     call()
-    began = time.process_time()
+    started = time.process_time()
     for _ in range(TIMES):
         call()
-    return (time.process_time() - began) / TIMES * 1000
+    return (time.process_time() - started) / TIMES * 1000
 
 
 def _usage(until: date) -> dict[date, Decimal]:
-    chance = Random(1)  # noqa: S311 - nothing to hide
+    chance = Random(1)  # noqa: S311 - no secret
     first = month_before(until, HISTORY_MONTHS)
     return {
         first + timedelta(days): Decimal(str(round(chance.uniform(250, 450), 1)))
@@ -108,7 +108,7 @@ def _usage(until: date) -> dict[date, Decimal]:
 
 
 class _Answers:
-    """DynamoDB's place: the same account, always due, and what was written forgotten."""
+    """A fake DynamoDB: it always returns the same due account, and ignores writes."""
 
     def __init__(self) -> None:
         page = billing_page.page_bodies()
@@ -128,10 +128,10 @@ class _Answers:
             "body": {"S": catalogue_mapping.catalogue_body(_catalogue())},
         }
         self._catalogue = reply(Responses={"billing": [catalogue]})
-        self._standing = reply(Responses={"billing": page_items})
+        self._state = reply(Responses={"billing": page_items})
         totals = [_total(partition, product, month) for product in billing_page.PRODUCTS for month in _months()]
         self._totals = reply(Items=totals, Count=len(totals))
-        self._done = reply()
+        self._empty = reply()
         self.read_units = 2 * len(page_items) * 0.5 + 0.5 * len(orjson.dumps(totals)) / 4096
         self.write_units = 0
 
@@ -141,18 +141,18 @@ class _Answers:
         return session.create_client("dynamodb")
 
     def _answer(self, request: Any, **_: Any) -> Any:
-        asked = request.headers["X-Amz-Target"].decode().partition(".")[2]
-        if asked == "TransactWriteItems":
+        operation = request.headers["X-Amz-Target"].decode().partition(".")[2]
+        if operation == "TransactWriteItems":
             actions = orjson.loads(request.body)["TransactItems"]
             self.write_units = sum(2 * -(-len(orjson.dumps(each)) // 1024) for each in actions)
-            return self._done(request)
-        if asked == "Query":
+            return self._empty(request)
+        if operation == "Query":
             return self._totals(request)
-        return (self._catalogue if b"VERSION#" in request.body else self._standing)(request)
+        return (self._catalogue if b"VERSION#" in request.body else self._state)(request)
 
 
 def reply(**body: Any) -> Callable[..., Any]:
-    """DynamoDB's answer to any request."""
+    """A handler that answers any request with this body."""
     return cast("Callable[..., Any]", answering(orjson.dumps(body)))
 
 

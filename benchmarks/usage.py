@@ -1,7 +1,7 @@
-"""What it costs to count usage: processor time in the warm function, and write units in the table.
+"""The cost of counting usage: processor time in the warm function, and write units in the table.
 
-The reference is the same transactions made by a stock client from requests that are ready, without anybody having read,
-checked, packed or answered anything. DynamoDB's place is taken at botocore's before-send hook, for all alike.
+The reference is the same transactions, sent by a stock client from prepared requests: nothing is parsed, checked,
+grouped or answered. A fake DynamoDB at botocore's before-send hook answers both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from botocore.session import Session
 from benchmarks import billing_page
 from benchmarks.answering import answering
 from benchmarks.cold_start import ENVIRONMENT
-from benchmarks.measuring import Variant, compare, of_calls, unseen
+from benchmarks.measuring import Variant, compare, of_calls, silenced
 
 CALLS = 3
 UNITS_PER_ACTION = 2
@@ -37,7 +37,7 @@ NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """So many events reported at once, of so many different contents."""
+    """A request with so many events, of so many contents."""
 
     name: str
     events: int
@@ -46,8 +46,10 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a load costs: transactions, write units and microseconds of processor time per event, and the ratio of
-    the function's time to that of the bare calls."""
+    """The cost of a load.
+
+    `ratio` is the function's processor time divided by that of the bare calls.
+    """
 
     load: Load
     transactions: int
@@ -69,22 +71,22 @@ def measured(rounds: int) -> list[Cost]:
     """The function against the bare calls, for each load."""
     os.environ.update(ENVIRONMENT)
     stock, ours = Session(), aws_session()
-    asked: list[dict[str, Any]] = []
+    transactions: list[dict[str, Any]] = []
     for session in (stock, ours):
         session.register("before-send.dynamodb.BatchGetItem", answering(_account()))
         session.register("before-send.dynamodb.TransactWriteItems", answering(b"{}"))
-    # Not before the session answers by itself: nothing here may ever go to a real table.
-    client: Any = wiring.usage_store()._client  # what it is asked is what the bare client asks as well
+    # Made after the fake answers are registered: no request may reach a real table.
+    client: Any = wiring.usage_store()._client  # its requests are recorded for the bare client
     client.meta.events.register(
-        "provide-client-params.dynamodb.TransactWriteItems", lambda params, **_: asked.append(params)
+        "provide-client-params.dynamodb.TransactWriteItems", lambda params, **_: transactions.append(params)
     )
     bare: Any = stock.create_client("dynamodb")
-    # The function logs a line per request: making it is a part of the cost, showing it is not.
-    with unseen():
-        return [_cost(load, bare, asked, rounds) for load in LOADS]
+    # The function logs a line per request. Formatting it is part of the cost; showing it is not.
+    with silenced():
+        return [_cost(load, bare, transactions, rounds) for load in LOADS]
 
 
-def _cost(load: Load, bare: Any, asked: list[dict[str, Any]], rounds: int) -> Cost:
+def _cost(load: Load, bare: Any, recorded: list[dict[str, Any]], rounds: int) -> Cost:
     from functions.record_usage.app import handler
 
     request, context = _request(load), LambdaContext()
@@ -93,9 +95,9 @@ def _cost(load: Load, bare: Any, asked: list[dict[str, Any]], rounds: int) -> Co
         answer = handler(json.loads(request), context)
         assert answer["statusCode"] in {200, 202}, answer
 
-    asked.clear()
+    recorded.clear()
     handle()
-    transactions = [dict(each) for each in asked]
+    transactions = [dict(each) for each in recorded]
 
     def call() -> None:
         for each in transactions:
@@ -113,7 +115,7 @@ def _cost(load: Load, bare: Any, asked: list[dict[str, Any]], rounds: int) -> Co
 
 
 def table(costs: list[Cost]) -> str:
-    """The costs for people."""
+    """The costs as text."""
     lines = [
         "Usage: processor time of a warm request against its bare transactions, and what is written",
         f"  {'':32}  transactions  units/event  $/million events   µs/event  events/s  ratio",
@@ -128,14 +130,14 @@ def table(costs: list[Cost]) -> str:
 
 
 def _account() -> bytes:
-    """What the one read gives: the account and its subscription."""
+    """The response of the function's one read: the account and its subscription."""
     rows = json.loads(billing_page.reply())["Items"]
-    wanted = [row for row in rows if row["sk"]["S"] in {keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION}]
-    return json.dumps({"Responses": {ENVIRONMENT["TABLE_NAME"]: wanted}, "UnprocessedKeys": {}}).encode()
+    needed = [row for row in rows if row["sk"]["S"] in {keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION}]
+    return json.dumps({"Responses": {ENVIRONMENT["TABLE_NAME"]: needed}, "UnprocessedKeys": {}}).encode()
 
 
 def _request(load: Load) -> str:
-    """The request as the function's runtime gets it."""
+    """The event of the request, as JSON text."""
     account = account_mapping.account_from(_stored_account(), 1)
     store = account.stores[0].id
     events = [

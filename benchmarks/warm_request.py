@@ -1,7 +1,7 @@
-"""What one request for the billing page costs a warm function, apart from waiting.
+"""The processor time of one request for the billing page in a warm function.
 
-The reference is the least that anybody could write by hand with stock botocore: one query and `json.dumps`. It checks
-nothing, computes nothing and logs nothing. DynamoDB's place is taken at botocore's before-send hook, for all alike.
+The reference is the least code that is possible with stock botocore: one query and `json.dumps`. It checks nothing,
+computes nothing and logs nothing. A fake DynamoDB at botocore's before-send hook answers both.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from botocore.session import Session
 from benchmarks import billing_page
 from benchmarks.answering import answering
 from benchmarks.cold_start import ENVIRONMENT
-from benchmarks.measuring import Result, Variant, compare, of_calls, unseen
+from benchmarks.measuring import Result, Variant, compare, of_calls, silenced
 
 RATIO_MAX = 1.0
 CALLS = 40
-"""Of each variant in each round."""
+"""The calls of each variant in each round."""
 
 QUERY: dict[str, Any] = {
     "TableName": "livello",
@@ -38,10 +38,10 @@ QUERY: dict[str, Any] = {
 
 
 def measured(rounds: int) -> list[Result]:
-    """The handler and its parts against what could be written by hand."""
+    """The handler and its parts against the least code by hand."""
     os.environ.update(ENVIRONMENT)
-    # The function logs a line per request: making it is a part of the cost, showing it is not.
-    with unseen():
+    # The function logs a line per request. Formatting it is part of the cost; showing it is not.
+    with silenced():
         return compare(_variants(), rounds)
 
 
@@ -53,7 +53,7 @@ def _variants() -> list[Variant]:
     stock_client: Any = stock.create_client("dynamodb")
     our_client: Any = ours.create_client("dynamodb")
 
-    # Not before the session answers by itself: nothing here may ever go to a real table.
+    # Imported after the fake answers are registered: no request may reach a real table.
     from functions.get_billing.app import handler
 
     event, context = billing_page.event(), LambdaContext()

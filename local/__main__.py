@@ -22,14 +22,14 @@ from local.stripe.process import KEYS
 
 
 def run(settings: Settings) -> None:
-    """Starts or updates the stack, and says how to use it."""
-    began = time.monotonic()
+    """Starts or updates the stack, and prints how to use it."""
+    started_at = time.monotonic()
     stack = start(settings, datetime.now(UTC), _say)
-    _say(_welcome(stack, time.monotonic() - began))
+    _say(_welcome(stack, time.monotonic() - started_at))
 
 
 def year(settings: Settings) -> None:
-    """Starts or updates the stack, and lets its companies live through their past."""
+    """Starts or updates the stack, then runs the schedules for the past of the demonstration's companies."""
     now = datetime.now(UTC)
     stack = start(settings, now, _say)
     _say(f"The year so far, its schedules fired {past_year(stack, now)} times. What came of it:")
@@ -40,24 +40,24 @@ def year(settings: Settings) -> None:
 
 
 def clean(settings: Settings) -> None:
-    """Ends the stack, and forgets all that it held. Raises OSError for what cannot be removed."""
+    """Ends the stack, and deletes its state. Raises OSError if a file cannot be removed."""
     stop_without_saving(settings)
     for folder in (settings.folder, ROOT / ".aws-sam"):
         if folder.exists():
             shutil.rmtree(folder)
     _say(
-        "Livello has ended, and what it held is gone. What stays: the tools, in .venv, .venvs and .tools, and uv's "
+        "Livello has ended, and its state is deleted. What stays: the tools, in .venv, .venvs and .tools, and uv's "
         f"cache of packages, {uv_cache(os.environ)}."
     )
 
 
 COMMANDS = {"run": run, "year": year, "stop": stop, "clean": clean}
 WITHOUT_PORTS = frozenset({"stop", "clean"})
-"""These find what runs by itself: no port that is given or remembered keeps them from ending it."""
+"""These find the running processes by their pid files, so a bad port setting cannot keep them from ending."""
 
 
 def main(arguments: list[str], folder: Path = FOLDER) -> int:
-    """Carries out one command. Returns its exit status."""
+    """Runs one command. Returns its exit status: 1 for a failure, 2 for wrong arguments, 130 after Ctrl-C."""
     if len(arguments) != 1 or arguments[0] not in COMMANDS:
         sys.stderr.write(f"{__doc__}\n")
         return 2
@@ -69,7 +69,7 @@ def main(arguments: list[str], folder: Path = FOLDER) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except OSError as error:
-        sys.stderr.write(f"{_in_words(error)}\n")
+        sys.stderr.write(f"{_explained(error)}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted. make run goes on where this stopped.\n")
@@ -83,7 +83,7 @@ def _settings(command: str, folder: Path) -> Settings:
     return settings_from_environment(folder)
 
 
-def _in_words(error: OSError) -> str:
+def _explained(error: OSError) -> str:
     where = f": {error.filename}" if error.filename else ""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return f"The disk is full{where}. Make room, and try again; make stop and make clean work all the same."
@@ -92,9 +92,9 @@ def _in_words(error: OSError) -> str:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Two of these commands at once would build and deploy over each other."""
+    """Holds a lock: two of these commands at once would build and deploy over each other. Raises LocalError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # The folder itself is locked: a full disk has no room for a file to lock.
+    # The folder itself is locked, because a full disk has no room for a lock file.
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -113,7 +113,7 @@ def _welcome(stack: Stack, seconds: float) -> str:
     people += [(each.member, f"member of {each.account}") for each in COMPANIES]
     log_ins = "\n".join(f"  {person.email:<30} {role}" for person, role in people)
     return f"""
-Livello runs, after {seconds:.0f} s. It holds a demonstration; nothing in it ever leaves this machine.
+Livello runs, after {seconds:.0f} s. It holds a demonstration; nothing leaves this machine.
 
 API       {address}/v1
 OpenAPI   {address}/v1/openapi.json
@@ -126,7 +126,7 @@ People, all with the password {PASSWORD}
 The billing page of {company.name}, as its admin sees it:
   curl -s {address}/v1/accounts/{company.account}/billing -H 'Authorization: Bearer {stack.admin_token(company)}'
 
-A fresh token for anybody (for an hour; send the IdToken):
+A fresh token for a person (valid for an hour; send the IdToken):
   curl -s {address}/auth -H 'Content-Type: application/x-amz-json-1.1' \\
     -H 'X-Amz-Target: AWSCognitoIdentityProviderService.InitiateAuth' \\
     -d '{{"AuthFlow": "USER_PASSWORD_AUTH", "ClientId": "{stack.outputs["BillingPageClientId"]}",
@@ -135,12 +135,12 @@ A fresh token for anybody (for an hour; send the IdToken):
 The product's token (a machine's, to report usage):
   curl -s {address}/auth/oauth2/token -u '{machine}:{secret}' -d grant_type=client_credentials
 
-make year lets these companies live through their past: invoices, charges, autoscaling, month by month.
-make run again brings in what you have changed; make stop keeps everything; make clean forgets it."""
+make year runs the past of these companies: invoices, charges, autoscaling, month by month.
+make run again deploys what you have changed; make stop keeps the state; make clean deletes it."""
 
 
-def _given() -> dict[str, str]:
-    """What these commands read of a person's environment."""
+def _own_variables() -> dict[str, str]:
+    """The variables of a person's environment that these commands read."""
     return {name: value for name, value in os.environ.items() if name in {"HOME", "TMPDIR", *PORT_DEFAULTS}}
 
 
@@ -150,5 +150,5 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    take_on({**bare_environment(), **registry_environment(), **_given()})
+    take_on({**bare_environment(), **registry_environment(), **_own_variables()})
     sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""A client of the front door, as any customer's program could be one: HTTP and JSON, nothing else."""
+"""A client of the front door that knows no more than a customer's program: HTTP and JSON."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ REQUEST_SECONDS_MAX = 90
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back."""
+    """A response: status, headers and the raw body."""
 
     status: int
     headers: Message
     body: bytes
 
     def json(self) -> Any:
-        """The body, which is JSON."""
+        """The parsed body. Raises ValueError if it is not JSON."""
         return json.loads(self.body)
 
 
 @dataclass(frozen=True, slots=True)
 class ApiClient:
-    """Speaks to a front door. `address` is its origin, such as http://127.0.0.1:8080."""
+    """Sends requests to a front door. `address` is its origin, such as http://127.0.0.1:8080."""
 
     address: str
 
@@ -45,7 +45,10 @@ class ApiClient:
         body: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """One request with a JSON body, if any. Whatever the status is, it is the caller's to judge."""
+        """One request; `body` is sent as JSON unless it is None. The caller judges the status.
+
+        Raises OSError if the front door does not answer.
+        """
         sent = dict(headers or {})
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
@@ -54,7 +57,7 @@ class ApiClient:
         return self._send(method, path, None if body is None else json.dumps(body).encode(), sent)
 
     def person_token(self, client_id: str, email: str, password: str) -> str:
-        """The ID token of a person, by which the API knows who is asking."""
+        """The ID token of a person, which the API expects. Raises LocalError if the log-in fails."""
         answer = self.request(
             "POST",
             "/auth",
@@ -74,7 +77,7 @@ class ApiClient:
         return token
 
     def machine_token(self, client_id: str, client_secret: str) -> str:
-        """The access token of a machine, with all the scopes it may have."""
+        """The access token of a machine, with all of its scopes. Raises LocalError if it is refused."""
         credentials = base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
         headers = {
             "Authorization": f"Basic {credentials}",

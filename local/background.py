@@ -1,4 +1,4 @@
-"""Processes that go on after `make run` has ended, and are found again by the next one."""
+"""Background processes: they outlive `make run`, and the next command finds them by their pid files."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ LOG_TAIL_LINES = 30
 class Background:
     """One process with a log and a pid file.
 
-    The process holds a lock on its pid file as long as it lives. So a pid that the system has given to another
-    process meanwhile is never taken for ours, and never ended.
+    The process holds a lock on its pid file as long as it lives. So if the system gives its pid to another process
+    later, that process is never taken for ours and never ended.
     """
 
     name: str
     folder: Path
 
-    # The object that ends a process of this very program is not always the one that has started it.
+    # By pid file, because another Background object may end a process that this program has started.
     _children: ClassVar[dict[Path, subprocess.Popen[bytes]]] = {}
 
     @property
@@ -47,7 +47,7 @@ class Background:
         return self.folder / f"{self.name}.log"
 
     def running(self) -> bool:
-        """Whether it lives."""
+        """Whether the process lives, judged by the lock on its pid file."""
         try:
             with self.pid_file.open("rb") as lock:
                 return not _locked(lock.fileno())
@@ -55,18 +55,18 @@ class Background:
             return False
 
     def was_killed(self) -> bool:
-        """Whether it has ended without being asked to: its pid file is still there."""
+        """Whether it ended without `stop`: its pid file is still there."""
         return self.pid_file.exists() and not self.running()
 
     def start(self, command: Sequence[str | Path], environment: Mapping[str, str]) -> None:
-        """Starts it in a session of its own, so that closing the terminal does not end it.
+        """Starts it in a session of its own, so it survives the terminal.
 
-        Raises OSError on a full disk; nothing runs then.
+        Raises LocalError if it runs already, and OSError on a full disk; then no new process is left running.
         """
         with _opened(self.pid_file) as lock, self.log_file.open("wb") as log:
             if not _locked(lock.fileno()):
                 raise LocalError(f"{self.name} is running already.")
-            # The room for the pid is taken before there is a process: afterwards a full disk would hide it.
+            # Written before the process starts: on a full disk it would run without a pid on record.
             _write_pid(lock.fileno(), b"")
             child = subprocess.Popen(
                 [str(part) for part in command],
@@ -75,7 +75,7 @@ class Background:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                pass_fds=[lock.fileno()],  # the lock goes over to the process
+                pass_fds=[lock.fileno()],  # the process inherits the lock
                 start_new_session=True,
             )
             try:
@@ -87,9 +87,9 @@ class Background:
             self._children[self.pid_file] = child
 
     def stop(self, *, by_force: bool = False) -> None:
-        """Asks it to end, and waits until it has. Does nothing if it does not run.
+        """Sends SIGTERM and waits until the process has ended. Does nothing if it does not run.
 
-        Only by force is it killed if it does not end, and what it has not saved is lost.
+        With `by_force` it is killed if it does not end in time, and unsaved state is lost. Otherwise raises LocalError.
         """
         if self.running():
             pid = self._pid()
@@ -99,25 +99,25 @@ class Background:
                     raise LocalError(f"{self.name} (process {pid}) does not end. See {self.log_file}.")
                 _send(signal.SIGKILL, pid)
                 wait_until(lambda: not self.running(), STOP_SECONDS_MAX)
-        self.has_ended()
+        self._forget()
 
-    def has_ended(self) -> None:
-        """Forgets a process that has ended."""
+    def _forget(self) -> None:
+        """Removes the record of a process that has ended."""
         self.pid_file.unlink(missing_ok=True)
         child = self._children.pop(self.pid_file, None)
         if child is not None:
             child.wait(STOP_SECONDS_MAX)
 
     def log_tail(self) -> str:
-        """The last lines of what it said."""
+        """The last lines of its log."""
         return tail(self.log_file)
 
     def _pid(self) -> int:
-        """The pid of the living process. Raises LocalError if nothing tells it."""
+        """The pid of the running process. Raises LocalError if it cannot be found."""
         written = self.pid_file.read_bytes().strip()
         if written.isdigit():
             return int(written)
-        # The file is damaged, by a full disk for example. The process still holds it open.
+        # The file is damaged, by a full disk for example. The process still has it open.
         for pid in _holders(self.pid_file):
             if pid != os.getpid():
                 return pid
@@ -133,12 +133,12 @@ def _send(number: signal.Signals, pid: int) -> None:
 
 
 def _opened(file: Path) -> BinaryIO:
-    """To be read and written; made if it is missing. Its content stays."""
+    """The file opened for reading and writing. It is created if it is missing, and its content stays."""
     return os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
 
 
 def _write_pid(descriptor: int, pid: bytes) -> None:
-    """In place, because the lock is on this very file. Raises OSError."""
+    """Writes in place, because the lock belongs to this file and not to its name. Raises OSError."""
     os.pwrite(descriptor, pid.ljust(PID_DIGITS_MAX), 0)
     os.fsync(descriptor)
 
@@ -163,7 +163,7 @@ def _has_open(process: Path, file: Path) -> bool:
 
 
 def _locked(descriptor: int) -> bool:
-    """Whether this process has got the lock, because nobody else holds it."""
+    """Takes the lock, and returns whether that succeeded: no other process holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -172,14 +172,14 @@ def _locked(descriptor: int) -> bool:
 
 
 def tail(file: Path) -> str:
-    """The last lines of a log, to be shown beside an error."""
+    """The last lines of a log, for an error message; empty if there is no log."""
     if not file.exists():
         return ""
     return "\n".join(file.read_text("utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:])
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether the condition came true in time."""
+    """Polls the condition for at most `seconds`. Returns whether it came true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
@@ -194,13 +194,13 @@ class PortState(StrEnum):
     FREE = "free"
     TAKEN = "taken"
     FORBIDDEN = "forbidden"
-    """To this person: the system keeps ports below 1024 for its administrator."""
+    """The system reserves ports below 1024 for its administrator."""
 
 
 def port_state(port: int) -> PortState:
-    """Tries it."""
+    """Tries to listen on the port, and releases it again."""
     with socket.socket() as listener:
-        # As servers do: a connection that has just ended does not keep the port.
+        # As our servers do: a connection that has just ended does not block the port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))
@@ -212,12 +212,12 @@ def port_state(port: int) -> PortState:
 
 
 def port_is_free(port: int) -> bool:
-    """Whether something can listen there."""
+    """Whether a server can listen on the port."""
     return port_state(port) is PortState.FREE
 
 
 def free_port() -> int:
-    """Some port on which nobody listens."""
+    """A port that was free a moment ago, chosen by the system."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]

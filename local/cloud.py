@@ -1,4 +1,4 @@
-"""The emulated AWS: ministack as a background process, and clients that can reach nothing else."""
+"""The emulated AWS: ministack as a background process, and clients that reach only this process."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ CLOUD_PYTHON = ROOT / ".venvs" / "cloud" / "bin" / "python"
 _CODE = tuple(ROOT / "local" / each for each in ("emulator.py", "saves.py", "state_files.py"))
 
 CREDENTIALS = "test"
-"""Key and secret of the emulated account's root. They open nothing anywhere else."""
+"""Key and secret of the emulated account's root. They are worthless elsewhere."""
 
-# proxies={}: a proxy of this machine must not be asked for what stands on it.
+# proxies={}: requests to this machine must not go through a person's proxy.
 _CONFIG = Config(connect_timeout=5, read_timeout=60, proxies={})
 
 
 def client(settings: Settings, service: str) -> Any:
-    """A client of one service of the emulated AWS."""
+    """A boto3 client of one service of the emulated AWS."""
     return _session().client(
         service,  # type: ignore[call-overload] # the stubs know only literal names
         endpoint_url=settings.cloud_address,
@@ -52,7 +52,7 @@ def client(settings: Settings, service: str) -> Any:
 
 @functools.cache
 def _session() -> boto3.Session:
-    """A session that reads none of a person's profiles: they may not exist, or be malformed."""
+    """A session that ignores a person's profiles, which may be missing or malformed."""
     nothing: dict[str, Any] = {
         "profile": (None, None, None, None),
         "config_file": (None, None, os.devnull, None),
@@ -73,42 +73,43 @@ class Cloud:
         return cls(settings, Background("ministack", settings.folder))
 
     def start(self, tell: Callable[[str], None] = lambda _: None) -> None:
-        """Starts it, unless it runs as it should. Does not wait: see wait_until_ready.
+        """Starts it, unless it runs with the current configuration. Does not wait: see wait_until_ready.
 
-        Tells what is lost if it was killed. Raises LocalError if its state is damaged or, where it must be started
-        anew, cannot be saved; what runs then goes on. OSError on a full disk.
+        Tells what is lost if it was killed. Raises LocalError if the saved state is damaged. A running emulator with
+        another configuration is restarted; if it cannot save, it goes on and LocalError is raised. Raises OSError on a
+        full disk.
         """
-        folder, wanted = self.settings.folder, self._wanted()
-        if self._started_with() == wanted:
+        folder, configuration = self.settings.folder, self._configuration()
+        if self._running_configuration() == configuration:
             return
         killed = self.process.was_killed()
         self.stop()
         save = self.saves.restore(folder / "state")
         _forget_stream_positions(folder / "state" / "lambda.json")
-        # The functions' workers of the last run have left their folders behind.
+        # The last run's Lambda workers have left their folders behind.
         shutil.rmtree(folder / "tmp", ignore_errors=True)
         (folder / "s3").mkdir(parents=True, exist_ok=True)
-        environment = {**tool_environment(folder), **wanted}
+        environment = {**tool_environment(folder), **configuration}
         if killed and self.settings.persistent:
-            goes_back = f"as it was at {save.at:%Y-%m-%d %H:%M:%S} UTC" if save else "empty: it had not been saved yet"
-            tell(f"The emulated AWS was not ended by make stop. It comes back {goes_back}; what followed is lost.")
-        write_json(self._record, wanted)
+            state = f"as it was at {save.at:%Y-%m-%d %H:%M:%S} UTC" if save else "empty: it had not been saved yet"
+            tell(f"The emulated AWS was not ended by make stop. It comes back {state}; what followed is lost.")
+        write_json(self._record, configuration)
         self.process.start([CLOUD_PYTHON, "-m", "local.emulator"], environment)
 
     def end_if_changed(self) -> None:
-        """Ends it if it runs otherwise than it should. Raises LocalError if it cannot save; it then goes on."""
-        if self.process.running() and self._started_with() != self._wanted():
+        """Ends it if it runs with another configuration. Raises LocalError if it cannot save; it then goes on."""
+        if self.process.running() and self._running_configuration() != self._configuration():
             self.stop()
 
     def wait_until_ready(self) -> None:
-        """Returns when it answers. Raises LocalError if it does not."""
+        """Returns when it answers. Raises LocalError after START_SECONDS_MAX, or if it has ended."""
         wait_until(lambda: self._ready() or not self.process.running(), START_SECONDS_MAX)
         if not self._ready():
             raise LocalError(f"The emulated AWS does not start.\n{self.process.log_tail()}")
 
     def running_port(self) -> int | None:
-        """Where it listens; None if it does not run, or nothing says how it was started."""
-        port = self._started_with().get("GATEWAY_PORT", "")
+        """The port of the running process; None if it does not run, or its port is not on record."""
+        port = self._running_configuration().get("GATEWAY_PORT", "")
         if port.isdecimal():
             return int(port)
         with suppress(LocalError):
@@ -116,9 +117,9 @@ class Cloud:
         return None
 
     def stop(self, *, by_force: bool = False) -> None:
-        """Ends it. If it is persistent, it saves its state before.
+        """Ends it. A persistent emulator saves its state first.
 
-        Raises LocalError if it cannot save, and it goes on. By force it is ended all the same, and nothing is saved.
+        Raises LocalError if it cannot save; it then goes on. With `by_force` it is ended without saving.
         """
         if self.settings.persistent and not by_force:
             self._save_and_end()
@@ -139,17 +140,17 @@ class Cloud:
             reason = answer.read().decode(errors="replace")
         except (OSError, http.client.HTTPException) as failure:
             raise LocalError(
-                f"The emulated AWS does not answer ({failure}), so it is not ended: it would lose what it has not "
-                f"saved. See {self.process.log_file}; make clean ends and forgets it."
+                f"The emulated AWS does not answer ({failure}), so it is not ended: it would lose its unsaved state. "
+                f"See {self.process.log_file}; make clean ends it and deletes its state."
             ) from failure
         finally:
             connection.close()
         if answer.status == HTTPStatus.INSUFFICIENT_STORAGE:
             raise LocalError(
                 f"The emulated AWS cannot save its state, so it goes on: {reason}\n"
-                "Make room, and try again; make clean ends and forgets it."
+                "Make room, and try again; make clean ends it and deletes its state."
             )
-        # Any other answer is that of an older version, which saves while it ends.
+        # An older version gives another answer, and saves while it ends.
 
     def _ready(self) -> bool:
         connection = http.client.HTTPConnection(HOST, self.settings.cloud_port, timeout=5)
@@ -165,8 +166,8 @@ class Cloud:
     def _record(self) -> Path:
         return self.settings.folder / "ministack.json"
 
-    def _started_with(self) -> dict[str, str]:
-        """Empty if it does not run, or nothing says how it was started."""
+    def _running_configuration(self) -> dict[str, str]:
+        """The configuration of the running process; empty if it does not run, or nothing is on record."""
         if not self.process.running():
             return {}
         try:
@@ -174,8 +175,8 @@ class Cloud:
         except LocalError:
             return {}
 
-    def _wanted(self) -> dict[str, str]:
-        """The part of its environment that is decided here: another one, and it is started anew."""
+    def _configuration(self) -> dict[str, str]:
+        """The variables that configure ministack. If they change, it is restarted."""
         settings = self.settings
         persist = "1" if settings.persistent else "0"
         return {
@@ -184,10 +185,10 @@ class Cloud:
             "MINISTACK_REGION": REGION,
             # Roles are enforced: a permission that is missing from template.yaml is missing here as well.
             "AUTH": "true",
-            # Both would listen on ports of their own.
+            # These services would listen on ports of their own.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
-            # Where it sends mail on to. Without it nothing is left of an attachment.
+            # The mail sink. Without it, ministack drops attachments.
             "SMTP_HOST": f"{HOST}:{settings.mail_port}",
             "LOG_LEVEL": "WARNING",
             "PERSIST_STATE": persist,
@@ -195,7 +196,7 @@ class Cloud:
             "STATE_DIR": str(settings.folder / "state"),
             "S3_DATA_DIR": str(settings.folder / "s3"),
             "LIVELLO_SAVES": str(self.saves.folder) if settings.persistent else "",
-            # Not read by it: the next "make run" sees by it that its own version has changed, and starts it anew.
+            # Not read by ministack. It changes with the code and the lock, so the next "make run" restarts it.
             "LIVELLO_LOCK": hashlib.sha256(
                 b"".join(each.read_bytes() for each in (ROOT / "uv.lock", *_CODE))
             ).hexdigest(),
@@ -203,11 +204,12 @@ class Cloud:
 
 
 def _forget_stream_positions(state: Path) -> None:
-    """ministack 1.5.33 saves how far a stream has been read, but not the stream.
+    """Removes the stream positions from the saved state of Lambda.
 
-    After a restart the reader would wait until the table has seen as many writes again.
+    ministack 1.5.33 saves how far a stream was read, but not the stream. After a restart its reader would wait for as
+    many new writes.
     """
-    saved = read_json(state, "make clean forgets it.")
+    saved = read_json(state, "make clean deletes it.")
     if saved is not None:
         saved["payload"]["dynamodb_stream_positions"] = {"__account_region_scoped__": True, "data": {}}
         state.write_text(json.dumps(saved), "utf-8")

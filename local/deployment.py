@@ -1,4 +1,4 @@
-"""Building and deploying template.yaml into the emulated AWS: the real `sam`, the real artefacts."""
+"""Builds template.yaml and deploys it into the emulated AWS, with the real `sam` and the real artefacts."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from local.state_files import write_file, write_json
 
 COMMAND_SECONDS_MAX = 600
 SAM = (ROOT / ".venvs" / "sam" / "bin" / "python", "-m", "samcli")
-"""Not its script: the path of a checkout may hold what a script's first line cannot."""
+"""Run as a module: the first line of its script cannot hold a path with a space, and a checkout may have one."""
 
 LAYER_SOURCES = ROOT / "layers" / "shared"
 LAYER = "Shared"
-"""Its name in template.yaml, and so of what is built of it."""
+"""The layer's name in template.yaml, and of its folder in the build."""
 
 SENDER_ADDRESS = "billing@livello.example"
 REPLY_TO_ADDRESS = "support@livello.example"
@@ -37,10 +37,10 @@ SELLER = {
     "SellerVatNumber": "DK10000009",
     "SellerIban": "DK5000400440116243",
 }
-"""Who issues the demonstration's invoices: nobody."""
+"""The demonstration's seller, an invented company."""
 
 ARCHIVE_YEARS = 5
-"""As in the seller's country."""
+"""The years that the seller's country, Denmark, asks for (docs/operate.md)."""
 
 STAFF_ADDRESS = "staff@livello.example"
 
@@ -50,25 +50,25 @@ TOOLS = ROOT / ".tools" / "bin"
 
 
 def fingerprint() -> str:
-    """Names all that is built and deployed: the same name, the same artefacts."""
+    """A digest of the template, the functions and the layer: equal digests give equal artefacts on this machine."""
     return _digest([ROOT / "template.yaml", *_files(ROOT / "functions"), *_files(LAYER_SOURCES)])
 
 
 def is_built(settings: Settings, sources: str) -> bool:
-    """Whether these sources were the last to be built."""
+    """Whether the last build was of these sources."""
     return _recorded(settings.artefacts / BUILT) == sources
 
 
 def build(settings: Settings, sources: str) -> None:
-    """Builds what has changed, for this machine's Python and processor. The functions need no build.
+    """Builds for this machine's Python and processor. The running stack is not touched. Raises LocalError.
 
-    The layer is built from its lock and its sources when one of them changes, and only then: nothing else needs the
-    registry. What is running is not touched. Raises LocalError if it fails.
+    The layer is built only if its lock or its sources have changed; only that needs the package registry. The functions
+    need no build.
     """
     machine, layer_sources = this_machine(), _digest(_files(LAYER_SOURCES))
     record, layer_record = settings.artefacts / BUILT, settings.artefacts / LAYER_BUILT
-    known, _, digest = _recorded(layer_record).partition(" ")
-    layer = settings.layers_folder / digest if known == layer_sources and digest else None
+    built_sources, _, digest = _recorded(layer_record).partition(" ")
+    layer = settings.layers_folder / digest if built_sources == layer_sources and digest else None
     link = settings.artefacts / "link"
     shutil.rmtree(link, ignore_errors=True)
     record.unlink(missing_ok=True)
@@ -97,7 +97,7 @@ def _digest(files: Iterable[Path]) -> str:
 
 
 def _recorded(record: Path) -> str:
-    """What was built last; empty if nobody knows, and it is then built anew."""
+    """The record of the last build; empty if there is none or it is damaged, so everything is built again."""
     try:
         return record.read_text("ascii")
     except (FileNotFoundError, UnicodeDecodeError):
@@ -105,9 +105,9 @@ def _recorded(record: Path) -> str:
 
 
 def is_deployed(settings: Settings, sources: str) -> bool:
-    """Whether these sources were the last to be deployed, all the way.
+    """Whether the last complete deployment was of these sources. One call of SSM.
 
-    The emulated AWS itself keeps the record: what it forgets, it forgets together with the stack.
+    The emulated AWS keeps the record itself, so the record is lost together with the stack.
     """
     ssm = client(settings, "ssm")
     try:
@@ -118,19 +118,19 @@ def is_deployed(settings: Settings, sources: str) -> bool:
 
 
 def record_deployment(settings: Settings, sources: str) -> None:
-    """Keeps what was deployed, once nothing of it is missing."""
+    """Records a complete deployment of these sources."""
     client(settings, "ssm").put_parameter(
         Name=_record_name(settings), Value=_deployed(settings, sources), Type="String", Overwrite=True
     )
 
 
 def forget_deployment(settings: Settings) -> None:
-    """Before a deployment: one that fails half-way must be done again, whatever the sources are then."""
+    """Removes the record before a deployment: one that fails half-way must be repeated, whatever the sources are."""
     client(settings, "ssm").put_parameter(Name=_record_name(settings), Value="none", Type="String", Overwrite=True)
 
 
 def deploy(settings: Settings) -> None:
-    """Creates the stack, or changes it to what was built."""
+    """Creates or updates the stack from the last build. Raises LocalError if it fails."""
     arguments: list[str | Path] = [
         "deploy",
         *("--template-file", settings.build_folder / "template.yaml"),
@@ -147,7 +147,7 @@ def deploy(settings: Settings) -> None:
 
 
 def lock_invoices(settings: Settings) -> None:
-    """Locks the archive as template.yaml says: the emulated CloudFormation leaves that out."""
+    """Turns on the archive's versioning and Object Lock, which the emulated CloudFormation ignores in template.yaml."""
     s3 = client(settings, "s3")
     bucket = stack_outputs(settings)["InvoiceArchiveName"]
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -155,7 +155,7 @@ def lock_invoices(settings: Settings) -> None:
 
 
 def stack_outputs(settings: Settings) -> dict[str, str]:
-    """What template.yaml hands out, by name."""
+    """The outputs of the stack, by name. One call of CloudFormation."""
     [stack] = client(settings, "cloudformation").describe_stacks(StackName=settings.stack)["Stacks"]
     return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
 
@@ -206,13 +206,13 @@ def _sam(settings: Settings, name: str, arguments: Sequence[str | Path], environ
 
 
 def _never_ask_for_a_newer_version(home: Path) -> None:
-    """Its version is pinned. Offline the question takes seconds."""
+    """Turns off SAM's telemetry and version check: its version is pinned, and offline the check takes seconds."""
     (home / ".aws-sam").mkdir(parents=True, exist_ok=True)
     write_json(home / ".aws-sam" / "metadata.json", {"telemetryEnabled": False, "lastVersionCheck": time.time()})
 
 
 def _environment(settings: Settings, machine: Machine) -> dict[str, str]:
-    """Leads every AWS call to the emulated AWS, and tells layers/shared/Makefile what to build for."""
+    """The environment of SAM: every AWS call goes to the emulated AWS, and layers/shared/Makefile gets its target."""
     own = tool_environment(settings.folder)
     return {
         **own,

@@ -1,8 +1,7 @@
-"""The emulated AWS with saves that can be trusted: `python -m local.emulator`, run by the emulator's own Python.
+"""The emulated AWS with reliable saves: `python -m local.emulator`, run by the emulator's own Python.
 
-ministack 1.5.33 saves when it is ended, file by file, and says nothing of what it could not write. Here everything is
-saved together (see local.saves), every SAVE_SECONDS while something happens, and it ends on a request that is refused
-if it cannot save:
+ministack 1.5.33 saves only when it ends, file by file, and does not report a file that it could not write. Here the
+whole state is saved at once (see local.saves), every SAVE_SECONDS if something has changed. One request ends it:
 
     POST /_livello/stop    204: saved, and it ends; 507: not saved, the reason in the body, and it goes on
 """
@@ -28,7 +27,7 @@ SAVE_SECONDS = 15.0
 SAVES_FOLDER_VARIABLE = "LIVELLO_SAVES"
 STOP_PATH = "/_livello/stop"
 STOP_HEADER = (b"x-livello", b"stop")
-"""A page of another origin cannot send it without being allowed to."""
+"""A page of another origin cannot send this header without a CORS permission."""
 
 CODE_FOLDER = "lambda-blobs"
 ATTEMPTS = 3
@@ -42,7 +41,7 @@ logger = logging.getLogger("livello")
 
 
 class Saver:
-    """Saves the state of every service of ministack into one folder."""
+    """Saves the state of all services of ministack."""
 
     def __init__(self, saves: Saves, ministack: Any) -> None:
         self._saves, self._ministack = saves, ministack
@@ -52,11 +51,11 @@ class Saver:
         """Whether a request has come in since the last save."""
 
     def save_now(self) -> None:
-        """Saves. Raises OSError or RuntimeError; the former saves are then as they were."""
+        """Saves at once. Raises OSError or RuntimeError; earlier saves then stay unchanged."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 self._save_once()
-            except (RuntimeError, FileNotFoundError):  # another thread has changed what was being copied
+            except (RuntimeError, FileNotFoundError):  # another thread has changed the state meanwhile
                 if attempt == ATTEMPTS:
                     raise
             else:
@@ -74,22 +73,22 @@ class Saver:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
 
-    async def save_from_time_to_time(self) -> None:
-        """Never returns. A save that fails is tried again, and its reason is logged once."""
+    async def save_periodically(self) -> None:
+        """Saves every SAVE_SECONDS, and never returns. A failed save is tried again, and its reason is logged once."""
         failure = ""
         while True:
             await asyncio.sleep(SAVE_SECONDS)
             try:
                 await self._save_if_changed()
                 failure = ""
-            except Exception as problem:  # noqa: BLE001 - whatever it is, the emulator goes on
+            except Exception as problem:  # noqa: BLE001 - the emulator goes on after any failure
                 if str(problem) != failure:
                     failure = str(problem)
                     logger.warning("The state could not be saved: %s", problem)
 
     async def _save_if_changed(self) -> None:
         if not self.changed and self._saved is not None:
-            self._saved.still_holds()
+            self._saved.confirm()
             return
         async with self._lock:
             self.changed = False
@@ -97,7 +96,7 @@ class Saver:
             unfinished = self._saves.begin()
             try:
                 states = self._states(unfinished)
-                # The states are copies: meanwhile requests are answered.
+                # The states are copies, so requests are answered meanwhile.
                 await asyncio.to_thread(self._write, states, unfinished)
                 self._saved = await asyncio.to_thread(self._saves.commit, unfinished, at)
             except BaseException:
@@ -105,23 +104,23 @@ class Saver:
                 shutil.rmtree(unfinished, ignore_errors=True)
                 raise
 
-    async def save_for_good(self) -> None:
-        """Saves while nothing else happens. Raises OSError or RuntimeError."""
+    async def save_exclusively(self) -> None:
+        """Saves while no request is answered. Raises OSError or RuntimeError."""
         async with self._lock:
             self.save_now()
 
     def _states(self, unfinished: Path) -> dict[str, Any]:
-        """The state of each service that has one. The code of functions is written at once, into the folder."""
+        """A copy of the state of each service. The code of functions is written into the folder immediately."""
         functions = sys.modules.get("ministack.services.lambda_svc")
         if functions is not None:
             functions.CODE_BLOB_DIR = str(unfinished / CODE_FOLDER)  # type: ignore[attr-defined]
         try:
-            found = {name: get() for name, get in self._ministack._build_persistence_save_dict().items()}
+            states = {name: get() for name, get in self._ministack._build_persistence_save_dict().items()}
         finally:
             if functions is not None:
                 functions.CODE_BLOB_DIR = str(self._state_folder / CODE_FOLDER)  # type: ignore[attr-defined]
-        # None is said by a service that could not be loaded: what it has saved before stays.
-        return {name: state for name, state in found.items() if state is not None}
+        # A service that could not be loaded gives None; its earlier saved state stays.
+        return {name: state for name, state in states.items() if state is not None}
 
     def _write(self, states: Mapping[str, Any], unfinished: Path) -> None:
         from ministack.core import persistence
@@ -130,7 +129,7 @@ class Saver:
             content = {"__ministack_format__": persistence._state_format_version(name), "payload": state}
             text = json.dumps(content, default=persistence._json_default)
             (unfinished / f"{name}.json").write_text(text, "utf-8")
-        # Keys for signing, for example, are written once, beside the states.
+        # Files beside the states, such as signing keys, are written once by ministack and copied here.
         for file in self._state_folder.rglob("*"):
             inside = file.relative_to(self._state_folder)
             if file.is_file() and inside.parts[0] != CODE_FOLDER and not (unfinished / inside).exists():
@@ -143,17 +142,17 @@ class Saver:
 
 
 class Emulator:
-    """ministack's ASGI application, with the saver beside it."""
+    """ministack's ASGI application with periodic saves and the stop request."""
 
     def __init__(self, application: Application, saver: Saver) -> None:
         self._application, self._saver = application, saver
         self._tasks: list[asyncio.Task[None]] = []
         self.ended = False
-        """Saved for the last time: what is asked from now on is refused, as it could not be saved."""
+        """Whether the last save is done. Later requests are refused, because their changes would be lost."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            self._tasks.append(asyncio.create_task(self._saver.save_from_time_to_time()))
+            self._tasks.append(asyncio.create_task(self._saver.save_periodically()))
         elif scope["type"] == "http":
             if scope["path"] == STOP_PATH and scope["method"] == "POST" and STOP_HEADER in scope["headers"]:
                 await self._stop(send)
@@ -167,8 +166,8 @@ class Emulator:
 
     async def _stop(self, send: Send) -> None:
         try:
-            await self._saver.save_for_good()
-        except Exception as problem:  # noqa: BLE001 - whatever it is, nothing was saved
+            await self._saver.save_exclusively()
+        except Exception as problem:  # noqa: BLE001 - after any failure nothing was saved
             await _answer(send, HTTPStatus.INSUFFICIENT_STORAGE, str(problem))
             return
         self.ended = True
@@ -176,11 +175,11 @@ class Emulator:
         os.kill(os.getpid(), signal.SIGTERM)
 
     def save_at_the_end(self, _: object) -> None:
-        """Takes the place of ministack's own save, when somebody else ends the process."""
+        """Replaces ministack's own save, for a process that is ended without the stop request."""
         if not self.ended:
             try:
                 self._saver.save_now()
-            except Exception as problem:  # noqa: BLE001 - the process ends whatever it is
+            except Exception as problem:  # noqa: BLE001 - the process ends in any case
                 logger.warning("The state could not be saved: %s", problem)
 
 
@@ -193,7 +192,7 @@ async def _answer(send: Send, status: HTTPStatus, text: str) -> None:
 
 def main() -> None:
     """Serves until it is ended."""
-    # Functions and ministack's plug-ins must not find this checkout's packages.
+    # The emulated functions and ministack's plug-ins must not import this checkout's packages.
     sys.path[:] = [each for each in sys.path if each and Path(each).resolve() != Path.cwd().resolve()]
     from ministack import app as ministack
 

@@ -1,11 +1,11 @@
-"""The one address of a local Livello: the API, logging in, and the mail that was sent, all of one origin.
+"""The single address of a local Livello: the API, log-in and the sent mail, in one web origin.
 
-    /v1/*                the API, led to its stage of the emulated gateway
-    POST /auth           what a browser asks Cognito without a signature: logging in, resetting a password
+    /v1/*                     the API, forwarded to its stage of the emulated gateway
+    POST /auth                Cognito's unsigned actions for a browser: log in, reset a password
     POST /auth/oauth2/token   a machine's token
-    /mail, /mail.json    the mail that the emulated AWS has sent: see local.mail_pages
+    /mail, /mail.json         the mail that the emulated AWS has sent: see local.mail_pages
 
-It answers at most REQUESTS_AT_ONCE_MAX requests at once: the emulator starts a process for each.
+It forwards at most REQUESTS_AT_ONCE_MAX requests at once, because the emulator starts a process for each.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ REQUESTS_AT_ONCE_MAX = 4
 UPSTREAM_SECONDS_MAX = 60
 CLIENT_SECONDS_MAX = 60
 BODY_BYTES_MAX = 10 * 1024 * 1024
-"""What the API gateway of AWS takes. The emulated one takes anything."""
+"""The limit of the API gateway of AWS. The emulated gateway has none."""
 
 API_ID_SECONDS_MAX = 2
-"""How long the API's id is believed: it changes whenever a route does."""
+"""How long the API's id is cached. A deployment that changes a route changes the id."""
 
 COGNITO_TARGET = "AWSCognitoIdentityProviderService."
 PUBLIC_COGNITO_ACTIONS = frozenset(
@@ -54,16 +54,16 @@ PUBLIC_COGNITO_ACTIONS = frozenset(
         "RevokeToken",
     }
 )
-"""Everything else that the emulator offers stays behind the door."""
+"""Every other action of the emulated Cognito is refused."""
 
-_OF_ONE_CONNECTION = frozenset(
+_HOP_BY_HOP = frozenset(
     {"connection", "content-length", "date", "host", "keep-alive", "server", "transfer-encoding", "upgrade"}
 )
 
 
 @dataclass(slots=True)
 class Upstream:
-    """The emulated AWS behind the door."""
+    """The emulated AWS behind the front door."""
 
     settings: Settings
     _turn: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(REQUESTS_AT_ONCE_MAX))
@@ -72,7 +72,7 @@ class Upstream:
     _reading: threading.Lock = field(default_factory=threading.Lock)
 
     def api(self) -> str:
-        """The API's id. Raises Refused if the stack is not there."""
+        """The API's id, cached for API_ID_SECONDS_MAX. Raises Refused (503) if the stack is not deployed."""
         with self._reading:
             if time.monotonic() - self._api_read_at > API_ID_SECONDS_MAX:
                 try:
@@ -84,8 +84,8 @@ class Upstream:
                 self._api_read_at = time.monotonic()
             return self._api
 
-    def ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Reply:
-        """Its answer. Raises Refused if it does not give one."""
+    def forward(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Reply:
+        """Forwards a request to the emulated AWS. Raises Refused (503, 504) if it does not answer."""
         with self._turn:
             connection = http.client.HTTPConnection(HOST, self.settings.cloud_port, timeout=UPSTREAM_SECONDS_MAX)
             try:
@@ -98,26 +98,26 @@ class Upstream:
                 raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "The emulated AWS does not answer: make run") from failure
             finally:
                 connection.close()
-        return Reply(response.status, _passed_on(response.getheaders()), content)
+        return Reply(response.status, _end_to_end(response.getheaders()), content)
 
-    def told(self) -> list[dict[str, Any]]:
-        """What the emulated SES tells of the mail it has sent. Nothing, if it does not answer: what came in stays."""
+    def ses_messages(self) -> list[dict[str, Any]]:
+        """The emulated SES's record of sent messages, since it started; empty if it does not answer."""
         try:
-            reply = self.ask("GET", "/_ministack/ses/messages", {}, None)
+            reply = self.forward("GET", "/_ministack/ses/messages", {}, None)
         except Refused:
             return []
-        return [each for sent in json.loads(reply.body)["messages"].values() for each in sent]
+        return [message for sent in json.loads(reply.body)["messages"].values() for message in sent]
 
 
 class FrontDoor(http.server.ThreadingHTTPServer):
-    """Listens on this machine only."""
+    """The HTTP server. Listens only on this machine."""
 
     daemon_threads = True
 
     def __init__(self, settings: Settings) -> None:
         super().__init__((HOST, settings.front_door_port), Visit)
         self.upstream = Upstream(settings)
-        self.mailbox = Mailbox(MailFolder(settings.mail_folder), self.upstream.told)
+        self.mailbox = Mailbox(MailFolder(settings.mail_folder), self.upstream.ses_messages)
         names = (HOST, "localhost")
         self.hosts = {f"{name}:{settings.front_door_port}" for name in names}
         if settings.front_door_port == HTTP_PORT:
@@ -125,14 +125,14 @@ class FrontDoor(http.server.ThreadingHTTPServer):
 
 
 class Visit(http.server.BaseHTTPRequestHandler):
-    """One connection."""
+    """The requests of one connection."""
 
     server: FrontDoor
     server_version = "Livello"
     sys_version = ""
     protocol_version = "HTTP/1.1"
     timeout = CLIENT_SECONDS_MAX
-    # Without these two each answer goes out in several packets and waits 40 ms for the client's nod.
+    # Without these two, each response is several packets, and waits 40 ms for the client's acknowledgement.
     wbufsize = -1
     disable_nagle_algorithm = True
 
@@ -142,7 +142,7 @@ class Visit(http.server.BaseHTTPRequestHandler):
             reply = self._reply()
         except Refused as refusal:
             reply = refusal.reply()
-            self.close_connection = True  # what was not read of the request must not be taken for the next one
+            self.close_connection = True  # the unread rest of a body must not be parsed as the next request
         self.send_response(reply.status)
         for name, value in reply.headers:
             self.send_header(name, value)
@@ -156,22 +156,22 @@ class Visit(http.server.BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815 - the library's names
 
     def log_message(self, *_: object) -> None:
-        """Says nothing: a request's path and headers are nobody's business."""
+        """Logs nothing: paths and headers may hold personal data."""
 
     def _reply(self) -> Reply:
         if self.headers.get("Host") not in self.server.hosts:
-            # A page elsewhere can give this address a name of its own, and would then be of the same origin.
+            # DNS rebinding: a foreign page can point its own name at this address, and would share the origin.
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "This is not the name of this server.")
         upstream = self.server.upstream
         body = self._body()
-        headers = dict(_passed_on(self.headers.items()))
+        headers = dict(_end_to_end(self.headers.items()))
         route = self.path.partition("?")[0]
         if route.startswith("/v1/"):
-            return upstream.ask(self.command, f"/_aws/execute-api/{upstream.api()}{self.path}", headers, body)
+            return upstream.forward(self.command, f"/_aws/execute-api/{upstream.api()}{self.path}", headers, body)
         if (self.command, route.rstrip("/")) == ("POST", "/auth"):
-            return upstream.ask("POST", "/", self._public(headers), body)
+            return upstream.forward("POST", "/", self._public(headers), body)
         if (self.command, route) == ("POST", "/auth/oauth2/token"):
-            return upstream.ask("POST", "/oauth2/token", headers, body)
+            return upstream.forward("POST", "/oauth2/token", headers, body)
         if self.command in {"GET", "HEAD"} and (reply := mail_reply(self.server.mailbox, self.path)) is not None:
             return reply
         raise Refused(HTTPStatus.NOT_FOUND, "Here are: /v1/openapi.json, /v1/…, /auth, /auth/oauth2/token, /mail.")
@@ -193,8 +193,8 @@ class Visit(http.server.BaseHTTPRequestHandler):
         return headers
 
 
-def _passed_on(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in headers if name.lower() not in _OF_ONE_CONNECTION]
+def _end_to_end(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP]
 
 
 def main() -> None:
@@ -207,7 +207,7 @@ def main() -> None:
     given = parser.parse_args()
     settings = Settings(given.folder, given.folder, given.cloud_port, given.port, stack=given.stack)
     with FrontDoor(settings) as door:
-        # shutdown() waits for serve_forever(), which stands in this very thread.
+        # shutdown() waits for serve_forever(), which runs in this thread.
         signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=door.shutdown).start())
         door.serve_forever(poll_interval=0.1)
 

@@ -1,7 +1,6 @@
-"""Puts back what ministack 1.5.33 leaves out when it takes in a REST API: CORS answers and gateway responses.
+"""Adds what ministack 1.5.33 ignores of a REST API in the template: mock methods (CORS) and gateway responses.
 
-On AWS none of this is needed. It reads the deployed template, so that what is put back is what the template says,
-and may be repeated. To be run after each deployment.
+Run after each deployment; AWS itself does not need it. It reads the deployed template, and may be repeated.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ RESOURCES_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class MockMethod:
-    """A method that the gateway answers by itself: how CORS pre-flights are done."""
+    """A method that the gateway answers itself. CORS pre-flights are mock methods."""
 
     path: str
     verb: str
@@ -28,12 +27,12 @@ class MockMethod:
 
 
 def repair(settings: Settings) -> None:
-    """Completes every REST API of the stack."""
+    """Completes every REST API of the stack. Raises ClientError, and KeyError if a resource is missing."""
     cloudformation = client(settings, "cloudformation")
     body = cloudformation.get_template(StackName=settings.stack, TemplateStage="Processed")["TemplateBody"]
     template = json.loads(body) if isinstance(body, str) else body
-    found = cloudformation.describe_stack_resources(StackName=settings.stack)["StackResources"]
-    ids = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found}
+    resources = cloudformation.describe_stack_resources(StackName=settings.stack)["StackResources"]
+    ids = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
     [stack] = cloudformation.describe_stacks(StackName=settings.stack)["Stacks"]
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
     gateway = client(settings, "apigateway")
@@ -47,8 +46,8 @@ def _repair_api(gateway: Any, api: str, document: Mapping[str, Any], parameters:
     ids = {each["path"]: each["id"] for each in resources}
     for method in _mock_methods(document):
         for selector, response in method.responses.items():
-            put = _substituted(response, parameters)
-            _put_mock_response(gateway, api, ids[method.path], method.verb, selector, put)
+            resolved = _substituted(response, parameters)
+            _put_mock_response(gateway, api, ids[method.path], method.verb, selector, resolved)
     for kind, response in document.get("x-amazon-apigateway-gateway-responses", {}).items():
         _put_gateway_response(gateway, api, kind, _substituted(response, parameters))
     for stage in gateway.get_stages(restApiId=api)["item"]:
@@ -56,7 +55,7 @@ def _repair_api(gateway: Any, api: str, document: Mapping[str, Any], parameters:
 
 
 def _substituted(part: Any, parameters: Mapping[str, str]) -> Any:
-    """A part of the template with the stack's parameters put in: the emulator hands it out as it was written."""
+    """A part of the template with each Fn::Sub resolved. The emulator returns the template unresolved."""
     if isinstance(part, Mapping):
         if [*part] == ["Fn::Sub"]:
             return re.sub(r"\$\{(\w+)\}", lambda name: parameters[name[1]], part["Fn::Sub"])

@@ -1,4 +1,4 @@
-"""A message, read. Whatever is wrong with it, something of it can be shown."""
+"""Parses an e-mail message. Something of every message can be shown, however malformed it is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CID = re.compile(r"cid:([^\"'\s<>)]+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Part:
-    """One leaf of a message: its text, its HTML, a picture, a file."""
+    """One leaf of a message: its text, its HTML, a picture or a file."""
 
     number: int
     message: EmailMessage
@@ -31,42 +31,42 @@ class Part:
 
     @cached_property
     def name(self) -> str:
-        """A file name that is safe to show and to save; made up, if the sender gives none."""
+        """A file name that is safe to show and to save; generated if the sender gives none."""
         name = safe_file_name(_file_name(self.message))
         return name or f"part-{self.number}{mimetypes.guess_extension(self.content_type) or '.bin'}"
 
     @cached_property
     def content_id(self) -> str:
-        """By what HTML speaks of it; empty, if it has none."""
+        """The id that the HTML refers to as `cid:`; empty if there is none."""
         return header(self.message, "Content-ID").strip(" <>")
 
     @cached_property
     def is_attached(self) -> bool:
-        """Whether the sender means it to be a file, and not to be read with the message."""
+        """Whether the sender marks it as an attachment."""
         return header(self.message, "Content-Disposition").strip().lower().startswith("attachment")
 
     @cached_property
     def content(self) -> bytes:
-        """What it holds, without its encoding for the way."""
+        """The decoded bytes."""
         payload = self.message.get_payload()
-        if isinstance(payload, list):  # a message in the message
+        if isinstance(payload, list):  # an attached message
             return b"\r\n".join(_as_bytes(each) for each in payload if isinstance(each, EmailMessage))
         decoded = self.message.get_payload(decode=True)
         return decoded if isinstance(decoded, bytes) else b""
 
     @cached_property
     def charset(self) -> str:
-        """Of its text; UTF-8 if it names none, or none in which this text can be."""
-        said = self.message.get_content_charset() or "utf-8"
+        """The character set of its text; UTF-8 if it names none, or one that cannot decode this text."""
+        named = self.message.get_content_charset() or "utf-8"
         try:
-            (self.content + b"a").decode(said, errors="replace")
+            (self.content + b"a").decode(named, errors="replace")
         except (LookupError, ValueError):
             return "utf-8"
-        return said
+        return named
 
     @cached_property
     def text(self) -> str:
-        """What it holds, which is text, in lines as Python knows them."""
+        """The decoded text, with "\\n" as line ends."""
         return self.content.decode(self.charset, errors="replace").replace("\r\n", "\n")
 
 
@@ -79,12 +79,12 @@ class Letter:
 
     @classmethod
     def of(cls, raw: bytes) -> Letter:
-        """Reads a message. One that cannot be taken apart is a text as it stands."""
+        """Parses a message. One that cannot be parsed becomes a plain text of its raw bytes."""
         try:
             letter = cls(raw, email.message_from_bytes(raw, EmailMessage, policy=email.policy.default))
             for part in letter.parts:
                 _ = (part.content_type, part.name, part.content_id, part.is_attached, part.content, part.charset)
-        except Exception:  # noqa: BLE001 - what the library raises for a message it cannot read, it does not say
+        except Exception:  # noqa: BLE001 - the library does not document what it raises for a malformed message
             unreadable = EmailMessage()
             unreadable["Subject"] = "(this message cannot be read)"
             unreadable.set_content(raw.decode("utf-8", errors="replace"))
@@ -92,15 +92,15 @@ class Letter:
         return letter
 
     def header(self, name: str) -> str:
-        """The first of its headers with this name, as text in one line; empty, if there is none."""
+        """The first header with this name, as text in one line; empty if there is none."""
         return header(self.message, name)
 
     def headers(self) -> list[tuple[str, str]]:
-        """All of them, in their order, decoded as far as they can be."""
+        """All headers in their order, decoded as far as possible."""
         return [(name, _header_text(self.message, name, raw)) for name, raw in self.message.raw_items()]
 
-    def every(self, name: str) -> tuple[str, ...]:
-        """All headers with this name."""
+    def header_values(self, name: str) -> tuple[str, ...]:
+        """The values of all headers with this name."""
         return tuple(value for each, value in self.headers() if each.lower() == name.lower())
 
     @cached_property
@@ -109,7 +109,7 @@ class Letter:
 
     @cached_property
     def text(self) -> Part | None:
-        """What is to be read where there is no HTML."""
+        """The plain text, if there is any."""
         return self._body("text/plain")
 
     @cached_property
@@ -118,7 +118,7 @@ class Letter:
 
     @cached_property
     def pictures(self) -> tuple[Part, ...]:
-        """The parts that stand within the HTML."""
+        """The parts that the HTML shows, by their Content-ID."""
         if self.html is None:
             return ()
         used = {unquote(each) for each in _CID.findall(self.html.text)}
@@ -126,21 +126,21 @@ class Letter:
 
     @cached_property
     def attachments(self) -> tuple[Part, ...]:
-        """Everything that is not read with the message itself."""
+        """All parts except the text, the HTML and its pictures."""
         shown = {part.number for part in (self.text, self.html, *self.pictures) if part is not None}
         return tuple(part for part in self.parts if part.number not in shown)
 
     def html_with_pictures(self, address: str) -> str:
-        """The HTML; its pictures are to be found at the address followed by the number of their part."""
+        """The HTML, with each `cid:` reference replaced by the address and the number of the picture's part."""
         if self.html is None:
             return ""
         numbers = {part.content_id: part.number for part in self.pictures}
 
-        def found(reference: re.Match[str]) -> str:
+        def replaced(reference: re.Match[str]) -> str:
             number = numbers.get(unquote(reference[1]))
             return reference[0] if number is None else f"{address}{number}"
 
-        return _CID.sub(found, self.html.text)
+        return _CID.sub(replaced, self.html.text)
 
     def _body(self, content_type: str) -> Part | None:
         for part in self.parts:
@@ -150,7 +150,7 @@ class Letter:
 
 
 def header(message: EmailMessage, name: str) -> str:
-    """The first header with this name, as text in one line."""
+    """The first header with this name, as text in one line; empty if there is none."""
     for each, raw in message.raw_items():
         if each.lower() == name.lower():
             return _header_text(message, each, raw)
@@ -158,13 +158,13 @@ def header(message: EmailMessage, name: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text without anything that would not be seen, or would turn what is seen around."""
-    kept = "".join(" " if unicodedata.category(each) in {"Cc", "Zl", "Zp"} else each for each in text)
-    return " ".join("".join(each for each in kept if unicodedata.category(each) not in {"Cf", "Cs"}).split())
+    """The text in one line, without invisible characters and without those that change the text's direction."""
+    spaced = "".join(" " if unicodedata.category(each) in {"Cc", "Zl", "Zp"} else each for each in text)
+    return " ".join("".join(each for each in spaced if unicodedata.category(each) not in {"Cf", "Cs"}).split())
 
 
 def safe_file_name(name: str) -> str:
-    """The name without a folder, or anything that a file system or a header takes to be more than a name."""
+    """The name without folders, and without characters that mean something to a file system or a header."""
     last = re.split(r"[/\\]", one_line(name))[-1]
     cleaned = re.sub(r'[<>:"|?*;]', "_", last).strip(". ")
     stem, dot, ending = cleaned.rpartition(".")
@@ -176,7 +176,7 @@ def safe_file_name(name: str) -> str:
 def _header_text(message: EmailMessage, name: str, raw: object) -> str:
     try:
         text = str(message.policy.header_fetch_parse(name, str(raw)))
-    except Exception:  # noqa: BLE001 - what the library raises for a header it cannot read, it does not say
+    except Exception:  # noqa: BLE001 - the library does not document what it raises for a malformed header
         text = str(raw)
     return one_line(text)
 

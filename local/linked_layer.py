@@ -1,9 +1,8 @@
-"""The layer as it was built, led to instead of packed: the emulator would unpack it for each worker anew.
+"""Links the built layer instead of packing it, because the emulator unpacks a layer for each worker.
 
-That takes seconds, for thousands of small files. So the built folder is moved aside under a name made of its
-contents, and a layer with a single file takes its place. When a worker starts, this file puts the built folder
-first on its path, and takes the emulator's own packages off it. So a function runs on exactly what the layer holds:
-what is missing there is missing here.
+Unpacking thousands of small files takes seconds. So the built folder is moved aside under a digest of its contents, and
+a layer with a single file takes its place. When a worker starts, this file puts the built folder first on its path, and
+removes the emulator's own packages from it. So a package that is missing in the layer is missing here as well.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ DIGEST_LENGTH = 16
 
 
 def link_layer(built: Path, layers: Path, python: str) -> Path:
-    """Moves the built layer among the layers, and leaves the one that leads to it. Returns where it is now."""
+    """Moves the built layer into `layers`, and leaves a link in its place. Returns the layer's new folder."""
     layer = layers / _digest(built)
     layers.mkdir(parents=True, exist_ok=True)
     if layer.exists():
@@ -28,8 +27,8 @@ def link_layer(built: Path, layers: Path, python: str) -> Path:
 
 
 def write_link(layer: Path, link: Path, python: str) -> None:
-    """Makes the folder of a layer that leads to another."""
-    # Workers read the .pth files of this folder, and run a line that begins with "import".
+    """Writes into the folder `link` a layer that links to another."""
+    # Workers read the .pth files of this folder, and run each line that begins with "import".
     packages = link / "python" / "lib" / f"python{python}" / "site-packages"
     packages.mkdir(parents=True)
     path = f"[{str(layer / 'python')!r}, *(each for each in sys.path if 'site-packages' not in each)]"
@@ -37,7 +36,7 @@ def write_link(layer: Path, link: Path, python: str) -> None:
 
 
 def remove_other_layers(layers: Path, built: Path) -> None:
-    """Forgets the layers of former deployments."""
+    """Deletes the layers of earlier deployments."""
     link = next(built.rglob("livello.pth")).read_text("utf-8")
     for layer in layers.iterdir():
         if layer.name not in link:
@@ -45,7 +44,7 @@ def remove_other_layers(layers: Path, built: Path) -> None:
 
 
 def _digest(folder: Path) -> str:
-    """Names the contents: the same build is the same layer, so nothing is deployed and workers stay warm."""
+    """A digest of the contents. An identical build has the same name, so nothing is deployed and workers stay warm."""
     digest = hashlib.sha256()
     for file in sorted(each for each in folder.rglob("*") if each.is_file()):
         digest.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())

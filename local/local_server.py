@@ -1,4 +1,4 @@
-"""One of our own servers of a local stack: a process with a port, started anew when its code or its options change."""
+"""A server of the local stack: a process with a port, which is restarted when its code or its options change."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ START_SECONDS_MAX = 15
 
 @dataclass(frozen=True, slots=True)
 class LocalServer:
-    """`module` is run with `options`, listens on `port`, and is made of the files in `code`."""
+    """A process that runs `module` with `options`, listens on `port`, and depends on the files in `code`."""
 
     name: str
     title: str
-    """For messages: "The mail sink"."""
+    """The name in messages, such as "The mail sink"."""
 
     folder: Path
     port: int
@@ -34,41 +34,44 @@ class LocalServer:
         return Background(self.name, self.folder)
 
     def start(self) -> None:
-        """Starts it, unless it runs as it should. Raises LocalError if it does not start, OSError on a full disk."""
-        if self.runs_as_it_should():
+        """Starts or restarts it, unless it is current.
+
+        Raises LocalError if it does not start, and OSError on a full disk.
+        """
+        if self.is_current():
             return
         self.stop()
-        # Before the start: what runs without a record would be taken for one of another version, and started anew.
-        write_json(self._record, self._wanted())
+        # Written first: a process without a record would be restarted by the next command.
+        write_json(self._record, self._configuration())
         command = [*python_module(self.module), *self.options, "--port", str(self.port)]
         self.process.start(command, tool_environment(self.folder))
         wait_until(lambda: not port_is_free(self.port) or not self.process.running(), START_SECONDS_MAX)
         if not self.process.running():
             raise LocalError(f"{self.title} does not start.\n{self.process.log_tail()}")
 
-    def runs_as_it_should(self) -> bool:
+    def is_current(self) -> bool:
         """Whether it runs with these options and this code."""
-        return self._started_with() == self._wanted()
+        return self._running_configuration() == self._configuration()
 
     def running_port(self) -> int | None:
-        """Where it listens; None if it does not run, or nothing says how it was started."""
-        port = self._started_with().get("port", "")
+        """The port of the running process; None if it does not run, or its port is not on record."""
+        port = self._running_configuration().get("port", "")
         return int(port) if port.isdecimal() else None
 
     def stop(self, *, by_force: bool = False) -> None:
-        """Ends it. What it holds stays."""
+        """Ends it. Its files stay. Raises LocalError if it does not end, unless `by_force`."""
         self.process.stop(by_force=by_force)
 
     @property
     def _record(self) -> Path:
         return self.folder / f"{self.name}.json"
 
-    def _wanted(self) -> dict[str, str]:
+    def _configuration(self) -> dict[str, str]:
         code = hashlib.sha256(b"".join(each.read_bytes() for each in self.code)).hexdigest()
         return {"port": str(self.port), "options": "\0".join(self.options), "code": code}
 
-    def _started_with(self) -> dict[str, str]:
-        """Empty if it does not run, or nobody knows how it was started."""
+    def _running_configuration(self) -> dict[str, str]:
+        """The configuration of the running process; empty if it does not run, or nothing is on record."""
         if not self.process.running():
             return {}
         try:

@@ -1,13 +1,13 @@
-"""The pages on which the mail is read, in a browser or by a program.
+"""The pages of the mailbox, for browsers and programs.
 
-    GET /mail              the list, newest first; ?to= for those to an address, ?before= for older ones
-    GET /mail.json         the same for programs
-    GET /mail/<id>         one mail
-    GET /mail/<id>/html    its HTML, which can do nothing: no scripts, no forms, nothing from elsewhere
-    GET /mail/<id>/part/<n>   a file or a picture of it
-    GET /mail/<id>/raw     all of it, as it was sent
+    GET /mail                 the list, newest first; ?to= filters by address, ?before= continues the list
+    GET /mail.json            the same for programs
+    GET /mail/<id>            one mail
+    GET /mail/<id>/html       its HTML, sandboxed: no scripts, no forms, nothing from elsewhere
+    GET /mail/<id>/part/<n>   one of its files or pictures
+    GET /mail/<id>/raw        the whole message as it was sent
 
-Whatever comes out of a mail is hostile: it is shown as text, and its HTML stands in a frame that is shut off.
+Every mail counts as hostile: its text is escaped, and its HTML is shown in a sandboxed frame.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _SAFE_TYPES = frozenset(
         "text/plain",
     }
 )
-"""What no browser takes for a page or a script. Everything else is handed out as bytes of no known kind."""
+"""Types that no browser runs as a page or a script. Everything else is served as application/octet-stream."""
 
 _ROUTE = re.compile(r"/mail/([^/]+)(?:/(html|raw|part/(\d{1,4})))?", re.ASCII)
 _LINK = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
@@ -100,7 +100,7 @@ details dl { margin-top: .75rem; font-size: .85rem }
 
 
 def mail_reply(mailbox: Mailbox, address: str) -> Reply | None:
-    """The answer to GET of a path with its query; None if it is no path of mail. Raises Refused for what is missing."""
+    """The reply to GET of a path with its query; None if the path is not of the mailbox. Raises Refused (404)."""
     path, _, question = address.partition("?")
     query = parse_qs(question)
     to, before = (query.get(name, [""])[0].strip() for name in ("to", "before"))
@@ -113,11 +113,11 @@ def mail_reply(mailbox: Mailbox, address: str) -> Reply | None:
         return None
     mail = mailbox.find(route[1])
     if mail is None:
-        raise _gone()
+        raise _not_found()
     try:
         letter = mail.letter()
     except FileNotFoundError:
-        raise _gone() from None
+        raise _not_found() from None
     match route[2]:
         case None:
             return _page(letter.header("Subject") or "Mail", _reading(mail, letter))
@@ -129,7 +129,7 @@ def mail_reply(mailbox: Mailbox, address: str) -> Reply | None:
             return _part(letter, int(route[3]))
 
 
-def _gone() -> Refused:
+def _not_found() -> Refused:
     return Refused(HTTPStatus.NOT_FOUND, "There is no such mail, or no longer: /mail")
 
 
@@ -137,44 +137,44 @@ def _list(page: Page, to: str, before: str) -> str:
     rows = "".join(_row(mail) for mail in page.mails)
     none = "None to such an address." if to else "None yet."
     newest = f"/mail?{urlencode({'to': to})}" if to else "/mail"
-    turns = [f'<a href="{escape(newest)}">Newest</a>'] if before else []
+    links = [f'<a href="{escape(newest)}">Newest</a>'] if before else []
     if page.next is not None:
         older = urlencode({"to": to, "before": page.next} if to else {"before": page.next})
-        turns.append(f'<a href="/mail?{escape(older)}">Older</a>')
+        links.append(f'<a href="/mail?{escape(older)}">Older</a>')
     return f"""<h1>Mail</h1>
 <p class="soft">What the emulated AWS has sent, newest first. Nothing of it has left this machine.</p>
 <form action="/mail" role="search"><input name="to" value="{escape(to)}" placeholder="To, such as ada@example.com"
  aria-label="To"><button>Show</button></form>
 {f"<ol>{rows}</ol>" if rows else f"<p>{none}</p>"}
-<nav>{"".join(turns)}</nav>"""
+<nav>{"".join(links)}</nav>"""
 
 
 def _row(mail: Mail) -> str:
     try:
         heading = mail.heading()
-    except FileNotFoundError:  # meanwhile
+    except FileNotFoundError:  # deleted meanwhile
         return ""
     mark = f"{heading.attachments} attached" if heading.attachments else ""
     if not mail.is_whole:
         mark = "not whole"
-    return f"""<li><a href="/mail/{mail.mail}"><b>{_subject(heading)}</b>{_time(mail)}
+    return f"""<li><a href="/mail/{mail.id}"><b>{_subject(heading)}</b>{_time(mail)}
 <span class="soft">{escape(", ".join(filter(None, (heading.recipients, *heading.blind_copies))))}</span>
 <span class="mark">{mark}</span></a>
 """
 
 
 def _reading(mail: Mail, letter: Letter) -> str:
-    here, heading = f"/mail/{mail.mail}", Heading.of(letter, mail.envelope)
+    here, heading = f"/mail/{mail.id}", Heading.of(letter, mail.envelope)
     sections = [
         f"<nav><a href='/mail'>All mail</a><a href='{here}/raw'>As it was sent</a></nav><h1>{_subject(heading)}</h1>"
     ]
-    shown = [(name, letter.header(name)) for name in ("From", "To", "Cc", "Reply-To")]
-    shown.append(("Blind copy", ", ".join(heading.blind_copies)))
-    sections.append(_headers([(name, value) for name, value in shown if value], _time(mail)))
+    fields = [(name, letter.header(name)) for name in ("From", "To", "Cc", "Reply-To")]
+    fields.append(("Blind copy", ", ".join(heading.blind_copies)))
+    sections.append(_headers([(name, value) for name, value in fields if value], _time(mail)))
     if not mail.is_whole:
         sections.append(
-            "<p class='mark'>This mail did not come in whole: these are its words, as the "
-            "emulated SES tells them. It cannot send on what is not ASCII, or has lines that are too long.</p>"
+            "<p class='mark'>This mail did not come in whole: this is its text from the record of the "
+            "emulated SES, which cannot send non-ASCII bytes or lines that are too long.</p>"
         )
     if letter.attachments:
         sections.append(f"<h2>Attached</h2><ul class='files'>{_files(here, letter.attachments)}</ul>")
@@ -220,19 +220,19 @@ def _time(mail: Mail) -> str:
 
 
 def _with_links(text: str) -> str:
-    """The text with its addresses to be clicked: within the HTML nothing can be."""
-    shown, end = [], 0
+    """The escaped text with its addresses as links. The sandboxed HTML has no working links."""
+    pieces, end = [], 0
     for link in _LINK.finditer(text):
         address = escape(link[0])
-        shown.append(f"{escape(text[end : link.start()])}<a href='{address}' rel='noreferrer noopener'>{address}</a>")
+        pieces.append(f"{escape(text[end : link.start()])}<a href='{address}' rel='noreferrer noopener'>{address}</a>")
         end = link.end()
-    return "".join([*shown, escape(text[end:])])
+    return "".join([*pieces, escape(text[end:])])
 
 
 def _html(mail: Mail, letter: Letter) -> Reply:
     if letter.html is None:
         raise Refused(HTTPStatus.NOT_FOUND, "This mail has no HTML.")
-    html = letter.html_with_pictures(f"/mail/{mail.mail}/part/")
+    html = letter.html_with_pictures(f"/mail/{mail.id}/part/")
     return _reply("text/html; charset=utf-8", html.encode("utf-8", "replace"), _HTML_POLICY)
 
 
@@ -253,7 +253,7 @@ def _safe_type(part: Part) -> str:
 
 
 def _disposition(name: str) -> str:
-    """RFC 6266: the name as it is, and one in ASCII for what does not know better."""
+    """The header of RFC 6266: the name in UTF-8, and in ASCII for older clients."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     plain = re.sub(r"[^A-Za-z0-9._ -]", "_", plain).strip() or "attachment"
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
@@ -269,15 +269,15 @@ def _json(page: Page, to: str) -> Reply:
 def _items(mails: Iterable[Mail]) -> list[dict[str, object]]:
     items = []
     for mail in mails:
-        with suppress(FileNotFoundError):  # meanwhile
+        with suppress(FileNotFoundError):  # deleted meanwhile
             items.append(_item(mail, mail.letter()))
     return items
 
 
 def _item(mail: Mail, letter: Letter) -> dict[str, object]:
-    here = f"/mail/{mail.mail}"
+    here = f"/mail/{mail.id}"
     return {
-        "mail": mail.mail,
+        "mail": mail.id,
         "received_at": mail.received_at.isoformat(),
         "from": letter.header("From"),
         "to": mail.envelope.recipients,

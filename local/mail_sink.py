@@ -1,4 +1,4 @@
-"""The process that takes in the mail: started before the emulated AWS, and ended after it."""
+"""The mail sink: the SMTP server that receives mail. It starts before the emulated AWS and ends after it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _CODE = (ROOT / "local" / "smtp_server.py", ROOT / "local" / "mail_folder.py")
 
 
 def mail_sink(settings: Settings) -> LocalServer:
-    """Of one stack. It is started anew only if it must be: meanwhile a mail would find nobody in."""
+    """The mail sink of a stack. It depends on few files, because mail is refused while it restarts."""
     return LocalServer(
         name="mail-sink",
         title="The mail sink",

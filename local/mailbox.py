@@ -1,4 +1,7 @@
-"""All the mail that the emulated AWS has sent: what came in whole, and what it only tells of."""
+"""All mail that the emulated AWS has sent: the received messages, and those only in the record of its SES.
+
+SES cannot relay some messages (see local.mail_pages). Such a mail has no file; its text comes from SES's record.
+"""
 
 from __future__ import annotations
 
@@ -13,35 +16,35 @@ from pathlib import Path
 from typing import Any
 
 from local.letter import Letter, one_line
-from local.mail_folder import KEPT_MAX, RECIPIENT_HEADER, MailFolder, is_mail_id, mail_id, received_at
+from local.mail_folder import MAILS_MAX, RECIPIENT_HEADER, MailFolder, is_mail_id, mail_id, received_at
 
 PAGE_SIZE = 100
-ON_ITS_WAY_SECONDS_MAX = 3
-"""The emulated SES first tells of a mail, and sends it then."""
+RELAY_SECONDS_MAX = 3
+"""How long a recorded mail may take to arrive: the emulated SES records a mail before it sends it."""
 
 ENVELOPE_BYTES_MAX = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What must be known of every mail to find one: whom it really goes to, and what the emulated SES calls it."""
+    """The facts for finding a mail: its real recipients, and the message id of the emulated SES."""
 
     recipients: tuple[str, ...]
     message_id: str
 
     def is_to(self, text: str) -> bool:
-        """Whether the text stands in one of the addresses."""
+        """Whether one of the addresses contains the text, in any case."""
         return any(text.casefold() in each.casefold() for each in self.recipients)
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What the list shows of a mail."""
+    """The fields of a mail in the list."""
 
     sender: str
     recipients: str
     blind_copies: tuple[str, ...]
-    """Who gets it without standing in it."""
+    """The recipients that the headers do not name."""
 
     subject: str
     attachments: int
@@ -62,11 +65,11 @@ class Heading:
 class Mail:
     """One mail in the list."""
 
-    mail: str
+    id: str
     envelope: Envelope
     file: Path | None
-    told: Letter | None = None
-    """Of a mail that did not come in there is no file: its words are what the emulated SES tells, and no more."""
+    recorded: Letter | None = None
+    """The message from SES's record, for a mail that did not arrive and has no file."""
 
     @property
     def is_whole(self) -> bool:
@@ -74,18 +77,18 @@ class Mail:
 
     @property
     def received_at(self) -> datetime:
-        return received_at(self.mail)
+        return received_at(self.id)
 
     def letter(self) -> Letter:
-        """Reads it. Raises FileNotFoundError: the oldest go meanwhile."""
-        if self.told is not None:
-            return self.told
+        """Reads the message. Raises FileNotFoundError if it was deleted meanwhile, as the oldest are."""
+        if self.recorded is not None:
+            return self.recorded
         if self.file is None:
-            raise FileNotFoundError(self.mail)
+            raise FileNotFoundError(self.id)
         return Letter.of(self.file.read_bytes())
 
     def heading(self) -> Heading:
-        """Raises FileNotFoundError, as above."""
+        """The fields for the list. Raises FileNotFoundError, as `letter`."""
         if self.file is None:
             return Heading.of(self.letter(), self.envelope)
         return _heading(self.file, self.envelope)
@@ -93,52 +96,52 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some mails, newest first."""
+    """A page of the list, newest first."""
 
     mails: Sequence[Mail]
     next: str | None
-    """Where the older ones begin, if there are any."""
+    """The id to continue before; None on the last page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """Everything that was sent. `told` asks the emulated SES what it has sent since it was started."""
+    """All sent mail. `ses_messages` returns the emulated SES's record of sent messages since it started."""
 
     folder: MailFolder
-    told: Callable[[], Sequence[Mapping[str, Any]]]
+    ses_messages: Callable[[], Sequence[Mapping[str, Any]]]
 
     def page(self, to: str, before: str) -> Page:
-        """The newest mails; with `to` only those to such an address, with `before` only those older than that one."""
+        """The newest PAGE_SIZE mails: with `to` to addresses that contain it, with `before` older than that mail."""
         mails = [each for each in self._mails() if each.envelope.is_to(to)] if to else self._mails()
-        older = [each for each in mails if not before or each.mail < before]
-        shown = older[:PAGE_SIZE]
-        return Page(shown, shown[-1].mail if len(older) > PAGE_SIZE else None)
+        older = [each for each in mails if not before or each.id < before]
+        mails_of_page = older[:PAGE_SIZE]
+        return Page(mails_of_page, mails_of_page[-1].id if len(older) > PAGE_SIZE else None)
 
-    def find(self, mail: str) -> Mail | None:
-        """One mail, or None if there is none, or no longer."""
-        if not is_mail_id(mail):
+    def find(self, id_: str) -> Mail | None:
+        """The mail with this id; None if there is none, or no longer."""
+        if not is_mail_id(id_):
             return None
-        return self._kept(mail) or next((each for each in self._mails() if each.mail == mail), None)
+        return self._received(id_) or next((each for each in self._mails() if each.id == id_), None)
 
     def _mails(self) -> list[Mail]:
-        """A mail that came in whole is known by its Message-ID, which is what the emulated SES calls it."""
-        told = self.told()  # first: what comes in meanwhile is then not taken for something that never will
-        kept = [mail for each in self.folder.ids() if (mail := self._kept(each)) is not None]
-        known = {each.envelope.message_id for each in kept}
-        lost = [_told(each) for each in told if each["MessageId"] not in known and not _is_on_its_way(each)]
-        return sorted([*kept, *lost], key=lambda each: each.mail, reverse=True)[:KEPT_MAX]
+        """Received and recorded mails, newest first. SES's message id is the Message-ID of the received message."""
+        recorded = self.ses_messages()  # read first, so a mail that arrives meanwhile does not count as lost
+        received = [mail for each in self.folder.ids() if (mail := self._received(each)) is not None]
+        message_ids = {each.envelope.message_id for each in received}
+        lost = [_recorded(each) for each in recorded if each["MessageId"] not in message_ids and not _may_arrive(each)]
+        return sorted([*received, *lost], key=lambda each: each.id, reverse=True)[:MAILS_MAX]
 
-    def _kept(self, mail: str) -> Mail | None:
-        file = self.folder.file(mail)
+    def _received(self, id_: str) -> Mail | None:
+        file = self.folder.file(id_)
         try:
-            return Mail(mail, _envelope(file), file)
+            return Mail(id_, _envelope(file), file)
         except FileNotFoundError:
             return None
 
 
-@lru_cache(maxsize=KEPT_MAX)
+@lru_cache(maxsize=MAILS_MAX)
 def _envelope(file: Path) -> Envelope:
-    """Out of the top of the file, where it stands line by line. What was stored never changes: it is read once."""
+    """The envelope from the top lines of the file. Cached, because a stored file never changes."""
     with file.open("rb") as opened:
         top = opened.read(ENVELOPE_BYTES_MAX)
     recipients, message_id = [], ""
@@ -154,40 +157,40 @@ def _envelope(file: Path) -> Envelope:
     return Envelope(tuple(recipients), message_id)
 
 
-@lru_cache(maxsize=KEPT_MAX)
+@lru_cache(maxsize=MAILS_MAX)
 def _heading(file: Path, envelope: Envelope) -> Heading:
     return Heading.of(Letter.of(file.read_bytes()), envelope)
 
 
-def _is_on_its_way(told: Mapping[str, Any]) -> bool:
-    return datetime.now(UTC) - _sent_at(told) < timedelta(seconds=ON_ITS_WAY_SECONDS_MAX)
+def _may_arrive(record: Mapping[str, Any]) -> bool:
+    return datetime.now(UTC) - _sent_at(record) < timedelta(seconds=RELAY_SECONDS_MAX)
 
 
-def _sent_at(told: Mapping[str, Any]) -> datetime:
-    return datetime.fromtimestamp(told["Timestamp"], UTC)
+def _sent_at(record: Mapping[str, Any]) -> datetime:
+    return datetime.fromtimestamp(record["Timestamp"], UTC)
 
 
-def _told(told: Mapping[str, Any]) -> Mail:
-    """A mail out of what the emulated SES tells: who, to whom, the words. Attachments it does not keep."""
-    distinction = hashlib.sha256(told["MessageId"].encode()).hexdigest()[:16]
-    recipients = tuple(one_line(each) for name in ("To", "CC", "BCC") for each in told[name])
-    envelope = Envelope(recipients, told["MessageId"])
-    return Mail(mail_id(_sent_at(told), distinction), envelope, None, Letter.of(_message(told)))
+def _recorded(record: Mapping[str, Any]) -> Mail:
+    """A mail from SES's record: sender, recipients, subject and text. The record has no attachments."""
+    suffix = hashlib.sha256(record["MessageId"].encode()).hexdigest()[:16]
+    recipients = tuple(one_line(each) for name in ("To", "CC", "BCC") for each in record[name])
+    envelope = Envelope(recipients, record["MessageId"])
+    return Mail(mail_id(_sent_at(record), suffix), envelope, None, Letter.of(_message(record)))
 
 
-def _message(told: Mapping[str, Any]) -> bytes:
+def _message(record: Mapping[str, Any]) -> bytes:
     message = MIMEMultipart("alternative")
     headers = {
-        "From": told["Source"],
-        "To": ", ".join(told["To"]),
-        "Cc": ", ".join(told["CC"]),
-        "Subject": told["Subject"],
-        "Message-ID": f"<{told['MessageId']}>",
+        "From": record["Source"],
+        "To": ", ".join(record["To"]),
+        "Cc": ", ".join(record["CC"]),
+        "Subject": record["Subject"],
+        "Message-ID": f"<{record['MessageId']}>",
     }
     for name, value in headers.items():
         if value:
             message[name] = one_line(value)
-    for subtype, text in (("plain", told["BodyText"]), ("html", told["BodyHtml"])):
+    for subtype, text in (("plain", record["BodyText"]), ("html", record["BodyHtml"])):
         if text:
             message.attach(MIMEText(text.encode("utf-8", "replace").decode(), subtype, "utf-8"))
     return message.as_bytes()

@@ -1,4 +1,4 @@
-"""What the front door sends back."""
+"""The front door's replies and refusals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is sent back."""
+    """An HTTP response: status, headers and body."""
 
     status: int
     headers: Iterable[tuple[str, str]]
@@ -18,7 +18,7 @@ class Reply:
 
 
 class Refused(Exception):
-    """The door itself answers, with a problem document (RFC 9457)."""
+    """The front door refuses a request with a problem document (RFC 9457)."""
 
     def __init__(self, status: HTTPStatus, detail: str) -> None:
         super().__init__(detail)

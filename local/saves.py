@@ -1,7 +1,7 @@
-"""The saves of the emulated AWS: each a folder of its own that is complete, or is not there.
+"""The saves of the emulated AWS: each is a folder that is complete or does not exist.
 
-`<folder>/saves/00000012` holds everything of that moment. The newest two are kept. A folder's time is the moment up to
-which nothing that the save does not hold has happened. Standard library only: the emulator's own Python runs this too.
+`<folder>/saves/00000012` holds the whole state of one moment. The newest two are kept. The folder's modification time
+says up to when the save is complete. Standard library only, because the emulator's own Python imports this.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from local.state_files import read_json, sync_folder
 
-KEPT = 2
+SAVES_MAX = 2
 _UNFINISHED = ".part"
 
 
@@ -31,11 +31,11 @@ class Save:
 
     @property
     def at(self) -> datetime:
-        """Up to when it holds everything."""
+        """The moment up to which the save is complete."""
         return datetime.fromtimestamp(self.folder.stat().st_mtime, UTC)
 
-    def still_holds(self) -> None:
-        """Notes that nothing has happened since. Raises OSError."""
+    def confirm(self) -> None:
+        """Records that nothing has changed since. Raises OSError."""
         os.utime(self.folder)
 
 
@@ -46,20 +46,20 @@ class Saves:
     folder: Path
 
     def all(self) -> list[Save]:
-        """Newest first."""
+        """All saves, newest first."""
         if not self.folder.is_dir():
             return []
-        found = [Save(each) for each in self.folder.iterdir() if each.name.isdecimal() and each.is_dir()]
-        return sorted(found, key=lambda each: each.number, reverse=True)
+        saves = [Save(each) for each in self.folder.iterdir() if each.name.isdecimal() and each.is_dir()]
+        return sorted(saves, key=lambda each: each.number, reverse=True)
 
     def newest(self) -> Save | None:
         return next(iter(self.all()), None)
 
     def begin(self) -> Path:
-        """An empty folder to save into. Raises OSError.
+        """Creates an empty folder to save into. Raises OSError.
 
-        Removes what a cut-off save has left behind. A save that is still being written can then no longer be committed:
-        the one that began last wins.
+        Removes unfinished folders. So an older save that is still being written can no longer be committed: the one
+        that began last wins.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for each in self.folder.glob(f"*{_UNFINISHED}"):
@@ -69,7 +69,10 @@ class Saves:
         return unfinished
 
     def commit(self, unfinished: Path, at: float) -> Save:
-        """Makes it the newest save, and removes the oldest. Raises OSError; the former saves are then as they were."""
+        """Makes the folder the newest save, and removes the oldest. Raises OSError; earlier saves then stay.
+
+        `at` is the POSIX time of the state.
+        """
         for each in [*unfinished.rglob("*")]:
             if each.is_file():
                 with each.open("rb") as opened:
@@ -79,25 +82,25 @@ class Saves:
         save = Save(self.folder / f"{(newest.number if newest else 0) + 1:08}")
         unfinished.rename(save.folder)
         sync_folder(self.folder)
-        for old in self.all()[KEPT:]:
-            shutil.rmtree(old.folder, ignore_errors=True)  # the next one tries again
+        for old in self.all()[SAVES_MAX:]:
+            shutil.rmtree(old.folder, ignore_errors=True)  # the next commit tries again
         return save
 
     def check(self) -> None:
-        """Raises LocalError if the newest one is damaged: names the file, and how to go on without it."""
+        """Raises LocalError if the newest save is damaged. The message names the file and the way to go on."""
         newest = self.newest()
         if newest is None:
             return
-        former = [each for each in self.all() if each.number < newest.number]
-        back = f"to what was saved at {former[0].at:%Y-%m-%d %H:%M:%S} UTC" if former else "to an empty stack"
-        remedy = f"Remove the folder {newest.folder} to go back {back}; make clean forgets everything."
+        earlier = [each for each in self.all() if each.number < newest.number]
+        back = f"to the save of {earlier[0].at:%Y-%m-%d %H:%M:%S} UTC" if earlier else "to an empty stack"
+        remedy = f"Remove the folder {newest.folder} to go back {back}; make clean deletes everything."
         for file in sorted(newest.folder.glob("*.json")):
             read_json(file, remedy)
 
     def restore(self, state: Path) -> Save | None:
-        """Puts the newest save where the emulator looks for its state. Returns it; None if there is none.
+        """Copies the newest save to the emulator's state folder. Returns it; None if there is none.
 
-        Without a save, state that an older version has left there stays. Raises LocalError for a damaged save.
+        Without a save, the state of an older version of Livello stays there. Raises LocalError for a damaged save.
         """
         self.check()
         newest = self.newest()

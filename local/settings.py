@@ -1,4 +1,4 @@
-"""Where everything of one local Livello stands: its ports, its folder, its names. Passed along, never global."""
+"""The settings of one local Livello: ports, folders, names. They are passed as an argument, never global."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".local"
-"""Everything of the stack of `make run`."""
+"""The folder of the stack of `make run`: state, logs, artefacts."""
 
 HOST = "127.0.0.1"
 REGION = "eu-central-1"
@@ -35,21 +35,21 @@ PORT_DEFAULTS = {
     MAIL_PORT_VARIABLE: MAIL_PORT_DEFAULT,
     STRIPE_PORT_VARIABLE: STRIPE_PORT_DEFAULT,
 }
-"""By the variable that names another one."""
+"""The default ports, by the variable that overrides each."""
 
 NEWEST_RUNTIME_MINOR = 13
-"""Of the Pythons that template.yaml allows. The emulated AWS runs its own Python, whatever the template says."""
+"""The newest Python in template.yaml is 3.13. The emulated AWS always runs its own Python."""
 
 
 class LocalError(Exception):
-    """Something that the person who runs the stack can put right; the message says what."""
+    """A failure that the person who runs the stack can fix. The message says how."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One local stack. Two with different ports and folders stand beside each other.
+    """One local stack. Stacks with different ports and folders run side by side.
 
-    `folder` holds its state and its logs, `artefacts` what was built for it.
+    `folder` holds the state and the logs, `artefacts` the build. Only a `persistent` stack saves its state.
     """
 
     folder: Path
@@ -63,40 +63,40 @@ class Settings:
 
     @property
     def cloud_address(self) -> str:
-        """The emulated AWS."""
+        """The endpoint of the emulated AWS."""
         return f"http://{HOST}:{self.cloud_port}"
 
     @property
     def address(self) -> str:
-        """The front door, and so the one web origin."""
-        # As a browser writes an origin: without the port that it takes by itself.
+        """The front door's address, which is the only web origin."""
+        # As a browser writes an origin: without the default port.
         return f"http://{HOST}" if self.front_door_port == HTTP_PORT else f"http://{HOST}:{self.front_door_port}"
 
     @property
     def stripe_address(self) -> str:
-        """The stand-in for Stripe."""
+        """The address of the stand-in for Stripe."""
         return f"http://{HOST}:{self.stripe_port}"
 
     @property
     def mail_folder(self) -> Path:
-        """What the emulated AWS has mailed."""
+        """The mail that the emulated AWS has sent."""
         return self.folder / "mail"
 
     @property
     def build_folder(self) -> Path:
-        """Apart from .aws-sam: what was built for this machine must never be deployed into the cloud."""
+        """The output of `sam build`. Not .aws-sam: a build for this machine must never be deployed to the cloud."""
         return self.artefacts / "build"
 
     @property
     def layers_folder(self) -> Path:
-        """The layers that were built, each under a name of its own."""
+        """The built layers, each under a digest of its contents."""
         return self.artefacts / "layers"
 
 
 def settings_from_environment(folder: Path = FOLDER) -> Settings:
-    """The stack of `make run` in this folder: its ports as given now, or else as given last.
+    """The stack of `make run` in this folder. A port is that of the environment, else the remembered or default one.
 
-    Raises LocalError for a port that is none, and for two servers on one port.
+    Raises LocalError for an invalid port, and for two servers on one port.
     """
     remembered = remembered_ports(folder)
     ports = {name: _port(name, remembered.get(name, default)) for name, default in PORT_DEFAULTS.items()}
@@ -116,12 +116,12 @@ def settings_from_environment(folder: Path = FOLDER) -> Settings:
 
 
 def ports_file(folder: Path) -> Path:
-    """Where the ports of the last `make run` are kept."""
+    """The file with the ports of the last `make run`."""
     return folder / "ports.json"
 
 
 def remembered_ports(folder: Path) -> dict[str, int]:
-    """The ports of the last `make run` in this folder, by their variables; empty before the first.
+    """The ports of the last `make run` in this folder, by variable; empty before the first.
 
     Raises LocalError for a damaged file.
     """
@@ -141,7 +141,7 @@ def remembered_ports(folder: Path) -> dict[str, int]:
 
 
 def ports_of(settings: Settings) -> dict[str, int]:
-    """Its ports, by the variables that name them."""
+    """The ports of a stack, by variable."""
     return {
         FRONT_DOOR_PORT_VARIABLE: settings.front_door_port,
         CLOUD_PORT_VARIABLE: settings.cloud_port,
@@ -150,7 +150,7 @@ def ports_of(settings: Settings) -> dict[str, int]:
     }
 
 
-def are_given(environment: Mapping[str, str]) -> bool:
+def names_a_port(environment: Mapping[str, str]) -> bool:
     """Whether the environment names any port."""
     return any(environment.get(name) for name in PORT_DEFAULTS)
 
@@ -164,7 +164,7 @@ def _port(variable: str, default: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the layer must be built for so that it runs here."""
+    """The target of the layer's build: Python version, Lambda runtime, architecture and uv's platform."""
 
     python: str
     runtime: str
@@ -173,7 +173,7 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """This machine. Raises LocalError where the layer's packages have no builds for it."""
+    """The build target of this machine. Raises LocalError if the layer's packages have no builds for it."""
     architectures = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
     platforms = {
         ("linux", "x86_64"): "x86_64-manylinux_2_28",

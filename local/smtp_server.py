@@ -1,6 +1,6 @@
-"""Takes in what the emulated SES sends, and keeps it. Nothing of it ever leaves this machine.
+"""The SMTP server that receives and stores the emulated SES's mail. No mail leaves this machine.
 
-A process of its own that outlives the front door and the emulated AWS: while either is started anew, no mail is lost.
+It is a process of its own, so no mail is lost while the front door or the emulated AWS restarts.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from local.mail_folder import RECIPIENT_HEADER, SENDER_HEADER, MailFolder
 from local.settings import HOST
 
 MESSAGE_BYTES_MAX = 40 * 1024 * 1024
-"""What SES takes."""
+"""The limit of SES."""
 
 
-class Keeper:
-    """Keeps each message, with its envelope on top."""
+class StoringHandler:
+    """Stores each message, with its envelope above it."""
 
     def __init__(self, folder: MailFolder) -> None:
         self._folder = folder
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: ARG002, N802 - as the library asks for it
-        """Answers once the message is on the disk, and not before."""
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: ARG002, N802 - the library's signature
+        """Answers after the message is on the disk. Raises OSError, which the library answers with an error."""
         recipients = [f"{RECIPIENT_HEADER}: {address}" for address in envelope.rcpt_tos]
         top = "".join(f"{line}\r\n" for line in [f"{SENDER_HEADER}: <{envelope.mail_from}>", *recipients])
         self._folder.store(top.encode() + _bytes(envelope.content), datetime.now(UTC))
@@ -38,15 +38,15 @@ class Keeper:
 
 def _bytes(content: bytes | str | None) -> bytes:
     if not isinstance(content, bytes):
-        raise TypeError("the server hands over what it was sent")
+        raise TypeError("the library must pass the raw bytes")
     return content
 
 
 def smtp_server(folder: MailFolder, port: int) -> Controller:
-    """Not started yet. Heard on this machine only."""
+    """The server, not started. It listens only on this machine."""
     options: dict[str, Any] = {"data_size_limit": MESSAGE_BYTES_MAX, "ident": "Livello"}
-    # Without a name of its own it would ask the DNS for one.
-    return Controller(Keeper(folder), hostname=HOST, port=port, server_hostname="localhost", **options)
+    # Without a hostname the library would ask the DNS for one.
+    return Controller(StoringHandler(folder), hostname=HOST, port=port, server_hostname="localhost", **options)
 
 
 def main() -> None:
@@ -55,13 +55,13 @@ def main() -> None:
     parser.add_argument("--mail-folder", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     given = parser.parse_args()
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     folder = MailFolder(given.mail_folder)
     folder.prepare()
     server = smtp_server(folder, given.port)
     server.start()
-    ended.wait()
+    stopped.wait()
     server.stop()
 
 

@@ -1,4 +1,4 @@
-"""One whole local Livello: the emulated AWS with template.yaml deployed, the front door, the demonstration."""
+"""A whole local Livello: the emulated AWS with template.yaml deployed, the servers beside it, the demonstration."""
 
 from __future__ import annotations
 
@@ -52,19 +52,20 @@ from local.stripe.browser import TEST_CARD, confirm_setup
 from local.stripe.process import KEYS, account_file, keep_stripe_account, stripe_stand_in
 from local.stripe.server import DAMAGED_REMEDY
 
-SCALED_SECONDS_MAX = 60
+PROCESSED_SECONDS_MAX = 60
+"""How long the workers of one schedule may take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A running stack, and the keys to it."""
+    """A running stack: its settings, its outputs, and tokens for its people."""
 
     settings: Settings
     outputs: dict[str, str]
 
     @property
     def api(self) -> ApiClient:
-        """Speaks to the front door."""
+        """A client of the front door."""
         return ApiClient(self.settings.address)
 
     def staff_token(self) -> str:
@@ -87,7 +88,7 @@ class Stack:
         return described["ClientId"], described["ClientSecret"]
 
     def mails(self) -> list[EmailMessage]:
-        """What was sent, as it was sent, newest first."""
+        """The received mails, newest first."""
         folder = MailFolder(self.settings.mail_folder)
         contents = map(folder.read, folder.ids())
         return [Letter.of(content).message for content in contents if content is not None]
@@ -97,10 +98,10 @@ class Stack:
 
 
 def start(settings: Settings, now: datetime, tell: Callable[[str], None]) -> Stack:
-    """Starts what does not run yet, builds and deploys what has changed, fills in what is missing.
+    """Starts what does not run yet, builds and deploys what has changed, and adds what the demonstration lacks.
 
-    Whatever can be refused is looked at first: until then a stack that runs goes on as it was. The front door is
-    started anew last. Raises LocalError, and OSError on a full disk.
+    Ports, files and the build are checked first: if they fail, a running stack is untouched. The front door is
+    restarted last. Raises LocalError, and OSError on a full disk.
     """
     cloud, door, sink, stripe = _parts(settings)
     for folder in (settings.folder, settings.artefacts):
@@ -123,7 +124,8 @@ def start(settings: Settings, now: datetime, tell: Callable[[str], None]) -> Sta
         try:
             deploy(settings)
         except LocalError:
-            # What was there before is deployed once more, and needs the same again. There may be nothing to repair.
+            # CloudFormation has rolled back to the previous template, which needs the repair again. A failed first
+            # deployment has nothing to repair.
             with suppress(ClientError, KeyError, ValueError):
                 repair(settings)
             raise
@@ -140,9 +142,10 @@ def start(settings: Settings, now: datetime, tell: Callable[[str], None]) -> Sta
 
 
 def past_year(stack: Stack, now: datetime) -> int:
-    """The demonstration's past through its schedules: invoices, charges and autoscaling; returns how often they fired.
+    """Runs the demonstration's past: fires its schedules for invoices and autoscaling. Returns how often they fired.
 
-    Each company pays by card. May be repeated: what was done is not done again.
+    Each company pays by card. It may be repeated: an invoice or a decision is made once. Raises LocalError if the
+    workers do not finish in time.
     """
     dynamodb = client(stack.settings, "dynamodb")
     store = AutoscalingStore(stack.outputs["TableName"], dynamodb)
@@ -150,7 +153,8 @@ def past_year(stack: Stack, now: datetime) -> int:
     accounts = [company.account for company in COMPANIES]
     for company in COMPANIES:
         set_up_card(stack, company)
-    contracts = [found.subscriber.account.contract for each in accounts if (found := invoices.billing_context(each))]
+    contexts = [invoices.billing_context(each) for each in accounts]
+    contracts = [each.subscriber.account.contract for each in contexts if each]
     days = invoice_days(contracts, now.date())
     fired = 0
 
@@ -158,21 +162,21 @@ def past_year(stack: Stack, now: datetime) -> int:
         nonlocal fired
         while days and days[0] <= at.date():
             day = datetime.combine(days.pop(0), NOON)
-            _fire(stack, "PlanInvoicesName", day, lambda at=day: _invoiced(accounts, at, invoices))  # type: ignore[misc]
+            _fire(stack, "PlanInvoicesName", day, lambda at=day: _all_invoiced(accounts, at, invoices))  # type: ignore[misc]
             fired += 1
-        _fire(stack, "PlanAutoscalingName", at, lambda: _decided(accounts, at, store))
+        _fire(stack, "PlanAutoscalingName", at, lambda: _all_decided(accounts, at, store))
         fired += 1
 
     live_through(accounts, now, store, fire)
     while days:
         day = datetime.combine(days.pop(0), NOON)
-        _fire(stack, "PlanInvoicesName", day, lambda at=day: _invoiced(accounts, at, invoices))  # type: ignore[misc]
+        _fire(stack, "PlanInvoicesName", day, lambda at=day: _all_invoiced(accounts, at, invoices))  # type: ignore[misc]
         fired += 1
     return fired
 
 
 def set_up_card(stack: Stack, company: DemoCompany) -> None:
-    """Gives a company a card, as its admin's browser would, unless it pays somehow already."""
+    """Sets up a card for a company, as its admin's browser would, unless it has a payment method. Raises LocalError."""
     token, path = stack.admin_token(company), f"/v1/accounts/{company.account}/payment-method"
     if stack.api.request("GET", path, token=token).json()["method"] is not None:
         return
@@ -183,41 +187,42 @@ def set_up_card(stack: Stack, company: DemoCompany) -> None:
         raise LocalError(f"No card for {company.account}: {given.status} {given.body.decode()}")
 
 
-def _fire(stack: Stack, planner: str, at: datetime, done: Callable[[], bool]) -> None:
+def _fire(stack: Stack, planner: str, at: datetime, is_processed: Callable[[], bool]) -> None:
     planned = client(stack.settings, "lambda").invoke(
         FunctionName=stack.outputs[planner], Payload=json.dumps({"time": at.isoformat()})
     )
-    if "FunctionError" in planned or not wait_until(done, SCALED_SECONDS_MAX):
-        raise LocalError(f"What was due at {at} is not done. See {stack.settings.folder}.")
+    if "FunctionError" in planned or not wait_until(is_processed, PROCESSED_SECONDS_MAX):
+        raise LocalError(f"The work that was due at {at} is not finished. See {stack.settings.folder}.")
 
 
-def _invoiced(accounts: Sequence[str], at: datetime, store: InvoiceStore) -> bool:
-    found = [store.billing_context(account) for account in accounts]
+def _all_invoiced(accounts: Sequence[str], at: datetime, store: InvoiceStore) -> bool:
+    contexts = [store.billing_context(account) for account in accounts]
     return all(
-        each and each.due and each.subscriber.account.contract.month_start(each.due.month) > at.date() for each in found
+        each and each.due and each.subscriber.account.contract.month_start(each.due.month) > at.date()
+        for each in contexts
     )
 
 
-def _decided(accounts: Sequence[str], at: datetime, store: AutoscalingStore) -> bool:
-    standings = [store.state(account) for account in accounts]
-    return all(each and each.due and each.due.month > at.date() for each in standings)
+def _all_decided(accounts: Sequence[str], at: datetime, store: AutoscalingStore) -> bool:
+    states = [store.state(account) for account in accounts]
+    return all(each and each.due and each.due.month > at.date() for each in states)
 
 
 def stop(settings: Settings) -> None:
-    """Ends everything. A persistent stack comes back with the next start as it was.
+    """Ends all processes. A persistent stack saves its state first.
 
-    Raises LocalError if something cannot be saved; the stack then goes on as it was.
+    Raises LocalError if a state cannot be saved; the stack then goes on unchanged.
     """
     cloud, door, sink, stripe = _parts(settings)
     keep_stripe_account(stripe)
     cloud.stop()
     door.stop()
     stripe.stop()
-    sink.stop()  # the last: the emulated AWS may still be sending
+    sink.stop()  # last, because the emulated AWS may still send mail
 
 
 def stop_without_saving(settings: Settings) -> None:
-    """Ends everything, whatever state it is in. What was not saved is lost."""
+    """Ends all processes by force, without saving their state."""
     cloud, door, sink, stripe = _parts(settings)
     for each in (door, cloud, stripe, sink):
         each.stop(by_force=True)
@@ -228,7 +233,7 @@ def _parts(settings: Settings) -> tuple[Cloud, LocalServer, LocalServer, LocalSe
 
 
 def front_door(settings: Settings) -> LocalServer:
-    """The front door of one stack."""
+    """The front door of a stack."""
     return LocalServer(
         name="front-door",
         title="The front door",
@@ -245,7 +250,7 @@ def front_door(settings: Settings) -> LocalServer:
 
 
 def _check_ports(settings: Settings) -> None:
-    """Before anything is started or ended. Raises LocalError."""
+    """Checks the ports before any process is started or ended. Raises LocalError, which names a free port."""
     cloud, door, sink, stripe = _parts(settings)
     parts: dict[str, Cloud | LocalServer] = {
         FRONT_DOOR_PORT_VARIABLE: door,
@@ -258,7 +263,7 @@ def _check_ports(settings: Settings) -> None:
         if port == running[variable]:
             continue
         if running[variable] is None and parts[variable].process.running():
-            continue  # nothing says where it listens: it is ended before a new one is started
+            continue  # its port is not on record: it is ended before a new one is started
         state = port_state(port)
         another = f"{variable}={free_port()} make run"
         if state is PortState.FORBIDDEN:
@@ -272,7 +277,7 @@ def _check_ports(settings: Settings) -> None:
 
 
 def _check_files(settings: Settings, cloud: Cloud) -> None:
-    """What a start would trip over, before anything is started. Raises LocalError, which names the file."""
+    """Checks the state files before any process is started. Raises LocalError, which names the damaged file."""
     read_json(account_file(settings), DAMAGED_REMEDY)
     if not cloud.process.running():
         cloud.saves.check()

@@ -1,4 +1,4 @@
-"""Files in which a local stack keeps what it must find again: written whole or not at all, read with a clear error."""
+"""The state files of a local stack: written whole or not at all, and read with a clear error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from local.settings import LocalError
 
 
 def write_file(file: Path, content: bytes) -> None:
-    """Replaces the file by one with this content. Raises OSError, and the file is then as it was."""
+    """Replaces the file's content, and syncs it to the disk. Raises OSError; the file is then unchanged."""
     fresh = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
         with fresh.open("wb") as opened:
@@ -26,12 +26,12 @@ def write_file(file: Path, content: bytes) -> None:
 
 
 def write_json(file: Path, content: Any) -> None:
-    """As write_file, in JSON."""
+    """Writes JSON as `write_file` does."""
     write_file(file, json.dumps(content).encode())
 
 
 def read_json(file: Path, remedy: str) -> Any:
-    """What the file holds; None if there is none. Raises LocalError, with the remedy, for what is no JSON object."""
+    """The JSON object in the file; None if there is no file. Raises LocalError, with the remedy, for other content."""
     try:
         content = json.loads(file.read_bytes())
     except FileNotFoundError:
@@ -44,7 +44,7 @@ def read_json(file: Path, remedy: str) -> Any:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes what was renamed in the folder last through a power cut."""
+    """Syncs the folder to the disk, so a renamed file survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

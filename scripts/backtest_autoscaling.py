@@ -1,7 +1,7 @@
-"""What autoscaling would have decided over the past months of all accounts, and what it would have cost them.
+"""Prints what autoscaling would have decided for all accounts in past months, and what it would have cost them.
 
-Beside it what the mean of three months would have done, which is what most would build. Nothing is written to the
-table. With --months 1 it is a dry run of the next decisions.
+Beside it are the decisions of a simple rule, the mean of three months. Nothing is written to the table. With
+--months 1 it is a dry run of the next decisions.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from PIL import Image, ImageDraw, ImageFont
 
 from local.settings import LocalError
-from scripts.stack import Failed, add_stack_options, stack_resources, use_local_stack
+from scripts.stack import OperatorError, add_stack_options, stack_resources, use_local_stack
 
 MONTHS_MAX = 36
 
@@ -45,12 +45,12 @@ _OURS, _MEAN, _TEXT = "#17566b", "#9fb3c8", "#3e4c59"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit status."""
+    """Prints the report, and writes the files that are asked for. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m scripts.backtest_autoscaling", description=__doc__)
     add_stack_options(parser)
     parser.add_argument("--months", type=int, default=12, help=f"how many months, up to {MONTHS_MAX} (12)")
-    parser.add_argument("--csv", type=Path, help="a file for every decision")
-    parser.add_argument("--plot", type=Path, help="a PNG of the moves by month")
+    parser.add_argument("--csv", type=Path, help="write every decision to this file")
+    parser.add_argument("--plot", type=Path, help="write a PNG of the moves by month")
     options = parser.parse_args(arguments)
     if not 1 <= options.months <= MONTHS_MAX:
         parser.error(f"--months must be 1 to {MONTHS_MAX}")
@@ -60,14 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         session = aws_session()
         _, table = stack_resources(options.stack, session)["Table"]
         store = AutoscalingStore(table, session.create_client("dynamodb"))
-        now = datetime.now(UTC)  # noqa: TID251 - the operator's own
+        now = datetime.now(UTC)  # noqa: TID251 - the operator's clock
         ours, mean = decisions(store, options.months, now)
         if options.csv is not None:
             with options.csv.open("w", newline="", encoding="utf-8") as file:
                 write_csv(ours, file)
         if options.plot is not None:
             plot(summaries(ours), summaries(mean)).save(options.plot, "PNG")
-    except (Failed, LocalError, BillingError, BotoCoreError, ClientError, OSError) as failure:
+    except (OperatorError, LocalError, BillingError, BotoCoreError, ClientError, OSError) as failure:
         sys.stderr.write(f"{failure}\n")
         return 1
     sys.stdout.write(report(ours, mean))
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def decisions(store: AutoscalingStore, months: int, now: datetime) -> tuple[list[PastDecision], list[PastDecision]]:
-    """Of all accounts, by our rule and by the mean of three months. Reads the whole table to find them."""
+    """The decisions of all accounts, by our rule and by the mean of three months. Scans the table for the accounts."""
     ours: list[PastDecision] = []
     mean: list[PastDecision] = []
     for account in sorted(store.accounts()):
@@ -85,7 +85,7 @@ def decisions(store: AutoscalingStore, months: int, now: datetime) -> tuple[list
 
 
 def report(ours: Sequence[PastDecision], mean: Sequence[PastDecision]) -> str:
-    """The table: a line for each month, then what it comes to."""
+    """A table with a line for each month, then every move, then the sum of the additional charges."""
     by_mean = {each.month: each for each in summaries(mean)}
     lines = [f"{'month':8} {'decisions':>9} {'moves':>6} {'by mean':>8}  {'more':24} {'by mean':24} reasons"]
     for each in summaries(ours):
@@ -108,11 +108,11 @@ def report(ours: Sequence[PastDecision], mean: Sequence[PastDecision]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_csv(found: Iterable[PastDecision], file: TextIO) -> None:
-    """Every decision, a line each."""
+def write_csv(decided: Iterable[PastDecision], file: TextIO) -> None:
+    """Writes one line per decision, under COLUMNS; amounts in minor units."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for each in found:
+    for each in decided:
         writer.writerow(
             (
                 each.account,
@@ -129,7 +129,7 @@ def write_csv(found: Iterable[PastDecision], file: TextIO) -> None:
 
 
 def plot(ours: Sequence[MonthSummary], mean: Sequence[MonthSummary]) -> Image.Image:
-    """Moves by month: ours, and those of the mean of three months."""
+    """A bar chart of the moves by month: our rule beside the mean of three months."""
     image = Image.new("RGB", (WIDTH, HEIGHT), "#ffffff")
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=14)
     draw.text((_LEFT, 16), "Moves by month: this rule (dark), the mean of three months (light)", fill=_TEXT, font=font)
@@ -145,20 +145,20 @@ def plot(ours: Sequence[MonthSummary], mean: Sequence[MonthSummary]) -> Image.Im
     return image
 
 
-def _total(found: Iterable[PastDecision]) -> dict[str, int]:
+def _total(decided: Iterable[PastDecision]) -> dict[str, int]:
     sums: dict[str, int] = {}
-    for each in found:
+    for each in decided:
         sums[each.more.currency] = sums.get(each.more.currency, 0) + each.more.amount
     return sums
 
 
 def _amounts(by_currency: Mapping[str, int]) -> str:
-    """Amounts by currency, in its own units."""
-    shown = (
+    """The amounts as text, such as "EUR 300.00"."""
+    in_units = (
         (currency, Decimal(amount).scaleb(-MINOR_UNIT_DIGITS[currency]))
         for currency, amount in sorted(by_currency.items())
     )
-    return ", ".join(f"{currency} {amount:,f}" for currency, amount in shown)
+    return ", ".join(f"{currency} {amount:,f}" for currency, amount in in_units)
 
 
 def _tier(up_to: int | None) -> str:

@@ -1,8 +1,8 @@
-"""Finds what could not be dealt with, says why, and sends it on its way again. docs/dead-letters.md explains it.
+"""Lists the messages of the dead-letter queues, explains, redrives and discards them. See docs/dead-letters.md.
 
-It sends a letter to where it came from, and only then deletes it: cut off in between, the letter is there twice, and
-whoever consumes it knows it by its event. SQS can move messages by itself, but not those of the stream, and not in the
-emulator; one way for all of them is easier to trust.
+A message is sent to its source queue first and deleted afterwards. Cut off in between, it exists twice, and every
+consumer recognises it by its event's id. SQS can redrive by itself, but not the stream's batches, and not in the
+emulator. One way for all of them is easier to trust.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session, get_session
 
 from local.settings import LocalError
-from scripts.stack import Failed, add_stack_options, stack_resources, use_local_stack
+from scripts.stack import OperatorError, add_stack_options, stack_resources, use_local_stack
 
 PEEK_SECONDS = 30
-"""How long letters that are only looked at stay hidden, should this program be cut off."""
+"""The visibility timeout of a received message: how long it stays hidden if this program is cut off."""
 
 WAIT_SECONDS = 1
-"""How long to wait for letters. Without waiting, SQS asks some of its servers only."""
+"""Long polling: without it, SQS asks only some of its servers."""
 
-LETTERS_MAX = 500
+MESSAGES_MAX = 500
 PAGES_MAX = 1000
-"""Of the stream, for one batch. Many are empty: a shard is read in stretches, also those in which nothing stands."""
+"""Pages of the stream read for one batch. Many are empty, because a shard is read in stretches of time."""
 
 FORGOTTEN = {"TrimmedDataAccessException", "ResourceNotFoundException"}
-"""What the stream answers about records, or a whole shard, that are older than a day."""
+"""The stream's error codes for records, or a whole shard, older than a day."""
 
 RECEIVED_AT_ONCE = 10
 REASON = "reason"
-"""The attribute in which our functions say why."""
+"""The message attribute with the reason why a function set a message aside."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue of dead letters. `source` is where they were before; None for those of the table's stream."""
+    """A dead-letter queue. `source` is the URL of the queue that it serves; None for that of the table's stream."""
 
     name: str
     url: str
@@ -56,8 +56,8 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """A message in one of them, as SQS gives it."""
+class DeadLetter:
+    """A message in a dead-letter queue, as SQS gives it."""
 
     queue: Queue
     message: dict[str, Any]
@@ -68,7 +68,7 @@ class Letter:
 
     @property
     def content(self) -> dict[str, Any]:
-        """What stands in it; empty if it is no JSON object."""
+        """The parsed body; empty if it is no JSON object."""
         try:
             content = json.loads(self.message["Body"])
         except ValueError:
@@ -77,11 +77,11 @@ class Letter:
 
     @property
     def reason(self) -> str:
-        given = self.message.get("MessageAttributes", {}).get(REASON)
-        return str(given["StringValue"]) if given else "It was tried too often."
+        attribute = self.message.get("MessageAttributes", {}).get(REASON)
+        return str(attribute["StringValue"]) if attribute else "It was tried too often."
 
     def about(self) -> str:
-        """What it is about, by ids and keys alone."""
+        """The subject of the message, by ids and keys alone: no personal data."""
         content = self.content
         if isinstance(detail := content.get("detail"), dict):
             return f"{detail.get('type')} {detail.get('event')} of {detail.get('account')}"
@@ -97,12 +97,13 @@ class Letter:
         return "unreadable"
 
     def line(self) -> str:
+        """Id, time, subject and reason, for a list."""
         sent = datetime.fromtimestamp(int(self.message["Attributes"]["SentTimestamp"]) / 1000, UTC)
         return f"{self.id}  {sent.isoformat(' ', 'minutes')}  {self.about()}  {self.reason}"
 
 
 class Operator:
-    """Works on the queues of one stack."""
+    """The dead-letter queues of one stack, and what redriving needs: its table, its stream and its bus."""
 
     def __init__(self, stack: str, session: Session) -> None:
         self._session = session
@@ -110,7 +111,7 @@ class Operator:
         self._resources = stack_resources(stack, session)
 
     def queues(self) -> list[Queue]:
-        """The queues of dead letters, each with its source."""
+        """The dead-letter queues, each with its source. One call of SQS per queue of the stack."""
         urls = {name: url for name, (kind, url) in self._resources.items() if kind == "AWS::SQS::Queue"}
         attributes = {
             name: self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn", "RedrivePolicy"])[
@@ -127,11 +128,14 @@ class Operator:
             Queue(name, urls[name], sources.get(attributes[name]["QueueArn"])) for name in urls if "DeadLetters" in name
         ]
 
-    def letters(self, queue: Queue) -> Iterator[Letter]:
-        """What waits in it, hidden from everybody else until `leave`, for PEEK_SECONDS at most."""
-        seen = 0
-        while seen < LETTERS_MAX:
-            found = self._sqs.receive_message(
+    def letters(self, queue: Queue) -> Iterator[DeadLetter]:
+        """Receives up to MESSAGES_MAX messages of a queue, RECEIVED_AT_ONCE per call.
+
+        They stay hidden from other consumers until `release`, for PEEK_SECONDS at most.
+        """
+        count = 0
+        while count < MESSAGES_MAX:
+            messages = self._sqs.receive_message(
                 QueueUrl=queue.url,
                 MaxNumberOfMessages=RECEIVED_AT_ONCE,
                 VisibilityTimeout=PEEK_SECONDS,
@@ -139,30 +143,33 @@ class Operator:
                 AttributeNames=["All"],
                 MessageAttributeNames=["All"],
             ).get("Messages", [])
-            if not found:
+            if not messages:
                 return
-            seen += len(found)
-            yield from (Letter(queue, message) for message in found)
+            count += len(messages)
+            yield from (DeadLetter(queue, message) for message in messages)
 
-    def letters_of_each(self, queues: Sequence[Queue]) -> list[list[Letter]]:
-        """What waits in each of them, as `letters`. Asks all at once: an empty queue takes WAIT_SECONDS."""
+    def letters_of_each(self, queues: Sequence[Queue]) -> list[list[DeadLetter]]:
+        """`letters` of each queue. Asks all of them at once, because an empty queue takes WAIT_SECONDS."""
         with ThreadPoolExecutor(len(queues) or 1) as pool:
             return [*pool.map(lambda queue: [*self.letters(queue)], queues)]
 
-    def hidden(self, queue: Queue) -> int:
-        """How many letters somebody else has in hand."""
+    def in_flight(self, queue: Queue) -> int:
+        """How many messages another consumer has received and not deleted."""
         name = "ApproximateNumberOfMessagesNotVisible"
         return int(self._sqs.get_queue_attributes(QueueUrl=queue.url, AttributeNames=[name])["Attributes"][name])
 
-    def leave(self, letters: Iterable[Letter]) -> None:
-        """Puts letters back where they were."""
+    def release(self, letters: Iterable[DeadLetter]) -> None:
+        """Makes received messages visible again. One call per message."""
         for letter in letters:
             self._sqs.change_message_visibility(
                 QueueUrl=letter.queue.url, ReceiptHandle=letter.message["ReceiptHandle"], VisibilityTimeout=0
             )
 
-    def redrive(self, letter: Letter) -> None:
-        """Sends it on its way again. Raises Failed if that is no use; the letter then stays."""
+    def redrive(self, letter: DeadLetter) -> None:
+        """Sends a message to its source queue, or publishes its events, and deletes it.
+
+        Raises OperatorError if that is impossible, and UpstreamFailed if the bus does not answer; the message stays.
+        """
         if letter.queue.source is not None:
             attributes = {
                 name: {key: value for key, value in each.items() if key in {"DataType", "StringValue", "BinaryValue"}}
@@ -180,15 +187,15 @@ class Operator:
             raise _not_ours(letter)
         self.discard(letter)
 
-    def discard(self, letter: Letter) -> None:
-        """Deletes it."""
+    def discard(self, letter: DeadLetter) -> None:
+        """Deletes a message."""
         self._sqs.delete_message(QueueUrl=letter.queue.url, ReceiptHandle=letter.message["ReceiptHandle"])
 
     def _publish(self, events: Sequence[Event]) -> None:
         bus = EventBridgeBus(self._resource("Bus").rpartition("/")[2], self._session)
         for start in range(0, len(events), EVENTS_MAX):
             if bus.publish(events[start : start + EVENTS_MAX]):
-                raise Failed("The bus did not take all of it. Try again.")
+                raise OperatorError("The bus did not take all of it. Try again.")
 
     def _stored(self, pk: str, sk: str) -> Event:
         table: Any = self._session.create_client("dynamodb")
@@ -196,15 +203,15 @@ class Operator:
             TableName=self._resource("Table"), Key={"pk": {"S": pk}, "sk": {"S": sk}}, ConsistentRead=True
         )
         if "Item" not in item:
-            raise Failed(f"{pk} {sk} is not in the table any more: discard the letter.")
+            raise OperatorError(f"{pk} {sk} is not in the table any more: discard the letter.")
         try:
             return event_from(item["Item"]["body"]["S"])
         except (KeyError, TypeError, ValueError) as failure:
             kind = type(failure).__name__
-            raise Failed(f"{pk} {sk} still cannot be read ({kind}): mend the item first.") from failure
+            raise OperatorError(f"{pk} {sk} still cannot be read ({kind}): mend the item first.") from failure
 
-    def _streamed(self, letter: Letter) -> list[Event]:
-        """The events of a batch that the stream has given up on; the stream keeps them for a day."""
+    def _streamed(self, letter: DeadLetter) -> list[Event]:
+        """The events of a batch that the stream's trigger gave up on. The stream keeps its records for a day."""
         batch = letter.content["DDBStreamBatchInfo"]
         arn, shard, first, last = _texts(
             letter, batch, "streamArn", "shardId", "startSequenceNumber", "endSequenceNumber"
@@ -216,17 +223,18 @@ class Operator:
         except ClientError as failure:
             if failure.response["Error"]["Code"] not in FORGOTTEN:
                 raise
-            between = [batch.get(f"approximateArrivalOf{which}Record", "?") for which in ("First", "Last")]
-            raise Failed(
-                f"{letter.id}: the stream has forgotten these records. They were written from {between[0]} to "
-                f"{between[1]}; their events are in the table, under the accounts, with these times."
+            first_at, last_at = (batch.get(f"approximateArrivalOf{which}Record", "?") for which in ("First", "Last"))
+            raise OperatorError(
+                f"{letter.id}: the stream has forgotten these records. They were written from {first_at} to "
+                f"{last_at}; their events are in the table, under the accounts, with these times."
             ) from failure
         return [self._event(record) for record in records if _is_event(record)]
 
     def _records(self, arn: str, shard: str, first: str, last: str) -> list[dict[str, Any]]:
-        """All from the first to the last. Raises Failed if there are fewer: the letter is the only trace of the rest.
+        """All records from the first sequence number to the last.
 
-        An empty page says nothing: the records may stand further on in the shard.
+        An empty page proves nothing, because the records may follow further on in the shard. Raises OperatorError if
+        some records are missing: the message must stay, because it is their only trace.
         """
         streams: Any = self._session.create_client("dynamodbstreams")
         iterator: str | None = streams.get_shard_iterator(
@@ -241,10 +249,10 @@ class Operator:
             if records and _number(records[-1]) >= int(last):
                 return [record for record in records if _number(record) <= int(last)]
             iterator = answer.get("NextShardIterator")
-        raise Failed(f"The stream did not give all records up to {last}. Nothing of them was published.")
+        raise OperatorError(f"The stream did not give all records up to {last}. None of them was published.")
 
     def _event(self, record: dict[str, Any]) -> Event:
-        """As it was written; where that cannot be read, as it stands in the table now: there it can be mended."""
+        """The event of a record. If its image cannot be read, the item in the table, where an operator can mend it."""
         keys = record["dynamodb"]["Keys"]
         try:
             return event_from(record["dynamodb"]["NewImage"]["body"]["S"])
@@ -255,7 +263,7 @@ class Operator:
         return self._resources[name][1]
 
 
-def _texts(letter: Letter, content: object, *names: str) -> list[str]:
+def _texts(letter: DeadLetter, content: object, *names: str) -> list[str]:
     values = [content.get(name) for name in names] if isinstance(content, dict) else []
     texts = [value for value in values if isinstance(value, str) and value]
     if len(texts) < len(names):
@@ -263,8 +271,8 @@ def _texts(letter: Letter, content: object, *names: str) -> list[str]:
     return texts
 
 
-def _not_ours(letter: Letter) -> Failed:
-    return Failed(f"{letter.id} is no letter of ours; it can only be discarded.")
+def _not_ours(letter: DeadLetter) -> OperatorError:
+    return OperatorError(f"{letter.id} is no message of Livello; it can only be discarded.")
 
 
 def _number(record: dict[str, Any]) -> int:
@@ -279,21 +287,22 @@ def _is_event(record: dict[str, Any]) -> bool:
 
 
 def show_all(operator: Operator, _: argparse.Namespace) -> None:
-    """Every letter in a line of its own."""
+    """`list`: one line per message."""
     queues = operator.queues()
-    in_hand = [operator.hidden(queue) for queue in queues]
-    for queue, hidden, letters in zip(queues, in_hand, operator.letters_of_each(queues), strict=True):
-        operator.leave(letters)
-        others = f", and {hidden} that somebody looks at just now" if hidden else ""
+    # Counted first: the messages that `letters_of_each` receives are in flight as well.
+    in_flight = [operator.in_flight(queue) for queue in queues]
+    for queue, hidden, letters in zip(queues, in_flight, operator.letters_of_each(queues), strict=True):
+        operator.release(letters)
+        others = f", and {hidden} that another consumer holds" if hidden else ""
         _say(f"{queue.name}: {len(letters) or 'nothing'}{others}")
         for letter in letters:
             _say(f"  {letter.line()}")
 
 
 def show_one(operator: Operator, given: argparse.Namespace) -> None:
-    """All of a letter, and where its log lines are."""
-    letter = _found(operator, given.id)
-    operator.leave([letter])
+    """`show`: a whole message, and the queries that find its log lines."""
+    letter = _find(operator, given.id)
+    operator.release([letter])
     body = json.dumps(letter.content, indent=2) if letter.content else letter.message["Body"]
     _say(f"{letter.queue.name}  {letter.line()}\n\n{body}\n")
     detail = letter.content.get("detail")
@@ -306,73 +315,76 @@ def show_one(operator: Operator, given: argparse.Namespace) -> None:
 
 
 def redrive(operator: Operator, given: argparse.Namespace) -> None:
-    """Sends letters on their way again."""
-    redriven, kept, seen = 0, 0, False
+    """`redrive`: all messages, those of a queue, or one. A message that cannot be redriven stays, with its reason."""
+    redriven, failed, seen = 0, 0, False
     queues = operator.queues()
     if given.queue not in {None, *(queue.name for queue in queues)}:
-        raise Failed(f"There is no queue {given.queue}. There are {', '.join(queue.name for queue in queues)}.")
+        raise OperatorError(f"There is no queue {given.queue}. There are {', '.join(queue.name for queue in queues)}.")
     chosen = [queue for queue in queues if given.queue in {None, queue.name}]
-    # One queue after the other, unless one letter is looked for: letters that wait for their turn would come back.
+    # One queue after the other: a message that waits too long for its turn becomes visible again. One id is sought in
+    # all queues at once.
     one_by_one = ([*operator.letters(queue)] for queue in chosen)
     for letters in one_by_one if given.id is None else operator.letters_of_each(chosen):
         for letter in letters:
             seen = seen or letter.id == given.id
-            if given.id not in {None, letter.id} or redriven + kept == given.max:
-                operator.leave([letter])
+            if given.id not in {None, letter.id} or redriven + failed == given.max:
+                operator.release([letter])
                 continue
             try:
                 operator.redrive(letter)
                 redriven += 1
-            except Failed as failure:
-                operator.leave([letter])
+            except OperatorError as failure:
+                operator.release([letter])
                 _say(str(failure))
-                kept += 1
+                failed += 1
     if given.id is not None and not seen:
         raise _unknown(given.id)
-    _say(f"{redriven} sent on their way again, {kept} kept.")
+    _say(f"{redriven} sent again, {failed} kept.")
 
 
 def discard(operator: Operator, given: argparse.Namespace) -> None:
-    """Deletes a letter for good."""
-    letter = _found(operator, given.id)
+    """`discard`: deletes a message for good, with --yes."""
+    letter = _find(operator, given.id)
     if not given.yes:
-        operator.leave([letter])
-        raise Failed(f"This deletes it for good: {letter.line()}\nSay --yes if that is what you want.")
+        operator.release([letter])
+        raise OperatorError(f"This deletes the message for good: {letter.line()}\nConfirm with --yes.")
     operator.discard(letter)
     _say("Discarded.")
 
 
-def _found(operator: Operator, letter_id: str) -> Letter:
+def _find(operator: Operator, letter_id: str) -> DeadLetter:
     letters = [letter for each in operator.letters_of_each(operator.queues()) for letter in each]
-    operator.leave(each for each in letters if each.id != letter_id)
+    operator.release(each for each in letters if each.id != letter_id)
     for letter in letters:
         if letter.id == letter_id:
             return letter
     raise _unknown(letter_id)
 
 
-def _unknown(letter_id: str) -> Failed:
-    return Failed(f"There is no dead letter {letter_id}. One that was just looked at comes back after a moment.")
+def _unknown(letter_id: str) -> OperatorError:
+    return OperatorError(
+        f"There is no dead letter {letter_id}. One that another consumer holds comes back after a moment."
+    )
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Carries out one command."""
+    """Runs one command. Returns the exit status: 1 for a failure, which is one line on stderr."""
     parser = argparse.ArgumentParser(prog="python -m scripts.dead_letters", description=(__doc__ or "").split("\n")[0])
     add_stack_options(parser)
     commands = parser.add_subparsers(required=True, metavar="list | show | redrive | discard")
-    commands.add_parser("list", help="what waits").set_defaults(command=show_all)
-    one = commands.add_parser("show", help="all of one letter, and where its log lines are")
-    one.add_argument("id")
-    one.set_defaults(command=show_one)
-    again = commands.add_parser("redrive", help="send letters on their way again")
-    again.add_argument("--queue", help="only those of this queue")
-    again.add_argument("--id", help="only this one")
-    again.add_argument("--max", type=_count, help="at most so many")
-    again.set_defaults(command=redrive)
-    away = commands.add_parser("discard", help="delete a letter for good")
-    away.add_argument("id")
-    away.add_argument("--yes", action="store_true")
-    away.set_defaults(command=discard)
+    commands.add_parser("list", help="one line per message").set_defaults(command=show_all)
+    show_parser = commands.add_parser("show", help="a whole message, and where its log lines are")
+    show_parser.add_argument("id")
+    show_parser.set_defaults(command=show_one)
+    redrive_parser = commands.add_parser("redrive", help="send messages to their source queue again")
+    redrive_parser.add_argument("--queue", help="only those of this queue")
+    redrive_parser.add_argument("--id", help="only this message")
+    redrive_parser.add_argument("--max", type=_count, help="at most so many")
+    redrive_parser.set_defaults(command=redrive)
+    discard_parser = commands.add_parser("discard", help="delete a message for good")
+    discard_parser.add_argument("id")
+    discard_parser.add_argument("--yes", action="store_true")
+    discard_parser.set_defaults(command=discard)
     for command in commands.choices.values():
         add_stack_options(command, of_a_command=True)
     given = parser.parse_args(arguments)
@@ -380,7 +392,7 @@ def main(arguments: Sequence[str]) -> int:
         if given.local:
             use_local_stack()
         given.command(Operator(given.stack, get_session()), given)
-    except (BotoCoreError, ClientError, Failed, LocalError, UpstreamFailed) as failure:
+    except (BotoCoreError, ClientError, OperatorError, LocalError, UpstreamFailed) as failure:
         sys.stderr.write(f"{failure}\n")
         return 1
     return 0
@@ -388,7 +400,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _count(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text} is no number of letters")
+        raise argparse.ArgumentTypeError(f"{text} is no number of messages")
     return int(text)
 
 

@@ -1,6 +1,6 @@
-"""Writes docs/events/: the JSON Schema of every kind of event, by type and version, from the code.
+"""Writes docs/events/ from the code: the JSON Schema of every kind of event, by type and version.
 
-With --check it writes nothing and fails if what is committed is not what the code says.
+With --check it writes nothing, and fails if the committed files differ from the code.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent.parent / "docs" / "events"
 
 
 def schemas() -> dict[str, str]:
-    """The schemas as they are committed, by file name."""
+    """The text of each schema, by file name, from the code."""
     return {
         "{}.v{}.json".format(*(get_args(schema.model_fields[name].annotation)[0] for name in ("type", "version"))): (
             json.dumps(schema.model_json_schema(mode="serialization"), indent=2) + "\n"
@@ -26,12 +26,12 @@ def schemas() -> dict[str, str]:
 
 
 def committed() -> dict[str, str]:
-    """What stands in the folder."""
+    """The text of each committed schema, by file name."""
     return {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json")}
 
 
 def main() -> int:
-    """Writes the schemas, or compares them with --check."""
+    """Writes the schemas, or compares them with --check. Returns the exit status."""
     if "--check" in sys.argv:
         if committed() == schemas():
             return 0

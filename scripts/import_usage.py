@@ -1,4 +1,4 @@
-"""Imports the usage of the past from a CSV file, exactly once. docs/import.md explains it."""
+"""Imports past usage from a CSV file, exactly once. docs/import.md explains it."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from pydantic import BeforeValidator, ValidationError
 from tqdm import tqdm
 
 from local.settings import LocalError
-from scripts.stack import Failed, add_stack_options, stack_resources, use_local_stack
+from scripts.stack import OperatorError, add_stack_options, stack_resources, use_local_stack
 
 BUDGET_SECONDS = 120.0
-"""How long a transaction waits for DynamoDB, which takes only so many writes per second of one account."""
+"""How long a transaction is tried again while DynamoDB throttles the account's partition."""
 
-CONFLICT = "It was counted before, and says something else now; nothing is changed."
+CONFLICT = "It was counted before with other content; nothing is changed."
 
-AGAIN = "What was counted stays counted, once: run it again to go on."
+AGAIN = "Counted rows stay counted, once. Run it again to go on."
 INTERRUPTED = 130
-"""The exit status of what Ctrl-C has ended."""
+"""The exit status after Ctrl-C."""
 
 _DIGITS = re.compile(r"[0-9]{1,20}")
 
@@ -48,7 +48,7 @@ def _whole_number(value: object) -> object:
 
 
 class UsageRow(Body):
-    """The columns, checked as POST /usage checks what is reported."""
+    """The columns of the file, with the checks of POST /usage."""
 
     account: Identifier
     store: Identifier
@@ -63,7 +63,7 @@ class UsageRow(Body):
     id: EventId | None = None
 
     def past_usage(self, line: int) -> PastUsage | Violation:
-        """What stands in a line of the file."""
+        """The row of a line of the file, or what is wrong with it."""
         if (self.revenue is None) != (self.currency is None):
             return Violation(("revenue",), "There must be both a revenue and a currency, or none.")
         return PastUsage(
@@ -82,21 +82,21 @@ class UsageRow(Body):
 
 
 _COLUMN_OF = {"day": "date"}
-"""Where a row's field is called something else."""
+"""The column of a field of PastUsage, where the names differ."""
 
 COLUMNS = tuple(UsageRow.model_fields)
 REQUIRED = tuple(name for name, field in UsageRow.model_fields.items() if field.is_required())
 
 
 class Progress:
-    """Tells of each line once it is dealt with: a bar, and above it the lines that are not counted, and why."""
+    """Shows the progress on stderr: a bar, and above it each line that is not counted, with the reason."""
 
     def __init__(self, bar: tqdm[NoReturn]) -> None:
         self._bar = bar
         self.unreadable = 0
 
-    def told(self, row: PastUsage, result: Result) -> None:
-        """What became of a row."""
+    def report(self, row: PastUsage, result: Result) -> None:
+        """Advances the bar by a row, and prints the line if it is refused or in conflict."""
         if isinstance(result, Violation):
             self._say(row.line, result)
         elif result is IngestResult.CONFLICT:
@@ -104,7 +104,7 @@ class Progress:
         self._bar.update()
 
     def cannot_read(self, line: int, violations: Iterable[Violation]) -> None:
-        """A line that is no row."""
+        """Advances the bar by a line that is no valid row, and prints what is wrong with it."""
         self.unreadable += 1
         for each in violations:
             self._say(line, each)
@@ -116,9 +116,10 @@ class Progress:
 
 
 def rows(lines: Iterable[bytes], cannot_read: Callable[[int, list[Violation]], None]) -> Iterator[PastUsage]:
-    """The rows of a file. Every line is a row of its own, so that a stray quotation mark ends with its line.
+    """The rows of a file, one per line. So an unmatched quotation mark spoils only its own line.
 
-    Raises Failed for a first line that does not name the columns.
+    Calls `cannot_read` for each line that is no valid row. Raises OperatorError if the first line does not name the
+    columns.
     """
     numbered = enumerate(lines, start=1)
     names = _header(next(numbered, (1, b""))[1])
@@ -136,13 +137,15 @@ def _header(line: bytes) -> list[str]:
     try:
         names = _cells(line.removeprefix(b"\xef\xbb\xbf"))
     except ValueError as failure:
-        raise Failed(f"The first line cannot be read: {failure}") from failure
+        raise OperatorError(f"The first line cannot be read: {failure}") from failure
     if missing := [name for name in REQUIRED if name not in names]:
-        raise Failed(f"The first line must name the columns, with commas between; missing: {', '.join(missing)}.")
+        raise OperatorError(
+            f"The first line must name the columns, with commas between; missing: {', '.join(missing)}."
+        )
     if unknown := [name for name in names if name not in COLUMNS]:
-        raise Failed(f"There are only the columns {', '.join(COLUMNS)}; unknown: {unknown}.")
+        raise OperatorError(f"There are only the columns {', '.join(COLUMNS)}; unknown: {unknown}.")
     if len(set(names)) < len(names):
-        raise Failed("The first line names a column twice.")
+        raise OperatorError("The first line names a column twice.")
     return names
 
 
@@ -153,9 +156,9 @@ def _row(names: Sequence[str], line: bytes, number: int) -> PastUsage | list[Vio
         return [Violation((), str(failure))]
     if len(cells) != len(names):
         return [Violation((), f"There must be {len(names)} columns, as in the first line; here are {len(cells)}.")]
-    given = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
+    filled = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
     try:
-        row = UsageRow.model_validate(given).past_usage(number)
+        row = UsageRow.model_validate(filled).past_usage(number)
     except ValidationError as failure:
         return [
             Violation(each["loc"][:1], each["msg"].removeprefix("Value error, "))
@@ -165,7 +168,7 @@ def _row(names: Sequence[str], line: bytes, number: int) -> PastUsage | list[Vio
 
 
 def _cells(line: bytes) -> list[str]:
-    """Raises ValueError, which says why and nothing of what stands there."""
+    """The cells of a line. Raises ValueError, whose message repeats nothing of the line: it may be personal data."""
     try:
         return next(csv.reader([line.decode()], strict=True), [])
     except UnicodeDecodeError:
@@ -175,11 +178,14 @@ def _cells(line: bytes) -> list[str]:
 
 
 def import_file(path: Path, store: UsageStore, now: datetime, *, dry_run: bool) -> ImportResult:
-    """Imports a file line by line, whatever its size. Raises Failed, OSError, ConcurrentChange."""
+    """Imports a file line by line, in constant memory. Raises OperatorError, OSError, ConcurrentChange.
+
+    Each transaction writes up to 100 actions. With `dry_run` everything is checked and nothing is written.
+    """
     with path.open("rb") as file:
         lines = sum(1 for line in file if line.strip())
         file.seek(0)
-        # Only for somebody who looks at it: in a log, a bar is noise.
+        # disable=None shows the bar only in a terminal: in a log it is noise.
         with tqdm(total=max(0, lines - 1), unit=" rows", disable=None, dynamic_ncols=True) as bar:
             progress = Progress(bar)
             imported = import_usage(
@@ -187,14 +193,14 @@ def import_file(path: Path, store: UsageStore, now: datetime, *, dry_run: bool) 
                 now=now,
                 budget=lambda: RetryBudget(BUDGET_SECONDS),
                 store=store,
-                told=progress.told,
+                on_result=progress.report,
                 dry_run=dry_run,
             )
     return replace(imported, refused=imported.refused + progress.unreadable)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Imports one file."""
+    """Imports one file. Returns the exit status: 1 if a row is refused or in conflict, or the import failed."""
     parser = argparse.ArgumentParser(prog="python -m scripts.import_usage", description=(__doc__ or "").split("\n")[0])
     add_stack_options(parser)
     parser.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
@@ -206,13 +212,13 @@ def main(arguments: Sequence[str]) -> int:
             use_local_stack()
         session = aws_session()
         store = UsageStore(stack_resources(given.stack, session)["Table"][1], session.create_client("dynamodb"))
-        now = datetime.now(UTC)  # noqa: TID251 - a day that has not begun yet has no usage
+        now = datetime.now(UTC)  # noqa: TID251 - usage of a future day is refused
         imported = import_file(given.file, store, now, dry_run=given.dry_run)
-    except (BotoCoreError, ClientError, Failed, LocalError, OSError) as failure:
+    except (BotoCoreError, ClientError, OperatorError, LocalError, OSError) as failure:
         sys.stderr.write(f"{failure}\n{AGAIN}\n")
         return 1
     except ConcurrentChange:
-        sys.stderr.write(f"The table has too much to do.\n{AGAIN}\n")
+        sys.stderr.write(f"The table is throttled.\n{AGAIN}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write(f"\n{AGAIN}\n")
@@ -222,7 +228,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _say(imported: ImportResult, seconds: float, *, dry_run: bool) -> None:
-    counted = "would be counted, unless they are already" if dry_run else "counted"
+    counted = "would be counted, unless they are counted already" if dry_run else "counted"
     sys.stdout.write(
         f"{imported.counted:,} {counted}\n{imported.duplicate:,} counted before\n"
         f"{imported.conflict:,} in conflict\n{imported.refused:,} refused\n{seconds:.1f} seconds\n"

@@ -1,6 +1,6 @@
-"""Writes every mail in every language into a folder, for a person to look at: make mail-preview FOLDER=…
+"""Writes every mail in every language into a folder, so that a person can read them: make mail-preview FOLDER=…
 
-The mails are about the sample events under events/published/, and about what else can happen of the same kind.
+The mails are about the sample events under events/published/, and about the variants below.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RECIPIENT = Recipient("astrid@nordlys.example", "Astrid Holm")
 ACTORS = {"customer": "Astrid Holm", "staff": "Sofie Lindgren", "system": None}
 
 PDF = b"%PDF-1.7\n"
-"""Stands for the document of an invoice."""
+"""In place of an invoice's document."""
 
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "address.undeliverable": {"complained": {"reason": "complained"}},
@@ -84,19 +84,19 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "user.added": {"admin": {"role": "admin"}},
 }
-"""What may be different `after` an event, by its type and a name for the difference."""
+"""Variants of the sample events: the fields of `after` that differ, by event type and the name of the variant."""
 
 
 def sample(kind: str, /, **after: Any) -> AnyEvent:
-    """The published sample event of a kind, with other facts `after` it."""
-    facts = json.loads((SAMPLES / f"{kind}.json").read_text(encoding="utf-8"))
+    """The published sample event of a type, with the given fields of `after` replaced."""
+    event = json.loads((SAMPLES / f"{kind}.json").read_text(encoding="utf-8"))
     if after:
-        facts["after"] |= after
-    return SCHEMA_OF[kind].model_validate(facts)
+        event["after"] |= after
+    return SCHEMA_OF[kind].model_validate(event)
 
 
 def samples() -> Iterator[tuple[str, AnyEvent]]:
-    """Every sample event that there is a mail about, and its variants, each with a name."""
+    """Every sample event that is mailed, and its variants, each with a name for its files."""
     for kind in sorted(MAILED):
         yield kind, sample(kind)
         for name, after in VARIANTS.get(kind, {}).items():
@@ -104,18 +104,18 @@ def samples() -> Iterator[tuple[str, AnyEvent]]:
 
 
 def recipient(event: AnyEvent) -> Recipient:
-    """Who reads the mail about a sample event: whoever was added, or the admin."""
+    """The recipient of the mail about a sample event: the added user, or the admin."""
     return Recipient(event.after.email, event.after.name) if isinstance(event, UserAdded) else RECIPIENT
 
 
 def written(event: AnyEvent, language: str) -> Letter:
     """The mail about a sample event."""
-    situation = LetterContext("Nordlys Kaffe", language, "Europe/Copenhagen", ACTORS[event.actor.kind])
-    return letter(event, situation, recipient(event), VENDOR, PDF if event.type == "invoice.issued" else None)
+    context = LetterContext("Nordlys Kaffe", language, "Europe/Copenhagen", ACTORS[event.actor.kind])
+    return letter(event, context, recipient(event), VENDOR, PDF if event.type == "invoice.issued" else None)
 
 
 def main(folder: Path) -> None:
-    """Writes <language>/<name>.html and .txt, and what is attached."""
+    """Writes <language>/<name>.html and .txt, and each attachment beside them."""
     for language in sorted(LANGUAGES):
         (folder / language).mkdir(parents=True, exist_ok=True)
         for name, event in samples():

@@ -1,6 +1,6 @@
 """Writes functions/describe_api/openapi.json, the OpenAPI 3.1 document of all functions, from their code.
 
-With --check it writes nothing and fails if the committed document is not what the code says.
+With --check it writes nothing, and fails if the committed document differs from the code.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ PROBLEM = {
 
 
 def resolvers() -> dict[str, APIGatewayRestResolver]:
-    """Every function that speaks HTTP through a resolver, by its folder's name."""
+    """The resolver of every function that has one, by the name of its folder. Imports all functions."""
     modules = {
         path.parent.name: importlib.import_module(f"functions.{path.parent.name}.app")
         for path in sorted((ROOT / "functions").glob("*/app.py"))
@@ -91,7 +91,7 @@ def resolvers() -> dict[str, APIGatewayRestResolver]:
 
 
 def document() -> dict[str, Any]:
-    """The whole API in one document. Raises ValueError where two functions disagree."""
+    """The whole API in one document. Raises ValueError if two functions give one name to different things."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     paths: dict[str, dict[str, Any]] = {}
     schemas: dict[str, Any] = {"Problem": PROBLEM}
@@ -135,12 +135,12 @@ def document() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The document as it is committed."""
+    """The document as JSON text, from the code."""
     return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _described(operation: dict[str, Any], name: str, promise: str) -> dict[str, Any]:
-    """The operation under its own name, with our problem documents instead of the library's errors."""
+    """The operation with its function's name as its id, and problem documents in place of the library's errors."""
     responses = {code: dict(each) for code, each in operation["responses"].items() if code.startswith("2")}
     if "201" in responses:
         responses["201"]["headers"] = {"Location": LOCATION}
@@ -155,7 +155,7 @@ def _described(operation: dict[str, Any], name: str, promise: str) -> dict[str, 
 
 
 def _with_versions(operations: dict[str, Any]) -> dict[str, Any]:
-    """What can be changed by If-Match shows its ETag."""
+    """Adds the response header ETag to a path that takes If-Match."""
     parameters = [each["name"] for operation in operations.values() for each in operation.get("parameters", [])]
     if "if-match" in parameters:
         for operation in operations.values():
@@ -163,13 +163,13 @@ def _with_versions(operations: dict[str, Any]) -> dict[str, Any]:
     return operations
 
 
-def _add(known: dict[str, Any], name: str, value: Any, where: str) -> None:
-    if known.setdefault(name, value) != value:
-        raise ValueError(f"{name} stands twice in {where}, and differs")
+def _add(entries: dict[str, Any], name: str, value: Any, where: str) -> None:
+    if entries.setdefault(name, value) != value:
+        raise ValueError(f"{where} has two different entries {name}")
 
 
 def main() -> int:
-    """Writes the document, or compares it with --check."""
+    """Writes the document, or compares it with --check. Returns the exit status."""
     if "--check" in sys.argv:
         if DOCUMENT.exists() and DOCUMENT.read_text(encoding="utf-8") == text():
             return 0

@@ -1,7 +1,7 @@
-"""Deletes again what a restored backup has brought back: the accounts of which there is a receipt of their deletion.
+"""Deletes the accounts that a restored backup has brought back: those whose deletion has a receipt.
 
-Run it on a table that was restored, before anything else works with it. Receipts are read from the bucket of documents,
-which no restore of the table turns back. Without --yes it only says what it would do. docs/restore.md explains it.
+Run it on a restored table before anything else uses the table. The receipts are in the bucket of documents, which a
+restore of the table does not change. Without --yes it only prints the accounts. docs/restore.md explains it.
 """
 
 from __future__ import annotations
@@ -28,11 +28,14 @@ from billing.platform.secrets_manager import Secret
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.settings import LocalError
-from scripts.stack import Failed, add_stack_options, stack_resources, use_local_stack
+from scripts.stack import OperatorError, add_stack_options, stack_resources, use_local_stack
 
 
 def deleted_accounts(purger: Purger) -> Iterator[str]:
-    """The accounts in the table of which there is a receipt, and those whose deletion was cut off. Reads all of it."""
+    """The accounts whose deletion was cut off, then those in the table that have a receipt.
+
+    Scans the table and reads every receipt.
+    """
     identities = {
         json.loads(receipt)["identity"]
         for key in purger.documents.keys(RECEIPTS)
@@ -45,11 +48,11 @@ def deleted_accounts(purger: Purger) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit status."""
+    """Prints the accounts, and deletes them with --yes. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m scripts.reapply_deletions", description=__doc__)
     add_stack_options(parser)
     parser.add_argument("--table", help="the restored table, if it is not the stack's own")
-    parser.add_argument("--yes", action="store_true", help="delete; otherwise it is only said what would be deleted")
+    parser.add_argument("--yes", action="store_true", help="delete them; without it they are only printed")
     options = parser.parse_args(arguments)
     try:
         if options.local:
@@ -64,22 +67,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             methods=PaymentStore(table, client),
             purges=PurgeStore(table, client),
             documents=S3Documents(resources["Documents"][1], session),
-            # What the law keeps was put into the archive by the first deletion.
+            # The first deletion has archived the invoices already (DESIGN 3.7.3).
             archive=None,
             archive_years=0,
             gateway=StripePayments(secret.value, os.environ.get("STRIPE_API_BASE") or None),
             directory=CognitoDirectory(resources["People"][1], session),
             wait=timedelta(),
         )
-        found = [*deleted_accounts(purger)]
-        for account in found:
+        accounts = [*deleted_accounts(purger)]
+        for account in accounts:
             if options.yes:
                 purge_again(account, now=datetime.now(UTC), correlation=str(uuid4()), purger=purger)  # noqa: TID251
             sys.stdout.write(f"{account}: {'deleted again' if options.yes else 'was deleted, and is back'}\n")
-    except (Failed, LocalError, BillingError, BotoCoreError, ClientError) as failure:
+    except (OperatorError, LocalError, BillingError, BotoCoreError, ClientError) as failure:
         sys.stderr.write(f"{failure}\n")
         return 1
-    sys.stdout.write(f"{len(found)} accounts of {table}\n")
+    sys.stdout.write(f"{len(accounts)} accounts of {table}\n")
     return 0
 
 

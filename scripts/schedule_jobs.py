@@ -1,6 +1,7 @@
-"""Makes autoscaling and invoices due for every account for which they are not: those that are older than they are.
+"""Gives each account that lacks them its first due dates for autoscaling and invoices. Safe to repeat.
 
-Invoices begin with the next renewal: what is paid for by then was invoiced elsewhere. Safe to repeat.
+These are the accounts from before autoscaling, or before invoices. Their invoices begin with the next renewal, because
+the running paid period was invoiced elsewhere.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from billing.scaling.scale_account import schedule_account
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.settings import LocalError
-from scripts.stack import Failed, add_stack_options, stack_resources, use_local_stack
+from scripts.stack import OperatorError, add_stack_options, stack_resources, use_local_stack
 
 
 def schedule(store: AutoscalingStore, invoices: InvoiceStore, now: datetime) -> tuple[int, int, int]:
-    """How many accounts there are, and for how many autoscaling and invoices were made due. Reads the whole table."""
+    """Schedules every account. Returns the number of accounts, and for how many autoscaling and invoices became due.
+
+    Scans the table, then reads each account twice.
+    """
     accounts = [*store.accounts()]
     scaled = sum(schedule_account(account, now=now, store=store) for account in accounts)
     invoiced = sum(schedule_invoices(account, now=now, store=invoices) for account in accounts)
@@ -31,7 +35,7 @@ def schedule(store: AutoscalingStore, invoices: InvoiceStore, now: datetime) -> 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit status."""
+    """Schedules, and prints the counts. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m scripts.schedule_jobs", description=__doc__)
     add_stack_options(parser)
     options = parser.parse_args(arguments)
@@ -43,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         client = session.create_client("dynamodb")
         store, invoices = AutoscalingStore(table, client), InvoiceStore(table, client)
         accounts, scaled, invoiced = schedule(store, invoices, datetime.now(UTC))  # noqa: TID251 - the first month is the one to come
-    except (Failed, LocalError, BillingError, BotoCoreError, ClientError) as failure:
+    except (OperatorError, LocalError, BillingError, BotoCoreError, ClientError) as failure:
         sys.stderr.write(f"{failure}\n")
         return 1
     sys.stdout.write(f"{accounts} accounts; scheduled now: autoscaling of {scaled}, invoices of {invoiced}\n")

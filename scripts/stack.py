@@ -1,4 +1,4 @@
-"""What an operator's commands share: which stack they work on, and what stands in it."""
+"""What the operator's commands share: the choice of a stack, and the names of its resources."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from botocore.session import Session
 
 from local.cloud import CREDENTIALS, Cloud
 from local.environment import bare_environment, take_on
-from local.settings import REGION, LocalError, are_given, settings_from_environment
+from local.settings import REGION, LocalError, names_a_port, settings_from_environment
 
 Resources = dict[str, tuple[str, str]]
 """Type and physical id, by the name in template.yaml."""
 
 
-class Failed(Exception):
-    """What stands in the way, in words for the operator."""
+class OperatorError(Exception):
+    """A command cannot go on. The message tells the operator why."""
 
 
 def add_stack_options(parser: argparse.ArgumentParser, *, of_a_command: bool = False) -> None:
-    """Which stack: `stack` and `local`. A program with commands takes them before and after its command."""
-    # What a command does not name must not replace what stood before it.
+    """Adds --stack and --local. A program with commands takes both options before and after its command."""
+    # An option that is missing after the command must not replace one that was given before it.
     stack, local = (argparse.SUPPRESS, argparse.SUPPRESS) if of_a_command else ("livello", False)
     parser.add_argument("--stack", default=stack, help="the stack's name (livello)")
     parser.add_argument(
@@ -32,13 +32,13 @@ def add_stack_options(parser: argparse.ArgumentParser, *, of_a_command: bool = F
 
 
 def use_local_stack() -> None:
-    """The stack of this checkout's last `make run`, or the one whose ports are given. Says which one, on stderr.
+    """Directs this process to the stack of the checkout's last `make run`, or to the ports in the environment.
 
-    Whatever the environment says of another AWS or of a proxy is forgotten. Raises LocalError if the stack of this
-    checkout does not run.
+    Prints the stack's address on stderr. Removes every setting of another AWS or of a proxy from the environment.
+    Raises LocalError if no port is given and the stack of this checkout does not run.
     """
     settings = settings_from_environment()
-    if not are_given(os.environ) and Cloud.of(settings).running_port() != settings.cloud_port:
+    if not names_a_port(os.environ) and Cloud.of(settings).running_port() != settings.cloud_port:
         raise LocalError(
             "No stack of this checkout runs: make run starts one. For another one, name its LIVELLO_… ports."
         )
@@ -57,7 +57,7 @@ def use_local_stack() -> None:
 
 
 def stack_resources(stack: str, session: Session) -> Resources:
-    """What CloudFormation has made of template.yaml."""
+    """The resources that CloudFormation made for template.yaml. One call per page of the list."""
     formation: Any = session.create_client("cloudformation")
     pages = formation.get_paginator("list_stack_resources").paginate(StackName=stack)
     return {

@@ -1,4 +1,4 @@
-"""Sets up customers' cards through the API's functions."""
+"""Sets up customers' cards through the functions themselves."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ VISA, DECLINED_WHEN_CHARGED, ASKS, LOST = (
 
 
 def card(company: Company, stripe: Stripe, number: str = VISA, now: datetime = NOW) -> None:
-    """An admin sets up a card, and authenticates if the bank asks for it."""
+    """An admin sets up a card, and gives the consent that their bank asks for."""
     event = request("POST", METHOD + "/setup", claims=company.admin, path=company.path, body={}, now=now)
     event["requestContext"]["requestId"] = f"setup-{len(stripe.requests)}"
     setup = answer(update, event).body
     if confirm(stripe, setup, number)["status"] == "requires_action":
         stripe.authenticate_setup(setup["setup_intent"], succeed=True)
     body = {"setup_intent": setup["setup_intent"]}
-    updated = answer(update, request("PUT", METHOD, claims=company.admin, path=company.path, body=body, now=now))
-    assert updated.status == 200, updated
+    replaced = answer(update, request("PUT", METHOD, claims=company.admin, path=company.path, body=body, now=now))
+    assert replaced.status == 200, replaced

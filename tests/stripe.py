@@ -1,4 +1,4 @@
-"""Stripe for tests: the local stack's stand-in under the official SDK, without a network."""
+"""Stripe for tests: the stand-in of the local stack, called by the official SDK without a network."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from local.stripe.api import Stripe
 from local.stripe.process import KEYS
 
 ADDRESS = "http://127.0.0.1:1"
-"""No server listens here. The SDK needs an address, but InProcess makes no connection."""
+"""No server listens there, and no request is sent."""
 
 
 class Clock:
-    """Stripe's clock. Each reading is a second later, so no two objects have the same time."""
+    """Stripe's clock, in seconds since 1970. Each call advances it by a second: no two objects have the same time."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -28,7 +28,7 @@ class Clock:
 
 
 class InProcess(stripe.HTTPClient):
-    """Passes the SDK's requests to the stand-in."""
+    """An HTTP client of the SDK that calls the stand-in directly."""
 
     name = "in process"
 
@@ -47,7 +47,7 @@ class InProcess(stripe.HTTPClient):
 
 
 def stripe_account(seconds: float) -> Stripe:
-    """A Stripe account whose clock starts at `seconds` since 1970."""
+    """An empty Stripe account whose clock starts at `seconds` since 1970."""
     return Stripe(KEYS["api_key"], KEYS["publishable_key"], Clock(seconds))
 
 
@@ -59,12 +59,12 @@ def later(account: Stripe, seconds: float) -> None:
 
 
 def payments(account: Stripe) -> StripePayments:
-    """The real gateway over a stand-in's account."""
+    """The real gateway over a Stripe account."""
     return StripePayments(KEYS.__getitem__, ADDRESS, InProcess(account))
 
 
 def ask(account: Stripe, method: str, path: str, body: str = "", *, key: str = KEYS["api_key"]) -> Any:
-    """Sends a request with `key` to Stripe; returns the body of the answer."""
+    """The body of the account's response to a request with its key."""
     return account.handle(method, path, {"authorization": f"Bearer {key}"}, body).body
 
 
@@ -83,7 +83,7 @@ def confirm(
 
 
 def attached(account: Stripe) -> list[str]:
-    """The last four digits of all cards that are attached to a customer, sorted."""
+    """The last four digits of every attached card, sorted."""
     return sorted(
         method["card"]["last4"] for method in account.objects["payment_method"].values() if method["customer"]
     )

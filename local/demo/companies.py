@@ -1,4 +1,4 @@
-"""The companies of the demonstration, in words: who they are, what they pay for, who may log in."""
+"""The companies of the demonstration: their details, contracts, subscriptions and people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class DemoPerson:
-    """Somebody who can log in."""
+    """A person who can log in."""
 
     email: str
     name: str
@@ -19,7 +19,10 @@ class DemoPerson:
 
 @dataclass(frozen=True, slots=True)
 class DemoDiscount:
-    """Agreed at the start of the contract: on a product or on everything, percent or a fixed amount."""
+    """A discount from the start of the contract: on a product, or on all of them if `product` is None.
+
+    Either `percent` or `amount` (minor units per month). `months` is how long it is valid; None is for ever.
+    """
 
     product: str | None
     percent: str | None
@@ -30,7 +33,10 @@ class DemoDiscount:
 
 @dataclass(frozen=True, slots=True)
 class DemoCompany:
-    """An account to be. Its contract began `months_ago`, on `day`, seen from the day it is provisioned."""
+    """A company to provision. Its contract began `months_ago`, on `day`, counted from the day of provisioning.
+
+    `stores` are names by id; `lines` are products with the volume of their tier.
+    """
 
     account: str
     name: str
@@ -83,7 +89,7 @@ def _discount(discount: DemoDiscount, start: date) -> dict[str, Any]:
 
 
 def _month_day(origin: date, months: int, day: int) -> date:
-    """The day in the month that lies so many months from the origin's; the last one where it has no such day."""
+    """The given day of the month that is `months` after the origin's, or that month's last day if it is shorter."""
     year, month = divmod(origin.year * 12 + origin.month - 1 + months, 12)
     return date(year, month + 1, min(day, calendar.monthrange(year, month + 1)[1]))
 

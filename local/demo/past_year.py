@@ -1,4 +1,4 @@
-"""Lets the demonstration's accounts live through their past: what its schedules would have done, day by day."""
+"""Fires the schedules of the past for the demonstration's accounts, month by month."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ NOON = time(12, tzinfo=UTC)
 def live_through(
     accounts: Sequence[str], now: datetime, store: AutoscalingStore, fire: Callable[[datetime], None]
 ) -> int:
-    """Fires the schedule on the first of each month of the accounts' contracts so far; returns how many times.
+    """Fires autoscaling's schedule on the first day of each month since the contracts began. Returns how many times.
 
-    `fire` returns when all that was due at the instant it is given is dealt with. An account that has decisions
-    already goes on where it is, so this may be repeated.
+    `fire` gets the instant, and returns when everything that was due at it is processed. An account with decisions goes
+    on after its last one, so this may be repeated. Raises ValueError for an account that is not scheduled.
     """
-    months = [_go_back(account, store) for account in accounts]
+    months = [_reschedule(account, store) for account in accounts]
     fired = 0
     for month in _months(min(months), now.date()):
         fire(datetime.combine(month, NOON))
@@ -31,31 +31,31 @@ def live_through(
 
 
 def invoice_days(contracts: Sequence[Contract], today: date) -> list[date]:
-    """The days on which a contract month has begun for any of them so far."""
-    found = set()
+    """The days up to today on which a contract month of any of these contracts begins, in order."""
+    days = set()
     for contract in contracts:
         month = 0
         while contract.month_start(month) <= today:
-            found.add(contract.month_start(month))
+            days.add(contract.month_start(month))
             month += 1
-    return sorted(found)
+    return sorted(days)
 
 
-def _go_back(account: str, store: AutoscalingStore) -> date:
-    """Makes the first months of its contract due for an account of which nothing was decided; the month now due."""
-    standing = store.state(account)
-    if standing is None or standing.due is None:
+def _reschedule(account: str, store: AutoscalingStore) -> date:
+    """Makes the first month of the contract due, unless the account has decisions. Returns the month that is due."""
+    state = store.state(account)
+    if state is None or state.due is None:
         raise ValueError(f"{account} is not scheduled")
     if store.decisions(account, limit=1, after=None).items:
-        return standing.due.month
-    contract = standing.subscriber.account.contract
+        return state.due.month
+    contract = state.subscriber.account.contract
     month = _first_month(contract)
-    store.decide(standing, (), None, (), AutoscalingDue(month, {}), due_at(month, contract))
+    store.decide(state, (), None, (), AutoscalingDue(month, {}), due_at(month, contract))
     return month
 
 
 def _first_month(contract: Contract) -> date:
-    """What would have been due first, had the account been provisioned on the day its contract began."""
+    """The first due month of an account that is provisioned on the day its contract begins."""
     return first_due_month(contract, contract.start)
 
 

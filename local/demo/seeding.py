@@ -1,7 +1,7 @@
-"""Fills a fresh stack: one log-in of staff behind the API's back, everything else through the API itself.
+"""Fills a stack with the demonstration: the staff's log-in and past usage directly, everything else through the API.
 
-It may be repeated: what is there already stays as it is. Only the passwords of the demonstration are set again,
-so that the ones that `make run` shows are right.
+It may be repeated: what exists stays unchanged. Only the passwords are set again, so those that `make run` prints are
+right.
 """
 
 from __future__ import annotations
@@ -26,14 +26,17 @@ from local.demo.usage import missing, usage
 from local.settings import LocalError, Settings
 
 CATALOGUE = Path(__file__).parent / "catalogue.json"
-PASSWORD = "Livello-demo-2026"  # noqa: S105 - of the demonstration; its people exist in the emulated AWS only
+PASSWORD = "Livello-demo-2026"  # noqa: S105 - the demonstration's people exist only in the emulated AWS
 STAFF_GROUP = "staff"
 
 BUDGET_SECONDS = 10
 
 
 def seed(settings: Settings, outputs: dict[str, str], now: datetime) -> None:
-    """Makes the staff's log-in, the catalogue and the companies, as far as they are missing, and their usage so far."""
+    """Creates what is missing of the staff's log-in, the catalogue, the companies and their usage up to yesterday.
+
+    Raises LocalError if the API refuses a request.
+    """
     cognito = client(settings, "cognito-idp")
     pool = outputs["UserPoolId"]
     _make_staff(cognito, pool)
@@ -80,7 +83,7 @@ def _put_catalogue(api: ApiClient, staff: str) -> None:
 
 
 def _provision(api: ApiClient, staff: str, company: DemoCompany, today: date) -> None:
-    # The contract's start moves with the day, so the same request on another day would be a conflict.
+    # The contract's start depends on today, so the same request on another day would be a conflict.
     if _is_missing(api.request("GET", f"/v1/accounts/{company.account}/billing", token=staff)):
         _require(api.request("POST", "/v1/accounts", token=staff, body=company.provisioning(today)))
 
@@ -103,17 +106,17 @@ def _assign_success_manager(api: ApiClient, staff: str, company: DemoCompany) ->
 
 
 def _import_usage(api: ApiClient, staff: str, company: DemoCompany, store: UsageStore, now: datetime) -> None:
-    """Loads what was used up to yesterday, as far as it is missing."""
+    """Imports the missing usage up to yesterday. Raises LocalError if rows are refused or in conflict."""
     page = api.request("GET", f"/v1/accounts/{company.account}/billing", token=staff).json()
     if page["status"] == "deactivated":
-        return  # it takes no usage any more
+        return  # usage of a deactivated account is refused
     contract = page["contract"]
     today = now.astimezone(ZoneInfo(contract["time_zone"])).date()
     start = date.fromisoformat(contract["start"])
     rows = missing([*usage(company, start, today)], store.totals(company.account, month_of(start), month_of(today)))
     imported = import_usage(rows, now=now, budget=lambda: RetryBudget(BUDGET_SECONDS), store=store)
     if imported.conflict or imported.refused:
-        raise LocalError(f"The demonstration's usage is not what it was, and make clean forgets that: {imported}")
+        raise LocalError(f"The stored usage differs from the demonstration's; make clean deletes it: {imported}")
 
 
 def _is_missing(answer: Answer) -> bool:

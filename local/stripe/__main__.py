@@ -1,4 +1,4 @@
-"""`python -m local.stripe`: the stand-in as a process of its own."""
+"""`python -m local.stripe`: runs the stand-in as a process of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local.stripe.server import StandIn, Webhook, serve
 
 
 def main() -> None:
-    """Serves until it is asked to end."""
+    """Serves until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m local.stripe")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--file", type=Path, required=True)
@@ -21,11 +21,15 @@ def main() -> None:
     parser.add_argument("--publishable-key", required=True)
     parser.add_argument("--webhook-url", required=True)
     parser.add_argument("--webhook-secret", required=True)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    stripe = Stripe(given.key, given.publishable_key, time.time)
-    serve(StandIn(stripe, Webhook(given.webhook_url, given.webhook_secret), given.file), given.port, ended.wait)
+    stripe = Stripe(arguments.key, arguments.publishable_key, time.time)
+    serve(
+        StandIn(stripe, Webhook(arguments.webhook_url, arguments.webhook_secret), arguments.file),
+        arguments.port,
+        ended.wait,
+    )
 
 
 if __name__ == "__main__":

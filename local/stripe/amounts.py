@@ -1,7 +1,7 @@
-"""What Stripe charges: its currencies, how it counts them, and its smallest and largest amounts.
+"""Stripe's currencies, their decimals, and the smallest and largest amounts.
 
-Written down from docs.stripe.com/currencies by itself, not taken from Livello: a table that both shared would hide its
-own mistakes. tests/local/test_stripe_contract.py compares the two.
+Copied from docs.stripe.com/currencies, not from Livello: a shared table would hide its own mistakes.
+tests/local/test_stripe_contract.py compares the two.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CURRENCIES = frozenset(
 """docs.stripe.com/currencies#presentment-currencies. Those with three decimals are for accounts in some countries."""
 
 NO_DECIMALS = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split())
-"""docs.stripe.com/currencies#zero-decimal. UGX stands there too, but #special-cases overrules it."""
+"""docs.stripe.com/currencies#zero-decimal. UGX is listed there too, but #special-cases overrules it."""
 
 WHOLE_HUNDREDS = frozenset({"isk", "ugx"})
 """docs.stripe.com/currencies#special-cases: sent with two decimals, which must be 00."""
@@ -54,7 +54,7 @@ SEPA_DEBIT_LARGEST = 10_000_00
 
 
 def decimals(currency: str) -> int:
-    """How many digits of an amount stand behind the point, as Stripe counts."""
+    """The number of decimals of an amount at Stripe."""
     if currency in NO_DECIMALS:
         return 0
     return 3 if currency in THREE_DECIMALS else 2
@@ -71,22 +71,22 @@ def largest(currency: str) -> int:
     return int("9" * _DIGITS.get(currency, _DIGITS_OF_OTHERS))
 
 
-def shown(amount: int, currency: str) -> str:
-    """An amount as Stripe's messages say it."""
+def amount_text(amount: int, currency: str) -> str:
+    """An amount in the form of Stripe's messages, such as 0.50 eur."""
     return f"{Decimal(amount).scaleb(-decimals(currency))} {currency}"
 
 
 def require_currency(currency: str) -> None:
-    """Refuses a currency that nobody can be charged in."""
+    """Raises Refused for a currency that Stripe does not charge."""
     if currency not in CURRENCIES:
-        known = ", ".join(sorted(CURRENCIES))
+        supported = ", ".join(sorted(CURRENCIES))
         raise invalid(
-            f"Invalid currency: {currency}. Stripe currently supports these currencies: {known}", param="currency"
+            f"Invalid currency: {currency}. Stripe currently supports these currencies: {supported}", param="currency"
         )
 
 
 def require_step(amount: int, currency: str) -> None:
-    """Refuses the fractions that a currency does not have."""
+    """Raises Refused for fractions that a currency does not have."""
     if currency in WHOLE_HUNDREDS and amount % 100:
         raise invalid(
             f"Invalid amount. Currency {currency.upper()} has become effectively zero-decimal and charged amounts must "
@@ -102,11 +102,15 @@ def require_step(amount: int, currency: str) -> None:
 
 
 def require_chargeable(amount: int, currency: str) -> None:
-    """Refuses what is too small or too large."""
+    """Raises Refused for an amount that is too small or too large."""
     least = smallest(currency)
     if least is not None and amount < least:
-        raise invalid(f"Amount must be at least {shown(least, currency)}", code="amount_too_small", param="amount")
+        raise invalid(
+            f"Amount must be at least {amount_text(least, currency)}", code="amount_too_small", param="amount"
+        )
     if amount > largest(currency):
         raise invalid(
-            f"Amount must be no more than {shown(largest(currency), currency)}", code="amount_too_large", param="amount"
+            f"Amount must be no more than {amount_text(largest(currency), currency)}",
+            code="amount_too_large",
+            param="amount",
         )

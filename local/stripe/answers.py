@@ -1,4 +1,4 @@
-"""What Stripe answers: objects, lists and errors, in its own shapes."""
+"""Stripe's responses: objects, lists and errors in Stripe's own shapes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Object = dict[str, Any]
-"""One of Stripe's objects, as its JSON says it."""
+"""The JSON of one of Stripe's objects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is answered, after `delay` seconds; `lost` when it never reaches whoever asked."""
+    """A response, sent after `delay` seconds; a `lost` one is never sent."""
 
     status: int
     body: Object
@@ -22,7 +22,7 @@ class Answer:
 
 
 class Refused(Exception):
-    """A request is answered with an error."""
+    """The request gets an error response. `more` are further fields of the error."""
 
     def __init__(self, status: int, kind: str, message: str, **more: Any) -> None:
         super().__init__(message)
@@ -35,19 +35,19 @@ class Refused(Exception):
 
 
 def invalid(message: str, *, code: str | None = None, param: str | None = None, status: int = 400) -> Refused:
-    """What was asked for cannot be done."""
+    """An invalid_request_error."""
     return Refused(status, "invalid_request_error", message, code=code, param=param)
 
 
 def missing(kind: str, identity: str, param: str, *, named_by_path: bool = True) -> Refused:
-    """There is no such object. One that is named by a parameter makes a bad request."""
+    """The error for an object that does not exist: 404, or 400 if a parameter named it."""
     noun = kind.replace("_", "")
     status = 404 if named_by_path else 400
     return invalid(f"No such {noun}: '{identity}'", code="resource_missing", param=param, status=status)
 
 
 def listed(objects: Sequence[Object], path: str, *, limit: int = 10, after: str | None = None) -> Object:
-    """Newest first, as Stripe lists."""
+    """A page of a list, newest first, as Stripe sorts it. Raises ValueError for an unknown `after`."""
     newest = [*reversed(objects)]
     if after is not None:
         newest = newest[[each["id"] for each in newest].index(after) + 1 :]

@@ -1,4 +1,4 @@
-"""The API itself, without a network: a request goes in, an answer comes out, and events are left to be delivered."""
+"""The API without a network: it answers requests, and collects events for delivery."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIMIT_DEFAULT = 10
 LIMIT_MAX = 100
 KEY_MAX = 255
 KEYS_KEPT_SECONDS = 24 * 60 * 60
-"""docs.stripe.com/api/idempotent_requests: keys are forgotten "after they're at least 24 hours old"."""
+"""docs.stripe.com/api/idempotent_requests: keys are removed "after they're at least 24 hours old"."""
 SEARCHABLE_AFTER_SECONDS = 60
 """docs.stripe.com/search#data-freshness: "data is searchable in under 1 minute". Lists do not lag."""
 SEARCHED = re.compile(r"metadata\['([^']+)'\]:'([^']*)'")
@@ -46,19 +46,19 @@ PREFIXES = {
 
 
 class Stripe:
-    """One Stripe account in test mode. Everything it holds is plain data, so it can be copied, kept and compared."""
+    """One Stripe account in test mode. Its state is plain data: it can be copied, saved and compared."""
 
     def __init__(self, key: str, publishable_key: str, clock: Callable[[], float]) -> None:
-        """`key` opens everything; `publishable_key` is a browser's; `clock` gives seconds since 1970."""
+        """`key` allows all calls, `publishable_key` those of a browser; `clock` returns seconds since 1970."""
         self._key, self._publishable_key, self.clock = key, publishable_key, clock
         self.objects: dict[str, dict[str, Object]] = {kind: {} for kind in PREFIXES}
         self.numbers: dict[str, str] = {}
-        """The card numbers by payment method. No answer shows them."""
+        """The card numbers by payment method. No response shows them."""
         self.used: set[str] = set()
         """Payment methods that were detached: they can never be attached again."""
         self.keys: dict[str, Object] = {}
         self.undelivered: list[str] = []
-        """Events of which nobody has heard yet."""
+        """The ids of events that are not delivered yet."""
         self.requests: list[Object] = []
         self.faults: list[Object] = []
         self.counter = 0
@@ -66,10 +66,10 @@ class Stripe:
     # ---- Requests ----
 
     def handle(self, method: str, url: str, headers: Mapping[str, str], body: str = "") -> Answer:
-        """Answers a request. `headers` by their names in lower letters."""
+        """Answers a request. The names of `headers` are in lower case."""
         parts = urlsplit(url)
         given = decoded(body if method == "POST" else parts.query)
-        answer = self._answered(method, parts.path, headers, given)
+        answer = self._respond(method, parts.path, headers, given)
         self.requests.append(
             {
                 "method": method,
@@ -89,7 +89,7 @@ class Stripe:
             answer.lost,
         )
 
-    def _answered(self, method: str, path: str, headers: Mapping[str, str], given: Object) -> Answer:
+    def _respond(self, method: str, path: str, headers: Mapping[str, str], given: Object) -> Answer:
         try:
             browser = self._is_browser(headers)
             if browser and not re.fullmatch(r"/v1/(setup|payment)_intents/[^/]+(/confirm)?|/v1/payment_methods", path):
@@ -98,12 +98,12 @@ class Stripe:
                 raise invalid("Missing required param: client_secret.", param="client_secret")
             key = headers.get("idempotency-key") if method == "POST" else None
             require_known(method, path, given, browser=browser)
-            return self._once(method, path, given, key) if key else self._performed(method, path, given)
+            return self._idempotent(method, path, given, key) if key else self._perform(method, path, given)
         except Refused as refused:
             return Answer(refused.status, refused.body)
 
     def _is_browser(self, headers: Mapping[str, str]) -> bool:
-        """Whether it is a browser that asks, which must know the client secret of what it asks about."""
+        """Whether a browser sent the request; it must send the client secret of the object. Raises Refused."""
         scheme, _, key = headers.get("authorization", "").partition(" ")
         if scheme == "Bearer" and key == self._key:
             return False
@@ -111,8 +111,8 @@ class Stripe:
             return True
         raise invalid("Invalid API Key provided.", status=HTTPStatus.UNAUTHORIZED)
 
-    def _once(self, method: str, path: str, given: Object, key: str) -> Answer:
-        """The first answer to a key, whatever it was, is the answer to it for good.
+    def _idempotent(self, method: str, path: str, given: Object, key: str) -> Answer:
+        """Saves the first response to an idempotency key and repeats it, even a failure.
 
         See docs.stripe.com/api/idempotent_requests.
         """
@@ -121,49 +121,49 @@ class Stripe:
         now = self.clock()
         self.keys = {name: each for name, each in self.keys.items() if now - each["created"] < KEYS_KEPT_SECONDS}
         digest = hashlib.sha256(json.dumps([method, path, given], sort_keys=True).encode()).hexdigest()
-        known = self.keys.get(key)
-        if known is not None:
-            if known["digest"] != digest:
+        saved = self.keys.get(key)
+        if saved is not None:
+            if saved["digest"] != digest:
                 raise Refused(
                     HTTPStatus.BAD_REQUEST,
                     "idempotency_error",
                     "Keys for idempotent requests can only be used with the same parameters they were first used with. "
                     f"Try using a key other than '{key}' if you meant to execute a different request.",
                 )
-            return Answer(known["status"], deepcopy(known["body"]), {"Idempotent-Replayed": "true"})
-        answer = self._performed(method, path, given)
-        # What was refused before anything was begun is not kept: "we save results only after the execution of an
-        # endpoint begins". All other answers are, 500 among them.
+            return Answer(saved["status"], deepcopy(saved["body"]), {"Idempotent-Replayed": "true"})
+        answer = self._perform(method, path, given)
+        # A refusal before the execution is not saved: "we save results only after the execution of an endpoint
+        # begins". All other responses are saved, 500 among them.
         if answer.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}:
-            kept = {"digest": digest, "status": answer.status, "body": deepcopy(answer.body), "created": now}
-            self.keys[key] = kept
+            result = {"digest": digest, "status": answer.status, "body": deepcopy(answer.body), "created": now}
+            self.keys[key] = result
         return answer
 
-    def _performed(self, method: str, path: str, given: Object) -> Answer:
+    def _perform(self, method: str, path: str, given: Object) -> Answer:
         fault = self._fault(method, path)
         kind = fault["kind"] if fault else None
-        if kind in _TROUBLES:
-            return _TROUBLES[kind]
+        if kind in _FAULT_RESPONSES:
+            return _FAULT_RESPONSES[kind]
         if fault and kind == "refused":
             refused = invalid("This request is refused.", code=fault["code"])
             return Answer(refused.status, refused.body)
         try:
-            status, body = HTTPStatus.OK, self._routed(method, path, given)
+            status, body = HTTPStatus.OK, self._route(method, path, given)
         except Refused as refused:
             status, body = HTTPStatus(refused.status), refused.body
         if kind == "500_after":
-            return _TROUBLES["500"]
+            return _FAULT_RESPONSES["500"]
         if kind == "no_code":
             body = self._without_code(body)
         body = self._expanded(deepcopy(body), given.get("expand", []))
         return Answer(int(status), body, delay=float(fault.get("seconds", 0)) if fault else 0, lost=kind == "timeout")
 
     def _without_code(self, body: Object) -> Object:
-        """A decline of which nobody says the code: it is optional in Stripe's description of an error."""
+        """The decline without its codes: they are optional in Stripe's description of an error."""
         left_out = ("code", "decline_code", "doc_url")
         error = {name: each for name, each in body["error"].items() if name not in left_out}
-        kept = self.objects["payment_intent"][error["payment_intent"]["id"]]
-        for intent in (kept, error["payment_intent"]):
+        stored = self.objects["payment_intent"][error["payment_intent"]["id"]]
+        for intent in (stored, error["payment_intent"]):
             intent["last_payment_error"] = {
                 name: each for name, each in intent["last_payment_error"].items() if name not in left_out
             }
@@ -178,20 +178,20 @@ class Stripe:
                 return fault
         return None
 
-    def _routed(self, method: str, path: str, given: Object) -> Object:
+    def _route(self, method: str, path: str, given: Object) -> Object:
         parts = path.strip("/").split("/")
         match (method, *parts):
             case ("GET", "v1", "customers", identity, "payment_methods"):
-                self._found("customer", identity, "customer")
+                self._get("customer", identity, "customer")
                 return self._methods_of({**given, "customer": identity}, path)
             case ("GET", "v1", "payment_methods"):
                 return self._methods_of(given, path)
             case ("GET", "v1", "customers" | "payment_intents" as plural, "search"):
-                return self._searched(KINDS[plural], given, path)
+                return self._search(KINDS[plural], given, path)
             case ("GET", "v1", plural) if plural in KINDS:
-                return self._all(KINDS[plural], given, path)
+                return self._list(KINDS[plural], given, path)
             case ("GET", "v1", plural, identity) if plural in KINDS:
-                return self._found(KINDS[plural], identity, KINDS[plural])
+                return self._get(KINDS[plural], identity, KINDS[plural])
             case ("POST", "v1", "customers"):
                 return self._new_customer(given)
             case ("POST", "v1", "customers", identity):
@@ -230,46 +230,46 @@ class Stripe:
     def _add(self, kind: str, **fields: Any) -> Object:
         self.counter += 1
         identity = f"{PREFIXES[kind]}_{self.counter:06d}{hashlib.sha256(str(self.counter).encode()).hexdigest()[:18]}"
-        made = {"id": identity, "object": kind, "created": int(self.clock()), "livemode": False, **fields}
-        self.objects[kind][identity] = made
-        return made
+        added = {"id": identity, "object": kind, "created": int(self.clock()), "livemode": False, **fields}
+        self.objects[kind][identity] = added
+        return added
 
-    def _found(self, kind: str, identity: str, param: str) -> Object:
+    def _get(self, kind: str, identity: str, param: str) -> Object:
         if identity not in self.objects[kind]:
             raise missing(kind, identity, param)
         return self.objects[kind][identity]
 
-    def _all(self, kind: str, given: Object, path: str) -> Object:
-        wanted = {name: given[name] for name in ("customer", "payment_intent", "email", "type") if name in given}
-        found = [
+    def _list(self, kind: str, given: Object, path: str) -> Object:
+        filters = {name: given[name] for name in ("customer", "payment_intent", "email", "type") if name in given}
+        matches = [
             each
             for each in self.objects[kind].values()
-            if not each.get("deleted") and all(each.get(name) == value for name, value in wanted.items())
+            if not each.get("deleted") and all(each.get(name) == value for name, value in filters.items())
         ]
-        return listed(found, path, limit=_limit(given), after=given.get("starting_after"))
+        return listed(matches, path, limit=_limit(given), after=given.get("starting_after"))
 
     def _methods_of(self, given: Object, path: str) -> Object:
         customer = _required(given, "customer")
         self._live_customer(customer, "id")
-        return self._all("payment_method", {**given, "customer": customer}, path)
+        return self._list("payment_method", {**given, "customer": customer}, path)
 
-    def _searched(self, kind: str, given: Object, path: str) -> Object:
-        wanted = SEARCHED.findall(_required(given, "query"))
+    def _search(self, kind: str, given: Object, path: str) -> Object:
+        filters = SEARCHED.findall(_required(given, "query"))
         indexed = self.clock() - SEARCHABLE_AFTER_SECONDS
-        found = [
+        matches = [
             each
             for each in self.objects[kind].values()
             if not each.get("deleted")
             and each["created"] <= indexed
-            and all(each["metadata"].get(name) == value for name, value in wanted)
+            and all(each["metadata"].get(name) == value for name, value in filters)
         ]
-        return {**listed(found, path, limit=_limit(given)), "object": "search_result", "next_page": None}
+        return {**listed(matches, path, limit=_limit(given)), "object": "search_result", "next_page": None}
 
-    def _expanded(self, body: Object, wanted: list[str]) -> Object:
-        for name in wanted:
+    def _expanded(self, body: Object, paths: list[str]) -> Object:
+        for path in paths:
             places = [body]
-            *way, last = name.split(".")
-            for step in way:
+            *steps, last = path.split(".")
+            for step in steps:
                 places = [each for place in places for each in _inside(place, step)]
             for place in places:
                 identity = place.get(last)
@@ -278,7 +278,7 @@ class Stripe:
                     place[last] = deepcopy(self.objects[kind][identity])
         return body
 
-    def _tell(self, kind: str, about: Object, before: Object | None = None) -> None:
+    def _emit(self, kind: str, about: Object, before: Object | None = None) -> None:
         data: Object = {"object": deepcopy(about)}
         if before is not None:
             data["previous_attributes"] = before
@@ -303,7 +303,7 @@ class Stripe:
         customer = self._live_customer(identity, "id")
         default = given.get("invoice_settings", {}).get("default_payment_method")
         if default:
-            method = self._found("payment_method", default, "invoice_settings[default_payment_method]")
+            method = self._get("payment_method", default, "invoice_settings[default_payment_method]")
             if method["customer"] != identity:
                 raise invalid(
                     "The customer does not have a payment method with the ID "
@@ -321,8 +321,8 @@ class Stripe:
     def _delete_customer(self, identity: str) -> Object:
         customer = self._live_customer(identity, "id")
         for method in self._attached_to(identity):
-            self._let_go(method)
-        self._tell("customer.deleted", customer)
+            self._release(method)
+        self._emit("customer.deleted", customer)
         customer |= {"deleted": True, "email": None, "name": None, "metadata": {}}
         return {"id": identity, "object": "customer", "deleted": True}
 
@@ -367,20 +367,20 @@ class Stripe:
             given,
         )
 
-    def _add_method(self, kind: str, number: str, shown: Object, given: Object) -> Object:
+    def _add_method(self, kind: str, number: str, details: Object, given: Object) -> Object:
         method = self._add(
             "payment_method",
             type=kind,
             customer=None,
             metadata=given.get("metadata", {}),
             billing_details=given.get("billing_details", {}),
-            **{kind: shown},
+            **{kind: details},
         )
         self.numbers[method["id"]] = number
         return method
 
     def _method(self, identity: str) -> Object:
-        """The method, made on the spot for one of Stripe's names of test cards."""
+        """A payment method by its id. One of Stripe's names of test cards creates it."""
         if identity in TOKENS:
             return self._new_payment_method({"type": "card", "card": {"number": TOKENS[identity]}})
         method = self.objects["payment_method"].get(identity)
@@ -406,46 +406,46 @@ class Stripe:
         declined = self._card(method).setup if method["type"] == "card" else None
         if declined:
             raise _declined(declined)
-        self._hold(method, customer)
+        self._bind(method, customer)
         return method
 
-    def _hold(self, method: Object, customer: str) -> None:
+    def _bind(self, method: Object, customer: str) -> None:
         if method["customer"] != customer:
             method["customer"] = customer
-            self._tell("payment_method.attached", method)
+            self._emit("payment_method.attached", method)
 
     def _detach(self, identity: str) -> Object:
-        method = self._found("payment_method", identity, "payment_method")
+        method = self._get("payment_method", identity, "payment_method")
         if method["customer"] is None:
             raise invalid("The payment method you provided is not attached to a customer so detachment is impossible.")
-        self._let_go(method)
+        self._release(method)
         return method
 
-    def _let_go(self, method: Object) -> None:
+    def _release(self, method: Object) -> None:
         customer = method["customer"]
         settings = self.objects["customer"][customer]["invoice_settings"]
         if settings["default_payment_method"] == method["id"]:
             settings["default_payment_method"] = None
         method["customer"] = None
         self.used.add(method["id"])
-        self._tell("payment_method.detached", method, {"customer": customer})
+        self._emit("payment_method.detached", method, {"customer": customer})
 
     def _card(self, method: Object) -> TestCard:
         return CARDS[self.numbers[method["id"]]]
 
     def _has_expired(self, method: Object) -> bool:
-        shown = method.get("card")
-        if shown is None:
+        card = method.get("card")
+        if card is None:
             return False
         years = 1970 + self.clock() / 31556952
-        return bool(years >= shown["exp_year"] + shown["exp_month"] / 12 + 0.003)
+        return bool(years >= card["exp_year"] + card["exp_month"] / 12 + 0.003)
 
     def automatically_update(self, identity: str, changes: Object) -> Object:
-        """The bank tells of a new number or a new expiry of a card."""
-        method = self._found("payment_method", identity, "payment_method")
+        """The bank reports a new number or a new expiry of a card: `changes` are fields of the card."""
+        method = self._get("payment_method", identity, "payment_method")
         before = {"card": {name: method["card"][name] for name in changes}}
         method["card"] |= changes
-        self._tell("payment_method.automatically_updated", method, before)
+        self._emit("payment_method.automatically_updated", method, before)
         return method
 
     # ---- Setup intents ----
@@ -469,7 +469,7 @@ class Stripe:
         return setup
 
     def _confirm_setup(self, identity: str, given: Object) -> Object:
-        setup = self._found("setup_intent", identity, "intent")
+        setup = self._get("setup_intent", identity, "intent")
         _check_secret(setup, given)
         if setup["status"] not in UNFINISHED:
             raise invalid(
@@ -483,17 +483,17 @@ class Stripe:
         if declined:
             setup |= {"status": "requires_payment_method", "payment_method": None}
             setup["last_setup_error"] = _declined(declined, payment_method=deepcopy(method)).error
-            self._tell("setup_intent.setup_failed", setup)
+            self._emit("setup_intent.setup_failed", setup)
             raise _declined(declined, setup_intent=deepcopy(setup), payment_method=deepcopy(method))
         if method["type"] == "card" and self._card(method).asks_at_setup:
             setup |= {"status": "requires_action", "next_action": {"type": "use_stripe_sdk", "use_stripe_sdk": {}}}
-            self._tell("setup_intent.requires_action", setup)
+            self._emit("setup_intent.requires_action", setup)
             return setup
         return self._succeed_setup(setup)
 
     def authenticate_setup(self, identity: str, *, succeed: bool) -> Object:
         """The customer answers their bank's question."""
-        setup = self._found("setup_intent", identity, "intent")
+        setup = self._get("setup_intent", identity, "intent")
         if setup["status"] != "requires_action":
             raise invalid("This SetupIntent asks for nothing.", code="setup_intent_unexpected_state")
         setup["next_action"] = None
@@ -505,23 +505,23 @@ class Stripe:
             "code": "setup_intent_authentication_failure",
             "message": "The latest attempt to set up the payment method has failed because authentication failed.",
         }
-        self._tell("setup_intent.setup_failed", setup)
+        self._emit("setup_intent.setup_failed", setup)
         return setup
 
     def _succeed_setup(self, setup: Object) -> Object:
         method = self.objects["payment_method"][setup["payment_method"]]
         if setup["customer"]:
-            self._hold(method, setup["customer"])
+            self._bind(method, setup["customer"])
         setup |= {"status": "succeeded", "last_setup_error": None}
-        self._tell("setup_intent.succeeded", setup)
+        self._emit("setup_intent.succeeded", setup)
         return setup
 
     def _inline(self, intent: Object, given: Object) -> str:
         data = given.get("payment_method_data")
         if not data:
-            known = intent.get("payment_method")
-            if known:
-                return str(known)
+            existing = intent.get("payment_method")
+            if existing:
+                return str(existing)
             raise invalid("You must provide a payment method.", param="payment_method")
         return str(self._new_payment_method(data)["id"])
 
@@ -573,24 +573,24 @@ class Stripe:
         return payment
 
     def _change_payment(self, identity: str, given: Object) -> Object:
-        payment = self._found("payment_intent", identity, "intent")
+        payment = self._get("payment_intent", identity, "intent")
         if payment["status"] not in UNFINISHED:
             raise invalid(
                 f"This PaymentIntent could not be updated because it has a status of {payment['status']}.",
                 code="payment_intent_unexpected_state",
             )
-        self._follow_types(payment, given)
+        self._set_types(payment, given)
         payment["metadata"] |= given.get("metadata", {})
         return payment
 
-    def _follow_types(self, payment: Object, given: Object) -> None:
+    def _set_types(self, payment: Object, given: Object) -> None:
         if "allowed_payment_method_types" in given:
             payment["payment_method_types"] = _compatible(
                 given["allowed_payment_method_types"], payment["amount"], payment["currency"]
             )
 
     def _confirm_payment(self, identity: str, given: Object) -> Object:
-        payment = self._found("payment_intent", identity, "intent")
+        payment = self._get("payment_intent", identity, "intent")
         _check_secret(payment, given)
         if payment["status"] not in UNFINISHED:
             raise invalid(
@@ -607,13 +607,13 @@ class Stripe:
                 else "The provided PaymentMethod was previously used or is not attached to the Customer.",
                 param="payment_method",
             )
-        self._follow_types(payment, given)
+        self._set_types(payment, given)
         _require_type(method, payment, "PaymentIntent", "payment_intent_incompatible_payment_method")
         payment["payment_method"] = method["id"]
         declined = self._refusal(method, at_setup=False)
         off_session = given.get("off_session") == "true"
         if declined:
-            raise self._failed(payment, method, declined)
+            raise self._fail_payment(payment, method, declined)
         if method["type"] == "card" and self._card(method).asks_always:
             if off_session:
                 asked = Decline(
@@ -621,49 +621,49 @@ class Stripe:
                     "authentication_required",
                     "Your card was declined. This transaction requires authentication.",
                 )
-                raise self._failed(payment, method, asked)
+                raise self._fail_payment(payment, method, asked)
             payment |= {"status": "requires_action", "next_action": {"type": "use_stripe_sdk", "use_stripe_sdk": {}}}
-            self._tell("payment_intent.requires_action", payment)
+            self._emit("payment_intent.requires_action", payment)
             return payment
         if method["type"] == "sepa_debit":
             payment["status"] = "processing"
-            self._tell("payment_intent.processing", payment)
+            self._emit("payment_intent.processing", payment)
             return payment
         return self._succeed_payment(payment)
 
     def authenticate_payment(self, identity: str, *, succeed: bool) -> Object:
         """The customer answers their bank's question."""
-        payment = self._found("payment_intent", identity, "intent")
+        payment = self._get("payment_intent", identity, "intent")
         if payment["status"] != "requires_action":
             raise invalid("This PaymentIntent asks for nothing.", code="payment_intent_unexpected_state")
         payment["next_action"] = None
-        return self._settled(payment, succeed=succeed, code="payment_intent_authentication_failure")
+        return self._finish_payment(payment, succeed=succeed, code="payment_intent_authentication_failure")
 
     def settle(self, identity: str, *, succeed: bool) -> Object:
-        """A bank has made, or refused, what took days."""
-        payment = self._found("payment_intent", identity, "intent")
+        """The bank has made or refused a payment that took days."""
+        payment = self._get("payment_intent", identity, "intent")
         if payment["status"] != "processing":
             raise invalid("This PaymentIntent is not on its way.", code="payment_intent_unexpected_state")
-        return self._settled(payment, succeed=succeed, code="debit_not_authorized")
+        return self._finish_payment(payment, succeed=succeed, code="debit_not_authorized")
 
     def cancel_processing(self, identity: str) -> Object:
-        """What took days is cancelled: "in rare cases" a PaymentIntent that is processing can be.
+        """Cancels a PaymentIntent that is processing, which happens "in rare cases".
 
         See docs.stripe.com/api/payment_intents/cancel.
         """
-        payment = self._found("payment_intent", identity, "intent")
+        payment = self._get("payment_intent", identity, "intent")
         if payment["status"] != "processing":
             raise invalid("This PaymentIntent is not on its way.", code="payment_intent_unexpected_state")
-        return self._cancelled("payment_intent", payment)
+        return self._cancel_intent("payment_intent", payment)
 
-    def _settled(self, payment: Object, *, succeed: bool, code: str) -> Object:
+    def _finish_payment(self, payment: Object, *, succeed: bool, code: str) -> Object:
         if succeed:
             return self._succeed_payment(payment)
         method = self.objects["payment_method"][payment["payment_method"]]
-        self._failed(payment, method, Decline(code, None, "The payment has failed."))
+        self._fail_payment(payment, method, Decline(code, None, "The payment has failed."))
         return payment
 
-    def _failed(self, payment: Object, method: Object, declined: Decline) -> Refused:
+    def _fail_payment(self, payment: Object, method: Object, declined: Decline) -> Refused:
         charge = self._add(
             "charge", amount=payment["amount"], paid=False, status="failed", payment_intent=payment["id"]
         )
@@ -674,7 +674,7 @@ class Stripe:
             "latest_charge": charge["id"],
             "last_payment_error": refused.error,
         }
-        self._tell("payment_intent.payment_failed", payment)
+        self._emit("payment_intent.payment_failed", payment)
         return _declined(
             declined,
             charge=charge["id"],
@@ -704,24 +704,24 @@ class Stripe:
             "latest_charge": charge["id"],
             "last_payment_error": None,
         }
-        self._tell("payment_intent.succeeded", payment)
+        self._emit("payment_intent.succeeded", payment)
         method = self.objects["payment_method"][payment["payment_method"]]
         if method["type"] == "card" and self._card(method).disputed:
             self.dispute(payment["id"])
         return payment
 
     def _cancel(self, kind: str, identity: str) -> Object:
-        intent = self._found(kind, identity, "intent")
+        intent = self._get(kind, identity, "intent")
         if intent["status"] not in UNFINISHED:
             raise invalid(
                 f"You cannot cancel this {kind} because it has a status of {intent['status']}.",
                 code=f"{kind}_unexpected_state",
             )
-        return self._cancelled(kind, intent)
+        return self._cancel_intent(kind, intent)
 
-    def _cancelled(self, kind: str, intent: Object) -> Object:
+    def _cancel_intent(self, kind: str, intent: Object) -> Object:
         intent |= {"status": "canceled", "canceled_at": int(self.clock())}
-        self._tell(f"{kind}.canceled", intent)
+        self._emit(f"{kind}.canceled", intent)
         return intent
 
     # ---- Refunds and disputes ----
@@ -736,7 +736,7 @@ class Stripe:
                 f"This PaymentIntent ({payment['id']}) does not have a successful charge to refund.",
                 param="payment_intent",
             )
-        if self._is_taken_back(charge):
+        if self._is_disputed(charge):
             raise invalid(
                 f"Charge {charge['id']} has been charged back; cannot issue a refund.", code="charge_disputed"
             )
@@ -748,13 +748,13 @@ class Stripe:
             raise invalid("Invalid positive integer", code="parameter_invalid_integer", param="amount")
         amounts.require_step(amount, charge["currency"])
         if amount > left:
-            asked, rest = (amounts.shown(each, charge["currency"]) for each in (amount, left))
+            asked, rest = (amounts.amount_text(each, charge["currency"]) for each in (amount, left))
             raise invalid(
                 f"Refund amount ({asked}) is greater than unrefunded amount on charge ({rest})", param="amount"
             )
         method = self.objects["payment_method"][charge["payment_method"]]
         pending = method["type"] == "card" and self._card(method).refunds_take_days
-        self._give_back(charge, amount)
+        self._add_refunded(charge, amount)
         refund = self._add(
             "refund",
             amount=amount,
@@ -765,42 +765,42 @@ class Stripe:
             metadata=given.get("metadata", {}),
             status="pending" if pending else "succeeded",
         )
-        self._tell("refund.created", refund)
-        self._tell("charge.refunded", charge)
+        self._emit("refund.created", refund)
+        self._emit("charge.refunded", charge)
         return refund
 
     def settle_refund(self, identity: str, *, succeed: bool) -> Object:
-        """A bank has taken, or sent back, what was refunded. One that stood as succeeded may fail, days later.
+        """The bank has taken or sent back a refund. One that has succeeded may fail days later.
 
         See docs.stripe.com/refunds#failed-refunds and docs.stripe.com/testing#refunds.
         """
-        refund = self._found("refund", identity, "refund")
+        refund = self._get("refund", identity, "refund")
         if refund["status"] not in {"pending", "succeeded"} or (succeed and refund["status"] == "succeeded"):
             raise invalid(f"This refund has a status of {refund['status']}.")
         if succeed:
             refund["status"] = "succeeded"
-            self._tell("refund.updated", refund)
+            self._emit("refund.updated", refund)
             return refund
-        self._give_back(self.objects["charge"][refund["charge"]], -refund["amount"])
+        self._add_refunded(self.objects["charge"][refund["charge"]], -refund["amount"])
         refund |= {"status": "failed", "failure_reason": "expired_or_canceled_card"}
-        self._tell("refund.updated", refund)
-        self._tell("refund.failed", refund)
+        self._emit("refund.updated", refund)
+        self._emit("refund.failed", refund)
         return refund
 
-    def _give_back(self, charge: Object, amount: int) -> None:
+    def _add_refunded(self, charge: Object, amount: int) -> None:
         charge["amount_refunded"] += amount
         charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
 
-    def _is_taken_back(self, charge: Object) -> bool:
-        """Whether the bank has the money. A dispute that was won has given it back."""
+    def _is_disputed(self, charge: Object) -> bool:
+        """Whether a dispute has taken the money back. A dispute that was won has returned it."""
         return any(
             each["charge"] == charge["id"] and each["status"] not in GIVEN_BACK
             for each in self.objects["dispute"].values()
         )
 
     def dispute(self, payment_intent: str, amount: int | None = None, reason: str = "fraudulent") -> Object:
-        """The customer's bank takes a payment back, or a part of it, for now. See docs.stripe.com/disputes."""
-        payment = self._found("payment_intent", payment_intent, "payment_intent")
+        """The customer's bank disputes a payment, or `amount` of it. See docs.stripe.com/disputes."""
+        payment = self._get("payment_intent", payment_intent, "payment_intent")
         charge = self.objects["charge"][payment["latest_charge"]]
         charge["disputed"] = True
         dispute = self._add(
@@ -814,24 +814,24 @@ class Stripe:
             is_charge_refundable=False,
             metadata={},
         )
-        self._tell("charge.dispute.created", dispute)
-        self._tell("charge.dispute.funds_withdrawn", dispute)
+        self._emit("charge.dispute.created", dispute)
+        self._emit("charge.dispute.funds_withdrawn", dispute)
         return dispute
 
     def close_dispute(self, identity: str, *, won: bool) -> Object:
-        """The bank has decided. Won, the money is given back; lost, it stays with the customer."""
-        dispute = self._found("dispute", identity, "dispute")
+        """Closes a dispute. Won, the money comes back to the vendor; lost, it stays with the customer."""
+        dispute = self._get("dispute", identity, "dispute")
         if dispute["status"] not in DISPUTED:
             raise invalid("This dispute is already closed.")
         dispute["status"] = "won" if won else "lost"
         if won:
-            self._tell("charge.dispute.funds_reinstated", dispute)
-        self._tell("charge.dispute.closed", dispute)
+            self._emit("charge.dispute.funds_reinstated", dispute)
+        self._emit("charge.dispute.closed", dispute)
         return dispute
 
 
 def _compatible(allowed: list[str], amount: int, currency: str) -> list[str]:
-    """Those of the allowed types that go with the amount: the others are left out in silence.
+    """The allowed types that go with the amount and currency. Stripe leaves the others out without an error.
 
     See docs.stripe.com/changelog/dahlia/2026-07-29/allowed-payment-method-types-parameter.
     """
@@ -840,7 +840,7 @@ def _compatible(allowed: list[str], amount: int, currency: str) -> list[str]:
         compatible.remove("sepa_debit")
     if compatible == ["sepa_debit"] and amount > amounts.SEPA_DEBIT_LARGEST:
         raise invalid(
-            f"Amount must be at most {amounts.shown(amounts.SEPA_DEBIT_LARGEST, currency)}",
+            f"Amount must be at most {amounts.amount_text(amounts.SEPA_DEBIT_LARGEST, currency)}",
             code="amount_too_large",
             param="amount",
         )
@@ -857,7 +857,7 @@ def _compatible(allowed: list[str], amount: int, currency: str) -> list[str]:
 
 
 def _require_type(method: Object, intent: Object, noun: str, code: str) -> None:
-    """Refuses a payment method whose type the intent does not allow."""
+    """Raises Refused for a payment method whose type the intent does not allow."""
     allowed = intent["payment_method_types"]
     if method["type"] not in allowed:
         raise invalid(
@@ -879,7 +879,7 @@ def _limit(given: Object) -> int:
 
 
 def _check_secret(intent: Object, given: Object) -> None:
-    """A browser says the secret; a server need not."""
+    """Raises Refused for a wrong client secret. A browser must send it; a server need not."""
     if given.get("client_secret", intent["client_secret"]) != intent["client_secret"]:
         raise invalid("The client_secret provided does not match.", code="resource_missing", param="client_secret")
 
@@ -896,15 +896,15 @@ def _declined(decline: Decline, **more: Any) -> Refused:
     )
 
 
-def _trouble(status: int, kind: str, message: str, **more: str) -> Answer:
+def _fault_response(status: int, kind: str, message: str, **more: str) -> Answer:
     return Answer(status, {"error": {"type": kind, "message": message, **more}})
 
 
-_TROUBLES = {
-    "500": _trouble(500, "api_error", "An unknown error occurred."),
+_FAULT_RESPONSES = {
+    "500": _fault_response(500, "api_error", "An unknown error occurred."),
     # docs.stripe.com/rate-limits
-    "429": _trouble(429, "invalid_request_error", "Request rate limit exceeded.", code="rate_limit"),
-    "lock_timeout": _trouble(
+    "429": _fault_response(429, "invalid_request_error", "Request rate limit exceeded.", code="rate_limit"),
+    "lock_timeout": _fault_response(
         429,
         "invalid_request_error",
         "This object cannot be accessed right now because another API request or Stripe process is currently "
@@ -912,14 +912,14 @@ _TROUBLES = {
         code="lock_timeout",
     ),
     # docs.stripe.com/api/errors and docs.stripe.com/error-codes#idempotency-key-in-use
-    "409": _trouble(
+    "409": _fault_response(
         409,
         "idempotency_error",
         "There is currently another in-progress request using this idempotency key.",
         code="idempotency_key_in_use",
     ),
 }
-"""What a request is answered when Stripe does nothing of what it asks for, by the name of the fault."""
+"""The responses of a Stripe in trouble that does not execute the request, by the name of the fault."""
 
 
 def _fingerprint(number: str) -> str:

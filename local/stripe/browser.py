@@ -1,4 +1,4 @@
-"""What a customer's browser does with Stripe's own script: it gives the card to Stripe, and to nobody else."""
+"""A customer's browser with Stripe's own script: it sends the card to Stripe only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEST_CARD = "4242424242424242"
 def confirm_setup(
     settings: Settings, setup: Mapping[str, str], number: str, expiry: tuple[int, int] = (12, 2034)
 ) -> dict[str, Any]:
-    """Confirms a SetupIntent with a card; the SetupIntent as it stands then."""
+    """Confirms a SetupIntent with a card. Returns the SetupIntent. Raises urllib's HTTPError for a declined card."""
     card = {"number": number, "exp_month": expiry[0], "exp_year": expiry[1]}
     form = {f"payment_method_data[card][{name}]": str(value) for name, value in card.items()}
     form |= {"payment_method_data[type]": "card", "client_secret": setup["client_secret"]}
@@ -24,11 +24,11 @@ def confirm_setup(
 
 
 def ask(settings: Settings, path: str, key: str, form: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What the stand-in answers to one who has a key of it. Raises urllib's HTTPError for a refusal."""
-    sent = None if form is None else urllib.parse.urlencode(form).encode()
+    """Calls the stand-in with one of its keys: POST with a form, GET without. Raises urllib's HTTPError."""
+    data = None if form is None else urllib.parse.urlencode(form).encode()
     address = settings.stripe_address + path
-    request = urllib.request.Request(address, sent, {"Authorization": f"Bearer {key}"})  # noqa: S310 - it is ours
+    request = urllib.request.Request(address, data, {"Authorization": f"Bearer {key}"})  # noqa: S310 - it is ours
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request) as answer:
-        found: dict[str, Any] = json.loads(answer.read())
-        return found
+        body: dict[str, Any] = json.loads(answer.read())
+        return body

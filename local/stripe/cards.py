@@ -1,4 +1,4 @@
-"""Stripe's test cards (docs.stripe.com/testing): what becomes of each when it is set up, and when it is charged."""
+"""Stripe's test cards (docs.stripe.com/testing): the result of setting up and of charging each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Decline:
-    """A bank's no. `code` is Stripe's, `decline_code` what the bank says."""
+    """A decline: `code` is Stripe's, `decline_code` the bank's."""
 
     code: str
     decline_code: str | None
@@ -25,8 +25,11 @@ UNKNOWN_NUMBER = Decline("incorrect_number", None, "Your card number is incorrec
 
 @dataclass(frozen=True, slots=True)
 class TestCard:
-    """`setup` and `charge` are what they are declined with; `asks_at_setup` and `asks_always` whether the bank wants
-    its customer's consent; `refunds_take_days` whether a refund is pending first; `disputed` whether each charge is."""
+    """A test card. `setup` and `charge` are its declines, None where it succeeds.
+
+    With `asks_at_setup` and `asks_always` the bank asks for its customer's consent. With `refunds_take_days` a refund
+    is pending first. With `disputed` each charge is disputed.
+    """
 
     number: str
     brand: str = "visa"
@@ -37,7 +40,7 @@ class TestCard:
     refunds_take_days: bool = False
     disputed: bool = False
 
-    __test__ = False  # it is no test, whatever pytest thinks
+    __test__ = False  # the name makes pytest take it for a test
 
 
 CARDS = {
@@ -52,15 +55,15 @@ CARDS = {
         TestCard("4000000000009979", setup=STOLEN, charge=STOLEN),
         TestCard("4000000000000069", setup=EXPIRED, charge=EXPIRED),
         TestCard("4000000000000127", setup=WRONG_CVC, charge=WRONG_CVC),
-        # Can be set up, and is declined whenever it is charged.
+        # Can be set up, and is declined at each charge.
         TestCard("4000000000000341", charge=GENERIC),
         # The bank asks once, when the card is set up.
         TestCard("4000002500003155", asks_at_setup=True),
-        # The bank asks at every charge: without its customer none goes through.
+        # The bank asks at every charge: off-session charges are declined.
         TestCard("4000002760003184", asks_at_setup=True, asks_always=True),
         # A refund is pending, then succeeds or fails (docs.stripe.com/testing#refunds).
         TestCard("4000000000007726", refunds_take_days=True),
-        # A refund stands as succeeded and fails later. Both are settled by the switch /_test/refunds/{id}/settle.
+        # A refund has succeeded and fails later. The switch /_test/refunds/{id}/settle settles both.
         TestCard("4000000000005126"),
         # Each charge is disputed (docs.stripe.com/testing#disputes).
         TestCard("4000000000000259", disputed=True),
@@ -80,4 +83,4 @@ TOKENS = {
     "pm_card_refundFail": "4000000000005126",
     "pm_card_createDispute": "4000000000000259",
 }
-"""Names under which a test card can be used without its number."""
+"""Stripe's names of test cards, usable without the number."""

@@ -1,4 +1,4 @@
-"""Parameters as Stripe takes them: forms, whose names have brackets."""
+"""Decodes Stripe's request parameters: forms whose names have brackets."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _PART = re.compile(r"\[([^\[\]]*)\]")
 
 
 def decoded(form: str) -> dict[str, Any]:
-    """`metadata[account]=x&expand[0]=customer` as {"metadata": {"account": "x"}, "expand": ["customer"]}."""
-    found: dict[str, Any] = {}
+    """Decodes `metadata[account]=x&expand[0]=customer` to {"metadata": {"account": "x"}, "expand": ["customer"]}."""
+    result: dict[str, Any] = {}
     for name, value in parse_qsl(form, keep_blank_values=True):
         first, parts = name.partition("[")[0], _PART.findall(name)
-        place, key = found, first
+        place, key = result, first
         for part in parts:
             place = place.setdefault(key, {})
             key = part or str(len(place))
         place[key] = value
-    return {name: _with_lists(value) for name, value in found.items()}
+    return {name: _with_lists(value) for name, value in result.items()}
 
 
 def _with_lists(value: Any) -> Any:

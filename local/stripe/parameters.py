@@ -1,8 +1,8 @@
-"""What a request may say: each one is checked against the typed parameters that Stripe's own SDK ships for it.
+"""Checks the parameters of each request against the types in Stripe's own SDK.
 
-The SDK generates them from Stripe's published description of its API (github.com/stripe/openapi), for the version of
-the API that it pins. So an upgrade of the SDK renews what is checked here. The refusals are those of
-docs.stripe.com/error-codes: `parameter_unknown`, `parameter_missing`, `parameter_invalid_integer`.
+The SDK's types are generated from Stripe's published API description (github.com/stripe/openapi), for the API version
+that the SDK pins. So an upgrade of the SDK updates these checks. The error codes are from docs.stripe.com/error-codes:
+`parameter_unknown`, `parameter_missing`, `parameter_invalid_integer`.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ NO_LONGER_SUPPORTED = "payment_method_types_no_longer_supported"
 """docs.stripe.com/changelog/endive/2026-09-30/removes-the-payment-method-types-parameter-from-payment-intents-and-setup-intents"""
 
 FROM_A_BROWSER = frozenset({"client_secret", "payment_method_data", "key", "use_stripe_sdk"})
-"""What Stripe's script sends and the SDK of a server does not describe."""
+"""Parameters that Stripe's script sends, and that the server SDK does not describe."""
 
 _HEADERS = frozenset(RequestOptions.__annotations__)
-"""The SDK types its options beside the parameters. They travel as headers."""
+"""The SDK's types mix its request options with the parameters. Options are sent as headers."""
 
 _NOT_IMPORTED: dict[str, Any] = {"StripeContext": object, "Mapping": Mapping}
-"""Names that the SDK's types refer to and import for type checkers only."""
+"""Names that the SDK's types use, and import for type checkers only."""
 
 _UNIONS: tuple[Any, ...] = (Union, UnionType)
 
 
 class InvalidParameter(Refused):
-    """A request that is refused before it begins: Stripe keeps no answer to its idempotency key."""
+    """A request that is refused before its execution: Stripe saves no response to its idempotency key."""
 
 
 def require_known(method: str, path: str, given: Object, *, browser: bool) -> None:
-    """Refuses a request with a parameter that Stripe does not know, without one that it needs, or of a wrong type.
+    """Raises InvalidParameter for an unknown parameter, a missing one, or one of a wrong type.
 
-    A path that Stripe does not have is let through: the router refuses it.
+    An unknown path passes: the router refuses it.
     """
     described = _described(method, path)
     if described is None:
@@ -72,18 +72,19 @@ def require_known(method: str, path: str, given: Object, *, browser: bool) -> No
 
 
 def _described(method: str, path: str) -> Any:
-    """The TypedDict of a request, None where the SDK has none."""
-    named = _name(method, path.strip("/").split("/"))
-    return None if named is None else _parameters(named)
+    """The TypedDict of a request's parameters, None for an unknown path."""
+    operation = _operation(method, path.strip("/").split("/"))
+    return None if operation is None else _parameters(operation)
 
 
 @cache
-def _parameters(named: str) -> Any:
-    module = importlib.import_module(f"stripe.params._{named}_params")
-    return getattr(module, "".join(word.capitalize() for word in named.split("_")) + "Params")
+def _parameters(operation: str) -> Any:
+    module = importlib.import_module(f"stripe.params._{operation}_params")
+    return getattr(module, "".join(word.capitalize() for word in operation.split("_")) + "Params")
 
 
-def _name(method: str, parts: list[str]) -> str | None:
+def _operation(method: str, parts: list[str]) -> str | None:
+    """The SDK's name of an operation, such as payment_intent_confirm; None for an unknown path."""
     match (method, *parts):
         case ("GET", "v1", "customers", _, "payment_methods"):
             return "customer_payment_method_list"
@@ -113,7 +114,7 @@ def _name(method: str, parts: list[str]) -> str | None:
 
 @cache
 def _types(described: Any) -> tuple[dict[str, Any], frozenset[str]]:
-    """The types of a TypedDict's parameters, and which of them it needs."""
+    """The types of a TypedDict's parameters by name, and the names of the required ones."""
     hints = typing.get_type_hints(described, localns=_NOT_IMPORTED)
     names = {name: each for name, each in hints.items() if name not in _HEADERS}
     return names, frozenset(described.__required_keys__) - _HEADERS
@@ -132,7 +133,7 @@ def _check(given: Object, described: Any, place: str) -> None:
 
 
 def _check_value(value: Any, described: Any, named: str) -> None:
-    """Refuses a value that fits none of the types; the refusal is that of the first that it might have been."""
+    """Raises InvalidParameter for a value that fits no type of a union: the error of the first type."""
     refusals = []
     for alternative in _alternatives(described):
         try:
@@ -145,7 +146,7 @@ def _check_value(value: Any, described: Any, named: str) -> None:
 
 
 def _alternatives(described: Any) -> tuple[Any, ...]:
-    """The members of a union, those of a value's own shape first."""
+    """The members of a union, literals last: their errors say less about the value."""
     members = get_args(described) if get_origin(described) in _UNIONS else (described,)
     return tuple(sorted(members, key=_is_literal))
 
@@ -182,7 +183,6 @@ def _check_one(value: Any, described: Any, named: str) -> None:
 
 
 def _refused(message: str, code: str | None, param: str) -> InvalidParameter:
-    made = invalid(message, code=code, param=param)
     refusal = InvalidParameter(HTTPStatus.BAD_REQUEST, "invalid_request_error", message)
-    refusal.error = made.error
+    refusal.error = invalid(message, code=code, param=param).error
     return refusal

@@ -1,4 +1,4 @@
-"""The process that stands in for Stripe, and the keys that open it: they open nothing anywhere else."""
+"""The process of the stand-in for Stripe, and its keys, which are valid nowhere else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEYS = {
 
 
 def stripe_stand_in(settings: Settings) -> LocalServer:
-    """Of one stack."""
+    """The stand-in of one local stack."""
     return LocalServer(
         name="stripe",
         title="The stand-in for Stripe",
@@ -38,12 +38,12 @@ def stripe_stand_in(settings: Settings) -> LocalServer:
 
 
 def account_file(settings: Settings) -> Path:
-    """Where the stand-in keeps its account."""
+    """The file of the stand-in's account."""
     return settings.folder / "stripe-account.json"
 
 
 def keep_stripe_account(server: LocalServer) -> None:
-    """Has the running stand-in write its account to the disk. Raises LocalError if it cannot."""
+    """Makes the running stand-in save its account to the disk. Raises LocalError if it cannot."""
     port = server.running_port()
     if port is None:
         return
@@ -53,7 +53,7 @@ def keep_stripe_account(server: LocalServer) -> None:
         answer = connection.getresponse()
         reason = answer.read().decode()
     except (OSError, http.client.HTTPException):
-        return  # it is stuck, and has written all that it could
+        return  # it is stuck; it has saved what it could after each request
     finally:
         connection.close()
     if answer.status == HTTPStatus.INSUFFICIENT_STORAGE:

@@ -1,4 +1,4 @@
-"""The stand-in as a server of this machine, with its switches under /_test, and webhooks that are tried again."""
+"""The stand-in as a local server, with its switches under /_test, and webhooks with retries."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ DAMAGED_REMEDY = "Remove it to begin with an empty account at Stripe; make clean
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where events are sent, and with which secret they are signed."""
+    """The address that events are sent to, and the secret that signs them."""
 
     url: str
     secret: str
 
 
 class StandIn:
-    """A Stripe account with a lock, a file, and somebody who delivers its events."""
+    """A Stripe account with a lock, a file, and the delivery of its events."""
 
     def __init__(self, stripe: Stripe, webhook: Webhook, file: Path | None) -> None:
         self._stripe, self._webhook, self._file = stripe, webhook, file
@@ -51,32 +51,33 @@ class StandIn:
         with self._lock:
             try:
                 answer = (
-                    self._switched(method, url, json.loads(body or "{}"))
+                    self._switch(method, url, json.loads(body or "{}"))
                     if url.startswith("/_test/")
                     else self._stripe.handle(method, url, headers, body)
                 )
             except Refused as refused:
                 answer = Answer(refused.status, refused.body)
             if method != "GET":
-                failure = self._keep()
+                failure = self._save()
                 if failure and url == "/_test/keep":
                     answer = Answer(HTTPStatus.INSUFFICIENT_STORAGE, {"error": {"message": failure}})
         return answer
 
     def deliver(self) -> None:
-        """Sends what happened, until it is ended."""
+        """Delivers events in order until `end` is called. A failed delivery is tried again after RETRY_SECONDS."""
         while not self._ended.wait(DELIVERY_SECONDS):
             if self._paused:
                 continue
             for event in [*self._stripe.undelivered]:
-                if not self._delivered(event):
+                if not self._deliver_one(event):
                     self._ended.wait(RETRY_SECONDS)
                     break
 
     def end(self) -> None:
+        """Ends the delivery."""
         self._ended.set()
 
-    def _delivered(self, event: str) -> bool:
+    def _deliver_one(self, event: str) -> bool:
         webhook = self._webhook
         with self._lock:
             payload = json.dumps(self._stripe.objects["event"][event]).encode()
@@ -94,10 +95,10 @@ class StandIn:
         with self._lock:
             if event in self._stripe.undelivered:
                 self._stripe.undelivered.remove(event)
-            self._keep()
+            self._save()
         return True
 
-    def _switched(self, method: str, url: str, given: dict[str, Any]) -> Answer:
+    def _switch(self, method: str, url: str, given: dict[str, Any]) -> Answer:
         stripe = self._stripe
         _, _, *parts = url.partition("?")[0].split("/")
         match (method, *parts):
@@ -141,18 +142,18 @@ class StandIn:
             case _:
                 return Answer(HTTPStatus.NOT_FOUND, {"error": {"message": f"There is no switch {url}."}})
 
-    def _keep(self) -> str:
-        """Writes the account to its file. Returns why it could not; the next request tries again."""
+    def _save(self) -> str:
+        """Saves the account to its file. Returns the error, empty if there is none; the next request tries again."""
         if self._file is not None:
             try:
-                write_json(self._file, _saved(self._stripe))
+                write_json(self._file, _to_save(self._stripe))
             except OSError as failure:
                 return str(failure)
         return ""
 
 
 def server(stand_in: StandIn, port: int) -> ThreadingHTTPServer:
-    """Not serving yet. Heard on this machine only."""
+    """The server on a port of this machine, before it serves."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -168,44 +169,44 @@ def server(stand_in: StandIn, port: int) -> ThreadingHTTPServer:
                 return
             content = json.dumps(answer.body).encode()
             self.send_response(answer.status)
-            # A browser's page stands on another origin.
-            sent = {**answer.headers, "Content-Type": "application/json", "Access-Control-Allow-Origin": "*"}
-            for name, value in {**sent, "Content-Length": str(len(content))}.items():
+            # The page in the browser has another origin.
+            headers_to_send = {**answer.headers, "Content-Type": "application/json", "Access-Control-Allow-Origin": "*"}
+            for name, value in {**headers_to_send, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - as the library asks for it
+        do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - the names that http.server calls
 
         def log_message(self, *_: object) -> None:
-            """Says nothing: requests hold card numbers."""
+            """Logs nothing: requests hold card numbers."""
 
     return ThreadingHTTPServer((HOST, port), Handler)
 
 
 def serve(stand_in: StandIn, port: int, until: Callable[[], object]) -> None:
-    """Serves until `until` returns."""
-    listening = server(stand_in, port)
-    for work in (listening.serve_forever, stand_in.deliver):
+    """Serves requests and delivers events until `until` returns."""
+    running = server(stand_in, port)
+    for work in (running.serve_forever, stand_in.deliver):
         threading.Thread(target=work, daemon=True).start()
     until()
     stand_in.end()
-    listening.shutdown()
-    listening.server_close()
+    running.shutdown()
+    running.server_close()
 
 
-_KEPT = ("objects", "numbers", "keys", "undelivered", "counter")
+_SAVED_FIELDS = ("objects", "numbers", "keys", "undelivered", "counter")
 
 
-def _saved(stripe: Stripe) -> dict[str, Any]:
-    return {**{name: getattr(stripe, name) for name in _KEPT}, "used": sorted(stripe.used)}
+def _to_save(stripe: Stripe) -> dict[str, Any]:
+    return {**{name: getattr(stripe, name) for name in _SAVED_FIELDS}, "used": sorted(stripe.used)}
 
 
 def _restore(stripe: Stripe, saved: dict[str, Any]) -> None:
-    for name in _KEPT:
+    for name in _SAVED_FIELDS:
         setattr(stripe, name, saved[name])
     for key in stripe.keys.values():
-        key.setdefault("created", 0)  # kept before keys were forgotten: long enough ago
+        key.setdefault("created", 0)  # saved before keys expired: 0 makes them expire at once
     stripe.used = set(saved["used"])
 
 

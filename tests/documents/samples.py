@@ -1,4 +1,4 @@
-"""Invoices of every kind, as they are issued."""
+"""Sample invoices of every kind."""
 
 from __future__ import annotations
 
@@ -47,19 +47,19 @@ def invoice(
     whole: bool = True,
     net: int = PER_LINE,
 ) -> IssuedInvoice:
-    """One of a quarter, in which a tier has grown."""
-    said = [line(number, currency, net) for number in range(lines)]
+    """An invoice of a quarter with a move to a larger tier; `whole` adds a discount on the whole."""
+    all_lines = [line(number, currency, net) for number in range(lines)]
     if whole:
         steps = (Step(STARTS, ENDS, 3, None, Money(0, currency), None, (discount(None, 5_000, "Partner"),)),)
-        said.append(InvoiceLine(None, "", "", steps, (), Money(-min(15_000, net), currency)))
-    total_net = sum(each.net.amount for each in said)
+        all_lines.append(InvoiceLine(None, "", "", steps, (), Money(-min(15_000, net), currency)))
+    total_net = sum(each.net.amount for each in all_lines)
     charged = tax.of(total_net)
     total = total_net + charged
     draft = InvoiceDraft(
         occasion=BillingReason.PERIOD,
         since=STARTS,
         until=ENDS,
-        lines=tuple(said),
+        lines=tuple(all_lines),
         net=Money(total_net, currency),
         tax=tax,
         tax_amount=Money(charged, currency),
@@ -82,7 +82,7 @@ def invoice(
 
 
 def italian() -> IssuedInvoice:
-    """To a company in another member state, that accounts for the VAT itself."""
+    """An invoice to a company in another member state, with reverse charge."""
     company = replace(BUYER, name="Libreria Lucciola S.r.l.", city="Torino", country="IT", vat_number="IT00743110157")
     return invoice(language="it", tax=REVERSE, company=company)
 

@@ -1,4 +1,4 @@
-"""E-invoices are what EN 16931 wants: by its schemas, and by the rules that its makers publish."""
+"""E-invoices fit the schemas of EN 16931, and the rules that its authors publish."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def credit_note(of: IssuedInvoice, lines: tuple[int, ...] = (0,)) -> IssuedInvoi
 def sold_to(
     country: str, postcode: str | None, vat_number: str | None = None, *, seller: Seller = SELLER
 ) -> IssuedInvoice:
-    """To a company somewhere, taxed as the two addresses and its number want it."""
+    """An invoice to a company at a place, with the tax that follows from the addresses and its VAT number."""
     buyer = replace(BUYER, country=country, postcode=postcode, vat_number=vat_number)
     return invoice(tax=tax_between(seller, buyer, STARTS), company=buyer, seller=seller)
 
@@ -124,7 +124,7 @@ def schema(file: str) -> Any:
 def broken_rules(xml: bytes, syntax: Syntax) -> Iterator[str]:
     document = processor().parse_xml(xml_text=xml.decode())
     report = etree.fromstring(business_rules(syntax).transform_to_string(xdm_node=document).encode())
-    assert len(report.findall(".//svrl:fired-rule", SVRL)) > 40, "hardly any rule has looked at it"
+    assert len(report.findall(".//svrl:fired-rule", SVRL)) > 40, "the rules have hardly been applied"
     for failed in report.findall(".//svrl:failed-assert", SVRL):
         if (failed.get("flag") or failed.get("role")) not in FATAL_UNLESS:
             yield " ".join(failed.findtext("svrl:text", "", SVRL).split())
@@ -132,36 +132,36 @@ def broken_rules(xml: bytes, syntax: Syntax) -> Iterator[str]:
 
 @pytest.mark.parametrize("syntax", Syntax)
 @pytest.mark.parametrize("case", CASES)
-def test_it_holds_by_schema_and_rules(case: str, syntax: Syntax) -> None:
+def test_an_einvoice_fits_the_schema_and_the_rules(case: str, syntax: Syntax) -> None:
     issued = CASES[case]
 
     xml = einvoice(issued, syntax)
 
-    wanted = schema(SCHEMAS[syntax, issued.corrects is not None])
-    assert wanted.validate(etree.fromstring(xml)), wanted.error_log
+    xsd = schema(SCHEMAS[syntax, issued.corrects is not None])
+    assert xsd.validate(etree.fromstring(xml)), xsd.error_log
     assert [*broken_rules(xml, syntax)] == []
     assert einvoice(issued, syntax) == xml
 
 
 @pytest.mark.parametrize("name", TERRITORIES)
-def test_a_territory_has_its_category(name: str) -> None:
+def test_a_territory_has_its_vat_category_and_rate(name: str) -> None:
     issued, category, rate = TERRITORIES[name]
     root = etree.fromstring(einvoice(issued, Syntax.CII))
 
-    def said(name: str) -> set[str]:
+    def values(name: str) -> set[str]:
         return {each.text or "" for each in root.iterfind(f".//ram:{name}", CII)}
 
-    assert said("CategoryCode") == {category}
-    assert {Decimal(each).normalize() for each in said("RateApplicablePercent")} == (
+    assert values("CategoryCode") == {category}
+    assert {Decimal(each).normalize() for each in values("RateApplicablePercent")} == (
         set() if rate is None else {Decimal(rate).normalize()}
     )
     sentence = issued.draft.tax.sentence("en")
-    assert said("ExemptionReason") == (set() if sentence is None else {sentence})
-    assert all(each.isascii() for each in said("ID"))
+    assert values("ExemptionReason") == (set() if sentence is None else {sentence})
+    assert all(each.isascii() for each in values("ID"))
 
 
-def test_the_rules_find_what_is_wrong() -> None:
-    """The guard of the test above: a total that does not add up, and a reverse charge without the buyer's number."""
+def test_the_rules_find_faults() -> None:
+    """Guards the test above with a total that does not add up, and a reverse charge without the buyer's number."""
     wrong = invoice()
     total = replace(wrong.draft.total, amount=wrong.draft.total.amount + 1)
     nameless = replace(italian(), company=replace(italian().company, vat_number=None))
@@ -175,19 +175,19 @@ def _with(issued: IssuedInvoice, total: Any) -> IssuedInvoice:
     return replace(issued, draft=replace(issued.draft, total=total))
 
 
-def test_it_says_what_the_invoice_says() -> None:
+def test_an_einvoice_has_the_amounts_of_the_invoice() -> None:
     issued = invoice(credit=10_000)
     root = etree.fromstring(einvoice(issued, Syntax.CII))
 
-    def said(name: str) -> list[str]:
+    def values(name: str) -> list[str]:
         return [each.text or "" for each in root.iterfind(f".//ram:{name}", CII)]
 
-    assert said("GrandTotalAmount") == ["6050.00"]
-    assert said("TaxTotalAmount") == ["1210.00"]
-    assert said("TotalPrepaidAmount") == ["100.00"]
-    assert said("DuePayableAmount") == ["5950.00"]
-    assert said("AllowanceTotalAmount") == ["150.00"]
-    assert "Search 0, up to 25,000 searches per month, 2 months; up to 50,000 searches per month, 1 month" in said(
+    assert values("GrandTotalAmount") == ["6050.00"]
+    assert values("TaxTotalAmount") == ["1210.00"]
+    assert values("TotalPrepaidAmount") == ["100.00"]
+    assert values("DuePayableAmount") == ["5950.00"]
+    assert values("AllowanceTotalAmount") == ["150.00"]
+    assert "Search 0, up to 25,000 searches per month, 2 months; up to 50,000 searches per month, 1 month" in values(
         "Description"
     )
 
@@ -197,7 +197,7 @@ def test_it_says_what_the_invoice_says() -> None:
     [invoice(currency="KWD"), invoice(seller=replace(SELLER, vat_number=None))],
     ids=["three decimals", "no number"],
 )
-def test_what_the_norm_has_no_place_for(issued: IssuedInvoice) -> None:
+def test_an_invoice_that_the_norm_cannot_express_has_no_einvoice(issued: IssuedInvoice) -> None:
     assert not issued.can_be_electronic
     with pytest.raises(ValueError, match="no place"):
         einvoice(issued, Syntax.CII)

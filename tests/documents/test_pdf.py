@@ -1,4 +1,4 @@
-"""The PDF that a person keeps: whole, the same each time, and unbroken by whatever stands in it."""
+"""The PDF of an invoice is complete, gives the same bytes each time, and accepts any text."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def rendered(issued: IssuedInvoice) -> bytes:
     return invoice_pdf(issued, einvoice(issued, Syntax.CII) if issued.can_be_electronic else None)
 
 
-def test_it_says_everything() -> None:
-    said = squeezed(rendered(invoice(method=Method.BANK_TRANSFER, credit=10_000)))
+def test_the_pdf_shows_the_whole_invoice() -> None:
+    text = squeezed(rendered(invoice(method=Method.BANK_TRANSFER, credit=10_000)))
 
     for words in (
         "Invoice LV-2026-000001",
@@ -65,11 +65,11 @@ def test_it_says_everything() -> None:
         "DK5000400440116243",
         "Page 1 of 1",
     ):
-        assert words in said, words
+        assert words in text, words
 
 
-def test_in_italian_with_the_sentence_that_the_law_wants() -> None:
-    said = squeezed(rendered(italian()))
+def test_an_italian_invoice_has_the_sentence_that_the_law_requires() -> None:
+    text = squeezed(rendered(italian()))
 
     for words in (
         "Fattura LV-2026-000001",
@@ -79,20 +79,20 @@ def test_in_italian_with_the_sentence_that_the_law_wants() -> None:
         "4840,00",
         "Addebitata sulla vostra carta",
     ):
-        assert words in said.replace(".", "") or words in said, words
+        assert words in text.replace(".", "") or words in text, words
 
 
-def test_a_credit_note_names_what_it_corrects() -> None:
-    said = squeezed(rendered(credit_note(invoice())))
+def test_a_credit_note_names_the_invoice_that_it_corrects() -> None:
+    text = squeezed(rendered(credit_note(invoice())))
 
-    assert "Credit note CN-2026-000001" in said
-    assert "Corrects invoice LV-2026-000001 of 15 April 2026" in said
-    assert "Invoiced on the wrong tier" in said
+    assert "Credit note CN-2026-000001" in text
+    assert "Corrects invoice LV-2026-000001 of 15 April 2026" in text
+    assert "Invoiced on the wrong tier" in text
     # 2,495.00 less its half of what is taken off the whole, with 25 % tax.
-    assert "-€3,025.00" in said
+    assert "-€3,025.00" in text
 
 
-def test_rebuilt_in_another_process_it_is_the_same_bytes() -> None:
+def test_two_processes_render_the_same_bytes() -> None:
     code = (
         "import sys, hashlib; sys.path.insert(0, '.')\n"
         "from tests.documents.samples import invoice, italian\n"
@@ -107,7 +107,7 @@ def test_rebuilt_in_another_process_it_is_the_same_bytes() -> None:
     assert rendered(invoice()) == rendered(invoice())
 
 
-def test_what_a_machine_reads_is_in_it() -> None:
+def test_the_einvoice_is_embedded() -> None:
     issued = invoice()
     reader = read(rendered(issued))
     catalogue: Any = reader.trailer["/Root"]
@@ -118,8 +118,8 @@ def test_what_a_machine_reads_is_in_it() -> None:
     [intent] = catalogue["/OutputIntents"]
     assert intent.get_object()["/S"] == "/GTS_PDFA1"
     metadata = catalogue["/Metadata"].get_object().get_data().decode()
-    for wanted in ("<pdfaid:part>3", "<pdfaid:conformance>B", "<fx:ConformanceLevel>EN 16931", EMBEDDED_AS):
-        assert wanted in metadata
+    for element in ("<pdfaid:part>3", "<pdfaid:conformance>B", "<fx:ConformanceLevel>EN 16931", EMBEDDED_AS):
+        assert element in metadata
     assert "/ID" in reader.trailer
 
 
@@ -134,12 +134,12 @@ def test_every_font_is_embedded() -> None:
 @pytest.mark.parametrize("file", [FONT, BOLD])
 def test_the_fonts_have_every_letter_of_europe(file: Any) -> None:
     with TTFont(file) as font:
-        known = font.getBestCmap()
+        letters = font.getBestCmap()
 
-    assert [letter for letter in EUROPE if ord(letter) not in known and letter.isprintable()] == []
+    assert [letter for letter in EUROPE if ord(letter) not in letters and letter.isprintable()] == []
 
 
-def test_a_long_one_has_its_heading_on_every_page() -> None:
+def test_a_long_invoice_has_the_heading_of_its_table_on_every_page() -> None:
     reader = read(rendered(invoice(400)))
 
     assert len(reader.pages) > 40
@@ -147,18 +147,18 @@ def test_a_long_one_has_its_heading_on_every_page() -> None:
         words = page.extract_text()
         assert "Amount" in words
         assert f"of {len(reader.pages)}" in words
-    said = "\n".join(page.extract_text() for page in reader.pages)
-    assert all(f"Search {number}\n" in said or f"Search {number} " in said for number in range(400))
+    text = "\n".join(page.extract_text() for page in reader.pages)
+    assert all(f"Search {number}\n" in text or f"Search {number} " in text for number in range(400))
 
 
-def test_identifiers_are_in_ascii_however_they_were_typed() -> None:
+def test_identifiers_in_full_width_digits_are_printed_in_ascii() -> None:
     typed = replace(BUYER, postcode="\uff12\uff11\uff10\uff10", vat_number="DK\uff11\uff1234567\uff14")
 
-    said = squeezed(rendered(invoice(company=typed)))
+    text = squeezed(rendered(invoice(company=typed)))
 
-    assert "2100" in said
-    assert "DK12345674" in said.replace(" ", "")
-    assert MISSING not in said
+    assert "2100" in text
+    assert "DK12345674" in text.replace(" ", "")
+    assert MISSING not in text
 
 
 @pytest.mark.parametrize(
@@ -177,16 +177,16 @@ def test_identifiers_are_in_ascii_however_they_were_typed() -> None:
         invoice(lines=0, whole=False),
     ],
 )
-def test_nothing_breaks_it(issued: IssuedInvoice, caplog: pytest.LogCaptureFixture) -> None:
+def test_any_content_makes_a_document(issued: IssuedInvoice, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        said = squeezed(rendered(issued))
+        text = squeezed(rendered(issued))
 
-    assert "LV-2026-000001" in said
-    assert not [letter for letter in "\x00\x07\u202e\u202c" if letter in said]
+    assert "LV-2026-000001" in text
+    assert not [letter for letter in "\x00\x07\u202e\u202c" if letter in text]
     assert caplog.records == [], "the font lacks a letter"
 
 
-def test_what_the_font_lacks_is_shown_as_lacking() -> None:
+def test_a_letter_that_the_font_lacks_is_replaced() -> None:
     assert drawable("Kaffe 珈琲") == f"Kaffe {MISSING}{MISSING}"
 
 
@@ -196,6 +196,6 @@ def test_any_name_makes_a_document(name: str, city: str) -> None:
     assert read(rendered(invoice(1, company=replace(BUYER, name=name or "x", city=city or "x")))).pages
 
 
-def test_decimals_are_those_of_the_currency() -> None:
+def test_amounts_have_the_decimals_of_their_currency() -> None:
     assert "JPY" in squeezed(rendered(invoice(currency="JPY"))) or "¥" in squeezed(rendered(invoice(currency="JPY")))
     assert "KWD 249.500" in squeezed(rendered(invoice(currency="KWD"))).replace("\N{NO-BREAK SPACE}", " ")

@@ -1,4 +1,4 @@
-"""Who has outgrown a tier, and who never has: shapes of usage with the names that business gives them."""
+"""When usage outgrows a tier, and when it does not: shapes of usage under their business names (DESIGN 3.2)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ START = date(2024, 1, 1)
 END = date(2026, 7, 1)
 DAYS = [START + timedelta(number) for number in range((END - START).days)]
 CHANGE = date(2025, 5, 10)
-"""When something happens, where something does."""
+"""The day on which the usage of a shape changes."""
 
 Shape = Callable[[date], float]
-"""How much of its usual usage a shop has on a day."""
+"""A shop's usage on a day, as a multiple of its usual usage."""
 
 
 def black_friday(year: int) -> date:
@@ -91,7 +91,7 @@ def campaigns(day: date) -> float:
 
 
 def usage(shape: Shape, *, seed: int = 1, level: float = 1000, missing: float = 0) -> dict[date, Decimal]:
-    """Daily usage of that shape with the noise of everyday, at so much a month."""
+    """Daily usage of a shape with noise, at `level` units a month; a share of `missing` days is not reported."""
     chance = Random(seed)
     return {
         day: Decimal(str(round(level / float(MONTH_DAYS) * shape(day) * chance.uniform(0.85, 1.15), 1)))
@@ -101,7 +101,7 @@ def usage(shape: Shape, *, seed: int = 1, level: float = 1000, missing: float = 
 
 
 def tiers(room: float, level: float = 1000) -> list[Decimal | None]:
-    """A ladder whose second tier the usual usage fills to this part."""
+    """Tier volumes; the usual usage fills the second one to the share `room`."""
     limit = Decimal(str(round(level / room, 2)))
     return [limit / 2, limit, limit * 2, limit * 4, None]
 
@@ -112,17 +112,17 @@ def months() -> list[date]:
 
 
 def moves(daily: dict[date, Decimal], limits: list[Decimal | None], since: date = START) -> list[tuple[date, int]]:
-    """The months of moves, and where to, of an account that starts in the second tier."""
-    current, found = 1, []
+    """The months and targets of all moves of an account that starts in the second tier."""
+    current, made = 1, []
     for month in months():
-        decision = decide(known(daily, month), limits, current, month, since)
+        decision = decide(history(daily, month), limits, current, month, since)
         if decision.moves:
             current = decision.target
-            found.append((month, current))
-    return found
+            made.append((month, current))
+    return made
 
 
-def known(daily: dict[date, Decimal], month: date) -> dict[date, Decimal]:
+def history(daily: dict[date, Decimal], month: date) -> dict[date, Decimal]:
     return {day: quantity for day, quantity in daily.items() if month_before(month, HISTORY_MONTHS) <= day < month}
 
 
@@ -146,18 +146,18 @@ def known(daily: dict[date, Decimal], month: date) -> dict[date, Decimal]:
     ],
     ids=lambda shape: shape.__name__,
 )
-def test_what_passes_moves_nobody(shape: Shape, room: float, seed: int) -> None:
+def test_temporary_usage_causes_no_move(shape: Shape, room: float, seed: int) -> None:
     assert moves(usage(shape, seed=seed), tiers(room)) == []
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_days_that_were_not_reported_move_nobody(seed: int) -> None:
+def test_days_without_reports_cause_no_move(seed: int) -> None:
     assert moves(usage(lambda _: 1, seed=seed, missing=0.1), tiers(0.9)) == []
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("room", [0.75, 0.9])
-def test_a_step_moves_after_three_months_of_it(room: float, seed: int) -> None:
+def test_a_lasting_step_causes_a_move_after_three_months(room: float, seed: int) -> None:
     [(month, target)] = moves(usage(step, seed=seed), tiers(room))
 
     assert target == 2
@@ -165,7 +165,7 @@ def test_a_step_moves_after_three_months_of_it(room: float, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_leap_moves_several_tiers_at_once(seed: int) -> None:
+def test_a_large_step_causes_a_move_by_several_tiers_at_once(seed: int) -> None:
     [(month, target)] = moves(usage(leap, seed=seed), tiers(0.8))
 
     assert target == 3
@@ -173,7 +173,7 @@ def test_a_leap_moves_several_tiers_at_once(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_steady_growth_moves_soon_after_the_limit_is_passed(seed: int) -> None:
+def test_steady_growth_causes_a_move_soon_after_it_passes_the_limit(seed: int) -> None:
     [(first, target), *_] = moves(usage(growth, seed=seed), tiers(0.75))
 
     assert target == 2
@@ -181,21 +181,21 @@ def test_steady_growth_moves_soon_after_the_limit_is_passed(seed: int) -> None:
     assert month_before(START, -passed) <= first <= month_before(START, -passed - 4)
 
 
-def test_growth_is_seen_through_a_christmas_season() -> None:
+def test_growth_causes_a_move_in_spite_of_a_christmas_season() -> None:
     both = usage(lambda day: growth(day) ** 0.6 * christmas(day))
 
     assert [target for _, target in moves(both, tiers(0.75))][:1] == [2]
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_campaigns_that_return_every_month_are_usage_after_half_a_year(seed: int) -> None:
+def test_monthly_campaigns_count_as_usage_after_half_a_year(seed: int) -> None:
     [(month, target)] = moves(usage(campaigns, seed=seed), tiers(0.8))
 
     assert target == 2
     assert date(2025, 11, 1) <= month <= date(2025, 12, 1)
 
 
-# ---- Why --------------------------------------------------------------------------------------------
+# ---- Reasons --------------------------------------------------------------------------------------------
 
 MONTH = date(2026, 7, 1)
 LIMITS: list[Decimal | None] = [Decimal(1000), Decimal(2000), Decimal(8000)]
@@ -229,7 +229,7 @@ WINTER = flat(Decimal(50), since=date(2026, 3, 1))
         ("too_few_months", flat(since=date(2026, 5, 1))),
     ],
 )
-def test_each_reason_is_given_where_it_is_true(reason: str, daily: dict[date, Decimal]) -> None:
+def test_a_decision_has_the_reason_that_is_true(reason: str, daily: dict[date, Decimal]) -> None:
     decision = decided(daily)
 
     assert decision.reason == reason
@@ -237,8 +237,8 @@ def test_each_reason_is_given_where_it_is_true(reason: str, daily: dict[date, De
     assert decision.target == (1 if reason == "moved" else 0)
 
 
-def test_last_years_fall_at_this_time_is_waited_for() -> None:
-    """Three busy months that were busy last year as well, and were followed by quiet ones."""
+def test_a_fall_at_this_time_of_last_year_prevents_a_move() -> None:
+    """Three busy months that were busy last year too, with quiet months after them."""
     summer = {
         day: DAILY_PACE if day.month in (4, 5, 6) else Decimal(20) for day in DAYS if day >= month_before(MONTH, 15)
     }
@@ -250,7 +250,7 @@ def test_last_years_fall_at_this_time_is_waited_for() -> None:
     assert decision.season.share == Decimal("0.5")
 
 
-def test_what_rose_last_year_too_is_not_waited_for() -> None:
+def test_a_rise_at_this_time_of_last_year_allows_an_early_move() -> None:
     rising = {day: LOW for day in DAYS if day >= month_before(MONTH, 15)}
     rising = changed(rising, date(2025, 7, 1), date(2025, 10, 1), Decimal(35))
     rising = changed(rising, date(2026, 4, 1), date(2026, 5, 1), Decimal(30))
@@ -259,7 +259,7 @@ def test_what_rose_last_year_too_is_not_waited_for() -> None:
     assert decided(rising).reason == "moved_early"
 
 
-def test_above_the_highest_tier_there_is_none() -> None:
+def test_a_product_in_the_highest_tier_stays() -> None:
     decision = decided(flat(Decimal(900)), current=2)
 
     assert (decision.reason, decision.target) == ("top_tier", 2)
@@ -267,11 +267,11 @@ def test_above_the_highest_tier_there_is_none() -> None:
     assert decision.steady > Decimal(8000)
 
 
-def test_the_open_ended_tier_holds_everything() -> None:
+def test_the_open_ended_tier_holds_any_usage() -> None:
     assert decide(flat(Decimal(9000)), [Decimal(1000), None], 1, MONTH, date(2026, 1, 1)).reason == "top_tier"
 
 
-def test_a_decision_holds_what_it_was_made_by() -> None:
+def test_a_decision_holds_the_values_that_led_to_it() -> None:
     daily = changed(flat(), date(2026, 6, 10), date(2026, 6, 11), Decimal(400))
 
     decision = decided(daily)
@@ -291,26 +291,26 @@ def test_a_decision_holds_what_it_was_made_by() -> None:
     assert decision.season is None
 
 
-def test_a_marked_day_counts_no_more_than_a_usual_one() -> None:
+def test_a_known_peak_counts_as_a_usual_day() -> None:
     marked = date(2026, 6, 10)
-    daily = changed(flat(), marked, marked + timedelta(1), Decimal(100))  # less than three times what is usual
+    daily = changed(flat(), marked, marked + timedelta(1), Decimal(100))  # less than three times the usual day
 
     assert decided(daily).left_out == ()
     [left_out] = decided(daily, known_peaks=frozenset({marked})).left_out
     assert (left_out.reason, left_out.counted) == ("known_peak", DAILY_PACE)
 
 
-def test_no_months_at_all_are_too_few() -> None:
+def test_an_account_without_closed_months_has_too_few() -> None:
     decision = decide({}, LIMITS, 0, MONTH, MONTH)
 
     assert (decision.reason, decision.months, decision.steady) == ("too_few_months", (), None)
 
 
-def test_a_contract_within_a_month_begins_to_count_with_the_next() -> None:
+def test_the_first_closed_month_is_the_first_whole_month_of_the_contract() -> None:
     assert len(decide(flat(since=date(2026, 4, 15)), LIMITS, 0, MONTH, date(2026, 4, 15)).months) == 2
 
 
-# ---- What must be true of any usage ------------------------------------------------------------------
+# ---- Properties of any usage ------------------------------------------------------------------
 
 RECENT = [day for day in DAYS if day >= month_before(MONTH, 3)]
 ANY_USAGE = st.builds(
@@ -330,7 +330,7 @@ def test_more_usage_never_leads_to_a_lower_tier(
     daily, limits = account
     increased = {**daily, day: daily.get(day, Decimal(0)) + more}
 
-    before, after = (decide(known(each, MONTH), limits, 1, MONTH, START) for each in (daily, increased))
+    before, after = (decide(history(each, MONTH), limits, 1, MONTH, START) for each in (daily, increased))
 
     assert 1 <= before.target <= after.target
 
@@ -344,19 +344,19 @@ def test_the_unit_of_usage_does_not_matter(
     scaled = {day: quantity * factor for day, quantity in daily.items()}
     larger = [None if limit is None else limit * factor for limit in limits]
 
-    one = decide(known(daily, MONTH), limits, 1, MONTH, START)
-    other = decide(known(scaled, MONTH), larger, 1, MONTH, START)
+    one = decide(history(daily, MONTH), limits, 1, MONTH, START)
+    other = decide(history(scaled, MONTH), larger, 1, MONTH, START)
 
     assert (one.target, one.reason) == (other.target, other.reason)
 
 
 @examples(30, deep=2_000)
 @given(ANY_USAGE, st.randoms(use_true_random=False))
-def test_neither_the_order_of_days_nor_what_is_out_of_sight_matters(
+def test_the_order_of_days_and_usage_outside_the_history_do_not_matter(
     account: tuple[dict[date, Decimal], list[Decimal | None]], chance: Random
 ) -> None:
     daily, limits = account
     items = list({**daily, END: Decimal(10**6), END + timedelta(40): Decimal(10**6)}.items())
     chance.shuffle(items)
 
-    assert decide(dict(items), limits, 1, MONTH, START) == decide(known(daily, MONTH), limits, 1, MONTH, START)
+    assert decide(dict(items), limits, 1, MONTH, START) == decide(history(daily, MONTH), limits, 1, MONTH, START)

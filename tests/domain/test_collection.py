@@ -1,4 +1,4 @@
-"""When an invoice is due, and when its payment is looked at."""
+"""When an invoice is due, and when its payment is attempted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPEN = InvoicePayment(TODAY, 100, next_attempt_on=TODAY, tried_with="pm_old")
 @pytest.mark.parametrize(
     ("method", "days"), [(Method.CARD, 0), (Method.SEPA_DEBIT, 0), (Method.BANK_TRANSFER, 14), (None, 14)]
 )
-def test_what_is_charged_is_due_at_once(method: Method | None, days: int) -> None:
+def test_an_invoice_that_is_charged_is_due_at_once(method: Method | None, days: int) -> None:
     assert due_on(method, TODAY, 14) == TODAY + timedelta(days=days)
 
 
@@ -38,13 +38,13 @@ def test_a_payment_is_due_from_the_day_of_its_next_attempt() -> None:
         (replace(OPEN, is_in_transit=True), False, "pm_new", False),
     ],
 )
-def test_another_payment_method_is_tried_at_once(
+def test_an_unpaid_invoice_is_charged_at_once_with_a_new_payment_method(
     payment: InvoicePayment, corrects: bool, method: str | None, tried: bool
 ) -> None:
     assert is_retried_at_once(payment, corrects, method) is tried
 
 
-def test_the_earliest_payment_is_looked_at_next() -> None:
+def test_the_next_attempt_is_the_earliest_of_all_payments() -> None:
     later, never = replace(OPEN, next_attempt_on=TODAY + timedelta(days=1)), replace(OPEN, next_attempt_on=None)
 
     assert next_attempt([never, later, OPEN]) == TODAY

@@ -1,4 +1,4 @@
-"""Credit notes: all of an invoice's together come to exactly what it says, and no money is given twice."""
+"""Credit notes: those of one invoice add up to its total, and no money is given back twice."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def of_lines(*nets: int, rate: str = "25", credit: int = 0, tax_amount: int | No
 
 
 def correct(
-    issued: IssuedInvoice, payment: InvoicePayment, wanted: tuple[int, ...] | None, number: str
+    issued: IssuedInvoice, payment: InvoicePayment, requested: tuple[int, ...] | None, number: str
 ) -> tuple[int, InvoicePayment]:
-    """What a credit note takes back with tax, and where the invoice stands then."""
-    lines = lines_to_credit(issued, payment, wanted)
+    """The total of a credit note with tax, and the payment of the invoice after it."""
+    lines = lines_to_credit(issued, payment, requested)
     total = -credit_note_draft(issued, payment, lines).total.amount
     correction = Correction(issued.number, STARTS, lines, "wrong")
     money = allocate(issued, payment, correction, number, total, TODAY)
@@ -75,7 +75,7 @@ def correct(
 
 @given(st.lists(st.integers(0, 10**4), min_size=1, max_size=8), st.sampled_from(["19", "25", "25.5"]))
 def test_credit_notes_follow_the_rounding_of_their_invoice(nets: list[int], rate: str) -> None:
-    """The first invoices were rounded half to even: no part of one may come to more than the whole."""
+    """The first invoices were rounded half to even: parts of one must not exceed its total."""
     half_even = Tax(TaxRule.DESTINATION, "FI", Decimal(rate)).of_half_even(sum(nets))
     for tax_amount in (half_even, None):
         issued = of_lines(*nets, rate=rate, tax_amount=tax_amount)
@@ -87,7 +87,7 @@ def test_credit_notes_follow_the_rounding_of_their_invoice(nets: list[int], rate
         assert total == issued.draft.total.amount
 
 
-def test_a_line_for_nothing_can_be_taken_back_from_an_old_invoice() -> None:
+def test_a_line_of_zero_can_be_credited_on_an_old_invoice() -> None:
     issued = of_lines(1250, 0, tax_amount=312)
 
     first, payment = correct(issued, opened(issued), (0,), "CN-1")
@@ -135,7 +135,7 @@ def test_what_was_charged_goes_back() -> None:
     assert payment.credited == ((1, "CN-1"),)
 
 
-def test_what_was_paid_with_credit_is_carried() -> None:
+def test_the_part_paid_with_credit_goes_to_the_credit_balance() -> None:
     issued = of_lines(10_000, credit=12_000)
 
     lines = lines_to_credit(issued, paid(issued), None)
@@ -153,17 +153,17 @@ def test_a_transfer_is_carried() -> None:
     assert (money.refunded, money.credit_balance) == (0, 12_500)
 
 
-def test_what_is_not_paid_need_not_be() -> None:
+def test_the_unpaid_part_is_cancelled() -> None:
     issued = of_lines(10_000, 20_000)
 
     _, partly = correct(issued, opened(issued), (0,), "CN-1")
-    _, whole = correct(issued, partly, None, "CN-2")
+    _, wholly = correct(issued, partly, None, "CN-2")
 
     assert (partly.status, partly.waived, partly.next_attempt_on) == (InvoiceStatus.OPEN, 12_500, TODAY)
-    assert (whole.status, whole.waived, whole.next_attempt_on) == (InvoiceStatus.VOID, 37_500, None)
+    assert (wholly.status, wholly.waived, wholly.next_attempt_on) == (InvoiceStatus.VOID, 37_500, None)
 
 
-def test_what_is_left_of_it_was_paid_with_credit() -> None:
+def test_an_invoice_is_paid_if_credit_paid_what_a_credit_note_leaves() -> None:
     issued = of_lines(10_000, 20_000, credit=12_500)
 
     _, payment = correct(issued, opened(issued), (1,), "CN-1")
@@ -171,10 +171,10 @@ def test_what_is_left_of_it_was_paid_with_credit() -> None:
     assert (payment.status, payment.waived, payment.paid_on) == (InvoiceStatus.PAID, 25_000, TODAY)
 
 
-@pytest.mark.parametrize("wanted", [(0, 0), (3,), (0, 7)])
-def test_lines_that_are_none(wanted: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("requested", [(0, 0), (3,), (0, 7)])
+def test_a_line_that_does_not_exist_or_is_named_twice_is_refused(requested: tuple[int, ...]) -> None:
     with pytest.raises(RuleViolation):
-        lines_to_credit(of_lines(1, 2), opened(of_lines(1, 2)), wanted)
+        lines_to_credit(of_lines(1, 2), opened(of_lines(1, 2)), requested)
 
 
 def test_a_line_is_taken_back_once() -> None:
@@ -184,13 +184,13 @@ def test_a_line_is_taken_back_once() -> None:
         lines_to_credit(of_lines(1, 2), payment, (0, 1))
 
 
-def test_nothing_is_corrected_while_its_payment_is_on_its_way_and_no_credit_note_ever() -> None:
+def test_neither_an_invoice_in_transit_nor_a_credit_note_is_corrected() -> None:
     with pytest.raises(NotCorrectable):
         lines_to_credit(of_lines(1), replace(opened(of_lines(1)), is_in_transit=True), None)
     with pytest.raises(NotCorrectable):
         lines_to_credit(replace(of_lines(1), corrects=CORRECTION), opened(of_lines(1)), None)
 
 
-def test_a_discount_alone_cannot_be_taken_back() -> None:
+def test_a_discount_alone_cannot_be_credited() -> None:
     with pytest.raises(RuleViolation):
         credit_note_draft(invoice(), paid(invoice()), (2,))

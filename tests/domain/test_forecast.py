@@ -1,4 +1,4 @@
-"""What is to be expected of a month: close for steady usage, not carried away by peaks, open about its range."""
+"""The forecast of a month: exact for steady usage, not misled by peaks, honest about its range."""
 
 from __future__ import annotations
 
@@ -21,46 +21,46 @@ SATURDAY = 5
 
 
 def daily(of_day: Callable[[date], int], *, days: int = 300, until: date = TODAY) -> dict[date, Decimal]:
-    """The usage of so many days before `until`."""
+    """The usage of the `days` days before `until`."""
     return {day: Decimal(of_day(day)) for day in (until - timedelta(back) for back in range(days, 0, -1))}
 
 
 def expected(days: Daily, today: date = TODAY) -> Forecast:
-    found = forecast(days, today)
-    assert found is not None
-    return found
+    result = forecast(days, today)
+    assert result is not None
+    return result
 
 
-def test_steady_usage_goes_on() -> None:
-    found = expected(daily(lambda _: 100))
+def test_steady_usage_continues() -> None:
+    result = expected(daily(lambda _: 100))
 
-    assert (found.running.month, found.coming.month) == (JUNE, JULY)
-    assert [found.running.expected, found.coming.expected] == [3000, 3100]
+    assert (result.running.month, result.coming.month) == (JUNE, JULY)
+    assert [result.running.expected, result.coming.expected] == [3000, 3100]
 
 
-def test_weekends_are_known() -> None:
-    found = expected(daily(lambda day: 100 if day.weekday() < SATURDAY else 0))
+def test_weekends_without_usage_are_expected_without_usage() -> None:
+    result = expected(daily(lambda day: 100 if day.weekday() < SATURDAY else 0))
 
     # June 2026 has 22 working days, July 23.
-    assert [found.running.expected, found.coming.expected] == [2200, 2300]
+    assert [result.running.expected, result.coming.expected] == [2200, 2300]
 
 
-def test_a_peak_is_counted_where_it_was_and_not_carried_on() -> None:
+def test_a_peak_counts_in_its_own_month_and_is_not_expected_again() -> None:
     robot = {date(2026, 6, 4): Decimal(5000)}
-    found = expected(daily(lambda _: 100) | robot)
+    result = expected(daily(lambda _: 100) | robot)
 
-    assert 3000 + 4900 <= found.running.expected <= (3000 + 4900) * Decimal("1.05")
-    assert 3100 <= found.coming.expected <= 3100 * Decimal("1.06")
+    assert 3000 + 4900 <= result.running.expected <= (3000 + 4900) * Decimal("1.05")
+    assert 3100 <= result.coming.expected <= 3100 * Decimal("1.06")
 
 
-def test_a_weeks_outage_is_not_the_end() -> None:
+def test_an_outage_of_a_week_lowers_the_forecast_a_little() -> None:
     out = {date(2026, 5, 20) + timedelta(days): Decimal(0) for days in range(7)}
 
     assert 3100 * Decimal("0.85") < expected(daily(lambda _: 100) | out).coming.expected < 3100
 
 
-def test_a_step_shows_within_weeks() -> None:
-    """Two weeks after usage doubled, most of it is expected; eight weeks after, all."""
+def test_the_forecast_follows_a_step_within_weeks() -> None:
+    """Two weeks after usage doubled, the forecast includes most of the rise; after eight weeks, all of it."""
 
     def after(weeks: int) -> Decimal:
         step = TODAY - timedelta(7 * weeks)
@@ -70,30 +70,30 @@ def test_a_step_shows_within_weeks() -> None:
     assert after(8) == 200
 
 
-def test_steady_growth_is_within_the_range() -> None:
-    """A tenth more each month: the forecast follows behind, and says how far it was behind before."""
+def test_steady_growth_lies_within_the_range() -> None:
+    """Usage grows by a tenth each month. The forecast is too low, but its range includes its earlier errors."""
     growing = daily(lambda day: round(1000 * 1.1 ** ((day - TODAY).days / 30)), until=AUGUST)
-    known = {day: quantity for day, quantity in growing.items() if day < TODAY}
-    coming = expected(known).coming
+    past = {day: quantity for day, quantity in growing.items() if day < TODAY}
+    coming = expected(past).coming
 
     assert coming.low <= sum(quantity for day, quantity in growing.items() if JULY <= day < AUGUST) <= coming.high
 
 
-def test_what_is_used_now_and_then_is_expected_now_and_then() -> None:
-    """An order every tenth day: no day of it is usual."""
+def test_occasional_usage_is_expected_at_its_average() -> None:
+    """An order every tenth day: no day is usual."""
     coming = expected(daily(lambda day: 1000 if day.toordinal() % 10 == 0 else 0)).coming
 
     assert 2500 < coming.expected < 4000
     assert coming.low <= 3000 <= coming.high
 
 
-def test_after_the_end_nothing_is_expected() -> None:
+def test_nothing_is_expected_of_a_product_that_is_no_longer_used() -> None:
     ended = expected(daily(lambda day: 100 if day < date(2026, 3, 1) else 0))
 
     assert [ended.running.expected, ended.coming.expected, ended.coming.high] == [0, 0, 0]
 
 
-def test_a_part_of_today_is_used_already() -> None:
+def test_usage_of_today_counts_if_it_exceeds_the_expected_day() -> None:
     quiet, busy = daily(lambda _: 100) | {TODAY: Decimal(30)}, daily(lambda _: 100) | {TODAY: Decimal(700)}
 
     assert expected(quiet).running.expected == 3000
@@ -102,31 +102,31 @@ def test_a_part_of_today_is_used_already() -> None:
 
 
 @pytest.mark.parametrize(("today", "running"), [(JUNE, 3000), (date(2026, 6, 30), 3000)])
-def test_from_the_first_day_of_a_month_to_its_last(today: date, running: int) -> None:
+def test_the_forecast_of_a_steady_month_is_the_same_on_its_first_and_last_day(today: date, running: int) -> None:
     assert expected(daily(lambda _: 100, until=today), today).running.expected == running
 
 
-def test_across_the_end_of_a_year() -> None:
+def test_the_coming_month_of_december_is_january() -> None:
     today = date(2026, 12, 31)
-    found = expected(daily(lambda _: 100, until=today), today)
+    result = expected(daily(lambda _: 100, until=today), today)
 
-    assert (found.running.month, found.coming.month) == (date(2026, 12, 1), date(2027, 1, 1))
+    assert (result.running.month, result.coming.month) == (date(2026, 12, 1), date(2027, 1, 1))
 
 
 @pytest.mark.parametrize("days", [0, 1, 13])
-def test_with_less_than_two_weeks_there_is_no_forecast(days: int) -> None:
+def test_less_than_two_weeks_of_usage_give_no_forecast(days: int) -> None:
     assert forecast(daily(lambda _: 100, days=days) | {TODAY: Decimal(5)}, TODAY) is None
     assert forecast(daily(lambda _: 0) | daily(lambda _: 100, days=days), TODAY) is None
 
 
-def test_two_weeks_are_enough_for_a_wide_range() -> None:
+def test_two_weeks_of_usage_give_a_wide_range() -> None:
     short, long = (expected(daily(lambda _: 100, days=days)).coming for days in (14, 300))
 
     assert short.expected == long.expected == 3100
     assert short.high - short.low > long.high - long.low
 
 
-def test_usage_of_long_ago_changes_nothing() -> None:
+def test_old_usage_does_not_change_the_forecast() -> None:
     long = daily(lambda day: 50 + day.toordinal() % 90, days=500)
     earliest = date(2025, 10, 1)
 
@@ -134,8 +134,8 @@ def test_usage_of_long_ago_changes_nothing() -> None:
     assert forecast(long, TODAY) == forecast({day: each for day, each in long.items() if day >= earliest}, TODAY)
 
 
-def test_the_range_covers_what_it_says() -> None:
-    """Noise with weekends and robots, a hundred times: about COVERED_PERCENT of the months lie in their range."""
+def test_the_range_covers_the_promised_share_of_months() -> None:
+    """A hundred series with noise, weekends and robots: about COVERED_PERCENT of the months lie in their range."""
     random = Random(7)
     within = 0
     for _ in range(100):
@@ -157,7 +157,7 @@ QUANTITIES = st.lists(st.decimals(0, 10**6, places=2), min_size=14, max_size=330
 
 @examples(100, deep=5_000)
 @given(QUANTITIES, st.integers(-3, 3))
-def test_in_another_unit_it_is_the_same(quantities: list[Decimal], digits: int) -> None:
+def test_the_unit_of_usage_does_not_change_the_forecast(quantities: list[Decimal], digits: int) -> None:
     days = {TODAY - timedelta(back): quantity for back, quantity in enumerate(quantities)}
     scaled = forecast({day: quantity.scaleb(digits) for day, quantity in days.items()}, TODAY)
     plain = forecast(days, TODAY)
@@ -175,21 +175,21 @@ def test_in_another_unit_it_is_the_same(quantities: list[Decimal], digits: int) 
 
 @examples(100, deep=5_000)
 @given(QUANTITIES, st.randoms())
-def test_the_order_in_which_days_come_does_not_matter(quantities: list[Decimal], random: Random) -> None:
+def test_the_order_of_the_days_does_not_matter(quantities: list[Decimal], random: Random) -> None:
     days = {TODAY - timedelta(back): quantity for back, quantity in enumerate(quantities)}
-    mixed = list(days.items())
-    random.shuffle(mixed)
+    shuffled = list(days.items())
+    random.shuffle(shuffled)
 
-    assert forecast(dict(mixed), TODAY) == forecast(days, TODAY)
+    assert forecast(dict(shuffled), TODAY) == forecast(days, TODAY)
 
 
 @examples(100, deep=5_000)
 @given(QUANTITIES)
-def test_a_range_holds_what_is_expected_and_what_was_used(quantities: list[Decimal]) -> None:
+def test_the_range_includes_the_expected_usage_and_the_usage_so_far(quantities: list[Decimal]) -> None:
     days = {TODAY - timedelta(back): quantity for back, quantity in enumerate(quantities)}
-    found = forecast(days, TODAY)
+    result = forecast(days, TODAY)
 
-    if found is not None:
-        assert 0 <= found.coming.low <= found.coming.expected <= found.coming.high
+    if result is not None:
+        assert 0 <= result.coming.low <= result.coming.expected <= result.coming.high
         used = sum(quantity for day, quantity in days.items() if day >= JUNE)
-        assert used <= found.running.low <= found.running.expected <= found.running.high
+        assert used <= result.running.low <= result.running.expected <= result.running.high

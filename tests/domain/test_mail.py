@@ -1,4 +1,4 @@
-"""Which addresses mail skips, and which of them a report of the mail service is about."""
+"""Undeliverable addresses: which recipients are skipped, and which address a bounce report marks."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ BOUNCED = Feedback(
 )
 
 
-def test_an_address_that_refuses_mail_is_skipped() -> None:
+def test_an_undeliverable_address_is_skipped() -> None:
     ada, bo = Recipient(ADA, "Ada Holm"), Recipient(BO, None)
 
     assert reachable((ada, bo), {BO}) == (ada,)
     assert reachable((ada, bo), set()) == (ada, bo)
 
 
-def test_a_report_is_about_the_address_that_the_mail_was_for() -> None:
+def test_a_report_marks_the_address_that_the_mail_was_sent_to() -> None:
     assert lost_addresses(BOUNCED, {ADA, BO}, set()) == (BO,)
     assert lost_addresses(BOUNCED, {ADA}, set()) == ()
 
 
-def test_a_lost_address_is_lost_once() -> None:
+def test_an_undeliverable_address_is_not_marked_again() -> None:
     assert lost_addresses(BOUNCED, {ADA, BO}, {BO}) == ()

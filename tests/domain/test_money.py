@@ -1,4 +1,4 @@
-"""Money: rounding and currencies (DESIGN 3.3)."""
+"""Rounding and currencies of amounts (DESIGN 3.3)."""
 
 from decimal import Decimal
 

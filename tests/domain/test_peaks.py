@@ -1,4 +1,4 @@
-"""What a usual day is, and which days are peaks beside it (DESIGN 3.2)."""
+"""Usual days, and the days that are peaks compared with them (DESIGN 3.2)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def steady(first: date, until: date, quantity: int = 100) -> dict[date, Decimal]
     return daily([quantity] * (until - first).days, first)
 
 
-def test_the_usual_day_is_its_weekdays_median() -> None:
+def test_a_usual_day_is_the_larger_of_its_weekdays_median_and_the_mean() -> None:
     weeks = daily([10, 20, 30, 40, 50, 6, 7] * 4)
 
     usual = usual_days(weeks, MONDAY, MONDAY + timedelta(28))
@@ -35,7 +35,7 @@ def test_the_usual_day_is_its_weekdays_median() -> None:
     assert list(usual.quantities) == [mean, mean, 30, 40, 50, mean, mean]
 
 
-def test_a_day_without_usage_counts_as_a_day() -> None:
+def test_days_without_usage_lower_the_usual_day() -> None:
     usual = usual_days({MONDAY: Decimal(70)}, MONDAY, MONDAY + timedelta(7))
 
     assert list(usual.quantities) == [70, 10, 10, 10, 10, 10, 10]
@@ -47,34 +47,34 @@ def test_a_window_may_be_shorter_than_a_week() -> None:
     assert list(usual.quantities) == [8, 9, 8, 8, 8, 8, 8]
 
 
-def test_a_day_counts_three_times_its_usual_day_at_most() -> None:
+def test_a_day_counts_at_most_three_times_its_usual_day() -> None:
     usual = usual_days(steady(MONDAY, TODAY), MONDAY, TODAY)
 
     assert [usual.counted(TODAY, Decimal(each)) for each in (0, 300, 301, 9000)] == [0, 300, 300, 300]
     assert [usual.is_peak(TODAY, Decimal(each)) for each in (0, 300, 301, 9000)] == [False, False, True, True]
 
 
-def test_a_peak_is_found_beside_the_months_before_it_and_its_own() -> None:
+def test_a_peak_is_compared_with_its_own_month_and_the_two_before() -> None:
     days = steady(date(2026, 1, 1), TODAY) | {date(2026, 5, 20): Decimal(900), date(2026, 3, 5): Decimal(900)}
 
     assert peaks(days, date(2026, 4, 1), TODAY, TODAY) == {date(2026, 5, 20)}
     assert peaks(days, date(2026, 3, 1), TODAY, TODAY) == {date(2026, 3, 5), date(2026, 5, 20)}
 
 
-def test_a_day_that_is_not_over_may_be_a_peak_already() -> None:
+def test_today_can_be_a_peak_before_it_ends() -> None:
     days = steady(date(2026, 4, 1), TODAY) | {TODAY: Decimal(500)}
 
     assert peaks(days, date(2026, 6, 1), TODAY + timedelta(1), TODAY) == {TODAY}
 
 
-def test_a_steady_level_from_a_step_on_is_no_peak() -> None:
+def test_a_lasting_step_to_a_higher_level_is_no_peak() -> None:
     days = steady(date(2026, 1, 1), date(2026, 4, 1)) | steady(date(2026, 4, 1), TODAY, 1000)
 
     assert peaks(days, date(2026, 6, 1), TODAY, TODAY) == frozenset()
 
 
 @pytest.mark.parametrize(("known_days", "found"), [(13, set()), (14, {TODAY})])
-def test_at_first_nothing_is_usual(known_days: int, found: set[date]) -> None:
+def test_there_are_no_peaks_in_the_first_two_weeks_of_usage(known_days: int, found: set[date]) -> None:
     days = steady(TODAY - timedelta(known_days), TODAY) | {TODAY: Decimal(900)}
 
     assert peaks(days, date(2026, 6, 1), TODAY + timedelta(1), TODAY) == found
@@ -87,7 +87,7 @@ def test_without_usage_there_are_no_peaks() -> None:
 
 @examples(100, deep=5_000)
 @given(st.lists(st.integers(0, 10**6), min_size=20, max_size=120), st.integers(1, 10**6))
-def test_another_unit_does_not_make_another_peak(quantities: list[int], factor: int) -> None:
+def test_the_unit_of_usage_does_not_change_the_peaks(quantities: list[int], factor: int) -> None:
     days = daily(quantities)
     scaled = {day: quantity * factor for day, quantity in days.items()}
     until = MONDAY + timedelta(len(quantities))
@@ -100,7 +100,7 @@ def test_another_unit_does_not_make_another_peak(quantities: list[int], factor: 
 def test_the_order_of_the_days_does_not_matter(quantities: list[int], random: Random) -> None:
     days = daily(quantities)
     until = MONDAY + timedelta(len(quantities))
-    mixed = list(days.items())
-    random.shuffle(mixed)
+    shuffled = list(days.items())
+    random.shuffle(shuffled)
 
-    assert peaks(dict(mixed), MONDAY, until, until) == peaks(days, MONDAY, until, until)
+    assert peaks(dict(shuffled), MONDAY, until, until) == peaks(days, MONDAY, until, until)

@@ -1,4 +1,4 @@
-"""What taking an account up again comes to: what it had, on the prices of that day."""
+"""The rules of reactivation: the old subscription at today's prices, and the renewal notice (DESIGN 3.1)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TODAY = date(2026, 7, 20)
 
 
 def search(*tiers: tuple[int | None, int | None]) -> Product:
-    """With tiers of a volume and a price in euros, None where the vendor is asked."""
+    """A product with tiers of (volume, price in euro cents). A price of None means that sales quotes it."""
     return Product(
         "search",
         "Search",
@@ -42,7 +42,7 @@ def subscription(up_to: int | None) -> Subscription:
 
 
 @pytest.mark.parametrize(
-    ("had", "sold", "gets"),
+    ("old_tier", "sold", "new_tier"),
     [
         (10, [(10, 5), (20, 9)], (10, 5)),
         (10, [(8, 5), (20, 9)], (20, 9)),
@@ -53,33 +53,33 @@ def subscription(up_to: int | None) -> Subscription:
         (10, [(10, None), (20, 9)], (20, 9)),
     ],
 )
-def test_a_tier_that_is_not_sold_any_more_is_replaced_by_the_next(
-    had: int | None, sold: list[tuple[int | None, int | None]], gets: tuple[int | None, int]
+def test_the_next_larger_tier_replaces_one_that_is_no_longer_sold(
+    old_tier: int | None, sold: list[tuple[int | None, int | None]], new_tier: tuple[int | None, int]
 ) -> None:
-    signed = resubscribe(subscription(had), Catalogue(7, (search(*sold),)), "EUR", TODAY)
+    renewed = resubscribe(subscription(old_tier), Catalogue(7, (search(*sold),)), "EUR", TODAY)
 
-    [line] = signed.lines
-    assert (line.up_to, line.price.amount, signed.catalogue_version) == (*gets, 7)
+    [line] = renewed.lines
+    assert (line.up_to, line.price.amount, renewed.catalogue_version) == (*new_tier, 7)
 
 
-def test_discounts_and_changes_ended_with_the_contract() -> None:
+def test_discounts_and_tier_changes_end_with_the_old_contract() -> None:
     grown = TierChange("search", 20, Money(150, "EUR"), date(2026, 5, 1), Cause.AUTOSCALING, "2026-04#search")
     discount = Discount("search", None, 5, date(2026, 1, 1), None, "Launch")
-    had = replace(subscription(10), changes=(grown,), discounts=(discount,), version=4)
+    old = replace(subscription(10), changes=(grown,), discounts=(discount,), version=4)
 
-    signed = resubscribe(had, Catalogue(7, (search((10, 5), (20, 9)),)), "EUR", TODAY)
+    renewed = resubscribe(old, Catalogue(7, (search((10, 5), (20, 9)),)), "EUR", TODAY)
 
-    assert [line.up_to for line in signed.lines] == [20], "what it had is what usage had grown to"
-    assert (signed.discounts, signed.changes, signed.version) == ((), (), 4)
+    assert [line.up_to for line in renewed.lines] == [20], "the current tier is the one after autoscaling"
+    assert (renewed.discounts, renewed.changes, renewed.version) == ((), (), 4)
 
 
 @pytest.mark.parametrize("products", [(), (search(),), (search((10, None)),)])
-def test_where_nothing_is_sold_any_more(products: tuple[Product, ...]) -> None:
+def test_a_subscription_without_any_product_still_sold_is_refused(products: tuple[Product, ...]) -> None:
     with pytest.raises(NothingSold):
         resubscribe(subscription(10), Catalogue(7, products), "EUR", TODAY)
 
 
-def test_only_within_the_days() -> None:
+def test_only_a_deactivated_account_before_its_purge_day_can_be_reactivated() -> None:
     ended = replace(PAGE.account, status=Status.DEACTIVATED, ending=Ending("r", date(2026, 7, 15), date(2026, 7, 29)))
 
     require_deactivated(ended, date(2026, 7, 28))
@@ -92,7 +92,7 @@ def test_only_within_the_days() -> None:
             require_deactivated(account, day)
 
 
-def test_the_new_contract_begins_that_day() -> None:
+def test_the_new_contract_starts_today() -> None:
     assert new_contract(Contract(date(2026, 1, 15), 3, "EUR", "Europe/Rome"), TODAY) == Contract(
         TODAY, 3, "EUR", "Europe/Rome"
     )
@@ -103,7 +103,7 @@ def test_the_new_contract_begins_that_day() -> None:
     st.sampled_from([3, 6, 12]),
     st.integers(-400, 1500),
 )
-def test_the_notice_comes_a_week_before_the_last_day(start: date, interval: int, days: int) -> None:
+def test_the_renewal_notice_is_due_a_week_before_the_last_day(start: date, interval: int, days: int) -> None:
     contract = Contract(start, interval, "EUR", "Europe/Rome")
     today = date.fromordinal(start.toordinal() + days)
 

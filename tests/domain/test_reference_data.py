@@ -1,4 +1,4 @@
-"""Compares our lists of countries, currencies and VAT rates with maintained lists, so that ours stay current."""
+"""Compares our lists of countries, currencies and VAT rates with the maintained ones."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ from billing.kernel.countries import COUNTRIES
 from billing.kernel.currencies import MINOR_UNIT_DIGITS
 
 NOT_MONEY = {"BOV", "CHE", "CHW", "CLF", "COU", "MXV", "USN", "UYI", "UYW", "XAD"}
-"""ISO 4217 codes of funds and accounting units."""
+"""Codes of funds and accounting units."""
 
 
 def test_countries_are_those_of_iso_3166() -> None:
@@ -30,8 +30,8 @@ def test_currencies_and_their_digits_are_those_of_iso_4217() -> None:
     assert maintained == MINOR_UNIT_DIGITS
 
 
-def test_the_newest_vat_rates_are_those_of_the_member_states() -> None:
-    """When a rate changes, this fails until our list has the new rate with its first day."""
+def test_vat_rates_are_those_of_the_european_commission() -> None:
+    """If it fails, a rate has changed: add the rate and its first day to vat_rates.py."""
     listed = {
         country: Decimal(str(rate["standard"]))
         for country, rate in eu_vat_rates_data.get_all_rates().items()
@@ -42,7 +42,7 @@ def test_the_newest_vat_rates_are_those_of_the_member_states() -> None:
     assert all([*rates] == sorted(rates) for rates in STANDARD_RATES.values())
 
 
-def test_country_and_postcode_name_every_vat_territory_exactly_once() -> None:
+def test_each_code_and_postcode_names_one_vat_territory_and_each_has_a_source() -> None:
     now = [entry for entry in ENTRIES if entry.holds(date(2026, 11, 23))]
     named = Counter(
         name
@@ -58,9 +58,9 @@ def test_country_and_postcode_name_every_vat_territory_exactly_once() -> None:
     for entry in ENTRIES:
         assert entry.source
         assert {*entry.codes, *entry.postcodes, *entry.shared, *entry.towns, entry.territory.state} <= COUNTRIES
-        assert entry.codes or entry.postcodes, "an address can name it"
-        assert entry.shared.keys() <= entry.towns.keys(), "towns divide a shared postcode"
-        assert entry.towns.keys() <= entry.postcodes.keys(), "towns need a country with postcodes"
+        assert entry.codes or entry.postcodes, "no address can name it"
+        assert entry.shared.keys() <= entry.towns.keys(), "a shared postcode needs the town"
+        assert entry.towns.keys() <= entry.postcodes.keys(), "towns of a country without postcodes are ignored"
         codes = " ".join([*entry.postcodes.values(), *entry.shared.values()]).split()
         assert all(re.fullmatch(r"[A-Z]*[0-9]*x*[*]?([A-Z]+)?", code) for code in codes), codes
         assert [*entry.territory.rates] == sorted(entry.territory.rates)

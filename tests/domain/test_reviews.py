@@ -1,4 +1,4 @@
-"""When usage fits a lower tier, what is missing until it does, and what may be applied then."""
+"""When usage fits a lower tier, the reasons why not, and which lower tiers staff may apply (DESIGN 3.2)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from billing.scaling.reviews.rules import (
     next_renewal,
     paid_period_start,
     require_fit,
-    shown_average,
+    rounded_average,
     tier_changes,
 )
 from billing.subscriptions.catalogue import Catalogue, Product, Tier
@@ -44,38 +44,38 @@ LINE = Line("search", "Search", "searches", 100_000, Money(25_900, "EUR"))
 
 
 def of(*usage: str, line: Line = LINE, first: int = 3) -> LowerTierFit:
-    """How so much usage in the months from March on stands, seen in June."""
+    """How the usage of the months from March on fits lower tiers, seen in June."""
     daily = {date(2026, first + position, 1): Decimal(quantity) for position, quantity in enumerate(usage)}
     return lower_tier_fit(line, daily, CATALOGUE, CONTRACT, TODAY)
 
 
-def detail(seen: LowerTierFit) -> str:
-    assert seen.missing is not None
-    return seen.missing.detail
+def detail(fit: LowerTierFit) -> str:
+    assert fit.missing is not None
+    return fit.missing.detail
 
 
-def test_what_is_missing_is_said_in_words() -> None:
-    seen = of("48000", "49600", "86000")
+def test_a_missing_fit_is_explained_in_words() -> None:
+    fit = of("48000", "49600", "86000")
 
-    assert detail(seen) == "2 of 3 months below; average 61,200, must be ≤ 50,000"
-    assert seen.fit is FitResult.ABOVE
+    assert detail(fit) == "2 of 3 months below; average 61,200, must be ≤ 50,000"
+    assert fit.fit is FitResult.ABOVE
     with pytest.raises(ReviewNotYet) as caught:
-        require_fit([seen])
+        require_fit([fit])
     assert caught.value.detail == (
         "No usage fits a lower tier yet. Search: 2 of 3 months below; average 61,200, must be ≤ 50,000."
     )
 
 
-def test_the_average_fits_even_if_a_month_is_above() -> None:
-    seen = of("30000", "30000", "90000")
+def test_the_average_may_fit_although_a_month_is_above() -> None:
+    fit = of("30000", "30000", "90000")
 
-    assert seen.fit is FitResult.FITS
-    assert seen.missing is None
-    assert seen.fitting == LowerTier(50_000, Money(15_900, "EUR"))
-    assert seen.saving == Money(10_000, "EUR")
+    assert fit.fit is FitResult.FITS
+    assert fit.missing is None
+    assert fit.fitting == LowerTier(50_000, Money(15_900, "EUR"))
+    assert fit.saving == Money(10_000, "EUR")
 
 
-def test_several_tiers_at_once() -> None:
+def test_the_smallest_fitting_tier_may_be_several_tiers_lower() -> None:
     fitting = of("9000", "9000", "9000").fitting
 
     assert fitting is not None
@@ -83,55 +83,55 @@ def test_several_tiers_at_once() -> None:
 
 
 @pytest.mark.parametrize(("last", "fits"), [("50000", True), ("50000.000001", False)])
-def test_the_limit_itself_fits_and_nothing_above(last: str, fits: bool) -> None:
-    seen = of("50000", "50000", last)
+def test_an_average_equal_to_the_limit_fits_and_a_larger_one_does_not(last: str, fits: bool) -> None:
+    fit = of("50000", "50000", last)
 
-    assert (seen.fit is FitResult.FITS) == fits
+    assert (fit.fit is FitResult.FITS) == fits
     if not fits:
-        assert "average 50,000.01, must be ≤ 50,000" in detail(seen)
+        assert "average 50,000.01, must be ≤ 50,000" in detail(fit)
 
 
-def test_months_that_are_not_known_yet() -> None:
-    # The contract began in the middle of April, and nothing was taken over.
+def test_fewer_than_three_closed_months_do_not_fit() -> None:
+    # The contract began in the middle of April, and no usage was imported.
     young = replace(CONTRACT, start=date(2026, 4, 15))
-    seen = lower_tier_fit(LINE, {date(2026, 5, 2): Decimal(1)}, CATALOGUE, young, TODAY)
+    fit = lower_tier_fit(LINE, {date(2026, 5, 2): Decimal(1)}, CATALOGUE, young, TODAY)
 
-    assert seen.fit is FitResult.TOO_FEW_MONTHS
-    assert detail(seen) == "1 of 3 closed months known"
-    assert (seen.average, seen.fitting, seen.saving) == (None, None, None)
+    assert fit.fit is FitResult.TOO_FEW_MONTHS
+    assert detail(fit) == "1 of 3 closed months known"
+    assert (fit.average, fit.fitting, fit.saving) == (None, None, None)
 
 
-def test_the_lowest_tier() -> None:
+def test_the_lowest_tier_has_no_lower_one() -> None:
     lowest = replace(LINE, up_to=10_000, price=Money(4900, "EUR"))
 
     assert detail(of("1", "1", "1", line=lowest)) == "lowest tier"
 
 
-def test_below_the_open_ended_tier_is_the_highest_with_a_volume() -> None:
+def test_the_tier_below_the_open_ended_one_is_the_highest_with_a_volume() -> None:
     open_ended = replace(LINE, up_to=None, price=Money(99_900, "EUR"))
 
     assert [tier.up_to for tier in of("1", "1", "1", line=open_ended).lower] == [10_000, 25_000, 50_000, 100_000]
     assert "must be ≤ 100,000" in detail(of("100001", "100001", "100001", line=open_ended))
 
 
-def test_a_tier_without_a_price_in_the_contracts_currency_is_none() -> None:
+def test_a_tier_without_a_price_in_the_contracts_currency_is_left_out() -> None:
     danish = replace(CONTRACT, currency="DKK")
 
     assert lower_tier_fit(LINE, {}, CATALOGUE, danish, TODAY).fit is FitResult.LOWEST_TIER
 
 
-def test_one_product_that_fits_is_enough() -> None:
+def test_one_fitting_product_is_enough_for_a_review() -> None:
     fits, not_yet = of("9", "9", "9"), of("90000", "90000", "90000")
 
     assert require_fit([not_yet, fits]) == (fits,)
 
 
 @pytest.mark.parametrize(
-    ("usage", "shown"),
+    ("usage", "rounded"),
     [("7932.666", "7932.67"), ("8000.001", "8000.01"), ("61200", "61200"), ("0.5", "0.5"), ("0", "0")],
 )
-def test_an_average_is_shown_rounded_up(usage: str, shown: str) -> None:
-    assert str(shown_average(Decimal(usage))) == shown
+def test_an_average_is_rounded_up_for_display(usage: str, rounded: str) -> None:
+    assert str(rounded_average(Decimal(usage))) == rounded
 
 
 quantities = st.decimals(0, 200_000, places=6)
@@ -140,27 +140,27 @@ quantities = st.decimals(0, 200_000, places=6)
 @given(st.lists(quantities, min_size=3, max_size=3), st.integers(0, 2), quantities)
 def test_more_usage_never_fits_a_smaller_tier(months: list[Decimal], which: int, more: Decimal) -> None:
     def limit(usage: list[Decimal]) -> Decimal:
-        seen = LowerTierFit(
+        fit = LowerTierFit(
             LINE,
             tuple(MonthUsage(date(2026, 3 + number, 1), each) for number, each in enumerate(usage)),
             of().lower,
         )
-        assert (seen.missing is None) == (seen.fitting is not None)
-        return Decimal("Infinity") if seen.fitting is None else Decimal(seen.fitting.up_to)
+        assert (fit.missing is None) == (fit.fitting is not None)
+        return Decimal("Infinity") if fit.fitting is None else Decimal(fit.fitting.up_to)
 
     raised = [each + more if number == which else each for number, each in enumerate(months)]
     assert limit(months) <= limit(raised)
 
 
-# ---- What may be applied ----
+# ---- Lower tiers that staff may apply ----
 
 
-def changes(*orders: tuple[str, int | None], seen: LowerTierFit | None = None) -> tuple[TierChange, ...]:
-    known = [seen or of("20000", "20000", "20000")]
-    return tier_changes([Order(*order) for order in orders], known, date(2026, 7, 15), "01REVIEW")
+def changes(*orders: tuple[str, int | None], fit: LowerTierFit | None = None) -> tuple[TierChange, ...]:
+    fits = [fit or of("20000", "20000", "20000")]
+    return tier_changes([Order(*order) for order in orders], fits, date(2026, 7, 15), "01REVIEW")
 
 
-def test_what_is_applied() -> None:
+def test_a_fitting_lower_tier_becomes_a_tier_change() -> None:
     assert changes(("search", 50_000)) == (
         TierChange("search", 50_000, Money(15_900, "EUR"), date(2026, 7, 15), Cause.REVIEW, "01REVIEW"),
     )
@@ -179,18 +179,18 @@ def test_what_is_applied() -> None:
     ],
     ids=["unknown", "the same tier", "no tier", "open-ended", "too small", "twice", "all at once"],
 )
-def test_what_cannot_be_applied(orders: list[tuple[str, int | None]], places: list[Any]) -> None:
+def test_each_order_that_cannot_be_applied_is_named(orders: list[tuple[str, int | None]], places: list[Any]) -> None:
     with pytest.raises(RuleViolation) as caught:
         changes(*orders)
 
     assert [each.path for each in caught.value.violations] == places
 
 
-def test_nothing_is_applied_without_three_months() -> None:
+def test_no_tier_can_be_applied_before_three_closed_months() -> None:
     young = lower_tier_fit(LINE, {}, CATALOGUE, replace(CONTRACT, start=date(2026, 4, 15)), TODAY)
 
     with pytest.raises(RuleViolation, match="1 of 3 closed months"):
-        changes(("search", 50_000), seen=young)
+        changes(("search", 50_000), fit=young)
 
 
 # ---- Days ----
@@ -204,7 +204,7 @@ def test_nothing_is_applied_without_three_months() -> None:
         (date(2026, 7, 15), date(2026, 10, 15)),
     ],
 )
-def test_a_lower_tier_waits_for_the_next_renewal(today: date, renewal: date) -> None:
+def test_a_lower_tier_takes_effect_at_the_next_renewal(today: date, renewal: date) -> None:
     assert next_renewal(CONTRACT, today) == renewal
 
 
@@ -226,20 +226,20 @@ def test_a_day_lies_between_two_renewals(start: date, interval: int, today: date
 NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
 
 
-def test_a_day_is_that_of_the_account() -> None:
+def test_days_are_in_the_accounts_time_zone() -> None:
     first, last = bookable_days(date(2026, 6, 20), date(2026, 6, 21), CONTRACT, NOW)
 
     assert (first, last) == (datetime(2026, 6, 19, 22, tzinfo=UTC), datetime(2026, 6, 20, 22, tzinfo=UTC))
 
 
-def test_not_too_soon_and_not_too_late() -> None:
+def test_reviews_begin_24_hours_to_60_days_ahead() -> None:
     first, last = bookable_days(date.min, date.max, CONTRACT, NOW)
 
     assert (first, last) == (NOW + timedelta(hours=24), NOW + timedelta(days=60))
 
 
 @pytest.mark.parametrize("day", [date.min, date(2026, 6, 9), date(2026, 8, 30), date.max - timedelta(days=1)])
-def test_of_other_days_nothing_is_bookable(day: date) -> None:
+def test_other_days_are_not_bookable(day: date) -> None:
     first, last = bookable_days(day, day + timedelta(days=1), CONTRACT, NOW)
 
     assert first >= last

@@ -1,4 +1,4 @@
-"""Slots: in the working hours of the success manager, on the clocks of their time zone, and none overlaps another."""
+"""Slots lie in the working hours of the success manager, in their local time, and never overlap."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def manager(
 
 
 def of_day(one: SuccessManager, day: date) -> list[str]:
-    """When the slots of a day begin and end, on the clocks of the manager."""
+    """The beginning and end of each slot of a day, in the manager's local time."""
     zone = ZoneInfo(one.time_zone)
     first, last = (datetime.combine(each, time(), zone) for each in (day, day + timedelta(days=1)))
     return [
@@ -46,7 +46,7 @@ def of_day(one: SuccessManager, day: date) -> list[str]:
     ]
 
 
-def test_a_working_day_in_whole_slots() -> None:
+def test_working_hours_are_divided_into_slots() -> None:
     monday = manager({"monday": (*NINE_TO_TWELVE, Hours(time(13), time(13, 45)))}, review_minutes=45)
 
     assert of_day(monday, date(2026, 6, 15)) == [
@@ -59,7 +59,7 @@ def test_a_working_day_in_whole_slots() -> None:
     assert of_day(monday, date(2026, 6, 16)) == []
 
 
-def test_what_is_left_of_the_hours_is_no_slot() -> None:
+def test_hours_shorter_than_a_review_have_no_slot() -> None:
     assert of_day(manager({"monday": (Hours(time(9), time(9, 45)),)}), date(2026, 6, 15)) == ["09:00+0200-09:30+0200"]
     assert of_day(manager({"monday": (Hours(time(9), time(9, 15)),)}), date(2026, 6, 15)) == []
 
@@ -72,7 +72,7 @@ def test_an_absence_ends_with_the_first_day_back() -> None:
     assert len(of_day(manager(works, absences=(away,)), date(2026, 6, 16))) == 6
 
 
-def test_the_same_clock_in_summer_and_in_winter() -> None:
+def test_slots_have_the_same_local_time_in_summer_and_winter() -> None:
     friday = manager({"friday": (Hours(time(9), time(9, 30)),)})
 
     assert of_day(friday, date(2026, 10, 23)) == ["09:00+0200-09:30+0200"]
@@ -83,14 +83,14 @@ NIGHT = manager({"sunday": (Hours(time(1, 30), time(3, 30)),)}, review_minutes=6
 
 
 def test_hours_that_do_not_exist_have_no_slots() -> None:
-    """On 29 March 2026 clocks go from 2:00 to 3:00: of these two hours there is one."""
+    """On 29 March 2026 clocks go from 2:00 to 3:00, so these two hours last one."""
     assert of_day(NIGHT, date(2026, 3, 29)) == ["01:30+0100-03:30+0200"]
     gap = manager({"sunday": (Hours(time(2), time(3)),)}, review_minutes=15)
     assert of_day(gap, date(2026, 3, 29)) == []
 
 
-def test_hours_that_exist_twice_are_worked_twice() -> None:
-    """On 25 October 2026 clocks go from 3:00 back to 2:00: of these two hours there are three."""
+def test_hours_that_exist_twice_have_slots_twice() -> None:
+    """On 25 October 2026 clocks go back from 3:00 to 2:00, so these two hours last three."""
     assert of_day(NIGHT, date(2026, 10, 25)) == [
         "01:30+0200-02:30+0200",
         "02:30+0200-02:30+0100",
@@ -98,14 +98,14 @@ def test_hours_that_exist_twice_are_worked_twice() -> None:
     ]
 
 
-def test_clocks_that_go_by_half_an_hour() -> None:
+def test_clocks_may_change_by_half_an_hour() -> None:
     lord_howe = manager({"sunday": (Hours(time(1), time(3)),)}, time_zone="Australia/Lord_Howe")
 
     assert len(of_day(lord_howe, date(2026, 10, 4))) == 3
     assert len(of_day(lord_howe, date(2026, 4, 5))) == 5
 
 
-def test_a_slot_belongs_to_where_it_begins() -> None:
+def test_a_range_contains_the_slots_that_begin_in_it() -> None:
     monday = manager({"monday": NINE_TO_TWELVE}, review_minutes=60)
     ten = datetime(2026, 6, 15, 8, tzinfo=UTC)
 
@@ -114,7 +114,7 @@ def test_a_slot_belongs_to_where_it_begins() -> None:
     assert [*monday.slots(ten, ten)] == []
 
 
-def test_the_slots_of_the_longest_day_are_the_same_at_its_end() -> None:
+def test_the_slots_of_a_day_of_25_hours_do_not_depend_on_the_range() -> None:
     all_day = manager({"sunday": (Hours(time(0), time(23, 45)),)}, review_minutes=120)
     morning, night = (datetime(2026, 10, day, hour, tzinfo=UTC) for day, hour in ((24, 22), (25, 20)))
 
@@ -123,7 +123,7 @@ def test_the_slots_of_the_longest_day_are_the_same_at_its_end() -> None:
     ]
 
 
-def test_a_slot_is_free_when_all_of_it_is() -> None:
+def test_a_slot_is_free_if_all_its_cells_are() -> None:
     ten = datetime(2026, 6, 15, 8, tzinfo=UTC)
     slots = [
         Slot(ten + timedelta(minutes=30 * number), ten + timedelta(minutes=30 * (number + 1))) for number in (0, 1)
@@ -171,7 +171,7 @@ def test_slots_lie_in_working_hours_and_never_overlap(days: int, one: SuccessMan
 
 @examples(100, deep=5_000)
 @given(managers, instants, st.integers(1, 3 * 24 * 60))
-def test_where_one_begins_to_look_changes_no_slot(one: SuccessManager, first: datetime, later_minutes: int) -> None:
+def test_the_start_of_the_range_does_not_move_a_slot(one: SuccessManager, first: datetime, later_minutes: int) -> None:
     later, last = first + timedelta(minutes=later_minutes), first + timedelta(days=4)
 
     assert [*one.slots(later, last)] == [slot for slot in one.slots(first, last) if slot.begins >= later]

@@ -1,4 +1,4 @@
-"""VAT, by where seller and buyer are."""
+"""VAT by the territories of seller and buyer (DESIGN 3.3)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def tax_position(seller: str, country: str, vat_number: str | None, day: date) -
         ("DK", "IT", None, TaxRule.DESTINATION, "22"),
         ("DK", "GR", "EL123456783", TaxRule.REVERSE_CHARGE, "0"),
         ("GR", "GR", "EL123456783", TaxRule.DOMESTIC, "24"),
-        # A number of the seller's own country is none of another member state.
+        # A number of the seller's own country is not from another member state.
         ("DK", "SE", "DK12345674", TaxRule.DESTINATION, "25"),
         # A company in one member state may be registered in another.
         ("DK", "SE", "DE136695976", TaxRule.REVERSE_CHARGE, "0"),
@@ -45,7 +45,9 @@ def tax_position(seller: str, country: str, vat_number: str | None, day: date) -
         ("GB", "GB", None, TaxRule.SELLER_OUTSIDE_EU, "0"),
     ],
 )
-def test_the_position(seller: str, buyer: str, vat_number: str | None, rule: TaxRule, rate: str) -> None:
+def test_the_countries_and_the_vat_number_decide_the_rule_and_the_rate(
+    seller: str, buyer: str, vat_number: str | None, rule: TaxRule, rate: str
+) -> None:
     tax = tax_position(seller, buyer, vat_number, TODAY)
 
     assert (tax.rule, tax.rate) == (rule, Decimal(rate))
@@ -64,7 +66,7 @@ def test_the_position(seller: str, buyer: str, vat_number: str | None, rule: Tax
         ("DE", date(2020, 1, 1), "19"),
     ],
 )
-def test_a_rate_holds_from_its_day(country: str, day: date, rate: str) -> None:
+def test_a_rate_applies_from_its_first_day(country: str, day: date, rate: str) -> None:
     assert standard_rate(country, day) == Decimal(rate)
 
 
@@ -82,7 +84,7 @@ def test_the_sign_does_not_change_the_tax(net: int, rate: str) -> None:
     assert abs(tax.of(net) * 1000 - net * int(Decimal(rate) * 10)) <= 500, "in thousandths: half a unit at most"
 
 
-def test_the_law_has_its_sentence_in_every_language() -> None:
+def test_the_sentence_that_the_law_requires_exists_in_every_language() -> None:
     reverse = tax_position("DK", "IT", "IT01234560371", TODAY)
 
     assert "Article 196" in str(reverse.sentence("en"))
@@ -97,7 +99,9 @@ def test_the_law_has_its_sentence_in_every_language() -> None:
     buyer=st.builds(at, COUNTRIES, POSTCODES, vat_number=st.none() | st.text(max_size=6)),
     net=st.integers(0, 10**9),
 )
-def test_there_is_always_exactly_one_rule(seller: CompanyDetails, buyer: CompanyDetails, net: int) -> None:
+def test_tax_is_charged_exactly_under_the_rules_that_charge_it(
+    seller: CompanyDetails, buyer: CompanyDetails, net: int
+) -> None:
     tax = tax_between(seller, buyer, TODAY)
 
     charged = tax.rule in {TaxRule.DOMESTIC, TaxRule.DESTINATION}
@@ -206,8 +210,10 @@ INSIDE = [
 
 @pytest.mark.parametrize(("country", "postcode", "city"), OUTSIDE)
 @pytest.mark.parametrize("vat_number", [None, "DE136695976"])
-def test_outside_of_the_vat_area(country: str, postcode: str | None, city: str, vat_number: str | None) -> None:
-    """A number makes no difference: only within the area does a buyer account for the tax."""
+def test_a_buyer_outside_of_the_vat_area_pays_no_vat(
+    country: str, postcode: str | None, city: str, vat_number: str | None
+) -> None:
+    """A VAT number makes no difference: reverse charge exists only within the area."""
     tax = tax_between(at("SE"), at(country, postcode, city, vat_number), TODAY)
 
     assert (tax.rule, tax.rate, tax.is_subject) == (TaxRule.OUTSIDE_EU, Decimal(0), False)
@@ -217,7 +223,9 @@ def test_outside_of_the_vat_area(country: str, postcode: str | None, city: str, 
 
 
 @pytest.mark.parametrize(("country", "postcode", "city", "state", "rate"), INSIDE)
-def test_inside_of_the_vat_area(country: str, postcode: str | None, city: str, state: str, rate: str) -> None:
+def test_a_buyer_inside_of_the_vat_area_pays_the_rate_of_their_territory(
+    country: str, postcode: str | None, city: str, state: str, rate: str
+) -> None:
     tax = tax_between(at("SI"), at(country, postcode, city), TODAY)
     with_number = tax_between(at("SI"), at(country, postcode, city, "DE136695976"), TODAY)
 
@@ -228,7 +236,7 @@ def test_inside_of_the_vat_area(country: str, postcode: str | None, city: str, s
 @pytest.mark.parametrize(
     ("seller", "buyer", "rule", "country", "rate"),
     [
-        # As part of a state.
+        # Territories treated as part of a state.
         (at("FR"), at("MC", vat_number="FR53000004605"), TaxRule.DOMESTIC, "FR", "20"),
         (at("MC"), at("FR"), TaxRule.DOMESTIC, "FR", "20"),
         (at("MC"), at("DK"), TaxRule.DESTINATION, "DK", "25"),
@@ -236,13 +244,13 @@ def test_inside_of_the_vat_area(country: str, postcode: str | None, city: str, s
         (at("DK"), at("MC", vat_number="FR53000004605"), TaxRule.REVERSE_CHARGE, "FR", "0"),
         (at("GB", "BFPO 57"), at("CY"), TaxRule.DOMESTIC, "CY", "19"),
         (at("IM"), at("DK"), TaxRule.SELLER_OUTSIDE_EU, "GB", "0"),
-        # The rate is the buyer's, within a state too.
+        # Within a state, too, the rate is that of the buyer's territory.
         (at("PT", "9000-123"), at("PT", "1000-001"), TaxRule.DOMESTIC, "PT", "23"),
         (at("PT", "1000-001"), at("PT", "9500-150"), TaxRule.DOMESTIC, "PT", "16"),
         (at("AT", "6691"), at("AT", "1010"), TaxRule.DOMESTIC, "AT", "20"),
         (at("AT", "1010"), at("AT", "6993"), TaxRule.DOMESTIC, "AT", "19"),
         (at("DE", "80331"), at("DE", "87491"), TaxRule.DESTINATION, "AT", "19"),
-        # Outside of the area, but of the state's own VAT.
+        # Outside of the area, but with the state's own VAT.
         (at("FI"), at("AX"), TaxRule.DOMESTIC, "FI", "25.5"),
         (at("AX"), at("FI", "00100"), TaxRule.DOMESTIC, "FI", "25.5"),
         (at("AX"), at("SE"), TaxRule.SELLER_OUTSIDE_EU, "FI", "0"),
@@ -251,17 +259,17 @@ def test_inside_of_the_vat_area(country: str, postcode: str | None, city: str, s
         (at("RE"), at("FR", "75001"), TaxRule.DOMESTIC, "FR", "20"),
         (at("RE"), at("DE"), TaxRule.SELLER_OUTSIDE_EU, "FR", "0"),
         (at("FR"), at("GF"), TaxRule.OUTSIDE_EU, "FR", "0"),
-        # Outside of both.
+        # Outside of the area and of the state's own VAT.
         (at("ES"), at("ES", "35001", vat_number="ESA13585625"), TaxRule.OUTSIDE_EU, "ES", "0"),
         (at("ES", "35001"), at("ES", "28001"), TaxRule.SELLER_OUTSIDE_EU, "ES", "0"),
         (at("ES", "35001"), at("ES", "35002"), TaxRule.SELLER_OUTSIDE_EU, "ES", "0"),
         (at("DE"), at("DE", "27498"), TaxRule.OUTSIDE_EU, "DE", "0"),
         (at("IT"), at("IT", "23041", vat_number="IT00743110157"), TaxRule.OUTSIDE_EU, "IT", "0"),
-        # Northern Ireland's prefix is none of a member state: the area has it for goods only.
+        # Northern Ireland's prefix is not from a member state: it is in the area for goods only.
         (at("DK"), at("GB", "BT1 5GS", vat_number="XI980780684"), TaxRule.OUTSIDE_EU, "GB", "0"),
         (at("DK"), at("IE", vat_number="XI980780684"), TaxRule.DESTINATION, "IE", "23"),
         (at("DK"), at("IE", vat_number="GB980780684"), TaxRule.DESTINATION, "IE", "23"),
-        # Numbers that older accounts have as they were typed.
+        # Older accounts have their numbers as typed, not normalised.
         (at("DK"), at("IT", vat_number="\uff29\uff34\uff10\uff10743110157"), TaxRule.REVERSE_CHARGE, "IT", "0"),
         (at("DK"), at("IT", vat_number="\u200bit00743110157"), TaxRule.REVERSE_CHARGE, "IT", "0"),
         (at("DK"), at("IT", vat_number="IT\u0660\u0660743110157"), TaxRule.REVERSE_CHARGE, "IT", "0"),
@@ -275,7 +283,7 @@ def test_sellers_and_buyers_in_territories(
     assert (tax.rule, tax.country, tax.rate) == (rule, country, Decimal(rate))
 
 
-def test_third_territories_have_their_sentence_in_every_language() -> None:
+def test_the_sentence_for_third_territories_exists_in_every_language() -> None:
     tax = tax_between(at("DK"), at("ES", "35001"), TODAY)
 
     assert "Articles 5, 6 and 44" in str(tax.sentence("en"))

@@ -1,4 +1,4 @@
-"""Usage that is refused: of which account, store, product, instant and day."""
+"""Which usage is refused, by its account, store, product, time and day (DESIGN 6)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TINY = timedelta(microseconds=1)
 
 
 @pytest.mark.parametrize("status", [Status.ACTIVE, Status.CANCELLING])
-def test_usage_of_a_served_account_is_counted(status: Status) -> None:
+def test_usage_of_an_active_or_cancelling_account_is_counted(status: Status) -> None:
     assert source_refusal(replace(ACCOUNT, status=status), PAGE.subscription, "nordlys-dk", "search") is None
     assert stores_still_reporting(replace(ACCOUNT, status=status), ["nordlys-dk"]) is None
 
@@ -37,27 +37,27 @@ def test_usage_of_a_served_account_is_counted(status: Status) -> None:
         (Status.ACTIVE, "nordlys-dk", "ads", "product"),
     ],
 )
-def test_the_first_thing_that_is_wrong_is_named(status: Status, store: str, product: str, path: str) -> None:
+def test_a_refusal_names_the_first_wrong_argument(status: Status, store: str, product: str, path: str) -> None:
     refused = source_refusal(replace(ACCOUNT, status=status), PAGE.subscription, store, product)
 
     assert refused is not None
     assert refused.path == (path,)
 
 
-def test_only_known_stores_of_a_deactivated_account_are_named_once_each() -> None:
+def test_each_existing_store_of_a_deactivated_account_is_named_once() -> None:
     stores = ["nordlys-dk", "elsewhere", "nordlys-dk"]
 
     assert stores_still_reporting(DEACTIVATED, stores) == ["nordlys.example"]
 
 
-def test_an_instant_is_taken_from_so_many_days_ago_to_a_little_ahead() -> None:
+def test_an_event_is_accepted_from_the_reporting_limit_until_a_few_minutes_ahead() -> None:
     assert time_refusal(NOON - WITHIN, NOON, WITHIN) is None
     assert time_refusal(NOON + FUTURE_MAX, NOON, WITHIN) is None
     assert time_refusal(NOON - WITHIN - TINY, NOON, WITHIN) is not None
     assert time_refusal(NOON + FUTURE_MAX + TINY, NOON, WITHIN) is not None
 
 
-def test_a_past_day_is_imported_up_to_today() -> None:
+def test_days_from_the_first_day_to_today_can_be_imported() -> None:
     today = date(2026, 6, 10)
 
     assert day_refusal(FIRST_DAY, today) is day_refusal(today, today) is None

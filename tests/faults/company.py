@@ -1,4 +1,4 @@
-"""The sample company in a world of faults: worlds to start from, and what may be asked in them, as a client asks it."""
+"""The sample company for the fault tests: worlds to start from, and commands as a client would run them."""
 
 from __future__ import annotations
 
@@ -37,31 +37,31 @@ Command = Callable[[World], object]
 
 
 def catalogue() -> World:
-    """A catalogue, and nothing else."""
+    """A world with a catalogue, and nothing else."""
     with World().calm() as world:
         replace_catalogue(PRODUCTS, 0, context=OCCASION, store=world.store)
         return world
 
 
 def company() -> World:
-    """The sample company as it was provisioned."""
+    """A world with the sample company just provisioned."""
     with catalogue().calm() as world:
         provision(world)
         return world
 
 
 def with_bo(role: Role) -> Callable[[], World]:
-    """The sample company, and Bo in this role."""
+    """Makes a world with the sample company, and Bo in this role."""
 
-    def made() -> World:
+    def make() -> World:
         with company().calm() as world:
             save("bo@nordlys.example", role)(world)
             return world
 
-    return made
+    return make
 
 
-# ---- What is asked ----
+# ---- Commands ----
 
 
 def provision(world: World) -> None:
@@ -69,17 +69,17 @@ def provision(world: World) -> None:
 
 
 def change(area: Area, details: Details, replaces: int = 1) -> Command:
-    """A change as the API makes it: what stands is read anew for each request, the version is what was seen once."""
+    """A change as the API makes it: each attempt reads the current page, but keeps the version that the user saw."""
 
     def command(world: World) -> None:
         page = world.store.billing_page(WANTED.account, consistent=True)
-        current: Any = page.information.area(area)  # of the same kind as the details
-        wanted: Any = details
+        current: Any = page.information.area(area)  # of the same class as the details
+        new_details: Any = details
         change_billing_information(
             page.account,
             area,
             current,
-            wanted,
+            new_details,
             replaces,
             context=OCCASION,
             store=world.store,
@@ -89,6 +89,8 @@ def change(area: Area, details: Details, replaces: int = 1) -> Command:
 
 
 def save(email: str, role: Role) -> Command:
+    """Adds a user, or changes their role."""
+
     def command(world: World) -> None:
         account = world.store.account(WANTED.account)
         save_user(
@@ -105,15 +107,19 @@ def save(email: str, role: Role) -> Command:
 
 
 def remove(user: str) -> Command:
+    """Removes a user."""
+
     def command(world: World) -> None:
         account = world.store.account(WANTED.account)
-        with suppress(NotFound):  # who removes somebody twice is told so, and content
+        with suppress(NotFound):  # a repeated removal finds no user, which is fine for the client
             remove_user(account, user, context=OCCASION, store=world.store)
 
     return command
 
 
 def sell(products: tuple[Product, ...], replaces: int) -> Command:
+    """Replaces this version of the catalogue."""
+
     def command(world: World) -> None:
         replace_catalogue(products, replaces, context=OCCASION, store=world.store)
 
@@ -121,20 +127,21 @@ def sell(products: tuple[Product, ...], replaces: int) -> Command:
 
 
 def dearer(cents: int) -> tuple[Product, ...]:
-    """The catalogue with another price."""
+    """The catalogue with another price for its first tier, in minor units."""
     first, *others = PRODUCTS
     tier, *tiers = first.tiers
     return (replace(first, tiers=(replace(tier, prices={"EUR": cents, "DKK": cents}), *tiers)), *others)
 
 
-# ---- What stands then ----
+# ---- What the world contains ----
 
 
 def body(item: Item) -> dict[str, Any]:
+    """The parsed body of a stored item."""
     parsed: dict[str, Any] = json.loads(item["body"]["S"])
     return parsed
 
 
 def events(world: World, type_: str) -> list[dict[str, Any]]:
-    """What was told of this type, oldest first."""
-    return [told for item in world.stored("EVENT#") if (told := body(item))["type"].startswith(type_)]
+    """The bodies of the recorded events whose type starts with `type_`, oldest first."""
+    return [event for item in world.stored("EVENT#") if (event := body(item))["type"].startswith(type_)]

@@ -1,4 +1,4 @@
-"""The harness as a fixture."""
+"""Fixtures of the fault tests."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.faults.summary import PROPERTY, seed
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[None]:
-    """The store over the seam, while this module's tests run."""
+    """Connects the store to the seam while this module's tests run."""
     with connected():
         yield
 
 
 @pytest.fixture
 def faults(connection: None, request: pytest.FixtureRequest) -> Faults:
-    """The harness. LIVELLO_SEED changes the seed; LIVELLO_CUT tries one point alone."""
+    """The harness. LIVELLO_SEED changes the seed; LIVELLO_CUT runs one cut alone."""
 
     def report(points: Points) -> None:
         request.node.user_properties.append((PROPERTY, asdict(points)))

@@ -1,10 +1,10 @@
-"""Cuts a command off at each of its calls, in each way, repeats it until it succeeds, and looks at what stands then.
+"""Injects a fault at each call of a command, repeats the command until it succeeds, and checks invariants then.
 
-    def test_a_change_is_told_once(faults: Faults) -> None:
-        faults.every_cut(world=company, command=change, invariants=told_once)
+    def test_a_change_is_recorded_once(faults: Faults) -> None:
+        faults.every_cut(world=company, command=change, invariants=recorded_once)
 
-`world` makes what there is before; `command` does one thing as whoever asks for it would do it again; `invariants`
-asserts what must be true of the world afterwards. A cut that fails says how to repeat it alone.
+`world` makes the world before the command. `command` does one thing, in the way its client would repeat it.
+`invariants` asserts what must hold afterwards. The message of a failing cut says how to repeat that cut alone.
 """
 
 from __future__ import annotations
@@ -19,31 +19,35 @@ from tests.faults.points import Call, Crash, Mode, Run, seam
 from tests.faults.world import World
 
 RUNS_MAX = 3
-"""How often whoever asks tries: once into the cut, then calmly. Who then still fails will never succeed."""
+"""How often a command runs: once with the fault, then without. A command that still fails never recovers."""
 
 STORM_RUNS_MAX = 4
-"""How many runs of a command in a history may be struck."""
+"""How many runs of a command in a history may get a fault."""
 
-STRIKES = 0.15
-MEETS = 0.15
-REPEATS = 0.15
-"""How likely a call of a history is struck, or met by another command, and what has succeeded is delivered again."""
+FAULT_PROBABILITY = 0.15
+"""How likely a call in a history gets a fault."""
+
+INTERLEAVING_PROBABILITY = 0.15
+"""How likely another command runs just before a call in a history."""
+
+REDELIVERY_PROBABILITY = 0.15
+"""How likely a successful command in a history is delivered again."""
 
 FAILURES_SHOWN = 10
 
 W = TypeVar("W", bound=World)
 Command = Callable[[W], object]
-Look = Callable[[W], object]
-"""Asserts what must be true of a world. Calls that it makes are calm."""
+Check = Callable[[W], object]
+"""Asserts what must hold in a world. Its calls get no faults."""
 
 
-def _anything(_: object) -> None:
+def _no_check(_: object) -> None:
     """Asserts nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Where and how a scenario is disturbed. `key` repeats it alone."""
+    """One fault to inject into a scenario. `key` selects it in LIVELLO_CUT."""
 
     key: str
     story: str
@@ -51,7 +55,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """How many points of a scenario were tried."""
+    """How many cuts of a scenario were run, for the report."""
 
     scenario: str
     what: str
@@ -59,7 +63,7 @@ class Points:
 
 
 class Faults:
-    """Tries all that can befall a scenario. Whatever is left to chance follows from the seed and the cut alone."""
+    """Runs a scenario with all possible faults. All randomness depends only on the seed and the cut."""
 
     def __init__(
         self,
@@ -76,12 +80,14 @@ class Faults:
         *,
         world: Callable[[], W],
         command: Command[W],
-        invariants: Look[W],
-        always: Look[W] = _anything,
+        invariants: Check[W],
+        always: Check[W] = _no_check,
         runs_max: int = RUNS_MAX,
     ) -> None:
-        """Cuts each call in each mode. Once it has succeeded the command is delivered again, and must change nothing
-        that the invariants guard. `always` must hold even where a cut leaves the world.
+        """Runs the command once per call and mode, with that fault, and repeats it until it succeeds.
+
+        After its success the command is delivered again, and the invariants must still hold. `always` must hold
+        even right after the fault. Raises AssertionError that lists the failing cuts.
         """
         start = world()
         calls = self._calls(start, command, invariants)
@@ -92,25 +98,28 @@ class Faults:
         }
         duplicate = Cut(Mode.DUPLICATE, "delivered twice")
 
-        def tried(cut: Cut, chance: Random) -> None:
-            there = deepcopy(start)
+        def try_cut(cut: Cut, chance: Random) -> None:
+            current = deepcopy(start)
             if cut == duplicate:
-                _must_run(there, command, Run(chance))
-                _look(there, invariants)
+                _must_run(current, command, Run(chance))
+                _check(current, invariants)
             else:
-                struck, mode = cuts[cut]
+                faulty_call, mode = cuts[cut]
                 run = Run(
-                    chance, lambda call: mode if (call.number, call.name) == (struck.number, struck.name) else None
+                    chance,
+                    lambda call: mode if (call.number, call.name) == (faulty_call.number, faulty_call.name) else None,
                 )
-                failure = _ran(there, command, run)
-                _look(there, always)
-                assert run.struck, "The command did not come to this call again: something else than the seed decides."
-                _repeated(there, command, failure, chance, runs_max)
-                _look(there, invariants)
-            _must_run(there, command, Run(chance))
-            _look(there, invariants)
+                failure = _run_command(current, command, run)
+                _check(current, always)
+                assert run.injected, (
+                    "The command did not make this call again, so it does not depend on the seed alone."
+                )
+                _repeat(current, command, failure, chance, runs_max)
+                _check(current, invariants)
+            _must_run(current, command, Run(chance))
+            _check(current, invariants)
 
-        self._each([*cuts, duplicate], tried, f"cuts of {len(calls)} calls")
+        self._each([*cuts, duplicate], try_cut, f"cuts of {len(calls)} calls")
 
     def every_race(
         self,
@@ -118,85 +127,90 @@ class Faults:
         world: Callable[[], W],
         first: Command[W],
         second: Command[W],
-        invariants: Look[W],
+        invariants: Check[W],
         may_lose: tuple[type[Exception], ...] = (),
         runs_max: int = RUNS_MAX,
     ) -> None:
-        """Runs `second` whole just before each call of `first`. Who fails tries again, unless it may lose so; with
-        one run at most nobody may be told of the race.
+        """Runs all of `second` just before each call of `first`.
+
+        A command that fails is repeated, unless its error is in `may_lose`. With `runs_max=1` neither command may fail
+        because of the race. Raises AssertionError that lists the failing races.
         """
         start = world()
-        calls = self._calls(start, first, _anything)
+        calls = self._calls(start, first, _no_check)
         races = {
             Cut(f"{call.number}:race", f"the second runs at call {call.number} ({call.name}) of the first"): call
             for call in calls
         }
 
-        def tried(cut: Cut, chance: Random) -> None:
-            there = deepcopy(start)
+        def try_cut(cut: Cut, chance: Random) -> None:
+            current = deepcopy(start)
             waiting: list[tuple[Command[W], BaseException | None]] = []
 
             def meanwhile(call: Call) -> None:
                 if call.number == races[cut].number:
-                    waiting.append((second, _ran(there, second, Run(chance))))
+                    waiting.append((second, _run_command(current, second, Run(chance))))
 
-            waiting.append((first, _ran(there, first, Run(chance, meanwhile=meanwhile))))
-            assert len(waiting) > 1, "The first did not come to this call again: something else than the seed decides."
+            waiting.append((first, _run_command(current, first, Run(chance, meanwhile=meanwhile))))
+            assert len(waiting) > 1, "The first did not make this call again, so it does not depend on the seed alone."
             chance.shuffle(waiting)
             for command, failure in waiting:
                 if not isinstance(failure, may_lose):
-                    _repeated(there, command, failure, chance, runs_max, may_lose)
-            _look(there, invariants)
+                    _repeat(current, command, failure, chance, runs_max, may_lose)
+            _check(current, invariants)
 
-        self._each([*races], tried, f"races at {len(calls)} calls")
+        self._each([*races], try_cut, f"races at {len(calls)} calls")
 
     def histories(
         self,
         *,
         world: Callable[[], W],
         commands: Sequence[Command[W]],
-        invariants: Look[W],
-        always: Look[W] = _anything,
+        invariants: Check[W],
+        always: Check[W] = _no_check,
         count: int,
         may_lose: tuple[type[Exception], ...] = (),
     ) -> None:
-        """Runs all commands in any order, meeting each other, struck again and again, repeated and delivered twice."""
+        """Runs all commands in `count` random histories: interleaved, with faults, repeated and redelivered.
+
+        Raises AssertionError that lists the failing histories.
+        """
         start = world()
 
-        def tried(cut: Cut, chance: Random) -> None:
-            there = deepcopy(start)
-            _History(there, commands, chance, may_lose, always).live()
-            _look(there, invariants)
+        def try_cut(cut: Cut, chance: Random) -> None:
+            current = deepcopy(start)
+            _History(current, commands, chance, may_lose, always).run()
+            _check(current, invariants)
 
         cuts = [Cut(f"{number}:history", f"history {number}") for number in range(1, count + 1)]
-        self._each(cuts, tried, f"histories of {len(commands)} commands")
+        self._each(cuts, try_cut, f"histories of {len(commands)} commands")
 
-    def _calls(self, start: W, command: Command[W], invariants: Look[W]) -> list[Call]:
-        """What the command calls when nothing befalls it."""
+    def _calls(self, start: W, command: Command[W], invariants: Check[W]) -> list[Call]:
+        """The calls of the command without any fault."""
         run = Run(self._chance("undisturbed"))
-        there = deepcopy(start)
-        _must_run(there, command, run)
-        _look(there, invariants)
-        assert run.calls, "The command calls nothing: there is nothing to cut."
+        current = deepcopy(start)
+        _must_run(current, command, run)
+        _check(current, invariants)
+        assert run.calls, "The command makes no call, so there is nothing to cut."
         return run.calls
 
-    def _each(self, cuts: Iterable[Cut], tried: Callable[[Cut, Random], None], what: str) -> None:
+    def _each(self, cuts: Iterable[Cut], try_cut: Callable[[Cut, Random], None], what: str) -> None:
         chosen = [cut for cut in cuts if self._only in {None, cut.key}]
         assert chosen, f"There is no {self._only} among these {what}."
         failures: list[tuple[Cut, AssertionError]] = []
         for cut in chosen:
             try:
-                tried(cut, self._chance(cut.key))
+                try_cut(cut, self._chance(cut.key))
             except AssertionError as failure:
                 failures.append((cut, failure))
         self._report(Points(self._scenario, what, len(chosen)))
         if failures:
-            told = "\n\n".join(self._told(*failure) for failure in failures[:FAILURES_SHOWN])
+            described = "\n\n".join(self._describe(*failure) for failure in failures[:FAILURES_SHOWN])
             raise AssertionError(
-                f"{len(failures)} of {len(chosen)} {what.partition(' ')[0]} end wrong:\n{told}"
+                f"{len(failures)} of {len(chosen)} {what.partition(' ')[0]} end wrong:\n{described}"
             ) from failures[0][1]
 
-    def _told(self, cut: Cut, failure: AssertionError) -> str:
+    def _describe(self, cut: Cut, failure: AssertionError) -> str:
         return (
             f"{self._scenario}: {cut.story}, seed {self._seed}\n"
             f"  {str(failure).splitlines()[0]}\n"
@@ -208,7 +222,7 @@ class Faults:
 
 
 class _History(Generic[W]):
-    """One life of a world with all its commands."""
+    """One random history of a world: all commands, interleaved."""
 
     def __init__(
         self,
@@ -216,65 +230,67 @@ class _History(Generic[W]):
         commands: Sequence[Command[W]],
         chance: Random,
         may_lose: tuple[type[Exception], ...],
-        always: Look[W],
+        always: Check[W],
     ) -> None:
         self._world, self._chance, self._may_lose, self._always = world, chance, may_lose, always
         self._commands, self._waiting, self._runs = commands, [*range(len(commands))], [0] * len(commands)
-        self._meeting = False
+        self._interleaving = False
 
-    def live(self) -> None:
-        """Until nobody waits any more."""
+    def run(self) -> None:
+        """Runs until no command is waiting."""
         while self._waiting:
             self._run_one()
 
     def _run_one(self) -> None:
-        """One run of one that waits; who fails waits again, and who succeeds may be delivered twice."""
+        """Runs one waiting command. A failed command waits again, a successful one may be redelivered."""
         number = self._waiting.pop(self._chance.randrange(len(self._waiting)))
         self._runs[number] += 1
-        failure = _ran(self._world, self._commands[number], Run(self._chance, self._strike(number), self._meet))
-        _look(self._world, self._always)
+        failure = _run_command(
+            self._world, self._commands[number], Run(self._chance, self._choose_fault(number), self._interleave)
+        )
+        _check(self._world, self._always)
         if self._runs[number] > STORM_RUNS_MAX + RUNS_MAX and failure is not None:
             raise AssertionError(f"still fails at run {self._runs[number]}: {failure!r}") from failure
         again = failure is not None and not isinstance(failure, self._may_lose)
-        if again or (failure is None and self._chance.random() < REPEATS):
+        if again or (failure is None and self._chance.random() < REDELIVERY_PROBABILITY):
             self._waiting.append(number)
 
-    def _strike(self, number: int) -> Callable[[Call], Mode | None]:
-        def strike(call: Call) -> Mode | None:
-            if self._runs[number] > STORM_RUNS_MAX or self._chance.random() >= STRIKES:
+    def _choose_fault(self, number: int) -> Callable[[Call], Mode | None]:
+        def choose(call: Call) -> Mode | None:
+            if self._runs[number] > STORM_RUNS_MAX or self._chance.random() >= FAULT_PROBABILITY:
                 return None
             return self._chance.choice(call.modes)
 
-        return strike
+        return choose
 
-    def _meet(self, _: Call) -> None:
-        if not self._meeting and self._waiting and self._chance.random() < MEETS:
-            self._meeting = True
+    def _interleave(self, _: Call) -> None:
+        if not self._interleaving and self._waiting and self._chance.random() < INTERLEAVING_PROBABILITY:
+            self._interleaving = True
             try:
                 self._run_one()
             finally:
-                self._meeting = False
+                self._interleaving = False
 
 
-def _ran(world: W, command: Command[W], run: Run) -> BaseException | None:
-    """What ended the run; None if it came to its end. A failed assertion is nobody's fault but the command's."""
+def _run_command(world: W, command: Command[W], run: Run) -> BaseException | None:
+    """Runs the command. Returns the error that ended it or None. An AssertionError passes through, to fail the test."""
     try:
         with seam().onto(world, run):
             command(world)
     except AssertionError:
         raise
-    except (Crash, Exception) as failure:  # noqa: BLE001 # whatever it is: whoever asked sees it, and asks again
+    except (Crash, Exception) as failure:  # noqa: BLE001 # the client sees any error, and repeats the command
         return failure
     return None
 
 
 def _must_run(world: W, command: Command[W], run: Run) -> None:
-    failure = _ran(world, command, run)
+    failure = _run_command(world, command, run)
     if failure is not None:
-        raise AssertionError(f"fails though nothing befalls it: {failure!r}") from failure
+        raise AssertionError(f"fails without any fault: {failure!r}") from failure
 
 
-def _repeated(
+def _repeat(
     world: W,
     command: Command[W],
     failure: BaseException | None,
@@ -282,15 +298,15 @@ def _repeated(
     runs_max: int,
     may_lose: tuple[type[Exception], ...] = (),
 ) -> None:
-    """Tries again until it succeeds, or loses as it may."""
+    """Repeats a failed command until it succeeds, or fails with an error in `may_lose`."""
     for _ in range(runs_max - 1):
         if failure is None or isinstance(failure, may_lose):
             return
-        failure = _ran(world, command, Run(chance))
+        failure = _run_command(world, command, Run(chance))
     if failure is not None and not isinstance(failure, may_lose):
         raise AssertionError(f"still fails at run {runs_max}: {failure!r}") from failure
 
 
-def _look(world: W, invariants: Look[W]) -> None:
+def _check(world: W, invariants: Check[W]) -> None:
     with seam().onto(world):
         invariants(world)

@@ -1,4 +1,4 @@
-"""The seam at a gateway's edge: around any object that implements one of the gateways' interfaces."""
+"""The seam around a gateway: wraps any object that implements a gateway interface, so that its calls can get faults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.faults.points import Crash, Mode, Point, Way, seam
 
 Port = TypeVar("Port")
 Partial = Callable[..., Any]
-"""A method that does a part of its work and says so: takes chance, then what the method takes."""
+"""A version of a method that does only a part of its work. Takes a Random, then the method's own arguments."""
 
 
 def edge(
@@ -22,7 +22,7 @@ def edge(
     failure: Callable[[], Exception] = lambda: UpstreamFailed("It did not answer."),
     partial: Mapping[str, Partial] | None = None,
 ) -> Port:
-    """The same gateway, each of whose methods may be cut. `failure` is what it raises when nothing answers."""
+    """The gateway with a point at each method call. `failure` makes the error of a call without an answer."""
     return cast("Port", _Edge(name, outside, failure, partial or {}))
 
 
@@ -38,30 +38,30 @@ class _Edge:
             return attribute
         name = f"{self._name} {method}"
 
-        def called(*given: Any, **named: Any) -> Any:
-            def well() -> Any:
-                return attribute(*given, **named)
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            def succeed() -> Any:
+                return attribute(*arguments, **keywords)
 
-            ways = self._ways(well)
+            ways = self._ways(succeed)
             if method in self._partial:
-                ways[Mode.PARTIAL] = lambda chance: self._partial[method](chance, *given, **named)
-            return seam().passed(Point(name=name, call=object(), repeats=name, well=well, ways=ways))
+                ways[Mode.PARTIAL] = lambda chance: self._partial[method](chance, *arguments, **keywords)
+            return seam().pass_through(Point(name=name, call=object(), repeats=name, succeed=succeed, ways=ways))
 
-        return called
+        return call
 
-    def _ways(self, well: Callable[[], Any]) -> dict[Mode, Way]:
+    def _ways(self, succeed: Callable[[], Any]) -> dict[Mode, Way]:
         def crash_before(_: Random) -> Any:
             raise Crash
 
         def crash_after(_: Random) -> Any:
-            well()
+            succeed()
             raise Crash
 
         def timeout_before(_: Random) -> Any:
             raise self._failure()
 
         def timeout_after(_: Random) -> Any:
-            well()
+            succeed()
             raise self._failure()
 
         return {

@@ -1,8 +1,8 @@
-"""The expressions of DynamoDB: read by a tokenizer and recursive descent, and evaluated over an item.
+"""Parses DynamoDB's expressions by recursive descent, and evaluates them over an item.
 
-moto's parsers (moto.dynamodb.parsing, .comparisons) were weighed and left: they are three that disagree in what they
-refuse, internal to moto, and they evaluate over moto's own model of an item, whose laxness is what this table is to be
-free of. Its list of reserved words is used. Syntax that is unknown here raises.
+It does not use moto's parsers (moto.dynamodb.parsing, .comparisons). There are three of them, they are internal to moto
+and disagree about what they refuse. They evaluate over moto's own model of an item, which is too lax for this table.
+It does use moto's list of reserved words. Unknown syntax raises an error.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from tests.faults.values import (
     type_of,
 )
 
-# ---- What an expression is made of ----
+# ---- Syntax trees ----
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Leads to an attribute, or into one: names and positions in lists."""
+    """The path to an attribute or into a document: names, and positions in lists."""
 
     steps: tuple[str | int, ...]
 
@@ -45,14 +45,14 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A value that the request brings along."""
+    """A value given in the request."""
 
     value: Value
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The length of what stands at a path."""
+    """size(): the length of the value at a path."""
 
     path: Path
 
@@ -82,7 +82,7 @@ class In:
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """A function that is true or false."""
+    """A boolean function, such as begins_with."""
 
     name: str
     path: Path
@@ -118,7 +118,7 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Otherwise:
-    """if_not_exists: what stands at the path, or else something."""
+    """if_not_exists(): the value at the path, or another source if there is none."""
 
     path: Path
     source: Source
@@ -135,7 +135,7 @@ Source = Path | Constant | Sum | Otherwise | Appended
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What an update does, clause by clause."""
+    """An update expression, by clause."""
 
     sets: tuple[tuple[Path, Source], ...] = ()
     removes: tuple[Path, ...] = ()
@@ -143,11 +143,11 @@ class Update:
     deletes: tuple[tuple[Path, Constant], ...] = ()
 
     def paths(self) -> list[Path]:
-        """Everything that it changes."""
+        """All paths that the update changes."""
         return [*(path for path, _ in (*self.sets, *self.adds, *self.deletes)), *self.removes]
 
 
-# ---- Reading ----
+# ---- Parsing ----
 
 _TOKEN = re.compile(r"\s*(?:(?P<token>[#:]?[A-Za-z0-9_]+|<>|<=|>=|[=<>()\[\],.+-])|$)")
 _COMPARATORS = frozenset({"=", "<>", "<", "<=", ">", ">="})
@@ -163,7 +163,7 @@ def _reserved() -> frozenset[str]:
 
 @dataclass(slots=True)
 class Placeholders:
-    """The names and values of one request; all that are given must be used by one of its expressions."""
+    """The names and values of one request. The request's expressions must use every one of them."""
 
     names: Mapping[str, str]
     values: Mapping[str, Value]
@@ -180,7 +180,7 @@ class Placeholders:
         )
 
     def require_all_used(self) -> None:
-        """Raises Refused for one that is superfluous."""
+        """Raises Refused for an unused name or value."""
         for kind, given in (("Names", self.names), ("Values", self.values)):
             unused = ", ".join(sorted(given.keys() - self.used))
             if unused:
@@ -189,13 +189,13 @@ class Placeholders:
 
 
 class Reader:
-    """Reads one expression. `slot` names it in what is refused: ConditionExpression, UpdateExpression …"""
+    """Parses one expression. `slot` names it in error messages: ConditionExpression, UpdateExpression …"""
 
     def __init__(self, slot: str, text: str, placeholders: Placeholders) -> None:
         self._slot, self._text, self._placeholders = slot, text, placeholders
         self._tokens = [*_tokens(text, self._refused)]
         self._position = 0
-        self._brackets: set[tuple[int, int]] = set()  # where each pair begins and ends
+        self._brackets: set[tuple[int, int]] = set()  # the positions of each pair of parentheses
         if not self._tokens:
             raise self._refused("The expression can not be empty;")
 
@@ -207,18 +207,18 @@ class Reader:
     def update(self) -> Update:
         parts: dict[str, tuple[Any, ...]] = {}
         while self._next is not None:
-            clause = self._taken().upper()
+            clause = self._take().upper()
             if clause not in _CLAUSES:
                 raise self._syntax_error()
             if clause in parts:
                 raise self._refused(f'The "{clause}" section can only be used once in an update expression;')
-            parts[clause] = tuple(self._listed(getattr(self, f"_{clause.lower()}")))
+            parts[clause] = tuple(self._comma_separated(getattr(self, f"_{clause.lower()}")))
         update = Update(*(parts.get(clause, ()) for clause in _CLAUSES))
         self._require_apart(update.paths())
         return update
 
     def projection(self) -> list[Path]:
-        paths = [*self._listed(self._path)]
+        paths = [*self._comma_separated(self._path)]
         self._require_end()
         return paths
 
@@ -226,18 +226,18 @@ class Reader:
 
     def _either(self) -> Condition:
         condition = self._both()
-        while self._skipped("OR"):
+        while self._skip("OR"):
             condition = Either(condition, self._both())
         return condition
 
     def _both(self) -> Condition:
         condition = self._not()
-        while self._skipped("AND"):
+        while self._skip("AND"):
             condition = Both(condition, self._not())
         return condition
 
     def _not(self) -> Condition:
-        return Not(self._not()) if self._skipped("NOT") else self._single()
+        return Not(self._not()) if self._skip("NOT") else self._single()
 
     def _single(self) -> Condition:
         if self._next == "(":
@@ -246,14 +246,14 @@ class Reader:
             return self._test()
         operand = self._operand()
         if self._next in _COMPARATORS:
-            return self._sane(Comparison(self._taken(), operand, self._operand()))
-        if self._skipped("BETWEEN"):
+            return self._comparable(Comparison(self._take(), operand, self._operand()))
+        if self._skip("BETWEEN"):
             lowest = self._operand()
             self._expect("AND")
-            return self._sane(Between(operand, lowest, self._operand()))
-        if self._skipped("IN"):
+            return self._comparable(Between(operand, lowest, self._operand()))
+        if self._skip("IN"):
             self._expect("(")
-            choices = tuple(self._listed(self._operand))
+            choices = tuple(self._comma_separated(self._operand))
             self._expect(")")
             if len(choices) > _CHOICES_MAX:
                 raise self._refused("The IN operator is provided with too many operands;")
@@ -271,7 +271,7 @@ class Reader:
         return condition
 
     def _test(self) -> Condition:
-        name = self._taken()
+        name = self._take()
         self._expect("(")
         path = self._path()
         argument = None
@@ -285,15 +285,15 @@ class Reader:
 
     def _operand(self) -> Operand:
         if self._next == "size" and self._after == "(":
-            self._taken()
+            self._take()
             self._expect("(")
             path = self._path()
             self._expect(")")
             return Size(path)
         return self._constant() if self._is_constant() else self._path()
 
-    def _sane(self, condition: Comparison | Between) -> Condition:
-        """Raises Refused for constants that can never be compared so."""
+    def _comparable(self, condition: Comparison | Between) -> Condition:
+        """Returns the condition. Raises Refused if it compares constants of a type without order."""
         if isinstance(condition, Comparison):
             operands = (condition.left, condition.right) if condition.operator not in {"=", "<>"} else ()
             for operand in operands:
@@ -346,7 +346,7 @@ class Reader:
     def _source(self) -> Source:
         source = self._term()
         if self._next in {"+", "-"}:
-            sign = {"+": 1, "-": -1}[self._taken()]
+            sign = {"+": 1, "-": -1}[self._take()]
             other = self._term()
             for term in (source, other):
                 if isinstance(term, Constant) and type_of(term.value) != "N":
@@ -355,12 +355,12 @@ class Reader:
         return source
 
     def _term(self) -> Source:
-        if self._skipped("("):
+        if self._skip("("):
             source = self._source()
             self._expect(")")
             return source
         if self._after == "(" and self._next in {"if_not_exists", "list_append"}:
-            if self._taken() == "if_not_exists":
+            if self._take() == "if_not_exists":
                 self._expect("(")
                 path = self._path()
                 self._expect(",")
@@ -386,20 +386,20 @@ class Reader:
                         f"Two document paths overlap with each other; path one: {other}, path two: {path}"
                     )
 
-    # what both are made of
+    # common to conditions and updates
 
     def _path(self) -> Path:
         steps: list[str | int] = [self._name()]
         while self._next in {".", "["}:
-            if self._taken() == ".":
+            if self._take() == ".":
                 steps.append(self._name())
             else:
-                steps.append(int(self._taken()))
+                steps.append(int(self._take()))
                 self._expect("]")
         return Path(tuple(steps))
 
     def _name(self) -> str:
-        token = self._taken()
+        token = self._take()
         if token.startswith("#"):
             if token not in self._placeholders.names:
                 raise self._refused(
@@ -420,7 +420,7 @@ class Reader:
     def _constant(self) -> Constant:
         if not self._is_constant():
             raise self._syntax_error()
-        token = self._taken()
+        token = self._take()
         if token not in self._placeholders.values:
             raise self._refused(
                 f"An expression attribute value used in expression is not defined; attribute value: {token}"
@@ -428,9 +428,9 @@ class Reader:
         self._placeholders.used.add(token)
         return Constant(self._placeholders.values[token])
 
-    def _listed(self, part: Callable[[], Any]) -> Iterator[Any]:
+    def _comma_separated(self, part: Callable[[], Any]) -> Iterator[Any]:
         yield part()
-        while self._skipped(","):
+        while self._skip(","):
             yield part()
 
     # tokens
@@ -443,21 +443,21 @@ class Reader:
     def _after(self) -> str | None:
         return self._tokens[self._position + 1] if self._position + 1 < len(self._tokens) else None
 
-    def _taken(self) -> str:
+    def _take(self) -> str:
         token = self._next
         if token is None:
             raise self._syntax_error()
         self._position += 1
         return token
 
-    def _skipped(self, token: str) -> bool:
+    def _skip(self, token: str) -> bool:
         if self._next is not None and self._next.upper() == token:
             self._position += 1
             return True
         return False
 
     def _expect(self, token: str) -> None:
-        if not self._skipped(token):
+        if not self._skip(token):
             raise self._syntax_error()
 
     def _require_end(self) -> None:
@@ -486,14 +486,14 @@ def _tokens(text: str, refused: Callable[[str], Refused]) -> Iterator[str]:
 # ---- Evaluating ----
 
 
-def found(path: Path, item: Item) -> Value | None:
-    """What stands at the path; None if nothing does."""
+def value_at(path: Path, item: Item) -> Value | None:
+    """The value at the path, None if there is none."""
     place: Any = {"M": item}
     for step in path.steps:
-        held = place.get("L" if isinstance(step, int) else "M")
-        if held is None:
+        content = place.get("L" if isinstance(step, int) else "M")
+        if content is None:
             return None
-        place = dict(enumerate(held)).get(step) if isinstance(step, int) else held.get(step)
+        place = dict(enumerate(content)).get(step) if isinstance(step, int) else content.get(step)
         if place is None:
             return None
     value: Value = place
@@ -501,7 +501,7 @@ def found(path: Path, item: Item) -> Value | None:
 
 
 def holds(condition: Condition, item: Item) -> bool:
-    """Whether the condition is true of the item; an item that is not there is an empty one."""
+    """Whether the condition is true of the item. A missing item counts as an empty one."""
     match condition:
         case Both(left, right):
             return holds(left, item) and holds(right, item)
@@ -518,7 +518,7 @@ def holds(condition: Condition, item: Item) -> bool:
             value = _operand(operand, item)
             return any(_compares("=", value, _operand(choice, item)) for choice in choices)
         case Predicate(name, path, argument):
-            return _passes(name, found(path, item), None if argument is None else _operand(argument, item))
+            return _passes(name, value_at(path, item), None if argument is None else _operand(argument, item))
 
 
 def _operand(operand: Operand, item: Item) -> Value | None:
@@ -526,21 +526,21 @@ def _operand(operand: Operand, item: Item) -> Value | None:
         case Constant(value):
             return value
         case Size(path):
-            value_there = found(path, item)
-            return None if value_there is None else _length(value_there)
+            stored = value_at(path, item)
+            return None if stored is None else _length(stored)
         case Path():
-            return found(operand, item)
+            return value_at(operand, item)
 
 
 def _length(value: Value) -> Value | None:
-    [(type_, held)] = value.items()
+    [(type_, content)] = value.items()
     match type_:
         case "S":
-            return {"N": str(len(held.encode()))}
+            return {"N": str(len(content.encode()))}
         case "B":
             return {"N": str(len(rank(value)))}
         case "L" | "M" | "SS" | "NS" | "BS":
-            return {"N": str(len(held))}
+            return {"N": str(len(content))}
         case _:
             return None
 
@@ -579,34 +579,34 @@ def _passes(name: str, value: Value | None, argument: Value | None) -> bool:
 
 
 def _contains(value: Value, argument: Value) -> bool:
-    [(type_, held)], kind = value.items(), type_of(argument)
+    [(type_, content)], kind = value.items(), type_of(argument)
     match type_:
         case "L":
-            return argument in held
+            return argument in content
         case "S" | "B":
             return kind == type_ and bool(rank(argument) in rank(value))
         case "SS" | "NS" | "BS":
-            return kind == SETS[type_] and argument[kind] in held
+            return kind == SETS[type_] and argument[kind] in content
         case _:
             return False
 
 
 def updated(update: Update, item: Item) -> Item:
-    """The item after the update. Every source is read from the item as it was before."""
+    """The item after the update. All sources are evaluated on the item before it."""
     new: dict[str, Any] = {name: copied(value) for name, value in item.items()}
     for path, source in update.sets:
         _place(path, new, _source(source, item))
     for path in sorted(update.removes, key=_last_positions_first):
-        _take_away(path, new)
+        _remove_at(path, new)
     for path, constant in update.adds:
-        _place(path, new, _grown(found(path, item), constant.value))
+        _place(path, new, _sum_or_union(value_at(path, item), constant.value))
     for path, constant in update.deletes:
-        _shrink(path, new, found(path, item), constant.value)
+        _shrink(path, new, value_at(path, item), constant.value)
     return new
 
 
 def _last_positions_first(path: Path) -> tuple[int, ...]:
-    # Positions are those of the list before the update: taking the last one first keeps the others where they are.
+    # Positions refer to the list before the update, so the last one is removed first.
     return tuple(-step for step in path.steps if isinstance(step, int))
 
 
@@ -615,13 +615,13 @@ def _source(source: Source, item: Item) -> Value:
         case Constant(value):
             return value
         case Path():
-            value_there = found(source, item)
-            if value_there is None:
+            stored = value_at(source, item)
+            if stored is None:
                 raise invalid("The provided expression refers to an attribute that does not exist in the item")
-            return value_there
+            return stored
         case Otherwise(path, other):
-            there = found(path, item)
-            return _source(other, item) if there is None else there
+            current = value_at(path, item)
+            return _source(other, item) if current is None else current
         case Sum(left, right, sign):
             first, second = _source(left, item), _source(right, item)
             if not type_of(first) == type_of(second) == "N":
@@ -639,48 +639,48 @@ def _incorrect_type() -> Refused:
 
 
 def _parent(path: Path, item: dict[str, Any]) -> Any:
-    """The map or list that the path's last step leads out of; raises Refused if there is none."""
+    """The map or list that contains the path's last step. Raises Refused if there is none."""
     *way, last = path.steps
-    place = found(Path(tuple(way)), item) if way else {"M": item}
-    held = None if place is None else place.get("L" if isinstance(last, int) else "M")
-    if held is None:
+    place = value_at(Path(tuple(way)), item) if way else {"M": item}
+    content = None if place is None else place.get("L" if isinstance(last, int) else "M")
+    if content is None:
         raise invalid("The document path provided in the update expression is invalid for update")
-    return held
+    return content
 
 
 def _place(path: Path, item: dict[str, Any], value: Value) -> None:
-    held, last = _parent(path, item), path.steps[-1]
-    if isinstance(last, int) and last >= len(held):
-        held.append(copied(value))
+    content, last = _parent(path, item), path.steps[-1]
+    if isinstance(last, int) and last >= len(content):
+        content.append(copied(value))
     else:
-        held[last] = copied(value)
+        content[last] = copied(value)
 
 
-def _take_away(path: Path, item: dict[str, Any]) -> None:
-    held, last = _parent(path, item), path.steps[-1]
+def _remove_at(path: Path, item: dict[str, Any]) -> None:
+    content, last = _parent(path, item), path.steps[-1]
     if isinstance(last, int):
-        del held[last : last + 1]
+        del content[last : last + 1]
     else:
-        held.pop(last, None)
+        content.pop(last, None)
 
 
-def _grown(there: Value | None, value: Value) -> Value:
-    if there is None:
+def _sum_or_union(current: Value | None, value: Value) -> Value:
+    if current is None:
         return value
     kind = type_of(value)
-    if type_of(there) != kind:
+    if type_of(current) != kind:
         raise _incorrect_type()
-    return added(there, value) if kind == "N" else set_of(kind, {*there[kind], *value[kind]})
+    return added(current, value) if kind == "N" else set_of(kind, {*current[kind], *value[kind]})
 
 
-def _shrink(path: Path, item: dict[str, Any], there: Value | None, value: Value) -> None:
-    if there is None:
+def _shrink(path: Path, item: dict[str, Any], current: Value | None, value: Value) -> None:
+    if current is None:
         return
     kind = type_of(value)
-    if type_of(there) != kind:
+    if type_of(current) != kind:
         raise _incorrect_type()
-    remaining = set(there[kind]) - set(value[kind])
+    remaining = set(current[kind]) - set(value[kind])
     if remaining:
         _place(path, item, set_of(kind, remaining))
     else:
-        _take_away(path, item)
+        _remove_at(path, item)

@@ -1,7 +1,7 @@
-"""The seam at botocore's `before-send`: below its retries and its parsers, where the network would be.
+"""The seam at botocore's `before-send` event: in place of the network, below botocore's retries and parsers.
 
-Real clients make real requests; what answers them is the current world's services. A handler that returns a response
-is taken for the network, one that raises an Exception for a network that fails; a Crash goes through everything.
+Real clients make real requests, and the current world's services answer them. botocore takes a response that the
+handler returns for the network's answer, and an Exception for a network failure. A Crash passes through it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.faults.values import Refused, Unsupported
 from tests.stores import Stores
 
 Service = Callable[[str, dict[str, Any]], dict[str, Any]]
-"""Answers an operation's JSON with JSON, or raises Refused."""
+"""Answers an operation's JSON request with a JSON reply, or raises Refused."""
 
 _OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
 _THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException")
@@ -42,26 +42,28 @@ _UNPROCESSED = {"BatchWriteItem": "UnprocessedItems", "BatchGetItem": "Unprocess
 
 
 class _Body(BytesIO):
-    """A body as urllib3 gives it."""
+    """A response body with urllib3's interface."""
 
     def stream(self, **_: Any) -> Iterator[bytes]:
         yield self.read()
 
 
 def seam_session() -> Session:
-    """A session like the product's, whose clients reach nothing but the current world."""
+    """A session like the product's. Its clients reach only the current world."""
     session = aws_session.__wrapped__()
     session.set_credentials("test", "test")
     session.set_config_variable("region", REGION)
-    # moto hangs itself into every session as soon as it is imported, and would answer as well.
+    # moto registers itself in every session once it is imported, and would answer too.
     session.unregister("before-send", cast("Any", botocore_stubber))
-    session.register("before-send.*.*", cast("Any", _answer))  # stubs know no handler that answers
+    session.register(
+        "before-send.*.*", cast("Any", _answer)
+    )  # the stubs do not allow a handler that returns a response
     return session
 
 
 @contextmanager
 def connected() -> Iterator[Stores]:
-    """The store over the seam, with no waiting between attempts and all the attempts that a new process has."""
+    """The store over the seam, without waits between retries and with an unlimited retry quota."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
         patch.setattr(RetryQuota, "acquire", lambda *_: True)
@@ -76,14 +78,14 @@ def connected() -> Iterator[Stores]:
 def _answer(request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse:
     _before_send, service, operation = event_name.split(".")
     invocation = request.headers["amz-sdk-invocation-id"]
-    asked = orjson.loads(cast("bytes", request.body))
+    request_json = orjson.loads(cast("bytes", request.body))
     services = seam().world.services()
     if service not in services:
         raise Unsupported(f"The world has no {service}.")
 
-    def performed(wanted: dict[str, Any] = asked) -> AWSResponse:
+    def perform(body: dict[str, Any] = request_json) -> AWSResponse:
         try:
-            return _response(request, _OK, services[service](operation, wanted))
+            return _response(request, _OK, services[service](operation, body))
         except Refused as refused:
             return _error(request, refused)
 
@@ -91,40 +93,40 @@ def _answer(request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSRespon
         name=f"{service} {operation}",
         call=invocation,
         repeats=invocation,
-        well=performed,
-        ways=_ways(request, operation, asked, performed),
+        succeed=perform,
+        ways=_ways(request, operation, request_json, perform),
     )
-    answer: AWSResponse = seam().passed(point)
+    answer: AWSResponse = seam().pass_through(point)
     return answer
 
 
 def _ways(
-    request: AWSPreparedRequest, operation: str, asked: dict[str, Any], performed: Callable[..., AWSResponse]
+    request: AWSPreparedRequest, operation: str, request_json: dict[str, Any], perform: Callable[..., AWSResponse]
 ) -> Mapping[Mode, Way]:
-    """All that can become of a request besides going well."""
+    """The faults that a request can get."""
 
     def crash_before(_: Random) -> AWSResponse:
         raise Crash
 
     def crash_after(_: Random) -> AWSResponse:
-        performed()
+        perform()
         raise Crash
 
     def timeout_before(chance: Random) -> AWSResponse:
         raise chance.choice([ConnectTimeoutError, EndpointConnectionError])(endpoint_url=request.url)
 
     def timeout_after(chance: Random) -> AWSResponse:
-        performed()
-        lost = chance.choice([ReadTimeoutError, ConnectionClosedError, None])
-        if lost is None:
+        perform()
+        error = chance.choice([ReadTimeoutError, ConnectionClosedError, None])
+        if error is None:
             return _error(request, Refused("InternalServerError", "Internal server error"), _SERVER_ERROR)
-        raise lost(endpoint_url=request.url)
+        raise error(endpoint_url=request.url)
 
     def throttle(chance: Random) -> AWSResponse:
         return _error(request, Refused(chance.choice(_THROTTLED), "Slow down."))
 
     def conflict(chance: Random) -> AWSResponse:
-        reasons: list[dict[str, Any]] = [{"Code": "None"} for _ in asked["TransactItems"]]
+        reasons: list[dict[str, Any]] = [{"Code": "None"} for _ in request_json["TransactItems"]]
         reasons[chance.randrange(len(reasons))] = {
             "Code": "TransactionConflict",
             "Message": "Transaction is ongoing for the item",
@@ -132,11 +134,11 @@ def _ways(
         return _error(request, cancelled(reasons))
 
     def partial(_: Random) -> AWSResponse:
-        answer = performed({"RequestItems": _first_half(asked["RequestItems"])})
+        answer = perform({"RequestItems": _first_half(request_json["RequestItems"])})
         if answer.status_code != _OK:
             return answer
         reply = orjson.loads(answer.content)
-        return _response(request, _OK, {**reply, _UNPROCESSED[operation]: _second_half(asked["RequestItems"])})
+        return _response(request, _OK, {**reply, _UNPROCESSED[operation]: _second_half(request_json["RequestItems"])})
 
     ways: dict[Mode, Way] = {
         Mode.CRASH_BEFORE: crash_before,
@@ -150,26 +152,26 @@ def _ways(
     }
     if operation.startswith("Transact"):
         ways[Mode.CONFLICT] = conflict
-    if operation in _UNPROCESSED and sum(map(_length, asked["RequestItems"].values())) > 1:
+    if operation in _UNPROCESSED and sum(map(_length, request_json["RequestItems"].values())) > 1:
         ways[Mode.PARTIAL] = partial
     return ways
 
 
-def _length(asked: Any) -> int:
-    return len(asked["Keys"] if isinstance(asked, dict) else asked)
+def _length(requests: Any) -> int:
+    return len(requests["Keys"] if isinstance(requests, dict) else requests)
 
 
-def _first_half(asked: dict[str, Any]) -> dict[str, Any]:
-    return {name: _sliced(each, slice(None, (_length(each) + 1) // 2)) for name, each in asked.items()}
+def _first_half(requests: dict[str, Any]) -> dict[str, Any]:
+    return {name: _sliced(each, slice(None, (_length(each) + 1) // 2)) for name, each in requests.items()}
 
 
-def _second_half(asked: dict[str, Any]) -> dict[str, Any]:
-    rest = {name: _sliced(each, slice((_length(each) + 1) // 2, None)) for name, each in asked.items()}
+def _second_half(requests: dict[str, Any]) -> dict[str, Any]:
+    rest = {name: _sliced(each, slice((_length(each) + 1) // 2, None)) for name, each in requests.items()}
     return {name: each for name, each in rest.items() if _length(each)}
 
 
-def _sliced(asked: Any, part: slice) -> Any:
-    return {**asked, "Keys": asked["Keys"][part]} if isinstance(asked, dict) else asked[part]
+def _sliced(requests: Any, part: slice) -> Any:
+    return {**requests, "Keys": requests["Keys"][part]} if isinstance(requests, dict) else requests[part]
 
 
 def _error(request: AWSPreparedRequest, refused: Refused, status: int = _BAD_REQUEST) -> AWSResponse:

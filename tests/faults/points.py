@@ -1,7 +1,7 @@
-"""Where a process can be cut off: each call to the outside is a point, with every way that it may go.
+"""The points where a fault can be injected: each outgoing call is a point, with every fault that it can get.
 
-A process has one seam (seam()): all its calls pass it, those to AWS (tests/faults/network.py) as those to a gateway
-(tests/faults/edges.py). It knows which world they reach, and asks the run that is on what becomes of each.
+A process has one seam, seam(). All outgoing calls pass through it: those to AWS (tests/faults/network.py) and those to
+a gateway (tests/faults/edges.py). The seam directs them to the current world, and asks the current run for a fault.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class Crash(BaseException):
-    """The process ends here. No `except Exception` of the code under test may live on after it."""
+    """A crash of the process. A BaseException, so that no `except Exception` of the code under test catches it."""
 
 
 class Mode(StrEnum):
-    """What goes wrong at a call. The lasting ones go wrong again at each attempt to repeat it."""
+    """A fault at a call. A lasting fault also hits each retry of the call."""
 
     CRASH_BEFORE = "crash-before"
     CRASH_AFTER = "crash-after"
@@ -46,25 +46,25 @@ class Mode(StrEnum):
 
 
 Way = Callable[[Random], Any]
-"""How a call goes: does what it does, then returns the answer or raises. Details are left to chance."""
+"""One outcome of a call: does its effect, then returns the answer or raises. Uses the Random for details."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A call, or one more attempt of it, as it passes the seam. `call` is the same for all attempts of a call."""
+    """One attempt of a call at the seam. `call` is the same for all attempts. `ways` are the faults it can get."""
 
     name: str
     call: object
     repeats: object
-    """By this a lasting fault knows a repetition: the SDK's attempts of a call, or any call of a gateway's method."""
+    """Identifies retries for a lasting fault: the SDK's attempts of one call, or all calls of a gateway's method."""
 
-    well: Callable[[], Any]
+    succeed: Callable[[], Any]
     ways: Mapping[Mode, Way]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that a run has made: the how many-th, what it was, and what could have gone wrong."""
+    """A call of a run: its number from 1, its name, and the faults it can get."""
 
     number: int
     name: str
@@ -72,11 +72,11 @@ class Call:
 
 
 def _never(_: Call) -> None:
-    """What a calm run chooses, and what happens meanwhile."""
+    """Injects nothing."""
 
 
 class Run:
-    """One life of a process. `choose` says what goes wrong at a call; `meanwhile` happens just before it."""
+    """One run of a process. `choose` returns the fault of a call, or None. `meanwhile` runs just before a call."""
 
     def __init__(
         self,
@@ -85,30 +85,30 @@ class Run:
         meanwhile: Callable[[Call], object] = _never,
     ) -> None:
         self.calls: list[Call] = []
-        self.struck: list[tuple[Call, Mode]] = []
+        self.injected: list[tuple[Call, Mode]] = []
         self._chance, self._choose, self._meanwhile = chance, choose, meanwhile
         self._call: object = None
         self._lasting: dict[object, Mode] = {}
 
-    def passed(self, point: Point) -> Any:
-        """What the caller gets, or what befalls it."""
+    def pass_through(self, point: Point) -> Any:
+        """The answer to the caller. Raises what the injected fault raises."""
         mode = self._lasting.get(point.repeats)
         if self._call != point.call:
             self._call = point.call
             call = Call(len(self.calls) + 1, point.name, tuple(point.ways))
             self.calls.append(call)
             self._meanwhile(call)
-            self._call = point.call  # what happened meanwhile was another run's
+            self._call = point.call  # the calls made meanwhile belong to another run
             mode = mode or self._choose(call)
             if mode is not None:
-                self.struck.append((call, mode))
+                self.injected.append((call, mode))
                 if mode.lasting:
                     self._lasting[point.repeats] = mode
-        return point.well() if mode is None else point.ways[mode](self._chance)
+        return point.succeed() if mode is None else point.ways[mode](self._chance)
 
 
 class Seam:
-    """What stands between the process and the world: all calls pass here, one run at a time."""
+    """The boundary between the process and its world. All calls pass through it, one run at a time."""
 
     def __init__(self) -> None:
         self.store: Stores | None = None
@@ -118,14 +118,14 @@ class Seam:
 
     @property
     def world(self) -> World:
-        """The world that calls reach."""
+        """The world that calls reach. Raises Unsupported outside of onto()."""
         if self._world is None:
             raise Unsupported("A call reaches no world: make it within Seam.onto() or World.calm().")
         return self._world
 
     @contextmanager
     def onto(self, world: World, run: Run | None = None) -> Iterator[None]:
-        """Calls reach this world; without a run nothing befalls them."""
+        """Directs calls to this world. Without a run they get no faults."""
         before = self._world, self._run
         self._world, self._run = world, run
         try:
@@ -133,12 +133,12 @@ class Seam:
         finally:
             self._world, self._run = before
 
-    def passed(self, point: Point) -> Any:
-        """What becomes of a call."""
-        return point.well() if self._run is None else self._run.passed(point)
+    def pass_through(self, point: Point) -> Any:
+        """The answer to a call, from the current run or, without a run, from the world."""
+        return point.succeed() if self._run is None else self._run.pass_through(point)
 
 
 @cache
 def seam() -> Seam:
-    """The process's seam: botocore calls its handlers without saying for which world, so there can only be one."""
+    """The seam of the process. There is only one, because botocore calls its handlers without naming a world."""
     return Seam()

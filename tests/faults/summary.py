@@ -1,4 +1,4 @@
-"""How many points were tried, at the end of the report."""
+"""Reports at the end of pytest's output how many cuts were run."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ PROPERTY = "faults"
 
 
 def seed() -> str:
-    """What everything left to chance follows from."""
+    """The seed of all randomness: LIVELLO_SEED, or a fixed one."""
     return os.environ.get("LIVELLO_SEED", SEED)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many points were tried, scenario by scenario."""
+    """Prints the number of cuts of each scenario."""
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
-    tried = [
+    scenarios = [
         Points(**value)
         for report in reports
         if getattr(report, "when", None) == "call"
         for name, value in report.user_properties
         if name == PROPERTY
     ]
-    if not tried:
+    if not scenarios:
         return
     terminalreporter.section(f"faults, seed {seed()}")
-    for points in tried:
-        terminalreporter.line(f"{points.points:5} {points.what:26} {points.scenario}")
-    terminalreporter.line(f"{sum(points.points for points in tried):5} in all")
+    for each in scenarios:
+        terminalreporter.line(f"{each.points:5} {each.what:26} {each.scenario}")
+    terminalreporter.line(f"{sum(each.points for each in scenarios):5} in all")

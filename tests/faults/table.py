@@ -1,8 +1,8 @@
-"""One DynamoDB table in memory, with the semantics that billing leans on: conditions, transactions, tokens, streams.
+"""One DynamoDB table in memory, with the semantics that billing needs: conditions, transactions, tokens, streams.
 
-It speaks the wire format: answer() takes an operation's name and its JSON, and gives the JSON of the reply or raises
-Refused. What it has not learned (other operations, other parameters) raises Unsupported. It does not meter: replies
-carry no ConsumedCapacity, as if nobody had asked for it. Reads see every write at once, those of the index as well.
+It uses the wire format: answer() takes an operation's name and its JSON. It returns the JSON of the reply, or raises
+Refused. Unknown operations and parameters raise Unsupported. Replies have no ConsumedCapacity, even if a request asks
+for it. Reads see every write at once, also through the index.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Key = tuple[Any, Any]
 """The ranks of an item's two key values."""
 
 Result = Callable[[Item, Item | None], Item | None]
-"""The item after a write, from its key's values and the item before; None for none."""
+"""Computes the item after a write from its key values and the item before. None means no item."""
 
 PAGE_BYTES_MAX = 1024 * 1024
 TRANSACTION_ACTIONS_MAX = 100
@@ -49,7 +49,7 @@ _PLACEHOLDERS = {"ExpressionAttributeNames", "ExpressionAttributeValues"}
 _CONDITIONAL = {"ConditionExpression", "ReturnValuesOnConditionCheckFailure", *_PLACEHOLDERS}
 _READ = {"ProjectionExpression", "ConsistentRead", *_PLACEHOLDERS}
 _PAGED = {"Limit", "ExclusiveStartKey", "FilterExpression", "IndexName", "Select", *_READ}
-_SPOKEN: Mapping[str, set[str]] = {
+_SUPPORTED: Mapping[str, set[str]] = {
     "GetItem": {"Key", *_READ},
     "BatchGetItem": {"RequestItems"},
     "Query": {"KeyConditionExpression", "ScanIndexForward", *_PAGED},
@@ -75,7 +75,7 @@ _RETURNS = {"PutItem": {"ALL_OLD"}, "DeleteItem": {"ALL_OLD"}} | {
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The table's keys and those of its indexes, partition key first."""
+    """The key attributes of the table and of its indexes, partition key first, and their types."""
 
     name: str
     keys: tuple[str, str]
@@ -84,7 +84,7 @@ class Schema:
 
     @classmethod
     def of(cls, name: str, properties: Mapping[str, Any]) -> Schema:
-        """As a template or CreateTable describes it."""
+        """The schema from the properties of a template's table or of CreateTable."""
         return cls(
             name=name,
             keys=_key_names(properties),
@@ -100,60 +100,60 @@ def _key_names(described: Mapping[str, Any]) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write as it was asked for, read and found well-formed."""
+    """One parsed and validated write."""
 
     key: Key
     key_values: Item
     condition: Condition | None
     result: Result
-    tells_old: bool
+    returns_old: bool
     checks_only: bool = False
 
     def outcome(self, old: Item | None) -> Item | None:
-        """The item after it. Raises Refused."""
+        """The item after the write. Raises Refused if its condition fails."""
         if self.condition is not None and not holds(self.condition, old or {}):
             raise Refused(
-                "ConditionalCheckFailedException", _FAILED, **({"Item": old} if self.tells_old and old else {})
+                "ConditionalCheckFailedException", _FAILED, **({"Item": old} if self.returns_old and old else {})
             )
         return self.result(self.key_values, old)
 
 
 class Unfit(Refused):
-    """A key is none of this table, or of another type. A transaction tells it as one of its reasons."""
+    """The key does not fit the schema. In a transaction it becomes a cancellation reason."""
 
     def __init__(self, message: str) -> None:
         super().__init__("ValidationException", message)
 
 
 class Table:
-    """The table. A deep copy of it shares its items, which never change in place."""
+    """The table. A deep copy shares the items, because they never change in place."""
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self.records: list[Json] = []
-        """What its stream has told, in order."""
+        """The records of its stream, in order."""
         self._items: dict[Key, Item] = {}
-        self._done: dict[str, tuple[str, Json]] = {}  # by token: what was asked for, and the answer
+        self._replies: dict[str, tuple[str, Json]] = {}  # by token: the digest of the request, and its reply
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Table:
         copy = Table(self.schema)
-        copy.records, copy._items, copy._done = [*self.records], {**self._items}, {**self._done}
+        copy.records, copy._items, copy._replies = [*self.records], {**self._items}, {**self._replies}
         memo[id(self)] = copy
         return copy
 
     def items(self) -> list[Item]:
-        """Everything that stands in it, by key."""
+        """All items, by key."""
         return [self._items[key] for key in sorted(self._items)]
 
     def answer(self, operation: str, request: Json) -> Json:
-        """What the service replies, or raises Refused."""
+        """The reply of the service to an operation. Raises Refused for an error reply, Unsupported."""
         if operation not in _RETURNS and operation not in {
             "GetItem", "BatchGetItem", "Query", "Scan", "BatchWriteItem", "TransactWriteItems", "TransactGetItems",
         }:  # fmt: skip
-            raise Unsupported(f"This table does not speak {operation}.")
+            raise Unsupported(f"This table does not support {operation}.")
         if "RequestItems" not in request and "TransactItems" not in request:
             self._require_own(request)
-        _require_spoken(operation, request, "TableName", *_UNMETERED)
+        _require_supported(operation, request, "TableName", *_UNMETERED)
         match operation:
             case "GetItem":
                 return self._get(request)
@@ -172,7 +172,7 @@ class Table:
             case _:
                 return self._write_single(operation, request)
 
-    # ---- Reading ----
+    # ---- Reads ----
 
     def _get(self, request: Json) -> Json:
         key, _ = self._key(request["Key"])
@@ -182,14 +182,14 @@ class Table:
         return {} if item is None else {"Item": project(item)}
 
     def _get_batch(self, request: Json) -> Json:
-        [(name, asked)] = request["RequestItems"].items()
+        [(name, batch)] = request["RequestItems"].items()
         self._require_own({"TableName": name})
-        _require_spoken("Keys", asked)
-        if not 1 <= len(asked["Keys"]) <= BATCH_READS_MAX:
+        _require_supported("Keys", batch)
+        if not 1 <= len(batch["Keys"]) <= BATCH_READS_MAX:
             raise invalid("Too many items requested for the BatchGetItem call")
-        keys = [self._key(key)[0] for key in asked["Keys"]]
+        keys = [self._key(key)[0] for key in batch["Keys"]]
         _require_different(keys)
-        project = _projection(asked, (placeholders := Placeholders.of(asked)))
+        project = _projection(batch, (placeholders := Placeholders.of(batch)))
         placeholders.require_all_used()
         return {
             "Responses": {name: [project(self._items[key]) for key in keys if key in self._items]},
@@ -197,10 +197,10 @@ class Table:
         }
 
     def _get_together(self, request: Json) -> Json:
-        asked = [self._action(action, {"Get"})[1] for action in request["TransactItems"]]
-        if not 1 <= len(asked) <= TRANSACTION_ACTIONS_MAX:
+        batch = [self._action(action, {"Get"})[1] for action in request["TransactItems"]]
+        if not 1 <= len(batch) <= TRANSACTION_ACTIONS_MAX:
             raise invalid("Member must have length less than or equal to 100")
-        return {"Responses": [self._get(get) for get in asked]}
+        return {"Responses": [self._get(get) for get in batch]}
 
     def _query(self, request: Json) -> Json:
         partition_name, sort_name = names = self._index(request)
@@ -223,12 +223,12 @@ class Table:
     def _scan(self, request: Json) -> Json:
         names = self._index(request)
         items = [item for item in self._items.values() if names[0] in item and names[1] in item]
-        # Partitions come in no order that anybody may rely on.
-        items.sort(key=lambda item: (_scattered(item[names[0]]), self._place(names)(item)))
+        # A scan returns partitions in no reliable order.
+        items.sort(key=lambda item: (_scan_order(item[names[0]]), self._place(names)(item)))
         return self._page(items, names, request, Placeholders.of(request))
 
     def _index(self, request: Json) -> tuple[str, str]:
-        """The names of the keys that are read by."""
+        """The key names of the table or of the requested index."""
         index = request.get("IndexName")
         if index is None:
             return self.schema.keys
@@ -239,11 +239,11 @@ class Table:
         return self.schema.indexes[index]
 
     def _place(self, names: tuple[str, str]) -> Callable[[Item], tuple[Any, ...]]:
-        wanted = (names[1], *self.schema.keys)
-        return lambda item: tuple(rank(item[name]) for name in wanted)
+        sort_names = (names[1], *self.schema.keys)
+        return lambda item: tuple(rank(item[name]) for name in sort_names)
 
     def _page(self, items: list[Item], names: tuple[str, str], request: Json, placeholders: Placeholders) -> Json:
-        """The part of the items that one reply holds."""
+        """The reply with one page of the items."""
         condition = None
         if "FilterExpression" in request:
             condition = Reader("FilterExpression", request["FilterExpression"], placeholders).condition()
@@ -271,25 +271,25 @@ class Table:
                 reply["Items"] = [project(item) for item in matching]
             case other:
                 raise Unsupported(f"Select={other}")
-        # A limit that is reached ends the page, even if nothing follows: nobody has looked.
+        # A reached limit ends the page even if no item follows: DynamoDB does not look ahead.
         if read and (len(read) < len(items) or len(read) == limit):
             reply["LastEvaluatedKey"] = {name: read[-1][name] for name in key_names}
         return reply
 
     def _start(self, items: list[Item], request: Json, names: tuple[str, str], key_names: Iterable[str]) -> int:
-        """How many of the items stand before the page; the item that its key was taken from may be gone."""
+        """How many items come before the page. The item of the starting key may be deleted meanwhile."""
         start = {name: checked(value) for name, value in request["ExclusiveStartKey"].items()}
         if start.keys() != set(key_names) or any(type_of(start[name]) != self.schema.types[name] for name in start):
             raise invalid("The provided starting key is invalid")
         place = self._place(names)
         if "KeyConditionExpression" not in request:
-            behind = (_scattered(start[names[0]]), place(start))
-            return sum((_scattered(item[names[0]]), place(item)) <= behind for item in items)
+            behind = (_scan_order(start[names[0]]), place(start))
+            return sum((_scan_order(item[names[0]]), place(item)) <= behind for item in items)
         if request.get("ScanIndexForward", True):
             return sum(place(item) <= place(start) for item in items)
         return sum(place(item) >= place(start) for item in items)
 
-    # ---- Writing ----
+    # ---- Writes ----
 
     def _write_single(self, operation: str, request: Json) -> Json:
         returns = request.get("ReturnValues", "NONE")
@@ -298,29 +298,29 @@ class Table:
         write = self._write(operation.removesuffix("Item"), request)
         old = self._items.get(write.key)
         new = write.outcome(old)
-        self._keep(write, new)
+        self._store(write, new)
         attributes = _returned(returns, old, new, _changed(request))
         return {"Attributes": attributes} if attributes else {}
 
     def _write_batch(self, request: Json) -> Json:
-        [(name, asked)] = request["RequestItems"].items()
+        [(name, batch)] = request["RequestItems"].items()
         self._require_own({"TableName": name})
-        if not 1 <= len(asked) <= BATCH_WRITES_MAX:
+        if not 1 <= len(batch) <= BATCH_WRITES_MAX:
             raise invalid("Too many items requested for the BatchWriteItem call")
         writes = []
-        for each in asked:
+        for each in batch:
             [(kind, parameters)] = each.items()
             if kind not in {"PutRequest", "DeleteRequest"}:
                 raise Unsupported(kind)
             writes.append(self._write(kind.removesuffix("Request"), parameters))
         _require_different([write.key for write in writes])
         for write in writes:
-            self._keep(write, write.outcome(self._items.get(write.key)))
+            self._store(write, write.outcome(self._items.get(write.key)))
         return {"UnprocessedItems": {}}
 
     def _transact(self, request: Json) -> Json:
         token = request.get("ClientRequestToken")
-        content = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
         if token is not None and not 1 <= len(token) <= TOKEN_LENGTH_MAX:
             raise invalid("Value at 'clientRequestToken' failed to satisfy constraint: length between 1 and 36")
         actions = request["TransactItems"]
@@ -336,9 +336,9 @@ class Table:
                 writes.append(self._write(kind, parameters))
             except Unfit as unfit:
                 writes.append(unfit)
-        if token in self._done:
-            done, answer = self._done[token]
-            if done != content:
+        if token in self._replies:
+            previous, answer = self._replies[token]
+            if previous != digest:
                 raise Refused("IdempotentParameterMismatchException", "The token was used with other parameters")
             return answer
         keys = [write.key for write in writes if isinstance(write, Write)]
@@ -346,13 +346,13 @@ class Table:
             raise invalid("Transaction request cannot include multiple operations on one item")
         for write, new in self._outcomes(writes):
             if not write.checks_only:
-                self._keep(write, new)
+                self._store(write, new)
         if token is not None:
-            self._done[token] = (content, {})
+            self._replies[token] = (digest, {})
         return {}
 
     def _outcomes(self, writes: list[Write | Unfit]) -> list[tuple[Write, Item | None]]:
-        """What each write comes to; raises Refused with a reason for each if one of them fails."""
+        """The item after each write. Raises Refused with a reason per write if one of them fails."""
         outcomes: list[tuple[Write, Item | None]] = []
         reasons: list[Json] = []
         for write in writes:
@@ -361,7 +361,7 @@ class Table:
                     raise write
                 outcomes.append((write, write.outcome(self._items.get(write.key))))
             except Refused as refused:
-                # As the reasons' codes are spelt: ConditionalCheckFailed, but ValidationError.
+                # Reason codes drop the Exception suffix: ConditionalCheckFailed, but ValidationError.
                 code = refused.code.removesuffix("Exception").replace("Validation", "ValidationError")
                 reasons.append({"Code": code, "Message": refused.message, **refused.facts})
             else:
@@ -371,7 +371,7 @@ class Table:
         return outcomes
 
     def _action(self, action: Json, kinds: set[str]) -> tuple[str, Json]:
-        """One action of a transaction, and what it is called."""
+        """The kind of an action of a transaction, and its parameters."""
         if len(action) != 1 or not action.keys() <= kinds:
             raise invalid("TransactItems can only contain one of Check, Put, Update or Delete")
         [(kind, parameters)] = action.items()
@@ -379,8 +379,10 @@ class Table:
         return kind, parameters
 
     def _write(self, kind: str, request: Json) -> Write:
-        """The write that was asked for. Raises Refused for what is wrong whatever stands in the table."""
-        _require_spoken(kind if kind in _SPOKEN else f"{kind}Item", request, "TableName", "ReturnValues", *_UNMETERED)
+        """The requested write. Raises Refused for a request that no content of the table could make valid."""
+        _require_supported(
+            kind if kind in _SUPPORTED else f"{kind}Item", request, "TableName", "ReturnValues", *_UNMETERED
+        )
         placeholders = Placeholders.of(request)
         condition = None
         if "ConditionExpression" in request:
@@ -394,11 +396,11 @@ class Table:
         if kind == "Put":
             item = result({}, None) or {}
             key, key_values = self._key({name: item[name] for name in self.schema.keys if name in item}, item)
-            self._require_sound(item)
+            self._require_valid_item(item)
         else:
             key, key_values = self._key(request["Key"])
-        tells_old = request.get("ReturnValuesOnConditionCheckFailure", "NONE") == "ALL_OLD"
-        return Write(key, key_values, condition, result, tells_old, checks_only=kind == "ConditionCheck")
+        returns_old = request.get("ReturnValuesOnConditionCheckFailure", "NONE") == "ALL_OLD"
+        return Write(key, key_values, condition, result, returns_old, checks_only=kind == "ConditionCheck")
 
     def _putting(self, request: Json, placeholders: Placeholders) -> Result:
         item = {name: checked(value) for name, value in request["Item"].items()}
@@ -417,20 +419,20 @@ class Table:
 
         def result(key_values: Item, old: Item | None) -> Item:
             new = updated(update, old or key_values)
-            self._require_sound(new)
+            self._require_valid_item(new)
             return new
 
         return result
 
-    def _keep(self, write: Write, new: Item | None) -> None:
+    def _store(self, write: Write, new: Item | None) -> None:
         old = self._items.pop(write.key, None)
         if new is not None:
             self._items[write.key] = new
         if old != new:
-            self._tell(write.key_values, old, new)
+            self._append_record(write.key_values, old, new)
 
-    def _tell(self, keys: Item, old: Item | None, new: Item | None) -> None:
-        """The stream's record of a write that changed something."""
+    def _append_record(self, keys: Item, old: Item | None, new: Item | None) -> None:
+        """Appends the stream record of a write that changed the item."""
         number = len(self.records) + 1
         images = {"NewImage": new, "OldImage": old}
         self.records.append(
@@ -451,7 +453,7 @@ class Table:
     # ---- Keys ----
 
     def _key(self, given: Json, item: Item | None = None) -> tuple[Key, Item]:
-        """An item's key and its values. Raises Refused for what is no key; in another way for that of a whole item."""
+        """The key and its values. Raises Refused for an invalid key; with other messages if it is part of `item`."""
         values = {name: checked(value) for name, value in given.items()}
         for name in self.schema.keys:
             if item is not None and name not in values:
@@ -476,8 +478,8 @@ class Table:
         partition, sort = (rank(values[name]) for name in self.schema.keys)
         return (partition, sort), values
 
-    def _require_sound(self, item: Item) -> None:
-        """Raises Refused for an item that is too large, or that cannot stand in an index."""
+    def _require_valid_item(self, item: Item) -> None:
+        """Raises Refused for an item that is too large, or whose index keys have a wrong type."""
         if item_bytes(item) > ITEM_BYTES_MAX:
             raise invalid("Item size has exceeded the maximum allowed size")
         for index, names in self.schema.indexes.items():
@@ -500,7 +502,7 @@ class Table:
 
 
 def cancelled(reasons: list[Json]) -> Refused:
-    """The error of a transaction that did not take place; one reason for each action."""
+    """The error of a cancelled transaction, with one reason per action."""
     codes = ", ".join(reason["Code"] for reason in reasons)
     return Refused(
         "TransactionCanceledException",
@@ -509,10 +511,10 @@ def cancelled(reasons: list[Json]) -> Refused:
     )
 
 
-def _require_spoken(operation: str, request: Json, *also: str) -> None:
-    unknown = request.keys() - _SPOKEN[operation] - {*also}
+def _require_supported(operation: str, request: Json, *also: str) -> None:
+    unknown = request.keys() - _SUPPORTED[operation] - {*also}
     if unknown:
-        raise Unsupported(f"This table does not know {', '.join(sorted(unknown))} of {operation}.")
+        raise Unsupported(f"This table does not support {', '.join(sorted(unknown))} of {operation}.")
 
 
 def _require_different(keys: list[Key]) -> None:
@@ -528,23 +530,23 @@ def _leaving(request: Json, placeholders: Placeholders) -> Result:
     return lambda key_values, old: old
 
 
-def _scattered(value: Mapping[str, Any]) -> str:
+def _scan_order(value: Mapping[str, Any]) -> str:
     return hashlib.sha256(str(rank(value)).encode()).hexdigest()
 
 
 def _projection(request: Json, placeholders: Placeholders) -> Callable[[Item], Item]:
-    """Takes from an item what was asked for: whole attributes."""
+    """A function that reduces an item to the requested attributes. Raises Unsupported for parts of documents."""
     if "ProjectionExpression" not in request:
         return lambda item: item
     paths = Reader("ProjectionExpression", request["ProjectionExpression"], placeholders).projection()
     if any(len(path.steps) > 1 for path in paths):
         raise Unsupported("A projection of parts of documents")
-    wanted = {path.steps[0] for path in paths}
-    return lambda item: {name: value for name, value in item.items() if name in wanted}
+    attributes = {path.steps[0] for path in paths}
+    return lambda item: {name: value for name, value in item.items() if name in attributes}
 
 
 def _key_condition(condition: Condition, names: tuple[str, str]) -> tuple[Mapping[str, Any], Condition | None]:
-    """The partition's value, and the condition on the sort key. Raises Refused for anything else."""
+    """The partition key's value, and the condition on the sort key. Raises Refused for any other condition."""
     terms: list[Condition] = [condition.left, condition.right] if isinstance(condition, Both) else [condition]
     partition: Mapping[str, Any] | None = None
     within: Condition | None = None
@@ -566,7 +568,7 @@ def _key_condition(condition: Condition, names: tuple[str, str]) -> tuple[Mappin
 
 
 def _changed(request: Json) -> set[str]:
-    """The attributes that an update names."""
+    """The names of the attributes that an update changes."""
     if "UpdateExpression" not in request:
         return set()
     update = Reader("UpdateExpression", request["UpdateExpression"], Placeholders.of(request)).update()

@@ -1,4 +1,4 @@
-"""Each month is decided once, and moved once: cut off anywhere, run twice at once, met by other changes."""
+"""Each month is decided once, and each move made once: cut off anywhere, run twice at once, with other changes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AUGUST = datetime(2026, 8, 1, 12, tzinfo=UTC)
 
 
 def grown() -> World:
-    """The sample company, whose search has grown out of its tier: July and August are due."""
+    """The sample company with search usage above its tier. July and August are due."""
     with catalogue().calm() as world:
         provision(world)
         days = [date(2026, 4, 1) + timedelta(number) for number in range(122)]
@@ -42,23 +42,23 @@ def scale(world: World) -> None:
 
 
 def pause(world: World) -> None:
-    """Staff pause autoscaling, whatever they have seen before."""
-    known = world.autoscaling.state(ACCOUNT)
-    assert known is not None
+    """Staff pause autoscaling, at the current version of the settings."""
+    state = world.autoscaling.state(ACCOUNT)
+    assert state is not None
     settings = AutoscalingSettings(Pause(date(2026, 12, 1), "Agreed"))
-    replace_settings(known, settings, known.settings.version, context=OCCASION, store=world.autoscaling)
+    replace_settings(state, settings, state.settings.version, context=OCCASION, store=world.autoscaling)
 
 
 def decided_once(world: World) -> None:
-    """Of each month that is no longer due there is one decision of each product, and of each move one of everything."""
+    """Each decided month has one decision for each product, and each move has one event and one tier change."""
     [due] = [body(item)["month"] for item in world.stored("DUE#autoscaling")]
     decisions = [body(item) for item in world.stored("DECISION#")]
     months = {"2026-07-01": 0, "2026-08-01": 1, "2026-09-01": 2}[due]
     assert len(decisions) == months * len(WANTED.orders), "a decision without its due date, or the other way round"
     moves = [each for each in decisions if each["effective_on"]]
     [subscription] = [body(item) for item in world.stored("PAGE#SUBSCRIPTION")]
-    assert len(events(world, "subscription.autoscaled")) == len(moves), "a move is not told once"
-    assert len(subscription["changes"]) == len(moves), "a move is not made once"
+    assert len(events(world, "subscription.autoscaled")) == len(moves), "a move does not have one event"
+    assert len(subscription["changes"]) == len(moves), "a move does not have one tier change"
     for change, move in zip(subscription["changes"], moves, strict=True):
         assert change["effective_on"] == move["effective_on"]
 
@@ -69,24 +69,24 @@ def all_decided(world: World) -> None:
     assert due == "2026-09-01"
 
 
-def test_a_run_that_is_cut_off_anywhere_decides_each_month_once(faults: Faults) -> None:
+def test_a_run_cut_off_anywhere_decides_each_month_once(faults: Faults) -> None:
     faults.every_cut(world=grown, command=scale, invariants=all_decided, always=decided_once)
 
 
-def test_two_runs_at_once_decide_each_month_once(faults: Faults) -> None:
+def test_two_concurrent_runs_decide_each_month_once(faults: Faults) -> None:
     faults.every_race(world=grown, first=scale, second=scale, invariants=decided_once)
 
 
-def test_a_run_goes_by_what_staff_have_set_while_it_ran(faults: Faults) -> None:
-    """Either the pause came first, and nothing moves, or the move did."""
+def test_a_run_respects_a_concurrent_pause(faults: Faults) -> None:
+    """Either the pause was first, and nothing moves, or the move was first."""
     faults.every_race(world=grown, first=scale, second=pause, invariants=decided_once)
 
 
-def test_a_run_meets_changes_of_the_account(faults: Faults) -> None:
+def test_a_run_and_a_concurrent_change_of_the_account_both_hold(faults: Faults) -> None:
     faults.every_race(world=grown, first=scale, second=save("bo@nordlys.example", Role.MEMBER), invariants=decided_once)
 
 
-def test_scheduling_an_account_again_changes_nothing(faults: Faults) -> None:
+def test_an_account_is_scheduled_once(faults: Faults) -> None:
     def unscheduled() -> World:
         world = grown()
         with world.calm():

@@ -1,4 +1,4 @@
-"""The commands that change the table: cut off anywhere, repeated, met by each other, they end right."""
+"""The commands that change the table: right results after faults at any call, repetitions and races."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ def area(world: World, which: Area) -> tuple[Mapping[str, Any], int]:
 
 def roles(world: World) -> dict[str, str]:
     [item] = world.stored("PAGE#ACCOUNT")
-    found: dict[str, str] = body(item)["roles"]
-    return found
+    by_user: dict[str, str] = body(item)["roles"]
+    return by_user
 
 
-def people_agree(world: World) -> None:
-    """The account's roles and its people's own items say the same, there is an admin, and each change was told once."""
+def users_are_consistent(world: World) -> None:
+    """The account's roles match its user items, there is an admin, and each change has one event."""
     [account] = world.stored("PAGE#ACCOUNT")
     people = {person["user"]: person["role"] for person in map(body, world.stored("USER#"))}
-    assert people == roles(world), "the roles and the people disagree"
+    assert people == roles(world), "the roles and the user items differ"
     assert "admin" in people.values(), "no admin is left"
     assert {item["gsi1pk"]["S"] for item in world.stored("USER#")} == {f"USER#{user}" for user in people}
     assert int(account["version"]["N"]) == 1 + len(events(world, "user.")), "changes and events do not match"
@@ -64,40 +64,40 @@ def people_agree(world: World) -> None:
 OTHER = BillingDetails("books@nordlys.example")
 
 
-def told_like_versions(world: World) -> None:
-    """Each version but the first has its event."""
+def one_event_per_change(world: World) -> None:
+    """Each version after the first has one event."""
     versions = sum(area(world, each)[1] - 1 for each in Area)
     assert len(events(world, "billing_information.changed")) == versions, "changes and events do not match"
 
 
-def test_a_change_of_billing_information(faults: Faults) -> None:
+def test_a_change_of_billing_information_is_made_once(faults: Faults) -> None:
     def changed_once(world: World) -> None:
         assert area(world, Area.BILLING) == (asdict(MOVED), 2)
-        [told] = events(world, "billing_information.changed")
-        assert told["after"] == {"area": "billing", "details": asdict(MOVED)}
+        [event] = events(world, "billing_information.changed")
+        assert event["after"] == {"area": "billing", "details": asdict(MOVED)}
 
     faults.every_cut(
-        world=company, command=change(Area.BILLING, MOVED), invariants=changed_once, always=told_like_versions
+        world=company, command=change(Area.BILLING, MOVED), invariants=changed_once, always=one_event_per_change
     )
 
 
-def test_two_changes_of_the_same_billing_information(faults: Faults) -> None:
-    def one_has_won(world: World) -> None:
+def test_one_of_two_concurrent_changes_wins(faults: Faults) -> None:
+    def one_change_has_won(world: World) -> None:
         details, version = area(world, Area.BILLING)
         assert version == 2
-        [told] = events(world, "billing_information.changed")
-        assert told["after"]["details"] == details
+        [event] = events(world, "billing_information.changed")
+        assert event["after"]["details"] == details
 
     faults.every_race(
         world=company,
         first=change(Area.BILLING, MOVED),
         second=change(Area.BILLING, OTHER),
-        invariants=one_has_won,
+        invariants=one_change_has_won,
         may_lose=(StaleVersion,),
     )
 
 
-def test_the_same_change_of_billing_information_twice_at_once(faults: Faults) -> None:
+def test_two_identical_concurrent_changes_both_succeed(faults: Faults) -> None:
     def changed_once(world: World) -> None:
         assert area(world, Area.BILLING) == (asdict(MOVED), 2)
         assert len(events(world, "billing_information.changed")) == 1
@@ -111,9 +111,9 @@ def test_the_same_change_of_billing_information_twice_at_once(faults: Faults) ->
     )
 
 
-def test_changes_of_all_billing_information_in_any_order(faults: Faults) -> None:
+def test_changes_of_several_areas_are_made_once_in_any_order(faults: Faults) -> None:
     def each_was_changed_once(world: World) -> None:
-        told_like_versions(world)
+        one_event_per_change(world)
         assert {each: area(world, each)[1] for each in Area} == {Area.COMPANY: 1, Area.BILLING: 2, Area.CONTACT: 2}
 
     faults.histories(
@@ -124,7 +124,7 @@ def test_changes_of_all_billing_information_in_any_order(faults: Faults) -> None
             change(Area.CONTACT, ContactDetails("Bo Lind", None)),
         ],
         invariants=each_was_changed_once,
-        always=told_like_versions,
+        always=one_event_per_change,
         may_lose=(StaleVersion,),
         count=60,
     )
@@ -135,27 +135,27 @@ def test_changes_of_all_billing_information_in_any_order(faults: Faults) -> None
 
 def whole_or_not_at_all(world: World) -> None:
     items = [item for item in world.table.items() if item["pk"]["S"] == f"ACCOUNT#{WANTED.account}"]
-    assert len(items) in {0, 10}, f"{len(items)} items of 10"
+    assert len(items) in {0, 10}, f"{len(items)} of 10 items"
 
 
 def provisioned_once(world: World) -> None:
     whole_or_not_at_all(world)
-    [told] = events(world, "account.provisioned")
+    [event] = events(world, "account.provisioned")
     [log_in] = world.people.log_ins.values()
     assert roles(world) == {log_in.user: "admin"}
-    assert told["after"]["first_admin"]["user"] == log_in.user
+    assert event["after"]["first_admin"]["user"] == log_in.user
     assert world.store.billing_page(WANTED.account).information.company.details == WANTED.company
 
 
-def test_a_new_account(faults: Faults) -> None:
+def test_an_account_is_provisioned_once(faults: Faults) -> None:
     faults.every_cut(world=catalogue, command=provision, invariants=provisioned_once, always=whole_or_not_at_all)
 
 
-def test_the_same_new_account_twice_at_once(faults: Faults) -> None:
+def test_two_identical_concurrent_provisionings_both_succeed(faults: Faults) -> None:
     faults.every_race(world=catalogue, first=provision, second=provision, invariants=provisioned_once, runs_max=1)
 
 
-def test_a_new_account_again_and_again(faults: Faults) -> None:
+def test_repeated_provisionings_provision_once(faults: Faults) -> None:
     faults.histories(
         world=catalogue,
         commands=[provision, provision],
@@ -168,15 +168,15 @@ def test_a_new_account_again_and_again(faults: Faults) -> None:
 # ---- The catalogue ----
 
 
-def versions_are_told(world: World) -> None:
+def each_version_has_an_event(world: World) -> None:
     versions = [int(item["sk"]["S"].removeprefix("VERSION#")) for item in world.stored("VERSION#")]
     assert versions == [*range(1, len(versions) + 1)], "a version is missing"
-    assert sorted(told["after"]["version"] for told in events(world, "catalogue.replaced")) == versions
+    assert sorted(event["after"]["version"] for event in events(world, "catalogue.replaced")) == versions
 
 
-def stands(products: tuple[Product, ...]) -> Command:
+def newest_is(products: tuple[Product, ...]) -> Command:
     def check(world: World) -> None:
-        versions_are_told(world)
+        each_version_has_an_event(world)
         newest = world.store.newest_catalogue()
         assert newest is not None
         assert (newest.version, newest.products) == (2, products)
@@ -184,53 +184,55 @@ def stands(products: tuple[Product, ...]) -> Command:
     return check
 
 
-def test_a_new_catalogue(faults: Faults) -> None:
+def test_a_catalogue_is_replaced_once(faults: Faults) -> None:
     faults.every_cut(
         world=catalogue,
         command=sell(dearer(5900), 1),
-        invariants=stands(dearer(5900)),
-        always=versions_are_told,
+        invariants=newest_is(dearer(5900)),
+        always=each_version_has_an_event,
     )
 
 
-def test_the_first_catalogue(faults: Faults) -> None:
-    def one_stands(world: World) -> None:
-        versions_are_told(world)
+def test_the_first_catalogue_is_saved_once(faults: Faults) -> None:
+    def one_version_exists(world: World) -> None:
+        each_version_has_an_event(world)
         assert len(world.stored("VERSION#")) == 1
 
-    faults.every_cut(world=World, command=sell(PRODUCTS, 0), invariants=one_stands, always=versions_are_told)
+    faults.every_cut(
+        world=World, command=sell(PRODUCTS, 0), invariants=one_version_exists, always=each_version_has_an_event
+    )
 
 
-def test_two_catalogues_at_once(faults: Faults) -> None:
-    def one_has_won(world: World) -> None:
-        versions_are_told(world)
+def test_one_of_two_concurrent_catalogues_wins(faults: Faults) -> None:
+    def one_change_has_won(world: World) -> None:
+        each_version_has_an_event(world)
         assert len(world.stored("VERSION#")) == 2
 
     faults.every_race(
         world=catalogue,
         first=sell(dearer(5900), 1),
         second=sell(dearer(6900), 1),
-        invariants=one_has_won,
+        invariants=one_change_has_won,
         may_lose=(StaleVersion,),
     )
 
 
-def test_the_same_catalogue_twice_at_once(faults: Faults) -> None:
+def test_two_identical_concurrent_catalogues_both_succeed(faults: Faults) -> None:
     faults.every_race(
         world=catalogue,
         first=sell(dearer(5900), 1),
         second=sell(dearer(5900), 1),
-        invariants=stands(dearer(5900)),
+        invariants=newest_is(dearer(5900)),
         runs_max=1,
     )
 
 
-# ---- People ----
+# ---- Users ----
 
 
-def test_a_new_member(faults: Faults) -> None:
+def test_a_member_is_added_once(faults: Faults) -> None:
     def bo_is_member(world: World) -> None:
-        people_agree(world)
+        users_are_consistent(world)
         assert roles(world) == {ADA: "admin", BO: "member"}
         assert len(events(world, "user.")) == 1
         assert sorted(world.people.log_ins) == ["ada@nordlys.example", "bo@nordlys.example"]
@@ -239,59 +241,61 @@ def test_a_new_member(faults: Faults) -> None:
         world=company,
         command=save("bo@nordlys.example", Role.MEMBER),
         invariants=bo_is_member,
-        always=people_agree,
+        always=users_are_consistent,
     )
 
 
-def test_a_member_who_becomes_admin(faults: Faults) -> None:
+def test_a_member_becomes_admin_once(faults: Faults) -> None:
     def bo_is_admin(world: World) -> None:
-        people_agree(world)
+        users_are_consistent(world)
         assert roles(world) == {ADA: "admin", BO: "admin"}
-        assert [told["type"] for told in events(world, "user.changed")] == ["user.changed"]
+        assert [event["type"] for event in events(world, "user.changed")] == ["user.changed"]
 
     faults.every_cut(
         world=with_bo(Role.MEMBER),
         command=save("bo@nordlys.example", Role.ADMIN),
         invariants=bo_is_admin,
-        always=people_agree,
+        always=users_are_consistent,
     )
 
 
-def test_a_member_who_leaves(faults: Faults) -> None:
-    def bo_is_gone(world: World) -> None:
-        people_agree(world)
+def test_a_member_is_removed_once(faults: Faults) -> None:
+    def bo_is_removed(world: World) -> None:
+        users_are_consistent(world)
         assert roles(world) == {ADA: "admin"}
-        [told] = events(world, "user.removed")
-        assert told["before"]["user"] == BO
+        [event] = events(world, "user.removed")
+        assert event["before"]["user"] == BO
 
-    faults.every_cut(world=with_bo(Role.MEMBER), command=remove(BO), invariants=bo_is_gone, always=people_agree)
+    faults.every_cut(
+        world=with_bo(Role.MEMBER), command=remove(BO), invariants=bo_is_removed, always=users_are_consistent
+    )
 
 
 @pytest.mark.parametrize("second", [remove(ADA), save("ada@nordlys.example", Role.MEMBER)], ids=["leave", "step down"])
-def test_two_admins_who_go_at_once_leave_one(faults: Faults, second: Command) -> None:
+def test_two_admins_cannot_leave_at_the_same_time(faults: Faults, second: Command) -> None:
     faults.every_race(
         world=with_bo(Role.ADMIN),
         first=remove(BO),
         second=second,
-        invariants=people_agree,
+        invariants=users_are_consistent,
         may_lose=(LastAdmin,),
     )
 
 
-def test_two_invitations_at_once(faults: Faults) -> None:
-    def both_are_in(world: World) -> None:
-        people_agree(world)
+def test_two_concurrent_invitations_both_succeed(faults: Faults) -> None:
+    def both_are_added(world: World) -> None:
+        users_are_consistent(world)
         assert len(roles(world)) == 3
 
     faults.every_race(
         world=company,
         first=save("bo@nordlys.example", Role.MEMBER),
         second=save("cy@nordlys.example", Role.MEMBER),
-        invariants=both_are_in,
+        invariants=both_are_added,
     )
 
 
-def test_people_who_come_and_go_in_any_order(faults: Faults) -> None:
+def test_users_stay_consistent_when_they_are_added_and_removed_in_any_order(faults: Faults) -> None:
     faults.histories(
         world=with_bo(Role.ADMIN),
         commands=[
@@ -300,15 +304,15 @@ def test_people_who_come_and_go_in_any_order(faults: Faults) -> None:
             remove(BO),
             save("dee@nordlys.example", Role.ADMIN),
         ],
-        invariants=people_agree,
-        always=people_agree,
+        invariants=users_are_consistent,
+        always=users_are_consistent,
         may_lose=(LastAdmin,),
         count=60,
     )
 
 
-def test_who_lost_a_race_is_told_so(connection: None) -> None:
-    """What the races rely on: a lost race is an error that may be tried again, never a silent success."""
+def test_a_lost_race_raises_concurrent_change(connection: None) -> None:
+    """The race tests rely on it: a lost race raises an error that can be retried, never a silent success."""
     with company().calm() as world:
         account = world.store.account(WANTED.account)
         save("bo@nordlys.example", Role.MEMBER)(world)

@@ -1,4 +1,4 @@
-"""The harness catches what it is there to catch: commands that are wrong in well-known ways, each by name."""
+"""The harness catches commands with well-known mistakes, and passes correct ones."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def dynamodb(connection: None) -> Any:
 
 @pytest.fixture
 def faults(connection: None, request: pytest.FixtureRequest) -> Faults:
-    """The harness with its own seed, whatever else is tried; these points are nobody's to count."""
+    """A harness with the fixed seed. It reports no cuts to the summary."""
     return Faults(SEED, request.node.name)
 
 
 def points_of(faults: Faults) -> list[Points]:
-    """What the harness will have reported."""
+    """A list that will contain the reports of the harness."""
     reported: list[Points] = []
     faults._report = reported.append
     return reported
@@ -61,18 +61,18 @@ def amount(world: World) -> int:
 
 
 def both_or_none(world: World) -> None:
-    assert len(world.table.items()) in {0, 2}, "only one of both stands"
+    assert len(world.table.items()) in {0, 2}, "only one of the two items exists"
 
 
 def both(world: World) -> None:
-    assert len(world.table.items()) == 2, "not both stand"
+    assert len(world.table.items()) == 2, "an item is missing"
 
 
 def once(world: World) -> None:
     assert amount(world) == 1, f"counted {amount(world)} times"
 
 
-# ---- Commands that are wrong ----
+# ---- Wrong commands ----
 
 
 def test_two_writes_in_place_of_a_transaction_are_caught(faults: Faults, dynamodb: Any) -> None:
@@ -80,7 +80,7 @@ def test_two_writes_in_place_of_a_transaction_are_caught(faults: Faults, dynamod
         for key in (FIRST, SECOND):
             dynamodb.put_item(TableName=TABLE, Item=key)
 
-    with pytest.raises(AssertionError, match=r"only one of both stands") as caught:
+    with pytest.raises(AssertionError, match=r"only one of the two items exists") as caught:
         faults.every_cut(world=World, command=write_one_by_one, invariants=both, always=both_or_none)
 
     wrong = set(re.findall(r"LIVELLO_CUT=(\S+)", str(caught.value)))
@@ -114,38 +114,41 @@ def test_an_increment_that_is_lost_is_caught(faults: Faults, dynamodb: Any) -> N
     }
 
 
-def test_telling_before_writing_is_caught(faults: Faults, dynamodb: Any) -> None:
-    def tell_then_write(world: World) -> None:
+def test_publishing_before_writing_is_caught(faults: Faults, dynamodb: Any) -> None:
+    def publish_then_write(world: World) -> None:
         world.bus.publish([HAPPENED])
         dynamodb.put_item(TableName=TABLE, Item=FIRST)
 
-    def told_of_what_stands(world: World) -> None:
-        assert bool(world.told.taken) <= bool(world.table.items()), "told of what does not stand"
+    def published_only_if_written(world: World) -> None:
+        assert bool(world.published.events) <= bool(world.table.items()), "published but not written"
 
-    with pytest.raises(AssertionError, match=r"told of what does not stand") as caught:
+    with pytest.raises(AssertionError, match=r"published but not written") as caught:
         faults.every_cut(
-            world=World, command=tell_then_write, invariants=told_of_what_stands, always=told_of_what_stands
+            world=World,
+            command=publish_then_write,
+            invariants=published_only_if_written,
+            always=published_only_if_written,
         )
 
     assert "LIVELLO_CUT=1:crash-after" in str(caught.value)
 
 
-def test_leftovers_of_a_batch_that_nobody_sends_again_are_caught(faults: Faults, dynamodb: Any) -> None:
+def test_unprocessed_items_of_a_batch_that_are_not_sent_again_are_caught(faults: Faults, dynamodb: Any) -> None:
     def write_once(_: World) -> None:
         dynamodb.batch_write_item(RequestItems={TABLE: [{"PutRequest": {"Item": key}} for key in (FIRST, SECOND)]})
 
-    with pytest.raises(AssertionError, match=r"not both stand") as caught:
+    with pytest.raises(AssertionError, match=r"an item is missing") as caught:
         faults.every_cut(world=World, command=write_once, invariants=lambda _: None, always=both)
 
     assert "LIVELLO_CUT=1:partial" in str(caught.value)
 
 
-def test_a_conflict_that_is_taken_for_success_is_caught(faults: Faults, dynamodb: Any) -> None:
+def test_an_ignored_transaction_conflict_is_caught(faults: Faults, dynamodb: Any) -> None:
     def write_together(_: World) -> None:
         with suppress(dynamodb.exceptions.TransactionCanceledException):
             dynamodb.transact_write_items(TransactItems=[put(FIRST), put(SECOND)])
 
-    with pytest.raises(AssertionError, match=r"not both stand") as caught:
+    with pytest.raises(AssertionError, match=r"an item is missing") as caught:
         faults.every_cut(world=World, command=write_together, invariants=both, runs_max=1)
 
     assert "LIVELLO_CUT=1:conflict" in str(caught.value)
@@ -153,8 +156,8 @@ def test_a_conflict_that_is_taken_for_success_is_caught(faults: Faults, dynamodb
 
 def test_a_lost_update_is_caught_by_a_race(faults: Faults, dynamodb: Any) -> None:
     def read_then_write(_: World) -> None:
-        there = dynamodb.get_item(TableName=TABLE, Key=FIRST).get("Item", {"amount": {"N": "0"}})
-        more = {"N": str(int(there["amount"]["N"]) + 1)}
+        item = dynamodb.get_item(TableName=TABLE, Key=FIRST).get("Item", {"amount": {"N": "0"}})
+        more = {"N": str(int(item["amount"]["N"]) + 1)}
         dynamodb.put_item(TableName=TABLE, Item={**FIRST, "amount": more})
 
     def counted_both(world: World) -> None:
@@ -175,7 +178,7 @@ def test_a_command_that_never_recovers_is_caught(faults: Faults, dynamodb: Any) 
         faults.every_cut(world=World, command=take_a_marker_first, invariants=lambda _: None)
 
 
-def test_what_only_histories_find_is_found_and_found_again(faults: Faults, dynamodb: Any) -> None:
+def test_a_fault_that_only_histories_find_is_reproducible(faults: Faults, dynamodb: Any) -> None:
     def first(_: World) -> object:
         return increment(dynamodb)
 
@@ -190,15 +193,15 @@ def test_what_only_histories_find_is_found_and_found_again(faults: Faults, dynam
             harness.histories(world=World, commands=[first, second], invariants=counted_both, count=30)
         return str(caught.value)
 
-    told = failures(faults)
+    message = failures(faults)
 
-    assert failures(faults) == told
+    assert failures(faults) == message
     assert failures(Faults("another")) != failures(Faults(SEED))
-    alone = re.findall(r"LIVELLO_CUT=(\S+)", told)[0]
+    alone = re.findall(r"LIVELLO_CUT=(\S+)", message)[0]
     assert "1 of 1 histories" in failures(Faults(SEED, faults._scenario, only=alone))
 
 
-# ---- A command that is right, and what befalls it ----
+# ---- A correct command, and its faults ----
 
 
 def write_both(dynamodb: Any) -> Callable[[World], None]:
@@ -209,7 +212,7 @@ def write_both(dynamodb: Any) -> Callable[[World], None]:
     return command
 
 
-def test_a_command_that_is_right_passes_every_point(faults: Faults, dynamodb: Any) -> None:
+def test_a_correct_command_passes_every_cut(faults: Faults, dynamodb: Any) -> None:
     reported = points_of(faults)
 
     faults.every_cut(world=World, command=write_both(dynamodb), invariants=both, always=both_or_none)
@@ -225,25 +228,26 @@ def test_a_command_that_is_right_passes_every_point(faults: Faults, dynamodb: An
     assert [each.points for each in reported] == [reading + transaction + delivery, 2, 20]
 
 
-def test_a_failing_point_says_which_it_is_and_is_repeated_alone(faults: Faults, dynamodb: Any) -> None:
-    def tried(harness: Faults) -> str:
+def test_a_failing_cut_is_described_and_can_be_repeated_alone(faults: Faults, dynamodb: Any) -> None:
+    def failure_of(harness: Faults) -> str:
         with pytest.raises(AssertionError) as caught:
             harness.every_cut(world=World, command=lambda _: increment(dynamodb), invariants=once)
         return str(caught.value)
 
-    told = tried(Faults("1", "counting"))
-    alone = tried(Faults("1", "counting", only="1:crash-after"))
+    message = failure_of(Faults("1", "counting"))
+    alone = failure_of(Faults("1", "counting", only="1:crash-after"))
 
-    assert "counting: crash-after at call 1 (dynamodb UpdateItem), seed 1\n  counted 2 times" in told
-    assert "again: LIVELLO_SEED=1 LIVELLO_CUT=1:crash-after pytest -k 'counting' tests/faults" in told
+    assert "counting: crash-after at call 1 (dynamodb UpdateItem), seed 1\n  counted 2 times" in message
+    assert "again: LIVELLO_SEED=1 LIVELLO_CUT=1:crash-after pytest -k 'counting' tests/faults" in message
     assert alone.startswith("1 of 1 cuts end wrong")
     assert (
-        tried(Faults("1", "counting", only="7:crash-after")) == "There is no 7:crash-after among these cuts of 1 calls."
+        failure_of(Faults("1", "counting", only="7:crash-after"))
+        == "There is no 7:crash-after among these cuts of 1 calls."
     )
 
 
-def befallen(dynamodb: Any, mode: Mode) -> tuple[World, Run, Exception | None]:
-    """A world in which both were written at once while this happened to the transaction."""
+def with_fault(dynamodb: Any, mode: Mode) -> tuple[World, Run, Exception | None]:
+    """Writes two items in a transaction that gets this fault. Returns the world, the run and the SDK's error."""
     world, failure = World(), None
     run = Run(Faults(SEED)._chance("here"), lambda call: mode)
     with seam().onto(world, run):
@@ -255,12 +259,12 @@ def befallen(dynamodb: Any, mode: Mode) -> tuple[World, Run, Exception | None]:
 
 
 @pytest.mark.parametrize("mode", [Mode.THROTTLE, Mode.TIMEOUT_BEFORE, Mode.TIMEOUT_AFTER])
-def test_what_happens_once_is_healed_by_the_sdk(dynamodb: Any, mode: Mode) -> None:
-    world, run, failure = befallen(dynamodb, mode)
+def test_the_sdk_recovers_from_a_single_fault(dynamodb: Any, mode: Mode) -> None:
+    world, run, failure = with_fault(dynamodb, mode)
 
-    assert failure is None, "a transaction that is sent again is known by its token"
+    assert failure is None, "the token makes a repeated transaction idempotent"
     assert len(world.table.records) == 2
-    assert [call.name for call in run.calls] == ["dynamodb TransactWriteItems"], "two attempts are one call"
+    assert [call.name for call in run.calls] == ["dynamodb TransactWriteItems"], "two attempts count as one call"
 
 
 @pytest.mark.parametrize(
@@ -272,25 +276,27 @@ def test_what_happens_once_is_healed_by_the_sdk(dynamodb: Any, mode: Mode) -> No
         (Mode.CONFLICT, 0),
     ],
 )
-def test_what_lasts_is_seen_by_the_caller(dynamodb: Any, mode: Mode, written: int) -> None:
-    world, _, failure = befallen(dynamodb, mode)
+def test_a_lasting_fault_reaches_the_caller(dynamodb: Any, mode: Mode, written: int) -> None:
+    world, _, failure = with_fault(dynamodb, mode)
 
     assert failure is not None
     assert len(world.table.items()) == written
 
 
-def test_a_crash_is_swallowed_by_nobody(faults: Faults, dynamodb: Any) -> None:
-    outlived: list[BaseException] = []
+def test_no_except_clause_catches_a_crash(faults: Faults, dynamodb: Any) -> None:
+    caught: list[BaseException] = []
 
-    def hide(_: World) -> None:
+    def catch_everything(_: World) -> None:
         try:
             increment(dynamodb)
         except Exception as failure:  # noqa: BLE001
-            outlived.append(failure)
+            caught.append(failure)
 
-    Faults(SEED, "hidden", only="1:crash-before").every_cut(world=World, command=hide, invariants=lambda _: None)
+    Faults(SEED, "hidden", only="1:crash-before").every_cut(
+        world=World, command=catch_everything, invariants=lambda _: None
+    )
 
-    assert outlived == []
+    assert caught == []
 
 
 def test_a_call_outside_any_world_is_refused(dynamodb: Any) -> None:

@@ -1,4 +1,4 @@
-"""The usage of the past is counted exactly once: in any order, in any parts, cut off anywhere, and imported again."""
+"""Imported usage is counted exactly once: in any order and parts, cut off anywhere, and imported again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def company() -> World:
 
 
 def history(count: int) -> list[PastUsage]:
-    """Different rows, which share days, stores and contents."""
+    """Distinct rows that share days, stores and contents."""
     places = (
         (store.id, order.product, day, content)
         for day in range(61)
@@ -58,22 +58,22 @@ def history(count: int) -> list[PastUsage]:
 
 
 def imports(rows: Sequence[PastUsage]) -> Callable[[World], None]:
-    """The operator's command, which is repeated until it is through."""
+    """The operator's command, repeated until it finishes."""
 
     def command(world: World) -> None:
-        done = import_usage(
+        imported = import_usage(
             rows,
             now=NOON,
             budget=lambda: RetryBudget(10, wait=lambda _: None, chance=lambda: 0.5),
             store=world.usage,
         )
-        assert done.counted + done.duplicate == len(rows), done
+        assert imported.counted + imported.duplicate == len(rows), imported
 
     return command
 
 
 def expected(rows: Iterable[PastUsage]) -> Sums:
-    """What distinct rows come to, added up one by one."""
+    """The sums of distinct rows, added up one by one."""
     sums: Sums = {}
     for row in set(rows):
         content = (row.product, row.store, str(row.content), f"{row.day:%Y-%m}")
@@ -89,7 +89,7 @@ def expected(rows: Iterable[PastUsage]) -> Sums:
 
 
 def counted(world: World) -> Sums:
-    """The same, as the table has it."""
+    """The same sums, read from the table."""
     sums: Sums = {}
     for product, daily in world.usage.totals(ACCOUNT, MAY, JUNE).items():
         sums |= {(product, str(day)): quantity for day, quantity in daily.items()}
@@ -104,20 +104,20 @@ def counted(world: World) -> Sums:
 def exactly(rows: Sequence[PastUsage]) -> Callable[[World], None]:
     sums = expected(rows)
 
-    def look(world: World) -> None:
+    def check(world: World) -> None:
         assert counted(world) == sums
 
-    return look
+    return check
 
 
-def test_an_import_that_is_cut_off_anywhere_counts_once(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_cut_off_anywhere_counts_once(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importing, "ROWS_AT_ONCE", 60)
     rows = history(130)
 
     faults.every_cut(world=company, command=imports([*rows, *rows[:20]]), invariants=exactly(rows))
 
 
-def test_two_imports_of_the_same_rows_count_once(faults: Faults) -> None:
+def test_two_concurrent_imports_of_the_same_rows_count_once(faults: Faults) -> None:
     rows = history(40)
 
     faults.every_race(
@@ -130,7 +130,7 @@ def test_two_imports_of_the_same_rows_count_once(faults: Faults) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_in_any_order_and_in_any_parts_under_concurrent_writers(
+def test_imports_in_any_order_and_parts_count_once_under_concurrent_writers(
     faults: Faults, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     chance = Random(f"import {seed}")

@@ -1,4 +1,4 @@
-"""Mail about an event: cut off anywhere and delivered again, everybody has it, and nobody twice."""
+"""Mail about an event: with crashes anywhere and redeliveries, each recipient gets exactly one mail."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.faults.edges import edge
 from tests.faults.world import Bucket, World
 from tests.store.samples import NOON
 
-EVERYBODY = {"ada@nordlys.example", "invoices@nordlys.example"}
+RECIPIENTS = {"ada@nordlys.example", "invoices@nordlys.example"}
 LATER = CLAIM + timedelta(seconds=1)
-"""When a message comes again: each time the claim of the time before has run out."""
+"""The delay of a redelivery: the claim of the attempt before has expired."""
 
 
 class MailService:
-    """Takes mail, and tells what became of it, as SES does. See billing.correspondence.mailer.Mailer."""
+    """A fake of SES: accepts mail, and reports it as sent. See billing.correspondence.mailer.Mailer."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, bytes]] = []
@@ -41,7 +41,7 @@ class MailService:
 
 
 class MailWorld(World):
-    """The sample company, a change of whose contact is to be mailed."""
+    """The sample company with one event to mail: a change of its contact."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,11 +59,11 @@ class MailWorld(World):
 
 
 def changed() -> MailWorld:
-    made = MailWorld()
-    made.table = company().table
-    with made.calm():
-        change(Area.CONTACT, ContactDetails("Bo Lind", None))(made)
-    return made
+    world = MailWorld()
+    world.table = company().table
+    with world.calm():
+        change(Area.CONTACT, ContactDetails("Bo Lind", None))(world)
+    return world
 
 
 def the_event(world: World) -> Event:
@@ -71,12 +71,12 @@ def the_event(world: World) -> Event:
     return event
 
 
-def words(event: Event, _: LetterContext, recipient: Recipient, __: bytes | None) -> bytes:
+def message(event: Event, _: LetterContext, recipient: Recipient, __: bytes | None) -> bytes:
     return f"{event.id} to {recipient.email}".encode()
 
 
 def deliver(world: MailWorld) -> None:
-    """The queue hands the event over, later each time."""
+    """Delivers the event from the queue, LATER than the attempt before."""
     world.attempts += 1
     notify(
         the_event(world),
@@ -87,49 +87,51 @@ def deliver(world: MailWorld) -> None:
         deliveries=world.store,
         mailer=world.mailer,
         documents=world.documents,
-        write=words,
+        write=message,
     )
 
 
-def listen(world: MailWorld) -> None:
-    """What SES has told so far is noted; a message that was not dealt with is told again."""
-    for told in world.mail.feedback:
-        note_feedback(told, now=NOON, accounts=world.store, deliveries=world.store)
+def note_reports(world: MailWorld) -> None:
+    """Records all reports of SES so far. A report that failed is delivered again."""
+    for feedback in world.mail.feedback:
+        note_feedback(feedback, now=NOON, accounts=world.store, deliveries=world.store)
 
 
-def deliver_and_listen(world: MailWorld) -> None:
-    listen(world)
+def deliver_with_reports(world: MailWorld) -> None:
+    note_reports(world)
     deliver(world)
 
 
-def written_to(world: MailWorld) -> Counter[str]:
+def mails_by_address(world: MailWorld) -> Counter[str]:
     return Counter(to for to, _ in world.mail.taken)
 
 
-def everybody_once(world: MailWorld) -> None:
-    assert written_to(world) == dict.fromkeys(EVERYBODY, 1)
+def one_mail_each(world: MailWorld) -> None:
+    assert mails_by_address(world) == dict.fromkeys(RECIPIENTS, 1)
     assert sorted(world.bucket.files.values()) == sorted(message for _, message in world.mail.taken)
 
 
-def nobody_twice(world: MailWorld) -> None:
-    assert max(written_to(world).values(), default=0) <= 1
+def at_most_one_mail_each(world: MailWorld) -> None:
+    assert max(mails_by_address(world).values(), default=0) <= 1
 
 
-def everybody_and_nobody_more_than_twice(world: MailWorld) -> None:
-    assert set(written_to(world)) == EVERYBODY
-    assert max(written_to(world).values()) <= 2
+def one_or_two_mails_each(world: MailWorld) -> None:
+    assert set(mails_by_address(world)) == RECIPIENTS
+    assert max(mails_by_address(world).values()) <= 2
 
 
-def test_everybody_is_written_to_once_however_it_is_cut_off(faults: Faults) -> None:
-    faults.every_cut(world=changed, command=deliver_and_listen, invariants=everybody_once, always=nobody_twice)
+def test_each_recipient_gets_one_mail_wherever_the_worker_crashes(faults: Faults) -> None:
+    faults.every_cut(
+        world=changed, command=deliver_with_reports, invariants=one_mail_each, always=at_most_one_mail_each
+    )
 
 
-def test_without_word_from_the_mail_service_one_mail_may_come_twice_and_none_is_lost(faults: Faults) -> None:
-    faults.every_cut(world=changed, command=deliver, invariants=everybody_and_nobody_more_than_twice)
+def test_without_reports_of_ses_a_mail_may_be_sent_twice_but_none_is_lost(faults: Faults) -> None:
+    faults.every_cut(world=changed, command=deliver, invariants=one_or_two_mails_each)
 
 
-def at_the_same_time(world: MailWorld) -> None:
-    """A second delivery while the first is under way: its claims have not run out."""
+def deliver_concurrently(world: MailWorld) -> None:
+    """Delivers the event during the first delivery, whose claims have not expired."""
     notify(
         the_event(world),
         claimant="another",
@@ -139,24 +141,26 @@ def at_the_same_time(world: MailWorld) -> None:
         deliveries=world.store,
         mailer=world.mailer,
         documents=world.documents,
-        write=words,
+        write=message,
     )
 
 
-def test_two_workers_with_the_same_event(faults: Faults) -> None:
-    faults.every_race(world=changed, first=deliver, second=at_the_same_time, invariants=everybody_once)
+def test_two_workers_with_the_same_event_send_one_mail_each(faults: Faults) -> None:
+    faults.every_race(world=changed, first=deliver, second=deliver_concurrently, invariants=one_mail_each)
 
 
-@pytest.mark.parametrize("fate", [DeliveryStatus.BOUNCED, DeliveryStatus.COMPLAINED])
-def test_an_address_is_lost_once_however_often_it_is_told(fate: DeliveryStatus, faults: Faults) -> None:
-    def told(world: World) -> None:
+@pytest.mark.parametrize("status", [DeliveryStatus.BOUNCED, DeliveryStatus.COMPLAINED])
+def test_an_undeliverable_address_is_recorded_once_however_often_it_is_reported(
+    status: DeliveryStatus, faults: Faults
+) -> None:
+    def reported(world: World) -> None:
         delivery = Delivery.of(the_event(world), Recipient("invoices@nordlys.example", None))
         note_feedback(
-            Feedback(fate, delivery, "message-1", NOON), now=NOON, accounts=world.store, deliveries=world.store
+            Feedback(status, delivery, "message-1", NOON), now=NOON, accounts=world.store, deliveries=world.store
         )
 
-    def told_once(world: World) -> None:
+    def recorded_once(world: World) -> None:
         assert len(world.stored("UNDELIVERABLE#")) == 1
         assert len([item for item in world.stored("EVENT#") if "address.undeliverable" in item["body"]["S"]]) == 1
 
-    faults.every_cut(world=changed, command=told, invariants=told_once)
+    faults.every_cut(world=changed, command=reported, invariants=recorded_once)

@@ -1,4 +1,4 @@
-"""From the table's stream to the bus: killed anywhere, each event arrives, and those of an account in order."""
+"""Publishing from the table's stream to the bus: after crashes anywhere each event arrives, in order per account."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from tests.template import resources
 Records = list[dict[str, Any]]
 
 ACCOUNTS = 12
-"""More than the bus takes at once."""
+"""With their events, more than the bus takes in one call."""
 
 
 @pytest.fixture(autouse=True)
 def wired(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The function's gateways are those of the current world, and nobody waits."""
+    """Connects the function to the gateways of the current world, without waits."""
     monkeypatch.setattr(wiring, "bus", lambda: seam().world.bus)
     monkeypatch.setattr(wiring, "dead_letters", lambda: seam().world.dead_letters)
     monkeypatch.setattr(app, "sleep", lambda _: None)
 
 
 class Streamed(World):
-    """A world whose stream is read: `read` is how far, and moves only once a batch has been dealt with."""
+    """A world with a position in the stream. `read` moves only after a batch succeeds."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,8 +48,8 @@ class Streamed(World):
         return self.records()[self.read :]
 
 
-def wanted(records: Records) -> Records:
-    """What the event source lets through, by the filter of template.yaml."""
+def filtered(records: Records) -> Records:
+    """The records that pass the event source's filter in template.yaml."""
     [event_source] = resources()["PublishEvents"]["Properties"]["Events"].values()
     [filter_] = event_source["Properties"]["FilterCriteria"]["Filters"]
     pattern = json.loads(filter_["Pattern"])
@@ -63,28 +63,28 @@ def wanted(records: Records) -> Records:
 
 
 def publish(world: Streamed) -> None:
-    """The next batch, as the stream hands it over: again, until it has been dealt with."""
+    """Processes the next batch of the stream. A failed batch is delivered again."""
     batch = world.new_records()
     end = world.read + len(batch)
-    if wanted(batch):
-        app.handler({"Records": wanted(batch)}, None)
+    if filtered(batch):
+        app.handler({"Records": filtered(batch)}, None)
     world.read = max(world.read, end)
 
 
 def publish_record_by_record(world: Streamed) -> None:
-    """A batch that has been cut up, as a stream does with one that failed."""
+    """Processes a batch record by record, as a stream does after it bisected a failed batch."""
     for _ in world.new_records():
         [record] = world.new_records()[:1]
-        if wanted([record]):
+        if filtered([record]):
             app.handler({"Records": [record]}, None)
         world.read += 1
 
 
-def told_in_order(world: Streamed) -> None:
-    """Each event was published, and each account's were first published in the order they were written in."""
-    images = [record["dynamodb"]["NewImage"] for record in wanted(world.records())]
+def published_in_order(world: Streamed) -> None:
+    """Each event was published. The first publications of an account's events are in the order of their writes."""
+    images = [record["dynamodb"]["NewImage"] for record in filtered(world.records())]
     written = [(image["pk"]["S"], image["sk"]["S"]) for image in images if "pk" in image]
-    first_times = [*dict.fromkeys((_partition(each.account), f"EVENT#{each.id}") for each in world.told.taken)]
+    first_times = [*dict.fromkeys((_partition(each.account), f"EVENT#{each.id}") for each in world.published.events)]
     assert set(first_times) == set(written), "an event is missing"
     for partition in {partition for partition, _ in written}:
         assert [each for each in first_times if each[0] == partition] == [
@@ -97,14 +97,14 @@ def _partition(account: str | None) -> str:
 
 
 def streamed(world: World) -> Streamed:
-    """The same world, its stream unread."""
-    read = Streamed()
-    read.__dict__.update(deepcopy(world.__dict__))
-    return read
+    """The same world, with an unread stream."""
+    unread = Streamed()
+    unread.__dict__.update(deepcopy(world.__dict__))
+    return unread
 
 
 def one_company() -> Streamed:
-    """What was written until the sample company had changed something and had a second person."""
+    """The sample company after one change and a second user, with an unread stream."""
     with company().calm() as world:
         change(Area.BILLING, MOVED)(world)
         save("bo@nordlys.example", Role.MEMBER)(world)
@@ -112,7 +112,7 @@ def one_company() -> Streamed:
 
 
 def many_companies() -> Streamed:
-    """Three events of each of more accounts than the bus takes at once."""
+    """Three events for each of ACCOUNTS accounts."""
     with Streamed().calm() as world:
         for second in range(3):
             for account in range(ACCOUNTS):
@@ -128,27 +128,27 @@ def _write(world: Streamed, event: Event) -> None:
     )
 
 
-def test_what_was_written_is_published(faults: Faults) -> None:
-    faults.every_cut(world=one_company, command=publish, invariants=told_in_order)
+def test_every_recorded_event_is_published(faults: Faults) -> None:
+    faults.every_cut(world=one_company, command=publish, invariants=published_in_order)
 
 
-def test_more_than_the_bus_takes_at_once(faults: Faults) -> None:
-    faults.every_cut(world=many_companies, command=publish, invariants=told_in_order)
+def test_a_batch_larger_than_a_bus_call_is_published(faults: Faults) -> None:
+    faults.every_cut(world=many_companies, command=publish, invariants=published_in_order)
 
 
-def test_a_batch_that_is_cut_up(faults: Faults) -> None:
-    faults.every_cut(world=one_company, command=publish_record_by_record, invariants=told_in_order)
+def test_a_bisected_batch_is_published_in_order(faults: Faults) -> None:
+    faults.every_cut(world=one_company, command=publish_record_by_record, invariants=published_in_order)
 
 
 @pytest.mark.parametrize("delivered", [1, 2])
-def test_the_same_batch_again(faults: Faults, delivered: int) -> None:
-    """The stream forgets that it has handed a batch over: everything is published once more, still in order."""
+def test_a_redelivered_batch_is_published_again_in_order(faults: Faults, delivered: int) -> None:
+    """The stream delivers a successful batch again: its events are published once more, still in order."""
 
     def publish_again(world: Streamed) -> None:
         for _ in range(delivered + 1):
-            app.handler({"Records": wanted(world.records())}, None)
+            app.handler({"Records": filtered(world.records())}, None)
 
-    faults.every_cut(world=one_company, command=publish_again, invariants=told_in_order)
+    faults.every_cut(world=one_company, command=publish_again, invariants=published_in_order)
 
 
 BROKEN: Sequence[dict[str, Any]] = (
@@ -161,27 +161,27 @@ BROKEN: Sequence[dict[str, Any]] = (
 
 
 @pytest.mark.parametrize("image", BROKEN, ids=["empty", "no JSON", "no event", "unknown type", "a number"])
-def test_one_record_that_nobody_can_read_holds_up_nobody(faults: Faults, image: dict[str, Any]) -> None:
-    def with_a_broken_one() -> Streamed:
+def test_an_unreadable_record_does_not_stop_the_others(faults: Faults, image: dict[str, Any]) -> None:
+    def with_an_unreadable_record() -> Streamed:
         world = one_company()
-        broken = deepcopy(wanted(world.table.records)[0])
+        broken = deepcopy(filtered(world.table.records)[0])
         broken["dynamodb"]["NewImage"] = image
         broken["dynamodb"]["Keys"] = {"pk": {"S": "ACCOUNT#broken"}, "sk": {"S": "EVENT#broken"}}
         world.table.records.insert(len(world.table.records) // 2, broken)
         return world
 
-    def the_others_are_told(world: Streamed) -> None:
-        told_in_order(world)
-        assert {json.loads(letter)["pk"] for letter in world.letters.kept} == {"ACCOUNT#broken"}
+    def the_others_are_published(world: Streamed) -> None:
+        published_in_order(world)
+        assert {json.loads(letter)["pk"] for letter in world.letters.bodies} == {"ACCOUNT#broken"}
 
-    faults.every_cut(world=with_a_broken_one, command=publish, invariants=the_others_are_told)
+    faults.every_cut(world=with_an_unreadable_record, command=publish, invariants=the_others_are_published)
 
 
-def test_writing_and_publishing_at_once(faults: Faults) -> None:
-    def all_is_told(world: Streamed) -> None:
+def test_events_written_during_publishing_are_published(faults: Faults) -> None:
+    def all_are_published(world: Streamed) -> None:
         publish(world)
-        told_in_order(world)
-        assert len(world.told.taken) >= 4
+        published_in_order(world)
+        assert len(world.published.events) >= 4
 
     def new_company() -> Streamed:
         with company().calm() as world:
@@ -195,6 +195,6 @@ def test_writing_and_publishing_at_once(faults: Faults) -> None:
             publish,
             publish,
         ],
-        invariants=all_is_told,
+        invariants=all_are_published,
         count=40,
     )

@@ -1,4 +1,4 @@
-"""A deletion that is killed after any single step goes on, and in the end nothing is left but a receipt."""
+"""A deletion that crashes after any step resumes, and leaves only a receipt and archived invoices (DESIGN 3.7)."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def purger(world: Ending) -> Purger:
     )
 
 
-def purge(world: Ending, steps: Callable[[], bool] = lambda: True, now: datetime = PURGED) -> bool:
-    """A run of it; whether nothing is left."""
+def purge(world: Ending, goes_on: Callable[[], bool] = lambda: True, now: datetime = PURGED) -> bool:
+    """One run of the deletion. Returns whether it is finished."""
     world.runs += 1
     progress = purge_account(
-        ACCOUNT, now=now, clock=now, correlation=f"run {world.runs}", goes_on=steps, purger=purger(world)
+        ACCOUNT, now=now, clock=now, correlation=f"run {world.runs}", goes_on=goes_on, purger=purger(world)
     )
     return progress is PurgeProgress.FINISHED
 
 
 def one_deletion(world: Ending) -> Callable[[], bool]:
-    """Lets a run delete once, and no more."""
+    """Stops a run after its first delete."""
     before = len(world.table.items())
     return lambda: len(world.table.items()) >= before
 
@@ -54,27 +54,27 @@ def nothing_left(world: Ending) -> None:
         for each in world.stripe.objects["customer"].values()
         if not each.get("deleted") and each["metadata"].get("account") == ACCOUNT
     ], "something is left at the payment service"
-    # Ada has access to the other account as well; Bo and Cy had none but this.
-    assert {known.user for known in world.people.log_ins.values()} == {ADA}
-    first, second = sorted({key.split("/")[2] for key in world.archive.kept})
-    kept = (f"{first}/{first}.json", f"{first}/{first}.pdf", f"{second}/{second}.json")
-    assert sorted(world.archive.kept) == [f"invoices/2026/{each}" for each in kept]
+    # Ada also has access to the other account. Bo and Cy had access to this account only.
+    assert {log_in.user for log_in in world.people.log_ins.values()} == {ADA}
+    first, second = sorted({key.split("/")[2] for key in world.archive.retained_until})
+    archived = (f"{first}/{first}.json", f"{first}/{first}.pdf", f"{second}/{second}.json")
+    assert sorted(world.archive.retained_until) == [f"invoices/2026/{each}" for each in archived]
     [receipt] = [body(item) for item in world.table.items() if item["pk"]["S"] == keys.RECEIPTS]
     assert ACCOUNT not in str(receipt)
     assert "nordlys" not in str(receipt).lower()
-    # Counters, markers, events: each counted exactly once, wherever it was cut off.
+    # Counters, markers, events: each item is counted exactly once, wherever the deletion crashed.
     assert receipt["counts"] == COUNTS
-    [told] = [item for item in world.table.items() if item["pk"]["S"].startswith("DELETED#")]
-    assert body(told)["type"] == "account.deleted"
-    assert body(told)["after"]["counts"] == COUNTS
-    assert int(told["expires_at"]["N"]) > PURGED.timestamp()
+    [event] = [item for item in world.table.items() if item["pk"]["S"].startswith("DELETED#")]
+    assert body(event)["type"] == "account.deleted"
+    assert body(event)["after"]["counts"] == COUNTS
+    assert int(event["expires_at"]["N"]) > PURGED.timestamp()
 
 
 def others_untouched(world: Ending) -> None:
     assert theirs(world) == world.theirs
     assert [key for key in world.bucket.files if OTHER in key]
     assert [each for each in world.stripe.objects["customer"].values() if each["metadata"].get("account") == OTHER]
-    assert ADA in {known.user for known in world.people.log_ins.values()}
+    assert ADA in {log_in.user for log_in in world.people.log_ins.values()}
 
 
 COUNTS = {
@@ -93,12 +93,12 @@ COUNTS = {
 
 
 @pytest.fixture(autouse=True)
-def a_few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that few items take several transactions."""
+def small_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lowers the items per transaction, so that a small account needs several transactions."""
     monkeypatch.setattr("billing.ending.deletion.records.AT_ONCE", 20)
 
 
-def test_a_deletion_that_is_killed_anywhere_goes_on_until_nothing_is_left(faults: Faults) -> None:
+def test_a_deletion_that_crashes_anywhere_resumes_until_nothing_is_left(faults: Faults) -> None:
     def purged(world: Ending) -> None:
         nothing_left(world)
         others_untouched(world)
@@ -106,8 +106,10 @@ def test_a_deletion_that_is_killed_anywhere_goes_on_until_nothing_is_left(faults
     faults.every_cut(world=deactivated, command=purge, invariants=purged, always=others_untouched)
 
 
-def test_a_deletion_is_killed_after_every_single_delete(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One item at a time, and the process gone after each."""
+def test_a_deletion_that_crashes_after_every_delete_counts_each_item_once(
+    faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One item per transaction, and a crash after each."""
     monkeypatch.setattr("billing.ending.deletion.records.AT_ONCE", 1)
     with deactivated().calm() as world:
         runs = 0
@@ -118,18 +120,18 @@ def test_a_deletion_is_killed_after_every_single_delete(faults: Faults, monkeypa
         assert runs == sum(COUNTS.values()) - COUNTS["customers"] - COUNTS["documents"]
 
 
-def test_two_deletions_at_once_delete_and_count_once(faults: Faults) -> None:
+def test_two_concurrent_deletions_count_each_item_once(faults: Faults) -> None:
     faults.every_race(world=deactivated, first=purge, second=purge, invariants=nothing_left)
 
 
-def test_before_its_day_nothing_is_deleted(faults: Faults) -> None:
+def test_nothing_is_deleted_before_the_purge_day(faults: Faults) -> None:
     with deactivated().calm() as world:
         items = world.table.items()
         assert purge(world, now=PURGED - timedelta(seconds=1))
         assert world.table.items() == items
 
 
-def test_nothing_new_begins_under_the_id_of_what_is_being_deleted(faults: Faults) -> None:
+def test_no_account_can_be_provisioned_under_an_id_that_is_being_deleted(faults: Faults) -> None:
     with deactivated().calm() as world:
         purge(world, one_deletion(world))
         with pytest.raises(ConcurrentChange):
@@ -140,17 +142,17 @@ def test_nothing_new_begins_under_the_id_of_what_is_being_deleted(faults: Faults
         assert world.stored("PAGE#ACCOUNT")
 
 
-def test_every_family_of_an_account_is_covered() -> None:
-    """The purge works on keys: what stands in one of its partitions goes. A family must stand in one of them."""
+def test_every_item_family_of_an_account_is_deleted() -> None:
+    """The purge deletes everything in its partitions, so they must contain every family of an account."""
     from billing.ending.deletion.records import partitions
 
     assert partitions("x") == (keys.usage("x"), keys.markers("x"), keys.account("x"))
-    everywhere = {*keys.ACCOUNT_FAMILIES, *keys.USAGE_FAMILIES, keys.MARKER}
+    of_accounts = {*keys.ACCOUNT_FAMILIES, *keys.USAGE_FAMILIES, keys.MARKER}
     shared = {keys.VERSION, keys.EVENT, keys.BOOKED, keys.MANAGER, keys.SERIES, keys.RECEIPT}
-    known = {
+    families = {
         value
         for name, value in vars(keys).items()
         if name.isupper() and isinstance(value, str) and not name.startswith(("PAGE_", "_"))
     }
-    partitions_of_none = {keys.CATALOGUE, keys.MANAGERS, keys.NUMBERS, keys.RECEIPTS, keys.PAST_DUE, keys.INDEX}
-    assert known == everywhere | shared | partitions_of_none
+    not_of_accounts = {keys.CATALOGUE, keys.MANAGERS, keys.NUMBERS, keys.RECEIPTS, keys.PAST_DUE, keys.INDEX}
+    assert families == of_accounts | shared | not_of_accounts

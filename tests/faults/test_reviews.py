@@ -1,4 +1,4 @@
-"""Reviews: cut off anywhere, repeated, met by each other, they leave a whole state, and no time is given away twice."""
+"""Reviews that are cut off, repeated or concurrent leave a consistent state, and no time is booked twice."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIRST = datetime.fromisoformat(BEGINS)
 SECOND = FIRST + timedelta(minutes=30)
 PRESENT = SuccessManagerBody.model_validate(SOFIE).value(MANAGER)
 USAGE = {date(2026, month, 1): Decimal(8000) for month in (3, 4, 5)}
-"""Of each product: it fits the lower tier of e-mails, and search is in its lowest."""
+"""The usage of each product: it fits the lower tier of e-mails; search is in its lowest tier."""
 
 ORDERS = tuple(Order(each["product"], each["up_to"]) for each in LOWER["tiers"])
 BY_ADMIN = RequestContext(Actor(ActorKind.CUSTOMER, "user-1"), OCCASION.time, OCCASION.correlation)
@@ -39,7 +39,7 @@ BY_ADMIN = RequestContext(Actor(ActorKind.CUSTOMER, "user-1"), OCCASION.time, OC
 
 
 def looked_after() -> World:
-    """Two companies that the same success manager looks after."""
+    """Two companies with the same success manager."""
     with company().calm() as world:
         provision_account(
             replace(WANTED, account=THEIRS),
@@ -55,16 +55,16 @@ def looked_after() -> World:
 
 
 def with_review() -> World:
-    """Ours has booked the first slot."""
+    """Our company has booked the first slot."""
     with looked_after().calm() as world:
         book(FIRST)(world)
         return world
 
 
-# ---- What is asked ----
+# ---- Commands ----
 
 
-def standings(world: World, account: str = OURS) -> tuple[LowerTierFit, ...]:
+def lower_tier_fits(world: World, account: str = OURS) -> tuple[LowerTierFit, ...]:
     subscriber = world.store.subscriber(account, consistent=True)
     contract, catalogue = subscriber.account.contract, world.store.catalogue(subscriber.subscription.catalogue_version)
     today = contract.today(OCCASION.time)
@@ -74,8 +74,8 @@ def standings(world: World, account: str = OURS) -> tuple[LowerTierFit, ...]:
 
 def book(begins: datetime, account: str = OURS) -> Command:
     def command(world: World) -> None:
-        known = standings(world, account)
-        book_review(world.store.account(account), begins, known, context=BY_ADMIN, store=world.store)
+        fits = lower_tier_fits(world, account)
+        book_review(world.store.account(account), begins, fits, context=BY_ADMIN, store=world.store)
 
     return command
 
@@ -90,9 +90,9 @@ def cancel(world: World) -> None:
 
 
 def apply_tier(world: World) -> None:
-    known = standings(world)
+    fits = lower_tier_fits(world)
     subscriber = world.store.subscriber(OURS, consistent=True)
-    apply_review(subscriber, newest(world), ORDERS, known, context=OCCASION, store=world.store)
+    apply_review(subscriber, newest(world), ORDERS, fits, context=OCCASION, store=world.store)
 
 
 def decline(world: World) -> None:
@@ -109,13 +109,13 @@ def reschedule(minutes: int, replaces: int = 1) -> Command:
 
 
 def end_account(world: World) -> None:
-    """As a cancellation will: the account is no longer active."""
+    """Gives the account another status, as a cancellation does."""
     account = world.store.account(OURS)
     if account.status is Status.ACTIVE:
         world.store.assign_success_manager(replace(account, status=Status.CANCELLING), happened())
 
 
-# ---- What must hold ----
+# ---- Invariants ----
 
 
 def reviews(world: World) -> list[dict[str, Any]]:
@@ -127,7 +127,7 @@ def is_open(review: dict[str, Any]) -> bool:
 
 
 def all_agrees(world: World) -> None:
-    """Time is given away for open reviews and no others, an account has one at most, and all of it was told once."""
+    """Booked cells are those of the open reviews, an account has at most one, and each change has one event."""
     opened = {review["review"]: review for review in reviews(world) if is_open(review)}
     cells = [(item["sk"]["S"], body(item)["review"]) for item in world.stored("BOOKED#")]
     assert sorted(cells) == sorted(
@@ -135,17 +135,17 @@ def all_agrees(world: World) -> None:
         for name, review in opened.items()
         for begins, ends in [tuple(datetime.fromisoformat(review["slot"][edge]) for edge in ("begins", "ends"))]
         for number in range((ends - begins) // timedelta(minutes=15))
-    ), "the time that is given away is not that of the open reviews"
+    ), "the booked cells are not those of the open reviews"
     assert sorted(body(item)["review"] for item in world.stored("REVIEW-OPEN")) == sorted(opened)
-    told = {
+    expected = {
         "review.booked": len(reviews(world)),
         "review.cancelled": sum(review["cancelled_at"] is not None for review in reviews(world)),
         "review.declined": sum("reason" in (review["decision"] or {}) for review in reviews(world)),
         "subscription.tier_lowered": sum("orders" in (review["decision"] or {}) for review in reviews(world)),
     }
-    assert {type_: len(events(world, type_)) for type_ in told} == told, "reviews and events do not match"
+    assert {type_: len(events(world, type_)) for type_ in expected} == expected, "reviews and events do not match"
     lowered = [change for account in (OURS, THEIRS) for change in _changes(world, account)]
-    assert len(lowered) == told["subscription.tier_lowered"], "a decision without its tier, or the other way round"
+    assert len(lowered) == expected["subscription.tier_lowered"], "a decision without its tier, or the other way round"
 
 
 def _changes(world: World, account: str) -> list[Any]:
@@ -153,40 +153,40 @@ def _changes(world: World, account: str) -> list[Any]:
 
 
 def ends_as(status: str, count: int = 1) -> Command:
-    def look(world: World) -> None:
+    def check(world: World) -> None:
         all_agrees(world)
         assert len(reviews(world)) == count
         assert newest(world).status == status
 
-    return look
+    return check
 
 
 # ---- Cuts ----
 
 
-def test_a_booking(faults: Faults) -> None:
+def test_a_booking_survives_a_cut_anywhere(faults: Faults) -> None:
     faults.every_cut(world=looked_after, command=book(FIRST), invariants=ends_as("booked"), always=all_agrees)
 
 
-def test_a_cancelled_review(faults: Faults) -> None:
+def test_a_cancellation_survives_a_cut_anywhere(faults: Faults) -> None:
     faults.every_cut(world=with_review, command=cancel, invariants=ends_as("cancelled"), always=all_agrees)
 
 
-def test_a_lower_tier(faults: Faults) -> None:
+def test_a_lower_tier_is_applied_once_after_a_cut_anywhere(faults: Faults) -> None:
     def lowered_once(world: World) -> None:
         ends_as("applied")(world)
         [change] = _changes(world, OURS)
         assert (change.product, change.up_to, change.effective_on) == ("email", 10_000, date(2026, 7, 15))
 
-    # The same decision after it has succeeded is recognised before the tiers are looked at.
+    # A repeated decision is recognised before its tiers are checked.
     faults.every_cut(world=with_review, command=apply_tier, invariants=lowered_once, always=all_agrees)
 
 
-def test_a_declined_review(faults: Faults) -> None:
+def test_a_declined_review_survives_a_cut_anywhere(faults: Faults) -> None:
     faults.every_cut(world=with_review, command=decline, invariants=ends_as("declined"), always=all_agrees)
 
 
-def test_a_success_manager(faults: Faults) -> None:
+def test_a_success_manager_is_changed_once_after_a_cut_anywhere(faults: Faults) -> None:
     def changed_once(world: World) -> None:
         manager = world.store.success_manager(MANAGER)
         assert manager is not None
@@ -204,7 +204,7 @@ def one_has_the_slot(world: World) -> None:
     assert len(reviews(world)) == 1
 
 
-def test_two_accounts_race_for_one_slot(faults: Faults) -> None:
+def test_one_of_two_accounts_gets_a_slot(faults: Faults) -> None:
     faults.every_race(
         world=looked_after,
         first=book(FIRST),
@@ -215,8 +215,8 @@ def test_two_accounts_race_for_one_slot(faults: Faults) -> None:
     )
 
 
-def test_two_slots_that_overlap(faults: Faults) -> None:
-    """The manager's reviews have become longer between the two."""
+def test_one_of_two_overlapping_slots_is_booked(faults: Faults) -> None:
+    """The manager's reviews become longer between the two bookings."""
 
     def longer_reviews_for_them(world: World) -> None:
         longer = replace(PRESENT, review_minutes=60)
@@ -228,17 +228,17 @@ def test_two_slots_that_overlap(faults: Faults) -> None:
         first=book(SECOND),
         second=longer_reviews_for_them,
         invariants=one_has_the_slot,
-        may_lose=(SlotTaken, RuleViolation),  # with longer reviews, the second slot is none any more
+        may_lose=(SlotTaken, RuleViolation),  # with longer reviews, the second slot no longer exists
     )
 
 
-def test_the_same_booking_twice_at_once(faults: Faults) -> None:
+def test_a_booking_sent_twice_at_once_makes_one_review(faults: Faults) -> None:
     faults.every_race(
         world=looked_after, first=book(FIRST), second=book(FIRST), invariants=one_has_the_slot, runs_max=1
     )
 
 
-def test_two_bookings_of_one_account(faults: Faults) -> None:
+def test_one_of_two_bookings_of_an_account_succeeds(faults: Faults) -> None:
     faults.every_race(
         world=looked_after,
         first=book(FIRST),
@@ -249,7 +249,7 @@ def test_two_bookings_of_one_account(faults: Faults) -> None:
     )
 
 
-def test_cancelled_and_decided_at_once(faults: Faults) -> None:
+def test_a_review_is_either_cancelled_or_decided(faults: Faults) -> None:
     for decide in (apply_tier, decline):
         faults.every_race(world=with_review, first=cancel, second=decide, invariants=one_has_won, may_lose=(Conflict,))
         faults.every_race(world=with_review, first=decide, second=cancel, invariants=one_has_won, may_lose=(Conflict,))
@@ -261,20 +261,20 @@ def one_has_won(world: World) -> None:
     assert not is_open(review)
 
 
-def test_two_decisions_at_once(faults: Faults) -> None:
+def test_one_of_two_concurrent_decisions_succeeds(faults: Faults) -> None:
     faults.every_race(world=with_review, first=apply_tier, second=decline, invariants=one_has_won, may_lose=(Conflict,))
 
 
-def test_the_same_decision_twice_at_once(faults: Faults) -> None:
+def test_a_decision_sent_twice_at_once_is_made_once(faults: Faults) -> None:
     for decide, status in ((apply_tier, "applied"), (decline, "declined")):
         faults.every_race(world=with_review, first=decide, second=decide, invariants=ends_as(status), runs_max=1)
 
 
-def test_the_same_cancellation_twice_at_once(faults: Faults) -> None:
+def test_a_cancellation_sent_twice_at_once_is_made_once(faults: Faults) -> None:
     faults.every_race(world=with_review, first=cancel, second=cancel, invariants=ends_as("cancelled"), runs_max=1)
 
 
-def test_no_lower_tier_for_an_account_that_ends_meanwhile(faults: Faults) -> None:
+def test_an_account_cancelled_meanwhile_gets_no_lower_tier(faults: Faults) -> None:
     def lowered_before_the_end_or_never(world: World) -> None:
         all_agrees(world)
         assert world.store.account(OURS).status is Status.CANCELLING
@@ -291,7 +291,7 @@ def test_no_lower_tier_for_an_account_that_ends_meanwhile(faults: Faults) -> Non
 # ---- Histories ----
 
 
-def test_reviews_come_and_go_in_any_order(faults: Faults) -> None:
+def test_bookings_cancellations_and_decisions_in_any_order_stay_consistent(faults: Faults) -> None:
     faults.histories(
         world=with_review,
         commands=[cancel, book(SECOND), book(FIRST, THEIRS), book(SECOND, THEIRS), reschedule(45), decline],

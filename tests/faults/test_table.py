@@ -1,4 +1,4 @@
-"""What the table does that the emulated DynamoDB cannot vouch for, because it does not, or is not asked."""
+"""Behaviour of the in-memory table that the comparison with the emulated DynamoDB does not cover."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ask(table: Table, operation: str, **request: Any) -> Any:
 
 
 def refusal(table: Table, operation: str, **request: Any) -> Refused:
-    """The error of what must be refused, and must change nothing."""
+    """The error of a request that must be refused. Asserts that it changes nothing."""
     before = table.items()
     with pytest.raises(Refused) as caught:
         ask(table, operation, **request)
@@ -34,8 +34,9 @@ def refusal(table: Table, operation: str, **request: Any) -> Refused:
 
 
 def update(expression: str, **values: Any) -> dict[str, Any]:
-    given = {"ExpressionAttributeValues": {f":{name}": value for name, value in values.items()}} if values else {}
-    return {"Key": KEY, "UpdateExpression": expression, **given}
+    placeholders = {f":{name}": value for name, value in values.items()}
+    attribute_values = {"ExpressionAttributeValues": placeholders} if values else {}
+    return {"Key": KEY, "UpdateExpression": expression, **attribute_values}
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def update(expression: str, **values: Any) -> dict[str, Any]:
         ("Query", {"KeyConditionExpression": "pk = :p", "QueryFilter": {}}),
     ],
 )
-def test_what_it_has_not_learned_it_says_loudly(table: Table, operation: str, request_: dict[str, Any]) -> None:
+def test_an_unsupported_request_raises(table: Table, operation: str, request_: dict[str, Any]) -> None:
     with pytest.raises(Unsupported):
         ask(table, operation, **request_)
 
@@ -70,7 +71,7 @@ def test_what_it_has_not_learned_it_says_loudly(table: Table, operation: str, re
         "ADD amount :v amount",
     ],
 )
-def test_an_update_expression_that_is_none_is_refused(table: Table, expression: str) -> None:
+def test_an_invalid_update_expression_is_refused(table: Table, expression: str) -> None:
     assert refusal(table, "UpdateItem", **update(expression, v={"N": "1"})).code == "ValidationException"
 
 
@@ -95,12 +96,12 @@ def test_an_update_expression_that_is_none_is_refused(table: Table, expression: 
         "amount BETWEEN :v AND :less",
     ],
 )
-def test_a_condition_that_is_none_is_refused(table: Table, expression: str) -> None:
-    given = {":v": {"N": "1"}, ":less": {"N": "0"}, ":set": {"SS": ["a"]}}
-    used = {name: value for name, value in given.items() if name in expression.split() or f"{name})" in expression}
-    asked = {"ExpressionAttributeValues": used} if used else {}
+def test_an_invalid_condition_is_refused(table: Table, expression: str) -> None:
+    values = {":v": {"N": "1"}, ":less": {"N": "0"}, ":set": {"SS": ["a"]}}
+    used = {name: value for name, value in values.items() if name in expression.split() or f"{name})" in expression}
+    request = {"ExpressionAttributeValues": used} if used else {}
 
-    assert refusal(table, "PutItem", Item=KEY, ConditionExpression=expression, **asked).code == "ValidationException"
+    assert refusal(table, "PutItem", Item=KEY, ConditionExpression=expression, **request).code == "ValidationException"
 
 
 def test_not_binds_tighter_than_and_and_and_than_or(table: Table) -> None:
@@ -113,15 +114,15 @@ def test_not_binds_tighter_than_and_and_and_than_or(table: Table) -> None:
             return False
         return True
 
-    there, gone = "attribute_exists(pk)", "attribute_not_exists(pk)"
-    assert holds(f"{there} OR {there} AND {gone}")
-    assert not holds(f"({there} OR {there}) AND {gone}")
-    assert not holds(f"NOT {there} AND {gone}")
-    assert holds(f"NOT ({there} AND {gone})")
+    true, false = "attribute_exists(pk)", "attribute_not_exists(pk)"
+    assert holds(f"{true} OR {true} AND {false}")
+    assert not holds(f"({true} OR {true}) AND {false}")
+    assert not holds(f"NOT {true} AND {false}")
+    assert holds(f"NOT ({true} AND {false})")
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("text", "stored"),
     [
         ("0010.50", "10.5"),
         ("-0", "0"),
@@ -131,14 +132,14 @@ def test_not_binds_tighter_than_and_and_and_than_or(table: Table) -> None:
         ("1e125", "1" + "0" * 125),
     ],
 )
-def test_a_number_is_kept_exactly(given: str, kept: str) -> None:
-    assert checked({"N": given}) == {"N": kept}
+def test_a_number_is_stored_exactly(text: str, stored: str) -> None:
+    assert checked({"N": text}) == {"N": stored}
 
 
-@pytest.mark.parametrize("given", ["", "x", "NaN", "Infinity", "1_0", "1e126", "1e-131", "1" * 39])
-def test_what_is_no_number_is_refused(given: str) -> None:
+@pytest.mark.parametrize("text", ["", "x", "NaN", "Infinity", "1_0", "1e126", "1e-131", "1" * 39])
+def test_an_invalid_number_is_refused(text: str) -> None:
     with pytest.raises(Refused):
-        number(given)
+        number(text)
 
 
 def test_a_sum_is_exact(table: Table) -> None:
@@ -156,19 +157,19 @@ def test_a_sum_is_exact(table: Table) -> None:
 def test_an_update_reads_the_item_as_it_was(table: Table) -> None:
     ask(table, "PutItem", Item={**KEY, "first": {"N": "1"}, "second": {"N": "2"}})
 
-    asked = {
+    parameters = {
         "Key": KEY,
         "UpdateExpression": "SET #f = #s, #s = #f",
         "ExpressionAttributeNames": {"#f": "first", "#s": "second"},
     }
 
-    assert ask(table, "UpdateItem", **asked, ReturnValues="UPDATED_NEW")["Attributes"] == {
+    assert ask(table, "UpdateItem", **parameters, ReturnValues="UPDATED_NEW")["Attributes"] == {
         "first": {"N": "2"},
         "second": {"N": "1"},
     }
 
 
-def test_a_part_of_a_document_is_changed_and_the_image_before_is_not(table: Table) -> None:
+def test_a_change_inside_a_document_leaves_the_old_image_alone(table: Table) -> None:
     ask(table, "PutItem", Item={**KEY, "days": {"M": {"d1": {"N": "1"}}}, "marks": {"L": [{"S": "a"}, {"S": "b"}]}})
 
     ask(table, "UpdateItem", **update("SET days.d2 = :v, marks[7] = :v ADD days.d1 :v", v={"N": "2"}))
@@ -192,10 +193,10 @@ def test_an_item_of_400_kilobytes_is_the_largest(table: Table) -> None:
 def test_a_page_ends_with_its_megabyte(table: Table) -> None:
     for number_ in range(5):
         ask(table, "PutItem", Item={"pk": {"S": "a"}, "sk": {"S": f"{number_}"}, "body": {"S": "x" * 300 * 1024}})
-    asked = {"KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": {":p": {"S": "a"}}}
+    parameters = {"KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": {":p": {"S": "a"}}}
 
-    first = ask(table, "Query", **asked)
-    second = ask(table, "Query", **asked, ExclusiveStartKey=first["LastEvaluatedKey"])
+    first = ask(table, "Query", **parameters)
+    second = ask(table, "Query", **parameters, ExclusiveStartKey=first["LastEvaluatedKey"])
 
     assert sum(map(item_bytes, first["Items"])) > PAGE_BYTES_MAX > sum(map(item_bytes, first["Items"][:-1]))
     assert [item["sk"]["S"] for page in (first, second) for item in page["Items"]] == ["0", "1", "2", "3", "4"]
@@ -220,7 +221,7 @@ def test_a_transaction_has_at_most_100_actions(table: Table) -> None:
         transact(table, *(put(f"{number_:03}") for number_ in range(101)))
 
 
-def test_a_token_is_good_for_one_content(table: Table) -> None:
+def test_a_token_is_valid_for_one_request_only(table: Table) -> None:
     first = put("1", ConditionExpression="attribute_not_exists(pk)")
 
     transact(table, first, token="one")
@@ -235,7 +236,7 @@ def test_a_token_is_good_for_one_content(table: Table) -> None:
         transact(table, first)
 
 
-def test_what_was_cancelled_may_be_tried_again_with_its_token(table: Table) -> None:
+def test_a_cancelled_transaction_can_be_repeated_with_its_token(table: Table) -> None:
     first = put("1", ConditionExpression="attribute_not_exists(pk)")
     transact(table, put("1"))
     with pytest.raises(Refused):
@@ -247,7 +248,7 @@ def test_what_was_cancelled_may_be_tried_again_with_its_token(table: Table) -> N
     assert len(table.items()) == 1
 
 
-def test_a_cancelled_transaction_tells_each_reason_in_order(table: Table) -> None:
+def test_a_cancelled_transaction_has_one_reason_per_action_in_order(table: Table) -> None:
     ask(table, "PutItem", Item={**KEY, "amount": {"S": "no number"}})
     failing = put("1", ConditionExpression="attribute_not_exists(pk)", ReturnValuesOnConditionCheckFailure="ALL_OLD")
     ill_typed = {"Put": {"TableName": TABLE, "Item": {"pk": {"N": "1"}, "sk": {"S": "1"}}}}
@@ -261,7 +262,7 @@ def test_a_cancelled_transaction_tells_each_reason_in_order(table: Table) -> Non
     assert len(table.items()) == 1
 
 
-def test_the_stream_tells_what_changed_and_nothing_else(table: Table) -> None:
+def test_the_stream_has_records_of_changes_only(table: Table) -> None:
     item = {**KEY, "amount": {"N": "1"}}
     ask(table, "PutItem", Item=item)
     ask(table, "PutItem", Item=item)  # changes nothing
@@ -269,8 +270,8 @@ def test_the_stream_tells_what_changed_and_nothing_else(table: Table) -> None:
     ask(table, "DeleteItem", Key=KEY)
     ask(table, "DeleteItem", Key=KEY)  # nothing is there
 
-    told = [(record["eventName"], {*record["dynamodb"]} & {"NewImage", "OldImage"}) for record in table.records]
-    assert told == [
+    images = [(record["eventName"], {*record["dynamodb"]} & {"NewImage", "OldImage"}) for record in table.records]
+    assert images == [
         ("INSERT", {"NewImage"}),
         ("MODIFY", {"NewImage", "OldImage"}),
         ("REMOVE", {"OldImage"}),
@@ -280,7 +281,7 @@ def test_the_stream_tells_what_changed_and_nothing_else(table: Table) -> None:
     assert all(record["dynamodb"]["Keys"] == KEY for record in table.records)
 
 
-def test_a_copy_goes_its_own_way(table: Table) -> None:
+def test_a_copy_is_independent(table: Table) -> None:
     ask(table, "PutItem", Item=KEY)
     copy = deepcopy(table)
 
@@ -298,7 +299,7 @@ def test_a_batch_writes_1_to_25_items(table: Table, count: int) -> None:
         table.answer("BatchWriteItem", {"RequestItems": {TABLE: puts}})
 
 
-def test_an_index_does_not_read_consistently(table: Table) -> None:
-    asked = {"KeyConditionExpression": "gsi1pk = :p", "ExpressionAttributeValues": {":p": {"S": "a"}}}
+def test_an_index_refuses_consistent_reads(table: Table) -> None:
+    parameters = {"KeyConditionExpression": "gsi1pk = :p", "ExpressionAttributeValues": {":p": {"S": "a"}}}
 
-    assert "Consistent reads" in refusal(table, "Query", **asked, IndexName="gsi1", ConsistentRead=True).message
+    assert "Consistent reads" in refusal(table, "Query", **parameters, IndexName="gsi1", ConsistentRead=True).message

@@ -1,4 +1,4 @@
-"""Usage is counted exactly once: replayed, reordered, duplicated, cut off anywhere, by writers who meet each other."""
+"""Usage is counted exactly once: replayed, reordered, duplicated, cut off anywhere, with concurrent writers."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ STORES = [each.id for each in WANTED.stores]
 PRODUCTS = [each.product for each in WANTED.orders]
 
 
-class Waiting:
-    """What waits to be counted. See billing.usage.backlog.UsageBacklog."""
+class Backlog:
+    """The messages that wait to be counted. See billing.usage.backlog.UsageBacklog."""
 
     def __init__(self) -> None:
-        self.kept: list[list[UsageEvent]] = []
+        self.messages: list[list[UsageEvent]] = []
 
     def put(self, events: Sequence[UsageEvent]) -> None:
-        self.kept.append(list(events))
+        self.messages.append(list(events))
 
 
 class UsageWorld(World):
-    """The sample company, whose usage is reported."""
+    """The sample company, with a backlog for its usage."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.waiting = Waiting()
+        self.waiting = Backlog()
 
     @property
     def backlog(self) -> UsageBacklog:
@@ -62,7 +62,7 @@ def company() -> UsageWorld:
 
 
 def story(seed: int, count: int) -> list[UsageReport]:
-    """Different events, which share days, stores and contents."""
+    """Pairs of events with ids of their own; they share days, stores and contents."""
     chance = Random(seed)
     return [
         UsageReport(
@@ -82,7 +82,7 @@ def story(seed: int, count: int) -> list[UsageReport]:
 
 
 def reported(reports: Sequence[UsageReport], *, patient: bool = True) -> Callable[[UsageWorld], None]:
-    """POST /usage, as a client sends it until it is answered."""
+    """POST /usage, repeated by the client until it gets an answer."""
 
     def command(world: UsageWorld) -> None:
         results = record_usage(
@@ -99,9 +99,9 @@ def reported(reports: Sequence[UsageReport], *, patient: bool = True) -> Callabl
 
 
 def drain(world: UsageWorld) -> None:
-    """The queue hands over what waits, and forgets it once that is dealt with."""
-    while world.waiting.kept:
-        message = world.waiting.kept[0]
+    """The queue delivers its messages, and deletes each once it is processed."""
+    while world.waiting.messages:
+        message = world.waiting.messages[0]
         recorded = record_queued_usage(
             message,
             now=NOON,
@@ -110,15 +110,15 @@ def drain(world: UsageWorld) -> None:
             store=world.usage,
         )
         assert recorded.conflict == 0
-        if message in world.waiting.kept:  # somebody else may have been handed it as well
-            world.waiting.kept.remove(message)
+        if message in world.waiting.messages:  # it may have been delivered twice
+            world.waiting.messages.remove(message)
 
 
 Sums = dict[tuple[str, ...], Decimal]
 
 
 def expected(reports: Iterable[UsageReport]) -> Sums:
-    """What distinct events come to, added up one by one by nobody's code but this."""
+    """The sums of distinct events, added up one by one without the code under test."""
     sums: Sums = {}
 
     def add(amount: Decimal | int, *place: str) -> None:
@@ -136,7 +136,7 @@ def expected(reports: Iterable[UsageReport]) -> Sums:
 
 
 def counted(world: UsageWorld) -> Sums:
-    """The same, as the table has it."""
+    """The same sums, read from the table."""
     sums: Sums = {}
     for product, daily in world.usage.totals(ACCOUNT, date(2026, 5, 1), JUNE).items():
         sums |= {(product, day.isoformat()): quantity for day, quantity in daily.items() if quantity}
@@ -151,24 +151,24 @@ def counted(world: UsageWorld) -> Sums:
 
 
 def exactly(reports: Sequence[UsageReport]) -> Callable[[UsageWorld], None]:
-    """Once nothing waits any more, the totals are those of the distinct events."""
+    """Checks that the counters equal the sums of the distinct events once the backlog is empty."""
     sums = expected(reports)
 
-    def look(world: UsageWorld) -> None:
-        if not world.waiting.kept:
+    def check(world: UsageWorld) -> None:
+        if not world.waiting.messages:
             assert counted(world) == sums
 
-    return look
+    return check
 
 
-def test_a_batch_that_is_cut_off_anywhere_counts_once(faults: Faults) -> None:
+def test_a_batch_cut_off_anywhere_counts_once(faults: Faults) -> None:
     reports = story(1, 130)
     assert len(list(batches(the_events(reports)))) > 1
 
     faults.every_cut(world=company, command=reported(reports), invariants=exactly(reports))
 
 
-def test_what_goes_through_the_queue_counts_once_as_well(faults: Faults) -> None:
+def test_queued_usage_counts_once(faults: Faults) -> None:
     reports = story(2, 60)
 
     def command(world: UsageWorld) -> None:
@@ -178,7 +178,7 @@ def test_what_goes_through_the_queue_counts_once_as_well(faults: Faults) -> None
     faults.every_cut(world=company, command=command, invariants=exactly(reports))
 
 
-def test_two_batches_with_the_same_events_count_once(faults: Faults) -> None:
+def test_two_concurrent_batches_with_the_same_events_count_once(faults: Faults) -> None:
     reports = story(3, 40)
     backwards = [*reversed(reports), *reports[:5]]
 
@@ -192,7 +192,9 @@ def test_two_batches_with_the_same_events_count_once(faults: Faults) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_replayed_reordered_duplicated_and_cut_off_under_concurrent_writers(faults: Faults, seed: int) -> None:
+def test_replayed_reordered_and_duplicated_batches_count_once_under_concurrent_writers(
+    faults: Faults, seed: int
+) -> None:
     chance = Random(f"usage {seed}")
     reports = story(seed, 60)
     parts = [chance.sample(reports, k=chance.randint(5, 40)) for _ in range(4)]
@@ -210,7 +212,7 @@ def test_replayed_reordered_duplicated_and_cut_off_under_concurrent_writers(faul
     faults.histories(world=company, commands=[*commands, drain], invariants=whole, always=never_more, count=8)
 
 
-def test_a_contradiction_changes_nothing(faults: Faults) -> None:
+def test_a_conflicting_event_changes_nothing(faults: Faults) -> None:
     reports = story(5, 20)
     others = [
         UsageReport(**{**{name: getattr(each, name) for name in UsageReport.__slots__}, "quantity": Decimal(77)})
@@ -237,8 +239,8 @@ def test_a_contradiction_changes_nothing(faults: Faults) -> None:
     faults.every_cut(world=contradicted, command=command, invariants=exactly(reports))
 
 
-def test_a_threshold_is_told_once(faults: Faults) -> None:
-    """Every cut and every race of two watchers: one event for each threshold."""
+def test_a_threshold_causes_one_alert(faults: Faults) -> None:
+    """Every cut and every race of two watchers leaves one event for each threshold."""
 
     def watch(usage: int) -> Callable[[UsageWorld], None]:
         def command(world: UsageWorld) -> None:
@@ -246,30 +248,32 @@ def test_a_threshold_is_told_once(faults: Faults) -> None:
 
         return command
 
-    def told(*percents: int) -> Callable[[UsageWorld], None]:
-        def look(world: UsageWorld) -> None:
+    def alerts(*percents: int) -> Callable[[UsageWorld], None]:
+        def check(world: UsageWorld) -> None:
             assert [each["after"]["percent"] for each in events(world, "usage.threshold_reached")] == list(percents)
 
-        return look
+        return check
 
-    faults.every_cut(world=company, command=watch(8000), invariants=told(75))
-    faults.every_race(world=company, first=watch(8000), second=watch(8000), invariants=told(75))
+    faults.every_cut(world=company, command=watch(8000), invariants=alerts(75))
+    faults.every_race(world=company, first=watch(8000), second=watch(8000), invariants=alerts(75))
     faults.every_race(
         world=company,
         first=watch(8000),
         second=watch(9500),
-        invariants=lambda world: told(*sorted({75, 90} - ({75} if len(events(world, "usage")) == 1 else set())))(world),
+        invariants=lambda world: alerts(*sorted({75, 90} - ({75} if len(events(world, "usage")) == 1 else set())))(
+            world
+        ),
         may_lose=(ConcurrentChange,),
     )
 
 
 def the_events(reports: Sequence[UsageReport]) -> list[UsageEvent]:
-    """The reports as events, each on its day in UTC."""
+    """The events of reports, each on its day in UTC."""
     names = UsageReport.__slots__
     return [UsageEvent(day=each.time.date(), **{name: getattr(each, name) for name in names}) for each in reports]
 
 
-def test_no_transaction_is_larger_than_it_may_be() -> None:
+def test_no_batch_exceeds_the_actions_of_a_transaction() -> None:
     events = the_events(story(9, 1000))
     parts = list(batches(events))
 

@@ -1,4 +1,4 @@
-"""Values as DynamoDB takes them, keeps them, compares them and counts their bytes."""
+"""DynamoDB's values: validation, normal form, order and size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decimal import Context, Decimal
 from typing import Any
 
 Value = Mapping[str, Any]
-"""One type's name and what it holds, as in the wire format. Never changed in place: images share them."""
+"""A value in the wire format: one type name and its content. Never changed in place, because images share values."""
 
 Item = Mapping[str, Value]
 
@@ -19,18 +19,18 @@ EXPONENT_MAX = 125
 EXPONENT_MIN = -130
 DEPTH_MAX = 32
 DEEP_BYTES = 3
-"""What a list or a map takes besides what is in it."""
+"""The overhead of a list or a map."""
 
 SETS = {"SS": "S", "NS": "N", "BS": "B"}
 ORDERED = frozenset({"S", "N", "B"})
-"""The types whose values are smaller or greater than each other, and that keys may have."""
+"""The types with an order. Only these can be keys."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _EXACT = Context(prec=400)
 
 
 class Refused(Exception):
-    """The service answers with an error. `facts` are what the answer carries besides code and message."""
+    """An error reply of the service. `facts` are its fields besides code and message."""
 
     def __init__(self, code: str, message: str, **facts: Any) -> None:
         super().__init__(f"{code}: {message}")
@@ -38,56 +38,56 @@ class Refused(Exception):
 
 
 def invalid(message: str) -> Refused:
-    """A request that cannot be right, whatever stands in the table."""
+    """The error of a request that is invalid whatever the table contains."""
     return Refused("ValidationException", message)
 
 
 class Unsupported(BaseException):
-    """This stand-in has not learned it. No `except Exception` may swallow that and call it a fault."""
+    """The in-memory table does not support this. A BaseException, so that no `except Exception` hides it."""
 
 
 def checked(value: Value, depth: int = 0) -> Value:
-    """The value as it is kept, or raises Refused."""
+    """The value as DynamoDB stores it. Raises Refused for an invalid one."""
     if not isinstance(value, Mapping) or len(value) != 1:
         raise invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one")
     if depth > DEPTH_MAX:
         raise invalid("Nesting Levels have exceeded supported limits")
-    [(type_, held)] = value.items()
+    [(type_, content)] = value.items()
     match type_:
         case "S" | "BOOL":
-            if not isinstance(held, str if type_ == "S" else bool):
-                raise Refused("SerializationException", f"{type(held).__name__} is not a {type_}")
-            return {type_: held}
+            if not isinstance(content, str if type_ == "S" else bool):
+                raise Refused("SerializationException", f"{type(content).__name__} is not a {type_}")
+            return {type_: content}
         case "B":
-            return {"B": base64.b64encode(base64.b64decode(held)).decode()}
+            return {"B": base64.b64encode(base64.b64decode(content)).decode()}
         case "N":
-            return {"N": number_text(number(held))}
+            return {"N": number_text(number(content))}
         case "NULL":
-            if held is not True:
+            if content is not True:
                 raise invalid("One or more parameter values were invalid: Null attribute value types must have true")
             return {"NULL": True}
         case "L":
-            return {"L": [checked(each, depth + 1) for each in held]}
+            return {"L": [checked(each, depth + 1) for each in content]}
         case "M":
-            return {"M": {name: checked(each, depth + 1) for name, each in held.items()}}
+            return {"M": {name: checked(each, depth + 1) for name, each in content.items()}}
         case "SS" | "NS" | "BS":
-            return set_of(type_, [checked({SETS[type_]: each})[SETS[type_]] for each in held])
+            return set_of(type_, [checked({SETS[type_]: each})[SETS[type_]] for each in content])
         case _:
             raise invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
 
 
 def set_of(type_: str, members: Iterable[str]) -> Value:
-    """A set in the order that makes equal sets equal; raises Refused for an empty one or a duplicate."""
-    kept = sorted(members)
-    if not kept:
+    """A sorted set, so that equal sets compare as equal. Raises Refused for an empty set or a duplicate."""
+    in_order = sorted(members)
+    if not in_order:
         raise invalid("One or more parameter values were invalid: An string set  may not be empty")
-    if len(set(kept)) < len(kept):
+    if len(set(in_order)) < len(in_order):
         raise invalid("One or more parameter values were invalid: Input collection contains duplicates.")
-    return {type_: kept}
+    return {type_: in_order}
 
 
 def number(text: str) -> Decimal:
-    """The number, exactly, or raises Refused."""
+    """The exact number. Raises Refused for a text that is no number."""
     if not isinstance(text, str):
         raise Refused("SerializationException", "NUMBER_VALUE cannot be converted to String")
     if not _NUMBER.fullmatch(text):
@@ -96,17 +96,17 @@ def number(text: str) -> Decimal:
 
 
 def within_range(exact: Decimal) -> Decimal:
-    """The number without superfluous zeros; raises Refused where DynamoDB would have to round it."""
-    kept = _EXACT.normalize(exact)
-    if not kept:
+    """The number without trailing zeros. Raises Refused for one outside DynamoDB's range or precision."""
+    normal = _EXACT.normalize(exact)
+    if not normal:
         return Decimal(0)
-    if len(kept.as_tuple().digits) > DIGITS_MAX:
+    if len(normal.as_tuple().digits) > DIGITS_MAX:
         raise invalid("Attempting to store more than 38 significant digits in a Number")
-    if kept.adjusted() > EXPONENT_MAX:
+    if normal.adjusted() > EXPONENT_MAX:
         raise invalid("Number overflow. Attempting to store a number with magnitude larger than supported range")
-    if kept.adjusted() < EXPONENT_MIN:
+    if normal.adjusted() < EXPONENT_MIN:
         raise invalid("Number underflow. Attempting to store a number with magnitude smaller than supported range")
-    return kept
+    return normal
 
 
 def number_text(exact: Decimal) -> str:
@@ -115,7 +115,7 @@ def number_text(exact: Decimal) -> str:
 
 
 def added(left: Value, right: Value, sign: int = 1) -> Value:
-    """The sum of two numbers, or their difference; the caller has looked at the types."""
+    """The sum of two numbers, or with sign=-1 their difference. Both must be of type N."""
     total = _EXACT.add(Decimal(left["N"]), sign * Decimal(right["N"]))
     return {"N": number_text(within_range(total))}
 
@@ -126,7 +126,7 @@ def type_of(value: Value) -> str:
 
 
 def rank(value: Value) -> Any:
-    """Where a value of an ordered type stands among those of its type."""
+    """The sort key of a value among values of its type. Its type must be in ORDERED."""
     match type_of(value):
         case "S":
             return value["S"]  # Python orders texts by code point, which is the order of their UTF-8 bytes.
@@ -139,35 +139,35 @@ def rank(value: Value) -> Any:
 
 
 def item_bytes(item: Item) -> int:
-    """How large DynamoDB takes an item to be."""
+    """The size of an item in bytes, as DynamoDB counts it."""
     return sum(len(name.encode()) + value_bytes(value) for name, value in item.items())
 
 
 def value_bytes(value: Value) -> int:
-    """How large a value is; numbers about two digits to a byte."""
-    [(type_, held)] = value.items()
+    """The size of a value in bytes. A number takes about one byte per two digits."""
+    [(type_, content)] = value.items()
     match type_:
         case "S":
-            return len(str(held).encode())
+            return len(str(content).encode())
         case "B":
-            return len(base64.b64decode(held))
+            return len(base64.b64decode(content))
         case "N":
-            return (len(Decimal(held).as_tuple().digits) + 1) // 2 + 1 + Decimal(held).is_signed()
+            return (len(Decimal(content).as_tuple().digits) + 1) // 2 + 1 + Decimal(content).is_signed()
         case "BOOL" | "NULL":
             return 1
         case "L":
-            return DEEP_BYTES + sum(1 + value_bytes(each) for each in held)
+            return DEEP_BYTES + sum(1 + value_bytes(each) for each in content)
         case "M":
-            return DEEP_BYTES + len(held) + item_bytes(held)
+            return DEEP_BYTES + len(content) + item_bytes(content)
         case _:
-            return sum(value_bytes({SETS[type_]: each}) for each in held)
+            return sum(value_bytes({SETS[type_]: each}) for each in content)
 
 
 def copied(value: Value) -> dict[str, Any]:
-    """A value that may be changed in place, as documents are by a path that leads into them."""
-    [(type_, held)] = value.items()
+    """A deep copy that may be changed in place, for updates inside a document."""
+    [(type_, content)] = value.items()
     if type_ == "M":
-        return {"M": {name: copied(each) for name, each in held.items()}}
+        return {"M": {name: copied(each) for name, each in content.items()}}
     if type_ == "L":
-        return {"L": [copied(each) for each in held]}
-    return {type_: held}
+        return {"L": [copied(each) for each in content]}
+    return {type_: content}

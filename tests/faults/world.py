@@ -1,6 +1,6 @@
-"""What outlives a process: the table, and what stands outside. Fakes keep what they were told, for the invariants.
+"""The world outside the process: the table and the fakes of gateways. Fakes record their calls for the invariants.
 
-A feature with a gateway of its own derives from World, adds the fake, and hands out its edge.
+Tests of a feature with a gateway of its own derive from World, add a fake, and wrap it with edge().
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ W = TypeVar("W", bound="World")
 
 
 class People:
-    """Everybody who can log in, by address. See billing.accounts.directory.Directory."""
+    """A fake directory of log-ins by address. See billing.accounts.directory.Directory."""
 
     def __init__(self) -> None:
         self.log_ins: dict[str, LogIn] = {}
@@ -46,11 +46,11 @@ class People:
         return self.log_ins.setdefault(email, LogIn(f"user of {email}", staff=False, verified=True))
 
     def remove(self, user: str) -> None:
-        self.log_ins = {email: known for email, known in self.log_ins.items() if known.user != user or known.staff}
+        self.log_ins = {email: each for email, each in self.log_ins.items() if each.user != user or each.staff}
 
 
 class Bucket:
-    """Keeps files. See billing.platform.files.interfaces.Documents."""
+    """A fake bucket. See billing.platform.files.interfaces.Documents."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -75,59 +75,59 @@ class Bucket:
 
 
 class Vault:
-    """Keeps files for good. See billing.platform.files.interfaces.Archive."""
+    """A fake archive: retention dates by key. See billing.platform.files.interfaces.Archive."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, date] = {}
+        self.retained_until: dict[str, date] = {}
 
     def keep(self, key: str, content: bytes, content_type: str, until: date) -> None:
-        assert self.kept.setdefault(key, until) == until
+        assert self.retained_until.setdefault(key, until) == until
 
 
 class Bus:
-    """What the vendor's own systems have been told, in order. See billing.platform.events.bus.EventBus."""
+    """A fake event bus with the published events, in order. See billing.platform.events.bus.EventBus."""
 
     def __init__(self) -> None:
-        self.taken: list[Event] = []
+        self.events: list[Event] = []
 
     def publish(self, events: Sequence[Event]) -> Sequence[Event]:
         assert 1 <= len(events) <= EVENTS_MAX
-        self.taken.extend(events)
+        self.events.extend(events)
         return []
 
     def publish_some(self, chance: Random, events: Sequence[Event]) -> Sequence[Event]:
-        """Takes a part of them, and none if there is only one."""
+        """Publishes a random part of the events, and none if there is only one. Returns the refused ones."""
         refused = chance.sample(events, k=chance.randint(1, len(events)))
-        self.taken.extend(event for event in events if event not in refused)
+        self.events.extend(event for event in events if event not in refused)
         return refused
 
 
 class Letters:
-    """What an operator finds. See billing.platform.queues.interfaces.DeadLetters."""
+    """A fake dead-letter queue. See billing.platform.queues.interfaces.DeadLetters."""
 
     def __init__(self) -> None:
-        self.kept: list[str] = []
+        self.bodies: list[str] = []
 
     def put(self, letter: str, reason: str) -> None:
-        self.kept.append(letter)
+        self.bodies.append(letter)
 
 
 class World:
-    """A table with the template's keys, and the gateways' fakes. Its properties are what a command is given."""
+    """A table with the template's schema, and fakes of the gateways. Commands use its properties."""
 
     def __init__(self) -> None:
         self.table = Table(Schema.of(TABLE, resources()["Table"]["Properties"]))
         self.people = People()
-        self.told = Bus()
+        self.published = Bus()
         self.letters = Letters()
 
     def services(self) -> Mapping[str, Service]:
-        """What answers AWS's clients, by the service's name in botocore's events."""
+        """The fakes that answer AWS clients, by the service's name in botocore's events."""
         return {"dynamodb": self.table.answer}
 
     @contextmanager
     def calm(self: W) -> Iterator[W]:
-        """Calls reach this world, and nothing befalls them."""
+        """Directs calls to this world, without faults."""
         with seam().onto(self):
             yield self
 
@@ -136,14 +136,14 @@ class World:
         """The real store, over the seam."""
         store = seam().store
         if store is None:
-            raise Unsupported("The store is there within network.connected(), which the fixture `faults` enters.")
+            raise Unsupported("The store exists only within network.connected(), which the fixture `faults` enters.")
         return store
 
     @property
     def client(self) -> Any:
-        """The real client of DynamoDB, over the seam, for the stores that speak so."""
+        """The real DynamoDB client, over the seam."""
         if seam().client is None:
-            raise Unsupported("It is there within network.connected(), which the fixture `faults` enters.")
+            raise Unsupported("The client exists only within network.connected(), which the fixture `faults` enters.")
         return seam().client
 
     @property
@@ -163,7 +163,7 @@ class World:
 
     @property
     def invoicing(self) -> InvoiceStore:
-        """The real store of invoices, over the seam: each time that of a new process, which remembers no number."""
+        """The real store of invoices, over the seam. A new one each time, as in a new process: it caches no number."""
         return InvoiceStore(TABLE, self.client)
 
     @property
@@ -182,16 +182,16 @@ class World:
 
     @property
     def bus(self) -> EventBus:
-        return edge("bus", self.told, partial={"publish": self.told.publish_some})
+        return edge("bus", self.published, partial={"publish": self.published.publish_some})
 
     @property
     def dead_letters(self) -> DeadLetters:
         return edge("dead letters", self.letters)
 
     def stored(self, prefix: str) -> list[Item]:
-        """The items whose sort key begins so, by key."""
+        """The items whose sort key starts with `prefix`, by key."""
         return [item for item in self.table.items() if item["sk"]["S"].startswith(prefix)]
 
     def records(self) -> list[dict[str, Any]]:
-        """What the table's stream has told so far."""
+        """The records of the table's stream so far."""
         return [*self.table.records]

@@ -1,4 +1,4 @@
-"""What the tests of functions share."""
+"""Fixtures for the tests of functions."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from tests.company import Company
 
 @pytest.fixture
 def work(company: Company, buckets: Any, stripe_account: Any, work_queue: Any) -> Any:
-    """The queue between planners and workers, and all that the life of an account needs: company, buckets, Stripe."""
+    """The queue between planners and workers. It also sets up the sample company, the buckets and the fake Stripe."""
     return work_queue

@@ -1,4 +1,4 @@
-"""What the tests of an account's end share: schedules and queues, and an account that has ended."""
+"""Helpers for the tests of an account's end: requests, schedules, queues, and a deactivated account."""
 
 from __future__ import annotations
 
@@ -31,18 +31,21 @@ WHY = {
     "confirmed": True,
 }
 CONTRACT_ENDS = "2026-07-15"
-"""Asked on 10 June: notice ends with the contract month after the running one, which is a renewal."""
+"""`active_until` of a cancellation on 10 June: the notice ends on 15 July, which is also a renewal."""
 
 ENDED = datetime(2026, 7, 14, 22, 1, tzinfo=UTC)
-"""In Copenhagen the day has begun."""
+"""Just after midnight in Copenhagen on the day of the deactivation, 15 July."""
 
 REACTIVATED = datetime(2026, 7, 20, 9, tzinfo=UTC)
 PURGED = datetime(2026, 7, 28, 22, 1, tzinfo=UTC)
+"""Just after midnight in Copenhagen on the day of the deletion, 29 July."""
 
 WORKERS = {"ending": end, "renewal": issue, "collection": collect}
 
 
 class Context(LambdaContext):
+    """The context of one invocation, each with a request id of its own."""
+
     number = 0
 
     def __init__(self) -> None:
@@ -50,24 +53,27 @@ class Context(LambdaContext):
         self._aws_request_id = f"run-{Context.number}"
 
 
-def asked(company: Company, method: str, body: Any = None, *, now: datetime = NOW, claims: Any = None) -> Answer:
-    who = claims or company.admin
-    return answer(cancellation, request(method, CANCELLATION, claims=who, path=company.path, body=body, now=now))
+def call_cancellation(
+    company: Company, method: str, body: Any = None, *, now: datetime = NOW, claims: Any = None
+) -> Answer:
+    caller = claims or company.admin
+    return answer(cancellation, request(method, CANCELLATION, claims=caller, path=company.path, body=body, now=now))
 
 
 def cancel(company: Company, until: str = CONTRACT_ENDS, **more: Any) -> Answer:
-    return asked(company, "POST", {**WHY, "active_until": until}, **more)
+    return call_cancellation(company, "POST", {**WHY, "active_until": until}, **more)
 
 
-def told(*kinds: str) -> list[Event]:
-    """What was told, in order, each as its kind says."""
-    happened = [event_from(item["body"]) for item in stored_items() if item["sk"].startswith("EVENT#")]
-    for event in happened:
+def events_of(*kinds: str) -> list[Event]:
+    """The recorded events of these types, oldest first. Every recorded event must fit its schema."""
+    events = [event_from(item["body"]) for item in stored_items() if item["sk"].startswith("EVENT#")]
+    for event in events:
         published(event)
-    return [event for event in happened if event.type in kinds]
+    return [event for event in events if event.type in kinds]
 
 
 def record(body: str) -> dict[str, Any]:
+    """An SQS record with this body, received for the first time."""
     return {
         "messageId": "19dd0b57-b21e-4ac1-bd88-01bbb068cb78",
         "receiptHandle": "handle",
@@ -78,25 +84,25 @@ def record(body: str) -> dict[str, Any]:
 
 
 def fire(at: datetime, work: Any, monkeypatch: pytest.MonkeyPatch, *jobs: str) -> None:
-    """The schedules of that hour, and their workers; each message twice, as it may be."""
+    """Runs the planners at `at`, then their workers. Each message is delivered twice, as SQS may do."""
     for job in jobs or ("ending", "renewal"):
         monkeypatch.setenv("JOB", job)
         plan({"time": at.isoformat()}, Context())
-        while found := work.receive_messages(MaxNumberOfMessages=10):
-            for message in found:
+        while messages := work.receive_messages(MaxNumberOfMessages=10):
+            for message in messages:
                 records = {"Records": [record(message.body), record(message.body)]}
                 assert WORKERS[job](records, Context()) == {"batchItemFailures": []}
                 message.delete()
 
 
 def deliver(event: Event) -> dict[str, Any]:
-    """What the bus has its rules do with an event; what has failed of it."""
+    """Delivers an event to the worker that the bus routes it to. Returns the worker's batch response."""
     worker = prepare if event.type == "download.requested" else collect
     detail = json.loads(event_body(event))
     return dict(worker({"Records": [record(json.dumps({"detail": detail}))]}, Context()))
 
 
 def deactivate(company: Company) -> None:
-    """The account is cancelled, and its end has come. What it needs is made for it."""
+    """Cancels the company's account, and deactivates it on its day."""
     assert cancel(company).status == 201
     end_account(company.account, now=ENDED, correlation="end", store=wiring.cancellation_store())

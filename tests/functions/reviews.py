@@ -1,4 +1,4 @@
-"""A company whose usage fits a lower tier, and a success manager to talk to about it."""
+"""A company whose usage fits a lower tier, its success manager, and requests about its reviews."""
 
 from __future__ import annotations
 
@@ -29,47 +29,47 @@ SOFIE: dict[str, Any] = {
     "place": "Video call, https://meet.livello.example/nordlys",
     "absences": [],
 }
-"""Whoever looks after the sample company: Mondays to Thursdays."""
+"""The success manager of the sample company, who works from Monday to Thursday."""
 
 BEGINS = "2026-06-16T07:00:00Z"
-"""A Tuesday, 9:00 in Copenhagen: one of the slots that there are at NOW."""
+"""A Tuesday, 9:00 in Copenhagen: one of the free slots at NOW."""
 
 LOWER: dict[str, Any] = {"outcome": "applied", "tiers": [{"product": "email", "up_to": 10_000}]}
 DECLINED: dict[str, Any] = {"outcome": "declined", "reason": "Christmas would not fit."}
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Requests about the reviews of a company."""
+class ReviewClient:
+    """A client for the review routes of a company. Requests are the admin's unless `claims` are given."""
 
     company: Company
 
     def slots(self, query: dict[str, str] | None = None) -> Answer:
-        return self._ask("GET", "/slots", None, query=query)
+        return self._send("GET", "/slots", None, query=query)
 
     def book(self, begins: str = BEGINS, claims: dict[str, str] | None = None, now: datetime = NOW) -> Answer:
-        return self._ask("POST", "", claims, body={"begins": begins}, now=now)
+        return self._send("POST", "", claims, body={"begins": begins}, now=now)
 
     def booked(self, begins: str = BEGINS) -> str:
-        """The id of a review that is booked now."""
+        """Books a review and returns its id."""
         given = self.book(begins)
         assert given.status == 201, given
         review: str = given.body["review"]
         return review
 
     def one(self, review: str, claims: dict[str, str] | None = None, now: datetime = NOW) -> Answer:
-        return self._ask("GET", "/{review}", claims, review=review, now=now)
+        return self._send("GET", "/{review}", claims, review=review, now=now)
 
     def all(self, **query: str) -> Answer:
-        return self._ask("GET", "", None, query=query or None)
+        return self._send("GET", "", None, query=query or None)
 
     def cancel(self, review: str, claims: dict[str, str] | None = None, now: datetime = NOW) -> Answer:
-        return self._ask("DELETE", "/{review}", claims, review=review, now=now)
+        return self._send("DELETE", "/{review}", claims, review=review, now=now)
 
     def decide(self, review: str, body: Any, claims: dict[str, str] | None = None, now: datetime = NOW) -> Answer:
-        return self._ask("PUT", "/{review}/decision", claims or STAFF, review=review, body=body, now=now)
+        return self._send("PUT", "/{review}/decision", claims or STAFF, review=review, body=body, now=now)
 
-    def _ask(
+    def _send(
         self,
         method: str,
         route: str,
@@ -81,7 +81,7 @@ class Asked:
         now: datetime = NOW,
     ) -> Answer:
         path = self.company.path if review is None else {**self.company.path, "review": review}
-        asked = request(
+        event = request(
             method,
             REVIEWS + route,
             claims=claims or self.company.admin,
@@ -90,26 +90,26 @@ class Asked:
             query=query,
             now=now,
         )
-        return answer(administer_reviews, asked)
+        return answer(administer_reviews, event)
 
 
 def put_manager(body: dict[str, Any] = SOFIE, manager: str = MANAGER, *, replaces: int = 0) -> Answer:
-    """A success manager as they are to be, by staff."""
+    """Staff add or replace a success manager."""
     headers = {"If-Match": f'"{replaces}"'} if replaces else {"If-None-Match": "*"}
     route, path = "/success-managers/{success_manager}", {"success_manager": manager}
-    asked = request("PUT", route, claims=STAFF, path=path, body=body, headers=headers)
-    return answer(administer_success_managers, asked)
+    event = request("PUT", route, claims=STAFF, path=path, body=body, headers=headers)
+    return answer(administer_success_managers, event)
 
 
 def assign(account: str, manager: str = MANAGER) -> Answer:
-    """Staff say who looks after an account."""
+    """Staff assign a success manager to an account."""
     route, path = "/accounts/{account}/success-manager", {"account": account}
     body = {"success_manager": manager}
     return answer(administer_success_managers, request("PUT", route, claims=STAFF, path=path, body=body))
 
 
 def report(account: str, product: str, month: date, quantity: str) -> None:
-    """All usage of a month, on its first day."""
+    """Counts all usage of a month on its first day."""
     events = [
         UsageEvent(
             account=account,
@@ -126,11 +126,11 @@ def report(account: str, product: str, month: date, quantity: str) -> None:
     assert wiring.usage_store().count(events, lambda _: datetime(2027, 1, 1, tzinfo=UTC)) == {}
 
 
-def make_reviewable(company: Company) -> Asked:
-    """Somebody looks after the company, and its e-mails would fit the lower tier: 8,000 a month on average."""
+def make_reviewable(company: Company) -> ReviewClient:
+    """Assigns a success manager, and reports usage that fits the lower tier of e-mails: 8,000 a month on average."""
     assert put_manager().status == 200
     assert assign(company.account).status == 200
     for month, quantity in ((3, "9000"), (4, "8000.5"), (5, "6999.5")):
         report(company.account, "email", date(2026, month, 1), quantity)
         report(company.account, "search", date(2026, month, 1), "5000")
-    return Asked(company)
+    return ReviewClient(company)

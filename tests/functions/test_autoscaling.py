@@ -1,4 +1,4 @@
-"""The monthly run: the schedule, the queue, the decisions, the moves; and what customers and staff see of it."""
+"""The monthly run: the schedule, the queue, decisions and moves, and their answers for customers and staff."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def work(company: Company, work_queue: Any, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def planned(at: datetime, queue: Any) -> list[dict[str, Any]]:
-    """What the schedule hands over, as the worker gets it."""
+    """The records that the schedule queues for the worker."""
     plan({"time": at.isoformat().replace("+00:00", "Z")}, Context())
-    found = queue.receive_messages(MaxNumberOfMessages=10)
-    for message in found:
+    messages = queue.receive_messages(MaxNumberOfMessages=10)
+    for message in messages:
         message.delete()
-    return [record(message.body) for message in found]
+    return [record(message.body) for message in messages]
 
 
 def record(body: str) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def record(body: str) -> dict[str, Any]:
 
 
 def run(at: datetime, queue: Any) -> None:
-    """The schedule fires, and the worker deals with all of it."""
+    """The schedule fires, and the worker processes all its messages."""
     records = planned(at, queue)
     if records:
         assert scale({"Records": records}, Context()) == {"batchItemFailures": []}
@@ -72,7 +72,7 @@ def run(at: datetime, queue: Any) -> None:
 
 def use(per_day: float, since: date, until: date, product: str = "search", content: str | None = None) -> None:
     days = [since + timedelta(number) for number in range((until - since).days)]
-    events = [
+    usage = [
         UsageEvent(
             account=ACCOUNT["account"],
             source="test",
@@ -86,16 +86,16 @@ def use(per_day: float, since: date, until: date, product: str = "search", conte
         )
         for day in days
     ]
-    for first in range(0, len(events), 40):
-        assert wiring.usage_store().count(events[first : first + 40], lambda _: None) == {}
+    for first in range(0, len(usage), 40):
+        assert wiring.usage_store().count(usage[first : first + 40], lambda _: None) == {}
 
 
-def told(kind: str) -> list[Event]:
-    """What the account was told, oldest first; each fits the schema of its kind."""
-    happened = [event_from(item["body"]) for item in stored_items() if item["sk"].startswith("EVENT#")]
-    for event in happened:
+def events(type_: str) -> list[Event]:
+    """The account's events of one type, oldest first. Every stored event is valid by its schema."""
+    every = [event_from(item["body"]) for item in stored_items() if item["sk"].startswith("EVENT#")]
+    for event in every:
         published(event)
-    return [event for event in happened if event.type == kind]
+    return [event for event in every if event.type == type_]
 
 
 def see(company: Company, **query: str) -> Any:
@@ -107,8 +107,8 @@ def see(company: Company, **query: str) -> Any:
 
 def reasons(company: Company, product: str = "search") -> list[tuple[str, str, str]]:
     """Month, outcome and reason of each decision, newest first."""
-    found = see(company, limit="100")["items"]
-    return [(each["month"], each["outcome"], each["reason"]) for each in found if each["product"] == product]
+    decisions = see(company, limit="100")["items"]
+    return [(each["month"], each["outcome"], each["reason"]) for each in decisions if each["product"] == product]
 
 
 def set_(company: Company, body: dict[str, Any], *, version: int = 0, claims: Any = STAFF) -> Answer:
@@ -130,15 +130,15 @@ def due() -> str:
     return month
 
 
-# ---- What moves -------------------------------------------------------------------------------------
+# ---- Moves -------------------------------------------------------------------------------------
 
 
-def test_grown_usage_moves_to_the_tier_that_fits_at_the_next_contract_month(company: Company, work: Any) -> None:
+def test_grown_usage_causes_a_move_at_the_next_contract_month(company: Company, work: Any) -> None:
     use(400, date(2026, 1, 15), date(2026, 7, 1))  # 12,175 a month, in a tier up to 10,000
 
     run(JULY, work)
 
-    [event] = told("subscription.autoscaled")
+    [event] = events("subscription.autoscaled")
     facts = event.after or {}
     assert facts["reason"] == "moved"
     assert [month["usage"] for month in facts["months"]] == ["12000", "12400", "12000"]
@@ -146,7 +146,7 @@ def test_grown_usage_moves_to_the_tier_that_fits_at_the_next_contract_month(comp
     assert (facts["weeks_above"], len(facts["weeks"])) == (13, 13)
     assert (facts["before"]["up_to"], facts["after"]["up_to"]) == (10_000, 25_000)
     assert facts["effective_on"] == "2026-07-15"
-    # 15 July begins a paid period: nothing that was paid already changes. Less 12.5 %, 25,988 and 12,862.
+    # A paid period begins on 15 July, so there is no extra charge. Less 12.5 %: 25,988 and 12,862.
     assert facts["extra"] is None
     assert facts["next_invoice"]["on"] == "2026-07-15"
     assert facts["next_invoice"]["amount"]["amount"] - facts["next_invoice_without"]["amount"] == 13_126
@@ -164,15 +164,15 @@ def test_grown_usage_moves_to_the_tier_that_fits_at_the_next_contract_month(comp
     assert see(company)["next_decision"] == "2026-08"
 
 
-def test_within_a_paid_period_the_difference_of_its_whole_months_is_told(company: Company, work: Any) -> None:
+def test_a_move_within_a_paid_period_charges_the_difference_for_its_whole_months(company: Company, work: Any) -> None:
     use(400, date(2026, 1, 15), date(2026, 6, 1))
 
-    run(JULY - timedelta(days=30), work)  # June, the first month that is due, is not there yet for an account of June
-    assert told("subscription.autoscaled") == []
+    run(JULY - timedelta(days=30), work)  # an account created in June has its first decision in July
+    assert events("subscription.autoscaled") == []
     use(400, date(2026, 6, 1), date(2026, 8, 1))
     run(datetime(2026, 8, 1, NOON, tzinfo=UTC), work)
 
-    [event] = told("subscription.autoscaled")
+    [event] = events("subscription.autoscaled")
     facts = event.after or {}
     # Decided on 1 August for July: effective on 15 August, one month into the period that ends on 15 October.
     assert facts["effective_on"] == "2026-08-15"
@@ -180,7 +180,7 @@ def test_within_a_paid_period_the_difference_of_its_whole_months_is_told(company
     assert facts["extra"] == {"amount": 8_750, "currency": "EUR"}  # two months of 5,000 less 12.5 %
 
 
-def test_the_run_twice_does_nothing_twice(company: Company, work: Any) -> None:
+def test_a_repeated_run_changes_nothing(company: Company, work: Any) -> None:
     use(400, date(2026, 1, 15), date(2026, 7, 1))
     records = planned(JULY, work)
 
@@ -193,7 +193,7 @@ def test_the_run_twice_does_nothing_twice(company: Company, work: Any) -> None:
     assert stored_items() == after
 
 
-def test_months_that_were_missed_are_decided_one_by_one(company: Company, work: Any) -> None:
+def test_missed_months_are_decided_one_by_one(company: Company, work: Any) -> None:
     use(100, date(2026, 1, 15), date(2026, 7, 1))
     use(400, date(2026, 7, 1), date(2026, 10, 1))
 
@@ -205,12 +205,12 @@ def test_months_that_were_missed_are_decided_one_by_one(company: Company, work: 
         ("2026-08", "stays", "near"),
         ("2026-07", "stays", "fits"),
     ]
-    [event] = told("subscription.autoscaled")
+    [event] = events("subscription.autoscaled")
     assert (event.after or {})["effective_on"] == "2026-10-15"
     assert due() == "2026-11-01"
 
 
-def test_a_peak_moves_nobody_and_is_explained(company: Company, work: Any) -> None:
+def test_a_peak_causes_no_move_and_is_explained(company: Company, work: Any) -> None:
     use(250, date(2026, 1, 15), date(2026, 6, 20))
     use(2_500, date(2026, 6, 20), date(2026, 6, 24))
     use(250, date(2026, 6, 24), date(2026, 7, 1))
@@ -222,32 +222,32 @@ def test_a_peak_moves_nobody_and_is_explained(company: Company, work: Any) -> No
     assert [(each["day"], each["counted"]) for each in decision["left_out"]] == [
         (f"2026-06-{day}", "750") for day in (20, 21, 22, 23)
     ]
-    assert told("subscription.autoscaled") == []
+    assert events("subscription.autoscaled") == []
 
 
-def test_prices_and_tiers_are_those_that_were_signed(company: Company, work: Any) -> None:
+def test_a_move_uses_the_signed_tiers_and_prices(company: Company, work: Any) -> None:
     dearer = with_value(CATALOGUE, [{"up_to": 90_000, "prices": {"EUR": 99_900, "DKK": 1}}], "products", 0, "tiers")
     assert put_catalogue({"products": [dearer["products"][1]]}, replaces=1).status == 200  # search is no longer sold
     use(400, date(2026, 1, 15), date(2026, 7, 1))
 
     run(JULY, work)
 
-    [event] = told("subscription.autoscaled")
+    [event] = events("subscription.autoscaled")
     assert (event.after or {})["after"] == {"up_to": 25_000, "price": {"amount": 9900, "currency": "EUR"}}
 
 
-def test_beyond_all_tiers_staff_are_told_once(company: Company, work: Any) -> None:
+def test_staff_get_one_alert_about_usage_above_all_tiers(company: Company, work: Any) -> None:
     use(1_200, date(2026, 1, 15), date(2026, 9, 1), product="email")  # up to 25,000, and no tier above
 
     for month in (7, 8, 9):
         run(datetime(2026, month, 1, NOON, tzinfo=UTC), work)
 
     assert [each[2] for each in reasons(company, "email")] == ["top_tier"] * 3
-    [event] = told("usage.above_tiers")
+    [event] = events("usage.above_tiers")
     assert (event.after or {})["highest"]["up_to"] == 25_000
 
 
-def test_a_lower_tier_that_fits_is_told_once_until_it_no_longer_does(company: Company, work: Any) -> None:
+def test_a_fitting_lower_tier_causes_one_alert_until_it_no_longer_fits(company: Company, work: Any) -> None:
     use(100, date(2026, 1, 15), date(2026, 9, 1), product="email")
     use(800, date(2026, 9, 1), date(2026, 12, 1), product="email")
     use(100, date(2026, 12, 1), date(2027, 3, 1), product="email")
@@ -256,30 +256,30 @@ def test_a_lower_tier_that_fits_is_told_once_until_it_no_longer_does(company: Co
         year, month = divmod(6 + number, 12)
         run(datetime(2026 + year, month + 1, 1, NOON, tzinfo=UTC), work)
 
-    assert [f"{event.time:%Y-%m}" for event in told("usage.below_tier")] == ["2026-07", "2027-03"]
-    assert (told("usage.below_tier")[0].after or {})["fitting"]["up_to"] == 10_000
+    assert [f"{event.time:%Y-%m}" for event in events("usage.below_tier")] == ["2026-07", "2027-03"]
+    assert (events("usage.below_tier")[0].after or {})["fitting"]["up_to"] == 10_000
 
 
-# ---- What does not ----------------------------------------------------------------------------------
+# ---- No move ----------------------------------------------------------------------------------
 
 
-def test_without_any_usage_nothing_moves(company: Company, work: Any) -> None:
+def test_a_product_without_usage_stays(company: Company, work: Any) -> None:
     run(JULY, work)
 
     assert reasons(company) == [("2026-07", "stays", "fits")]
 
 
-def test_an_account_that_is_being_cancelled_does_not_move(company: Company, work: Any) -> None:
+def test_a_cancelled_account_does_not_move(company: Company, work: Any) -> None:
     use(400, date(2026, 1, 15), date(2026, 7, 1))
     become("cancelling")
 
     run(JULY, work)
 
     assert reasons(company) == [("2026-07", "held", "moved")]
-    assert told("subscription.autoscaled") == []
+    assert events("subscription.autoscaled") == []
 
 
-def test_of_a_deactivated_account_nothing_is_decided(company: Company, work: Any) -> None:
+def test_a_deactivated_account_gets_no_decisions(company: Company, work: Any) -> None:
     use(400, date(2026, 1, 15), date(2026, 7, 1))
     become("deactivated")
 
@@ -289,13 +289,13 @@ def test_of_a_deactivated_account_nothing_is_decided(company: Company, work: Any
     assert due() == "2026-08-01"
 
 
-def test_an_account_that_is_gone_is_no_failure(company: Company) -> None:
+def test_a_deleted_account_is_no_failure(company: Company) -> None:
     body = json.dumps({"account": "never-there", "at": JULY.isoformat()})
 
     assert scale({"Records": [record(body)]}, Context()) == {"batchItemFailures": []}
 
 
-def test_no_month_is_decided_before_it_has_begun_for_the_account(company: Company, work: Any) -> None:
+def test_a_month_is_decided_after_it_has_begun_in_the_accounts_time_zone(company: Company, work: Any) -> None:
     """In Copenhagen July begins at 22:00 UTC."""
     assert planned(datetime(2026, 6, 30, 21, 59, tzinfo=UTC), work) == []
     early = record(json.dumps({"account": company.account, "at": "2026-06-30T21:59:00+00:00"}))
@@ -319,7 +319,9 @@ def test_late_usage_of_a_decided_month_counts_for_the_next_decision(company: Com
     assert [each for each in see(company)["items"] if each["product"] == "search"][1] == before
 
 
-def test_one_accounts_failure_is_its_own(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_message_does_not_stop_the_others(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     use(400, date(2026, 1, 15), date(2026, 7, 1))
     [good] = planned(JULY, work)
     bad = {**record("{}"), "messageId": "another"}
@@ -328,15 +330,17 @@ def test_one_accounts_failure_is_its_own(company: Company, work: Any, monkeypatc
     assert reasons(company) == [("2026-07", "moves", "moved")]
 
 
-def test_whoever_is_overtaken_comes_again(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    [found] = planned(JULY, work)
+def test_a_message_with_a_concurrent_change_is_retried(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [message] = planned(JULY, work)
     store = wiring.autoscaling_store()
 
-    def overtaken(*_: object, **__: object) -> None:
+    def changed(*_: object, **__: object) -> None:
         raise ConcurrentChange
 
-    monkeypatch.setattr(store, "decide", overtaken)
-    assert scale({"Records": [found]}, Context())["batchItemFailures"] == [{"itemIdentifier": found["messageId"]}]
+    monkeypatch.setattr(store, "decide", changed)
+    assert scale({"Records": [message]}, Context())["batchItemFailures"] == [{"itemIdentifier": message["messageId"]}]
     assert reasons(company) == []
 
 
@@ -347,10 +351,10 @@ def become(status: str) -> None:
     table.put_item(Item=item)
 
 
-# ---- What staff set ---------------------------------------------------------------------------------
+# ---- Settings ---------------------------------------------------------------------------------
 
 
-def test_a_pause_holds_a_move_and_says_why(company: Company, work: Any) -> None:
+def test_a_pause_holds_a_move_and_gives_its_reason(company: Company, work: Any) -> None:
     use(400, date(2026, 1, 15), date(2026, 8, 1))
     pause = {"pause": {"until": "2026-07-20", "reason": "Moves to another system"}}
     assert set_(company, pause).status == 200
@@ -362,13 +366,13 @@ def test_a_pause_holds_a_move_and_says_why(company: Company, work: Any) -> None:
     held = [each for each in see(company)["items"] if each["product"] == "search"][1]
     assert (held["hold"], held["hold_reason"]) == ("paused", "Moves to another system")
     assert "autoscaling is paused (Moves to another system)" in held["explanation"]
-    [event] = told("autoscaling.changed")
+    [event] = events("autoscaling.changed")
     assert event.actor.kind == "staff"
 
 
-def test_days_that_are_marked_count_no_more_than_usual(company: Company, work: Any) -> None:
+def test_known_peaks_count_as_usual_days(company: Company, work: Any) -> None:
     use(250, date(2026, 1, 15), date(2026, 6, 1))
-    use(700, date(2026, 6, 1), date(2026, 6, 11))  # an agreed campaign, no three times what is usual
+    use(700, date(2026, 6, 1), date(2026, 6, 11))  # an agreed campaign, less than three times the usual day
     use(250, date(2026, 6, 11), date(2026, 7, 1))
     marked = [{"day": f"2026-06-{day:02}", "product": "search", "reason": "Agreed"} for day in range(1, 11)]
     assert set_(company, {"known_peaks": marked}).status == 200
@@ -379,17 +383,17 @@ def test_days_that_are_marked_count_no_more_than_usual(company: Company, work: A
     assert {each["reason"] for each in decision["left_out"]} == {"known_peak"}
     assert len(decision["left_out"]) == 10
     assert decision["months"][0]["typical"] == "7609.38"
-    assert decision["months"][-1]["typical"] == "7665.05"  # the usual day has grown a little by them
+    assert decision["months"][-1]["typical"] == "7665.05"  # the marked days raise the usual day a little
 
 
-def test_settings_are_replaced_as_they_were_seen(company: Company) -> None:
+def test_settings_are_replaced_only_at_the_version_that_was_seen(company: Company) -> None:
     peaks = {"known_peaks": [{"day": "2026-06-19", "reason": "Agreed"}]}
 
     assert set_(company, peaks).headers["ETag"] == '"1"'
-    assert set_(company, peaks, version=0).headers["ETag"] == '"1"'  # the same again
+    assert set_(company, peaks, version=0).headers["ETag"] == '"1"'  # a repeated request
     assert set_(company, {}, version=0).status == 412
     assert set_(company, {}, version=1).body == {"pause": None, "known_peaks": []}
-    assert len(told("autoscaling.changed")) == 2
+    assert len(events("autoscaling.changed")) == 2
 
 
 @pytest.mark.parametrize(
@@ -403,18 +407,18 @@ def test_settings_are_replaced_as_they_were_seen(company: Company) -> None:
         ({"paused": True}, "#/paused"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(company: Company, body: dict[str, Any], pointer: str) -> None:
+def test_invalid_settings_are_refused(company: Company, body: dict[str, Any], pointer: str) -> None:
     given = set_(company, body)
 
     assert given.status == 422
     assert [each["pointer"] for each in given.body["errors"]] == [pointer]
-    assert told("autoscaling.changed") == []
+    assert events("autoscaling.changed") == []
 
 
-# ---- What if ----------------------------------------------------------------------------------------
+# ---- Simulations ----------------------------------------------------------------------------------------
 
 
-def test_the_decision_over_given_figures_is_shown_and_nothing_is_written(company: Company) -> None:
+def test_a_simulation_decides_over_given_figures_and_writes_nothing(company: Company) -> None:
     days = [date(2026, 3, 1) + timedelta(number) for number in range(92)]
     before = stored_items()
 
@@ -428,7 +432,7 @@ def test_the_decision_over_given_figures_is_shown_and_nothing_is_written(company
     assert stored_items() == before
 
 
-def test_without_the_content_that_uses_most_it_would_fit(company: Company) -> None:
+def test_a_simulation_can_leave_out_content(company: Company) -> None:
     use(200, date(2026, 1, 15), date(2026, 6, 1), content="Slider")
     use(220, date(2026, 1, 15), date(2026, 6, 1), content="Search box")
     removed = [{"store": "nordlys-dk", "content": "Slider"}]
@@ -450,14 +454,14 @@ def test_without_the_content_that_uses_most_it_would_fit(company: Company) -> No
         ({"product": "search", "without": [{"store": "nordlys-dk", "content": "gone"}]}, "#/without"),
     ],
 )
-def test_a_question_that_makes_no_sense_is_refused(company: Company, body: dict[str, Any], pointer: str) -> None:
+def test_an_invalid_simulation_is_refused(company: Company, body: dict[str, Any], pointer: str) -> None:
     given = simulate(company, body)
 
     assert given.status == 422, given
     assert given.body["errors"][0]["pointer"] == pointer
 
 
-def test_decisions_come_in_pages_newest_first(company: Company, work: Any) -> None:
+def test_decisions_are_listed_in_pages_newest_first(company: Company, work: Any) -> None:
     run(datetime(2026, 9, 1, NOON, tzinfo=UTC), work)
 
     first = see(company, limit="2")
@@ -470,7 +474,7 @@ def test_decisions_come_in_pages_newest_first(company: Company, work: Any) -> No
     assert len({(each["month"], each["product"]) for page in (first, second, third) for each in page["items"]}) == 6
 
 
-def test_accounts_that_are_older_than_autoscaling_are_scheduled(company: Company) -> None:
+def test_accounts_without_an_autoscaling_schedule_are_scheduled(company: Company) -> None:
     table = boto3.resource("dynamodb", region_name=REGION).Table(TABLE)
     table.delete_item(Key={"pk": f"ACCOUNT#{company.account}", "sk": "DUE#autoscaling"})
 

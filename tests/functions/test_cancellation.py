@@ -1,4 +1,4 @@
-"""Cancelling: by an admin alone, with every date told before; a receipt; a way back; and an end on its day."""
+"""Cancelling an account: admins only, every date shown before, a receipt, withdrawal, and the end on its day."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from functions.record_usage.app import handler as record_usage
 from tests.api_gateway import MACHINE, NOW, STAFF, answer, person, request
 from tests.aws import stored_items
 from tests.company import Company, provisioned
-from tests.functions.ending import CANCELLATION, CONTRACT_ENDS, WHY, asked, cancel, fire, told
+from tests.functions.ending import CANCELLATION, CONTRACT_ENDS, WHY, call_cancellation, cancel, events_of, fire
 from tests.samples import ACCOUNT, with_value
 from tests.usage import cloud_event
 
@@ -27,18 +27,18 @@ pytestmark = pytest.mark.usefixtures("work")
 
 def status(company: Company) -> str:
     event = request("GET", "/accounts/{account}/billing", claims=company.member, path=company.path)
-    found: str = answer(get_billing, event).body["status"]
-    return found
+    current: str = answer(get_billing, event).body["status"]
+    return current
 
 
-# ---- Before ------------------------------------------------------------------------------------------
+# ---- Preview ------------------------------------------------------------------------------------------
 
 
-def test_an_admin_sees_every_date_before(company: Company) -> None:
-    shown = asked(company, "GET").body
+def test_an_admin_sees_every_date_before_cancelling(company: Company) -> None:
+    view = call_cancellation(company, "GET").body
 
-    assert (shown["status"], shown["receipt"]) == ("active", None)
-    assert shown["preview"] == {
+    assert (view["status"], view["receipt"]) == ("active", None)
+    assert view["preview"] == {
         "notice_ends": "2026-07-15",
         "active_until": CONTRACT_ENDS,
         "charges_still_due": [],
@@ -46,7 +46,7 @@ def test_an_admin_sees_every_date_before(company: Company) -> None:
         "last_day_to_avoid_it": "2026-06-14",
         "purge_on": "2026-07-29",
     }
-    assert shown["reasons"] == [
+    assert view["reasons"] == [
         "too_expensive",
         "not_used",
         "missing_features",
@@ -56,61 +56,66 @@ def test_an_admin_sees_every_date_before(company: Company) -> None:
     ]
 
 
-def test_a_day_later_the_renewal_is_still_charged(company: Company) -> None:
+def test_a_day_after_the_last_day_the_renewal_is_still_charged(company: Company) -> None:
     last, after = (datetime(2026, 6, day, 20, tzinfo=UTC) for day in (14, 15))
-    assert asked(company, "GET", now=last).body["preview"]["charges_still_due"] == []
+    assert call_cancellation(company, "GET", now=last).body["preview"]["charges_still_due"] == []
 
-    late = asked(company, "GET", now=after).body["preview"]
+    late = call_cancellation(company, "GET", now=after).body["preview"]
 
     assert late["active_until"] == "2026-10-15"
-    # What the renewal costs before tax: tests/functions/test_billing_page.py has the same figure.
+    # The renewal before tax, the same figure as in tests/functions/test_billing_page.py.
     amount = {"amount": 12_862 + 17_700 - 1_500, "currency": "EUR"}
     assert late["charges_still_due"] == [{"on": "2026-07-15", "amount": amount}]
     assert (late["next_avoidable_renewal"], late["last_day_to_avoid_it"]) == ("2026-10-15", "2026-09-14")
 
 
-def test_it_is_the_day_of_the_account_that_counts(company: Company) -> None:
-    """In Copenhagen it is 15 June at ten in the evening, UTC, of the 14th."""
+def test_dates_count_in_the_time_zone_of_the_account(company: Company) -> None:
+    """In Copenhagen 15 June begins at 22:00 UTC on 14 June."""
     assert (
-        asked(company, "GET", now=datetime(2026, 6, 14, 21, 59, tzinfo=UTC)).body["preview"]["charges_still_due"] == []
+        call_cancellation(company, "GET", now=datetime(2026, 6, 14, 21, 59, tzinfo=UTC)).body["preview"][
+            "charges_still_due"
+        ]
+        == []
     )
-    assert asked(company, "GET", now=datetime(2026, 6, 14, 22, 0, tzinfo=UTC)).body["preview"]["charges_still_due"]
+    assert call_cancellation(company, "GET", now=datetime(2026, 6, 14, 22, 0, tzinfo=UTC)).body["preview"][
+        "charges_still_due"
+    ]
 
 
-def test_products_that_are_still_in_use_are_named(company: Company) -> None:
-    def used(product: str, day: date) -> UsageEvent:
+def test_products_used_in_the_last_seven_days_are_listed(company: Company) -> None:
+    def usage_on(product: str, day: date) -> UsageEvent:
         noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
         return UsageEvent(ACCOUNT["account"], "t", f"{product}", product, "nordlys-dk", None, noon, day, Decimal(3))
 
-    events = [used("search", date(2026, 6, 4)), used("email", date(2026, 6, 2))]
+    events = [usage_on("search", date(2026, 6, 4)), usage_on("email", date(2026, 6, 2))]
     assert wiring.usage_store().count(events, lambda _: None) == {}
 
-    assert asked(company, "GET").body["products_in_use"] == ["Search"]
+    assert call_cancellation(company, "GET").body["products_in_use"] == ["Search"]
 
 
-# ---- Asked -------------------------------------------------------------------------------------------
+# ---- Request -------------------------------------------------------------------------------------------
 
 
-def test_the_answer_is_a_receipt(company: Company) -> None:
-    given = cancel(company)
+def test_a_cancellation_returns_a_receipt(company: Company) -> None:
+    response = cancel(company)
 
-    assert given.status == 201
-    receipt = given.body
+    assert response.status == 201
+    receipt = response.body
     assert (receipt["reason"], receipt["text"]) == (WHY["reason"], WHY["text"])
     assert receipt["requested_by"] == {"name": "Ada Holm", "email": "ada@nordlys.example"}
     assert (receipt["active_until"], receipt["purge_on"]) == (CONTRACT_ENDS, "2026-07-29")
-    assert (status(company), asked(company, "GET").body["receipt"]) == ("cancelling", receipt)
-    [event] = told("cancellation.requested")
+    assert (status(company), call_cancellation(company, "GET").body["receipt"]) == ("cancelling", receipt)
+    [event] = events_of("cancellation.requested")
     assert (event.after or {})["receipt"] == receipt["receipt"]
     assert event.actor.user == company.admin["sub"]
 
 
-def test_asked_twice_it_is_the_same_receipt(company: Company) -> None:
+def test_a_second_cancellation_returns_the_same_receipt(company: Company) -> None:
     first = cancel(company)
     before = stored_items()
 
     again = cancel(company, now=NOW + timedelta(days=9))
-    other = asked(
+    other = call_cancellation(
         company, "POST", {**WHY, "reason": "other", "text": "Another text altogether", "active_until": "2030-01-01"}
     )
 
@@ -118,14 +123,14 @@ def test_asked_twice_it_is_the_same_receipt(company: Company) -> None:
     assert stored_items() == before
 
 
-def test_dates_that_have_changed_are_told_anew(company: Company) -> None:
-    given = cancel(company, now=datetime(2026, 6, 14, 22, 30, tzinfo=UTC))
+def test_changed_dates_are_refused_with_the_new_preview(company: Company) -> None:
+    response = cancel(company, now=datetime(2026, 6, 14, 22, 30, tzinfo=UTC))
 
-    assert (given.status, given.body["type"]) == (409, "urn:livello:problem:cancellation-dates-changed")
-    assert given.body["preview"]["active_until"] == "2026-10-15"
-    seen = asked(company, "GET", now=datetime(2026, 6, 14, 22, 30, tzinfo=UTC)).body
-    assert [*given.body] == ["type", "title", "status", "detail", "preview"]
-    assert list(given.body["preview"].items()) == list(seen["preview"].items())
+    assert (response.status, response.body["type"]) == (409, "urn:livello:problem:cancellation-dates-changed")
+    assert response.body["preview"]["active_until"] == "2026-10-15"
+    current = call_cancellation(company, "GET", now=datetime(2026, 6, 14, 22, 30, tzinfo=UTC)).body
+    assert [*response.body] == ["type", "title", "status", "detail", "preview"]
+    assert list(response.body["preview"].items()) == list(current["preview"].items())
     assert status(company) == "active"
 
 
@@ -153,19 +158,19 @@ def test_dates_that_have_changed_are_told_anew(company: Company) -> None:
 def test_bad_input_names_the_field_and_changes_nothing(place: str, value: Any, company: Company) -> None:
     before = stored_items()
 
-    given = asked(company, "POST", {**WHY, "active_until": CONTRACT_ENDS, place: value})
+    response = call_cancellation(company, "POST", {**WHY, "active_until": CONTRACT_ENDS, place: value})
 
-    assert given.status == 422
-    assert given.body["errors"][0]["pointer"] == f"#/{place}"
+    assert response.status == 422
+    assert response.body["errors"][0]["pointer"] == f"#/{place}"
     assert stored_items() == before
 
 
-def test_a_text_of_several_lines_is_kept_as_it_is(company: Company) -> None:
+def test_a_text_of_several_lines_keeps_its_lines(company: Company) -> None:
     text = "First line\r\n\tsecond line\n\nthe end"
 
-    given = asked(company, "POST", {**WHY, "text": text, "active_until": CONTRACT_ENDS})
+    response = call_cancellation(company, "POST", {**WHY, "text": text, "active_until": CONTRACT_ENDS})
 
-    assert given.body["text"] == "First line\n second line\n\nthe end"
+    assert response.body["text"] == "First line\n second line\n\nthe end"
 
 
 STAFF_CREDENTIALS = [
@@ -178,124 +183,124 @@ STAFF_CREDENTIALS = [
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 @pytest.mark.parametrize("claims", STAFF_CREDENTIALS)
-def test_staff_never_can(method: str, claims: dict[str, str], company: Company) -> None:
+def test_staff_can_never_cancel(method: str, claims: dict[str, str], company: Company) -> None:
     body = {**WHY, "active_until": CONTRACT_ENDS} if method == "POST" else None
 
-    given = asked(company, method, body, claims=claims)
+    response = call_cancellation(company, method, body, claims=claims)
 
-    assert given.status == 403
-    assert "admins" not in given.body
+    assert response.status == 403
+    assert "admins" not in response.body
     assert status(company) == "active"
 
 
-def test_an_admin_who_was_made_staff_cannot_either(company: Company) -> None:
+def test_an_admin_in_the_staff_group_cannot_cancel(company: Company) -> None:
     assert cancel(company, claims={**company.admin, "cognito:groups": "[staff]"}).status == 403
 
 
-def test_a_member_is_told_who_can(company: Company) -> None:
-    given = cancel(company, claims=company.member)
+def test_a_member_gets_the_names_of_the_admins(company: Company) -> None:
+    response = cancel(company, claims=company.member)
 
-    assert given.status == 403
-    assert given.body["admins"] == [{"name": "Ada Holm", "email": "ada@nordlys.example"}]
-
-
-# ---- Taken back --------------------------------------------------------------------------------------
+    assert response.status == 403
+    assert response.body["admins"] == [{"name": "Ada Holm", "email": "ada@nordlys.example"}]
 
 
-def test_taken_back_it_is_as_if_never_asked(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+# ---- Withdrawal --------------------------------------------------------------------------------------
+
+
+def test_a_withdrawn_cancellation_has_no_effect(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     cancel(company)
-    assert asked(company, "DELETE").status == 204
-    assert asked(company, "DELETE").status == 204
+    assert call_cancellation(company, "DELETE").status == 204
+    assert call_cancellation(company, "DELETE").status == 204
 
     assert status(company) == "active"
-    assert asked(company, "GET").body["receipt"] is None
-    [event] = told("cancellation.withdrawn")
+    assert call_cancellation(company, "GET").body["receipt"] is None
+    [event] = events_of("cancellation.withdrawn")
     assert (event.after or {})["renewal"]["on"] == "2026-07-15"
     fire(datetime(2026, 8, 1, tzinfo=UTC), work, monkeypatch)
     assert status(company) == "active"
     assert not [item for item in stored_items() if item["sk"] == "CANCELLATION"]
-    # Cancelled anew, it is another receipt.
+    # A later cancellation gets a new receipt.
     assert cancel(company, "2026-10-15", now=datetime(2026, 8, 1, tzinfo=UTC)).status == 201
 
 
-# ---- Told in time ------------------------------------------------------------------------------------
+# ---- Renewal notice ------------------------------------------------------------------------------------
 
 
-def test_a_week_before_the_last_day_the_admins_are_told_once(
+def test_the_admins_get_one_notice_a_week_before_the_last_day(
     company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for day in (6, 7, 7, 8, 20):
         fire(datetime(2026, 9, day, 12, tzinfo=UTC), work, monkeypatch, "ending")
 
-    [event] = told("renewal.notice_deadline_near")
+    [event] = events_of("renewal.notice_deadline_near")
     assert event.time.day == 7
     facts = event.after or {}
     assert (facts["renewal"]["on"], facts["last_day"], facts["interval_months"]) == ("2026-10-15", "2026-09-14", 3)
-    # It is exact: on that day the renewal is avoided, and a day later it is charged.
-    on_it, after = (datetime(2026, 9, day, 12, tzinfo=UTC) for day in (14, 15))
-    assert asked(company, "GET", now=on_it).body["preview"]["charges_still_due"] == []
-    charged = asked(company, "GET", now=after).body["preview"]["charges_still_due"]
+    # The last day is exact: a cancellation on it avoids the renewal, one a day later does not.
+    last_day, day_after = (datetime(2026, 9, day, 12, tzinfo=UTC) for day in (14, 15))
+    assert call_cancellation(company, "GET", now=last_day).body["preview"]["charges_still_due"] == []
+    charged = call_cancellation(company, "GET", now=day_after).body["preview"]["charges_still_due"]
     assert [(each["on"], each["amount"]) for each in charged] == [("2026-10-15", facts["renewal"]["amount"])]
     fire(datetime(2026, 12, 7, 12, tzinfo=UTC), work, monkeypatch, "ending")
-    assert [(each.after or {})["last_day"] for each in told("renewal.notice_deadline_near")] == [
+    assert [(each.after or {})["last_day"] for each in events_of("renewal.notice_deadline_near")] == [
         "2026-09-14",
         "2026-12-14",
     ]
 
 
-def test_what_is_told_too_late_is_not_told(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notice_after_the_last_day_is_not_sent(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     fire(datetime(2026, 9, 20, 12, tzinfo=UTC), work, monkeypatch, "ending")
 
-    assert told("renewal.notice_deadline_near") == []
+    assert events_of("renewal.notice_deadline_near") == []
 
 
-def test_who_has_cancelled_is_not_told_and_who_takes_it_back_is(
+def test_a_cancelled_account_gets_no_notice_until_it_withdraws(
     company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked_on = datetime(2026, 6, 15, 9, tzinfo=UTC)
-    assert cancel(company, "2026-10-15", now=asked_on).status == 201
+    requested_at = datetime(2026, 6, 15, 9, tzinfo=UTC)
+    assert cancel(company, "2026-10-15", now=requested_at).status == 201
     fire(datetime(2026, 9, 7, 12, tzinfo=UTC), work, monkeypatch, "ending")
-    assert told("renewal.notice_deadline_near") == []
+    assert events_of("renewal.notice_deadline_near") == []
 
-    assert asked(company, "DELETE", now=datetime(2026, 9, 7, 13, tzinfo=UTC)).status == 204
+    assert call_cancellation(company, "DELETE", now=datetime(2026, 9, 7, 13, tzinfo=UTC)).status == 204
     fire(datetime(2026, 9, 7, 14, tzinfo=UTC), work, monkeypatch, "ending")
 
-    assert len(told("renewal.notice_deadline_near")) == 1
+    assert len(events_of("renewal.notice_deadline_near")) == 1
 
 
-def test_who_pays_every_month_is_not_written_to_every_month(
-    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_monthly_contract_gets_no_notice(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monthly = with_value(with_value(ACCOUNT, 1, "contract", "interval_months"), "monthly-shop", "account")
     assert provisioned(monthly).status == 201
 
     for month in range(7, 10):
         fire(datetime(2026, month, 8, 12, tzinfo=UTC), work, monkeypatch, "ending")
 
-    assert [each.account for each in told("renewal.notice_deadline_near")] == [company.account]
+    assert [each.account for each in events_of("renewal.notice_deadline_near")] == [company.account]
 
 
-# ---- Ended -------------------------------------------------------------------------------------------
+# ---- Deactivation -------------------------------------------------------------------------------------------
 
 
-def test_it_ends_as_the_day_begins_and_not_before(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_is_deactivated_as_its_day_begins(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cancel(company)
 
     fire(datetime(2026, 7, 14, 21, 59, tzinfo=UTC), work, monkeypatch)
     assert status(company) == "cancelling"
-    assert asked(company, "DELETE", now=datetime(2026, 7, 14, 22, 0, tzinfo=UTC)).status == 409
+    assert call_cancellation(company, "DELETE", now=datetime(2026, 7, 14, 22, 0, tzinfo=UTC)).status == 409
     for _ in range(2):
         fire(datetime(2026, 7, 14, 22, 1, tzinfo=UTC), work, monkeypatch)
 
     assert status(company) == "deactivated"
-    [event] = told("account.deactivated")
+    [event] = events_of("account.deactivated")
     assert event.after == {
         "deactivated_on": "2026-07-15",
         "reactivate_until": "2026-07-28",
         "purge_on": "2026-07-29",
     }
     usage = cloud_event()
-    given = answer(
+    response = answer(
         record_usage,
         request(
             "POST",
@@ -306,20 +311,20 @@ def test_it_ends_as_the_day_begins_and_not_before(company: Company, work: Any, m
             headers={"Content-Type": "application/cloudevents+json"},
         ),
     )
-    assert given.status in {409, 422}
+    assert response.status in {409, 422}
     assert cancel(company).status == 409
-    assert asked(company, "DELETE").status == 409
+    assert call_cancellation(company, "DELETE").status == 409
     for day in (25, 26, 27, 28):
         fire(datetime(2026, 7, day, 3, tzinfo=UTC), work, monkeypatch)
-    [reminder] = told("account.deletion_near")
+    [reminder] = events_of("account.deletion_near")
     assert reminder.time.day == 26
 
 
-def test_what_is_due_within_the_notice_is_still_invoiced_and_nothing_after(
+def test_renewals_within_the_notice_are_invoiced_and_none_after(
     company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked_on = datetime(2026, 6, 15, 9, tzinfo=UTC)
-    assert cancel(company, "2026-10-15", now=asked_on).status == 201
+    requested_at = datetime(2026, 6, 15, 9, tzinfo=UTC)
+    assert cancel(company, "2026-10-15", now=requested_at).status == 201
 
     for month in range(6, 11):
         for day in (14, 15, 16):
@@ -336,25 +341,25 @@ def test_what_is_due_within_the_notice_is_still_invoiced_and_nothing_after(
     ("interval", "until", "charged"),
     [(1, "2026-07-15", ["2026-06-15"]), (6, "2026-07-15", []), (12, "2027-01-15", [])],
 )
-def test_each_interval_ends_when_what_is_paid_is_used_up(
+def test_each_interval_ends_with_its_paid_period(
     interval: int, until: str, charged: list[str], company: Company
 ) -> None:
     name = f"shop-{interval}"
     shop = with_value(with_value(ACCOUNT, interval, "contract", "interval_months"), name, "account")
     assert provisioned(shop).status == 201
-    admin = company.admin  # the same person is the first admin of both
+    admin = company.admin  # the same person is the first admin of both accounts
 
-    given = answer(cancellation, request("GET", CANCELLATION, claims=admin, path={"account": name}))
+    response = answer(cancellation, request("GET", CANCELLATION, claims=admin, path={"account": name}))
 
-    assert given.body["preview"]["active_until"] == until
-    assert [each["on"] for each in given.body["preview"]["charges_still_due"]] == charged
+    assert response.body["preview"]["active_until"] == until
+    assert [each["on"] for each in response.body["preview"]["charges_still_due"]] == charged
 
 
-def test_a_contract_that_is_still_to_begin(company: Company) -> None:
+def test_a_contract_that_has_not_started_ends_after_its_first_notice(company: Company) -> None:
     shop = with_value(with_value(ACCOUNT, "2026-09-01", "contract", "start"), "future-shop", "account")
     assert provisioned({**shop, "discounts": []}).status == 201
 
-    given = answer(cancellation, request("GET", CANCELLATION, claims=company.admin, path={"account": "future-shop"}))
+    response = answer(cancellation, request("GET", CANCELLATION, claims=company.admin, path={"account": "future-shop"}))
 
-    assert given.body["preview"]["notice_ends"] == "2026-11-01"
-    assert json.dumps(given.body)
+    assert response.body["preview"]["notice_ends"] == "2026-11-01"
+    assert json.dumps(response.body)

@@ -1,4 +1,4 @@
-"""Fourteen days after its end nothing of an account is left, anywhere: but a receipt, and what the law keeps."""
+"""The deletion fourteen days after the deactivation: only a receipt and archived invoices stay (DESIGN 3.7)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.api_gateway import NOW, STAFF, Answer, answer, person, request
 from tests.aws import ARCHIVE, DOCUMENTS, REGION, UserPool, stored_items
 from tests.cards import card
 from tests.company import Company, provisioned
-from tests.functions.ending import ENDED, PURGED, asked, cancel, deliver, fire, told
+from tests.functions.ending import ENDED, PURGED, call_cancellation, cancel, deliver, events_of, fire
 from tests.samples import ACCOUNT, with_value
 
 SHOP = "closing-shop"
@@ -36,26 +36,29 @@ pytestmark = pytest.mark.usefixtures("work")
 
 @pytest.fixture
 def shop(company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch) -> Company:
-    """Another account of the same admin, with a colleague of its own, usage, a card, invoices and documents."""
+    """A second account with the same first admin, a second admin, usage, a card, invoices and documents.
+
+    The sample company gets the same data, to show that the deletion leaves it alone.
+    """
     assert provisioned(with_value(ACCOUNT, SHOP, "account")).status == 201
     path = {"account": SHOP}
     invited = {"email": "cy@closing.example", "name": "Cy Ek", "role": "admin"}
-    given = answer(
+    response = answer(
         administer_users,
         request("PUT", "/accounts/{account}/users", claims=company.admin, path=path, body=invited),
     )
-    closing = Company(SHOP, company.admin, person(given.body["user"]))
+    closing = Company(SHOP, company.admin, person(response.body["user"]))
     for account in (closing, company):
         card(account, stripe_account)
         day = date(2026, 6, 9)
         noon = datetime(2026, 6, 9, 12, tzinfo=UTC)
-        used = [
+        usage = [
             UsageEvent(
                 account.account, "t", f"{number}", "search", "nordlys-dk", f"=content {number}", noon, day, Decimal(2)
             )
             for number in range(10)
         ]
-        assert wiring.usage_store().count(used, lambda _: None) == {}
+        assert wiring.usage_store().count(usage, lambda _: None) == {}
     s3 = boto3.resource("s3", region_name=REGION)
     fire(NOW + timedelta(days=5), work, monkeypatch, "renewal")
     for name in (SHOP, company.account):
@@ -67,26 +70,29 @@ def shop(company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytes
 
 
 def numbers_of(account: str) -> list[str]:
-    found = [item for item in stored_items() if item["pk"] == f"ACCOUNT#{account}"]
-    return [item["sk"].rpartition("#")[2] for item in found if item["sk"].startswith("INVOICE#")]
+    """The numbers of the account's invoices, by date."""
+    items = [item for item in stored_items() if item["pk"] == f"ACCOUNT#{account}"]
+    return [item["sk"].rpartition("#")[2] for item in items if item["sk"].startswith("INVOICE#")]
 
 
-def of(account: str) -> list[dict[str, Any]]:
+def items_of(account: str) -> list[dict[str, Any]]:
+    """All items that contain the account's id anywhere."""
     return [item for item in stored_items() if account in json.dumps(item, default=str)]
 
 
 def keys_in(bucket: str) -> list[str]:
+    """The keys of all object versions in the bucket."""
     versions = boto3.resource("s3", region_name=REGION).Bucket(bucket).object_versions.all()
     return sorted(version.object_key for version in versions)
 
 
-def end_of(shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def cancel_until_deleted(shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cancel(shop).status == 201
     fire(ENDED, work, monkeypatch)
     fire(PURGED, work, monkeypatch)
 
 
-def test_nothing_is_left_but_the_receipt_and_what_the_law_keeps(
+def test_a_deletion_leaves_only_the_receipt_and_archived_invoices(
     shop: Company,
     company: Company,
     stripe_account: Stripe,
@@ -98,22 +104,22 @@ def test_nothing_is_left_but_the_receipt_and_what_the_law_keeps(
     assert cancel(shop).status == 201
     fire(ENDED, work, monkeypatch)
     fire(PURGED - timedelta(days=1), work, monkeypatch)
-    theirs = of(company.account)
+    others_items = items_of(company.account)
 
     fire(PURGED, work, monkeypatch)
 
-    # The table: but for the last mail's event, which expires by itself, and receipts, which name nobody.
-    left = of(SHOP)
+    # The table keeps only the event of the last mail, which expires, and the receipt, which names no person.
+    left = items_of(SHOP)
     assert [item["pk"].partition("#")[0] for item in left] == ["DELETED"]
     assert left[0]["expires_at"] < (PURGED + timedelta(days=16)).timestamp()
-    [event] = told("account.deleted")
+    [event] = events_of("account.deleted")
     assert [each["email"] for each in (event.after or {})["recipients"]] == [
         "ada@nordlys.example",
         "cy@closing.example",
         "invoices@nordlys.example",
     ]
     assert (event.after or {})["invoices_kept_years"] == 5
-    # The bucket, with all versions; the archive, in which everything is locked.
+    # The bucket has no version of any document left. The archive has the invoices, locked.
     assert not [key for key in keys_in(DOCUMENTS) if SHOP in key]
     kept = keys_in(ARCHIVE)
     assert {key.split("/")[2] for key in kept} == set(numbers)
@@ -122,11 +128,11 @@ def test_nothing_is_left_but_the_receipt_and_what_the_law_keeps(
     assert lock["ObjectLockMode"] == "COMPLIANCE"
     assert lock["ObjectLockRetainUntilDate"].date() == date(2031, 12, 31)
     # The payment service and the directory.
-    gone = [each for each in stripe_account.objects["customer"].values() if each.get("deleted")]
-    assert len(gone) == 1
+    deleted_customers = [each for each in stripe_account.objects["customer"].values() if each.get("deleted")]
+    assert len(deleted_customers) == 1
     assert "cy@closing.example" not in user_pool.emails()
-    # Who shares a person is untouched.
-    assert of(company.account) == theirs
+    # The other account of the same admin is untouched.
+    assert items_of(company.account) == others_items
     assert "ada@nordlys.example" in user_pool.emails()
     assert [key for key in keys_in(DOCUMENTS) if company.account in key]
     listed = answer(list_accounts, request("GET", "/accounts", claims=company.admin)).body["items"]
@@ -136,41 +142,41 @@ def test_nothing_is_left_but_the_receipt_and_what_the_law_keeps(
 
 
 @pytest.mark.parametrize("interval", [1, 3, 6, 12])
-def test_the_whole_story_for_each_interval(
+def test_an_account_ends_on_the_previewed_days_for_each_interval(
     interval: int, company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Day by day: what was told before is what comes, to the day, and nothing else."""
+    """Deactivation, charges and deletion happen exactly on the days that the preview showed."""
     name = f"shop-of-{interval}"
-    wanted = with_value(with_value(ACCOUNT, interval, "contract", "interval_months"), name, "account")
-    assert provisioned(wanted).status == 201
+    account = with_value(with_value(ACCOUNT, interval, "contract", "interval_months"), name, "account")
+    assert provisioned(account).status == 201
     shop = Company(name, company.admin, company.member)
-    preview = asked(shop, "GET").body["preview"]
+    preview = call_cancellation(shop, "GET").body["preview"]
     receipt = cancel(shop, preview["active_until"]).body
     active_until, purge_on = (date.fromisoformat(receipt[each]) for each in ("active_until", "purge_on"))
     charges = [each["on"] for each in preview["charges_still_due"]]
 
-    def at(day: date) -> str | None:
-        """Whatever it is that day at noon; None once it is unknown."""
+    def status_on(day: date) -> str | None:
+        """The account's status at noon UTC of the day; None once it is deleted."""
         fire(datetime(day.year, day.month, day.day, 12, tzinfo=UTC), work, monkeypatch)
-        shown = answer(
+        view = answer(
             get_billing,
             request("GET", "/accounts/{account}/billing", claims=shop.admin, path={"account": name}),
         )
-        return shown.body["status"] if shown.status == 200 else None
+        return view.body["status"] if view.status == 200 else None
 
-    assert at(NOW.date()) == "cancelling"  # what was due before is invoiced
+    assert status_on(NOW.date()) == "cancelling"  # also issues the invoices that were due earlier
     for month in range(6, 20):
         today = date(2026 + (month - 1) // 12, (month - 1) % 12 + 1, 15)
         if NOW.date() < today < active_until:
-            assert at(today) == "cancelling"
-    assert at(active_until - timedelta(days=1)) == "cancelling"
-    assert at(active_until) == at(purge_on - timedelta(days=1)) == "deactivated"
+            assert status_on(today) == "cancelling"
+    assert status_on(active_until - timedelta(days=1)) == "cancelling"
+    assert status_on(active_until) == status_on(purge_on - timedelta(days=1)) == "deactivated"
     issued = [each["produced_on"] for each in listed(shop)]
     assert [day for day in sorted(issued) if day > str(NOW.date())] == charges
-    assert at(purge_on) is None
-    assert [item["pk"].partition("#")[0] for item in of(name)] == ["DELETED"]
-    kinds = [each.type for each in told("account.deactivated", "account.deleted") if each.account == name]
-    assert kinds == ["account.deleted"], "nothing else of it is left to be told"
+    assert status_on(purge_on) is None
+    assert [item["pk"].partition("#")[0] for item in items_of(name)] == ["DELETED"]
+    kinds = [each.type for each in events_of("account.deactivated", "account.deleted") if each.account == name]
+    assert kinds == ["account.deleted"], "the other events of the account are deleted"
 
 
 def listed(shop: Company) -> list[Any]:
@@ -179,8 +185,8 @@ def listed(shop: Company) -> list[Any]:
     return items
 
 
-def test_staff_find_the_receipt_and_nobody_else(shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    end_of(shop, work, monkeypatch)
+def test_only_staff_can_read_the_receipt(shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    cancel_until_deleted(shop, work, monkeypatch)
 
     listed = answer(get_deletions, request("GET", "/deletions", claims=STAFF)).body["items"]
     [receipt] = listed
@@ -192,7 +198,7 @@ def test_staff_find_the_receipt_and_nobody_else(shop: Company, work: Any, monkey
     assert receipt["counts"]["documents"] == 3
     text = json.dumps(receipt).lower()
     assert not [word for word in (SHOP, "closing", "nordlys", "ada", "cy@") if word in text]
-    # A copy stands outside of the table, for one that is restored.
+    # The bucket has a copy, for a table restored from a backup.
     s3 = boto3.resource("s3", region_name=REGION)
     stored = s3.Object(DOCUMENTS, f"receipts/{receipt['receipt']}.json").get()["Body"].read()
     assert json.loads(stored)["digest"] == receipt["digest"]
@@ -201,25 +207,27 @@ def test_staff_find_the_receipt_and_nobody_else(shop: Company, work: Any, monkey
     assert answer(get_deletions, request("GET", "/deletions/{receipt}", claims=STAFF, path=path)).status == 404
 
 
-def test_whoever_decides_for_nothing_keeps_nothing(shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_archive_no_invoice_is_kept(shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHIVE_BUCKET", "")
     wiring.forget()
 
-    end_of(shop, work, monkeypatch)
+    cancel_until_deleted(shop, work, monkeypatch)
 
     assert keys_in(ARCHIVE) == []
-    [event] = told("account.deleted")
+    [event] = events_of("account.deleted")
     assert (event.after or {})["invoices_kept_years"] == 0
 
 
-def test_the_same_name_can_be_given_again(shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    end_of(shop, work, monkeypatch)
+def test_a_deleted_accounts_id_can_be_provisioned_again(
+    shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancel_until_deleted(shop, work, monkeypatch)
 
     assert provisioned(with_value(ACCOUNT, SHOP, "account")).status == 201
 
 
 @pytest.mark.parametrize("broken", ["stripe", "directory", "documents"])
-def test_what_fails_for_days_is_gone_on_with(
+def test_a_deletion_resumes_after_days_of_upstream_failures(
     broken: str, shop: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from billing.kernel.errors import UpstreamFailed
@@ -247,47 +255,47 @@ def test_what_fails_for_days_is_gone_on_with(
 
     fire(PURGED + timedelta(days=3), work, monkeypatch, "ending")
 
-    assert [item["pk"].partition("#")[0] for item in of(SHOP)] == ["DELETED"]
+    assert [item["pk"].partition("#")[0] for item in items_of(SHOP)] == ["DELETED"]
 
 
 def failing(event: Any, context: Any) -> Any:
-    """The worker, all of whose messages come again."""
+    """The worker that ends accounts. Asserts that its message failed."""
     from functions.end_account.app import handler as end
 
     assert end(event, context)["batchItemFailures"]
     return {"batchItemFailures": []}
 
 
-# ---- Before: a copy of everything ---------------------------------------------------------------------
+# ---- Downloads ----------------------------------------------------------------------------------------
 
 
 def ask(
     company: Company, method: str, route: str = "export", query: Any = None, *, claims: Any = None, now: Any = NOW
 ) -> Answer:
     path = f"/accounts/{{account}}/{route}"
-    who = claims or company.admin
-    return answer(downloads, request(method, path, claims=who, path=company.path, query=query, now=now))
+    caller = claims or company.admin
+    return answer(downloads, request(method, path, claims=caller, path=company.path, query=query, now=now))
 
 
-def fetched(company: Company, *more: Any, now: Any = NOW) -> zipfile.ZipFile:
-    shown = ask(company, "GET", *more, now=now).body
-    assert shown["status"] == "ready", shown
-    bucket, _, key = shown["link"].partition("?")[0].removeprefix("https://").partition("/")
+def downloaded(company: Company, *more: Any, now: Any = NOW) -> zipfile.ZipFile:
+    view = ask(company, "GET", *more, now=now).body
+    assert view["status"] == "ready", view
+    bucket, _, key = view["link"].partition("?")[0].removeprefix("https://").partition("/")
     content = boto3.resource("s3", region_name=REGION).Object(bucket.partition(".")[0], key).get()["Body"].read()
     return zipfile.ZipFile(io.BytesIO(content))
 
 
-def test_all_data_in_one_file(shop: Company) -> None:
+def test_an_export_contains_all_data_of_the_account(shop: Company) -> None:
     assert ask(shop, "GET").body["status"] == "none"
-    given = ask(shop, "POST")
+    response = ask(shop, "POST")
     again = ask(shop, "POST")
 
-    assert (given.status, given.body["status"]) == (202, "preparing")
-    assert again.body == given.body
-    [asked_for] = told("download.requested")
+    assert (response.status, response.body["status"]) == (202, "preparing")
+    assert again.body == response.body
+    [request_event] = events_of("download.requested")
     for _ in range(2):
-        assert deliver(asked_for) == {"batchItemFailures": []}
-    archive = fetched(shop)
+        assert deliver(request_event) == {"batchItemFailures": []}
+    archive = downloaded(shop)
     names = set(archive.namelist())
     assert {"README.txt", "usage.csv", "invoices.csv", "data/page.json", "data/user.json", "data/event.json"} <= names
     assert "documents/mail/1.eml" in names
@@ -300,14 +308,14 @@ def test_all_data_in_one_file(shop: Company) -> None:
     assert len(rows) == 10
     assert rows[0] == ["2026-06-09", "search", "nordlys-dk", "'=content 0", "2"]
     assert b"nordlys-kaffe" not in archive.read("data/page.json")
-    [ready] = told("download.ready")
+    [ready] = events_of("download.ready")
     assert (ready.after or {})["user"] == shop.admin["sub"]
     assert (ready.after or {})["files"] == len(names)
 
 
-def test_a_file_is_there_for_a_week(shop: Company) -> None:
+def test_a_download_is_available_for_a_week(shop: Company) -> None:
     ask(shop, "POST")
-    deliver(told("download.requested")[0])
+    deliver(events_of("download.requested")[0])
 
     assert ask(shop, "GET", now=NOW + timedelta(days=6)).body["link"]
     late = ask(shop, "GET", now=NOW + timedelta(days=8)).body
@@ -315,7 +323,7 @@ def test_a_file_is_there_for_a_week(shop: Company) -> None:
     assert ask(shop, "POST", now=NOW + timedelta(days=8)).body["status"] == "preparing"
 
 
-def test_what_has_failed_can_be_asked_for_again_after_an_hour(shop: Company) -> None:
+def test_a_failed_download_can_be_requested_again_after_an_hour(shop: Company) -> None:
     first = ask(shop, "POST").body
 
     assert ask(shop, "POST", now=NOW + timedelta(minutes=59)).body == first
@@ -323,12 +331,12 @@ def test_what_has_failed_can_be_asked_for_again_after_an_hour(shop: Company) -> 
     assert ask(shop, "POST", now=NOW + timedelta(hours=1)).body["requested_at"] != first["requested_at"]
 
 
-def test_all_invoices_of_a_year(shop: Company) -> None:
+def test_an_invoice_archive_contains_all_invoices_of_the_year(shop: Company) -> None:
     year = {"year": "2026"}
     assert ask(shop, "POST", "invoices/archive", year, claims=shop.admin).status == 202
-    deliver(told("download.requested")[0])
+    deliver(events_of("download.requested")[0])
 
-    archive = fetched(shop, "invoices/archive", year)
+    archive = downloaded(shop, "invoices/archive", year)
 
     numbers = numbers_of(SHOP)
     rows = [*csv.DictReader(io.StringIO(archive.read("invoices.csv").decode()))]
@@ -339,28 +347,30 @@ def test_all_invoices_of_a_year(shop: Company) -> None:
     assert ask(shop, "GET", "invoices/archive").status == 422
 
 
-def test_an_export_that_is_overtaken_by_the_deletion_leaves_nothing(
+def test_an_export_prepared_after_the_deletion_leaves_no_file(
     shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask(shop, "POST")
-    [asked_for] = told("download.requested")
-    end_of(shop, work, monkeypatch)
+    [request_event] = events_of("download.requested")
+    cancel_until_deleted(shop, work, monkeypatch)
 
-    assert deliver(asked_for) == {"batchItemFailures": []}
+    assert deliver(request_event) == {"batchItemFailures": []}
 
     assert not [key for key in keys_in(DOCUMENTS) if SHOP in key]
-    assert [item["pk"].partition("#")[0] for item in of(SHOP)] == ["DELETED"]
+    assert [item["pk"].partition("#")[0] for item in items_of(SHOP)] == ["DELETED"]
 
 
-@pytest.mark.parametrize("who", ["member", "staff"])
-def test_only_an_admin_takes_everything_away(who: str, company: Company) -> None:
-    claims = STAFF if who == "staff" else company.member
+@pytest.mark.parametrize("caller", ["member", "staff"])
+def test_only_an_admin_can_export_the_data(caller: str, company: Company) -> None:
+    claims = STAFF if caller == "staff" else company.member
 
     assert ask(company, "POST", claims=claims).status == 403
     assert ask(company, "GET", claims=claims).status == 403
 
 
-def test_until_the_deletion_it_works(shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deactivated_account_can_be_exported_until_its_deletion(
+    shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert cancel(shop).status == 201
     fire(ENDED, work, monkeypatch)
 

@@ -1,4 +1,4 @@
-"""Invoices as files, and credit notes: written once, found by a short link, and money that goes back once."""
+"""Files of invoices are written once and downloaded by a short-lived link; credit notes give money back once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.api_gateway import NOW, STAFF, Answer, answer, person, request
 from tests.aws import DOCUMENTS, REGION, TABLE, stored_items
 from tests.cards import METHOD, card
 from tests.company import Company, provisioned
-from tests.functions.ending import Context, deliver, fire, record, told
+from tests.functions.ending import Context, deliver, events_of, fire, record
 from tests.samples import ACCOUNT, with_value
 
 INVOICES = "/accounts/{account}/invoices"
@@ -35,9 +35,9 @@ pytestmark = pytest.mark.usefixtures("work")
 
 
 def issued(work: Any, monkeypatch: pytest.MonkeyPatch, *jobs: str) -> Event:
-    """The first invoice of the account, charged unless that is left out."""
+    """Runs the jobs, by default to issue and to charge. Returns the event of the first invoice."""
     fire(ISSUED, work, monkeypatch, *(jobs or ("renewal", "collection")))
-    return told("invoice.issued")[0]
+    return events_of("invoice.issued")[0]
 
 
 def number_of(event: Event) -> str:
@@ -74,7 +74,7 @@ def upcoming(company: Company, now: datetime = ISSUED) -> Any:
 
 
 def fetched(link: str) -> tuple[bytes, str]:
-    """What a browser gets, and under which name."""
+    """The content behind a download link, and its Content-Disposition."""
     parts = urlparse(link)
     key = parts.path.removeprefix("/").removeprefix(f"{DOCUMENTS}/")
     [disposition] = parse_qs(parts.query)["response-content-disposition"]
@@ -96,7 +96,9 @@ ALL = {"lines": None, "reason": "Invoiced by mistake"}
 # ---- Files -------------------------------------------------------------------------------------------
 
 
-def test_a_file_is_there_once_it_was_written(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_can_be_downloaded_after_it_was_written(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     event = issued(work, monkeypatch)
     number = number_of(event)
     before = ask(company, number, "pdf")
@@ -116,7 +118,9 @@ def test_a_file_is_there_once_it_was_written(company: Company, work: Any, monkey
         assert number.encode() in xml
 
 
-def test_it_is_written_once_and_the_same_again(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_written_once_and_rendered_again_with_the_same_bytes(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     event = issued(work, monkeypatch)
     rendered(event)
     versions = boto3.resource("s3", region_name=REGION).Bucket(DOCUMENTS).object_versions
@@ -131,7 +135,7 @@ def test_it_is_written_once_and_the_same_again(company: Company, work: Any, monk
     assert {each.object_key: each.get()["Body"].read() for each in versions.all()} == first
 
 
-def test_an_account_that_is_gone_gets_no_files(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deleted_account_gets_no_files(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     event = issued(work, monkeypatch)
     table = boto3.resource("dynamodb", region_name=REGION).Table(TABLE)
     table.delete_item(Key={"pk": f"ACCOUNT#{company.account}", "sk": "PAGE#ACCOUNT"})
@@ -141,12 +145,14 @@ def test_an_account_that_is_gone_gets_no_files(company: Company, work: Any, monk
     assert [*boto3.resource("s3", region_name=REGION).Bucket(DOCUMENTS).object_versions.all()] == []
 
 
-def test_what_is_none_or_anothers_is_unknown(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invoice_of_another_account_gives_the_same_404_as_none(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert provisioned(with_value(ACCOUNT, "other-shop", "account")).status == 201
     other = Company("other-shop", company.admin, company.member)
     issued(work, monkeypatch)
-    event = next(each for each in told("invoice.issued") if each.account == company.account)
-    theirs = next(each for each in told("invoice.issued") if each.account == "other-shop")
+    event = next(each for each in events_of("invoice.issued") if each.account == company.account)
+    theirs = next(each for each in events_of("invoice.issued") if each.account == "other-shop")
 
     for number in (number_of(theirs), "LV-2026-999999", "nothing", "LV-2026-", "../../x"):
         assert ask(company, number, "pdf").status == 404
@@ -159,7 +165,7 @@ def test_what_is_none_or_anothers_is_unknown(company: Company, work: Any, monkey
 # ---- Credit notes -------------------------------------------------------------------------------------
 
 
-def test_what_was_charged_goes_back_once(
+def test_a_credit_note_refunds_the_charge_once(
     company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card(company, stripe_account)
@@ -180,9 +186,9 @@ def test_what_was_charged_goes_back_once(
         fire(ISSUED, work, monkeypatch, "collection")
     assert refunds(stripe_account) == [before["total"]["amount"]]
     assert details(company, note["number"])["payment"]["status"] == "paid"
-    [refunded] = told("credit_note.refunded")
+    [refunded] = events_of("credit_note.refunded")
     assert (refunded.after or {})["refunded"] == before["total"]
-    # What was issued says what it said; where it stands says what was taken back.
+    # The content of the invoice stays; its payment shows the credit.
     after = details(company, number)
     assert {**after, "payment": None} == {**before, "payment": None}
     assert after["payment"]["status"] == "paid"
@@ -190,13 +196,13 @@ def test_what_was_charged_goes_back_once(
     assert {each["credit_note"] for each in after["payment"]["credited"]} == {note["number"]}
     listed = answer(get_invoices, request("GET", INVOICES, claims=company.member, path=company.path)).body["items"]
     assert {each["number"]: each["corrects"] for each in listed}[note["number"]] == number
-    [told_of] = told("credit_note.issued")
-    assert (told_of.after or {})["refunded"] == before["total"]
-    rendered(told_of)
+    [credit_note_issued] = events_of("credit_note.issued")
+    assert (credit_note_issued.after or {})["refunded"] == before["total"]
+    rendered(credit_note_issued)
     assert ask(company, note["number"], "pdf").status == 302
 
 
-def test_single_lines_and_then_the_rest(
+def test_a_credit_note_of_one_line_and_then_one_of_the_rest(
     company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card(company, stripe_account)
@@ -214,7 +220,7 @@ def test_single_lines_and_then_the_rest(
     assert [each.body["number"] for each in (first, rest)] == ["CN-2026-000001", "CN-2026-000002"]
 
 
-def test_what_is_not_paid_need_not_be(
+def test_a_credit_note_reduces_the_amount_that_is_charged_later(
     company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card(company, stripe_account)
@@ -230,7 +236,7 @@ def test_what_is_not_paid_need_not_be(
     assert refunds(stripe_account) == []
 
 
-def test_wholly_taken_back_before_it_is_paid_it_is_void(
+def test_an_unpaid_invoice_that_is_credited_wholly_is_void(
     company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card(company, stripe_account, "4000000000000341")
@@ -246,38 +252,38 @@ def test_wholly_taken_back_before_it_is_paid_it_is_void(
     assert upcoming(company)["credit"]["amount"] == 0
 
 
-def test_a_transfer_is_carried_to_the_next_invoice(
+def test_a_credited_bank_transfer_is_taken_off_the_next_invoice(
     company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert answer(update, request("PUT", METHOD + "/bank-transfer", claims=STAFF, path=company.path)).status == 200
     number = number_of(issued(work, monkeypatch, "renewal"))
     paid = {"paid_on": str(ISSUED.date()), "reference": "A transfer"}
     route = INVOICES + "/{number}/payments"
-    for each in map(number_of, told("invoice.issued")):
+    for each in map(number_of, events_of("invoice.issued")):
         path = {**company.path, "number": each}
-        recorded = answer(record_payment, request("POST", route, claims=STAFF, path=path, body=paid, now=ISSUED))
-        assert recorded.status == 200
+        given = answer(record_payment, request("POST", route, claims=STAFF, path=path, body=paid, now=ISSUED))
+        assert given.status == 200
 
     note = correct(company, number, {"lines": [0], "reason": "Wrong tier"}).body
 
     assert upcoming(company)["credit"]["amount"] == -note["total"]["amount"]
 
 
-def test_a_refund_that_stripe_does_not_make_is_told_to_staff(
+def test_a_refund_that_stripe_refuses_is_reported_to_staff(
     company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card(company, stripe_account)
     number = number_of(issued(work, monkeypatch))
     [payment] = payments_of(stripe_account, number)
     charge = stripe_account.objects["charge"][payment["latest_charge"]]
-    charge["amount_refunded"] = charge["amount_captured"]  # somebody was faster, by hand
+    charge["amount_refunded"] = charge["amount_captured"]  # staff have refunded it at Stripe by hand
 
     note = correct(company, number, ALL).body["number"]
     for _ in range(2):
         fire(ISSUED, work, monkeypatch, "collection")
 
     assert details(company, note)["payment"]["status"] == "past_due"
-    [event] = told("payment.past_due")
+    [event] = events_of("payment.past_due")
     assert (event.after or {})["number"] == note
     past_due = answer(get_invoices, request("GET", "/invoices/past-due", claims=STAFF)).body["items"]
     assert [(each["number"], each["due"]["amount"] > 0) for each in past_due] == [(note, True)]
@@ -296,7 +302,9 @@ def test_a_refund_that_stripe_does_not_make_is_told_to_staff(
         ({"reason": "x"}, "#/lines"),
     ],
 )
-def test_bad_input(body: Any, pointer: str, company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_credit_note_with_bad_input_changes_nothing(
+    body: Any, pointer: str, company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     number = number_of(issued(work, monkeypatch, "renewal"))
     before = stored_items()
 
@@ -314,4 +322,4 @@ def test_a_credit_note_is_not_corrected(company: Company, work: Any, monkeypatch
     given = correct(company, note, ALL)
 
     assert (given.status, given.body["type"]) == (409, "urn:livello:problem:not-correctable")
-    assert deliver(told("credit_note.issued")[0]) == {"batchItemFailures": []}
+    assert deliver(events_of("credit_note.issued")[0]) == {"batchItemFailures": []}

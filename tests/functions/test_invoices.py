@@ -1,4 +1,4 @@
-"""Invoices: issued when they are due, explained, charged once, tried again, and never in the way of the customer."""
+"""Invoices: issued when due, explained, charged once, retried, and never a reason to lock the customer out."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def stripe(company: Company, stripe_account: Stripe, work_queue: Any) -> Stripe:
     return stripe_account
 
 
-# ---- What happens ------------------------------------------------------------------------------------
+# ---- Schedules and events ------------------------------------------------------------------------------------
 
 
 def record(body: Any) -> dict[str, Any]:
@@ -70,28 +70,28 @@ def record(body: Any) -> dict[str, Any]:
 
 
 def run(at: datetime, monkeypatch: pytest.MonkeyPatch, *, charged: bool = True) -> None:
-    """Both schedules fire, the workers deal with all of it, and what was issued is charged as the bus has it."""
-    before = {event.id for event in told()}
+    """Runs both schedules and their workers at an instant, and delivers the events of new invoices for charging."""
+    before = {event.id for event in recorded()}
     for job, worker in (("renewal", issue), ("collection", collect)):
         if job == "collection" and not charged:
             return
         monkeypatch.setenv("JOB", job)
         plan({"time": at.isoformat()}, Context())
-        for body in waiting():
+        for body in queued():
             assert worker({"Records": [record(body)]}, Context()) == {"batchItemFailures": []}
         if job == "renewal" and charged:
-            notify(*(event for event in told("invoice.issued") if event.id not in before))
+            notify(*(event for event in recorded("invoice.issued") if event.id not in before))
 
 
 def notify(*events: Event) -> None:
-    """The bus hands events over to whoever charges."""
+    """Delivers events to the worker that charges, as the bus does."""
     for event in events:
         detail = published(event).model_dump(mode="json")
         body = record({"detail-type": event.type, "detail": detail})
         assert collect({"Records": [body]}, Context()) == {"batchItemFailures": []}
 
 
-def waiting() -> list[str]:
+def queued() -> list[str]:
     sqs = boto3.client("sqs", region_name=REGION)
     url = sqs.get_queue_url(QueueName="work")["QueueUrl"]
     bodies = []
@@ -102,19 +102,20 @@ def waiting() -> list[str]:
     return bodies
 
 
-def told(*kinds: str) -> list[Event]:
-    happened = [event_from(item["body"]) for item in stored_items() if item["sk"].startswith("EVENT#")]
-    for event in happened:
+def recorded(*kinds: str) -> list[Event]:
+    """The recorded events of these kinds, or all, oldest first. Each must fit the schema of its kind."""
+    events = [event_from(item["body"]) for item in stored_items() if item["sk"].startswith("EVENT#")]
+    for event in events:
         published(event)
-    return [event for event in happened if event.type in kinds or not kinds]
+    return [event for event in events if event.type in kinds or not kinds]
 
 
-def transfers(company: Company) -> None:
+def switch_to_transfer(company: Company) -> None:
     path = "/accounts/{account}/payment-method/bank-transfer"
     assert answer(update, request("PUT", path, claims=STAFF, path=company.path)).status == 200
 
 
-# ---- What is seen ------------------------------------------------------------------------------------
+# ---- What customers see ------------------------------------------------------------------------------------
 
 
 def ask(company: Company, route: str, *, now: datetime = NOW, claims: Any = None, **more: Any) -> Answer:
@@ -122,7 +123,8 @@ def ask(company: Company, route: str, *, now: datetime = NOW, claims: Any = None
     return answer(get_invoices, request("GET", route, claims=claims or company.member, path=path, now=now, **more))
 
 
-def listed(company: Company, **query: str) -> list[tuple[str, str, str, int]]:
+def invoice_rows(company: Company, **query: str) -> list[tuple[str, str, str, int]]:
+    """The list of invoices, newest first: number, day of issue, status, total in cents."""
     found = ask(company, INVOICES, query=query or None).body["items"]
     return [(each["number"], each["produced_on"], each["status"], each["total"]["amount"]) for each in found]
 
@@ -137,23 +139,25 @@ def charges(stripe: Stripe) -> list[tuple[int, str]]:
     return [(each["amount"], each["status"]) for each in stripe.objects["charge"].values()]
 
 
-# The sample company: DKK none, EUR; start 15 January, every 3 months, Copenhagen; search 12,862.5 and email 17,700 less
-# 1,500 for three months, as tests/functions/test_billing_page.py has it.
+# The sample company pays in EUR every 3 months from 15 January, in Copenhagen. For three months: search 12,862.5, email
+# 17,700, less 1,500 (see tests/functions/test_billing_page.py).
 FIRST_NET = 12_862 + 17_700 - 1_500
 
 
 # ---- Issued ------------------------------------------------------------------------------------------
 
 
-def test_the_first_invoice_comes_at_the_contracts_start(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_invoice_covers_the_period_from_the_contracts_start(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run(NOW, monkeypatch, charged=False)
 
-    [newest, first] = listed(company)
+    [newest, first] = invoice_rows(company)
     assert first[:2] == ("LV-2026-000001", "2026-06-10")
     details = one(company, "LV-2026-000001")
     assert (details["since"], details["until"]) == ("2026-01-15", "2026-04-15")
     assert (one(company, "LV-2026-000002")["since"], newest[0]) == ("2026-04-15", "LV-2026-000002")
-    assert [event.type for event in told("invoice.issued")] == ["invoice.issued"] * 2
+    assert [event.type for event in recorded("invoice.issued")] == ["invoice.issued"] * 2
 
 
 def test_an_invoice_explains_each_amount(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +179,7 @@ def test_an_invoice_explains_each_amount(company: Company, monkeypatch: pytest.M
     assert details["company"] == {**ACCOUNT["company"], "address_line_2": details["company"]["address_line_2"]}
 
 
-def test_the_preview_is_what_is_issued(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_issued_invoice_equals_its_preview(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     run(NOW, monkeypatch, charged=False)
     preview = ask(company, INVOICES + "/upcoming").body
     assert preview["on"] == "2026-07-15"
@@ -189,7 +193,7 @@ def test_the_preview_is_what_is_issued(company: Company, monkeypatch: pytest.Mon
         assert issued[part] == preview[part], part
 
 
-def test_a_run_twice_issues_nothing_twice(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repeated_run_issues_nothing(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     run(NOW, monkeypatch, charged=False)
     before = stored_items()
 
@@ -200,32 +204,34 @@ def test_a_run_twice_issues_nothing_twice(company: Company, monkeypatch: pytest.
     assert stored_items() == before
 
 
-def test_it_is_issued_as_the_day_begins_for_the_account(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invoice_is_issued_when_the_day_begins_in_the_time_zone_of_the_account(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run(NOW, monkeypatch, charged=False)
 
     run(datetime(2026, 7, 14, 21, 59, tzinfo=UTC), monkeypatch, charged=False)
-    assert len(listed(company)) == 2
+    assert len(invoice_rows(company)) == 2
     run(datetime(2026, 7, 14, 22, 0, tzinfo=UTC), monkeypatch, charged=False)
-    assert listed(company)[0][:2] == ("LV-2026-000003", "2026-07-15")
+    assert invoice_rows(company)[0][:2] == ("LV-2026-000003", "2026-07-15")
 
 
-def moved(company: Company, effective_on: date, decision: str = "2026-05.search") -> None:
-    """Autoscaling has moved search to 25,000 for 99.00."""
+def raise_tier(company: Company, effective_on: date, decision: str = "2026-05.search") -> None:
+    """Autoscaling moves search to 25,000 for 99.00."""
     store = wiring.autoscaling_store()
-    known = store.state(company.account)
-    assert known is not None
+    state = store.state(company.account)
+    assert state is not None
     tier = Tier(25_000, {"EUR": 9_900})
     change = TierChange("search", tier.up_to, Money(9_900, "EUR"), effective_on, Cause.AUTOSCALING, decision)
-    subscription = known.subscriber.subscription.changed((change,), effective_on - timedelta(14), date(2026, 4, 15))
-    assert known.due is not None
-    store.decide(known, (), subscription, (), known.due, datetime(2026, 7, 1, tzinfo=UTC))
+    subscription = state.subscriber.subscription.changed((change,), effective_on - timedelta(14), date(2026, 4, 15))
+    assert state.due is not None
+    store.decide(state, (), subscription, (), state.due, datetime(2026, 7, 1, tzinfo=UTC))
 
 
-def test_a_move_within_a_paid_period_is_invoiced_for_the_months_that_are_left(
+def test_a_larger_tier_within_a_paid_period_is_invoiced_for_its_remaining_months(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(datetime(2026, 5, 1, tzinfo=UTC), monkeypatch, charged=False)
-    moved(company, date(2026, 5, 15))
+    raise_tier(company, date(2026, 5, 15))
     assert ask(company, INVOICES + "/upcoming", now=datetime(2026, 5, 2, tzinfo=UTC)).body["on"] == "2026-05-15"
 
     for _ in range(2):
@@ -243,10 +249,10 @@ def test_a_move_within_a_paid_period_is_invoiced_for_the_months_that_are_left(
     period = one(company, "LV-2026-000004")
     search = next(line for line in period["lines"] if line["product"] == "search")
     assert search["net"]["amount"] == 25_988
-    assert len(listed(company)) == 4
+    assert len(invoice_rows(company)) == 4
 
 
-def test_what_was_invoiced_elsewhere_is_not_again(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_periods_invoiced_elsewhere_are_not_invoiced_again(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     other = {**with_value(ACCOUNT, "taken-over", "account"), "invoiced_until": "2026-04-15"}
     assert provisioned(other).status == 201
     wrong = provisioned({**with_value(ACCOUNT, "wrong", "account"), "invoiced_until": "2026-05-15"})
@@ -258,13 +264,15 @@ def test_what_was_invoiced_elsewhere_is_not_again(company: Company, monkeypatch:
     assert len(found) == 1
 
 
-def test_years_statuses_pages_and_a_table(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invoices_are_listed_by_year_status_and_page_and_as_csv(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run(datetime(2027, 5, 1, tzinfo=UTC), monkeypatch, charged=False)
-    assert len(listed(company, limit="100")) == 6
-    assert listed(company, year="2026") == []
-    assert len(listed(company, year="2027")) == 6
-    assert len(listed(company, status="open")) == 6
-    assert listed(company, status="paid") == []
+    assert len(invoice_rows(company, limit="100")) == 6
+    assert invoice_rows(company, year="2026") == []
+    assert len(invoice_rows(company, year="2027")) == 6
+    assert len(invoice_rows(company, status="open")) == 6
+    assert invoice_rows(company, status="paid") == []
     first = ask(company, INVOICES, query={"limit": "4"}).body
     rest = ask(company, INVOICES, query={"limit": "4", "cursor": first["next_cursor"]}).body
     numbers = [each["number"] for each in (*first["items"], *rest["items"])]
@@ -281,7 +289,7 @@ def test_years_statuses_pages_and_a_table(company: Company, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("number", ["LV-2026-000009", "LV-2026", "nonsense", "-", "LV-2026-000001x"])
-def test_a_number_that_is_none(number: str, company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_number_gives_404(number: str, company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     run(NOW, monkeypatch, charged=False)
 
     assert ask(company, INVOICES + "/{number}", path={"number": number}).status == 404
@@ -290,47 +298,48 @@ def test_a_number_that_is_none(number: str, company: Company, monkeypatch: pytes
 # ---- Charged -----------------------------------------------------------------------------------------
 
 
-def test_an_invoice_is_charged_as_it_is_issued_once(
+def test_an_invoice_is_charged_once_when_it_is_issued(
     company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card(company, stripe)
     run(NOW, monkeypatch)
 
-    totals = [each[3] for each in reversed(listed(company))]
+    totals = [each[3] for each in reversed(invoice_rows(company))]
     assert charges(stripe) == [(total, "succeeded") for total in totals]
-    assert [each[2] for each in listed(company)] == ["paid", "paid"]
-    paid = told("invoice.paid")
-    assert [(event.after or {})["method"] for event in paid] == ["card", "card"]
-    notify(*told("invoice.issued"), *told("card.updated"))
+    assert [each[2] for each in invoice_rows(company)] == ["paid", "paid"]
+    events = recorded("invoice.paid")
+    assert [(event.after or {})["method"] for event in events] == ["card", "card"]
+    notify(*recorded("invoice.issued"), *recorded("card.updated"))
     run(NOW + timedelta(days=3), monkeypatch)
     assert len(charges(stripe)) == 2
-    assert len(told("invoice.paid")) == 2
+    assert len(recorded("invoice.paid")) == 2
 
 
-def only_one_open(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The older invoices are paid; one comes on 15 July."""
+def leave_one_open(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pays the older invoices: the only open one will be issued on 15 July."""
     run(NOW, monkeypatch, charged=False)
-    transfers(company)
+    switch_to_transfer(company)
     for number in ("LV-2026-000001", "LV-2026-000002"):
-        assert paid(company, number, "2026-06-10", number).status == 200
+        assert record_transfer(company, number, "2026-06-10", number).status == 200
 
 
-def paid(company: Company, number: str, on: str, reference: str, *, claims: Any = STAFF) -> Answer:
+def record_transfer(company: Company, number: str, on: str, reference: str, *, claims: Any = STAFF) -> Answer:
+    """Staff record the arrival of a bank transfer."""
     body = {"paid_on": on, "reference": reference}
     path = {**company.path, "number": number}
     return answer(record_payment, request("POST", INVOICES + "/{number}/payments", claims=claims, path=path, body=body))
 
 
-def test_a_failed_charge_is_tried_again_and_given_up_in_the_end(
+def test_a_failed_charge_is_retried_and_then_past_due(
     company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    only_one_open(company, monkeypatch)
+    leave_one_open(company, monkeypatch)
     card(company, stripe, DECLINED_WHEN_CHARGED)
 
     for day in range(15, 26):
         run(datetime(2026, 7, day, 4, tzinfo=UTC), monkeypatch)
 
-    failures = told("payment.failed")
+    failures = recorded("payment.failed")
     assert [(event.time.day, (event.after or {})["next_attempt_on"]) for event in failures] == [
         (15, "2026-07-16"),
         (16, "2026-07-18"),
@@ -339,28 +348,26 @@ def test_a_failed_charge_is_tried_again_and_given_up_in_the_end(
         (22, None),
     ]
     assert {(event.after or {})["reason"] for event in failures} == {"declined"}
-    [event] = told("payment.past_due")
+    [event] = recorded("payment.past_due")
     assert (event.after or {})["number"] == "LV-2026-000003"
-    assert listed(company)[0][2] == "past_due"
+    assert invoice_rows(company)[0][2] == "past_due"
     assert len(stripe.objects["payment_intent"]) == 1
     page = answer(get_billing, request("GET", "/accounts/{account}/billing", claims=company.member, path=company.path))
     assert page.body["status"] == "active"
     everywhere = answer(get_invoices, request("GET", "/invoices/past-due", claims=STAFF)).body
     assert [(each["account"], each["number"]) for each in everywhere["items"]] == [(company.account, "LV-2026-000003")]
 
-    # A new card is charged at once, once.
+    # A new card is charged at once, and once only.
     card(company, stripe, VISA, datetime(2026, 7, 26, 9, tzinfo=UTC))
-    newest = told("card.updated")[-1]
+    newest = recorded("card.updated")[-1]
     notify(newest, newest)
-    assert listed(company)[0][2] == "paid"
+    assert invoice_rows(company)[0][2] == "paid"
     assert answer(get_invoices, request("GET", "/invoices/past-due", claims=STAFF)).body["items"] == []
     assert [status for _, status in charges(stripe)] == ["failed"] * 5 + ["succeeded"]
 
 
-def test_a_bank_that_says_never_is_not_asked_again(
-    company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    only_one_open(company, monkeypatch)
+def test_a_hard_decline_is_not_retried(company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_one_open(company, monkeypatch)
     card(company, stripe)
     [method] = list(stripe.numbers)
     stripe.numbers[method] = LOST  # meanwhile
@@ -368,19 +375,19 @@ def test_a_bank_that_says_never_is_not_asked_again(
     for day in range(15, 26):
         run(datetime(2026, 7, day, 4, tzinfo=UTC), monkeypatch)
 
-    [event] = told("payment.failed")
+    [event] = recorded("payment.failed")
     assert (event.after or {})["next_attempt_on"] is None
-    assert len(told("payment.past_due")) == 1
+    assert len(recorded("payment.past_due")) == 1
 
 
-def test_a_bank_that_wants_its_customer_gets_them(
+def test_a_customer_can_give_the_consent_that_their_bank_asks_for(
     company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    only_one_open(company, monkeypatch)
+    leave_one_open(company, monkeypatch)
     card(company, stripe, ASKS)
     run(datetime(2026, 7, 15, 4, tzinfo=UTC), monkeypatch)
 
-    [event] = told("payment.failed")
+    [event] = recorded("payment.failed")
     assert (event.after or {})["reason"] == "authentication_required"
     assert (event.after or {})["authenticate_at"] == "https://billing.example/invoices/LV-2026-000003"
     path = {**company.path, "number": "LV-2026-000003"}
@@ -400,17 +407,17 @@ def test_a_bank_that_wants_its_customer_gets_them(
         notice = {"notice": "evt_1", "type": "payment_intent.succeeded", "object": intent, "customer": None}
         assert note({"Records": [record(notice)]}, Context()) == {"batchItemFailures": []}
 
-    assert listed(company)[0][2] == "paid"
-    assert len(told("invoice.paid")) == 3
+    assert invoice_rows(company)[0][2] == "paid"
+    assert len(recorded("invoice.paid")) == 3
     again = answer(update, request("POST", INVOICES + "/{number}/consent", claims=company.admin, path=path))
     assert again.status == 409
 
 
 @pytest.mark.parametrize("succeeds", [True, False])
-def test_a_debit_is_in_transit_for_days(
+def test_a_debit_is_in_transit_until_stripe_settles_it(
     succeeds: bool, company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    only_one_open(company, monkeypatch)
+    leave_one_open(company, monkeypatch)
     path = "/accounts/{account}/payment-method"
     body = {"method": "sepa_debit"}
     setup = answer(update, request("POST", path + "/setup", claims=company.admin, path=company.path, body=body)).body
@@ -422,13 +429,13 @@ def test_a_debit_is_in_transit_for_days(
 
     run(datetime(2026, 7, 15, 4, tzinfo=UTC), monkeypatch)
     run(datetime(2026, 7, 16, 4, tzinfo=UTC), monkeypatch)
-    assert listed(company)[0][2] == "in_transit"
+    assert invoice_rows(company)[0][2] == "in_transit"
     [intent] = stripe.objects["payment_intent"]
     stripe.settle(intent, succeed=succeeds)
-    run(datetime(2026, 7, 17, 4, tzinfo=UTC), monkeypatch)  # nobody has told
+    run(datetime(2026, 7, 17, 4, tzinfo=UTC), monkeypatch)  # no notice has arrived
 
-    assert listed(company)[0][2] == ("paid" if succeeds else "open")
-    assert len(told("payment.failed")) == (0 if succeeds else 1)
+    assert invoice_rows(company)[0][2] == ("paid" if succeeds else "open")
+    assert len(recorded("payment.failed")) == (0 if succeeds else 1)
 
 
 def test_without_a_payment_method_the_customer_is_asked_for_one(
@@ -436,43 +443,45 @@ def test_without_a_payment_method_the_customer_is_asked_for_one(
 ) -> None:
     run(NOW, monkeypatch)
 
-    assert {(event.after or {})["reason"] for event in told("payment.failed")} == {"no_payment_method"}
+    assert {(event.after or {})["reason"] for event in recorded("payment.failed")} == {"no_payment_method"}
     card(company, stripe)
-    notify(*told("card.updated"))
-    assert [each[2] for each in listed(company)] == ["paid", "paid"]
+    notify(*recorded("card.updated"))
+    assert [each[2] for each in invoice_rows(company)] == ["paid", "paid"]
 
 
-def test_who_transfers_has_until_the_due_day(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    only_one_open(company, monkeypatch)
+def test_a_bank_transfer_is_past_due_after_the_due_date(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_one_open(company, monkeypatch)
     run(datetime(2026, 7, 15, 4, tzinfo=UTC), monkeypatch)
     assert one(company, "LV-2026-000003")["due_on"] == "2026-07-29"
 
     run(datetime(2026, 7, 29, 4, tzinfo=UTC), monkeypatch)
-    assert listed(company)[0][2] == "open"
+    assert invoice_rows(company)[0][2] == "open"
     run(datetime(2026, 7, 30, 4, tzinfo=UTC), monkeypatch)
-    assert listed(company)[0][2] == "past_due"
-    assert len(told("payment.past_due")) == 1
+    assert invoice_rows(company)[0][2] == "past_due"
+    assert len(recorded("payment.past_due")) == 1
 
 
 def test_a_transfer_is_recorded_once(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     run(NOW, monkeypatch, charged=False)
-    transfers(company)
-    first = paid(company, "LV-2026-000001", "2026-06-10", "4711")
+    switch_to_transfer(company)
+    first = record_transfer(company, "LV-2026-000001", "2026-06-10", "4711")
     before = stored_items()
 
     assert first.body["payment"]["status"] == "paid"
     assert (first.body["payment"]["reference"], first.body["payment"]["method"]) == ("4711", "bank_transfer")
-    assert paid(company, "LV-2026-000001", "2026-06-10", "4711").status == 200
-    other = paid(company, "LV-2026-000001", "2026-06-10", "4712")
+    assert record_transfer(company, "LV-2026-000001", "2026-06-10", "4711").status == 200
+    other = record_transfer(company, "LV-2026-000001", "2026-06-10", "4712")
     assert (other.status, other.body["type"]) == (409, "urn:livello:problem:already-paid")
-    assert paid(company, "LV-2026-000002", "2026-06-11", "1").body["errors"][0]["pointer"] == "#/paid_on"
-    assert paid(company, "LV-2026-000002", "2026-06-09", "1").body["errors"][0]["pointer"] == "#/paid_on"
-    assert paid(company, "LV-2026-000009", "2026-06-10", "1").status == 404
-    assert paid(company, "LV-2026-000002", "2026-06-10", "").status == 422
+    assert record_transfer(company, "LV-2026-000002", "2026-06-11", "1").body["errors"][0]["pointer"] == "#/paid_on"
+    assert record_transfer(company, "LV-2026-000002", "2026-06-09", "1").body["errors"][0]["pointer"] == "#/paid_on"
+    assert record_transfer(company, "LV-2026-000009", "2026-06-10", "1").status == 404
+    assert record_transfer(company, "LV-2026-000002", "2026-06-10", "").status == 422
     assert stored_items() == before
 
 
-def test_a_credit_is_used_up_first(company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_credit_balance_is_taken_off_before_the_charge(
+    company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     card(company, stripe)
     boto3.resource("dynamodb", region_name=REGION).Table("billing-test").put_item(
         Item={"pk": f"ACCOUNT#{company.account}", "sk": "BALANCE", "body": '{"credit":50000}', "version": 1}
@@ -486,10 +495,10 @@ def test_a_credit_is_used_up_first(company: Company, stripe: Stripe, monkeypatch
     assert charges(stripe) == [(second["due"]["amount"], "succeeded")]
 
 
-def test_an_answer_that_is_lost_charges_nobody_twice(
+def test_a_lost_response_of_stripe_causes_no_second_charge(
     company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    only_one_open(company, monkeypatch)
+    leave_one_open(company, monkeypatch)
     card(company, stripe)
     stripe.faults += [
         {"kind": "timeout", "path": "/v1/payment_intents$", "method": "POST"},
@@ -502,30 +511,30 @@ def test_an_answer_that_is_lost_charges_nobody_twice(
     failed = {"batchItemFailures": [{"itemIdentifier": body["messageId"]}]}
 
     assert collect({"Records": [body]}, Context()) == failed
-    # Stripe has said that it failed. What stands there is asked for before that is believed: it was charged.
+    # Stripe has answered with a failure. The worker reads the payment before it believes that: it was charged.
     assert collect({"Records": [body]}, Context()) == {"batchItemFailures": []}
     assert collect({"Records": [body]}, Context()) == {"batchItemFailures": []}
 
     assert [status for _, status in charges(stripe)] == ["succeeded"]
-    assert listed(company)[0][2] == "paid"
+    assert invoice_rows(company)[0][2] == "paid"
 
 
 # ---- What Stripe refuses ------------------------------------------------------------------------------
 
 
 def deliver(stripe: Stripe, kind: str) -> None:
-    """Stripe tells what has happened last of this kind."""
-    happened = [event for event in stripe.objects["event"].values() if event["type"] == kind]
-    about = happened[-1]["data"]["object"]
-    notice = {"notice": happened[-1]["id"], "type": kind, "object": about["id"], "customer": about.get("customer")}
+    """Stripe sends its last event of this kind."""
+    last = [event for event in stripe.objects["event"].values() if event["type"] == kind][-1]
+    about = last["data"]["object"]
+    notice = {"notice": last["id"], "type": kind, "object": about["id"], "customer": about.get("customer")}
     assert note({"Records": [record(notice)]}, Context()) == {"batchItemFailures": []}
 
 
 @pytest.mark.parametrize("demo", [each for each in COMPANIES if each.currency != "EUR"], ids=lambda demo: demo.currency)
-def test_a_company_that_does_not_pay_in_euros_is_charged(
+def test_a_company_is_charged_in_its_own_currency(
     demo: DemoCompany, company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The companies of the demonstration, as `make year` charges them."""
+    """The demo companies, as `make year` charges them."""
     sold = json.loads(DEMO_CATALOGUE.read_text())
     assert put_catalogue(sold, replaces=1).status == 200
     account = f"demo-{demo.account}"
@@ -547,7 +556,7 @@ def test_a_company_that_does_not_pay_in_euros_is_charged(
     assert sorted(each["amount"] for each in charged) == sorted(each["total"]["amount"] for each in theirs)
 
 
-def test_less_than_the_smallest_charge_waits_and_holds_up_nothing(
+def test_an_invoice_below_the_smallest_charge_waits_and_blocks_no_other(
     company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card(company, stripe)
@@ -562,8 +571,8 @@ def test_less_than_the_smallest_charge_waits_and_holds_up_nothing(
     assert (small["due"]["amount"], ordinary["due"]["amount"]) == (20, 36_328)
     assert [each["payment"]["status"] for each in (small, ordinary, later)] == ["paid"] * 3
     assert charges(stripe) == [(36_348, "succeeded"), (later["due"]["amount"], "succeeded")]
-    assert told("payment.failed", "payment.past_due") == []
-    paid_ones = [(event.after or {})["number"] for event in told("invoice.paid")]
+    assert recorded("payment.failed", "payment.past_due") == []
+    paid_ones = [(event.after or {})["number"] for event in recorded("invoice.paid")]
     assert sorted(paid_ones) == ["LV-2026-000001", "LV-2026-000002", "LV-2026-000003"]
 
 
@@ -573,7 +582,7 @@ def small_one_alone(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
         Item={"pk": f"ACCOUNT#{company.account}", "sk": "BALANCE", "body": '{"credit":36308}', "version": 1}
     )
     run(NOW, monkeypatch, charged=False)
-    assert paid(company, "LV-2026-000002", "2026-06-10", "other").status == 200
+    assert record_transfer(company, "LV-2026-000002", "2026-06-10", "other").status == 200
 
 
 def test_less_than_the_smallest_charge_waits_alone(
@@ -587,12 +596,12 @@ def test_less_than_the_smallest_charge_waits_alone(
     assert one(company, "LV-2026-000001")["payment"]["status"] == "open"
     assert charges(stripe) == []
     # It is still looked at: transferred, it is due as any other, from the day on which that was agreed.
-    transfers(company)
+    switch_to_transfer(company)
     run(NOW + timedelta(days=33), monkeypatch)
     assert one(company, "LV-2026-000001")["payment"]["status"] == "past_due"
 
 
-def test_what_is_too_large_is_told_and_not_tried_again(
+def test_an_amount_that_is_too_large_fails_without_a_retry(
     company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card(company, stripe)
@@ -600,12 +609,12 @@ def test_what_is_too_large_is_told_and_not_tried_again(
     for day in range(10):
         run(NOW + timedelta(days=day), monkeypatch)
 
-    assert [each[2] for each in listed(company)] == ["paid", "past_due"]
-    [event] = told("payment.failed")
+    assert [each[2] for each in invoice_rows(company)] == ["paid", "past_due"]
+    [event] = recorded("payment.failed")
     assert ((event.after or {})["number"], (event.after or {})["next_attempt_on"]) == ("LV-2026-000001", None)
 
 
-def test_our_own_fault_holds_up_its_invoice_alone_and_nobody_is_dunned(
+def test_a_fault_of_livello_blocks_one_invoice_and_starts_no_dunning(
     company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card(company, stripe)
@@ -614,16 +623,16 @@ def test_our_own_fault_holds_up_its_invoice_alone_and_nobody_is_dunned(
     body = record({"account": company.account, "at": NOW.isoformat()})
 
     assert collect({"Records": [body]}, Context())["batchItemFailures"] != []
-    assert [each[2] for each in listed(company)] == ["paid", "open"]
-    assert told("payment.failed") == []
+    assert [each[2] for each in invoice_rows(company)] == ["paid", "open"]
+    assert recorded("payment.failed") == []
     assert collect({"Records": [body]}, Context()) == {"batchItemFailures": []}
-    assert [each[2] for each in listed(company)] == ["paid", "paid"]
+    assert [each[2] for each in invoice_rows(company)] == ["paid", "paid"]
 
 
-def test_a_failure_of_stripe_is_left_behind_within_the_hour(
+def test_the_attempt_after_a_server_error_of_stripe_has_a_new_key(
     company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stripe repeats it under its key for a day: the next attempt has another one."""
+    """Stripe repeats the error for the same key for a day."""
     card(company, stripe)
     run(NOW, monkeypatch, charged=False)
     stripe.faults += [{"kind": "500", "path": "payment_intents$", "method": "POST"}]
@@ -632,7 +641,7 @@ def test_a_failure_of_stripe_is_left_behind_within_the_hour(
     assert collect({"Records": [body]}, Context())["batchItemFailures"] != []
     assert collect({"Records": [body]}, Context()) == {"batchItemFailures": []}
 
-    assert [each[2] for each in listed(company)] == ["paid", "paid"]
+    assert [each[2] for each in invoice_rows(company)] == ["paid", "paid"]
     assert len(stripe.objects["payment_intent"]) == 2
 
 
@@ -645,23 +654,23 @@ def test_a_customer_that_was_deleted_at_stripe_pays_with_a_new_card(
     stripe.handle("DELETE", f"/v1/customers/{customer}", {"authorization": f"Bearer {KEYS['api_key']}"})
 
     run(NOW + timedelta(days=1), monkeypatch)
-    assert {(event.after or {})["reason"] for event in told("payment.failed")} == {"declined", "no_payment_method"}
+    assert {(event.after or {})["reason"] for event in recorded("payment.failed")} == {"declined", "no_payment_method"}
     run(datetime(2026, 7, 15, 4, tzinfo=UTC), monkeypatch)
     card(company, stripe, VISA, datetime(2026, 7, 16, 9, tzinfo=UTC))
-    notify(told("card.updated")[-1])
+    notify(recorded("card.updated")[-1])
 
-    assert {each[2] for each in listed(company)} == {"paid"}
+    assert {each[2] for each in invoice_rows(company)} == {"paid"}
     assert len(stripe.objects["customer"]) == 2
-    # What was begun for the customer that is no more can never be paid.
+    # The PaymentIntents of the deleted customer can never be paid.
     states = sorted(each["status"] for each in stripe.objects["payment_intent"].values())
     assert states == ["canceled", "canceled", "succeeded", "succeeded", "succeeded"]
 
 
-@pytest.mark.parametrize("is_told", [True, False])
-def test_a_debit_that_is_cancelled_on_its_way_has_failed(
-    is_told: bool, company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("has_notice", [True, False])
+def test_a_debit_that_is_cancelled_in_transit_has_failed(
+    has_notice: bool, company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    only_one_open(company, monkeypatch)
+    leave_one_open(company, monkeypatch)
     setup = answer(
         update,
         request(
@@ -685,35 +694,35 @@ def test_a_debit_that_is_cancelled_on_its_way_has_failed(
     [intent] = stripe.objects["payment_intent"]
 
     stripe.cancel_processing(intent)
-    if is_told:
+    if has_notice:
         deliver(stripe, "payment_intent.canceled")
     else:
         run(datetime(2026, 7, 16, 4, tzinfo=UTC), monkeypatch)
 
-    [event] = told("payment.failed")
-    assert (listed(company)[0][2], (event.after or {})["reason"]) == ("open", "failed")
-    if is_told:  # today, whichever day that is: notices have no other clock
+    [event] = recorded("payment.failed")
+    assert (invoice_rows(company)[0][2], (event.after or {})["reason"]) == ("open", "failed")
+    if has_notice:  # it is processed at the real time, so its next attempt is not in July 2026
         return
     run(datetime(2026, 7, 17, 4, tzinfo=UTC), monkeypatch)
-    assert listed(company)[0][2] == "in_transit"
+    assert invoice_rows(company)[0][2] == "in_transit"
     assert [each["status"] for each in stripe.objects["payment_intent"].values()] == ["canceled", "processing"]
 
 
-def test_a_card_that_its_bank_renews_is_another_chance(
+def test_an_unpaid_invoice_is_charged_again_when_the_bank_renews_the_card(
     company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    only_one_open(company, monkeypatch)
+    leave_one_open(company, monkeypatch)
     card(company, stripe)
     [method] = stripe.objects["payment_method"].values()
-    method["card"] |= {"exp_month": 5, "exp_year": 2026}  # nobody has told
+    method["card"] |= {"exp_month": 5, "exp_year": 2026}  # no notice has arrived
     run(datetime(2026, 7, 15, 4, tzinfo=UTC), monkeypatch)
-    assert listed(company)[0][2] == "past_due"
-    assert [(event.after or {})["reason"] for event in told("payment.failed")] == ["expired_card"]
+    assert invoice_rows(company)[0][2] == "past_due"
+    assert [(event.after or {})["reason"] for event in recorded("payment.failed")] == ["expired_card"]
 
     stripe.automatically_update(method["id"], {"exp_month": 5, "exp_year": 2031})
     deliver(stripe, "payment_method.automatically_updated")
-    changed = told("payment_method.changed")[-1]
+    changed = recorded("payment_method.changed")[-1]
     notify(changed, changed)
 
-    assert listed(company)[0][2] == "paid"
+    assert invoice_rows(company)[0][2] == "paid"
     assert [status for _, status in charges(stripe)] == ["failed", "succeeded"]

@@ -1,4 +1,4 @@
-"""The queue of events → SES and S3, both on moto; and what SES tells of a mail → the table."""
+"""The mail functions on moto: from the queue of events to SES and S3, and from SES reports to the table."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ INVOICES = "invoices@nordlys.example"
 
 
 class Context(LambdaContext):
-    """Of one invocation."""
+    """The context of an invocation."""
 
     aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 
@@ -56,18 +56,18 @@ class Post:
         self.s3.create_bucket(Bucket="livello-documents", CreateBucketConfiguration={"LocationConstraint": REGION})
 
     def mails(self) -> list[tuple[str, EmailMessage]]:
-        """What SES has taken: each with the address that it was for."""
-        taken = ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages
+        """The mails that SES accepted, each with its recipient's address."""
+        sent = ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages
         return [
             (mail.destinations[0], email.message_from_string(mail.raw_data, EmailMessage, policy=email.policy.default))
-            for mail in taken
+            for mail in sent
         ]
 
     def files(self) -> dict[str, bytes]:
-        found = self.s3.list_objects_v2(Bucket="livello-documents").get("Contents", [])
+        objects = self.s3.list_objects_v2(Bucket="livello-documents").get("Contents", [])
         return {
             each["Key"]: self.s3.get_object(Bucket="livello-documents", Key=each["Key"])["Body"].read()
-            for each in found
+            for each in objects
         }
 
     def dead_letters(self) -> list[dict[str, Any]]:
@@ -77,7 +77,7 @@ class Post:
         return received
 
     def delivered(self, *bodies: str) -> dict[str, Any]:
-        """The batch with which SQS hands these messages to the function, each received for the first time."""
+        """Sends the messages to the queue, and returns the event of SQS that delivers them for the first time."""
         for body in bodies:
             self.sqs.send_message(QueueUrl=self.queue, MessageBody=body)
         messages = self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10)["Messages"]
@@ -106,7 +106,7 @@ class Post:
 
 @pytest.fixture
 def post(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
-    made = Post()
+    post = Post()
     ses = boto3.client("ses", region_name=REGION)
     ses.verify_domain_identity(Domain="livello.example")
     if "livello-test" not in {each["Name"] for each in ses.list_configuration_sets()["ConfigurationSets"]}:
@@ -114,9 +114,9 @@ def post(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
     environment = {
         "BILLING_PAGE": "https://billing.livello.example",
         "CONFIGURATION_SET": "livello-test",
-        "DEAD_LETTERS_URL": made.dead,
+        "DEAD_LETTERS_URL": post.dead,
         "DOCUMENTS_BUCKET": "livello-documents",
-        "QUEUE_URL": made.queue,
+        "QUEUE_URL": post.queue,
         "REPLY_TO_ADDRESS": "support@livello.example",
         "SENDER_ADDRESS": SENDER,
         "STAFF_ADDRESS": "",
@@ -125,14 +125,14 @@ def post(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     wiring.forget()
-    yield made
+    yield post
     wiring.forget()
-    made.close()
+    post.close()
 
 
 def notice(company: Company, contact: str = "Bo Lind") -> str:
-    """An admin changes the contact; what EventBridge hands over for it."""
-    asked = request(
+    """An admin changes the contact. Returns the message that EventBridge delivers about it."""
+    change = request(
         "PUT",
         CONTACT,
         claims=company.admin,
@@ -141,16 +141,16 @@ def notice(company: Company, contact: str = "Bo Lind") -> str:
         headers={"If-Match": '"1"'},
         now=NOW + timedelta(seconds=1),
     )
-    assert answer(update_billing_information, asked).status == 200
+    assert answer(update_billing_information, change).status == 200
     events = [str(item["body"]) for item in stored_items() if str(item["sk"]).startswith("EVENT#")]
     [changed] = [event for event in events if '"billing_information.changed"' in event]
     return json.dumps({"source": "livello", "detail": json.loads(changed)})
 
 
-def test_a_change_is_mailed_to_the_admin_and_to_where_the_invoices_go(company: Company, post: Post) -> None:
-    answered = notify(post.delivered(notice(company)), Context())
+def test_a_change_is_mailed_to_the_admin_and_the_billing_address(company: Company, post: Post) -> None:
+    response = notify(post.delivered(notice(company)), Context())
 
-    assert answered == {"batchItemFailures": []}
+    assert response == {"batchItemFailures": []}
     assert sorted(to for to, _ in post.mails()) == ["ada@nordlys.example", INVOICES]
     [mail] = [mail for to, mail in post.mails() if to == "ada@nordlys.example"]
     assert mail["From"] == f"Livello <{SENDER}>"
@@ -160,15 +160,15 @@ def test_a_change_is_mailed_to_the_admin_and_to_where_the_invoices_go(company: C
     assert [part.get_content_type() for part in mail.walk()] == ["multipart/alternative", "text/plain", "text/html"]
 
 
-def test_the_audit_copy_is_what_ses_took(company: Company, post: Post) -> None:
+def test_the_audit_copy_is_the_message_that_ses_accepted(company: Company, post: Post) -> None:
     notify(post.delivered(notice(company)), Context())
 
-    taken = sorted(mail.raw_data.encode() for mail in ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages)
-    assert sorted(post.files().values()) == taken
-    assert all(copy.isascii() for copy in taken)
+    accepted = sorted(mail.raw_data.encode() for mail in ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages)
+    assert sorted(post.files().values()) == accepted
+    assert all(copy.isascii() for copy in accepted)
 
 
-def test_delivered_again_it_is_not_mailed_again(company: Company, post: Post) -> None:
+def test_a_redelivered_event_is_not_mailed_again(company: Company, post: Post) -> None:
     body = notice(company)
 
     notify(post.delivered(body, body, body), Context())
@@ -188,10 +188,12 @@ def test_delivered_again_it_is_not_mailed_again(company: Company, post: Post) ->
         '{"detail": {"type": "unheard.of"}}',
     ],
 )
-def test_what_is_no_event_is_a_dead_letter_at_once_and_holds_up_nobody(body: str, company: Company, post: Post) -> None:
-    answered = notify(post.delivered(body, notice(company)), Context())
+def test_an_invalid_message_becomes_a_dead_letter_and_does_not_stop_the_others(
+    body: str, company: Company, post: Post
+) -> None:
+    response = notify(post.delivered(body, notice(company)), Context())
 
-    assert answered == {"batchItemFailures": []}
+    assert response == {"batchItemFailures": []}
     assert len(post.mails()) == 2
     [letter] = post.dead_letters()
     assert letter["Body"] == body
@@ -211,7 +213,7 @@ def test_an_event_that_does_not_fit_its_schema_is_a_dead_letter(company: Company
     )
 
 
-def test_what_ses_does_not_take_comes_again_later_and_later(
+def test_a_mail_refused_by_ses_is_retried_with_a_growing_delay(
     company: Company, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SENDER_ADDRESS", "billing@unverified.example")
@@ -229,7 +231,9 @@ def test_what_ses_does_not_take_comes_again_later_and_later(
     assert post.mails() == []
 
 
-def test_a_message_is_really_postponed(company: Company, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_message_becomes_visible_again_after_its_delay(
+    company: Company, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SENDER_ADDRESS", "billing@unverified.example")
     wiring.forget()
     monkeypatch.setattr(workers, "FIRST_WAIT_SECONDS", 0)
@@ -239,24 +243,24 @@ def test_a_message_is_really_postponed(company: Company, post: Post, monkeypatch
     assert len(post.sqs.receive_message(QueueUrl=post.queue)["Messages"]) == 1
 
 
-def answered_with(status: int) -> ClientError:
+def ses_error(status: int) -> ClientError:
     error = {"Error": {"Code": "Throttling"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(error, "SendRawEmail")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("failure", "told"),
+    ("failure", "error"),
     [
-        (answered_with(400), UpstreamFailed),
-        (answered_with(503), AnswerLost),
+        (ses_error(400), UpstreamFailed),
+        (ses_error(503), AnswerLost),
         (ResponseParserError(), AnswerLost),
         (EndpointConnectionError(endpoint_url="https://ses.example"), UpstreamFailed),
         (ReadTimeoutError(endpoint_url="https://ses.example"), AnswerLost),
         (ConnectTimeoutError(endpoint_url="https://ses.example"), UpstreamFailed),
     ],
 )
-def test_a_mail_service_that_does_not_answer(
-    failure: Exception, told: type[Exception], post: Post, monkeypatch: pytest.MonkeyPatch
+def test_a_failure_of_ses_says_whether_the_mail_may_have_been_sent(
+    failure: Exception, error: type[Exception], post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mailer = SesMailer(SENDER, "livello-test", wiring.session())
 
@@ -265,34 +269,34 @@ def test_a_mail_service_that_does_not_answer(
 
     monkeypatch.setattr(mailer._ses, "send_raw_email", fail)
 
-    with pytest.raises(told) as raised:
+    with pytest.raises(error) as raised:
         mailer.send(b"", "ada@nordlys.example", Delivery("nordlys-kaffe", "0" * 26, "0" * 32))
-    assert type(raised.value) is told
+    assert type(raised.value) is error
 
 
-def test_an_address_of_another_alphabet_is_handed_over_as_the_dns_writes_it(
-    post: Post, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_internationalised_domain_is_sent_in_ascii(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     mailer = SesMailer(SENDER, "livello-test", wiring.session())
-    asked: dict[str, Any] = {}
-    monkeypatch.setattr(mailer._ses, "send_raw_email", lambda **given: (asked.update(given), {"MessageId": "1"})[1])
+    sent: dict[str, Any] = {}
+    monkeypatch.setattr(
+        mailer._ses, "send_raw_email", lambda **parameters: (sent.update(parameters), {"MessageId": "1"})[1]
+    )
 
     mailer.send(b"", "rechnung@bücher.example", Delivery("nordlys-kaffe", "0" * 26, "0" * 32))
 
-    assert asked["Destinations"] == ["rechnung@xn--bcher-kva.example"]
+    assert sent["Destinations"] == ["rechnung@xn--bcher-kva.example"]
 
 
-def test_the_same_event_twice_in_one_batch_is_mailed_once_even_if_an_answer_is_lost(
+def test_an_event_twice_in_one_batch_is_mailed_once_after_a_lost_answer(
     company: Company, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mailer = wiring.mailer()
     send = mailer.send
 
-    def lose(message: bytes, to: str, delivery: Delivery) -> str:
+    def send_and_lose_the_answer(message: bytes, to: str, delivery: Delivery) -> str:
         send(message, to, delivery)
         raise AnswerLost("It did not answer.")
 
-    monkeypatch.setattr(mailer, "send", lose)
+    monkeypatch.setattr(mailer, "send", send_and_lose_the_answer)
     body = notice(company)
 
     notify(post.delivered(body, body), Context())
@@ -300,7 +304,7 @@ def test_the_same_event_twice_in_one_batch_is_mailed_once_even_if_an_answer_is_l
     assert len(post.mails()) == 2
 
 
-def test_a_sample_event_is_mailed(company: Company, post: Post) -> None:
+def test_the_sample_event_is_mailed(company: Company, post: Post) -> None:
     sample = json.loads((ROOT / "events" / "notify.json").read_text(encoding="utf-8"))
 
     assert notify(sample, Context()) == {"batchItemFailures": []}
@@ -308,7 +312,7 @@ def test_a_sample_event_is_mailed(company: Company, post: Post) -> None:
     assert sorted(to for to, _ in post.mails()) == ["ada@nordlys.example", INVOICES]
 
 
-def test_no_log_line_names_anybody(company: Company, post: Post) -> None:
+def test_log_lines_contain_no_names_or_addresses(company: Company, post: Post) -> None:
     batch = post.delivered(notice(company, "Canary Lind"), '{"detail": {"event": "Canary"}}')
     lines = io.StringIO()
     handler = workers.logger.handlers[0]
@@ -324,15 +328,15 @@ def test_no_log_line_names_anybody(company: Company, post: Post) -> None:
     assert "@" not in lines.getvalue()
 
 
-@pytest.mark.parametrize("given_again", ["user", "billing"])
-def test_an_address_that_is_given_again_is_written_to_again(given_again: str, company: Company, post: Post) -> None:
+@pytest.mark.parametrize("saved_again", ["user", "billing"])
+def test_an_address_that_is_saved_again_gets_mail_again(saved_again: str, company: Company, post: Post) -> None:
     ada, body = "ada@nordlys.example", notice(company)
     event = json.loads(body)["detail"]["event"]
-    lost = [
-        told("Bounce", Delivery("nordlys-kaffe", event, Delivery.digest(event, each)), **BOUNCE)
+    bounces = [
+        ses_report("Bounce", Delivery("nordlys-kaffe", event, Delivery.digest(event, each)), **BOUNCE)
         for each in (ada, INVOICES)
     ]
-    note_mail_feedback(post.delivered(*lost), Context())
+    note_mail_feedback(post.delivered(*bounces), Context())
     route, body_given, handler = {
         "user": ("/accounts/{account}/users", {"email": ada, "name": "Ada Holm", "role": "admin"}, administer_users),
         "billing": (
@@ -340,20 +344,22 @@ def test_an_address_that_is_given_again_is_written_to_again(given_again: str, co
             {"email": INVOICES, "language": "en"},
             update_billing_information,
         ),
-    }[given_again]
+    }[saved_again]
 
-    asked = request("PUT", route, claims=company.admin, path=company.path, body=body_given, headers={"If-Match": '"1"'})
-    assert answer(handler, asked).status == 200
+    change = request(
+        "PUT", route, claims=company.admin, path=company.path, body=body_given, headers={"If-Match": '"1"'}
+    )
+    assert answer(handler, change).status == 200
 
     notify(post.delivered(body), Context())
-    assert [to for to, _ in post.mails()] == [{"user": ada, "billing": INVOICES}[given_again]]
+    assert [to for to, _ in post.mails()] == [{"user": ada, "billing": INVOICES}[saved_again]]
 
 
-# ---- What SES tells ----
+# ---- Reports of SES ----
 
 
-def told(kind: str, delivery: Delivery | None, **details: Any) -> str:
-    """As SES publishes it to a topic."""
+def ses_report(kind: str, delivery: Delivery | None, **details: Any) -> str:
+    """A report as SES publishes it to its SNS topic. Without a delivery the mail has none of our tags."""
     tags = {"ses:configuration-set": ["livello-test"]}
     if delivery is not None:
         tags |= {"livello-event": [delivery.event], "livello-recipient": [delivery.recipient]}
@@ -390,14 +396,12 @@ OURS = Delivery("nordlys-kaffe", EVENT, Delivery.digest(EVENT, INVOICES))
 
 @pytest.mark.parametrize(
     ("feedback", "reason"),
-    [(told("Bounce", OURS, **BOUNCE), "bounced"), (told("Complaint", OURS, **COMPLAINT), "complained")],
+    [(ses_report("Bounce", OURS, **BOUNCE), "bounced"), (ses_report("Complaint", OURS, **COMPLAINT), "complained")],
 )
-def test_an_address_that_refuses_mail_is_kept_and_told_once(
-    feedback: str, reason: str, company: Company, post: Post
-) -> None:
-    answered = note_mail_feedback(post.delivered(feedback, feedback), Context())
+def test_an_undeliverable_address_is_recorded_once(feedback: str, reason: str, company: Company, post: Post) -> None:
+    response = note_mail_feedback(post.delivered(feedback, feedback), Context())
 
-    assert answered == {"batchItemFailures": []}
+    assert response == {"batchItemFailures": []}
     bodies = [json.loads(str(item["body"])) for item in stored_items()]
     [event] = [body for body in bodies if body.get("type") == "address.undeliverable"]
     assert event["after"] == {"email": INVOICES, "reason": reason}
@@ -408,17 +412,17 @@ def test_an_address_that_refuses_mail_is_kept_and_told_once(
 @pytest.mark.parametrize(
     "feedback",
     [
-        told("Bounce", OURS, **{**BOUNCE, "bounceType": "Transient"}),
-        told("Bounce", None, **BOUNCE),
-        told("Bounce", Delivery("nordlys-kaffe", EVENT, "0" * 32), **BOUNCE),
+        ses_report("Bounce", OURS, **{**BOUNCE, "bounceType": "Transient"}),
+        ses_report("Bounce", None, **BOUNCE),
+        ses_report("Bounce", Delivery("nordlys-kaffe", EVENT, "0" * 32), **BOUNCE),
         "Successfully validated SNS topic for Amazon SES event publishing.",
-        told("Bounce", Delivery("no-such-account", OURS.event, OURS.recipient), **BOUNCE),
-        told("Bounce", Delivery(None, OURS.event, OURS.recipient), **BOUNCE),
-        told("Delivery", OURS),
-        told("Send", OURS),
+        ses_report("Bounce", Delivery("no-such-account", OURS.event, OURS.recipient), **BOUNCE),
+        ses_report("Bounce", Delivery(None, OURS.event, OURS.recipient), **BOUNCE),
+        ses_report("Delivery", OURS),
+        ses_report("Send", OURS),
     ],
 )
-def test_what_is_of_no_consequence(feedback: str, company: Company, post: Post) -> None:
+def test_a_report_that_needs_no_action_changes_nothing(feedback: str, company: Company, post: Post) -> None:
     before = stored_items()
 
     assert note_mail_feedback(post.delivered(feedback), Context()) == {"batchItemFailures": []}
@@ -427,8 +431,10 @@ def test_what_is_of_no_consequence(feedback: str, company: Company, post: Post) 
 
 
 @pytest.mark.parametrize("feedback", ["no JSON", "{}", "[]", '{"mail": {"tags": 7}, "eventType": "Bounce"}'])
-def test_what_cannot_be_read_comes_again_and_holds_up_nobody(feedback: str, company: Company, post: Post) -> None:
-    batch = post.delivered(feedback, told("Bounce", OURS, **BOUNCE))
+def test_an_unreadable_report_is_retried_and_does_not_stop_the_others(
+    feedback: str, company: Company, post: Post
+) -> None:
+    batch = post.delivered(feedback, ses_report("Bounce", OURS, **BOUNCE))
     [bad] = [record["messageId"] for record in batch["Records"] if record["body"] == feedback]
 
     lines = io.StringIO()
@@ -448,7 +454,7 @@ def test_what_cannot_be_read_comes_again_and_holds_up_nobody(feedback: str, comp
     assert any("address.undeliverable" in str(item["body"]) for item in stored_items())
 
 
-def test_a_report_that_cannot_be_noted_comes_again_later_and_later(
+def test_an_unreadable_report_is_retried_with_a_growing_delay(
     company: Company, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[int] = []
@@ -463,7 +469,7 @@ def test_a_report_that_cannot_be_noted_comes_again_later_and_later(
     assert waits == [2, 4, 8, workers.WAIT_SECONDS_MAX]
 
 
-def test_a_sample_feedback_is_noted(company: Company, post: Post) -> None:
+def test_the_sample_report_is_recorded(company: Company, post: Post) -> None:
     sample = json.loads((ROOT / "events" / "note_mail_feedback.json").read_text(encoding="utf-8"))
 
     assert note_mail_feedback(sample, Context()) == {"batchItemFailures": []}

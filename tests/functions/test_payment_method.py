@@ -1,4 +1,4 @@
-"""A new card takes the place of the old one; what Stripe tells is brought in line; cards that expire are told."""
+"""A new card replaces the old one; Stripe's notices update the payment method; expiring cards cause warnings."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Context(LambdaContext):
 
 @pytest.fixture(autouse=True)
 def account_at_stripe(company: Company, stripe_account: Stripe, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stripe]:
-    """Stripe, and the queues of what it tells and of due work."""
+    """A Stripe account, and the queues of its notices and of due work."""
     sqs = boto3.client("sqs", region_name=REGION)
     queues = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("notices", "cards")}
     monkeypatch.setenv("PAYMENT_NOTICES_URL", queues["notices"])
@@ -65,7 +65,7 @@ def account_at_stripe(company: Company, stripe_account: Stripe, monkeypatch: pyt
 
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
-    """What the functions log from here on."""
+    """What the functions log during the test."""
     lines = io.StringIO()
     handlers = [each.handlers[0] for each in (resolver.logger, workers.logger, receive_payment_notice.logger)]
     before = [(handler, handler.setStream(lines)) for handler in handlers if isinstance(handler, StreamHandler)]
@@ -74,7 +74,7 @@ def logged() -> Iterator[io.StringIO]:
         handler.setStream(stream)
 
 
-# ---- What people do ---------------------------------------------------------------------------------
+# ---- What users do ---------------------------------------------------------------------------------
 
 
 def set_up(company: Company, body: Any = None, *, key: str | None = None, claims: Any = None) -> Answer:
@@ -100,13 +100,13 @@ def replace(company: Company, setup_intent: str, **more: Any) -> Answer:
 
 
 def card(company: Company, account: Stripe, number: str = VISA, expiry: str = "12/2034") -> str:
-    """A card is set up and takes the place of what there was; its SetupIntent."""
+    """Sets up a card as the new payment method. Returns the id of its SetupIntent."""
     setup = set_up(company).body
     assert confirm(account, setup, number, expiry)["status"] == "succeeded"
-    given = replace(company, setup["setup_intent"])
-    assert given.status == 200, given
-    found: str = setup["setup_intent"]
-    return found
+    replaced = replace(company, setup["setup_intent"])
+    assert replaced.status == 200, replaced
+    setup_intent: str = setup["setup_intent"]
+    return setup_intent
 
 
 def details(company: Company) -> Any:
@@ -115,15 +115,15 @@ def details(company: Company) -> Any:
     return page.body
 
 
-# ---- What happens behind ----------------------------------------------------------------------------
+# ---- Events, workers and webhooks ----------------------------------------------------------------------------
 
 
-def told(*kinds: str) -> list[Event]:
-    """What the account was told, oldest first; each fits the schema of its kind."""
-    happened = [event_from(item["body"]) for item in stored_items() if item["sk"].startswith("EVENT#")]
-    for event in happened:
+def recorded(*kinds: str) -> list[Event]:
+    """The recorded events of these kinds, oldest first. Each must fit the schema of its kind."""
+    events = [event_from(item["body"]) for item in stored_items() if item["sk"].startswith("EVENT#")]
+    for event in events:
         published(event)
-    return [event for event in happened if event.type in kinds]
+    return [event for event in events if event.type in kinds]
 
 
 def record(body: Any) -> dict[str, Any]:
@@ -137,14 +137,15 @@ def record(body: Any) -> dict[str, Any]:
 
 
 def detach(*events: Event) -> None:
-    """The workers deal with the changes, as the bus hands them over."""
+    """Delivers events to the worker that detaches replaced payment methods, as the bus does."""
     for event in events:
         detail = published(event).model_dump(mode="json")
-        given = detach_replaced({"Records": [record({"detail-type": event.type, "detail": detail})]}, Context())
-        assert given == {"batchItemFailures": []}
+        result = detach_replaced({"Records": [record({"detail-type": event.type, "detail": detail})]}, Context())
+        assert result == {"batchItemFailures": []}
 
 
 def webhook(account: Stripe, event: str, *, secret: str = KEYS["webhook_secret"], age: int = 0) -> Answer:
+    """Sends an event of Stripe to the webhook, signed `age` seconds ago."""
     payload = json.dumps(account.objects["event"][event])
     header = signature(payload.encode(), secret, int(time.time()) - age)
     return answer(
@@ -153,7 +154,7 @@ def webhook(account: Stripe, event: str, *, secret: str = KEYS["webhook_secret"]
     )
 
 
-def waiting(queue: str = "notices") -> list[str]:
+def queued(queue: str = "notices") -> list[str]:
     sqs = boto3.client("sqs", region_name=REGION)
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     bodies = []
@@ -165,18 +166,18 @@ def waiting(queue: str = "notices") -> list[str]:
 
 
 def deliver(account: Stripe, *kinds: str) -> None:
-    """Stripe tells all that has happened, and the worker deals with it."""
+    """Stripe sends all its events of these kinds, and the worker processes the notices."""
     for event in [*account.objects["event"]]:
         if account.objects["event"][event]["type"] in kinds:
             assert webhook(account, event).status == 200
-    for body in waiting():
+    for body in queued():
         assert note({"Records": [record(body)]}, Context()) == {"batchItemFailures": []}
 
 
 # ---- A card ------------------------------------------------------------------------------------------
 
 
-def test_the_first_card(company: Company, account_at_stripe: Stripe) -> None:
+def test_the_first_card_is_set_up(company: Company, account_at_stripe: Stripe) -> None:
     setup = set_up(company)
 
     assert setup.status == 201
@@ -188,31 +189,33 @@ def test_the_first_card(company: Company, account_at_stripe: Stripe) -> None:
     visa = {"brand": "visa", "last_four": "4242", "expiry_month": 12, "expiry_year": 2034}
     assert (given.status, given.body) == (200, {"method": "card", "card": visa, "debit": None})
     assert (details(company)["method"], details(company)["card"]) == ("card", visa)
-    [event] = told("card.updated")
+    [event] = recorded("card.updated")
     assert (event.before, event.after) == (None, {**visa, "detach": []})
     assert event.actor.user == company.admin["sub"]
     [customer] = account_at_stripe.objects["customer"].values()
     assert customer["invoice_settings"]["default_payment_method"] == next(iter(account_at_stripe.numbers))
-    # Nothing of the company but our own name for it goes there.
+    # Stripe gets nothing of the company but the id of its account.
     assert (customer["metadata"], customer["email"], customer["name"]) == ({"account": company.account}, None, None)
 
 
-def test_a_new_card_replaces_the_old_one_of_which_nothing_stays(company: Company, account_at_stripe: Stripe) -> None:
+def test_a_new_card_replaces_the_old_one_and_its_details_are_deleted(
+    company: Company, account_at_stripe: Stripe
+) -> None:
     card(company, account_at_stripe, VISA)
     card(company, account_at_stripe, MASTERCARD)
     assert attached(account_at_stripe) == ["4242", "4444"]
 
-    detach(*told("card.updated"))
+    detach(*recorded("card.updated"))
 
     assert attached(account_at_stripe) == ["4444"]
     assert details(company)["card"]["last_four"] == "4444"
     stored = [item["body"] for item in stored_items() if item["sk"].startswith("PAGE#")]
     assert not any("4242" in body for body in stored)
-    detach(*told("card.updated"))  # the same again, in any order
+    detach(*recorded("card.updated"))  # a repeated delivery
     assert attached(account_at_stripe) == ["4444"]
 
 
-def test_the_same_request_again_is_answered_the_same_and_told_once(company: Company, account_at_stripe: Stripe) -> None:
+def test_a_repeated_request_changes_nothing(company: Company, account_at_stripe: Stripe) -> None:
     setup_intent = card(company, account_at_stripe)
     before = stored_items()
 
@@ -222,7 +225,7 @@ def test_the_same_request_again_is_answered_the_same_and_told_once(company: Comp
     assert stored_items() == before
 
 
-def test_a_request_repeated_late_does_not_bring_the_old_card_back(company: Company, account_at_stripe: Stripe) -> None:
+def test_a_late_repetition_does_not_bring_the_old_card_back(company: Company, account_at_stripe: Stripe) -> None:
     first = card(company, account_at_stripe, VISA)
     card(company, account_at_stripe, MASTERCARD)
 
@@ -233,7 +236,7 @@ def test_a_request_repeated_late_does_not_bring_the_old_card_back(company: Compa
 
 
 def test_the_older_of_two_set_ups_never_wins(company: Company, account_at_stripe: Stripe) -> None:
-    """Two tabs: the one that was opened first is finished last."""
+    """Two browser tabs: the first one opened is the last one finished."""
     older, newer = set_up(company).body, set_up(company).body
     confirm(account_at_stripe, newer, MASTERCARD)
     assert replace(company, newer["setup_intent"]).status == 200
@@ -246,7 +249,7 @@ def test_the_older_of_two_set_ups_never_wins(company: Company, account_at_stripe
     assert details(company)["card"]["last_four"] == "4444"
 
 
-def test_a_setup_is_repeated_by_the_clients_own_key(company: Company) -> None:
+def test_a_repeated_setup_with_the_same_idempotency_key_gives_the_same_setup_intent(company: Company) -> None:
     first, again = set_up(company, key="tab-1"), set_up(company, key="tab-1")
 
     assert first.body == again.body
@@ -255,7 +258,7 @@ def test_a_setup_is_repeated_by_the_clients_own_key(company: Company) -> None:
     assert (other.status, other.body["errors"][0]["pointer"]) == (422, "#/method")
 
 
-def test_a_debit(company: Company, account_at_stripe: Stripe) -> None:
+def test_a_sepa_debit_replaces_a_card(company: Company, account_at_stripe: Stripe) -> None:
     card(company, account_at_stripe)
     setup = set_up(company, {"method": "sepa_debit"}).body
     iban = "payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]=DE89370400440532013000"
@@ -263,16 +266,16 @@ def test_a_debit(company: Company, account_at_stripe: Stripe) -> None:
 
     assert replace(company, setup["setup_intent"]).status == 200
 
-    shown = details(company)
-    assert (shown["method"], shown["card"]) == ("sepa_debit", None)
-    assert shown["debit"] == {"country": "DE", "last_four": "3000"}
-    detach(*told("card.updated", "payment_method.changed"))
+    method = details(company)
+    assert (method["method"], method["card"]) == ("sepa_debit", None)
+    assert method["debit"] == {"country": "DE", "last_four": "3000"}
+    detach(*recorded("card.updated", "payment_method.changed"))
     assert [each["type"] for each in account_at_stripe.objects["payment_method"].values() if each["customer"]] == [
         "sepa_debit"
     ]
 
 
-def test_a_debit_is_in_euros_only(catalogue: Any, account_at_stripe: Stripe) -> None:
+def test_a_sepa_debit_is_possible_in_euros_only(catalogue: Any, account_at_stripe: Stripe) -> None:
     body = with_value(with_value(ACCOUNT, "i-kroner", "account"), "DKK", "contract", "currency")
     assert provisioned(body).status == 201
     users = answer(
@@ -287,7 +290,7 @@ def test_a_debit_is_in_euros_only(catalogue: Any, account_at_stripe: Stripe) -> 
     assert set_up(in_kroner).status == 201
 
 
-def test_a_customer_that_was_deleted_at_stripe_is_made_anew(company: Company, account_at_stripe: Stripe) -> None:
+def test_a_customer_deleted_at_stripe_is_created_again(company: Company, account_at_stripe: Stripe) -> None:
     card(company, account_at_stripe)
     [customer] = account_at_stripe.objects["customer"]
     ask(account_at_stripe, "DELETE", f"/v1/customers/{customer}")
@@ -298,13 +301,13 @@ def test_a_customer_that_was_deleted_at_stripe_is_made_anew(company: Company, ac
     assert replace(company, first.body["setup_intent"]).status == 200
 
     assert attached(account_at_stripe) == ["4444"]
-    detach(*told("card.updated"))
+    detach(*recorded("card.updated"))
     assert attached(account_at_stripe) == ["4444"]
     assert [bool(each.get("deleted")) for each in account_at_stripe.objects["customer"].values()] == [True, False]
 
 
-def test_a_customer_that_stripe_does_not_know_is_not_made_anew(company: Company, account_at_stripe: Stripe) -> None:
-    """The key is that of another account, or of the other mode: what stands here is right."""
+def test_a_customer_that_stripe_does_not_know_is_not_created_again(company: Company, account_at_stripe: Stripe) -> None:
+    """The API key is from another Stripe account or mode: our own record is right."""
     card(company, account_at_stripe)
     account_at_stripe.objects["customer"].clear()
     before = stored_items()
@@ -314,18 +317,18 @@ def test_a_customer_that_stripe_does_not_know_is_not_made_anew(company: Company,
     assert (account_at_stripe.objects["customer"], stored_items()) == ({}, before)
 
 
-def test_staff_agree_on_bank_transfers(company: Company, account_at_stripe: Stripe) -> None:
+def test_staff_switch_an_account_to_bank_transfers(company: Company, account_at_stripe: Stripe) -> None:
     setup_intent = card(company, account_at_stripe)
     event = request("PUT", METHOD + "/bank-transfer", claims=STAFF, path=company.path, now=datetime.now(UTC))
 
     assert answer(update, event).body == {"method": "bank_transfer", "card": None, "debit": None}
     assert answer(update, event).status == 200
 
-    [changed] = told("payment_method.changed")
+    [changed] = recorded("payment_method.changed")
     assert changed.actor.kind == "staff"
     detach(changed)
     assert attached(account_at_stripe) == []
-    # The card does not come back by itself.
+    # An older SetupIntent does not bring the card back.
     assert replace(company, setup_intent).status == 409
 
 
@@ -338,15 +341,17 @@ def refused(given: Answer) -> str:
     return detail
 
 
-def test_another_customers_setup_is_not_told_apart_from_none(company: Company, account_at_stripe: Stripe) -> None:
+def test_another_customers_setup_intent_gives_the_same_error_as_none(
+    company: Company, account_at_stripe: Stripe
+) -> None:
     card(company, account_at_stripe)
     other = ask(account_at_stripe, "POST", "/v1/customers", "metadata[account]=other")
     theirs = ask(account_at_stripe, "POST", "/v1/setup_intents", f"customer={other['id']}")
     confirm(account_at_stripe, {"setup_intent": theirs["id"], "client_secret": theirs["client_secret"]}, AMEX)
-    nobodys = ask(account_at_stripe, "POST", "/v1/setup_intents")
+    without_customer = ask(account_at_stripe, "POST", "/v1/setup_intents")
     before = stored_items()
 
-    for setup_intent in (theirs["id"], nobodys["id"], "seti_none"):
+    for setup_intent in (theirs["id"], without_customer["id"], "seti_none"):
         assert refused(replace(company, setup_intent)) == "There is no such SetupIntent of this account."
 
     assert stored_items() == before
@@ -361,7 +366,9 @@ def test_another_customers_setup_is_not_told_apart_from_none(company: Company, a
         ("4000000000000069", "was refused"),
     ],
 )
-def test_a_setup_that_has_not_succeeded(number: str, words: str, company: Company, account_at_stripe: Stripe) -> None:
+def test_a_setup_intent_that_has_not_succeeded_is_refused(
+    number: str, words: str, company: Company, account_at_stripe: Stripe
+) -> None:
     setup = set_up(company).body
     assert "not confirmed" in refused(replace(company, setup["setup_intent"]))
 
@@ -371,7 +378,7 @@ def test_a_setup_that_has_not_succeeded(number: str, words: str, company: Compan
     assert details(company)["method"] is None
 
 
-def test_the_banks_question_is_answered_and_then_it_is_taken(company: Company, account_at_stripe: Stripe) -> None:
+def test_a_card_is_accepted_after_the_customer_has_given_consent(company: Company, account_at_stripe: Stripe) -> None:
     setup = set_up(company).body
     confirm(account_at_stripe, setup, "4000002500003155")
     account_at_stripe.authenticate_setup(setup["setup_intent"], succeed=True)
@@ -379,16 +386,16 @@ def test_the_banks_question_is_answered_and_then_it_is_taken(company: Company, a
     assert replace(company, setup["setup_intent"]).status == 200
 
 
-def test_a_card_that_has_expired(company: Company, account_at_stripe: Stripe) -> None:
+def test_an_expired_card_is_refused(company: Company, account_at_stripe: Stripe) -> None:
     setup = set_up(company).body
     confirm(account_at_stripe, setup, VISA, "12/2034")
     [method] = account_at_stripe.objects["payment_method"].values()
-    method["card"] |= {"exp_month": 5, "exp_year": 2026}  # while it lay about
+    method["card"] |= {"exp_month": 5, "exp_year": 2026}  # it has expired since its setup
 
     assert refused(replace(company, setup["setup_intent"])) == "This card has expired."
 
 
-def test_a_method_that_was_given_up_cannot_be_used(company: Company, account_at_stripe: Stripe) -> None:
+def test_a_detached_payment_method_is_refused(company: Company, account_at_stripe: Stripe) -> None:
     setup = set_up(company).body
     confirm(account_at_stripe, setup)
     [method] = account_at_stripe.objects["payment_method"]
@@ -398,12 +405,12 @@ def test_a_method_that_was_given_up_cannot_be_used(company: Company, account_at_
 
 
 @pytest.mark.parametrize("setup_intent", ["", "pm_1", "seti_1/../x", "seti_" + "a" * 200, 7, None])
-def test_what_is_no_setup_intent(setup_intent: Any, company: Company) -> None:
+def test_a_malformed_setup_intent_is_refused(setup_intent: Any, company: Company) -> None:
     assert replace(company, setup_intent).status == 422
 
 
 @pytest.mark.parametrize("fault", ["500", "500_after", "429", "timeout"])
-def test_stripe_in_trouble_is_told_and_a_repetition_succeeds(
+def test_a_failure_of_stripe_gives_502_and_a_repetition_succeeds(
     fault: str, company: Company, account_at_stripe: Stripe
 ) -> None:
     setup = set_up(company).body
@@ -413,28 +420,28 @@ def test_stripe_in_trouble_is_told_and_a_repetition_succeeds(
         given = replace(company, setup["setup_intent"])
         assert given.status == 502, given
         assert details(company)["method"] is None
-        # Each request has an id of its own: an answer of Stripe's own failure is not repeated to it.
+        # In production each request has keys of its own, so Stripe does not repeat the failure.
         account_at_stripe.keys.clear()
 
     assert replace(company, setup["setup_intent"]).status == 200
     assert attached(account_at_stripe) == ["4242"]
 
 
-# ---- What Stripe tells --------------------------------------------------------------------------------
+# ---- Notices from Stripe --------------------------------------------------------------------------------
 
 
-def test_an_update_whose_browser_vanished_is_finished(company: Company, account_at_stripe: Stripe) -> None:
+def test_a_notice_finishes_a_change_whose_browser_was_closed(company: Company, account_at_stripe: Stripe) -> None:
     confirm(account_at_stripe, set_up(company).body)
 
     deliver(account_at_stripe, "setup_intent.succeeded")
     deliver(account_at_stripe, "setup_intent.succeeded")
 
     assert details(company)["card"]["last_four"] == "4242"
-    [event] = told("card.updated")
+    [event] = recorded("card.updated")
     assert (event.actor.kind, event.actor.user) == ("customer", company.admin["sub"])
 
 
-def test_a_new_expiry_that_the_bank_tells(company: Company, account_at_stripe: Stripe) -> None:
+def test_a_notice_updates_a_card_that_its_bank_renews(company: Company, account_at_stripe: Stripe) -> None:
     card(company, account_at_stripe)
     [method] = account_at_stripe.objects["payment_method"]
     account_at_stripe.automatically_update(method, {"exp_year": 2038, "last4": "1881"})
@@ -443,11 +450,11 @@ def test_a_new_expiry_that_the_bank_tells(company: Company, account_at_stripe: S
         deliver(account_at_stripe, "payment_method.automatically_updated")
 
     assert (details(company)["card"]["expiry_year"], details(company)["card"]["last_four"]) == (2038, "1881")
-    [event] = told("payment_method.changed")
+    [event] = recorded("payment_method.changed")
     assert (event.after or {})["detach"] == []
 
 
-def test_a_card_that_was_taken_away_at_stripe(company: Company, account_at_stripe: Stripe) -> None:
+def test_a_notice_removes_a_card_that_was_detached_at_stripe(company: Company, account_at_stripe: Stripe) -> None:
     card(company, account_at_stripe)
     [method] = account_at_stripe.objects["payment_method"]
     ask(account_at_stripe, "POST", f"/v1/payment_methods/{method}/detach")
@@ -455,14 +462,14 @@ def test_a_card_that_was_taken_away_at_stripe(company: Company, account_at_strip
     deliver(account_at_stripe, "payment_method.detached")
 
     assert details(company)["method"] is None
-    [event] = told("payment_method.changed")
+    [event] = recorded("payment_method.changed")
     assert (event.after or {})["method"] is None
 
 
-def test_the_old_card_is_given_up_and_stripe_tells_so(company: Company, account_at_stripe: Stripe) -> None:
+def test_the_notice_of_a_replaced_card_changes_nothing(company: Company, account_at_stripe: Stripe) -> None:
     card(company, account_at_stripe, VISA)
     card(company, account_at_stripe, MASTERCARD)
-    detach(*told("card.updated"))
+    detach(*recorded("card.updated"))
     before = stored_items()
 
     deliver(account_at_stripe, "payment_method.detached", "payment_method.attached", "setup_intent.succeeded")
@@ -470,29 +477,29 @@ def test_the_old_card_is_given_up_and_stripe_tells_so(company: Company, account_
     assert stored_items() == before
 
 
-def test_a_dispute_is_told_to_staff_once(company: Company, account_at_stripe: Stripe) -> None:
+def test_a_dispute_is_reported_to_staff_once(company: Company, account_at_stripe: Stripe) -> None:
     card(company, account_at_stripe)
     [customer] = account_at_stripe.objects["customer"]
     [method] = account_at_stripe.objects["payment_method"]
-    made = ask(
+    payment = ask(
         account_at_stripe,
         "POST",
         "/v1/payment_intents",
         f"amount=301500&currency=dkk&customer={customer}&payment_method={method}&confirm=true&off_session=true"
         f"&metadata[account]={company.account}&metadata[invoice]=LV-2026-000042",
     )
-    assert made["status"] == "succeeded"
-    account_at_stripe.dispute(made["id"])
+    assert payment["status"] == "succeeded"
+    account_at_stripe.dispute(payment["id"])
 
     for _ in range(2):
         deliver(account_at_stripe, "charge.dispute.created")
 
-    [event] = told("payment.disputed")
+    [event] = recorded("payment.disputed")
     amount = {"amount": 301_500, "currency": "DKK"}
     assert event.after == {"invoice": "LV-2026-000042", "amount": amount, "reason": "fraudulent"}
 
 
-def test_what_is_not_signed_by_stripe_has_no_effect(company: Company, account_at_stripe: Stripe) -> None:
+def test_a_notice_without_a_valid_signature_has_no_effect(company: Company, account_at_stripe: Stripe) -> None:
     confirm(account_at_stripe, set_up(company).body)
     event = [*account_at_stripe.objects["event"]][-1]
 
@@ -502,28 +509,28 @@ def test_what_is_not_signed_by_stripe_has_no_effect(company: Company, account_at
         forged = request("POST", "/webhooks/stripe", claims=None, body="not json", headers={"Stripe-Signature": header})
         given = answer(receive, forged)
         assert (given.status, given.headers["Content-Type"]) == (400, "application/problem+json")
-    assert waiting() == []
+    assert queued() == []
 
 
 @pytest.mark.parametrize("body", ["not json", "[]", "{}", '{"type": "setup_intent.succeeded"}', "null"])
-def test_what_is_signed_and_no_event(body: str) -> None:
+def test_a_signed_body_that_is_no_event_is_refused(body: str) -> None:
     header = signature(body.encode(), KEYS["webhook_secret"], int(time.time()))
     event = request("POST", "/webhooks/stripe", claims=None, body=body, headers={"Stripe-Signature": header})
 
     assert answer(receive, event).status == 400
 
 
-def test_types_that_nobody_deals_with_are_acknowledged(company: Company, account_at_stripe: Stripe) -> None:
+def test_a_notice_of_another_type_is_acknowledged_and_ignored(company: Company, account_at_stripe: Stripe) -> None:
     ask(account_at_stripe, "POST", "/v1/customers")
     [customer] = account_at_stripe.objects["customer"]
     ask(account_at_stripe, "DELETE", f"/v1/customers/{customer}")
     [event] = account_at_stripe.objects["event"]
 
     assert webhook(account_at_stripe, event).status == 200
-    assert waiting() == []
+    assert queued() == []
 
 
-def test_what_is_told_of_accounts_that_are_not_ours_is_let_be(company: Company, account_at_stripe: Stripe) -> None:
+def test_a_notice_of_an_unknown_account_is_ignored(company: Company, account_at_stripe: Stripe) -> None:
     other = ask(account_at_stripe, "POST", "/v1/customers", "metadata[account]=no-such-account")
     theirs = ask(
         account_at_stripe, "POST", "/v1/setup_intents", f"customer={other['id']}&metadata[account]=no-such-account"
@@ -541,19 +548,22 @@ def test_what_is_told_of_accounts_that_are_not_ours_is_let_be(company: Company, 
 # ---- Cards that expire --------------------------------------------------------------------------------
 
 
-def warned(at: datetime) -> None:
+def run_warnings(at: datetime) -> None:
+    """Runs the schedule and the worker of card warnings at an instant; each message is delivered twice."""
     plan({"time": at.isoformat()}, Context())
-    for body in waiting("cards"):
+    for body in queued("cards"):
         assert warn({"Records": [record(body), record(body)]}, Context()) == {"batchItemFailures": []}
 
 
-def test_a_card_that_expires_is_told_thirty_and_seven_days_before(company: Company, account_at_stripe: Stripe) -> None:
+def test_an_expiring_card_causes_a_warning_thirty_and_seven_days_before(
+    company: Company, account_at_stripe: Stripe
+) -> None:
     card(company, account_at_stripe, VISA, "08/2026")
 
     for month, day in ((7, 31), (8, 1), (8, 2), (8, 23), (8, 24), (8, 25), (9, 1)):
-        warned(datetime(2026, month, day, 12, 15, tzinfo=UTC))
+        run_warnings(datetime(2026, month, day, 12, 15, tzinfo=UTC))
 
-    events = told("card.expiring")
+    events = recorded("card.expiring")
     assert [(event.time.date().isoformat(), (event.after or {})["days_left"]) for event in events] == [
         ("2026-08-01", 30),
         ("2026-08-24", 7),
@@ -562,25 +572,25 @@ def test_a_card_that_expires_is_told_thirty_and_seven_days_before(company: Compa
     assert (events[0].after or {})["next_charge"]["on"] == "2026-10-15"
 
 
-def test_a_card_that_was_replaced_is_not_warned_of(company: Company, account_at_stripe: Stripe) -> None:
+def test_a_replaced_card_causes_no_warning(company: Company, account_at_stripe: Stripe) -> None:
     card(company, account_at_stripe, VISA, "08/2026")
     card(company, account_at_stripe, MASTERCARD, "12/2030")
 
-    warned(datetime(2026, 8, 30, 12, tzinfo=UTC))
+    run_warnings(datetime(2026, 8, 30, 12, tzinfo=UTC))
 
-    assert told("card.expiring") == []
+    assert recorded("card.expiring") == []
 
 
-def test_of_the_warnings_that_were_missed_the_last_is_given(company: Company, account_at_stripe: Stripe) -> None:
+def test_only_the_last_of_several_missed_warnings_is_sent(company: Company, account_at_stripe: Stripe) -> None:
     card(company, account_at_stripe, VISA, "08/2026")
 
-    warned(datetime(2026, 8, 24, 12, tzinfo=UTC))
-    warned(datetime(2026, 8, 30, 12, tzinfo=UTC))
+    run_warnings(datetime(2026, 8, 24, 12, tzinfo=UTC))
+    run_warnings(datetime(2026, 8, 30, 12, tzinfo=UTC))
 
-    assert [(event.after or {})["days_left"] for event in told("card.expiring")] == [7]
+    assert [(event.after or {})["days_left"] for event in recorded("card.expiring")] == [7]
 
 
-# ---- What never leaves --------------------------------------------------------------------------------
+# ---- Logs --------------------------------------------------------------------------------
 
 
 def test_no_log_holds_a_secret_or_a_card(company: Company, account_at_stripe: Stripe, logged: io.StringIO) -> None:

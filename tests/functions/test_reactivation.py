@@ -1,4 +1,4 @@
-"""A deactivated account is taken up again: on what the admin has agreed to, charged first, and only then active."""
+"""Reactivation: the admin agrees to a price, the account is charged, and only then it is active."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from tests.functions.ending import (
     PURGED,
     REACTIVATED,
     Context,
-    asked,
+    call_cancellation,
     cancel,
     deactivate,
     deliver,
+    events_of,
     fire,
     record,
-    told,
 )
 from tests.samples import CATALOGUE
 
@@ -43,15 +43,15 @@ pytestmark = pytest.mark.usefixtures("work")
 
 
 def ask(company: Company, method: str, body: Any = None, *, now: datetime = REACTIVATED, claims: Any = None) -> Answer:
-    who = claims or company.admin
-    return answer(reactivation, request(method, ROUTE, claims=who, path=company.path, body=body, now=now))
+    caller = claims or company.admin
+    return answer(reactivation, request(method, ROUTE, claims=caller, path=company.path, body=body, now=now))
 
 
 def agree(company: Company, **more: Any) -> Answer:
-    """What an admin sees, and confirms."""
-    shown = ask(company, "GET", **more)
-    assert shown.status == 200, shown
-    return ask(company, "POST", {"due": shown.body["offer"]["invoice"]["due"], "confirmed": True}, **more)
+    """Reads the offer, and requests the reactivation at its price."""
+    view = ask(company, "GET", **more)
+    assert view.status == 200, view
+    return ask(company, "POST", {"due": view.body["offer"]["invoice"]["due"], "confirmed": True}, **more)
 
 
 def page(company: Company, now: datetime = REACTIVATED) -> Any:
@@ -69,40 +69,42 @@ def charges(account: Stripe) -> list[Any]:
 
 
 def requested() -> Any:
-    """What the bus delivers of the one that is on its way."""
+    """The event that requested the pending reactivation; the latest request if none is pending."""
     [pending] = [item for item in stored_items() if item["sk"] == "REACTIVATION"] or [{"body": "{}"}]
-    wanted = json.loads(pending["body"]).get("reactivation")
-    events = told("account.reactivation_requested")
-    return next((event for event in events if (event.after or {})["reactivation"] == wanted), events[-1])
+    reactivation_id = json.loads(pending["body"]).get("reactivation")
+    events = events_of("account.reactivation_requested")
+    return next((event for event in events if (event.after or {})["reactivation"] == reactivation_id), events[-1])
 
 
-def test_an_admin_takes_it_up_again(company: Company, stripe_account: Stripe, work: Any, monkeypatch: Any) -> None:
+def test_an_admin_reactivates_the_account(
+    company: Company, stripe_account: Stripe, work: Any, monkeypatch: Any
+) -> None:
     card(company, stripe_account)
     deactivate(company)
-    shown = ask(company, "GET").body
-    assert (shown["status"], shown["reactivate_until"], shown["purge_on"]) == ("possible", "2026-07-28", "2026-07-29")
-    assert shown["offer"]["contract"]["start"] == "2026-07-20"
-    due = shown["offer"]["invoice"]["due"]
+    view = ask(company, "GET").body
+    assert (view["status"], view["reactivate_until"], view["purge_on"]) == ("possible", "2026-07-28", "2026-07-29")
+    assert view["offer"]["contract"]["start"] == "2026-07-20"
+    due = view["offer"]["invoice"]["due"]
 
-    given = agree(company)
-    again = agree_again(company, due)
+    response = agree(company)
+    again = request_at(company, due)
 
-    assert (given.status, given.body["status"]) == (202, "pending")
-    assert again.body == given.body
+    assert (response.status, response.body["status"]) == (202, "pending")
+    assert again.body == response.body
     assert page(company)["status"] == "deactivated"
     for _ in range(2):
         assert deliver(requested()) == {"batchItemFailures": []}
-    now_active = page(company)
-    assert now_active["status"] == "active"
-    assert now_active["contract"]["start"] == "2026-07-20"
-    assert now_active["payment_details"]["next_charge_on"] == "2026-07-20"
+    active = page(company)
+    assert active["status"] == "active"
+    assert active["contract"]["start"] == "2026-07-20"
+    assert active["payment_details"]["next_charge_on"] == "2026-07-20"
     [invoice] = listed(company)
     assert (invoice["status"], invoice["total"], invoice["produced_on"]) == ("paid", due, "2026-07-20")
     [charge] = charges(stripe_account)
     assert (charge["amount"], charge["currency"].upper()) == (due["amount"], due["currency"])
-    [event] = told("account.reactivated")
+    [event] = events_of("account.reactivated")
     assert event.actor.user == company.admin["sub"]
-    # Nothing of the end is left, and the new contract goes on by itself.
+    # Cancellation and reactivation are deleted, and the new contract renews itself.
     assert not [item for item in stored_items() if item["sk"] in {"CANCELLATION", "REACTIVATION"}]
     fire(PURGED + timedelta(days=1), work, monkeypatch, "ending", "renewal", "collection")
     assert page(company)["status"] == "active"
@@ -110,19 +112,19 @@ def test_an_admin_takes_it_up_again(company: Company, stripe_account: Stripe, wo
     assert [each["produced_on"] for each in listed(company)] == ["2026-10-20", "2026-07-20"]
     assert len(charges(stripe_account)) == 2
     assert ask(company, "GET").status == 409
-    # It can be cancelled anew, on the new contract's calendar.
-    shown_again = asked(company, "GET", now=datetime(2026, 10, 21, tzinfo=UTC)).body
-    assert shown_again["preview"]["active_until"] == "2027-01-20"
+    # A new cancellation counts on the new contract's calendar.
+    cancellation_page = call_cancellation(company, "GET", now=datetime(2026, 10, 21, tzinfo=UTC)).body
+    assert cancellation_page["preview"]["active_until"] == "2027-01-20"
 
 
-def agree_again(company: Company, due: Any) -> Answer:
+def request_at(company: Company, due: Any) -> Answer:
     return ask(company, "POST", {"due": due, "confirmed": True})
 
 
 @pytest.mark.parametrize(
     ("number", "failure"), [(DECLINED_WHEN_CHARGED, "declined"), (ASKS, "authentication_required")]
 )
-def test_a_charge_that_fails_leaves_it_deactivated(
+def test_a_failed_charge_leaves_the_account_deactivated(
     number: str, failure: str, company: Company, stripe_account: Stripe, work: Any, monkeypatch: Any
 ) -> None:
     card(company, stripe_account, number)
@@ -134,12 +136,12 @@ def test_a_charge_that_fails_leaves_it_deactivated(
 
     assert page(company)["status"] == "deactivated"
     assert listed(company) == []
-    shown = ask(company, "GET").body
-    assert (shown["status"], shown["failure"]) == ("failed", failure)
-    assert shown["offer"]["invoice"]["due"]["amount"]
-    [event] = told("account.reactivation_failed")
+    view = ask(company, "GET").body
+    assert (view["status"], view["failure"]) == ("failed", failure)
+    assert view["offer"]["invoice"]["due"]["amount"]
+    [event] = events_of("account.reactivation_failed")
     assert (event.after or {})["reason"] == failure
-    # What has failed can never be charged later, and another card is tried anew.
+    # The failed payment is cancelled, so it can never succeed later. Another card gets a new payment.
     assert [each["status"] for each in stripe_account.objects["payment_intent"].values()] == ["canceled"]
     card(company, stripe_account)
     assert agree(company).status == 202
@@ -148,7 +150,7 @@ def test_a_charge_that_fails_leaves_it_deactivated(
     assert len(charges(stripe_account)) == 1
 
 
-def test_the_clock_goes_on_after_a_failure(
+def test_a_failed_reactivation_does_not_delay_the_deletion(
     company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card(company, stripe_account, DECLINED_WHEN_CHARGED)
@@ -161,7 +163,7 @@ def test_the_clock_goes_on_after_a_failure(
     assert (late.status, late.body["type"]) == (409, "urn:livello:problem:not-deactivated")
 
 
-def test_without_the_bus_the_schedule_sees_to_it(
+def test_the_schedule_completes_a_reactivation_if_the_bus_fails(
     company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card(company, stripe_account)
@@ -173,7 +175,7 @@ def test_without_the_bus_the_schedule_sees_to_it(
     assert page(company)["status"] == "active"
 
 
-def test_while_it_is_charged_for_nothing_is_deleted(
+def test_a_pending_reactivation_holds_back_the_deletion(
     company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card(company, stripe_account)
@@ -183,20 +185,20 @@ def test_while_it_is_charged_for_nothing_is_deleted(
     end_account(company.account, now=PURGED, correlation="end", store=wiring.cancellation_store())
     message = record(f'{{"account": "{company.account}", "at": "{PURGED.isoformat()}"}}')
 
-    held = end({"Records": [message]}, Context())
+    refused = end({"Records": [message]}, Context())
 
-    assert held["batchItemFailures"]
+    assert refused["batchItemFailures"]
     deliver(requested())
     assert page(company)["status"] == "active"
     assert end({"Records": [message]}, Context()) == {"batchItemFailures": []}
     assert page(company)["status"] == "active"
 
 
-def test_on_todays_prices(company: Company, stripe_account: Stripe) -> None:
+def test_a_reactivation_costs_todays_prices(company: Company, stripe_account: Stripe) -> None:
     card(company, stripe_account)
     deactivate(company)
     before = ask(company, "GET").body["offer"]["invoice"]["due"]
-    raised: Any = {
+    doubled: Any = {
         "products": [
             {
                 **product,
@@ -211,7 +213,7 @@ def test_on_todays_prices(company: Company, stripe_account: Stripe) -> None:
             for product in CATALOGUE["products"]
         ]
     }
-    assert put_catalogue(raised, replaces=1).status == 200
+    assert put_catalogue(doubled, replaces=1).status == 200
 
     stale = ask(company, "POST", {"due": before, "confirmed": True})
     fresh = ask(company, "GET").body["offer"]["invoice"]["due"]
@@ -219,22 +221,22 @@ def test_on_todays_prices(company: Company, stripe_account: Stripe) -> None:
     assert (stale.status, stale.body["type"]) == (409, "urn:livello:problem:reactivation-changed")
     assert fresh["amount"] == before["amount"] * 2
     assert agree(company).status == 202
-    # From here on it is what was agreed to, whatever the catalogue says.
+    # The agreed price holds, even if the catalogue changes before the charge.
     assert put_catalogue(CATALOGUE, replaces=2).status == 200
     deliver(requested())
     assert charges(stripe_account)[0]["amount"] == fresh["amount"]
 
 
-def test_without_a_card_it_says_so(company: Company) -> None:
+def test_a_reactivation_needs_a_payment_method(company: Company) -> None:
     deactivate(company)
 
-    given = agree(company)
+    response = agree(company)
 
-    assert (given.status, given.body["type"]) == (409, "urn:livello:problem:no-payment-method")
+    assert (response.status, response.body["type"]) == (409, "urn:livello:problem:no-payment-method")
     assert page(company)["status"] == "deactivated"
 
 
-def test_who_transfers_the_money_is_served_and_invoiced(company: Company) -> None:
+def test_an_account_that_pays_by_transfer_is_active_before_it_pays(company: Company) -> None:
     by_transfer = request("PUT", METHOD + "/bank-transfer", claims=STAFF, path=company.path)
     assert answer(update, by_transfer).status == 200
     deactivate(company)
@@ -247,15 +249,17 @@ def test_who_transfers_the_money_is_served_and_invoiced(company: Company) -> Non
     assert (invoice["status"], invoice["due_on"]) == ("open", "2026-08-03")
 
 
-@pytest.mark.parametrize("claims", ["member", "staff"])
-def test_nobody_but_an_admin_can(claims: str, company: Company, stripe_account: Stripe) -> None:
+@pytest.mark.parametrize("caller", ["member", "staff"])
+def test_only_an_admin_can_reactivate(caller: str, company: Company, stripe_account: Stripe) -> None:
     card(company, stripe_account)
     deactivate(company)
-    who = STAFF if claims == "staff" else company.member
+    claims = STAFF if caller == "staff" else company.member
     before = stored_items()
 
-    assert ask(company, "GET", claims=who).status == 403
-    assert ask(company, "POST", {"due": {"amount": 1, "currency": "EUR"}, "confirmed": True}, claims=who).status == 403
+    assert ask(company, "GET", claims=claims).status == 403
+    assert (
+        ask(company, "POST", {"due": {"amount": 1, "currency": "EUR"}, "confirmed": True}, claims=claims).status == 403
+    )
     assert stored_items() == before
 
 
@@ -270,19 +274,21 @@ def test_nobody_but_an_admin_can(claims: str, company: Company, stripe_account: 
         ({"confirmed": True}, "#/due"),
     ],
 )
-def test_bad_input(body: Any, pointer: str, company: Company, stripe_account: Stripe) -> None:
+def test_bad_input_names_the_field_and_changes_nothing(
+    body: Any, pointer: str, company: Company, stripe_account: Stripe
+) -> None:
     card(company, stripe_account)
     deactivate(company)
     before = stored_items()
 
-    given = ask(company, "POST", body)
+    response = ask(company, "POST", body)
 
-    assert given.status == 422
-    assert given.body["errors"][0]["pointer"] == pointer
+    assert response.status == 422
+    assert response.body["errors"][0]["pointer"] == pointer
     assert stored_items() == before
 
 
-def test_what_is_active_or_cancelling_cannot_be_taken_up(company: Company) -> None:
+def test_only_a_deactivated_account_can_be_reactivated(company: Company) -> None:
     body = {"due": {"amount": 1, "currency": "EUR"}, "confirmed": True}
     for _ in ("active", "cancelling"):
         assert ask(company, "GET").status == 409

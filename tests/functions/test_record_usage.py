@@ -1,4 +1,4 @@
-"""POST /usage on moto: what is counted, on which day, and what is refused beside it."""
+"""POST /usage on moto: which events are counted, on which day, and which are refused."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TODAY = date(2026, 6, 10)
 
 @pytest.fixture(autouse=True)
 def backlog(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The queue behind the function, on moto."""
+    """The backlog queue of the function, on moto."""
     sqs = boto3.client("sqs", region_name=REGION)
     url = sqs.create_queue(QueueName="usage-backlog")["QueueUrl"]
     for name, value in {"USAGE_BACKLOG_URL": url, "QUEUE_URL": url, "USAGE_REPORTED_WITHIN_DAYS": "35"}.items():
@@ -47,16 +47,16 @@ def table() -> Any:
 
 
 def deactivate(account: str) -> None:
-    """As if the account's time were over (DESIGN 3.1)."""
+    """Deactivates an account, as at the end of its contract (DESIGN 3.1)."""
     key = {"pk": f"ACCOUNT#{account}", "sk": "PAGE#ACCOUNT"}
     item = table().get_item(Key=key)["Item"]
     table().put_item(Item={**item, "body": json.dumps({**json.loads(item["body"]), "status": Status.DEACTIVATED})})
 
 
-# ---- What is counted ----
+# ---- Counted usage ----
 
 
-def test_what_is_reported_is_counted_on_its_day_and_content() -> None:
+def test_usage_is_counted_by_day_and_content() -> None:
     given = report(
         [
             cloud_event(
@@ -94,8 +94,8 @@ def test_decimals_add_up_exactly() -> None:
     assert totals()["search"] == {TODAY: Decimal(13)}
 
 
-def test_a_day_is_one_of_the_accounts_time_zone() -> None:
-    """Copenhagen is two hours ahead in June: a late evening in UTC is the next day there."""
+def test_days_are_in_the_accounts_time_zone() -> None:
+    """Copenhagen is two hours ahead of UTC in June: a late evening in UTC is the next day there."""
     evening = datetime(2026, 6, 9, 22, 30, tzinfo=UTC)
 
     report([cloud_event("1", time=evening), cloud_event("2", time=evening - timedelta(hours=1))])
@@ -103,7 +103,7 @@ def test_a_day_is_one_of_the_accounts_time_zone() -> None:
     assert totals()["search"] == {date(2026, 6, 9): 1, date(2026, 6, 10): 1}
 
 
-def test_the_same_event_counts_once_and_is_a_success_again() -> None:
+def test_a_repeated_event_counts_once_and_succeeds_again() -> None:
     event = cloud_event("1", quantity=3)
     later = {**event, "traceparent": "00-another-way", "time": "2026-06-10T13:00:00+02:00"}
 
@@ -129,7 +129,7 @@ def test_the_same_event_counts_once_and_is_a_success_again() -> None:
     ],
     ids=["quantity", "store", "product", "content", "conversions", "revenue", "time"],
 )
-def test_something_else_under_the_same_id_changes_nothing(other: dict[str, Any]) -> None:
+def test_a_different_event_with_the_same_id_is_a_conflict_and_changes_nothing(other: dict[str, Any]) -> None:
     report([cloud_event("1", quantity=3)])
     before = stored_items()
 
@@ -142,7 +142,7 @@ def test_something_else_under_the_same_id_changes_nothing(other: dict[str, Any])
     assert [item for item in stored_items() if item in before] != []
 
 
-def test_another_source_has_ids_of_its_own() -> None:
+def test_ids_of_another_source_are_independent() -> None:
     given = report([cloud_event("1"), {**cloud_event("1"), "source": "//shop.example/app"}])
 
     assert outcomes(given) == ["accepted", "accepted"]
@@ -155,7 +155,7 @@ def test_duplicates_within_a_batch_count_once() -> None:
     assert totals()["search"] == {TODAY: Decimal(2)}
 
 
-def test_a_contradiction_within_a_batch_is_measured_by_what_stands() -> None:
+def test_a_conflict_within_a_batch_is_decided_by_the_counted_event() -> None:
     report([cloud_event("1", quantity=2)])
 
     given = report([cloud_event("1"), cloud_event("1", quantity=2)])
@@ -163,25 +163,25 @@ def test_a_contradiction_within_a_batch_is_measured_by_what_stands() -> None:
     assert outcomes(given) == ["conflict", "duplicate"]
 
 
-def test_late_events_count_on_the_day_they_happened() -> None:
+def test_late_events_count_on_the_day_of_their_time() -> None:
     late = NOW - timedelta(days=34)
 
     assert outcomes(report([cloud_event("1", time=late)])) == ["accepted"]
     assert totals()["search"] == {date(2026, 5, 7): Decimal(1)}
 
 
-def test_what_is_known_outlives_the_time_in_which_it_may_be_reported_again() -> None:
+def test_a_marker_outlives_the_reporting_limit_of_its_event() -> None:
     report([cloud_event("1", time=NOW)])
 
     [marker] = [item for item in stored_items() if item["sk"].startswith("MARKER#")]
     assert marker["expires_at"] > (NOW + timedelta(days=35)).timestamp()
 
 
-# ---- One event alone ----
+# ---- A single event ----
 
 
 @pytest.mark.parametrize("media_type", ["application/cloudevents+json", "application/json; charset=utf-8"])
-def test_a_single_event(media_type: str) -> None:
+def test_a_single_event_has_a_status_of_its_own(media_type: str) -> None:
     first = report(cloud_event("1"), Content_Type=media_type)
     again = report(cloud_event("1"), Content_Type=media_type)
     other = report(cloud_event("1", quantity=2), Content_Type=media_type)
@@ -194,7 +194,7 @@ def test_a_single_event(media_type: str) -> None:
     assert bad.headers["Content-Type"] == "application/problem+json"
 
 
-# ---- What is refused, and nothing else with it ----
+# ---- Rejected events ----
 
 DIGITS = "0." + "1" * 40
 
@@ -249,7 +249,7 @@ DIGITS = "0." + "1" * 40
     ],
     ids=lambda each: str(each)[:60],
 )
-def test_a_bad_event_is_named_and_spoils_no_other(change: dict[str, Any], pointer: str) -> None:
+def test_an_invalid_event_is_named_and_the_others_are_counted(change: dict[str, Any], pointer: str) -> None:
     bad = {**cloud_event("bad"), **change}
 
     given = report([cloud_event("1"), {k: v for k, v in bad.items() if v is not None or k == "data"}, cloud_event("2")])
@@ -265,7 +265,7 @@ def test_a_bad_event_is_named_and_spoils_no_other(change: dict[str, Any], pointe
 
 
 @pytest.mark.parametrize("event", [None, 7, "event", [], {}, [[]]])
-def test_what_is_no_event_at_all_is_rejected(event: Any) -> None:
+def test_a_value_that_is_no_event_is_rejected(event: Any) -> None:
     given = report([event, cloud_event("1")])
 
     assert outcomes(given) == ["rejected", "accepted"]
@@ -273,7 +273,7 @@ def test_what_is_no_event_at_all_is_rejected(event: Any) -> None:
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999999999", "1e-999999999", "9" * 5000, DIGITS])
-def test_what_is_no_sensible_number_spoils_no_other_event(number: str) -> None:
+def test_an_invalid_number_rejects_only_its_own_event(number: str) -> None:
     text = json.dumps([cloud_event("1"), cloud_event("bad", quantity="QUANTITY")]).replace('"QUANTITY"', number)
 
     given = report(text)
@@ -283,8 +283,8 @@ def test_what_is_no_sensible_number_spoils_no_other_event(number: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["id", "source", "time", "content", "name of an attribute", "name of a field"])
-def test_half_a_character_spoils_no_other_event(place: str) -> None:
-    """JSON can hold it as an escape; UTF-8, in which we answer and store, cannot."""
+def test_half_a_surrogate_pair_rejects_only_its_own_event(place: str) -> None:
+    """JSON can escape it. UTF-8, the encoding of our answers and items, cannot hold it."""
     bad: dict[str, Any] = cloud_event("bad", content="HERE" if place == "content" else "Slider")
     match place:
         case "name of an attribute":
@@ -299,7 +299,7 @@ def test_half_a_character_spoils_no_other_event(place: str) -> None:
     assert report(json.dumps(bad).replace("HERE", "\\ud800")).status == 422
 
 
-def test_the_reasons_are_told_in_words() -> None:
+def test_a_rejection_explains_the_accepted_times() -> None:
     given = report([cloud_event("1", time=NOW - timedelta(days=36)), cloud_event("2", time=NOW + timedelta(minutes=6))])
 
     assert [each["errors"][0]["detail"] for each in given.body["results"]] == [
@@ -318,7 +318,7 @@ def test_the_reasons_are_told_in_words() -> None:
     ],
     ids=["1001 events", "no JSON", "nested without end", "too long"],
 )
-def test_a_body_that_is_not_taken_at_all(body: Any, status: int, code: str) -> None:
+def test_an_unreadable_or_too_large_body_is_refused(body: Any, status: int, code: str) -> None:
     before = stored_items()
 
     given = report(body)
@@ -327,7 +327,7 @@ def test_a_body_that_is_not_taken_at_all(body: Any, status: int, code: str) -> N
     assert stored_items() == before
 
 
-def test_an_empty_batch_is_nothing() -> None:
+def test_an_empty_batch_has_no_results() -> None:
     given = report([])
 
     assert (given.status, given.body["results"]) == (200, [])
@@ -352,7 +352,7 @@ def test_only_a_machine_with_the_scope_reports_usage(claims: dict[str, str] | No
 # ---- A deactivated account ----
 
 
-def test_usage_of_a_deactivated_account_is_refused_and_its_admins_are_told_once() -> None:
+def test_usage_of_a_deactivated_account_is_refused_and_recorded_once() -> None:
     deactivate(ACCOUNT["account"])
 
     first = report([cloud_event("1"), cloud_event("2", store="nordlys-se")])
@@ -361,29 +361,29 @@ def test_usage_of_a_deactivated_account_is_refused_and_its_admins_are_told_once(
     assert outcomes(first) == ["rejected", "rejected"]
     assert "deactivated" in first.body["results"][0]["errors"][0]["detail"]
     assert totals() == {}
-    [told] = [
+    [refused] = [
         event
         for event in (json.loads(item["body"]) for item in stored_items() if item["sk"].startswith("EVENT#"))
         if event["type"] == "usage.refused"
     ]
-    assert told["after"] == {"stores": ["nordlys.example", "nordlys.example/se"]}
-    assert told["actor"] == {"kind": "system", "user": None}
+    assert refused["after"] == {"stores": ["nordlys.example", "nordlys.example/se"]}
+    assert refused["actor"] == {"kind": "system", "user": None}
 
 
 # ---- Contention ----
 
 
-def test_what_finds_its_counters_taken_waits_in_the_queue_and_is_counted_once(
+def test_events_with_contended_counters_are_queued_and_counted_once(
     backlog: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def taken(*_: object) -> None:
+    def contended(*_: object) -> None:
         raise ConcurrentChange
 
     report([cloud_event("old")])
     monkeypatch.setattr(record_usage_app, "BUDGET_SECONDS", 0)
     batch = [cloud_event("1"), cloud_event("1"), cloud_event("1", quantity=2), cloud_event("old")]
     with monkeypatch.context() as patch:
-        patch.setattr(UsageStore, "count", taken)
+        patch.setattr(UsageStore, "count", contended)
         given = report(batch)
 
     assert given.status == 207
@@ -396,7 +396,7 @@ def test_what_finds_its_counters_taken_waits_in_the_queue_and_is_counted_once(
     assert outcomes(report(batch)) == ["duplicate", "duplicate", "conflict", "duplicate"]
 
 
-def test_a_queued_message_that_is_delivered_twice_counts_once(backlog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_queued_message_counts_once_if_it_is_delivered_twice(backlog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     wiring.usage_backlog().put([])
     with monkeypatch.context() as patch:
         patch.setattr(record_usage_app, "BUDGET_SECONDS", 0)
@@ -412,7 +412,7 @@ def test_a_queued_message_that_is_delivered_twice_counts_once(backlog: Any, monk
     assert (content.content, content.revenue) == ("Größe #1 ☕", {"EUR": 5})
 
 
-def test_a_message_whose_counters_are_taken_comes_again(backlog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_with_contended_counters_is_retried(backlog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     queue_one(monkeypatch)
     messages = received(backlog)
     monkeypatch.setattr("functions.record_queued_usage.app.BUDGET_SECONDS", 0)
@@ -424,7 +424,7 @@ def test_a_message_whose_counters_are_taken_comes_again(backlog: Any, monkeypatc
     assert totals() == {}
 
 
-def test_nothing_is_counted_for_an_account_that_is_gone(backlog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queued_usage_of_a_deleted_account_is_not_counted(backlog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     queue_one(monkeypatch)
     for item in stored_items():
         table().delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
@@ -435,13 +435,13 @@ def test_nothing_is_counted_for_an_account_that_is_gone(backlog: Any, monkeypatc
 
 
 @pytest.mark.parametrize("message", ["{", '{"a": 1}', '{"usage": [7]}', "[]x"])
-def test_a_message_that_nobody_can_read_comes_again_until_it_is_a_dead_letter(message: str) -> None:
+def test_an_unreadable_message_is_retried_until_it_is_a_dead_letter(message: str) -> None:
     failed = handle([{"MessageId": "1", "ReceiptHandle": "r", "Body": message}])
 
     assert failed["batchItemFailures"] == [{"itemIdentifier": "1"}]
 
 
-def test_the_log_of_the_queue_counts_what_was_counted_and_names_messages_that_were_not(
+def test_the_log_has_the_counts_of_a_message_and_names_failed_messages(
     backlog: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue_one(monkeypatch)
@@ -460,7 +460,7 @@ def test_the_log_of_the_queue_counts_what_was_counted_and_names_messages_that_we
     assert {"message": "usage not counted", "reason": "JSONDecodeError", "message_id": "1"}.items() <= failed.items()
 
 
-def test_the_log_holds_nothing_of_what_was_reported(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_log_contains_no_reported_data(capsys: pytest.CaptureFixture[str]) -> None:
     report([cloud_event("secret-id", content="secret content"), {**cloud_event("x"), "secret": "y", "data": "secret"}])
 
     assert "secret" not in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Reviews through the functions: what is missing, slots, bookings, decisions, and the lower tier that follows."""
+"""Reviews through the functions: reasons against one, slots, bookings, decisions, and the resulting lower tier."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.functions.reviews import (
     DECLINED,
     LOWER,
     SOFIE,
-    Asked,
+    ReviewClient,
     assign,
     make_reviewable,
     put_manager,
@@ -35,12 +35,12 @@ LATER = "2026-06-16T07:30:00Z"
 
 
 @pytest.fixture
-def asked(company: Company) -> Asked:
+def client(company: Company) -> ReviewClient:
     return make_reviewable(company)
 
 
-def told(store: Stores) -> dict[str, Any]:
-    """What was told of reviews by its type, as it is published."""
+def published_events(store: Stores) -> dict[str, Any]:
+    """The published events about reviews, by type."""
     events = store.events(ACCOUNT["account"], limit=100, after=None).items
     return {
         str(each.type): published(each)
@@ -50,12 +50,12 @@ def told(store: Stores) -> dict[str, Any]:
 
 
 def cells() -> list[str]:
-    """The time that is given away."""
+    """The sort keys of the booked cells."""
     return [str(item["sk"]) for item in stored_items() if str(item["sk"]).startswith(keys.BOOKED)]
 
 
 def with_status(store: Stores, status: Status) -> None:
-    """As a cancellation will: the account is no longer active."""
+    """Gives the account another status, as a cancellation does."""
     account = store.account(ACCOUNT["account"])
     store.assign_success_manager(replace(account, status=status), happened())
 
@@ -63,8 +63,8 @@ def with_status(store: Stores, status: Status) -> None:
 # ---- Slots ----
 
 
-def test_the_slots_of_the_next_two_weeks(asked: Asked) -> None:
-    given = asked.slots()
+def test_the_default_is_the_slots_of_the_next_two_weeks(client: ReviewClient) -> None:
+    given = client.slots()
 
     assert given.status == 200
     begins = [slot["begins"] for slot in given.body["items"]]
@@ -78,13 +78,13 @@ def test_the_slots_of_the_next_two_weeks(asked: Asked) -> None:
     }
 
 
-def test_the_slots_of_chosen_days(asked: Asked) -> None:
-    one_day = asked.slots({"from": "2026-06-16", "until": "2026-06-17"}).body["items"]
+def test_slots_can_be_limited_to_days(client: ReviewClient) -> None:
+    one_day = client.slots({"from": "2026-06-16", "until": "2026-06-17"}).body["items"]
     assert (one_day[0], len(one_day)) == ({"begins": BEGINS, "ends": LATER}, 13)
-    far = asked.slots({"from": "2026-08-05", "until": "2026-08-20"}).body["items"]
+    far = client.slots({"from": "2026-08-05", "until": "2026-08-20"}).body["items"]
     assert far[-1]["begins"] == "2026-08-06T14:00:00Z", "sixty days from now, and then Monday"
-    assert asked.slots({"from": "2026-06-01", "until": "2026-06-11"}).body["items"] == []
-    assert asked.slots({"from": "9999-12-31"}).body["items"] == []
+    assert client.slots({"from": "2026-06-01", "until": "2026-06-11"}).body["items"] == []
+    assert client.slots({"from": "9999-12-31"}).body["items"] == []
 
 
 @pytest.mark.parametrize(
@@ -98,37 +98,37 @@ def test_the_slots_of_chosen_days(asked: Asked) -> None:
         ({"until": "1781092800"}, "until"),
     ],
 )
-def test_days_that_do_not_fit(query: dict[str, str], parameter: str, asked: Asked) -> None:
-    given = asked.slots(query)
+def test_an_invalid_range_of_days_is_refused(query: dict[str, str], parameter: str, client: ReviewClient) -> None:
+    given = client.slots(query)
 
     assert given.status == 422
     assert [error["parameter"] for error in given.body["errors"]] == [parameter]
 
 
-def test_a_booked_slot_is_out_and_so_is_each_that_it_touches(asked: Asked) -> None:
-    asked.booked()
+def test_a_booked_slot_is_not_offered_nor_are_overlapping_ones(client: ReviewClient) -> None:
+    client.booked()
     day = {"from": "2026-06-16", "until": "2026-06-17"}
 
-    assert asked.slots(day).body["items"][0]["begins"] == LATER
-    # With longer reviews the first slot of the day would overlap the one that is booked.
+    assert client.slots(day).body["items"][0]["begins"] == LATER
+    # With longer reviews the first slot of the day would overlap the booked review.
     assert put_manager({**SOFIE, "review_minutes": 60}, replaces=1).status == 200
-    assert asked.slots(day).body["items"][0]["begins"] == "2026-06-16T08:00:00Z"
+    assert client.slots(day).body["items"][0]["begins"] == "2026-06-16T08:00:00Z"
 
 
-def test_nobody_to_talk_to(company: Company) -> None:
-    given = Asked(company).slots()
+def test_an_account_without_a_success_manager_has_no_slots(company: Company) -> None:
+    given = ReviewClient(company).slots()
 
     assert given.status == 409
     assert given.body["type"] == "urn:livello:problem:no-success-manager"
 
 
-# ---- What is missing ----
+# ---- No fitting tier ----
 
 
-def test_what_is_still_missing(asked: Asked) -> None:
+def test_a_booking_is_refused_with_the_reason_of_each_product(client: ReviewClient) -> None:
     report(ACCOUNT["account"], "email", date(2026, 5, 2), "6000.25")
 
-    given = asked.book()
+    given = client.book()
 
     assert given.status == 409
     assert given.body["type"] == "urn:livello:problem:review-not-yet"
@@ -154,24 +154,24 @@ def test_what_is_still_missing(asked: Asked) -> None:
             "detail": "2 of 3 months below; average 10,000.09, must be ≤ 10,000",
         },
     ]
-    seen = asked.slots().body
-    assert (seen["usage_fits"], seen["missing"]) == (False, given.body["missing"])
+    slots = client.slots().body
+    assert (slots["usage_fits"], slots["missing"]) == (False, given.body["missing"])
 
 
-def test_whoever_fits_is_told_so_with_the_slots(asked: Asked) -> None:
-    seen = asked.slots().body
+def test_the_slots_say_whether_usage_fits_a_lower_tier(client: ReviewClient) -> None:
+    slots = client.slots().body
 
-    assert seen["usage_fits"] is True
-    assert [each["product"] for each in seen["missing"]] == ["search"]
+    assert slots["usage_fits"] is True
+    assert [each["product"] for each in slots["missing"]] == ["search"]
 
 
-def test_a_young_account_has_no_three_months(company: Company) -> None:
+def test_a_new_account_has_fewer_than_three_closed_months(company: Company) -> None:
     young = with_value(with_value(ACCOUNT, "young-shop", "account"), "2026-05-01", "contract", "start")
     assert provisioned(young).status == 201
     put_manager()
     assign("young-shop")
     admin = {**company.admin}
-    theirs = Asked(Company("young-shop", admin, admin))
+    theirs = ReviewClient(Company("young-shop", admin, admin))
 
     given = theirs.book()
 
@@ -182,8 +182,8 @@ def test_a_young_account_has_no_three_months(company: Company) -> None:
 # ---- Booking ----
 
 
-def test_a_review_is_booked(asked: Asked, store: Stores) -> None:
-    given = asked.book()
+def test_a_review_is_booked(client: ReviewClient, store: Stores) -> None:
+    given = client.book()
 
     assert given.status == 201
     review = given.body["review"]
@@ -198,7 +198,7 @@ def test_a_review_is_booked(asked: Asked, store: Stores) -> None:
         "products": [{"product": "email", "name": "E-mail", "unit": "e-mails"}],
         "decision": None,
     }
-    [booked] = told(store).values()
+    [booked] = published_events(store).values()
     assert (booked.type, booked.after.review, booked.after.manager.email) == (
         "review.booked",
         review,
@@ -207,29 +207,29 @@ def test_a_review_is_booked(asked: Asked, store: Stores) -> None:
     assert cells() == ["BOOKED#2026-06-16T07:00Z", "BOOKED#2026-06-16T07:15Z"]
 
 
-def test_time_that_was_given_away_names_no_account_and_expires(asked: Asked) -> None:
-    review = asked.booked()
+def test_a_booked_cell_names_no_account_and_expires(client: ReviewClient) -> None:
+    review = client.booked()
 
     [first, _] = [item for item in stored_items() if str(item["sk"]).startswith(keys.BOOKED)]
     assert first["body"] == f'{{"review":"{review}"}}'
     assert datetime.fromtimestamp(int(first["expires_at"]), UTC) == datetime(2026, 6, 17, 7, 30, tzinfo=UTC)
 
 
-def test_the_same_booking_again_is_the_same_review(asked: Asked) -> None:
-    first = asked.book()
+def test_a_repeated_booking_returns_the_same_review(client: ReviewClient) -> None:
+    first = client.book()
     before = stored_items()
 
-    again = asked.book("2026-06-16T09:00:00+02:00")
+    again = client.book("2026-06-16T09:00:00+02:00")
 
     assert (again.status, again.body) == (201, first.body)
     assert stored_items() == before
 
 
-def test_one_review_at_a_time(asked: Asked) -> None:
-    asked.booked()
+def test_an_account_has_one_open_review_at_a_time(client: ReviewClient) -> None:
+    client.booked()
     before = stored_items()
 
-    given = asked.book(LATER)
+    given = client.book(LATER)
 
     assert given.status == 409
     assert given.body["type"] == "urn:livello:problem:review-open"
@@ -251,10 +251,10 @@ def test_one_review_at_a_time(asked: Asked) -> None:
     ],
     ids=["odd", "between", "lunch", "Friday", "too soon", "past", "too late", "first", "last"],
 )
-def test_what_is_no_slot(begins: str, asked: Asked) -> None:
+def test_an_instant_without_a_slot_is_refused(begins: str, client: ReviewClient) -> None:
     before = stored_items()
 
-    given = asked.book(begins)
+    given = client.book(begins)
 
     assert given.status == 422
     assert [error["pointer"] for error in given.body["errors"]] == ["#/begins"]
@@ -262,23 +262,23 @@ def test_what_is_no_slot(begins: str, asked: Asked) -> None:
 
 
 @pytest.mark.parametrize("begins", ["2026-06-16T07:00:00", "2026-06-16", "soon", 1_781_593_200, None, True])
-def test_what_is_no_instant(begins: Any, asked: Asked) -> None:
-    given = asked.book(begins)
+def test_a_value_that_is_no_instant_is_refused(begins: Any, client: ReviewClient) -> None:
+    given = client.book(begins)
 
     assert given.status == 422
     assert [error["pointer"] for error in given.body["errors"]] == ["#/begins"]
 
 
-def other_company(company: Company) -> Asked:
-    """Another company with the same success manager, whose usage fits as well."""
+def other_company(company: Company) -> ReviewClient:
+    """Another company with the same success manager, whose usage fits a lower tier too."""
     assert provisioned(with_value(ACCOUNT, "other-shop", "account")).status == 201
     assert assign("other-shop").status == 200
-    return Asked(Company("other-shop", company.admin, company.member))
+    return ReviewClient(Company("other-shop", company.admin, company.member))
 
 
-def test_no_slot_is_booked_twice(asked: Asked) -> None:
-    theirs = other_company(asked.company)
-    asked.booked()
+def test_no_slot_is_booked_twice(client: ReviewClient) -> None:
+    theirs = other_company(client.company)
+    client.booked()
     before = stored_items()
 
     given = theirs.book()
@@ -289,9 +289,9 @@ def test_no_slot_is_booked_twice(asked: Asked) -> None:
 
 
 @pytest.mark.parametrize("review_minutes", [15, 45, 60])
-def test_no_time_is_given_away_twice_when_reviews_change_their_length(asked: Asked, review_minutes: int) -> None:
-    theirs = other_company(asked.company)
-    asked.booked(LATER)
+def test_no_time_is_booked_twice_when_the_length_of_reviews_changes(client: ReviewClient, review_minutes: int) -> None:
+    theirs = other_company(client.company)
+    client.booked(LATER)
     hours = {weekday: [{"from": "09:00", "until": "16:30"}] for weekday in SOFIE["working_hours"]}
     assert put_manager({**SOFIE, "review_minutes": review_minutes, "working_hours": hours}, replaces=1).status == 200
     quarters = [f"2026-06-16T{7 + quarter // 4:02}:{quarter % 4 * 15:02}:00Z" for quarter in range(8)]
@@ -310,10 +310,10 @@ def test_no_time_is_given_away_twice_when_reviews_change_their_length(asked: Ask
 
 
 @pytest.mark.parametrize("status", [Status.CANCELLING, Status.DEACTIVATED])
-def test_an_account_that_ends_has_no_renewal_to_review_for(status: Status, asked: Asked, store: Stores) -> None:
+def test_a_cancelled_account_cannot_book_a_review(status: Status, client: ReviewClient, store: Stores) -> None:
     with_status(store, status)
 
-    given = asked.book()
+    given = client.book()
 
     assert given.status == 409
     assert given.body["type"] == "urn:livello:problem:conflict"
@@ -322,71 +322,71 @@ def test_an_account_that_ends_has_no_renewal_to_review_for(status: Status, asked
 # ---- Cancelling ----
 
 
-def test_a_cancelled_review_gives_its_time_back(asked: Asked, store: Stores) -> None:
-    review = asked.booked()
+def test_a_cancelled_review_frees_its_time(client: ReviewClient, store: Stores) -> None:
+    review = client.booked()
 
-    assert asked.cancel(review).status == 204
+    assert client.cancel(review).status == 204
     before = stored_items()
-    assert asked.cancel(review).status == 204
+    assert client.cancel(review).status == 204
 
     assert stored_items() == before
-    assert asked.one(review).body["status"] == "cancelled"
+    assert client.one(review).body["status"] == "cancelled"
     assert cells() == []
-    assert told(store)["review.cancelled"].before == told(store)["review.booked"].after
-    assert asked.booked() != review
+    assert published_events(store)["review.cancelled"].before == published_events(store)["review.booked"].after
+    assert client.booked() != review
 
 
-def test_a_review_that_has_begun_is_not_cancelled(asked: Asked) -> None:
-    review = asked.booked()
+def test_a_review_that_has_begun_cannot_be_cancelled(client: ReviewClient) -> None:
+    review = client.booked()
     begins = datetime.fromisoformat(BEGINS)
 
-    assert asked.cancel(review, now=begins).status == 409
-    assert asked.cancel(review, now=begins - timedelta(seconds=1)).status == 204
+    assert client.cancel(review, now=begins).status == 409
+    assert client.cancel(review, now=begins - timedelta(seconds=1)).status == 204
 
 
-def test_a_decided_review_is_not_cancelled(asked: Asked) -> None:
-    review = asked.booked()
-    asked.decide(review, DECLINED)
+def test_a_decided_review_cannot_be_cancelled(client: ReviewClient) -> None:
+    review = client.booked()
+    client.decide(review, DECLINED)
 
-    assert asked.cancel(review).status == 409
+    assert client.cancel(review).status == 409
 
 
 @pytest.mark.parametrize("review", ["01KTRPENG07H37QHTTH7QTSRGK", "OPEN", "%23"])
-def test_a_review_that_there_is_not(review: str, asked: Asked) -> None:
-    asked.booked()
+def test_an_unknown_review_is_not_found(review: str, client: ReviewClient) -> None:
+    client.booked()
 
-    assert asked.one(review).status == 404
-    assert asked.cancel(review).status == 404
-    assert asked.decide(review, DECLINED).status == 404
-
-
-# ---- Looking ----
+    assert client.one(review).status == 404
+    assert client.cancel(review).status == 404
+    assert client.decide(review, DECLINED).status == 404
 
 
-def test_reviews_are_listed_newest_first_in_pages(asked: Asked) -> None:
+# ---- Reading ----
+
+
+def test_reviews_are_listed_newest_first_in_pages(client: ReviewClient) -> None:
     made = []
     for minute in range(3):
         now = NOW + timedelta(minutes=minute)
-        made.append(asked.book(now=now).body["review"])
-        assert asked.cancel(made[-1], now=now).status == 204
-    made.append(asked.booked())
+        made.append(client.book(now=now).body["review"])
+        assert client.cancel(made[-1], now=now).status == 204
+    made.append(client.booked())
 
-    first = asked.all(limit="3").body
-    second = asked.all(limit="3", cursor=first["next_cursor"]).body
+    first = client.all(limit="3").body
+    second = client.all(limit="3", cursor=first["next_cursor"]).body
 
-    # The fourth was booked at the time of the first.
+    # The fourth review has the booking time of the first, so their order is not defined.
     assert {each["review"] for each in first["items"] + second["items"]} == {*made}
     assert [each["review"] for each in first["items"][:2]] == [made[2], made[1]]
     assert second["next_cursor"] is None
-    assert asked.all(cursor="nonsense").status == 422
+    assert client.all(cursor="nonsense").status == 422
 
 
-def test_staff_see_the_review_prepared_and_the_customer_does_not(asked: Asked) -> None:
-    review = asked.booked()
+def test_only_staff_see_the_prepared_figures(client: ReviewClient) -> None:
+    review = client.booked()
 
-    assert asked.one(review).body["prepared"] is None
-    assert asked.one(review, asked.company.member).body["prepared"] is None
-    prepared = asked.one(review, STAFF).body["prepared"]
+    assert client.one(review).body["prepared"] is None
+    assert client.one(review, client.company.member).body["prepared"] is None
+    prepared = client.one(review, STAFF).body["prepared"]
     assert [each["product"] for each in prepared] == ["search", "email"]
     assert prepared[1] == {
         "product": "email",
@@ -406,30 +406,30 @@ def test_staff_see_the_review_prepared_and_the_customer_does_not(asked: Asked) -
     }
 
 
-def test_a_review_that_is_over_is_not_prepared_any_more(asked: Asked) -> None:
-    review = asked.booked()
-    asked.decide(review, DECLINED)
+def test_a_decided_review_has_no_prepared_figures(client: ReviewClient) -> None:
+    review = client.booked()
+    client.decide(review, DECLINED)
 
-    assert asked.one(review, STAFF).body["prepared"] is None
+    assert client.one(review, STAFF).body["prepared"] is None
 
 
 # ---- Deciding ----
 
 
-def email_line(asked: Asked, now: datetime) -> dict[str, Any]:
-    """The line of e-mails on the billing page at this time."""
-    path, route = asked.company.path, "/accounts/{account}/billing"
-    page = answer(get_billing, request("GET", route, claims=asked.company.admin, path=path, now=now)).body
+def email_line(client: ReviewClient, now: datetime) -> dict[str, Any]:
+    """The line of e-mails on the billing page at the instant `now`."""
+    path, route = client.company.path, "/accounts/{account}/billing"
+    page = answer(get_billing, request("GET", route, claims=client.company.admin, path=path, now=now)).body
     [_, line] = page["subscription"]["lines"]
     return {**line, "amount_per_charge": page["payment_details"]["amount_per_charge"]["amount"]}
 
 
-def test_a_lower_tier_from_the_next_renewal(asked: Asked, store: Stores) -> None:
-    review = asked.booked()
+def test_a_lower_tier_takes_effect_at_the_next_renewal(client: ReviewClient, store: Stores) -> None:
+    review = client.booked()
     after_it = datetime(2026, 6, 16, 8, tzinfo=UTC)
-    before = email_line(asked, NOW)
+    before = email_line(client, NOW)
 
-    given = asked.decide(review, LOWER, now=after_it)
+    given = client.decide(review, LOWER, now=after_it)
 
     assert given.status == 200
     assert given.body["status"] == "applied"
@@ -440,23 +440,23 @@ def test_a_lower_tier_from_the_next_renewal(asked: Asked, store: Stores) -> None
         "reason": None,
         "decided_at": "2026-06-16T08:00:00Z",
     }
-    line = email_line(asked, datetime(2026, 7, 14, 12, tzinfo=UTC))
+    line = email_line(client, datetime(2026, 7, 14, 12, tzinfo=UTC))
     assert (line["up_to"], line["price_per_month"]["amount"]) == (25_000, 5900)
     assert line["pending_change"] == {
         "up_to": 10_000,
         "price_per_month": {"amount": 2900, "currency": "EUR"},
         "effective_on": "2026-07-15",
     }
-    assert line["amount_per_charge"] == before["amount_per_charge"] - 3 * 3000, "what the renewal will cost"
-    line = email_line(asked, datetime(2026, 7, 15, 12, tzinfo=UTC))
+    assert line["amount_per_charge"] == before["amount_per_charge"] - 3 * 3000, "the amount of the next renewal"
+    line = email_line(client, datetime(2026, 7, 15, 12, tzinfo=UTC))
     assert (line["up_to"], line["price_per_month"]["amount"], line["pending_change"]) == (10_000, 2900, None)
 
 
-def test_the_event_of_a_lower_tier_says_all_of_it(asked: Asked, store: Stores) -> None:
-    review = asked.booked()
-    asked.decide(review, LOWER, now=datetime(2026, 6, 16, 8, tzinfo=UTC))
+def test_the_event_of_a_lower_tier_has_usage_tiers_and_appointment(client: ReviewClient, store: Stores) -> None:
+    review = client.booked()
+    client.decide(review, LOWER, now=datetime(2026, 6, 16, 8, tzinfo=UTC))
 
-    facts = told(store)["subscription.tier_lowered"].after
+    facts = published_events(store)["subscription.tier_lowered"].after
     assert facts.model_dump(mode="json", exclude={"appointment"}) == {
         "appointment_cancelled": False,
         "effective_on": "2026-07-15",
@@ -474,43 +474,43 @@ def test_the_event_of_a_lower_tier_says_all_of_it(asked: Asked, store: Stores) -
             }
         ],
     }
-    assert facts.appointment == told(store)["review.booked"].after
+    assert facts.appointment == published_events(store)["review.booked"].after
 
 
-def test_a_decision_before_the_appointment_gives_its_time_back(asked: Asked, store: Stores) -> None:
-    asked.decide(asked.booked(), DECLINED)
+def test_a_decision_before_the_appointment_frees_its_time(client: ReviewClient, store: Stores) -> None:
+    client.decide(client.booked(), DECLINED)
 
     assert cells() == []
-    assert told(store)["review.declined"].after.appointment_cancelled is True
+    assert published_events(store)["review.declined"].after.appointment_cancelled is True
 
 
-def test_a_decision_after_the_appointment_leaves_its_time_alone(asked: Asked, store: Stores) -> None:
-    asked.decide(asked.booked(), DECLINED, now=datetime.fromisoformat(BEGINS))
+def test_a_decision_after_the_appointment_keeps_its_time_booked(client: ReviewClient, store: Stores) -> None:
+    client.decide(client.booked(), DECLINED, now=datetime.fromisoformat(BEGINS))
 
     assert len(cells()) == 2
-    assert told(store)["review.declined"].after.appointment_cancelled is False
+    assert published_events(store)["review.declined"].after.appointment_cancelled is False
 
 
-def test_a_review_is_declined_with_a_reason(asked: Asked, store: Stores) -> None:
-    review = asked.booked()
+def test_a_review_is_declined_with_a_reason(client: ReviewClient, store: Stores) -> None:
+    review = client.booked()
     page = store.billing_page(ACCOUNT["account"], consistent=True)
 
-    given = asked.decide(review, DECLINED)
+    given = client.decide(review, DECLINED)
 
     assert (given.status, given.body["status"]) == (200, "declined")
     assert given.body["decision"]["reason"] == DECLINED["reason"]
-    assert told(store)["review.declined"].after.reason == DECLINED["reason"]
+    assert published_events(store)["review.declined"].after.reason == DECLINED["reason"]
     assert store.billing_page(ACCOUNT["account"], consistent=True) == page
-    assert asked.booked(LATER), "another one may be booked"
+    assert client.booked(LATER), "another review can be booked"
 
 
 @pytest.mark.parametrize("body", [LOWER, DECLINED])
-def test_the_same_decision_again_gives_the_same_answer(body: dict[str, Any], asked: Asked) -> None:
-    review = asked.booked()
-    first = asked.decide(review, body)
+def test_a_repeated_decision_gets_the_same_answer(body: dict[str, Any], client: ReviewClient) -> None:
+    review = client.booked()
+    first = client.decide(review, body)
     before = stored_items()
 
-    again = asked.decide(review, body, now=NOW + timedelta(days=40))
+    again = client.decide(review, body, now=NOW + timedelta(days=40))
 
     assert (again.status, again.body) == (200, first.body)
     assert stored_items() == before
@@ -519,29 +519,29 @@ def test_the_same_decision_again_gives_the_same_answer(body: dict[str, Any], ask
 @pytest.mark.parametrize(
     ("first", "second"), [(LOWER, DECLINED), (DECLINED, LOWER), (DECLINED, {**DECLINED, "reason": "Other"})]
 )
-def test_a_decision_is_made_once(first: dict[str, Any], second: dict[str, Any], asked: Asked) -> None:
-    review = asked.booked()
-    asked.decide(review, first)
+def test_a_decision_cannot_be_changed(first: dict[str, Any], second: dict[str, Any], client: ReviewClient) -> None:
+    review = client.booked()
+    client.decide(review, first)
     before = stored_items()
 
-    assert asked.decide(review, second).status == 409
+    assert client.decide(review, second).status == 409
     assert stored_items() == before
 
 
-def test_a_cancelled_review_is_not_decided(asked: Asked) -> None:
-    review = asked.booked()
-    asked.cancel(review)
+def test_a_cancelled_review_cannot_be_decided(client: ReviewClient) -> None:
+    review = client.booked()
+    client.cancel(review)
 
-    assert asked.decide(review, LOWER).status == 409
-    assert asked.decide(review, DECLINED).status == 409
+    assert client.decide(review, LOWER).status == 409
+    assert client.decide(review, DECLINED).status == 409
 
 
-def test_an_account_that_ends_gets_no_lower_tier_but_an_answer(asked: Asked, store: Stores) -> None:
-    review = asked.booked()
+def test_staff_can_decline_but_not_apply_a_review_of_a_cancelled_account(client: ReviewClient, store: Stores) -> None:
+    review = client.booked()
     with_status(store, Status.CANCELLING)
 
-    assert asked.decide(review, LOWER).status == 409
-    assert asked.decide(review, DECLINED).status == 200
+    assert client.decide(review, LOWER).status == 409
+    assert client.decide(review, DECLINED).status == 200
 
 
 @pytest.mark.parametrize(
@@ -553,22 +553,22 @@ def test_an_account_that_ends_gets_no_lower_tier_but_an_answer(asked: Asked, sto
         ([LOWER["tiers"][0]] * 2, ["#/tiers/1/product"]),
     ],
 )
-def test_what_cannot_be_applied(tiers: list[Any], pointers: list[str], asked: Asked) -> None:
-    review = asked.booked()
+def test_tiers_that_cannot_be_applied_are_named(tiers: list[Any], pointers: list[str], client: ReviewClient) -> None:
+    review = client.booked()
     before = stored_items()
 
-    given = asked.decide(review, {"outcome": "applied", "tiers": tiers})
+    given = client.decide(review, {"outcome": "applied", "tiers": tiers})
 
     assert given.status == 422
     assert [error["pointer"] for error in given.body["errors"]] == pointers
     assert stored_items() == before
 
 
-def test_usage_that_has_risen_since_the_booking(asked: Asked) -> None:
-    review = asked.booked()
+def test_a_tier_that_no_longer_fits_cannot_be_applied(client: ReviewClient) -> None:
+    review = client.booked()
     report(ACCOUNT["account"], "email", date(2026, 5, 3), "20000")
 
-    given = asked.decide(review, LOWER)
+    given = client.decide(review, LOWER)
 
     assert given.status == 422
     assert "average of E-mail is 14,666.67" in given.body["errors"][0]["detail"]
@@ -589,26 +589,26 @@ def test_usage_that_has_risen_since_the_booking(asked: Asked) -> None:
         ({**DECLINED, "colour": "blue"}, "#/colour"),
     ],
 )
-def test_a_decision_that_does_not_fit(body: dict[str, Any], pointer: str, asked: Asked) -> None:
-    given = asked.decide(asked.booked(), body)
+def test_an_invalid_decision_is_refused(body: dict[str, Any], pointer: str, client: ReviewClient) -> None:
+    given = client.decide(client.booked(), body)
 
     assert given.status == 422
     assert [error["pointer"] for error in given.body["errors"]] == [pointer]
 
 
-def test_after_a_lower_tier_the_next_review_begins_from_it(asked: Asked) -> None:
-    asked.decide(asked.booked(), LOWER)
+def test_the_next_review_starts_from_the_applied_lower_tier(client: ReviewClient) -> None:
+    client.decide(client.booked(), LOWER)
 
-    given = asked.book(LATER)
+    given = client.book(LATER)
 
     assert given.status == 409
     assert [each["reason"] for each in given.body["missing"]] == ["lowest_tier", "lowest_tier"]
 
 
-def test_prices_are_those_of_the_catalogue_that_was_signed(asked: Asked) -> None:
+def test_a_lower_tier_has_the_price_of_the_signed_catalogue(client: ReviewClient) -> None:
     dearer = with_value(CATALOGUE, 5800, "products", 1, "tiers", 0, "prices", "EUR")
     assert put_catalogue(dearer, replaces=1).status == 200
 
-    asked.decide(asked.booked(), LOWER)
+    client.decide(client.booked(), LOWER)
 
-    assert email_line(asked, NOW)["pending_change"]["price_per_month"]["amount"] == 2900
+    assert email_line(client, NOW)["pending_change"]["price_per_month"]["amount"] == 2900

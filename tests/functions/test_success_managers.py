@@ -1,4 +1,4 @@
-"""Customer success managers: kept by staff, in versions, and known by name to whom they look after."""
+"""Customer success managers: saved by staff in versions, assigned to accounts, and shown to their people."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ ONE = "/success-managers/{success_manager}"
 
 
 def get(manager: str = MANAGER) -> Answer:
-    asked = request("GET", ONE, claims=STAFF, path={"success_manager": manager})
-    return answer(administer_success_managers, asked)
+    event = request("GET", ONE, claims=STAFF, path={"success_manager": manager})
+    return answer(administer_success_managers, event)
 
 
 def listed(**query: str) -> Answer:
@@ -30,12 +30,12 @@ def listed(**query: str) -> Answer:
 
 
 def contact(company: Company) -> Answer:
-    asked = request("GET", "/accounts/{account}/success-manager", claims=company.member, path=company.path)
-    return answer(administer_success_managers, asked)
+    event = request("GET", "/accounts/{account}/success-manager", claims=company.member, path=company.path)
+    return answer(administer_success_managers, event)
 
 
-def told_of_managers() -> list[Any]:
-    """What was told of success managers, as it is published."""
+def manager_events() -> list[Any]:
+    """The published events about success managers."""
     return [
         published(event_mapping.event_from(item["body"]))
         for item in stored_items()
@@ -57,10 +57,10 @@ def test_a_success_manager_is_added_and_changed(store: Stores) -> None:
 
     assert (changed.status, changed.headers["ETag"]) == (200, '"2"')
     assert get().body == changed.body
-    assert sorted((each.after.version, each.before is None) for each in told_of_managers()) == [(1, True), (2, False)]
+    assert sorted((each.after.version, each.before is None) for each in manager_events()) == [(1, True), (2, False)]
 
 
-def test_the_same_again_changes_nothing(store: Stores) -> None:
+def test_a_repeated_request_changes_nothing(store: Stores) -> None:
     put_manager()
     before = stored_items()
 
@@ -69,15 +69,15 @@ def test_the_same_again_changes_nothing(store: Stores) -> None:
     assert stored_items() == before
 
 
-def test_a_change_names_the_version_that_it_replaces(store: Stores) -> None:
+def test_a_change_must_name_the_current_version(store: Stores) -> None:
     put_manager()
     before = stored_items()
     other = {**SOFIE, "place": None}
 
     assert put_manager(other).status == 412, "there is one already"
     assert put_manager(other, replaces=2).status == 412
-    asked = request("PUT", ONE, claims=STAFF, path={"success_manager": MANAGER}, body=other)
-    assert answer(administer_success_managers, asked).status == 428
+    event = request("PUT", ONE, claims=STAFF, path={"success_manager": MANAGER}, body=other)
+    assert answer(administer_success_managers, event).status == 428
     assert stored_items() == before
 
 
@@ -93,7 +93,7 @@ def test_success_managers_are_listed_in_pages(store: Stores) -> None:
     assert listed(cursor="nonsense").status == 422
 
 
-def test_one_that_there_is_not(store: Stores) -> None:
+def test_an_unknown_success_manager_is_not_found(store: Stores) -> None:
     assert get("nobody").status == 404
 
 
@@ -128,7 +128,7 @@ HOURS = ("working_hours", "monday")
         ({**SOFIE, "absences": [{"from": 0, "until": "2026-07-01"}]}, "#/absences/0/from"),
     ],
 )
-def test_a_success_manager_that_does_not_fit(body: Any, pointer: str, store: Stores) -> None:
+def test_an_invalid_success_manager_is_refused(body: Any, pointer: str, store: Stores) -> None:
     given = put_manager(body)
 
     assert given.status == 422, given
@@ -137,17 +137,17 @@ def test_a_success_manager_that_does_not_fit(body: Any, pointer: str, store: Sto
 
 
 @pytest.mark.parametrize("name", ["Sofie", "s", "sofie--lind", "x" * 41, "sofie_lind"])
-def test_an_id_that_does_not_fit(name: str, store: Stores) -> None:
+def test_an_invalid_id_is_refused(name: str, store: Stores) -> None:
     given = put_manager(manager=name)
 
     assert given.status == 422
     assert [(error["parameter"], error["in"]) for error in given.body["errors"]] == [("success_manager", "path")]
 
 
-# ---- Who looks after an account ----
+# ---- Assignments ----
 
 
-def test_an_account_learns_who_looks_after_it(company: Company, store: Stores) -> None:
+def test_the_people_of_an_account_see_their_success_manager(company: Company, store: Stores) -> None:
     assert contact(company).status == 404
     put_manager()
 
@@ -155,11 +155,11 @@ def test_an_account_learns_who_looks_after_it(company: Company, store: Stores) -
 
     assert contact(company).body == {"name": "Sofie Lindgren", "email": "sofie.staff@livello.example"}
     [event] = [each for each in store.events(company.account, limit=9, after=None).items if "assigned" in each.type]
-    told: Any = published(event)
-    assert (told.before, told.after.success_manager) == (None, MANAGER)
+    assigned: Any = published(event)
+    assert (assigned.before, assigned.after.success_manager) == (None, MANAGER)
 
 
-def test_the_same_assignment_again_changes_nothing(company: Company) -> None:
+def test_a_repeated_assignment_changes_nothing(company: Company) -> None:
     put_manager()
     assign(company.account)
     before = stored_items()
@@ -168,19 +168,19 @@ def test_the_same_assignment_again_changes_nothing(company: Company) -> None:
     assert stored_items() == before
 
 
-def test_another_one_takes_over_and_booked_reviews_stay(company: Company, store: Stores) -> None:
-    asked = make_reviewable(company)
-    review = asked.booked()
+def test_booked_reviews_stay_with_their_manager_after_a_new_assignment(company: Company, store: Stores) -> None:
+    client = make_reviewable(company)
+    review = client.booked()
     put_manager({**SOFIE, "name": "Bo Lund", "email": "bo.staff@livello.example"}, "bo-lund")
 
     assert assign(company.account, "bo-lund").body["name"] == "Bo Lund"
 
     assert contact(company).body["name"] == "Bo Lund"
-    assert asked.one(review).body["manager"]["name"] == "Sofie Lindgren"
-    assert asked.cancel(review).status == 204
+    assert client.one(review).body["manager"]["name"] == "Sofie Lindgren"
+    assert client.cancel(review).status == 204
 
 
-def test_somebody_unknown_looks_after_nobody(company: Company) -> None:
+def test_an_unknown_success_manager_cannot_be_assigned(company: Company) -> None:
     before = stored_items()
 
     given = assign(company.account, "nobody")

@@ -1,4 +1,4 @@
-"""GET /accounts/{account}/usage and …/usage/reduction: what a customer sees of their usage."""
+"""GET /accounts/{account}/usage and …/usage/reduction: the usage page and the reduction advice."""
 
 from __future__ import annotations
 
@@ -80,10 +80,10 @@ def series(given: Answer) -> dict[str, dict[str, str]]:
     }
 
 
-# ---- A stretch of time ----
+# ---- A range of days ----
 
 
-def test_usage_by_day_of_the_last_months(company: Company) -> None:
+def test_the_default_is_usage_by_day_since_the_month_three_months_ago(company: Company) -> None:
     count(
         counted(TODAY, "2.2"),
         counted(date(2026, 3, 1), 7),
@@ -103,7 +103,7 @@ def test_usage_by_day_of_the_last_months(company: Company) -> None:
     assert [each["total"] for each in given.body["series"]] == ["9.2", "1"]
 
 
-def test_a_range_of_months_cuts_through_days(company: Company) -> None:
+def test_usage_by_month_counts_only_the_days_of_the_range(company: Company) -> None:
     every_day(1)
 
     given = see(company, from_="2026-01-30", until="2026-04-02", by="month", product="search")
@@ -111,7 +111,7 @@ def test_a_range_of_months_cuts_through_days(company: Company) -> None:
     assert series(given) == {"search": {"2026-01": "2", "2026-02": "28", "2026-03": "31", "2026-04": "1"}}
 
 
-def test_usage_by_store_and_content(company: Company) -> None:
+def test_usage_is_grouped_by_store_or_content(company: Company) -> None:
     count(
         counted(TODAY, 5, content="Slider"),
         counted(TODAY - timedelta(days=1), 3, content="Slider"),
@@ -136,7 +136,7 @@ def test_usage_by_store_and_content(company: Company) -> None:
     assert series(see(company, store="nordlys-se")) == {"search/nordlys-se": {"2026-06-10": "1"}}
 
 
-def test_a_peak_is_marked_and_stays_one_whatever_is_asked_for(company: Company) -> None:
+def test_a_peak_is_marked_in_every_range(company: Company) -> None:
     every_day(100)
     count(counted(date(2026, 5, 29), 900, store="nordlys-se"))
 
@@ -148,8 +148,8 @@ def test_a_peak_is_marked_and_stays_one_whatever_is_asked_for(company: Company) 
     assert not any(each["peak"] for each in search["periods"])
 
 
-def test_months_without_usage_do_not_make_twice_as_much_a_peak(company: Company) -> None:
-    """Nor does it matter whether the usage before them is asked for."""
+def test_months_without_usage_do_not_lower_the_usual_day(company: Company) -> None:
+    """The range does not matter either: it may begin before or after the months without usage."""
     count(counted(date(2026, 1, 16), 10))
     every_day(100, since=date(2026, 4, 20), until=date(2026, 6, 1))
     count(counted(date(2026, 5, 28), 100, store="nordlys-se"), counted(date(2026, 5, 29), 250, store="nordlys-se"))
@@ -161,7 +161,7 @@ def test_months_without_usage_do_not_make_twice_as_much_a_peak(company: Company)
 
 
 @pytest.mark.parametrize(("first", "queries"), [(None, 1), ("2025-08-01", 1), ("2025-07-31", 2), ("2026-12-01", 1)])
-def test_what_lies_in_the_last_year_is_read_once(company: Company, first: str | None, queries: int) -> None:
+def test_a_range_in_the_last_year_needs_one_query(company: Company, first: str | None, queries: int) -> None:
     client = wiring.usage_store()._client
     with patch.object(client, "query", wraps=client.query) as asked:
         given = see(company) if first is None else see(company, from_=first, until=f"{first[:4]}-12-31")
@@ -174,7 +174,7 @@ def test_what_lies_in_the_last_year_is_read_once(company: Company, first: str | 
     assert (given.status, len(of_usage)) == (200, queries)
 
 
-def test_a_year_that_lies_further_back(company: Company) -> None:
+def test_older_usage_is_returned(company: Company) -> None:
     count(counted(date(2024, 11, 29), 7))
 
     assert series(see(company, from_="2024-01-01", until="2025-02-01", product="search")) == {
@@ -182,10 +182,10 @@ def test_a_year_that_lies_further_back(company: Company) -> None:
     }
 
 
-# ---- Where a product stands ----
+# ---- The summary of a product ----
 
 
-def test_where_a_product_stands(company: Company) -> None:
+def test_the_summary_has_the_running_month_closed_months_and_a_forecast(company: Company) -> None:
     every_day(300)
     count(counted(TODAY, 12))
 
@@ -212,7 +212,7 @@ def test_where_a_product_stands(company: Company) -> None:
     assert "14 days" in email["note"]
 
 
-def test_a_young_account_has_fewer_months(company: Company) -> None:
+def test_a_new_account_has_fewer_closed_months(company: Company) -> None:
     march = datetime(2026, 3, 20, 12, tzinfo=UTC)
 
     [search, _] = see(company, now=march).body["products"]
@@ -222,7 +222,7 @@ def test_a_young_account_has_fewer_months(company: Company) -> None:
     assert (search["months"], search["average"], search["average_percent"]) == ([], None, None)
 
 
-def test_an_imported_history_counts(company: Company) -> None:
+def test_months_of_imported_usage_count_as_closed_months(company: Company) -> None:
     every_day(10, since=date(2025, 11, 1), until=date(2026, 1, 15))
 
     [search, _] = see(company, now=datetime(2026, 1, 20, tzinfo=UTC)).body["products"]
@@ -230,7 +230,7 @@ def test_an_imported_history_counts(company: Company) -> None:
     assert [each["month"] for each in search["months"]] == ["2025-11", "2025-12"]
 
 
-# ---- As a table ----
+# ---- CSV ----
 
 
 def table(company: Company, accept: str, **query: str) -> tuple[dict[str, list[str]], list[list[str]]]:
@@ -244,7 +244,7 @@ def table(company: Company, accept: str, **query: str) -> tuple[dict[str, list[s
     return given["multiValueHeaders"], [*csv.reader(io.StringIO(given["body"]))]
 
 
-def test_the_series_as_a_table(company: Company) -> None:
+def test_the_series_are_available_as_csv(company: Company) -> None:
     every_day(100)
     count(counted(date(2026, 5, 29), 900, store="nordlys-se", content='=HYPERLINK("//evil")'))
     header = ["period", "product", "store", "content", "usage", "peak"]
@@ -269,11 +269,11 @@ def test_the_series_as_a_table(company: Company) -> None:
 @pytest.mark.parametrize(
     "accept", [None, "*/*", "application/json, text/csv;q=0.9", "image/png", "text/csv;q=0", "text/csv;q=x", ";;,,"]
 )
-def test_otherwise_it_is_json(company: Company, accept: str | None) -> None:
+def test_other_media_types_get_json(company: Company, accept: str | None) -> None:
     assert see(company, accept=accept).headers["Content-Type"] == "application/json"
 
 
-# ---- Bounded, and refused in words ----
+# ---- Limits and refusals ----
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,9 @@ def test_otherwise_it_is_json(company: Company, accept: str | None) -> None:
         ({"store": "nordlys-no"}, "store"),
     ],
 )
-def test_a_question_that_cannot_be_answered_is_named(company: Company, query: dict[str, str], parameter: str) -> None:
+def test_an_invalid_query_is_refused_with_its_parameter(
+    company: Company, query: dict[str, str], parameter: str
+) -> None:
     asked: Any = query
     given = see(company, **asked)
 
@@ -302,12 +304,12 @@ def test_a_question_that_cannot_be_answered_is_named(company: Company, query: di
     assert [(each["parameter"], each["in"]) for each in given.body["errors"]] == [(parameter, "query")]
 
 
-def test_thirteen_months_are_not_too_much(company: Company) -> None:
+def test_a_range_may_have_thirteen_months(company: Company) -> None:
     assert see(company, from_="2025-01-01", until="2026-02-01").status == 200
     assert see(company, from_="2000-01-01", until="2000-02-01").status == 200
 
 
-def test_more_contents_than_one_page_can_hold(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_contents_are_refused_with_advice(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("billing.usage.show_usage.CONTENTS_MAX", 3)
     count(*(counted(TODAY, 1, content=str(number)) for number in range(4)))
 
@@ -317,29 +319,31 @@ def test_more_contents_than_one_page_can_hold(company: Company, monkeypatch: pyt
     assert see(company, group_by="content", product="email").status == 200
     assert see(company, group_by="content", product="search").body["errors"][0]["parameter"] == "from"
     assert see(company).status == 200
-    # The month in which a range ends before its first day is none of it.
+    # A range that ends on the first of a month does not include that month.
     assert see(company, group_by="content", from_="2026-05-01", until="2026-06-01").status == 200
 
 
-def test_what_is_too_small_to_be_shown_is_summed_up(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_series_are_added_up_in_one(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("billing.usage.summary.SERIES_MAX", 2)
     count(*(counted(TODAY, number, content=f"c{number}") for number in range(1, 6)))
 
-    shown = see(company, group_by="content").body["series"]
+    largest = see(company, group_by="content").body["series"]
 
-    assert [(each["content"], each["parts"], each["total"]) for each in shown] == [
+    assert [(each["content"], each["parts"], each["total"]) for each in largest] == [
         ("c5", 1, "5"),
         ("c4", 1, "4"),
         (None, 3, "6"),
     ]
     monkeypatch.setattr("billing.usage.summary.SERIES_MAX", 4)
-    assert see(company, group_by="content").body["series"][-1]["content"] == "c1", "a single one keeps its name"
+    assert see(company, group_by="content").body["series"][-1]["content"] == "c1", (
+        "a single small series keeps its name"
+    )
 
 
-# ---- How to need less ----
+# ---- Reduction advice ----
 
 
-def test_what_to_remove_to_need_less(company: Company) -> None:
+def test_the_advice_names_the_content_to_remove(company: Company) -> None:
     every_day(200, product="email", content="Newsletter", conversions=4, revenue=9000)
     every_day(150, product="email", content="Birthday greeting", conversions=1, revenue=10)
     every_day(40, product="email", store="nordlys-se", content="Basket", conversions=9, revenue=90_000)
@@ -359,12 +363,12 @@ def test_what_to_remove_to_need_less(company: Company) -> None:
     assert search["detail"] == "There is no lower tier."
 
 
-def test_of_one_product_alone(company: Company) -> None:
+def test_the_advice_may_be_for_one_product(company: Company) -> None:
     assert [each["product"] for each in see(company, "usage/reduction", product="email").body["products"]] == ["email"]
     assert see(company, "usage/reduction", product="chat").status == 422
 
 
-def test_when_the_data_cannot_tell_it_says_so(company: Company) -> None:
+def test_the_advice_explains_why_there_is_no_plan(company: Company) -> None:
     every_day(400, product="email", content="Newsletter")
 
     [email] = see(company, "usage/reduction", product="email").body["products"]

@@ -1,4 +1,4 @@
-"""A message with everything that a mail of Livello may hold."""
+"""A sample message with text, HTML, a picture and attachments, as Livello sends them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PDF_NAME = "Rechnung für Müller & Söhne.pdf"
 
 
 def full_message(to: str, subject: str = "Rechnung für Müller") -> bytes:
-    """In ASCII only, as the emulated SES needs it."""
+    """The message in 7-bit ASCII, because the emulated SES cannot send anything else."""
     mail = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
     mail["From"] = "Livello <billing@livello.example>"
     mail["To"] = to

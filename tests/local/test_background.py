@@ -1,4 +1,4 @@
-"""A process that was started is always found again and ended, whatever has become of its files."""
+"""A background process is found and ended, however its files are damaged."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ STUBBORN = (
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[Background]:
-    """Ended after the test, however it went."""
-    started = Background("server", tmp_path)
-    yield started
-    started.stop(by_force=True)
+    """Ended after the test, also if it fails."""
+    background_process = Background("server", tmp_path)
+    yield background_process
+    background_process.stop(by_force=True)
 
 
-def test_it_is_started_found_and_ended(process: Background) -> None:
+def test_a_process_is_started_found_and_ended(process: Background) -> None:
     process.start(SLEEP, bare_environment())
     assert process.running()
     with pytest.raises(LocalError, match="running already"):
@@ -48,7 +48,7 @@ def test_it_is_started_found_and_ended(process: Background) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\0\0\0", b"12x"])
-def test_a_damaged_pid_file_does_not_hide_it(process: Background, content: bytes) -> None:
+def test_a_damaged_pid_file_does_not_hide_its_process(process: Background, content: bytes) -> None:
     process.start(SLEEP, bare_environment())
     process.pid_file.write_bytes(content)
     process.stop()
@@ -56,7 +56,7 @@ def test_a_damaged_pid_file_does_not_hide_it(process: Background, content: bytes
     assert not process.pid_file.exists()
 
 
-def test_a_damaged_pid_file_of_nobody_is_no_hindrance(process: Background) -> None:
+def test_a_pid_file_without_a_process_does_not_prevent_a_start(process: Background) -> None:
     process.pid_file.touch()
     assert process.was_killed()
     process.stop()
@@ -65,7 +65,7 @@ def test_a_damaged_pid_file_of_nobody_is_no_hindrance(process: Background) -> No
     assert process.running()
 
 
-def test_where_nobody_knows_the_pid_it_is_said_how_to_find_it(process: Background) -> None:
+def test_an_unknown_pid_is_an_error_that_says_how_to_find_it(process: Background) -> None:
     process.start(SLEEP, bare_environment())
     written = process.pid_file.read_bytes()
     process.pid_file.write_bytes(b"")
@@ -75,7 +75,7 @@ def test_where_nobody_knows_the_pid_it_is_said_how_to_find_it(process: Backgroun
 
 
 @pytest.mark.parametrize("call", [1, 2])
-def test_on_a_full_disk_nothing_is_left_running(process: Background, call: int) -> None:
+def test_a_start_on_a_full_disk_leaves_no_process_running(process: Background, call: int) -> None:
     calls = 0
     write = os.pwrite
 
@@ -89,13 +89,13 @@ def test_on_a_full_disk_nothing_is_left_running(process: Background, call: int) 
     started: list[subprocess.Popen[bytes]] = []
     popen = subprocess.Popen
 
-    def remembered(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+    def recording(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
         started.append(popen(*arguments, **options))
         return started[-1]
 
     with (
         patch("os.pwrite", pwrite),
-        patch("subprocess.Popen", remembered),
+        patch("subprocess.Popen", recording),
         pytest.raises(OSError, match="No space left"),
     ):
         process.start(SLEEP, bare_environment())
@@ -105,7 +105,9 @@ def test_on_a_full_disk_nothing_is_left_running(process: Background, call: int) 
     process.stop()
 
 
-def test_it_is_killed_by_force_only(process: Background, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_ignores_the_signal_is_killed_only_by_force(
+    process: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(background, "STOP_SECONDS_MAX", 0.3)
     monkeypatch.setattr(background, "FORCED_SECONDS_MAX", 0.3)
     process.start((sys.executable, "-c", STUBBORN), bare_environment())
@@ -119,7 +121,7 @@ def test_it_is_killed_by_force_only(process: Background, monkeypatch: pytest.Mon
     assert not process.running()
 
 
-def test_a_port_is_free_taken_or_not_for_us(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_is_free_taken_or_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
     port = background.free_port()
     assert port_is_free(port)
     with socket.create_server((HOST, port)):
@@ -129,14 +131,14 @@ def test_a_port_is_free_taken_or_not_for_us(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"null", b"[" * 100_000])
-def test_a_damaged_file_is_named_with_its_remedy(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_state_file_is_named_with_its_remedy(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "state.json"
     file.write_bytes(content)
     with pytest.raises(LocalError, match=r"state\.json is damaged.*Remove it\."):
         read_json(file, "Remove it.")
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_state_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     assert read_json(file, "") is None
     write_json(file, {"n": 1})

@@ -1,4 +1,4 @@
-"""`make run`, `stop` and `clean`: what is refused touches nothing, and ending always works."""
+"""`make run`, `stop` and `clean`: a refused run changes nothing, and stop and clean always work."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def settings(tmp_path: Path) -> Settings:
 
 
 class Parts:
-    """Stands for everything that `make run` does, and notes the order."""
+    """Fakes for the steps of `make run`, which record their order."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.done: list[str] = []
+        self.steps: list[str] = []
         self.failing = ""
         one: Any = type("Part", (), {})
         cloud, door, sink, stripe = (one() for _ in range(4))
@@ -57,7 +57,7 @@ class Parts:
 
     def _does(self, name: str) -> Callable[..., None]:
         def do(*_: object, **__: object) -> None:
-            self.done.append(name)
+            self.steps.append(name)
             if name == self.failing:
                 raise LocalError(name)
 
@@ -70,40 +70,42 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
 
 
 @pytest.mark.parametrize("failing", ["_check_ports", "_check_files", "build", "end cloud"])
-def test_what_is_refused_touches_nothing_that_runs(settings: Settings, parts: Parts, failing: str) -> None:
+def test_a_run_that_is_refused_leaves_a_running_stack_unchanged(settings: Settings, parts: Parts, failing: str) -> None:
     parts.failing = failing
     with pytest.raises(LocalError, match=failing):
         stack.start(settings, NOW, print)
 
-    assert not [each for each in parts.done if each.startswith(("start", "stop", "deploy", "forget"))]
+    assert not [each for each in parts.steps if each.startswith(("start", "stop", "deploy", "forget"))]
     assert not ports_file(settings.folder).exists()
 
 
-def test_a_deployment_that_fails_leaves_the_front_door_and_is_done_again(settings: Settings, parts: Parts) -> None:
+def test_a_deployment_that_fails_leaves_the_front_door_running_and_is_repeated(
+    settings: Settings, parts: Parts
+) -> None:
     parts.failing = "deploy"
     with pytest.raises(LocalError, match="deploy"):
         stack.start(settings, NOW, print)
 
-    assert parts.done[-3:] == ["forget_deployment", "deploy", "repair"]
-    assert "start door" not in parts.done
-    assert not [each for each in parts.done if each.startswith("stop")]
+    assert parts.steps[-3:] == ["forget_deployment", "deploy", "repair"]
+    assert "start door" not in parts.steps
+    assert not [each for each in parts.steps if each.startswith("stop")]
 
 
-def test_the_front_door_is_the_last_to_change(settings: Settings, parts: Parts) -> None:
+def test_the_front_door_is_restarted_last(settings: Settings, parts: Parts) -> None:
     stack.start(settings, NOW, print)
 
-    assert parts.done.index("build") < parts.done.index("start sink")
-    assert parts.done[-3:] == ["record_deployment", "start door", "seed"]
+    assert parts.steps.index("build") < parts.steps.index("start sink")
+    assert parts.steps[-3:] == ["record_deployment", "start door", "seed"]
     assert ports_file(settings.folder).exists()
 
 
 @pytest.mark.parametrize("failing", ["keep_stripe_account", "stop cloud"])
-def test_what_cannot_be_saved_is_not_ended(settings: Settings, parts: Parts, failing: str) -> None:
+def test_a_stack_that_cannot_save_is_not_ended(settings: Settings, parts: Parts, failing: str) -> None:
     parts.failing = failing
     with pytest.raises(LocalError, match=failing):
         stack.stop(settings)
 
-    assert not {"stop door", "stop stripe", "stop sink"} & {*parts.done}
+    assert not {"stop door", "stop stripe", "stop sink"} & {*parts.steps}
 
 
 # ---- The commands ----
@@ -111,7 +113,7 @@ def test_what_cannot_be_saved_is_not_ended(settings: Settings, parts: Parts, fai
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout's own folder, in a checkout that is not this one."""
+    """The folder `.local` of another checkout."""
     for name in PORT_DEFAULTS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(commands, "ROOT", tmp_path)
@@ -119,7 +121,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / ".local"
 
 
-def test_stop_and_clean_work_whatever_has_become_of_the_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stop_and_clean_work_with_damaged_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = Settings(folder, folder / "artefacts", mail_port=free_port(), stripe_port=free_port())
     folder.mkdir()
     parts = (mail_sink(settings), stripe_stand_in(settings))
@@ -138,21 +140,19 @@ def test_stop_and_clean_work_whatever_has_become_of_the_files(folder: Path, caps
     assert "What stays: the tools, in .venv, .venvs and .tools, and uv's cache" in capsys.readouterr().out
 
 
-def test_a_full_disk_is_said_to_be_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_reported_as_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with patch.object(commands, "start", side_effect=FULL):
         assert commands.main(["run"], folder) == 1
     assert capsys.readouterr().err.startswith("The disk is full: /full. Make room, and try again;")
 
 
-def test_what_clean_cannot_remove_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_clean_cannot_remove_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with patch("shutil.rmtree", side_effect=PermissionError(errno.EACCES, "Permission denied", "/kept")):
         assert commands.main(["clean"], folder) == 1
     assert capsys.readouterr().err == "Permission denied: /kept\n"
 
 
-def test_only_one_command_at_a_time_and_no_file_is_needed_for_that(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_only_one_command_runs_at_a_time_without_a_lock_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with commands._alone(folder):
         assert [*folder.iterdir()] == []
         assert commands.main(["stop"], folder) == 1
@@ -163,7 +163,7 @@ def test_only_one_command_at_a_time_and_no_file_is_needed_for_that(
 # ---- The stand-in for Stripe ----
 
 
-def test_the_stand_in_says_that_it_cannot_save_and_goes_on(settings: Settings) -> None:
+def test_a_stripe_stand_in_that_cannot_save_goes_on(settings: Settings) -> None:
     settings.folder.mkdir()
     stripe = stripe_stand_in(settings)
     try:
@@ -181,18 +181,18 @@ def test_the_stand_in_says_that_it_cannot_save_and_goes_on(settings: Settings) -
     keep_stripe_account(stripe)
 
 
-def test_a_damaged_account_at_stripe_is_named_before_anything_starts(settings: Settings) -> None:
+def test_a_damaged_stripe_account_file_is_named_before_anything_starts(settings: Settings) -> None:
     settings.folder.mkdir()
     account_file(settings).touch()
     with pytest.raises(LocalError, match=r"stripe-account\.json is damaged.*Remove it to begin with an empty account"):
         stack._check_files(settings, Cloud.of(settings))
 
 
-# ---- What is built ----
+# ---- The build ----
 
 
 class Sources:
-    """A checkout with a template, a function and a layer, and a `sam` that builds as it would."""
+    """A checkout with a template, a function and a layer, and a fake `sam build`."""
 
     def __init__(self, root: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root, self.settings, self.layers = root, settings, 0
@@ -211,7 +211,7 @@ class Sources:
         return file
 
     def build(self) -> bool:
-        """Whether there was anything to build."""
+        """Builds if needed, and returns whether it was."""
         sources = deployment.fingerprint()
         if deployment.is_built(self.settings, sources):
             return False
@@ -240,7 +240,7 @@ def sources(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch)
     return Sources(tmp_path / "checkout", settings, monkeypatch)
 
 
-def test_the_layer_is_built_when_its_lock_or_its_sources_change_and_only_then(sources: Sources) -> None:
+def test_the_layer_is_built_only_when_its_lock_or_its_sources_change(sources: Sources) -> None:
     assert sources.build()
     link = sources.linked()
     new = sources.write("functions/two/app.py", "2")
@@ -257,7 +257,7 @@ def test_the_layer_is_built_when_its_lock_or_its_sources_change_and_only_then(so
     assert sources.layers == 2
 
 
-def test_a_layer_that_is_not_there_any_more_or_of_which_nobody_knows_is_built(sources: Sources) -> None:
+def test_a_layer_without_a_folder_or_a_record_is_built_again(sources: Sources) -> None:
     sources.build()
     shutil.rmtree(sources.settings.layers_folder)
     sources.write("functions/one/app.py", "2")
@@ -269,7 +269,7 @@ def test_a_layer_that_is_not_there_any_more_or_of_which_nobody_knows_is_built(so
     assert sources.layers == 3
 
 
-def test_a_build_that_fails_is_done_again(sources: Sources) -> None:
+def test_a_build_that_fails_is_repeated(sources: Sources) -> None:
     sources.build()
     sources.write("functions/one/app.py", "2")
     sources.fails = True
@@ -280,11 +280,11 @@ def test_a_build_that_fails_is_done_again(sources: Sources) -> None:
     assert sources.layers == 1
 
 
-def test_a_link_leads_to_a_layer_in_any_folder(tmp_path: Path) -> None:
+def test_a_linked_layer_works_in_a_folder_with_any_name(tmp_path: Path) -> None:
     layer = tmp_path / "a b'ü\"" / "layer"
     write_link(layer, tmp_path / "link", "3.13")
     [link] = (tmp_path / "link").rglob("livello.pth")
     path = [*sys.path]
-    exec(link.read_text("utf-8"))  # noqa: S102 - as the worker of a function does
-    sys.path[:], found = path, sys.path[0]
-    assert found == str(layer / "python")
+    exec(link.read_text("utf-8"))  # noqa: S102 - as a Lambda worker does
+    sys.path[:], first = path, sys.path[0]
+    assert first == str(layer / "python")

@@ -1,4 +1,4 @@
-"""The demonstration's usage tells the stories that it is there to tell."""
+"""The demonstration's usage shows the stories that it is made for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def start(company: DemoCompany, today: date = TODAY) -> date:
 
 
 def months(company: DemoCompany, product: str, today: date = TODAY) -> dict[str, Decimal]:
-    """The share of the tier's volume by closed month."""
+    """The usage of each closed month as a share of the tier's volume."""
     sums: Counter[str] = Counter()
     for each in usage(company, start(company, today), today.replace(day=1)):
         if each.product == product:
@@ -42,20 +42,20 @@ def test_every_product_of_every_company_has_a_story() -> None:
     assert all(sum(each.share for each in contents) == 1000 for contents in CONTENTS.values())
 
 
-def test_one_has_truly_grown_beyond_its_tier() -> None:
+def test_one_product_has_outgrown_its_tier() -> None:
     *earlier, august, september, october = months(NORDLYS, "search").values()
 
     assert min(august, september, october) > Decimal("1.05")
     assert max(earlier[:5]) < 1
 
 
-def test_one_has_fallen_so_that_a_lower_tier_fits() -> None:
+def test_one_product_has_fallen_to_a_lower_tier() -> None:
     last = [*months(NORDLYS, "email").values()][-3:]
 
     assert sum(last) / 3 * 50_000 <= 25_000
 
 
-def test_one_has_a_black_friday_and_nothing_else() -> None:
+def test_one_product_has_a_black_friday_and_no_other_peak() -> None:
     search, daily = months(LUCCIOLA, "search"), days(LUCCIOLA, "search")
 
     assert max(search.values()) < 1
@@ -65,7 +65,7 @@ def test_one_has_a_black_friday_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("today", [date(2026, 1, 1) + timedelta(days=number) for number in range(0, 365, 13)], ids=str)
-def test_the_stories_are_there_to_see_on_any_day_of_the_year(today: date) -> None:
+def test_the_stories_show_on_any_day_of_the_year(today: date) -> None:
     grown, fallen, peaking = (
         [*months(company, product, today).values()][-3:]
         for company, product in ((NORDLYS, "search"), (NORDLYS, "email"), (LUCCIOLA, "search"))
@@ -79,18 +79,18 @@ def test_the_stories_are_there_to_see_on_any_day_of_the_year(today: date) -> Non
 
 
 @pytest.mark.parametrize("company", COMPANIES, ids=lambda company: company.account)
-def test_a_day_is_the_same_whenever_it_is_asked_for(company: DemoCompany) -> None:
-    begun = start(company)
-    until_yesterday = [*usage(company, begun, TODAY - timedelta(days=1))]
+def test_the_usage_of_a_day_does_not_depend_on_when_it_is_computed(company: DemoCompany) -> None:
+    contract_start = start(company)
+    until_yesterday = [*usage(company, contract_start, TODAY - timedelta(days=1))]
 
-    assert {*until_yesterday} <= {*usage(company, begun, TODAY)}
+    assert {*until_yesterday} <= {*usage(company, contract_start, TODAY)}
     assert {each.day for each in until_yesterday} == {
-        begun + timedelta(days=number) for number in range((TODAY - begun).days - 1)
+        contract_start + timedelta(days=number) for number in range((TODAY - contract_start).days - 1)
     }
 
 
 @pytest.mark.parametrize("company", COMPANIES, ids=lambda company: company.account)
-def test_some_content_uses_much_and_earns_little(company: DemoCompany) -> None:
+def test_every_product_has_content_with_much_usage_and_little_revenue(company: DemoCompany) -> None:
     for product, _ in company.lines:
         earned: Counter[str] = Counter()
         used: Counter[str] = Counter()
@@ -105,7 +105,7 @@ def test_some_content_uses_much_and_earns_little(company: DemoCompany) -> None:
         assert {each.store for each in usage(company, start(company), TODAY)} == set(company.stores)
 
 
-def test_orders_are_as_many_as_the_content_brings_however_few_a_day() -> None:
+def test_orders_add_up_although_a_day_has_only_a_fraction_of_one() -> None:
     for company in COMPANIES:
         orders: Counter[tuple[str, str, str]] = Counter()
         expected: Counter[tuple[str, str, str]] = Counter()
@@ -117,19 +117,19 @@ def test_orders_are_as_many_as_the_content_brings_however_few_a_day() -> None:
         assert all(abs(orders[place] - expected[place] / 1000) < 20 for place in expected)
 
 
-def test_only_days_that_are_not_there_as_they_are_told_are_missing() -> None:
+def test_days_whose_counted_usage_differs_are_missing() -> None:
     rows = [*usage(NORDLYS, start(NORDLYS), TODAY)]
-    known = {product: days(NORDLYS, product) for product, _ in NORDLYS.lines}
+    counted = {product: days(NORDLYS, product) for product, _ in NORDLYS.lines}
     yesterday, cut_off, reported_on_top = (TODAY - timedelta(days=number) for number in (1, 2, 3))
 
     assert missing(rows, {}) == rows
-    assert missing(rows, known) == []
+    assert missing(rows, counted) == []
 
-    del known["search"][yesterday]
-    known["search"][cut_off] -= 1
-    known["email"][reported_on_top] += 1
+    del counted["search"][yesterday]
+    counted["search"][cut_off] -= 1
+    counted["email"][reported_on_top] += 1
 
-    assert {(row.product, row.day) for row in missing(rows, known)} == {
+    assert {(row.product, row.day) for row in missing(rows, counted)} == {
         ("search", yesterday),
         ("search", cut_off),
         ("email", reported_on_top),

@@ -1,4 +1,4 @@
-"""Nothing of a person's own settings reaches the emulated AWS, its functions, or our clients of it."""
+"""A person's settings do not reach the emulated AWS, its functions, or our clients of it."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def handler(event, context):
 
 @pytest.fixture
 def connects() -> Iterator[tuple[int, list[object]]]:
-    """A port on which a proxy could listen, and who has connected to it."""
-    seen: list[object] = []
+    """The port of a fake proxy, and the peers that connected to it."""
+    peers: list[object] = []
     with socket.create_server((HOST, 0)) as listener:
         listener.settimeout(0.1)
         ended = threading.Event()
@@ -67,19 +67,19 @@ def connects() -> Iterator[tuple[int, list[object]]]:
                     connection, peer = listener.accept()
                 except TimeoutError:
                     continue
-                seen.append(peer)
+                peers.append(peer)
                 connection.close()
 
         thread = threading.Thread(target=listen)
         thread.start()
-        yield listener.getsockname()[1], seen
+        yield listener.getsockname()[1], peers
         ended.set()
         thread.join()
 
 
 @pytest.fixture
 def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, connects: tuple[int, list[object]]) -> None:
-    """The environment and the HOME of somebody who uses this machine for much else."""
+    """The environment and the HOME of a person with many other settings."""
     for name, value in HOSTILE.items():
         monkeypatch.setenv(name, value)
     for name in PROXIES:
@@ -94,7 +94,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, connects: tuple[int
 
 
 @pytest.mark.usefixtures("hostile")
-def test_the_emulated_aws_and_its_functions_are_reached_and_reach_nothing_else(
+def test_the_emulated_aws_and_its_functions_reach_nothing_else(
     tmp_path: Path, connects: tuple[int, list[object]]
 ) -> None:
     folder = tmp_path / "a b'ü\""
@@ -104,13 +104,13 @@ def test_the_emulated_aws_and_its_functions_are_reached_and_reach_nothing_else(
     try:
         cloud.start()
         cloud.wait_until_ready()
-        said = _invoked(settings)
+        reply = _invoked(settings)
     finally:
         cloud.stop(by_force=True)
 
-    assert said["tables"] == []
-    assert said["proxies"] == {}
-    assert not set(said["names"]) & ({*HOSTILE, *PROXIES} - {"AWS_ACCESS_KEY_ID", "LC_ALL"})
+    assert reply["tables"] == []
+    assert reply["proxies"] == {}
+    assert not set(reply["names"]) & ({*HOSTILE, *PROXIES} - {"AWS_ACCESS_KEY_ID", "LC_ALL"})
     assert connects[1] == []
 
 
@@ -131,13 +131,13 @@ def _invoked(settings: Settings) -> dict[str, Any]:
         Code={"ZipFile": packed.getvalue()},
     )
     answer = functions.invoke(FunctionName="probe")
-    said: dict[str, Any] = json.load(answer["Payload"])
-    assert "FunctionError" not in answer, said
-    return said
+    reply: dict[str, Any] = json.load(answer["Payload"])
+    assert "FunctionError" not in answer, reply
+    return reply
 
 
 @pytest.mark.usefixtures("hostile")
-def test_a_tool_gets_what_is_on_the_list_and_a_home_of_its_own(tmp_path: Path) -> None:
+def test_a_tool_gets_only_the_listed_variables_and_a_home_of_its_own(tmp_path: Path) -> None:
     environment = tool_environment(tmp_path / "own")
 
     assert not set(environment) & ({*HOSTILE, *PROXIES} - {"LC_ALL"})
@@ -147,7 +147,7 @@ def test_a_tool_gets_what_is_on_the_list_and_a_home_of_its_own(tmp_path: Path) -
     assert Path(environment["TMPDIR"]).is_dir()
 
 
-def test_the_build_knows_where_packages_come_from_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_build_gets_only_the_settings_of_the_package_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_INDEX_MIRROR_PASSWORD", "secret")
     monkeypatch.setenv("UV_DEFAULT_INDEX", "https://mirror.example/simple")
     monkeypatch.setenv("UV_OFFLINE", "1")
@@ -161,6 +161,6 @@ def test_the_build_knows_where_packages_come_from_and_no_more(monkeypatch: pytes
     assert environment["NO_PROXY"] == f"intranet.example,{HOST},localhost"
 
 
-def test_the_cache_of_packages_is_the_person_s(tmp_path: Path) -> None:
+def test_the_build_uses_the_persons_package_cache(tmp_path: Path) -> None:
     assert uv_cache({"UV_CACHE_DIR": "/cache", "HOME": "/home/ada"}) == Path("/cache")
     assert uv_cache({"HOME": "/home/ada"}) == Path("/home/ada/.cache/uv")

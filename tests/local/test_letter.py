@@ -1,4 +1,4 @@
-"""Reading messages, also those that are broken or mean harm."""
+"""Messages are parsed, also broken and hostile ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from local.letter import NAME_LENGTH_MAX, Letter, safe_file_name
 from tests.local.samples import CALENDAR, PDF, PDF_NAME, PICTURE, full_message
 
 
-def test_a_whole_message_is_taken_apart() -> None:
+def test_a_message_is_split_into_text_html_pictures_and_attachments() -> None:
     letter = Letter.of(full_message("Ada Lövelace <ada@nordlys.example>"))
 
     assert letter.header("Subject") == "Rechnung für Müller"
@@ -27,7 +27,7 @@ def test_a_whole_message_is_taken_apart() -> None:
     assert [each.content for each in letter.attachments] == [PDF, CALENDAR]
 
 
-def test_pictures_get_an_address_and_unknown_ones_stay() -> None:
+def test_references_to_known_pictures_are_replaced() -> None:
     letter = Letter.of(full_message("ada@nordlys.example").replace(b"cid:logo@", b"cid:logo%40"))
     [picture] = letter.pictures
 
@@ -36,14 +36,14 @@ def test_pictures_get_an_address_and_unknown_ones_stay() -> None:
     assert unknown.html_with_pictures("/there/") == '<img src="cid:nowhere">'
 
 
-def test_a_text_that_is_attached_is_not_the_text() -> None:
+def test_an_attached_text_is_not_the_body() -> None:
     letter = Letter.of(b"Content-Type: text/plain\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\nfile")
 
     assert letter.text is None
     assert [each.name for each in letter.attachments] == ["a.txt"]
 
 
-def test_a_message_within_a_message_is_a_file() -> None:
+def test_an_attached_message_is_a_file() -> None:
     letter = Letter.of(b"Content-Type: message/rfc822\r\n\r\nSubject: Inner\r\n\r\nHello")
 
     assert [each.content for each in letter.attachments] == [b"Subject: Inner\n\nHello"]
@@ -70,7 +70,7 @@ def test_a_message_within_a_message_is_a_file() -> None:
         b"Content-Disposition: attachment; filename*=no-such''%ff; filename*0*=a\r\n\r\n",
     ],
 )
-def test_something_can_be_shown_of_every_message(raw: bytes) -> None:
+def test_a_malformed_message_can_be_shown(raw: bytes) -> None:
     everything(Letter.of(raw))
 
 
@@ -87,13 +87,13 @@ def test_something_can_be_shown_of_every_message(raw: bytes) -> None:
     ),
     st.binary(max_size=40),
 )
-def test_something_can_be_shown_of_any_message(headers: list[tuple[str, str]], body: bytes) -> None:
+def test_any_message_can_be_shown(headers: list[tuple[str, str]], body: bytes) -> None:
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
     everything(Letter.of(f"{lines}\r\n".encode() + body))
 
 
 def everything(letter: Letter) -> None:
-    """Asks for all that the pages show."""
+    """Reads everything that the pages show."""
     for name, value in letter.headers():
         assert "\n" not in value, name
         value.encode()
@@ -117,5 +117,5 @@ def everything(letter: Letter) -> None:
         ("x" * 300 + ".pdf", "x" * (NAME_LENGTH_MAX - 4) + ".pdf"),
     ],
 )
-def test_a_file_name_is_a_name_and_no_more(given_name: str, safe: str) -> None:
+def test_a_file_name_is_made_safe(given_name: str, safe: str) -> None:
     assert safe_file_name(given_name) == safe

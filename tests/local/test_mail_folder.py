@@ -1,4 +1,4 @@
-"""What is sent by SMTP, and how it is kept."""
+"""The mail sink receives messages by SMTP and stores them in the mail folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from local.background import free_port
 from local.letter import Letter
-from local.mail_folder import KEPT_MAX, MailFolder, mail_id, received_at
+from local.mail_folder import MAILS_MAX, MailFolder, mail_id, received_at
 from local.settings import HOST, MAIL_PORT_VARIABLE, LocalError, settings_from_environment
 from local.smtp_server import smtp_server
 from tests.local.samples import PDF, full_message
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> MailFolder:
 
 @pytest.fixture
 def connection(folder: MailFolder) -> Iterator[smtplib.SMTP]:
-    """To a running sink."""
+    """A connection to a running sink."""
     port = free_port()
     server = smtp_server(folder, port)
     server.start()
@@ -39,7 +39,7 @@ def connection(folder: MailFolder) -> Iterator[smtplib.SMTP]:
         server.stop()
 
 
-def test_a_message_is_kept_as_it_was_sent_with_its_envelope(folder: MailFolder, connection: smtplib.SMTP) -> None:
+def test_a_message_is_stored_unchanged_with_its_envelope(folder: MailFolder, connection: smtplib.SMTP) -> None:
     sent = full_message("ada@nordlys.example")
 
     connection.sendmail("billing@livello.example", ["ada@nordlys.example", "blind@nordlys.example"], sent)
@@ -50,12 +50,12 @@ def test_a_message_is_kept_as_it_was_sent_with_its_envelope(folder: MailFolder, 
     assert content.endswith(sent)
     letter = Letter.of(content)
     assert letter.header("Return-Path") == "<billing@livello.example>"
-    assert letter.every("Delivered-To") == ("ada@nordlys.example", "blind@nordlys.example")
+    assert letter.header_values("Delivered-To") == ("ada@nordlys.example", "blind@nordlys.example")
     assert letter.attachments[0].content == PDF
     assert abs(received_at(mail) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-def test_a_line_with_a_dot_and_an_empty_body_arrive(folder: MailFolder, connection: smtplib.SMTP) -> None:
+def test_lines_with_dots_and_an_empty_body_arrive_unchanged(folder: MailFolder, connection: smtplib.SMTP) -> None:
     connection.sendmail("a@livello.example", ["b@livello.example"], b"Subject: Dots\r\n\r\n.\r\n..two\r\n")
     connection.sendmail("a@livello.example", ["b@livello.example"], b"Subject: Nothing\r\n\r\n")
 
@@ -64,7 +64,7 @@ def test_a_line_with_a_dot_and_an_empty_body_arrive(folder: MailFolder, connecti
     assert nothing.endswith(b"Subject: Nothing\r\n\r\n")
 
 
-def test_what_cannot_be_kept_is_not_taken(folder: MailFolder, connection: smtplib.SMTP) -> None:
+def test_a_message_that_cannot_be_stored_is_refused(folder: MailFolder, connection: smtplib.SMTP) -> None:
     folder.folder.rmdir()
 
     with pytest.raises(smtplib.SMTPDataError):
@@ -78,20 +78,20 @@ def test_ids_sort_by_time(folder: MailFolder) -> None:
     assert [received_at(each) for each in folder.ids()] == [NOON + timedelta(microseconds=each) for each in (3, 2, 1)]
 
 
-def test_the_oldest_goes_when_there_are_too_many(folder: MailFolder) -> None:
-    for number in range(KEPT_MAX):
+def test_the_oldest_mail_is_deleted_beyond_the_limit(folder: MailFolder) -> None:
+    for number in range(MAILS_MAX):
         folder.file(mail_id(NOON + timedelta(seconds=number), f"{number:016x}")).touch()
     oldest, second = folder.ids()[-1], folder.ids()[-2]
 
     newest = folder.store(b"", NOON + timedelta(days=1))
 
-    assert len(folder.ids()) == KEPT_MAX
+    assert len(folder.ids()) == MAILS_MAX
     assert folder.ids()[0] == newest
     assert folder.ids()[-1] == second
     assert folder.read(oldest) is None
 
 
-def test_half_a_message_is_none(folder: MailFolder) -> None:
+def test_an_unfinished_file_is_no_mail_and_is_removed(folder: MailFolder) -> None:
     (folder.folder / f"{mail_id(NOON, '0' * 16)}.part").write_bytes(b"Subj")
     assert folder.ids() == []
 
@@ -101,12 +101,12 @@ def test_half_a_message_is_none(folder: MailFolder) -> None:
 
 
 @pytest.mark.parametrize("mail", ["", "../settings", "..%2f", f"../mail/{mail_id(NOON, '0' * 16)}", "a/b", "\0"])
-def test_no_path_is_an_id(folder: MailFolder, mail: str) -> None:
+def test_a_path_is_refused_as_an_id(folder: MailFolder, mail: str) -> None:
     with pytest.raises(ValueError, match="no id"):
         folder.read(mail)
 
 
-def test_the_port_is_checked_as_the_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mail_port_is_validated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MAIL_PORT_VARIABLE, "2600")
     assert settings_from_environment().mail_port == 2600
 

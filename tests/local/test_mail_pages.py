@@ -1,4 +1,4 @@
-"""The pages of the front door on which mail is read, through HTTP; the emulated AWS behind it is not there."""
+"""The mailbox pages of the front door, through HTTP, without an emulated AWS behind it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import pytest
 from local.api_client import Answer, ApiClient
 from local.background import free_port
 from local.front_door import FrontDoor
-from local.mail_folder import KEPT_MAX, MailFolder
-from local.mailbox import ON_ITS_WAY_SECONDS_MAX, PAGE_SIZE, Mailbox
+from local.mail_folder import MAILS_MAX, MailFolder
+from local.mailbox import PAGE_SIZE, RELAY_SECONDS_MAX, Mailbox
 from local.settings import HOST, Settings
 from tests.local.samples import PDF, PDF_NAME, PICTURE, full_message
 
@@ -26,7 +26,7 @@ SCRIPT = "<script>alert(1)</script>"
 
 
 class Door:
-    """A front door with a folder of mail."""
+    """A front door and its mail folder."""
 
     def __init__(self, settings: Settings) -> None:
         self.address = ApiClient(settings.address)
@@ -61,7 +61,7 @@ def door(tmp_path: Path) -> Iterator[Door]:
         serving.join()
 
 
-def test_one_mail_with_all_that_it_holds(door: Door) -> None:
+def test_a_mail_is_shown_with_text_html_pictures_and_attachments(door: Door) -> None:
     mail = door.folder.store(full_message("Ada <ada@nordlys.example>"), NOON)
 
     listed, page = door.page("/mail"), door.page(f"/mail/{mail}")
@@ -94,7 +94,7 @@ def test_one_mail_with_all_that_it_holds(door: Door) -> None:
     assert (picture.headers["Content-Type"], picture.body) == ("image/png", PICTURE)
 
 
-def test_hostile_words_are_only_words(door: Door) -> None:
+def test_hostile_text_is_escaped(door: Door) -> None:
     mail = EmailMessage()
     mail["From"] = f'"{SCRIPT}" <a@livello.example>'
     mail["To"] = f'"{SCRIPT}" <b@livello.example>'
@@ -109,7 +109,7 @@ def test_hostile_words_are_only_words(door: Door) -> None:
         assert "'onclick" not in door.page(path), path
 
 
-def test_html_is_never_handed_out_without_its_fence(door: Door) -> None:
+def test_html_is_always_served_sandboxed(door: Door) -> None:
     mail = EmailMessage()
     mail["To"] = "a@livello.example"
     mail.set_content(SCRIPT, subtype="html")
@@ -149,7 +149,7 @@ def test_html_is_never_handed_out_without_its_fence(door: Door) -> None:
         "/mailbox",
     ],
 )
-def test_what_is_not_there_is_a_problem_like_any_other(door: Door, path: str) -> None:
+def test_a_missing_page_is_a_problem_document(door: Door, path: str) -> None:
     stored = door.folder.store(b"Subject: Only text\r\n\r\nHello", NOON)
     (door.folder.folder.parent / "ministack.eml").write_text("secret")
 
@@ -160,7 +160,7 @@ def test_what_is_not_there_is_a_problem_like_any_other(door: Door, path: str) ->
     assert answer.json()["title"] == "Not Found"
 
 
-def test_only_reading_is_possible_and_only_by_this_name(door: Door) -> None:
+def test_the_mailbox_is_read_only_and_refuses_other_host_names(door: Door) -> None:
     for method in ("POST", "PUT", "DELETE"):
         assert door.address.request(method, "/mail").status == 404
     assert door.address.request("HEAD", "/mail").status == 200
@@ -180,7 +180,7 @@ def test_only_reading_is_possible_and_only_by_this_name(door: Door) -> None:
         b"Content-Type: text/html; charset=utf-7\r\n\r\n+2AA-",
     ],
 )
-def test_a_broken_mail_breaks_no_page(door: Door, raw: bytes) -> None:
+def test_a_malformed_mail_breaks_no_page(door: Door, raw: bytes) -> None:
     stored = door.folder.store(raw, NOON)
 
     assert stored in door.page("/mail")
@@ -191,7 +191,7 @@ def test_a_broken_mail_breaks_no_page(door: Door, raw: bytes) -> None:
     assert door.get(f"/mail/{stored}/html").status in {200, 404}
 
 
-def test_the_list_is_paged_and_can_be_narrowed_down(door: Door) -> None:
+def test_the_list_is_paged_and_filtered_by_address(door: Door) -> None:
     for number in range(PAGE_SIZE + 5):
         message = (
             f"Delivered-To: {'odd' if number % 2 else 'even'}@nordlys.example\r\nSubject: S{number}\r\n\r\n".encode()
@@ -201,12 +201,12 @@ def test_the_list_is_paged_and_can_be_narrowed_down(door: Door) -> None:
 
     first = door.json("/mail.json")
     second = door.json(first["next"])
-    found = [each["subject"] for each in [*first["items"], *second["items"]]]
+    subjects = [each["subject"] for each in [*first["items"], *second["items"]]]
     odd = door.json("/mail.json?to=ODD@nordlys.example")["items"]
 
     assert len(first["items"]) == PAGE_SIZE
     assert second["next"] is None
-    assert [each for each in found if each] == [f"S{number}" for number in reversed(range(PAGE_SIZE + 5))]
+    assert [each for each in subjects if each] == [f"S{number}" for number in reversed(range(PAGE_SIZE + 5))]
     assert len(odd) == (PAGE_SIZE + 5) // 2 + 1
     assert [each["to"] for each in door.json("/mail.json?to=blind%40")["items"]] == [
         ["odd@nordlys.example", "blind@nordlys.example"]
@@ -216,8 +216,8 @@ def test_the_list_is_paged_and_can_be_narrowed_down(door: Door) -> None:
     assert "None to such an address." in door.page("/mail?to=nobody")
 
 
-def told(message_id: str, sent_at: datetime, **changes: Any) -> dict[str, Any]:
-    """As the emulated SES tells of a mail."""
+def ses_message(message_id: str, sent_at: datetime, **changes: Any) -> dict[str, Any]:
+    """A message in the emulated SES's record."""
     return {
         "MessageId": message_id,
         "Source": "no-reply@verificationemail.com",
@@ -232,23 +232,23 @@ def told(message_id: str, sent_at: datetime, **changes: Any) -> dict[str, Any]:
     }
 
 
-def test_what_did_not_come_in_is_told_and_nothing_stands_there_twice(tmp_path: Path) -> None:
+def test_a_mail_that_did_not_arrive_is_shown_from_the_record_of_ses_once(tmp_path: Path) -> None:
     folder = MailFolder(tmp_path / "mail")
     folder.prepare()
-    kept = folder.store(b"Message-ID: <one@email.amazonses.com>\r\nSubject: One\r\n\r\n", NOON)
+    stored = folder.store(b"Message-ID: <one@email.amazonses.com>\r\nSubject: One\r\n\r\n", NOON)
     now = datetime.now(UTC)
     hostile = {"Subject": "a\r\nTo: b\ud800", "Source": "\0", "BCC": ["c\n@d"], "BodyHtml": "<p>\ud800"}
-    told_of = [
-        told("one@email.amazonses.com", NOON - timedelta(seconds=1)),
-        told("two@email.amazonses.com", NOON + timedelta(seconds=1), **hostile),
-        told("three@email.amazonses.com", now - timedelta(seconds=ON_ITS_WAY_SECONDS_MAX / 2)),
+    record = [
+        ses_message("one@email.amazonses.com", NOON - timedelta(seconds=1)),
+        ses_message("two@email.amazonses.com", NOON + timedelta(seconds=1), **hostile),
+        ses_message("three@email.amazonses.com", now - timedelta(seconds=RELAY_SECONDS_MAX / 2)),
     ]
-    mailbox = Mailbox(folder, lambda: told_of)
+    mailbox = Mailbox(folder, lambda: record)
 
     lost, whole = mailbox.page("", "").mails
 
-    assert (whole.mail, whole.is_whole, lost.is_whole) == (kept, True, False)
-    found = mailbox.find(lost.mail)
+    assert (whole.id, whole.is_whole, lost.is_whole) == (stored, True, False)
+    found = mailbox.find(lost.id)
     assert found is not None
     letter = found.letter()
     assert letter.text is not None
@@ -256,29 +256,29 @@ def test_what_did_not_come_in_is_told_and_nothing_stands_there_twice(tmp_path: P
     assert letter.header("To") == "ada@nordlys.example"
 
 
-def test_what_was_dropped_for_its_age_does_not_come_back(tmp_path: Path) -> None:
+def test_a_deleted_old_mail_does_not_come_back_from_the_record_of_ses(tmp_path: Path) -> None:
     folder = MailFolder(tmp_path / "mail")
     folder.prepare()
-    for number in range(KEPT_MAX + 1):
+    for number in range(MAILS_MAX + 1):
         message = f"Message-ID: <{number}@email.amazonses.com>\r\n\r\n".encode()
         folder.file(f"20260302T12{number // 60:02}{number % 60:02}000000Z-{number:016x}").write_bytes(message)
     dropped = folder.ids()[-1]
     folder.file(dropped).unlink()
-    mailbox = Mailbox(folder, lambda: [told("0@email.amazonses.com", NOON - timedelta(seconds=1))])
+    mailbox = Mailbox(folder, lambda: [ses_message("0@email.amazonses.com", NOON - timedelta(seconds=1))])
 
-    before, seen = "", 0
+    before, count = "", 0
     while True:
         page = mailbox.page("", before)
-        seen += len(page.mails)
+        count += len(page.mails)
         assert all(each.is_whole for each in page.mails)
         if page.next is None:
             break
         before = page.next
 
-    assert seen == KEPT_MAX
+    assert count == MAILS_MAX
 
 
-def test_the_list_for_programs_is_json(door: Door) -> None:
+def test_the_mailbox_is_served_as_json(door: Door) -> None:
     answer = door.get("/mail.json")
 
     assert answer.headers["Content-Type"] == "application/json"

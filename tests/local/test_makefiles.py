@@ -1,4 +1,4 @@
-"""The Makefiles in a folder with any name, run by somebody with any environment: the tools get one of their own."""
+"""The Makefiles work in a folder with any name, and give the tools an environment of their own."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ HOSTILE = {
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of what the Makefile needs, its tools replaced by programs that record how they are started."""
+    """The files that the Makefiles need. Programs that record their calls replace the tools."""
     folder = tmp_path / FOLDER
     for name in ("Makefile", "uv.lock", "local/uv.txt", "layers/shared/requirements.txt", "layers/shared/Makefile"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def make(folder: Path, *arguments: str, environment: Mapping[str, str] = {}) -> str:
-    """Runs it, and returns what it prints."""
+    """Runs make, and returns its output."""
     given = {"PATH": os.environ["PATH"], "HOME": str(folder.parent), **environment}
     finished = subprocess.run(
         ["make", *arguments], cwd=folder, env=given, capture_output=True, text=True, encoding="utf-8", check=False
@@ -66,7 +66,7 @@ def make(folder: Path, *arguments: str, environment: Mapping[str, str] = {}) -> 
 
 
 def recorded(folder: Path, tool: str) -> list[tuple[str, dict[str, str]]]:
-    """Each call of a tool: how it was started, and its environment."""
+    """The calls of a tool: the command line and the environment of each."""
     calls = (folder / tool / "record").read_text("utf-8").split("--\n")[:-1]
     found = []
     for call in calls:
@@ -76,7 +76,7 @@ def recorded(folder: Path, tool: str) -> list[tuple[str, dict[str, str]]]:
 
 
 @pytest.mark.parametrize("target", ["run", "year", "stop", "clean"])
-def test_the_commands_run_in_any_folder_and_are_given_none_of_a_person_s_settings(checkout: Path, target: str) -> None:
+def test_the_commands_run_in_any_folder_without_a_persons_settings(checkout: Path, target: str) -> None:
     make(checkout, target, "LIVELLO_PORT=18090", environment=HOSTILE)
 
     for tool in (".tools", ".venv"):
@@ -85,14 +85,14 @@ def test_the_commands_run_in_any_folder_and_are_given_none_of_a_person_s_setting
             assert environment["PYTHONUTF8"] == "1"
             assert environment["PIP_USER"] == "0"
             assert environment["HOME"] == str(checkout / ".tools" / "home")
-            kept = {name for name, value in HOSTILE.items() if environment.get(name) == value}
-            assert kept - {"UV_PROJECT_ENVIRONMENT"} == set()
+            passed_on = {name for name, value in HOSTILE.items() if environment.get(name) == value}
+            assert passed_on - {"UV_PROJECT_ENVIRONMENT"} == set()
     [(line, environment)] = recorded(checkout, ".venv")
     assert line == f".venv/bin/python -m local {target}"
     assert environment["LIVELLO_PORT"] == "18090"
 
 
-def test_environments_are_made_once(checkout: Path) -> None:
+def test_virtual_environments_are_made_once(checkout: Path) -> None:
     make(checkout, "all")
     first = recorded(checkout, ".tools")
     assert [line for line, _ in first] == [
@@ -111,7 +111,7 @@ def test_environments_are_made_once(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["stop", "clean"])
-def test_what_runs_can_be_ended_offline_after_the_lock_has_changed(checkout: Path, target: str) -> None:
+def test_stop_and_clean_work_offline_after_the_lock_has_changed(checkout: Path, target: str) -> None:
     make(checkout, "all")
     before = recorded(checkout, ".tools")
     os.utime(checkout / "uv.lock", (4e9, 4e9))
@@ -119,7 +119,7 @@ def test_what_runs_can_be_ended_offline_after_the_lock_has_changed(checkout: Pat
     assert recorded(checkout, ".tools") == before
 
 
-def test_where_packages_come_from_is_kept(checkout: Path) -> None:
+def test_the_settings_of_the_package_registry_are_passed_on(checkout: Path) -> None:
     given = {
         "UV_DEFAULT_INDEX": "https://mirror.example",
         "UV_INDEX_MIRROR_PASSWORD": "secret",
@@ -131,7 +131,7 @@ def test_where_packages_come_from_is_kept(checkout: Path) -> None:
     assert given.items() <= recorded(checkout, ".tools")[0][1].items()
 
 
-def test_a_home_whose_cache_cannot_be_used_gets_no_packages(checkout: Path) -> None:
+def test_an_unusable_cache_is_replaced_by_one_in_the_checkout(checkout: Path) -> None:
     home = checkout.parent / "home"
     home.mkdir()
     (home / ".cache").write_text("not a folder", "utf-8")
@@ -143,7 +143,7 @@ def test_a_home_whose_cache_cannot_be_used_gets_no_packages(checkout: Path) -> N
 
 
 def build_layer(checkout: Path, **environment: str) -> Path:
-    """Runs the layer's own Makefile with a uv and a Python that only record."""
+    """Runs the layer's Makefile with recording programs for uv and Python."""
     artefacts = checkout / "artefacts"
     artefacts.mkdir()
     (checkout / "layers" / "shared" / "billing").mkdir()
@@ -160,7 +160,7 @@ def build_layer(checkout: Path, **environment: str) -> Path:
     return artefacts
 
 
-def test_the_layer_is_built_in_any_folder_and_first_without_the_registry(checkout: Path) -> None:
+def test_the_layer_is_built_in_any_folder_and_first_tries_without_the_registry(checkout: Path) -> None:
     artefacts = build_layer(checkout)
 
     [(install, _)] = [call for call in recorded(checkout, ".tools") if " pip install " in call[0]]
@@ -170,7 +170,7 @@ def test_the_layer_is_built_in_any_folder_and_first_without_the_registry(checkou
     assert recorded(checkout, ".venv")[0][0].endswith(f"slim.py {artefacts}/python")
 
 
-def test_a_layer_that_is_built_already_is_taken_as_it_is(checkout: Path) -> None:
+def test_a_layer_that_is_built_already_is_copied_unchanged(checkout: Path) -> None:
     built = checkout / "built"
     (built / "python").mkdir(parents=True)
     (built / "python" / "module.py").touch()

@@ -1,4 +1,4 @@
-"""Which ports a stack has, and which stack a command talks to."""
+"""The ports of a stack, and the choice of the stack that a command works on."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def _no_ports_given(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_ports_are_remembered_until_others_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ports_are_remembered_until_the_environment_names_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert ports_of(settings_from_environment(tmp_path)) == PORT_DEFAULTS
     write_json(ports_file(tmp_path), {FRONT_DOOR_PORT_VARIABLE: 18090, CLOUD_PORT_VARIABLE: 14600})
     assert settings_from_environment(tmp_path).front_door_port == 18090
@@ -52,14 +54,14 @@ def test_ports_are_remembered_until_others_are_given(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     "content", ["", "[]", '{"LIVELLO_PORT": "x"}', '{"LIVELLO_PORT": 0}', '{"LIVELLO_PORT": true}']
 )
-def test_damaged_ports_are_named(tmp_path: Path, content: str) -> None:
+def test_a_damaged_ports_file_is_named(tmp_path: Path, content: str) -> None:
     ports_file(tmp_path).write_text(content, "utf-8")
     with pytest.raises(LocalError, match=r"ports\.json is damaged.*Remove it"):
         settings_from_environment(tmp_path)
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "80 80", "-1", "+80", "\uff18\uff10", "1e3", "9" * 5000])
-def test_what_is_no_port_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port: str) -> None:
+def test_an_invalid_port_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port: str) -> None:
     monkeypatch.setenv(CLOUD_PORT_VARIABLE, port)
     with pytest.raises(LocalError, match="LIVELLO_CLOUD_PORT must be a port between 1 and 65535"):
         settings_from_environment(tmp_path)
@@ -76,7 +78,7 @@ def four_ports(tmp_path: Path, **others: int) -> Settings:
     return replace(settings, **others)  # type: ignore[arg-type]
 
 
-def test_a_port_that_only_the_administrator_may_have_is_said_to_be_one(tmp_path: Path) -> None:
+def test_a_port_reserved_for_the_administrator_is_reported_as_such(tmp_path: Path) -> None:
     refused = PermissionError(errno.EACCES, "Permission denied")
     settings = four_ports(tmp_path, front_door_port=80)
     with (
@@ -89,7 +91,7 @@ def test_a_port_that_only_the_administrator_may_have_is_said_to_be_one(tmp_path:
     assert str(caught.value).endswith("LIVELLO_PORT=18090 make run")
 
 
-def test_a_port_of_another_program_is_said_to_be_taken(tmp_path: Path) -> None:
+def test_a_port_of_another_program_is_reported_as_taken(tmp_path: Path) -> None:
     settings = four_ports(tmp_path)
     with (
         socket.create_server((HOST, settings.mail_port)),
@@ -98,7 +100,7 @@ def test_a_port_of_another_program_is_said_to_be_taken(tmp_path: Path) -> None:
         stack._check_ports(settings)
 
 
-def test_a_port_of_our_own_other_server_is_said_to_be_ours(tmp_path: Path) -> None:
+def test_a_port_of_another_server_of_the_stack_is_reported_as_ours(tmp_path: Path) -> None:
     settings = four_ports(tmp_path)
     sink = mail_sink(settings)
     try:
@@ -112,7 +114,7 @@ def test_a_port_of_our_own_other_server_is_said_to_be_ours(tmp_path: Path) -> No
         sink.stop(by_force=True)
 
 
-def test_a_server_of_which_nobody_knows_its_port_is_no_hindrance(tmp_path: Path) -> None:
+def test_a_server_without_a_recorded_port_is_replaced(tmp_path: Path) -> None:
     settings = four_ports(tmp_path)
     sink = mail_sink(settings)
     try:
@@ -121,12 +123,12 @@ def test_a_server_of_which_nobody_knows_its_port_is_no_hindrance(tmp_path: Path)
         assert sink.running_port() is None
         stack._check_ports(settings)
         sink.start()
-        assert sink.runs_as_it_should()
+        assert sink.is_current()
     finally:
         sink.stop(by_force=True)
 
 
-def test_a_server_is_started_anew_when_its_options_change_and_only_then(tmp_path: Path) -> None:
+def test_a_server_is_restarted_only_when_its_options_change(tmp_path: Path) -> None:
     settings = four_ports(tmp_path)
     door = stack.front_door(settings)
     try:
@@ -141,24 +143,22 @@ def test_a_server_is_started_anew_when_its_options_change_and_only_then(tmp_path
         door.stop(by_force=True)
 
 
-def test_a_command_does_not_talk_to_the_stack_of_another_checkout(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_command_does_not_use_the_stack_of_another_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scripts_stack, "settings_from_environment", lambda: four_ports(tmp_path))
     with pytest.raises(LocalError, match="No stack of this checkout runs"):
         use_local_stack()
 
 
-def test_a_command_says_whom_it_talks_to(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_prints_the_address_of_its_stack(capsys: pytest.CaptureFixture[str]) -> None:
     given = {CLOUD_PORT_VARIABLE: "14999", FRONT_DOOR_PORT_VARIABLE: "18999", "AWS_PROFILE": "nonesuch"}
     with patch.dict(os.environ, given):
         use_local_stack()
         assert "AWS_PROFILE" not in os.environ
         assert os.environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:14999"
-    said = capsys.readouterr()
-    assert said.err == "The local stack at http://127.0.0.1:18999, its AWS at http://127.0.0.1:14999.\n"
-    assert said.out == ""
+    printed = capsys.readouterr()
+    assert printed.err == "The local stack at http://127.0.0.1:18999, its AWS at http://127.0.0.1:14999.\n"
+    assert printed.out == ""
 
 
-def test_the_usual_port_of_http_is_not_written_in_an_address(tmp_path: Path) -> None:
+def test_an_address_omits_the_default_port_of_http(tmp_path: Path) -> None:
     assert four_ports(tmp_path, front_door_port=module.HTTP_PORT).address == "http://127.0.0.1"

@@ -1,4 +1,4 @@
-"""The emulated AWS is saved whole or not at all, while it runs and when it ends; what was lost is told."""
+"""The emulated AWS saves its state whole or not at all, while it runs and when it ends, and reports what is lost."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_newest_save_is_restored_and_the_one_before_is_kept(tmp_path: Path) 
     assert [each.number for each in saves.all()] == [3, 2]
 
 
-def test_a_save_that_was_cut_off_is_none(tmp_path: Path) -> None:
+def test_an_unfinished_save_does_not_count_and_is_removed(tmp_path: Path) -> None:
     saves = Saves(tmp_path / "saves")
     save(saves, "{}")
     cut_off = saves.begin()
@@ -56,7 +56,7 @@ def test_a_save_that_was_cut_off_is_none(tmp_path: Path) -> None:
     assert not cut_off.exists()
 
 
-def test_a_damaged_save_is_named_with_the_way_back(tmp_path: Path) -> None:
+def test_a_damaged_save_is_named_with_the_remedy(tmp_path: Path) -> None:
     saves = Saves(tmp_path / "saves")
     save(saves, '{"n": 1}')
     save(saves, "")
@@ -107,7 +107,7 @@ def saved(saves: Saves) -> Any:
     return json.loads((newest.folder / "ssm.json").read_text("utf-8"))["payload"]
 
 
-def test_everything_is_saved_also_what_a_service_that_cannot_be_loaded_has_saved_before(
+def test_a_save_keeps_the_earlier_state_of_a_service_that_cannot_be_loaded(
     saver: tuple[Saver, Service, Saves],
 ) -> None:
     saver[0].save_now()
@@ -119,7 +119,7 @@ def test_everything_is_saved_also_what_a_service_that_cannot_be_loaded_has_saved
 
 
 @pytest.mark.parametrize("function", ["pathlib.Path.write_text", "os.fsync", "pathlib.Path.rename", "shutil.copy2"])
-def test_a_full_disk_leaves_the_former_save(saver: tuple[Saver, Service, Saves], function: str) -> None:
+def test_a_full_disk_leaves_the_earlier_save(saver: tuple[Saver, Service, Saves], function: str) -> None:
     one, service, saves = saver
     one.save_now()
     service.state = {"n": 2}
@@ -133,14 +133,14 @@ def test_a_full_disk_leaves_the_former_save(saver: tuple[Saver, Service, Saves],
     assert saved(saves) == {"n": 2}
 
 
-def test_it_is_saved_while_it_runs_as_soon_as_there_is_room(
+def test_a_periodic_save_is_repeated_until_the_disk_has_room(
     saver: tuple[Saver, Service, Saves], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, service, saves = saver
     monkeypatch.setattr(emulator, "SAVE_SECONDS", 0.01)
 
     async def run() -> None:
-        task = asyncio.create_task(one.save_from_time_to_time())
+        task = asyncio.create_task(one.save_periodically())
         while saves.newest() is None:
             await asyncio.sleep(0.01)
         service.state, one.changed = {"n": 2}, True
@@ -159,25 +159,25 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(tmp_path, tmp_path, cloud_port=free_port(), front_door_port=free_port())
 
 
-def test_a_killed_emulator_comes_back_as_it_was_saved_and_says_so(settings: Settings) -> None:
-    told: list[str] = []
+def test_a_killed_emulator_comes_back_from_its_last_save_and_says_so(settings: Settings) -> None:
+    messages: list[str] = []
     cloud = Cloud.of(settings)
     try:
-        cloud.start(told.append)
+        cloud.start(messages.append)
         cloud.wait_until_ready()
         put(settings, "first")
         cloud.stop()
-        cloud.start(told.append)
+        cloud.start(messages.append)
         cloud.wait_until_ready()
-        assert told == []
+        assert messages == []
         assert names(settings) == {"first"}
         put(settings, "second")
         os.kill(int(cloud.process.pid_file.read_text("ascii")), signal.SIGKILL)
         assert wait_until(lambda: not cloud.process.running(), 10)
-        cloud.start(told.append)
+        cloud.start(messages.append)
         cloud.wait_until_ready()
         assert names(settings) == {"first"}
-        [line] = told
+        [line] = messages
         newest = cloud.saves.newest()
         assert newest is not None
         assert "was not ended by make stop" in line

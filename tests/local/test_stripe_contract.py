@@ -1,8 +1,8 @@
-"""What Stripe refuses and promises, asked of the stand-in; and of Stripe itself where a key is given.
+"""Stripe's promises and refusals, tested against the stand-in; and against Stripe itself where a key is given.
 
-With STRIPE_TEST_KEY (a secret key of a test mode account that has cards and SEPA debits switched on and is paid out in
-euros) each test runs a second time, against api.stripe.com. Without one that half is skipped, and says so. What only a
-switch of the stand-in can bring about is in test_stripe_stand_in.py.
+With STRIPE_TEST_KEY each test runs a second time, against api.stripe.com; without it that half is skipped. The key is a
+secret key of a test mode account with cards and SEPA debits, and with payouts in euros. Tests that need a switch of the
+stand-in are in test_stripe_stand_in.py.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ IBAN = "DE89370400440532013000"
 
 @dataclass(frozen=True)
 class Partner:
-    """Whoever answers as Stripe: the stand-in, or Stripe's test mode."""
+    """The other side of the contract: the stand-in, or Stripe's test mode (`real`)."""
 
     client: StripeClient
     real: bool
@@ -50,7 +50,7 @@ class Partner:
         "stand-in",
         pytest.param(
             "stripe",
-            marks=pytest.mark.skipif(not TEST_KEY, reason="STRIPE_TEST_KEY is not set: Stripe itself is not asked"),
+            marks=pytest.mark.skipif(not TEST_KEY, reason="STRIPE_TEST_KEY is not set: Stripe itself is not tested"),
         ),
     ]
 )
@@ -75,13 +75,13 @@ def key() -> Any:
 
 
 def customer(partner: Partner, card: str = "pm_card_visa") -> tuple[str, str]:
-    made = partner.v1.customers.create({"metadata": {"account": "contract-test"}})
-    attached = partner.v1.payment_methods.attach(card, {"customer": made.id})
-    return made.id, attached.id
+    payer = partner.v1.customers.create({"metadata": {"account": "contract-test"}})
+    attached = partner.v1.payment_methods.attach(card, {"customer": payer.id})
+    return payer.id, attached.id
 
 
 def intent(partner: Partner, payer: str, amount: int = 1250, currency: str = "eur", **more: Any) -> Any:
-    wanted = {
+    parameters = {
         "amount": amount,
         "currency": currency,
         "customer": payer,
@@ -89,13 +89,13 @@ def intent(partner: Partner, payer: str, amount: int = 1250, currency: str = "eu
         "metadata": {"account": "contract-test", "invoice": "1"},
         **more,
     }
-    return partner.v1.payment_intents.create(wanted, key())
+    return partner.v1.payment_intents.create(parameters, key())
 
 
 def paid(partner: Partner, card: str = "pm_card_visa", amount: int = 1250, currency: str = "eur") -> Any:
     payer, method = customer(partner, card)
-    begun = intent(partner, payer, amount, currency)
-    return partner.v1.payment_intents.confirm(begun.id, {"payment_method": method, "off_session": True}, key())
+    created = intent(partner, payer, amount, currency)
+    return partner.v1.payment_intents.confirm(created.id, {"payment_method": method, "off_session": True}, key())
 
 
 def refused(partner: Partner, service: str, method: str, *given: Any) -> stripe.StripeError:
@@ -117,7 +117,7 @@ def refused(partner: Partner, service: str, method: str, *given: Any) -> stripe.
         ("refunds", {"payment_intent": "pi_none", "credit_note": "1"}, "credit_note"),
     ],
 )
-def test_a_parameter_that_stripe_does_not_know(service: str, given: Any, param: str, partner: Partner) -> None:
+def test_an_unknown_parameter_is_refused(service: str, given: Any, param: str, partner: Partner) -> None:
     failure = refused(partner, service, "create", given)
 
     assert (failure.http_status, failure.code, getattr(failure, "param", None)) == (400, "parameter_unknown", param)
@@ -130,14 +130,14 @@ def test_a_parameter_that_stripe_does_not_know(service: str, given: Any, param: 
         ("payment_intents", {"amount": 1250, "currency": "dkk", "payment_method_types": ["card", "sepa_debit"]}),
     ],
 )
-def test_the_types_are_not_set_but_allowed(service: str, given: Any, partner: Partner) -> None:
-    """As the product asked before: at the API version that it pins, no card could be set up and nothing charged."""
+def test_the_removed_parameter_for_types_is_refused(service: str, given: Any, partner: Partner) -> None:
+    """Livello once sent these types. The pinned API version refuses them: no card could be set up or charged."""
     failure = refused(partner, service, "create", given)
 
     assert (failure.http_status, failure.code) == (400, "payment_method_types_no_longer_supported")
 
 
-def test_what_is_missing_or_no_number(partner: Partner) -> None:
+def test_a_missing_parameter_or_one_that_is_no_number_is_refused(partner: Partner) -> None:
     missing = refused(partner, "payment_intents", "create", {"amount": 1250})
     assert (missing.http_status, missing.code) == (400, "parameter_missing")
     unsized: Any = {"amount": "twelve", "currency": "eur"}
@@ -147,7 +147,7 @@ def test_what_is_missing_or_no_number(partner: Partner) -> None:
 # ---- Amounts and currencies --------------------------------------------------------------------------
 
 
-def test_a_currency_that_nobody_is_charged_in(partner: Partner) -> None:
+def test_an_unknown_currency_is_refused(partner: Partner) -> None:
     payer, _ = customer(partner)
 
     failure = refused(partner, "payment_intents", "create", {"amount": 1250, "currency": "zzz", "customer": payer})
@@ -156,21 +156,26 @@ def test_a_currency_that_nobody_is_charged_in(partner: Partner) -> None:
 
 
 @pytest.mark.parametrize(("amount", "currency"), [(49, "eur"), (20, "eur"), (249, "dkk"), (29, "gbp")])
-def test_less_than_the_smallest_charge(amount: int, currency: str, partner: Partner) -> None:
+def test_less_than_the_smallest_charge_is_refused(amount: int, currency: str, partner: Partner) -> None:
     if partner.real and currency != "eur":
-        pytest.skip("the smallest charge is that of the currency in which the account is paid out")
+        pytest.skip("the smallest charge depends on the currency of the payouts, here euros")
     payer, _ = customer(partner)
-    wanted = {"amount": amount, "currency": currency, "customer": payer, "allowed_payment_method_types": ["card"]}
+    parameters = {"amount": amount, "currency": currency, "customer": payer, "allowed_payment_method_types": ["card"]}
 
-    assert refused(partner, "payment_intents", "create", wanted).code == "amount_too_small"
+    assert refused(partner, "payment_intents", "create", parameters).code == "amount_too_small"
 
 
 @pytest.mark.parametrize("currency", ["isk", "ugx"])
-def test_hundredths_that_a_currency_no_longer_has(currency: str, partner: Partner) -> None:
+def test_hundredths_that_a_currency_no_longer_has_are_refused(currency: str, partner: Partner) -> None:
     payer, _ = customer(partner)
-    wanted = {"amount": 1_000_050, "currency": currency, "customer": payer, "allowed_payment_method_types": ["card"]}
+    parameters = {
+        "amount": 1_000_050,
+        "currency": currency,
+        "customer": payer,
+        "allowed_payment_method_types": ["card"],
+    }
 
-    failure = refused(partner, "payment_intents", "create", wanted)
+    failure = refused(partner, "payment_intents", "create", parameters)
 
     assert failure.http_status == 400
     assert "evenly divisible by 100" in str(failure.user_message)
@@ -187,21 +192,21 @@ def test_hundredths_that_a_currency_no_longer_has(currency: str, partner: Partne
         (Money(2_500_000, "MGA"), 25_000),
     ],
 )
-def test_amounts_are_charged_and_refunded_as_they_are_meant(money: Money, units: int, partner: Partner) -> None:
+def test_an_amount_is_charged_and_refunded_in_stripes_units(money: Money, units: int, partner: Partner) -> None:
     assert charged_units(money) == units
     charged = paid(partner, amount=units, currency=money.currency.lower())
     assert (charged.status, charged_money(charged.amount_received, charged.currency)) == ("succeeded", money)
 
-    back = partner.v1.refunds.create({"payment_intent": charged.id, "amount": charged_units(money)}, key())
+    refund = partner.v1.refunds.create({"payment_intent": charged.id, "amount": charged_units(money)}, key())
 
-    assert charged_money(back.amount, back.currency) == money
+    assert charged_money(refund.amount, refund.currency) == money
     assert refused(partner, "refunds", "create", {"payment_intent": charged.id}).code == "charge_already_refunded"
 
 
 # ---- Payment methods -----------------------------------------------------------------------------------
 
 
-def test_types_that_do_not_go_with_the_currency_are_left_out(partner: Partner) -> None:
+def test_allowed_types_that_do_not_go_with_the_currency_are_left_out(partner: Partner) -> None:
     payer, _ = customer(partner)
     both: Any = {"allowed_payment_method_types": ["card", "sepa_debit"]}
 
@@ -211,7 +216,7 @@ def test_types_that_do_not_go_with_the_currency_are_left_out(partner: Partner) -
     assert refused(partner, "payment_intents", "create", alone).http_status == 400
 
 
-def test_a_method_of_another_type_than_the_intent_allows(partner: Partner) -> None:
+def test_a_payment_method_of_a_type_that_is_not_allowed_is_refused(partner: Partner) -> None:
     payer, card = customer(partner)
     debit = intent(partner, payer, allowed_payment_method_types=["sepa_debit"])
 
@@ -221,7 +226,7 @@ def test_a_method_of_another_type_than_the_intent_allows(partner: Partner) -> No
     assert partner.v1.payment_intents.confirm(debit.id, follows, key()).status == "succeeded"
 
 
-def test_a_method_of_another_customer(partner: Partner) -> None:
+def test_a_payment_method_of_another_customer_is_refused(partner: Partner) -> None:
     payer, _ = customer(partner)
     _, theirs = customer(partner)
 
@@ -235,13 +240,13 @@ def test_a_method_of_another_customer(partner: Partner) -> None:
     assert failure.http_status == 400
 
 
-def test_a_customer_that_was_deleted_says_so(partner: Partner) -> None:
+def test_a_deleted_customer_is_marked_as_deleted(partner: Partner) -> None:
     payer, _ = customer(partner)
     partner.v1.customers.delete(payer)
 
     assert partner.v1.customers.retrieve(payer).deleted is True
-    wanted = {"customer": payer, "allowed_payment_method_types": ["card"]}
-    failure = refused(partner, "setup_intents", "create", wanted)
+    parameters = {"customer": payer, "allowed_payment_method_types": ["card"]}
+    failure = refused(partner, "setup_intents", "create", parameters)
     assert (failure.code, getattr(failure, "param", None)) == ("resource_missing", "customer")
     unknown = refused(partner, "customers", "retrieve", "cus_none")
     assert (unknown.http_status, unknown.code) == (404, "resource_missing")
@@ -250,28 +255,28 @@ def test_a_customer_that_was_deleted_says_so(partner: Partner) -> None:
 # ---- Keys, lists, refunds ------------------------------------------------------------------------------
 
 
-def test_a_key_goes_with_its_parameters_and_repeats_a_decline(partner: Partner) -> None:
+def test_an_idempotency_key_belongs_to_its_parameters_and_repeats_a_decline(partner: Partner) -> None:
     payer, card = customer(partner, "pm_card_chargeCustomerFail")
-    begun, once = intent(partner, payer), key()
-    wanted = {"payment_method": card, "off_session": True}
+    created, same_key = intent(partner, payer), key()
+    parameters = {"payment_method": card, "off_session": True}
 
-    first = refused(partner, "payment_intents", "confirm", begun.id, wanted, once)
-    again = refused(partner, "payment_intents", "confirm", begun.id, wanted, once)
+    first = refused(partner, "payment_intents", "confirm", created.id, parameters, same_key)
+    again = refused(partner, "payment_intents", "confirm", created.id, parameters, same_key)
     assert (first.http_status, first.code, first.code) == (402, "card_declined", again.code)
     assert again.headers is not None
     assert again.headers.get("idempotent-replayed", again.headers.get("Idempotent-Replayed")) == "true"
-    other = refused(partner, "payment_intents", "confirm", begun.id, {**wanted, "off_session": False}, once)
+    other = refused(partner, "payment_intents", "confirm", created.id, {**parameters, "off_session": False}, same_key)
     assert isinstance(other, stripe.IdempotencyError)
 
 
-def test_a_list_does_not_lag(partner: Partner) -> None:
+def test_a_list_shows_a_new_payment_at_once(partner: Partner) -> None:
     payer, _ = customer(partner)
-    begun = intent(partner, payer)
+    created = intent(partner, payer)
 
-    assert [each.id for each in partner.v1.payment_intents.list({"customer": payer}).data] == [begun.id]
+    assert [each.id for each in partner.v1.payment_intents.list({"customer": payer}).data] == [created.id]
 
 
-def test_no_more_is_refunded_than_is_left(partner: Partner) -> None:
+def test_a_refund_of_more_than_is_left_is_refused(partner: Partner) -> None:
     charged = paid(partner)
     partner.v1.refunds.create({"payment_intent": charged.id, "amount": 1000}, key())
 
@@ -286,10 +291,10 @@ def test_a_refund_may_be_pending(partner: Partner) -> None:
     assert partner.v1.refunds.create({"payment_intent": charged.id}, key()).status == "pending"
 
 
-# ---- Our data against the stand-in's, which were written down apart -----------------------------------
+# ---- Our data against the stand-in's, which has a source of its own -----------------------------------
 
 
-def test_the_currencies_and_how_they_are_counted_are_the_same() -> None:
+def test_currencies_and_their_decimals_are_the_same() -> None:
     assert {each.lower() for each in CHARGEABLE} == amounts.CURRENCIES & {each.lower() for each in MINOR_UNIT_DIGITS}
     for currency in CHARGEABLE:
         code, digits = currency.lower(), MINOR_UNIT_DIGITS[currency]
@@ -298,7 +303,7 @@ def test_the_currencies_and_how_they_are_counted_are_the_same() -> None:
         assert charged_money(charged_units(thousand), code) == thousand
 
 
-def is_taken(units: int, code: str) -> bool:
+def is_accepted(units: int, code: str) -> bool:
     try:
         amounts.require_chargeable(units, code)
     except Refused:
@@ -307,8 +312,8 @@ def is_taken(units: int, code: str) -> bool:
 
 
 @pytest.mark.parametrize("currency", sorted(CHARGEABLE))
-def test_what_is_sent_is_what_is_taken(currency: str) -> None:
-    """At the edges of each currency: nothing that is sent is refused, and nothing is held back that would be taken."""
+def test_livello_sends_exactly_the_amounts_that_stripe_accepts(currency: str) -> None:
+    """At the limits of each currency: no sent amount is refused, and no accepted amount is held back."""
     code = currency.lower()
     edges = {
         charged_money(each, code).amount
@@ -320,8 +325,8 @@ def test_what_is_sent_is_what_is_taken(currency: str) -> None:
         money = Money(amount, currency)
         units = charged_units(money)
         amounts.require_step(units, code)
-        taken = units > 0 and is_taken(units, code)
-        assert taken == (charge_obstacle(money, Method.CARD) is None), money
+        accepted = units > 0 and is_accepted(units, code)
+        assert accepted == (charge_obstacle(money, Method.CARD) is None), money
 
 
 @pytest.mark.parametrize(
@@ -338,5 +343,7 @@ def test_what_is_sent_is_what_is_taken(currency: str) -> None:
         (Money(99, "MGA"), Method.CARD, ChargeObstacle.TOO_SMALL),
     ],
 )
-def test_what_is_not_sent(money: Money, method: Method, expected: ChargeObstacle | None) -> None:
+def test_an_amount_that_stripe_refuses_is_not_sent(
+    money: Money, method: Method, expected: ChargeObstacle | None
+) -> None:
     assert charge_obstacle(money, method) is expected

@@ -1,4 +1,4 @@
-"""The stand-in for Stripe against the official SDK's types, and what Stripe says of itself (docs.stripe.com)."""
+"""The stand-in for Stripe against the official SDK's types and Stripe's documentation (docs.stripe.com)."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def client(account: Stripe) -> StripeClient:
 
 
 def card(client: StripeClient, number: str = "4242424242424242") -> stripe.PaymentMethod:
-    wanted: Any = {"type": "card", "card": {"number": number, "exp_month": 12, "exp_year": 2034, "cvc": "123"}}
-    return client.v1.payment_methods.create(wanted)
+    parameters: Any = {"type": "card", "card": {"number": number, "exp_month": 12, "exp_year": 2034, "cvc": "123"}}
+    return client.v1.payment_methods.create(parameters)
 
 
 def customer_with(client: StripeClient, number: str = "4242424242424242") -> tuple[str, str]:
@@ -72,28 +72,35 @@ def pay(client: StripeClient, customer: str, method: str, key: str = "k", amount
     )
 
 
-def test_objects_are_the_sdks_and_a_search_finds_them_a_minute_later(client: StripeClient, account: Stripe) -> None:
+def test_the_sdk_reads_all_objects_and_a_search_finds_them_a_minute_later(
+    client: StripeClient, account: Stripe
+) -> None:
     customer, method = customer_with(client)
 
     found = client.v1.customers.retrieve(customer)
     assert isinstance(found, stripe.Customer)
-    [kept] = client.v1.customers.payment_methods.list(customer).data
-    assert isinstance(kept, stripe.PaymentMethod)
-    assert kept.card is not None
-    assert (kept.id, kept.card.brand, kept.card.last4, kept.customer) == (method, "visa", "4242", customer)
+    [attached] = client.v1.customers.payment_methods.list(customer).data
+    assert isinstance(attached, stripe.PaymentMethod)
+    assert attached.card is not None
+    assert (attached.id, attached.card.brand, attached.card.last4, attached.customer) == (
+        method,
+        "visa",
+        "4242",
+        customer,
+    )
     paid = pay(client, customer, method)
     assert (paid.status, paid.amount_received, type(paid)) == ("succeeded", 1250, stripe.PaymentIntent)
     charged = client.v1.payment_intents.retrieve(paid.id, {"expand": ["latest_charge"]}).latest_charge
     assert isinstance(charged, stripe.Charge)
     assert (charged.paid, charged.amount_captured) == (True, 1250)
-    searched = client.v1.payment_intents.search
-    assert searched({"query": "metadata['invoice']:'1'"}).data == []
+    search = client.v1.payment_intents.search
+    assert search({"query": "metadata['invoice']:'1'"}).data == []
     later(account, SEARCHABLE_AFTER_SECONDS)
-    assert [each.id for each in searched({"query": "metadata['invoice']:'1'"}).data] == [paid.id]
+    assert [each.id for each in search({"query": "metadata['invoice']:'1'"}).data] == [paid.id]
 
 
 @pytest.mark.parametrize("number", sorted(DECLINES))
-def test_a_declined_card_is_declined_as_stripe_does(number: str, client: StripeClient) -> None:
+def test_a_card_is_declined_with_stripes_codes(number: str, client: StripeClient) -> None:
     setup = client.v1.setup_intents.create({})
     with pytest.raises(stripe.CardError) as failure:
         client.v1.setup_intents.confirm(setup.id, {"payment_method": card(client, number).id})
@@ -102,13 +109,13 @@ def test_a_declined_card_is_declined_as_stripe_does(number: str, client: StripeC
     assert failure.value.http_status == 402
     assert failure.value.error is not None
     assert (failure.value.code, failure.value.error.decline_code) == (code, decline_code)
-    standing = client.v1.setup_intents.retrieve(setup.id)
-    assert standing.status == "requires_payment_method"
-    assert standing.last_setup_error is not None
-    assert standing.last_setup_error.code == code
+    declined = client.v1.setup_intents.retrieve(setup.id)
+    assert declined.status == "requires_payment_method"
+    assert declined.last_setup_error is not None
+    assert declined.last_setup_error.code == code
 
 
-def test_a_card_that_is_declined_when_charged(client: StripeClient) -> None:
+def test_a_card_is_set_up_and_declined_at_its_charge(client: StripeClient) -> None:
     customer, method = customer_with(client, "4000000000000341")
     with pytest.raises(stripe.CardError) as failure:
         pay(client, customer, method)
@@ -118,7 +125,7 @@ def test_a_card_that_is_declined_when_charged(client: StripeClient) -> None:
     assert failure.value.error.payment_intent.status == "requires_payment_method"
 
 
-def test_a_bank_that_asks_its_customer_every_time(client: StripeClient, account: Stripe) -> None:
+def test_a_card_whose_bank_always_asks_is_declined_off_session(client: StripeClient, account: Stripe) -> None:
     customer = client.v1.customers.create({})
     setup = client.v1.setup_intents.create({"customer": customer.id})
     method = card(client, "4000002760003184")
@@ -133,7 +140,7 @@ def test_a_bank_that_asks_its_customer_every_time(client: StripeClient, account:
     assert failure.value.code == "authentication_required"
 
 
-def test_a_key_gives_the_first_answer_again_and_takes_no_other_parameters(client: StripeClient) -> None:
+def test_an_idempotency_key_repeats_the_first_response_and_refuses_other_parameters(client: StripeClient) -> None:
     customer, method = customer_with(client)
     first = pay(client, customer, method)
 
@@ -147,7 +154,7 @@ def test_a_key_gives_the_first_answer_again_and_takes_no_other_parameters(client
     assert len(client.v1.payment_intents.list({"customer": customer}).data) == 1
 
 
-def test_a_key_gives_a_failure_and_a_decline_again(client: StripeClient, account: Stripe) -> None:
+def test_an_idempotency_key_repeats_a_failure_and_a_decline(client: StripeClient, account: Stripe) -> None:
     customer, method = customer_with(client, "4000000000000341")
     account.faults.append({"kind": "500", "path": "payment_intents"})
 
@@ -160,7 +167,7 @@ def test_a_key_gives_a_failure_and_a_decline_again(client: StripeClient, account
     assert len(client.v1.payment_intents.list({"customer": customer}).data) == 1
 
 
-def test_what_was_detached_is_detached_for_good(client: StripeClient) -> None:
+def test_a_detached_payment_method_cannot_be_used_again(client: StripeClient) -> None:
     customer, method = customer_with(client)
     client.v1.payment_methods.detach(method)
 
@@ -173,7 +180,7 @@ def test_what_was_detached_is_detached_for_good(client: StripeClient) -> None:
     assert client.v1.customers.payment_methods.list(customer).data == []
 
 
-def test_no_more_is_refunded_than_was_paid(client: StripeClient) -> None:
+def test_a_refund_of_more_than_was_paid_is_refused(client: StripeClient) -> None:
     customer, method = customer_with(client)
     paid = pay(client, customer, method)
     refund = client.v1.refunds.create({"payment_intent": paid.id, "amount": 1000, "reason": "requested_by_customer"})
@@ -187,10 +194,10 @@ def test_no_more_is_refunded_than_was_paid(client: StripeClient) -> None:
     assert failure.value.code == "charge_already_refunded"
 
 
-def test_a_debit_takes_days(client: StripeClient, account: Stripe) -> None:
+def test_a_debit_is_processing_until_its_bank_settles_it(client: StripeClient, account: Stripe) -> None:
     customer = client.v1.customers.create({})
-    wanted: Any = {"type": "sepa_debit", "sepa_debit": {"iban": "DE89370400440532013000"}}
-    method = client.v1.payment_methods.create(wanted)
+    parameters: Any = {"type": "sepa_debit", "sepa_debit": {"iban": "DE89370400440532013000"}}
+    method = client.v1.payment_methods.create(parameters)
     client.v1.payment_methods.attach(method.id, {"customer": customer.id})
 
     assert pay(client, customer.id, method.id).status == "processing"
@@ -199,7 +206,7 @@ def test_a_debit_takes_days(client: StripeClient, account: Stripe) -> None:
     assert client.v1.payment_intents.retrieve(payment).status == "succeeded"
 
 
-def test_a_deleted_customer_is_gone(client: StripeClient) -> None:
+def test_a_deleted_customer_is_not_listed_and_cannot_be_used(client: StripeClient) -> None:
     customer, _ = customer_with(client)
     assert client.v1.customers.delete(customer).deleted is True
 
@@ -209,7 +216,7 @@ def test_a_deleted_customer_is_gone(client: StripeClient) -> None:
         client.v1.setup_intents.create({"customer": customer})
 
 
-def test_a_key_is_forgotten_after_a_day(client: StripeClient, account: Stripe) -> None:
+def test_an_idempotency_key_expires_after_a_day(client: StripeClient, account: Stripe) -> None:
     customer, method = customer_with(client)
     first = pay(client, customer, method)
 
@@ -223,7 +230,7 @@ def test_a_key_is_forgotten_after_a_day(client: StripeClient, account: Stripe) -
     ("kind", "status", "code"),
     [("429", 429, "rate_limit"), ("lock_timeout", 429, "lock_timeout"), ("409", 409, "idempotency_key_in_use")],
 )
-def test_what_has_not_begun_is_not_kept_under_its_key(
+def test_a_refusal_before_the_execution_is_not_repeated(
     kind: str, status: int, code: str, client: StripeClient, account: Stripe
 ) -> None:
     customer, method = customer_with(client)
@@ -236,7 +243,7 @@ def test_what_has_not_begun_is_not_kept_under_its_key(
     assert pay(client, customer, method).status == "succeeded"
 
 
-def test_a_failure_of_stripe_is_repeated_for_a_day(client: StripeClient, account: Stripe) -> None:
+def test_a_server_error_of_stripe_is_repeated_for_a_day(client: StripeClient, account: Stripe) -> None:
     customer, method = customer_with(client)
     account.faults.append({"kind": "500_after", "path": "payment_intents"})
 
@@ -244,11 +251,13 @@ def test_a_failure_of_stripe_is_repeated_for_a_day(client: StripeClient, account
         later(account, seconds)
         with pytest.raises(stripe.APIError):
             pay(client, customer, method)
-    # It was paid all the same: whoever lists sees it.
+    # It was paid all the same: a list shows it.
     assert [each.status for each in client.v1.payment_intents.list({"customer": customer}).data] == ["succeeded"]
 
 
-def test_a_dispute_takes_back_what_it_is_about_until_it_is_won(client: StripeClient, account: Stripe) -> None:
+def test_a_disputed_payment_can_be_refunded_only_after_the_dispute_is_won(
+    client: StripeClient, account: Stripe
+) -> None:
     customer, method = customer_with(client)
     paid = pay(client, customer, method)
     opened = account.dispute(paid.id, 450, "product_not_received")
@@ -260,11 +269,11 @@ def test_a_dispute_takes_back_what_it_is_about_until_it_is_won(client: StripeCli
     account.close_dispute(opened["id"], won=True)
     assert client.v1.disputes.retrieve(opened["id"]).status == "won"
     assert client.v1.refunds.create({"payment_intent": paid.id}).status == "succeeded"
-    told = [each["type"] for each in account.objects["event"].values() if "dispute" in each["type"]]
-    assert told == [f"charge.dispute.{each}" for each in ("created", "funds_withdrawn", "funds_reinstated", "closed")]
+    types = [each["type"] for each in account.objects["event"].values() if "dispute" in each["type"]]
+    assert types == [f"charge.dispute.{each}" for each in ("created", "funds_withdrawn", "funds_reinstated", "closed")]
 
 
-def test_a_dispute_that_is_lost_stays_taken_back(client: StripeClient, account: Stripe) -> None:
+def test_a_payment_with_a_lost_dispute_cannot_be_refunded(client: StripeClient, account: Stripe) -> None:
     customer, method = customer_with(client, "4000000000000259")
     paid = pay(client, customer, method)
     [dispute] = client.v1.disputes.list({"payment_intent": paid.id}).data
@@ -278,7 +287,7 @@ def test_a_dispute_that_is_lost_stays_taken_back(client: StripeClient, account: 
 
 
 @pytest.mark.parametrize(("number", "first"), [("4000000000007726", "pending"), ("4000000000005126", "succeeded")])
-def test_a_refund_fails_days_later(number: str, first: str, client: StripeClient, account: Stripe) -> None:
+def test_a_refund_can_fail_days_later(number: str, first: str, client: StripeClient, account: Stripe) -> None:
     customer, method = customer_with(client, number)
     paid = pay(client, customer, method)
     refund = client.v1.refunds.create({"payment_intent": paid.id})
@@ -291,17 +300,17 @@ def test_a_refund_fails_days_later(number: str, first: str, client: StripeClient
     assert client.v1.refunds.create({"payment_intent": paid.id}).amount == 1250
 
 
-def test_a_refund_that_was_pending_is_made(client: StripeClient, account: Stripe) -> None:
+def test_a_pending_refund_succeeds(client: StripeClient, account: Stripe) -> None:
     customer, method = customer_with(client, "4000000000007726")
     refund = client.v1.refunds.create({"payment_intent": pay(client, customer, method).id})
 
     assert account.settle_refund(refund.id, succeed=True)["status"] == "succeeded"
 
 
-def test_a_debit_that_is_on_its_way_is_cancelled_by_the_bank_alone(client: StripeClient, account: Stripe) -> None:
+def test_only_the_bank_cancels_a_debit_in_transit(client: StripeClient, account: Stripe) -> None:
     customer = client.v1.customers.create({})
-    wanted: Any = {"type": "sepa_debit", "sepa_debit": {"iban": "DE89370400440532013000"}}
-    method = client.v1.payment_methods.create(wanted)
+    parameters: Any = {"type": "sepa_debit", "sepa_debit": {"iban": "DE89370400440532013000"}}
+    method = client.v1.payment_methods.create(parameters)
     client.v1.payment_methods.attach(method.id, {"customer": customer.id})
     paid = pay(client, customer.id, method.id)
     with pytest.raises(stripe.InvalidRequestError):
@@ -312,7 +321,7 @@ def test_a_debit_that_is_on_its_way_is_cancelled_by_the_bank_alone(client: Strip
     assert client.v1.payment_intents.retrieve(paid.id).status == "canceled"
 
 
-def test_a_decline_without_a_code(client: StripeClient, account: Stripe) -> None:
+def test_a_decline_may_have_no_code(client: StripeClient, account: Stripe) -> None:
     customer, method = customer_with(client, "4000000000000341")
     account.faults.append({"kind": "no_code", "path": "payment_intents"})
 
@@ -320,9 +329,9 @@ def test_a_decline_without_a_code(client: StripeClient, account: Stripe) -> None
         pay(client, customer, method)
 
     assert failure.value.code is None
-    [kept] = client.v1.payment_intents.list({"customer": customer}).data
-    assert kept.last_payment_error is not None
-    assert not hasattr(kept.last_payment_error, "code")
+    [payment] = client.v1.payment_intents.list({"customer": customer}).data
+    assert payment.last_payment_error is not None
+    assert not hasattr(payment.last_payment_error, "code")
 
 
 @pytest.mark.parametrize(
@@ -344,17 +353,17 @@ def test_errors_have_stripes_form(method: str, path: str, key: str, status: int,
 
 @pytest.fixture
 def running(account: Stripe, tmp_path: Path) -> Iterator[tuple[StripeClient, list[stripe.Event], int]]:
-    """As a server, with somebody who takes its webhooks, and fails at the first."""
-    taken: list[stripe.Event] = []
-    failed: list[bool] = []
+    """The stand-in as a server, with a receiver of its webhooks that fails at the first."""
+    received: list[stripe.Event] = []
+    attempts: list[bool] = []
 
     class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            status = 200 if failed else 500
-            failed.append(True)
+            status = 200 if attempts else 500
+            attempts.append(True)
             if status == 200:
-                taken.append(
+                received.append(
                     stripe.Webhook.construct_event(body, self.headers["Stripe-Signature"], KEYS["webhook_secret"])
                 )
             self.send_response(status)
@@ -373,25 +382,25 @@ def running(account: Stripe, tmp_path: Path) -> Iterator[tuple[StripeClient, lis
     serving.start()
     addresses: Any = {"api": f"http://{HOST}:{port}"}
     client = StripeClient(KEYS["api_key"], base_addresses=addresses, max_network_retries=0)
-    yield client, taken, port
+    yield client, received, port
     ended.set()
     serving.join()
     receiver.shutdown()
     receiver.server_close()
 
 
-def test_as_a_server_it_keeps_and_tells_what_happens(
+def test_the_server_saves_its_account_and_delivers_its_events(
     running: tuple[StripeClient, list[stripe.Event], int], tmp_path: Path
 ) -> None:
-    client, taken, _ = running
+    client, received, _ = running
     customer, method = customer_with(client)
     deadline = time.monotonic() + 20
-    while len(taken) < 2 and time.monotonic() < deadline:
+    while len(received) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
 
-    assert [event.type for event in taken] == ["payment_method.attached", "setup_intent.succeeded"]
-    kept = json.loads((tmp_path / "account.json").read_text())
-    assert kept["objects"]["payment_method"][method]["customer"] == customer
-    again = stripe_account(time.time())
-    StandIn(again, Webhook("http://127.0.0.1:1", "x"), tmp_path / "account.json")
-    assert again.objects == kept["objects"]
+    assert [event.type for event in received] == ["payment_method.attached", "setup_intent.succeeded"]
+    saved = json.loads((tmp_path / "account.json").read_text())
+    assert saved["objects"]["payment_method"][method]["customer"] == customer
+    restored = stripe_account(time.time())
+    StandIn(restored, Webhook("http://127.0.0.1:1", "x"), tmp_path / "account.json")
+    assert restored.objects == saved["objects"]

@@ -1,4 +1,4 @@
-"""Reads the HTML of a mail as a strict mail program would: well-formed, and nothing in it that loads or runs."""
+"""A strict reader of a mail's HTML. It accepts only well-formed HTML that loads and runs nothing."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ HARMLESS = set(
         "valign width"
     ).split()
 )
-"""Elements, and their attributes, that neither load nor run anything."""
+"""Attributes that neither load nor run anything. ALLOWED are the elements of that kind."""
 
 
 class Page(HTMLParser):
-    """A mail's HTML, read. Fails where it is not well-formed."""
+    """The parsed HTML of a mail. Raises AssertionError for HTML that is malformed or not allowed."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -35,7 +35,7 @@ class Page(HTMLParser):
 
     @property
     def words(self) -> str:
-        """All that is to be seen, with one space between words."""
+        """The visible words, with single spaces."""
         return re.sub(r"[ \n]+", " ", " ".join(self._words))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -46,7 +46,7 @@ class Page(HTMLParser):
         if tag == "html":
             self.language = values["lang"]
         if tag == "img":
-            # Of the mail itself: nothing is loaded from anywhere.
+            # The picture must be an attachment of the mail: nothing is loaded from the network.
             assert re.fullmatch(r"cid:[a-z]+", values["src"] or "")
             assert values["alt"]
             self.pictures.append((values["src"] or "").removeprefix("cid:"))

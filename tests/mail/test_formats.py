@@ -1,4 +1,4 @@
-"""Amounts, quantities and days as languages write them, and texts in lines."""
+"""Formats of amounts, quantities and days by language, and the layout of plain text."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_quantity_is_exact(quantity: Decimal | int, english: str, italian: str
     assert (formats("en").quantity(quantity), formats("it").quantity(quantity)) == (english, italian)
 
 
-def test_days_months_and_lists() -> None:
+def test_days_months_and_lists_follow_the_language() -> None:
     assert [formats(language).day(date(2026, 12, 15)) for language in ("en", "it")] == [
         "15 December 2026",
         "15 dicembre 2026",
@@ -55,7 +55,7 @@ def test_days_months_and_lists() -> None:
     assert day_before(date(2027, 3, 1)) == date(2027, 2, 28)
 
 
-def test_instants_are_those_of_the_account() -> None:
+def test_instants_are_shown_in_the_time_zone_of_the_account() -> None:
     late = datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
     assert local_day(late, "Europe/Rome") == date(2027, 1, 1)
     assert formats("en").instant(late, "Europe/Rome") == "1 January 2027, 00:30 (Central European Standard Time)"
@@ -75,7 +75,7 @@ def test_a_link_stays_whole() -> None:
     assert link in prose(f"Words before {link} and after").splitlines()
 
 
-def test_a_table_has_columns() -> None:
+def test_a_table_aligns_its_columns() -> None:
     assert table(["Month", "Usage"], [["May", "9"], ["December", "1,234"]]) == (
         "\nMonth     Usage\n---------------\nMay           9\nDecember  1,234\n"
     )

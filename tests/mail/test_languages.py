@@ -1,4 +1,4 @@
-"""Every language is whole: the same mails as the others, and nothing that only the others have."""
+"""Every language is complete: it has the same mails, words and facts as the others."""
 
 from __future__ import annotations
 
@@ -36,25 +36,26 @@ def files(language: str) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_there_is_a_mail_about_all_that_somebody_waits_for() -> None:
+def test_every_event_type_has_a_mail_unless_it_is_listed() -> None:
     assert {str(each) for each in EventType} - WITHOUT_MAIL == MAILED
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_a_language_has_every_file(language: str) -> None:
-    wanted = {"document.json", "language.json", "words.jinja", *(f"mail/{kind}.jinja" for kind in MAILED)}
-    assert files(language) == wanted, f"missing: {wanted - files(language)}, unknown: {files(language) - wanted}"
+    expected = {"document.json", "language.json", "words.jinja", *(f"mail/{kind}.jinja" for kind in MAILED)}
+    missing, unknown = expected - files(language), files(language) - expected
+    assert files(language) == expected, f"missing: {missing}, unknown: {unknown}"
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
-def test_its_description_names_a_locale(language: str) -> None:
+def test_the_description_of_a_language_names_a_locale(language: str) -> None:
     description = json.loads((FOLDER / language / "language.json").read_text(encoding="utf-8"))
     assert Locale.parse(description["locale"]).language == language
     assert description["name"]
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES - {"en"}))
-def test_it_has_every_word_that_english_has(language: str) -> None:
+def test_a_language_has_every_word_that_english_has(language: str) -> None:
     def words(of: str) -> set[tuple[str, str]]:
         return set(MACRO.findall((FOLDER / of / "words.jinja").read_text(encoding="utf-8")))
 
@@ -71,18 +72,18 @@ def test_a_template_begins_with_its_subject(path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(MAILED))
-def test_languages_speak_of_the_same_facts(kind: str) -> None:
-    """A translation that forgets a fact is not a translation."""
+def test_templates_of_all_languages_use_the_same_facts(kind: str) -> None:
+    """No translation may drop a fact."""
 
-    def spoken_of(language: str) -> set[str]:
+    def facts_in(language: str) -> set[str]:
         template = (FOLDER / language / "mail" / f"{kind}.jinja").read_text(encoding="utf-8")
         return set(re.findall(r"\b(?:before|after)\.[a-z_.]+\b", template))
 
     for language in LANGUAGES:
-        assert spoken_of(language) == spoken_of("en")
+        assert facts_in(language) == facts_in("en")
 
 
-def test_every_kind_of_event_has_a_sample() -> None:
+def test_every_event_type_has_a_sample() -> None:
     folder = FOLDER.parents[3] / "events" / "published"
     assert {path.stem for path in folder.glob("*.json")} == set(SCHEMA_OF)
     assert get_args(SCHEMA_OF["user.added"].model_fields["type"].annotation) == ("user.added",)

@@ -1,4 +1,4 @@
-"""Mails: what they say in each language, in both forms, and what they do with what nobody should have written."""
+"""Rendered mails: their words in each language and in both forms, their attachments, and hostile input."""
 
 # ruff: noqa: RUF001 - apostrophes and dashes as printers set them
 
@@ -38,7 +38,7 @@ EVERY = [
 ]
 every_mail = pytest.mark.parametrize(("event", "language"), EVERY)
 
-SITUATION = LetterContext("Nordlys Kaffe", "en", "Europe/Copenhagen", "Astrid Holm")
+LETTER_CONTEXT = LetterContext("Nordlys Kaffe", "en", "Europe/Copenhagen", "Astrid Holm")
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -49,7 +49,7 @@ HOSTILE = (
     "a" * 200,
     "\ud800 half of a letter",
 )
-"""What somebody may call themselves."""
+"""Hostile names that a user could choose."""
 
 
 def one_line(words: str) -> str:
@@ -57,7 +57,7 @@ def one_line(words: str) -> str:
 
 
 def both(mail: Letter) -> tuple[str, str]:
-    """What text and HTML say, on one line each."""
+    """The words of the plain text and of the HTML, each on one line."""
     return one_line(mail.text), Page(mail.html).words
 
 
@@ -76,10 +76,10 @@ def test_a_mail_is_complete_and_harmless(event: AnyEvent, language: str) -> None
         for leftover in ("{{", "{%", "None", "Undefined", "&lt;", "&amp;", "{#"):
             assert leftover not in words
     assert page.language == language
-    known = {VENDOR.billing_page, getattr(event.after, "authenticate_at", None)}
-    assert {link for link in page.links if not link.startswith("mailto:")} <= known
+    allowed_links = {VENDOR.billing_page, getattr(event.after, "authenticate_at", None)}
+    assert {link for link in page.links if not link.startswith("mailto:")} <= allowed_links
     assert f"mailto:{VENDOR.reply_to}" in page.links
-    # Of a deleted account there is no billing page.
+    # A deleted account has no billing page.
     assert (VENDOR.billing_page in page.links) == (event.type != "account.deleted")
     assert len(mail.html.encode()) < GMAIL_CLIPS_BYTES
 
@@ -88,12 +88,13 @@ def test_a_mail_is_complete_and_harmless(event: AnyEvent, language: str) -> None
 def test_text_and_html_say_the_same(event: AnyEvent, language: str) -> None:
     mail = written(event, language)
 
-    def said(words: str) -> list[str]:
-        without_links = re.sub(r"https://(?:billing|payments)\S+", "", words)
+    def words_in(text: str) -> list[str]:
+        without_links = re.sub(r"https://(?:billing|payments)\S+", "", text)
         return re.findall(r"[\w@,/-]*\w", without_links)
 
-    # The text has its subject in front of it, the HTML over itself.
-    assert {*said(mail.subject), *said(mail.text)} == {*said(Page(mail.html).words), *said(mail.subject)}
+    # The HTML shows the subject as its heading; the plain text does not repeat it.
+    text, page = words_in(mail.text), words_in(Page(mail.html).words)
+    assert {*words_in(mail.subject), *text} == {*page, *words_in(mail.subject)}
 
 
 @every_mail
@@ -104,7 +105,7 @@ def test_prose_is_wrapped(event: AnyEvent, language: str) -> None:
 
 
 @every_mail
-def test_a_mail_says_who_writes_to_whom_and_why(event: AnyEvent, language: str) -> None:
+def test_a_mail_names_its_recipient_account_sender_and_reason(event: AnyEvent, language: str) -> None:
     for words in both(written(event, language)):
         assert str(recipient(event).name) in words
         assert "Nordlys Kaffe" in words
@@ -113,11 +114,11 @@ def test_a_mail_says_who_writes_to_whom_and_why(event: AnyEvent, language: str) 
 
 
 @every_mail
-def test_the_same_gives_the_same(event: AnyEvent, language: str) -> None:
+def test_rendering_is_deterministic(event: AnyEvent, language: str) -> None:
     assert written(event, language) == written(event, language)
 
 
-def test_another_process_writes_the_same() -> None:
+def test_rendering_is_the_same_in_another_process() -> None:
     code = (
         "from scripts.mail_preview import *\n"
         "import hashlib\n"
@@ -137,7 +138,7 @@ def test_another_process_writes_the_same() -> None:
     assert len(digests) == 1
 
 
-def test_the_preview_writes_them_all(tmp_path: Any) -> None:
+def test_the_preview_writes_every_mail(tmp_path: Any) -> None:
     main(tmp_path)
     for language in LANGUAGES:
         assert {path.stem for path in (tmp_path / language).glob("*.html")} == {name for name, _ in samples()}
@@ -145,7 +146,7 @@ def test_the_preview_writes_them_all(tmp_path: Any) -> None:
         assert (tmp_path / language / "invoice.issued.2026-0117.pdf").read_bytes() == PDF
 
 
-# ---- What they say ---------------------------------------------------------------------------------
+# ---- Words ---------------------------------------------------------------------------------
 
 SAYS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     (
@@ -297,19 +298,19 @@ SAYS: list[tuple[str, dict[str, Any], str, list[str]]] = [
 @pytest.mark.parametrize(("kind", "after", "language", "sentences"), SAYS)
 def test_what_a_mail_says(kind: str, after: dict[str, Any], language: str, sentences: list[str]) -> None:
     for words in both(written(sample(kind, **after), language)):
-        # Strong words stand between tags, and so between spaces, in one of the two; a rule under a head is no word.
+        # In the HTML a strong word has spaces around it, because of its tags. Underlines of headings are no words.
         plain = re.sub(r" (?=[,;:.])|-{3,} ?|:(?= )", "", words)
         for sentence in sentences:
             assert re.sub(r" (?=[,;:.])|:(?= )", "", sentence) in plain, sentence
 
 
-def test_only_what_has_changed_is_shown() -> None:
+def test_only_changed_fields_are_shown() -> None:
     words = written(sample("billing_information.changed"), "en").text
     assert "DK13585628" not in words
     assert "Country" not in words
 
 
-def test_a_country_is_named() -> None:
+def test_a_country_is_shown_by_its_name() -> None:
     details = {"country": "SE", "vat_number": None}
     words = written(sample("billing_information.changed", details=details), "it").text
     assert "Danimarca" in words
@@ -334,17 +335,17 @@ def test_the_weeks_are_drawn_against_the_limit(language: str) -> None:
     assert colours[0] != colours[1]
 
 
-def test_only_letters_that_the_font_has_are_drawn() -> None:
+def test_labels_use_only_characters_of_the_font() -> None:
     for language in LANGUAGES:
         labels = [formats(language).short_day(date(2026, month, 28)) for month in range(1, 13)]
         assert "".join([*labels, formats(language).quantity(1_250_000)]).isascii(), labels
 
 
-def test_usage_of_nothing_can_be_drawn() -> None:
+def test_zero_usage_can_be_drawn() -> None:
     assert usage_picture([("1 Jan", Decimal(0))], Decimal(0), "0").startswith(b"\x89PNG")
 
 
-def test_of_many_days_ten_are_listed() -> None:
+def test_at_most_ten_left_out_days_are_listed() -> None:
     days = [{"day": f"2026-06-{day:02}", "usage": "99", "counted": "9", "reason": "peak"} for day in range(1, 16)]
     words = written(sample("subscription.autoscaled", left_out=days), "en").text
     assert "\n10 June 2026" in words
@@ -352,17 +353,17 @@ def test_of_many_days_ten_are_listed() -> None:
     assert "5 more such days" in words
 
 
-def test_who_is_not_known_by_name_is_greeted_all_the_same() -> None:
-    mail = letter(sample("invoice.paid"), SITUATION, Recipient("invoices@nordlys.example", None), VENDOR)
+def test_a_recipient_without_a_name_gets_a_plain_greeting() -> None:
+    mail = letter(sample("invoice.paid"), LETTER_CONTEXT, Recipient("invoices@nordlys.example", None), VENDOR)
     assert mail.text.startswith("Hello,\n")
 
 
-def test_what_nobody_did_is_said_of_nobody() -> None:
-    mail = letter(sample("card.updated"), replace(SITUATION, actor_name=None), RECIPIENT, VENDOR)
+def test_an_event_without_an_actor_names_none() -> None:
+    mail = letter(sample("card.updated"), replace(LETTER_CONTEXT, actor_name=None), RECIPIENT, VENDOR)
     assert "A new card for Nordlys Kaffe was stored on 4 August 2026, 09:20" in mail.text
 
 
-def test_invoices_that_nobody_keeps_are_not_spoken_of() -> None:
+def test_the_deletion_mail_mentions_archived_invoices_only_if_there_are_some() -> None:
     assert "law" not in written(sample("account.deleted", invoices_kept_years=0), "en").text
 
 
@@ -370,20 +371,20 @@ def test_the_document_is_attached_only_to_its_invoice() -> None:
     [attachment] = written(sample("invoice.issued", number="2026/0117"), "en").attachments
     assert (attachment.name, attachment.content_type) == ("2026-0117.pdf", "application/pdf")
     assert attachment.content == PDF
-    assert letter(sample("invoice.paid"), SITUATION, RECIPIENT, VENDOR, PDF).attachments == ()
-    assert letter(sample("invoice.issued"), SITUATION, RECIPIENT, VENDOR).attachments == ()
+    assert letter(sample("invoice.paid"), LETTER_CONTEXT, RECIPIENT, VENDOR, PDF).attachments == ()
+    assert letter(sample("invoice.issued"), LETTER_CONTEXT, RECIPIENT, VENDOR).attachments == ()
 
 
 @pytest.mark.parametrize("kind", ["user.changed", "user.removed", "catalogue.replaced"])
-def test_of_other_kinds_there_is_no_mail(kind: str) -> None:
+def test_an_event_type_without_a_template_has_no_mail(kind: str) -> None:
     assert kind not in MAILED
     with pytest.raises(NoSuchMail, match=kind):
-        letter(sample(kind), SITUATION, RECIPIENT, VENDOR)
+        letter(sample(kind), LETTER_CONTEXT, RECIPIENT, VENDOR)
 
 
-def test_nor_is_there_one_in_an_unknown_language() -> None:
+def test_an_unknown_language_has_no_mail() -> None:
     with pytest.raises(NoSuchMail, match="'tlh'"):
-        letter(sample("invoice.paid"), replace(SITUATION, language="tlh"), RECIPIENT, VENDOR)
+        letter(sample("invoice.paid"), replace(LETTER_CONTEXT, language="tlh"), RECIPIENT, VENDOR)
 
 
 # ---- The calendar ----------------------------------------------------------------------------------
@@ -391,17 +392,17 @@ def test_nor_is_there_one_in_an_unknown_language() -> None:
 
 def calendar(kind: str, recipient: Recipient = RECIPIENT) -> tuple[Any, Any, str]:
     """The calendar file of a sample, its one event, and its content type."""
-    [attachment] = letter(sample(kind), SITUATION, recipient, VENDOR).attachments
+    [attachment] = letter(sample(kind), LETTER_CONTEXT, recipient, VENDOR).attachments
     assert attachment.name == "invite.ics"
     assert max(map(len, attachment.content.split(b"\r\n"))) <= 75
-    read = Calendar.from_ical(attachment.content)
-    [event] = read.walk("VEVENT")
-    return read, event, attachment.content_type
+    parsed = Calendar.from_ical(attachment.content)
+    [event] = parsed.walk("VEVENT")
+    return parsed, event, attachment.content_type
 
 
 def test_a_review_can_be_accepted_into_a_calendar() -> None:
-    read, event, content_type = calendar("review.booked")
-    assert read["METHOD"] == "REQUEST"
+    parsed, event, content_type = calendar("review.booked")
+    assert parsed["METHOD"] == "REQUEST"
     assert content_type == 'text/calendar; charset="utf-8"; method=REQUEST'
     assert event.decoded("DTSTART") == datetime(2026, 10, 20, 8, tzinfo=UTC)
     assert event.decoded("DTEND") - event.decoded("DTSTART") == timedelta(minutes=30)
@@ -413,9 +414,9 @@ def test_a_review_can_be_accepted_into_a_calendar() -> None:
     assert event["ATTENDEE"].params["RSVP"] == "TRUE"
 
 
-def test_a_cancelled_review_is_taken_out_again() -> None:
-    booked, (read, event, content_type) = calendar("review.booked")[1], calendar("review.cancelled")
-    assert read["METHOD"] == "CANCEL"
+def test_a_cancelled_review_is_removed_from_the_calendar() -> None:
+    booked, (parsed, event, content_type) = calendar("review.booked")[1], calendar("review.cancelled")
+    assert parsed["METHOD"] == "CANCEL"
     assert "method=CANCEL" in content_type
     assert event["STATUS"] == "CANCELLED"
     assert event["UID"] == booked["UID"]
@@ -423,37 +424,37 @@ def test_a_cancelled_review_is_taken_out_again() -> None:
 
 
 @pytest.mark.parametrize("kind", ["review.declined", "subscription.tier_lowered"])
-def test_an_appointment_that_a_decision_made_needless_is_taken_out(kind: str) -> None:
+def test_an_appointment_cancelled_by_a_decision_is_removed_from_the_calendar(kind: str) -> None:
     def files(*, cancelled: bool) -> tuple[Attachment, ...]:
         event = sample(kind, appointment_cancelled=cancelled)
-        return letter(event, SITUATION, RECIPIENT, VENDOR).attachments
+        return letter(event, LETTER_CONTEXT, RECIPIENT, VENDOR).attachments
 
     [attachment] = files(cancelled=True)
-    read = Calendar.from_ical(attachment.content)
-    [event] = read.walk("VEVENT")
-    assert (read["METHOD"], event["UID"]) == ("CANCEL", calendar("review.booked")[1]["UID"])
+    parsed = Calendar.from_ical(attachment.content)
+    [event] = parsed.walk("VEVENT")
+    assert (parsed["METHOD"], event["UID"]) == ("CANCEL", calendar("review.booked")[1]["UID"])
     assert files(cancelled=False) == ()
 
 
 def test_the_manager_is_not_invited_to_their_own_review() -> None:
     manager = Recipient("Sofie.Staff@livello.example", "Sofie Lindgren")
     for kind, status in (("review.booked", "CONFIRMED"), ("review.cancelled", "CANCELLED")):
-        read, event, _ = calendar(kind, manager)
-        assert read["METHOD"] == "PUBLISH"
+        parsed, event, _ = calendar(kind, manager)
+        assert parsed["METHOD"] == "PUBLISH"
         assert event["STATUS"] == status
         assert "ATTENDEE" not in event
 
 
-# ---- What nobody should have written ---------------------------------------------------------------
+# ---- Hostile input ---------------------------------------------------------------
 
 
 PARTS = ("before", "after")
-NAMED = ("peak", "known_peak", "declined", "bounced", "moved")
-"""Words that a schema names."""
+ENUMERATED = ("peak", "known_peak", "declined", "bounced", "moved")
+"""Values of enumerations in the schemas, which cannot be hostile."""
 
 
 def poisoned(value: Any, poison: str) -> Any:
-    """The facts with the poison in every text that its schema leaves free."""
+    """The facts with the poison in every free-text field."""
     free = {
         "name",
         "unit",
@@ -468,7 +469,7 @@ def poisoned(value: Any, poison: str) -> Any:
     }
     if isinstance(value, dict):
         return {
-            key: poison if key in free and isinstance(each, str) and each not in NAMED else poisoned(each, poison)
+            key: poison if key in free and isinstance(each, str) and each not in ENUMERATED else poisoned(each, poison)
             for key, each in value.items()
         }
     if isinstance(value, list):
@@ -479,7 +480,7 @@ def poisoned(value: Any, poison: str) -> Any:
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 @pytest.mark.parametrize("poison", HOSTILE, ids=range(len(HOSTILE)))
 @pytest.mark.parametrize("kind", sorted(MAILED))
-def test_what_is_hostile_comes_out_harmless(kind: str, poison: str, language: str) -> None:
+def test_hostile_names_and_texts_come_out_harmless(kind: str, poison: str, language: str) -> None:
     event = sample(kind)
     facts = event.model_dump()
     event = SCHEMA_OF[kind].model_validate({**facts, **{part: poisoned(facts[part], poison) for part in PARTS}})
@@ -491,7 +492,7 @@ def test_what_is_hostile_comes_out_harmless(kind: str, poison: str, language: st
         PDF,
     )
 
-    page = Page(mail.html)  # knows no script, no picture but the mail's own, and no attribute that runs
+    page = Page(mail.html)  # refuses scripts, external pictures and attributes that run code
     assert "<script" not in mail.html
     assert page.pictures == [each.inline for each in mail.attachments if each.inline]
     assert mail.html.count("<img") == len(page.pictures)
@@ -514,12 +515,12 @@ def test_what_is_hostile_comes_out_harmless(kind: str, poison: str, language: st
 @pytest.mark.parametrize(
     "address", ["javascript:alert(1)", "data:text/html,x", 'https://x/"><b>', "https://x/\nBcc: y"]
 )
-def test_what_is_no_web_address_is_no_link(address: str) -> None:
+def test_an_invalid_link_address_is_refused(address: str) -> None:
     with pytest.raises(ValidationError):
         sample("payment.failed", reason="authentication_required", authenticate_at=address)
 
 
-def test_the_bank_asks_for_consent_where_the_button_leads() -> None:
+def test_the_button_leads_to_the_banks_authentication_page() -> None:
     address = "https://payments.livello.example/confirm?one=1&other=2"
     mail = written(sample("payment.failed", reason="authentication_required", authenticate_at=address), "en")
     assert address in Page(mail.html).links

@@ -1,4 +1,4 @@
-"""A letter as it goes out."""
+"""The MIME message of a letter."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def sent(letter: Letter = LETTER, recipient: Recipient = ADA) -> tuple[bytes, Em
     return raw, email.message_from_bytes(raw, EmailMessage, policy=email.policy.default)
 
 
-def test_no_relay_has_to_change_a_byte() -> None:
+def test_a_message_is_ascii_and_needs_no_reencoding() -> None:
     raw, _ = sent()
 
     assert raw.isascii()
@@ -39,7 +39,7 @@ def test_no_relay_has_to_change_a_byte() -> None:
     assert max(map(len, raw.split(b"\r\n"))) <= 998, "RFC 5322, 2.1.1"
 
 
-def test_who_writes_to_whom_about_what() -> None:
+def test_headers_name_sender_recipient_and_event() -> None:
     _, mail = sent()
 
     assert mail["From"] == "Søster & Bror <billing@vendor.example>"
@@ -51,7 +51,7 @@ def test_who_writes_to_whom_about_what() -> None:
     assert mail["X-Livello-Event"] == "01M83DRBER6HR1QAESBEGZCQ20"
 
 
-def test_the_words_arrive_as_text_and_as_html() -> None:
+def test_a_message_has_a_text_and_an_html_part() -> None:
     _, mail = sent()
 
     text, html = mail.get_body(("plain",)), mail.get_body(("html",))
@@ -61,7 +61,7 @@ def test_the_words_arrive_as_text_and_as_html() -> None:
     assert html.get_content().strip() == LETTER.html
 
 
-def test_files_arrive_whole_and_under_their_names() -> None:
+def test_attachments_keep_their_content_and_names() -> None:
     _, mail = sent()
 
     pdf, calendar = mail.iter_attachments()
@@ -75,7 +75,7 @@ def test_files_arrive_whole_and_under_their_names() -> None:
     assert calendar.get_payload(decode=True) == LETTER.attachments[1].content
 
 
-def test_a_picture_is_where_the_html_shows_it() -> None:
+def test_an_inline_picture_is_related_to_the_html() -> None:
     _, mail = sent()
 
     [picture] = [part for part in mail.walk() if part.get_content_type() == "image/png"]
@@ -99,10 +99,10 @@ ENCODED = [
     "=?utf-8?q?a=0d=0a=0d=0aA body?= Holm",
     "=?utf-8?q?a=e9?= =?x?b?",
 ]
-"""What a mail program would decode, and find a header or an address in."""
+"""Encoded words (RFC 2047) that would decode into a header or an address."""
 
 
-def test_a_subject_is_not_decoded_into_something_else() -> None:
+def test_a_subject_with_an_encoded_word_is_not_decoded() -> None:
     for subject in ENCODED:
         _, mail = sent(Letter(subject, "Hello", "<p>Hello</p>"))
 
@@ -124,13 +124,13 @@ def test_a_name_cannot_become_a_header(name: str | None) -> None:
     assert raw.isascii()
 
 
-def test_an_address_of_another_alphabet_is_written_as_the_dns_writes_it() -> None:
+def test_an_internationalised_domain_is_written_in_ascii() -> None:
     _, mail = sent(recipient=Recipient("ada@kaffé.example", "Ada"))
 
     assert mail["To"] == "Ada <ada@xn--kaff-epa.example>"
 
 
-def test_a_letter_without_files_is_as_plain_as_can_be() -> None:
+def test_a_letter_without_attachments_has_only_text_and_html() -> None:
     _, mail = sent(Letter("Hello", "Hello", "<p>Hello</p>"))
 
     assert [part.get_content_type() for part in mail.walk()] == ["multipart/alternative", "text/plain", "text/html"]

@@ -1,4 +1,4 @@
-"""The sample events under events/published/: exactly what the schemas say, and true to the rules of the domain."""
+"""The sample events in events/published/ fit their schemas exactly, and follow the rules of the domain."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def document(kind: str) -> Any:
 
 
 @pytest.mark.parametrize("kind", sorted(SCHEMA_OF))
-def test_a_sample_holds_what_its_schema_names_and_nothing_else(kind: str) -> None:
-    # What is written back has lost any key that the schema does not know.
+def test_a_sample_has_exactly_the_fields_of_its_schema(kind: str) -> None:
+    # Parsing drops keys that the schema does not define.
     assert sample(kind).model_dump(mode="json") == document(kind)
 
 
 @pytest.mark.parametrize("kind", sorted(SCHEMA_OF))
-def test_a_sample_is_named_for_its_instant(kind: str) -> None:
+def test_a_samples_event_id_encodes_its_time(kind: str) -> None:
     event = sample(kind)
     assert event.event[:10] == ulid(event.time, bytes(RANDOM_BYTES))[:10]
     assert event.time.tzinfo is not None
 
 
-def test_the_cancellation_ends_as_the_contract_says() -> None:
+def test_the_sample_cancellation_follows_the_contract_calendar() -> None:
     event = sample("cancellation.requested")
     assert isinstance(event, CancellationRequested)
     ends = termination(CONTRACT.start, CONTRACT.interval_months, CONTRACT.today(event.time))
@@ -51,7 +51,7 @@ def test_the_cancellation_ends_as_the_contract_says() -> None:
     assert facts.purge_on == ends.active_until + timedelta(days=PURGE_DAYS)
 
 
-def test_the_reminder_comes_a_week_before_the_last_day() -> None:
+def test_the_sample_notice_is_a_week_before_the_last_day() -> None:
     event = sample("renewal.notice_deadline_near")
     assert isinstance(event, NoticeDeadlineNear)
     today = CONTRACT.today(event.time)
@@ -61,7 +61,7 @@ def test_the_reminder_comes_a_week_before_the_last_day() -> None:
         assert (ends.active_until == event.after.renewal.on) == renewal
 
 
-def test_the_invoice_adds_up() -> None:
+def test_the_sample_invoice_adds_up() -> None:
     event = sample("invoice.issued")
     assert isinstance(event, InvoiceIssued)
     facts = event.after
@@ -72,7 +72,7 @@ def test_the_invoice_adds_up() -> None:
     assert [next(renewals)[1], next(renewals)[1]] == [facts.since, facts.until]
 
 
-def test_the_move_takes_effect_at_the_next_contract_month() -> None:
+def test_the_sample_tier_change_takes_effect_with_the_next_contract_month() -> None:
     event = sample("subscription.autoscaled")
     assert isinstance(event, SubscriptionAutoscaled)
     facts, decided = event.after, CONTRACT.today(event.time)
@@ -88,14 +88,14 @@ def test_the_move_takes_effect_at_the_next_contract_month() -> None:
     assert facts.before.up_to < min(month.typical for month in facts.months) <= facts.after.up_to
 
 
-def test_the_average_is_one() -> None:
+def test_the_sample_average_is_the_mean_of_its_months() -> None:
     event = sample("usage.below_tier")
     assert isinstance(event, UsageBelowTier)
     total = sum((month.usage for month in event.after.months), Decimal(0))
     assert event.after.average == (total / 3).quantize(Decimal("0.01"))
 
 
-def test_the_lower_tier_waits_for_the_next_renewal_and_holds_the_average() -> None:
+def test_the_sample_lower_tier_starts_at_the_next_renewal_and_holds_the_average() -> None:
     event = sample("subscription.tier_lowered")
     assert isinstance(event, SubscriptionTierLowered)
     assert event.after.effective_on == next_renewal(CONTRACT, CONTRACT.today(event.time))
@@ -105,7 +105,7 @@ def test_the_lower_tier_waits_for_the_next_renewal_and_holds_the_average() -> No
         assert lowered.after.price.amount < lowered.before.price.amount
 
 
-def test_all_is_deleted_at_the_start_of_the_day() -> None:
+def test_the_sample_deletion_is_at_the_start_of_the_purge_day() -> None:
     event = sample("account.deleted")
     assert isinstance(event, AccountDeleted)
     cancelled = sample("cancellation.requested")

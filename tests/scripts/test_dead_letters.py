@@ -1,4 +1,4 @@
-"""The operator's command: what could not be dealt with is found, understood, and sent on its way again."""
+"""The operator's command for dead letters: list, show, redrive and discard."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ STREAM_ARN = f"arn:aws:dynamodb:{REGION}:123456789012:table/{TABLE}/stream/2026-
 
 
 class Stack:
-    """Two queues with their dead letters, the table and a bus behind which a queue listens, on moto."""
+    """Two queues with their dead-letter queues, the table, and a bus with a queue as its target, on moto."""
 
     session: Session
     clients: dict[str, Any]
-    """By the service's name: those that moto does not stand for."""
+    """The clients of services that moto does not answer for, by the service's name."""
 
     def __init__(self) -> None:
         self.sqs: Any = boto3.client("sqs", region_name=REGION)
@@ -56,11 +56,11 @@ class Stack:
         return str(attributes["QueueArn"])
 
     def put(self, name: str, body: str, reason: str | None = None, **attributes: str) -> str:
-        given = attributes if reason is None else {**attributes, "reason": reason}
+        named = attributes if reason is None else {**attributes, "reason": reason}
         sent = self.sqs.send_message(
             QueueUrl=self.urls[name],
             MessageBody=body,
-            MessageAttributes={key: {"DataType": "String", "StringValue": value} for key, value in given.items()},
+            MessageAttributes={key: {"DataType": "String", "StringValue": value} for key, value in named.items()},
         )
         return str(sent["MessageId"])
 
@@ -80,10 +80,10 @@ class Stack:
 
 @pytest.fixture
 def stack(store: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    made = Stack()
+    stack_on_moto = Stack()
 
     class Formation:
-        """What CloudFormation says of the stack; moto need not deploy one for that."""
+        """CloudFormation's list of the stack's resources, without a deployment."""
 
         def get_paginator(self, operation: str) -> Formation:
             assert operation == "list_stack_resources"
@@ -95,7 +95,8 @@ def stack(store: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
                     {"Error": {"Code": "ValidationError", "Message": "There is no such stack"}}, "ListStackResources"
                 )
             queues = [
-                ("AWS::SQS::Queue", name, made.urls[name]) for name in ("DeadLetters", "Notices", "NoticesDeadLetters")
+                ("AWS::SQS::Queue", name, stack_on_moto.urls[name])
+                for name in ("DeadLetters", "Notices", "NoticesDeadLetters")
             ]
             others = [("AWS::DynamoDB::Table", "Table", TABLE), ("AWS::Events::EventBus", "Bus", "livello-operator")]
             for part in (queues, others):
@@ -110,11 +111,11 @@ def stack(store: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     create = session.create_client
     replaced: dict[str, Any] = {"cloudformation": Formation()}
     monkeypatch.setattr(session, "create_client", lambda name: replaced.get(name) or create(name))
-    made.session, made.clients = session, replaced
+    stack_on_moto.session, stack_on_moto.clients = session, replaced
     monkeypatch.setattr(dead_letters, "get_session", lambda: session)
     monkeypatch.setattr(dead_letters, "WAIT_SECONDS", 0)
-    yield made
-    made.close()
+    yield stack_on_moto
+    stack_on_moto.close()
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -123,7 +124,9 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     return status, printed.out + printed.err
 
 
-def test_what_waits_is_listed_with_its_reason_and_stays(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_shows_each_message_with_its_reason_and_leaves_it_in_its_queue(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
     unwritable = stack.put("NoticesDeadLetters", NOTICE, "It cannot be written: KeyError.")
     stack.put("NoticesDeadLetters", NOTICE)
 
@@ -149,7 +152,7 @@ def test_what_waits_is_listed_with_its_reason_and_stays(stack: Stack, capsys: py
         ('{"DDBStreamBatchInfo": {"batchSize": 3, "startSequenceNumber": "7"}}', "3 records of the stream from 7"),
     ],
 )
-def test_a_line_says_what_a_letter_is_about(
+def test_a_line_of_the_list_names_the_subject_of_the_message(
     body: str, about: str, stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.put("DeadLetters", body)
@@ -157,7 +160,7 @@ def test_a_line_says_what_a_letter_is_about(
     assert about in run(capsys, "list")[1]
 
 
-def test_one_letter_is_shown_whole_with_where_its_log_lines_are(
+def test_show_prints_the_whole_message_and_the_query_for_its_log_lines(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     letter = stack.put("NoticesDeadLetters", NOTICE, "Why")
@@ -170,19 +173,21 @@ def test_one_letter_is_shown_whole_with_where_its_log_lines_are(
     assert len(stack.waiting("NoticesDeadLetters")) == 1
 
 
-def test_a_letter_goes_back_to_where_it_came_from(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_redrive_sends_a_message_to_its_source_queue(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     stack.put("NoticesDeadLetters", NOTICE, "Why", trace="1-2")
 
     status, printed = run(capsys, "redrive")
 
-    assert (status, printed) == (0, "1 sent on their way again, 0 kept.\n")
+    assert (status, printed) == (0, "1 sent again, 0 kept.\n")
     [message] = stack.waiting("Notices")
     assert message["Body"] == NOTICE
     assert {name: each["StringValue"] for name, each in message["MessageAttributes"].items()} == {"trace": "1-2"}
     assert stack.waiting("NoticesDeadLetters") == []
 
 
-def test_only_what_is_asked_for_is_sent(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_redrive_can_be_limited_to_one_id_one_queue_or_a_number(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = stack.put("NoticesDeadLetters", NOTICE)
     stack.put("NoticesDeadLetters", NOTICE)
     stack.put("DeadLetters", "{}")
@@ -192,7 +197,7 @@ def test_only_what_is_asked_for_is_sent(stack: Stack, capsys: pytest.CaptureFixt
     assert (len(stack.waiting("NoticesDeadLetters")), len(stack.waiting("Notices"))) == (1, 1)
 
 
-def test_cut_off_between_the_two_steps_a_letter_is_there_twice_and_not_lost(
+def test_a_redrive_that_is_cut_off_duplicates_a_message_and_never_loses_it(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class CutOff(Exception):
@@ -209,7 +214,7 @@ def test_cut_off_between_the_two_steps_a_letter_is_there_twice_and_not_lost(
     with pytest.raises(CutOff):
         operator.redrive(letter)
 
-    operator.leave([letter])
+    operator.release([letter])
     assert (len(stack.waiting("NoticesDeadLetters")), len(stack.waiting("Notices"))) == (1, 1)
 
 
@@ -220,11 +225,11 @@ def stored(body: str, event: Event | None = None) -> dict[str, str]:
     return keys
 
 
-def test_an_event_that_can_be_read_now_is_published(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_redrive_publishes_an_event_that_has_become_readable(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     event = happened()
     stack.put("DeadLetters", json.dumps({"record": "1", **stored(event_body(event))}), "KeyError")
 
-    assert run(capsys, "redrive")[1] == "1 sent on their way again, 0 kept.\n"
+    assert run(capsys, "redrive")[1] == "1 sent again, 0 kept.\n"
 
     [heard] = stack.waiting("Heard")
     assert json.loads(heard["Body"])["detail"]["event"] == event.id
@@ -232,19 +237,23 @@ def test_an_event_that_can_be_read_now_is_published(stack: Stack, capsys: pytest
 
 
 @pytest.mark.parametrize("body", ["{", "{}"])
-def test_an_event_that_still_cannot_be_read_stays(body: str, stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_event_that_is_still_unreadable_stays_in_its_queue(
+    body: str, stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
     stack.put("DeadLetters", json.dumps({"record": "1", **stored(body)}), "KeyError")
 
     status, printed = run(capsys, "redrive")
 
     assert status == 0
     assert "still cannot be read" in printed
-    assert "0 sent on their way again, 1 kept." in printed
+    assert "0 sent again, 1 kept." in printed
     assert len(stack.waiting("DeadLetters")) == 1
     assert stack.waiting("Heard") == []
 
 
-def test_an_event_that_is_gone_is_told_as_such(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_redrive_reports_an_event_that_is_no_longer_in_the_table(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
     stack.put("DeadLetters", '{"record": "1", "pk": "ACCOUNT#gone", "sk": "EVENT#1"}')
 
     assert "is not in the table any more" in run(capsys, "redrive")[1]
@@ -252,16 +261,16 @@ def test_an_event_that_is_gone_is_told_as_such(stack: Stack, capsys: pytest.Capt
 
 
 class Streams:
-    """The stream of the table: pages of records, the last of which is no longer of the batch."""
+    """The stream of the table: pages of records. The last record follows the batch."""
 
     def __init__(self, forgotten: str | None = None) -> None:
-        self.told = [happened(second) for second in range(3)]
+        self.events = [happened(second) for second in range(3)]
         self.forgotten = forgotten
-        """With what it answers that it has forgotten them."""
-        first, second, third = self.told
+        """The error code of an answer that the records are too old."""
+        first, second, third = self.events
         self.pages = [
             [record(100, first), record(101, None)],
-            [],  # a stretch of the shard in which nothing stands
+            [],  # a stretch of the shard without records
             [record(102, second), record(103, third)],
         ]
 
@@ -278,7 +287,7 @@ class Streams:
 
 
 def record(number: int, event: Event | None, body: str | None = None) -> dict[str, Any]:
-    """One of the stream: an event, or something else that was written."""
+    """A record of the stream: an event's item, or another item."""
     keys = {"pk": {"S": "ACCOUNT#nordlys-kaffe"}, "sk": {"S": f"EVENT#{event.id}" if event else "PAGE#ACCOUNT"}}
     image = {**keys, "body": {"S": body or (event_body(event) if event else "{}")}}
     return {"eventName": "INSERT", "dynamodb": {"SequenceNumber": str(number), "Keys": keys, "NewImage": image}}
@@ -299,21 +308,21 @@ BATCH = json.dumps(
 )
 
 
-def test_a_batch_that_the_stream_gave_up_on_is_read_again_and_published(
+def test_redrive_reads_a_batch_from_the_stream_again_and_publishes_its_events(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     streams = Streams()
     stack.clients["dynamodbstreams"] = streams
     stack.put("DeadLetters", BATCH)
 
-    assert run(capsys, "redrive")[1] == "1 sent on their way again, 0 kept.\n"
+    assert run(capsys, "redrive")[1] == "1 sent again, 0 kept.\n"
 
     heard = {json.loads(each["Body"])["detail"]["event"] for each in stack.waiting("Heard")}
-    assert heard == {event.id for event in streams.told[:2]}
+    assert heard == {event.id for event in streams.events[:2]}
 
 
 @pytest.mark.parametrize("answer", ["TrimmedDataAccessException", "ResourceNotFoundException"])
-def test_a_batch_that_the_stream_has_forgotten_stays_and_says_when_it_was(
+def test_a_batch_that_the_stream_no_longer_has_stays_and_its_times_are_printed(
     answer: str, stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.clients["dynamodbstreams"] = Streams(forgotten=answer)
@@ -327,7 +336,9 @@ def test_a_batch_that_the_stream_has_forgotten_stays_and_says_when_it_was(
     assert len(stack.waiting("DeadLetters")) == 1
 
 
-def test_a_batch_of_which_the_stream_gives_only_a_part_stays(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_incomplete_batch_stays_and_none_of_it_is_published(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
     streams = Streams()
     streams.pages = streams.pages[:2]
     stack.clients["dynamodbstreams"] = streams
@@ -338,38 +349,38 @@ def test_a_batch_of_which_the_stream_gives_only_a_part_stays(stack: Stack, capsy
     assert stack.waiting("Heard") == []
 
 
-def test_an_event_of_a_batch_that_was_mended_in_the_table_is_read_there(
+def test_an_event_of_a_batch_is_read_from_the_table_after_it_was_mended_there(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     streams = Streams()
-    streams.pages[0][0] = record(100, streams.told[0], body="{")
+    streams.pages[0][0] = record(100, streams.events[0], body="{")
     stack.clients["dynamodbstreams"] = streams
     stack.put("DeadLetters", BATCH)
 
-    keys = stored("{", streams.told[0])
+    keys = stored("{", streams.events[0])
     assert "still cannot be read" in run(capsys, "redrive")[1]
     assert stack.waiting("Heard") == []
 
-    assert stored(event_body(streams.told[0]), streams.told[0]) == keys
+    assert stored(event_body(streams.events[0]), streams.events[0]) == keys
     assert run(capsys, "redrive")[1].startswith("1 sent")
     heard = {json.loads(each["Body"])["detail"]["event"] for each in stack.waiting("Heard")}
-    assert heard == {event.id for event in streams.told[:2]}
+    assert heard == {event.id for event in streams.events[:2]}
 
 
 @pytest.mark.parametrize(
     "body", ['{"record": "1"}', '{"record": "1", "pk": null, "sk": 1}', '{"DDBStreamBatchInfo": {}}']
 )
-def test_a_letter_that_lacks_something_holds_up_no_other(
+def test_a_malformed_message_does_not_stop_the_redrive_of_others(
     body: str, stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.put("DeadLetters", body)
     stack.put("NoticesDeadLetters", NOTICE)
 
-    assert "1 sent on their way again, 1 kept." in run(capsys, "redrive")[1]
+    assert "1 sent again, 1 kept." in run(capsys, "redrive")[1]
     assert (len(stack.waiting("DeadLetters")), len(stack.waiting("Notices"))) == (1, 1)
 
 
-def test_a_bus_that_does_not_answer_is_told_in_a_line(
+def test_a_bus_that_does_not_answer_is_reported_in_one_line(
     stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Bus:
@@ -386,13 +397,13 @@ def test_a_bus_that_does_not_answer_is_told_in_a_line(
     assert len(stack.sqs.receive_message(**visible)["Messages"]) == 1
 
 
-def test_what_is_no_json_is_shown_as_it_is(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_message_that_is_no_json_is_shown_unchanged(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     letter = stack.put("DeadLetters", "put here by hand")
 
     assert "put here by hand" in run(capsys, "show", letter)[1]
 
 
-def test_the_local_stack_is_the_local_one_whatever_the_environment_says(stack: Stack) -> None:
+def test_local_ignores_endpoints_in_the_environment(stack: Stack) -> None:
     elsewhere = {"AWS_ENDPOINT_URL_SQS": "https://elsewhere.example", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
     with patch.dict(os.environ, {**elsewhere, CLOUD_PORT_VARIABLE: "4999"}):
         use_local_stack()
@@ -411,24 +422,24 @@ def test_the_local_stack_is_the_local_one_whatever_the_environment_says(stack: S
         ["--stack", "livello", "--local", "list", "--stack=other"],
     ],
 )
-def test_which_stack_is_said_before_or_after_the_command(
+def test_stack_and_local_are_taken_before_and_after_the_command(
     stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
-    asked: list[str] = []
+    chosen: list[str] = []
 
     def operator(name: str, session: Session) -> Operator:
-        asked.append(name)
+        chosen.append(name)
         return Operator("livello", session)
 
-    monkeypatch.setattr(dead_letters, "use_local_stack", lambda: asked.append("local"))
+    monkeypatch.setattr(dead_letters, "use_local_stack", lambda: chosen.append("local"))
     monkeypatch.setattr(dead_letters, "Operator", operator)
 
     assert main(arguments) == 0
-    assert asked == ["local", "other"]
+    assert chosen == ["local", "other"]
 
 
-def test_a_letter_is_discarded_on_purpose_only(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    letter = stack.put("DeadLetters", "no letter of ours")
+def test_discard_needs_a_confirmation(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    letter = stack.put("DeadLetters", "no message of ours")
 
     assert "can only be discarded" in run(capsys, "redrive")[1]
     status, printed = run(capsys, "discard", letter)
@@ -450,7 +461,7 @@ def test_a_letter_is_discarded_on_purpose_only(stack: Stack, capsys: pytest.Capt
         (("--stack", "other", "list"), "There is no such stack"),
     ],
 )
-def test_what_stands_in_the_way_is_said_in_a_line(
+def test_a_failure_is_reported_in_one_line(
     arguments: tuple[str, ...], said: str, stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, printed = run(capsys, *arguments)
@@ -461,7 +472,7 @@ def test_what_stands_in_the_way_is_said_in_a_line(
 
 
 @pytest.mark.parametrize("body", ['{"detail": "text"}', '{"detail": null}', '{"sk": 7}'])
-def test_even_the_oddest_letter_is_shown(body: str, stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_message_of_any_form_is_shown(body: str, stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     letter = stack.put("NoticesDeadLetters", body)
 
     status, printed = run(capsys, "show", letter)
@@ -470,23 +481,23 @@ def test_even_the_oddest_letter_is_shown(body: str, stack: Stack, capsys: pytest
     assert "Traceback" not in printed
 
 
-def test_a_batch_without_numbers_holds_up_nobody(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_batch_without_sequence_numbers_does_not_stop_the_redrive_of_others(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
     stack.put("DeadLetters", BATCH.replace('"102"', '"soon"'))
     stack.put("NoticesDeadLetters", NOTICE)
 
-    assert "1 sent on their way again, 1 kept." in run(capsys, "redrive")[1]
+    assert "1 sent again, 1 kept." in run(capsys, "redrive")[1]
 
 
-def test_letters_that_somebody_has_in_hand_are_not_called_nothing(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_list_counts_messages_that_another_consumer_holds(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     stack.put("NoticesDeadLetters", NOTICE)
     stack.sqs.receive_message(QueueUrl=stack.urls["NoticesDeadLetters"], VisibilityTimeout=60)
 
-    assert "NoticesDeadLetters: nothing, and 1 that somebody looks at just now" in run(capsys, "list")[1]
+    assert "NoticesDeadLetters: nothing, and 1 that another consumer holds" in run(capsys, "list")[1]
 
 
-def test_a_number_of_letters_is_a_number(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_max_must_be_a_number(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     stack.put("NoticesDeadLetters", NOTICE)
 
     with pytest.raises(SystemExit):

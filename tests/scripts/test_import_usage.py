@@ -1,4 +1,4 @@
-"""The operator's command: what a file may look like, what is said of a bad line, and what is cut off goes on."""
+"""The operator's import of usage: forms of the file, messages about bad lines, and how a cut-off import goes on."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ LINE = "nordlys-kaffe,nordlys-dk,search,2019-05-01,0.2"
 
 @pytest.fixture(autouse=True)
 def stack(company: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stack that is called livello, whose table is on moto."""
-    found = {"livello": {"Table": ("AWS::DynamoDB::Table", TABLE)}}
-    monkeypatch.setattr(import_usage, "stack_resources", lambda stack, _: found[stack])
+    """A stack named livello, with its table on moto."""
+    resources = {"livello": {"Table": ("AWS::DynamoDB::Table", TABLE)}}
+    monkeypatch.setattr(import_usage, "stack_resources", lambda stack, _: resources[stack])
     monkeypatch.setattr(import_usage, "aws_session", wiring.session)
 
 
@@ -37,12 +37,12 @@ def file(tmp_path: Path) -> Path:
 
 
 class Printed:
-    """What the command answers: its exit status, its summary, and the lines that it complains of."""
+    """The exit status of a run, the four sums of its summary, and its lines on stderr."""
 
     def __init__(self, status: int, printed: Any) -> None:
         self.status = status
         self.sums = [int(line.split()[0].replace(",", "")) for line in printed.out.splitlines()[:4]]
-        self.said = printed.err.splitlines()
+        self.errors = printed.err.splitlines()
 
 
 @pytest.fixture
@@ -58,25 +58,25 @@ def totals() -> dict[str, dict[date, Decimal]]:
     return wiring.usage_store().totals(ACCOUNT["account"], MAY, MAY)
 
 
-def test_a_file_is_counted_once(run: Any) -> None:
+def test_a_file_that_is_imported_twice_is_counted_once(run: Any) -> None:
     lines = [REQUIRED, LINE, LINE.replace("05-01", "05-02"), "", LINE]
 
     first, again = run(*lines), run(*lines)
 
     assert (first.status, first.sums) == (0, [2, 1, 0, 0])
     assert (again.status, again.sums) == (0, [0, 3, 0, 0])
-    assert first.said == again.said == []
+    assert first.errors == again.errors == []
     assert totals() == {"search": {MAY: Decimal("0.2"), date(2019, 5, 2): Decimal("0.2")}}
 
 
-def test_all_columns_in_any_order_as_a_spreadsheet_writes_them(run: Any) -> None:
+def test_columns_come_in_any_order_in_the_format_of_a_spreadsheet(run: Any) -> None:
     printed = run(
         b"\xef\xbb\xbfid,source,currency,revenue,conversions,content,quantity,date,product,store,account\r",
         '1,shop,EUR,1290,2,"Größe ""L"", ☕",2.50,2019-05-01,search,nordlys-dk,nordlys-kaffe\r',
         "2,shop,,,,,2.50,2019-05-01,search,nordlys-dk,nordlys-kaffe\r",
     )
 
-    assert (printed.status, printed.sums, printed.said) == (0, [2, 0, 0, 0], [])
+    assert (printed.status, printed.sums, printed.errors) == (0, [2, 0, 0, 0], [])
     unnamed, named = wiring.usage_store().contents(ACCOUNT["account"], "search", MAY, MAY, limit=9)
     assert (named.content, named.quantity, named.conversions) == ('Größe "L", ☕', Decimal("2.5"), 2)
     assert named.revenue == {"EUR": 1290}
@@ -84,7 +84,7 @@ def test_all_columns_in_any_order_as_a_spreadsheet_writes_them(run: Any) -> None
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "error"),
     [
         (LINE.replace("0.2", "1e3"), "line 2, quantity: must be a decimal number"),
         (LINE.replace("0.2", "NaN"), "line 2, quantity: must be a decimal number"),
@@ -109,17 +109,17 @@ def test_all_columns_in_any_order_as_a_spreadsheet_writes_them(run: Any) -> None
         (LINE.encode() + b"\xff", "line 2: It is not in UTF-8."),
     ],
 )
-def test_a_bad_line_is_named_and_stops_no_other(run: Any, line: str | bytes, said: str) -> None:
+def test_a_bad_line_is_named_and_the_others_are_counted(run: Any, line: str | bytes, error: str) -> None:
     printed = run(REQUIRED, line, LINE.replace("0.2", "7"))
 
     assert (printed.status, printed.sums) == (1, [1, 0, 0, 1])
-    assert len(printed.said) == 1
-    assert printed.said[0].startswith(said)
+    assert len(printed.errors) == 1
+    assert printed.errors[0].startswith(error)
     assert totals() == {"search": {MAY: Decimal(7)}}
 
 
 @pytest.mark.parametrize(
-    ("columns", "cells", "said"),
+    ("columns", "cells", "error"),
     [
         ("content", "secret\x07", "line 2, content: must not contain control characters"),
         ("content", "secret" * 40, "line 2, content: String should have at most 200 characters"),
@@ -133,24 +133,24 @@ def test_a_bad_line_is_named_and_stops_no_other(run: Any, line: str | bytes, sai
         ("id", "secret" * 50, "line 2, id: "),
     ],
 )
-def test_what_is_wrong_is_said_without_repeating_it(run: Any, columns: str, cells: str, said: str) -> None:
+def test_an_error_names_the_column_and_does_not_repeat_the_cell(run: Any, columns: str, cells: str, error: str) -> None:
     printed = run(f"{REQUIRED},{columns}", f"{LINE},{cells}")
 
     assert (printed.status, printed.sums) == (1, [0, 0, 0, 1])
-    assert printed.said[0].startswith(said)
-    assert "secret" not in printed.said[0]
+    assert printed.errors[0].startswith(error)
+    assert "secret" not in printed.errors[0]
 
 
-def test_a_conflict_is_named_and_changes_nothing(run: Any) -> None:
+def test_a_row_in_conflict_is_named_and_changes_nothing(run: Any) -> None:
     printed = run(REQUIRED, LINE, LINE.replace("0.2", "0.3"))
 
     assert (printed.status, printed.sums) == (1, [1, 0, 1, 0])
-    assert printed.said == ["line 3: It was counted before, and says something else now; nothing is changed."]
+    assert printed.errors == ["line 3: It was counted before with other content; nothing is changed."]
     assert totals() == {"search": {MAY: Decimal("0.2")}}
 
 
 @pytest.mark.parametrize(
-    ("header", "said"),
+    ("header", "error"),
     [
         ("", "missing: account, store, product, date, quantity"),
         (REQUIRED.replace(",", ";"), "with commas between"),
@@ -160,34 +160,34 @@ def test_a_conflict_is_named_and_changes_nothing(run: Any) -> None:
         (b"\xff", "It is not in UTF-8."),
     ],
 )
-def test_a_file_without_the_columns_is_not_begun(run: Any, header: str, said: str) -> None:
+def test_a_file_with_a_bad_header_is_not_imported(run: Any, header: str, error: str) -> None:
     before = stored_items()
 
     printed = run(header, LINE)
 
     assert printed.status == 1
-    assert said in printed.said[0]
+    assert error in printed.errors[0]
     assert stored_items() == before
 
 
-def test_an_empty_file_and_none_at_all(run: Any, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_or_missing_file_is_an_error(run: Any, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run().status == 1
     assert main([str(file.with_name("another.csv"))]) == 1
     assert "another.csv" in capsys.readouterr().err
 
 
-def test_a_dry_run_checks_everything_and_writes_nothing(run: Any) -> None:
+def test_a_dry_run_checks_every_line_and_writes_nothing(run: Any) -> None:
     before = stored_items()
 
     printed = run(REQUIRED, LINE, LINE.replace("search", "chat"), LINE.replace("0.2", "x"), options=("--dry-run",))
 
     assert (printed.status, printed.sums) == (1, [1, 0, 0, 2])
-    assert [line.split(":")[0] for line in printed.said] == ["line 4, quantity", "line 3, product"]
+    assert [line.split(":")[0] for line in printed.errors] == ["line 4, quantity", "line 3, product"]
     assert stored_items() == before
 
 
 def cut_off_after(transactions: int, failure: BaseException, patch: pytest.MonkeyPatch) -> None:
-    """Lets so many transactions through, and no more."""
+    """Lets so many transactions pass, and raises the failure at the next."""
     count, left = UsageStore.count, iter(range(transactions))
 
     def counted(*arguments: Any) -> Any:
@@ -203,7 +203,7 @@ def cut_off_after(transactions: int, failure: BaseException, patch: pytest.Monke
     ("failure", "status"),
     [(EndpointConnectionError(endpoint_url="https://dynamodb.example"), 1), (KeyboardInterrupt(), 130)],
 )
-def test_what_was_cut_off_goes_on_where_it_was(
+def test_an_import_that_was_cut_off_goes_on_where_it_stopped(
     run: Any, monkeypatch: pytest.MonkeyPatch, transactions: int, failure: BaseException, status: int
 ) -> None:
     days = [date(2019, 5, day) for day in range(1, 32)]
@@ -216,21 +216,21 @@ def test_what_was_cut_off_goes_on_where_it_was(
     with monkeypatch.context() as patch:
         cut_off_after(transactions, failure, patch)
         cut = run(REQUIRED, *lines)
-    counted_then = sum(sum(daily.values()) for daily in totals().values()) * 10
+    counted_before = sum(sum(daily.values()) for daily in totals().values()) * 10
 
     whole = run(REQUIRED, *lines)
 
-    assert (cut.status, cut.said[-1]) == (status, AGAIN)
-    assert bool(counted_then) == bool(transactions)
-    assert (whole.status, whole.sums) == (0, [len(lines) - counted_then, counted_then, 0, 0])
+    assert (cut.status, cut.errors[-1]) == (status, AGAIN)
+    assert bool(counted_before) == bool(transactions)
+    assert (whole.status, whole.sums) == (0, [len(lines) - counted_before, counted_before, 0, 0])
     assert totals() == {product: dict.fromkeys(days, Decimal("0.2")) for product in ("search", "email")}
 
 
-def test_somebody_who_looks_at_it_sees_how_far_it_is(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_shows_the_progress(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "80")
 
     printed = run(REQUIRED, LINE, LINE.replace("0.2", "x"), "")
 
-    assert any("100%" in line and "2/2" in line for line in printed.said)
-    assert any(line.startswith("line 3, quantity: ") for line in printed.said)
+    assert any("100%" in line and "2/2" in line for line in printed.errors)
+    assert any(line.startswith("line 3, quantity: ") for line in printed.errors)

@@ -1,4 +1,4 @@
-"""What a backup brings back is deleted again: by its receipt, and nothing else with it."""
+"""A deleted account that a backup brings back is deleted again, recognised by its receipt; no other account is."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ def purger(company: Company, buckets: Any, stripe_account: Any, fresh_wiring: No
 
 @pytest.fixture
 def backup(company: Company, purger: Purger) -> list[dict[str, Any]]:
-    """All that was in the table before the account was deleted."""
+    """All items of the table from before the account was deleted."""
     assert provisioned(with_value(ACCOUNT, SHOP, "account")).status == 201
     shop = Company(SHOP, company.admin, company.member)
     assert cancel(shop).status == 201
     before = stored_items()
     end_account(SHOP, now=ENDED, correlation="end", store=wiring.cancellation_store())
     end_account(SHOP, now=PURGED, correlation="end", store=wiring.cancellation_store())
-    done = purge_account(SHOP, now=PURGED, clock=PURGED, correlation="purge", goes_on=lambda: True, purger=purger)
-    assert done is PurgeProgress.FINISHED
+    progress = purge_account(SHOP, now=PURGED, clock=PURGED, correlation="purge", goes_on=lambda: True, purger=purger)
+    assert progress is PurgeProgress.FINISHED
     return before
 
 
-def found(purger: Purger) -> list[str]:
+def brought_back(purger: Purger) -> list[str]:
     return [*deleted_accounts(purger)]
 
 
-def test_a_restored_account_is_deleted_again_and_nobody_else(
+def test_a_restored_account_is_deleted_again_and_no_other(
     backup: list[dict[str, Any]], company: Company, purger: Purger
 ) -> None:
-    assert found(purger) == []
+    assert brought_back(purger) == []
     keep_items(backup)
     [back] = deleted_accounts(purger)
     assert back == SHOP
@@ -65,12 +65,14 @@ def test_a_restored_account_is_deleted_again_and_nobody_else(
     left = {item["pk"] for item in stored_items() if SHOP in str(item)}
     assert {partition.partition("#")[0] for partition in left} == {"DELETED"}
     assert wiring.account_store().account(company.account)
-    assert found(purger) == []
-    told = [item for item in stored_items() if item["pk"].startswith("DELETED#")]
-    assert sum('"recipients":[]' in item["body"] for item in told) == 1
+    assert brought_back(purger) == []
+    receipts_and_events = [item for item in stored_items() if item["pk"].startswith("DELETED#")]
+    assert sum('"recipients":[]' in item["body"] for item in receipts_and_events) == 1
 
 
-def test_cut_off_it_goes_on(backup: list[dict[str, Any]], purger: Purger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repeated_deletion_that_was_cut_off_goes_on(
+    backup: list[dict[str, Any]], purger: Purger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keep_items(backup)
     [back] = deleted_accounts(purger)
     with monkeypatch.context() as patch:
@@ -78,14 +80,14 @@ def test_cut_off_it_goes_on(backup: list[dict[str, Any]], purger: Purger, monkey
         with pytest.raises(ZeroDivisionError):
             purge_again(back, now=PURGED, correlation="again", purger=purger)
 
-    assert found(purger) == [SHOP]
+    assert brought_back(purger) == [SHOP]
     purge_again(back, now=PURGED, correlation="again", purger=purger)
 
     assert {item["pk"].partition("#")[0] for item in stored_items() if SHOP in str(item)} == {"DELETED"}
 
 
-def test_another_account_of_that_name_stays(backup: list[dict[str, Any]], purger: Purger) -> None:
+def test_another_account_with_the_same_name_stays(backup: list[dict[str, Any]], purger: Purger) -> None:
     other = with_value(with_value(ACCOUNT, SHOP, "account"), "Another company", "name")
     assert provisioned(other).status == 201
 
-    assert found(purger) == []
+    assert brought_back(purger) == []

@@ -14,13 +14,13 @@ from local.settings import ROOT, Settings
 from local.stack import Stack, start, stop
 
 ARTEFACTS = ROOT / ".local" / "test-artefacts"
-"""Kept from one session to the next: what has not changed is not built again."""
+"""Kept from one run of the tests to the next, so only changes are built."""
 
 HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what needs the stack, so that `-m "not stack"` leaves it out."""
+    """Marks the tests of this folder, so that `-m "not stack"` excludes them."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.stack)
@@ -28,9 +28,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Livello with the demonstration in it, reached through the front door alone.
+    """A deployed Livello with the demonstration, used through the front door.
 
-    Tests share it: each works with accounts and people of its own, or only reads.
+    All tests share it: each works with accounts and people of its own, or only reads.
     """
     settings = Settings(
         folder=tmp_path_factory.mktemp("stack"),
@@ -43,7 +43,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     )
     ARTEFACTS.mkdir(parents=True, exist_ok=True)
     with (ARTEFACTS / "in-use.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # a second session waits: it would build over this one
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second run waits, because it would overwrite the build of this one
         try:
             yield start(settings, datetime.now(UTC), print)
         finally:

@@ -1,4 +1,4 @@
-"""Autoscaling through the real schedule's function, queue, worker and mailbox."""
+"""Autoscaling through the deployed planner, queue and worker, to the mailbox."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from local.stack import Stack
 
 HARBOUR = COMPANIES[2]
 EARLIEST = "Pacific/Kiritimati"
-"""Where a month begins ten hours before it does for the companies of the demonstration, which stay as they are."""
+"""The earliest time zone: when its month begins, the demonstration's companies are not due yet, and stay unchanged."""
 
 SECONDS_MAX = 60
 TODAY = datetime.now(UTC).date()
@@ -29,7 +29,7 @@ NEXT_MONTH = month_before(month_of(TODAY), -1)
 
 @pytest.fixture(scope="module")
 def shop(stack: Stack) -> str:
-    """An account of these tests' own, whose search has grown out of its tier for good."""
+    """An account of these tests whose search has outgrown its tier."""
     account = f"shop-{uuid.uuid4().hex[:8]}"
     harbour = HARBOUR.provisioning(TODAY)
     body = {
@@ -60,7 +60,7 @@ def used(account: str, day: date, quantity: int) -> UsageEvent:
 
 
 def fire(stack: Stack) -> None:
-    """The schedule, on the last day of the month at noon, UTC: in the earliest zone the next one has begun."""
+    """Invokes the planner at noon UTC on the last day of the month: in the earliest zone the next month has begun."""
     event = {"time": f"{NEXT_MONTH - timedelta(1)}T12:00:00Z", "source": "aws.scheduler"}
     reply = client(stack.settings, "lambda").invoke(
         FunctionName=stack.outputs["PlanAutoscalingName"], Payload=json.dumps(event).encode()
@@ -83,8 +83,8 @@ def mails(stack: Stack, account: str) -> list[Any]:
     ]
 
 
-def test_grown_usage_moves_is_mailed_and_shown_once(stack: Stack, shop: str) -> None:
-    """And a message that nobody can read holds up nobody."""
+def test_grown_usage_moves_once_with_a_mail_and_a_pending_change(stack: Stack, shop: str) -> None:
+    """An unreadable message in the queue does not stop the work."""
     queue = stack.outputs["AutoscalingDueUrl"]
     client(stack.settings, "sqs").send_message(QueueUrl=queue, MessageBody="no work at all")
 
@@ -105,7 +105,7 @@ def test_grown_usage_moves_is_mailed_and_shown_once(stack: Stack, shop: str) -> 
     assert len(mails(stack, shop)) == 1
 
 
-def test_the_schedule_fires_every_day(stack: Stack) -> None:
+def test_the_autoscaling_schedule_fires_daily_at_noon(stack: Stack) -> None:
     scheduler = client(stack.settings, "scheduler")
     schedules = [scheduler.get_schedule(Name=each["Name"]) for each in scheduler.list_schedules()["Schedules"]]
 

@@ -1,4 +1,4 @@
-"""An event that nobody can read: found, understood, mended and redriven, by the operator's command."""
+"""An unreadable event: listed, explained, mended and redriven by the operator's command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECONDS_MAX = 60
 
 
 def operate(stack: Stack, *arguments: str) -> str:
-    """What the command prints."""
+    """Runs the command, and returns its output."""
     environment = {**os.environ, CLOUD_PORT_VARIABLE: str(stack.settings.cloud_port)}
     command = [sys.executable, "-m", "scripts.dead_letters", "--local", "--stack", stack.settings.stack, *arguments]
     finished = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -27,7 +27,7 @@ def operate(stack: Stack, *arguments: str) -> str:
 
 
 def listed(stack: Stack, about: str) -> str | None:
-    """The id of the letter whose line says this, once it is there."""
+    """The id of the message whose line contains the text, as soon as it is listed; None after SECONDS_MAX."""
     deadline = time.monotonic() + SECONDS_MAX
     while time.monotonic() < deadline:
         lines = [line for line in operate(stack, "list").splitlines() if about in line]
@@ -37,7 +37,7 @@ def listed(stack: Stack, about: str) -> str | None:
     return None
 
 
-def test_an_event_that_nobody_can_read_is_found_mended_and_redriven(stack: Stack) -> None:
+def test_an_unreadable_event_is_listed_mended_and_redriven(stack: Stack) -> None:
     table: Any = client(stack.settings, "dynamodb")
     sqs: Any = client(stack.settings, "sqs")
     account = f"broken-{uuid.uuid4().hex[:8]}"

@@ -1,4 +1,4 @@
-"""An account's whole end through the front door and its queues: a way back, a copy of everything, and then nothing."""
+"""The end of an account through the front door and its queues: withdrawal, reactivation, export and deletion."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WHY = {"reason": "closing_business", "text": "The shop closes at the end of the 
 
 
 class Shop:
-    """An account of this test's own, and one of the same admin that must stay as it is."""
+    """An account to end, and another account of the same admin that must stay unchanged."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -67,7 +67,7 @@ class Shop:
         return given.json() if given.body else None
 
     def send(self, queue: str, at: datetime) -> None:
-        """What the planner hands over when this account is due, and nothing of any other account."""
+        """Sends the planner's message for this account only."""
         message = json.dumps({"account": self.account, "at": at.isoformat()})
         client(self.stack.settings, "sqs").send_message(QueueUrl=self.stack.outputs[queue], MessageBody=message)
 
@@ -80,8 +80,8 @@ class Shop:
 
     def items(self, account: str) -> list[Any]:
         pages = client(self.stack.settings, "dynamodb").get_paginator("scan")
-        found = pages.paginate(TableName=self.stack.outputs["TableName"])
-        return [item for page in found for item in page["Items"] if account in json.dumps(item)]
+        scanned = pages.paginate(TableName=self.stack.outputs["TableName"])
+        return [item for page in scanned for item in page["Items"] if account in json.dumps(item)]
 
     def partitions_of(self, account: str) -> list[Any]:
         return [item for item in self.items(account) if account in item["pk"]["S"]]
@@ -98,8 +98,8 @@ class Shop:
         ]
 
     def customers(self, account: str) -> list[Any]:
-        found = ask(self.stack.settings, "/v1/customers?limit=100", KEYS["api_key"])["data"]
-        return [each for each in found if each["metadata"].get("account") == account]
+        customers = ask(self.stack.settings, "/v1/customers?limit=100", KEYS["api_key"])["data"]
+        return [each for each in customers if each["metadata"].get("account") == account]
 
     def log_ins(self) -> set[str]:
         cognito = client(self.stack.settings, "cognito-idp")
@@ -119,7 +119,7 @@ class Shop:
 
 
 def start_of(day: str) -> datetime:
-    """Surely in the course of that day, wherever the account is."""
+    """An instant that is within that day in the account's time zone."""
     return datetime.combine(date.fromisoformat(day), time(20), UTC)
 
 
@@ -128,7 +128,7 @@ def shop(stack: Stack) -> Shop:
     return Shop(stack)
 
 
-def test_cancelled_taken_back_ended_and_taken_up_again(shop: Shop) -> None:
+def test_an_account_is_cancelled_withdrawn_ended_and_reactivated(shop: Shop) -> None:
     shop.send("InvoicesDueUrl", NOW)
     assert wait_until(lambda: bool(shop.require(200, "GET", "invoices")["items"]), SECONDS_MAX)
     shop.cancel()
@@ -151,18 +151,18 @@ def test_cancelled_taken_back_ended_and_taken_up_again(shop: Shop) -> None:
     assert wait_until(lambda: len(shop.mails("is active again")) == 1, SECONDS_MAX)
 
 
-def test_a_copy_of_everything(shop: Shop) -> None:
+def test_an_export_holds_all_data_of_the_account(shop: Shop) -> None:
     shop.require(202, "POST", "export")
 
     assert wait_until(lambda: shop.require(200, "GET", "export")["status"] == "ready", SECONDS_MAX)
     link = shop.require(200, "GET", "export")["link"]
-    with urlopen(link) as answer:  # noqa: S310 - what the API has given
+    with urlopen(link) as answer:  # noqa: S310 - a link of our API
         archive = zipfile.ZipFile(io.BytesIO(answer.read()))
     assert {"usage.csv", "invoices.csv", "data/page.json", "data/invoice.json"} <= set(archive.namelist())
     assert wait_until(lambda: len(shop.mails("is ready")) == 1, SECONDS_MAX)
 
 
-def test_and_then_nothing_is_left(shop: Shop) -> None:
+def test_a_deletion_leaves_only_the_receipt_and_the_archived_invoices(shop: Shop) -> None:
     receipt = shop.cancel()
     shop.send("EndsDueUrl", start_of(receipt["active_until"]))
     assert shop.is_in("deactivated")
@@ -178,12 +178,12 @@ def test_and_then_nothing_is_left(shop: Shop) -> None:
     assert wait_until(lambda: not shop.files(shop.account), SECONDS_MAX)
     assert shop.customers(shop.account) == []
     assert shop.colleague not in shop.log_ins()
-    kept = [key for number in numbers for key in shop.files(number)]
-    assert {key.split("/")[2] for key in kept} == set(numbers)
-    # Who shares a person with it is untouched.
+    archived = [key for number in numbers for key in shop.files(number)]
+    assert {key.split("/")[2] for key in archived} == set(numbers)
+    # The other account of the same admin is unchanged.
     assert shop.admin_email in shop.log_ins()
     assert len(shop.customers(shop.other)) == 1
     assert shop.partitions_of(shop.other) == theirs
-    found = shop.stack.api.request("GET", "/v1/deletions?limit=1", token=shop.stack.staff_token())
-    [deletion] = found.json()["items"]
+    listed = shop.stack.api.request("GET", "/v1/deletions?limit=1", token=shop.stack.staff_token())
+    [deletion] = listed.json()["items"]
     assert deletion["counts"]["invoice"] == len(numbers)

@@ -1,4 +1,4 @@
-"""From a change to the vendor's own systems: table, stream, function, bus, and a rule of the vendor's."""
+"""From a change to the vendor's own systems: table, stream, publisher, bus, and a rule of the vendor's own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Received = Callable[[str], list[dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def received(stack: Stack) -> Iterator[Received]:
-    """A queue of the vendor's behind a rule on the bus; gives what came with a correlation id, for a while."""
+    """A vendor's queue behind a rule on the bus. Returns a function that waits for the messages with an event's id."""
     events, sqs = client(stack.settings, "events"), client(stack.settings, "sqs")
     name, bus = f"vendor-{uuid.uuid4().hex[:8]}", stack.outputs["EventBusName"]
     queue = sqs.create_queue(QueueName=name)["QueueUrl"]
@@ -41,18 +41,18 @@ def received(stack: Stack) -> Iterator[Received]:
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
     events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
-    kept: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
 
     def of(event: str) -> list[dict[str, Any]]:
         deadline = time.monotonic() + SECONDS_MAX
         while time.monotonic() < deadline:
             answer = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
             for message in answer.get("Messages", []):
-                kept.append(json.loads(message["Body"]))
+                messages.append(json.loads(message["Body"]))
                 sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-            found = [each for each in kept if each["detail"]["event"] == event]
-            if found:
-                return found
+            of_event = [each for each in messages if each["detail"]["event"] == event]
+            if of_event:
+                return of_event
         return []
 
     yield of
@@ -62,7 +62,7 @@ def received(stack: Stack) -> Iterator[Received]:
 
 
 def change_contact(stack: Stack, name: str) -> dict[str, Any]:
-    """Changes the contact's name, and gives the event that the audit log shows for it."""
+    """Changes the contact's name. Returns the event of the change from the audit log."""
     token = stack.admin_token(COMPANY)
     before = stack.api.request("GET", CONTACT, token=token)
     changed = stack.api.request(

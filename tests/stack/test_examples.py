@@ -1,4 +1,4 @@
-"""The examples of README.md and docs/*.md that call the API, pasted into a shell as they are printed."""
+"""The examples in README.md and docs/*.md that call the API, run in a shell as printed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SETTINGS = re.compile("^(API|TOKEN)=.*\\n", re.MULTILINE)
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
 @pytest.mark.parametrize("example", CURL, ids=lambda example: example.id)
-def test_it_works_as_printed(example: Example, stack: Stack, tmp_path: Path) -> None:
+def test_an_example_works_as_printed(example: Example, stack: Stack, tmp_path: Path) -> None:
     (tmp_path / ".curlrc").write_text("fail-with-body\n", encoding="utf-8")
     token = stack.machine_token() if "/usage" in example.text else stack.admin_token(COMPANIES[0])
     environment = {
@@ -33,11 +33,10 @@ def test_it_works_as_printed(example: Example, stack: Stack, tmp_path: Path) -> 
         "PATH": os.environ["PATH"],
     }
 
-    shown = subprocess.run(
-        ["sh", "-e", "-u", "-c", SETTINGS.sub("", example.text)], env=environment, capture_output=True, check=False
-    )
+    command = ["sh", "-e", "-u", "-c", SETTINGS.sub("", example.text)]
+    finished = subprocess.run(command, env=environment, capture_output=True, check=False)
 
-    assert shown.returncode == 0, shown.stdout + shown.stderr
-    answer = json.loads(shown.stdout)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    answer = json.loads(finished.stdout)
     if "/usage" in example.text:
         assert {each["outcome"] for each in answer["results"]} == {"accepted"}

@@ -1,4 +1,4 @@
-"""Invoices through the real schedules' functions, queues, bus and Stripe's stand-in; and their numbers under load."""
+"""Invoices through the deployed planners, queues, bus and the stand-in for Stripe; and their numbers under load."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def invoices(stack: Stack, account: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def shop(stack: Stack) -> tuple[str, str]:
-    """An account of these tests' own that pays by card, and its admin's token."""
+    """An account of these tests that pays by card, and its admin's token."""
     account = f"shop-{uuid.uuid4().hex[:8]}"
     provisioned(stack, account)
     client(stack.settings, "cognito-idp").admin_set_user_password(
@@ -96,8 +96,8 @@ def test_an_invoice_is_issued_charged_and_mailed_once(stack: Stack, shop: tuple[
     assert details["payment"]["method"] == "card"
     issue_invoices_of(stack, account)
     fire(stack, "PlanPaymentsName", NOW + timedelta(days=2))
-    found = ask(stack.settings, "/v1/charges?limit=100", KEYS["api_key"])["data"]
-    assert [each["amount"] for each in found if each["metadata"].get("account") == account] == [
+    charges = ask(stack.settings, "/v1/charges?limit=100", KEYS["api_key"])["data"]
+    assert [each["amount"] for each in charges if each["metadata"].get("account") == account] == [
         details["due"]["amount"]
     ]
     assert len(invoices(stack, account)) == 1
@@ -115,18 +115,20 @@ def test_an_invoice_is_issued_charged_and_mailed_once(stack: Stack, shop: tuple[
 
 
 def fetched(stack: Stack, shop: tuple[str, str], number: str, what: str) -> bytes:
-    """The file that the front door leads to, as a browser follows it."""
+    """The file behind the route's redirect, as a browser gets it."""
     account, token = shop
     path = f"/v1/accounts/{account}/invoices/{number}/{what}"
     assert wait_until(lambda: stack.api.request("GET", path, token=token).status == 302, SECONDS_MAX)
     link = stack.api.request("GET", path, token=token).headers["location"]
-    with urlopen(link) as answer:  # noqa: S310 - what the API has given
+    with urlopen(link) as answer:  # noqa: S310 - a link of our API
         content: bytes = answer.read()
         assert f"{number}" in answer.headers["Content-Disposition"]
     return content
 
 
-def test_it_is_a_document_and_so_is_what_takes_it_back(stack: Stack, shop: tuple[str, str]) -> None:
+def test_an_invoice_and_its_credit_note_are_documents_and_the_charge_is_refunded(
+    stack: Stack, shop: tuple[str, str]
+) -> None:
     account, token = shop
     [invoice] = invoices(stack, account)
     number = invoice["number"]
@@ -151,8 +153,8 @@ def test_it_is_a_document_and_so_is_what_takes_it_back(stack: Stack, shop: tuple
     assert note in PdfReader(io.BytesIO(fetched(stack, shop, note, "pdf"))).pages[0].extract_text()
 
     def refunded() -> list[int]:
-        found = ask(stack.settings, "/v1/refunds?limit=100", KEYS["api_key"])["data"]
-        return [each["amount"] for each in found if each["metadata"].get("credit_note") == note]
+        refunds = ask(stack.settings, "/v1/refunds?limit=100", KEYS["api_key"])["data"]
+        return [each["amount"] for each in refunds if each["metadata"].get("credit_note") == note]
 
     work = json.dumps({"account": account, "at": NOW.isoformat()})
     queue = stack.outputs["PaymentsDueUrl"]
@@ -162,18 +164,18 @@ def test_it_is_a_document_and_so_is_what_takes_it_back(stack: Stack, shop: tuple
 
 
 def issue_invoices_of(stack: Stack, account: str) -> None:
-    """The worker's queue has this account's message, and no other's: the demonstration stays as it is."""
+    """Sends the worker a message for this account only, so the demonstration stays unchanged."""
     message = json.dumps({"account": account, "at": NOW.isoformat()})
     client(stack.settings, "sqs").send_message(QueueUrl=stack.outputs["InvoicesDueUrl"], MessageBody=message)
     assert wait_until(lambda: bool(invoices(stack, account)), SECONDS_MAX)
 
 
 class Killed(Exception):
-    """A worker that is gone."""
+    """The worker's process dies."""
 
 
-class Dying:
-    """A client of DynamoDB whose process dies now and then: before what it writes, or right after."""
+class DyingClient:
+    """A client of DynamoDB whose process sometimes dies: before a write, or right after it."""
 
     def __init__(self, real: Any, chance: random.Random) -> None:
         self._real, self._chance = real, chance
@@ -183,20 +185,20 @@ class Dying:
         if name != "transact_write_items":
             return method
 
-        def called(**asked: Any) -> Any:
-            fate = self._chance.random()
-            if fate < KILLED / 2:
+        def call(**request: Any) -> Any:
+            chance = self._chance.random()
+            if chance < KILLED / 2:
                 raise Killed
-            answer = method(**asked)
-            if fate < KILLED:
+            answer = method(**request)
+            if chance < KILLED:
                 raise Killed
             return answer
 
-        return called
+        return call
 
 
-def test_numbers_have_no_gap_and_no_double_whoever_dies(stack: Stack) -> None:
-    """Sixteen workers, each killed at every seventh write, on the emulated table, which loses nothing under load."""
+def test_invoice_numbers_have_no_gap_and_no_duplicate_when_workers_die(stack: Stack) -> None:
+    """Sixteen workers on the emulated table. Each dies at about every seventh write."""
     series = f"T{uuid.uuid4().hex[:6].upper()}"
     seller = Seller("Livello", "Demovej 1", None, None, "Copenhagen", "DK", None)
     settings = InvoicingSettings(series, seller)
@@ -208,8 +210,8 @@ def test_numbers_have_no_gap_and_no_double_whoever_dies(stack: Stack) -> None:
 
     def issue(number: int) -> list[str]:
         chance = random.Random(f"{series} {number}")
-        mine = client(stack.settings, "dynamodb")
-        store = InvoiceStore(stack.outputs["TableName"], Dying(mine, chance))
+        own_client = client(stack.settings, "dynamodb")
+        store = InvoiceStore(stack.outputs["TableName"], DyingClient(own_client, chance))
         issued: list[str] = []
         for account in accounts[number::WORKERS]:
             while True:
@@ -217,34 +219,34 @@ def test_numbers_have_no_gap_and_no_double_whoever_dies(stack: Stack) -> None:
                     issued += issue_invoices(account, now=NOW, correlation="load", settings=settings, store=store)
                     break
                 except (Killed, ConcurrentChange, EndpointConnectionError):
-                    continue  # the message comes again
+                    continue  # the queue delivers the message again
         return issued
 
-    began = time.monotonic()
+    started_at = time.monotonic()
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(issue, range(WORKERS)))
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - started_at
 
     store = InvoiceStore(stack.outputs["TableName"], dynamodb)
-    found = [
+    numbers = [
         invoice.number
         for account in accounts
         for invoice in store.invoices(account, year=None, status=None, limit=100, after=None).items
     ]
-    assert sorted(found) == [f"{series}-{NOW.year}-{count:06}" for count in range(1, ACCOUNTS + 1)]
+    assert sorted(numbers) == [f"{series}-{NOW.year}-{count:06}" for count in range(1, ACCOUNTS + 1)]
     assert store.numbers_given(series, NOW.year) == ACCOUNTS
     print(f"{ACCOUNTS / seconds:.0f} invoices a second with {WORKERS} workers that die")
 
 
 def copy_account(dynamodb: Any, table: str, template: str, accounts: list[str]) -> None:
-    """Accounts as the template is, without the detour of an invitation for each."""
-    found = dynamodb.query(
+    """Copies an account's items in the table, which is faster than provisioning each account."""
+    items = dynamodb.query(
         TableName=table,
         KeyConditionExpression="pk = :pk",
         ExpressionAttributeValues={":pk": {"S": keys.account(template)}},
     )["Items"]
     for account in accounts:
-        for item in found:
+        for item in items:
             if item["sk"]["S"].startswith(("PAGE#", "DUE#renewal")):
                 text = json.dumps(item).replace(template, account)
                 dynamodb.put_item(TableName=table, Item=json.loads(text))

@@ -1,4 +1,4 @@
-"""From a change to the mailbox: table, stream, bus, queue, function, SES. And what SES tells back."""
+"""From a change to the mailbox: table, stream, bus, queue, worker, SES; and the feedback of SES."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECONDS_MAX = 60
 
 
 def change_contact(stack: Stack, company: DemoCompany) -> str:
-    """Changes the contact's name; the id of the event that tells it."""
+    """Changes the contact's name. Returns the id of the change's event."""
     contact = f"/v1/accounts/{company.account}/billing-information/contact"
     token = stack.admin_token(company)
     before = stack.api.request("GET", contact, token=token)
@@ -37,7 +37,7 @@ def change_contact(stack: Stack, company: DemoCompany) -> str:
 
 
 def sent(stack: Stack, event: str) -> Counter[str]:
-    """How often each address was written to about an event: what SES has sent on, by its envelope."""
+    """The number of mails about an event, by recipient of the envelope."""
     return Counter(mail["Delivered-To"] for mail in stack.mails() if mail["X-Livello-Event"] == event)
 
 
@@ -46,12 +46,12 @@ def eventually(condition: Callable[[], bool]) -> bool:
 
 
 def everybody(company: DemoCompany) -> set[str]:
-    """Whom a change of billing information concerns: the admins, and where the invoices go."""
+    """The recipients of mail about a change of billing information: the admins, and the address for invoices."""
     return {company.admin.email, f"billing@{company.admin.email.partition('@')[2]}"}
 
 
 def deliver(stack: Stack, event: str, account: str, times: int) -> None:
-    """Delivers an event to the queue of notices again, as SQS and EventBridge may."""
+    """Sends an event to the queue of notices again, because SQS and EventBridge deliver at least once."""
     table = client(stack.settings, "dynamodb")
     key = {"pk": {"S": f"ACCOUNT#{account}"}, "sk": {"S": f"EVENT#{event}"}}
     body = table.get_item(TableName=stack.outputs["TableName"], Key=key)["Item"]["body"]["S"]
@@ -61,15 +61,15 @@ def deliver(stack: Stack, event: str, account: str, times: int) -> None:
 
 
 def is_idle(stack: Stack) -> bool:
-    """Whether nothing waits to be mailed."""
+    """Whether the queue of notices is empty."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    found = client(stack.settings, "sqs").get_queue_attributes(
+    counts = client(stack.settings, "sqs").get_queue_attributes(
         QueueUrl=stack.outputs["NoticesUrl"], AttributeNames=names
     )["Attributes"]
-    return all(found[name] == "0" for name in names)
+    return all(counts[name] == "0" for name in names)
 
 
-def test_a_change_is_in_the_mailbox_within_seconds_and_once(stack: Stack) -> None:
+def test_a_change_is_mailed_once_within_seconds(stack: Stack) -> None:
     event = change_contact(stack, COMPANY)
 
     assert eventually(lambda: set(sent(stack, event)) == everybody(COMPANY))
@@ -88,7 +88,7 @@ def test_an_event_that_is_delivered_five_times_is_mailed_once(stack: Stack) -> N
 
 @pytest.fixture
 def broken_ses(stack: Stack) -> Iterator[Callable[[], None]]:
-    """An SES that refuses everything, until it is mended. The emulator keeps a sender in a store for each API."""
+    """An SES without a verified sender. Returns a function that mends it. The emulator has a store for each API."""
     ses, sesv2 = client(stack.settings, "ses"), client(stack.settings, "sesv2")
     ses.delete_identity(Identity=SENDER_DOMAIN)
     sesv2.delete_email_identity(EmailIdentity=SENDER_DOMAIN)
@@ -101,7 +101,7 @@ def broken_ses(stack: Stack) -> Iterator[Callable[[], None]]:
     sesv2.create_email_identity(EmailIdentity=SENDER_DOMAIN)
 
 
-def test_while_ses_fails_mail_is_late_and_not_lost(stack: Stack, broken_ses: Callable[[], None]) -> None:
+def test_mail_is_late_and_not_lost_while_ses_fails(stack: Stack, broken_ses: Callable[[], None]) -> None:
     events = [change_contact(stack, OTHER) for _ in range(3)]
     time.sleep(10)
     assert not any(sent(stack, event) for event in events)
@@ -113,7 +113,7 @@ def test_while_ses_fails_mail_is_late_and_not_lost(stack: Stack, broken_ses: Cal
         assert set(sent(stack, event).values()) == {1}
 
 
-def test_a_poisoned_notice_holds_up_nothing_and_is_found(stack: Stack) -> None:
+def test_an_unreadable_notice_becomes_a_dead_letter_and_others_are_mailed(stack: Stack) -> None:
     sqs = client(stack.settings, "sqs")
     sqs.send_message(QueueUrl=stack.outputs["NoticesUrl"], MessageBody='{"detail": {"event": "poison"}}')
     event = change_contact(stack, COMPANY)
@@ -127,13 +127,13 @@ def test_a_poisoned_notice_holds_up_nothing_and_is_found(stack: Stack) -> None:
     sqs.delete_message(QueueUrl=stack.outputs["NoticesDeadLettersUrl"], ReceiptHandle=letter["ReceiptHandle"])
 
 
-def ask_cognito(stack: Stack, action: str, **asked: str) -> int:
-    """What a browser asks without being logged in; the status of the answer."""
+def ask_cognito(stack: Stack, action: str, **parameters: str) -> int:
+    """Sends an unsigned action to Cognito, as a browser does. Returns the status."""
     headers = {
         "Content-Type": "application/x-amz-json-1.1",
         "X-Amz-Target": f"AWSCognitoIdentityProviderService.{action}",
     }
-    body = {"ClientId": stack.outputs["BillingPageClientId"], **asked}
+    body = {"ClientId": stack.outputs["BillingPageClientId"], **parameters}
     return stack.api.request("POST", "/auth", body=body, headers=headers).status
 
 
@@ -162,13 +162,13 @@ def test_a_new_colleague_is_invited_without_a_password_and_chooses_one(stack: St
     assert stack.api.request("GET", f"{account}/billing", token=token).status == 200
 
 
-def test_an_address_that_bounces_is_not_written_to_again_and_staff_are_told(stack: Stack) -> None:
+def test_an_address_that_bounces_gets_no_more_mail_and_staff_are_mailed(stack: Stack) -> None:
     event = change_contact(stack, COMPANY)
     billing = f"billing@{COMPANY.admin.email.partition('@')[2]}"
     assert eventually(lambda: set(sent(stack, event)) == everybody(COMPANY))
     [copy] = [mail for mail in stack.mails() if mail["X-Livello-Event"] == event and mail["Delivered-To"] == billing]
-    # As SES tells it, and now: an event of another time would not be the newest, or always be it. The emulator accepts
-    # the destination and tells nothing.
+    # The notice of SES, with the current time: its event must be the newest of the account. The emulator never sends
+    # such notices itself.
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     bounce = {
         "eventType": "Bounce",
@@ -193,16 +193,18 @@ def test_an_address_that_bounces_is_not_written_to_again_and_staff_are_told(stac
     for _ in range(2):
         topic.publish(TopicArn=stack.outputs["MailFeedbackTopicArn"], Message=json.dumps(bounce))
 
-    def told() -> list[str]:
+    def undeliverable_events() -> list[str]:
         items = stack.api.request(
             "GET", f"/v1/accounts/{COMPANY.account}/events", token=stack.admin_token(COMPANY)
         ).json()["items"]
         return [each["event"] for each in items if each["type"] == "address.undeliverable"]
 
-    assert eventually(lambda: len(told()) == 1)
-    assert eventually(lambda: set(sent(stack, told()[0])) == {COMPANY.admin.email, "staff@livello.example"})
+    assert eventually(lambda: len(undeliverable_events()) == 1)
+    assert eventually(
+        lambda: set(sent(stack, undeliverable_events()[0])) == {COMPANY.admin.email, "staff@livello.example"}
+    )
     after = change_contact(stack, COMPANY)
     assert eventually(lambda: set(sent(stack, after)) == {COMPANY.admin.email})
     assert eventually(lambda: is_idle(stack))
     assert set(sent(stack, after)) == {COMPANY.admin.email}
-    assert len(told()) == 1
+    assert len(undeliverable_events()) == 1

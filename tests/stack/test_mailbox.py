@@ -1,4 +1,4 @@
-"""From the emulated SES to the browser: what is sent is read at the front door, whole."""
+"""From the emulated SES to the browser: the front door shows sent mail completely."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.local.samples import CALENDAR, PDF, PDF_NAME, PICTURE, full_message
 SECONDS_MAX = 20
 
 
-def someone() -> str:
-    """An address that nobody else writes to."""
+def new_address() -> str:
+    """A new address, so only this test's mail arrives there."""
     return f"{uuid.uuid4().hex}@mailbox.example"
 
 
 def listed(stack: Stack, to: str, more_than: int = 0) -> list[dict[str, Any]]:
-    """The mail to an address, once there is any."""
+    """The mails to an address, as soon as there are more than so many."""
     deadline = time.monotonic() + SECONDS_MAX
     while True:
         items: list[dict[str, Any]] = stack.api.request("GET", f"/mail.json?to={to}").json()["items"]
@@ -34,8 +34,8 @@ def listed(stack: Stack, to: str, more_than: int = 0) -> list[dict[str, Any]]:
         time.sleep(0.1)
 
 
-def test_a_mail_with_everything_arrives_whole(stack: Stack) -> None:
-    to = someone()
+def test_a_mail_with_pictures_and_attachments_arrives_completely(stack: Stack) -> None:
+    to = new_address()
     raw = full_message(f"Ada Lövelace <{to}>")
 
     answer = client(stack.settings, "ses").send_raw_email(
@@ -66,7 +66,7 @@ def test_a_mail_with_everything_arrives_whole(stack: Stack) -> None:
     ]
 
 
-def test_a_code_for_logging_in_stands_there_once(stack: Stack) -> None:
+def test_a_log_in_code_is_listed_once(stack: Stack) -> None:
     member = COMPANIES[0].member.email
     before = len(stack.api.request("GET", f"/mail.json?to={member}").json()["items"])
 
@@ -85,15 +85,15 @@ def test_a_code_for_logging_in_stands_there_once(stack: Stack) -> None:
     assert newest["whole"]
     assert "654321" in newest["text"]
     assert len(others) == before
-    time.sleep(4)  # what never comes in is told of by now
+    time.sleep(4)  # by now a mail that did not arrive would be listed from the record of SES
     assert len(listed(stack, member)) == before + 1
 
 
 @pytest.mark.parametrize(
     "raw", ["Subject: Grüße\r\n\r\nHällo\r\n".encode(), b"Subject: Long\r\n\r\n" + b"x" * 2000], ids=["umlaut", "long"]
 )
-def test_what_the_emulator_cannot_send_on_is_told_of(stack: Stack, raw: bytes) -> None:
-    to = someone()
+def test_a_mail_that_the_emulator_cannot_send_is_listed_from_its_record(stack: Stack, raw: bytes) -> None:
+    to = new_address()
     whole = f"From: {SENDER_ADDRESS}\r\nTo: {to}\r\n".encode() + raw
 
     client(stack.settings, "ses").send_raw_email(Source=SENDER_ADDRESS, Destinations=[to], RawMessage={"Data": whole})
@@ -104,8 +104,8 @@ def test_what_the_emulator_cannot_send_on_is_told_of(stack: Stack, raw: bytes) -
     assert "did not come in whole" in stack.api.request("GET", f"/mail/{mail['mail']}").body.decode()
 
 
-def test_all_that_was_sent_came_in_whole(stack: Stack) -> None:
-    """Of the product: whatever is not, is a mail that no relay would take."""
+def test_every_mail_of_livello_arrives_completely(stack: Stack) -> None:
+    """A mail that does not arrive is one that a mail server would refuse."""
     listed(stack, COMPANIES[0].admin.email)
     items = stack.api.request("GET", f"/mail.json?to={COMPANIES[0].admin.email}").json()["items"]
 

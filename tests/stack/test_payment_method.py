@@ -1,4 +1,4 @@
-"""Cards through the real gateway, functions, queues and webhooks, with the stand-in for Stripe as a server."""
+"""Cards through the deployed gateway, functions, queues and webhooks, with the stand-in for Stripe as a server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VISA, MASTERCARD, AMEX = "4242424242424242", "5555555555554444", "37828224631000
 
 
 class Shop:
-    """An account of these tests' own, with its admin."""
+    """An account of these tests, with its admin."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -39,24 +39,24 @@ class Shop:
         )
         self.token = stack.api.person_token(stack.outputs["BillingPageClientId"], self.email, PASSWORD)
 
-    def asks(self, method: str, path: str, body: Any = None) -> Any:
+    def ask_api(self, method: str, path: str, body: Any = None) -> Any:
         return self.stack.api.request(method, f"/v1/accounts/{self.account}{path}", token=self.token, body=body)
 
     def set_up(self, number: str, expiry: tuple[int, int] = (12, 2034)) -> str:
-        """The browser gives the card to Stripe, with the publishable key and the secret."""
-        begun = self.asks("POST", "/payment-method/setup", {})
-        assert begun.status == 201, begun
-        setup = begun.json()
+        """Sets up a card as a browser does, with the publishable key and the client secret. Returns the SetupIntent."""
+        created = self.ask_api("POST", "/payment-method/setup", {})
+        assert created.status == 201, created
+        setup = created.json()
         confirmed = confirm_setup(self.stack.settings, setup, number, expiry)
         assert confirmed["status"] == "succeeded", confirmed
-        found: str = setup["setup_intent"]
-        return found
+        setup_intent: str = setup["setup_intent"]
+        return setup_intent
 
-    def replaces(self, setup_intent: str) -> Any:
-        return self.asks("PUT", "/payment-method", {"setup_intent": setup_intent})
+    def replace(self, setup_intent: str) -> Any:
+        return self.ask_api("PUT", "/payment-method", {"setup_intent": setup_intent})
 
     def last_four(self) -> str | None:
-        card = self.asks("GET", "/payment-method").json()["card"]
+        card = self.ask_api("GET", "/payment-method").json()["card"]
         return None if card is None else str(card["last_four"])
 
     def cards_at_stripe(self) -> list[str]:
@@ -79,19 +79,19 @@ def shop(stack: Stack) -> Shop:
     return Shop(stack)
 
 
-def test_a_new_card_replaces_the_old_one_of_which_nothing_stays(shop: Shop) -> None:
+def test_a_new_card_replaces_the_old_one_which_is_detached(shop: Shop) -> None:
     first = shop.set_up(VISA)
-    assert shop.replaces(first).json()["card"]["last_four"] == "4242"
-    assert shop.replaces(shop.set_up(MASTERCARD)).status == 200
+    assert shop.replace(first).json()["card"]["last_four"] == "4242"
+    assert shop.replace(shop.set_up(MASTERCARD)).status == 200
 
     assert wait_until(lambda: shop.cards_at_stripe() == ["4444"], SECONDS_MAX), shop.cards_at_stripe()
     assert shop.last_four() == "4444"
     assert wait_until(lambda: len(shop.mails("card ending in")) == 2, SECONDS_MAX)
-    assert shop.replaces(first).status == 409
-    assert shop.replaces("seti_none").status == 422
+    assert shop.replace(first).status == 409
+    assert shop.replace("seti_none").status == 422
 
 
-def test_an_update_whose_browser_vanished_is_finished_by_the_webhook(shop: Shop) -> None:
+def test_the_webhook_finishes_an_update_whose_browser_vanished(shop: Shop) -> None:
     shop.set_up(AMEX)
 
     assert wait_until(lambda: shop.last_four() == "0005", SECONDS_MAX)
@@ -104,16 +104,16 @@ def test_a_forged_webhook_is_refused(stack: Stack) -> None:
     assert given.status == 400
 
 
-def test_a_card_that_expires_soon_is_told_once(stack: Stack, shop: Shop) -> None:
-    assert shop.replaces(shop.set_up(VISA, (8, 2030))).status == 200
+def test_the_warning_about_an_expiring_card_is_mailed_once(stack: Stack, shop: Shop) -> None:
+    assert shop.replace(shop.set_up(VISA, (8, 2030))).status == 200
 
-    def planned() -> None:
+    def plan() -> None:
         reply = client(stack.settings, "lambda").invoke(
             FunctionName=stack.outputs["PlanCardExpiryName"], Payload=b'{"time": "2030-08-01T12:15:00Z"}'
         )
         assert "FunctionError" not in reply, reply["Payload"].read()
 
-    planned()
+    plan()
     assert wait_until(lambda: len(shop.mails("expires on")) == 1, SECONDS_MAX)
-    planned()
+    plan()
     assert len(shop.mails("expires on")) == 1

@@ -1,4 +1,4 @@
-"""The promise of `make run`: three companies, whose people can log in and see their billing page."""
+"""The promise of `make run`: the people of three companies log in and see their billing pages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_an_admin_of_another_company_sees_nothing(stack: Stack) -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_every_section_can_be_read_with_the_permissions_of_the_template(stack: Stack) -> None:
+def test_every_section_is_readable_with_the_templates_permissions(stack: Stack) -> None:
     company = COMPANIES[0]
     token = stack.admin_token(company)
     sections = (
@@ -46,7 +46,7 @@ def test_every_section_can_be_read_with_the_permissions_of_the_template(stack: S
         assert answer.status == HTTPStatus.OK, (section, answer.body)
 
 
-def test_nobody_comes_in_without_the_token_of_a_person(stack: Stack) -> None:
+def test_the_api_refuses_requests_without_a_persons_token(stack: Stack) -> None:
     path = f"/v1/accounts/{COMPANIES[0].account}/billing"
     for token in (None, "not-a-token", stack.machine_token()):
         answer = stack.api.request("GET", path, token=token)
@@ -54,7 +54,7 @@ def test_nobody_comes_in_without_the_token_of_a_person(stack: Stack) -> None:
         assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_a_browser_of_our_origin_may_ask(stack: Stack) -> None:
+def test_a_pre_flight_of_our_origin_is_allowed(stack: Stack) -> None:
     answer = stack.api.request(
         "OPTIONS",
         f"/v1/accounts/{COMPANIES[0].account}/billing",
@@ -65,13 +65,13 @@ def test_a_browser_of_our_origin_may_ask(stack: Stack) -> None:
     assert "If-Match" in answer.headers["Access-Control-Allow-Headers"]
 
 
-def test_anybody_may_read_the_description_of_the_api(stack: Stack) -> None:
+def test_the_openapi_document_is_public(stack: Stack) -> None:
     answer = stack.api.request("GET", "/v1/openapi.json")
     assert answer.status == HTTPStatus.OK
     assert answer.json()["openapi"] == "3.1.0"
 
 
-def test_the_front_door_leads_nowhere_else(stack: Stack) -> None:
+def test_the_front_door_forwards_nothing_else(stack: Stack) -> None:
     for method, path in (
         ("POST", "/_ministack/reset"),
         ("GET", "/v1x/accounts"),

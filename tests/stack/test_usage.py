@@ -1,4 +1,4 @@
-"""Usage through the front door: reported, counted exactly once, shown, warned of, and reduced in a review."""
+"""Usage through the front door: reported, counted exactly once, shown, with alerts, and lowered by a review."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BATCH = {"Content-Type": "application/cloudevents-batch+json"}
 
 @pytest.fixture(scope="module")
 def shop(stack: Stack) -> str:
-    """An account of these tests' own."""
+    """An account of these tests."""
     account = f"shop-{uuid.uuid4().hex[:8]}"
     body = {
         **HARBOUR.provisioning(datetime.now(UTC).date()),
@@ -62,15 +62,15 @@ def report(stack: Stack, events: list[dict[str, Any]], token: str | None = None)
 
 
 def used(stack: Stack, account: str) -> Decimal:
-    """What the usage page shows of the running month."""
+    """The running month's usage on the usage page."""
     token = stack.staff_token()
     given = stack.api.request("GET", f"/v1/accounts/{account}/usage?by=month", token=token)
     assert given.status == 200, given
     return Decimal(given.json()["products"][0]["running"]["usage"])
 
 
-def test_writers_who_meet_repeat_and_overlap_count_each_event_once(stack: Stack, shop: str) -> None:
-    """Eight writers at once, most events several times, in any order: the page shows the sum of the distinct ones."""
+def test_concurrent_writers_with_overlapping_batches_count_each_event_once(stack: Stack, shop: str) -> None:
+    """Eight writers send most events several times, in any order. The page shows the sum of the distinct events."""
     chance = Random(20261123)
     events = [event(shop, number, chance.choice(["0.2", "1", "0.000001"])) for number in range(400)]
     before = used(stack, shop)
@@ -89,7 +89,7 @@ def test_writers_who_meet_repeat_and_overlap_count_each_event_once(stack: Stack,
     assert wait_until(lambda: used(stack, shop) == expected, SECONDS_MAX)
 
 
-def test_each_event_of_a_batch_is_answered_for_itself(stack: Stack, shop: str) -> None:
+def test_each_event_of_a_batch_has_its_own_result(stack: Stack, shop: str) -> None:
     name = uuid.uuid4().hex
     first = event(shop, name)
     bad = {**event(shop, "x" * 10_240), "time": "yesterday"}
@@ -109,13 +109,13 @@ def test_only_the_product_reports_usage(who: str, stack: Stack, shop: str) -> No
     assert report(stack, [event(shop, 1)], tokens[who]).status == 401
 
 
-def test_the_products_token_opens_nothing_else(stack: Stack) -> None:
+def test_the_products_token_reads_nothing(stack: Stack) -> None:
     page = f"/v1/accounts/{NORDLYS.account}/usage"
 
     assert stack.api.request("GET", page, token=stack.machine_token()).status == 401
 
 
-def test_what_waits_in_the_queue_is_counted_once(stack: Stack, shop: str) -> None:
+def test_queued_usage_is_counted_once(stack: Stack, shop: str) -> None:
     before, now = used(stack, shop), datetime.now(UTC)
     waiting = UsageEvent(shop, "queue", uuid.uuid4().hex, "search", "hound", None, now, now.date(), Decimal(3))
     for _ in range(3):
@@ -139,7 +139,7 @@ def test_what_waits_in_the_queue_is_counted_once(stack: Stack, shop: str) -> Non
     assert used(stack, shop) == before + 3
 
 
-def test_a_month_that_comes_near_its_tier_is_mailed_once(stack: Stack, shop: str) -> None:
+def test_each_threshold_of_a_tier_is_mailed_once(stack: Stack, shop: str) -> None:
     def mails() -> list[str]:
         return [str(mail["Subject"]) for mail in stack.mails() if f"ada@{shop}.example" in str(mail["To"])]
 
@@ -153,7 +153,7 @@ def test_a_month_that_comes_near_its_tier_is_mailed_once(stack: Stack, shop: str
     assert len([subject for subject in mails() if "%" in subject]) == 2
 
 
-def test_a_deactivated_account_is_refused_and_told_once(stack: Stack, shop: str) -> None:
+def test_usage_of_a_deactivated_account_is_refused_and_mailed_once(stack: Stack, shop: str) -> None:
     table, name = client(stack.settings, "dynamodb"), stack.outputs["TableName"]
     key = {"pk": {"S": f"ACCOUNT#{shop}"}, "sk": {"S": "PAGE#ACCOUNT"}}
     item = table.get_item(TableName=name, Key=key)["Item"]
@@ -172,8 +172,8 @@ def test_a_deactivated_account_is_refused_and_told_once(stack: Stack, shop: str)
     assert len([subject for subject in mails() if "still sending" in subject]) == 1
 
 
-def test_the_demonstration_tells_its_stories(stack: Stack) -> None:
-    """One has grown, one has fallen, one had a Black Friday."""
+def test_the_demonstration_shows_its_stories(stack: Stack) -> None:
+    """One product has grown, one has fallen, one had a Black Friday."""
     page = stack.api.request("GET", f"/v1/accounts/{NORDLYS.account}/usage", token=stack.member_token(NORDLYS)).json()
     search, email = page["products"]
     assert min(Decimal(each["percent"]) for each in search["months"]) > 100
@@ -195,7 +195,7 @@ def test_the_demonstration_tells_its_stories(stack: Stack) -> None:
 
 
 def test_a_review_leads_to_a_lower_tier(stack: Stack) -> None:
-    """From the slots to the pending change on the billing page, with an invitation in the mailbox."""
+    """From the slots to the pending change on the billing page, with an invitation by mail."""
     account, admin = f"/v1/accounts/{NORDLYS.account}", stack.admin_token(NORDLYS)
     slots = stack.api.request("GET", f"{account}/reviews/slots", token=admin).json()
     assert slots["usage_fits"]
@@ -213,10 +213,10 @@ def test_a_review_leads_to_a_lower_tier(stack: Stack) -> None:
     assert begins not in {each["begins"] for each in left["items"]}
 
     path = f"{account}/reviews/{booked.json()['review']}"
-    seen = stack.api.request("GET", path, token=stack.staff_token()).json()
-    [email] = [each for each in seen["prepared"] if each["product"] == "email"]
+    review = stack.api.request("GET", path, token=stack.staff_token()).json()
+    [email] = [each for each in review["prepared"] if each["product"] == "email"]
     assert email["fitting"]["up_to"] == 25_000
-    assert [each["product"] for each in seen["reduction"]] == ["search", "email"]
+    assert [each["product"] for each in review["reduction"]] == ["search", "email"]
     assert stack.api.request("GET", path, token=admin).json()["prepared"] is None
 
     decision = {"outcome": "applied", "tiers": [{"product": "email", "up_to": 25_000}]}

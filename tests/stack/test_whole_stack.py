@@ -1,4 +1,4 @@
-"""The whole system as a person meets it: real tokens, through HTTP, into the deployed functions."""
+"""The whole system from outside: real tokens, through HTTP, into the deployed functions."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ def test_each_demo_company_sees_its_billing_page(company: Any, stack: Stack) -> 
         assert page["billing_information"]["company"]["country"] == company.company["country"]
 
 
-def test_every_account_of_mine_and_no_other(stack: Stack) -> None:
+def test_a_person_lists_only_their_own_accounts(stack: Stack) -> None:
     mine = stack.api.request("GET", "/v1/accounts", token=stack.admin_token(COMPANY)).json()
 
     assert [each["account"] for each in mine["items"]] == [COMPANY.account]
 
 
-def test_another_companys_account_is_not_there(stack: Stack) -> None:
-    theirs = stack.api.request("GET", f"/v1/accounts/{COMPANIES[1].account}/billing", token=stack.admin_token(COMPANY))
-    nobodys = stack.api.request("GET", "/v1/accounts/no-such-account/billing", token=stack.admin_token(COMPANY))
+def test_another_companys_account_is_not_found(stack: Stack) -> None:
+    foreign = stack.api.request("GET", f"/v1/accounts/{COMPANIES[1].account}/billing", token=stack.admin_token(COMPANY))
+    unknown = stack.api.request("GET", "/v1/accounts/no-such-account/billing", token=stack.admin_token(COMPANY))
 
-    assert (theirs.status, nobodys.status) == (404, 404)
-    assert problem(theirs) == problem(nobodys)
+    assert (foreign.status, unknown.status) == (404, 404)
+    assert problem(foreign) == problem(unknown)
 
 
-def test_an_admin_changes_billing_information_with_the_version_they_saw(stack: Stack) -> None:
+def test_an_admin_changes_billing_information_under_its_version(stack: Stack) -> None:
     token = stack.admin_token(COMPANY)
     before = stack.api.request("GET", f"{INFORMATION}/contact", token=token)
     contact = {**before.json(), "name": f"Contact {uuid.uuid4().hex[:8]}"}
@@ -84,7 +84,7 @@ def test_an_admin_changes_billing_information_with_the_version_they_saw(stack: S
     assert page["billing_information"]["contact"] == contact
 
 
-def test_a_member_is_told_whom_to_ask(stack: Stack) -> None:
+def test_a_refused_member_gets_the_admins_addresses(stack: Stack) -> None:
     refused = stack.api.request(
         "PUT", f"{INFORMATION}/contact", token=stack.member_token(COMPANY), body={"name": "Me", "phone": None}
     )
@@ -94,7 +94,7 @@ def test_a_member_is_told_whom_to_ask(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("area", ["company", "billing", "contact"])
-def test_staff_read_and_do_not_change(area: str, stack: Stack) -> None:
+def test_staff_read_billing_information_and_may_not_change_it(area: str, stack: Stack) -> None:
     token = stack.staff_token()
     read = stack.api.request("GET", f"{INFORMATION}/{area}", token=token)
 
@@ -124,7 +124,7 @@ def test_a_colleague_is_added_logs_in_and_is_removed(stack: Stack) -> None:
     assert stack.api.request("GET", PAGE, token=colleague).status == 404
 
 
-def test_the_last_admin_stays(stack: Stack) -> None:
+def test_the_last_admin_cannot_be_removed(stack: Stack) -> None:
     token = stack.admin_token(COMPANY)
     admins = stack.api.request("GET", f"{USERS}?role=admin", token=token).json()["items"]
 
@@ -154,7 +154,7 @@ def test_an_account_is_provisioned_once(stack: Stack) -> None:
     assert stack.api.request("GET", made.headers["Location"], token=staff).json() == made.json()
 
 
-def test_a_new_catalogue_leaves_signed_prices_alone(stack: Stack) -> None:
+def test_a_new_catalogue_does_not_change_signed_prices(stack: Stack) -> None:
     staff = stack.staff_token()
     before = stack.api.request("GET", "/v1/catalogue", token=staff)
     signed = stack.api.request("GET", PAGE, token=staff).json()["subscription"]
@@ -172,7 +172,7 @@ def test_a_new_catalogue_leaves_signed_prices_alone(stack: Stack) -> None:
     assert stack.api.request("GET", PAGE, token=staff).json()["subscription"] == signed
 
 
-# ---- Who does not come in ----
+# ---- Tokens that are refused ----
 
 
 def tampered(token: str) -> str:
@@ -190,7 +190,7 @@ def unsigned(token: str) -> str:
 
 
 def foreign_token(stack: Stack) -> str:
-    """A real token of somebody of the same name, from another pool."""
+    """A valid token of another user pool, for the same e-mail address."""
     cognito = client(stack.settings, "cognito-idp")
     pool = cognito.create_user_pool(PoolName="another-vendor", UsernameAttributes=["email"])["UserPool"]["Id"]
     app = cognito.create_user_pool_client(
@@ -224,7 +224,7 @@ def expired_token(stack: Stack) -> str:
 
 @pytest.mark.parametrize("route", ["/v1/accounts", PAGE, USERS, "/v1/catalogue"])
 @pytest.mark.parametrize("kind", ["none", "nonsense", "tampered", "unsigned", "foreign", "expired", "machine"])
-def test_a_token_that_opens_nothing(kind: str, route: str, stack: Stack) -> None:
+def test_a_bad_token_is_refused(kind: str, route: str, stack: Stack) -> None:
     token = {
         "none": lambda: None,
         "nonsense": lambda: "nonsense",
@@ -241,7 +241,7 @@ def test_a_token_that_opens_nothing(kind: str, route: str, stack: Stack) -> None
     assert problem(refused)["title"] == "Unauthorized"
 
 
-# ---- What the gateway answers by itself ----
+# ---- Responses of the gateway itself ----
 
 
 def test_an_unknown_resource_is_a_problem_document(stack: Stack) -> None:
@@ -252,7 +252,7 @@ def test_an_unknown_resource_is_a_problem_document(stack: Stack) -> None:
     assert problem(unknown)["detail"] == problem(wrong_method)["detail"]
 
 
-def test_a_browser_of_the_allowed_origin_may_ask(stack: Stack) -> None:
+def test_a_browser_of_the_allowed_origin_is_answered_with_cors_headers(stack: Stack) -> None:
     origin = stack.settings.address
     preflight = stack.api.request(
         "OPTIONS",
@@ -268,7 +268,7 @@ def test_a_browser_of_the_allowed_origin_may_ask(stack: Stack) -> None:
         assert answer.headers["Access-Control-Allow-Origin"] == origin
 
 
-def test_the_api_describes_itself_to_anybody(stack: Stack) -> None:
+def test_the_committed_openapi_document_is_served_publicly(stack: Stack) -> None:
     described = stack.api.request("GET", "/v1/openapi.json")
 
     assert described.status == 200
@@ -287,7 +287,7 @@ def test_the_api_describes_itself_to_anybody(stack: Stack) -> None:
     ],
     ids=["cut", "not JSON", "too large", "empty", "not UTF-8"],
 )
-def test_a_bad_body(body: bytes, media_type: str, status: int, stack: Stack) -> None:
+def test_a_bad_body_is_a_problem_document(body: bytes, media_type: str, status: int, stack: Stack) -> None:
     sent = {"Content-Type": media_type, "If-Match": '"1"', "Authorization": f"Bearer {stack.staff_token()}"}
 
     refused = stack.api._send("PUT", "/v1/catalogue", body, sent)
@@ -296,7 +296,7 @@ def test_a_bad_body(body: bytes, media_type: str, status: int, stack: Stack) -> 
     assert problem(refused)["status"] == status
 
 
-def test_the_functions_log_is_one_json_line_a_request_and_names_nobody(stack: Stack) -> None:
+def test_the_functions_log_one_json_line_per_request_without_personal_data(stack: Stack) -> None:
     stack.api.request("GET", PAGE, token=stack.admin_token(COMPANY))
     logs = client(stack.settings, "logs")
     groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]

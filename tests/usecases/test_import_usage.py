@@ -32,9 +32,9 @@ def imported(*rows: PastUsage, dry_run: bool = False) -> ImportResult:
 
 def results_of(*rows: PastUsage) -> dict[PastUsage, Result]:
     """The result of each row."""
-    results: dict[PastUsage, Result] = {}
-    import_usage(rows, now=NOW, budget=lambda: RetryBudget(0), store=wiring.usage_store(), told=results.__setitem__)
-    return results
+    found: dict[PastUsage, Result] = {}
+    import_usage(rows, now=NOW, budget=lambda: RetryBudget(0), store=wiring.usage_store(), on_result=found.__setitem__)
+    return found
 
 
 def totals(month: date = MAY) -> dict[str, dict[date, Decimal]]:

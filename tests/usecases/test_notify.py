@@ -1,4 +1,4 @@
-"""Mail about events: its recipients, one delivery for each, and retries after failures. On moto, with a mailbox."""
+"""Mail about events: its recipients, exactly-once delivery, crashes. Uses moto's table and an in-memory mailbox."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ SECOND_ADMIN = User("user-3", "cy@nordlys.example", "Cy Dahl", Role.ADMIN)
 
 @dataclass
 class Mailbox:
-    """Accepts mail. `instead` has exceptions to raise by address; for `lost_answers` it loses one answer each."""
+    """An in-memory mail service.
+
+    `instead` are the errors to raise, by address. `lost_answers` are addresses whose mail is sent but not confirmed.
+    """
 
     taken: list[tuple[str, bytes]] = field(default_factory=list)
     instead: dict[str, list[Exception]] = field(default_factory=dict)
@@ -58,15 +61,15 @@ class Mailbox:
 
 @dataclass
 class Post:
-    """The stores and services of `notify`, with what it wrote and sent."""
+    """Everything that notify() needs, and what it wrote."""
 
     store: Stores
     mailbox: Mailbox = field(default_factory=Mailbox)
     folder: Bucket = field(default_factory=Bucket)
     written: list[tuple[LetterContext, Recipient, bytes | None]] = field(default_factory=list)
 
-    def write(self, event: Event, situation: LetterContext, recipient: Recipient, document: bytes | None) -> bytes:
-        self.written.append((situation, recipient, document))
+    def write(self, event: Event, letter_context: LetterContext, recipient: Recipient, document: bytes | None) -> bytes:
+        self.written.append((letter_context, recipient, document))
         return f"{event.id} to {recipient.email}".encode()
 
     def notify(
@@ -92,7 +95,7 @@ def post(store: Stores) -> Post:
 
 
 def changed(**facts: Any) -> Event:
-    """The event of a change of billing information by Ada."""
+    """An event: Ada has changed the billing information."""
     return replace(
         happened(1),
         type=EventType.BILLING_INFORMATION_CHANGED,
@@ -118,13 +121,13 @@ def test_a_change_is_mailed_to_the_admins_and_the_billing_address(post: Post) ->
     assert sorted(post.mailbox.addresses()) == [ADMIN.email, SECOND_ADMIN.email, BILLING_ADDRESS]
 
 
-def test_an_address_with_two_reasons_to_be_mailed_gets_one_mail() -> None:
-    mailed = recipients(changed(), [ADMIN, SECOND_ADMIN], ADMIN.email, None)
+def test_a_recipient_in_two_audiences_gets_one_mail() -> None:
+    addressed = recipients(changed(), [ADMIN, SECOND_ADMIN], ADMIN.email, None)
 
-    assert mailed == (Recipient(ADMIN.email, "Ada Holm"), Recipient(SECOND_ADMIN.email, "Cy Dahl"))
+    assert addressed == (Recipient(ADMIN.email, "Ada Holm"), Recipient(SECOND_ADMIN.email, "Cy Dahl"))
 
 
-def test_an_invitation_is_mailed_to_the_invited_user_only(post: Post) -> None:
+def test_an_invitation_goes_only_to_the_invited_user(post: Post) -> None:
     add(post.store, MEMBER)
     event = replace(happened(), type=EventType.USER_ADDED, before=None, after={"user": MEMBER.id})
 
@@ -133,7 +136,7 @@ def test_an_invitation_is_mailed_to_the_invited_user_only(post: Post) -> None:
     assert post.mailbox.addresses() == [MEMBER.email]
 
 
-def test_a_user_removed_before_the_invitation_was_sent_gets_none(post: Post) -> None:
+def test_a_user_removed_before_the_invitation_is_sent_gets_none(post: Post) -> None:
     event = replace(happened(), type=EventType.USER_ADDED, before=None, after={"user": MEMBER.id})
 
     assert post.notify(event) == DeliveryCounts(0, 0)
@@ -154,9 +157,7 @@ def test_a_review_is_mailed_to_the_admins_and_the_success_manager(kind: EventTyp
     ("kind", "others"),
     [(EventType.REVIEW_DECLINED, []), (EventType.SUBSCRIPTION_TIER_LOWERED, [BILLING_ADDRESS])],
 )
-def test_a_decision_is_mailed_to_the_success_manager_of_the_appointment(
-    kind: EventType, others: list[str], post: Post
-) -> None:
+def test_a_decision_is_mailed_to_the_participants_of_the_review(kind: EventType, others: list[str], post: Post) -> None:
     facts = {"appointment": {"manager": {"email": "sofie@vendor.example", "name": "Sofie"}}}
 
     post.notify(replace(happened(), type=kind, before=None, after=facts))
@@ -164,7 +165,7 @@ def test_a_decision_is_mailed_to_the_success_manager_of_the_appointment(
     assert sorted(post.mailbox.addresses()) == sorted([ADMIN.email, "sofie@vendor.example", *others])
 
 
-def test_an_undeliverable_address_is_mailed_to_staff_if_they_have_an_address(post: Post) -> None:
+def test_staff_get_mail_about_undeliverable_addresses_if_they_have_an_address(post: Post) -> None:
     event = replace(happened(), type=EventType.ADDRESS_UNDELIVERABLE, before=None, after={"email": "x@y.example"})
 
     post.notify(event, staff=None)
@@ -190,40 +191,42 @@ def test_every_mailed_event_type_has_an_audience() -> None:
 def test_a_mail_names_the_account_and_the_actor(post: Post) -> None:
     post.notify(changed())
 
-    [(situation, _, document), _] = post.written
-    assert situation == LetterContext("Nordlys Kaffe", "en", "Europe/Copenhagen", "Ada Holm")
+    [(letter_context, _, document), _] = post.written
+    assert letter_context == LetterContext("Nordlys Kaffe", "en", "Europe/Copenhagen", "Ada Holm")
     assert document is None
 
 
-def test_a_mail_about_a_system_event_names_no_actor(post: Post) -> None:
+def test_an_event_by_the_system_has_no_actor_name(post: Post) -> None:
     post.notify(replace(changed(), actor=Actor(ActorKind.SYSTEM, None)))
 
     assert post.written[0][0].actor_name is None
 
 
-# ---- Once for each recipient ----
+# ---- Exactly once ----
 
 
-def test_an_event_that_is_delivered_five_times_is_mailed_once(post: Post) -> None:
+def test_an_event_delivered_five_times_is_mailed_once(post: Post) -> None:
     event = changed()
 
-    outcomes = [post.notify(event, minutes=attempt, claimant=f"attempt {attempt}") for attempt in range(5)]
+    counts = [post.notify(event, minutes=attempt, claimant=f"attempt {attempt}") for attempt in range(5)]
 
-    assert outcomes == [DeliveryCounts(2, 0), *[DeliveryCounts(0, 2)] * 4]
+    assert counts == [DeliveryCounts(2, 0), *[DeliveryCounts(0, 2)] * 4]
     assert sorted(post.mailbox.addresses()) == [ADMIN.email, BILLING_ADDRESS]
 
 
-def test_a_sent_message_is_stored_as_it_was_sent(post: Post) -> None:
+def test_the_audit_copy_is_the_message_that_was_sent(post: Post) -> None:
     event = changed()
 
     post.notify(event)
 
     assert sorted(post.folder.files.values()) == sorted(message for _, message in post.mailbox.taken)
     assert all(key.startswith(f"accounts/{ACCOUNT.id}/mail/{event.id}/") for key in post.folder.files)
-    assert not any("@" in key for key in post.folder.files), "keys turn up in logs"
+    assert not any("@" in key for key in post.folder.files), (
+        "document keys appear in logs, so they must contain no address"
+    )
 
 
-def test_a_failure_for_one_recipient_does_not_delay_another(post: Post) -> None:
+def test_a_failure_for_one_recipient_does_not_stop_the_mail_to_another(post: Post) -> None:
     event = changed()
     post.mailbox.instead[ADMIN.email] = [UpstreamFailed("Throttling")]
 
@@ -235,7 +238,7 @@ def test_a_failure_for_one_recipient_does_not_delay_another(post: Post) -> None:
     assert post.mailbox.addresses() == [BILLING_ADDRESS, ADMIN.email]
 
 
-def test_a_minute_without_the_mail_service_loses_no_mail(post: Post) -> None:
+def test_an_outage_of_the_mail_service_loses_no_mail(post: Post) -> None:
     event = changed()
     post.mailbox.instead = {to: [UpstreamFailed("Away")] * 5 for to in (ADMIN.email, BILLING_ADDRESS)}
 
@@ -247,7 +250,7 @@ def test_a_minute_without_the_mail_service_loses_no_mail(post: Post) -> None:
     assert sorted(post.mailbox.addresses()) == [ADMIN.email, BILLING_ADDRESS]
 
 
-def test_a_worker_does_not_send_a_delivery_that_another_has_claimed(post: Post) -> None:
+def test_a_mail_claimed_by_another_worker_is_not_sent(post: Post) -> None:
     event = changed()
     delivery = Delivery.of(event, Recipient(ADMIN.email, None))
     assert post.store.claim_delivery(delivery, "another worker", NOON, NOON + CLAIM)
@@ -256,19 +259,19 @@ def test_a_worker_does_not_send_a_delivery_that_another_has_claimed(post: Post) 
         post.notify(event)
     assert post.mailbox.addresses() == [BILLING_ADDRESS]
 
-    # The other worker has failed: its claim expires.
+    # The other worker has crashed, and its claim expires.
     assert post.notify(event, minutes=3) == DeliveryCounts(sent=1, skipped=1)
     assert post.mailbox.addresses() == [BILLING_ADDRESS, ADMIN.email]
 
 
-def test_a_claimant_can_repeat_a_claim_whose_answer_was_lost(post: Post) -> None:
+def test_a_claimant_can_repeat_its_claim_after_a_lost_answer(post: Post) -> None:
     delivery = Delivery.of(changed(), Recipient(ADMIN.email, None))
 
     assert post.store.claim_delivery(delivery, "one", NOON, NOON + CLAIM)
     assert post.store.claim_delivery(delivery, "one", NOON, NOON + CLAIM)
 
 
-def test_a_worker_cannot_release_the_claim_of_another(post: Post) -> None:
+def test_only_the_claimant_can_release_a_claim(post: Post) -> None:
     delivery = Delivery.of(changed(), Recipient(ADMIN.email, None))
     post.store.claim_delivery(delivery, "one", NOON, NOON + CLAIM)
 
@@ -278,10 +281,10 @@ def test_a_worker_cannot_release_the_claim_of_another(post: Post) -> None:
         post.notify(replace(changed(), id=delivery.event), claimant="two")
 
 
-# ---- Deliveries with a lost answer ----
+# ---- Lost answers of the mail service ----
 
 
-def test_a_mail_that_the_service_reports_as_sent_is_not_sent_again(post: Post) -> None:
+def test_a_mail_reported_as_sent_is_not_sent_again(post: Post) -> None:
     event = changed()
     post.mailbox.lost_answers = {ADMIN.email}
     with pytest.raises(NotAllSent):
@@ -296,7 +299,7 @@ def test_a_mail_that_the_service_reports_as_sent_is_not_sent_again(post: Post) -
     assert sorted(post.mailbox.addresses()) == [ADMIN.email, BILLING_ADDRESS]
 
 
-def test_a_mail_without_feedback_is_sent_again_after_the_claim_expires(post: Post) -> None:
+def test_a_mail_without_a_report_is_sent_again_after_its_claim_expires(post: Post) -> None:
     event = changed()
     post.mailbox.lost_answers = {ADMIN.email}
     with pytest.raises(NotAllSent):
@@ -310,7 +313,7 @@ def test_a_mail_without_feedback_is_sent_again_after_the_claim_expires(post: Pos
 # ---- Undeliverable addresses ----
 
 
-def feedback(event: Event, address: str, status: DeliveryStatus = DeliveryStatus.BOUNCED) -> Feedback:
+def report(event: Event, address: str, status: DeliveryStatus = DeliveryStatus.BOUNCED) -> Feedback:
     return Feedback(status, Delivery.of(event, Recipient(address, None)), "message-1", NOON)
 
 
@@ -320,7 +323,7 @@ def undeliverable(store: Stores) -> list[Event]:
 
 
 @pytest.mark.parametrize("status", [DeliveryStatus.BOUNCED, DeliveryStatus.COMPLAINED])
-def test_an_address_that_refuses_mail_gets_no_more_and_the_other_admins_are_mailed(
+def test_an_undeliverable_address_gets_no_more_mail_and_the_other_admins_are_informed(
     status: DeliveryStatus, post: Post
 ) -> None:
     add(post.store, SECOND_ADMIN)
@@ -329,7 +332,7 @@ def test_an_address_that_refuses_mail_gets_no_more_and_the_other_admins_are_mail
 
     for _ in range(3):
         note_feedback(
-            feedback(first, SECOND_ADMIN.email, status=status), now=NOON, accounts=post.store, deliveries=post.store
+            report(first, SECOND_ADMIN.email, status=status), now=NOON, accounts=post.store, deliveries=post.store
         )
 
     [event] = undeliverable(post.store)
@@ -343,31 +346,31 @@ def test_an_address_that_refuses_mail_gets_no_more_and_the_other_admins_are_mail
     assert SECOND_ADMIN.email not in post.mailbox.addresses()
 
 
-def test_an_address_that_an_admin_gives_again_gets_mail_again(post: Post) -> None:
+def test_an_address_that_is_saved_again_gets_mail_again(post: Post) -> None:
     add(post.store, SECOND_ADMIN)
     for email in (SECOND_ADMIN.email, BILLING_ADDRESS):
-        note_feedback(feedback(changed(), email), now=NOON, accounts=post.store, deliveries=post.store)
+        note_feedback(report(changed(), email), now=NOON, accounts=post.store, deliveries=post.store)
     assert post.store.correspondents(ACCOUNT.id).undeliverable == {SECOND_ADMIN.email, BILLING_ADDRESS}
 
     add(post.store, SECOND_ADMIN)
     details = PAGE.information.billing.details
-    moved = replace(details, language="it")
-    post.store.replace_information(ACCOUNT.id, Area.BILLING, moved, 1, happened(3))
+    changed_details = replace(details, language="it")
+    post.store.replace_information(ACCOUNT.id, Area.BILLING, changed_details, 1, happened(3))
 
     assert post.notify(changed()) == DeliveryCounts(sent=3, skipped=0)
 
 
 @pytest.mark.parametrize("address", [STAFF_ADDRESS, "left@nordlys.example"])
-def test_feedback_about_an_address_outside_the_account_changes_nothing(address: str, post: Post) -> None:
+def test_a_report_about_an_address_the_account_does_not_have_changes_nothing(address: str, post: Post) -> None:
     before = stored_items()
 
-    note_feedback(feedback(changed(), address), now=NOON, accounts=post.store, deliveries=post.store)
+    note_feedback(report(changed(), address), now=NOON, accounts=post.store, deliveries=post.store)
 
     assert stored_items() == before
 
 
-def test_staff_are_mailed_when_no_admin_can_be(post: Post) -> None:
-    note_feedback(feedback(changed(), ADMIN.email), now=NOON, accounts=post.store, deliveries=post.store)
+def test_staff_get_the_mail_when_no_admin_is_deliverable(post: Post) -> None:
+    note_feedback(report(changed(), ADMIN.email), now=NOON, accounts=post.store, deliveries=post.store)
 
     post.notify(undeliverable(post.store)[0], staff=STAFF_ADDRESS)
 
@@ -377,20 +380,20 @@ def test_staff_are_mailed_when_no_admin_can_be(post: Post) -> None:
 # ---- Deleted accounts ----
 
 
-def test_a_deleted_account_gets_no_mail_and_feedback_restores_no_item(store: Stores) -> None:
+def test_a_deleted_account_gets_no_mail_and_no_new_items(store: Stores) -> None:
     post = Post(store)
 
     assert post.notify(changed()) == DeliveryCounts(0, 0)
-    note_feedback(feedback(changed(), ADMIN.email), now=NOON, accounts=store, deliveries=store)
+    note_feedback(report(changed(), ADMIN.email), now=NOON, accounts=store, deliveries=store)
     note_feedback(
-        feedback(changed(), ADMIN.email, status=DeliveryStatus.SENT), now=NOON, accounts=store, deliveries=store
+        report(changed(), ADMIN.email, status=DeliveryStatus.SENT), now=NOON, accounts=store, deliveries=store
     )
 
     assert stored_items() == []
 
 
-def test_an_account_deleted_during_a_delivery_stays_deleted(store: Stores) -> None:
-    """The worker has read the account before the deletion, and claims the delivery after it."""
+def test_an_account_deleted_during_the_delivery_gets_no_new_items(store: Stores) -> None:
+    """The worker read the account before its last item was deleted."""
     delivery = Delivery.of(changed(), Recipient(ADMIN.email, None))
 
     with pytest.raises(Exception, match="at the same moment"):
@@ -399,7 +402,7 @@ def test_an_account_deleted_during_a_delivery_stays_deleted(store: Stores) -> No
     assert stored_items() == []
 
 
-def test_the_mail_about_a_deletion_stores_no_personal_data(store: Stores) -> None:
+def test_the_mail_about_the_deletion_stores_nothing_of_the_account(store: Stores) -> None:
     post = Post(store)
     event = replace(
         happened(),
@@ -423,7 +426,7 @@ def test_the_mail_about_a_deletion_stores_no_personal_data(store: Stores) -> Non
     assert item["expires_at"] == int((NOON + timedelta(days=30)).timestamp())
 
 
-# ---- Documents, and mail that cannot be composed ----
+# ---- Documents, and mails that cannot be built ----
 
 
 def issued() -> Event:
@@ -443,13 +446,15 @@ def test_an_invoice_waits_for_its_document(post: Post) -> None:
     assert {document for _, _, document in post.written} == {b"%PDF"}
 
 
-def test_a_mail_that_cannot_be_composed_does_not_stop_the_others(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mail_that_cannot_be_built_does_not_stop_the_others(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     write = post.write
 
-    def fail_for_ada(event: Event, situation: LetterContext, recipient: Recipient, document: bytes | None) -> bytes:
+    def fail_for_ada(
+        event: Event, letter_context: LetterContext, recipient: Recipient, document: bytes | None
+    ) -> bytes:
         if recipient.email == ADMIN.email:
             raise UnicodeError
-        return write(event, situation, recipient, document)
+        return write(event, letter_context, recipient, document)
 
     monkeypatch.setattr(post, "write", fail_for_ada)
 
@@ -459,7 +464,7 @@ def test_a_mail_that_cannot_be_composed_does_not_stop_the_others(post: Post, mon
     assert post.mailbox.addresses() == [BILLING_ADDRESS]
 
 
-def test_a_mail_that_cannot_be_composed_claims_no_delivery(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mail_that_cannot_be_built_is_never_claimed(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> bytes:
         raise ValueError("no such field")
 

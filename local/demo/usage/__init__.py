@@ -1,7 +1,7 @@
-"""The usage of the demonstration: real shapes, invented companies, each with a story to tell.
+"""The usage of the demonstration: real shapes, invented companies, and a story for each.
 
-What was used on a day is a function of the day and of the contract's start, so that whoever fills in what is missing,
-today or in a month, always comes to the same figures.
+The usage of a day is a function of the day and of the contract's start. So missing days get the same figures whenever
+they are filled in.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ THOUSAND = 1000
 
 @dataclass(frozen=True, slots=True)
 class DemoContent:
-    """A part of a product's usage in thousandths, the orders that come of a thousand uses, and their worth in euros."""
+    """A content's share of its product's usage in thousandths, its orders per thousand uses, and euros per order."""
 
     name: str
     share: int
@@ -38,8 +38,11 @@ class DemoContent:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """How a company uses a product: `levels` are percents of its tier's volume by months since the contract's start,
-    with straight lines between them; `black_friday` is how many times an ordinary day that Friday is."""
+    """How a company uses a product.
+
+    `levels` are pairs of months since the contract's start and percent of the tier's volume, joined by straight lines.
+    `black_friday` is that Friday's usage as a multiple of an ordinary day's.
+    """
 
     shape: int
     levels: Sequence[tuple[int, int]]
@@ -47,11 +50,11 @@ class Story:
 
 
 STORIES: Mapping[tuple[str, str], Story] = {
-    # Grows for good, beyond its tier since the seventh month.
+    # Outgrows its tier for good in the seventh month.
     ("nordlys-kaffe", "search"): Story(0, [(0, 70), (4, 78), (6, 112), (9, 121)]),
-    # Falls, until a lower tier fits.
+    # Falls until a lower tier fits.
     ("nordlys-kaffe", "email"): Story(1, [(0, 84), (3, 76), (6, 40), (9, 37)]),
-    # A Black Friday, and nothing else.
+    # One peak, Black Friday.
     ("lucciola-libri", "search"): Story(2, [(0, 72), (12, 76)], black_friday=7),
     ("lucciola-libri", "recommendations"): Story(3, [(0, 81), (14, 86)], black_friday=4),
     ("lucciola-libri", "audience"): Story(4, [(0, 62), (14, 66)], black_friday=1),
@@ -96,20 +99,20 @@ CONTENTS: Mapping[str, Sequence[DemoContent]] = {
 }
 
 BLACK_FRIDAY_WEEK = {-2: 20, -1: 35, 0: 100, 1: 62, 2: 40, 3: 70, 4: 15}
-"""The days around it: how much of its excess they have, in hundredths."""
+"""The share of Black Friday's excess on the days around it, in hundredths, by the distance in days."""
 
 UNITS_OF_A_EURO = {"DKK": 746, "EUR": 100, "GBP": 86}
 
 STORE_SHARES = {1: (100,), 2: (64, 36), 3: (64, 23, 13)}
-"""In hundredths, by the number of stores. The first store's contents are all there are, each other store has one."""
+"""Shares in hundredths, by the number of stores. The first store has every content, each other store only the first."""
 
 ROUNDING_STEP = 619
-"""From a day to the next, in thousandths of an order. Coprime to a thousand, so that each is added as often as any
-other: where there is an order in a month, there is one, and not none on every day."""
+"""How the rounding of orders moves from day to day, in thousandths of an order. It is coprime to a thousand, so every
+remainder comes equally often. So a content with one order a month gets one, and not zero on every day."""
 
 
 def usage(company: DemoCompany, start: date, until: date) -> Iterator[PastUsage]:
-    """All that a company used from its contract's start, and before `until`."""
+    """A company's usage from its contract's start up to the day before `until`."""
     for product, up_to in company.lines:
         story = STORIES[company.account, product]
         for day in (start + timedelta(days=number) for number in range((until - start).days)):
@@ -131,16 +134,16 @@ def usage(company: DemoCompany, start: date, until: date) -> Iterator[PastUsage]
                 )
 
 
-def missing(rows: Sequence[PastUsage], known: Mapping[str, Daily]) -> list[PastUsage]:
-    """The rows of the days on which they are not known, or not all, or not alone. `known` is by product."""
+def missing(rows: Sequence[PastUsage], counted: Mapping[str, Daily]) -> list[PastUsage]:
+    """The rows of the days whose counted total differs from the rows' sum. `counted` is by product."""
     sums: defaultdict[tuple[str, date], Decimal] = defaultdict(Decimal)
     for row in rows:
         sums[row.product, row.day] += row.quantity
-    return [row for row in rows if known.get(row.product, {}).get(row.day) != sums[row.product, row.day]]
+    return [row for row in rows if counted.get(row.product, {}).get(row.day) != sums[row.product, row.day]]
 
 
 def _places(company: DemoCompany, product: str) -> Iterator[tuple[str, DemoContent, Decimal]]:
-    """Where a product is used, and how much of it is used there, in thousandths."""
+    """The stores and contents that use a product, each with its share in thousandths."""
     (first, share), *others = zip(company.stores, STORE_SHARES[len(company.stores)], strict=True)
     for content in CONTENTS[product]:
         yield first, content, Decimal(content.share * share) / 100
@@ -172,13 +175,16 @@ def _black_friday(year: int) -> date:
 
 
 def _counted(product: str, used: Decimal) -> Decimal:
-    """As the product counts: searches by fifths, because a live search is a fifth of one; all else whole."""
+    """Rounded to the product's unit: fifths of a search (a live search counts a fifth), otherwise whole units."""
     return Decimal(round(used * 5)) / 5 if product == "search" else Decimal(round(used))
 
 
 @cache
 def _shapes() -> list[list[int]]:
-    """The shapes by the days' ordinal numbers. They begin on a Monday, as do those: 1 January of the year 1 was one."""
+    """The shapes in thousandths of an ordinary day, by `date.toordinal`.
+
+    Both begin on a Monday: the shapes by construction, and ordinal 1 is Monday, 1 January of the year 1.
+    """
     with SHAPES.open(encoding="ascii", newline="") as file:
         rows = list(csv.DictReader(file))
     names = [name for name in rows[0] if name != "day"]

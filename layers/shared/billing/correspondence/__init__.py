@@ -1,1 +1,1 @@
-"""Mail about events: to whom, in which words, one for each event and recipient."""
+"""Mail about events: its recipients, its texts, and exactly one mail per event and recipient."""

@@ -1,4 +1,4 @@
-"""Who is written to about what, and what a mail consists of."""
+"""The recipients of mail by event type, and the values that describe a mail."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from billing.kernel.permissions import Role
 
 
 class Audience(Enum):
-    """Who is written to about a kind of event.
+    """The groups of recipients that an event type can have.
 
-    ADMINS: of the account. BILLING: the address that invoices go to. CONCERNED: the person whom the event is about.
-    NAMED: whom the event itself names, because the account is no longer there. MANAGER: the customer success manager
-    of a review. STAFF: the vendor's own people.
+    ADMINS: the account's admins. BILLING: the address for invoices. CONCERNED: the user that the event is about.
+    MANAGER: the customer success manager of a review. NAMED: the recipients listed in the event itself, because the
+    account is already deleted. STAFF: the vendor's own address for staff.
     """
 
     ADMINS = auto()
@@ -63,15 +63,15 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.USAGE_THRESHOLD_REACHED: (Audience.ADMINS,),
     EventType.USER_ADDED: (Audience.CONCERNED,),
 }
-"""What is mailed, to whom. Of a kind that is not here nobody is told."""
+"""The recipients by event type. Event types not listed send no mail."""
 
 
 WITH_DOCUMENT = frozenset({EventType.INVOICE_ISSUED, EventType.CREDIT_NOTE_ISSUED})
-"""Whose mail waits for the document that goes with it."""
+"""Event types whose mail has a PDF attached. The mail waits until the PDF exists."""
 
 
 def is_mailed(event: Event) -> bool:
-    """Whether anybody is written to about an event: its type has an audience, and it belongs to an account."""
+    """Whether an event sends mail: its type has an audience, and it belongs to an account."""
     return event.type in AUDIENCES and event.account is not None
 
 
@@ -80,7 +80,7 @@ _RECIPIENT_DIGITS = 32
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Somebody who gets a mail. `name` is None where only an address is known."""
+    """The recipient of a mail. `name` is None where only the address is known."""
 
     email: str
     name: str | None
@@ -88,10 +88,10 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One mail: about an event, to a recipient.
+    """The identity of one mail: an event and a recipient.
 
-    `account` is None where nothing of the account may be written any more, because it is deleted. `recipient`
-    stands for the address in this event's mail; it cannot be recognised in another's.
+    `account` is None for a deleted account, because nothing may be stored under it again. `recipient` is a digest of
+    the event id and the address. The same address has another digest in another event's mail.
     """
 
     account: str | None
@@ -105,12 +105,12 @@ class Delivery:
 
     @staticmethod
     def digest(event: str, email: str) -> str:
-        """What stands for the address."""
+        """A SHA-256 digest of event id and address: 32 hexadecimal digits."""
         return hashlib.sha256(f"{event} {email}".encode()).hexdigest()[:_RECIPIENT_DIGITS]
 
 
 class DeliveryStatus(StrEnum):
-    """What can become of a mail that was handed over. BOUNCED means: for good."""
+    """The status that SES reports for a mail. BOUNCED means permanently."""
 
     SENT = "sent"
     BOUNCED = "bounced"
@@ -119,7 +119,7 @@ class DeliveryStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What the mail service tells of a mail."""
+    """A report of the mail service about one mail. `message` is the mail service's id, `time` an aware UTC instant."""
 
     status: DeliveryStatus
     delivery: Delivery
@@ -129,7 +129,7 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """Who writes. `billing_page` is where the customer sees their billing; `reply_to` is read by people."""
+    """The sender. `billing_page` is the URL of the customer's billing page; staff read the mailbox `reply_to`."""
 
     name: str
     billing_page: str
@@ -138,9 +138,9 @@ class Vendor:
 
 @dataclass(frozen=True, slots=True)
 class LetterContext:
-    """What a mail says beside the event: whose account, in which language and time zone, and who did it.
+    """The facts of a mail that are not in the event: account name, language, time zone, actor.
 
-    `actor_name` is None where Livello did it, or somebody who is no longer there.
+    `actor_name` is None where Livello itself acted, or a user who was removed since.
     """
 
     account_name: str
@@ -151,7 +151,7 @@ class LetterContext:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that comes with a mail. With an `inline` name it is a picture that the HTML shows as cid:name."""
+    """A file attached to a mail. A file with an `inline` name is a picture that the HTML shows as `cid:<name>`."""
 
     name: str
     content_type: str
@@ -161,7 +161,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A mail before it is addressed: the same words as text and as HTML."""
+    """The content of a mail: subject, the same words as plain text and as HTML, and attachments."""
 
     subject: str
     text: str
@@ -172,7 +172,7 @@ class Letter:
 def recipients(
     event: Event, users: Sequence[User], billing_address: str | None, staff_address: str | None
 ) -> tuple[Recipient, ...]:
-    """Whom to write to about an event: each address once, under the first name that it is known by."""
+    """The recipients of an event. Each address occurs once, with the name of the first audience that has it."""
     by_address: dict[str, Recipient] = {}
     for recipient in _recipients(event, users, billing_address, staff_address):
         by_address.setdefault(recipient.email, recipient)
@@ -191,7 +191,7 @@ def _recipients(
                 yield Recipient(billing_address, None)
             case Audience.CONCERNED:
                 person = facts.get("first_admin", facts)
-                # Whoever was removed meanwhile has no access to be told of.
+                # A user who was removed since the event has no access, so there is nothing to announce.
                 yield from (Recipient(user.email, user.name) for user in users if user.id == person["user"])
             case Audience.MANAGER:
                 manager = facts.get("appointment", facts)["manager"]
@@ -203,14 +203,15 @@ def _recipients(
 
 
 def reachable(addressed: Sequence[Recipient], undeliverable: Set[str]) -> tuple[Recipient, ...]:
-    """Those who are written to: an address that has refused mail for good, or called it unwanted, is skipped."""
+    """The recipients without undeliverable addresses: those that bounced permanently or complained."""
     return tuple(each for each in addressed if each.email not in undeliverable)
 
 
 def lost_addresses(feedback: Feedback, addresses: Set[str], undeliverable: Set[str]) -> tuple[str, ...]:
-    """The account's addresses that a report of the mail service is about, and that were not lost before.
+    """The account's addresses that a report of the mail service makes undeliverable.
 
-    The report names no address but the digest of the one that the mail was for.
+    `addresses` are all current addresses of the account, `undeliverable` those already marked. The report carries only
+    the digest of the address that the mail was sent to, so each address is digested and compared.
     """
     delivery = feedback.delivery
     return tuple(

@@ -1,8 +1,7 @@
-"""The calendar file of a review (RFC 5545), as mail programs take it: an invitation by its organiser (RFC 6047).
+"""The calendar file of a review (RFC 5545), sent by mail as an invitation from its organiser (RFC 6047).
 
-Everybody gets a mail, and so a file, of their own, in which they are the one who is invited. A file that merely
-publishes the appointment would show nothing to accept in Outlook, and calendars would not take it out again when the
-review is cancelled.
+Each recipient gets a file of their own, with themselves as the only attendee. A file that merely publishes the
+appointment would give Outlook nothing to accept, and calendars would not remove it when the review is cancelled.
 """
 
 from __future__ import annotations
@@ -14,16 +13,19 @@ from billing.platform.events.facts import PersonFacts
 from billing.scaling.event_schemas import ReviewFacts
 
 NAME = "invite.ics"
-"""Outlook recognises a cancellation by this name more willingly than by others."""
+"""Outlook recognises cancellations more reliably under this file name."""
 
 PRODUCT = "-//Livello//Billing//EN"
 
 
 def calendar_file(
-    review: ReviewFacts, told_at: datetime, recipient: Recipient, title: str, description: str, *, cancelled: bool
+    review: ReviewFacts, stamped_at: datetime, recipient: Recipient, title: str, description: str, *, cancelled: bool
 ) -> Attachment:
-    """The review in the recipient's calendar, or out of it again. The same event gives the same file."""
-    # Costs more to import than the rest of this package; two kinds of mail need it.
+    """The file that adds a review to the recipient's calendar or, with `cancelled`, removes it.
+
+    `stamped_at` is the time of the event, so that the same event always gives the same bytes.
+    """
+    # This import costs more than the rest of the package, and only mail about reviews needs it.
     from icalendar import Calendar, Event, vCalAddress
 
     def person(facts: PersonFacts | Recipient) -> vCalAddress:
@@ -32,13 +34,13 @@ def calendar_file(
             address.params["CN"] = facts.name.replace('"', "'")
         return address
 
-    organises = recipient.email.casefold() == review.manager.email.casefold()
-    method = "PUBLISH" if organises else "CANCEL" if cancelled else "REQUEST"
+    is_organiser = recipient.email.casefold() == review.manager.email.casefold()
+    method = "PUBLISH" if is_organiser else "CANCEL" if cancelled else "REQUEST"
     event = Event()
     event.add("uid", f"{review.review}@livello")
     event.add("sequence", 1 if cancelled else 0)
     event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
-    event.add("dtstamp", told_at.astimezone(UTC))
+    event.add("dtstamp", stamped_at.astimezone(UTC))
     event.add("dtstart", review.begins.astimezone(UTC))
     event.add("dtend", review.ends.astimezone(UTC))
     event.add("summary", title)
@@ -46,8 +48,8 @@ def calendar_file(
     if review.place is not None:
         event.add("location", review.place)
     event.add("organizer", person(review.manager))
-    # Calendars take no invitation from the person that they belong to: the organiser gets the bare appointment.
-    if not organises:
+    # A calendar refuses an invitation from its own owner, so the organiser gets the appointment without attendees.
+    if not is_organiser:
         attendee = person(recipient)
         attendee.params.update(ROLE="REQ-PARTICIPANT", PARTSTAT="NEEDS-ACTION", RSVP="TRUE")
         event.add("attendee", attendee)

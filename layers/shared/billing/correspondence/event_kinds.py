@@ -1,7 +1,7 @@
-"""The kinds of events. An event that Livello publishes, shows or mails about has one of these shapes.
+"""All event schemas. Every event that Livello publishes, shows or mails has one of these shapes.
 
-Each area has a module of its own here. Quantities are decimals written as texts, amounts are whole minor units with
-their currency, days are those of the account's time zone.
+Each area defines its schemas in its own `event_schemas` module. Quantities are decimals written as strings, amounts
+are whole minor units with their currency, and days are local to the account's time zone.
 """
 
 from __future__ import annotations
@@ -105,9 +105,9 @@ AnyEvent = (
 SCHEMA_OF: dict[str, type[AnyEvent]] = {
     get_args(schema.model_fields["type"].annotation)[0]: schema for schema in get_args(AnyEvent)
 }
-"""The schemas by their type."""
+"""The schema classes by event type."""
 
 
 def published(event: Event) -> AnyEvent:
-    """The event as it is published. Raises pydantic's ValidationError if it is not what its kind says."""
+    """The event in its published shape. Raises pydantic's ValidationError if it does not fit its schema."""
     return SCHEMA_OF[event.type].model_validate(fields_of(event, id="event"), from_attributes=True)

@@ -1,4 +1,4 @@
-"""Events of mail that cannot be delivered."""
+"""Schemas of events about undeliverable mail."""
 
 from __future__ import annotations
 

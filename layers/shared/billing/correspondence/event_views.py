@@ -1,4 +1,4 @@
-"""The audit log of an account: its events, as they are published."""
+"""API views of an account's audit log: its events in their published shape."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Writes the mail about an event: the words of a language's templates, as plain text and as HTML.
+"""Renders the mail about an event, in the recipient's language, as plain text and as HTML.
 
-A template is written once, of parts that exist twice, in plain_text and in languages/components.html. So the text
-and the HTML cannot say different things.
+Each mail has one template per language. The template uses components that exist twice: in plain_text.py and in
+languages/components.html. So the text and the HTML always say the same.
 """
 
 from __future__ import annotations
@@ -34,76 +34,77 @@ from billing.scaling.event_schemas import (
 )
 
 MAILED = frozenset(path.stem for path in FOLDER.glob("*/mail/*.jinja"))
-"""The kinds of events that there is a mail about."""
+"""The event types that have a mail template."""
 
 SUBJECT = "Subject: "
-"""How the first line of each template begins."""
+"""The prefix of each template's first line."""
 
 SUBJECT_LETTERS_MAX = 150
 PREVIEW_LETTERS_MAX = 140
 
-# What would break a header or a line, and what turns the direction of writing: a name may hold it, a mail may not.
+# Control characters break headers and lines; direction marks reorder text. Names may contain both, mails must not.
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _INVISIBLE = re.compile(r"[\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
 class NoSuchMail(LookupError):
-    """There is no mail about this kind of event, or none in this language."""
+    """There is no mail template for this event type, or none in this language."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Writing:
-    """A language in one of the two forms of a mail."""
+class _Renderer:
+    """Renders a language's templates in one of the two forms, plain text or HTML. `page` is the layout's file name."""
 
     environment: Environment
     page: str
 
     def body(self, kind: str, context: dict[str, Any]) -> tuple[str, str]:
-        """The first line, and what follows."""
+        """The rendered template of an event type: its first line (the subject) and the rest."""
         subject, _, body = self.environment.get_template(f"mail/{kind}.jinja").render(context).partition("\n")
         return subject, body
 
-    def said(self, word: str, *about: str) -> str:
-        """One of the language's own words."""
-        macro: Any = self.environment.globals[word]
-        return str(macro(*about))
+    def phrase(self, name: str, *arguments: str) -> str:
+        """A phrase of the language: a macro of its words.jinja."""
+        macro: Any = self.environment.globals[name]
+        return str(macro(*arguments))
 
-    def whole(self, body: str, context: dict[str, Any]) -> str:
-        """The body between greeting and footer."""
+    def full_page(self, body: str, context: dict[str, Any]) -> str:
+        """The body with greeting and footer."""
         return self.environment.get_template(self.page).render(context, body=body)
 
 
 def letter(
-    event: AnyEvent, situation: LetterContext, recipient: Recipient, vendor: Vendor, document: bytes | None = None
+    event: AnyEvent, letter_context: LetterContext, recipient: Recipient, vendor: Vendor, document: bytes | None = None
 ) -> Letter:
-    """The mail about the event to one recipient; the same arguments give the same bytes.
+    """The mail about the event to one recipient. The same arguments give the same bytes.
 
-    `document` is the PDF of an invoice or a credit note. Raises NoSuchMail.
+    `document` is the PDF of an invoice or a credit note. Raises NoSuchMail for an event type or a language without a
+    template.
     """
-    if event.type not in MAILED or situation.language not in LANGUAGES:
-        raise NoSuchMail(f"there is no mail about {event.type} in the language {situation.language!r}")
-    event = type(event).model_validate(_harmless(event.model_dump()))
-    recipient = Recipient(_harmless(recipient.email), _harmless(recipient.name))
+    if event.type not in MAILED or letter_context.language not in LANGUAGES:
+        raise NoSuchMail(f"there is no mail about {event.type} in the language {letter_context.language!r}")
+    event = type(event).model_validate(_sanitized(event.model_dump()))
+    recipient = Recipient(_sanitized(recipient.email), _sanitized(recipient.name))
     context = {
         "kind": event.type,
         "time": event.time,
         "before": event.before,
         "after": event.after,
         "account_id": event.account,
-        "account": _harmless(situation.account_name),
-        "actor": _harmless(situation.actor_name),
-        "language": situation.language,
-        "time_zone": situation.time_zone,
+        "account": _sanitized(letter_context.account_name),
+        "actor": _sanitized(letter_context.actor_name),
+        "language": letter_context.language,
+        "time_zone": letter_context.time_zone,
         "recipient": recipient,
         "vendor": vendor,
     }
-    first_line, body = _text(situation.language).body(event.type, context)
+    first_line, body = _text(letter_context.language).body(event.type, context)
     subject = _shortened(plain_text.squeezed(first_line.removeprefix(SUBJECT)), SUBJECT_LETTERS_MAX)
     body = plain_text.tidied(body)
     preview = _shortened(plain_text.squeezed(body.partition("\n\n")[0]), PREVIEW_LETTERS_MAX)
-    text = plain_text.tidied(_text(situation.language).whole(body, context)) + "\n"
-    _, html_body = _html(situation.language).body(event.type, context)
-    html = _html(situation.language).whole(html_body, {**context, "subject": subject, "preview": preview})
+    text = plain_text.tidied(_text(letter_context.language).full_page(body, context)) + "\n"
+    _, html_body = _html(letter_context.language).body(event.type, context)
+    html = _html(letter_context.language).full_page(html_body, {**context, "subject": subject, "preview": preview})
     return Letter(subject, text, html, _attachments(event, context, document))
 
 
@@ -123,70 +124,71 @@ def _attachments(event: AnyEvent, context: dict[str, Any], document: bytes | Non
 
 
 def _calendar_file(review: ReviewFacts, context: dict[str, Any], *, cancelled: bool) -> Attachment:
-    words = _text(context["language"])
-    title = words.said("review_title", context["account"])
-    description = f"{words.said('billing_page')}: {context['vendor'].billing_page}"
+    renderer = _text(context["language"])
+    title = renderer.phrase("review_title", context["account"])
+    description = f"{renderer.phrase('billing_page')}: {context['vendor'].billing_page}"
     return calendar_file(review, context["time"], context["recipient"], title, description, cancelled=cancelled)
 
 
 def _usage_picture(facts: AutoscalingFacts, language: str) -> Attachment:
-    from billing.correspondence.usage_picture import usage_picture  # only this mail loads what draws
+    from billing.correspondence.usage_picture import usage_picture  # only this mail needs the drawing library
 
-    written, limit = formats(language), Decimal(facts.before.up_to or 0)
-    weeks = [(written.short_day(week.first_day), week.pace) for week in facts.weeks]
-    return Attachment("usage.png", "image/png", usage_picture(weeks, limit, written.quantity(limit)), inline="usage")
+    language_formats, limit = formats(language), Decimal(facts.before.up_to or 0)
+    weeks = [(language_formats.short_day(week.first_day), week.pace) for week in facts.weeks]
+    picture = usage_picture(weeks, limit, language_formats.quantity(limit))
+    return Attachment("usage.png", "image/png", picture, inline="usage")
 
 
 def less(money: MoneyFacts, other: MoneyFacts) -> MoneyFacts:
-    """What is left of an amount without another of the same currency."""
+    """The difference of two amounts in the same currency."""
     return MoneyFacts(amount=money.amount - other.amount, currency=money.currency)
 
 
 @cache
-def _text(language: str) -> _Writing:
+def _text(language: str) -> _Renderer:
     environment = _environment(language, escaped=False)
     environment.globals.update(plain_text.COMPONENTS)
     return _with_words(environment, "page.txt")
 
 
 @cache
-def _html(language: str) -> _Writing:
+def _html(language: str) -> _Renderer:
     environment = _environment(language, escaped=True)
     environment.globals.update(_macros(environment.get_template("components.html").module))
     return _with_words(environment, "page.html")
 
 
-def _with_words(environment: Environment, page: str) -> _Writing:
+def _with_words(environment: Environment, page: str) -> _Renderer:
     environment.globals.update(_macros(environment.get_template("words.jinja").module))
-    return _Writing(environment, page)
+    return _Renderer(environment, page)
 
 
 def _environment(language: str, *, escaped: bool) -> Environment:
     environment = Environment(
         loader=FileSystemLoader([FOLDER / language, FOLDER]),
-        autoescape=escaped,  # noqa: S701 - the other form is plain text, where nothing is to be escaped
+        autoescape=escaped,  # noqa: S701 - only the plain-text form goes without escaping
         undefined=StrictUndefined,
         finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
     )
-    written = formats(language)
+    language_formats = formats(language)
     environment.filters.update(
         brand=brand,
-        country=written.country,
-        language=written.language,
-        day=written.day,
+        country=language_formats.country,
+        language=language_formats.language,
+        day=language_formats.day,
         day_before=day_before,
-        instant=written.instant,
+        instant=language_formats.instant,
         less=less,
         local_day=local_day,
-        listing=written.listing,
-        meeting=written.meeting,
-        money=written.money,
-        month=written.month,
-        percent=written.percent,
-        quantity=written.quantity,
+        listing=language_formats.listing,
+        meeting=language_formats.meeting,
+        money=language_formats.money,
+        month=language_formats.month,
+        percent=language_formats.percent,
+        quantity=language_formats.quantity,
         prose=plain_text.prose,
     )
     return environment
@@ -197,20 +199,20 @@ def _macros(module: TemplateModule) -> dict[str, Any]:
 
 
 def _printable(value: Any) -> Any:
-    """What a template prints. Raises ValueError for None: the template has forgotten that it may be missing."""
+    """The value that a template prints. Raises ValueError for None: the template does not handle a missing value."""
     if value is None:
         raise ValueError("a template prints a value that is missing")
     return value
 
 
-def _harmless(value: Any) -> Any:
-    """A value as it may stand in a mail: each text in it on one line, and written in the direction of the rest."""
+def _sanitized(value: Any) -> Any:
+    """The value with every string in it made safe for a mail: on one line, and without direction marks."""
     if isinstance(value, str):
         return _INVISIBLE.sub("", _BREAKS.sub(" ", value)).strip()
     if isinstance(value, dict):
-        return {_harmless(key): _harmless(each) for key, each in value.items()}
+        return {_sanitized(key): _sanitized(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_harmless(each) for each in value]
+        return [_sanitized(each) for each in value]
     return value
 
 

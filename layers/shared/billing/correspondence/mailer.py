@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:  # a function loads only the values that it works with
+if TYPE_CHECKING:  # only for annotations: the module costs nothing at a cold start
     from billing.correspondence.audiences import Delivery
 
 
 class Mailer(Protocol):
-    """What sends mail."""
+    """Sends mail."""
 
     def send(self, message: bytes, to: str, delivery: Delivery) -> str:
-        """Hands over a whole message, in ASCII, for one address; returns the id by which it will be spoken of.
+        """Sends a complete MIME message, in ASCII, to one address. Returns the mail service's id of the message.
 
-        What becomes of it is told by its `delivery` (billing.correspondence.ses_feedback). Raises UpstreamFailed when
-        it was not sent, AnswerLost when that is not known.
+        SES reports the message's fate later and names the `delivery` (billing.correspondence.ses_feedback). Raises
+        UpstreamFailed if the message was not sent, AnswerLost if that is unknown.
         """
         ...

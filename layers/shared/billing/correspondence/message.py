@@ -1,4 +1,4 @@
-"""A letter as it goes out: RFC 5322 and MIME, in ASCII only, so that no relay has to change a byte of it."""
+"""Builds the MIME message of a letter (RFC 5322), in ASCII only: no relay has to re-encode it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _POLICY = SMTP.clone(cte_type="7bit")
 
 
 def message(letter: Letter, recipient: Recipient, sender: str, vendor: Vendor, event: str, now: datetime) -> bytes:
-    """The message about an event to a recipient. Raises ValueError for an address that mail cannot have."""
+    """The MIME message about an event to a recipient, as bytes. Raises ValueError for an invalid address."""
     mail = EmailMessage(policy=_POLICY)
     mail["From"] = _address(sender, vendor.name)
     mail["To"] = _address(recipient.email, recipient.name)
     mail["Reply-To"] = _address(vendor.reply_to, None)
     mail["Subject"] = _one_line(letter.subject)
     mail["Date"] = format_datetime(now)
-    # Nobody's absence notice is to come back (RFC 3834).
+    # Suppresses out-of-office replies (RFC 3834).
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Livello-Event"] = event
     mail.set_content(letter.text)
@@ -62,5 +62,5 @@ def _address(email: str, name: str | None) -> Address:
 
 
 def _one_line(text: str) -> str:
-    # What looks like an encoded word (RFC 2047) would be decoded on the way, and could hold a header or an address.
+    # Mail programs would decode an encoded word (RFC 2047), and it could contain a header or an address.
     return " ".join(text.replace("=?", "= ?").split())

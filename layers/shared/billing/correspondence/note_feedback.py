@@ -1,4 +1,4 @@
-"""What becomes of mail: an address that refuses it, or whose owner calls it unwanted, is not written to again."""
+"""Records the mail service's reports: an address that bounced permanently or complained gets no more mail."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from billing.platform.events.new_event import new_event
 
 
 def note_feedback(feedback: Feedback, *, now: datetime, accounts: AccountStore, deliveries: DeliveryStore) -> None:
-    """Keeps what the mail service tells; the account's other admins and staff learn of a lost address by mail.
+    """Records a report of the mail service. The account's other admins and staff get a mail about a lost address.
 
-    An address that is no longer the account's, or never was, is nobody's concern. Told twice, it is kept once.
+    A report about an address that the account does not have is ignored. The same report twice changes nothing more.
+    Costs one write for a sent mail; otherwise two queries, and one transaction per lost address.
 
-    Raises ConcurrentChange, after which it should be told again.
+    Raises ConcurrentChange, after which the report should be delivered again.
     """
     delivery = feedback.delivery
     if feedback.status is DeliveryStatus.SENT:
         deliveries.record_delivery(delivery, feedback.message, feedback.time)
         return
     if delivery.account is None:
-        return  # there is nobody left to tell, and nothing more will be sent
+        return  # the account is deleted, so no more mail is sent to its addresses
     try:
-        known = accounts.details(delivery.account)
+        details = accounts.details(delivery.account)
     except AccountNotFound:
         return
     people = accounts.correspondents(delivery.account)
-    addresses = {known.information.billing.details.email, *(user.email for user in people.users)}
+    addresses = {details.information.billing.details.email, *(user.email for user in people.users)}
     for email in lost_addresses(feedback, addresses, people.undeliverable):
         event = new_event(
             EventType.ADDRESS_UNDELIVERABLE,

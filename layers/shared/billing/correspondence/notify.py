@@ -1,8 +1,8 @@
-"""Mails what happened to those whom it concerns: one mail per event and recipient, however often it is delivered.
+"""Sends the mail about an event: one mail per event and recipient, however often the event is delivered.
 
-Before a mail is sent it is claimed, and afterwards that is recorded. Whoever is cut off in between may or may not
-have sent it. Until the claim has run out SES can tell that it did (note_feedback); a mail of which nothing was heard
-is then sent again, because of the two faults, none and two, two is the lesser (docs/decisions/0007).
+A worker claims each mail before it sends it, and records the delivery afterwards. A worker that crashes in between may
+or may not have sent the mail. Until the claim expires, SES can report the mail as sent (note_feedback). Without such a
+report another worker sends it again: two mails are better than none (docs/decisions/0007).
 """
 
 from __future__ import annotations
@@ -35,29 +35,29 @@ from billing.kernel.events import Event, EventType
 from billing.platform.files.interfaces import Documents
 
 CLAIM = timedelta(minutes=2)
-"""Longer than a worker may run: whoever holds a claim of that age is no longer there."""
+"""How long a claim lasts. Longer than the time-out of a worker: the owner of an expired claim no longer runs."""
 
 MESSAGE_TYPE = "message/rfc822"
 
 Write = Callable[[Event, LetterContext, Recipient, bytes | None], bytes]
-"""Writes the message about an event to a recipient, with the document that it is about. Raises if it cannot."""
+"""Builds the message about an event to a recipient, with the event's PDF if it has one. Raises if it cannot."""
 
 
 class NotAllSent(BillingError):
-    """Some of the mail about an event is still to be sent; trying again sends only that."""
+    """Some mails about an event were not sent. A retry sends only those."""
 
     code = "not-all-sent"
 
 
 class Unwritable(Unprocessable):
-    """There is no way to write about this event, now or later."""
+    """No mail can be built about this event, now or later."""
 
     code = "unwritable"
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryCounts:
-    """How many mails were sent, and to how many nothing was: they have it already, or are not written to."""
+    """How many mails were sent, and how many recipients were skipped: already delivered, or undeliverable."""
 
     sent: int
     skipped: int
@@ -75,24 +75,25 @@ def notify(
     documents: Documents,
     write: Write,
 ) -> DeliveryCounts:
-    """Writes to everybody whom the event concerns. `claimant` names this attempt.
+    """Sends the mail about an event to each of its recipients. `claimant` names this attempt.
 
-    What fails for one recipient never holds up another. Raises NotAllSent if there is something to try again,
-    otherwise Unwritable if there was something that cannot be written.
+    A failure for one recipient never stops the mail to another. Costs two queries, and for each recipient a
+    transaction, an upload of the audit copy, a call of the mail service and a write. Raises NotAllSent if some mails
+    should be tried again, otherwise Unwritable if a mail could not be built.
     """
     if event.account is None or not is_mailed(event):
         return DeliveryCounts(0, 0)
     try:
-        situation, addressed, undeliverable = _situation(event, event.account, staff_address, accounts)
+        letter_context, addressed, undeliverable = _addressees(event, event.account, staff_address, accounts)
     except AccountNotFound:
-        return DeliveryCounts(0, 0)  # deleted meanwhile, and with it whoever could be told
+        return DeliveryCounts(0, 0)  # deleted meanwhile, together with all its users
     document = _document(event, documents)
     sent = 0
     failures: list[BillingError] = []
     unwritable: list[Unwritable] = []
     for recipient in reachable(addressed, undeliverable):
         try:
-            message = _written(write, event, situation, recipient, document)
+            message = _build(write, event, letter_context, recipient, document)
             sent += _deliver(event, recipient, message, claimant, now, deliveries, mailer, documents)
         except Unwritable as failure:
             unwritable.append(failure)
@@ -105,23 +106,23 @@ def notify(
     return DeliveryCounts(sent, len(addressed) - sent)
 
 
-def _situation(
+def _addressees(
     event: Event, account: str, staff_address: str | None, accounts: AccountStore
 ) -> tuple[LetterContext, tuple[Recipient, ...], frozenset[str]]:
     if event.type is EventType.ACCOUNT_DELETED:
         after = event.after or {}
-        gone = LetterContext(after["account_name"], after["language"], "UTC", None)
-        return gone, recipients(event, (), None, staff_address), frozenset()
-    known = accounts.details(account)
+        letter_context = LetterContext(after["account_name"], after["language"], "UTC", None)
+        return letter_context, recipients(event, (), None, staff_address), frozenset()
+    details = accounts.details(account)
     people = accounts.correspondents(account)
-    billing = known.information.billing.details
-    situation = LetterContext(
-        account_name=known.account.name,
+    billing = details.information.billing.details
+    letter_context = LetterContext(
+        account_name=details.account.name,
         language=billing.language,
-        time_zone=known.account.contract.time_zone,
+        time_zone=details.account.contract.time_zone,
         actor_name=next((user.name for user in people.users if user.id == event.actor.user), None),
     )
-    return situation, recipients(event, people.users, billing.email, staff_address), people.undeliverable
+    return letter_context, recipients(event, people.users, billing.email, staff_address), people.undeliverable
 
 
 def _document(event: Event, documents: Documents) -> bytes | None:
@@ -134,11 +135,11 @@ def _document(event: Event, documents: Documents) -> bytes | None:
     return document
 
 
-def _written(
-    write: Write, event: Event, situation: LetterContext, recipient: Recipient, document: bytes | None
+def _build(
+    write: Write, event: Event, letter_context: LetterContext, recipient: Recipient, document: bytes | None
 ) -> bytes:
     try:
-        return write(event, situation, recipient, document)
+        return write(event, letter_context, recipient, document)
     except Exception as failure:
         raise Unwritable(f"It cannot be written: {type(failure).__name__}.") from failure
 
@@ -153,23 +154,23 @@ def _deliver(
     mailer: Mailer,
     documents: Documents,
 ) -> bool:
-    """Whether it was sent by this call."""
+    """Claims, sends and records one mail. Returns whether this call sent it."""
     delivery = Delivery.of(event, recipient)
     if not deliveries.claim_delivery(delivery, claimant, now, now + CLAIM):
         return False
     try:
         if delivery.account is not None:
             documents.put(audit_copy(delivery.account, delivery), message, MESSAGE_TYPE)
-        sent_as = mailer.send(message, recipient.email, delivery)
+        message_id = mailer.send(message, recipient.email, delivery)
     except AnswerLost:
-        raise  # and keep the claim: while it holds, it can still turn out that it was sent
+        raise  # keep the claim: until it expires, SES may still report that the mail was sent
     except UpstreamFailed:
         deliveries.release_delivery(delivery, claimant)
         raise
-    deliveries.record_delivery(delivery, sent_as, now)
+    deliveries.record_delivery(delivery, message_id, now)
     return True
 
 
 def audit_copy(account: str, delivery: Delivery) -> str:
-    """Where the message is kept as it was sent, until the account is deleted."""
+    """The document key of a sent message's audit copy. The copy is deleted with the account."""
     return f"accounts/{account}/mail/{delivery.event}/{delivery.recipient}.eml"

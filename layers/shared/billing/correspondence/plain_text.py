@@ -1,4 +1,4 @@
-"""What mails are made of, as plain text: the same parts, by the same names, as languages/components.html."""
+"""The components of mail templates as plain text. languages/components.html has the same components as HTML."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import textwrap
 from collections.abc import Callable, Sequence
 
 COLUMNS = 76
-"""Prose is wrapped to it, so that it stays whole when it is quoted in an answer."""
+"""The line width of prose. Quoted in a reply, such lines still fit into 80 columns."""
 
 GAP = "  "
 
-# Not \s: a space that must not break, as in an amount, stays what it is.
+# Not \s: the no-break spaces of amounts must stay.
 _SPACES = re.compile(r"[ \t\n]+")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
@@ -19,7 +19,7 @@ Rows = Sequence[Sequence[object]]
 
 
 def prose(words: object, first: str = "", rest: str = "") -> str:
-    """Words in lines of at most COLUMNS, the first one after `first`, the others after `rest`."""
+    """Words wrapped to COLUMNS. The first line starts with `first`, the others with `rest`."""
     return textwrap.fill(
         squeezed(words),
         COLUMNS,
@@ -31,49 +31,49 @@ def prose(words: object, first: str = "", rest: str = "") -> str:
 
 
 def squeezed(words: object) -> str:
-    """Words on one line, with one space between them."""
+    """The words on one line, with single spaces."""
     return _SPACES.sub(" ", str(words)).strip(" ")
 
 
 def tidied(text: str) -> str:
-    """A text with one empty line between its parts, and none before or after."""
+    """The text with one empty line between its parts, and none at its start or end."""
     lines = "\n".join(line.rstrip(" ") for line in text.splitlines())
     return _BLANK_LINES.sub("\n\n", lines).strip("\n")
 
 
 def paragraph(caller: Callable[[], str]) -> str:
-    """Sentences that belong together."""
+    """A paragraph of prose."""
     return _part(prose(caller()))
 
 
 def note(caller: Callable[[], str]) -> str:
-    """A paragraph not to be overlooked."""
+    """A highlighted paragraph, with a bar on its left."""
     return _part(prose(caller(), "  | ", "  | "))
 
 
 def quote(words: str) -> str:
-    """What somebody wrote."""
+    """A quotation of a person's own words."""
     return _part(prose(words, "> ", "> "))
 
 
 def heading(words: str) -> str:
-    """What the next parts are about."""
+    """An underlined heading."""
     line = prose(words)
     return f"\n{line}\n{'-' * min(len(line), COLUMNS)}\n"
 
 
 def bullets(caller: Callable[[], str]) -> str:
-    """A list of items."""
+    """A bullet list of `item` components."""
     return _part("\n".join(line for line in caller().splitlines() if line.strip()))
 
 
 def item(caller: Callable[[], str]) -> str:
-    """One of them."""
+    """One bullet of a list."""
     return prose(caller(), "- ", "  ") + "\n"
 
 
 def facts(rows: Rows) -> str:
-    """Names and what they stand for, below each other."""
+    """Rows of a name and its value, in two aligned columns."""
     cells = [[squeezed(cell) for cell in row] for row in rows]
     width = max(len(name) for name, _ in cells) + 1
     return _part(
@@ -82,9 +82,9 @@ def facts(rows: Rows) -> str:
 
 
 def table(head: Sequence[str], rows: Rows, *, words: bool = False) -> str:
-    """Rows under a head. All but the first column are numbers, unless all are `words`.
+    """Rows below column heads. All columns but the first are right-aligned numbers, unless `words` is set.
 
-    A table that is too wide is written row by row.
+    A table wider than COLUMNS becomes a list: each row as its first cell, followed by named values.
     """
     cells = [[squeezed(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
@@ -97,22 +97,22 @@ def table(head: Sequence[str], rows: Rows, *, words: bool = False) -> str:
 
 
 def button(words: str, url: str) -> str:
-    """What to do next, and where."""
+    """A call to action and its URL."""
     return _part(f"{prose(words)}:\n{url}")
 
 
 def picture(_name: str, words: str) -> str:
-    """What a picture shows, which a text cannot."""
+    """The description of a picture, in place of the picture."""
     return paragraph(lambda: words)
 
 
 def strong(words: object) -> str:
-    """Words that matter more."""
+    """Emphasised words. Plain text has no emphasis."""
     return str(words)
 
 
 def mail(address: str) -> str:
-    """An address to write to."""
+    """A mail address."""
     return address
 
 
@@ -142,4 +142,4 @@ COMPONENTS: dict[str, Callable[..., str]] = {
     "strong": strong,
     "table": table,
 }
-"""The parts by the names that templates know them by."""
+"""The components by the names that templates use."""

@@ -1,4 +1,4 @@
-"""What becomes of mail, as SES tells it through its configuration set.
+"""Parses the reports that SES publishes about mails through its configuration set.
 
 https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
 """
@@ -14,33 +14,33 @@ from billing.correspondence.audiences import Delivery, DeliveryStatus, Feedback
 from billing.correspondence.ses_mailer import ACCOUNT_TAG, EVENT_TAG, RECIPIENT_TAG
 
 SUBSCRIBED = "Successfully validated SNS topic for Amazon SES event publishing."
-"""What SES says once, when it is told where to publish."""
+"""The one message that SES publishes when the topic is configured."""
 
 
 def feedback_from(text: str) -> Feedback | None:
-    """What SES tells of a mail; None if it is of no consequence, or not about a mail of ours.
+    """The report in an SES message. None for a report that needs no action, or about a mail that is not ours.
 
-    A bounce that may pass, such as a full mailbox, is of none: SES itself has tried for hours. Whose address it was
-    is known by the mail: the address in the bounce may be one that it was forwarded to. Raises ValueError, KeyError
-    or TypeError for what is nothing that SES tells.
+    A transient bounce, such as a full mailbox, needs no action: SES itself retries for hours. The tags of the mail
+    identify the recipient, because the address in the bounce may be one that the mail was forwarded to. Raises
+    ValueError, KeyError or TypeError for anything that is no SES message.
     """
     if text.strip() == SUBSCRIBED:
         return None
-    told: dict[str, Any] = orjson.loads(text)
-    mail = told["mail"]
+    report: dict[str, Any] = orjson.loads(text)
+    mail = report["mail"]
     delivery = _delivery(mail.get("tags", {}))
     if delivery is None:
         return None
-    match told["eventType"]:
+    match report["eventType"]:
         case "Send":
-            fate, part = DeliveryStatus.SENT, mail
-        case "Bounce" if told["bounce"]["bounceType"] == "Permanent":
-            fate, part = DeliveryStatus.BOUNCED, told["bounce"]
+            status, part = DeliveryStatus.SENT, mail
+        case "Bounce" if report["bounce"]["bounceType"] == "Permanent":
+            status, part = DeliveryStatus.BOUNCED, report["bounce"]
         case "Complaint":
-            fate, part = DeliveryStatus.COMPLAINED, told["complaint"]
+            status, part = DeliveryStatus.COMPLAINED, report["complaint"]
         case _:
             return None
-    return Feedback(fate, delivery, mail["messageId"], datetime.fromisoformat(part["timestamp"]))
+    return Feedback(status, delivery, mail["messageId"], datetime.fromisoformat(part["timestamp"]))
 
 
 def _delivery(tags: dict[str, list[str]]) -> Delivery | None:

@@ -1,4 +1,4 @@
-"""Mail, sent by SES."""
+"""Sends mail through Amazon SES."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from billing.correspondence.audiences import Delivery
 from billing.kernel.errors import AnswerLost, UpstreamFailed
 
 READ_TIMEOUT_SECONDS = 20
-"""A message with attachments takes longer than a question to the table."""
+"""Longer than for DynamoDB: a message with attachments takes a while to upload."""
 
 _NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError)
-"""Failures after which the message has certainly not arrived at SES. After any other, nobody knows."""
+"""Errors after which SES certainly has not received the message. After any other error it is unknown."""
 
 ACCOUNT_TAG = "livello-account"
 EVENT_TAG = "livello-event"
@@ -27,9 +27,8 @@ RECIPIENT_TAG = "livello-recipient"
 class SesMailer:
     """See billing.correspondence.mailer.Mailer.
 
-    By the first version of SES's API and with the whole message: the one call that brings attachments through
-    everywhere. A message is handed over once and not tried again below: whether an attempt whose answer was lost
-    has sent it cannot be known, so it is for the caller to decide.
+    It uses SendRawEmail of SES API v1: the one call that supports attachments everywhere. It switches the SDK's retries
+    off: a lost answer does not say whether the message was sent, so the caller decides whether to send it again.
     """
 
     def __init__(self, sender: str, configuration_set: str, session: Session) -> None:
@@ -52,7 +51,7 @@ class SesMailer:
         except _NOT_SENT as failure:
             raise UpstreamFailed(f"The mail service was not reached ({type(failure).__name__}).") from failure
         except ClientError as failure:
-            # Not the message that SES gives: it repeats addresses.
+            # The message of SES is left out: it contains addresses, and errors are logged.
             code = failure.response["Error"]["Code"]
             refused = failure.response["ResponseMetadata"]["HTTPStatusCode"] < HTTPStatus.INTERNAL_SERVER_ERROR
             error = UpstreamFailed if refused else AnswerLost
@@ -63,12 +62,12 @@ class SesMailer:
 
 
 def in_ascii(email: str) -> str:
-    """The address with its domain as the DNS writes it."""
+    """The address with its domain in ASCII (IDNA)."""
     user, _, domain = email.rpartition("@")
     return f"{user}@{idna.encode(domain).decode('ascii')}"
 
 
 def tags_of(delivery: Delivery) -> dict[str, str]:
-    """How a mail is known to SES, which repeats it with whatever it tells about the mail."""
+    """The tags of a mail. SES repeats them in each report about the mail."""
     tags = {ACCOUNT_TAG: delivery.account, EVENT_TAG: delivery.event, RECIPIENT_TAG: delivery.recipient}
     return {name: value for name, value in tags.items() if value is not None}

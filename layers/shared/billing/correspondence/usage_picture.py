@@ -1,7 +1,7 @@
-"""A picture of the last weeks' usage against the tier's volume, as a PNG: what every mail program shows.
+"""Draws the last weeks' usage against the tier's volume, as a PNG, which every mail program shows.
 
-Its font has the letters of ASCII and no others, so what it says is numbers and short dates; the words, and the same
-numbers, stand in the mail's text.
+The font contains only ASCII, so the labels are numbers and short dates. The mail's text has the words and the same
+numbers.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from io import BytesIO
 from PIL import Image, ImageDraw, ImageFont
 
 WIDTH, HEIGHT = 1200, 480
-"""Twice the size at which it is shown, for screens that have the points."""
+"""In pixels. The mail shows it at half the size, for high-resolution screens."""
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 16, 1184, 56, 420
 _GAP = 0.25
-"""Between bars, of their pitch."""
+"""The gap between bars, as a share of their pitch."""
 
 _WHITE, _TEXT, _LINE, _WITHIN, _ABOVE = "#ffffff", "#3e4c59", "#b42318", "#9fb3c8", "#17566b"
 _COLOURS = 32
@@ -25,9 +25,10 @@ _FONT_SIZE = 22
 
 
 def usage_picture(weeks: Sequence[tuple[str, Decimal]], limit: Decimal, limit_label: str) -> bytes:
-    """A bar for each week, by its label, darker above the limit, and the line of the limit with its own label.
+    """A PNG with one bar per week and a line at the limit. Bars above the limit are darker.
 
-    The same arguments give the same bytes. Labels are ASCII.
+    `weeks` are pairs of an ASCII label and the week's usage extrapolated to a month. The same arguments give the same
+    bytes.
     """
     image = Image.new("RGB", (WIDTH, HEIGHT), _WHITE)
     draw = ImageDraw.Draw(image)
@@ -48,6 +49,6 @@ def usage_picture(weeks: Sequence[tuple[str, Decimal]], limit: Decimal, limit_la
     box = draw.textbbox((_LEFT + 8, height(limit) - 10), limit_label, font=font, anchor="ls")
     draw.rectangle([box[0] - 6, box[1] - 4, box[2] + 6, box[3] + 4], fill=_WHITE)
     draw.text((_LEFT + 8, height(limit) - 10), limit_label, fill=_LINE, font=font, anchor="ls")
-    written = BytesIO()
-    image.quantize(_COLOURS).save(written, "PNG", optimize=True)
-    return written.getvalue()
+    png = BytesIO()
+    image.quantize(_COLOURS).save(png, "PNG", optimize=True)
+    return png.getvalue()

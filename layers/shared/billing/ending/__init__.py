@@ -1,1 +1,1 @@
-"""The end of an account: cancellation, reactivation, exports, deletion."""
+"""The end of an account: cancellation, reactivation, exports, deletion (DESIGN 3.1, 3.7)."""

@@ -1,4 +1,4 @@
-"""The next step towards the end of an account: the notice of a renewal, deactivation, reminder, purge."""
+"""The due work of an account's end: renewal notice, deactivation, reminder, purge (DESIGN 3.1, 4.2)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from enum import StrEnum
 from billing.kernel.contract_calendar import Contract
 
 NOTICE_DAYS_BEFORE = 7
-"""How long before the last day to avoid a renewal its admins are told of it."""
+"""How many days before the last day to avoid a renewal the admins get a mail (DESIGN 3.1.9)."""
 
 
 class EndingStage(StrEnum):
-    """What is due of an account's end: of an active one the notice of the last day to avoid its next renewal, of one
-    that was cancelled the others, in this order."""
+    """A stage of an account's end.
+
+    NOTICE is due for an active account: the mail about the last day to avoid its next renewal. The other stages are due
+    for a cancelled account, in this order.
+    """
 
     NOTICE = "notice"
     DEACTIVATE = "deactivate"
@@ -24,21 +27,21 @@ class EndingStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EndingDue:
-    """What is due of an account's end next, and on which day."""
+    """The next stage of an account's end, and its day in the account's time zone."""
 
     stage: EndingStage
     on: date
 
 
 def next_notice(contract: Contract, today: date) -> EndingDue | None:
-    """When the account is told of the last day to avoid a renewal next, today at the earliest.
+    """The next renewal notice of an active account, today at the earliest (DESIGN 3.1.9).
 
-    None where it pays every month: that would be a mail every month, for a renewal that is a month away.
+    None for a monthly contract: it would get a mail every month, about a renewal only a month away.
     """
     if contract.interval_months == 1:
         return None
     for _, renewal in contract.renewals(contract.month_start(contract.interval_months)):
-        told_on = contract.last_day_to_avoid(renewal) - timedelta(days=NOTICE_DAYS_BEFORE)
-        if told_on >= today:
-            return EndingDue(EndingStage.NOTICE, told_on)
+        notice_on = contract.last_day_to_avoid(renewal) - timedelta(days=NOTICE_DAYS_BEFORE)
+        if notice_on >= today:
+            return EndingDue(EndingStage.NOTICE, notice_on)
     raise AssertionError("renewals have no end")

@@ -1,4 +1,4 @@
-"""Between the due item of an account's end and its value."""
+"""Maps EndingDue to and from the body of its due item."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events of the end of an account: cancellation, reactivation, deletion, downloads."""
+"""Schemas of events about an account's end: cancellation, reactivation, deletion, downloads."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Tiers that follow usage: autoscaling upwards, reviews and reduction advice downwards."""
+"""Tiers follow usage: autoscaling moves up; reviews and reduction advice lead down."""

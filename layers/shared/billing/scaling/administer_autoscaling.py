@@ -1,4 +1,4 @@
-"""What staff set for an account's autoscaling, and what it would decide if figures were others."""
+"""Staff replace an account's autoscaling settings; simulations show its decision for other figures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from billing.usage.records import UsageStore
 from billing.usage.rules import Daily, month_before, month_of
 
 CONTENTS_MAX = 5000
-"""Contents and months that are looked at for one simulation: some megabytes."""
+"""Contents and months that one simulation reads at most: some megabytes."""
 
 _ZERO = Decimal(0)
 
@@ -39,9 +39,10 @@ def replace_settings(
     context: RequestContext,
     store: AutoscalingStore,
 ) -> AutoscalingSettings:
-    """What staff have set after it. `replaces` is the version that the caller has seen: 0 for none yet.
+    """Replaces an account's settings; returns them with their new version.
 
-    What already stands is not written again. Raises RuleViolation, VersionRequired, StaleVersion.
+    `replaces` is the version that the caller has seen, 0 for none yet. Equal settings are not written again. One
+    transaction. Raises RuleViolation, VersionRequired, StaleVersion.
     """
     current = state.settings
     account = state.subscriber.account
@@ -97,11 +98,12 @@ def simulate(
     store: AutoscalingStore,
     usage: UsageStore,
 ) -> ProductDecision:
-    """What would be decided of a product for a month, by the very rule that decides. Nothing is written.
+    """The decision about a product for a month, made by the same rule as a real one. Nothing is written.
 
-    By the figures `given`, or by the account's own, less the content (store and name) that it would be `without`.
-    `month` is the running one unless it is named. Raises RuleViolation for a product or content that the account does
-    not have, and for a month of which the account's own usage is not complete yet.
+    It uses the daily figures `given`, or the account's own usage without the contents `without` (store and name).
+    `month` is the running one if it is None. One read of the catalogue, one query of usage, and one more query per
+    megabyte of contents if some are left out. Raises RuleViolation for a product or content that the account does not
+    have, and for a month before which the account's own usage is not complete yet.
     """
     account, subscription = state.subscriber.account, state.subscriber.subscription
     today = account.contract.today(now)
@@ -110,7 +112,7 @@ def simulate(
     month = running if month is None else month
     if given is None and month > running:
         raise RuleViolation(Violation(("month",), f"Usage is complete for decisions up to {running:%Y-%m}."))
-    daily = _own(account, line, month, without, store, usage) if given is None else given
+    daily = _own_usage(account, line, month, without, store, usage) if given is None else given
     catalogue = store.catalogue(subscription.catalogue_version)
     return decide_product(account, line, daily, ladder(catalogue, line), month, state.settings, now)
 
@@ -123,7 +125,7 @@ def _line(state: AutoscalingState, product: str, today: date) -> Line:
     raise RuleViolation(Violation(("product",), f"The account does not subscribe to {product}."))
 
 
-def _own(
+def _own_usage(
     account: Account,
     line: Line,
     month: date,
@@ -131,7 +133,7 @@ def _own(
     store: AutoscalingStore,
     usage: UsageStore,
 ) -> Daily:
-    """One query, and another one per megabyte of contents if some are left out."""
+    """The account's usage by day, without some contents. One query, and one per megabyte of contents if any."""
     first, last = month_before(month, HISTORY_MONTHS), month_before(month)
     daily = dict(store.totals(account.id, first, last).get(line.product, {}))
     if not without:
@@ -141,8 +143,8 @@ def _own(
         raise RuleViolation(
             Violation(("without",), f"There are more than {CONTENTS_MAX:,} contents and months: give daily figures.")
         )
-    known = {(each.store, each.content) for each in contents}
-    unknown = [each for each in without if each not in known]
+    reported = {(each.store, each.content) for each in contents}
+    unknown = [each for each in without if each not in reported]
     if unknown:
         raise RuleViolation(
             *(Violation(("without",), f"{shop} has no such content: {content}.") for shop, content in unknown)
@@ -150,6 +152,6 @@ def _own(
     for each in contents:
         if (each.store, each.content) in without:
             for day, quantity in each.daily.items():
-                # Totals and contents lag behind a moment, each by its own: nothing becomes less than nothing.
+                # Both queries are eventually consistent, so a total may lag behind its contents: never below zero.
                 daily[day] = max(_ZERO, daily.get(day, _ZERO) - quantity)
     return daily

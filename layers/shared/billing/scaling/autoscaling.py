@@ -1,10 +1,10 @@
 """Whether a product has outgrown its tier, from the daily usage of closed months (DESIGN 3.2).
 
-Each question that the rule asks has a volume per month for an answer: the limit above which it would have to say no.
-Was usage above it in each of three months? In most weeks? Is it still? Will it be, going by last year? The smallest
-answer is the *steady usage*, and the product belongs in the smallest tier that holds it. More usage on any day of the
-last three months makes no answer smaller, so it never leads to a lower tier; and where all usage and all limits are
-so many times as large, so are the answers.
+The rule asks several questions about a limit. Was usage above it in each of three months? In most weeks? Is it still?
+Will it be, by last year's season? The answer to each is a volume per month: the highest limit for which it is yes. The
+smallest answer is the *steady usage*, and the product belongs in the smallest tier that holds it. More usage on any
+day of the last three months makes no answer smaller, so it never leads to a lower tier. If all usage and all limits
+are multiplied by a factor, so are the answers.
 """
 
 from __future__ import annotations
@@ -20,50 +20,50 @@ from billing.usage.peaks import usual_days
 from billing.usage.rules import CLOSED_MONTHS, Daily, closed, month_before
 
 RULE_VERSION = 1
-"""Changes with every change of what is decided: a decision is recomputed by the rule that made it."""
+"""Increased with every change of the rule: a stored decision is recomputed with the rule that made it."""
 
 HISTORY_MONTHS = 15
-"""Closed months that the rule looks at: the last three, and the year before them."""
+"""Closed months that the rule reads: the last three, and the year before them."""
 
 MONTH_DAYS = Decimal("30.4375")
-"""Of an average month: what a tier covers does not depend on the calendar."""
+"""The length of an average month: a tier's volume does not depend on the calendar."""
 
 TOLERANCE = Decimal("1.04")
-"""A month counts as above a limit from so many times the limit: nobody pays for a higher tier for one percent."""
+"""A month is above a limit from so many times the limit on: one percent does not justify a higher tier."""
 
 WEEKS = 13
 WEEKS_ABOVE_MIN = 7
-"""So many of the last weeks must be above the limit where an earlier month had already come near it."""
+"""So many of the last weeks must be above the limit if an earlier month had come near it."""
 
 WEEKS_ABOVE_MIN_FIRST_TIME = 10
-"""And so many where none had: two months of a campaign fill nine weeks."""
+"""So many must be above it if no earlier month had come near it: a campaign of two months fills nine weeks."""
 
 NEAR_BEFORE = Decimal("0.85")
-"""An earlier month had come near a limit at this part of it."""
+"""An earlier month had come near a limit if it reached this share of it."""
 
 RECENT_WEEKS = 4
 RECENT_WEEKS_ABOVE_MIN = 3
 """So many of the last four weeks must still be above the limit."""
 
 RECENT_MEAN = Decimal("1.05")
-"""Or their mean so many times the limit, and one of the last two above it: bulk orders do not come every week."""
+"""Or their mean is so many times the limit, and one of the last two is above it: bulk orders do not come every week."""
 
 EARLY_RISE = Decimal("1.1")
-"""If usage rose by so much at this time of last year as well, two months are waited for, not three."""
+"""If usage rose by this factor at this time of last year too, two months above the limit suffice, not three."""
 
 EARLY_MONTH_BEFORE = Decimal("0.7")
-"""The third month back must then have come this near to the limit: usage rises, it does not jump."""
+"""The third month back must then have reached this share of the limit: usage rises, it does not jump."""
 
 EARLY_WEEKS = 8
 EARLY_WEEKS_ABOVE_MIN = 7
 EARLY_MARGIN = Decimal("1.1")
-"""And so many of the last eight weeks, and what is to be expected, must be this many times the limit."""
+"""And EARLY_WEEKS_ABOVE_MIN of the last EARLY_WEEKS weeks, and the expected usage, must be so many times the limit."""
 
 RETURNING_MONTHS = 6
-"""Peaks that come back so many months in a row are usage."""
+"""Peaks that return in so many months in a row count as usage."""
 
 SEASON_MONTHS_MIN = 13
-"""From so many closed months on last year's season is known."""
+"""With so many closed months, last year's season is known."""
 
 _YEAR = 12
 _ZERO, _ONE = Decimal(0), Decimal(1)
@@ -83,21 +83,21 @@ Reason = Literal[
 ]
 """Why a product moves, or why it stays:
 
-- `moved`: all three typical months are above the limit, and so is everything else.
-- `moved_early`: two months are, and usage rose at this time of last year as well.
+- `moved`: all three typical months are above the limit, and all other questions say yes.
+- `moved_early`: two months are above it, and usage rose at this time of last year too.
 - `moved_by_returning_peaks`: six months in a row are above it with their peaks.
-- `fits`: no month is above the limit. `peak`: only with its peaks. `near`: not all three months, or by too little.
-- `unsteady`: too few of the last weeks are. `receding`: the last four weeks no longer are.
-- `season`: at this time of last year usage fell by so much that it would fit again.
+- `fits`: no month is above it. `peak`: one is, but only with its peaks. `near`: not all three are, or by too little.
+- `unsteady`: too few of the last weeks are above it. `receding`: the last four weeks no longer are.
+- `season`: usage fell so much at this time of last year that it would fit again.
 - `too_few_months`: fewer than three closed months. `top_tier`: there is no higher tier.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class TypicalMonth:
-    """A closed month: its usage as it was, and what it comes to at the length of an average month.
+    """A closed month: its real usage, and its usage at the length of an average month.
 
-    `typical` is without peaks; `with_peaks` is without known peaks only.
+    `typical` counts each day up to its peak limit; `with_peaks` limits only the days that staff have marked.
     """
 
     month: date
@@ -108,7 +108,7 @@ class TypicalMonth:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A day of the last three months that did not count in full. A `known_peak` is one that staff had marked."""
+    """A day of the last three months that did not count in full. A `known_peak` is a day that staff had marked."""
 
     day: date
     usage: Decimal
@@ -118,7 +118,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """Seven days from `first_day` on; `pace` is what a month of such weeks comes to, without peaks."""
+    """Seven days from `first_day` on. `pace` is the usage of a month of such weeks, without peaks."""
 
     first_day: date
     pace: Decimal
@@ -126,30 +126,30 @@ class Week:
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """Typical months of last year: the mean of up to three before this date, and of the three after it."""
+    """The mean typical month of last year: of up to three months before this date, and of the three after it."""
 
     before: Decimal
     after: Decimal
 
     @property
     def share(self) -> Decimal:
-        """What remained after this date of what was used before it; 1 where usage rose."""
+        """The usage after this date as a share of the usage before it; 1 if usage rose."""
         return self.after / self.before if self.after < self.before else _ONE
 
     @property
     def rose(self) -> bool:
-        """Whether usage rose so much that more is to be expected at this time of the year."""
+        """Whether usage rose by EARLY_RISE: the same rise is expected this year."""
         return self.after > 0 and self.after >= EARLY_RISE * self.before
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """To which tier a product belongs from `month` on, and all that it was decided by.
+    """The tier of a product from `month` on, with all values that led to it.
 
-    `current`, `target` are positions in the list of tiers; `limit` is the current tier's. `months` are the last three
-    closed ones, fewer if there are no more, and `weeks` the last thirteen: oldest first. `highest_before` is the
-    highest typical month of the year before them, `season` is None until last year's is known. `steady` is the usage
-    that the target holds, None where it cannot be told yet. Quantities are per month and unrounded.
+    `current` and `target` are positions in the list of tiers; `limit` is the current tier's volume. `months` are the
+    last three closed months, or fewer, and `weeks` the last thirteen, both oldest first. `highest_before` is the
+    highest typical month of the year before them. `season` is None until last year's is known. `steady` is the steady
+    usage, None with too few months. Quantities are per month and unrounded.
     """
 
     rule_version: int
@@ -183,7 +183,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class _Quarter:
-    """Three months, or those of them that are known: what each day counted for."""
+    """Three months or fewer, with the counted quantity of each day."""
 
     months: tuple[TypicalMonth, ...]
     counted: dict[date, Decimal]
@@ -196,7 +196,7 @@ class _Quarter:
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """What the questions are asked of."""
+    """The values that the questions of the rule use."""
 
     months: tuple[TypicalMonth, ...]
     earlier: tuple[TypicalMonth, ...]
@@ -212,17 +212,17 @@ def decide(
     since: date,
     known_peaks: Set[date] = frozenset(),
 ) -> Decision:
-    """The tier from `month` on, the first day of a month, of an account whose first day was `since`.
+    """The tier from `month` (its first day) on, for an account whose first day was `since`.
 
-    `limits` are what the tiers cover per month, in rising order; None stands for the open-ended one. `daily` holds the
-    closed months, HISTORY_MONTHS of them if there are so many. On `known_peaks`, days that staff marked, no more than
-    a usual day counts.
+    `limits` are the tiers' volumes per month in rising order, None for the open-ended one; `current` is a position in
+    them. `daily` holds up to HISTORY_MONTHS closed months. `known_peaks` are days that staff have marked: each counts
+    at most as a usual day.
     """
-    known = closed(daily, month, since, HISTORY_MONTHS)
-    quarters = _quarters(daily, month, len(known), known_peaks)
+    months_known = len(closed(daily, month, since, HISTORY_MONTHS))
+    quarters = _quarters(daily, month, months_known, known_peaks)
     earlier = tuple(each for quarter in quarters[1:] for each in quarter.months)
     season = None
-    if len(known) >= SEASON_MONTHS_MIN:
+    if months_known >= SEASON_MONTHS_MIN:
         season = Season(before=quarters[-1].pace, after=quarters[-2].pace)
     months = quarters[0].months if quarters else ()
     evidence = _Evidence(months, earlier, _weeks(quarters, month), season)
@@ -230,7 +230,7 @@ def decide(
     steady = None
     target = current
     reason: Reason
-    if len(known) < CLOSED_MONTHS:
+    if months_known < CLOSED_MONTHS:
         reason = "too_few_months"
     else:
         steady = max(_steady(evidence), _steady_early(evidence), _steady_with_peaks(evidence))
@@ -258,7 +258,7 @@ def decide(
 
 
 def _fitting(steady: Decimal, limits: Sequence[Decimal | None], current: int) -> int:
-    """The smallest tier that holds it, from the current one on; the highest where none does."""
+    """The position of the smallest tier from `current` on that holds `steady`; of the highest if none does."""
     for position, limit in enumerate(limits[current:], current):
         if limit is None or steady <= limit:
             return position
@@ -272,7 +272,7 @@ def _why_moved(evidence: _Evidence, limit: Decimal) -> Reason:
 
 
 def _why_not(evidence: _Evidence, limit: Decimal) -> Reason:
-    """The first question that says no, for a product that does not move."""
+    """The reason of the first question that says no, for a product that stays."""
     if _lasting(evidence) <= limit:
         if any(each.typical > limit for each in evidence.months):
             return "near"
@@ -283,12 +283,12 @@ def _why_not(evidence: _Evidence, limit: Decimal) -> Reason:
 
 
 def _steady(evidence: _Evidence) -> Decimal:
-    """What usage has been for three months, still is, and will be."""
+    """The usage that lasted for three months, still lasts, and is expected to last."""
     return min(_lasting(evidence), _sustained(evidence), _recent(evidence), _expected(evidence))
 
 
 def _steady_early(evidence: _Evidence) -> Decimal:
-    """What it is after two months, where last year says that it goes on; else nothing."""
+    """The usage that two months show, if usage rose at this time of last year; else zero."""
     if evidence.season is None or not evidence.season.rose:
         return _ZERO
     third, *last_two = (each.typical for each in evidence.months)
@@ -301,7 +301,7 @@ def _steady_early(evidence: _Evidence) -> Decimal:
 
 
 def _steady_with_peaks(evidence: _Evidence) -> Decimal:
-    """What it is with peaks that come back month after month; nothing where it is not known of enough months."""
+    """The usage with peaks that return in RETURNING_MONTHS months in a row; zero with fewer months."""
     months = (*evidence.months, *evidence.earlier[: RETURNING_MONTHS - CLOSED_MONTHS])
     if len(months) < RETURNING_MONTHS:
         return _ZERO
@@ -310,12 +310,12 @@ def _steady_with_peaks(evidence: _Evidence) -> Decimal:
 
 
 def _lasting(evidence: _Evidence) -> Decimal:
-    """By the three typical months."""
+    """The answer of the three typical months: the smallest of them."""
     return min(each.typical for each in evidence.months) / TOLERANCE
 
 
 def _sustained(evidence: _Evidence) -> Decimal:
-    """By the weeks: more of them where no earlier month had come near."""
+    """The answer of the weeks. More weeks are needed if no earlier month had come near the limit."""
     first_time = _pace_of_weeks(evidence.weeks, WEEKS_ABOVE_MIN_FIRST_TIME)
     again = _pace_of_weeks(evidence.weeks, WEEKS_ABOVE_MIN)
     highest_before = max((each.typical for each in evidence.earlier), default=_ZERO)
@@ -323,34 +323,37 @@ def _sustained(evidence: _Evidence) -> Decimal:
 
 
 def _recent(evidence: _Evidence) -> Decimal:
-    """By the last four weeks."""
+    """The answer of the last four weeks."""
     paces = [each.pace for each in evidence.weeks[-RECENT_WEEKS:]]
     on_average = sum(paces, _ZERO) / len(paces) / RECENT_MEAN
     return max(sorted(paces)[-RECENT_WEEKS_ABOVE_MIN], min(on_average, max(paces[-2:])))
 
 
 def _expected(evidence: _Evidence) -> Decimal:
-    """By the season: the mean of the three months, less what went away at this time of last year."""
+    """The answer of the season: the mean of the three months, reduced by the fall at this time of last year."""
     mean = sum((each.typical for each in evidence.months), _ZERO) / len(evidence.months)
     return mean if evidence.season is None else mean * evidence.season.share
 
 
 def _pace_of_weeks(weeks: Sequence[Week], count: int) -> Decimal:
-    """What so many of these weeks reach. Of three short months there are only twelve weeks."""
+    """The pace that at least `count` of these weeks reach. Three short months have only twelve weeks."""
     return sorted(each.pace for each in weeks)[-min(count, len(weeks))]
 
 
-def _quarters(daily: Daily, month: date, known: int, known_peaks: Set[date]) -> list[_Quarter]:
-    """The known months in threes, newest three first, the last of them maybe fewer; months oldest first."""
+def _quarters(daily: Daily, month: date, months_known: int, known_peaks: Set[date]) -> list[_Quarter]:
+    """The closed months in groups of three, the newest group first; in a group the oldest month is first.
+
+    The last group may have fewer months.
+    """
     quarters = []
-    for back in range(0, known, CLOSED_MONTHS):
-        firsts = [month_before(month, each) for each in range(min(back + CLOSED_MONTHS, known), back - 1, -1)]
+    for back in range(0, months_known, CLOSED_MONTHS):
+        firsts = [month_before(month, each) for each in range(min(back + CLOSED_MONTHS, months_known), back - 1, -1)]
         quarters.append(_quarter(daily, firsts, known_peaks))
     return quarters
 
 
 def _quarter(daily: Daily, firsts: list[date], known_peaks: Set[date]) -> _Quarter:
-    """`firsts` are the first days of its months, and the first one after it."""
+    """One group of months. `firsts` are the first days of its months, and the first day after them."""
     usual = usual_days(daily, firsts[0], firsts[-1])
     months = []
     counted: dict[date, Decimal] = {}
@@ -384,7 +387,7 @@ def _weeks(quarters: list[_Quarter], month: date) -> tuple[Week, ...]:
 
 
 def _per_month(quantities: Iterable[Decimal]) -> Decimal:
-    """What these days come to in an average month. Multiplied first, so that it is exact wherever it can be."""
+    """The usage of an average month with such days. It multiplies before it divides, to stay exact if possible."""
     days = list(quantities)
     return sum(days, _ZERO) * MONTH_DAYS / len(days)
 

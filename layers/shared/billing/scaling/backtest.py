@@ -1,7 +1,7 @@
-"""What a rule would have decided of an account, month by month in the past, and what that would have cost.
+"""Backtests: what a rule would have decided for an account in past months, and what that would have cost.
 
-Nothing is written, and nothing of what was decided then is looked at: only usage, and the tiers and prices that were
-signed. With one month it is a dry run of what the next planner would lead to.
+It reads usage and the signed tiers and prices, not the decisions that were made then. It writes nothing. With one
+month it is a dry run of the next planner's run.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from billing.subscriptions.rules import Line
 from billing.usage.rules import CLOSED_MONTHS, Daily, average, closed_months, month_before, month_of
 
 Rule = Callable[[Account, Line, Daily, tuple[Tier, ...], date], tuple[int, str]]
-"""The position of the tier from a month on, and the reason."""
+"""Returns the position of the tier from a month on, and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class PastDecision:
-    """What would have been decided of a product for a month, before discounts and tax.
+    """The decision that a rule would have made about a product for a month.
 
-    `before` and `after` are the line before and after it; `more` is what that month would have cost more than at the
-    tier that the product began with, by all moves up to then.
+    `before` and `after` are the line before and after it. `more` is how much more that month would have cost than at
+    the product's first tier, because of all moves so far, before discounts and tax.
     """
 
     account: str
@@ -48,7 +48,7 @@ class PastDecision:
 
 @dataclass(frozen=True, slots=True)
 class MonthSummary:
-    """All accounts in one month: how many decisions and moves, why, and what was charged more, by currency."""
+    """All accounts in one month: decisions, moves, decisions by reason, and additional charges by currency."""
 
     month: date
     decisions: int
@@ -58,16 +58,16 @@ class MonthSummary:
 
 
 def our_rule(account: Account, line: Line, daily: Daily, tiers: tuple[Tier, ...], month: date) -> tuple[int, str]:
-    """The rule that decides, for an active account of which staff have set nothing."""
+    """The rule of autoscaling, for an active account without settings of staff."""
     now = due_at(month, account.contract)
-    decided = decide_product(account, line, daily, tiers, month, AutoscalingSettings(), now)
-    return decided.decision.target, decided.decision.reason
+    decision = decide_product(account, line, daily, tiers, month, AutoscalingSettings(), now).decision
+    return decision.target, decision.reason
 
 
 def mean_of_three_months(
     account: Account, line: Line, daily: Daily, tiers: tuple[Tier, ...], month: date
 ) -> tuple[int, str]:
-    """What most would build: the tier that holds the average of the last three closed months. To compare with."""
+    """The obvious rule, to compare with: the tier that holds the average of the last three closed months."""
     current = [tier.up_to for tier in tiers].index(line.up_to)
     months = closed_months(daily, month, account.contract.start, CLOSED_MONTHS)
     mean = average(months)
@@ -81,23 +81,24 @@ def mean_of_three_months(
 def backtest(
     account: str, *, months: int, today: date, store: AutoscalingStore, rule: Rule = our_rule
 ) -> list[PastDecision]:
-    """What the rule would have decided for the last so many months up to the running one, oldest first by product.
+    """The rule's decisions for the last `months` months including the running one, by product and oldest first.
 
-    It begins with the tier that each product had then. Nothing for an account that is gone. Two reads and one query.
+    Each product begins with the tier that it had then. Empty for an account that does not exist. Two reads and one
+    query.
     """
-    known = store.state(account)
-    if known is None:
+    state = store.state(account)
+    if state is None:
         return []
-    subscriber, running = known.subscriber, month_of(today)
+    subscriber, running = state.subscriber, month_of(today)
     first = month_before(running, months - 1)
     totals = store.totals(account, month_before(first, HISTORY_MONTHS), month_before(running))
     catalogue = store.catalogue(subscriber.subscription.catalogue_version)
-    found: list[PastDecision] = []
+    decisions: list[PastDecision] = []
     for signed in subscriber.subscription.lines:
         line = subscriber.subscription.line_on(signed, first)
         daily = totals.get(line.product, {})
-        found += _decisions(subscriber.account, line, daily, ladder(catalogue, line), _months(first, running), rule)
-    return found
+        decisions += _decisions(subscriber.account, line, daily, ladder(catalogue, line), _months(first, running), rule)
+    return decisions
 
 
 def _months(first: date, last: date) -> Iterator[date]:
@@ -112,8 +113,9 @@ def _decisions(
 ) -> Iterator[PastDecision]:
     line = signed
     for month in months:
-        known = {day: quantity for day, quantity in daily.items() if month_before(month, HISTORY_MONTHS) <= day < month}
-        target, reason = rule(account, line, known, tiers, month)
+        first = month_before(month, HISTORY_MONTHS)
+        history = {day: quantity for day, quantity in daily.items() if first <= day < month}
+        target, reason = rule(account, line, history, tiers, month)
         price = price_per_month(tiers[target], line.price.currency)
         moved = line if price is None else replace(line, up_to=tiers[target].up_to, price=price)
         after = line if moved.up_to == line.up_to else moved
@@ -123,7 +125,7 @@ def _decisions(
 
 
 def summaries(decisions: Sequence[PastDecision]) -> list[MonthSummary]:
-    """By month, oldest first."""
+    """Summaries by month, oldest first."""
     by_month: dict[date, list[PastDecision]] = {}
     for each in decisions:
         by_month.setdefault(each.month, []).append(each)

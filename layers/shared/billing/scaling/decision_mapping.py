@@ -1,4 +1,4 @@
-"""Between items and autoscaling's values; only functions that scale load it."""
+"""Maps autoscaling's decisions and settings to and from stored bodies. Only functions that scale load it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def settings_from(stored: str, version: int) -> AutoscalingSettings:
 
 
 def body(decided: ProductDecision) -> str:
-    """A decision with its inputs. Their digest stands beside them: it shows whether they were touched."""
+    """A decision with its inputs, and a digest of them that shows whether they were changed later."""
     return text(
         {
             "product": decided.product,
             "decided_at": decided.decided_at,
-            "decision": decided.decision,  # orjson writes its fields without copying each of them first
+            "decision": decided.decision,  # orjson writes a dataclass without a copy of its fields
             "tiers": decided.tiers,
             "inputs": _by_month(decided.inputs),
             "inputs_digest": decided.inputs_digest,
@@ -94,7 +94,7 @@ def _decision_from(body: Body) -> Decision:
 
 
 def _by_month(daily: Daily) -> dict[str, str]:
-    """Day after day from the first of each month, with a dash for a day without a row: a tenth of the room."""
+    """The quantities of each month from its first day on, a dash for a missing day: a tenth of an object's size."""
     months = sorted({month_of(day) for day in daily})
     return {f"{month:%Y-%m}": " ".join(_quantity(daily, day) for day in _days(month)) for month in months}
 

@@ -1,4 +1,4 @@
-"""When autoscaling decides next for an account, and which alerts it has raised already."""
+"""When autoscaling decides next for an account, and which alerts it has sent about its products."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from billing.kernel.schedules import start_of
 from billing.usage.rules import month_before, month_of
 
 QUIET_MONTHS = 6
-"""What was told is told again when it had not been so for that long. One peak is in three averages of three months."""
+"""An alert is sent again when its condition was false for so many months. One peak affects three averages of three
+months, so a shorter time would repeat alerts."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlertMemory:
-    """What was told of a product, and the last month in which it was so."""
+    """The last alert about a product, and the last month that justified it."""
 
     alert: str
     month: date
 
     def holds(self, month: date) -> bool:
-        """Whether nobody need be told again in `month`."""
+        """Whether the alert need not be sent again in `month`."""
         return self.month > month_before(month, QUIET_MONTHS)
 
 
 @dataclass(frozen=True, slots=True)
 class AutoscalingDue:
-    """The month that autoscaling decides next for an account, and what was told already of each product."""
+    """The month that autoscaling decides next for an account, and the last alert about each product."""
 
     month: date
     alerts: Mapping[str, AlertMemory]
@@ -40,5 +41,5 @@ def due_at(month: date, contract: Contract) -> datetime:
 
 
 def first_due_month(contract: Contract, today: date) -> date:
-    """The month that is decided first for an account which comes to be `today`."""
+    """The first month that autoscaling decides, for an account created `today`."""
     return month_before(month_of(max(today, contract.start)), -1)

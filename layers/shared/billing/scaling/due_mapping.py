@@ -1,4 +1,4 @@
-"""Between the due item of autoscaling and its value."""
+"""Maps the due item of autoscaling to and from its stored body."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def due_body(due: AutoscalingDue) -> str:
     return text(
         {
             "month": due.month,
-            "told": {product: fields_of(told, alert="what") for product, told in sorted(due.alerts.items())},
+            "told": {product: fields_of(memory, alert="what") for product, memory in sorted(due.alerts.items())},
         }
     )
 
 
 def due_from(stored: str) -> AutoscalingDue:
     body = parsed(stored)
-    told = {
+    alerts = {
         product: AlertMemory(each["what"], date.fromisoformat(each["month"])) for product, each in body["told"].items()
     }
-    return AutoscalingDue(date.fromisoformat(body["month"]), told)
+    return AutoscalingDue(date.fromisoformat(body["month"]), alerts)

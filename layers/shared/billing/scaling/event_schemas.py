@@ -1,4 +1,4 @@
-"""Events of scaling: autoscaling, reviews and success managers."""
+"""Schemas of the events of scaling: autoscaling, reviews and success managers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Autoscaling: its decisions, what staff have set, and what is due."""
+"""Items of autoscaling: decisions, settings, and the next due month."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from billing.usage.totals import UsageReads
 
 @dataclass(frozen=True, slots=True)
 class AutoscalingState:
-    """What autoscaling needs to know of an account, but for its usage. `due` is None before it is scheduled."""
+    """The state of an account for autoscaling, without its usage. `due` is None before it is scheduled."""
 
     subscriber: Subscriber
     settings: AutoscalingSettings
@@ -34,13 +34,13 @@ class AutoscalingState:
 
 
 class AutoscalingStore(UsageReads):
-    """The autoscaling in the one table."""
+    """Reads and writes autoscaling in the one table."""
 
     def state(self, account: str) -> AutoscalingState | None:
-        """What decides, as of now; None without the account. One read."""
+        """The state of an account, read consistently; None without the account. One read."""
         partition = keys.account(account)
-        wanted = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.AUTOSCALING, keys.due(Job.AUTOSCALING))
-        rows = self._reads.get_all((partition, key) for key in wanted)
+        sort_keys = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.AUTOSCALING, keys.due(Job.AUTOSCALING))
+        rows = self._reads.get_all((partition, key) for key in sort_keys)
         subscriber = subscriber_from(rows, partition)
         if subscriber is None:
             return None
@@ -60,10 +60,10 @@ class AutoscalingStore(UsageReads):
         due: AutoscalingDue,
         due_at: datetime,
     ) -> None:
-        """Keeps what was decided for one month of an account, and a changed subscription, and records it.
+        """Saves an account's decisions for one month, its subscription if it changed, and the events.
 
-        `due` is what is decided next, from `due_at` on. Raises ConcurrentChange when the account, its subscription,
-        its settings or what was due has changed since the state was read. One transaction.
+        `due` is the month that is decided next, from `due_at` on. Raises ConcurrentChange when the account, its
+        subscription, its settings or its due month has changed since `state` was read. One transaction.
         """
         account = state.subscriber.account
         partition = keys.account(account.id)
@@ -83,13 +83,13 @@ class AutoscalingStore(UsageReads):
                 write.record(event)
 
     def schedule(self, account: str, due: AutoscalingDue, due_at: datetime) -> None:
-        """Makes autoscaling due for an account. Raises ConcurrentChange if it is already. One transaction."""
+        """Makes autoscaling due for an account. Raises ConcurrentChange if it is due already. One transaction."""
         with self._transaction() as write:
             write.require_account(account)
             write.due_if(None, account, Job.AUTOSCALING, due_at, due_body(due))
 
     def replace_settings(self, account: str, settings: AutoscalingSettings, version: int, event: Event) -> None:
-        """Replaces version `version` of what staff have set by the next, and records it. Raises StaleVersion.
+        """Replaces version `version` of the settings by the next version, and records the event. Raises StaleVersion.
 
         One transaction.
         """
@@ -100,18 +100,18 @@ class AutoscalingStore(UsageReads):
             write.record(event)
 
     def decisions(self, account: str, *, limit: int, after: str | None) -> Slice[ProductDecision]:
-        """What was decided of an account, newest month first. One query."""
+        """The decisions of an account, newest month first. One query."""
         return self._reads.newest(keys.account(account), keys.DECISION, _decided_from, limit=limit, after=after)
 
     def success_manager(self, account: Account) -> Mapping[str, str] | None:
-        """Whom an account's people ask: name and e-mail; None if nobody is assigned. One read."""
+        """Name and e-mail address of the account's success manager; None if none is assigned. One read."""
         if account.success_manager is None:
             return None
         key = (keys.MANAGERS, keys.success_manager(account.success_manager))
-        found = self._reads.get_all([key]).get(key)
-        if found is None:
+        row = self._reads.get_all([key]).get(key)
+        if row is None:
             return None
-        body = parsed(found.body)
+        body = parsed(row.body)
         return {"name": body["name"], "email": body["email"]}
 
 

@@ -1,7 +1,7 @@
-"""The monthly run of autoscaling for one account: every month that is due is decided once, in order.
+"""The monthly run of autoscaling for one account: it decides every due month once, in order.
 
-Each month is one transaction: its decisions, the subscription, the events, and the month that is due next. So a run
-that is repeated finds nothing to do, and one that is cut off goes on where it was.
+Each month is one transaction: its decisions, the subscription, the events, and the next due month. So a repeated run
+finds nothing to do, and a run that stopped early continues after its last month.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from billing.scaling.reviews.rules import (
     lines_at_renewal,
     lower_tier_fit,
     paid_period_start,
-    shown_average,
+    rounded_average,
 )
 from billing.scaling.tier_changes import (
     ProductDecision,
@@ -43,20 +43,20 @@ from billing.subscriptions.rules import Line, Subscription
 from billing.usage.rules import Daily, month_before, month_of
 
 BELOW, ABOVE = "below", "above"
-"""What an account, or staff, were told of a product: that a lower tier fits, that no tier holds its usage."""
+"""The kinds of alert about a product: to the account that a lower tier fits, to staff that no tier holds its usage."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScalingResult:
-    """How many months were decided, and the products that move."""
+    """The number of months that were decided, and the products that move."""
 
     months: int
     moved: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Month:
-    """What one month comes to."""
+class _MonthResult:
+    """The decisions of one month, and the subscription, events and alerts that follow from them."""
 
     decisions: tuple[ProductDecision, ...]
     subscription: Subscription
@@ -65,54 +65,55 @@ class _Month:
 
 
 def schedule_account(account: str, *, now: datetime, store: AutoscalingStore) -> bool:
-    """Makes autoscaling due for an account for which it is not; whether it was not. One read, one transaction.
+    """Makes autoscaling due for an account, unless it is due already; returns whether it was made due.
 
-    Raises ConcurrentChange.
+    One read, and one transaction if it was not due. Raises ConcurrentChange.
     """
-    known = store.state(account)
-    if known is None or known.due is not None:
+    state = store.state(account)
+    if state is None or state.due is not None:
         return False
-    contract = known.subscriber.account.contract
+    contract = state.subscriber.account.contract
     month = first_due_month(contract, contract.today(now))
     store.schedule(account, AutoscalingDue(month, {}), due_at(month, contract))
     return True
 
 
 def scale_account(account: str, *, now: datetime, correlation: str, store: AutoscalingStore) -> ScalingResult:
-    """Decides the months that are due for an account at the instant `now`.
+    """Decides all months that are due for an account at the instant `now`.
 
-    One read, one query for all months, and one transaction for each that is due; two more reads when there is
-    something to tell. Nothing for an account that is gone or deactivated. Raises ConcurrentChange.
+    One read of the state, one of the catalogue, one query of usage, and one transaction for each due month; one more
+    read for each event that names the success manager. An account that does not exist or is deactivated gets no
+    decisions. Raises ConcurrentChange.
     """
-    known = store.state(account)
-    if known is None or known.due is None:
+    state = store.state(account)
+    if state is None or state.due is None:
         return ScalingResult(0, ())
-    contract = known.subscriber.account.contract
+    contract = state.subscriber.account.contract
     running = month_of(contract.today(now))
-    if known.due.month > running:
+    if state.due.month > running:
         return ScalingResult(0, ())
-    if known.subscriber.account.status is Status.DEACTIVATED:
-        # No usage is taken in: there is nothing to decide until somebody comes back.
+    if state.subscriber.account.status is Status.DEACTIVATED:
+        # No usage is counted, so there is nothing to decide until the account is reactivated.
         after = month_before(running, -1)
-        store.decide(known, (), None, (), AutoscalingDue(after, known.due.alerts), due_at(after, contract))
+        store.decide(state, (), None, (), AutoscalingDue(after, state.due.alerts), due_at(after, contract))
         return ScalingResult(0, ())
-    catalogue = store.catalogue(known.subscriber.subscription.catalogue_version)
-    first = month_before(known.due.month, HISTORY_MONTHS)
+    catalogue = store.catalogue(state.subscriber.subscription.catalogue_version)
+    first = month_before(state.due.month, HISTORY_MONTHS)
     totals = store.totals(account, first, month_before(running))
-    occasion = by_system(now, correlation)
+    context = by_system(now, correlation)
     months, moved = 0, []
-    while known.due is not None and known.due.month <= running:
-        decided = _decide(known, known.due, totals, catalogue, occasion, store)
-        after = month_before(known.due.month, -1)
-        due = AutoscalingDue(after, decided.alerts)
-        kept = known.subscriber.subscription
-        changed = None if decided.subscription is kept else decided.subscription
-        store.decide(known, decided.decisions, changed, decided.events, due, due_at(after, contract))
+    while state.due is not None and state.due.month <= running:
+        result = _decide(state, state.due, totals, catalogue, context, store)
+        after = month_before(state.due.month, -1)
+        due = AutoscalingDue(after, result.alerts)
+        current = state.subscriber.subscription
+        changed = None if result.subscription is current else result.subscription
+        store.decide(state, result.decisions, changed, result.events, due, due_at(after, contract))
         if changed is not None:
-            kept = replace(changed, version=kept.version + 1)
-        known = replace(known, subscriber=replace(known.subscriber, subscription=kept), due=due)
+            current = replace(changed, version=current.version + 1)
+        state = replace(state, subscriber=replace(state.subscriber, subscription=current), due=due)
         months += 1
-        moved += [each.product for each in decided.decisions if each.moves]
+        moved += [each.product for each in result.decisions if each.moves]
     return ScalingResult(months, tuple(moved))
 
 
@@ -123,12 +124,12 @@ def _decide(
     catalogue: Catalogue,
     context: RequestContext,
     store: AutoscalingStore,
-) -> _Month:
+) -> _MonthResult:
     account, subscription = state.subscriber.account, state.subscriber.subscription
     today = account.contract.today(context.time)
     decided: list[ProductDecision] = []
     events: list[Event] = []
-    told: dict[str, AlertMemory] = {}
+    alerts: dict[str, AlertMemory] = {}
     for signed in state.subscriber.subscription.lines:
         line = line_after_pending_change(subscription, signed, today)
         tiers = ladder(catalogue, line)
@@ -141,16 +142,16 @@ def _decide(
             facts = _move_facts(product, line, tiers, account, subscription, after, store)
             events.append(_account_event(EventType.SUBSCRIPTION_AUTOSCALED, account, facts, context))
             subscription = after
-        news = _alert(state, product, signed, daily, tiers, catalogue, store)
+        new_alert = _alert(state, product, signed, daily, tiers, catalogue, store)
         before = due.alerts.get(line.product)
         if before is not None and before.holds(due.month) and not product.moves:
-            told[line.product] = before
-        if news is not None:
-            what, kind, facts_of = news
-            if line.product not in told or told[line.product].alert != what:
-                events.append(_account_event(kind, account, facts_of(), context))
-            told[line.product] = AlertMemory(what, due.month)
-    return _Month(tuple(decided), subscription, tuple(events), told)
+            alerts[line.product] = before
+        if new_alert is not None:
+            name, event_type, facts_of = new_alert
+            if line.product not in alerts or alerts[line.product].alert != name:
+                events.append(_account_event(event_type, account, facts_of(), context))
+            alerts[line.product] = AlertMemory(name, due.month)
+    return _MonthResult(tuple(decided), subscription, tuple(events), alerts)
 
 
 def _alert(
@@ -162,7 +163,10 @@ def _alert(
     catalogue: Catalogue,
     store: AutoscalingStore,
 ) -> tuple[str, EventType, Callable[[], Facts]] | None:
-    """What there is to be told of a product beside a move, whether or not it was told before; its facts on demand."""
+    """The alert about a product that does not move, whether or not it was sent before: name, event type, event facts.
+
+    A function returns the facts, because they may cost a read.
+    """
     account, subscription = state.subscriber.account, state.subscriber.subscription
     if account.status is not Status.ACTIVE or product.moves:
         return None
@@ -193,7 +197,7 @@ def _move_facts(
     store: AutoscalingStore,
 ) -> Facts:
     if product.effective_on is None:
-        raise ValueError("only a move has consequences")
+        raise ValueError("only a move changes the next invoice")
     decision = product.decision
     costs = tier_change_cost(before, after, account.contract, product.effective_on)
     return {
@@ -221,7 +225,7 @@ def _below_facts(below: LowerTierFit, fitting: LowerTier, account: Account, stor
     return {
         "product": _product(below.line),
         "months": [{"month": f"{each.month:%Y-%m}", "usage": each.quantity} for each in below.months],
-        "average": shown_average(below.average),
+        "average": rounded_average(below.average),
         "current": {"up_to": below.line.up_to, "price": asdict(below.line.price)},
         "fitting": {"up_to": fitting.up_to, "price": asdict(fitting.price)},
         "ask": store.success_manager(account),
@@ -241,7 +245,7 @@ def _above_facts(
 
 
 def typical_months(decision: Decision) -> list[dict[str, Any]]:
-    """The last closed months, as events say them."""
+    """The last closed months, in the form of events."""
     return [
         {"month": f"{each.month:%Y-%m}", "usage": each.usage, "typical": as_hundredths(each.typical)}
         for each in decision.months

@@ -1,4 +1,4 @@
-"""What autoscaling does about a product: the rule's decision, what holds it back, and the move (DESIGN 3.2)."""
+"""Tier changes by autoscaling: the rule's decision about a product, holds, and the move (DESIGN 3.2)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from billing.subscriptions.rules import Cause, Line, Subscription, TierChange
 from billing.usage.rules import Daily, month_before
 
 KNOWN_PEAKS_MAX = 200
-"""Days that staff may have marked at once: those of more than a year's campaigns."""
+"""Days that staff may have marked at the same time: more than a year's campaigns have."""
 
 _HUNDREDTH = Decimal("0.01")
 
@@ -32,7 +32,7 @@ class Hold(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing moves before the day `until`: staff have agreed so with the customer, for a reason."""
+    """No product moves before the day `until`. Staff have agreed it with the customer, for a reason."""
 
     until: date
     reason: str
@@ -40,7 +40,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class KnownPeak:
-    """A day that staff have marked: it counts no more than a usual one. Of one product, or with None of all."""
+    """A day that staff have marked: it counts at most as a usual day. For one product, or with None for all."""
 
     day: date
     product: str | None
@@ -49,27 +49,27 @@ class KnownPeak:
 
 @dataclass(frozen=True, slots=True)
 class AutoscalingSettings:
-    """What staff have set for an account. `version` counts the changes; 0 is before the first."""
+    """The settings that staff have made for an account. `version` counts their changes; 0 is before the first."""
 
     pause: Pause | None = None
     known_peaks: tuple[KnownPeak, ...] = ()
     version: int = 0
 
     def paused_on(self, day: date) -> Pause | None:
-        """The pause, if it lasts on `day`."""
+        """The pause that is in effect on `day`, if any."""
         return self.pause if self.pause is not None and day < self.pause.until else None
 
     def known_peaks_of(self, product: str) -> frozenset[date]:
-        """The days that are marked for a product."""
+        """The marked days that apply to a product."""
         return frozenset(each.day for each in self.known_peaks if each.product in {None, product})
 
 
 @dataclass(frozen=True, slots=True)
 class ProductDecision:
-    """What was decided of one product for one month, with everything that it was decided by.
+    """The decision about one product for one month, with all its inputs.
 
-    `tiers` are the volumes that the rule chose among, `inputs` the daily usage that it looked at, `known_peaks` the
-    marked days among them. `hold` and `hold_reason` say why a move was not made; `effective_on` is the day of a move.
+    `tiers` are the volumes that the rule chose from, `inputs` the daily usage that it read, `known_peaks` the marked
+    days in it. `hold` and `hold_reason` say why the product did not move; `effective_on` is the day of a move.
     """
 
     product: str
@@ -84,32 +84,32 @@ class ProductDecision:
 
     @property
     def month(self) -> date:
-        """The month that was decided for, by its first day."""
+        """The first day of the month that the decision is for."""
         return self.decision.month
 
     @property
     def moves(self) -> bool:
-        """Whether the product moves."""
+        """Whether the product moves to another tier."""
         return self.effective_on is not None
 
     @property
     def inputs_digest(self) -> str:
-        """Stands for all that the rule was given: the same digest and rule version give the same decision."""
+        """SHA-256 of all inputs of the rule: the same digest and rule version give the same decision."""
         days = [f"{day} {quantity.normalize():f}" for day, quantity in sorted(self.inputs.items()) if quantity]
         peaks = [day.isoformat() for day in self.known_peaks]
-        said = "\n".join(["usage", *days, "peaks", *peaks, "tiers", *map(str, self.tiers), str(self.decision.current)])
-        return hashlib.sha256(said.encode()).hexdigest()
+        text = "\n".join(["usage", *days, "peaks", *peaks, "tiers", *map(str, self.tiers), str(self.decision.current)])
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def ladder(catalogue: Catalogue, line: Line) -> tuple[Tier, ...]:
-    """The tiers that a line can be on without anybody being asked: those with a price, and its own. Smallest first."""
+    """The tiers that a line can move to without an agreement: those with a price, and its own. Smallest first."""
     product = catalogue.product(line.product)
     tiers = () if product is None else product.tiers
     return tuple(tier for tier in tiers if tier.up_to == line.up_to or price_per_month(tier, line.price.currency))
 
 
 def line_after_pending_change(subscription: Subscription, line: Line, today: date) -> Line:
-    """The line as it stands, or as autoscaling has decided already that it will."""
+    """The line of today, or the future one if autoscaling has decided a change already."""
     pending = subscription.pending_change(line.product, today)
     if pending is not None and pending.cause is Cause.AUTOSCALING:
         return subscription.line_on(line, pending.effective_on)
@@ -125,10 +125,10 @@ def decide_product(
     settings: AutoscalingSettings,
     now: datetime,
 ) -> ProductDecision:
-    """What becomes of a product from `month` on, when that is decided at the instant `now`.
+    """The decision about a product from `month` on, made at the instant `now`.
 
-    `line` is the one to come, `tiers` its ladder. A move takes effect with the first contract month after the day of
-    the decision, whatever month is decided for: never retroactively.
+    `line` is the line after pending changes, `tiers` its ladder. A move takes effect with the first contract month
+    after the day of the decision, for any `month`: never retroactively.
     """
     today = account.contract.today(now)
     first = month_before(month, HISTORY_MONTHS)
@@ -166,11 +166,11 @@ def _hold(account: Account, settings: AutoscalingSettings, today: date) -> tuple
 
 
 def tier_change(decided: ProductDecision, tiers: tuple[Tier, ...], currency: str) -> TierChange:
-    """The change that a move makes to the subscription, at the price that was signed."""
+    """The subscription's change by a move, at the signed price. Raises ValueError for a decision without a move."""
     tier = tiers[decided.decision.target]
     price = price_per_month(tier, currency)
     if price is None or decided.effective_on is None:
-        raise ValueError("a product moves to a tier with a price, on a day")
+        raise ValueError("a move needs a tier with a price, and a day")
     return TierChange(
         decided.product,
         tier.up_to,
@@ -182,18 +182,18 @@ def tier_change(decided: ProductDecision, tiers: tuple[Tier, ...], currency: str
 
 
 def decision_name(month: date, product: str) -> str:
-    """By what a decision is known within its account."""
+    """The id of a decision within its account, such as 2026-07.search."""
     return f"{month:%Y-%m}.{product}"
 
 
 def above_all_tiers(decision: Decision, tiers: tuple[Tier, ...]) -> bool:
-    """Whether usage is steadily above the highest tier that can be had without asking: a matter for staff."""
+    """Whether steady usage is above the highest tier of the ladder. Staff must then make an offer."""
     highest = tiers[-1].up_to
     return highest is not None and decision.steady is not None and decision.steady > highest
 
 
 def as_hundredths(quantity: Decimal) -> Decimal:
-    """A quantity as it is shown: in hundredths, without the zeros at its end."""
+    """A quantity rounded to hundredths (half to even), without trailing zeros."""
     rounded = quantity.quantize(_HUNDREDTH, rounding=ROUND_HALF_EVEN)
     return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded.normalize()
 
@@ -202,7 +202,7 @@ def as_hundredths(quantity: Decimal) -> Decimal:
 
 
 def next_contract_month(contract: Contract, today: date) -> date:
-    """The first day of the first contract month after `today`; of the very first one before the contract starts."""
+    """The first day of the next contract month after `today`; before the contract starts, its first day."""
     return contract.month_start(max(0, contract.month_of(today) + 1))
 
 
@@ -211,8 +211,10 @@ def next_contract_month(contract: Contract, today: date) -> date:
 
 @dataclass(frozen=True, slots=True)
 class TierChangeCost:
-    """What a move changes, before tax: `extra` is invoiced on the day it takes effect for months that are paid
-    already, None where there are none. The next regular invoice comes to `next_amount`, without it to `next_without`.
+    """The cost of a move, before tax.
+
+    `extra` is invoiced on the day that the move takes effect, for months that are paid already; None if there are none.
+    The next regular invoice, on `next_on`, is `next_amount`; without the move it would be `next_without`.
     """
 
     extra: Money | None
@@ -224,10 +226,10 @@ class TierChangeCost:
 def tier_change_cost(
     before: Subscription, after: Subscription, contract: Contract, effective_on: date
 ) -> TierChangeCost:
-    """What it changes that `after` applies instead of `before` from `effective_on`, the first day of a contract month.
+    """The cost of a change from `before` to `after` on `effective_on`, the first day of a contract month.
 
-    The difference for the whole contract months that are left of the paid period is the difference of what the two
-    come to for it, so that it is rounded as the invoice was (DESIGN 3.3).
+    The extra amount is the difference between two whole charges for the paid period, so it is rounded as the invoice
+    was (DESIGN 3.3).
     """
     month = contract.month_of(effective_on)
     paid_month = month - month % contract.interval_months

@@ -1,4 +1,4 @@
-"""Autoscaling as customers and staff see it: decisions, each explained; what staff set; what would be if."""
+"""Autoscaling in the API: decisions with an explanation, settings of staff, and simulations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from billing.scaling.tier_changes import (
 from billing.usage.rules import CLOSED_MONTHS
 
 DAYS_MAX = 500
-"""Of figures that are given: more than the rule looks at."""
+"""Daily figures in one simulation: more than the rule reads."""
 
 CONTENTS_MAX = 100
 
@@ -39,7 +39,7 @@ def _month(value: object) -> object:
 
 
 def _decimal(value: object) -> object:
-    # Decimal reads the digits of every script.
+    # Decimal accepts the digits of every script.
     is_foreign = isinstance(value, str) and not value.isascii()
     if is_foreign or isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise ValueError('must be a decimal number such as "12.5"')
@@ -60,7 +60,7 @@ Quantity = Annotated[
 ]
 
 
-# ---- What staff set ----
+# ---- Settings ----
 
 
 class PauseBody(Body):
@@ -205,7 +205,7 @@ class AutoscalingDecisionView(View):
             effective_on=decided.effective_on,
             hold=decided.hold,
             hold_reason=decided.hold_reason,
-            limit=_shown(decision.limit),
+            limit=_rounded(decision.limit),
             months=[
                 TypicalMonthView(
                     month=f"{each.month:%Y-%m}",
@@ -227,7 +227,7 @@ class AutoscalingDecisionView(View):
                 )
                 for each in decision.left_out
             ],
-            highest_before=_shown(decision.highest_before),
+            highest_before=_rounded(decision.highest_before),
             season=None
             if season is None
             else SeasonView(
@@ -235,7 +235,7 @@ class AutoscalingDecisionView(View):
                 after=plain(as_hundredths(season.after)),
                 percent=plain(as_hundredths(season.share * 100)),
             ),
-            steady=_shown(decision.steady),
+            steady=_rounded(decision.steady),
             rule_version=decision.rule_version,
             inputs_digest=decided.inputs_digest,
         )
@@ -291,7 +291,7 @@ class SimulationBody(Body):
 
 
 def explanation(decided: ProductDecision) -> str:
-    """Why a product moves or stays, in plain sentences."""
+    """Why a product moves or stays, in sentences for customers."""
     decision = decided.decision
     sentences = [_because(decision)]
     if decided.hold is Hold.PAUSED:
@@ -335,5 +335,5 @@ def _because(decision: Decision) -> str:
             return "There is no higher tier."
 
 
-def _shown(quantity: Decimal | None) -> str | None:
+def _rounded(quantity: Decimal | None) -> str | None:
     return None if quantity is None else plain(as_hundredths(quantity))

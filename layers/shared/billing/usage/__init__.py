@@ -1,1 +1,1 @@
-"""Usage: counted exactly once, summed by product, store and content, forecast, and watched against its tier."""
+"""Usage: counted exactly once, added up by product, store and content, forecast, and compared with its tier."""

@@ -1,4 +1,4 @@
-"""Interface to the queue of usage events that wait to be counted (Amazon SQS)."""
+"""Interface to the queue of usage events that wait to be counted (Amazon SQS; docs/decisions/0008)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:  # a function loads only the values that it works with
 
 
 class UsageBacklog(Protocol):
-    """Where usage waits whose counters are taken."""
+    """The queue for usage events whose counters other writers hold for too long."""
 
     def put(self, events: Sequence[UsageEvent]) -> None:
-        """Keeps the events until they are counted. Raises UpstreamFailed."""
+        """Queues the events until they are counted. Raises UpstreamFailed. One request for each 256 KiB."""
         ...

@@ -1,4 +1,4 @@
-"""Reported usage: CloudEvents 1.0 (https://github.com/cloudevents/spec) in structured JSON, one or many."""
+"""Bodies of POST /usage: CloudEvents 1.0 (https://github.com/cloudevents/spec) in structured JSON, one or many."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from billing.usage.record_usage import IngestResult, Result, UsageReport
 from billing.usage.rules import CONVERSIONS_MAX
 
 MEDIA_TYPES = ("application/cloudevents-batch+json", "application/cloudevents+json", JSON)
-"""CloudEvents' own names, and JSON's, for whoever can send nothing else."""
+"""The media types of CloudEvents, and plain JSON for clients that can send nothing else."""
 
 EVENTS_MAX = 1000
 BODY_CHARACTERS_MAX = 2 * 1024 * 1024
@@ -51,7 +51,7 @@ _STEP = Decimal(1).scaleb(-QUANTITY_DECIMALS_MAX)
 
 
 def _quantity(value: object) -> Decimal:
-    """A JSON number, or a decimal in a text for whoever's numbers are floats."""
+    """Takes a JSON number, or a decimal as text for clients whose numbers are floats. Raises ValueError."""
     if isinstance(value, str) and _QUANTITY.fullmatch(value):
         value = Decimal(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
@@ -146,7 +146,7 @@ _EVENT = TypeAdapter(UsageCloudEvent)
 
 
 class UsageConflict(Conflict):
-    """Under this source and id something else was reported before; nothing is changed."""
+    """Another event with this source and id was counted before. Nothing is changed."""
 
     code = "usage-conflict"
 
@@ -155,7 +155,7 @@ class UsageConflict(Conflict):
 
 
 class TooManyEvents(TooLarge):
-    """A batch is larger than what is answered in time."""
+    """A batch has more than EVENTS_MAX events: it could not be answered in time."""
 
     code = "too-many-events"
 
@@ -206,16 +206,16 @@ STATUS: dict[_Outcome, HTTPStatus] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """What came as a body, whatever it is."""
+class SentEvents:
+    """The parsed body of a request: JSON values that may be usage events. `single` is False for a JSON array."""
 
     events: list[Any]
     single: bool
 
 
 EventBody = Annotated[
-    Sent,
-    # Described as what it should be, taken as what it is: one bad event must not spoil the others.
+    SentEvents,
+    # OpenAPI describes the events, but pydantic checks nothing here: one bad event must not spoil the others.
     GetPydanticSchema(
         get_pydantic_core_schema=lambda _, __: any_schema(),
         get_pydantic_json_schema=lambda _, handler: handler(
@@ -225,22 +225,22 @@ EventBody = Annotated[
 ]
 
 
-def read_events(text: str) -> Sent:
-    """A body, in which what is no number does not spoil what stands beside it. Raises Malformed."""
+def read_events(text: str) -> SentEvents:
+    """Parses a body. A number that Python cannot read spoils its own event only. Raises Malformed."""
     body = read_json(text, parse_int=_integer, parse_constant=Decimal)
-    return Sent(body, single=False) if isinstance(body, list) else Sent([body], single=True)
+    return SentEvents(body, single=False) if isinstance(body, list) else SentEvents([body], single=True)
 
 
 class Reported:
-    """A body of usage: what it reports, and the answer to it. Raises TooManyEvents."""
+    """The usage reports of a body, and the answer to it. Raises TooManyEvents."""
 
-    def __init__(self, sent: Sent) -> None:
+    def __init__(self, sent: SentEvents) -> None:
         if len(sent.events) > EVENTS_MAX:
             raise TooManyEvents(f"A batch has at most {EVENTS_MAX:,} events; this one has {len(sent.events):,}.")
         self._sent = sent
         self._refused: dict[int, list[dict[str, str]]] = {}
         self.reports: list[UsageReport] = []
-        """Of the events that could be read, in their order."""
+        """The reports of the valid events, in their order."""
         for place, event in enumerate(self._sent.events):
             try:
                 self.reports.append(_EVENT.validate_python(event).report())
@@ -249,19 +249,20 @@ class Reported:
                 self._refused[place] = [field_problem({**each, "loc": ("body", *each["loc"])}) for each in errors]
 
     def answer(self, results: Sequence[Result]) -> Response[UsageResultView | UsageResultsView]:
-        """What became of the reports, in their order, as an answer.
+        """The response for `results`, one for each of `reports` and in their order.
 
-        Raises UsageConflict or Rejected if there is only one event, and not in a batch.
+        A batch has a result for each event, with 200, or with 207 if any is in conflict or rejected. A single event
+        outside a batch has its own status; for it, raises UsageConflict or Rejected.
         """
-        following = iter(results)
+        remaining = iter(results)
         views = [
-            _view(event, self._refused[place] if place in self._refused else next(following))
+            _view(event, self._refused[place] if place in self._refused else next(remaining))
             for place, event in enumerate(self._sent.events)
         ]
         if self._sent.single:
             return _single(views[0])
         counts = Counter(view.outcome for view in views)
-        fine = counts["conflict"] == counts["rejected"] == 0
+        all_counted = counts["conflict"] == counts["rejected"] == 0
         body = UsageResultsView(
             accepted=counts["accepted"],
             duplicate=counts["duplicate"],
@@ -270,7 +271,7 @@ class Reported:
             rejected=counts["rejected"],
             results=views,
         )
-        return Response(HTTPStatus.OK if fine else HTTPStatus.MULTI_STATUS, JSON, body)
+        return Response(HTTPStatus.OK if all_counted else HTTPStatus.MULTI_STATUS, JSON, body)
 
 
 def _single(view: UsageResultView) -> Response[UsageResultView | UsageResultsView]:
@@ -298,7 +299,7 @@ def _view(event: Any, result: Result | list[dict[str, str]]) -> UsageResultView:
 
 
 def _repeated(event: Any, name: str) -> str | None:
-    """What the sender knows the event by, unless that is what is wrong with it."""
+    """The `source` or `id` of an event; None if it is no text, or too long to repeat in the answer."""
     value = event.get(name) if isinstance(event, dict) else None
     if not isinstance(value, str) or len(value) > ID_LENGTH_MAX:
         return None
@@ -306,5 +307,5 @@ def _repeated(event: Any, name: str) -> str | None:
 
 
 def _integer(digits: str) -> int | Decimal:
-    # Python refuses to read integers of some thousand digits, and with them all that stands beside them.
+    # Python raises for integers of some thousand digits, and the whole body would be lost with one of them.
     return int(digits) if len(digits) <= _INTEGER_DIGITS_MAX else Decimal(digits)

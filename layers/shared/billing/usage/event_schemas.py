@@ -1,4 +1,4 @@
-"""Events of usage: thresholds, and usage that is refused."""
+"""Schemas of the usage events: thresholds that are reached, and usage that is refused."""
 
 from __future__ import annotations
 

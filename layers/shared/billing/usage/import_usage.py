@@ -1,4 +1,4 @@
-"""The usage of the past is counted exactly once, however often and however far it is imported: docs/import.md."""
+"""Imports past usage. Each row is counted exactly once, even if an import stops early or runs again: docs/import.md."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from billing.usage.refusal import day_refusal
 from billing.usage.rules import UsageEvent
 
 SOURCE = "import"
-"""Of usage that names no other."""
+"""The source of rows that name none."""
 
 ROWS_AT_ONCE = 10_000
-"""Held in memory. The more there are, the more of them share a counter, and the fewer are the writes."""
+"""Rows held in memory. More rows share more counters, so they need fewer writes."""
 
 NOON = time(12)
-"""When all usage of a day is said to have happened: no clock is put forward or back at that hour."""
+"""The time of day of imported usage. No time zone changes its clocks at noon."""
 
 
 @dataclass(frozen=True, slots=True)
 class PastUsage:
-    """What was used of a product on a day, which is one of the account's time zone.
+    """A row of an import: the usage of a product on a day in the account's time zone.
 
-    Without an `id` it is known again by its product, store, content and day: two of them under the same ones must be
-    the same. `conversions` and `revenue` are those of UsageEvent. `line` is where it stands, for whoever reports on it.
+    Without an `id`, a row is identified by its product, store, content and day: rows that agree in these must agree in
+    all. `conversions` and `revenue` are those of UsageEvent. `line` is its line in the file, for messages.
     """
 
     account: str
@@ -52,7 +52,7 @@ class PastUsage:
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """How many rows came to what: see Outcome. What is refused breaks a rule."""
+    """How many rows had each result: see IngestResult. `refused` rows break a rule."""
 
     counted: int
     duplicate: int
@@ -61,7 +61,7 @@ class ImportResult:
 
 
 def ignore(_: PastUsage, __: Result) -> None:
-    """For whoever wants the sums only."""
+    """A callback for callers that need no result for each row."""
 
 
 def import_usage(
@@ -70,24 +70,27 @@ def import_usage(
     now: datetime,
     budget: Callable[[], RetryBudget],
     store: UsageStore,
-    told: Callable[[PastUsage, Result], None] = ignore,
+    on_result: Callable[[PastUsage, Result], None] = ignore,
     dry_run: bool = False,
 ) -> ImportResult:
-    """Counts the usage of the past; tells what became of each row once that is durable, in no particular order.
+    """Counts past usage. Calls `on_result` for each row once its result is durable, in no particular order.
 
-    What is counted is known again for ever: cut off anywhere, or repeated, it counts nothing twice. One read for every
-    fifty accounts in ROWS_AT_ONCE rows, and a transaction for up to a hundred rows and counters, each with a `budget`
-    of its own. A dry run writes nothing, and does not see what was counted before. Raises ConcurrentChange when
-    that budget is spent.
+    Markers of imported usage never expire: an import that stops anywhere, or is repeated, counts nothing twice. For
+    ROWS_AT_ONCE rows: one read for every fifty accounts, and one transaction for up to a hundred rows and counters,
+    each with a `budget` of its own. A dry run writes nothing, and does not see what was counted before. Raises
+    ConcurrentChange when a budget is spent.
     """
-    done: Counter[IngestResult | None] = Counter()
+    counts: Counter[IngestResult | None] = Counter()
     remaining = iter(rows)
-    while some := list(islice(remaining, ROWS_AT_ONCE)):
-        for row, result in _results(some, now, budget, store, dry_run):
-            done[None if isinstance(result, Violation) else result] += 1
-            told(row, result)
+    while chunk := list(islice(remaining, ROWS_AT_ONCE)):
+        for row, result in _results(chunk, now, budget, store, dry_run):
+            counts[None if isinstance(result, Violation) else result] += 1
+            on_result(row, result)
     return ImportResult(
-        done[IngestResult.ACCEPTED], done[IngestResult.DUPLICATE], done[IngestResult.CONFLICT], refused=done[None]
+        counts[IngestResult.ACCEPTED],
+        counts[IngestResult.DUPLICATE],
+        counts[IngestResult.CONFLICT],
+        refused=counts[None],
     )
 
 
@@ -95,30 +98,30 @@ def _results(
     rows: Sequence[PastUsage], now: datetime, budget: Callable[[], RetryBudget], store: UsageStore, dry_run: bool
 ) -> Iterator[tuple[PastUsage, Result]]:
     subscribers = store.subscribers(sorted({row.account for row in rows}))
-    same: defaultdict[tuple[str, str], list[tuple[PastUsage, UsageEvent]]] = defaultdict(list)
+    rows_of_event: defaultdict[tuple[str, str], list[tuple[PastUsage, UsageEvent]]] = defaultdict(list)
     for row in rows:
         event = _event(row, subscribers.get(row.account), now)
         if isinstance(event, Violation):
             yield row, event
         else:
-            same[event.account, event.identity].append((row, event))
-    for batch in batches(each[0][1] for each in same.values()):
-        standing = {} if dry_run else count(batch, _never, budget(), store)
-        if standing is None:
+            rows_of_event[event.account, event.identity].append((row, event))
+    for batch in batches(each[0][1] for each in rows_of_event.values()):
+        fingerprints = {} if dry_run else count(batch, _never, budget(), store)
+        if fingerprints is None:
             raise ConcurrentChange
         for event in batch:
             first = True
-            for row, each in same[event.account, event.identity]:
-                yield row, outcome(each, event, standing, first)
+            for row, each in rows_of_event[event.account, event.identity]:
+                yield row, outcome(each, event, fingerprints, first)
                 first = False
 
 
 def _never(_: UsageEvent) -> None:
-    """When history is forgotten: the same file may come again in years."""
+    """The expiry of an imported event's marker: none, because the same file may be imported again years later."""
 
 
 def _event(row: PastUsage, subscriber: Subscriber | None, now: datetime) -> UsageEvent | Violation:
-    """The event that is to be counted, or why it is not. The path is a field of the row."""
+    """The event to count, or why the row is refused. The violation's path is a field of the row."""
     account = account_of(row.account, row.store, row.product, subscriber)
     if isinstance(account, Violation):
         return account

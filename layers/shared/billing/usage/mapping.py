@@ -1,4 +1,4 @@
-"""Between items and the usage that they count, and the alerts about it."""
+"""Maps counters to usage by day, and alert states to and from stored bodies."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from billing.platform.dynamodb.reader import Image
 from billing.usage.thresholds import AlertState
 
 
-def told_body(told: AlertState) -> str:
-    return text(asdict(told))
+def alert_body(alert: AlertState) -> str:
+    return text(asdict(alert))
 
 
-def told_from(stored: str) -> AlertState:
+def alert_from(stored: str) -> AlertState:
     body = parsed(stored)
     return AlertState(body["up_to"], date.fromisoformat(body["month"]), body["percent"])
 
 
 def month_from(text: str) -> date:
-    """A month as keys name it: 2026-06."""
+    """The first day of a month, from the form that keys use: 2026-06."""
     return date.fromisoformat(f"{text}-01")
 
 
 def daily_from(image: Image, month: date) -> dict[date, Decimal]:
-    """A counter's amounts by day."""
+    """A counter's quantities by day, from its attributes d01 to d31."""
     return {
         month.replace(day=int(name[1:])): Decimal(value["N"])
         for name, value in sorted(image.items())

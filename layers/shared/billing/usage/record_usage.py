@@ -1,4 +1,4 @@
-"""Usage that the vendor's product reports is counted exactly once: DESIGN 6, docs/decisions/0008."""
+"""Counts the usage that the vendor's product reports, each event exactly once: DESIGN 6, docs/decisions/0008."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from billing.subscriptions.subscriber import Subscriber
 from billing.usage.backlog import UsageBacklog
 from billing.usage.records import ACTIONS_MAX, UsageStore, counters
 from billing.usage.refusal import (
-    refusal_told_as,
+    refusal_alert_key,
     source_refusal,
     stores_still_reporting,
     time_refusal,
     unknown_account,
 )
-from billing.usage.rules import UsageEvent, known_until
+from billing.usage.rules import UsageEvent, marker_expiry
 
 
 class IngestResult(StrEnum):
-    """What becomes of a reported event. QUEUED: kept, and counted in a moment."""
+    """The result of a reported event. A QUEUED event is durable, and is counted within moments."""
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
@@ -39,7 +39,7 @@ class IngestResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UsageReport:
-    """What is reported, before anybody has looked whether there is such an account. See UsageEvent."""
+    """A valid report of usage. Its account, store and product may not exist. For its fields see UsageEvent."""
 
     source: str
     id: str
@@ -54,10 +54,10 @@ class UsageReport:
 
 
 Result = IngestResult | Violation
-"""A violation says why an event is rejected."""
+"""The result of an event; a violation says why it is rejected."""
 
 _ATTRIBUTES: dict[str, Path] = {"account": ("subject",), "store": ("subject",), "product": ("type",)}
-"""Where an event says what the rules name."""
+"""The CloudEvents attribute that holds each argument of the rules."""
 
 
 def record_usage(
@@ -69,11 +69,11 @@ def record_usage(
     store: UsageStore,
     backlog: UsageBacklog,
 ) -> list[Result]:
-    """Counts what is reported; returns what became of each report, in their order, once that is durable.
+    """Counts reports; returns a result for each, in their order, once all results are durable.
 
-    An event is taken until `reported_within` after it happened, and known again for as long. One read for every
-    fifty accounts, then a transaction for about a hundred events and counters. What finds its counters taken for
-    longer than its `budget` lasts goes through the backlog. Safe to repeat. Raises UpstreamFailed.
+    An event is accepted until `reported_within` after it happened, and a duplicate is recognised for as long. One read
+    for every fifty accounts, then one transaction for about a hundred events and counters. Events go to the backlog
+    when other writers hold their counters for longer than `budget` lasts. Safe to repeat. Raises UpstreamFailed.
     """
     subscribers = store.subscribers(sorted({each.account for each in reports}))
     results: list[Result | None] = [None] * len(reports)
@@ -85,23 +85,23 @@ def record_usage(
         else:
             places[event.account, event.identity].append((place, event))
     for batch in batches(same[0][1] for same in places.values()):
-        standing = count(batch, lambda _: known_until(context.time, reported_within), budget, store)
-        if standing is None:
+        fingerprints = count(batch, lambda _: marker_expiry(context.time, reported_within), budget, store)
+        if fingerprints is None:
             backlog.put(batch)
         for event in batch:
             first = True
             for place, each in places[event.account, event.identity]:
-                results[place] = outcome(each, event, standing, first)
+                results[place] = outcome(each, event, fingerprints, first)
                 first = False
-    _tell_of_refused_usage(reports, subscribers, context, store)
+    _record_refused_usage(reports, subscribers, context, store)
     return [result for result in results if result is not None]
 
 
 def batches(events: Iterable[UsageEvent]) -> Iterator[list[UsageEvent]]:
-    """The events in parts that fit into one transaction each: a marker for each event, and their counters."""
+    """Splits events into batches of one transaction each: a marker for each event, and the counters they share."""
     batch: list[UsageEvent] = []
     touched: set[tuple[str, str]] = set()
-    # Neighbours share counters, so that there are few of them, and few transactions.
+    # Sorted by counter: events of a batch then share counters, so fewer transactions are needed.
     for adds_to, _, event in sorted((counters(each), each.identity, each) for each in events):
         more = touched.union(adds_to)
         if len(batch) + 1 + len(more) > ACTIONS_MAX:
@@ -119,41 +119,49 @@ def count(
     budget: RetryBudget,
     store: UsageStore,
 ) -> Mapping[UsageEvent, str] | None:
-    """Counts those of a batch that are not counted yet; None when the counters are taken for too long.
+    """Counts the events of a batch that are not counted yet; returns the fingerprints of those counted before.
 
-    Returns the fingerprints of those that were counted before. It is all or none: without an answer nothing of
-    the batch is counted that was not counted before.
+    None when other writers hold the counters for longer than `budget` lasts; then no event of the batch was counted
+    by this call. `expires` gives the end of an event's marker, None for never. One transaction, and one more for each
+    retry or group of events counted before.
     """
-    standing: dict[UsageEvent, str] = {}
+    fingerprints: dict[UsageEvent, str] = {}
     attempt = 0
-    while fresh := [event for event in batch if event not in standing] if standing else list(batch):
+    while fresh := [event for event in batch if event not in fingerprints] if fingerprints else list(batch):
         try:
-            found = store.count(fresh, expires)
+            counted_before = store.count(fresh, expires)
         except ConcurrentChange:
             attempt += 1
             if not budget.lasts(attempt):
                 return None
             continue
-        if not found:
+        if not counted_before:
             break
-        standing |= found
-    return standing
+        fingerprints |= counted_before
+    return fingerprints
 
 
 def outcome(
-    event: UsageEvent, counted: UsageEvent, standing: Mapping[UsageEvent, str] | None, first: bool
+    event: UsageEvent, counted: UsageEvent, fingerprints: Mapping[UsageEvent, str] | None, first: bool
 ) -> IngestResult:
-    """What becomes of an event when `counted`, the first of its identity in the request, met what was standing."""
-    fingerprint = counted.fingerprint if standing is None else standing.get(counted, counted.fingerprint)
+    """The result of an event, from the outcome of its batch.
+
+    `counted` is the first event of this identity in the request, and `first` says whether it is `event` itself.
+    `fingerprints` are those of the events that were counted before; None if the batch was queued.
+    """
+    fingerprint = counted.fingerprint if fingerprints is None else fingerprints.get(counted, counted.fingerprint)
     if event.fingerprint != fingerprint:
         return IngestResult.CONFLICT
-    if not first or (standing and counted in standing):
+    if not first or (fingerprints and counted in fingerprints):
         return IngestResult.DUPLICATE
-    return IngestResult.QUEUED if standing is None else IngestResult.ACCEPTED
+    return IngestResult.QUEUED if fingerprints is None else IngestResult.ACCEPTED
 
 
 def account_of(account: str, store: str, product: str, subscriber: Subscriber | None) -> Account | Violation:
-    """The account that usage counts for, whenever it was, or why it does not: the path is the wrong argument's name."""
+    """The account that usage counts for, or why it does not count. The violation's path is an argument's name.
+
+    The time of the usage is not checked.
+    """
     if subscriber is None:
         return unknown_account(account)
     refused = source_refusal(subscriber.account, subscriber.subscription, store, product)
@@ -163,7 +171,7 @@ def account_of(account: str, store: str, product: str, subscriber: Subscriber | 
 def _event(
     report: UsageReport, subscriber: Subscriber | None, now: datetime, reported_within: timedelta
 ) -> UsageEvent | Violation:
-    """The event that is to be counted, or why it is not."""
+    """The event to count, or why the report is rejected. The violation's path is a CloudEvents attribute."""
     account = account_of(report.account, report.store, report.product, subscriber)
     if isinstance(account, Violation):
         return Violation(_ATTRIBUTES[str(account.path[0])], account.detail)
@@ -185,14 +193,12 @@ def _event(
     )
 
 
-def _tell_of_refused_usage(
+def _record_refused_usage(
     reports: Sequence[UsageReport], subscribers: Mapping[str, Subscriber], context: RequestContext, usage: UsageStore
 ) -> None:
     for account, subscriber in subscribers.items():
-        sending = stores_still_reporting(
-            subscriber.account, (each.store for each in reports if each.account == account)
-        )
-        if sending is None:
+        stores = stores_still_reporting(subscriber.account, (each.store for each in reports if each.account == account))
+        if stores is None:
             continue
-        event = new_event(EventType.USAGE_REFUSED, context, account=account, before=None, after={"stores": sending})
-        usage.record_once(account, refusal_told_as(subscriber.account), event)
+        event = new_event(EventType.USAGE_REFUSED, context, account=account, before=None, after={"stores": stores})
+        usage.record_once(account, refusal_alert_key(subscriber.account), event)

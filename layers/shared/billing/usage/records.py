@@ -1,8 +1,8 @@
-"""Usage: counters, a marker for each event that they hold, and the alerts about it.
+"""Items of usage: counters, a marker for each counted event, and alert states.
 
-Counting is the one write that goes around billing.platform.dynamodb.transaction: the busiest function need not load
-PynamoDB, and its counters have attributes that only the events name. What a refusal means comes from
-billing.platform.dynamodb.refusals, too.
+Counting is the only write without billing.platform.dynamodb.transaction: the busiest function need not load PynamoDB,
+and the names of a counter's attributes depend on the events. It translates DynamoDB's errors with
+billing.platform.dynamodb.refusals, as all writes do.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from billing.platform.dynamodb.reader import Image, Row
 from billing.platform.dynamodb.refusals import CONDITION, codes_of, error_of, reasons_of
 from billing.subscriptions.mapping import subscriber_from
 from billing.subscriptions.subscriber import Subscriber
-from billing.usage.mapping import daily_from, month_from, told_body, told_from
+from billing.usage.mapping import alert_body, alert_from, daily_from, month_from
 from billing.usage.rules import ContentUsage, UsageEvent, month_of
 from billing.usage.thresholds import AlertState
 from billing.usage.totals import UsageReads
 
 ACTIONS_MAX = 100
-"""What DynamoDB takes in one transaction."""
+"""DynamoDB's limit for the actions of one transaction."""
 
 ACCOUNTS_MAX = 50
-"""Read at once: DynamoDB gives up to a hundred items, and an account is read as two."""
+"""Accounts in one read: DynamoDB's limit is a hundred items, and an account is read as two."""
 
 Counter = tuple[str, str]
-"""The key of one."""
+"""The partition and sort key of a counter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """What decides whether an account is alerted of a threshold: its tier, and of what it was alerted."""
+    """What decides whether an account gets an alert about a threshold: its tier, and its last alert if any."""
 
     subscriber: Subscriber
-    told: AlertState | None
+    alert: AlertState | None
 
 
 @dataclass(frozen=True, slots=True)
 class MonthTotal:
-    """The usage of one product in one month, of an account."""
+    """An account's usage of one product in one month; `month` is its first day."""
 
     account: str
     product: str
@@ -57,41 +57,41 @@ class MonthTotal:
 
 
 class UsageStore(UsageReads):
-    """The usage in the one table."""
+    """Reads and writes usage in the one table."""
 
     # ---- Counting ----
 
     def subscribers(self, accounts: Sequence[str]) -> dict[str, Subscriber]:
-        """Those of the accounts that there are, as of now. A read for every ACCOUNTS_MAX."""
-        found: dict[str, Subscriber] = {}
+        """The existing ones of these accounts, by id, read consistently. One read for every ACCOUNTS_MAX accounts."""
+        subscribers: dict[str, Subscriber] = {}
         for first in range(0, len(accounts), ACCOUNTS_MAX):
-            some = accounts[first : first + ACCOUNTS_MAX]
+            chunk = accounts[first : first + ACCOUNTS_MAX]
             rows = self._reads.get_all(
-                (keys.account(account), key) for account in some for key in (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION)
+                (keys.account(account), key) for account in chunk for key in (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION)
             )
-            for account in some:
+            for account in chunk:
                 subscriber = subscriber_from(rows, keys.account(account))
                 if subscriber is not None:
-                    found[account] = subscriber
-        return found
+                    subscribers[account] = subscriber
+        return subscribers
 
     def count(
         self, events: Sequence[UsageEvent], expires: Callable[[UsageEvent], datetime | None]
     ) -> dict[UsageEvent, str]:
-        """Adds these events to their counters, all or none. One transaction, of up to ACTIONS_MAX actions.
+        """Adds all events to their counters, or none. One transaction of at most ACTIONS_MAX actions.
 
-        Returns the fingerprints of those that are counted already: if there is one, nothing was counted now. No two of
-        the events may have the same identity in an account. Each is remembered until it expires; None is for
-        ever. Raises ConcurrentChange while somebody else writes the same counters, and Busy, which is one too.
+        Returns the fingerprints of the events that were counted before. If it returns any, it has counted nothing. No
+        two events may have the same identity in an account. `expires` gives the end of an event's marker, None for
+        never. Raises ConcurrentChange while another writer changes the same counters, or Busy, a kind of it.
         """
-        actions = [self._marking(event, expires(event)) for event in events]
-        actions += [self._adding(key, amounts) for key, amounts in _counters(events).items()]
+        actions = [self._marker_put(event, expires(event)) for event in events]
+        actions += [self._counter_update(key, amounts) for key, amounts in _increments(events).items()]
         try:
             self._client.transact_write_items(TransactItems=actions)
         except ClientError as failure:
-            counted = _counted(events, failure)
-            if counted:
-                return counted
+            counted_before = _counted_before(events, failure)
+            if counted_before:
+                return counted_before
             error = error_of(codes_of(failure), ConcurrentChange())
             if error is None:
                 raise
@@ -101,26 +101,26 @@ class UsageStore(UsageReads):
     # ---- Watching ----
 
     def watching(self, account: str, product: str) -> Watching | None:
-        """What an account knows of its usage of a product, as of now; None without the account. One read."""
-        partition, subject = keys.account(account), keys.alert(_threshold(product))
+        """An account's tier and alert state of a product, read consistently; None without the account. One read."""
+        partition, subject = keys.account(account), keys.alert(_alert_name(product))
         rows = self._reads.get_all((partition, key) for key in (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, subject))
         subscriber = subscriber_from(rows, partition)
         if subscriber is None:
             return None
-        told = rows.get((partition, subject))
-        return Watching(subscriber, None if told is None else told_from(told.body))
+        alert = rows.get((partition, subject))
+        return Watching(subscriber, None if alert is None else alert_from(alert.body))
 
     def save_alert_state(
         self, account: str, product: str, before: AlertState | None, after: AlertState, event: Event | None
     ) -> None:
-        """Keeps of what an account was alerted, and records the alert if there is an event. One transaction.
+        """Replaces the alert state `before` by `after`, and records the event if there is one. One transaction.
 
-        Raises ConcurrentChange when it is no longer `before`, or the account is gone.
+        Raises ConcurrentChange when the stored state is no longer `before`, or the account no longer exists.
         """
-        item = Item(keys.account(account), keys.alert(_threshold(product)), told_body(after))
+        item = Item(keys.account(account), keys.alert(_alert_name(product)), alert_body(after))
         with self._transaction() as write:
             write.require_account(account)
-            write.replace_if(item, None if before is None else told_body(before))
+            write.replace_if(item, None if before is None else alert_body(before))
             if event is not None:
                 write.record(event)
 
@@ -129,20 +129,20 @@ class UsageStore(UsageReads):
     def contents(self, account: str, product: str, first: date, last: date, *, limit: int) -> tuple[ContentUsage, ...]:
         """The usage of a product by content, from the month `first` to the month `last`, both included.
 
-        By month, store and content; no more than `limit`. One query per megabyte, which is some thousand contents
-        and months. Lags behind by a moment.
+        Sorted by month, store and content, and at most `limit`. One eventually consistent query per megabyte; a
+        megabyte holds some thousand contents and months.
         """
-        found = self._reads.query(
+        rows = self._reads.query(
             keys.usage(account),
             keys.contents(product, first),
             keys.last_of(keys.contents(product, last)),
             limit=limit,
         )
-        return tuple(_content_usage(row) for row in found)
+        return tuple(_content_usage(row) for row in rows)
 
-    # ---- How ----
+    # ---- Actions of the transaction ----
 
-    def _marking(self, event: UsageEvent, expires: datetime | None) -> dict[str, Any]:
+    def _marker_put(self, event: UsageEvent, expires: datetime | None) -> dict[str, Any]:
         item = {
             "pk": {"S": keys.markers(event.account)},
             "sk": {"S": keys.marker(event.identity)},
@@ -159,12 +159,12 @@ class UsageStore(UsageReads):
             }
         }
 
-    def _adding(self, key: Counter, amounts: Mapping[str, Decimal]) -> dict[str, Any]:
-        partition, place = key
+    def _counter_update(self, key: Counter, amounts: Mapping[str, Decimal]) -> dict[str, Any]:
+        partition, sort_key = key
         return {
             "Update": {
                 "TableName": self._name,
-                "Key": {"pk": {"S": partition}, "sk": {"S": place}},
+                "Key": {"pk": {"S": partition}, "sk": {"S": sort_key}},
                 "UpdateExpression": "ADD " + ", ".join(f"{name} :{name}" for name in amounts),
                 "ExpressionAttributeValues": {f":{name}": {"N": f"{amount:f}"} for name, amount in amounts.items()},
             }
@@ -172,7 +172,7 @@ class UsageStore(UsageReads):
 
 
 def counters(event: UsageEvent) -> tuple[Counter, Counter]:
-    """The two counters that an event is added to: its product's month, and its content's."""
+    """The two counters of an event: the one of its product and month, and the one of its content and month."""
     partition, month = keys.usage(event.account), month_of(event.day)
     return (
         (partition, keys.total(month, event.product)),
@@ -180,19 +180,19 @@ def counters(event: UsageEvent) -> tuple[Counter, Counter]:
     )
 
 
-def _counters(events: Iterable[UsageEvent]) -> dict[Counter, dict[str, Decimal]]:
-    """What each counter grows by, attribute by attribute."""
-    found: dict[Counter, dict[str, Decimal]] = {}
+def _increments(events: Iterable[UsageEvent]) -> dict[Counter, dict[str, Decimal]]:
+    """The amount to add to each attribute of each counter."""
+    increments: dict[Counter, dict[str, Decimal]] = {}
     for event in events:
         total, content = counters(event)
         day = f"d{event.day:%d}"
         for key in (total, content):
-            _add(found.setdefault(key, {}), day, event.quantity)
+            _add(increments.setdefault(key, {}), day, event.quantity)
         if event.conversions:
-            _add(found[content], "conversions", Decimal(event.conversions))
+            _add(increments[content], "conversions", Decimal(event.conversions))
         if event.revenue is not None:
-            _add(found[content], f"revenue_{event.revenue.currency}", Decimal(event.revenue.amount))
-    return found
+            _add(increments[content], f"revenue_{event.revenue.currency}", Decimal(event.revenue.amount))
+    return increments
 
 
 def _add(amounts: dict[str, Decimal], name: str, amount: Decimal) -> None:
@@ -200,14 +200,14 @@ def _add(amounts: dict[str, Decimal], name: str, amount: Decimal) -> None:
 
 
 def month_total_from(image: Image) -> MonthTotal:
-    """A counter of a month, as the table's stream shows it."""
+    """The total of a product's month, from the image of its counter in the table's stream."""
     month, product = image["sk"]["S"].removeprefix(keys.TOTAL).split("#", 1)
     daily = daily_from(image, month_from(month))
     account = image["pk"]["S"].removeprefix(keys.usage(""))
     return MonthTotal(account, product, month_from(month), sum(daily.values(), Decimal(0)))
 
 
-def _threshold(product: str) -> str:
+def _alert_name(product: str) -> str:
     return f"usage-threshold#{product}"
 
 
@@ -228,8 +228,8 @@ def _content_usage(row: Row) -> ContentUsage:
     )
 
 
-def _counted(events: Sequence[UsageEvent], failure: ClientError) -> dict[UsageEvent, str]:
-    """The events that are counted already, with the fingerprints that they were counted with."""
+def _counted_before(events: Sequence[UsageEvent], failure: ClientError) -> dict[UsageEvent, str]:
+    """The events that were counted before this transaction, each with the fingerprint in its marker."""
     return {
         event: reason["Item"]["body"]["S"]
         for event, reason in zip(events, reasons_of(failure), strict=False)

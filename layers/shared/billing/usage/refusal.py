@@ -1,4 +1,4 @@
-"""Which reported usage is not counted, and why: of which account, store, product and day (DESIGN 6)."""
+"""Which reported usage is refused, and why: because of its account, store, product, time or day (DESIGN 6)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from billing.subscriptions.rules import Subscription
 from billing.usage.rules import FUTURE_MAX
 
 FIRST_DAY = date(1970, 1, 1)
-"""Of usage that is imported. A day before it is a typing error."""
+"""The first day that can be imported. A day before it is a typing error."""
 
 
 def unknown_account(name: str) -> Violation:
-    """Why usage of an account does not count that does not exist."""
+    """The refusal of usage for an account that does not exist."""
     return Violation(("account",), f"There is no account {name}.")
 
 
 def source_refusal(account: Account, subscription: Subscription, store: str, product: str) -> Violation | None:
-    """Why usage of an account does not count, whenever it was. The path is the wrong argument's name.
+    """Why usage is refused because of its account, store or product; None if it is not. The path names the argument.
 
     A deactivated account is not served, so its usage is not counted (DESIGN 3.1).
     """
@@ -35,7 +35,10 @@ def source_refusal(account: Account, subscription: Subscription, store: str, pro
 
 
 def time_refusal(time: datetime, now: datetime, reported_within: timedelta) -> Violation | None:
-    """Why usage of an instant is not taken at the instant `now`: too old, or further ahead than clocks differ."""
+    """Why usage at the instant `time` is refused at the instant `now`; None if it is not.
+
+    It is refused when it is older than `reported_within`, or more than FUTURE_MAX ahead.
+    """
     if time < now - reported_within:
         return Violation(("time",), f"It happened more than {reported_within.days} days ago, and is no longer counted.")
     if time > now + FUTURE_MAX:
@@ -44,20 +47,23 @@ def time_refusal(time: datetime, now: datetime, reported_within: timedelta) -> V
 
 
 def day_refusal(day: date, today: date) -> Violation | None:
-    """Why past usage of a day is not imported: FIRST_DAY to today is."""
+    """Why past usage of a day cannot be imported; None from FIRST_DAY to today."""
     if not FIRST_DAY <= day <= today:
         return Violation(("day",), f"It must be between {FIRST_DAY} and today.")
     return None
 
 
 def stores_still_reporting(account: Account, stores: Iterable[str]) -> list[str] | None:
-    """The names of the account's stores whose usage is refused because it is deactivated; None if it is not."""
+    """The names of the stores that report usage for a deactivated account, sorted; None if it is not deactivated.
+
+    `stores` are ids. Ids that the account does not have are left out.
+    """
     if account.status is not Status.DEACTIVATED:
         return None
-    known = {store.id: store.name for store in account.stores}
-    return sorted({known[each] for each in stores if each in known})
+    names = {store.id: store.name for store in account.stores}
+    return sorted({names[each] for each in stores if each in names})
 
 
-def refusal_told_as(account: Account) -> str:
-    """By which it is remembered that an account was told: once for each contract, as it may come back on a new one."""
+def refusal_alert_key(account: Account) -> str:
+    """The key of the alert about refused usage: one for each contract, because the account may return on a new one."""
     return f"usage-refused#{account.contract.start.isoformat()}"

@@ -1,6 +1,6 @@
-"""Usage: what the vendor's product reports, and the day and the counters that it belongs to (DESIGN 2 and 6).
+"""Usage events, and usage by day and by calendar month (DESIGN 2 and 6).
 
-A month is named by its first day. A quantity is a decimal, added up exactly.
+A month is named by its first day. Quantities are decimals, and sums are exact.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from billing.kernel.money import Money
 
 CONVERSIONS_MAX = 10**9
 
-
 CLOSED_MONTHS = 3
-"""Closed months by which it is decided whether a tier fits, upwards or downwards: nothing shorter is lasting."""
-
+"""Closed months that decide whether a tier fits, upwards or downwards: usage of a shorter time may not last."""
 
 FUTURE_MAX = timedelta(minutes=5)
 """How far the reporting clock may be ahead of ours."""
 
+MARKER_SLACK = timedelta(days=1)
+"""How much longer a marker exists than its event is accepted: clocks differ."""
 
 Daily = Mapping[date, Decimal]
-"""Quantities by day. A day that is not there had no usage."""
+"""Quantities by day. A missing day had no usage."""
 
 
 @dataclass(frozen=True, slots=True)
 class UsageEvent:
-    """One report of usage. `source` and `id` together know it again within its account, whoever sends it.
+    """One usage event. `source` and `id` together identify it within its account.
 
-    `day` is the one on which it happened in the account's time zone. `content` is None where the product names none.
-    `conversions` and `revenue` are what came of it: orders, and their value.
+    `day` is the day of `time` in the account's time zone. `content` is None if the product names none. `conversions`
+    is the number of orders that the usage led to, and `revenue` their value.
     """
 
     account: str
@@ -50,14 +50,14 @@ class UsageEvent:
     revenue: Money | None = None
 
     identity: str = field(init=False, compare=False)
-    """Stands for source and id; the same for every report of the same event."""
+    """Hash of source and id: the same for every report of the same event."""
     fingerprint: str = field(init=False, compare=False)
-    """Stands for what is reported; another one under the same identity is a contradiction."""
+    """Hash of all reported values. Another fingerprint under the same identity is a conflict."""
 
     def __post_init__(self) -> None:
-        # Both are asked for again and again, and there may be a thousand events.
+        # Computed once: both are read many times, and a batch has up to a thousand events.
         object.__setattr__(self, "identity", _digest(self.source, self.id))
-        said = (
+        values = (
             self.product,
             self.store,
             self.content or "",
@@ -66,12 +66,12 @@ class UsageEvent:
             str(self.conversions),
             "" if self.revenue is None else f"{self.revenue.amount} {self.revenue.currency}",
         )
-        object.__setattr__(self, "fingerprint", _digest(*said))
+        object.__setattr__(self, "fingerprint", _digest(*values))
 
 
 @dataclass(frozen=True, slots=True)
 class ContentUsage:
-    """What one content of one store used of a product in one month, by day, and what came of it in that month.
+    """The usage of a product by one content of one store in one month, by day, with its conversions and revenue.
 
     `content` is None for usage that names none. `revenue` is in minor units by currency.
     """
@@ -86,7 +86,7 @@ class ContentUsage:
 
     @property
     def quantity(self) -> Decimal:
-        """Of the whole month."""
+        """The usage of the whole month."""
         return sum(self.daily.values(), Decimal(0))
 
 
@@ -98,30 +98,26 @@ class MonthUsage:
     quantity: Decimal
 
 
-MARKER_SLACK = timedelta(days=1)
-"""A marker stays so much longer than its event may be reported again, whatever the clocks say."""
-
-
-def known_until(now: datetime, reported_within: timedelta) -> datetime:
-    """Until when an event that is counted now is known again."""
+def marker_expiry(now: datetime, reported_within: timedelta) -> datetime:
+    """The end of the marker of an event that is counted now: after the last time it is accepted again."""
     return now + reported_within + MARKER_SLACK
 
 
 def month_of(day: date) -> date:
-    """The month of a day."""
+    """The first day of the day's month."""
     return day.replace(day=1)
 
 
 def month_before(month: date, count: int = 1) -> date:
-    """The month so many before this one; after it where `count` is negative."""
+    """The month `count` months earlier; later if `count` is negative."""
     return months_after(month, -count)
 
 
 def closed(daily: Daily, today: date, since: date, count: int) -> list[date]:
-    """The last closed months before `today`, up to `count` of them, oldest first.
+    """The last closed months before `today`, at most `count`, oldest first.
 
-    A month counts when all of it lies after `since`, the account's first day, or after the first usage if that is
-    earlier: an account whose history was taken over is older than its contract. A month without usage counts.
+    A month counts when it begins on or after `since`, the account's first day, or on or after the first usage if that
+    is earlier: an account with imported usage is older than its contract. A month without usage counts.
     """
     first_day = min(since, min(daily, default=since))
     first = month_of(first_day) if first_day.day == 1 else month_before(month_of(first_day), -1)
@@ -130,7 +126,7 @@ def closed(daily: Daily, today: date, since: date, count: int) -> list[date]:
 
 
 def closed_months(daily: Daily, today: date, since: date, count: int) -> tuple[MonthUsage, ...]:
-    """The usage of the last closed months before `today`, as `closed` names them."""
+    """The usage of the months that `closed` returns."""
     months = closed(daily, today, since, count)
     earliest = months[0] if months else today
     quantities = monthly({day: quantity for day, quantity in daily.items() if day >= earliest})
@@ -138,7 +134,7 @@ def closed_months(daily: Daily, today: date, since: date, count: int) -> tuple[M
 
 
 def monthly(daily: Daily) -> dict[date, Decimal]:
-    """The sums by month."""
+    """Usage by month."""
     sums: dict[date, Decimal] = {}
     for day, quantity in daily.items():
         month = month_of(day)
@@ -147,12 +143,12 @@ def monthly(daily: Daily) -> dict[date, Decimal]:
 
 
 def average(months: Sequence[MonthUsage]) -> Decimal | None:
-    """Usage per month over these months, unrounded; None without any."""
+    """The mean usage of these months, unrounded; None without months."""
     if not months:
         return None
     return sum((each.quantity for each in months), Decimal(0)) / len(months)
 
 
 def _digest(*parts: str) -> str:
-    """Half of a SHA-256, as text. No part but the last, an id, has control characters in it."""
+    """Half of a SHA-256, in hexadecimal. Joined by NUL: only the last part may contain control characters."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

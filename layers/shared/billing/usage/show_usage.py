@@ -1,4 +1,4 @@
-"""The usage page: reads no more than it shows, and what it could not show in bounded time it refuses in words."""
+"""The usage page. It reads no more than it shows, and refuses ranges that would take too long."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from billing.usage.summary import (
 
 MONTHS_MAX = 13
 EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
-"""Beyond, somebody has mistyped a year; and calendars end."""
+"""Years outside are typing errors, and Python's calendar ends."""
 
 CONTENTS_MAX = 5000
-"""Contents and months that are looked at for one page: some megabytes."""
+"""Contents and months that one page reads at most: some megabytes."""
 
 
 def show_usage(subscriber: Subscriber, query: UsageQuery, *, today: date, store: UsageStore) -> UsagePage:
-    """The usage that is wanted, and where each product stands.
+    """The usage that the query asks for, and a summary of each product.
 
-    One query for the last 13 months of all products; another one if what is wanted begins before, or for each product
-    that is parted by store or content. Raises BadParameter.
+    One query for the last 13 months of all products. Another one if the range begins earlier, or for each product whose
+    usage is grouped by store or content. Raises BadParameter.
     """
     _check(subscriber, query)
     account, lines = subscriber.account, lines_of(subscriber, query.product, today)
@@ -41,11 +41,11 @@ def show_usage(subscriber: Subscriber, query: UsageQuery, *, today: date, store:
     year_begins = month_before(running, MONTHS_MAX - 1)
     year = store.totals(account.id, year_begins, running)
     if query.grouping is Grouping.PRODUCT and query.store is None:
-        measured_from = month_before(month_of(query.first), WINDOW_MONTHS - 1)
+        peaks_from = month_before(month_of(query.first), WINDOW_MONTHS - 1)
         totals = (
             year
-            if measured_from >= year_begins
-            else store.totals(account.id, measured_from, min(_last_month(query), running))
+            if peaks_from >= year_begins
+            else store.totals(account.id, peaks_from, min(_last_month(query), running))
         )
         series = [
             product_series(
@@ -56,11 +56,11 @@ def show_usage(subscriber: Subscriber, query: UsageQuery, *, today: date, store:
     else:
         contents = _contents(account.id, lines, query, store)
         series = part_series(contents, query.first, query.until, query.period, query.grouping)
-    standings = (
+    summaries = (
         product_usage_summary(line, year.get(line.product, {}), today=today, since=account.contract.start)
         for line in lines
     )
-    return UsagePage(query, tuple(standings), tuple(series))
+    return UsagePage(query, tuple(summaries), tuple(series))
 
 
 def _check(subscriber: Subscriber, query: UsageQuery) -> None:
@@ -76,7 +76,7 @@ def _check(subscriber: Subscriber, query: UsageQuery) -> None:
 
 
 def lines_of(subscriber: Subscriber, product: str | None, today: date) -> list[Line]:
-    """The lines of one product, or all, as they stand today. Raises BadParameter if there is none."""
+    """The lines in effect today, of one product or of all. Raises BadParameter if there is none."""
     lines = [line for line in subscriber.subscription.lines_on(today) if product in {None, line.product}]
     if not lines:
         raise BadParameter("product", f"The account does not subscribe to {product}.")
@@ -88,14 +88,14 @@ def _last_month(query: UsageQuery) -> date:
 
 
 def _contents(account: str, lines: Iterable[Line], query: UsageQuery, store: UsageStore) -> list[ContentUsage]:
-    found: list[ContentUsage] = []
+    contents: list[ContentUsage] = []
     for line in lines:
-        left = CONTENTS_MAX - len(found)
-        found += store.contents(account, line.product, month_of(query.first), _last_month(query), limit=left + 1)
-        if len(found) > CONTENTS_MAX:
+        left = CONTENTS_MAX - len(contents)
+        contents += store.contents(account, line.product, month_of(query.first), _last_month(query), limit=left + 1)
+        if len(contents) > CONTENTS_MAX:
             raise BadParameter(
                 "product" if query.product is None else "from",
                 f"There are more than {CONTENTS_MAX:,} contents and months in this range. "
                 "Ask for one product, or for fewer months.",
             )
-    return [each for each in found if query.store in {None, each.store}]
+    return [each for each in contents if query.store in {None, each.store}]

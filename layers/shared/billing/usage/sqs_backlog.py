@@ -1,4 +1,4 @@
-"""Usage that waits to be counted, kept by an SQS queue; and how it stands in a message."""
+"""The SQS queue of usage that waits to be counted, and the form of its messages."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class SqsUsageBacklog:
 
     @cached_property
     def _sqs(self) -> Any:
-        # Made when it is first needed: hardly any request needs it.
+        # Created on first use: hardly any request needs it.
         return self._session.create_client("sqs")
 
     def put(self, events: Sequence[UsageEvent]) -> None:
         message = message_of(events)
-        if len(message) > MESSAGE_BYTES_MAX:  # of ids as long as they may be
+        if len(message) > MESSAGE_BYTES_MAX:  # only with very long ids
             half = len(events) // 2
             self.put(events[:half])
             self.put(events[half:])
@@ -48,13 +48,13 @@ class SqsUsageBacklog:
 
 
 def message_of(events: Sequence[UsageEvent]) -> bytes:
-    """The events as a message, in UTF-8."""
+    """The events as JSON in UTF-8."""
     usage = [{name: getattr(event, name) for name in _PARTS} for event in events]
     return orjson.dumps({"usage": usage}, default=str)
 
 
 def events_from(message: str) -> list[UsageEvent]:
-    """The events of a message. Raises ValueError, KeyError or TypeError for what is none."""
+    """The events of a message. Raises ValueError, KeyError or TypeError for any other text."""
     return [_event(each) for each in orjson.loads(message)["usage"]]
 
 

@@ -1,4 +1,4 @@
-"""What a customer sees of their usage: where each product stands in its tier, and any stretch of time in its parts."""
+"""The content of the usage page: a summary of each product, and usage by day or month for a range of days."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from billing.usage.rules import ContentUsage, Daily, MonthUsage, average, closed
 AVERAGED_MONTHS = 3
 
 SERIES_MAX = 100
+"""Series that are shown by themselves. The smaller ones of a product are added up in one."""
 
 
 class Period(StrEnum):
-    """What a figure is of."""
+    """The length of time of each figure."""
 
     DAY = "day"
     MONTH = "month"
 
 
 class Grouping(StrEnum):
-    """Into what usage is parted. A store is one of a product, a content one of a product and a store."""
+    """How usage is grouped: by product, by product and store, or by product, store and content."""
 
     PRODUCT = "product"
     STORE = "store"
@@ -35,7 +36,7 @@ class Grouping(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UsageQuery:
-    """What is to be shown: from `first` and before `until`, of one product or all, of one store or all."""
+    """A request for usage: from `first` to before `until`, of one product or all, of one store or all."""
 
     first: date
     until: date
@@ -47,7 +48,10 @@ class UsageQuery:
 
 @dataclass(frozen=True, slots=True)
 class ProductUsageSummary:
-    """Where a product stands: the running month so far, the closed months before it, and what is to be expected."""
+    """A product's usage in the running month so far and in the last closed months, and its forecast.
+
+    `average` is the mean of `months`, None without any.
+    """
 
     line: Line
     running: MonthUsage
@@ -58,10 +62,10 @@ class ProductUsageSummary:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Usage by period, named by its first day; a period that is not there had none.
+    """Usage by period; a period is named by its first day, and a missing one had no usage.
 
-    `peaks` are days that stand out, of a product as a whole. Where `parts` is more than one, it is the sum of that many
-    series that are too small to be shown by themselves.
+    `peaks` are the peak days of a whole product. If `parts` is more than one, the series is the sum of that many small
+    series.
     """
 
     product: str
@@ -78,7 +82,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class UsagePage:
-    """What was wanted, where each product stands, and the usage in the parts that were asked for."""
+    """The query, a summary of each product, and the usage in the groups that the query asks for."""
 
     query: UsageQuery
     summaries: tuple[ProductUsageSummary, ...]
@@ -86,7 +90,7 @@ class UsagePage:
 
 
 def product_usage_summary(line: Line, daily: Daily, *, today: date, since: date) -> ProductUsageSummary:
-    """Where a product stands, from its usage by day in the last year or so; `since` is the account's first day."""
+    """The summary of a product, from its usage by day in the last year; `since` is the account's first day."""
     running = month_of(today)
     months = closed_months(daily, today, since, AVERAGED_MONTHS)
     so_far = sum((quantity for day, quantity in daily.items() if day >= running), Decimal(0))
@@ -94,33 +98,36 @@ def product_usage_summary(line: Line, daily: Daily, *, today: date, since: date)
 
 
 def product_series(product: str, daily: Daily, first: date, until: date, period: Period, *, today: date) -> Series:
-    """A product's usage from `first` and before `until`. `daily` reaches as far back as peaks are measured."""
-    stretch = {day: quantity for day, quantity in daily.items() if first <= day < until}
-    marked = peaks(daily, first, until, today) if period is Period.DAY else frozenset()
-    return Series(product, None, None, _by(period, [stretch]), marked)
+    """A product's usage from `first` to before `until`. `daily` must reach back as far as `peaks` asks for."""
+    in_range = {day: quantity for day, quantity in daily.items() if first <= day < until}
+    peak_days = peaks(daily, first, until, today) if period is Period.DAY else frozenset()
+    return Series(product, None, None, _by(period, [in_range]), peak_days)
 
 
 def part_series(
     contents: Iterable[ContentUsage], first: date, until: date, period: Period, grouping: Grouping
 ) -> list[Series]:
-    """The usage from `first` and before `until` by store or content: the largest, and what is left in one series."""
+    """The usage from `first` to before `until` by store or content, the largest first.
+
+    At most SERIES_MAX series, then one for each product with the sum of its smaller ones.
+    """
     parts: dict[tuple[str, str, str | None], list[Daily]] = {}
     for each in contents:
-        stretch = {day: quantity for day, quantity in each.daily.items() if first <= day < until}
-        if stretch:
+        in_range = {day: quantity for day, quantity in each.daily.items() if first <= day < until}
+        if in_range:
             content = each.content if grouping is Grouping.CONTENT else None
-            parts.setdefault((each.product, each.store, content), []).append(stretch)
-    every = [Series(*place, _by(period, dailies)) for place, dailies in parts.items()]
-    every.sort(key=lambda each: (-each.total, each.product, each.store or "", each.content or ""))
-    shown, others = every[:SERIES_MAX], every[SERIES_MAX:]
+            parts.setdefault((each.product, each.store, content), []).append(in_range)
+    series = [Series(*place, _by(period, dailies)) for place, dailies in parts.items()]
+    series.sort(key=lambda each: (-each.total, each.product, each.store or "", each.content or ""))
+    largest, others = series[:SERIES_MAX], series[SERIES_MAX:]
     by_product: dict[str, list[Series]] = {}
     for other in others:
         by_product.setdefault(other.product, []).append(other)
-    return shown + [_sum_of_series(rest, period) for _, rest in sorted(by_product.items())]
+    return largest + [_sum_of_series(rest, period) for _, rest in sorted(by_product.items())]
 
 
 def _sum_of_series(rest: Sequence[Series], period: Period) -> Series:
-    """Several series of a product as one; a single one stays what it is."""
+    """The sum of several series of a product; a single series keeps its store and content."""
     first, *others = rest
     if not others:
         return first

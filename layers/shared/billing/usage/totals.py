@@ -1,4 +1,4 @@
-"""What was used by product and day: several areas decide by it."""
+"""Usage by product and day. Several areas decide by it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class UsageReads(SubscriptionStore):
     def totals(self, account: str, first: date, last: date) -> dict[str, dict[date, Decimal]]:
         """The usage by product and day, from the month `first` to the month `last`, both included.
 
-        One query of less than a kilobyte per product and month. Lags behind by a moment.
+        One eventually consistent query of less than a kilobyte per product and month.
         """
-        found: dict[str, dict[date, Decimal]] = {}
+        by_product: dict[str, dict[date, Decimal]] = {}
         for row in self._reads.query(keys.usage(account), keys.total(first, ""), keys.last_of(keys.total(last, ""))):
             month, product = row.key.removeprefix(keys.TOTAL).split("#", 1)
-            found.setdefault(product, {}).update(daily_from(row.image, month_from(month)))
-        return found
+            by_product.setdefault(product, {}).update(daily_from(row.image, month_from(month)))
+        return by_product

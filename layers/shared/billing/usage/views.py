@@ -1,4 +1,4 @@
-"""The usage page as a customer sees it, and what they may ask of it."""
+"""The usage page in the API: its query parameters, its JSON, and its CSV."""
 
 from __future__ import annotations
 
@@ -157,26 +157,27 @@ class UsageView(View):
 
     @classmethod
     def of(cls, page: UsagePage, time_zone: str) -> UsageView:
-        wanted = page.query
+        query = page.query
         return cls(
-            first=wanted.first,
-            until=wanted.until,
-            by=wanted.period,
-            group_by=wanted.grouping,
+            first=query.first,
+            until=query.until,
+            by=query.period,
+            group_by=query.grouping,
             time_zone=time_zone,
             products=[StandingView.of(each) for each in page.summaries],
-            series=[SeriesView.of(each, wanted.period) for each in page.series],
+            series=[SeriesView.of(each, query.period) for each in page.series],
         )
 
 
 def table(series: Iterable[Series], period: Period) -> str:
-    """The series as CSV (RFC 4180), for a spreadsheet."""
+    """The series as CSV (RFC 4180), with contents that a spreadsheet cannot run as a formula."""
     rows = []
     for each in series:
-        for when, quantity in each.usage.items():
+        for period_start, quantity in each.usage.items():
             content = f"({each.parts} others)" if each.parts > 1 else each.content
             place = [each.product, each.store or "", harmless(content or "")]
-            rows.append([_name(when, period), *place, plain(quantity), "peak" if when in each.peaks else ""])
+            peak = "peak" if period_start in each.peaks else ""
+            rows.append([_name(period_start, period), *place, plain(quantity), peak])
     return csv_text(["period", "product", "store", "content", "usage", "peak"], rows)
 
 
@@ -193,5 +194,5 @@ def _percent(usage: Decimal, up_to: int | None) -> str | None:
 
 
 def _rounded(expected: Decimal) -> str:
-    """Nobody knows the decimals of the future."""
+    """A forecast in whole units: decimals would suggest a precision that it does not have."""
     return f"{expected.quantize(Decimal(1), ROUND_HALF_EVEN):f}"

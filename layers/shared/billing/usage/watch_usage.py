@@ -1,4 +1,4 @@
-"""A month's usage is watched as it grows: the account's admins are told when it comes near its tier's volume."""
+"""Watches a month's usage as it grows, and alerts the account's admins when it nears its tier's volume."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from billing.usage.thresholds import evaluate_threshold
 def watch_usage(
     account: str, product: str, month: date, usage: Decimal, *, now: datetime, correlation: str, store: UsageStore
 ) -> int | None:
-    """The percentage of the tier's volume that the admins are told of now, if it is one.
+    """Records an alert if the usage has reached a threshold; returns its percentage, else None.
 
-    `usage` is that of the month so far. Months that are over are not told of. Safe to repeat. One read, another one
-    when the month is new, and a transaction when there is something to tell. Raises ConcurrentChange.
+    `usage` is that of the month so far. Months that are over cause no alert. Safe to repeat. One read, another one when
+    the month is new, and a transaction when the alert state changes. Raises ConcurrentChange.
     """
-    standing = store.watching(account, product)
-    if standing is None or standing.subscriber.account.status is Status.DEACTIVATED:
+    watching = store.watching(account, product)
+    if watching is None or watching.subscriber.account.status is Status.DEACTIVATED:
         return None
-    subscriber, told = standing.subscriber, standing.told
+    subscriber, alert = watching.subscriber, watching.alert
     today = subscriber.account.contract.today(now)
     line = next((each for each in subscriber.subscription.lines_on(today) if each.product == product), None)
     if line is None or line.up_to is None or month != month_of(today):
         return None
-    before = Decimal(0)
-    if told is not None and told.month < month:
+    usage_before = Decimal(0)
+    if alert is not None and alert.month < month:
         previous = month_before(month)
-        before = sum(store.totals(account, previous, previous).get(product, {}).values(), Decimal(0))
-    after, tells = evaluate_threshold(told, month, usage, line.up_to, before)
-    if after == told or (told is None and not tells):
+        usage_before = sum(store.totals(account, previous, previous).get(product, {}).values(), Decimal(0))
+    after, needs_alert = evaluate_threshold(alert, month, usage, line.up_to, usage_before)
+    if after == alert or (alert is None and not needs_alert):
         return None
     event = None
-    if tells:
-        occasion = by_system(now, correlation)
+    if needs_alert:
+        context = by_system(now, correlation)
         catalogue = store.catalogue(subscriber.subscription.catalogue_version)
         facts = _facts(line, after.month, after.percent, usage, _next_tier(catalogue, line))
-        event = new_event(EventType.USAGE_THRESHOLD_REACHED, occasion, account=account, before=None, after=facts)
-    store.save_alert_state(account, product, told, after, event)
-    return after.percent if tells else None
+        event = new_event(EventType.USAGE_THRESHOLD_REACHED, context, account=account, before=None, after=facts)
+    store.save_alert_state(account, product, alert, after, event)
+    return after.percent if needs_alert else None
 
 
 def _next_tier(catalogue: Catalogue, line: Line) -> Tier | None:

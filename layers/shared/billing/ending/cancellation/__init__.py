@@ -1,1 +1,1 @@
-"""Cancelling an account, by its admins only, with every date shown before."""
+"""Cancelling an account: only its admins can, and they see every date before (DESIGN 3.1)."""

@@ -1,4 +1,4 @@
-"""Cancellations, and the days on which an account ends."""
+"""Cancellations in the table, and the due items of an account's end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CancellationState:
-    """An account with its cancellation, and with what is due of that; None where there is none."""
+    """An account with its subscription, its cancellation and the next stage of its end. Either can be None."""
 
     subscriber: Subscriber
     cancellation: Cancellation | None
@@ -41,11 +41,11 @@ class CancellationStore(UsageReads):
     """The cancellations in the one table."""
 
     def state(self, account: str) -> CancellationState | None:
-        """An account as of now, None without it. One read."""
+        """The current state of an account, None if there is no such account. One read."""
         partition = keys.account(account)
         due = keys.due(Job.ENDING)
-        wanted = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.CANCELLATION, due)
-        rows = self._reads.get_all((partition, key) for key in wanted)
+        sort_keys = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.CANCELLATION, due)
+        rows = self._reads.get_all((partition, key) for key in sort_keys)
         subscriber = subscriber_from(rows, partition)
         if subscriber is None:
             return None
@@ -57,15 +57,15 @@ class CancellationStore(UsageReads):
         )
 
     def user(self, account: str, user: str) -> User | None:
-        """One of an account's people. One read."""
+        """A user of the account, None if there is no such user. One read."""
         key = (keys.account(account), keys.user(user))
-        found = self._reads.get_all([key]).get(key)
-        return None if found is None else user_from(found.body)
+        row = self._reads.get_all([key]).get(key)
+        return None if row is None else user_from(row.body)
 
     def cancel(self, account: Account, cancellation: Cancellation, event: Event) -> None:
-        """Keeps an account that is cancelled now, the receipt, and when it is deactivated, and records it.
+        """Saves a cancelled account with its cancellation, its deactivation as due work, and the event.
 
-        Raises ConcurrentChange when the account is no longer at its version. One transaction.
+        Raises ConcurrentChange if the account is no longer at its version. One transaction.
         """
         with self._transaction() as write:
             write.replace(account_item(account), account.version)
@@ -74,9 +74,9 @@ class CancellationStore(UsageReads):
             write.record(event)
 
     def withdraw(self, account: Account, today: date, event: Event) -> None:
-        """Keeps an account whose cancellation is withdrawn, and records it. Raises ConcurrentChange.
+        """Saves an account without its cancellation, its next renewal notice as due work, and the event.
 
-        One transaction.
+        Raises ConcurrentChange if the account is no longer at its version. One transaction.
         """
         with self._transaction() as write:
             write.replace(account_item(account), account.version)
@@ -85,9 +85,10 @@ class CancellationStore(UsageReads):
             write.record(event)
 
     def move_on(self, account: Account, following: EndingDue | None, events: Sequence[Event]) -> None:
-        """Keeps the account after a stage of its end, and what is due then, and records it.
+        """Saves the account after a stage of its end, the following stage as due work, and the events.
 
-        Raises ConcurrentChange when the account is no longer at its version. One transaction.
+        `following` is None if no stage follows. Raises ConcurrentChange if the account is no longer at its version. One
+        transaction.
         """
         with self._transaction() as write:
             write.replace(account_item(account), account.version)
@@ -97,7 +98,7 @@ class CancellationStore(UsageReads):
 
 
 def ending_due(write: Transaction, account: Account, due: EndingDue | None) -> None:
-    """Sets which stage of an account's end is due next; None for no further one."""
+    """Adds the next stage of an account's end to a transaction, as due work. None removes the due item."""
     if due is None:
         write.due(account.id, Job.ENDING, None)
     else:

@@ -1,4 +1,4 @@
-"""Cancelling an account: what follows from it, told before it is asked for, and kept when it is (DESIGN 3.1)."""
+"""The rules of cancelling an account: its consequences and its dates (DESIGN 3.1)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from billing.subscriptions.pricing import amount_per_charge
 from billing.subscriptions.rules import Subscription
 
 RETENTION_DAYS = 14
-REMINDED_DAYS_BEFORE = 3
-"""How many days before everything is deleted its admins are told once more."""
+"""How many days a deactivated account stays before it is deleted, unless a deployment says otherwise (DESIGN 3.1.6)."""
+
+REMINDER_DAYS_BEFORE = 3
+"""How many days before the deletion the admins get a reminder."""
 
 IN_USE_DAYS = 7
+"""A product counts as in use if it had usage in the last so many days."""
 
 
 class Reason(StrEnum):
-    """Why an account is cancelled."""
+    """The reasons that an admin can choose from."""
 
     TOO_EXPENSIVE = "too_expensive"
     NOT_USED = "not_used"
@@ -34,7 +37,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DueCharge:
-    """A renewal that is still charged, before tax."""
+    """A renewal that is still charged. `amount` is before tax."""
 
     on: date
     amount: Money
@@ -42,10 +45,10 @@ class DueCharge:
 
 @dataclass(frozen=True, slots=True)
 class Consequences:
-    """What follows from a cancellation on a day; all days in the account's time zone.
+    """The consequences of a cancellation on a given day. All days are in the account's time zone (DESIGN 3.1).
 
-    `active_until` is the first day not served, `purge_on` the day on which everything is deleted.
-    `last_day_to_avoid_it` is the last one on which a cancellation prevents the charge of `next_avoidable_renewal`.
+    `active_until` is the first day without service, `purge_on` the day of the deletion. `last_day_to_avoid_it` is the
+    last day on which a cancellation prevents the charge of `next_avoidable_renewal`.
     """
 
     notice_ends: date
@@ -58,7 +61,7 @@ class Consequences:
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who has cancelled. Their name and address stand on the receipt."""
+    """The admin who cancelled. Their name and address are on the receipt."""
 
     user: str
     name: str
@@ -67,7 +70,7 @@ class Requester:
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """A cancellation as it was received: the receipt, by its id."""
+    """A cancellation with its dates. `receipt` is the id of its receipt."""
 
     receipt: str
     requested_at: datetime
@@ -81,7 +84,7 @@ class Cancellation:
 
 
 class DatesChanged(Conflict):
-    """The dates are no longer those that the admin was shown: another day has begun, or a renewal was charged."""
+    """The dates differ from those shown to the admin: a new day began, or a renewal was charged (DESIGN 3.1.8)."""
 
     code = "cancellation-dates-changed"
 
@@ -91,7 +94,7 @@ class DatesChanged(Conflict):
 
 
 class NotCancelling(Conflict):
-    """There is nothing to withdraw, or it is too late for that."""
+    """There is no cancellation, or it is too late to withdraw it."""
 
     code = "not-cancelling"
 
@@ -100,7 +103,7 @@ class NotCancelling(Conflict):
 
 
 class Deactivated(Conflict):
-    """What is no longer served cannot be cancelled."""
+    """A deactivated account cannot be cancelled."""
 
     code = "deactivated"
 
@@ -111,7 +114,10 @@ class Deactivated(Conflict):
 def consequences(
     contract: Contract, subscription: Subscription, today: date, retention_days: int = RETENTION_DAYS
 ) -> Consequences:
-    """What follows from a cancellation `today`. A contract that is still to begin is ended from its beginning on."""
+    """The consequences of a cancellation `today`.
+
+    A cancellation before the contract starts counts as one on its start date (DESIGN 3.1.5).
+    """
     requested = max(today, contract.start)
     ends = termination(contract.start, contract.interval_months, requested)
     charges = tuple(
@@ -129,18 +135,18 @@ def consequences(
 
 
 def require_withdrawable(account: Account, today: date) -> None:
-    """Raises NotCancelling unless the account's cancellation can be withdrawn: while it is served."""
+    """Raises NotCancelling unless the account is cancelling and still served (DESIGN 3.1.7)."""
     if account.status is not Status.CANCELLING or not account.is_served_on(today):
         raise NotCancelling
 
 
 def stage_after_deactivation(ending: Ending) -> EndingDue:
-    """The reminder of a deactivated account: some days before everything is deleted, but not before its end."""
+    """The reminder of a deactivated account: some days before its deletion, but not before its deactivation."""
     return EndingDue(
-        EndingStage.REMIND, max(ending.active_until, ending.purge_on - timedelta(days=REMINDED_DAYS_BEFORE))
+        EndingStage.REMIND, max(ending.active_until, ending.purge_on - timedelta(days=REMINDER_DAYS_BEFORE))
     )
 
 
 def reactivate_until(ending: Ending) -> date:
-    """The last day on which a deactivated account can be taken up again."""
+    """The last day on which an admin can reactivate a deactivated account."""
     return ending.purge_on - timedelta(days=1)

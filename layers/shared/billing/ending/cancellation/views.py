@@ -1,4 +1,4 @@
-"""A cancellation as it is previewed, asked for and confirmed."""
+"""API views of a cancellation: preview, request and receipt."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ class ConsequencesView(View):
     purge_on: date
 
     @classmethod
-    def of(cls, follows: Consequences) -> ConsequencesView:
+    def of(cls, consequences: Consequences) -> ConsequencesView:
         return cls(
-            notice_ends=follows.notice_ends,
-            active_until=follows.active_until,
-            charges_still_due=[DueChargeView.of(each) for each in follows.charges_still_due],
-            next_avoidable_renewal=follows.next_avoidable_renewal,
-            last_day_to_avoid_it=follows.last_day_to_avoid_it,
-            purge_on=follows.purge_on,
+            notice_ends=consequences.notice_ends,
+            active_until=consequences.active_until,
+            charges_still_due=[DueChargeView.of(each) for each in consequences.charges_still_due],
+            next_avoidable_renewal=consequences.next_avoidable_renewal,
+            last_day_to_avoid_it=consequences.last_day_to_avoid_it,
+            purge_on=consequences.purge_on,
         )
 
 
 @problems.members.register
 def _preview(error: DatesChanged) -> dict[str, Any]:
-    """The dates as they are now."""
+    """Adds the current dates to the problem document, as `preview`."""
     return {"preview": ConsequencesView.of(error.consequences).model_dump(mode="json")}
 
 

@@ -1,8 +1,9 @@
-"""Everything of an account is deleted, and only a receipt without a name stays.
+"""Deletes everything of an account, and keeps only a receipt without names (DESIGN 3.7).
 
-First what the law keeps is put where it is kept; then goes what stands outside (documents, payment service, log-ins),
-then the table, partition by partition; the record that says so goes last, with the receipt. Cut off anywhere it goes
-on; what was deleted is counted in the write that deletes it.
+The order: invoices are copied to the archive; then documents, the customer at the payment service, and log-ins are
+deleted; then the table's items, partition by partition; the record of the deletion goes last, in the transaction that
+writes the receipt. A deletion can be interrupted anywhere and resumes. The transaction that deletes items also counts
+them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from billing.accounts.information import BillingInformation
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import Account
 from billing.ending.deletion.records import Purge, PurgeStore, receipt_body
-from billing.ending.deletion.rules import Receipt, archived_until, identity, is_deletion_due, told_of_deletion
+from billing.ending.deletion.rules import Receipt, archived_until, deletion_recipients, identity, is_deletion_due
 from billing.ending.exports.rules import folder_of_downloads
 from billing.invoicing.invoices import folder_of_invoice
 from billing.kernel.errors import AccountNotFound, ConcurrentChange
@@ -28,17 +29,17 @@ from billing.platform.events.new_event import new_event, new_id
 from billing.platform.files.interfaces import Archive, Documents
 
 WAIT = timedelta(minutes=3)
-"""How long after the last item was deleted it is looked for late files once more: whoever had claimed a mail before
-may put its copy among the documents until its claim has run out (billing.correspondence.notify)."""
+"""How long a deletion waits after the last item, before it looks for late files once more. A worker that claimed a
+mail before may store its audit copy until the claim expires (billing.correspondence.notify)."""
 
 JSON_TYPE = "application/json"
 
 RECEIPTS = "receipts/"
-"""Where receipts stand among the documents."""
+"""The folder of receipts in the documents bucket."""
 
 
 class PurgeProgress(StrEnum):
-    """How far a deletion has come: nothing is left, there is more to do, or late files are waited for."""
+    """The progress of a deletion: finished, more to do, or waiting for late files."""
 
     FINISHED = "finished"
     GOES_ON = "goes_on"
@@ -47,8 +48,10 @@ class PurgeProgress(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Purger:
-    """What a deletion needs. Invoices go into the `archive` for `archive_years` after the year of their issue; without
-    one they are deleted like everything else. `wait` is WAIT unless nobody else is at work.
+    """The stores and services that a deletion needs.
+
+    Invoices go into the `archive` for `archive_years` after the year of their issue. Without an archive they are
+    deleted with the rest. `wait` is WAIT, or zero if no worker runs at the same time.
     """
 
     accounts: AccountStore
@@ -65,10 +68,11 @@ class Purger:
 def purge_account(
     account: str, *, now: datetime, clock: datetime, correlation: str, goes_on: Callable[[], bool], purger: Purger
 ) -> PurgeProgress:
-    """How far the deletion of an account is, of which `now` is the day and `clock` the real time.
+    """Begins or resumes the deletion of an account, and returns its progress.
 
-    It ends early when `goes_on` says no. Raises ConcurrentChange when the account was, or is being taken up again;
-    UpstreamFailed.
+    `now` is the business time that decides whether the deletion is due, `clock` the wall clock. Stops early when
+    `goes_on` returns False. Costs one transaction per `AT_ONCE` items, and calls of the payment service, the directory
+    and the bucket. Raises ConcurrentChange if the account was reactivated or is being reactivated, UpstreamFailed.
     """
     purges = purger.purges
     purge = purges.purge(account)
@@ -80,16 +84,17 @@ def purge_account(
 
 
 def purge_again(account: str, *, now: datetime, correlation: str, purger: Purger) -> None:
-    """Deletes an account that a backup has brought back; nobody is told again. Raises ConcurrentChange, UpstreamFailed.
+    """Deletes an account that a restored backup contains again, without another mail.
 
-    All at once: only an operator does this, from a machine of theirs. It goes on with what was cut off.
+    Runs until everything is deleted, because an operator calls it from their own machine. Resumes an interrupted
+    deletion. Raises ConcurrentChange, UpstreamFailed.
     """
     try:
-        standing = purger.accounts.account(account)
+        restored = purger.accounts.account(account)
     except AccountNotFound:
-        pass  # its deletion was cut off
+        pass  # an earlier deletion was interrupted, and is resumed below
     else:
-        purger.purges.begin(standing, _purge_of(standing, now, purger, recipients={}, language="en"))
+        purger.purges.begin(restored, _purge_of(restored, now, purger, recipients={}, language="en"))
     purge = purger.purges.purge(account)
     while purge is not None:
         _continue(purge, now, now + purger.wait, correlation, lambda: True, purger)
@@ -100,7 +105,7 @@ def _continue(
     purge: Purge, now: datetime, clock: datetime, correlation: str, goes_on: Callable[[], bool], purger: Purger
 ) -> PurgeProgress:
     purges = purger.purges
-    purge = _archived(purge, now, goes_on, purger)
+    purge = _archive_invoices(purge, now, goes_on, purger)
     if not goes_on():
         return PurgeProgress.GOES_ON
     if "documents" not in purge.counts:
@@ -116,9 +121,9 @@ def _continue(
         if not purges.belongs_elsewhere(user, purge.account):
             purger.directory.remove(user)
     while goes_on():
-        deleted = purges.delete_some(purge)
-        if deleted is not None:
-            purge = deleted
+        after_delete = purges.delete_some(purge)
+        if after_delete is not None:
+            purge = after_delete
         elif purge.emptied_at is None:
             purge = purges.empty(purge, clock)
         elif clock < purge.emptied_at + purger.wait:
@@ -130,20 +135,20 @@ def _continue(
 
 
 def _begin(account: str, now: datetime, purger: Purger) -> Purge | None:
-    """A deletion that begins now; None where none is due."""
+    """Begins the deletion if it is due; None if it is not."""
     payer = purger.methods.payer(account)
     due = purger.purges.due(account)
     if payer is None or due is None:
         return None
-    standing: Account = payer.subscriber.account
-    if not is_deletion_due(standing, due, now):
+    current: Account = payer.subscriber.account
+    if not is_deletion_due(current, due, now):
         return None
-    if standing.reactivation is not None:
-        raise ConcurrentChange  # what was charged for is served: its payment is waited for
+    if current.reactivation is not None:
+        raise ConcurrentChange  # its payment may still succeed, and then the account must stay
     information: BillingInformation = purger.accounts.details(account).information
-    admins = told_of_deletion(purger.purges.people(account), information)
+    recipients = deletion_recipients(purger.purges.people(account), information)
     language = information.billing.details.language
-    purger.purges.begin(standing, _purge_of(standing, now, purger, recipients=admins, language=language))
+    purger.purges.begin(current, _purge_of(current, now, purger, recipients=recipients, language=language))
     return purger.purges.purge(account)
 
 
@@ -164,8 +169,8 @@ def _purge_of(account: Account, now: datetime, purger: Purger, *, recipients: di
     )
 
 
-def _archived(purge: Purge, now: datetime, goes_on: Callable[[], bool], purger: Purger) -> Purge:
-    """Puts the account's invoices, with their documents, where the law wants them kept, and notes how far that is."""
+def _archive_invoices(purge: Purge, now: datetime, goes_on: Callable[[], bool], purger: Purger) -> Purge:
+    """Copies the account's invoices with their documents into the archive, and saves the progress after each one."""
     if purger.archive is None:
         return purge
     for invoice in purger.purges.invoices(purge):
@@ -179,17 +184,17 @@ def _archived(purge: Purge, now: datetime, goes_on: Callable[[], bool], purger: 
             for key in purger.documents.keys(documents):
                 content = purger.documents.get(key)
                 if content is not None:
-                    kept_as = f"{folder}/{key.removeprefix(documents)}"
-                    purger.archive.keep(kept_as, content, "application/octet-stream", until)
+                    archive_key = f"{folder}/{key.removeprefix(documents)}"
+                    purger.archive.keep(archive_key, content, "application/octet-stream", until)
         purge = purger.purges.archived(purge, invoice)
     return purge
 
 
 def _finish(purge: Purge, now: datetime, correlation: str, purger: Purger) -> None:
     receipt = Receipt(purge.receipt, purge.identity, purge.began_at, now, purge.counts, purge.digest)
-    # A table that is restored from a backup may have lost the receipt: it stands outside of it too.
+    # A table restored from a backup may lack the receipt, so the bucket has a copy.
     purger.documents.put(f"{RECEIPTS}{receipt.id}.json", receipt_body(receipt).encode(), JSON_TYPE)
-    occasion = by_system(now, correlation)
+    context = by_system(now, correlation)
     facts = {
         "receipt": receipt.id,
         "account_name": purge.account_name,
@@ -200,10 +205,10 @@ def _finish(purge: Purge, now: datetime, correlation: str, purger: Purger) -> No
         "digest": f"sha256:{receipt.digest}",
         "invoices_kept_years": 0 if purger.archive is None else purger.archive_years,
     }
-    event = new_event(EventType.ACCOUNT_DELETED, occasion, account=purge.account, before=None, after=facts)
+    event = new_event(EventType.ACCOUNT_DELETED, context, account=purge.account, before=None, after=facts)
     purger.purges.finish(purge, receipt, event)
 
 
 def _folders(account: str) -> tuple[str, str]:
-    """Where the files of an account stand."""
+    """The document folders of an account."""
     return f"accounts/{account}/", folder_of_downloads(account)

@@ -1,6 +1,6 @@
-"""An account that is being deleted: what is still there, what was deleted, and the receipt that stays.
+"""Deletions in the table: their progress, the items to delete, and the receipts.
 
-The purge knows keys and no kinds: everything in a partition of the account is deleted.
+A purge works on keys only: it deletes every item in the account's partitions, whatever its kind.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import date, datetime
 
 from billing.accounts.mapping import user_from
 from billing.accounts.rules import Account, User
-from billing.ending.deletion.rules import EVENT_KEPT, Receipt
+from billing.ending.deletion.rules import EVENT_RETENTION, Receipt
 from billing.ending.due import EndingStage
 from billing.ending.due_mapping import stage_from
 from billing.kernel.errors import NotFound
@@ -27,14 +27,17 @@ from billing.platform.dynamodb.table import Table
 from billing.platform.events.mapping import event_body
 
 AT_ONCE = 40
-"""Items of one transaction; each is a key, and the transaction also counts them."""
+"""How many items one transaction deletes. The same transaction saves their count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """A deletion under way. `recipients` are told when it is over; `users` had access; `customer` is the account at
-    the payment service. `counts` and `digest` say what was deleted so far; `archived` is the key of the last invoice
-    that was put where the law keeps it. At `emptied_at` nothing was left but what says that there was.
+    """A deletion in progress.
+
+    `recipients` are pairs of name and address for the mail at its end. `users` are the ids of the users who had access.
+    `customer` is the customer id at the payment service. `counts` are the deleted items by family, `digest` the SHA-256
+    digest of their keys. `archived` is the key of the last archived invoice. At `emptied_at` the account had no items
+    left but this record and its due item. `version` counts the changes.
     """
 
     account: str
@@ -55,7 +58,7 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class StoredInvoice:
-    """An invoice, or a credit note, as it is kept: its key, and its body as JSON."""
+    """An invoice or a credit note as it is stored: its sort key, and its body as JSON."""
 
     key: str
     number: str
@@ -67,7 +70,7 @@ class PurgeStore(Table):
     """The deletions in the one table."""
 
     def purge(self, account: str) -> Purge | None:
-        """A deletion that is under way. One read."""
+        """The account's deletion in progress, None if there is none. One read."""
         key = (keys.account(account), keys.PURGE)
         row = self._reads.get_all([key]).get(key)
         if row is None:
@@ -85,72 +88,79 @@ class PurgeStore(Table):
         )
 
     def due(self, account: str) -> date | None:
-        """The day from which on an account may be deleted; None if that is not due at all. One read."""
+        """The first day on which the account may be deleted; None if no deletion is due. One read."""
         key = (keys.account(account), keys.due(Job.ENDING))
         row = self._reads.get_all([key]).get(key)
         due = None if row is None else stage_from(row.body)
         return due.on if due is not None and due.stage is EndingStage.PURGE else None
 
     def people(self, account: str) -> tuple[User, ...]:
-        """Who had access. One query."""
-        found = self._reads.query(keys.account(account), keys.USER, keys.last_of(keys.USER))
-        return tuple(user_from(row.body) for row in found)
+        """The users of the account. One query."""
+        rows = self._reads.query(keys.account(account), keys.USER, keys.last_of(keys.USER))
+        return tuple(user_from(row.body) for row in rows)
 
     def belongs_elsewhere(self, user: str, account: str) -> bool:
-        """Whether a person has access to another account as well. One query of the index."""
+        """Whether a user also has access to another account. One query of the index."""
         family = keys.account("")
-        found = self._reads.query(keys.user(user), family, keys.last_of(family), limit=2, index=keys.INDEX)
-        return any(row.partition != keys.account(account) for row in found)
+        rows = self._reads.query(keys.user(user), family, keys.last_of(family), limit=2, index=keys.INDEX)
+        return any(row.partition != keys.account(account) for row in rows)
 
     def begin(self, account: Account, purge: Purge) -> None:
-        """From here on the account is unknown, and nothing more is written for it.
+        """Deletes the account's own item and saves the purge. From then on every other write for the account fails.
 
-        Raises ConcurrentChange when it is no longer at its version: it was taken up again. One transaction.
+        Raises ConcurrentChange if the account is no longer at its version, for example after a reactivation. One
+        transaction.
         """
         with self._transaction() as write:
             write.delete(keys.account(account.id), keys.PAGE_ACCOUNT, version=account.version)
             write.replace(_item(purge), purge.version)
 
     def invoices(self, purge: Purge) -> Iterator[StoredInvoice]:
-        """The invoices that are not archived yet, oldest first. A query per megabyte."""
+        """The invoices and credit notes not archived yet, oldest first. One query per megabyte."""
         first = keys.INVOICE if purge.archived is None else keys.after(purge.archived)
         for row in self._reads.query(keys.account(purge.account), first, keys.last_of(keys.INVOICE)):
             produced_on, number = row.key.removeprefix(keys.INVOICE).split("#", 1)
             yield StoredInvoice(row.key, number, date.fromisoformat(produced_on), row.body)
 
     def archived(self, purge: Purge, invoice: StoredInvoice) -> Purge:
-        """Keeps how far the archive has come. One transaction."""
-        return self._noted(replace(purge, archived=invoice.key))
+        """Saves that all invoices up to this one are archived. One transaction."""
+        return self._save(replace(purge, archived=invoice.key))
 
     def empty(self, purge: Purge, at: datetime) -> Purge:
-        """Keeps that nothing is left but what says that there was. One transaction."""
-        return self._noted(replace(purge, emptied_at=at))
+        """Saves that no items are left but the purge itself and its due item. One transaction."""
+        return self._save(replace(purge, emptied_at=at))
 
     def note(self, purge: Purge, **counts: int) -> Purge:
-        """Keeps counts of what stands outside of the table. One transaction."""
-        return self._noted(replace(purge, counts={**purge.counts, **counts}))
+        """Saves counts of things outside the table: documents, customers. One transaction."""
+        return self._save(replace(purge, counts={**purge.counts, **counts}))
 
     def delete_some(self, purge: Purge) -> Purge | None:
-        """Deletes the next items, and counts them, in one transaction; None when nothing is left to delete."""
+        """Deletes and counts the next AT_ONCE items. None if no items are left.
+
+        One transaction, and up to three queries.
+        """
         for partition in partitions(purge.account):
-            found = self._reads.query(partition, " ", keys.last_of("~"), limit=AT_ONCE + 2)
-            places = [(row.partition, row.key) for row in found]
-            deleted = [place for place in places if place not in _last_of_all(purge.account)][:AT_ONCE]
-            if deleted:
-                return self._delete(purge, deleted)
+            rows = self._reads.query(partition, " ", keys.last_of("~"), limit=AT_ONCE + 2)
+            item_keys = [(row.partition, row.key) for row in rows]
+            batch = [key for key in item_keys if key not in _deleted_last(purge.account)][:AT_ONCE]
+            if batch:
+                return self._delete(purge, batch)
         return None
 
     def finish(self, purge: Purge, receipt: Receipt, event: Event) -> None:
-        """Deletes the last of the account, and keeps the receipt; the event goes when its mail has. One transaction."""
+        """Deletes the purge and its due item, and saves the receipt and the event. One transaction.
+
+        The event expires after EVENT_RETENTION, when its mail has been sent.
+        """
         recorded = Item(
             keys.deleted(event.id),
             keys.event(event.id),
             event_body(event),
-            expires_at=event.time + EVENT_KEPT,
+            expires_at=event.time + EVENT_RETENTION,
         )
         with self._transaction() as write:
-            for place in _last_of_all(purge.account):
-                write.delete(*place)
+            for key in _deleted_last(purge.account):
+                write.delete(*key)
             write.add(Item(keys.RECEIPTS, keys.receipt(receipt.id), receipt_body(receipt)))
             write.put(recorded)
 
@@ -167,38 +177,36 @@ class PurgeStore(Table):
         return self._reads.newest(keys.RECEIPTS, keys.RECEIPT, _receipt_of_row, limit=limit, after=after)
 
     def under_way(self) -> Iterator[str]:
-        """The accounts that are being deleted. Reads the whole table: for an operator's own commands only."""
+        """The accounts with a deletion in progress. Scans the whole table: only for an operator's commands."""
         for partition in self._reads.partitions_with(keys.PURGE):
             yield partition.removeprefix(keys.account(""))
 
-    # ---- How ----
-
-    def _delete(self, purge: Purge, keys_of: Sequence[tuple[str, str]]) -> Purge:
+    def _delete(self, purge: Purge, item_keys: Sequence[tuple[str, str]]) -> Purge:
         counts = dict(purge.counts)
-        for _, key in keys_of:
-            family = key.partition("#")[0].lower()
+        for _, sort_key in item_keys:
+            family = sort_key.partition("#")[0].lower()
             counts[family] = counts.get(family, 0) + 1
-        digest = hashlib.sha256((purge.digest + "\n".join(map("\t".join, keys_of))).encode()).hexdigest()
-        deleted = replace(purge, counts=counts, digest=digest)
+        digest = hashlib.sha256((purge.digest + "\n".join(map("\t".join, item_keys))).encode()).hexdigest()
+        counted = replace(purge, counts=counts, digest=digest)
         with self._transaction() as write:
-            for place in keys_of:
-                write.delete(*place)
-            write.replace(_item(deleted), deleted.version)
-        return replace(deleted, version=purge.version + 1)
+            for key in item_keys:
+                write.delete(*key)
+            write.replace(_item(counted), counted.version)
+        return replace(counted, version=purge.version + 1)
 
-    def _noted(self, purge: Purge) -> Purge:
+    def _save(self, purge: Purge) -> Purge:
         with self._transaction() as write:
             write.replace(_item(purge), purge.version)
         return replace(purge, version=purge.version + 1)
 
 
 def partitions(account: str) -> tuple[str, ...]:
-    """All partitions in which something of an account stands."""
+    """All partitions with items of an account."""
     return keys.usage(account), keys.markers(account), keys.account(account)
 
 
-def _last_of_all(account: str) -> tuple[tuple[str, str], ...]:
-    """What says that the account is being deleted, and that this is due: without it nobody would go on."""
+def _deleted_last(account: str) -> tuple[tuple[str, str], ...]:
+    """The keys of the purge and of its due item. They go last, because a retry needs both to resume the deletion."""
     partition = keys.account(account)
     return (partition, keys.PURGE), (partition, keys.due(Job.ENDING))
 
@@ -223,12 +231,12 @@ def _item(purge: Purge) -> Item:
 
 
 def receipt_body(receipt: Receipt) -> str:
-    """A receipt as it is stored, and as it is kept as a file."""
+    """The JSON of a receipt, for the table and for the copy in the bucket."""
     return text(fields_of(receipt, id="receipt"))
 
 
 def receipt_from(stored: str) -> Receipt:
-    """A receipt as it stands in the table, and outside of it."""
+    """The receipt from its JSON. Raises KeyError or ValueError if it is none."""
     body = parsed(stored)
     return Receipt(
         id=body["receipt"],

@@ -1,4 +1,4 @@
-"""When everything of an account is deleted, and what is left: a receipt without a name, and what the law keeps."""
+"""The rules of deleting an account: its day, the receipt, and how long invoices are archived (DESIGN 3.7)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from billing.accounts.information import BillingInformation
 from billing.accounts.rules import Account, Status, User
 from billing.kernel.permissions import Role
 
-EVENT_KEPT = timedelta(days=15)
-"""For which the event of the last mail is kept, a day longer than a queue keeps it. It names the admins."""
+EVENT_RETENTION = timedelta(days=15)
+"""How long the event of the last mail stays: a day longer than in a queue. Not longer, because it names the admins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What is left of an account: a random id, counts, times and a digest; nothing that names anybody.
+    """The only record of a deleted account: a random id, counts, times and digests. It names no person (DESIGN 3.7.2).
 
-    `identity` is a digest by which a table that was restored from a backup is recognised to hold the account again.
+    `identity` is a digest of the account. It shows that a restored backup contains the deleted account again.
     """
 
     id: str
@@ -31,22 +31,22 @@ class Receipt:
 
 
 def identity(account: str, provisioned_as: str) -> str:
-    """By which an account is recognised to be the one that was deleted, without its name."""
+    """The SHA-256 digest that identifies a deleted account without its name."""
     return hashlib.sha256(f"{account} {provisioned_as}".encode()).hexdigest()
 
 
 def is_deletion_due(account: Account, due: date, now: datetime) -> bool:
-    """Whether a deactivated account is deleted at the instant `now`: from the day `due` on, in its own time zone."""
+    """Whether an account can be deleted at `now`: it is deactivated, and `due` has begun in its time zone."""
     return account.status is Status.DEACTIVATED and account.contract.today(now) >= due
 
 
-def told_of_deletion(people: Iterable[User], information: BillingInformation) -> dict[str, str]:
-    """Who is told when everything is deleted, names by address: the admins, and the address that invoices went to."""
+def deletion_recipients(people: Iterable[User], information: BillingInformation) -> dict[str, str]:
+    """The recipients of the mail about the deletion, names by address: the admins and the address for invoices."""
     admins = {each.email: each.name for each in people if each.role is Role.ADMIN}
     admins.setdefault(information.billing.details.email, information.contact.details.name)
     return admins
 
 
 def archived_until(produced_on: date, years: int) -> date:
-    """The last day for which the law wants an invoice kept: so many full years after that of its issue."""
+    """The last day of an invoice's archiving: the end of so many years after the year of its issue (DESIGN 3.7.3)."""
     return date(produced_on.year + years, 12, 31)

@@ -1,4 +1,4 @@
-"""Receipts of deletions, as staff see them."""
+"""API views of deletion receipts, for staff."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Files that are asked for: all data of an account, or a year's invoices."""
+"""Downloads that users request: all data of an account, or a year's invoices."""

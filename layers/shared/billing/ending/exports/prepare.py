@@ -1,6 +1,6 @@
-"""A file that was asked for is put together: all data of an account, or all its invoices of a year.
+"""Prepares a requested download: a zip file with all data of an account, or with its invoices of a year.
 
-It is written to the disk piece by piece, so that an account of any size fits into a function's memory.
+The zip file is written to disk entry by entry, so an account of any size fits into a function's memory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from billing.ending.exports.records import DownloadStore
 from billing.ending.exports.request import facts_of
-from billing.ending.exports.rules import KEPT, Download, DownloadKind
+from billing.ending.exports.rules import AVAILABLE_FOR, Download, DownloadKind
 from billing.invoicing.invoices import Invoice, folder_of_invoice
 from billing.invoicing.records import InvoiceStore
 from billing.invoicing.wording import invoice_table
@@ -31,10 +31,10 @@ from billing.platform.files.interfaces import Documents
 ZIP_TYPE = "application/zip"
 
 INTERNAL = frozenset({"due", "purge"})
-"""What is kept about an account's work and not about the account."""
+"""Item families that hold Livello's own work state, not data of the account. Exports leave them out."""
 
 INVOICES_MAX = 10_000
-"""More than a company can be issued in any time."""
+"""More invoices than any account can have."""
 
 _READ_ME = """\
 Everything that is kept of the account {account}, as of {at:%Y-%m-%d %H:%M} UTC.
@@ -57,23 +57,24 @@ def prepare_download(
     invoices: InvoiceStore,
     documents: Documents,
 ) -> Download | None:
-    """The file, ready and told of; None where nobody waits for one any more.
+    """Prepares a requested file, and records the event that announces it by mail. Returns the finished download.
 
-    Raises ConcurrentChange, UpstreamFailed, AccountNotFound when the account was deleted meanwhile: nothing of the
-    file is left then.
+    None if there is no request, or if the file is already prepared. Costs two reads, the queries of all exported items,
+    a download per document, one upload and one transaction. Raises ConcurrentChange, UpstreamFailed, and
+    AccountNotFound if the account was deleted meanwhile; the uploaded file is deleted then.
     """
     download = store.download(account, kind, year)
     if download is None or download.ready_at is not None:
         return None
-    with TemporaryFile() as place:
-        with ZipFile(place, "w", ZIP_DEFLATED) as archive:
+    with TemporaryFile() as file:
+        with ZipFile(file, "w", ZIP_DEFLATED) as archive:
             if kind is DownloadKind.EXPORT:
-                _export(archive, account, now, store, invoices, documents)
+                _write_export(archive, account, now, store, invoices, documents)
             else:
-                _invoices_of(archive, account, year, invoices, documents)
+                _write_invoices(archive, account, year, invoices, documents)
             files = len(archive.namelist())
-        place.seek(0)
-        documents.put(download.key, place, ZIP_TYPE)
+        file.seek(0)
+        documents.put(download.key, file, ZIP_TYPE)
     if not store.exists(account):
         documents.delete_all(download.key)
         raise AccountNotFound
@@ -82,14 +83,14 @@ def prepare_download(
         **facts_of(ready),
         "requested_at": ready.requested_at,
         "files": files,
-        "until": (now + KEPT).date(),
+        "until": (now + AVAILABLE_FOR).date(),
     }
-    occasion = by_system(now, correlation)
-    event = new_event(EventType.DOWNLOAD_READY, occasion, account=account, before=None, after=facts)
+    context = by_system(now, correlation)
+    event = new_event(EventType.DOWNLOAD_READY, context, account=account, before=None, after=facts)
     return store.save(ready, event)
 
 
-def _export(
+def _write_export(
     archive: ZipFile,
     account: str,
     now: datetime,
@@ -108,32 +109,32 @@ def _export(
             write("\n]\n")
     with _text(archive, "usage.csv") as write:
         write(csv_rows([("day", "product", "store", "content", "quantity")]))
-        for used in store.usage(account):
+        for month in store.usage(account):
             rows = [
-                (day.isoformat(), used.product, used.store, harmless(used.content), f"{quantity:f}")
-                for day, quantity in used.daily.items()
+                (day.isoformat(), month.product, month.store, harmless(month.content), f"{quantity:f}")
+                for day, quantity in month.daily.items()
             ]
             write(csv_rows(rows))
-    everything = invoices.invoices(account, year=None, status=None, limit=INVOICES_MAX, after=None).items
-    _table(archive, everything)
-    _copied(archive, f"accounts/{account}/", "documents/", documents)
+    all_invoices = invoices.invoices(account, year=None, status=None, limit=INVOICES_MAX, after=None).items
+    _write_table(archive, all_invoices)
+    _copy_documents(archive, f"accounts/{account}/", "documents/", documents)
 
 
-def _invoices_of(
+def _write_invoices(
     archive: ZipFile, account: str, year: int | None, invoices: InvoiceStore, documents: Documents
 ) -> None:
-    found = invoices.invoices(account, year=year, status=None, limit=INVOICES_MAX, after=None).items
-    _table(archive, found)
-    for invoice in found:
-        _copied(archive, folder_of_invoice(account, invoice.number), f"{invoice.number}/", documents)
+    of_year = invoices.invoices(account, year=year, status=None, limit=INVOICES_MAX, after=None).items
+    _write_table(archive, of_year)
+    for invoice in of_year:
+        _copy_documents(archive, folder_of_invoice(account, invoice.number), f"{invoice.number}/", documents)
 
 
-def _table(archive: ZipFile, invoices: Iterable[Invoice]) -> None:
+def _write_table(archive: ZipFile, invoices: Iterable[Invoice]) -> None:
     with _text(archive, "invoices.csv") as write:
         write(invoice_table(invoices))
 
 
-def _copied(archive: ZipFile, folder: str, into: str, documents: Documents) -> None:
+def _copy_documents(archive: ZipFile, folder: str, into: str, documents: Documents) -> None:
     for key in documents.keys(folder):
         content = documents.get(key)
         if content is not None:
@@ -149,7 +150,7 @@ def _text(archive: ZipFile, name: str) -> Iterator[Callable[[str], object]]:
 
 @contextmanager
 def _entry(archive: ZipFile, name: str) -> Iterator[IO[bytes]]:
-    """A file in the archive, of no particular time: the same content makes the same archive."""
+    """Opens a new file in the archive, with a fixed time stamp: the same content gives the same bytes."""
     info = ZipInfo(name, (1980, 1, 1, 0, 0, 0))
     info.compress_type = ZIP_DEFLATED
     with archive.open(info, "w", force_zip64=True) as entry:

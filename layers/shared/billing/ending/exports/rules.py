@@ -1,4 +1,4 @@
-"""Files that are made when somebody asks for them: all data of an account, or its invoices of a year."""
+"""The rules of downloads: files that are prepared on request."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-KEPT = timedelta(days=7)
-"""For how long a file can be downloaded. The bucket forgets it by itself then (template.yaml)."""
+AVAILABLE_FOR = timedelta(days=7)
+"""How long a file can be downloaded. A lifecycle rule of the bucket deletes it then (template.yaml)."""
 
 PREPARED_WITHIN = timedelta(hours=1)
-"""After that, whoever asks again is given another one: what was under way has failed."""
+"""A preparation that takes longer has failed. A new request then starts another one."""
 
 
 class DownloadKind(StrEnum):
-    """What is in it."""
+    """The content of a download: all data of the account, or its invoices of a year."""
 
     EXPORT = "export"
     INVOICES = "invoices"
@@ -22,10 +22,10 @@ class DownloadKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file that somebody has asked for. `year` goes with INVOICES. `requested_by` is the id of a log-in.
+    """A requested file. `year` is set for INVOICES only. `requested_by` is a user id.
 
-    `files` are how many are in it, `ready_at` since when it can be downloaded; both None while it is prepared.
-    `version` counts the changes.
+    `files` is the number of files in the zip file, `ready_at` the time of its completion. Both are None during the
+    preparation. `version` counts the changes.
     """
 
     id: str
@@ -40,24 +40,24 @@ class Download:
 
     @property
     def key(self) -> str:
-        """Where the file is among the documents."""
+        """The document key of the zip file."""
         return f"{folder_of_downloads(self.account)}{self.id}.zip"
 
     @property
     def name(self) -> str:
-        """What whoever downloads it keeps it as."""
-        what = self.kind.value if self.year is None else f"{self.kind.value}-{self.year}"
-        return f"{what}-{self.account}.zip"
+        """The file name that the browser saves."""
+        content = self.kind.value if self.year is None else f"{self.kind.value}-{self.year}"
+        return f"{content}-{self.account}.zip"
 
     def is_under_way(self, now: datetime) -> bool:
-        """Whether it is still prepared."""
+        """Whether the preparation is still running."""
         return self.ready_at is None and now < self.requested_at + PREPARED_WITHIN
 
-    def is_there(self, now: datetime) -> bool:
-        """Whether it can be downloaded."""
-        return self.ready_at is not None and now < self.ready_at + KEPT
+    def is_available(self, now: datetime) -> bool:
+        """Whether the file can be downloaded."""
+        return self.ready_at is not None and now < self.ready_at + AVAILABLE_FOR
 
 
 def folder_of_downloads(account: str) -> str:
-    """Where the files of an account stand among the documents: outside of what is kept for long."""
+    """The document folder of an account's downloads. It has its own prefix, because its files expire."""
     return f"downloads/{account}/"

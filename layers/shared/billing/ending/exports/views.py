@@ -1,4 +1,4 @@
-"""Files that were asked for, and what stays of accounts that were deleted."""
+"""API views of downloads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from billing.ending.exports.rules import KEPT, Download
+from billing.ending.exports.rules import AVAILABLE_FOR, Download
 from billing.invoicing.views import YEAR_MAX, YEAR_MIN
 from billing.platform.http.models import View
 
@@ -33,12 +33,12 @@ class DownloadView(View):
         if download is None:
             return cls(status="none", requested_at=None, ready_at=None, until=None, files=None, link=None)
         ready_at = download.ready_at
-        there, under_way = download.is_there(now), download.is_under_way(now)
+        available, under_way = download.is_available(now), download.is_under_way(now)
         return cls(
-            status="ready" if there else "preparing" if under_way else "expired",
+            status="ready" if available else "preparing" if under_way else "expired",
             requested_at=download.requested_at,
             ready_at=ready_at,
-            until=None if ready_at is None else ready_at + KEPT,
+            until=None if ready_at is None else ready_at + AVAILABLE_FOR,
             files=download.files,
-            link=link if there else None,
+            link=link if available else None,
         )

@@ -1,1 +1,1 @@
-"""Taking a deactivated account up again, on a new contract."""
+"""Reactivating a deactivated account, on a new contract."""

@@ -1,4 +1,4 @@
-"""How a deactivated account is reactivated."""
+"""Reactivations in the table."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ from billing.subscriptions.mapping import subscription_body, subscription_from
 
 
 class ReactivationStore(InvoiceStore):
-    """The reactivations in the one table; with each goes an invoice."""
+    """The reactivations in the one table. A completed one also writes its invoice."""
 
     def reactivation(self, account: str) -> Reactivation | None:
-        """The newest one that has not succeeded. One read."""
+        """The pending or failed reactivation of an account, None if there is none. One read."""
         key = (keys.account(account), keys.REACTIVATION)
         row = self._reads.get_all([key]).get(key)
         return None if row is None else _reactivation_from(row.body, row.version)
 
     def request(self, context: BillingContext, reactivation: Reactivation, event: Event) -> None:
-        """Keeps a reactivation that is pending and due at once, and records it.
+        """Saves a pending reactivation, its immediate collection as due work, and the event.
 
-        Raises ConcurrentChange when the account has changed. One transaction.
+        Raises ConcurrentChange if the account has changed. One transaction.
         """
         account = replace(context.subscriber.account, reactivation=reactivation.id)
         today = reactivation.contract.start
@@ -54,14 +54,14 @@ class ReactivationStore(InvoiceStore):
             write.record(event)
 
     def save(self, reactivation: Reactivation) -> Reactivation:
-        """Keeps a step of one that is pending. Raises ConcurrentChange. One transaction."""
+        """Saves the progress of a pending reactivation. Raises ConcurrentChange. One transaction."""
         with self._transaction() as write:
             write.require_account(reactivation.invoice.account)
             write.replace(_item(reactivation), reactivation.version)
         return replace(reactivation, version=reactivation.version + 1)
 
     def fail(self, account: Account, reactivation: Reactivation, event: Event) -> None:
-        """Keeps that it has failed, and records it: the account stays deactivated. Raises ConcurrentChange.
+        """Saves a failed reactivation and its event. The account stays deactivated. Raises ConcurrentChange.
 
         One transaction.
         """
@@ -81,10 +81,11 @@ class ReactivationStore(InvoiceStore):
         credit: int,
         events: Sequence[Event],
     ) -> None:
-        """Keeps the account on its new contract, with its first invoice and the number of that, and records it.
+        """Saves the active account on its new contract, its subscription, its first invoice and the events.
 
-        Raises NumberTaken, or ConcurrentChange when the account, its subscription or its credit has changed. One
-        transaction: no account is served without an invoice, and none is invoiced that is not served.
+        `count` is the invoice's number within the series. Raises NumberTaken, or ConcurrentChange if the account, its
+        subscription or its credit has changed. One transaction: an account is active if and only if its first invoice
+        exists.
         """
         account, contract = context.subscriber.account, reactivation.contract
         partition = keys.account(account.id)

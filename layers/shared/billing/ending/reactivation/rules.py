@@ -1,4 +1,4 @@
-"""Taking a deactivated account up again: a new contract from that day on, on the prices of that day."""
+"""The rules of reactivation: a new contract that starts today, at today's prices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from billing.subscriptions.rules import Order, Subscription, subscribe
 
 
 class ReactivationState(StrEnum):
-    """Where a reactivation stands. Of one that has succeeded nothing is left: the account is active."""
+    """The state of a reactivation. A successful one is deleted: the account is active again."""
 
     PENDING = "pending"
     FAILED = "failed"
@@ -24,10 +24,10 @@ class ReactivationState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reactivation:
-    """A reactivation as it was asked for, with all that it will come to: nothing of it changes until it is paid.
+    """A requested reactivation with its contract, subscription and first invoice. They do not change until it is paid.
 
-    `invoice` is the first of the new contract, without its number. `payment` is the one at the payment service, kept
-    before it is charged. `version` counts the changes.
+    `invoice` is the first invoice of the new contract, still without a number. `payment_intent_id` is saved before the
+    payment is charged. `version` counts the changes.
     """
 
     id: str
@@ -43,7 +43,7 @@ class Reactivation:
 
 
 class NotDeactivated(Conflict):
-    """Only what is deactivated, and not yet being deleted, can be taken up again."""
+    """Only a deactivated account can be reactivated, before the day of its deletion."""
 
     code = "not-deactivated"
 
@@ -52,7 +52,7 @@ class NotDeactivated(Conflict):
 
 
 class NothingSold(Conflict):
-    """None of what the account had is sold any more, in its currency."""
+    """The catalogue no longer sells any of the account's products in its currency."""
 
     code = "nothing-sold"
 
@@ -70,7 +70,7 @@ class NoPaymentMethod(Conflict):
 
 
 class QuoteChanged(Conflict):
-    """What it costs is not what the admin was shown."""
+    """The price differs from the one shown to the admin."""
 
     code = "reactivation-changed"
 
@@ -79,21 +79,22 @@ class QuoteChanged(Conflict):
 
 
 def require_deactivated(account: Account, today: date) -> None:
-    """Raises NotDeactivated unless the account can be taken up again today."""
+    """Raises NotDeactivated unless the account can be reactivated today."""
     ending = account.ending
     if account.status is not Status.DEACTIVATED or ending is None or today >= ending.purge_on:
         raise NotDeactivated
 
 
 def new_contract(contract: Contract, today: date) -> Contract:
-    """The new contract: it starts today, all else is as it was."""
+    """The old contract with today as its start."""
     return replace(contract, start=today)
 
 
 def resubscribe(subscription: Subscription, catalogue: Catalogue, currency: str, today: date) -> Subscription:
-    """What was subscribed to, on today's prices; a tier that is no longer sold is replaced by the next larger one.
+    """The old subscription at today's prices. The next larger tier replaces one that is no longer sold.
 
-    Products that are no longer sold are left out, and discounts ended with the contract. Raises NothingSold.
+    Products that are no longer sold are left out. Discounts ended with the old contract. Raises NothingSold if no
+    product is left.
     """
     orders = []
     for line in subscription.lines_on(today):
@@ -107,7 +108,7 @@ def resubscribe(subscription: Subscription, catalogue: Catalogue, currency: str,
 
 
 def _fitting(product: Product, up_to: int | None, currency: str) -> Tier | None:
-    """The smallest tier with a price in this currency that holds as much; the largest where none does. They rise."""
+    """The smallest priced tier of at least `up_to`, or the largest priced one. None if no tier has a price."""
     sold = [tier for tier in product.tiers if price_per_month(tier, currency) is not None]
-    holding = (tier for tier in sold if tier.up_to is None or (up_to is not None and tier.up_to >= up_to))
-    return next(holding, sold[-1] if sold else None)
+    large_enough = (tier for tier in sold if tier.up_to is None or (up_to is not None and tier.up_to >= up_to))
+    return next(large_enough, sold[-1] if sold else None)

@@ -1,4 +1,4 @@
-"""What taking a deactivated account up again comes to, and where that stands."""
+"""API views of a reactivation: its quote and its status."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ class ReactivationView(View):
         cls,
         account: Account,
         reactivate_until: date,
-        standing: Reactivation | None,
+        reactivation: Reactivation | None,
         offer: ReactivationOfferView | None,
     ) -> ReactivationView:
         if account.ending is None:
-            raise ValueError("an account that is not ended has none")
+            raise ValueError("an account without an end has no reactivation")
         return cls(
-            status="possible" if standing is None else standing.state.value,
+            status="possible" if reactivation is None else reactivation.state.value,
             reactivate_until=reactivate_until,
             purge_on=account.ending.purge_on,
             offer=offer,
-            reactivation=None if standing is None else standing.id,
-            due=None if standing is None else MoneyView.of(standing.invoice.draft.due),
-            failure=None if standing is None else standing.failure,
+            reactivation=None if reactivation is None else reactivation.id,
+            due=None if reactivation is None else MoneyView.of(reactivation.invoice.draft.due),
+            failure=None if reactivation is None else reactivation.failure,
         )
 
 

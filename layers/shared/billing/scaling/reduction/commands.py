@@ -1,4 +1,4 @@
-"""The advice how to need less of a product: the same for the customer, and for whoever prepares their review."""
+"""Reduction advice: how to use less of a product. The customer and the staff in a review get the same advice."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from billing.usage.records import UsageStore
 from billing.usage.rules import CLOSED_MONTHS, closed_months, month_before, month_of
 
 CONTENTS_MAX = 5000
-"""Contents and months that are looked at for one product: some megabytes."""
+"""Contents and months that are read for one product at most: some megabytes."""
 
 
 def advise_reduction(
     subscriber: Subscriber, lines: Iterable[Line], *, today: date, store: UsageStore
 ) -> tuple[Reduction, ...]:
-    """What can be done about the usage of these lines. A read, a query, and another one for each line."""
+    """The reduction advice for these lines. One read of the catalogue, one query, and one more query for each line."""
     account, since = subscriber.account.id, subscriber.account.contract.start
     catalogue = store.catalogue(subscriber.subscription.catalogue_version)
     first, last = month_before(month_of(today), CLOSED_MONTHS), month_before(month_of(today))
-    # One month more than is looked at: usage in it shows that the oldest one is complete.
+    # One more month: usage in it shows that the oldest of the three months is complete.
     totals = store.totals(account, month_before(first), last)
     return tuple(
         reduction(

@@ -1,4 +1,4 @@
-"""How to need less: which content costs most usage and earns least, and what to remove so that a lower tier fits."""
+"""Reduction advice: which content uses most and earns least, and which to remove so that a lower tier fits."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from billing.usage.rules import CLOSED_MONTHS, ContentUsage, MonthUsage, average
 
 
 class RankBy(StrEnum):
-    """By what content is ranked: what it earns for each unit of usage."""
+    """The earnings per unit of usage that rank the contents: revenue or conversions."""
 
     REVENUE = "revenue"
     CONVERSIONS = "conversions"
 
 
 class AdviceResult(StrEnum):
-    """What comes of it: a plan, none needed, or why there can be none."""
+    """The result: a plan, no plan needed, or the reason why none is possible."""
 
     PLAN = "plan"
     FITS_ALREADY = "fits-already"
@@ -36,9 +36,10 @@ class AdviceResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContentYield:
-    """One content of one store over the months: what it used in all of them, and per month, and all that came of it.
+    """The usage and earnings of one content of one store over the closed months.
 
-    `earns` is what it earns for each unit of usage, in whole conversions or minor units; None where nobody can tell.
+    `total` is the usage of all months, `usage` per month. `earns` is per unit of usage, in conversions or minor units;
+    None if the contents cannot be compared, or for a content without usage.
     """
 
     store: str
@@ -52,11 +53,11 @@ class ContentYield:
 
 @dataclass(frozen=True, slots=True)
 class Reduction:
-    """What an account can do about its usage of one product.
+    """The advice about one product: how an account can reduce its usage.
 
-    `ranking` begins with what earns least; it is empty where there are too many contents. `remove` is what must go so
-    that the average fits `lower`, and leaves `average_without`; both are empty without a plan. `saving` is per month,
-    before discounts and tax.
+    `ranking` begins with the content that earns least; it is empty if there are too many contents. Without the contents
+    in `remove` the average is `average_without`, and fits `lower`; without a plan they are empty and None. `saving` is
+    per month, before discounts and tax.
     """
 
     line: Line
@@ -81,20 +82,20 @@ def reduction(
 ) -> Reduction:
     """The advice for one line of a subscription.
 
-    `product` is that of the catalogue that was signed; `months` are the last CLOSED_MONTHS closed months, or fewer, and
-    `contents` what was used in them, of which no more than `contents_max` can be looked at.
+    `product` is that of the signed catalogue. `months` are the last CLOSED_MONTHS closed months, or fewer, and
+    `contents` the usage by content in them. More than `contents_max` contents are not compared.
     """
     mean = average(months)
     used = sum((each.quantity for each in months), Decimal(0))
     too_many = len(contents) > contents_max
     closed = {each.month for each in months}
-    # Of too many only the first were read: nothing can be said of any.
-    looked_at = [] if too_many else [each for each in contents if each.month in closed]
-    measure, unclear = _measure(looked_at)
-    ranking = _ranking(looked_at, measure, len(months))
+    # The caller reads at most contents_max + 1, so a ranking of too many would be incomplete.
+    ranked = [] if too_many else [each for each in contents if each.month in closed]
+    measure, unclear = _measure(ranked)
+    ranking = _ranking(ranked, measure, len(months))
     lower = next_lower(line, product)
 
-    def found(verdict: AdviceResult, lower: Tier | None = lower, remove: tuple[ContentYield, ...] = ()) -> Reduction:
+    def result(verdict: AdviceResult, lower: Tier | None = lower, remove: tuple[ContentYield, ...] = ()) -> Reduction:
         return Reduction(
             line=line,
             months=months,
@@ -109,35 +110,35 @@ def reduction(
         )
 
     if too_many:
-        return found(AdviceResult.TOO_MANY_CONTENTS)
+        return result(AdviceResult.TOO_MANY_CONTENTS)
     if lower is None or lower.up_to is None:
-        return found(AdviceResult.LOWEST_TIER)
+        return result(AdviceResult.LOWEST_TIER)
     if mean is None or len(months) < CLOSED_MONTHS:
-        return found(AdviceResult.TOO_FEW_MONTHS)
-    # Over all the months: a third of something is no exact number.
+        return result(AdviceResult.TOO_FEW_MONTHS)
+    # The sum over all months, because a third of it may have no exact decimal.
     excess = used - CLOSED_MONTHS * lower.up_to
     if excess <= 0:
-        return found(AdviceResult.FITS_ALREADY, fitting(line, product, mean))
+        return result(AdviceResult.FITS_ALREADY, fitting(line, product, mean))
     if unclear is not None:
-        return found(unclear)
+        return result(unclear)
     named = [each for each in ranking if each.content is not None and each.total > 0]
     if _total(named) < excess:
-        return found(AdviceResult.TOO_LITTLE_NAMED)
-    return found(AdviceResult.PLAN, remove=_least_earning(named, excess))
+        return result(AdviceResult.TOO_LITTLE_NAMED)
+    return result(AdviceResult.PLAN, remove=_least_earning(named, excess))
 
 
 def next_lower(line: Line, product: Product | None) -> Tier | None:
-    """The next tier below the line's that has a price in its currency."""
+    """The highest tier below the line's that has a price in its currency; None without any."""
     return next(reversed(_lower_tiers(line, product)), None)
 
 
 def fitting(line: Line, product: Product | None, mean: Decimal) -> Tier | None:
-    """The smallest tier below the line's, with a price in its currency, that holds this average; None without any."""
+    """The smallest tier below the line's that holds `mean` and has a price in its currency; None without any."""
     return next((tier for tier in _lower_tiers(line, product) if tier.up_to is not None and mean <= tier.up_to), None)
 
 
 def saving(line: Line, lower: Tier) -> Money | None:
-    """What the lower tier costs less per month, before discounts and tax."""
+    """How much less the lower tier costs per month, before discounts and tax."""
     price = price_per_month(lower, line.price.currency)
     return None if price is None else Money(line.price.amount - price.amount, price.currency)
 
@@ -154,7 +155,7 @@ def _lower_tiers(line: Line, product: Product | None) -> list[Tier]:
 
 
 def _measure(contents: Sequence[ContentUsage]) -> tuple[RankBy | None, AdviceResult | None]:
-    """By what the contents can be compared, or why they cannot be."""
+    """The measure that compares the contents, or the reason why there is none."""
     currencies = {currency for each in contents for currency, amount in each.revenue.items() if amount}
     if len(currencies) == 1:
         return RankBy.REVENUE, None
@@ -164,19 +165,19 @@ def _measure(contents: Sequence[ContentUsage]) -> tuple[RankBy | None, AdviceRes
 
 
 def _ranking(contents: Iterable[ContentUsage], measure: RankBy | None, months: int) -> tuple[ContentYield, ...]:
-    """What earns least for its usage comes first; of equals, what uses most."""
+    """The contents, the least earning first. Contents with equal earnings are sorted by usage, the largest first."""
     by_place: dict[tuple[str, str | None], list[ContentUsage]] = {}
     for each in contents:
         by_place.setdefault((each.store, each.content), []).append(each)
-    ranked = (_ranked(store, content, used, measure, months) for (store, content), used in by_place.items())
+    yields = (_content_yield(store, content, used, measure, months) for (store, content), used in by_place.items())
     return tuple(
-        sorted(ranked, key=lambda each: (each.earns is None, each.earns, -each.total, each.store, each.content or ""))
+        sorted(yields, key=lambda each: (each.earns is None, each.earns, -each.total, each.store, each.content or ""))
         if measure is not None
-        else sorted(ranked, key=lambda each: (-each.total, each.store, each.content or ""))
+        else sorted(yields, key=lambda each: (-each.total, each.store, each.content or ""))
     )
 
 
-def _ranked(
+def _content_yield(
     store: str, content: str | None, used: Sequence[ContentUsage], measure: RankBy | None, months: int
 ) -> ContentYield:
     total = sum((each.quantity for each in used), Decimal(0))
@@ -191,12 +192,15 @@ def _ranked(
 
 
 def _least_earning(named: Sequence[ContentYield], excess: Decimal) -> tuple[ContentYield, ...]:
-    """The shortest beginning of the ranking that uses as much as must go, without what turns out superfluous."""
+    """The contents to remove: the shortest beginning of the ranking that uses at least `excess`.
+
+    Contents that need not be removed are then left out, the best earning first.
+    """
     count = 1 + next(place for place, used in enumerate(accumulate(each.total for each in named)) if used >= excess)
     beginning = named[:count]
     spare = _total(beginning) - excess
     chosen: list[ContentYield] = []
-    for each in reversed(beginning):  # what earns most is kept first
+    for each in reversed(beginning):  # the best earning content is spared first
         if each.total <= spare:
             spare -= each.total
         else:
@@ -204,5 +208,5 @@ def _least_earning(named: Sequence[ContentYield], excess: Decimal) -> tuple[Cont
     return tuple(reversed(chosen))
 
 
-def _total(ranked: Iterable[ContentYield]) -> Decimal:
-    return sum((each.total for each in ranked), Decimal(0))
+def _total(yields: Iterable[ContentYield]) -> Decimal:
+    return sum((each.total for each in yields), Decimal(0))

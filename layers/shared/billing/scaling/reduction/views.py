@@ -1,4 +1,4 @@
-"""How to need less, as a customer and the vendor's staff see it."""
+"""Reduction advice in the API, for customers and staff."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from billing.subscriptions.catalogue import Tier
 from billing.usage.rules import CLOSED_MONTHS
 
 RANKING_MAX = 100
-"""How many of the least-earning contents are shown."""
+"""The answer has at most so many of the least-earning contents."""
 
-_WORDS = {
+_DETAILS = {
     AdviceResult.PLAN: "Without what is named under remove, the average fits the lower tier.",
     AdviceResult.FITS_ALREADY: "The average fits the lower tier already: nothing needs to be removed. Book a review.",
     AdviceResult.LOWEST_TIER: "There is no lower tier.",
@@ -104,24 +104,24 @@ class ReductionView(View):
     ranked: int
 
     @classmethod
-    def of(cls, found: Reduction) -> ReductionView:
-        line = found.line
+    def of(cls, advice: Reduction) -> ReductionView:
+        line = advice.line
         return cls(
             product=line.product,
             name=line.name,
             unit=line.unit,
             tier=PricedTierView(up_to=line.up_to, price_per_month=MoneyView.of(line.price)),
-            months=[ClosedMonthView(month=f"{each.month:%Y-%m}", usage=plain(each.quantity)) for each in found.months],
-            average=_plain_or_none(found.average),
-            lower_tier=_lower(found.lower, found),
-            saving_per_month=None if found.saving is None else MoneyView.of(found.saving),
-            verdict=found.verdict.value,
-            detail=_WORDS[found.verdict],
-            measure=None if found.measure is None else found.measure.value,
-            remove=[RankedView.of(each) for each in found.remove],
-            average_without=_plain_or_none(found.average_without),
-            ranking=[RankedView.of(each) for each in found.ranking[:RANKING_MAX]],
-            ranked=len(found.ranking),
+            months=[ClosedMonthView(month=f"{each.month:%Y-%m}", usage=plain(each.quantity)) for each in advice.months],
+            average=_plain_or_none(advice.average),
+            lower_tier=_lower(advice.lower, advice),
+            saving_per_month=None if advice.saving is None else MoneyView.of(advice.saving),
+            verdict=advice.verdict.value,
+            detail=_DETAILS[advice.verdict],
+            measure=None if advice.measure is None else advice.measure.value,
+            remove=[RankedView.of(each) for each in advice.remove],
+            average_without=_plain_or_none(advice.average_without),
+            ranking=[RankedView.of(each) for each in advice.ranking[:RANKING_MAX]],
+            ranked=len(advice.ranking),
         )
 
 
@@ -131,11 +131,11 @@ class ReductionsView(View):
     products: list[ReductionView]
 
 
-def _lower(tier: Tier | None, found: Reduction) -> PricedTierView | None:
-    if tier is None or found.saving is None:
+def _lower(tier: Tier | None, advice: Reduction) -> PricedTierView | None:
+    if tier is None or advice.saving is None:
         return None
-    price = found.line.price.amount - found.saving.amount
-    return PricedTierView(up_to=tier.up_to, price_per_month=MoneyView(amount=price, currency=found.saving.currency))
+    price = advice.line.price.amount - advice.saving.amount
+    return PricedTierView(up_to=tier.up_to, price_per_month=MoneyView(amount=price, currency=advice.saving.currency))
 
 
 def _plain_or_none(value: Decimal | None) -> str | None:

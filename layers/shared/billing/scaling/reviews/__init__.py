@@ -1,1 +1,1 @@
-"""Reviews with the customer success manager, which lead to a lower tier."""
+"""Reviews with the customer success manager. A review can lead to a lower tier."""

@@ -1,4 +1,4 @@
-"""The customer success managers: who they are, when they work, and which account each of them looks after."""
+"""Staff save customer success managers, and assign them to accounts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from billing.scaling.reviews.success_managers import SuccessManager
 def replace_success_manager(
     manager: SuccessManager, replaces: int | None, *, context: RequestContext, store: SuccessManagerStore
 ) -> SuccessManager:
-    """The success manager after it. `replaces` is the version that the caller has seen: 0 for none yet.
+    """Adds or replaces a success manager; returns it with its new version.
 
-    What already stands is not written again, so a repeated request finds its own result whatever version it names.
-    Reviews that are booked stay as they are. Raises VersionRequired, StaleVersion.
+    `replaces` is the version that the caller has seen, 0 for none yet. Equal values are not written again, so a
+    repeated request succeeds with any version. Booked reviews do not change. One read and one transaction. Raises
+    VersionRequired, StaleVersion.
     """
     current = store.success_manager(manager.id)
     version = 0 if current is None else current.version
@@ -40,7 +41,7 @@ def replace_success_manager(
     try:
         store.replace_success_manager(changed, version, event)
     except StaleVersion:
-        # The same request, sent twice at once: this one has failed on its own result.
+        # The same request may have been sent twice at once: then the other one has written these values.
         if store.success_manager(manager.id) != changed:
             raise
     return changed
@@ -49,9 +50,10 @@ def replace_success_manager(
 def assign_success_manager(
     account: Account, success_manager: str, *, context: RequestContext, store: SuccessManagerStore
 ) -> SuccessManager:
-    """Makes somebody the account's customer success manager. Reviews that are booked stay with whom they are.
+    """Assigns a success manager to an account. Booked reviews stay with their manager.
 
-    What already stands is not written again. Raises RuleViolation for somebody unknown, ConcurrentChange.
+    The same assignment is not written again. One or two reads and one transaction. Raises RuleViolation for an unknown
+    id, ConcurrentChange.
     """
     manager = store.success_manager(success_manager)
     if manager is None:

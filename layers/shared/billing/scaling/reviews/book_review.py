@@ -1,4 +1,4 @@
-"""An admin books a review with the customer success manager, or cancels it. No time is ever given away twice."""
+"""An admin books a review with the customer success manager, or cancels it. No time is booked twice."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ from billing.scaling.reviews.success_managers import CELL, NoSuccessManager, Slo
 def book_review(
     account: Account,
     begins: datetime,
-    standings: Sequence[LowerTierFit],
+    fits: Sequence[LowerTierFit],
     *,
     context: RequestContext,
     store: ReviewStore,
 ) -> Review:
-    """The review that begins at this instant. The same request again gives the review that it booked.
+    """Books a review that begins at this instant. A repeated request returns the review that it booked.
 
-    Raises ReviewOpen while another one is, ReviewNotYet unless a product fits a lower tier, NoSuccessManager,
-    RuleViolation for an instant that is no slot, SlotTaken, Conflict for an account that is cancelled,
-    ConcurrentChange.
+    Two gets and one transaction. Raises ReviewOpen while another review is open, ReviewNotYet unless a product fits a
+    lower tier, NoSuccessManager, RuleViolation for an instant without a slot, SlotTaken, Conflict for a cancelled
+    account, ConcurrentChange.
     """
-    standing = store.open_review(account.id)
-    if standing is not None:
-        return _same(standing, begins)
+    open_review = store.open_review(account.id)
+    if open_review is not None:
+        return _same(open_review, begins)
     require_renewal(account)
-    fitting = require_fit(standings)
+    fitting = require_fit(fits)
     manager = success_manager_of(account, store)
     review = Review(
         id=new_id(context.time),
@@ -62,10 +62,10 @@ def book_review(
     try:
         store.book_review(account, review, event)
     except ConcurrentChange:
-        # Somebody was faster: the same request, sent twice; another one of this account; or another account.
-        standing = store.open_review(account.id)
-        if standing is not None:
-            return _same(standing, begins)
+        # Another writer won: the same request sent twice, another request of this account, or another account.
+        open_review = store.open_review(account.id)
+        if open_review is not None:
+            return _same(open_review, begins)
         if store.booked(manager.id, review.slot.cells[0], review.slot.cells[-1]):
             raise SlotTaken from None
         raise
@@ -73,9 +73,9 @@ def book_review(
 
 
 def cancel_review(account: Account, review: Review, *, context: RequestContext, store: ReviewStore) -> None:
-    """Takes an appointment back before it has begun. What is cancelled already stays so.
+    """Cancels a review before it begins. Does nothing for a cancelled review.
 
-    Raises Conflict for a review that was decided or has begun, ConcurrentChange.
+    One transaction. Raises Conflict for a review that was decided or has begun, ConcurrentChange.
     """
     if review.status is ReviewStatus.CANCELLED:
         return
@@ -91,7 +91,7 @@ def cancel_review(account: Account, review: Review, *, context: RequestContext, 
 
 
 def success_manager_of(account: Account, store: SuccessManagerStore) -> SuccessManager:
-    """Who looks after the account. Raises NoSuccessManager. One get."""
+    """The account's success manager. Raises NoSuccessManager. One get."""
     manager = None if account.success_manager is None else store.success_manager(account.success_manager)
     if manager is None:
         raise NoSuccessManager
@@ -99,7 +99,7 @@ def success_manager_of(account: Account, store: SuccessManagerStore) -> SuccessM
 
 
 def appointment_facts(review: Review) -> dict[str, Any]:
-    """What events say of the appointment."""
+    """The appointment in the form of events."""
     return {
         "review": review.id,
         "begins": review.slot.begins,
@@ -110,15 +110,15 @@ def appointment_facts(review: Review) -> dict[str, Any]:
     }
 
 
-def _same(standing: Review, begins: datetime) -> Review:
-    """The open review, if it is the one that is asked for. Raises ReviewOpen."""
-    if standing.slot.begins != begins:
+def _same(open_review: Review, begins: datetime) -> Review:
+    """The open review if it begins at `begins`. Raises ReviewOpen."""
+    if open_review.slot.begins != begins:
         raise ReviewOpen
-    return standing
+    return open_review
 
 
 def _slot(manager: SuccessManager, begins: datetime, now: datetime) -> Slot:
-    """The slot that begins then. Raises RuleViolation."""
+    """The manager's slot that begins at `begins`. Raises RuleViolation."""
     earliest, latest = bookable(now)
     if earliest <= begins < latest:
         for slot in manager.slots(begins, begins + CELL):

@@ -1,4 +1,4 @@
-"""Staff decide a review: lower tiers from the next renewal, or none, for a reason. A decision is made once."""
+"""Staff decide a review: lower tiers from the next renewal, or none for a reason. A decision is final."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from billing.scaling.reviews.rules import (
     next_renewal,
     paid_period_start,
     require_renewal,
-    shown_average,
+    rounded_average,
     tier_changes,
 )
 from billing.subscriptions.rules import Order, Subscription, TierChange
@@ -32,28 +32,28 @@ def apply_review(
     subscriber: Subscriber,
     review: Review,
     orders: tuple[Order, ...],
-    standings: Sequence[LowerTierFit],
+    fits: Sequence[LowerTierFit],
     *,
     context: RequestContext,
     store: ReviewStore,
 ) -> Review:
-    """The review after these lower tiers were applied. The same decision again gives the same answer.
+    """Applies lower tiers from the next renewal on; returns the decided review. Safe to repeat.
 
-    They take effect with the next renewal after today. Raises RuleViolation for tiers that cannot be applied,
-    Conflict for a review that is no longer open or an account that is cancelled, ConcurrentChange.
+    One transaction. Raises RuleViolation for tiers that cannot be applied, Conflict for a review that is not open or a
+    cancelled account, ConcurrentChange.
     """
     contract = subscriber.account.contract
     today = contract.today(context.time)
     effective_on = next_renewal(contract, today)
     decision = Applied(orders, effective_on, context.time)
-    if review.decided_as(decision):
+    if review.has_same_decision(decision):
         return review
     review.require_open()
     require_renewal(subscriber.account)
-    changes = tier_changes(orders, standings, effective_on, review.id)
+    changes = tier_changes(orders, fits, effective_on, review.id)
     facts = {
         "effective_on": effective_on,
-        "tiers": [_lowered(change, standings) for change in changes],
+        "tiers": [_lowered(change, fits) for change in changes],
         **_appointment(review, context.time),
     }
     event = new_event(
@@ -66,12 +66,12 @@ def apply_review(
 def decline_review(
     subscriber: Subscriber, review: Review, reason: str, *, context: RequestContext, store: ReviewStore
 ) -> Review:
-    """The review after it was declined. The same decision again gives the same answer.
+    """Declines a lower tier for a reason; returns the decided review. Safe to repeat.
 
-    Raises Conflict for a review that is no longer open, ConcurrentChange.
+    One transaction. Raises Conflict for a review that is not open, ConcurrentChange.
     """
     decision = Declined(reason, context.time)
-    if review.decided_as(decision):
+    if review.has_same_decision(decision):
         return review
     review.require_open()
     facts = {"reason": reason, **_appointment(review, context.time)}
@@ -91,11 +91,11 @@ def _decide(
     try:
         store.decide_review(account, decided, subscription, event, frees_time=review.is_ahead(event.time))
     except ConcurrentChange:
-        # The same decision, sent twice at once: this one has failed on its own result.
-        standing = store.review(account.id, review.id)
-        if not standing.decided_as(decision):
+        # The same decision may have been sent twice at once: then the other request has written it.
+        current = store.review(account.id, review.id)
+        if not current.has_same_decision(decision):
             raise
-        return standing
+        return current
     return replace(decided, version=review.version + 1)
 
 
@@ -103,14 +103,14 @@ def _appointment(review: Review, now: datetime) -> dict[str, Any]:
     return {"appointment": appointment_facts(review), "appointment_cancelled": review.is_ahead(now)}
 
 
-def _lowered(change: TierChange, standings: Sequence[LowerTierFit]) -> dict[str, Any]:
-    """What the event says of one change."""
-    [known] = (each for each in standings if each.line.product == change.product)
-    line = known.line
+def _lowered(change: TierChange, fits: Sequence[LowerTierFit]) -> dict[str, Any]:
+    """One change in the form of the event."""
+    [fit] = (each for each in fits if each.line.product == change.product)
+    line = fit.line
     return {
         "product": {"product": line.product, "name": line.name, "unit": line.unit},
-        "months": [{"month": f"{each.month:%Y-%m}", "usage": each.quantity} for each in known.months],
-        "average": shown_average(known.average),
+        "months": [{"month": f"{each.month:%Y-%m}", "usage": each.quantity} for each in fit.months],
+        "average": rounded_average(fit.average),
         "before": {"up_to": line.up_to, "price": asdict(line.price)},
         "after": {"up_to": change.up_to, "price": asdict(change.price)},
     }

@@ -1,4 +1,4 @@
-"""Between items and reviews, and success managers."""
+"""Maps reviews and success managers to and from stored bodies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a review is about: how the usage of each product stands to the tiers below its own."""
+"""Prepares a review: compares the usage of each product with the tiers below its own."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from billing.usage.totals import UsageReads
 
 @dataclass(frozen=True, slots=True)
 class PreparedReview:
-    """The products of an account, as a review looks at them."""
+    """How the usage of each product of an account fits lower tiers."""
 
     products: tuple[LowerTierFit, ...]
 
 
 def prepared_review(subscriber: Subscriber, *, now: datetime, usage: UsageReads) -> PreparedReview:
-    """The review of an account as it would be held now. A query of usage and a read of the catalogue."""
+    """The figures for a review of an account at the instant `now`. One query of usage, one read of the catalogue."""
     contract = subscriber.account.contract
     today = contract.today(now)
     running = month_of(today)
-    # One month more than is asked for: usage in it shows that the oldest one is complete.
+    # One more month: usage in it shows that the oldest of the three months is complete.
     usage_by_product = usage.totals(
         subscriber.account.id, month_before(running, CLOSED_MONTHS + 1), month_before(running)
     )

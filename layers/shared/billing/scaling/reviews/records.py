@@ -1,4 +1,4 @@
-"""Reviews: booked with a success manager, cancelled, decided."""
+"""Items of reviews, with the booked time of success managers."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from billing.subscriptions.rules import Subscription
 if TYPE_CHECKING:
     from billing.platform.dynamodb.transaction import Transaction
 
-BOOKED_KEPT = timedelta(days=1)
-"""How long it is remembered that time was given away, when it has passed."""
+BOOKED_RETENTION = timedelta(days=1)
+"""How long a booked cell is kept after the review ends."""
 
 
 class ReviewStore(SuccessManagerStore):
-    """The reviews in the one table, with the success managers whose time they take."""
+    """Reads and writes reviews and success managers in the one table."""
 
     def review(self, account: str, review: str) -> Review:
-        """One review of an account, as of now. Raises NotFound. One get."""
+        """One review of an account, read consistently. Raises NotFound. One get."""
         row = self._reads.get(keys.account(account), keys.review(review))
         if row is None:
             raise NotFound("There is no such review.")
         return _review_from(row)
 
     def open_review(self, account: str) -> Review | None:
-        """The review that is booked and not decided yet, as of now. One get, and another if there is one."""
+        """The account's open review, read consistently; None without one. One get, and another if there is one."""
         row = self._reads.get(keys.account(account), keys.REVIEW_OPEN)
         return None if row is None else self.review(account, parsed(row.body)["review"])
 
@@ -45,10 +45,10 @@ class ReviewStore(SuccessManagerStore):
         return self._reads.newest(keys.account(account), keys.REVIEW, _review_from, limit=limit, after=after)
 
     def book_review(self, account: Account, review: Review, event: Event) -> None:
-        """Keeps a review with the time that the success manager gives it, and records it.
+        """Saves a new review with its booked cells, and records the event.
 
-        Raises ConcurrentChange when the account is no longer at its version or has an open review, or when some of
-        the time is given away. One transaction.
+        Raises ConcurrentChange when the account is no longer at its version or has an open review, or when one of the
+        cells is booked. One transaction.
         """
         partition = keys.account(account.id)
         with self._transaction() as write:
@@ -60,7 +60,7 @@ class ReviewStore(SuccessManagerStore):
             write.record(event)
 
     def cancel_review(self, account: Account, review: Review, event: Event) -> None:
-        """Keeps that an open review is cancelled, takes the time back, and records it.
+        """Saves a cancelled review, frees its cells, and records the event.
 
         Raises ConcurrentChange when the review is no longer at its version. One transaction.
         """
@@ -72,9 +72,10 @@ class ReviewStore(SuccessManagerStore):
     def decide_review(
         self, account: Account, review: Review, subscription: Subscription | None, event: Event, *, frees_time: bool
     ) -> None:
-        """Keeps what was decided in an open review, with the subscription if that has changed, and records it.
+        """Saves a decided review, and its subscription if it changed, and records the event.
 
-        Raises ConcurrentChange when one of the three is no longer at its version. One transaction.
+        Raises ConcurrentChange when the account, the review or the subscription is no longer at its version. One
+        transaction.
         """
         partition = keys.account(account.id)
         with self._transaction() as write:
@@ -87,7 +88,7 @@ class ReviewStore(SuccessManagerStore):
 
 
 def _close(write: Transaction, account: str, review: Review, *, frees_time: bool) -> None:
-    """Keeps an open review as it is now. Its version guards all of it: the first to close the review wins."""
+    """Adds to a transaction that an open review is closed. The review's version guards it: the first writer wins."""
     partition = keys.account(account)
     write.replace(Item(partition, keys.review(review.id), review_body(review)), review.version)
     write.delete(partition, keys.REVIEW_OPEN)
@@ -98,7 +99,7 @@ def _close(write: Transaction, account: str, review: Review, *, frees_time: bool
 
 def _cells(review: Review) -> list[Item]:
     partition = keys.success_manager(review.manager.success_manager)
-    body, expires_at = text({"review": review.id}), review.slot.ends + BOOKED_KEPT
+    body, expires_at = text({"review": review.id}), review.slot.ends + BOOKED_RETENTION
     return [Item(partition, keys.booked(cell), body, expires_at=expires_at) for cell in review.slot.cells]
 
 

@@ -1,4 +1,4 @@
-"""Reviews: whether usage fits a lower tier, when one can be booked, and what staff decide in it (DESIGN 3.2)."""
+"""Reviews: whether usage fits a lower tier, when a review can be booked, and its decision (DESIGN 3.2)."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ from billing.subscriptions.catalogue import Catalogue, price_per_month
 from billing.subscriptions.rules import Cause, Line, Order, Subscription, TierChange
 from billing.usage.rules import CLOSED_MONTHS, Daily, MonthUsage, average, closed_months
 
+# DESIGN 3.2: from 24 hours to 60 days ahead.
 BOOKED_AHEAD_MIN = timedelta(hours=24)
 BOOKED_AHEAD_MAX = timedelta(days=60)
 
 DAYS_SHOWN = 14
-"""Of slots, unless asked otherwise."""
+"""The number of days whose slots are returned by default."""
 
 DAYS_SHOWN_MAX = 31
 
 
-# ---- What can go wrong ----
+# ---- Errors ----
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What keeps a product from a review. `reason` is stable; `detail` says the same to a person.
+    """Why a product's usage does not fit a lower tier. `reason` is a stable code; `detail` says it in words.
 
-    Of `months_known` closed months (three are needed) `months_below` fit the next lower tier; their `average`, None
-    without all of them, must be at most `limit`, that tier's volume, None in the lowest tier.
+    `months_known` closed months are known (three are needed), and `months_below` of them fit the next lower tier.
+    `limit` is that tier's volume, None in the lowest tier. `average` must be at most `limit`; it is None before all
+    months are known.
     """
 
     product: str
@@ -49,18 +51,18 @@ class Missing:
 
 
 class ReviewNotYet(Conflict):
-    """No product's usage fits a lower tier; `missing` says of each what is still missing (DESIGN 3.2)."""
+    """No product's usage fits a lower tier; `missing` has the reason for each product (DESIGN 3.2)."""
 
     code = "review-not-yet"
 
     def __init__(self, missing: tuple[Missing, ...]) -> None:
-        told = "; ".join(f"{each.name}: {each.detail}" for each in missing)
-        super().__init__(f"No usage fits a lower tier yet. {told}.")
+        details = "; ".join(f"{each.name}: {each.detail}" for each in missing)
+        super().__init__(f"No usage fits a lower tier yet. {details}.")
         self.missing = missing
 
 
 class ReviewOpen(Conflict):
-    """An account has one review at a time."""
+    """The account has an open review already; it may have one at a time."""
 
     code = "review-open"
 
@@ -69,7 +71,7 @@ class ReviewOpen(Conflict):
 
 
 class SlotTaken(Conflict):
-    """Somebody else was faster."""
+    """Another account has booked the time meanwhile."""
 
     code = "slot-taken"
 
@@ -99,10 +101,10 @@ class FitResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LowerTierFit:
-    """How the usage of one product stands to the tiers below its own.
+    """Whether the usage of one product fits the tiers below its own.
 
-    `line` is the one that the next renewal would find, `months` are the last closed ones, oldest first and no more
-    than CLOSED_MONTHS, `lower` the tiers below that have a price, smallest first.
+    `line` is the line at the next renewal. `months` are the last closed months, oldest first and at most CLOSED_MONTHS.
+    `lower` are the lower tiers with a price, smallest first.
     """
 
     line: Line
@@ -116,19 +118,19 @@ class LowerTierFit:
 
     @property
     def fitting(self) -> LowerTier | None:
-        """The smallest lower tier that holds the average."""
+        """The smallest lower tier that holds the average; None if there is none."""
         usage = self.average
         return None if usage is None else next((tier for tier in self.lower if usage <= tier.up_to), None)
 
     @property
     def saving(self) -> Money | None:
-        """Per month in the fitting tier, before discounts and tax."""
+        """The saving per month in the fitting tier, before discounts and tax; None without one."""
         tier = self.fitting
         return None if tier is None else Money(self.line.price.amount - tier.price.amount, tier.price.currency)
 
     @property
     def fit(self) -> FitResult:
-        """What stands between the product and a lower tier."""
+        """Whether a lower tier fits, or the reason why not."""
         if not self.lower:
             return FitResult.LOWEST_TIER
         if self.average is None:
@@ -137,12 +139,12 @@ class LowerTierFit:
 
     @property
     def missing(self) -> Missing | None:
-        """What is still missing, in data and in words; None where a lower tier fits."""
+        """Why no lower tier fits, in data and in words; None if one fits."""
         if self.fit is FitResult.FITS:
             return None
         limit = self.lower[-1].up_to if self.lower else None
         below = 0 if limit is None else sum(month.quantity <= limit for month in self.months)
-        usage = shown_average(self.average)
+        usage = rounded_average(self.average)
         match self.fit:
             case FitResult.LOWEST_TIER:
                 detail = "lowest tier"
@@ -153,8 +155,8 @@ class LowerTierFit:
         return Missing(self.line.product, self.line.name, self.fit, len(self.months), below, usage, limit, detail)
 
 
-def shown_average(usage: Decimal | None) -> Decimal | None:
-    """An average as it is shown: rounded up to hundredths, so that one above a tier never looks as if it fitted."""
+def rounded_average(usage: Decimal | None) -> Decimal | None:
+    """An average rounded up to hundredths: an average above a tier must not look as if it fitted."""
     if usage is None:
         return None
     rounded = usage.quantize(Decimal("0.01"), rounding=ROUND_CEILING)
@@ -162,7 +164,7 @@ def shown_average(usage: Decimal | None) -> Decimal | None:
 
 
 def lower_tier_fit(line: Line, daily: Daily, catalogue: Catalogue, contract: Contract, today: date) -> LowerTierFit:
-    """How a product's usage by day stands `today`, on the prices of the catalogue that was signed."""
+    """Whether a product's usage by day fits a lower tier `today`, with the tiers and prices of the signed catalogue."""
     product = catalogue.product(line.product)
     lower = tuple(
         LowerTier(tier.up_to, price)
@@ -174,11 +176,11 @@ def lower_tier_fit(line: Line, daily: Daily, catalogue: Catalogue, contract: Con
     return LowerTierFit(line, closed_months(daily, today, contract.start, CLOSED_MONTHS), lower)
 
 
-def require_fit(standings: Sequence[LowerTierFit]) -> tuple[LowerTierFit, ...]:
-    """Those whose usage fits a lower tier. Raises ReviewNotYet, with what is missing, if there are none."""
-    fitting = tuple(each for each in standings if each.fit is FitResult.FITS)
+def require_fit(fits: Sequence[LowerTierFit]) -> tuple[LowerTierFit, ...]:
+    """The products whose usage fits a lower tier. Raises ReviewNotYet, with the reasons, if there are none."""
+    fitting = tuple(each for each in fits if each.fit is FitResult.FITS)
     if not fitting:
-        raise ReviewNotYet(tuple(each.missing for each in standings if each.missing is not None))
+        raise ReviewNotYet(tuple(each.missing for each in fits if each.missing is not None))
     return fitting
 
 
@@ -186,24 +188,24 @@ def require_fit(standings: Sequence[LowerTierFit]) -> tuple[LowerTierFit, ...]:
 
 
 def require_renewal(account: Account) -> None:
-    """Raises Conflict for an account that is cancelled: it has no renewal from which a lower tier could apply."""
+    """Raises Conflict for a cancelled account: it has no renewal at which a lower tier could take effect."""
     if account.status is not Status.ACTIVE:
         raise Conflict("The account is cancelled: there is no renewal from which a lower tier could apply.")
 
 
 def bookable(now: datetime) -> tuple[datetime, datetime]:
-    """The instants from which on, and before which, a review may begin."""
+    """The earliest instant at which a review may begin, and the instant before which it must begin."""
     return now + BOOKED_AHEAD_MIN, now + BOOKED_AHEAD_MAX
 
 
 def bookable_days(first: date, until: date, contract: Contract, now: datetime) -> tuple[datetime, datetime]:
-    """That part of the days from `first` to before `until`, in the account's time zone, that is bookable.
+    """The bookable part of the days from `first` to before `until`, in the account's time zone.
 
-    It may be empty: its end is then not after its beginning.
+    It may be empty: then its end is not after its beginning.
     """
     earliest, latest = bookable(now)
     zone = ZoneInfo(contract.time_zone)
-    # Days far away may have no instant at all: nothing before today or beyond the last bookable day matters.
+    # Days at the ends of the calendar have no instant in UTC, so days that are not bookable are clamped first.
     today, horizon = contract.today(now), contract.today(latest) + timedelta(days=1)
     begins, ends = (
         datetime.combine(min(max(day, today), horizon), time(), zone).astimezone(UTC) for day in (first, until)
@@ -234,7 +236,7 @@ class ReviewedProduct:
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """The customer success manager of a review, as they were when it was booked. `place` is where it is held."""
+    """A snapshot of the success manager at the time of the booking. `place` is where the review is held."""
 
     success_manager: str
     name: str
@@ -244,7 +246,7 @@ class Manager:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Staff have applied lower tiers, which take effect on `effective_on`."""
+    """The decision to apply lower tiers. They take effect on `effective_on`."""
 
     orders: tuple[Order, ...]
     effective_on: date
@@ -253,7 +255,7 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """Staff have declined, for a reason that the customer is told."""
+    """The decision against lower tiers, with a reason for the customer."""
 
     reason: str
     decided_at: datetime
@@ -264,7 +266,7 @@ Decision = Applied | Declined
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """An appointment with the customer success manager, and what came of it."""
+    """An appointment with the customer success manager, and its decision."""
 
     id: str
     slot: Slot
@@ -288,11 +290,11 @@ class Review:
             raise Conflict(f"This review is {self.status}.")
 
     def is_ahead(self, now: datetime) -> bool:
-        """Whether the appointment is still to come: once the review is decided, it is not needed."""
+        """Whether the appointment is in the future. A decision before it makes it unnecessary."""
         return now < self.slot.begins
 
-    def decided_as(self, decision: Decision) -> bool:
-        """Whether just this was decided, whenever that was."""
+    def has_same_decision(self, decision: Decision) -> bool:
+        """Whether the review was decided in the same way, at any time."""
         match self.decision, decision:
             case Applied(mine), Applied(theirs):
                 return {*mine} == {*theirs}
@@ -312,29 +314,29 @@ class Review:
                 return ReviewStatus.BOOKED if self.cancelled_at is None else ReviewStatus.CANCELLED
 
 
-# ---- What staff apply ----
+# ---- Lower tiers that staff apply ----
 
 
 def tier_changes(
-    orders: Sequence[Order], standings: Sequence[LowerTierFit], effective_on: date, review: str
+    orders: Sequence[Order], fits: Sequence[LowerTierFit], effective_on: date, review: str
 ) -> tuple[TierChange, ...]:
-    """The changes to these lower tiers.
+    """The tier changes for these orders.
 
-    Raises RuleViolation, naming every place under "tiers": a product that the account does not have or that is named
-    twice, a tier that is not a lower one with a price, or that does not hold the average.
+    Raises RuleViolation with a path under "tiers" for each invalid order: an unknown or repeated product, or a tier
+    that is not lower, has no price, or does not hold the average.
     """
-    by_product = {each.line.product: each for each in standings}
+    by_product = {each.line.product: each for each in fits}
     violations: list[Violation] = []
     changes: list[TierChange] = []
     for position, order in enumerate(orders):
         path: Path = ("tiers", position)
-        known = by_product.get(order.product)
-        if known is None:
+        fit = by_product.get(order.product)
+        if fit is None:
             violations.append(Violation((*path, "product"), f"The account does not have {order.product}."))
             continue
         if order.product in {earlier.product for earlier in orders[:position]}:
             violations.append(Violation((*path, "product"), f"{order.product} is named twice."))
-        tier = _applicable(known, order.up_to)
+        tier = _applicable(fit, order.up_to)
         if isinstance(tier, LowerTier):
             changes.append(TierChange(order.product, tier.up_to, tier.price, effective_on, Cause.REVIEW, review))
         else:
@@ -344,31 +346,31 @@ def tier_changes(
     return tuple(changes)
 
 
-def _applicable(known: LowerTierFit, up_to: int | None) -> LowerTier | str:
-    """The lower tier with this volume, or why it cannot be applied."""
-    tier = next((each for each in known.lower if each.up_to == up_to), None)
+def _applicable(fit: LowerTierFit, up_to: int | None) -> LowerTier | str:
+    """The lower tier with this volume, or the reason why it cannot be applied."""
+    tier = next((each for each in fit.lower if each.up_to == up_to), None)
     if tier is None:
-        volumes = ", ".join(f"{each.up_to:,}" for each in known.lower) or "none"
-        return f"This is no lower tier of {known.line.name} with a price; there are: {volumes}."
-    if known.average is None:
-        return f"Of {known.line.name}, {len(known.months)} of {CLOSED_MONTHS} closed months are known."
-    if known.average > tier.up_to:
-        return f"The average of {known.line.name} is {shown_average(known.average):,f}: too much for this tier."
+        volumes = ", ".join(f"{each.up_to:,}" for each in fit.lower) or "none"
+        return f"This is no lower tier of {fit.line.name} with a price; there are: {volumes}."
+    if fit.average is None:
+        return f"Of {fit.line.name}, {len(fit.months)} of {CLOSED_MONTHS} closed months are known."
+    if fit.average > tier.up_to:
+        return f"The average of {fit.line.name} is {rounded_average(fit.average):,f}: too much for this tier."
     return tier
 
 
 def lines_at_renewal(subscription: Subscription, contract: Contract, today: date) -> tuple[Line, ...]:
-    """The lines as the next renewal after `today` would find them: what a review can lower."""
+    """The lines at the next renewal after `today`: a review can lower these."""
     return subscription.lines_on(next_renewal(contract, today))
 
 
 def next_renewal(contract: Contract, today: date) -> date:
-    """The next renewal after `today`: what was paid is used up before a lower tier takes effect."""
+    """The next renewal after `today`. A lower tier takes effect then, when the paid period is over."""
     _, day = next(contract.renewals(today + timedelta(days=1)))
     return day
 
 
 def paid_period_start(contract: Contract, today: date) -> date:
-    """The first day of the paid period in which `today` lies."""
+    """The first day of the paid period of `today`."""
     month = contract.month_of(today)
     return contract.month_start(month - month % contract.interval_months)

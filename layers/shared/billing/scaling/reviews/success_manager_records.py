@@ -1,4 +1,4 @@
-"""Success managers, the accounts that they look after, and the time that they have given away."""
+"""Items of success managers, their accounts, and their booked time."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from billing.scaling.reviews.mapping import success_manager_body, success_manage
 from billing.scaling.reviews.success_managers import SuccessManager
 
 BOOKED_MAX = 32 * 24 * 4
-"""How many quarters of an hour of a success manager are looked at: more than there are in the days that are shown."""
+"""Cells that one query reads at most: more than the days of one answer have."""
 
 
 class SuccessManagerStore(Table):
-    """The success managers in the one table."""
+    """Reads and writes success managers in the one table."""
 
     def success_managers(self, *, limit: int, after: str | None) -> Slice[SuccessManager]:
         """All success managers, by id. One query."""
         return self._reads.oldest(keys.MANAGERS, keys.MANAGER, _manager_from, limit=limit, after=after)
 
     def success_manager(self, success_manager: str) -> SuccessManager | None:
-        """One of them, as of now; None if there is no such one. One get."""
+        """One success manager, read consistently; None if it does not exist. One get."""
         row = self._reads.get(keys.MANAGERS, keys.success_manager(success_manager))
         return None if row is None else _manager_from(row)
 
     def replace_success_manager(self, manager: SuccessManager, version: int, event: Event) -> None:
-        """Replaces version `version` of a success manager by the next, or with 0 adds one, and records it.
+        """Replaces version `version` of a success manager by the next version, and records the event; 0 adds one.
 
         Raises StaleVersion. One transaction.
         """
@@ -42,7 +42,7 @@ class SuccessManagerStore(Table):
             write.record(event, shared=keys.MANAGERS)
 
     def assign_success_manager(self, account: Account, event: Event) -> None:
-        """Keeps the account with its success manager, and records it.
+        """Saves the account with its success manager, and records the event.
 
         Raises ConcurrentChange when the account is no longer at its version. One transaction.
         """
@@ -51,13 +51,13 @@ class SuccessManagerStore(Table):
             write.record(event)
 
     def booked(self, success_manager: str, first: datetime, last: datetime) -> frozenset[datetime]:
-        """The quarters of an hour that a success manager has given away from `first` to `last`, both included.
+        """The beginnings of a success manager's booked cells from `first` to `last`, both included.
 
-        Each by its beginning, as of now. One query of a tenth of a kilobyte each.
+        Read consistently. One query of a tenth of a kilobyte per cell.
         """
         partition = keys.success_manager(success_manager)
-        found = self._reads.query(partition, keys.booked(first), keys.booked(last), limit=BOOKED_MAX, consistent=True)
-        return frozenset(datetime.fromisoformat(row.key.removeprefix(keys.BOOKED)) for row in found)
+        rows = self._reads.query(partition, keys.booked(first), keys.booked(last), limit=BOOKED_MAX, consistent=True)
+        return frozenset(datetime.fromisoformat(row.key.removeprefix(keys.BOOKED)) for row in rows)
 
 
 def _manager_from(row: Row) -> SuccessManager:

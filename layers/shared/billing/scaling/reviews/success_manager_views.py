@@ -1,4 +1,4 @@
-"""Customer success managers, as staff send and see them, and as an account's people see theirs."""
+"""Customer success managers in the API: for staff in full, for the people of an account by name and e-mail."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Customer success managers: when they work, and the slots in which a review can take place.
+"""Customer success managers: their working hours, and the slots for reviews.
 
-A slot is made of cells: quarters of an hour in UTC, each of which a manager can give away once. So two reviews never
-overlap, not even if the length of reviews or the working hours have changed between them.
+A slot consists of cells: quarters of an hour in UTC. Each cell of a manager can be booked once, so two reviews never
+overlap, even if the length of reviews or the working hours changed between their bookings.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from billing.kernel.errors import Conflict
 
 CELL = timedelta(minutes=15)
-"""Every time zone of today is whole quarters of an hour away from UTC."""
+"""The offset of every current time zone from UTC is a whole number of quarters of an hour."""
 
 REVIEW_MINUTES_MIN = 15
 REVIEW_MINUTES_MAX = 120
@@ -24,7 +24,7 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 
 
 class NoSuccessManager(Conflict):
-    """Nobody is there to talk to yet."""
+    """The account has no customer success manager yet, so no review can be booked."""
 
     code = "no-success-manager"
 
@@ -34,7 +34,7 @@ class NoSuccessManager(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """Working hours of a day, as its clocks show them: from `since` to before `until`, whole quarters of an hour."""
+    """Working hours of a day in the manager's local time: from `since` to before `until`, whole quarters of an hour."""
 
     since: time
     until: time
@@ -42,7 +42,7 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Days on which somebody does not work: from `since` to before `until`."""
+    """Days without work: from `since` to before `until`."""
 
     since: date
     until: date
@@ -50,23 +50,23 @@ class Absence:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """From when to when (UTC) a review can take place: a whole number of cells."""
+    """A time for a review, from `begins` to before `ends` (UTC): a whole number of cells."""
 
     begins: datetime
     ends: datetime
 
     @property
     def cells(self) -> tuple[datetime, ...]:
-        """The beginning of each of its cells."""
+        """The beginnings of its cells, in order."""
         return tuple(_cells(self.begins, self.ends))
 
 
 @dataclass(frozen=True, slots=True)
 class SuccessManager:
-    """Somebody of the vendor's staff who looks after accounts.
+    """A person of the vendor's staff who is responsible for accounts.
 
-    `working_hours` are those of each of the WEEKDAYS in their `time_zone`. `place` says where reviews are held: an
-    address, a number or a link. `version` counts the changes.
+    `working_hours` has an entry for each of the WEEKDAYS, in the local time of `time_zone`. `place` is where reviews
+    are held: an address, a number or a link. `version` counts the changes.
     """
 
     id: str
@@ -80,13 +80,13 @@ class SuccessManager:
     version: int = 0
 
     def slots(self, first: datetime, last: datetime) -> Iterator[Slot]:
-        """The slots that begin from `first` to before `last` (aware), booked or not, in order.
+        """The slots that begin from `first` to before `last` (aware), booked or free, in order.
 
-        They follow each other from the beginning of the working hours, without a break. Where clocks are changed, hours
-        that do not exist have no slots, and what the clocks show twice is worked twice.
+        They follow each other from the beginning of the working hours, without a break. When clocks change, hours that
+        do not exist have no slots, and hours that exist twice have slots twice.
         """
         length = timedelta(minutes=self.review_minutes)
-        # Hours end with their day, which may have 25 of them: from two days before, the slots are always the same.
+        # Working hours end with their day, of at most 25 hours. A start two days earlier gives the same slots always.
         begins: datetime | None = None
         for cell in _cells(_floored(first - timedelta(days=2)), last + length):
             if not self._works_at(cell):
@@ -107,7 +107,7 @@ class SuccessManager:
 
 
 def free(slots: Iterable[Slot], booked: frozenset[datetime]) -> tuple[Slot, ...]:
-    """The slots of which no cell is booked."""
+    """The slots without a booked cell."""
     return tuple(slot for slot in slots if booked.isdisjoint(slot.cells))
 
 

@@ -1,4 +1,4 @@
-"""Reviews: slots, bookings and decisions, and what staff see before one."""
+"""Reviews in the API: slots, bookings, decisions, and the figures that prepare staff for a review."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from billing.scaling.reviews.rules import (
     Review,
     ReviewNotYet,
     ReviewStatus,
-    shown_average,
+    rounded_average,
 )
 from billing.scaling.reviews.success_managers import Slot, SuccessManager
 from billing.subscriptions.rules import Order
@@ -36,7 +36,7 @@ TIERS_MAX = 30
 
 
 def _instant(value: object) -> object:
-    # Without this a number would be taken for seconds since 1970.
+    # Pydantic would read a number as seconds since 1970.
     if not isinstance(value, str):
         raise ValueError("must be an instant such as 2026-10-20T08:00:00Z")  # noqa: TRY004 - pydantic reports only this
     return value
@@ -52,7 +52,7 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_instant), WithJsonSchema({"t
 
 
 def days_shown(first: date | None, until: date | None, today: date) -> tuple[date, date]:
-    """The days whose slots are asked for. Raises BadParameter for none, and for too many."""
+    """The days whose slots are returned, from the first to before the second. Raises BadParameter for bad ranges."""
     first = first or today
     if until is None:
         return first, first + min(timedelta(days=DAYS_SHOWN), date.max - first)
@@ -144,8 +144,8 @@ class SlotsView(View):
     items: list[SlotView]
 
     @classmethod
-    def of(cls, manager: SuccessManager, slots: Sequence[Slot], standings: Sequence[LowerTierFit]) -> SlotsView:
-        missing = [each.missing for each in standings]
+    def of(cls, manager: SuccessManager, slots: Sequence[Slot], fits: Sequence[LowerTierFit]) -> SlotsView:
+        missing = [each.missing for each in fits]
         return cls(
             manager=manager.name,
             time_zone=manager.time_zone,
@@ -250,7 +250,7 @@ class PreparedProductView(View):
     @classmethod
     def of(cls, fit: LowerTierFit) -> PreparedProductView:
         line, fitting, saving, missing = fit.line, fit.fitting, fit.saving, fit.missing
-        average = shown_average(fit.average)
+        average = rounded_average(fit.average)
         return cls(
             product=line.product,
             name=line.name,
@@ -277,18 +277,16 @@ class OneReviewView(ReviewView):
         return cls(**_fields(review))
 
     @classmethod
-    def prepared_of(
-        cls, review: Review, standings: Sequence[LowerTierFit], advice: Sequence[Reduction]
-    ) -> OneReviewView:
+    def prepared_of(cls, review: Review, fits: Sequence[LowerTierFit], advice: Sequence[Reduction]) -> OneReviewView:
         return cls(
             **_fields(review),
-            prepared=[PreparedProductView.of(each) for each in standings],
+            prepared=[PreparedProductView.of(each) for each in fits],
             reduction=[ReductionView.of(each) for each in advice],
         )
 
 
 def _fields(review: Review) -> dict[str, Any]:
-    """What everybody sees of a review."""
+    """The fields of a review that customers and staff both see."""
     manager = review.manager
     return {
         "review": review.id,
