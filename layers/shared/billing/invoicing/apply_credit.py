@@ -1,4 +1,4 @@
-"""An account's credit pays what is open, oldest first (DESIGN 3.3.8)."""
+"""An account's credit pays what is open, oldest first (DESIGN 3.3.10)."""
 
 from __future__ import annotations
 

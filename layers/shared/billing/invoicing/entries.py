@@ -1,4 +1,4 @@
-"""The money of an invoice as a list of facts (DESIGN 3.3.8). Nothing is ever taken out of the list.
+"""The money of an invoice as a list of facts (DESIGN 3.3.10). Nothing is ever taken out of the list.
 
 What is left to pay, the status and the credit are computed from it, so that they cannot contradict each other.
 """

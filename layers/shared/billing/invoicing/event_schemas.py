@@ -21,7 +21,8 @@ class InvoiceLineFacts(Facts):
 
 class InvoiceFacts(Facts):
     """`until` is the first day that is not paid for. `charge_on` is None where the customer transfers the money
-    themselves; `document` is the key of the PDF among the documents, None without one."""
+    themselves; `document` is the key of the PDF among the documents, None without one. `credit` was taken off the
+    total and `due` is left to pay; older events are without."""
 
     number: str
     produced_on: date
@@ -32,6 +33,8 @@ class InvoiceFacts(Facts):
     net: MoneyFacts
     tax: MoneyFacts
     total: MoneyFacts
+    credit: MoneyFacts | None = None
+    due: MoneyFacts | None = None
     method: Literal["card", "sepa_debit", "bank_transfer"] | None
     charge_on: date | None
     document: str | None

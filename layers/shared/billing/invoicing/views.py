@@ -289,6 +289,27 @@ class RecordedPaymentBody(Body):
     reference: Annotated[Text, Field(description="By which the transfer is known.")]
 
 
+class WriteOffBody(Body):
+    """Why an invoice will not be paid."""
+
+    reason: Text
+
+
+class AmountBody(Body):
+    """An amount in minor units."""
+
+    amount: Annotated[int, Field(strict=True, gt=0)]
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+
+
+class RepaymentBody(Body):
+    """Money that was given back by hand, by the reference that went with it."""
+
+    amount: AmountBody
+    repaid_on: IsoDate
+    reference: Annotated[Text, Field(description="By which the transfer is known.")]
+
+
 def shown(invoices: Iterable[Invoice]) -> list[InvoiceView]:
     """Invoices as a list shows them."""
     return [InvoiceView.of(each) for each in invoices]
