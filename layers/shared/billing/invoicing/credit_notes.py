@@ -11,7 +11,7 @@ from datetime import date
 from fractions import Fraction
 
 from billing.invoicing.dunning import InvoicePayment
-from billing.invoicing.entries import Entry, EntryKind, refundable
+from billing.invoicing.entries import Entry, EntryKind, refundable, sum_of
 from billing.invoicing.invoices import BillingReason, Correction, InvoiceDraft, InvoiceStatus, IssuedInvoice
 from billing.kernel.errors import Conflict, RuleViolation, Violation
 from billing.kernel.money import Money
@@ -139,6 +139,28 @@ def allocate(
         Entry(EntryKind.CARRIED, carried, today, credit_note),
     )
     return CreditNoteAllocation(waived, refunded, carried, updated, source if refunded else None)
+
+
+@dataclass(frozen=True, slots=True)
+class CreditOutcome:
+    """What became of the money of a credit note, in minor units: see CreditNoteAllocation."""
+
+    waived: int
+    refunded: int
+    carried: int
+
+
+def credit_outcome(corrected: InvoicePayment, credit_note: IssuedInvoice) -> CreditOutcome | None:
+    """What a credit note has done with its money, by the entries of the invoice that it corrects.
+
+    None where the entries do not say: several credit notes of the first milestone are one entry.
+    """
+    entries = [each for each in corrected.entries if each.reference == credit_note.number]
+    outcome = CreditOutcome(
+        sum_of(entries, EntryKind.WAIVED), sum_of(entries, EntryKind.RETURNED), sum_of(entries, EntryKind.CARRIED)
+    )
+    total = outcome.waived + outcome.refunded + outcome.carried
+    return outcome if total == -credit_note.draft.total.amount else None
 
 
 def net_of(invoice: IssuedInvoice, positions: AbstractSet[int]) -> int:
