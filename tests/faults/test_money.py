@@ -15,6 +15,8 @@ from billing.kernel.errors import RuleViolation
 from billing.kernel.events import RequestContext
 from billing.kernel.money import Money
 from billing.platform.dynamodb import keys
+from billing.platform.dynamodb.bodies import text
+from billing.platform.dynamodb.item import Item
 
 from tests.faults.company import TERMS, body, events
 from tests.faults.cuts import Faults
@@ -27,13 +29,13 @@ from tests.faults.test_credit_notes import (
     never_more_than_was_charged,
     paid,
 )
-from tests.faults.test_invoices import ACCOUNT, JULY, Invoicing, collect, invoiced, never_charged_twice
+from tests.faults.test_invoices import ACCOUNT, JULY, Invoicing, collect, company, invoiced, issue, never_charged_twice
 from tests.store.samples import OCCASION
 
 REFUND_TAKES_DAYS = "4000000000007726"
 NOTE = "CN-2026-000001"
 SECOND = "LV-2026-000002"
-SMALL = "LV-2026-000003"
+FIRST_TOTAL = 36_328
 
 
 def context(world: Invoicing) -> RequestContext:
@@ -57,6 +59,11 @@ def books_agree(world: Invoicing) -> None:
         credit_of.get(entry[0], 0) * entry[1] for number, entry in entries(world) if not number.startswith("CN-")
     )
     assert computed == sum(int(body(item)["credit"]) for item in world.stored(keys.BALANCE)) >= 0
+    charges_agree(world)
+
+
+def charges_agree(world: Invoicing) -> None:
+    """Each entry of a charge has its payment at Stripe, and what was allocated of one comes to it."""
     succeeded = {
         each["id"]: each["amount"]
         for each in world.stripe.objects["payment_intent"].values()
@@ -177,6 +184,37 @@ def carried() -> Invoicing:
     with declined().calm() as world:
         transferred(world, NUMBER)
         return world
+
+
+def small() -> Invoicing:
+    """The first invoice has 0.20 left to pay: less than the smallest charge."""
+    with company()().calm() as world:
+        with world.invoicing._transaction() as write:
+            write.replace(Item(keys.account(ACCOUNT), keys.BALANCE, text({"credit": FIRST_TOTAL - 20})), 0)
+        issue(world)
+        return world
+
+
+def test_a_charge_for_two_invoices_pays_both_once(faults: Faults) -> None:
+    """M2."""
+
+    def both(world: Invoicing) -> None:
+        charges_agree(world)
+        never_charged_twice(world)
+        assert invoice(world)["payment"]["owed"] == FIRST_TOTAL
+        amounts = sorted(each["amount"] for each in world.stripe.objects["charge"].values() if each["paid"])
+        assert sum(amounts) == sum(amount for _, amount in of_kind(world, "charged"))
+        assert {body(item)["status"] for item in world.stored("INVOICE#")} == {"paid"}
+        assert (NUMBER, 20) in of_kind(world, "charged")
+        assert len(of_kind(world, "charged")) == len(events(world, "invoice.paid")) == 3
+        assert not of_kind(world, "overpaid")
+
+    def hear_payments(world: Invoicing) -> None:
+        hear(world, sync_payment, "payment_intent")
+
+    faults.every_cut(world=small, command=collect, invariants=both, always=charges_agree)
+    faults.every_race(world=small, first=collect, second=collect, invariants=both)
+    faults.every_race(world=small, first=collect, second=hear_payments, invariants=both)
 
 
 def test_a_write_off_that_is_cut_off_is_one(faults: Faults) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 from billing.invoicing.dunning import UNPAID
@@ -13,14 +13,14 @@ INVOICES_MAX = 40
 """How many invoices one transaction pays from credit: it has room for 100 writes, and each invoice has an event."""
 
 
-def apply_credit(credit: int, unpaid: Iterable[InvoiceRecord], today: date) -> list[PaymentChange]:
+def apply_credit(credit: int, unpaid: Sequence[InvoiceRecord], today: date) -> list[PaymentChange]:
     """What `credit`, in minor units, pays of these invoices. One that a charge may still pay is left to its worker."""
     changes: list[PaymentChange] = []
     for record in unpaid:
         payment = record.payment
         if credit <= 0 or len(changes) == INVOICES_MAX:
             break
-        if not can_be_settled(record) or payment.has_live_intent:
+        if not can_be_settled(record) or may_be_charged(record, unpaid):
             continue
         applied = min(credit, payment.left)
         changes.append(PaymentChange(record, payment.with_entries(Entry(EntryKind.CREDIT_APPLIED, applied, today))))
@@ -31,6 +31,11 @@ def apply_credit(credit: int, unpaid: Iterable[InvoiceRecord], today: date) -> l
 def can_be_settled(record: InvoiceRecord) -> bool:
     """Whether something is left to pay of an invoice, and no payment of it is in transit."""
     return record.invoice.corrects is None and record.payment.status in UNPAID
+
+
+def may_be_charged(record: InvoiceRecord, unpaid: Sequence[InvoiceRecord]) -> bool:
+    """Whether a charge that was begun may still pay an invoice: its own, or one that collects it too."""
+    return record.payment.has_live_intent or bool(collects(unpaid, record.invoice.number))
 
 
 def collects(records: Sequence[InvoiceRecord], number: str) -> list[InvoiceRecord]:

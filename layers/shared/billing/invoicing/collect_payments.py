@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from billing.accounts.rules import Status
-from billing.invoicing.apply_credit import apply_credit, can_be_settled, collects
+from billing.invoicing.apply_credit import apply_credit, can_be_settled, collects, may_be_charged
 from billing.invoicing.dunning import (
     UNPAID,
     AlreadyPaid,
@@ -308,7 +308,7 @@ def _is_due(billing: BillingContext, record: InvoiceRecord, today: date, *, at_o
 def _collect_one(
     billing: BillingContext,
     record: InvoiceRecord,
-    unpaid: Sequence[InvoiceRecord],
+    unpaid: list[InvoiceRecord],
     today: date,
     collector: Collector,
 ) -> list[PaymentChange]:
@@ -354,7 +354,9 @@ def _collect_one(
     if obstacle is not None:
         return [PaymentChange(record, _never(payment, tried_with, today, due_on))]
     try:
-        record, charge = _charged(record, allocations, billing.profile.customer, method, shown.method, collector)
+        record, charge = _charged(
+            record, allocations, unpaid, billing.profile.customer, method, shown.method, collector
+        )
     except CustomerDeleted:
         # With all its methods. With its next method the account becomes a new customer (replace_payment_method).
         failed = after_failure(payment, PaymentFailure.NO_PAYMENT_METHOD, today, retry_days, due_on=due_on)
@@ -405,8 +407,7 @@ def _allocations(record: InvoiceRecord, unpaid: Sequence[InvoiceRecord], method:
         for each in unpaid
         if each.invoice.number != record.invoice.number
         and can_be_settled(each)
-        and not each.payment.has_live_intent
-        and not collects(unpaid, each.invoice.number)
+        and not may_be_charged(each, unpaid)
         and charge_obstacle(each.left, method) is ChargeObstacle.TOO_SMALL
     ]
     together = (own, *((each.invoice.number, each.payment.left) for each in small))
@@ -432,6 +433,7 @@ def _never(payment: InvoicePayment, tried_with: str | None, today: date, due_on:
 def _charged(
     record: InvoiceRecord,
     allocations: Allocations,
+    unpaid: list[InvoiceRecord],
     customer: str,
     payment_method: str,
     method: Method,
@@ -440,7 +442,7 @@ def _charged(
     """The invoice with its PaymentIntent, and what became of that. One that can never succeed is replaced."""
     charge = Charge("", ChargeState.CANCELLED, None, hard=False)
     for _ in range(PAYMENTS_BEGUN_MAX):
-        record, begun = _with_payment_intent(record, allocations, customer, method, collector)
+        record, begun = _with_payment_intent(record, allocations, unpaid, customer, method, collector)
         attempt = f"charge/{record.invoice.account}/{record.invoice.number}/{begun}/{record.payment.attempts + 1}"
         charge = collector.gateway.charge(begun, payment_method, method, f"{attempt}/{collector.context.correlation}")
         if charge.state is not ChargeState.CANCELLED:
@@ -478,9 +480,17 @@ def after_refund(payment: InvoicePayment, refund: Refund, today: date) -> Invoic
 
 
 def _with_payment_intent(
-    record: InvoiceRecord, allocations: Allocations, customer: str, method: Method, collector: Collector
+    record: InvoiceRecord,
+    allocations: Allocations,
+    unpaid: list[InvoiceRecord],
+    customer: str,
+    method: Method,
+    collector: Collector,
 ) -> tuple[InvoiceRecord, str]:
-    """The invoice with its PaymentIntent. It is kept before it is charged: one that is not kept never is."""
+    """The invoice with its PaymentIntent. It is kept before it is charged: one that is not kept never is.
+
+    So that no other one collects them as well, the invoices that go with it get their next version too.
+    """
     if record.payment.payment_intent_id is not None:
         return record, record.payment.payment_intent_id
     invoice = record.invoice
@@ -490,7 +500,14 @@ def _with_payment_intent(
     with _another_key_next_time(record, collector):
         begun = collector.gateway.new_payment(customer, invoice.account, invoice.number, amount, method, key)
     payment = replace(record.payment, payment_intent_id=begun, allocations=allocations if len(allocations) > 1 else ())
-    return collector.store.save_payment(record, payment), begun
+    together = {number for number, _ in allocations[1:]}
+    others = [each for each in unpaid if each.invoice.number in together]
+    saved = collector.store.save_payment(record, payment, others)
+    written = {invoice.number: saved} | {
+        each.invoice.number: replace(each, version=each.version + 1) for each in others
+    }
+    unpaid[:] = [written.get(each.invoice.number, each) for each in unpaid]
+    return saved, begun
 
 
 @contextmanager

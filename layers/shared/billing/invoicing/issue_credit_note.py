@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import date
 
-from billing.invoicing.apply_credit import apply_credit, can_be_settled
+from billing.invoicing.apply_credit import apply_credit, can_be_settled, may_be_charged
 from billing.invoicing.collect_payments import after as after_changes
 from billing.invoicing.collect_payments import without_intent
 from billing.invoicing.credit_notes import (
@@ -74,7 +74,7 @@ def issue_credit_note(
     others = without_intent(corrected, unpaid, context, gateway)
     open_ones = [each for each in unpaid if each.invoice.number != number]
     paid = apply_credit(credit, after_changes(open_ones, others), today) if money.credit_balance else []
-    waits = any(can_be_settled(each) and each.payment.has_live_intent for each in open_ones) and credit > 0
+    waits = any(can_be_settled(each) and may_be_charged(each, open_ones) for each in open_ones) and credit > 0
     note = replace(
         corrected.invoice,
         number="",

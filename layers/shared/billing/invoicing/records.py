@@ -235,11 +235,17 @@ class InvoiceStore(Table):
         """A page of the past due invoices of all accounts, the oldest due date first. One query of the index."""
         return self._reads.oldest(keys.PAST_DUE, "", _record_from, limit=limit, after=after, index=keys.INDEX)
 
-    def save_payment(self, record: InvoiceRecord, payment: InvoicePayment) -> InvoiceRecord:
-        """Writes a payment without an event. Returns the new record. Raises ConcurrentChange. One transaction."""
+    def save_payment(
+        self, record: InvoiceRecord, payment: InvoicePayment, others: Sequence[InvoiceRecord] = ()
+    ) -> InvoiceRecord:
+        """Writes a payment without an event, and the next version of the `others` that go with it.
+
+        Returns the new record. Raises ConcurrentChange when one of them has changed. One transaction.
+        """
         with self._transaction() as write:
             write.require_account(record.invoice.account)
-            write_invoice(write, InvoiceRecord(record.invoice, payment, record.version))
+            for each in (InvoiceRecord(record.invoice, payment, record.version), *others):
+                write_invoice(write, each)
         return InvoiceRecord(record.invoice, payment, record.version + 1)
 
     def settle(
