@@ -126,15 +126,20 @@ def _merged(others: Sequence[PaymentChange], paid: Sequence[PaymentChange]) -> l
 def _standing(
     corrected: InvoiceRecord, wanted: tuple[int, ...] | None, reason: str, account: str, store: InvoiceStore
 ) -> InvoiceRecord | None:
-    """The credit note that this very request has made before, if it has."""
+    """The credit note that this very request has made before, if it has.
+
+    What is taken off the whole is credited with the last line, without being requested.
+    """
+    products = {position for position, line in enumerate(corrected.invoice.draft.lines) if line.product is not None}
     credited = dict(corrected.payment.credited)
     numbers = {*credited.values()} if wanted is None else {credited.get(position) for position in wanted}
     for number in sorted(filter(None, numbers), reverse=True):
-        kept = store.invoice(account, number)
-        correction = kept.invoice.corrects
-        same_lines = correction is not None and (wanted is None or {*wanted} == {*correction.lines})
-        if correction is not None and same_lines and correction.reason == reason:
-            return kept
+        record = store.invoice(account, number)
+        correction = record.invoice.corrects
+        if correction is None or correction.reason != reason:
+            continue
+        if wanted is None or {*wanted} & products == {*correction.lines} & products:
+            return record
     return None
 
 
