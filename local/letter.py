@@ -127,8 +127,8 @@ class Letter:
     @cached_property
     def attachments(self) -> tuple[Part, ...]:
         """All parts except the text, the HTML and its pictures."""
-        shown = {part.number for part in (self.text, self.html, *self.pictures) if part is not None}
-        return tuple(part for part in self.parts if part.number not in shown)
+        in_body = {part.number for part in (self.text, self.html, *self.pictures) if part is not None}
+        return tuple(part for part in self.parts if part.number not in in_body)
 
     def html_with_pictures(self, address: str) -> str:
         """The HTML, with each `cid:` reference replaced by the address and the number of the picture's part."""

@@ -53,19 +53,19 @@ def items_behind_moto() -> Any:
     return get_backend("dynamodb")[DEFAULT_ACCOUNT_ID][REGION].tables[TABLE].items
 
 
-def keep_items(items: list[dict[str, Any]]) -> None:
+def restore_items(items: list[dict[str, Any]]) -> None:
     """Writes back items that stored_items returned."""
     with _table().batch_writer() as batch:
         for item in items:
             batch.put_item(Item=item)
 
 
-def keep_item(partition: str, key: str, body: str, **attributes: Any) -> None:
+def put_item(partition: str, key: str, body: str, **attributes: Any) -> None:
     """Writes a single item, without the transaction that the code would use."""
     _table().put_item(Item={"pk": partition, "sk": key, "body": body, **attributes})
 
 
-def drop_item(partition: str, key: str) -> None:
+def delete_item(partition: str, key: str) -> None:
     """Deletes a single item, without the transaction that the code would use."""
     _table().delete_item(Key={"pk": partition, "sk": key})
 

@@ -26,7 +26,7 @@ from tests.company import Company, make_company, put_catalogue
 from tests.faults.summary import pytest_terminal_summary  # noqa: F401 - a hook, which pytest finds here
 from tests.properties import register_profiles
 from tests.quick_moto import make_quick
-from tests.samples import CATALOGUE, TERMS
+from tests.samples import CATALOGUE, SETTINGS
 from tests.stores import Stores
 from tests.stripe import ADDRESS, InProcess
 from tests.stripe import stripe_account as stripe_account_at
@@ -52,7 +52,7 @@ def aws() -> Iterator[None]:
         patch.setenv("ARCHIVE_BUCKET", ARCHIVE)
         patch.setenv("INVOICE_ARCHIVE_YEARS", "5")
         patch.setenv("PURGE_WAIT_SECONDS", "0")
-        for name, value in TERMS.items():
+        for name, value in SETTINGS.items():
             patch.setenv(name, value)
         patch.setenv("USAGE_BACKLOG_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/usage-backlog")
         yield

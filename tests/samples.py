@@ -86,7 +86,7 @@ def with_value(sample: dict[str, Any], value: Any, *path: Any) -> dict[str, Any]
     return whole
 
 
-TERMS = {
+SETTINGS = {
     "INVOICE_SERIES": "LV",
     "PAYMENT_TERM_DAYS": "14",
     "RETRY_DAYS": "1,3,5,7",

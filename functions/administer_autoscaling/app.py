@@ -1,4 +1,4 @@
-"""/accounts/{account}/autoscaling: what was decided and why, what staff set, and what would be decided if."""
+"""/accounts/{account}/autoscaling: decisions with their reasons, the settings that staff make, and simulations."""
 
 from typing import Annotated
 
@@ -33,11 +33,11 @@ def get_autoscaling(
     cursor: Cursor = None,
 ) -> AutoscalingView:
     """What was decided of each product for each month, newest first, and why."""
-    known = _admitted(account, admission, autoscaling)
+    state = _admitted(account, admission, autoscaling)
     decided = autoscaling.decisions(account, limit=limit, after=position_of(cursor))
     return AutoscalingView(
-        settings=SettingsView.of(known.settings),
-        next_decision=None if known.due is None else f"{known.due.month:%Y-%m}",
+        settings=SettingsView.of(state.settings),
+        next_decision=None if state.due is None else f"{state.due.month:%Y-%m}",
         items=[AutoscalingDecisionView.of(each) for each in decided.items],
         next_cursor=cursor_of(decided.last),
     )
@@ -46,8 +46,8 @@ def get_autoscaling(
 @app.get("/accounts/<account>/autoscaling/settings")
 def get_settings(account: AccountId, admission: MayRead, autoscaling: Autoscaling) -> Response[SettingsView]:
     """What staff have set."""
-    known = _admitted(account, admission, autoscaling)
-    return tagged(SettingsView.of(known.settings), known.settings.version)
+    state = _admitted(account, admission, autoscaling)
+    return tagged(SettingsView.of(state.settings), state.settings.version)
 
 
 @app.put("/accounts/<account>/autoscaling/settings")
@@ -61,9 +61,9 @@ def put_settings(
     if_none_match: IfNoneMatch = None,
 ) -> Response[SettingsView]:
     """Pause autoscaling until a day, or mark days as known peaks. The next decision goes by it."""
-    known = _admitted(account, admission, autoscaling)
+    state = _admitted(account, admission, autoscaling)
     settings = replace_settings(
-        known, body.value(), replaced_version(if_match, if_none_match), context=context, store=autoscaling
+        state, body.value(), replaced_version(if_match, if_none_match), context=context, store=autoscaling
     )
     return tagged(SettingsView.of(settings), settings.version)
 
@@ -78,17 +78,17 @@ def simulate_decision(
     usage: Usage,
 ) -> AutoscalingDecisionView:
     """What would be decided over these figures, or without some content. Nothing is changed."""
-    known = _admitted(account, admission, autoscaling)
+    state = _admitted(account, admission, autoscaling)
     decided = simulate(
-        known, body.product, body.month, body.given(), body.left_out(), now=now, store=autoscaling, usage=usage
+        state, body.product, body.month, body.given(), body.left_out(), now=now, store=autoscaling, usage=usage
     )
     return AutoscalingDecisionView.of(decided)
 
 
 def _admitted(account: str, admission: Admission, autoscaling: AutoscalingStore) -> AutoscalingState:
-    known = existing(autoscaling.state(account))
-    admission.admit(known.subscriber.account)
-    return known
+    state = existing(autoscaling.state(account))
+    admission.admit(state.subscriber.account)
+    return state
 
 
 handler = entrypoint(app)

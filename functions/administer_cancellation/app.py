@@ -1,4 +1,4 @@
-"""/accounts/{account}/cancellation: an admin, and nobody else, sees what would follow, cancels, or takes it back."""
+"""/accounts/{account}/cancellation: only an admin previews, requests or withdraws a cancellation."""
 
 import os
 from typing import Annotated
@@ -36,15 +36,15 @@ def get_cancellation(
     account: AccountId, admission: MayCancel, cancellations: Cancellations, now: Now
 ) -> CancellationView:
     """What would happen if it was cancelled now; or the receipt, once it is."""
-    ended = _admitted(account, admission, cancellations)
-    today = ended.subscriber.account.contract.today(now)
-    is_active = ended.subscriber.account.status is Status.ACTIVE
+    state = _admitted(account, admission, cancellations)
+    today = state.subscriber.account.contract.today(now)
+    is_active = state.subscriber.account.status is Status.ACTIVE
     return CancellationView(
-        status=ended.subscriber.account.status,
-        preview=ConsequencesView.of(preview_cancellation(ended, today, _retention_days())) if is_active else None,
-        receipt=None if ended.cancellation is None else ReceiptView.of(ended.cancellation),
+        status=state.subscriber.account.status,
+        preview=ConsequencesView.of(preview_cancellation(state, today, _retention_days())) if is_active else None,
+        receipt=None if state.cancellation is None else ReceiptView.of(state.cancellation),
         reasons=[*Reason],
-        products_in_use=[*products_in_use(ended, today, cancellations)],
+        products_in_use=[*products_in_use(state, today, cancellations)],
     )
 
 
@@ -57,9 +57,9 @@ def post_cancellation(
     cancellations: Cancellations,
 ) -> Response[ReceiptView]:
     """Cancel the account. Asked again, the answer is the same receipt."""
-    ended = _admitted(account, admission, cancellations)
+    state = _admitted(account, admission, cancellations)
     cancellation = cancel_account(
-        ended, body.wanted(), retention_days=_retention_days(), context=context, store=cancellations
+        state, body.request(), retention_days=_retention_days(), context=context, store=cancellations
     )
     return created(ReceiptView.of(cancellation), f"/v1/accounts/{account}/cancellation")
 
@@ -74,9 +74,9 @@ def delete_cancellation(
 
 
 def _admitted(account: str, admission: Admission, cancellations: CancellationStore) -> CancellationState:
-    ended = existing(cancellations.state(account))
-    admission.admit(ended.subscriber.account)
-    return ended
+    state = existing(cancellations.state(account))
+    admission.admit(state.subscriber.account)
+    return state
 
 
 handler = entrypoint(app)

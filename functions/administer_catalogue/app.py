@@ -1,4 +1,4 @@
-"""GET and PUT /catalogue: what is sold, in versions that never change."""
+"""GET and PUT /catalogue: products and prices, in versions that never change."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""/accounts/{account}/export and /invoices/archive: files that are made when somebody asks for them."""
+"""/accounts/{account}/export and /invoices/archive: ZIP files that are prepared on request."""
 
 from typing import Annotated
 
@@ -25,8 +25,8 @@ app = make_api()
 @app.get("/accounts/<account>/export")
 def get_export(account: AccountId, admission: MayExport, downloads: Downloads, files: Files, now: Now) -> DownloadView:
     """All data of the account as a ZIP file: where that stands, and a link to it once it is ready."""
-    found = _admitted(account, DownloadKind.EXPORT, None, admission, downloads).download
-    return DownloadView.of(found, now, None if found is None else files.link(found.key, found.name))
+    download = _admitted(account, DownloadKind.EXPORT, None, admission, downloads).download
+    return DownloadView.of(download, now, None if download is None else files.link(download.key, download.name))
 
 
 @app.post("/accounts/<account>/export")
@@ -35,8 +35,8 @@ def post_export(
 ) -> Response[DownloadView]:
     """Have all data of the account put together. Whoever has asked is written to when it is ready."""
     state = _admitted(account, DownloadKind.EXPORT, None, admission, downloads)
-    found = request_download(state, DownloadKind.EXPORT, None, context=context, store=downloads)
-    return accepted(DownloadView.of(found, context.time, None), f"/v1/accounts/{account}/export")
+    download = request_download(state, DownloadKind.EXPORT, None, context=context, store=downloads)
+    return accepted(DownloadView.of(download, context.time, None), f"/v1/accounts/{account}/export")
 
 
 @app.get("/accounts/<account>/invoices/archive")
@@ -49,8 +49,8 @@ def get_archive(
     now: Now,
 ) -> DownloadView:
     """All invoices of a year as a ZIP file: where that stands, and a link to it once it is ready."""
-    found = _admitted(account, DownloadKind.INVOICES, year, admission, downloads).download
-    return DownloadView.of(found, now, None if found is None else files.link(found.key, found.name))
+    download = _admitted(account, DownloadKind.INVOICES, year, admission, downloads).download
+    return DownloadView.of(download, now, None if download is None else files.link(download.key, download.name))
 
 
 @app.post("/accounts/<account>/invoices/archive")
@@ -59,9 +59,9 @@ def post_archive(
 ) -> Response[DownloadView]:
     """Have all invoices of a year put together. Whoever has asked is written to when it is ready."""
     state = _admitted(account, DownloadKind.INVOICES, year, admission, downloads)
-    found = request_download(state, DownloadKind.INVOICES, year, context=context, store=downloads)
+    download = request_download(state, DownloadKind.INVOICES, year, context=context, store=downloads)
     location = f"/v1/accounts/{account}/invoices/archive?year={year}"
-    return accepted(DownloadView.of(found, context.time, None), location)
+    return accepted(DownloadView.of(download, context.time, None), location)
 
 
 def _admitted(

@@ -1,6 +1,5 @@
-"""/accounts/{account}/reactivation: an admin sees what taking the account up again costs, and asks for it."""
+"""/accounts/{account}/reactivation: an admin sees the quote, and requests the reactivation."""
 
-from datetime import timedelta
 from typing import Annotated
 
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
@@ -17,7 +16,7 @@ from billing.platform.http.answers import Response, accepted
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Catalogues, InvoiceTerms, Reactivations, account_store
+from billing.wiring import Catalogues, DeployedSettings, Reactivations, account_store
 
 MayReactivate = Annotated[Admission, Permits(Permission.CANCEL, account_store)]
 
@@ -30,18 +29,18 @@ def get_reactivation(
     admission: MayReactivate,
     reactivations: Reactivations,
     catalogues: Catalogues,
-    settings: InvoiceTerms,
+    settings: DeployedSettings,
     now: Now,
 ) -> ReactivationView:
     """What it would come to today; or where it stands, once it was asked for."""
-    billed = _admitted(account, admission, reactivations)
-    today = billed.subscriber.account.contract.today(now)
-    standing = reactivations.reactivation(account)
-    if standing is not None and standing.state is ReactivationState.PENDING:
-        return _shown(billed, standing, None)
-    require_deactivated(billed.subscriber.account, today)
-    offer = reactivation_quote(billed, today, settings, catalogues)
-    return _shown(billed, standing, ReactivationOfferView.of(offer, billed.billing.language))
+    billing = _admitted(account, admission, reactivations)
+    today = billing.subscriber.account.contract.today(now)
+    reactivation = reactivations.reactivation(account)
+    if reactivation is not None and reactivation.state is ReactivationState.PENDING:
+        return _view(billing, reactivation, None)
+    require_deactivated(billing.subscriber.account, today)
+    quote = reactivation_quote(billing, today, settings, catalogues)
+    return _view(billing, reactivation, ReactivationOfferView.of(quote, billing.billing.language))
 
 
 @app.post("/accounts/<account>/reactivation")
@@ -52,30 +51,30 @@ def post_reactivation(
     context: Context,
     reactivations: Reactivations,
     catalogues: Catalogues,
-    settings: InvoiceTerms,
+    settings: DeployedSettings,
 ) -> Response[ReactivationView]:
     """Take the account up again: it is charged at once, and active as soon as that went well."""
-    billed = _admitted(account, admission, reactivations)
+    billing = _admitted(account, admission, reactivations)
     agreed = Money(body.due.amount, body.due.currency)
     reactivation = request_reactivation(
-        billed, agreed, context=context, settings=settings, store=reactivations, catalogues=catalogues
+        billing, agreed, context=context, settings=settings, store=reactivations, catalogues=catalogues
     )
-    return accepted(_shown(billed, reactivation, None), f"/v1/accounts/{account}/reactivation")
+    return accepted(_view(billing, reactivation, None), f"/v1/accounts/{account}/reactivation")
 
 
 def _admitted(account: str, admission: Admission, reactivations: ReactivationStore) -> BillingContext:
-    billed = existing(reactivations.billing_context(account))
-    admission.admit(billed.subscriber.account)
-    return billed
+    billing = existing(reactivations.billing_context(account))
+    admission.admit(billing.subscriber.account)
+    return billing
 
 
-def _shown(
-    billing: BillingContext, standing: Reactivation | None, offer: ReactivationOfferView | None
+def _view(
+    billing: BillingContext, reactivation: Reactivation | None, offer: ReactivationOfferView | None
 ) -> ReactivationView:
-    account = billing.subscriber.account
-    if account.ending is None:
+    ending = billing.subscriber.account.ending
+    if ending is None:
         raise NotDeactivated
-    return ReactivationView.of(account, account.ending.purge_on - timedelta(days=1), standing, offer)
+    return ReactivationView.of(ending, reactivation, offer)
 
 
 handler = entrypoint(app)

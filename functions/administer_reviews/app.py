@@ -1,4 +1,4 @@
-"""/accounts/{account}/reviews: a lower tier, after a talk with the customer success manager (DESIGN 3.2)."""
+"""/accounts/{account}/reviews: reviews with the customer success manager, for a lower tier (DESIGN 3.2)."""
 
 from typing import Annotated
 
@@ -69,8 +69,8 @@ def get_reviews(
 ) -> ReviewsView:
     """The account's reviews, newest first."""
     admission.account(account)
-    found = reviews.reviews(account, limit=limit, after=position_of(cursor))
-    return ReviewsView(items=[ReviewView.of(each) for each in found.items], next_cursor=cursor_of(found.last))
+    page = reviews.reviews(account, limit=limit, after=position_of(cursor))
+    return ReviewsView(items=[ReviewView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
 
 
 @app.post("/accounts/<account>/reviews", status_code=201)
@@ -95,13 +95,13 @@ def get_review(
 ) -> OneReviewView:
     """One review; while it is open, staff see it prepared."""
     subscriber = _admitted(account, admission, usage)
-    found = reviews.review(account, review)
-    if found.status is not ReviewStatus.BOOKED or not admission.person.staff:
-        return OneReviewView.of(found)
+    stored = reviews.review(account, review)
+    if stored.status is not ReviewStatus.BOOKED or not admission.person.staff:
+        return OneReviewView.of(stored)
     prepared = prepared_review(subscriber, now=now, usage=usage).products
     lines = [each.line for each in prepared]
     advice = advise_reduction(subscriber, lines, today=subscriber.account.contract.today(now), store=usage)
-    return OneReviewView.prepared_of(found, prepared, advice)
+    return OneReviewView.prepared_of(stored, prepared, advice)
 
 
 @app.delete("/accounts/<account>/reviews/<review>", status_code=204)
@@ -126,12 +126,12 @@ def put_decision(
 ) -> ReviewView:
     """Apply lower tiers from the next renewal, or decline with a reason. A decision is made once."""
     subscriber = _admitted(account, admission, usage)
-    found = reviews.review(account, review)
+    stored = reviews.review(account, review)
     if body.reason is not None:
-        return ReviewView.of(decline_review(subscriber, found, body.reason, context=context, store=reviews))
+        return ReviewView.of(decline_review(subscriber, stored, body.reason, context=context, store=reviews))
     prepared = prepared_review(subscriber, now=context.time, usage=usage)
     return ReviewView.of(
-        apply_review(subscriber, found, body.orders(), prepared.products, context=context, store=reviews)
+        apply_review(subscriber, stored, body.orders(), prepared.products, context=context, store=reviews)
     )
 
 

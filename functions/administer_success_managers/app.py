@@ -1,4 +1,4 @@
-"""/success-managers and /accounts/{account}/success-manager: who looks after whom, and when they work."""
+"""/success-managers and /accounts/{account}/success-manager: the staff who look after accounts, and their hours."""
 
 from typing import Annotated
 
@@ -35,9 +35,9 @@ def get_success_managers(
     _: MayAdminister, managers: SuccessManagers, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
 ) -> SuccessManagersView:
     """All customer success managers."""
-    found = managers.success_managers(limit=limit, after=position_of(cursor))
+    page = managers.success_managers(limit=limit, after=position_of(cursor))
     return SuccessManagersView(
-        items=[SuccessManagerView.of(each) for each in found.items], next_cursor=cursor_of(found.last)
+        items=[SuccessManagerView.of(each) for each in page.items], next_cursor=cursor_of(page.last)
     )
 
 

@@ -1,4 +1,4 @@
-"""/accounts/{account}/users: who may see and change an account. There is always an admin left."""
+"""/accounts/{account}/users: the people who may see and change an account. The last admin stays."""
 
 from typing import Annotated
 

@@ -1,7 +1,7 @@
-"""The queue of accounts with invoices to be paid → charged, tried again, looked after.
+"""Queue worker: collects what an account owes, and completes its reactivation.
 
-They come from the schedule, and from the bus: when an invoice or a credit note was issued, when an account pays in
-another way, and when it is to be taken up again.
+Messages come from the hourly schedule, and from the bus after an invoice, a credit note, a change of the payment
+method or a request for reactivation.
 """
 
 import os
@@ -20,32 +20,33 @@ from billing.platform.workers import worker
 
 
 def collect(message: str, correlation: str) -> Mapping[str, Any]:
-    """One account."""
-    account, at, at_once = _asked(message)
-    store, terms = wiring.reactivation_store(), wiring.terms()
+    """Processes one account. Raises BillingError, which retries the message."""
+    account, at, at_once = _work(message)
+    store, settings = wiring.reactivation_store(), wiring.invoicing_settings()
     reactivated = complete_reactivation(
-        account, now=at, correlation=correlation, settings=terms, store=store, gateway=wiring.payments()
+        account, now=at, correlation=correlation, settings=settings, store=store, gateway=wiring.payments()
     )
-    dealt = collect_payments(
+    payments = collect_payments(
         account,
         at_once=at_once,
         now=at,
         correlation=correlation,
-        settings=terms,
+        settings=settings,
         consent_page=os.environ["BILLING_PAGE"],
         store=store,
         gateway=wiring.payments(),
     )
-    return {"account": account, "payments": dealt, "reactivation": reactivated}
+    return {"account": account, "payments": payments, "reactivation": reactivated}
 
 
-def _asked(message: str) -> tuple[str, datetime, bool]:
+def _work(message: str) -> tuple[str, datetime, bool]:
+    """The account, the time, and whether to try a charge at once, before its day."""
     detail = orjson.loads(message).get("detail")
     if detail is None:
         work = work_from(message)
         return work.account, work.at, False
-    happened = event_of(detail)
-    return str(happened.account), happened.time, happened.type in TRIED_AFTER
+    event = event_of(detail)
+    return str(event.account), event.time, event.type in TRIED_AFTER
 
 
 handler = worker(collect, wiring.queue)

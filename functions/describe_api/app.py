@@ -1,4 +1,4 @@
-"""GET /openapi.json: the API's description, as it was generated from the code that answers."""
+"""GET /openapi.json: the OpenAPI document, which is generated from the code of the routes."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -12,7 +12,7 @@ def _document() -> str:
 
 
 def handler(_event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Anybody may read it, from anywhere: it holds nothing of any account."""
+    """Returns the document, to everybody and every web origin: it holds no account's data."""
     return {
         "statusCode": 200,
         "headers": {

@@ -1,4 +1,4 @@
-"""The queue of changed payment methods → what was replaced is given up at Stripe, until Stripe confirms."""
+"""Queue worker: detaches replaced payment methods at Stripe. A message is retried until Stripe confirms."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,17 +11,17 @@ from billing.platform.workers import worker
 
 
 def detach(message: str, correlation: str) -> Mapping[str, Any]:
-    """One change."""
-    happened = event_of(orjson.loads(message)["detail"])
-    replaced = (happened.after or {})["detach"]
-    given_up = detach_replaced(
-        str(happened.account),
+    """Processes one changed payment method. Raises UpstreamFailed, which retries the message."""
+    event = event_of(orjson.loads(message)["detail"])
+    replaced = (event.after or {})["detach"]
+    detached = detach_replaced(
+        str(event.account),
         replaced,
         correlation=correlation,
         store=wiring.payment_store(),
         gateway=wiring.payments(),
     )
-    return {"event": happened.id, "account": happened.account, "given_up": given_up}
+    return {"event": event.id, "account": event.account, "given_up": detached}
 
 
 handler = worker(detach, wiring.queue)

@@ -1,4 +1,4 @@
-"""The queue of cancelled accounts whose end has come → deactivated, reminded, and at last deleted."""
+"""Queue worker: takes an account through its end: renewal notice, deactivation, reminder, deletion (DESIGN 3.1)."""
 
 import os
 from collections.abc import Mapping
@@ -14,18 +14,18 @@ from billing.platform.queues.sqs_work_queue import work_from
 from billing.platform.workers import worker
 
 PURGE_SECONDS = 40
-"""For which a deletion goes on at once, well within the function's time. What is left is a message of its own."""
+"""How long one message deletes, well within the function's timeout. Another message deletes the rest."""
 
 
 def end(message: str, correlation: str) -> Mapping[str, Any]:
-    """One account: every stage of its end that is due."""
+    """Processes every due stage of one account. Raises BillingError, which retries the message."""
     work = work_from(message)
-    done = end_account(work.account, now=work.at, correlation=correlation, store=wiring.cancellation_store())
-    return {"account": work.account, "stage": done, "purged": _purged(work, correlation)}
+    stage = end_account(work.account, now=work.at, correlation=correlation, store=wiring.cancellation_store())
+    return {"account": work.account, "stage": stage, "purged": _purged(work, correlation)}
 
 
 def _purged(work: DueWork, correlation: str) -> PurgeProgress | None:
-    """How far the account's deletion is; None where that is not due."""
+    """Goes on with the account's deletion. Returns its progress; None if no deletion is due."""
     purges = wiring.purge_store()
     if purges.purge(work.account) is None and purges.due(work.account) is None:
         return None
@@ -45,7 +45,7 @@ def _purged(work: DueWork, correlation: str) -> PurgeProgress | None:
     progress = purge_account(
         work.account,
         now=work.at,
-        clock=datetime.now(UTC),  # noqa: TID251 - late files come in real time, whatever day is replayed
+        clock=datetime.now(UTC),  # noqa: TID251 - files arrive late by the wall clock, whatever day is replayed
         correlation=correlation,
         goes_on=lambda: monotonic() < until,
         purger=purger,

@@ -1,4 +1,4 @@
-"""GET /accounts/{account}/billing and each of its sections: one query, everything computed when asked."""
+"""GET /accounts/{account}/billing and each of its sections, each computed from one query."""
 
 from typing import Annotated
 
@@ -64,7 +64,7 @@ def get_contact(account: AccountId, admission: MayRead, pages: Pages) -> Respons
 
 
 def _without_invoices(account: AccountId, admission: MayRead, pages: Pages) -> BillingPage:
-    # What is shown with its version is about to be changed by it, so it must be the one that stands.
+    # Consistent, because clients send the version back in If-Match: an old one would be refused.
     page = pages.billing_page(account, invoices=0, consistent=True)
     admission.admit(page.account)
     return page

@@ -1,4 +1,4 @@
-"""/deletions: for staff, the receipts of accounts that were deleted."""
+"""/deletions: staff read the receipts of deleted accounts."""
 
 from typing import Annotated
 
@@ -18,8 +18,8 @@ app = make_api()
 @app.get("/deletions")
 def get_deletions(_: MayRead, purges: Purges, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> DeletionsView:
     """The receipts, newest first."""
-    found = purges.receipts(limit=limit, after=position_of(cursor))
-    return DeletionsView(items=[DeletionView.of(each) for each in found.items], next_cursor=cursor_of(found.last))
+    page = purges.receipts(limit=limit, after=position_of(cursor))
+    return DeletionsView(items=[DeletionView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
 
 
 @app.get("/deletions/<receipt>")

@@ -25,8 +25,8 @@ def get_events(
 ) -> EventsView:
     """What happened to the account, newest first."""
     admission.account(account)
-    found = events.events(account, limit=limit, after=position_of(cursor))
-    return EventsView(items=[EventView.of(each) for each in found.items], next_cursor=cursor_of(found.last))
+    page = events.events(account, limit=limit, after=position_of(cursor))
+    return EventsView(items=[EventView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
 
 
 handler = entrypoint(app)

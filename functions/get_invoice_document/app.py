@@ -1,4 +1,4 @@
-"""/accounts/{account}/invoices/{number}/pdf and /xml: a short way to the file, once it is there."""
+"""/accounts/{account}/invoices/{number}/pdf and /xml: a redirect to the file, or 202 while it is being rendered."""
 
 import re
 from typing import Annotated, Literal
@@ -25,7 +25,7 @@ app = make_api()
 
 
 class NotElectronic(Conflict):
-    """EN 16931 has no place for this invoice."""
+    """EN 16931 cannot express this invoice."""
 
     code = "not-electronic"
 
@@ -42,7 +42,7 @@ def get_pdf(
 ) -> Response[PreparedView]:
     """The invoice as PDF: a redirect to the file, or 202 while it is written."""
     admission.account(account)
-    return _shown(invoices.invoice(account, number).invoice, DocumentKind.PDF, files)
+    return _answer(invoices.invoice(account, number).invoice, DocumentKind.PDF, files)
 
 
 @app.get("/accounts/<account>/invoices/<number>/xml")
@@ -59,10 +59,10 @@ def get_xml(
     invoice = invoices.invoice(account, number).invoice
     if not invoice.can_be_electronic:
         raise NotElectronic
-    return _shown(invoice, DocumentKind(syntax), files)
+    return _answer(invoice, DocumentKind(syntax), files)
 
 
-def _shown(invoice: IssuedInvoice, kind: DocumentKind, files: Documents) -> Response[PreparedView]:
+def _answer(invoice: IssuedInvoice, kind: DocumentKind, files: Documents) -> Response[PreparedView]:
     key = document_key(invoice.account, invoice.number, kind)
     if key not in files.keys(key):
         return not_yet(PreparedView(status="preparing"), RETRY_SECONDS)

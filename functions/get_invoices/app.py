@@ -1,4 +1,4 @@
-"""/accounts/{account}/invoices, one of them, and the one to come; and for staff, all that are past due."""
+"""/accounts/{account}/invoices, one invoice, and the upcoming one; staff read all invoices past due."""
 
 from typing import Annotated
 
@@ -27,7 +27,7 @@ from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.platform.http.tables import CSV, Accept, prefers_csv
-from billing.wiring import Invoices, InvoiceTerms, account_store
+from billing.wiring import DeployedSettings, Invoices, account_store
 
 MayRead = Annotated[Admission, Permits(Permission.READ_BILLING, account_store)]
 MayReadPastDue = Annotated[Person, StaffOnly(Permission.READ_PAST_DUE)]
@@ -49,26 +49,26 @@ def get_invoices(
     """The account's invoices, newest first."""
     admission.account(account)
     after = position_of(cursor)
-    wanted = None if status is None else InvoiceStatus(status)
+    of_status = None if status is None else InvoiceStatus(status)
     if prefers_csv(accept):
-        everything = invoices.invoices(account, year=year, status=wanted, limit=CSV_INVOICES_MAX, after=after)
-        return file(invoice_table(everything.items), CSV, f"invoices-{account}.csv")
-    found = invoices.invoices(account, year=year, status=wanted, limit=limit, after=after)
-    page = InvoicesView(items=shown(found.items), next_cursor=cursor_of(found.last))
-    return Response(status_code=200, content_type=JSON, body=page)
+        all_invoices = invoices.invoices(account, year=year, status=of_status, limit=CSV_INVOICES_MAX, after=after)
+        return file(invoice_table(all_invoices.items), CSV, f"invoices-{account}.csv")
+    page = invoices.invoices(account, year=year, status=of_status, limit=limit, after=after)
+    view = InvoicesView(items=shown(page.items), next_cursor=cursor_of(page.last))
+    return Response(status_code=200, content_type=JSON, body=view)
 
 
 @app.get("/accounts/<account>/invoices/upcoming")
 def get_upcoming_invoice(
-    account: AccountId, admission: MayRead, invoices: Invoices, settings: InvoiceTerms, now: Now
+    account: AccountId, admission: MayRead, invoices: Invoices, settings: DeployedSettings, now: Now
 ) -> PreviewView:
     """The next invoice, as it would be today."""
-    billed = existing(invoices.billing_context(account))
-    admission.admit(billed.subscriber.account)
-    next_one = upcoming(billed, billed.subscriber.account.contract.today(now), settings)
-    if next_one is None:
+    billing = existing(invoices.billing_context(account))
+    admission.admit(billing.subscriber.account)
+    preview = upcoming(billing, billing.subscriber.account.contract.today(now), settings)
+    if preview is None:
         raise NotFound("No invoice is to come.")
-    return PreviewView.of(*next_one, billed.billing.language)
+    return PreviewView.of(*preview, billing.billing.language)
 
 
 @app.get("/accounts/<account>/invoices/<number>")
@@ -85,8 +85,8 @@ def get_past_due_invoices(
     _: MayReadPastDue, invoices: Invoices, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
 ) -> PastDuesView:
     """The invoices of all accounts that are past due, the longest due first."""
-    found = invoices.past_due(limit=limit, after=position_of(cursor))
-    return PastDuesView(items=[PastDueView.of(each) for each in found.items], next_cursor=cursor_of(found.last))
+    page = invoices.past_due(limit=limit, after=position_of(cursor))
+    return PastDuesView(items=[PastDueView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
 
 
 handler = entrypoint(app)

@@ -1,4 +1,4 @@
-"""GET /accounts/{account}/usage and …/usage/reduction: usage in full, and how to need less of it."""
+"""GET /accounts/{account}/usage and …/usage/reduction: usage by day or month, and advice on how to reduce it."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -14,9 +14,9 @@ from billing.scaling.reduction.commands import advise_reduction
 from billing.scaling.reduction.views import ReductionsView, ReductionView
 from billing.subscriptions.subscriber import Subscriber
 from billing.usage.records import UsageStore
-from billing.usage.rules import month_before, month_of
+from billing.usage.rules import CLOSED_MONTHS, month_before, month_of
 from billing.usage.show_usage import lines_of, show_usage
-from billing.usage.summary import AVERAGED_MONTHS, Grouping, Period, UsageQuery
+from billing.usage.summary import Grouping, Period, UsageQuery
 from billing.usage.views import (
     By,
     From,
@@ -53,17 +53,17 @@ def get_usage(
     contract = subscriber.account.contract
     today = contract.today(now)
     query = UsageQuery(
-        first=first or month_before(month_of(today), AVERAGED_MONTHS),
+        first=first or month_before(month_of(today), CLOSED_MONTHS),
         until=until or today + timedelta(days=1),
         period=Period(by),
         grouping=Grouping(group_by),
         product=product,
         store=of_store,
     )
-    shown = show_usage(subscriber, query, today=today, store=usage)
+    page = show_usage(subscriber, query, today=today, store=usage)
     if prefers_csv(accept):
-        return file(table(shown.series, query.period), CSV, f"usage-{account}-{query.first}-{query.until}.csv")
-    return Response(status_code=200, content_type=JSON, body=UsageView.of(shown, contract.time_zone))
+        return file(table(page.series, query.period), CSV, f"usage-{account}-{query.first}-{query.until}.csv")
+    return Response(status_code=200, content_type=JSON, body=UsageView.of(page, contract.time_zone))
 
 
 @app.get("/accounts/<account>/usage/reduction")

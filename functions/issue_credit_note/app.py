@@ -1,4 +1,4 @@
-"""POST /accounts/{account}/invoices/{number}/credit-notes: staff take an invoice back, or some of its lines."""
+"""POST /accounts/{account}/invoices/{number}/credit-notes: staff credit an invoice, or some of its lines."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from billing.platform.http.answers import Response, created
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Invoices, InvoiceTerms, Payments, account_store
+from billing.wiring import DeployedSettings, Invoices, Payments, account_store
 
 MayCorrect = Annotated[Admission, Permits(Permission.CORRECT_INVOICES, account_store)]
 
@@ -27,17 +27,17 @@ def post_credit_note(
     admission: MayCorrect,
     context: Context,
     invoices: Invoices,
-    settings: InvoiceTerms,
+    settings: DeployedSettings,
     payments: Payments,
 ) -> Response[InvoiceDetailsView]:
     """Take an invoice back, or some of its lines. The same lines and reason again are the same credit note."""
-    billed = existing(invoices.billing_context(account))
-    admission.admit(billed.subscriber.account)
+    billing = existing(invoices.billing_context(account))
+    admission.admit(billing.subscriber.account)
     lines = None if body.lines is None else tuple(body.lines)
-    kept = issue_credit_note(
-        billed, number, lines, body.reason, context=context, settings=settings, store=invoices, gateway=payments
+    record = issue_credit_note(
+        billing, number, lines, body.reason, context=context, settings=settings, store=invoices, gateway=payments
     )
-    return created(InvoiceDetailsView.of(kept), f"/v1/accounts/{account}/invoices/{kept.invoice.number}")
+    return created(InvoiceDetailsView.of(record), f"/v1/accounts/{account}/invoices/{record.invoice.number}")
 
 
 handler = entrypoint(app)

@@ -1,4 +1,4 @@
-"""The queue of accounts for which a contract month begins → their invoices."""
+"""Queue worker: issues the invoices of an account's contract months that have begun."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,10 +10,14 @@ from billing.platform.workers import worker
 
 
 def issue(message: str, correlation: str) -> Mapping[str, Any]:
-    """One account: every contract month that is due."""
+    """Processes every due contract month of one account. Raises BillingError, which retries the message."""
     work = work_from(message)
     issued = issue_invoices(
-        work.account, now=work.at, correlation=correlation, settings=wiring.terms(), store=wiring.invoice_store()
+        work.account,
+        now=work.at,
+        correlation=correlation,
+        settings=wiring.invoicing_settings(),
+        store=wiring.invoice_store(),
     )
     return {"account": work.account, "invoices": issued}
 

@@ -1,4 +1,4 @@
-"""GET /accounts: the accounts that the caller belongs to; one query, none of it another's."""
+"""GET /accounts: the accounts that the caller belongs to. One query in the caller's own partition."""
 
 from billing.accounts.views import AccountsView, MembershipView
 from billing.platform.http.callers import Caller

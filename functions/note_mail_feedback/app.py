@@ -1,4 +1,4 @@
-"""The queue of what SES reports of our mail → the table: sent, refused for good, or called unwanted."""
+"""Queue worker: saves what SES reports of a mail: delivery, permanent bounce or complaint."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,11 +11,11 @@ from billing.platform.workers import worker
 
 
 def note(message: str, _correlation: str) -> Mapping[str, Any] | None:
-    """One report; None for one that is of no consequence."""
+    """Processes one report. Returns None for one that changes nothing."""
     feedback = feedback_from(message)
     if feedback is None:
         return None
-    now = datetime.now(UTC)  # noqa: TID251 - when we learn of it: SES may report it late
+    now = datetime.now(UTC)  # noqa: TID251 - the time at which we receive it: SES may report late
     note_feedback(feedback, now=now, accounts=wiring.account_store(), deliveries=wiring.delivery_store())
     return {"fate": feedback.status, "event": feedback.delivery.event}
 

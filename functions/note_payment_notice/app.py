@@ -1,4 +1,4 @@
-"""The queue of what Stripe has told → looked up as it stands now, and brought in line."""
+"""Queue worker: re-reads the object of a Stripe event, and reconciles the account with it."""
 
 import os
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ from billing.platform.workers import worker
 
 
 def note(message: str, correlation: str) -> Mapping[str, Any]:
-    """One notice."""
+    """Processes one event. Raises BillingError, which retries the message."""
     notice = notice_from(message)
-    now = datetime.now(UTC)  # noqa: TID251 - what stands is asked for now, whenever it was told
+    now = datetime.now(UTC)  # noqa: TID251 - the object is read now, however old the event is
     common: dict[str, Any] = {
         "now": now,
         "correlation": correlation,
-        "settings": wiring.terms(),
+        "settings": wiring.invoicing_settings(),
         "store": wiring.invoice_store(),
         "gateway": wiring.payments(),
     }

@@ -1,7 +1,7 @@
-"""The queue of events → mail: whoever is concerned is written to, once.
+"""Queue worker: mails each recipient of an event once.
 
-What cannot be sent now comes again later, and later each time: when SES is slow or down, mail is late and never lost.
-What can never be written goes to the dead letters at once, and holds up nothing.
+A mail that cannot be sent now is retried with a growing delay: while SES is slow or down, mail is late but never lost.
+An event that cannot be read or rendered goes to the dead letters at once.
 """
 
 import os
@@ -28,40 +28,40 @@ from billing.platform.events.mapping import event_of
 
 
 def mail(message: str, _correlation: str) -> Mapping[str, Any]:
-    """One event, to each of its recipients."""
-    happened, facts = _event(message)
-    outcome = _notify(happened, facts)
-    return {"sent": outcome.sent, "skipped": outcome.skipped, **_named(happened)}
+    """Mails one event to all its recipients. Raises Unwritable, or BillingError, which retries the message."""
+    event, facts = _event(message)
+    counts = _notify(event, facts)
+    return {"sent": counts.sent, "skipped": counts.skipped, **_named(event)}
 
 
 def about(message: str) -> Mapping[str, Any]:
-    """What the log names of a message that was not mailed: nothing of one that is no event."""
+    """The log fields of a message that was not mailed. Empty if it is no event."""
     try:
-        happened, _ = _event(message)
+        event, _ = _event(message)
     except Unwritable:
         return {}
-    return _named(happened)
+    return _named(event)
 
 
 def _event(body: str) -> tuple[Event, AnyEvent]:
-    """The event, and what its kind says of it."""
+    """The event, and its typed form. Raises Unwritable."""
     try:
-        happened = event_of(orjson.loads(body)["detail"])
-        return happened, published(happened)
+        event = event_of(orjson.loads(body)["detail"])
+        return event, published(event)
     except (KeyError, TypeError, ValueError) as failure:
         raise Unwritable(f"It is no event, or does not fit its schema: {type(failure).__name__}.") from failure
 
 
-def _notify(happened: Event, facts: AnyEvent) -> DeliveryCounts:
-    now = datetime.now(UTC)  # noqa: TID251 - when a mail is really sent: a replayed event changes nothing of it
+def _notify(event: Event, facts: AnyEvent) -> DeliveryCounts:
+    now = datetime.now(UTC)  # noqa: TID251 - mail carries the time of sending, also for a replayed event
     vendor = Vendor(os.environ["VENDOR_NAME"], os.environ["BILLING_PAGE"], os.environ["REPLY_TO_ADDRESS"])
 
     def write(_: Event, situation: LetterContext, recipient: Recipient, document: bytes | None) -> bytes:
         words = letter(facts, situation, recipient, vendor, document)
-        return message(words, recipient, os.environ["SENDER_ADDRESS"], vendor, happened.id, now)
+        return message(words, recipient, os.environ["SENDER_ADDRESS"], vendor, event.id, now)
 
     return notify(
-        happened,
+        event,
         claimant=uuid4().hex,
         now=now,
         staff_address=os.environ["STAFF_ADDRESS"] or None,
@@ -73,8 +73,8 @@ def _notify(happened: Event, facts: AnyEvent) -> DeliveryCounts:
     )
 
 
-def _named(happened: Event) -> dict[str, Any]:
-    return {"event": happened.id, "type": happened.type, "account": happened.account}
+def _named(event: Event) -> dict[str, Any]:
+    return {"event": event.id, "type": event.type, "account": event.account}
 
 
 handler = workers.worker(

@@ -1,6 +1,6 @@
-"""The daily schedule of a job → the accounts for which it is due, one message each.
+"""Planner: on a job's schedule, queues one message for each account that has work due.
 
-Each job has a function of its own with this code: JOB says which job, WORK_QUEUE_URL who does its work.
+Each job has its own function with this code. JOB names the job, WORK_QUEUE_URL is the queue of its worker.
 """
 
 import os
@@ -18,7 +18,7 @@ logger = Logger()
 
 
 def handler(event: Mapping[str, Any], _context: LambdaContext) -> None:
-    """Plans what is due at the event's own time, so that any day can be run again, or for the first time."""
+    """Plans the work due at the event's time, not at the current time: any day can be run again or later."""
     job, at = Job(os.environ["JOB"]), datetime.fromisoformat(event["time"])
     planned = plan_due_work(job, now=at, store=wiring.due_store(), queue=wiring.work_queue())
     logger.info("planned", job=job, accounts=planned, at=at.isoformat())

@@ -1,4 +1,4 @@
-"""The queue of files that were asked for → prepared, and told of."""
+"""Queue worker: prepares a requested download. The event that it writes announces the file by mail."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,15 +13,15 @@ from billing.platform.workers import worker
 
 
 def prepare(message: str, correlation: str) -> Mapping[str, Any]:
-    """One file."""
+    """Prepares one download, none for a deleted account. Raises BillingError, which retries the message."""
     event = event_of(orjson.loads(message)["detail"])
-    asked = event.after or {}
-    account, kind = str(event.account), DownloadKind(asked["kind"])
+    request = event.after or {}
+    account, kind = str(event.account), DownloadKind(request["kind"])
     try:
         ready = prepare_download(
             account,
             kind,
-            asked["year"],
+            request["year"],
             now=event.time,
             correlation=correlation,
             store=wiring.download_store(),

@@ -1,4 +1,4 @@
-"""POST /accounts: staff make a new account, whole or not at all. The same request again changes nothing."""
+"""POST /accounts: staff provision an account, all or nothing. A repeated request changes nothing."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The table's stream → the event bus: what was written is published, at least once, in order per account."""
+"""Stream reader: publishes the events of the table on the bus, at least once, in order for each account."""
 
 import json
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ logger = Logger()
 
 
 def handler(event: Mapping[str, Any], _context: object) -> None:
-    """Publishes a batch. Raises if the bus takes nothing: the stream then hands over the same batch again.
+    """Publishes a batch. Raises UpstreamFailed if the bus takes nothing; the stream then repeats the batch.
 
-    A record that cannot be read never holds up the others: it goes to the dead letters by its key.
+    An unreadable record does not block the others: its key goes to the dead letters.
     """
     events = [read for record in event["Records"] if (read := _read(record)) is not None]
     publish_events(events, bus=wiring.bus(), wait=sleep)

@@ -1,6 +1,7 @@
-"""POST /webhooks/stripe: Stripe tells that something has happened. Whether it is Stripe is known by the signature.
+"""POST /webhooks/stripe: Stripe's webhook. The signature proves that the event comes from Stripe.
 
-What is told is only kept, and looked up by a worker: so Stripe has its answer at once, and nothing is believed.
+An event is only queued. A worker re-reads its object from Stripe: Stripe gets its answer at once, and the content of
+the event is never trusted.
 """
 
 import base64
@@ -24,7 +25,7 @@ logger = Logger()
 
 
 def handler(event: Mapping[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Keeps a notice that is Stripe's. Nothing of the body is looked at before its signature was."""
+    """Queues an event with a valid signature. The signature is checked before the body is parsed."""
     body = event.get("body") or ""
     if event.get("isBase64Encoded"):
         body = base64.b64decode(body).decode(errors="replace")
@@ -57,15 +58,15 @@ def _is_signed(body: str, signature: str) -> bool:
     return True
 
 
-def _notice(told: Any) -> PaymentNotice | None:
-    """What is kept of an event: which object it is about. None for a type that nobody deals with."""
-    if told["type"] not in KNOWN:
+def _notice(payload: Any) -> PaymentNotice | None:
+    """The part of an event that is queued: its type and its object. None for a type that no worker handles."""
+    if payload["type"] not in KNOWN:
         return None
-    about = told["data"]["object"]
-    # What was just taken away from a customer says whose it was.
-    before = told["data"].get("previous_attributes") or {}
-    customer = about.get("customer") or before.get("customer")
-    return PaymentNotice(str(told["id"]), str(told["type"]), str(about["id"]), customer)
+    object_ = payload["data"]["object"]
+    # An object that was just detached names its customer only under previous_attributes.
+    before = payload["data"].get("previous_attributes") or {}
+    customer = object_.get("customer") or before.get("customer")
+    return PaymentNotice(str(payload["id"]), str(payload["type"]), str(object_["id"]), customer)
 
 
 def _problem(status: HTTPStatus, detail: str) -> dict[str, Any]:

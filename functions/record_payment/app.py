@@ -37,12 +37,12 @@ def post_payment(
     payments: Payments,
 ) -> InvoiceDetailsView:
     """Record that an invoice is paid. The same reference and day again change nothing."""
-    billed = existing(invoices.billing_context(account))
-    admission.admit(billed.subscriber.account)
-    kept = record_payment(
-        billed, number, body.paid_on, body.reference, context=context, store=invoices, gateway=payments
+    billing = existing(invoices.billing_context(account))
+    admission.admit(billing.subscriber.account)
+    record = record_payment(
+        billing, number, body.paid_on, body.reference, context=context, store=invoices, gateway=payments
     )
-    return InvoiceDetailsView.of(kept)
+    return InvoiceDetailsView.of(record)
 
 
 @app.post("/accounts/<account>/invoices/<number>/write-off")

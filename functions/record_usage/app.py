@@ -1,4 +1,4 @@
-"""POST /usage: the vendor's product reports usage, which is counted exactly once."""
+"""POST /usage: the vendor's product reports usage. Each event is counted exactly once."""
 
 import os
 from datetime import timedelta
@@ -22,7 +22,7 @@ from billing.usage.record_usage import record_usage
 from billing.wiring import Backlog, Usage
 
 BUDGET_SECONDS = 3.0
-"""How long a request waits for counters that others write, before what it reports goes through the queue."""
+"""How long a request waits for busy counters before its events are queued."""
 
 app = make_api(read_events)
 

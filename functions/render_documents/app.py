@@ -1,4 +1,4 @@
-"""The queue of invoices and credit notes that were issued → their files."""
+"""Queue worker: renders the files of an issued invoice or credit note."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ from billing.platform.workers import worker
 
 
 def render(message: str, _: str) -> Mapping[str, Any]:
-    """One invoice."""
+    """Renders one invoice or credit note. Raises BillingError, which retries the message."""
     event = event_of(orjson.loads(message)["detail"])
     account, number = str(event.account), str((event.after or {})["number"])
     written = render_documents(
@@ -25,7 +25,7 @@ def render(message: str, _: str) -> Mapping[str, Any]:
 
 
 def rendered(invoice: IssuedInvoice, outcome: CreditOutcome | None = None) -> dict[DocumentKind, bytes]:
-    """All its files."""
+    """The content of each file: the PDF, and both e-invoices if EN 16931 can express the invoice."""
     if not invoice.can_be_electronic:
         return {DocumentKind.PDF: invoice_pdf(invoice, None, outcome)}
     cii = einvoice(invoice, Syntax.CII)

@@ -1,4 +1,4 @@
-"""The queue of accounts for which autoscaling is due → their decisions and moves."""
+"""Queue worker: decides the tiers of an account for its closed months, and moves them (DESIGN 3.2)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from billing.scaling.scale_account import scale_account
 
 
 def scale(message: str, correlation: str) -> Mapping[str, Any]:
-    """One account: every month that is due."""
+    """Processes every due month of one account. Raises BillingError, which retries the message."""
     work = work_from(message)
     scaled = scale_account(work.account, now=work.at, correlation=correlation, store=wiring.autoscaling_store())
     return {"account": work.account, "months": scaled.months, "moved": scaled.moved}

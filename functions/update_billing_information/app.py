@@ -42,17 +42,17 @@ class ChangeArea:
 
         One query and one transaction.
         """
-        known = self.accounts.details(account)
-        self.admission.admit(known.account)
-        current = cast(Information[D], known.information.area(area))  # the details of an area have one class
+        account_details = self.accounts.details(account)
+        self.admission.admit(account_details.account)
+        current = cast(Information[D], account_details.information.area(area))  # the details of an area have one class
         replaces = replaced_version(if_match)
         return change_billing_information(
-            known.account, area, current, details, replaces, context=self.context, store=self.accounts
+            account_details.account, area, current, details, replaces, context=self.context, store=self.accounts
         )
 
 
 def change_area(admission: MayChange, context: Context, accounts: Accounts) -> ChangeArea:
-    """The change as this request may make it."""
+    """The change, bound to the caller of this request."""
     return ChangeArea(admission, context, accounts)
 
 

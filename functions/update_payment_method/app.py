@@ -1,4 +1,4 @@
-"""/accounts/{account}/payment-method: an admin sets up a new card or debit, which takes the place of the old one."""
+"""/accounts/{account}/payment-method: an admin sets up a new card or debit, which replaces the old one."""
 
 import os
 from typing import Annotated
@@ -28,7 +28,7 @@ from billing.platform.http.answers import Response, created
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Invoices, InvoiceTerms, PaymentMethods, Payments, account_store
+from billing.wiring import DeployedSettings, Invoices, PaymentMethods, Payments, account_store
 
 MayChange = Annotated[Admission, Permits(Permission.CHANGE_PAYMENT_METHOD, account_store)]
 MaySetBankTransfer = Annotated[Admission, Permits(Permission.SET_BANK_TRANSFER, account_store)]
@@ -48,7 +48,7 @@ def post_setup(
 ) -> Response[SetupView]:
     """Begin to set up a payment method: the browser confirms it with Stripe, and its number never comes here."""
     payer = _admitted(account, admission, methods)
-    setup = begin_setup(payer, body.wanted(), idempotency_key, context=context, store=methods, gateway=payments)
+    setup = begin_setup(payer, body.chosen_method(), idempotency_key, context=context, store=methods, gateway=payments)
     return created(SetupView.of(setup), f"/v1/accounts/{account}/payment-method")
 
 
@@ -96,7 +96,7 @@ def post_payment_attempt(
     admission: MayChange,
     context: Context,
     invoices: Invoices,
-    settings: InvoiceTerms,
+    settings: DeployedSettings,
     payments: Payments,
 ) -> InvoiceDetailsView:
     """Charge an unpaid invoice now, with the account's payment method. The response says what became of it."""

@@ -1,4 +1,4 @@
-"""The queue of accounts whose card expires soon → they are told."""
+"""Queue worker: records the warning of a card that expires soon, which is mailed to the admins."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,10 +10,10 @@ from billing.platform.workers import worker
 
 
 def warn(message: str, correlation: str) -> Mapping[str, Any]:
-    """One account."""
+    """Processes one account. Raises BillingError, which retries the message."""
     work = work_from(message)
-    told = warn_expiring_card(work.account, now=work.at, correlation=correlation, store=wiring.payment_store())
-    return {"account": work.account, "told": told}
+    warned = warn_expiring_card(work.account, now=work.at, correlation=correlation, store=wiring.payment_store())
+    return {"account": work.account, "told": warned}
 
 
 handler = worker(warn, wiring.queue)

@@ -1,4 +1,4 @@
-"""The table's stream → how near a month's usage has come to its tier: told once, and to whom it concerns."""
+"""Stream reader: records an alert, once, when a month's usage crosses a threshold of its tier's volume."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,9 +15,9 @@ logger = Logger()
 
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
-    """Watches what has grown, each product's month once, as it stands at the end of the batch.
+    """Evaluates each grown total once, with its last value in the batch.
 
-    Raises when something could not be watched, and then nothing is missed: all of the batch comes again.
+    Raises the first failure after all totals were tried; the stream then repeats the batch.
     """
     grown: dict[tuple[str, str, str], tuple[MonthTotal, float]] = {}
     for record in event["Records"]:
@@ -41,7 +41,7 @@ def _watch(total: MonthTotal, seconds: float, context: LambdaContext) -> Excepti
             correlation=context.aws_request_id,
             store=wiring.usage_store(),
         )
-    except Exception as failure:  # noqa: BLE001 - the others are watched first
+    except Exception as failure:  # noqa: BLE001 - the other totals are evaluated first
         logger.warning("usage not watched", reason=reason_of(failure), **about)
         return failure
     if percent is not None:

@@ -7,7 +7,6 @@ that the SDK pins. So an upgrade of the SDK updates these checks. The error code
 
 from __future__ import annotations
 
-import importlib
 import re
 import typing
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from typing_extensions import is_typeddict
 
 from local.stripe.answers import Object, Refused, invalid
-from stripe._request_options import RequestOptions
+from stripe import RequestOptions, params
 
 SINGULAR = {
     "customers": "customer",
@@ -79,8 +78,7 @@ def _described(method: str, path: str) -> Any:
 
 @cache
 def _parameters(operation: str) -> Any:
-    module = importlib.import_module(f"stripe.params._{operation}_params")
-    return getattr(module, "".join(word.capitalize() for word in operation.split("_")) + "Params")
+    return getattr(params, "".join(word.capitalize() for word in operation.split("_")) + "Params")
 
 
 def _operation(method: str, parts: list[str]) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import subprocess
+import tokenize
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,12 +23,15 @@ from tests.template import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("local/**/*.md")])
 RECORDS = sorted(ROOT.glob("docs/decisions/[0-9]*.md"))
+PACKAGE = ROOT / "layers" / "shared" / "billing"
 SOURCES = ("benchmarks", "docs", "functions", "layers", "local", "scripts", "tests")
 SUFFIXES = {".md", ".py", ".toml", ".yaml"}
 
 CITED = re.compile(r"DESIGN (\d+(?:\.\d+)*(?:(?:, | and )\d+(?:\.\d+)*)*)")
 NAMED = re.compile(r"docs/[\w./-]+\.md|docs/decisions/\d{4}")
 ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
+MODULE = re.compile(r"(?<![\w./-])billing(?:\.[a-zA-Z_]\w*)+")
+DEFINED = re.compile(r"((?:`[\w.]+`(?:, )?)+) in `([\w/]+\.py)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 ROUTE = re.compile(r"`(GET|PUT|POST|DELETE) (/\S+)`")
@@ -86,6 +91,61 @@ def test_every_cited_document_exists() -> None:
     missing = [(name, each) for name, text in sources() for each in NAMED.findall(text) if each not in existing]
 
     assert missing == []
+
+
+def prose(name: str, text: str) -> str:
+    """A file's text; of Python, the docstrings and comments alone."""
+    if not name.endswith(".py"):
+        return text
+    comments = [
+        each.string
+        for each in tokenize.generate_tokens(iter(text.splitlines(keepends=True)).__next__)
+        if each.type == tokenize.COMMENT
+    ]
+    strings = [
+        node.value.value
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    ]
+    return "\n".join([*comments, *strings])
+
+
+def defines(dotted: str) -> bool:
+    """Whether a dotted name is a module of the shared package, or a name in one."""
+    steps = dotted.split(".")
+    for length in range(len(steps), 0, -1):
+        path = PACKAGE.parent.joinpath(*steps[:length])
+        module = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if module.exists():
+            text = module.read_text(encoding="utf-8")
+            return all(re.search(rf"\b{name}\b", text) for name in steps[length:])
+    return False
+
+
+def test_every_module_that_the_prose_names_exists() -> None:
+    named = [(name, each) for name, text in sources() for each in MODULE.findall(prose(name, text))]
+
+    assert [each for each in named if not defines(each[1])] == []
+    assert len(named) > 50
+
+
+def test_every_name_in_the_glossary_is_in_the_module_that_it_gives() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    given = [
+        f"billing.{module.removesuffix('.py').replace('/', '.')}.{name}"
+        for names, module in DEFINED.findall(glossary)
+        for name in re.findall(r"`([\w.]+)`", names)
+    ]
+    files = re.findall(r"`(\w+(?:/\w+)*\.py)`", glossary)
+    families = re.findall(r"`([A-Z]+#?)`", glossary)
+    keys = (PACKAGE / "platform" / "dynamodb" / "keys.py").read_text(encoding="utf-8")
+
+    assert [each for each in given if not defines(each)] == []
+    assert [each for each in files if not (PACKAGE / each).exists()] == []
+    assert [
+        each for each in families if f'"{each}' not in keys and not re.search(rf"^{each} =", keys, re.MULTILINE)
+    ] == []
+    assert len(given) > 40
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=relative)

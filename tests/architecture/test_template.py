@@ -1,4 +1,4 @@
-"""template.yaml against the code, and against what the emulator does not enforce."""
+"""template.yaml agrees with the code, and sets what the emulator does not enforce."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ ROUTES = {
     if event["Type"] == "Api"
 }
 SIGNED = {("POST", "/webhooks/stripe")}
-"""What shows by itself, in its body, who sends it."""
+"""Routes whose requests carry a signature instead of a token."""
 PUBLIC = {("GET", "/openapi.json"), *SIGNED}
 
 
 def statements(function: str) -> list[dict[str, Any]]:
-    found = [statement for policy in FUNCTIONS[function].get("Policies", []) for statement in policy["Statement"]]
-    # One that depends on a setting is looked at as if it was there.
-    return [statement["Fn::If"][1] if "Fn::If" in statement else statement for statement in found]
+    granted = [statement for policy in FUNCTIONS[function].get("Policies", []) for statement in policy["Statement"]]
+    # A statement that depends on a setting is checked as if the setting were on.
+    return [statement["Fn::If"][1] if "Fn::If" in statement else statement for statement in granted]
 
 
 def test_the_template_has_the_routes_of_the_code_and_no_others() -> None:
@@ -45,7 +45,7 @@ def test_the_template_has_the_routes_of_the_code_and_no_others() -> None:
     assert set(ROUTES) == documented | PUBLIC
 
 
-def test_the_committed_openapi_document_is_what_the_code_says() -> None:
+def test_the_committed_openapi_document_is_current() -> None:
     assert (ROOT / "functions" / "describe_api" / "openapi.json").read_text(encoding="utf-8") == text()
 
 
@@ -55,9 +55,9 @@ def test_each_function_has_its_folder_and_each_folder_its_function() -> None:
     assert {properties["CodeUri"] for properties in FUNCTIONS.values()} == {f"functions/{name}" for name in folders}
 
 
-def test_each_route_is_served_by_the_function_that_knows_it() -> None:
+def test_each_route_leads_to_the_function_that_implements_it() -> None:
     """A route of the template that leads to another function would answer 404."""
-    known = {
+    implemented = {
         (route.method, route.openapi_path, name)
         for name, resolver in resolvers().items()
         for route in (*resolver._static_routes, *resolver._dynamic_routes)
@@ -67,10 +67,10 @@ def test_each_route_is_served_by_the_function_that_knows_it() -> None:
         for (method, path), (name, _) in ROUTES.items()
         if (method, path) not in PUBLIC
     }
-    assert wired == known
+    assert wired == implemented
 
 
-def test_only_the_api_description_and_what_is_signed_are_open_to_everybody() -> None:
+def test_only_the_openapi_document_and_the_webhook_have_no_authorizer() -> None:
     open_routes = {
         route for route, (_, properties) in ROUTES.items() if properties.get("Auth", {}).get("Authorizer") == "NONE"
     }
@@ -78,11 +78,11 @@ def test_only_the_api_description_and_what_is_signed_are_open_to_everybody() -> 
     assert resources()["Api"]["Properties"]["Auth"]["DefaultAuthorizer"] == "People"
 
 
-def test_no_route_takes_any_method() -> None:
+def test_no_route_accepts_every_method() -> None:
     assert all(method in {"GET", "PUT", "POST", "DELETE"} for method, _ in ROUTES)
 
 
-def test_a_machines_token_has_a_scope() -> None:
+def test_a_machines_token_needs_the_usage_scope() -> None:
     authorizers = resources()["Api"]["Properties"]["Auth"]["Authorizers"]
 
     assert authorizers["Product"]["AuthorizationScopes"] == ["livello/usage"]
@@ -95,15 +95,15 @@ def test_people_are_invited_and_never_sign_up() -> None:
     assert people["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
 
 
-def test_a_changed_address_counts_when_it_is_proved() -> None:
-    """People are invited by address: whoever could take one unproved could take another's invitation."""
+def test_a_changed_address_counts_once_it_is_verified() -> None:
+    """People are invited by address: an unverified address could take another person's invitation."""
     people = resources()["People"]["Properties"]
 
     assert people["UserAttributeUpdateSettings"] == {"AttributesRequireVerificationBeforeUpdate": ["email"]}
     assert resources()["StaffGroup"]["Properties"]["GroupName"] == STAFF_GROUP
 
 
-def test_the_table_can_be_restored_and_is_not_lost_with_the_stack() -> None:
+def test_the_table_can_be_restored_and_survives_the_stack() -> None:
     table = resources()["Table"]
 
     assert table["DeletionPolicy"] == "RetainExceptOnCreate"
@@ -117,7 +117,7 @@ def test_the_table_can_be_restored_and_is_not_lost_with_the_stack() -> None:
 
 
 @pytest.mark.parametrize("function", sorted(FUNCTIONS))
-def test_no_function_may_do_more_than_it_says(function: str) -> None:
+def test_no_function_has_wildcard_permissions_or_scans(function: str) -> None:
     for statement in statements(function):
         assert not any("*" in action for action in statement["Action"])
         assert "dynamodb:Scan" not in statement["Action"]
@@ -127,7 +127,7 @@ def test_no_function_may_do_more_than_it_says(function: str) -> None:
 @pytest.mark.parametrize(
     "function", ["GetBilling", "GetDeletions", "GetEvents", "GetInvoices", "GetUsage", "ListAccounts"]
 )
-def test_who_reads_cannot_write(function: str) -> None:
+def test_functions_that_read_cannot_write(function: str) -> None:
     actions = {action for statement in statements(function) for action in statement["Action"]}
 
     assert actions <= {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
@@ -135,7 +135,7 @@ def test_who_reads_cannot_write(function: str) -> None:
 
 @pytest.mark.parametrize("function", sorted({name for name, _ in ROUTES.values()}))
 def test_a_function_of_an_account_may_judge_its_callers(function: str) -> None:
-    """A caller is judged by a get of the account, and a member is told whom to ask by a query of its people."""
+    """Judging a caller needs a get of the account; naming its admins to a member needs a query of its users."""
     resolver = resolvers().get(FUNCTIONS[function]["CodeUri"].removeprefix("functions/"))
     routes = [] if resolver is None else [*resolver._static_routes, *resolver._dynamic_routes]
     if not any(isinstance(judge, Permits) for route in routes for judge in judges_of(route.func)):
@@ -146,7 +146,7 @@ def test_a_function_of_an_account_may_judge_its_callers(function: str) -> None:
     assert {action for each in of_table for action in each["Action"]} >= {"dynamodb:GetItem", "dynamodb:Query"}
 
 
-def test_functions_give_up_before_the_gateway_does() -> None:
+def test_functions_time_out_before_the_gateway() -> None:
     gateway_seconds = 29
     default = template()["Globals"]["Function"]["Timeout"]
     timeouts = [FUNCTIONS[name].get("Timeout", default) for name, _ in ROUTES.values()]
@@ -154,15 +154,15 @@ def test_functions_give_up_before_the_gateway_does() -> None:
     assert max(timeouts) < gateway_seconds
 
 
-def test_the_stream_hands_over_events_alone_and_loses_none() -> None:
+def test_the_stream_passes_only_events_and_loses_none() -> None:
     stream = FUNCTIONS["PublishEvents"]["Events"]["Written"]["Properties"]
-    [wanted] = [json.loads(each["Pattern"]) for each in stream["FilterCriteria"]["Filters"]]
+    [pattern] = [json.loads(each["Pattern"]) for each in stream["FilterCriteria"]["Filters"]]
 
-    assert wanted == {"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": [{"prefix": keys.EVENT}]}}}}
+    assert pattern == {"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": [{"prefix": keys.EVENT}]}}}}
     assert stream["StartingPosition"] == "TRIM_HORIZON"
     assert stream["BisectBatchOnFunctionError"]
     assert stream["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": "DeadLetters.Arn"}
-    # As long as the stream itself keeps a record: the bus may be away for a day.
+    # As long as the stream keeps a record: the bus may be down for a day.
     assert stream["MaximumRecordAgeInSeconds"] == 24 * 60 * 60
     assert "MaximumRetryAttempts" not in stream
 
@@ -181,11 +181,11 @@ WORKERS = {
     "EndAccount": ("Due", "EndsDue"),
     "CollectPayments": ("Due", "PaymentsDue"),
 }
-"""The functions that a queue drives: the name of the event, and of the queue."""
+"""The functions that a queue invokes: the names of the event and of the queue."""
 
 
 @pytest.mark.parametrize("function", sorted(WORKERS))
-def test_a_message_comes_again_until_it_is_dealt_with_or_a_dead_letter(function: str) -> None:
+def test_a_message_is_retried_until_it_is_processed_or_a_dead_letter(function: str) -> None:
     event, queue = WORKERS[function]
     driven = FUNCTIONS[function]["Events"][event]["Properties"]
     properties = resources()[queue]["Properties"]
@@ -194,7 +194,7 @@ def test_a_message_comes_again_until_it_is_dealt_with_or_a_dead_letter(function:
     assert driven["Queue"] == {"Fn::GetAtt": f"{queue}.Arn"}
     assert driven["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert properties["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": f"{queue}DeadLetters.Arn"}
-    # As AWS advises: else a message could come again while it is still being dealt with.
+    # AWS recommends six timeouts: a shorter one delivers a message again while it is being processed.
     assert properties["VisibilityTimeout"] >= 6 * seconds
 
 
@@ -212,11 +212,11 @@ def test_a_worker_may_delay_the_messages_of_its_own_queue(function: str) -> None
     assert granted == [{"Fn::GetAtt": f"{queue}.Arn"}]
 
 
-def test_whoever_holds_a_claim_that_has_run_out_is_no_longer_there() -> None:
+def test_a_claim_on_a_mail_outlives_the_invocation_that_holds_it() -> None:
     assert FUNCTIONS["Notify"]["Timeout"] < CLAIM.total_seconds()
 
 
-def test_no_queue_is_driven_by_nobody() -> None:
+def test_every_queue_that_invokes_a_function_is_in_the_list_and_has_dead_letters() -> None:
     driven = {
         event["Properties"]["Queue"]["Fn::GetAtt"]
         for function in FUNCTIONS.values()
@@ -229,7 +229,7 @@ def test_no_queue_is_driven_by_nobody() -> None:
 
 
 def test_a_queue_and_all_that_fills_and_empties_it_are_in_one_area() -> None:
-    """A reader finds a chain of work in one place: planner or rule, queue, policy, dead letters, worker."""
+    """A chain of work is in one place: planner or rule, queue, policy, dead letters, worker."""
     area_of = areas()
     apart = {(each, queue) for each, queue in users_of_queues() if area_of[each] != area_of[queue]}
 
@@ -240,50 +240,50 @@ def test_a_queue_and_all_that_fills_and_empties_it_are_in_one_area() -> None:
 def areas() -> dict[str, str]:
     """The area of each resource: the heading above it in template.yaml."""
     text = (ROOT / "template.yaml").read_text(encoding="utf-8")
-    area, found = "", {}
+    area, by_resource = "", {}
     for line in text.partition("\nResources:\n")[2].partition("\nOutputs:\n")[0].splitlines():
         if heading := re.fullmatch(r"  # ---- (.+?) -+", line):
             area = heading[1]
         elif resource := re.match(r"  (\w+):", line):
             assert area, f"{resource[1]} has no heading"
-            found[resource[1]] = area
-    return found
+            by_resource[resource[1]] = area
+    return by_resource
 
 
 def users_of_queues() -> list[tuple[str, str]]:
     """Each resource that exists for one queue, with that queue."""
-    found = []
+    users = []
     for name, resource in resources().items():
         properties = resource.get("Properties", {})
         match resource["Type"]:
             case "AWS::SQS::Queue" if "RedrivePolicy" in properties:
-                found.append((name, properties["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"].partition(".")[0]))
+                users.append((name, properties["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"].partition(".")[0]))
             case "AWS::SQS::QueuePolicy":
-                found += [(name, queue["Ref"]) for queue in properties["Queues"]]
+                users += [(name, queue["Ref"]) for queue in properties["Queues"]]
             case "AWS::Events::Rule":
-                found += [(name, target["Arn"]["Fn::GetAtt"].partition(".")[0]) for target in properties["Targets"]]
+                users += [(name, target["Arn"]["Fn::GetAtt"].partition(".")[0]) for target in properties["Targets"]]
             case "AWS::Serverless::Function":
                 variables = properties.get("Environment", {}).get("Variables", {})
-                found += [(name, variables[key]["Ref"]) for key in ("QUEUE_URL", "WORK_QUEUE_URL") if key in variables]
-                found += [
+                users += [(name, variables[key]["Ref"]) for key in ("QUEUE_URL", "WORK_QUEUE_URL") if key in variables]
+                users += [
                     (name, event["Properties"]["Queue"]["Fn::GetAtt"].partition(".")[0])
                     for event in properties["Events"].values()
                     if event["Type"] == "SQS"
                 ]
-    return found
+    return users
 
 
 @pytest.mark.parametrize(
     "queue", sorted(name for name, each in resources().items() if each["Type"] == "AWS::SQS::Queue")
 )
-def test_what_waits_in_a_queue_is_encrypted_and_kept_for_two_weeks(queue: str) -> None:
+def test_queued_messages_are_encrypted_and_kept_for_two_weeks(queue: str) -> None:
     properties = resources()[queue]["Properties"]
 
     assert properties["SqsManagedSseEnabled"] is True
     assert properties["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
 
 
-def test_every_queue_of_dead_letters_sounds_the_alarm() -> None:
+def test_every_queue_of_dead_letters_has_an_alarm() -> None:
     dead = {name for name, each in resources().items() if each["Type"] == "AWS::SQS::Queue" and "DeadLetters" in name}
     watched = {
         dimension["Value"]["Fn::GetAtt"].partition(".")[0]
@@ -305,7 +305,7 @@ def test_files_are_private_encrypted_versioned_and_kept() -> None:
     assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
-def test_in_the_cloud_mail_is_sent_for_our_own_addresses_only() -> None:
+def test_in_the_cloud_mail_is_sent_only_from_our_own_addresses() -> None:
     [allowed] = [each for each in statements("Notify") if each["Action"] == ["ses:SendRawEmail"]]
     condition, cloud, emulator = allowed["Resource"]["Fn::If"]
 
@@ -314,7 +314,7 @@ def test_in_the_cloud_mail_is_sent_for_our_own_addresses_only() -> None:
     assert "*" not in json.dumps(cloud)
 
 
-def test_what_becomes_of_mail_comes_back() -> None:
+def test_ses_reports_deliveries_bounces_and_complaints() -> None:
     destination = resources()["MailFeedbackDestination"]["Properties"]["EventDestination"]
 
     assert destination["Enabled"] is True
@@ -322,11 +322,11 @@ def test_what_becomes_of_mail_comes_back() -> None:
     assert resources()["MailFeedbackSubscription"]["Properties"]["RawMessageDelivery"] is True
 
 
-def test_the_committed_event_schemas_are_what_the_code_says() -> None:
+def test_the_committed_event_schemas_are_current() -> None:
     assert committed() == schemas()
 
 
-def test_what_the_gateway_answers_by_itself_is_a_problem_document() -> None:
+def test_the_gateways_own_errors_are_problem_documents() -> None:
     answers = resources()["Api"]["Properties"]["GatewayResponses"]
 
     assert {"UNAUTHORIZED", "ACCESS_DENIED", "THROTTLED", "DEFAULT_4XX", "DEFAULT_5XX"} <= set(answers)

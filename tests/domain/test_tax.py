@@ -1,4 +1,4 @@
-"""VAT by the territories of seller and buyer (DESIGN 3.3)."""
+"""VAT by the territories of seller and buyer (DESIGN 3.3.5)."""
 
 from __future__ import annotations
 

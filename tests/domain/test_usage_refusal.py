@@ -1,4 +1,4 @@
-"""Which usage is refused, by its account, store, product, time and day (DESIGN 6)."""
+"""Which usage is refused, by its account, store, product, time and day (DESIGN 3.5)."""
 
 from __future__ import annotations
 

@@ -24,14 +24,14 @@ from billing.subscriptions.replace_catalogue import replace_catalogue
 from tests.faults.values import Item
 from tests.faults.world import World
 from tests.samples import ACCOUNT, CATALOGUE
-from tests.store.samples import OCCASION
+from tests.store.samples import CONTEXT
 
-WANTED = AccountBody.model_validate(ACCOUNT).value()
+NEW_ACCOUNT = AccountBody.model_validate(ACCOUNT).value()
 PRODUCTS = CatalogueBody.model_validate(CATALOGUE).values()
 ADA = "user of ada@nordlys.example"
 BO = "user of bo@nordlys.example"
 MOVED = BillingDetails("finance@nordlys.example")
-TERMS = InvoicingSettings("LV", Seller("Livello", "Demovej 1", None, "1050", "Copenhagen", "DK", "DK10000009"))
+SETTINGS = InvoicingSettings("LV", Seller("Livello", "Demovej 1", None, "1050", "Copenhagen", "DK", "DK10000009"))
 
 Command = Callable[[World], object]
 
@@ -39,7 +39,7 @@ Command = Callable[[World], object]
 def catalogue() -> World:
     """A world with a catalogue, and nothing else."""
     with World().calm() as world:
-        replace_catalogue(PRODUCTS, 0, context=OCCASION, store=world.store)
+        replace_catalogue(PRODUCTS, 0, context=CONTEXT, store=world.store)
         return world
 
 
@@ -65,14 +65,16 @@ def with_bo(role: Role) -> Callable[[], World]:
 
 
 def provision(world: World) -> None:
-    provision_account(WANTED, context=OCCASION, directory=world.directory, pages=world.store, catalogues=world.store)
+    provision_account(
+        NEW_ACCOUNT, context=CONTEXT, directory=world.directory, pages=world.store, catalogues=world.store
+    )
 
 
 def change(area: Area, details: Details, replaces: int = 1) -> Command:
     """A change as the API makes it: each attempt reads the current page, but keeps the version that the user saw."""
 
     def command(world: World) -> None:
-        page = world.store.billing_page(WANTED.account, consistent=True)
+        page = world.store.billing_page(NEW_ACCOUNT.account, consistent=True)
         current: Any = page.information.area(area)  # of the same class as the details
         new_details: Any = details
         change_billing_information(
@@ -81,7 +83,7 @@ def change(area: Area, details: Details, replaces: int = 1) -> Command:
             current,
             new_details,
             replaces,
-            context=OCCASION,
+            context=CONTEXT,
             store=world.store,
         )
 
@@ -92,13 +94,13 @@ def save(email: str, role: Role) -> Command:
     """Adds a user, or changes their role."""
 
     def command(world: World) -> None:
-        account = world.store.account(WANTED.account)
+        account = world.store.account(NEW_ACCOUNT.account)
         save_user(
             account,
             email,
             email.partition("@")[0],
             role,
-            context=OCCASION,
+            context=CONTEXT,
             directory=world.directory,
             store=world.store,
         )
@@ -110,9 +112,9 @@ def remove(user: str) -> Command:
     """Removes a user."""
 
     def command(world: World) -> None:
-        account = world.store.account(WANTED.account)
+        account = world.store.account(NEW_ACCOUNT.account)
         with suppress(NotFound):  # a repeated removal finds no user, which is fine for the client
-            remove_user(account, user, context=OCCASION, store=world.store)
+            remove_user(account, user, context=CONTEXT, store=world.store)
 
     return command
 
@@ -121,7 +123,7 @@ def sell(products: tuple[Product, ...], replaces: int) -> Command:
     """Replaces this version of the catalogue."""
 
     def command(world: World) -> None:
-        replace_catalogue(products, replaces, context=OCCASION, store=world.store)
+        replace_catalogue(products, replaces, context=CONTEXT, store=world.store)
 
     return command
 

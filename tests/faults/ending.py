@@ -1,4 +1,4 @@
-"""An account that has ended, in a world of faults: beside another one that shares its admin."""
+"""A deactivated account for the fault tests, beside another account with the same admin."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from billing.payments.replace_payment_method import begin_setup, replace_payment
 from billing.usage.rules import UsageEvent
 
 from local.stripe.api import Stripe
-from tests.faults.company import ADA, TERMS, WANTED, catalogue, provision, save
+from tests.faults.company import ADA, NEW_ACCOUNT, SETTINGS, catalogue, provision, save
 from tests.faults.edges import edge
 from tests.faults.values import Item
 from tests.faults.world import Bucket, Vault, World
-from tests.store.samples import OCCASION
+from tests.store.samples import CONTEXT
 from tests.stripe import confirm, payments, stripe_account
 
-ACCOUNT, OTHER = WANTED.account, "other-shop"
+ACCOUNT, OTHER = NEW_ACCOUNT.account, "other-shop"
 ASKED = datetime(2026, 6, 10, 12, tzinfo=UTC)
 ENDS = datetime(2026, 7, 14, 22, tzinfo=UTC)
 USED = 3
-"""Contents that were used, each a counter and a marker."""
+"""The number of contents with usage. Each has a counter and a marker."""
 
 PURGED = datetime(2026, 7, 28, 22, tzinfo=UTC)
 BO, CY = "user of bo@nordlys.example", "user of cy@nordlys.example"
 
 
 class Ending(World):
-    """Two companies that share an admin; one of them is deactivated, and its days are over."""
+    """A world of two companies with the same admin. One is deactivated, and its deletion is due."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,14 +54,15 @@ class Ending(World):
 
 
 def deactivated() -> Ending:
+    """Both accounts with users, usage, a card, a mail and an invoice; ACCOUNT is cancelled and deactivated."""
     before = catalogue()
     world = Ending()
     world.table = before.table
     with world.calm():
         provision(world)
         provision_account(
-            replace(WANTED, account=OTHER, digest="1" * 64),
-            context=OCCASION,
+            replace(NEW_ACCOUNT, account=OTHER, digest="1" * 64),
+            context=CONTEXT,
             directory=world.directory,
             pages=world.store,
             catalogues=world.store,
@@ -95,7 +96,7 @@ def deactivated() -> Ending:
                 gateway=world.payments,
             )
             world.bucket.put(f"accounts/{account}/mail/1.eml", b"", "message/rfc822")
-            issued = issue_invoices(account, now=ASKED, correlation="issue", settings=TERMS, store=world.invoicing)
+            issued = issue_invoices(account, now=ASKED, correlation="issue", settings=SETTINGS, store=world.invoicing)
             world.bucket.put(f"accounts/{account}/invoices/{issued[0]}/{issued[0]}.pdf", b"", "application/pdf")
         cancel_account(
             existing(world.cancellations.state(ACCOUNT)),
@@ -111,5 +112,5 @@ def deactivated() -> Ending:
 
 
 def theirs(world: World) -> list[Item]:
-    """What stands of the other account."""
+    """The items of the other account."""
     return [item for item in world.table.items() if OTHER in item["pk"]["S"]]

@@ -14,12 +14,12 @@ from billing.scaling.tier_changes import AutoscalingSettings, Pause
 from billing.usage.rules import UsageEvent
 
 from tests.aws import TABLE
-from tests.faults.company import WANTED, body, catalogue, events, provision, save
+from tests.faults.company import NEW_ACCOUNT, body, catalogue, events, provision, save
 from tests.faults.cuts import Faults
 from tests.faults.world import World
-from tests.store.samples import OCCASION
+from tests.store.samples import CONTEXT
 
-ACCOUNT = WANTED.account
+ACCOUNT = NEW_ACCOUNT.account
 AUGUST = datetime(2026, 8, 1, 12, tzinfo=UTC)
 
 
@@ -46,7 +46,7 @@ def pause(world: World) -> None:
     state = world.autoscaling.state(ACCOUNT)
     assert state is not None
     settings = AutoscalingSettings(Pause(date(2026, 12, 1), "Agreed"))
-    replace_settings(state, settings, state.settings.version, context=OCCASION, store=world.autoscaling)
+    replace_settings(state, settings, state.settings.version, context=CONTEXT, store=world.autoscaling)
 
 
 def decided_once(world: World) -> None:
@@ -54,7 +54,7 @@ def decided_once(world: World) -> None:
     [due] = [body(item)["month"] for item in world.stored("DUE#autoscaling")]
     decisions = [body(item) for item in world.stored("DECISION#")]
     months = {"2026-07-01": 0, "2026-08-01": 1, "2026-09-01": 2}[due]
-    assert len(decisions) == months * len(WANTED.orders), "a decision without its due date, or the other way round"
+    assert len(decisions) == months * len(NEW_ACCOUNT.orders), "a decision without its due date, or the other way round"
     moves = [each for each in decisions if each["effective_on"]]
     [subscription] = [body(item) for item in world.stored("PAGE#SUBSCRIPTION")]
     assert len(events(world, "subscription.autoscaled")) == len(moves), "a move does not have one event"

@@ -18,8 +18,8 @@ from tests.faults.company import (
     ADA,
     BO,
     MOVED,
+    NEW_ACCOUNT,
     PRODUCTS,
-    WANTED,
     Command,
     body,
     catalogue,
@@ -35,7 +35,7 @@ from tests.faults.company import (
 )
 from tests.faults.cuts import Faults
 from tests.faults.world import World
-from tests.store.samples import OCCASION
+from tests.store.samples import CONTEXT
 
 
 def area(world: World, which: Area) -> tuple[Mapping[str, Any], int]:
@@ -134,7 +134,7 @@ def test_changes_of_several_areas_are_made_once_in_any_order(faults: Faults) -> 
 
 
 def whole_or_not_at_all(world: World) -> None:
-    items = [item for item in world.table.items() if item["pk"]["S"] == f"ACCOUNT#{WANTED.account}"]
+    items = [item for item in world.table.items() if item["pk"]["S"] == f"ACCOUNT#{NEW_ACCOUNT.account}"]
     assert len(items) in {0, 10}, f"{len(items)} of 10 items"
 
 
@@ -144,7 +144,7 @@ def provisioned_once(world: World) -> None:
     [log_in] = world.people.log_ins.values()
     assert roles(world) == {log_in.user: "admin"}
     assert event["after"]["first_admin"]["user"] == log_in.user
-    assert world.store.billing_page(WANTED.account).information.company.details == WANTED.company
+    assert world.store.billing_page(NEW_ACCOUNT.account).information.company.details == NEW_ACCOUNT.company
 
 
 def test_an_account_is_provisioned_once(faults: Faults) -> None:
@@ -314,7 +314,7 @@ def test_users_stay_consistent_when_they_are_added_and_removed_in_any_order(faul
 def test_a_lost_race_raises_concurrent_change(connection: None) -> None:
     """The race tests rely on it: a lost race raises an error that can be retried, never a silent success."""
     with company().calm() as world:
-        account = world.store.account(WANTED.account)
+        account = world.store.account(NEW_ACCOUNT.account)
         save("bo@nordlys.example", Role.MEMBER)(world)
 
         with pytest.raises(ConcurrentChange):
@@ -323,7 +323,7 @@ def test_a_lost_race_raises_concurrent_change(connection: None) -> None:
                 "cy@nordlys.example",
                 "cy",
                 Role.MEMBER,
-                context=OCCASION,
+                context=CONTEXT,
                 directory=world.directory,
                 store=world.store,
             )

@@ -1,4 +1,4 @@
-"""Money goes back once, or need not be paid, or is carried: never two of these, wherever it is cut off."""
+"""A credit note's money is refunded, cancelled or credited: each part once, wherever a run is interrupted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.kernel.events import Actor, ActorKind, RequestContext
 from billing.platform.dynamodb import keys
 
-from tests.faults.company import TERMS, body, events
+from tests.faults.company import SETTINGS, body, events
 from tests.faults.cuts import Faults
 from tests.faults.test_invoices import ACCOUNT, DECLINED, JULY, Invoicing, collect, invoiced
 
@@ -18,7 +18,7 @@ NUMBER = "LV-2026-000001"
 
 
 def credit(world: Invoicing) -> None:
-    """Staff take the first invoice back."""
+    """Staff credit the first invoice."""
     context = RequestContext(Actor(ActorKind.STAFF, "staff"), JULY, world.correlation)
     issue_credit_note(
         existing(world.invoicing.billing_context(ACCOUNT)),
@@ -26,7 +26,7 @@ def credit(world: Invoicing) -> None:
         None,
         "Invoiced by mistake",
         context=context,
-        settings=TERMS,
+        settings=SETTINGS,
         store=world.invoicing,
         gateway=world.payments,
     )
@@ -51,15 +51,15 @@ def declined() -> Invoicing:
 
 
 def invoice(world: Invoicing) -> dict[str, Any]:
-    [found] = [body(item) for item in world.stored("INVOICE#") if item["sk"]["S"].endswith(NUMBER)]
-    return found
+    [stored] = [body(item) for item in world.stored("INVOICE#") if item["sk"]["S"].endswith(NUMBER)]
+    return stored
 
 
 def notes(world: Invoicing) -> list[dict[str, Any]]:
     return [body(item) for item in world.stored("INVOICE#") if "#CN-" in item["sk"]["S"]]
 
 
-def carried(world: Invoicing) -> int:
+def credit_balance(world: Invoicing) -> int:
     return sum(int(body(item)["credit"]) for item in world.stored(keys.BALANCE))
 
 
@@ -76,19 +76,19 @@ def charged(world: Invoicing) -> int:
 
 
 def one_note(world: Invoicing) -> None:
-    """One credit note, its number without a gap, told once; all of its money has gone one way."""
+    """One credit note without a gap in the numbers, and one event. Its parts add up to its total."""
     [note] = notes(world)
     assert note["number"] == "CN-2026-000001"
     [count] = [item for item in world.table.items() if item["sk"]["S"] == keys.series("CN", 2026)]
     assert int(count["count"]["N"]) == 1
     assert len(events(world, "credit_note.issued")) == 1
-    standing = invoice(world)["payment"]
+    payment = invoice(world)["payment"]
     total = -note["total"]["amount"]
-    assert standing["waived"] + note["payment"]["to_refund"] + carried(world) == total
-    assert charged(world) == invoice(world)["issued"]["draft"]["due"]["amount"] - standing["waived"]
+    assert payment["waived"] + note["payment"]["to_refund"] + credit_balance(world) == total
+    assert charged(world) == invoice(world)["issued"]["draft"]["due"]["amount"] - payment["waived"]
 
 
-def money_went_back(world: Invoicing) -> None:
+def refunded_once(world: Invoicing) -> None:
     one_note(world)
     assert refunded(world) == -notes(world)[0]["total"]["amount"]
     assert notes(world)[0]["status"] == "paid"
@@ -96,32 +96,32 @@ def money_went_back(world: Invoicing) -> None:
 
 
 def never_more_than_was_charged(world: Invoicing) -> None:
-    assert refunded(world) + carried(world) <= max(0, charged(world))
+    assert refunded(world) + credit_balance(world) <= max(0, charged(world))
 
 
-def test_of_what_was_paid_one_note_is_issued(faults: Faults) -> None:
+def test_an_interrupted_credit_of_a_paid_invoice_issues_one_note(faults: Faults) -> None:
     faults.every_cut(world=paid, command=credit, invariants=one_note, always=never_more_than_was_charged)
 
 
-def test_of_what_was_not_paid_one_note_is_issued(faults: Faults) -> None:
+def test_an_interrupted_credit_of_an_unpaid_invoice_issues_one_note_and_voids_it(faults: Faults) -> None:
     def void(world: Invoicing) -> None:
         one_note(world)
         assert invoice(world)["status"] == "void"
-        assert (charged(world), refunded(world), carried(world)) == (0, 0, 0)
+        assert (charged(world), refunded(world), credit_balance(world)) == (0, 0, 0)
 
     faults.every_cut(world=declined, command=credit, invariants=void)
 
 
-def test_a_refund_that_is_cut_off_goes_back_once(faults: Faults) -> None:
-    faults.every_cut(world=credited, command=collect, invariants=money_went_back, always=never_more_than_was_charged)
+def test_an_interrupted_refund_is_made_once(faults: Faults) -> None:
+    faults.every_cut(world=credited, command=collect, invariants=refunded_once, always=never_more_than_was_charged)
 
 
-def test_two_workers_refund_once(faults: Faults) -> None:
-    faults.every_race(world=credited, first=collect, second=collect, invariants=money_went_back)
+def test_two_workers_at_once_refund_once(faults: Faults) -> None:
+    faults.every_race(world=credited, first=collect, second=collect, invariants=refunded_once)
 
 
-def test_a_note_that_meets_the_charge_is_one_of_both(faults: Faults) -> None:
-    """Staff take the invoice back while it is charged: it is void and never charged, or paid and given back."""
+def test_a_credit_during_the_charge_either_voids_the_invoice_or_refunds_it(faults: Faults) -> None:
+    """Staff credit the invoice during its charge: it is void and never charged, or charged and refunded."""
 
     def settled(world: Invoicing) -> None:
         if notes(world):
@@ -133,5 +133,5 @@ def test_a_note_that_meets_the_charge_is_one_of_both(faults: Faults) -> None:
     faults.every_race(world=invoiced(), first=credit, second=collect, invariants=settled, may_lose=(AlreadyPaid,))
 
 
-def test_two_of_the_staff_at_once_issue_one(faults: Faults) -> None:
+def test_two_simultaneous_credits_issue_one_note(faults: Faults) -> None:
     faults.every_race(world=paid, first=credit, second=credit, invariants=one_note)

@@ -17,9 +17,9 @@ from tests.faults.points import Mode, Run, seam
 from tests.faults.summary import SEED
 from tests.faults.values import Unsupported
 from tests.faults.world import World
-from tests.store.samples import happened
+from tests.store.samples import sample_event
 
-HAPPENED = happened()
+EVENT = sample_event()
 FIRST, SECOND = ({"pk": {"S": "ACCOUNT#one"}, "sk": {"S": name}} for name in ("first", "second"))
 
 
@@ -116,7 +116,7 @@ def test_an_increment_that_is_lost_is_caught(faults: Faults, dynamodb: Any) -> N
 
 def test_publishing_before_writing_is_caught(faults: Faults, dynamodb: Any) -> None:
     def publish_then_write(world: World) -> None:
-        world.bus.publish([HAPPENED])
+        world.bus.publish([EVENT])
         dynamodb.put_item(TableName=TABLE, Item=FIRST)
 
     def published_only_if_written(world: World) -> None:

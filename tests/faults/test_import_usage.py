@@ -15,13 +15,13 @@ from billing.platform.retry import RetryBudget
 from billing.usage import import_usage as importing
 from billing.usage.import_usage import PastUsage, import_usage
 
-from tests.faults.company import WANTED, catalogue, provision
+from tests.faults.company import NEW_ACCOUNT, catalogue, provision
 from tests.faults.cuts import Faults
 from tests.faults.world import World
 from tests.store.samples import NOON
 
 MAY, JUNE = date(2024, 5, 1), date(2024, 6, 1)
-ACCOUNT = WANTED.account
+ACCOUNT = NEW_ACCOUNT.account
 
 Sums = dict[tuple[str, ...], Decimal]
 
@@ -39,8 +39,8 @@ def history(count: int) -> list[PastUsage]:
         (store.id, order.product, day, content)
         for day in range(61)
         for content in (None, "Search box", "Slider #2")
-        for store in WANTED.stores
-        for order in WANTED.orders
+        for store in NEW_ACCOUNT.stores
+        for order in NEW_ACCOUNT.orders
     )
     return [
         PastUsage(

@@ -1,4 +1,4 @@
-"""Never two invoices for a period, never a gap in the numbers, never two charges for an invoice: wherever it is cut."""
+"""One invoice for each period, numbers without gaps, one charge for each invoice: wherever a run is interrupted."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from billing.payments.methods import Method
 from billing.payments.replace_payment_method import begin_setup, replace_payment_method
 
 from local.stripe.api import Stripe
-from tests.faults.company import TERMS, WANTED, body, catalogue, events, provision
+from tests.faults.company import NEW_ACCOUNT, SETTINGS, body, catalogue, events, provision
 from tests.faults.cuts import Faults
 from tests.faults.edges import edge
 from tests.faults.world import World
-from tests.store.samples import OCCASION
+from tests.store.samples import CONTEXT
 from tests.stripe import confirm, payments, stripe_account
 
-ACCOUNT = WANTED.account
+ACCOUNT = NEW_ACCOUNT.account
 JULY = datetime(2026, 7, 15, 12, tzinfo=UTC)
 VISA, DECLINED = "4242424242424242", "4000000000000341"
 PERIODS = 3
-"""Of the sample company's contract, up to JULY."""
+"""Periods of the sample company's contract up to JULY."""
 
 
 class Invoicing(World):
-    """A company with a card, and Stripe."""
+    """A world with Stripe."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Invoicing(World):
 
 
 def company(number: str = VISA) -> Callable[[], Invoicing]:
-    def made() -> Invoicing:
+    def make() -> Invoicing:
         before = catalogue()
         world = Invoicing()
         world.table = before.table
@@ -75,20 +75,20 @@ def company(number: str = VISA) -> Callable[[], Invoicing]:
             )
         return world
 
-    return made
+    return make
 
 
 def invoiced(number: str = VISA) -> Callable[[], Invoicing]:
-    def made() -> Invoicing:
+    def make() -> Invoicing:
         with company(number)().calm() as world:
             issue(world)
             return world
 
-    return made
+    return make
 
 
 def issue(world: Invoicing) -> None:
-    issue_invoices(ACCOUNT, now=JULY, correlation=world.correlation, settings=TERMS, store=world.invoicing)
+    issue_invoices(ACCOUNT, now=JULY, correlation=world.correlation, settings=SETTINGS, store=world.invoicing)
 
 
 def collect(world: Invoicing) -> None:
@@ -97,43 +97,43 @@ def collect(world: Invoicing) -> None:
         at_once=False,
         now=JULY,
         correlation=world.correlation,
-        settings=TERMS,
+        settings=SETTINGS,
         consent_page="https://billing.example",
         store=world.invoicing,
         gateway=world.payments,
     )
 
 
-def hear(world: Invoicing) -> None:
-    """Stripe tells of all payments."""
+def sync(world: Invoicing) -> None:
+    """Stripe's webhook announces all payments."""
     for payment in [*world.stripe.objects["payment_intent"]]:
         sync_payment(
             payment,
             now=JULY,
             correlation=world.correlation,
-            settings=TERMS,
+            settings=SETTINGS,
             consent_page="https://billing.example",
             store=world.invoicing,
             gateway=world.payments,
         )
 
 
-def numbered(world: Invoicing) -> None:
-    """As many numbers as invoices, without a gap; as many events as invoices; each period once."""
+def numbers_without_gaps(world: Invoicing) -> None:
+    """Numbers without gaps, one event for each invoice, one invoice for each period."""
     invoices = [body(item) for item in world.stored("INVOICE#")]
     assert sorted(each["number"] for each in invoices) == [
         f"LV-2026-{count:06}" for count in range(1, len(invoices) + 1)
     ], "a gap, or a number twice"
     periods = [each["issued"]["draft"]["since"] for each in invoices]
     assert len(periods) == len({*periods}), "a period twice"
-    assert len(events(world, "invoice.issued")) == len(invoices), "an invoice is not told once"
+    assert len(events(world, "invoice.issued")) == len(invoices), "an invoice without exactly one event"
     for item in world.table.items():
         if item["sk"]["S"].startswith("SERIES#"):
             assert int(item["count"]["N"]) == len(invoices), "a number without its invoice"
 
 
 def all_issued(world: Invoicing) -> None:
-    numbered(world)
+    numbers_without_gaps(world)
     assert len(world.stored("INVOICE#")) == PERIODS
 
 
@@ -153,19 +153,19 @@ def all_paid(world: Invoicing) -> None:
     paid = [each for each in world.stripe.objects["charge"].values() if each["paid"]]
     assert len(paid) == PERIODS, "a charge is missing"
     assert {body(item)["status"] for item in world.stored("INVOICE#")} == {"paid"}, "a charge without a record"
-    assert len(events(world, "invoice.paid")) == PERIODS, "a payment is not told once"
+    assert len(events(world, "invoice.paid")) == PERIODS, "a payment without exactly one event"
     assert not world.stored("DUE#collection")
 
 
-def test_a_run_that_is_cut_off_anywhere_leaves_neither_gap_nor_double(faults: Faults) -> None:
-    faults.every_cut(world=company(), command=issue, invariants=all_issued, always=numbered)
+def test_an_interrupted_run_leaves_no_gap_and_no_duplicate(faults: Faults) -> None:
+    faults.every_cut(world=company(), command=issue, invariants=all_issued, always=numbers_without_gaps)
 
 
-def test_two_runs_at_once_leave_neither_gap_nor_double(faults: Faults) -> None:
+def test_two_runs_at_once_leave_no_gap_and_no_duplicate(faults: Faults) -> None:
     faults.every_race(world=company(), first=issue, second=issue, invariants=all_issued)
 
 
-def test_a_collection_that_is_cut_off_anywhere_charges_once(faults: Faults) -> None:
+def test_an_interrupted_collection_charges_once(faults: Faults) -> None:
     faults.every_cut(world=invoiced(), command=collect, invariants=all_paid, always=never_charged_twice)
 
 
@@ -173,24 +173,24 @@ def test_two_collections_at_once_charge_once(faults: Faults) -> None:
     faults.every_race(world=invoiced(), first=collect, second=collect, invariants=all_paid)
 
 
-def test_a_collection_meets_what_stripe_tells(faults: Faults) -> None:
-    faults.every_race(world=invoiced(), first=collect, second=hear, invariants=all_paid)
+def test_a_collection_and_stripes_webhook_at_once_charge_once(faults: Faults) -> None:
+    faults.every_race(world=invoiced(), first=collect, second=sync, invariants=all_paid)
 
 
-def test_a_decline_is_told_once(faults: Faults) -> None:
-    """However often it is cut off: an attempt may be made twice, and is counted once."""
+def test_an_interrupted_decline_is_recorded_once(faults: Faults) -> None:
+    """An interrupted attempt may be made twice, but counts once."""
 
-    def told_once(world: Invoicing) -> None:
+    def recorded_once(world: Invoicing) -> None:
         never_charged_twice(world)
         assert len(events(world, "payment.failed")) == PERIODS
         assert {body(item)["payment"]["attempts"] for item in world.stored("INVOICE#")} == {1}
         [due] = world.stored("DUE#collection")
         assert body(due)["on"] == str(JULY.date() + timedelta(1))
 
-    faults.every_cut(world=invoiced(DECLINED), command=collect, invariants=told_once, always=never_charged_twice)
+    faults.every_cut(world=invoiced(DECLINED), command=collect, invariants=recorded_once, always=never_charged_twice)
 
 
-def test_a_transfer_that_is_recorded_while_a_charge_runs_is_one_payment(faults: Faults) -> None:
+def test_a_transfer_recorded_during_a_charge_pays_the_invoice_once(faults: Faults) -> None:
     def once(world: Invoicing) -> None:
         never_charged_twice(world)
         assert len(events(world, "invoice.paid")) == PERIODS
@@ -205,7 +205,7 @@ def test_a_transfer_that_is_recorded_while_a_charge_runs_is_one_payment(faults: 
     faults.every_race(world=invoiced(), first=collect, second=record, invariants=once, may_lose=(AlreadyPaid,))
 
 
-def test_recording_a_transfer_that_is_cut_off_pays_once(faults: Faults) -> None:
+def test_an_interrupted_record_of_a_transfer_pays_once(faults: Faults) -> None:
     def declined() -> Invoicing:
         with invoiced(DECLINED)().calm() as world:
             collect(world)
@@ -216,21 +216,21 @@ def test_recording_a_transfer_that_is_cut_off_pays_once(faults: Faults) -> None:
         [paid] = events(world, "invoice.paid")
         assert paid["after"]["number"] == "LV-2026-000001"
 
-    def record_and_hear(world: Invoicing) -> None:
+    def record_and_sync(world: Invoicing) -> None:
         record(world)
-        hear(world)
+        sync(world)
 
-    faults.every_cut(world=declined, command=record_and_hear, invariants=recorded, always=never_charged_twice)
+    faults.every_cut(world=declined, command=record_and_sync, invariants=recorded, always=never_charged_twice)
 
 
 def record(world: Invoicing) -> None:
-    """Staff have found a transfer."""
+    """Staff record a transfer."""
     record_payment(
         existing(world.invoicing.billing_context(ACCOUNT)),
         "LV-2026-000001",
         date(2026, 7, 15),
         "4711",
-        context=RequestContext(OCCASION.actor, JULY, world.correlation),
+        context=RequestContext(CONTEXT.actor, JULY, world.correlation),
         store=world.invoicing,
         gateway=world.payments,
     )

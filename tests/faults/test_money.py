@@ -18,7 +18,7 @@ from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import text
 from billing.platform.dynamodb.item import Item
 
-from tests.faults.company import TERMS, body, events
+from tests.faults.company import SETTINGS, body, events
 from tests.faults.cuts import Faults
 from tests.faults.test_credit_notes import (
     NUMBER,
@@ -30,7 +30,7 @@ from tests.faults.test_credit_notes import (
     paid,
 )
 from tests.faults.test_invoices import ACCOUNT, JULY, Invoicing, collect, company, invoiced, issue, never_charged_twice
-from tests.store.samples import OCCASION
+from tests.store.samples import CONTEXT
 
 REFUND_TAKES_DAYS = "4000000000007726"
 NOTE = "CN-2026-000001"
@@ -39,7 +39,7 @@ FIRST_TOTAL = 36_328
 
 
 def context(world: Invoicing) -> RequestContext:
-    return RequestContext(OCCASION.actor, JULY, world.correlation)
+    return RequestContext(CONTEXT.actor, JULY, world.correlation)
 
 
 def entries(world: Invoicing) -> list[tuple[str, list[Any]]]:
@@ -81,7 +81,7 @@ def tried_again(world: Invoicing) -> None:
         existing(world.invoicing.billing_context(ACCOUNT)),
         NUMBER,
         context=context(world),
-        settings=TERMS,
+        settings=SETTINGS,
         consent_page="https://billing.example",
         store=world.invoicing,
         gateway=world.payments,
@@ -119,7 +119,7 @@ def hear(world: Invoicing, what: Callable[..., bool], kind: str) -> None:
             each,
             now=JULY,
             correlation=world.correlation,
-            settings=TERMS,
+            settings=SETTINGS,
             store=world.invoicing,
             gateway=world.payments,
             **more,
@@ -271,7 +271,7 @@ def test_a_repayment_meets_another_refund(faults: Faults) -> None:
             existing(world.invoicing.billing_context(ACCOUNT)),
             NOTE,
             context=context(world),
-            settings=TERMS,
+            settings=SETTINGS,
             consent_page="",
             store=world.invoicing,
             gateway=world.payments,

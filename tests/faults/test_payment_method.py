@@ -1,4 +1,4 @@
-"""A card update that is cut off anywhere and repeated ends with one card on both sides: the newest."""
+"""An interrupted and repeated card update ends with one card in the table and at Stripe: the newest."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from billing.payments.methods import Method
 from billing.payments.replace_payment_method import begin_setup, detach_replaced, replace_payment_method
 
 from local.stripe.api import Stripe
-from tests.faults.company import WANTED, body, catalogue, events, provision
+from tests.faults.company import NEW_ACCOUNT, body, catalogue, events, provision
 from tests.faults.cuts import Faults
 from tests.faults.edges import edge
 from tests.faults.world import World
 from tests.stripe import attached, confirm, payments, stripe_account
 
-ACCOUNT = WANTED.account
+ACCOUNT = NEW_ACCOUNT.account
 NOON = datetime(2026, 8, 4, 12, tzinfo=UTC)
-OCCASION = RequestContext(Actor(ActorKind.CUSTOMER, "ada"), NOON, "request")
+CONTEXT = RequestContext(Actor(ActorKind.CUSTOMER, "ada"), NOON, "request")
 VISA, MASTERCARD = "4242424242424242", "5555555555554444"
 
 
 class Paying(World):
-    """A company, and Stripe."""
+    """A world with Stripe."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,18 +41,18 @@ class Paying(World):
         return edge("stripe", gateway, failure=lambda: UpstreamFailed("Stripe did not answer."))
 
     @property
-    def occasion(self) -> RequestContext:
-        """Each request has an id of its own."""
+    def context(self) -> RequestContext:
+        """A new request with its own id."""
         self.attempts += 1
-        return RequestContext(OCCASION.actor, NOON, f"request {self.attempts}")
+        return RequestContext(CONTEXT.actor, NOON, f"request {self.attempts}")
 
     def begin(self, number: str) -> None:
-        """The browser sets a card up."""
+        """The browser sets up a card."""
         setup = begin_setup(
             existing(self.paying.payer(ACCOUNT)),
             Method.CARD,
             None,
-            context=self.occasion,
+            context=self.context,
             store=self.paying,
             gateway=self.payments,
         )
@@ -69,11 +69,11 @@ def company() -> Paying:
     return world
 
 
-def with_a_card_and_a_newer_one_set_up() -> Paying:
+def with_a_card_and_a_newer_setup() -> Paying:
     with company().calm() as world:
         world.begin(VISA)
         replace(0)(world)
-        give_up(world)
+        detach(world)
         world.begin(MASTERCARD)
         return world
 
@@ -83,7 +83,7 @@ def replace(number: int) -> Callable[[Paying], None]:
         replace_payment_method(
             existing(world.paying.payer(ACCOUNT)),
             world.setups[number],
-            context=world.occasion,
+            context=world.context,
             store=world.paying,
             gateway=world.payments,
         )
@@ -91,71 +91,67 @@ def replace(number: int) -> Callable[[Paying], None]:
     return command
 
 
-def give_up(world: Paying) -> None:
-    """The worker deals with all that was told so far."""
+def detach(world: Paying) -> None:
+    """The worker processes all card.updated events so far."""
     for event in events(world, "card.updated"):
-        correlation = world.occasion.correlation
+        correlation = world.context.correlation
         replaced = event["after"]["detach"]
         detach_replaced(ACCOUNT, replaced, correlation=correlation, store=world.paying, gateway=world.payments)
 
 
 def notice(number: int) -> Callable[[Paying], None]:
     def command(world: Paying) -> None:
-        told = PaymentNotice("evt", "setup_intent.succeeded", world.setups[number], None)
+        setup_notice = PaymentNotice("evt", "setup_intent.succeeded", world.setups[number], None)
         note_payment_notice(
-            told, now=NOON, correlation=world.occasion.correlation, store=world.paying, gateway=world.payments
+            setup_notice, now=NOON, correlation=world.context.correlation, store=world.paying, gateway=world.payments
         )
 
     return command
 
 
 def update(world: Paying) -> None:
-    """The customer's request, and then the worker."""
+    """The customer's request, then the worker."""
     replace(1)(world)
-    give_up(world)
+    detach(world)
 
 
 def one_card(world: Paying) -> None:
-    """The new one, on both sides; told once."""
+    """The new card on both sides, with one event."""
     assert attached(world.stripe) == ["4444"], "not one card at Stripe"
     [profile] = [body(item) for item in world.stored("PAGE#PAYMENT-METHOD")]
     assert profile["shown"]["card"]["last_four"] == "4444"
     [customer] = world.stripe.objects["customer"].values()
     assert customer["invoice_settings"]["default_payment_method"] == profile["payment_method"]
-    assert len(events(world, "card.updated")) == 2, "the new card is not told once"
+    assert len(events(world, "card.updated")) == 2, "the new card without exactly one event"
 
 
 def never_without(world: Paying) -> None:
-    """Whatever the table says can be charged at Stripe."""
+    """The payment method in the table can be charged at Stripe."""
     [profile] = [body(item) for item in world.stored("PAGE#PAYMENT-METHOD")]
     assert world.stripe.objects["payment_method"][profile["payment_method"]]["customer"] == profile["customer"]
 
 
-def test_an_update_that_is_cut_off_anywhere_ends_with_the_new_card(faults: Faults) -> None:
-    faults.every_cut(
-        world=with_a_card_and_a_newer_one_set_up, command=update, invariants=one_card, always=never_without
-    )
+def test_an_interrupted_update_ends_with_the_new_card(faults: Faults) -> None:
+    faults.every_cut(world=with_a_card_and_a_newer_setup, command=update, invariants=one_card, always=never_without)
 
 
-def test_an_update_whose_browser_vanished_ends_the_same(faults: Faults) -> None:
+def test_stripes_notice_completes_an_update_whose_browser_vanished(faults: Faults) -> None:
     def finished(world: Paying) -> None:
         notice(1)(world)
-        give_up(world)
+        detach(world)
 
-    faults.every_cut(
-        world=with_a_card_and_a_newer_one_set_up, command=finished, invariants=one_card, always=never_without
-    )
+    faults.every_cut(world=with_a_card_and_a_newer_setup, command=finished, invariants=one_card, always=never_without)
 
 
-def test_the_request_and_stripes_notice_at_once(faults: Faults) -> None:
+def test_the_request_and_stripes_notice_at_once_end_with_the_new_card(faults: Faults) -> None:
     def finished(world: Paying) -> None:
         notice(1)(world)
-        give_up(world)
+        detach(world)
 
-    faults.every_race(world=with_a_card_and_a_newer_one_set_up, first=update, second=finished, invariants=one_card)
+    faults.every_race(world=with_a_card_and_a_newer_setup, first=update, second=finished, invariants=one_card)
 
 
-def test_two_cards_at_once_end_with_the_newer(faults: Faults) -> None:
+def test_two_cards_at_once_end_with_the_newer_one(faults: Faults) -> None:
     def both_set_up() -> Paying:
         with company().calm() as world:
             world.begin(VISA)
@@ -165,7 +161,7 @@ def test_two_cards_at_once_end_with_the_newer(faults: Faults) -> None:
     def newer(world: Paying) -> None:
         replace(1)(world)
         notice(0)(world)
-        give_up(world)
+        detach(world)
 
     def newest(world: Paying) -> None:
         assert attached(world.stripe) == ["4444"], "not one card at Stripe"
@@ -174,7 +170,7 @@ def test_two_cards_at_once_end_with_the_newer(faults: Faults) -> None:
 
     def older(world: Paying) -> None:
         replace(0)(world)
-        give_up(world)
+        detach(world)
 
     faults.every_race(world=both_set_up, first=older, second=newer, invariants=newest, may_lose=(Conflict,))
 
@@ -185,7 +181,7 @@ def test_the_first_setup_makes_one_customer(faults: Faults) -> None:
             existing(world.paying.payer(ACCOUNT)),
             Method.CARD,
             "tab",
-            context=OCCASION,
+            context=CONTEXT,
             store=world.paying,
             gateway=world.payments,
         )

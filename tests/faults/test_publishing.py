@@ -20,7 +20,7 @@ from tests.faults.company import MOVED, change, company, save
 from tests.faults.cuts import Faults
 from tests.faults.points import seam
 from tests.faults.world import World
-from tests.store.samples import happened
+from tests.store.samples import sample_event
 from tests.template import resources
 
 Records = list[dict[str, Any]]
@@ -31,7 +31,7 @@ ACCOUNTS = 12
 
 @pytest.fixture(autouse=True)
 def wired(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connects the function to the gateways of the current world, without waits."""
+    """Connects the function to the outside services of the current world, without waits."""
     monkeypatch.setattr(wiring, "bus", lambda: seam().world.bus)
     monkeypatch.setattr(wiring, "dead_letters", lambda: seam().world.dead_letters)
     monkeypatch.setattr(app, "sleep", lambda _: None)
@@ -116,7 +116,7 @@ def many_companies() -> Streamed:
     with Streamed().calm() as world:
         for second in range(3):
             for account in range(ACCOUNTS):
-                _write(world, happened(second, f"shop-{account}"))
+                _write(world, sample_event(second, f"shop-{account}"))
         return world
 
 

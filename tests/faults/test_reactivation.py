@@ -1,4 +1,4 @@
-"""Taking an account up again that is cut off anywhere charges once, or not at all."""
+"""An interrupted reactivation charges once or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import Actor, ActorKind, RequestContext
 
 from tests.aws import TABLE
-from tests.faults.company import ADA, TERMS, body
+from tests.faults.company import ADA, SETTINGS, body
 from tests.faults.cuts import Faults
 from tests.faults.ending import ACCOUNT, PURGED, Ending, deactivated
 from tests.faults.test_purge import purge
@@ -26,18 +26,18 @@ def store_of(world: Ending) -> ReactivationStore:
 
 
 def request(world: Ending) -> None:
-    """What an admin's browser does: what it costs is looked at, and agreed to."""
+    """An admin's browser gets the quote, and agrees to it."""
     store = store_of(world)
     context = RequestContext(Actor(ActorKind.CUSTOMER, ADA), BACK, "request")
-    billed = store.billing_context(ACCOUNT)
-    if billed is None or billed.subscriber.account.status is Status.ACTIVE:
+    billing = store.billing_context(ACCOUNT)
+    if billing is None or billing.subscriber.account.status is Status.ACTIVE:
         return
-    offer = reactivation_quote(billed, billed.subscriber.account.contract.today(BACK), TERMS, world.store)
+    quote = reactivation_quote(billing, billing.subscriber.account.contract.today(BACK), SETTINGS, world.store)
     request_reactivation(
         existing(store.billing_context(ACCOUNT)),
-        offer.draft.due,
+        quote.draft.due,
         context=context,
-        settings=TERMS,
+        settings=SETTINGS,
         store=store,
         catalogues=world.store,
     )
@@ -49,13 +49,13 @@ def complete(world: Ending) -> None:
         ACCOUNT,
         now=BACK,
         correlation=f"run {world.runs}",
-        settings=TERMS,
+        settings=SETTINGS,
         store=store_of(world),
         gateway=world.payments,
     )
 
 
-def asked_for() -> Ending:
+def requested() -> Ending:
     world = deactivated()
     with world.calm():
         request(world)
@@ -63,7 +63,7 @@ def asked_for() -> Ending:
 
 
 def refused() -> Ending:
-    """The card that stands for the account is not taken any more."""
+    """The account's card is declined from now on."""
     world = deactivated()
     world.stripe.numbers = dict.fromkeys(world.stripe.numbers, DECLINED)
     with world.calm():
@@ -87,14 +87,14 @@ def served_and_charged_once(world: Ending) -> None:
     assert account["contract"]["start"] == "2026-07-20"
     assert len(charges(world)) == len(newest) == 1
     assert newest[0]["status"] == "paid"
-    told = [body(item)["type"] for item in world.stored("EVENT#") if ACCOUNT in item["pk"]["S"]]
-    assert told.count("account.reactivated") == 1
+    types = [body(item)["type"] for item in world.stored("EVENT#") if ACCOUNT in item["pk"]["S"]]
+    assert types.count("account.reactivated") == 1
     numbers = sorted(body(item)["number"] for item in world.stored("INVOICE#"))
     assert [int(number[-6:]) for number in numbers] == [*range(1, len(numbers) + 1)]
 
 
 def never_charged_without_a_record(world: Ending) -> None:
-    """Wherever it is cut off: what was charged for is on its way to be served, and none is served without a charge."""
+    """A charged account is active or has a pending reactivation; an active account was charged."""
     [account] = [body(item) for item in world.stored("PAGE#ACCOUNT") if ACCOUNT in item["pk"]["S"]]
     if charges(world):
         assert account["status"] == "active" or account["reactivation"]
@@ -102,47 +102,47 @@ def never_charged_without_a_record(world: Ending) -> None:
         assert charges(world)
 
 
-def test_a_request_that_is_cut_off_asks_once(faults: Faults) -> None:
+def test_an_interrupted_request_is_recorded_once(faults: Faults) -> None:
     def once(world: Ending) -> None:
-        told = [body(item)["type"] for item in world.stored("EVENT#")]
-        assert told.count("account.reactivation_requested") == 1
+        types = [body(item)["type"] for item in world.stored("EVENT#")]
+        assert types.count("account.reactivation_requested") == 1
 
     faults.every_cut(world=deactivated, command=request, invariants=once)
 
 
-def test_it_is_charged_once_wherever_it_is_cut_off(faults: Faults) -> None:
+def test_an_interrupted_reactivation_is_charged_once(faults: Faults) -> None:
     faults.every_cut(
-        world=asked_for,
+        world=requested,
         command=complete,
         invariants=served_and_charged_once,
         always=never_charged_without_a_record,
     )
 
 
-def test_what_is_declined_is_told_once_and_can_never_be_charged_later(faults: Faults) -> None:
+def test_a_declined_reactivation_fails_once_and_can_never_be_charged_later(faults: Faults) -> None:
     def declined(world: Ending) -> None:
         [account] = [body(item) for item in world.stored("PAGE#ACCOUNT") if ACCOUNT in item["pk"]["S"]]
         assert (account["status"], account["reactivation"]) == ("deactivated", None)
         assert charges(world) == []
         assert {each["status"] for each in world.stripe.objects["payment_intent"].values()} <= {"canceled"}
-        told = [body(item)["type"] for item in world.stored("EVENT#")]
-        assert told.count("account.reactivation_failed") == 1
+        types = [body(item)["type"] for item in world.stored("EVENT#")]
+        assert types.count("account.reactivation_failed") == 1
 
     faults.every_cut(world=refused, command=complete, invariants=declined, always=never_charged_without_a_record)
 
 
-def test_two_workers_at_once(faults: Faults) -> None:
-    faults.every_race(world=asked_for, first=complete, second=complete, invariants=served_and_charged_once)
+def test_two_workers_at_once_charge_once(faults: Faults) -> None:
+    faults.every_race(world=requested, first=complete, second=complete, invariants=served_and_charged_once)
 
 
-def test_the_purge_at_the_same_time_waits_for_the_charge(faults: Faults) -> None:
-    """Its day has come while the bank still thinks about it."""
+def test_a_purge_during_the_charge_waits_for_it(faults: Faults) -> None:
+    """The day of deletion has come while the charge is in transit."""
 
     def purged(world: Ending) -> None:
         purge(world, now=PURGED)
 
     faults.every_race(
-        world=asked_for,
+        world=requested,
         first=complete,
         second=purged,
         invariants=served_and_charged_once,
@@ -150,7 +150,7 @@ def test_the_purge_at_the_same_time_waits_for_the_charge(faults: Faults) -> None
     )
 
 
-def test_whoever_comes_first_the_purge_or_the_admin_it_is_one_of_both(faults: Faults) -> None:
+def test_a_purge_and_a_request_at_once_end_with_one_of_the_two(faults: Faults) -> None:
     def purged(world: Ending) -> None:
         purge(world, now=PURGED)
 

@@ -18,13 +18,13 @@ from billing.scaling.reviews.rules import LowerTierFit, Review, ReviewOpen, Slot
 from billing.scaling.reviews.success_manager_views import SuccessManagerBody
 from billing.subscriptions.rules import Order
 
-from tests.faults.company import WANTED, Command, body, company, events
+from tests.faults.company import NEW_ACCOUNT, Command, body, company, events
 from tests.faults.cuts import Faults
 from tests.faults.world import World
 from tests.functions.reviews import BEGINS, LOWER, MANAGER, SOFIE
-from tests.store.samples import OCCASION, happened
+from tests.store.samples import CONTEXT, sample_event
 
-OURS, THEIRS = WANTED.account, "other-shop"
+OURS, THEIRS = NEW_ACCOUNT.account, "other-shop"
 FIRST = datetime.fromisoformat(BEGINS)
 SECOND = FIRST + timedelta(minutes=30)
 PRESENT = SuccessManagerBody.model_validate(SOFIE).value(MANAGER)
@@ -32,7 +32,7 @@ USAGE = {date(2026, month, 1): Decimal(8000) for month in (3, 4, 5)}
 """The usage of each product: it fits the lower tier of e-mails; search is in its lowest tier."""
 
 ORDERS = tuple(Order(each["product"], each["up_to"]) for each in LOWER["tiers"])
-BY_ADMIN = RequestContext(Actor(ActorKind.CUSTOMER, "user-1"), OCCASION.time, OCCASION.correlation)
+BY_ADMIN = RequestContext(Actor(ActorKind.CUSTOMER, "user-1"), CONTEXT.time, CONTEXT.correlation)
 
 
 # ---- Worlds ----
@@ -42,15 +42,15 @@ def looked_after() -> World:
     """Two companies with the same success manager."""
     with company().calm() as world:
         provision_account(
-            replace(WANTED, account=THEIRS),
-            context=OCCASION,
+            replace(NEW_ACCOUNT, account=THEIRS),
+            context=CONTEXT,
             directory=world.directory,
             pages=world.store,
             catalogues=world.store,
         )
-        replace_success_manager(PRESENT, 0, context=OCCASION, store=world.store)
+        replace_success_manager(PRESENT, 0, context=CONTEXT, store=world.store)
         for account in (OURS, THEIRS):
-            assign_success_manager(world.store.account(account), MANAGER, context=OCCASION, store=world.store)
+            assign_success_manager(world.store.account(account), MANAGER, context=CONTEXT, store=world.store)
         return world
 
 
@@ -67,7 +67,7 @@ def with_review() -> World:
 def lower_tier_fits(world: World, account: str = OURS) -> tuple[LowerTierFit, ...]:
     subscriber = world.store.subscriber(account, consistent=True)
     contract, catalogue = subscriber.account.contract, world.store.catalogue(subscriber.subscription.catalogue_version)
-    today = contract.today(OCCASION.time)
+    today = contract.today(CONTEXT.time)
     lines = lines_at_renewal(subscriber.subscription, contract, today)
     return tuple(lower_tier_fit(line, USAGE, catalogue, contract, today) for line in lines)
 
@@ -92,18 +92,18 @@ def cancel(world: World) -> None:
 def apply_tier(world: World) -> None:
     fits = lower_tier_fits(world)
     subscriber = world.store.subscriber(OURS, consistent=True)
-    apply_review(subscriber, newest(world), ORDERS, fits, context=OCCASION, store=world.store)
+    apply_review(subscriber, newest(world), ORDERS, fits, context=CONTEXT, store=world.store)
 
 
 def decline(world: World) -> None:
     subscriber = world.store.subscriber(OURS, consistent=True)
-    decline_review(subscriber, newest(world), "Christmas would not fit.", context=OCCASION, store=world.store)
+    decline_review(subscriber, newest(world), "Christmas would not fit.", context=CONTEXT, store=world.store)
 
 
 def reschedule(minutes: int, replaces: int = 1) -> Command:
     def command(world: World) -> None:
         changed = replace(PRESENT, review_minutes=minutes)
-        replace_success_manager(changed, replaces, context=OCCASION, store=world.store)
+        replace_success_manager(changed, replaces, context=CONTEXT, store=world.store)
 
     return command
 
@@ -112,7 +112,7 @@ def end_account(world: World) -> None:
     """Gives the account another status, as a cancellation does."""
     account = world.store.account(OURS)
     if account.status is Status.ACTIVE:
-        world.store.assign_success_manager(replace(account, status=Status.CANCELLING), happened())
+        world.store.assign_success_manager(replace(account, status=Status.CANCELLING), sample_event())
 
 
 # ---- Invariants ----
@@ -220,7 +220,7 @@ def test_one_of_two_overlapping_slots_is_booked(faults: Faults) -> None:
 
     def longer_reviews_for_them(world: World) -> None:
         longer = replace(PRESENT, review_minutes=60)
-        replace_success_manager(longer, 1, context=OCCASION, store=world.store)
+        replace_success_manager(longer, 1, context=CONTEXT, store=world.store)
         book(FIRST, THEIRS)(world)
 
     faults.every_race(

@@ -18,17 +18,17 @@ from billing.usage.record_usage import IngestResult, UsageReport, batches, recor
 from billing.usage.rules import UsageEvent, month_of
 from billing.usage.watch_usage import watch_usage
 
-from tests.faults.company import WANTED, catalogue, events, provision
+from tests.faults.company import NEW_ACCOUNT, catalogue, events, provision
 from tests.faults.cuts import Faults
 from tests.faults.edges import edge
 from tests.faults.world import World
-from tests.store.samples import NOON, OCCASION
+from tests.store.samples import CONTEXT, NOON
 
 WITHIN = timedelta(days=35)
 JUNE = date(2026, 6, 1)
-ACCOUNT = WANTED.account
-STORES = [each.id for each in WANTED.stores]
-PRODUCTS = [each.product for each in WANTED.orders]
+ACCOUNT = NEW_ACCOUNT.account
+STORES = [each.id for each in NEW_ACCOUNT.stores]
+PRODUCTS = [each.product for each in NEW_ACCOUNT.orders]
 
 
 class Backlog:
@@ -87,7 +87,7 @@ def reported(reports: Sequence[UsageReport], *, patient: bool = True) -> Callabl
     def command(world: UsageWorld) -> None:
         results = record_usage(
             reports,
-            context=OCCASION,
+            context=CONTEXT,
             reported_within=WITHIN,
             budget=RetryBudget(10 if patient else 0, wait=lambda _: None, chance=lambda: 0.5),
             store=world.usage,
@@ -228,7 +228,7 @@ def test_a_conflicting_event_changes_nothing(faults: Faults) -> None:
     def command(world: UsageWorld) -> None:
         results = record_usage(
             others,
-            context=OCCASION,
+            context=CONTEXT,
             reported_within=WITHIN,
             budget=RetryBudget(10, wait=lambda _: None),
             store=world.usage,

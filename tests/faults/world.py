@@ -1,4 +1,4 @@
-"""The world outside the process: the table and the fakes of gateways. Fakes record their calls for the invariants.
+"""The world outside the process: the table, and fakes of outside services that record their calls.
 
 Tests of a feature with a gateway of its own derive from World, add a fake, and wrap it with edge().
 """
@@ -113,7 +113,7 @@ class Letters:
 
 
 class World:
-    """A table with the template's schema, and fakes of the gateways. Commands use its properties."""
+    """A table with the template's schema, and fakes of the outside services. Commands use its properties."""
 
     def __init__(self) -> None:
         self.table = Table(Schema.of(TABLE, resources()["Table"]["Properties"]))

@@ -16,7 +16,7 @@ from functions.get_invoices.app import handler as get_invoices
 from functions.list_accounts.app import handler as list_accounts
 from functions.update_billing_information.app import handler as update_billing_information
 from tests.api_gateway import NOW, STAFF, Answer, answer, request
-from tests.aws import drop_item, keep_item
+from tests.aws import delete_item, put_item
 from tests.company import Company, provisioned
 from tests.samples import ACCOUNT, with_value
 from tests.store.samples import invoices
@@ -144,7 +144,7 @@ def test_the_amount_is_in_the_contracts_currency(company: Company) -> None:
 def test_the_page_has_the_newest_invoices_and_the_list_has_all_of_them(company: Company) -> None:
     issued = [*invoices(14), paid_invoice()]
     for invoice in issued:
-        keep_item(
+        put_item(
             keys.account(company.account),
             keys.invoice(invoice.produced_on, invoice.number),
             invoice_summary_mapping.invoice_body(invoice),
@@ -175,7 +175,7 @@ def test_another_accounts_cursor_shows_none_of_its_invoices(company: Company) ->
     other = with_value(ACCOUNT, "other-shop", "account")
     assert provisioned(other).status == 201
     for invoice in invoices(3):
-        keep_item(
+        put_item(
             keys.account("other-shop"),
             keys.invoice(invoice.produced_on, invoice.number),
             invoice_summary_mapping.invoice_body(invoice),
@@ -219,7 +219,7 @@ def test_the_api_answers_behind_a_custom_domain(company: Company) -> None:
 
 def test_an_account_is_not_found_while_it_is_being_provisioned(company: Company) -> None:
     """A query may see a part of the transaction that provisions it."""
-    drop_item(keys.account(company.account), keys.PAGE_SUBSCRIPTION)
+    delete_item(keys.account(company.account), keys.PAGE_SUBSCRIPTION)
 
     assert ask(company, PAGE).status == 404
     assert provisioned(ACCOUNT).body["type"] == "urn:livello:problem:concurrent-change"

@@ -1,4 +1,4 @@
-"""The caller is judged before what they have sent: nobody learns from a wrong request that they may not make it."""
+"""The caller is judged before the request is parsed: without permission, even a wrong request gets 401, 403 or 404."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WRONG_QUERY = {"limit": "0", "cursor": "%%%", "year": "soon", "status": "no", "f
 
 
 def wrong_requests(cell: Cell) -> Iterator[tuple[str, dict[str, Any], set[int]]]:
-    """Ways to send a request that cannot be right, and the status of each for somebody who may send it."""
+    """Wrong requests to a route: a name, what is sent, and the possible statuses for a permitted caller."""
     operation = OPERATIONS[cell.route][cell.method.lower()]
     parameters = {each["name"]: each["in"] for each in operation.get("parameters", ())}
     too_large = "x" * ((USAGE_CHARACTERS_MAX if cell in FOR_MACHINES else BODY_CHARACTERS_MAX) + 1)
@@ -66,7 +66,7 @@ def problem(given: Answer) -> str:
 
 
 @pytest.mark.parametrize("cell", [*MATRIX, *FOR_MACHINES], ids=lambda cell: f"{cell.method} {cell.route}")
-def test_who_may_not_is_told_so_whatever_they_send(cell: Cell, company: Company) -> None:
+def test_a_caller_without_permission_is_refused_whatever_they_send(cell: Cell, company: Company) -> None:
     before = stored_items()
     callers = {
         "admin": (company.admin, cell.admin),
@@ -102,7 +102,7 @@ def test_an_unreadable_request_costs_one_read(company: Company, calls: Calls) ->
     assert costs == {"admin": ["GetItem"], "member": ["GetItem", "Query"], "stranger": ["GetItem"]}
 
 
-def test_a_wrong_request_leaves_nothing_to_the_next_one(company: Company) -> None:
+def test_a_wrong_request_does_not_affect_the_next_one(company: Company) -> None:
     [cell] = [each for each in MATRIX if (each.method, each.route) == ("GET", "/accounts/{account}/events")]
     wrong = {"body": "{}", "headers": {"Content-Type": "text/plain"}}
 
@@ -122,7 +122,7 @@ def test_a_wrong_request_leaves_nothing_to_the_next_one(company: Company) -> Non
     assert statuses == [415, 200, 404, 404, 200, 403, 401]
 
 
-def test_every_route_has_somebody_who_judges() -> None:
+def test_every_route_has_a_judge() -> None:
     unjudged = [
         f"{route.method} {route.path}"
         for resolver in resolvers().values()

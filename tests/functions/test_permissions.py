@@ -1,4 +1,4 @@
-"""DESIGN 3.4, cell by cell, at the door of every route; and everybody who has no business here."""
+"""The permission table of DESIGN 3.4, cell by cell, at every route; and callers without a valid token."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from functions.update_payment_method.app import handler as update_payment_method
 from local.stripe.api import Stripe
 from scripts.openapi import document
 from tests.api_gateway import MACHINE, NOW, STAFF, Handler, answer, person, request
-from tests.aws import DOCUMENTS, REGION, keep_items, stored_items
+from tests.aws import DOCUMENTS, REGION, restore_items, stored_items
 from tests.cards import card
 from tests.company import Company
 from tests.functions.ending import deactivate
@@ -80,10 +80,10 @@ class Cell:
     staff: int
     stranger: int
     body: Any = None
-    """What is sent, or how it follows from what was prepared."""
+    """The request's body, or a function that makes it from the result of `prepare`."""
     headers: dict[str, str] | None = None
     prepare: Callable[[Company], dict[str, str]] = lambda _: {}
-    """What there must be before; gives what the path names beside the account."""
+    """Prepares the state that the request needs. Returns path parameters besides the account."""
     query: dict[str, str] | None = None
 
 
@@ -105,7 +105,7 @@ def with_review(company: Company) -> dict[str, str]:
 
 
 def with_setup(company: Company) -> dict[str, str]:
-    """The admin's browser has confirmed a card. Stripe stays what it was when the answer is no."""
+    """The admin's browser has confirmed a setup of a card."""
     event = request("POST", METHOD + "/setup", claims=company.admin, path=company.path, body={})
     setup = answer(update_payment_method, event).body
     confirm(ACCOUNT_AT_STRIPE[0], setup)
@@ -114,7 +114,7 @@ def with_setup(company: Company) -> dict[str, str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def documents(aws: None) -> Iterator[None]:
-    """An empty bucket, for those who look for a file."""
+    """An empty bucket of documents."""
     place: Any = {"LocationConstraint": REGION}
     bucket = boto3.resource("s3", region_name=REGION).create_bucket(Bucket=DOCUMENTS, CreateBucketConfiguration=place)
     yield
@@ -122,19 +122,19 @@ def documents(aws: None) -> Iterator[None]:
 
 
 def with_invoice(company: Company) -> dict[str, str]:
-    """The first one of the contract."""
+    """The first invoice of the contract."""
     [number] = issue_invoices(
-        company.account, now=NOW, correlation="test", settings=wiring.terms(), store=wiring.invoice_store()
+        company.account, now=NOW, correlation="test", settings=wiring.invoicing_settings(), store=wiring.invoice_store()
     )[:1]
     return {"number": number}
 
 
 def with_end(company: Company) -> dict[str, str]:
-    """It is cancelled, its end has come, and it has a card. Gives what taking it up again costs."""
+    """A deactivated account with a card. Returns the price of its reactivation, in minor units."""
     card(company, ACCOUNT_AT_STRIPE[0])
     deactivate(company)
-    shown = answer(administer_reactivation, request("GET", REACTIVATION, claims=company.admin, path=company.path)).body
-    return {"due": str(shown["offer"]["invoice"]["due"]["amount"])}
+    quote = answer(administer_reactivation, request("GET", REACTIVATION, claims=company.admin, path=company.path)).body
+    return {"due": str(quote["offer"]["invoice"]["due"]["amount"])}
 
 
 def agreed(prepared: dict[str, str]) -> dict[str, Any]:
@@ -142,10 +142,10 @@ def agreed(prepared: dict[str, str]) -> dict[str, Any]:
 
 
 def with_receipt(company: Company) -> dict[str, str]:
-    """Somebody else's account was deleted."""
+    """The receipt of another account's deletion."""
     receipt = Receipt("01KTRPENG07H37QHTTH7QTSRGK", "0" * 64, NOW, NOW, {"page": 5}, "1" * 64)
     item = {"pk": "RECEIPTS", "sk": f"RECEIPT#{receipt.id}", "body": receipt_body(receipt)}
-    keep_items([item])
+    restore_items([item])
     return {"receipt": receipt.id}
 
 
@@ -157,7 +157,7 @@ def confirmed(prepared: dict[str, str]) -> dict[str, str]:
     return {"setup_intent": prepared["setup_intent"]}
 
 
-# The table of DESIGN 3.4. A route that is not here fails test_every_route_has_its_row.
+# The table of DESIGN 3.4. A route without a row fails test_every_route_has_its_row.
 MATRIX = [
     Cell(list_accounts, "GET", "/accounts", 200, 200, 200, 200),
     read("/accounts/{account}/billing"),
@@ -241,10 +241,10 @@ MATRIX = [
     ),
 ]
 FOR_MACHINES = [Cell(record_usage, "POST", "/usage", 401, 401, 401, 401, cloud_event())]
-"""What a person never does."""
+"""The routes that no person may use."""
 
 ACCOUNT_AT_STRIPE: list[Stripe] = []
-"""The one of the test that runs."""
+"""The Stripe account of the current test, at most one."""
 
 
 @pytest.fixture(autouse=True)
@@ -259,7 +259,7 @@ NOTHING = {
     "setup_intent": "seti_0",
     "success_manager": "nobody",
 }
-"""What a path may name, and a body may hold, where nothing was prepared."""
+"""Parameters for requests without prepared state."""
 
 NAMES = [f"{cell.method} {cell.route}" for cell in MATRIX]
 
@@ -305,8 +305,10 @@ def test_the_matrix(cell: Cell, role: str, company: Company) -> None:
     [None, MACHINE, {**MACHINE, "cognito:groups": "[staff]"}, {"token_use": "id"}, {"sub": "staff-1"}],
     ids=["nobody", "machine", "machine that says staff", "no subject", "no kind of token"],
 )
-def test_nobody_else_gets_anywhere(cell: Cell, claims: dict[str, str] | None, company: Company) -> None:
-    # Whoever is nobody is turned away whatever there is: nothing is prepared for them.
+def test_a_caller_without_a_persons_id_token_is_refused(
+    cell: Cell, claims: dict[str, str] | None, company: Company
+) -> None:
+    # Nothing is prepared: the refusal must not depend on any state.
     before = stored_items()
 
     given = ask(cell, claims, company, NOTHING)
@@ -317,7 +319,7 @@ def test_nobody_else_gets_anywhere(cell: Cell, claims: dict[str, str] | None, co
 
 
 @pytest.mark.parametrize("cell", [cell for cell in MATRIX if cell.member == 403 and cell.admin != 403])
-def test_a_member_is_told_whom_to_ask(cell: Cell, company: Company) -> None:
+def test_a_refused_member_learns_the_names_of_the_admins(cell: Cell, company: Company) -> None:
     given = ask(cell, company.member, company, cell.prepare(company))
 
     assert given.body["type"] == "urn:livello:problem:admins-only"
@@ -325,18 +327,20 @@ def test_a_member_is_told_whom_to_ask(cell: Cell, company: Company) -> None:
 
 
 @pytest.mark.parametrize("cell", [cell for cell in MATRIX if "{account}" in cell.route])
-def test_a_stranger_cannot_tell_another_companys_account_from_none(cell: Cell, company: Company) -> None:
+def test_a_stranger_cannot_distinguish_another_companys_account_from_a_missing_one(
+    cell: Cell, company: Company
+) -> None:
     prepared = cell.prepare(company)
 
-    theirs = ask(cell, STRANGER, company, prepared)
-    none = ask(cell, STRANGER, Company("no-such-account", company.admin, company.member), prepared)
+    existing = ask(cell, STRANGER, company, prepared)
+    missing = ask(cell, STRANGER, Company("no-such-account", company.admin, company.member), prepared)
 
-    assert theirs.status == none.status == 404
-    assert theirs.body == none.body
+    assert existing.status == missing.status == 404
+    assert existing.body == missing.body
 
 
-def test_staff_stay_staff_in_an_account_that_lists_them(company: Company) -> None:
-    """Staff can do nothing as a customer's admin, even if that admin was made staff later."""
+def test_staff_have_only_staff_permissions_in_an_account_that_lists_them_as_admin(company: Company) -> None:
+    """An admin who became staff later loses the admin's permissions."""
     admin_made_staff = {**company.admin, "cognito:groups": "[sales, staff]"}
 
     given = answer(
@@ -348,14 +352,14 @@ def test_staff_stay_staff_in_an_account_that_lists_them(company: Company) -> Non
 
 
 @pytest.mark.parametrize("groups", ["staff", "[staff]", "[sales staff]", "sales,staff", "[sales, staff]"])
-def test_the_forms_in_which_the_gateway_hands_groups_over(groups: str, company: Company) -> None:
+def test_all_formats_of_the_groups_claim_are_read(groups: str, company: Company) -> None:
     asked = request("GET", "/catalogue", claims=person("staff-2", groups=groups))
 
     assert answer(administer_catalogue, asked).status == 200
 
 
 @pytest.mark.parametrize("groups", ["", "[]", "[staffing]", "no-staff", "[Staff]"])
-def test_what_is_not_the_staff_group(groups: str, company: Company) -> None:
+def test_other_groups_are_not_staff(groups: str, company: Company) -> None:
     asked = request("GET", "/catalogue", claims=person("staff-2", groups=groups))
 
     assert answer(administer_catalogue, asked).status == 403

@@ -27,7 +27,7 @@ from tests.functions.reviews import (
     report,
 )
 from tests.samples import ACCOUNT, CATALOGUE, with_value
-from tests.store.samples import happened
+from tests.store.samples import sample_event
 from tests.stores import Stores
 
 LATER = "2026-06-16T07:30:00Z"
@@ -57,7 +57,7 @@ def cells() -> list[str]:
 def with_status(store: Stores, status: Status) -> None:
     """Gives the account another status, as a cancellation does."""
     account = store.account(ACCOUNT["account"])
-    store.assign_success_manager(replace(account, status=status), happened())
+    store.assign_success_manager(replace(account, status=status), sample_event())
 
 
 # ---- Slots ----

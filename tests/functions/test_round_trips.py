@@ -1,4 +1,4 @@
-"""How often each route asks the table: the account is read once, and it is this read that admits the caller."""
+"""The round trips of each route to the table: the account is read once, and that read admits the caller."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.usage import cloud_event
 
 GET, BATCH, QUERY, WRITE = "GetItem", "BatchGetItem", "Query", "TransactWriteItems"
 
-# DESIGN 6: what a request costs that goes well, sent by the first of admin and staff who may. The first read has the
-# account; where it is a GetItem, what follows has no account in it.
+# DESIGN 6: the round trips of a successful request by an admin, or by staff where admins may not. The first one reads
+# the account. No other one reads it again.
 ROUND_TRIPS: dict[str, list[str]] = {
     "GET /accounts": [QUERY],
     "POST /accounts": [QUERY, QUERY, WRITE],
@@ -125,7 +125,7 @@ def test_every_route_has_its_round_trips() -> None:
 
 
 @pytest.mark.parametrize("cell", MATRIX, ids=name)
-def test_what_a_request_costs_that_goes_well(cell: Cell, company: Company, calls: Calls) -> None:
+def test_a_successful_request_costs_its_round_trips(cell: Cell, company: Company, calls: Calls) -> None:
     claims = STAFF if cell.admin == 403 else company.admin
     prepared = cell.prepare(company)
     calls.clear()
@@ -136,7 +136,7 @@ def test_what_a_request_costs_that_goes_well(cell: Cell, company: Company, calls
     assert calls == ROUND_TRIPS[name(cell)]
 
 
-def test_what_a_report_of_usage_costs(company: Company, calls: Calls) -> None:
+def test_a_report_of_usage_costs_its_round_trips(company: Company, calls: Calls) -> None:
     calls.clear()
 
     given = answer(record_usage, request("POST", "/usage", claims=MACHINE, body=cloud_event(), now=NOW))
@@ -146,7 +146,7 @@ def test_what_a_report_of_usage_costs(company: Company, calls: Calls) -> None:
 
 
 @pytest.mark.parametrize(("cell", "role"), REFUSED, ids=lambda value: value if isinstance(value, str) else name(value))
-def test_who_may_not_costs_one_read_and_a_member_one_more(
+def test_a_refusal_costs_one_read_and_one_more_for_a_member(
     cell: Cell, role: str, company: Company, calls: Calls
 ) -> None:
     prepared = cell.prepare(company)
@@ -154,5 +154,5 @@ def test_who_may_not_costs_one_read_and_a_member_one_more(
 
     ask(cell, company.member if role == "member" else STRANGER, company, prepared)
 
-    is_told_whom_to_ask = role == "member" and cell.admin != 403
-    assert calls == ROUND_TRIPS[name(cell)][:1] + [QUERY] * is_told_whom_to_ask
+    admins_are_named = role == "member" and cell.admin != 403
+    assert calls == ROUND_TRIPS[name(cell)][:1] + [QUERY] * admins_are_named

@@ -1,4 +1,4 @@
-"""Users of an account: invitations, changes and removals. An account keeps at least one admin (DESIGN 3.4)."""
+"""Users of an account: invitations, changes and removals. An account keeps at least one admin (DESIGN 3.4.4)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.api_gateway import Answer, answer, person, request
 from tests.aws import UserPool, stored_items
 from tests.company import Company, provisioned
 from tests.samples import ACCOUNT, with_value
-from tests.store.samples import happened
+from tests.store.samples import sample_event
 from tests.stores import Stores
 
 USERS = "/accounts/{account}/users"
@@ -169,7 +169,7 @@ def test_a_full_account_refuses_another_user(company: Company, store: Stores, us
     account = store.account(company.account)
     crowd = {f"user-{number}": Role.MEMBER for number in range(USERS_MAX - 3)}
     crowded = replace(account, roles={**account.roles, **crowd})
-    store.save_user(crowded, User("user-0", "user-0@crowd.example", "User 0", Role.MEMBER), happened())
+    store.save_user(crowded, User("user-0", "user-0@crowd.example", "User 0", Role.MEMBER), sample_event())
     last = {"email": "last@crowd.example", "name": "Last", "role": "member"}
     assert put(company, last).status == 200
     before, invited = stored_items(), user_pool.emails()

@@ -248,9 +248,9 @@ def test_a_mail_that_did_not_arrive_is_shown_from_the_record_of_ses_once(tmp_pat
     lost, whole = mailbox.page("", "").mails
 
     assert (whole.id, whole.is_whole, lost.is_whole) == (stored, True, False)
-    found = mailbox.find(lost.id)
-    assert found is not None
-    letter = found.letter()
+    mail = mailbox.find(lost.id)
+    assert mail is not None
+    letter = mail.letter()
     assert letter.text is not None
     assert letter.text.text.strip() == "Your code is 654321"
     assert letter.header("To") == "ada@nordlys.example"

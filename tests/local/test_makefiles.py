@@ -68,11 +68,11 @@ def make(folder: Path, *arguments: str, environment: Mapping[str, str] = {}) -> 
 def recorded(folder: Path, tool: str) -> list[tuple[str, dict[str, str]]]:
     """The calls of a tool: the command line and the environment of each."""
     calls = (folder / tool / "record").read_text("utf-8").split("--\n")[:-1]
-    found = []
+    parsed = []
     for call in calls:
         line, *rest = call.splitlines()
-        found.append((line, dict(each.split("=", 1) for each in rest if "=" in each)))
-    return found
+        parsed.append((line, dict(each.split("=", 1) for each in rest if "=" in each)))
+    return parsed
 
 
 @pytest.mark.parametrize("target", ["run", "year", "stop", "clean"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -351,6 +352,20 @@ def test_errors_have_stripes_form(method: str, path: str, key: str, status: int,
     assert {"type", "message"} <= answer.body["error"].keys()
 
 
+def wait_for_port(port: int) -> None:
+    """Returns when a server listens on the port. Raises OSError if none does after 20 seconds."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection((HOST, port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 @pytest.fixture
 def running(account: Stripe, tmp_path: Path) -> Iterator[tuple[StripeClient, list[stripe.Event], int]]:
     """The stand-in as a server, with a receiver of its webhooks that fails at the first."""
@@ -380,6 +395,7 @@ def running(account: Stripe, tmp_path: Path) -> Iterator[tuple[StripeClient, lis
     stand_in = StandIn(account, webhook, tmp_path / "account.json")
     serving = threading.Thread(target=serve, args=(stand_in, port, ended.wait), daemon=True)
     serving.start()
+    wait_for_port(port)
     addresses: Any = {"api": f"http://{HOST}:{port}"}
     client = StripeClient(KEYS["api_key"], base_addresses=addresses, max_network_retries=0)
     yield client, received, port

@@ -20,13 +20,13 @@ from billing.kernel.contract_calendar import Contract
 from billing.kernel.money import Money
 from billing.subscriptions.rules import Cause, Discount, TierChange
 
-from tests.faults.company import PRODUCTS, WANTED, catalogue
+from tests.faults.company import NEW_ACCOUNT, PRODUCTS, catalogue
 from tests.faults.network import connected
 from tests.faults.world import World
-from tests.store.samples import OCCASION
+from tests.store.samples import CONTEXT
 
-ACCOUNT = WANTED.account
-TERMS = InvoicingSettings("LV", Seller("Livello", "Demovej 1", None, "1050", "Copenhagen", "DK", None))
+ACCOUNT = NEW_ACCOUNT.account
+SETTINGS = InvoicingSettings("LV", Seller("Livello", "Demovej 1", None, "1050", "Copenhagen", "DK", None))
 HOURS = 12
 SEARCH, SEARCH_LARGER, EMAIL = 4_900, 9_900, 5_900
 VAT = Fraction(25, 100)
@@ -113,11 +113,11 @@ def test_a_year_of_invoices_is_that_of_the_oracle(year: Year) -> None:
         contract = Contract(year.start, year.interval, "EUR", year.zone)
         months = [*boundaries(year.start, 800)]
         discounts = (Discount("search", Decimal("12.5"), None, year.start, months[8], "Welcome"),)
-        provisioning = replace(WANTED, contract=contract, discounts=discounts)
+        provisioning = replace(NEW_ACCOUNT, contract=contract, discounts=discounts)
         begins = datetime.combine(year.start, datetime.min.time(), ZoneInfo(year.zone)).astimezone(UTC)
         provision_account(
             provisioning,
-            context=replace(OCCASION, time=begins - timedelta(days=3)),
+            context=replace(CONTEXT, time=begins - timedelta(days=3)),
             directory=world.directory,
             pages=world.store,
             catalogues=world.store,
@@ -126,7 +126,7 @@ def test_a_year_of_invoices_is_that_of_the_oracle(year: Year) -> None:
         while now < ends:
             if year.larger_from is not None:
                 grow(world, months[year.larger_from], now)
-            issue_invoices(ACCOUNT, now=now, correlation="run", settings=TERMS, store=world.invoicing)
+            issue_invoices(ACCOUNT, now=now, correlation="run", settings=SETTINGS, store=world.invoicing)
             now += timedelta(hours=HOURS)
 
         records = sorted(all_of(world), key=lambda record: record.invoice.number)

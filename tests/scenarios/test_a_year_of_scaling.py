@@ -27,7 +27,7 @@ from tests.aws import TABLE
 from tests.faults.company import body
 from tests.faults.network import connected, seam_session
 from tests.faults.world import World
-from tests.store.samples import OCCASION
+from tests.store.samples import CONTEXT
 
 NORDLYS, LUCCIOLA, _ = COMPANIES
 CATALOGUE = Path(past_year.__file__).parent / "catalogue.json"
@@ -41,14 +41,14 @@ def world() -> Iterator[World]:
     """A world whose table has the demonstration's catalogue."""
     with connected(), World().calm() as world:
         products = CatalogueBody.model_validate(json.loads(CATALOGUE.read_text("utf-8"))).values()
-        replace_catalogue(products, 0, context=OCCASION, store=world.store)
+        replace_catalogue(products, 0, context=CONTEXT, store=world.store)
         yield world
 
 
 def live_through(company: DemoCompany, world: World) -> None:
     """Provisions the company, counts its usage from the contract's start to NOW, and decides every month when due."""
     request = AccountBody.model_validate(company.provisioning(NOW.date())).value()
-    provision_account(request, context=OCCASION, directory=world.directory, pages=world.store, catalogues=world.store)
+    provision_account(request, context=CONTEXT, directory=world.directory, pages=world.store, catalogues=world.store)
     _use(company, request.contract.start, world)
     due = DueStore(TABLE, seam_session().create_client("dynamodb"))
 

@@ -12,29 +12,31 @@ from billing.accounts.information import CompanyDetails
 from billing.billing_page.provision_account import provision_account
 from billing.invoicing.issue_invoices import issue_invoices
 
-from tests.faults.company import TERMS, WANTED, catalogue
+from tests.faults.company import NEW_ACCOUNT, SETTINGS, catalogue
 from tests.faults.network import connected
-from tests.store.samples import OCCASION
+from tests.store.samples import CONTEXT
 
 STARTS = date(2026, 11, 23)
-BEGINS = datetime.combine(STARTS, time.min, ZoneInfo(WANTED.contract.time_zone)).astimezone(UTC)
+BEGINS = datetime.combine(STARTS, time.min, ZoneInfo(NEW_ACCOUNT.contract.time_zone)).astimezone(UTC)
 
 
 def invoiced(company: CompanyDetails) -> tuple[dict[str, str], CompanyDetails, int, int]:
     """Returns the stored company, and the first invoice's company, net amount and tax in minor units."""
     with connected(), catalogue().calm() as world:
-        contract = replace(WANTED.contract, start=STARTS)
-        provisioning = replace(WANTED, company=company, contract=contract, discounts=())
+        contract = replace(NEW_ACCOUNT.contract, start=STARTS)
+        provisioning = replace(NEW_ACCOUNT, company=company, contract=contract, discounts=())
         provision_account(
             provisioning,
-            context=replace(OCCASION, time=BEGINS - timedelta(days=3)),
+            context=replace(CONTEXT, time=BEGINS - timedelta(days=3)),
             directory=world.directory,
             pages=world.store,
             catalogues=world.store,
         )
         now = BEGINS + timedelta(hours=1)
-        [number] = issue_invoices(WANTED.account, now=now, correlation="run", settings=TERMS, store=world.invoicing)
-        invoice = world.invoicing.invoice(WANTED.account, number).invoice
+        [number] = issue_invoices(
+            NEW_ACCOUNT.account, now=now, correlation="run", settings=SETTINGS, store=world.invoicing
+        )
+        invoice = world.invoicing.invoice(NEW_ACCOUNT.account, number).invoice
         [stored] = [item for item in world.stored("PAGE") if item["sk"]["S"].endswith("COMPANY")]
         return (
             json.loads(stored["body"]["S"]),
@@ -58,7 +60,7 @@ def invoiced(company: CompanyDetails) -> tuple[dict[str, str], CompanyDetails, i
 def test_an_invoice_has_the_tax_of_the_companys_territory(
     country: str, postcode: str, city: str, vat_number: str | None, percent: int
 ) -> None:
-    company = replace(WANTED.company, country=country, postcode=postcode, city=city, vat_number=vat_number)
+    company = replace(NEW_ACCOUNT.company, country=country, postcode=postcode, city=city, vat_number=vat_number)
 
     _, on_invoice, net, tax = invoiced(company)
 
@@ -68,7 +70,10 @@ def test_an_invoice_has_the_tax_of_the_companys_territory(
 
 def test_identifiers_stored_as_typed_are_normalised_on_the_invoice() -> None:
     company = replace(
-        WANTED.company, country="IT", postcode="\uff12\uff13\uff10\uff14\uff11", vat_number="IT\uff10\uff10743110157"
+        NEW_ACCOUNT.company,
+        country="IT",
+        postcode="\uff12\uff13\uff10\uff14\uff11",
+        vat_number="IT\uff10\uff10743110157",
     )
 
     stored, on_invoice, _, tax = invoiced(company)
@@ -79,7 +84,7 @@ def test_identifiers_stored_as_typed_are_normalised_on_the_invoice() -> None:
 
 
 def test_a_full_width_vat_number_gets_the_reverse_charge() -> None:
-    company = replace(WANTED.company, country="IT", postcode="00100", vat_number="\uff29\uff3400743110157")
+    company = replace(NEW_ACCOUNT.company, country="IT", postcode="00100", vat_number="\uff29\uff3400743110157")
 
     _, on_invoice, _, tax = invoiced(company)
 

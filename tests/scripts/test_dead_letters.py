@@ -20,7 +20,7 @@ from scripts import dead_letters
 from scripts.dead_letters import Operator, main
 from scripts.stack import use_local_stack
 from tests.aws import REGION, TABLE
-from tests.store.samples import happened
+from tests.store.samples import sample_event
 
 NOTICE = json.dumps(
     {"detail": {"event": "01M83DRBER6HR1QAESBEGZCQ20", "type": "user.added", "account": "nordlys-kaffe"}}
@@ -220,13 +220,13 @@ def test_a_redrive_that_is_cut_off_duplicates_a_message_and_never_loses_it(
 
 def stored(body: str, event: Event | None = None) -> dict[str, str]:
     """An event's item in the table."""
-    keys = {"pk": "ACCOUNT#nordlys-kaffe", "sk": f"EVENT#{(event or happened()).id}"}
+    keys = {"pk": "ACCOUNT#nordlys-kaffe", "sk": f"EVENT#{(event or sample_event()).id}"}
     boto3.resource("dynamodb", region_name=REGION).Table(TABLE).put_item(Item={**keys, "body": body})
     return keys
 
 
 def test_redrive_publishes_an_event_that_has_become_readable(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    event = happened()
+    event = sample_event()
     stack.put("DeadLetters", json.dumps({"record": "1", **stored(event_body(event))}), "KeyError")
 
     assert run(capsys, "redrive")[1] == "1 sent again, 0 kept.\n"
@@ -264,7 +264,7 @@ class Streams:
     """The stream of the table: pages of records. The last record follows the batch."""
 
     def __init__(self, forgotten: str | None = None) -> None:
-        self.events = [happened(second) for second in range(3)]
+        self.events = [sample_event(second) for second in range(3)]
         self.forgotten = forgotten
         """The error code of an answer that the records are too old."""
         first, second, third = self.events
@@ -387,7 +387,7 @@ def test_a_bus_that_does_not_answer_is_reported_in_one_line(
         def put_events(self, **_: object) -> None:
             raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "No"}}, "PutEvents")
 
-    event = happened()
+    event = sample_event()
     stack.put("DeadLetters", json.dumps({"record": "1", **stored(event_body(event))}))
     stack.clients["events"] = Bus()
     monkeypatch.setattr(dead_letters, "PEEK_SECONDS", 1)
@@ -452,7 +452,7 @@ def test_discard_needs_a_confirmation(stack: Stack, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "error"),
     [
         (("show", "nobody"), "There is no dead letter nobody."),
         (("discard", "nobody", "--yes"), "There is no dead letter nobody."),
@@ -462,12 +462,12 @@ def test_discard_needs_a_confirmation(stack: Stack, capsys: pytest.CaptureFixtur
     ],
 )
 def test_a_failure_is_reported_in_one_line(
-    arguments: tuple[str, ...], said: str, stack: Stack, capsys: pytest.CaptureFixture[str]
+    arguments: tuple[str, ...], error: str, stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, printed = run(capsys, *arguments)
 
     assert status == 1
-    assert said in printed
+    assert error in printed
     assert "Traceback" not in printed
 
 

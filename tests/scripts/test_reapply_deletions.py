@@ -11,7 +11,7 @@ from billing.ending.cancellation.commands import end_account
 from billing.ending.deletion.commands import PurgeProgress, Purger, purge_account, purge_again
 
 from scripts.reapply_deletions import deleted_accounts
-from tests.aws import keep_items, stored_items
+from tests.aws import restore_items, stored_items
 from tests.company import Company, provisioned
 from tests.functions.ending import ENDED, PURGED, cancel
 from tests.samples import ACCOUNT, with_value
@@ -56,7 +56,7 @@ def test_a_restored_account_is_deleted_again_and_no_other(
     backup: list[dict[str, Any]], company: Company, purger: Purger
 ) -> None:
     assert brought_back(purger) == []
-    keep_items(backup)
+    restore_items(backup)
     [back] = deleted_accounts(purger)
     assert back == SHOP
 
@@ -73,7 +73,7 @@ def test_a_restored_account_is_deleted_again_and_no_other(
 def test_a_repeated_deletion_that_was_cut_off_goes_on(
     backup: list[dict[str, Any]], purger: Purger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep_items(backup)
+    restore_items(backup)
     [back] = deleted_accounts(purger)
     with monkeypatch.context() as patch:
         patch.setattr(type(purger.purges), "delete_some", lambda *_: 1 / 0)

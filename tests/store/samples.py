@@ -59,7 +59,7 @@ PAGE = BillingPage(
 
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
-OCCASION = RequestContext(Actor(ActorKind.STAFF, "staff-1"), NOON, "c6af9ac6-7b61-11e6-9a41-93e8deadbeef")
+CONTEXT = RequestContext(Actor(ActorKind.STAFF, "staff-1"), NOON, "c6af9ac6-7b61-11e6-9a41-93e8deadbeef")
 
 SOFIE = SuccessManager(
     id="sofie-lindgren",
@@ -82,15 +82,15 @@ REVIEW = Review(
 )
 
 
-def happened(second: int = 0, account: str | None = ACCOUNT.id) -> Event:
+def sample_event(second: int = 0, account: str | None = ACCOUNT.id) -> Event:
     """An event of the account, `second` seconds after NOON."""
     return Event(
         id=ulid(NOON + timedelta(seconds=second), os.urandom(RANDOM_BYTES)),
         type=EventType.USER_REMOVED,
         account=account,
         time=NOON + timedelta(seconds=second),
-        actor=OCCASION.actor,
-        correlation=OCCASION.correlation,
+        actor=CONTEXT.actor,
+        correlation=CONTEXT.correlation,
         before={"user": "user-2", "email": "bo@nordlys.example", "name": "Bo Lind", "role": "member"},
         after=None,
     )

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.properties import examples
-from tests.store.samples import ACCOUNT, ADMIN, NOON, PAGE, REVIEW, SOFIE, happened
+from tests.store.samples import ACCOUNT, ADMIN, NOON, PAGE, REVIEW, SOFIE, sample_event
 
 
 def test_an_account_round_trips() -> None:
@@ -47,7 +47,7 @@ def test_billing_information_round_trips() -> None:
 
 
 def test_an_event_round_trips() -> None:
-    event = happened()
+    event = sample_event()
 
     assert event_mapping.event_from(event_mapping.event_body(event)) == event
 

@@ -53,10 +53,10 @@ from botocore.exceptions import ClientError
 
 from tests.aws import TABLE
 from tests.documents.samples import invoice as issued
-from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, MEMBER, NOON, PAGE, REVIEW, SOFIE, happened
+from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, MEMBER, NOON, PAGE, REVIEW, SOFIE, sample_event
 
 ID, TODAY = ACCOUNT.id, date(2026, 6, 10)
-EVENT, SHARED = happened(), happened(account=None)
+EVENT, SHARED = sample_event(), sample_event(account=None)
 SUBSCRIBER = Subscriber(ACCOUNT, PAGE.subscription)
 RECORD = InvoiceRecord(issued(), initial_payment(issued()), 0)
 CHANGES = (PaymentChange(RECORD, RECORD.payment),)

@@ -24,8 +24,8 @@ from billing.scaling.reviews.success_managers import CELL, Slot
 from billing.subscriptions.catalogue import Catalogue, Product, Tier
 from botocore.exceptions import ClientError
 
-from tests.aws import keep_item, stored_items
-from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, MEMBER, NOON, PAGE, REVIEW, SOFIE, happened, invoices
+from tests.aws import put_item, stored_items
+from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, MEMBER, NOON, PAGE, REVIEW, SOFIE, invoices, sample_event
 from tests.stores import Stores
 
 
@@ -48,7 +48,7 @@ def calls() -> Iterator[list[str]]:
 
 def keep_invoice(invoice: Invoice) -> None:
     """Writes an invoice in the account's partition, without a renewal."""
-    keep_item(
+    put_item(
         keys.account(ACCOUNT.id),
         keys.invoice(invoice.produced_on, invoice.number),
         invoice_summary_mapping.invoice_body(invoice),
@@ -56,7 +56,7 @@ def keep_invoice(invoice: Invoice) -> None:
 
 
 def test_a_provisioned_account_can_be_read_completely(store: Stores) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
 
     assert store.billing_page(ACCOUNT.id) == PAGE
     assert store.account(ACCOUNT.id) == ACCOUNT
@@ -73,18 +73,18 @@ def test_an_unknown_account_is_not_found(store: Stores) -> None:
 
 
 def test_a_second_account_with_the_same_id_is_refused_and_writes_nothing(store: Stores) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
     before = stored_items()
 
     with pytest.raises(ConcurrentChange):
-        store.provision(replace(PAGE, account=replace(ACCOUNT, name="Another")), MEMBER, happened(), DUE, BILLING)
+        store.provision(replace(PAGE, account=replace(ACCOUNT, name="Another")), MEMBER, sample_event(), DUE, BILLING)
 
     assert stored_items() == before
 
 
 def test_the_billing_page_is_one_query_with_the_newest_invoices(store: Stores) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
-    store.save_user(ACCOUNT.with_role(MEMBER.id, MEMBER.role), MEMBER, happened())
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
+    store.save_user(ACCOUNT.with_role(MEMBER.id, MEMBER.role), MEMBER, sample_event())
     issued = invoices(30)
     for invoice in issued:
         keep_invoice(invoice)
@@ -98,9 +98,9 @@ def test_the_billing_page_is_one_query_with_the_newest_invoices(store: Stores) -
 
 
 def test_the_billing_page_shows_the_payment_method(store: Stores) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
     card = PaymentMethod(Method.CARD, Card("visa", "4242", 12, 2030))
-    keep_item(
+    put_item(
         keys.account(ACCOUNT.id),
         keys.PAGE_PAYMENT_METHOD,
         payment_mapping.payment_profile_body(PaymentProfile(shown=card)),
@@ -116,7 +116,7 @@ def test_the_billing_page_shows_the_payment_method(store: Stores) -> None:
 
 
 def test_a_page_without_invoices_is_one_query(store: Stores) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
     for invoice in invoices(3):
         keep_invoice(invoice)
 
@@ -174,7 +174,7 @@ def test_an_invoice_issued_between_two_pages_repeats_no_invoice(store: Stores) -
 
 def test_a_made_up_cursor_cannot_leave_the_account(store: Stores) -> None:
     """A position is only a place in this account's list of invoices."""
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
     keep_invoice(invoices(1)[0])
 
     assert store.invoices("another", year=None, status=None, limit=5, after="2024-01-15#A-2024-000002").items == ()
@@ -183,11 +183,11 @@ def test_a_made_up_cursor_cannot_leave_the_account(store: Stores) -> None:
 
 
 def test_billing_information_is_replaced_in_one_transaction_at_its_version(store: Stores) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
     moved = BillingDetails("finance@nordlys.example")
 
     with calls() as operations:
-        store.replace_information(ACCOUNT.id, Area.BILLING, moved, version=1, event=happened())
+        store.replace_information(ACCOUNT.id, Area.BILLING, moved, version=1, event=sample_event())
 
     billing = store.billing_page(ACCOUNT.id).information.billing
     assert operations == ["TransactWriteItems"]
@@ -195,15 +195,15 @@ def test_billing_information_is_replaced_in_one_transaction_at_its_version(store
 
 
 def test_a_change_of_stale_billing_information_is_refused(store: Stores) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
     store.replace_information(
-        ACCOUNT.id, Area.BILLING, BillingDetails("first@nordlys.example"), version=1, event=happened()
+        ACCOUNT.id, Area.BILLING, BillingDetails("first@nordlys.example"), version=1, event=sample_event()
     )
     before = stored_items()
 
     with pytest.raises(StaleVersion):
         store.replace_information(
-            ACCOUNT.id, Area.BILLING, BillingDetails("b@nordlys.example"), version=1, event=happened()
+            ACCOUNT.id, Area.BILLING, BillingDetails("b@nordlys.example"), version=1, event=sample_event()
         )
 
     assert stored_items() == before
@@ -212,35 +212,35 @@ def test_a_change_of_stale_billing_information_is_refused(store: Stores) -> None
 def test_billing_information_of_an_unknown_account_is_not_created(store: Stores) -> None:
     with pytest.raises(StaleVersion):
         store.replace_information(
-            "nobody", Area.BILLING, BillingDetails("b@nordlys.example"), version=1, event=happened()
+            "nobody", Area.BILLING, BillingDetails("b@nordlys.example"), version=1, event=sample_event()
         )
     assert stored_items() == []
 
 
 def test_a_user_and_their_role_are_written_in_one_transaction(store: Stores) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
 
     with calls() as operations:
-        store.save_user(ACCOUNT.with_role(MEMBER.id, MEMBER.role), MEMBER, happened())
+        store.save_user(ACCOUNT.with_role(MEMBER.id, MEMBER.role), MEMBER, sample_event())
     both = store.account(ACCOUNT.id)
     assert operations == ["TransactWriteItems"]
     assert both.roles == {ADMIN.id: Role.ADMIN, MEMBER.id: Role.MEMBER}
     assert store.users(ACCOUNT.id) == (ADMIN, MEMBER)
 
-    store.remove_user(both.without(MEMBER.id), MEMBER.id, happened())
+    store.remove_user(both.without(MEMBER.id), MEMBER.id, sample_event())
     assert store.account(ACCOUNT.id).roles == {ADMIN.id: Role.ADMIN}
     assert store.users(ACCOUNT.id) == (ADMIN,)
 
 
 def test_of_two_concurrent_changes_of_users_one_is_refused(store: Stores) -> None:
     """Two admins who remove each other at the same moment would leave an account without an admin (DESIGN 3.4.4)."""
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
-    store.save_user(ACCOUNT.with_role("user-2", Role.ADMIN), replace(MEMBER, role=Role.ADMIN), happened())
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
+    store.save_user(ACCOUNT.with_role("user-2", Role.ADMIN), replace(MEMBER, role=Role.ADMIN), sample_event())
     account = store.account(ACCOUNT.id)
 
-    store.remove_user(account.without(ADMIN.id), ADMIN.id, happened())
+    store.remove_user(account.without(ADMIN.id), ADMIN.id, sample_event())
     with pytest.raises(ConcurrentChange):
-        store.remove_user(account.without(MEMBER.id), MEMBER.id, happened())
+        store.remove_user(account.without(MEMBER.id), MEMBER.id, sample_event())
 
     assert store.account(ACCOUNT.id).roles == {MEMBER.id: Role.ADMIN}
 
@@ -248,7 +248,7 @@ def test_of_two_concurrent_changes_of_users_one_is_refused(store: Stores) -> Non
 def test_a_page_of_a_persons_accounts_is_one_query(store: Stores) -> None:
     for number in range(5):
         account = replace(ACCOUNT, id=f"shop-{number}", name=f"Shop {number}")
-        store.provision(replace(PAGE, account=account), ADMIN, happened(), DUE, BILLING)
+        store.provision(replace(PAGE, account=account), ADMIN, sample_event(), DUE, BILLING)
 
     with calls() as operations:
         first = store.accounts_of(ADMIN.id, limit=3, after=None)
@@ -264,7 +264,7 @@ def test_a_page_of_a_persons_accounts_is_one_query(store: Stores) -> None:
 def test_the_newest_version_of_the_catalogue_is_one_query(store: Stores) -> None:
     assert store.newest_catalogue() is None
     for version in range(1, 12):
-        store.add_catalogue(catalogue(version, price=version), happened(account=None))
+        store.add_catalogue(catalogue(version, price=version), sample_event(account=None))
 
     with calls() as operations:
         newest = store.newest_catalogue()
@@ -274,16 +274,16 @@ def test_the_newest_version_of_the_catalogue_is_one_query(store: Stores) -> None
 
 
 def test_a_version_of_the_catalogue_is_never_replaced(store: Stores) -> None:
-    store.add_catalogue(catalogue(1, price=100), happened(account=None))
+    store.add_catalogue(catalogue(1, price=100), sample_event(account=None))
 
     with pytest.raises(StaleVersion):
-        store.add_catalogue(catalogue(1, price=200), happened(account=None))
+        store.add_catalogue(catalogue(1, price=200), sample_event(account=None))
 
     assert store.newest_catalogue() == catalogue(1, price=100)
 
 
 def test_every_change_is_written_with_its_event(store: Stores) -> None:
-    events = [happened(second) for second in range(4)]
+    events = [sample_event(second) for second in range(4)]
     store.provision(PAGE, ADMIN, events[0], DUE, BILLING)
     store.replace_information(ACCOUNT.id, Area.BILLING, BillingDetails("b@nordlys.example"), 1, events[1])
     store.save_user(ACCOUNT.with_role(MEMBER.id, MEMBER.role), MEMBER, events[2])
@@ -300,16 +300,16 @@ def test_every_change_is_written_with_its_event(store: Stores) -> None:
 
 
 def test_a_refused_change_records_no_event(store: Stores) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
-    store.add_catalogue(catalogue(1, price=1), happened(account=None))
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
+    store.add_catalogue(catalogue(1, price=1), sample_event(account=None))
     before = stored_items()
 
     with pytest.raises(StaleVersion):
-        store.replace_information(ACCOUNT.id, Area.BILLING, BillingDetails("b@x.example"), 7, happened(1))
+        store.replace_information(ACCOUNT.id, Area.BILLING, BillingDetails("b@x.example"), 7, sample_event(1))
     with pytest.raises(StaleVersion):
-        store.add_catalogue(catalogue(1, price=2), happened(1, account=None))
+        store.add_catalogue(catalogue(1, price=2), sample_event(1, account=None))
     with pytest.raises(ConcurrentChange):
-        store.save_user(replace(ACCOUNT, version=7).with_role("user-9", Role.ADMIN), MEMBER, happened(1))
+        store.save_user(replace(ACCOUNT, version=7).with_role("user-9", Role.ADMIN), MEMBER, sample_event(1))
 
     assert stored_items() == before
 
@@ -323,12 +323,12 @@ def test_another_failure_is_not_reported_as_a_concurrent_change(store: Stores, m
     monkeypatch.setattr(wiring.dynamodb(), "_make_api_call", fail)
 
     with pytest.raises(ClientError, match="AccessDenied"):
-        store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
+        store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
 
 
 def test_reads_before_a_change_are_consistent(store: Stores) -> None:
     """A stale read would decide a change on old roles or on an old version."""
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
 
     with calls() as operations:
         store.account(ACCOUNT.id)
@@ -352,9 +352,9 @@ def catalogue(version: int, price: int) -> Catalogue:
 
 
 def test_each_read_of_reviews_and_managers_is_one_round_trip(store: Stores) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
-    store.replace_success_manager(SOFIE, 0, happened(1, account=None))
-    store.book_review(ACCOUNT, REVIEW, happened(2))
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
+    store.replace_success_manager(SOFIE, 0, sample_event(1, account=None))
+    store.book_review(ACCOUNT, REVIEW, sample_event(2))
 
     with calls() as operations:
         assert store.success_manager(SOFIE.id) == SOFIE
@@ -375,24 +375,24 @@ def test_each_read_of_reviews_and_managers_is_one_round_trip(store: Stores) -> N
 
 
 def test_a_quarter_hour_of_a_manager_is_booked_once(store: Stores) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
-    store.book_review(ACCOUNT, REVIEW, happened(1))
-    store.cancel_review(ACCOUNT, replace(REVIEW, cancelled_at=NOON), happened(2))
-    again = replace(REVIEW, id=happened(3).id, slot=Slot(REVIEW.slot.begins + CELL, REVIEW.slot.ends + CELL))
-    store.book_review(ACCOUNT, again, happened(3))
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
+    store.book_review(ACCOUNT, REVIEW, sample_event(1))
+    store.cancel_review(ACCOUNT, replace(REVIEW, cancelled_at=NOON), sample_event(2))
+    again = replace(REVIEW, id=sample_event(3).id, slot=Slot(REVIEW.slot.begins + CELL, REVIEW.slot.ends + CELL))
+    store.book_review(ACCOUNT, again, sample_event(3))
     before = stored_items()
 
     for other in (REVIEW, again):
-        overlapping = replace(other, id=happened(4).id)
+        overlapping = replace(other, id=sample_event(4).id)
         with pytest.raises(ConcurrentChange):
-            store.book_review(ACCOUNT, overlapping, happened(4))
+            store.book_review(ACCOUNT, overlapping, sample_event(4))
 
     assert stored_items() == before
 
 
 def test_a_decision_needs_current_versions_of_account_review_and_subscription(store: Stores) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
-    store.book_review(ACCOUNT, REVIEW, happened(1))
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
+    store.book_review(ACCOUNT, REVIEW, sample_event(1))
     before = stored_items()
     stale = [
         (replace(ACCOUNT, version=2), REVIEW, PAGE.subscription),
@@ -402,7 +402,7 @@ def test_a_decision_needs_current_versions_of_account_review_and_subscription(st
 
     for account, review, subscription in stale:
         with pytest.raises(ConcurrentChange):
-            store.decide_review(account, review, subscription, happened(2), frees_time=True)
+            store.decide_review(account, review, subscription, sample_event(2), frees_time=True)
 
     assert stored_items() == before
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.aws import stored_items
 from tests.properties import examples
-from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, NOON, PAGE, happened
+from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, NOON, PAGE, sample_event
 from tests.stores import Stores
 
 MAY, JUNE, JULY = date(2026, 5, 1), date(2026, 6, 1), date(2026, 7, 1)
@@ -47,7 +47,7 @@ def never_expires(_: UsageEvent) -> None:
 
 @pytest.fixture
 def usage(store: Stores) -> UsageStore:
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
     return wiring.usage_store()
 
 
@@ -139,11 +139,11 @@ def test_a_throttle_or_collision_is_a_concurrent_change(
 
 
 def test_an_event_is_recorded_once_per_subject_and_only_for_an_existing_account(usage: UsageStore) -> None:
-    first = happened(7)
+    first = sample_event(7)
 
     assert usage.record_once(ACCOUNT.id, "a-subject", first) is True
-    assert usage.record_once(ACCOUNT.id, "a-subject", happened(8)) is False
-    assert usage.record_once("another-shop", "a-subject", happened(9, "another-shop")) is False
+    assert usage.record_once(ACCOUNT.id, "a-subject", sample_event(8)) is False
+    assert usage.record_once("another-shop", "a-subject", sample_event(9, "another-shop")) is False
     events = [item["sk"] for item in stored_items() if item["sk"].startswith("EVENT#")]
     assert f"EVENT#{first.id}" in events
     assert len(events) == 2

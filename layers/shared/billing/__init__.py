@@ -1,4 +1,4 @@
-"""What Livello's functions share: the rules, the store, the gateways, the use cases, the API's frame."""
+"""What Livello's functions share, by business area: rules, records, commands and views (docs/design.md, section 7)."""
 
 import gc
 

@@ -97,8 +97,8 @@ usage_store: Callable[[], UsageStore] = _store("usage.records", "UsageStore")
 
 
 @cache
-def terms() -> InvoicingSettings:
-    """The parameters of the deployment for invoices and payments."""
+def invoicing_settings() -> InvoicingSettings:
+    """The deployment's settings for invoices and payments."""
     from billing.accounts.information import as_printed, compact_identifier, normal_postcode
     from billing.invoicing.invoices import Seller
     from billing.invoicing.settings import InvoicingSettings
@@ -242,7 +242,7 @@ People = Annotated[Directory, Depends(directory)]
 PaymentMethods = Annotated[PaymentStore, Depends(payment_store)]
 Payments = Annotated[PaymentGateway, Depends(payments)]
 Invoices = Annotated[InvoiceStore, Depends(invoice_store)]
-InvoiceTerms = Annotated[InvoicingSettings, Depends(terms)]
+DeployedSettings = Annotated[InvoicingSettings, Depends(invoicing_settings)]
 Downloads = Annotated[DownloadStore, Depends(download_store)]
 Files = Annotated[Documents, Depends(documents)]
 Cancellations = Annotated[CancellationStore, Depends(cancellation_store)]

@@ -1,6 +1,6 @@
-"""Who may make a request: a route declares it once, and the caller is judged before what they have sent (DESIGN 3.4).
+"""Permissions of routes: a route declares its permission once, and the caller is judged before the body (DESIGN 3.4.5).
 
-Annotations here are no texts: the resolver evaluates them for every request.
+The module has no `from __future__ import annotations`: the resolver would evaluate the texts for every request.
 """
 
 from collections.abc import Callable
@@ -13,17 +13,16 @@ from billing.accounts.authorise import authorise, authorise_staff
 from billing.accounts.rules import Account
 from billing.kernel.permissions import Permission, Person
 from billing.platform.http.callers import caller
-from billing.platform.http.judge import Judge
+from billing.platform.http.judge import ADMITTED, Judge
 from billing.platform.http.models import IDENTIFIER_LENGTH_MAX
 
 if TYPE_CHECKING:  # loaded with the first request that needs it
     from billing.accounts.records import AccountStore
-from billing.platform.http.judge import ADMITTED
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What a person asks to do to an account. The request's own read of the account admits them."""
+    """A person and the permission that a route needs. The route's own read of the account admits the person."""
 
     person: Person
     permission: Permission
@@ -31,22 +30,22 @@ class Admission:
     request: Request
 
     def admit(self, account: Account) -> None:
-        """Admits the caller by the account as it was read.
+        """Admits the caller to the account, as it was read.
 
-        Raises AccountNotFound for a stranger, AdminsOnly for a member (one more query, only then), Forbidden.
+        Raises AccountNotFound for a stranger, AdminsOnly for a member (one query, only then), Forbidden otherwise.
         """
         authorise(self.person, account, self.permission, self.accounts)
         self.request.context[ADMITTED] = True
 
     def account(self, account: str) -> Account:
-        """The account, for work that reads nothing else that has it. Raises what admit raises. One get."""
-        found = self.accounts().account(account)
-        self.admit(found)
-        return found
+        """Reads the account and admits the caller, for routes with no other read of it. Raises as `admit`. One get."""
+        admitted = self.accounts().account(account)
+        self.admit(admitted)
+        return admitted
 
 
 class Permits(Judge):
-    """Gives an Admission to a route of an account: the route reads the account, and calls `admit` with it."""
+    """Injects an Admission into a route of an account. The route reads the account, and calls `admit` with it."""
 
     def __init__(self, permission: Permission, accounts: "Callable[[], AccountStore]") -> None:
         def admission(request: Request) -> Admission:
@@ -56,15 +55,15 @@ class Permits(Judge):
         super().__init__(admission)
 
     def judge(self, request: Request) -> None:
-        """Judges the caller by a read of its own: one get."""
+        """Judges the caller by its own read of the account. Raises as `Admission.admit`. One get."""
         admission: Admission = self.dependency(request)
         account = request.path_parameters["account"]
-        if len(account) <= IDENTIFIER_LENGTH_MAX:  # nobody belongs to an account that cannot be
+        if len(account) <= IDENTIFIER_LENGTH_MAX:  # a longer id cannot exist: validation reports it
             admission.account(account)
 
 
 class StaffOnly(Judge):
-    """Gives the member of staff who makes a request that is about no account. Raises Forbidden for anybody else."""
+    """Injects the staff member who makes a request about no account. Raises Forbidden for any other person."""
 
     def __init__(self, permission: Permission) -> None:
         def staff(request: Request) -> Person:

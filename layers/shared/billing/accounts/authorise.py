@@ -9,15 +9,15 @@ from billing.accounts.rules import Account
 from billing.kernel.errors import AccountNotFound, Forbidden
 from billing.kernel.permissions import Admin, AdminsOnly, Permission, Person, Role, may
 
-if TYPE_CHECKING:  # loaded for a member who is told whom to ask
+if TYPE_CHECKING:  # loaded only for a refused member, whose answer names the admins
     from billing.accounts.records import AccountStore
 
 
 def authorise(person: Person, account: Account, permission: Permission, accounts: Callable[[], AccountStore]) -> Role:
-    """The caller's role in the account, if it allows this.
+    """The caller's role in the account, if that role has the permission.
 
-    Raises AccountNotFound for a stranger, who is not told that the account exists; AdminsOnly for a member who
-    tries what an admin may do, and is told whom to ask (one query, only then); Forbidden for anybody else.
+    Raises AccountNotFound for a stranger, which hides whether the account exists; AdminsOnly for a member who lacks an
+    admin's permission, with the names of the admins (one query, only then); Forbidden otherwise.
     """
     role = account.role_of(person)
     if role is None:
@@ -33,6 +33,6 @@ def authorise(person: Person, account: Account, permission: Permission, accounts
 
 
 def authorise_staff(person: Person, permission: Permission) -> None:
-    """For what belongs to no account. Raises Forbidden for everybody but staff."""
+    """For requests that are about no account. Raises Forbidden unless the person is staff with the permission."""
     if not (person.staff and may(Role.STAFF, permission)):
         raise Forbidden("Only staff may do this.")

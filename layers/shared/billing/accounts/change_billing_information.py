@@ -28,7 +28,8 @@ def change_billing_information(
     """Returns the area after the change. `current` is the stored area; `replaces` is the version the caller has seen.
 
     Details that are already stored are not written again. So a repeated request finds its own result and succeeds, as
-    RFC 9110 13.1.1 allows. Raises VersionRequired, StaleVersion. One transaction.
+    RFC 9110 13.1.1 allows. One transaction, and one query more if its condition fails. Raises VersionRequired,
+    StaleVersion, and ConcurrentChange after a collision.
     """
     if current.details == details:
         if isinstance(details, BillingDetails):

@@ -67,7 +67,7 @@ class AccountStore(Table):
     def replace_information(self, account: str, area: Area, details: Details, version: int, event: Event) -> None:
         """Replaces version `version` of an area, and records the event. Clears a billing address's undeliverable mark.
 
-        Raises StaleVersion when the area is at another version. One transaction.
+        Raises StaleVersion when the area is at another version, ConcurrentChange after a collision. One transaction.
         """
         partition = keys.account(account)
         with self._transaction(StaleVersion()) as write:

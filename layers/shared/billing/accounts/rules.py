@@ -14,19 +14,19 @@ from billing.kernel.errors import AccountNotFound, Conflict, RuleViolation, Viol
 from billing.kernel.permissions import Person, Role
 
 START_PAST_DAYS_MAX = 731
-"""A contract that has run for longer is taken over from its last renewal: nothing older is invoiced."""
+"""A contract that has run for longer is entered with its last renewal as the start: nothing older is invoiced."""
 
 START_FUTURE_DAYS_MAX = 366
 
 USERS_MAX = 100
-"""People of one account. Their roles stand on the account's own item, which every request reads."""
+"""Users of one account. Their roles are part of the account's own item, which every request reads."""
 
 
 T = TypeVar("T")
 
 
 class AccountExists(Conflict):
-    """The account id is taken, by an account that was provisioned differently."""
+    """The account id is taken by an account that was provisioned from a different request."""
 
     code = "account-exists"
 
@@ -41,7 +41,7 @@ class LastAdmin(Conflict):
 
 
 class Status(StrEnum):
-    """Where an account is in its life (DESIGN 3.1)."""
+    """The state of an account (DESIGN 3.1.7)."""
 
     ACTIVE = "active"
     CANCELLING = "cancelling"
@@ -50,7 +50,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A web shop of the account: a domain or a language. Usage is counted per store."""
+    """A web shop of the account, for one domain or language. Usage is counted per store."""
 
     id: str
     name: str
@@ -58,7 +58,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person of the customer's company, as the account knows them."""
+    """A person of the customer's company with a role in the account."""
 
     id: str
     email: str
@@ -68,7 +68,10 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a cancelled account ends: `active_until` is the first day not served, on `purge_on` all is deleted."""
+    """The end of a cancelled account: `active_until` is the first day without service, `purge_on` the day of deletion.
+
+    `receipt` is the id of the cancellation's receipt.
+    """
 
     receipt: str
     active_until: date
@@ -77,12 +80,12 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The management account of one company: everything about money hangs here.
+    """The billing account of one company.
 
-    `roles` says what each person (by user id) may do. `version` counts the changes of what stands here.
-    `provisioned_as` is a digest of the request that made it, by which a repeated request is recognised.
-    `success_manager` is the id of the account's customer success manager, None until staff assign one. `ending` is
-    there from a cancellation on, unless that is withdrawn. `reactivation` is the id of the one that is on its way.
+    `roles` maps user ids to roles. `version` counts the changes of the account's item. `provisioned_as` is a digest of
+    the provisioning request, which recognises its repetition. `success_manager` is the id of the account's customer
+    success manager, None until staff assign one. `ending` is None unless the account is cancelled or deactivated.
+    `reactivation` is the id of a pending reactivation.
     """
 
     id: str
@@ -98,21 +101,21 @@ class Account:
     reactivation: str | None = None
 
     def is_served_on(self, day: date) -> bool:
-        """Whether a day lies before the end of a cancelled account."""
+        """Whether the account is served on a day: always, unless a cancellation has taken effect by then."""
         return self.ending is None or day < self.ending.active_until
 
     def role_of(self, person: Person) -> Role | None:
-        """What this person is to this account; None for a stranger."""
+        """The person's role in this account; None for a stranger."""
         return Role.STAFF if person.staff else self.roles.get(person.user)
 
     def with_role(self, user: str, role: Role) -> Account:
-        """The account with this person in this role. Raises LastAdmin, or Conflict when it is full."""
+        """The account with this person in this role. Raises LastAdmin, or Conflict if the account is full."""
         if user not in self.roles:
             self.require_room()
         return self._with_roles({**self.roles, user: role})
 
     def require_room(self) -> None:
-        """Raises Conflict when no further person fits in."""
+        """Raises Conflict if the account has USERS_MAX users."""
         if len(self.roles) >= USERS_MAX:
             raise Conflict(f"An account has at most {USERS_MAX} users.")
 
@@ -128,21 +131,21 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class AccountDetails:
-    """An account with its billing information: whom a mail about it addresses, and what a change starts from."""
+    """An account with its billing information: the starting point of a change, and the addressees of mail."""
 
     account: Account
     information: BillingInformation
 
 
 def existing(state: T | None) -> T:
-    """What was read of an account. Raises AccountNotFound where there was none."""
+    """The state as it was read. Raises AccountNotFound if there is none."""
     if state is None:
         raise AccountNotFound
     return state
 
 
 def check_start(start: date, today: date) -> None:
-    """Raises RuleViolation for a contract's start that lies too far away to be meant."""
+    """Raises RuleViolation for a contract that starts too long ago or too far ahead to be intended."""
     earliest, latest = (
         today - timedelta(days=START_PAST_DAYS_MAX),
         today + timedelta(days=START_FUTURE_DAYS_MAX),

@@ -14,7 +14,7 @@ class Mailer(Protocol):
     def send(self, message: bytes, to: str, delivery: Delivery) -> str:
         """Sends a complete MIME message, in ASCII, to one address. Returns the mail service's id of the message.
 
-        SES reports the message's fate later and names the `delivery` (billing.correspondence.ses_feedback). Raises
+        SES reports the delivery status later and names the `delivery` (billing.correspondence.ses_feedback). Raises
         UpstreamFailed if the message was not sent, AnswerLost if that is unknown.
         """
         ...

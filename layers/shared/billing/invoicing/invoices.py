@@ -1,4 +1,4 @@
-"""Invoices: their parts, their states, their numbers and the names of their files.
+"""Invoices: their parts, their states and the names of their files.
 
 The same generator builds issued invoices, previews, and the next charge of the billing page (DESIGN 3.3.9).
 """
@@ -12,32 +12,12 @@ from enum import StrEnum
 from billing.accounts.information import CompanyDetails
 from billing.invoicing.tax import Tax
 from billing.kernel.currencies import MINOR_UNIT_DIGITS
-from billing.kernel.errors import Conflict
 from billing.kernel.money import Money
 from billing.payments.methods import Method
 from billing.subscriptions.pricing import InvoiceLine
 
-NUMBER_MAX = 999_999
-"""A number has six digits."""
-
 ELECTRONIC_DECIMALS_MAX = 2
 """EN 16931 allows amounts of two decimals (BR-DEC)."""
-
-
-class SeriesExhausted(Conflict):
-    """All numbers of a series are used for this year."""
-
-    code = "series-exhausted"
-
-    def __init__(self, series: str, year: int) -> None:
-        super().__init__(f"The series {series} has no number left for {year}. Set another InvoiceSeries.")
-
-
-def number_of(series: str, year: int, count: int) -> str:
-    """The number of the `count`-th invoice of a series and year, such as LV-2026-000001. Raises SeriesExhausted."""
-    if count > NUMBER_MAX:
-        raise SeriesExhausted(series, year)
-    return f"{series}-{year}-{count:06}"
 
 
 class InvoiceStatus(StrEnum):

@@ -23,9 +23,9 @@ from billing.invoicing.invoices import (
     build_draft,
     credit_after,
     document_key,
-    number_of,
 )
-from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, NumberTaken
+from billing.invoicing.numbering import NumberTaken, number_of
+from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.tax import tax_between
 from billing.invoicing.wording import describe_line

@@ -15,6 +15,7 @@ from billing.invoicing.due_mapping import day_body, day_from, invoicing_due_body
 from billing.invoicing.dunning import UNPAID, InvoicePayment
 from billing.invoicing.invoices import Invoice, InvoiceStatus, IssuedInvoice
 from billing.invoicing.mapping import invoice_body, record_from
+from billing.invoicing.numbering import NumberTaken
 from billing.invoicing.summary_mapping import invoice_from
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import NotFound
@@ -83,14 +84,6 @@ class PaymentChange:
     def written(self) -> InvoiceRecord:
         """The record after it was written."""
         return InvoiceRecord(self.record.invoice, self.payment, self.record.version + 1)
-
-
-class NumberTaken(Exception):
-    """Another invoice has this number; `count` numbers of the series and year are used."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__(count)
-        self.count = count
 
 
 class InvoiceStore(Table):

@@ -1,4 +1,4 @@
-"""VAT on sales to companies, by the places of seller and buyer (DESIGN 3.3; Directive 2006/112/EC, articles 44, 196).
+"""VAT on sales to companies, by the places of seller and buyer (DESIGN 3.3.5; Directive 2006/112/EC, articles 44, 196).
 
 A place is a territory, not a country (articles 5 to 7): vat_territories.py.
 """

@@ -19,11 +19,13 @@ BillingError
 Subclasses of these live beside the rule that raises them. The Conflicts of the areas:
 
 accounts.rules                  AccountExists, LastAdmin
-scaling.reviews                 NoSuccessManager, ReviewNotYet, ReviewOpen, SlotTaken
+scaling.reviews.rules           NoSuccessManager, ReviewNotYet, ReviewOpen, SlotTaken
 payments.methods                SetupSuperseded
-invoicing.invoices              SeriesExhausted
+invoicing.numbering             SeriesExhausted
 invoicing.dunning               AlreadyPaid
 invoicing.credit_notes          AlreadyCredited, NotCorrectable
+invoicing.collect_payments      NothingToCharge
+invoicing.settle_by_hand        RefundUnderWay
 ending.cancellation.rules       DatesChanged, NotCancelling, Deactivated
 ending.reactivation.rules       NotDeactivated, NothingSold, NoPaymentMethod, QuoteChanged
 

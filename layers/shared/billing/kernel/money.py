@@ -29,7 +29,7 @@ class Money:
 
 
 def rounded(amount: Decimal) -> int:
-    """An amount owed, in whole minor units: rounded half to even (DESIGN 3.3)."""
+    """An amount owed, in whole minor units: rounded half to even (DESIGN 3.3.1)."""
     return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
 
 

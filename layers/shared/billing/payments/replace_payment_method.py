@@ -1,8 +1,8 @@
-"""A new payment method takes the place of the old one, of which nothing stays.
+"""Replaces an account's payment method. The old one is detached at the payment service, and its details are deleted.
 
-At the payment service first, then in one transaction here, and the old one is given up by a worker, from the event of
-that transaction. Cut off anywhere and repeated, by the customer or by the payment service's own notice, it ends with
-one method on both sides: the newest.
+The new method is attached at the payment service first, then saved in one transaction here; a worker detaches the old
+one from the event of that transaction. An interrupted run is repeated by the customer, or by the payment service's own
+notice. It ends with one method on both sides: the newest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from billing.payments.records import Payer, PaymentStore
 from billing.platform.events.new_event import new_event
 
 HOUR = "%Y-%m-%dT%H"
-"""The payment service repeats its answer to a key for a day, also that of its own failure: the next hour tries anew."""
+"""The hour, as part of idempotency keys: Stripe repeats its answer to a key for a day, even a failure of its own."""
 
 
 def begin_setup(
@@ -32,12 +32,12 @@ def begin_setup(
     store: PaymentStore,
     gateway: PaymentGateway,
 ) -> NewSetup:
-    """Begins to set up a payment method, which the customer then confirms with the payment service alone.
+    """Begins the setup of a payment method, which the customer's browser confirms directly with the payment service.
 
-    `repeatable_by` is the client's own key: with it a repeated request gets the same answer. An account whose customer
-    was deleted at the payment service becomes a new one there. Raises RuleViolation for a key that was used otherwise
-    and for a method that does not go with the contract's currency, ConcurrentChange, UpstreamFailed. One transaction
-    for an account's first customer.
+    `repeatable_by` is the client's own idempotency key: a repeated request gets the same answer. If the account's
+    customer was deleted at the payment service, a new customer is made. Raises RuleViolation if the key was used with
+    another method, or if the method does not suit the contract's currency; ConcurrentChange, UpstreamFailed. One
+    request to the payment service; another one and a transaction for a new customer.
     """
     account, profile = payer.subscriber.account.id, payer.profile
     if method is Method.SEPA_DEBIT and payer.subscriber.account.contract.currency != DEBIT_CURRENCY:
@@ -47,7 +47,7 @@ def begin_setup(
         customer = gateway.new_customer(account, f"customer/{account}/{context.time:{HOUR}}")
         store.save_customer(account, replace(profile, customer=customer))
     user = context.actor.user or ""
-    # With the customer: the same key goes with the same parameters only.
+    # The key includes the customer: the payment service refuses a key with other parameters.
     key = f"setup/{account}/{user}/{repeatable_by or context.correlation}"
     try:
         try:
@@ -65,22 +65,22 @@ def begin_setup(
 def replace_payment_method(
     payer: Payer, setup: str, *, context: RequestContext, store: PaymentStore, gateway: PaymentGateway
 ) -> PaymentProfile:
-    """The profile with the method that a setup has led to; as it stands where that was done before.
+    """Makes the method of a confirmed setup the account's payment method. Returns the profile.
 
-    Raises RuleViolation for a setup that is not this account's, or led to nothing that can be charged,
-    SetupSuperseded for one that a newer one has replaced, ConcurrentChange when the profile has changed since it was
-    read, UpstreamFailed. One transaction.
+    Changes nothing if the setup is in use already. Raises RuleViolation if the setup is not this account's or has no
+    method that can be charged, SetupSuperseded if a newer setup is in use, ConcurrentChange if the profile has changed
+    since it was read, UpstreamFailed. Three requests to the payment service and one transaction.
     """
     account, profile = payer.subscriber.account.id, payer.profile
     if profile.setup == setup:
         return profile
-    standing = gateway.setup(setup)
-    if standing is None:
+    confirmed = gateway.setup(setup)
+    if confirmed is None:
         raise RuleViolation(Violation(("setup_intent",), NO_SUCH_SETUP))
     contract = payer.subscriber.account.contract
     today = contract.today(context.time)
-    chosen = require_usable(standing, profile, today)
-    profile.require_newer(standing)
+    chosen = require_usable(confirmed, profile, today)
+    profile.require_newer(confirmed)
     customer = str(profile.customer)
     try:
         gateway.attach(chosen.payment_method, customer, f"attach/{setup}/{context.correlation}")
@@ -89,16 +89,16 @@ def replace_payment_method(
         raise RuleViolation(
             Violation(("setup_intent",), "The payment method cannot be used. Begin anew with another one.")
         ) from None
-    changed = profile.with_method(standing, chosen)
+    changed = profile.with_method(confirmed, chosen)
     event = changed_event(account, profile, changed, context)
     store.replace_method(account, changed, next_warning(changed, contract, today), event)
     return changed
 
 
 def set_bank_transfer(payer: Payer, *, context: RequestContext, store: PaymentStore) -> PaymentProfile:
-    """The profile of an account that transfers the money itself from now on. One transaction.
+    """Makes bank transfer the account's payment method. Returns the profile. One transaction, none if it was already.
 
-    Raises ConcurrentChange when the profile has changed since it was read.
+    Raises ConcurrentChange if the profile has changed since it was read.
     """
     account, profile = payer.subscriber.account.id, payer.profile
     if profile.shown is not None and profile.shown.method is Method.BANK_TRANSFER:
@@ -109,55 +109,56 @@ def set_bank_transfer(payer: Payer, *, context: RequestContext, store: PaymentSt
 
 
 def payment_method_shown(profile: PaymentProfile) -> PaymentMethod:
-    """What may be seen of the method that was just set."""
+    """The public details of the profile's payment method. Raises ValueError without one."""
     if profile.shown is None:
         raise ValueError("there is no method")
     return profile.shown
 
 
 def changed_event(account: str, before: PaymentProfile, after: PaymentProfile, context: RequestContext) -> Event:
-    """What is told when an account pays in another way: with what must still be given up."""
+    """The event of a changed payment method. `detach` lists the replaced methods that a worker must detach."""
     replaced = before.payment_method != after.payment_method
-    given_up = [before.payment_method] if replaced and before.payment_method is not None else []
+    detach = [before.payment_method] if replaced and before.payment_method is not None else []
     card = _card(after.shown)
     if replaced and card is not None and (before.shown is None or before.shown.card is not None):
-        told = {**card, "detach": given_up}
-        return new_event(EventType.CARD_UPDATED, context, account=account, before=_card(before.shown), after=told)
+        facts = {**card, "detach": detach}
+        return new_event(EventType.CARD_UPDATED, context, account=account, before=_card(before.shown), after=facts)
     return new_event(
         EventType.PAYMENT_METHOD_CHANGED,
         context,
         account=account,
         before=None if before.shown is None else asdict(before.shown),
-        after={"method": None if after.shown is None else asdict(after.shown), "detach": given_up},
+        after={"method": None if after.shown is None else asdict(after.shown), "detach": detach},
     )
 
 
 def detach_replaced(
     account: str, replaced: Sequence[str], *, correlation: str, store: PaymentStore, gateway: PaymentGateway
 ) -> int:
-    """Gives up, at the payment service, what was replaced and whatever is older than what stands; how many there were.
+    """Detaches, at the payment service, the `replaced` methods and all that are older than the current one.
 
-    Safe to repeat. What was begun after the method that stands is not touched: it may take its place in a moment.
-    Nothing for an account that is gone. Raises UpstreamFailed.
+    Returns their number; 0 for a deleted account. Safe to repeat. Methods created after the current one stay: a setup
+    that is under way may be about to use them. One read, one request for the list and one for each method. Raises
+    UpstreamFailed.
     """
     payer = store.payer(account)
     if payer is None or payer.profile.customer is None:
         return 0
     profile, customer = payer.profile, payer.profile.customer
-    standing_since: datetime | None = profile.set_up_at
-    kept = gateway.methods(customer)
-    given_up = [
+    current_since: datetime | None = profile.set_up_at
+    attached = gateway.methods(customer)
+    old = [
         each.payment_method
-        for each in kept
+        for each in attached
         if each.payment_method != profile.payment_method
-        and (each.payment_method in replaced or (standing_since is not None and each.created < standing_since))
+        and (each.payment_method in replaced or (current_since is not None and each.created < current_since))
     ]
-    for payment_method in given_up:
+    for payment_method in old:
         gateway.detach(payment_method, f"detach/{payment_method}/{correlation}")
-    if profile.payment_method is not None and profile.payment_method in {each.payment_method for each in kept}:
-        # Two requests at once may have left the other one's here.
+    if profile.payment_method is not None and profile.payment_method in {each.payment_method for each in attached}:
+        # Two simultaneous replacements may have made the other method the default.
         gateway.make_default(customer, profile.payment_method, f"default/{profile.payment_method}/{correlation}")
-    return len(given_up)
+    return len(old)
 
 
 def _card(method: PaymentMethod | None) -> Facts | None:

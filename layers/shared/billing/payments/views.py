@@ -29,7 +29,7 @@ class SetupBody(Body):
 
     method: Literal["card", "sepa_debit"] = "card"
 
-    def wanted(self) -> Method:
+    def chosen_method(self) -> Method:
         return Method(self.method)
 
 

@@ -42,7 +42,7 @@ def replace_settings(
     """Replaces an account's settings; returns them with their new version.
 
     `replaces` is the version that the caller has seen, 0 for none yet. Equal settings are not written again. One
-    transaction. Raises RuleViolation, VersionRequired, StaleVersion.
+    transaction. Raises RuleViolation, VersionRequired, StaleVersion, and ConcurrentChange after a collision.
     """
     current = state.settings
     account = state.subscriber.account
@@ -103,7 +103,7 @@ def simulate(
     It uses the daily figures `given`, or the account's own usage without the contents `without` (store and name).
     `month` is the running one if it is None. One read of the catalogue, one query of usage, and one more query per
     megabyte of contents if some are left out. Raises RuleViolation for a product or content that the account does not
-    have, and for a month before which the account's own usage is not complete yet.
+    have, for more contents than CONTENTS_MAX, and for a month before which the account's own usage is not complete yet.
     """
     account, subscription = state.subscriber.account, state.subscriber.subscription
     today = account.contract.today(now)

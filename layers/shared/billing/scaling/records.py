@@ -89,9 +89,9 @@ class AutoscalingStore(UsageReads):
             write.due_if(None, account, Job.AUTOSCALING, due_at, due_body(due))
 
     def replace_settings(self, account: str, settings: AutoscalingSettings, version: int, event: Event) -> None:
-        """Replaces version `version` of the settings by the next version, and records the event. Raises StaleVersion.
+        """Replaces version `version` of the settings by the next version, and records the event. One transaction.
 
-        One transaction.
+        Raises StaleVersion at another version or without the account, ConcurrentChange after a collision.
         """
         item = Item(keys.account(account), keys.AUTOSCALING, decision_mapping.settings_body(settings))
         with self._transaction(StaleVersion()) as write:

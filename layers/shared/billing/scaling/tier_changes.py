@@ -229,7 +229,7 @@ def tier_change_cost(
     """The cost of a change from `before` to `after` on `effective_on`, the first day of a contract month.
 
     The extra amount is the difference between two whole charges for the paid period, so it is rounded as the invoice
-    was (DESIGN 3.3).
+    was (DESIGN 3.3.3).
     """
     month = contract.month_of(effective_on)
     paid_month = month - month % contract.interval_months

@@ -24,7 +24,10 @@ class CatalogueStore(Table):
         return None
 
     def add_catalogue(self, catalogue: Catalogue, event: Event) -> None:
-        """Adds a version, and records the event. Raises StaleVersion if the version exists. One transaction."""
+        """Adds a version, and records the event. One transaction.
+
+        Raises StaleVersion if the version exists, ConcurrentChange after a collision.
+        """
         item = Item(keys.CATALOGUE, keys.catalogue_version(catalogue.version), catalogue_body(catalogue.products))
         with self._transaction(StaleVersion()) as write:
             write.add(item)

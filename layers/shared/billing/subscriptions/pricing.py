@@ -51,7 +51,7 @@ def period_lines(subscription: Subscription, contract: Contract, first_month: in
     """Returns the lines of the paid period that begins with contract month `first_month`.
 
     Each contract month has the tiers and discounts of its first day. Amounts are rounded once per product, and once
-    for the discounts on the whole subscription (DESIGN 3.3).
+    for the discounts on the whole subscription (DESIGN 3.3.2).
     """
     months = range(first_month, first_month + contract.interval_months)
     days = [contract.month_start(month) for month in months]

@@ -16,8 +16,8 @@ def replace_catalogue(
     """Returns the newest catalogue after the change. `replaces` is the version that the caller has seen, 0 for none.
 
     Products that are already the newest version are not written again. So a repeated request finds its own result,
-    whatever version it names. Raises RuleViolation, VersionRequired if `replaces` is None, StaleVersion. One query and
-    one transaction.
+    whatever version it names. Raises RuleViolation, VersionRequired if `replaces` is None, StaleVersion, and
+    ConcurrentChange after a collision. One query and one transaction; one query more if its condition fails.
     """
     rules.check(products)
     current = store.newest_catalogue()

@@ -1,4 +1,4 @@
-"""Counts the usage that the vendor's product reports, each event exactly once: DESIGN 6, docs/decisions/0008."""
+"""Counts the usage that the vendor's product reports, each event exactly once: DESIGN 3.5, docs/decisions/0008."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def record_usage(
 
     An event is accepted until `reported_within` after it happened, and a duplicate is recognised for as long. One read
     for every fifty accounts, then one transaction for about a hundred events and counters. Events go to the backlog
-    when other writers hold their counters for longer than `budget` lasts. Safe to repeat. Raises UpstreamFailed.
+    when other writers hold their counters for longer than `budget` lasts. One transaction more for each deactivated
+    account, whose admins get one mail. Safe to repeat. Raises UpstreamFailed, and ConcurrentChange if that transaction
+    collides.
     """
     subscribers = store.subscribers(sorted({each.account for each in reports}))
     results: list[Result | None] = [None] * len(reports)

@@ -1,4 +1,4 @@
-"""Which reported usage is refused, and why: because of its account, store, product, time or day (DESIGN 6)."""
+"""Which reported usage is refused, and why: because of its account, store, product, time or day (DESIGN 3.5)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def unknown_account(name: str) -> Violation:
 def source_refusal(account: Account, subscription: Subscription, store: str, product: str) -> Violation | None:
     """Why usage is refused because of its account, store or product; None if it is not. The path names the argument.
 
-    A deactivated account is not served, so its usage is not counted (DESIGN 3.1).
+    A deactivated account is not served, so its usage is not counted (DESIGN 3.5.4).
     """
     name = account.id
     if account.status is Status.DEACTIVATED:

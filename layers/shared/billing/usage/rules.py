@@ -1,4 +1,4 @@
-"""Usage events, and usage by day and by calendar month (DESIGN 2 and 6).
+"""Usage events, and usage by day and by calendar month (DESIGN 2 and 3.5).
 
 A month is named by its first day. Quantities are decimals, and sums are exact.
 """

@@ -32,8 +32,8 @@ CONTENTS_MAX = 5000
 def show_usage(subscriber: Subscriber, query: UsageQuery, *, today: date, store: UsageStore) -> UsagePage:
     """The usage that the query asks for, and a summary of each product.
 
-    One query for the last 13 months of all products. Another one if the range begins earlier, or for each product whose
-    usage is grouped by store or content. Raises BadParameter.
+    One query for the last 13 months of all products. Another one if the range begins earlier; or one for each product
+    if usage is grouped by store or content, or limited to one store. Raises BadParameter.
     """
     _check(subscriber, query)
     account, lines = subscriber.account, lines_of(subscriber, query.product, today)

@@ -11,9 +11,7 @@ from enum import StrEnum
 from billing.subscriptions.rules import Line
 from billing.usage.forecast import Forecast, forecast
 from billing.usage.peaks import peaks
-from billing.usage.rules import ContentUsage, Daily, MonthUsage, average, closed_months, month_of
-
-AVERAGED_MONTHS = 3
+from billing.usage.rules import CLOSED_MONTHS, ContentUsage, Daily, MonthUsage, average, closed_months, month_of
 
 SERIES_MAX = 100
 """Series that are shown by themselves. The smaller ones of a product are added up in one."""
@@ -92,7 +90,7 @@ class UsagePage:
 def product_usage_summary(line: Line, daily: Daily, *, today: date, since: date) -> ProductUsageSummary:
     """The summary of a product, from its usage by day in the last year; `since` is the account's first day."""
     running = month_of(today)
-    months = closed_months(daily, today, since, AVERAGED_MONTHS)
+    months = closed_months(daily, today, since, CLOSED_MONTHS)
     so_far = sum((quantity for day, quantity in daily.items() if day >= running), Decimal(0))
     return ProductUsageSummary(line, MonthUsage(running, so_far), months, average(months), forecast(daily, today))
 

@@ -21,8 +21,9 @@ def watch_usage(
 ) -> int | None:
     """Records an alert if the usage has reached a threshold; returns its percentage, else None.
 
-    `usage` is that of the month so far. Months that are over cause no alert. Safe to repeat. One read, another one when
-    the month is new, and a transaction when the alert state changes. Raises ConcurrentChange.
+    `usage` is that of the month so far. Months that are over cause no alert. Safe to repeat. One read; one query more
+    when the month is new, one read of the catalogue for an alert, and a transaction when the alert state changes.
+    Raises ConcurrentChange.
     """
     watching = store.watching(account, product)
     if watching is None or watching.subscriber.account.status is Status.DEACTIVATED:

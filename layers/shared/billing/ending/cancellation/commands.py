@@ -1,6 +1,6 @@
-"""An account is cancelled by its own admin, with every date told; taken back in time; and ended when it is due.
+"""Cancels an account, withdraws a cancellation, and takes an account through the due stages of its end (DESIGN 3.1).
 
-Staff never come here: nobody but an admin may cancel (billing.kernel.permissions).
+Only an admin of the account may cancel. Staff may not (billing.kernel.permissions).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from billing.usage.rules import Daily, month_of
 
 @dataclass(frozen=True, slots=True)
 class CancellationRequest:
-    """What an admin asks for, and the first day not served that they were shown."""
+    """An admin's request. `active_until` is the first day without service, as the preview has shown it."""
 
     reason: Reason
     text: str
@@ -44,13 +44,13 @@ class CancellationRequest:
 
 
 def preview_cancellation(state: CancellationState, today: date, retention_days: int) -> Consequences:
-    """What would follow from a cancellation today."""
+    """The consequences of a cancellation today."""
     contract, subscription = state.subscriber.account.contract, state.subscriber.subscription
     return consequences(contract, subscription, today, retention_days)
 
 
 def products_in_use(state: CancellationState, today: date, store: CancellationStore) -> tuple[str, ...]:
-    """The names of the products that were used in the last days. One query."""
+    """The names of the products with usage in the last IN_USE_DAYS days. One query."""
     since = today - timedelta(days=IN_USE_DAYS)
     account = state.subscriber.account.id
     totals: Mapping[str, Daily] = store.totals(account, month_of(since), month_of(today))
@@ -68,10 +68,10 @@ def cancel_account(
     context: RequestContext,
     store: CancellationStore,
 ) -> Cancellation:
-    """The receipt of an account as it was read. Asked again, it is the same one.
+    """Cancels an account as it was read. Returns the cancellation; a repeated request returns the same one.
 
-    One read and one transaction; one more read when somebody else was faster. Raises DatesChanged with the new dates,
-    Deactivated, ConcurrentChange when the account has changed since it was read.
+    One read and one transaction; one read more after a simultaneous cancellation. Raises DatesChanged with the new
+    dates, Deactivated, and ConcurrentChange if the account has changed since it was read.
     """
     account = state.subscriber.account.id
     if state.cancellation is not None:
@@ -83,11 +83,11 @@ def cancel_account(
     if follows.active_until != request.active_until:
         raise DatesChanged(follows)
     user = str(context.actor.user)
-    known = store.user(account, user)
+    requester = store.user(account, user)
     cancellation = Cancellation(
         receipt=new_id(context.time),
         requested_at=context.time,
-        requested_by=Requester(user, known.name if known else "", known.email if known else ""),
+        requested_by=Requester(user, requester.name if requester else "", requester.email if requester else ""),
         reason=request.reason,
         text=request.text,
         notice_ends=follows.notice_ends,
@@ -102,65 +102,65 @@ def cancel_account(
     try:
         store.cancel(cancelled, cancellation, event)
     except ConcurrentChange:
-        # Two browsers at the same moment: whoever comes second gets the receipt of the first.
-        standing = existing(store.state(account))
-        if standing.cancellation is None:
+        # Two simultaneous cancellations: the second gets the receipt of the first.
+        current = existing(store.state(account))
+        if current.cancellation is None:
             raise
-        return standing.cancellation
+        return current.cancellation
     return cancellation
 
 
 def withdraw_cancellation(state: CancellationState, *, context: RequestContext, store: CancellationStore) -> None:
-    """As if it had never been asked. One transaction.
+    """Withdraws the cancellation: the account is active as before. Does nothing for an active account.
 
-    Raises NotCancelling, ConcurrentChange when the account has changed since it was read.
+    One transaction. Raises NotCancelling, and ConcurrentChange if the account has changed since it was read.
     """
-    standing = state.subscriber.account
-    today = standing.contract.today(context.time)
-    if standing.status is Status.ACTIVE and state.cancellation is None:
+    account = state.subscriber.account
+    today = account.contract.today(context.time)
+    if account.status is Status.ACTIVE and state.cancellation is None:
         return
-    require_withdrawable(standing, today)
+    require_withdrawable(account, today)
     if state.cancellation is None:
         raise NotCancelling
-    first_month, on = standing.contract.next_charge(today + timedelta(days=1))
-    amount = amount_per_charge(state.subscriber.subscription, standing.contract, first_month)
+    first_month, on = account.contract.next_charge(today + timedelta(days=1))
+    amount = amount_per_charge(state.subscriber.subscription, account.contract, first_month)
     after = {
         "renewal": {"on": on, "amount": asdict(amount)},
-        "interval_months": standing.contract.interval_months,
+        "interval_months": account.contract.interval_months,
     }
     event = new_event(
         EventType.CANCELLATION_WITHDRAWN,
         context,
-        account=standing.id,
+        account=account.id,
         before=_facts(state.cancellation),
         after=after,
     )
-    store.withdraw(replace(standing, status=Status.ACTIVE, ending=None), today, event)
+    store.withdraw(replace(account, status=Status.ACTIVE, ending=None), today, event)
 
 
 def end_account(account: str, *, now: datetime, correlation: str, store: CancellationStore) -> EndingStage | None:
-    """Deals with what is due of an account's end; what that was. One read, one transaction for each stage.
+    """Takes an account through all stages of its end that are due. Returns the last of them; None if none was due.
 
-    The purge itself is left due. Raises ConcurrentChange.
+    The purge is left to `purge_account`. One read and one transaction for each stage. Raises ConcurrentChange.
     """
-    done: EndingStage | None = None
-    occasion = by_system(now, correlation)
+    last_stage: EndingStage | None = None
+    context = by_system(now, correlation)
     while True:
-        ended = store.state(account)
-        if ended is None or ended.due is None:
-            return done
-        today = ended.subscriber.account.contract.today(now)
-        if ended.due.stage is EndingStage.PURGE or today < ended.due.on:
-            return done
-        if ended.due.stage is EndingStage.NOTICE:
-            _notice(ended, today, occasion, store)
+        state = store.state(account)
+        if state is None or state.due is None:
+            return last_stage
+        today = state.subscriber.account.contract.today(now)
+        if state.due.stage is EndingStage.PURGE or today < state.due.on:
+            return last_stage
+        if state.due.stage is EndingStage.NOTICE:
+            _notice(state, today, context, store)
         else:
-            _end(ended, ended.due.stage, occasion, store)
-        done = ended.due.stage
+            _end(state, state.due.stage, context, store)
+        last_stage = state.due.stage
 
 
 def _notice(state: CancellationState, today: date, context: RequestContext, store: CancellationStore) -> None:
-    """Tells of the last day to avoid the next renewal, unless that is over."""
+    """Announces the last day to avoid the next renewal if it is near, and schedules the next notice."""
     account = state.subscriber.account
     contract = account.contract
     follows = termination(contract.start, contract.interval_months, max(today, contract.start))
@@ -179,9 +179,9 @@ def _notice(state: CancellationState, today: date, context: RequestContext, stor
 
 
 def _end(state: CancellationState, stage: EndingStage, context: RequestContext, store: CancellationStore) -> None:
-    standing, ending = state.subscriber.account, state.subscriber.account.ending
+    account, ending = state.subscriber.account, state.subscriber.account.ending
     if ending is None:
-        raise ConcurrentChange  # torn: withdrawn between the two reads
+        raise ConcurrentChange  # a torn read: the cancellation was withdrawn between two keys
     facts = {
         "deactivated_on": ending.active_until,
         "reactivate_until": reactivate_until(ending),
@@ -189,11 +189,11 @@ def _end(state: CancellationState, stage: EndingStage, context: RequestContext, 
     }
     if stage is EndingStage.DEACTIVATE:
         following, type_ = stage_after_deactivation(ending), EventType.ACCOUNT_DEACTIVATED
-        standing = replace(standing, status=Status.DEACTIVATED)
+        account = replace(account, status=Status.DEACTIVATED)
     else:
         following, type_ = EndingDue(EndingStage.PURGE, ending.purge_on), EventType.ACCOUNT_DELETION_NEAR
-    event = new_event(type_, context, account=standing.id, before=None, after=facts)
-    store.move_on(standing, following, [event])
+    event = new_event(type_, context, account=account.id, before=None, after=facts)
+    store.move_on(account, following, [event])
 
 
 def _facts(cancellation: Cancellation) -> Facts:

@@ -118,5 +118,5 @@ class CancellationBody(Body):
     confirmed: Literal[True]
     active_until: IsoDate
 
-    def wanted(self) -> CancellationRequest:
+    def request(self) -> CancellationRequest:
         return CancellationRequest(Reason(self.reason), self.text, self.active_until)

@@ -1,4 +1,8 @@
-"""The rules of deleting an account: its day, the receipt, and how long invoices are archived (DESIGN 3.7)."""
+"""When an account is deleted, and what a purge leaves of it (DESIGN 3.7).
+
+It leaves the Receipt, the event of the last mail for EVENT_RETENTION, and, until `archived_until`, the invoices in the
+archive.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that were asked for, and everything that goes into them."""
+"""Records of requested downloads, and queries of the data that goes into them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from billing.usage.mapping import daily_from, month_from
 
 
 @dataclass(frozen=True, slots=True)
-class StoredItem:
-    """Something that is kept of an account: its family, its key, and its body as JSON."""
+class ExportedItem:
+    """An item of an account: its family (the kind of item, such as `invoice`), its key, and its body as JSON."""
 
     family: str
     key: str
@@ -30,7 +30,7 @@ class StoredItem:
 
 @dataclass(frozen=True, slots=True)
 class ContentMonth:
-    """What one content of one store used of a product in one month, by day."""
+    """The usage of one content of a store for a product in one month, by day."""
 
     product: str
     store: str
@@ -40,37 +40,41 @@ class ContentMonth:
 
 @dataclass(frozen=True, slots=True)
 class DownloadState:
-    """An account with the newest file of a kind that was asked for; None where none was."""
+    """An account with the newest requested download of a kind; None if none was requested."""
 
     account: Account
     download: Download | None
 
 
 class DownloadStore(Table):
-    """The downloads in the one table."""
+    """Reads and writes downloads, and reads the data of an export."""
 
     def exists(self, account: str) -> bool:
-        """Whether there is such an account. One read."""
+        """Whether the account exists. One read."""
         key = (keys.account(account), keys.PAGE_ACCOUNT)
         return key in self._reads.get_all([key])
 
     def download(self, account: str, kind: DownloadKind, year: int | None) -> Download | None:
-        """The newest of its kind. One read."""
+        """The newest download of a kind and year. None if none was requested. One read."""
         key = (keys.account(account), keys.download(kind, year))
         return _download_from(account, self._reads.get_all([key]).get(key))
 
     def state(self, account: str, kind: DownloadKind, year: int | None) -> DownloadState | None:
-        """An account with the newest of its kind, as of now; None without the account. One read."""
-        partition, wanted = keys.account(account), keys.download(kind, year)
-        rows = self._reads.get_all((partition, key) for key in (keys.PAGE_ACCOUNT, wanted))
-        found = rows.get((partition, keys.PAGE_ACCOUNT))
-        if found is None:
+        """An account with the newest download of a kind and year; None if the account does not exist. One read."""
+        partition, download = keys.account(account), keys.download(kind, year)
+        rows = self._reads.get_all((partition, key) for key in (keys.PAGE_ACCOUNT, download))
+        row = rows.get((partition, keys.PAGE_ACCOUNT))
+        if row is None:
             return None
-        known = account_from(found.body, found.version)
-        return DownloadState(known, _download_from(account, rows.get((partition, wanted))))
+        return DownloadState(
+            account_from(row.body, row.version), _download_from(account, rows.get((partition, download)))
+        )
 
     def save(self, download: Download, event: Event) -> Download:
-        """Keeps one that is asked for, or is ready, and records it. Raises ConcurrentChange. One transaction."""
+        """Saves a requested or finished download with its event. Returns it at its new version.
+
+        Raises ConcurrentChange if its version or the account has changed. One transaction.
+        """
         body = {
             "download": download.id,
             "kind": download.kind,
@@ -87,13 +91,13 @@ class DownloadStore(Table):
             write.record(event)
         return replace(download, version=download.version + 1)
 
-    def everything(self, account: str) -> Iterator[StoredItem]:
-        """Everything in an account's own partition, family by family. A query per megabyte."""
+    def everything(self, account: str) -> Iterator[ExportedItem]:
+        """All items of an account's own partition, ordered by family. One query per megabyte."""
         for row in self._reads.query(keys.account(account), " ", keys.last_of("~")):
-            yield StoredItem(row.key.partition("#")[0].lower().replace("-", "_"), row.key, row.body)
+            yield ExportedItem(row.key.partition("#")[0].lower().replace("-", "_"), row.key, row.body)
 
     def usage(self, account: str) -> Iterator[ContentMonth]:
-        """All usage by content. A query per megabyte."""
+        """All usage of an account by content and month. One query per megabyte."""
         for row in self._reads.query(keys.usage(account), keys.CONTENT, keys.last_of(keys.CONTENT)):
             product, month, store, content = row.key.removeprefix(keys.CONTENT).split("#", 3)
             yield ContentMonth(product, store, content, daily_from(row.image, month_from(month)))

@@ -1,4 +1,4 @@
-"""Somebody asks for a file; a worker prepares it from the event."""
+"""Requests a download. Its event makes a worker prepare the file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from billing.platform.events.new_event import new_event, new_id
 def request_download(
     state: DownloadState, kind: DownloadKind, year: int | None, *, context: RequestContext, store: DownloadStore
 ) -> Download:
-    """The file that is prepared from now on; while one is, it is that one. `state` is what was read of this kind.
+    """Requests a download; `state` is the account with its newest download of this kind and year.
 
-    One transaction; one more read when somebody else was faster. Raises ConcurrentChange.
+    Returns the requested download, or the one that is still being prepared. One transaction; one read more after a
+    simultaneous request. Raises ConcurrentChange.
     """
-    account, standing = state.account.id, state.download
-    if standing is not None and standing.is_under_way(context.time):
-        return standing
+    account, newest = state.account.id, state.download
+    if newest is not None and newest.is_under_way(context.time):
+        return newest
     download = Download(
         id=new_id(context.time),
         account=account,
@@ -26,13 +27,13 @@ def request_download(
         year=year,
         requested_at=context.time,
         requested_by=str(context.actor.user),
-        version=0 if standing is None else standing.version,
+        version=0 if newest is None else newest.version,
     )
     event = new_event(EventType.DOWNLOAD_REQUESTED, context, account=account, before=None, after=facts_of(download))
     try:
         return store.save(download, event)
     except ConcurrentChange:
-        # Asked for twice at the same moment: whoever comes second gets the first one's.
+        # Two simultaneous requests: the second gets the download of the first.
         winner = store.download(account, kind, year)
         if winner is None or not winner.is_under_way(context.time):
             raise
@@ -40,6 +41,7 @@ def request_download(
 
 
 def facts_of(download: Download) -> Facts:
+    """The facts that all events of a download share."""
     return {
         "download": download.id,
         "kind": download.kind,

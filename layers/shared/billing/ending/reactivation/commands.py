@@ -1,17 +1,17 @@
-"""A deactivated account is taken up again: asked for by an admin, charged by a worker, and active when that went well.
+"""Reactivates a deactivated account: an admin requests it, a worker charges for it, then the account is active again.
 
-What is asked for is kept whole, prices and all, before anything is charged. So whatever is cut off and repeated, what
-is charged is what the admin has agreed to, once; and only then there is an invoice, a contract and an active account.
+The request is saved with its contract, prices and invoice before the charge. So an interrupted and repeated run charges
+once, and exactly what the admin agreed to. The invoice, the contract and the active account follow the charge.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from billing.accounts.rules import Account, existing
-from billing.ending.cancellation.rules import DueCharge
+from billing.ending.cancellation.rules import DueCharge, reactivate_until
 from billing.ending.reactivation.records import ReactivationStore
 from billing.ending.reactivation.rules import (
     NoPaymentMethod,
@@ -47,7 +47,7 @@ _MADE = frozenset({ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT})
 
 @dataclass(frozen=True, slots=True)
 class ReactivationQuote:
-    """What taking an account up again comes to today: the new contract, what is subscribed to, the first invoice."""
+    """The price of a reactivation today: the new contract, its subscription, and the draft of its first invoice."""
 
     contract: Contract
     subscription: Subscription
@@ -57,7 +57,10 @@ class ReactivationQuote:
 def reactivation_quote(
     billing: BillingContext, today: date, settings: InvoicingSettings, store: CatalogueStore
 ) -> ReactivationQuote:
-    """What it comes to today. Raises NotDeactivated, NothingSold. One query."""
+    """The quote for a reactivation today. One query.
+
+    Raises NotDeactivated, NothingSold, and Conflict without a catalogue.
+    """
     account = billing.subscriber.account
     require_deactivated(account, today)
     catalogue = store.newest_catalogue()
@@ -80,19 +83,19 @@ def request_reactivation(
     store: ReactivationStore,
     catalogues: CatalogueStore,
 ) -> Reactivation:
-    """The reactivation that is on its way. Asked for again, it is the same one.
+    """Requests a reactivation. Returns the pending one; a repeated request returns the same one.
 
-    `agreed` is what the admin was shown to be due. One read, one query and one transaction; two more reads when
-    somebody else was faster. Raises NotDeactivated, NothingSold, NoPaymentMethod, OfferChanged, RuleViolation for
-    another currency, ConcurrentChange when the account has changed since it was read.
+    `agreed` is the due amount that the admin was shown. One read, one query and one transaction; two reads more after a
+    simultaneous request. Raises NotDeactivated, NothingSold, NoPaymentMethod, QuoteChanged, RuleViolation for another
+    currency, and ConcurrentChange if the account has changed since it was read.
     """
     account = billing.subscriber.account.id
-    standing = store.reactivation(account)
-    if standing is not None and standing.id == billing.subscriber.account.reactivation:
-        return standing
+    previous = store.reactivation(account)
+    if previous is not None and previous.id == billing.subscriber.account.reactivation:
+        return previous
     today = billing.subscriber.account.contract.today(context.time)
-    offer = reactivation_quote(billing, today, settings, catalogues)
-    due = offer.draft.due
+    quote = reactivation_quote(billing, today, settings, catalogues)
+    due = quote.draft.due
     if agreed.currency != due.currency:
         raise RuleViolation(Violation(("due", "currency"), f"The contract's currency is {due.currency}."))
     if agreed != due:
@@ -104,12 +107,12 @@ def request_reactivation(
         requested_at=context.time,
         requested_by=str(context.actor.user),
         state=ReactivationState.PENDING,
-        contract=offer.contract,
-        subscription=offer.subscription,
-        invoice=build_invoice(billing, offer.draft, today, settings),
+        contract=quote.contract,
+        subscription=quote.subscription,
+        invoice=build_invoice(billing, quote.draft, today, settings),
         payment_intent_id=None,
         failure=None,
-        version=0 if standing is None else standing.version,
+        version=0 if previous is None else previous.version,
     )
     event = new_event(
         EventType.ACCOUNT_REACTIVATION_REQUESTED, context, account=account, before=None, after=_facts(reactivation)
@@ -117,7 +120,7 @@ def request_reactivation(
     try:
         store.request(billing, reactivation, event)
     except ConcurrentChange:
-        # Two browsers at the same moment: whoever comes second gets the first one's.
+        # Two simultaneous requests: the second gets the reactivation of the first.
         winner, now = store.reactivation(account), existing(store.billing_context(account))
         if winner is None or winner.id != now.subscriber.account.reactivation:
             raise
@@ -134,52 +137,57 @@ def complete_reactivation(
     store: ReactivationStore,
     gateway: PaymentGateway,
 ) -> ReactivationState | None:
-    """Charges what was agreed to, and takes the account up again; where it stands then.
+    """Charges the agreed amount of a pending reactivation, and reactivates the account.
 
-    None where nothing is on its way any more. Raises ConcurrentChange, SeriesExhausted, UpstreamFailed.
+    Returns FAILED if the charge failed; None if the account is active again, or if no reactivation was pending. Costs
+    two reads, up to five requests to the payment service, and two transactions: one saves the payment's id, the other
+    completes the reactivation. Raises ConcurrentChange, SeriesExhausted, UpstreamFailed.
     """
-    billed = store.billing_context(account)
-    if billed is None or billed.subscriber.account.reactivation is None:
+    billing = store.billing_context(account)
+    if billing is None or billing.subscriber.account.reactivation is None:
         return None
     reactivation = store.reactivation(account)
-    if reactivation is None or reactivation.id != billed.subscriber.account.reactivation:
-        raise ConcurrentChange  # torn: one of the two was read before, the other after a change
+    if reactivation is None or reactivation.id != billing.subscriber.account.reactivation:
+        raise ConcurrentChange  # the account and the reactivation were read around a change
     system = by_system(now, correlation)
     customer = RequestContext(Actor(ActorKind.CUSTOMER, reactivation.requested_by), now, correlation)
     payment = initial_payment(reactivation.invoice)
-    too_small = charge_obstacle(reactivation.invoice.draft.due, _method(billed)) is ChargeObstacle.TOO_SMALL
-    is_charged = payment.next_attempt_on is not None and not _by_transfer(billed) and not too_small
+    too_small = charge_obstacle(reactivation.invoice.draft.due, _method(billing)) is ChargeObstacle.TOO_SMALL
+    is_charged = payment.next_attempt_on is not None and not _by_transfer(billing) and not too_small
     if is_charged or reactivation.payment_intent_id is not None:
-        reactivation, charge = _charged(billed, reactivation, system, store, gateway)
+        reactivation, charge = _charge(billing, reactivation, system, store, gateway)
         if charge.state in _MADE:
             today = reactivation.contract.today(now)
             payment = after_charge(
                 payment,
                 charge,
-                charge.method or _method(billed),
+                charge.method or _method(billing),
                 today,
                 settings.retry_days,
                 due_on=reactivation.invoice.due_on,
-                tried_with=billed.profile.charged,
+                tried_with=billing.profile.charged,
             )
         elif is_charged:
             failure = charge.failure or PaymentFailure.FAILED
             failed = replace(reactivation, state=ReactivationState.FAILED, failure=failure)
-            store.fail(billed.subscriber.account, failed, _failed(billed.subscriber.account, failed, system))
+            store.fail(billing.subscriber.account, failed, _failed(billing.subscriber.account, failed, system))
             return ReactivationState.FAILED
-    write = _completing(billed, reactivation, payment, settings, system, customer, store)
+    write = _completing(billing, reactivation, payment, settings, system, customer, store)
     with_next_number(settings.series, reactivation.invoice.produced_on.year, write, store)
     return None
 
 
-def _charged(
+def _charge(
     billing: BillingContext,
     reactivation: Reactivation,
     context: RequestContext,
     store: ReactivationStore,
     gateway: PaymentGateway,
 ) -> tuple[Reactivation, Charge]:
-    """The reactivation with its one payment, and what became of that. One that has failed can never succeed later."""
+    """The reactivation with its one payment, and the result of the charge.
+
+    A failed payment is cancelled at the payment service, so it can never succeed later.
+    """
     profile, invoice = billing.profile, reactivation.invoice
     payment = reactivation.payment_intent_id
     if not _can_be_charged(billing) and payment is None:
@@ -198,9 +206,9 @@ def _charged(
         except AmountRefused:
             return reactivation, Charge("", ChargeState.FAILED, PaymentFailure.FAILED, hard=True)
         reactivation = store.save(replace(reactivation, payment_intent_id=payment))
-    standing = gateway.payment(payment)
-    if standing is not None and standing.state in _MADE:
-        return reactivation, standing
+    earlier = gateway.payment(payment)
+    if earlier is not None and earlier.state in _MADE:
+        return reactivation, earlier
     if profile.payment_method is None:
         charge = Charge(payment, ChargeState.FAILED, PaymentFailure.NO_PAYMENT_METHOD, hard=True)
     else:
@@ -209,8 +217,8 @@ def _charged(
     if charge.state in _MADE:
         return reactivation, charge
     if not gateway.cancel(payment, f"cancel/{payment}/{context.correlation}"):
-        made = gateway.payment(payment)
-        return reactivation, charge if made is None else made
+        final = gateway.payment(payment)  # it has succeeded or is in transit
+        return reactivation, charge if final is None else final
     return reactivation, charge
 
 
@@ -223,6 +231,7 @@ def _completing(
     customer: RequestContext,
     store: ReactivationStore,
 ) -> Callable[[str, int], None]:
+    """The write that completes the reactivation, given the invoice's number and the new count of its series."""
     account = billing.subscriber.account
     first_charge = DueCharge(reactivation.contract.start, reactivation.invoice.draft.net)
     facts = {
@@ -233,7 +242,7 @@ def _completing(
 
     def complete(number: str, count: int) -> None:
         invoice = replace(reactivation.invoice, number=number)
-        told: list[tuple[EventType, RequestContext, Facts | None, Facts]] = [
+        facts_by_type: list[tuple[EventType, RequestContext, Facts | None, Facts]] = [
             (EventType.ACCOUNT_REACTIVATED, customer, _deadlines(account), facts),
             (EventType.INVOICE_ISSUED, system, None, invoice_facts(invoice)),
         ]
@@ -244,10 +253,10 @@ def _completing(
                 "total": asdict(invoice.draft.total),
                 "method": payment.method,
             }
-            told.append((EventType.INVOICE_PAID, system, None, paid))
+            facts_by_type.append((EventType.INVOICE_PAID, system, None, paid))
         events = [
-            new_event(type_, occasion, account=account.id, before=before, after=after)
-            for type_, occasion, before, after in told
+            new_event(type_, context, account=account.id, before=before, after=after)
+            for type_, context, before, after in facts_by_type
         ]
         credit = billing.credit - invoice.draft.credit.amount
         if credit < 0:
@@ -278,7 +287,7 @@ def _deadlines(account: Account) -> dict[str, object]:
         raise ConcurrentChange
     return {
         "deactivated_on": account.ending.active_until,
-        "reactivate_until": account.ending.purge_on - timedelta(days=1),
+        "reactivate_until": reactivate_until(account.ending),
         "purge_on": account.ending.purge_on,
     }
 
@@ -292,6 +301,6 @@ def _can_be_charged(billing: BillingContext) -> bool:
 
 
 def _by_transfer(billing: BillingContext) -> bool:
-    """Whether staff let the account transfer the money itself: then the first invoice is open, as all of its are."""
+    """Whether the account pays by bank transfer. Then its first invoice is issued unpaid, like all its others."""
     shown = billing.profile.shown
     return shown is not None and shown.method is Method.BANK_TRANSFER

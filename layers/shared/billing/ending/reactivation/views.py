@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from billing.accounts.contract_view import ContractView
-from billing.accounts.rules import Account
+from billing.accounts.rules import Ending
+from billing.ending.cancellation.rules import reactivate_until
 from billing.ending.reactivation.commands import ReactivationQuote
 from billing.ending.reactivation.rules import Reactivation
 from billing.invoicing.views import PreviewView
@@ -50,18 +51,12 @@ class ReactivationView(View):
 
     @classmethod
     def of(
-        cls,
-        account: Account,
-        reactivate_until: date,
-        reactivation: Reactivation | None,
-        offer: ReactivationOfferView | None,
+        cls, ending: Ending, reactivation: Reactivation | None, offer: ReactivationOfferView | None
     ) -> ReactivationView:
-        if account.ending is None:
-            raise ValueError("an account without an end has no reactivation")
         return cls(
             status="possible" if reactivation is None else reactivation.state.value,
-            reactivate_until=reactivate_until,
-            purge_on=account.ending.purge_on,
+            reactivate_until=reactivate_until(ending),
+            purge_on=ending.purge_on,
             offer=offer,
             reactivation=None if reactivation is None else reactivation.id,
             due=None if reactivation is None else MoneyView.of(reactivation.invoice.draft.due),

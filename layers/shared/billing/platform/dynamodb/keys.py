@@ -42,8 +42,8 @@ its usage event can no longer be reported again.
 Due items. A planner queries each shard of the sparse index. DUE items sort by the instant from which the job is due.
 The transaction that does the work moves the item to the next instant.
 
-Alert states. A TOLD item remembers an alert, or another event that is recorded once, by its subject. `told` is an old
-word for `alert`; stored keys keep it.
+Alert states. A TOLD item remembers an alert, or another event that is recorded once, by its subject. The key keeps an
+old word for `alert`, because stored keys never change.
 
 Booked quarter-hours. A success manager gives each quarter of an hour away once (DESIGN 3.2.9). The BOOKED item exists
 from the booking of a review until the review is cancelled, or decided before its begin. It expires when its time has
@@ -57,6 +57,7 @@ from datetime import UTC, date, datetime
 
 INDEX = "gsi1"
 
+ALERT = "TOLD#"
 AUTOSCALING = "AUTOSCALING"
 BALANCE = "BALANCE"
 BOOKED = "BOOKED#"
@@ -83,12 +84,12 @@ RECEIPTS = "RECEIPTS"
 REVIEW = "REVIEW#"
 REVIEW_OPEN = "REVIEW-OPEN"
 SERIES = "SERIES#"
-TOLD = "TOLD#"
 TOTAL = "TOTAL#"
 UNDELIVERABLE = "UNDELIVERABLE#"
 USER = "USER#"
 
 ACCOUNT_FAMILIES = (
+    ALERT,
     AUTOSCALING,
     BALANCE,
     CANCELLATION,
@@ -103,7 +104,6 @@ ACCOUNT_FAMILIES = (
     REACTIVATION,
     REVIEW,
     REVIEW_OPEN,
-    TOLD,
     UNDELIVERABLE,
     USER,
 )
@@ -256,7 +256,7 @@ def marker(identity: str) -> str:
 
 def alert(subject: str) -> str:
     """The alert state of a subject."""
-    return f"{TOLD}{subject}"
+    return f"{ALERT}{subject}"
 
 
 def after(key: str) -> str:

@@ -41,7 +41,7 @@ class WholeNumberAttribute(Attribute[int]):
         return int(value)
 
 
-class StoredItem(Model):
+class ItemModel(Model):
     """The PynamoDB model of all items. The sort key says which kind an item is (billing.platform.dynamodb.keys)."""
 
     pk = UnicodeAttribute(hash_key=True)
@@ -68,16 +68,16 @@ class SharedClient(Connection):
 
 
 @cache
-def items_of(table_name: str) -> type[StoredItem]:
+def items_of(table_name: str) -> type[ItemModel]:
     """The model class for one table. PynamoDB keeps the name of the table in the class."""
     meta = type("Meta", (), {"table_name": table_name})
-    return type("StoredItem", (StoredItem,), {"Meta": meta})
+    return type("ItemModel", (ItemModel,), {"Meta": meta})
 
 
 class Transaction:
     """Up to 100 actions, all or none. Each verb adds one action. Two actions must not use the same item."""
 
-    def __init__(self, items: type[StoredItem], write: TransactWrite) -> None:
+    def __init__(self, items: type[ItemModel], write: TransactWrite) -> None:
         self._items = items
         self._write = write
         self._before_puts = 0  # PynamoDB sends checks first, then deletes, then puts
@@ -176,7 +176,7 @@ class Transaction:
             item = Item(partition, key, body, index=(keys.shard_of(job, account), keys.instant(at)))
             self._put(_stored(self._items, item), condition)
 
-    def _put(self, stored: StoredItem, condition: Condition | None, return_values: str | None = None) -> None:
+    def _put(self, stored: ItemModel, condition: Condition | None, return_values: str | None = None) -> None:
         self._write.save(stored, condition=condition, return_values=return_values)
         self._puts += 1
 
@@ -252,7 +252,7 @@ class _ConditionFailed(ConcurrentChange):
     """The condition of a single write failed."""
 
 
-def _stored(items: type[StoredItem], item: Item) -> StoredItem:
+def _stored(items: type[ItemModel], item: Item) -> ItemModel:
     partition, key = (None, None) if item.index is None else item.index
     return items(
         item.partition,

@@ -1,6 +1,6 @@
-"""Who is asking, and when: read from what API Gateway has verified, never from what the client says.
+"""The caller and the time of a request: from API Gateway's verified context, never from what the client sends.
 
-Annotations here are no texts: the resolver evaluates them for every request.
+The module has no `from __future__ import annotations`: the resolver would evaluate the texts for every request.
 """
 
 from collections.abc import Mapping
@@ -19,20 +19,20 @@ from billing.platform.http.judge import Judge
 def caller(request: Request) -> Person:
     """The person whose ID token came with the request. Raises Unauthenticated.
 
-    The gateway has checked signature, age and pool. That it is an ID token is checked here again: where a
-    method asks for no scope, a machine's access token must open nothing.
+    The gateway has checked the token's signature, age and user pool. Its kind is checked here again: a method without
+    scopes must not accept the access token of a machine.
     """
     context: Mapping[str, Any] = request.resolved_event.raw_event.get("requestContext") or {}
     claims: Mapping[str, str] = (context.get("authorizer") or {}).get("claims") or {}
     if claims.get("token_use") != "id" or not claims.get("sub"):
         raise Unauthenticated("This takes the ID token of a person who has logged in.")
-    # The gateway hands a list over as text: "[staff]", "[staff sales]" or "staff,sales".
+    # The gateway passes a list as text: "[staff]", "[staff sales]" or "staff,sales".
     groups = claims.get("cognito:groups", "").strip("[]").replace(",", " ").split()
     return Person(user=claims["sub"], staff=STAFF_GROUP in groups)
 
 
 def request_time(request: Request) -> datetime:
-    """The instant at which the gateway took the request."""
+    """The instant at which the gateway received the request."""
     context: Mapping[str, Any] = request.resolved_event.raw_event["requestContext"]
     return datetime.fromtimestamp(context["requestTimeEpoch"] / 1000, UTC)
 
@@ -44,13 +44,13 @@ Now = Annotated[datetime, Depends(request_time)]
 
 
 def request_context(request: Request, caller: Caller, now: Now) -> RequestContext:
-    """What an event says of the request that made it."""
+    """The caller, time and request id, which an event records of the request that caused it."""
     context: Mapping[str, Any] = request.resolved_event.raw_event["requestContext"]
     return RequestContext(Actor.of(caller), now, context["requestId"])
 
 
 def machine_context(request: Request) -> RequestContext:
-    """The occasion on which the vendor's product reports usage. Raises Unauthenticated for everybody else."""
+    """The context of a request by the vendor's product. Raises Unauthenticated for any other caller."""
     context: Mapping[str, Any] = request.resolved_event.raw_event["requestContext"]
     claims: Mapping[str, str] = (context.get("authorizer") or {}).get("claims") or {}
     if claims.get("token_use") != "access" or USAGE_SCOPE not in claims.get("scope", "").split():

@@ -30,19 +30,19 @@ Event = Mapping[str, Any]
 Handler = Callable[[Event, LambdaContext], dict[str, Any]]
 
 WRONG_BODY = "wrong_body"
-"""In the context of a request: what is wrong with its body before anybody has looked into it."""
+"""The key, in a request's context, of the error of a body that was refused before it was parsed."""
 
 SAY_NOTHING = (AccountNotFound, Busy, Forbidden, Unauthenticated)
-"""Errors that anybody may see: they say nothing of an account, nor of what was sent."""
+"""Errors that every caller may see: they disclose nothing about an account or the request's content."""
 
 logger = Logger()
 
 
 def make_api(read: Callable[[str], Any] | None = None) -> APIGatewayRestResolver:
-    """A resolver that speaks this API's conventions (DESIGN 5). `read` takes a body in, instead of read_json."""
+    """A resolver with this API's conventions (DESIGN 5). `read` parses a body; the default is read_json."""
     api = APIGatewayRestResolver(
         enable_validation=True,
-        # Behind a domain of its own the API's base path, which our links begin with, is a part of the path.
+        # Behind a custom domain the API's base path, which our links begin with, is part of the path.
         strip_prefixes=["/v1"],
         response_validation_error_http_code=500,
         serializer=_serialized,
@@ -65,9 +65,9 @@ def entrypoint(
     media_types: Collection[str] = (JSON,),
     characters_max: int = BODY_CHARACTERS_MAX,
 ) -> Handler:
-    """The Lambda handler of an API. An error that nobody foresaw is not caught: the function fails, aloud.
+    """The Lambda handler of an API. An unexpected error is not caught: the invocation fails, and the alarm rings.
 
-    `media_types` are those of a body, all of them forms of JSON.
+    `media_types` are the accepted media types of a body, all of them JSON. `characters_max` limits its length.
     """
 
     def handler(event: Event, context: LambdaContext) -> dict[str, Any]:
@@ -75,9 +75,9 @@ def entrypoint(
         logger.append_keys(
             function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME"), request_id=event["requestContext"]["requestId"]
         )
-        wrong = _wrong_body(event, media_types, characters_max)
-        if wrong is not None:  # the route is found nevertheless, as it knows who may be told
-            api.context[WRONG_BODY] = wrong
+        error = _wrong_body(event, media_types, characters_max)
+        if error is not None:  # the route must still judge the caller before it refuses the body
+            api.context[WRONG_BODY] = error
             event = {**event, "body": None}
         answer = api.resolve(_as_json(event), context)
         headers = answer.setdefault("multiValueHeaders", {})
@@ -99,7 +99,7 @@ def entrypoint(
 
 
 def _wrong_body(event: Event, media_types: Collection[str], characters_max: int) -> BillingError | None:
-    """What is wrong with the body before anybody looks into it, if anything is."""
+    """The error of a body that is too long or has the wrong media type. None if it can be parsed."""
     body = event.get("body")
     if not body:
         return None
@@ -113,10 +113,10 @@ def _wrong_body(event: Event, media_types: Collection[str], characters_max: int)
 
 
 def _only_admitted(api: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
-    """Lets no route see a body that is wrong, and none answer that has not admitted its caller."""
-    wrong: BillingError | None = api.context.get(WRONG_BODY)
-    if wrong is not None:
-        raise wrong
+    """Refuses a wrong body before the route runs. Raises RuntimeError if a route has not admitted its caller."""
+    error: BillingError | None = api.context.get(WRONG_BODY)
+    if error is not None:
+        raise error
     answer = next_middleware(api)
     if api.context.get(ADMITTED) is False:
         raise RuntimeError("A route has answered a caller whom it has not admitted.")
@@ -124,7 +124,7 @@ def _only_admitted(api: APIGatewayRestResolver, next_middleware: NextMiddleware)
 
 
 def _problem(api: APIGatewayRestResolver, error: BillingError | RequestValidationError) -> Response[str]:
-    """What is wrong, to a caller who may make the request; to anybody else, that they may not (DESIGN 3.4)."""
+    """The problem document of an error. A caller without permission gets only that refusal (DESIGN 3.4.5)."""
     if not isinstance(error, SAY_NOTHING):
         try:
             judge_caller(api)
@@ -135,7 +135,7 @@ def _problem(api: APIGatewayRestResolver, error: BillingError | RequestValidatio
 
 
 def _as_json(event: Event) -> dict[str, Any]:
-    """The request with its body, if it has one, under the one media type that the resolver reads."""
+    """The request with the one media type that the resolver parses."""
     others = {name: value for name, value in (event["headers"] or {}).items() if name.lower() != "content-type"}
     return {**event, "headers": {**others, "Content-Type": JSON}}
 
@@ -147,15 +147,15 @@ def _not_json(constant: str) -> object:
 def read_json(
     text: str, parse_int: Callable[[str], Any] = int, parse_constant: Callable[[str], Any] = _not_json
 ) -> Any:
-    """A body with its decimals exact. Raises Malformed for whatever is not JSON (RFC 8259)."""
+    """The parsed body, with decimals as Decimal. Raises Malformed if it is not JSON (RFC 8259)."""
     try:
         return json.loads(text or "", parse_float=Decimal, parse_int=parse_int, parse_constant=parse_constant)
-    except (ValueError, RecursionError):  # no JSON; a number of thousands of digits; nested without end
+    except (ValueError, RecursionError):  # not JSON, a number of thousands of digits, or nested too deeply
         raise Malformed("The body is not JSON.") from None
 
 
 def _unfit_answer(unfit: ResponseValidationError) -> Response[str]:
-    # Where and how it does not fit, but not what stood there: that may be somebody's name.
+    # The place and kind of the error, without the value: it may be a person's name.
     logger.error("the answer does not fit its schema", places=[(each["loc"], each["type"]) for each in unfit.errors()])
     return problems.failure_response()
 

@@ -19,8 +19,8 @@ def replace_success_manager(
     """Adds or replaces a success manager; returns it with its new version.
 
     `replaces` is the version that the caller has seen, 0 for none yet. Equal values are not written again, so a
-    repeated request succeeds with any version. Booked reviews do not change. One read and one transaction. Raises
-    VersionRequired, StaleVersion.
+    repeated request succeeds with any version. Booked reviews do not change. One read and one transaction; one read
+    more if its condition fails. Raises VersionRequired, StaleVersion, and ConcurrentChange after a collision.
     """
     current = store.success_manager(manager.id)
     version = 0 if current is None else current.version

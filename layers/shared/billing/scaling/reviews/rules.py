@@ -18,7 +18,7 @@ from billing.subscriptions.catalogue import Catalogue, price_per_month
 from billing.subscriptions.rules import Cause, Line, Order, Subscription, TierChange
 from billing.usage.rules import CLOSED_MONTHS, Daily, MonthUsage, average, closed_months
 
-# DESIGN 3.2: from 24 hours to 60 days ahead.
+# DESIGN 3.2.9: from 24 hours to 60 days ahead.
 BOOKED_AHEAD_MIN = timedelta(hours=24)
 BOOKED_AHEAD_MAX = timedelta(days=60)
 
@@ -51,7 +51,7 @@ class Missing:
 
 
 class ReviewNotYet(Conflict):
-    """No product's usage fits a lower tier; `missing` has the reason for each product (DESIGN 3.2)."""
+    """No product's usage fits a lower tier; `missing` has the reason for each product (DESIGN 3.2.8)."""
 
     code = "review-not-yet"
 

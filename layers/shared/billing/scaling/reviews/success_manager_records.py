@@ -34,7 +34,7 @@ class SuccessManagerStore(Table):
     def replace_success_manager(self, manager: SuccessManager, version: int, event: Event) -> None:
         """Replaces version `version` of a success manager by the next version, and records the event; 0 adds one.
 
-        Raises StaleVersion. One transaction.
+        Raises StaleVersion, and ConcurrentChange after a collision. One transaction.
         """
         item = Item(keys.MANAGERS, keys.success_manager(manager.id), success_manager_body(manager))
         with self._transaction(StaleVersion()) as write:

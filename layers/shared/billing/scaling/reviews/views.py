@@ -85,7 +85,7 @@ class DecisionBody(Body):
     reason: Text | None = None
 
     @model_validator(mode="after")
-    def _what_belongs_to_the_outcome(self) -> DecisionBody:
+    def _check_outcome(self) -> DecisionBody:
         if (self.outcome == "applied") != bool(self.tiers):
             raise ValueError("tiers must be given if they are applied, and only then")
         if (self.outcome == "declined") != (self.reason is not None):

@@ -27,7 +27,7 @@ from billing.kernel.permissions import Role
 
 from tests.aws import stored_items
 from tests.faults.world import Bucket
-from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, MEMBER, NOON, PAGE, happened
+from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, MEMBER, NOON, PAGE, sample_event
 from tests.stores import Stores
 
 STAFF_ADDRESS = "staff@vendor.example"
@@ -90,14 +90,14 @@ class Post:
 
 @pytest.fixture
 def post(store: Stores) -> Post:
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
     return Post(store)
 
 
 def changed(**facts: Any) -> Event:
     """An event: Ada has changed the billing information."""
     return replace(
-        happened(1),
+        sample_event(1),
         type=EventType.BILLING_INFORMATION_CHANGED,
         actor=Actor(ActorKind.CUSTOMER, ADMIN.id),
         before={},
@@ -107,7 +107,7 @@ def changed(**facts: Any) -> Event:
 
 def add(store: Stores, user: User) -> None:
     account = store.account(ACCOUNT.id)
-    store.save_user(replace(account, roles={**account.roles, user.id: user.role}), user, happened(2))
+    store.save_user(replace(account, roles={**account.roles, user.id: user.role}), user, sample_event(2))
 
 
 # ---- Recipients ----
@@ -129,7 +129,7 @@ def test_a_recipient_in_two_audiences_gets_one_mail() -> None:
 
 def test_an_invitation_goes_only_to_the_invited_user(post: Post) -> None:
     add(post.store, MEMBER)
-    event = replace(happened(), type=EventType.USER_ADDED, before=None, after={"user": MEMBER.id})
+    event = replace(sample_event(), type=EventType.USER_ADDED, before=None, after={"user": MEMBER.id})
 
     post.notify(event, staff=STAFF_ADDRESS)
 
@@ -137,7 +137,7 @@ def test_an_invitation_goes_only_to_the_invited_user(post: Post) -> None:
 
 
 def test_a_user_removed_before_the_invitation_is_sent_gets_none(post: Post) -> None:
-    event = replace(happened(), type=EventType.USER_ADDED, before=None, after={"user": MEMBER.id})
+    event = replace(sample_event(), type=EventType.USER_ADDED, before=None, after={"user": MEMBER.id})
 
     assert post.notify(event) == DeliveryCounts(0, 0)
 
@@ -146,7 +146,7 @@ def test_a_user_removed_before_the_invitation_is_sent_gets_none(post: Post) -> N
 def test_a_review_is_mailed_to_the_admins_and_the_success_manager(kind: EventType, post: Post) -> None:
     facts = {"manager": {"email": "sofie@vendor.example", "name": "Sofie"}}
     booked = kind is EventType.REVIEW_BOOKED
-    event = replace(happened(), type=kind, before=None if booked else facts, after=facts if booked else None)
+    event = replace(sample_event(), type=kind, before=None if booked else facts, after=facts if booked else None)
 
     post.notify(event)
 
@@ -160,13 +160,13 @@ def test_a_review_is_mailed_to_the_admins_and_the_success_manager(kind: EventTyp
 def test_a_decision_is_mailed_to_the_participants_of_the_review(kind: EventType, others: list[str], post: Post) -> None:
     facts = {"appointment": {"manager": {"email": "sofie@vendor.example", "name": "Sofie"}}}
 
-    post.notify(replace(happened(), type=kind, before=None, after=facts))
+    post.notify(replace(sample_event(), type=kind, before=None, after=facts))
 
     assert sorted(post.mailbox.addresses()) == sorted([ADMIN.email, "sofie@vendor.example", *others])
 
 
 def test_staff_get_mail_about_undeliverable_addresses_if_they_have_an_address(post: Post) -> None:
-    event = replace(happened(), type=EventType.ADDRESS_UNDELIVERABLE, before=None, after={"email": "x@y.example"})
+    event = replace(sample_event(), type=EventType.ADDRESS_UNDELIVERABLE, before=None, after={"email": "x@y.example"})
 
     post.notify(event, staff=None)
     assert post.mailbox.addresses() == [ADMIN.email]
@@ -179,7 +179,7 @@ def test_staff_get_mail_about_undeliverable_addresses_if_they_have_an_address(po
 def test_some_event_types_send_no_mail(kind: EventType, post: Post) -> None:
     before = stored_items()
 
-    assert post.notify(replace(happened(), type=kind)) == DeliveryCounts(0, 0)
+    assert post.notify(replace(sample_event(), type=kind)) == DeliveryCounts(0, 0)
     assert stored_items() == before
 
 
@@ -342,7 +342,7 @@ def test_an_undeliverable_address_gets_no_more_mail_and_the_other_admins_are_inf
     post.notify(event, staff=STAFF_ADDRESS)
     assert post.mailbox.addresses() == [ADMIN.email, STAFF_ADDRESS]
     post.mailbox.taken.clear()
-    assert post.notify(replace(changed(), id=happened(9).id)) == DeliveryCounts(sent=2, skipped=1)
+    assert post.notify(replace(changed(), id=sample_event(9).id)) == DeliveryCounts(sent=2, skipped=1)
     assert SECOND_ADMIN.email not in post.mailbox.addresses()
 
 
@@ -355,7 +355,7 @@ def test_an_address_that_is_saved_again_gets_mail_again(post: Post) -> None:
     add(post.store, SECOND_ADMIN)
     details = PAGE.information.billing.details
     changed_details = replace(details, language="it")
-    post.store.replace_information(ACCOUNT.id, Area.BILLING, changed_details, 1, happened(3))
+    post.store.replace_information(ACCOUNT.id, Area.BILLING, changed_details, 1, sample_event(3))
 
     assert post.notify(changed()) == DeliveryCounts(sent=3, skipped=0)
 
@@ -405,7 +405,7 @@ def test_an_account_deleted_during_the_delivery_gets_no_new_items(store: Stores)
 def test_the_mail_about_the_deletion_stores_nothing_of_the_account(store: Stores) -> None:
     post = Post(store)
     event = replace(
-        happened(),
+        sample_event(),
         type=EventType.ACCOUNT_DELETED,
         before=None,
         after={
@@ -431,7 +431,7 @@ def test_the_mail_about_the_deletion_stores_nothing_of_the_account(store: Stores
 
 def issued() -> Event:
     return replace(
-        happened(), type=EventType.INVOICE_ISSUED, before=None, after={"document": "accounts/nordlys-kaffe/A-1.pdf"}
+        sample_event(), type=EventType.INVOICE_ISSUED, before=None, after={"document": "accounts/nordlys-kaffe/A-1.pdf"}
     )
 
 

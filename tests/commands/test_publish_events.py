@@ -11,7 +11,7 @@ from billing.kernel.events import Event
 from billing.platform.events.bus import EVENTS_MAX
 from billing.platform.events.publish import ATTEMPTS_MAX, publish_events
 
-from tests.store.samples import happened
+from tests.store.samples import sample_event
 
 
 class Bus:
@@ -36,7 +36,7 @@ class Bus:
 
 def story(accounts: int, length: int) -> list[Event]:
     """`length` events of each of `accounts` accounts, interleaved."""
-    return [happened(second, f"shop-{account}") for second in range(length) for account in range(accounts)]
+    return [sample_event(second, f"shop-{account}") for second in range(length) for account in range(accounts)]
 
 
 def first_times(events: Sequence[Event], account: str | None) -> list[str]:

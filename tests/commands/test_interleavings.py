@@ -35,7 +35,7 @@ from tests.aws import UserPool, stored_items
 from tests.company import Company
 from tests.samples import ACCOUNT, with_value
 from tests.store.samples import ACCOUNT as STORED
-from tests.store.samples import ADMIN, BILLING, DUE, OCCASION, PAGE, happened
+from tests.store.samples import ADMIN, BILLING, CONTEXT, DUE, PAGE, sample_event
 from tests.stores import Stores
 
 REQUEST = AccountBody.model_validate(ACCOUNT).value()
@@ -60,7 +60,7 @@ class Meanwhile:
 
 def provision(request: Provisioning, store: Stores, happens: Callable[[], object] = lambda: None) -> str:
     return provision_account(
-        request, context=OCCASION, directory=Meanwhile(happens), pages=store, catalogues=store
+        request, context=CONTEXT, directory=Meanwhile(happens), pages=store, catalogues=store
     ).account.name
 
 
@@ -81,7 +81,7 @@ def test_the_first_of_two_companies_with_the_same_id_gets_it(catalogue: UserPool
 
 
 def test_two_invitations_at_once_lose_no_user(store: Stores) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
     account = store.account(STORED.id)
 
     def other_invitation() -> None:
@@ -90,7 +90,7 @@ def test_two_invitations_at_once_lose_no_user(store: Stores) -> None:
             "cy@nordlys.example",
             "Cy",
             Role.MEMBER,
-            context=OCCASION,
+            context=CONTEXT,
             directory=Meanwhile(lambda: None),
             store=store,
         )
@@ -101,7 +101,7 @@ def test_two_invitations_at_once_lose_no_user(store: Stores) -> None:
             "bo@nordlys.example",
             "Bo",
             Role.MEMBER,
-            context=OCCASION,
+            context=CONTEXT,
             directory=Meanwhile(other_invitation),
             store=store,
         )
@@ -122,7 +122,7 @@ class AnswerLost(Stores):
 
 @pytest.fixture
 def answer_lost(store: Stores) -> Stores:
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
     lossy = AnswerLost.__new__(AnswerLost)
     lossy.__dict__.update(store.__dict__)
     return lossy
@@ -132,7 +132,7 @@ def test_a_change_that_conflicts_with_its_own_result_succeeds(answer_lost: Store
     moved = BillingDetails("finance@nordlys.example")
 
     changed = change_billing_information(
-        STORED, Area.BILLING, PAGE.information.billing, moved, 1, context=OCCASION, store=answer_lost
+        STORED, Area.BILLING, PAGE.information.billing, moved, 1, context=CONTEXT, store=answer_lost
     )
 
     assert changed == answer_lost.billing_page(STORED.id).information.billing
@@ -140,8 +140,8 @@ def test_a_change_that_conflicts_with_its_own_result_succeeds(answer_lost: Store
 
 
 def test_a_change_that_conflicts_with_another_change_is_refused(store: Stores) -> None:
-    store.provision(PAGE, ADMIN, happened(), DUE, BILLING)
-    store.replace_information(STORED.id, Area.BILLING, BillingDetails("first@nordlys.example"), 1, happened())
+    store.provision(PAGE, ADMIN, sample_event(), DUE, BILLING)
+    store.replace_information(STORED.id, Area.BILLING, BillingDetails("first@nordlys.example"), 1, sample_event())
 
     with pytest.raises(StaleVersion):
         change_billing_information(
@@ -150,14 +150,14 @@ def test_a_change_that_conflicts_with_another_change_is_refused(store: Stores) -
             PAGE.information.billing,
             BillingDetails("second@nordlys.example"),
             1,
-            context=OCCASION,
+            context=CONTEXT,
             store=store,
         )
 
 
 def test_a_catalogue_that_conflicts_with_its_own_result_succeeds(answer_lost: Stores) -> None:
     assert (
-        replace_catalogue(SEARCH, 0, context=OCCASION, store=answer_lost)
+        replace_catalogue(SEARCH, 0, context=CONTEXT, store=answer_lost)
         == Catalogue(1, SEARCH)
         == answer_lost.newest_catalogue()
     )
@@ -166,10 +166,10 @@ def test_a_catalogue_that_conflicts_with_its_own_result_succeeds(answer_lost: St
 def test_the_second_of_two_catalogues_at_once_is_refused(store: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     dearer = (replace(SEARCH[0], tiers=(Tier(10, {"EUR": 2}),)),)
     monkeypatch.setattr(store, "catalogue", lambda: None)
-    store.add_catalogue(Catalogue(1, dearer), happened(account=None))
+    store.add_catalogue(Catalogue(1, dearer), sample_event(account=None))
 
     with pytest.raises(StaleVersion):
-        replace_catalogue(SEARCH, 0, context=OCCASION, store=store)
+        replace_catalogue(SEARCH, 0, context=CONTEXT, store=store)
 
 
 # ---- Two requests that have read the same state ----
@@ -183,34 +183,34 @@ def test_two_browsers_that_cancel_at_once_get_one_receipt(company: Company) -> N
     )
 
     first, second = (
-        cancel_account(state, request, retention_days=14, context=OCCASION, store=cancellations) for _ in range(2)
+        cancel_account(state, request, retention_days=14, context=CONTEXT, store=cancellations) for _ in range(2)
     )
 
     assert first == second
     assert existing(cancellations.state(company.account)).cancellation == first
 
 
-def test_of_two_withdrawals_at_once_one_is_told(company: Company) -> None:
+def test_the_second_of_two_simultaneous_withdrawals_is_refused(company: Company) -> None:
     cancellations = wiring.cancellation_store()
     state = existing(cancellations.state(company.account))
     request = CancellationRequest(
         Reason.OTHER, "We close the shop.", preview_cancellation(state, NOW.date(), 14).active_until
     )
-    cancel_account(state, request, retention_days=14, context=OCCASION, store=cancellations)
+    cancel_account(state, request, retention_days=14, context=CONTEXT, store=cancellations)
     cancelled = existing(cancellations.state(company.account))
-    withdraw_cancellation(cancelled, context=OCCASION, store=cancellations)
+    withdraw_cancellation(cancelled, context=CONTEXT, store=cancellations)
 
     with pytest.raises(ConcurrentChange):
-        withdraw_cancellation(cancelled, context=OCCASION, store=cancellations)
+        withdraw_cancellation(cancelled, context=CONTEXT, store=cancellations)
 
 
-def test_of_two_changes_of_a_payment_method_at_once_one_is_told(company: Company) -> None:
+def test_the_second_of_two_simultaneous_payment_method_changes_is_refused(company: Company) -> None:
     paying = wiring.payment_store()
     payer = existing(paying.payer(company.account))
-    set_bank_transfer(payer, context=OCCASION, store=paying)
+    set_bank_transfer(payer, context=CONTEXT, store=paying)
 
     with pytest.raises(ConcurrentChange):
-        set_bank_transfer(payer, context=OCCASION, store=paying)
+        set_bank_transfer(payer, context=CONTEXT, store=paying)
 
 
 def test_a_file_that_is_asked_for_twice_at_once_is_prepared_once(company: Company) -> None:
@@ -218,7 +218,7 @@ def test_a_file_that_is_asked_for_twice_at_once_is_prepared_once(company: Compan
     state = existing(downloads.state(company.account, DownloadKind.EXPORT, None))
 
     first, second = (
-        request_download(state, DownloadKind.EXPORT, None, context=OCCASION, store=downloads) for _ in range(2)
+        request_download(state, DownloadKind.EXPORT, None, context=CONTEXT, store=downloads) for _ in range(2)
     )
 
     assert first == second
