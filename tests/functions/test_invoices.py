@@ -582,14 +582,37 @@ def test_an_invoice_below_the_smallest_charge_waits_and_blocks_no_other(
         run(NOW + timedelta(days=day), monkeypatch)
 
     small, ordinary, later = (one(company, f"LV-2026-00000{count}") for count in (1, 2, 3))
-    assert (small["due"]["amount"], small["payment"]["status"]) == (20, "open")
-    assert [each["payment"]["status"] for each in (ordinary, later)] == ["paid", "paid"]
-    assert charges(stripe) == [(each["due"]["amount"], "succeeded") for each in (ordinary, later)]
+    # M2: it is collected with the next charge, and each invoice has its share of that.
+    assert (small["due"]["amount"], ordinary["due"]["amount"]) == (20, 36_328)
+    assert [each["payment"]["status"] for each in (small, ordinary, later)] == ["paid"] * 3
+    assert charges(stripe) == [(36_348, "succeeded"), (later["due"]["amount"], "succeeded")]
     assert recorded("payment.failed", "payment.past_due") == []
-    # It was never sent to Stripe. It stays open: by bank transfer it is due like any other.
-    assert all(each["amount"] != 20 for each in stripe.objects["payment_intent"].values())
+    paid_ones = [(event.after or {})["number"] for event in recorded("invoice.paid")]
+    assert sorted(paid_ones) == ["LV-2026-000001", "LV-2026-000002", "LV-2026-000003"]
+
+
+def small_one_alone(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest invoice has 0.20 left to pay; the other one is paid."""
+    boto3.resource("dynamodb", region_name=REGION).Table("billing-test").put_item(
+        Item={"pk": f"ACCOUNT#{company.account}", "sk": "BALANCE", "body": '{"credit":36308}', "version": 1}
+    )
+    run(NOW, monkeypatch, charged=False)
+    assert record_transfer(company, "LV-2026-000002", "2026-06-10", "other").status == 200
+
+
+def test_less_than_the_smallest_charge_waits_alone(
+    company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card(company, stripe)
+    small_one_alone(company, monkeypatch)
+    for day in range(30):
+        run(NOW + timedelta(days=day), monkeypatch)
+
+    assert one(company, "LV-2026-000001")["payment"]["status"] == "open"
+    assert charges(stripe) == []
+    # It is still looked at: transferred, it is due as any other, from the day on which that was agreed.
     switch_to_transfer(company)
-    run(NOW + timedelta(days=70), monkeypatch)
+    run(NOW + timedelta(days=33), monkeypatch)
     assert one(company, "LV-2026-000001")["payment"]["status"] == "past_due"
 
 

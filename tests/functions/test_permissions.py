@@ -67,6 +67,7 @@ CANCELLED = {
 }
 INVOICE = "/accounts/{account}/invoices/{number}"
 TRANSFERRED = {"paid_on": "2026-06-10", "reference": "4711"}
+REPAID = {"amount": {"amount": 1, "currency": "EUR"}, "repaid_on": "2026-06-10", "reference": "4712"}
 METHOD = "/accounts/{account}/payment-method"
 AUTOSCALING = "/accounts/{account}/autoscaling"
 CONTACT = "/accounts/{account}/success-manager"
@@ -197,7 +198,10 @@ MATRIX = [
     Cell(release_invoicing, "POST", RELEASE, 403, 403, 200, 404, released, None, with_held_invoices),
     Cell(release_invoicing, "GET", "/invoicing/held", 403, 403, 200, 403),
     Cell(record_payment, "POST", INVOICE + "/payments", 403, 403, 200, 404, TRANSFERRED, None, with_invoice),
+    Cell(record_payment, "POST", INVOICE + "/write-off", 403, 403, 200, 404, {"reason": "Gone"}, None, with_invoice),
+    Cell(record_payment, "POST", INVOICE + "/repayments", 403, 403, 422, 404, REPAID, None, with_invoice),
     Cell(update_payment_method, "POST", INVOICE + "/consent", 409, 403, 403, 404, None, None, with_invoice),
+    Cell(update_payment_method, "POST", INVOICE + "/payment-attempts", 409, 403, 403, 404, None, None, with_invoice),
     read("/accounts/{account}/usage", get_usage),
     read("/accounts/{account}/usage/reduction", get_usage),
     read(INFORMATION + "company"),

@@ -23,6 +23,7 @@ WITHOUT_MAIL = {
     "success_manager.changed",
     "account.reactivation_requested",
     "credit_note.refunded",
+    "payment.repaid",
     "download.requested",
     "invoicing.released",
     "period.free",

@@ -31,7 +31,7 @@ from billing.ending.reactivation.rules import Reactivation, ReactivationState
 from billing.invoicing.dunning import initial_payment
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.periods import fix_month
-from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore
+from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.kernel.errors import Busy, ConcurrentChange
 from billing.kernel.money import Money
 from billing.kernel.schedules import Job
@@ -62,6 +62,7 @@ ID, TODAY = ACCOUNT.id, date(2026, 6, 10)
 EVENT, SHARED = sample_event(), sample_event(account=None)
 SUBSCRIBER = Subscriber(ACCOUNT, PAGE.subscription)
 RECORD = InvoiceRecord(issued(), initial_payment(issued()), 0)
+CHANGES = (PaymentChange(RECORD, RECORD.payment),)
 CONTEXT = BillingContext(
     subscriber=SUBSCRIBER,
     profile=PaymentProfile(),
@@ -164,15 +165,16 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "invoices_since": lambda store: store.invoices_since(ID, TODAY),
         "billing_context": lambda store: store.billing_context(ID),
         "collect_on": lambda store: store.collect_on(CONTEXT, TODAY),
-        "correct": lambda store: store.correct(CONTEXT, RECORD, RECORD.payment, RECORD, "CN", 1, 0, TODAY, EVENT),
+        "correct": lambda store: store.correct(CONTEXT, CHANGES, RECORD, "CN", 1, TODAY, [EVENT]),
         "invoice": lambda store: store.invoice(ID, "LV-2026-000001"),
         "invoices": lambda store: store.invoices(ID, year=None, status=None, **LIST),
         "issue": lambda store: store.issue(CONTEXT, RECORD, "LV", 2, FIXED, 1, EVENT),
         "save_payment": lambda store: store.save_payment(RECORD, RECORD.payment),
         "numbers_given": lambda store: store.numbers_given("LV", 2026),
+        "of_payment": lambda store: store.of_payment(ID, "pi_1", "LV-2026-000001"),
         "past_due": lambda store: store.past_due(**LIST),
         "schedule": lambda store: store.schedule(CONTEXT, BILLING),
-        "settle": lambda store: store.settle(CONTEXT, RECORD, RECORD.payment, None, [EVENT]),
+        "settle": lambda store: store.settle(CONTEXT, CHANGES, None, [EVENT]),
         "unpaid": lambda store: store.unpaid(ID),
     },
     PaymentStore: {

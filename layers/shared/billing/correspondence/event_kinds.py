@@ -34,10 +34,12 @@ from billing.invoicing.event_schemas import (
     CreditNoteRefunded,
     InvoiceIssued,
     InvoicePaid,
+    InvoiceWrittenOff,
     InvoicingHeld,
     InvoicingReleased,
     PaymentFailed,
     PaymentPastDue,
+    PaymentRepaid,
     PeriodFree,
 )
 from billing.kernel.events import Event
@@ -82,12 +84,14 @@ AnyEvent = (
     | InvoicePaid
     | InvoicingHeld
     | InvoicingReleased
+    | InvoiceWrittenOff
     | NoticeDeadlineNear
     | PaymentDisputed
     | PaymentFailed
     | PaymentMethodChanged
     | PaymentPastDue
     | PeriodFree
+    | PaymentRepaid
     | ReviewBooked
     | ReviewCancelled
     | ReviewDeclined

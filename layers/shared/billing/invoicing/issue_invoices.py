@@ -290,6 +290,8 @@ def invoice_facts(invoice: IssuedInvoice) -> Facts:
         "net": asdict(draft.net),
         "tax": asdict(draft.tax_amount),
         "total": asdict(draft.total),
+        "credit": asdict(draft.credit),
+        "due": asdict(draft.due),
         "method": invoice.method,
         "charge_on": charge_on(invoice),
         "document": document_key(invoice.account, invoice.number, DocumentKind.PDF),

@@ -16,7 +16,7 @@ from billing.invoicing.due_mapping import day_body, day_from, invoicing_due_body
 from billing.invoicing.dunning import UNPAID, InvoicePayment
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.invoices import Invoice, InvoiceStatus, IssuedInvoice
-from billing.invoicing.mapping import invoice_body, issued_from, payment_from
+from billing.invoicing.mapping import invoice_body, issued_from, record_from
 from billing.invoicing.numbering import NumberTaken
 from billing.invoicing.period_mapping import period_body, period_of
 from billing.invoicing.periods import FixedMonth, PaidPeriod
@@ -73,10 +73,25 @@ class InvoiceRecord:
     @property
     def left(self) -> Money:
         """The unpaid amount of an invoice, or the amount that a credit note has yet to refund."""
-        due = self.invoice.draft.due
-        if self.invoice.corrects is not None:
-            return Money(self.payment.to_refund, due.currency)
-        return Money(due.amount - self.payment.waived, due.currency)
+        return Money(self.payment.left, self.invoice.draft.due.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentChange:
+    """An invoice as it was read, and its payment as it becomes."""
+
+    record: InvoiceRecord
+    payment: InvoicePayment
+
+    @property
+    def credit(self) -> int:
+        """What the change adds to the account's credit, in minor units."""
+        return self.payment.credit - self.record.payment.credit
+
+    @property
+    def written(self) -> InvoiceRecord:
+        """The record after it was written."""
+        return InvoiceRecord(self.record.invoice, self.payment, self.record.version + 1)
 
 
 class InvoiceStore(Table):
@@ -186,28 +201,27 @@ class InvoiceStore(Table):
     def correct(
         self,
         context: BillingContext,
-        corrected: InvoiceRecord,
-        payment: InvoicePayment,
+        changes: Sequence[PaymentChange],
         credit_note: InvoiceRecord,
         series: str,
         count: int,
-        credit: int,
         collect_on: date | None,
-        event: Event,
+        events: Sequence[Event],
     ) -> None:
-        """Writes a credit note with its number, and the new payment of the corrected invoice.
+        """Writes a credit note with its number, the new payment of the corrected invoice, and those of the invoices
+        that its credit pays.
 
-        Raises NumberTaken, or ConcurrentChange when that payment or the credit balance has changed. One transaction:
+        Raises NumberTaken, or ConcurrentChange when a payment or the credit balance has changed. One transaction:
         no money moves without the document that explains it.
         """
         with self._numbered(series, credit_note.invoice.produced_on.year, count) as write:
             write.require_account(credit_note.invoice.account)
-            write_invoice(write, InvoiceRecord(corrected.invoice, payment, corrected.version))
             write_invoice(write, credit_note)
-            write.record(event)
+            for event in events:
+                write.record(event)
             if collect_on != context.collect_on:
                 set_collection_due(write, context, collect_on)
-            write_credit(write, context, credit)
+            _write_changes(write, context, changes)
 
     def invoice(self, account: str, number: str) -> InvoiceRecord:
         """One invoice by its number. Raises NotFound. One query of the account's invoices of that year."""
@@ -223,6 +237,12 @@ class InvoiceStore(Table):
         rows = self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE))
         waiting = {*UNPAID, InvoiceStatus.IN_TRANSIT}
         return tuple(_record_from(row) for row in rows if invoice_from(row.body).status in waiting)
+
+    def of_payment(self, account: str, payment: str, number: str) -> tuple[InvoiceRecord, ...]:
+        """The invoices and credit notes that name a payment of the payment service, and the invoice with this number;
+        oldest first. One query of all invoices."""
+        rows = self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE))
+        return tuple(_record_from(row) for row in rows if payment in row.body or row.key.endswith(f"#{number}"))
 
     def invoices(
         self, account: str, *, year: int | None, status: InvoiceStatus | None, limit: int, after: str | None
@@ -247,29 +267,34 @@ class InvoiceStore(Table):
         """A page of the past due invoices of all accounts, the oldest due date first. One query of the index."""
         return self._reads.oldest(keys.PAST_DUE, "", _record_from, limit=limit, after=after, index=keys.INDEX)
 
-    def save_payment(self, record: InvoiceRecord, payment: InvoicePayment) -> InvoiceRecord:
-        """Writes a payment without an event. Returns the new record. Raises ConcurrentChange. One transaction."""
+    def save_payment(
+        self, record: InvoiceRecord, payment: InvoicePayment, others: Sequence[InvoiceRecord] = ()
+    ) -> InvoiceRecord:
+        """Writes a payment without an event, and the next version of the `others` that go with it.
+
+        Returns the new record. Raises ConcurrentChange when one of them has changed. One transaction.
+        """
         with self._transaction() as write:
             write.require_account(record.invoice.account)
-            write_invoice(write, InvoiceRecord(record.invoice, payment, record.version))
+            for each in (InvoiceRecord(record.invoice, payment, record.version), *others):
+                write_invoice(write, each)
         return InvoiceRecord(record.invoice, payment, record.version + 1)
 
     def settle(
         self,
         context: BillingContext,
-        record: InvoiceRecord,
-        payment: InvoicePayment,
+        changes: Sequence[PaymentChange],
         collect_on: date | None,
         events: Sequence[Event],
     ) -> None:
-        """Writes the result of a payment, its events, and the next collection day of the account.
+        """Writes new payments of invoices, what they change of the credit, their events, and the next collection day.
 
-        Raises ConcurrentChange when the payment or that day has changed. One transaction.
+        Raises ConcurrentChange when a payment, the credit or that day has changed. One transaction.
         """
         with self._transaction() as write:
-            write.require_account(record.invoice.account)
-            write_invoice(write, InvoiceRecord(record.invoice, payment, record.version))
+            write.require_account(context.subscriber.account.id)
             set_collection_due(write, context, collect_on)
+            _write_changes(write, context, changes)
             for event in events:
                 write.record(event)
 
@@ -361,6 +386,12 @@ def write_credit(write: Transaction, context: BillingContext, credit: int) -> No
         write.replace(Item(partition, keys.BALANCE, text({"credit": credit})), context.credit_version)
 
 
+def _write_changes(write: Transaction, context: BillingContext, changes: Sequence[PaymentChange]) -> None:
+    for change in changes:
+        write_invoice(write, InvoiceRecord(change.record.invoice, change.payment, change.record.version))
+    write_credit(write, context, context.credit + sum(change.credit for change in changes))
+
+
 def _earliest(one: date | None, other: date) -> date:
     return other if one is None else min(one, other)
 
@@ -393,4 +424,4 @@ def _hold_of(row: Row) -> InvoicingHold:
 
 
 def _record_from(row: Row) -> InvoiceRecord:
-    return InvoiceRecord(issued_from(row.body), payment_from(row.body), row.version)
+    return InvoiceRecord(*record_from(row.body), row.version)

@@ -183,7 +183,7 @@ class PaymentStandingView(View):
             paid_on=payment.paid_on,
             method=payment.method,
             attempts=payment.attempts,
-            next_attempt_on=payment.next_attempt_on,
+            next_attempt_on=payment.retried_on,
             failure=payment.failure,
             reference=payment.reference,
             left=MoneyView.of(record.left),
@@ -289,6 +289,27 @@ class RecordedPaymentBody(Body):
     """Money that has arrived on the bank account, by the reference that came with it."""
 
     paid_on: IsoDate
+    reference: Annotated[Text, Field(description="By which the transfer is known.")]
+
+
+class WriteOffBody(Body):
+    """Why an invoice will not be paid."""
+
+    reason: Text
+
+
+class AmountBody(Body):
+    """An amount in minor units."""
+
+    amount: Annotated[int, Field(strict=True, gt=0)]
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+
+
+class RepaymentBody(Body):
+    """Money that was given back by hand, by the reference that went with it."""
+
+    amount: AmountBody
+    repaid_on: IsoDate
     reference: Annotated[Text, Field(description="By which the transfer is known.")]
 
 

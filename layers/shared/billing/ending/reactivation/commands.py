@@ -51,6 +51,8 @@ from billing.subscriptions.catalogue_records import CatalogueStore
 from billing.subscriptions.pricing import period_lines
 from billing.subscriptions.rules import Subscription
 
+_MADE = frozenset({ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT})
+
 
 @dataclass(frozen=True, slots=True)
 class ReactivationQuote:
@@ -167,16 +169,25 @@ def complete_reactivation(
     customer = RequestContext(Actor(ActorKind.CUSTOMER, reactivation.requested_by), now, correlation)
     payment = initial_payment(reactivation.invoice)
     too_small = charge_obstacle(reactivation.invoice.draft.due, _method(billing)) is ChargeObstacle.TOO_SMALL
-    if payment.next_attempt_on is not None and not _by_transfer(billing) and not too_small:
+    is_charged = payment.next_attempt_on is not None and not _by_transfer(billing) and not too_small
+    if is_charged or reactivation.payment_intent_id is not None:
         reactivation, charge = _charge(billing, reactivation, system, store, gateway)
-        if charge.state not in {ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT}:
+        if charge.state in _MADE:
+            today = reactivation.contract.today(now)
+            payment = after_charge(
+                payment,
+                charge,
+                charge.method or _method(billing),
+                today,
+                settings.retry_days,
+                due_on=reactivation.invoice.due_on,
+                tried_with=billing.profile.charged,
+            )
+        elif is_charged:
             failure = charge.failure or PaymentFailure.FAILED
             failed = replace(reactivation, state=ReactivationState.FAILED, failure=failure)
             store.fail(billing.subscriber.account, failed, _failed(billing.subscriber.account, failed, system))
             return ReactivationState.FAILED
-        today = reactivation.contract.today(now)
-        payment = after_charge(payment, charge, _method(billing), today, settings.retry_days)
-        payment = replace(payment, tried_with=billing.profile.charged)
     write = _completing(billing, reactivation, payment, settings, system, customer, store)
     if reactivation.invoice.draft.total.amount:
         with_next_number(settings.series, reactivation.invoice.produced_on.year, write, store)
@@ -215,14 +226,14 @@ def _charge(
             return reactivation, Charge("", ChargeState.FAILED, PaymentFailure.FAILED, hard=True)
         reactivation = store.save(replace(reactivation, payment_intent_id=payment))
     earlier = gateway.payment(payment)
-    if earlier is not None and earlier.state in {ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT}:
+    if earlier is not None and earlier.state in _MADE:
         return reactivation, earlier
     if profile.payment_method is None:
         charge = Charge(payment, ChargeState.FAILED, PaymentFailure.NO_PAYMENT_METHOD, hard=True)
     else:
         key = f"charge/{payment}/{context.correlation}"
         charge = gateway.charge(payment, profile.payment_method, _method(billing), key)
-    if charge.state in {ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT}:
+    if charge.state in _MADE:
         return reactivation, charge
     if not gateway.cancel(payment, f"cancel/{payment}/{context.correlation}"):
         final = gateway.payment(payment)  # it has succeeded or is in transit
