@@ -41,6 +41,8 @@ export PIP_NO_CACHE_DIR := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_PYTHON := $(PYTHON)
 export UV_PYTHON_DOWNLOADS := never
+# Also if a person's uv.toml names another one: $(PYTHON) is rarely an installation of uv.
+export UV_PYTHON_PREFERENCE := system
 export SAM_CLI_TELEMETRY := 0
 # SAM and the tests read no AWS settings of a person: they may be malformed, or lead to the real AWS.
 export AWS_CONFIG_FILE := /dev/null

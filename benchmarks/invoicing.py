@@ -5,19 +5,25 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, cast
 
 import orjson
 from billing.accounts import mapping as account_mapping
+from billing.accounts.rules import Account
 from billing.invoicing import due_mapping as invoicing_due_mapping
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.invoices import Seller
 from billing.invoicing.issue_invoices import issue_invoices
+from billing.invoicing.period_mapping import period_body
+from billing.invoicing.periods import fix_month
 from billing.invoicing.records import InvoiceStore
 from billing.invoicing.settings import InvoicingSettings
+from billing.invoicing.tax import Tax, TaxRule
 from billing.kernel.schedules import Job
 from billing.platform.aws_session import aws_session
 from billing.platform.dynamodb import keys
+from billing.subscriptions.mapping import subscription_from
 
 from benchmarks import billing_page
 from benchmarks.cold_start import ENVIRONMENT
@@ -82,9 +88,10 @@ class _Answers:
         self.now = datetime.combine(account.contract.month_start(month), datetime.min.time(), UTC) + timedelta(days=1)
         partition = keys.account(billing_page.ACCOUNT)
         due = {keys.due(Job.RENEWAL): invoicing_due_mapping.invoicing_due_body(InvoicingDue(month))}
+        running = {keys.PAGE_PERIOD: _running_period(account, page[keys.PAGE_SUBSCRIPTION], month)}
         items = [
             {"pk": {"S": partition}, "sk": {"S": key}, "body": {"S": body}, "version": {"N": "1"}}
-            for key, body in {**page, **due}.items()
+            for key, body in {**page, **due, **running}.items()
         ]
         self._billing_context = reply(Responses={"billing": items})
         self._nothing = reply(Responses={"billing": []})
@@ -108,3 +115,15 @@ class _Answers:
             return self._nothing(request)
         self.requests[operation] = body
         return self._billing_context(request)
+
+
+def _running_period(account: Account, subscription: str, until_month: int) -> str:
+    """The first paid period as it is stored at its end: all of its months are fixed, and it has an invoice."""
+    contract = account.contract
+    signed = subscription_from(subscription, 1)
+    first = fix_month(account, signed, InvoicingDue(0), None)
+    assert first.period is not None
+    period = first.period.with_invoice("LV-2026-000001", Tax(TaxRule.DOMESTIC, "DK", Decimal(25)), first.lines)
+    for month in range(1, until_month):
+        period = fix_month(account, signed, InvoicingDue(month), period).period or period
+    return period_body(period, contract)

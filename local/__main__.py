@@ -44,7 +44,8 @@ def clean(settings: Settings) -> None:
     stop_without_saving(settings)
     for folder in (settings.folder, ROOT / ".aws-sam"):
         if folder.exists():
-            shutil.rmtree(folder)
+            shutil.rmtree(folder.resolve())  # a link to a larger disk is followed
+        folder.unlink(missing_ok=True)
     _say(
         "Livello has ended, and its state is deleted. What stays: the tools, in .venv, .venvs and .tools, and uv's "
         f"cache of packages, {uv_cache(os.environ)}."

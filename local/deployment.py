@@ -233,6 +233,7 @@ def _environment(settings: Settings, machine: Machine) -> dict[str, str]:
         "SAM_CLI_TELEMETRY": "0",
         "PATH": f"{TOOLS}{os.pathsep}{own['PATH']}",
         "UV": "uv",
+        "UV_PYTHON_PREFERENCE": "system",
         "PYTHON": sys.executable,
         "LAYER_PYTHON": machine.python,
         "LAYER_PLATFORM": machine.platform,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from local.settings import LocalError
 from local.state_files import read_json, sync_folder
 
 SAVES_MAX = 2
@@ -95,7 +96,10 @@ class Saves:
         back = f"to the save of {earlier[0].at:%Y-%m-%d %H:%M:%S} UTC" if earlier else "to an empty stack"
         remedy = f"Remove the folder {newest.folder} to go back {back}; make clean deletes everything."
         for file in sorted(newest.folder.glob("*.json")):
-            read_json(file, remedy)
+            content = read_json(file, remedy)
+            # Cloud.start changes the payload of this file.
+            if file.name == "lambda.json" and not isinstance((content or {}).get("payload"), dict):
+                raise LocalError(f"{file} is damaged: it has no payload. {remedy}")
 
     def restore(self, state: Path) -> Save | None:
         """Copies the newest save to the emulator's state folder. Returns it; None if there is none.

@@ -37,6 +37,22 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "invoice.issued": {
         "bank-transfer": {"method": "bank_transfer", "charge_on": None},
         "no-method": {"method": None, "charge_on": None},
+        "part-from-credit": {
+            "method": "bank_transfer",
+            "charge_on": None,
+            "credit": {"amount": 1500, "currency": "DKK"},
+            "due": {"amount": 300000, "currency": "DKK"},
+        },
+        "all-from-credit": {
+            "charge_on": None,
+            "credit": {"amount": 301500, "currency": "DKK"},
+            "due": {"amount": 0, "currency": "DKK"},
+        },
+    },
+    "invoice.paid": {"by-credit": {"method": None}},
+    "payment.past_due": {
+        "charged-back": {"reason": "charged_back"},
+        "refund-failed": {"number": "CN-2026-0003", "corrects": "2026-0117", "reason": "failed"},
     },
     "payment.failed": {
         "authentication": {

@@ -53,6 +53,7 @@ ACCOUNT: dict[str, Any] = {
         {"store": "nordlys-dk", "name": "nordlys.example"},
         {"store": "nordlys-se", "name": "nordlys.example/se"},
     ],
+    "invoiced_until": "2026-01-15",
     "lines": [{"product": "search", "up_to": 10_000}, {"product": "email", "up_to": 25_000}],
     "discounts": [
         {"product": "search", "percent": "12.5", "from": "2026-01-15", "until": "2027-01-15", "reason": "Launch"},

@@ -6,8 +6,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from billing import wiring
-from billing.invoicing.collect_payments import sync_payment
-from billing.invoicing.note_payment_notice import AGREED, DONE, PAYMENT_NOTICES, note_payment_notice
+from billing.invoicing.note_payment_notice import (
+    AGREED,
+    DISPUTE_NOTICES,
+    DONE,
+    PAYMENT_NOTICES,
+    REFUND_NOTICES,
+    note_payment_notice,
+)
+from billing.invoicing.sync_payments import sync_dispute, sync_payment, sync_refund
 from billing.payments.sqs_notices import notice_from
 from billing.platform.workers import worker
 
@@ -16,21 +23,25 @@ def note(message: str, correlation: str) -> Mapping[str, Any]:
     """Processes one event. Raises BillingError, which retries the message."""
     notice = notice_from(message)
     now = datetime.now(UTC)  # noqa: TID251 - the object is read now, however old the event is
+    common: dict[str, Any] = {
+        "now": now,
+        "correlation": correlation,
+        "settings": wiring.invoicing_settings(),
+        "store": wiring.invoice_store(),
+        "gateway": wiring.payments(),
+    }
     if notice.type in PAYMENT_NOTICES:
-        changed = sync_payment(
-            notice.object,
-            now=now,
-            correlation=correlation,
-            settings=wiring.invoicing_settings(),
-            consent_page=os.environ["BILLING_PAGE"],
-            store=wiring.invoice_store(),
-            gateway=wiring.payments(),
-        )
-        outcome = DONE if changed else AGREED
+        changed = sync_payment(notice.object, consent_page=os.environ["BILLING_PAGE"], **common)
+    elif notice.type in REFUND_NOTICES:
+        changed = sync_refund(notice.object, **common)
+    elif notice.type in DISPUTE_NOTICES:
+        changed = sync_dispute(notice.object, **common)
     else:
         outcome = note_payment_notice(
             notice, now=now, correlation=correlation, store=wiring.payment_store(), gateway=wiring.payments()
         )
+        return {"notice": notice.notice, "type": notice.type, "outcome": outcome}
+    outcome = DONE if changed else AGREED
     return {"notice": notice.notice, "type": notice.type, "outcome": outcome}
 
 

@@ -1,4 +1,4 @@
-"""POST /accounts/{account}/invoices/{number}/payments: staff record a bank transfer that has arrived."""
+"""/accounts/{account}/invoices/{number}: staff record a transfer, a repayment by hand, or that it will not be paid."""
 
 from typing import Annotated
 
@@ -6,7 +6,15 @@ import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded 
 from billing.accounts.admission import Admission, Permits
 from billing.accounts.rules import existing
 from billing.invoicing.collect_payments import record_payment
-from billing.invoicing.views import InvoiceDetailsView, InvoiceNumber, RecordedPaymentBody
+from billing.invoicing.settle_by_hand import record_repayment, write_off
+from billing.invoicing.views import (
+    InvoiceDetailsView,
+    InvoiceNumber,
+    RecordedPaymentBody,
+    RepaymentBody,
+    WriteOffBody,
+)
+from billing.kernel.money import Money
 from billing.kernel.permissions import Permission
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
@@ -34,6 +42,43 @@ def post_payment(
     record = record_payment(
         billing, number, body.paid_on, body.reference, context=context, store=invoices, gateway=payments
     )
+    return InvoiceDetailsView.of(record)
+
+
+@app.post("/accounts/<account>/invoices/<number>/write-off")
+def post_write_off(
+    account: AccountId,
+    number: InvoiceNumber,
+    body: WriteOffBody,
+    admission: MayRecord,
+    context: Context,
+    invoices: Invoices,
+    payments: Payments,
+) -> InvoiceDetailsView:
+    """Write off what is left of an invoice: it is uncollectible. Money that arrives nevertheless pays it."""
+    billing = existing(invoices.billing_context(account))
+    admission.admit(billing.subscriber.account)
+    record = write_off(billing, number, body.reason, context=context, store=invoices, gateway=payments)
+    return InvoiceDetailsView.of(record)
+
+
+@app.post("/accounts/<account>/invoices/<number>/repayments")
+def post_repayment(
+    account: AccountId,
+    number: InvoiceNumber,
+    body: RepaymentBody,
+    admission: MayRecord,
+    context: Context,
+    invoices: Invoices,
+) -> InvoiceDetailsView:
+    """Record that money was given back by hand: of a credit note whose refund has failed, or of an invoice's credit.
+
+    The same amount, day and reference again change nothing.
+    """
+    billing = existing(invoices.billing_context(account))
+    admission.admit(billing.subscriber.account)
+    amount = Money(body.amount.amount, body.amount.currency)
+    record = record_repayment(billing, number, amount, body.repaid_on, body.reference, context=context, store=invoices)
     return InvoiceDetailsView.of(record)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 from billing import wiring
+from billing.invoicing.credit_notes import CreditOutcome
 from billing.invoicing.documents.einvoice import Syntax, einvoice
 from billing.invoicing.documents.pdf import invoice_pdf
 from billing.invoicing.documents.render import render_documents
@@ -23,13 +24,13 @@ def render(message: str, _: str) -> Mapping[str, Any]:
     return {"account": account, "number": number, "files": len(written)}
 
 
-def rendered(invoice: IssuedInvoice) -> dict[DocumentKind, bytes]:
+def rendered(invoice: IssuedInvoice, outcome: CreditOutcome | None = None) -> dict[DocumentKind, bytes]:
     """The content of each file: the PDF, and both e-invoices if EN 16931 can express the invoice."""
     if not invoice.can_be_electronic:
-        return {DocumentKind.PDF: invoice_pdf(invoice, None)}
+        return {DocumentKind.PDF: invoice_pdf(invoice, None, outcome)}
     cii = einvoice(invoice, Syntax.CII)
     return {
-        DocumentKind.PDF: invoice_pdf(invoice, cii),
+        DocumentKind.PDF: invoice_pdf(invoice, cii, outcome),
         DocumentKind.CII: cii,
         DocumentKind.UBL: einvoice(invoice, Syntax.UBL),
     }

@@ -1,12 +1,13 @@
 """/accounts/{account}/payment-method: an admin sets up a new card or debit, which replaces the old one."""
 
+import os
 from typing import Annotated
 
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.accounts.admission import Admission, Permits
 from billing.accounts.rules import existing
-from billing.invoicing.collect_payments import begin_consent
-from billing.invoicing.views import InvoiceNumber
+from billing.invoicing.collect_payments import begin_consent, try_payment_again
+from billing.invoicing.views import InvoiceDetailsView, InvoiceNumber
 from billing.kernel.permissions import Permission
 from billing.payments.records import Payer, PaymentStore
 from billing.payments.replace_payment_method import (
@@ -27,7 +28,7 @@ from billing.platform.http.answers import Response, created
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Invoices, PaymentMethods, Payments, account_store
+from billing.wiring import DeployedSettings, Invoices, PaymentMethods, Payments, account_store
 
 MayChange = Annotated[Admission, Permits(Permission.CHANGE_PAYMENT_METHOD, account_store)]
 MaySetBankTransfer = Annotated[Admission, Permits(Permission.SET_BANK_TRANSFER, account_store)]
@@ -86,6 +87,31 @@ def post_consent(
     """What a browser needs so that the customer's bank can ask for its consent to an invoice's payment."""
     admission.account(account)
     return ConsentView.of(begin_consent(account, number, store=invoices, gateway=payments))
+
+
+@app.post("/accounts/<account>/invoices/<number>/payment-attempts")
+def post_payment_attempt(
+    account: AccountId,
+    number: InvoiceNumber,
+    admission: MayChange,
+    context: Context,
+    invoices: Invoices,
+    settings: DeployedSettings,
+    payments: Payments,
+) -> InvoiceDetailsView:
+    """Charge an unpaid invoice now, with the account's payment method. The response says what became of it."""
+    billing = existing(invoices.billing_context(account))
+    admission.admit(billing.subscriber.account)
+    record = try_payment_again(
+        billing,
+        number,
+        context=context,
+        settings=settings,
+        consent_page=os.environ["BILLING_PAGE"],
+        store=invoices,
+        gateway=payments,
+    )
+    return InvoiceDetailsView.of(record)
 
 
 def _admitted(account: str, admission: Admission, methods: PaymentStore) -> Payer:

@@ -73,6 +73,7 @@ class DemoCompany:
             "lines": [{"product": product, "up_to": up_to} for product, up_to in self.lines],
             "discounts": [_discount(each, start) for each in self.discounts],
             "first_admin": {"email": self.admin.email, "name": self.admin.name},
+            "invoiced_until": start.isoformat(),
         }
 
 

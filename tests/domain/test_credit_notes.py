@@ -14,7 +14,8 @@ from billing.invoicing.credit_notes import (
     credit_note_draft,
     lines_to_credit,
 )
-from billing.invoicing.dunning import InvoicePayment
+from billing.invoicing.dunning import InvoicePayment, initial_payment, mark_received
+from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.invoices import Correction, InvoiceStatus, IssuedInvoice
 from billing.invoicing.tax import Tax, TaxRule
 from billing.kernel.errors import RuleViolation
@@ -26,8 +27,17 @@ from hypothesis import strategies as st
 from tests.documents.samples import CORRECTION, STARTS, invoice
 
 TODAY = date(2026, 5, 4)
-PAID = InvoicePayment(InvoiceStatus.PAID, paid_on=STARTS, method=Method.CARD, payment_intent_id="pi_1")
-OPEN = InvoicePayment(InvoiceStatus.OPEN, next_attempt_on=TODAY)
+
+
+def opened(issued: IssuedInvoice) -> InvoicePayment:
+    return replace(initial_payment(issued), next_attempt_on=TODAY)
+
+
+def paid(issued: IssuedInvoice) -> InvoicePayment:
+    """Charged to a card on the day of its issue."""
+    payment = initial_payment(issued)
+    charged = Entry(EntryKind.CHARGED, payment.left, STARTS, "pi_1")
+    return replace(payment, method=Method.CARD, payment_intent_id="pi_1").with_entries(charged)
 
 
 def of_lines(*nets: int, rate: str = "25", credit: int = 0, tax_amount: int | None = None) -> IssuedInvoice:
@@ -69,7 +79,7 @@ def test_credit_notes_follow_the_rounding_of_their_invoice(nets: list[int], rate
     half_even = Tax(TaxRule.DESTINATION, "FI", Decimal(rate)).of_half_even(sum(nets))
     for tax_amount in (half_even, None):
         issued = of_lines(*nets, rate=rate, tax_amount=tax_amount)
-        payment, total = OPEN, 0
+        payment, total = opened(issued), 0
         for position in range(len(nets)):
             taken, payment = correct(issued, payment, (position,), f"CN-{position}")
             total += taken
@@ -80,7 +90,7 @@ def test_credit_notes_follow_the_rounding_of_their_invoice(nets: list[int], rate
 def test_a_line_of_zero_can_be_credited_on_an_old_invoice() -> None:
     issued = of_lines(1250, 0, tax_amount=312)
 
-    first, payment = correct(issued, OPEN, (0,), "CN-1")
+    first, payment = correct(issued, opened(issued), (0,), "CN-1")
     second, _ = correct(issued, payment, (1,), "CN-2")
 
     assert (first, second) == (1562, 0)
@@ -93,15 +103,15 @@ def test_a_line_of_zero_can_be_credited_on_an_old_invoice() -> None:
     st.booleans(),
     st.floats(0, 1),
 )
-def test_the_credit_notes_of_all_lines_add_up_to_the_invoice(
-    nets: list[int], rate: str, chance: object, paid: bool, share: float
+def test_all_credit_notes_together_come_to_the_invoice(
+    nets: list[int], rate: str, chance: object, is_paid: bool, share: float
 ) -> None:
     issued = of_lines(*nets, rate=rate)
     credit = int(issued.draft.total.amount * share)
     issued = of_lines(*nets, rate=rate, credit=credit)
     order = [*range(len(nets))]
     chance.shuffle(order)  # type: ignore[attr-defined]
-    payment, total = (PAID if paid else OPEN), 0
+    payment, total = (paid if is_paid else opened)(issued), 0
 
     while order:
         some = tuple(order.pop() for _ in range(min(len(order), 2)))
@@ -110,13 +120,15 @@ def test_the_credit_notes_of_all_lines_add_up_to_the_invoice(
 
     assert total == issued.draft.total.amount
     assert payment.waived + payment.refunded == issued.draft.due.amount
-    assert payment.status is (InvoiceStatus.PAID if paid else payment.status)
+    assert payment.status is (InvoiceStatus.PAID if is_paid and issued.draft.due.amount else payment.status)
     with pytest.raises(AlreadyCredited):
         lines_to_credit(issued, payment, None)
 
 
-def test_the_charged_part_is_refunded() -> None:
-    total, payment = correct(of_lines(10_000, 20_000), PAID, (1,), "CN-1")
+def test_what_was_charged_goes_back() -> None:
+    issued = of_lines(10_000, 20_000)
+
+    total, payment = correct(issued, paid(issued), (1,), "CN-1")
 
     assert total == payment.refunded == 25_000
     assert payment.status is InvoiceStatus.PAID
@@ -126,16 +138,17 @@ def test_the_charged_part_is_refunded() -> None:
 def test_the_part_paid_with_credit_goes_to_the_credit_balance() -> None:
     issued = of_lines(10_000, credit=12_000)
 
-    lines = lines_to_credit(issued, PAID, None)
-    money = allocate(issued, PAID, Correction("", STARTS, lines, ""), "CN-1", 12_500, TODAY)
+    lines = lines_to_credit(issued, paid(issued), None)
+    money = allocate(issued, paid(issued), Correction("", STARTS, lines, ""), "CN-1", 12_500, TODAY)
 
     assert (money.refunded, money.credit_balance) == (500, 12_000)
 
 
-def test_a_bank_transfer_goes_to_the_credit_balance() -> None:
-    by_transfer = replace(PAID, method=Method.BANK_TRANSFER, payment_intent_id=None, reference="E2E-1")
+def test_a_transfer_is_carried() -> None:
+    issued = of_lines(10_000)
+    by_transfer = mark_received(opened(issued), STARTS, Method.BANK_TRANSFER, "E2E-1")
 
-    money = allocate(of_lines(10_000), by_transfer, replace(CORRECTION, lines=(0,)), "CN-1", 12_500, TODAY)
+    money = allocate(issued, by_transfer, replace(CORRECTION, lines=(0,)), "CN-1", 12_500, TODAY)
 
     assert (money.refunded, money.credit_balance) == (0, 12_500)
 
@@ -143,7 +156,7 @@ def test_a_bank_transfer_goes_to_the_credit_balance() -> None:
 def test_the_unpaid_part_is_cancelled() -> None:
     issued = of_lines(10_000, 20_000)
 
-    _, partly = correct(issued, OPEN, (0,), "CN-1")
+    _, partly = correct(issued, opened(issued), (0,), "CN-1")
     _, wholly = correct(issued, partly, None, "CN-2")
 
     assert (partly.status, partly.waived, partly.next_attempt_on) == (InvoiceStatus.OPEN, 12_500, TODAY)
@@ -153,7 +166,7 @@ def test_the_unpaid_part_is_cancelled() -> None:
 def test_an_invoice_is_paid_if_credit_paid_what_a_credit_note_leaves() -> None:
     issued = of_lines(10_000, 20_000, credit=12_500)
 
-    _, payment = correct(issued, OPEN, (1,), "CN-1")
+    _, payment = correct(issued, opened(issued), (1,), "CN-1")
 
     assert (payment.status, payment.waived, payment.paid_on) == (InvoiceStatus.PAID, 25_000, TODAY)
 
@@ -161,11 +174,11 @@ def test_an_invoice_is_paid_if_credit_paid_what_a_credit_note_leaves() -> None:
 @pytest.mark.parametrize("requested", [(0, 0), (3,), (0, 7)])
 def test_a_line_that_does_not_exist_or_is_named_twice_is_refused(requested: tuple[int, ...]) -> None:
     with pytest.raises(RuleViolation):
-        lines_to_credit(of_lines(1, 2), PAID, requested)
+        lines_to_credit(of_lines(1, 2), opened(of_lines(1, 2)), requested)
 
 
-def test_a_line_is_credited_once() -> None:
-    _, payment = correct(of_lines(1, 2), PAID, (0,), "CN-1")
+def test_a_line_is_taken_back_once() -> None:
+    _, payment = correct(of_lines(1, 2), paid(of_lines(1, 2)), (0,), "CN-1")
 
     with pytest.raises(AlreadyCredited):
         lines_to_credit(of_lines(1, 2), payment, (0, 1))
@@ -173,11 +186,11 @@ def test_a_line_is_credited_once() -> None:
 
 def test_neither_an_invoice_in_transit_nor_a_credit_note_is_corrected() -> None:
     with pytest.raises(NotCorrectable):
-        lines_to_credit(of_lines(1), replace(PAID, status=InvoiceStatus.IN_TRANSIT), None)
+        lines_to_credit(of_lines(1), replace(opened(of_lines(1)), is_in_transit=True), None)
     with pytest.raises(NotCorrectable):
-        lines_to_credit(replace(of_lines(1), corrects=CORRECTION), PAID, None)
+        lines_to_credit(replace(of_lines(1), corrects=CORRECTION), opened(of_lines(1)), None)
 
 
 def test_a_discount_alone_cannot_be_credited() -> None:
     with pytest.raises(RuleViolation):
-        credit_note_draft(invoice(), PAID, (2,))
+        credit_note_draft(invoice(), paid(invoice()), (2,))

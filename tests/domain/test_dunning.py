@@ -11,7 +11,7 @@ from billing.invoicing.invoices import InvoiceStatus
 from billing.payments.methods import Charge, ChargeState, Method
 
 TODAY = date(2026, 5, 4)
-OPEN = InvoicePayment(InvoiceStatus.OPEN, next_attempt_on=TODAY, tried_with="pm_old")
+OPEN = InvoicePayment(TODAY, 100, next_attempt_on=TODAY, tried_with="pm_old")
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,14 @@ def test_a_payment_is_due_from_the_day_of_its_next_attempt() -> None:
     ("payment", "corrects", "method", "tried"),
     [
         (OPEN, False, "pm_new", True),
-        (replace(OPEN, status=InvoiceStatus.PAST_DUE), False, "pm_new", True),
+        (replace(OPEN, is_past_due=True), False, "pm_new", True),
         (OPEN, False, "pm_old", False),
         (OPEN, False, "pm_old#6527d4be", False),  # an older record names the method only
         (replace(OPEN, tried_with="pm_old#6527d4be"), False, "pm_old#6527d4be", False),
         (replace(OPEN, tried_with="pm_old#6527d4be"), False, "pm_old#00c0ffee", True),
         (OPEN, False, None, False),
         (OPEN, True, "pm_new", False),
-        (replace(OPEN, status=InvoiceStatus.IN_TRANSIT), False, "pm_new", False),
+        (replace(OPEN, is_in_transit=True), False, "pm_new", False),
     ],
 )
 def test_an_unpaid_invoice_is_charged_at_once_with_a_new_payment_method(
@@ -65,5 +65,8 @@ def test_the_next_attempt_is_the_earliest_of_all_payments() -> None:
         (ChargeState.WAITING, InvoiceStatus.OPEN, False),
     ],
 )
-def test_a_failure_is_news_only_for_a_payment_in_transit(state: ChargeState, status: InvoiceStatus, news: bool) -> None:
-    assert is_news(Charge("pi_1", state, None, hard=False), replace(OPEN, status=status)) is news
+def test_a_failure_is_news_only_of_what_was_in_transit(state: ChargeState, status: InvoiceStatus, news: bool) -> None:
+    payment = replace(OPEN, is_in_transit=status is InvoiceStatus.IN_TRANSIT)
+
+    assert payment.status is status
+    assert is_news(Charge("pi_1", state, None, hard=False), payment) is news

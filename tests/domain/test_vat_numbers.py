@@ -1,4 +1,4 @@
-"""What VIES's answers mean for invoices, and when VIES is asked again (DESIGN 3.3.10)."""
+"""What VIES's answers mean for invoices, and when VIES is asked again (DESIGN 3.3.11)."""
 
 from __future__ import annotations
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 from billing.accounts.rules import existing
-from billing.invoicing.collect_payments import collect_payments, record_payment, sync_payment
+from billing.invoicing.collect_payments import collect_payments, record_payment
 from billing.invoicing.dunning import AlreadyPaid
 from billing.invoicing.issue_invoices import issue_invoices
+from billing.invoicing.sync_payments import sync_payment
 from billing.kernel.events import Actor, ActorKind, RequestContext
 from billing.payments.gateway import PaymentGateway
 from billing.payments.methods import Method

@@ -86,7 +86,8 @@ COUNTS = {
     "event": 9,
     "invoice": 2,
     "marker": USED,
-    "page": 5,
+    "page": 6,
+    "period": 1,
     "total": 1,
     "user": 3,
 }

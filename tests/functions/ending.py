@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
+from billing.accounts.rules import existing
 from billing.correspondence.event_kinds import published
 from billing.ending.cancellation.commands import end_account
+from billing.invoicing.due import InvoicingDue
+from billing.invoicing.invoices import BillingReason
+from billing.invoicing.periods import FixedMonth
 from billing.kernel.events import Event
 from billing.platform.events.mapping import event_body, event_from
 
@@ -100,6 +104,15 @@ def deliver(event: Event) -> dict[str, Any]:
     worker = prepare if event.type == "download.requested" else collect
     detail = json.loads(event_body(event))
     return dict(worker({"Records": [record(json.dumps({"detail": detail}))]}, Context()))
+
+
+def invoiced_elsewhere(company: Company, month: int = 6) -> None:
+    """Everything before a contract month is invoiced; without more, before the sample company's next renewal."""
+    store = wiring.invoice_store()
+    billing = existing(store.billing_context(company.account))
+    since = billing.subscriber.account.contract.month_start(month)
+    before = FixedMonth(month - 1, since, since, BillingReason.PERIOD, (), InvoicingDue(month), period=None)
+    store.advance(billing, before)
 
 
 def deactivate(company: Company) -> None:

@@ -19,6 +19,7 @@ from functions.administer_users.app import handler as administer_users
 from functions.issue_credit_note.app import handler as issue_credit_note
 from functions.provision_account.app import handler as provision_account
 from functions.record_payment.app import handler as record_payment
+from functions.release_invoicing.app import handler as release_invoicing
 from functions.update_billing_information.app import handler as update_billing_information
 from functions.update_payment_method.app import handler as update_payment_method
 from local.stripe.api import Stripe
@@ -158,6 +159,14 @@ def test_any_credit_note_body_gets_a_described_answer(company: Company, body: An
     route, path = "/accounts/{account}/invoices/{number}/credit-notes", {**company.path, "number": "LV-2026-1"}
 
     check(company, issue_credit_note, "POST", route, STAFF, body, {404}, path)
+
+
+@few
+@given(bodies({"invoices": 4, "total": {"amount": 1, "currency": "EUR"}}))
+def test_any_release_body_gets_a_described_answer(company: Company, body: Any) -> None:
+    route = "/accounts/{account}/invoicing/release"
+
+    check(company, release_invoicing, "POST", route, STAFF, body, {409})
 
 
 @few

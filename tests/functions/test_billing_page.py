@@ -126,7 +126,7 @@ def test_today_is_the_day_in_the_accounts_time_zone(company: Company) -> None:
 def test_a_contract_that_has_not_begun_is_first_charged_on_its_start(company: Company) -> None:
     later = with_value(with_value(ACCOUNT, "later-shop", "account"), "2026-12-31", "contract", "start")
 
-    assert provisioned(later).body["payment_details"]["next_charge_on"] == "2026-12-31"
+    assert provisioned({**later, "invoiced_until": None}).body["payment_details"]["next_charge_on"] == "2026-12-31"
 
 
 def test_the_amount_is_in_the_contracts_currency(company: Company) -> None:

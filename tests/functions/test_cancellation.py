@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,11 +17,27 @@ from functions.record_usage.app import handler as record_usage
 from tests.api_gateway import MACHINE, NOW, STAFF, answer, person, request
 from tests.aws import stored_items
 from tests.company import Company, provisioned
-from tests.functions.ending import CANCELLATION, CONTRACT_ENDS, WHY, call_cancellation, cancel, events_of, fire
+from tests.functions.ending import (
+    CANCELLATION,
+    CONTRACT_ENDS,
+    WHY,
+    call_cancellation,
+    cancel,
+    events_of,
+    fire,
+    invoiced_elsewhere,
+)
 from tests.samples import ACCOUNT, with_value
 from tests.usage import cloud_event
 
 pytestmark = pytest.mark.usefixtures("work")
+
+
+@pytest.fixture
+def company(company: Company) -> Company:
+    """The sample account. All that it owes by now is invoiced."""
+    invoiced_elsewhere(company)
+    return company
 
 
 def status(company: Company) -> str:
@@ -236,6 +251,7 @@ def test_the_admins_get_one_notice_a_week_before_the_last_day(
     assert event.time.day == 7
     facts = event.after or {}
     assert (facts["renewal"]["on"], facts["last_day"], facts["interval_months"]) == ("2026-10-15", "2026-09-14", 3)
+    invoiced_elsewhere(company, month=9)
     # The last day is exact: a cancellation on it avoids the renewal, one a day later does not.
     last_day, day_after = (datetime(2026, 9, day, 12, tzinfo=UTC) for day in (14, 15))
     assert call_cancellation(company, "GET", now=last_day).body["preview"]["charges_still_due"] == []
@@ -323,6 +339,7 @@ def test_an_account_is_deactivated_as_its_day_begins(
 def test_renewals_within_the_notice_are_invoiced_and_none_after(
     company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    invoiced_elsewhere(company, month=0)
     requested_at = datetime(2026, 6, 15, 9, tzinfo=UTC)
     assert cancel(company, "2026-10-15", now=requested_at).status == 201
 
@@ -338,15 +355,19 @@ def test_renewals_within_the_notice_are_invoiced_and_none_after(
 
 
 @pytest.mark.parametrize(
-    ("interval", "until", "charged"),
-    [(1, "2026-07-15", ["2026-06-15"]), (6, "2026-07-15", []), (12, "2027-01-15", [])],
+    ("interval", "invoiced_until", "until", "charged"),
+    [
+        (1, "2026-06-15", "2026-07-15", ["2026-06-15"]),
+        (6, "2026-07-15", "2026-07-15", []),
+        (12, "2027-01-15", "2027-01-15", []),
+    ],
 )
 def test_each_interval_ends_with_its_paid_period(
-    interval: int, until: str, charged: list[str], company: Company
+    interval: int, invoiced_until: str, until: str, charged: list[str], company: Company
 ) -> None:
     name = f"shop-{interval}"
     shop = with_value(with_value(ACCOUNT, interval, "contract", "interval_months"), name, "account")
-    assert provisioned(shop).status == 201
+    assert provisioned({**shop, "invoiced_until": invoiced_until}).status == 201
     admin = company.admin  # the same person is the first admin of both accounts
 
     response = answer(cancellation, request("GET", CANCELLATION, claims=admin, path={"account": name}))
@@ -355,11 +376,12 @@ def test_each_interval_ends_with_its_paid_period(
     assert [each["on"] for each in response.body["preview"]["charges_still_due"]] == charged
 
 
-def test_a_contract_that_has_not_started_ends_after_its_first_notice(company: Company) -> None:
+def test_a_contract_that_is_cancelled_in_time_before_it_starts_is_never_charged(company: Company) -> None:
     shop = with_value(with_value(ACCOUNT, "2026-09-01", "contract", "start"), "future-shop", "account")
-    assert provisioned({**shop, "discounts": []}).status == 201
+    assert provisioned({**shop, "discounts": [], "invoiced_until": None}).status == 201
 
     response = answer(cancellation, request("GET", CANCELLATION, claims=company.admin, path={"account": "future-shop"}))
 
-    assert response.body["preview"]["notice_ends"] == "2026-11-01"
-    assert json.dumps(response.body)
+    preview = response.body["preview"]
+    assert (preview["notice_ends"], preview["active_until"]) == ("2026-08-01", "2026-09-01")
+    assert preview["charges_still_due"] == []

@@ -28,6 +28,7 @@ from functions.issue_invoices.app import handler as issue
 from functions.note_payment_notice.app import handler as note
 from functions.plan_due_work.app import handler as plan
 from functions.record_payment.app import handler as record_payment
+from functions.release_invoicing.app import handler as release_invoicing
 from functions.update_payment_method.app import handler as update
 from local.demo import companies as demo_companies
 from local.demo.companies import COMPANIES, DemoCompany
@@ -81,6 +82,14 @@ def run(at: datetime, monkeypatch: pytest.MonkeyPatch, *, charged: bool = True) 
             assert worker({"Records": [record(body)]}, Context()) == {"batchItemFailures": []}
         if job == "renewal" and charged:
             notify(*(event for event in recorded("invoice.issued") if event.id not in before))
+
+
+def release(company: Company, at: datetime) -> Answer:
+    """Staff look at the invoices that wait for them, and confirm number and sum."""
+    route = "/accounts/{account}/invoicing/release"
+    seen = answer(release_invoicing, request("GET", route, claims=STAFF, path=company.path, now=at)).body
+    body = {"invoices": len(seen["invoices"]), "total": seen["total"]}
+    return answer(release_invoicing, request("POST", route, claims=STAFF, path=company.path, body=body, now=at))
 
 
 def notify(*events: Event) -> None:
@@ -267,7 +276,10 @@ def test_periods_invoiced_elsewhere_are_not_invoiced_again(company: Company, mon
 def test_invoices_are_listed_by_year_status_and_page_and_as_csv(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(datetime(2027, 5, 1, tzinfo=UTC), monkeypatch, charged=False)
+    late = datetime(2027, 5, 1, tzinfo=UTC)
+    run(late, monkeypatch, charged=False)
+    assert release(company, late).status == 200
+    run(late, monkeypatch, charged=False)
     assert len(invoice_rows(company, limit="100")) == 6
     assert invoice_rows(company, year="2026") == []
     assert len(invoice_rows(company, year="2027")) == 6
@@ -547,6 +559,9 @@ def test_a_company_is_charged_in_its_own_currency(
     with_card = {each["id"] for each in stripe.objects["customer"].values()}
 
     run(NOW, monkeypatch)
+    if demo.months_ago // demo.interval_months >= 3:
+        assert release(them, NOW).status == 200
+        run(NOW, monkeypatch)
     run(NOW + timedelta(days=40), monkeypatch)
 
     theirs = answer(get_invoices, request("GET", INVOICES, claims=STAFF, path=them.path)).body["items"]
@@ -567,14 +582,37 @@ def test_an_invoice_below_the_smallest_charge_waits_and_blocks_no_other(
         run(NOW + timedelta(days=day), monkeypatch)
 
     small, ordinary, later = (one(company, f"LV-2026-00000{count}") for count in (1, 2, 3))
-    assert (small["due"]["amount"], small["payment"]["status"]) == (20, "open")
-    assert [each["payment"]["status"] for each in (ordinary, later)] == ["paid", "paid"]
-    assert charges(stripe) == [(each["due"]["amount"], "succeeded") for each in (ordinary, later)]
+    # M2: it is collected with the next charge, and each invoice has its share of that.
+    assert (small["due"]["amount"], ordinary["due"]["amount"]) == (20, 36_328)
+    assert [each["payment"]["status"] for each in (small, ordinary, later)] == ["paid"] * 3
+    assert charges(stripe) == [(36_348, "succeeded"), (later["due"]["amount"], "succeeded")]
     assert recorded("payment.failed", "payment.past_due") == []
-    # It was never sent to Stripe. It stays open: by bank transfer it is due like any other.
-    assert all(each["amount"] != 20 for each in stripe.objects["payment_intent"].values())
+    paid_ones = [(event.after or {})["number"] for event in recorded("invoice.paid")]
+    assert sorted(paid_ones) == ["LV-2026-000001", "LV-2026-000002", "LV-2026-000003"]
+
+
+def small_one_alone(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest invoice has 0.20 left to pay; the other one is paid."""
+    boto3.resource("dynamodb", region_name=REGION).Table("billing-test").put_item(
+        Item={"pk": f"ACCOUNT#{company.account}", "sk": "BALANCE", "body": '{"credit":36308}', "version": 1}
+    )
+    run(NOW, monkeypatch, charged=False)
+    assert record_transfer(company, "LV-2026-000002", "2026-06-10", "other").status == 200
+
+
+def test_less_than_the_smallest_charge_waits_alone(
+    company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card(company, stripe)
+    small_one_alone(company, monkeypatch)
+    for day in range(30):
+        run(NOW + timedelta(days=day), monkeypatch)
+
+    assert one(company, "LV-2026-000001")["payment"]["status"] == "open"
+    assert charges(stripe) == []
+    # It is still looked at: transferred, it is due as any other, from the day on which that was agreed.
     switch_to_transfer(company)
-    run(NOW + timedelta(days=70), monkeypatch)
+    run(NOW + timedelta(days=33), monkeypatch)
     assert one(company, "LV-2026-000001")["payment"]["status"] == "past_due"
 
 

@@ -9,11 +9,16 @@ from typing import Any
 import boto3
 import pytest
 from billing import wiring
+from billing.accounts.rules import existing
 from billing.ending.deletion.records import receipt_body
 from billing.ending.deletion.rules import Receipt
+from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.issue_invoices import issue_invoices
 from billing.invoicing.vat_numbers.mapping import check_body
 from billing.invoicing.vat_numbers.rules import VatNumberCheck, VatResult
+from billing.kernel.events import Actor, ActorKind, EventType, RequestContext
+from billing.kernel.money import Money
+from billing.platform.events.new_event import new_event
 
 from functions.administer_autoscaling.app import handler as administer_autoscaling
 from functions.administer_cancellation.app import handler as administer_cancellation
@@ -35,6 +40,7 @@ from functions.list_accounts.app import handler as list_accounts
 from functions.provision_account.app import handler as provision_account
 from functions.record_payment.app import handler as record_payment
 from functions.record_usage.app import handler as record_usage
+from functions.release_invoicing.app import handler as release_invoicing
 from functions.update_billing_information.app import handler as update_billing_information
 from functions.update_payment_method.app import handler as update_payment_method
 from local.stripe.api import Stripe
@@ -54,6 +60,7 @@ INFORMATION = "/accounts/{account}/billing-information/"
 CANCELLATION = "/accounts/{account}/cancellation"
 WRONG = {"lines": None, "reason": "Invoiced by mistake"}
 REACTIVATION = "/accounts/{account}/reactivation"
+RELEASE = "/accounts/{account}/invoicing/release"
 ARCHIVE = "/accounts/{account}/invoices/archive"
 CANCELLED = {
     "reason": "too_expensive",
@@ -64,6 +71,7 @@ CANCELLED = {
 INVOICE = "/accounts/{account}/invoices/{number}"
 VAT_NUMBER = "/accounts/{account}/vat-number-check"
 TRANSFERRED = {"paid_on": "2026-06-10", "reference": "4711"}
+REPAID = {"amount": {"amount": 1, "currency": "EUR"}, "repaid_on": "2026-06-10", "reference": "4712"}
 METHOD = "/accounts/{account}/payment-method"
 AUTOSCALING = "/accounts/{account}/autoscaling"
 CONTACT = "/accounts/{account}/success-manager"
@@ -132,6 +140,23 @@ def with_invoice(company: Company) -> dict[str, str]:
     return {"number": number}
 
 
+def with_held_invoices(company: Company) -> dict[str, str]:
+    """The first two wait for staff. Gives their sum."""
+    store = wiring.invoice_store()
+    billing = existing(store.billing_context(company.account))
+    event = RequestContext(Actor(ActorKind.SYSTEM, None), NOW, "test")
+    hold = InvoicingHold(company.account, NOW, billing.subscriber.account.contract.start, 2, Money(1, "EUR"))
+    facts = {"invoices": 2, "total": {"amount": 1, "currency": "EUR"}, "since": NOW.date(), "until": NOW.date()}
+    held = new_event(EventType.INVOICING_HELD, event, account=company.account, before=None, after=facts)
+    store.hold(billing, hold, held)
+    shown = answer(release_invoicing, request("GET", RELEASE, claims=STAFF, path=company.path)).body
+    return {"total": str(shown["total"]["amount"])}
+
+
+def released(prepared: dict[str, str]) -> dict[str, Any]:
+    return {"invoices": 2, "total": {"amount": int(prepared["total"]), "currency": "EUR"}}
+
+
 def with_end(company: Company) -> dict[str, str]:
     """A deactivated account with a card. Returns the price of its reactivation, in minor units."""
     card(company, ACCOUNT_AT_STRIPE[0])
@@ -182,6 +207,9 @@ MATRIX = [
     Cell(get_invoice_document, "GET", INVOICE + "/xml", 202, 202, 202, 404, prepare=with_invoice),
     Cell(issue_credit_note, "POST", INVOICE + "/credit-notes", 403, 403, 201, 404, WRONG, None, with_invoice),
     Cell(get_invoices, "GET", "/invoices/past-due", 403, 403, 200, 403),
+    Cell(release_invoicing, "GET", RELEASE, 403, 403, 200, 404, prepare=with_held_invoices),
+    Cell(release_invoicing, "POST", RELEASE, 403, 403, 200, 404, released, None, with_held_invoices),
+    Cell(release_invoicing, "GET", "/invoicing/held", 403, 403, 200, 403),
     Cell(administer_vat_numbers, "GET", "/vat-number-checks", 403, 403, 200, 403),
     Cell(administer_vat_numbers, "GET", VAT_NUMBER, 403, 403, 200, 404, prepare=with_vat_check),
     Cell(
@@ -198,7 +226,10 @@ MATRIX = [
     ),
     Cell(administer_vat_numbers, "GET", INVOICE + "/vat-number-check", 403, 403, 200, 404, prepare=with_vat_check),
     Cell(record_payment, "POST", INVOICE + "/payments", 403, 403, 200, 404, TRANSFERRED, None, with_invoice),
+    Cell(record_payment, "POST", INVOICE + "/write-off", 403, 403, 200, 404, {"reason": "Gone"}, None, with_invoice),
+    Cell(record_payment, "POST", INVOICE + "/repayments", 403, 403, 422, 404, REPAID, None, with_invoice),
     Cell(update_payment_method, "POST", INVOICE + "/consent", 409, 403, 403, 404, None, None, with_invoice),
+    Cell(update_payment_method, "POST", INVOICE + "/payment-attempts", 409, 403, 403, 404, None, None, with_invoice),
     read("/accounts/{account}/usage", get_usage),
     read("/accounts/{account}/usage/reduction", get_usage),
     read(INFORMATION + "company"),
@@ -279,7 +310,7 @@ def account_at_stripe(stripe_account: Stripe) -> Iterator[None]:
 
 
 NOTHING = {
-    **dict.fromkeys(["due", "number", "receipt", "review"], "0"),
+    **dict.fromkeys(["due", "number", "receipt", "review", "total"], "0"),
     "setup_intent": "seti_0",
     "success_manager": "nobody",
 }

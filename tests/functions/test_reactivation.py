@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from billing import wiring
 from billing.ending.cancellation.commands import end_account
+from billing.ending.reactivation.records import ReactivationStore
+from billing.kernel.errors import ConcurrentChange
 
 from functions.administer_cancellation.app import handler as cancellation
 from functions.administer_reactivation.app import handler as reactivation
@@ -33,6 +35,7 @@ from tests.functions.ending import (
     deliver,
     events_of,
     fire,
+    invoiced_elsewhere,
     record,
 )
 from tests.samples import CATALOGUE
@@ -40,6 +43,13 @@ from tests.samples import CATALOGUE
 ROUTE = "/accounts/{account}/reactivation"
 
 pytestmark = pytest.mark.usefixtures("work")
+
+
+@pytest.fixture
+def company(company: Company) -> Company:
+    """The sample account. All that it owes by now is invoiced."""
+    invoiced_elsewhere(company)
+    return company
 
 
 def ask(company: Company, method: str, body: Any = None, *, now: datetime = REACTIVATED, claims: Any = None) -> Answer:
@@ -115,6 +125,35 @@ def test_an_admin_reactivates_the_account(
     # A new cancellation counts on the new contract's calendar.
     cancellation_page = call_cancellation(company, "GET", now=datetime(2026, 10, 21, tzinfo=UTC)).body
     assert cancellation_page["preview"]["active_until"] == "2027-01-20"
+
+
+def test_a_charged_reactivation_that_is_cut_off_is_not_paid_twice(
+    company: Company, stripe_account: Stripe, work: Any, monkeypatch: Any
+) -> None:
+    """M14: it was charged, the worker ended before it could write that, and staff agreed on bank transfer."""
+    card(company, stripe_account)
+    deactivate(company)
+    assert agree(company).status == 202
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(ReactivationStore, "complete", _cut_off)
+        assert deliver(requested()) != {"batchItemFailures": []}
+    transfers = request("PUT", METHOD + "/bank-transfer", claims=STAFF, path=company.path, now=REACTIVATED)
+    assert answer(update, transfers).status == 200
+
+    assert deliver(requested()) == {"batchItemFailures": []}
+
+    assert page(company)["status"] == "active"
+    [invoice] = listed(company)
+    assert invoice["status"] == "paid"
+    assert len(charges(stripe_account)) == 1
+    [event] = events_of("invoice.paid")
+    assert (event.after or {})["method"] == "card"
+    fire(REACTIVATED + timedelta(days=30), work, monkeypatch, "collection")
+    assert len(charges(stripe_account)) == 1
+
+
+def _cut_off(*_: Any, **__: Any) -> None:
+    raise ConcurrentChange
 
 
 def request_at(company: Company, due: Any) -> Answer:

@@ -167,7 +167,7 @@ def test_the_slots_say_whether_usage_fits_a_lower_tier(client: ReviewClient) -> 
 
 def test_a_new_account_has_fewer_than_three_closed_months(company: Company) -> None:
     young = with_value(with_value(ACCOUNT, "young-shop", "account"), "2026-05-01", "contract", "start")
-    assert provisioned(young).status == 201
+    assert provisioned({**young, "invoiced_until": "2026-05-01"}).status == 201
     put_manager()
     assign("young-shop")
     admin = {**company.admin}

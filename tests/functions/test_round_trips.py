@@ -10,15 +10,7 @@ from botocore.client import BaseClient
 from functions.record_usage.app import handler as record_usage
 from tests.api_gateway import MACHINE, NOW, STAFF, answer, request
 from tests.company import Company
-from tests.functions.test_permissions import (
-    FOR_MACHINES,
-    MATRIX,
-    STRANGER,
-    Cell,
-    account_at_stripe,  # noqa: F401 - pytest looks for it here
-    ask,
-    documents,  # noqa: F401 - and for this
-)
+from tests.functions.test_permissions import FOR_MACHINES, MATRIX, STRANGER, Cell, ask
 from tests.usage import cloud_event
 
 GET, BATCH, QUERY, WRITE = "GetItem", "BatchGetItem", "Query", "TransactWriteItems"
@@ -43,7 +35,12 @@ ROUND_TRIPS: dict[str, list[str]] = {
     "GET /accounts/{account}/invoices/{number}/xml": [GET, QUERY],
     "POST /accounts/{account}/invoices/{number}/consent": [GET, QUERY],
     "POST /accounts/{account}/invoices/{number}/credit-notes": [BATCH, QUERY, BATCH, WRITE],
+    "POST /accounts/{account}/invoices/{number}/payment-attempts": [BATCH, QUERY],
     "POST /accounts/{account}/invoices/{number}/payments": [BATCH, QUERY, QUERY, WRITE],
+    "GET /accounts/{account}/invoicing/release": [BATCH],
+    "POST /accounts/{account}/invoicing/release": [BATCH, WRITE],
+    "POST /accounts/{account}/invoices/{number}/repayments": [BATCH, QUERY],
+    "POST /accounts/{account}/invoices/{number}/write-off": [BATCH, QUERY, QUERY, WRITE],
     "GET /accounts/{account}/usage": [QUERY, QUERY],
     "GET /accounts/{account}/usage/reduction": [QUERY, BATCH, QUERY, QUERY, QUERY],
     "GET /accounts/{account}/billing-information/company": [QUERY],
@@ -76,6 +73,7 @@ ROUND_TRIPS: dict[str, list[str]] = {
     "PUT /accounts/{account}/autoscaling/settings": [BATCH],
     "POST /accounts/{account}/autoscaling/simulations": [BATCH, QUERY, BATCH],
     "GET /invoices/past-due": [QUERY],
+    "GET /invoicing/held": [QUERY],
     "GET /vat-number-checks": [QUERY],
     "GET /accounts/{account}/vat-number-check": [BATCH],
     "PUT /accounts/{account}/vat-number-check/decision": [BATCH, WRITE],

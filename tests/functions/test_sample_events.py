@@ -30,6 +30,7 @@ STATUS = {
     "list_accounts": 200,
     "provision_account": 201,
     "record_usage": 200,
+    "release_invoicing": 409,
     "update_billing_information": 200,
 }
 

@@ -15,7 +15,7 @@ from billing.payments.gateway import (
     MethodRefused,
     RequestRefused,
 )
-from billing.payments.methods import ChargeState, Method, PaymentFailure
+from billing.payments.methods import ChargeState, Method, PaymentFailure, RefundState
 from billing.payments.stripe_gateway import StripePayments
 
 from local.stripe.api import Stripe
@@ -99,7 +99,7 @@ def test_a_full_refund_returns_the_whole_charge_in_any_currency(
     gateway.charge(intent, card, Method.CARD, "charge")
     assert intents(account)[0]["amount_received"] == units
 
-    assert gateway.refund(intent, "CN-1", refunded, "refund") is True
+    assert gateway.refund(intent, "CN-1", "1", refunded, "refund").state is RefundState.DONE
 
     [charge] = account.objects["charge"].values()
     assert (charge["amount_refunded"], charge["refunded"]) == (units, True)
@@ -111,7 +111,9 @@ def test_partial_refunds_never_exceed_the_charge(account: Stripe, gateway: Strip
     gateway.charge(intent, card, Method.CARD, "charge")
 
     parts = [Money(amount, "KWD") for amount in (1_706, 1_706, 1_713)]
-    assert all(gateway.refund(intent, f"CN-{number}", part, f"r{number}") for number, part in enumerate(parts))
+    assert {
+        gateway.refund(intent, f"CN-{number}", "1", part, f"r{number}").state for number, part in enumerate(parts)
+    } == {RefundState.DONE}
 
 
 def test_a_dispute_has_the_amount_of_the_invoice(account: Stripe, gateway: StripePayments) -> None:
@@ -177,9 +179,9 @@ def test_a_disputed_or_refunded_charge_is_not_refunded(account: Stripe, gateway:
     gateway.charge(intent, card, Method.CARD, "charge")
     ask(account, "POST", "/v1/refunds", f"payment_intent={intent}&amount=36000")
 
-    assert gateway.refund(intent, "CN-1", EUROS, "more than is left") is False
+    assert gateway.refund(intent, "CN-1", "1", EUROS, "more than is left").state is RefundState.FAILED
     account.dispute(intent)
-    assert gateway.refund(intent, "CN-2", Money(100, "EUR"), "disputed") is False
+    assert gateway.refund(intent, "CN-2", "1", Money(100, "EUR"), "disputed").state is RefundState.FAILED
 
 
 def test_only_an_answer_of_stripe_makes_a_customer_deleted(account: Stripe, gateway: StripePayments) -> None:
@@ -229,7 +231,7 @@ def test_an_error_code_that_is_not_about_the_payment_is_our_fault(
         gateway.attach(card, customer, "attach")
     assert gateway.charge(intent, card, Method.CARD, "again").state is ChargeState.SUCCEEDED
     with pytest.raises(RequestRefused):
-        gateway.refund(intent, "CN-1", EUROS, "refund")
+        gateway.refund(intent, "CN-1", "1", EUROS, "refund")
 
 
 @pytest.mark.parametrize("kind", ["429", "lock_timeout", "409"])
@@ -262,7 +264,7 @@ def test_after_a_server_error_the_gateway_finds_what_stripe_has_done(account: St
 
     intent = begin(gateway, customer)
     assert gateway.charge(intent, card, Method.CARD, "charge").state is ChargeState.SUCCEEDED
-    assert gateway.refund(intent, "CN-1", EUROS, "refund") is True
+    assert gateway.refund(intent, "CN-1", "1", EUROS, "refund").state is RefundState.DONE
 
     assert [each["status"] for each in intents(account)] == ["succeeded"]
     assert [each["amount"] for each in account.objects["refund"].values()] == [36_328]

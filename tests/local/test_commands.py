@@ -155,6 +155,15 @@ def test_a_file_that_clean_cannot_remove_is_named(folder: Path, capsys: pytest.C
     assert capsys.readouterr().err == "Permission denied: /kept\n"
 
 
+def test_clean_follows_a_link_to_another_disk(folder: Path, tmp_path: Path) -> None:
+    state = tmp_path / "disk" / "state"
+    state.mkdir(parents=True)
+    folder.symlink_to(state)
+    assert commands.main(["clean"], folder) == 0
+    assert not state.exists()
+    assert not folder.is_symlink()
+
+
 def test_only_one_command_runs_at_a_time_without_a_lock_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with commands._alone(folder):
         assert [*folder.iterdir()] == []

@@ -84,6 +84,7 @@ def test_the_commands_run_in_any_folder_without_a_persons_settings(checkout: Pat
             assert environment["LC_ALL"] == "C.UTF-8"
             assert environment["PYTHONUTF8"] == "1"
             assert environment["PIP_USER"] == "0"
+            assert environment["UV_PYTHON_PREFERENCE"] == "system"
             assert environment["HOME"] == str(checkout / ".tools" / "home")
             passed_on = {name for name, value in HOSTILE.items() if environment.get(name) == value}
             assert passed_on - {"UV_PROJECT_ENVIRONMENT"} == set()

@@ -211,3 +211,12 @@ def put(settings: Settings, name: str) -> None:
 
 def names(settings: Settings) -> set[str]:
     return {each["Name"] for each in client(settings, "ssm").describe_parameters()["Parameters"]}
+
+
+@pytest.mark.parametrize("content", ["{}", '{"payload": null}', '{"payload": []}'])
+def test_a_save_without_a_payload_is_named_with_its_remedy(tmp_path: Path, content: str) -> None:
+    folder = tmp_path / "00000001"
+    folder.mkdir()
+    (folder / "lambda.json").write_text(content, "utf-8")
+    with pytest.raises(LocalError, match=r"lambda\.json is damaged.*Remove the folder"):
+        Saves(tmp_path).check()

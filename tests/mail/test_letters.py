@@ -31,6 +31,8 @@ from tests.mail.reading import Page
 
 GMAIL_CLIPS_BYTES = 100_000
 
+EUROS, NO_EUROS = {"amount": 301500, "currency": "EUR"}, {"amount": 0, "currency": "EUR"}
+
 EVERY = [
     pytest.param(event, language, id=f"{language}-{name}")
     for language in sorted(LANGUAGES)
@@ -163,7 +165,7 @@ SAYS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ),
     (
         "invoice.issued",
-        {"total": {"amount": 301500, "currency": "EUR"}, "method": "bank_transfer", "charge_on": None},
+        {"total": EUROS, "due": EUROS, "method": "bank_transfer", "charge_on": None},
         "en",
         ["Please transfer €3,015.00 by 29 April 2026 with the reference 2026-0117"],
     ),
@@ -252,8 +254,13 @@ SAYS: list[tuple[str, dict[str, Any], str, list[str]]] = [
         ["indirizzo e lingua", "Lingua", "italiano"],
     ),
     ("billing_information.changed", {}, "it", ["CAP 1058 8000", "da Astrid Holm"]),
-    ("invoice.issued", {"total": {"amount": 0, "currency": "EUR"}}, "en", ["Nothing is to be paid for it"]),
-    ("invoice.issued", {"total": {"amount": -500, "currency": "EUR"}}, "it", ["Non c’è nulla da pagare"]),
+    ("invoice.issued", {"total": NO_EUROS, "due": NO_EUROS}, "en", ["Nothing is to be paid for it"]),
+    (
+        "invoice.issued",
+        {"total": {"amount": -500, "currency": "EUR"}, "due": NO_EUROS},
+        "it",
+        ["Non c’è nulla da pagare"],
+    ),
     ("account.deleted", {}, "en", ["29 April 2027, 00:10", "Counters of contents 1,904", "kept for 5 years"]),
     ("account.deactivated", {}, "en", ["as of 15 April 2027", "28 April 2027", "29 April 2027"]),
     ("account.reactivated", {}, "it", ["ogni mese, in EUR", "128,00\xa0€ imposte escluse il 20 aprile 2027"]),

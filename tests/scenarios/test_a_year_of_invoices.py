@@ -113,7 +113,7 @@ def test_a_year_of_invoices_is_that_of_the_oracle(year: Year) -> None:
         contract = Contract(year.start, year.interval, "EUR", year.zone)
         months = [*boundaries(year.start, 800)]
         discounts = (Discount("search", Decimal("12.5"), None, year.start, months[8], "Welcome"),)
-        provisioning = replace(NEW_ACCOUNT, contract=contract, discounts=discounts)
+        provisioning = replace(NEW_ACCOUNT, contract=contract, discounts=discounts, invoiced_until=None)
         begins = datetime.combine(year.start, datetime.min.time(), ZoneInfo(year.zone)).astimezone(UTC)
         provision_account(
             provisioning,

@@ -40,7 +40,8 @@ def test_a_first_year(store: Stores, user_pool: UserPool) -> None:
     # the first two contract months. The contract starts on 31 January.
     assert put_catalogue(CATALOGUE).status == 200
     december = datetime(2025, 12, 20, 9, tzinfo=UTC)
-    assert provisioned(with_value(SHOP, "2026-01-31", "contract", "start"), now=december).status == 201
+    sold = with_value(with_value(SHOP, "2026-01-31", "contract", "start"), None, "invoiced_until")
+    assert provisioned(sold, now=december).status == 201
     users = answer(administer_users, request("GET", "/accounts/{account}/users", claims=STAFF, path=PATH)).body["items"]
     ada = person(users[0]["user"])
     assert next_charge(page_on("2025-12-20", ada)) == ("2026-01-31", 5400)

@@ -24,7 +24,7 @@ def invoiced(company: CompanyDetails) -> tuple[dict[str, str], CompanyDetails, i
     """Returns the stored company, and the first invoice's company, net amount and tax in minor units."""
     with connected(), catalogue().calm() as world:
         contract = replace(NEW_ACCOUNT.contract, start=STARTS)
-        provisioning = replace(NEW_ACCOUNT, company=company, contract=contract, discounts=())
+        provisioning = replace(NEW_ACCOUNT, company=company, contract=contract, discounts=(), invoiced_until=None)
         provision_account(
             provisioning,
             context=replace(CONTEXT, time=BEGINS - timedelta(days=3)),

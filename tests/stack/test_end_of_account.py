@@ -51,6 +51,7 @@ class Shop:
             "account": account,
             "first_admin": {"email": self.admin_email, "name": "Ada Holm"},
             "discounts": [],
+            "invoiced_until": None,
         }
         body["contract"] |= {"start": str(NOW.date() - timedelta(days=3)), "interval_months": 3}
         made = self.stack.api.request("POST", "/v1/accounts", token=self.stack.staff_token(), body=body)

@@ -42,6 +42,7 @@ def provisioned(stack: Stack, account: str, interval: int = 1, start_days_ago: i
         "account": account,
         "first_admin": {"email": f"ada@{account}.example", "name": "Ada Holm"},
         "discounts": [],
+        "invoiced_until": None,
     }
     body["contract"] |= {"start": str(NOW.date() - timedelta(days=start_days_ago)), "interval_months": interval}
     made = stack.api.request("POST", "/v1/accounts", token=stack.staff_token(), body=body)

@@ -139,7 +139,7 @@ def test_an_account_is_provisioned_once(stack: Stack) -> None:
     account = f"shop-{uuid.uuid4().hex[:8]}"
     today = stack.api.request("GET", PAGE, token=stack.staff_token()).json()["contract"]["start"]
     body = with_value(with_value(ACCOUNT, account, "account"), today, "contract", "start")
-    body = with_value(body, [], "discounts")
+    body = with_value(with_value(body, [], "discounts"), today, "invoiced_until")
     body = with_value(body, f"admin@{account}.example", "first_admin", "email")
     staff = stack.staff_token()
 

@@ -30,10 +30,13 @@ from billing.ending.exports.rules import Download, DownloadKind
 from billing.ending.reactivation.records import ReactivationStore
 from billing.ending.reactivation.rules import Reactivation, ReactivationState
 from billing.invoicing.dunning import initial_payment
-from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore
+from billing.invoicing.holds import InvoicingHold
+from billing.invoicing.periods import fix_month
+from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.invoicing.vat_numbers.records import VatNumberState, VatNumberStore
 from billing.invoicing.vat_numbers.rules import Outage, VatNumberCheck
 from billing.kernel.errors import Busy, ConcurrentChange
+from billing.kernel.money import Money
 from billing.kernel.schedules import Job
 from billing.payments.methods import CardWarning, PaymentProfile
 from billing.payments.records import Payer, PaymentStore
@@ -62,6 +65,7 @@ ID, TODAY = ACCOUNT.id, date(2026, 6, 10)
 EVENT, SHARED = sample_event(), sample_event(account=None)
 SUBSCRIBER = Subscriber(ACCOUNT, PAGE.subscription)
 RECORD = InvoiceRecord(issued(), initial_payment(issued()), 0)
+CHANGES = (PaymentChange(RECORD, RECORD.payment),)
 CONTEXT = BillingContext(
     subscriber=SUBSCRIBER,
     profile=PaymentProfile(),
@@ -72,6 +76,8 @@ CONTEXT = BillingContext(
     credit_version=0,
     collect_on=None,
 )
+FIXED = fix_month(ACCOUNT, PAGE.subscription, BILLING, None)
+HOLD = InvoicingHold(ID, NOON, ACCOUNT.contract.start, 4, Money(1, "EUR"))
 STATE = AutoscalingState(SUBSCRIBER, AutoscalingSettings(), DUE)
 CANCELLATION = Cancellation(
     "receipt", NOON, Requester(ADMIN.id, ADMIN.name, ADMIN.email), Reason.NOT_USED, "", TODAY, TODAY, (), TODAY
@@ -159,19 +165,23 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     DueStore: {"due": lambda store: [*store.due(Job.RENEWAL, NOON)]},
     EventStore: {"events": lambda store: store.events(ID, **LIST)},
     InvoiceStore: {
-        "advance": lambda store: store.advance(CONTEXT, BILLING),
+        "advance": lambda store: store.advance(CONTEXT, FIXED, [EVENT]),
+        "hold": lambda store: store.hold(CONTEXT, HOLD, EVENT),
+        "held": lambda store: store.held(**LIST),
+        "invoices_since": lambda store: store.invoices_since(ID, TODAY),
         "ask_for_check": lambda store: store.ask_for_check(CONTEXT, VatNumberDue(NOON)),
         "billing_context": lambda store: store.billing_context(ID),
         "collect_on": lambda store: store.collect_on(CONTEXT, TODAY),
-        "correct": lambda store: store.correct(CONTEXT, RECORD, RECORD.payment, RECORD, "CN", 1, 0, TODAY, EVENT),
+        "correct": lambda store: store.correct(CONTEXT, CHANGES, RECORD, "CN", 1, TODAY, [EVENT]),
         "invoice": lambda store: store.invoice(ID, "LV-2026-000001"),
         "invoices": lambda store: store.invoices(ID, year=None, status=None, **LIST),
-        "issue": lambda store: store.issue(CONTEXT, RECORD, "LV", 2, BILLING, 1, EVENT),
+        "issue": lambda store: store.issue(CONTEXT, RECORD, "LV", 2, FIXED, 1, EVENT),
         "save_payment": lambda store: store.save_payment(RECORD, RECORD.payment),
         "numbers_given": lambda store: store.numbers_given("LV", 2026),
+        "of_payment": lambda store: store.of_payment(ID, "pi_1", "LV-2026-000001"),
         "past_due": lambda store: store.past_due(**LIST),
         "schedule": lambda store: store.schedule(CONTEXT, BILLING),
-        "settle": lambda store: store.settle(CONTEXT, RECORD, RECORD.payment, None, [EVENT]),
+        "settle": lambda store: store.settle(CONTEXT, CHANGES, None, [EVENT]),
         "unpaid": lambda store: store.unpaid(ID),
     },
     PaymentStore: {
@@ -197,7 +207,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "under_way": lambda store: [*store.under_way()],
     },
     ReactivationStore: {
-        "complete": lambda store: store.complete(CONTEXT, REACTIVATION, RECORD, "LV", 1, BILLING, 0, [EVENT]),
+        "complete": lambda store: store.complete(CONTEXT, REACTIVATION, RECORD, "LV", 1, FIXED, 0, [EVENT]),
         "fail": lambda store: store.fail(ACCOUNT, REACTIVATION, EVENT),
         "save": lambda store: store.save(REACTIVATION),
         "reactivation": lambda store: store.reactivation(ID),
@@ -206,7 +216,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     ReviewStore: {
         "book_review": lambda store: store.book_review(ACCOUNT, REVIEW, EVENT),
         "cancel_review": lambda store: store.cancel_review(ACCOUNT, REVIEW, EVENT),
-        "decide_review": lambda store: store.decide_review(ACCOUNT, REVIEW, PAGE.subscription, EVENT, frees_time=True),
+        "decide_review": lambda store: store.decide_review(ACCOUNT, REVIEW, SUBSCRIBER, EVENT, frees_time=True),
         "open_review": lambda store: store.open_review(ID),
         "review": lambda store: store.review(ID, REVIEW.id),
         "reviews": lambda store: store.reviews(ID, **LIST),

@@ -22,6 +22,7 @@ from billing.payments.methods import Card, Method, PaymentMethod, PaymentProfile
 from billing.platform.dynamodb import keys
 from billing.scaling.reviews.success_managers import CELL, Slot
 from billing.subscriptions.catalogue import Catalogue, Product, Tier
+from billing.subscriptions.subscriber import FixedMonths, Subscriber
 from botocore.exceptions import ClientError
 
 from tests.aws import put_item, stored_items
@@ -401,8 +402,12 @@ def test_a_decision_needs_current_versions_of_account_review_and_subscription(st
     ]
 
     for account, review, subscription in stale:
+        changed = Subscriber(account, subscription)
         with pytest.raises(ConcurrentChange):
-            store.decide_review(account, review, subscription, sample_event(2), frees_time=True)
+            store.decide_review(account, review, changed, sample_event(2), frees_time=True)
+    a_month_is_fixed = Subscriber(ACCOUNT, PAGE.subscription, FixedMonths(3, version=1))
+    with pytest.raises(ConcurrentChange):
+        store.decide_review(ACCOUNT, REVIEW, a_month_is_fixed, sample_event(2), frees_time=True)
 
     assert stored_items() == before
 

@@ -1,4 +1,4 @@
-"""When an account's VAT number is asked about. A changed company is due at once (DESIGN 3.3.10)."""
+"""When an account's VAT number is asked about. A changed company is due at once (DESIGN 3.3.11)."""
 
 from __future__ import annotations
 

@@ -18,11 +18,13 @@ from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import AccountNotFound, ConcurrentChange, Conflict, RuleViolation, Violation
 from billing.kernel.events import EventType, RequestContext
 from billing.kernel.fields import fields_of
+from billing.kernel.money import Money, decimal_text
 from billing.kernel.permissions import Role
 from billing.platform.events.new_event import new_event
 from billing.scaling.due import AutoscalingDue, first_due_month
 from billing.subscriptions.catalogue_records import CatalogueStore
-from billing.subscriptions.rules import Discount, Order, subscribe
+from billing.subscriptions.pricing import amount_per_charge
+from billing.subscriptions.rules import Discount, Order, Subscription, subscribe
 
 ADMIN_PATH = ("first_admin", "email")
 FIRST_VERSION = 1
@@ -74,6 +76,7 @@ def provision_account(
     if catalogue is None:
         raise Conflict("There is no catalogue yet. PUT /catalogue comes first.")
     subscription = subscribe(request.orders, request.discounts, catalogue, request.contract.currency)
+    require_past_named(request.contract, subscription, request.invoiced_until, today)
     admin = User(
         find_or_create_user(directory, request.admin_email, request.admin_name, ADMIN_PATH),
         request.admin_email,
@@ -139,6 +142,25 @@ def first_month_to_invoice(contract: Contract, invoiced_until: date | None) -> i
     if month < 0 or month % contract.interval_months or contract.month_start(month) != invoiced_until:
         raise RuleViolation(Violation(("invoiced_until",), "It must be a day on which a paid period begins."))
     return month
+
+
+def require_past_named(
+    contract: Contract, subscription: Subscription, invoiced_until: date | None, today: date
+) -> None:
+    """Raises RuleViolation, with number and sum, where the start lies a paid period or more back by mistake.
+
+    It may be meant: then `invoiced_until` says with which renewal invoices begin, the start itself for all of them.
+    """
+    if invoiced_until is not None or today < contract.month_start(contract.interval_months):
+        return
+    past = range(0, contract.month_of(today) + 1, contract.interval_months)
+    amounts = [amount_per_charge(subscription, contract, month).amount for month in past]
+    invoices, total = sum(amount > 0 for amount in amounts), Money(sum(amounts), contract.currency)
+    detail = (
+        f"The contract began on {contract.start}. {invoices} invoices over {decimal_text(total)} {contract.currency} "
+        f"before tax would be issued at once. Name the renewal with which invoices begin: {contract.start} for all."
+    )
+    raise RuleViolation(Violation(("invoiced_until",), detail))
 
 
 def _existing(request: Provisioning, pages: BillingPageStore) -> BillingPage | None:

@@ -110,7 +110,7 @@ class AccountBody(Body):
     invoiced_until: IsoDate | None = Field(
         default=None,
         description="The renewal until which everything is invoiced already, elsewhere. Without it invoices begin with "
-        "the contract's start.",
+        "the contract's start. Required where the start lies a paid period or more back.",
     )
 
     @field_validator("stores")

@@ -46,6 +46,8 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.DOWNLOAD_READY: (Audience.CONCERNED,),
     EventType.INVOICE_ISSUED: (Audience.ADMINS, Audience.BILLING),
     EventType.INVOICE_PAID: (Audience.ADMINS, Audience.BILLING),
+    EventType.INVOICING_HELD: (Audience.STAFF,),
+    EventType.INVOICE_WRITTEN_OFF: (Audience.STAFF,),
     EventType.PAYMENT_DISPUTED: (Audience.STAFF,),
     EventType.PAYMENT_PAST_DUE: (Audience.STAFF,),
     EventType.PAYMENT_METHOD_CHANGED: (Audience.ADMINS, Audience.BILLING),

@@ -34,8 +34,13 @@ from billing.invoicing.event_schemas import (
     CreditNoteRefunded,
     InvoiceIssued,
     InvoicePaid,
+    InvoiceWrittenOff,
+    InvoicingHeld,
+    InvoicingReleased,
     PaymentFailed,
     PaymentPastDue,
+    PaymentRepaid,
+    PeriodFree,
 )
 from billing.invoicing.vat_numbers.event_schemas import (
     VatNumberConfirmed,
@@ -83,11 +88,16 @@ AnyEvent = (
     | DownloadRequested
     | InvoiceIssued
     | InvoicePaid
+    | InvoicingHeld
+    | InvoicingReleased
+    | InvoiceWrittenOff
     | NoticeDeadlineNear
     | PaymentDisputed
     | PaymentFailed
     | PaymentMethodChanged
     | PaymentPastDue
+    | PeriodFree
+    | PaymentRepaid
     | ReviewBooked
     | ReviewCancelled
     | ReviewDeclined

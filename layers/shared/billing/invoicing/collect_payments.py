@@ -1,7 +1,8 @@
-"""Invoices are paid: charged when they are due, tried again when that fails, looked after while they are on their way.
+"""Collecting payments: invoices are charged when they are due, retried, and followed while their payment is in transit.
 
-The payment service has one payment for each invoice, kept here before it is charged, and a payment can succeed once.
-So whatever is cut off or repeated, an invoice is never charged twice; and what stands there is what is kept here.
+An invoice has one PaymentIntent at a time, stored before it is charged, and a PaymentIntent succeeds at most once. So
+an invoice is charged once, wherever a run is cut off or repeated. What is too small to be charged alone is collected
+with the next charge; the charge is allocated to each of the invoices (DESIGN 3.6.4).
 
 The payment service answers in three ways. Done, and never, are facts about one payment, and the next one's turn comes.
 Later is an error (UpstreamFailed): it holds up its own invoice alone, and is raised after the others had their turn.
@@ -11,32 +12,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from billing.accounts.rules import Status
+from billing.invoicing.apply_credit import apply_credit, can_be_settled, collects, may_be_charged
 from billing.invoicing.dunning import (
     UNPAID,
     AlreadyPaid,
     InvoicePayment,
     after_charge,
     after_failure,
+    awaiting_transfer,
+    begin_refund,
     is_due,
-    is_news,
     is_retried_at_once,
     mark_past_due,
     mark_received,
     next_attempt,
+    retry_now,
     too_small,
+    transferred_by,
 )
+from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.invoices import InvoiceStatus
-from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore
+from billing.invoicing.payment_events import payment_events, written_off_events
+from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.invoicing.settings import InvoicingSettings
-from billing.kernel.errors import AnswerLost, RuleViolation, UpstreamFailed, Violation
-from billing.kernel.events import Event, EventType, Facts, RequestContext, by_system
+from billing.kernel.errors import AnswerLost, Conflict, RuleViolation, UpstreamFailed, Violation
+from billing.kernel.events import Event, RequestContext, by_system
+from billing.kernel.money import Money
 from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
 from billing.payments.gateway import AmountRefused, CustomerDeleted, KeySpent, NewSetup, PaymentGateway, RequestRefused
-from billing.payments.methods import Charge, ChargeState, Method, PaymentFailure
-from billing.platform.events.new_event import new_event
+from billing.payments.methods import Charge, ChargeState, Method, PaymentFailure, Refund, RefundState
 
 HOUR = "%Y-%m-%dT%H"
 """See billing.payments.replace_payment_method."""
@@ -47,10 +55,25 @@ ANSWERS_LOST_MAX = 2
 PAYMENTS_BEGUN_MAX = 2
 """How many payments of one invoice a run tries: the one that there is and, where that was cancelled, a new one."""
 
+TOO_SMALL = "Too small to be charged, and no further invoice comes."
+
+DAY = timedelta(days=1)
+
+Allocations = tuple[tuple[str, int], ...]
+
+
+class NothingToCharge(Conflict):
+    """The account has no card and no debit that could be charged."""
+
+    code = "no-payment-method"
+
+    def __init__(self) -> None:
+        super().__init__("This account has no payment method that can be charged.")
+
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """What an account's payments are dealt with by. `consent_page` is where a customer's bank can ask its customer."""
+    """What an account's payments are collected with. `consent_page` is where a bank asks its customer for consent."""
 
     context: RequestContext
     settings: InvoicingSettings
@@ -70,75 +93,71 @@ def collect_payments(
     store: InvoiceStore,
     gateway: PaymentGateway,
 ) -> int:
-    """How many payments were dealt with: those that are due, and `at_once`, because the account pays in another way
-    now, all that are not paid and were not tried so.
+    """Collects the payments that are due and, with `at_once`, because the account pays in another way now, all unpaid
+    ones that were not tried in that way. Credit pays first. Returns how many payments were processed.
 
     One read and one query; for each payment one or two writes and as many requests. Nothing for an account that is
-    gone. Raises ConcurrentChange; UpstreamFailed when some payment could not be dealt with, the first of their reasons,
+    gone. Raises ConcurrentChange; UpstreamFailed when some payment could not be processed, the first of their reasons,
     after all others were.
     """
-    billed = store.billing_context(account)
-    if billed is None:
+    billing = store.billing_context(account)
+    if billing is None:
         return 0
-    occasion = by_system(now, correlation)
-    collector = Collector(occasion, settings, consent_page, store, gateway)
-    today = billed.subscriber.account.contract.today(now)
+    collector = Collector(by_system(now, correlation), settings, consent_page, store, gateway)
+    today = billing.subscriber.account.contract.today(now)
     unpaid = [*store.unpaid(account)]
-    dealt = 0
+    processed = 0
     failures: list[UpstreamFailed] = []
-    for position, kept in enumerate(unpaid):
-        if not _is_due(billed, kept, today, at_once=at_once):
+    if billing.credit > 0:
+        billing, processed = _pay_from_credit(billing, unpaid, today, collector, failures)
+    for number in [each.invoice.number for each in unpaid]:
+        record = next((each for each in unpaid if each.invoice.number == number), None)
+        if record is None or not _is_due(billing, record, today, at_once=at_once):
             continue
         try:
-            standing, payment = _collect_one(billed, kept, today, collector)
+            changes = _collect_one(billing, record, unpaid, today, collector)
         except UpstreamFailed as failure:
             failures.append(failure)
             if sum(isinstance(each, AnswerLost) for each in failures) >= ANSWERS_LOST_MAX:
                 break
             continue
-        others = [*unpaid[:position], *unpaid[position + 1 :]]
-        billed = _save_result(billed, standing, payment, others, collector)
-        unpaid[position] = replace(standing, payment=payment, version=standing.version + 1)
-        dealt += 1
+        billing = save_changes(billing, changes, unpaid, collector)
+        processed += 1
     look = next_attempt([each.payment for each in unpaid])
-    if look != billed.collect_on:
-        store.collect_on(billed, look)
+    if look != billing.collect_on:
+        store.collect_on(billing, look)
     if failures:
         raise failures[0]
-    return dealt
+    return processed
 
 
-def sync_payment(
-    payment: str,
+def try_payment_again(
+    billing: BillingContext,
+    number: str,
     *,
-    now: datetime,
-    correlation: str,
+    context: RequestContext,
     settings: InvoicingSettings,
     consent_page: str,
     store: InvoiceStore,
     gateway: PaymentGateway,
-) -> bool:
-    """Brings an invoice in line with its payment at the payment service; whether anything was changed."""
-    named = gateway.invoice_of(payment)
-    billed = None if named is None else store.billing_context(named[0])
-    if named is None or billed is None:
-        return False
-    # By the payment itself: that of a reactivation is older than its invoice's number.
-    unpaid = store.unpaid(named[0])
-    kept = next((each for each in unpaid if each.payment.payment_intent_id == payment), None)
-    if kept is None:
-        return False
-    charge = gateway.payment(payment)
-    if charge is None or not is_news(charge, kept.payment):
-        return False
-    occasion = by_system(now, correlation)
-    collector = Collector(occasion, settings, consent_page, store, gateway)
-    today = billed.subscriber.account.contract.today(now)
-    method = kept.payment.method or _method(billed)
-    after = after_charge(kept.payment, charge, method, today, settings.retry_days)
-    others = [each for each in unpaid if each is not kept]
-    _save_result(billed, kept, after, others, collector)
-    return True
+) -> InvoiceRecord:
+    """Charges an unpaid invoice now, or repeats the refund of a credit note; the retry days begin again.
+
+    One query and one or two transactions. Raises NotFound, AlreadyPaid when nothing is left or a payment is in transit,
+    NothingToCharge, ConcurrentChange, UpstreamFailed.
+    """
+    account = billing.subscriber.account
+    record = store.invoice(account.id, number)
+    if record.payment.status not in UNPAID:
+        raise AlreadyPaid
+    if record.invoice.corrects is None and billing.profile.charged is None:
+        raise NothingToCharge
+    unpaid = [*store.unpaid(account.id)]
+    collector = Collector(context, settings, consent_page, store, gateway)
+    again = replace(record, payment=retry_now(record.payment))
+    changes = _collect_one(billing, again, unpaid, account.contract.today(context.time), collector)
+    save_changes(billing, changes, unpaid, collector)
+    return changes[0].written
 
 
 def record_payment(
@@ -153,28 +172,25 @@ def record_payment(
 ) -> InvoiceRecord:
     """The invoice that staff have found paid on the bank account. The same again changes nothing.
 
-    What was begun at the payment service is cancelled first, so that nobody pays twice. Two queries and one
-    transaction. Raises NotFound, AlreadyPaid, RuleViolation for a day to come or before the invoice, ConcurrentChange
-    when the payment, or what is due, has changed since it was read, UpstreamFailed.
+    Its PaymentIntent is cancelled first, so that nobody pays twice. Two queries and one transaction. Raises NotFound,
+    AlreadyPaid, RuleViolation for a day to come or before the invoice, ConcurrentChange when the payment, or the next
+    collection day, has changed since it was read, UpstreamFailed.
     """
-    account = billing.subscriber.account.id
-    kept = store.invoice(account, number)
-    known = kept.payment
-    if known.status is InvoiceStatus.PAID and (known.reference, known.paid_on) == (reference, paid_on):
-        return kept
-    if paid_on > billing.subscriber.account.contract.today(context.time):
+    account = billing.subscriber.account
+    record = store.invoice(account.id, number)
+    payment = record.payment
+    if payment.status is InvoiceStatus.PAID and (payment.reference, payment.paid_on) == (reference, paid_on):
+        return record
+    if paid_on > account.contract.today(context.time):
         raise RuleViolation(Violation(("paid_on",), "It must not be a day to come."))
-    if paid_on < kept.invoice.produced_on:
+    if paid_on < record.invoice.produced_on:
         raise RuleViolation(Violation(("paid_on",), "The invoice was not issued before that day."))
-    payment = mark_received(known, paid_on, Method.BANK_TRANSFER, reference)
-    if known.payment_intent_id is not None and not gateway.cancel(
-        known.payment_intent_id, f"cancel/{known.payment_intent_id}/{context.correlation}"
-    ):
-        raise AlreadyPaid
-    others = [each for each in store.unpaid(account) if each.invoice.number != number]
-    look = next_attempt([each.payment for each in others])
-    store.settle(billing, kept, payment, look, _events(kept, payment, context, ""))
-    return replace(kept, payment=payment, version=kept.version + 1)
+    received = mark_received(payment, paid_on, Method.BANK_TRANSFER, reference)
+    unpaid = [*store.unpaid(account.id)]
+    changes = [PaymentChange(record, received), *without_intent(record, unpaid, context, gateway)]
+    look = next_attempt([each.payment for each in after(unpaid, changes)])
+    store.settle(billing, changes, look, payment_events(changes, context, ""))
+    return changes[0].written
 
 
 def begin_consent(account: str, number: str, *, store: InvoiceStore, gateway: PaymentGateway) -> NewSetup:
@@ -182,109 +198,316 @@ def begin_consent(account: str, number: str, *, store: InvoiceStore, gateway: Pa
 
     Raises NotFound, AlreadyPaid, UpstreamFailed.
     """
-    kept = store.invoice(account, number)
-    if kept.payment.status not in UNPAID or kept.payment.payment_intent_id is None:
+    record = store.invoice(account, number)
+    if record.payment.status not in UNPAID or record.payment.payment_intent_id is None:
         raise AlreadyPaid
-    secret = gateway.consent_secret(kept.payment.payment_intent_id)
+    secret = gateway.consent_secret(record.payment.payment_intent_id)
     if secret is None:
         raise AlreadyPaid
     return secret
 
 
+def without_intent(
+    record: InvoiceRecord, unpaid: Sequence[InvoiceRecord], context: RequestContext, gateway: PaymentGateway
+) -> list[PaymentChange]:
+    """Cancels each PaymentIntent that could still pay an invoice: its own, and those of others that collect it too.
+
+    Returns the changes of those others. Raises AlreadyPaid when one can no longer be cancelled, UpstreamFailed.
+    """
+    others = collects(unpaid, record.invoice.number)
+    for each in [record, *others]:
+        payment = each.payment.payment_intent_id
+        if each.payment.has_live_intent and not gateway.cancel(str(payment), f"cancel/{payment}/{context.correlation}"):
+            raise AlreadyPaid
+    return [PaymentChange(each, replace(each.payment, payment_intent_id=None, allocations=())) for each in others]
+
+
+def shared_charge(
+    change: PaymentChange, unpaid: Sequence[InvoiceRecord], store: InvoiceStore, paid_on: date
+) -> list[PaymentChange]:
+    """The change of an invoice whose charge has succeeded, and those of the others to which it is allocated.
+
+    One query for each of the others that is settled by now: what it gets is credit.
+    """
+    payment = change.payment
+    changes = [change]
+    for number, share in payment.allocations[1:]:
+        found = next((each for each in unpaid if each.invoice.number == number), None)
+        record = found or store.invoice(change.record.invoice.account, number)
+        entry = Entry(EntryKind.CHARGED, share, paid_on, payment.payment_intent_id)
+        charged = replace(record.payment, method=payment.method).with_entries(entry)
+        changes.append(PaymentChange(record, charged))
+    return changes
+
+
+def after(unpaid: Sequence[InvoiceRecord], changes: Sequence[PaymentChange]) -> list[InvoiceRecord]:
+    """The unpaid invoices as they are after these changes, with those that are new among them."""
+    written = {each.record.invoice.number: each.written for each in changes}
+    known = [written.pop(each.invoice.number, each) for each in unpaid]
+    return [*known, *written.values()]
+
+
+def save_changes(
+    billing: BillingContext, changes: Sequence[PaymentChange], unpaid: list[InvoiceRecord], collector: Collector
+) -> BillingContext:
+    """Writes the result of a payment; the account and the unpaid invoices as they are then. One transaction."""
+    unpaid[:] = after(unpaid, changes)
+    look = next_attempt([each.payment for each in unpaid])
+    events: list[Event] = payment_events(changes, collector.context, collector.consent_page)
+    events += written_off_events(changes, TOO_SMALL, collector.context)
+    collector.store.settle(billing, changes, look, events)
+    credit = billing.credit + sum(each.credit for each in changes)
+    version = billing.credit_version + (credit != billing.credit)
+    return replace(billing, collect_on=look, credit=credit, credit_version=version)
+
+
+def _pay_from_credit(
+    billing: BillingContext,
+    unpaid: list[InvoiceRecord],
+    today: date,
+    collector: Collector,
+    failures: list[UpstreamFailed],
+) -> tuple[BillingContext, int]:
+    """Pays what is open from the credit, oldest first. A charge that may still succeed is cancelled before."""
+    left = billing.credit
+    for position, record in enumerate(unpaid):
+        if left <= 0:
+            break
+        if not can_be_settled(record):
+            continue
+        left -= record.payment.left
+        try:
+            others = without_intent(record, unpaid, collector.context, collector.gateway)
+        except AlreadyPaid:
+            continue  # its own turn finds what became of it
+        except UpstreamFailed as failure:
+            failures.append(failure)
+            continue
+        if record.payment.has_live_intent:
+            unpaid[position] = replace(record, payment=replace(record.payment, payment_intent_id=None, allocations=()))
+        for change in others:
+            unpaid[:] = [
+                replace(each, payment=change.payment) if each.invoice.number == change.record.invoice.number else each
+                for each in unpaid
+            ]
+    changes = apply_credit(billing.credit, unpaid, today)
+    if not changes:
+        return billing, 0
+    return save_changes(billing, changes, unpaid, collector), len(changes)
+
+
 def _is_due(billing: BillingContext, record: InvoiceRecord, today: date, *, at_once: bool) -> bool:
     if is_due(record.payment, today):
         return True
-    corrects, method = record.invoice.corrects is not None, billing.profile.charged
-    return at_once and is_retried_at_once(record.payment, corrects, method)
+    corrects = record.invoice.corrects is not None
+    if at_once and _by_transfer(billing):
+        return can_be_settled(record) and record.payment.is_past_due
+    return at_once and is_retried_at_once(record.payment, corrects, billing.profile.charged)
 
 
 def _collect_one(
-    billing: BillingContext, record: InvoiceRecord, today: date, collector: Collector
-) -> tuple[InvoiceRecord, InvoicePayment]:
-    """The invoice as it stands now, and its payment after it was dealt with."""
-    payment, gateway = record.payment, collector.gateway
-    retry_days = collector.settings.retry_days
+    billing: BillingContext,
+    record: InvoiceRecord,
+    unpaid: list[InvoiceRecord],
+    today: date,
+    collector: Collector,
+) -> list[PaymentChange]:
+    """What became of an invoice that is due: first its own change, then those of the invoices that go with it."""
+    payment, gateway, settings = record.payment, collector.gateway, collector.settings
+    contract, due_on = billing.subscriber.account.contract, record.invoice.due_on
+    retry_days = settings.retry_days
     if record.invoice.corrects is not None:
-        return record, _refund(record, today, collector)
+        return [_refund(record, today, collector)]
     if payment.status is InvoiceStatus.IN_TRANSIT and payment.payment_intent_id is not None:
-        standing = gateway.payment(payment.payment_intent_id)
-        if standing is None:
+        current = gateway.payment(payment.payment_intent_id)
+        if current is None:
             raise RequestRefused("Stripe does not know a payment that it has begun for us.")
-        if standing.state in {ChargeState.IN_TRANSIT, ChargeState.WAITING}:
-            return record, replace(payment, next_attempt_on=today + timedelta(days=1))
-        return record, after_charge(payment, standing, payment.method or _method(billing), today, retry_days)
+        if current.state in {ChargeState.IN_TRANSIT, ChargeState.WAITING}:
+            return [PaymentChange(record, replace(payment, next_attempt_on=today + DAY))]
+        return _charged_changes(billing, record, current, unpaid, today, payment.tried_with, collector)
     shown, method = billing.profile.shown, billing.profile.payment_method
-    if shown is not None and shown.method is Method.BANK_TRANSFER:
-        last = record.invoice.due_on
-        return record, mark_past_due(payment) if last < today else replace(
-            payment, next_attempt_on=last + timedelta(days=1)
-        )
-    if method is None or billing.profile.customer is None or shown is None:
-        return record, after_failure(payment, PaymentFailure.NO_PAYMENT_METHOD, today, retry_days)
-    refused = charge_obstacle(record.left, shown.method)
-    if refused is ChargeObstacle.TOO_SMALL:
-        return record, too_small(payment, today)
+    if _by_transfer(billing):
+        try:
+            others = without_intent(record, unpaid, collector.context, gateway)
+        except AlreadyPaid:
+            current = gateway.payment(str(payment.payment_intent_id))
+            if current is None:
+                raise RequestRefused("Stripe does not know a payment that it has begun for us.") from None
+            return _charged_changes(billing, record, current, unpaid, today, payment.tried_with, collector)
+        alone = replace(payment, payment_intent_id=None, allocations=())
+        agreed_at = billing.profile.set_up_at
+        agreed_on = None if agreed_at is None else contract.today(agreed_at)
+        until = transferred_by(record.invoice, agreed_on, settings.term_days)
+        late = mark_past_due(alone) if until < today else awaiting_transfer(alone, until)
+        return [PaymentChange(record, late), *others]
     tried_with = billing.profile.charged
-    if refused is not None:
-        return record, _never(record.payment, PaymentFailure.FAILED, tried_with, today)
+    if payment.is_exhausted and payment.tried_with == tried_with and payment.failure is not None:
+        return [PaymentChange(record, mark_past_due(payment))]
+    if method is None or billing.profile.customer is None or shown is None:
+        failed = after_failure(payment, PaymentFailure.NO_PAYMENT_METHOD, today, retry_days, due_on=due_on)
+        return [PaymentChange(record, failed)]
+    allocations = _allocations(record, unpaid, shown.method)
+    amount = Money(sum(share for _, share in allocations), record.left.currency)
+    obstacle = charge_obstacle(amount, shown.method)
+    if obstacle is ChargeObstacle.TOO_SMALL:
+        return [PaymentChange(record, _too_small(billing, payment, unpaid, today))]
+    if obstacle is not None:
+        return [PaymentChange(record, _never(payment, tried_with, today, due_on))]
     try:
-        record, charge = _charged(record, billing.profile.customer, method, shown.method, collector)
-    except CustomerDeleted:
-        # With all its methods: whoever sets up another one becomes a new customer (replace_payment_method).
-        return record, after_failure(record.payment, PaymentFailure.NO_PAYMENT_METHOD, today, retry_days)
-    except AmountRefused as amount:
-        return record, too_small(payment, today) if amount.too_small else _never(
-            record.payment, PaymentFailure.FAILED, tried_with, today
+        record, charge = _charged(
+            record, allocations, unpaid, billing.profile.customer, method, shown.method, collector
         )
-    after = after_charge(record.payment, charge, shown.method, today, retry_days)
-    return record, replace(after, tried_with=tried_with)
+    except CustomerDeleted:
+        # With all its methods. With its next method the account becomes a new customer (replace_payment_method).
+        failed = after_failure(payment, PaymentFailure.NO_PAYMENT_METHOD, today, retry_days, due_on=due_on)
+        return [PaymentChange(record, failed)]
+    except AmountRefused as refusal:
+        refused = too_small(payment, today) if refusal.too_small else _never(payment, tried_with, today, due_on)
+        return [PaymentChange(record, refused)]
+    if charge.made_at is not None:
+        # The message may be days older than the charge.
+        today = max(today, contract.today(charge.made_at))
+    return _charged_changes(billing, record, charge, unpaid, today, tried_with, collector)
 
 
-def _never(payment: InvoicePayment, failure: PaymentFailure, tried_with: str | None, today: date) -> InvoicePayment:
-    """Where a payment stands that cannot be made so, today or later."""
-    return replace(after_failure(payment, failure, today, (), hard=True), tried_with=tried_with)
+def _charged_changes(
+    billing: BillingContext,
+    record: InvoiceRecord,
+    charge: Charge,
+    unpaid: Sequence[InvoiceRecord],
+    today: date,
+    tried_with: str | None,
+    collector: Collector,
+) -> list[PaymentChange]:
+    charged = after_charge(
+        record.payment,
+        charge,
+        charge.method or record.payment.method or _method(billing),
+        today,
+        collector.settings.retry_days,
+        due_on=record.invoice.due_on,
+        tried_with=tried_with,
+    )
+    change = PaymentChange(record, charged)
+    if charge.state is not ChargeState.SUCCEEDED:
+        return [change]
+    return shared_charge(change, unpaid, collector.store, today)
+
+
+def _allocations(record: InvoiceRecord, unpaid: Sequence[InvoiceRecord], method: Method) -> Allocations:
+    """What a charge of an invoice pays: the invoice itself, and what is too small to be charged alone.
+
+    The charge of a PaymentIntent that exists pays what that was created for.
+    """
+    payment, own = record.payment, (record.invoice.number, record.payment.left)
+    if payment.payment_intent_id is not None:
+        return payment.allocations or (own,)
+    small = [
+        each
+        for each in unpaid
+        if each.invoice.number != record.invoice.number
+        and can_be_settled(each)
+        and not may_be_charged(each, unpaid)
+        and charge_obstacle(each.left, method) is ChargeObstacle.TOO_SMALL
+    ]
+    together = (own, *((each.invoice.number, each.payment.left) for each in small))
+    amount = Money(sum(share for _, share in together), record.left.currency)
+    return together if charge_obstacle(amount, method) is None else (own,)
+
+
+def _too_small(
+    billing: BillingContext, payment: InvoicePayment, unpaid: Sequence[InvoiceRecord], today: date
+) -> InvoicePayment:
+    """The payment of an amount that waits for the next charge. Where none comes any more it is written off."""
+    others = [each for each in unpaid if can_be_settled(each) and each.payment.left > payment.left]
+    if billing.subscriber.account.status is not Status.DEACTIVATED or others:
+        return too_small(payment, today)
+    return payment.with_entries(Entry(EntryKind.WRITTEN_OFF, payment.left, today))
+
+
+def _never(payment: InvoicePayment, tried_with: str | None, today: date, due_on: date) -> InvoicePayment:
+    """The payment of an amount that cannot be charged in this way, today or later."""
+    return after_failure(payment, PaymentFailure.FAILED, today, (), due_on=due_on, tried_with=tried_with, hard=True)
 
 
 def _charged(
-    record: InvoiceRecord, customer: str, payment_method: str, method: Method, collector: Collector
+    record: InvoiceRecord,
+    allocations: Allocations,
+    unpaid: list[InvoiceRecord],
+    customer: str,
+    payment_method: str,
+    method: Method,
+    collector: Collector,
 ) -> tuple[InvoiceRecord, Charge]:
-    """The invoice with its one payment, and what became of that. One that can never succeed is begun anew."""
+    """The invoice with its PaymentIntent, and what became of that. One that can never succeed is replaced."""
     charge = Charge("", ChargeState.CANCELLED, None, hard=False)
     for _ in range(PAYMENTS_BEGUN_MAX):
-        record, begun = _with_payment_intent(record, customer, method, collector)
+        record, begun = _with_payment_intent(record, allocations, unpaid, customer, method, collector)
         attempt = f"charge/{record.invoice.account}/{record.invoice.number}/{begun}/{record.payment.attempts + 1}"
         charge = collector.gateway.charge(begun, payment_method, method, f"{attempt}/{collector.context.correlation}")
         if charge.state is not ChargeState.CANCELLED:
             break
         # By somebody who was cut off, or at the payment service, or it is one of a customer that is no more.
-        record = replace(record, payment=replace(record.payment, payment_intent_id=None))
+        record = replace(record, payment=replace(record.payment, payment_intent_id=None, allocations=()))
     return record, charge
 
 
-def _refund(record: InvoiceRecord, today: date, collector: Collector) -> InvoicePayment:
-    """Where a credit note stands whose money goes back. The payment service knows it by its number: it goes once."""
-    invoice, payment = record.invoice, record.payment
+def _refund(record: InvoiceRecord, today: date, collector: Collector) -> PaymentChange:
+    """The payment of a credit note whose money goes back. The attempt is kept before the refund is asked for."""
+    invoice = record.invoice
+    begun, attempt = begin_refund(record.payment, today)
+    if begun is not record.payment:
+        record = collector.store.save_payment(record, begun)
     # Of the version, not of the hour: two workers at once have one key, and the payment service refunds once.
-    key = f"refund/{invoice.account}/{invoice.number}/{record.version}"
+    key = f"refund/{invoice.account}/{invoice.number}/{attempt}/{record.version}"
     with _another_key_next_time(record, collector):
-        done = collector.gateway.refund(str(payment.payment_intent_id), invoice.number, record.left, key)
-    if done:
-        return replace(payment, status=InvoiceStatus.PAID, paid_on=today, next_attempt_on=None, failure=None)
-    return after_failure(payment, PaymentFailure.FAILED, today, (), hard=True)
+        refund = collector.gateway.refund(str(begun.payment_intent_id), invoice.number, attempt, record.left, key)
+    return PaymentChange(record, after_refund(begun, refund, today))
+
+
+def after_refund(payment: InvoicePayment, refund: Refund, today: date) -> InvoicePayment:
+    """The payment of a credit note after the answer to its refund. One that has failed is owed again: it is repeated
+    by hand, or what was repaid in another way is recorded."""
+    if refund.state is RefundState.PENDING:
+        return replace(payment, is_in_transit=True, is_past_due=False, next_attempt_on=today + DAY)
+    kind = EntryKind.REFUND_DONE if refund.state is RefundState.DONE else EntryKind.REFUND_FAILED
+    answered = replace(payment, is_in_transit=False).with_entries(Entry(kind, refund.amount.amount, today, refund.id))
+    if refund.state is RefundState.DONE:
+        return answered
+    return after_failure(
+        answered, PaymentFailure.FAILED, today, (), due_on=payment.issued_on, tried_with=payment.tried_with, hard=True
+    )
 
 
 def _with_payment_intent(
-    record: InvoiceRecord, customer: str, method: Method, collector: Collector
+    record: InvoiceRecord,
+    allocations: Allocations,
+    unpaid: list[InvoiceRecord],
+    customer: str,
+    method: Method,
+    collector: Collector,
 ) -> tuple[InvoiceRecord, str]:
-    """The invoice with its one payment. It is kept before it is charged: one that is not kept never is."""
+    """The invoice with its PaymentIntent. It is kept before it is charged: one that is not kept never is.
+
+    So that no other one collects them as well, the invoices that go with it get their next version too.
+    """
     if record.payment.payment_intent_id is not None:
         return record, record.payment.payment_intent_id
     invoice = record.invoice
+    amount = Money(sum(share for _, share in allocations), record.left.currency)
     # With all that may change before the answer is here: a key goes with the same parameters only.
-    key = f"payment/{invoice.account}/{invoice.number}/{record.version}/{customer}/{method}"
+    key = f"payment/{invoice.account}/{invoice.number}/{record.version}/{amount.amount}/{customer}/{method}"
     with _another_key_next_time(record, collector):
-        begun = collector.gateway.new_payment(customer, invoice.account, invoice.number, record.left, method, key)
-    return collector.store.save_payment(record, replace(record.payment, payment_intent_id=begun)), begun
+        begun = collector.gateway.new_payment(customer, invoice.account, invoice.number, amount, method, key)
+    payment = replace(record.payment, payment_intent_id=begun, allocations=allocations if len(allocations) > 1 else ())
+    together = {number for number, _ in allocations[1:]}
+    others = [each for each in unpaid if each.invoice.number in together]
+    saved = collector.store.save_payment(record, payment, others)
+    written = {invoice.number: saved} | {
+        each.invoice.number: replace(each, version=each.version + 1) for each in others
+    }
+    unpaid[:] = [written.get(each.invoice.number, each) for each in unpaid]
+    return saved, begun
 
 
 @contextmanager
@@ -297,51 +520,9 @@ def _another_key_next_time(record: InvoiceRecord, collector: Collector) -> Itera
         raise
 
 
-def _save_result(
-    billing: BillingContext,
-    record: InvoiceRecord,
-    payment: InvoicePayment,
-    others: Sequence[InvoiceRecord],
-    collector: Collector,
-) -> BillingContext:
-    """Keeps what became of a payment; the account as it stands then."""
-    look = next_attempt([payment, *(each.payment for each in others)])
-    events = _events(record, payment, collector.context, collector.consent_page)
-    collector.store.settle(billing, record, payment, look, events)
-    return replace(billing, collect_on=look)
-
-
-def _events(record: InvoiceRecord, payment: InvoicePayment, context: RequestContext, consent_page: str) -> list[Event]:
-    invoice, before = record.invoice, record.payment
-    due = asdict(record.left)
-    facts: Facts
-    if invoice.corrects is not None and payment.status is InvoiceStatus.PAID:
-        facts = {"number": invoice.number, "corrects": invoice.corrects.number, "refunded": due}
-        return [new_event(EventType.CREDIT_NOTE_REFUNDED, context, account=invoice.account, before=None, after=facts)]
-    if payment.status is InvoiceStatus.PAID:
-        facts = {
-            "number": invoice.number,
-            "paid_on": payment.paid_on,
-            "total": asdict(invoice.draft.total),
-            "method": payment.method,
-        }
-        return [new_event(EventType.INVOICE_PAID, context, account=invoice.account, before=None, after=facts)]
-    events = []
-    if payment.attempts > before.attempts and invoice.corrects is None:
-        asked = payment.failure is PaymentFailure.AUTHENTICATION_REQUIRED and consent_page
-        facts = {
-            "number": invoice.number,
-            "due_on": invoice.due_on,
-            "total": due,
-            "reason": payment.failure,
-            "next_attempt_on": payment.next_attempt_on,
-            "authenticate_at": f"{consent_page}/invoices/{invoice.number}" if asked else None,
-        }
-        events.append(new_event(EventType.PAYMENT_FAILED, context, account=invoice.account, before=None, after=facts))
-    if payment.status is InvoiceStatus.PAST_DUE and before.status is not InvoiceStatus.PAST_DUE:
-        facts = {"number": invoice.number, "due_on": invoice.due_on, "due": due, "reason": payment.failure}
-        events.append(new_event(EventType.PAYMENT_PAST_DUE, context, account=invoice.account, before=None, after=facts))
-    return events
+def _by_transfer(billing: BillingContext) -> bool:
+    shown = billing.profile.shown
+    return shown is not None and shown.method is Method.BANK_TRANSFER
 
 
 def _method(billing: BillingContext) -> Method:

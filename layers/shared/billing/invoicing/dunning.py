@@ -1,4 +1,4 @@
-"""Dunning: the attempts to charge an invoice, and the state of its payment after each (DESIGN 3.6.4)."""
+"""Dunning: the attempts to collect an invoice, and the state of its payment after each (DESIGN 3.6.4)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+from billing.invoicing.entries import (
+    Entry,
+    EntryKind,
+    attempt_under_way,
+    balances,
+    credit_from,
+    received,
+    refunds,
+    sum_of,
+)
 from billing.invoicing.invoices import InvoiceStatus, IssuedInvoice
 from billing.kernel.errors import Conflict
 from billing.kernel.events import EventType
@@ -14,33 +24,128 @@ from billing.payments.methods import CHARGED, Charge, ChargeState, Method, Payme
 SMALL_AMOUNT_RETRIED_AFTER = timedelta(days=30)
 """When an amount that is too small to be charged is tried again: by then the account may pay in another way."""
 
+DAY = timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True)
 class InvoicePayment:
-    """The state of an invoice's payment.
+    """The money of an invoice, as entries, and the state of collecting it. Amounts are in minor units.
 
-    `payment_intent_id` is Stripe's PaymentIntent, which succeeds at most once. `tried_with` is the payment method that
-    was charged last (PaymentProfile.charged). `attempts` counts the failed ones; the first was on `first_failed_on`.
-    `next_attempt_on` is None where no automatic attempt follows. `reference` is the reference of a bank transfer.
+    `owed` is the total of an invoice, at least 0, or of a credit note what it refunds. `entries` say what became of it;
+    what is left, the status and the day of payment are computed from them.
 
-    In minor units: credit notes have cancelled `waived` and refunded `refunded`; a credit note has yet to refund its
-    own `to_refund`. `credited` holds the position of each credited line with the number of its credit note.
+    `payment_intent_id` is Stripe's PaymentIntent, which succeeds at most once. It may collect other invoices as well:
+    then `allocations` holds the number and the share of each, its own first. A credit note refunds that PaymentIntent.
+    `tried_with` is the payment method that was charged last (PaymentProfile.charged), from `first_failed_on` on;
+    `attempts` counts the failed ones. With `is_exhausted` none follows, and `next_attempt_on` is the day from which
+    the invoice is past due. `reference` is the reference of a bank transfer.
+
+    `credited` holds the position of each credited line with the number of its credit note, and `credited_net` what
+    these credit notes come to before tax.
     """
 
-    status: InvoiceStatus
-    paid_on: date | None = None
+    issued_on: date
+    owed: int
+    entries: tuple[Entry, ...] = ()
+    is_credit_note: bool = False
     method: Method | None = None
     payment_intent_id: str | None = None
+    allocations: tuple[tuple[str, int], ...] = ()
     tried_with: str | None = None
     attempts: int = 0
     first_failed_on: date | None = None
     next_attempt_on: date | None = None
     failure: PaymentFailure | None = None
     reference: str | None = None
-    waived: int = 0
-    refunded: int = 0
-    to_refund: int = 0
+    is_in_transit: bool = False
+    is_past_due: bool = False
+    is_exhausted: bool = False
     credited: tuple[tuple[int, str], ...] = ()
+    credited_net: int = 0
+
+    @property
+    def balance(self) -> int:
+        """What is not settled yet; below zero where more came in than was owed."""
+        days = refunds(self.entries, self.owed) if self.is_credit_note else balances(self.entries, self.owed)
+        return [self.owed, *(amount for _, amount in days)][-1]
+
+    @property
+    def left(self) -> int:
+        """What is still to be paid of an invoice, or to be refunded by a credit note."""
+        return max(0, self.balance - sum_of(self.entries, EntryKind.WRITTEN_OFF))
+
+    @property
+    def status(self) -> InvoiceStatus:
+        """VOID is an invoice that was credited wholly before any of it was paid."""
+        if self.is_in_transit:
+            return InvoiceStatus.IN_TRANSIT
+        if self.left:
+            return InvoiceStatus.PAST_DUE if self.is_past_due else InvoiceStatus.OPEN
+        if self.balance > 0:
+            return InvoiceStatus.UNCOLLECTIBLE
+        if self.waived and self.credited_total >= self.owed and not received(self.entries):
+            return InvoiceStatus.VOID
+        return InvoiceStatus.PAID
+
+    @property
+    def paid_on(self) -> date | None:
+        """The day on which nothing was left any more; None unless it is paid."""
+        if self.status is not InvoiceStatus.PAID:
+            return None
+        days = refunds(self.entries, self.owed) if self.is_credit_note else balances(self.entries, self.owed)
+        paid, before = self.issued_on, self.owed
+        for day, balance in days:
+            if balance <= 0 < before:
+                paid = day
+            before = balance
+        return paid
+
+    @property
+    def waived(self) -> int:
+        """What credit notes have taken off the unpaid part."""
+        return sum_of(self.entries, EntryKind.WAIVED)
+
+    @property
+    def refunded(self) -> int:
+        """What credit notes give back to where it came from."""
+        return sum_of(self.entries, EntryKind.RETURNED)
+
+    @property
+    def credited_total(self) -> int:
+        """What the credit notes of an invoice come to, tax included."""
+        return sum_of(self.entries, EntryKind.WAIVED, EntryKind.RETURNED, EntryKind.CARRIED)
+
+    @property
+    def credit(self) -> int:
+        """What this invoice adds to the account's credit; below zero where it has used some."""
+        return 0 if self.is_credit_note else credit_from(self.entries)
+
+    @property
+    def has_live_intent(self) -> bool:
+        """Whether a charge that was begun may still succeed."""
+        return self.payment_intent_id is not None and not self.is_credit_note and self.left > 0
+
+    @property
+    def retried_on(self) -> date | None:
+        """The day of the next automatic attempt, None where none follows."""
+        return None if self.is_exhausted else self.next_attempt_on
+
+    def with_entries(self, *entries: Entry) -> InvoicePayment:
+        """The payment after these entries. What came in beyond what was owed is credit; what is settled is not tried.
+
+        An entry of 0 says nothing and is left out.
+        """
+        payment = replace(self, entries=(*self.entries, *(each for each in entries if each.amount)))
+        if not self.is_credit_note and payment.balance < 0 and entries:
+            excess = Entry(EntryKind.OVERPAID, -payment.balance, entries[-1].on, entries[-1].reference)
+            payment = replace(payment, entries=(*payment.entries, excess))
+        return payment if payment.left else payment.settled()
+
+    def settled(self) -> InvoicePayment:
+        """The payment of an invoice of which nothing is left: nothing more is tried."""
+        return replace(
+            self, next_attempt_on=None, failure=None, is_in_transit=False, is_past_due=False, is_exhausted=False
+        )
 
 
 TRIED_AFTER = frozenset({EventType.CARD_UPDATED, EventType.PAYMENT_METHOD_CHANGED})
@@ -64,62 +169,111 @@ def due_on(method: Method | None, today: date, term_days: int) -> date:
     return today if method in CHARGED else today + timedelta(days=term_days)
 
 
+def transferred_by(invoice: IssuedInvoice, agreed_on: date | None, term_days: int) -> date:
+    """The due date of an invoice that is paid by bank transfer.
+
+    A customer who pays by transfer only since `agreed_on` has the whole term from that day (DESIGN 3.6.4).
+    """
+    if agreed_on is None or agreed_on <= invoice.produced_on:
+        return invoice.due_on
+    return max(invoice.due_on, agreed_on + timedelta(days=term_days))
+
+
 def charge_on(invoice: IssuedInvoice) -> date | None:
     """The day of the first charge; None where nothing is due, or the customer pays by bank transfer."""
     return invoice.produced_on if invoice.method in CHARGED and invoice.draft.due.amount else None
 
 
 def initial_payment(invoice: IssuedInvoice) -> InvoicePayment:
-    """The payment of a new invoice. An invoice with nothing due is paid at once."""
-    if not invoice.draft.due.amount:
-        return InvoicePayment(InvoiceStatus.PAID, paid_on=invoice.produced_on)
+    """The payment of a new invoice. An invoice with nothing due is paid at once; one below zero is credit."""
+    draft, issued_on = invoice.draft, invoice.produced_on
+    payment = InvoicePayment(issued_on, max(0, draft.total.amount)).with_entries(
+        Entry(EntryKind.CREDIT_APPLIED, draft.credit.amount, issued_on),
+        Entry(EntryKind.CARRIED, max(0, -draft.total.amount), issued_on),
+    )
+    if not payment.left:
+        return payment
     by_transfer = invoice.method is Method.BANK_TRANSFER
     # A bank transfer is first checked on the day after the due date.
-    checked_on = invoice.due_on + timedelta(days=1) if by_transfer else invoice.produced_on
-    return InvoicePayment(InvoiceStatus.OPEN, next_attempt_on=checked_on)
+    return replace(payment, next_attempt_on=invoice.due_on + DAY if by_transfer else issued_on)
+
+
+def refund_payment(issued_on: date, amount: int, payment: str | None, method: Method | None) -> InvoicePayment:
+    """The payment of a new credit note that refunds `amount` of a `payment`, due at once; with 0 it is done."""
+    new = InvoicePayment(issued_on, amount, is_credit_note=True)
+    return replace(new, method=method, payment_intent_id=payment, next_attempt_on=issued_on) if amount else new
 
 
 def after_charge(
-    payment: InvoicePayment, charge: Charge, method: Method, today: date, retry_days: tuple[int, ...]
+    payment: InvoicePayment,
+    charge: Charge,
+    method: Method,
+    today: date,
+    retry_days: tuple[int, ...],
+    *,
+    due_on: date,
+    tried_with: str | None = None,
 ) -> InvoicePayment:
-    """The payment after an attempt to charge it.
+    """The payment after an attempt to charge it. See `after_failure`.
 
-    `retry_days` are counted from the first failed attempt. A hard decline, and the last retry, make it past due.
+    A charge that has succeeded pays the first of its allocations; without any, all of it is this invoice's.
     """
     attempted = replace(payment, payment_intent_id=charge.payment_intent_id)
     if charge.state is ChargeState.SUCCEEDED:
-        return replace(
-            attempted, status=InvoiceStatus.PAID, paid_on=today, method=method, next_attempt_on=None, failure=None
+        share = payment.allocations[0][1] if payment.allocations else charge.amount or payment.left
+        return replace(attempted, method=method, tried_with=tried_with, is_in_transit=False).with_entries(
+            Entry(EntryKind.CHARGED, share, today, charge.payment_intent_id)
         )
     if charge.state is ChargeState.IN_TRANSIT:
         # The notice of its result may be lost: it is read again tomorrow.
         return replace(
             attempted,
-            status=InvoiceStatus.IN_TRANSIT,
+            is_in_transit=True,
+            is_past_due=False,
             method=method,
-            next_attempt_on=today + timedelta(days=1),
+            tried_with=tried_with,
+            next_attempt_on=today + DAY,
             failure=None,
         )
     if charge.state is ChargeState.CANCELLED:
         # A cancelled PaymentIntent never succeeds: the next attempt creates another one.
-        attempted = replace(payment, payment_intent_id=None)
-    return after_failure(attempted, charge.failure or PaymentFailure.FAILED, today, retry_days, hard=charge.hard)
+        attempted = replace(payment, payment_intent_id=None, allocations=())
+    failure = charge.failure or PaymentFailure.FAILED
+    return after_failure(attempted, failure, today, retry_days, due_on=due_on, tried_with=tried_with, hard=charge.hard)
 
 
 def after_failure(
-    payment: InvoicePayment, failure: PaymentFailure, today: date, retry_days: tuple[int, ...], *, hard: bool = False
+    payment: InvoicePayment,
+    failure: PaymentFailure,
+    today: date,
+    retry_days: tuple[int, ...],
+    *,
+    due_on: date,
+    tried_with: str | None = None,
+    hard: bool = False,
 ) -> InvoicePayment:
-    """The payment after a failed attempt; after a `hard` one no retry follows."""
-    first = payment.first_failed_on or today
+    """The payment after a failed attempt; after a `hard` one no retry follows.
+
+    `retry_days` count from the first failure of the method that was charged, `tried_with`; None is a missing method.
+    Without another attempt the invoice is past due, but not before its due date is over, and with a payment method
+    not before its due date.
+    """
+    is_first = payment.first_failed_on is None or payment.tried_with != tried_with
+    first = today if is_first or payment.first_failed_on is None else payment.first_failed_on
     retries = [] if hard else [first + timedelta(days=days) for days in retry_days]
     next_retry = next((day for day in retries if day > today), None)
+    past_due_from = due_on if tried_with is not None or payment.is_credit_note else due_on + DAY
+    is_past_due = next_retry is None and today >= past_due_from
     return replace(
         payment,
-        status=InvoiceStatus.OPEN if next_retry else InvoiceStatus.PAST_DUE,
+        is_in_transit=False,
+        is_past_due=is_past_due,
+        is_exhausted=next_retry is None,
         attempts=payment.attempts + 1,
         first_failed_on=first,
-        next_attempt_on=next_retry,
+        next_attempt_on=None if is_past_due else next_retry or due_on + DAY,
         failure=failure,
+        tried_with=tried_with,
     )
 
 
@@ -129,23 +283,41 @@ def too_small(payment: InvoicePayment, today: date) -> InvoicePayment:
 
 
 def mark_past_due(payment: InvoicePayment) -> InvoicePayment:
-    """The payment of a bank transfer that has not arrived by the due date."""
-    return replace(payment, status=InvoiceStatus.PAST_DUE, next_attempt_on=None)
+    """The payment of an invoice whose due date is over and for which no further attempt follows."""
+    return replace(payment, is_past_due=True, next_attempt_on=None)
+
+
+def awaiting_transfer(payment: InvoicePayment, until: date) -> InvoicePayment:
+    """The payment of an invoice that the customer transfers by a day: it is checked on the day after."""
+    return replace(payment, is_past_due=False, is_exhausted=False, next_attempt_on=until + DAY)
 
 
 def mark_received(payment: InvoicePayment, on: date, method: Method, reference: str) -> InvoicePayment:
     """The payment after staff have recorded the arrival of the money. Raises AlreadyPaid."""
     if payment.status not in UNPAID:
         raise AlreadyPaid
-    return replace(
-        payment,
-        status=InvoiceStatus.PAID,
-        paid_on=on,
-        method=method,
-        reference=reference,
-        next_attempt_on=None,
-        failure=None,
+    entry = Entry(EntryKind.TRANSFERRED, payment.left, on, reference)
+    return replace(payment, method=method, reference=reference, payment_intent_id=None, allocations=()).with_entries(
+        entry
     )
+
+
+def retry_now(payment: InvoicePayment) -> InvoicePayment:
+    """The payment before an attempt that an admin asks for: the retry days count from it."""
+    return replace(payment, is_exhausted=False, first_failed_on=None)
+
+
+def begin_refund(payment: InvoicePayment, today: date) -> tuple[InvoicePayment, str]:
+    """The payment of a credit note with the refund that is under way, and the number of the attempt.
+
+    It is kept before the refund is asked for: asked for again, it is the same attempt.
+    """
+    under_way = attempt_under_way(payment.entries)
+    if under_way is not None:
+        return payment, under_way
+    attempt = str(1 + sum(each.kind is EntryKind.REFUND_BEGUN for each in payment.entries))
+    begun = Entry(EntryKind.REFUND_BEGUN, payment.left, today, attempt)
+    return replace(payment, entries=(*payment.entries, begun)), attempt
 
 
 def is_due(payment: InvoicePayment, today: date) -> bool:

@@ -21,7 +21,8 @@ class InvoiceLineFacts(Facts):
 
 class InvoiceFacts(Facts):
     """`until` is the first day that is not paid for. `charge_on` is None where the customer transfers the money
-    themselves; `document` is the key of the PDF among the documents, None without one."""
+    themselves; `document` is the key of the PDF among the documents, None without one. `credit` was taken off the
+    total and `due` is left to pay; older events are without."""
 
     number: str
     produced_on: date
@@ -32,6 +33,8 @@ class InvoiceFacts(Facts):
     net: MoneyFacts
     tax: MoneyFacts
     total: MoneyFacts
+    credit: MoneyFacts | None = None
+    due: MoneyFacts | None = None
     method: Literal["card", "sepa_debit", "bank_transfer"] | None
     charge_on: date | None
     document: str | None
@@ -62,10 +65,12 @@ class RefundFacts(Facts):
 
 
 class PaidFacts(Facts):
+    """`method` is None where credit has paid the rest."""
+
     number: str
     paid_on: date
     total: MoneyFacts
-    method: Literal["card", "sepa_debit", "bank_transfer"]
+    method: Literal["card", "sepa_debit", "bank_transfer"] | None
 
 
 class FailedPaymentFacts(Facts):
@@ -83,12 +88,49 @@ class FailedPaymentFacts(Facts):
 
 
 class PastDueFacts(Facts):
-    """`reason` is why the last attempt has failed, None where the customer transfers the money themselves."""
+    """`reason` is why the last attempt has failed, `charged_back` where the bank has taken the payment back, and None
+    where the customer transfers the money themselves. With `corrects`, the number of an invoice, it is a credit note
+    whose refund has failed: the money is owed to the customer."""
 
     number: str
+    corrects: str | None = None
     due_on: date
     due: MoneyFacts
     reason: str | None
+
+
+class FreePeriodFacts(Facts):
+    """`since` and `until` are the months', `lines` what they come to together: nothing."""
+
+    since: date
+    until: date
+    lines: list[InvoiceLineFacts]
+    total: MoneyFacts
+
+
+class HeldInvoicesFacts(Facts):
+    """So many invoices that are not issued, their total with tax, and the days that they are for."""
+
+    invoices: int
+    total: MoneyFacts
+    since: date
+    until: date
+
+
+class WrittenOffFacts(Facts):
+    number: str
+    due_on: date
+    written_off: MoneyFacts
+    reason: str
+
+
+class RepaidFacts(Facts):
+    """`number` is the credit note that owed the money, or the invoice whose credit was repaid."""
+
+    number: str
+    repaid_on: date
+    amount: MoneyFacts
+    reference: str
 
 
 class InvoiceIssued(AccountEvent[Literal["invoice.issued"], None, InvoiceFacts]):
@@ -103,6 +145,18 @@ class CreditNoteRefunded(AccountEvent[Literal["credit_note.refunded"], None, Ref
     """The money of a credit note went back to where it came from."""
 
 
+class PeriodFree(AccountEvent[Literal["period.free"], None, FreePeriodFacts]):
+    """Months began for which there is nothing to invoice: no invoice was issued."""
+
+
+class InvoicingHeld(AccountEvent[Literal["invoicing.held"], None, HeldInvoicesFacts]):
+    """More invoices were due at once than are issued by themselves. None was; staff look at them. Told to staff."""
+
+
+class InvoicingReleased(AccountEvent[Literal["invoicing.released"], None, HeldInvoicesFacts]):
+    """Staff have looked at the invoices that were held, and they are issued now."""
+
+
 class InvoicePaid(AccountEvent[Literal["invoice.paid"], None, PaidFacts]):
     """An invoice was paid."""
 
@@ -113,3 +167,11 @@ class PaymentFailed(AccountEvent[Literal["payment.failed"], None, FailedPaymentF
 
 class PaymentPastDue(AccountEvent[Literal["payment.past_due"], None, PastDueFacts]):
     """An invoice is past due, and is not tried again by itself. Told to staff."""
+
+
+class InvoiceWrittenOff(AccountEvent[Literal["invoice.written_off"], None, WrittenOffFacts]):
+    """What is left of an invoice will not be paid. Told to staff."""
+
+
+class PaymentRepaid(AccountEvent[Literal["payment.repaid"], None, RepaidFacts]):
+    """Staff have recorded that they have given money back by hand."""

@@ -75,7 +75,8 @@ class InvoiceDraft:
     """An invoice without a number: what a preview shows (Stripe). `total` includes tax and may be negative.
 
     It covers the days from `since` to before `until`. `credit` is taken from the credit balance, `due` is left to pay
-    and never negative.
+    and never negative. `tax_point` is the day whose tax rules and rates apply, None for the day of issue: older
+    invoices lack this field.
     """
 
     occasion: BillingReason
@@ -88,6 +89,7 @@ class InvoiceDraft:
     total: Money
     credit: Money
     due: Money
+    tax_point: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +139,9 @@ def build_draft(
     tax: Tax,
     credit: int,
     currency: str,
+    tax_point: date | None = None,
 ) -> InvoiceDraft:
-    """The draft of these lines. Up to `credit`, in minor units, is taken off the total."""
+    """The draft of these lines. Up to `credit`, in minor units, is taken off the total. `tax` holds on `tax_point`."""
     net = sum(line.net.amount for line in lines)
     tax_amount = tax.of(net)
     total = net + tax_amount
@@ -154,6 +157,7 @@ def build_draft(
         total=Money(total, currency),
         credit=Money(used, currency),
         due=Money(max(0, total - used), currency),
+        tax_point=tax_point,
     )
 
 

@@ -6,9 +6,13 @@ invoices. The credit note, its number and where the invoice stands then are one 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import date
 
+from billing.invoicing.apply_credit import apply_credit, can_be_settled, may_be_charged
+from billing.invoicing.collect_payments import after as after_changes
+from billing.invoicing.collect_payments import without_intent
 from billing.invoicing.credit_notes import (
     AlreadyCredited,
     CreditNoteAllocation,
@@ -16,15 +20,18 @@ from billing.invoicing.credit_notes import (
     credit_note_draft,
     lines_to_credit,
 )
-from billing.invoicing.dunning import UNPAID, AlreadyPaid, InvoicePayment
-from billing.invoicing.invoices import Correction, DocumentKind, InvoiceStatus, IssuedInvoice, document_key
+from billing.invoicing.dunning import refund_payment
+from billing.invoicing.invoices import Correction, DocumentKind, IssuedInvoice, document_key
 from billing.invoicing.issue_invoices import with_next_number
-from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore
+from billing.invoicing.payment_events import payment_events
+from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.wording import describe_line
 from billing.kernel.events import EventType, Facts, RequestContext
 from billing.kernel.money import Money
+from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
 from billing.payments.gateway import PaymentGateway
+from billing.payments.methods import Method
 from billing.platform.events.new_event import new_event
 
 
@@ -49,21 +56,25 @@ def issue_credit_note(
     """
     account = billing.subscriber.account.id
     corrected = store.invoice(account, number)
-    known = corrected.payment
+    payment = corrected.payment
     try:
-        lines = lines_to_credit(corrected.invoice, known, wanted)
+        lines = lines_to_credit(corrected.invoice, payment, wanted)
     except AlreadyCredited:
-        standing = _standing(corrected, wanted, reason, account, store)
-        if standing is None:
+        existing = _standing(corrected, wanted, reason, account, store)
+        if existing is None:
             raise
-        return standing
-    draft = credit_note_draft(corrected.invoice, known, lines)
+        return existing
+    draft = credit_note_draft(corrected.invoice, payment, lines)
     today = billing.subscriber.account.contract.today(context.time)
     correction = Correction(number, corrected.invoice.produced_on, lines, reason)
-    if known.payment_intent_id is not None and known.status in UNPAID:
-        key = f"cancel/{known.payment_intent_id}/{context.correlation}"
-        if not gateway.cancel(known.payment_intent_id, key):
-            raise AlreadyPaid
+    money = allocate(corrected.invoice, payment, correction, "", -draft.total.amount, today)
+    credit = billing.credit + money.credit_balance
+    is_small = charge_obstacle(corrected.left, Method.CARD) is ChargeObstacle.TOO_SMALL
+    unpaid = store.unpaid(account) if money.credit_balance or (payment.left and is_small) else ()
+    others = without_intent(corrected, unpaid, context, gateway)
+    open_ones = [each for each in unpaid if each.invoice.number != number]
+    paid = apply_credit(credit, after_changes(open_ones, others), today) if money.credit_balance else []
+    waits = any(can_be_settled(each) and may_be_charged(each, open_ones) for each in open_ones) and credit > 0
     note = replace(
         corrected.invoice,
         number="",
@@ -78,21 +89,21 @@ def issue_credit_note(
 
     def write(credit_number: str, count: int) -> None:
         issued = replace(note, number=credit_number)
-        money = allocate(corrected.invoice, known, correction, credit_number, -draft.total.amount, today)
-        record = InvoiceRecord(issued, _payment(known, money, today), 0)
-        event = new_event(
+        money = allocate(corrected.invoice, payment, correction, credit_number, -draft.total.amount, today)
+        refunding = refund_payment(today, money.refunded, money.refunded_payment, payment.method)
+        record = InvoiceRecord(issued, refunding, 0)
+        changes = [PaymentChange(corrected, money.payment), *_merged(others, paid)]
+        issued_event = new_event(
             EventType.CREDIT_NOTE_ISSUED, context, account=account, before=None, after=_facts(issued, money)
         )
         store.correct(
             billing,
-            corrected,
-            money.payment,
+            changes,
             record,
             settings.credit_series,
             count,
-            billing.credit + money.credit_balance,
-            _look(billing, record),
-            event,
+            _look(billing, record, today if waits else None),
+            [issued_event, *payment_events(paid, context, "")],
         )
         made.append(replace(record, version=1))
 
@@ -100,40 +111,42 @@ def issue_credit_note(
     return made[-1]
 
 
+def _merged(others: Sequence[PaymentChange], paid: Sequence[PaymentChange]) -> list[PaymentChange]:
+    """One change for each invoice. One that lost its PaymentIntent may be paid from credit in the same transaction."""
+    settled = {each.record.invoice.number: each for each in paid}
+    cancelled = [
+        replace(each, payment=settled.pop(each.record.invoice.number).payment)
+        if each.record.invoice.number in settled
+        else each
+        for each in others
+    ]
+    return [*cancelled, *settled.values()]
+
+
 def _standing(
     corrected: InvoiceRecord, wanted: tuple[int, ...] | None, reason: str, account: str, store: InvoiceStore
 ) -> InvoiceRecord | None:
-    """The credit note that this very request has made before, if it has."""
+    """The credit note that this very request has made before, if it has.
+
+    What is taken off the whole is credited with the last line, without being requested.
+    """
+    products = {position for position, line in enumerate(corrected.invoice.draft.lines) if line.product is not None}
     credited = dict(corrected.payment.credited)
     numbers = {*credited.values()} if wanted is None else {credited.get(position) for position in wanted}
     for number in sorted(filter(None, numbers), reverse=True):
-        kept = store.invoice(account, number)
-        correction = kept.invoice.corrects
-        same_lines = correction is not None and (wanted is None or {*wanted} == {*correction.lines})
-        if correction is not None and same_lines and correction.reason == reason:
-            return kept
+        record = store.invoice(account, number)
+        correction = record.invoice.corrects
+        if correction is None or correction.reason != reason:
+            continue
+        if wanted is None or {*wanted} & products == {*correction.lines} & products:
+            return record
     return None
 
 
-def _payment(known: InvoicePayment, money: CreditNoteAllocation, today: date) -> InvoicePayment:
-    """Where a new credit note stands: done, unless money is to go back to where it came from."""
-    if not money.refunded:
-        return InvoicePayment(InvoiceStatus.PAID, paid_on=today)
-    return InvoicePayment(
-        InvoiceStatus.OPEN,
-        method=known.method,
-        payment_intent_id=known.payment_intent_id,
-        next_attempt_on=today,
-        to_refund=money.refunded,
-    )
-
-
-def _look(billing: BillingContext, note: InvoiceRecord) -> date | None:
-    """When the account's payments are looked at: for a refund at once."""
-    if note.payment.next_attempt_on is None:
-        return billing.collect_on
-    days = [day for day in (billing.collect_on, note.payment.next_attempt_on) if day is not None]
-    return min(days)
+def _look(billing: BillingContext, note: InvoiceRecord, credit_on: date | None) -> date | None:
+    """The next collection day: today for a refund, and for credit that waits until a charge is cancelled."""
+    days = (billing.collect_on, note.payment.next_attempt_on, credit_on)
+    return min((day for day in days if day is not None), default=None)
 
 
 def _facts(note: IssuedInvoice, money: CreditNoteAllocation) -> Facts:

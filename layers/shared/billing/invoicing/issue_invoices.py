@@ -1,22 +1,28 @@
 """Issues invoices: when a paid period begins, and when a tier changes within one.
 
-Each contract month is processed once, in order. One transaction writes the number, the invoice, its event and the
-next contract month (DESIGN 3.3.6). So a repeated run does nothing, a missed run is caught up, and no number lacks its
-invoice.
+Each contract month is fixed once, in order (billing.invoicing.periods). One transaction writes the number, the invoice,
+its event, the paid period and the next contract month (DESIGN 3.3.6). So a repeated run does nothing, a missed run is
+caught up, and no number lacks its invoice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import count
 
-from billing.accounts.rules import Status
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.dunning import charge_on, due_on, initial_payment
+from billing.invoicing.holds import (
+    INVOICES_AT_ONCE_MAX,
+    InvoicingHold,
+    PendingInvoice,
+    must_stop,
+    released_until,
+    total_of,
+)
 from billing.invoicing.invoices import (
-    BillingReason,
     DocumentKind,
     InvoiceDraft,
     IssuedInvoice,
@@ -25,6 +31,7 @@ from billing.invoicing.invoices import (
     document_key,
 )
 from billing.invoicing.numbering import NumberTaken, number_of
+from billing.invoicing.periods import FixedMonth, fix_month, months_to_fix, rebuilt
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.vat_number_hold import waits_for_vat_number
@@ -34,10 +41,12 @@ from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import EventType, Facts, RequestContext, by_system
 from billing.platform.events.new_event import new_event
 from billing.platform.retry import RetryBudget
-from billing.subscriptions.pricing import change_lines, changes_on, changes_within, period_lines
 
 NUMBER_SECONDS = 12.0
 """How long a run retries while other runs take the numbers. After that the queue delivers the account again."""
+
+UPCOMING_MONTHS_MAX = 25
+"""How many contract months ahead the next invoice is looked for: nothing is further away than two free years."""
 
 
 def issue_invoices(
@@ -45,9 +54,10 @@ def issue_invoices(
 ) -> tuple[str, ...]:
     """Issues the invoices of an account that are due at the instant `now`. Returns their numbers, oldest first.
 
-    One read and one transaction for each due contract month, and one more read for the first number of a process.
-    Returns nothing for a deleted account. An invoice that waits for its VAT number stays due. Raises
-    ConcurrentChange, SeriesExhausted.
+    Issues nothing where more than INVOICES_AT_ONCE_MAX are due: these wait for staff. An invoice that waits for its
+    VAT number stays due. One read and one transaction for each due contract month, one more read for the first number
+    of a process, and one query where the running paid period is not stored yet. Returns nothing for a deleted account.
+    Raises ConcurrentChange, SeriesExhausted.
     """
     context = by_system(now, correlation)
     issued: list[str] = []
@@ -55,66 +65,119 @@ def issue_invoices(
         billing = store.billing_context(account)
         if billing is None or billing.due is None:
             break
-        contract = billing.subscriber.account.contract
+        known, due = billing.subscriber.account, billing.due
+        contract = known.contract
         today = contract.today(now)
-        if contract.month_start(billing.due.month) > today:
+        if contract.month_start(due.month) > today:
             break
-        following, draft = next_invoice(billing, billing.due, today, settings)
-        if draft is not None and waits_for_vat_number(billing, draft, now, settings, store):
+        billing = with_running_period(billing, store)
+        if _stopped(billing, today, context, settings, store):
             break
-        if draft is None:
-            store.advance(billing, following)
-        else:
-            issued.append(_issue(billing, draft, following, today, context, settings, store))
-        if contract.month_start(following.month) > today:
+        fixed = fix_month(known, billing.subscriber.subscription, due, billing.period)
+        if fixed.net and waits_for_vat_number(billing, _draft(billing, fixed, settings), now, settings, store):
+            break
+        number = _fix(billing, fixed, today, context, settings, store)
+        issued += [] if number is None else [number]
+        if contract.month_start(fixed.following.month) > today:
             break
     return tuple(issued)
 
 
-def next_invoice(
-    billing: BillingContext, due: InvoicingDue, today: date, settings: InvoicingSettings
-) -> tuple[InvoicingDue, InvoiceDraft | None]:
-    """The next due contract month, and the draft of this one's invoice; None where it has nothing to invoice."""
+def with_running_period(billing: BillingContext, store: InvoiceStore) -> BillingContext:
+    """The context with the paid period that the month that is due belongs to.
+
+    It is built of the account's invoices where it is not stored: for accounts of earlier releases, once. One query
+    then, none otherwise.
+    """
+    due, account = billing.due, billing.subscriber.account
+    contract = account.contract
+    if due is None or due.month % contract.interval_months == 0:
+        return billing
+    if billing.period is not None and billing.period.is_current(contract, due):
+        return billing
+    begins = contract.month_start(due.month - due.month % contract.interval_months)
+    invoices = store.invoices_since(account.id, begins)
+    return replace(billing, period=rebuilt(billing.subscriber.subscription, contract, due, billing.period, invoices))
+
+
+def pending_invoices(billing: BillingContext, today: date, settings: InvoicingSettings) -> tuple[PendingInvoice, ...]:
+    """What is due on `today` and not issued, oldest first; each takes from the credit what those before it leave."""
+    if billing.due is None:
+        return ()
+    pending = []
+    credit = billing.credit
     account, subscription = billing.subscriber.account, billing.subscriber.subscription
-    contract, month = account.contract, due.month
-    starts = contract.month_start(month)
-    if account.status is Status.DEACTIVATED or not account.is_served_on(starts):
-        return InvoicingDue(month + 1), None
-    if month % contract.interval_months == 0:
-        until = contract.month_start(month + contract.interval_months)
-        following = InvoicingDue(month + 1, changes_within(subscription, contract, month))
-        if not subscription.lines:
-            return following, None
-        reason, lines = BillingReason.PERIOD, period_lines(subscription, contract, month)
-    else:
-        changes = tuple(each for each in changes_on(subscription, starts) if each not in due.settled)
-        following = InvoicingDue(month + 1, (*due.settled, *changes))
-        until = contract.month_start(month - month % contract.interval_months + contract.interval_months)
-        reason, lines = BillingReason.TIER_CHANGE, change_lines(subscription, contract, month, changes)
-        if not lines:
-            return following, None
-    tax = tax_on_sale(settings.seller, billing.company, today, billing.vat_check, settings.unconfirmed)
-    return following, build_draft(reason, starts, until, lines, tax, billing.credit, contract.currency)
+    tomorrow = today + timedelta(days=1)
+    for fixed in months_to_fix(account, subscription, billing.due, billing.period, tomorrow):
+        if fixed.net:
+            draft = _draft(replace(billing, credit=credit), fixed, settings)
+            pending.append(PendingInvoice(fixed.month, draft))
+            credit = credit_after(draft, credit)
+    return tuple(pending)
+
+
+def credit_left(billing: BillingContext, today: date, settings: InvoicingSettings) -> int:
+    """The account's credit, in minor units, after what is due on `today` and not issued."""
+    credit = billing.credit
+    for each in pending_invoices(billing, today, settings):
+        credit = credit_after(each.draft, credit)
+    return credit
 
 
 def upcoming(billing: BillingContext, today: date, settings: InvoicingSettings) -> tuple[date, InvoiceDraft] | None:
-    """The day and the draft of the next invoice; None if none follows."""
-    due = billing.due
-    contract = billing.subscriber.account.contract
-    for _ in range(contract.interval_months + 1):
-        if due is None or billing.subscriber.account.status is Status.DEACTIVATED:
-            return None
-        following, draft = next_invoice(billing, due, max(today, contract.month_start(due.month)), settings)
-        if draft is not None:
-            return max(today, contract.month_start(due.month)), draft
-        due = following
+    """The next invoice as it would be: its day, and what it says. None if none is to come within two years."""
+    account, subscription = billing.subscriber.account, billing.subscriber.subscription
+    contract = account.contract
+    if billing.due is None:
+        return None
+    horizon = contract.month_start(max(billing.due.month, contract.month_of(today)) + UPCOMING_MONTHS_MAX)
+    for fixed in months_to_fix(account, subscription, billing.due, billing.period, horizon):
+        if fixed.net:
+            return max(today, fixed.since), _draft(billing, fixed, settings)
+    return None
+
+
+def _draft(billing: BillingContext, fixed: FixedMonth, settings: InvoicingSettings) -> InvoiceDraft:
+    """What is to be invoiced for a month. Its tax is that of the month's first day, however late it is issued.
+
+    What takes back too much has the tax of the invoice that it was invoiced with.
+    """
+    tax = tax_on_sale(settings.seller, billing.company, fixed.since, billing.vat_check, settings.unconfirmed)
+    if fixed.corrected is not None and fixed.corrected.tax is not None:
+        tax = fixed.corrected.tax
+    currency = billing.subscriber.account.contract.currency
+    return build_draft(
+        fixed.occasion, fixed.since, fixed.until, fixed.lines, tax, billing.credit, currency, fixed.since
+    )
+
+
+def _fix(
+    billing: BillingContext,
+    fixed: FixedMonth,
+    today: date,
+    context: RequestContext,
+    settings: InvoicingSettings,
+    store: InvoiceStore,
+) -> str | None:
+    """Keeps a month that is fixed, and issues its invoice; the number, None where there is nothing to issue."""
+    if fixed.period is None or not fixed.lines:
+        store.advance(billing, fixed)
+        return None
+    draft = _draft(billing, fixed, settings)
+    if draft.total.amount:
+        return _issue(billing, draft, fixed, today, context, settings, store)
+    free = replace(fixed, period=fixed.period.with_invoice(None, draft.tax, draft.lines))
+    facts = free_facts(draft, billing.billing.language)
+    account = billing.subscriber.account.id
+    event = new_event(EventType.PERIOD_FREE, context, account=account, before=None, after=facts)
+    store.advance(billing, free, [event])
     return None
 
 
 def _issue(
     billing: BillingContext,
     draft: InvoiceDraft,
-    following: InvoicingDue,
+    fixed: FixedMonth,
     today: date,
     context: RequestContext,
     settings: InvoicingSettings,
@@ -128,9 +191,54 @@ def _issue(
         event = new_event(
             EventType.INVOICE_ISSUED, context, account=invoice.account, before=None, after=invoice_facts(invoice)
         )
-        store.issue(billing, record, settings.series, count, following, credit_after(draft, billing.credit), event)
+        credit = credit_after(draft, billing.credit)
+        store.issue(billing, record, settings.series, count, invoiced(fixed, invoice), credit, event)
 
     return with_next_number(settings.series, today.year, issue, store)
+
+
+def invoiced(fixed: FixedMonth, invoice: IssuedInvoice) -> FixedMonth:
+    """The month with its invoice in the books of its period."""
+    if fixed.period is None:
+        return fixed
+    draft = invoice.draft
+    return replace(fixed, period=fixed.period.with_invoice(invoice.number, draft.tax, draft.lines))
+
+
+def _stopped(
+    billing: BillingContext,
+    today: date,
+    context: RequestContext,
+    settings: InvoicingSettings,
+    store: InvoiceStore,
+) -> bool:
+    """Whether invoicing waits for staff. Keeps it, and tells them, when it begins to."""
+    account = billing.subscriber.account
+    contract = account.contract
+    if billing.due is None or contract.month_of(today) - billing.due.month < INVOICES_AT_ONCE_MAX:
+        return False  # a month has one invoice at most
+    pending = pending_invoices(billing, today, settings)
+    if not must_stop(pending, released_until(billing.hold, contract.start)):
+        return False
+    if billing.hold is not None and billing.hold.is_waiting(contract.start):
+        return True
+    hold = InvoicingHold(
+        account=account.id,
+        held_at=context.time,
+        start=account.contract.start,
+        invoices=len(pending),
+        total=total_of(pending, account.contract.currency),
+        version=0 if billing.hold is None else billing.hold.version,
+    )
+    facts = {
+        "invoices": hold.invoices,
+        "total": asdict(hold.total),
+        "since": pending[0].draft.since,
+        "until": pending[-1].draft.until,
+    }
+    event = new_event(EventType.INVOICING_HELD, context, account=account.id, before=None, after=facts)
+    store.hold(billing, hold, event)
+    return True
 
 
 def with_next_number(series: str, year: int, write: Callable[[str, int], None], store: InvoiceStore) -> str:
@@ -182,16 +290,30 @@ def invoice_facts(invoice: IssuedInvoice) -> Facts:
         "due_on": invoice.due_on,
         "since": draft.since,
         "until": draft.until,
-        "lines": [
-            {"description": describe_line(line, invoice.language), "amount": asdict(line.net)} for line in draft.lines
-        ],
+        "lines": _line_facts(draft, invoice.language),
         "net": asdict(draft.net),
         "tax": asdict(draft.tax_amount),
         "total": asdict(draft.total),
+        "credit": asdict(draft.credit),
+        "due": asdict(draft.due),
         "method": invoice.method,
         "charge_on": charge_on(invoice),
         "document": document_key(invoice.account, invoice.number, DocumentKind.PDF),
     }
+
+
+def free_facts(draft: InvoiceDraft, language: str) -> Facts:
+    """What is told of months for which nothing is to be invoiced."""
+    return {
+        "since": draft.since,
+        "until": draft.until,
+        "lines": _line_facts(draft, language),
+        "total": asdict(draft.total),
+    }
+
+
+def _line_facts(draft: InvoiceDraft, language: str) -> list[Facts]:
+    return [{"description": describe_line(line, language), "amount": asdict(line.net)} for line in draft.lines]
 
 
 def schedule_invoices(account: str, *, now: datetime, store: InvoiceStore) -> bool:

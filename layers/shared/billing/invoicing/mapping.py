@@ -11,11 +11,12 @@ import orjson
 
 from billing.accounts.information import CompanyDetails
 from billing.invoicing.dunning import InvoicePayment
-from billing.invoicing.invoices import BillingReason, Correction, InvoiceDraft, InvoiceStatus, IssuedInvoice, Seller
+from billing.invoicing.invoices import BillingReason, Correction, InvoiceDraft, IssuedInvoice, Seller
+from billing.invoicing.payment_mapping import payment_body, payment_from
 from billing.invoicing.tax import Tax, TaxRule
 from billing.kernel.fields import fields_of
 from billing.kernel.money import Money
-from billing.payments.methods import Method, PaymentFailure
+from billing.payments.methods import Method
 from billing.platform.dynamodb.bodies import parsed, text
 from billing.subscriptions.pricing import InvoiceLine, Step
 from billing.subscriptions.rules import Discount
@@ -37,7 +38,7 @@ def invoice_body(invoice: IssuedInvoice, payment: InvoicePayment) -> str:
             "corrects": None if invoice.corrects is None else invoice.corrects.number,
             "issued": orjson.Fragment(issued),
             "digest": _digest(issued),
-            "payment": fields_of(payment, payment_intent_id="payment"),
+            "payment": payment_body(payment),
         }
     )
 
@@ -50,7 +51,11 @@ def is_as_issued(stored: str) -> bool:
 
 
 def _issued(invoice: IssuedInvoice) -> str:
-    return text(invoice)  # orjson writes dataclasses itself, without a copy
+    if invoice.draft.tax_point is not None:
+        return text(invoice)  # orjson writes dataclasses itself, without a copy
+    # An older invoice keeps its bytes, and so its digest: it was issued without this field.
+    draft = {name: value for name, value in fields_of(invoice.draft).items() if name != "tax_point"}
+    return text({**fields_of(invoice), "draft": draft})
 
 
 def _digest(issued: str) -> str:
@@ -83,25 +88,11 @@ def _correction(body: Body | None) -> Correction | None:
     return Correction(body["number"], date.fromisoformat(body["produced_on"]), tuple(body["lines"]), body["reason"])
 
 
-def payment_from(stored: str) -> InvoicePayment:
-    body = parsed(stored)["payment"]
-    return InvoicePayment(
-        status=InvoiceStatus(body["status"]),
-        paid_on=_day(body["paid_on"]),
-        method=None if body["method"] is None else Method(body["method"]),
-        payment_intent_id=body["payment"],
-        tried_with=body["tried_with"],
-        attempts=body["attempts"],
-        first_failed_on=_day(body["first_failed_on"]),
-        next_attempt_on=_day(body["next_attempt_on"]),
-        failure=None if body["failure"] is None else PaymentFailure(body["failure"]),
-        reference=body["reference"],
-        # Older invoices were written without these.
-        waived=body.get("waived", 0),
-        refunded=body.get("refunded", 0),
-        to_refund=body.get("to_refund", 0),
-        credited=tuple((position, number) for position, number in body.get("credited", ())),
-    )
+def record_from(stored: str) -> tuple[IssuedInvoice, InvoicePayment]:
+    """An invoice with its payment."""
+    body = parsed(stored)
+    invoice = invoice_from(body["issued"])
+    return invoice, payment_from(body["payment"], invoice)
 
 
 def _draft(body: Body) -> InvoiceDraft:
@@ -116,6 +107,7 @@ def _draft(body: Body) -> InvoiceDraft:
         total=Money(**body["total"]),
         credit=Money(**body["credit"]),
         due=Money(**body["due"]),
+        tax_point=_day(body.get("tax_point")),  # older invoices were written without
     )
 
 

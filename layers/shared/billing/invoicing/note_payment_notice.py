@@ -6,16 +6,15 @@ agrees already is left alone.
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 
 from billing.kernel.errors import RuleViolation
-from billing.kernel.events import Actor, ActorKind, EventType, RequestContext, by_system
+from billing.kernel.events import Actor, ActorKind, RequestContext, by_system
 from billing.payments.gateway import PaymentGateway, PaymentNotice
 from billing.payments.methods import ChosenMethod, PaymentProfile, Setup, SetupSuperseded, next_warning
 from billing.payments.records import PaymentStore
 from billing.payments.replace_payment_method import changed_event, replace_payment_method
-from billing.platform.events.new_event import new_event
 
 IGNORED, DONE, AGREED = "ignored", "done", "agreed"
 """What a notice came to: nothing of ours, something was changed, all was so already."""
@@ -24,7 +23,6 @@ METHOD_NOTICES = frozenset(
     {"payment_method.automatically_updated", "payment_method.detached", "payment_method.updated"}
 )
 SETUP_SUCCEEDED = "setup_intent.succeeded"
-DISPUTED = "charge.dispute.created"
 PAYMENT_NOTICES = frozenset(
     {
         "payment_intent.succeeded",
@@ -33,9 +31,19 @@ PAYMENT_NOTICES = frozenset(
         "payment_intent.canceled",
     }
 )
-"""See billing.invoicing.collect_payments.sync_payment."""
+REFUND_NOTICES = frozenset({"refund.created", "refund.updated", "refund.failed"})
+DISPUTE_NOTICES = frozenset(
+    {
+        "charge.dispute.created",
+        "charge.dispute.closed",
+        "charge.dispute.funds_reinstated",
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.updated",
+    }
+)
+"""See billing.invoicing.sync_payments."""
 
-KNOWN = METHOD_NOTICES | PAYMENT_NOTICES | {SETUP_SUCCEEDED, DISPUTED}
+KNOWN = METHOD_NOTICES | PAYMENT_NOTICES | REFUND_NOTICES | DISPUTE_NOTICES | {SETUP_SUCCEEDED}
 """The types that we deal with. All others are acknowledged, and not looked at."""
 
 
@@ -48,8 +56,6 @@ def note_payment_notice(
         return _finish(notice.object, occasion, store, gateway)
     if notice.type in METHOD_NOTICES:
         return _follow(notice, occasion, store, gateway)
-    if notice.type == DISPUTED:
-        return _tell_dispute(notice.object, occasion, store, gateway)
     return IGNORED
 
 
@@ -102,12 +108,3 @@ def _as_it_stands(profile: PaymentProfile, standing: ChosenMethod | None) -> Pay
     if standing is None or standing.customer is None:
         return profile.without_method()
     return replace(profile, shown=standing.shown, fingerprint=standing.fingerprint)
-
-
-def _tell_dispute(dispute: str, context: RequestContext, store: PaymentStore, gateway: PaymentGateway) -> str:
-    found = gateway.dispute(dispute)
-    if found is None or found.account is None or store.payer(found.account) is None:
-        return IGNORED
-    facts = {"invoice": found.invoice, "amount": asdict(found.amount), "reason": found.reason}
-    event = new_event(EventType.PAYMENT_DISPUTED, context, account=found.account, before=None, after=facts)
-    return DONE if store.record_once(found.account, f"dispute/{dispute}", event) else AGREED

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from billing.accounts.information import Area, BillingDetails, CompanyDetails
 from billing.accounts.mapping import billing_from, company_from, vat_number_due_body
+from billing.accounts.rules import Account
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.invoicing.due import InvoicingDue, invoicing_due_at
 from billing.invoicing.due_mapping import day_body, day_from, invoicing_due_body, invoicing_due_from
 from billing.invoicing.dunning import UNPAID, InvoicePayment
+from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.invoices import Invoice, InvoiceStatus, IssuedInvoice
-from billing.invoicing.mapping import invoice_body, issued_from, payment_from
+from billing.invoicing.mapping import invoice_body, issued_from, record_from
 from billing.invoicing.numbering import NumberTaken
+from billing.invoicing.period_mapping import period_body, period_of
+from billing.invoicing.periods import FixedMonth, PaidPeriod
 from billing.invoicing.summary_mapping import invoice_from
 from billing.invoicing.tax import TaxRule
 from billing.invoicing.vat_numbers.mapping import check_body, check_from
@@ -24,12 +28,13 @@ from billing.invoicing.vat_numbers.rules import VatNumberCheck, relevant
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import ConcurrentChange, NotFound
 from billing.kernel.events import Event
+from billing.kernel.fields import fields_of
 from billing.kernel.money import Money
 from billing.kernel.schedules import Job, start_of
 from billing.payments.mapping import payment_profile_from
 from billing.payments.methods import PaymentProfile
 from billing.platform.dynamodb import keys
-from billing.platform.dynamodb.bodies import parsed, text
+from billing.platform.dynamodb.bodies import parsed, text, without_version
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Row, Slice
 from billing.platform.dynamodb.table import Table
@@ -45,8 +50,9 @@ class BillingContext:
     """All that an account's invoices are built from, as one read returns it.
 
     `due` is the next contract month to invoice, None where no invoices are scheduled. `credit` is the credit balance in
-    minor units, tax included. `collect_on` is the next day on which payments are collected. `vat_check` is the last
-    check of a VAT number of the company, which may have had another number then.
+    minor units, tax included. `collect_on` is the next day on which payments are collected. `period` is the running
+    paid period as stored, `hold` whether invoicing waits for staff; either can be None. `vat_check` is the
+    last check of a VAT number of the company, which may have had another number then.
     """
 
     subscriber: Subscriber
@@ -57,6 +63,8 @@ class BillingContext:
     credit: int
     credit_version: int
     collect_on: date | None
+    period: PaidPeriod | None = None
+    hold: InvoicingHold | None = None
     vat_check: VatNumberCheck | None = None
 
 
@@ -71,10 +79,25 @@ class InvoiceRecord:
     @property
     def left(self) -> Money:
         """The unpaid amount of an invoice, or the amount that a credit note has yet to refund."""
-        due = self.invoice.draft.due
-        if self.invoice.corrects is not None:
-            return Money(self.payment.to_refund, due.currency)
-        return Money(due.amount - self.payment.waived, due.currency)
+        return Money(self.payment.left, self.invoice.draft.due.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentChange:
+    """An invoice as it was read, and its payment as it becomes."""
+
+    record: InvoiceRecord
+    payment: InvoicePayment
+
+    @property
+    def credit(self) -> int:
+        """What the change adds to the account's credit, in minor units."""
+        return self.payment.credit - self.record.payment.credit
+
+    @property
+    def written(self) -> InvoiceRecord:
+        """The record after it was written."""
+        return InvoiceRecord(self.record.invoice, self.payment, self.record.version + 1)
 
 
 class InvoiceStore(Table):
@@ -90,14 +113,13 @@ class InvoiceStore(Table):
         renewal, collection = keys.due(Job.RENEWAL), keys.due(Job.COLLECTION)
         company, billing = (keys.page_information(area) for area in (Area.COMPANY, Area.BILLING))
         page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PAYMENT_METHOD, company, billing)
-        others = (renewal, collection, keys.BALANCE, keys.VAT_CHECK)
-        rows = self._reads.get_all((partition, key) for key in (*page, *others))
+        more = (renewal, collection, keys.BALANCE, keys.PAGE_PERIOD, keys.HELD, keys.VAT_CHECK)
+        rows = self._reads.get_all((partition, key) for key in (*page, *more))
         subscriber = subscriber_from(rows, partition)
         if subscriber is None or (partition, company) not in rows or (partition, billing) not in rows:
             return None
-        profile, due, collect, balance, check = (
-            rows.get((partition, key)) for key in (keys.PAGE_PAYMENT_METHOD, *others)
-        )
+        keys_of_others = (keys.PAGE_PAYMENT_METHOD, renewal, collection, keys.BALANCE, keys.VAT_CHECK)
+        profile, due, collect, balance, check = (rows.get((partition, key)) for key in keys_of_others)
         return BillingContext(
             subscriber=subscriber,
             profile=PaymentProfile() if profile is None else payment_profile_from(profile.body, profile.version),
@@ -107,6 +129,8 @@ class InvoiceStore(Table):
             credit=0 if balance is None else parsed(balance.body)["credit"],
             credit_version=0 if balance is None else balance.version,
             collect_on=None if collect is None else day_from(collect.body),
+            period=period_of(rows.get((partition, keys.PAGE_PERIOD))),
+            hold=_hold_from(rows.get((partition, keys.HELD))),
             vat_check=None if check is None else check_from(check.body, check.version),
         )
 
@@ -121,11 +145,14 @@ class InvoiceStore(Table):
             self._given[series, year] = 0 if row is None else int(row.image["count"]["N"])
         return self._given[series, year]
 
-    def advance(self, context: BillingContext, due: InvoicingDue) -> None:
-        """Moves on from a contract month without an invoice. Raises ConcurrentChange. One transaction."""
+    def advance(self, context: BillingContext, fixed: FixedMonth, events: Sequence[Event] = ()) -> None:
+        """Writes a fixed month that has no invoice, and the events. Raises ConcurrentChange. One transaction."""
         with self._transaction() as write:
             _check_versions(write, context)
-            set_renewal_due(write, context, due)
+            set_renewal_due(write, context, fixed.following)
+            write_period(write, context.subscriber.account, fixed.period, fixed.closed)
+            for event in events:
+                write.record(event)
 
     def issue(
         self,
@@ -133,11 +160,13 @@ class InvoiceStore(Table):
         record: InvoiceRecord,
         series: str,
         count: int,
-        due: InvoicingDue,
+        fixed: FixedMonth,
         credit: int,
         event: Event,
     ) -> None:
         """Writes an invoice with the `count`-th number of its series and year, its event and the next due items.
+
+        `fixed` is the contract month that it is issued for, its period with this invoice.
 
         Raises NumberTaken when another invoice has that number, ConcurrentChange when the account, its subscription,
         its credit balance or its due items have changed. One transaction: numbers stay gapless.
@@ -145,7 +174,8 @@ class InvoiceStore(Table):
         next_attempt_on = record.payment.next_attempt_on
         with self._numbered(series, record.invoice.produced_on.year, count) as write:
             _check_versions(write, context)
-            set_renewal_due(write, context, due)
+            set_renewal_due(write, context, fixed.following)
+            write_period(write, context.subscriber.account, fixed.period, fixed.closed)
             write_invoice(write, record)
             write_evidence(write, context, record.invoice)
             write.record(event)
@@ -153,31 +183,52 @@ class InvoiceStore(Table):
                 set_collection_due(write, context, _earliest(context.collect_on, next_attempt_on))
             write_credit(write, context, credit)
 
+    def hold(self, context: BillingContext, hold: InvoicingHold, event: Event) -> None:
+        """Keeps that invoicing of an account has stopped, or that it may go on, and records it.
+
+        Raises ConcurrentChange when that, the account or what is due has changed. One transaction.
+        """
+        account = context.subscriber.account
+        with self._transaction() as write:
+            write.check(keys.account(account.id), keys.PAGE_ACCOUNT, account.version)
+            write.replace(_hold_item(hold), hold.version)
+            write.record(event)
+
+    def held(self, *, limit: int, after: str | None) -> Slice[InvoicingHold]:
+        """A page of the accounts whose invoicing waits for staff, the longest first. One query of the index."""
+        return self._reads.oldest(keys.HELD, "", _hold_of, limit=limit, after=after, index=keys.INDEX)
+
+    def invoices_since(self, account: str, day: date) -> tuple[IssuedInvoice, ...]:
+        """What was issued on a day or after it, oldest first. One query."""
+        found = self._reads.query(
+            keys.account(account), keys.invoice(day, ""), keys.last_of(keys.INVOICE), consistent=True
+        )
+        return tuple(issued_from(row.body) for row in found)
+
     def correct(
         self,
         context: BillingContext,
-        corrected: InvoiceRecord,
-        payment: InvoicePayment,
+        changes: Sequence[PaymentChange],
         credit_note: InvoiceRecord,
         series: str,
         count: int,
-        credit: int,
         collect_on: date | None,
-        event: Event,
+        events: Sequence[Event],
     ) -> None:
-        """Writes a credit note with its number, and the new payment of the corrected invoice.
+        """Writes a credit note with its number, the new payment of the corrected invoice, and those of the invoices
+        that its credit pays.
 
-        Raises NumberTaken, or ConcurrentChange when that payment or the credit balance has changed. One transaction:
+        Raises NumberTaken, or ConcurrentChange when a payment or the credit balance has changed. One transaction:
         no money moves without the document that explains it.
         """
         with self._numbered(series, credit_note.invoice.produced_on.year, count) as write:
             write.require_account(credit_note.invoice.account)
-            write_invoice(write, InvoiceRecord(corrected.invoice, payment, corrected.version))
             write_invoice(write, credit_note)
-            write.record(event)
+            for event in events:
+                write.record(event)
             if collect_on != context.collect_on:
                 set_collection_due(write, context, collect_on)
-            write_credit(write, context, credit)
+            _write_changes(write, context, changes)
 
     def invoice(self, account: str, number: str) -> InvoiceRecord:
         """One invoice by its number. Raises NotFound. One query of the account's invoices of that year."""
@@ -193,6 +244,12 @@ class InvoiceStore(Table):
         rows = self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE))
         waiting = {*UNPAID, InvoiceStatus.IN_TRANSIT}
         return tuple(_record_from(row) for row in rows if invoice_from(row.body).status in waiting)
+
+    def of_payment(self, account: str, payment: str, number: str) -> tuple[InvoiceRecord, ...]:
+        """The invoices and credit notes that name a payment of the payment service, and the invoice with this number;
+        oldest first. One query of all invoices."""
+        rows = self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE))
+        return tuple(_record_from(row) for row in rows if payment in row.body or row.key.endswith(f"#{number}"))
 
     def invoices(
         self, account: str, *, year: int | None, status: InvoiceStatus | None, limit: int, after: str | None
@@ -217,29 +274,34 @@ class InvoiceStore(Table):
         """A page of the past due invoices of all accounts, the oldest due date first. One query of the index."""
         return self._reads.oldest(keys.PAST_DUE, "", _record_from, limit=limit, after=after, index=keys.INDEX)
 
-    def save_payment(self, record: InvoiceRecord, payment: InvoicePayment) -> InvoiceRecord:
-        """Writes a payment without an event. Returns the new record. Raises ConcurrentChange. One transaction."""
+    def save_payment(
+        self, record: InvoiceRecord, payment: InvoicePayment, others: Sequence[InvoiceRecord] = ()
+    ) -> InvoiceRecord:
+        """Writes a payment without an event, and the next version of the `others` that go with it.
+
+        Returns the new record. Raises ConcurrentChange when one of them has changed. One transaction.
+        """
         with self._transaction() as write:
             write.require_account(record.invoice.account)
-            write_invoice(write, InvoiceRecord(record.invoice, payment, record.version))
+            for each in (InvoiceRecord(record.invoice, payment, record.version), *others):
+                write_invoice(write, each)
         return InvoiceRecord(record.invoice, payment, record.version + 1)
 
     def settle(
         self,
         context: BillingContext,
-        record: InvoiceRecord,
-        payment: InvoicePayment,
+        changes: Sequence[PaymentChange],
         collect_on: date | None,
         events: Sequence[Event],
     ) -> None:
-        """Writes the result of a payment, its events, and the next collection day of the account.
+        """Writes new payments of invoices, what they change of the credit, their events, and the next collection day.
 
-        Raises ConcurrentChange when the payment or that day has changed. One transaction.
+        Raises ConcurrentChange when a payment, the credit or that day has changed. One transaction.
         """
         with self._transaction() as write:
-            write.require_account(record.invoice.account)
-            write_invoice(write, InvoiceRecord(record.invoice, payment, record.version))
+            write.require_account(context.subscriber.account.id)
             set_collection_due(write, context, collect_on)
+            _write_changes(write, context, changes)
             for event in events:
                 write.record(event)
 
@@ -331,11 +393,27 @@ def set_collection_due(write: Transaction, context: BillingContext, day: date | 
         write.due_if(before, account.id, Job.COLLECTION, start_of(day, account.contract), day_body(day))
 
 
+def write_period(write: Transaction, account: Account, period: PaidPeriod | None, closed: PaidPeriod | None) -> None:
+    """The running paid period, at its version, and the one before it, if it is closed now. None for no change."""
+    partition = keys.account(account.id)
+    if period is not None:
+        write.replace(Item(partition, keys.PAGE_PERIOD, period_body(period, account.contract)), period.version)
+    if closed is not None:
+        key = keys.period(closed.contract, closed.first_month)
+        write.put(Item(partition, key, period_body(closed, account.contract)))
+
+
 def write_credit(write: Transaction, context: BillingContext, credit: int) -> None:
     """Writes the credit balance, in minor units, where it has changed."""
     if credit != context.credit:
         partition = keys.account(context.subscriber.account.id)
         write.replace(Item(partition, keys.BALANCE, text({"credit": credit})), context.credit_version)
+
+
+def _write_changes(write: Transaction, context: BillingContext, changes: Sequence[PaymentChange]) -> None:
+    for change in changes:
+        write_invoice(write, InvoiceRecord(change.record.invoice, change.payment, change.record.version))
+    write_credit(write, context, context.credit + sum(change.credit for change in changes))
 
 
 class _DueAlready(ConcurrentChange):
@@ -346,5 +424,32 @@ def _earliest(one: date | None, other: date) -> date:
     return other if one is None else min(one, other)
 
 
+def _hold_item(hold: InvoicingHold) -> Item:
+    waits = hold.released_until is None
+    return Item(
+        keys.account(hold.account),
+        keys.HELD,
+        text(without_version(fields_of(hold))),
+        index=(keys.HELD, f"{keys.instant(hold.held_at)}#{hold.account}") if waits else None,
+    )
+
+
+def _hold_from(row: Row | None) -> InvoicingHold | None:
+    return None if row is None else _hold_of(row)
+
+
+def _hold_of(row: Row) -> InvoicingHold:
+    body = parsed(row.body)
+    return InvoicingHold(
+        account=body["account"],
+        held_at=datetime.fromisoformat(body["held_at"]),
+        start=date.fromisoformat(body["start"]),
+        invoices=body["invoices"],
+        total=Money(**body["total"]),
+        released_until=body["released_until"],
+        version=row.version,
+    )
+
+
 def _record_from(row: Row) -> InvoiceRecord:
-    return InvoiceRecord(issued_from(row.body), payment_from(row.body), row.version)
+    return InvoiceRecord(*record_from(row.body), row.version)

@@ -1,4 +1,4 @@
-"""Whether an invoice waits for its VAT number: the one question that issuing asks about VIES (DESIGN 3.3.10)."""
+"""Whether an invoice waits for its VAT number: the one question that issuing asks about VIES (DESIGN 3.3.11)."""
 
 from __future__ import annotations
 

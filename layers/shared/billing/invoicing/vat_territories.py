@@ -56,7 +56,7 @@ class Territory:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TerritoryRule:
     """A territory with its source and the ways an address names it, from the day `since` to before `until`.
 
     `codes` are ISO 3166-1 codes. `postcodes`, `shared` and `towns` are keyed by the country of the address: patterns of
@@ -109,19 +109,19 @@ _OVERSEAS_RATE = (_DIRECTIVE, "8.5")
 
 ENTRIES = (
     # ---- Treated as part of a state ----
-    Entry(
+    TerritoryRule(
         _part_of("FR", "Monaco"),
         "Directive, article 7",
         codes=("MC",),
         postcodes={"FR": "980xx"},
         towns={"FR": "monaco"},
     ),
-    Entry(
+    TerritoryRule(
         _part_of("CY", "Akrotiri and Dhekelia"),
         "Directive, article 7; the postcodes are those of the British Forces Post Office",
         postcodes={"GB": "BFPO57 BFPO58 BF12AT BF12AU"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("GB", "Isle of Man"),
         "Directive, article 7: as the United Kingdom, which left the VAT area on 1 January 2021",
         codes=("IM",),
@@ -129,24 +129,24 @@ ENTRIES = (
         since=date(2021, 1, 1),
     ),
     # ---- With rates of their own ----
-    Entry(
+    TerritoryRule(
         _part_of("AT", "Jungholz", (_DIRECTIVE, "19")),
         "UStG 1994, paragraph 10(4); Directive, article 104",
         postcodes={"AT": "6691 87491", "DE": "87491"},
         towns={"AT": "jungholz"},
     ),
-    Entry(
+    TerritoryRule(
         _part_of("AT", "Mittelberg", (_DIRECTIVE, "19")),
         "UStG 1994, paragraph 10(4); Directive, article 104",
         postcodes={"AT": "6991 6992 6993 87567 87568 87569", "DE": "87567 87568 87569"},
     ),
-    Entry(
+    TerritoryRule(
         _part_of("PT", "Madeira", (date(2012, 4, 1), "22")),
         "CIVA, article 18(3); Ofício Circulado 25045/2024 of 6 December 2024; Directive, article 105",
         postcodes={"PT": " ".join(f"9{digit}xx 9{digit}xxxxx" for digit in "01234")},
         towns={"PT": "funchal"},
     ),
-    Entry(
+    TerritoryRule(
         _part_of("PT", "Azores", (date(2021, 7, 1), "16")),
         "CIVA, article 18(3); Decreto Legislativo Regional 15-A/2021/A; Ofício Circulado 25045/2024; "
         "Directive, article 105",
@@ -154,44 +154,44 @@ ENTRIES = (
         towns={"PT": "ponta delgada, angra do heroismo"},
     ),
     # ---- Outside of the EU's VAT area, although in the EU ----
-    Entry(
+    TerritoryRule(
         _outside("ES", "Canary Islands"),
         "Directive, article 6(1)(b); Ley 37/1992, article 3",
         postcodes={"ES": "35xxx 38xxx"},
         towns={"ES": "las palmas, santa cruz de tenerife"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("ES", "Ceuta"),
         "Directive, article 6(2)(c); Ley 37/1992, article 3",
         postcodes={"ES": "51xxx"},
         towns={"ES": "ceuta"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("ES", "Melilla"),
         "Directive, article 6(2)(d); Ley 37/1992, article 3",
         postcodes={"ES": "52xxx"},
         towns={"ES": "melilla"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("DE", "Büsingen"),
         "Directive, article 6(2)(b); UStG, paragraph 1(2). 8238 is its Swiss postcode",
         postcodes={"DE": "78266 8238"},
         towns={"DE": "büsingen, buesingen"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("DE", "Heligoland"),
         "Directive, article 6(2)(a); UStG, paragraph 1(2)",
         postcodes={"DE": "27498"},
         towns={"DE": "helgoland, heligoland"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("IT", "Livigno"),
         "Directive, article 6(2)(e); DPR 633/1972, article 7(1)(a). 23030 was its postcode, and others'",
         postcodes={"IT": "23041"},
         shared={"IT": "23030"},
         towns={"IT": "livigno"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("IT", "Campione d'Italia"),
         "Directive, article 6(1)(f), in the customs territory since 1 January 2020 (Directive (EU) 2019/475); "
         "DPR 633/1972, article 7(1)(a). 6911 was its Swiss postcode, 22060 is shared with others",
@@ -199,7 +199,7 @@ ENTRIES = (
         shared={"IT": "22060"},
         towns={"IT": "campione d'italia"},
     ),
-    Entry(
+    TerritoryRule(
         _outside_with_vat("FI", "Åland"),
         "Directive, article 6(1)(d). Finland's law holds for its own sellers: Act 1266/1996; Finnish Tax "
         "Administration, VH/1343/00.01.00/2023 of 26 September 2024",
@@ -207,112 +207,112 @@ ENTRIES = (
         postcodes={"FI": "22xxx"},
         towns={"FI": "mariehamn, maarianhamina"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("GR", "Mount Athos"),
         "Directive, article 6(1)(a)",
         postcodes={"GR": "63086 63087"},
         towns={"GR": "karyes agiou orous, agion oros, mount athos, άγιον όρος"},
     ),
-    Entry(
+    TerritoryRule(
         _outside_with_vat("FR", "Guadeloupe", _OVERSEAS_RATE),
         "Directive, article 6(1)(c); CGI, article 296; for services within France BOI-TVA-GEO-20-40",
         codes=("GP",),
         postcodes={"FR": "971xx"},
     ),
-    Entry(
+    TerritoryRule(
         _outside_with_vat("FR", "Martinique", _OVERSEAS_RATE),
         "Directive, article 6(1)(c); CGI, article 296; for services within France BOI-TVA-GEO-20-40",
         codes=("MQ",),
         postcodes={"FR": "972xx"},
     ),
-    Entry(
+    TerritoryRule(
         _outside_with_vat("FR", "Réunion", _OVERSEAS_RATE),
         "Directive, article 6(1)(c); CGI, article 296; for services within France BOI-TVA-GEO-20-40",
         codes=("RE",),
         postcodes={"FR": "974xx"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("FR", "French Guiana"),
         "Directive, article 6(1)(c); CGI, article 294(1)",
         codes=("GF",),
         postcodes={"FR": "973xx"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("FR", "Mayotte"),
         "Directive, article 6(1)(c); CGI, article 294(1)",
         codes=("YT",),
         postcodes={"FR": "976xx"},
         since=date(2014, 1, 1),
     ),
-    Entry(
+    TerritoryRule(
         _outside("FR", "Saint-Martin"),
         "Directive, article 6(1)(c); Commission: France / Saint-Martin",
         codes=("MF",),
         postcodes={"FR": "97150 97151 978xx"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("CY", "Northern Cyprus"),
         "Protocol No 10 to the Act of Accession of 2003; Commission, note 1. The five digits are not the republic's",
         postcodes={"CY": "99xxx"},
     ),
     # ---- Not in the EU, but with a neighbour's or a former postcode ----
-    Entry(
+    TerritoryRule(
         _outside("BL", "Saint-Barthélemy"),
         "Commission: French overseas territories; European Council Decision 2010/718/EU",
         codes=("BL",),
         postcodes={"FR": "97133 977xx"},
         since=date(2012, 1, 1),
     ),
-    Entry(
+    TerritoryRule(
         _outside("PM", "Saint-Pierre-et-Miquelon"),
         "Commission: French overseas territories",
         codes=("PM",),
         postcodes={"FR": "975xx"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("TF", "French Southern Territories"),
         "Commission: French overseas territories",
         codes=("TF",),
         postcodes={"FR": "984xx"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("WF", "Wallis and Futuna"),
         "Commission: French overseas territories",
         codes=("WF",),
         postcodes={"FR": "986xx"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("PF", "French Polynesia"),
         "Commission: French overseas territories",
         codes=("PF",),
         postcodes={"FR": "987xx"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("NC", "New Caledonia"),
         "Commission: French overseas territories",
         codes=("NC",),
         postcodes={"FR": "988xx"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("SM", "San Marino"),
         "Commission: VAT rules do not apply",
         codes=("SM",),
         postcodes={"IT": "4789x"},
         towns={"IT": "san marino"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("VA", "Vatican City"),
         "Commission: not named among the territories where VAT rules apply",
         codes=("VA",),
         postcodes={"IT": "00120"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("FO", "Faroe Islands"),
         "Commission: Denmark / Faroe Islands",
         codes=("FO",),
         postcodes={"DK": "FO*"},
     ),
-    Entry(
+    TerritoryRule(
         _outside("GL", "Greenland"),
         "Commission: Denmark / Greenland. Its postcodes are of the Danish system",
         codes=("GL",),

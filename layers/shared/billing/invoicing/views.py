@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from pydantic import Field
 
+from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.invoices import Invoice, InvoiceDraft
 from billing.invoicing.records import InvoiceRecord
+from billing.invoicing.release_invoicing import InvoicingPreview
 from billing.invoicing.summary_views import InvoiceView
 from billing.invoicing.tax import Tax
 from billing.invoicing.wording import describe_line
-from billing.platform.http.models import Body, IsoDate, MoneyView, Text, View, plain
+from billing.platform.http.models import Amount, Body, Currency, IsoDate, MoneyView, Text, View, plain
 from billing.subscriptions.pricing import InvoiceLine, Step
 from billing.subscriptions.views import DiscountView
 
 YEAR_MIN, YEAR_MAX = 2000, 2999
 CSV_INVOICES_MAX = 1000
+RELEASED_INVOICES_MAX = 1000
 
 InvoiceNumber = Annotated[str, Path(max_length=60)]
 Year = Annotated[int | None, Query(ge=YEAR_MIN, le=YEAR_MAX, description="Only those produced in this year.")]
@@ -180,7 +183,7 @@ class PaymentStandingView(View):
             paid_on=payment.paid_on,
             method=payment.method,
             attempts=payment.attempts,
-            next_attempt_on=payment.next_attempt_on,
+            next_attempt_on=payment.retried_on,
             failure=payment.failure,
             reference=payment.reference,
             left=MoneyView.of(record.left),
@@ -289,6 +292,100 @@ class RecordedPaymentBody(Body):
     reference: Annotated[Text, Field(description="By which the transfer is known.")]
 
 
+class WriteOffBody(Body):
+    """Why an invoice will not be paid."""
+
+    reason: Text
+
+
+class AmountBody(Body):
+    """An amount in minor units."""
+
+    amount: Annotated[int, Field(strict=True, gt=0)]
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+
+
+class RepaymentBody(Body):
+    """Money that was given back by hand, by the reference that went with it."""
+
+    amount: AmountBody
+    repaid_on: IsoDate
+    reference: Annotated[Text, Field(description="By which the transfer is known.")]
+
+
 def shown(invoices: Iterable[Invoice]) -> list[InvoiceView]:
     """Invoices as a list shows them."""
     return [InvoiceView.of(each) for each in invoices]
+
+
+class PendingInvoiceView(View):
+    """An invoice that is due and not issued. It covers the days from `since` to before `until`."""
+
+    since: date
+    until: date
+    net: MoneyView
+    tax: MoneyView
+    total: MoneyView
+
+
+class InvoicingPreviewView(View):
+    """The invoices that are due and not issued, oldest first. `total` is their sum, tax included.
+
+    `held` says that nothing is issued before staff release it, since `held_at`.
+    """
+
+    held: bool
+    held_at: datetime | None
+    invoices: list[PendingInvoiceView]
+    total: MoneyView
+
+    @classmethod
+    def of(cls, preview: InvoicingPreview) -> InvoicingPreviewView:
+        drafts = [each.draft for each in preview.pending]
+        return cls(
+            held=preview.is_waiting,
+            held_at=None if preview.hold is None else preview.hold.held_at,
+            invoices=[
+                PendingInvoiceView(
+                    since=each.since,
+                    until=each.until,
+                    net=MoneyView.of(each.net),
+                    tax=MoneyView.of(each.tax_amount),
+                    total=MoneyView.of(each.total),
+                )
+                for each in drafts
+            ],
+            total=MoneyView.of(preview.total),
+        )
+
+
+class ConfirmedTotalBody(Body):
+    amount: Amount
+    currency: Currency
+
+
+class ReleaseBody(Body):
+    """What staff have seen in the preview and confirm: how many invoices, and their sum, tax included."""
+
+    invoices: Annotated[int, Field(strict=True, ge=1, le=RELEASED_INVOICES_MAX)]
+    total: Annotated[ConfirmedTotalBody, Field(description="The preview's total.")]
+
+
+class HeldInvoicingView(View):
+    """An account whose invoicing waits for staff, with what was to be issued when it stopped."""
+
+    account: str
+    held_at: datetime
+    invoices: int
+    total: MoneyView
+
+    @classmethod
+    def of(cls, hold: InvoicingHold) -> HeldInvoicingView:
+        return cls(account=hold.account, held_at=hold.held_at, invoices=hold.invoices, total=MoneyView.of(hold.total))
+
+
+class HeldInvoicingsView(View):
+    """The longest first. `next_cursor` leads to what follows, null at the end."""
+
+    items: list[HeldInvoicingView]
+    next_cursor: str | None

@@ -17,6 +17,7 @@ _WORDS = {
         "months": "{months} months",
         "more": "larger tier: {rest}",
         "whole": "Discount on the whole",
+        "in_favour": "This amount is in your favour: it is not to be paid.",
         "thousands": ",",
     },
     "it": {
@@ -26,6 +27,7 @@ _WORDS = {
         "months": "{months} mesi",
         "more": "fascia superiore: {rest}",
         "whole": "Sconto sul totale",
+        "in_favour": "Importo a vostro favore: non è da pagare.",
         "thousands": ".",
     },
 }
@@ -39,6 +41,11 @@ def describe_line(line: InvoiceLine, language: str) -> str:
         return f"{words['whole']}: {reasons}" if reasons else words["whole"]
     rest = "; ".join(_step(step, line.unit, words) for step in line.steps)
     return f"{line.name}, {words['more'].format(rest=rest) if line.instead_of else rest}"
+
+
+def credit_terms(language: str) -> str:
+    """The payment terms of a credit note, whose amount is the customer's."""
+    return _WORDS.get(language, _WORDS["en"])["in_favour"]
 
 
 def invoice_table(invoices: Iterable[Invoice]) -> str:

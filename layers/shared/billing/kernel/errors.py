@@ -24,6 +24,8 @@ payments.methods                SetupSuperseded
 invoicing.numbering             SeriesExhausted
 invoicing.dunning               AlreadyPaid
 invoicing.credit_notes          AlreadyCredited, NotCorrectable
+invoicing.collect_payments      NothingToCharge
+invoicing.settle_by_hand        RefundUnderWay
 invoicing.vat_numbers.rules     NoVatNumber, VatNumberUnconfirmed
 ending.cancellation.rules       DatesChanged, NotCancelling, Deactivated
 ending.reactivation.rules       NotDeactivated, NothingSold, NoPaymentMethod, QuoteChanged

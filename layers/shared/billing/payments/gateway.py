@@ -10,7 +10,7 @@ from billing.kernel.errors import UpstreamFailed
 
 if TYPE_CHECKING:  # keeps cold starts short: few functions need these values
     from billing.kernel.money import Money
-    from billing.payments.methods import Charge, ChosenMethod, Dispute, Method, Setup
+    from billing.payments.methods import Charge, ChosenMethod, Dispute, Method, Refund, Setup
 
 
 class MethodRefused(Exception):
@@ -153,11 +153,15 @@ class PaymentGateway(Protocol):
         """Cancels a PaymentIntent. Returns False where it has succeeded or is in transit."""
         ...
 
-    def refund(self, payment: str, credit_note: str, amount: Money, key: str) -> bool:
-        """Refunds an amount of a PaymentIntent for a credit note, once however often it is called.
+    def refund(self, payment: str, credit_note: str, attempt: str, amount: Money, key: str) -> Refund:
+        """Refunds an amount of a PaymentIntent for a credit note, once for each attempt however often it is called.
 
-        Returns whether the refund is made or pending; False where the service refuses it.
+        Returns its current state, FAILED without an id where the service refuses it.
         """
+        ...
+
+    def refund_of(self, refund: str) -> Refund | None:
+        """The current state of a refund, None without it."""
         ...
 
     def consent_secret(self, payment: str) -> NewSetup | None:

@@ -105,14 +105,50 @@ class Setup:
     user: str | None
 
 
+class DisputeState(StrEnum):
+    """The state of a dispute."""
+
+    OPEN = "open"
+    LOST = "lost"
+    WON = "won"
+
+
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """A payment that the customer's bank takes back for now. `account` and `invoice` are None if it is not ours."""
+    """A payment that the customer's bank takes back, or a part of it. `account` and `invoice` are None if it is not
+    ours. The bank keeps the money of one that is LOST, and gives back that of one that is WON."""
 
+    id: str
+    payment: str
     account: str | None
     invoice: str | None
     amount: Money
     reason: str
+    state: DisputeState
+
+
+class RefundState(StrEnum):
+    """The state of a refund. One that is DONE may fail days later (docs.stripe.com/refunds#failed-refunds)."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """A refund of a PaymentIntent. `id` is None where the payment service has refused it.
+
+    `account` and `credit_note` are None if it is not ours, such as one that was made by hand in Stripe's dashboard.
+    """
+
+    id: str | None
+    state: RefundState
+    payment: str
+    amount: Money
+    account: str | None = None
+    credit_note: str | None = None
+    attempt: str | None = None
 
 
 class PaymentFailure(StrEnum):
@@ -138,12 +174,19 @@ class ChargeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """The state of an invoice's PaymentIntent. `hard` marks a decline that no further attempt can change."""
+    """The state of an invoice's PaymentIntent. `hard` marks a decline that no further attempt can change.
+
+    `amount` is its amount in minor units, `method` what it is paid by, `made_at` when the last charge was made; None
+    where the payment service did not say.
+    """
 
     payment_intent_id: str
     state: ChargeState
     failure: PaymentFailure | None
     hard: bool
+    amount: int | None = None
+    method: Method | None = None
+    made_at: datetime | None = None
 
 
 class SetupSuperseded(Conflict):

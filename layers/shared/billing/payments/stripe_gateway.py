@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,9 +29,12 @@ from billing.payments.methods import (
     ChosenMethod,
     Debit,
     Dispute,
+    DisputeState,
     Method,
     PaymentFailure,
     PaymentMethod,
+    Refund,
+    RefundState,
     Setup,
     SetupStatus,
 )
@@ -41,11 +45,25 @@ API_VERSION = "2026-10-28.endive"
 TIMEOUT_SECONDS = (2.0, 6.0)
 """To connect, and to wait for an answer. Three calls must end before API Gateway's time-out of 29 seconds."""
 
-ACCOUNT, INVOICE, USER, CREDIT_NOTE = "account", "invoice", "user", "credit_note"
+ACCOUNT, INVOICE, USER, CREDIT_NOTE, ATTEMPT = "account", "invoice", "user", "credit_note", "attempt"
 """The metadata that we write onto Stripe's objects. None of them names a person."""
 
-REFUNDED = frozenset({"succeeded", "pending", "requires_action"})
+_REFUNDS = {
+    "succeeded": RefundState.DONE,
+    "pending": RefundState.PENDING,
+    "requires_action": RefundState.PENDING,
+}
+_DISPUTES = {
+    "lost": DisputeState.LOST,
+    "won": DisputeState.WON,
+    "warning_closed": DisputeState.WON,
+    "prevented": DisputeState.WON,
+}
+"""What is not here is open (docs.stripe.com/api/disputes/object#dispute_object-status)."""
+
 UNFINISHED = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
+
+LATEST_CHARGE = "latest_charge"
 
 PAGE = 100
 
@@ -229,9 +247,16 @@ class StripePayments:
             except stripe.InvalidRequestError as failure:
                 _require_missing(failure)
                 return None
-        amount = charged_money(found.amount, found.currency)
         payment = found.payment_intent
-        return Dispute(_metadata(payment, ACCOUNT), _metadata(payment, INVOICE), amount, found.reason)
+        return Dispute(
+            id=found.id,
+            payment=str(_id(payment)),
+            account=_metadata(payment, ACCOUNT),
+            invoice=_metadata(payment, INVOICE),
+            amount=charged_money(found.amount, found.currency),
+            reason=found.reason,
+            state=_DISPUTES.get(found.status, DisputeState.OPEN),
+        )
 
     def new_payment(self, customer: str, account: str, invoice: str, amount: Money, method: Method, key: str) -> str:
         parameters: Any = {
@@ -257,18 +282,21 @@ class StripePayments:
     def charge(self, payment: str, payment_method: str, method: Method, key: str) -> Charge:
         # The PaymentIntent may have been created for a method of another kind.
         types = [_METHODS[method]]
-        parameters: Any = {"payment_method": payment_method, "off_session": True, "allowed_payment_method_types": types}
+        parameters: Any = {
+            "payment_method": payment_method,
+            "off_session": True,
+            "allowed_payment_method_types": types,
+            "expand": [LATEST_CHARGE],
+        }
         with _stripe_errors():
             try:
                 return _charge(self._stripe.v1.payment_intents.confirm(payment, parameters, {"idempotency_key": key}))
             except stripe.CardError as declined:
-                return _declined(payment, declined)
+                return self._declined(payment, declined)
             except stripe.InvalidRequestError as refused:
                 return self._refused(payment, payment_method, refused, key)
             except stripe.APIError as failure:
-                current = (
-                    _charge(self._stripe.v1.payment_intents.retrieve(payment)) if _is_server_error(failure) else None
-                )
+                current = _charge(self._intent(payment)) if _is_server_error(failure) else None
                 if current is None or current.state not in _EFFECTIVE:
                     raise
                 return current
@@ -276,7 +304,7 @@ class StripePayments:
     def payment(self, payment: str) -> Charge | None:
         with _stripe_errors():
             try:
-                return _charge(self._stripe.v1.payment_intents.retrieve(payment))
+                return _charge(self._intent(payment))
             except stripe.InvalidRequestError as failure:
                 _require_missing(failure)
                 return None
@@ -286,33 +314,43 @@ class StripePayments:
             try:
                 self._stripe.v1.payment_intents.cancel(payment, None, {"idempotency_key": key})
             except stripe.InvalidRequestError:
-                current = _charge(self._stripe.v1.payment_intents.retrieve(payment))
+                current = _charge(self._intent(payment))
                 if current.state not in {*_EFFECTIVE, ChargeState.CANCELLED}:
                     raise
                 return current.state is ChargeState.CANCELLED
         return True
 
-    def refund(self, payment: str, credit_note: str, amount: Money, key: str) -> bool:
+    def refund(self, payment: str, credit_note: str, attempt: str, amount: Money, key: str) -> Refund:
         parameters: Any = {
             "payment_intent": payment,
             "amount": charged_units(amount),
-            "metadata": {CREDIT_NOTE: credit_note},
+            "metadata": {CREDIT_NOTE: credit_note, ATTEMPT: attempt},
         }
+        refused = Refund(None, RefundState.FAILED, payment, amount, credit_note=credit_note, attempt=attempt)
         with _stripe_errors():
-            refunded = self._is_refunded(payment, credit_note)
-            if refunded is not None:
-                return refunded
+            existing = self._existing_refund(payment, credit_note, attempt)
+            if existing is not None:
+                return existing
             try:
-                return self._stripe.v1.refunds.create(parameters, {"idempotency_key": key}).status in REFUNDED
-            except stripe.InvalidRequestError as refused:
-                if refused.code in _NOT_REFUNDED or self._is_more_than_left(payment, parameters["amount"]):
-                    return False
+                return _refund(self._stripe.v1.refunds.create(parameters, {"idempotency_key": key}), payment)
+            except stripe.InvalidRequestError as refusal:
+                if refusal.code in _NOT_REFUNDED or self._is_more_than_left(payment, parameters["amount"]):
+                    return refused
                 raise
             except stripe.APIError as failure:
-                refunded = self._is_refunded(payment, credit_note) if _is_server_error(failure) else None
-                if refunded is None:
+                existing = self._existing_refund(payment, credit_note, attempt) if _is_server_error(failure) else None
+                if existing is None:
                     raise
-                return refunded
+                return existing
+
+    def refund_of(self, refund: str) -> Refund | None:
+        with _stripe_errors():
+            try:
+                found = self._stripe.v1.refunds.retrieve(refund, {"expand": ["payment_intent"]})
+            except stripe.InvalidRequestError as failure:
+                _require_missing(failure)
+                return None
+        return _refund(found, str(_id(found.payment_intent)), _metadata(found.payment_intent, ACCOUNT))
 
     def consent_secret(self, payment: str) -> NewSetup | None:
         with _stripe_errors():
@@ -369,7 +407,7 @@ class StripePayments:
 
         The state of the PaymentIntent counts more than the error code: it may have succeeded before.
         """
-        intent = self._stripe.v1.payment_intents.retrieve(payment)
+        intent = self._intent(payment)
         current = _charge(intent)
         if current.state in {*_EFFECTIVE, ChargeState.CANCELLED}:
             return current
@@ -384,12 +422,25 @@ class StripePayments:
             return Charge(payment, ChargeState.CANCELLED, None, hard=False)
         raise refused
 
-    def _is_refunded(self, payment: str, credit_note: str) -> bool | None:
-        """Whether the refund of a credit note is made or pending; None without a refund."""
+    def _intent(self, payment: str) -> Any:
+        return self._stripe.v1.payment_intents.retrieve(payment, {"expand": [LATEST_CHARGE]})
+
+    def _declined(self, payment: str, declined: stripe.CardError) -> Charge:
+        """A declined charge. Its error does not say when that was: one more request asks for it."""
+        failed = _failed(payment, declined.code, getattr(declined.error, "decline_code", None))
+        current = _charge(self._intent(payment))
+        return replace(failed, amount=current.amount, method=current.method, made_at=current.made_at)
+
+    def _existing_refund(self, payment: str, credit_note: str, attempt: str) -> Refund | None:
+        """The refund of an attempt, None without one. By a list: a search lags.
+
+        The first refunds do not say which attempt they are of: there was one only.
+        """
         refunds = self._stripe.v1.refunds.list({"payment_intent": payment, "limit": PAGE})
         for refund in refunds.auto_paging_iter():
-            if _metadata(refund, CREDIT_NOTE) == credit_note:
-                return refund.status in REFUNDED
+            made = _refund(refund, payment)
+            if (made.credit_note, made.attempt) == (credit_note, attempt):
+                return made
         return None
 
     def _is_more_than_left(self, payment: str, units: int) -> bool:
@@ -472,6 +523,17 @@ def _id(reference: Any) -> str | None:
 
 
 def _charge(intent: Any) -> Charge:
+    charge = getattr(intent, "latest_charge", None)
+    types = getattr(intent, "payment_method_types", None) or [None]
+    return replace(
+        _state(intent),
+        amount=charged_money(intent.amount, intent.currency).amount,
+        method=next((method for method, name in _METHODS.items() if name == types[0]), None),
+        made_at=None if charge is None or isinstance(charge, str) else _instant(charge.created),
+    )
+
+
+def _state(intent: Any) -> Charge:
     if intent.status == "succeeded":
         return Charge(intent.id, ChargeState.SUCCEEDED, None, hard=False)
     if intent.status == "processing":
@@ -487,14 +549,23 @@ def _charge(intent: Any) -> Charge:
     return _failed(intent.id, getattr(failure, "code", None), getattr(failure, "decline_code", None))
 
 
-def _declined(payment: str, declined: stripe.CardError) -> Charge:
-    return _failed(payment, declined.code, getattr(declined.error, "decline_code", None))
-
-
 def _failed(payment: str, code: str | None, decline_code: str | None) -> Charge:
     reason = _REASONS.get(decline_code or "") or _REASONS.get(code or "", PaymentFailure.DECLINED)
     hard = reason in _HARD or decline_code in _HARD_DECLINES
     return Charge(payment, ChargeState.FAILED, reason, hard)
+
+
+def _refund(refund: Any, payment: str, account: str | None = None) -> Refund:
+    credit_note = _metadata(refund, CREDIT_NOTE)
+    return Refund(
+        id=refund.id,
+        state=_REFUNDS.get(refund.status, RefundState.FAILED),
+        payment=payment,
+        amount=charged_money(refund.amount, refund.currency),
+        account=account,
+        credit_note=credit_note,
+        attempt=None if credit_note is None else _metadata(refund, ATTEMPT) or "1",
+    )
 
 
 def _metadata(found: Any, name: str) -> str | None:

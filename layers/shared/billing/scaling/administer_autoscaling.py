@@ -114,7 +114,8 @@ def simulate(
         raise RuleViolation(Violation(("month",), f"Usage is complete for decisions up to {running:%Y-%m}."))
     daily = _own_usage(account, line, month, without, store, usage) if given is None else given
     catalogue = store.catalogue(subscription.catalogue_version)
-    return decide_product(account, line, daily, ladder(catalogue, line), month, state.settings, now)
+    fixed_until = state.subscriber.fixed.until
+    return decide_product(account, line, daily, ladder(catalogue, line), month, state.settings, now, fixed_until)
 
 
 def _line(state: AutoscalingState, product: str, today: date) -> Line:

@@ -39,7 +39,13 @@ class AutoscalingStore(UsageReads):
     def state(self, account: str) -> AutoscalingState | None:
         """The state of an account, read consistently; None without the account. One read."""
         partition = keys.account(account)
-        sort_keys = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.AUTOSCALING, keys.due(Job.AUTOSCALING))
+        sort_keys = (
+            keys.PAGE_ACCOUNT,
+            keys.PAGE_SUBSCRIPTION,
+            keys.PAGE_PERIOD,
+            keys.AUTOSCALING,
+            keys.due(Job.AUTOSCALING),
+        )
         rows = self._reads.get_all((partition, key) for key in sort_keys)
         subscriber = subscriber_from(rows, partition)
         if subscriber is None:
@@ -75,6 +81,8 @@ class AutoscalingStore(UsageReads):
                 write.check(partition, keys.PAGE_SUBSCRIPTION, version)
             else:
                 write.replace(Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(subscription)), version)
+                # The month from which a move takes effect must not be fixed meanwhile: it would never be invoiced.
+                write.check(partition, keys.PAGE_PERIOD, state.subscriber.fixed.version)
             before = None if state.due is None else due_body(state.due)
             write.due_if(before, account.id, Job.AUTOSCALING, due_at, due_body(due))
             for each in decided:

@@ -24,7 +24,6 @@ from billing.scaling.reviews.rules import (
     LowerTierFit,
     lines_at_renewal,
     lower_tier_fit,
-    paid_period_start,
     rounded_average,
 )
 from billing.scaling.tier_changes import (
@@ -134,11 +133,13 @@ def _decide(
         line = line_after_pending_change(subscription, signed, today)
         tiers = ladder(catalogue, line)
         daily = totals.get(line.product, {})
-        product = decide_product(account, line, daily, tiers, due.month, state.settings, context.time)
+        product = decide_product(
+            account, line, daily, tiers, due.month, state.settings, context.time, state.subscriber.fixed.until
+        )
         decided.append(product)
         if product.effective_on is not None:
-            change = tier_change(product, tiers, account.contract.currency)
-            after = subscription.changed((change,), today, paid_period_start(account.contract, today))
+            change = tier_change(product, tiers, account.contract)
+            after = replace(state.subscriber, subscription=subscription).change_tiers((change,), today)
             facts = _move_facts(product, line, tiers, account, subscription, after, store)
             events.append(_account_event(EventType.SUBSCRIPTION_AUTOSCALED, account, facts, context))
             subscription = after

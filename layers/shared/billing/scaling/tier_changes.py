@@ -124,11 +124,13 @@ def decide_product(
     month: date,
     settings: AutoscalingSettings,
     now: datetime,
+    fixed_until: int = 0,
 ) -> ProductDecision:
     """The decision about a product from `month` on, made at the instant `now`.
 
     `line` is the line after pending changes, `tiers` its ladder. A move takes effect with the first contract month
-    after the day of the decision, for any `month`: never retroactively.
+    after the day of the decision, for any `month`: never retroactively, and never in a month before `fixed_until`:
+    these are fixed.
     """
     today = account.contract.today(now)
     first = month_before(month, HISTORY_MONTHS)
@@ -144,7 +146,8 @@ def decide_product(
         frozenset(known_peaks),
     )
     hold, reason = _hold(account, settings, today) if decision.moves else (None, None)
-    effective_on = next_contract_month(account.contract, today) if decision.moves and hold is None else None
+    moves = decision.moves and hold is None
+    effective_on = next_contract_month(account.contract, today, fixed_until) if moves else None
     return ProductDecision(
         product=line.product,
         decided_at=now,
@@ -165,10 +168,10 @@ def _hold(account: Account, settings: AutoscalingSettings, today: date) -> tuple
     return (None, None) if pause is None else (Hold.PAUSED, pause.reason)
 
 
-def tier_change(decided: ProductDecision, tiers: tuple[Tier, ...], currency: str) -> TierChange:
+def tier_change(decided: ProductDecision, tiers: tuple[Tier, ...], contract: Contract) -> TierChange:
     """The subscription's change by a move, at the signed price. Raises ValueError for a decision without a move."""
     tier = tiers[decided.decision.target]
-    price = price_per_month(tier, currency)
+    price = price_per_month(tier, contract.currency)
     if price is None or decided.effective_on is None:
         raise ValueError("a move needs a tier with a price, and a day")
     return TierChange(
@@ -178,6 +181,7 @@ def tier_change(decided: ProductDecision, tiers: tuple[Tier, ...], currency: str
         decided.effective_on,
         Cause.AUTOSCALING,
         decision_name(decided.month, decided.product),
+        contract.today(decided.decided_at),
     )
 
 
@@ -201,9 +205,12 @@ def as_hundredths(quantity: Decimal) -> Decimal:
 # ---- When ----
 
 
-def next_contract_month(contract: Contract, today: date) -> date:
-    """The first day of the next contract month after `today`; before the contract starts, its first day."""
-    return contract.month_start(max(0, contract.month_of(today) + 1))
+def next_contract_month(contract: Contract, today: date, fixed_until: int = 0) -> date:
+    """The first day of the next contract month after `today`; before the contract starts, its first day.
+
+    Contract months before `fixed_until` are fixed: never one of them.
+    """
+    return contract.month_start(max(0, contract.month_of(today) + 1, fixed_until))
 
 
 # ---- What it costs ----

@@ -8,12 +8,13 @@ from datetime import date
 from decimal import Decimal
 
 from billing.accounts.mapping import account_from
+from billing.kernel.contract_calendar import Contract
 from billing.kernel.money import Money
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import date_or_none, parsed, text, without_version
 from billing.platform.dynamodb.reader import Row
 from billing.subscriptions.rules import Cause, Discount, Line, Subscription, TierChange
-from billing.subscriptions.subscriber import Subscriber
+from billing.subscriptions.subscriber import FixedMonths, Subscriber
 
 
 def subscription_body(subscription: Subscription) -> str:
@@ -44,6 +45,7 @@ def subscription_from(stored: str, version: int = 0) -> Subscription:
                 effective_on=date.fromisoformat(each["effective_on"]),
                 cause=Cause(each["cause"]),
                 decision=each["decision"],
+                decided_on=date_or_none(each.get("decided_on")),  # older changes were written without
             )
             for each in body.get("changes", ())  # older items lack this field
         ),
@@ -57,6 +59,22 @@ def subscriber_from(rows: Mapping[tuple[str, str], Row], partition: str) -> Subs
     subscription = rows.get((partition, keys.PAGE_SUBSCRIPTION))
     if account is None or subscription is None:
         return None
+    return subscriber_of(account, subscription, rows.get((partition, keys.PAGE_PERIOD)))
+
+
+def subscriber_of(account: Row, subscription: Row, period: Row | None) -> Subscriber:
+    """The account and subscription of their rows. `period` is that of the running paid period, None without one."""
+    known = account_from(account.body, account.version)
     return Subscriber(
-        account_from(account.body, account.version), subscription_from(subscription.body, subscription.version)
+        known, subscription_from(subscription.body, subscription.version), fixed_months_from(period, known.contract)
     )
+
+
+def fixed_months_from(period: Row | None, contract: Contract) -> FixedMonths:
+    """The months that the running paid period says are fixed. None of a contract with another start are."""
+    if period is None:
+        return FixedMonths()
+    body = parsed(period.body)
+    if body["start"] != contract.start.isoformat():
+        return FixedMonths(0, period.version)
+    return FixedMonths(body["fixed_through"] + 1, period.version)

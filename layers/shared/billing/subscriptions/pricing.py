@@ -1,18 +1,22 @@
-"""Prices a subscription: the lines of a paid period, and of a tier change within one.
+"""Prices a subscription: what its contract months contain, and the lines of a paid period.
 
 Invoices, previews and the billing page's next charge use the same functions (DESIGN 3.3.9).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from itertools import groupby, pairwise
 
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.money import Money, rounded
-from billing.subscriptions.rules import Discount, Line, Subscription, apply_discounts, line_on, month_price
+from billing.subscriptions.rules import Discount, Line, Subscription, discounted, line_on
+
+_Cost = tuple[int | None, Money, str | None, tuple[Discount, ...]]
+"""What a month of a product costs: the fields of a Step after its days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,40 +51,95 @@ class InvoiceLine:
     net: Money
 
 
-def period_lines(subscription: Subscription, contract: Contract, first_month: int) -> tuple[InvoiceLine, ...]:
-    """Returns the lines of the paid period that begins with contract month `first_month`.
+@dataclass(frozen=True, slots=True)
+class ProductMonths:
+    """The contract months of one product as runs of equal months, or the discounts on the whole (`product` None).
 
-    Each contract month has the tiers and discounts of its first day. Amounts are rounded once per product, and once
-    for the discounts on the whole subscription (DESIGN 3.3.2).
+    `steps` are in the order of time, and no two neighbours are equal. Those of a product have no gap; those of the
+    discounts on the whole leave out the months without a discount.
     """
-    months = range(first_month, first_month + contract.interval_months)
-    days = [contract.month_start(month) for month in months]
-    ends = contract.month_start(first_month + contract.interval_months)
-    lines = [_product_line(subscription, line, days, ends) for line in subscription.lines]
-    return _with_subscription_discounts(subscription, contract.currency, days, ends, lines)
+
+    product: str | None
+    name: str
+    unit: str
+    steps: tuple[Step, ...]
 
 
-def change_lines(
-    subscription: Subscription, contract: Contract, month: int, changed: Sequence[str]
-) -> tuple[InvoiceLine, ...]:
-    """Returns the lines that tier changes add to a paid period, from contract month `month` on.
+def contract_months(
+    subscription: Subscription, contract: Contract, first_month: int, until_month: int
+) -> tuple[ProductMonths, ...]:
+    """Returns what the contract months from `first_month` and before `until_month` contain, by product.
 
-    `changed` has the ids of their decisions. Each amount is the whole period's amount with the changes, less its amount
-    without them. So both are rounded like the invoice of the period.
+    Each contract month has the tiers and discounts of its first day.
     """
-    first = month - month % contract.interval_months
-    without = replace(
-        subscription, changes=tuple(each for each in subscription.changes if each.decision not in changed)
+    days = [contract.month_start(month) for month in range(first_month, until_month + 1)]
+    found = [
+        ProductMonths(line.product, line.name, line.unit, _product_steps(subscription, line, days))
+        for line in subscription.lines
+    ]
+    on_the_whole = _steps_on_the_whole(subscription, contract.currency, days)
+    if on_the_whole:
+        found.append(ProductMonths(None, "", "", on_the_whole))
+    return tuple(found)
+
+
+def joined(earlier: tuple[ProductMonths, ...], later: tuple[ProductMonths, ...]) -> tuple[ProductMonths, ...]:
+    """Returns months with those that follow them. Products that only one of the two has are kept."""
+    following = {each.product: each for each in later}
+    both = []
+    for each in earlier:
+        more = following.pop(each.product, None)
+        both.append(each if more is None else replace(each, steps=_merged([*each.steps, *more.steps])))
+    both.extend(following.values())
+    return tuple(sorted(both, key=lambda each: each.product is None))
+
+
+def months_before(months: tuple[ProductMonths, ...], day: date) -> tuple[ProductMonths, ...]:
+    """Returns the months that begin before `day`, the first day of a contract month."""
+    cut = (
+        replace(
+            each,
+            steps=tuple(
+                step if step.until <= day else replace(step, until=day, months=_months_between(step.since, day))
+                for step in each.steps
+                if step.since < day
+            ),
+        )
+        for each in months
     )
-    after, before = (period_lines(each, contract, first) for each in (subscription, without))
-    starts = contract.month_start(month)
-    lines = []
-    for new, old in zip(_by_product(after), _by_product(before), strict=True):
-        net = new.net.amount - old.net.amount
-        if net:
-            steps, instead_of = ((_steps_from(starts, each.steps)) for each in (new, old))
-            lines.append(replace(new, steps=steps, instead_of=instead_of, net=Money(net, contract.currency)))
+    return tuple(each for each in cut if each.steps)
+
+
+def steps_from(day: date, steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Returns the steps from `day` on, the first day of a contract month. A step across `day` is cut."""
+    return tuple(
+        step if step.since >= day else replace(step, since=day, months=_months_between(day, step.until))
+        for step in steps
+        if step.until > day
+    )
+
+
+def lines_of(months: tuple[ProductMonths, ...], contract: Contract) -> tuple[InvoiceLine, ...]:
+    """Returns what these months cost: a line per product, and one for the discounts on the whole (DESIGN 3.3.2).
+
+    Amounts are rounded once per line.
+    """
+    lines: list[InvoiceLine] = []
+    for each in months:
+        if each.product is None:
+            total = sum(line.net.amount for line in lines)
+            # Lines are rounded one by one. Without the limit a free month could get a negative amount.
+            net = -min(total, rounded(_off_the_whole(each, months, contract)))
+        else:
+            net = rounded(sum((_month_price(step) * step.months for step in each.steps), Decimal(0)))
+        lines.append(InvoiceLine(each.product, each.name, each.unit, each.steps, (), Money(net, contract.currency)))
     return tuple(lines)
+
+
+def period_lines(subscription: Subscription, contract: Contract, first_month: int) -> tuple[InvoiceLine, ...]:
+    """Returns the lines of the paid period that begins with contract month `first_month`."""
+    until_month = first_month + contract.interval_months
+    return lines_of(contract_months(subscription, contract, first_month, until_month), contract)
 
 
 def amount_per_charge(subscription: Subscription, contract: Contract, first_month: int) -> Money:
@@ -102,50 +161,77 @@ def changes_on(subscription: Subscription, day: date) -> tuple[str, ...]:
     return tuple(each.decision for each in subscription.changes if each.effective_on == day)
 
 
-def _product_line(subscription: Subscription, line: Line, days: Sequence[date], ends: date) -> InvoiceLine:
+def _product_steps(subscription: Subscription, line: Line, days: Sequence[date]) -> tuple[Step, ...]:
     discounts = subscription.discounts_of(line.product)
-    steps: list[Step] = []
-    amount = Decimal(0)
-    for day, until in zip(days, [*days[1:], ends], strict=True):
+
+    def cost(day: date) -> _Cost:
         current, decision = line_on(subscription, line, day)
-        active = tuple(each for each in discounts if each.applies_on(day))
-        amount += month_price(current, active, day)
-        step = Step(day, until, 1, current.up_to, current.price, decision, active)
-        if steps and _cost_the_same(steps[-1], step):
-            steps[-1] = replace(steps[-1], until=until, months=steps[-1].months + 1)
-        else:
-            steps.append(step)
-    net = Money(rounded(amount), line.price.currency)
-    return InvoiceLine(line.product, line.name, line.unit, tuple(steps), (), net)
+        return current.up_to, current.price, decision, tuple(each for each in discounts if each.applies_on(day))
+
+    return _runs(days, cost)
 
 
-def _with_subscription_discounts(
-    subscription: Subscription, currency: str, days: Sequence[date], ends: date, lines: list[InvoiceLine]
-) -> tuple[InvoiceLine, ...]:
+def _steps_on_the_whole(subscription: Subscription, currency: str, days: Sequence[date]) -> tuple[Step, ...]:
     discounts = subscription.discounts_of(None)
     if not discounts:
-        return tuple(lines)
-    total = sum(line.net.amount for line in lines)
-    off = Decimal(0)
-    steps: list[Step] = []
-    for day, until in zip(days, [*days[1:], ends], strict=True):
-        month = sum(
-            (
-                month_price(line_on(subscription, line, day)[0], subscription.discounts_of(line.product), day)
-                for line in subscription.lines
-            ),
-            Decimal(0),
-        )
-        off += month - apply_discounts(month, discounts, day)
+        return ()
+
+    def cost(day: date) -> _Cost | None:
         active = tuple(each for each in discounts if each.applies_on(day))
-        step = Step(day, until, 1, None, Money(0, currency), None, active)
-        if active and steps and steps[-1].discounts == active and steps[-1].until == day:
-            steps[-1] = replace(steps[-1], until=until, months=steps[-1].months + 1)
-        elif active:
-            steps.append(step)
-    # Lines are rounded one by one. Without the limit a free month could get a negative amount.
-    net = -min(total, rounded(off))
-    return (*lines, InvoiceLine(None, "", "", tuple(steps), (), Money(net, currency))) if steps else tuple(lines)
+        return (None, Money(0, currency), None, active) if active else None
+
+    return _runs(days, cost)
+
+
+def _runs(days: Sequence[date], cost: Callable[[date], _Cost | None]) -> tuple[Step, ...]:
+    """A step for each run of months with the same cost. The last of the `days` is the end; None is left out."""
+    steps = []
+    for each, months in groupby(pairwise(days), key=lambda month: cost(month[0])):
+        run = [*months]
+        if each is not None:
+            steps.append(Step(run[0][0], run[-1][1], len(run), *each))
+    return tuple(steps)
+
+
+def _merged(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps with equal neighbours made one."""
+    merged: list[Step] = []
+    for step in steps:
+        last = merged[-1] if merged else None
+        if last is not None and last.until == step.since and _cost_the_same(last, step):
+            merged[-1] = replace(last, until=step.until, months=last.months + step.months)
+        else:
+            merged.append(step)
+    return tuple(merged)
+
+
+def _off_the_whole(whole: ProductMonths, months: tuple[ProductMonths, ...], contract: Contract) -> Decimal:
+    off = Decimal(0)
+    for step in whole.steps:
+        first = contract.month_of(step.since)
+        for month in range(first, first + step.months):
+            price = _price_on(contract.month_start(month), months)
+            off += price - discounted(price, step.discounts)
+    return off
+
+
+def _price_on(day: date, months: tuple[ProductMonths, ...]) -> Decimal:
+    """What all products cost in the month that begins on `day`, less their own discounts."""
+    return sum(
+        (
+            _month_price(step)
+            for each in months
+            if each.product is not None
+            for step in each.steps
+            if step.since <= day < step.until
+        ),
+        Decimal(0),
+    )
+
+
+def _month_price(step: Step) -> Decimal:
+    """The exact price of one month of a step, less the discounts on the product."""
+    return discounted(Decimal(step.price.amount), step.discounts)
 
 
 def _cost_the_same(one: Step, other: Step) -> bool:
@@ -155,19 +241,6 @@ def _cost_the_same(one: Step, other: Step) -> bool:
         other.price,
         other.decision,
         other.discounts,
-    )
-
-
-def _by_product(lines: Sequence[InvoiceLine]) -> list[InvoiceLine]:
-    return sorted(lines, key=lambda line: (line.product is None, line.product or ""))
-
-
-def _steps_from(day: date, steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps from `day` on, the first day of a contract month. A step across `day` is cut."""
-    return tuple(
-        step if step.since >= day else replace(step, since=day, months=_months_between(day, step.until))
-        for step in steps
-        if step.until > day
     )
 
 

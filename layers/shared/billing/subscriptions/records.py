@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from billing.accounts.mapping import account_from
 from billing.accounts.page_rows import page_rows
 from billing.kernel.errors import NotFound
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.table import Table
 from billing.subscriptions.catalogue import Catalogue
 from billing.subscriptions.catalogue_mapping import catalogue_from
-from billing.subscriptions.mapping import subscription_from
+from billing.subscriptions.mapping import subscriber_of
 from billing.subscriptions.subscriber import Subscriber
 
 
@@ -30,7 +29,4 @@ class SubscriptionStore(Table):
         An eventually consistent read may miss the last moment's changes; `consistent` costs twice the read units.
         """
         page, _ = page_rows(self._reads, account, consistent=consistent)
-        row, subscription = page[keys.PAGE_ACCOUNT], page[keys.PAGE_SUBSCRIPTION]
-        return Subscriber(
-            account_from(row.body, row.version), subscription_from(subscription.body, subscription.version)
-        )
+        return subscriber_of(page[keys.PAGE_ACCOUNT], page[keys.PAGE_SUBSCRIPTION], page.get(keys.PAGE_PERIOD))

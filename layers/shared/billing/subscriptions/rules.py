@@ -60,7 +60,8 @@ class Cause(StrEnum):
 class TierChange:
     """A product's move to another tier and its price per month, in effect from `effective_on` on.
 
-    `decision` is the id of the review, or of the autoscaling decision, that caused it.
+    `decision` is the id of the review, or of the autoscaling decision, that caused it, and `decided_on` the account's
+    day on which it was made. None was known at all times: older changes were written without that day.
     """
 
     product: str
@@ -69,6 +70,11 @@ class TierChange:
     effective_on: date
     cause: Cause
     decision: str
+    decided_on: date | None = None
+
+    def is_known_on(self, day: date) -> bool:
+        """Whether the change was decided before `day`, or is in effect by then."""
+        return self.decided_on is None or self.decided_on < day or self.effective_on <= day
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,15 @@ class Subscription:
             if each.effective_on > settled and not (each.effective_on > today and each.product in replaced)
         )
         return replace(self, lines=self.lines_on(settled), changes=(*remaining, *changes))
+
+    def known_on(self, day: date) -> Subscription:
+        """Returns the subscription as it was known when `day` began, without later decisions.
+
+        So what is invoiced for a day does not depend on when the invoice is made.
+        """
+        if all(each.is_known_on(day) for each in self.changes):
+            return self
+        return replace(self, changes=tuple(each for each in self.changes if each.is_known_on(day)))
 
     def discounts_of(self, product: str | None) -> tuple[Discount, ...]:
         """All discounts on one product, or on the whole subscription (None), active or not."""
@@ -219,7 +234,12 @@ def _remaining_price(subscription: Subscription, product: str | None, day: date)
 
 def apply_discounts(amount: Decimal, discounts: tuple[Discount, ...], day: date) -> Decimal:
     """The amount less the discounts active on `day`, never below zero (DESIGN 3.3.4)."""
-    return max(Decimal(0), _after_discount(amount, tuple(each for each in discounts if each.applies_on(day))))
+    return discounted(amount, tuple(each for each in discounts if each.applies_on(day)))
+
+
+def discounted(amount: Decimal, active: tuple[Discount, ...]) -> Decimal:
+    """The amount less active discounts, never below zero (DESIGN 3.3.4)."""
+    return max(Decimal(0), _after_discount(amount, active)) if active else amount
 
 
 def _after_discount(amount: Decimal, discounts: tuple[Discount, ...]) -> Decimal:

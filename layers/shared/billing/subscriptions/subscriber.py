@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from billing.accounts.rules import Account
-from billing.subscriptions.rules import Subscription
+from billing.subscriptions.rules import Subscription, TierChange
+
+
+@dataclass(frozen=True, slots=True)
+class FixedMonths:
+    """The contract months before `until` are fixed: what they cost can no longer change.
+
+    `version` is that of the running paid period's item, 0 where there is none. A change of what months cost is written
+    under it, so no month is fixed in between.
+    """
+
+    until: int = 0
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """An account and its subscription."""
+    """An account and its subscription, with the months of it that are fixed."""
 
     account: Account
     subscription: Subscription
+    fixed: FixedMonths = FixedMonths()
+
+    def change_tiers(self, changes: tuple[TierChange, ...], today: date) -> Subscription:
+        """Returns the subscription with these changes. They replace pending changes of the same products.
+
+        The changes of every paid period that has a month that is not fixed are kept, so its invoices can be made late.
+        """
+        contract = self.account.contract
+        month = max(0, min(contract.month_of(today), self.fixed.until))
+        begins = contract.month_start(month - month % contract.interval_months)
+        return self.subscription.changed(changes, today, begins - timedelta(days=1))

@@ -45,8 +45,8 @@ class CancellationRequest:
 
 def preview_cancellation(state: CancellationState, today: date, retention_days: int) -> Consequences:
     """The consequences of a cancellation today."""
-    contract, subscription = state.subscriber.account.contract, state.subscriber.subscription
-    return consequences(contract, subscription, today, retention_days)
+    account, subscription = state.subscriber.account, state.subscriber.subscription
+    return consequences(account, subscription, state.invoicing_due, state.period, today, retention_days)
 
 
 def products_in_use(state: CancellationState, today: date, store: CancellationStore) -> tuple[str, ...]:

@@ -13,6 +13,10 @@ from billing.accounts.rules import Account, User
 from billing.ending.cancellation.rules import Cancellation, DueCharge, Reason, Requester
 from billing.ending.due import EndingDue, EndingStage, next_notice
 from billing.ending.due_mapping import stage_body, stage_from
+from billing.invoicing.due import InvoicingDue
+from billing.invoicing.due_mapping import invoicing_due_from
+from billing.invoicing.period_mapping import period_of
+from billing.invoicing.periods import PaidPeriod
 from billing.kernel.events import Event
 from billing.kernel.money import Money
 from billing.kernel.schedules import Job, start_of
@@ -30,11 +34,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CancellationState:
-    """An account with its subscription, its cancellation and the next stage of its end. Either can be None."""
+    """An account with its subscription, its cancellation and the next stage of its end. Either can be None.
+
+    `invoicing_due` is the next contract month to invoice, `period` the running paid period as stored. Either can be
+    None.
+    """
 
     subscriber: Subscriber
     cancellation: Cancellation | None
     due: EndingDue | None
+    invoicing_due: InvoicingDue | None = None
+    period: PaidPeriod | None = None
 
 
 class CancellationStore(UsageReads):
@@ -43,17 +53,20 @@ class CancellationStore(UsageReads):
     def state(self, account: str) -> CancellationState | None:
         """The current state of an account, None if there is no such account. One read."""
         partition = keys.account(account)
-        due = keys.due(Job.ENDING)
-        sort_keys = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.CANCELLATION, due)
+        due, renewal = keys.due(Job.ENDING), keys.due(Job.RENEWAL)
+        page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PERIOD)
+        sort_keys = (*page, keys.CANCELLATION, due, renewal)
         rows = self._reads.get_all((partition, key) for key in sort_keys)
         subscriber = subscriber_from(rows, partition)
         if subscriber is None:
             return None
-        stage = rows.get((partition, due))
+        stage, invoicing = rows.get((partition, due)), rows.get((partition, renewal))
         return CancellationState(
             subscriber,
             _cancellation_from(rows.get((partition, keys.CANCELLATION))),
             None if stage is None else stage_from(stage.body),
+            None if invoicing is None else invoicing_due_from(invoicing.body),
+            period_of(rows.get((partition, keys.PAGE_PERIOD))),
         )
 
     def user(self, account: str, user: str) -> User | None:

@@ -8,10 +8,11 @@ from enum import StrEnum
 
 from billing.accounts.rules import Account, Ending, Status
 from billing.ending.due import EndingDue, EndingStage
-from billing.kernel.contract_calendar import Contract, termination
+from billing.invoicing.due import InvoicingDue
+from billing.invoicing.periods import PaidPeriod, months_to_fix
+from billing.kernel.contract_calendar import termination
 from billing.kernel.errors import Conflict
 from billing.kernel.money import Money
-from billing.subscriptions.pricing import amount_per_charge
 from billing.subscriptions.rules import Subscription
 
 RETENTION_DAYS = 14
@@ -112,17 +113,25 @@ class Deactivated(Conflict):
 
 
 def consequences(
-    contract: Contract, subscription: Subscription, today: date, retention_days: int = RETENTION_DAYS
+    account: Account,
+    subscription: Subscription,
+    due: InvoicingDue | None,
+    period: PaidPeriod | None,
+    today: date,
+    retention_days: int = RETENTION_DAYS,
 ) -> Consequences:
     """The consequences of a cancellation `today`.
 
-    A cancellation before the contract starts counts as one on its start date (DESIGN 3.1.5).
+    `due` is the next contract month to invoice, `period` the running paid period as stored. The charges still due are
+    all that the account owes until its end and that is not invoiced, with renewals of today and before (DESIGN 3.1.5).
     """
-    requested = max(today, contract.start)
-    ends = termination(contract.start, contract.interval_months, requested)
+    contract = account.contract
+    ends = termination(contract.start, contract.interval_months, today)
+    due = due or InvoicingDue(contract.next_charge(today)[0])
     charges = tuple(
-        DueCharge(day, amount_per_charge(subscription, contract, contract.month_of(day)))
-        for day in ends.charges_still_due
+        DueCharge(fixed.since, Money(fixed.net, contract.currency))
+        for fixed in months_to_fix(account, subscription, due, period, ends.active_until)
+        if fixed.net > 0
     )
     return Consequences(
         notice_ends=ends.notice_ends,

@@ -26,7 +26,16 @@ from billing.invoicing.collect_payments import HOUR
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.dunning import InvoicePayment, after_charge, initial_payment
 from billing.invoicing.invoices import BillingReason, InvoiceDraft, build_draft
-from billing.invoicing.issue_invoices import build_invoice, invoice_facts, with_next_number
+from billing.invoicing.issue_invoices import (
+    build_invoice,
+    credit_left,
+    free_facts,
+    invoice_facts,
+    issue_invoices,
+    pending_invoices,
+    with_next_number,
+)
+from billing.invoicing.periods import FixedMonth, fix_month
 from billing.invoicing.records import BillingContext, InvoiceRecord
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.vat_number_hold import waits_for_vat_number
@@ -43,6 +52,8 @@ from billing.subscriptions.catalogue_records import CatalogueStore
 from billing.subscriptions.pricing import period_lines
 from billing.subscriptions.rules import Subscription
 
+_MADE = frozenset({ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT})
+
 
 @dataclass(frozen=True, slots=True)
 class ReactivationQuote:
@@ -56,7 +67,7 @@ class ReactivationQuote:
 def reactivation_quote(
     billing: BillingContext, today: date, settings: InvoicingSettings, store: CatalogueStore
 ) -> ReactivationQuote:
-    """The quote for a reactivation today. One query.
+    """The quote for a reactivation today, with the credit that is left after what the account still owes. One query.
 
     Raises NotDeactivated, NothingSold, and Conflict without a catalogue.
     """
@@ -69,7 +80,8 @@ def reactivation_quote(
     subscription = resubscribe(billing.subscriber.subscription, catalogue, contract.currency, today)
     tax = tax_on_sale(settings.seller, billing.company, today, billing.vat_check, settings.unconfirmed)
     lines, until = period_lines(subscription, contract, 0), contract.month_start(contract.interval_months)
-    draft = build_draft(BillingReason.PERIOD, today, until, lines, tax, billing.credit, contract.currency)
+    credit = credit_left(billing, today, settings)
+    draft = build_draft(BillingReason.PERIOD, today, until, lines, tax, credit, contract.currency, today)
     return ReactivationQuote(contract, subscription, draft)
 
 
@@ -140,13 +152,19 @@ def complete_reactivation(
 ) -> ReactivationState | None:
     """Charges the agreed amount of a pending reactivation, and reactivates the account.
 
-    Returns FAILED if the charge failed; None if the account is active again, or if no reactivation was pending. Costs
-    two reads, up to five requests to the payment service, and two transactions: one saves the payment's id, the other
-    completes the reactivation. Raises ConcurrentChange, SeriesExhausted, UpstreamFailed.
+    What the old contract owes is issued first. Returns PENDING while that waits for staff; FAILED if the charge failed;
+    None if the account is active again, or if no reactivation was pending. Costs two reads, up to five requests to the
+    payment service, and two transactions: one saves the payment's id, the other completes the reactivation. Raises
+    ConcurrentChange, SeriesExhausted, UpstreamFailed.
     """
     billing = store.billing_context(account)
     if billing is None or billing.subscriber.account.reactivation is None:
         return None
+    if pending_invoices(billing, billing.subscriber.account.contract.today(now), settings):
+        issue_invoices(account, now=now, correlation=correlation, settings=settings, store=store)
+        billing = existing(store.billing_context(account))
+        if pending_invoices(billing, billing.subscriber.account.contract.today(now), settings):
+            return ReactivationState.PENDING
     reactivation = store.reactivation(account)
     if reactivation is None or reactivation.id != billing.subscriber.account.reactivation:
         raise ConcurrentChange  # the account and the reactivation were read around a change
@@ -154,18 +172,30 @@ def complete_reactivation(
     customer = RequestContext(Actor(ActorKind.CUSTOMER, reactivation.requested_by), now, correlation)
     payment = initial_payment(reactivation.invoice)
     too_small = charge_obstacle(reactivation.invoice.draft.due, _method(billing)) is ChargeObstacle.TOO_SMALL
-    if payment.next_attempt_on is not None and not _by_transfer(billing) and not too_small:
+    is_charged = payment.next_attempt_on is not None and not _by_transfer(billing) and not too_small
+    if is_charged or reactivation.payment_intent_id is not None:
         reactivation, charge = _charge(billing, reactivation, system, store, gateway)
-        if charge.state not in {ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT}:
+        if charge.state in _MADE:
+            today = reactivation.contract.today(now)
+            payment = after_charge(
+                payment,
+                charge,
+                charge.method or _method(billing),
+                today,
+                settings.retry_days,
+                due_on=reactivation.invoice.due_on,
+                tried_with=billing.profile.charged,
+            )
+        elif is_charged:
             failure = charge.failure or PaymentFailure.FAILED
             failed = replace(reactivation, state=ReactivationState.FAILED, failure=failure)
             store.fail(billing.subscriber.account, failed, _failed(billing.subscriber.account, failed, system))
             return ReactivationState.FAILED
-        today = reactivation.contract.today(now)
-        payment = after_charge(payment, charge, _method(billing), today, settings.retry_days)
-        payment = replace(payment, tried_with=billing.profile.charged)
     write = _completing(billing, reactivation, payment, settings, system, customer, store)
-    with_next_number(settings.series, reactivation.invoice.produced_on.year, write, store)
+    if reactivation.invoice.draft.total.amount:
+        with_next_number(settings.series, reactivation.invoice.produced_on.year, write, store)
+    else:
+        write(None, 0)
     return None
 
 
@@ -199,14 +229,14 @@ def _charge(
             return reactivation, Charge("", ChargeState.FAILED, PaymentFailure.FAILED, hard=True)
         reactivation = store.save(replace(reactivation, payment_intent_id=payment))
     earlier = gateway.payment(payment)
-    if earlier is not None and earlier.state in {ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT}:
+    if earlier is not None and earlier.state in _MADE:
         return reactivation, earlier
     if profile.payment_method is None:
         charge = Charge(payment, ChargeState.FAILED, PaymentFailure.NO_PAYMENT_METHOD, hard=True)
     else:
         key = f"charge/{payment}/{context.correlation}"
         charge = gateway.charge(payment, profile.payment_method, _method(billing), key)
-    if charge.state in {ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT}:
+    if charge.state in _MADE:
         return reactivation, charge
     if not gateway.cancel(payment, f"cancel/{payment}/{context.correlation}"):
         final = gateway.payment(payment)  # it has succeeded or is in transit
@@ -222,8 +252,11 @@ def _completing(
     system: RequestContext,
     customer: RequestContext,
     store: ReactivationStore,
-) -> Callable[[str, int], None]:
-    """The write that completes the reactivation, given the invoice's number and the new count of its series."""
+) -> Callable[[str | None, int], None]:
+    """The write that completes the reactivation, given the invoice's number and the new count of its series.
+
+    The number is None where the total is zero.
+    """
     account = billing.subscriber.account
     first_charge = DueCharge(reactivation.contract.start, reactivation.invoice.draft.net)
     facts = {
@@ -232,13 +265,17 @@ def _completing(
         "first_charge": asdict(first_charge),
     }
 
-    def complete(number: str, count: int) -> None:
-        invoice = replace(reactivation.invoice, number=number)
+    def complete(number: str | None, count: int) -> None:
+        invoice = replace(reactivation.invoice, number=number or "")
         facts_by_type: list[tuple[EventType, RequestContext, Facts | None, Facts]] = [
-            (EventType.ACCOUNT_REACTIVATED, customer, _deadlines(account), facts),
-            (EventType.INVOICE_ISSUED, system, None, invoice_facts(invoice)),
+            (EventType.ACCOUNT_REACTIVATED, customer, _deadlines(account), facts)
         ]
-        if payment.paid_on is not None and payment.method is not None:
+        if number is None:
+            free = free_facts(invoice.draft, invoice.language)
+            facts_by_type.append((EventType.PERIOD_FREE, system, None, free))
+        else:
+            facts_by_type.append((EventType.INVOICE_ISSUED, system, None, invoice_facts(invoice)))
+        if number is not None and payment.paid_on is not None and payment.method is not None:
             paid = {
                 "number": number,
                 "paid_on": payment.paid_on,
@@ -253,10 +290,26 @@ def _completing(
         credit = billing.credit - invoice.draft.credit.amount
         if credit < 0:
             raise ConcurrentChange
-        record = InvoiceRecord(invoice, payment, 0)
-        store.complete(billing, reactivation, record, settings.series, count, InvoicingDue(1), credit, events)
+        record = None if number is None else InvoiceRecord(invoice, payment, 0)
+        first = _first_month(billing, reactivation, number)
+        store.complete(billing, reactivation, record, settings.series, count, first, credit, events)
 
     return complete
+
+
+def _first_month(billing: BillingContext, reactivation: Reactivation, number: str | None) -> FixedMonth:
+    """The first month of the new contract, fixed and invoiced; the old contract's last period is closed with it."""
+    account, old = billing.subscriber.account, billing.period
+    active = replace(account, contract=reactivation.contract, ending=None)
+    first = fix_month(active, reactivation.subscription, InvoicingDue(0), old)
+    if first.period is None:
+        raise AssertionError("an account that does not end is served")
+    draft = reactivation.invoice.draft
+    period = first.period.with_invoice(number, draft.tax, draft.lines)
+    if old is None:
+        return replace(first, period=period)
+    ended = None if account.ending is None else account.ending.active_until
+    return replace(first, period=replace(period, contract=old.contract + 1), closed=replace(old, active_until=ended))
 
 
 def _failed(account: Account, reactivation: Reactivation, context: RequestContext) -> Event:

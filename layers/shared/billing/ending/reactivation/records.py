@@ -12,8 +12,8 @@ from billing.accounts.rules import Account, Status
 from billing.ending.cancellation.records import ending_due
 from billing.ending.due import next_notice
 from billing.ending.reactivation.rules import Reactivation, ReactivationState
-from billing.invoicing.due import InvoicingDue
 from billing.invoicing.mapping import invoice_from
+from billing.invoicing.periods import FixedMonth
 from billing.invoicing.records import (
     BillingContext,
     InvoiceRecord,
@@ -23,6 +23,7 @@ from billing.invoicing.records import (
     write_credit,
     write_evidence,
     write_invoice,
+    write_period,
 )
 from billing.kernel.events import Event
 from billing.payments.methods import PaymentFailure
@@ -75,30 +76,36 @@ class ReactivationStore(InvoiceStore):
         self,
         context: BillingContext,
         reactivation: Reactivation,
-        record: InvoiceRecord,
+        record: InvoiceRecord | None,
         series: str,
         count: int,
-        due: InvoicingDue,
+        first: FixedMonth,
         credit: int,
         events: Sequence[Event],
     ) -> None:
         """Saves the active account on its new contract, its subscription, its first invoice and the events.
 
-        `count` is the invoice's number within the series. Raises NumberTaken, or ConcurrentChange if the account, its
-        subscription or its credit has changed. One transaction: an account is active if and only if its first invoice
-        exists.
+        `first` is the fixed first month of the new contract. `record` and its `count`, the number within the series,
+        are missing (None) where the total is zero. Raises NumberTaken, or ConcurrentChange if the account, its
+        subscription or its credit has changed. One transaction: an account is active if and only if its first month
+        is invoiced.
         """
         account, contract = context.subscriber.account, reactivation.contract
         partition = keys.account(account.id)
         active = replace(account, status=Status.ACTIVE, contract=contract, ending=None, reactivation=None)
         subscription = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(reactivation.subscription))
-        next_attempt_on = record.payment.next_attempt_on
-        with self._numbered(series, record.invoice.produced_on.year, count) as write:
+        next_attempt_on = None if record is None else record.payment.next_attempt_on
+        numbered = (
+            self._transaction() if record is None else self._numbered(series, record.invoice.produced_on.year, count)
+        )
+        with numbered as write:
             write.replace(account_item(active), account.version)
             write.replace(subscription, context.subscriber.subscription.version)
-            set_renewal_due(write, context, due, contract)
-            write_invoice(write, record)
-            write_evidence(write, context, record.invoice)
+            set_renewal_due(write, context, first.following, contract)
+            write_period(write, active, first.period, first.closed)
+            if record is not None:
+                write_invoice(write, record)
+                write_evidence(write, context, record.invoice)
             ending_due(write, active, next_notice(contract, contract.start))
             write.delete(partition, keys.CANCELLATION)
             write.delete(partition, keys.REACTIVATION)

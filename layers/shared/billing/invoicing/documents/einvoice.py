@@ -17,7 +17,7 @@ from billing.accounts.information import CompanyDetails, as_printed, compact_ide
 from billing.invoicing.documents.writing import printable
 from billing.invoicing.invoices import IssuedInvoice, Seller
 from billing.invoicing.tax import Tax, TaxRule
-from billing.invoicing.wording import describe_line
+from billing.invoicing.wording import credit_terms, describe_line
 from billing.kernel.money import Money, decimal_text
 from billing.payments.methods import Method
 from billing.subscriptions.pricing import InvoiceLine
@@ -27,6 +27,8 @@ INVOICE, CREDIT_NOTE = "380", "381"
 
 PIECE = "C62"
 """UN/ECE Recommendation 20: one."""
+
+GERMANY = "DE"
 
 NAMELESS = "-"
 """Replaces a name without a printable character: the norm requires one."""
@@ -88,6 +90,10 @@ def _terms(invoice: IssuedInvoice) -> dict[str, Any]:
         "BT-3": CREDIT_NOTE if is_credit else INVOICE,
         "BT-5": draft.total.currency,
         "BT-9": invoice.due_on if due.amount > 0 else None,
+        # A positive amount needs a due date or terms (BR-CO-25), and a credit note is due to the customer.
+        "BT-20": credit_terms(invoice.language) if is_credit and sign * due.amount > 0 else None,
+        # German law wants the day of supply on every invoice (section 14 (4) no. 6 UStG).
+        "BT-72": draft.until - DAY if invoice.seller.country == GERMANY else None,
         "BT-73": draft.since,
         "BT-74": draft.until - DAY,
         "BT-81": _means(invoice),

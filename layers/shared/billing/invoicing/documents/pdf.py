@@ -18,6 +18,7 @@ from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
 from billing.accounts.information import CompanyDetails, as_printed, compact_identifier, normal_postcode
+from billing.invoicing.credit_notes import CreditOutcome
 from billing.invoicing.documents.writing import BOLD, FONT, drawable, printable
 from billing.invoicing.invoices import IssuedInvoice, Seller
 from billing.invoicing.wording import describe_line
@@ -47,10 +48,13 @@ AUTOSCALED = re.compile(r"\d{4}-\d{2}")
 """The beginning of the id of an autoscaling decision; the id of a review is a ULID."""
 
 
-def invoice_pdf(invoice: IssuedInvoice, electronic: bytes | None) -> bytes:
-    """The PDF, with the e-invoice `electronic` embedded if it is given. English where the language is not supported."""
+def invoice_pdf(invoice: IssuedInvoice, electronic: bytes | None, outcome: CreditOutcome | None = None) -> bytes:
+    """The PDF, with the e-invoice `electronic` embedded if it is given. English where the language is not supported.
+
+    That of a credit note says its `outcome`, a sentence for each way that the money has gone.
+    """
     language = invoice.language if invoice.language in LANGUAGES else "en"
-    page = _Page(invoice, _words(language), formats(language), electronic)
+    page = _Page(invoice, _words(language), formats(language), electronic, outcome)
     return page.render()
 
 
@@ -106,8 +110,16 @@ class _Sheet(FPDF):
 class _Page:
     """Draws one invoice on a sheet."""
 
-    def __init__(self, invoice: IssuedInvoice, words: dict[str, Any], write: Formats, electronic: bytes | None) -> None:
+    def __init__(
+        self,
+        invoice: IssuedInvoice,
+        words: dict[str, Any],
+        write: Formats,
+        electronic: bytes | None,
+        outcome: CreditOutcome | None,
+    ) -> None:
         self.invoice, self.words, self.write, self.electronic = invoice, words, write, electronic
+        self.outcome = outcome
         self.is_credit = invoice.corrects is not None
         self.title = f"{words['credit_note' if self.is_credit else 'invoice']} {invoice.number}"
         seller = invoice.seller
@@ -314,6 +326,8 @@ class _Page:
 
     def _payment(self) -> str:
         invoice, words = self.invoice, self.words["pays"]
+        if self.is_credit and self.outcome is not None:
+            return self._outcome(self.outcome)
         if self.is_credit:
             sentence = words["credit"]
         elif not invoice.draft.due.amount:
@@ -323,6 +337,16 @@ class _Page:
         return str(sentence).format(
             due=self.write.money(invoice.draft.due), due_on=self.write.day(invoice.due_on), number=invoice.number
         )
+
+    def _outcome(self, outcome: CreditOutcome) -> str:
+        words, currency = self.words["pays"], self.invoice.draft.total.currency
+        parts = (("waived", outcome.waived), ("refunded", outcome.refunded), ("carried", outcome.carried))
+        sentences = [
+            str(words[name]).format(amount=self.write.money(Money(amount, currency)))
+            for name, amount in parts
+            if amount
+        ]
+        return " ".join(sentences) or str(words["nothing"])
 
     def _line(self, text: str) -> str:
         return drawable(printable(text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from billing.invoicing.credit_notes import CreditOutcome, credit_outcome
 from billing.invoicing.invoices import DocumentKind, IssuedInvoice, document_key, folder_of_invoice
 from billing.invoicing.records import InvoiceStore
 from billing.kernel.errors import NotFound
@@ -15,7 +16,7 @@ TYPES = {
     DocumentKind.UBL: "application/xml",
 }
 
-Render = Callable[[IssuedInvoice], Mapping[DocumentKind, bytes]]
+Render = Callable[[IssuedInvoice, CreditOutcome | None], Mapping[DocumentKind, bytes]]
 
 
 def render_documents(
@@ -34,7 +35,7 @@ def render_documents(
         invoice = store.invoice(account, number).invoice
     except NotFound:
         return ()
-    files = render(invoice)
+    files = render(invoice, _outcome(invoice, store))
     for kind in sorted(files, key=lambda each: each is DocumentKind.PDF):
         documents.put(document_key(account, number, kind), files[kind], TYPES[kind])
     if store.billing_context(account) is None:
@@ -42,3 +43,9 @@ def render_documents(
         documents.delete_all(folder_of_invoice(account, number))
         return ()
     return tuple(files)
+
+
+def _outcome(invoice: IssuedInvoice, store: InvoiceStore) -> CreditOutcome | None:
+    if invoice.corrects is None:
+        return None
+    return credit_outcome(store.invoice(invoice.account, invoice.corrects.number).payment, invoice)

@@ -1,4 +1,4 @@
-"""What a checked VAT number means for the tax of invoices. An outage of VIES never changes it (DESIGN 3.3.10)."""
+"""What a checked VAT number means for the tax of invoices. An outage of VIES never changes it (DESIGN 3.3.11)."""
 
 from __future__ import annotations
 

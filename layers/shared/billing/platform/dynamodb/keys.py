@@ -11,7 +11,10 @@
 | events of an account        | ACCOUNT#account | EVENT#ulid                            |                            |
 | events of the catalogue     | CATALOGUE       | EVENT#ulid                            |                            |
 | invoices                    | ACCOUNT#account | INVOICE#produced on#number            | PAST-DUE, due on#account   |
+| stopped invoicing           | ACCOUNT#account | HELD                                  | HELD, instant#account      |
 | billing page                | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY            |                            |
+| running paid period         | ACCOUNT#account | PAGE#PERIOD                           |                            |
+| closed paid periods         | ACCOUNT#account | PERIOD#contract#0012                  |                            |
 | reviews                     | ACCOUNT#account | REVIEW#ulid                           |                            |
 | open review                 | ACCOUNT#account | REVIEW-OPEN                           |                            |
 | alert states                | ACCOUNT#account | TOLD#subject                          |                            |
@@ -37,6 +40,9 @@
 Billing page. The page of an account is one query. PAGE items sort directly after the invoices, so a query that reads
 backwards from the last PAGE item gives the page and then the newest invoices. No other family of the partition may sort
 between INVOICE and PAGE; tests/store/test_keys.py guards this.
+
+Paid periods. PAGE#PERIOD is the running one: what its fixed months contain, and what was invoiced for them. When the
+next period begins, it moves to PERIOD#contract#first month. Each reactivation counts the contract one further.
 
 Usage. Counters and markers have their own partitions, because there are many of them. One query reads the totals of all
 products over several months; one query reads the contents of one product over several months. A marker expires when
@@ -74,6 +80,7 @@ DELIVERY = "DELIVERY#"
 DOWNLOAD = "DOWNLOAD#"
 DUE = "DUE#"
 EVENT = "EVENT#"
+HELD = "HELD"
 VERSION = "VERSION#"
 INVOICE = "INVOICE#"
 MANAGER = "MANAGER#"
@@ -83,6 +90,7 @@ NUMBERS = "NUMBERS"
 OUTAGE = "OUTAGE#"
 PAGE = "PAGE#"
 PAST_DUE = "PAST-DUE"
+PERIOD = "PERIOD#"
 PURGE = "PURGE"
 REACTIVATION = "REACTIVATION"
 RECEIPT = "RECEIPT#"
@@ -107,8 +115,10 @@ ACCOUNT_FAMILIES = (
     DOWNLOAD,
     DUE,
     EVENT,
+    HELD,
     INVOICE,
     PAGE,
+    PERIOD,
     PURGE,
     REACTIVATION,
     REVIEW,
@@ -124,9 +134,10 @@ USAGE_FAMILIES = (CONTENT, TOTAL)
 
 PAGE_ACCOUNT = PAGE + "ACCOUNT"
 PAGE_PAYMENT_METHOD = PAGE + "PAYMENT-METHOD"
+PAGE_PERIOD = PAGE + "PERIOD"
 PAGE_SUBSCRIPTION = PAGE + "SUBSCRIPTION"
 PAGE_ALWAYS = frozenset({PAGE_ACCOUNT, PAGE_SUBSCRIPTION, PAGE + "COMPANY", PAGE + "BILLING", PAGE + "CONTACT"})
-PAGE_ITEMS = PAGE_ALWAYS | {PAGE_PAYMENT_METHOD}
+PAGE_ITEMS = PAGE_ALWAYS | {PAGE_PAYMENT_METHOD, PAGE_PERIOD}
 
 _VERSION_DIGITS = 6
 
@@ -227,6 +238,11 @@ def event(event: str) -> str:
 def invoice(produced_on: date, number: str) -> str:
     """An invoice, sorted by its day of production, then by number."""
     return f"{INVOICE}{produced_on.isoformat()}#{number}"
+
+
+def period(contract: int, first_month: int) -> str:
+    """A closed paid period, by the number of the contract and its first contract month; padded, so that it sorts."""
+    return f"{PERIOD}{contract:03}#{first_month:04}"
 
 
 def download(kind: str, year: int | None) -> str:

@@ -19,7 +19,6 @@ from billing.scaling.reviews.rules import (
     LowerTierFit,
     Review,
     next_renewal,
-    paid_period_start,
     require_renewal,
     rounded_average,
     tier_changes,
@@ -44,13 +43,13 @@ def apply_review(
     """
     contract = subscriber.account.contract
     today = contract.today(context.time)
-    effective_on = next_renewal(contract, today)
+    effective_on = next_renewal(contract, today, subscriber.fixed.until)
     decision = Applied(orders, effective_on, context.time)
     if review.has_same_decision(decision):
         return review
     review.require_open()
     require_renewal(subscriber.account)
-    changes = tier_changes(orders, fits, effective_on, review.id)
+    changes = tier_changes(orders, fits, effective_on, review.id, today)
     facts = {
         "effective_on": effective_on,
         "tiers": [_lowered(change, fits) for change in changes],
@@ -59,8 +58,7 @@ def apply_review(
     event = new_event(
         EventType.SUBSCRIPTION_TIER_LOWERED, context, account=subscriber.account.id, before=None, after=facts
     )
-    subscription = subscriber.subscription.changed(changes, today, paid_period_start(contract, today))
-    return _decide(subscriber, review, decision, subscription, event, store)
+    return _decide(subscriber, review, decision, subscriber.change_tiers(changes, today), event, store)
 
 
 def decline_review(
@@ -89,7 +87,8 @@ def _decide(
 ) -> Review:
     account, decided = subscriber.account, replace(review, decision=decision)
     try:
-        store.decide_review(account, decided, subscription, event, frees_time=review.is_ahead(event.time))
+        changed = None if subscription is None else replace(subscriber, subscription=subscription)
+        store.decide_review(account, decided, changed, event, frees_time=review.is_ahead(event.time))
     except ConcurrentChange:
         # The same decision may have been sent twice at once: then the other request has written it.
         current = store.review(account.id, review.id)

@@ -16,7 +16,7 @@ from billing.scaling.reviews.mapping import review_body, review_from
 from billing.scaling.reviews.rules import Review
 from billing.scaling.reviews.success_manager_records import SuccessManagerStore
 from billing.subscriptions.mapping import subscription_body
-from billing.subscriptions.rules import Subscription
+from billing.subscriptions.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from billing.platform.dynamodb.transaction import Transaction
@@ -70,7 +70,7 @@ class ReviewStore(SuccessManagerStore):
             write.record(event)
 
     def decide_review(
-        self, account: Account, review: Review, subscription: Subscription | None, event: Event, *, frees_time: bool
+        self, account: Account, review: Review, changed: Subscriber | None, event: Event, *, frees_time: bool
     ) -> None:
         """Saves a decided review, and its subscription if it changed, and records the event.
 
@@ -81,9 +81,11 @@ class ReviewStore(SuccessManagerStore):
         with self._transaction() as write:
             write.check(partition, keys.PAGE_ACCOUNT, account.version)
             _close(write, account.id, review, frees_time=frees_time)
-            if subscription is not None:
-                item = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(subscription))
-                write.replace(item, subscription.version)
+            if changed is not None:
+                item = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(changed.subscription))
+                write.replace(item, changed.subscription.version)
+                # The renewal from which a lower tier takes effect must not be fixed meanwhile.
+                write.check(partition, keys.PAGE_PERIOD, changed.fixed.version)
             write.record(event)
 
 

@@ -318,7 +318,11 @@ class Review:
 
 
 def tier_changes(
-    orders: Sequence[Order], fits: Sequence[LowerTierFit], effective_on: date, review: str
+    orders: Sequence[Order],
+    fits: Sequence[LowerTierFit],
+    effective_on: date,
+    review: str,
+    decided_on: date,
 ) -> tuple[TierChange, ...]:
     """The tier changes for these orders.
 
@@ -338,7 +342,9 @@ def tier_changes(
             violations.append(Violation((*path, "product"), f"{order.product} is named twice."))
         tier = _applicable(fit, order.up_to)
         if isinstance(tier, LowerTier):
-            changes.append(TierChange(order.product, tier.up_to, tier.price, effective_on, Cause.REVIEW, review))
+            changes.append(
+                TierChange(order.product, tier.up_to, tier.price, effective_on, Cause.REVIEW, review, decided_on)
+            )
         else:
             violations.append(Violation((*path, "up_to"), tier))
     if violations:
@@ -364,13 +370,11 @@ def lines_at_renewal(subscription: Subscription, contract: Contract, today: date
     return subscription.lines_on(next_renewal(contract, today))
 
 
-def next_renewal(contract: Contract, today: date) -> date:
-    """The next renewal after `today`. A lower tier takes effect then, when the paid period is over."""
-    _, day = next(contract.renewals(today + timedelta(days=1)))
+def next_renewal(contract: Contract, today: date, fixed_until: int = 0) -> date:
+    """The next renewal after `today`. A lower tier takes effect then, when the paid period is over.
+
+    It is not one of the contract months before `fixed_until`: these are fixed.
+    """
+    first = max(today + timedelta(days=1), contract.month_start(fixed_until))
+    _, day = next(contract.renewals(first))
     return day
-
-
-def paid_period_start(contract: Contract, today: date) -> date:
-    """The first day of the paid period of `today`."""
-    month = contract.month_of(today)
-    return contract.month_start(month - month % contract.interval_months)

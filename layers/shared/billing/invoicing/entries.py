@@ -1,0 +1,157 @@
+"""The money of an invoice as a list of facts (DESIGN 3.3.10). Nothing is ever taken out of the list.
+
+What is left to pay, the status and the credit are computed from it, so that they cannot contradict each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+class EntryKind(StrEnum):
+    """What can happen to the money of an invoice or of a credit note."""
+
+    CHARGED = "charged"
+    TRANSFERRED = "transferred"
+    CREDIT_APPLIED = "credit_applied"
+    WAIVED = "waived"
+    RETURNED = "returned"
+    CARRIED = "carried"
+    OVERPAID = "overpaid"
+    DISPUTED = "disputed"
+    DISPUTE_CLOSED = "dispute_closed"
+    CHARGED_BACK = "charged_back"
+    CHARGE_BACK_WON = "charge_back_won"
+    REPAID_BY_HAND = "repaid_by_hand"
+    WRITTEN_OFF = "written_off"
+    REFUND_BEGUN = "refund_begun"
+    REFUND_DONE = "refund_done"
+    REFUND_FAILED = "refund_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One fact. `amount` is in minor units and not below zero; `on` is its day for the account.
+
+    `reference` is the id at the payment service, the bank's reference, the credit note's number, or the staff member.
+    `payment` is the payment at the payment service that a return or a charge-back takes the money from.
+
+    An invoice is CHARGED or TRANSFERRED, and CREDIT_APPLIED to it. A credit note has WAIVED some of it, RETURNED some
+    to where it came from, and CARRIED some to the credit. What came in beyond what was owed is OVERPAID: it is credit
+    as well. A bank that takes a payment back has DISPUTED it at first, and CHARGED_BACK once it has decided so; or the
+    DISPUTE is CLOSED, and one that was charged back may be WON later. Staff have REPAID credit BY_HAND, or WRITTEN_OFF
+    what will not be paid.
+
+    A refund of a credit note is BEGUN before it is asked for, with the number of the attempt as its `reference`. It is
+    DONE or has FAILED with the id of the refund. One that was done may fail days later.
+    """
+
+    kind: EntryKind
+    amount: int
+    on: date
+    reference: str | None = None
+    payment: str | None = None
+
+
+_OWED_LESS = {
+    EntryKind.CHARGED: 1,
+    EntryKind.TRANSFERRED: 1,
+    EntryKind.CREDIT_APPLIED: 1,
+    EntryKind.WAIVED: 1,
+    EntryKind.CHARGE_BACK_WON: 1,
+    EntryKind.CHARGED_BACK: -1,
+    EntryKind.OVERPAID: -1,
+}
+"""What an entry takes off what an invoice's customer owes. A return leaves it: the credit note says the same."""
+
+_CREDIT = {
+    EntryKind.CARRIED: 1,
+    EntryKind.OVERPAID: 1,
+    EntryKind.CREDIT_APPLIED: -1,
+    EntryKind.REPAID_BY_HAND: -1,
+}
+"""What an entry of an invoice adds to the account's credit."""
+
+_RECEIVED = {
+    EntryKind.CHARGED: 1,
+    EntryKind.TRANSFERRED: 1,
+    EntryKind.CHARGE_BACK_WON: 1,
+    EntryKind.CHARGED_BACK: -1,
+}
+_OF_A_PAYMENT = {
+    EntryKind.CHARGED: 1,
+    EntryKind.CHARGE_BACK_WON: 1,
+    EntryKind.CHARGED_BACK: -1,
+    EntryKind.RETURNED: -1,
+}
+
+
+def sum_of(entries: Iterable[Entry], *kinds: EntryKind) -> int:
+    """The entries of these kinds together, in minor units."""
+    return sum(each.amount for each in entries if each.kind in kinds)
+
+
+def balances(entries: Iterable[Entry], owed: int) -> Iterator[tuple[date, int]]:
+    """What is unpaid of `owed` after each entry of an invoice, and its day; below zero where too much came in."""
+    for entry in entries:
+        owed -= _OWED_LESS.get(entry.kind, 0) * entry.amount
+        yield entry.on, owed
+
+
+def received(entries: Iterable[Entry]) -> int:
+    """What the customer has paid and the bank has not taken back, credit left aside."""
+    return sum(_RECEIVED.get(each.kind, 0) * each.amount for each in entries)
+
+
+def credit_from(entries: Iterable[Entry]) -> int:
+    """What an invoice adds to the account's credit; below zero where it has used some."""
+    return sum(_CREDIT.get(each.kind, 0) * each.amount for each in entries)
+
+
+def refundable(entries: Iterable[Entry]) -> tuple[str, int] | None:
+    """The payment of which most can be refunded, and how much that is; None where nothing can.
+
+    A payment that a bank disputes is not refunded: the bank may give it back as well.
+    """
+    entries = tuple(entries)
+    disputed = {each.payment for each in entries if each.kind is EntryKind.DISPUTED}
+    decisions = {EntryKind.CHARGED_BACK, EntryKind.DISPUTE_CLOSED}
+    decided = {each.payment for each in entries if each.kind in decisions}
+    left: dict[str, int] = {}
+    for each in entries:
+        payment = each.reference if each.kind is EntryKind.CHARGED else each.payment
+        if payment is not None and each.kind in _OF_A_PAYMENT:
+            left[payment] = left.get(payment, 0) + _OF_A_PAYMENT[each.kind] * each.amount
+    moved = sum_of(entries, EntryKind.OVERPAID)
+    best = max(
+        ((amount - moved, payment) for payment, amount in left.items() if payment not in disputed - decided),
+        default=(0, ""),
+    )
+    return (best[1], best[0]) if best[0] > 0 else None
+
+
+def refunds(entries: Iterable[Entry], owed: int) -> Iterator[tuple[date, int]]:
+    """What is still to go back of `owed` after each entry of a credit note, and its day."""
+    done: set[str | None] = set()
+    for entry in entries:
+        if entry.kind in {EntryKind.REFUND_DONE, EntryKind.REPAID_BY_HAND}:
+            owed -= entry.amount
+            done.add(entry.reference)
+        elif entry.kind is EntryKind.REFUND_FAILED and done & {entry.reference, None}:
+            # The first refunds were kept without their id.
+            owed += entry.amount
+        yield entry.on, owed
+
+
+def attempt_under_way(entries: Iterable[Entry]) -> str | None:
+    """The number of the refund that was begun and has no answer yet, None without one."""
+    begun = None
+    for entry in entries:
+        if entry.kind is EntryKind.REFUND_BEGUN:
+            begun = entry.reference
+        elif entry.kind in {EntryKind.REFUND_DONE, EntryKind.REFUND_FAILED}:
+            begun = None
+    return begun

@@ -1,0 +1,104 @@
+"""The events that follow from a new state of an invoice's payment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+
+from billing.invoicing.entries import Entry, EntryKind, sum_of
+from billing.invoicing.invoices import InvoiceStatus
+from billing.invoicing.records import PaymentChange
+from billing.kernel.events import Event, EventType, Facts, RequestContext
+from billing.kernel.money import Money
+from billing.payments.methods import PaymentFailure
+from billing.platform.events.new_event import new_event
+
+CHARGED_BACK = "charged_back"
+"""Why an invoice is past due whose payment the bank has taken back."""
+
+
+def payment_events(changes: Iterable[PaymentChange], context: RequestContext, consent_page: str) -> list[Event]:
+    """What is published of these changes. `consent_page` is the page on which a bank asks its customer, "" without."""
+    return [
+        new_event(kind, context, account=change.record.invoice.account, before=None, after=facts)
+        for change in changes
+        for kind, facts in _facts(change, consent_page)
+    ]
+
+
+def written_off_events(changes: Iterable[PaymentChange], reason: str, context: RequestContext) -> list[Event]:
+    """What is published of the invoices among these changes that were written off."""
+    events = []
+    for change in changes:
+        invoice = change.record.invoice
+        written_off = sum_of(_new(change), EntryKind.WRITTEN_OFF)
+        if written_off:
+            facts = {
+                "number": invoice.number,
+                "due_on": invoice.due_on,
+                "written_off": asdict(Money(written_off, invoice.draft.due.currency)),
+                "reason": reason,
+            }
+            kind = EventType.INVOICE_WRITTEN_OFF
+            events.append(new_event(kind, context, account=invoice.account, before=None, after=facts))
+    return events
+
+
+def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType, Facts]]:
+    before, payment, invoice = change.record.payment, change.payment, change.record.invoice
+    left = asdict(Money(payment.left, invoice.draft.due.currency))
+    if payment.status is InvoiceStatus.PAID and before.status is not InvoiceStatus.PAID:
+        yield _refunded(change) if invoice.corrects is not None else _paid(change)
+        return
+    if payment.attempts > before.attempts and invoice.corrects is None:
+        is_asked = payment.failure is PaymentFailure.AUTHENTICATION_REQUIRED and consent_page
+        yield (
+            EventType.PAYMENT_FAILED,
+            {
+                "number": invoice.number,
+                "due_on": invoice.due_on,
+                "total": left,
+                "reason": payment.failure,
+                "next_attempt_on": payment.retried_on,
+                "authenticate_at": f"{consent_page}/invoices/{invoice.number}" if is_asked else None,
+            },
+        )
+    if payment.status is InvoiceStatus.PAST_DUE and before.status is not InvoiceStatus.PAST_DUE:
+        yield (
+            EventType.PAYMENT_PAST_DUE,
+            {
+                "number": invoice.number,
+                "corrects": None if invoice.corrects is None else invoice.corrects.number,
+                "due_on": invoice.due_on,
+                "due": left,
+                "reason": CHARGED_BACK if _is_charged_back(change) else payment.failure,
+            },
+        )
+
+
+def _paid(change: PaymentChange) -> tuple[EventType, Facts]:
+    invoice, payment = change.record.invoice, change.payment
+    is_by_credit = payment.entries[-1].kind is EntryKind.CREDIT_APPLIED
+    return EventType.INVOICE_PAID, {
+        "number": invoice.number,
+        "paid_on": payment.paid_on,
+        "total": asdict(invoice.draft.total),
+        "method": None if is_by_credit else payment.method,
+    }
+
+
+def _refunded(change: PaymentChange) -> tuple[EventType, Facts]:
+    invoice = change.record.invoice
+    return EventType.CREDIT_NOTE_REFUNDED, {
+        "number": invoice.number,
+        "corrects": "" if invoice.corrects is None else invoice.corrects.number,
+        "refunded": asdict(Money(change.payment.owed, invoice.draft.due.currency)),
+    }
+
+
+def _is_charged_back(change: PaymentChange) -> bool:
+    return any(each.kind is EntryKind.CHARGED_BACK for each in _new(change))
+
+
+def _new(change: PaymentChange) -> tuple[Entry, ...]:
+    return change.payment.entries[len(change.record.payment.entries) :]

@@ -1,0 +1,130 @@
+"""The stored form of an invoice's payment: its entries, the state of collecting it, and figures for older readers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from billing.invoicing.credit_notes import tax_on
+from billing.invoicing.dunning import InvoicePayment
+from billing.invoicing.entries import Entry, EntryKind
+from billing.invoicing.invoices import InvoiceStatus, IssuedInvoice
+from billing.payments.methods import CHARGED, Method, PaymentFailure
+
+Body = dict[str, Any]
+
+
+def payment_body(payment: InvoicePayment) -> Body:
+    """The payment. A function of the release before reads the figures that are computed from the entries here."""
+    return {
+        "status": payment.status,
+        "paid_on": payment.paid_on,
+        "method": payment.method,
+        "payment": payment.payment_intent_id,
+        "tried_with": payment.tried_with,
+        "attempts": payment.attempts,
+        "first_failed_on": payment.first_failed_on,
+        "next_attempt_on": payment.next_attempt_on,
+        "failure": payment.failure,
+        "reference": payment.reference,
+        "waived": payment.waived,
+        "refunded": payment.refunded,
+        "to_refund": payment.owed if payment.is_credit_note else 0,
+        "credited": payment.credited,
+        "owed": payment.owed,
+        "entries": [[each.kind, each.amount, each.on, each.reference, each.payment] for each in payment.entries],
+        "allocations": payment.allocations,
+        "is_in_transit": payment.is_in_transit,
+        "is_past_due": payment.is_past_due,
+        "is_exhausted": payment.is_exhausted,
+        "credited_net": payment.credited_net,
+    }
+
+
+def payment_from(body: Body, invoice: IssuedInvoice) -> InvoicePayment:
+    """The payment of an invoice. Of an older form, or one that an older function has written, the entries follow from
+    its figures."""
+    return InvoicePayment(
+        issued_on=invoice.produced_on,
+        is_credit_note=invoice.corrects is not None,
+        method=None if body["method"] is None else Method(body["method"]),
+        payment_intent_id=body["payment"],
+        tried_with=body["tried_with"],
+        attempts=body["attempts"],
+        first_failed_on=_day(body["first_failed_on"]),
+        next_attempt_on=_day(body["next_attempt_on"]),
+        failure=None if body["failure"] is None else PaymentFailure(body["failure"]),
+        reference=body["reference"],
+        # The first invoices were written without.
+        credited=tuple((position, number) for position, number in body.get("credited", ())),
+        **(_kept(body) if "entries" in body else _derived(body, invoice)),
+    )
+
+
+def _kept(body: Body) -> Body:
+    return {
+        "owed": body["owed"],
+        "entries": tuple(
+            Entry(EntryKind(kind), amount, date.fromisoformat(on), reference, payment)
+            for kind, amount, on, reference, payment in body["entries"]
+        ),
+        "allocations": tuple((number, amount) for number, amount in body["allocations"]),
+        "is_in_transit": body["is_in_transit"],
+        "is_past_due": body["is_past_due"],
+        "is_exhausted": body["is_exhausted"],
+        "credited_net": body["credited_net"],
+    }
+
+
+def _derived(body: Body, invoice: IssuedInvoice) -> Body:
+    """What the entries say, of figures that were written without them."""
+    is_credit_note = invoice.corrects is not None
+    status = InvoiceStatus(body["status"])
+    credited_net = sum(invoice.draft.lines[position].net.amount for position, _ in body.get("credited", ()))
+    entries = _refund_entries(body, invoice) if is_credit_note else _entries(body, invoice, credited_net)
+    return {
+        "owed": body.get("to_refund", 0) if is_credit_note else max(0, invoice.draft.total.amount),
+        "entries": tuple(each for each in entries if each.amount),
+        "is_in_transit": status is InvoiceStatus.IN_TRANSIT,
+        "is_past_due": status is InvoiceStatus.PAST_DUE,
+        "is_exhausted": status is InvoiceStatus.PAST_DUE,
+        "credited_net": credited_net,
+    }
+
+
+def _entries(body: Body, invoice: IssuedInvoice, credited_net: int) -> Iterator[Entry]:
+    draft, issued_on, paid_on = invoice.draft, invoice.produced_on, _day(body["paid_on"])
+    waived, refunded = body.get("waived", 0), body.get("refunded", 0)
+    notes = [number for _, number in body.get("credited", ())]
+    credit_note = notes[-1] if notes else None
+    yield Entry(EntryKind.CREDIT_APPLIED, draft.credit.amount, issued_on)
+    yield Entry(EntryKind.CARRIED, max(0, -draft.total.amount), issued_on)
+    paid = draft.due.amount - waived if paid_on is not None else 0
+    waived_on = issued_on if paid_on is None or paid else paid_on
+    yield Entry(EntryKind.WAIVED, waived, waived_on, credit_note)
+    payment = body["payment"]
+    if paid_on is not None and body["method"] in CHARGED:
+        yield Entry(EntryKind.CHARGED, paid, paid_on, payment)
+    elif paid_on is not None:
+        yield Entry(EntryKind.TRANSFERRED, paid, paid_on, body["reference"])
+    last_day = paid_on or issued_on
+    yield Entry(EntryKind.RETURNED, refunded, last_day, credit_note, payment)
+    if notes:
+        credited = credited_net + tax_on(invoice, credited_net)
+        yield Entry(EntryKind.CARRIED, credited - waived - refunded, last_day, credit_note)
+
+
+def _refund_entries(body: Body, invoice: IssuedInvoice) -> Iterator[Entry]:
+    """A refund of that time had one attempt. One that is not known to be done is asked for again as the first one."""
+    amount, paid_on = body.get("to_refund", 0), _day(body["paid_on"])
+    if paid_on is not None or body["status"] == InvoiceStatus.PAST_DUE:
+        yield Entry(EntryKind.REFUND_BEGUN, amount, invoice.produced_on, "1")
+    if paid_on is not None:
+        yield Entry(EntryKind.REFUND_DONE, amount, paid_on)
+    elif body["status"] == InvoiceStatus.PAST_DUE:
+        yield Entry(EntryKind.REFUND_FAILED, amount, _day(body["first_failed_on"]) or invoice.produced_on)
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)

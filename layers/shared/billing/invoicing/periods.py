@@ -1,0 +1,296 @@
+"""What an account owes for its contract months, and what was invoiced for them (decision 0018).
+
+An invoice is what is owed less what was invoiced. Contract months are fixed in order, each as it was known when it
+began: a later decision, a late run, or the end of the account changes nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from billing.accounts.rules import Account
+from billing.invoicing.due import InvoicingDue
+from billing.invoicing.invoices import BillingReason, IssuedInvoice
+from billing.invoicing.tax import Tax
+from billing.kernel.contract_calendar import Contract
+from billing.kernel.money import Money
+from billing.subscriptions.pricing import (
+    InvoiceLine,
+    ProductMonths,
+    changes_on,
+    changes_within,
+    contract_months,
+    joined,
+    lines_of,
+    months_before,
+    steps_from,
+)
+from billing.subscriptions.rules import Subscription
+
+Amounts = tuple[tuple[str | None, int], ...]
+"""Net amounts in minor units, by product; None stands for the discounts on the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodInvoice:
+    """What one document says of a paid period.
+
+    `number` is None for a total of zero, which has no document, and for what was invoiced elsewhere. `tax` is None for
+    the latter.
+    """
+
+    number: str | None
+    tax: Tax | None
+    amounts: Amounts
+
+
+@dataclass(frozen=True, slots=True)
+class PaidPeriod:
+    """A paid period of a contract: the months from `first_month` and before `until_month`.
+
+    `content` is that of the months up to and including `fixed_through`. `contract` counts the account's contracts from
+    1, and `start` is the contract's. `active_until` is kept when the contract has ended. `version` counts the writes.
+    """
+
+    contract: int
+    start: date
+    first_month: int
+    until_month: int
+    fixed_through: int
+    content: tuple[ProductMonths, ...]
+    invoiced: tuple[PeriodInvoice, ...]
+    active_until: date | None = None
+    version: int = 0
+
+    def is_current(self, contract: Contract, due: InvoicingDue) -> bool:
+        """Whether the month that is due is the next one of this period.
+
+        It is not where a function of an earlier release has fixed a month, or has reactivated the account.
+        """
+        return self.start == contract.start and self.fixed_through + 1 == due.month < self.until_month
+
+    def invoiced_of(self, product: str | None) -> int:
+        """The net amount that was invoiced of a product, in minor units."""
+        return sum(amount for each in self.invoiced for known, amount in each.amounts if known == product)
+
+    def with_invoice(self, number: str | None, tax: Tax, lines: Sequence[InvoiceLine]) -> PaidPeriod:
+        """Returns the period after these lines were invoiced under a number, or None for a total of zero."""
+        return replace(self, invoiced=(*self.invoiced, PeriodInvoice(number, tax, amounts_of(lines))))
+
+
+@dataclass(frozen=True, slots=True)
+class FixedMonth:
+    """What follows when a contract month is fixed.
+
+    `since` is the month's first day, the tax point of its invoice; `until` is the first day after its paid period.
+    `lines` are what is owed less what was invoiced, by product. `period` is the running one after it, None for a month
+    that is not served; `closed` is the one that it takes the place of. `corrected` is the document that too much was
+    invoiced with, where `net` is below zero.
+    """
+
+    month: int
+    since: date
+    until: date
+    occasion: BillingReason
+    lines: tuple[InvoiceLine, ...]
+    following: InvoicingDue
+    period: PaidPeriod | None
+    closed: PaidPeriod | None = None
+    corrected: PeriodInvoice | None = None
+
+    @property
+    def net(self) -> int:
+        """The net amount to be invoiced, in minor units; below zero where too much was invoiced."""
+        return sum(line.net.amount for line in self.lines)
+
+
+def amounts_of(lines: Sequence[InvoiceLine]) -> Amounts:
+    """Returns the net amounts of lines by product."""
+    return tuple((line.product, line.net.amount) for line in lines)
+
+
+def fix_month(account: Account, subscription: Subscription, due: InvoicingDue, period: PaidPeriod | None) -> FixedMonth:
+    """Fixes the contract month that is due, and returns what follows from it.
+
+    `period` is the running one as stored. Where it is not current, what began before the month was invoiced elsewhere.
+    A month on or after the first day not served is not owed. Any other is, whatever the account's status has become.
+    """
+    contract, month = account.contract, due.month
+    since = contract.month_start(month)
+    first_month = month - month % contract.interval_months
+    until = contract.month_start(first_month + contract.interval_months)
+    if not account.is_served_on(since):
+        return FixedMonth(month, since, until, BillingReason.PERIOD, (), InvoicingDue(month + 1), period=None)
+    if month == first_month:
+        return _open(subscription.known_on(since), contract, month, until, period)
+    running = period if period is not None and period.is_current(contract, due) else None
+    return _go_on(subscription, contract, due, until, running or elsewhere(subscription, contract, due, period))
+
+
+def months_to_fix(
+    account: Account, subscription: Subscription, due: InvoicingDue, period: PaidPeriod | None, until: date
+) -> Iterator[FixedMonth]:
+    """Yields what follows from each contract month that begins before `until`, from the one that is due on.
+
+    It is what a run on that day would do: what each month has to invoice counts as invoiced for those after it.
+    """
+    while account.contract.month_start(due.month) < until:
+        fixed = fix_month(account, subscription, due, period)
+        yield fixed
+        due = fixed.following
+        if fixed.period is not None:
+            period = replace(
+                fixed.period,
+                invoiced=(*fixed.period.invoiced, PeriodInvoice(None, None, amounts_of(fixed.lines))),
+            )
+
+
+def rebuilt(
+    subscription: Subscription,
+    contract: Contract,
+    due: InvoicingDue,
+    period: PaidPeriod | None,
+    invoices: Sequence[IssuedInvoice],
+) -> PaidPeriod:
+    """Returns the running period of an account for which none is stored, or which an earlier release went on with.
+
+    `invoices` are the account's of these days. What they say of the period's months was invoiced. Without any, what
+    begins before the month that is due was invoiced elsewhere. `period` is what is stored, None for nothing.
+    """
+    assumed = elsewhere(subscription, contract, due, period)
+    begins, ends = contract.month_start(assumed.first_month), contract.month_start(assumed.until_month)
+    found = tuple(
+        PeriodInvoice(each.number, each.draft.tax, amounts_of(each.draft.lines))
+        for each in invoices
+        if each.corrects is None and begins <= each.draft.since < ends
+    )
+    return replace(assumed, invoiced=found) if found else assumed
+
+
+def elsewhere(
+    subscription: Subscription, contract: Contract, due: InvoicingDue, period: PaidPeriod | None
+) -> PaidPeriod:
+    """Returns the running period as if what its months before the due one owe was invoiced elsewhere."""
+    first_month = due.month - due.month % contract.interval_months
+    until_month = first_month + contract.interval_months
+    since = contract.month_start(due.month)
+    before = _as_invoiced(subscription, due, since - timedelta(days=1))
+    whole = contract_months(before, contract, first_month, until_month)
+    return PaidPeriod(
+        contract=_contract_number(contract, period),
+        start=contract.start,
+        first_month=first_month,
+        until_month=until_month,
+        fixed_through=due.month - 1,
+        content=months_before(whole, since),
+        invoiced=(PeriodInvoice(None, None, amounts_of(lines_of(whole, contract))),),
+        version=0 if period is None else period.version,
+    )
+
+
+def _open(
+    subscription: Subscription, contract: Contract, month: int, until: date, before: PaidPeriod | None
+) -> FixedMonth:
+    until_month = month + contract.interval_months
+    whole = contract_months(subscription, contract, month, until_month)
+    period = PaidPeriod(
+        contract=_contract_number(contract, before),
+        start=contract.start,
+        first_month=month,
+        until_month=until_month,
+        fixed_through=month,
+        content=months_before(whole, contract.month_start(month + 1)),
+        invoiced=(),
+        version=0 if before is None else before.version,
+    )
+    return FixedMonth(
+        month=month,
+        since=contract.month_start(month),
+        until=until,
+        occasion=BillingReason.PERIOD,
+        lines=lines_of(whole, contract),
+        following=InvoicingDue(month + 1, changes_within(subscription, contract, month)),
+        period=period,
+        closed=before,
+    )
+
+
+def _go_on(
+    subscription: Subscription, contract: Contract, due: InvoicingDue, until: date, running: PaidPeriod
+) -> FixedMonth:
+    month, since = due.month, contract.month_start(due.month)
+    known = _as_invoiced(subscription, due, since)
+    before = _as_invoiced(subscription, due, since - timedelta(days=1))
+    whole = joined(running.content, contract_months(known, contract, month, running.until_month))
+    settled = (*due.settled, *(each for each in changes_on(known, since) if each not in due.settled))
+    lines = _differences(whole, before, contract, month, running)
+    net = sum(line.net.amount for line in lines)
+    return FixedMonth(
+        month=month,
+        since=since,
+        until=until,
+        occasion=BillingReason.TIER_CHANGE,
+        lines=lines,
+        following=InvoicingDue(month + 1, settled),
+        period=replace(running, fixed_through=month, content=months_before(whole, contract.month_start(month + 1))),
+        corrected=_corrected(running) if net < 0 else None,
+    )
+
+
+def _differences(
+    whole: tuple[ProductMonths, ...],
+    before: Subscription,
+    contract: Contract,
+    month: int,
+    running: PaidPeriod,
+) -> tuple[InvoiceLine, ...]:
+    """The lines of what is owed less what was invoiced, with the steps from the month on; none where that is equal.
+
+    `before` is the subscription by which these months were invoiced until now.
+    """
+    owed = [*lines_of(whole, contract), *_no_longer_owed(whole, contract, running)]
+    differences = [(line, net) for line in owed if (net := line.net.amount - running.invoiced_of(line.product))]
+    if not differences:
+        return ()
+    since = contract.month_start(month)
+    invoiced = {each.product: each.steps for each in contract_months(before, contract, month, running.until_month)}
+    return tuple(
+        replace(
+            line,
+            steps=steps_from(since, line.steps),
+            instead_of=invoiced.get(line.product, ()),
+            net=Money(net, contract.currency),
+        )
+        for line, net in differences
+    )
+
+
+def _no_longer_owed(whole: tuple[ProductMonths, ...], contract: Contract, running: PaidPeriod) -> Iterator[InvoiceLine]:
+    """A line of zero for each product that was invoiced and of which nothing is owed any more."""
+    owed = {each.product for each in whole}
+    products = dict.fromkeys(product for each in running.invoiced for product, _ in each.amounts)
+    for product in products:
+        if product not in owed:
+            yield InvoiceLine(product, product or "", "", (), (), Money(0, contract.currency))
+
+
+def _as_invoiced(subscription: Subscription, due: InvoicingDue, day: date) -> Subscription:
+    """The subscription by which the running period is invoiced on `day`, after its first.
+
+    A change is invoiced on the day on which it takes effect, or with the period, if it was known when that began.
+    """
+    counted = tuple(each for each in subscription.changes if each.effective_on <= day or each.decision in due.settled)
+    return replace(subscription, changes=counted)
+
+
+def _corrected(running: PaidPeriod) -> PeriodInvoice | None:
+    """The newest document of the period with a number: a credit names it, and keeps its tax."""
+    return next((each for each in reversed(running.invoiced) if each.number is not None), None)
+
+
+def _contract_number(contract: Contract, period: PaidPeriod | None) -> int:
+    if period is None:
+        return 1
+    return period.contract if period.start == contract.start else period.contract + 1

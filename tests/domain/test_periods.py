@@ -1,0 +1,349 @@
+"""An invoice is what is owed less what was invoiced, however late it is made (decision 0018)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from billing.accounts.rules import Account, Ending, Status
+from billing.invoicing.due import InvoicingDue
+from billing.invoicing.invoices import BillingReason
+from billing.invoicing.period_mapping import period_body, period_from
+from billing.invoicing.periods import PaidPeriod, amounts_of, elsewhere, fix_month, rebuilt
+from billing.invoicing.tax import Tax, TaxRule
+from billing.invoicing.vat_rates import STANDARD_RATES, rate_on
+from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract, termination
+from billing.kernel.money import Money
+from billing.subscriptions.rules import Cause, Discount, Line, Subscription, TierChange
+from billing.subscriptions.subscriber import FixedMonths, Subscriber
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.documents.samples import invoice as issued
+from tests.properties import examples
+from tests.store.samples import ACCOUNT
+
+COUNTRY = "SK"
+"""Its rate rises from 20 to 23 on 2025-01-01."""
+
+
+def line(price: int, product: str = "search") -> Line:
+    return Line(product, product.title(), "units", price, Money(price, "EUR"))
+
+
+def change(price: int, decided: date, effective: date, product: str = "search") -> TierChange:
+    decision = f"{effective}.{product}"
+    return TierChange(product, price, Money(price, "EUR"), effective, Cause.AUTOSCALING, decision, decided)
+
+
+@dataclass(frozen=True)
+class Document:
+    """What one run has issued."""
+
+    tax_point: date
+    occasion: BillingReason
+    amounts: tuple[tuple[str | None, int], ...]
+    tax: Tax
+
+    @property
+    def net(self) -> int:
+        return sum(amount for _, amount in self.amounts)
+
+
+class Book:
+    """An account whose months are fixed by runs, as the worker does it: without the table."""
+
+    def __init__(self, account: Account, subscription: Subscription) -> None:
+        self.account = account
+        self.subscription = subscription
+        self.due = InvoicingDue(0)
+        self.period: PaidPeriod | None = None
+        self.documents: list[Document] = []
+
+    @property
+    def contract(self) -> Contract:
+        return self.account.contract
+
+    def run(self, today: date) -> None:
+        """Fixes every month that is due."""
+        while self.contract.month_start(self.due.month) <= today:
+            fixed = fix_month(self.account, self.subscription, self.due, self.period)
+            self.due = fixed.following
+            if fixed.period is None:
+                continue
+            self.period = fixed.period
+            if fixed.lines:
+                tax = Tax(TaxRule.DOMESTIC, COUNTRY, rate_on(STANDARD_RATES[COUNTRY], fixed.since))
+                if fixed.corrected is not None and fixed.corrected.tax is not None:
+                    tax = fixed.corrected.tax
+                number = str(len(self.documents) + 1) if fixed.net else None
+                self.period = self.period.with_invoice(number, tax, fixed.lines)
+                self.documents.append(Document(fixed.since, fixed.occasion, amounts_of(fixed.lines), tax))
+            self.period = period_from(period_body(self.period, self.contract), self.period.version)
+
+    def decide(self, today: date, *changes: TierChange) -> None:
+        until = 0 if self.period is None else self.period.fixed_through + 1
+        known = Subscriber(self.account, self.subscription, FixedMonths(until))
+        self.subscription = known.change_tiers(changes, today)
+
+    def totals(self) -> dict[tuple[date, str | None, Decimal], int]:
+        """The net amount by paid period's first day, product and tax rate."""
+        found: dict[tuple[date, str | None, Decimal], int] = {}
+        for document in self.documents:
+            month = self.contract.month_of(document.tax_point)
+            begins = self.contract.month_start(month - month % self.contract.interval_months)
+            for product, amount in document.amounts:
+                key = (begins, product, document.tax.rate)
+                found[key] = found.get(key, 0) + amount
+        return {key: amount for key, amount in found.items() if amount}
+
+
+def book(start: date, interval: int, *lines: Line, discounts: tuple[Discount, ...] = ()) -> Book:
+    contract = Contract(start, interval, "EUR", "UTC")
+    account = replace(ACCOUNT, contract=contract, status=Status.ACTIVE, ending=None)
+    return Book(account, Subscription(1, lines, discounts))
+
+
+def test_a_move_is_invoiced_for_all_months_left_although_the_next_is_decided_before_the_late_run() -> None:
+    """Half a day late: 49 a month, 99 from August, 199 from September (M5)."""
+    yearly = book(date(2026, 6, 1), 12, line(4_900))
+    yearly.run(date(2026, 6, 1))
+    yearly.decide(date(2026, 7, 1), change(9_900, date(2026, 7, 1), date(2026, 8, 1)))
+    yearly.decide(date(2026, 8, 1), change(19_900, date(2026, 8, 1), date(2026, 9, 1)))
+    yearly.run(date(2026, 8, 1))
+    yearly.run(date(2026, 9, 1))
+
+    assert [each.net for each in yearly.documents] == [58_800, 50_000, 90_000]
+
+
+def test_months_of_a_run_that_comes_days_late_are_invoiced_as_in_time() -> None:
+    """The job is off from 31 May to 1 June, while another move is decided (M6)."""
+    half_yearly = book(date(2026, 1, 31), 6, line(100))
+    half_yearly.run(date(2026, 1, 31))
+    half_yearly.decide(date(2026, 5, 1), change(200, date(2026, 5, 1), date(2026, 5, 31)))
+    half_yearly.decide(date(2026, 6, 1), change(300, date(2026, 6, 1), date(2026, 6, 30)))
+    half_yearly.run(date(2026, 6, 2))
+    half_yearly.run(date(2026, 6, 30))
+
+    assert sum(each.net for each in half_yearly.documents) == 900
+
+
+def test_a_late_month_has_the_price_of_its_own_first_day() -> None:
+    """July's invoice is stuck until 2 August, and the tier rises on the 1st (M15)."""
+    monthly = book(date(2026, 6, 1), 1, line(4_900))
+    monthly.run(date(2026, 6, 1))
+    monthly.decide(date(2026, 7, 10), change(9_900, date(2026, 7, 10), date(2026, 8, 1)))
+    monthly.decide(date(2026, 8, 1), change(19_900, date(2026, 8, 1), date(2026, 9, 1)))
+    monthly.run(date(2026, 8, 2))
+
+    assert [(each.tax_point, each.net) for each in monthly.documents[1:]] == [
+        (date(2026, 7, 1), 4_900),
+        (date(2026, 8, 1), 9_900),
+    ]
+
+
+def test_a_month_before_the_end_is_owed_although_the_account_is_deactivated() -> None:
+    late = book(date(2026, 6, 1), 1, line(4_900))
+    late.run(date(2026, 6, 1))
+    ending = Ending("receipt", date(2026, 8, 1), date(2026, 8, 15))
+    late.account = replace(late.account, status=Status.DEACTIVATED, ending=ending)
+
+    late.run(date(2026, 8, 9))
+
+    assert [each.tax_point for each in late.documents] == [date(2026, 6, 1), date(2026, 7, 1)]
+
+
+def test_a_move_that_is_taken_back_is_credited_with_the_tax_of_its_invoice() -> None:
+    quarterly = book(date(2024, 12, 1), 3, line(100))
+    quarterly.decide(date(2024, 11, 29), change(300, date(2024, 11, 29), date(2025, 1, 1)))
+    quarterly.run(date(2024, 12, 1))
+    quarterly.decide(date(2024, 12, 10), change(50, date(2024, 12, 10), date(2025, 3, 1)))
+    quarterly.run(date(2025, 1, 1))
+
+    assert [(each.net, each.tax.rate) for each in quarterly.documents] == [
+        (700, Decimal(20)),
+        (-400, Decimal(20)),
+    ]
+
+
+def test_what_was_invoiced_elsewhere_is_not_invoiced_again() -> None:
+    yearly = book(date(2026, 1, 1), 12, line(100))
+    yearly.due = InvoicingDue(5)
+    yearly.decide(date(2026, 6, 10), change(150, date(2026, 6, 10), date(2026, 7, 1)))
+
+    yearly.run(date(2026, 7, 1))
+
+    assert [(each.tax_point, each.net) for each in yearly.documents] == [(date(2026, 7, 1), 6 * 50)]
+
+
+def test_a_period_is_rebuilt_of_its_invoices() -> None:
+    """An account of an earlier release, in the middle of a quarter: the quarter's invoice says 40.00 + 90.00."""
+    quarterly = book(date(2026, 6, 1), 3, line(4_000 // 3), line(3_000, "email"))
+    sample = issued()
+    draft = replace(sample.draft, since=date(2026, 6, 1))
+    lines = (
+        replace(draft.lines[0], product="search", net=Money(3_999, "EUR")),
+        replace(draft.lines[0], product="email", net=Money(8_000, "EUR")),
+    )
+    of_the_period = replace(sample, draft=replace(draft, lines=lines), corrects=None)
+    earlier = replace(of_the_period, draft=replace(of_the_period.draft, since=date(2026, 3, 1)))
+
+    period = rebuilt(quarterly.subscription, quarterly.contract, InvoicingDue(1), None, [earlier, of_the_period])
+
+    assert (period.invoiced_of("search"), period.invoiced_of("email")) == (3_999, 8_000)
+    fixed = fix_month(quarterly.account, quarterly.subscription, InvoicingDue(1), period)
+    assert amounts_of(fixed.lines) == (("email", 1_000),), "what the earlier release has not invoiced"
+
+
+def test_a_stored_period_stays_what_it_was() -> None:
+    discounts = (
+        Discount("search", Decimal("12.5"), None, date(2026, 1, 1), date(2026, 3, 1), "Welcome"),
+        Discount(None, None, 100, date(2026, 1, 1), None, "Five products"),
+    )
+    made = book(date(2026, 1, 31), 6, line(4_900), line(3_000, "email"), discounts=discounts)
+    made.decide(date(2026, 2, 1), change(9_900, date(2026, 2, 1), date(2026, 2, 28)))
+    made.run(date(2026, 3, 31))
+
+    assert made.period is not None
+    assert made.period.fixed_through == 2
+    assert [len(each.steps) for each in made.period.content] == [3, 1, 1]
+
+
+def test_a_period_of_five_products_is_small() -> None:
+    lines = [line(4_900, product) for product in ("search", "email", "recommendations", "audience", "chat")]
+    discounts = (Discount(None, Decimal(5), None, date(2026, 1, 1), None, "Five products"),)
+    made = book(date(2026, 1, 1), 12, *lines, discounts=discounts)
+    made.run(date(2026, 12, 1))
+
+    assert made.period is not None
+    assert len(period_body(made.period, made.contract)) <= 2048
+
+
+@pytest.mark.parametrize("month", [1, 2, 5, 11])
+def test_a_period_that_is_not_stored_owes_what_a_stored_one_owes(month: int) -> None:
+    yearly = book(date(2026, 1, 31), 12, line(4_999), line(3_001, "email"))
+    stored = book(date(2026, 1, 31), 12, line(4_999), line(3_001, "email"))
+    stored.run(stored.contract.month_start(month - 1))
+    assert stored.period is not None
+
+    assumed = elsewhere(yearly.subscription, yearly.contract, InvoicingDue(month), None)
+
+    assert assumed.content == stored.period.content
+    assert assumed.invoiced_of("search") == stored.period.invoiced_of("search")
+
+
+# ---- The same sums and taxes, whatever comes when ----
+
+
+@dataclass(frozen=True)
+class Fact:
+    """On day `on` after the start something is decided."""
+
+    on: int
+    kind: str
+    product: str = "search"
+    price: int = 0
+    months_later: int = 1
+
+
+facts = st.lists(
+    st.builds(
+        Fact,
+        on=st.integers(1, 420),
+        kind=st.sampled_from(["move", "move", "move", "cancel", "withdraw", "reactivate"]),
+        product=st.sampled_from(["search", "email"]),
+        price=st.integers(1, 9_999),
+        months_later=st.integers(1, 2),
+    ),
+    max_size=9,
+)
+discounts_given = st.lists(
+    st.builds(
+        Discount,
+        st.sampled_from(["search", None]),
+        st.decimals("0.01", 49, places=2),
+        st.none(),
+        st.just(date(2024, 1, 1)),
+        st.dates(date(2024, 8, 1), date(2026, 1, 1)),
+        st.just("given"),
+    ),
+    max_size=2,
+    unique_by=lambda each: each.product,
+).map(tuple)
+
+
+def lives(one: Book, happened: Sequence[Fact], runs: set[int] | None, days: int) -> Iterator[Book]:
+    """Lets the days pass, with invoicing on the days `runs`, or every day. Yields the book of each contract."""
+    start = one.contract.start
+    for day in range(days):
+        today = start + timedelta(days=day)
+        ending = one.account.ending
+        if ending is not None and today >= ending.active_until:
+            one.account = replace(one.account, status=Status.DEACTIVATED)
+        if runs is None or day in runs:
+            one.run(today)
+        for fact in happened:
+            if fact.on != day:
+                continue
+            if fact.kind == "move" and one.account.status is Status.ACTIVE:
+                later = one.contract.month_start(one.contract.month_of(today) + fact.months_later)
+                one.decide(today, change(fact.price, today, later, fact.product))
+            elif fact.kind == "cancel" and one.account.status is Status.ACTIVE:
+                ends = termination(one.contract.start, one.contract.interval_months, today).active_until
+                one.account = replace(
+                    one.account, status=Status.CANCELLING, ending=Ending("receipt", ends, ends + timedelta(14))
+                )
+            elif fact.kind == "withdraw" and one.account.status is Status.CANCELLING:
+                one.account = replace(one.account, status=Status.ACTIVE, ending=None)
+            elif fact.kind == "reactivate" and one.account.status is Status.DEACTIVATED:
+                # What the old contract owes is issued first.
+                one.run(today)
+                yield one
+                again = Contract(today, one.contract.interval_months, "EUR", "UTC")
+                fresh = Book(
+                    replace(one.account, status=Status.ACTIVE, ending=None, contract=again),
+                    Subscription(1, one.subscription.lines_on(today), ()),
+                )
+                fresh.run(today)
+                one = fresh
+    one.run(start + timedelta(days=days))
+    yield one
+
+
+@examples(150)
+@given(
+    st.sampled_from(INTERVALS_MONTHS),
+    st.dates(date(2024, 6, 1), date(2025, 1, 31)),
+    discounts_given,
+    facts,
+    st.sets(st.integers(0, 460), max_size=40),
+)
+def test_late_runs_invoice_the_same_sums_with_the_same_tax(
+    interval: int, start: date, discounts: tuple[Discount, ...], happened: list[Fact], runs: set[int]
+) -> None:
+    def made() -> Book:
+        return book(start, interval, line(4_901), line(2_933, "email"), discounts=discounts)
+
+    in_time = [each.totals() for each in lives(made(), happened, None, 460)]
+    late = [each.totals() for each in lives(made(), happened, runs, 460)]
+
+    assert late == in_time
+
+
+@examples(100)
+@given(st.sampled_from(INTERVALS_MONTHS), st.dates(date(2024, 6, 1), date(2025, 1, 31)), facts)
+def test_of_every_paid_period_all_that_is_owed_is_invoiced(interval: int, start: date, happened: list[Fact]) -> None:
+    """Σ owed of its months = Σ invoiced, by product, whenever its last month is fixed."""
+    moves = [each for each in happened if each.kind == "move"]
+    for one in lives(book(start, interval, line(4_901), line(2_933, "email")), moves, None, 460):
+        period = one.period
+        assert period is not None
+        for each in period.content:
+            price = sum(step.price.amount * step.months for step in each.steps)
+            months = period.fixed_through - period.first_month + 1
+            assert sum(step.months for step in each.steps) == months
+            if period.fixed_through + 1 == period.until_month:
+                assert period.invoiced_of(each.product) == price
