@@ -9,6 +9,16 @@ from billing.platform.events.envelope import AccountEvent, Facts, Identifier
 from billing.platform.events.facts import ChargeFacts, ContractFacts, LineFacts, MoneyFacts, PersonFacts
 
 
+class InvoiceToComeFacts(ChargeFacts):
+    """An invoice to come: `amount` before tax, `total` with tax. Credit is not taken off.
+
+    `tax` and `total` are None for what an earlier release has shown.
+    """
+
+    tax: MoneyFacts | None = None
+    total: MoneyFacts | None = None
+
+
 class CancellationFacts(Facts):
     """`active_until` is the first day that is not served; what is paid for is used up by then. `receipt` names
     this cancellation wherever it is spoken of."""
@@ -19,14 +29,14 @@ class CancellationFacts(Facts):
     text: str
     notice_ends: date
     active_until: date
-    charges_still_due: list[ChargeFacts]
+    charges_still_due: list[InvoiceToComeFacts]
     purge_on: date
 
 
 class RenewalFacts(Facts):
     """The renewal to come, and what it comes to."""
 
-    renewal: ChargeFacts
+    renewal: InvoiceToComeFacts
     interval_months: int
 
 
@@ -47,7 +57,7 @@ class DeactivationFacts(Facts):
 class ReactivationFacts(Facts):
     contract: ContractFacts
     lines: list[LineFacts]
-    first_charge: ChargeFacts
+    first_charge: InvoiceToComeFacts
 
 
 class RequestedReactivationFacts(Facts):
