@@ -6,17 +6,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from billing.platform.events.envelope import AccountEvent, Facts, Identifier
-from billing.platform.events.facts import ChargeFacts, ContractFacts, LineFacts, MoneyFacts, PersonFacts
-
-
-class InvoiceToComeFacts(ChargeFacts):
-    """An invoice to come: `amount` before tax, `total` with tax. Credit is not taken off.
-
-    `tax` and `total` are None for what an earlier release has shown.
-    """
-
-    tax: MoneyFacts | None = None
-    total: MoneyFacts | None = None
+from billing.platform.events.facts import ContractFacts, InvoiceToComeFacts, LineFacts, MoneyFacts, PersonFacts
 
 
 class CancellationFacts(Facts):

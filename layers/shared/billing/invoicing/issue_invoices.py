@@ -34,6 +34,7 @@ from billing.invoicing.periods import FixedMonth, fix_month, rebuilt
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.to_come import InvoicingState, draft_of, invoices_to_come, next_invoice
+from billing.invoicing.vat_territories import Address
 from billing.invoicing.wording import describe_line
 from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import EventType, Facts, RequestContext, by_system
@@ -94,7 +95,7 @@ def with_running_period(billing: BillingContext, store: InvoiceStore) -> Billing
 
 def pending_invoices(billing: BillingContext, today: date, settings: InvoicingSettings) -> tuple[PendingInvoice, ...]:
     """What is due on `today` and not issued, oldest first; each takes from the credit what those before it leave."""
-    state = invoicing_state(billing, settings)
+    state = invoicing_state(billing, settings.seller)
     return () if state is None else tuple(invoices_to_come(state, today + timedelta(days=1)))
 
 
@@ -108,17 +109,15 @@ def credit_left(billing: BillingContext, today: date, settings: InvoicingSetting
 
 def upcoming(billing: BillingContext, today: date, settings: InvoicingSettings) -> tuple[date, InvoiceDraft] | None:
     """The next invoice as it would be: its day, and what it says. None if none is to come within two years."""
-    state = invoicing_state(billing, settings)
+    state = invoicing_state(billing, settings.seller)
     return None if state is None else next_invoice(state, today)
 
 
-def invoicing_state(billing: BillingContext, settings: InvoicingSettings) -> InvoicingState | None:
+def invoicing_state(billing: BillingContext, seller: Address) -> InvoicingState | None:
     """What decides the next invoices of an account. None where no invoices are scheduled."""
     if billing.due is None:
         return None
-    return InvoicingState(
-        billing.subscriber, billing.company, billing.due, billing.period, billing.credit, settings.seller
-    )
+    return InvoicingState(billing.subscriber, billing.company, billing.due, billing.period, billing.credit, seller)
 
 
 def _fix(
