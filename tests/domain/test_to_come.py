@@ -13,7 +13,7 @@ from billing.invoicing.to_come import InvoicingState, SellerAddress, next_invoic
 from billing.kernel.contract_calendar import INTERVALS_MONTHS, termination
 from billing.subscriptions.rules import Discount
 from billing.subscriptions.subscriber import Subscriber
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.domain.test_periods import Book, book, change, discounts_given, line
@@ -48,14 +48,16 @@ def live(billed: Book, moves: list[tuple[int, int]], cancelled_on: int | None, r
             billed.account = replace(billed.account, status=Status.CANCELLING, ending=ending)
 
 
+# A move that was decided before the running period began, and is invoiced with it.
+@example(3, date(2024, 6, 1), [], [(70, 3)], None, set(range(421)), 100, BUYERS[0])
 @examples(200)
 @given(
     st.sampled_from(INTERVALS_MONTHS),
     st.dates(date(2024, 6, 1), date(2025, 1, 31)),
     discounts_given,
-    st.lists(st.tuples(st.integers(0, 420), st.integers(1, 4)), max_size=3),
+    st.lists(st.tuples(st.integers(0, 420), st.integers(1, 6)), max_size=4),
     st.none() | st.integers(0, 420),
-    st.sets(st.integers(0, 420), max_size=30),
+    st.just(set(range(421))) | st.sets(st.integers(0, 420), max_size=30),
     st.integers(0, 420),
     st.sampled_from(BUYERS),
 )

@@ -296,3 +296,17 @@ def paid_invoice() -> Invoice:
     return Invoice(
         "A-2026-000001", day, day.replace(day=15), day.replace(day=2), InvoiceStatus.PAID, Money(12_345, "EUR")
     )
+
+
+def test_before_the_first_invoice_the_charge_that_is_due_is_the_next_one(company: Company) -> None:
+    """Provisioned today, with a start that lies back: the hourly run has not come yet."""
+    begun = with_value(with_value(ACCOUNT, "begun-shop", "account"), "2026-06-01", "contract", "start")
+
+    charge = provisioned({**begun, "invoiced_until": None}).body["payment_details"]["next_charge"]
+
+    upcoming = request(
+        "GET", "/accounts/{account}/invoices/upcoming", claims=STAFF, path={"account": "begun-shop"}, now=NOW
+    )
+    invoice = answer(get_invoices, upcoming).body
+    assert charge["on"] == invoice["on"] == "2026-06-10"
+    assert (charge["net"], charge["total"]) == (invoice["net"], invoice["total"])
