@@ -20,7 +20,13 @@ PURGE_SECONDS = 40
 def end(message: str, correlation: str) -> Mapping[str, Any]:
     """Processes every due stage of one account. Raises BillingError, which retries the message."""
     work = work_from(message)
-    stage = end_account(work.account, now=work.at, correlation=correlation, store=wiring.cancellation_store())
+    stage = end_account(
+        work.account,
+        now=work.at,
+        correlation=correlation,
+        seller=wiring.seller_address(),
+        store=wiring.cancellation_store(),
+    )
     return {"account": work.account, "stage": stage, "purged": _purged(work, correlation)}
 
 

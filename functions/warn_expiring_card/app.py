@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing import wiring
-from billing.payments.warn_expiring_card import warn_expiring_card
+from billing.invoicing.warn_expiring_card import warn_expiring_card
 from billing.platform.queues.sqs_work_queue import work_from
 from billing.platform.workers import worker
 
@@ -12,7 +12,14 @@ from billing.platform.workers import worker
 def warn(message: str, correlation: str) -> Mapping[str, Any]:
     """Processes one account. Raises BillingError, which retries the message."""
     work = work_from(message)
-    warned = warn_expiring_card(work.account, now=work.at, correlation=correlation, store=wiring.payment_store())
+    warned = warn_expiring_card(
+        work.account,
+        now=work.at,
+        correlation=correlation,
+        seller=wiring.seller_address(),
+        store=wiring.payment_store(),
+        invoices=wiring.invoice_store(),
+    )
     return {"account": work.account, "told": warned}
 
 

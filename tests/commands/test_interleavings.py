@@ -187,12 +187,13 @@ def test_the_second_of_two_catalogues_at_once_is_refused(store: Stores, monkeypa
 def test_two_browsers_that_cancel_at_once_get_one_receipt(company: Company) -> None:
     cancellations = wiring.cancellation_store()
     state = existing(cancellations.state(company.account))
-    request = CancellationRequest(
-        Reason.OTHER, "We close the shop.", preview_cancellation(state, NOW.date(), 14).active_until
-    )
+    seller = wiring.seller_address()
+    follows = preview_cancellation(state, NOW.date(), 14, seller)
+    request = CancellationRequest(Reason.OTHER, "We close the shop.", follows.active_until)
 
     first, second = (
-        cancel_account(state, request, retention_days=14, context=CONTEXT, store=cancellations) for _ in range(2)
+        cancel_account(state, request, retention_days=14, seller=seller, context=CONTEXT, store=cancellations)
+        for _ in range(2)
     )
 
     assert first == second
@@ -202,15 +203,15 @@ def test_two_browsers_that_cancel_at_once_get_one_receipt(company: Company) -> N
 def test_the_second_of_two_simultaneous_withdrawals_is_refused(company: Company) -> None:
     cancellations = wiring.cancellation_store()
     state = existing(cancellations.state(company.account))
-    request = CancellationRequest(
-        Reason.OTHER, "We close the shop.", preview_cancellation(state, NOW.date(), 14).active_until
-    )
-    cancel_account(state, request, retention_days=14, context=CONTEXT, store=cancellations)
+    seller = wiring.seller_address()
+    follows = preview_cancellation(state, NOW.date(), 14, seller)
+    request = CancellationRequest(Reason.OTHER, "We close the shop.", follows.active_until)
+    cancel_account(state, request, retention_days=14, seller=seller, context=CONTEXT, store=cancellations)
     cancelled = existing(cancellations.state(company.account))
-    withdraw_cancellation(cancelled, context=CONTEXT, store=cancellations)
+    withdraw_cancellation(cancelled, seller=seller, context=CONTEXT, store=cancellations)
 
     with pytest.raises(ConcurrentChange):
-        withdraw_cancellation(cancelled, context=CONTEXT, store=cancellations)
+        withdraw_cancellation(cancelled, seller=seller, context=CONTEXT, store=cancellations)
 
 
 def test_the_second_of_two_simultaneous_payment_method_changes_is_refused(company: Company) -> None:

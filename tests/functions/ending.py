@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from billing.correspondence.event_kinds import published
 from billing.ending.cancellation.commands import end_account
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.invoices import BillingReason
-from billing.invoicing.periods import FixedMonth
+from billing.invoicing.periods import FixedMonth, elsewhere
 from billing.kernel.events import Event
 from billing.platform.events.mapping import event_body, event_from
 
@@ -110,12 +111,18 @@ def invoiced_elsewhere(company: Company, month: int = 6) -> None:
     """Everything before a contract month is invoiced; without more, before the sample company's next renewal."""
     store = wiring.invoice_store()
     billing = existing(store.billing_context(company.account))
-    since = billing.subscriber.account.contract.month_start(month)
-    before = FixedMonth(month - 1, since, since, BillingReason.PERIOD, (), InvoicingDue(month), period=None)
+    contract, subscription = billing.subscriber.account.contract, billing.subscriber.subscription
+    since = contract.month_start(month)
+    period = replace(
+        elsewhere(subscription, contract, InvoicingDue(month - 1), billing.period), fixed_through=month - 1
+    )
+    before = FixedMonth(month - 1, since, since, BillingReason.PERIOD, (), InvoicingDue(month), period)
     store.advance(billing, before)
 
 
 def deactivate(company: Company) -> None:
     """Cancels the company's account, and deactivates it on its day."""
     assert cancel(company).status == 201
-    end_account(company.account, now=ENDED, correlation="end", store=wiring.cancellation_store())
+    end_account(
+        company.account, now=ENDED, correlation="end", seller=wiring.seller_address(), store=wiring.cancellation_store()
+    )

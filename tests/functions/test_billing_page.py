@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from billing import wiring
 from billing.invoicing import summary_mapping as invoice_summary_mapping
 from billing.invoicing.invoices import Invoice, InvoiceStatus
+from billing.invoicing.issue_invoices import issue_invoices
 from billing.kernel.money import Money
 from billing.platform.dynamodb import keys
 
@@ -18,6 +20,7 @@ from functions.update_billing_information.app import handler as update_billing_i
 from tests.api_gateway import NOW, STAFF, Answer, answer, request
 from tests.aws import delete_item, put_item
 from tests.company import Company, provisioned
+from tests.functions.ending import invoiced_elsewhere
 from tests.samples import ACCOUNT, with_value
 from tests.store.samples import invoices
 
@@ -33,6 +36,20 @@ def euros(amount: int) -> dict[str, Any]:
     return {"amount": amount, "currency": "EUR"}
 
 
+@pytest.fixture
+def company(company: Company) -> Company:
+    """The sample account. All that it owes by now is invoiced."""
+    invoiced_elsewhere(company)
+    return company
+
+
+def invoice_all(company: Company, now: datetime) -> None:
+    """Issues all that is due by now."""
+    issue_invoices(
+        company.account, now=now, correlation="run", settings=wiring.invoicing_settings(), store=wiring.invoice_store()
+    )
+
+
 def test_the_billing_page_has_four_sections(company: Company) -> None:
     page = ask(company, PAGE)
 
@@ -42,6 +59,7 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
         "account": "nordlys-kaffe",
         "name": "Nordlys Kaffe",
         "status": "active",
+        "ends": None,
         "contract": ACCOUNT["contract"],
         "stores": ACCOUNT["stores"],
         "subscription": {
@@ -82,6 +100,8 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
             "card": None,
             "debit": None,
             "interval_months": 3,
+            # 25 % of tax is rounded half away from zero.
+            "next_charge": {"on": "2026-07-15", "net": euros(29_062), "tax": euros(7_266), "total": euros(36_328)},
             # Three months of search (12862.5, rounded once) and of e-mail, less the loyalty discount.
             "amount_per_charge": euros(12_862 + 17_700 - 1_500),
             "next_charge_on": "2026-07-15",
@@ -110,7 +130,10 @@ def test_a_discount_is_shown_while_it_is_active(company: Company) -> None:
 
 def test_the_next_charge_has_the_discounts_of_its_own_months(company: Company) -> None:
     """The paid period from 15 January 2027 is the first without the launch discount."""
-    payment = ask(company, PAGE, now=datetime(2026, 12, 1, tzinfo=UTC)).body["payment_details"]
+    december = datetime(2026, 12, 1, tzinfo=UTC)
+    invoice_all(company, december)
+
+    payment = ask(company, PAGE, now=december).body["payment_details"]
 
     assert payment["next_charge_on"] == "2027-01-15"
     assert payment["amount_per_charge"] == euros(3 * 10_800 - 1_500)
@@ -118,7 +141,11 @@ def test_the_next_charge_has_the_discounts_of_its_own_months(company: Company) -
 
 def test_today_is_the_day_in_the_accounts_time_zone(company: Company) -> None:
     """At 22:30 UTC it is already the day after the renewal in Copenhagen."""
-    payment = ask(company, PAGE, now=datetime(2026, 7, 15, 22, 30, tzinfo=UTC)).body["payment_details"]
+    evening = datetime(2026, 7, 15, 22, 30, tzinfo=UTC)
+    assert ask(company, PAGE, now=evening).body["payment_details"]["next_charge_on"] == "2026-07-16", "not issued yet"
+    invoice_all(company, evening)
+
+    payment = ask(company, PAGE, now=evening).body["payment_details"]
 
     assert payment["next_charge_on"] == "2026-10-15"
 
@@ -269,3 +296,17 @@ def paid_invoice() -> Invoice:
     return Invoice(
         "A-2026-000001", day, day.replace(day=15), day.replace(day=2), InvoiceStatus.PAID, Money(12_345, "EUR")
     )
+
+
+def test_before_the_first_invoice_the_charge_that_is_due_is_the_next_one(company: Company) -> None:
+    """Provisioned today, with a start that lies back: the hourly run has not come yet."""
+    begun = with_value(with_value(ACCOUNT, "begun-shop", "account"), "2026-06-01", "contract", "start")
+
+    charge = provisioned({**begun, "invoiced_until": None}).body["payment_details"]["next_charge"]
+
+    upcoming = request(
+        "GET", "/accounts/{account}/invoices/upcoming", claims=STAFF, path={"account": "begun-shop"}, now=NOW
+    )
+    invoice = answer(get_invoices, upcoming).body
+    assert charge["on"] == invoice["on"] == "2026-06-10"
+    assert (charge["net"], charge["total"]) == (invoice["net"], invoice["total"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,14 +16,16 @@ from functions.get_billing.app import handler as get_billing
 from functions.get_invoices.app import handler as get_invoices
 from functions.record_usage.app import handler as record_usage
 from tests.api_gateway import MACHINE, NOW, STAFF, answer, person, request
-from tests.aws import stored_items
+from tests.aws import put_item, stored_items
 from tests.company import Company, provisioned
 from tests.functions.ending import (
     CANCELLATION,
     CONTRACT_ENDS,
+    ENDED,
     WHY,
     call_cancellation,
     cancel,
+    deactivate,
     events_of,
     fire,
     invoiced_elsewhere,
@@ -80,7 +83,9 @@ def test_a_day_after_the_last_day_the_renewal_is_still_charged(company: Company)
     assert late["active_until"] == "2026-10-15"
     # The renewal before tax, the same figure as in tests/functions/test_billing_page.py.
     amount = {"amount": 12_862 + 17_700 - 1_500, "currency": "EUR"}
-    assert late["charges_still_due"] == [{"on": "2026-07-15", "amount": amount}]
+    tax, total = {"amount": 7_266, "currency": "EUR"}, {"amount": 36_328, "currency": "EUR"}
+    charge = {"on": "2026-07-15", "amount": amount, "net": amount, "tax": tax, "total": total}
+    assert late["charges_still_due"] == [charge]
     assert (late["next_avoidable_renewal"], late["last_day_to_avoid_it"]) == ("2026-10-15", "2026-09-14")
 
 
@@ -385,3 +390,65 @@ def test_a_contract_that_is_cancelled_in_time_before_it_starts_is_never_charged(
     preview = response.body["preview"]
     assert (preview["notice_ends"], preview["active_until"]) == ("2026-08-01", "2026-09-01")
     assert preview["charges_still_due"] == []
+
+
+# ---- One answer to what comes next (decision 0021) ----
+
+
+def page_of(company: Company, claims: Any, now: datetime = NOW) -> Any:
+    return answer(get_billing, request("GET", "/accounts/{account}/billing", claims=claims, path=company.path, now=now))
+
+
+def upcoming(company: Company, now: datetime = NOW) -> Any:
+    route = "/accounts/{account}/invoices/upcoming"
+    return answer(get_invoices, request("GET", route, claims=company.admin, path=company.path, now=now))
+
+
+def test_a_cancelled_account_is_charged_nothing_more_and_everybody_sees_when_it_ends(company: Company) -> None:
+    assert cancel(company).status == 201
+
+    for claims in (company.admin, company.member, STAFF):
+        page = page_of(company, claims).body
+        assert page["ends"] == {"active_until": CONTRACT_ENDS, "purge_on": "2026-07-29"}
+        payment = page["payment_details"]
+        assert (payment["next_charge"], payment["next_charge_on"], payment["amount_per_charge"]) == (None, None, None)
+    assert upcoming(company).status == 404
+
+
+def test_a_charge_within_the_notice_is_the_same_everywhere(company: Company) -> None:
+    """Cancelled one day too late to avoid the renewal of 15 July."""
+    late = datetime(2026, 6, 15, 20, tzinfo=UTC)
+    receipt = cancel(company, "2026-10-15", now=late).body
+
+    [charge] = receipt["charges_still_due"]
+    shown = page_of(company, company.member, late).body["payment_details"]["next_charge"]
+    invoice = upcoming(company, late).body
+
+    assert shown == {name: charge[name] for name in ("on", "net", "tax", "total")}
+    assert shown["total"]["amount"] == 36_328
+    assert (invoice["on"], invoice["net"], invoice["total"]) == (shown["on"], shown["net"], shown["total"])
+    assert invoice["tax"]["amount"] == shown["tax"]
+    [event] = events_of("cancellation.requested")
+    assert (event.after or {})["charges_still_due"][0]["total"] == charge["total"]
+
+
+def test_a_deactivated_account_has_no_next_charge(company: Company) -> None:
+    deactivate(company)
+
+    page = page_of(company, company.admin, ENDED).body
+
+    assert (page["status"], page["payment_details"]["next_charge"]) == ("deactivated", None)
+    assert page["ends"]["purge_on"] == "2026-07-29"
+
+
+def test_a_receipt_of_an_earlier_release_is_shown_without_tax(company: Company) -> None:
+    late = datetime(2026, 6, 15, 20, tzinfo=UTC)
+    cancel(company, "2026-10-15", now=late)
+    [stored] = [item for item in stored_items() if item["sk"] == "CANCELLATION"]
+    body = json.loads(stored["body"])
+    body["charges_still_due"] = [{name: each[name] for name in ("on", "amount")} for each in body["charges_still_due"]]
+    put_item(stored["pk"], "CANCELLATION", json.dumps(body))
+
+    [charge] = call_cancellation(company, "GET", now=late).body["receipt"]["charges_still_due"]
+
+    assert (charge["net"]["amount"], charge["tax"], charge["total"]) == (29_062, None, None)

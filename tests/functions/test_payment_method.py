@@ -35,6 +35,7 @@ from local.stripe.webhooks import signature
 from tests.api_gateway import STAFF, Answer, answer, person, request
 from tests.aws import REGION, stored_items
 from tests.company import Company, provisioned
+from tests.functions.ending import invoiced_elsewhere
 from tests.samples import ACCOUNT, with_value
 from tests.stripe import ask, attached, confirm
 
@@ -559,6 +560,7 @@ def test_an_expiring_card_causes_a_warning_thirty_and_seven_days_before(
     company: Company, account_at_stripe: Stripe
 ) -> None:
     card(company, account_at_stripe, VISA, "08/2026")
+    invoiced_elsewhere(company, month=9)
 
     for month, day in ((7, 31), (8, 1), (8, 2), (8, 23), (8, 24), (8, 25), (9, 1)):
         run_warnings(datetime(2026, month, day, 12, 15, tzinfo=UTC))
@@ -569,7 +571,10 @@ def test_an_expiring_card_causes_a_warning_thirty_and_seven_days_before(
         ("2026-08-24", 7),
     ]
     assert (events[0].after or {})["last_day"] == "2026-08-31"
-    assert (events[0].after or {})["next_charge"]["on"] == "2026-10-15"
+    charge = (events[0].after or {})["next_charge"]
+    assert charge["on"] == "2026-10-15"
+    assert (charge["amount"]["amount"], charge["tax"]["amount"], charge["total"]["amount"]) == (29_062, 7_266, 36_328)
+    assert (charge["credit"]["amount"], charge["due"]["amount"]) == (0, 36_328)
 
 
 def test_a_replaced_card_causes_no_warning(company: Company, account_at_stripe: Stripe) -> None:

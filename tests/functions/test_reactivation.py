@@ -221,7 +221,13 @@ def test_a_pending_reactivation_holds_back_the_deletion(
     deactivate(company)
     last = PURGED - timedelta(minutes=2)
     assert agree(company, now=last).status == 202
-    end_account(company.account, now=PURGED, correlation="end", store=wiring.cancellation_store())
+    end_account(
+        company.account,
+        now=PURGED,
+        correlation="end",
+        seller=wiring.seller_address(),
+        store=wiring.cancellation_store(),
+    )
     message = record(f'{{"account": "{company.account}", "at": "{PURGED.isoformat()}"}}')
 
     refused = end({"Records": [message]}, Context())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from billing import wiring
 from billing.billing_page.provision_account import provision_account
 from billing.billing_page.provisioning_bodies import AccountBody
 from billing.billing_page.views import BillingPageView
@@ -98,7 +99,7 @@ def scaling_events(world: World) -> list[Any]:
 
 
 def line(company: DemoCompany, product: str, world: World) -> Any:
-    page = BillingPageView.of(world.store.billing_page(company.account), NOW.date())
+    page = BillingPageView.of(world.store.billing_page(company.account), NOW.date(), wiring.seller_address())
     [view] = [each for each in page.subscription.lines if each.product == product]
     return view
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from billing import wiring
+from billing.invoicing.issue_invoices import issue_invoices
+
 from functions.administer_users.app import handler as administer_users
 from functions.get_billing.app import handler as get_billing
 from functions.update_billing_information.app import handler as update_billing_information
@@ -22,8 +25,20 @@ SHOP = {
 PATH = {"account": "first-year-shop"}
 
 
+def noon_of(day: str) -> datetime:
+    return datetime.fromisoformat(f"{day}T12:00:00").replace(tzinfo=UTC)
+
+
+def invoice_all(day: str) -> None:
+    """Issues all that is due by noon."""
+    settings, store = wiring.invoicing_settings(), wiring.invoice_store()
+    issue_invoices(PATH["account"], now=noon_of(day), correlation="run", settings=settings, store=store)
+
+
 def page_on(day: str, claims: dict[str, str]) -> dict[str, Any]:
-    noon = datetime.fromisoformat(f"{day}T12:00:00").replace(tzinfo=UTC)
+    """The page after all that is due was issued."""
+    noon = noon_of(day)
+    invoice_all(day)
     given = answer(get_billing, request("GET", "/accounts/{account}/billing", claims=claims, path=PATH, now=noon))
     assert given.status == 200, given
     page: dict[str, Any] = given.body
@@ -90,6 +105,8 @@ def test_a_first_year(store: Stores, user_pool: UserPool) -> None:
     assert changed.status == 200
 
     # A year later the contract has the same prices and renewal days, and the new address.
+    for month in ("2026-06", "2026-08", "2026-10", "2026-12"):
+        invoice_all(f"{month}-28")
     anniversary = page_on("2027-02-01", bo)
     assert next_charge(anniversary) == ("2027-02-28", 10_800)
     assert anniversary["billing_information"]["company"] == moved

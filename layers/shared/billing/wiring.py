@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from billing.invoicing.invoices import Seller
     from billing.invoicing.records import InvoiceStore
     from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
+    from billing.invoicing.to_come import SellerAddress
     from billing.invoicing.vat_numbers.records import VatNumberStore
     from billing.invoicing.vat_numbers.register import VatRegister
     from billing.payments.gateway import PaymentGateway, PaymentNotices
@@ -47,7 +48,7 @@ else:  # the commands of a function import the stores and interfaces that they n
     Queue = UsageBacklog = WorkQueue = Any
     AccountStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = DeliveryStore = Any
     DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
-    ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = Any
+    ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
     Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
 
 
@@ -102,6 +103,19 @@ vat_number_store: Callable[[], VatNumberStore] = _store("invoicing.vat_numbers.r
 
 
 @cache
+def seller_address() -> SellerAddress:
+    """The part of the seller's address that taxes depend on."""
+    from billing.accounts.information import as_printed, normal_postcode
+    from billing.invoicing.to_come import SellerAddress
+
+    return SellerAddress(
+        country=os.environ["SELLER_COUNTRY"],
+        postcode=as_printed(normal_postcode, os.environ["SELLER_POSTCODE"] or None),
+        city=os.environ["SELLER_CITY"],
+    )
+
+
+@cache
 def invoicing_settings() -> InvoicingSettings:
     """The deployment's settings for invoices and payments."""
     from billing.invoicing.settings import InvoicingSettings
@@ -120,16 +134,17 @@ def invoicing_settings() -> InvoicingSettings:
 @cache
 def seller() -> Seller:
     """The company that issues the invoices."""
-    from billing.accounts.information import as_printed, compact_identifier, normal_postcode
+    from billing.accounts.information import as_printed, compact_identifier
     from billing.invoicing.invoices import Seller
 
+    address = seller_address()
     return Seller(
         name=os.environ["SELLER_NAME"],
         address_line_1=os.environ["SELLER_ADDRESS"],
         address_line_2=None,
-        postcode=as_printed(normal_postcode, os.environ["SELLER_POSTCODE"] or None),
-        city=os.environ["SELLER_CITY"],
-        country=os.environ["SELLER_COUNTRY"],
+        postcode=address.postcode,
+        city=address.city,
+        country=address.country,
         vat_number=as_printed(compact_identifier, os.environ["SELLER_VAT_NUMBER"] or None),
         iban=os.environ["SELLER_IBAN"] or None,
     )
@@ -280,6 +295,7 @@ People = Annotated[Directory, Depends(directory)]
 PaymentMethods = Annotated[PaymentStore, Depends(payment_store)]
 Payments = Annotated[PaymentGateway, Depends(payments)]
 Invoices = Annotated[InvoiceStore, Depends(invoice_store)]
+TaxedFrom = Annotated[SellerAddress, Depends(seller_address)]
 DeployedSettings = Annotated[InvoicingSettings, Depends(invoicing_settings)]
 Downloads = Annotated[DownloadStore, Depends(download_store)]
 Files = Annotated[Documents, Depends(documents)]

@@ -85,7 +85,8 @@ class Account:
     `roles` maps user ids to roles. `version` counts the changes of the account's item. `provisioned_as` is a digest of
     the provisioning request, which recognises its repetition. `success_manager` is the id of the account's customer
     success manager, None until staff assign one. `ending` is None unless the account is cancelled or deactivated.
-    `reactivation` is the id of a pending reactivation.
+    `reactivation` is the id of a pending reactivation. `invoiced_from` is the first contract month that was to be
+    invoiced when the account was provisioned, None for an account of an earlier release.
     """
 
     id: str
@@ -99,6 +100,7 @@ class Account:
     success_manager: str | None = None
     ending: Ending | None = None
     reactivation: str | None = None
+    invoiced_from: int | None = None
 
     def is_served_on(self, day: date) -> bool:
         """Whether the account is served on a day: always, unless a cancellation has taken effect by then."""

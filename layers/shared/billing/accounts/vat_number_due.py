@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing.platform.retry import backoff_seconds
+from billing.kernel.backoff import backoff_seconds
 
 FIRST_WAIT_SECONDS = 15 * 60
 WAIT_SECONDS_MAX = 6 * 60 * 60

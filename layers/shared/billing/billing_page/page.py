@@ -3,20 +3,51 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from billing.accounts.information import BillingInformation
 from billing.accounts.rules import Account
 from billing.invoicing.invoices import Invoice
+from billing.invoicing.periods import PaidPeriod
+from billing.invoicing.to_come import InvoicingState, due_of, next_invoice
+from billing.invoicing.vat_territories import Address
+from billing.kernel.money import Money
 from billing.payments.methods import PaymentMethod
 from billing.subscriptions.rules import Subscription
+from billing.subscriptions.subscriber import Subscriber
+
+
+@dataclass(frozen=True, slots=True)
+class NextCharge:
+    """The next invoice of an account: its day and its amounts, before credit."""
+
+    on: date
+    net: Money
+    tax: Money
+    total: Money
 
 
 @dataclass(frozen=True, slots=True)
 class BillingPage:
-    """The content of an account's billing page. `invoices` are the newest ones, newest first."""
+    """The content of an account's billing page. `invoices` are the newest ones, newest first.
+
+    `period` is the running paid period as stored, None where there is none.
+    """
 
     account: Account
     subscription: Subscription
     information: BillingInformation
     payment_method: PaymentMethod | None
     invoices: tuple[Invoice, ...]
+    period: PaidPeriod | None = None
+
+    def next_charge(self, today: date, seller: Address) -> NextCharge | None:
+        """Returns the next charge as it would be today, None if none is to come."""
+        subscriber = Subscriber(self.account, self.subscription)
+        due = due_of(subscriber, self.period, today)
+        state = InvoicingState(subscriber, self.information.company.details, due, self.period, 0, seller)
+        following = next_invoice(state, today)
+        if following is None:
+            return None
+        on, draft = following
+        return NextCharge(on, draft.net, draft.tax_amount, draft.total)

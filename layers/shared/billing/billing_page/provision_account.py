@@ -71,7 +71,7 @@ def provision_account(
         return existing
     today = request.contract.today(context.time)
     check_start(request.contract.start, today)
-    first_month_to_invoice(request.contract, request.invoiced_until)
+    first_month = first_month_to_invoice(request.contract, request.invoiced_until)
     catalogue = catalogues.newest_catalogue()
     if catalogue is None:
         raise Conflict("There is no catalogue yet. PUT /catalogue comes first.")
@@ -93,6 +93,7 @@ def provision_account(
             roles={admin.id: Role.ADMIN},
             provisioned_as=request.digest,
             version=FIRST_VERSION,
+            invoiced_from=first_month,
         ),
         subscription=replace(subscription, version=FIRST_VERSION),
         information=BillingInformation(
@@ -121,7 +122,7 @@ def provision_account(
             admin,
             event,
             AutoscalingDue(first_due_month(request.contract, today), {}),
-            InvoicingDue(first_month_to_invoice(request.contract, request.invoiced_until)),
+            InvoicingDue(first_month),
             next_notice(request.contract, today),
             VatNumberDue(context.time) if checks_vat_numbers and request.company.vat_number else None,
         )

@@ -13,6 +13,7 @@ from billing.ending.due import EndingDue
 from billing.ending.due_mapping import stage_body
 from billing.invoicing.due import InvoicingDue, invoicing_due_at
 from billing.invoicing.due_mapping import invoicing_due_body
+from billing.invoicing.period_mapping import period_of
 from billing.invoicing.summary_mapping import invoice_from
 from billing.kernel.events import Event
 from billing.kernel.schedules import Job, start_of
@@ -45,6 +46,7 @@ class BillingPageStore(Table):
             information=details.information,
             payment_method=None if method is None else shown_payment_method_from(method.body),
             invoices=tuple(invoice_from(row.body) for row in newest),
+            period=period_of(page.get(keys.PAGE_PERIOD)),
         )
 
     def provision(

@@ -7,43 +7,73 @@ from datetime import date
 from billing.accounts.contract_view import ContractView
 from billing.accounts.information_views import BillingView, CompanyView, ContactView
 from billing.accounts.rules import Account
-from billing.billing_page.page import BillingPage
+from billing.billing_page.page import BillingPage, NextCharge
 from billing.invoicing.summary_views import InvoiceView
+from billing.invoicing.vat_territories import Address
 from billing.payments.method_views import CardView, DebitView
 from billing.payments.methods import PaymentMethod
 from billing.platform.http.models import MoneyView, View
-from billing.subscriptions.pricing import amount_per_charge
 from billing.subscriptions.views import SubscriptionView
+
+
+class NextChargeView(View):
+    """The next charge, as it would be today: `net` before tax, `total` with tax.
+
+    Credit is not taken off: `GET …/invoices/upcoming` shows `credit` and `due`.
+    """
+
+    on: date
+    net: MoneyView
+    tax: MoneyView
+    total: MoneyView
+
+    @classmethod
+    def of(cls, charge: NextCharge) -> NextChargeView:
+        return cls(
+            on=charge.on,
+            net=MoneyView.of(charge.net),
+            tax=MoneyView.of(charge.tax),
+            total=MoneyView.of(charge.total),
+        )
 
 
 class PaymentView(View):
     """How and what the account pays. `method` is null until one is given; `debit` is there for SEPA debits.
 
-    `amount_per_charge` is what `next_charge_on` will cost, before tax.
+    `next_charge` is null where no charge is to come, as after a cancellation. `amount_per_charge` and `next_charge_on`
+    repeat its `net` and `on`, for clients of earlier versions.
     """
 
     method: str | None
     card: CardView | None
     debit: DebitView | None
     interval_months: int
-    amount_per_charge: MoneyView
-    next_charge_on: date
+    next_charge: NextChargeView | None
+    amount_per_charge: MoneyView | None
+    next_charge_on: date | None
 
     @classmethod
-    def of(cls, page: BillingPage, today: date) -> PaymentView:
-        contract = page.account.contract
-        first_month, next_charge_on = contract.next_charge(today)
-        amount = amount_per_charge(page.subscription, contract, first_month)
+    def of(cls, page: BillingPage, today: date, seller: Address) -> PaymentView:
+        charge = page.next_charge(today, seller)
+        following = None if charge is None else NextChargeView.of(charge)
         method: PaymentMethod | None = page.payment_method
         card, debit = (method.card, method.debit) if method else (None, None)
         return cls(
             method=method.method if method else None,
             card=CardView.model_validate(card, from_attributes=True) if card else None,
             debit=DebitView.model_validate(debit, from_attributes=True) if debit else None,
-            interval_months=contract.interval_months,
-            amount_per_charge=MoneyView.of(amount),
-            next_charge_on=next_charge_on,
+            interval_months=page.account.contract.interval_months,
+            next_charge=following,
+            amount_per_charge=None if following is None else following.net,
+            next_charge_on=None if following is None else following.on,
         )
+
+
+class EndsView(View):
+    """`active_until` is the first day that a cancelled account is not served; on `purge_on` everything is deleted."""
+
+    active_until: date
+    purge_on: date
 
 
 class InformationView(View):
@@ -60,11 +90,15 @@ class StoreView(View):
 
 
 class BillingPageView(View):
-    """The four sections of the billing page, under the account that they belong to."""
+    """The four sections of the billing page, under the account that they belong to.
+
+    `ends` is null unless the account is cancelled.
+    """
 
     account: str
     name: str
     status: str
+    ends: EndsView | None
     contract: ContractView
     stores: list[StoreView]
     subscription: SubscriptionView
@@ -73,13 +107,14 @@ class BillingPageView(View):
     payment_details: PaymentView
 
     @classmethod
-    def of(cls, page: BillingPage, today: date) -> BillingPageView:
+    def of(cls, page: BillingPage, today: date, seller: Address) -> BillingPageView:
         account: Account = page.account
         contract = account.contract
         return cls(
             account=account.id,
             name=account.name,
             status=account.status,
+            ends=EndsView.model_validate(account.ending, from_attributes=True) if account.ending else None,
             contract=ContractView(
                 start=contract.start,
                 interval_months=contract.interval_months,
@@ -94,5 +129,5 @@ class BillingPageView(View):
                 billing=BillingView.of(page.information.billing.details),
                 contact=ContactView.of(page.information.contact.details),
             ),
-            payment_details=PaymentView.of(page, today),
+            payment_details=PaymentView.of(page, today, seller),
         )

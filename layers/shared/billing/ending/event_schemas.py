@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from billing.platform.events.envelope import AccountEvent, Facts, Identifier
-from billing.platform.events.facts import ChargeFacts, ContractFacts, LineFacts, MoneyFacts, PersonFacts
+from billing.platform.events.facts import ContractFacts, InvoiceToComeFacts, LineFacts, MoneyFacts, PersonFacts
 
 
 class CancellationFacts(Facts):
@@ -19,14 +19,14 @@ class CancellationFacts(Facts):
     text: str
     notice_ends: date
     active_until: date
-    charges_still_due: list[ChargeFacts]
+    charges_still_due: list[InvoiceToComeFacts]
     purge_on: date
 
 
 class RenewalFacts(Facts):
     """The renewal to come, and what it comes to."""
 
-    renewal: ChargeFacts
+    renewal: InvoiceToComeFacts
     interval_months: int
 
 
@@ -47,7 +47,7 @@ class DeactivationFacts(Facts):
 class ReactivationFacts(Facts):
     contract: ContractFacts
     lines: list[LineFacts]
-    first_charge: ChargeFacts
+    first_charge: InvoiceToComeFacts
 
 
 class RequestedReactivationFacts(Facts):

@@ -22,20 +22,14 @@ from billing.invoicing.holds import (
     released_until,
     total_of,
 )
-from billing.invoicing.invoices import (
-    DocumentKind,
-    InvoiceDraft,
-    IssuedInvoice,
-    build_draft,
-    credit_after,
-    document_key,
-)
+from billing.invoicing.invoices import DocumentKind, InvoiceDraft, IssuedInvoice, credit_after, document_key
 from billing.invoicing.numbering import NumberTaken, number_of
-from billing.invoicing.periods import FixedMonth, fix_month, months_to_fix, rebuilt
+from billing.invoicing.periods import FixedMonth, fix_month, rebuilt
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore
-from billing.invoicing.settings import InvoicingSettings
+from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
+from billing.invoicing.to_come import InvoicingState, draft_of, invoices_to_come, next_invoice
 from billing.invoicing.vat_number_hold import waits_for_vat_number
-from billing.invoicing.vat_numbers.rules import tax_on_sale
+from billing.invoicing.vat_territories import Address
 from billing.invoicing.wording import describe_line
 from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import EventType, Facts, RequestContext, by_system
@@ -44,9 +38,6 @@ from billing.platform.retry import RetryBudget
 
 NUMBER_SECONDS = 12.0
 """How long a run retries while other runs take the numbers. After that the queue delivers the account again."""
-
-UPCOMING_MONTHS_MAX = 25
-"""How many contract months ahead the next invoice is looked for: nothing is further away than two free years."""
 
 
 def issue_invoices(
@@ -102,18 +93,8 @@ def with_running_period(billing: BillingContext, store: InvoiceStore) -> Billing
 
 def pending_invoices(billing: BillingContext, today: date, settings: InvoicingSettings) -> tuple[PendingInvoice, ...]:
     """What is due on `today` and not issued, oldest first; each takes from the credit what those before it leave."""
-    if billing.due is None:
-        return ()
-    pending = []
-    credit = billing.credit
-    account, subscription = billing.subscriber.account, billing.subscriber.subscription
-    tomorrow = today + timedelta(days=1)
-    for fixed in months_to_fix(account, subscription, billing.due, billing.period, tomorrow):
-        if fixed.net:
-            draft = _draft(replace(billing, credit=credit), fixed, settings)
-            pending.append(PendingInvoice(fixed.month, draft))
-            credit = credit_after(draft, credit)
-    return tuple(pending)
+    state = invoicing_state(billing, settings.seller, settings.unconfirmed)
+    return () if state is None else tuple(invoices_to_come(state, today + timedelta(days=1)))
 
 
 def credit_left(billing: BillingContext, today: date, settings: InvoicingSettings) -> int:
@@ -126,29 +107,33 @@ def credit_left(billing: BillingContext, today: date, settings: InvoicingSetting
 
 def upcoming(billing: BillingContext, today: date, settings: InvoicingSettings) -> tuple[date, InvoiceDraft] | None:
     """The next invoice as it would be: its day, and what it says. None if none is to come within two years."""
-    account, subscription = billing.subscriber.account, billing.subscriber.subscription
-    contract = account.contract
+    state = invoicing_state(billing, settings.seller, settings.unconfirmed)
+    return None if state is None else next_invoice(state, today)
+
+
+def invoicing_state(
+    billing: BillingContext, seller: Address, policy: UnconfirmedVatNumber | None = None
+) -> InvoicingState | None:
+    """What decides the next invoices of an account. None where no invoices are scheduled."""
     if billing.due is None:
         return None
-    horizon = contract.month_start(max(billing.due.month, contract.month_of(today)) + UPCOMING_MONTHS_MAX)
-    for fixed in months_to_fix(account, subscription, billing.due, billing.period, horizon):
-        if fixed.net:
-            return max(today, fixed.since), _draft(billing, fixed, settings)
-    return None
+    return InvoicingState(
+        billing.subscriber,
+        billing.company,
+        billing.due,
+        billing.period,
+        billing.credit,
+        seller,
+        billing.vat_check,
+        policy,
+    )
 
 
 def _draft(billing: BillingContext, fixed: FixedMonth, settings: InvoicingSettings) -> InvoiceDraft:
-    """What is to be invoiced for a month. Its tax is that of the month's first day, however late it is issued.
-
-    What takes back too much has the tax of the invoice that it was invoiced with.
-    """
-    tax = tax_on_sale(settings.seller, billing.company, fixed.since, billing.vat_check, settings.unconfirmed)
-    if fixed.corrected is not None and fixed.corrected.tax is not None:
-        tax = fixed.corrected.tax
-    currency = billing.subscriber.account.contract.currency
-    return build_draft(
-        fixed.occasion, fixed.since, fixed.until, fixed.lines, tax, billing.credit, currency, fixed.since
-    )
+    state = invoicing_state(billing, settings.seller, settings.unconfirmed)
+    if state is None:
+        raise ValueError("no month is due")
+    return draft_of(fixed, state)
 
 
 def _fix(

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from billing.platform.events.envelope import AccountEvent, Facts
-from billing.platform.events.facts import ChargeFacts, MoneyFacts
+from billing.platform.events.facts import InvoiceToComeFacts, MoneyFacts
 
 
 class CardFacts(Facts):
@@ -57,13 +57,20 @@ class DisputeFacts(Facts):
     reason: str
 
 
+class NextChargeFacts(InvoiceToComeFacts):
+    """`credit` is taken off the total, `due` is left to pay. Both are None in events of an earlier release."""
+
+    credit: MoneyFacts | None = None
+    due: MoneyFacts | None = None
+
+
 class ExpiringCardFacts(Facts):
     """`last_day` is the last one on which the card can be charged; `next_charge` is None if none is to come."""
 
     card: CardFacts
     last_day: date
     days_left: Literal[30, 7]
-    next_charge: ChargeFacts | None
+    next_charge: NextChargeFacts | None
 
 
 class CardUpdated(AccountEvent[Literal["card.updated"], CardFacts | None, NewCardFacts]):

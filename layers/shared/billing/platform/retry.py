@@ -6,18 +6,12 @@ import time
 from collections.abc import Callable
 from random import random
 
+from billing.kernel.backoff import backoff_seconds
+
 FIRST_WAIT_SECONDS = 0.02
+
+
 WAIT_SECONDS_MAX = 0.6
-
-DOUBLINGS_MAX = 10
-
-
-def backoff_seconds(attempt: int, first: float, longest: float) -> float:
-    """The seconds to wait after failed attempt number `attempt` (1 is the first).
-
-    `first` seconds, doubled after each further attempt, and at most `longest`.
-    """
-    return min(longest, first * 2.0 ** min(attempt - 1, DOUBLINGS_MAX))
 
 
 class RetryBudget:

@@ -12,9 +12,9 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from billing.kernel.backoff import backoff_seconds
 from billing.kernel.errors import Unprocessable, UpstreamFailed, reason_of
 from billing.platform.queues.interfaces import DeadLetters, Queue
-from billing.platform.retry import backoff_seconds
 
 FIRST_WAIT_SECONDS = 2
 """The delay after the first failed attempt. It doubles after each further one, up to WAIT_SECONDS_MAX."""

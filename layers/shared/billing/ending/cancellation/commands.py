@@ -26,11 +26,13 @@ from billing.ending.cancellation.rules import (
     stage_after_deactivation,
 )
 from billing.ending.due import NOTICE_DAYS_BEFORE, EndingDue, EndingStage, next_notice
+from billing.invoicing.to_come import invoices_to_come
+from billing.invoicing.vat_territories import Address
 from billing.kernel.contract_calendar import termination
 from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import EventType, Facts, RequestContext, by_system
+from billing.kernel.money import Money
 from billing.platform.events.new_event import new_event, new_id
-from billing.subscriptions.pricing import amount_per_charge
 from billing.usage.rules import Daily, month_of
 
 
@@ -43,10 +45,9 @@ class CancellationRequest:
     active_until: date
 
 
-def preview_cancellation(state: CancellationState, today: date, retention_days: int) -> Consequences:
-    """The consequences of a cancellation today."""
-    account, subscription = state.subscriber.account, state.subscriber.subscription
-    return consequences(account, subscription, state.invoicing_due, state.period, today, retention_days)
+def preview_cancellation(state: CancellationState, today: date, retention_days: int, seller: Address) -> Consequences:
+    """The consequences of a cancellation today. Taxes are those of a sale from the seller's address."""
+    return consequences(state.invoicing(today, seller), today, retention_days)
 
 
 def products_in_use(state: CancellationState, today: date, store: CancellationStore) -> tuple[str, ...]:
@@ -65,6 +66,7 @@ def cancel_account(
     request: CancellationRequest,
     *,
     retention_days: int,
+    seller: Address,
     context: RequestContext,
     store: CancellationStore,
 ) -> Cancellation:
@@ -79,7 +81,7 @@ def cancel_account(
             raise Deactivated
         return state.cancellation
     today = state.subscriber.account.contract.today(context.time)
-    follows = preview_cancellation(state, today, retention_days)
+    follows = preview_cancellation(state, today, retention_days, seller)
     if follows.active_until != request.active_until:
         raise DatesChanged(follows)
     user = str(context.actor.user)
@@ -110,7 +112,9 @@ def cancel_account(
     return cancellation
 
 
-def withdraw_cancellation(state: CancellationState, *, context: RequestContext, store: CancellationStore) -> None:
+def withdraw_cancellation(
+    state: CancellationState, *, seller: Address, context: RequestContext, store: CancellationStore
+) -> None:
     """Withdraws the cancellation: the account is active as before. Does nothing for an active account.
 
     One transaction. Raises NotCancelling, and ConcurrentChange if the account has changed since it was read.
@@ -122,10 +126,11 @@ def withdraw_cancellation(state: CancellationState, *, context: RequestContext, 
     require_withdrawable(account, today)
     if state.cancellation is None:
         raise NotCancelling
-    first_month, on = account.contract.next_charge(today + timedelta(days=1))
-    amount = amount_per_charge(state.subscriber.subscription, account.contract, first_month)
+    active = replace(account, status=Status.ACTIVE, ending=None)
+    renewed = replace(state, subscriber=replace(state.subscriber, account=active))
+    _, on = account.contract.next_charge(today + timedelta(days=1))
     after = {
-        "renewal": {"on": on, "amount": asdict(amount)},
+        "renewal": _renewal_facts(renewed, on, today, seller),
         "interval_months": account.contract.interval_months,
     }
     event = new_event(
@@ -135,10 +140,12 @@ def withdraw_cancellation(state: CancellationState, *, context: RequestContext, 
         before=_facts(state.cancellation),
         after=after,
     )
-    store.withdraw(replace(account, status=Status.ACTIVE, ending=None), today, event)
+    store.withdraw(active, today, event)
 
 
-def end_account(account: str, *, now: datetime, correlation: str, store: CancellationStore) -> EndingStage | None:
+def end_account(
+    account: str, *, now: datetime, correlation: str, seller: Address, store: CancellationStore
+) -> EndingStage | None:
     """Takes an account through all stages of its end that are due. Returns the last of them; None if none was due.
 
     The purge is left to `purge_account`. One read and one transaction for each stage. Raises ConcurrentChange.
@@ -153,13 +160,15 @@ def end_account(account: str, *, now: datetime, correlation: str, store: Cancell
         if state.due.stage is EndingStage.PURGE or today < state.due.on:
             return last_stage
         if state.due.stage is EndingStage.NOTICE:
-            _notice(state, today, context, store)
+            _notice(state, today, seller, context, store)
         else:
             _end(state, state.due.stage, context, store)
         last_stage = state.due.stage
 
 
-def _notice(state: CancellationState, today: date, context: RequestContext, store: CancellationStore) -> None:
+def _notice(
+    state: CancellationState, today: date, seller: Address, context: RequestContext, store: CancellationStore
+) -> None:
     """Announces the last day to avoid the next renewal if it is near, and schedules the next notice."""
     account = state.subscriber.account
     contract = account.contract
@@ -167,9 +176,8 @@ def _notice(state: CancellationState, today: date, context: RequestContext, stor
     on, last_day = follows.next_avoidable_renewal, follows.last_day_to_avoid_it
     events = []
     if today >= last_day - timedelta(days=NOTICE_DAYS_BEFORE):
-        amount = amount_per_charge(state.subscriber.subscription, contract, contract.month_of(on))
         facts = {
-            "renewal": {"on": on, "amount": asdict(amount)},
+            "renewal": _renewal_facts(state, on, today, seller),
             "interval_months": contract.interval_months,
             "last_day": last_day,
         }
@@ -194,6 +202,19 @@ def _end(state: CancellationState, stage: EndingStage, context: RequestContext, 
         following, type_ = EndingDue(EndingStage.PURGE, ending.purge_on), EventType.ACCOUNT_DELETION_NEAR
     event = new_event(type_, context, account=account.id, before=None, after=facts)
     store.move_on(account, following, [event])
+
+
+def _renewal_facts(state: CancellationState, on: date, today: date, seller: Address) -> Facts:
+    """A renewal to come and its invoice, before credit; zero where nothing is to be invoiced."""
+    contract = state.subscriber.account.contract
+    month = contract.month_of(on)
+    to_come = invoices_to_come(state.invoicing(today, seller), on + timedelta(days=1))
+    nothing = Money(0, contract.currency)
+    net, tax, total = next(
+        ((each.draft.net, each.draft.tax_amount, each.draft.total) for each in to_come if each.month == month),
+        (nothing, nothing, nothing),
+    )
+    return {"on": on, "amount": asdict(net), "tax": asdict(tax), "total": asdict(total)}
 
 
 def _facts(cancellation: Cancellation) -> Facts:

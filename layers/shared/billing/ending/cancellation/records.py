@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from billing.accounts.mapping import user_from
+from billing.accounts.information import Area, CompanyDetails
+from billing.accounts.mapping import company_from, user_from
 from billing.accounts.records import account_item
 from billing.accounts.rules import Account, User
 from billing.ending.cancellation.rules import Cancellation, DueCharge, Reason, Requester
@@ -17,11 +18,13 @@ from billing.invoicing.due import InvoicingDue
 from billing.invoicing.due_mapping import invoicing_due_from
 from billing.invoicing.period_mapping import period_of
 from billing.invoicing.periods import PaidPeriod
+from billing.invoicing.to_come import InvoicingState, due_of
+from billing.invoicing.vat_territories import Address
 from billing.kernel.events import Event
 from billing.kernel.money import Money
 from billing.kernel.schedules import Job, start_of
 from billing.platform.dynamodb import keys
-from billing.platform.dynamodb.bodies import parsed, text
+from billing.platform.dynamodb.bodies import Body, parsed, text
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Row
 from billing.subscriptions.mapping import subscriber_from
@@ -41,10 +44,16 @@ class CancellationState:
     """
 
     subscriber: Subscriber
+    company: CompanyDetails
     cancellation: Cancellation | None
     due: EndingDue | None
     invoicing_due: InvoicingDue | None = None
     period: PaidPeriod | None = None
+
+    def invoicing(self, today: date, seller: Address) -> InvoicingState:
+        """What decides the account's next invoices. They are shown before credit."""
+        due = self.invoicing_due or due_of(self.subscriber, self.period, today)
+        return InvoicingState(self.subscriber, self.company, due, self.period, 0, seller)
 
 
 class CancellationStore(UsageReads):
@@ -54,15 +63,17 @@ class CancellationStore(UsageReads):
         """The current state of an account, None if there is no such account. One read."""
         partition = keys.account(account)
         due, renewal = keys.due(Job.ENDING), keys.due(Job.RENEWAL)
-        page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PERIOD)
+        company = keys.page_information(Area.COMPANY)
+        page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PERIOD, company)
         sort_keys = (*page, keys.CANCELLATION, due, renewal)
         rows = self._reads.get_all((partition, key) for key in sort_keys)
         subscriber = subscriber_from(rows, partition)
-        if subscriber is None:
+        if subscriber is None or (partition, company) not in rows:
             return None
         stage, invoicing = rows.get((partition, due)), rows.get((partition, renewal))
         return CancellationState(
             subscriber,
+            company_from(rows[partition, company].body),
             _cancellation_from(rows.get((partition, keys.CANCELLATION))),
             None if stage is None else stage_from(stage.body),
             None if invoicing is None else invoicing_due_from(invoicing.body),
@@ -131,7 +142,17 @@ def _cancellation_from(row: Row | None) -> Cancellation | None:
         notice_ends=date.fromisoformat(body["notice_ends"]),
         active_until=date.fromisoformat(body["active_until"]),
         charges_still_due=tuple(
-            DueCharge(date.fromisoformat(each["on"]), Money(**each["amount"])) for each in body["charges_still_due"]
+            DueCharge(
+                date.fromisoformat(each["on"]),
+                Money(**each["amount"]),
+                _money_or_none(each.get("tax")),  # older receipts lack this field and the next
+                _money_or_none(each.get("total")),
+            )
+            for each in body["charges_still_due"]
         ),
         purge_on=date.fromisoformat(body["purge_on"]),
     )
+
+
+def _money_or_none(body: Body | None) -> Money | None:
+    return None if body is None else Money(**body)

@@ -8,12 +8,10 @@ from enum import StrEnum
 
 from billing.accounts.rules import Account, Ending, Status
 from billing.ending.due import EndingDue, EndingStage
-from billing.invoicing.due import InvoicingDue
-from billing.invoicing.periods import PaidPeriod, months_to_fix
+from billing.invoicing.to_come import InvoicingState, invoices_to_come
 from billing.kernel.contract_calendar import termination
 from billing.kernel.errors import Conflict
 from billing.kernel.money import Money
-from billing.subscriptions.rules import Subscription
 
 RETENTION_DAYS = 14
 """How many days a deactivated account stays before it is deleted, unless a deployment says otherwise (DESIGN 3.1.6)."""
@@ -38,10 +36,15 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DueCharge:
-    """A renewal that is still charged. `amount` is before tax."""
+    """An invoice that is still issued: `amount` before tax, `total` with tax, before credit.
+
+    `tax` and `total` are None on the receipts of an earlier release.
+    """
 
     on: date
     amount: Money
+    tax: Money | None = None
+    total: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,26 +115,18 @@ class Deactivated(Conflict):
         super().__init__("This account is deactivated already.")
 
 
-def consequences(
-    account: Account,
-    subscription: Subscription,
-    due: InvoicingDue | None,
-    period: PaidPeriod | None,
-    today: date,
-    retention_days: int = RETENTION_DAYS,
-) -> Consequences:
+def consequences(state: InvoicingState, today: date, retention_days: int = RETENTION_DAYS) -> Consequences:
     """The consequences of a cancellation `today`.
 
-    `due` is the next contract month to invoice, `period` the running paid period as stored. The charges still due are
-    all that the account owes until its end and that is not invoiced, with renewals of today and before (DESIGN 3.1.5).
+    The charges still due are all that the account owes until its end and that is not invoiced, with renewals of today
+    and before (DESIGN 3.1.5).
     """
-    contract = account.contract
+    contract = state.subscriber.account.contract
     ends = termination(contract.start, contract.interval_months, today)
-    due = due or InvoicingDue(contract.next_charge(today)[0])
     charges = tuple(
-        DueCharge(fixed.since, Money(fixed.net, contract.currency))
-        for fixed in months_to_fix(account, subscription, due, period, ends.active_until)
-        if fixed.net > 0
+        DueCharge(max(today, each.draft.since), each.draft.net, each.draft.tax_amount, each.draft.total)
+        for each in invoices_to_come(state, ends.active_until)
+        if each.draft.net.amount > 0
     )
     return Consequences(
         notice_ends=ends.notice_ends,

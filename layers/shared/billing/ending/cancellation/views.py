@@ -16,14 +16,27 @@ TEXT_MIN, TEXT_MAX = 10, 2000
 
 
 class DueChargeView(View):
-    """A renewal that is still charged, before tax."""
+    """An invoice that is still issued: `net` before tax, `total` with tax. Credit is not taken off.
+
+    `amount` repeats `net`, for clients of earlier versions. `tax` and `total` are null on receipts of earlier versions.
+    """
 
     on: date
     amount: MoneyView
+    net: MoneyView
+    tax: MoneyView | None
+    total: MoneyView | None
 
     @classmethod
     def of(cls, charge: DueCharge) -> DueChargeView:
-        return cls(on=charge.on, amount=MoneyView.of(charge.amount))
+        net = MoneyView.of(charge.amount)
+        return cls(
+            on=charge.on,
+            amount=net,
+            net=net,
+            tax=None if charge.tax is None else MoneyView.of(charge.tax),
+            total=None if charge.total is None else MoneyView.of(charge.total),
+        )
 
 
 class ConsequencesView(View):

@@ -258,7 +258,8 @@ def _completing(
     The number is None where the total is zero.
     """
     account = billing.subscriber.account
-    first_charge = DueCharge(reactivation.contract.start, reactivation.invoice.draft.net)
+    draft = reactivation.invoice.draft
+    first_charge = DueCharge(reactivation.contract.start, draft.net, draft.tax_amount, draft.total)
     facts = {
         "contract": asdict(reactivation.contract),
         "lines": [asdict(line) for line in reactivation.subscription.lines],

@@ -33,6 +33,16 @@ class ChargeFacts(Facts):
     amount: MoneyFacts
 
 
+class InvoiceToComeFacts(ChargeFacts):
+    """An invoice to come: `amount` before tax, `total` with tax. Credit is not taken off.
+
+    `tax` and `total` are None for what an earlier release has shown.
+    """
+
+    tax: MoneyFacts | None = None
+    total: MoneyFacts | None = None
+
+
 class ContractFacts(Facts):
     start: date
     interval_months: int

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from billing.kernel.backoff import backoff_seconds
 from billing.kernel.errors import UpstreamFailed
 from billing.kernel.events import Event
 from billing.platform.events.bus import EVENTS_MAX, EventBus
-from billing.platform.retry import backoff_seconds
 
 ATTEMPTS_MAX = 5
 """Attempts in a row, without an accepted event, before publishing fails."""
