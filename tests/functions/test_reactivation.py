@@ -107,7 +107,8 @@ def test_an_admin_reactivates_the_account(
     active = page(company)
     assert active["status"] == "active"
     assert active["contract"]["start"] == "2026-07-20"
-    assert active["payment_details"]["next_charge_on"] == "2026-07-20"
+    # 20 July is paid: the next one is that of the next period.
+    assert active["payment_details"]["next_charge_on"] == "2026-10-20"
     [invoice] = listed(company)
     assert (invoice["status"], invoice["total"], invoice["produced_on"]) == ("paid", due, "2026-07-20")
     [charge] = charges(stripe_account)

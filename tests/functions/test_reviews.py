@@ -15,6 +15,7 @@ from functions.get_billing.app import handler as get_billing
 from tests.api_gateway import NOW, STAFF, answer, request
 from tests.aws import stored_items
 from tests.company import Company, provisioned, put_catalogue
+from tests.functions.ending import invoiced_elsewhere
 from tests.functions.reviews import (
     BEGINS,
     DECLINED,
@@ -428,6 +429,7 @@ def email_line(client: ReviewClient, now: datetime) -> dict[str, Any]:
 def test_a_lower_tier_takes_effect_at_the_next_renewal(client: ReviewClient, store: Stores) -> None:
     review = client.booked()
     after_it = datetime(2026, 6, 16, 8, tzinfo=UTC)
+    invoiced_elsewhere(client.company)
     before = email_line(client, NOW)
 
     given = client.decide(review, LOWER, now=after_it)
