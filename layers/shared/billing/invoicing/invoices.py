@@ -1,6 +1,7 @@
 """Invoices: their parts, their states and the names of their files.
 
-The same generator builds issued invoices, previews, and the next charge of the billing page (DESIGN 3.3.9).
+billing.subscriptions.pricing prices and rounds the lines; this module adds them up. The same generator builds issued
+invoices, previews, and the next charge of the billing page (DESIGN 3.3.9).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Gapless invoice numbers (DESIGN 3.3.6).
+"""The form of invoice numbers. They are gapless (DESIGN 3.3.6).
 
-The transaction that writes an invoice also counts its number (InvoiceStore.issue). It fails with NumberTaken if another
-invoice got the number first, and the invoice takes the next one (with_next_number in issue_invoices.py). So no number
-lacks its invoice, and no two invoices share one.
+The transaction that writes an invoice also counts its number (InvoiceStore.issue in billing.invoicing.records). It
+fails with NumberTaken if another invoice got the number first, and the invoice takes the next one (with_next_number in
+issue_invoices.py). So no number lacks its invoice, and no two invoices share one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The rules of cancelling an account: its consequences and its dates (DESIGN 3.1)."""
+"""The consequences and dates of a cancellation (DESIGN 3.1). Who may cancel: billing.kernel.permissions."""
 
 from __future__ import annotations
 
