@@ -96,9 +96,12 @@ ENVIRONMENT = {
     "SELLER_VAT_NUMBER": "",
     "STRIPE_SECRET": "livello",
     "TABLE_NAME": "livello",
+    "UNCONFIRMED_VAT_NUMBER": "",
     "USAGE_BACKLOG_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/backlog",
     "USAGE_REPORTED_WITHIN_DAYS": "35",
     "USER_POOL_ID": "eu-central-1_example",
+    "VAT_NUMBER_CHECK": "off",
+    "VIES_API_BASE": "",
     "WORK_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/work",
 }
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.template import ROOT
+from benchmarks.cold_start import ENVIRONMENT
+from tests.template import ROOT, template
+
+MAIL_ONLY = {"STRIPE_API_BASE", "STAFF_ADDRESS", "VENDOR_NAME", "REPLY_TO_ADDRESS"}
+"""Variables that no constructor reads."""
 
 CHEAP = ("warm-request", "invoicing", "autoscaling")
 """The first runs a function that logs. The last would read the items of the second if they shared a process."""
@@ -32,3 +36,11 @@ def test_an_unknown_benchmark_is_refused() -> None:
 
     assert finished.returncode == 2
     assert "there is no nothing" in finished.stderr
+
+
+def test_the_cold_start_benchmark_has_every_variable_that_a_function_reads() -> None:
+    resources = template()["Resources"]
+    functions = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Serverless::Function"]
+    variables = {name for each in functions for name in each.get("Environment", {}).get("Variables", {})}
+
+    assert variables - {*ENVIRONMENT} <= MAIL_ONLY
