@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from billing import wiring
 from billing.billing_page.provision_account import provision_account
 from billing.billing_page.provisioning_bodies import AccountBody
 from billing.billing_page.views import BillingPageView
@@ -25,7 +24,7 @@ from billing.usage.rules import UsageEvent
 from local.demo import past_year, usage
 from local.demo.companies import COMPANIES, DemoCompany
 from tests.aws import TABLE
-from tests.faults.company import body
+from tests.faults.company import SETTINGS, body
 from tests.faults.network import connected, seam_session
 from tests.faults.world import World
 from tests.store.samples import CONTEXT
@@ -99,7 +98,7 @@ def scaling_events(world: World) -> list[Any]:
 
 
 def line(company: DemoCompany, product: str, world: World) -> Any:
-    page = BillingPageView.of(world.store.billing_page(company.account), NOW.date(), wiring.seller_address())
+    page = BillingPageView.of(world.store.billing_page(company.account), NOW.date(), SETTINGS.seller)
     [view] = [each for each in page.subscription.lines if each.product == product]
     return view
 
