@@ -65,9 +65,10 @@ def issue_invoices(
         if _stopped(billing, today, context, settings, store):
             break
         fixed = fix_month(known, billing.subscriber.subscription, due, billing.period)
-        if fixed.net and waits_for_vat_number(billing, _draft(billing, fixed, settings), now, settings, store):
+        draft = _draft(billing, fixed, settings) if fixed.period is not None and fixed.lines else None
+        if draft is not None and fixed.net and waits_for_vat_number(billing, draft, now, settings, store):
             break
-        number = _fix(billing, fixed, today, context, settings, store)
+        number = _fix(billing, fixed, draft, today, context, settings, store)
         issued += [] if number is None else [number]
         if contract.month_start(fixed.following.month) > today:
             break
@@ -139,16 +140,16 @@ def _draft(billing: BillingContext, fixed: FixedMonth, settings: InvoicingSettin
 def _fix(
     billing: BillingContext,
     fixed: FixedMonth,
+    draft: InvoiceDraft | None,
     today: date,
     context: RequestContext,
     settings: InvoicingSettings,
     store: InvoiceStore,
 ) -> str | None:
     """Keeps a month that is fixed, and issues its invoice; the number, None where there is nothing to issue."""
-    if fixed.period is None or not fixed.lines:
+    if fixed.period is None or draft is None:
         store.advance(billing, fixed)
         return None
-    draft = _draft(billing, fixed, settings)
     if draft.total.amount:
         return _issue(billing, draft, fixed, today, context, settings, store)
     free = replace(fixed, period=fixed.period.with_invoice(None, draft.tax, draft.lines))

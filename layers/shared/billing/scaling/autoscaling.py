@@ -65,7 +65,6 @@ RETURNING_MONTHS = 6
 SEASON_MONTHS_MIN = 13
 """With so many closed months, last year's season is known."""
 
-_YEAR = 12
 _ZERO, _ONE = Decimal(0), Decimal(1)
 
 Reason = Literal[
