@@ -91,6 +91,7 @@ ENVIRONMENT = {
     "SELLER_COUNTRY": "DK",
     "SELLER_NAME": "Livello Demo ApS",
     "SELLER_POSTCODE": "",
+    "SELLER_TIME_ZONE": "UTC",
     "CREDIT_NOTE_SERIES": "CN",
     "SELLER_IBAN": "",
     "SELLER_VAT_NUMBER": "",

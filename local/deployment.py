@@ -34,6 +34,7 @@ SELLER = {
     "SellerPostcode": "1050",
     "SellerCity": "Kobenhavn",
     "SellerCountry": "DK",
+    "SellerTimeZone": "Europe/Copenhagen",
     "SellerVatNumber": "DK10000009",
     "SellerIban": "DK5000400440116243",
 }

@@ -96,6 +96,7 @@ SETTINGS = {
     "SELLER_COUNTRY": "DK",
     "SELLER_NAME": "Livello Demo ApS",
     "SELLER_POSTCODE": "1050",
+    "SELLER_TIME_ZONE": "Europe/Copenhagen",
     "CREDIT_NOTE_SERIES": "CN",
     "SELLER_IBAN": "",
     "SELLER_VAT_NUMBER": "DK10000009",

@@ -1,4 +1,4 @@
-"""/accounts/{account}/invoices, one invoice, and the upcoming one; staff read all invoices past due."""
+"""/accounts/{account}/invoices, one invoice, and the upcoming one; staff read all past due ones, and the register."""
 
 from typing import Annotated
 
@@ -9,16 +9,21 @@ from billing.invoicing.issue_invoices import upcoming
 from billing.invoicing.summary_views import InvoicesView
 from billing.invoicing.views import (
     CSV_INVOICES_MAX,
+    REGISTER_CSV_MAX,
     InvoiceDetailsView,
     InvoiceNumber,
     PastDuesView,
     PastDueView,
     PreviewView,
+    RegisteredNumberView,
+    RegisterView,
+    RegisterYear,
+    Series,
     Status,
     Year,
     shown,
 )
-from billing.invoicing.wording import invoice_table
+from billing.invoicing.wording import invoice_table, register_table
 from billing.kernel.errors import NotFound
 from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import JSON, Response, file
@@ -31,6 +36,8 @@ from billing.wiring import DeployedSettings, Invoices, account_store
 
 MayRead = Annotated[Admission, Permits(Permission.READ_BILLING, account_store)]
 MayReadPastDue = Annotated[Person, StaffOnly(Permission.READ_PAST_DUE)]
+
+MayReadRegister = Annotated[Person, StaffOnly(Permission.READ_INVOICE_REGISTER)]
 
 app = make_api()
 
@@ -87,6 +94,26 @@ def get_past_due_invoices(
     """The invoices of all accounts that are past due, the longest due first."""
     page = invoices.past_due(limit=limit, after=position_of(cursor))
     return PastDuesView(items=[PastDueView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
+
+
+@app.get("/invoice-register")
+def get_invoice_register(
+    _: MayReadRegister,
+    invoices: Invoices,
+    series: Series,
+    year: RegisterYear,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    accept: Accept = None,
+) -> Response[RegisterView | str]:
+    """The numbers of a series and year with the amounts of their documents, the first number first."""
+    is_table = prefers_csv(accept)
+    most = REGISTER_CSV_MAX if is_table else limit
+    page = invoices.register(series, year, limit=most, after=position_of(cursor))
+    if is_table:
+        return file(register_table(page.items), CSV, f"register-{series}-{year}.csv")
+    view = RegisterView(items=[RegisteredNumberView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
+    return Response(status_code=200, content_type=JSON, body=view)
 
 
 handler = entrypoint(app)

@@ -1,19 +1,27 @@
 """A deletion that crashes after any step resumes, and leaves only a receipt and archived invoices (DESIGN 3.7)."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from datetime import datetime, timedelta
-
-import pytest
-from billing.ending.deletion.commands import PurgeProgress, Purger, purge_account
+from billing.ending.deletion.commands import PurgeProgress
+from billing.ending.deletion.commands import Purger
+from billing.ending.deletion.commands import purge_account
 from billing.kernel.errors import ConcurrentChange
 from billing.platform.dynamodb import keys
-
-from tests.faults.company import ADA, body, provision
+from collections.abc import Callable
+from datetime import datetime
+from datetime import timedelta
+import pytest
+from tests.faults.company import ADA
+from tests.faults.company import body
+from tests.faults.company import provision
 from tests.faults.cuts import Faults
 from tests.faults.edges import edge
-from tests.faults.ending import ACCOUNT, OTHER, PURGED, USED, Ending, deactivated, theirs
+from tests.faults.ending import ACCOUNT
+from tests.faults.ending import Ending
+from tests.faults.ending import OTHER
+from tests.faults.ending import PURGED
+from tests.faults.ending import USED
+from tests.faults.ending import deactivated
+from tests.faults.ending import theirs
 
 
 def purger(world: Ending) -> Purger:
@@ -149,7 +157,7 @@ def test_every_item_family_of_an_account_is_deleted() -> None:
 
     assert partitions("x") == (keys.usage("x"), keys.markers("x"), keys.account("x"))
     of_accounts = {*keys.ACCOUNT_FAMILIES, *keys.USAGE_FAMILIES, keys.MARKER}
-    shared = {keys.VERSION, keys.EVENT, keys.BOOKED, keys.MANAGER, keys.SERIES, keys.RECEIPT, keys.OUTAGE}
+    shared = {keys.VERSION, keys.EVENT, keys.BOOKED, keys.MANAGER, keys.SERIES, keys.NUMBER, keys.RECEIPT, keys.OUTAGE}
     families = {
         value
         for name, value in vars(keys).items()

@@ -273,6 +273,32 @@ def test_periods_invoiced_elsewhere_are_not_invoiced_again(company: Company, mon
     assert len(found) == 1
 
 
+def test_staff_read_the_register_of_numbers_in_pages_and_as_csv(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(NOW, monkeypatch, charged=False)
+    numbers = sorted(each[0] for each in invoice_rows(company))
+    query = {"series": "LV", "year": "2026"}
+
+    first = answer(get_invoices, request("GET", "/invoice-register", claims=STAFF, query={**query, "limit": "1"})).body
+    cursor = {"limit": "1", "cursor": first["next_cursor"]}
+    second = answer(get_invoices, request("GET", "/invoice-register", claims=STAFF, query={**query, **cursor})).body
+    headers = {"Accept": "text/csv"}
+    text = get_invoices(
+        request("GET", "/invoice-register", claims=STAFF, query=query, headers=headers), LambdaContext()
+    )["body"]
+
+    listed = [*first["items"], *second["items"]]
+    assert ([each["number"] for each in listed], second["next_cursor"]) == (numbers, None)
+    shown = one(company, numbers[0])
+    assert listed[0]["total"] == shown["total"]
+    assert listed[0]["tax"] == shown["tax"]["amount"]
+    assert [row["number"] for row in csv.DictReader(io.StringIO(text))] == numbers
+    for wrong in ({"year": "2026"}, {"series": "LV"}, {"series": "LV#2026", "year": "2026"}):
+        asked = request("GET", "/invoice-register", claims=STAFF, query=wrong)
+        assert answer(get_invoices, asked).status == 422
+
+
 def test_invoices_are_listed_by_year_status_and_page_and_as_csv(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -207,6 +207,7 @@ MATRIX = [
     Cell(get_invoice_document, "GET", INVOICE + "/xml", 202, 202, 202, 404, prepare=with_invoice),
     Cell(issue_credit_note, "POST", INVOICE + "/credit-notes", 403, 403, 201, 404, WRONG, None, with_invoice),
     Cell(get_invoices, "GET", "/invoices/past-due", 403, 403, 200, 403),
+    Cell(get_invoices, "GET", "/invoice-register", 403, 403, 200, 403, query={"series": "LV", "year": "2026"}),
     Cell(release_invoicing, "GET", RELEASE, 403, 403, 200, 404, prepare=with_held_invoices),
     Cell(release_invoicing, "POST", RELEASE, 403, 403, 200, 404, released, None, with_held_invoices),
     Cell(release_invoicing, "GET", "/invoicing/held", 403, 403, 200, 403),

@@ -81,6 +81,7 @@ ROUND_TRIPS: dict[str, list[str]] = {
     "PUT /accounts/{account}/autoscaling/settings": [BATCH],
     "POST /accounts/{account}/autoscaling/simulations": [BATCH, QUERY, BATCH],
     "GET /invoices/past-due": [QUERY],
+    "GET /invoice-register": [QUERY],
     "GET /invoicing/held": [QUERY],
     "GET /vat-number-checks": [QUERY],
     "GET /accounts/{account}/vat-number-check": [BATCH],

@@ -111,6 +111,7 @@ def expected(year: Year) -> list[tuple[date, int]]:
 def test_a_year_of_invoices_is_that_of_the_oracle(year: Year) -> None:
     with connected(), catalogue().calm() as world:
         contract = Contract(year.start, year.interval, "EUR", year.zone)
+        settings = replace(SETTINGS, time_zone=year.zone)
         months = [*boundaries(year.start, 800)]
         discounts = (Discount("search", Decimal("12.5"), None, year.start, months[8], "Welcome"),)
         provisioning = replace(NEW_ACCOUNT, contract=contract, discounts=discounts, invoiced_until=None)
@@ -126,7 +127,7 @@ def test_a_year_of_invoices_is_that_of_the_oracle(year: Year) -> None:
         while now < ends:
             if year.larger_from is not None:
                 grow(world, months[year.larger_from], now)
-            issue_invoices(ACCOUNT, now=now, correlation="run", settings=SETTINGS, store=world.invoicing)
+            issue_invoices(ACCOUNT, now=now, correlation="run", settings=settings, store=world.invoicing)
             now += timedelta(hours=HOURS)
 
         records = sorted(all_of(world), key=lambda record: record.invoice.number)

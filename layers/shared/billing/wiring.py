@@ -5,14 +5,15 @@ raises KeyError on first use. The module has no `from __future__ import annotati
 texts for every request.
 """
 
-import os
-from collections.abc import Callable
-from functools import cache
-from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any
-
 from aws_lambda_powertools.event_handler.depends import Depends
 from botocore.session import Session
+from collections.abc import Callable
+from functools import cache
+import os
+from importlib import import_module
+from typing import Annotated
+from typing import Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from billing.accounts.directory import Directory
@@ -128,6 +129,7 @@ def invoicing_settings() -> InvoicingSettings:
         retry_days=retry_days,
         credit_series=os.environ["CREDIT_NOTE_SERIES"],
         unconfirmed=unconfirmed_vat_number(),
+        time_zone=os.environ["SELLER_TIME_ZONE"],
     )
 
 

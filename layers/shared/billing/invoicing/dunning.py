@@ -1,25 +1,28 @@
 """Dunning: the attempts to collect an invoice, and the state of its payment after each (DESIGN 3.6.4)."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
-
-from billing.invoicing.entries import (
-    Entry,
-    EntryKind,
-    attempt_under_way,
-    balances,
-    credit_from,
-    received,
-    refunds,
-    sum_of,
-)
-from billing.invoicing.invoices import InvoiceStatus, IssuedInvoice
+from billing.invoicing.entries import Entry
+from billing.invoicing.entries import EntryKind
+from billing.invoicing.entries import attempt_under_way
+from billing.invoicing.entries import balances
+from billing.invoicing.entries import credit_from
+from billing.invoicing.entries import received
+from billing.invoicing.entries import refunds
+from billing.invoicing.entries import sum_of
+from billing.invoicing.invoices import InvoiceStatus
+from billing.invoicing.invoices import IssuedInvoice
 from billing.kernel.errors import Conflict
 from billing.kernel.events import EventType
-from billing.payments.methods import CHARGED, Charge, ChargeState, Method, PaymentFailure
+from billing.payments.methods import CHARGED
+from billing.payments.methods import Charge
+from billing.payments.methods import ChargeState
+from billing.payments.methods import Method
+from billing.payments.methods import PaymentFailure
+from collections.abc import Iterable
+from dataclasses import dataclass
+from dataclasses import replace
+from datetime import date
+from datetime import timedelta
 
 SMALL_AMOUNT_RETRIED_AFTER = timedelta(days=30)
 """When an amount that is too small to be charged is tried again: by then the account may pay in another way."""
@@ -181,21 +184,24 @@ def transferred_by(invoice: IssuedInvoice, agreed_on: date | None, term_days: in
 
 def charge_on(invoice: IssuedInvoice) -> date | None:
     """The day of the first charge; None where nothing is due, or the customer pays by bank transfer."""
-    return invoice.produced_on if invoice.method in CHARGED and invoice.draft.due.amount else None
+    return invoice.due_on if invoice.method in CHARGED and invoice.draft.due.amount else None
 
 
-def initial_payment(invoice: IssuedInvoice) -> InvoicePayment:
-    """The payment of a new invoice. An invoice with nothing due is paid at once; one below zero is credit."""
-    draft, issued_on = invoice.draft, invoice.produced_on
-    payment = InvoicePayment(issued_on, max(0, draft.total.amount)).with_entries(
-        Entry(EntryKind.CREDIT_APPLIED, draft.credit.amount, issued_on),
-        Entry(EntryKind.CARRIED, max(0, -draft.total.amount), issued_on),
+def initial_payment(invoice: IssuedInvoice, today: date) -> InvoicePayment:
+    """The payment of an invoice that is issued on the account's day `today`.
+
+    An invoice with nothing due is paid at once; one below zero is credit.
+    """
+    draft = invoice.draft
+    payment = InvoicePayment(today, max(0, draft.total.amount)).with_entries(
+        Entry(EntryKind.CREDIT_APPLIED, draft.credit.amount, today),
+        Entry(EntryKind.CARRIED, max(0, -draft.total.amount), today),
     )
     if not payment.left:
         return payment
     by_transfer = invoice.method is Method.BANK_TRANSFER
     # A bank transfer is first checked on the day after the due date.
-    return replace(payment, next_attempt_on=invoice.due_on + DAY if by_transfer else issued_on)
+    return replace(payment, next_attempt_on=invoice.due_on + DAY if by_transfer else today)
 
 
 def refund_payment(issued_on: date, amount: int, payment: str | None, method: Method | None) -> InvoicePayment:

@@ -6,11 +6,12 @@ invoices, previews, and the next charge of the billing page (DESIGN 3.3.9).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
 from billing.accounts.information import CompanyDetails
+from billing.invoicing.numbering import NextNumber
 from billing.invoicing.tax import Tax
 from billing.kernel.currencies import MINOR_UNIT_DIGITS
 from billing.kernel.money import Money
@@ -121,6 +122,10 @@ class IssuedInvoice:
     language: str
     method: Method | None
     corrects: Correction | None = None
+
+    def issued_as(self, number: NextNumber) -> IssuedInvoice:
+        """The same invoice with its number, and with the day that goes with it."""
+        return replace(self, number=number.text, produced_on=number.day)
 
     @property
     def can_be_electronic(self) -> bool:

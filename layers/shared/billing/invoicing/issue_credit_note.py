@@ -5,34 +5,43 @@ invoices. The credit note, its number and where the invoice stands then are one 
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import asdict, replace
-from datetime import date
-
-from billing.invoicing.apply_credit import apply_credit, can_be_settled, may_be_charged
+from billing.invoicing.apply_credit import apply_credit
+from billing.invoicing.apply_credit import can_be_settled
+from billing.invoicing.apply_credit import may_be_charged
 from billing.invoicing.collect_payments import after as after_changes
 from billing.invoicing.collect_payments import without_intent
-from billing.invoicing.credit_notes import (
-    AlreadyCredited,
-    CreditNoteAllocation,
-    allocate,
-    credit_note_draft,
-    lines_to_credit,
-)
+from billing.invoicing.credit_notes import AlreadyCredited
+from billing.invoicing.credit_notes import CreditNoteAllocation
+from billing.invoicing.credit_notes import allocate
+from billing.invoicing.credit_notes import credit_note_draft
+from billing.invoicing.credit_notes import lines_to_credit
 from billing.invoicing.dunning import refund_payment
-from billing.invoicing.invoices import Correction, DocumentKind, IssuedInvoice, document_key
+from billing.invoicing.invoices import Correction
+from billing.invoicing.invoices import DocumentKind
+from billing.invoicing.invoices import IssuedInvoice
+from billing.invoicing.invoices import document_key
 from billing.invoicing.issue_invoices import with_next_number
+from billing.invoicing.numbering import NextNumber
 from billing.invoicing.payment_events import payment_events
-from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
+from billing.invoicing.records import BillingContext
+from billing.invoicing.records import InvoiceRecord
+from billing.invoicing.records import InvoiceStore
+from billing.invoicing.records import PaymentChange
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.wording import describe_line
-from billing.kernel.events import EventType, Facts, RequestContext
+from billing.kernel.events import EventType
+from billing.kernel.events import Facts
+from billing.kernel.events import RequestContext
 from billing.kernel.money import Money
-from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
+from billing.payments.charge_limits import ChargeObstacle
+from billing.payments.charge_limits import charge_obstacle
 from billing.payments.gateway import PaymentGateway
 from billing.payments.methods import Method
 from billing.platform.events.new_event import new_event
+from collections.abc import Sequence
+from dataclasses import asdict
+from dataclasses import replace
+from datetime import date
 
 
 def issue_credit_note(
@@ -52,7 +61,7 @@ def issue_credit_note(
     What was begun at the payment service is cancelled first, so that nobody pays what they need not. One query and
     one transaction; a get more for the first number that a process gives. Raises NotFound, RuleViolation,
     AlreadyCredited, NotCorrectable, AlreadyPaid when it was paid meanwhile, ConcurrentChange when the credit or a due
-    day has changed since the account was read, SeriesExhausted, UpstreamFailed.
+    day has changed since the account was read, UpstreamFailed.
     """
     account = billing.subscriber.account.id
     corrected = store.invoice(account, number)
@@ -87,9 +96,9 @@ def issue_credit_note(
     )
     made: list[InvoiceRecord] = []
 
-    def write(credit_number: str, count: int) -> None:
-        issued = replace(note, number=credit_number)
-        money = allocate(corrected.invoice, payment, correction, credit_number, -draft.total.amount, today)
+    def write(credit_number: NextNumber) -> None:
+        issued = note.issued_as(credit_number)
+        money = allocate(corrected.invoice, payment, correction, issued.number, -draft.total.amount, today)
         refunding = refund_payment(today, money.refunded, money.refunded_payment, payment.method)
         record = InvoiceRecord(issued, refunding, 0)
         changes = [PaymentChange(corrected, money.payment), *_merged(others, paid)]
@@ -100,14 +109,13 @@ def issue_credit_note(
             billing,
             changes,
             record,
-            settings.credit_series,
-            count,
+            credit_number,
             _look(billing, record, today if waits else None),
             [issued_event, *payment_events(paid, context, "")],
         )
         made.append(replace(record, version=1))
 
-    with_next_number(settings.credit_series, today.year, write, store)
+    with_next_number(settings.credit_series, context.time, settings, write, store)
     return made[-1]
 
 

@@ -6,35 +6,52 @@ caught up, and no number lacks its invoice.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import asdict, replace
-from datetime import date, datetime, timedelta
-from itertools import count
-
 from billing.invoicing.due import InvoicingDue
-from billing.invoicing.dunning import charge_on, due_on, initial_payment
-from billing.invoicing.holds import (
-    INVOICES_AT_ONCE_MAX,
-    InvoicingHold,
-    PendingInvoice,
-    must_stop,
-    released_until,
-    total_of,
-)
-from billing.invoicing.invoices import DocumentKind, InvoiceDraft, IssuedInvoice, credit_after, document_key
-from billing.invoicing.numbering import NumberTaken, number_of
-from billing.invoicing.periods import FixedMonth, fix_month, rebuilt
-from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore
-from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
-from billing.invoicing.to_come import InvoicingState, draft_of, invoices_to_come, next_invoice
+from billing.invoicing.dunning import charge_on
+from billing.invoicing.dunning import due_on
+from billing.invoicing.dunning import initial_payment
+from billing.invoicing.holds import INVOICES_AT_ONCE_MAX
+from billing.invoicing.holds import InvoicingHold
+from billing.invoicing.holds import PendingInvoice
+from billing.invoicing.holds import must_stop
+from billing.invoicing.holds import released_until
+from billing.invoicing.holds import total_of
+from billing.invoicing.invoices import DocumentKind
+from billing.invoicing.invoices import InvoiceDraft
+from billing.invoicing.invoices import IssuedInvoice
+from billing.invoicing.invoices import credit_after
+from billing.invoicing.invoices import document_key
+from billing.invoicing.numbering import NextNumber
+from billing.invoicing.numbering import NumberTaken
+from billing.invoicing.periods import FixedMonth
+from billing.invoicing.periods import fix_month
+from billing.invoicing.periods import rebuilt
+from billing.invoicing.records import BillingContext
+from billing.invoicing.records import InvoiceRecord
+from billing.invoicing.records import InvoiceStore
+from billing.invoicing.settings import InvoicingSettings
+from billing.invoicing.settings import UnconfirmedVatNumber
+from billing.invoicing.to_come import InvoicingState
+from billing.invoicing.to_come import draft_of
+from billing.invoicing.to_come import invoices_to_come
+from billing.invoicing.to_come import next_invoice
 from billing.invoicing.vat_number_hold import waits_for_vat_number
 from billing.invoicing.vat_territories import Address
 from billing.invoicing.wording import describe_line
 from billing.kernel.errors import ConcurrentChange
-from billing.kernel.events import EventType, Facts, RequestContext, by_system
+from billing.kernel.events import EventType
+from billing.kernel.events import Facts
+from billing.kernel.events import RequestContext
+from billing.kernel.events import by_system
 from billing.platform.events.new_event import new_event
 from billing.platform.retry import RetryBudget
+from collections.abc import Callable
+from dataclasses import asdict
+from dataclasses import replace
+from datetime import date
+from datetime import datetime
+from datetime import timedelta
+from itertools import count
 
 NUMBER_SECONDS = 12.0
 """How long a run retries while other runs take the numbers. After that the queue delivers the account again."""
@@ -48,7 +65,7 @@ def issue_invoices(
     Issues nothing where more than INVOICES_AT_ONCE_MAX are due: these wait for staff. An invoice that waits for its
     VAT number stays due. One read and one transaction for each due contract month, one more read for the first number
     of a process, and one query where the running paid period is not stored yet. Returns nothing for a deleted account.
-    Raises ConcurrentChange, SeriesExhausted.
+    Raises ConcurrentChange.
     """
     context = by_system(now, correlation)
     issued: list[str] = []
@@ -88,7 +105,8 @@ def with_running_period(billing: BillingContext, store: InvoiceStore) -> Billing
     if billing.period is not None and billing.period.is_current(contract, due):
         return billing
     begins = contract.month_start(due.month - due.month % contract.interval_months)
-    invoices = store.invoices_since(account.id, begins)
+    # The seller's day, which dates invoices, may be the one before the account's.
+    invoices = store.invoices_since(account.id, begins - timedelta(days=1))
     return replace(billing, period=rebuilt(billing.subscriber.subscription, contract, due, billing.period, invoices))
 
 
@@ -171,16 +189,16 @@ def _issue(
 ) -> str:
     unnumbered = build_invoice(billing, draft, today, settings)
 
-    def issue(number: str, count: int) -> None:
-        invoice = replace(unnumbered, number=number)
-        record = InvoiceRecord(invoice, initial_payment(invoice), 0)
+    def issue(number: NextNumber) -> None:
+        invoice = unnumbered.issued_as(number)
+        record = InvoiceRecord(invoice, initial_payment(invoice, today), 0)
         event = new_event(
             EventType.INVOICE_ISSUED, context, account=invoice.account, before=None, after=invoice_facts(invoice)
         )
         credit = credit_after(draft, billing.credit)
-        store.issue(billing, record, settings.series, count, invoiced(fixed, invoice), credit, event)
+        store.issue(billing, record, number, invoiced(fixed, invoice), credit, event)
 
-    return with_next_number(settings.series, today.year, issue, store)
+    return with_next_number(settings.series, context.time, settings, issue, store)
 
 
 def invoiced(fixed: FixedMonth, invoice: IssuedInvoice) -> FixedMonth:
@@ -227,31 +245,32 @@ def _stopped(
     return True
 
 
-def with_next_number(series: str, year: int, write: Callable[[str, int], None], store: InvoiceStore) -> str:
-    """Calls `write` with the next number and its count in the series and year. Returns the number.
+def with_next_number(
+    series: str, now: datetime, settings: InvoicingSettings, write: Callable[[NextNumber], None], store: InvoiceStore
+) -> str:
+    """Calls `write` with the next number of the seller's day and year at `now`. Returns the number.
 
-    Tries again with the next one while `write` raises NumberTaken, for NUMBER_SECONDS. Raises ConcurrentChange after
-    that, SeriesExhausted when no number is left.
+    Tries again with the next one while `write` raises NumberTaken, for NUMBER_SECONDS. Each try takes the day and the
+    year anew: midnight may pass meanwhile. Raises ConcurrentChange after that.
     """
-    given = store.numbers_given(series, year)
     budget = RetryBudget(NUMBER_SECONDS)
     for attempt in count(1):
-        number = number_of(series, year, given + 1)
+        day = settings.day_of_issue(now + budget.waited)
+        number = store.counter(series, day.year).following(series, day)
         try:
-            write(number, given + 1)
-        except NumberTaken as taken:
-            given = taken.count
+            write(number)
+        except NumberTaken:
+            if not budget.lasts(attempt):
+                break
         else:
-            return number
-        if not budget.lasts(attempt):
-            break
+            return number.text
     raise ConcurrentChange
 
 
 def build_invoice(
     billing: BillingContext, draft: InvoiceDraft, today: date, settings: InvoicingSettings
 ) -> IssuedInvoice:
-    """The invoice of a draft, without its number."""
+    """The invoice of a draft on `today`, the account's day, which decides when it is due. It has no number yet."""
     method = None if billing.profile.shown is None else billing.profile.shown.method
     return IssuedInvoice(
         number="",

@@ -1,45 +1,73 @@
 """Invoice records in the table: numbers, contents and payments."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
-
-from billing.accounts.information import Area, BillingDetails, CompanyDetails
-from billing.accounts.mapping import billing_from, company_from, vat_number_due_body
+from billing.accounts.information import Area
+from billing.accounts.information import BillingDetails
+from billing.accounts.information import CompanyDetails
+from billing.accounts.mapping import billing_from
+from billing.accounts.mapping import company_from
+from billing.accounts.mapping import vat_number_due_body
 from billing.accounts.rules import Account
 from billing.accounts.vat_number_due import VatNumberDue
-from billing.invoicing.due import InvoicingDue, invoicing_due_at
-from billing.invoicing.due_mapping import day_body, day_from, invoicing_due_body, invoicing_due_from
-from billing.invoicing.dunning import UNPAID, InvoicePayment
+from billing.invoicing.due import InvoicingDue
+from billing.invoicing.due import invoicing_due_at
+from billing.invoicing.due_mapping import day_body
+from billing.invoicing.due_mapping import day_from
+from billing.invoicing.due_mapping import invoicing_due_body
+from billing.invoicing.due_mapping import invoicing_due_from
+from billing.invoicing.dunning import InvoicePayment
+from billing.invoicing.dunning import UNPAID
 from billing.invoicing.holds import InvoicingHold
-from billing.invoicing.invoices import Invoice, InvoiceStatus, IssuedInvoice
-from billing.invoicing.mapping import invoice_body, issued_from, record_from
+from billing.invoicing.invoices import Invoice
+from billing.invoicing.invoices import InvoiceStatus
+from billing.invoicing.invoices import IssuedInvoice
+from billing.invoicing.mapping import invoice_body
+from billing.invoicing.mapping import issued_from
+from billing.invoicing.mapping import record_from
+from billing.invoicing.numbering import NextNumber
 from billing.invoicing.numbering import NumberTaken
-from billing.invoicing.period_mapping import period_body, period_of
-from billing.invoicing.periods import FixedMonth, PaidPeriod
+from billing.invoicing.numbering import RegisteredNumber
+from billing.invoicing.numbering import SeriesCounter
+from billing.invoicing.period_mapping import period_body
+from billing.invoicing.period_mapping import period_of
+from billing.invoicing.periods import FixedMonth
+from billing.invoicing.periods import PaidPeriod
 from billing.invoicing.summary_mapping import invoice_from
 from billing.invoicing.tax import TaxRule
-from billing.invoicing.vat_numbers.mapping import check_body, check_from
-from billing.invoicing.vat_numbers.rules import VatNumberCheck, relevant
+from billing.invoicing.vat_numbers.mapping import check_body
+from billing.invoicing.vat_numbers.mapping import check_from
+from billing.invoicing.vat_numbers.rules import VatNumberCheck
+from billing.invoicing.vat_numbers.rules import relevant
 from billing.kernel.contract_calendar import Contract
-from billing.kernel.errors import ConcurrentChange, NotFound
+from billing.kernel.errors import ConcurrentChange
+from billing.kernel.errors import NotFound
 from billing.kernel.events import Event
 from billing.kernel.fields import fields_of
 from billing.kernel.money import Money
-from billing.kernel.schedules import Job, start_of
+from billing.kernel.schedules import Job
+from billing.kernel.schedules import start_of
 from billing.payments.mapping import payment_profile_from
 from billing.payments.methods import PaymentProfile
 from billing.platform.dynamodb import keys
-from billing.platform.dynamodb.bodies import parsed, text, without_version
+from billing.platform.dynamodb.bodies import parsed
+from billing.platform.dynamodb.bodies import text
+from billing.platform.dynamodb.bodies import without_version
 from billing.platform.dynamodb.item import Item
-from billing.platform.dynamodb.reader import Row, Slice
+from billing.platform.dynamodb.reader import Image
+from billing.platform.dynamodb.reader import Row
+from billing.platform.dynamodb.reader import Slice
 from billing.platform.dynamodb.table import Table
 from billing.subscriptions.mapping import subscriber_from
 from billing.subscriptions.subscriber import Subscriber
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from datetime import datetime
+from typing import Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from billing.platform.dynamodb.transaction import Transaction
@@ -105,7 +133,7 @@ class InvoiceStore(Table):
 
     def __init__(self, table_name: str, client: Any) -> None:
         super().__init__(table_name, client)
-        self._given: dict[tuple[str, int], int] = {}
+        self._counters: dict[tuple[str, int], SeriesCounter] = {}
 
     def billing_context(self, account: str) -> BillingContext | None:
         """The billing context of an account, None without the account. One read."""
@@ -134,16 +162,24 @@ class InvoiceStore(Table):
             vat_check=None if check is None else check_from(check.body, check.version),
         )
 
-    def numbers_given(self, series: str, year: int) -> int:
-        """How many invoices a series has in a year; cached for the process, one read the first time.
+    def counter(self, series: str, year: int) -> SeriesCounter:
+        """The numbers that a series has in a year; cached for the process, one read the first time.
 
-        A stale count raises NumberTaken with the current one when it is used.
+        A stale counter raises NumberTaken with the current one when it is used.
         """
-        if (series, year) not in self._given:
+        if (series, year) not in self._counters:
             key = (keys.NUMBERS, keys.series(series, year))
             row = self._reads.get_all([key]).get(key)
-            self._given[series, year] = 0 if row is None else int(row.image["count"]["N"])
-        return self._given[series, year]
+            self._counters[series, year] = _counter_from(None if row is None else row.image)
+        return self._counters[series, year]
+
+    def register(self, series: str, year: int, *, limit: int, after: str | None) -> Slice[RegisteredNumber]:
+        """A page of the register of a series and year, the first number first. One query."""
+
+        def registered(row: Row) -> RegisteredNumber:
+            return _registered_from(series, row)
+
+        return self._reads.oldest(keys.NUMBERS, keys.numbers(series, year), registered, limit=limit, after=after)
 
     def advance(self, context: BillingContext, fixed: FixedMonth, events: Sequence[Event] = ()) -> None:
         """Writes a fixed month that has no invoice, and the events. Raises ConcurrentChange. One transaction."""
@@ -158,21 +194,21 @@ class InvoiceStore(Table):
         self,
         context: BillingContext,
         record: InvoiceRecord,
-        series: str,
-        count: int,
+        number: NextNumber,
         fixed: FixedMonth,
         credit: int,
         event: Event,
     ) -> None:
-        """Writes an invoice with the `count`-th number of its series and year, its event and the next due items.
+        """Writes an invoice with its number, its event and the next due items.
 
         `fixed` is the contract month that it is issued for, its period with this invoice.
 
-        Raises NumberTaken when another invoice has that number, ConcurrentChange when the account, its subscription,
-        its credit balance or its due items have changed. One transaction: numbers stay gapless.
+        Raises NumberTaken when another invoice has that number, or a later one was issued; ConcurrentChange when the
+        account, its subscription, its credit balance or its due items have changed. One transaction: numbers stay
+        gapless, and each is registered.
         """
         next_attempt_on = record.payment.next_attempt_on
-        with self._numbered(series, record.invoice.produced_on.year, count) as write:
+        with self._numbered(number, record.invoice) as write:
             _check_versions(write, context)
             set_renewal_due(write, context, fixed.following)
             write_period(write, context.subscriber.account, fixed.period, fixed.closed)
@@ -210,8 +246,7 @@ class InvoiceStore(Table):
         context: BillingContext,
         changes: Sequence[PaymentChange],
         credit_note: InvoiceRecord,
-        series: str,
-        count: int,
+        number: NextNumber,
         collect_on: date | None,
         events: Sequence[Event],
     ) -> None:
@@ -221,7 +256,7 @@ class InvoiceStore(Table):
         Raises NumberTaken, or ConcurrentChange when a payment or the credit balance has changed. One transaction:
         no money moves without the document that explains it.
         """
-        with self._numbered(series, credit_note.invoice.produced_on.year, count) as write:
+        with self._numbered(number, credit_note.invoice) as write:
             write.require_account(credit_note.invoice.account)
             write_invoice(write, credit_note)
             for event in events:
@@ -235,7 +270,7 @@ class InvoiceStore(Table):
         year = number.rpartition("-")[0].rpartition("-")[2]
         family = f"{keys.INVOICE}{year}" if year.isdecimal() else keys.INVOICE
         for row in self._reads.query(keys.account(account), family, keys.last_of(family)):
-            if row.key.endswith(f"#{number}"):
+            if row.key.endswith(keys.end_of_invoice(number)):
                 return _record_from(row)
         raise NotFound("There is no such invoice.")
 
@@ -325,19 +360,24 @@ class InvoiceStore(Table):
             set_renewal_due(write, context, due)
 
     @contextmanager
-    def _numbered(self, series: str, year: int, count: int) -> Iterator[Transaction]:
-        """A transaction that takes the `count`-th number of a series and year. Raises NumberTaken, ConcurrentChange.
+    def _numbered(self, number: NextNumber, invoice: IssuedInvoice) -> Iterator[Transaction]:
+        """A transaction that takes a number and registers it for an invoice. Raises NumberTaken, ConcurrentChange.
 
-        Numbers are gapless: the transaction fails when its count is stale.
+        Numbers are gapless and rise with their days: the transaction fails when the counter is another by now.
         """
+        series = number.series, number.day.year
         try:
             with self._transaction() as write:
-                write.number(keys.NUMBERS, keys.series(series, year), count, NumberTaken)
+                counter = Item(keys.NUMBERS, keys.series(*series), text({"registered_from": number.registered_from}))
+                write.number(counter, number.count, number.day, _taken)
+                write.put(
+                    _registered_item(number, invoice)
+                )  # the counter's condition guards it: one refusal, one cause
                 yield write
         except NumberTaken as taken:
-            self._given[series, year] = taken.count
+            self._counters[series] = taken.counter
             raise
-        self._given[series, year] = count
+        self._counters[series] = number.counter
 
 
 def _check_versions(write: Transaction, context: BillingContext) -> None:
@@ -418,6 +458,32 @@ def _write_changes(write: Transaction, context: BillingContext, changes: Sequenc
 
 class _DueAlready(ConcurrentChange):
     """The due item exists already, or the account does not exist."""
+
+
+def _taken(stored: Image | None) -> NumberTaken:
+    return NumberTaken(_counter_from(stored))
+
+
+def _counter_from(stored: Image | None) -> SeriesCounter:
+    """The counter of a stored item, None for none. Those of earlier releases have no day and no register."""
+    if stored is None:
+        return SeriesCounter()
+    count = int(stored["count"]["N"])
+    if "dated" not in stored:
+        return SeriesCounter(count, None, count + 1)
+    first = parsed(stored["body"]["S"])["registered_from"]
+    return SeriesCounter(count, date.fromisoformat(stored["dated"]["S"]), first)
+
+
+def _registered_item(number: NextNumber, invoice: IssuedInvoice) -> Item:
+    body = {"count": number.count, "day": number.day, "total": invoice.draft.total, "tax": invoice.draft.tax_amount}
+    return Item(keys.NUMBERS, keys.number(number.series, number.day.year, number.count), text(body))
+
+
+def _registered_from(series: str, row: Row) -> RegisteredNumber:
+    body = parsed(row.body)
+    day, total, tax = date.fromisoformat(body["day"]), Money(**body["total"]), Money(**body["tax"])
+    return RegisteredNumber(series, body["count"], day, total, tax)
 
 
 def _earliest(one: date | None, other: date) -> date:

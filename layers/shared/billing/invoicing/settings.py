@@ -1,14 +1,16 @@
 """The deployment's settings of invoices and payments."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from enum import StrEnum
-
 from billing.invoicing.invoices import Seller
+from dataclasses import dataclass
+from datetime import date
+from datetime import datetime
+from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 TERM_DAYS = 14
 CREDIT_SERIES = "CN"
+TIME_ZONE = "UTC"
 RETRY_DAYS = (1, 3, 5, 7)
 
 
@@ -25,6 +27,7 @@ class UnconfirmedVatNumber(StrEnum):
 class InvoicingSettings:
     """`series` is the prefix of invoice numbers, `credit_series` that of credit note numbers.
 
+    Invoices and credit notes are dated and numbered by the day in `time_zone`, the seller's (IANA database).
     `term_days` is the payment term of bank transfers. A failed charge is tried again `retry_days` after the first
     failure. `unconfirmed` is None where the deployment does not ask VIES about VAT numbers.
     """
@@ -35,3 +38,8 @@ class InvoicingSettings:
     retry_days: tuple[int, ...] = RETRY_DAYS
     credit_series: str = CREDIT_SERIES
     unconfirmed: UnconfirmedVatNumber | None = None
+    time_zone: str = TIME_ZONE
+
+    def day_of_issue(self, now: datetime) -> date:
+        """The seller's day at `now`, an aware instant."""
+        return now.astimezone(ZoneInfo(self.time_zone)).date()

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.invoices import Invoice, InvoiceDraft
+from billing.invoicing.numbering import RegisteredNumber
 from billing.invoicing.records import InvoiceRecord
 from billing.invoicing.release_invoicing import InvoicingPreview
 from billing.invoicing.summary_views import InvoiceView
@@ -24,8 +25,15 @@ YEAR_MIN, YEAR_MAX = 2000, 2999
 CSV_INVOICES_MAX = 1000
 RELEASED_INVOICES_MAX = 1000
 
+REGISTER_CSV_MAX = 20_000
+"""About a megabyte of text: an answer of Lambda has six."""
+
 InvoiceNumber = Annotated[str, Path(max_length=60)]
 Year = Annotated[int | None, Query(ge=YEAR_MIN, le=YEAR_MAX, description="Only those produced in this year.")]
+Series = Annotated[
+    str, Query(pattern="^[A-Z][A-Z0-9]{0,9}$", description="What the numbers begin with, of invoices or credit notes.")
+]
+RegisterYear = Annotated[int, Query(ge=YEAR_MIN, le=YEAR_MAX, description="The year in the numbers.")]
 Status = Annotated[
     Literal["open", "in_transit", "paid", "past_due", "void", "uncollectible"] | None,
     Query(description="Only those that stand so."),
@@ -275,6 +283,34 @@ class PastDuesView(View):
     """The longest due first. `next_cursor` leads to what follows, null at the end."""
 
     items: list[PastDueView]
+    next_cursor: str | None
+
+
+class RegisteredNumberView(View):
+    """A number that was given to an invoice or a credit note, and what the document says. It names no customer.
+
+    `total` is with tax. Both amounts of a credit note are below zero.
+    """
+
+    number: str
+    produced_on: date
+    total: MoneyView
+    tax: MoneyView
+
+    @classmethod
+    def of(cls, registered: RegisteredNumber) -> RegisteredNumberView:
+        return cls(
+            number=registered.number,
+            produced_on=registered.day,
+            total=MoneyView.of(registered.total),
+            tax=MoneyView.of(registered.tax),
+        )
+
+
+class RegisterView(View):
+    """The first number first. `next_cursor` leads to what follows, null at the end."""
+
+    items: list[RegisteredNumberView]
     next_cursor: str | None
 
 

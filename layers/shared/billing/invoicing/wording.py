@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from billing.invoicing.invoices import Invoice
+from billing.invoicing.numbering import RegisteredNumber
 from billing.kernel.money import decimal_text
 from billing.kernel.spreadsheet import csv_text
 from billing.subscriptions.pricing import InvoiceLine, Step
@@ -64,6 +65,23 @@ def invoice_table(invoices: Iterable[Invoice]) -> str:
                 each.corrects or "",
             )
             for each in invoices
+        ),
+    )
+
+
+def register_table(numbers: Iterable[RegisteredNumber]) -> str:
+    """Numbers of the register as CSV (RFC 4180), with a header line. Amounts have the decimals of their currency."""
+    return csv_text(
+        ("number", "produced_on", "total", "tax", "currency"),
+        (
+            (
+                each.number,
+                each.day.isoformat(),
+                decimal_text(each.total),
+                decimal_text(each.tax),
+                each.total.currency,
+            )
+            for each in numbers
         ),
     )
 

@@ -21,7 +21,6 @@ Subclasses of these live beside the rule that raises them. The Conflicts of the 
 accounts.rules                  AccountExists, LastAdmin
 scaling.reviews.rules           NoSuccessManager, ReviewNotYet, ReviewOpen, SlotTaken
 payments.methods                SetupSuperseded
-invoicing.numbering             SeriesExhausted
 invoicing.dunning               AlreadyPaid
 invoicing.credit_notes          AlreadyCredited, NotCorrectable
 invoicing.collect_payments      NothingToCharge

@@ -38,6 +38,7 @@ class Permission(StrEnum):
     EXPORT = "export"
     READ_DELETIONS = "read-deletions"
     READ_PAST_DUE = "read-past-due"
+    READ_INVOICE_REGISTER = "read-invoice-register"
     READ_EVENTS = "read-events"
     DECIDE_VAT_NUMBERS = "decide-vat-numbers"
     READ_USAGE = "read-usage"
@@ -70,6 +71,7 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.EXPORT: _ADMIN_ONLY,
     Permission.READ_DELETIONS: _STAFF_ONLY,
     Permission.READ_PAST_DUE: _STAFF_ONLY,
+    Permission.READ_INVOICE_REGISTER: _STAFF_ONLY,
     Permission.READ_EVENTS: _ADMIN_AND_STAFF,
     Permission.DECIDE_VAT_NUMBERS: _STAFF_ONLY,
     Permission.READ_USAGE: _EVERY_ROLE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from random import random
 
 from billing.kernel.backoff import backoff_seconds
@@ -26,9 +27,14 @@ class RetryBudget:
         wait: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random,
     ) -> None:
-        self._left = seconds
+        self._seconds = self._left = seconds
         self._wait = wait
         self._chance = chance
+
+    @property
+    def waited(self) -> timedelta:
+        """How long all waits together have taken."""
+        return timedelta(seconds=self._seconds - self._left)
 
     def lasts(self, attempt: int) -> bool:
         """Waits after failed attempt number `attempt` (1 is the first). False, without a wait, if no time is left."""

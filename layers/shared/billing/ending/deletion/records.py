@@ -119,8 +119,8 @@ class PurgeStore(Table):
         """The invoices and credit notes not archived yet, oldest first. One query per megabyte."""
         first = keys.INVOICE if purge.archived is None else keys.after(purge.archived)
         for row in self._reads.query(keys.account(purge.account), first, keys.last_of(keys.INVOICE)):
-            produced_on, number = row.key.removeprefix(keys.INVOICE).split("#", 1)
-            yield StoredInvoice(row.key, number, date.fromisoformat(produced_on), row.body)
+            produced_on, number = keys.day_and_number(row.key)
+            yield StoredInvoice(row.key, number, produced_on, row.body)
 
     def archived(self, purge: Purge, invoice: StoredInvoice) -> Purge:
         """Saves that all invoices up to this one are archived. One transaction."""

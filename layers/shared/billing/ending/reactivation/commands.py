@@ -5,52 +5,76 @@ once, and exactly what the admin agreed to. The invoice, the contract and the ac
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime
-
-from billing.accounts.rules import Account, existing
-from billing.ending.cancellation.rules import DueCharge, reactivate_until
+from billing.accounts.rules import Account
+from billing.accounts.rules import existing
+from billing.ending.cancellation.rules import DueCharge
+from billing.ending.cancellation.rules import reactivate_until
 from billing.ending.reactivation.records import ReactivationStore
-from billing.ending.reactivation.rules import (
-    NoPaymentMethod,
-    QuoteChanged,
-    Reactivation,
-    ReactivationState,
-    new_contract,
-    require_deactivated,
-    resubscribe,
-)
+from billing.ending.reactivation.rules import NoPaymentMethod
+from billing.ending.reactivation.rules import QuoteChanged
+from billing.ending.reactivation.rules import Reactivation
+from billing.ending.reactivation.rules import ReactivationState
+from billing.ending.reactivation.rules import new_contract
+from billing.ending.reactivation.rules import require_deactivated
+from billing.ending.reactivation.rules import resubscribe
 from billing.invoicing.collect_payments import HOUR
 from billing.invoicing.due import InvoicingDue
-from billing.invoicing.dunning import InvoicePayment, after_charge, initial_payment
-from billing.invoicing.invoices import BillingReason, InvoiceDraft, build_draft
-from billing.invoicing.issue_invoices import (
-    build_invoice,
-    credit_left,
-    free_facts,
-    invoice_facts,
-    issue_invoices,
-    pending_invoices,
-    with_next_number,
-)
-from billing.invoicing.periods import FixedMonth, fix_month
-from billing.invoicing.records import BillingContext, InvoiceRecord
+from billing.invoicing.dunning import InvoicePayment
+from billing.invoicing.dunning import after_charge
+from billing.invoicing.dunning import due_on
+from billing.invoicing.dunning import initial_payment
+from billing.invoicing.invoices import BillingReason
+from billing.invoicing.invoices import InvoiceDraft
+from billing.invoicing.invoices import build_draft
+from billing.invoicing.issue_invoices import build_invoice
+from billing.invoicing.issue_invoices import credit_left
+from billing.invoicing.issue_invoices import free_facts
+from billing.invoicing.issue_invoices import invoice_facts
+from billing.invoicing.issue_invoices import issue_invoices
+from billing.invoicing.issue_invoices import pending_invoices
+from billing.invoicing.issue_invoices import with_next_number
+from billing.invoicing.numbering import NextNumber
+from billing.invoicing.periods import FixedMonth
+from billing.invoicing.periods import fix_month
+from billing.invoicing.records import BillingContext
+from billing.invoicing.records import InvoiceRecord
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.vat_number_hold import waits_for_vat_number
-from billing.invoicing.vat_numbers.rules import VatNumberUnconfirmed, tax_on_sale
+from billing.invoicing.vat_numbers.rules import VatNumberUnconfirmed
+from billing.invoicing.vat_numbers.rules import tax_on_sale
 from billing.kernel.contract_calendar import Contract
-from billing.kernel.errors import ConcurrentChange, Conflict, RuleViolation, Violation
-from billing.kernel.events import Actor, ActorKind, Event, EventType, Facts, RequestContext, by_system
+from billing.kernel.errors import ConcurrentChange
+from billing.kernel.errors import Conflict
+from billing.kernel.errors import RuleViolation
+from billing.kernel.errors import Violation
+from billing.kernel.events import Actor
+from billing.kernel.events import ActorKind
+from billing.kernel.events import Event
+from billing.kernel.events import EventType
+from billing.kernel.events import Facts
+from billing.kernel.events import RequestContext
+from billing.kernel.events import by_system
 from billing.kernel.money import Money
-from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
-from billing.payments.gateway import AmountRefused, CustomerDeleted, PaymentGateway
-from billing.payments.methods import Charge, ChargeState, Method, PaymentFailure
-from billing.platform.events.new_event import new_event, new_id
+from billing.payments.charge_limits import ChargeObstacle
+from billing.payments.charge_limits import charge_obstacle
+from billing.payments.gateway import AmountRefused
+from billing.payments.gateway import CustomerDeleted
+from billing.payments.gateway import PaymentGateway
+from billing.payments.methods import Charge
+from billing.payments.methods import ChargeState
+from billing.payments.methods import Method
+from billing.payments.methods import PaymentFailure
+from billing.platform.events.new_event import new_event
+from billing.platform.events.new_event import new_id
 from billing.subscriptions.catalogue_records import CatalogueStore
 from billing.subscriptions.pricing import period_lines
 from billing.subscriptions.rules import Subscription
+from collections.abc import Callable
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import replace
+from datetime import date
+from datetime import datetime
 
 _MADE = frozenset({ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT})
 
@@ -155,7 +179,7 @@ def complete_reactivation(
     What the old contract owes is issued first. Returns PENDING while that waits for staff; FAILED if the charge failed;
     None if the account is active again, or if no reactivation was pending. Costs two reads, up to five requests to the
     payment service, and two transactions: one saves the payment's id, the other completes the reactivation. Raises
-    ConcurrentChange, SeriesExhausted, UpstreamFailed.
+    ConcurrentChange, UpstreamFailed.
     """
     billing = store.billing_context(account)
     if billing is None or billing.subscriber.account.reactivation is None:
@@ -170,7 +194,10 @@ def complete_reactivation(
         raise ConcurrentChange  # the account and the reactivation were read around a change
     system = by_system(now, correlation)
     customer = RequestContext(Actor(ActorKind.CUSTOMER, reactivation.requested_by), now, correlation)
-    payment = initial_payment(reactivation.invoice)
+    today = reactivation.contract.today(now)
+    due = due_on(reactivation.invoice.method, today, settings.term_days)
+    reactivation = replace(reactivation, invoice=replace(reactivation.invoice, due_on=due))
+    payment = initial_payment(reactivation.invoice, today)
     too_small = charge_obstacle(reactivation.invoice.draft.due, _method(billing)) is ChargeObstacle.TOO_SMALL
     is_charged = payment.next_attempt_on is not None and not _by_transfer(billing) and not too_small
     if is_charged or reactivation.payment_intent_id is not None:
@@ -191,11 +218,11 @@ def complete_reactivation(
             failed = replace(reactivation, state=ReactivationState.FAILED, failure=failure)
             store.fail(billing.subscriber.account, failed, _failed(billing.subscriber.account, failed, system))
             return ReactivationState.FAILED
-    write = _completing(billing, reactivation, payment, settings, system, customer, store)
+    write = _completing(billing, reactivation, payment, system, customer, store)
     if reactivation.invoice.draft.total.amount:
-        with_next_number(settings.series, reactivation.invoice.produced_on.year, write, store)
+        with_next_number(settings.series, now, settings, write, store)
     else:
-        write(None, 0)
+        write(None)
     return None
 
 
@@ -248,12 +275,11 @@ def _completing(
     billing: BillingContext,
     reactivation: Reactivation,
     payment: InvoicePayment,
-    settings: InvoicingSettings,
     system: RequestContext,
     customer: RequestContext,
     store: ReactivationStore,
-) -> Callable[[str | None, int], None]:
-    """The write that completes the reactivation, given the invoice's number and the new count of its series.
+) -> Callable[[NextNumber | None], None]:
+    """The write that completes the reactivation, given the invoice's number.
 
     The number is None where the total is zero.
     """
@@ -266,8 +292,8 @@ def _completing(
         "first_charge": asdict(first_charge),
     }
 
-    def complete(number: str | None, count: int) -> None:
-        invoice = replace(reactivation.invoice, number=number or "")
+    def complete(number: NextNumber | None) -> None:
+        invoice = reactivation.invoice if number is None else reactivation.invoice.issued_as(number)
         facts_by_type: list[tuple[EventType, RequestContext, Facts | None, Facts]] = [
             (EventType.ACCOUNT_REACTIVATED, customer, _deadlines(account), facts)
         ]
@@ -278,7 +304,7 @@ def _completing(
             facts_by_type.append((EventType.INVOICE_ISSUED, system, None, invoice_facts(invoice)))
         if number is not None and payment.paid_on is not None and payment.method is not None:
             paid = {
-                "number": number,
+                "number": number.text,
                 "paid_on": payment.paid_on,
                 "total": asdict(invoice.draft.total),
                 "method": payment.method,
@@ -292,8 +318,8 @@ def _completing(
         if credit < 0:
             raise ConcurrentChange
         record = None if number is None else InvoiceRecord(invoice, payment, 0)
-        first = _first_month(billing, reactivation, number)
-        store.complete(billing, reactivation, record, settings.series, count, first, credit, events)
+        first = _first_month(billing, reactivation, None if number is None else number.text)
+        store.complete(billing, reactivation, record, number, first, credit, events)
 
     return complete
 

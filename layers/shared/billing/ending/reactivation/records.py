@@ -13,6 +13,7 @@ from billing.ending.cancellation.records import ending_due
 from billing.ending.due import next_notice
 from billing.ending.reactivation.rules import Reactivation, ReactivationState
 from billing.invoicing.mapping import invoice_from
+from billing.invoicing.numbering import NextNumber
 from billing.invoicing.periods import FixedMonth
 from billing.invoicing.records import (
     BillingContext,
@@ -77,18 +78,16 @@ class ReactivationStore(InvoiceStore):
         context: BillingContext,
         reactivation: Reactivation,
         record: InvoiceRecord | None,
-        series: str,
-        count: int,
+        number: NextNumber | None,
         first: FixedMonth,
         credit: int,
         events: Sequence[Event],
     ) -> None:
         """Saves the active account on its new contract, its subscription, its first invoice and the events.
 
-        `first` is the fixed first month of the new contract. `record` and its `count`, the number within the series,
-        are missing (None) where the total is zero. Raises NumberTaken, or ConcurrentChange if the account, its
-        subscription or its credit has changed. One transaction: an account is active if and only if its first month
-        is invoiced.
+        `first` is the fixed first month of the new contract. `record` and its `number` are None where the total is
+        zero. Raises NumberTaken, or ConcurrentChange if the account, its subscription or its credit has changed. One
+        transaction: an account is active if and only if its first month is invoiced.
         """
         account, contract = context.subscriber.account, reactivation.contract
         partition = keys.account(account.id)
@@ -96,7 +95,7 @@ class ReactivationStore(InvoiceStore):
         subscription = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(reactivation.subscription))
         next_attempt_on = None if record is None else record.payment.next_attempt_on
         numbered = (
-            self._transaction() if record is None else self._numbered(series, record.invoice.produced_on.year, count)
+            self._numbered(number, record.invoice) if record is not None and number is not None else self._transaction()
         )
         with numbered as write:
             write.replace(account_item(active), account.version)

@@ -29,6 +29,7 @@
 | reactivation                | ACCOUNT#account | REACTIVATION                          |                            |
 | receipts of purges          | RECEIPTS        | RECEIPT#ulid                          |                            |
 | invoice numbers             | NUMBERS         | SERIES#series#2026                    |                            |
+| register of numbers         | NUMBERS         | NUMBER#series#2026#000001             |                            |
 | booked quarter-hours        | MANAGER#manager | BOOKED#2026-10-20T08:00Z              |                            |
 | success managers            | MANAGERS        | MANAGER#manager                       |                            |
 | events of success managers  | MANAGERS        | EVENT#ulid                            |                            |
@@ -51,6 +52,10 @@ its usage event can no longer be reported again.
 Due items. A planner queries each shard of the sparse index. DUE items sort by the instant from which the job is due.
 The transaction that does the work moves the item to the next instant.
 
+Numbers. A SERIES item counts the numbers of a series and year, and has the day of the last one. Each number has an
+item of its own in the register, written with its invoice and kept after the account is purged. A number of more than
+six digits has a letter before it in a key, so that keys sort as numbers do.
+
 Alert states. A TOLD item remembers an alert, or another event that is recorded once, by its subject. The key keeps an
 old word for `alert`, because stored keys never change.
 
@@ -65,6 +70,7 @@ from __future__ import annotations
 
 import zlib
 from datetime import UTC, date, datetime
+from string import ascii_uppercase
 
 INDEX = "gsi1"
 
@@ -86,6 +92,7 @@ INVOICE = "INVOICE#"
 MANAGER = "MANAGER#"
 MANAGERS = "MANAGERS"
 MARKER = "MARKER#"
+NUMBER = "NUMBER#"
 NUMBERS = "NUMBERS"
 OUTAGE = "OUTAGE#"
 PAGE = "PAGE#"
@@ -139,6 +146,7 @@ PAGE_SUBSCRIPTION = PAGE + "SUBSCRIPTION"
 PAGE_ALWAYS = frozenset({PAGE_ACCOUNT, PAGE_SUBSCRIPTION, PAGE + "COMPANY", PAGE + "BILLING", PAGE + "CONTACT"})
 PAGE_ITEMS = PAGE_ALWAYS | {PAGE_PAYMENT_METHOD, PAGE_PERIOD}
 
+_NUMBER_DIGITS = 6
 _VERSION_DIGITS = 6
 
 SHARDS = 8
@@ -237,7 +245,26 @@ def event(event: str) -> str:
 
 def invoice(produced_on: date, number: str) -> str:
     """An invoice, sorted by its day of production, then by number."""
-    return f"{INVOICE}{produced_on.isoformat()}#{number}"
+    return f"{INVOICE}{produced_on.isoformat()}{end_of_invoice(number)}"
+
+
+def end_of_invoice(number: str) -> str:
+    """The end of an invoice's key, which its number alone decides."""
+    series, dash, count = number.rpartition("-")
+    return f"#{series}{dash}{_sorted(count)}"
+
+
+def day_and_number(invoice: str) -> tuple[date, str]:
+    """The day of production and the number of an invoice, from its key."""
+    produced_on, _, number = invoice.removeprefix(INVOICE).partition("#")
+    series, dash, count = number.rpartition("-")
+    return date.fromisoformat(produced_on), f"{series}{dash}{count.lstrip(ascii_uppercase)}"
+
+
+def _sorted(count: str) -> str:
+    """The digits of a number, as they sort in a key: A before seven, B before eight, and so on."""
+    more = len(count) - _NUMBER_DIGITS
+    return count if more <= 0 else f"{chr(ord('A') + more - 1)}{count}"
 
 
 def period(contract: int, first_month: int) -> str:
@@ -268,6 +295,16 @@ def receipt(receipt: str) -> str:
 def series(series: str, year: int) -> str:
     """The counter of invoice numbers in a series and year (DESIGN 3.3.6)."""
     return f"{SERIES}{series}#{year}"
+
+
+def numbers(series: str, year: int) -> str:
+    """The prefix of all numbers of a series and year in the register."""
+    return f"{NUMBER}{series}#{year}#"
+
+
+def number(series: str, year: int, count: int) -> str:
+    """The `count`-th number of a series and year in the register."""
+    return f"{numbers(series, year)}{_sorted(f'{count:0{_NUMBER_DIGITS}}')}"
 
 
 def total(month: date, product: str) -> str:

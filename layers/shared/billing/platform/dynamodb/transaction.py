@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from typing import Any
 
@@ -26,6 +26,7 @@ from billing.kernel.events import Event
 from billing.kernel.schedules import Job
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.item import Item
+from billing.platform.dynamodb.reader import Image
 from billing.platform.dynamodb.refusals import CONDITION, error_of, translated
 from billing.platform.events.mapping import event_body
 
@@ -53,6 +54,7 @@ class ItemModel(Model):
     expires_at = WholeNumberAttribute(null=True)
     body = UnicodeAttribute(null=True)
     version = WholeNumberAttribute(null=True)
+    dated = UnicodeAttribute(null=True)
     counted = WholeNumberAttribute(null=True, attr_name="count")  # `count` is a method of Model
 
 
@@ -83,7 +85,7 @@ class Transaction:
         self._write = write
         self._before_puts = 0  # PynamoDB sends checks first, then deletes, then puts
         self._puts = 0
-        self._counter: tuple[int, Callable[[int], Exception]] | None = None
+        self._counter: tuple[int, Callable[[Image | None], Exception]] | None = None
 
     # ---- Items ----
 
@@ -114,13 +116,17 @@ class Transaction:
         """Deletes an item, if it exists. With `version` the item must exist at that version."""
         self._delete(partition, key, None if version is None else self._at(version))
 
-    def number(self, partition: str, key: str, count: int, taken: Callable[[int], Exception]) -> None:
-        """Sets a counter to `count`; the stored count must be `count - 1` (no item counts as 0).
+    def number(self, item: Item, count: int, day: date, taken: Callable[[Image | None], Exception]) -> None:
+        """Sets a counter to `count` and its day to `day`.
 
-        If only this condition fails, the transaction raises `taken(stored count)`.
+        The stored count must be `count - 1` (no item counts as 0), and the stored day, if it has one, not later than
+        `day`. If only this condition fails, the transaction raises `taken(stored item, or None)`.
         """
-        stored = self._items(partition, key, counted=count)
-        condition = self._items.pk.does_not_exist() if count == 1 else self._items.counted == count - 1
+        stored = _stored(self._items, item)
+        stored.counted, stored.dated = count, day.isoformat()
+        not_later = self._items.dated.does_not_exist() | (self._items.dated <= stored.dated)
+        at_count = self._items.counted == count - 1
+        condition = self._items.pk.does_not_exist() if count == 1 else at_count & not_later
         self._counter = (self._puts, taken)
         self._put(stored, condition, return_values="ALL_OLD")
 
@@ -167,7 +173,7 @@ class Transaction:
             if [number for number, each in enumerate(reasons) if each and each.code == CONDITION] == [place]:
                 reason = reasons[place]
                 stored = reason.raw_item if reason else None
-                return taken(int(stored["count"]["N"]) if stored else 0)
+                return taken(stored or None)
         codes = {failure.cause_response_code or "", *(each.code for each in reasons if each)}
         return error_of(codes, otherwise)
 

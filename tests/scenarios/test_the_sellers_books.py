@@ -1,0 +1,181 @@
+"""The seller's books: numbers and their days rise together, and the register shows each once (case M22)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from billing.accounts.rules import existing
+from billing.billing_page.provision_account import provision_account
+from billing.ending.deletion.records import partitions
+from billing.invoicing.due import InvoicingDue
+from billing.invoicing.dunning import initial_payment
+from billing.invoicing.invoices import IssuedInvoice
+from billing.invoicing.issue_credit_note import issue_credit_note
+from billing.invoicing.issue_invoices import issue_invoices
+from billing.invoicing.numbering import NextNumber, NumberTaken, RegisteredNumber, register_faults
+from billing.invoicing.periods import fix_month
+from billing.invoicing.records import InvoiceRecord
+from billing.kernel.contract_calendar import Contract
+from billing.kernel.events import Actor, ActorKind, EventType, RequestContext
+from billing.platform.events.new_event import new_event
+
+from tests.aws import TABLE
+from tests.faults.company import NEW_ACCOUNT, SETTINGS, catalogue
+from tests.faults.network import connected
+from tests.faults.world import World
+from tests.store.samples import CONTEXT
+
+STARTS = date(2026, 6, 1)
+IN_COPENHAGEN = replace(SETTINGS, time_zone="Europe/Copenhagen")
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with connected(), catalogue().calm() as made:
+        yield made
+
+
+def sold(world: World, account: str, zone: str, start: date = STARTS) -> None:
+    contract = Contract(start, 1, "EUR", zone)
+    provision_account(
+        replace(NEW_ACCOUNT, account=account, contract=contract, discounts=(), invoiced_until=None),
+        context=replace(CONTEXT, time=datetime(2026, 5, 20, 12, tzinfo=UTC)),
+        directory=world.directory,
+        pages=world.store,
+        catalogues=world.store,
+    )
+
+
+def invoiced(world: World, account: str, at: datetime) -> list[IssuedInvoice]:
+    """What an hourly run issues for an account."""
+    numbers = issue_invoices(account, now=at, correlation="run", settings=IN_COPENHAGEN, store=world.invoicing)
+    return [world.invoicing.invoice(account, number).invoice for number in numbers]
+
+
+def credited(world: World, account: str, number: str, at: datetime) -> IssuedInvoice:
+    """The credit note with which staff take back an invoice that is not paid."""
+    gateway: Any = None  # nothing was begun there
+    return issue_credit_note(
+        existing(world.invoicing.billing_context(account)),
+        number,
+        None,
+        "Invoiced by mistake",
+        context=RequestContext(Actor(ActorKind.STAFF, "staff"), at, "credit"),
+        settings=IN_COPENHAGEN,
+        store=world.invoicing,
+        gateway=gateway,
+    ).invoice
+
+
+def register(world: World, series: str, year: int = 2026) -> tuple[RegisteredNumber, ...]:
+    return world.invoicing.register(series, year, limit=1000, after=None).items
+
+
+def test_number_and_date_of_credit_notes_rise_together_by_the_sellers_day(world: World) -> None:
+    """Case M22: 22:30 UTC for a customer in Copenhagen, 22:31 UTC for one in London."""
+    sold(world, "copenhagen", "Europe/Copenhagen")
+    sold(world, "london", "Europe/London")
+    noon = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    invoices = {account: invoiced(world, account, noon)[0].number for account in ("copenhagen", "london")}
+
+    late = datetime(2026, 6, 15, 22, 30, tzinfo=UTC)
+    first = credited(world, "copenhagen", invoices["copenhagen"], late)
+    second = credited(world, "london", invoices["london"], late + timedelta(minutes=1))
+
+    assert (first.number, first.produced_on) == ("CN-2026-000001", date(2026, 6, 16))
+    assert (second.number, second.produced_on) == ("CN-2026-000002", date(2026, 6, 16))
+    # What the customers have to do follows their own day.
+    assert (first.due_on, second.due_on) == (date(2026, 6, 16), date(2026, 6, 15))
+
+
+def test_an_invoice_is_issued_on_the_accounts_day_and_dated_by_the_sellers(world: World) -> None:
+    sold(world, "auckland", "Pacific/Auckland")
+    sold(world, "los-angeles", "America/Los_Angeles")
+
+    [early] = invoiced(world, "auckland", datetime(2026, 5, 31, 12, 30, tzinfo=UTC))
+    assert invoiced(world, "los-angeles", datetime(2026, 6, 1, 6, 30, tzinfo=UTC)) == []
+    [late] = invoiced(world, "los-angeles", datetime(2026, 6, 1, 22, 30, tzinfo=UTC))
+
+    assert (early.produced_on, early.draft.since, early.due_on) == (date(2026, 5, 31), STARTS, date(2026, 6, 15))
+    assert (late.produced_on, late.draft.since, late.due_on) == (date(2026, 6, 2), STARTS, date(2026, 6, 15))
+
+
+def test_the_year_of_a_number_is_the_sellers(world: World) -> None:
+    sold(world, "london", "Europe/London", start=date(2026, 12, 31))
+
+    [invoice] = invoiced(world, "london", datetime(2026, 12, 31, 23, 30, tzinfo=UTC))
+
+    assert (invoice.number, invoice.produced_on) == ("LV-2027-000001", date(2027, 1, 1))
+    assert world.invoicing.invoice("london", invoice.number).invoice == invoice
+
+
+def test_a_run_whose_clock_is_behind_takes_the_day_of_the_last_number(world: World) -> None:
+    """Two runs around midnight: the one that read its clock before it comes second."""
+    sold(world, "one", "Pacific/Auckland")
+    sold(world, "other", "Pacific/Auckland")
+    midnight = datetime(2026, 6, 1, 22, tzinfo=UTC)
+    behind = world.invoicing  # a process that goes on with the counter that it has read
+    assert behind.counter("LV", 2026).count == 0
+
+    [first] = invoiced(world, "one", midnight)
+    [number] = issue_invoices(
+        "other", now=midnight - timedelta(seconds=1), correlation="run", settings=IN_COPENHAGEN, store=behind
+    )
+
+    second = behind.invoice("other", number).invoice
+    assert (first.number, first.produced_on) == ("LV-2026-000001", date(2026, 6, 2))
+    assert (second.number, second.produced_on) == ("LV-2026-000002", date(2026, 6, 2))
+
+
+def test_the_table_refuses_a_number_that_is_dated_before_the_last(world: World) -> None:
+    """Whatever a process believes: the condition is the counter's."""
+    sold(world, "copenhagen", "Europe/Copenhagen")
+    [invoice] = invoiced(world, "copenhagen", datetime(2026, 6, 2, 12, tzinfo=UTC))
+    store = world.invoicing
+    context = existing(store.billing_context("copenhagen"))
+    number = NextNumber("LV", date(2026, 6, 1), 2)
+    record = InvoiceRecord(invoice.issued_as(number), initial_payment(invoice, STARTS), 0)
+    fixed = fix_month(context.subscriber.account, context.subscriber.subscription, InvoicingDue(1), context.period)
+    event = new_event(EventType.INVOICE_ISSUED, CONTEXT, account="copenhagen", before=None, after={})
+
+    with pytest.raises(NumberTaken) as taken:
+        store.issue(context, record, number, fixed, context.credit, event)
+
+    assert (taken.value.counter.count, taken.value.counter.last_day) == (1, date(2026, 6, 2))
+    assert len(register(world, "LV")) == 1
+
+
+def test_each_number_is_registered_with_its_document_and_stays_after_a_purge(world: World) -> None:
+    sold(world, "copenhagen", "Europe/Copenhagen")
+    [invoice] = invoiced(world, "copenhagen", datetime(2026, 6, 1, 12, tzinfo=UTC))
+    note = credited(world, "copenhagen", invoice.number, datetime(2026, 6, 2, 12, tzinfo=UTC))
+
+    for document, series in ((invoice, "LV"), (note, "CN")):
+        entries = register(world, series)
+        assert [(each.number, each.day) for each in entries] == [(document.number, document.produced_on)]
+        assert [(each.total, each.tax) for each in entries] == [(document.draft.total, document.draft.tax_amount)]
+        assert register_faults(entries, world.invoicing.counter(series, 2026)) == ()
+    stored = [item for item in world.table.items() if item["sk"]["S"].startswith("NUMBER#")]
+    assert len(stored) == 2
+    assert not any("copenhagen" in json.dumps(item) for item in stored), "the register names a customer"
+    assert not {item["pk"]["S"] for item in stored} & {*partitions("copenhagen")}, "a purge would delete it"
+
+
+def test_a_counter_of_an_earlier_release_goes_on(world: World) -> None:
+    """It has no day and no register. Both begin with the next number."""
+    old = {"pk": {"S": "NUMBERS"}, "sk": {"S": "SERIES#LV#2026"}, "count": {"N": "999999"}}
+    world.client.put_item(TableName=TABLE, Item=old)
+    sold(world, "copenhagen", "Europe/Copenhagen")
+
+    [invoice] = invoiced(world, "copenhagen", datetime(2026, 6, 1, 12, tzinfo=UTC))
+
+    assert invoice.number == "LV-2026-1000000"
+    assert world.invoicing.invoice("copenhagen", invoice.number).invoice == invoice
+    assert register_faults(register(world, "LV"), world.invoicing.counter("LV", 2026)) == ()
+    counter = world.invoicing.counter("LV", 2026)
+    assert (counter.count, counter.last_day, counter.registered_from) == (1_000_000, date(2026, 6, 1), 1_000_000)
