@@ -93,6 +93,7 @@ class _Answers:
             {"pk": {"S": partition}, "sk": {"S": key}, "body": {"S": body}, "version": {"N": "1"}}
             for key, body in {**page, **due, **running}.items()
         ]
+        self._stored = {item["sk"]["S"]: item for item in items}
         self._billing_context = reply(Responses={"billing": items})
         self._nothing = reply(Responses={"billing": []})
         self._empty = reply()
@@ -104,12 +105,23 @@ class _Answers:
         session.register("before-send.dynamodb.*", cast("Any", self._answer))
         return session.create_client("dynamodb")
 
+    def _units(self, action: dict[str, Any]) -> int:
+        """What DynamoDB bills for an action: the larger item of before and after, names and values, in kilobytes."""
+        [parts] = action.values()
+        after = parts.get("Item", {})
+        before = self._stored.get((after or parts["Key"])["sk"]["S"], {})
+        size = max(
+            sum(len(name) + len(next(iter(value.values())).encode()) for name, value in item.items())
+            for item in (before, after)
+        )
+        return 2 * -(-size // 1024)
+
     def _answer(self, request: Any, **_: Any) -> Any:
         operation = request.headers["X-Amz-Target"].decode().partition(".")[2]
         body = orjson.loads(request.body)
         if operation == "TransactWriteItems":
             self.requests[operation] = body
-            self.write_units = sum(2 * -(-len(orjson.dumps(each)) // 1024) for each in body["TransactItems"])
+            self.write_units = sum(map(self._units, body["TransactItems"]))
             return self._empty(request)
         if b"SERIES#" in request.body:
             return self._nothing(request)
