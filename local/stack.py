@@ -193,7 +193,7 @@ def set_up_card(stack: Stack, company: DemoCompany) -> None:
 
 def _fire(stack: Stack, planner: str, at: datetime, is_processed: Callable[[], bool]) -> None:
     planned = client(stack.settings, "lambda").invoke(
-        FunctionName=stack.outputs[planner], Payload=json.dumps({"time": at.isoformat()})
+        FunctionName=stack.outputs[planner], Payload=json.dumps({"time": at.isoformat(), "clock": at.isoformat()})
     )
     if "FunctionError" in planned or not wait_until(is_processed, PROCESSED_SECONDS_MAX):
         raise LocalError(f"The work that was due at {at} is not finished. See {stack.settings.folder}.")

@@ -1,6 +1,7 @@
 """Queue worker: issues the invoices of an account's contract months that have begun."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from billing import wiring
@@ -10,11 +11,11 @@ from billing.platform.workers import worker
 
 
 def issue(message: str, correlation: str) -> Mapping[str, Any]:
-    """Processes every due contract month of one account. Raises BillingError, which retries the message."""
+    """Processes what is due now, or at a replay's clock, of one account. Raises BillingError: the message is retried."""
     work = work_from(message)
     issued = issue_invoices(
         work.account,
-        now=work.at,
+        now=work.clock or datetime.now(UTC),  # noqa: TID251 - an invoice has the day on which it is issued, however late
         correlation=correlation,
         settings=wiring.invoicing_settings(),
         store=wiring.invoice_store(),

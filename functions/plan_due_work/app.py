@@ -18,7 +18,11 @@ logger = Logger()
 
 
 def handler(event: Mapping[str, Any], _context: LambdaContext) -> None:
-    """Plans the work due at the event's time, not at the current time: any day can be run again or later."""
+    """Plans the work due at the event's time, not at the current time: any day can be run again or later.
+
+    A replay of the past names the `clock` at which the workers do it; without one they go by the real time.
+    """
     job, at = Job(os.environ["JOB"]), datetime.fromisoformat(event["time"])
-    planned = plan_due_work(job, now=at, store=wiring.due_store(), queue=wiring.work_queue())
+    clock = None if "clock" not in event else datetime.fromisoformat(event["clock"])
+    planned = plan_due_work(job, now=at, store=wiring.due_store(), queue=wiring.work_queue(), clock=clock)
     logger.info("planned", job=job, accounts=planned, at=at.isoformat())

@@ -92,7 +92,7 @@ def fire(at: datetime, work: Any, monkeypatch: pytest.MonkeyPatch, *jobs: str) -
     """Runs the planners at `at`, then their workers. Each message is delivered twice, as SQS may do."""
     for job in jobs or ("ending", "renewal"):
         monkeypatch.setenv("JOB", job)
-        plan({"time": at.isoformat()}, Context())
+        plan({"time": at.isoformat(), "clock": at.isoformat()}, Context())
         while messages := work.receive_messages(MaxNumberOfMessages=10):
             for message in messages:
                 records = {"Records": [record(message.body), record(message.body)]}

@@ -77,7 +77,7 @@ def run(at: datetime, monkeypatch: pytest.MonkeyPatch, *, charged: bool = True) 
         if job == "collection" and not charged:
             return
         monkeypatch.setenv("JOB", job)
-        plan({"time": at.isoformat()}, Context())
+        plan({"time": at.isoformat(), "clock": at.isoformat()}, Context())
         for body in queued():
             assert worker({"Records": [record(body)]}, Context()) == {"batchItemFailures": []}
         if job == "renewal" and charged:
@@ -207,7 +207,7 @@ def test_a_repeated_run_issues_nothing(company: Company, monkeypatch: pytest.Mon
     before = stored_items()
 
     run(NOW, monkeypatch, charged=False)
-    body = {"account": company.account, "at": NOW.isoformat()}
+    body = {"account": company.account, "at": NOW.isoformat(), "clock": NOW.isoformat()}
     assert issue({"Records": [record(body), record(body)]}, Context()) == {"batchItemFailures": []}
 
     assert stored_items() == before
@@ -271,6 +271,24 @@ def test_periods_invoiced_elsewhere_are_not_invoiced_again(company: Company, mon
 
     found = answer(get_invoices, request("GET", INVOICES, claims=STAFF, path={"account": "taken-over"})).body["items"]
     assert len(found) == 1
+
+
+class Real(datetime):
+    """The real clock, two days after the schedule that found what is due."""
+
+    @classmethod
+    def now(cls, tz: Any = None) -> Any:
+        return NOW.astimezone(tz) + timedelta(days=2)
+
+
+def test_a_late_run_dates_an_invoice_by_the_real_clock(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that waited: the schedule's time only finds what is due."""
+    monkeypatch.setattr("functions.issue_invoices.app.datetime", Real)
+    body = record({"account": company.account, "at": NOW.isoformat()})
+
+    assert issue({"Records": [body]}, Context()) == {"batchItemFailures": []}
+
+    assert {each[1] for each in invoice_rows(company)} == {str(NOW.date() + timedelta(days=2))}
 
 
 def test_staff_read_the_register_of_numbers_in_pages_and_as_csv(
@@ -661,7 +679,7 @@ def test_a_fault_of_livello_blocks_one_invoice_and_starts_no_dunning(
     card(company, stripe)
     run(NOW, monkeypatch, charged=False)
     stripe.faults += [{"kind": "refused", "code": "parameter_unknown", "path": "/confirm"}]
-    body = record({"account": company.account, "at": NOW.isoformat()})
+    body = record({"account": company.account, "at": NOW.isoformat(), "clock": NOW.isoformat()})
 
     assert collect({"Records": [body]}, Context())["batchItemFailures"] != []
     assert [each[2] for each in invoice_rows(company)] == ["paid", "open"]
@@ -677,7 +695,7 @@ def test_the_attempt_after_a_server_error_of_stripe_has_a_new_key(
     card(company, stripe)
     run(NOW, monkeypatch, charged=False)
     stripe.faults += [{"kind": "500", "path": "payment_intents$", "method": "POST"}]
-    body = record({"account": company.account, "at": NOW.isoformat()})
+    body = record({"account": company.account, "at": NOW.isoformat(), "clock": NOW.isoformat()})
 
     assert collect({"Records": [body]}, Context())["batchItemFailures"] != []
     assert collect({"Records": [body]}, Context()) == {"batchItemFailures": []}

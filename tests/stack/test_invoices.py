@@ -51,7 +51,8 @@ def provisioned(stack: Stack, account: str, interval: int = 1, start_days_ago: i
 
 def fire(stack: Stack, planner: str, at: datetime) -> None:
     reply = client(stack.settings, "lambda").invoke(
-        FunctionName=stack.outputs[planner], Payload=json.dumps({"time": at.isoformat()}).encode()
+        FunctionName=stack.outputs[planner],
+        Payload=json.dumps({"time": at.isoformat(), "clock": at.isoformat()}).encode(),
     )
     assert "FunctionError" not in reply, reply["Payload"].read()
 
@@ -157,7 +158,7 @@ def test_an_invoice_and_its_credit_note_are_documents_and_the_charge_is_refunded
         refunds = ask(stack.settings, "/v1/refunds?limit=100", KEYS["api_key"])["data"]
         return [each["amount"] for each in refunds if each["metadata"].get("credit_note") == note]
 
-    work = json.dumps({"account": account, "at": NOW.isoformat()})
+    work = json.dumps({"account": account, "at": NOW.isoformat(), "clock": NOW.isoformat()})
     queue = stack.outputs["PaymentsDueUrl"]
     for _ in range(2):
         client(stack.settings, "sqs").send_message(QueueUrl=queue, MessageBody=work)
@@ -166,7 +167,7 @@ def test_an_invoice_and_its_credit_note_are_documents_and_the_charge_is_refunded
 
 def issue_invoices_of(stack: Stack, account: str) -> None:
     """Sends the worker a message for this account only, so the demonstration stays unchanged."""
-    message = json.dumps({"account": account, "at": NOW.isoformat()})
+    message = json.dumps({"account": account, "at": NOW.isoformat(), "clock": NOW.isoformat()})
     client(stack.settings, "sqs").send_message(QueueUrl=stack.outputs["InvoicesDueUrl"], MessageBody=message)
     assert wait_until(lambda: bool(invoices(stack, account)), SECONDS_MAX)
 

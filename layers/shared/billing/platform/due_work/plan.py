@@ -14,14 +14,16 @@ from billing.platform.due_work.records import DueStore
 from billing.platform.queues.interfaces import MESSAGES_MAX, DueWork, WorkQueue
 
 
-def plan_due_work(job: Job, *, now: datetime, store: DueStore, queue: WorkQueue) -> int:
+def plan_due_work(job: Job, *, now: datetime, store: DueStore, queue: WorkQueue, clock: datetime | None = None) -> int:
     """Sends the accounts that are due at `now`; returns their number. One query per shard, one send per ten accounts.
+
+    A replay names the `clock` at which the workers do the work.
 
     Raises UpstreamFailed. The messages sent before the failure stay sent.
     """
     planned, waiting = 0, []
     for account in store.due(job, now):
-        waiting.append(DueWork(account, now))
+        waiting.append(DueWork(account, now, clock))
         planned += 1
         if len(waiting) == MESSAGES_MAX:
             queue.put(waiting)

@@ -21,10 +21,14 @@ class Queue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DueWork:
-    """An account for which a job was due at the instant `at`. The worker uses `at` as its time (DESIGN 4.3)."""
+    """An account for which a job was due at the instant `at`.
+
+    `clock` is the time at which a replay does the work; None for the real time (DESIGN 4.3).
+    """
 
     account: str
     at: datetime
+    clock: datetime | None = None
 
 
 class WorkQueue(Protocol):

@@ -25,7 +25,7 @@ class SqsWorkQueue:
         entries = [
             {
                 "Id": str(number),
-                "MessageBody": orjson.dumps({"account": each.account, "at": each.at}).decode(),
+                "MessageBody": _message(each),
                 "DelaySeconds": after_seconds,
             }
             for number, each in enumerate(work)
@@ -38,7 +38,13 @@ class SqsWorkQueue:
             raise UpstreamFailed(f"{len(reply['Failed'])} of {len(work)} were not handed over.")
 
 
+def _message(work: DueWork) -> str:
+    body = {"account": work.account, "at": work.at}
+    return orjson.dumps(body if work.clock is None else {**body, "clock": work.clock}).decode()
+
+
 def work_from(message: str) -> DueWork:
     """The due work of a message body. Raises ValueError, KeyError or TypeError for any other text."""
     body = orjson.loads(message)
-    return DueWork(body["account"], datetime.fromisoformat(body["at"]))
+    clock = None if "clock" not in body else datetime.fromisoformat(body["clock"])
+    return DueWork(body["account"], datetime.fromisoformat(body["at"]), clock)
