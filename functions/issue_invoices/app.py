@@ -11,7 +11,7 @@ from billing.platform.workers import worker
 
 
 def issue(message: str, correlation: str) -> Mapping[str, Any]:
-    """Processes what is due now, or at a replay's clock, of one account. Raises BillingError: the message is retried."""
+    """Processes what is due now, or at a replay's clock, of one account. Raises BillingError, which retries it."""
     work = work_from(message)
     issued = issue_invoices(
         work.account,

@@ -47,7 +47,7 @@ IN_FRANCE = replace(BUYER, name="Café de la Gare SARL", country="FR", vat_numbe
 
 
 def credit_note(of: IssuedInvoice, lines: tuple[int, ...] = (0,)) -> IssuedInvoice:
-    draft = credit_note_draft(of, initial_payment(of), lines)
+    draft = credit_note_draft(of, initial_payment(of, of.produced_on), lines)
     return replace(of, number="CN-2026-000001", draft=draft, corrects=replace(CORRECTION, lines=lines))
 
 

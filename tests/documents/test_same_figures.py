@@ -50,7 +50,7 @@ def spaced(text: str) -> str:
 def test_the_figures_are_the_same_everywhere(credit: str, method: Method | None, language: str) -> None:
     issued = replace(invoice(credit=CREDITS[credit], method=method), language=language)
     draft = issued.draft
-    view = InvoiceDetailsView.of(InvoiceRecord(issued, initial_payment(issued), 1))
+    view = InvoiceDetailsView.of(InvoiceRecord(issued, initial_payment(issued, issued.produced_on), 1))
     shown = {
         name: (part.amount, part.currency)
         for name, part in (

@@ -30,12 +30,12 @@ TODAY = date(2026, 5, 4)
 
 
 def opened(issued: IssuedInvoice) -> InvoicePayment:
-    return replace(initial_payment(issued), next_attempt_on=TODAY)
+    return replace(initial_payment(issued, issued.produced_on), next_attempt_on=TODAY)
 
 
 def paid(issued: IssuedInvoice) -> InvoicePayment:
     """Charged to a card on the day of its issue."""
-    payment = initial_payment(issued)
+    payment = initial_payment(issued, issued.produced_on)
     charged = Entry(EntryKind.CHARGED, payment.left, STARTS, "pi_1")
     return replace(payment, method=Method.CARD, payment_intent_id="pi_1").with_entries(charged)
 

@@ -63,7 +63,7 @@ def credited(issued: IssuedInvoice, payment: InvoicePayment, lines: tuple[int, .
 def test_each_line_is_credited_with_its_share_of_what_is_taken_off_the_whole() -> None:
     """M12: 50 % off the whole; 49.00 and 79.00 less 64.00, with tax 80.00."""
     issued = of_lines(4_900, 7_900, whole=6_400)
-    payment = initial_payment(issued)
+    payment = initial_payment(issued, issued.produced_on)
 
     first = credited(issued, payment, (0,), "CN-1")
     second = credited(issued, first.payment, (1,), "CN-2")
@@ -79,12 +79,12 @@ def test_what_is_taken_off_the_whole_is_not_credited_apart_from_the_lines() -> N
     issued = of_lines(4_900, 7_900, whole=6_400)
 
     with pytest.raises(RuleViolation):
-        credited(issued, initial_payment(issued), (0, 2), "CN-1")
+        credited(issued, initial_payment(issued, issued.produced_on), (0, 2), "CN-1")
 
 
 def test_a_charge_back_is_owed_again_and_a_won_one_pays() -> None:
     issued = of_lines(10_000)
-    paid = charged(initial_payment(issued), 12_500)
+    paid = charged(initial_payment(issued, issued.produced_on), 12_500)
 
     lost = paid.with_entries(Entry(EntryKind.CHARGED_BACK, 5_000, TODAY, "du_1", "pi_1"))
     won = lost.with_entries(Entry(EntryKind.CHARGE_BACK_WON, 5_000, TODAY, "du_1", "pi_1"))
@@ -96,7 +96,7 @@ def test_a_charge_back_is_owed_again_and_a_won_one_pays() -> None:
 
 def test_money_for_a_settled_invoice_is_credit() -> None:
     issued = of_lines(10_000)
-    by_transfer = mark_received(initial_payment(issued), TODAY, Method.BANK_TRANSFER, "4711")
+    by_transfer = mark_received(initial_payment(issued, issued.produced_on), TODAY, Method.BANK_TRANSFER, "4711")
 
     twice = charged(by_transfer, 12_500)
 
@@ -105,7 +105,9 @@ def test_money_for_a_settled_invoice_is_credit() -> None:
 
 def test_what_is_written_off_is_paid_by_money_that_arrives_nevertheless() -> None:
     issued = of_lines(10_000)
-    written_off = initial_payment(issued).with_entries(Entry(EntryKind.WRITTEN_OFF, 12_500, TODAY, "staff"))
+    written_off = initial_payment(issued, issued.produced_on).with_entries(
+        Entry(EntryKind.WRITTEN_OFF, 12_500, TODAY, "staff")
+    )
 
     paid = charged(written_off, 12_500)
 
@@ -119,7 +121,9 @@ def test_what_is_written_off_is_paid_by_money_that_arrives_nevertheless() -> Non
 
 def test_credit_pays_the_oldest_first_and_leaves_a_live_charge_alone() -> None:
     records = [
-        InvoiceRecord(replace(of_lines(net), number=f"LV-{net}"), initial_payment(of_lines(net)), 1)
+        InvoiceRecord(
+            replace(of_lines(net), number=f"LV-{net}"), initial_payment(of_lines(net), (of_lines(net)).produced_on), 1
+        )
         for net in (1_000, 2_000, 4_000)
     ]
     records[0] = replace(records[0], payment=replace(records[0].payment, payment_intent_id="pi_1"))
@@ -153,7 +157,7 @@ def test_money_is_conserved_whatever_happens(
     issued = of_lines(*nets, whole=int(sum(nets) * off))
     credit_used = int(issued.draft.total.amount * share)
     issued = of_lines(*nets, whole=int(sum(nets) * off), credit=credit_used)
-    payment, arrived = initial_payment(issued), 0
+    payment, arrived = initial_payment(issued, issued.produced_on), 0
     for step, (what, line, part) in enumerate(history):
         day = TODAY + timedelta(days=step)
         known = received(payment.entries)

@@ -1,39 +1,28 @@
 """One invoice for each period, numbers without gaps, one charge for each invoice: wherever a run is interrupted."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
 from billing.accounts.rules import existing
-from billing.invoicing.collect_payments import collect_payments
-from billing.invoicing.collect_payments import record_payment
+from billing.invoicing.collect_payments import collect_payments, record_payment
 from billing.invoicing.dunning import AlreadyPaid
 from billing.invoicing.issue_invoices import issue_invoices
 from billing.invoicing.numbering import register_faults
 from billing.invoicing.sync_payments import sync_payment
-from billing.kernel.events import Actor
-from billing.kernel.events import ActorKind
-from billing.kernel.events import RequestContext
+from billing.kernel.events import Actor, ActorKind, RequestContext
 from billing.payments.gateway import PaymentGateway
 from billing.payments.methods import Method
-from billing.payments.replace_payment_method import begin_setup
-from billing.payments.replace_payment_method import replace_payment_method
-from collections.abc import Callable
-from datetime import UTC
-from datetime import date
-from datetime import datetime
-from datetime import timedelta
+from billing.payments.replace_payment_method import begin_setup, replace_payment_method
+
 from local.stripe.api import Stripe
-from tests.faults.company import NEW_ACCOUNT
-from tests.faults.company import SETTINGS
-from tests.faults.company import body
-from tests.faults.company import catalogue
-from tests.faults.company import events
-from tests.faults.company import provision
+from tests.faults.company import NEW_ACCOUNT, SETTINGS, body, catalogue, events, provision
 from tests.faults.cuts import Faults
 from tests.faults.edges import edge
 from tests.faults.world import World
 from tests.store.samples import CONTEXT
-from tests.stripe import confirm
-from tests.stripe import payments
-from tests.stripe import stripe_account
+from tests.stripe import confirm, payments, stripe_account
 
 ACCOUNT = NEW_ACCOUNT.account
 JULY = datetime(2026, 7, 15, 12, tzinfo=UTC)

@@ -1,27 +1,19 @@
 """A deletion that crashes after any step resumes, and leaves only a receipt and archived invoices (DESIGN 3.7)."""
 
 from __future__ import annotations
-from billing.ending.deletion.commands import PurgeProgress
-from billing.ending.deletion.commands import Purger
-from billing.ending.deletion.commands import purge_account
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from billing.ending.deletion.commands import PurgeProgress, Purger, purge_account
 from billing.kernel.errors import ConcurrentChange
 from billing.platform.dynamodb import keys
-from collections.abc import Callable
-from datetime import datetime
-from datetime import timedelta
-import pytest
-from tests.faults.company import ADA
-from tests.faults.company import body
-from tests.faults.company import provision
+
+from tests.faults.company import ADA, body, provision
 from tests.faults.cuts import Faults
 from tests.faults.edges import edge
-from tests.faults.ending import ACCOUNT
-from tests.faults.ending import Ending
-from tests.faults.ending import OTHER
-from tests.faults.ending import PURGED
-from tests.faults.ending import USED
-from tests.faults.ending import deactivated
-from tests.faults.ending import theirs
+from tests.faults.ending import ACCOUNT, OTHER, PURGED, USED, Ending, deactivated, theirs
 
 
 def purger(world: Ending) -> Purger:

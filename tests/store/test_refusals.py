@@ -1,8 +1,19 @@
 """Every verb of every store raises the same error for a throttle, a collision, and any other refusal of DynamoDB."""
 
 from __future__ import annotations
-from billing.accounts.information import Area
-from billing.accounts.information import BillingDetails
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import billing
+import pytest
+from billing.accounts.information import Area, BillingDetails
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import Account
 from billing.accounts.vat_number_due import VatNumberDue
@@ -10,46 +21,30 @@ from billing.billing_page.records import BillingPageStore
 from billing.correspondence.audiences import Delivery
 from billing.correspondence.records import DeliveryStore
 from billing.ending.cancellation.records import CancellationStore
-from billing.ending.cancellation.rules import Cancellation
-from billing.ending.cancellation.rules import Reason
-from billing.ending.cancellation.rules import Requester
-from billing.ending.deletion.records import Purge
-from billing.ending.deletion.records import PurgeStore
-from billing.ending.deletion.records import StoredInvoice
+from billing.ending.cancellation.rules import Cancellation, Reason, Requester
+from billing.ending.deletion.records import Purge, PurgeStore, StoredInvoice
 from billing.ending.deletion.rules import Receipt
-from billing.ending.due import EndingDue
-from billing.ending.due import EndingStage
+from billing.ending.due import EndingDue, EndingStage
 from billing.ending.exports.records import DownloadStore
-from billing.ending.exports.rules import Download
-from billing.ending.exports.rules import DownloadKind
+from billing.ending.exports.rules import Download, DownloadKind
 from billing.ending.reactivation.records import ReactivationStore
-from billing.ending.reactivation.rules import Reactivation
-from billing.ending.reactivation.rules import ReactivationState
+from billing.ending.reactivation.rules import Reactivation, ReactivationState
 from billing.invoicing.dunning import initial_payment
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.periods import fix_month
-from billing.invoicing.records import BillingContext
-from billing.invoicing.records import InvoiceRecord
-from billing.invoicing.records import InvoiceStore
-from billing.invoicing.records import PaymentChange
-from billing.invoicing.vat_numbers.records import VatNumberState
-from billing.invoicing.vat_numbers.records import VatNumberStore
-from billing.invoicing.vat_numbers.rules import Outage
-from billing.invoicing.vat_numbers.rules import VatNumberCheck
-from billing.kernel.errors import Busy
-from billing.kernel.errors import ConcurrentChange
+from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
+from billing.invoicing.vat_numbers.records import VatNumberState, VatNumberStore
+from billing.invoicing.vat_numbers.rules import Outage, VatNumberCheck
+from billing.kernel.errors import Busy, ConcurrentChange
 from billing.kernel.money import Money
 from billing.kernel.schedules import Job
-from billing.payments.methods import CardWarning
-from billing.payments.methods import PaymentProfile
-from billing.payments.records import Payer
-from billing.payments.records import PaymentStore
+from billing.payments.methods import CardWarning, PaymentProfile
+from billing.payments.records import Payer, PaymentStore
 from billing.platform.due_work.records import DueStore
 from billing.platform.dynamodb.table import Table
 from billing.platform.events.records import EventStore
-from billing.scaling.records import AutoscalingState
-from billing.scaling.records import AutoscalingStore
+from billing.scaling.records import AutoscalingState, AutoscalingStore
 from billing.scaling.reviews.records import ReviewStore
 from billing.scaling.reviews.success_manager_records import SuccessManagerStore
 from billing.scaling.tier_changes import AutoscalingSettings
@@ -61,34 +56,11 @@ from billing.usage.records import UsageStore
 from billing.usage.rules import UsageEvent
 from billing.usage.thresholds import AlertState
 from billing.usage.totals import UsageReads
-from botocore.exceptions import ClientError
-from botocore.exceptions import ReadTimeoutError
-from collections.abc import Callable
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC
-from datetime import date
-from datetime import datetime
-from datetime import timedelta
-from decimal import Decimal
-import billing
-import inspect
-import pytest
-from importlib import import_module
-from pathlib import Path
+from botocore.exceptions import ClientError, ReadTimeoutError
+
 from tests.aws import TABLE
 from tests.documents.samples import invoice as issued
-from tests.store.samples import ACCOUNT
-from tests.store.samples import ADMIN
-from tests.store.samples import BILLING
-from tests.store.samples import DUE
-from tests.store.samples import MEMBER
-from tests.store.samples import NOON
-from tests.store.samples import PAGE
-from tests.store.samples import REVIEW
-from tests.store.samples import SOFIE
-from tests.store.samples import sample_event
-from typing import Any
+from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, MEMBER, NOON, PAGE, REVIEW, SOFIE, sample_event
 
 ID, TODAY = ACCOUNT.id, date(2026, 6, 10)
 EVENT, SHARED = sample_event(), sample_event(account=None)

@@ -5,15 +5,14 @@ raises KeyError on first use. The module has no `from __future__ import annotati
 texts for every request.
 """
 
-from aws_lambda_powertools.event_handler.depends import Depends
-from botocore.session import Session
+import os
 from collections.abc import Callable
 from functools import cache
-import os
 from importlib import import_module
-from typing import Annotated
-from typing import Any
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
+
+from aws_lambda_powertools.event_handler.depends import Depends
+from botocore.session import Session
 
 if TYPE_CHECKING:
     from billing.accounts.directory import Directory

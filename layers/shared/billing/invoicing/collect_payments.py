@@ -9,67 +9,42 @@ Later is an error (UpstreamFailed): it holds up its own invoice alone, and is ra
 """
 
 from __future__ import annotations
-from billing.accounts.rules import Status
-from billing.invoicing.apply_credit import apply_credit
-from billing.invoicing.apply_credit import can_be_settled
-from billing.invoicing.apply_credit import collects
-from billing.invoicing.apply_credit import may_be_charged
-from billing.invoicing.dunning import AlreadyPaid
-from billing.invoicing.dunning import InvoicePayment
-from billing.invoicing.dunning import UNPAID
-from billing.invoicing.dunning import after_charge
-from billing.invoicing.dunning import after_failure
-from billing.invoicing.dunning import awaiting_transfer
-from billing.invoicing.dunning import begin_refund
-from billing.invoicing.dunning import is_due
-from billing.invoicing.dunning import is_retried_at_once
-from billing.invoicing.dunning import mark_past_due
-from billing.invoicing.dunning import mark_received
-from billing.invoicing.dunning import next_attempt
-from billing.invoicing.dunning import retry_now
-from billing.invoicing.dunning import too_small
-from billing.invoicing.dunning import transferred_by
-from billing.invoicing.entries import Entry
-from billing.invoicing.entries import EntryKind
-from billing.invoicing.invoices import InvoiceStatus
-from billing.invoicing.payment_events import payment_events
-from billing.invoicing.payment_events import written_off_events
-from billing.invoicing.records import BillingContext
-from billing.invoicing.records import InvoiceRecord
-from billing.invoicing.records import InvoiceStore
-from billing.invoicing.records import PaymentChange
-from billing.invoicing.settings import InvoicingSettings
-from billing.kernel.errors import AnswerLost
-from billing.kernel.errors import Conflict
-from billing.kernel.errors import RuleViolation
-from billing.kernel.errors import UpstreamFailed
-from billing.kernel.errors import Violation
-from billing.kernel.events import Event
-from billing.kernel.events import RequestContext
-from billing.kernel.events import by_system
-from billing.kernel.money import Money
-from billing.payments.charge_limits import ChargeObstacle
-from billing.payments.charge_limits import charge_obstacle
-from billing.payments.gateway import AmountRefused
-from billing.payments.gateway import CustomerDeleted
-from billing.payments.gateway import KeySpent
-from billing.payments.gateway import NewSetup
-from billing.payments.gateway import PaymentGateway
-from billing.payments.gateway import RequestRefused
-from billing.payments.methods import Charge
-from billing.payments.methods import ChargeState
-from billing.payments.methods import Method
-from billing.payments.methods import PaymentFailure
-from billing.payments.methods import Refund
-from billing.payments.methods import RefundState
-from collections.abc import Iterator
-from collections.abc import Sequence
+
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from dataclasses import replace
-from datetime import date
-from datetime import datetime
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from billing.accounts.rules import Status
+from billing.invoicing.apply_credit import apply_credit, can_be_settled, collects, may_be_charged
+from billing.invoicing.dunning import (
+    UNPAID,
+    AlreadyPaid,
+    InvoicePayment,
+    after_charge,
+    after_failure,
+    awaiting_transfer,
+    begin_refund,
+    is_due,
+    is_retried_at_once,
+    mark_past_due,
+    mark_received,
+    next_attempt,
+    retry_now,
+    too_small,
+    transferred_by,
+)
+from billing.invoicing.entries import Entry, EntryKind
+from billing.invoicing.invoices import InvoiceStatus
+from billing.invoicing.payment_events import payment_events, written_off_events
+from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
+from billing.invoicing.settings import InvoicingSettings
+from billing.kernel.errors import AnswerLost, Conflict, RuleViolation, UpstreamFailed, Violation
+from billing.kernel.events import Event, RequestContext, by_system
+from billing.kernel.money import Money
+from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
+from billing.payments.gateway import AmountRefused, CustomerDeleted, KeySpent, NewSetup, PaymentGateway, RequestRefused
+from billing.payments.methods import Charge, ChargeState, Method, PaymentFailure, Refund, RefundState
 
 HOUR = "%Y-%m-%dT%H"
 """See billing.payments.replace_payment_method."""

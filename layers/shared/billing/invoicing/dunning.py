@@ -1,28 +1,25 @@
 """Dunning: the attempts to collect an invoice, and the state of its payment after each (DESIGN 3.6.4)."""
 
 from __future__ import annotations
-from billing.invoicing.entries import Entry
-from billing.invoicing.entries import EntryKind
-from billing.invoicing.entries import attempt_under_way
-from billing.invoicing.entries import balances
-from billing.invoicing.entries import credit_from
-from billing.invoicing.entries import received
-from billing.invoicing.entries import refunds
-from billing.invoicing.entries import sum_of
-from billing.invoicing.invoices import InvoiceStatus
-from billing.invoicing.invoices import IssuedInvoice
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from billing.invoicing.entries import (
+    Entry,
+    EntryKind,
+    attempt_under_way,
+    balances,
+    credit_from,
+    received,
+    refunds,
+    sum_of,
+)
+from billing.invoicing.invoices import InvoiceStatus, IssuedInvoice
 from billing.kernel.errors import Conflict
 from billing.kernel.events import EventType
-from billing.payments.methods import CHARGED
-from billing.payments.methods import Charge
-from billing.payments.methods import ChargeState
-from billing.payments.methods import Method
-from billing.payments.methods import PaymentFailure
-from collections.abc import Iterable
-from dataclasses import dataclass
-from dataclasses import replace
-from datetime import date
-from datetime import timedelta
+from billing.payments.methods import CHARGED, Charge, ChargeState, Method, PaymentFailure
 
 SMALL_AMOUNT_RETRIED_AFTER = timedelta(days=30)
 """When an amount that is too small to be charged is tried again: by then the account may pay in another way."""

@@ -5,43 +5,35 @@ invoices. The credit note, its number and where the invoice stands then are one 
 """
 
 from __future__ import annotations
-from billing.invoicing.apply_credit import apply_credit
-from billing.invoicing.apply_credit import can_be_settled
-from billing.invoicing.apply_credit import may_be_charged
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import date
+
+from billing.invoicing.apply_credit import apply_credit, can_be_settled, may_be_charged
 from billing.invoicing.collect_payments import after as after_changes
 from billing.invoicing.collect_payments import without_intent
-from billing.invoicing.credit_notes import AlreadyCredited
-from billing.invoicing.credit_notes import CreditNoteAllocation
-from billing.invoicing.credit_notes import allocate
-from billing.invoicing.credit_notes import credit_note_draft
-from billing.invoicing.credit_notes import lines_to_credit
+from billing.invoicing.credit_notes import (
+    AlreadyCredited,
+    CreditNoteAllocation,
+    allocate,
+    credit_note_draft,
+    lines_to_credit,
+)
 from billing.invoicing.dunning import refund_payment
-from billing.invoicing.invoices import Correction
-from billing.invoicing.invoices import DocumentKind
-from billing.invoicing.invoices import IssuedInvoice
-from billing.invoicing.invoices import document_key
+from billing.invoicing.invoices import Correction, DocumentKind, IssuedInvoice, document_key
 from billing.invoicing.issue_invoices import with_next_number
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.payment_events import payment_events
-from billing.invoicing.records import BillingContext
-from billing.invoicing.records import InvoiceRecord
-from billing.invoicing.records import InvoiceStore
-from billing.invoicing.records import PaymentChange
+from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.wording import describe_line
-from billing.kernel.events import EventType
-from billing.kernel.events import Facts
-from billing.kernel.events import RequestContext
+from billing.kernel.events import EventType, Facts, RequestContext
 from billing.kernel.money import Money
-from billing.payments.charge_limits import ChargeObstacle
-from billing.payments.charge_limits import charge_obstacle
+from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
 from billing.payments.gateway import PaymentGateway
 from billing.payments.methods import Method
 from billing.platform.events.new_event import new_event
-from collections.abc import Sequence
-from dataclasses import asdict
-from dataclasses import replace
-from datetime import date
 
 
 def issue_credit_note(

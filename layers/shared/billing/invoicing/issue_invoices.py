@@ -6,52 +6,35 @@ caught up, and no number lacks its invoice.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import date, datetime, timedelta
+from itertools import count
+
 from billing.invoicing.due import InvoicingDue
-from billing.invoicing.dunning import charge_on
-from billing.invoicing.dunning import due_on
-from billing.invoicing.dunning import initial_payment
-from billing.invoicing.holds import INVOICES_AT_ONCE_MAX
-from billing.invoicing.holds import InvoicingHold
-from billing.invoicing.holds import PendingInvoice
-from billing.invoicing.holds import must_stop
-from billing.invoicing.holds import released_until
-from billing.invoicing.holds import total_of
-from billing.invoicing.invoices import DocumentKind
-from billing.invoicing.invoices import InvoiceDraft
-from billing.invoicing.invoices import IssuedInvoice
-from billing.invoicing.invoices import credit_after
-from billing.invoicing.invoices import document_key
-from billing.invoicing.numbering import NextNumber
-from billing.invoicing.numbering import NumberTaken
-from billing.invoicing.periods import FixedMonth
-from billing.invoicing.periods import fix_month
-from billing.invoicing.periods import rebuilt
-from billing.invoicing.records import BillingContext
-from billing.invoicing.records import InvoiceRecord
-from billing.invoicing.records import InvoiceStore
-from billing.invoicing.settings import InvoicingSettings
-from billing.invoicing.settings import UnconfirmedVatNumber
-from billing.invoicing.to_come import InvoicingState
-from billing.invoicing.to_come import draft_of
-from billing.invoicing.to_come import invoices_to_come
-from billing.invoicing.to_come import next_invoice
+from billing.invoicing.dunning import charge_on, due_on, initial_payment
+from billing.invoicing.holds import (
+    INVOICES_AT_ONCE_MAX,
+    InvoicingHold,
+    PendingInvoice,
+    must_stop,
+    released_until,
+    total_of,
+)
+from billing.invoicing.invoices import DocumentKind, InvoiceDraft, IssuedInvoice, credit_after, document_key
+from billing.invoicing.numbering import NextNumber, NumberTaken
+from billing.invoicing.periods import FixedMonth, fix_month, rebuilt
+from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore
+from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
+from billing.invoicing.to_come import InvoicingState, draft_of, invoices_to_come, next_invoice
 from billing.invoicing.vat_number_hold import waits_for_vat_number
 from billing.invoicing.vat_territories import Address
 from billing.invoicing.wording import describe_line
 from billing.kernel.errors import ConcurrentChange
-from billing.kernel.events import EventType
-from billing.kernel.events import Facts
-from billing.kernel.events import RequestContext
-from billing.kernel.events import by_system
+from billing.kernel.events import EventType, Facts, RequestContext, by_system
 from billing.platform.events.new_event import new_event
 from billing.platform.retry import RetryBudget
-from collections.abc import Callable
-from dataclasses import asdict
-from dataclasses import replace
-from datetime import date
-from datetime import datetime
-from datetime import timedelta
-from itertools import count
 
 NUMBER_SECONDS = 12.0
 """How long a run retries while other runs take the numbers. After that the queue delivers the account again."""

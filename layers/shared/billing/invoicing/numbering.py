@@ -7,10 +7,12 @@ number lacks its invoice, no two invoices share one, and a later number never ha
 """
 
 from __future__ import annotations
-from billing.kernel.money import Money
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+
+from billing.kernel.money import Money
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,73 +1,45 @@
 """Invoice records in the table: numbers, contents and payments."""
 
 from __future__ import annotations
-from billing.accounts.information import Area
-from billing.accounts.information import BillingDetails
-from billing.accounts.information import CompanyDetails
-from billing.accounts.mapping import billing_from
-from billing.accounts.mapping import company_from
-from billing.accounts.mapping import vat_number_due_body
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from billing.accounts.information import Area, BillingDetails, CompanyDetails
+from billing.accounts.mapping import billing_from, company_from, vat_number_due_body
 from billing.accounts.rules import Account
 from billing.accounts.vat_number_due import VatNumberDue
-from billing.invoicing.due import InvoicingDue
-from billing.invoicing.due import invoicing_due_at
-from billing.invoicing.due_mapping import day_body
-from billing.invoicing.due_mapping import day_from
-from billing.invoicing.due_mapping import invoicing_due_body
-from billing.invoicing.due_mapping import invoicing_due_from
-from billing.invoicing.dunning import InvoicePayment
-from billing.invoicing.dunning import UNPAID
+from billing.invoicing.due import InvoicingDue, invoicing_due_at
+from billing.invoicing.due_mapping import day_body, day_from, invoicing_due_body, invoicing_due_from
+from billing.invoicing.dunning import UNPAID, InvoicePayment
 from billing.invoicing.holds import InvoicingHold
-from billing.invoicing.invoices import Invoice
-from billing.invoicing.invoices import InvoiceStatus
-from billing.invoicing.invoices import IssuedInvoice
-from billing.invoicing.mapping import invoice_body
-from billing.invoicing.mapping import issued_from
-from billing.invoicing.mapping import record_from
-from billing.invoicing.numbering import NextNumber
-from billing.invoicing.numbering import NumberTaken
-from billing.invoicing.numbering import RegisteredNumber
-from billing.invoicing.numbering import SeriesCounter
-from billing.invoicing.period_mapping import period_body
-from billing.invoicing.period_mapping import period_of
-from billing.invoicing.periods import FixedMonth
-from billing.invoicing.periods import PaidPeriod
+from billing.invoicing.invoices import Invoice, InvoiceStatus, IssuedInvoice
+from billing.invoicing.mapping import invoice_body, issued_from, record_from
+from billing.invoicing.numbering import NextNumber, NumberTaken, RegisteredNumber, SeriesCounter
+from billing.invoicing.period_mapping import period_body, period_of
+from billing.invoicing.periods import FixedMonth, PaidPeriod
 from billing.invoicing.summary_mapping import invoice_from
 from billing.invoicing.tax import TaxRule
-from billing.invoicing.vat_numbers.mapping import check_body
-from billing.invoicing.vat_numbers.mapping import check_from
-from billing.invoicing.vat_numbers.rules import VatNumberCheck
-from billing.invoicing.vat_numbers.rules import relevant
+from billing.invoicing.vat_numbers.mapping import check_body, check_from
+from billing.invoicing.vat_numbers.rules import VatNumberCheck, relevant
 from billing.kernel.contract_calendar import Contract
-from billing.kernel.errors import ConcurrentChange
-from billing.kernel.errors import NotFound
+from billing.kernel.errors import ConcurrentChange, NotFound
 from billing.kernel.events import Event
 from billing.kernel.fields import fields_of
 from billing.kernel.money import Money
-from billing.kernel.schedules import Job
-from billing.kernel.schedules import start_of
+from billing.kernel.schedules import Job, start_of
 from billing.payments.mapping import payment_profile_from
 from billing.payments.methods import PaymentProfile
 from billing.platform.dynamodb import keys
-from billing.platform.dynamodb.bodies import parsed
-from billing.platform.dynamodb.bodies import text
-from billing.platform.dynamodb.bodies import without_version
+from billing.platform.dynamodb.bodies import parsed, text, without_version
 from billing.platform.dynamodb.item import Item
-from billing.platform.dynamodb.reader import Image
-from billing.platform.dynamodb.reader import Row
-from billing.platform.dynamodb.reader import Slice
+from billing.platform.dynamodb.reader import Image, Row, Slice
 from billing.platform.dynamodb.table import Table
 from billing.subscriptions.mapping import subscriber_from
 from billing.subscriptions.subscriber import Subscriber
-from collections.abc import Iterator
-from collections.abc import Sequence
-from contextlib import contextmanager
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import date
-from datetime import datetime
-from typing import Any
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from billing.platform.dynamodb.transaction import Transaction

@@ -1,12 +1,13 @@
 """The deployment's settings of invoices and payments."""
 
 from __future__ import annotations
-from billing.invoicing.invoices import Seller
+
 from dataclasses import dataclass
-from datetime import date
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
+
+from billing.invoicing.invoices import Seller
 
 TERM_DAYS = 14
 CREDIT_SERIES = "CN"

@@ -5,76 +5,53 @@ once, and exactly what the admin agreed to. The invoice, the contract and the ac
 """
 
 from __future__ import annotations
-from billing.accounts.rules import Account
-from billing.accounts.rules import existing
-from billing.ending.cancellation.rules import DueCharge
-from billing.ending.cancellation.rules import reactivate_until
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
+
+from billing.accounts.rules import Account, existing
+from billing.ending.cancellation.rules import DueCharge, reactivate_until
 from billing.ending.reactivation.records import ReactivationStore
-from billing.ending.reactivation.rules import NoPaymentMethod
-from billing.ending.reactivation.rules import QuoteChanged
-from billing.ending.reactivation.rules import Reactivation
-from billing.ending.reactivation.rules import ReactivationState
-from billing.ending.reactivation.rules import new_contract
-from billing.ending.reactivation.rules import require_deactivated
-from billing.ending.reactivation.rules import resubscribe
+from billing.ending.reactivation.rules import (
+    NoPaymentMethod,
+    QuoteChanged,
+    Reactivation,
+    ReactivationState,
+    new_contract,
+    require_deactivated,
+    resubscribe,
+)
 from billing.invoicing.collect_payments import HOUR
 from billing.invoicing.due import InvoicingDue
-from billing.invoicing.dunning import InvoicePayment
-from billing.invoicing.dunning import after_charge
-from billing.invoicing.dunning import due_on
-from billing.invoicing.dunning import initial_payment
-from billing.invoicing.invoices import BillingReason
-from billing.invoicing.invoices import InvoiceDraft
-from billing.invoicing.invoices import build_draft
-from billing.invoicing.issue_invoices import build_invoice
-from billing.invoicing.issue_invoices import credit_left
-from billing.invoicing.issue_invoices import free_facts
-from billing.invoicing.issue_invoices import invoice_facts
-from billing.invoicing.issue_invoices import issue_invoices
-from billing.invoicing.issue_invoices import pending_invoices
-from billing.invoicing.issue_invoices import with_next_number
+from billing.invoicing.dunning import InvoicePayment, after_charge, due_on, initial_payment
+from billing.invoicing.invoices import BillingReason, InvoiceDraft, build_draft
+from billing.invoicing.issue_invoices import (
+    build_invoice,
+    credit_left,
+    free_facts,
+    invoice_facts,
+    issue_invoices,
+    pending_invoices,
+    with_next_number,
+)
 from billing.invoicing.numbering import NextNumber
-from billing.invoicing.periods import FixedMonth
-from billing.invoicing.periods import fix_month
-from billing.invoicing.records import BillingContext
-from billing.invoicing.records import InvoiceRecord
+from billing.invoicing.periods import FixedMonth, fix_month
+from billing.invoicing.records import BillingContext, InvoiceRecord
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.vat_number_hold import waits_for_vat_number
-from billing.invoicing.vat_numbers.rules import VatNumberUnconfirmed
-from billing.invoicing.vat_numbers.rules import tax_on_sale
+from billing.invoicing.vat_numbers.rules import VatNumberUnconfirmed, tax_on_sale
 from billing.kernel.contract_calendar import Contract
-from billing.kernel.errors import ConcurrentChange
-from billing.kernel.errors import Conflict
-from billing.kernel.errors import RuleViolation
-from billing.kernel.errors import Violation
-from billing.kernel.events import Actor
-from billing.kernel.events import ActorKind
-from billing.kernel.events import Event
-from billing.kernel.events import EventType
-from billing.kernel.events import Facts
-from billing.kernel.events import RequestContext
-from billing.kernel.events import by_system
+from billing.kernel.errors import ConcurrentChange, Conflict, RuleViolation, Violation
+from billing.kernel.events import Actor, ActorKind, Event, EventType, Facts, RequestContext, by_system
 from billing.kernel.money import Money
-from billing.payments.charge_limits import ChargeObstacle
-from billing.payments.charge_limits import charge_obstacle
-from billing.payments.gateway import AmountRefused
-from billing.payments.gateway import CustomerDeleted
-from billing.payments.gateway import PaymentGateway
-from billing.payments.methods import Charge
-from billing.payments.methods import ChargeState
-from billing.payments.methods import Method
-from billing.payments.methods import PaymentFailure
-from billing.platform.events.new_event import new_event
-from billing.platform.events.new_event import new_id
+from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
+from billing.payments.gateway import AmountRefused, CustomerDeleted, PaymentGateway
+from billing.payments.methods import Charge, ChargeState, Method, PaymentFailure
+from billing.platform.events.new_event import new_event, new_id
 from billing.subscriptions.catalogue_records import CatalogueStore
 from billing.subscriptions.pricing import period_lines
 from billing.subscriptions.rules import Subscription
-from collections.abc import Callable
-from dataclasses import asdict
-from dataclasses import dataclass
-from dataclasses import replace
-from datetime import date
-from datetime import datetime
 
 _MADE = frozenset({ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT})
 

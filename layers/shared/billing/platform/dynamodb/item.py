@@ -11,13 +11,14 @@ class Item:
     """Keys, and a body that only the mapping of its area reads.
 
     A value is an attribute if it is a key, a condition or an index key. All other values are in `body`, one JSON text
-    (DESIGN 6.2). `index` is the partition key and sort key in the index. DynamoDB deletes the item after `expires_at`.
-    `claimed_until` is an instant in ISO 8601.
+    (DESIGN 6.2). `index` is the partition key and sort key in the index of due work, `list_index` those in the index of
+    the lists of staff. DynamoDB deletes the item after `expires_at`. `claimed_until` is an instant in ISO 8601.
     """
 
     partition: str
     key: str
     body: str
     index: tuple[str, str] | None = None
+    list_index: tuple[str, str] | None = None
     expires_at: datetime | None = None
     claimed_until: str | None = None

@@ -73,6 +73,7 @@ from datetime import UTC, date, datetime
 from string import ascii_uppercase
 
 INDEX = "gsi1"
+LIST_INDEX = "gsi2"
 
 ALERT = "TOLD#"
 AUTOSCALING = "AUTOSCALING"

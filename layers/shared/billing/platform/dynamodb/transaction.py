@@ -50,6 +50,8 @@ class ItemModel(Model):
     sk = UnicodeAttribute(range_key=True)
     gsi1pk = UnicodeAttribute(null=True)
     gsi1sk = UnicodeAttribute(null=True)
+    gsi2pk = UnicodeAttribute(null=True)
+    gsi2sk = UnicodeAttribute(null=True)
     claimed_until = UnicodeAttribute(null=True)
     expires_at = WholeNumberAttribute(null=True)
     body = UnicodeAttribute(null=True)
@@ -262,12 +264,15 @@ class _ConditionFailed(ConcurrentChange):
 
 
 def _stored(items: type[ItemModel], item: Item) -> ItemModel:
-    partition, key = (None, None) if item.index is None else item.index
+    partition, key = item.index or (None, None)
+    list_partition, list_key = item.list_index or (None, None)
     return items(
         item.partition,
         item.key,
         gsi1pk=partition,
         gsi1sk=key,
+        gsi2pk=list_partition,
+        gsi2sk=list_key,
         claimed_until=item.claimed_until,
         expires_at=None if item.expires_at is None else int(item.expires_at.timestamp()),
         body=item.body,
