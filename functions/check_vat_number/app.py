@@ -5,6 +5,7 @@ from typing import Any
 
 from billing import wiring
 from billing.invoicing.vat_numbers.check import check_vat_number
+from billing.platform.clock import time_of
 from billing.platform.queues.sqs_work_queue import work_from
 from billing.platform.workers import worker
 
@@ -14,7 +15,7 @@ def check(message: str, correlation: str) -> Mapping[str, Any]:
     work = work_from(message)
     outcome = check_vat_number(
         work.account,
-        now=work.at,
+        now=time_of(work),
         correlation=correlation,
         seller=wiring.seller(),
         policy=wiring.unconfirmed_vat_number(),

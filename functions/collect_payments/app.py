@@ -14,6 +14,7 @@ from billing import wiring
 from billing.ending.reactivation.commands import complete_reactivation
 from billing.invoicing.collect_payments import collect_payments
 from billing.invoicing.dunning import TRIED_AFTER
+from billing.platform.clock import time_after, time_of
 from billing.platform.events.mapping import event_of
 from billing.platform.queues.sqs_work_queue import work_from
 from billing.platform.workers import worker
@@ -44,9 +45,9 @@ def _work(message: str) -> tuple[str, datetime, bool]:
     detail = orjson.loads(message).get("detail")
     if detail is None:
         work = work_from(message)
-        return work.account, work.at, False
+        return work.account, time_of(work), False
     event = event_of(detail)
-    return str(event.account), event.time, event.type in TRIED_AFTER
+    return str(event.account), time_after(event), event.type in TRIED_AFTER
 
 
 handler = worker(collect, wiring.queue)

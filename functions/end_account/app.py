@@ -9,6 +9,7 @@ from typing import Any
 from billing import wiring
 from billing.ending.cancellation.commands import end_account
 from billing.ending.deletion.commands import PurgeProgress, Purger, purge_account
+from billing.platform.clock import time_of
 from billing.platform.queues.interfaces import DueWork
 from billing.platform.queues.sqs_work_queue import work_from
 from billing.platform.workers import worker
@@ -22,7 +23,7 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
     work = work_from(message)
     stage = end_account(
         work.account,
-        now=work.at,
+        now=time_of(work),
         correlation=correlation,
         seller=wiring.seller_address(),
         store=wiring.cancellation_store(),
@@ -50,7 +51,7 @@ def _purged(work: DueWork, correlation: str) -> PurgeProgress | None:
     until = monotonic() + PURGE_SECONDS
     progress = purge_account(
         work.account,
-        now=work.at,
+        now=time_of(work),
         clock=datetime.now(UTC),  # noqa: TID251 - files arrive late by the wall clock, whatever day is replayed
         correlation=correlation,
         goes_on=lambda: monotonic() < until,

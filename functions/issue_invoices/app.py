@@ -1,11 +1,11 @@
 """Queue worker: issues the invoices of an account's contract months that have begun."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from billing import wiring
 from billing.invoicing.issue_invoices import issue_invoices
+from billing.platform.clock import time_of
 from billing.platform.queues.sqs_work_queue import work_from
 from billing.platform.workers import worker
 
@@ -15,8 +15,9 @@ def issue(message: str, correlation: str) -> Mapping[str, Any]:
     work = work_from(message)
     issued = issue_invoices(
         work.account,
-        now=work.clock or datetime.now(UTC),  # noqa: TID251 - an invoice has the day on which it is issued, however late
+        now=time_of(work),
         correlation=correlation,
+        is_replay=work.clock is not None,
         settings=wiring.invoicing_settings(),
         store=wiring.invoice_store(),
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing import wiring
+from billing.platform.clock import time_of
 from billing.platform.queues.sqs_work_queue import work_from
 from billing.platform.workers import worker
 from billing.scaling.scale_account import scale_account
@@ -12,7 +13,7 @@ from billing.scaling.scale_account import scale_account
 def scale(message: str, correlation: str) -> Mapping[str, Any]:
     """Processes every due month of one account. Raises BillingError, which retries the message."""
     work = work_from(message)
-    scaled = scale_account(work.account, now=work.at, correlation=correlation, store=wiring.autoscaling_store())
+    scaled = scale_account(work.account, now=time_of(work), correlation=correlation, store=wiring.autoscaling_store())
     return {"account": work.account, "months": scaled.months, "moved": scaled.moved}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from billing import wiring
 from billing.invoicing.warn_expiring_card import warn_expiring_card
+from billing.platform.clock import time_of
 from billing.platform.queues.sqs_work_queue import work_from
 from billing.platform.workers import worker
 
@@ -14,7 +15,7 @@ def warn(message: str, correlation: str) -> Mapping[str, Any]:
     work = work_from(message)
     warned = warn_expiring_card(
         work.account,
-        now=work.at,
+        now=time_of(work),
         correlation=correlation,
         seller=wiring.seller_address(),
         store=wiring.payment_store(),

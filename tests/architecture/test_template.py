@@ -113,7 +113,7 @@ def test_the_table_can_be_restored_and_survives_the_stack() -> None:
     assert table["Properties"]["DeletionProtectionEnabled"] == {"Fn::If": ["IsProtected", True, False]}
     assert table["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
     assert table["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
-    assert len(table["Properties"]["GlobalSecondaryIndexes"]) == 1
+    assert [each["IndexName"] for each in table["Properties"]["GlobalSecondaryIndexes"]] == ["gsi1", "gsi2"]
 
 
 @pytest.mark.parametrize("function", sorted(FUNCTIONS))

@@ -101,9 +101,9 @@ def fire(at: datetime, work: Any, monkeypatch: pytest.MonkeyPatch, *jobs: str) -
 
 
 def deliver(event: Event) -> dict[str, Any]:
-    """Delivers an event to the worker that the bus routes it to. Returns the worker's batch response."""
+    """Delivers an event, at its time, to the worker that the bus routes it to. Returns the worker's batch response."""
     worker = prepare if event.type == "download.requested" else collect
-    detail = json.loads(event_body(event))
+    detail = json.loads(event_body(replace(event, is_replay=True)))
     return dict(worker({"Records": [record(json.dumps({"detail": detail}))]}, Context()))
 
 

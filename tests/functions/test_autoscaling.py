@@ -46,7 +46,7 @@ def work(company: Company, work_queue: Any, monkeypatch: pytest.MonkeyPatch) -> 
 
 def planned(at: datetime, queue: Any) -> list[dict[str, Any]]:
     """The records that the schedule queues for the worker."""
-    plan({"time": at.isoformat().replace("+00:00", "Z")}, Context())
+    plan({"time": at.isoformat().replace("+00:00", "Z"), "clock": at.isoformat()}, Context())
     messages = queue.receive_messages(MaxNumberOfMessages=10)
     for message in messages:
         message.delete()
@@ -297,8 +297,9 @@ def test_a_deleted_account_is_no_failure(company: Company) -> None:
 
 def test_a_month_is_decided_after_it_has_begun_in_the_accounts_time_zone(company: Company, work: Any) -> None:
     """In Copenhagen July begins at 22:00 UTC."""
-    assert planned(datetime(2026, 6, 30, 21, 59, tzinfo=UTC), work) == []
-    early = record(json.dumps({"account": company.account, "at": "2026-06-30T21:59:00+00:00"}))
+    june_ends = "2026-06-30T21:59:00+00:00"
+    assert planned(datetime.fromisoformat(june_ends), work) == []
+    early = record(json.dumps({"account": company.account, "at": june_ends, "clock": june_ends}))
 
     scale({"Records": [early]}, Context())
 

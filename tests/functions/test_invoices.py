@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -273,17 +274,9 @@ def test_periods_invoiced_elsewhere_are_not_invoiced_again(company: Company, mon
     assert len(found) == 1
 
 
-class Real(datetime):
-    """The real clock, two days after the schedule that found what is due."""
-
-    @classmethod
-    def now(cls, tz: Any = None) -> Any:
-        return NOW.astimezone(tz) + timedelta(days=2)
-
-
 def test_a_late_run_dates_an_invoice_by_the_real_clock(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     """A message that waited: the schedule's time only finds what is due."""
-    monkeypatch.setattr("functions.issue_invoices.app.datetime", Real)
+    monkeypatch.setattr("billing.platform.clock._now", lambda: NOW + timedelta(days=2))
     body = record({"account": company.account, "at": NOW.isoformat()})
 
     assert issue({"Records": [body]}, Context()) == {"batchItemFailures": []}
@@ -785,3 +778,18 @@ def test_an_unpaid_invoice_is_charged_again_when_the_bank_renews_the_card(
 
     assert invoice_rows(company)[0][2] == "paid"
     assert [status for _, status in charges(stripe)] == ["failed", "succeeded"]
+
+
+def test_a_charge_that_an_event_leads_to_has_its_own_day_however_late_the_event_is(
+    company: Company, stripe_account: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`invoice.issued` waited for five days as a dead letter (M21)."""
+    card(company, stripe_account)
+    run(NOW, monkeypatch, charged=False)
+    late = NOW + timedelta(days=5)
+    monkeypatch.setattr("billing.platform.clock._now", lambda: late)
+
+    notify(*(replace(event, is_replay=False) for event in recorded("invoice.issued")))
+
+    listed = answer(get_invoices, request("GET", INVOICES, claims=company.admin, path=company.path)).body["items"]
+    assert {invoice["paid_on"] for invoice in listed} == {str(late.date())}

@@ -551,7 +551,7 @@ def test_a_notice_of_an_unknown_account_is_ignored(company: Company, account_at_
 
 def run_warnings(at: datetime) -> None:
     """Runs the schedule and the worker of card warnings at an instant; each message is delivered twice."""
-    plan({"time": at.isoformat()}, Context())
+    plan({"time": at.isoformat(), "clock": at.isoformat()}, Context())
     for body in queued("cards"):
         assert warn({"Records": [record(body), record(body)]}, Context()) == {"batchItemFailures": []}
 

@@ -83,7 +83,7 @@ def move(company: Company, vat_number: str | None, *, version: int = 1) -> None:
 def run(job: str, worker: Any, at: datetime, monkeypatch: pytest.MonkeyPatch) -> int:
     """Runs a schedule and its worker at an instant. Returns how many accounts were due."""
     monkeypatch.setenv("JOB", job)
-    plan({"time": at.isoformat()}, Context())
+    plan({"time": at.isoformat(), "clock": at.isoformat()}, Context())
     bodies = queued()
     for body in bodies:
         message = {
@@ -489,7 +489,7 @@ def test_each_function_may_do_what_a_check_needs(
         yield "check_vat_number", lambda: checked(NOW + timedelta(days=3))
 
     def worked(worker: Any, at: datetime) -> None:
-        body = json.dumps({"account": company.account, "at": at.isoformat()})
+        body = json.dumps({"account": company.account, "at": at.isoformat(), "clock": at.isoformat()})
         record = {"messageId": "1", "receiptHandle": "1", "body": body, "eventSource": "aws:sqs"}
         record["attributes"] = {"ApproximateReceiveCount": "1"}  # type: ignore[assignment]
         assert worker({"Records": [record]}, Context()) == {"batchItemFailures": []}

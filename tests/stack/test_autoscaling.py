@@ -61,7 +61,8 @@ def used(account: str, day: date, quantity: int) -> UsageEvent:
 
 def fire(stack: Stack) -> None:
     """Invokes the planner at noon UTC on the last day of the month: in the earliest zone the next month has begun."""
-    event = {"time": f"{NEXT_MONTH - timedelta(1)}T12:00:00Z", "source": "aws.scheduler"}
+    at = f"{NEXT_MONTH - timedelta(1)}T12:00:00Z"
+    event = {"time": at, "clock": at, "source": "aws.scheduler"}
     reply = client(stack.settings, "lambda").invoke(
         FunctionName=stack.outputs["PlanAutoscalingName"], Payload=json.dumps(event).encode()
     )

@@ -109,7 +109,8 @@ def test_the_warning_about_an_expiring_card_is_mailed_once(stack: Stack, shop: S
 
     def plan() -> None:
         reply = client(stack.settings, "lambda").invoke(
-            FunctionName=stack.outputs["PlanCardExpiryName"], Payload=b'{"time": "2030-08-01T12:15:00Z"}'
+            FunctionName=stack.outputs["PlanCardExpiryName"],
+            Payload=b'{"time": "2030-08-01T12:15:00Z", "clock": "2030-08-01T12:15:00Z"}',
         )
         assert "FunctionError" not in reply, reply["Payload"].read()
 

@@ -41,7 +41,13 @@ NUMBER_SECONDS = 12.0
 
 
 def issue_invoices(
-    account: str, *, now: datetime, correlation: str, settings: InvoicingSettings, store: InvoiceStore
+    account: str,
+    *,
+    now: datetime,
+    correlation: str,
+    settings: InvoicingSettings,
+    store: InvoiceStore,
+    is_replay: bool = False,
 ) -> tuple[str, ...]:
     """Issues the invoices of an account that are due at the instant `now`. Returns their numbers, oldest first.
 
@@ -50,7 +56,7 @@ def issue_invoices(
     of a process, and one query where the running paid period is not stored yet. Returns nothing for a deleted account.
     Raises ConcurrentChange.
     """
-    context = by_system(now, correlation)
+    context = by_system(now, correlation, is_replay=is_replay)
     issued: list[str] = []
     while True:
         billing = store.billing_context(account)

@@ -104,16 +104,20 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """The request that makes a change: who asked, when, and the request's id in the logs."""
+    """The request that makes a change: who asked, when, and the request's id in the logs.
+
+    With `is_replay` the time is not the real one: a replay of the past has named it.
+    """
 
     actor: Actor
     time: datetime
     correlation: str
+    is_replay: bool = False
 
 
-def by_system(time: datetime, correlation: str) -> RequestContext:
+def by_system(time: datetime, correlation: str, *, is_replay: bool = False) -> RequestContext:
     """The context of a run that no person made, such as a schedule. `correlation` is the id of the run in the logs."""
-    return RequestContext(Actor(ActorKind.SYSTEM, None), time, correlation)
+    return RequestContext(Actor(ActorKind.SYSTEM, None), time, correlation, is_replay)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ class Event:
     """One thing that happened to an account; `account` is None for what all accounts share, such as the catalogue.
 
     `before` and `after` are the facts before and after the change. `before` is None if nothing existed, `after` is None
-    if nothing is left.
+    if nothing is left. What follows from an event of a replay happens at its `time`, otherwise at the real time.
     """
 
     id: str
@@ -133,6 +137,7 @@ class Event:
     before: Facts | None
     after: Facts | None
     version: int = VERSION
+    is_replay: bool = False
 
 
 def ulid(time: datetime, randomness: bytes) -> str:

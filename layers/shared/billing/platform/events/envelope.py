@@ -30,7 +30,8 @@ class EventEnvelope(Facts):
     """The fields that all events share.
 
     `event` is unique, so a consumer can skip an event that it has processed. `correlation` is the id of the request in
-    the logs. `account` is null for an event of all accounts.
+    the logs. `account` is null for an event of all accounts. A replay of the past made an event with `is_replay`; its
+    `time` is not the real one.
     """
 
     event: Identifier
@@ -40,6 +41,7 @@ class EventEnvelope(Facts):
     time: datetime
     actor: ActorView
     correlation: str
+    is_replay: bool = False
 
 
 Type = TypeVar("Type", bound=str)

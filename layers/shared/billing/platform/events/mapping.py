@@ -29,4 +29,5 @@ def event_of(body: Body) -> Event:
         before=body["before"],
         after=body["after"],
         version=body["version"],
+        is_replay=body.get("is_replay", False),
     )

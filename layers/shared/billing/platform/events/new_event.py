@@ -26,4 +26,5 @@ def new_event(
         correlation=context.correlation,
         before=before,
         after=after,
+        is_replay=context.is_replay,
     )
