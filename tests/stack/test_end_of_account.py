@@ -69,7 +69,7 @@ class Shop:
 
     def send(self, queue: str, at: datetime) -> None:
         """Sends the planner's message for this account only."""
-        message = json.dumps({"account": self.account, "at": at.isoformat()})
+        message = json.dumps({"account": self.account, "at": at.isoformat(), "clock": at.isoformat()})
         client(self.stack.settings, "sqs").send_message(QueueUrl=self.stack.outputs[queue], MessageBody=message)
 
     def is_in(self, status: str) -> bool:
