@@ -163,7 +163,7 @@ def sync_dispute(
             store=store,
             gateway=gateway,
         )
-        billing = store.billing_context(current.account) or billing
+        billing = store.billing_context(billing.subscriber.account.id) or billing
         found = _found(billing, current.payment, current.invoice or "-", collector)
     paid = (each.invoice.number for each in found.named if charged(each.payment.entries, current.payment))
     # The payment of a reactivation was named before its invoice had a number.
