@@ -16,7 +16,7 @@ from billing.invoicing.credit_notes import (
     lines_to_credit,
 )
 from billing.invoicing.dunning import InvoicePayment, initial_payment, mark_received, transferred_by
-from billing.invoicing.entries import Entry, EntryKind, received, sum_of
+from billing.invoicing.entries import Entry, EntryKind, received, refundable, sum_of
 from billing.invoicing.invoices import Correction, InvoiceStatus, IssuedInvoice
 from billing.invoicing.records import InvoiceRecord
 from billing.kernel.errors import RuleViolation
@@ -92,6 +92,18 @@ def test_a_charge_back_is_owed_again_and_a_won_one_pays() -> None:
     assert (paid.left, paid.status) == (0, InvoiceStatus.PAID)
     assert (lost.left, lost.status, lost.paid_on) == (5_000, InvoiceStatus.OPEN, None)
     assert (won.left, won.status) == (0, InvoiceStatus.PAID)
+
+
+def test_a_payment_is_not_refunded_while_another_dispute_of_it_is_open() -> None:
+    paid = charged(initial_payment(of_lines(10_000)), 12_500)
+    first = paid.with_entries(
+        Entry(EntryKind.DISPUTED, 5_000, TODAY, "du_1", "pi_1"),
+        Entry(EntryKind.DISPUTE_CLOSED, 5_000, TODAY, "du_1", "pi_1"),
+    )
+
+    second = first.with_entries(Entry(EntryKind.DISPUTED, 5_000, TODAY, "du_2", "pi_1"))
+
+    assert (refundable(first.entries), refundable(second.entries)) == (("pi_1", 12_500), None)
 
 
 def test_money_for_a_settled_invoice_is_credit() -> None:

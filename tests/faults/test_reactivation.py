@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from billing.accounts.rules import Status, existing
 from billing.ending.reactivation.commands import complete_reactivation, reactivation_quote, request_reactivation
 from billing.ending.reactivation.records import ReactivationStore
 from billing.ending.reactivation.rules import NotDeactivated
+from billing.invoicing.sync_payments import sync_dispute
 from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import Actor, ActorKind, RequestContext
+from billing.platform.dynamodb import keys
+from billing.platform.dynamodb.bodies import text
+from billing.platform.dynamodb.item import Item
 
 from tests.aws import TABLE
 from tests.faults.company import ADA, SETTINGS, body
@@ -169,3 +174,59 @@ def test_a_purge_and_a_request_at_once_end_with_one_of_the_two(faults: Faults) -
         invariants=either,
         may_lose=(ConcurrentChange, NotDeactivated),
     )
+
+
+def with_credit(world: Ending, credit: int) -> None:
+    with store_of(world)._transaction() as write:
+        [stored] = [*world.stored(keys.BALANCE), None][:1]
+        version = 0 if stored is None else int(stored["version"]["N"])
+        write.replace(Item(keys.account(ACCOUNT), keys.BALANCE, text({"credit": credit})), version)
+
+
+@pytest.mark.parametrize("charged", [False, True])
+def test_credit_that_was_repaid_meanwhile_does_not_hold_a_reactivation_for_ever(
+    charged: bool, connection: None
+) -> None:
+    """What was charged is never without its account: the rest is collected. What was not charged is offered anew."""
+    world = deactivated()
+    with world.calm():
+        with_credit(world, 10_000)
+        request(world)
+        if charged:
+            # Cut off between the charge and the write.
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(ReactivationStore, "complete", cut_off)
+                with pytest.raises(ConcurrentChange):
+                    complete(world)
+        with_credit(world, 0)
+        complete(world)
+
+    [account] = [body(item) for item in world.stored("PAGE#ACCOUNT") if ACCOUNT in item["pk"]["S"]]
+    if not charged:
+        assert (account["status"], account["reactivation"], charges(world)) == ("deactivated", None, [])
+        return
+    invoices = [body(item) for item in world.stored("INVOICE#") if ACCOUNT in item["pk"]["S"]]
+    [newest] = [each for each in invoices if each["produced_on"] == "2026-07-20"]
+    assert (account["status"], newest["status"], len(charges(world))) == ("active", "open", 1)
+    entries = newest["payment"]["entries"]
+    assert newest["payment"]["owed"] - sum(entry[1] for entry in entries) == 10_000
+    assert newest["payment"]["next_attempt_on"] is not None
+
+
+def test_a_dispute_of_a_reactivation_names_its_invoice(connection: None) -> None:
+    """Its payment was named before the invoice had a number."""
+    world = requested()
+    with world.calm():
+        complete(world)
+        [payment] = [each for each in world.stripe.objects["payment_intent"] if charges(world)]
+        dispute = world.stripe.dispute(payment)["id"]
+        sync_dispute(
+            dispute, now=BACK, correlation="notice", settings=SETTINGS, store=store_of(world), gateway=world.payments
+        )
+
+    [event] = [body(item) for item in world.stored("EVENT#") if body(item)["type"] == "payment.disputed"]
+    assert event["after"]["invoice"].startswith("LV-2026-")
+
+
+def cut_off(*_: object) -> None:
+    raise ConcurrentChange

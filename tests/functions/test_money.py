@@ -327,6 +327,20 @@ def test_a_small_rest_is_written_off_where_no_invoice_comes_any_more(
     assert (event.after or {})["written_off"] == {"amount": 20, "currency": "EUR"}
 
 
+def test_what_stripe_calls_too_small_is_written_off_where_no_invoice_comes_any_more(
+    company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stripe publishes no smallest charge for most currencies: it refuses the charge."""
+    card(company, stripe_account)
+    fire(ISSUED, work, monkeypatch, "renewal")
+    transferred(company, SECOND)
+    deactivate(company)
+    stripe_account.faults.append({"path": "payment_intents$", "kind": "refused", "code": "amount_too_small"})
+    fire(ISSUED + timedelta(days=365), work, monkeypatch, "collection")
+
+    assert figures(company, FIRST) == ("uncollectible", 0)
+
+
 def test_an_admin_tries_again_now(
     company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -235,9 +235,9 @@ SAYS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("usage.below_tier", {}, "en", ["7,932.67", "You would save DKK\xa0224.00 per month", "Nothing changes by itself"]),
     ("usage.below_tier", {}, "it", ["7.932,67", "224,00\xa0DKK al mese", "Nulla cambia da solo"]),
     ("payment.failed", {"reason": "declined"}, "en", ["declined", "we try again on 18 April 2026", "never cancels"]),
-    ("payment.failed", {"reason": "insufficient_funds"}, "en", ["not enough money", "18 April 2026"]),
+    ("payment.failed", {"reason": "insufficient_funds"}, "en", ["not enough money", "Amount due", "18 April 2026"]),
     ("payment.failed", {"reason": "expired_card", "next_attempt_on": None}, "en", ["We do not try again by ourselves"]),
-    ("payment.failed", {"reason": "failed"}, "it", ["non disdice mai", "18 aprile 2026"]),
+    ("payment.failed", {"reason": "failed"}, "it", ["non disdice mai", "Importo dovuto", "18 aprile 2026"]),
     (
         "card.expiring",
         {},

@@ -41,7 +41,7 @@ from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStor
 from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.errors import AnswerLost, Conflict, RuleViolation, UpstreamFailed, Violation
 from billing.kernel.events import Event, RequestContext, by_system
-from billing.kernel.money import Money
+from billing.kernel.money import Money, amount_covered
 from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
 from billing.payments.gateway import AmountRefused, CustomerDeleted, KeySpent, NewSetup, PaymentGateway, RequestRefused
 from billing.payments.methods import Charge, ChargeState, Method, PaymentFailure, Refund, RefundState
@@ -224,19 +224,23 @@ def without_intent(
 
 
 def shared_charge(
-    change: PaymentChange, unpaid: Sequence[InvoiceRecord], store: InvoiceStore, paid_on: date
+    change: PaymentChange,
+    payment: str,
+    allocations: Allocations,
+    unpaid: Sequence[InvoiceRecord],
+    store: InvoiceStore,
+    paid_on: date,
 ) -> list[PaymentChange]:
-    """The change of an invoice whose charge has succeeded, and those of the others to which it is allocated.
+    """The change of an invoice whose charge `payment` has succeeded, and those of the others in its `allocations`.
 
     One query for each of the others that is settled by now: what it gets is credit.
     """
-    payment = change.payment
     changes = [change]
-    for number, share in payment.allocations[1:]:
+    for number, share in allocations[1:]:
         found = next((each for each in unpaid if each.invoice.number == number), None)
         record = found or store.invoice(change.record.invoice.account, number)
-        entry = Entry(EntryKind.CHARGED, share, paid_on, payment.payment_intent_id)
-        charged = replace(record.payment, method=payment.method).with_entries(entry)
+        entry = Entry(EntryKind.CHARGED, share, paid_on, payment)
+        charged = replace(record.payment, method=change.payment.method).with_entries(entry)
         changes.append(PaymentChange(record, charged))
     return changes
 
@@ -248,16 +252,40 @@ def after(unpaid: Sequence[InvoiceRecord], changes: Sequence[PaymentChange]) -> 
     return [*known, *written.values()]
 
 
+def merged(changes: Sequence[PaymentChange], more: Sequence[PaymentChange]) -> list[PaymentChange]:
+    """One change for each invoice, of these and of `more` that follow them in the same transaction."""
+    following = {each.record.invoice.number: each for each in more}
+    one_each = []
+    for each in changes:
+        last = following.pop(each.record.invoice.number, None)
+        one_each.append(each if last is None else replace(each, payment=last.payment))
+    return [*one_each, *following.values()]
+
+
 def save_changes(
-    billing: BillingContext, changes: Sequence[PaymentChange], unpaid: list[InvoiceRecord], collector: Collector
+    billing: BillingContext,
+    changes: Sequence[PaymentChange],
+    unpaid: list[InvoiceRecord],
+    collector: Collector,
+    *,
+    credit_waits: bool = False,
 ) -> BillingContext:
-    """Writes the result of a payment; the account and the unpaid invoices as they are then. One transaction."""
+    """Writes the result of a payment; the account and the unpaid invoices as they are then. One transaction.
+
+    Credit pays what is open at once. With `credit_waits` a run follows today where it must cancel a charge first.
+    """
+    today = billing.subscriber.account.contract.today(collector.context.time)
+    credit = billing.credit + sum(each.credit for each in changes)
+    left = after(unpaid, changes)
+    paid = apply_credit(credit, left, today)
+    changes = merged(changes, paid)
+    credit -= sum(-each.credit for each in paid)
+    waits = credit_waits and credit > 0 and any(can_be_settled(each) and may_be_charged(each, left) for each in left)
     unpaid[:] = after(unpaid, changes)
-    look = next_attempt([each.payment for each in unpaid])
+    look = today if waits else next_attempt([each.payment for each in unpaid])
     events: list[Event] = payment_events(changes, collector.context, collector.consent_page)
     events += written_off_events(changes, TOO_SMALL, collector.context)
     collector.store.settle(billing, changes, look, events)
-    credit = billing.credit + sum(each.credit for each in changes)
     version = billing.credit_version + (credit != billing.credit)
     return replace(billing, collect_on=look, credit=credit, credit_version=version)
 
@@ -331,7 +359,9 @@ def _collect_one(
         try:
             others = without_intent(record, unpaid, collector.context, gateway)
         except AlreadyPaid:
-            current = gateway.payment(str(payment.payment_intent_id))
+            current = None if payment.payment_intent_id is None else gateway.payment(payment.payment_intent_id)
+            if payment.payment_intent_id is None or (current is not None and current.state is ChargeState.CANCELLED):
+                return [_collected_elsewhere(record, today)]
             if current is None:
                 raise RequestRefused("Stripe does not know a payment that it has begun for us.") from None
             return _charged_changes(billing, record, current, unpaid, today, payment.tried_with, collector)
@@ -341,6 +371,8 @@ def _collect_one(
         until = transferred_by(record.invoice, agreed_on, settings.term_days)
         late = mark_past_due(alone) if until < today else awaiting_transfer(alone, until)
         return [PaymentChange(record, late), *others]
+    if collects(unpaid, record.invoice.number):
+        return [_collected_elsewhere(record, today)]
     tried_with = billing.profile.charged
     if payment.is_exhausted and payment.tried_with == tried_with and payment.failure is not None:
         return [PaymentChange(record, mark_past_due(payment))]
@@ -363,8 +395,8 @@ def _collect_one(
         failed = after_failure(payment, PaymentFailure.NO_PAYMENT_METHOD, today, retry_days, due_on=due_on)
         return [PaymentChange(record, failed)]
     except AmountRefused as refusal:
-        refused = too_small(payment, today) if refusal.too_small else _never(payment, tried_with, today, due_on)
-        return [PaymentChange(record, refused)]
+        small = _too_small(billing, payment, unpaid, today)
+        return [PaymentChange(record, small if refusal.too_small else _never(payment, tried_with, today, due_on))]
     if charge.made_at is not None:
         # The message may be days older than the charge.
         today = max(today, contract.today(charge.made_at))
@@ -392,7 +424,7 @@ def _charged_changes(
     change = PaymentChange(record, charged)
     if charge.state is not ChargeState.SUCCEEDED:
         return [change]
-    return shared_charge(change, unpaid, collector.store, today)
+    return shared_charge(change, charge.payment_intent_id, record.payment.allocations, unpaid, collector.store, today)
 
 
 def _allocations(record: InvoiceRecord, unpaid: Sequence[InvoiceRecord], method: Method) -> Allocations:
@@ -414,6 +446,11 @@ def _allocations(record: InvoiceRecord, unpaid: Sequence[InvoiceRecord], method:
     together = (own, *((each.invoice.number, each.payment.left) for each in small))
     amount = Money(sum(share for _, share in together), record.left.currency)
     return together if charge_obstacle(amount, method) is None else (own,)
+
+
+def _collected_elsewhere(record: InvoiceRecord, today: date) -> PaymentChange:
+    """An invoice that the charge of another one may still pay waits for it: two charges would both collect it."""
+    return PaymentChange(record, too_small(record.payment, today))
 
 
 def _too_small(
@@ -471,10 +508,13 @@ def after_refund(payment: InvoicePayment, refund: Refund, today: date) -> Invoic
     by hand, or what was repaid in another way is recorded."""
     if refund.state is RefundState.PENDING:
         return replace(payment, is_in_transit=True, is_past_due=False, next_attempt_on=today + DAY)
-    kind = EntryKind.REFUND_DONE if refund.state is RefundState.DONE else EntryKind.REFUND_FAILED
-    answered = replace(payment, is_in_transit=False).with_entries(Entry(kind, refund.amount.amount, today, refund.id))
+    still = replace(payment, is_in_transit=False)
     if refund.state is RefundState.DONE:
-        return answered
+        covered = amount_covered(payment.left, refund.amount)
+        return still.with_entries(Entry(EntryKind.REFUND_DONE, covered, today, refund.id))
+    done = [each for each in payment.entries if each.kind is EntryKind.REFUND_DONE and each.reference == refund.id]
+    failed = done[-1].amount if done else refund.amount.amount
+    answered = still.with_entries(Entry(EntryKind.REFUND_FAILED, failed, today, refund.id))
     return after_failure(
         answered, PaymentFailure.FAILED, today, (), due_on=payment.issued_on, tried_with=payment.tried_with, hard=True
     )

@@ -14,7 +14,7 @@ from billing.invoicing.dunning import InvoicePayment
 from billing.invoicing.entries import Entry, EntryKind, refundable, sum_of
 from billing.invoicing.invoices import BillingReason, Correction, InvoiceDraft, InvoiceStatus, IssuedInvoice
 from billing.kernel.errors import Conflict, RuleViolation, Violation
-from billing.kernel.money import Money
+from billing.kernel.money import Money, charged_units
 
 
 class AlreadyCredited(Conflict):
@@ -133,6 +133,8 @@ def allocate(
         updated = replace(updated, payment_intent_id=None, allocations=())
     source, most = refundable(payment.entries) or (None, 0)
     refunded = min(total - waived, most)
+    if not charged_units(Money(refunded, invoice.draft.total.currency)):
+        refunded = 0  # the payment service refunds no such fraction
     carried = total - waived - refunded
     updated = updated.with_entries(
         Entry(EntryKind.WAIVED, waived, today, credit_note),

@@ -19,6 +19,7 @@ from billing.invoicing.entries import (
 from billing.invoicing.invoices import InvoiceStatus, IssuedInvoice
 from billing.kernel.errors import Conflict
 from billing.kernel.events import EventType
+from billing.kernel.money import Money, amount_covered
 from billing.payments.methods import CHARGED, Charge, ChargeState, Method, PaymentFailure
 
 SMALL_AMOUNT_RETRIED_AFTER = timedelta(days=30)
@@ -76,14 +77,15 @@ class InvoicePayment:
 
     @property
     def status(self) -> InvoiceStatus:
-        """VOID is an invoice that was credited wholly before any of it was paid."""
+        """VOID is an invoice that was credited wholly before any of it was paid. Money that comes later is credit."""
         if self.is_in_transit:
             return InvoiceStatus.IN_TRANSIT
         if self.left:
             return InvoiceStatus.PAST_DUE if self.is_past_due else InvoiceStatus.OPEN
         if self.balance > 0:
             return InvoiceStatus.UNCOLLECTIBLE
-        if self.waived and self.credited_total >= self.owed and not received(self.entries):
+        kept = received(self.entries) - sum_of(self.entries, EntryKind.OVERPAID)
+        if self.waived and self.credited_total >= self.owed and kept <= 0:
             return InvoiceStatus.VOID
         return InvoiceStatus.PAID
 
@@ -137,7 +139,9 @@ class InvoicePayment:
         """
         payment = replace(self, entries=(*self.entries, *(each for each in entries if each.amount)))
         if not self.is_credit_note and payment.balance < 0 and entries:
-            excess = Entry(EntryKind.OVERPAID, -payment.balance, entries[-1].on, entries[-1].reference)
+            last = entries[-1]
+            source = last.reference if last.kind is EntryKind.CHARGED else last.payment
+            excess = Entry(EntryKind.OVERPAID, -payment.balance, last.on, last.reference, source)
             payment = replace(payment, entries=(*payment.entries, excess))
         return payment if payment.left else payment.settled()
 
@@ -184,14 +188,16 @@ def charge_on(invoice: IssuedInvoice) -> date | None:
     return invoice.due_on if invoice.method in CHARGED and invoice.draft.due.amount else None
 
 
-def initial_payment(invoice: IssuedInvoice, today: date) -> InvoicePayment:
+def initial_payment(invoice: IssuedInvoice, today: date, credit: int | None = None) -> InvoicePayment:
     """The payment of an invoice that is issued on the account's day `today`.
 
-    An invoice with nothing due is paid at once; one below zero is credit.
+    An invoice with nothing due is paid at once; one below zero is credit. `credit`, in minor units, is applied where
+    the account has less left than the invoice was agreed with.
     """
     draft = invoice.draft
+    applied = draft.credit.amount if credit is None else min(credit, draft.credit.amount)
     payment = InvoicePayment(today, max(0, draft.total.amount)).with_entries(
-        Entry(EntryKind.CREDIT_APPLIED, draft.credit.amount, today),
+        Entry(EntryKind.CREDIT_APPLIED, applied, today),
         Entry(EntryKind.CARRIED, max(0, -draft.total.amount), today),
     )
     if not payment.left:
@@ -219,14 +225,16 @@ def after_charge(
 ) -> InvoicePayment:
     """The payment after an attempt to charge it. See `after_failure`.
 
-    A charge that has succeeded pays the first of its allocations; without any, all of it is this invoice's.
+    A charge that has succeeded pays the first of its allocations; without any, all of it is this invoice's. It does not
+    succeed again: what it leaves needs another PaymentIntent.
     """
     attempted = replace(payment, payment_intent_id=charge.payment_intent_id)
     if charge.state is ChargeState.SUCCEEDED:
-        share = payment.allocations[0][1] if payment.allocations else charge.amount or payment.left
-        return replace(attempted, method=method, tried_with=tried_with, is_in_transit=False).with_entries(
+        share = payment.allocations[0][1] if payment.allocations else _covered(payment, charge)
+        charged = replace(attempted, method=method, tried_with=tried_with, is_in_transit=False).with_entries(
             Entry(EntryKind.CHARGED, share, today, charge.payment_intent_id)
         )
+        return replace(charged, payment_intent_id=None, allocations=()) if charged.left else charged
     if charge.state is ChargeState.IN_TRANSIT:
         # The notice of its result may be lost: it is read again tomorrow.
         return replace(
@@ -243,6 +251,18 @@ def after_charge(
         attempted = replace(payment, payment_intent_id=None, allocations=())
     failure = charge.failure or PaymentFailure.FAILED
     return after_failure(attempted, failure, today, retry_days, due_on=due_on, tried_with=tried_with, hard=charge.hard)
+
+
+def after_money(payment: InvoicePayment, charge: Charge, method: Method, on: date) -> InvoicePayment:
+    """The payment after a charge that it did not wait for, such as one that was made by hand."""
+    entry = Entry(EntryKind.CHARGED, _covered(payment, charge), on, charge.payment_intent_id)
+    return replace(payment, method=method).with_entries(entry)
+
+
+def _covered(payment: InvoicePayment, charge: Charge) -> int:
+    if charge.amount is None or charge.currency is None:
+        return payment.left
+    return amount_covered(payment.left, Money(charge.amount, charge.currency))
 
 
 def after_failure(
@@ -296,10 +316,13 @@ def awaiting_transfer(payment: InvoicePayment, until: date) -> InvoicePayment:
 
 
 def mark_received(payment: InvoicePayment, on: date, method: Method, reference: str) -> InvoicePayment:
-    """The payment after staff have recorded the arrival of the money. Raises AlreadyPaid."""
-    if payment.status not in UNPAID:
+    """The payment after staff have recorded the arrival of the money, of one that was written off too.
+
+    Raises AlreadyPaid.
+    """
+    if payment.status not in {*UNPAID, InvoiceStatus.UNCOLLECTIBLE}:
         raise AlreadyPaid
-    entry = Entry(EntryKind.TRANSFERRED, payment.left, on, reference)
+    entry = Entry(EntryKind.TRANSFERRED, payment.balance, on, reference)
     return replace(payment, method=method, reference=reference, payment_intent_id=None, allocations=()).with_entries(
         entry
     )

@@ -86,6 +86,7 @@ _OF_A_PAYMENT = {
     EntryKind.CHARGE_BACK_WON: 1,
     EntryKind.CHARGED_BACK: -1,
     EntryKind.RETURNED: -1,
+    EntryKind.OVERPAID: -1,
 }
 
 
@@ -111,25 +112,35 @@ def credit_from(entries: Iterable[Entry]) -> int:
     return sum(_CREDIT.get(each.kind, 0) * each.amount for each in entries)
 
 
+def charged(entries: Iterable[Entry], payment: str) -> int:
+    """What a payment has paid."""
+    return sum(each.amount for each in entries if each.kind is EntryKind.CHARGED and each.reference == payment)
+
+
+def kept(entries: Iterable[Entry], payment: str) -> int:
+    """What a payment has paid, less what was returned of it and what a bank has taken back."""
+    entries = tuple(entries)
+    of_it = [each for each in entries if each.payment == payment and each.kind is not EntryKind.OVERPAID]
+    return charged(entries, payment) + sum(_OF_A_PAYMENT.get(each.kind, 0) * each.amount for each in of_it)
+
+
 def refundable(entries: Iterable[Entry]) -> tuple[str, int] | None:
     """The payment of which most can be refunded, and how much that is; None where nothing can.
 
     A payment that a bank disputes is not refunded: the bank may give it back as well.
     """
     entries = tuple(entries)
-    disputed = {each.payment for each in entries if each.kind is EntryKind.DISPUTED}
     decisions = {EntryKind.CHARGED_BACK, EntryKind.DISPUTE_CLOSED}
-    decided = {each.payment for each in entries if each.kind in decisions}
+    decided = {each.reference for each in entries if each.kind in decisions}
+    disputed = {each.payment for each in entries if each.kind is EntryKind.DISPUTED and each.reference not in decided}
     left: dict[str, int] = {}
     for each in entries:
-        payment = each.reference if each.kind is EntryKind.CHARGED else each.payment
+        # The first entries of what was overpaid name the payment as their reference.
+        is_own = each.kind is EntryKind.CHARGED or (each.kind is EntryKind.OVERPAID and each.payment is None)
+        payment = each.reference if is_own else each.payment
         if payment is not None and each.kind in _OF_A_PAYMENT:
             left[payment] = left.get(payment, 0) + _OF_A_PAYMENT[each.kind] * each.amount
-    moved = sum_of(entries, EntryKind.OVERPAID)
-    best = max(
-        ((amount - moved, payment) for payment, amount in left.items() if payment not in disputed - decided),
-        default=(0, ""),
-    )
+    best = max(((amount, payment) for payment, amount in left.items() if payment not in disputed), default=(0, ""))
     return (best[1], best[0]) if best[0] > 0 else None
 
 

@@ -6,13 +6,12 @@ invoices. The credit note, its number and where the invoice stands then are one 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import date
 
 from billing.invoicing.apply_credit import apply_credit, can_be_settled, may_be_charged
 from billing.invoicing.collect_payments import after as after_changes
-from billing.invoicing.collect_payments import without_intent
+from billing.invoicing.collect_payments import merged, without_intent
 from billing.invoicing.credit_notes import (
     AlreadyCredited,
     CreditNoteAllocation,
@@ -93,7 +92,7 @@ def issue_credit_note(
         money = allocate(corrected.invoice, payment, correction, issued.number, -draft.total.amount, today)
         refunding = refund_payment(today, money.refunded, money.refunded_payment, payment.method)
         record = InvoiceRecord(issued, refunding, 0)
-        changes = [PaymentChange(corrected, money.payment), *_merged(others, paid)]
+        changes = [PaymentChange(corrected, money.payment), *merged(others, paid)]
         issued_event = new_event(
             EventType.CREDIT_NOTE_ISSUED, context, account=account, before=None, after=_facts(issued, money)
         )
@@ -109,18 +108,6 @@ def issue_credit_note(
 
     with_next_number(settings.credit_series, context.time, settings, write, store)
     return made[-1]
-
-
-def _merged(others: Sequence[PaymentChange], paid: Sequence[PaymentChange]) -> list[PaymentChange]:
-    """One change for each invoice. One that lost its PaymentIntent may be paid from credit in the same transaction."""
-    settled = {each.record.invoice.number: each for each in paid}
-    cancelled = [
-        replace(each, payment=settled.pop(each.record.invoice.number).payment)
-        if each.record.invoice.number in settled
-        else each
-        for each in others
-    ]
-    return [*cancelled, *settled.values()]
 
 
 def _standing(

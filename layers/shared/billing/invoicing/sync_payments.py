@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 
-from billing.invoicing.collect_payments import Collector, after_refund, save_changes, shared_charge
-from billing.invoicing.dunning import InvoicePayment, after_charge, is_news
-from billing.invoicing.entries import Entry, EntryKind
+from billing.invoicing.collect_payments import Collector, after_refund, save_changes, shared_charge, without_intent
+from billing.invoicing.dunning import UNPAID, AlreadyPaid, InvoicePayment, after_charge, after_money, is_news
+from billing.invoicing.entries import Entry, EntryKind, attempt_under_way, charged, kept
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.events import EventType, by_system
 from billing.payments.gateway import PaymentGateway
-from billing.payments.methods import Charge, ChargeState, Dispute, DisputeState, Method, RefundState
+from billing.payments.methods import Charge, ChargeState, Dispute, DisputeState, Method, Refund, RefundState
 from billing.platform.events.new_event import new_event
 
 REACTIVATION = "reactivation "
@@ -68,7 +68,8 @@ def sync_payment(
     if record.payment.payment_intent_id == payment:
         if not is_news(charge, record.payment):
             return False
-    elif charge.state is not ChargeState.SUCCEEDED:
+    elif charge.state is not ChargeState.SUCCEEDED or charge.currency not in {None, record.left.currency}:
+        # Money of another currency pays nothing here: staff compare the books.
         return False
     _save(found, _changes(found, record, charge, store))
     return True
@@ -102,8 +103,7 @@ def sync_refund(
         if note is None or begun not in {(entry.kind, entry.reference) for entry in note.payment.entries}:
             return False
     else:
-        waiting = [each for each in notes if each.payment.is_past_due and each.payment.left >= current.amount.amount]
-        note = waiting[0] if waiting and current.state is RefundState.DONE else None
+        note = _refunded_by_hand(notes, current)
     kind = {RefundState.DONE: EntryKind.REFUND_DONE, RefundState.FAILED: EntryKind.REFUND_FAILED}.get(current.state)
     if note is None or kind is None or (kind, refund) in known:
         return False
@@ -111,6 +111,24 @@ def sync_refund(
         return False
     _save(found, [PaymentChange(note, after_refund(note.payment, current, found.today))])
     return True
+
+
+def _refunded_by_hand(notes: Sequence[InvoiceRecord], refund: Refund) -> InvoiceRecord | None:
+    """The credit note of a refund that does not name one: the one that took it in, or one that waits for it."""
+    done = (EntryKind.REFUND_DONE, refund.id)
+    for note in notes:
+        if done in {(entry.kind, entry.reference) for entry in note.payment.entries}:
+            return note
+    if refund.state is not RefundState.DONE:
+        return None
+    waiting = (
+        note
+        for note in notes
+        if note.payment.status in UNPAID
+        and attempt_under_way(note.payment.entries) is None
+        and note.payment.left >= refund.amount.amount
+    )
+    return next(waiting, None)
 
 
 def sync_dispute(
@@ -134,7 +152,22 @@ def sync_dispute(
         return False
     collector = Collector(by_system(now, correlation), settings, "", store, gateway)
     found = _found(billing, current.payment, current.invoice or "-", collector)
-    facts = {"invoice": current.invoice, "amount": asdict(current.amount), "reason": current.reason}
+    if not _is_taken_in(found.named, current.payment):
+        # The notice of the payment itself comes later.
+        sync_payment(
+            current.payment,
+            now=now,
+            correlation=correlation,
+            settings=settings,
+            consent_page="",
+            store=store,
+            gateway=gateway,
+        )
+        billing = store.billing_context(billing.subscriber.account.id) or billing
+        found = _found(billing, current.payment, current.invoice or "-", collector)
+    paid = (each.invoice.number for each in found.named if charged(each.payment.entries, current.payment))
+    # The payment of a reactivation was named before its invoice had a number.
+    facts = {"invoice": next(paid, current.invoice), "amount": asdict(current.amount), "reason": current.reason}
     event = new_event(EventType.PAYMENT_DISPUTED, collector.context, account=current.account, before=None, after=facts)
     is_new = store.record_once(billing.subscriber.account.id, f"dispute/{dispute}", event)
     changes = [*_disputed(found, current)]
@@ -151,7 +184,7 @@ def _found(billing: BillingContext, payment: str, number: str, collector: Collec
 
 
 def _save(found: _Found, changes: Sequence[PaymentChange]) -> None:
-    save_changes(found.billing, changes, found.unpaid, found.collector)
+    save_changes(found.billing, changes, found.unpaid, found.collector, credit_waits=True)
 
 
 def _is_taken_in(named: Sequence[InvoiceRecord], payment: str) -> bool:
@@ -185,7 +218,7 @@ def _changes(found: _Found, record: InvoiceRecord, charge: Charge, store: Invoic
     if charge.made_at is not None and not payment.is_in_transit:
         day = max(record.invoice.produced_on, contract.today(charge.made_at))
     if payment.payment_intent_id != charge.payment_intent_id:
-        payment = replace(payment, allocations=())
+        return _from_elsewhere(found, record, charge, method, day)
     settings = found.collector.settings
     charged = after_charge(
         payment,
@@ -199,20 +232,27 @@ def _changes(found: _Found, record: InvoiceRecord, charge: Charge, store: Invoic
     change = PaymentChange(record, charged)
     if charge.state is not ChargeState.SUCCEEDED:
         return [change]
-    return shared_charge(change, found.unpaid, store, day)
+    return shared_charge(change, charge.payment_intent_id, payment.allocations, found.unpaid, store, day)
+
+
+def _from_elsewhere(
+    found: _Found, record: InvoiceRecord, charge: Charge, method: Method, day: date
+) -> Sequence[PaymentChange]:
+    """The money of a payment that the invoice does not wait for. What may still be charged for it is cancelled."""
+    payment, others = record.payment, list[PaymentChange]()
+    try:
+        others = without_intent(record, found.unpaid, found.collector.context, found.collector.gateway)
+        payment = replace(payment, payment_intent_id=None, allocations=())
+    except AlreadyPaid:
+        pass  # its own notice comes as well
+    return [PaymentChange(record, after_money(payment, charge, method, day)), *others]
 
 
 def _disputed(found: _Found, dispute: Dispute) -> list[PaymentChange]:
     """What a dispute changes of the invoices that its payment has paid."""
-    changes, left = [], dispute.amount.amount
-    for record in found.named:
-        paid = sum(
-            each.amount
-            for each in record.payment.entries
-            if each.kind is EntryKind.CHARGED and each.reference == dispute.payment
-        )
-        share = min(left, paid)
-        left -= share
+    changes = []
+    shares = _shares(found.named, dispute)
+    for record, share in zip(found.named, shares, strict=True):
         known = {each.kind for each in record.payment.entries if each.reference == dispute.id}
         entries = [
             Entry(kind, share, found.today, dispute.id, dispute.payment) for kind in _steps(dispute.state, known)
@@ -220,6 +260,27 @@ def _disputed(found: _Found, dispute: Dispute) -> list[PaymentChange]:
         if share and entries:
             changes.append(PaymentChange(record, _after_dispute(record.payment, entries)))
     return changes
+
+
+def _shares(records: Sequence[InvoiceRecord], dispute: Dispute) -> list[int]:
+    """How much of a dispute is of each invoice, oldest first; the same in each of its states.
+
+    What earlier disputes and refunds took is not taken again, unless the dispute exceeds what they have left.
+    """
+    taken = [sum(each.amount for each in record.payment.entries if _is_taken_back(each, dispute)) for record in records]
+    if sum(taken):
+        return taken
+    left, shares = dispute.amount.amount, [0 for _ in records]
+    for of_payment in (kept, charged):
+        for place, record in enumerate(records):
+            share = min(left, max(0, of_payment(record.payment.entries, dispute.payment) - shares[place]))
+            shares[place] += share
+            left -= share
+    return shares
+
+
+def _is_taken_back(entry: Entry, dispute: Dispute) -> bool:
+    return entry.kind is EntryKind.CHARGED_BACK and entry.reference == dispute.id
 
 
 def _steps(state: DisputeState, known: set[EntryKind]) -> list[EntryKind]:
@@ -237,8 +298,8 @@ def _steps(state: DisputeState, known: set[EntryKind]) -> list[EntryKind]:
 
 def _after_dispute(payment: InvoicePayment, entries: Sequence[Entry]) -> InvoicePayment:
     updated = payment.with_entries(*entries)
-    if updated.left <= payment.left:
-        return updated
+    if updated.left <= payment.left or payment.is_in_transit:
+        return updated  # what is on its way is followed to its end
     # What the bank has taken back is owed again. It is not charged again by itself: staff talk to the customer.
     return replace(
         updated, payment_intent_id=None, allocations=(), is_past_due=True, is_exhausted=True, next_attempt_on=None

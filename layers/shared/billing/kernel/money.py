@@ -59,6 +59,15 @@ def charged_units(money: Money) -> int:
     return units - units % CHARGED_STEP.get(money.currency, 1)
 
 
+def amount_covered(owed: int, paid: Money) -> int:
+    """What a payment covers of `owed`, in minor units: all of it where Stripe can charge or refund no such rest.
+
+    Stripe rounds down what it charges (charged_units): 5.120 KWD pay 5.124 KWD.
+    """
+    rest = owed - paid.amount
+    return owed if rest > 0 and not charged_units(Money(rest, paid.currency)) else paid.amount
+
+
 def charged_money(units: int, currency: str) -> Money:
     """The money of `units` of Stripe's minor units. `currency` in lower or upper case. The inverse of charged_units.
 

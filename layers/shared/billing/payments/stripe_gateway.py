@@ -530,6 +530,7 @@ def _charge(intent: Any) -> Charge:
         amount=charged_money(intent.amount, intent.currency).amount,
         method=next((method for method, name in _METHODS.items() if name == types[0]), None),
         made_at=None if charge is None or isinstance(charge, str) else _instant(charge.created),
+        currency=intent.currency.upper(),
     )
 
 

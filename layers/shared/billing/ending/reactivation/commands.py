@@ -174,7 +174,10 @@ def complete_reactivation(
     today = reactivation.contract.today(now)
     due = due_on(reactivation.invoice.method, today, settings.term_days)
     reactivation = replace(reactivation, invoice=replace(reactivation.invoice, due_on=due))
-    payment = initial_payment(reactivation.invoice, today)
+    if billing.credit < reactivation.invoice.draft.credit.amount and reactivation.payment_intent_id is None:
+        # The credit was repaid, or has paid an older invoice, since the admin agreed. Nothing was charged yet.
+        return _fail(billing, reactivation, PaymentFailure.FAILED, system, store)
+    payment = initial_payment(reactivation.invoice, today, billing.credit)
     too_small = charge_obstacle(reactivation.invoice.draft.due, _method(billing)) is ChargeObstacle.TOO_SMALL
     is_charged = payment.next_attempt_on is not None and not _by_transfer(billing) and not too_small
     if is_charged or reactivation.payment_intent_id is not None:
@@ -191,16 +194,25 @@ def complete_reactivation(
                 tried_with=billing.profile.charged,
             )
         elif is_charged:
-            failure = charge.failure or PaymentFailure.FAILED
-            failed = replace(reactivation, state=ReactivationState.FAILED, failure=failure)
-            store.fail(billing.subscriber.account, failed, _failed(billing.subscriber.account, failed, system))
-            return ReactivationState.FAILED
+            return _fail(billing, reactivation, charge.failure or PaymentFailure.FAILED, system, store)
     write = _completing(billing, reactivation, payment, system, customer, store)
     if reactivation.invoice.draft.total.amount:
         with_next_number(settings.series, now, settings, write, store)
     else:
         write(None)
     return None
+
+
+def _fail(
+    billing: BillingContext,
+    reactivation: Reactivation,
+    failure: PaymentFailure,
+    context: RequestContext,
+    store: ReactivationStore,
+) -> ReactivationState:
+    account, failed = billing.subscriber.account, replace(reactivation, state=ReactivationState.FAILED, failure=failure)
+    store.fail(account, failed, _failed(account, failed, context))
+    return ReactivationState.FAILED
 
 
 def _charge(
@@ -291,9 +303,7 @@ def _completing(
             new_event(type_, context, account=account.id, before=before, after=after)
             for type_, context, before, after in facts_by_type
         ]
-        credit = billing.credit - invoice.draft.credit.amount
-        if credit < 0:
-            raise ConcurrentChange
+        credit = billing.credit if number is None else billing.credit + payment.credit
         record = None if number is None else InvoiceRecord(invoice, payment, 0)
         first = _first_month(billing, reactivation, None if number is None else number.text)
         store.complete(billing, reactivation, record, number, first, credit, events)
