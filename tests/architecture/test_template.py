@@ -303,7 +303,7 @@ def variables(function: str) -> dict[str, Any]:
 def test_the_functions_that_decide_on_a_tax_know_what_an_unconfirmed_vat_number_does() -> None:
     """One that lacks the variable would never hold an invoice, and never charge the tax of a refused number."""
     having = {name for name in FUNCTIONS if "UNCONFIRMED_VAT_NUMBER" in variables(name)}
-    of_tax = {"IssueInvoices", "GetInvoices", "AdministerReactivation", "ReleaseInvoicing"}
+    of_tax = {"IssueInvoices", "GetInvoices", "AdministerReactivation", "CollectPayments", "ReleaseInvoicing"}
 
     assert having == of_tax | {"CheckVatNumber", "AdministerVatNumbers"}
     off_by_default = {"Fn::If": ["ChecksVatNumbers", {"Ref": "UnconfirmedVatNumber"}, ""]}
