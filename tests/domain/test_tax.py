@@ -112,6 +112,8 @@ def test_tax_is_charged_exactly_under_the_rules_that_charge_it(
 # ---- A territory is not a country ----
 
 OUTSIDE = [
+    ("ES", "N/A", "Las Palmas"),
+    ("ES", "-", "Ceuta"),
     ("ES", "35001", "Las Palmas de Gran Canaria"),
     ("ES", "ES-38001", "Santa Cruz de Tenerife"),
     ("ES", "E-38 001", "Santa Cruz de Tenerife"),

@@ -342,3 +342,17 @@ def yearly_without(world: World) -> int:
     issued = [invoice(world, "lucciola-libri", each).invoice.draft for each in numbers(world, "lucciola-libri")]
     year, moved = issued[1], issued[2]
     return year.net.amount + moved.net.amount * 12 // 11
+
+
+# ---- Months that are no longer open to a change ----
+
+
+def test_a_move_lands_in_no_month_that_was_invoiced_elsewhere(world: World) -> None:
+    """The year from January is paid by another system's invoice: nobody would ever invoice six months of a move."""
+    sold(world, date(2026, 1, 1), 12, on=date(2026, 5, 10), invoiced_until=date(2027, 1, 1))
+
+    effective_on = move(world, state_of(world), 9_900, decided_on=date(2026, 6, 10))
+
+    assert effective_on == date(2027, 1, 1)
+    assert run(world, date(2026, 12, 31)) == []
+    assert run(world, date(2027, 1, 1)) == [12 * 15_800]

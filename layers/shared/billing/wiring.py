@@ -104,7 +104,7 @@ vat_number_store: Callable[[], VatNumberStore] = _store("invoicing.vat_numbers.r
 
 @cache
 def seller_address() -> SellerAddress:
-    """The part of the seller's address that taxes depend on."""
+    """What taxes depend on of the seller."""
     from billing.accounts.information import as_printed, normal_postcode
     from billing.invoicing.to_come import SellerAddress
 
@@ -112,6 +112,7 @@ def seller_address() -> SellerAddress:
         country=os.environ["SELLER_COUNTRY"],
         postcode=as_printed(normal_postcode, os.environ["SELLER_POSTCODE"] or None),
         city=os.environ["SELLER_CITY"],
+        unconfirmed=unconfirmed_vat_number(),
     )
 
 
@@ -163,11 +164,11 @@ def vat_register() -> VatRegister:
 def unconfirmed_vat_number() -> UnconfirmedVatNumber | None:
     """What invoices do about an unconfirmed VAT number; None where the deployment does not ask VIES.
 
-    Only the functions that decide on a tax, or show it, have the variable.
+    Each function that knows the seller has the variable: a missing one would be a wrong tax.
     """
     from billing.invoicing.settings import UnconfirmedVatNumber
 
-    value = os.environ.get("UNCONFIRMED_VAT_NUMBER")
+    value = os.environ["UNCONFIRMED_VAT_NUMBER"]
     return UnconfirmedVatNumber(value) if value else None
 
 

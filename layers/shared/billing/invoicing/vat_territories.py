@@ -348,11 +348,16 @@ def _whole(country: str) -> Territory:
 
 
 def _readings(postcode: str | None) -> tuple[str, ...]:
-    """The possible readings of a postcode: as it is, and the number in FI-22100, F-97110 or 97110 CEDEX 3."""
+    """The possible readings of a postcode: as it is, and the number in FI-22100, F-97110 or 97110 CEDEX 3.
+
+    None without a digit: forms that insist on a postcode get "N/A" or "-".
+    """
     try:
         compact = compact_identifier(postcode or "")
     except ValueError:
         return (postcode or "",)
+    if not any(each.isdigit() for each in compact):
+        return ()
     number = _NUMBER.fullmatch(compact)
     return tuple(filter(None, (compact, number and number[1])))
 

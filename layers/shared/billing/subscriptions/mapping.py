@@ -66,14 +66,20 @@ def subscriber_of(account: Row, subscription: Row, period: Row | None) -> Subscr
     """The account and subscription of their rows. `period` is that of the running paid period, None without one."""
     known = account_from(account.body, account.version)
     return Subscriber(
-        known, subscription_from(subscription.body, subscription.version), fixed_months_from(period, known.contract)
+        known,
+        subscription_from(subscription.body, subscription.version),
+        fixed_months_from(period, known.contract, known.invoiced_from or 0),
     )
 
 
-def fixed_months_from(period: Row | None, contract: Contract) -> FixedMonths:
-    """The months that the running paid period says are fixed. None of a contract with another start are."""
+def fixed_months_from(period: Row | None, contract: Contract, invoiced_from: int = 0) -> FixedMonths:
+    """The months that the running paid period says are fixed. None of a contract with another start are.
+
+    Before the first period of an account, the months before `invoiced_from` are fixed: another system has invoiced
+    them, so what a change would add to them is never invoiced.
+    """
     if period is None:
-        return FixedMonths()
+        return FixedMonths(invoiced_from)
     body = parsed(period.body)
     if body["start"] != contract.start.isoformat():
         return FixedMonths(0, period.version)
