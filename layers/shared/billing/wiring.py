@@ -104,7 +104,7 @@ vat_number_store: Callable[[], VatNumberStore] = _store("invoicing.vat_numbers.r
 
 @cache
 def seller_address() -> SellerAddress:
-    """What taxes depend on of the seller."""
+    """The part of the seller's address that taxes depend on."""
     from billing.accounts.information import as_printed, normal_postcode
     from billing.invoicing.to_come import SellerAddress
 
@@ -112,7 +112,6 @@ def seller_address() -> SellerAddress:
         country=os.environ["SELLER_COUNTRY"],
         postcode=as_printed(normal_postcode, os.environ["SELLER_POSTCODE"] or None),
         city=os.environ["SELLER_CITY"],
-        unconfirmed=unconfirmed_vat_number(),
     )
 
 
@@ -164,11 +163,11 @@ def vat_register() -> VatRegister:
 def unconfirmed_vat_number() -> UnconfirmedVatNumber | None:
     """What invoices do about an unconfirmed VAT number; None where the deployment does not ask VIES.
 
-    Each function that knows the seller has the variable: a missing one would be a wrong tax.
+    Only the functions that decide on a tax, or show it, have the variable.
     """
     from billing.invoicing.settings import UnconfirmedVatNumber
 
-    value = os.environ["UNCONFIRMED_VAT_NUMBER"]
+    value = os.environ.get("UNCONFIRMED_VAT_NUMBER")
     return UnconfirmedVatNumber(value) if value else None
 
 

@@ -9,8 +9,7 @@ from billing.accounts.information import BillingInformation
 from billing.accounts.rules import Account
 from billing.invoicing.invoices import Invoice
 from billing.invoicing.periods import PaidPeriod
-from billing.invoicing.to_come import InvoicingState, due_of, next_invoice, policy_of
-from billing.invoicing.vat_numbers.rules import VatNumberCheck
+from billing.invoicing.to_come import InvoicingState, due_of, next_invoice
 from billing.invoicing.vat_territories import Address
 from billing.kernel.money import Money
 from billing.payments.methods import PaymentMethod
@@ -32,8 +31,7 @@ class NextCharge:
 class BillingPage:
     """The content of an account's billing page. `invoices` are the newest ones, newest first.
 
-    `period` is the running paid period as stored, `vat_check` the last check of the company's VAT number. Either can be
-    None.
+    `period` is the running paid period as stored, None where there is none.
     """
 
     account: Account
@@ -42,16 +40,12 @@ class BillingPage:
     payment_method: PaymentMethod | None
     invoices: tuple[Invoice, ...]
     period: PaidPeriod | None = None
-    vat_check: VatNumberCheck | None = None
 
     def next_charge(self, today: date, seller: Address) -> NextCharge | None:
         """Returns the next charge as it would be today, None if none is to come."""
         subscriber = Subscriber(self.account, self.subscription)
         due = due_of(subscriber, self.period, today)
-        company = self.information.company.details
-        state = InvoicingState(
-            subscriber, company, due, self.period, 0, seller, self.vat_check, policy_of(seller)
-        )
+        state = InvoicingState(subscriber, self.information.company.details, due, self.period, 0, seller)
         following = next_invoice(state, today)
         if following is None:
             return None

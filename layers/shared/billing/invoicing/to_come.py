@@ -23,15 +23,11 @@ UPCOMING_MONTHS_MAX = 25
 
 @dataclass(frozen=True, slots=True)
 class SellerAddress:
-    """What taxes depend on of the seller: the part of its address, and its treatment of unconfirmed VAT numbers.
-
-    `unconfirmed` is None where the deployment does not ask VIES.
-    """
+    """The part of the seller's address that taxes depend on."""
 
     country: str
     postcode: str | None
     city: str
-    unconfirmed: UnconfirmedVatNumber | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +47,6 @@ class InvoicingState:
     seller: Address
     vat_check: VatNumberCheck | None = None
     policy: UnconfirmedVatNumber | None = None
-
-
-def policy_of(seller: Address) -> UnconfirmedVatNumber | None:
-    """Returns what the seller's invoices do about an unconfirmed VAT number. None for an address that does not say."""
-    return seller.unconfirmed if isinstance(seller, SellerAddress) else None
 
 
 def due_of(subscriber: Subscriber, period: PaidPeriod | None, today: date) -> InvoicingDue:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from billing.accounts.rules import Status
 from billing.invoicing.issue_invoices import invoicing_state
 from billing.invoicing.records import InvoiceStore
-from billing.invoicing.to_come import next_invoice, policy_of
+from billing.invoicing.to_come import next_invoice
 from billing.invoicing.vat_territories import Address
 from billing.kernel.events import EventType, Facts, by_system
 from billing.payments.methods import next_warning
@@ -52,7 +52,7 @@ def warn_expiring_card(
 
 def _next_charge(account: str, today: date, seller: Address, invoices: InvoiceStore) -> Facts | None:
     billing = invoices.billing_context(account)
-    state = None if billing is None else invoicing_state(billing, seller, policy_of(seller))
+    state = None if billing is None else invoicing_state(billing, seller)
     following = None if state is None else next_invoice(state, today)
     if following is None:
         return None

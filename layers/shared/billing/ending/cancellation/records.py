@@ -18,9 +18,7 @@ from billing.invoicing.due import InvoicingDue
 from billing.invoicing.due_mapping import invoicing_due_from
 from billing.invoicing.period_mapping import period_of
 from billing.invoicing.periods import PaidPeriod
-from billing.invoicing.to_come import InvoicingState, due_of, policy_of
-from billing.invoicing.vat_numbers.mapping import check_from
-from billing.invoicing.vat_numbers.rules import VatNumberCheck
+from billing.invoicing.to_come import InvoicingState, due_of
 from billing.invoicing.vat_territories import Address
 from billing.kernel.events import Event
 from billing.kernel.money import Money
@@ -41,8 +39,8 @@ if TYPE_CHECKING:
 class CancellationState:
     """An account with its subscription, its cancellation and the next stage of its end. Either can be None.
 
-    `invoicing_due` is the next contract month to invoice, `period` the running paid period as stored, `vat_check` the
-    last check of the company's VAT number. Each can be None.
+    `invoicing_due` is the next contract month to invoice, `period` the running paid period as stored. Either can be
+    None.
     """
 
     subscriber: Subscriber
@@ -51,14 +49,11 @@ class CancellationState:
     due: EndingDue | None
     invoicing_due: InvoicingDue | None = None
     period: PaidPeriod | None = None
-    vat_check: VatNumberCheck | None = None
 
     def invoicing(self, today: date, seller: Address) -> InvoicingState:
         """What decides the account's next invoices. They are shown before credit."""
         due = self.invoicing_due or due_of(self.subscriber, self.period, today)
-        return InvoicingState(
-            self.subscriber, self.company, due, self.period, 0, seller, self.vat_check, policy_of(seller)
-        )
+        return InvoicingState(self.subscriber, self.company, due, self.period, 0, seller)
 
 
 class CancellationStore(UsageReads):
@@ -69,14 +64,13 @@ class CancellationStore(UsageReads):
         partition = keys.account(account)
         due, renewal = keys.due(Job.ENDING), keys.due(Job.RENEWAL)
         company = keys.page_information(Area.COMPANY)
-        page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PERIOD, keys.PAGE_VAT_CHECK, company)
+        page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PERIOD, company)
         sort_keys = (*page, keys.CANCELLATION, due, renewal)
         rows = self._reads.get_all((partition, key) for key in sort_keys)
         subscriber = subscriber_from(rows, partition)
         if subscriber is None or (partition, company) not in rows:
             return None
         stage, invoicing = rows.get((partition, due)), rows.get((partition, renewal))
-        check = rows.get((partition, keys.PAGE_VAT_CHECK))
         return CancellationState(
             subscriber,
             company_from(rows[partition, company].body),
@@ -84,7 +78,6 @@ class CancellationStore(UsageReads):
             None if stage is None else stage_from(stage.body),
             None if invoicing is None else invoicing_due_from(invoicing.body),
             period_of(rows.get((partition, keys.PAGE_PERIOD))),
-            None if check is None else check_from(check.body, check.version),
         )
 
     def user(self, account: str, user: str) -> User | None:
