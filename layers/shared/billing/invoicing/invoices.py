@@ -95,7 +95,10 @@ class InvoiceDraft:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What a credit note corrects: the number and day of the invoice, the positions of its lines, and the reason."""
+    """What a credit note corrects: the number and day of the invoice, the positions of its lines, and the reason.
+
+    It takes back these lines as a whole, or less of them where a paid period owes less than was invoiced.
+    """
 
     number: str
     produced_on: date
@@ -121,6 +124,11 @@ class IssuedInvoice:
     language: str
     method: Method | None
     corrects: Correction | None = None
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether it is a credit note of what a paid period does not owe: a tier has changed. Others are staff's."""
+        return self.corrects is not None and self.draft.occasion is BillingReason.TIER_CHANGE
 
     @property
     def can_be_electronic(self) -> bool:

@@ -214,15 +214,22 @@ class InvoiceStore(Table):
         count: int,
         collect_on: date | None,
         events: Sequence[Event],
+        fixed: FixedMonth | None = None,
     ) -> None:
         """Writes a credit note with its number, the new payment of the corrected invoice, and those of the invoices
-        that its credit pays.
+        that its credit pays. `fixed` is the contract month that it is issued for, its period with it; None without one.
 
-        Raises NumberTaken, or ConcurrentChange when a payment or the credit balance has changed. One transaction:
-        no money moves without the document that explains it.
+        Raises NumberTaken, or ConcurrentChange when a payment or the credit balance has changed; with `fixed` also when
+        the account, its subscription or its due item has. One transaction: no money moves without the document that
+        explains it.
         """
         with self._numbered(series, credit_note.invoice.produced_on.year, count) as write:
-            write.require_account(credit_note.invoice.account)
+            if fixed is None:
+                write.require_account(credit_note.invoice.account)
+            else:
+                _check_versions(write, context)
+                set_renewal_due(write, context, fixed.following)
+                write_period(write, context.subscriber.account, fixed.period, fixed.closed)
             write_invoice(write, credit_note)
             for event in events:
                 write.record(event)

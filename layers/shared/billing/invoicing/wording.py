@@ -17,6 +17,7 @@ _WORDS = {
         "months": "{months} months",
         "more": "larger tier: {rest}",
         "whole": "Discount on the whole",
+        "less_owed": "A tier has changed: less is owed for these months than was invoiced.",
         "in_favour": "This amount is in your favour: it is not to be paid.",
         "thousands": ",",
     },
@@ -27,6 +28,7 @@ _WORDS = {
         "months": "{months} mesi",
         "more": "fascia superiore: {rest}",
         "whole": "Sconto sul totale",
+        "less_owed": "Una fascia è cambiata: per questi mesi è dovuto meno di quanto fatturato.",
         "in_favour": "Importo a vostro favore: non è da pagare.",
         "thousands": ".",
     },
@@ -41,6 +43,11 @@ def describe_line(line: InvoiceLine, language: str) -> str:
         return f"{words['whole']}: {reasons}" if reasons else words["whole"]
     rest = "; ".join(_step(step, line.unit, words) for step in line.steps)
     return f"{line.name}, {words['more'].format(rest=rest) if line.instead_of else rest}"
+
+
+def less_owed(language: str) -> str:
+    """Why a credit note takes back a part of an invoice: less is owed for the months than was invoiced."""
+    return _WORDS.get(language, _WORDS["en"])["less_owed"]
 
 
 def credit_terms(language: str) -> str:
