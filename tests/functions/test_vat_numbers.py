@@ -572,7 +572,7 @@ def test_the_check_and_its_evidence_are_in_the_export(company: Company, monkeypa
 
     exported = [each.key for each in DownloadStore(TABLE, wiring.dynamodb()).everything(company.account)]
 
-    assert [each for each in exported if each.startswith("VAT-CHECK")] == [
-        "VAT-CHECK",
+    assert [each for each in exported if "VAT-CHECK" in each] == [
+        "PAGE#VAT-CHECK",
         *(f"VAT-CHECK#{number}" for number in issued),
     ]

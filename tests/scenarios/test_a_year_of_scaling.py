@@ -98,7 +98,7 @@ def scaling_events(world: World) -> list[Any]:
 
 
 def line(company: DemoCompany, product: str, world: World) -> Any:
-    page = BillingPageView.of(world.store.billing_page(company.account), NOW.date(), SETTINGS.seller)
+    page = BillingPageView.of(world.store.billing_page(company.account), NOW.date(), SETTINGS.seller, None)
     [view] = [each for each in page.subscription.lines if each.product == product]
     return view
 

@@ -216,7 +216,7 @@ def released(world: World, day: date, invoices: int, total: int) -> None:
 
 
 def cancelled(world: World, day: date) -> Consequences:
-    return preview_cancellation(existing(world.cancellations.state(ACCOUNT)), day, 14, SETTINGS.seller)
+    return preview_cancellation(existing(world.cancellations.state(ACCOUNT)), day, 14, SETTINGS.seller, None)
 
 
 def test_a_renewal_that_is_due_and_not_issued_is_still_charged(world: World) -> None:
@@ -308,7 +308,7 @@ def test_accounts_of_the_first_milestone_are_billed_on(taken_on: World) -> None:
 def test_a_cancelled_account_of_the_first_milestone_ends_with_its_year(taken_on: World) -> None:
     state = existing(taken_on.cancellations.state("lucciola-libri"))
 
-    follows = preview_cancellation(state, date(2026, 6, 10), 14, SETTINGS.seller)
+    follows = preview_cancellation(state, date(2026, 6, 10), 14, SETTINGS.seller, None)
 
     assert state.subscriber.account.status is Status.ACTIVE
     assert follows.active_until == date(2027, 4, 1)

@@ -131,7 +131,7 @@ def upcoming(billing: BillingContext, today: date, settings: InvoicingSettings) 
 
 
 def invoicing_state(
-    billing: BillingContext, seller: Address, policy: UnconfirmedVatNumber | None = None
+    billing: BillingContext, seller: Address, policy: UnconfirmedVatNumber | None
 ) -> InvoicingState | None:
     """What decides the next invoices of an account. None where no invoices are scheduled."""
     if billing.due is None:

@@ -113,12 +113,12 @@ class InvoiceStore(Table):
         renewal, collection = keys.due(Job.RENEWAL), keys.due(Job.COLLECTION)
         company, billing = (keys.page_information(area) for area in (Area.COMPANY, Area.BILLING))
         page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PAYMENT_METHOD, company, billing)
-        more = (renewal, collection, keys.BALANCE, keys.PAGE_PERIOD, keys.HELD, keys.VAT_CHECK)
+        more = (renewal, collection, keys.BALANCE, keys.PAGE_PERIOD, keys.HELD, keys.PAGE_VAT_CHECK)
         rows = self._reads.get_all((partition, key) for key in (*page, *more))
         subscriber = subscriber_from(rows, partition)
         if subscriber is None or (partition, company) not in rows or (partition, billing) not in rows:
             return None
-        keys_of_others = (keys.PAGE_PAYMENT_METHOD, renewal, collection, keys.BALANCE, keys.VAT_CHECK)
+        keys_of_others = (keys.PAGE_PAYMENT_METHOD, renewal, collection, keys.BALANCE, keys.PAGE_VAT_CHECK)
         profile, due, collect, balance, check = (rows.get((partition, key)) for key in keys_of_others)
         return BillingContext(
             subscriber=subscriber,

@@ -48,8 +48,8 @@ class InvoicingState:
     period: PaidPeriod | None
     credit: int
     seller: Address
-    vat_check: VatNumberCheck | None = None
-    policy: UnconfirmedVatNumber | None = None
+    vat_check: VatNumberCheck | None
+    policy: UnconfirmedVatNumber | None
 
 
 def due_of(subscriber: Subscriber, period: PaidPeriod | None, today: date) -> InvoicingDue:
