@@ -324,6 +324,21 @@ def test_the_preview_of_an_account_of_the_first_milestone_is_what_is_issued(take
     assert [draft.net.amount] == run(taken_on, on, "lucciola-libri")
 
 
+@pytest.mark.parametrize("account", ["nordlys-kaffe", "lucciola-libri", "harbour-and-hound", "taken-over"])
+def test_the_page_of_an_account_of_the_first_milestone_shows_what_is_issued_next(taken_on: World, account: str) -> None:
+    """Lucciola's tier rises in July, within its year: the page showed the renewal of next April."""
+    page = taken_on.store.billing_page(account)
+    shown = page.next_charge(date(2026, 6, 10), SETTINGS.seller, None)
+    following = upcoming(existing(taken_on.invoicing.billing_context(account)), date(2026, 6, 10), SETTINGS)
+
+    assert page.period is None
+    assert shown is not None
+    assert following is not None
+    on, draft = following
+    assert (shown.on, shown.net, shown.total) == (on, draft.net, draft.total)
+    assert shown.on < date(2026, 9, 1)
+
+
 def numbers(world: World, account: str) -> list[str]:
     listed = world.invoicing.invoices(account, year=None, status=None, limit=100, after=None).items
     return [each.number for each in reversed(listed)]
