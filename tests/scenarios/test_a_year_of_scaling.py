@@ -28,6 +28,7 @@ from tests.faults.company import SETTINGS, body
 from tests.faults.network import connected, seam_session
 from tests.faults.world import World
 from tests.store.samples import CONTEXT
+from tests.taxes import a_quarter
 
 NORDLYS, LUCCIOLA, _ = COMPANIES
 CATALOGUE = Path(past_year.__file__).parent / "catalogue.json"
@@ -54,7 +55,7 @@ def live_through(company: DemoCompany, world: World) -> None:
 
     def fire(at: datetime) -> None:
         for account in due.due(Job.AUTOSCALING, at):
-            scale_account(account, now=at, correlation="run", store=world.autoscaling)
+            scale_account(account, now=at, correlation="run", store=world.autoscaling, taxes=a_quarter)
 
     past_year.live_through([company.account], NOW, world.autoscaling, fire)
 
