@@ -68,7 +68,22 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "subscription.autoscaled": {
         "early": {"reason": "moved_early"},
         "returning-peaks": {"reason": "moved_by_returning_peaks"},
-        "nothing-left-out": {"left_out": [], "extra": None, "effective_on": "2026-10-15", "ask": None},
+        "nothing-left-out": {
+            "left_out": [],
+            "extra": None,
+            "adds": {
+                "on": "2026-10-15",
+                "amount": {"amount": 112200, "currency": "DKK"},
+                "tax": {"amount": 28050, "currency": "DKK"},
+                "total": {"amount": 140250, "currency": "DKK"},
+            },
+            "effective_on": "2026-10-15",
+            "ask": None,
+        },
+        "of-an-earlier-release": {
+            "adds": None,
+            "next_invoice": {"on": "2026-10-15", "amount": {"amount": 353400, "currency": "DKK"}},
+        },
         "open-ended": {
             "after": {"up_to": None, "price": {"amount": 250000, "currency": "DKK"}},
             "left_out": [

@@ -100,5 +100,6 @@ SETTINGS = {
     "CREDIT_NOTE_SERIES": "CN",
     "SELLER_IBAN": "",
     "SELLER_VAT_NUMBER": "DK10000009",
+    "UNCONFIRMED_VAT_NUMBER": "",
 }
 """The deployment's parameters for invoices, as environment variables of the functions."""

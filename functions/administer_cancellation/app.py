@@ -20,7 +20,7 @@ from billing.platform.http.answers import Response, created, no_content
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Cancellations, TaxedFrom, account_store
+from billing.wiring import Cancellations, TaxedFrom, VatNumberPolicy, account_store
 
 MayCancel = Annotated[Admission, Permits(Permission.CANCEL, account_store)]
 
@@ -33,13 +33,18 @@ def _retention_days() -> int:
 
 @app.get("/accounts/<account>/cancellation")
 def get_cancellation(
-    account: AccountId, admission: MayCancel, cancellations: Cancellations, seller: TaxedFrom, now: Now
+    account: AccountId,
+    admission: MayCancel,
+    cancellations: Cancellations,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    now: Now,
 ) -> CancellationView:
     """What would happen if it was cancelled now; or the receipt, once it is."""
     state = _admitted(account, admission, cancellations)
     today = state.subscriber.account.contract.today(now)
     is_active = state.subscriber.account.status is Status.ACTIVE
-    follows = preview_cancellation(state, today, _retention_days(), seller) if is_active else None
+    follows = preview_cancellation(state, today, _retention_days(), seller, policy) if is_active else None
     return CancellationView(
         status=state.subscriber.account.status,
         preview=None if follows is None else ConsequencesView.of(follows),
@@ -57,22 +62,34 @@ def post_cancellation(
     context: Context,
     cancellations: Cancellations,
     seller: TaxedFrom,
+    policy: VatNumberPolicy,
 ) -> Response[ReceiptView]:
     """Cancel the account. Asked again, the answer is the same receipt."""
     state = _admitted(account, admission, cancellations)
     cancellation = cancel_account(
-        state, body.request(), retention_days=_retention_days(), seller=seller, context=context, store=cancellations
+        state,
+        body.request(),
+        retention_days=_retention_days(),
+        seller=seller,
+        policy=policy,
+        context=context,
+        store=cancellations,
     )
     return created(ReceiptView.of(cancellation), f"/v1/accounts/{account}/cancellation")
 
 
 @app.delete("/accounts/<account>/cancellation")
 def delete_cancellation(
-    account: AccountId, admission: MayCancel, context: Context, cancellations: Cancellations, seller: TaxedFrom
+    account: AccountId,
+    admission: MayCancel,
+    context: Context,
+    cancellations: Cancellations,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
 ) -> Response[None]:
     """Take the cancellation back: as if it had never been asked for."""
     state = _admitted(account, admission, cancellations)
-    withdraw_cancellation(state, seller=seller, context=context, store=cancellations)
+    withdraw_cancellation(state, seller=seller, policy=policy, context=context, store=cancellations)
     return no_content()
 
 

@@ -26,6 +26,7 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
         now=time_of(work),
         correlation=correlation,
         seller=wiring.seller_address(),
+        policy=wiring.unconfirmed_vat_number(),
         store=wiring.cancellation_store(),
     )
     return {"account": work.account, "stage": stage, "purged": _purged(work, correlation)}

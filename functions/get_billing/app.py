@@ -12,7 +12,7 @@ from billing.platform.http.callers import Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.subscriptions.views import SubscriptionView
-from billing.wiring import Pages, TaxedFrom, account_store
+from billing.wiring import Pages, TaxedFrom, VatNumberPolicy, account_store
 
 MayRead = Annotated[Admission, Permits(Permission.READ_BILLING, account_store)]
 
@@ -20,11 +20,13 @@ app = make_api()
 
 
 @app.get("/accounts/<account>/billing")
-def get_billing(account: AccountId, admission: MayRead, pages: Pages, seller: TaxedFrom, now: Now) -> BillingPageView:
+def get_billing(
+    account: AccountId, admission: MayRead, pages: Pages, seller: TaxedFrom, policy: VatNumberPolicy, now: Now
+) -> BillingPageView:
     """The billing page."""
     page = pages.billing_page(account)
     admission.admit(page.account)
-    return BillingPageView.of(page, page.account.contract.today(now), seller)
+    return BillingPageView.of(page, page.account.contract.today(now), seller, policy)
 
 
 @app.get("/accounts/<account>/subscription")
@@ -37,11 +39,11 @@ def get_subscription(account: AccountId, admission: MayRead, pages: Pages, now: 
 
 @app.get("/accounts/<account>/payment-method")
 def get_payment_details(
-    account: AccountId, admission: MayRead, pages: Pages, seller: TaxedFrom, now: Now
+    account: AccountId, admission: MayRead, pages: Pages, seller: TaxedFrom, policy: VatNumberPolicy, now: Now
 ) -> PaymentView:
     """How the account pays, how much, and when next."""
     page = _without_invoices(account, admission, pages)
-    return PaymentView.of(page, page.account.contract.today(now), seller)
+    return PaymentView.of(page, page.account.contract.today(now), seller, policy)
 
 
 @app.get("/accounts/<account>/billing-information/company")

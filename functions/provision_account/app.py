@@ -11,7 +11,7 @@ from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import Response, created
 from billing.platform.http.callers import Context
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Catalogues, Pages, People, TaxedFrom, checks_vat_numbers
+from billing.wiring import Catalogues, Pages, People, TaxedFrom, VatNumberPolicy, checks_vat_numbers
 
 MayProvision = Annotated[Person, StaffOnly(Permission.PROVISION_ACCOUNTS)]
 
@@ -27,6 +27,7 @@ def provision(
     catalogues: Catalogues,
     people: People,
     seller: TaxedFrom,
+    policy: VatNumberPolicy,
 ) -> Response[BillingPageView]:
     """Provision an account and invite its first admin."""
     page = provision_account(
@@ -37,7 +38,7 @@ def provision(
         catalogues=catalogues,
         checks_vat_numbers=checks_vat_numbers(),
     )
-    view = BillingPageView.of(page, page.account.contract.today(context.time), seller)
+    view = BillingPageView.of(page, page.account.contract.today(context.time), seller, policy)
     return created(view, location=f"/v1/accounts/{page.account.id}/billing")
 
 

@@ -18,6 +18,7 @@ def warn(message: str, correlation: str) -> Mapping[str, Any]:
         now=time_of(work),
         correlation=correlation,
         seller=wiring.seller_address(),
+        policy=wiring.unconfirmed_vat_number(),
         store=wiring.payment_store(),
         invoices=wiring.invoice_store(),
     )

@@ -188,11 +188,13 @@ def test_two_browsers_that_cancel_at_once_get_one_receipt(company: Company) -> N
     cancellations = wiring.cancellation_store()
     state = existing(cancellations.state(company.account))
     seller = wiring.seller_address()
-    follows = preview_cancellation(state, NOW.date(), 14, seller)
+    follows = preview_cancellation(state, NOW.date(), 14, seller, None)
     request = CancellationRequest(Reason.OTHER, "We close the shop.", follows.active_until)
 
     first, second = (
-        cancel_account(state, request, retention_days=14, seller=seller, context=CONTEXT, store=cancellations)
+        cancel_account(
+            state, request, retention_days=14, seller=seller, policy=None, context=CONTEXT, store=cancellations
+        )
         for _ in range(2)
     )
 
@@ -204,14 +206,14 @@ def test_the_second_of_two_simultaneous_withdrawals_is_refused(company: Company)
     cancellations = wiring.cancellation_store()
     state = existing(cancellations.state(company.account))
     seller = wiring.seller_address()
-    follows = preview_cancellation(state, NOW.date(), 14, seller)
+    follows = preview_cancellation(state, NOW.date(), 14, seller, None)
     request = CancellationRequest(Reason.OTHER, "We close the shop.", follows.active_until)
-    cancel_account(state, request, retention_days=14, seller=seller, context=CONTEXT, store=cancellations)
+    cancel_account(state, request, retention_days=14, seller=seller, policy=None, context=CONTEXT, store=cancellations)
     cancelled = existing(cancellations.state(company.account))
-    withdraw_cancellation(cancelled, seller=seller, context=CONTEXT, store=cancellations)
+    withdraw_cancellation(cancelled, seller=seller, policy=None, context=CONTEXT, store=cancellations)
 
     with pytest.raises(ConcurrentChange):
-        withdraw_cancellation(cancelled, seller=seller, context=CONTEXT, store=cancellations)
+        withdraw_cancellation(cancelled, seller=seller, policy=None, context=CONTEXT, store=cancellations)
 
 
 def test_the_second_of_two_simultaneous_payment_method_changes_is_refused(company: Company) -> None:

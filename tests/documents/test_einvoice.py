@@ -13,11 +13,12 @@ from typing import Any
 
 import facturx
 import pytest
-from billing.invoicing.credit_notes import credit_note_draft
+from billing.invoicing.credit_notes import credit_note_draft, taken_back_draft
 from billing.invoicing.documents.einvoice import Syntax, einvoice
 from billing.invoicing.dunning import initial_payment
 from billing.invoicing.invoices import IssuedInvoice, Seller
 from billing.invoicing.tax import Tax, TaxRule, tax_between
+from billing.kernel.money import Money
 from billing.payments.methods import Method
 from lxml import etree
 from saxonche import PySaxonProcessor
@@ -49,6 +50,19 @@ IN_FRANCE = replace(BUYER, name="Café de la Gare SARL", country="FR", vat_numbe
 def credit_note(of: IssuedInvoice, lines: tuple[int, ...] = (0,)) -> IssuedInvoice:
     draft = credit_note_draft(of, initial_payment(of, of.produced_on), lines)
     return replace(of, number="CN-2026-000001", draft=draft, corrects=replace(CORRECTION, lines=lines))
+
+
+def taken_back(of: IssuedInvoice) -> IssuedInvoice:
+    """A credit note of less of one product, of more of another, and of less off the whole."""
+    less, more, *_ = of.draft.lines
+    whole = next((line for line in of.draft.lines if line.product is None), less)
+    lines = (
+        replace(less, instead_of=less.steps, net=Money(-90_000, "EUR")),
+        replace(more, steps=(), net=Money(20_000, "EUR")),
+        replace(whole, product=None, net=Money(1_000, "EUR")),
+    )
+    draft = taken_back_draft(of, initial_payment(of, of.produced_on), STARTS, lines)
+    return replace(of, number="CN-2026-000001", draft=draft, corrects=replace(CORRECTION, lines=(0, 1)))
 
 
 def sold_to(
@@ -106,6 +120,8 @@ CASES: dict[str, IssuedInvoice] = {
     "a credit note": credit_note(invoice()),
     "a credit note of all": credit_note(invoice(), (0, 1, 2)),
     "a credit note abroad": credit_note(italian(), (1,)),
+    "a credit note of a smaller tier": taken_back(invoice()),
+    "a credit note of a smaller tier abroad": taken_back(italian()),
     "a credit note to Las Palmas": credit_note(TERRITORIES["Las Palmas"][0]),
     **{name: issued for name, (issued, _, _) in TERRITORIES.items()},
 }

@@ -11,16 +11,20 @@ from billing.invoicing.credit_notes import (
     AlreadyCredited,
     NotCorrectable,
     allocate,
+    allocate_taken_back,
     credit_note_draft,
+    creditable,
     lines_to_credit,
+    taken_back_draft,
+    within,
 )
-from billing.invoicing.dunning import InvoicePayment, initial_payment, mark_received
+from billing.invoicing.dunning import InvoicePayment, after_charge, initial_payment, mark_received
 from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.invoices import Correction, InvoiceStatus, IssuedInvoice
 from billing.invoicing.tax import Tax, TaxRule
 from billing.kernel.errors import RuleViolation
 from billing.kernel.money import Money
-from billing.payments.methods import Method
+from billing.payments.methods import Charge, ChargeState, Method
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -194,3 +198,90 @@ def test_neither_an_invoice_in_transit_nor_a_credit_note_is_corrected() -> None:
 def test_a_discount_alone_cannot_be_credited() -> None:
     with pytest.raises(RuleViolation):
         credit_note_draft(invoice(), paid(invoice()), (2,))
+
+
+# ---- What paid periods take back ----
+
+
+def take_back(
+    issued: IssuedInvoice, payment: InvoicePayment, number: str, *nets: tuple[str | None, int]
+) -> tuple[int, InvoicePayment]:
+    """The total of a credit note with tax of these differences, and the payment of the invoice after it."""
+    sample = issued.draft.lines[0]
+    lines = tuple(replace(sample, product=product, net=Money(net, "EUR")) for product, net in nets)
+    draft = taken_back_draft(issued, payment, STARTS, within(lines, creditable(issued, payment)))
+    money = allocate_taken_back(issued, payment, draft, number, TODAY)
+    total = -draft.total.amount
+    assert money.pre_payment + money.refunded + money.credit_balance == total
+    assert min(money.pre_payment, money.refunded, money.credit_balance) >= 0
+    return total, money.payment
+
+
+@given(
+    st.lists(st.integers(1, 10**4), min_size=1, max_size=5),
+    st.integers(0, 5_000),
+    st.sampled_from(["0", "19", "25.5"]),
+    st.booleans(),
+    st.lists(
+        st.one_of(
+            st.integers(0, 4),
+            st.tuples(st.integers(0, 4), st.integers(1, 9_000), st.integers(0, 4), st.integers(0, 3_000)),
+        ),
+        max_size=8,
+    ),
+)
+def test_credit_notes_of_all_kinds_never_exceed_their_invoice(
+    nets: list[int], off: int, rate: str, is_paid: bool, notes: list[int | tuple[int, int, int, int]]
+) -> None:
+    issued = of_lines(*nets, -min(off, sum(nets)), rate=rate)
+    *products, on_the_whole = issued.draft.lines
+    issued = replace(
+        issued, draft=replace(issued.draft, lines=(*products, replace(on_the_whole, product=None, name="")))
+    )
+    names = [line.product for line in products]
+    payment, total = (paid if is_paid else opened)(issued), 0
+    for count, note in enumerate([*notes, None]):
+        try:
+            if isinstance(note, tuple):
+                less, amount, more, rise = note
+                differences = [(names[less % len(names)], -amount), (names[more % len(names)], rise)]
+                if creditable(issued, payment) <= 0 or rise >= amount or less % len(names) == more % len(names):
+                    continue
+                taken, payment = take_back(issued, payment, f"CN-{count}", *differences)
+                assert taken > 0
+            else:
+                wanted = None if note is None else (note % len(names),)
+                taken, payment = correct(issued, payment, wanted, f"CN-{count}")
+        except (AlreadyCredited, RuleViolation):
+            continue
+        total += taken
+        assert 0 <= total <= issued.draft.total.amount
+        assert payment.credited_total == total
+    if issued.draft.total.amount:
+        assert total == issued.draft.total.amount, "the last note is of all that is left"
+
+
+def test_what_is_taken_back_of_a_payment_in_transit_is_credit_once_it_has_arrived() -> None:
+    issued = of_lines(10_000)
+    in_transit = replace(opened(issued), is_in_transit=True, payment_intent_id="pi_1")
+
+    _, payment = take_back(issued, in_transit, "CN-1", (issued.draft.lines[0].product, -4_000))
+    assert (payment.status, payment.left) == (InvoiceStatus.IN_TRANSIT, 7_500)
+    arrived = after_charge(
+        payment, Charge("pi_1", ChargeState.SUCCEEDED, None, hard=False), Method.SEPA_DEBIT, TODAY, (), due_on=TODAY
+    )
+
+    assert (arrived.status, arrived.credit) == (InvoiceStatus.PAID, 5_000)
+
+
+def test_all_of_a_payment_in_transit_is_taken_back_and_the_debit_fails() -> None:
+    issued = of_lines(10_000)
+    in_transit = replace(opened(issued), is_in_transit=True, payment_intent_id="pi_1")
+
+    _, payment = take_back(issued, in_transit, "CN-1", (issued.draft.lines[0].product, -10_000))
+    assert payment.status is InvoiceStatus.IN_TRANSIT
+    failed = after_charge(
+        payment, Charge("pi_1", ChargeState.FAILED, None, hard=False), Method.SEPA_DEBIT, TODAY, (3,), due_on=TODAY
+    )
+
+    assert (failed.status, failed.credit, failed.next_attempt_on) == (InvoiceStatus.VOID, 0, None)

@@ -95,7 +95,8 @@ def test_a_charge_back_is_owed_again_and_a_won_one_pays() -> None:
 
 
 def test_a_payment_is_not_refunded_while_another_dispute_of_it_is_open() -> None:
-    paid = charged(initial_payment(of_lines(10_000)), 12_500)
+    issued = of_lines(10_000)
+    paid = charged(initial_payment(issued, issued.produced_on), 12_500)
     first = paid.with_entries(
         Entry(EntryKind.DISPUTED, 5_000, TODAY, "du_1", "pi_1"),
         Entry(EntryKind.DISPUTE_CLOSED, 5_000, TODAY, "du_1", "pi_1"),

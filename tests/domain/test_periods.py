@@ -9,10 +9,19 @@ from decimal import Decimal
 
 import pytest
 from billing.accounts.rules import Account, Ending, Status
+from billing.invoicing.credit_notes import within
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.invoices import BillingReason
 from billing.invoicing.period_mapping import period_body, period_from
-from billing.invoicing.periods import PaidPeriod, amounts_of, elsewhere, fix_month, rebuilt
+from billing.invoicing.periods import (
+    Adjustment,
+    FixedMonth,
+    PaidPeriod,
+    amounts_of,
+    elsewhere,
+    fix_month,
+    rebuilt,
+)
 from billing.invoicing.tax import Tax, TaxRule
 from billing.invoicing.vat_rates import STANDARD_RATES, rate_on
 from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract, termination
@@ -41,12 +50,13 @@ def change(price: int, decided: date, effective: date, product: str = "search") 
 
 @dataclass(frozen=True)
 class Document:
-    """What one run has issued."""
+    """What one run has issued. `corrects` is the position of the invoice that a credit note names."""
 
     tax_point: date
     occasion: BillingReason
     amounts: tuple[tuple[str | None, int], ...]
     tax: Tax
+    corrects: int | None = None
 
     @property
     def net(self) -> int:
@@ -75,14 +85,41 @@ class Book:
             if fixed.period is None:
                 continue
             self.period = fixed.period
-            if fixed.lines:
+            if fixed.net < 0:
+                self.take_back(fixed)
+            elif fixed.lines:
                 tax = Tax(TaxRule.DOMESTIC, COUNTRY, rate_on(STANDARD_RATES[COUNTRY], fixed.since))
-                if fixed.corrected is not None and fixed.corrected.tax is not None:
-                    tax = fixed.corrected.tax
                 number = str(len(self.documents) + 1) if fixed.net else None
                 self.period = self.period.with_invoice(number, tax, fixed.lines)
                 self.documents.append(Document(fixed.since, fixed.occasion, amounts_of(fixed.lines), tax))
             self.period = period_from(period_body(self.period, self.contract), self.period.version)
+
+    def take_back(self, fixed: FixedMonth) -> None:
+        """Names one invoice after the other, until all that is not owed is taken back."""
+        lines = fixed.lines
+        for number in fixed.period.invoices_with(fixed.less_owed) if fixed.period else ():
+            place = int(number) - 1
+            named, left = self.documents[place], self.left(place)
+            net = sum(each.net.amount for each in lines)
+            if left <= 0 or net >= 0:
+                continue
+            assert self.period is not None
+            taken = within(lines, left)
+            document = Document(fixed.since, fixed.occasion, amounts_of(taken), named.tax, place)
+            self.documents.append(document)
+            assert document.net == max(net, -left), "as much as the invoice has left"
+            self.period = self.period.with_taken_back(f"CN-{len(self.documents)}", number, taken)
+            by_product = dict(amounts_of(taken))
+            rest = [
+                replace(each, net=Money(each.net.amount - by_product.get(each.product, 0), "EUR")) for each in lines
+            ]
+            lines = tuple(each for each in rest if each.net.amount)
+        assert lines == (), "every difference below zero is of something that was invoiced"
+
+    def left(self, place: int) -> int:
+        """What credit notes have left of an invoice."""
+        notes = sum(each.net for each in self.documents if each.corrects == place)
+        return self.documents[place].net + notes
 
     def decide(self, today: date, *changes: TierChange) -> None:
         until = 0 if self.period is None else self.period.fixed_through + 1
@@ -167,6 +204,9 @@ def test_a_move_that_is_taken_back_is_credited_with_the_tax_of_its_invoice() -> 
         (700, Decimal(20)),
         (-400, Decimal(20)),
     ]
+    assert quarterly.documents[1].corrects == 0
+    assert quarterly.period is not None
+    assert [each.corrects for each in quarterly.period.taken_back] == ["1"]
 
 
 def test_what_was_invoiced_elsewhere_is_not_invoiced_again() -> None:
@@ -331,6 +371,88 @@ def test_late_runs_invoice_the_same_sums_with_the_same_tax(
     late = [each.totals() for each in lives(made(), happened, runs, 460)]
 
     assert late == in_time
+
+
+def test_what_several_invoices_have_too_much_is_taken_back_from_each() -> None:
+    """A year at 100, and 50 more from May: then 1,400 less are owed than the 1,600 that were invoiced."""
+    yearly = book(date(2026, 1, 1), 12, line(100))
+    yearly.run(date(2026, 1, 1))
+    yearly.decide(date(2026, 4, 10), change(150, date(2026, 4, 10), date(2026, 5, 1)))
+    yearly.run(date(2026, 5, 1))
+    adjust(yearly, 4, -1_400)
+
+    yearly.run(date(2026, 6, 1))
+
+    assert [(each.net, each.corrects) for each in yearly.documents] == [
+        (1_200, None),
+        (400, None),
+        (-400, 1),
+        (-1_000, 0),
+    ]
+
+
+def test_what_is_owed_more_nets_with_what_is_owed_less() -> None:
+    yearly = book(date(2026, 1, 1), 12, line(100), line(200, "email"))
+    yearly.run(date(2026, 1, 1))
+    adjust(yearly, 0, -300)
+    yearly.decide(date(2026, 1, 10), change(210, date(2026, 1, 10), date(2026, 2, 1), "email"))
+
+    yearly.run(date(2026, 2, 1))
+
+    assert [each.amounts for each in yearly.documents[1:]] == [(("search", -300), ("email", 110))]
+
+
+def test_a_credit_note_names_first_the_newest_invoice_that_has_the_product() -> None:
+    yearly = book(date(2026, 1, 1), 12, line(100), line(200, "email"))
+    yearly.run(date(2026, 1, 1))
+    yearly.decide(date(2026, 1, 10), change(150, date(2026, 1, 10), date(2026, 2, 1)))
+    yearly.run(date(2026, 2, 1))
+    yearly.decide(date(2026, 2, 10), change(210, date(2026, 2, 10), date(2026, 3, 1), "email"))
+    yearly.run(date(2026, 3, 1))
+    assert yearly.period is not None
+
+    assert yearly.period.invoices_with({"search"}) == ("2", "1", "3")
+    assert yearly.period.invoices_with({"email"}) == ("3", "1", "2")
+
+
+def adjust(one: Book, month: int, amount: int, product: str = "search") -> None:
+    assert one.period is not None
+    made = Adjustment(month, product, amount, "Agreed by phone", "staff", one.contract.month_start(month))
+    one.period = replace(one.period, adjustments=(*one.period.adjustments, made))
+
+
+@examples(100)
+@given(
+    st.sampled_from(INTERVALS_MONTHS[1:]),
+    st.dates(date(2024, 6, 1), date(2025, 1, 31)),
+    facts,
+    st.lists(st.tuples(st.integers(0, 420), st.integers(-9_000, 9_000), st.sampled_from(["search", "email"]))),
+)
+def test_what_is_owed_is_what_is_invoiced_less_what_is_taken_back(
+    interval: int, start: date, happened: list[Fact], adjusted: list[tuple[int, int, str]]
+) -> None:
+    """By product and period, with adjustments; no document is below zero but credit notes, none above its invoice."""
+    one = book(start, interval, line(4_901), line(2_933, "email"))
+    for day in range(430):
+        today = start + timedelta(days=day)
+        one.run(today)
+        period = one.period
+        assert period is not None
+        if one.contract.month_start(period.until_month - 1) == today:
+            for each in period.content:
+                owed = sum(step.price.amount * step.months for step in each.steps)
+                assert period.invoiced_of(each.product) == owed + period.adjusted_of(each.product)
+        for fact in happened:
+            if fact.on == day and fact.kind == "move":
+                later = one.contract.month_start(one.contract.month_of(today) + fact.months_later)
+                one.decide(today, change(fact.price, today, later, fact.product))
+        for on, amount, product in adjusted:
+            # Never so much that less than nothing is owed.
+            if on == day and period.adjusted_of(product) + amount >= -100:
+                adjust(one, period.fixed_through, amount, product)
+    for place, document in enumerate(one.documents):
+        assert document.corrects is not None or document.net >= 0
+        assert document.corrects is not None or one.left(place) >= 0
 
 
 @examples(100)

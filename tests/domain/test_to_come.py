@@ -9,7 +9,15 @@ from billing.accounts.information import CompanyDetails, Information
 from billing.accounts.rules import Ending, Status
 from billing.billing_page.page import NextCharge
 from billing.ending.cancellation.rules import consequences
-from billing.invoicing.to_come import InvoicingState, SellerAddress, next_invoice
+from billing.invoicing.settings import UnconfirmedVatNumber
+from billing.invoicing.to_come import InvoicingState, SellerAddress, invoices_to_come, next_invoice
+from billing.invoicing.vat_numbers.rules import (
+    Treatment,
+    VatNumberCheck,
+    VatNumberDecision,
+    VatResult,
+    asked_number,
+)
 from billing.kernel.contract_calendar import INTERVALS_MONTHS, termination
 from billing.subscriptions.rules import Discount
 from billing.subscriptions.subscriber import Subscriber
@@ -18,7 +26,7 @@ from hypothesis import strategies as st
 
 from tests.domain.test_periods import Book, book, change, discounts_given, line
 from tests.properties import examples
-from tests.store.samples import PAGE
+from tests.store.samples import CONTEXT, PAGE
 
 SELLER = SellerAddress("DK", "1050", "Copenhagen")
 BUYERS = [
@@ -50,7 +58,21 @@ def live(billed: Book, moves: list[tuple[int, int]], cancelled_on: int | None, r
 
 
 # A move that was decided before the running period began, and is invoiced with it.
-@example(3, date(2024, 6, 1), [], [(70, 3)], None, set(range(421)), 100, BUYERS[0])
+@example(3, date(2024, 6, 1), [], [(70, 3)], None, set(range(421)), 100, BUYERS[0], None, None, None)
+# A number that VIES refuses, where the deployment then charges the tax.
+@example(
+    1,
+    date(2024, 6, 1),
+    [],
+    [],
+    None,
+    set(range(421)),
+    100,
+    BUYERS[1],
+    VatResult.INVALID,
+    None,
+    UnconfirmedVatNumber.CHARGE,
+)
 @examples(200)
 @given(
     st.sampled_from(INTERVALS_MONTHS),
@@ -61,6 +83,9 @@ def live(billed: Book, moves: list[tuple[int, int]], cancelled_on: int | None, r
     st.just(set(range(421))) | st.sets(st.integers(0, 420), max_size=30),
     st.integers(0, 420),
     st.sampled_from(BUYERS),
+    st.sampled_from([None, *VatResult]),
+    st.none() | st.sampled_from([Treatment.CHARGE_TAX, Treatment.REVERSE_CHARGE]),
+    st.none() | st.sampled_from(UnconfirmedVatNumber),
 )
 def test_the_page_the_next_invoice_and_the_cancellation_agree(
     interval: int,
@@ -71,22 +96,30 @@ def test_the_page_the_next_invoice_and_the_cancellation_agree(
     runs: set[int],
     days: int,
     buyer: CompanyDetails,
+    result: VatResult | None,
+    decided: Treatment | None,
+    policy: UnconfirmedVatNumber | None,
 ) -> None:
     billed = book(start, interval, line(10_000), line(5_000, "email"), discounts=tuple(discounts))
     billed.account = replace(billed.account, invoiced_from=0)
     today = start + timedelta(days=days)
     live(billed, moves, cancelled_on, runs, today)
+    number = asked_number(buyer.vat_number)
+    decision = None if decided is None else VatNumberDecision(decided, "Seen", "staff", CONTEXT.time)
+    check = None if number is None else VatNumberCheck(number, result, decision=decision)
     page = replace(
         PAGE,
         account=billed.account,
         subscription=billed.subscription,
         information=replace(PAGE.information, company=Information(buyer, 1)),
         period=billed.period,
+        vat_check=check,
     )
     subscriber = Subscriber(billed.account, billed.subscription)
-    state = InvoicingState(subscriber, buyer, billed.due, billed.period, 0, SELLER)
+    state = InvoicingState(subscriber, buyer, billed.due, billed.period, 0, SELLER, check, policy)
 
-    upcoming, shown = next_invoice(state, today), page.next_charge(today, SELLER)
+    assert all(each.draft.total.amount > 0 for each in invoices_to_come(state, today + timedelta(days=400)))
+    upcoming, shown = next_invoice(state, today), page.next_charge(today, SELLER, policy)
 
     if upcoming is None:
         assert shown is None
@@ -98,9 +131,8 @@ def test_the_page_the_next_invoice_and_the_cancellation_agree(
     preview = consequences(state, today)
     ending = Ending("receipt", preview.active_until, preview.purge_on)
     cancelled = replace(page, account=replace(billed.account, status=Status.CANCELLING, ending=ending))
-    charge, after = next(iter(preview.charges_still_due), None), cancelled.next_charge(today, SELLER)
-    if after is not None and after.net.amount < 0:
-        return  # what was invoiced with the period and then replaced comes back as credit: no charge
+    charge, after = next(iter(preview.charges_still_due), None), cancelled.next_charge(today, SELLER, policy)
+    assert sum(each.total.amount for each in preview.charges_still_due if each.total) == preview.charges.total.amount
     assert (charge is None) == (after is None)
     if charge is not None and after is not None:
         assert (charge.on, charge.amount, charge.tax, charge.total) == (after.on, after.net, after.tax, after.total)

@@ -103,11 +103,14 @@ def deactivated() -> Ending:
             CancellationRequest(Reason.OTHER, "We close the shop.", date(2026, 7, 15)),
             retention_days=14,
             seller=SETTINGS.seller,
+            policy=None,
             context=RequestContext(Actor(ActorKind.CUSTOMER, ADA), ASKED, "cancel"),
             store=world.cancellations,
         )
         for at in (ENDS, PURGED):
-            end_account(ACCOUNT, now=at, correlation="end", seller=SETTINGS.seller, store=world.cancellations)
+            end_account(
+                ACCOUNT, now=at, correlation="end", seller=SETTINGS.seller, policy=None, store=world.cancellations
+            )
     world.theirs = theirs(world)
     return world
 

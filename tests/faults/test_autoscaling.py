@@ -18,6 +18,7 @@ from tests.faults.company import NEW_ACCOUNT, body, catalogue, events, provision
 from tests.faults.cuts import Faults
 from tests.faults.world import World
 from tests.store.samples import CONTEXT
+from tests.taxes import a_quarter
 
 ACCOUNT = NEW_ACCOUNT.account
 AUGUST = datetime(2026, 8, 1, 12, tzinfo=UTC)
@@ -38,7 +39,7 @@ def grown() -> World:
 
 
 def scale(world: World) -> None:
-    scale_account(ACCOUNT, now=AUGUST, correlation="run", store=world.autoscaling)
+    scale_account(ACCOUNT, now=AUGUST, correlation="run", store=world.autoscaling, taxes=a_quarter)
 
 
 def pause(world: World) -> None:

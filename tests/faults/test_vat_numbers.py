@@ -96,7 +96,7 @@ def check(world: Checking, now: datetime = NOON) -> CheckOutcome:
 def check_until_answered(world: Checking) -> None:
     """The planner's runs of a day: a question that was lost is asked again. A repetition goes on with the next day."""
     for _ in range(24 * 4):
-        if world.stored("VAT-CHECK"):
+        if world.stored("PAGE#VAT-CHECK"):
             return
         world.now += timedelta(minutes=15)
         check(world, world.now)
@@ -191,7 +191,7 @@ def test_an_interrupted_decision_is_recorded_once_and_frees_the_invoices(faults:
         invoices = [body(item)["number"] for item in world.stored("INVOICE#")]
         evidence = [item["sk"]["S"].removeprefix("VAT-CHECK#") for item in world.stored("VAT-CHECK#")]
         assert invoices == evidence != []
-        assert not any("gsi1pk" in item for item in world.stored("VAT-CHECK")), "still in the list of staff"
+        assert not any("gsi1pk" in item for item in world.stored("PAGE#VAT-CHECK")), "still in the list of staff"
 
     faults.every_cut(world=refused, command=decide_and_issue, invariants=freed)
 

@@ -124,5 +124,10 @@ def deactivate(company: Company) -> None:
     """Cancels the company's account, and deactivates it on its day."""
     assert cancel(company).status == 201
     end_account(
-        company.account, now=ENDED, correlation="end", seller=wiring.seller_address(), store=wiring.cancellation_store()
+        company.account,
+        now=ENDED,
+        correlation="end",
+        seller=wiring.seller_address(),
+        policy=None,
+        store=wiring.cancellation_store(),
     )

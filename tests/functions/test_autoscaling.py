@@ -150,6 +150,8 @@ def test_grown_usage_causes_a_move_at_the_next_contract_month(company: Company, 
     assert facts["extra"] is None
     assert facts["next_invoice"]["on"] == "2026-07-15"
     assert facts["next_invoice"]["amount"]["amount"] - facts["next_invoice_without"]["amount"] == 13_126
+    added = {name: value["amount"] for name, value in facts["adds"].items() if name != "on"}
+    assert (facts["adds"]["on"], added) == ("2026-07-15", {"amount": 13_126, "tax": 3_281, "total": 16_407})
     page = answer(get_billing, request("GET", "/accounts/{account}/billing", claims=company.member, path=company.path))
     [line] = [each for each in page.body["subscription"]["lines"] if each["product"] == "search"]
     assert line["up_to"] == 10_000
@@ -178,6 +180,9 @@ def test_a_move_within_a_paid_period_charges_the_difference_for_its_whole_months
     assert facts["effective_on"] == "2026-08-15"
     assert facts["next_invoice"]["on"] == "2026-10-15"
     assert facts["extra"] == {"amount": 8_750, "currency": "EUR"}  # two months of 5,000 less 12.5 %
+    added = {name: value["amount"] for name, value in facts["adds"].items() if name != "on"}
+    assert added == {"amount": 8_750, "tax": 2_188, "total": 10_938}
+    assert facts["adds"]["on"] == facts["effective_on"]
 
 
 def test_a_repeated_run_changes_nothing(company: Company, work: Any) -> None:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from billing import wiring
+from billing.accounts.rules import existing
+from billing.ending.cancellation.commands import CancellationRequest, cancel_account
+from billing.ending.cancellation.rules import Reason
+from billing.invoicing.issue_invoices import issue_invoices
+from billing.kernel.errors import ConcurrentChange
+from billing.kernel.money import Money
+from billing.subscriptions.rules import Cause, TierChange
 from billing.usage.rules import UsageEvent
 
 from functions.administer_cancellation.app import handler as cancellation
@@ -31,6 +39,7 @@ from tests.functions.ending import (
     invoiced_elsewhere,
 )
 from tests.samples import ACCOUNT, with_value
+from tests.store.samples import CONTEXT
 from tests.usage import cloud_event
 
 pytestmark = pytest.mark.usefixtures("work")
@@ -60,6 +69,7 @@ def test_an_admin_sees_every_date_before_cancelling(company: Company) -> None:
         "notice_ends": "2026-07-15",
         "active_until": CONTRACT_ENDS,
         "charges_still_due": [],
+        "charges": {"invoices": 0, "total": {"amount": 0, "currency": "EUR"}},
         "next_avoidable_renewal": "2026-07-15",
         "last_day_to_avoid_it": "2026-06-14",
         "purge_on": "2026-07-29",
@@ -152,6 +162,114 @@ def test_changed_dates_are_refused_with_the_new_preview(company: Company) -> Non
     assert [*response.body] == ["type", "title", "status", "detail", "preview"]
     assert list(response.body["preview"].items()) == list(current["preview"].items())
     assert status(company) == "active"
+
+
+LATE = datetime(2026, 6, 15, 20, tzinfo=UTC)
+"""One day too late to avoid the renewal of 15 July."""
+
+
+def raise_tier(company: Company) -> None:
+    """Search moves to a tier of 199.00 with the next renewal."""
+    store = wiring.autoscaling_store()
+    state = existing(store.state(company.account))
+    assert state.due is not None
+    day = LATE.date()
+    change = TierChange("search", 50_000, Money(19_900, "EUR"), date(2026, 7, 15), Cause.REVIEW, "review", day)
+    store.decide(state, (), state.subscriber.change_tiers((change,), day), (), state.due, LATE)
+
+
+def test_the_charges_that_were_shown_are_confirmed(company: Company) -> None:
+    shown = call_cancellation(company, "GET", now=LATE).body["preview"]
+
+    confirmed = call_cancellation(
+        company, "POST", {**WHY, "active_until": "2026-10-15", "charges": shown["charges"]}, now=LATE
+    )
+
+    assert shown["charges"] == {"invoices": 1, "total": {"amount": 36_328, "currency": "EUR"}}
+    assert confirmed.status == 201
+    assert confirmed.body["charges_still_due"] == shown["charges_still_due"]
+
+
+def test_changed_charges_are_refused_with_the_new_preview(company: Company) -> None:
+    """A tier moves while an admin reads what is still charged: the dates are the same."""
+    shown = call_cancellation(company, "GET", now=LATE).body["preview"]
+    raise_tier(company)
+    before = stored_items()
+
+    refused = call_cancellation(
+        company, "POST", {**WHY, "active_until": "2026-10-15", "charges": shown["charges"]}, now=LATE
+    )
+
+    assert (refused.status, refused.body["type"]) == (409, "urn:livello:problem:cancellation-charges-changed")
+    assert stored_items() == before
+    current = call_cancellation(company, "GET", now=LATE).body["preview"]
+    assert refused.body["preview"] == current
+    assert current["active_until"] == shown["active_until"]
+    assert current["charges"]["total"]["amount"] > shown["charges"]["total"]["amount"]
+    again = {**WHY, "active_until": "2026-10-15", "charges": current["charges"]}
+    assert call_cancellation(company, "POST", again, now=LATE).status == 201
+
+
+def test_a_renewal_that_was_issued_meanwhile_is_no_charge_to_come(company: Company) -> None:
+    renewal = datetime(2026, 7, 14, 22, 3, tzinfo=UTC)
+    shown = call_cancellation(company, "GET", now=renewal).body["preview"]
+    numbers = issue_invoices(
+        company.account,
+        now=renewal,
+        correlation="run",
+        settings=wiring.invoicing_settings(),
+        store=wiring.invoice_store(),
+    )
+
+    request_ = {**WHY, "active_until": shown["active_until"], "charges": shown["charges"]}
+    refused = call_cancellation(company, "POST", request_, now=renewal)
+
+    assert len(numbers) == 1
+    assert (refused.status, refused.body["preview"]["charges"]["invoices"]) == (409, 0)
+
+
+def test_a_client_that_does_not_know_the_charges_confirms_the_dates(company: Company) -> None:
+    raise_tier(company)
+
+    assert cancel(company, "2026-10-15", now=LATE).status == 201
+
+
+def test_a_tier_that_moves_between_the_read_and_the_write_is_refused(company: Company) -> None:
+    """The receipt would name another charge than is made."""
+    store, seller = wiring.cancellation_store(), wiring.seller_address()
+    state = existing(store.state(company.account))
+    raise_tier(company)
+
+    with pytest.raises(ConcurrentChange):
+        cancel_account(
+            state,
+            CancellationRequest(Reason.OTHER, "We close the shop.", date(2026, 10, 15)),
+            retention_days=14,
+            seller=seller,
+            policy=None,
+            context=replace(CONTEXT, time=LATE),
+            store=store,
+        )
+
+
+EUROS = {"amount": 0, "currency": "EUR"}
+
+
+@pytest.mark.parametrize(
+    ("charges", "pointer"),
+    [
+        ({"invoices": -1, "total": EUROS}, "#/charges/invoices"),
+        ({"invoices": "1", "total": EUROS}, "#/charges/invoices"),
+        ({"invoices": 1}, "#/charges/total"),
+        ({"invoices": 1, "total": {"amount": 1.5, "currency": "EUR"}}, "#/charges/total/amount"),
+        ({"invoices": 1, "total": {"amount": 1, "currency": "euro"}}, "#/charges/total/currency"),
+        ("none", "#/charges"),
+    ],
+)
+def test_charges_that_are_none_are_invalid(charges: Any, pointer: str, company: Company) -> None:
+    response = call_cancellation(company, "POST", {**WHY, "active_until": CONTRACT_ENDS, "charges": charges})
+
+    assert (response.status, response.body["errors"][0]["pointer"]) == (422, pointer)
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def with_vat_check(company: Company) -> dict[str, str]:
     """VIES calls the company's number invalid, and an invoice was issued before that."""
     check = VatNumberCheck("DK13585628", VatResult.INVALID, answered_on=NOW.date(), since=NOW.date())
     partition, body = f"ACCOUNT#{company.account}", check_body(check)
-    restore_items([{"pk": partition, "sk": "VAT-CHECK", "body": body, "version": 1}])
+    restore_items([{"pk": partition, "sk": "PAGE#VAT-CHECK", "body": body, "version": 1}])
     restore_items([{"pk": partition, "sk": "VAT-CHECK#LV-2026-000001", "body": body}])
     return {"number": "LV-2026-000001"}
 

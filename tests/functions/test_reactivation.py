@@ -227,6 +227,7 @@ def test_a_pending_reactivation_holds_back_the_deletion(
         now=PURGED,
         correlation="end",
         seller=wiring.seller_address(),
+        policy=None,
         store=wiring.cancellation_store(),
     )
     message = record(f'{{"account": "{company.account}", "at": "{PURGED.isoformat()}"}}')

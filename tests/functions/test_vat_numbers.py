@@ -17,9 +17,11 @@ from billing.ending.exports.records import DownloadStore
 from billing.kernel.events import Event
 from billing.platform.events.mapping import event_from
 
+from functions.administer_cancellation.app import handler as cancellation
 from functions.administer_reactivation.app import handler as reactivation
 from functions.administer_vat_numbers.app import handler as vat_numbers
 from functions.check_vat_number.app import handler as check
+from functions.get_billing.app import handler as get_billing
 from functions.get_invoices.app import handler as get_invoices
 from functions.issue_invoices.app import handler as issue
 from functions.plan_due_work.app import handler as plan
@@ -321,6 +323,43 @@ def test_the_parameter_decides_while_staff_have_not(
 
 
 @pytest.mark.parametrize("policy", ["charge"], indirect=True)
+def test_every_answer_to_what_comes_next_has_the_tax_of_a_refused_number(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page showed 0 %, and the card was charged with 19 %."""
+    move(company, INVALID)
+    later = NOW + timedelta(days=1)
+    assert issue_due(NOW, monkeypatch)
+    assert _next_tax(company, NOW) == {0}, "nobody has answered yet"
+    ask_vies(later, monkeypatch)
+
+    [tax] = _next_tax(company, later)
+
+    assert tax > 0
+    total = _get(company, get_invoices, "/accounts/{account}/invoices/upcoming", datetime(2026, 7, 15, tzinfo=UTC))
+    [*_, number] = issue_due(datetime(2026, 7, 15, 1, tzinfo=UTC), monkeypatch)
+    assert tax_of(company, number)["amount"]["amount"] == tax == total.body["tax"]["amount"]["amount"]
+    body = {"treatment": "reverse_charge", "reason": "Seen the register"}
+    assert decide(company, body, If_Match=shown(company).headers["ETag"]).status == 200
+    assert _next_tax(company, datetime(2026, 7, 16, tzinfo=UTC)) == {0}
+
+
+def _next_tax(company: Company, at: datetime) -> set[int]:
+    """The tax of the next invoice as each place shows it."""
+    page = _get(company, get_billing, "/accounts/{account}/billing", at).body["payment_details"]["next_charge"]
+    section = _get(company, get_billing, "/accounts/{account}/payment-method", at).body["next_charge"]
+    upcoming = _get(company, get_invoices, "/accounts/{account}/invoices/upcoming", at).body
+    late = at + timedelta(days=6)
+    preview = _get(company, cancellation, "/accounts/{account}/cancellation", late).body["preview"]
+    [charge, *_] = preview["charges_still_due"] or [page]
+    return {each["tax"]["amount"] for each in (page, section, charge)} | {upcoming["tax"]["amount"]["amount"]}
+
+
+def _get(company: Company, handler: Any, route: str, at: datetime) -> Answer:
+    return answer(handler, request("GET", route, claims=company.admin, path=company.path, now=at))
+
+
+@pytest.mark.parametrize("policy", ["charge"], indirect=True)
 def test_the_preview_shows_the_tax_that_will_be_charged(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     move(company, INVALID)
     ask_vies(NOW, monkeypatch)
@@ -572,7 +611,7 @@ def test_the_check_and_its_evidence_are_in_the_export(company: Company, monkeypa
 
     exported = [each.key for each in DownloadStore(TABLE, wiring.dynamodb()).everything(company.account)]
 
-    assert [each for each in exported if each.startswith("VAT-CHECK")] == [
-        "VAT-CHECK",
+    assert [each for each in exported if "VAT-CHECK" in each] == [
+        "PAGE#VAT-CHECK",
         *(f"VAT-CHECK#{number}" for number in issued),
     ]

@@ -85,6 +85,10 @@ def test_the_sample_tier_change_takes_effect_with_the_next_contract_month() -> N
     assert facts.next_invoice.amount.amount - facts.next_invoice_without.amount == more * CONTRACT.interval_months
     assert facts.before.up_to is not None
     assert facts.after.up_to is not None
+    assert facts.adds is not None
+    assert facts.adds.tax is not None
+    assert (facts.adds.on, facts.adds.amount) == (facts.effective_on, facts.extra)
+    assert facts.adds.tax.amount == rounded_tax(facts.extra.amount * VAT)
     assert facts.before.up_to < min(month.typical for month in facts.months) <= facts.after.up_to
 
 

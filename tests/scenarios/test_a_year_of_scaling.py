@@ -28,6 +28,7 @@ from tests.faults.company import SETTINGS, body
 from tests.faults.network import connected, seam_session
 from tests.faults.world import World
 from tests.store.samples import CONTEXT
+from tests.taxes import a_quarter
 
 NORDLYS, LUCCIOLA, _ = COMPANIES
 CATALOGUE = Path(past_year.__file__).parent / "catalogue.json"
@@ -54,7 +55,7 @@ def live_through(company: DemoCompany, world: World) -> None:
 
     def fire(at: datetime) -> None:
         for account in due.due(Job.AUTOSCALING, at):
-            scale_account(account, now=at, correlation="run", store=world.autoscaling)
+            scale_account(account, now=at, correlation="run", store=world.autoscaling, taxes=a_quarter)
 
     past_year.live_through([company.account], NOW, world.autoscaling, fire)
 
@@ -98,7 +99,7 @@ def scaling_events(world: World) -> list[Any]:
 
 
 def line(company: DemoCompany, product: str, world: World) -> Any:
-    page = BillingPageView.of(world.store.billing_page(company.account), NOW.date(), SETTINGS.seller)
+    page = BillingPageView.of(world.store.billing_page(company.account), NOW.date(), SETTINGS.seller, None)
     [view] = [each for each in page.subscription.lines if each.product == product]
     return view
 

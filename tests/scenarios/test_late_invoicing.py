@@ -216,7 +216,7 @@ def released(world: World, day: date, invoices: int, total: int) -> None:
 
 
 def cancelled(world: World, day: date) -> Consequences:
-    return preview_cancellation(existing(world.cancellations.state(ACCOUNT)), day, 14, SETTINGS.seller)
+    return preview_cancellation(existing(world.cancellations.state(ACCOUNT)), day, 14, SETTINGS.seller, None)
 
 
 def test_a_renewal_that_is_due_and_not_issued_is_still_charged(world: World) -> None:
@@ -308,7 +308,7 @@ def test_accounts_of_the_first_milestone_are_billed_on(taken_on: World) -> None:
 def test_a_cancelled_account_of_the_first_milestone_ends_with_its_year(taken_on: World) -> None:
     state = existing(taken_on.cancellations.state("lucciola-libri"))
 
-    follows = preview_cancellation(state, date(2026, 6, 10), 14, SETTINGS.seller)
+    follows = preview_cancellation(state, date(2026, 6, 10), 14, SETTINGS.seller, None)
 
     assert state.subscriber.account.status is Status.ACTIVE
     assert follows.active_until == date(2027, 4, 1)
@@ -322,6 +322,21 @@ def test_the_preview_of_an_account_of_the_first_milestone_is_what_is_issued(take
     assert shown is not None
     on, draft = shown
     assert [draft.net.amount] == run(taken_on, on, "lucciola-libri")
+
+
+@pytest.mark.parametrize("account", ["nordlys-kaffe", "lucciola-libri", "harbour-and-hound", "taken-over"])
+def test_the_page_of_an_account_of_the_first_milestone_shows_what_is_issued_next(taken_on: World, account: str) -> None:
+    """Lucciola's tier rises in July, within its year: the page showed the renewal of next April."""
+    page = taken_on.store.billing_page(account)
+    shown = page.next_charge(date(2026, 6, 10), SETTINGS.seller, None)
+    following = upcoming(existing(taken_on.invoicing.billing_context(account)), date(2026, 6, 10), SETTINGS)
+
+    assert page.period is None
+    assert shown is not None
+    assert following is not None
+    on, draft = following
+    assert (shown.on, shown.net, shown.total) == (on, draft.net, draft.total)
+    assert shown.on < date(2026, 9, 1)
 
 
 def numbers(world: World, account: str) -> list[str]:

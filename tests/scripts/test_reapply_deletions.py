@@ -41,8 +41,22 @@ def backup(company: Company, purger: Purger) -> list[dict[str, Any]]:
     shop = Company(SHOP, company.admin, company.member)
     assert cancel(shop).status == 201
     before = stored_items()
-    end_account(SHOP, now=ENDED, correlation="end", seller=wiring.seller_address(), store=wiring.cancellation_store())
-    end_account(SHOP, now=PURGED, correlation="end", seller=wiring.seller_address(), store=wiring.cancellation_store())
+    end_account(
+        SHOP,
+        now=ENDED,
+        correlation="end",
+        seller=wiring.seller_address(),
+        policy=None,
+        store=wiring.cancellation_store(),
+    )
+    end_account(
+        SHOP,
+        now=PURGED,
+        correlation="end",
+        seller=wiring.seller_address(),
+        policy=None,
+        store=wiring.cancellation_store(),
+    )
     progress = purge_account(SHOP, now=PURGED, clock=PURGED, correlation="purge", goes_on=lambda: True, purger=purger)
     assert progress is PurgeProgress.FINISHED
     return before

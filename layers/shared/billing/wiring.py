@@ -163,11 +163,11 @@ def vat_register() -> VatRegister:
 def unconfirmed_vat_number() -> UnconfirmedVatNumber | None:
     """What invoices do about an unconfirmed VAT number; None where the deployment does not ask VIES.
 
-    Only the functions that decide on a tax, or show it, have the variable.
+    Each function that decides on a tax, or shows it, has the variable.
     """
     from billing.invoicing.settings import UnconfirmedVatNumber
 
-    value = os.environ.get("UNCONFIRMED_VAT_NUMBER")
+    value = os.environ["UNCONFIRMED_VAT_NUMBER"]
     return UnconfirmedVatNumber(value) if value else None
 
 
@@ -297,6 +297,7 @@ PaymentMethods = Annotated[PaymentStore, Depends(payment_store)]
 Payments = Annotated[PaymentGateway, Depends(payments)]
 Invoices = Annotated[InvoiceStore, Depends(invoice_store)]
 TaxedFrom = Annotated[SellerAddress, Depends(seller_address)]
+VatNumberPolicy = Annotated[UnconfirmedVatNumber | None, Depends(unconfirmed_vat_number)]
 DeployedSettings = Annotated[InvoicingSettings, Depends(invoicing_settings)]
 Downloads = Annotated[DownloadStore, Depends(download_store)]
 Files = Annotated[Documents, Depends(documents)]

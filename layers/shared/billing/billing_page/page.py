@@ -9,7 +9,9 @@ from billing.accounts.information import BillingInformation
 from billing.accounts.rules import Account
 from billing.invoicing.invoices import Invoice
 from billing.invoicing.periods import PaidPeriod
+from billing.invoicing.settings import UnconfirmedVatNumber
 from billing.invoicing.to_come import InvoicingState, due_of, next_invoice
+from billing.invoicing.vat_numbers.rules import VatNumberCheck
 from billing.invoicing.vat_territories import Address
 from billing.kernel.money import Money
 from billing.payments.methods import PaymentMethod
@@ -31,7 +33,7 @@ class NextCharge:
 class BillingPage:
     """The content of an account's billing page. `invoices` are the newest ones, newest first.
 
-    `period` is the running paid period as stored, None where there is none.
+    `period` is the running paid period as stored, `vat_check` the last check of a VAT number; either can be None.
     """
 
     account: Account
@@ -40,12 +42,17 @@ class BillingPage:
     payment_method: PaymentMethod | None
     invoices: tuple[Invoice, ...]
     period: PaidPeriod | None = None
+    vat_check: VatNumberCheck | None = None
 
-    def next_charge(self, today: date, seller: Address) -> NextCharge | None:
-        """Returns the next charge as it would be today, None if none is to come."""
+    def next_charge(self, today: date, seller: Address, policy: UnconfirmedVatNumber | None) -> NextCharge | None:
+        """Returns the next charge as it would be today, None if none is to come.
+
+        `policy` is what the deployment does about unconfirmed VAT numbers, None where it does not check them.
+        """
         subscriber = Subscriber(self.account, self.subscription)
         due = due_of(subscriber, self.period, today)
-        state = InvoicingState(subscriber, self.information.company.details, due, self.period, 0, seller)
+        company = self.information.company.details
+        state = InvoicingState(subscriber, company, due, self.period, 0, seller, self.vat_check, policy)
         following = next_invoice(state, today)
         if following is None:
             return None

@@ -15,6 +15,7 @@ from billing.invoicing.due import InvoicingDue, invoicing_due_at
 from billing.invoicing.due_mapping import invoicing_due_body
 from billing.invoicing.period_mapping import period_of
 from billing.invoicing.summary_mapping import invoice_from
+from billing.invoicing.vat_numbers.mapping import check_from
 from billing.kernel.events import Event
 from billing.kernel.schedules import Job, start_of
 from billing.payments.mapping import shown_payment_method_from
@@ -39,7 +40,7 @@ class BillingPageStore(Table):
         """
         page, newest = page_rows(self._reads, account, invoices=invoices, consistent=consistent)
         details, subscription = details_of(page), page[keys.PAGE_SUBSCRIPTION]
-        method = page.get(keys.PAGE_PAYMENT_METHOD)
+        method, check = page.get(keys.PAGE_PAYMENT_METHOD), page.get(keys.PAGE_VAT_CHECK)
         return BillingPage(
             account=details.account,
             subscription=subscription_from(subscription.body, subscription.version),
@@ -47,6 +48,7 @@ class BillingPageStore(Table):
             payment_method=None if method is None else shown_payment_method_from(method.body),
             invoices=tuple(invoice_from(row.body) for row in newest),
             period=period_of(page.get(keys.PAGE_PERIOD)),
+            vat_check=None if check is None else check_from(check.body, check.version),
         )
 
     def provision(

@@ -8,6 +8,7 @@ from billing.accounts.contract_view import ContractView
 from billing.accounts.information_views import BillingView, CompanyView, ContactView
 from billing.accounts.rules import Account
 from billing.billing_page.page import BillingPage, NextCharge
+from billing.invoicing.settings import UnconfirmedVatNumber
 from billing.invoicing.summary_views import InvoiceView
 from billing.invoicing.vat_territories import Address
 from billing.payments.method_views import CardView, DebitView
@@ -53,8 +54,8 @@ class PaymentView(View):
     next_charge_on: date | None
 
     @classmethod
-    def of(cls, page: BillingPage, today: date, seller: Address) -> PaymentView:
-        charge = page.next_charge(today, seller)
+    def of(cls, page: BillingPage, today: date, seller: Address, policy: UnconfirmedVatNumber | None) -> PaymentView:
+        charge = page.next_charge(today, seller, policy)
         following = None if charge is None else NextChargeView.of(charge)
         method: PaymentMethod | None = page.payment_method
         card, debit = (method.card, method.debit) if method else (None, None)
@@ -107,7 +108,9 @@ class BillingPageView(View):
     payment_details: PaymentView
 
     @classmethod
-    def of(cls, page: BillingPage, today: date, seller: Address) -> BillingPageView:
+    def of(
+        cls, page: BillingPage, today: date, seller: Address, policy: UnconfirmedVatNumber | None
+    ) -> BillingPageView:
         account: Account = page.account
         contract = account.contract
         return cls(
@@ -129,5 +132,5 @@ class BillingPageView(View):
                 billing=BillingView.of(page.information.billing.details),
                 contact=ContactView.of(page.information.contact.details),
             ),
-            payment_details=PaymentView.of(page, today, seller),
+            payment_details=PaymentView.of(page, today, seller, policy),
         )

@@ -355,6 +355,17 @@ def _collect_one(
             return [PaymentChange(record, replace(payment, next_attempt_on=today + DAY))]
         return _charged_changes(billing, record, current, unpaid, today, payment.tried_with, collector)
     shown, method = billing.profile.shown, billing.profile.payment_method
+    if _is_stale(record, unpaid):
+        # Credit notes have waived a part since the charge was begun: it would take too much.
+        if not gateway.cancel(
+            str(payment.payment_intent_id), f"cancel/{payment.payment_intent_id}/{collector.context.correlation}"
+        ):
+            current = gateway.payment(str(payment.payment_intent_id))
+            if current is None:
+                raise RequestRefused("Stripe does not know a payment that it has begun for us.")
+            return _charged_changes(billing, record, current, unpaid, today, payment.tried_with, collector)
+        payment = replace(payment, payment_intent_id=None, allocations=())
+        record = replace(record, payment=payment)
     if _by_transfer(billing):
         try:
             others = without_intent(record, unpaid, collector.context, gateway)
@@ -401,6 +412,14 @@ def _collect_one(
         # The message may be days older than the charge.
         today = max(today, contract.today(charge.made_at))
     return _charged_changes(billing, record, charge, unpaid, today, tried_with, collector)
+
+
+def _is_stale(record: InvoiceRecord, unpaid: Sequence[InvoiceRecord]) -> bool:
+    """Whether a charge that was begun, and may still succeed, collects another amount than is left of its invoices."""
+    left = {each.invoice.number: each.payment.left for each in (*unpaid, record)}
+    return record.payment.has_live_intent and any(
+        left.get(number, 0) != share for number, share in record.payment.allocations
+    )
 
 
 def _charged_changes(

@@ -1,10 +1,13 @@
-"""Credit notes: an issued invoice never changes; a credit note takes back all or some of its lines (DESIGN 3.3.7).
+"""Credit notes: an issued invoice never changes; a credit note takes back all or some of it (DESIGN 3.3.7).
+
+Staff take back lines. A run of invoicing takes back what a paid period does not owe any more (decision 0018).
 
 The money of a credit note goes one way: cancelled, refunded, or to the credit balance (DESIGN 3.3.8).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date
@@ -15,6 +18,7 @@ from billing.invoicing.entries import Entry, EntryKind, refundable, sum_of
 from billing.invoicing.invoices import BillingReason, Correction, InvoiceDraft, InvoiceStatus, IssuedInvoice
 from billing.kernel.errors import Conflict, RuleViolation, Violation
 from billing.kernel.money import Money, charged_units
+from billing.subscriptions.pricing import InvoiceLine
 
 
 class AlreadyCredited(Conflict):
@@ -62,6 +66,8 @@ def lines_to_credit(
         raise NotCorrectable("Its payment is on its way. Wait until it has arrived, or failed.")
     positions = range(len(invoice.draft.lines))
     credited = {position for position, _ in payment.credited}
+    if payment.taken_back and creditable(invoice, payment) <= 0:
+        raise AlreadyCredited
     if requested is None:
         requested = tuple(position for position in positions if position not in credited)
     for place, position in enumerate(requested):
@@ -82,40 +88,66 @@ def lines_to_credit(
 
 
 def credit_note_draft(invoice: IssuedInvoice, payment: InvoicePayment, lines: tuple[int, ...]) -> InvoiceDraft:
-    """The draft of a credit note of the lines at these positions; its amounts are negative.
+    """The draft of a credit note of what is left of the lines at these positions; its amounts are negative.
 
-    Each line has its share of what is taken off the whole. The credit notes of all lines of an invoice add up to its
-    total, tax included. Raises RuleViolation where discounts make the sum of the lines negative.
+    Each line has its share of what is taken off the whole. The credit notes of an invoice never exceed its total, and
+    those of all of its lines add up to it, tax included. Raises AlreadyCredited where nothing is left of these lines;
+    RuleViolation where discounts make their sum negative.
     """
-    draft = invoice.draft
-    net_before = payment.credited_net
-    net_after = net_of(invoice, {position for position, _ in payment.credited} | {*lines})
-    net = net_before - net_after
-    tax = tax_on(invoice, net_before) - tax_on(invoice, net_after)
-    products = [draft.lines[position] for position in sorted(lines) if draft.lines[position].product is not None]
+    net = payment.credited_net - _credited_net(invoice, payment, {*lines})
+    remaining = _lines_left(invoice, payment)
+    products = [remaining[position] for position in sorted(lines) if remaining[position].product is not None]
     reversed_lines = [replace(line, net=_negative(line.net)) for line in products]
-    currency = draft.total.currency
+    currency = invoice.draft.total.currency
     share = net - sum(line.net.amount for line in reversed_lines)
     if share:
-        on_the_whole = [line for line in draft.lines if line.product is None]
+        on_the_whole = [line for line in remaining if line.product is None]
         steps = tuple(step for line in on_the_whole for step in line.steps)
-        reversed_lines += [replace(line, steps=steps, net=Money(share, currency)) for line in on_the_whole[:1]]
-    if not products or net + tax > 0:
+        if on_the_whole:
+            reversed_lines.append(replace(on_the_whole[0], steps=steps, net=Money(share, currency)))
+        elif reversed_lines:
+            last = reversed_lines[-1]
+            reversed_lines[-1] = replace(last, net=Money(last.net.amount + share, currency))
+    if payment.taken_back and net == 0:
+        raise AlreadyCredited
+    draft = _reversed_draft(invoice, payment, BillingReason.CORRECTION, tuple(reversed_lines), net)
+    if not products or draft.total.amount > 0:
         raise RuleViolation(Violation(("lines",), "Together these lines come to less than nothing."))
-    zero = Money(0, currency)
-    return InvoiceDraft(
-        occasion=BillingReason.CORRECTION,
-        since=draft.since,
-        until=draft.until,
-        lines=tuple(reversed_lines),
-        net=Money(net, currency),
-        tax=draft.tax,
-        tax_amount=Money(tax, currency),
-        total=Money(net + tax, currency),
-        credit=zero,
-        due=zero,
-        tax_point=draft.tax_point or invoice.produced_on,
-    )
+    return draft
+
+
+def creditable(invoice: IssuedInvoice, payment: InvoicePayment) -> int:
+    """What credit notes have left of an invoice before tax, in minor units."""
+    return invoice.draft.net.amount - payment.credited_net
+
+
+def within(lines: Sequence[InvoiceLine], most: int) -> tuple[InvoiceLine, ...]:
+    """What a credit note that takes back at most `most`, in minor units, has of lines that come to less than nothing.
+
+    What is owed more nets with what is owed less in the first credit note; the next ones take back the rest.
+    """
+    room = most + sum(max(0, line.net.amount) for line in lines)
+    found = []
+    for line in lines:
+        net = line.net.amount
+        if net < 0:
+            net = -min(-net, room)
+            room += net
+        if net:
+            found.append(replace(line, net=Money(net, line.net.currency)))
+    return tuple(found)
+
+
+def taken_back_draft(
+    invoice: IssuedInvoice, payment: InvoicePayment, since: date, lines: tuple[InvoiceLine, ...]
+) -> InvoiceDraft:
+    """The draft of a credit note of lines that a paid period does not owe from `since` on; they come to less than zero.
+
+    It keeps the tax and the tax point of the invoice that it names. `lines` must be within what is creditable.
+    """
+    net = sum(line.net.amount for line in lines)
+    draft = _reversed_draft(invoice, payment, BillingReason.TIER_CHANGE, lines, net)
+    return replace(draft, since=max(since, draft.since))
 
 
 def allocate(
@@ -127,16 +159,51 @@ def allocate(
     was paid by transfer or with earlier credit. An invoice credited wholly before it is paid is void.
     """
     credited = (*payment.credited, *((position, credit_note) for position in correction.lines))
-    updated = replace(payment, credited=credited, credited_net=net_of(invoice, {position for position, _ in credited}))
+    credited_net = _credited_net(invoice, payment, {*correction.lines})
+    divided = _divided(
+        replace(payment, credited=credited, credited_net=credited_net),
+        Money(-total, invoice.draft.total.currency),
+        credit_note,
+        today,
+    )
+    if not divided.pre_payment:
+        return divided
+    return replace(divided, payment=replace(divided.payment, payment_intent_id=None, allocations=()))
+
+
+def allocate_taken_back(
+    invoice: IssuedInvoice, payment: InvoicePayment, draft: InvoiceDraft, credit_note: str, today: date
+) -> CreditNoteAllocation:
+    """Divides a credit note of what a paid period does not owe, as `allocate` does.
+
+    A charge that was begun is not cancelled here: it keeps the amount that it was begun with as its allocation, so the
+    worker that collects sees that it is more than is left. If it succeeds all the same, what it has too much is credit.
+    """
+    before = payment.left
+    taken = (*payment.taken_back, *((line.product, -line.net.amount) for line in draft.lines))
+    updated = replace(payment, taken_back=taken, credited_net=payment.credited_net - draft.net.amount)
+    divided = _divided(updated, draft.total, credit_note, today)
+    if (
+        not divided.pre_payment
+        or payment.payment_intent_id is None
+        or not (payment.has_live_intent or payment.is_in_transit)
+    ):
+        return divided
+    after = replace(divided.payment, allocations=payment.allocations or ((invoice.number, before),))
+    if payment.is_in_transit:
+        after = replace(after, is_in_transit=True, next_attempt_on=payment.next_attempt_on)
+    return replace(divided, payment=after)
+
+
+def _divided(payment: InvoicePayment, of: Money, credit_note: str, today: date) -> CreditNoteAllocation:
+    total = -of.amount
     waived = min(total, max(0, payment.balance))
-    if waived:
-        updated = replace(updated, payment_intent_id=None, allocations=())
     source, most = refundable(payment.entries) or (None, 0)
     refunded = min(total - waived, most)
-    if not charged_units(Money(refunded, invoice.draft.total.currency)):
+    if not charged_units(Money(refunded, of.currency)):
         refunded = 0  # the payment service refunds no such fraction
     carried = total - waived - refunded
-    updated = updated.with_entries(
+    updated = payment.with_entries(
         Entry(EntryKind.WAIVED, waived, today, credit_note),
         Entry(EntryKind.RETURNED, refunded, today, credit_note, source),
         Entry(EntryKind.CARRIED, carried, today, credit_note),
@@ -166,17 +233,61 @@ def credit_outcome(corrected: InvoicePayment, credit_note: IssuedInvoice) -> Cre
     return outcome if total == -credit_note.draft.total.amount else None
 
 
-def net_of(invoice: IssuedInvoice, positions: AbstractSet[int]) -> int:
+def _credited_net(invoice: IssuedInvoice, payment: InvoicePayment, positions: AbstractSet[int]) -> int:
+    """What all credit notes come to before tax, in minor units, when the lines at these positions are credited too.
+
+    With the last line it is the invoice: what paid periods have taken back is no part of the lines any more.
+    """
+    credited = {position for position, _ in payment.credited} | positions
+    remaining = _lines_left(invoice, payment)
+    net = sum(amount for _, amount in payment.taken_back) + _net_of(remaining, credited)
+    products = {position for position, line in enumerate(remaining) if line.product is not None}
+    if not payment.taken_back:
+        return net
+    most = invoice.draft.net.amount
+    return most if products <= credited else max(payment.credited_net, min(most, net))
+
+
+def _lines_left(invoice: IssuedInvoice, payment: InvoicePayment) -> list[InvoiceLine]:
+    """The lines of an invoice without what paid periods have taken back of their products."""
+    lines = []
+    for line in invoice.draft.lines:
+        taken = sum(amount for product, amount in payment.taken_back if product == line.product)
+        lines.append(replace(line, net=Money(line.net.amount - taken, line.net.currency)) if taken else line)
+    return lines
+
+
+def _net_of(lines: Sequence[InvoiceLine], positions: AbstractSet[int]) -> int:
     """What the lines at these positions come to before tax, in minor units, with their share of what is taken off the
     whole. The share of some lines is rounded as one, so that all lines together have the whole of it.
     """
-    lines = invoice.draft.lines
     on_the_whole = sum(line.net.amount for line in lines if line.product is None)
     products = sum(line.net.amount for line in lines if line.product is not None)
     net = sum(lines[position].net.amount for position in positions if lines[position].product is not None)
     if net == products:
         return net + on_the_whole
     return net + (0 if products <= 0 else round(Fraction(on_the_whole * net, products)))
+
+
+def _reversed_draft(
+    invoice: IssuedInvoice, payment: InvoicePayment, occasion: BillingReason, lines: tuple[InvoiceLine, ...], net: int
+) -> InvoiceDraft:
+    """The draft of a credit note of these lines, which come to `net`, below zero. Its tax is the invoice's."""
+    draft, currency = invoice.draft, invoice.draft.total.currency
+    tax = tax_on(invoice, payment.credited_net) - tax_on(invoice, payment.credited_net - net)
+    return InvoiceDraft(
+        occasion=occasion,
+        since=draft.since,
+        until=draft.until,
+        lines=lines,
+        net=Money(net, currency),
+        tax=draft.tax,
+        tax_amount=Money(tax, currency),
+        total=Money(net + tax, currency),
+        credit=Money(0, currency),
+        due=Money(0, currency),
+        tax_point=draft.tax_point or invoice.produced_on,
+    )
 
 
 def tax_on(invoice: IssuedInvoice, net: int) -> int:

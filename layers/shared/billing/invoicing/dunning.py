@@ -41,8 +41,9 @@ class InvoicePayment:
     `attempts` counts the failed ones. With `is_exhausted` none follows, and `next_attempt_on` is the day from which
     the invoice is past due. `reference` is the reference of a bank transfer.
 
-    `credited` holds the position of each credited line with the number of its credit note, and `credited_net` what
-    these credit notes come to before tax.
+    `credited` holds the position of each credited line with the number of its credit note. `taken_back` holds what
+    paid periods do not owe any more of a product, before tax, below zero for what they owe more. `credited_net` is what
+    all credit notes come to before tax.
     """
 
     issued_on: date
@@ -63,6 +64,7 @@ class InvoicePayment:
     is_exhausted: bool = False
     credited: tuple[tuple[int, str], ...] = ()
     credited_net: int = 0
+    taken_back: tuple[tuple[str | None, int], ...] = ()
 
     @property
     def balance(self) -> int:
@@ -281,6 +283,8 @@ def after_failure(
     Without another attempt the invoice is past due, but not before its due date is over, and with a payment method
     not before its due date.
     """
+    if not payment.left:
+        return payment.settled()  # credit notes have waived all of it meanwhile
     is_first = payment.first_failed_on is None or payment.tried_with != tried_with
     first = today if is_first or payment.first_failed_on is None else payment.first_failed_on
     retries = [] if hard else [first + timedelta(days=days) for days in retry_days]

@@ -96,7 +96,10 @@ class InvoiceDraft:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What a credit note corrects: the number and day of the invoice, the positions of its lines, and the reason."""
+    """What a credit note corrects: the number and day of the invoice, the positions of its lines, and the reason.
+
+    It takes back these lines as a whole, or less of them where a paid period owes less than was invoiced.
+    """
 
     number: str
     produced_on: date
@@ -126,6 +129,11 @@ class IssuedInvoice:
     def issued_as(self, number: NextNumber) -> IssuedInvoice:
         """The same invoice with its number, and with the day that goes with it."""
         return replace(self, number=number.text, produced_on=number.day)
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether it is a credit note of what a paid period does not owe: a tier has changed. Others are staff's."""
+        return self.corrects is not None and self.draft.occasion is BillingReason.TIER_CHANGE
 
     @property
     def can_be_electronic(self) -> bool:

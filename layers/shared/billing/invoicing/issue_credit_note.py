@@ -6,7 +6,7 @@ invoices. The credit note, its number and where the invoice stands then are one 
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date
 
 from billing.invoicing.apply_credit import apply_credit, can_be_settled, may_be_charged
@@ -14,21 +14,18 @@ from billing.invoicing.collect_payments import after as after_changes
 from billing.invoicing.collect_payments import merged, without_intent
 from billing.invoicing.credit_notes import (
     AlreadyCredited,
-    CreditNoteAllocation,
     allocate,
     credit_note_draft,
     lines_to_credit,
 )
 from billing.invoicing.dunning import refund_payment
-from billing.invoicing.invoices import Correction, DocumentKind, IssuedInvoice, document_key
+from billing.invoicing.invoices import Correction
 from billing.invoicing.issue_invoices import with_next_number
 from billing.invoicing.numbering import NextNumber
-from billing.invoicing.payment_events import payment_events
+from billing.invoicing.payment_events import credit_note_facts, payment_events
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.invoicing.settings import InvoicingSettings
-from billing.invoicing.wording import describe_line
-from billing.kernel.events import EventType, Facts, RequestContext
-from billing.kernel.money import Money
+from billing.kernel.events import EventType, RequestContext
 from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
 from billing.payments.gateway import PaymentGateway
 from billing.payments.methods import Method
@@ -94,7 +91,7 @@ def issue_credit_note(
         record = InvoiceRecord(issued, refunding, 0)
         changes = [PaymentChange(corrected, money.payment), *merged(others, paid)]
         issued_event = new_event(
-            EventType.CREDIT_NOTE_ISSUED, context, account=account, before=None, after=_facts(issued, money)
+            EventType.CREDIT_NOTE_ISSUED, context, account=account, before=None, after=credit_note_facts(issued, money)
         )
         store.correct(
             billing,
@@ -134,26 +131,3 @@ def _look(billing: BillingContext, note: InvoiceRecord, credit_on: date | None) 
     """The next collection day: today for a refund, and for credit that waits until a charge is cancelled."""
     days = (billing.collect_on, note.payment.next_attempt_on, credit_on)
     return min((day for day in days if day is not None), default=None)
-
-
-def _facts(note: IssuedInvoice, money: CreditNoteAllocation) -> Facts:
-    draft, correction = note.draft, note.corrects
-    if correction is None:
-        raise ValueError("a credit note corrects something")
-    currency = draft.total.currency
-    return {
-        "number": note.number,
-        "corrects": correction.number,
-        "reason": correction.reason,
-        "produced_on": note.produced_on,
-        "lines": [
-            {"description": describe_line(line, note.language), "amount": asdict(line.net)} for line in draft.lines
-        ],
-        "net": asdict(draft.net),
-        "tax": asdict(draft.tax_amount),
-        "total": asdict(draft.total),
-        "waived": asdict(Money(money.pre_payment, currency)),
-        "refunded": asdict(Money(money.refunded, currency)),
-        "carried": asdict(Money(money.credit_balance, currency)),
-        "document": document_key(note.account, note.number, DocumentKind.PDF),
-    }

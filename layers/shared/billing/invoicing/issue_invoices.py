@@ -24,9 +24,10 @@ from billing.invoicing.holds import (
 )
 from billing.invoicing.invoices import DocumentKind, InvoiceDraft, IssuedInvoice, credit_after, document_key
 from billing.invoicing.numbering import NextNumber, NumberTaken
-from billing.invoicing.periods import FixedMonth, fix_month, rebuilt
+from billing.invoicing.periods import FixedMonth, fix_month, months_to_fix, rebuilt
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore
 from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
+from billing.invoicing.take_back import credited_already, next_take_back, write_take_back
 from billing.invoicing.to_come import InvoicingState, draft_of, invoices_to_come, next_invoice
 from billing.invoicing.vat_number_hold import waits_for_vat_number
 from billing.invoicing.vat_territories import Address
@@ -49,12 +50,13 @@ def issue_invoices(
     store: InvoiceStore,
     is_replay: bool = False,
 ) -> tuple[str, ...]:
-    """Issues the invoices of an account that are due at the instant `now`. Returns their numbers, oldest first.
+    """Issues the invoices of an account that are due at the instant `now`, and the credit notes of months that take
+    back what was invoiced. Returns their numbers, oldest first.
 
     Issues nothing where more than INVOICES_AT_ONCE_MAX are due: these wait for staff. An invoice that waits for its
-    VAT number stays due. One read and one transaction for each due contract month, one more read for the first number
-    of a process, and one query where the running paid period is not stored yet. Returns nothing for a deleted account.
-    Raises ConcurrentChange.
+    VAT number stays due. One read and one transaction for each due contract month and each further credit note, one
+    more read for the first number of a process, and one query where the running paid period is not stored yet; the
+    queries of next_take_back for a credit note. Returns nothing for a deleted account. Raises ConcurrentChange.
     """
     context = by_system(now, correlation, is_replay=is_replay)
     issued: list[str] = []
@@ -71,6 +73,12 @@ def issue_invoices(
         if _stopped(billing, today, context, settings, store):
             break
         fixed = fix_month(known, billing.subscriber.subscription, due, billing.period)
+        if fixed.net < 0:
+            taken_back, is_fixed = _take_back(billing, fixed, today, context, settings, store)
+            issued += [] if taken_back is None else [taken_back]
+            if is_fixed and contract.month_start(fixed.following.month) > today:
+                break
+            continue
         draft = _draft(billing, fixed, settings) if fixed.period is not None and fixed.lines else None
         if draft is not None and fixed.net and waits_for_vat_number(billing, draft, now, settings, store):
             break
@@ -105,6 +113,15 @@ def pending_invoices(billing: BillingContext, today: date, settings: InvoicingSe
     return () if state is None else tuple(invoices_to_come(state, today + timedelta(days=1)))
 
 
+def has_due_months(billing: BillingContext, today: date) -> bool:
+    """Whether something is to be invoiced or taken back for a contract month that began by `today`."""
+    account, subscription = billing.subscriber.account, billing.subscriber.subscription
+    if billing.due is None:
+        return False
+    until = today + timedelta(days=1)
+    return any(each.net for each in months_to_fix(account, subscription, billing.due, billing.period, until))
+
+
 def credit_left(billing: BillingContext, today: date, settings: InvoicingSettings) -> int:
     """The account's credit, in minor units, after what is due on `today` and not issued."""
     credit = billing.credit
@@ -120,7 +137,7 @@ def upcoming(billing: BillingContext, today: date, settings: InvoicingSettings) 
 
 
 def invoicing_state(
-    billing: BillingContext, seller: Address, policy: UnconfirmedVatNumber | None = None
+    billing: BillingContext, seller: Address, policy: UnconfirmedVatNumber | None
 ) -> InvoicingState | None:
     """What decides the next invoices of an account. None where no invoices are scheduled."""
     if billing.due is None:
@@ -165,6 +182,28 @@ def _fix(
     event = new_event(EventType.PERIOD_FREE, context, account=account, before=None, after=facts)
     store.advance(billing, free, [event])
     return None
+
+
+def _take_back(
+    billing: BillingContext,
+    fixed: FixedMonth,
+    today: date,
+    context: RequestContext,
+    settings: InvoicingSettings,
+    store: InvoiceStore,
+) -> tuple[str | None, bool]:
+    """Issues the next credit note of a month that takes back; its number, None without one, and whether the month is
+    fixed with it."""
+    take_back = next_take_back(billing, fixed, today, store)
+    if take_back is None:
+        store.advance(billing, credited_already(fixed))
+        return None, True
+
+    def write(number: NextNumber) -> None:
+        write_take_back(billing, take_back, number, today=today, context=context, settings=settings, store=store)
+
+    number = with_next_number(settings.credit_series, context.time, settings, write, store)
+    return number, take_back.is_last
 
 
 def _issue(

@@ -1,13 +1,15 @@
-"""The events that follow from a new state of an invoice's payment."""
+"""The events that follow from a new state of an invoice's payment, and the facts of a credit note."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
+from billing.invoicing.credit_notes import CreditNoteAllocation
 from billing.invoicing.entries import Entry, EntryKind, sum_of
-from billing.invoicing.invoices import InvoiceStatus
+from billing.invoicing.invoices import DocumentKind, InvoiceStatus, IssuedInvoice, document_key
 from billing.invoicing.records import PaymentChange
+from billing.invoicing.wording import describe_line
 from billing.kernel.events import Event, EventType, Facts, RequestContext
 from billing.kernel.money import Money
 from billing.payments.methods import PaymentFailure
@@ -42,6 +44,30 @@ def written_off_events(changes: Iterable[PaymentChange], reason: str, context: R
             kind = EventType.INVOICE_WRITTEN_OFF
             events.append(new_event(kind, context, account=invoice.account, before=None, after=facts))
     return events
+
+
+def credit_note_facts(note: IssuedInvoice, money: CreditNoteAllocation) -> Facts:
+    """The facts of a new credit note for its event, with what became of its money."""
+    draft, correction = note.draft, note.corrects
+    if correction is None:
+        raise ValueError("a credit note corrects something")
+    currency = draft.total.currency
+    return {
+        "number": note.number,
+        "corrects": correction.number,
+        "reason": correction.reason,
+        "produced_on": note.produced_on,
+        "lines": [
+            {"description": describe_line(line, note.language), "amount": asdict(line.net)} for line in draft.lines
+        ],
+        "net": asdict(draft.net),
+        "tax": asdict(draft.tax_amount),
+        "total": asdict(draft.total),
+        "waived": asdict(Money(money.pre_payment, currency)),
+        "refunded": asdict(Money(money.refunded, currency)),
+        "carried": asdict(Money(money.credit_balance, currency)),
+        "document": document_key(note.account, note.number, DocumentKind.PDF),
+    }
 
 
 def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType, Facts]]:

@@ -17,6 +17,7 @@ Body = dict[str, Any]
 
 def payment_body(payment: InvoicePayment) -> Body:
     """The payment. A function of the release before reads the figures that are computed from the entries here."""
+    taken_back = {"taken_back": payment.taken_back} if payment.taken_back else {}  # most invoices have none
     return {
         "status": payment.status,
         "paid_on": payment.paid_on,
@@ -39,6 +40,7 @@ def payment_body(payment: InvoicePayment) -> Body:
         "is_past_due": payment.is_past_due,
         "is_exhausted": payment.is_exhausted,
         "credited_net": payment.credited_net,
+        **taken_back,
     }
 
 
@@ -74,6 +76,7 @@ def _kept(body: Body) -> Body:
         "is_past_due": body["is_past_due"],
         "is_exhausted": body["is_exhausted"],
         "credited_net": body["credited_net"],
+        "taken_back": tuple((product, amount) for product, amount in body.get("taken_back", ())),
     }
 
 

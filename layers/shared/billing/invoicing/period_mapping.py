@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from billing.invoicing.periods import PaidPeriod, PeriodInvoice
+from billing.invoicing.periods import Adjustment, PaidPeriod, PeriodInvoice, TakenBack
 from billing.invoicing.tax import Tax, TaxRule
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.money import Money
@@ -28,30 +28,36 @@ def period_body(period: PaidPeriod, contract: Contract) -> str:
     for each in period.content:
         for step in each.steps:
             discounts.extend(active for active in step.discounts if active not in discounts)
-    return text(
-        {
-            "contract": period.contract,
-            "start": period.start,
-            "first_month": period.first_month,
-            "until_month": period.until_month,
-            "fixed_through": period.fixed_through,
-            "active_until": period.active_until,
-            "currency": contract.currency,
-            "discounts": discounts,
-            "content": [
-                [each.product, each.name, each.unit, [_step_body(step, contract, discounts) for step in each.steps]]
-                for each in period.content
-            ],
-            "invoiced": [
-                [
-                    each.number,
-                    None if each.tax is None else [each.tax.rule, each.tax.country, each.tax.rate],
-                    each.amounts,
-                ]
-                for each in period.invoiced
-            ],
-        }
-    )
+    body: Body = {
+        "contract": period.contract,
+        "start": period.start,
+        "first_month": period.first_month,
+        "until_month": period.until_month,
+        "fixed_through": period.fixed_through,
+        "active_until": period.active_until,
+        "currency": contract.currency,
+        "discounts": discounts,
+        "content": [
+            [each.product, each.name, each.unit, [_step_body(step, contract, discounts) for step in each.steps]]
+            for each in period.content
+        ],
+        "invoiced": [
+            [
+                each.number,
+                None if each.tax is None else [each.tax.rule, each.tax.country, each.tax.rate],
+                each.amounts,
+            ]
+            for each in period.invoiced
+        ],
+    }
+    if period.taken_back:  # most periods have none
+        body["taken_back"] = [[each.number, each.corrects, each.amounts] for each in period.taken_back]
+    if period.adjustments:
+        body["adjustments"] = [
+            [each.month, each.product, each.amount, each.reason, each.by, each.decided_on]
+            for each in period.adjustments
+        ]
+    return text(body)
 
 
 def period_of(row: Row | None) -> PaidPeriod | None:
@@ -83,6 +89,14 @@ def period_from(stored: str, version: int) -> PaidPeriod:
         ),
         active_until=date_or_none(body["active_until"]),
         version=version,
+        taken_back=tuple(
+            TakenBack(number, corrects, tuple((product, amount) for product, amount in amounts))
+            for number, corrects, amounts in body.get("taken_back", ())
+        ),
+        adjustments=tuple(
+            Adjustment(month, product, amount, reason, by, date.fromisoformat(decided_on))
+            for month, product, amount, reason, by, decided_on in body.get("adjustments", ())
+        ),
     )
 
 

@@ -6,7 +6,7 @@ began: a later decision, a late run, or the end of the account changes nothing o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -47,11 +47,41 @@ class PeriodInvoice:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenBack:
+    """What was invoiced of a paid period and is not owed: the net `amounts` are those of a credit note, below zero.
+
+    `number` is the credit note's, `corrects` that of the invoice that it names. Both are None for what staff had
+    credited already: the invoices had nothing left to take back.
+    """
+
+    number: str | None
+    corrects: str | None
+    amounts: Amounts
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """What a fixed contract month owes more or, below zero, less than its content says: a net amount of a product.
+
+    Adjustments are only added, each with its reason, by staff.
+    """
+
+    month: int
+    product: str | None
+    amount: int
+    reason: str
+    by: str
+    decided_on: date
+
+
+@dataclass(frozen=True, slots=True)
 class PaidPeriod:
     """A paid period of a contract: the months from `first_month` and before `until_month`.
 
     `content` is that of the months up to and including `fixed_through`. `contract` counts the account's contracts from
     1, and `start` is the contract's. `active_until` is kept when the contract has ended. `version` counts the writes.
+    What the content and the `adjustments` owe is what is `invoiced` less what is `taken_back`, by product. A credit
+    note that staff issue is in neither: it reduces what is paid, and not what is owed.
     """
 
     contract: int
@@ -63,6 +93,8 @@ class PaidPeriod:
     invoiced: tuple[PeriodInvoice, ...]
     active_until: date | None = None
     version: int = 0
+    taken_back: tuple[TakenBack, ...] = ()
+    adjustments: tuple[Adjustment, ...] = ()
 
     def is_current(self, contract: Contract, due: InvoicingDue) -> bool:
         """Whether the month that is due is the next one of this period.
@@ -72,12 +104,31 @@ class PaidPeriod:
         return self.start == contract.start and self.fixed_through + 1 == due.month < self.until_month
 
     def invoiced_of(self, product: str | None) -> int:
-        """The net amount that was invoiced of a product, in minor units."""
-        return sum(amount for each in self.invoiced for known, amount in each.amounts if known == product)
+        """The net amount that was invoiced of a product and not taken back, in minor units."""
+        documents: tuple[PeriodInvoice | TakenBack, ...] = (*self.invoiced, *self.taken_back)
+        return sum(amount for each in documents for known, amount in each.amounts if known == product)
+
+    def adjusted_of(self, product: str | None) -> int:
+        """The net amount of a product that the adjustments add, in minor units."""
+        return sum(each.amount for each in self.adjustments if each.product == product)
 
     def with_invoice(self, number: str | None, tax: Tax, lines: Sequence[InvoiceLine]) -> PaidPeriod:
         """Returns the period after these lines were invoiced under a number, or None for a total of zero."""
         return replace(self, invoiced=(*self.invoiced, PeriodInvoice(number, tax, amounts_of(lines))))
+
+    def with_taken_back(self, number: str | None, corrects: str | None, lines: Sequence[InvoiceLine]) -> PaidPeriod:
+        """Returns the period after a credit note of these lines, which names the invoice `corrects`."""
+        return replace(self, taken_back=(*self.taken_back, TakenBack(number, corrects, amounts_of(lines))))
+
+    def invoices_with(self, products: Collection[str | None]) -> tuple[str, ...]:
+        """The numbers of the period's invoices, in the order in which a credit note of these products names them.
+
+        First those that invoice one of the products, because a credit note corrects what its invoice says; the newest
+        first, because it is the last change that is most often taken back, and the invoice that is least often paid.
+        """
+        numbered = [each for each in reversed(self.invoiced) if each.number is not None and _is_above_zero(each)]
+        numbered.sort(key=lambda each: not any(product in products for product, net in each.amounts if net > 0))
+        return tuple(each.number for each in numbered if each.number is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +137,8 @@ class FixedMonth:
 
     `since` is the month's first day, the tax point of its invoice; `until` is the first day after its paid period.
     `lines` are what is owed less what was invoiced, by product. `period` is the running one after it, None for a month
-    that is not served; `closed` is the one that it takes the place of. `corrected` is the document that too much was
-    invoiced with, where `net` is below zero.
+    that is not served; `closed` is the one that it takes the place of. Where `net` is below zero, too much was
+    invoiced: it is taken back by a credit note, and `corrected` is the invoice that this names first.
     """
 
     month: int
@@ -102,8 +153,13 @@ class FixedMonth:
 
     @property
     def net(self) -> int:
-        """The net amount to be invoiced, in minor units; below zero where too much was invoiced."""
+        """The net amount to be invoiced, in minor units; below zero where it is to be taken back."""
         return sum(line.net.amount for line in self.lines)
+
+    @property
+    def less_owed(self) -> frozenset[str | None]:
+        """The products of which too much was invoiced."""
+        return frozenset(line.product for line in self.lines if line.net.amount < 0)
 
 
 def amounts_of(lines: Sequence[InvoiceLine]) -> Amounts:
@@ -161,12 +217,18 @@ def rebuilt(
     """
     assumed = elsewhere(subscription, contract, due, period)
     begins, ends = contract.month_start(assumed.first_month), contract.month_start(assumed.until_month)
+    of_the_period = [each for each in invoices if begins <= each.draft.since < ends]
     found = tuple(
         PeriodInvoice(each.number, each.draft.tax, amounts_of(each.draft.lines))
-        for each in invoices
-        if each.corrects is None and begins <= each.draft.since < ends
+        for each in of_the_period
+        if each.corrects is None
     )
-    return replace(assumed, invoiced=found) if found else assumed
+    taken_back = tuple(
+        TakenBack(each.number, each.corrects.number, amounts_of(each.draft.lines))
+        for each in of_the_period
+        if each.corrects is not None and each.takes_back
+    )
+    return replace(assumed, invoiced=found, taken_back=taken_back) if found else assumed
 
 
 def elsewhere(
@@ -187,6 +249,7 @@ def elsewhere(
         content=months_before(whole, since),
         invoiced=(PeriodInvoice(None, None, amounts_of(lines_of(whole, contract))),),
         version=0 if period is None else period.version,
+        adjustments=period.adjustments if period is not None and _is_of(period, contract, first_month) else (),
     )
 
 
@@ -235,7 +298,7 @@ def _go_on(
         lines=lines,
         following=InvoicingDue(month + 1, settled),
         period=replace(running, fixed_through=month, content=months_before(whole, contract.month_start(month + 1))),
-        corrected=_corrected(running) if net < 0 else None,
+        corrected=_corrected(running, lines) if net < 0 else None,
     )
 
 
@@ -251,7 +314,11 @@ def _differences(
     `before` is the subscription by which these months were invoiced until now.
     """
     owed = [*lines_of(whole, contract), *_no_longer_owed(whole, contract, running)]
-    differences = [(line, net) for line in owed if (net := line.net.amount - running.invoiced_of(line.product))]
+    differences = [
+        (line, net)
+        for line in owed
+        if (net := line.net.amount + running.adjusted_of(line.product) - running.invoiced_of(line.product))
+    ]
     if not differences:
         return ()
     since = contract.month_start(month)
@@ -268,9 +335,11 @@ def _differences(
 
 
 def _no_longer_owed(whole: tuple[ProductMonths, ...], contract: Contract, running: PaidPeriod) -> Iterator[InvoiceLine]:
-    """A line of zero for each product that was invoiced and of which nothing is owed any more."""
+    """A line of zero for each product that was invoiced or adjusted, and that the months do not contain any more."""
     owed = {each.product for each in whole}
-    products = dict.fromkeys(product for each in running.invoiced for product, _ in each.amounts)
+    documents: tuple[PeriodInvoice | TakenBack, ...] = (*running.invoiced, *running.taken_back)
+    products = dict.fromkeys(product for each in documents for product, _ in each.amounts)
+    products.update(dict.fromkeys(each.product for each in running.adjustments))
     for product in products:
         if product not in owed:
             yield InvoiceLine(product, product or "", "", (), (), Money(0, contract.currency))
@@ -285,9 +354,19 @@ def _as_invoiced(subscription: Subscription, due: InvoicingDue, day: date) -> Su
     return replace(subscription, changes=counted)
 
 
-def _corrected(running: PaidPeriod) -> PeriodInvoice | None:
-    """The newest document of the period with a number: a credit names it, and keeps its tax."""
-    return next((each for each in reversed(running.invoiced) if each.number is not None), None)
+def _corrected(running: PaidPeriod, lines: Sequence[InvoiceLine]) -> PeriodInvoice | None:
+    """The invoice of the period that a credit note of these lines names first."""
+    first = next(iter(running.invoices_with({line.product for line in lines if line.net.amount < 0})), None)
+    return next((each for each in running.invoiced if each.number == first and first is not None), None)
+
+
+def _is_above_zero(invoice: PeriodInvoice) -> bool:
+    """An earlier release has issued invoices below zero."""
+    return sum(amount for _, amount in invoice.amounts) > 0
+
+
+def _is_of(period: PaidPeriod, contract: Contract, first_month: int) -> bool:
+    return period.start == contract.start and period.first_month == first_month
 
 
 def _contract_number(contract: Contract, period: PaidPeriod | None) -> int:

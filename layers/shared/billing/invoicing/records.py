@@ -113,12 +113,12 @@ class InvoiceStore(Table):
         renewal, collection = keys.due(Job.RENEWAL), keys.due(Job.COLLECTION)
         company, billing = (keys.page_information(area) for area in (Area.COMPANY, Area.BILLING))
         page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PAYMENT_METHOD, company, billing)
-        more = (renewal, collection, keys.BALANCE, keys.PAGE_PERIOD, keys.HELD, keys.VAT_CHECK)
+        more = (renewal, collection, keys.BALANCE, keys.PAGE_PERIOD, keys.HELD, keys.PAGE_VAT_CHECK)
         rows = self._reads.get_all((partition, key) for key in (*page, *more))
         subscriber = subscriber_from(rows, partition)
         if subscriber is None or (partition, company) not in rows or (partition, billing) not in rows:
             return None
-        keys_of_others = (keys.PAGE_PAYMENT_METHOD, renewal, collection, keys.BALANCE, keys.VAT_CHECK)
+        keys_of_others = (keys.PAGE_PAYMENT_METHOD, renewal, collection, keys.BALANCE, keys.PAGE_VAT_CHECK)
         profile, due, collect, balance, check = (rows.get((partition, key)) for key in keys_of_others)
         return BillingContext(
             subscriber=subscriber,
@@ -221,15 +221,22 @@ class InvoiceStore(Table):
         number: NextNumber,
         collect_on: date | None,
         events: Sequence[Event],
+        fixed: FixedMonth | None = None,
     ) -> None:
         """Writes a credit note with its number, the new payment of the corrected invoice, and those of the invoices
-        that its credit pays.
+        that its credit pays. `fixed` is the contract month that it is issued for, its period with it; None without one.
 
-        Raises NumberTaken, or ConcurrentChange when a payment or the credit balance has changed. One transaction:
-        no money moves without the document that explains it.
+        Raises NumberTaken, or ConcurrentChange when a payment or the credit balance has changed; with `fixed` also when
+        the account, its subscription or its due item has. One transaction: no money moves without the document that
+        explains it.
         """
         with self._numbered(number, credit_note.invoice) as write:
-            write.require_account(credit_note.invoice.account)
+            if fixed is None:
+                write.require_account(credit_note.invoice.account)
+            else:
+                _check_versions(write, context)
+                set_renewal_due(write, context, fixed.following)
+                write_period(write, context.subscriber.account, fixed.period, fixed.closed)
             write_invoice(write, credit_note)
             for event in events:
                 write.record(event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 from billing.accounts.information import CompanyDetails
 from billing.invoicing.due import InvoicingDue
@@ -19,6 +19,9 @@ from billing.subscriptions.subscriber import Subscriber
 
 UPCOMING_MONTHS_MAX = 25
 """How many contract months ahead the next invoice is looked for: nothing is further away than two free years."""
+
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +48,41 @@ class InvoicingState:
     period: PaidPeriod | None
     credit: int
     seller: Address
-    vat_check: VatNumberCheck | None = None
-    policy: UnconfirmedVatNumber | None = None
+    vat_check: VatNumberCheck | None
+    policy: UnconfirmedVatNumber | None
 
 
 def due_of(subscriber: Subscriber, period: PaidPeriod | None, today: date) -> InvoicingDue:
     """Returns the next contract month to invoice, for a reader that does not have the due item.
 
     It follows the last fixed month of the running period. Without a period it is the first month that the account was
-    provisioned to be invoiced for; for an account of an earlier release, the next renewal.
+    provisioned to be invoiced for; for an account of an earlier release, the first month that begins today or later.
     """
     account, contract = subscriber.account, subscriber.account.contract
     if period is not None and period.start == contract.start:
         known = subscriber.subscription.known_on(contract.month_start(period.first_month))
         return InvoicingDue(period.fixed_through + 1, changes_within(known, contract, period.first_month))
-    first = account.invoiced_from
-    return InvoicingDue(contract.next_charge(today)[0] if first is None else first)
+    if account.invoiced_from is not None:
+        return InvoicingDue(account.invoiced_from)
+    month = max(0, contract.month_of(today - DAY) + 1)
+    first_month = month - month % contract.interval_months
+    begins = contract.month_start(first_month)
+    # An earlier release did not keep when a change was decided. Within a period only the month before decides one.
+    decided = tuple(each for each in subscriber.subscription.changes if each.decided_on and each.decided_on < begins)
+    settled = changes_within(replace(subscriber.subscription, changes=decided), contract, first_month)
+    return InvoicingDue(month, () if month == first_month else settled)
 
 
 def invoices_to_come(state: InvoicingState, until: date) -> Iterator[PendingInvoice]:
     """Yields the invoices of the contract months that begin before `until` and are not invoiced, oldest first.
 
-    Each takes from the credit what those before it leave. A month with nothing to invoice yields nothing.
+    Each takes from the credit what those before it leave. A month with nothing to invoice yields nothing, and neither
+    does one that takes back what was invoiced: that is a credit note.
     """
     account, subscription = state.subscriber.account, state.subscriber.subscription
     credit = state.credit
     for fixed in months_to_fix(account, subscription, state.due, state.period, until):
-        if fixed.net:
+        if fixed.net > 0:
             draft = draft_of(fixed, replace(state, credit=credit))
             yield PendingInvoice(fixed.month, draft)
             credit = credit_after(draft, credit)
@@ -89,12 +100,7 @@ def next_invoice(state: InvoicingState, today: date) -> tuple[date, InvoiceDraft
 
 
 def draft_of(fixed: FixedMonth, state: InvoicingState) -> InvoiceDraft:
-    """Returns what is to be invoiced for a month. Its tax is that of the month's first day, however late it is issued.
-
-    What takes back too much has the tax of the invoice that it was invoiced with.
-    """
+    """Returns what is to be invoiced for a month. Its tax is that of the month's first day, however late that is."""
     tax = tax_on_sale(state.seller, state.company, fixed.since, state.vat_check, state.policy)
-    if fixed.corrected is not None and fixed.corrected.tax is not None:
-        tax = fixed.corrected.tax
     currency = state.subscriber.account.contract.currency
     return build_draft(fixed.occasion, fixed.since, fixed.until, fixed.lines, tax, state.credit, currency, fixed.since)

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from billing.accounts.rules import Status
 from billing.invoicing.issue_invoices import invoicing_state
 from billing.invoicing.records import InvoiceStore
+from billing.invoicing.settings import UnconfirmedVatNumber
 from billing.invoicing.to_come import next_invoice
 from billing.invoicing.vat_territories import Address
 from billing.kernel.events import EventType, Facts, by_system
@@ -17,7 +18,14 @@ from billing.platform.events.new_event import new_event
 
 
 def warn_expiring_card(
-    account: str, *, now: datetime, correlation: str, seller: Address, store: PaymentStore, invoices: InvoiceStore
+    account: str,
+    *,
+    now: datetime,
+    correlation: str,
+    seller: Address,
+    policy: UnconfirmedVatNumber | None,
+    store: PaymentStore,
+    invoices: InvoiceStore,
 ) -> bool:
     """Records the event of a due warning. Returns whether the account was warned.
 
@@ -42,7 +50,7 @@ def warn_expiring_card(
         "card": asdict(card),
         "last_day": card.last_day,
         "days_left": due.days,
-        "next_charge": _next_charge(account, today, seller, invoices),
+        "next_charge": _next_charge(account, today, seller, policy, invoices),
     }
     context = by_system(now, correlation)
     event = new_event(EventType.CARD_EXPIRING, context, account=account, before=None, after=facts)
@@ -50,9 +58,11 @@ def warn_expiring_card(
     return True
 
 
-def _next_charge(account: str, today: date, seller: Address, invoices: InvoiceStore) -> Facts | None:
+def _next_charge(
+    account: str, today: date, seller: Address, policy: UnconfirmedVatNumber | None, invoices: InvoiceStore
+) -> Facts | None:
     billing = invoices.billing_context(account)
-    state = None if billing is None else invoicing_state(billing, seller)
+    state = None if billing is None else invoicing_state(billing, seller, policy)
     following = None if state is None else next_invoice(state, today)
     if following is None:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from billing.invoicing.invoices import Invoice
 from billing.invoicing.numbering import RegisteredNumber
@@ -17,7 +17,9 @@ _WORDS = {
         "month": "1 month",
         "months": "{months} months",
         "more": "larger tier: {rest}",
+        "less": "smaller tier: {rest}",
         "whole": "Discount on the whole",
+        "less_owed": "A tier has changed: less is owed for these months than was invoiced.",
         "in_favour": "This amount is in your favour: it is not to be paid.",
         "thousands": ",",
     },
@@ -27,7 +29,9 @@ _WORDS = {
         "month": "1 mese",
         "months": "{months} mesi",
         "more": "fascia superiore: {rest}",
+        "less": "fascia inferiore: {rest}",
         "whole": "Sconto sul totale",
+        "less_owed": "Una fascia è cambiata: per questi mesi è dovuto meno di quanto fatturato.",
         "in_favour": "Importo a vostro favore: non è da pagare.",
         "thousands": ".",
     },
@@ -41,7 +45,12 @@ def describe_line(line: InvoiceLine, language: str) -> str:
         reasons = ", ".join(dict.fromkeys(each.reason for step in line.steps for each in step.discounts))
         return f"{words['whole']}: {reasons}" if reasons else words["whole"]
     rest = "; ".join(_step(step, line.unit, words) for step in line.steps)
-    return f"{line.name}, {words['more'].format(rest=rest) if line.instead_of else rest}"
+    return f"{line.name}, {_compared(line, words).format(rest=rest)}" if rest else line.name
+
+
+def less_owed(language: str) -> str:
+    """Why a credit note takes back a part of an invoice: less is owed for the months than was invoiced."""
+    return _WORDS.get(language, _WORDS["en"])["less_owed"]
 
 
 def credit_terms(language: str) -> str:
@@ -84,6 +93,14 @@ def register_table(numbers: Iterable[RegisteredNumber]) -> str:
             for each in numbers
         ),
     )
+
+
+def _compared(line: InvoiceLine, words: Mapping[str, str]) -> str:
+    """How the tiers of a line compare with those that an earlier invoice has for its months."""
+    now, before = (sum(each.price.amount * each.months for each in steps) for steps in (line.steps, line.instead_of))
+    if not line.instead_of or now == before:
+        return "{rest}"
+    return words["more"] if now > before else words["less"]
 
 
 def _step(step: Step, unit: str, words: dict[str, str]) -> str:

@@ -9,7 +9,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from billing.platform.events.envelope import AccountEvent, Facts, Identifier, SharedEvent
-from billing.platform.events.facts import ChargeFacts, MoneyFacts, MonthFacts, PersonFacts, ProductFacts, TierFacts
+from billing.platform.events.facts import (
+    InvoiceToComeFacts,
+    MoneyFacts,
+    MonthFacts,
+    PersonFacts,
+    ProductFacts,
+    TierFacts,
+)
 
 
 class TypicalMonthFacts(MonthFacts):
@@ -41,9 +48,10 @@ class AutoscalingFacts(Facts):
     are above the limit, `moved_early` when two are and usage rose at this time of last year as well,
     `moved_by_returning_peaks` when six months are with their peaks. `weeks` are the last thirteen, oldest first.
 
-    `next_invoice` says what the next invoice comes to, and what it would have come to without the move;
-    `extra` is what is invoiced on the day that the move takes effect, for months that are paid already. All of
-    them are before tax.
+    `next_invoice` says what the next regular invoice comes to, and `next_invoice_without` what it would come to before
+    tax without the move. `extra` is what is invoiced before tax on the day that the move takes effect, for months that
+    are paid already. `adds` is what the move adds to the first invoice that it changes: the one of `extra`, or else the
+    next regular one. It is None in the events of an earlier release.
     """
 
     decision: str
@@ -57,7 +65,8 @@ class AutoscalingFacts(Facts):
     after: TierFacts
     effective_on: date
     extra: MoneyFacts | None
-    next_invoice: ChargeFacts
+    adds: InvoiceToComeFacts | None = None
+    next_invoice: InvoiceToComeFacts
     next_invoice_without: MoneyFacts
     ask: PersonFacts | None
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
 from billing.accounts.rules import Account, Status
 from billing.kernel.events import Event, EventType, Facts, RequestContext, by_system
+from billing.kernel.money import Money
 from billing.platform.events.new_event import new_event
 from billing.scaling.autoscaling import HISTORY_MONTHS, Decision
 from billing.scaling.due import AlertMemory, AutoscalingDue, due_at, first_due_month
@@ -28,6 +29,7 @@ from billing.scaling.reviews.rules import (
 )
 from billing.scaling.tier_changes import (
     ProductDecision,
+    TierChangeCost,
     above_all_tiers,
     as_hundredths,
     decide_product,
@@ -40,6 +42,9 @@ from billing.scaling.tier_changes import (
 from billing.subscriptions.catalogue import Catalogue, Tier, price_per_month
 from billing.subscriptions.rules import Line, Subscription
 from billing.usage.rules import Daily, month_before, month_of
+
+TaxToCome = Callable[[date, int], int]
+"""The tax on a net amount that is invoiced for a day, both in minor units. This area knows no taxes."""
 
 BELOW, ABOVE = "below", "above"
 """The kinds of alert about a product: to the account that a lower tier fits, to staff that no tier holds its usage."""
@@ -77,12 +82,15 @@ def schedule_account(account: str, *, now: datetime, store: AutoscalingStore) ->
     return True
 
 
-def scale_account(account: str, *, now: datetime, correlation: str, store: AutoscalingStore) -> ScalingResult:
+def scale_account(
+    account: str, *, now: datetime, correlation: str, store: AutoscalingStore, taxes: Callable[[str], TaxToCome]
+) -> ScalingResult:
     """Decides all months that are due for an account at the instant `now`.
 
-    One read of the state, one of the catalogue, one query of usage, and one transaction for each due month; one more
-    read for each event that names the success manager. An account that does not exist or is deactivated gets no
-    decisions. Raises ConcurrentChange.
+    `taxes` returns an account's taxes; it is asked only for a move. One read of the state, one of the catalogue, one
+    query of usage, and one transaction for each due month; one more read for each event that names the success
+    manager, and what `taxes` costs. An account that does not exist or is deactivated gets no decisions. Raises
+    ConcurrentChange.
     """
     state = store.state(account)
     if state is None or state.due is None:
@@ -102,7 +110,7 @@ def scale_account(account: str, *, now: datetime, correlation: str, store: Autos
     context = by_system(now, correlation)
     months, moved = 0, []
     while state.due is not None and state.due.month <= running:
-        result = _decide(state, state.due, totals, catalogue, context, store)
+        result = _decide(state, state.due, totals, catalogue, context, store, taxes)
         after = month_before(state.due.month, -1)
         due = AutoscalingDue(after, result.alerts)
         current = state.subscriber.subscription
@@ -123,6 +131,7 @@ def _decide(
     catalogue: Catalogue,
     context: RequestContext,
     store: AutoscalingStore,
+    taxes: Callable[[str], TaxToCome],
 ) -> _MonthResult:
     account, subscription = state.subscriber.account, state.subscriber.subscription
     today = account.contract.today(context.time)
@@ -140,7 +149,7 @@ def _decide(
         if product.effective_on is not None:
             change = tier_change(product, tiers, account.contract)
             after = replace(state.subscriber, subscription=subscription).change_tiers((change,), today)
-            facts = _move_facts(product, line, tiers, account, subscription, after, store)
+            facts = _move_facts(product, line, tiers, account, subscription, after, store, taxes(account.id))
             events.append(_account_event(EventType.SUBSCRIPTION_AUTOSCALED, account, facts, context))
             subscription = after
         new_alert = _alert(state, product, signed, daily, tiers, catalogue, store)
@@ -196,6 +205,7 @@ def _move_facts(
     before: Subscription,
     after: Subscription,
     store: AutoscalingStore,
+    tax: TaxToCome,
 ) -> Facts:
     if product.effective_on is None:
         raise ValueError("only a move changes the next invoice")
@@ -216,10 +226,24 @@ def _move_facts(
         "after": _tier(tiers[decision.target], account.contract.currency),
         "effective_on": product.effective_on,
         "extra": costs.extra and asdict(costs.extra),
-        "next_invoice": {"on": costs.next_on, "amount": asdict(costs.next_amount)},
+        "adds": _adds(costs, product.effective_on, tax),
+        "next_invoice": _invoice(costs.next_on, costs.next_amount, tax(costs.next_on, costs.next_amount.amount)),
         "next_invoice_without": asdict(costs.next_without),
         "ask": store.success_manager(account),
     }
+
+
+def _adds(costs: TierChangeCost, effective_on: date, tax: TaxToCome) -> Facts:
+    """What the move adds to which invoice: to one of its own on its day, or else to the next regular one."""
+    if costs.extra is not None:
+        return _invoice(effective_on, costs.extra, tax(effective_on, costs.extra.amount))
+    on, more = costs.next_on, Money(costs.next_amount.amount - costs.next_without.amount, costs.next_amount.currency)
+    return _invoice(on, more, tax(on, costs.next_amount.amount) - tax(on, costs.next_without.amount))
+
+
+def _invoice(on: date, net: Money, tax: int) -> Facts:
+    total = Money(net.amount + tax, net.currency)
+    return {"on": on, "amount": asdict(net), "tax": asdict(Money(tax, net.currency)), "total": asdict(total)}
 
 
 def _below_facts(below: LowerTierFit, fitting: LowerTier, account: Account, store: AutoscalingStore) -> Facts:

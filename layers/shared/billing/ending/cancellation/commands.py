@@ -14,6 +14,8 @@ from billing.ending.cancellation.records import CancellationState, CancellationS
 from billing.ending.cancellation.rules import (
     IN_USE_DAYS,
     Cancellation,
+    ChargesChanged,
+    ChargesTotal,
     Consequences,
     DatesChanged,
     Deactivated,
@@ -26,6 +28,7 @@ from billing.ending.cancellation.rules import (
     stage_after_deactivation,
 )
 from billing.ending.due import NOTICE_DAYS_BEFORE, EndingDue, EndingStage, next_notice
+from billing.invoicing.settings import UnconfirmedVatNumber
 from billing.invoicing.to_come import invoices_to_come
 from billing.invoicing.vat_territories import Address
 from billing.kernel.contract_calendar import termination
@@ -38,16 +41,23 @@ from billing.usage.rules import Daily, month_of
 
 @dataclass(frozen=True, slots=True)
 class CancellationRequest:
-    """An admin's request. `active_until` is the first day without service, as the preview has shown it."""
+    """An admin's request. `active_until` is the first day without service, and `charges` what is still charged, as the
+    preview has shown them. `charges` is None from a client of an earlier version."""
 
     reason: Reason
     text: str
     active_until: date
+    charges: ChargesTotal | None = None
 
 
-def preview_cancellation(state: CancellationState, today: date, retention_days: int, seller: Address) -> Consequences:
-    """The consequences of a cancellation today. Taxes are those of a sale from the seller's address."""
-    return consequences(state.invoicing(today, seller), today, retention_days)
+def preview_cancellation(
+    state: CancellationState, today: date, retention_days: int, seller: Address, policy: UnconfirmedVatNumber | None
+) -> Consequences:
+    """The consequences of a cancellation today. Taxes are those of a sale from the seller's address.
+
+    `policy` is what the deployment does about unconfirmed VAT numbers, None where it does not check them.
+    """
+    return consequences(state.invoicing(today, seller, policy), today, retention_days)
 
 
 def products_in_use(state: CancellationState, today: date, store: CancellationStore) -> tuple[str, ...]:
@@ -67,13 +77,15 @@ def cancel_account(
     *,
     retention_days: int,
     seller: Address,
+    policy: UnconfirmedVatNumber | None,
     context: RequestContext,
     store: CancellationStore,
 ) -> Cancellation:
     """Cancels an account as it was read. Returns the cancellation; a repeated request returns the same one.
 
-    One read and one transaction; one read more after a simultaneous cancellation. Raises DatesChanged with the new
-    dates, Deactivated, and ConcurrentChange if the account has changed since it was read.
+    One read and one transaction; one read more after a simultaneous cancellation. Raises DatesChanged and
+    ChargesChanged with the new dates and charges, Deactivated, and ConcurrentChange if the account, or what its charges
+    follow from, has changed since it was read.
     """
     account = state.subscriber.account.id
     if state.cancellation is not None:
@@ -81,9 +93,11 @@ def cancel_account(
             raise Deactivated
         return state.cancellation
     today = state.subscriber.account.contract.today(context.time)
-    follows = preview_cancellation(state, today, retention_days, seller)
+    follows = preview_cancellation(state, today, retention_days, seller, policy)
     if follows.active_until != request.active_until:
         raise DatesChanged(follows)
+    if request.charges is not None and request.charges != follows.charges:
+        raise ChargesChanged(follows)
     user = str(context.actor.user)
     requester = store.user(account, user)
     cancellation = Cancellation(
@@ -102,7 +116,7 @@ def cancel_account(
     facts = _facts(cancellation)
     event = new_event(EventType.CANCELLATION_REQUESTED, context, account=account, before=None, after=facts)
     try:
-        store.cancel(cancelled, cancellation, event)
+        store.cancel(state, cancelled, cancellation, event)
     except ConcurrentChange:
         # Two simultaneous cancellations: the second gets the receipt of the first.
         current = existing(store.state(account))
@@ -113,7 +127,12 @@ def cancel_account(
 
 
 def withdraw_cancellation(
-    state: CancellationState, *, seller: Address, context: RequestContext, store: CancellationStore
+    state: CancellationState,
+    *,
+    seller: Address,
+    policy: UnconfirmedVatNumber | None,
+    context: RequestContext,
+    store: CancellationStore,
 ) -> None:
     """Withdraws the cancellation: the account is active as before. Does nothing for an active account.
 
@@ -130,7 +149,7 @@ def withdraw_cancellation(
     renewed = replace(state, subscriber=replace(state.subscriber, account=active))
     _, on = account.contract.next_charge(today + timedelta(days=1))
     after = {
-        "renewal": _renewal_facts(renewed, on, today, seller),
+        "renewal": _renewal_facts(renewed, on, today, seller, policy),
         "interval_months": account.contract.interval_months,
     }
     event = new_event(
@@ -144,7 +163,13 @@ def withdraw_cancellation(
 
 
 def end_account(
-    account: str, *, now: datetime, correlation: str, seller: Address, store: CancellationStore
+    account: str,
+    *,
+    now: datetime,
+    correlation: str,
+    seller: Address,
+    policy: UnconfirmedVatNumber | None,
+    store: CancellationStore,
 ) -> EndingStage | None:
     """Takes an account through all stages of its end that are due. Returns the last of them; None if none was due.
 
@@ -160,14 +185,19 @@ def end_account(
         if state.due.stage is EndingStage.PURGE or today < state.due.on:
             return last_stage
         if state.due.stage is EndingStage.NOTICE:
-            _notice(state, today, seller, context, store)
+            _notice(state, today, seller, policy, context, store)
         else:
             _end(state, state.due.stage, context, store)
         last_stage = state.due.stage
 
 
 def _notice(
-    state: CancellationState, today: date, seller: Address, context: RequestContext, store: CancellationStore
+    state: CancellationState,
+    today: date,
+    seller: Address,
+    policy: UnconfirmedVatNumber | None,
+    context: RequestContext,
+    store: CancellationStore,
 ) -> None:
     """Announces the last day to avoid the next renewal if it is near, and schedules the next notice."""
     account = state.subscriber.account
@@ -177,7 +207,7 @@ def _notice(
     events = []
     if today >= last_day - timedelta(days=NOTICE_DAYS_BEFORE):
         facts = {
-            "renewal": _renewal_facts(state, on, today, seller),
+            "renewal": _renewal_facts(state, on, today, seller, policy),
             "interval_months": contract.interval_months,
             "last_day": last_day,
         }
@@ -204,11 +234,13 @@ def _end(state: CancellationState, stage: EndingStage, context: RequestContext, 
     store.move_on(account, following, [event])
 
 
-def _renewal_facts(state: CancellationState, on: date, today: date, seller: Address) -> Facts:
+def _renewal_facts(
+    state: CancellationState, on: date, today: date, seller: Address, policy: UnconfirmedVatNumber | None
+) -> Facts:
     """A renewal to come and its invoice, before credit; zero where nothing is to be invoiced."""
     contract = state.subscriber.account.contract
     month = contract.month_of(on)
-    to_come = invoices_to_come(state.invoicing(today, seller), on + timedelta(days=1))
+    to_come = invoices_to_come(state.invoicing(today, seller, policy), on + timedelta(days=1))
     nothing = Money(0, contract.currency)
     net, tax, total = next(
         ((each.draft.net, each.draft.tax_amount, each.draft.total) for each in to_come if each.month == month),

@@ -18,7 +18,10 @@ from billing.invoicing.due import InvoicingDue
 from billing.invoicing.due_mapping import invoicing_due_from
 from billing.invoicing.period_mapping import period_of
 from billing.invoicing.periods import PaidPeriod
+from billing.invoicing.settings import UnconfirmedVatNumber
 from billing.invoicing.to_come import InvoicingState, due_of
+from billing.invoicing.vat_numbers.mapping import check_from
+from billing.invoicing.vat_numbers.rules import VatNumberCheck
 from billing.invoicing.vat_territories import Address
 from billing.kernel.events import Event
 from billing.kernel.money import Money
@@ -39,8 +42,8 @@ if TYPE_CHECKING:
 class CancellationState:
     """An account with its subscription, its cancellation and the next stage of its end. Either can be None.
 
-    `invoicing_due` is the next contract month to invoice, `period` the running paid period as stored. Either can be
-    None.
+    `invoicing_due` is the next contract month to invoice, `period` the running paid period as stored, `vat_check` the
+    last check of a VAT number. Each can be None. `company_version` counts the changes of the company.
     """
 
     subscriber: Subscriber
@@ -49,11 +52,13 @@ class CancellationState:
     due: EndingDue | None
     invoicing_due: InvoicingDue | None = None
     period: PaidPeriod | None = None
+    vat_check: VatNumberCheck | None = None
+    company_version: int = 0
 
-    def invoicing(self, today: date, seller: Address) -> InvoicingState:
+    def invoicing(self, today: date, seller: Address, policy: UnconfirmedVatNumber | None) -> InvoicingState:
         """What decides the account's next invoices. They are shown before credit."""
         due = self.invoicing_due or due_of(self.subscriber, self.period, today)
-        return InvoicingState(self.subscriber, self.company, due, self.period, 0, seller)
+        return InvoicingState(self.subscriber, self.company, due, self.period, 0, seller, self.vat_check, policy)
 
 
 class CancellationStore(UsageReads):
@@ -64,13 +69,14 @@ class CancellationStore(UsageReads):
         partition = keys.account(account)
         due, renewal = keys.due(Job.ENDING), keys.due(Job.RENEWAL)
         company = keys.page_information(Area.COMPANY)
-        page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PERIOD, company)
+        page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PERIOD, keys.PAGE_VAT_CHECK, company)
         sort_keys = (*page, keys.CANCELLATION, due, renewal)
         rows = self._reads.get_all((partition, key) for key in sort_keys)
         subscriber = subscriber_from(rows, partition)
         if subscriber is None or (partition, company) not in rows:
             return None
         stage, invoicing = rows.get((partition, due)), rows.get((partition, renewal))
+        check = rows.get((partition, keys.PAGE_VAT_CHECK))
         return CancellationState(
             subscriber,
             company_from(rows[partition, company].body),
@@ -78,6 +84,8 @@ class CancellationStore(UsageReads):
             None if stage is None else stage_from(stage.body),
             None if invoicing is None else invoicing_due_from(invoicing.body),
             period_of(rows.get((partition, keys.PAGE_PERIOD))),
+            None if check is None else check_from(check.body, check.version),
+            rows[partition, company].version,
         )
 
     def user(self, account: str, user: str) -> User | None:
@@ -86,13 +94,20 @@ class CancellationStore(UsageReads):
         row = self._reads.get_all([key]).get(key)
         return None if row is None else user_from(row.body)
 
-    def cancel(self, account: Account, cancellation: Cancellation, event: Event) -> None:
+    def cancel(self, state: CancellationState, account: Account, cancellation: Cancellation, event: Event) -> None:
         """Saves a cancelled account with its cancellation, its deactivation as due work, and the event.
 
-        Raises ConcurrentChange if the account is no longer at its version. One transaction.
+        Raises ConcurrentChange if the account, or what its charges follow from, has changed since `state` was read: the
+        receipt would name others than are charged. One transaction.
         """
+        partition = keys.account(account.id)
+        check = 0 if state.vat_check is None else state.vat_check.version
         with self._transaction() as write:
             write.replace(account_item(account), account.version)
+            write.check(partition, keys.PAGE_SUBSCRIPTION, state.subscriber.subscription.version)
+            write.check(partition, keys.PAGE_PERIOD, state.subscriber.fixed.version)
+            write.check(partition, keys.page_information(Area.COMPANY), state.company_version)
+            write.check(partition, keys.PAGE_VAT_CHECK, check)
             write.put(Item(keys.account(account.id), keys.CANCELLATION, text(cancellation)))
             ending_due(write, account, EndingDue(EndingStage.DEACTIVATE, cancellation.active_until))
             write.record(event)

@@ -48,6 +48,14 @@ class DueCharge:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargesTotal:
+    """How many invoices are still issued, and what they come to with tax, before credit: what an admin confirms."""
+
+    invoices: int
+    total: Money
+
+
+@dataclass(frozen=True, slots=True)
 class Consequences:
     """The consequences of a cancellation on a given day. All days are in the account's time zone (DESIGN 3.1).
 
@@ -58,6 +66,7 @@ class Consequences:
     notice_ends: date
     active_until: date
     charges_still_due: tuple[DueCharge, ...]
+    charges: ChargesTotal
     next_avoidable_renewal: date
     last_day_to_avoid_it: date
     purge_on: date
@@ -97,6 +106,16 @@ class DatesChanged(Conflict):
         self.consequences = consequences
 
 
+class ChargesChanged(Conflict):
+    """What is still charged differs from what the admin was shown: a tier changed, a renewal was issued, or a tax."""
+
+    code = "cancellation-charges-changed"
+
+    def __init__(self, consequences: Consequences) -> None:
+        super().__init__("What is still charged has changed since you were shown it. Look at it, and confirm again.")
+        self.consequences = consequences
+
+
 class NotCancelling(Conflict):
     """There is no cancellation, or it is too late to withdraw it."""
 
@@ -126,12 +145,13 @@ def consequences(state: InvoicingState, today: date, retention_days: int = RETEN
     charges = tuple(
         DueCharge(max(today, each.draft.since), each.draft.net, each.draft.tax_amount, each.draft.total)
         for each in invoices_to_come(state, ends.active_until)
-        if each.draft.net.amount > 0
     )
+    total = sum(each.total.amount for each in charges if each.total is not None)
     return Consequences(
         notice_ends=ends.notice_ends,
         active_until=ends.active_until,
         charges_still_due=charges,
+        charges=ChargesTotal(len(charges), Money(total, contract.currency)),
         next_avoidable_renewal=ends.next_avoidable_renewal,
         last_day_to_avoid_it=ends.last_day_to_avoid_it,
         purge_on=ends.active_until + timedelta(days=retention_days),

@@ -8,9 +8,18 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from billing.ending.cancellation.commands import CancellationRequest
-from billing.ending.cancellation.rules import Cancellation, Consequences, DatesChanged, DueCharge, Reason
+from billing.ending.cancellation.rules import (
+    Cancellation,
+    ChargesChanged,
+    ChargesTotal,
+    Consequences,
+    DatesChanged,
+    DueCharge,
+    Reason,
+)
+from billing.kernel.money import Money
 from billing.platform.http import problems
-from billing.platform.http.models import Body, IsoDate, MoneyView, View, plain_lines
+from billing.platform.http.models import Amount, Body, Currency, IsoDate, MoneyView, View, plain_lines
 
 TEXT_MIN, TEXT_MAX = 10, 2000
 
@@ -39,16 +48,25 @@ class DueChargeView(View):
         )
 
 
+class ChargesView(View):
+    """How many invoices are still issued, and what they come to with tax, before credit."""
+
+    invoices: int
+    total: MoneyView
+
+
 class ConsequencesView(View):
     """What would happen if an admin cancelled now; all days in the account's time zone.
 
-    `active_until` is the first day not served: send it back with the cancellation. On `purge_on` everything is deleted.
+    `active_until` is the first day not served, `charges` what `charges_still_due` come to: send both back with the
+    cancellation. On `purge_on` everything is deleted.
     `last_day_to_avoid_it` is the last day on which a cancellation prevents the charge of `next_avoidable_renewal`.
     """
 
     notice_ends: date
     active_until: date
     charges_still_due: list[DueChargeView]
+    charges: ChargesView
     next_avoidable_renewal: date
     last_day_to_avoid_it: date
     purge_on: date
@@ -59,15 +77,17 @@ class ConsequencesView(View):
             notice_ends=consequences.notice_ends,
             active_until=consequences.active_until,
             charges_still_due=[DueChargeView.of(each) for each in consequences.charges_still_due],
+            charges=ChargesView(invoices=consequences.charges.invoices, total=MoneyView.of(consequences.charges.total)),
             next_avoidable_renewal=consequences.next_avoidable_renewal,
             last_day_to_avoid_it=consequences.last_day_to_avoid_it,
             purge_on=consequences.purge_on,
         )
 
 
-@problems.members.register
-def _preview(error: DatesChanged) -> dict[str, Any]:
-    """Adds the current dates to the problem document, as `preview`."""
+@problems.members.register(DatesChanged)
+@problems.members.register(ChargesChanged)
+def _preview(error: DatesChanged | ChargesChanged) -> dict[str, Any]:
+    """Adds the current dates and charges to the problem document, as `preview`."""
     return {"preview": ConsequencesView.of(error.consequences).model_dump(mode="json")}
 
 
@@ -118,8 +138,22 @@ class CancellationView(View):
     products_in_use: list[str]
 
 
+class ChargesTotalBody(Body):
+    amount: Amount
+    currency: Currency
+
+
+class ChargesBody(Body):
+    invoices: Annotated[int, Field(strict=True, ge=0)]
+    total: ChargesTotalBody
+
+
 class CancellationBody(Body):
-    """A cancellation. `active_until` is the one that the preview has shown; `confirmed` is the sentence's tick."""
+    """A cancellation. `active_until` is the one that the preview has shown; `confirmed` is the sentence's tick.
+
+    `charges` are those that the preview has shown. A client of an earlier version may leave them out: then only the
+    dates are compared.
+    """
 
     reason: Literal["too_expensive", "not_used", "missing_features", "other_vendor", "closing_business", "other"]
     text: Annotated[
@@ -130,6 +164,11 @@ class CancellationBody(Body):
     ]
     confirmed: Literal[True]
     active_until: IsoDate
+    charges: Annotated[ChargesBody | None, Field(description="The preview's charges.")] = None
 
     def request(self) -> CancellationRequest:
-        return CancellationRequest(Reason(self.reason), self.text, self.active_until)
+        charges = None
+        if self.charges is not None:
+            total = Money(self.charges.total.amount, self.charges.total.currency)
+            charges = ChargesTotal(self.charges.invoices, total)
+        return CancellationRequest(Reason(self.reason), self.text, self.active_until, charges)

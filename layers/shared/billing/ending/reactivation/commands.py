@@ -30,9 +30,9 @@ from billing.invoicing.issue_invoices import (
     build_invoice,
     credit_left,
     free_facts,
+    has_due_months,
     invoice_facts,
     issue_invoices,
-    pending_invoices,
     with_next_number,
 )
 from billing.invoicing.numbering import NextNumber
@@ -161,10 +161,10 @@ def complete_reactivation(
     billing = store.billing_context(account)
     if billing is None or billing.subscriber.account.reactivation is None:
         return None
-    if pending_invoices(billing, billing.subscriber.account.contract.today(now), settings):
+    if has_due_months(billing, billing.subscriber.account.contract.today(now)):
         issue_invoices(account, now=now, correlation=correlation, settings=settings, store=store)
         billing = existing(store.billing_context(account))
-        if pending_invoices(billing, billing.subscriber.account.contract.today(now), settings):
+        if has_due_months(billing, billing.subscriber.account.contract.today(now)):
             return ReactivationState.PENDING
     reactivation = store.reactivation(account)
     if reactivation is None or reactivation.id != billing.subscriber.account.reactivation:

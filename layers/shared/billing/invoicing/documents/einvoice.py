@@ -149,13 +149,13 @@ def _line(number: int, line: InvoiceLine, tax: Tax, sign: int, language: str) ->
     """One product. Its price is that of the whole period; the description explains the steps in words."""
     net = Money(sign * line.net.amount, line.net.currency)
     price = Money(abs(net.amount), net.currency)
+    days = {"BT-134": line.steps[0].since, "BT-135": line.steps[-1].until - DAY} if line.steps else {}
     return {
         "BT-126": str(number),
         "BT-129": "1" if net.amount >= 0 else "-1",
         "BT-130": PIECE,
         "BT-131": decimal_text(net),
-        "BT-134": line.steps[0].since,
-        "BT-135": line.steps[-1].until - DAY,
+        **days,
         "BT-146": decimal_text(price),
         "BT-151": CATEGORIES[tax.rule],
         "BT-152": _rate(tax),

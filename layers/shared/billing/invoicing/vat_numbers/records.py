@@ -45,7 +45,7 @@ class VatNumberStore(Table):
         """The state of an account, None without the account. One read."""
         partition, due = keys.account(account), keys.due(Job.VAT_NUMBER)
         company = keys.page_information(Area.COMPANY)
-        wanted = (keys.PAGE_ACCOUNT, company, due, keys.VAT_CHECK)
+        wanted = (keys.PAGE_ACCOUNT, company, due, keys.PAGE_VAT_CHECK)
         found = self._reads.get_all((partition, key) for key in wanted)
         account_row, company_row, due_row, check_row = (found.get((partition, key)) for key in wanted)
         if account_row is None or company_row is None:
@@ -109,7 +109,7 @@ class VatNumberStore(Table):
             write.check(keys.account(account), keys.page_information(Area.COMPANY), state.company_version)
             write.due_if(_due_body(state.due), account, Job.VAT_NUMBER, None)
             if state.check is not None:
-                write.delete(keys.account(account), keys.VAT_CHECK, version=state.check.version)
+                write.delete(keys.account(account), keys.PAGE_VAT_CHECK, version=state.check.version)
 
     def decide(self, state: VatNumberState, check: VatNumberCheck, event: Event) -> None:
         """Writes staff's decision. Raises StaleVersion when the company or the check has changed. One transaction."""
@@ -131,7 +131,7 @@ class VatNumberStore(Table):
 
 def _item(account: str, check: VatNumberCheck) -> Item:
     index = (keys.VAT_UNCONFIRMED, f"{check.since}#{account}") if check.awaits_decision else None
-    return Item(keys.account(account), keys.VAT_CHECK, check_body(check), index=index)
+    return Item(keys.account(account), keys.PAGE_VAT_CHECK, check_body(check), index=index)
 
 
 def _due_body(due: VatNumberDue | None) -> str | None:

@@ -20,7 +20,7 @@
 | alert states                | ACCOUNT#account | TOLD#subject                          |                            |
 | suppressed addresses        | ACCOUNT#account | UNDELIVERABLE#address                 |                            |
 | users                       | ACCOUNT#account | USER#user                             | USER#user, ACCOUNT#account |
-| check of the VAT number     | ACCOUNT#account | VAT-CHECK                             | VAT-UNCONFIRMED, since     |
+| check of the VAT number     | ACCOUNT#account | PAGE#VAT-CHECK                        | VAT-UNCONFIRMED, since     |
 | evidence of an invoice      | ACCOUNT#account | VAT-CHECK#number                      |                            |
 | deliveries after a purge    | DELETED#ulid    | DELIVERY#ulid#recipient               |                            |
 | credit balance              | ACCOUNT#account | BALANCE                               |                            |
@@ -62,8 +62,8 @@ old word for `alert`, because stored keys never change.
 Booked quarter-hours. A success manager gives each quarter of an hour away once (DESIGN 3.2.9). The BOOKED item exists
 from the booking of a review until the review is cancelled, or decided before its begin. It expires when its time has
 passed. It names the review, and no account.
-VAT numbers. VAT-CHECK is in the index while VIES has not confirmed the number and staff have not decided: the list of
-staff, the longest unconfirmed first.
+VAT numbers. PAGE#VAT-CHECK is read with the page, whose next charge depends on it. It is in the index while VIES has
+not confirmed the number and staff have not decided: the list of staff, the longest unconfirmed first.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ SERIES = "SERIES#"
 TOTAL = "TOTAL#"
 UNDELIVERABLE = "UNDELIVERABLE#"
 USER = "USER#"
-VAT_CHECK = "VAT-CHECK"
+VAT_CHECK = "VAT-CHECK#"
 VAT_NUMBERS = "VAT-NUMBERS"
 VAT_UNCONFIRMED = "VAT-UNCONFIRMED"
 
@@ -144,8 +144,9 @@ PAGE_ACCOUNT = PAGE + "ACCOUNT"
 PAGE_PAYMENT_METHOD = PAGE + "PAYMENT-METHOD"
 PAGE_PERIOD = PAGE + "PERIOD"
 PAGE_SUBSCRIPTION = PAGE + "SUBSCRIPTION"
+PAGE_VAT_CHECK = PAGE + "VAT-CHECK"
 PAGE_ALWAYS = frozenset({PAGE_ACCOUNT, PAGE_SUBSCRIPTION, PAGE + "COMPANY", PAGE + "BILLING", PAGE + "CONTACT"})
-PAGE_ITEMS = PAGE_ALWAYS | {PAGE_PAYMENT_METHOD, PAGE_PERIOD}
+PAGE_ITEMS = PAGE_ALWAYS | {PAGE_PAYMENT_METHOD, PAGE_PERIOD, PAGE_VAT_CHECK}
 
 _NUMBER_DIGITS = 6
 _VERSION_DIGITS = 6
@@ -280,7 +281,7 @@ def download(kind: str, year: int | None) -> str:
 
 def vat_evidence(number: str) -> str:
     """What was known of the VAT number when a reverse charge invoice was issued."""
-    return f"{VAT_CHECK}#{number}"
+    return f"{VAT_CHECK}{number}"
 
 
 def outage(country: str) -> str:
