@@ -175,8 +175,8 @@ def fix_month(account: Account, subscription: Subscription, due: InvoicingDue, p
     """
     contract, month = account.contract, due.month
     since = contract.month_start(month)
-    first_month = month - month % contract.interval_months
-    until = contract.month_start(first_month + contract.interval_months)
+    first_month, until_month = contract.paid_period(month)
+    until = contract.month_start(until_month)
     if not account.is_served_on(since):
         return FixedMonth(month, since, until, BillingReason.PERIOD, (), InvoicingDue(month + 1), period=None)
     if month == first_month:
@@ -235,8 +235,7 @@ def elsewhere(
     subscription: Subscription, contract: Contract, due: InvoicingDue, period: PaidPeriod | None
 ) -> PaidPeriod:
     """Returns the running period as if what its months before the due one owe was invoiced elsewhere."""
-    first_month = due.month - due.month % contract.interval_months
-    until_month = first_month + contract.interval_months
+    first_month, until_month = contract.paid_period(due.month)
     since = contract.month_start(due.month)
     before = _as_invoiced(subscription, due, since - timedelta(days=1))
     whole = contract_months(before, contract, first_month, until_month)
@@ -256,7 +255,7 @@ def elsewhere(
 def _open(
     subscription: Subscription, contract: Contract, month: int, until: date, before: PaidPeriod | None
 ) -> FixedMonth:
-    until_month = month + contract.interval_months
+    _, until_month = contract.paid_period(month)
     whole = contract_months(subscription, contract, month, until_month)
     period = PaidPeriod(
         contract=_contract_number(contract, before),

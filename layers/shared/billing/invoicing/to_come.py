@@ -65,7 +65,7 @@ def due_of(subscriber: Subscriber, period: PaidPeriod | None, today: date) -> In
     if account.invoiced_from is not None:
         return InvoicingDue(account.invoiced_from)
     month = max(0, contract.month_of(today - DAY) + 1)
-    first_month = month - month % contract.interval_months
+    first_month, _ = contract.paid_period(month)
     begins = contract.month_start(first_month)
     # An earlier release did not keep when a change was decided. Within a period only the month before decides one.
     known = tuple(each for each in subscriber.subscription.changes if each.decided_on and each.decided_on < begins)
