@@ -103,10 +103,14 @@ class PaidPeriod:
         """
         return self.start == contract.start and self.fixed_through + 1 == due.month < self.until_month
 
+    @property
+    def documents(self) -> tuple[Amounts, ...]:
+        """What each invoice and each credit note of the period says, the latter below zero."""
+        return (*(each.amounts for each in self.invoiced), *(each.amounts for each in self.taken_back))
+
     def invoiced_of(self, product: str | None) -> int:
         """The net amount that was invoiced of a product and not taken back, in minor units."""
-        documents = (*self.invoiced, *self.taken_back)
-        return sum(amount for each in documents for known, amount in each.amounts if known == product)
+        return sum(amount for amounts in self.documents for known, amount in amounts if known == product)
 
     def adjusted_of(self, product: str | None) -> int:
         """The net amount of a product that the adjustments add, in minor units."""
@@ -336,8 +340,7 @@ def _differences(
 def _no_longer_owed(whole: tuple[ProductMonths, ...], contract: Contract, running: PaidPeriod) -> Iterator[InvoiceLine]:
     """A line of zero for each product that was invoiced or adjusted, and that the months do not contain any more."""
     owed = {each.product for each in whole}
-    documents = (*running.invoiced, *running.taken_back)
-    products = dict.fromkeys(product for each in documents for product, _ in each.amounts)
+    products = dict.fromkeys(product for amounts in running.documents for product, _ in amounts)
     products.update(dict.fromkeys(each.product for each in running.adjustments))
     for product in products:
         if product not in owed:
