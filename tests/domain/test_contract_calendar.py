@@ -1,9 +1,20 @@
 """The contract calendar: contract months, renewals and notice (DESIGN 2 and 3.1)."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import takewhile
 
 import pytest
-from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract, months_after, termination
+from billing.accounts.mapping import contract_body, contract_from
+from billing.ending.due import next_notice
+from billing.kernel.contract_calendar import (
+    INTERVALS_MONTHS,
+    Contract,
+    Term,
+    months_after,
+    terminated,
+    termination,
+)
+from billing.platform.dynamodb.bodies import parsed, text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,3 +136,107 @@ def test_today_is_the_day_in_the_contracts_time_zone() -> None:
     assert contract("2026-01-15").today(midnight) == date(2026, 7, 1)
     assert Contract(date(2026, 1, 15), 1, "USD", "Pacific/Kiritimati").today(midnight) == date(2026, 7, 1)
     assert Contract(date(2026, 1, 15), 1, "USD", "Pacific/Pago_Pago").today(midnight) == date(2026, 6, 30)
+
+
+# ---- Terms ----
+
+DECIDED = datetime(2026, 1, 1, tzinfo=UTC)
+changes = st.lists(st.tuples(st.integers(0, 5), intervals), max_size=4)
+
+
+def with_terms(start: date, interval: int, later: list[tuple[int, int]]) -> Contract:
+    """A contract whose terms follow each other after some renewals."""
+    made = Contract(start, interval, "EUR", "UTC")
+    month = 0
+    for periods, months in later:
+        for _ in range(periods + 1):
+            month = made.paid_period(month)[1]
+        made = made.with_term(Term(month, months, "EUR", DECIDED))
+    return made
+
+
+def test_monthly_to_yearly_in_august_renews_in_august() -> None:
+    """MONEY: not in January, although the contract began then."""
+    changed = contract("2026-01-31").with_term(Term(7, 12, "EUR", DECIDED))
+
+    assert changed.month_start(7) == date(2026, 8, 31)
+    assert changed.next_charge(date(2026, 8, 1)) == (7, date(2026, 8, 31))
+    assert changed.next_charge(date(2026, 9, 1)) == (19, date(2027, 8, 31))
+    assert [changed.interval_of(month) for month in (0, 6, 7, 19)] == [1, 1, 12, 12]
+    # A notice in the last monthly weeks ends within the year: the customer uses up what is then paid.
+    assert terminated(changed, date(2026, 7, 30)).active_until == date(2026, 8, 31)
+    assert terminated(changed, date(2026, 7, 31)).active_until == date(2027, 8, 31)
+    assert terminated(changed, date(2026, 7, 31)).charges_still_due == [date(2026, 8, 31)]
+
+
+def test_a_term_begins_with_a_renewal_of_the_one_before() -> None:
+    yearly = contract("2026-01-31", 12)
+
+    for month in (1, 11, 13):
+        with pytest.raises(ValueError, match="no term begins"):
+            yearly.with_term(Term(month, 1, "EUR", DECIDED))
+    monthly = yearly.with_term(Term(12, 1, "EUR", DECIDED))
+    with pytest.raises(ValueError, match="no term begins"):
+        monthly.with_term(Term(12, 3, "EUR", DECIDED))
+
+
+@given(starts, intervals, changes, st.integers(0, 120))
+def test_every_month_is_in_one_paid_period_and_each_begins_with_a_renewal(
+    start: date, interval: int, later: list[tuple[int, int]], month: int
+) -> None:
+    signed = with_terms(start, interval, later)
+    first, until = signed.paid_period(month)
+
+    assert first <= month < until
+    assert {signed.paid_period(each) for each in range(first, until)} == {(first, until)}
+    assert signed.paid_period(until)[0] == until
+    assert until - first == signed.interval_of(month)
+    assert next(signed.renewals(signed.month_start(first))) == (first, signed.month_start(first))
+    starts_of_terms = [term.from_month for term in signed.terms]
+    assert all(signed.paid_period(each)[0] == each for each in starts_of_terms)
+
+
+@given(starts, intervals, changes, st.integers(-60, 2_000))
+def test_a_notice_on_the_last_day_avoids_the_renewal_in_every_term(
+    start: date, interval: int, later: list[tuple[int, int]], days: int
+) -> None:
+    signed = with_terms(start, interval, later)
+    requested = start + timedelta(days=days)
+    ends = terminated(signed, requested)
+
+    assert ends.active_until >= ends.notice_ends
+    assert signed.paid_period(signed.month_of(ends.active_until))[0] == signed.month_of(ends.active_until)
+    assert terminated(signed, requested + timedelta(days=1)).active_until >= ends.active_until
+    assert requested <= ends.last_day_to_avoid_it
+    assert terminated(signed, ends.last_day_to_avoid_it).active_until == ends.active_until
+    assert terminated(signed, ends.last_day_to_avoid_it + timedelta(days=1)).active_until > ends.active_until
+    renewals = takewhile(lambda each: each[1] < ends.active_until, signed.renewals(requested + timedelta(days=1)))
+    assert ends.charges_still_due == [day for _, day in renewals]
+
+
+@given(starts, intervals, st.integers(0, 200))
+def test_a_contract_of_one_term_is_paid_as_before(start: date, interval: int, month: int) -> None:
+    signed = Contract(start, interval, "EUR", "UTC")
+
+    assert signed.paid_period(month) == (month - month % interval, month - month % interval + interval)
+
+
+@given(starts, intervals, changes)
+def test_a_contract_is_stored_as_it_is_and_one_of_one_term_as_before(
+    start: date, interval: int, later: list[tuple[int, int]]
+) -> None:
+    signed = with_terms(start, interval, later)
+    stored = text(contract_body(signed))
+
+    assert contract_from(parsed(stored)) == signed
+    assert ("terms" in stored) == bool(signed.terms)
+
+
+def test_a_renewal_for_one_month_has_no_notice_and_one_for_longer_has() -> None:
+    to_yearly = contract("2026-01-31").with_term(Term(7, 12, "EUR", DECIDED))
+    to_monthly = contract("2026-01-31", 12).with_term(Term(12, 1, "EUR", DECIDED))
+
+    first = next_notice(to_yearly, date(2026, 2, 1))
+    assert first is not None
+    assert first.on == to_yearly.last_day_to_avoid(date(2026, 8, 31)) - timedelta(days=7)
+    assert next_notice(to_monthly, date(2026, 2, 1)) is None

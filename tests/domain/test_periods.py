@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -24,7 +24,7 @@ from billing.invoicing.periods import (
 )
 from billing.invoicing.tax import Tax, TaxRule
 from billing.invoicing.vat_rates import STANDARD_RATES, rate_on
-from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract, termination
+from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract, Term, termination
 from billing.kernel.money import Money
 from billing.subscriptions.rules import Cause, Discount, Line, Subscription, TierChange
 from billing.subscriptions.subscriber import FixedMonths, Subscriber
@@ -273,6 +273,52 @@ def test_a_period_that_is_not_stored_owes_what_a_stored_one_owes(month: int) -> 
 
     assert assumed.content == stored.period.content
     assert assumed.invoiced_of("search") == stored.period.invoiced_of("search")
+
+
+# ---- Terms ----
+
+
+def test_monthly_to_yearly_is_invoiced_by_month_and_then_by_year() -> None:
+    one = book(date(2026, 1, 31), 1, line(100))
+    one.run(date(2026, 2, 28))
+    term = Term(7, 12, "EUR", datetime(2026, 8, 1, tzinfo=UTC))
+    one.account = replace(one.account, contract=one.contract.with_term(term))
+    one.decide(date(2026, 10, 1), change(150, date(2026, 10, 1), date(2026, 10, 31)))
+
+    one.run(date(2027, 8, 31))
+
+    assert [(each.tax_point, each.net) for each in one.documents] == [
+        *((one.contract.month_start(month), 100) for month in range(7)),
+        (date(2026, 8, 31), 1_200),
+        (date(2026, 10, 31), 500),
+        (date(2027, 8, 31), 1_800),
+    ]
+
+
+@examples(100)
+@given(
+    st.sampled_from(INTERVALS_MONTHS),
+    st.dates(date(2024, 6, 1), date(2025, 1, 31)),
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from(INTERVALS_MONTHS)), max_size=3),
+    st.sets(st.integers(0, 900), max_size=30),
+)
+def test_each_month_of_each_term_is_invoiced_once_however_late(
+    interval: int, start: date, later: list[tuple[int, int]], runs: set[int]
+) -> None:
+    one = book(start, interval, line(100))
+    contract, month = one.contract, 0
+    for periods, months in later:
+        for _ in range(periods + 1):
+            month = contract.paid_period(month)[1]
+        contract = contract.with_term(Term(month, months, "EUR", datetime(2024, 1, 1, tzinfo=UTC)))
+    one.account = replace(one.account, contract=contract)
+
+    for day in sorted(runs | {900}):
+        one.run(start + timedelta(days=day))
+
+    fixed = contract.paid_period(contract.month_of(start + timedelta(days=900)))[1]
+    assert sum(each.net for each in one.documents) == 100 * fixed
+    assert all(each.net == 100 * contract.interval_of(contract.month_of(each.tax_point)) for each in one.documents)
 
 
 # ---- The same sums and taxes, whatever comes when ----

@@ -110,9 +110,9 @@ def test_only_counters_are_updated_in_place() -> None:
     assert updating == {"record_usage", "record_queued_usage"}
 
 
-def test_a_cancellation_checks_no_item_that_it_does_not_write() -> None:
-    """The account's version guards it, in the put of the account."""
-    assert ("ConditionCheckItem", False) not in allowed("administer_cancellation")
+def test_a_cancellation_checks_what_its_charges_follow_from() -> None:
+    """The account's version does not guard the subscription, the paid period and the company: others write them."""
+    assert ("ConditionCheckItem", False) in allowed("administer_cancellation")
 
 
 def test_feedback_on_mail_reads_by_queries_only() -> None:

@@ -20,7 +20,7 @@ from billing.accounts.vat_number_due import VatNumberDue
 from billing.billing_page.records import BillingPageStore
 from billing.correspondence.audiences import Delivery
 from billing.correspondence.records import DeliveryStore
-from billing.ending.cancellation.records import CancellationStore
+from billing.ending.cancellation.records import CancellationState, CancellationStore
 from billing.ending.cancellation.rules import Cancellation, Reason, Requester
 from billing.ending.deletion.records import Purge, PurgeStore, StoredInvoice
 from billing.ending.deletion.rules import Receipt
@@ -83,6 +83,7 @@ STATE = AutoscalingState(SUBSCRIBER, AutoscalingSettings(), DUE)
 CANCELLATION = Cancellation(
     "receipt", NOON, Requester(ADMIN.id, ADMIN.name, ADMIN.email), Reason.NOT_USED, "", TODAY, TODAY, (), TODAY
 )
+CANCELLABLE = CancellationState(SUBSCRIBER, PAGE.information.company.details, None, None)
 DELIVERY = Delivery(ID, EVENT.id, "recipient")
 DOWNLOAD = Download("download", ID, DownloadKind.EXPORT, None, NOON, ADMIN.id)
 WARNING = CardWarning(30, NOON)
@@ -140,7 +141,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "provision": lambda store: store.provision(PAGE, ADMIN, EVENT, DUE, BILLING),
     },
     CancellationStore: {
-        "cancel": lambda store: store.cancel(ACCOUNT, CANCELLATION, EVENT),
+        "cancel": lambda store: store.cancel(CANCELLABLE, ACCOUNT, CANCELLATION, EVENT),
         "move_on": lambda store: store.move_on(ACCOUNT, EndingDue(EndingStage.PURGE, TODAY), [EVENT]),
         "state": lambda store: store.state(ID),
         "user": lambda store: store.user(ID, ADMIN.id),

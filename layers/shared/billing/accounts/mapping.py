@@ -8,7 +8,7 @@ from datetime import date, datetime
 from billing.accounts.information import BillingDetails, CompanyDetails, ContactDetails, Details
 from billing.accounts.rules import Account, Ending, Status, Store, User
 from billing.accounts.vat_number_due import VatNumberDue
-from billing.kernel.contract_calendar import Contract
+from billing.kernel.contract_calendar import Contract, Term
 from billing.kernel.fields import fields_of
 from billing.kernel.permissions import Role
 from billing.platform.dynamodb.bodies import Body, parsed, text
@@ -20,7 +20,7 @@ def account_body(account: Account) -> str:
             "account": account.id,
             "name": account.name,
             "status": account.status,
-            "contract": asdict(account.contract),
+            "contract": contract_body(account.contract),
             "stores": [fields_of(store, id="store") for store in account.stores],
             "roles": dict(account.roles),
             "provisioned_as": account.provisioned_as,
@@ -50,13 +50,27 @@ def account_from(stored: str, version: int) -> Account:
     )
 
 
+def contract_body(contract: Contract) -> Body:
+    """A contract. One that has had one term only has no list of terms: most have not."""
+    body = asdict(contract)
+    return body if contract.terms else {name: value for name, value in body.items() if name != "terms"}
+
+
 def contract_from(body: Body) -> Contract:
     return Contract(
         start=date.fromisoformat(body["start"]),
         interval_months=body["interval_months"],
         currency=body["currency"],
         time_zone=body["time_zone"],
+        terms=tuple(
+            Term(each["from_month"], each["interval_months"], each["currency"], _instant(each["decided_at"]))
+            for each in body.get("terms", ())  # most contracts, and all older ones, have none
+        ),
     )
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _ending_from(body: Body | None) -> Ending | None:

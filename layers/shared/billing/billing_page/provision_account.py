@@ -8,6 +8,7 @@ from datetime import date
 from billing.accounts.administer_users import find_or_create_user
 from billing.accounts.directory import Directory
 from billing.accounts.information import BillingDetails, BillingInformation, CompanyDetails, ContactDetails, Information
+from billing.accounts.mapping import contract_body
 from billing.accounts.rules import Account, AccountExists, Status, Store, User, check_start
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.billing_page.page import BillingPage
@@ -111,7 +112,7 @@ def provision_account(
         before=None,
         after={
             "name": request.name,
-            "contract": asdict(request.contract),
+            "contract": contract_body(request.contract),
             "lines": [asdict(line) for line in subscription.lines],
             "first_admin": fields_of(admin, id="user"),
         },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from billing.accounts.contract_view import ContractView
+from billing.accounts.contract_view import ContractView, interval_on
 from billing.accounts.information_views import BillingView, CompanyView, ContactView
 from billing.accounts.rules import Account
 from billing.billing_page.page import BillingPage, NextCharge
@@ -63,7 +63,7 @@ class PaymentView(View):
             method=method.method if method else None,
             card=CardView.model_validate(card, from_attributes=True) if card else None,
             debit=DebitView.model_validate(debit, from_attributes=True) if debit else None,
-            interval_months=page.account.contract.interval_months,
+            interval_months=interval_on(page.account.contract, today),
             next_charge=following,
             amount_per_charge=None if following is None else following.net,
             next_charge_on=None if following is None else following.on,
@@ -120,7 +120,7 @@ class BillingPageView(View):
             ends=EndsView.model_validate(account.ending, from_attributes=True) if account.ending else None,
             contract=ContractView(
                 start=contract.start,
-                interval_months=contract.interval_months,
+                interval_months=interval_on(contract, today),
                 currency=contract.currency,
                 time_zone=contract.time_zone,
             ),

@@ -36,11 +36,14 @@ class EndingDue:
 def next_notice(contract: Contract, today: date) -> EndingDue | None:
     """The next renewal notice of an active account, today at the earliest (DESIGN 3.1.9).
 
-    None for a monthly contract: it would get a mail every month, about a renewal only a month away.
+    None for a monthly contract: it would get a mail every month, about a renewal only a month away. The same holds for
+    each renewal for one month, while later terms are longer.
     """
-    if contract.interval_months == 1:
-        return None
-    for _, renewal in contract.renewals(contract.month_start(contract.interval_months)):
+    for month, renewal in contract.renewals(contract.month_start(contract.paid_period(0)[1])):
+        if contract.interval_of(month) == 1:
+            if all(term.from_month <= month for term in contract.terms):
+                return None
+            continue
         notice_on = contract.last_day_to_avoid(renewal) - timedelta(days=NOTICE_DAYS_BEFORE)
         if notice_on >= today:
             return EndingDue(EndingStage.NOTICE, notice_on)

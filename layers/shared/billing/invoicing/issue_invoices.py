@@ -97,11 +97,11 @@ def with_running_period(billing: BillingContext, store: InvoiceStore) -> Billing
     """
     due, account = billing.due, billing.subscriber.account
     contract = account.contract
-    if due is None or due.month % contract.interval_months == 0:
+    if due is None or contract.paid_period(due.month)[0] == due.month:
         return billing
     if billing.period is not None and billing.period.is_current(contract, due):
         return billing
-    begins = contract.month_start(due.month - due.month % contract.interval_months)
+    begins = contract.month_start(contract.paid_period(due.month)[0])
     # The seller's day, which dates invoices, may be the one before the account's.
     invoices = store.invoices_since(account.id, begins - timedelta(days=1))
     return replace(billing, period=rebuilt(billing.subscriber.subscription, contract, due, billing.period, invoices))

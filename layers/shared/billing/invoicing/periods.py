@@ -103,10 +103,14 @@ class PaidPeriod:
         """
         return self.start == contract.start and self.fixed_through + 1 == due.month < self.until_month
 
+    @property
+    def documents(self) -> tuple[Amounts, ...]:
+        """What each invoice and each credit note of the period says, the latter below zero."""
+        return (*(each.amounts for each in self.invoiced), *(each.amounts for each in self.taken_back))
+
     def invoiced_of(self, product: str | None) -> int:
         """The net amount that was invoiced of a product and not taken back, in minor units."""
-        documents: tuple[PeriodInvoice | TakenBack, ...] = (*self.invoiced, *self.taken_back)
-        return sum(amount for each in documents for known, amount in each.amounts if known == product)
+        return sum(amount for amounts in self.documents for known, amount in amounts if known == product)
 
     def adjusted_of(self, product: str | None) -> int:
         """The net amount of a product that the adjustments add, in minor units."""
@@ -175,8 +179,8 @@ def fix_month(account: Account, subscription: Subscription, due: InvoicingDue, p
     """
     contract, month = account.contract, due.month
     since = contract.month_start(month)
-    first_month = month - month % contract.interval_months
-    until = contract.month_start(first_month + contract.interval_months)
+    first_month, until_month = contract.paid_period(month)
+    until = contract.month_start(until_month)
     if not account.is_served_on(since):
         return FixedMonth(month, since, until, BillingReason.PERIOD, (), InvoicingDue(month + 1), period=None)
     if month == first_month:
@@ -235,8 +239,7 @@ def elsewhere(
     subscription: Subscription, contract: Contract, due: InvoicingDue, period: PaidPeriod | None
 ) -> PaidPeriod:
     """Returns the running period as if what its months before the due one owe was invoiced elsewhere."""
-    first_month = due.month - due.month % contract.interval_months
-    until_month = first_month + contract.interval_months
+    first_month, until_month = contract.paid_period(due.month)
     since = contract.month_start(due.month)
     before = _as_invoiced(subscription, due, since - timedelta(days=1))
     whole = contract_months(before, contract, first_month, until_month)
@@ -256,7 +259,7 @@ def elsewhere(
 def _open(
     subscription: Subscription, contract: Contract, month: int, until: date, before: PaidPeriod | None
 ) -> FixedMonth:
-    until_month = month + contract.interval_months
+    _, until_month = contract.paid_period(month)
     whole = contract_months(subscription, contract, month, until_month)
     period = PaidPeriod(
         contract=_contract_number(contract, before),
@@ -337,8 +340,7 @@ def _differences(
 def _no_longer_owed(whole: tuple[ProductMonths, ...], contract: Contract, running: PaidPeriod) -> Iterator[InvoiceLine]:
     """A line of zero for each product that was invoiced or adjusted, and that the months do not contain any more."""
     owed = {each.product for each in whole}
-    documents: tuple[PeriodInvoice | TakenBack, ...] = (*running.invoiced, *running.taken_back)
-    products = dict.fromkeys(product for each in documents for product, _ in each.amounts)
+    products = dict.fromkeys(product for amounts in running.documents for product, _ in amounts)
     products.update(dict.fromkeys(each.product for each in running.adjustments))
     for product in products:
         if product not in owed:

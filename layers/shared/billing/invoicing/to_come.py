@@ -65,11 +65,12 @@ def due_of(subscriber: Subscriber, period: PaidPeriod | None, today: date) -> In
     if account.invoiced_from is not None:
         return InvoicingDue(account.invoiced_from)
     month = max(0, contract.month_of(today - DAY) + 1)
-    first_month = month - month % contract.interval_months
+    first_month, _ = contract.paid_period(month)
     begins = contract.month_start(first_month)
     # An earlier release did not keep when a change was decided. Within a period only the month before decides one.
-    decided = tuple(each for each in subscriber.subscription.changes if each.decided_on and each.decided_on < begins)
-    settled = changes_within(replace(subscriber.subscription, changes=decided), contract, first_month)
+    subscription = subscriber.subscription
+    before = tuple(each for each in subscription.changes if each.decided_on and each.decided_on < begins)
+    settled = changes_within(replace(subscription, changes=before), contract, first_month)
     return InvoicingDue(month, () if month == first_month else settled)
 
 

@@ -239,7 +239,7 @@ def tier_change_cost(
     was (DESIGN 3.3.3).
     """
     month = contract.month_of(effective_on)
-    paid_month = month - month % contract.interval_months
+    paid_month, _ = contract.paid_period(month)
     extra = None
     if month != paid_month:
         with_move, without = (amount_per_charge(each, contract, paid_month) for each in (after, before))

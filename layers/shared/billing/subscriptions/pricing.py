@@ -138,7 +138,7 @@ def lines_of(months: tuple[ProductMonths, ...], contract: Contract) -> tuple[Inv
 
 def period_lines(subscription: Subscription, contract: Contract, first_month: int) -> tuple[InvoiceLine, ...]:
     """Returns the lines of the paid period that begins with contract month `first_month`."""
-    until_month = first_month + contract.interval_months
+    _, until_month = contract.paid_period(first_month)
     return lines_of(contract_months(subscription, contract, first_month, until_month), contract)
 
 
@@ -152,7 +152,7 @@ def changes_within(subscription: Subscription, contract: Contract, first_month: 
 
     The period begins with contract month `first_month`.
     """
-    starts, ends = (contract.month_start(first_month + months) for months in (0, contract.interval_months))
+    starts, ends = (contract.month_start(month) for month in contract.paid_period(first_month))
     return tuple(each.decision for each in subscription.changes if starts < each.effective_on < ends)
 
 

@@ -36,5 +36,5 @@ class Subscriber:
         """
         contract = self.account.contract
         month = max(0, min(contract.month_of(today), self.fixed.until))
-        begins = contract.month_start(month - month % contract.interval_months)
+        begins = contract.month_start(contract.paid_period(month)[0])
         return self.subscription.changed(changes, today, begins - timedelta(days=1))

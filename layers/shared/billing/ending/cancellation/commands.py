@@ -31,7 +31,7 @@ from billing.ending.due import NOTICE_DAYS_BEFORE, EndingDue, EndingStage, next_
 from billing.invoicing.settings import UnconfirmedVatNumber
 from billing.invoicing.to_come import invoices_to_come
 from billing.invoicing.vat_territories import Address
-from billing.kernel.contract_calendar import termination
+from billing.kernel.contract_calendar import terminated
 from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import EventType, Facts, RequestContext, by_system
 from billing.kernel.money import Money
@@ -147,10 +147,10 @@ def withdraw_cancellation(
         raise NotCancelling
     active = replace(account, status=Status.ACTIVE, ending=None)
     renewed = replace(state, subscriber=replace(state.subscriber, account=active))
-    _, on = account.contract.next_charge(today + timedelta(days=1))
+    month, on = account.contract.next_charge(today + timedelta(days=1))
     after = {
         "renewal": _renewal_facts(renewed, on, today, seller, policy),
-        "interval_months": account.contract.interval_months,
+        "interval_months": account.contract.interval_of(month),
     }
     event = new_event(
         EventType.CANCELLATION_WITHDRAWN,
@@ -202,13 +202,13 @@ def _notice(
     """Announces the last day to avoid the next renewal if it is near, and schedules the next notice."""
     account = state.subscriber.account
     contract = account.contract
-    follows = termination(contract.start, contract.interval_months, max(today, contract.start))
+    follows = terminated(contract, max(today, contract.start))
     on, last_day = follows.next_avoidable_renewal, follows.last_day_to_avoid_it
     events = []
     if today >= last_day - timedelta(days=NOTICE_DAYS_BEFORE):
         facts = {
             "renewal": _renewal_facts(state, on, today, seller, policy),
-            "interval_months": contract.interval_months,
+            "interval_months": contract.interval_of(contract.month_of(on)),
             "last_day": last_day,
         }
         type_ = EventType.RENEWAL_NOTICE_DEADLINE_NEAR

@@ -9,7 +9,7 @@ from enum import StrEnum
 from billing.accounts.rules import Account, Ending, Status
 from billing.ending.due import EndingDue, EndingStage
 from billing.invoicing.to_come import InvoicingState, invoices_to_come
-from billing.kernel.contract_calendar import termination
+from billing.kernel.contract_calendar import terminated
 from billing.kernel.errors import Conflict
 from billing.kernel.money import Money
 
@@ -141,7 +141,7 @@ def consequences(state: InvoicingState, today: date, retention_days: int = RETEN
     and before (DESIGN 3.1.5).
     """
     contract = state.subscriber.account.contract
-    ends = termination(contract.start, contract.interval_months, today)
+    ends = terminated(contract, today)
     charges = tuple(
         DueCharge(max(today, each.draft.since), each.draft.net, each.draft.tax_amount, each.draft.total)
         for each in invoices_to_come(state, ends.active_until)

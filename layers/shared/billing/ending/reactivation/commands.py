@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 
+from billing.accounts.mapping import contract_body
 from billing.accounts.rules import Account, existing
 from billing.ending.cancellation.rules import DueCharge, reactivate_until
 from billing.ending.reactivation.records import ReactivationStore
@@ -80,7 +81,7 @@ def reactivation_quote(
     contract = new_contract(account.contract, today)
     subscription = resubscribe(billing.subscriber.subscription, catalogue, contract.currency, today)
     tax = tax_on_sale(settings.seller, billing.company, today, billing.vat_check, settings.unconfirmed)
-    lines, until = period_lines(subscription, contract, 0), contract.month_start(contract.interval_months)
+    lines, until = period_lines(subscription, contract, 0), contract.month_start(contract.paid_period(0)[1])
     credit = credit_left(billing, today, settings)
     draft = build_draft(BillingReason.PERIOD, today, until, lines, tax, credit, contract.currency, today)
     return ReactivationQuote(contract, subscription, draft)
@@ -276,7 +277,7 @@ def _completing(
     draft = reactivation.invoice.draft
     first_charge = DueCharge(reactivation.contract.start, draft.net, draft.tax_amount, draft.total)
     facts = {
-        "contract": asdict(reactivation.contract),
+        "contract": contract_body(reactivation.contract),
         "lines": [asdict(line) for line in reactivation.subscription.lines],
         "first_charge": asdict(first_charge),
     }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from billing.accounts.mapping import contract_from
+from billing.accounts.mapping import contract_body, contract_from
 from billing.accounts.records import account_item
 from billing.accounts.rules import Account, Status
 from billing.ending.cancellation.records import ending_due
@@ -121,7 +121,7 @@ def _item(reactivation: Reactivation) -> Item:
         "requested_at": reactivation.requested_at,
         "requested_by": reactivation.requested_by,
         "state": reactivation.state,
-        "contract": reactivation.contract,
+        "contract": contract_body(reactivation.contract),
         "subscription": subscription_body(reactivation.subscription),
         "invoice": reactivation.invoice,
         "payment": reactivation.payment_intent_id,

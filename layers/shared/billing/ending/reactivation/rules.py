@@ -86,8 +86,15 @@ def require_deactivated(account: Account, today: date) -> None:
 
 
 def new_contract(contract: Contract, today: date) -> Contract:
-    """The old contract with today as its start."""
-    return replace(contract, start=today)
+    """The old contract with today as its start, paid as the old one was paid last: it has one term."""
+    month = max(0, contract.month_of(today))
+    return replace(
+        contract,
+        start=today,
+        interval_months=contract.interval_of(month),
+        currency=contract.currency_of(month),
+        terms=(),
+    )
 
 
 def resubscribe(subscription: Subscription, catalogue: Catalogue, currency: str, today: date) -> Subscription:
