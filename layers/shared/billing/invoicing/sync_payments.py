@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 
+from billing.invoicing.apply_credit import wait_for_credit
 from billing.invoicing.collect_payments import Collector, after_refund, save_changes, shared_charge
 from billing.invoicing.dunning import InvoicePayment, after_charge, is_news
 from billing.invoicing.entries import Entry, EntryKind
@@ -56,7 +57,9 @@ def sync_payment(
     if owner is None or billing is None:
         return False
     charge = gateway.payment(payment)
-    collector = Collector(by_system(now, correlation), settings, consent_page, store, gateway)
+    collector = Collector(
+        billing.subscriber.account, by_system(now, correlation), settings, consent_page, store, gateway
+    )
     found = _found(billing, payment, owner[1], collector)
     if charge is None or _is_taken_in(found.named, payment):
         return False
@@ -92,7 +95,7 @@ def sync_refund(
     billing = None if current is None or current.account is None else store.billing_context(current.account)
     if current is None or billing is None:
         return False
-    collector = Collector(by_system(now, correlation), settings, "", store, gateway)
+    collector = Collector(billing.subscriber.account, by_system(now, correlation), settings, "", store, gateway)
     found = _found(billing, current.payment, current.credit_note or "-", collector)
     notes = [each for each in found.named if each.invoice.corrects is not None]
     known = {(entry.kind, entry.reference) for each in notes for entry in each.payment.entries}
@@ -132,7 +135,7 @@ def sync_dispute(
     billing = None if current is None or current.account is None else store.billing_context(current.account)
     if current is None or billing is None:
         return False
-    collector = Collector(by_system(now, correlation), settings, "", store, gateway)
+    collector = Collector(billing.subscriber.account, by_system(now, correlation), settings, "", store, gateway)
     found = _found(billing, current.payment, current.invoice or "-", collector)
     facts = {"invoice": current.invoice, "amount": asdict(current.amount), "reason": current.reason}
     event = new_event(EventType.PAYMENT_DISPUTED, collector.context, account=current.account, before=None, after=facts)
@@ -151,7 +154,12 @@ def _found(billing: BillingContext, payment: str, number: str, collector: Collec
 
 
 def _save(found: _Found, changes: Sequence[PaymentChange]) -> None:
-    save_changes(found.billing, changes, found.unpaid, found.collector)
+    """Writes the changes. What is open is due now where they leave credit: a worker pays it."""
+    changed = {each.record.invoice.number for each in changes}
+    gained = sum(each.credit for each in changes)
+    others = [each for each in found.unpaid if each.invoice.number not in changed] if gained > 0 else []
+    waiting = wait_for_credit(found.billing.credit + gained, others, found.today)
+    save_changes(found.billing, [*changes, *waiting], found.unpaid, found.collector)
 
 
 def _is_taken_in(named: Sequence[InvoiceRecord], payment: str) -> bool:
@@ -174,7 +182,7 @@ def _newest(account: str, store: InvoiceStore) -> InvoiceRecord | None:
     """The newest invoice: it keeps money for which we know no invoice, as credit."""
     documents = store.invoices(account, year=None, status=None, limit=SEARCHED_MAX, after=None).items
     number = next((each.number for each in documents if each.corrects is None), None)
-    return None if number is None else store.invoice(account, number)
+    return None if number is None else store.record(account, number)
 
 
 def _changes(found: _Found, record: InvoiceRecord, charge: Charge, store: InvoiceStore) -> Sequence[PaymentChange]:
