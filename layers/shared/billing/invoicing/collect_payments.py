@@ -114,6 +114,7 @@ def collect_payments(
     failures: list[UpstreamFailed] = []
     if billing.credit > 0:
         billing, processed = _pay_from_credit(billing, unpaid, today, collector, failures)
+    _give_days(billing, unpaid, collector)
     for number in [each.invoice.number for each in unpaid]:
         record = next((each for each in unpaid if each.invoice.number == number), None)
         if record is None or not _is_due(billing, record, today, at_once=at_once):
@@ -127,7 +128,6 @@ def collect_payments(
             continue
         billing = save_changes(billing, changes, unpaid, collector)
         processed += 1
-    _give_days(billing, unpaid, collector)
     if billing.collection is not None and payer.reactivation is None:
         due = retired(billing.collection, today, all_have_days=all_have_days)
         if due != billing.collection:
@@ -268,7 +268,7 @@ def save_changes(
 
 def _give_days(billing: BillingContext, unpaid: list[InvoiceRecord], collector: Collector) -> None:
     """Gives each unpaid invoice its own day: those of an earlier release, which relied on an item of the account, and
-    those for which credit waited that is used by now. One transaction per INVOICES_MAX of them."""
+    those for which credit waited that is used by now. One transaction per INVOICES_MAX of them, none without any."""
     waiting = [each for each in unpaid if each.unwritten is not None or _waits_in_vain(billing, each)]
     for first in range(0, len(waiting), INVOICES_MAX):
         some = waiting[first : first + INVOICES_MAX]
