@@ -11,16 +11,20 @@ from typing import Any, cast
 import orjson
 from billing.accounts import mapping as account_mapping
 from billing.accounts.rules import Account
+from billing.billing_page.records import PAGE_INVOICES
 from billing.invoicing import due_mapping as invoicing_due_mapping
 from billing.invoicing.due import InvoicingDue
+from billing.invoicing.dunning import after_charge
 from billing.invoicing.invoices import Seller
 from billing.invoicing.issue_invoices import issue_invoices
+from billing.invoicing.mapping import summary_body, summary_from
 from billing.invoicing.period_mapping import period_body
 from billing.invoicing.periods import fix_month
 from billing.invoicing.records import InvoiceStore
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.tax import Tax, TaxRule
 from billing.kernel.schedules import Job
+from billing.payments.methods import Charge, ChargeState, Method
 from billing.platform.aws_session import aws_session
 from billing.platform.dynamodb import keys
 from billing.subscriptions.mapping import subscription_from
@@ -34,12 +38,21 @@ SETTINGS = InvoicingSettings("LV", Seller("Livello", "Demovej 1", None, "1050", 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The cost of a renewal: `renewal` and the `bare` calls in milliseconds of processor time, and its write units."""
+    """The cost of a renewal: `renewal` and the `bare` calls in milliseconds of processor time, and its write units.
+
+    `document` and `summary` are the sizes in bytes of the two items of its invoice, the summary once it is paid.
+    """
 
     renewal: float
     bare: float
     products: int
     write_units: int
+    document: int
+    summary: int
+
+    def read_units(self, invoices: int, more: int = 0) -> float:
+        """What an eventually consistent query of so many summaries and `more` bytes costs: a half for 4 KB begun."""
+        return -(-(invoices * self.summary + more) // 4096) / 2
 
 
 def measured() -> Cost:
@@ -61,7 +74,15 @@ def measured() -> Cost:
         client.batch_get_item(**read)
         client.transact_write_items(**write)
 
-    return Cost(renewal, milliseconds(bare), len(billing_page.PRODUCTS), answers.write_units)
+    document, summary = answers.invoice()
+    return Cost(
+        renewal,
+        milliseconds(bare),
+        len(billing_page.PRODUCTS),
+        answers.write_units,
+        _size(document),
+        _size(_paid(summary)),
+    )
 
 
 def table(cost: Cost) -> str:
@@ -74,8 +95,40 @@ def table(cost: Cost) -> str:
             f"  outside of them                     {1 - cost.bare / cost.renewal:6.0%}",
             f"  renewals per second and worker      {1000 / cost.renewal:6.0f}",
             f"  a renewal writes {cost.write_units} units",
+            f"  the document {cost.document} bytes, the summary {cost.summary} once it is paid",
+            f"  a list of 50 reads {50 * cost.summary / 1024:.0f} KB",
+            f"  the page reads {cost.read_units(PAGE_INVOICES, page_size())} units",
+            f"  collection after ten years of months reads {120 * cost.summary / 1024:.0f} KB",
         ]
     )
+
+
+def page_size() -> int:
+    """The size of the page's own items in bytes."""
+    page = billing_page.page_bodies()
+    account = account_mapping.account_from(page[keys.PAGE_ACCOUNT], 1)
+    running = _running_period(account, page[keys.PAGE_SUBSCRIPTION], account.contract.interval_months)
+    return sum(
+        _size({"pk": {"S": keys.account(account.id)}, "sk": {"S": key}, "body": {"S": body}, "version": {"N": "1"}})
+        for key, body in {**page, keys.PAGE_PERIOD: running}.items()
+    )
+
+
+def _size(item: dict[str, Any]) -> int:
+    """The size of an item as DynamoDB counts it: names and values, in bytes."""
+    return sum(len(name) + len(next(iter(value.values())).encode()) for name, value in item.items())
+
+
+def _paid(item: dict[str, Any]) -> dict[str, Any]:
+    """The summary after the invoice was charged."""
+    summary, payment, _ = summary_from(billing_page.ACCOUNT, item["body"]["S"])
+    charge = Charge("pi_3RZhYtEXAMPLE0000000001", ChargeState.SUCCEEDED, None, hard=False)
+    tried_with = "pm_1RZhYtEXAMPLE0000000001#8f14e45fceea167a"
+    charged = after_charge(
+        payment, charge, Method.CARD, summary.due_on, (3, 5, 7), due_on=summary.due_on, tried_with=tried_with
+    )
+    kept = {name: value for name, value in item.items() if not name.startswith("gsi")}
+    return {**kept, "body": {"S": summary_body(summary, charged)}}
 
 
 class _Answers:
@@ -110,11 +163,16 @@ class _Answers:
         [parts] = action.values()
         after = parts.get("Item", {})
         before = self._stored.get((after or parts["Key"])["sk"]["S"], {})
-        size = max(
-            sum(len(name) + len(next(iter(value.values())).encode()) for name, value in item.items())
-            for item in (before, after)
-        )
-        return 2 * -(-size // 1024)
+        return 2 * -(-max(map(_size, (before, after))) // 1024)
+
+    def invoice(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The document and the summary that the renewal has written."""
+        written = [
+            each["Put"]["Item"] for each in self.requests["TransactWriteItems"]["TransactItems"] if "Put" in each
+        ]
+        [document] = [item for item in written if item["sk"]["S"].startswith(keys.DOCUMENT)]
+        [summary] = [item for item in written if item["sk"]["S"].startswith(keys.INVOICE)]
+        return document, summary
 
     def _answer(self, request: Any, **_: Any) -> Any:
         operation = request.headers["X-Amz-Target"].decode().partition(".")[2]

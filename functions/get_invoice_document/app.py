@@ -41,8 +41,9 @@ def get_pdf(
     account: AccountId, number: InvoiceNumber, admission: MayRead, invoices: Invoices, files: Files
 ) -> Response[PreparedView]:
     """The invoice as PDF: a redirect to the file, or 202 while it is written."""
-    admission.account(account)
-    return _answer(invoices.invoice(account, number).invoice, DocumentKind.PDF, files)
+    asked = invoices.document_of(account, number)
+    admission.admit(asked.account)
+    return _answer(invoices.document(asked), DocumentKind.PDF, files)
 
 
 @app.get("/accounts/<account>/invoices/<number>/xml")
@@ -55,8 +56,9 @@ def get_xml(
     syntax: XmlSyntax = "cii",
 ) -> Response[PreparedView]:
     """The invoice as an e-invoice (EN 16931): a redirect to the file, or 202 while it is written."""
-    admission.account(account)
-    invoice = invoices.invoice(account, number).invoice
+    asked = invoices.document_of(account, number)
+    admission.admit(asked.account)
+    invoice = invoices.document(asked)
     if not invoice.can_be_electronic:
         raise NotElectronic
     return _answer(invoice, DocumentKind(syntax), files)

@@ -83,8 +83,9 @@ def get_invoice(
     account: AccountId, number: InvoiceNumber, admission: MayRead, invoices: Invoices
 ) -> InvoiceDetailsView:
     """One invoice: how each amount came about, and where the payment stands."""
-    admission.account(account)
-    return InvoiceDetailsView.of(invoices.invoice(account, number))
+    asked = invoices.document_of(account, number)
+    admission.admit(asked.account)
+    return InvoiceDetailsView.of(invoices.whole(asked))
 
 
 @app.get("/invoices/past-due")

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.accounts.admission import Admission, Permits
-from billing.accounts.rules import existing
 from billing.invoicing.collect_payments import record_payment
+from billing.invoicing.records import WholeInvoice
 from billing.invoicing.settle_by_hand import record_repayment, write_off
 from billing.invoicing.views import (
     InvoiceDetailsView,
@@ -37,12 +37,12 @@ def post_payment(
     payments: Payments,
 ) -> InvoiceDetailsView:
     """Record that an invoice is paid. The same reference and day again change nothing."""
-    billing = existing(invoices.billing_context(account))
+    billing, asked = invoices.billing_context_with(account, number)
     admission.admit(billing.subscriber.account)
     record = record_payment(
         billing, number, body.paid_on, body.reference, context=context, store=invoices, gateway=payments
     )
-    return InvoiceDetailsView.of(record)
+    return InvoiceDetailsView.of(WholeInvoice(invoices.document(asked), record))
 
 
 @app.post("/accounts/<account>/invoices/<number>/write-off")
@@ -56,10 +56,10 @@ def post_write_off(
     payments: Payments,
 ) -> InvoiceDetailsView:
     """Write off what is left of an invoice: it is uncollectible. Money that arrives nevertheless pays it."""
-    billing = existing(invoices.billing_context(account))
+    billing, asked = invoices.billing_context_with(account, number)
     admission.admit(billing.subscriber.account)
     record = write_off(billing, number, body.reason, context=context, store=invoices, gateway=payments)
-    return InvoiceDetailsView.of(record)
+    return InvoiceDetailsView.of(WholeInvoice(invoices.document(asked), record))
 
 
 @app.post("/accounts/<account>/invoices/<number>/repayments")
@@ -75,11 +75,11 @@ def post_repayment(
 
     The same amount, day and reference again change nothing.
     """
-    billing = existing(invoices.billing_context(account))
+    billing, asked = invoices.billing_context_with(account, number)
     admission.admit(billing.subscriber.account)
     amount = Money(body.amount.amount, body.amount.currency)
     record = record_repayment(billing, number, amount, body.repaid_on, body.reference, context=context, store=invoices)
-    return InvoiceDetailsView.of(record)
+    return InvoiceDetailsView.of(WholeInvoice(invoices.document(asked), record))
 
 
 handler = entrypoint(app)

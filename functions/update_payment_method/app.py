@@ -7,6 +7,7 @@ import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded 
 from billing.accounts.admission import Admission, Permits
 from billing.accounts.rules import existing
 from billing.invoicing.collect_payments import begin_consent, try_payment_again
+from billing.invoicing.records import WholeInvoice
 from billing.invoicing.views import InvoiceDetailsView, InvoiceNumber
 from billing.kernel.permissions import Permission
 from billing.payments.records import Payer, PaymentStore
@@ -100,7 +101,7 @@ def post_payment_attempt(
     payments: Payments,
 ) -> InvoiceDetailsView:
     """Charge an unpaid invoice now, with the account's payment method. The response says what became of it."""
-    billing = existing(invoices.billing_context(account))
+    billing, asked = invoices.billing_context_with(account, number)
     admission.admit(billing.subscriber.account)
     record = try_payment_again(
         billing,
@@ -111,7 +112,7 @@ def post_payment_attempt(
         store=invoices,
         gateway=payments,
     )
-    return InvoiceDetailsView.of(record)
+    return InvoiceDetailsView.of(WholeInvoice(invoices.document(asked), record))
 
 
 def _admitted(account: str, admission: Admission, methods: PaymentStore) -> Payer:

@@ -16,7 +16,7 @@ from billing.invoicing.documents.pdf import invoice_pdf
 from billing.invoicing.dunning import initial_payment
 from billing.invoicing.invoices import IssuedInvoice
 from billing.invoicing.issue_invoices import invoice_facts
-from billing.invoicing.records import InvoiceRecord
+from billing.invoicing.records import WholeInvoice
 from billing.invoicing.views import InvoiceDetailsView, PreviewView
 from billing.kernel.events import Actor, ActorKind, Event, EventType
 from billing.kernel.money import Money, decimal_text
@@ -50,7 +50,7 @@ def spaced(text: str) -> str:
 def test_the_figures_are_the_same_everywhere(credit: str, method: Method | None, language: str) -> None:
     issued = replace(invoice(credit=CREDITS[credit], method=method), language=language)
     draft = issued.draft
-    view = InvoiceDetailsView.of(InvoiceRecord(issued, initial_payment(issued, issued.produced_on), 1))
+    view = InvoiceDetailsView.of(WholeInvoice.new(issued, initial_payment(issued, issued.produced_on)))
     shown = {
         name: (part.amount, part.currency)
         for name, part in (

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from billing.invoicing.dunning import InvoicePayment, due_on, is_due, is_news, is_retried_at_once, next_attempt
+from billing.invoicing.dunning import InvoicePayment, due_on, is_due, is_news, is_retried_at_once
+from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.invoices import InvoiceStatus
 from billing.payments.methods import Charge, ChargeState, Method
 
@@ -24,7 +25,13 @@ def test_an_invoice_that_is_charged_is_due_at_once(method: Method | None, days: 
 def test_a_payment_is_due_from_the_day_of_its_next_attempt() -> None:
     assert is_due(OPEN, TODAY)
     assert not is_due(OPEN, TODAY - timedelta(days=1))
-    assert not is_due(replace(OPEN, next_attempt_on=None), TODAY)
+    assert not is_due(replace(OPEN, is_past_due=True, next_attempt_on=None), TODAY)
+
+
+def test_an_unpaid_invoice_for_which_nothing_is_planned_is_due_now() -> None:
+    """Otherwise nobody would ever look at it again."""
+    assert is_due(replace(OPEN, next_attempt_on=None), TODAY)
+    assert is_due(replace(OPEN, next_attempt_on=None, is_in_transit=True), TODAY)
 
 
 @pytest.mark.parametrize(
@@ -47,11 +54,16 @@ def test_an_unpaid_invoice_is_charged_at_once_with_a_new_payment_method(
     assert is_retried_at_once(payment, corrects, method) is tried
 
 
-def test_the_next_attempt_is_the_earliest_of_all_payments() -> None:
-    later, never = replace(OPEN, next_attempt_on=TODAY + timedelta(days=1)), replace(OPEN, next_attempt_on=None)
+def test_the_next_look_is_the_earliest_day_on_which_something_is_to_be_done() -> None:
+    later, yesterday = TODAY + timedelta(days=3), TODAY - timedelta(days=1)
 
-    assert next_attempt([never, later, OPEN]) == TODAY
-    assert next_attempt([never]) is None
+    assert OPEN.next_look_on == TODAY
+    assert replace(OPEN, next_attempt_on=later, credit_on=TODAY).next_look_on == TODAY
+    assert replace(OPEN, next_attempt_on=None, credit_on=later, issued_on=yesterday).next_look_on == yesterday
+    assert replace(OPEN, is_past_due=True, next_attempt_on=None).next_look_on is None
+    assert replace(OPEN, is_past_due=True, next_attempt_on=None, credit_on=TODAY).next_look_on == TODAY
+    paid = replace(OPEN, credit_on=TODAY).with_entries(Entry(EntryKind.TRANSFERRED, 100, TODAY))
+    assert paid.next_look_on is None
 
 
 @pytest.mark.parametrize(

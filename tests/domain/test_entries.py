@@ -135,7 +135,10 @@ def test_what_is_written_off_is_paid_by_money_that_arrives_nevertheless() -> Non
 def test_credit_pays_the_oldest_first_and_leaves_a_live_charge_alone() -> None:
     records = [
         InvoiceRecord(
-            replace(of_lines(net), number=f"LV-{net}"), initial_payment(of_lines(net), (of_lines(net)).produced_on), 1
+            replace(of_lines(net).summary, number=f"LV-{net}"),
+            initial_payment(of_lines(net), (of_lines(net)).produced_on),
+            1,
+            None,
         )
         for net in (1_000, 2_000, 4_000)
     ]
@@ -150,7 +153,7 @@ def test_credit_pays_the_oldest_first_and_leaves_a_live_charge_alone() -> None:
 
 
 def test_a_transfer_that_is_agreed_later_has_its_whole_term() -> None:
-    issued = of_lines(1_000)
+    issued = of_lines(1_000).summary
 
     assert transferred_by(issued, None, 14) == issued.due_on
     assert transferred_by(issued, issued.produced_on, 14) == issued.due_on

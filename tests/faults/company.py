@@ -14,9 +14,12 @@ from billing.accounts.information import Area, BillingDetails, Details
 from billing.billing_page.provision_account import provision_account
 from billing.billing_page.provisioning_bodies import AccountBody
 from billing.invoicing.invoices import Seller
+from billing.invoicing.mapping import summary_from
 from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.errors import NotFound
 from billing.kernel.permissions import Role
+from billing.kernel.schedules import Job
+from billing.platform.dynamodb import keys
 from billing.subscriptions.catalogue import Product
 from billing.subscriptions.catalogue_views import CatalogueBody
 from billing.subscriptions.replace_catalogue import replace_catalogue
@@ -147,3 +150,33 @@ def body(item: Item) -> dict[str, Any]:
 def events(world: World, type_: str) -> list[dict[str, Any]]:
     """The bodies of the recorded events whose type starts with `type_`, oldest first."""
     return [event for item in world.stored("EVENT#") if (event := body(item))["type"].startswith(type_)]
+
+
+def stored_invoices(world: World) -> list[dict[str, Any]]:
+    """Each invoice and credit note: its summary, what it said when it was issued, and what its entries come to."""
+    documents = {item["sk"]["S"]: body(item)["issued"] for item in world.stored(keys.DOCUMENT)}
+    found = []
+    for item in world.stored(keys.INVOICE):
+        stored = body(item)
+        _, payment, _ = summary_from(item["pk"]["S"].removeprefix(keys.account("")), item["body"]["S"])
+        figures = {
+            "attempts": payment.attempts,
+            "waived": payment.waived,
+            "to_refund": payment.owed if payment.is_credit_note else 0,
+            "entries": [(each.kind, each.amount, each.on, each.reference, each.payment) for each in payment.entries],
+        }
+        issued = stored["issued"] if "issued" in stored else documents[keys.document(stored["number"])]
+        found.append({**stored, "issued": issued, "payment": {**stored["payment"], **figures}})
+    return found
+
+
+def nothing_is_forgotten(world: World) -> None:
+    """Each unpaid invoice and credit note has its next look, or is past due and in the list of staff."""
+    due_accounts = {item["pk"]["S"] for item in world.stored(keys.due(Job.COLLECTION))}
+    for item in world.stored(keys.INVOICE):
+        status, lists = body(item)["status"], {item.get(name, {}).get("S", "") for name in ("gsi1pk", "gsi2pk")}
+        is_due = any(each.startswith(keys.shard(Job.COLLECTION, 0)[:-1]) for each in lists)
+        if status in {"open", "in_transit"}:
+            assert is_due or item["pk"]["S"] in due_accounts, "an unpaid invoice that nobody looks at"
+        assert (status == "past_due") is (keys.PAST_DUE in lists), "the list of staff"
+        assert not is_due or status in {"open", "in_transit", "past_due"}, "a settled invoice that is due"

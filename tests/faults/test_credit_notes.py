@@ -10,7 +10,7 @@ from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.kernel.events import Actor, ActorKind, RequestContext
 from billing.platform.dynamodb import keys
 
-from tests.faults.company import SETTINGS, body, events
+from tests.faults.company import SETTINGS, body, events, nothing_is_forgotten, stored_invoices
 from tests.faults.cuts import Faults
 from tests.faults.test_invoices import ACCOUNT, DECLINED, JULY, Invoicing, collect, invoiced
 
@@ -51,12 +51,12 @@ def declined() -> Invoicing:
 
 
 def invoice(world: Invoicing) -> dict[str, Any]:
-    [stored] = [body(item) for item in world.stored("INVOICE#") if item["sk"]["S"].endswith(NUMBER)]
+    [stored] = [each for each in stored_invoices(world) if each["number"] == NUMBER]
     return stored
 
 
 def notes(world: Invoicing) -> list[dict[str, Any]]:
-    return [body(item) for item in world.stored("INVOICE#") if "#CN-" in item["sk"]["S"]]
+    return [each for each in stored_invoices(world) if each["number"].startswith("CN-")]
 
 
 def credit_balance(world: Invoicing) -> int:
@@ -77,6 +77,7 @@ def charged(world: Invoicing) -> int:
 
 def one_note(world: Invoicing) -> None:
     """One credit note without a gap in the numbers, and one event. Its parts add up to its total."""
+    nothing_is_forgotten(world)
     [note] = notes(world)
     assert note["number"] == "CN-2026-000001"
     [count] = [item for item in world.table.items() if item["sk"]["S"] == keys.series("CN", 2026)]

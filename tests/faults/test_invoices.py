@@ -17,7 +17,16 @@ from billing.payments.methods import Method
 from billing.payments.replace_payment_method import begin_setup, replace_payment_method
 
 from local.stripe.api import Stripe
-from tests.faults.company import NEW_ACCOUNT, SETTINGS, body, catalogue, events, provision
+from tests.faults.company import (
+    NEW_ACCOUNT,
+    SETTINGS,
+    body,
+    catalogue,
+    events,
+    nothing_is_forgotten,
+    provision,
+    stored_invoices,
+)
 from tests.faults.cuts import Faults
 from tests.faults.edges import edge
 from tests.faults.world import World
@@ -121,7 +130,9 @@ def sync(world: Invoicing) -> None:
 
 def numbers_without_gaps(world: Invoicing) -> None:
     """Numbers without gaps, one event for each invoice, one invoice for each period."""
-    invoices = [body(item) for item in world.stored("INVOICE#")]
+    nothing_is_forgotten(world)
+    invoices = stored_invoices(world)
+    assert len(world.stored("DOCUMENT#")) == len(invoices), "an invoice without what it says"
     assert sorted(each["number"] for each in invoices) == [
         f"LV-2026-{count:06}" for count in range(1, len(invoices) + 1)
     ], "a gap, or a number twice"
@@ -158,6 +169,7 @@ def all_paid(world: Invoicing) -> None:
     assert len(paid) == PERIODS, "a charge is missing"
     assert {body(item)["status"] for item in world.stored("INVOICE#")} == {"paid"}, "a charge without a record"
     assert len(events(world, "invoice.paid")) == PERIODS, "a payment without exactly one event"
+    nothing_is_forgotten(world)
     assert not world.stored("DUE#collection")
 
 
@@ -187,9 +199,12 @@ def test_an_interrupted_decline_is_recorded_once(faults: Faults) -> None:
     def recorded_once(world: Invoicing) -> None:
         never_charged_twice(world)
         assert len(events(world, "payment.failed")) == PERIODS
-        assert {body(item)["payment"]["attempts"] for item in world.stored("INVOICE#")} == {1}
-        [due] = world.stored("DUE#collection")
-        assert body(due)["on"] == str(JULY.date() + timedelta(1))
+        nothing_is_forgotten(world)
+        assert {each["payment"]["attempts"] for each in stored_invoices(world)} == {1}
+        days = {each["payment"]["next_attempt_on"] for each in stored_invoices(world)}
+        assert days == {str(JULY.date() + timedelta(1))}
+        assert {item["gsi1sk"]["S"] for item in world.stored("INVOICE#")} == {"2026-07-15T22:00Z"}
+        assert not world.stored("DUE#collection")
 
     faults.every_cut(world=invoiced(DECLINED), command=collect, invariants=recorded_once, always=never_charged_twice)
 
@@ -203,7 +218,7 @@ def test_a_transfer_recorded_during_a_charge_pays_the_invoice_once(faults: Fault
             for each in world.stripe.objects["payment_intent"].values()
             if each["status"] == "succeeded"
         }
-        by_method = {each["number"]: each["payment"]["method"] for each in map(body, world.stored("INVOICE#"))}
+        by_method = {each["number"]: each["payment"]["method"] for each in stored_invoices(world)}
         assert {number for number, method in by_method.items() if method == "card"} == charged, "paid twice"
 
     faults.every_race(world=invoiced(), first=collect, second=record, invariants=once, may_lose=(AlreadyPaid,))

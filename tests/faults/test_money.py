@@ -18,7 +18,7 @@ from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import text
 from billing.platform.dynamodb.item import Item
 
-from tests.faults.company import SETTINGS, body, events
+from tests.faults.company import SETTINGS, body, events, nothing_is_forgotten, stored_invoices
 from tests.faults.cuts import Faults
 from tests.faults.test_credit_notes import (
     NUMBER,
@@ -42,10 +42,9 @@ def context(world: Invoicing) -> RequestContext:
     return RequestContext(CONTEXT.actor, JULY, world.correlation)
 
 
-def entries(world: Invoicing) -> list[tuple[str, list[Any]]]:
+def entries(world: Invoicing) -> list[tuple[str, tuple[Any, ...]]]:
     """All entries, each with the number of its document."""
-    documents = [body(item) for item in world.stored("INVOICE#")]
-    return [(each["number"], entry) for each in documents for entry in each["payment"]["entries"]]
+    return [(each["number"], entry) for each in stored_invoices(world) for entry in each["payment"]["entries"]]
 
 
 def of_kind(world: Invoicing, kind: str) -> list[tuple[str, int]]:
@@ -64,6 +63,7 @@ def books_agree(world: Invoicing) -> None:
 
 def charges_agree(world: Invoicing) -> None:
     """Each entry of a charge has its payment at Stripe, and what was allocated of one comes to it."""
+    nothing_is_forgotten(world)
     succeeded = {
         each["id"]: each["amount"]
         for each in world.stripe.objects["payment_intent"].values()

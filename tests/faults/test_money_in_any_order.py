@@ -172,7 +172,7 @@ def books_agree(till: Till) -> None:
     amounts = {each["id"]: each["amount"] for each in till.objects("payment_intent", "succeeded")}
     taken_in: dict[str | None, int] = {}
     for record in invoices(till):
-        payment, total = record.payment, record.invoice.draft.total.amount
+        payment, total = record.payment, record.invoice.total.amount
         assert payment.balance >= 0, "what comes in beyond what is owed is credit"
         assert payment.credited_total <= total, "the credit notes of an invoice never exceed it"
         for entry in payment.entries:

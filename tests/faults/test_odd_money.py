@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from billing.invoicing.dunning import AlreadyPaid
-from billing.invoicing.records import InvoiceRecord
 
 from tests.faults.till import DECLINED, FIRST, REFUND_TAKES_DAYS, SECOND, THIRD, VISA, Till
 
@@ -211,9 +210,10 @@ def test_two_charges_never_collect_the_same_small_invoice() -> None:
 def _left(till: Till, number: str, rest: int) -> None:
     """Of an invoice all is paid by transfer but a rest, as a correction leaves it."""
     with till.world.calm() as world:
-        record = world.invoicing.invoice("nordlys-kaffe", number)
+        account = existing(world.invoicing.billing_context("nordlys-kaffe")).subscriber.account
+        record = world.invoicing.record("nordlys-kaffe", number)
         payment = replace(record.payment, owed=rest, payment_intent_id=None)
-        world.invoicing.save_payment(InvoiceRecord(record.invoice, record.payment, record.version), payment)
+        world.invoicing.save_payment(account, record, payment)
 
 
 def test_a_small_invoice_waits_while_a_debit_that_collects_it_is_on_its_way() -> None:

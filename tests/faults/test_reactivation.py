@@ -12,6 +12,8 @@ from billing.ending.reactivation.rules import NotDeactivated
 from billing.invoicing.sync_payments import sync_dispute
 from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import Actor, ActorKind, RequestContext
+from billing.kernel.schedules import Job
+from billing.platform.due_work.records import DueStore
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import text
 from billing.platform.dynamodb.item import Item
@@ -101,6 +103,8 @@ def served_and_charged_once(world: Ending) -> None:
 def never_charged_without_a_record(world: Ending) -> None:
     """A charged account is active or has a pending reactivation; an active account was charged."""
     [account] = [body(item) for item in world.stored("PAGE#ACCOUNT") if ACCOUNT in item["pk"]["S"]]
+    due = ACCOUNT in {*DueStore(TABLE, world.client).due(Job.COLLECTION, BACK)}
+    assert due or not account["reactivation"], "a pending reactivation that nobody looks at"
     if charges(world):
         assert account["status"] == "active" or account["reactivation"]
     if account["status"] == "active":

@@ -256,7 +256,7 @@ class Till:
     def documents(self) -> dict[str, InvoiceRecord]:
         numbers = [body(item)["number"] for item in self.world.stored("INVOICE#")]
         with self.world.calm() as world:
-            return {number: world.invoicing.invoice(ACCOUNT, number) for number in numbers}
+            return {number: world.invoicing.record(ACCOUNT, number) for number in numbers}
 
     def __getitem__(self, number: str) -> tuple[str, int]:
         payment = self.documents()[number].payment

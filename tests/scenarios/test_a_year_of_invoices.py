@@ -14,7 +14,7 @@ from billing.billing_page.provision_account import provision_account
 from billing.invoicing.invoices import Seller
 from billing.invoicing.issue_invoices import issue_invoices
 from billing.invoicing.mapping import is_as_issued
-from billing.invoicing.records import InvoiceRecord
+from billing.invoicing.records import WholeInvoice
 from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.money import Money
@@ -133,7 +133,7 @@ def test_a_year_of_invoices_is_that_of_the_oracle(year: Year) -> None:
         records = sorted(all_of(world), key=lambda record: record.invoice.number)
         issued = [(record.invoice.produced_on, record.invoice.draft.total.amount) for record in records]
         assert issued == [each for each in expected(year) if each[0] < year.start + timedelta(days=368)]
-        assert all(is_as_issued(item["body"]["S"]) for item in world.stored("INVOICE#"))
+        assert all(is_as_issued(item["body"]["S"]) for item in world.stored("DOCUMENT#"))
 
 
 def grow(world: World, effective_on: date, now: datetime) -> None:
@@ -151,7 +151,7 @@ def grow(world: World, effective_on: date, now: datetime) -> None:
     world.autoscaling.decide(state, (), after, (), state.due, now)
 
 
-def all_of(world: World) -> list[InvoiceRecord]:
+def all_of(world: World) -> list[WholeInvoice]:
     """All invoices of the account."""
     numbers = [
         invoice.number

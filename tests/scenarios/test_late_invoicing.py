@@ -17,7 +17,7 @@ from billing.ending.cancellation.commands import preview_cancellation
 from billing.ending.cancellation.rules import Consequences
 from billing.invoicing.holds import NothingHeld, PendingInvoicesChanged
 from billing.invoicing.issue_invoices import issue_invoices, upcoming
-from billing.invoicing.records import InvoiceRecord
+from billing.invoicing.records import WholeInvoice
 from billing.invoicing.release_invoicing import preview_invoicing, release_invoicing
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import ConcurrentChange, RuleViolation
@@ -344,7 +344,7 @@ def numbers(world: World, account: str) -> list[str]:
     return [each.number for each in reversed(listed)]
 
 
-def invoice(world: World, account: str, number: str) -> InvoiceRecord:
+def invoice(world: World, account: str, number: str) -> WholeInvoice:
     return world.invoicing.invoice(account, number)
 
 

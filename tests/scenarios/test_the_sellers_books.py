@@ -19,7 +19,7 @@ from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.invoicing.issue_invoices import issue_invoices
 from billing.invoicing.numbering import NextNumber, NumberTaken, RegisteredNumber, register_faults
 from billing.invoicing.periods import fix_month
-from billing.invoicing.records import InvoiceRecord
+from billing.invoicing.records import WholeInvoice
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.events import Actor, ActorKind, EventType, RequestContext
 from billing.platform.events.new_event import new_event
@@ -139,12 +139,12 @@ def test_the_table_refuses_a_number_that_is_dated_before_the_last(world: World) 
     store = world.invoicing
     context = existing(store.billing_context("copenhagen"))
     number = NextNumber("LV", date(2026, 6, 1), 2)
-    record = InvoiceRecord(invoice.issued_as(number), initial_payment(invoice, STARTS), 0)
+    whole = WholeInvoice.new(invoice.issued_as(number), initial_payment(invoice, STARTS))
     fixed = fix_month(context.subscriber.account, context.subscriber.subscription, InvoicingDue(1), context.period)
     event = new_event(EventType.INVOICE_ISSUED, CONTEXT, account="copenhagen", before=None, after={})
 
     with pytest.raises(NumberTaken) as taken:
-        store.issue(context, record, number, fixed, context.credit, event)
+        store.issue(context, whole, number, fixed, context.credit, event)
 
     assert (taken.value.counter.count, taken.value.counter.last_day) == (1, date(2026, 6, 2))
     assert len(register(world, "LV")) == 1

@@ -29,11 +29,12 @@ from billing.ending.exports.records import DownloadStore
 from billing.ending.exports.rules import Download, DownloadKind
 from billing.ending.reactivation.records import ReactivationStore
 from billing.ending.reactivation.rules import Reactivation, ReactivationState
+from billing.invoicing.due import CollectionDue
 from billing.invoicing.dunning import initial_payment
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.periods import fix_month
-from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
+from billing.invoicing.records import BillingContext, DocumentOfAccount, InvoiceStore, PaymentChange, WholeInvoice
 from billing.invoicing.vat_numbers.records import VatNumberState, VatNumberStore
 from billing.invoicing.vat_numbers.rules import Outage, VatNumberCheck
 from billing.kernel.errors import Busy, ConcurrentChange
@@ -65,7 +66,8 @@ from tests.store.samples import ACCOUNT, ADMIN, BILLING, DUE, MEMBER, NOON, PAGE
 ID, TODAY = ACCOUNT.id, date(2026, 6, 10)
 EVENT, SHARED = sample_event(), sample_event(account=None)
 SUBSCRIBER = Subscriber(ACCOUNT, PAGE.subscription)
-RECORD = InvoiceRecord(issued(), initial_payment(issued(), issued().produced_on), 0)
+WHOLE = WholeInvoice.new(issued(), initial_payment(issued(), issued().produced_on))
+RECORD = WHOLE.record
 CHANGES = (PaymentChange(RECORD, RECORD.payment),)
 CONTEXT = BillingContext(
     subscriber=SUBSCRIBER,
@@ -75,8 +77,9 @@ CONTEXT = BillingContext(
     due=BILLING,
     credit=0,
     credit_version=0,
-    collect_on=None,
+    collection=CollectionDue(TODAY),
 )
+ASKED = DocumentOfAccount(ACCOUNT, "LV-2026-000001", None)
 FIXED = fix_month(ACCOUNT, PAGE.subscription, BILLING, None)
 HOLD = InvoicingHold(ID, NOON, ACCOUNT.contract.start, 4, Money(1, "EUR"))
 STATE = AutoscalingState(SUBSCRIBER, AutoscalingSettings(), DUE)
@@ -173,19 +176,24 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "invoices_since": lambda store: store.invoices_since(ID, TODAY),
         "ask_for_check": lambda store: store.ask_for_check(CONTEXT, VatNumberDue(NOON)),
         "billing_context": lambda store: store.billing_context(ID),
-        "collect_on": lambda store: store.collect_on(CONTEXT, TODAY),
-        "correct": lambda store: store.correct(CONTEXT, CHANGES, RECORD, NextNumber("CN", TODAY, 1), TODAY, [EVENT]),
+        "billing_context_with": lambda store: store.billing_context_with(ID, "LV-2026-000001"),
+        "correct": lambda store: store.correct(CONTEXT, CHANGES, WHOLE, NextNumber("CN", TODAY, 1), [EVENT]),
+        "document": lambda store: store.document(ASKED),
+        "document_of": lambda store: store.document_of(ID, "LV-2026-000001"),
         "invoice": lambda store: store.invoice(ID, "LV-2026-000001"),
         "invoices": lambda store: store.invoices(ID, year=None, status=None, **LIST),
-        "issue": lambda store: store.issue(CONTEXT, RECORD, NextNumber("LV", TODAY, 2), FIXED, 1, EVENT),
-        "save_payment": lambda store: store.save_payment(RECORD, RECORD.payment),
+        "issue": lambda store: store.issue(CONTEXT, WHOLE, NextNumber("LV", TODAY, 2), FIXED, 1, EVENT),
+        "record": lambda store: store.record(ID, "LV-2026-000001"),
+        "replace_collection_due": lambda store: store.replace_collection_due(CONTEXT, None),
+        "save_payment": lambda store: store.save_payment(ACCOUNT, RECORD, RECORD.payment),
         "counter": lambda store: store.counter("LV", 2026),
         "of_payment": lambda store: store.of_payment(ID, "pi_1", "LV-2026-000001"),
         "register": lambda store: store.register("LV", 2026, **LIST),
         "past_due": lambda store: store.past_due(**LIST),
         "schedule": lambda store: store.schedule(CONTEXT, BILLING),
-        "settle": lambda store: store.settle(CONTEXT, CHANGES, None, [EVENT]),
+        "settle": lambda store: store.settle(CONTEXT, CHANGES, [EVENT]),
         "unpaid": lambda store: store.unpaid(ID),
+        "whole": lambda store: store.whole(ASKED),
     },
     PaymentStore: {
         "save_customer": lambda store: store.save_customer(ID, PaymentProfile()),
@@ -211,7 +219,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     ReactivationStore: {
         "complete": lambda store: store.complete(
-            CONTEXT, REACTIVATION, RECORD, NextNumber("LV", TODAY, 1), FIXED, 0, [EVENT]
+            CONTEXT, REACTIVATION, WHOLE, NextNumber("LV", TODAY, 1), FIXED, 0, [EVENT]
         ),
         "fail": lambda store: store.fail(ACCOUNT, REACTIVATION, EVENT),
         "save": lambda store: store.save(REACTIVATION),

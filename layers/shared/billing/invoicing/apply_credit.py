@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from billing.invoicing.dunning import UNPAID
@@ -11,6 +12,9 @@ from billing.invoicing.records import InvoiceRecord, PaymentChange
 
 INVOICES_MAX = 40
 """How many invoices one transaction pays from credit: it has room for 100 writes, and each invoice has an event."""
+
+WAITING_MAX = 10
+"""How many invoices are made due at once because of credit. The run that they cause looks at all of the account's."""
 
 
 def apply_credit(credit: int, unpaid: Sequence[InvoiceRecord], today: date) -> list[PaymentChange]:
@@ -23,9 +27,16 @@ def apply_credit(credit: int, unpaid: Sequence[InvoiceRecord], today: date) -> l
         if not can_be_settled(record) or may_be_charged(record, unpaid):
             continue
         applied = min(credit, payment.left)
-        changes.append(PaymentChange(record, payment.with_entries(Entry(EntryKind.CREDIT_APPLIED, applied, today))))
+        paid = payment.with_entries(Entry(EntryKind.CREDIT_APPLIED, applied, today))
+        changes.append(PaymentChange(record, replace(paid, credit_on=None)))
         credit -= applied
     return changes
+
+
+def wait_for_credit(credit: int, unpaid: Sequence[InvoiceRecord], today: date) -> list[PaymentChange]:
+    """Makes these invoices due now, so that a worker pays them from `credit`: it cancels their charges first."""
+    waiting = [each for each in unpaid if can_be_settled(each)] if credit > 0 else []
+    return [PaymentChange(each, replace(each.payment, credit_on=today)) for each in waiting[:WAITING_MAX]]
 
 
 def can_be_settled(record: InvoiceRecord) -> bool:

@@ -15,8 +15,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from billing.accounts.rules import Status
-from billing.invoicing.apply_credit import apply_credit, can_be_settled, collects, may_be_charged
+from billing.accounts.rules import Account, Status
+from billing.invoicing.apply_credit import (
+    INVOICES_MAX,
+    apply_credit,
+    can_be_settled,
+    collects,
+    may_be_charged,
+    wait_for_credit,
+)
+from billing.invoicing.due import retired
 from billing.invoicing.dunning import (
     UNPAID,
     AlreadyPaid,
@@ -29,7 +37,6 @@ from billing.invoicing.dunning import (
     is_retried_at_once,
     mark_past_due,
     mark_received,
-    next_attempt,
     retry_now,
     too_small,
     transferred_by,
@@ -75,6 +82,7 @@ class NothingToCharge(Conflict):
 class Collector:
     """What an account's payments are collected with. `consent_page` is where a bank asks its customer for consent."""
 
+    account: Account
     context: RequestContext
     settings: InvoicingSettings
     consent_page: str
@@ -103,13 +111,17 @@ def collect_payments(
     billing = store.billing_context(account)
     if billing is None:
         return 0
-    collector = Collector(by_system(now, correlation), settings, consent_page, store, gateway)
-    today = billing.subscriber.account.contract.today(now)
-    unpaid = [*store.unpaid(account)]
+    payer = billing.subscriber.account
+    collector = Collector(payer, by_system(now, correlation), settings, consent_page, store, gateway)
+    today = payer.contract.today(now)
+    # The due item of an earlier release is removed only where nothing unpaid can have been missed.
+    unpaid = [*store.unpaid(account, consistent=billing.collection is not None)]
+    all_have_days = all(each.unwritten is None for each in unpaid)
     processed = 0
     failures: list[UpstreamFailed] = []
     if billing.credit > 0:
         billing, processed = _pay_from_credit(billing, unpaid, today, collector, failures)
+    _give_days(billing, unpaid, collector)
     for number in [each.invoice.number for each in unpaid]:
         record = next((each for each in unpaid if each.invoice.number == number), None)
         if record is None or not _is_due(billing, record, today, at_once=at_once):
@@ -123,9 +135,10 @@ def collect_payments(
             continue
         billing = save_changes(billing, changes, unpaid, collector)
         processed += 1
-    look = next_attempt([each.payment for each in unpaid])
-    if look != billing.collect_on:
-        store.collect_on(billing, look)
+    if billing.collection is not None and payer.reactivation is None:
+        due = retired(billing.collection, today, all_have_days=all_have_days)
+        if due != billing.collection:
+            store.replace_collection_due(billing, due)
     if failures:
         raise failures[0]
     return processed
@@ -147,13 +160,13 @@ def try_payment_again(
     NothingToCharge, ConcurrentChange, UpstreamFailed.
     """
     account = billing.subscriber.account
-    record = store.invoice(account.id, number)
+    record = store.record(account.id, number)
     if record.payment.status not in UNPAID:
         raise AlreadyPaid
     if record.invoice.corrects is None and billing.profile.charged is None:
         raise NothingToCharge
     unpaid = [*store.unpaid(account.id)]
-    collector = Collector(context, settings, consent_page, store, gateway)
+    collector = Collector(account, context, settings, consent_page, store, gateway)
     again = replace(record, payment=retry_now(record.payment))
     changes = _collect_one(billing, again, unpaid, account.contract.today(context.time), collector)
     save_changes(billing, changes, unpaid, collector)
@@ -173,11 +186,11 @@ def record_payment(
     """The invoice that staff have found paid on the bank account. The same again changes nothing.
 
     Its PaymentIntent is cancelled first, so that nobody pays twice. Two queries and one transaction. Raises NotFound,
-    AlreadyPaid, RuleViolation for a day to come or before the invoice, ConcurrentChange when the payment, or the next
-    collection day, has changed since it was read, UpstreamFailed.
+    AlreadyPaid, RuleViolation for a day to come or before the invoice, ConcurrentChange when the payment has changed
+    since it was read, UpstreamFailed.
     """
     account = billing.subscriber.account
-    record = store.invoice(account.id, number)
+    record = store.record(account.id, number)
     payment = record.payment
     if payment.status is InvoiceStatus.PAID and (payment.reference, payment.paid_on) == (reference, paid_on):
         return record
@@ -189,8 +202,7 @@ def record_payment(
     received = mark_received(payment, paid_on, Method.BANK_TRANSFER, reference)
     unpaid = [*store.unpaid(account.id)]
     changes = [PaymentChange(record, received), *without_intent(record, unpaid, context, gateway)]
-    look = next_attempt([each.payment for each in after(unpaid, changes)])
-    store.settle(billing, changes, look, payment_events(changes, context, ""))
+    store.settle(billing, changes, payment_events(changes, context, ""))
     return changes[0].written
 
 
@@ -199,7 +211,7 @@ def begin_consent(account: str, number: str, *, store: InvoiceStore, gateway: Pa
 
     Raises NotFound, AlreadyPaid, UpstreamFailed.
     """
-    record = store.invoice(account, number)
+    record = store.record(account, number)
     if record.payment.status not in UNPAID or record.payment.payment_intent_id is None:
         raise AlreadyPaid
     secret = gateway.consent_secret(record.payment.payment_intent_id)
@@ -238,7 +250,7 @@ def shared_charge(
     changes = [change]
     for number, share in allocations[1:]:
         found = next((each for each in unpaid if each.invoice.number == number), None)
-        record = found or store.invoice(change.record.invoice.account, number)
+        record = found or store.record(change.record.invoice.account, number)
         entry = Entry(EntryKind.CHARGED, share, paid_on, payment)
         charged = replace(record.payment, method=change.payment.method).with_entries(entry)
         changes.append(PaymentChange(record, charged))
@@ -272,7 +284,8 @@ def save_changes(
 ) -> BillingContext:
     """Writes the result of a payment; the account and the unpaid invoices as they are then. One transaction.
 
-    Credit pays what is open at once. With `credit_waits` a run follows today where it must cancel a charge first.
+    Credit pays what is open at once. With `credit_waits` what a charge may still pay is due
+    today: a run cancels it first.
     """
     today = billing.subscriber.account.contract.today(collector.context.time)
     credit = billing.credit + sum(each.credit for each in changes)
@@ -280,14 +293,29 @@ def save_changes(
     paid = apply_credit(credit, left, today)
     changes = merged(changes, paid)
     credit -= sum(-each.credit for each in paid)
-    waits = credit_waits and credit > 0 and any(can_be_settled(each) and may_be_charged(each, left) for each in left)
+    if credit_waits:
+        changes = merged(changes, wait_for_credit(credit, [each for each in left if may_be_charged(each, left)], today))
     unpaid[:] = after(unpaid, changes)
-    look = today if waits else next_attempt([each.payment for each in unpaid])
     events: list[Event] = payment_events(changes, collector.context, collector.consent_page)
     events += written_off_events(changes, TOO_SMALL, collector.context)
-    collector.store.settle(billing, changes, look, events)
+    collector.store.settle(billing, changes, events)
     version = billing.credit_version + (credit != billing.credit)
-    return replace(billing, collect_on=look, credit=credit, credit_version=version)
+    return replace(billing, credit=credit, credit_version=version)
+
+
+def _give_days(billing: BillingContext, unpaid: list[InvoiceRecord], collector: Collector) -> None:
+    """Gives each unpaid invoice its own day: those of an earlier release, which relied on an item of the account, and
+    those for which credit waited that is used by now. One transaction per INVOICES_MAX of them, none without any."""
+    waiting = [each for each in unpaid if each.unwritten is not None or _waits_in_vain(billing, each)]
+    for first in range(0, len(waiting), INVOICES_MAX):
+        some = waiting[first : first + INVOICES_MAX]
+        changes = [PaymentChange(each, replace(each.payment, credit_on=None)) for each in some]
+        collector.store.settle(billing, changes, ())
+        unpaid[:] = after(unpaid, changes)
+
+
+def _waits_in_vain(billing: BillingContext, record: InvoiceRecord) -> bool:
+    return billing.credit <= 0 and record.payment.credit_on is not None
 
 
 def _pay_from_credit(
@@ -326,12 +354,17 @@ def _pay_from_credit(
 
 
 def _is_due(billing: BillingContext, record: InvoiceRecord, today: date, *, at_once: bool) -> bool:
-    if is_due(record.payment, today):
+    if is_due(record.payment, today) or _waits_for_credit(billing, record):
         return True
     corrects = record.invoice.corrects is not None
     if at_once and _by_transfer(billing):
         return can_be_settled(record) and record.payment.is_past_due
     return at_once and is_retried_at_once(record.payment, corrects, billing.profile.charged)
+
+
+def _waits_for_credit(billing: BillingContext, record: InvoiceRecord) -> bool:
+    """Whether credit could not pay an invoice, because its charge can no longer be cancelled: it is looked up."""
+    return billing.credit > 0 and record.payment.credit_on is not None and record.payment.has_live_intent
 
 
 def _collect_one(
@@ -514,7 +547,7 @@ def _refund(record: InvoiceRecord, today: date, collector: Collector) -> Payment
     invoice = record.invoice
     begun, attempt = begin_refund(record.payment, today)
     if begun is not record.payment:
-        record = collector.store.save_payment(record, begun)
+        record = collector.store.save_payment(collector.account, record, begun)
     # Of the version, not of the hour: two workers at once have one key, and the payment service refunds once.
     key = f"refund/{invoice.account}/{invoice.number}/{attempt}/{record.version}"
     with _another_key_next_time(record, collector):
@@ -562,9 +595,9 @@ def _with_payment_intent(
     payment = replace(record.payment, payment_intent_id=begun, allocations=allocations if len(allocations) > 1 else ())
     together = {number for number, _ in allocations[1:]}
     others = [each for each in unpaid if each.invoice.number in together]
-    saved = collector.store.save_payment(record, payment, others)
+    saved = collector.store.save_payment(collector.account, record, payment, others)
     written = {invoice.number: saved} | {
-        each.invoice.number: replace(each, version=each.version + 1) for each in others
+        each.invoice.number: PaymentChange(each, each.payment).written for each in others
     }
     unpaid[:] = [written.get(each.invoice.number, each) for each in unpaid]
     return saved, begun
@@ -576,7 +609,7 @@ def _another_key_next_time(record: InvoiceRecord, collector: Collector) -> Itera
     try:
         yield
     except KeySpent:
-        collector.store.save_payment(record, record.payment)
+        collector.store.save_payment(collector.account, record, record.payment)
         raise
 
 

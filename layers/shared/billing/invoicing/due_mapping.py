@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import date
 
-from billing.invoicing.due import InvoicingDue
+from billing.invoicing.due import CollectionDue, InvoicingDue
 from billing.platform.dynamodb.bodies import parsed, text
 
 
@@ -18,9 +18,10 @@ def invoicing_due_from(stored: str) -> InvoicingDue:
     return InvoicingDue(body["month"], tuple(body["settled"]))
 
 
-def day_body(day: date) -> str:
-    return text({"on": day})
+def collection_due_body(due: CollectionDue) -> str:
+    return text({"on": due.on, "is_retired": True} if due.is_retired else {"on": due.on})
 
 
-def day_from(stored: str) -> date:
-    return date.fromisoformat(parsed(stored)["on"])
+def collection_due_from(stored: str) -> CollectionDue:
+    body = parsed(stored)
+    return CollectionDue(date.fromisoformat(body["on"]), body.get("is_retired", False))

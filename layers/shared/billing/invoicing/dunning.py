@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -16,7 +15,7 @@ from billing.invoicing.entries import (
     refunds,
     sum_of,
 )
-from billing.invoicing.invoices import InvoiceStatus, IssuedInvoice
+from billing.invoicing.invoices import InvoiceStatus, InvoiceSummary, IssuedInvoice
 from billing.kernel.errors import Conflict
 from billing.kernel.events import EventType
 from billing.kernel.money import Money, amount_covered
@@ -39,7 +38,8 @@ class InvoicePayment:
     then `allocations` holds the number and the share of each, its own first. A credit note refunds that PaymentIntent.
     `tried_with` is the payment method that was charged last (PaymentProfile.charged), from `first_failed_on` on;
     `attempts` counts the failed ones. With `is_exhausted` none follows, and `next_attempt_on` is the day from which
-    the invoice is past due. `reference` is the reference of a bank transfer.
+    the invoice is past due. `reference` is the reference of a bank transfer. From `credit_on` on the account's credit
+    waits to pay it: a charge that may still succeed is cancelled first.
 
     `credited` holds the position of each credited line with the number of its credit note. `taken_back` holds what
     paid periods do not owe any more of a product, before tax, below zero for what they owe more. `credited_net` is what
@@ -57,6 +57,7 @@ class InvoicePayment:
     attempts: int = 0
     first_failed_on: date | None = None
     next_attempt_on: date | None = None
+    credit_on: date | None = None
     failure: PaymentFailure | None = None
     reference: str | None = None
     is_in_transit: bool = False
@@ -130,6 +131,22 @@ class InvoicePayment:
         return self.payment_intent_id is not None and not self.is_credit_note and self.left > 0
 
     @property
+    def overlooked_since(self) -> date | None:
+        """Since when nothing is planned for an invoice that is open or in transit; None for every other one."""
+        if self.next_attempt_on is not None or self.status not in {InvoiceStatus.OPEN, InvoiceStatus.IN_TRANSIT}:
+            return None
+        return self.issued_on
+
+    @property
+    def next_look_on(self) -> date | None:
+        """The day on which a worker looks at it next. None if it is settled, or past due and without another attempt.
+
+        Nothing unpaid is forgotten: one that is overlooked is looked at now.
+        """
+        days = (self.next_attempt_on, self.credit_on, self.overlooked_since)
+        return min((day for day in days if day is not None), default=None)
+
+    @property
     def retried_on(self) -> date | None:
         """The day of the next automatic attempt, None where none follows."""
         return None if self.is_exhausted else self.next_attempt_on
@@ -150,7 +167,13 @@ class InvoicePayment:
     def settled(self) -> InvoicePayment:
         """The payment of an invoice of which nothing is left: nothing more is tried."""
         return replace(
-            self, next_attempt_on=None, failure=None, is_in_transit=False, is_past_due=False, is_exhausted=False
+            self,
+            next_attempt_on=None,
+            credit_on=None,
+            failure=None,
+            is_in_transit=False,
+            is_past_due=False,
+            is_exhausted=False,
         )
 
 
@@ -175,7 +198,7 @@ def due_on(method: Method | None, today: date, term_days: int) -> date:
     return today if method in CHARGED else today + timedelta(days=term_days)
 
 
-def transferred_by(invoice: IssuedInvoice, agreed_on: date | None, term_days: int) -> date:
+def transferred_by(invoice: InvoiceSummary, agreed_on: date | None, term_days: int) -> date:
     """The due date of an invoice that is paid by bank transfer.
 
     A customer who pays by transfer only since `agreed_on` has the whole term from that day (DESIGN 3.6.4).
@@ -246,6 +269,7 @@ def after_charge(
             method=method,
             tried_with=tried_with,
             next_attempt_on=today + DAY,
+            credit_on=None,
             failure=None,
         )
     if charge.state is ChargeState.CANCELLED:
@@ -351,8 +375,9 @@ def begin_refund(payment: InvoicePayment, today: date) -> tuple[InvoicePayment, 
 
 
 def is_due(payment: InvoicePayment, today: date) -> bool:
-    """Whether the next attempt is due today or overdue."""
-    return payment.next_attempt_on is not None and payment.next_attempt_on <= today
+    """Whether the next attempt is due today or overdue, or none is planned although one should be."""
+    attempt = payment.next_attempt_on or payment.overlooked_since
+    return attempt is not None and attempt <= today
 
 
 def is_retried_at_once(payment: InvoicePayment, corrects: bool, method: str | None) -> bool:
@@ -364,11 +389,6 @@ def is_retried_at_once(payment: InvoicePayment, corrects: bool, method: str | No
         return False
     # Records from before cards could be renewed under their id name the method only, without the hash of the card.
     return payment.tried_with not in {method, method.partition("#")[0]}
-
-
-def next_attempt(payments: Iterable[InvoicePayment]) -> date | None:
-    """The earliest day of a next attempt among these payments, None without any."""
-    return min((each.next_attempt_on for each in payments if each.next_attempt_on is not None), default=None)
 
 
 def is_news(charge: Charge, payment: InvoicePayment) -> bool:

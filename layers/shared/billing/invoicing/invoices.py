@@ -50,6 +50,23 @@ class Invoice:
     corrects: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class InvoiceSummary:
+    """What lists, collection and events need of an issued invoice, which never changes: the rest is its document.
+
+    `total` includes tax. `company` is the name of the company on the invoice. `corrects` is the number of the
+    corrected invoice; with it this one is a credit note.
+    """
+
+    number: str
+    account: str
+    produced_on: date
+    due_on: date
+    total: Money
+    company: str
+    corrects: str | None = None
+
+
 class BillingReason(StrEnum):
     """Why an invoice is issued: a paid period begins, a tier has changed within one, or an invoice is corrected."""
 
@@ -134,6 +151,19 @@ class IssuedInvoice:
     def takes_back(self) -> bool:
         """Whether it is a credit note of what a paid period does not owe: a tier has changed. Others are staff's."""
         return self.corrects is not None and self.draft.occasion is BillingReason.TIER_CHANGE
+
+    @property
+    def summary(self) -> InvoiceSummary:
+        """The part of it that lists and collection read."""
+        return InvoiceSummary(
+            number=self.number,
+            account=self.account,
+            produced_on=self.produced_on,
+            due_on=self.due_on,
+            total=self.draft.total,
+            company=self.company.name,
+            corrects=None if self.corrects is None else self.corrects.number,
+        )
 
     @property
     def can_be_electronic(self) -> bool:

@@ -7,9 +7,8 @@ invoices. The credit note, its number and where the invoice stands then are one 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 
-from billing.invoicing.apply_credit import apply_credit, can_be_settled, may_be_charged
+from billing.invoicing.apply_credit import apply_credit, may_be_charged, wait_for_credit
 from billing.invoicing.collect_payments import after as after_changes
 from billing.invoicing.collect_payments import merged, without_intent
 from billing.invoicing.credit_notes import (
@@ -23,7 +22,7 @@ from billing.invoicing.invoices import Correction
 from billing.invoicing.issue_invoices import with_next_number
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.payment_events import credit_note_facts, payment_events
-from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
+from billing.invoicing.records import BillingContext, InvoiceStore, PaymentChange, WholeInvoice
 from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.events import EventType, RequestContext
 from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
@@ -42,14 +41,14 @@ def issue_credit_note(
     settings: InvoicingSettings,
     store: InvoiceStore,
     gateway: PaymentGateway,
-) -> InvoiceRecord:
+) -> WholeInvoice:
     """The credit note of these lines of an invoice, by position; with None of all that are left. The same again is the
     one that there is.
 
-    What was begun at the payment service is cancelled first, so that nobody pays what they need not. One query and
-    one transaction; a get more for the first number that a process gives. Raises NotFound, RuleViolation,
-    AlreadyCredited, NotCorrectable, AlreadyPaid when it was paid meanwhile, ConcurrentChange when the credit or a due
-    day has changed since the account was read, UpstreamFailed.
+    What was begun at the payment service is cancelled first, so that nobody pays what they need not. Two reads and
+    one transaction; a read more for the first number that a process gives. Raises NotFound, RuleViolation,
+    AlreadyCredited, NotCorrectable, AlreadyPaid when it was paid meanwhile, ConcurrentChange when the credit has
+    changed since the account was read, UpstreamFailed.
     """
     account = billing.subscriber.account.id
     corrected = store.invoice(account, number)
@@ -66,12 +65,15 @@ def issue_credit_note(
     correction = Correction(number, corrected.invoice.produced_on, lines, reason)
     money = allocate(corrected.invoice, payment, correction, "", -draft.total.amount, today)
     credit = billing.credit + money.credit_balance
-    is_small = charge_obstacle(corrected.left, Method.CARD) is ChargeObstacle.TOO_SMALL
+    is_small = charge_obstacle(corrected.record.left, Method.CARD) is ChargeObstacle.TOO_SMALL
     unpaid = store.unpaid(account) if money.credit_balance or (payment.left and is_small) else ()
-    others = without_intent(corrected, unpaid, context, gateway)
+    others = without_intent(corrected.record, unpaid, context, gateway)
     open_ones = [each for each in unpaid if each.invoice.number != number]
-    paid = apply_credit(credit, after_changes(open_ones, others), today) if money.credit_balance else []
-    waits = any(can_be_settled(each) and may_be_charged(each, open_ones) for each in open_ones) and credit > 0
+    still_open = after_changes(open_ones, others)
+    paid = apply_credit(credit, still_open, today) if money.credit_balance else []
+    left = credit + sum(each.credit for each in paid)
+    live = [each for each in still_open if may_be_charged(each, still_open)]
+    waiting = wait_for_credit(left, live, today) if money.credit_balance else []
     note = replace(
         corrected.invoice,
         number="",
@@ -82,34 +84,33 @@ def issue_credit_note(
         language=billing.billing.language,
         corrects=correction,
     )
-    made: list[InvoiceRecord] = []
+    made: list[WholeInvoice] = []
 
     def write(credit_number: NextNumber) -> None:
         issued = note.issued_as(credit_number)
         money = allocate(corrected.invoice, payment, correction, issued.number, -draft.total.amount, today)
         refunding = refund_payment(today, money.refunded, money.refunded_payment, payment.method)
-        record = InvoiceRecord(issued, refunding, 0)
-        changes = [PaymentChange(corrected, money.payment), *merged(others, paid)]
+        whole = WholeInvoice.new(issued, refunding)
+        changes = [PaymentChange(corrected.record, money.payment), *merged(others, [*paid, *waiting])]
         issued_event = new_event(
             EventType.CREDIT_NOTE_ISSUED, context, account=account, before=None, after=credit_note_facts(issued, money)
         )
         store.correct(
             billing,
             changes,
-            record,
+            whole,
             credit_number,
-            _look(billing, record, today if waits else None),
             [issued_event, *payment_events(paid, context, "")],
         )
-        made.append(replace(record, version=1))
+        made.append(whole.written)
 
     with_next_number(settings.credit_series, context.time, settings, write, store)
     return made[-1]
 
 
 def _standing(
-    corrected: InvoiceRecord, wanted: tuple[int, ...] | None, reason: str, account: str, store: InvoiceStore
-) -> InvoiceRecord | None:
+    corrected: WholeInvoice, wanted: tuple[int, ...] | None, reason: str, account: str, store: InvoiceStore
+) -> WholeInvoice | None:
     """The credit note that this very request has made before, if it has.
 
     What is taken off the whole is credited with the last line, without being requested.
@@ -118,16 +119,10 @@ def _standing(
     credited = dict(corrected.payment.credited)
     numbers = {*credited.values()} if wanted is None else {credited.get(position) for position in wanted}
     for number in sorted(filter(None, numbers), reverse=True):
-        record = store.invoice(account, number)
-        correction = record.invoice.corrects
+        whole = store.invoice(account, number)
+        correction = whole.invoice.corrects
         if correction is None or correction.reason != reason:
             continue
         if wanted is None or {*wanted} & products == {*correction.lines} & products:
-            return record
+            return whole
     return None
-
-
-def _look(billing: BillingContext, note: InvoiceRecord, credit_on: date | None) -> date | None:
-    """The next collection day: today for a refund, and for credit that waits until a charge is cancelled."""
-    days = (billing.collect_on, note.payment.next_attempt_on, credit_on)
-    return min((day for day in days if day is not None), default=None)

@@ -25,7 +25,7 @@ from billing.invoicing.holds import (
 from billing.invoicing.invoices import DocumentKind, InvoiceDraft, IssuedInvoice, credit_after, document_key
 from billing.invoicing.numbering import NextNumber, NumberTaken
 from billing.invoicing.periods import FixedMonth, fix_month, months_to_fix, rebuilt
-from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore
+from billing.invoicing.records import BillingContext, InvoiceStore, WholeInvoice
 from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
 from billing.invoicing.take_back import credited_already, next_take_back, write_take_back
 from billing.invoicing.to_come import InvoicingState, draft_of, invoices_to_come, next_invoice
@@ -219,12 +219,12 @@ def _issue(
 
     def issue(number: NextNumber) -> None:
         invoice = unnumbered.issued_as(number)
-        record = InvoiceRecord(invoice, initial_payment(invoice, today), 0)
+        whole = WholeInvoice.new(invoice, initial_payment(invoice, today))
         event = new_event(
             EventType.INVOICE_ISSUED, context, account=invoice.account, before=None, after=invoice_facts(invoice)
         )
         credit = credit_after(draft, billing.credit)
-        store.issue(billing, record, number, invoiced(fixed, invoice), credit, event)
+        store.issue(billing, whole, number, invoiced(fixed, invoice), credit, event)
 
     return with_next_number(settings.series, context.time, settings, issue, store)
 

@@ -1,4 +1,4 @@
-"""The stored form of an invoice: first the fields of a list, then the content, then the payment."""
+"""The stored forms of an invoice: its summary with its payment, which changes, and its document, which never does."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ import orjson
 
 from billing.accounts.information import CompanyDetails
 from billing.invoicing.dunning import InvoicePayment
-from billing.invoicing.invoices import BillingReason, Correction, InvoiceDraft, IssuedInvoice, Seller
-from billing.invoicing.payment_mapping import payment_body, payment_from
+from billing.invoicing.invoices import (
+    BillingReason,
+    Correction,
+    InvoiceDraft,
+    InvoiceSummary,
+    IssuedInvoice,
+    Seller,
+)
+from billing.invoicing.payment_mapping import older_payment_from, payment_body, payment_from
 from billing.invoicing.tax import Tax, TaxRule
 from billing.kernel.fields import fields_of
 from billing.kernel.money import Money
@@ -24,9 +31,17 @@ from billing.subscriptions.rules import Discount
 Body = dict[str, Any]
 
 
-def invoice_body(invoice: IssuedInvoice, payment: InvoicePayment) -> str:
-    """The stored body of an invoice with its payment. billing.invoicing.summary_mapping reads the first fields only."""
+def document_body(invoice: IssuedInvoice) -> str:
+    """The stored body of what an invoice said when it was issued, with its digest. It is written once."""
     issued = _issued(invoice)
+    return text({"issued": orjson.Fragment(issued), "digest": _digest(issued)})
+
+
+def summary_body(invoice: InvoiceSummary, payment: InvoicePayment) -> str:
+    """The stored body of an invoice's summary: the fields of a list first, then its payment.
+
+    billing.invoicing.summary_mapping reads the first fields only. The key of the item holds the account.
+    """
     return text(
         {
             "number": invoice.number,
@@ -34,17 +49,48 @@ def invoice_body(invoice: IssuedInvoice, payment: InvoicePayment) -> str:
             "due_on": invoice.due_on,
             "paid_on": payment.paid_on,
             "status": payment.status,
-            "total": invoice.draft.total,
-            "corrects": None if invoice.corrects is None else invoice.corrects.number,
-            "issued": orjson.Fragment(issued),
-            "digest": _digest(issued),
+            "total": invoice.total,
+            "corrects": invoice.corrects,
+            "company": invoice.company,
             "payment": payment_body(payment),
         }
     )
 
 
+def summary_from(account: str, stored: str) -> tuple[InvoiceSummary, InvoicePayment, str | None]:
+    """The summary of an invoice, its payment, and its document where this item holds the document too, as JSON.
+
+    Items of earlier releases hold the whole invoice. With their next change the document gets an item of its own.
+    """
+    body = parsed(stored)
+    if "issued" in body:
+        invoice = invoice_from(body["issued"])
+        document = text({"issued": body["issued"], "digest": body["digest"]})
+        return invoice.summary, older_payment_from(body["payment"], invoice), document
+    summary = InvoiceSummary(
+        number=body["number"],
+        account=account,
+        produced_on=date.fromisoformat(body["produced_on"]),
+        due_on=date.fromisoformat(body["due_on"]),
+        total=Money(**body["total"]),
+        company=body["company"],
+        corrects=body["corrects"],
+    )
+    return summary, payment_from(body["payment"], summary), None
+
+
+def is_whole(stored: str) -> bool:
+    """Whether the item of an invoice holds its document too, as earlier releases have written it."""
+    return "issued" in parsed(stored)
+
+
+def archived_body(summary: str, document: str | None) -> str:
+    """The whole invoice as one JSON text, of its stored summary and document."""
+    return summary if document is None else text({**parsed(summary), **parsed(document)})
+
+
 def is_as_issued(stored: str) -> bool:
-    """Whether the stored content of an invoice is unchanged since its issue, by its digest."""
+    """Whether a stored document is unchanged since the invoice's issue, by its digest."""
     body = parsed(stored)
     same: bool = _digest(text(body["issued"])) == body["digest"]
     return same
@@ -63,6 +109,7 @@ def _digest(issued: str) -> str:
 
 
 def issued_from(stored: str) -> IssuedInvoice:
+    """What an invoice said, of its stored document, or of an item that holds the whole invoice."""
     return invoice_from(parsed(stored)["issued"])
 
 
@@ -86,13 +133,6 @@ def _correction(body: Body | None) -> Correction | None:
     if body is None:
         return None
     return Correction(body["number"], date.fromisoformat(body["produced_on"]), tuple(body["lines"]), body["reason"])
-
-
-def record_from(stored: str) -> tuple[IssuedInvoice, InvoicePayment]:
-    """An invoice with its payment."""
-    body = parsed(stored)
-    invoice = invoice_from(body["issued"])
-    return invoice, payment_from(body["payment"], invoice)
 
 
 def _draft(body: Body) -> InvoiceDraft:

@@ -38,7 +38,7 @@ def written_off_events(changes: Iterable[PaymentChange], reason: str, context: R
             facts = {
                 "number": invoice.number,
                 "due_on": invoice.due_on,
-                "written_off": asdict(Money(written_off, invoice.draft.due.currency)),
+                "written_off": asdict(Money(written_off, invoice.total.currency)),
                 "reason": reason,
             }
             kind = EventType.INVOICE_WRITTEN_OFF
@@ -72,7 +72,7 @@ def credit_note_facts(note: IssuedInvoice, money: CreditNoteAllocation) -> Facts
 
 def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType, Facts]]:
     before, payment, invoice = change.record.payment, change.payment, change.record.invoice
-    left = asdict(Money(payment.left, invoice.draft.due.currency))
+    left = asdict(Money(payment.left, invoice.total.currency))
     if payment.status is InvoiceStatus.PAID and before.status is not InvoiceStatus.PAID:
         yield _refunded(change) if invoice.corrects is not None else _paid(change)
         return
@@ -94,7 +94,7 @@ def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType
             EventType.PAYMENT_PAST_DUE,
             {
                 "number": invoice.number,
-                "corrects": None if invoice.corrects is None else invoice.corrects.number,
+                "corrects": invoice.corrects,
                 "due_on": invoice.due_on,
                 "due": left,
                 "reason": CHARGED_BACK if _is_charged_back(change) else payment.failure,
@@ -108,7 +108,7 @@ def _paid(change: PaymentChange) -> tuple[EventType, Facts]:
     return EventType.INVOICE_PAID, {
         "number": invoice.number,
         "paid_on": payment.paid_on,
-        "total": asdict(invoice.draft.total),
+        "total": asdict(invoice.total),
         "method": None if is_by_credit else payment.method,
     }
 
@@ -117,8 +117,8 @@ def _refunded(change: PaymentChange) -> tuple[EventType, Facts]:
     invoice = change.record.invoice
     return EventType.CREDIT_NOTE_REFUNDED, {
         "number": invoice.number,
-        "corrects": "" if invoice.corrects is None else invoice.corrects.number,
-        "refunded": asdict(Money(change.payment.owed, invoice.draft.due.currency)),
+        "corrects": invoice.corrects or "",
+        "refunded": asdict(Money(change.payment.owed, invoice.total.currency)),
     }
 
 

@@ -1,4 +1,4 @@
-"""The stored form of an invoice's payment: its entries, the state of collecting it, and figures for older readers."""
+"""The stored form of an invoice's payment: its entries, and the state of collecting it."""
 
 from __future__ import annotations
 
@@ -9,73 +9,87 @@ from typing import Any
 from billing.invoicing.credit_notes import tax_on
 from billing.invoicing.dunning import InvoicePayment
 from billing.invoicing.entries import Entry, EntryKind
-from billing.invoicing.invoices import InvoiceStatus, IssuedInvoice
+from billing.invoicing.invoices import InvoiceStatus, InvoiceSummary, IssuedInvoice
 from billing.payments.methods import CHARGED, Method, PaymentFailure
 
 Body = dict[str, Any]
 
 
 def payment_body(payment: InvoicePayment) -> Body:
-    """The payment. A function of the release before reads the figures that are computed from the entries here."""
-    taken_back = {"taken_back": payment.taken_back} if payment.taken_back else {}  # most invoices have none
-    return {
-        "status": payment.status,
-        "paid_on": payment.paid_on,
+    """The payment. What is not set is left out: an account's page and collection read many of these."""
+    body = {
         "method": payment.method,
         "payment": payment.payment_intent_id,
         "tried_with": payment.tried_with,
         "attempts": payment.attempts,
         "first_failed_on": payment.first_failed_on,
         "next_attempt_on": payment.next_attempt_on,
+        "credit_on": payment.credit_on,
         "failure": payment.failure,
         "reference": payment.reference,
-        "waived": payment.waived,
-        "refunded": payment.refunded,
-        "to_refund": payment.owed if payment.is_credit_note else 0,
         "credited": payment.credited,
+        "credited_net": payment.credited_net,
         "owed": payment.owed,
-        "entries": [[each.kind, each.amount, each.on, each.reference, each.payment] for each in payment.entries],
+        "entries": [_entry_body(each) for each in payment.entries],
         "allocations": payment.allocations,
         "is_in_transit": payment.is_in_transit,
         "is_past_due": payment.is_past_due,
         "is_exhausted": payment.is_exhausted,
-        "credited_net": payment.credited_net,
-        **taken_back,
+        "taken_back": payment.taken_back,
     }
+    return {name: value for name, value in body.items() if value}
 
 
-def payment_from(body: Body, invoice: IssuedInvoice) -> InvoicePayment:
-    """The payment of an invoice. Of an older form, or one that an older function has written, the entries follow from
-    its figures."""
+def payment_from(body: Body, invoice: InvoiceSummary) -> InvoicePayment:
+    """The payment of an invoice, by its entries."""
+    return _payment(body, invoice, _kept(body))
+
+
+def older_payment_from(body: Body, invoice: IssuedInvoice) -> InvoicePayment:
+    """The payment in an item that holds the whole invoice. One without entries has them derived from its figures."""
+    return _payment(body, invoice.summary, _kept(body) if "entries" in body else _derived(body, invoice))
+
+
+def _payment(body: Body, invoice: InvoiceSummary, money: Body) -> InvoicePayment:
+    method, failure = body.get("method"), body.get("failure")
     return InvoicePayment(
         issued_on=invoice.produced_on,
         is_credit_note=invoice.corrects is not None,
-        method=None if body["method"] is None else Method(body["method"]),
-        payment_intent_id=body["payment"],
-        tried_with=body["tried_with"],
-        attempts=body["attempts"],
-        first_failed_on=_day(body["first_failed_on"]),
-        next_attempt_on=_day(body["next_attempt_on"]),
-        failure=None if body["failure"] is None else PaymentFailure(body["failure"]),
-        reference=body["reference"],
-        # The first invoices were written without.
+        method=None if method is None else Method(method),
+        payment_intent_id=body.get("payment"),
+        tried_with=body.get("tried_with"),
+        attempts=body.get("attempts", 0),
+        first_failed_on=_day(body.get("first_failed_on")),
+        next_attempt_on=_day(body.get("next_attempt_on")),
+        credit_on=_day(body.get("credit_on")),
+        failure=None if failure is None else PaymentFailure(failure),
+        reference=body.get("reference"),
         credited=tuple((position, number) for position, number in body.get("credited", ())),
-        **(_kept(body) if "entries" in body else _derived(body, invoice)),
+        **money,
     )
+
+
+def _entry_body(entry: Entry) -> list[object]:
+    """An entry: its kind, amount and day, and its reference and payment where it has them."""
+    body: list[object] = [entry.kind, entry.amount, entry.on, entry.reference, entry.payment]
+    while body[-1] is None:
+        body.pop()
+    return body
+
+
+def _entry(kind: str, amount: int, on: str, reference: str | None = None, payment: str | None = None) -> Entry:
+    return Entry(EntryKind(kind), amount, date.fromisoformat(on), reference, payment)
 
 
 def _kept(body: Body) -> Body:
     return {
-        "owed": body["owed"],
-        "entries": tuple(
-            Entry(EntryKind(kind), amount, date.fromisoformat(on), reference, payment)
-            for kind, amount, on, reference, payment in body["entries"]
-        ),
-        "allocations": tuple((number, amount) for number, amount in body["allocations"]),
-        "is_in_transit": body["is_in_transit"],
-        "is_past_due": body["is_past_due"],
-        "is_exhausted": body["is_exhausted"],
-        "credited_net": body["credited_net"],
+        "owed": body.get("owed", 0),
+        "entries": tuple(_entry(*each) for each in body.get("entries", ())),
+        "allocations": tuple((number, amount) for number, amount in body.get("allocations", ())),
+        "is_in_transit": body.get("is_in_transit", False),
+        "is_past_due": body.get("is_past_due", False),
+        "is_exhausted": body.get("is_exhausted", False),
+        "credited_net": body.get("credited_net", 0),
         "taken_back": tuple((product, amount) for product, amount in body.get("taken_back", ())),
     }
 

@@ -1,23 +1,28 @@
-"""Invoice records in the table: numbers, contents and payments."""
+"""Invoices in the table: numbers, summaries with payments, and documents."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from billing.accounts.information import Area, BillingDetails, CompanyDetails
-from billing.accounts.mapping import billing_from, company_from, vat_number_due_body
-from billing.accounts.rules import Account
+from billing.accounts.mapping import account_from, billing_from, company_from, vat_number_due_body
+from billing.accounts.rules import Account, existing
 from billing.accounts.vat_number_due import VatNumberDue
-from billing.invoicing.due import InvoicingDue, invoicing_due_at
-from billing.invoicing.due_mapping import day_body, day_from, invoicing_due_body, invoicing_due_from
+from billing.invoicing.due import CollectionDue, InvoicingDue, invoicing_due_at
+from billing.invoicing.due_mapping import (
+    collection_due_body,
+    collection_due_from,
+    invoicing_due_body,
+    invoicing_due_from,
+)
 from billing.invoicing.dunning import UNPAID, InvoicePayment
 from billing.invoicing.holds import InvoicingHold
-from billing.invoicing.invoices import Invoice, InvoiceStatus, IssuedInvoice
-from billing.invoicing.mapping import invoice_body, issued_from, record_from
+from billing.invoicing.invoices import Invoice, InvoiceStatus, InvoiceSummary, IssuedInvoice
+from billing.invoicing.mapping import document_body, is_whole, issued_from, summary_body, summary_from
 from billing.invoicing.numbering import NextNumber, NumberTaken, RegisteredNumber, SeriesCounter
 from billing.invoicing.period_mapping import period_body, period_of
 from billing.invoicing.periods import FixedMonth, PaidPeriod
@@ -26,7 +31,7 @@ from billing.invoicing.tax import TaxRule
 from billing.invoicing.vat_numbers.mapping import check_body, check_from
 from billing.invoicing.vat_numbers.rules import VatNumberCheck, relevant
 from billing.kernel.contract_calendar import Contract
-from billing.kernel.errors import ConcurrentChange, NotFound
+from billing.kernel.errors import AccountNotFound, ConcurrentChange, NotFound
 from billing.kernel.events import Event
 from billing.kernel.fields import fields_of
 from billing.kernel.money import Money
@@ -36,7 +41,7 @@ from billing.payments.methods import PaymentProfile
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import parsed, text, without_version
 from billing.platform.dynamodb.item import Item
-from billing.platform.dynamodb.reader import Image, Row, Slice
+from billing.platform.dynamodb.reader import Image, Reader, Row, Slice
 from billing.platform.dynamodb.table import Table
 from billing.subscriptions.mapping import subscriber_from
 from billing.subscriptions.subscriber import Subscriber
@@ -44,15 +49,34 @@ from billing.subscriptions.subscriber import Subscriber
 if TYPE_CHECKING:
     from billing.platform.dynamodb.transaction import Transaction
 
+DOCUMENTS_AT_ONCE = 50
+"""How many documents one read returns. DynamoDB returns 100 items or 16 megabytes at most."""
+
+_RENEWAL, _COLLECTION = keys.due(Job.RENEWAL), keys.due(Job.COLLECTION)
+_CONTEXT = (
+    keys.PAGE_ACCOUNT,
+    keys.PAGE_SUBSCRIPTION,
+    keys.PAGE_PAYMENT_METHOD,
+    keys.page_information(Area.COMPANY),
+    keys.page_information(Area.BILLING),
+    _RENEWAL,
+    _COLLECTION,
+    keys.BALANCE,
+    keys.PAGE_PERIOD,
+    keys.HELD,
+    keys.PAGE_VAT_CHECK,
+)
+"""The items of a billing context."""
+
 
 @dataclass(frozen=True, slots=True)
 class BillingContext:
     """All that an account's invoices are built from, as one read returns it.
 
     `due` is the next contract month to invoice, None where no invoices are scheduled. `credit` is the credit balance in
-    minor units, tax included. `collect_on` is the next day on which payments are collected. `period` is the running
-    paid period as stored, `hold` whether invoicing waits for staff; either can be None. `vat_check` is the
-    last check of a VAT number of the company, which may have had another number then.
+    minor units, tax included. `collection` is the due item of an earlier release, None where there is none any more.
+    `period` is the running paid period as stored, `hold` whether invoicing waits for staff; either can be None.
+    `vat_check` is the last check of a VAT number of the company, which may have had another number then.
     """
 
     subscriber: Subscriber
@@ -62,7 +86,7 @@ class BillingContext:
     due: InvoicingDue | None
     credit: int
     credit_version: int
-    collect_on: date | None
+    collection: CollectionDue | None = None
     period: PaidPeriod | None = None
     hold: InvoicingHold | None = None
     vat_check: VatNumberCheck | None = None
@@ -70,16 +94,54 @@ class BillingContext:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceRecord:
-    """An invoice with the state of its payment. `version` counts the changes of the payment."""
+    """The summary of an invoice with the state of its payment. `version` counts the changes of the payment.
 
-    invoice: IssuedInvoice
+    `unwritten` is the invoice's document as JSON, where it has no item of its own yet: the next write of this record
+    writes it too. That is so for a new invoice, and for one in an item of an earlier release. None for every other.
+    """
+
+    invoice: InvoiceSummary
     payment: InvoicePayment
     version: int
+    unwritten: str | None
 
     @property
     def left(self) -> Money:
         """The unpaid amount of an invoice, or the amount that a credit note has yet to refund."""
-        return Money(self.payment.left, self.invoice.draft.due.currency)
+        return Money(self.payment.left, self.invoice.total.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class WholeInvoice:
+    """An invoice with what it said when it was issued."""
+
+    invoice: IssuedInvoice
+    record: InvoiceRecord
+
+    @classmethod
+    def new(cls, invoice: IssuedInvoice, payment: InvoicePayment) -> WholeInvoice:
+        """An invoice that is not stored yet."""
+        return cls(invoice, InvoiceRecord(invoice.summary, payment, 0, document_body(invoice)))
+
+    @property
+    def payment(self) -> InvoicePayment:
+        """The state of its payment."""
+        return self.record.payment
+
+    @property
+    def version(self) -> int:
+        """How often its payment has changed."""
+        return self.record.version
+
+    @property
+    def left(self) -> Money:
+        """See InvoiceRecord.left."""
+        return self.record.left
+
+    @property
+    def written(self) -> WholeInvoice:
+        """The invoice after it was written."""
+        return WholeInvoice(self.invoice, PaymentChange(self.record, self.payment).written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +159,19 @@ class PaymentChange:
     @property
     def written(self) -> InvoiceRecord:
         """The record after it was written."""
-        return InvoiceRecord(self.record.invoice, self.payment, self.record.version + 1)
+        return InvoiceRecord(self.record.invoice, self.payment, self.record.version + 1, None)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentOfAccount:
+    """An account with the document that a request names, as one read returns them.
+
+    `found` is None where there is no such item: no such invoice, or one in an item of an earlier release.
+    """
+
+    account: Account
+    number: str
+    found: IssuedInvoice | None
 
 
 class InvoiceStore(Table):
@@ -110,29 +184,23 @@ class InvoiceStore(Table):
     def billing_context(self, account: str) -> BillingContext | None:
         """The billing context of an account, None without the account. One read."""
         partition = keys.account(account)
-        renewal, collection = keys.due(Job.RENEWAL), keys.due(Job.COLLECTION)
-        company, billing = (keys.page_information(area) for area in (Area.COMPANY, Area.BILLING))
-        page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PAYMENT_METHOD, company, billing)
-        more = (renewal, collection, keys.BALANCE, keys.PAGE_PERIOD, keys.HELD, keys.PAGE_VAT_CHECK)
-        rows = self._reads.get_all((partition, key) for key in (*page, *more))
-        subscriber = subscriber_from(rows, partition)
-        if subscriber is None or (partition, company) not in rows or (partition, billing) not in rows:
-            return None
-        keys_of_others = (keys.PAGE_PAYMENT_METHOD, renewal, collection, keys.BALANCE, keys.PAGE_VAT_CHECK)
-        profile, due, collect, balance, check = (rows.get((partition, key)) for key in keys_of_others)
-        return BillingContext(
-            subscriber=subscriber,
-            profile=PaymentProfile() if profile is None else payment_profile_from(profile.body, profile.version),
-            company=company_from(rows[partition, company].body),
-            billing=billing_from(rows[partition, billing].body),
-            due=None if due is None else invoicing_due_from(due.body),
-            credit=0 if balance is None else parsed(balance.body)["credit"],
-            credit_version=0 if balance is None else balance.version,
-            collect_on=None if collect is None else day_from(collect.body),
-            period=period_of(rows.get((partition, keys.PAGE_PERIOD))),
-            hold=_hold_from(rows.get((partition, keys.HELD))),
-            vat_check=None if check is None else check_from(check.body, check.version),
-        )
+        return _context_from(self._reads.get_all((partition, key) for key in _CONTEXT), partition)
+
+    def billing_context_with(self, account: str, number: str) -> tuple[BillingContext, DocumentOfAccount]:
+        """The billing context of an account, and the document of an invoice. Raises AccountNotFound. One read."""
+        partition, document = keys.account(account), keys.document(number)
+        rows = self._reads.get_all((partition, key) for key in (*_CONTEXT, document))
+        context = existing(_context_from(rows, partition))
+        return context, _document_of(context.subscriber.account, number, rows.get((partition, document)))
+
+    def document_of(self, account: str, number: str) -> DocumentOfAccount:
+        """An account with the document of one of its invoices. Raises AccountNotFound. One read."""
+        partition, document = keys.account(account), keys.document(number)
+        rows = self._reads.get_all([(partition, keys.PAGE_ACCOUNT), (partition, document)])
+        row = rows.get((partition, keys.PAGE_ACCOUNT))
+        if row is None:
+            raise AccountNotFound
+        return _document_of(account_from(row.body, row.version), number, rows.get((partition, document)))
 
     def counter(self, series: str, year: int) -> SeriesCounter:
         """The numbers that a series has in a year; cached for the process, one read the first time.
@@ -165,30 +233,28 @@ class InvoiceStore(Table):
     def issue(
         self,
         context: BillingContext,
-        record: InvoiceRecord,
+        whole: WholeInvoice,
         number: NextNumber,
         fixed: FixedMonth,
         credit: int,
         event: Event,
     ) -> None:
-        """Writes an invoice with its number, its event and the next due items.
+        """Writes an invoice with its number, its event and the next contract month.
 
         `fixed` is the contract month that it is issued for, its period with this invoice.
 
         Raises NumberTaken when another invoice has that number, or a later one was issued; ConcurrentChange when the
-        account, its subscription, its credit balance or its due items have changed. One transaction: numbers stay
+        account, its subscription, its credit balance or its due month has changed. One transaction: numbers stay
         gapless, and each is registered.
         """
-        next_attempt_on = record.payment.next_attempt_on
-        with self._numbered(number, record.invoice) as write:
+        account = context.subscriber.account
+        with self._numbered(number, whole.invoice) as write:
             _check_versions(write, context)
             set_renewal_due(write, context, fixed.following)
-            write_period(write, context.subscriber.account, fixed.period, fixed.closed)
-            write_invoice(write, record)
-            write_evidence(write, context, record.invoice)
+            write_period(write, account, fixed.period, fixed.closed)
+            write_invoice(write, account, whole.record)
+            write_evidence(write, context, whole.invoice)
             write.record(event)
-            if next_attempt_on is not None:
-                set_collection_due(write, context, _earliest(context.collect_on, next_attempt_on))
             write_credit(write, context, credit)
 
     def hold(self, context: BillingContext, hold: InvoicingHold, event: Event) -> None:
@@ -207,19 +273,22 @@ class InvoiceStore(Table):
         return self._reads.oldest(keys.HELD, "", _hold_of, limit=limit, after=after, index=keys.INDEX)
 
     def invoices_since(self, account: str, day: date) -> tuple[IssuedInvoice, ...]:
-        """What was issued on a day or after it, oldest first. One query."""
-        found = self._reads.query(
-            keys.account(account), keys.invoice(day, ""), keys.last_of(keys.INVOICE), consistent=True
-        )
-        return tuple(issued_from(row.body) for row in found)
+        """What was issued on a day or after it, oldest first. One query, and one read per DOCUMENTS_AT_ONCE invoices
+        that are not in an item of an earlier release."""
+        rows = [
+            *self._reads.query(
+                keys.account(account), keys.invoice(day, ""), keys.last_of(keys.INVOICE), consistent=True
+            )
+        ]
+        documents = stored_documents(self._reads, rows)
+        return tuple(issued_from(documents.get(row.key, row.body)) for row in rows)
 
     def correct(
         self,
         context: BillingContext,
         changes: Sequence[PaymentChange],
-        credit_note: InvoiceRecord,
+        credit_note: WholeInvoice,
         number: NextNumber,
-        collect_on: date | None,
         events: Sequence[Event],
         fixed: FixedMonth | None = None,
     ) -> None:
@@ -237,33 +306,45 @@ class InvoiceStore(Table):
                 _check_versions(write, context)
                 set_renewal_due(write, context, fixed.following)
                 write_period(write, context.subscriber.account, fixed.period, fixed.closed)
-            write_invoice(write, credit_note)
+            write_invoice(write, context.subscriber.account, credit_note.record)
             for event in events:
                 write.record(event)
-            if collect_on != context.collect_on:
-                set_collection_due(write, context, collect_on)
             _write_changes(write, context, changes)
 
-    def invoice(self, account: str, number: str) -> InvoiceRecord:
-        """One invoice by its number. Raises NotFound. One query of the account's invoices of that year."""
-        year = number.rpartition("-")[0].rpartition("-")[2]
-        family = f"{keys.INVOICE}{year}" if year.isdecimal() else keys.INVOICE
-        for row in self._reads.query(keys.account(account), family, keys.last_of(family)):
-            if row.key.endswith(keys.end_of_invoice(number)):
-                return _record_from(row)
-        raise NotFound("There is no such invoice.")
+    def record(self, account: str, number: str) -> InvoiceRecord:
+        """The summary of one invoice by its number. Raises NotFound. One query of the summaries of that year."""
+        return _record_from(self._row(account, number))
 
-    def unpaid(self, account: str) -> tuple[InvoiceRecord, ...]:
-        """The unpaid invoices, oldest first, with those in transit. One query of all invoices."""
-        rows = self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE))
+    def invoice(self, account: str, number: str) -> WholeInvoice:
+        """One invoice with its document, by its number. Raises NotFound. Two reads."""
+        return self._whole(account, number, self._issued(account, number))
+
+    def document(self, asked: DocumentOfAccount) -> IssuedInvoice:
+        """The document that was asked for. Raises NotFound. Nothing to read, or a query for an earlier release's item.
+
+        Two reads if the item was divided in between.
+        """
+        return asked.found or self._whole(asked.account.id, asked.number, None).invoice
+
+    def whole(self, asked: DocumentOfAccount) -> WholeInvoice:
+        """The document that was asked for, with its summary. Raises NotFound. One read."""
+        return self._whole(asked.account.id, asked.number, asked.found)
+
+    def unpaid(self, account: str, *, consistent: bool = False) -> tuple[InvoiceRecord, ...]:
+        """The unpaid invoices, oldest first, with those in transit. One query of all summaries.
+
+        An eventually consistent read may miss the last moment's changes; `consistent` costs twice the read units.
+        """
+        rows = self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE), consistent=consistent)
         waiting = {*UNPAID, InvoiceStatus.IN_TRANSIT}
         return tuple(_record_from(row) for row in rows if invoice_from(row.body).status in waiting)
 
     def of_payment(self, account: str, payment: str, number: str) -> tuple[InvoiceRecord, ...]:
         """The invoices and credit notes that name a payment of the payment service, and the invoice with this number;
-        oldest first. One query of all invoices."""
+        oldest first. One query of all summaries."""
         rows = self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE))
-        return tuple(_record_from(row) for row in rows if payment in row.body or row.key.endswith(f"#{number}"))
+        end = keys.end_of_invoice(number)
+        return tuple(_record_from(row) for row in rows if payment in row.body or row.key.endswith(end))
 
     def invoices(
         self, account: str, *, year: int | None, status: InvoiceStatus | None, limit: int, after: str | None
@@ -285,45 +366,53 @@ class InvoiceStore(Table):
         )
 
     def past_due(self, *, limit: int, after: str | None) -> Slice[InvoiceRecord]:
-        """A page of the past due invoices of all accounts, the oldest due date first. One query of the index."""
-        return self._reads.oldest(keys.PAST_DUE, "", _record_from, limit=limit, after=after, index=keys.INDEX)
+        """A page of the past due invoices of all accounts, the oldest due date first. One query of each index.
+
+        Those that became past due under an earlier release are in `gsi1` until they are written again. Both indexes
+        have the same sort key, so a page begins in both after the last key of the page before.
+        """
+        pages = [
+            self._reads.oldest(keys.PAST_DUE, "", _record_from, limit=limit, after=after, index=index)
+            for index in (keys.INDEX, keys.LIST_INDEX)
+        ]
+        found = {_place_past_due(each.invoice): each for page in pages for each in page.items}
+        places = sorted(found)
+        follows = len(places) > limit or any(page.last is not None for page in pages)
+        return Slice(tuple(found[place] for place in places[:limit]), places[limit - 1] if follows else None)
 
     def save_payment(
-        self, record: InvoiceRecord, payment: InvoicePayment, others: Sequence[InvoiceRecord] = ()
+        self, account: Account, record: InvoiceRecord, payment: InvoicePayment, others: Sequence[InvoiceRecord] = ()
     ) -> InvoiceRecord:
         """Writes a payment without an event, and the next version of the `others` that go with it.
 
         Returns the new record. Raises ConcurrentChange when one of them has changed. One transaction.
         """
+        change = PaymentChange(record, payment)
         with self._transaction() as write:
-            write.require_account(record.invoice.account)
-            for each in (InvoiceRecord(record.invoice, payment, record.version), *others):
-                write_invoice(write, each)
-        return InvoiceRecord(record.invoice, payment, record.version + 1)
+            write.require_account(account.id)
+            for each in (replace(record, payment=payment), *others):
+                write_invoice(write, account, each)
+        return change.written
 
-    def settle(
-        self,
-        context: BillingContext,
-        changes: Sequence[PaymentChange],
-        collect_on: date | None,
-        events: Sequence[Event],
-    ) -> None:
-        """Writes new payments of invoices, what they change of the credit, their events, and the next collection day.
+    def settle(self, context: BillingContext, changes: Sequence[PaymentChange], events: Sequence[Event]) -> None:
+        """Writes new payments of invoices, what they change of the credit, and their events.
 
-        Raises ConcurrentChange when a payment, the credit or that day has changed. One transaction.
+        Raises ConcurrentChange when a payment or the credit has changed. One transaction.
         """
         with self._transaction() as write:
             write.require_account(context.subscriber.account.id)
-            set_collection_due(write, context, collect_on)
             _write_changes(write, context, changes)
             for event in events:
                 write.record(event)
 
-    def collect_on(self, context: BillingContext, day: date | None) -> None:
-        """Writes the next collection day of the account. Raises ConcurrentChange. One transaction."""
+    def replace_collection_due(self, context: BillingContext, due: CollectionDue | None) -> None:
+        """Retires or removes the collection item of an earlier release. Raises ConcurrentChange. One transaction."""
+        account = context.subscriber.account
+        before = None if context.collection is None else collection_due_body(context.collection)
+        at, body = (None, "") if due is None else (start_of(due.on, account.contract), collection_due_body(due))
         with self._transaction() as write:
-            write.require_account(context.subscriber.account.id)
-            set_collection_due(write, context, day)
+            write.require_account(account.id)
+            write.due_if(before, account.id, Job.COLLECTION, at, body)
 
     def ask_for_check(self, context: BillingContext, due: VatNumberDue) -> None:
         """Makes the company's VAT number due, unless it is due already. One transaction. Raises ConcurrentChange."""
@@ -337,6 +426,34 @@ class InvoiceStore(Table):
         with self._transaction() as write:
             write.require_account(context.subscriber.account.id)
             set_renewal_due(write, context, due)
+
+    def _row(self, account: str, number: str) -> Row:
+        year = number.rpartition("-")[0].rpartition("-")[2]
+        family = f"{keys.INVOICE}{year}" if year.isdecimal() else keys.INVOICE
+        for row in self._reads.query(keys.account(account), family, keys.last_of(family)):
+            if row.key.endswith(keys.end_of_invoice(number)):
+                return row
+        raise NotFound("There is no such invoice.")
+
+    def _issued(self, account: str, number: str) -> IssuedInvoice | None:
+        key = (keys.account(account), keys.document(number))
+        row = self._reads.get_all([key]).get(key)
+        return None if row is None else issued_from(row.body)
+
+    def _whole(self, account: str, number: str, document: IssuedInvoice | None) -> WholeInvoice:
+        """An invoice by its number, and its document if that is read already."""
+        if document is None:
+            row = self._row(account, number)
+            if is_whole(row.body):
+                return WholeInvoice(issued_from(row.body), _record_from(row))
+            document = self._issued(account, number)  # it was divided after its document was looked for
+            if document is None:
+                raise NotFound("There is no such invoice.")
+        key = (keys.account(account), keys.invoice(document.produced_on, number))
+        summary = self._reads.get_all([key]).get(key)
+        if summary is None:
+            raise NotFound("There is no such invoice.")
+        return WholeInvoice(document, _record_from(summary))
 
     @contextmanager
     def _numbered(self, number: NextNumber, invoice: IssuedInvoice) -> Iterator[Transaction]:
@@ -367,19 +484,25 @@ def _check_versions(write: Transaction, context: BillingContext) -> None:
     write.check(partition, keys.PAGE_SUBSCRIPTION, subscription.version)
 
 
-def write_invoice(write: Transaction, record: InvoiceRecord) -> None:
-    """Writes an invoice with its payment; version 0 creates it. Past due invoices are in the index."""
+def write_invoice(write: Transaction, account: Account, record: InvoiceRecord) -> None:
+    """Writes the summary of an invoice with its payment; version 0 creates it. Its document is written once, with it.
+
+    It is in the index of due work from the day of its next look on, and if it is past due in the list of staff.
+    """
     invoice, payment = record.invoice, record.payment
+    look = payment.next_look_on
+    at = None if look is None else keys.instant(start_of(look, account.contract))
     is_past_due = payment.status is InvoiceStatus.PAST_DUE
     item = Item(
         keys.account(invoice.account),
         keys.invoice(invoice.produced_on, invoice.number),
-        invoice_body(invoice, payment),
-        index=(keys.PAST_DUE, f"{invoice.due_on.isoformat()}#{invoice.account}#{invoice.number}")
-        if is_past_due
-        else None,
+        summary_body(invoice, payment),
+        index=None if at is None else (keys.shard_of(Job.COLLECTION, invoice.account), at),
+        list_index=(keys.PAST_DUE, _place_past_due(invoice)) if is_past_due else None,
     )
     write.replace(item, record.version)
+    if record.unwritten is not None:
+        write.add(Item(keys.account(invoice.account), keys.document(invoice.number), record.unwritten))
 
 
 def write_evidence(write: Transaction, context: BillingContext, invoice: IssuedInvoice) -> None:
@@ -402,16 +525,6 @@ def set_renewal_due(
     write.due_if(before, account.id, Job.RENEWAL, at, invoicing_due_body(due))
 
 
-def set_collection_due(write: Transaction, context: BillingContext, day: date | None) -> None:
-    """Writes the next collection day; None removes it."""
-    account = context.subscriber.account
-    before = None if context.collect_on is None else day_body(context.collect_on)
-    if day is None:
-        write.due_if(before, account.id, Job.COLLECTION, None)
-    else:
-        write.due_if(before, account.id, Job.COLLECTION, start_of(day, account.contract), day_body(day))
-
-
 def write_period(write: Transaction, account: Account, period: PaidPeriod | None, closed: PaidPeriod | None) -> None:
     """The running paid period, at its version, and the one before it, if it is closed now. None for no change."""
     partition = keys.account(account.id)
@@ -431,7 +544,7 @@ def write_credit(write: Transaction, context: BillingContext, credit: int) -> No
 
 def _write_changes(write: Transaction, context: BillingContext, changes: Sequence[PaymentChange]) -> None:
     for change in changes:
-        write_invoice(write, InvoiceRecord(change.record.invoice, change.payment, change.record.version))
+        write_invoice(write, context.subscriber.account, replace(change.record, payment=change.payment))
     write_credit(write, context, context.credit + sum(change.credit for change in changes))
 
 
@@ -465,10 +578,6 @@ def _registered_from(series: str, row: Row) -> RegisteredNumber:
     return RegisteredNumber(series, body["count"], day, total, tax)
 
 
-def _earliest(one: date | None, other: date) -> date:
-    return other if one is None else min(one, other)
-
-
 def _hold_item(hold: InvoicingHold) -> Item:
     waits = hold.released_until is None
     return Item(
@@ -496,5 +605,53 @@ def _hold_of(row: Row) -> InvoicingHold:
     )
 
 
+def stored_documents(reads: Reader, rows: Sequence[Row]) -> dict[str, str]:
+    """The stored documents of invoices, by the key of the invoice's row. Of an earlier release's item, none.
+
+    One read per DOCUMENTS_AT_ONCE invoices.
+    """
+    divided = [row for row in rows if not is_whole(row.body)]
+    found: dict[str, str] = {}
+    for first in range(0, len(divided), DOCUMENTS_AT_ONCE):
+        places = {
+            row.key: (row.partition, keys.document(keys.day_and_number(row.key)[1]))
+            for row in divided[first : first + DOCUMENTS_AT_ONCE]
+        }
+        documents = reads.get_all(places.values())
+        found |= {key: documents[place].body for key, place in places.items() if place in documents}
+    return found
+
+
+def _context_from(rows: Mapping[tuple[str, str], Row], partition: str) -> BillingContext | None:
+    company, billing = (rows.get((partition, keys.page_information(area))) for area in (Area.COMPANY, Area.BILLING))
+    subscriber = subscriber_from(rows, partition)
+    if subscriber is None or company is None or billing is None:
+        return None
+    others = (keys.PAGE_PAYMENT_METHOD, _RENEWAL, _COLLECTION, keys.BALANCE, keys.PAGE_VAT_CHECK)
+    profile, due, collection, balance, check = (rows.get((partition, key)) for key in others)
+    return BillingContext(
+        subscriber=subscriber,
+        profile=PaymentProfile() if profile is None else payment_profile_from(profile.body, profile.version),
+        company=company_from(company.body),
+        billing=billing_from(billing.body),
+        due=None if due is None else invoicing_due_from(due.body),
+        credit=0 if balance is None else parsed(balance.body)["credit"],
+        credit_version=0 if balance is None else balance.version,
+        collection=None if collection is None else collection_due_from(collection.body),
+        period=period_of(rows.get((partition, keys.PAGE_PERIOD))),
+        hold=_hold_from(rows.get((partition, keys.HELD))),
+        vat_check=None if check is None else check_from(check.body, check.version),
+    )
+
+
+def _document_of(account: Account, number: str, row: Row | None) -> DocumentOfAccount:
+    return DocumentOfAccount(account, number, None if row is None else issued_from(row.body))
+
+
+def _place_past_due(invoice: InvoiceSummary) -> str:
+    return keys.past_due(invoice.due_on, invoice.account, invoice.number)
+
+
 def _record_from(row: Row) -> InvoiceRecord:
-    return InvoiceRecord(*record_from(row.body), row.version)
+    summary, payment, document = summary_from(row.partition.removeprefix(keys.account("")), row.body)
+    return InvoiceRecord(summary, payment, row.version, document)

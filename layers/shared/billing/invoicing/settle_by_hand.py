@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from datetime import date
 
-from billing.invoicing.collect_payments import after, without_intent
+from billing.invoicing.collect_payments import without_intent
 from billing.invoicing.credit_notes import NotCorrectable
-from billing.invoicing.dunning import UNPAID, AlreadyPaid, next_attempt
+from billing.invoicing.dunning import UNPAID, AlreadyPaid
 from billing.invoicing.entries import Entry, EntryKind, attempt_under_way
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.payment_events import payment_events, written_off_events
@@ -44,7 +44,7 @@ def write_off(
     ConcurrentChange, UpstreamFailed.
     """
     account = billing.subscriber.account
-    record = store.invoice(account.id, number)
+    record = store.record(account.id, number)
     if record.invoice.corrects is not None:
         raise NotCorrectable("What a credit note gives back is owed to the customer: record that it was repaid.")
     if record.payment.status is InvoiceStatus.UNCOLLECTIBLE:
@@ -56,8 +56,7 @@ def write_off(
     entry = Entry(EntryKind.WRITTEN_OFF, record.payment.left, account.contract.today(context.time), context.actor.user)
     payment = replace(record.payment, payment_intent_id=None, allocations=()).with_entries(entry)
     changes = [PaymentChange(record, payment), *others]
-    look = next_attempt([each.payment for each in after(unpaid, changes)])
-    store.settle(billing, changes, look, written_off_events(changes, reason, context))
+    store.settle(billing, changes, written_off_events(changes, reason, context))
     return changes[0].written
 
 
@@ -74,12 +73,12 @@ def record_repayment(
     """The credit note, or the invoice with credit, of which staff have given money back by hand. The same again changes
     nothing.
 
-    Two queries and one transaction. Raises NotFound, RuleViolation for a day to come or before the document, another
+    One query and one transaction. Raises NotFound, RuleViolation for a day to come or before the document, another
     currency, or more than is owed: of a credit note what is left, of an invoice the credit that comes from it and that
     the account still has; RefundUnderWay, ConcurrentChange.
     """
     account = billing.subscriber.account
-    record = store.invoice(account.id, number)
+    record = store.record(account.id, number)
     payment = record.payment
     entry = Entry(EntryKind.REPAID_BY_HAND, amount.amount, repaid_on, reference)
     if entry in payment.entries:
@@ -98,6 +97,5 @@ def record_repayment(
     changes = [PaymentChange(record, payment.with_entries(entry))]
     facts = {"number": number, "repaid_on": repaid_on, "amount": asdict(amount), "reference": reference}
     event = new_event(EventType.PAYMENT_REPAID, context, account=account.id, before=None, after=facts)
-    look = next_attempt([each.payment for each in after(store.unpaid(account.id), changes)])
-    store.settle(billing, changes, look, [event, *payment_events(changes, context, "")])
+    store.settle(billing, changes, [event, *payment_events(changes, context, "")])
     return changes[0].written

@@ -56,7 +56,9 @@ def sync_payment(
     if owner is None or billing is None:
         return False
     charge = gateway.payment(payment)
-    collector = Collector(by_system(now, correlation), settings, consent_page, store, gateway)
+    collector = Collector(
+        billing.subscriber.account, by_system(now, correlation), settings, consent_page, store, gateway
+    )
     found = _found(billing, payment, owner[1], collector)
     if charge is None or _is_taken_in(found.named, payment):
         return False
@@ -93,7 +95,7 @@ def sync_refund(
     billing = None if current is None or current.account is None else store.billing_context(current.account)
     if current is None or billing is None:
         return False
-    collector = Collector(by_system(now, correlation), settings, "", store, gateway)
+    collector = Collector(billing.subscriber.account, by_system(now, correlation), settings, "", store, gateway)
     found = _found(billing, current.payment, current.credit_note or "-", collector)
     notes = [each for each in found.named if each.invoice.corrects is not None]
     known = {(entry.kind, entry.reference) for each in notes for entry in each.payment.entries}
@@ -150,7 +152,7 @@ def sync_dispute(
     billing = None if current is None or current.account is None else store.billing_context(current.account)
     if current is None or billing is None:
         return False
-    collector = Collector(by_system(now, correlation), settings, "", store, gateway)
+    collector = Collector(billing.subscriber.account, by_system(now, correlation), settings, "", store, gateway)
     found = _found(billing, current.payment, current.invoice or "-", collector)
     if not _is_taken_in(found.named, current.payment):
         # The notice of the payment itself comes later.
@@ -207,7 +209,7 @@ def _newest(account: str, store: InvoiceStore) -> InvoiceRecord | None:
     """The newest invoice: it keeps money for which we know no invoice, as credit."""
     documents = store.invoices(account, year=None, status=None, limit=SEARCHED_MAX, after=None).items
     number = next((each.number for each in documents if each.corrects is None), None)
-    return None if number is None else store.invoice(account, number)
+    return None if number is None else store.record(account, number)
 
 
 def _changes(found: _Found, record: InvoiceRecord, charge: Charge, store: InvoiceStore) -> Sequence[PaymentChange]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from billing.invoicing.apply_credit import apply_credit, can_be_settled, may_be_charged
+from billing.invoicing.apply_credit import apply_credit, may_be_charged, wait_for_credit
 from billing.invoicing.credit_notes import allocate_taken_back, creditable, taken_back_draft, within
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.dunning import refund_payment
@@ -19,7 +19,7 @@ from billing.invoicing.invoices import Correction, InvoiceDraft, IssuedInvoice
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.payment_events import credit_note_facts, payment_events
 from billing.invoicing.periods import FixedMonth
-from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
+from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange, WholeInvoice
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.wording import less_owed
 from billing.kernel.events import EventType, RequestContext
@@ -35,7 +35,7 @@ class TakeBack:
     out; none where the credit note leaves no credit.
     """
 
-    corrected: InvoiceRecord
+    corrected: WholeInvoice
     draft: InvoiceDraft
     fixed: FixedMonth
     is_last: bool
@@ -52,18 +52,18 @@ def next_take_back(billing: BillingContext, fixed: FixedMonth, today: date, stor
         return None
     account = billing.subscriber.account.id
     for number in fixed.period.invoices_with(fixed.less_owed):
-        record = store.invoice(account, number)
-        left = creditable(record.invoice, record.payment)
+        corrected = store.invoice(account, number)
+        left = creditable(corrected.invoice, corrected.payment)
         if left <= 0:
             continue
         lines = within(fixed.lines, left)
-        draft = taken_back_draft(record.invoice, record.payment, fixed.since, lines)
-        money = allocate_taken_back(record.invoice, record.payment, draft, "", today)
+        draft = taken_back_draft(corrected.invoice, corrected.payment, fixed.since, lines)
+        money = allocate_taken_back(corrected.invoice, corrected.payment, draft, "", today)
         unpaid = store.unpaid(account) if money.credit_balance else ()
         others = tuple(each for each in unpaid if each.invoice.number != number)
         is_last = draft.net.amount == fixed.net
         month = fixed if is_last else _unfixed(billing, billing.due, fixed)
-        return TakeBack(record, draft, month, is_last, others)
+        return TakeBack(corrected, draft, month, is_last, others)
     return None
 
 
@@ -89,18 +89,16 @@ def write_take_back(
     refunding = refund_payment(today, money.refunded, money.refunded_payment, corrected.payment.method)
     credit = billing.credit + money.credit_balance
     paid = apply_credit(credit, take_back.unpaid, today) if money.credit_balance else []
-    waits = money.credit_balance and any(
-        can_be_settled(each) and may_be_charged(each, take_back.unpaid) for each in take_back.unpaid
-    )
-    looks = (billing.collect_on, refunding.next_attempt_on, today if waits else None)
+    left = credit + sum(each.credit for each in paid)
+    live = [each for each in take_back.unpaid if may_be_charged(each, take_back.unpaid)]
+    waiting = wait_for_credit(left, live, today) if money.credit_balance else []
     facts = credit_note_facts(note, money)
     issued = new_event(EventType.CREDIT_NOTE_ISSUED, context, account=account, before=None, after=facts)
     store.correct(
         billing,
-        [PaymentChange(corrected, money.payment), *paid],
-        InvoiceRecord(note, refunding, 0),
+        [PaymentChange(corrected.record, money.payment), *paid, *waiting],
+        WholeInvoice.new(note, refunding),
         number,
-        min((day for day in looks if day is not None), default=None),
         [issued, *payment_events(paid, context, "")],
         _with_note(take_back, note.number),
     )

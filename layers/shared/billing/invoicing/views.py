@@ -12,7 +12,7 @@ from pydantic import Field
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.invoices import Invoice, InvoiceDraft
 from billing.invoicing.numbering import RegisteredNumber
-from billing.invoicing.records import InvoiceRecord
+from billing.invoicing.records import InvoiceRecord, WholeInvoice
 from billing.invoicing.release_invoicing import InvoicingPreview
 from billing.invoicing.summary_views import InvoiceView
 from billing.invoicing.tax import Tax
@@ -232,8 +232,8 @@ class InvoiceDetailsView(View):
     payment: PaymentStandingView
 
     @classmethod
-    def of(cls, record: InvoiceRecord) -> InvoiceDetailsView:
-        invoice, draft = record.invoice, record.invoice.draft
+    def of(cls, whole: WholeInvoice) -> InvoiceDetailsView:
+        invoice, draft = whole.invoice, whole.invoice.draft
         return cls(
             number=invoice.number,
             corrects=None
@@ -252,7 +252,7 @@ class InvoiceDetailsView(View):
             total=MoneyView.of(draft.total),
             credit=MoneyView.of(draft.credit),
             due=MoneyView.of(draft.due),
-            payment=PaymentStandingView.of(record),
+            payment=PaymentStandingView.of(whole.record),
         )
 
 
@@ -271,7 +271,7 @@ class PastDueView(View):
         invoice = record.invoice
         return cls(
             account=invoice.account,
-            company=invoice.company.name,
+            company=invoice.company,
             number=invoice.number,
             due_on=invoice.due_on,
             due=MoneyView.of(record.left),

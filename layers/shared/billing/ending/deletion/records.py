@@ -9,12 +9,15 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import islice
 
 from billing.accounts.mapping import user_from
 from billing.accounts.rules import Account, User
 from billing.ending.deletion.rules import EVENT_RETENTION, Receipt
 from billing.ending.due import EndingStage
 from billing.ending.due_mapping import stage_from
+from billing.invoicing.mapping import archived_body
+from billing.invoicing.records import DOCUMENTS_AT_ONCE, stored_documents
 from billing.kernel.errors import NotFound
 from billing.kernel.events import Event
 from billing.kernel.fields import fields_of
@@ -58,7 +61,7 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class StoredInvoice:
-    """An invoice or a credit note as it is stored: its sort key, and its body as JSON."""
+    """An invoice or a credit note as it is stored: the sort key of its summary, and the whole of it as JSON."""
 
     key: str
     number: str
@@ -116,11 +119,18 @@ class PurgeStore(Table):
             write.replace(_item(purge), purge.version)
 
     def invoices(self, purge: Purge) -> Iterator[StoredInvoice]:
-        """The invoices and credit notes not archived yet, oldest first. One query per megabyte."""
+        """The invoices and credit notes not archived yet, oldest first, with their documents.
+
+        One query per megabyte, and one read per DOCUMENTS_AT_ONCE invoices.
+        """
         first = keys.INVOICE if purge.archived is None else keys.after(purge.archived)
-        for row in self._reads.query(keys.account(purge.account), first, keys.last_of(keys.INVOICE)):
-            produced_on, number = keys.day_and_number(row.key)
-            yield StoredInvoice(row.key, number, produced_on, row.body)
+        rows = self._reads.query(keys.account(purge.account), first, keys.last_of(keys.INVOICE))
+        while some := [*islice(rows, DOCUMENTS_AT_ONCE)]:
+            documents = stored_documents(self._reads, some)
+            for row in some:
+                produced_on, number = keys.day_and_number(row.key)
+                body = archived_body(row.body, documents.get(row.key))
+                yield StoredInvoice(row.key, number, produced_on, body)
 
     def archived(self, purge: Purge, invoice: StoredInvoice) -> Purge:
         """Saves that all invoices up to this one are archived. One transaction."""

@@ -39,7 +39,8 @@ INVOICES_MAX = 10_000
 _READ_ME = """\
 Everything that is kept of the account {account}, as of {at:%Y-%m-%d %H:%M} UTC.
 
-data/*.json       all entries of one kind, as they are kept: amounts in minor units of their currency, times in UTC
+data/*.json       all entries of one kind, as they are kept: amounts in minor units of their currency, times in UTC;
+                  invoice.json has the payments, document.json what each invoice and credit note said
 usage.csv         usage by day, product, store and content
 invoices.csv      all invoices
 documents/        invoices as documents, and all mail that was sent

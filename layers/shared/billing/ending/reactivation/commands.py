@@ -38,7 +38,7 @@ from billing.invoicing.issue_invoices import (
 )
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.periods import FixedMonth, fix_month
-from billing.invoicing.records import BillingContext, InvoiceRecord
+from billing.invoicing.records import BillingContext, WholeInvoice
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.vat_number_hold import waits_for_vat_number
 from billing.invoicing.vat_numbers.rules import VatNumberUnconfirmed, tax_on_sale
@@ -305,9 +305,9 @@ def _completing(
             for type_, context, before, after in facts_by_type
         ]
         credit = billing.credit if number is None else billing.credit + payment.credit
-        record = None if number is None else InvoiceRecord(invoice, payment, 0)
+        whole = None if number is None else WholeInvoice.new(invoice, payment)
         first = _first_month(billing, reactivation, None if number is None else number.text)
-        store.complete(billing, reactivation, record, number, first, credit, events)
+        store.complete(billing, reactivation, whole, number, first, credit, events)
 
     return complete
 

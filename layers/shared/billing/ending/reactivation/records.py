@@ -17,9 +17,8 @@ from billing.invoicing.numbering import NextNumber
 from billing.invoicing.periods import FixedMonth
 from billing.invoicing.records import (
     BillingContext,
-    InvoiceRecord,
     InvoiceStore,
-    set_collection_due,
+    WholeInvoice,
     set_renewal_due,
     write_credit,
     write_evidence,
@@ -27,6 +26,7 @@ from billing.invoicing.records import (
     write_period,
 )
 from billing.kernel.events import Event
+from billing.kernel.schedules import Job
 from billing.payments.methods import PaymentFailure
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import parsed, text
@@ -44,16 +44,14 @@ class ReactivationStore(InvoiceStore):
         return None if row is None else _reactivation_from(row.body, row.version)
 
     def request(self, context: BillingContext, reactivation: Reactivation, event: Event) -> None:
-        """Saves a pending reactivation, its immediate collection as due work, and the event.
+        """Saves a pending reactivation, which is itself due for collection at once, and the event.
 
         Raises ConcurrentChange if the account has changed. One transaction.
         """
         account = replace(context.subscriber.account, reactivation=reactivation.id)
-        today = reactivation.contract.start
         with self._transaction() as write:
             write.replace(account_item(account), account.version)
             write.replace(_item(reactivation), reactivation.version)
-            set_collection_due(write, context, today if context.collect_on is None else min(today, context.collect_on))
             write.record(event)
 
     def save(self, reactivation: Reactivation) -> Reactivation:
@@ -77,7 +75,7 @@ class ReactivationStore(InvoiceStore):
         self,
         context: BillingContext,
         reactivation: Reactivation,
-        record: InvoiceRecord | None,
+        whole: WholeInvoice | None,
         number: NextNumber | None,
         first: FixedMonth,
         credit: int,
@@ -85,7 +83,7 @@ class ReactivationStore(InvoiceStore):
     ) -> None:
         """Saves the active account on its new contract, its subscription, its first invoice and the events.
 
-        `first` is the fixed first month of the new contract. `record` and its `number` are None where the total is
+        `first` is the fixed first month of the new contract. `whole` and its `number` are None where the total is
         zero. Raises NumberTaken, or ConcurrentChange if the account, its subscription or its credit has changed. One
         transaction: an account is active if and only if its first month is invoiced.
         """
@@ -93,25 +91,22 @@ class ReactivationStore(InvoiceStore):
         partition = keys.account(account.id)
         active = replace(account, status=Status.ACTIVE, contract=contract, ending=None, reactivation=None)
         subscription = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(reactivation.subscription))
-        next_attempt_on = None if record is None else record.payment.next_attempt_on
         numbered = (
-            self._numbered(number, record.invoice) if record is not None and number is not None else self._transaction()
+            self._numbered(number, whole.invoice) if whole is not None and number is not None else self._transaction()
         )
         with numbered as write:
             write.replace(account_item(active), account.version)
             write.replace(subscription, context.subscriber.subscription.version)
             set_renewal_due(write, context, first.following, contract)
             write_period(write, active, first.period, first.closed)
-            if record is not None:
-                write_invoice(write, record)
-                write_evidence(write, context, record.invoice)
+            if whole is not None:
+                write_invoice(write, active, whole.record)
+                write_evidence(write, context, whole.invoice)
             ending_due(write, active, next_notice(contract, contract.start))
             write.delete(partition, keys.CANCELLATION)
             write.delete(partition, keys.REACTIVATION)
             for event in events:
                 write.record(event)
-            if next_attempt_on is not None and (context.collect_on is None or next_attempt_on < context.collect_on):
-                set_collection_due(write, context, next_attempt_on)
             write_credit(write, context, credit)
 
 
@@ -127,7 +122,14 @@ def _item(reactivation: Reactivation) -> Item:
         "payment": reactivation.payment_intent_id,
         "failure": reactivation.failure,
     }
-    return Item(keys.account(reactivation.invoice.account), keys.REACTIVATION, text(body))
+    account = reactivation.invoice.account
+    at = keys.instant(reactivation.requested_at) if reactivation.state is ReactivationState.PENDING else None
+    return Item(
+        keys.account(account),
+        keys.REACTIVATION,
+        text(body),
+        index=None if at is None else (keys.shard_of(Job.COLLECTION, account), at),
+    )
 
 
 def _reactivation_from(stored: str, version: int) -> Reactivation:

@@ -48,4 +48,4 @@ def render_documents(
 def _outcome(invoice: IssuedInvoice, store: InvoiceStore) -> CreditOutcome | None:
     if invoice.corrects is None:
         return None
-    return credit_outcome(store.invoice(invoice.account, invoice.corrects.number).payment, invoice)
+    return credit_outcome(store.record(invoice.account, invoice.corrects.number).payment, invoice)

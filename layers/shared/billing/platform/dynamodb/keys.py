@@ -7,10 +7,11 @@
 | autoscaling decisions       | ACCOUNT#account | DECISION#2026-06#product              |                            |
 | deliveries (mail)           | ACCOUNT#account | DELIVERY#ulid#recipient               |                            |
 | downloads                   | ACCOUNT#account | DOWNLOAD#kind, DOWNLOAD#kind#2026     |                            |
+| invoices as issued          | ACCOUNT#account | DOCUMENT#number                       |                            |
 | due items                   | ACCOUNT#account | DUE#job                               | DUE#job#shard, instant     |
 | events of an account        | ACCOUNT#account | EVENT#ulid                            |                            |
 | events of the catalogue     | CATALOGUE       | EVENT#ulid                            |                            |
-| invoices                    | ACCOUNT#account | INVOICE#produced on#number            | PAST-DUE, due on#account   |
+| invoices, what changes      | ACCOUNT#account | INVOICE#produced on#number            | DUE#collection#shard, …    |
 | stopped invoicing           | ACCOUNT#account | HELD                                  | HELD, instant#account      |
 | billing page                | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY            |                            |
 | running paid period         | ACCOUNT#account | PAGE#PERIOD                           |                            |
@@ -26,7 +27,7 @@
 | credit balance              | ACCOUNT#account | BALANCE                               |                            |
 | cancellation                | ACCOUNT#account | CANCELLATION                          |                            |
 | purge                       | ACCOUNT#account | PURGE                                 |                            |
-| reactivation                | ACCOUNT#account | REACTIVATION                          |                            |
+| reactivation                | ACCOUNT#account | REACTIVATION                          | DUE#collection#shard, …    |
 | receipts of purges          | RECEIPTS        | RECEIPT#ulid                          |                            |
 | invoice numbers             | NUMBERS         | SERIES#series#2026                    |                            |
 | register of numbers         | NUMBERS         | NUMBER#series#2026#000001             |                            |
@@ -42,6 +43,11 @@ Billing page. The page of an account is one query. PAGE items sort directly afte
 backwards from the last PAGE item gives the page and then the newest invoices. No other family of the partition may sort
 between INVOICE and PAGE; tests/store/test_keys.py guards this.
 
+Invoices. An invoice or credit note is two items, written in one transaction. DOCUMENT is what it said when it was
+issued, and never changes. INVOICE is its summary with its payment: lists, the page and collection read no other. Of
+earlier releases, INVOICE holds both, until it is written again. In gsi2, a past due INVOICE is in the list of staff:
+PAST-DUE, due on#account#number.
+
 Paid periods. PAGE#PERIOD is the running one: what its fixed months contain, and what was invoiced for them. When the
 next period begins, it moves to PERIOD#contract#first month. Each reactivation counts the contract one further.
 
@@ -50,7 +56,9 @@ products over several months; one query reads the contents of one product over s
 its usage event can no longer be reported again.
 
 Due items. A planner queries each shard of the sparse index. DUE items sort by the instant from which the job is due.
-The transaction that does the work moves the item to the next instant.
+The transaction that does the work moves the item to the next instant. Collection has no DUE item: each invoice, each
+credit note and each pending reactivation is itself in the index, from the instant of its next look. The DUE#collection
+of an earlier release is planned until each unpaid invoice of its account is.
 
 Numbers. A SERIES item counts the numbers of a series and year, and has the day of the last one. Each number has an
 item of its own in the register, written with its invoice and kept after the account is purged. A number of more than
@@ -84,6 +92,7 @@ CATALOGUE = "CATALOGUE"
 CONTENT = "CONTENT#"
 DECISION = "DECISION#"
 DELIVERY = "DELIVERY#"
+DOCUMENT = "DOCUMENT#"
 DOWNLOAD = "DOWNLOAD#"
 DUE = "DUE#"
 EVENT = "EVENT#"
@@ -120,6 +129,7 @@ ACCOUNT_FAMILIES = (
     CANCELLATION,
     DECISION,
     DELIVERY,
+    DOCUMENT,
     DOWNLOAD,
     DUE,
     EVENT,
@@ -252,8 +262,17 @@ def invoice(produced_on: date, number: str) -> str:
 
 def end_of_invoice(number: str) -> str:
     """The end of an invoice's key, which its number alone decides."""
-    series, dash, count = number.rpartition("-")
-    return f"#{series}{dash}{_sorted(count)}"
+    return f"#{_sorted_number(number)}"
+
+
+def document(number: str) -> str:
+    """What an invoice said when it was issued. Its number alone decides the key."""
+    return f"{DOCUMENT}{_sorted_number(number)}"
+
+
+def past_due(due_on: date, account: str, number: str) -> str:
+    """The place of an invoice in the list of those that are past due, the longest due first."""
+    return f"{due_on.isoformat()}#{account}#{number}"
 
 
 def day_and_number(invoice: str) -> tuple[date, str]:
@@ -261,6 +280,11 @@ def day_and_number(invoice: str) -> tuple[date, str]:
     produced_on, _, number = invoice.removeprefix(INVOICE).partition("#")
     series, dash, count = number.rpartition("-")
     return date.fromisoformat(produced_on), f"{series}{dash}{count.lstrip(ascii_uppercase)}"
+
+
+def _sorted_number(number: str) -> str:
+    series, dash, count = number.rpartition("-")
+    return f"{series}{dash}{_sorted(count)}"
 
 
 def _sorted(count: str) -> str:
