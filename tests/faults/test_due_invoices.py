@@ -17,9 +17,10 @@ from billing.invoicing.collect_payments import collect_payments
 from billing.invoicing.due import CollectionDue
 from billing.invoicing.mapping import is_as_issued, is_whole
 from billing.invoicing.records import InvoiceStore
-from billing.kernel.errors import ConcurrentChange
+from billing.kernel.errors import ConcurrentChange, UpstreamFailed
 from billing.kernel.schedules import Job
-from billing.payments.gateway import RequestRefused
+from billing.payments.gateway import PaymentGateway, RequestRefused
+from billing.payments.methods import Charge, ChargeState
 from billing.platform.due_work.records import DueStore
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import text
@@ -65,7 +66,13 @@ def collect_stale(world: Invoicing, before: World, account: str = ACCOUNT, now: 
     run(world, account, now, InvoiceStore(TABLE, Stale(world, before)))
 
 
-def run(world: Invoicing, account: str, now: datetime, store: InvoiceStore | None = None) -> None:
+def run(
+    world: Invoicing,
+    account: str,
+    now: datetime,
+    store: InvoiceStore | None = None,
+    gateway: PaymentGateway | None = None,
+) -> None:
     collect_payments(
         account,
         at_once=False,
@@ -74,7 +81,7 @@ def run(world: Invoicing, account: str, now: datetime, store: InvoiceStore | Non
         settings=SETTINGS,
         consent_page="https://billing.example",
         store=world.invoicing if store is None else store,
-        gateway=world.payments,
+        gateway=world.payments if gateway is None else gateway,
     )
 
 
@@ -154,6 +161,54 @@ def test_an_invoice_waits_no_longer_for_credit_that_is_used(faults: Faults) -> N
 
         assert not [each for each in stored_invoices(world) if each["payment"].get("credit_on")]
         assert len(world.stripe.objects["charge"]) == attempts, "its retry day has not come"
+        nothing_is_forgotten(world)
+
+
+class Refusing:
+    """A payment service whose cancellations fail or come too late; everything else is the world's."""
+
+    def __init__(self, world: Invoicing, cancelled: bool | Exception, state: ChargeState | None = None) -> None:
+        self._gateway: Any = world.payments
+        self._cancelled, self._state = cancelled, state
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(self._gateway, method)
+
+    def cancel(self, payment: str, key: str) -> bool:
+        if isinstance(self._cancelled, Exception):
+            raise self._cancelled
+        return self._cancelled
+
+    def payment(self, payment: str) -> Charge:
+        found: Charge = self._gateway.payment(payment)
+        return found if self._state is None else replace(found, state=self._state, failure=None)
+
+    def charge(self, *_: object) -> Charge:
+        raise AssertionError("its retry day has not come")
+
+
+def test_a_cancellation_that_fails_causes_no_charge(faults: Faults) -> None:
+    with carried().calm() as world:
+        credit(world)
+        failing: Any = Refusing(world, UpstreamFailed("Stripe does not answer."))
+        with pytest.raises(UpstreamFailed):
+            run(world, ACCOUNT, JULY, gateway=failing)
+
+        assert due_at(world, JULY) == [ACCOUNT], "the next run tries again"
+        collect(world)
+        assert of_kind(world, "credit_applied")[0][0] == SECOND
+        books_agree(world)
+
+
+@pytest.mark.parametrize(("state", "status"), [(ChargeState.SUCCEEDED, "paid"), (ChargeState.IN_TRANSIT, "in_transit")])
+def test_a_charge_that_can_no_longer_be_cancelled_is_taken_in(faults: Faults, state: ChargeState, status: str) -> None:
+    with carried().calm() as world:
+        credit(world)
+        late: Any = Refusing(world, cancelled=False, state=state)
+        run(world, ACCOUNT, JULY, gateway=late)
+
+        [second] = [each for each in stored_invoices(world) if each["number"] == SECOND]
+        assert (second["status"], "credit_on" in second["payment"]) == (status, False)
         nothing_is_forgotten(world)
 
 

@@ -119,15 +119,17 @@ def collect_payments(
     all_have_days = all(each.unwritten is None for each in unpaid)
     processed = 0
     failures: list[UpstreamFailed] = []
+    made: set[str] = set()
     if billing.credit > 0:
-        billing, processed = _pay_from_credit(billing, unpaid, today, collector, failures)
+        billing, processed = _pay_from_credit(billing, unpaid, today, collector, failures, made)
     _give_days(billing, unpaid, collector)
     for number in [each.invoice.number for each in unpaid]:
         record = next((each for each in unpaid if each.invoice.number == number), None)
-        if record is None or not _is_due(billing, record, today, at_once=at_once):
+        if record is None or not (number in made or _is_due(billing, record, today, at_once=at_once)):
             continue
+        collect = _look_up if number in made else _collect_one
         try:
-            changes = _collect_one(billing, record, unpaid, today, collector)
+            changes = collect(billing, record, unpaid, today, collector)
         except UpstreamFailed as failure:
             failures.append(failure)
             if sum(isinstance(each, AnswerLost) for each in failures) >= ANSWERS_LOST_MAX:
@@ -324,8 +326,12 @@ def _pay_from_credit(
     today: date,
     collector: Collector,
     failures: list[UpstreamFailed],
+    made: set[str],
 ) -> tuple[BillingContext, int]:
-    """Pays what is open from the credit, oldest first. A charge that may still succeed is cancelled before."""
+    """Pays what is open from the credit, oldest first. A charge that may still succeed is cancelled before.
+
+    Adds to `made` the invoices whose charge is made, so that it can no longer be cancelled.
+    """
     left = billing.credit
     for position, record in enumerate(unpaid):
         if left <= 0:
@@ -336,7 +342,9 @@ def _pay_from_credit(
         try:
             others = without_intent(record, unpaid, collector.context, collector.gateway)
         except AlreadyPaid:
-            continue  # its own turn finds what became of it
+            if record.payment.has_live_intent:
+                made.add(record.invoice.number)
+            continue
         except UpstreamFailed as failure:
             failures.append(failure)
             continue
@@ -354,7 +362,7 @@ def _pay_from_credit(
 
 
 def _is_due(billing: BillingContext, record: InvoiceRecord, today: date, *, at_once: bool) -> bool:
-    if is_due(record.payment, today) or _waits_for_credit(billing, record):
+    if is_due(record.payment, today):
         return True
     corrects = record.invoice.corrects is not None
     if at_once and _by_transfer(billing):
@@ -362,9 +370,22 @@ def _is_due(billing: BillingContext, record: InvoiceRecord, today: date, *, at_o
     return at_once and is_retried_at_once(record.payment, corrects, billing.profile.charged)
 
 
-def _waits_for_credit(billing: BillingContext, record: InvoiceRecord) -> bool:
-    """Whether credit could not pay an invoice, because its charge can no longer be cancelled: it is looked up."""
-    return billing.credit > 0 and record.payment.credit_on is not None and record.payment.has_live_intent
+def _look_up(
+    billing: BillingContext,
+    record: InvoiceRecord,
+    unpaid: list[InvoiceRecord],
+    today: date,
+    collector: Collector,
+) -> list[PaymentChange]:
+    """What became of a charge that credit could not wait for. Nothing is charged."""
+    current = collector.gateway.payment(str(record.payment.payment_intent_id))
+    if current is None:
+        raise RequestRefused("Stripe does not know a payment that it has begun for us.")
+    if current.state in {ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT}:
+        return _charged_changes(billing, record, current, unpaid, today, record.payment.tried_with, collector)
+    is_cancelled = current.state is ChargeState.CANCELLED  # before another one, which collects this invoice too
+    alone = replace(record.payment, payment_intent_id=None, allocations=())
+    return [PaymentChange(record, alone if is_cancelled else record.payment)]
 
 
 def _collect_one(
