@@ -343,7 +343,9 @@ def test_the_page_and_a_cancellation_show_the_tax_of_the_next_invoice(
     following = answer(
         get_invoices, request("GET", "/accounts/{account}/invoices/upcoming", claims=company.admin, path=company.path)
     ).body
-    page = answer(get_billing, request("GET", "/accounts/{account}/billing", claims=company.admin, path=company.path)).body
+    page = answer(
+        get_billing, request("GET", "/accounts/{account}/billing", claims=company.admin, path=company.path)
+    ).body
     preview = answer(
         cancellation, request("GET", "/accounts/{account}/cancellation", claims=company.admin, path=company.path)
     ).body

@@ -49,9 +49,7 @@ class BillingPage:
         subscriber = Subscriber(self.account, self.subscription)
         due = due_of(subscriber, self.period, today)
         company = self.information.company.details
-        state = InvoicingState(
-            subscriber, company, due, self.period, 0, seller, self.vat_check, policy_of(seller)
-        )
+        state = InvoicingState(subscriber, company, due, self.period, 0, seller, self.vat_check, policy_of(seller))
         following = next_invoice(state, today)
         if following is None:
             return None
