@@ -32,7 +32,6 @@ from billing.invoicing.issue_invoices import (
     free_facts,
     invoice_facts,
     issue_invoices,
-    pending_invoices,
     with_next_number,
 )
 from billing.invoicing.periods import FixedMonth, fix_month
@@ -152,23 +151,26 @@ def complete_reactivation(
 ) -> ReactivationState | None:
     """Charges the agreed amount of a pending reactivation, and reactivates the account.
 
-    What the old contract owes is issued first. Returns PENDING while that waits for staff; FAILED if the charge failed;
-    None if the account is active again, or if no reactivation was pending. Costs two reads, up to five requests to the
+    What the old contract owes is issued first. Returns PENDING while that waits for staff; FAILED if the charge failed,
+    or if its credit is spent; None if the account is active again, or if no reactivation was pending. Costs two reads, up to five requests to the
     payment service, and two transactions: one saves the payment's id, the other completes the reactivation. Raises
     ConcurrentChange, SeriesExhausted, UpstreamFailed.
     """
     billing = store.billing_context(account)
     if billing is None or billing.subscriber.account.reactivation is None:
         return None
-    if pending_invoices(billing, billing.subscriber.account.contract.today(now), settings):
+    if _has_month_due(billing, now):
         issue_invoices(account, now=now, correlation=correlation, settings=settings, store=store)
         billing = existing(store.billing_context(account))
-        if pending_invoices(billing, billing.subscriber.account.contract.today(now), settings):
+        if _has_month_due(billing, now):
             return ReactivationState.PENDING
     reactivation = store.reactivation(account)
     if reactivation is None or reactivation.id != billing.subscriber.account.reactivation:
         raise ConcurrentChange  # the account and the reactivation were read around a change
     system = by_system(now, correlation)
+    if reactivation.payment_intent_id is None and billing.credit < reactivation.invoice.draft.credit.amount:
+        # Another invoice has taken the credit that the admin was shown. Nothing is charged: a new quote has what is due.
+        return _fail(billing, reactivation, PaymentFailure.FAILED, system, store)
     customer = RequestContext(Actor(ActorKind.CUSTOMER, reactivation.requested_by), now, correlation)
     payment = initial_payment(reactivation.invoice)
     too_small = charge_obstacle(reactivation.invoice.draft.due, _method(billing)) is ChargeObstacle.TOO_SMALL
@@ -187,16 +189,22 @@ def complete_reactivation(
                 tried_with=billing.profile.charged,
             )
         elif is_charged:
-            failure = charge.failure or PaymentFailure.FAILED
-            failed = replace(reactivation, state=ReactivationState.FAILED, failure=failure)
-            store.fail(billing.subscriber.account, failed, _failed(billing.subscriber.account, failed, system))
-            return ReactivationState.FAILED
+            return _fail(billing, reactivation, charge.failure or PaymentFailure.FAILED, system, store)
     write = _completing(billing, reactivation, payment, settings, system, customer, store)
     if reactivation.invoice.draft.total.amount:
         with_next_number(settings.series, reactivation.invoice.produced_on.year, write, store)
     else:
         write(None, 0)
     return None
+
+
+def _has_month_due(billing: BillingContext, now: datetime) -> bool:
+    """Whether the old contract has a month that is owed and not fixed, even one that costs nothing."""
+    account, due = billing.subscriber.account, billing.due
+    if due is None:
+        return False
+    begins = account.contract.month_start(due.month)
+    return begins <= account.contract.today(now) and account.is_served_on(begins)
 
 
 def _charge(
@@ -311,6 +319,20 @@ def _first_month(billing: BillingContext, reactivation: Reactivation, number: st
         return replace(first, period=period)
     ended = None if account.ending is None else account.ending.active_until
     return replace(first, period=replace(period, contract=old.contract + 1), closed=replace(old, active_until=ended))
+
+
+def _fail(
+    billing: BillingContext,
+    reactivation: Reactivation,
+    failure: PaymentFailure,
+    context: RequestContext,
+    store: ReactivationStore,
+) -> ReactivationState:
+    """Keeps that a reactivation has failed, and tells the admin. The account stays deactivated. One transaction."""
+    account = billing.subscriber.account
+    failed = replace(reactivation, state=ReactivationState.FAILED, failure=failure)
+    store.fail(account, failed, _failed(account, failed, context))
+    return ReactivationState.FAILED
 
 
 def _failed(account: Account, reactivation: Reactivation, context: RequestContext) -> Event:
