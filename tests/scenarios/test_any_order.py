@@ -142,7 +142,7 @@ def stories(*kinds: str) -> st.SearchStrategy[Story]:
     return st.builds(
         Story,
         start=starts,
-        ahead=st.sampled_from([0, 1, 40, 100]),
+        ahead=st.sampled_from([0, 1, 40, 100, -45, -130]),
         interval=st.sampled_from(INTERVALS_MONTHS),
         currency=st.sampled_from(CURRENCIES),
         zone=st.sampled_from(ZONES),

@@ -152,9 +152,9 @@ def complete_reactivation(
     """Charges the agreed amount of a pending reactivation, and reactivates the account.
 
     What the old contract owes is issued first. Returns PENDING while that waits for staff; FAILED if the charge failed,
-    or if its credit is spent; None if the account is active again, or if no reactivation was pending. Costs two reads, up to five requests to the
-    payment service, and two transactions: one saves the payment's id, the other completes the reactivation. Raises
-    ConcurrentChange, SeriesExhausted, UpstreamFailed.
+    or if the credit is spent; None if the account is active again, or if no reactivation was pending. Costs two reads,
+    up to five requests to the payment service, and two transactions: one saves the payment's id, the other completes
+    the reactivation. Raises ConcurrentChange, SeriesExhausted, UpstreamFailed.
     """
     billing = store.billing_context(account)
     if billing is None or billing.subscriber.account.reactivation is None:
@@ -169,7 +169,7 @@ def complete_reactivation(
         raise ConcurrentChange  # the account and the reactivation were read around a change
     system = by_system(now, correlation)
     if reactivation.payment_intent_id is None and billing.credit < reactivation.invoice.draft.credit.amount:
-        # Another invoice has taken the credit that the admin was shown. Nothing is charged: a new quote has what is due.
+        # Another invoice has taken the credit that the admin was shown. A new quote says what is due then.
         return _fail(billing, reactivation, PaymentFailure.FAILED, system, store)
     customer = RequestContext(Actor(ActorKind.CUSTOMER, reactivation.requested_by), now, correlation)
     payment = initial_payment(reactivation.invoice)
