@@ -485,11 +485,11 @@ class Life:
             assert shown is None or shown[0] > self.today + timedelta(days=380)
             return
         assert shown is not None
-        assert page is not None
         on, draft = shown
         told = (on, draft.net.amount, draft.tax_amount.amount)
         assert told == (max(self.today, following.since), following.net, following.tax)
         if not self.forgotten:  # decision 0021: the page of such an account may miss a tier change
+            assert page is not None
             assert told == (page.on, page.net.amount, page.tax.amount)
 
 
