@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from billing.accounts.rules import existing
 from billing.invoicing.dunning import AlreadyPaid
 
 from tests.faults.till import DECLINED, FIRST, REFUND_TAKES_DAYS, SECOND, THIRD, VISA, Till

@@ -22,6 +22,7 @@ from tests.aws import TABLE
 from tests.faults.company import ADA, SETTINGS, body
 from tests.faults.cuts import Faults
 from tests.faults.ending import ACCOUNT, PURGED, Ending, deactivated
+from tests.faults.network import connected
 from tests.faults.test_purge import purge
 
 DECLINED = "4000000000000341"
@@ -234,3 +235,22 @@ def test_a_dispute_of_a_reactivation_names_its_invoice(connection: None) -> None
 
 def cut_off(*_: object) -> None:
     raise ConcurrentChange
+
+
+def test_a_reactivation_whose_credit_is_spent_meanwhile_fails_before_it_is_charged() -> None:
+    """It was refused at each run, after the charge: the customer had paid, and the account was never active."""
+    with connected(), deactivated().calm() as world:
+        paid_before = charges(world)
+        with_credit(world, 5_000)
+        request(world)
+        with_credit(world, 1_000)
+
+        complete(world)
+
+        [account] = [body(item) for item in world.stored("PAGE#ACCOUNT") if ACCOUNT in item["pk"]["S"]]
+        [pending] = [body(item) for item in world.stored("REACTIVATION")]
+        assert (account["status"], account["reactivation"], pending["state"]) == ("deactivated", None, "failed")
+        assert charges(world) == paid_before
+        request(world)
+        complete(world)
+        served_and_charged_once(world)

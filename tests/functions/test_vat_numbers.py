@@ -369,6 +369,29 @@ def test_the_preview_shows_the_tax_that_will_be_charged(company: Company, monkey
     assert answer(get_invoices, event).body["tax"]["rule"] == "destination"
 
 
+@pytest.mark.parametrize("policy", ["hold", "charge", "continue"], indirect=True)
+def test_the_page_and_a_cancellation_show_the_tax_of_the_next_invoice(
+    company: Company, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Germany's VAT is charged on what a number does not cover that VIES refuses; both showed none."""
+    move(company, INVALID)
+    ask_vies(NOW, monkeypatch)
+
+    following = answer(
+        get_invoices, request("GET", "/accounts/{account}/invoices/upcoming", claims=company.admin, path=company.path)
+    ).body
+    page = answer(
+        get_billing, request("GET", "/accounts/{account}/billing", claims=company.admin, path=company.path)
+    ).body
+    preview = answer(
+        cancellation, request("GET", "/accounts/{account}/cancellation", claims=company.admin, path=company.path)
+    ).body
+
+    assert (following["tax"]["amount"]["amount"] > 0) == (policy == "charge")
+    assert page["payment_details"]["next_charge"]["total"] == following["total"]
+    assert preview["preview"]["charges_still_due"][0]["total"] == following["total"]
+
+
 def test_a_number_that_was_registered_meanwhile_frees_the_invoices_the_next_day(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:

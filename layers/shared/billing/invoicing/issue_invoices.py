@@ -24,7 +24,7 @@ from billing.invoicing.holds import (
 )
 from billing.invoicing.invoices import DocumentKind, InvoiceDraft, IssuedInvoice, credit_after, document_key
 from billing.invoicing.numbering import NextNumber, NumberTaken
-from billing.invoicing.periods import FixedMonth, fix_month, months_to_fix, rebuilt
+from billing.invoicing.periods import FixedMonth, fix_month, rebuilt
 from billing.invoicing.records import BillingContext, InvoiceStore, WholeInvoice
 from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
 from billing.invoicing.take_back import credited_already, next_take_back, write_take_back
@@ -111,15 +111,6 @@ def pending_invoices(billing: BillingContext, today: date, settings: InvoicingSe
     """What is due on `today` and not issued, oldest first; each takes from the credit what those before it leave."""
     state = invoicing_state(billing, settings.seller, settings.unconfirmed)
     return () if state is None else tuple(invoices_to_come(state, today + timedelta(days=1)))
-
-
-def has_due_months(billing: BillingContext, today: date) -> bool:
-    """Whether something is to be invoiced or taken back for a contract month that began by `today`."""
-    account, subscription = billing.subscriber.account, billing.subscriber.subscription
-    if billing.due is None:
-        return False
-    until = today + timedelta(days=1)
-    return any(each.net for each in months_to_fix(account, subscription, billing.due, billing.period, until))
 
 
 def credit_left(billing: BillingContext, today: date, settings: InvoicingSettings) -> int:

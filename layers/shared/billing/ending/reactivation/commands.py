@@ -31,7 +31,6 @@ from billing.invoicing.issue_invoices import (
     build_invoice,
     credit_left,
     free_facts,
-    has_due_months,
     invoice_facts,
     issue_invoices,
     with_next_number,
@@ -154,30 +153,30 @@ def complete_reactivation(
 ) -> ReactivationState | None:
     """Charges the agreed amount of a pending reactivation, and reactivates the account.
 
-    What the old contract owes is issued first. Returns PENDING while that waits for staff; FAILED if the charge failed;
-    None if the account is active again, or if no reactivation was pending. Costs two reads, up to five requests to the
-    payment service, and two transactions: one saves the payment's id, the other completes the reactivation. Raises
-    ConcurrentChange, UpstreamFailed.
+    What the old contract owes is issued first. Returns PENDING while that waits for staff; FAILED if the charge failed,
+    or if the credit is spent; None if the account is active again, or if no reactivation was pending. Costs two reads,
+    up to five requests to the payment service, and two transactions: one saves the payment's id, the other completes
+    the reactivation. Raises ConcurrentChange, UpstreamFailed.
     """
     billing = store.billing_context(account)
     if billing is None or billing.subscriber.account.reactivation is None:
         return None
-    if has_due_months(billing, billing.subscriber.account.contract.today(now)):
+    if _has_month_due(billing, now):
         issue_invoices(account, now=now, correlation=correlation, settings=settings, store=store)
         billing = existing(store.billing_context(account))
-        if has_due_months(billing, billing.subscriber.account.contract.today(now)):
+        if _has_month_due(billing, now):
             return ReactivationState.PENDING
     reactivation = store.reactivation(account)
     if reactivation is None or reactivation.id != billing.subscriber.account.reactivation:
         raise ConcurrentChange  # the account and the reactivation were read around a change
     system = by_system(now, correlation)
+    if reactivation.payment_intent_id is None and billing.credit < reactivation.invoice.draft.credit.amount:
+        # Another invoice has taken the credit that the admin was shown. A new quote says what is due then.
+        return _fail(billing, reactivation, PaymentFailure.FAILED, system, store)
     customer = RequestContext(Actor(ActorKind.CUSTOMER, reactivation.requested_by), now, correlation)
     today = reactivation.contract.today(now)
     due = due_on(reactivation.invoice.method, today, settings.term_days)
     reactivation = replace(reactivation, invoice=replace(reactivation.invoice, due_on=due))
-    if billing.credit < reactivation.invoice.draft.credit.amount and reactivation.payment_intent_id is None:
-        # The credit was repaid, or has paid an older invoice, since the admin agreed. Nothing was charged yet.
-        return _fail(billing, reactivation, PaymentFailure.FAILED, system, store)
     payment = initial_payment(reactivation.invoice, today, billing.credit)
     too_small = charge_obstacle(reactivation.invoice.draft.due, _method(billing)) is ChargeObstacle.TOO_SMALL
     is_charged = payment.next_attempt_on is not None and not _by_transfer(billing) and not too_small
@@ -204,16 +203,13 @@ def complete_reactivation(
     return None
 
 
-def _fail(
-    billing: BillingContext,
-    reactivation: Reactivation,
-    failure: PaymentFailure,
-    context: RequestContext,
-    store: ReactivationStore,
-) -> ReactivationState:
-    account, failed = billing.subscriber.account, replace(reactivation, state=ReactivationState.FAILED, failure=failure)
-    store.fail(account, failed, _failed(account, failed, context))
-    return ReactivationState.FAILED
+def _has_month_due(billing: BillingContext, now: datetime) -> bool:
+    """Whether the old contract has a month that is owed and not fixed, even one that costs nothing."""
+    account, due = billing.subscriber.account, billing.due
+    if due is None:
+        return False
+    begins = account.contract.month_start(due.month)
+    return begins <= account.contract.today(now) and account.is_served_on(begins)
 
 
 def _charge(
@@ -325,6 +321,20 @@ def _first_month(billing: BillingContext, reactivation: Reactivation, number: st
         return replace(first, period=period)
     ended = None if account.ending is None else account.ending.active_until
     return replace(first, period=replace(period, contract=old.contract + 1), closed=replace(old, active_until=ended))
+
+
+def _fail(
+    billing: BillingContext,
+    reactivation: Reactivation,
+    failure: PaymentFailure,
+    context: RequestContext,
+    store: ReactivationStore,
+) -> ReactivationState:
+    """Keeps that a reactivation has failed, and tells the admin. The account stays deactivated. One transaction."""
+    account = billing.subscriber.account
+    failed = replace(reactivation, state=ReactivationState.FAILED, failure=failure)
+    store.fail(account, failed, _failed(account, failed, context))
+    return ReactivationState.FAILED
 
 
 def _failed(account: Account, reactivation: Reactivation, context: RequestContext) -> Event:
