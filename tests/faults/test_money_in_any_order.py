@@ -15,7 +15,7 @@ from billing.kernel.money import Money, charged_money, charged_units
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.faults.company import body
+from tests.faults.company import nothing_is_forgotten
 from tests.faults.till import DECLINED, REFUND_TAKES_DAYS, VISA, Till
 from tests.properties import examples
 
@@ -191,10 +191,7 @@ def books_agree(till: Till) -> None:
     assert {number: amount for number, amount in returned.items() if amount} == by_note
     for each in till.documents().values():
         _is_looked_at(each)
-    looks = [each.payment.next_attempt_on for each in till.documents().values() if each.payment.next_attempt_on]
-    due = [body(item)["on"] for item in till.world.stored("DUE#collection")]
-    assert bool(due) or not looks, "nobody looks"
-    assert not looks or due[0] <= str(min(looks))
+    nothing_is_forgotten(till.world)
 
 
 def _is_looked_at(record: InvoiceRecord) -> None:

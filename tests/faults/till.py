@@ -128,8 +128,9 @@ class Till:
             )
 
     def collect_when_due(self) -> None:
-        """As the planner does: a run without a due item is none."""
-        if any(body(item)["on"] <= str(self.day.date()) for item in self.world.stored("DUE#collection")):
+        """As the planner does: without an invoice that is due there is no run."""
+        looks = [item["gsi1sk"]["S"] for item in self.world.stored("INVOICE#") if "gsi1sk" in item]
+        if any(look <= keys.instant(self.day) for look in looks):
             self.collect()
 
     def credit(self, number: str, lines: tuple[int, ...] | None = None) -> str:
