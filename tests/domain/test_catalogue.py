@@ -11,13 +11,13 @@ def product(*tiers: Tier, product: str = "search") -> Product:
 
 def pointers(*products: Product) -> list[tuple[str | int, ...]]:
     with pytest.raises(RuleViolation) as caught:
-        check(products)
+        check(products, is_charged=True)
     return [violation.path for violation in caught.value.violations]
 
 
 def test_the_top_tier_may_be_open_ended_and_without_a_price() -> None:
-    check((product(Tier(10, {"EUR": 100}), Tier(20, {"EUR": 100}), Tier(None, None)),))
-    check((product(Tier(10, {"EUR": 100}), Tier(None, {"EUR": 300})),))
+    check((product(Tier(10, {"EUR": 100}), Tier(20, {"EUR": 100}), Tier(None, None)),), is_charged=True)
+    check((product(Tier(10, {"EUR": 100}), Tier(None, {"EUR": 300})),), is_charged=True)
 
 
 def test_volumes_rise_from_tier_to_tier() -> None:

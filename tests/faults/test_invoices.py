@@ -12,7 +12,7 @@ from billing.invoicing.issue_invoices import issue_invoices
 from billing.invoicing.sync_payments import sync_payment
 from billing.kernel.events import Actor, ActorKind, RequestContext
 from billing.payments.gateway import PaymentGateway
-from billing.payments.methods import Method
+from billing.payments.methods import CHARGED, Method
 from billing.payments.replace_payment_method import begin_setup, replace_payment_method
 
 from local.stripe.api import Stripe
@@ -61,6 +61,7 @@ def company(number: str = VISA) -> Callable[[], Invoicing]:
                 existing(world.paying.payer(ACCOUNT)),
                 Method.CARD,
                 None,
+                charged=CHARGED,
                 context=context,
                 store=world.paying,
                 gateway=world.payments,

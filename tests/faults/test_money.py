@@ -55,6 +55,7 @@ def of_kind(world: Invoicing, kind: str) -> list[tuple[str, int]]:
 def books_agree(world: Invoicing) -> None:
     """The credit equation, and each payment and refund at Stripe is an entry once."""
     credit_of = {"carried": 1, "overpaid": 1, "credit_applied": -1, "repaid_by_hand": -1}
+    credit_of |= {"credit_refunded": -1, "credit_refund_failed": 1}
     computed = sum(
         credit_of.get(entry[0], 0) * entry[1] for number, entry in entries(world) if not number.startswith("CN-")
     )

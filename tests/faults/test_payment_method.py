@@ -10,7 +10,7 @@ from billing.invoicing.note_payment_notice import note_payment_notice
 from billing.kernel.errors import Conflict, UpstreamFailed
 from billing.kernel.events import Actor, ActorKind, RequestContext
 from billing.payments.gateway import PaymentGateway, PaymentNotice
-from billing.payments.methods import Method
+from billing.payments.methods import CHARGED, Method
 from billing.payments.replace_payment_method import begin_setup, detach_replaced, replace_payment_method
 
 from local.stripe.api import Stripe
@@ -52,6 +52,7 @@ class Paying(World):
             existing(self.paying.payer(ACCOUNT)),
             Method.CARD,
             None,
+            charged=CHARGED,
             context=self.context,
             store=self.paying,
             gateway=self.payments,
@@ -181,6 +182,7 @@ def test_the_first_setup_makes_one_customer(faults: Faults) -> None:
             existing(world.paying.payer(ACCOUNT)),
             Method.CARD,
             "tab",
+            charged=CHARGED,
             context=CONTEXT,
             store=world.paying,
             gateway=world.payments,

@@ -13,6 +13,7 @@ from billing.invoicing.entries import (
     balances,
     credit_from,
     received,
+    refunded_outside,
     refunds,
     sum_of,
 )
@@ -107,8 +108,8 @@ class InvoicePayment:
 
     @property
     def refunded(self) -> int:
-        """What credit notes give back to where it came from."""
-        return sum_of(self.entries, EntryKind.RETURNED)
+        """What goes back to where it came from: by credit notes, or by staff at the payment service itself."""
+        return sum_of(self.entries, EntryKind.RETURNED) + refunded_outside(self.entries)
 
     @property
     def credited_total(self) -> int:
@@ -164,8 +165,13 @@ class AlreadyPaid(Conflict):
         super().__init__("This invoice is paid, or its payment is on its way.")
 
 
-def due_on(method: Method | None, today: date, term_days: int) -> date:
-    """The due date of an invoice issued today: today if it is charged, otherwise at the end of the payment term."""
+def due_on(method: Method | None, today: date, term_days: int, sepa_notice_days: int = 0) -> date:
+    """The due date of an invoice issued today: today if it is charged, otherwise at the end of the payment term.
+
+    A SEPA debit is due when the days of its notice are over.
+    """
+    if method is Method.SEPA_DEBIT:
+        return today + timedelta(days=sepa_notice_days)
     return today if method in CHARGED else today + timedelta(days=term_days)
 
 
@@ -179,9 +185,18 @@ def transferred_by(invoice: IssuedInvoice, agreed_on: date | None, term_days: in
     return max(invoice.due_on, agreed_on + timedelta(days=term_days))
 
 
+def debited_from(invoice: IssuedInvoice, agreed_on: date | None, sepa_notice_days: int) -> date:
+    """The first day on which an invoice may be debited: its mail has announced that day, or with a bank account that
+    was set up since, on `agreed_on`, the days of the notice count from then."""
+    days = timedelta(days=sepa_notice_days)
+    if invoice.method is Method.SEPA_DEBIT and (agreed_on is None or agreed_on <= invoice.produced_on):
+        return invoice.produced_on + days
+    return max(invoice.produced_on, agreed_on or invoice.produced_on) + days
+
+
 def charge_on(invoice: IssuedInvoice) -> date | None:
     """The day of the first charge; None where nothing is due, or the customer pays by bank transfer."""
-    return invoice.produced_on if invoice.method in CHARGED and invoice.draft.due.amount else None
+    return invoice.due_on if invoice.method in CHARGED and invoice.draft.due.amount else None
 
 
 def initial_payment(invoice: IssuedInvoice) -> InvoicePayment:
@@ -193,9 +208,10 @@ def initial_payment(invoice: IssuedInvoice) -> InvoicePayment:
     )
     if not payment.left:
         return payment
-    by_transfer = invoice.method is Method.BANK_TRANSFER
-    # A bank transfer is first checked on the day after the due date.
-    return replace(payment, next_attempt_on=invoice.due_on + DAY if by_transfer else issued_on)
+    # A bank transfer is first checked on the day after the due date. Without a method the customer is asked at once.
+    if invoice.method is Method.BANK_TRANSFER:
+        return replace(payment, next_attempt_on=invoice.due_on + DAY)
+    return replace(payment, next_attempt_on=invoice.due_on if invoice.method in CHARGED else issued_on)
 
 
 def refund_payment(issued_on: date, amount: int, payment: str | None, method: Method | None) -> InvoicePayment:

@@ -30,6 +30,10 @@ class EntryKind(StrEnum):
     REFUND_BEGUN = "refund_begun"
     REFUND_DONE = "refund_done"
     REFUND_FAILED = "refund_failed"
+    REFUNDED_OUTSIDE = "refunded_outside"
+    REFUND_OUTSIDE_FAILED = "refund_outside_failed"
+    CREDIT_REFUNDED = "credit_refunded"
+    CREDIT_REFUND_FAILED = "credit_refund_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,11 @@ class Entry:
 
     A refund of a credit note is BEGUN before it is asked for, with the number of the attempt as its `reference`. It is
     DONE or has FAILED with the id of the refund. One that was done may fail days later.
+
+    A refund that staff made at the payment service itself has REFUNDED an invoice OUTSIDE, with the id of the refund as
+    its `reference`, or has FAILED later. No document explains it yet. The next credit note of the invoice does: its
+    RETURNED is then without a `payment`. As far as such a refund gives back what was OVERPAID and is still credit, it
+    is CREDIT_REFUNDED instead, and no document is needed.
     """
 
     kind: EntryKind
@@ -72,6 +81,8 @@ _CREDIT = {
     EntryKind.OVERPAID: 1,
     EntryKind.CREDIT_APPLIED: -1,
     EntryKind.REPAID_BY_HAND: -1,
+    EntryKind.CREDIT_REFUNDED: -1,
+    EntryKind.CREDIT_REFUND_FAILED: 1,
 }
 """What an entry of an invoice adds to the account's credit."""
 
@@ -86,6 +97,10 @@ _OF_A_PAYMENT = {
     EntryKind.CHARGE_BACK_WON: 1,
     EntryKind.CHARGED_BACK: -1,
     EntryKind.RETURNED: -1,
+    EntryKind.REFUNDED_OUTSIDE: -1,
+    EntryKind.REFUND_OUTSIDE_FAILED: 1,
+    EntryKind.CREDIT_REFUNDED: -1,
+    EntryKind.CREDIT_REFUND_FAILED: 1,
 }
 
 
@@ -111,6 +126,14 @@ def credit_from(entries: Iterable[Entry]) -> int:
     return sum(_CREDIT.get(each.kind, 0) * each.amount for each in entries)
 
 
+def refunded_outside(entries: Iterable[Entry]) -> int:
+    """What was refunded of an invoice at the payment service itself, and no credit note has explained yet."""
+    entries = tuple(entries)
+    explained = sum(each.amount for each in entries if each.kind is EntryKind.RETURNED and each.payment is None)
+    made = sum_of(entries, EntryKind.REFUNDED_OUTSIDE) - sum_of(entries, EntryKind.REFUND_OUTSIDE_FAILED)
+    return max(0, made - explained)
+
+
 def refundable(entries: Iterable[Entry]) -> tuple[str, int] | None:
     """The payment of which most can be refunded, and how much that is; None where nothing can.
 
@@ -120,17 +143,35 @@ def refundable(entries: Iterable[Entry]) -> tuple[str, int] | None:
     disputed = {each.payment for each in entries if each.kind is EntryKind.DISPUTED}
     decisions = {EntryKind.CHARGED_BACK, EntryKind.DISPUTE_CLOSED}
     decided = {each.payment for each in entries if each.kind in decisions}
-    left: dict[str, int] = {}
-    for each in entries:
-        payment = each.reference if each.kind is EntryKind.CHARGED else each.payment
-        if payment is not None and each.kind in _OF_A_PAYMENT:
-            left[payment] = left.get(payment, 0) + _OF_A_PAYMENT[each.kind] * each.amount
-    moved = sum_of(entries, EntryKind.OVERPAID)
+    left = _left_of_payments(entries)
+    moved = overpaid(entries)
     best = max(
         ((amount - moved, payment) for payment, amount in left.items() if payment not in disputed - decided),
         default=(0, ""),
     )
     return (best[1], best[0]) if best[0] > 0 else None
+
+
+def overpaid(entries: Iterable[Entry], payment: str | None = None) -> int:
+    """What came in beyond what was owed, of one payment or of all, and was not refunded to where it came from."""
+    entries = tuple(entries)
+    of_it = [each for each in entries if payment is None or payment in {each.reference, each.payment}]
+    came = sum_of(of_it, EntryKind.OVERPAID) + sum_of(of_it, EntryKind.CREDIT_REFUND_FAILED)
+    return max(0, came - sum_of(of_it, EntryKind.CREDIT_REFUNDED))
+
+
+def refundable_of(entries: Iterable[Entry], payment: str) -> int:
+    """What is left of one payment that an invoice has received, in minor units."""
+    return max(0, _left_of_payments(entries).get(payment, 0))
+
+
+def _left_of_payments(entries: Iterable[Entry]) -> dict[str, int]:
+    left: dict[str, int] = {}
+    for each in entries:
+        payment = each.reference if each.kind is EntryKind.CHARGED else each.payment
+        if payment is not None and each.kind in _OF_A_PAYMENT:
+            left[payment] = left.get(payment, 0) + _OF_A_PAYMENT[each.kind] * each.amount
+    return left
 
 
 def refunds(entries: Iterable[Entry], owed: int) -> Iterator[tuple[date, int]]:

@@ -166,7 +166,7 @@ def _facts(note: IssuedInvoice, money: CreditNoteAllocation) -> Facts:
         "tax": asdict(draft.tax_amount),
         "total": asdict(draft.total),
         "waived": asdict(Money(money.pre_payment, currency)),
-        "refunded": asdict(Money(money.refunded, currency)),
+        "refunded": asdict(Money(money.refunded_before + money.refunded, currency)),
         "carried": asdict(Money(money.credit_balance, currency)),
         "document": document_key(note.account, note.number, DocumentKind.PDF),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
-from billing.invoicing.entries import Entry, EntryKind, sum_of
+from billing.invoicing.entries import Entry, EntryKind, received, sum_of
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.records import PaymentChange
 from billing.kernel.events import Event, EventType, Facts, RequestContext
@@ -47,6 +47,7 @@ def written_off_events(changes: Iterable[PaymentChange], reason: str, context: R
 def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType, Facts]]:
     before, payment, invoice = change.record.payment, change.payment, change.record.invoice
     left = asdict(Money(payment.left, invoice.draft.due.currency))
+    yield from _by_chance(change)
     if payment.status is InvoiceStatus.PAID and before.status is not InvoiceStatus.PAID:
         yield _refunded(change) if invoice.corrects is not None else _paid(change)
         return
@@ -74,6 +75,42 @@ def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType
                 "reason": CHARGED_BACK if _is_charged_back(change) else payment.failure,
             },
         )
+
+
+def _by_chance(change: PaymentChange) -> Iterator[tuple[EventType, Facts]]:
+    """What staff are told of money that nobody has asked for or given back here."""
+    entries, number = _new(change), change.record.invoice.number
+    currency = change.record.invoice.draft.due.currency
+    too_much = [each for each in entries if each.kind is EntryKind.OVERPAID]
+    if too_much:
+        yield (
+            EventType.PAYMENT_UNEXPECTED,
+            {
+                "number": number,
+                "payment": too_much[0].reference or "",
+                "received": asdict(Money(received(entries), currency)),
+                "credit": asdict(Money(sum_of(too_much, EntryKind.OVERPAID), currency)),
+            },
+        )
+    for state, kinds in _OUTSIDE.items():
+        refunds = [each for each in entries if each.kind in kinds]
+        if refunds:
+            yield (
+                EventType.PAYMENT_REFUNDED_OUTSIDE,
+                {
+                    "number": number,
+                    "refund": refunds[0].reference or "",
+                    "refunded": asdict(Money(sum_of(refunds, *kinds), currency)),
+                    "credit": asdict(Money(sum_of(refunds, kinds[1]), currency)),
+                    "state": state,
+                },
+            )
+
+
+_OUTSIDE = {
+    "made": (EntryKind.REFUNDED_OUTSIDE, EntryKind.CREDIT_REFUNDED),
+    "failed": (EntryKind.REFUND_OUTSIDE_FAILED, EntryKind.CREDIT_REFUND_FAILED),
+}
 
 
 def _paid(change: PaymentChange) -> tuple[EventType, Facts]:

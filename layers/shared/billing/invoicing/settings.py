@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from billing.invoicing.invoices import Seller
+from billing.payments.methods import CHARGED, Method
 
 TERM_DAYS = 14
 CREDIT_SERIES = "CN"
@@ -27,6 +28,9 @@ class InvoicingSettings:
 
     `term_days` is the payment term of bank transfers. A failed charge is tried again `retry_days` after the first
     failure. `unconfirmed` is None where the deployment does not ask VIES about VAT numbers.
+
+    `charged` are the methods that the deployment charges. A SEPA debit is made `sepa_notice_days` after its invoice,
+    whose mail announces it; with 0 at once, and the payment service announces it.
     """
 
     series: str
@@ -35,3 +39,5 @@ class InvoicingSettings:
     retry_days: tuple[int, ...] = RETRY_DAYS
     credit_series: str = CREDIT_SERIES
     unconfirmed: UnconfirmedVatNumber | None = None
+    charged: frozenset[Method] = CHARGED
+    sepa_notice_days: int = 0
