@@ -689,12 +689,15 @@ class Stripe:
         payment["next_action"] = None
         return self._finish_payment(payment, succeed=succeed, code="payment_intent_authentication_failure")
 
-    def settle(self, identity: str, *, succeed: bool) -> Object:
-        """The bank has made or refused a payment that took days."""
+    def settle(self, identity: str, *, succeed: bool, code: str = "insufficient_funds") -> Object:
+        """The bank has made or refused a payment that took days.
+
+        The codes: docs.stripe.com/payments/sepa-debit#failed-payments.
+        """
         payment = self._get("payment_intent", identity, "intent")
         if payment["status"] != "processing":
             raise invalid("This PaymentIntent is not on its way.", code="payment_intent_unexpected_state")
-        return self._finish_payment(payment, succeed=succeed, code="debit_not_authorized")
+        return self._finish_payment(payment, succeed=succeed, code=code)
 
     def cancel_processing(self, identity: str) -> Object:
         """Cancels a PaymentIntent that is processing, which happens "in rare cases".

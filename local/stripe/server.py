@@ -110,7 +110,8 @@ class StandIn:
             case ("POST", "payment_intents", identity, "authenticate"):
                 return _answer(stripe.authenticate_payment(identity, succeed=given.get("succeed", True)))
             case ("POST", "payment_intents", identity, "settle"):
-                return _answer(stripe.settle(identity, succeed=given.get("succeed", True)))
+                code = given.get("code", "insufficient_funds")
+                return _answer(stripe.settle(identity, succeed=given.get("succeed", True), code=code))
             case ("POST", "payment_intents", identity, "cancel_processing"):
                 return _answer(stripe.cancel_processing(identity))
             case ("POST", "mandates", identity, "revoke"):

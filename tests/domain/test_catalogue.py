@@ -53,3 +53,16 @@ def test_a_product_is_listed_once() -> None:
 
 def test_the_error_names_every_fault_at_once() -> None:
     assert len(pointers(product(Tier(10, {"EUR": 5}), Tier(5, {"EUR": 1}), Tier(7, {"USD": 1})))) == 5
+
+
+def test_a_currency_that_nothing_can_be_charged_in_is_named_once_in_words() -> None:
+    search = product(Tier(10, {"CUP": 1, "EUR": 1}), Tier(20, {"CUP": 1, "EUR": 1}))
+    email = product(Tier(10, {"CUP": 1, "EUR": 1}), product="email")
+
+    with pytest.raises(RuleViolation) as caught:
+        check((search, email), is_charged=True)
+
+    [violation] = caught.value.violations
+    assert violation.path == ("products", 0, "tiers", 0, "prices", "CUP")
+    assert "Stripe charges nothing in CUP" in violation.detail
+    check((search, email), is_charged=False)

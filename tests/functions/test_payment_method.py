@@ -110,6 +110,15 @@ def card(company: Company, account: Stripe, number: str = VISA, expiry: str = "1
     return setup_intent
 
 
+def debit(company: Company, account: Stripe) -> None:
+    """Sets up a SEPA debit as the new payment method."""
+    setup = set_up(company, {"method": "sepa_debit"}).body
+    iban = "payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]=DE89370400440532013000"
+    ask(account, "POST", f"/v1/setup_intents/{setup['setup_intent']}/confirm", iban)
+    replaced = replace(company, setup["setup_intent"])
+    assert replaced.status == 200, replaced
+
+
 def details(company: Company) -> Any:
     page = answer(get_billing, request("GET", METHOD, claims=company.member, path=company.path))
     assert page.status == 200
@@ -293,6 +302,23 @@ def test_a_sepa_debit_is_possible_in_euros_only(catalogue: Any, account_at_strip
     assert set_up(in_kroner).status == 201
 
 
+@pytest.mark.parametrize(("offered", "refused_methods"), [("card", {"sepa_debit"}), ("none", {"card", "sepa_debit"})])
+def test_only_what_the_deployment_charges_can_be_set_up(
+    offered: str,
+    refused_methods: set[str],
+    company: Company,
+    account_at_stripe: Stripe,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CHARGED_METHODS", offered)
+    wiring.charged_methods.cache_clear()  # type: ignore[attr-defined]
+
+    given = {method: set_up(company, {"method": method}) for method in ("card", "sepa_debit")}
+
+    assert {method for method, each in given.items() if each.status == 422} == refused_methods
+    assert {given[method].body["errors"][0]["pointer"] for method in refused_methods} == {"#/method"}
+
+
 def test_a_customer_deleted_at_stripe_is_created_again(company: Company, account_at_stripe: Stripe) -> None:
     card(company, account_at_stripe)
     [customer] = account_at_stripe.objects["customer"]
@@ -469,6 +495,77 @@ def test_a_notice_removes_a_card_that_was_detached_at_stripe(company: Company, a
     assert details(company)["method"] is None
     [event] = recorded("payment_method.changed")
     assert (event.after or {})["method"] is None
+
+
+def test_a_notice_removes_the_card_of_a_customer_that_was_deleted_at_stripe(
+    company: Company, account_at_stripe: Stripe
+) -> None:
+    card(company, account_at_stripe)
+    [customer] = account_at_stripe.objects["customer"]
+    ask(account_at_stripe, "DELETE", f"/v1/customers/{customer}")
+
+    for _ in range(2):
+        deliver(account_at_stripe, "payment_method.detached", "customer.deleted")
+
+    assert details(company)["method"] is None
+    [event] = recorded("payment_method.changed")
+    assert (event.after or {})["method"] is None
+    card(company, account_at_stripe, MASTERCARD)
+    assert details(company)["card"]["last_four"] == "4444"
+
+
+def test_a_notice_about_the_deleted_customer_of_another_account_changes_nothing(
+    company: Company, account_at_stripe: Stripe
+) -> None:
+    card(company, account_at_stripe)
+    for account in (company.account, "no-such-account", ""):
+        other = ask(account_at_stripe, "POST", "/v1/customers", f"metadata[account]={account}" if account else "")
+        ask(account_at_stripe, "DELETE", f"/v1/customers/{other['id']}")
+    before = stored_items()
+
+    deliver(account_at_stripe, "customer.deleted")
+
+    assert stored_items() == before
+
+
+def test_a_notice_removes_a_debit_whose_mandate_was_revoked(company: Company, account_at_stripe: Stripe) -> None:
+    debit(company, account_at_stripe)
+    [mandate] = account_at_stripe.objects["mandate"]
+    account_at_stripe.revoke_mandate(mandate)
+
+    for _ in range(2):
+        deliver(account_at_stripe, "mandate.updated")
+
+    assert details(company)["method"] is None
+    [*_, event] = recorded("payment_method.changed")
+    [method] = account_at_stripe.objects["payment_method"]
+    assert event.after == {"method": None, "detach": [method]}
+    detach(event)
+    assert not account_at_stripe.objects["payment_method"][method]["customer"]
+
+
+def test_the_mandate_of_a_replaced_debit_changes_nothing(company: Company, account_at_stripe: Stripe) -> None:
+    debit(company, account_at_stripe)
+    card(company, account_at_stripe)
+    [mandate] = account_at_stripe.objects["mandate"]
+    account_at_stripe.revoke_mandate(mandate)
+    before = stored_items()
+
+    deliver(account_at_stripe, "mandate.updated")
+
+    assert stored_items() == before
+
+
+def test_a_notice_about_a_debit_keeps_its_mandate(company: Company, account_at_stripe: Stripe) -> None:
+    debit(company, account_at_stripe)
+    before = details(company)["debit"]
+    [method] = account_at_stripe.objects["payment_method"].values()
+    method["sepa_debit"]["last4"] = "3001"
+    account_at_stripe._emit("payment_method.updated", method)
+
+    deliver(account_at_stripe, "payment_method.updated")
+
+    assert details(company)["debit"] == {**before, "last_four": "3001"}
 
 
 def test_the_notice_of_a_replaced_card_changes_nothing(company: Company, account_at_stripe: Stripe) -> None:

@@ -104,6 +104,16 @@ _HARD_DECLINES = frozenset(
 )
 """Declines after which the card networks forbid a further attempt (docs.stripe.com/declines/codes)."""
 
+_HARD_DEBITS = frozenset(
+    {
+        *("account_closed", "authorization_revoked", "bank_account_restricted", "branch_does_not_exist"),
+        *("debit_authorization_not_match", "debit_not_authorized", "incorrect_account_holder_name"),
+        *("invalid_account_number", "recipient_deceased"),
+    }
+)
+"""Failures of a SEPA debit that need another mandate or bank account
+(docs.stripe.com/payments/sepa-debit#failed-payments)."""
+
 _AMOUNTS = {"amount_too_small": True, "amount_too_large": False}
 """Error codes for a refused amount, and whether it is too small."""
 
@@ -623,7 +633,7 @@ def _state(intent: Any) -> Charge:
 
 def _failed(payment: str, code: str | None, decline_code: str | None) -> Charge:
     reason = _REASONS.get(decline_code or "") or _REASONS.get(code or "", PaymentFailure.DECLINED)
-    hard = reason in _HARD or decline_code in _HARD_DECLINES
+    hard = reason in _HARD or decline_code in _HARD_DECLINES or code in _HARD_DEBITS
     return Charge(payment, ChargeState.FAILED, reason, hard)
 
 
