@@ -186,10 +186,10 @@ def test_a_currency_that_stripe_does_not_charge_is_refused_unless_all_pay_by_tra
     assert pointers(given) == ["#/products/0/tiers/0/prices/CUP"]
     assert stored_items() == before
     monkeypatch.setenv("CHARGED_METHODS", "none")
-    wiring.charged_methods.cache_clear()  # type: ignore[attr-defined]
+    wiring.charged_methods.cache_clear()
     assert put_catalogue(body).status == 200
     monkeypatch.undo()
-    wiring.charged_methods.cache_clear()  # type: ignore[attr-defined]
+    wiring.charged_methods.cache_clear()
 
 
 def test_all_invalid_fields_are_named_at_once(catalogue: UserPool) -> None:

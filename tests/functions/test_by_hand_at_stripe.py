@@ -57,14 +57,14 @@ def refund(stripe: Stripe, intent: dict[str, Any], amount: int | None = None) ->
     return refunded
 
 
-def pay(stripe: Stripe, company: Company, amount: int, name: str) -> dict[str, Any]:
+def pay(stripe: Stripe, company: Company, amount: int, name: str, *, currency: str = "eur") -> dict[str, Any]:
     """A payment with our metadata that Livello has not begun."""
     customer, method = [*stripe.objects["customer"]][-1], [*stripe.objects["payment_method"]][-1]
     paid: dict[str, Any] = ask(
         stripe,
         "POST",
         "/v1/payment_intents",
-        f"amount={amount}&currency=eur&customer={customer}&payment_method={method}&confirm=true&off_session=true"
+        f"amount={amount}&currency={currency}&customer={customer}&payment_method={method}&confirm=true&off_session=true"
         f"&metadata[account]={company.account}&metadata[invoice]={name}",
     )
     assert paid["status"] == "succeeded"
@@ -245,6 +245,17 @@ def test_money_without_any_invoice_is_told(company: Company, stripe_account: Str
     [told] = facts("payment.unexpected")
     assert (told["number"], told["payment"], told["received"]["amount"]) == (None, unknown["id"], 5_000)
     assert upcoming_credit(company) == 0
+
+
+def test_money_in_another_currency_is_told_and_no_credit(
+    company: Company, stripe_account: Stripe, paid: dict[str, Any]
+) -> None:
+    pay(stripe_account, company, 5_000, FIRST, currency="dkk")
+    telling_twice(stripe_account, "payment_intent.succeeded")
+
+    [told] = facts("payment.unexpected")
+    assert (told["number"], told["received"]) == (None, {"amount": 5_000, "currency": "DKK"})
+    assert (upcoming_credit(company), figures(company, FIRST)) == (0, ("paid", 0))
 
 
 def test_notices_about_an_account_that_no_longer_exists_change_nothing(

@@ -190,7 +190,7 @@ SAYS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("payment_method.changed", {}, "en", ["Mandate MYQPQX3GYSJQ7RYT", "Creditor identifier DE98ZZZ09999999999"]),
     ("payment_method.changed", {}, "it", ["Identificativo del creditore DE98ZZZ09999999999"]),
     ("payment.unexpected", {}, "en", ["DKK\xa03,015.00 of it is credit now", "Kept on invoice LV-2026-000042"]),
-    ("payment.unexpected", {"number": None}, "en", ["there is no invoice. Refund it at Stripe"]),
+    ("payment.unexpected", {"number": None}, "en", ["there is no invoice in its currency. Refund it at Stripe"]),
     ("payment.unexpected", {"number": None}, "it", ["non c’è nessuna fattura"]),
     ("payment.refunded_outside", {}, "en", ["Please issue one for invoice LV-2026-000042"]),
     ("payment.refunded_outside", {"state": "failed"}, "en", ["has failed: the money is back"]),

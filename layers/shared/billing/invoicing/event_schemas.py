@@ -138,8 +138,8 @@ class RepaidFacts(Facts):
 
 class UnexpectedPaymentFacts(Facts):
     """`payment` is the payment at Stripe or the reference of the transfer, `received` what it brought, and `credit` the
-    part that nothing was owed for. `number` is the invoice that keeps it, None where there is no invoice: then nothing
-    is credited."""
+    part that nothing was owed for. `number` is the invoice that keeps it, None where there is none in its
+    currency: then nothing is credited."""
 
     number: str | None
     payment: str

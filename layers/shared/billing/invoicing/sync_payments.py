@@ -75,6 +75,8 @@ def sync_payment(
             return _told_of(charge, billing, collector)
     if record is None:
         return False
+    if charge.state is ChargeState.SUCCEEDED and charge.currency not in {None, record.left.currency}:
+        return _told_of(charge, billing, collector)
     if charge.state is ChargeState.CANCELLED and record.payment.payment_intent_id == payment and _is_open(record):
         _save(found, [PaymentChange(record, replace(record.payment, payment_intent_id=None, allocations=()))])
         return True
@@ -218,9 +220,9 @@ def _is_awaited(billing: BillingContext, name: str, charge: Charge, now: datetim
 
 
 def _told_of(charge: Charge, billing: BillingContext, collector: Collector) -> bool:
-    """Tells staff of money that no invoice can keep."""
+    """Tells staff of money that no invoice can keep: there is none, or it is in another currency."""
     account = billing.subscriber.account
-    currency = account.contract.currency
+    currency = charge.currency or account.contract.currency
     facts = {
         "number": None,
         "payment": charge.payment_intent_id,

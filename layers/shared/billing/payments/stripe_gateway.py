@@ -607,9 +607,11 @@ def _id(reference: Any) -> str | None:
 def _charge(intent: Any) -> Charge:
     charge = getattr(intent, "latest_charge", None)
     types = getattr(intent, "payment_method_types", None) or [None]
+    money = charged_money(intent.amount, intent.currency)
     return replace(
         _state(intent),
-        amount=charged_money(intent.amount, intent.currency).amount,
+        amount=money.amount,
+        currency=money.currency,
         method=next((method for method, name in _METHODS.items() if name == types[0]), None),
         made_at=None if charge is None or isinstance(charge, str) else _instant(charge.created),
     )
