@@ -208,10 +208,11 @@ def initial_payment(invoice: IssuedInvoice) -> InvoicePayment:
     )
     if not payment.left:
         return payment
-    # A bank transfer is first checked on the day after the due date. Without a method the customer is asked at once.
-    if invoice.method is Method.BANK_TRANSFER:
-        return replace(payment, next_attempt_on=invoice.due_on + DAY)
-    return replace(payment, next_attempt_on=invoice.due_on if invoice.method in CHARGED else issued_on)
+    if invoice.method is Method.SEPA_DEBIT and invoice.due_on > invoice.produced_on:
+        return replace(payment, next_attempt_on=invoice.due_on)  # the invoice has announced that day
+    by_transfer = invoice.method is Method.BANK_TRANSFER
+    # A bank transfer is first checked on the day after the due date.
+    return replace(payment, next_attempt_on=invoice.due_on + DAY if by_transfer else issued_on)
 
 
 def refund_payment(issued_on: date, amount: int, payment: str | None, method: Method | None) -> InvoicePayment:
