@@ -62,15 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         table = options.table or resources["Table"][1]
         client = session.create_client("dynamodb")
         secret = Secret(resources["StripeSecret"][1], session)
+        methods = PaymentStore(table, client)
+        address = os.environ.get("STRIPE_API_BASE") or None
         purger = Purger(
             accounts=AccountStore(table, client),
-            methods=PaymentStore(table, client),
+            methods=methods,
             purges=PurgeStore(table, client),
             documents=S3Documents(resources["Documents"][1], session),
             # The first deletion has archived the invoices already (DESIGN 3.7.3).
             archive=None,
             archive_years=0,
-            gateway=StripePayments(secret.value, os.environ.get("STRIPE_API_BASE") or None),
+            gateway=StripePayments(secret.value, address, methods.require_merchant),
             directory=CognitoDirectory(resources["People"][1], session),
             wait=timedelta(),
         )

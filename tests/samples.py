@@ -88,9 +88,11 @@ def with_value(sample: dict[str, Any], value: Any, *path: Any) -> dict[str, Any]
 
 
 SETTINGS = {
+    "CHARGED_METHODS": "card-and-sepa-debit",
     "INVOICE_SERIES": "LV",
     "PAYMENT_TERM_DAYS": "14",
     "RETRY_DAYS": "1,3,5,7",
+    "SEPA_NOTICE_DAYS": "0",
     "SELLER_ADDRESS": "Demovej 1",
     "SELLER_CITY": "Copenhagen",
     "SELLER_COUNTRY": "DK",

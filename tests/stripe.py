@@ -60,7 +60,7 @@ def later(account: Stripe, seconds: float) -> None:
 
 def payments(account: Stripe) -> StripePayments:
     """The real gateway over a Stripe account."""
-    return StripePayments(KEYS.__getitem__, ADDRESS, InProcess(account))
+    return StripePayments(KEYS.__getitem__, ADDRESS, lambda _: None, InProcess(account))
 
 
 def ask(account: Stripe, method: str, path: str, body: str = "", *, key: str = KEYS["api_key"]) -> Any:

@@ -12,7 +12,7 @@ from billing.platform.http.preconditions import IfMatch, IfNoneMatch, replaced_v
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.subscriptions.catalogue_views import CatalogueBody, CatalogueView
 from billing.subscriptions.replace_catalogue import replace_catalogue
-from billing.wiring import Catalogues
+from billing.wiring import Catalogues, ChargedMethods
 
 MayAdminister = Annotated[Person, StaffOnly(Permission.ADMINISTER_CATALOGUE)]
 
@@ -34,12 +34,17 @@ def put_catalogue(
     _: MayAdminister,
     context: Context,
     catalogues: Catalogues,
+    charged: ChargedMethods,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[CatalogueView]:
     """A new version. Accounts stay on the prices that they signed."""
     catalogue = replace_catalogue(
-        body.values(), replaced_version(if_match, if_none_match), context=context, store=catalogues
+        body.values(),
+        replaced_version(if_match, if_none_match),
+        is_charged=bool(charged),
+        context=context,
+        store=catalogues,
     )
     return tagged(CatalogueView.of(catalogue), catalogue.version)
 

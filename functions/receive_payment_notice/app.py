@@ -14,11 +14,13 @@ import orjson
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
-from billing.invoicing.note_payment_notice import KNOWN
+from billing.invoicing.note_payment_notice import CUSTOMER_NOTICES, KNOWN
 from billing.kernel.errors import BillingError, reason_of
 from billing.payments.gateway import PaymentNotice
 
 TOLERANCE_SECONDS = 300
+ACCOUNT = "account"
+"""The metadata of a customer at Stripe that holds our account id (billing.payments.stripe_gateway)."""
 CHARACTERS_MAX = 256 * 1024
 
 logger = Logger()
@@ -66,7 +68,10 @@ def _notice(payload: Any) -> PaymentNotice | None:
     # An object that was just detached names its customer only under previous_attributes.
     before = payload["data"].get("previous_attributes") or {}
     customer = object_.get("customer") or before.get("customer")
-    return PaymentNotice(str(payload["id"]), str(payload["type"]), str(object_["id"]), customer)
+    # Only this notice says whose customer was deleted: Stripe keeps no metadata of it.
+    deleted = payload["type"] in CUSTOMER_NOTICES
+    account = (object_.get("metadata") or {}).get(ACCOUNT) if deleted else None
+    return PaymentNotice(str(payload["id"]), str(payload["type"]), str(object_["id"]), customer, account)
 
 
 def _problem(status: HTTPStatus, detail: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from billing.platform.http.answers import Response, created
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import DeployedSettings, Invoices, PaymentMethods, Payments, account_store
+from billing.wiring import ChargedMethods, DeployedSettings, Invoices, PaymentMethods, Payments, account_store
 
 MayChange = Annotated[Admission, Permits(Permission.CHANGE_PAYMENT_METHOD, account_store)]
 MaySetBankTransfer = Annotated[Admission, Permits(Permission.SET_BANK_TRANSFER, account_store)]
@@ -45,11 +45,20 @@ def post_setup(
     context: Context,
     methods: PaymentMethods,
     payments: Payments,
+    charged: ChargedMethods,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[SetupView]:
     """Begin to set up a payment method: the browser confirms it with Stripe, and its number never comes here."""
     payer = _admitted(account, admission, methods)
-    setup = begin_setup(payer, body.chosen_method(), idempotency_key, context=context, store=methods, gateway=payments)
+    setup = begin_setup(
+        payer,
+        body.chosen_method(),
+        idempotency_key,
+        charged=charged,
+        context=context,
+        store=methods,
+        gateway=payments,
+    )
     return created(SetupView.of(setup), f"/v1/accounts/{account}/payment-method")
 
 

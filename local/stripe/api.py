@@ -40,16 +40,24 @@ PREFIXES = {
     "payment_intent": "pi",
     "refund": "re",
     "charge": "ch",
+    "mandate": "mandate",
     "dispute": "du",
     "event": "evt",
 }
 
 
+ACCOUNT = "acct_1Livello0StandIn"
+CREDITOR = "DE98ZZZ09999999999"
+"""The Deutsche Bundesbank's published example of a creditor identifier
+(bundesbank.de, "Gläubiger-Identifikationsnummer")."""
+
+
 class Stripe:
     """One Stripe account in test mode. Its state is plain data: it can be copied, saved and compared."""
 
-    def __init__(self, key: str, publishable_key: str, clock: Callable[[], float]) -> None:
+    def __init__(self, key: str, publishable_key: str, clock: Callable[[], float], account: str = ACCOUNT) -> None:
         """`key` allows all calls, `publishable_key` those of a browser; `clock` returns seconds since 1970."""
+        self.account = account
         self._key, self._publishable_key, self.clock = key, publishable_key, clock
         self.objects: dict[str, dict[str, Object]] = {kind: {} for kind in PREFIXES}
         self.numbers: dict[str, str] = {}
@@ -181,6 +189,8 @@ class Stripe:
     def _route(self, method: str, path: str, given: Object) -> Object:
         parts = path.strip("/").split("/")
         match (method, *parts):
+            case ("GET", "v1", "account"):
+                return self._own_account()
             case ("GET", "v1", "customers", identity, "payment_methods"):
                 self._get("customer", identity, "customer")
                 return self._methods_of({**given, "customer": identity}, path)
@@ -226,6 +236,11 @@ class Stripe:
                 )
 
     # ---- Objects ----
+
+    def _own_account(self) -> Object:
+        """The account that the key belongs to. See docs.stripe.com/api/accounts/object: it has no livemode."""
+        settings = {"sepa_debit_payments": {"creditor_id": CREDITOR}}
+        return {"id": self.account, "object": "account", "country": "DE", "settings": settings}
 
     def _add(self, kind: str, **fields: Any) -> Object:
         self.counter += 1
@@ -427,8 +442,26 @@ class Stripe:
         if settings["default_payment_method"] == method["id"]:
             settings["default_payment_method"] = None
         method["customer"] = None
+        self._revoke(method)
         self.used.add(method["id"])
         self._emit("payment_method.detached", method, {"customer": customer})
+
+    def revoke_mandate(self, identity: str) -> Object:
+        """The customer's bank revokes a mandate, as it may after a dispute. See docs.stripe.com/payments/sepa-debit."""
+        mandate = self._get("mandate", identity, "mandate")
+        if mandate["status"] == "active":
+            mandate["status"] = "inactive"
+            self._emit("mandate.updated", mandate, {"status": "active"})
+        return mandate
+
+    def _revoke(self, method: Object) -> None:
+        for mandate in [*self.objects["mandate"].values()]:
+            if mandate["payment_method"] == method["id"]:
+                self.revoke_mandate(mandate["id"])
+
+    def _is_revoked(self, method: Object) -> bool:
+        mandates = [each for each in self.objects["mandate"].values() if each["payment_method"] == method["id"]]
+        return bool(mandates) and not any(each["status"] == "active" for each in mandates)
 
     def _card(self, method: Object) -> TestCard:
         return CARDS[self.numbers[method["id"]]]
@@ -462,6 +495,7 @@ class Stripe:
             payment_method=None,
             payment_method_types=given.get("allowed_payment_method_types", ["card"]),
             metadata=given.get("metadata", {}),
+            mandate=None,
             last_setup_error=None,
             next_action=None,
         )
@@ -512,9 +546,19 @@ class Stripe:
         method = self.objects["payment_method"][setup["payment_method"]]
         if setup["customer"]:
             self._bind(method, setup["customer"])
+        if method["type"] == "sepa_debit":
+            setup["mandate"] = self._new_mandate(method)["id"]
         setup |= {"status": "succeeded", "last_setup_error": None}
         self._emit("setup_intent.succeeded", setup)
         return setup
+
+    def _new_mandate(self, method: Object) -> Object:
+        """See docs.stripe.com/api/mandates/object."""
+        mandate = self._add("mandate", payment_method=method["id"], status="active", type="multi_use", multi_use={})
+        reference = mandate["id"].removeprefix("mandate_")[:16].upper()
+        url = f"https://hooks.stripe.com/adapter/sepa_debit/file/{mandate['id']}"
+        mandate["payment_method_details"] = {"type": "sepa_debit", "sepa_debit": {"reference": reference, "url": url}}
+        return mandate
 
     def _inline(self, intent: Object, given: Object) -> str:
         data = given.get("payment_method_data")
@@ -625,6 +669,12 @@ class Stripe:
             payment |= {"status": "requires_action", "next_action": {"type": "use_stripe_sdk", "use_stripe_sdk": {}}}
             self._emit("payment_intent.requires_action", payment)
             return payment
+        if self._is_revoked(method):
+            raise invalid(
+                "The mandate of the provided PaymentMethod is not valid to be used with this PaymentIntent.",
+                code="payment_intent_mandate_invalid",
+                param="payment_method",
+            )
         if method["type"] == "sepa_debit":
             payment["status"] = "processing"
             self._emit("payment_intent.processing", payment)
@@ -639,12 +689,15 @@ class Stripe:
         payment["next_action"] = None
         return self._finish_payment(payment, succeed=succeed, code="payment_intent_authentication_failure")
 
-    def settle(self, identity: str, *, succeed: bool) -> Object:
-        """The bank has made or refused a payment that took days."""
+    def settle(self, identity: str, *, succeed: bool, code: str = "insufficient_funds") -> Object:
+        """The bank has made or refused a payment that took days.
+
+        The codes: docs.stripe.com/payments/sepa-debit#failed-payments.
+        """
         payment = self._get("payment_intent", identity, "intent")
         if payment["status"] != "processing":
             raise invalid("This PaymentIntent is not on its way.", code="payment_intent_unexpected_state")
-        return self._finish_payment(payment, succeed=succeed, code="debit_not_authorized")
+        return self._finish_payment(payment, succeed=succeed, code=code)
 
     def cancel_processing(self, identity: str) -> Object:
         """Cancels a PaymentIntent that is processing, which happens "in rare cases".

@@ -28,6 +28,7 @@ SINGULAR = {
     "refunds": "refund",
     "charges": "charge",
     "disputes": "dispute",
+    "mandates": "mandate",
     "events": "event",
 }
 
@@ -84,8 +85,12 @@ def _parameters(operation: str) -> Any:
 def _operation(method: str, parts: list[str]) -> str | None:
     """The SDK's name of an operation, such as payment_intent_confirm; None for an unknown path."""
     match (method, *parts):
+        case ("GET", "v1", "account"):
+            return "account_retrieve_current"
         case ("GET", "v1", "customers", _, "payment_methods"):
             return "customer_payment_method_list"
+        case ("GET", "v1", "mandates"):
+            return None  # mandates are not listed
         case ("GET", "v1", "customers" | "payment_intents" as plural, "search"):
             return f"{SINGULAR[plural]}_search"
         case ("GET", "v1", plural) if plural in SINGULAR:

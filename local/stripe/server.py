@@ -110,9 +110,12 @@ class StandIn:
             case ("POST", "payment_intents", identity, "authenticate"):
                 return _answer(stripe.authenticate_payment(identity, succeed=given.get("succeed", True)))
             case ("POST", "payment_intents", identity, "settle"):
-                return _answer(stripe.settle(identity, succeed=given.get("succeed", True)))
+                code = given.get("code", "insufficient_funds")
+                return _answer(stripe.settle(identity, succeed=given.get("succeed", True), code=code))
             case ("POST", "payment_intents", identity, "cancel_processing"):
                 return _answer(stripe.cancel_processing(identity))
+            case ("POST", "mandates", identity, "revoke"):
+                return _answer(stripe.revoke_mandate(identity))
             case ("POST", "payment_methods", identity, "automatically_update"):
                 return _answer(stripe.automatically_update(identity, given))
             case ("POST", "disputes"):
@@ -207,6 +210,7 @@ def _to_save(stripe: Stripe) -> dict[str, Any]:
 def _restore(stripe: Stripe, saved: dict[str, Any]) -> None:
     for name in _SAVED_FIELDS:
         setattr(stripe, name, saved[name])
+    stripe.objects.setdefault("mandate", {})  # saved before there were mandates
     for key in stripe.keys.values():
         key.setdefault("created", 0)  # saved before keys expired: 0 makes them expire at once
     stripe.used = set(saved["used"])

@@ -166,7 +166,7 @@ def test_a_change_that_conflicts_with_another_change_is_refused(store: Stores) -
 
 def test_a_catalogue_that_conflicts_with_its_own_result_succeeds(answer_lost: Stores) -> None:
     assert (
-        replace_catalogue(SEARCH, 0, context=CONTEXT, store=answer_lost)
+        replace_catalogue(SEARCH, 0, is_charged=True, context=CONTEXT, store=answer_lost)
         == Catalogue(1, SEARCH)
         == answer_lost.newest_catalogue()
     )
@@ -178,7 +178,7 @@ def test_the_second_of_two_catalogues_at_once_is_refused(store: Stores, monkeypa
     store.add_catalogue(Catalogue(1, dearer), sample_event(account=None))
 
     with pytest.raises(StaleVersion):
-        replace_catalogue(SEARCH, 0, context=CONTEXT, store=store)
+        replace_catalogue(SEARCH, 0, is_charged=True, context=CONTEXT, store=store)
 
 
 # ---- Two requests that have read the same state ----

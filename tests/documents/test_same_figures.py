@@ -22,7 +22,7 @@ from billing.kernel.events import Actor, ActorKind, Event, EventType
 from billing.kernel.money import Money, decimal_text
 from billing.languages import LANGUAGES
 from billing.languages.formats import formats
-from billing.payments.methods import Method
+from billing.payments.methods import Method, PaymentProfile
 
 from tests.documents.samples import invoice
 from tests.documents.test_pdf import squeezed
@@ -34,7 +34,7 @@ VENDOR = Vendor("Livello", "https://billing.livello.example/", "billing@livello.
 
 
 def event_of(issued: IssuedInvoice) -> Event:
-    facts = {**invoice_facts(issued), "document": "accounts/x/invoices/x.pdf"}
+    facts = {**invoice_facts(issued, PaymentProfile()), "document": "accounts/x/invoices/x.pdf"}
     time = datetime(2026, 4, 15, tzinfo=UTC)
     kind = EventType.INVOICE_ISSUED
     return Event("01KP70PMP018JHWEGM0B5H827V", kind, "a", time, Actor(ActorKind.SYSTEM, None), "c", None, facts)

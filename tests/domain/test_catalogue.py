@@ -11,13 +11,13 @@ def product(*tiers: Tier, product: str = "search") -> Product:
 
 def pointers(*products: Product) -> list[tuple[str | int, ...]]:
     with pytest.raises(RuleViolation) as caught:
-        check(products)
+        check(products, is_charged=True)
     return [violation.path for violation in caught.value.violations]
 
 
 def test_the_top_tier_may_be_open_ended_and_without_a_price() -> None:
-    check((product(Tier(10, {"EUR": 100}), Tier(20, {"EUR": 100}), Tier(None, None)),))
-    check((product(Tier(10, {"EUR": 100}), Tier(None, {"EUR": 300})),))
+    check((product(Tier(10, {"EUR": 100}), Tier(20, {"EUR": 100}), Tier(None, None)),), is_charged=True)
+    check((product(Tier(10, {"EUR": 100}), Tier(None, {"EUR": 300})),), is_charged=True)
 
 
 def test_volumes_rise_from_tier_to_tier() -> None:
@@ -53,3 +53,16 @@ def test_a_product_is_listed_once() -> None:
 
 def test_the_error_names_every_fault_at_once() -> None:
     assert len(pointers(product(Tier(10, {"EUR": 5}), Tier(5, {"EUR": 1}), Tier(7, {"USD": 1})))) == 5
+
+
+def test_a_currency_that_nothing_can_be_charged_in_is_named_once_in_words() -> None:
+    search = product(Tier(10, {"CUP": 1, "EUR": 1}), Tier(20, {"CUP": 1, "EUR": 1}))
+    email = product(Tier(10, {"CUP": 1, "EUR": 1}), product="email")
+
+    with pytest.raises(RuleViolation) as caught:
+        check((search, email), is_charged=True)
+
+    [violation] = caught.value.violations
+    assert violation.path == ("products", 0, "tiers", 0, "prices", "CUP")
+    assert "Stripe charges nothing in CUP" in violation.detail
+    check((search, email), is_charged=False)

@@ -16,7 +16,16 @@ from billing.invoicing.credit_notes import (
     lines_to_credit,
 )
 from billing.invoicing.dunning import InvoicePayment, initial_payment, mark_received, transferred_by
-from billing.invoicing.entries import Entry, EntryKind, received, refundable, sum_of
+from billing.invoicing.entries import (
+    Entry,
+    EntryKind,
+    overpaid,
+    received,
+    refundable,
+    refundable_of,
+    refunded_outside,
+    sum_of,
+)
 from billing.invoicing.invoices import Correction, InvoiceStatus, IssuedInvoice
 from billing.invoicing.records import InvoiceRecord
 from billing.kernel.errors import RuleViolation
@@ -116,6 +125,33 @@ def test_money_for_a_settled_invoice_is_credit() -> None:
     assert (twice.status, twice.left, twice.credit) == (InvoiceStatus.PAID, 0, 12_500)
 
 
+def test_a_doubled_payment_that_was_refunded_outside_leaves_the_other_refundable() -> None:
+    issued = of_lines(10_000)
+    paid = charged(initial_payment(issued, issued.produced_on), 12_500)
+    twice = charged(paid, 12_500, "pi_2")
+    assert (twice.credit, overpaid(twice.entries, "pi_2"), overpaid(twice.entries, "pi_1")) == (12_500, 12_500, 0)
+
+    refunded = twice.with_entries(Entry(EntryKind.CREDIT_REFUNDED, 12_500, TODAY, "re_1", "pi_2"))
+    failed = refunded.with_entries(Entry(EntryKind.CREDIT_REFUND_FAILED, 12_500, TODAY, "re_1", "pi_2"))
+
+    assert (refunded.credit, refunded.left, refundable(refunded.entries)) == (0, 0, ("pi_1", 12_500))
+    assert (failed.credit, overpaid(failed.entries, "pi_2")) == (12_500, 12_500)
+
+
+def test_a_refund_outside_is_counted_by_the_next_credit_note_once() -> None:
+    issued = of_lines(10_000, 10_000)
+    paid = charged(initial_payment(issued, issued.produced_on), 25_000)
+    outside = paid.with_entries(Entry(EntryKind.REFUNDED_OUTSIDE, 15_000, TODAY, "re_1", "pi_1"))
+
+    first = credited(issued, outside, (0,), "CN-1")
+    second = credited(issued, first.payment, (1,), "CN-2")
+
+    assert (outside.left, outside.refunded, outside.status) == (0, 15_000, InvoiceStatus.PAID)
+    assert (first.refunded_before, first.refunded, first.refunded_payment) == (12_500, 0, None)
+    assert (second.refunded_before, second.refunded, second.refunded_payment) == (2_500, 10_000, "pi_1")
+    assert (second.payment.refunded, second.payment.credit) == (25_000, 0)
+
+
 def test_what_is_written_off_is_paid_by_money_that_arrives_nevertheless() -> None:
     issued = of_lines(10_000)
     written_off = initial_payment(issued, issued.produced_on).with_entries(
@@ -164,7 +200,7 @@ def test_a_transfer_that_is_agreed_later_has_its_whole_term() -> None:
     st.lists(st.integers(1, 50_000), min_size=1, max_size=4),
     st.floats(0, 0.9),
     st.floats(0, 1),
-    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3), st.floats(0, 1)), max_size=12),
+    st.lists(st.tuples(st.integers(0, 7), st.integers(0, 3), st.floats(0, 1)), max_size=12),
 )
 def test_money_is_conserved_whatever_happens(
     nets: list[int], off: float, share: float, history: list[tuple[int, int, float]]
@@ -189,6 +225,10 @@ def test_money_is_conserved_whatever_happens(
             payment = payment.with_entries(Entry(EntryKind.WRITTEN_OFF, payment.left, day, "staff"))
         elif what == 4 and payment.left:
             payment = payment.with_entries(Entry(EntryKind.CREDIT_APPLIED, int(payment.left * part), day))
+        elif what == 7:
+            outside = int(refundable_of(payment.entries, f"pi_{line}") * part)
+            refunded = Entry(EntryKind.REFUNDED_OUTSIDE, outside, day, f"re_{step}", f"pi_{line}")
+            payment = payment.with_entries(refunded)
         else:
             before = payment
             try:
@@ -197,7 +237,10 @@ def test_money_is_conserved_whatever_happens(
                 continue
             payment = money.payment
             gained = money.refunded + money.credit_balance
-            assert min(money.pre_payment, money.refunded, money.credit_balance) >= 0
+            assert min(money.pre_payment, money.refunded, money.credit_balance, money.refunded_before) >= 0
+            assert money.refunded_before <= refunded_outside(before.entries), "counted once"
+            source = money.refunded_payment
+            assert source is None or money.refunded <= refundable_of(before.entries, source), "refunded twice"
             assert gained <= max(0, received(before.entries)) + sum_of(before.entries, EntryKind.CREDIT_APPLIED)
         entries = payment.entries
         assert min([each.amount for each in entries], default=0) >= 0

@@ -42,7 +42,7 @@ Command = Callable[[World], object]
 def catalogue() -> World:
     """A world with a catalogue, and nothing else."""
     with World().calm() as world:
-        replace_catalogue(PRODUCTS, 0, context=CONTEXT, store=world.store)
+        replace_catalogue(PRODUCTS, 0, is_charged=True, context=CONTEXT, store=world.store)
         return world
 
 
@@ -126,7 +126,7 @@ def sell(products: tuple[Product, ...], replaces: int) -> Command:
     """Replaces this version of the catalogue."""
 
     def command(world: World) -> None:
-        replace_catalogue(products, replaces, context=CONTEXT, store=world.store)
+        replace_catalogue(products, replaces, is_charged=True, context=CONTEXT, store=world.store)
 
     return command
 

@@ -14,7 +14,7 @@ from billing.invoicing.issue_invoices import issue_invoices
 from billing.kernel.events import Actor, ActorKind, RequestContext
 from billing.kernel.permissions import Role
 from billing.payments.gateway import PaymentGateway
-from billing.payments.methods import Method
+from billing.payments.methods import CHARGED, Method
 from billing.payments.replace_payment_method import begin_setup, replace_payment_method
 from billing.usage.rules import UsageEvent
 
@@ -83,6 +83,7 @@ def deactivated() -> Ending:
                 existing(world.paying.payer(account)),
                 Method.CARD,
                 None,
+                charged=CHARGED,
                 context=context,
                 store=world.paying,
                 gateway=world.payments,

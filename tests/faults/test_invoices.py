@@ -13,7 +13,7 @@ from billing.invoicing.numbering import register_faults
 from billing.invoicing.sync_payments import sync_payment
 from billing.kernel.events import Actor, ActorKind, RequestContext
 from billing.payments.gateway import PaymentGateway
-from billing.payments.methods import Method
+from billing.payments.methods import CHARGED, Method
 from billing.payments.replace_payment_method import begin_setup, replace_payment_method
 
 from local.stripe.api import Stripe
@@ -71,6 +71,7 @@ def company(number: str = VISA) -> Callable[[], Invoicing]:
                 existing(world.paying.payer(ACCOUNT)),
                 Method.CARD,
                 None,
+                charged=CHARGED,
                 context=context,
                 store=world.paying,
                 gateway=world.payments,

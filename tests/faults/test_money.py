@@ -31,6 +31,7 @@ from tests.faults.test_credit_notes import (
 )
 from tests.faults.test_invoices import ACCOUNT, JULY, Invoicing, collect, company, invoiced, issue, never_charged_twice
 from tests.store.samples import CONTEXT
+from tests.stripe import ask
 
 REFUND_TAKES_DAYS = "4000000000007726"
 NOTE = "CN-2026-000001"
@@ -54,6 +55,7 @@ def of_kind(world: Invoicing, kind: str) -> list[tuple[str, int]]:
 def books_agree(world: Invoicing) -> None:
     """The credit equation, and each payment and refund at Stripe is an entry once."""
     credit_of = {"carried": 1, "overpaid": 1, "credit_applied": -1, "repaid_by_hand": -1}
+    credit_of |= {"credit_refunded": -1, "credit_refund_failed": 1}
     computed = sum(
         credit_of.get(entry[0], 0) * entry[1] for number, entry in entries(world) if not number.startswith("CN-")
     )
@@ -295,6 +297,74 @@ def test_a_lost_dispute_is_taken_in_once(faults: Faults) -> None:
         assert len(events(world, "payment.disputed")) == len(events(world, "payment.past_due")) == 1
 
     faults.every_cut(world=disputed, command=hear_disputes, invariants=once, always=books_agree)
+
+
+def refunded_in_the_dashboard() -> Invoicing:
+    """The first invoice was refunded at Stripe itself."""
+    with paid().calm() as world:
+        [intent] = [
+            each["id"]
+            for each in world.stripe.objects["payment_intent"].values()
+            if each["metadata"]["invoice"] == NUMBER
+        ]
+        ask(world.stripe, "POST", "/v1/refunds", f"payment_intent={intent}")
+        return world
+
+
+def test_a_refund_in_the_dashboard_is_taken_in_once(faults: Faults) -> None:
+    def once(world: Invoicing) -> None:
+        books_agree(world)
+        assert of_kind(world, "refunded_outside") == [(NUMBER, invoice(world)["total"]["amount"])]
+        assert len(events(world, "payment.refunded_outside")) == 1
+
+    faults.every_cut(world=refunded_in_the_dashboard, command=hear_refunds, invariants=once)
+    faults.every_race(world=refunded_in_the_dashboard, first=hear_refunds, second=hear_refunds, invariants=once)
+
+
+def test_a_refund_in_the_dashboard_meets_a_credit_note(faults: Faults) -> None:
+    """Whichever comes first, the customer gets the money once."""
+
+    def credited_and_collected(world: Invoicing) -> None:
+        credit(world)
+        collect(world)
+
+    def once(world: Invoicing) -> None:
+        books_agree(world)
+        assert [each["amount"] for each in world.stripe.objects["refund"].values()] == [FIRST_TOTAL]
+        assert of_kind(world, "carried") == []
+
+    world = refunded_in_the_dashboard
+    faults.every_race(world=world, first=hear_refunds, second=credited_and_collected, invariants=once)
+    faults.every_race(world=world, first=credited_and_collected, second=hear_refunds, invariants=once)
+
+
+def doubled() -> Invoicing:
+    """The customer has paid the first invoice twice, and one that we do not know."""
+    with paid().calm() as world:
+        [customer], [method] = world.stripe.objects["customer"], world.stripe.objects["payment_method"]
+        for name in (NUMBER, "LV-2019-000007"):
+            ask(
+                world.stripe,
+                "POST",
+                "/v1/payment_intents",
+                f"amount=1000&currency=eur&customer={customer}&payment_method={method}&confirm=true&off_session=true"
+                f"&metadata[account]={ACCOUNT}&metadata[invoice]={name}",
+            )
+        return world
+
+
+def hear_payments(world: Invoicing) -> None:
+    hear(world, sync_payment, "payment_intent")
+
+
+def test_money_that_nobody_has_asked_for_is_credit_and_told_once(faults: Faults) -> None:
+    def once(world: Invoicing) -> None:
+        books_agree(world)
+        assert sorted(amount for _, amount in of_kind(world, "overpaid")) == [1000, 1000]
+        assert len(events(world, "payment.unexpected")) == 2
+
+    faults.every_cut(world=doubled, command=hear_payments, invariants=once)
+    faults.every_race(world=doubled, first=hear_payments, second=hear_payments, invariants=once)
 
 
 def test_another_try_that_is_cut_off_charges_once(faults: Faults) -> None:

@@ -9,8 +9,8 @@ from billing.accounts.rules import existing
 from billing.invoicing.note_payment_notice import note_payment_notice
 from billing.kernel.errors import Conflict, UpstreamFailed
 from billing.kernel.events import Actor, ActorKind, RequestContext
-from billing.payments.gateway import PaymentGateway, PaymentNotice
-from billing.payments.methods import Method
+from billing.payments.gateway import Merchant, OtherMerchant, PaymentGateway, PaymentNotice
+from billing.payments.methods import CHARGED, Method
 from billing.payments.replace_payment_method import begin_setup, detach_replaced, replace_payment_method
 
 from local.stripe.api import Stripe
@@ -18,7 +18,7 @@ from tests.faults.company import NEW_ACCOUNT, body, catalogue, events, provision
 from tests.faults.cuts import Faults
 from tests.faults.edges import edge
 from tests.faults.world import World
-from tests.stripe import attached, confirm, payments, stripe_account
+from tests.stripe import ask, attached, confirm, payments, stripe_account
 
 ACCOUNT = NEW_ACCOUNT.account
 NOON = datetime(2026, 8, 4, 12, tzinfo=UTC)
@@ -52,6 +52,7 @@ class Paying(World):
             existing(self.paying.payer(ACCOUNT)),
             Method.CARD,
             None,
+            charged=CHARGED,
             context=self.context,
             store=self.paying,
             gateway=self.payments,
@@ -181,6 +182,7 @@ def test_the_first_setup_makes_one_customer(faults: Faults) -> None:
             existing(world.paying.payer(ACCOUNT)),
             Method.CARD,
             "tab",
+            charged=CHARGED,
             context=CONTEXT,
             store=world.paying,
             gateway=world.payments,
@@ -194,3 +196,59 @@ def test_the_first_setup_makes_one_customer(faults: Faults) -> None:
 
     faults.every_cut(world=company, command=begin, invariants=one_customer)
     faults.every_race(world=company, first=begin, second=begin, invariants=one_customer)
+
+
+def with_a_revoked_debit() -> Paying:
+    with company().calm() as world:
+        context = world.context
+        setup = begin_setup(
+            existing(world.paying.payer(ACCOUNT)),
+            Method.SEPA_DEBIT,
+            None,
+            charged=CHARGED,
+            context=context,
+            store=world.paying,
+            gateway=world.payments,
+        )
+        iban = "payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]=DE89370400440532013000"
+        ask(world.stripe, "POST", f"/v1/setup_intents/{setup.setup}/confirm", iban)
+        world.setups.append(setup.setup)
+        replace(0)(world)
+        [mandate] = world.stripe.objects["mandate"]
+        world.stripe.revoke_mandate(mandate)
+        return world
+
+
+def test_a_revoked_mandate_is_taken_in_once(faults: Faults) -> None:
+    def told(world: Paying) -> None:
+        [mandate] = world.stripe.objects["mandate"]
+        notice = PaymentNotice("evt", "mandate.updated", mandate, None)
+        note_payment_notice(
+            notice, now=NOON, correlation=world.context.correlation, store=world.paying, gateway=world.payments
+        )
+
+    def once(world: Paying) -> None:
+        [profile] = [body(item) for item in world.stored("PAGE#PAYMENT-METHOD")]
+        assert (profile["shown"], profile["payment_method"]) == (None, None)
+        assert len(events(world, "payment_method.changed")) == 2
+
+    faults.every_cut(world=with_a_revoked_debit, command=told, invariants=once)
+
+
+def test_the_merchant_is_kept_once(faults: Faults) -> None:
+    def first_use(world: Paying) -> None:
+        world.paying.require_merchant(Merchant("acct_1", livemode=False))
+
+    def other_first_use(world: Paying) -> None:
+        world.paying.require_merchant(Merchant("acct_2", livemode=False))
+
+    def kept(world: Paying) -> None:
+        assert world.paying.merchant() == Merchant("acct_1", livemode=False)
+
+    def one_of_the_two(world: Paying) -> None:
+        assert world.paying.merchant() in {Merchant(name, livemode=False) for name in ("acct_1", "acct_2")}
+
+    faults.every_cut(world=company, command=first_use, invariants=kept)
+    faults.every_race(
+        world=company, first=first_use, second=other_first_use, invariants=one_of_the_two, may_lose=(OtherMerchant,)
+    )

@@ -18,7 +18,7 @@ from billing.invoicing.issue_invoices import issue_invoices, upcoming
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.events import Actor, ActorKind, RequestContext
 from billing.kernel.money import Money
-from billing.payments.methods import Method
+from billing.payments.methods import CHARGED, Method
 from billing.payments.replace_payment_method import begin_setup, replace_payment_method, set_bank_transfer
 from billing.platform.dynamodb import keys
 from billing.subscriptions.rules import Cause, TierChange
@@ -65,7 +65,9 @@ def pays(world: Invoicing, number: str | None, at: datetime) -> None:
     if number is None:
         set_bank_transfer(payer, context=context, store=world.paying)
         return
-    setup = begin_setup(payer, Method.CARD, None, context=context, store=world.paying, gateway=world.payments)
+    setup = begin_setup(
+        payer, Method.CARD, None, charged=CHARGED, context=context, store=world.paying, gateway=world.payments
+    )
     confirm(world.stripe, {"setup_intent": setup.setup, "client_secret": setup.client_secret}, number)
     payer = existing(world.paying.payer(ACCOUNT))
     replace_payment_method(payer, setup.setup, context=context, store=world.paying, gateway=world.payments)

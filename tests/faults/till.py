@@ -18,7 +18,7 @@ from billing.invoicing.settle_by_hand import record_repayment, write_off
 from billing.invoicing.sync_payments import sync_dispute, sync_payment, sync_refund
 from billing.kernel.events import Actor, ActorKind, RequestContext
 from billing.kernel.money import Money
-from billing.payments.methods import Method
+from billing.payments.methods import CHARGED, Method
 from billing.payments.replace_payment_method import begin_setup, replace_payment_method, set_bank_transfer
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import text
@@ -48,7 +48,7 @@ class Till:
         self.given = 0
         """Credit from before the first invoice."""
         with self.world.calm():
-            replace_catalogue(_priced(currency, price), 0, context=CONTEXT, store=self.world.store)
+            replace_catalogue(_priced(currency, price), 0, is_charged=True, context=CONTEXT, store=self.world.store)
             contract = replace(NEW_ACCOUNT.contract, currency=currency)
             account = replace(NEW_ACCOUNT, contract=contract)
             if price is not None:
@@ -100,7 +100,9 @@ class Till:
         with self.world.calm() as world:
             payer = existing(world.paying.payer(ACCOUNT))
             context = self.context
-            setup = begin_setup(payer, method, None, context=context, store=world.paying, gateway=world.payments)
+            setup = begin_setup(
+                payer, method, None, charged=CHARGED, context=context, store=world.paying, gateway=world.payments
+            )
             confirmed({"setup_intent": setup.setup, "client_secret": setup.client_secret})
             payer = existing(world.paying.payer(ACCOUNT))
             replace_payment_method(payer, setup.setup, context=context, store=world.paying, gateway=world.payments)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from billing import wiring
 from billing.platform.http.resolver import BODY_CHARACTERS_MAX
 
 from functions.administer_catalogue.app import handler as administer_catalogue
@@ -170,6 +172,24 @@ def test_valid_fields_that_break_a_rule_are_named(body: Any, expected: list[str]
     assert pointers(given) == expected
     assert stored_items() == before
     assert catalogue.emails() == invited
+
+
+def test_a_currency_that_stripe_does_not_charge_is_refused_unless_all_pay_by_transfer(
+    catalogue: UserPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = json.loads(json.dumps(CATALOGUE).replace('"DKK"', '"CUP"'))
+    before = stored_items()
+
+    given = put_catalogue(body)
+
+    assert (given.status, given.body["type"]) == (422, "urn:livello:problem:rule-violation")
+    assert pointers(given) == ["#/products/0/tiers/0/prices/CUP"]
+    assert stored_items() == before
+    monkeypatch.setenv("CHARGED_METHODS", "none")
+    wiring.charged_methods.cache_clear()
+    assert put_catalogue(body).status == 200
+    monkeypatch.undo()
+    wiring.charged_methods.cache_clear()
 
 
 def test_all_invalid_fields_are_named_at_once(catalogue: UserPool) -> None:

@@ -462,6 +462,42 @@ def test_a_customer_can_give_the_consent_that_their_bank_asks_for(
     assert again.status == 409
 
 
+@pytest.mark.parametrize("ends", ["refused", "abandoned", "cancelled"])
+def test_a_consent_that_is_not_given_is_asked_for_again_and_ends_past_due(
+    ends: str, company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_one_open(company, monkeypatch)
+    card(company, stripe, ASKS)
+    first = datetime(2026, 7, 15, 4, tzinfo=UTC)
+    run(first, monkeypatch)
+    path = {**company.path, "number": "LV-2026-000003"}
+    consent = answer(update, request("POST", INVOICES + "/{number}/consent", claims=company.admin, path=path)).body
+    intent, [method] = consent["payment_intent"], list(stripe.numbers)
+    asked = stripe.handle(
+        "POST",
+        f"/v1/payment_intents/{intent}/confirm",
+        {"authorization": f"Bearer {consent['publishable_key']}"},
+        f"payment_method={method}&client_secret={consent['client_secret']}",
+    )
+    assert asked.body["status"] == "requires_action"
+    if ends == "refused":
+        stripe.authenticate_payment(intent, succeed=False)
+        deliver(stripe, "payment_intent.payment_failed")
+    elif ends == "cancelled":
+        stripe.handle("POST", f"/v1/payment_intents/{intent}/cancel", {"authorization": "Bearer sk_test_livello"})
+        deliver(stripe, "payment_intent.canceled")
+
+    for days in (1, 3, 5):
+        run(first + timedelta(days=days), monkeypatch)
+        assert invoice_rows(company)[0][2] == "open"
+    run(first + timedelta(days=7), monkeypatch)
+
+    assert invoice_rows(company)[0][2] == "past_due"
+    reasons = [(event.after or {})["reason"] for event in recorded("payment.failed")]
+    assert reasons == ["authentication_required"] * 5
+    assert not [each for each in stripe.objects["payment_intent"].values() if each["status"] == "succeeded"]
+
+
 @pytest.mark.parametrize("succeeds", [True, False])
 def test_a_debit_is_in_transit_until_stripe_settles_it(
     succeeds: bool, company: Company, stripe: Stripe, monkeypatch: pytest.MonkeyPatch

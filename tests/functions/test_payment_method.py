@@ -29,7 +29,7 @@ from functions.receive_payment_notice import app as receive_payment_notice
 from functions.receive_payment_notice.app import handler as receive
 from functions.update_payment_method.app import handler as update
 from functions.warn_expiring_card.app import handler as warn
-from local.stripe.api import Stripe
+from local.stripe.api import CREDITOR, Stripe
 from local.stripe.process import KEYS
 from local.stripe.webhooks import signature
 from tests.api_gateway import STAFF, Answer, answer, person, request
@@ -108,6 +108,15 @@ def card(company: Company, account: Stripe, number: str = VISA, expiry: str = "1
     assert replaced.status == 200, replaced
     setup_intent: str = setup["setup_intent"]
     return setup_intent
+
+
+def debit(company: Company, account: Stripe) -> None:
+    """Sets up a SEPA debit as the new payment method."""
+    setup = set_up(company, {"method": "sepa_debit"}).body
+    iban = "payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]=DE89370400440532013000"
+    ask(account, "POST", f"/v1/setup_intents/{setup['setup_intent']}/confirm", iban)
+    replaced = replace(company, setup["setup_intent"])
+    assert replaced.status == 200, replaced
 
 
 def details(company: Company) -> Any:
@@ -269,7 +278,9 @@ def test_a_sepa_debit_replaces_a_card(company: Company, account_at_stripe: Strip
 
     method = details(company)
     assert (method["method"], method["card"]) == ("sepa_debit", None)
-    assert method["debit"] == {"country": "DE", "last_four": "3000"}
+    [mandate] = account_at_stripe.objects["mandate"].values()
+    reference = mandate["payment_method_details"]["sepa_debit"]["reference"]
+    assert method["debit"] == {"country": "DE", "last_four": "3000", "mandate": reference, "creditor": CREDITOR}
     detach(*recorded("card.updated", "payment_method.changed"))
     assert [each["type"] for each in account_at_stripe.objects["payment_method"].values() if each["customer"]] == [
         "sepa_debit"
@@ -289,6 +300,23 @@ def test_a_sepa_debit_is_possible_in_euros_only(catalogue: Any, account_at_strip
     assert (refused_debit.status, refused_debit.body["errors"][0]["pointer"]) == (422, "#/method")
     assert "EUR" in refused_debit.body["errors"][0]["detail"]
     assert set_up(in_kroner).status == 201
+
+
+@pytest.mark.parametrize(("offered", "refused_methods"), [("card", {"sepa_debit"}), ("none", {"card", "sepa_debit"})])
+def test_only_what_the_deployment_charges_can_be_set_up(
+    offered: str,
+    refused_methods: set[str],
+    company: Company,
+    account_at_stripe: Stripe,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CHARGED_METHODS", offered)
+    wiring.charged_methods.cache_clear()
+
+    given = {method: set_up(company, {"method": method}) for method in ("card", "sepa_debit")}
+
+    assert {method for method, each in given.items() if each.status == 422} == refused_methods
+    assert {given[method].body["errors"][0]["pointer"] for method in refused_methods} == {"#/method"}
 
 
 def test_a_customer_deleted_at_stripe_is_created_again(company: Company, account_at_stripe: Stripe) -> None:
@@ -416,7 +444,7 @@ def test_a_failure_of_stripe_gives_502_and_a_repetition_succeeds(
 ) -> None:
     setup = set_up(company).body
     confirm(account_at_stripe, setup)
-    for path in ("setup_intents/seti", "/attach", "/customers/cus"):
+    for path in ("setup_intents/seti", "/customers/cus"):
         account_at_stripe.faults.append({"kind": fault, "path": path})
         given = replace(company, setup["setup_intent"])
         assert given.status == 502, given
@@ -426,6 +454,8 @@ def test_a_failure_of_stripe_gives_502_and_a_repetition_succeeds(
 
     assert replace(company, setup["setup_intent"]).status == 200
     assert attached(account_at_stripe) == ["4242"]
+    # The SetupIntent has attached it. Stripe may refuse to attach it a second time.
+    assert not [each for each in account_at_stripe.requests if each["path"].endswith("/attach")]
 
 
 # ---- Notices from Stripe --------------------------------------------------------------------------------
@@ -465,6 +495,77 @@ def test_a_notice_removes_a_card_that_was_detached_at_stripe(company: Company, a
     assert details(company)["method"] is None
     [event] = recorded("payment_method.changed")
     assert (event.after or {})["method"] is None
+
+
+def test_a_notice_removes_the_card_of_a_customer_that_was_deleted_at_stripe(
+    company: Company, account_at_stripe: Stripe
+) -> None:
+    card(company, account_at_stripe)
+    [customer] = account_at_stripe.objects["customer"]
+    ask(account_at_stripe, "DELETE", f"/v1/customers/{customer}")
+
+    for _ in range(2):
+        deliver(account_at_stripe, "payment_method.detached", "customer.deleted")
+
+    assert details(company)["method"] is None
+    [event] = recorded("payment_method.changed")
+    assert (event.after or {})["method"] is None
+    card(company, account_at_stripe, MASTERCARD)
+    assert details(company)["card"]["last_four"] == "4444"
+
+
+def test_a_notice_about_the_deleted_customer_of_another_account_changes_nothing(
+    company: Company, account_at_stripe: Stripe
+) -> None:
+    card(company, account_at_stripe)
+    for account in (company.account, "no-such-account", ""):
+        other = ask(account_at_stripe, "POST", "/v1/customers", f"metadata[account]={account}" if account else "")
+        ask(account_at_stripe, "DELETE", f"/v1/customers/{other['id']}")
+    before = stored_items()
+
+    deliver(account_at_stripe, "customer.deleted")
+
+    assert stored_items() == before
+
+
+def test_a_notice_removes_a_debit_whose_mandate_was_revoked(company: Company, account_at_stripe: Stripe) -> None:
+    debit(company, account_at_stripe)
+    [mandate] = account_at_stripe.objects["mandate"]
+    account_at_stripe.revoke_mandate(mandate)
+
+    for _ in range(2):
+        deliver(account_at_stripe, "mandate.updated")
+
+    assert details(company)["method"] is None
+    [*_, event] = recorded("payment_method.changed")
+    [method] = account_at_stripe.objects["payment_method"]
+    assert event.after == {"method": None, "detach": [method]}
+    detach(event)
+    assert not account_at_stripe.objects["payment_method"][method]["customer"]
+
+
+def test_the_mandate_of_a_replaced_debit_changes_nothing(company: Company, account_at_stripe: Stripe) -> None:
+    debit(company, account_at_stripe)
+    card(company, account_at_stripe)
+    [mandate] = account_at_stripe.objects["mandate"]
+    account_at_stripe.revoke_mandate(mandate)
+    before = stored_items()
+
+    deliver(account_at_stripe, "mandate.updated")
+
+    assert stored_items() == before
+
+
+def test_a_notice_about_a_debit_keeps_its_mandate(company: Company, account_at_stripe: Stripe) -> None:
+    debit(company, account_at_stripe)
+    before = details(company)["debit"]
+    [method] = account_at_stripe.objects["payment_method"].values()
+    method["sepa_debit"]["last4"] = "3001"
+    account_at_stripe._emit("payment_method.updated", method)
+
+    deliver(account_at_stripe, "payment_method.updated")
+
+    assert details(company)["debit"] == {**before, "last_four": "3001"}
 
 
 def test_the_notice_of_a_replaced_card_changes_nothing(company: Company, account_at_stripe: Stripe) -> None:
@@ -522,10 +623,9 @@ def test_a_signed_body_that_is_no_event_is_refused(body: str) -> None:
 
 
 def test_a_notice_of_another_type_is_acknowledged_and_ignored(company: Company, account_at_stripe: Stripe) -> None:
-    ask(account_at_stripe, "POST", "/v1/customers")
-    [customer] = account_at_stripe.objects["customer"]
-    ask(account_at_stripe, "DELETE", f"/v1/customers/{customer}")
-    [event] = account_at_stripe.objects["event"]
+    setup = set_up(company).body
+    confirm(account_at_stripe, setup)
+    [event] = [each["id"] for each in account_at_stripe.objects["event"].values() if "attached" in each["type"]]
 
     assert webhook(account_at_stripe, event).status == 200
     assert queued() == []
@@ -543,7 +643,7 @@ def test_a_notice_of_an_unknown_account_is_ignored(company: Company, account_at_
 
     deliver(account_at_stripe, "setup_intent.succeeded", "payment_method.detached")
 
-    assert stored_items() == before
+    assert [each for each in stored_items() if each["sk"] != "MERCHANT"] == before
 
 
 # ---- Cards that expire --------------------------------------------------------------------------------

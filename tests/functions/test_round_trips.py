@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from billing import wiring
 from botocore.client import BaseClient
 
 from functions.record_usage.app import handler as record_usage
@@ -136,6 +137,8 @@ def test_every_route_has_its_round_trips() -> None:
 def test_a_successful_request_costs_its_round_trips(cell: Cell, company: Company, calls: Calls) -> None:
     claims = STAFF if cell.admin == 403 else company.admin
     prepared = cell.prepare(company)
+    # Once for each process: whose API key it has, and whether that account at Stripe is the one that was kept.
+    wiring.payments().account_of("cus_of_nobody")
     calls.clear()
 
     given = ask(cell, claims, company, prepared)

@@ -12,14 +12,17 @@ from billing.payments.gateway import (
     CustomerDeleted,
     KeyReused,
     KeySpent,
+    Merchant,
     MethodRefused,
+    OtherMerchant,
     RequestRefused,
 )
-from billing.payments.methods import ChargeState, Method, PaymentFailure, RefundState
+from billing.payments.methods import ChargeState, Debit, Method, PaymentFailure, RefundState
 from billing.payments.stripe_gateway import StripePayments
 
-from local.stripe.api import Stripe
-from tests.stripe import ask, confirm, payments, stripe_account
+from local.stripe.api import ACCOUNT, CREDITOR, Stripe
+from local.stripe.process import KEYS
+from tests.stripe import ADDRESS, InProcess, ask, confirm, payments, stripe_account
 
 VISA, DECLINED, EUROS = "4242424242424242", "4000000000000341", Money(36_328, "EUR")
 
@@ -279,3 +282,126 @@ def test_after_a_lost_answer_the_same_key_returns_the_same_payment(account: Stri
     assert begin(gateway, customer) == intents(account)[0]["id"]
     with pytest.raises(KeyReused):
         gateway.new_payment(customer, "nordlys", "LV-2", EUROS, Method.CARD, f"payment {customer} {EUROS}")
+
+
+def test_the_key_is_not_spent_before_stripe_has_said_what_became_of_the_request(
+    account: Stripe, gateway: StripePayments
+) -> None:
+    customer, _ = payer(account, gateway)
+    account.faults += [
+        {"kind": "500_after", "path": "payment_intents$", "method": "POST"},
+        {"kind": "500", "path": "payment_intents$", "method": "GET"},
+    ]
+
+    with pytest.raises(UpstreamFailed) as failure:
+        begin(gateway, customer)
+
+    assert not isinstance(failure.value, KeySpent)
+    assert begin(gateway, customer) == intents(account)[0]["id"]
+    assert len(intents(account)) == 1
+
+
+# ---- What an earlier run has done ------------------------------------------------------------------------
+
+
+def earlier(gateway: StripePayments, customer: str, amount: Money = EUROS, known: tuple[str, ...] = ()) -> str | None:
+    found = gateway.earlier_payment(customer, "nordlys", "LV-1", amount, known)
+    return None if found is None else found.payment_intent_id
+
+
+def test_an_earlier_payment_is_found_by_a_list(account: Stripe, gateway: StripePayments) -> None:
+    customer, card = payer(account, gateway)
+    assert earlier(gateway, customer) is None
+    intent = begin(gateway, customer)
+    for name, amount in (("LV-2", EUROS), ("LV-1", Money(500, "EUR"))):
+        gateway.new_payment(customer, "nordlys", name, amount, Method.CARD, f"{name} {amount}")
+
+    assert earlier(gateway, customer) == intent
+    gateway.charge(intent, card, Method.CARD, "charge")
+    # Money that has arrived counts, whatever is owed now.
+    assert earlier(gateway, customer, Money(700, "EUR")) == intent
+    assert earlier(gateway, customer, Money(700, "EUR"), (intent,)) is None
+
+
+def test_an_earlier_payment_that_was_cancelled_is_none(account: Stripe, gateway: StripePayments) -> None:
+    customer, _ = payer(account, gateway)
+    gateway.cancel(begin(gateway, customer), "cancel")
+
+    assert earlier(gateway, customer) is None
+
+
+def test_no_request_is_made_with_the_key_of_another_merchant(account: Stripe) -> None:
+    merchants: list[Merchant] = []
+
+    def require(merchant: Merchant) -> None:
+        merchants.append(merchant)
+        merchant.require(Merchant("acct_other", livemode=False))
+
+    gateway = StripePayments(KEYS.__getitem__, ADDRESS, require, InProcess(account))
+    for _ in range(2):
+        with pytest.raises(OtherMerchant) as refused:
+            gateway.new_customer("nordlys", "customer")
+
+    assert merchants == [Merchant(ACCOUNT, livemode=False)] * 2
+    assert f"{ACCOUNT} in test mode" in refused.value.detail
+    assert "acct_other in test mode" in refused.value.detail
+    assert {each["path"] for each in account.requests} == {"/v1/account"}
+
+
+def test_a_rotated_key_is_compared_again(account: Stripe) -> None:
+    keys, merchants = dict(KEYS), list[Merchant]()
+    gateway = StripePayments(keys.__getitem__, ADDRESS, merchants.append, InProcess(account))
+    for _ in range(2):
+        gateway.new_customer("nordlys", "customer")
+    assert len(merchants) == 1
+    keys["api_key"] = account._key = "sk_live_livello"
+
+    gateway.new_customer("nordlys", "customer")
+
+    assert [each.livemode for each in merchants] == [False, True]
+
+
+# ---- Debits and their mandates -----------------------------------------------------------------------
+
+
+def test_a_debit_has_its_mandate_and_our_creditor_identifier(account: Stripe, gateway: StripePayments) -> None:
+    debtor(account, gateway)
+    [setup], [mandate] = account.objects["setup_intent"], account.objects["mandate"].values()
+
+    found = gateway.setup(setup)
+
+    assert found is not None
+    assert found.chosen is not None
+    reference = mandate["payment_method_details"]["sepa_debit"]["reference"]
+    assert found.chosen.shown.debit == Debit("DE", "3000", reference, CREDITOR)
+
+
+def test_a_revoked_mandate_names_its_method_and_pays_nothing(account: Stripe, gateway: StripePayments) -> None:
+    customer, debit = debtor(account, gateway)
+    [mandate] = account.objects["mandate"]
+    intent = begin(gateway, customer, method=Method.SEPA_DEBIT)
+    assert (gateway.revoked_method(mandate), gateway.revoked_method("mandate_unknown")) == (None, None)
+    account.revoke_mandate(mandate)
+
+    assert gateway.revoked_method(mandate) == debit
+    charge = gateway.charge(intent, debit, Method.SEPA_DEBIT, "charge")
+    assert (charge.state, charge.failure, charge.hard) == (
+        ChargeState.FAILED,
+        PaymentFailure.NO_PAYMENT_METHOD,
+        True,
+    )
+
+
+@pytest.mark.parametrize(("code", "hard"), [("insufficient_funds", False), ("authorization_revoked", True)])
+def test_a_debit_that_needs_another_mandate_is_a_hard_failure(
+    code: str, hard: bool, account: Stripe, gateway: StripePayments
+) -> None:
+    customer, debit = debtor(account, gateway)
+    intent = begin(gateway, customer, method=Method.SEPA_DEBIT)
+    gateway.charge(intent, debit, Method.SEPA_DEBIT, "charge")
+    account.settle(intent, succeed=False, code=code)
+
+    charge = gateway.payment(intent)
+
+    assert charge is not None
+    assert (charge.state, charge.hard) == (ChargeState.FAILED, hard)

@@ -291,6 +291,44 @@ def test_a_refund_may_be_pending(partner: Partner) -> None:
     assert partner.v1.refunds.create({"payment_intent": charged.id}, key()).status == "pending"
 
 
+# ---- Our own account, and mandates ----------------------------------------------------------------------
+
+
+def test_the_key_says_whose_it_is(partner: Partner) -> None:
+    own = partner.v1.accounts.retrieve_current()
+
+    assert own.id.startswith("acct_")
+    assert "creditor_id" in own.settings.sepa_debit_payments
+
+
+def debtor(partner: Partner) -> tuple[str, Any]:
+    """A customer with a confirmed SetupIntent of a SEPA debit."""
+    payer = partner.v1.customers.create({"metadata": {"account": "contract-test"}}).id
+    allowed = {"customer": payer, "allowed_payment_method_types": ["sepa_debit"], "usage": "off_session"}
+    setup = partner.v1.setup_intents.create(allowed, key())
+    details = {"name": "Ada Holm", "email": "ada@nordlys.example"}
+    debit = {"type": "sepa_debit", "sepa_debit": {"iban": IBAN}, "billing_details": details}
+    method = partner.v1.payment_methods.create(debit)
+    accepted = {"customer_acceptance": {"type": "offline"}}
+    partner.v1.setup_intents.confirm(setup.id, {"payment_method": method.id, "mandate_data": accepted}, key())
+    return payer, partner.v1.setup_intents.retrieve(setup.id, {"expand": ["payment_method", "mandate"]})
+
+
+def test_a_setup_of_a_debit_attaches_it_and_has_a_mandate_with_a_reference(partner: Partner) -> None:
+    payer, setup = debtor(partner)
+
+    assert (setup.status, setup.payment_method.customer) == ("succeeded", payer)
+    assert setup.mandate.payment_method_details.sepa_debit.reference
+    found = partner.v1.mandates.retrieve(setup.mandate.id)
+    assert (found.status, found.payment_method) == ("active", setup.payment_method.id)
+
+
+def test_an_unknown_mandate_is_missing(partner: Partner) -> None:
+    failure = refused(partner, "mandates", "retrieve", "mandate_1UnknownToEverybody")
+
+    assert failure.code == "resource_missing"
+
+
 # ---- Our data against the stand-in's, which has a source of its own -----------------------------------
 
 

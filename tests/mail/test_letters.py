@@ -32,6 +32,8 @@ from tests.mail.reading import Page
 GMAIL_CLIPS_BYTES = 100_000
 
 EUROS, NO_EUROS = {"amount": 301500, "currency": "EUR"}, {"amount": 0, "currency": "EUR"}
+KRONER = {"amount": 301500, "currency": "DKK"}
+DEBIT = {"country": "DE", "last_four": "3000", "mandate": "MYQPQX3GYSJQ7RYT", "creditor": "DE98ZZZ09999999999"}
 
 EVERY = [
     pytest.param(event, language, id=f"{language}-{name}")
@@ -169,6 +171,31 @@ SAYS: list[tuple[str, dict[str, Any], str, list[str]]] = [
         "en",
         ["Please transfer €3,015.00 by 29 April 2026 with the reference 2026-0117"],
     ),
+    (
+        "invoice.issued",
+        {"total": EUROS, "due": EUROS, "method": "sepa_debit", "charge_on": date(2026, 4, 20), "debit": DEBIT},
+        "en",
+        [
+            "notice of a SEPA direct debit: €3,015.00 on 20 April 2026 from the bank account that ends in 3000",
+            "Mandate MYQPQX3GYSJQ7RYT",
+            "Creditor identifier DE98ZZZ09999999999",
+        ],
+    ),
+    (
+        "invoice.issued",
+        {"total": EUROS, "due": EUROS, "method": "sepa_debit", "charge_on": date(2026, 4, 20), "debit": DEBIT},
+        "it",
+        ["preavviso di un addebito diretto SEPA: 3.015,00\xa0€ il 20 aprile 2026", "Mandato MYQPQX3GYSJQ7RYT"],
+    ),
+    ("payment_method.changed", {}, "en", ["Mandate MYQPQX3GYSJQ7RYT", "Creditor identifier DE98ZZZ09999999999"]),
+    ("payment_method.changed", {}, "it", ["Identificativo del creditore DE98ZZZ09999999999"]),
+    ("payment.unexpected", {}, "en", ["DKK\xa03,015.00 of it is credit now", "Kept on invoice LV-2026-000042"]),
+    ("payment.unexpected", {"number": None}, "en", ["there is no invoice in its currency. Refund it at Stripe"]),
+    ("payment.unexpected", {"number": None}, "it", ["non c’è nessuna fattura"]),
+    ("payment.refunded_outside", {}, "en", ["Please issue one for invoice LV-2026-000042"]),
+    ("payment.refunded_outside", {"state": "failed"}, "en", ["has failed: the money is back"]),
+    ("payment.refunded_outside", {"credit": KRONER}, "en", ["taken off the credit", "Taken off the credit DKK"]),
+    ("payment.refunded_outside", {"credit": KRONER}, "it", ["Detratto dal credito 3.015,00\xa0DKK"]),
     ("invoice.paid", {"total": {"amount": 1234567, "currency": "JPY"}}, "en", ["JP¥1,234,567"]),
     ("invoice.paid", {"total": {"amount": 1234567, "currency": "JPY"}}, "it", ["1.234.567\xa0JPY"]),
     ("invoice.paid", {"total": {"amount": 1234567, "currency": "KWD"}}, "en", ["KWD\xa01,234.567"]),

@@ -42,7 +42,7 @@ def world() -> Iterator[World]:
     """A world whose table has the demonstration's catalogue."""
     with connected(), World().calm() as world:
         products = CatalogueBody.model_validate(json.loads(CATALOGUE.read_text("utf-8"))).values()
-        replace_catalogue(products, 0, context=CONTEXT, store=world.store)
+        replace_catalogue(products, 0, is_charged=True, context=CONTEXT, store=world.store)
         yield world
 
 

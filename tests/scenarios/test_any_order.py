@@ -242,7 +242,7 @@ class Life:
             )
             for product in PRICES
         )
-        replace_catalogue(products, 0, context=self.context, store=self.world.store)
+        replace_catalogue(products, 0, is_charged=True, context=self.context, store=self.world.store)
         contract = Contract(story.start, story.interval, story.currency, story.zone)
         discounts = tuple(
             Discount(

@@ -1,5 +1,6 @@
 """A value that is stored and read again is the same, digit for digit."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -63,6 +64,7 @@ def test_a_catalogue_round_trips() -> None:
     [
         PaymentMethod(Method.CARD, Card("visa", "4242", 12, 2030)),
         PaymentMethod(Method.SEPA_DEBIT, None, Debit("DE", "3000")),
+        PaymentMethod(Method.SEPA_DEBIT, None, Debit("DE", "3000", "MYQPQX3GYSJQ7RYT", "DE98ZZZ09999999999")),
         PaymentMethod(Method.BANK_TRANSFER, None),
         None,
     ],
@@ -73,6 +75,21 @@ def test_a_payment_profile_round_trips(shown: PaymentMethod | None) -> None:
 
     assert payment_mapping.payment_profile_from(payment_mapping.payment_profile_body(profile), 3) == profile
     assert payment_mapping.shown_payment_method_from(payment_mapping.payment_profile_body(profile)) == shown
+
+
+def test_a_debit_from_before_mandates_were_kept_is_read_and_written_for_the_release_before() -> None:
+    """Byte for byte as it was written. A function of that release builds the debit from all its fields."""
+    stored = (
+        '{"customer":"cus_1","shown":{"method":"sepa_debit","card":null,"debit":{"country":"DE","last_four":"3000"}},'
+        '"payment_method":"pm_1","fingerprint":"f","setup":"seti_1","set_up_at":"2026-08-04T07:20:00Z",'
+        '"used":["seti_1"]}'
+    )
+
+    profile = payment_mapping.payment_profile_from(stored, 1)
+
+    assert profile.shown == PaymentMethod(Method.SEPA_DEBIT, None, Debit("DE", "3000"))
+    written = json.loads(payment_mapping.payment_profile_body(profile))
+    assert written["shown"]["debit"] == {"country": "DE", "last_four": "3000"}
 
 
 def test_an_empty_payment_profile_round_trips() -> None:

@@ -40,6 +40,7 @@ from billing.invoicing.vat_numbers.rules import Outage, VatNumberCheck
 from billing.kernel.errors import Busy, ConcurrentChange
 from billing.kernel.money import Money
 from billing.kernel.schedules import Job
+from billing.payments.gateway import Merchant
 from billing.payments.methods import CardWarning, PaymentProfile
 from billing.payments.records import Payer, PaymentStore
 from billing.platform.due_work.records import DueStore
@@ -109,6 +110,7 @@ USED = UsageEvent(
 )
 CHECK = VatNumberCheck("DE136695976")
 VAT_STATE = VatNumberState(ACCOUNT, PAGE.information.company.details, 1, VatNumberDue(NOON), CHECK)
+MERCHANT = Merchant("acct_1", livemode=False)
 OUTAGE = Outage("DE", NOON, NOON, "MS_UNAVAILABLE", told=False, version=1)
 LIST: dict[str, Any] = {"limit": 1, "after": None}
 
@@ -196,6 +198,9 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "whole": lambda store: store.whole(ASKED),
     },
     PaymentStore: {
+        "change_merchant": lambda store: store.change_merchant(MERCHANT),
+        "merchant": lambda store: store.merchant(),
+        "require_merchant": lambda store: store.require_merchant(MERCHANT),
         "save_customer": lambda store: store.save_customer(ID, PaymentProfile()),
         "payer": lambda store: store.payer(ID),
         "replace_method": lambda store: store.replace_method(ID, PaymentProfile(), WARNING, EVENT),

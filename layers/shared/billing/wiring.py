@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from billing.invoicing.vat_numbers.records import VatNumberStore
     from billing.invoicing.vat_numbers.register import VatRegister
     from billing.payments.gateway import PaymentGateway, PaymentNotices
+    from billing.payments.methods import Method
     from billing.payments.records import PaymentStore
     from billing.platform.due_work.records import DueStore
     from billing.platform.events.bus import EventBus
@@ -49,7 +50,7 @@ else:  # the commands of a function import the stores and interfaces that they n
     AccountStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = DeliveryStore = Any
     DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
-    Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
+    Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -129,7 +130,17 @@ def invoicing_settings() -> InvoicingSettings:
         credit_series=os.environ["CREDIT_NOTE_SERIES"],
         unconfirmed=unconfirmed_vat_number(),
         time_zone=os.environ["SELLER_TIME_ZONE"],
+        charged=charged_methods(),
+        sepa_notice_days=int(os.environ["SEPA_NOTICE_DAYS"]),
     )
+
+
+@cache
+def charged_methods() -> frozenset[Method]:
+    """The payment methods that this deployment charges; none where its customers pay by bank transfer only."""
+    from billing.payments.methods import CHARGED_METHODS
+
+    return CHARGED_METHODS[os.environ["CHARGED_METHODS"]]
 
 
 @cache
@@ -265,7 +276,8 @@ def payments() -> PaymentGateway:
     """The payment service (Stripe)."""
     from billing.payments.stripe_gateway import StripePayments
 
-    return StripePayments(payment_secret(), os.environ.get("STRIPE_API_BASE") or None)
+    address = os.environ.get("STRIPE_API_BASE") or None
+    return StripePayments(payment_secret(), address, payment_store().require_merchant)
 
 
 @cache
@@ -295,6 +307,7 @@ Backlog = Annotated[UsageBacklog, Depends(usage_backlog)]
 People = Annotated[Directory, Depends(directory)]
 PaymentMethods = Annotated[PaymentStore, Depends(payment_store)]
 Payments = Annotated[PaymentGateway, Depends(payments)]
+ChargedMethods = Annotated[frozenset[Method], Depends(charged_methods)]
 Invoices = Annotated[InvoiceStore, Depends(invoice_store)]
 TaxedFrom = Annotated[SellerAddress, Depends(seller_address)]
 VatNumberPolicy = Annotated[UnconfirmedVatNumber | None, Depends(unconfirmed_vat_number)]

@@ -50,6 +50,8 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.INVOICE_WRITTEN_OFF: (Audience.STAFF,),
     EventType.PAYMENT_DISPUTED: (Audience.STAFF,),
     EventType.PAYMENT_PAST_DUE: (Audience.STAFF,),
+    EventType.PAYMENT_REFUNDED_OUTSIDE: (Audience.STAFF,),
+    EventType.PAYMENT_UNEXPECTED: (Audience.STAFF,),
     EventType.PAYMENT_METHOD_CHANGED: (Audience.ADMINS, Audience.BILLING),
     EventType.PAYMENT_FAILED: (Audience.ADMINS, Audience.BILLING),
     EventType.RENEWAL_NOTICE_DEADLINE_NEAR: (Audience.ADMINS,),

@@ -39,7 +39,9 @@ from billing.invoicing.event_schemas import (
     InvoicingReleased,
     PaymentFailed,
     PaymentPastDue,
+    PaymentRefundedOutside,
     PaymentRepaid,
+    PaymentUnexpected,
     PeriodFree,
 )
 from billing.invoicing.vat_numbers.event_schemas import (
@@ -96,6 +98,8 @@ AnyEvent = (
     | PaymentFailed
     | PaymentMethodChanged
     | PaymentPastDue
+    | PaymentRefundedOutside
+    | PaymentUnexpected
     | PeriodFree
     | PaymentRepaid
     | ReviewBooked

@@ -33,6 +33,7 @@ from billing.invoicing.dunning import (
     after_failure,
     awaiting_transfer,
     begin_refund,
+    debited_from,
     is_due,
     is_retried_at_once,
     mark_past_due,
@@ -52,9 +53,6 @@ from billing.kernel.money import Money, amount_covered
 from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
 from billing.payments.gateway import AmountRefused, CustomerDeleted, KeySpent, NewSetup, PaymentGateway, RequestRefused
 from billing.payments.methods import Charge, ChargeState, Method, PaymentFailure, Refund, RefundState
-
-HOUR = "%Y-%m-%dT%H"
-"""See billing.payments.replace_payment_method."""
 
 ANSWERS_LOST_MAX = 2
 """How often a run waits in vain for the payment service. Each time costs seconds, and the next may be no better."""
@@ -431,20 +429,22 @@ def _collect_one(
                 raise RequestRefused("Stripe does not know a payment that it has begun for us.") from None
             return _charged_changes(billing, record, current, unpaid, today, payment.tried_with, collector)
         alone = replace(payment, payment_intent_id=None, allocations=())
-        agreed_at = billing.profile.set_up_at
-        agreed_on = None if agreed_at is None else contract.today(agreed_at)
-        until = transferred_by(record.invoice, agreed_on, settings.term_days)
+        until = transferred_by(record.invoice, agreed_day(billing), settings.term_days)
         late = mark_past_due(alone) if until < today else awaiting_transfer(alone, until)
         return [PaymentChange(record, late), *others]
     if collects(unpaid, record.invoice.number):
         return [_collected_elsewhere(record, today)]
+    if shown is not None and shown.method is Method.SEPA_DEBIT and settings.sepa_notice_days:
+        debited_on = debited_from(record.invoice, agreed_day(billing), settings.sepa_notice_days)
+        if today < debited_on:
+            return [PaymentChange(record, replace(payment, next_attempt_on=debited_on))]
     tried_with = billing.profile.charged
     if payment.is_exhausted and payment.tried_with == tried_with and payment.failure is not None:
         return [PaymentChange(record, mark_past_due(payment))]
-    if method is None or billing.profile.customer is None or shown is None:
+    if method is None or billing.profile.customer is None or shown is None or shown.method not in settings.charged:
         failed = after_failure(payment, PaymentFailure.NO_PAYMENT_METHOD, today, retry_days, due_on=due_on)
         return [PaymentChange(record, failed)]
-    allocations = _allocations(record, unpaid, shown.method)
+    allocations = _allocations(record, unpaid, shown.method, settings)
     amount = Money(sum(share for _, share in allocations), record.left.currency)
     obstacle = charge_obstacle(amount, shown.method)
     if obstacle is ChargeObstacle.TOO_SMALL:
@@ -453,7 +453,7 @@ def _collect_one(
         return [PaymentChange(record, _never(payment, tried_with, today, due_on))]
     try:
         record, charge = _charged(
-            record, allocations, unpaid, billing.profile.customer, method, shown.method, collector
+            record, allocations, unpaid, billing.profile.customer, method, shown.method, today, collector
         )
     except CustomerDeleted:
         # With all its methods. With its next method the account becomes a new customer (replace_payment_method).
@@ -500,14 +500,19 @@ def _charged_changes(
     return shared_charge(change, charge.payment_intent_id, record.payment.allocations, unpaid, collector.store, today)
 
 
-def _allocations(record: InvoiceRecord, unpaid: Sequence[InvoiceRecord], method: Method) -> Allocations:
+def _allocations(
+    record: InvoiceRecord, unpaid: Sequence[InvoiceRecord], method: Method, settings: InvoicingSettings
+) -> Allocations:
     """What a charge of an invoice pays: the invoice itself, and what is too small to be charged alone.
 
-    The charge of a PaymentIntent that exists pays what that was created for.
+    The charge of a PaymentIntent that exists pays what that was created for. A debit that the invoice's mail has
+    announced is of the announced amount.
     """
     payment, own = record.payment, (record.invoice.number, record.payment.left)
     if payment.payment_intent_id is not None:
         return payment.allocations or (own,)
+    if method is Method.SEPA_DEBIT and settings.sepa_notice_days:
+        return (own,)
     small = [
         each
         for each in unpaid
@@ -548,12 +553,13 @@ def _charged(
     customer: str,
     payment_method: str,
     method: Method,
+    today: date,
     collector: Collector,
 ) -> tuple[InvoiceRecord, Charge]:
     """The invoice with its PaymentIntent, and what became of that. One that can never succeed is replaced."""
     charge = Charge("", ChargeState.CANCELLED, None, hard=False)
     for _ in range(PAYMENTS_BEGUN_MAX):
-        record, begun = _with_payment_intent(record, allocations, unpaid, customer, method, collector)
+        record, begun = _with_payment_intent(record, allocations, unpaid, customer, method, today, collector)
         attempt = f"charge/{record.invoice.account}/{record.invoice.number}/{begun}/{record.payment.attempts + 1}"
         charge = collector.gateway.charge(begun, payment_method, method, f"{attempt}/{collector.context.correlation}")
         if charge.state is not ChargeState.CANCELLED:
@@ -599,11 +605,13 @@ def _with_payment_intent(
     unpaid: list[InvoiceRecord],
     customer: str,
     method: Method,
+    today: date,
     collector: Collector,
 ) -> tuple[InvoiceRecord, str]:
     """The invoice with its PaymentIntent. It is kept before it is charged: one that is not kept never is.
 
-    So that no other one collects them as well, the invoices that go with it get their next version too.
+    A run after the due day looks first for one that an earlier run has created: the payment service forgets a key after
+    a day. So that no other one collects them as well, the invoices that go with it get their next version too.
     """
     if record.payment.payment_intent_id is not None:
         return record, record.payment.payment_intent_id
@@ -611,8 +619,16 @@ def _with_payment_intent(
     amount = Money(sum(share for _, share in allocations), record.left.currency)
     # With all that may change before the answer is here: a key goes with the same parameters only.
     key = f"payment/{invoice.account}/{invoice.number}/{record.version}/{amount.amount}/{customer}/{method}"
-    with _another_key_next_time(record, collector):
-        begun = collector.gateway.new_payment(customer, invoice.account, invoice.number, amount, method, key)
+    earlier = None
+    if record.payment.next_attempt_on is None or record.payment.next_attempt_on < today:
+        known = {str(each.reference) for each in record.payment.entries if each.kind is EntryKind.CHARGED}
+        earlier = collector.gateway.earlier_payment(customer, invoice.account, invoice.number, amount, known)
+    if earlier is not None:
+        begun = earlier.payment_intent_id
+        allocations = allocations if earlier.amount == amount.amount else ()
+    else:
+        with _another_key_next_time(record, collector):
+            begun = collector.gateway.new_payment(customer, invoice.account, invoice.number, amount, method, key)
     payment = replace(record.payment, payment_intent_id=begun, allocations=allocations if len(allocations) > 1 else ())
     together = {number for number, _ in allocations[1:]}
     others = [each for each in unpaid if each.invoice.number in together]
@@ -637,6 +653,12 @@ def _another_key_next_time(record: InvoiceRecord, collector: Collector) -> Itera
 def _by_transfer(billing: BillingContext) -> bool:
     shown = billing.profile.shown
     return shown is not None and shown.method is Method.BANK_TRANSFER
+
+
+def agreed_day(billing: BillingContext) -> date | None:
+    """The account's day on which its payment method was set up or agreed to, None without one."""
+    agreed_at = billing.profile.set_up_at
+    return None if agreed_at is None else billing.subscriber.account.contract.today(agreed_at)
 
 
 def _method(billing: BillingContext) -> Method:

@@ -14,7 +14,7 @@ from datetime import date
 from fractions import Fraction
 
 from billing.invoicing.dunning import InvoicePayment
-from billing.invoicing.entries import Entry, EntryKind, refundable, sum_of
+from billing.invoicing.entries import Entry, EntryKind, refundable, refunded_outside, sum_of
 from billing.invoicing.invoices import BillingReason, Correction, InvoiceDraft, InvoiceStatus, IssuedInvoice
 from billing.kernel.errors import Conflict, RuleViolation, Violation
 from billing.kernel.money import Money, charged_units
@@ -41,7 +41,8 @@ class CreditNoteAllocation:
     """How the total of a credit note is divided, in minor units.
 
     `pre_payment` reduces what is still to be paid, `refunded` goes back through the payment `refunded_payment`,
-    `credit_balance` is taken off the next invoices. `payment` is the new state of the corrected invoice's payment.
+    `refunded_before` went back before, by a refund that staff made at the payment service itself, and `credit_balance`
+    is taken off the next invoices. `payment` is the new state of the corrected invoice's payment.
     """
 
     pre_payment: int
@@ -49,6 +50,7 @@ class CreditNoteAllocation:
     credit_balance: int
     payment: InvoicePayment
     refunded_payment: str | None = None
+    refunded_before: int = 0
 
 
 def lines_to_credit(
@@ -155,8 +157,9 @@ def allocate(
 ) -> CreditNoteAllocation:
     """Divides the `total` of a credit note, in minor units, at least 0.
 
-    The unpaid part is cancelled, the charged part is refunded, and the rest goes to the credit balance, such as what
-    was paid by transfer or with earlier credit. An invoice credited wholly before it is paid is void.
+    The unpaid part is cancelled, what was refunded without a credit note is explained, the charged part is refunded,
+    and the rest goes to the credit balance, such as what was paid by transfer or with earlier credit. An invoice
+    credited wholly before it is paid is void.
     """
     credited = (*payment.credited, *((position, credit_note) for position in correction.lines))
     credited_net = _credited_net(invoice, payment, {*correction.lines})
@@ -199,16 +202,18 @@ def _divided(payment: InvoicePayment, of: Money, credit_note: str, today: date) 
     total = -of.amount
     waived = min(total, max(0, payment.balance))
     source, most = refundable(payment.entries) or (None, 0)
-    refunded = min(total - waived, most)
+    before = min(total - waived, refunded_outside(payment.entries))
+    refunded = min(total - waived - before, most)
     if not charged_units(Money(refunded, of.currency)):
         refunded = 0  # the payment service refunds no such fraction
-    carried = total - waived - refunded
+    carried = total - waived - before - refunded
     updated = payment.with_entries(
         Entry(EntryKind.WAIVED, waived, today, credit_note),
+        Entry(EntryKind.RETURNED, before, today, credit_note),
         Entry(EntryKind.RETURNED, refunded, today, credit_note, source),
         Entry(EntryKind.CARRIED, carried, today, credit_note),
     )
-    return CreditNoteAllocation(waived, refunded, carried, updated, source if refunded else None)
+    return CreditNoteAllocation(waived, refunded, carried, updated, source if refunded else None, before)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from billing.invoicing.entries import (
     balances,
     credit_from,
     received,
+    refunded_outside,
     refunds,
     sum_of,
 )
@@ -112,8 +113,8 @@ class InvoicePayment:
 
     @property
     def refunded(self) -> int:
-        """What credit notes give back to where it came from."""
-        return sum_of(self.entries, EntryKind.RETURNED)
+        """What goes back to where it came from: by credit notes, or by staff at the payment service itself."""
+        return sum_of(self.entries, EntryKind.RETURNED) + refunded_outside(self.entries)
 
     @property
     def credited_total(self) -> int:
@@ -193,8 +194,13 @@ class AlreadyPaid(Conflict):
         super().__init__("This invoice is paid, or its payment is on its way.")
 
 
-def due_on(method: Method | None, today: date, term_days: int) -> date:
-    """The due date of an invoice issued today: today if it is charged, otherwise at the end of the payment term."""
+def due_on(method: Method | None, today: date, term_days: int, sepa_notice_days: int = 0) -> date:
+    """The due date of an invoice issued today: today if it is charged, otherwise at the end of the payment term.
+
+    A SEPA debit is due when the days of its notice are over.
+    """
+    if method is Method.SEPA_DEBIT:
+        return today + timedelta(days=sepa_notice_days)
     return today if method in CHARGED else today + timedelta(days=term_days)
 
 
@@ -206,6 +212,12 @@ def transferred_by(invoice: InvoiceSummary, agreed_on: date | None, term_days: i
     if agreed_on is None or agreed_on <= invoice.produced_on:
         return invoice.due_on
     return max(invoice.due_on, agreed_on + timedelta(days=term_days))
+
+
+def debited_from(invoice: InvoiceSummary, agreed_on: date | None, sepa_notice_days: int) -> date:
+    """The first day on which an invoice may be debited: its mail has announced that day, or with a bank account that
+    was set up since, on `agreed_on`, the days of the notice count from then."""
+    return max(invoice.produced_on, agreed_on or invoice.produced_on) + timedelta(days=sepa_notice_days)
 
 
 def charge_on(invoice: IssuedInvoice) -> date | None:
@@ -227,6 +239,8 @@ def initial_payment(invoice: IssuedInvoice, today: date, credit: int | None = No
     )
     if not payment.left:
         return payment
+    if invoice.method is Method.SEPA_DEBIT and invoice.due_on > invoice.produced_on:
+        return replace(payment, next_attempt_on=invoice.due_on)  # the invoice has announced that day
     by_transfer = invoice.method is Method.BANK_TRANSFER
     # A bank transfer is first checked on the day after the due date.
     return replace(payment, next_attempt_on=invoice.due_on + DAY if by_transfer else today)

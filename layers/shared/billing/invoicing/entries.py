@@ -30,6 +30,10 @@ class EntryKind(StrEnum):
     REFUND_BEGUN = "refund_begun"
     REFUND_DONE = "refund_done"
     REFUND_FAILED = "refund_failed"
+    REFUNDED_OUTSIDE = "refunded_outside"
+    REFUND_OUTSIDE_FAILED = "refund_outside_failed"
+    CREDIT_REFUNDED = "credit_refunded"
+    CREDIT_REFUND_FAILED = "credit_refund_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,11 @@ class Entry:
 
     A refund of a credit note is BEGUN before it is asked for, with the number of the attempt as its `reference`. It is
     DONE or has FAILED with the id of the refund. One that was done may fail days later.
+
+    A refund that staff made at the payment service itself has REFUNDED an invoice OUTSIDE, with the id of the refund as
+    its `reference`, or has FAILED later. No document explains it yet. The next credit note of the invoice does: its
+    RETURNED is then without a `payment`. As far as such a refund gives back what was OVERPAID and is still credit, it
+    is CREDIT_REFUNDED instead, and no document is needed.
     """
 
     kind: EntryKind
@@ -72,6 +81,8 @@ _CREDIT = {
     EntryKind.OVERPAID: 1,
     EntryKind.CREDIT_APPLIED: -1,
     EntryKind.REPAID_BY_HAND: -1,
+    EntryKind.CREDIT_REFUNDED: -1,
+    EntryKind.CREDIT_REFUND_FAILED: 1,
 }
 """What an entry of an invoice adds to the account's credit."""
 
@@ -86,7 +97,10 @@ _OF_A_PAYMENT = {
     EntryKind.CHARGE_BACK_WON: 1,
     EntryKind.CHARGED_BACK: -1,
     EntryKind.RETURNED: -1,
-    EntryKind.OVERPAID: -1,
+    EntryKind.REFUNDED_OUTSIDE: -1,
+    EntryKind.REFUND_OUTSIDE_FAILED: 1,
+    EntryKind.CREDIT_REFUNDED: -1,
+    EntryKind.CREDIT_REFUND_FAILED: 1,
 }
 
 
@@ -119,9 +133,15 @@ def charged(entries: Iterable[Entry], payment: str) -> int:
 
 def kept(entries: Iterable[Entry], payment: str) -> int:
     """What a payment has paid, less what was returned of it and what a bank has taken back."""
+    return left_of_payments(entries).get(payment, 0)
+
+
+def refunded_outside(entries: Iterable[Entry]) -> int:
+    """What was refunded of an invoice at the payment service itself, and no credit note has explained yet."""
     entries = tuple(entries)
-    of_it = [each for each in entries if each.payment == payment and each.kind is not EntryKind.OVERPAID]
-    return charged(entries, payment) + sum(_OF_A_PAYMENT.get(each.kind, 0) * each.amount for each in of_it)
+    explained = sum(each.amount for each in entries if each.kind is EntryKind.RETURNED and each.payment is None)
+    made = sum_of(entries, EntryKind.REFUNDED_OUTSIDE) - sum_of(entries, EntryKind.REFUND_OUTSIDE_FAILED)
+    return max(0, made - explained)
 
 
 def refundable(entries: Iterable[Entry]) -> tuple[str, int] | None:
@@ -133,15 +153,37 @@ def refundable(entries: Iterable[Entry]) -> tuple[str, int] | None:
     decisions = {EntryKind.CHARGED_BACK, EntryKind.DISPUTE_CLOSED}
     decided = {each.reference for each in entries if each.kind in decisions}
     disputed = {each.payment for each in entries if each.kind is EntryKind.DISPUTED and each.reference not in decided}
+    best = max(
+        (
+            (amount - overpaid(entries, payment), payment)
+            for payment, amount in left_of_payments(entries).items()
+            if payment not in disputed
+        ),
+        default=(0, ""),
+    )
+    return (best[1], best[0]) if best[0] > 0 else None
+
+
+def overpaid(entries: Iterable[Entry], payment: str | None = None) -> int:
+    """What came in beyond what was owed, of one payment or of all, and was not refunded to where it came from."""
+    entries = tuple(entries)
+    of_it = [each for each in entries if payment is None or payment in {each.reference, each.payment}]
+    came = sum_of(of_it, EntryKind.OVERPAID) + sum_of(of_it, EntryKind.CREDIT_REFUND_FAILED)
+    return max(0, came - sum_of(of_it, EntryKind.CREDIT_REFUNDED))
+
+
+def refundable_of(entries: Iterable[Entry], payment: str) -> int:
+    """What is left of one payment that an invoice has received, in minor units."""
+    return max(0, left_of_payments(entries).get(payment, 0))
+
+
+def left_of_payments(entries: Iterable[Entry]) -> dict[str, int]:
     left: dict[str, int] = {}
     for each in entries:
-        # The first entries of what was overpaid name the payment as their reference.
-        is_own = each.kind is EntryKind.CHARGED or (each.kind is EntryKind.OVERPAID and each.payment is None)
-        payment = each.reference if is_own else each.payment
+        payment = each.reference if each.kind is EntryKind.CHARGED else each.payment
         if payment is not None and each.kind in _OF_A_PAYMENT:
             left[payment] = left.get(payment, 0) + _OF_A_PAYMENT[each.kind] * each.amount
-    best = max(((amount, payment) for payment, amount in left.items() if payment not in disputed), default=(0, ""))
-    return (best[1], best[0]) if best[0] > 0 else None
+    return left
 
 
 def refunds(entries: Iterable[Entry], owed: int) -> Iterator[tuple[date, int]]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from billing.payments.event_schemas import DebitFacts
 from billing.platform.events.envelope import AccountEvent, Facts
 from billing.platform.events.facts import MoneyFacts
 
@@ -22,7 +23,8 @@ class InvoiceLineFacts(Facts):
 class InvoiceFacts(Facts):
     """`until` is the first day that is not paid for. `charge_on` is None where the customer transfers the money
     themselves; `document` is the key of the PDF among the documents, None without one. `credit` was taken off the
-    total and `due` is left to pay; older events are without."""
+    total and `due` is left to pay; older events are without. `debit` is the bank account that a SEPA debit is announced
+    for, which takes `due` on `charge_on`."""
 
     number: str
     produced_on: date
@@ -37,6 +39,7 @@ class InvoiceFacts(Facts):
     due: MoneyFacts | None = None
     method: Literal["card", "sepa_debit", "bank_transfer"] | None
     charge_on: date | None
+    debit: DebitFacts | None = None
     document: str | None
 
 
@@ -133,6 +136,29 @@ class RepaidFacts(Facts):
     reference: str
 
 
+class UnexpectedPaymentFacts(Facts):
+    """`payment` is the payment at Stripe or the reference of the transfer, `received` what it brought, and `credit` the
+    part that nothing was owed for. `number` is the invoice that keeps it, None where there is none in its
+    currency: then nothing is credited."""
+
+    number: str | None
+    payment: str
+    received: MoneyFacts
+    credit: MoneyFacts
+
+
+class RefundedOutsideFacts(Facts):
+    """`number` is the invoice whose payment was refunded at Stripe itself, with the `refund` there. `credit` is the
+    part that was taken off the account's credit: no credit note is needed for it. One that was `made` may have `failed`
+    days later."""
+
+    number: str
+    refund: str
+    refunded: MoneyFacts
+    credit: MoneyFacts
+    state: Literal["made", "failed"]
+
+
 class InvoiceIssued(AccountEvent[Literal["invoice.issued"], None, InvoiceFacts]):
     """An invoice was issued."""
 
@@ -167,6 +193,15 @@ class PaymentFailed(AccountEvent[Literal["payment.failed"], None, FailedPaymentF
 
 class PaymentPastDue(AccountEvent[Literal["payment.past_due"], None, PastDueFacts]):
     """An invoice is past due, and is not tried again by itself. Told to staff."""
+
+
+class PaymentUnexpected(AccountEvent[Literal["payment.unexpected"], None, UnexpectedPaymentFacts]):
+    """Money has arrived that nothing is owed for: twice, for a void invoice, or for one that we do not know. It is
+    credit. Told to staff."""
+
+
+class PaymentRefundedOutside(AccountEvent[Literal["payment.refunded_outside"], None, RefundedOutsideFacts]):
+    """A payment was refunded at Stripe itself, without a credit note. Told to staff, who issue one."""
 
 
 class InvoiceWrittenOff(AccountEvent[Literal["invoice.written_off"], None, WrittenOffFacts]):

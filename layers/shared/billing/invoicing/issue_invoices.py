@@ -34,6 +34,7 @@ from billing.invoicing.vat_territories import Address
 from billing.invoicing.wording import describe_line
 from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import EventType, Facts, RequestContext, by_system
+from billing.payments.methods import Method, PaymentProfile
 from billing.platform.events.new_event import new_event
 from billing.platform.retry import RetryBudget
 
@@ -212,7 +213,11 @@ def _issue(
         invoice = unnumbered.issued_as(number)
         whole = WholeInvoice.new(invoice, initial_payment(invoice, today))
         event = new_event(
-            EventType.INVOICE_ISSUED, context, account=invoice.account, before=None, after=invoice_facts(invoice)
+            EventType.INVOICE_ISSUED,
+            context,
+            account=invoice.account,
+            before=None,
+            after=invoice_facts(invoice, billing.profile),
         )
         credit = credit_after(draft, billing.credit)
         store.issue(billing, whole, number, invoiced(fixed, invoice), credit, event)
@@ -295,7 +300,7 @@ def build_invoice(
         number="",
         account=billing.subscriber.account.id,
         produced_on=today,
-        due_on=due_on(method, today, settings.term_days),
+        due_on=due_on(method, today, settings.term_days, settings.sepa_notice_days),
         draft=draft,
         seller=settings.seller,
         company=billing.company.for_invoice(),
@@ -305,9 +310,10 @@ def build_invoice(
     )
 
 
-def invoice_facts(invoice: IssuedInvoice) -> Facts:
-    """The facts of an invoice for its event."""
+def invoice_facts(invoice: IssuedInvoice, profile: PaymentProfile) -> Facts:
+    """The facts of an invoice for its event. `debit` announces a SEPA debit."""
     draft = invoice.draft
+    debit = None if profile.shown is None else profile.shown.debit
     return {
         "number": invoice.number,
         "produced_on": invoice.produced_on,
@@ -322,6 +328,7 @@ def invoice_facts(invoice: IssuedInvoice) -> Facts:
         "due": asdict(draft.due),
         "method": invoice.method,
         "charge_on": charge_on(invoice),
+        "debit": None if debit is None or invoice.method is not Method.SEPA_DEBIT else asdict(debit),
         "document": document_key(invoice.account, invoice.number, DocumentKind.PDF),
     }
 

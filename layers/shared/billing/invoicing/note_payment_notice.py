@@ -13,7 +13,7 @@ from billing.kernel.errors import RuleViolation
 from billing.kernel.events import Actor, ActorKind, RequestContext, by_system
 from billing.payments.gateway import PaymentGateway, PaymentNotice
 from billing.payments.methods import ChosenMethod, PaymentProfile, Setup, SetupSuperseded, next_warning
-from billing.payments.records import PaymentStore
+from billing.payments.records import Payer, PaymentStore
 from billing.payments.replace_payment_method import changed_event, replace_payment_method
 
 IGNORED, DONE, AGREED = "ignored", "done", "agreed"
@@ -22,6 +22,8 @@ IGNORED, DONE, AGREED = "ignored", "done", "agreed"
 METHOD_NOTICES = frozenset(
     {"payment_method.automatically_updated", "payment_method.detached", "payment_method.updated"}
 )
+MANDATE_NOTICES = frozenset({"mandate.updated"})
+CUSTOMER_NOTICES = frozenset({"customer.deleted"})
 SETUP_SUCCEEDED = "setup_intent.succeeded"
 PAYMENT_NOTICES = frozenset(
     {
@@ -43,7 +45,17 @@ DISPUTE_NOTICES = frozenset(
 )
 """See billing.invoicing.sync_payments."""
 
-KNOWN = METHOD_NOTICES | PAYMENT_NOTICES | REFUND_NOTICES | DISPUTE_NOTICES | {SETUP_SUCCEEDED}
+KNOWN = frozenset(
+    {
+        *METHOD_NOTICES,
+        *MANDATE_NOTICES,
+        *CUSTOMER_NOTICES,
+        *PAYMENT_NOTICES,
+        *REFUND_NOTICES,
+        *DISPUTE_NOTICES,
+        SETUP_SUCCEEDED,
+    }
+)
 """The types that we deal with. All others are acknowledged, and not looked at."""
 
 
@@ -55,7 +67,12 @@ def note_payment_notice(
     if notice.type == SETUP_SUCCEEDED:
         return _finish(notice.object, occasion, store, gateway)
     if notice.type in METHOD_NOTICES:
-        return _follow(notice, occasion, store, gateway)
+        account = None if notice.customer is None else gateway.account_of(notice.customer)
+        return _follow(account, notice.object, occasion, store, gateway)
+    if notice.type in MANDATE_NOTICES:
+        return _without_revoked(notice.object, occasion, store, gateway)
+    if notice.type in CUSTOMER_NOTICES:
+        return _without_customer(notice, occasion, store, gateway)
     return IGNORED
 
 
@@ -88,14 +105,42 @@ def _give_up(setup: Setup, profile: PaymentProfile, context: RequestContext, gat
         gateway.detach(chosen.payment_method, f"detach/{chosen.payment_method}/{context.correlation}")
 
 
-def _follow(notice: PaymentNotice, context: RequestContext, store: PaymentStore, gateway: PaymentGateway) -> str:
+def _follow(
+    account: str | None, method: str, context: RequestContext, store: PaymentStore, gateway: PaymentGateway
+) -> str:
     """The bank has changed a card, or somebody has taken it away at the payment service."""
-    account = None if notice.customer is None else gateway.account_of(notice.customer)
     payer = None if account is None else store.payer(account)
-    if account is None or payer is None or payer.profile.payment_method != notice.object:
+    if payer is None or payer.profile.payment_method != method:
         return IGNORED
-    profile = payer.profile
-    changed = _as_it_stands(profile, gateway.method(notice.object))
+    return _save(payer, _as_it_stands(payer.profile, gateway.method(method)), context, store)
+
+
+def _without_revoked(mandate: str, context: RequestContext, store: PaymentStore, gateway: PaymentGateway) -> str:
+    """A mandate that was revoked allows no debit any more, so its bank account pays nothing."""
+    method = gateway.revoked_method(mandate)
+    chosen = None if method is None else gateway.method(method)
+    if chosen is None or chosen.customer is None:
+        return IGNORED
+    account = gateway.account_of(chosen.customer)
+    payer = None if account is None else store.payer(account)
+    if payer is None or payer.profile.payment_method != method:
+        return IGNORED
+    return _save(payer, payer.profile.without_method(), context, store)
+
+
+def _without_customer(
+    notice: PaymentNotice, context: RequestContext, store: PaymentStore, gateway: PaymentGateway
+) -> str:
+    """Somebody has deleted the customer at the payment service, with its payment methods. The next setup makes a new
+    customer."""
+    payer = None if notice.account is None else store.payer(notice.account)
+    if payer is None or payer.profile.customer != notice.object or payer.profile.payment_method is None:
+        return IGNORED
+    return _save(payer, _as_it_stands(payer.profile, gateway.method(payer.profile.payment_method)), context, store)
+
+
+def _save(payer: Payer, changed: PaymentProfile, context: RequestContext, store: PaymentStore) -> str:
+    account, profile = payer.subscriber.account.id, payer.profile
     if changed == profile:
         return AGREED
     contract = payer.subscriber.account.contract
@@ -107,4 +152,8 @@ def _follow(notice: PaymentNotice, context: RequestContext, store: PaymentStore,
 def _as_it_stands(profile: PaymentProfile, standing: ChosenMethod | None) -> PaymentProfile:
     if standing is None or standing.customer is None:
         return profile.without_method()
-    return replace(profile, shown=standing.shown, fingerprint=standing.fingerprint)
+    shown, kept = standing.shown, None if profile.shown is None else profile.shown.debit
+    if shown.debit is not None and kept is not None:
+        # The mandate is not part of the payment method at the payment service.
+        shown = replace(shown, debit=replace(shown.debit, mandate=kept.mandate, creditor=kept.creditor))
+    return replace(profile, shown=shown, fingerprint=standing.fingerprint)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 from billing.invoicing.credit_notes import CreditNoteAllocation
-from billing.invoicing.entries import Entry, EntryKind, sum_of
+from billing.invoicing.entries import Entry, EntryKind, received, sum_of
 from billing.invoicing.invoices import DocumentKind, InvoiceStatus, IssuedInvoice, document_key
 from billing.invoicing.records import PaymentChange
 from billing.invoicing.wording import describe_line
@@ -64,7 +64,7 @@ def credit_note_facts(note: IssuedInvoice, money: CreditNoteAllocation) -> Facts
         "tax": asdict(draft.tax_amount),
         "total": asdict(draft.total),
         "waived": asdict(Money(money.pre_payment, currency)),
-        "refunded": asdict(Money(money.refunded, currency)),
+        "refunded": asdict(Money(money.refunded_before + money.refunded, currency)),
         "carried": asdict(Money(money.credit_balance, currency)),
         "document": document_key(note.account, note.number, DocumentKind.PDF),
     }
@@ -73,6 +73,7 @@ def credit_note_facts(note: IssuedInvoice, money: CreditNoteAllocation) -> Facts
 def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType, Facts]]:
     before, payment, invoice = change.record.payment, change.payment, change.record.invoice
     left = asdict(Money(payment.left, invoice.total.currency))
+    yield from _by_chance(change)
     if payment.status is InvoiceStatus.PAID and before.status is not InvoiceStatus.PAID:
         yield _refunded(change) if invoice.corrects is not None else _paid(change)
         return
@@ -100,6 +101,42 @@ def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType
                 "reason": CHARGED_BACK if _is_charged_back(change) else payment.failure,
             },
         )
+
+
+def _by_chance(change: PaymentChange) -> Iterator[tuple[EventType, Facts]]:
+    """What staff are told of money that nobody has asked for or given back here."""
+    entries, number = _new(change), change.record.invoice.number
+    currency = change.record.invoice.total.currency
+    too_much = [each for each in entries if each.kind is EntryKind.OVERPAID]
+    if too_much:
+        yield (
+            EventType.PAYMENT_UNEXPECTED,
+            {
+                "number": number,
+                "payment": too_much[0].payment or too_much[0].reference or "",
+                "received": asdict(Money(received(entries), currency)),
+                "credit": asdict(Money(sum_of(too_much, EntryKind.OVERPAID), currency)),
+            },
+        )
+    for state, kinds in _OUTSIDE.items():
+        refunds = [each for each in entries if each.kind in kinds]
+        if refunds:
+            yield (
+                EventType.PAYMENT_REFUNDED_OUTSIDE,
+                {
+                    "number": number,
+                    "refund": refunds[0].reference or "",
+                    "refunded": asdict(Money(sum_of(refunds, *kinds), currency)),
+                    "credit": asdict(Money(sum_of(refunds, kinds[1]), currency)),
+                    "state": state,
+                },
+            )
+
+
+_OUTSIDE = {
+    "made": (EntryKind.REFUNDED_OUTSIDE, EntryKind.CREDIT_REFUNDED),
+    "failed": (EntryKind.REFUND_OUTSIDE_FAILED, EntryKind.CREDIT_REFUND_FAILED),
+}
 
 
 def _paid(change: PaymentChange) -> tuple[EventType, Facts]:

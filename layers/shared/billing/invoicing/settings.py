@@ -8,6 +8,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from billing.invoicing.invoices import Seller
+from billing.payments.methods import CHARGED, Method
 
 TERM_DAYS = 14
 CREDIT_SERIES = "CN"
@@ -31,6 +32,9 @@ class InvoicingSettings:
     Invoices and credit notes are dated and numbered by the day in `time_zone`, the seller's (IANA database).
     `term_days` is the payment term of bank transfers. A failed charge is tried again `retry_days` after the first
     failure. `unconfirmed` is None where the deployment does not ask VIES about VAT numbers.
+
+    `charged` are the methods that the deployment charges. A SEPA debit is made `sepa_notice_days` after its invoice,
+    whose mail announces it; with 0 at once, and the payment service announces it.
     """
 
     series: str
@@ -40,6 +44,8 @@ class InvoicingSettings:
     credit_series: str = CREDIT_SERIES
     unconfirmed: UnconfirmedVatNumber | None = None
     time_zone: str = TIME_ZONE
+    charged: frozenset[Method] = CHARGED
+    sepa_notice_days: int = 0
 
     def day_of_issue(self, now: datetime) -> date:
         """The seller's day at `now`, an aware instant."""

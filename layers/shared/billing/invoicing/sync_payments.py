@@ -7,20 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from billing.invoicing.collect_payments import Collector, after_refund, save_changes, shared_charge, without_intent
 from billing.invoicing.dunning import UNPAID, AlreadyPaid, InvoicePayment, after_charge, after_money, is_news
-from billing.invoicing.entries import Entry, EntryKind, attempt_under_way, charged, kept
+from billing.invoicing.entries import Entry, EntryKind, attempt_under_way, charged, kept, overpaid, refundable_of
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.invoicing.settings import InvoicingSettings
+from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import EventType, by_system
+from billing.kernel.money import Money
 from billing.payments.gateway import PaymentGateway
 from billing.payments.methods import Charge, ChargeState, Dispute, DisputeState, Method, Refund, RefundState
 from billing.platform.events.new_event import new_event
 
 REACTIVATION = "reactivation "
 """How the name of a payment begins that the worker of a reactivation takes in itself."""
+
+REACTIVATION_KEPT_AFTER = timedelta(hours=1)
+"""How long the worker of a reactivation is given to take its payment in."""
 
 SEARCHED_MAX = 20
 """Among how many of the newest documents the newest invoice is searched."""
@@ -49,12 +54,15 @@ def sync_payment(
 ) -> bool:
     """Brings an invoice in line with its payment at the payment service; whether anything was changed.
 
-    Money that has arrived for an invoice that is settled by now is credit. Raises ConcurrentChange, UpstreamFailed.
+    Money that has arrived for an invoice that is settled by now, or for none that we know, is credit, and staff are
+    told. One that was cancelled at the payment service makes way for another. Raises ConcurrentChange, UpstreamFailed.
     """
     owner = gateway.invoice_of(payment)
-    billing = None if owner is None else store.billing_context(owner[0])
-    if owner is None or billing is None:
+    if owner is None:
         return False
+    billing = store.billing_context(owner[0])
+    if billing is None:
+        return of_no_account(owner[0], owner[1])
     charge = gateway.payment(payment)
     collector = Collector(
         billing.subscriber.account, by_system(now, correlation), settings, consent_page, store, gateway
@@ -63,15 +71,21 @@ def sync_payment(
     if charge is None or _is_taken_in(found.named, payment):
         return False
     record = _target(found.named, payment, owner[1])
-    if record is None and charge.state is ChargeState.SUCCEEDED and not owner[1].startswith(REACTIVATION):
+    if record is None and charge.state is ChargeState.SUCCEEDED and not _is_awaited(billing, owner[1], charge, now):
         record = _newest(owner[0], store)
+        if record is None:
+            return _told_of(charge, billing, collector)
     if record is None:
         return False
+    if charge.state is ChargeState.SUCCEEDED and charge.currency not in {None, record.left.currency}:
+        return _told_of(charge, billing, collector)
+    if charge.state is ChargeState.CANCELLED and record.payment.payment_intent_id == payment and _is_open(record):
+        _save(found, [PaymentChange(record, replace(record.payment, payment_intent_id=None, allocations=()))])
+        return True
     if record.payment.payment_intent_id == payment:
         if not is_news(charge, record.payment):
             return False
-    elif charge.state is not ChargeState.SUCCEEDED or charge.currency not in {None, record.left.currency}:
-        # Money of another currency pays nothing here: staff compare the books.
+    elif charge.state is not ChargeState.SUCCEEDED:
         return False
     _save(found, _changes(found, record, charge, store))
     return True
@@ -89,12 +103,15 @@ def sync_refund(
     """Brings a credit note in line with its refund; whether anything was changed.
 
     One that has failed, however late, is owed again, and staff are told. A refund that was made by hand at the payment
-    service is taken in for a credit note that waits for one of this payment. Raises ConcurrentChange, UpstreamFailed.
+    service is taken in for a credit note that waits for one of this payment; without one it is an entry of the invoices
+    that the payment has paid, and staff are told. Raises ConcurrentChange, UpstreamFailed.
     """
     current = gateway.refund_of(refund)
-    billing = None if current is None or current.account is None else store.billing_context(current.account)
-    if current is None or billing is None:
+    if current is None or current.account is None:
         return False
+    billing = store.billing_context(current.account)
+    if billing is None:
+        return of_no_account(current.account, None)
     collector = Collector(billing.subscriber.account, by_system(now, correlation), settings, "", store, gateway)
     found = _found(billing, current.payment, current.credit_note or "-", collector)
     notes = [each for each in found.named if each.invoice.corrects is not None]
@@ -105,7 +122,12 @@ def sync_refund(
         if note is None or begun not in {(entry.kind, entry.reference) for entry in note.payment.entries}:
             return False
     else:
-        note = _refunded_by_hand(notes, current)
+        note = _note_of(current, notes)
+        if note is None:
+            changes = _refunded_outside(found, current)
+            if changes:
+                _save(found, changes)
+            return bool(changes)
     kind = {RefundState.DONE: EntryKind.REFUND_DONE, RefundState.FAILED: EntryKind.REFUND_FAILED}.get(current.state)
     if note is None or kind is None or (kind, refund) in known:
         return False
@@ -113,24 +135,6 @@ def sync_refund(
         return False
     _save(found, [PaymentChange(note, after_refund(note.payment, current, found.today))])
     return True
-
-
-def _refunded_by_hand(notes: Sequence[InvoiceRecord], refund: Refund) -> InvoiceRecord | None:
-    """The credit note of a refund that does not name one: the one that took it in, or one that waits for it."""
-    done = (EntryKind.REFUND_DONE, refund.id)
-    for note in notes:
-        if done in {(entry.kind, entry.reference) for entry in note.payment.entries}:
-            return note
-    if refund.state is not RefundState.DONE:
-        return None
-    waiting = (
-        note
-        for note in notes
-        if note.payment.status in UNPAID
-        and attempt_under_way(note.payment.entries) is None
-        and note.payment.left >= refund.amount.amount
-    )
-    return next(waiting, None)
 
 
 def sync_dispute(
@@ -149,9 +153,11 @@ def sync_dispute(
     UpstreamFailed.
     """
     current = gateway.dispute(dispute)
-    billing = None if current is None or current.account is None else store.billing_context(current.account)
-    if current is None or billing is None:
+    if current is None or current.account is None:
         return False
+    billing = store.billing_context(current.account)
+    if billing is None:
+        return of_no_account(current.account, current.invoice)
     collector = Collector(billing.subscriber.account, by_system(now, correlation), settings, "", store, gateway)
     found = _found(billing, current.payment, current.invoice or "-", collector)
     if not _is_taken_in(found.named, current.payment):
@@ -176,6 +182,15 @@ def sync_dispute(
     if changes:
         _save(found, changes)
     return is_new or bool(changes)
+
+
+def of_no_account(account: str, invoice: str | None) -> bool:
+    """Where a notice about the money of an account that no longer exists ends, with the number that its payment names.
+
+    Whether anything was recorded: nothing is yet.
+    """
+    del account, invoice
+    return False
 
 
 def _found(billing: BillingContext, payment: str, number: str, collector: Collector) -> _Found:
@@ -203,6 +218,85 @@ def _target(named: Sequence[InvoiceRecord], payment: str, number: str) -> Invoic
     of_it = [each for each in invoices if each.payment.payment_intent_id == payment]
     by_name = [each for each in invoices if each.invoice.number == number]
     return next(iter([*of_it, *by_name]), None)
+
+
+def _is_open(record: InvoiceRecord) -> bool:
+    return record.payment.status in UNPAID
+
+
+def _is_awaited(billing: BillingContext, name: str, charge: Charge, now: datetime) -> bool:
+    """Whether the worker of a reactivation takes the payment in itself. Raises ConcurrentChange while it may just have
+    done so: then the notice is repeated."""
+    if not name.startswith(REACTIVATION):
+        return False
+    if billing.subscriber.account.reactivation == name.removeprefix(REACTIVATION):
+        return True
+    if charge.made_at is None or now - charge.made_at < REACTIVATION_KEPT_AFTER:
+        raise ConcurrentChange
+    return False
+
+
+def _told_of(charge: Charge, billing: BillingContext, collector: Collector) -> bool:
+    """Tells staff of money that no invoice can keep: there is none, or it is in another currency."""
+    account = billing.subscriber.account
+    currency = charge.currency or account.contract.currency
+    facts = {
+        "number": None,
+        "payment": charge.payment_intent_id,
+        "received": asdict(Money(charge.amount or 0, currency)),
+        "credit": asdict(Money(0, currency)),
+    }
+    event = new_event(EventType.PAYMENT_UNEXPECTED, collector.context, account=account.id, before=None, after=facts)
+    return collector.store.record_once(account.id, f"payment/{charge.payment_intent_id}", event)
+
+
+def _note_of(refund: Refund, notes: Sequence[InvoiceRecord]) -> InvoiceRecord | None:
+    """The credit note of a refund that was made by hand: the one that has it already, or one that waits for it."""
+    for note in notes:
+        if refund.id in {entry.reference for entry in note.payment.entries}:
+            return note
+    waiting = [
+        note
+        for note in notes
+        if note.payment.left >= refund.amount.amount
+        and not note.payment.is_in_transit
+        and attempt_under_way(note.payment.entries) is None
+    ]
+    return waiting[0] if waiting and refund.state is not RefundState.FAILED else None
+
+
+def _refunded_outside(found: _Found, refund: Refund) -> list[PaymentChange]:
+    """What a refund without a credit note changes of the invoices that its payment has paid.
+
+    It takes back first what was overpaid and is still credit.
+    """
+    known = [each for record in found.named for each in record.payment.entries if each.reference == refund.id]
+    if any(each.kind in _UNDONE.values() for each in known) or (known and refund.state is not RefundState.FAILED):
+        return []
+    changes, left, credit = [], refund.amount.amount, found.billing.credit
+    for record in found.named:
+        payment = record.payment
+        if refund.state is RefundState.FAILED:
+            made = [each for each in payment.entries if each.reference == refund.id and each.kind in _UNDONE]
+            entries = [replace(each, kind=_UNDONE[each.kind], on=found.today) for each in made]
+        else:
+            share = min(left, refundable_of(payment.entries, refund.payment))
+            from_credit = max(0, min(share, credit, payment.credit, overpaid(payment.entries, refund.payment)))
+            left, credit = left - share, credit - from_credit
+            shares = {EntryKind.CREDIT_REFUNDED: from_credit, EntryKind.REFUNDED_OUTSIDE: share - from_credit}
+            entries = [
+                Entry(kind, amount, found.today, refund.id, refund.payment) for kind, amount in shares.items() if amount
+            ]
+        if entries:
+            changes.append(PaymentChange(record, payment.with_entries(*entries)))
+    return changes
+
+
+_UNDONE = {
+    EntryKind.CREDIT_REFUNDED: EntryKind.CREDIT_REFUND_FAILED,
+    EntryKind.REFUNDED_OUTSIDE: EntryKind.REFUND_OUTSIDE_FAILED,
+}
+"""What takes back the entry of a refund that has failed."""
 
 
 def _newest(account: str, store: InvoiceStore) -> InvoiceRecord | None:

@@ -168,7 +168,8 @@ class PaymentStandingView(View):
     attempt has failed; `reference` is that of the customer's own transfer.
 
     `left` is what is still to be paid unless it is done, or of a credit note what goes back; `credited` are lines that
-    credit notes have taken back, `waived` and `refunded` what became of their money.
+    credit notes have taken back, `waived` and `refunded` what became of their money; `refunded` has also what was
+    refunded at Stripe itself.
     """
 
     status: str

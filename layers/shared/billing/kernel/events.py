@@ -59,6 +59,8 @@ class EventType(StrEnum):
     PAYMENT_FAILED = "payment.failed"
     PAYMENT_METHOD_CHANGED = "payment_method.changed"
     PAYMENT_PAST_DUE = "payment.past_due"
+    PAYMENT_REFUNDED_OUTSIDE = "payment.refunded_outside"
+    PAYMENT_UNEXPECTED = "payment.unexpected"
     PERIOD_FREE = "period.free"
     PAYMENT_REPAID = "payment.repaid"
     RENEWAL_NOTICE_DEADLINE_NEAR = "renewal.notice_deadline_near"

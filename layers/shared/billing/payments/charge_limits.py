@@ -26,7 +26,8 @@ class ChargeObstacle(StrEnum):
 
 DEBIT_CURRENCY = "EUR"
 DEBIT_LARGEST = Money(10_000_00, DEBIT_CURRENCY)
-"""SEPA debits are in euros, each up to this amount (docs.stripe.com/payments/sepa-debit)."""
+"""SEPA debits are in euros. "SEPA Direct Debit transactions have a limit of 10,000 EUR each"
+(docs.stripe.com/payments/sepa-debit)."""
 
 
 def charge_obstacle(amount: Money, method: Method) -> ChargeObstacle | None:

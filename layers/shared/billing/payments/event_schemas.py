@@ -27,10 +27,13 @@ class NewCardFacts(CardFacts):
 
 
 class DebitFacts(Facts):
-    """What may be shown of a bank account that is debited."""
+    """What may be shown of a bank account that is debited. `mandate` is the reference of the SEPA mandate, `creditor`
+    the creditor identifier. Events of an earlier release are without."""
 
     country: str
     last_four: str
+    mandate: str | None = None
+    creditor: str | None = None
 
 
 class PaymentMethodFacts(Facts):

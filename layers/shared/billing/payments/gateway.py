@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from billing.kernel.errors import UpstreamFailed
@@ -11,6 +12,11 @@ from billing.kernel.errors import UpstreamFailed
 if TYPE_CHECKING:  # keeps cold starts short: few functions need these values
     from billing.kernel.money import Money
     from billing.payments.methods import Charge, ChosenMethod, Dispute, Method, Refund, Setup
+
+
+KEYS_RELIED_ON = timedelta(hours=23)
+"""How long a repeated request may rely on its idempotency key: the payment service forgets keys that are a day old
+(docs.stripe.com/api/idempotent_requests)."""
 
 
 class MethodRefused(Exception):
@@ -45,8 +51,30 @@ class KeySpent(UpstreamFailed):
     """
 
 
+class OtherMerchant(RequestRefused):
+    """The API key belongs to another account or mode of the payment service than the one that this deployment uses."""
+
+
 class KeyReused(Exception):
     """The idempotency key was used before with other parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """The vendor's own account at the payment service, in live or in test mode."""
+
+    id: str
+    livemode: bool
+
+    def __str__(self) -> str:
+        return f"{self.id} in {'live' if self.livemode else 'test'} mode"
+
+    def require(self, kept: Merchant) -> None:
+        """Raises OtherMerchant unless this is the merchant that the deployment has kept."""
+        if self != kept:
+            raise OtherMerchant(
+                f"The API key belongs to {self}, but this deployment uses {kept}. See docs/operate.md, Stripe."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +91,14 @@ class PaymentNotice:
     """A webhook event of the payment service: its id, its type, the changed object, and the customer if it names one.
 
     Notices arrive in any order and more than once. So they carry no state: the worker reads the object from Stripe.
+    `account` is our account id in the metadata of a deleted customer, which Stripe shows nowhere else.
     """
 
     notice: str
     type: str
     object: str
     customer: str | None
+    account: str | None = None
 
 
 class PaymentNotices(Protocol):
@@ -83,8 +113,8 @@ class PaymentGateway(Protocol):
     """The service that stores payment methods and charges them.
 
     Every method raises UpstreamFailed when the service did not do its part, and AnswerLost when its answer is unknown;
-    RequestRefused and KeySpent give the reason. `key` is the idempotency key: a repeated request with the same key has
-    no second effect.
+    RequestRefused, OtherMerchant and KeySpent give the reason. `key` is the idempotency key: a repeated request with
+    the same key has no second effect, for a day (KEYS_RELIED_ON).
     """
 
     def new_customer(self, account: str, key: str) -> str:
@@ -100,7 +130,7 @@ class PaymentGateway(Protocol):
         ...
 
     def attach(self, payment_method: str, customer: str, key: str) -> None:
-        """Attaches a payment method to a customer; no change if it is attached. Raises MethodRefused."""
+        """Attaches a payment method to a customer. Raises MethodRefused."""
         ...
 
     def make_default(self, customer: str, payment_method: str, key: str) -> None:
@@ -109,6 +139,10 @@ class PaymentGateway(Protocol):
 
     def method(self, payment_method: str) -> ChosenMethod | None:
         """The current state of a payment method, None without it."""
+        ...
+
+    def revoked_method(self, mandate: str) -> str | None:
+        """The payment method of a mandate that no longer allows a debit; None if it does, or is unknown."""
         ...
 
     def methods(self, customer: str) -> Sequence[ChosenMethod]:
@@ -135,6 +169,16 @@ class PaymentGateway(Protocol):
         """Creates the PaymentIntent of an invoice without a charge. Returns its id. It succeeds at most once.
 
         `method` is the kind of payment method that will be charged. Raises CustomerDeleted, AmountRefused.
+        """
+        ...
+
+    def earlier_payment(
+        self, customer: str, account: str, invoice: str, amount: Money, known: Collection[str]
+    ) -> Charge | None:
+        """The PaymentIntent that an earlier run has created for an invoice and not kept, None without one.
+
+        One that is not `known`, and has succeeded, is in transit, or is for this amount and may still succeed. Reads a
+        list, which does not lag. One request for each 100 PaymentIntents of the customer. Raises CustomerDeleted.
         """
         ...
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime
 
+from billing.payments.gateway import Merchant
 from billing.payments.methods import Card, CardWarning, Debit, Method, PaymentMethod, PaymentProfile
 from billing.platform.dynamodb.bodies import Body, parsed, text, without_version
 
 
 def payment_profile_body(profile: PaymentProfile) -> str:
-    return text(without_version(asdict(profile)))
+    body = without_version(asdict(profile))
+    debit = None if body["shown"] is None else body["shown"]["debit"]
+    if debit is not None:
+        # Beside the debit: a function of the release before builds it from all its fields.
+        body["shown"]["mandate"] = {name: debit.pop(name) for name in ("mandate", "creditor")}
+    return text(body)
 
 
 def payment_profile_from(stored: str, version: int) -> PaymentProfile:
@@ -36,8 +42,11 @@ def _payment_method(body: Body | None) -> PaymentMethod | None:
     if body is None:
         return None
     card, debit = body["card"], body["debit"]
+    mandate = body.get("mandate", {})  # the first debits were written without
     return PaymentMethod(
-        Method(body["method"]), None if card is None else Card(**card), None if debit is None else Debit(**debit)
+        Method(body["method"]),
+        None if card is None else Card(**card),
+        None if debit is None else Debit(**debit, **mandate),
     )
 
 
@@ -48,3 +57,12 @@ def card_warning_body(warning: CardWarning) -> str:
 def card_warning_from(stored: str) -> CardWarning:
     body = parsed(stored)
     return CardWarning(body["days"], datetime.fromisoformat(body["at"]))
+
+
+def merchant_body(merchant: Merchant) -> str:
+    return text(asdict(merchant))
+
+
+def merchant_from(stored: str) -> Merchant:
+    body = parsed(stored)
+    return Merchant(body["id"], body["livemode"])

@@ -15,7 +15,10 @@ class CardView(View):
 
 
 class DebitView(View):
-    """What may be shown of a bank account that is debited."""
+    """What may be shown of a bank account that is debited. `mandate` is the reference of the SEPA mandate, `creditor`
+    the creditor identifier; null where Stripe did not say."""
 
     country: str
     last_four: str
+    mandate: str | None
+    creditor: str | None

@@ -25,6 +25,13 @@ class Method(StrEnum):
 CHARGED = frozenset({Method.CARD, Method.SEPA_DEBIT})
 """The methods that the payment service charges and refunds. A bank transfer does not pass through it."""
 
+CHARGED_METHODS = {
+    "card-and-sepa-debit": CHARGED,
+    "card": frozenset({Method.CARD}),
+    "none": frozenset[Method](),
+}
+"""The methods that a deployment charges, by the value of its parameter ChargedMethods."""
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -44,10 +51,16 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Debit:
-    """What may be shown of a bank account that is debited: its country and the end of its number."""
+    """What may be shown of a bank account that is debited: its country and the end of its number.
+
+    `mandate` is the reference of the SEPA mandate, and `creditor` the creditor identifier that debits with it. Both are
+    on each notice of a debit; None where the payment service did not say, and for debits from before they were kept.
+    """
 
     country: str
     last_four: str
+    mandate: str | None = None
+    creditor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

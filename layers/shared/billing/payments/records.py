@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import Event
 from billing.kernel.schedules import Job
+from billing.payments.gateway import Merchant
 from billing.payments.mapping import (
     card_warning_body,
     card_warning_from,
+    merchant_body,
+    merchant_from,
     payment_profile_body,
     payment_profile_from,
 )
@@ -49,6 +53,34 @@ class PaymentStore(Table):
             PaymentProfile() if profile is None else payment_profile_from(profile.body, profile.version),
             None if warning is None else card_warning_from(warning.body),
         )
+
+    def merchant(self) -> Merchant | None:
+        """The vendor's account at the payment service that was kept, None before the first use. One read."""
+        place = (keys.PAYMENT_SERVICE, keys.MERCHANT)
+        row = self._reads.get_all([place]).get(place)
+        return None if row is None else merchant_from(row.body)
+
+    def require_merchant(self, merchant: Merchant) -> None:
+        """Keeps the vendor's account at the payment service at its first use, and compares it from then on.
+
+        One read; at the first use one transaction more. Raises OtherMerchant.
+        """
+        kept = self.merchant()
+        if kept is None:
+            try:
+                with self._transaction() as write:
+                    write.add(Item(keys.PAYMENT_SERVICE, keys.MERCHANT, merchant_body(merchant)))
+            except ConcurrentChange:
+                # Another process has kept it at the same moment.
+                kept = self.merchant()
+                if kept is None:
+                    raise
+        merchant.require(kept or merchant)
+
+    def change_merchant(self, merchant: Merchant) -> None:
+        """Replaces the vendor's account at the payment service: for an operator's command only. One transaction."""
+        with self._transaction() as write:
+            write.put(Item(keys.PAYMENT_SERVICE, keys.MERCHANT, merchant_body(merchant)))
 
     def save_customer(self, account: str, profile: PaymentProfile) -> None:
         """Writes the customer of an account at the payment service.

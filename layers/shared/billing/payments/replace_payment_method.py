@@ -20,7 +20,9 @@ from billing.payments.records import Payer, PaymentStore
 from billing.platform.events.new_event import new_event
 
 HOUR = "%Y-%m-%dT%H"
-"""The hour, as part of idempotency keys: Stripe repeats its answer to a key for a day, even a failure of its own."""
+"""The hour, as part of the keys of new customers: Stripe repeats its answer to a key for a day, even a failure of its
+own. A second customer of an account costs nothing, and is deleted with the account; no charge or refund has such a key.
+"""
 
 
 def begin_setup(
@@ -28,18 +30,23 @@ def begin_setup(
     method: Method,
     repeatable_by: str | None,
     *,
+    charged: frozenset[Method],
     context: RequestContext,
     store: PaymentStore,
     gateway: PaymentGateway,
 ) -> NewSetup:
     """Begins the setup of a payment method, which the customer's browser confirms directly with the payment service.
 
-    `repeatable_by` is the client's own idempotency key: a repeated request gets the same answer. If the account's
-    customer was deleted at the payment service, a new customer is made. Raises RuleViolation if the key was used with
-    another method, or if the method does not suit the contract's currency; ConcurrentChange, UpstreamFailed. One
-    request to the payment service; another one and a transaction for a new customer.
+    `repeatable_by` is the client's own idempotency key: a repeated request gets the same answer. `charged` are the
+    methods that the deployment charges. If the account's customer was deleted at the payment service, a new customer is
+    made. Raises RuleViolation if the key was used with another method, if the deployment does not charge the method, or
+    if it does not suit the contract's currency; ConcurrentChange, UpstreamFailed. One request to the payment service;
+    another one and a transaction for a new customer.
     """
     account, profile = payer.subscriber.account.id, payer.profile
+    if method not in charged:
+        offered = " and ".join(sorted(each.replace("_", " ") for each in charged)) or "bank transfer, by agreement"
+        raise RuleViolation(Violation(("method",), f"It is not offered here. What is: {offered}."))
     if method is Method.SEPA_DEBIT and payer.subscriber.account.contract.currency != DEBIT_CURRENCY:
         raise RuleViolation(Violation(("method",), f"A SEPA debit is possible for contracts in {DEBIT_CURRENCY} only."))
     customer = profile.customer
@@ -69,7 +76,7 @@ def replace_payment_method(
 
     Changes nothing if the setup is in use already. Raises RuleViolation if the setup is not this account's or has no
     method that can be charged, SetupSuperseded if a newer setup is in use, ConcurrentChange if the profile has changed
-    since it was read, UpstreamFailed. Three requests to the payment service and one transaction.
+    since it was read, UpstreamFailed. Two or three requests to the payment service and one transaction.
     """
     account, profile = payer.subscriber.account.id, payer.profile
     if profile.setup == setup:
@@ -83,7 +90,9 @@ def replace_payment_method(
     profile.require_newer(confirmed)
     customer = str(profile.customer)
     try:
-        gateway.attach(chosen.payment_method, customer, f"attach/{setup}/{context.correlation}")
+        if chosen.customer != customer:
+            # A SetupIntent with a customer attaches its method itself. Stripe may refuse to attach one a second time.
+            gateway.attach(chosen.payment_method, customer, f"attach/{setup}/{context.correlation}")
         gateway.make_default(customer, chosen.payment_method, f"default/{setup}/{context.correlation}")
     except MethodRefused:
         raise RuleViolation(

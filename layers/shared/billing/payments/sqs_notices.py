@@ -21,7 +21,8 @@ class SqsPaymentNotices:
         self._sqs: Any = session.create_client("sqs")
 
     def put(self, notice: PaymentNotice) -> None:
-        body = orjson.dumps(asdict(notice)).decode()
+        # A worker of the release before knows no `account`.
+        body = orjson.dumps({name: each for name, each in asdict(notice).items() if name != "account" or each}).decode()
         try:
             self._sqs.send_message(QueueUrl=self._queue, MessageBody=body)
         except (BotoCoreError, ClientError) as failure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from billing.payments.gateway import (
     CustomerDeleted,
     KeyReused,
     KeySpent,
+    Merchant,
     MethodRefused,
     NewSetup,
     RequestRefused,
@@ -43,7 +44,12 @@ API_VERSION = "2026-10-28.endive"
 """The pinned version of Stripe's API. An upgrade is a change of ours, with its tests."""
 
 TIMEOUT_SECONDS = (2.0, 6.0)
-"""To connect, and to wait for an answer. Three calls must end before API Gateway's time-out of 29 seconds."""
+MERCHANT_TIMEOUT_SECONDS = (1.0, 2.5)
+"""To connect, and to wait for an answer. Three calls, and the one that asks for our own account at Stripe, must end
+before API Gateway's time-out of 29 seconds."""
+
+LIVE = "_live_"
+"""Part of every live mode key (docs.stripe.com/keys): sk_live_ and rk_live_, but sk_test_ and rk_test_."""
 
 ACCOUNT, INVOICE, USER, CREDIT_NOTE, ATTEMPT = "account", "invoice", "user", "credit_note", "attempt"
 """The metadata that we write onto Stripe's objects. None of them names a person."""
@@ -98,6 +104,16 @@ _HARD_DECLINES = frozenset(
 )
 """Declines after which the card networks forbid a further attempt (docs.stripe.com/declines/codes)."""
 
+_HARD_DEBITS = frozenset(
+    {
+        *("account_closed", "authorization_revoked", "bank_account_restricted", "branch_does_not_exist"),
+        *("debit_authorization_not_match", "debit_not_authorized", "incorrect_account_holder_name"),
+        *("invalid_account_number", "recipient_deceased"),
+    }
+)
+"""Failures of a SEPA debit that need another mandate or bank account
+(docs.stripe.com/payments/sepa-debit#failed-payments)."""
+
 _AMOUNTS = {"amount_too_small": True, "amount_too_large": False}
 """Error codes for a refused amount, and whether it is too small."""
 
@@ -135,14 +151,31 @@ class StripePayments:
     """See billing.payments.gateway.PaymentGateway."""
 
     def __init__(
-        self, secret: Callable[[str], str], address: str | None, http_client: stripe.HTTPClient | None = None
+        self,
+        secret: Callable[[str], str],
+        address: str | None,
+        require_merchant: Callable[[Merchant], None],
+        http_client: stripe.HTTPClient | None = None,
     ) -> None:
-        """`secret` returns `api_key` and `publishable_key` by name; `address` replaces Stripe's own address."""
+        """`secret` returns `api_key` and `publishable_key` by name; `address` replaces Stripe's own address.
+
+        `require_merchant` is called before the first request with an API key, and raises OtherMerchant for a key of
+        another account at Stripe or of another mode.
+        """
         self._secret = secret
         self._address = address
+        self._require_merchant = require_merchant
         self._http_client = http_client or RequestsClient(timeout=TIMEOUT_SECONDS)
+        self._merchant_client = http_client or RequestsClient(timeout=MERCHANT_TIMEOUT_SECONDS)
         self._client: StripeClient | None = None
         self._key = ""
+        self._creditor: str | None = None
+
+    def merchant(self) -> Merchant:
+        """The account and mode that the API key belongs to. One request. Raises UpstreamFailed."""
+        key = self._secret("api_key")
+        with _stripe_errors():
+            return Merchant(self._own_account(key).id, LIVE in key)
 
     def new_customer(self, account: str, key: str) -> str:
         with _stripe_errors():
@@ -165,7 +198,7 @@ class StripePayments:
     def setup(self, setup: str) -> Setup | None:
         with _stripe_errors():
             try:
-                intent = self._stripe.v1.setup_intents.retrieve(setup, {"expand": ["payment_method"]})
+                intent = self._stripe.v1.setup_intents.retrieve(setup, {"expand": ["payment_method", "mandate"]})
             except stripe.InvalidRequestError as failure:
                 _require_missing(failure)
                 return None
@@ -177,7 +210,7 @@ class StripePayments:
             customer=_id(intent.customer),
             status=status,
             created=_instant(intent.created),
-            chosen=None if method is None else _chosen(method),
+            chosen=None if method is None else _with_mandate(_chosen(method), intent.mandate, self._creditor),
             account=_metadata(intent, ACCOUNT),
             user=_metadata(intent, USER),
         )
@@ -198,6 +231,15 @@ class StripePayments:
             except stripe.InvalidRequestError as failure:
                 _require_missing(failure)
                 return None
+
+    def revoked_method(self, mandate: str) -> str | None:
+        with _stripe_errors():
+            try:
+                found = self._stripe.v1.mandates.retrieve(mandate)
+            except stripe.InvalidRequestError as failure:
+                _require_missing(failure)
+                return None
+        return _id(found.payment_method) if found.status == "inactive" else None
 
     def methods(self, customer: str) -> Sequence[ChosenMethod]:
         with _stripe_errors():
@@ -274,10 +316,22 @@ class StripePayments:
                     raise AmountRefused(too_small=_AMOUNTS[refused.code]) from None
                 raise
             except stripe.APIError as failure:
-                existing = self._existing_payment(customer, parameters) if _is_server_error(failure) else None
+                with _look_up_errors():
+                    existing = self._existing_payment(customer, parameters) if _is_server_error(failure) else None
                 if existing is None:
                     raise
                 return existing
+
+    def earlier_payment(
+        self, customer: str, account: str, invoice: str, amount: Money, known: Collection[str]
+    ) -> Charge | None:
+        with _stripe_errors(), self._customer_errors(customer):
+            intents = self._stripe.v1.payment_intents.list({"customer": customer, "limit": PAGE}).auto_paging_iter()
+            found = [each for each in intents if _is_of(each, account, invoice) and each.id not in known]
+        asked = charged_units(amount), amount.currency.lower()
+        made = [each for each in found if each.status in {"succeeded", "processing"}]
+        same = [each for each in found if (each.amount, each.currency) == asked and each.status in UNFINISHED]
+        return next((_charge(each) for each in [*made, *same]), None)
 
     def charge(self, payment: str, payment_method: str, method: Method, key: str) -> Charge:
         # The PaymentIntent may have been created for a method of another kind.
@@ -296,7 +350,8 @@ class StripePayments:
             except stripe.InvalidRequestError as refused:
                 return self._refused(payment, payment_method, refused, key)
             except stripe.APIError as failure:
-                current = _charge(self._intent(payment)) if _is_server_error(failure) else None
+                with _look_up_errors():
+                    current = _charge(self._intent(payment)) if _is_server_error(failure) else None
                 if current is None or current.state not in _EFFECTIVE:
                     raise
                 return current
@@ -338,7 +393,9 @@ class StripePayments:
                     return refused
                 raise
             except stripe.APIError as failure:
-                existing = self._existing_refund(payment, credit_note, attempt) if _is_server_error(failure) else None
+                with _look_up_errors():
+                    failed = _is_server_error(failure)
+                    existing = self._existing_refund(payment, credit_note, attempt) if failed else None
                 if existing is None:
                     raise
                 return existing
@@ -397,8 +454,7 @@ class StripePayments:
         """
         for intent in self._stripe.v1.payment_intents.list({"customer": customer, "limit": PAGE}).data:
             same = (intent.amount, intent.currency) == (parameters["amount"], parameters["currency"])
-            metadata = (_metadata(intent, ACCOUNT), _metadata(intent, INVOICE))
-            if same and metadata == tuple(parameters["metadata"].values()) and intent.status in UNFINISHED:
+            if same and _is_of(intent, *parameters["metadata"].values()) and intent.status in UNFINISHED:
                 return intent.id
         return None
 
@@ -451,20 +507,33 @@ class StripePayments:
 
     @property
     def _stripe(self) -> StripeClient:
-        """The client with the current API key: a rotated key needs no deployment."""
+        """The client with the current API key: a rotated key needs no deployment.
+
+        One request more for the first use of a key: whose it is.
+        """
         key = self._secret("api_key")
         if self._client is None or key != self._key:
-            addresses: Any = {"api": self._address} if self._address else {}
-            self._client = StripeClient(
-                key,
-                stripe_version=API_VERSION,
-                base_addresses=addresses,
-                http_client=self._http_client,
-                # The caller retries with the same keys. A retry here would use up the caller's time.
-                max_network_retries=0,
-            )
+            own = self._own_account(key)
+            self._require_merchant(Merchant(own.id, LIVE in key))
+            debits = getattr(getattr(own, "settings", None), "sepa_debit_payments", None)
+            self._creditor = getattr(debits, "creditor_id", None)
+            self._client = self._client_of(key, self._http_client)
             self._key = key
         return self._client
+
+    def _own_account(self, key: str) -> Any:
+        return self._client_of(key, self._merchant_client).v1.accounts.retrieve_current()
+
+    def _client_of(self, key: str, http_client: stripe.HTTPClient) -> StripeClient:
+        addresses: Any = {"api": self._address} if self._address else {}
+        return StripeClient(
+            key,
+            stripe_version=API_VERSION,
+            base_addresses=addresses,
+            http_client=http_client,
+            # The caller retries with the same keys. A retry here would use up the caller's time.
+            max_network_retries=0,
+        )
 
 
 @contextmanager
@@ -488,6 +557,19 @@ def _stripe_errors() -> Iterator[None]:
             raise UpstreamFailed("Stripe is still busy with the same request. Try again in a moment.") from None
         if _is_server_error(failure):
             raise KeySpent(_answered(failure)) from None
+        raise UpstreamFailed(_answered(failure)) from None
+
+
+@contextmanager
+def _look_up_errors() -> Iterator[None]:
+    """Turns errors of a look-up after a failure into ours. The key is not spent before Stripe has said what became of
+    the request: the next run has the same key, and looks again.
+    """
+    try:
+        yield
+    except stripe.APIConnectionError:
+        raise AnswerLost("Stripe did not answer. Try again in a moment.") from None
+    except stripe.StripeError as failure:
         raise UpstreamFailed(_answered(failure)) from None
 
 
@@ -525,12 +607,13 @@ def _id(reference: Any) -> str | None:
 def _charge(intent: Any) -> Charge:
     charge = getattr(intent, "latest_charge", None)
     types = getattr(intent, "payment_method_types", None) or [None]
+    money = charged_money(intent.amount, intent.currency)
     return replace(
         _state(intent),
-        amount=charged_money(intent.amount, intent.currency).amount,
+        amount=money.amount,
+        currency=money.currency,
         method=next((method for method, name in _METHODS.items() if name == types[0]), None),
         made_at=None if charge is None or isinstance(charge, str) else _instant(charge.created),
-        currency=intent.currency.upper(),
     )
 
 
@@ -552,7 +635,7 @@ def _state(intent: Any) -> Charge:
 
 def _failed(payment: str, code: str | None, decline_code: str | None) -> Charge:
     reason = _REASONS.get(decline_code or "") or _REASONS.get(code or "", PaymentFailure.DECLINED)
-    hard = reason in _HARD or decline_code in _HARD_DECLINES
+    hard = reason in _HARD or decline_code in _HARD_DECLINES or code in _HARD_DEBITS
     return Charge(payment, ChargeState.FAILED, reason, hard)
 
 
@@ -569,6 +652,10 @@ def _refund(refund: Any, payment: str, account: str | None = None) -> Refund:
     )
 
 
+def _is_of(intent: Any, account: str, invoice: str) -> bool:
+    return (_metadata(intent, ACCOUNT), _metadata(intent, INVOICE)) == (account, invoice)
+
+
 def _metadata(found: Any, name: str) -> str | None:
     """Our metadata of an object, None without it. A deleted object has none."""
     metadata = getattr(found, "metadata", None)
@@ -577,6 +664,15 @@ def _metadata(found: Any, name: str) -> str | None:
 
 def _instant(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def _with_mandate(chosen: ChosenMethod | None, mandate: Any, creditor: str | None) -> ChosenMethod | None:
+    """The payment method with its SEPA mandate (docs.stripe.com/api/mandates/object). A card has none."""
+    if chosen is None or chosen.shown.debit is None or mandate is None or isinstance(mandate, str):
+        return chosen
+    details = getattr(mandate.payment_method_details, "sepa_debit", None)
+    debit = replace(chosen.shown.debit, mandate=getattr(details, "reference", None), creditor=creditor)
+    return replace(chosen, shown=replace(chosen.shown, debit=debit))
 
 
 def _chosen(method: Any) -> ChosenMethod | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+from billing.kernel.currencies import CHARGEABLE
 from billing.kernel.errors import Path, RuleViolation, Violation
 from billing.kernel.money import Money
 
@@ -54,18 +55,19 @@ def price_per_month(tier: Tier, currency: str) -> Money | None:
     return Money(tier.prices[currency], currency)
 
 
-def check(products: tuple[Product, ...]) -> None:
+def check(products: tuple[Product, ...], *, is_charged: bool) -> None:
     """Checks the rules of a catalogue. Raises RuleViolation with the path of every fault.
 
+    Where the deployment charges cards or bank accounts (`is_charged`), the payment service charges each currency.
     Product ids are unique. Volumes rise strictly from tier to tier. Only the top tier may be open-ended or without a
     price. All priced tiers of all products have the same currencies. A larger tier never costs less than a smaller one.
     """
-    violations = list(_violations(products))
+    violations = list(_violations(products, is_charged))
     if violations:
         raise RuleViolation(*violations)
 
 
-def _violations(products: tuple[Product, ...]) -> Iterator[Violation]:
+def _violations(products: tuple[Product, ...], is_charged: bool) -> Iterator[Violation]:
     seen: set[str] = set()
     for position, product in enumerate(products):
         path: Path = ("products", position)
@@ -74,6 +76,8 @@ def _violations(products: tuple[Product, ...]) -> Iterator[Violation]:
         seen.add(product.id)
         yield from _ladder_violations(product, (*path, "tiers"))
     yield from _currency_violations(products)
+    if is_charged:
+        yield from _charge_violations(products)
 
 
 def _ladder_violations(product: Product, path: Path) -> Iterator[Violation]:
@@ -108,3 +112,17 @@ def _currency_violations(products: tuple[Product, ...]) -> Iterator[Violation]:
         missing = sorted(offered - prices.keys())
         if missing:
             yield Violation(path, f"A price is missing that other tiers have: {', '.join(missing)}.")
+
+
+def _charge_violations(products: tuple[Product, ...]) -> Iterator[Violation]:
+    """One violation for each currency that nothing could be charged in, at its first price."""
+    seen: set[str] = set()
+    for product_position, product in enumerate(products):
+        for tier_position, tier in enumerate(product.tiers):
+            for currency in sorted((tier.prices or {}).keys() - CHARGEABLE - seen):
+                seen.add(currency)
+                yield Violation(
+                    ("products", product_position, "tiers", tier_position, "prices", currency),
+                    f"Stripe charges nothing in {currency}. Only a deployment whose customers all pay by bank transfer "
+                    "can sell in it (ChargedMethods=none).",
+                )

@@ -11,15 +11,22 @@ from billing.subscriptions.catalogue_records import CatalogueStore
 
 
 def replace_catalogue(
-    products: tuple[Product, ...], replaces: int | None, *, context: RequestContext, store: CatalogueStore
+    products: tuple[Product, ...],
+    replaces: int | None,
+    *,
+    is_charged: bool,
+    context: RequestContext,
+    store: CatalogueStore,
 ) -> Catalogue:
     """Returns the newest catalogue after the change. `replaces` is the version that the caller has seen, 0 for none.
+
+    `is_charged` is False where all customers pay by bank transfer.
 
     Products that are already the newest version are not written again. So a repeated request finds its own result,
     whatever version it names. Raises RuleViolation, VersionRequired if `replaces` is None, StaleVersion, and
     ConcurrentChange after a collision. One query and one transaction; one query more if its condition fails.
     """
-    rules.check(products)
+    rules.check(products, is_charged=is_charged)
     current = store.newest_catalogue()
     version = 0 if current is None else current.version
     if current is not None and current.products == products:

@@ -23,7 +23,6 @@ from billing.ending.reactivation.rules import (
     require_deactivated,
     resubscribe,
 )
-from billing.invoicing.collect_payments import HOUR
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.dunning import InvoicePayment, after_charge, due_on, initial_payment
 from billing.invoicing.invoices import BillingReason, InvoiceDraft, build_draft
@@ -46,7 +45,7 @@ from billing.kernel.errors import ConcurrentChange, Conflict, RuleViolation, Vio
 from billing.kernel.events import Actor, ActorKind, Event, EventType, Facts, RequestContext, by_system
 from billing.kernel.money import Money
 from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
-from billing.payments.gateway import AmountRefused, CustomerDeleted, PaymentGateway
+from billing.payments.gateway import KEYS_RELIED_ON, AmountRefused, CustomerDeleted, KeySpent, PaymentGateway
 from billing.payments.methods import Charge, ChargeState, Method, PaymentFailure
 from billing.platform.events.new_event import new_event, new_id
 from billing.subscriptions.catalogue_records import CatalogueStore
@@ -112,7 +111,7 @@ def request_reactivation(
         raise RuleViolation(Violation(("due", "currency"), f"The contract's currency is {due.currency}."))
     if agreed != due:
         raise QuoteChanged
-    if due.amount and not _can_be_charged(billing) and not _by_transfer(billing):
+    if due.amount and not _can_be_charged(billing, settings) and not _by_transfer(billing):
         raise NoPaymentMethod
     if waits_for_vat_number(billing, quote.draft, context.time, settings, store):
         raise VatNumberUnconfirmed
@@ -179,9 +178,11 @@ def complete_reactivation(
     reactivation = replace(reactivation, invoice=replace(reactivation.invoice, due_on=due))
     payment = initial_payment(reactivation.invoice, today, billing.credit)
     too_small = charge_obstacle(reactivation.invoice.draft.due, _method(billing)) is ChargeObstacle.TOO_SMALL
-    is_charged = payment.next_attempt_on is not None and not _by_transfer(billing) and not too_small
+    is_debited_later = _method(billing) is Method.SEPA_DEBIT and settings.sepa_notice_days > 0
+    is_paid_later = _by_transfer(billing) or is_debited_later
+    is_charged = payment.next_attempt_on is not None and not is_paid_later and not too_small
     if is_charged or reactivation.payment_intent_id is not None:
-        reactivation, charge = _charge(billing, reactivation, system, store, gateway)
+        reactivation, charge = _charge(billing, reactivation, settings, system, store, gateway)
         if charge.state in _MADE:
             today = reactivation.contract.today(now)
             payment = after_charge(
@@ -215,6 +216,7 @@ def _has_month_due(billing: BillingContext, now: datetime) -> bool:
 def _charge(
     billing: BillingContext,
     reactivation: Reactivation,
+    settings: InvoicingSettings,
     context: RequestContext,
     store: ReactivationStore,
     gateway: PaymentGateway,
@@ -225,17 +227,13 @@ def _charge(
     """
     profile, invoice = billing.profile, reactivation.invoice
     payment = reactivation.payment_intent_id
-    if not _can_be_charged(billing) and payment is None:
+    if not _can_be_charged(billing, settings) and payment is None:
         return reactivation, Charge("", ChargeState.FAILED, PaymentFailure.NO_PAYMENT_METHOD, hard=True)
     if payment is None and charge_obstacle(invoice.draft.due, _method(billing)) is not None:
         return reactivation, Charge("", ChargeState.FAILED, PaymentFailure.FAILED, hard=True)
     if payment is None:
-        key = f"reactivate/{invoice.account}/{reactivation.id}/{_method(billing)}/{context.time:{HOUR}}"
-        name = f"reactivation {reactivation.id}"
         try:
-            payment = gateway.new_payment(
-                str(profile.customer), invoice.account, name, invoice.draft.due, _method(billing), key
-            )
+            payment = _new_payment(billing, reactivation, context, store, gateway)
         except CustomerDeleted:
             return reactivation, Charge("", ChargeState.FAILED, PaymentFailure.NO_PAYMENT_METHOD, hard=True)
         except AmountRefused:
@@ -244,7 +242,7 @@ def _charge(
     earlier = gateway.payment(payment)
     if earlier is not None and earlier.state in _MADE:
         return reactivation, earlier
-    if profile.payment_method is None:
+    if profile.payment_method is None or _method(billing) not in settings.charged:
         charge = Charge(payment, ChargeState.FAILED, PaymentFailure.NO_PAYMENT_METHOD, hard=True)
     else:
         key = f"charge/{payment}/{context.correlation}"
@@ -255,6 +253,32 @@ def _charge(
         final = gateway.payment(payment)  # it has succeeded or is in transit
         return reactivation, charge if final is None else final
     return reactivation, charge
+
+
+def _new_payment(
+    billing: BillingContext,
+    reactivation: Reactivation,
+    context: RequestContext,
+    store: ReactivationStore,
+    gateway: PaymentGateway,
+) -> str:
+    """The PaymentIntent of a reactivation. A late run looks first for one that an earlier run has created.
+
+    The key holds the version of the reactivation: one that is spent is left behind by a version that is kept first.
+    Raises CustomerDeleted, AmountRefused, UpstreamFailed.
+    """
+    account, due, method = reactivation.invoice.account, reactivation.invoice.draft.due, _method(billing)
+    customer, name = str(billing.profile.customer), f"reactivation {reactivation.id}"
+    if context.time - reactivation.requested_at >= KEYS_RELIED_ON:
+        earlier = gateway.earlier_payment(customer, account, name, due, ())
+        if earlier is not None:
+            return earlier.payment_intent_id
+    key = f"reactivate/{account}/{reactivation.id}/{reactivation.version}/{customer}/{method}"
+    try:
+        return gateway.new_payment(customer, account, name, due, method, key)
+    except KeySpent:
+        store.save(reactivation)
+        raise
 
 
 def _completing(
@@ -287,7 +311,7 @@ def _completing(
             free = free_facts(invoice.draft, invoice.language)
             facts_by_type.append((EventType.PERIOD_FREE, system, None, free))
         else:
-            facts_by_type.append((EventType.INVOICE_ISSUED, system, None, invoice_facts(invoice)))
+            facts_by_type.append((EventType.INVOICE_ISSUED, system, None, invoice_facts(invoice, billing.profile)))
         if number is not None and payment.paid_on is not None and payment.method is not None:
             paid = {
                 "number": number.text,
@@ -366,8 +390,9 @@ def _method(billing: BillingContext) -> Method:
     return Method.CARD if billing.profile.shown is None else billing.profile.shown.method
 
 
-def _can_be_charged(billing: BillingContext) -> bool:
-    return billing.profile.payment_method is not None and billing.profile.customer is not None
+def _can_be_charged(billing: BillingContext, settings: InvoicingSettings) -> bool:
+    profile = billing.profile
+    return None not in {profile.payment_method, profile.customer} and _method(billing) in settings.charged
 
 
 def _by_transfer(billing: BillingContext) -> bool:

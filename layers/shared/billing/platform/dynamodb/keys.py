@@ -36,6 +36,7 @@
 | events of success managers  | MANAGERS        | EVENT#ulid                            |                            |
 | counters by content         | USAGE#account   | CONTENT#product#2026-06#store#content |                            |
 | outages of VIES             | VAT-NUMBERS     | OUTAGE#EL                             |                            |
+| our account at Stripe       | PAYMENT-SERVICE | MERCHANT                              |                            |
 | markers                     | MARKERS#account | MARKER#identity                       |                            |
 | counters by product         | USAGE#account   | TOTAL#2026-06#product                 |                            |
 
@@ -103,10 +104,12 @@ MANAGER = "MANAGER#"
 MANAGERS = "MANAGERS"
 MARKER = "MARKER#"
 NUMBER = "NUMBER#"
+MERCHANT = "MERCHANT"
 NUMBERS = "NUMBERS"
 OUTAGE = "OUTAGE#"
 PAGE = "PAGE#"
 PAST_DUE = "PAST-DUE"
+PAYMENT_SERVICE = "PAYMENT-SERVICE"
 PERIOD = "PERIOD#"
 PURGE = "PURGE"
 REACTIVATION = "REACTIVATION"
