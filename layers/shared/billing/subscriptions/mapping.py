@@ -11,14 +11,17 @@ from billing.accounts.mapping import account_from
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.money import Money
 from billing.platform.dynamodb import keys
-from billing.platform.dynamodb.bodies import date_or_none, parsed, text, without_version
+from billing.platform.dynamodb.bodies import Body, date_or_none, parsed, text, without_version
 from billing.platform.dynamodb.reader import Row
-from billing.subscriptions.rules import Cause, Discount, Line, Subscription, TierChange
+from billing.subscriptions.rules import Cause, Discount, Line, ReplacedChange, Subscription, TierChange
 from billing.subscriptions.subscriber import FixedMonths, Subscriber
 
 
 def subscription_body(subscription: Subscription) -> str:
-    return text(without_version(asdict(subscription)))
+    body = without_version(asdict(subscription))
+    if not subscription.replaced:
+        del body["replaced"]  # most have none
+    return text(body)
 
 
 def subscription_from(stored: str, version: int = 0) -> Subscription:
@@ -37,19 +40,24 @@ def subscription_from(stored: str, version: int = 0) -> Subscription:
             )
             for each in body["discounts"]
         ),
-        changes=tuple(
-            TierChange(
-                product=each["product"],
-                up_to=each["up_to"],
-                price=Money(**each["price"]),
-                effective_on=date.fromisoformat(each["effective_on"]),
-                cause=Cause(each["cause"]),
-                decision=each["decision"],
-                decided_on=date_or_none(each.get("decided_on")),  # older changes were written without
-            )
-            for each in body.get("changes", ())  # older items lack this field
-        ),
+        changes=tuple(map(_change, body.get("changes", ()))),  # older items lack this field
         version=version,
+        replaced=tuple(
+            ReplacedChange(_change(each["change"]), date.fromisoformat(each["replaced_on"]))
+            for each in body.get("replaced", ())
+        ),
+    )
+
+
+def _change(body: Body) -> TierChange:
+    return TierChange(
+        product=body["product"],
+        up_to=body["up_to"],
+        price=Money(**body["price"]),
+        effective_on=date.fromisoformat(body["effective_on"]),
+        cause=Cause(body["cause"]),
+        decision=body["decision"],
+        decided_on=date_or_none(body.get("decided_on")),  # older changes were written without
     )
 
 

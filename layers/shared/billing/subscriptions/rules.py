@@ -78,10 +78,23 @@ class TierChange:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplacedChange:
+    """A tier change that another decision replaced on a day before it took effect."""
+
+    change: TierChange
+    replaced_on: date
+
+    def was_known_on(self, day: date) -> bool:
+        """Whether the change was decided before `day`, and was still to come when that day began."""
+        return self.change.is_known_on(day) and day <= self.replaced_on
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """The lines, one per product, with their discounts, at the prices of one version of the catalogue.
 
-    `lines` are as signed. Each of the later `changes` takes effect on its own day. `version` counts the writes.
+    `lines` are as signed. Each of the later `changes` takes effect on its own day. `replaced` changes never do: a late
+    invoice says what was known when its period began. `version` counts the writes.
     """
 
     catalogue_version: int
@@ -89,6 +102,7 @@ class Subscription:
     discounts: tuple[Discount, ...]
     changes: tuple[TierChange, ...] = ()
     version: int = 0
+    replaced: tuple[ReplacedChange, ...] = ()
 
     def lines_on(self, day: date) -> tuple[Line, ...]:
         """The lines with the tiers and prices of `day`."""
@@ -112,22 +126,23 @@ class Subscription:
 
         No invoice bills days before `settled` any more. So changes in effect by then move into the lines.
         """
-        replaced = {each.product for each in changes}
-        remaining = tuple(
-            each
-            for each in self.changes
-            if each.effective_on > settled and not (each.effective_on > today and each.product in replaced)
-        )
-        return replace(self, lines=self.lines_on(settled), changes=(*remaining, *changes))
+        products = {each.product for each in changes}
+        replaced = [each for each in self.changes if each.effective_on > today and each.product in products]
+        remaining = [each for each in self.changes if each.effective_on > settled and each not in replaced]
+        earlier = [each for each in self.replaced if each.replaced_on > settled]
+        later = [ReplacedChange(each, today) for each in replaced if each.decided_on != today]
+        return replace(self, lines=self.lines_on(settled), changes=(*remaining, *changes), replaced=(*earlier, *later))
 
     def known_on(self, day: date) -> Subscription:
         """Returns the subscription as it was known when `day` began, without later decisions.
 
         So what is invoiced for a day does not depend on when the invoice is made.
         """
-        if all(each.is_known_on(day) for each in self.changes):
+        if not self.replaced and all(each.is_known_on(day) for each in self.changes):
             return self
-        return replace(self, changes=tuple(each for each in self.changes if each.is_known_on(day)))
+        known = [each for each in self.changes if each.is_known_on(day)]
+        known += [each.change for each in self.replaced if each.was_known_on(day)]
+        return replace(self, changes=tuple(known), replaced=())
 
     def discounts_of(self, product: str | None) -> tuple[Discount, ...]:
         """All discounts on one product, or on the whole subscription (None), active or not."""
