@@ -318,7 +318,7 @@ def test_every_function_that_uses_the_settings_of_invoices_has_all_of_their_vari
     for constructor in ("invoicing_settings", "seller", "seller_address"):
         body = source.partition(f"\ndef {constructor}()")[2].partition("\n\n\n")[0]
         read |= set(re.findall(r'os\.environ\["(\w+)"\]', body))
-    assert {"SELLER_NAME", "SELLER_COUNTRY", "SELLER_TIME_ZONE"} <= read
+    assert {"SELLER_CURRENCY", "SELLER_NAME", "SELLER_COUNTRY", "SELLER_TIME_ZONE"} <= read
     users = {
         name
         for name, each in FUNCTIONS.items()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from billing.ending.deletion.records import PurgeStore
     from billing.ending.exports.records import DownloadStore
     from billing.ending.reactivation.records import ReactivationStore
+    from billing.invoicing.exchange_rates.records import ExchangeRateStore
     from billing.invoicing.invoices import Seller
     from billing.invoicing.records import InvoiceStore
     from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
@@ -49,7 +50,7 @@ else:  # the commands of a function import the stores and interfaces that they n
     AccountStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = DeliveryStore = Any
     DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
-    Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
+    ExchangeRateStore = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -90,6 +91,7 @@ delivery_store: Callable[[], DeliveryStore] = _store("correspondence.records", "
 download_store: Callable[[], DownloadStore] = _store("ending.exports.records", "DownloadStore")
 due_store: Callable[[], DueStore] = _store("platform.due_work.records", "DueStore")
 event_store: Callable[[], EventStore] = _store("platform.events.records", "EventStore")
+exchange_rate_store: Callable[[], ExchangeRateStore] = _store("invoicing.exchange_rates.records", "ExchangeRateStore")
 invoice_store: Callable[[], InvoiceStore] = _store("invoicing.records", "InvoiceStore")
 payment_store: Callable[[], PaymentStore] = _store("payments.records", "PaymentStore")
 purge_store: Callable[[], PurgeStore] = _store("ending.deletion.records", "PurgeStore")
@@ -129,6 +131,7 @@ def invoicing_settings() -> InvoicingSettings:
         credit_series=os.environ["CREDIT_NOTE_SERIES"],
         unconfirmed=unconfirmed_vat_number(),
         time_zone=os.environ["SELLER_TIME_ZONE"],
+        seller_currency=os.environ["SELLER_CURRENCY"] or None,
     )
 
 
@@ -302,5 +305,6 @@ Downloads = Annotated[DownloadStore, Depends(download_store)]
 Files = Annotated[Documents, Depends(documents)]
 Cancellations = Annotated[CancellationStore, Depends(cancellation_store)]
 Purges = Annotated[PurgeStore, Depends(purge_store)]
+ExchangeRates = Annotated[ExchangeRateStore, Depends(exchange_rate_store)]
 VatNumbers = Annotated[VatNumberStore, Depends(vat_number_store)]
 Reactivations = Annotated[ReactivationStore, Depends(reactivation_store)]

@@ -42,6 +42,7 @@ from billing.invoicing.event_schemas import (
     PaymentRepaid,
     PeriodFree,
 )
+from billing.invoicing.exchange_rates.event_schemas import ExchangeRateMissing, ExchangeRatesReplaced
 from billing.invoicing.vat_numbers.event_schemas import (
     VatNumberConfirmed,
     VatNumberDecided,
@@ -86,6 +87,8 @@ AnyEvent = (
     | CreditNoteRefunded
     | DownloadReady
     | DownloadRequested
+    | ExchangeRateMissing
+    | ExchangeRatesReplaced
     | InvoiceIssued
     | InvoicePaid
     | InvoicingHeld

@@ -95,7 +95,7 @@ def issue_credit_note(
         record = InvoiceRecord(issued, refunding, 0)
         changes = [PaymentChange(corrected, money.payment), *_merged(others, paid)]
         issued_event = new_event(
-            EventType.CREDIT_NOTE_ISSUED, context, account=account, before=None, after=_facts(issued, money)
+            EventType.CREDIT_NOTE_ISSUED, context, account=account, before=None, after=credit_note_facts(issued, money)
         )
         store.correct(
             billing,
@@ -149,7 +149,8 @@ def _look(billing: BillingContext, note: InvoiceRecord, credit_on: date | None) 
     return min((day for day in days if day is not None), default=None)
 
 
-def _facts(note: IssuedInvoice, money: CreditNoteAllocation) -> Facts:
+def credit_note_facts(note: IssuedInvoice, money: CreditNoteAllocation) -> Facts:
+    """The facts of a credit note for its event, with what becomes of its money."""
     draft, correction = note.draft, note.corrects
     if correction is None:
         raise ValueError("a credit note corrects something")
@@ -164,6 +165,7 @@ def _facts(note: IssuedInvoice, money: CreditNoteAllocation) -> Facts:
         ],
         "net": asdict(draft.net),
         "tax": asdict(draft.tax_amount),
+        "seller_tax": None if draft.seller_tax is None else asdict(draft.seller_tax.amount),
         "total": asdict(draft.total),
         "waived": asdict(Money(money.pre_payment, currency)),
         "refunded": asdict(Money(money.refunded, currency)),
