@@ -15,7 +15,7 @@ from billing.kernel.schedules import start_of
 from billing.platform.events.new_event import new_event
 
 
-class ExchangeRateMissing(Conflict):
+class ExchangeRateUnknown(Conflict):
     """An invoice needs an exchange rate that is not known yet."""
 
     code = "exchange-rate-missing"

@@ -39,7 +39,7 @@ from billing.invoicing.issue_invoices import (
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.periods import FixedMonth, fix_month
 from billing.invoicing.records import BillingContext, InvoiceRecord
-from billing.invoicing.seller_currency import ExchangeRateMissing, in_sellers_currency, wait_for_rate
+from billing.invoicing.seller_currency import ExchangeRateUnknown, in_sellers_currency, wait_for_rate
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.vat_number_hold import waits_for_vat_number
 from billing.invoicing.vat_numbers.rules import VatNumberUnconfirmed, tax_on_sale
@@ -101,7 +101,7 @@ def request_reactivation(
 
     `agreed` is the due amount that the admin was shown. One read, one query and one transaction; one get more for
     tax that is also in the seller's currency, and two reads more after a simultaneous request. Raises NotDeactivated,
-    NothingSold, NoPaymentMethod, QuoteChanged, VatNumberUnconfirmed, ExchangeRateMissing, RuleViolation for another
+    NothingSold, NoPaymentMethod, QuoteChanged, VatNumberUnconfirmed, ExchangeRateUnknown, RuleViolation for another
     currency, and ConcurrentChange if the account has changed since it was read.
     """
     account = billing.subscriber.account.id
@@ -122,7 +122,7 @@ def request_reactivation(
     draft = in_sellers_currency(quote.draft, quote.contract, settings, store)
     if isinstance(draft, AwaitedRate):
         wait_for_rate(billing, draft, context, settings, store, is_due=False)
-        raise ExchangeRateMissing(draft)
+        raise ExchangeRateUnknown(draft)
     reactivation = Reactivation(
         id=new_id(context.time),
         requested_at=context.time,
