@@ -90,6 +90,7 @@ ENVIRONMENT = {
     "SELLER_ADDRESS": "Demovej 1",
     "SELLER_CITY": "Copenhagen",
     "SELLER_COUNTRY": "DK",
+    "SELLER_CURRENCY": "",
     "SELLER_NAME": "Livello Demo ApS",
     "SELLER_POSTCODE": "",
     "SELLER_TIME_ZONE": "UTC",

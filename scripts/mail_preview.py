@@ -48,6 +48,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
             "credit": {"amount": 301500, "currency": "DKK"},
             "due": {"amount": 0, "currency": "DKK"},
         },
+        "tax-in-the-sellers-currency": {"seller_tax": {"amount": 8083, "currency": "EUR"}},
     },
     "invoice.paid": {"by-credit": {"method": None}},
     "payment.past_due": {

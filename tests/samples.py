@@ -96,6 +96,7 @@ SETTINGS = {
     "SELLER_ADDRESS": "Demovej 1",
     "SELLER_CITY": "Copenhagen",
     "SELLER_COUNTRY": "DK",
+    "SELLER_CURRENCY": "",
     "SELLER_NAME": "Livello Demo ApS",
     "SELLER_POSTCODE": "1050",
     "SELLER_TIME_ZONE": "Europe/Copenhagen",

@@ -36,6 +36,7 @@ ANSWER_WRITES = {
     "administer_cancellation",
     "administer_catalogue",
     "administer_downloads",
+    "administer_exchange_rates",
     "administer_reactivation",
     "administer_reviews",
     "administer_success_managers",

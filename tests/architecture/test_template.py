@@ -316,6 +316,24 @@ def test_the_functions_that_decide_on_a_tax_know_what_an_unconfirmed_vat_number_
     assert template()["Parameters"]["VatNumberCheck"]["Default"] == "off"
 
 
+def test_every_function_that_uses_the_settings_of_invoices_has_all_of_their_variables() -> None:
+    """One that lacks a variable fails with its first request, and no other test has the deployed environment."""
+    source = (ROOT / "layers/shared/billing/wiring.py").read_text(encoding="utf-8")
+    read = set()
+    for constructor in ("invoicing_settings", "seller", "seller_address"):
+        body = source.partition(f"\ndef {constructor}()")[2].partition("\n\n\n")[0]
+        read |= set(re.findall(r'os\.environ\["(\w+)"\]', body))
+    assert {"SELLER_CURRENCY", "SELLER_NAME", "SELLER_COUNTRY", "SELLER_TIME_ZONE"} <= read
+    users = {
+        name
+        for name, each in FUNCTIONS.items()
+        if re.search(r"DeployedSettings|invoicing_settings\(", (ROOT / each["CodeUri"] / "app.py").read_text("utf-8"))
+    }
+
+    assert users >= {"IssueInvoices", "CollectPayments", "UpdatePaymentMethod", "AdministerReactivation"}
+    assert {name: sorted(read - variables(name).keys()) for name in users if read - variables(name).keys()} == {}
+
+
 def test_vies_is_asked_by_one_function_and_only_where_the_deployment_says_so() -> None:
     schedule = FUNCTIONS["PlanVatNumbers"]["Events"]["Often"]["Properties"]
 

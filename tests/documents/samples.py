@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from billing.accounts.information import CompanyDetails
+from billing.invoicing.exchange_rates.rules import ExchangeRate, SellerTax
 from billing.invoicing.invoices import BillingReason, Correction, InvoiceDraft, IssuedInvoice, Seller
 from billing.invoicing.tax import Tax, TaxRule
 from billing.kernel.money import Money
@@ -79,6 +80,20 @@ def invoice(
         language,
         method,
     )
+
+
+def with_seller_tax(
+    issued: IssuedInvoice,
+    currency: str = "DKK",
+    *,
+    base: str = "EUR",
+    invoice_rate: str = "1",
+    seller_rate: str = "7.4604",
+) -> IssuedInvoice:
+    """The invoice with its tax in the seller's currency too."""
+    rate = ExchangeRate(base, Decimal(invoice_rate), Decimal(seller_rate), date(2026, 4, 14), "ECB")
+    tax = SellerTax(rate.convert(issued.draft.tax_amount, currency), rate)
+    return replace(issued, draft=replace(issued.draft, seller_tax=tax))
 
 
 def italian() -> IssuedInvoice:

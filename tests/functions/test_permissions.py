@@ -12,6 +12,8 @@ from billing import wiring
 from billing.accounts.rules import existing
 from billing.ending.deletion.records import receipt_body
 from billing.ending.deletion.rules import Receipt
+from billing.invoicing.exchange_rates.mapping import rates_body
+from billing.invoicing.exchange_rates.views import DailyRatesBody
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.issue_invoices import issue_invoices
 from billing.invoicing.vat_numbers.mapping import check_body
@@ -24,6 +26,7 @@ from functions.administer_autoscaling.app import handler as administer_autoscali
 from functions.administer_cancellation.app import handler as administer_cancellation
 from functions.administer_catalogue.app import handler as administer_catalogue
 from functions.administer_downloads.app import handler as administer_downloads
+from functions.administer_exchange_rates.app import handler as administer_exchange_rates
 from functions.administer_reactivation.app import handler as administer_reactivation
 from functions.administer_reviews.app import handler as administer_reviews
 from functions.administer_success_managers.app import handler as administer_success_managers
@@ -62,6 +65,7 @@ WRONG = {"lines": None, "reason": "Invoiced by mistake"}
 REACTIVATION = "/accounts/{account}/reactivation"
 RELEASE = "/accounts/{account}/invoicing/release"
 ARCHIVE = "/accounts/{account}/invoices/archive"
+RATES = {"base": "EUR", "rates": {"DKK": "7.4604"}, "source": "ECB"}
 CANCELLED = {
     "reason": "too_expensive",
     "text": "We close two of our shops.",
@@ -177,6 +181,13 @@ def with_receipt(company: Company) -> dict[str, str]:
     return {"receipt": receipt.id}
 
 
+def with_rates(_: Company) -> dict[str, str]:
+    """The exchange rates of a day."""
+    body = rates_body(DailyRatesBody.model_validate(RATES).value(NOW.date()))
+    restore_items([{"pk": "EXCHANGE-RATES", "sk": "RATES#2026-06-10", "body": body, "version": 1}])
+    return {"day": "2026-06-10"}
+
+
 def with_vat_check(company: Company) -> dict[str, str]:
     """VIES calls the company's number invalid, and an invoice was issued before that."""
     check = VatNumberCheck("DK13585628", VatResult.INVALID, answered_on=NOW.date(), since=NOW.date())
@@ -211,6 +222,21 @@ MATRIX = [
     Cell(release_invoicing, "GET", RELEASE, 403, 403, 200, 404, prepare=with_held_invoices),
     Cell(release_invoicing, "POST", RELEASE, 403, 403, 200, 404, released, None, with_held_invoices),
     Cell(release_invoicing, "GET", "/invoicing/held", 403, 403, 200, 403),
+    Cell(administer_exchange_rates, "GET", "/exchange-rates", 403, 403, 200, 403),
+    Cell(administer_exchange_rates, "GET", "/exchange-rates/{day}", 403, 403, 200, 403, prepare=with_rates),
+    Cell(
+        administer_exchange_rates,
+        "PUT",
+        "/exchange-rates/{day}",
+        403,
+        403,
+        200,
+        403,
+        {**RATES, "rates": {"DKK": "7.4605"}},
+        {"If-Match": '"1"'},
+        with_rates,
+    ),
+    Cell(administer_exchange_rates, "GET", "/invoicing/awaiting-rates", 403, 403, 200, 403),
     Cell(administer_vat_numbers, "GET", "/vat-number-checks", 403, 403, 200, 403),
     Cell(administer_vat_numbers, "GET", VAT_NUMBER, 403, 403, 200, 404, prepare=with_vat_check),
     Cell(
@@ -312,6 +338,7 @@ def account_at_stripe(stripe_account: Stripe) -> Iterator[None]:
 
 NOTHING = {
     **dict.fromkeys(["due", "number", "receipt", "review", "total"], "0"),
+    "day": "2026-06-10",
     "setup_intent": "seti_0",
     "success_manager": "nobody",
 }

@@ -25,6 +25,7 @@ WITHOUT_MAIL = {
     "credit_note.refunded",
     "payment.repaid",
     "download.requested",
+    "exchange_rates.replaced",
     "invoicing.released",
     "period.free",
     "user.changed",

@@ -31,6 +31,8 @@ from billing.ending.reactivation.records import ReactivationStore
 from billing.ending.reactivation.rules import Reactivation, ReactivationState
 from billing.invoicing.due import CollectionDue
 from billing.invoicing.dunning import initial_payment
+from billing.invoicing.exchange_rates.records import ExchangeRateStore, RateReads
+from billing.invoicing.exchange_rates.rules import AwaitedRate, DailyRates
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.periods import fix_month
@@ -112,6 +114,8 @@ CHECK = VatNumberCheck("DE136695976")
 VAT_STATE = VatNumberState(ACCOUNT, PAGE.information.company.details, 1, VatNumberDue(NOON), CHECK)
 MERCHANT = Merchant("acct_1", livemode=False)
 OUTAGE = Outage("DE", NOON, NOON, "MS_UNAVAILABLE", told=False, version=1)
+RATES = DailyRates(TODAY, "EUR", {"DKK": Decimal("7.4604")}, "ECB")
+AWAITED = AwaitedRate(TODAY, "EUR")
 LIST: dict[str, Any] = {"limit": 1, "after": None}
 
 VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
@@ -171,7 +175,13 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     DueStore: {"due": lambda store: [*store.due(Job.RENEWAL, NOON)]},
     EventStore: {"events": lambda store: store.events(ID, **LIST)},
+    ExchangeRateStore: {
+        "all_rates": lambda store: store.all_rates(**LIST),
+        "replace_rates": lambda store: store.replace_rates(RATES, SHARED),
+        "waiting": lambda store: store.waiting(**LIST),
+    },
     InvoiceStore: {
+        "await_rate": lambda store: store.await_rate(CONTEXT, AWAITED, EVENT, is_due=True),
         "advance": lambda store: store.advance(CONTEXT, FIXED, [EVENT]),
         "hold": lambda store: store.hold(CONTEXT, HOLD, EVENT),
         "held": lambda store: store.held(**LIST),
@@ -221,6 +231,10 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "receipt": lambda store: store.receipt("receipt"),
         "receipts": lambda store: store.receipts(**LIST),
         "under_way": lambda store: [*store.under_way()],
+    },
+    RateReads: {
+        "is_told": lambda store: store.is_told(AWAITED),
+        "rates": lambda store: store.rates(TODAY),
     },
     ReactivationStore: {
         "complete": lambda store: store.complete(

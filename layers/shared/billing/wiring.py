@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from billing.ending.deletion.records import PurgeStore
     from billing.ending.exports.records import DownloadStore
     from billing.ending.reactivation.records import ReactivationStore
+    from billing.invoicing.exchange_rates.records import ExchangeRateStore
     from billing.invoicing.invoices import Seller
     from billing.invoicing.records import InvoiceStore
     from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
@@ -50,7 +51,7 @@ else:  # the commands of a function import the stores and interfaces that they n
     AccountStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = DeliveryStore = Any
     DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
-    Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
+    ExchangeRateStore = Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -91,6 +92,7 @@ delivery_store: Callable[[], DeliveryStore] = _store("correspondence.records", "
 download_store: Callable[[], DownloadStore] = _store("ending.exports.records", "DownloadStore")
 due_store: Callable[[], DueStore] = _store("platform.due_work.records", "DueStore")
 event_store: Callable[[], EventStore] = _store("platform.events.records", "EventStore")
+exchange_rate_store: Callable[[], ExchangeRateStore] = _store("invoicing.exchange_rates.records", "ExchangeRateStore")
 invoice_store: Callable[[], InvoiceStore] = _store("invoicing.records", "InvoiceStore")
 payment_store: Callable[[], PaymentStore] = _store("payments.records", "PaymentStore")
 purge_store: Callable[[], PurgeStore] = _store("ending.deletion.records", "PurgeStore")
@@ -132,6 +134,7 @@ def invoicing_settings() -> InvoicingSettings:
         time_zone=os.environ["SELLER_TIME_ZONE"],
         charged=charged_methods(),
         sepa_notice_days=int(os.environ["SEPA_NOTICE_DAYS"]),
+        seller_currency=os.environ["SELLER_CURRENCY"] or None,
     )
 
 
@@ -316,5 +319,6 @@ Downloads = Annotated[DownloadStore, Depends(download_store)]
 Files = Annotated[Documents, Depends(documents)]
 Cancellations = Annotated[CancellationStore, Depends(cancellation_store)]
 Purges = Annotated[PurgeStore, Depends(purge_store)]
+ExchangeRates = Annotated[ExchangeRateStore, Depends(exchange_rate_store)]
 VatNumbers = Annotated[VatNumberStore, Depends(vat_number_store)]
 Reactivations = Annotated[ReactivationStore, Depends(reactivation_store)]

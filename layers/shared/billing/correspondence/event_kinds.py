@@ -44,6 +44,7 @@ from billing.invoicing.event_schemas import (
     PaymentUnexpected,
     PeriodFree,
 )
+from billing.invoicing.exchange_rates.event_schemas import ExchangeRateMissing, ExchangeRatesReplaced
 from billing.invoicing.vat_numbers.event_schemas import (
     VatNumberConfirmed,
     VatNumberDecided,
@@ -88,6 +89,8 @@ AnyEvent = (
     | CreditNoteRefunded
     | DownloadReady
     | DownloadRequested
+    | ExchangeRateMissing
+    | ExchangeRatesReplaced
     | InvoiceIssued
     | InvoicePaid
     | InvoicingHeld

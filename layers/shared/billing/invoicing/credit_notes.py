@@ -15,6 +15,7 @@ from fractions import Fraction
 
 from billing.invoicing.dunning import InvoicePayment
 from billing.invoicing.entries import Entry, EntryKind, refundable, refunded_outside, sum_of
+from billing.invoicing.exchange_rates.rules import SellerTax
 from billing.invoicing.invoices import BillingReason, Correction, InvoiceDraft, InvoiceStatus, IssuedInvoice
 from billing.kernel.errors import Conflict, RuleViolation, Violation
 from billing.kernel.money import Money, charged_units
@@ -279,7 +280,8 @@ def _reversed_draft(
 ) -> InvoiceDraft:
     """The draft of a credit note of these lines, which come to `net`, below zero. Its tax is the invoice's."""
     draft, currency = invoice.draft, invoice.draft.total.currency
-    tax = tax_on(invoice, payment.credited_net) - tax_on(invoice, payment.credited_net - net)
+    tax_before, tax_after = tax_on(invoice, payment.credited_net), tax_on(invoice, payment.credited_net - net)
+    tax = tax_before - tax_after
     return InvoiceDraft(
         occasion=occasion,
         since=draft.since,
@@ -292,6 +294,7 @@ def _reversed_draft(
         credit=Money(0, currency),
         due=Money(0, currency),
         tax_point=draft.tax_point or invoice.produced_on,
+        seller_tax=seller_tax_between(invoice, tax_before, tax_after),
     )
 
 
@@ -306,6 +309,20 @@ def tax_on(invoice: IssuedInvoice, net: int) -> int:
         return draft.tax_amount.amount
     is_half_up = draft.tax.of(draft.net.amount) == draft.tax_amount.amount
     return draft.tax.of(net) if is_half_up else draft.tax.of_half_even(net)
+
+
+def seller_tax_between(invoice: IssuedInvoice, before: int, after: int) -> SellerTax | None:
+    """The tax of a credit note in the seller's currency, below zero, at the rate of its invoice; None without tax.
+
+    `before` and `after` are the invoice's tax, in minor units, that is credited without and with it. So the credit
+    notes of all lines add up to what the invoice says, in this currency too.
+    """
+    of_invoice = invoice.draft.seller_tax
+    if of_invoice is None or before == after:
+        return None
+    currency = of_invoice.amount.currency
+    credited = [of_invoice.rate.convert(Money(tax, invoice.draft.total.currency), currency) for tax in (before, after)]
+    return replace(of_invoice, amount=Money(credited[0].amount - credited[1].amount, currency))
 
 
 def _negative(money: Money) -> Money:

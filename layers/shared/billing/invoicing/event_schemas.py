@@ -24,7 +24,8 @@ class InvoiceFacts(Facts):
     """`until` is the first day that is not paid for. `charge_on` is None where the customer transfers the money
     themselves; `document` is the key of the PDF among the documents, None without one. `credit` was taken off the
     total and `due` is left to pay; older events are without. `debit` is the bank account that a SEPA debit is announced
-    for, which takes `due` on `charge_on`."""
+    for, which takes `due` on `charge_on`. `seller_tax` is the tax in the seller's own currency, None where the invoice
+    does not have it."""
 
     number: str
     produced_on: date
@@ -34,6 +35,7 @@ class InvoiceFacts(Facts):
     lines: list[InvoiceLineFacts]
     net: MoneyFacts
     tax: MoneyFacts
+    seller_tax: MoneyFacts | None = None
     total: MoneyFacts
     credit: MoneyFacts | None = None
     due: MoneyFacts | None = None
@@ -45,7 +47,8 @@ class InvoiceFacts(Facts):
 
 class CreditNoteFacts(Facts):
     """`corrects` is the invoice's number. Its amounts are below zero; what becomes of the money is not: `waived` need
-    not be paid, `refunded` goes back, `carried` is taken off the next invoices. `document` is the key of the PDF."""
+    not be paid, `refunded` goes back, `carried` is taken off the next invoices. `document` is the key of the PDF.
+    `seller_tax` is the tax in the seller's own currency, None where the credit note does not have it."""
 
     number: str
     corrects: str
@@ -54,6 +57,7 @@ class CreditNoteFacts(Facts):
     lines: list[InvoiceLineFacts]
     net: MoneyFacts
     tax: MoneyFacts
+    seller_tax: MoneyFacts | None = None
     total: MoneyFacts
     waived: MoneyFacts
     refunded: MoneyFacts

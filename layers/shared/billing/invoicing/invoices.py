@@ -11,6 +11,7 @@ from datetime import date
 from enum import StrEnum
 
 from billing.accounts.information import CompanyDetails
+from billing.invoicing.exchange_rates.rules import SellerTax
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.tax import Tax
 from billing.kernel.currencies import MINOR_UNIT_DIGITS
@@ -95,7 +96,8 @@ class InvoiceDraft:
 
     It covers the days from `since` to before `until`. `credit` is taken from the credit balance, `due` is left to pay
     and never negative. `tax_point` is the day whose tax rules and rates apply, None for the day of issue: older
-    invoices lack this field.
+    invoices lack this field. `seller_tax` is the tax in the seller's own currency, None where the law does not ask for
+    it, and in a preview.
     """
 
     occasion: BillingReason
@@ -109,6 +111,7 @@ class InvoiceDraft:
     credit: Money
     due: Money
     tax_point: date | None = None
+    seller_tax: SellerTax | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,9 @@ class IssuedInvoice:
     def can_be_electronic(self) -> bool:
         """Whether EN 16931 can express it: not amounts of three decimals (BR-DEC), nor VAT charged by a seller without
         a VAT number (BR-S-02)."""
-        digits = MINOR_UNIT_DIGITS[self.draft.total.currency]
+        tax = self.draft.seller_tax
+        currencies = [self.draft.total.currency, *([] if tax is None else [tax.amount.currency])]
+        digits = max(MINOR_UNIT_DIGITS[each] for each in currencies)
         return digits <= ELECTRONIC_DECIMALS_MAX and (
             self.seller.vat_number is not None or not self.draft.tax.is_subject
         )

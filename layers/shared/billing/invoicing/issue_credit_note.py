@@ -11,12 +11,7 @@ from dataclasses import replace
 from billing.invoicing.apply_credit import apply_credit, may_be_charged, wait_for_credit
 from billing.invoicing.collect_payments import after as after_changes
 from billing.invoicing.collect_payments import merged, without_intent
-from billing.invoicing.credit_notes import (
-    AlreadyCredited,
-    allocate,
-    credit_note_draft,
-    lines_to_credit,
-)
+from billing.invoicing.credit_notes import AlreadyCredited, allocate, credit_note_draft, lines_to_credit
 from billing.invoicing.dunning import refund_payment
 from billing.invoicing.invoices import Correction
 from billing.invoicing.issue_invoices import with_next_number

@@ -14,6 +14,7 @@ from itertools import count
 
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.dunning import charge_on, due_on, initial_payment
+from billing.invoicing.exchange_rates.rules import AwaitedRate
 from billing.invoicing.holds import (
     INVOICES_AT_ONCE_MAX,
     InvoicingHold,
@@ -26,6 +27,7 @@ from billing.invoicing.invoices import DocumentKind, InvoiceDraft, IssuedInvoice
 from billing.invoicing.numbering import NextNumber, NumberTaken
 from billing.invoicing.periods import FixedMonth, fix_month, rebuilt
 from billing.invoicing.records import BillingContext, InvoiceStore, WholeInvoice
+from billing.invoicing.seller_currency import in_sellers_currency, wait_for_rate
 from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
 from billing.invoicing.take_back import credited_already, next_take_back, write_take_back
 from billing.invoicing.to_come import InvoicingState, draft_of, invoices_to_come, next_invoice
@@ -55,9 +57,10 @@ def issue_invoices(
     back what was invoiced. Returns their numbers, oldest first.
 
     Issues nothing where more than INVOICES_AT_ONCE_MAX are due: these wait for staff. An invoice that waits for its
-    VAT number stays due. One read and one transaction for each due contract month and each further credit note, one
-    more read for the first number of a process, and one query where the running paid period is not stored yet; the
-    queries of next_take_back for a credit note. Returns nothing for a deleted account. Raises ConcurrentChange.
+    VAT number, or for an exchange rate, stays due. One read and one transaction for each due contract month and each
+    further credit note, one more read for the first number of a process, one query where the running paid period is not
+    stored yet, and one get for tax that is also in the seller's currency; the queries of next_take_back for a credit
+    note. Returns nothing for a deleted account. Raises ConcurrentChange.
     """
     context = by_system(now, correlation, is_replay=is_replay)
     issued: list[str] = []
@@ -83,7 +86,11 @@ def issue_invoices(
         draft = _draft(billing, fixed, settings) if fixed.period is not None and fixed.lines else None
         if draft is not None and fixed.net and waits_for_vat_number(billing, draft, now, settings, store):
             break
-        number = _fix(billing, fixed, draft, today, context, settings, store)
+        converted = None if draft is None else in_sellers_currency(draft, contract, settings, store)
+        if isinstance(converted, AwaitedRate):
+            wait_for_rate(billing, converted, context, settings, store)
+            break
+        number = _fix(billing, fixed, converted, today, context, settings, store)
         issued += [] if number is None else [number]
         if contract.month_start(fixed.following.month) > today:
             break
@@ -323,6 +330,7 @@ def invoice_facts(invoice: IssuedInvoice, profile: PaymentProfile) -> Facts:
         "lines": _line_facts(draft, invoice.language),
         "net": asdict(draft.net),
         "tax": asdict(draft.tax_amount),
+        "seller_tax": None if draft.seller_tax is None else asdict(draft.seller_tax.amount),
         "total": asdict(draft.total),
         "credit": asdict(draft.credit),
         "due": asdict(draft.due),

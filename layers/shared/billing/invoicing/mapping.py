@@ -11,14 +11,8 @@ import orjson
 
 from billing.accounts.information import CompanyDetails
 from billing.invoicing.dunning import InvoicePayment
-from billing.invoicing.invoices import (
-    BillingReason,
-    Correction,
-    InvoiceDraft,
-    InvoiceSummary,
-    IssuedInvoice,
-    Seller,
-)
+from billing.invoicing.exchange_rates.mapping import seller_tax_from
+from billing.invoicing.invoices import BillingReason, Correction, InvoiceDraft, InvoiceSummary, IssuedInvoice, Seller
 from billing.invoicing.payment_mapping import older_payment_from, payment_body, payment_from
 from billing.invoicing.tax import Tax, TaxRule
 from billing.kernel.fields import fields_of
@@ -97,10 +91,11 @@ def is_as_issued(stored: str) -> bool:
 
 
 def _issued(invoice: IssuedInvoice) -> str:
-    if invoice.draft.tax_point is not None:
-        return text(invoice)  # orjson writes dataclasses itself, without a copy
-    # An older invoice keeps its bytes, and so its digest: it was issued without this field.
-    draft = {name: value for name, value in fields_of(invoice.draft).items() if name != "tax_point"}
+    # An invoice keeps its bytes, and so its digest: older ones were issued without these fields.
+    draft = fields_of(invoice.draft)
+    for name in ("tax_point", "seller_tax"):
+        if draft[name] is None:
+            del draft[name]
     return text({**fields_of(invoice), "draft": draft})
 
 
@@ -148,6 +143,7 @@ def _draft(body: Body) -> InvoiceDraft:
         credit=Money(**body["credit"]),
         due=Money(**body["due"]),
         tax_point=_day(body.get("tax_point")),  # older invoices were written without
+        seller_tax=seller_tax_from(body.get("seller_tax")),  # as were these
     )
 
 

@@ -65,7 +65,8 @@ class NumberTaken(Exception):
 class RegisteredNumber:
     """A used number in the register: its day, and what its document says. The register names no person.
 
-    `total` is with tax. Both amounts of a credit note are below zero.
+    `total` is with tax. `seller_tax` is the tax in the seller's own currency, None where the document has none. All
+    amounts of a credit note are below zero.
     """
 
     series: str
@@ -73,6 +74,7 @@ class RegisteredNumber:
     day: date
     total: Money
     tax: Money
+    seller_tax: Money | None = None
 
     @property
     def number(self) -> str:

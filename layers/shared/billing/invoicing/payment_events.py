@@ -62,6 +62,7 @@ def credit_note_facts(note: IssuedInvoice, money: CreditNoteAllocation) -> Facts
         ],
         "net": asdict(draft.net),
         "tax": asdict(draft.tax_amount),
+        "seller_tax": None if draft.seller_tax is None else asdict(draft.seller_tax.amount),
         "total": asdict(draft.total),
         "waived": asdict(Money(money.pre_payment, currency)),
         "refunded": asdict(Money(money.refunded_before + money.refunded, currency)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from billing.accounts.information import Area, BillingDetails, CompanyDetails
@@ -20,6 +20,8 @@ from billing.invoicing.due_mapping import (
     invoicing_due_from,
 )
 from billing.invoicing.dunning import UNPAID, InvoicePayment
+from billing.invoicing.exchange_rates.records import RateReads
+from billing.invoicing.exchange_rates.rules import AwaitedRate
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.invoices import Invoice, InvoiceStatus, InvoiceSummary, IssuedInvoice
 from billing.invoicing.mapping import document_body, is_whole, issued_from, summary_body, summary_from
@@ -42,7 +44,6 @@ from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import parsed, text, without_version
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Image, Reader, Row, Slice
-from billing.platform.dynamodb.table import Table
 from billing.subscriptions.mapping import subscriber_from
 from billing.subscriptions.subscriber import Subscriber
 
@@ -174,7 +175,11 @@ class DocumentOfAccount:
     found: IssuedInvoice | None
 
 
-class InvoiceStore(Table):
+RATE_MISSING_KEPT = timedelta(days=400)
+"""How long it is kept that staff were told of a missing rate: longer than an invoice can be late."""
+
+
+class InvoiceStore(RateReads):
     """Reads and writes invoices in the table."""
 
     def __init__(self, table_name: str, client: Any) -> None:
@@ -421,6 +426,21 @@ class InvoiceStore(Table):
             write.require_account(account)
             write.due_if(None, account, Job.VAT_NUMBER, due.at, vat_number_due_body(due))
 
+    def await_rate(self, context: BillingContext, awaited: AwaitedRate, event: Event | None, *, is_due: bool) -> None:
+        """Writes that the due month waits for an exchange rate, if it `is_due`, and that staff are told, with an event.
+
+        Raises ConcurrentChange when the due item has changed, or when staff were told meanwhile. One transaction.
+        """
+        with self._transaction() as write:
+            write.require_account(context.subscriber.account.id)
+            if is_due and context.due is not None:
+                set_renewal_due(write, context, replace(context.due, awaits_rate=awaited))
+            if event is not None:
+                key = keys.rate_missing(awaited.day, awaited.currency)
+                expires_at = event.time + RATE_MISSING_KEPT
+                write.add(Item(keys.EXCHANGE_RATES, key, text({"event": event.id}), expires_at=expires_at))
+                write.record(event)
+
     def schedule(self, context: BillingContext, due: InvoicingDue) -> None:
         """Writes the first due item of invoicing. Raises ConcurrentChange where one exists. One transaction."""
         with self._transaction() as write:
@@ -522,7 +542,9 @@ def set_renewal_due(
     account = context.subscriber.account
     before = None if context.due is None else invoicing_due_body(context.due)
     at = invoicing_due_at(due, contract or account.contract)
-    write.due_if(before, account.id, Job.RENEWAL, at, invoicing_due_body(due))
+    rate = due.awaits_rate
+    waits = None if rate is None else (keys.AWAITS_RATE, keys.awaits_rate(rate.day, account.id))
+    write.due_if(before, account.id, Job.RENEWAL, at, invoicing_due_body(due), waits)
 
 
 def write_period(write: Transaction, account: Account, period: PaidPeriod | None, closed: PaidPeriod | None) -> None:
@@ -568,14 +590,18 @@ def _counter_from(stored: Image | None) -> SeriesCounter:
 
 
 def _registered_item(number: NextNumber, invoice: IssuedInvoice) -> Item:
-    body = {"count": number.count, "day": number.day, "total": invoice.draft.total, "tax": invoice.draft.tax_amount}
+    draft = invoice.draft
+    body = {"count": number.count, "day": number.day, "total": draft.total, "tax": draft.tax_amount}
+    if draft.seller_tax is not None:
+        body["seller_tax"] = draft.seller_tax.amount
     return Item(keys.NUMBERS, keys.number(number.series, number.day.year, number.count), text(body))
 
 
 def _registered_from(series: str, row: Row) -> RegisteredNumber:
     body = parsed(row.body)
     day, total, tax = date.fromisoformat(body["day"]), Money(**body["total"]), Money(**body["tax"])
-    return RegisteredNumber(series, body["count"], day, total, tax)
+    seller_tax = Money(**body["seller_tax"]) if "seller_tax" in body else None
+    return RegisteredNumber(series, body["count"], day, total, tax, seller_tax)
 
 
 def _hold_item(hold: InvoicingHold) -> Item:

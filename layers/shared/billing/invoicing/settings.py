@@ -8,6 +8,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from billing.invoicing.invoices import Seller
+from billing.kernel.currencies import MINOR_UNIT_DIGITS
 from billing.payments.methods import CHARGED, Method
 
 TERM_DAYS = 14
@@ -31,7 +32,9 @@ class InvoicingSettings:
 
     Invoices and credit notes are dated and numbered by the day in `time_zone`, the seller's (IANA database).
     `term_days` is the payment term of bank transfers. A failed charge is tried again `retry_days` after the first
-    failure. `unconfirmed` is None where the deployment does not ask VIES about VAT numbers.
+    failure. `unconfirmed` is None where the deployment does not ask VIES about VAT numbers. `seller_currency` is the
+    currency that invoices in another one have their tax in too, None for none. Raises ValueError if it is not in ISO
+    4217.
 
     `charged` are the methods that the deployment charges. A SEPA debit is made `sepa_notice_days` after its invoice,
     whose mail announces it; with 0 at once, and the payment service announces it.
@@ -46,6 +49,11 @@ class InvoicingSettings:
     time_zone: str = TIME_ZONE
     charged: frozenset[Method] = CHARGED
     sepa_notice_days: int = 0
+    seller_currency: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.seller_currency is not None and self.seller_currency not in MINOR_UNIT_DIGITS:
+            raise ValueError(f"SellerCurrency is {self.seller_currency}, which is not a currency of ISO 4217")
 
     def day_of_issue(self, now: datetime) -> date:
         """The seller's day at `now`, an aware instant."""

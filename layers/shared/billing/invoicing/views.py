@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from pydantic import Field
 
+from billing.invoicing.exchange_rates.views import SellerTaxView
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.invoices import Invoice, InvoiceDraft
 from billing.invoicing.numbering import RegisteredNumber
 from billing.invoicing.records import InvoiceRecord, WholeInvoice
 from billing.invoicing.release_invoicing import InvoicingPreview
 from billing.invoicing.summary_views import InvoiceView
-from billing.invoicing.tax import Tax
 from billing.invoicing.wording import describe_line
 from billing.platform.http.models import Amount, Body, Currency, IsoDate, MoneyView, Text, View, plain
 from billing.subscriptions.pricing import InvoiceLine, Step
@@ -92,18 +92,28 @@ class InvoiceLineView(View):
 
 
 class TaxView(View):
-    """`rate` is a percentage; `rule` says why; `sentence` is what the law wants to be said, if anything."""
+    """`rate` is a percentage; `rule` says why; `sentence` is what the law wants to be said, if anything.
+
+    `seller_tax` is the amount in the seller's own currency, null where the law does not ask for it, and in a preview.
+    """
 
     rule: str
     country: str
     rate: str
     amount: MoneyView
     sentence: str | None
+    seller_tax: SellerTaxView | None
 
     @classmethod
-    def of(cls, tax: Tax, amount: MoneyView, language: str) -> TaxView:
+    def of(cls, draft: InvoiceDraft, language: str) -> TaxView:
+        tax = draft.tax
         return cls(
-            rule=tax.rule, country=tax.country, rate=plain(tax.rate), amount=amount, sentence=tax.sentence(language)
+            rule=tax.rule,
+            country=tax.country,
+            rate=plain(tax.rate),
+            amount=MoneyView.of(draft.tax_amount),
+            sentence=tax.sentence(language),
+            seller_tax=None if draft.seller_tax is None else SellerTaxView.of(draft.seller_tax),
         )
 
 
@@ -133,7 +143,7 @@ class PreviewView(View):
             until=draft.until,
             lines=[InvoiceLineView.of(line, language) for line in draft.lines],
             net=MoneyView.of(draft.net),
-            tax=TaxView.of(draft.tax, MoneyView.of(draft.tax_amount), language),
+            tax=TaxView.of(draft, language),
             total=MoneyView.of(draft.total),
             credit=MoneyView.of(draft.credit),
             due=MoneyView.of(draft.due),
@@ -249,7 +259,7 @@ class InvoiceDetailsView(View):
             company=PartyView.model_validate(invoice.company, from_attributes=True),
             lines=[InvoiceLineView.of(line, invoice.language) for line in draft.lines],
             net=MoneyView.of(draft.net),
-            tax=TaxView.of(draft.tax, MoneyView.of(draft.tax_amount), invoice.language),
+            tax=TaxView.of(draft, invoice.language),
             total=MoneyView.of(draft.total),
             credit=MoneyView.of(draft.credit),
             due=MoneyView.of(draft.due),
@@ -290,13 +300,15 @@ class PastDuesView(View):
 class RegisteredNumberView(View):
     """A number that was given to an invoice or a credit note, and what the document says. It names no customer.
 
-    `total` is with tax. Both amounts of a credit note are below zero.
+    `total` is with tax. `seller_tax` is the tax in the seller's own currency, null where the document has none. All
+    amounts of a credit note are below zero.
     """
 
     number: str
     produced_on: date
     total: MoneyView
     tax: MoneyView
+    seller_tax: MoneyView | None
 
     @classmethod
     def of(cls, registered: RegisteredNumber) -> RegisteredNumberView:
@@ -305,6 +317,7 @@ class RegisteredNumberView(View):
             produced_on=registered.day,
             total=MoneyView.of(registered.total),
             tax=MoneyView.of(registered.tax),
+            seller_tax=None if registered.seller_tax is None else MoneyView.of(registered.seller_tax),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from billing.invoicing.invoices import Invoice
+from billing.invoicing.invoices import Invoice, InvoiceDraft
 from billing.invoicing.numbering import RegisteredNumber
 from billing.kernel.money import decimal_text
 from billing.kernel.spreadsheet import csv_text
@@ -21,6 +21,7 @@ _WORDS = {
         "whole": "Discount on the whole",
         "less_owed": "A tier has changed: less is owed for these months than was invoiced.",
         "in_favour": "This amount is in your favour: it is not to be paid.",
+        "seller_tax": "VAT: {amount} {currency}, at the rate of {day} ({source}): {rates}.",
         "thousands": ",",
     },
     "it": {
@@ -33,6 +34,7 @@ _WORDS = {
         "whole": "Sconto sul totale",
         "less_owed": "Una fascia è cambiata: per questi mesi è dovuto meno di quanto fatturato.",
         "in_favour": "Importo a vostro favore: non è da pagare.",
+        "seller_tax": "IVA: {amount} {currency}, al cambio del {day} ({source}): {rates}.",
         "thousands": ".",
     },
 }
@@ -58,6 +60,25 @@ def credit_terms(language: str) -> str:
     return _WORDS.get(language, _WORDS["en"])["in_favour"]
 
 
+def describe_seller_tax(draft: InvoiceDraft, language: str) -> str | None:
+    """The tax in the seller's currency with its rate, such as "VAT: 932.55 DKK, at the rate of 2026-06-09 (ECB): 1 EUR
+    = 7.4604 DKK."; English by default, None where the draft does not have it. Figures are as they were published.
+    """
+    tax = draft.seller_tax
+    if tax is None:
+        return None
+    rate, currency = tax.rate, tax.amount.currency
+    priced = [(draft.total.currency, rate.invoice_rate), (currency, rate.seller_rate)]
+    worth = [f"1 {rate.base}", *(f"{price:f} {each}" for each, price in priced if each != rate.base)]
+    return _WORDS.get(language, _WORDS["en"])["seller_tax"].format(
+        amount=decimal_text(tax.amount),
+        currency=currency,
+        day=rate.day.isoformat(),
+        source=rate.source,
+        rates=" = ".join(worth),
+    )
+
+
 def invoice_table(invoices: Iterable[Invoice]) -> str:
     """Invoices as CSV (RFC 4180), with a header line. Amounts have the decimals of their currency."""
     return csv_text(
@@ -81,7 +102,7 @@ def invoice_table(invoices: Iterable[Invoice]) -> str:
 def register_table(numbers: Iterable[RegisteredNumber]) -> str:
     """Numbers of the register as CSV (RFC 4180), with a header line. Amounts have the decimals of their currency."""
     return csv_text(
-        ("number", "produced_on", "total", "tax", "currency"),
+        ("number", "produced_on", "total", "tax", "currency", "seller_tax", "seller_currency"),
         (
             (
                 each.number,
@@ -89,6 +110,8 @@ def register_table(numbers: Iterable[RegisteredNumber]) -> str:
                 decimal_text(each.total),
                 decimal_text(each.tax),
                 each.total.currency,
+                "" if each.seller_tax is None else decimal_text(each.seller_tax),
+                "" if each.seller_tax is None else each.seller_tax.currency,
             )
             for each in numbers
         ),

@@ -24,6 +24,7 @@ payments.methods                SetupSuperseded
 invoicing.dunning               AlreadyPaid
 invoicing.credit_notes          AlreadyCredited, NotCorrectable
 invoicing.collect_payments      NothingToCharge
+invoicing.seller_currency       ExchangeRateUnknown
 invoicing.settle_by_hand        RefundUnderWay
 invoicing.vat_numbers.rules     NoVatNumber, VatNumberUnconfirmed
 ending.cancellation.rules       DatesChanged, NotCancelling, Deactivated

@@ -50,6 +50,8 @@ class EventType(StrEnum):
     CREDIT_NOTE_REFUNDED = "credit_note.refunded"
     DOWNLOAD_READY = "download.ready"
     DOWNLOAD_REQUESTED = "download.requested"
+    EXCHANGE_RATES_REPLACED = "exchange_rates.replaced"
+    EXCHANGE_RATE_MISSING = "exchange_rate.missing"
     INVOICE_ISSUED = "invoice.issued"
     INVOICE_PAID = "invoice.paid"
     INVOICING_HELD = "invoicing.held"

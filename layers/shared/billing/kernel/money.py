@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from math import floor
 
 from billing.kernel.currencies import CHARGED_DIGITS, CHARGED_STEP, MINOR_UNIT_DIGITS
 
@@ -39,6 +41,16 @@ def rounded_tax(amount: Decimal) -> int:
     The rule is symmetric: a credit note takes back exactly the tax that its invoice charged.
     """
     return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+def converted(money: Money, currency: str, rate: Fraction) -> Money:
+    """An amount in another currency, rounded once, half away from zero. `rate` is its price of one unit of the first.
+
+    The calculation is exact, so an amount and its negative always have the same figures.
+    """
+    exact = money.amount * rate * Fraction(10) ** (MINOR_UNIT_DIGITS[currency] - MINOR_UNIT_DIGITS[money.currency])
+    rounded_up = floor(abs(exact) + Fraction(1, 2))
+    return Money(-rounded_up if exact < 0 else rounded_up, currency)
 
 
 def decimal_text(money: Money) -> str:

@@ -46,6 +46,7 @@ class Permission(StrEnum):
     ADMINISTER_USERS = "administer-users"
     PROVISION_ACCOUNTS = "provision-accounts"
     ADMINISTER_CATALOGUE = "administer-catalogue"
+    ADMINISTER_EXCHANGE_RATES = "administer-exchange-rates"
     READ_REVIEWS = "read-reviews"
     BOOK_REVIEWS = "book-reviews"
     DECIDE_REVIEWS = "decide-reviews"
@@ -79,6 +80,7 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.ADMINISTER_USERS: _ADMIN_ONLY,
     Permission.PROVISION_ACCOUNTS: _STAFF_ONLY,
     Permission.ADMINISTER_CATALOGUE: _STAFF_ONLY,
+    Permission.ADMINISTER_EXCHANGE_RATES: _STAFF_ONLY,
     Permission.READ_REVIEWS: _EVERY_ROLE,
     Permission.BOOK_REVIEWS: _ADMIN_ONLY,
     Permission.DECIDE_REVIEWS: _STAFF_ONLY,

@@ -25,6 +25,7 @@ from billing.ending.reactivation.rules import (
 )
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.dunning import InvoicePayment, after_charge, due_on, initial_payment
+from billing.invoicing.exchange_rates.rules import AwaitedRate
 from billing.invoicing.invoices import BillingReason, InvoiceDraft, build_draft
 from billing.invoicing.issue_invoices import (
     build_invoice,
@@ -37,6 +38,7 @@ from billing.invoicing.issue_invoices import (
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.periods import FixedMonth, fix_month
 from billing.invoicing.records import BillingContext, WholeInvoice
+from billing.invoicing.seller_currency import ExchangeRateUnknown, in_sellers_currency, wait_for_rate
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.vat_number_hold import waits_for_vat_number
 from billing.invoicing.vat_numbers.rules import VatNumberUnconfirmed, tax_on_sale
@@ -96,9 +98,10 @@ def request_reactivation(
 ) -> Reactivation:
     """Requests a reactivation. Returns the pending one; a repeated request returns the same one.
 
-    `agreed` is the due amount that the admin was shown. One read, one query and one transaction; two reads more after a
-    simultaneous request. Raises NotDeactivated, NothingSold, NoPaymentMethod, QuoteChanged, VatNumberUnconfirmed,
-    RuleViolation for another currency, and ConcurrentChange if the account has changed since it was read.
+    `agreed` is the due amount that the admin was shown. One read, one query and one transaction; one get more for
+    tax that is also in the seller's currency, and two reads more after a simultaneous request. Raises NotDeactivated,
+    NothingSold, NoPaymentMethod, QuoteChanged, VatNumberUnconfirmed, ExchangeRateUnknown, RuleViolation for another
+    currency, and ConcurrentChange if the account has changed since it was read.
     """
     account = billing.subscriber.account.id
     previous = store.reactivation(account)
@@ -115,6 +118,10 @@ def request_reactivation(
         raise NoPaymentMethod
     if waits_for_vat_number(billing, quote.draft, context.time, settings, store):
         raise VatNumberUnconfirmed
+    draft = in_sellers_currency(quote.draft, quote.contract, settings, store)
+    if isinstance(draft, AwaitedRate):
+        wait_for_rate(billing, draft, context, settings, store, is_due=False)
+        raise ExchangeRateUnknown(draft)
     reactivation = Reactivation(
         id=new_id(context.time),
         requested_at=context.time,
@@ -122,7 +129,7 @@ def request_reactivation(
         state=ReactivationState.PENDING,
         contract=quote.contract,
         subscription=quote.subscription,
-        invoice=build_invoice(billing, quote.draft, today, settings),
+        invoice=build_invoice(billing, draft, today, settings),
         payment_intent_id=None,
         failure=None,
         version=0 if previous is None else previous.version,

@@ -17,7 +17,7 @@ from billing.accounts.information import CompanyDetails, as_printed, compact_ide
 from billing.invoicing.documents.writing import printable
 from billing.invoicing.invoices import IssuedInvoice, Seller
 from billing.invoicing.tax import Tax, TaxRule
-from billing.invoicing.wording import credit_terms, describe_line
+from billing.invoicing.wording import credit_terms, describe_line, describe_seller_tax
 from billing.kernel.money import Money, decimal_text
 from billing.payments.methods import Method
 from billing.subscriptions.pricing import InvoiceLine
@@ -89,6 +89,7 @@ def _terms(invoice: IssuedInvoice) -> dict[str, Any]:
         "BT-2": invoice.produced_on,
         "BT-3": CREDIT_NOTE if is_credit else INVOICE,
         "BT-5": draft.total.currency,
+        "BT-6": None if draft.seller_tax is None else draft.seller_tax.amount.currency,
         "BT-9": invoice.due_on if due.amount > 0 else None,
         # A positive amount needs a due date or terms (BR-CO-25), and a credit note is due to the customer.
         "BT-20": credit_terms(invoice.language) if is_credit and sign * due.amount > 0 else None,
@@ -104,10 +105,11 @@ def _terms(invoice: IssuedInvoice) -> dict[str, Any]:
         "BT-108": _text(_sum(charges, draft.net.currency), sign) if charges else None,
         "BT-109": _text(draft.net, sign),
         "BT-110": _text(draft.tax_amount, sign),
+        "BT-111": None if draft.seller_tax is None else _text(draft.seller_tax.amount, sign),
         "BT-112": _text(draft.total, sign),
         "BT-113": _text(draft.credit, 1) if draft.credit.amount else None,
         "BT-115": _text(due, sign),
-        "BG-1": [{"BT-22": printable(invoice.corrects.reason)}] if invoice.corrects else None,
+        "BG-1": [{"BT-22": printable(note)} for note in _notes(invoice)] or None,
         "BG-3": [{"BT-25": invoice.corrects.number, "BT-26": invoice.corrects.produced_on}]
         if invoice.corrects
         else None,
@@ -118,6 +120,12 @@ def _terms(invoice: IssuedInvoice) -> dict[str, Any]:
         "BG-23": [_breakdown(invoice, sign)],
         "BG-25": [_line(number, line, draft.tax, sign, invoice.language) for number, line in enumerate(lines, 1)],
     }
+
+
+def _notes(invoice: IssuedInvoice) -> list[str]:
+    """Why it corrects another one, and the rate of the tax in the seller's currency: the norm has no term for rates."""
+    reason = None if invoice.corrects is None else invoice.corrects.reason
+    return [note for note in (reason, describe_seller_tax(invoice.draft, invoice.language)) if note]
 
 
 def _means(invoice: IssuedInvoice) -> str:

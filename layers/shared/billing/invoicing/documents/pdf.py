@@ -21,7 +21,7 @@ from billing.accounts.information import CompanyDetails, as_printed, compact_ide
 from billing.invoicing.credit_notes import CreditOutcome
 from billing.invoicing.documents.writing import BOLD, FONT, drawable, printable
 from billing.invoicing.invoices import IssuedInvoice, Seller
-from billing.invoicing.wording import describe_line
+from billing.invoicing.wording import describe_line, describe_seller_tax
 from billing.kernel.money import Money
 from billing.languages import FOLDER, LANGUAGES
 from billing.languages.formats import Formats, formats
@@ -299,6 +299,9 @@ class _Page:
             else words["no_vat"]
         )
         rows = [(words["net"], draft.net, False), (vat, draft.tax_amount, False), (words["total"], draft.total, True)]
+        if draft.seller_tax is not None:
+            in_sellers = draft.seller_tax.amount
+            rows.insert(2, (words["vat_in"].format(currency=in_sellers.currency), in_sellers, False))
         if draft.credit.amount:
             rows.append((words["credit"], Money(-draft.credit.amount, draft.credit.currency), False))
         if self.is_credit:
@@ -313,7 +316,8 @@ class _Page:
 
     def _sentences(self) -> None:
         sheet, invoice, words = self.sheet, self.invoice, self.words
-        sentences = [invoice.draft.tax.sentence(invoice.language), self._payment()]
+        rate = describe_seller_tax(invoice.draft, invoice.language)
+        sentences = [invoice.draft.tax.sentence(invoice.language), rate, self._payment()]
         if invoice.method is Method.BANK_TRANSFER and invoice.seller.iban and not self.is_credit:
             sentences.append(f"{words['iban']}: {invoice.seller.iban}")
         if self.electronic is not None:

@@ -11,6 +11,9 @@
 | due items                   | ACCOUNT#account | DUE#job                               | DUE#job#shard, instant     |
 | events of an account        | ACCOUNT#account | EVENT#ulid                            |                            |
 | events of the catalogue     | CATALOGUE       | EVENT#ulid                            |                            |
+| exchange rates of a day     | EXCHANGE-RATES  | RATES#2026-06-09                      |                            |
+| rates that staff know of    | EXCHANGE-RATES  | RATE-MISSING#2026-06-09#EUR           |                            |
+| events of exchange rates    | EXCHANGE-RATES  | EVENT#ulid                            |                            |
 | invoices, what changes      | ACCOUNT#account | INVOICE#produced on#number            | DUE#collection#shard, …    |
 | stopped invoicing           | ACCOUNT#account | HELD                                  | HELD, instant#account      |
 | billing page                | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY            |                            |
@@ -59,7 +62,8 @@ its usage event can no longer be reported again.
 Due items. A planner queries each shard of the sparse index. DUE items sort by the instant from which the job is due.
 The transaction that does the work moves the item to the next instant. Collection has no DUE item: each invoice, each
 credit note and each pending reactivation is itself in the index, from the instant of its next look. The DUE#collection
-of an earlier release is planned until each unpaid invoice of its account is.
+of an earlier release is planned until each unpaid invoice of its account is. While an invoice waits for an exchange
+rate, its DUE item is in gsi2 too, in the list of staff: AWAITS-RATE, day#account.
 
 Numbers. A SERIES item counts the numbers of a series and year, and has the day of the last one. Each number has an
 item of its own in the register, written with its invoice and kept after the account is purged. A number of more than
@@ -86,6 +90,7 @@ LIST_INDEX = "gsi2"
 
 ALERT = "TOLD#"
 AUTOSCALING = "AUTOSCALING"
+AWAITS_RATE = "AWAITS-RATE"
 BALANCE = "BALANCE"
 BOOKED = "BOOKED#"
 CANCELLATION = "CANCELLATION"
@@ -97,6 +102,7 @@ DOCUMENT = "DOCUMENT#"
 DOWNLOAD = "DOWNLOAD#"
 DUE = "DUE#"
 EVENT = "EVENT#"
+EXCHANGE_RATES = "EXCHANGE-RATES"
 HELD = "HELD"
 VERSION = "VERSION#"
 INVOICE = "INVOICE#"
@@ -112,6 +118,8 @@ PAST_DUE = "PAST-DUE"
 PAYMENT_SERVICE = "PAYMENT-SERVICE"
 PERIOD = "PERIOD#"
 PURGE = "PURGE"
+RATES = "RATES#"
+RATE_MISSING = "RATE-MISSING#"
 REACTIVATION = "REACTIVATION"
 RECEIPT = "RECEIPT#"
 RECEIPTS = "RECEIPTS"
@@ -314,6 +322,21 @@ def vat_evidence(number: str) -> str:
 def outage(country: str) -> str:
     """A time without answers about the VAT numbers of a member state, in VIES's letters."""
     return f"{OUTAGE}{country}"
+
+
+def rates(day: date) -> str:
+    """The exchange rates of a day; the newest sorts last."""
+    return f"{RATES}{day.isoformat()}"
+
+
+def rate_missing(day: date, currency: str) -> str:
+    """That staff were told of a missing rate of a currency."""
+    return f"{RATE_MISSING}{day.isoformat()}#{currency}"
+
+
+def awaits_rate(day: date, account: str) -> str:
+    """The place of an account in the list of those that wait for an exchange rate, the earliest day first."""
+    return f"{day.isoformat()}#{account}"
 
 
 def receipt(receipt: str) -> str:

@@ -158,9 +158,20 @@ class Transaction:
         """Sets when a job is due next for an account. With `at` None the job is no longer due."""
         self._due(account, job, at, body, None)
 
-    def due_if(self, before: str | None, account: str, job: Job, at: datetime | None, body: str = "") -> None:
-        """Like due, if the body of the due item is still `before`. With None no due item must exist."""
-        self._due(account, job, at, body, self._unchanged(before))
+    def due_if(
+        self,
+        before: str | None,
+        account: str,
+        job: Job,
+        at: datetime | None,
+        body: str = "",
+        list_index: tuple[str, str] | None = None,
+    ) -> None:
+        """Like due, if the body of the due item is still `before`. With None no due item must exist.
+
+        With `list_index` the due item is in a list of staff until it is set again.
+        """
+        self._due(account, job, at, body, self._unchanged(before), list_index)
 
     # ---- Refusals and actions ----
 
@@ -179,12 +190,21 @@ class Transaction:
         codes = {failure.cause_response_code or "", *(each.code for each in reasons if each)}
         return error_of(codes, otherwise)
 
-    def _due(self, account: str, job: Job, at: datetime | None, body: str, condition: Condition | None) -> None:
+    def _due(
+        self,
+        account: str,
+        job: Job,
+        at: datetime | None,
+        body: str,
+        condition: Condition | None,
+        list_index: tuple[str, str] | None = None,
+    ) -> None:
         partition, key = keys.account(account), keys.due(job)
         if at is None:
             self._delete(partition, key, condition)
         else:
-            item = Item(partition, key, body, index=(keys.shard_of(job, account), keys.instant(at)))
+            index = keys.shard_of(job, account), keys.instant(at)
+            item = Item(partition, key, body, index=index, list_index=list_index)
             self._put(_stored(self._items, item), condition)
 
     def _put(self, stored: ItemModel, condition: Condition | None, return_values: str | None = None) -> None:
