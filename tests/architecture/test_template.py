@@ -177,6 +177,7 @@ WORKERS = {
     "WarnExpiringCard": ("Due", "CardExpiryDue"),
     "IssueInvoices": ("Due", "InvoicesDue"),
     "CheckVatNumber": ("Due", "VatNumbersDue"),
+    "ReconcileBooks": ("Due", "BooksDue"),
     "RenderDocuments": ("Issued", "Issued"),
     "PrepareDownload": ("Asked", "DownloadsAsked"),
     "EndAccount": ("Due", "EndsDue"),
@@ -305,7 +306,7 @@ def test_the_functions_that_decide_on_a_tax_know_what_an_unconfirmed_vat_number_
     having = {name for name in FUNCTIONS if "UNCONFIRMED_VAT_NUMBER" in variables(name)}
     of_tax = {"IssueInvoices", "GetInvoices", "AdministerReactivation", "ReleaseInvoicing"}
 
-    assert having == of_tax | {"CheckVatNumber", "AdministerVatNumbers"}
+    assert having == of_tax | {"CheckVatNumber", "AdministerVatNumbers", "ReconcileBooks"}
     off_by_default = {"Fn::If": ["ChecksVatNumbers", {"Ref": "UnconfirmedVatNumber"}, ""]}
     assert all(variables(name)["UNCONFIRMED_VAT_NUMBER"] == off_by_default for name in having)
     assert template()["Parameters"]["VatNumberCheck"]["Default"] == "off"

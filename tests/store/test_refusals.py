@@ -33,6 +33,8 @@ from billing.invoicing.dunning import initial_payment
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.periods import fix_month
+from billing.invoicing.reconciliation.records import ReconciliationStore, RecordedBooks
+from billing.invoicing.reconciliation.rules import Finding, Rule
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.invoicing.vat_numbers.records import VatNumberState, VatNumberStore
 from billing.invoicing.vat_numbers.rules import Outage, VatNumberCheck
@@ -106,6 +108,8 @@ USED = UsageEvent(
 CHECK = VatNumberCheck("DE136695976")
 VAT_STATE = VatNumberState(ACCOUNT, PAGE.information.company.details, 1, VatNumberDue(NOON), CHECK)
 OUTAGE = Outage("DE", NOON, NOON, "MS_UNAVAILABLE", told=False, version=1)
+BOOKS = RecordedBooks(CONTEXT, (), (), (), is_register_due=False)
+FINDING = Finding(Rule.CREDIT_DIFFERS, ID, "balance", None, "the sum", "the balance", since=NOON)
 LIST: dict[str, Any] = {"limit": 1, "after": None}
 
 VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
@@ -180,11 +184,22 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "save_payment": lambda store: store.save_payment(RECORD, RECORD.payment),
         "counter": lambda store: store.counter("LV", 2026),
         "of_payment": lambda store: store.of_payment(ID, "pi_1", "LV-2026-000001"),
+        "documents": lambda store: store.documents(ID),
+        "registered": lambda store: [*store.registered("LV", 2026)],
         "register": lambda store: store.register("LV", 2026, **LIST),
         "past_due": lambda store: store.past_due(**LIST),
         "schedule": lambda store: store.schedule(CONTEXT, BILLING),
         "settle": lambda store: store.settle(CONTEXT, CHANGES, None, [EVENT]),
         "unpaid": lambda store: store.unpaid(ID),
+    },
+    ReconciliationStore: {
+        "books": lambda store: store.books(ID),
+        "findings": lambda store: store.findings(None, **LIST),
+        "register_due": lambda store: store.register_due(),
+        "register_findings": lambda store: store.register_findings(),
+        "save_comparison": lambda store: store.save_comparison(BOOKS, TODAY, (FINDING,), (FINDING,), EVENT),
+        "save_register_comparison": lambda store: store.save_register_comparison(TODAY, TODAY, (), (), SHARED),
+        "stored_counter": lambda store: store.stored_counter("LV", 2026),
     },
     PaymentStore: {
         "save_customer": lambda store: store.save_customer(ID, PaymentProfile()),

@@ -42,6 +42,7 @@ from billing.invoicing.event_schemas import (
     PaymentRepaid,
     PeriodFree,
 )
+from billing.invoicing.reconciliation.event_schemas import ReconciliationDiffered
 from billing.invoicing.vat_numbers.event_schemas import (
     VatNumberConfirmed,
     VatNumberDecided,
@@ -98,6 +99,7 @@ AnyEvent = (
     | PaymentPastDue
     | PeriodFree
     | PaymentRepaid
+    | ReconciliationDiffered
     | ReviewBooked
     | ReviewCancelled
     | ReviewDeclined

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
-from billing.invoicing.entries import Entry, EntryKind, sum_of
+from billing.invoicing.entries import EntryKind, sum_of
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.records import PaymentChange
 from billing.kernel.events import Event, EventType, Facts, RequestContext
@@ -31,7 +31,7 @@ def written_off_events(changes: Iterable[PaymentChange], reason: str, context: R
     events = []
     for change in changes:
         invoice = change.record.invoice
-        written_off = sum_of(_new(change), EntryKind.WRITTEN_OFF)
+        written_off = sum_of(change.new_entries, EntryKind.WRITTEN_OFF)
         if written_off:
             facts = {
                 "number": invoice.number,
@@ -97,8 +97,4 @@ def _refunded(change: PaymentChange) -> tuple[EventType, Facts]:
 
 
 def _is_charged_back(change: PaymentChange) -> bool:
-    return any(each.kind is EntryKind.CHARGED_BACK for each in _new(change))
-
-
-def _new(change: PaymentChange) -> tuple[Entry, ...]:
-    return change.payment.entries[len(change.record.payment.entries) :]
+    return any(each.kind is EntryKind.CHARGED_BACK for each in change.new_entries)

@@ -147,6 +147,18 @@ def months_to_fix(
             )
 
 
+def owed_by_product(period: PaidPeriod, contract: Contract, subscription: Subscription | None) -> dict[str | None, int]:
+    """Returns the net amounts by product that a period owes: its fixed months, and with `subscription` those to come.
+
+    `contract` is that of the period, or any in its currency where the period has ended.
+    """
+    months = period.content
+    if subscription is not None:
+        months = joined(months, contract_months(subscription, contract, period.fixed_through + 1, period.until_month))
+    own = replace(contract, start=period.start)
+    return {line.product: line.net.amount for line in lines_of(months, own)}
+
+
 def rebuilt(
     subscription: Subscription,
     contract: Contract,

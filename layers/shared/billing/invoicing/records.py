@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from billing.accounts.information import Area, BillingDetails, CompanyDetails
@@ -15,6 +15,7 @@ from billing.accounts.vat_number_due import VatNumberDue
 from billing.invoicing.due import InvoicingDue, invoicing_due_at
 from billing.invoicing.due_mapping import day_body, day_from, invoicing_due_body, invoicing_due_from
 from billing.invoicing.dunning import UNPAID, InvoicePayment
+from billing.invoicing.entries import Entry
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.invoices import Invoice, InvoiceStatus, IssuedInvoice
 from billing.invoicing.mapping import invoice_body, issued_from, record_from
@@ -52,7 +53,8 @@ class BillingContext:
     `due` is the next contract month to invoice, None where no invoices are scheduled. `credit` is the credit balance in
     minor units, tax included. `collect_on` is the next day on which payments are collected. `period` is the running
     paid period as stored, `hold` whether invoicing waits for staff; either can be None. `vat_check` is the
-    last check of a VAT number of the company, which may have had another number then.
+    last check of a VAT number of the company, which may have had another number then. `reconcile_on` is the day of the
+    next comparison of the books, None where none is due yet.
     """
 
     subscriber: Subscriber
@@ -66,6 +68,7 @@ class BillingContext:
     period: PaidPeriod | None = None
     hold: InvoicingHold | None = None
     vat_check: VatNumberCheck | None = None
+    reconcile_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,11 @@ class PaymentChange:
 
     record: InvoiceRecord
     payment: InvoicePayment
+
+    @property
+    def new_entries(self) -> tuple[Entry, ...]:
+        """What has happened to the money."""
+        return self.payment.entries[len(self.record.payment.entries) :]
 
     @property
     def credit(self) -> int:
@@ -113,7 +121,8 @@ class InvoiceStore(Table):
         renewal, collection = keys.due(Job.RENEWAL), keys.due(Job.COLLECTION)
         company, billing = (keys.page_information(area) for area in (Area.COMPANY, Area.BILLING))
         page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PAYMENT_METHOD, company, billing)
-        more = (renewal, collection, keys.BALANCE, keys.PAGE_PERIOD, keys.HELD, keys.VAT_CHECK)
+        reconciliation = keys.due(Job.RECONCILIATION)
+        more = (renewal, collection, reconciliation, keys.BALANCE, keys.PAGE_PERIOD, keys.HELD, keys.VAT_CHECK)
         rows = self._reads.get_all((partition, key) for key in (*page, *more))
         subscriber = subscriber_from(rows, partition)
         if subscriber is None or (partition, company) not in rows or (partition, billing) not in rows:
@@ -128,10 +137,11 @@ class InvoiceStore(Table):
             due=None if due is None else invoicing_due_from(due.body),
             credit=0 if balance is None else parsed(balance.body)["credit"],
             credit_version=0 if balance is None else balance.version,
-            collect_on=None if collect is None else day_from(collect.body),
+            collect_on=_day_of(collect),
             period=period_of(rows.get((partition, keys.PAGE_PERIOD))),
             hold=_hold_from(rows.get((partition, keys.HELD))),
             vat_check=None if check is None else check_from(check.body, check.version),
+            reconcile_on=_day_of(rows.get((partition, reconciliation))),
         )
 
     def counter(self, series: str, year: int) -> SeriesCounter:
@@ -153,11 +163,19 @@ class InvoiceStore(Table):
 
         return self._reads.oldest(keys.NUMBERS, keys.numbers(series, year), registered, limit=limit, after=after)
 
+    def registered(self, series: str, year: int) -> Iterator[RegisteredNumber]:
+        """The whole register of a series and year, the first number first. One query per megabyte (7,000 numbers)."""
+        family = keys.numbers(series, year)
+        for row in self._reads.query(keys.NUMBERS, family, keys.last_of(family), consistent=True):
+            yield _registered_from(series, row)
+
     def advance(self, context: BillingContext, fixed: FixedMonth, events: Sequence[Event] = ()) -> None:
         """Writes a fixed month that has no invoice, and the events. Raises ConcurrentChange. One transaction."""
         with self._transaction() as write:
             _check_versions(write, context)
             set_renewal_due(write, context, fixed.following)
+            if context.reconcile_on is None:  # of an earlier release: each account has such a month within a month
+                set_reconciliation_due(write, context, fixed.since)
             write_period(write, context.subscriber.account, fixed.period, fixed.closed)
             for event in events:
                 write.record(event)
@@ -189,6 +207,7 @@ class InvoiceStore(Table):
             write.record(event)
             if next_attempt_on is not None:
                 set_collection_due(write, context, _earliest(context.collect_on, next_attempt_on))
+            set_reconciliation_due(write, context, record.payment.issued_on)
             write_credit(write, context, credit)
 
     def hold(self, context: BillingContext, hold: InvoicingHold, event: Event) -> None:
@@ -235,6 +254,7 @@ class InvoiceStore(Table):
                 write.record(event)
             if collect_on != context.collect_on:
                 set_collection_due(write, context, collect_on)
+            set_reconciliation_due(write, context, credit_note.payment.issued_on)
             _write_changes(write, context, changes)
 
     def invoice(self, account: str, number: str) -> InvoiceRecord:
@@ -245,6 +265,11 @@ class InvoiceStore(Table):
             if row.key.endswith(keys.end_of_invoice(number)):
                 return _record_from(row)
         raise NotFound("There is no such invoice.")
+
+    def documents(self, account: str) -> tuple[InvoiceRecord, ...]:
+        """All invoices and credit notes, oldest first. One query per megabyte, strongly consistent."""
+        rows = self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE), consistent=True)
+        return tuple(_record_from(row) for row in rows)
 
     def unpaid(self, account: str) -> tuple[InvoiceRecord, ...]:
         """The unpaid invoices, oldest first, with those in transit. One query of all invoices."""
@@ -308,6 +333,9 @@ class InvoiceStore(Table):
         with self._transaction() as write:
             write.require_account(context.subscriber.account.id)
             set_collection_due(write, context, collect_on)
+            moved_on = [entry.on for change in changes for entry in change.new_entries]
+            if moved_on:
+                set_reconciliation_due(write, context, max(moved_on))
             _write_changes(write, context, changes)
             for event in events:
                 write.record(event)
@@ -405,6 +433,17 @@ def set_collection_due(write: Transaction, context: BillingContext, day: date | 
         write.due_if(before, account.id, Job.COLLECTION, start_of(day, account.contract), day_body(day))
 
 
+def set_reconciliation_due(write: Transaction, context: BillingContext, day: date) -> None:
+    """Makes the books due for comparison from `day` on, because money has moved, unless they are due the day after.
+
+    So it is written for accounts of earlier releases, and after a month without motion. There is no condition: a
+    comparison that runs meanwhile is made again.
+    """
+    account = context.subscriber.account
+    if context.reconcile_on is None or context.reconcile_on > day + timedelta(days=1):
+        write.due(account.id, Job.RECONCILIATION, start_of(day, account.contract), day_body(day))
+
+
 def write_period(write: Transaction, account: Account, period: PaidPeriod | None, closed: PaidPeriod | None) -> None:
     """The running paid period, at its version, and the one before it, if it is closed now. None for no change."""
     partition = keys.account(account.id)
@@ -470,6 +509,10 @@ def _hold_item(hold: InvoicingHold) -> Item:
         text(without_version(fields_of(hold))),
         index=(keys.HELD, f"{keys.instant(hold.held_at)}#{hold.account}") if waits else None,
     )
+
+
+def _day_of(row: Row | None) -> date | None:
+    return None if row is None else day_from(row.body)
 
 
 def _hold_from(row: Row | None) -> InvoicingHold | None:

@@ -20,6 +20,7 @@ from billing.invoicing.records import (
     InvoiceRecord,
     InvoiceStore,
     set_collection_due,
+    set_reconciliation_due,
     set_renewal_due,
     write_credit,
     write_evidence,
@@ -101,6 +102,7 @@ class ReactivationStore(InvoiceStore):
             write.replace(account_item(active), account.version)
             write.replace(subscription, context.subscriber.subscription.version)
             set_renewal_due(write, context, first.following, contract)
+            set_reconciliation_due(write, context, first.since)
             write_period(write, active, first.period, first.closed)
             if record is not None:
                 write_invoice(write, record)

@@ -10,6 +10,7 @@
 | due items                   | ACCOUNT#account | DUE#job                               | DUE#job#shard, instant     |
 | events of an account        | ACCOUNT#account | EVENT#ulid                            |                            |
 | events of the catalogue     | CATALOGUE       | EVENT#ulid                            |                            |
+| differences in the books    | ACCOUNT#account | FINDING#rule#subject                  | gsi2: FINDINGS, since      |
 | invoices                    | ACCOUNT#account | INVOICE#produced on#number            | PAST-DUE, due on#account   |
 | stopped invoicing           | ACCOUNT#account | HELD                                  | HELD, instant#account      |
 | billing page                | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY            |                            |
@@ -30,6 +31,8 @@
 | receipts of purges          | RECEIPTS        | RECEIPT#ulid                          |                            |
 | invoice numbers             | NUMBERS         | SERIES#series#2026                    |                            |
 | register of numbers         | NUMBERS         | NUMBER#series#2026#000001             |                            |
+| comparison of the register  | NUMBERS         | DUE#reconciliation                    | DUE#job#shard, instant     |
+| differences in the register | NUMBERS         | FINDING#rule#subject                  | gsi2: FINDINGS, since      |
 | booked quarter-hours        | MANAGER#manager | BOOKED#2026-10-20T08:00Z              |                            |
 | success managers            | MANAGERS        | MANAGER#manager                       |                            |
 | events of success managers  | MANAGERS        | EVENT#ulid                            |                            |
@@ -51,6 +54,9 @@ its usage event can no longer be reported again.
 
 Due items. A planner queries each shard of the sparse index. DUE items sort by the instant from which the job is due.
 The transaction that does the work moves the item to the next instant.
+
+Differences. A FINDING item exists while a comparison of the books finds a difference. Staff list them by the second
+index, the oldest first. The register of numbers has its own due item, because it belongs to no account.
 
 Numbers. A SERIES item counts the numbers of a series and year, and has the day of the last one. Each number has an
 item of its own in the register, written with its invoice and kept after the account is purged. A number of more than
@@ -87,6 +93,8 @@ DELIVERY = "DELIVERY#"
 DOWNLOAD = "DOWNLOAD#"
 DUE = "DUE#"
 EVENT = "EVENT#"
+FINDING = "FINDING#"
+FINDINGS = "FINDINGS"
 HELD = "HELD"
 VERSION = "VERSION#"
 INVOICE = "INVOICE#"
@@ -123,6 +131,7 @@ ACCOUNT_FAMILIES = (
     DOWNLOAD,
     DUE,
     EVENT,
+    FINDING,
     HELD,
     INVOICE,
     PAGE,
@@ -271,6 +280,11 @@ def _sorted(count: str) -> str:
 def period(contract: int, first_month: int) -> str:
     """A closed paid period, by the number of the contract and its first contract month; padded, so that it sorts."""
     return f"{PERIOD}{contract:03}#{first_month:04}"
+
+
+def finding(rule: str, subject: str) -> str:
+    """A difference in the books, by the rule that found it and what it is about."""
+    return f"{FINDING}{rule}#{subject}"
 
 
 def download(kind: str, year: int | None) -> str:
