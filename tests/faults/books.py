@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from billing.accounts.rules import Account, Status, existing
-from billing.billing_page.provision_account import provision_account
+from billing.billing_page.provision_account import Provisioning, provision_account
 from billing.ending.cancellation.commands import (
     CancellationRequest,
     cancel_account,
@@ -28,7 +28,7 @@ from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.invoicing.issue_invoices import issue_invoices
 from billing.invoicing.reconciliation.commands import Comparison, reconcile_account, reconcile_register
-from billing.invoicing.reconciliation.records import REGISTER, ReconciliationStore
+from billing.invoicing.reconciliation.records import ReconciliationStore
 from billing.invoicing.records import BillingContext, InvoiceRecord
 from billing.invoicing.settle_by_hand import record_repayment, write_off
 from billing.invoicing.sync_payments import sync_dispute, sync_payment, sync_refund
@@ -49,6 +49,7 @@ from tests.faults.company import ADA, NEW_ACCOUNT, SETTINGS, body, catalogue
 from tests.faults.edges import edge
 from tests.faults.test_invoices import DECLINED, VISA, Invoicing
 from tests.faults.values import Item
+from tests.faults.world import World
 from tests.store.samples import CONTEXT
 from tests.stripe import Clock, ask, confirm, payments
 
@@ -63,6 +64,7 @@ class Living(Invoicing):
 
     def __init__(self) -> None:
         super().__init__()
+        self.id = ACCOUNT
         self.day = date(2026, 1, 15)
 
     @property
@@ -86,13 +88,13 @@ class Living(Invoicing):
         return RequestContext(Actor(kind, ADA), self.now, self.correlation)
 
     def billing(self) -> BillingContext:
-        return existing(self.reactivations.billing_context(ACCOUNT))
+        return existing(self.reactivations.billing_context(self.id))
 
     def account(self) -> Account:
         return self.billing().subscriber.account
 
     def documents(self) -> tuple[InvoiceRecord, ...]:
-        return self.invoicing.documents(ACCOUNT)
+        return self.invoicing.documents(self.id)
 
     # ---- The days ----
 
@@ -111,11 +113,11 @@ class Living(Invoicing):
     def work(self) -> None:
         """All that runs by itself on a day: ends, invoices, charges, and Stripe's notices."""
         end_account(
-            ACCOUNT, now=self.now, correlation=self.correlation, seller=SETTINGS.seller, store=self.cancellations
+            self.id, now=self.now, correlation=self.correlation, seller=SETTINGS.seller, store=self.cancellations
         )
-        issue_invoices(ACCOUNT, now=self.now, correlation=self.correlation, settings=SETTINGS, store=self.invoicing)
+        issue_invoices(self.id, now=self.now, correlation=self.correlation, settings=SETTINGS, store=self.invoicing)
         complete_reactivation(
-            ACCOUNT,
+            self.id,
             now=self.now,
             correlation=self.correlation,
             settings=SETTINGS,
@@ -127,7 +129,7 @@ class Living(Invoicing):
 
     def collect(self, *, at_once: bool) -> None:
         collect_payments(
-            ACCOUNT,
+            self.id,
             at_once=at_once,
             now=self.now,
             correlation=self.correlation,
@@ -165,12 +167,12 @@ class Living(Invoicing):
         """The books are due, and are compared when nothing at Stripe is too new any more."""
         at = self.now + later
         with self.invoicing._transaction() as write:
-            write.due(ACCOUNT, Job.RECONCILIATION, self.now, day_body(self.day))
+            write.due(self.id, Job.RECONCILIATION, self.now, day_body(self.day))
         return self.reconcile(at)
 
     def reconcile(self, at: datetime | None = None) -> Comparison:
         return reconcile_account(
-            ACCOUNT,
+            self.id,
             now=at or self.now,
             correlation=self.correlation,
             settings=SETTINGS,
@@ -192,7 +194,7 @@ class Living(Invoicing):
     def pay_by(self, method: Method, number: str = VISA) -> None:
         """The customer sets up another payment method, which is tried at once."""
         context = self.context(ActorKind.CUSTOMER)
-        payer = existing(self.paying.payer(ACCOUNT))
+        payer = existing(self.paying.payer(self.id))
         if method is Method.BANK_TRANSFER:
             set_bank_transfer(payer, context=context, store=self.paying)
         else:
@@ -203,7 +205,7 @@ class Living(Invoicing):
             else:
                 confirm(self.stripe, secrets, number)
             replace_payment_method(
-                existing(self.paying.payer(ACCOUNT)),
+                existing(self.paying.payer(self.id)),
                 setup.setup,
                 context=context,
                 store=self.paying,
@@ -262,7 +264,7 @@ class Living(Invoicing):
 
     def move_tier(self, price: int) -> None:
         """Autoscaling moves search, from the next contract month that is not fixed."""
-        state = existing(self.autoscaling.state(ACCOUNT))
+        state = existing(self.autoscaling.state(self.id))
         assert state.due is not None
         contract = state.subscriber.account.contract
         effective_on = next_contract_month(contract, self.day, state.subscriber.fixed.until)
@@ -273,7 +275,7 @@ class Living(Invoicing):
         self.autoscaling.decide(state, (), after, (), state.due, self.now)
 
     def cancel(self) -> None:
-        state = existing(self.cancellations.state(ACCOUNT))
+        state = existing(self.cancellations.state(self.id))
         follows = preview_cancellation(state, self.day, 14, SETTINGS.seller)
         cancel_account(
             state,
@@ -286,7 +288,7 @@ class Living(Invoicing):
 
     def withdraw(self) -> None:
         withdraw_cancellation(
-            existing(self.cancellations.state(ACCOUNT)),
+            existing(self.cancellations.state(self.id)),
             seller=SETTINGS.seller,
             context=self.context(ActorKind.CUSTOMER),
             store=self.cancellations,
@@ -336,16 +338,21 @@ def _confirm_debit(world: Living, setup: dict[str, str]) -> None:
 
 def sold(contract: Contract, number: str | None = VISA, **more: Any) -> Living:
     """A world on the first day of the contract; the company pays by card, or in no way yet."""
-    before = catalogue()
+    request = replace(NEW_ACCOUNT, contract=contract, invoiced_until=contract.start, **more)
+    return provisioned(request, catalogue(), number)
+
+
+def provisioned(request: Provisioning, before: World, number: str | None = VISA) -> Living:
+    """A world with the catalogue of another, on the first day of the contract of an account."""
     world = Living()
-    world.table = before.table
+    world.id, world.table = request.account, before.table
     clock = world.stripe.clock
     assert isinstance(clock, Clock)
-    clock.seconds = datetime.combine(contract.start, time(6), UTC).timestamp()
-    world.move_to(contract.start)
+    clock.seconds = datetime.combine(request.contract.start, time(6), UTC).timestamp()
+    world.move_to(request.contract.start)
     with world.calm():
         provision_account(
-            replace(NEW_ACCOUNT, contract=contract, invoiced_until=contract.start, **more),
+            request,
             context=replace(CONTEXT, time=world.now),
             directory=world.directory,
             pages=world.store,
@@ -472,6 +479,3 @@ def random_contract(chance: Random) -> Contract:
     start = date(2024, 1, 1) + timedelta(days=chance.randrange(366))
     zone = chance.choice(["Europe/Copenhagen", "America/Los_Angeles", "Pacific/Auckland"])
     return Contract(start, chance.choice(INTERVALS_MONTHS), chance.choice(["EUR", "EUR", "DKK"]), zone)
-
-
-__all__ = ["ACCOUNT", "REGISTER", "Living", "live", "random_contract", "sold"]
