@@ -32,6 +32,7 @@ WORKERS = {
     "notify",
     "plan_due_work",
     "publish_events",
+    "reconcile_books",
     "record_queued_usage",
     "scale_account",
     "watch_usage",

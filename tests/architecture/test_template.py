@@ -177,6 +177,7 @@ WORKERS = {
     "WarnExpiringCard": ("Due", "CardExpiryDue"),
     "IssueInvoices": ("Due", "InvoicesDue"),
     "CheckVatNumber": ("Due", "VatNumbersDue"),
+    "ReconcileBooks": ("Due", "BooksDue"),
     "RenderDocuments": ("Issued", "Issued"),
     "PrepareDownload": ("Asked", "DownloadsAsked"),
     "EndAccount": ("Due", "EndsDue"),

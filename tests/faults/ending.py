@@ -16,6 +16,8 @@ from billing.kernel.permissions import Role
 from billing.payments.gateway import PaymentGateway
 from billing.payments.methods import CHARGED, Method
 from billing.payments.replace_payment_method import begin_setup, replace_payment_method
+from billing.platform.dynamodb import keys
+from billing.platform.dynamodb.item import Item as NewItem
 from billing.usage.rules import UsageEvent
 
 from local.stripe.api import Stripe
@@ -112,6 +114,10 @@ def deactivated() -> Ending:
             end_account(
                 ACCOUNT, now=at, correlation="end", seller=SETTINGS.seller, policy=None, store=world.cancellations
             )
+        for account in (ACCOUNT, OTHER):
+            finding = NewItem(keys.account(account), keys.finding("credit-differs", "balance"), "{}")
+            with world.invoicing._transaction() as write:
+                write.put(finding)
     world.theirs = theirs(world)
     return world
 

@@ -83,8 +83,9 @@ COUNTS = {
     "customers": 1,
     "document": 2,
     "documents": 2,
-    "due": 3,
+    "due": 4,
     "event": 9,
+    "finding": 1,
     "invoice": 2,
     "marker": USED,
     "page": 6,
@@ -160,5 +161,5 @@ def test_every_item_family_of_an_account_is_deleted() -> None:
     partitions_of_all = {keys.CATALOGUE, keys.MANAGERS, keys.NUMBERS, keys.RECEIPTS, keys.VAT_NUMBERS}
     partitions_of_all |= {keys.EXCHANGE_RATES, keys.PAYMENT_SERVICE}
     not_of_accounts = partitions_of_all | {keys.PAST_DUE, keys.VAT_UNCONFIRMED, keys.INDEX, keys.LIST_INDEX}
-    not_of_accounts |= {keys.AWAITS_RATE}
+    not_of_accounts |= {keys.AWAITS_RATE, keys.FINDINGS}
     assert families == of_accounts | shared | not_of_accounts

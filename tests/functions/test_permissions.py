@@ -37,6 +37,7 @@ from functions.get_deletions.app import handler as get_deletions
 from functions.get_events.app import handler as get_events
 from functions.get_invoice_document.app import handler as get_invoice_document
 from functions.get_invoices.app import handler as get_invoices
+from functions.get_reconciliation.app import handler as get_reconciliation
 from functions.get_usage.app import handler as get_usage
 from functions.issue_credit_note.app import handler as issue_credit_note
 from functions.list_accounts.app import handler as list_accounts
@@ -274,6 +275,7 @@ MATRIX = [
     Cell(administer_downloads, "POST", "/accounts/{account}/export", 202, 403, 403, 404),
     Cell(administer_downloads, "GET", ARCHIVE, 200, 200, 200, 404, query={"year": "2026"}),
     Cell(administer_downloads, "POST", ARCHIVE, 202, 202, 202, 404, query={"year": "2026"}),
+    Cell(get_reconciliation, "GET", "/reconciliation", 403, 403, 200, 403),
     Cell(get_deletions, "GET", "/deletions", 403, 403, 200, 403),
     Cell(get_deletions, "GET", "/deletions/{receipt}", 403, 403, 200, 403, prepare=with_receipt),
     admins_change("company", OTHER_COMPANY),

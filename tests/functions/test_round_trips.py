@@ -92,6 +92,7 @@ ROUND_TRIPS: dict[str, list[str]] = {
     "GET /accounts/{account}/vat-number-check": [BATCH],
     "PUT /accounts/{account}/vat-number-check/decision": [BATCH, WRITE],
     "GET /accounts/{account}/invoices/{number}/vat-number-check": [GET, GET],
+    "GET /reconciliation": [QUERY],
     "GET /deletions": [QUERY],
     "GET /deletions/{receipt}": [BATCH],
     "GET /catalogue": [QUERY],

@@ -405,3 +405,70 @@ def test_a_debit_that_needs_another_mandate_is_a_hard_failure(
 
     assert charge is not None
     assert (charge.state, charge.hard) == (ChargeState.FAILED, hard)
+
+
+# ---- The ledger: what is compared with the books ------------------------------------------------------
+
+
+def test_the_ledger_has_each_payment_with_its_refunds_and_disputes(account: Stripe, gateway: StripePayments) -> None:
+    customer, card = payer(account, gateway)
+    intent = begin(gateway, customer)
+    gateway.charge(intent, card, Method.CARD, "charge")
+    gateway.refund(intent, "CN-1", "1", Money(500, "EUR"), "refund")
+    dispute = account.dispute(intent, 300)
+    waiting = begin(gateway, customer, Money(700, "EUR"))
+
+    newest, oldest = gateway.payments_of(customer, 10)
+
+    assert (newest.id, newest.state, newest.has_refunds, newest.has_disputes) == (
+        waiting,
+        ChargeState.WAITING,
+        False,
+        False,
+    )
+    assert (oldest.id, oldest.account, oldest.invoice, oldest.customer_account) == (
+        intent,
+        "nordlys",
+        "LV-1",
+        "nordlys",
+    )
+    assert (oldest.amount, oldest.state, oldest.has_refunds, oldest.has_disputes) == (
+        EUROS,
+        ChargeState.SUCCEEDED,
+        True,
+        True,
+    )
+    assert gateway.payment_in_ledger(intent) == oldest
+    [refund] = gateway.refunds_of(intent, 10)
+    assert (refund.refund.credit_note, refund.refund.amount, refund.refund.state) == (
+        "CN-1",
+        Money(500, "EUR"),
+        RefundState.DONE,
+    )
+    [found] = gateway.disputes_of(oldest, 10)
+    assert found.dispute == gateway.dispute(dispute["id"])
+    assert found.made_at > refund.made_at > oldest.made_at
+
+
+def test_the_ledger_reads_no_more_than_it_is_asked_for(account: Stripe, gateway: StripePayments) -> None:
+    customer, _ = payer(account, gateway)
+    for amount in range(100, 105):
+        begin(gateway, customer, Money(amount, "EUR"))
+
+    assert [each.amount.amount for each in gateway.payments_of(customer, 2)] == [104, 103]
+
+
+def test_what_the_ledger_does_not_know_is_nothing(account: Stripe, gateway: StripePayments) -> None:
+    assert gateway.payments_of("cus_none", 10) == []
+    assert gateway.payment_in_ledger("pi_none") is None
+
+
+def test_a_deleted_customer_is_of_no_account(account: Stripe, gateway: StripePayments) -> None:
+    customer, _ = payer(account, gateway)
+    intent = begin(gateway, customer)
+    gateway.delete_customer(customer, "delete")
+
+    found = gateway.payment_in_ledger(intent)
+
+    assert found is not None
+    assert (found.account, found.customer_account) == ("nordlys", None)

@@ -349,6 +349,21 @@ def is_accepted(units: int, code: str) -> bool:
     return True
 
 
+def test_a_list_of_payments_has_the_charge_and_what_was_refunded_of_it(partner: Partner) -> None:
+    """What the comparison of the books reads (docs.stripe.com/api/payment_intents/list, docs.stripe.com/expand)."""
+    payment = paid(partner)
+    partner.v1.refunds.create({"payment_intent": payment.id, "amount": 250}, key())
+
+    expanded = {"customer": payment.customer, "limit": 100, "expand": ["data.latest_charge", "data.customer"]}
+    [listed] = partner.v1.payment_intents.list(expanded).data
+
+    assert (listed.id, listed.status, listed.amount_received) == (payment.id, "succeeded", 1250)
+    assert listed.customer.metadata["account"] == "contract-test"
+    assert (listed.latest_charge.amount_refunded, listed.latest_charge.disputed) == (250, False)
+    assert [each.amount for each in partner.v1.refunds.list({"payment_intent": payment.id}).data] == [250]
+    assert partner.v1.disputes.list({"payment_intent": payment.id}).data == []
+
+
 @pytest.mark.parametrize("currency", sorted(CHARGEABLE))
 def test_livello_sends_exactly_the_amounts_that_stripe_accepts(currency: str) -> None:
     """At the limits of each currency: no sent amount is refused, and no accepted amount is held back."""

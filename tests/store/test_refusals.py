@@ -36,6 +36,8 @@ from billing.invoicing.exchange_rates.rules import AwaitedRate, DailyRates
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.periods import fix_month
+from billing.invoicing.reconciliation.records import ReconciliationStore, RecordedBooks
+from billing.invoicing.reconciliation.rules import Finding, Rule
 from billing.invoicing.records import BillingContext, DocumentOfAccount, InvoiceStore, PaymentChange, WholeInvoice
 from billing.invoicing.vat_numbers.records import VatNumberState, VatNumberStore
 from billing.invoicing.vat_numbers.rules import Outage, VatNumberCheck
@@ -116,6 +118,8 @@ MERCHANT = Merchant("acct_1", livemode=False)
 OUTAGE = Outage("DE", NOON, NOON, "MS_UNAVAILABLE", told=False, version=1)
 RATES = DailyRates(TODAY, "EUR", {"DKK": Decimal("7.4604")}, "ECB")
 AWAITED = AwaitedRate(TODAY, "EUR")
+BOOKS = RecordedBooks(CONTEXT, (), (), (), is_register_due=False)
+FINDING = Finding(Rule.CREDIT_DIFFERS, ID, "balance", None, "the sum", "the balance", since=NOON)
 LIST: dict[str, Any] = {"limit": 1, "after": None}
 
 VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
@@ -200,12 +204,23 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "save_payment": lambda store: store.save_payment(ACCOUNT, RECORD, RECORD.payment),
         "counter": lambda store: store.counter("LV", 2026),
         "of_payment": lambda store: store.of_payment(ID, "pi_1", "LV-2026-000001"),
+        "documents": lambda store: store.documents(ID),
+        "registered": lambda store: [*store.registered("LV", 2026)],
         "register": lambda store: store.register("LV", 2026, **LIST),
         "past_due": lambda store: store.past_due(**LIST),
         "schedule": lambda store: store.schedule(CONTEXT, BILLING),
         "settle": lambda store: store.settle(CONTEXT, CHANGES, [EVENT]),
         "unpaid": lambda store: store.unpaid(ID),
         "whole": lambda store: store.whole(ASKED),
+    },
+    ReconciliationStore: {
+        "books": lambda store: store.books(ID, TODAY),
+        "findings": lambda store: store.findings(None, **LIST),
+        "register_due": lambda store: store.register_due(),
+        "register_findings": lambda store: store.register_findings(),
+        "save_comparison": lambda store: store.save_comparison(BOOKS, TODAY, (FINDING,), (FINDING,), EVENT),
+        "save_register_comparison": lambda store: store.save_register_comparison(TODAY, TODAY, (), (), SHARED),
+        "stored_counter": lambda store: store.stored_counter("LV", 2026),
     },
     PaymentStore: {
         "change_merchant": lambda store: store.change_merchant(MERCHANT),

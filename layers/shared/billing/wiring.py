@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from billing.ending.reactivation.records import ReactivationStore
     from billing.invoicing.exchange_rates.records import ExchangeRateStore
     from billing.invoicing.invoices import Seller
+    from billing.invoicing.reconciliation.records import ReconciliationStore
     from billing.invoicing.records import InvoiceStore
     from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
     from billing.invoicing.to_come import SellerAddress
     from billing.invoicing.vat_numbers.records import VatNumberStore
     from billing.invoicing.vat_numbers.register import VatRegister
     from billing.payments.gateway import PaymentGateway, PaymentNotices
+    from billing.payments.ledger import PaymentLedger
     from billing.payments.methods import Method
     from billing.payments.records import PaymentStore
     from billing.platform.due_work.records import DueStore
@@ -52,6 +54,7 @@ else:  # the commands of a function import the stores and interfaces that they n
     DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
     ExchangeRateStore = Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
+    ReconciliationStore = PaymentLedger = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -97,6 +100,9 @@ invoice_store: Callable[[], InvoiceStore] = _store("invoicing.records", "Invoice
 payment_store: Callable[[], PaymentStore] = _store("payments.records", "PaymentStore")
 purge_store: Callable[[], PurgeStore] = _store("ending.deletion.records", "PurgeStore")
 reactivation_store: Callable[[], ReactivationStore] = _store("ending.reactivation.records", "ReactivationStore")
+reconciliation_store: Callable[[], ReconciliationStore] = _store(
+    "invoicing.reconciliation.records", "ReconciliationStore"
+)
 review_store: Callable[[], ReviewStore] = _store("scaling.reviews.records", "ReviewStore")
 success_manager_store: Callable[[], SuccessManagerStore] = _store(
     "scaling.reviews.success_manager_records", "SuccessManagerStore"
@@ -284,6 +290,15 @@ def payments() -> PaymentGateway:
 
 
 @cache
+def payment_ledger() -> PaymentLedger:
+    """The payments of customers as the payment service has them (Stripe)."""
+    from billing.payments.stripe_gateway import StripePayments
+
+    address = os.environ.get("STRIPE_API_BASE") or None
+    return StripePayments(payment_secret(), address, payment_store().require_merchant)
+
+
+@cache
 def payment_notices() -> PaymentNotices:
     """The queue of notices from the payment service (SQS)."""
     from billing.payments.sqs_notices import SqsPaymentNotices
@@ -322,3 +337,4 @@ Purges = Annotated[PurgeStore, Depends(purge_store)]
 ExchangeRates = Annotated[ExchangeRateStore, Depends(exchange_rate_store)]
 VatNumbers = Annotated[VatNumberStore, Depends(vat_number_store)]
 Reactivations = Annotated[ReactivationStore, Depends(reactivation_store)]
+Reconciliations = Annotated[ReconciliationStore, Depends(reconciliation_store)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from billing.accounts.information import Area
 from billing.accounts.mapping import account_body, information_body
 from billing.accounts.page_rows import details_of, page_rows
@@ -12,7 +14,7 @@ from billing.billing_page.page import BillingPage
 from billing.ending.due import EndingDue
 from billing.ending.due_mapping import stage_body
 from billing.invoicing.due import InvoicingDue, invoicing_due_at
-from billing.invoicing.due_mapping import invoicing_due_body
+from billing.invoicing.due_mapping import day_body, invoicing_due_body
 from billing.invoicing.period_mapping import period_of
 from billing.invoicing.summary_mapping import invoice_from
 from billing.invoicing.vat_numbers.mapping import check_from
@@ -84,6 +86,9 @@ class BillingPageStore(Table):
             contract = account.contract
             write.due(account.id, Job.AUTOSCALING, due_at(autoscaling.month, contract), due_body(autoscaling))
             write.due(account.id, Job.RENEWAL, invoicing_due_at(invoicing, contract), invoicing_due_body(invoicing))
+            # Nothing has moved yet: the first night compares that the account is due.
+            first_night = contract.today(event.time) + timedelta(days=1)
+            write.due(account.id, Job.RECONCILIATION, start_of(first_night, contract), day_body(first_night))
             if notice is not None:
                 write.due(account.id, Job.ENDING, start_of(notice.on, contract), stage_body(notice))
             if vat_number is not None:

@@ -55,6 +55,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.PAYMENT_UNEXPECTED: (Audience.STAFF,),
     EventType.PAYMENT_METHOD_CHANGED: (Audience.ADMINS, Audience.BILLING),
     EventType.PAYMENT_FAILED: (Audience.ADMINS, Audience.BILLING),
+    EventType.RECONCILIATION_DIFFERED: (Audience.STAFF,),
     EventType.RENEWAL_NOTICE_DEADLINE_NEAR: (Audience.ADMINS,),
     EventType.REVIEW_BOOKED: (Audience.ADMINS, Audience.MANAGER),
     EventType.REVIEW_CANCELLED: (Audience.ADMINS, Audience.MANAGER),
@@ -77,8 +78,9 @@ WITH_DOCUMENT = frozenset({EventType.INVOICE_ISSUED, EventType.CREDIT_NOTE_ISSUE
 
 
 def is_mailed(event: Event) -> bool:
-    """Whether an event sends mail: its type has an audience, and it belongs to an account."""
-    return event.type in AUDIENCES and event.account is not None
+    """Whether an event sends mail: its type has an audience. One that belongs to no account is for staff alone."""
+    audience = AUDIENCES.get(event.type)
+    return audience is not None and (event.account is not None or audience == (Audience.STAFF,))
 
 
 _RECIPIENT_DIGITS = 32
@@ -96,8 +98,9 @@ class Recipient:
 class Delivery:
     """The identity of one mail: an event and a recipient.
 
-    `account` is None for a deleted account, because nothing may be stored under it again. `recipient` is a digest of
-    the event id and the address. The same address has another digest in another event's mail.
+    `account` is None for a deleted account, because nothing may be stored under it again, and for what belongs to
+    none. `recipient` is a digest of the event id and the address. The same address has another digest in another
+    event's mail.
     """
 
     account: str | None

@@ -45,6 +45,7 @@ from billing.invoicing.event_schemas import (
     PeriodFree,
 )
 from billing.invoicing.exchange_rates.event_schemas import ExchangeRateMissing, ExchangeRatesReplaced
+from billing.invoicing.reconciliation.event_schemas import ReconciliationDiffered
 from billing.invoicing.vat_numbers.event_schemas import (
     VatNumberConfirmed,
     VatNumberDecided,
@@ -105,6 +106,7 @@ AnyEvent = (
     | PaymentUnexpected
     | PeriodFree
     | PaymentRepaid
+    | ReconciliationDiffered
     | ReviewBooked
     | ReviewCancelled
     | ReviewDeclined

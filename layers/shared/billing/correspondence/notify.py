@@ -39,6 +39,9 @@ CLAIM = timedelta(minutes=2)
 
 MESSAGE_TYPE = "message/rfc822"
 
+STAFF_LANGUAGE = "en"
+"""The language of mail to staff about what belongs to no account; other mail has the language of its account."""
+
 Write = Callable[[Event, LetterContext, Recipient, bytes | None], bytes]
 """Builds the message about an event to a recipient, with the event's PDF if it has one. Raises if it cannot."""
 
@@ -81,10 +84,10 @@ def notify(
     transaction, an upload of the audit copy, a call of the mail service and a write. Raises NotAllSent if some mails
     should be tried again, otherwise Unwritable if a mail could not be built.
     """
-    if event.account is None or not is_mailed(event):
+    if not is_mailed(event):
         return DeliveryCounts(0, 0)
     try:
-        letter_context, addressed, undeliverable = _addressees(event, event.account, staff_address, accounts)
+        letter_context, addressed, undeliverable = _addressees(event, staff_address, accounts)
     except AccountNotFound:
         return DeliveryCounts(0, 0)  # deleted meanwhile, together with all its users
     document = _document(event, documents)
@@ -107,14 +110,16 @@ def notify(
 
 
 def _addressees(
-    event: Event, account: str, staff_address: str | None, accounts: AccountStore
+    event: Event, staff_address: str | None, accounts: AccountStore
 ) -> tuple[LetterContext, tuple[Recipient, ...], frozenset[str]]:
     if event.type is EventType.ACCOUNT_DELETED:
         after = event.after or {}
         letter_context = LetterContext(after["account_name"], after["language"], "UTC", None)
         return letter_context, recipients(event, (), None, staff_address), frozenset()
-    details = accounts.details(account)
-    people = accounts.correspondents(account)
+    if event.account is None:
+        return LetterContext("", STAFF_LANGUAGE, "UTC", None), recipients(event, (), None, staff_address), frozenset()
+    details = accounts.details(event.account)
+    people = accounts.correspondents(event.account)
     billing = details.information.billing.details
     letter_context = LetterContext(
         account_name=details.account.name,

@@ -1,4 +1,4 @@
-"""Converts between the due items of invoicing and collection and their domain values."""
+"""Converts between the due items of invoicing, collection and the comparison of the books and their domain values."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ def invoicing_due_body(due: InvoicingDue) -> str:
 def invoicing_due_from(stored: str) -> InvoicingDue:
     body = parsed(stored)
     return InvoicingDue(body["month"], tuple(body["settled"]), awaited_from(body.get("awaits_rate")))
+
+
+def day_body(day: date) -> str:
+    """The due item of the comparison of the books: the day from which it is due."""
+    return text({"on": day})
+
+
+def day_from(stored: str) -> date:
+    return date.fromisoformat(parsed(stored)["on"])
 
 
 def collection_due_body(due: CollectionDue) -> str:

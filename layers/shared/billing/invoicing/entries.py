@@ -81,10 +81,12 @@ _CREDIT = {
     EntryKind.OVERPAID: 1,
     EntryKind.CREDIT_APPLIED: -1,
     EntryKind.REPAID_BY_HAND: -1,
+    EntryKind.REFUND_BEGUN: -1,
+    EntryKind.REFUND_FAILED: 1,
     EntryKind.CREDIT_REFUNDED: -1,
     EntryKind.CREDIT_REFUND_FAILED: 1,
 }
-"""What an entry of an invoice adds to the account's credit."""
+"""What an entry of an invoice adds to the account's credit. A refund of credit takes it when it is begun."""
 
 _RECEIVED = {
     EntryKind.CHARGED: 1,

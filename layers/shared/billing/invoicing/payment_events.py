@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 from billing.invoicing.credit_notes import CreditNoteAllocation
-from billing.invoicing.entries import Entry, EntryKind, received, sum_of
+from billing.invoicing.entries import EntryKind, received, sum_of
 from billing.invoicing.invoices import DocumentKind, InvoiceStatus, IssuedInvoice, document_key
 from billing.invoicing.records import PaymentChange
 from billing.invoicing.wording import describe_line
@@ -33,7 +33,7 @@ def written_off_events(changes: Iterable[PaymentChange], reason: str, context: R
     events = []
     for change in changes:
         invoice = change.record.invoice
-        written_off = sum_of(_new(change), EntryKind.WRITTEN_OFF)
+        written_off = sum_of(change.new_entries, EntryKind.WRITTEN_OFF)
         if written_off:
             facts = {
                 "number": invoice.number,
@@ -106,7 +106,7 @@ def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType
 
 def _by_chance(change: PaymentChange) -> Iterator[tuple[EventType, Facts]]:
     """What staff are told of money that nobody has asked for or given back here."""
-    entries, number = _new(change), change.record.invoice.number
+    entries, number = change.new_entries, change.record.invoice.number
     currency = change.record.invoice.total.currency
     too_much = [each for each in entries if each.kind is EntryKind.OVERPAID]
     if too_much:
@@ -161,8 +161,4 @@ def _refunded(change: PaymentChange) -> tuple[EventType, Facts]:
 
 
 def _is_charged_back(change: PaymentChange) -> bool:
-    return any(each.kind is EntryKind.CHARGED_BACK for each in _new(change))
-
-
-def _new(change: PaymentChange) -> tuple[Entry, ...]:
-    return change.payment.entries[len(change.record.payment.entries) :]
+    return any(each.kind is EntryKind.CHARGED_BACK for each in change.new_entries)

@@ -207,6 +207,22 @@ def months_to_fix(
             )
 
 
+def owed_by_product(period: PaidPeriod, contract: Contract, subscription: Subscription | None) -> dict[str | None, int]:
+    """Returns the net amounts by product that a period owes: its fixed months with their adjustments, and with
+    `subscription` those to come.
+
+    `contract` is that of the period, or any in its currency where the period has ended.
+    """
+    months = period.content
+    if subscription is not None:
+        months = joined(months, contract_months(subscription, contract, period.fixed_through + 1, period.until_month))
+    own = replace(contract, start=period.start)
+    owed = {line.product: line.net.amount for line in lines_of(months, own)}
+    for product in {each.product for each in period.adjustments}:
+        owed[product] = owed.get(product, 0) + period.adjusted_of(product)
+    return owed
+
+
 def rebuilt(
     subscription: Subscription,
     contract: Contract,

@@ -16,10 +16,13 @@ from billing.invoicing.due import CollectionDue, InvoicingDue, invoicing_due_at
 from billing.invoicing.due_mapping import (
     collection_due_body,
     collection_due_from,
+    day_body,
+    day_from,
     invoicing_due_body,
     invoicing_due_from,
 )
 from billing.invoicing.dunning import UNPAID, InvoicePayment
+from billing.invoicing.entries import Entry
 from billing.invoicing.exchange_rates.records import RateReads
 from billing.invoicing.exchange_rates.rules import AwaitedRate
 from billing.invoicing.holds import InvoicingHold
@@ -54,6 +57,7 @@ DOCUMENTS_AT_ONCE = 50
 """How many documents one read returns. DynamoDB returns 100 items or 16 megabytes at most."""
 
 _RENEWAL, _COLLECTION = keys.due(Job.RENEWAL), keys.due(Job.COLLECTION)
+_RECONCILIATION = keys.due(Job.RECONCILIATION)
 _CONTEXT = (
     keys.PAGE_ACCOUNT,
     keys.PAGE_SUBSCRIPTION,
@@ -62,6 +66,7 @@ _CONTEXT = (
     keys.page_information(Area.BILLING),
     _RENEWAL,
     _COLLECTION,
+    _RECONCILIATION,
     keys.BALANCE,
     keys.PAGE_PERIOD,
     keys.HELD,
@@ -78,6 +83,7 @@ class BillingContext:
     minor units, tax included. `collection` is the due item of an earlier release, None where there is none any more.
     `period` is the running paid period as stored, `hold` whether invoicing waits for staff; either can be None.
     `vat_check` is the last check of a VAT number of the company, which may have had another number then.
+    `reconcile_on` is the day of the next comparison of the books, None where none is due yet.
     """
 
     subscriber: Subscriber
@@ -91,6 +97,7 @@ class BillingContext:
     period: PaidPeriod | None = None
     hold: InvoicingHold | None = None
     vat_check: VatNumberCheck | None = None
+    reconcile_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +158,11 @@ class PaymentChange:
 
     record: InvoiceRecord
     payment: InvoicePayment
+
+    @property
+    def new_entries(self) -> tuple[Entry, ...]:
+        """What has happened to the money."""
+        return self.payment.entries[len(self.record.payment.entries) :]
 
     @property
     def credit(self) -> int:
@@ -226,11 +238,19 @@ class InvoiceStore(RateReads):
 
         return self._reads.oldest(keys.NUMBERS, keys.numbers(series, year), registered, limit=limit, after=after)
 
+    def registered(self, series: str, year: int) -> Iterator[RegisteredNumber]:
+        """The whole register of a series and year, the first number first. One query per megabyte (7,000 numbers)."""
+        family = keys.numbers(series, year)
+        for row in self._reads.query(keys.NUMBERS, family, keys.last_of(family), consistent=True):
+            yield _registered_from(series, row)
+
     def advance(self, context: BillingContext, fixed: FixedMonth, events: Sequence[Event] = ()) -> None:
         """Writes a fixed month that has no invoice, and the events. Raises ConcurrentChange. One transaction."""
         with self._transaction() as write:
             _check_versions(write, context)
             set_renewal_due(write, context, fixed.following)
+            if context.reconcile_on is None:  # of an earlier release: each account has such a month within a month
+                set_reconciliation_due(write, context, fixed.since)
             write_period(write, context.subscriber.account, fixed.period, fixed.closed)
             for event in events:
                 write.record(event)
@@ -260,6 +280,7 @@ class InvoiceStore(RateReads):
             write_invoice(write, account, whole.record)
             write_evidence(write, context, whole.invoice)
             write.record(event)
+            set_reconciliation_due(write, context, whole.payment.issued_on)
             write_credit(write, context, credit)
 
     def hold(self, context: BillingContext, hold: InvoicingHold, event: Event) -> None:
@@ -314,6 +335,7 @@ class InvoiceStore(RateReads):
             write_invoice(write, context.subscriber.account, credit_note.record)
             for event in events:
                 write.record(event)
+            set_reconciliation_due(write, context, credit_note.payment.issued_on)
             _write_changes(write, context, changes)
 
     def record(self, account: str, number: str) -> InvoiceRecord:
@@ -334,6 +356,11 @@ class InvoiceStore(RateReads):
     def whole(self, asked: DocumentOfAccount) -> WholeInvoice:
         """The document that was asked for, with its summary. Raises NotFound. One read."""
         return self._whole(asked.account.id, asked.number, asked.found)
+
+    def documents(self, account: str) -> tuple[InvoiceRecord, ...]:
+        """The summaries of all invoices and credit notes, oldest first. One query per megabyte, strongly consistent."""
+        rows = self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE), consistent=True)
+        return tuple(_record_from(row) for row in rows)
 
     def unpaid(self, account: str, *, consistent: bool = False) -> tuple[InvoiceRecord, ...]:
         """The unpaid invoices, oldest first, with those in transit. One query of all summaries.
@@ -406,6 +433,9 @@ class InvoiceStore(RateReads):
         """
         with self._transaction() as write:
             write.require_account(context.subscriber.account.id)
+            moved_on = [entry.on for change in changes for entry in change.new_entries]
+            if moved_on:
+                set_reconciliation_due(write, context, max(moved_on))
             _write_changes(write, context, changes)
             for event in events:
                 write.record(event)
@@ -547,6 +577,17 @@ def set_renewal_due(
     write.due_if(before, account.id, Job.RENEWAL, at, invoicing_due_body(due), waits)
 
 
+def set_reconciliation_due(write: Transaction, context: BillingContext, day: date) -> None:
+    """Makes the books due for comparison from `day` on, because money has moved, unless they are due the day after.
+
+    So it is written for accounts of earlier releases, and after a month without motion. There is no condition: a
+    comparison that runs meanwhile is made again.
+    """
+    account = context.subscriber.account
+    if context.reconcile_on is None or context.reconcile_on > day + timedelta(days=1):
+        write.due(account.id, Job.RECONCILIATION, start_of(day, account.contract), day_body(day))
+
+
 def write_period(write: Transaction, account: Account, period: PaidPeriod | None, closed: PaidPeriod | None) -> None:
     """The running paid period, at its version, and the one before it, if it is closed now. None for no change."""
     partition = keys.account(account.id)
@@ -614,6 +655,10 @@ def _hold_item(hold: InvoicingHold) -> Item:
     )
 
 
+def _day_of(row: Row | None) -> date | None:
+    return None if row is None else day_from(row.body)
+
+
 def _hold_from(row: Row | None) -> InvoicingHold | None:
     return None if row is None else _hold_of(row)
 
@@ -667,6 +712,7 @@ def _context_from(rows: Mapping[tuple[str, str], Row], partition: str) -> Billin
         period=period_of(rows.get((partition, keys.PAGE_PERIOD))),
         hold=_hold_from(rows.get((partition, keys.HELD))),
         vat_check=None if check is None else check_from(check.body, check.version),
+        reconcile_on=_day_of(rows.get((partition, _RECONCILIATION))),
     )
 
 

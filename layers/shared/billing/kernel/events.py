@@ -65,6 +65,7 @@ class EventType(StrEnum):
     PAYMENT_UNEXPECTED = "payment.unexpected"
     PERIOD_FREE = "period.free"
     PAYMENT_REPAID = "payment.repaid"
+    RECONCILIATION_DIFFERED = "reconciliation.differed"
     RENEWAL_NOTICE_DEADLINE_NEAR = "renewal.notice_deadline_near"
     REVIEW_BOOKED = "review.booked"
     REVIEW_CANCELLED = "review.cancelled"

@@ -39,6 +39,7 @@ class Permission(StrEnum):
     READ_DELETIONS = "read-deletions"
     READ_PAST_DUE = "read-past-due"
     READ_INVOICE_REGISTER = "read-invoice-register"
+    READ_RECONCILIATION = "read-reconciliation"
     READ_EVENTS = "read-events"
     DECIDE_VAT_NUMBERS = "decide-vat-numbers"
     READ_USAGE = "read-usage"
@@ -73,6 +74,7 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.READ_DELETIONS: _STAFF_ONLY,
     Permission.READ_PAST_DUE: _STAFF_ONLY,
     Permission.READ_INVOICE_REGISTER: _STAFF_ONLY,
+    Permission.READ_RECONCILIATION: _STAFF_ONLY,
     Permission.READ_EVENTS: _ADMIN_AND_STAFF,
     Permission.DECIDE_VAT_NUMBERS: _STAFF_ONLY,
     Permission.READ_USAGE: _EVERY_ROLE,

@@ -18,6 +18,7 @@ class Job(StrEnum):
     COLLECTION = "collection"
     ENDING = "ending"
     VAT_NUMBER = "vat-number"
+    RECONCILIATION = "reconciliation"
 
 
 def start_of(day: date, contract: Contract) -> datetime:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import stripe
@@ -23,6 +24,7 @@ from billing.payments.gateway import (
     NewSetup,
     RequestRefused,
 )
+from billing.payments.ledger import LedgerDispute, LedgerPayment, LedgerRefund
 from billing.payments.methods import (
     Card,
     Charge,
@@ -148,7 +150,7 @@ _NOT_REFUNDED = frozenset(
 
 
 class StripePayments:
-    """See billing.payments.gateway.PaymentGateway."""
+    """See billing.payments.gateway.PaymentGateway, and billing.payments.ledger.PaymentLedger."""
 
     def __init__(
         self,
@@ -290,15 +292,7 @@ class StripePayments:
                 _require_missing(failure)
                 return None
         payment = found.payment_intent
-        return Dispute(
-            id=found.id,
-            payment=str(_id(payment)),
-            account=_metadata(payment, ACCOUNT),
-            invoice=_metadata(payment, INVOICE),
-            amount=charged_money(found.amount, found.currency),
-            reason=found.reason,
-            state=_DISPUTES.get(found.status, DisputeState.OPEN),
-        )
+        return _dispute(found, str(_id(payment)), _metadata(payment, ACCOUNT), _metadata(payment, INVOICE))
 
     def new_payment(self, customer: str, account: str, invoice: str, amount: Money, method: Method, key: str) -> str:
         parameters: Any = {
@@ -425,6 +419,41 @@ class StripePayments:
                 return None
         account, invoice = _metadata(intent, ACCOUNT), _metadata(intent, INVOICE)
         return None if account is None or invoice is None else (account, invoice)
+
+    def payments_of(self, customer: str, limit: int) -> Sequence[LedgerPayment]:
+        with _stripe_errors():
+            try:
+                page = self._stripe.v1.payment_intents.list(
+                    {"customer": customer, "limit": PAGE, "expand": ["data.latest_charge", "data.customer"]}
+                )
+                return [_ledger_payment(each) for each in islice(page.auto_paging_iter(), limit)]
+            except stripe.InvalidRequestError as failure:
+                _require_missing(failure)
+                return []
+
+    def payment_in_ledger(self, payment: str) -> LedgerPayment | None:
+        with _stripe_errors():
+            try:
+                expand: Any = {"expand": [LATEST_CHARGE, "customer"]}
+                return _ledger_payment(self._stripe.v1.payment_intents.retrieve(payment, expand))
+            except stripe.InvalidRequestError as failure:
+                _require_missing(failure)
+                return None
+
+    def refunds_of(self, payment: str, limit: int) -> Sequence[LedgerRefund]:
+        with _stripe_errors():
+            page = self._stripe.v1.refunds.list({"payment_intent": payment, "limit": PAGE})
+            refunds = islice(page.auto_paging_iter(), limit)
+            return [LedgerRefund(_refund(each, payment), _instant(each.created)) for each in refunds]
+
+    def disputes_of(self, payment: LedgerPayment, limit: int) -> Sequence[LedgerDispute]:
+        with _stripe_errors():
+            page = self._stripe.v1.disputes.list({"payment_intent": payment.id, "limit": PAGE})
+            disputes = islice(page.auto_paging_iter(), limit)
+            return [
+                LedgerDispute(_dispute(each, payment.id, payment.account, payment.invoice), _instant(each.created))
+                for each in disputes
+            ]
 
     @contextmanager
     def _customer_errors(self, customer: str) -> Iterator[None]:
@@ -654,6 +683,34 @@ def _refund(refund: Any, payment: str, account: str | None = None) -> Refund:
 
 def _is_of(intent: Any, account: str, invoice: str) -> bool:
     return (_metadata(intent, ACCOUNT), _metadata(intent, INVOICE)) == (account, invoice)
+
+
+def _dispute(found: Any, payment: str, account: str | None, invoice: str | None) -> Dispute:
+    return Dispute(
+        id=found.id,
+        payment=payment,
+        account=account,
+        invoice=invoice,
+        amount=charged_money(found.amount, found.currency),
+        reason=found.reason,
+        state=_DISPUTES.get(found.status, DisputeState.OPEN),
+    )
+
+
+def _ledger_payment(intent: Any) -> LedgerPayment:
+    charge = intent.latest_charge
+    succeeded = intent.status == "succeeded"
+    return LedgerPayment(
+        id=intent.id,
+        account=_metadata(intent, ACCOUNT),
+        invoice=_metadata(intent, INVOICE),
+        customer_account=_metadata(intent.customer, ACCOUNT),
+        amount=charged_money(intent.amount_received if succeeded else intent.amount, intent.currency),
+        state=_state(intent).state,
+        made_at=_instant(intent.created if charge is None else charge.created),
+        has_refunds=bool(getattr(charge, "amount_refunded", 0)),
+        has_disputes=bool(getattr(charge, "disputed", False)),
+    )
 
 
 def _metadata(found: Any, name: str) -> str | None:

@@ -19,6 +19,7 @@ from billing.invoicing.records import (
     BillingContext,
     InvoiceStore,
     WholeInvoice,
+    set_reconciliation_due,
     set_renewal_due,
     write_credit,
     write_evidence,
@@ -98,6 +99,7 @@ class ReactivationStore(InvoiceStore):
             write.replace(account_item(active), account.version)
             write.replace(subscription, context.subscriber.subscription.version)
             set_renewal_due(write, context, first.following, contract)
+            set_reconciliation_due(write, context, first.since)
             write_period(write, active, first.period, first.closed)
             if whole is not None:
                 write_invoice(write, active, whole.record)

@@ -14,6 +14,7 @@
 | exchange rates of a day     | EXCHANGE-RATES  | RATES#2026-06-09                      |                            |
 | rates that staff know of    | EXCHANGE-RATES  | RATE-MISSING#2026-06-09#EUR           |                            |
 | events of exchange rates    | EXCHANGE-RATES  | EVENT#ulid                            |                            |
+| differences in the books    | ACCOUNT#account | FINDING#rule#subject                  | gsi2: FINDINGS, since      |
 | invoices, what changes      | ACCOUNT#account | INVOICE#produced on#number            | DUE#collection#shard, …    |
 | stopped invoicing           | ACCOUNT#account | HELD                                  | HELD, instant#account      |
 | billing page                | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY            |                            |
@@ -34,6 +35,8 @@
 | receipts of purges          | RECEIPTS        | RECEIPT#ulid                          |                            |
 | invoice numbers             | NUMBERS         | SERIES#series#2026                    |                            |
 | register of numbers         | NUMBERS         | NUMBER#series#2026#000001             |                            |
+| comparison of the register  | NUMBERS         | DUE#reconciliation                    | DUE#job#shard, instant     |
+| differences in the register | NUMBERS         | FINDING#rule#subject                  | gsi2: FINDINGS, since      |
 | booked quarter-hours        | MANAGER#manager | BOOKED#2026-10-20T08:00Z              |                            |
 | success managers            | MANAGERS        | MANAGER#manager                       |                            |
 | events of success managers  | MANAGERS        | EVENT#ulid                            |                            |
@@ -64,6 +67,9 @@ The transaction that does the work moves the item to the next instant. Collectio
 credit note and each pending reactivation is itself in the index, from the instant of its next look. The DUE#collection
 of an earlier release is planned until each unpaid invoice of its account is. While an invoice waits for an exchange
 rate, its DUE item is in gsi2 too, in the list of staff: AWAITS-RATE, day#account.
+
+Differences. A FINDING item exists while a comparison of the books finds a difference. Staff list them by the second
+index, the oldest first. The register of numbers has its own due item, because it belongs to no account.
 
 Numbers. A SERIES item counts the numbers of a series and year, and has the day of the last one. Each number has an
 item of its own in the register, written with its invoice and kept after the account is purged. A number of more than
@@ -103,6 +109,8 @@ DOWNLOAD = "DOWNLOAD#"
 DUE = "DUE#"
 EVENT = "EVENT#"
 EXCHANGE_RATES = "EXCHANGE-RATES"
+FINDING = "FINDING#"
+FINDINGS = "FINDINGS"
 HELD = "HELD"
 VERSION = "VERSION#"
 INVOICE = "INVOICE#"
@@ -144,6 +152,7 @@ ACCOUNT_FAMILIES = (
     DOWNLOAD,
     DUE,
     EVENT,
+    FINDING,
     HELD,
     INVOICE,
     PAGE,
@@ -307,6 +316,11 @@ def _sorted(count: str) -> str:
 def period(contract: int, first_month: int) -> str:
     """A closed paid period, by the number of the contract and its first contract month; padded, so that it sorts."""
     return f"{PERIOD}{contract:03}#{first_month:04}"
+
+
+def finding(rule: str, subject: str) -> str:
+    """A difference in the books, by the rule that found it and what it is about."""
+    return f"{FINDING}{rule}#{subject}"
 
 
 def download(kind: str, year: int | None) -> str:

@@ -1,0 +1,1 @@
+"""The comparison of the books: what Livello has of an account's money with itself and with the payment service."""
