@@ -24,6 +24,7 @@ from billing.ending.reactivation.records import ReactivationStore
 from billing.invoicing.collect_payments import collect_payments, record_payment, try_payment_again
 from billing.invoicing.due_mapping import day_body
 from billing.invoicing.dunning import UNPAID
+from billing.invoicing.entries import refundable_of
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.invoicing.issue_invoices import issue_invoices
@@ -35,17 +36,18 @@ from billing.invoicing.sync_payments import sync_dispute, sync_payment, sync_ref
 from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract
 from billing.kernel.errors import BillingError
 from billing.kernel.events import Actor, ActorKind, RequestContext
-from billing.kernel.money import Money
+from billing.kernel.money import Money, charged_units
 from billing.kernel.schedules import Job
 from billing.payments.ledger import PaymentLedger
 from billing.payments.methods import CHARGED, Method
 from billing.payments.replace_payment_method import begin_setup, replace_payment_method, set_bank_transfer
 from billing.scaling.tier_changes import next_contract_month
+from billing.subscriptions.replace_catalogue import replace_catalogue
 from billing.subscriptions.rules import Cause, TierChange
 
 from local.stripe.process import KEYS
 from tests.aws import TABLE
-from tests.faults.company import ADA, NEW_ACCOUNT, SETTINGS, body, catalogue
+from tests.faults.company import ADA, NEW_ACCOUNT, PRODUCTS, SETTINGS, body, catalogue
 from tests.faults.edges import edge
 from tests.faults.test_invoices import DECLINED, VISA, Invoicing
 from tests.faults.values import Item
@@ -315,6 +317,27 @@ class Living(Invoicing):
             catalogues=self.store,
         )
 
+    # ---- What people do at Stripe itself ----
+
+    def pay_at_stripe(self, invoice: str, amount: Money) -> dict[str, Any]:
+        """A payment with our metadata that Livello has not begun. Returns Stripe's object."""
+        customer, method = [*self.stripe.objects["customer"]][-1], [*self.stripe.objects["payment_method"]][-1]
+        paid: dict[str, Any] = ask(
+            self.stripe,
+            "POST",
+            "/v1/payment_intents",
+            f"amount={charged_units(amount)}&currency={amount.currency.lower()}&customer={customer}"
+            f"&payment_method={method}&confirm=true&off_session=true"
+            f"&metadata[account]={self.id}&metadata[invoice]={invoice}",
+        )
+        return self.stripe.objects["payment_intent"][paid["id"]]
+
+    def refund_at_stripe(self, payment: str, units: int, **metadata: str) -> dict[str, Any]:
+        """A refund of so many of Stripe's units. Returns Stripe's object."""
+        named = "".join(f"&metadata[{name}]={value}" for name, value in metadata.items())
+        made = ask(self.stripe, "POST", "/v1/refunds", f"payment_intent={payment}&amount={units}{named}")
+        return self.stripe.objects["refund"][made["id"]]
+
     # ---- What tests break ----
 
     def item(self, key: str) -> Item:
@@ -348,7 +371,26 @@ def _confirm_debit(world: Living, setup: dict[str, str]) -> None:
 def sold(contract: Contract, number: str | None = VISA, **more: Any) -> Living:
     """A world on the first day of the contract; the company pays by card, or in no way yet."""
     request = replace(NEW_ACCOUNT, contract=contract, invoiced_until=contract.start, **more)
-    return provisioned(request, catalogue(), number)
+    return provisioned(request, _catalogue_in(contract.currency), number)
+
+
+def _catalogue_in(currency: str) -> World:
+    """A world with the sample catalogue, which has a price in this currency too."""
+    if currency in {"EUR", "DKK"}:
+        return catalogue()
+    products = tuple(
+        replace(
+            product,
+            tiers=tuple(
+                tier if tier.prices is None else replace(tier, prices={**tier.prices, currency: 1_000_003 * place})
+                for place, tier in enumerate(product.tiers, 1)
+            ),
+        )
+        for product in PRODUCTS
+    )
+    with World().calm() as world:
+        replace_catalogue(products, 0, is_charged=True, context=CONTEXT, store=world.store)
+        return world
 
 
 def provisioned(request: Provisioning, before: World, number: str | None = VISA) -> Living:
@@ -460,6 +502,18 @@ def _dispute(world: Living, chance: Random) -> None:
         world.stripe.dispute(intent["id"], chance.choice([None, intent["amount"] // 2]))
 
 
+def _refund_outside(world: Living, chance: Random) -> None:
+    """Staff refund some of a payment at Stripe itself; not what a credit note has given back already."""
+    disputed = {each["payment_intent"] for each in world.stripe.objects["dispute"].values()}
+    for intent in chance.sample(world.intents(), len(world.intents())):
+        left = sum(refundable_of(each.payment.entries, intent["id"]) for each in world.documents())
+        if left and intent["id"] not in disputed:
+            units = charged_units(Money(chance.choice([left, left // 3]), intent["currency"].upper()))
+            if units:
+                world.refund_at_stripe(intent["id"], units)
+            return
+
+
 def _move(world: Living, chance: Random) -> None:
     if world.account().status is Status.ACTIVE:
         world.move_tier(chance.randrange(1, 20_000))
@@ -482,10 +536,25 @@ def _cards(world: Living, chance: Random) -> None:
     world.stripe.numbers |= dict.fromkeys(cards, number)
 
 
-HAPPENINGS = (_credit, _pay, _by_hand, _repay, _bank, _bank, _bank, _dispute, _move, _move, _end, _end, _cards)
+HAPPENINGS = (
+    _credit,
+    _pay,
+    _by_hand,
+    _repay,
+    _bank,
+    _bank,
+    _bank,
+    _dispute,
+    _refund_outside,
+    _move,
+    _move,
+    _end,
+    _end,
+    _cards,
+)
 
 
 def random_contract(chance: Random) -> Contract:
     start = date(2024, 1, 1) + timedelta(days=chance.randrange(366))
     zone = chance.choice(["Europe/Copenhagen", "America/Los_Angeles", "Pacific/Auckland"])
-    return Contract(start, chance.choice(INTERVALS_MONTHS), chance.choice(["EUR", "EUR", "DKK"]), zone)
+    return Contract(start, chance.choice(INTERVALS_MONTHS), chance.choice(["EUR", "EUR", "DKK", "KWD", "MGA"]), zone)
