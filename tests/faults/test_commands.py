@@ -135,7 +135,7 @@ def test_changes_of_several_areas_are_made_once_in_any_order(faults: Faults) -> 
 
 def whole_or_not_at_all(world: World) -> None:
     items = [item for item in world.table.items() if item["pk"]["S"] == f"ACCOUNT#{NEW_ACCOUNT.account}"]
-    assert len(items) in {0, 10}, f"{len(items)} of 10 items"
+    assert len(items) in {0, 11}, f"{len(items)} of 11 items"
 
 
 def provisioned_once(world: World) -> None:
