@@ -109,7 +109,7 @@ def collect_payments(
     processed = 0
     failures: list[UpstreamFailed] = []
     if billing.credit > 0:
-        billing, processed = _pay_from_credit(billing, unpaid, today, collector, failures)
+        billing, processed = pay_from_credit(billing, unpaid, today, collector, failures)
     for number in [each.invoice.number for each in unpaid]:
         record = next((each for each in unpaid if each.invoice.number == number), None)
         if record is None or not _is_due(billing, record, today, at_once=at_once):
@@ -262,7 +262,7 @@ def save_changes(
     return replace(billing, collect_on=look, credit=credit, credit_version=version)
 
 
-def _pay_from_credit(
+def pay_from_credit(
     billing: BillingContext,
     unpaid: list[InvoiceRecord],
     today: date,
@@ -461,7 +461,7 @@ def _refund(record: InvoiceRecord, today: date, collector: Collector) -> Payment
         record = collector.store.save_payment(record, begun)
     # Of the version, not of the hour: two workers at once have one key, and the payment service refunds once.
     key = f"refund/{invoice.account}/{invoice.number}/{attempt}/{record.version}"
-    with _another_key_next_time(record, collector):
+    with another_key_next_time(record, collector):
         refund = collector.gateway.refund(str(begun.payment_intent_id), invoice.number, attempt, record.left, key)
     return PaymentChange(record, after_refund(begun, refund, today))
 
@@ -498,7 +498,7 @@ def _with_payment_intent(
     amount = Money(sum(share for _, share in allocations), record.left.currency)
     # With all that may change before the answer is here: a key goes with the same parameters only.
     key = f"payment/{invoice.account}/{invoice.number}/{record.version}/{amount.amount}/{customer}/{method}"
-    with _another_key_next_time(record, collector):
+    with another_key_next_time(record, collector):
         begun = collector.gateway.new_payment(customer, invoice.account, invoice.number, amount, method, key)
     payment = replace(record.payment, payment_intent_id=begun, allocations=allocations if len(allocations) > 1 else ())
     together = {number for number, _ in allocations[1:]}
@@ -512,7 +512,7 @@ def _with_payment_intent(
 
 
 @contextmanager
-def _another_key_next_time(record: InvoiceRecord, collector: Collector) -> Iterator[None]:
+def another_key_next_time(record: InvoiceRecord, collector: Collector) -> Iterator[None]:
     """Keys hold the version of the invoice: one that is spent is left behind by a version that is kept first."""
     try:
         yield

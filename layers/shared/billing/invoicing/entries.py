@@ -46,7 +46,8 @@ class Entry:
     what will not be paid.
 
     A refund of a credit note is BEGUN before it is asked for, with the number of the attempt as its `reference`. It is
-    DONE or has FAILED with the id of the refund. One that was done may fail days later.
+    DONE or has FAILED with the id of the refund. One that was done may fail days later. At the end of an account the
+    credit that an invoice holds is refunded in the same way, to the `payment` that it came from.
     """
 
     kind: EntryKind
@@ -72,8 +73,11 @@ _CREDIT = {
     EntryKind.OVERPAID: 1,
     EntryKind.CREDIT_APPLIED: -1,
     EntryKind.REPAID_BY_HAND: -1,
+    EntryKind.REFUND_BEGUN: -1,
+    EntryKind.REFUND_FAILED: 1,
 }
-"""What an entry of an invoice adds to the account's credit."""
+"""What an entry of an invoice adds to the account's credit. A refund of credit takes it when it is begun: nothing else
+uses that credit meanwhile."""
 
 _RECEIVED = {
     EntryKind.CHARGED: 1,
@@ -86,7 +90,10 @@ _OF_A_PAYMENT = {
     EntryKind.CHARGE_BACK_WON: 1,
     EntryKind.CHARGED_BACK: -1,
     EntryKind.RETURNED: -1,
+    EntryKind.REFUND_BEGUN: -1,
+    EntryKind.REFUND_FAILED: 1,
 }
+"""What an entry leaves of the payment at the payment service that it names."""
 
 
 def sum_of(entries: Iterable[Entry], *kinds: EntryKind) -> int:
@@ -111,23 +118,34 @@ def credit_from(entries: Iterable[Entry]) -> int:
     return sum(_CREDIT.get(each.kind, 0) * each.amount for each in entries)
 
 
+def disputed_payments(entries: Iterable[Entry]) -> set[str | None]:
+    """The payments that a bank disputes and has not decided about."""
+    entries = tuple(entries)
+    decisions = {EntryKind.CHARGED_BACK, EntryKind.DISPUTE_CLOSED}
+    decided = {each.payment for each in entries if each.kind in decisions}
+    return {each.payment for each in entries if each.kind is EntryKind.DISPUTED} - decided
+
+
+def left_of_payments(entries: Iterable[Entry]) -> dict[str, int]:
+    """What the payment service could still give back of each payment that these entries name, in minor units."""
+    left: dict[str, int] = {}
+    for each in entries:
+        payment = each.reference if each.kind is EntryKind.CHARGED else each.payment
+        if payment is not None and each.kind in _OF_A_PAYMENT:
+            left[payment] = left.get(payment, 0) + _OF_A_PAYMENT[each.kind] * each.amount
+    return left
+
+
 def refundable(entries: Iterable[Entry]) -> tuple[str, int] | None:
     """The payment of which most can be refunded, and how much that is; None where nothing can.
 
     A payment that a bank disputes is not refunded: the bank may give it back as well.
     """
     entries = tuple(entries)
-    disputed = {each.payment for each in entries if each.kind is EntryKind.DISPUTED}
-    decisions = {EntryKind.CHARGED_BACK, EntryKind.DISPUTE_CLOSED}
-    decided = {each.payment for each in entries if each.kind in decisions}
-    left: dict[str, int] = {}
-    for each in entries:
-        payment = each.reference if each.kind is EntryKind.CHARGED else each.payment
-        if payment is not None and each.kind in _OF_A_PAYMENT:
-            left[payment] = left.get(payment, 0) + _OF_A_PAYMENT[each.kind] * each.amount
+    disputed, left = disputed_payments(entries), left_of_payments(entries)
     moved = sum_of(entries, EntryKind.OVERPAID)
     best = max(
-        ((amount - moved, payment) for payment, amount in left.items() if payment not in disputed - decided),
+        ((amount - moved, payment) for payment, amount in left.items() if payment not in disputed),
         default=(0, ""),
     )
     return (best[1], best[0]) if best[0] > 0 else None

@@ -26,7 +26,7 @@ Body = dict[str, Any]
 
 def invoice_body(invoice: IssuedInvoice, payment: InvoicePayment) -> str:
     """The stored body of an invoice with its payment. billing.invoicing.summary_mapping reads the first fields only."""
-    issued = _issued(invoice)
+    issued = issued_text(invoice)
     return text(
         {
             "number": invoice.number,
@@ -50,7 +50,8 @@ def is_as_issued(stored: str) -> bool:
     return same
 
 
-def _issued(invoice: IssuedInvoice) -> str:
+def issued_text(invoice: IssuedInvoice) -> str:
+    """The content of an invoice as JSON, byte for byte as its digest covers it."""
     if invoice.draft.tax_point is not None:
         return text(invoice)  # orjson writes dataclasses itself, without a copy
     # An older invoice keeps its bytes, and so its digest: it was issued without this field.
@@ -67,12 +68,13 @@ def issued_from(stored: str) -> IssuedInvoice:
 
 
 def invoice_from(body: Body) -> IssuedInvoice:
+    """The content of an invoice from its parsed JSON."""
     return IssuedInvoice(
         number=body["number"],
         account=body["account"],
         produced_on=date.fromisoformat(body["produced_on"]),
         due_on=date.fromisoformat(body["due_on"]),
-        draft=_draft(body["draft"]),
+        draft=draft_from(body["draft"]),
         seller=Seller(**body["seller"]),
         company=CompanyDetails(**body["company"]),
         email=body["email"],
@@ -95,7 +97,8 @@ def record_from(stored: str) -> tuple[IssuedInvoice, InvoicePayment]:
     return invoice, payment_from(body["payment"], invoice)
 
 
-def _draft(body: Body) -> InvoiceDraft:
+def draft_from(body: Body) -> InvoiceDraft:
+    """The draft of its parsed JSON."""
     return InvoiceDraft(
         occasion=BillingReason(body["occasion"]),
         since=date.fromisoformat(body["since"]),

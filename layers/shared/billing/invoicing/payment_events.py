@@ -47,6 +47,8 @@ def written_off_events(changes: Iterable[PaymentChange], reason: str, context: R
 def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType, Facts]]:
     before, payment, invoice = change.record.payment, change.payment, change.record.invoice
     left = asdict(Money(payment.left, invoice.draft.due.currency))
+    if invoice.corrects is None:
+        yield from _credit_refunds(change)
     if payment.status is InvoiceStatus.PAID and before.status is not InvoiceStatus.PAID:
         yield _refunded(change) if invoice.corrects is not None else _paid(change)
         return
@@ -74,6 +76,18 @@ def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType
                 "reason": CHARGED_BACK if _is_charged_back(change) else payment.failure,
             },
         )
+
+
+def _credit_refunds(change: PaymentChange) -> Iterator[tuple[EventType, Facts]]:
+    kinds = {
+        EntryKind.REFUND_DONE: EventType.CREDIT_REFUNDED,
+        EntryKind.REFUND_FAILED: EventType.CREDIT_REFUND_FAILED,
+    }
+    invoice = change.record.invoice
+    for entry in _new(change):
+        if entry.kind in kinds:
+            amount = Money(entry.amount, invoice.draft.due.currency)
+            yield kinds[entry.kind], {"number": invoice.number, "refunded": asdict(amount)}
 
 
 def _paid(change: PaymentChange) -> tuple[EventType, Facts]:

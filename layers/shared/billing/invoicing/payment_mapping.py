@@ -45,9 +45,19 @@ def payment_body(payment: InvoicePayment) -> Body:
 def payment_from(body: Body, invoice: IssuedInvoice) -> InvoicePayment:
     """The payment of an invoice. Of an older form, or one that an older function has written, the entries follow from
     its figures."""
+    kept = _kept(body) if "entries" in body else _derived(body, invoice)
+    return _payment(body, invoice.produced_on, kept, is_credit_note=invoice.corrects is not None)
+
+
+def payment_alone_from(body: Body, issued_on: date) -> InvoicePayment:
+    """The money of a claim that has no document (billing.ending.deletion.claims)."""
+    return _payment(body, issued_on, _kept(body), is_credit_note=False)
+
+
+def _payment(body: Body, issued_on: date, kept: Body, *, is_credit_note: bool) -> InvoicePayment:
     return InvoicePayment(
-        issued_on=invoice.produced_on,
-        is_credit_note=invoice.corrects is not None,
+        issued_on=issued_on,
+        is_credit_note=is_credit_note,
         method=None if body["method"] is None else Method(body["method"]),
         payment_intent_id=body["payment"],
         tried_with=body["tried_with"],
@@ -58,7 +68,7 @@ def payment_from(body: Body, invoice: IssuedInvoice) -> InvoicePayment:
         reference=body["reference"],
         # The first invoices were written without.
         credited=tuple((position, number) for position, number in body.get("credited", ())),
-        **(_kept(body) if "entries" in body else _derived(body, invoice)),
+        **kept,
     )
 
 

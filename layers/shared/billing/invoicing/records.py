@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -252,6 +252,20 @@ class InvoiceStore(Table):
         waiting = {*UNPAID, InvoiceStatus.IN_TRANSIT}
         return tuple(_record_from(row) for row in rows if invoice_from(row.body).status in waiting)
 
+    def documents(self, account: str) -> tuple[InvoiceRecord, ...]:
+        """All invoices and credit notes of an account, oldest first. Also of one whose deletion has begun. One query
+        per megabyte."""
+        rows = self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE), consistent=True)
+        return tuple(map(_record_from, rows))
+
+    def is_registered(self, number: str) -> bool:
+        """Whether the register of numbers has this one. One get."""
+        series, _, rest = number.partition("-")
+        year, _, count = rest.partition("-")
+        if not (year.isdecimal() and count.isdecimal()):
+            return False
+        return self._reads.get(keys.NUMBERS, keys.number(series, int(year), int(count))) is not None
+
     def of_payment(self, account: str, payment: str, number: str) -> tuple[InvoiceRecord, ...]:
         """The invoices and credit notes that name a payment of the payment service, and the invoice with this number;
         oldest first. One query of all invoices."""
@@ -293,6 +307,18 @@ class InvoiceStore(Table):
             for each in (InvoiceRecord(record.invoice, payment, record.version), *others):
                 write_invoice(write, each)
         return InvoiceRecord(record.invoice, payment, record.version + 1)
+
+    def begin_credit_refund(self, context: BillingContext, change: PaymentChange) -> BillingContext:
+        """Writes the refund of a part of the credit that is begun, and takes that part from the credit.
+
+        Returns the context with the new credit. Raises ConcurrentChange when the account, the credit or the invoice has
+        changed: a reactivation that was requested counts on the credit. One transaction.
+        """
+        account = context.subscriber.account
+        with self._transaction() as write:
+            write.check(keys.account(account.id), keys.PAGE_ACCOUNT, account.version)
+            _write_changes(write, context, [change])
+        return replace(context, credit=context.credit + change.credit, credit_version=context.credit_version + 1)
 
     def settle(
         self,

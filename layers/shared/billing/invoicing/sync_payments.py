@@ -10,13 +10,15 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 
 from billing.invoicing.collect_payments import Collector, after_refund, save_changes, shared_charge
+from billing.invoicing.credit_refunds import after_credit_refund
+from billing.invoicing.disputes import dispute_steps
 from billing.invoicing.dunning import InvoicePayment, after_charge, is_news
 from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.events import EventType, by_system
 from billing.payments.gateway import PaymentGateway
-from billing.payments.methods import Charge, ChargeState, Dispute, DisputeState, Method, RefundState
+from billing.payments.methods import Charge, ChargeState, Dispute, Method, RefundState
 from billing.platform.events.new_event import new_event
 
 REACTIVATION = "reactivation "
@@ -46,20 +48,25 @@ def sync_payment(
     consent_page: str,
     store: InvoiceStore,
     gateway: PaymentGateway,
-) -> bool:
+) -> bool | None:
     """Brings an invoice in line with its payment at the payment service; whether anything was changed.
 
-    Money that has arrived for an invoice that is settled by now is credit. Raises ConcurrentChange, UpstreamFailed.
+    None for a payment of an account that does not exist, or of a former one with the same id. Money that has arrived
+    for an invoice that is settled by now is credit. Raises ConcurrentChange, UpstreamFailed.
     """
     owner = gateway.invoice_of(payment)
     billing = None if owner is None else store.billing_context(owner[0])
-    if owner is None or billing is None:
+    if owner is None:
         return False
+    if billing is None:
+        return None
     charge = gateway.payment(payment)
     collector = Collector(by_system(now, correlation), settings, consent_page, store, gateway)
     found = _found(billing, payment, owner[1], collector)
     if charge is None or _is_taken_in(found.named, payment):
         return False
+    if not found.named and _is_of_former_account(owner[1], store):
+        return None
     record = _target(found.named, payment, owner[1])
     if record is None and charge.state is ChargeState.SUCCEEDED and not owner[1].startswith(REACTIVATION):
         record = _newest(owner[0], store)
@@ -82,22 +89,28 @@ def sync_refund(
     settings: InvoicingSettings,
     store: InvoiceStore,
     gateway: PaymentGateway,
-) -> bool:
-    """Brings a credit note in line with its refund; whether anything was changed.
+) -> bool | None:
+    """Brings a credit note in line with its refund, or the invoice whose credit it gives back; whether anything was
+    changed. None for a refund of an account that does not exist, or of a former one with the same id.
 
     One that has failed, however late, is owed again, and staff are told. A refund that was made by hand at the payment
     service is taken in for a credit note that waits for one of this payment. Raises ConcurrentChange, UpstreamFailed.
     """
     current = gateway.refund_of(refund)
     billing = None if current is None or current.account is None else store.billing_context(current.account)
-    if current is None or billing is None:
+    if current is None or current.account is None:
         return False
+    if billing is None:
+        return None
     collector = Collector(by_system(now, correlation), settings, "", store, gateway)
     found = _found(billing, current.payment, current.credit_note or "-", collector)
+    if not found.named and current.credit_note is not None and _is_of_former_account(current.credit_note, store):
+        return None
     notes = [each for each in found.named if each.invoice.corrects is not None]
-    known = {(entry.kind, entry.reference) for each in notes for entry in each.payment.entries}
+    known = {(entry.kind, entry.reference) for each in found.named for entry in each.payment.entries}
     if current.credit_note is not None:
-        note = next((each for each in notes if each.invoice.number == current.credit_note), None)
+        # Without a credit note it names the invoice whose credit went back.
+        note = next((each for each in found.named if each.invoice.number == current.credit_note), None)
         begun = (EntryKind.REFUND_BEGUN, current.attempt)
         if note is None or begun not in {(entry.kind, entry.reference) for entry in note.payment.entries}:
             return False
@@ -107,9 +120,15 @@ def sync_refund(
     kind = {RefundState.DONE: EntryKind.REFUND_DONE, RefundState.FAILED: EntryKind.REFUND_FAILED}.get(current.state)
     if note is None or kind is None or (kind, refund) in known:
         return False
-    if kind is EntryKind.REFUND_DONE and ((EntryKind.REFUND_FAILED, refund) in known or not note.payment.left):
+    if note.invoice.corrects is None:
+        answer = after_credit_refund(note.payment, current, found.today)
+    elif kind is EntryKind.REFUND_DONE and not note.payment.left:
         return False
-    _save(found, [PaymentChange(note, after_refund(note.payment, current, found.today))])
+    else:
+        answer = after_refund(note.payment, current, found.today)
+    if kind is EntryKind.REFUND_DONE and (EntryKind.REFUND_FAILED, refund) in known:
+        return False
+    _save(found, [PaymentChange(note, answer)])
     return True
 
 
@@ -121,19 +140,23 @@ def sync_dispute(
     settings: InvoicingSettings,
     store: InvoiceStore,
     gateway: PaymentGateway,
-) -> bool:
+) -> bool | None:
     """Takes in what a customer's bank does with a payment; whether anything was changed.
 
-    Staff are told of a new one. One that is lost takes the money back, of each invoice that the payment has paid, as
-    far as the disputed amount reaches; one that is won after that gives it back. Raises ConcurrentChange,
-    UpstreamFailed.
+    None for a payment of an account that does not exist, or of a former one with the same id. Staff are told of a new
+    dispute. One that is lost takes the money back, of each invoice that the payment has paid, as far as the disputed
+    amount reaches; one that is won after that gives it back. Raises ConcurrentChange, UpstreamFailed.
     """
     current = gateway.dispute(dispute)
     billing = None if current is None or current.account is None else store.billing_context(current.account)
-    if current is None or billing is None:
+    if current is None or current.account is None:
         return False
+    if billing is None:
+        return None
     collector = Collector(by_system(now, correlation), settings, "", store, gateway)
     found = _found(billing, current.payment, current.invoice or "-", collector)
+    if not found.named and current.invoice is not None and _is_of_former_account(current.invoice, store):
+        return None
     facts = {"invoice": current.invoice, "amount": asdict(current.amount), "reason": current.reason}
     event = new_event(EventType.PAYMENT_DISPUTED, collector.context, account=current.account, before=None, after=facts)
     is_new = store.record_once(billing.subscriber.account.id, f"dispute/{dispute}", event)
@@ -152,6 +175,12 @@ def _found(billing: BillingContext, payment: str, number: str, collector: Collec
 
 def _save(found: _Found, changes: Sequence[PaymentChange]) -> None:
     save_changes(found.billing, changes, found.unpaid, found.collector)
+
+
+def _is_of_former_account(number: str, store: InvoiceStore) -> bool:
+    """Whether a document that an account does not have belongs to a deleted account with the same id: its number was
+    given, and no account loses a document otherwise."""
+    return number.startswith(REACTIVATION) or store.is_registered(number)
 
 
 def _is_taken_in(named: Sequence[InvoiceRecord], payment: str) -> bool:
@@ -215,24 +244,11 @@ def _disputed(found: _Found, dispute: Dispute) -> list[PaymentChange]:
         left -= share
         known = {each.kind for each in record.payment.entries if each.reference == dispute.id}
         entries = [
-            Entry(kind, share, found.today, dispute.id, dispute.payment) for kind in _steps(dispute.state, known)
+            Entry(kind, share, found.today, dispute.id, dispute.payment) for kind in dispute_steps(dispute.state, known)
         ]
         if share and entries:
             changes.append(PaymentChange(record, _after_dispute(record.payment, entries)))
     return changes
-
-
-def _steps(state: DisputeState, known: set[EntryKind]) -> list[EntryKind]:
-    """The entries that a dispute in this state still lacks. One that is won before it is lost has taken nothing."""
-    if state is DisputeState.OPEN:
-        steps = [EntryKind.DISPUTED]
-    elif state is DisputeState.LOST:
-        steps = [EntryKind.DISPUTED, EntryKind.CHARGED_BACK]
-    elif EntryKind.CHARGED_BACK in known:
-        steps = [EntryKind.CHARGE_BACK_WON]
-    else:
-        steps = [EntryKind.DISPUTE_CLOSED] if EntryKind.DISPUTED in known else []
-    return [each for each in steps if each not in known]
 
 
 def _after_dispute(payment: InvoicePayment, entries: Sequence[Entry]) -> InvoicePayment:

@@ -176,8 +176,8 @@ class ChargeState(StrEnum):
 class Charge:
     """The state of an invoice's PaymentIntent. `hard` marks a decline that no further attempt can change.
 
-    `amount` is its amount in minor units, `method` what it is paid by, `made_at` when the last charge was made; None
-    where the payment service did not say.
+    `amount` is its amount in minor units of `currency`, `method` what it is paid by, `made_at` when the last charge was
+    made; None where the payment service did not say.
     """
 
     payment_intent_id: str
@@ -187,6 +187,7 @@ class Charge:
     amount: int | None = None
     method: Method | None = None
     made_at: datetime | None = None
+    currency: str | None = None
 
 
 class SetupSuperseded(Conflict):

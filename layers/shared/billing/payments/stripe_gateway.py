@@ -528,6 +528,7 @@ def _charge(intent: Any) -> Charge:
     return replace(
         _state(intent),
         amount=charged_money(intent.amount, intent.currency).amount,
+        currency=intent.currency.upper(),
         method=next((method for method, name in _METHODS.items() if name == types[0]), None),
         made_at=None if charge is None or isinstance(charge, str) else _instant(charge.created),
     )

@@ -46,12 +46,14 @@ class ReactivationStore(InvoiceStore):
     def request(self, context: BillingContext, reactivation: Reactivation, event: Event) -> None:
         """Saves a pending reactivation, its immediate collection as due work, and the event.
 
-        Raises ConcurrentChange if the account has changed. One transaction.
+        Raises ConcurrentChange if the account has changed, or its credit, which the first invoice counts on. One
+        transaction.
         """
         account = replace(context.subscriber.account, reactivation=reactivation.id)
         today = reactivation.contract.start
         with self._transaction() as write:
             write.replace(account_item(account), account.version)
+            write.check(keys.account(account.id), keys.BALANCE, context.credit_version)
             write.replace(_item(reactivation), reactivation.version)
             set_collection_due(write, context, today if context.collect_on is None else min(today, context.collect_on))
             write.record(event)
