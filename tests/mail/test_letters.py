@@ -371,7 +371,7 @@ def test_an_event_without_an_actor_names_none() -> None:
 
 
 def test_the_deletion_mail_mentions_archived_invoices_only_if_there_are_some() -> None:
-    assert "law" not in written(sample("account.deleted", invoices_kept_years=0), "en").text
+    assert "law" not in written(sample("account.deleted", invoices_kept_years=0, kept=None), "en").text
 
 
 def test_the_document_is_attached_only_to_its_invoice() -> None:

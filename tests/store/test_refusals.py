@@ -22,6 +22,8 @@ from billing.correspondence.audiences import Delivery
 from billing.correspondence.records import DeliveryStore
 from billing.ending.cancellation.records import CancellationStore
 from billing.ending.cancellation.rules import Cancellation, Reason, Requester
+from billing.ending.deletion.claim_records import ClaimStore
+from billing.ending.deletion.claims import OpenClaim
 from billing.ending.deletion.records import Purge, PurgeStore, StoredInvoice
 from billing.ending.deletion.rules import Receipt
 from billing.ending.due import EndingDue, EndingStage
@@ -29,7 +31,7 @@ from billing.ending.exports.records import DownloadStore
 from billing.ending.exports.rules import Download, DownloadKind
 from billing.ending.reactivation.records import ReactivationStore
 from billing.ending.reactivation.rules import Reactivation, ReactivationState
-from billing.invoicing.dunning import initial_payment
+from billing.invoicing.dunning import InvoicePayment, initial_payment
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.periods import fix_month
@@ -99,6 +101,7 @@ REACTIVATION = Reactivation(
     None,
 )
 PURGE = Purge(ID, "receipt", ACCOUNT.name, "en", (), (), None, "identity", NOON, {}, "")
+CLAIM = OpenClaim("LV-2026-000001", ID, "receipt", NOON, TODAY, "EUR", InvoicePayment(TODAY, 1), "en", version=1)
 RECEIPT = Receipt("receipt", "identity", NOON, NOON, {}, "")
 USED = UsageEvent(
     ID, "source", "1", "search", "shop", None, datetime(2026, 6, 10, tzinfo=UTC), TODAY, Decimal(1), 0, None
@@ -146,6 +149,15 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "user": lambda store: store.user(ID, ADMIN.id),
         "withdraw": lambda store: store.withdraw(ACCOUNT, TODAY, EVENT),
     },
+    ClaimStore: {
+        "claim": lambda store: store.claim("LV-2026-000001"),
+        "claims": lambda store: store.claims(**LIST),
+        "expire": lambda store: store.expire(CLAIM, EVENT),
+        "find": lambda store: store.find("LV-2026-000001"),
+        "noted": lambda store: store.noted("pi_1"),
+        "require_kept": lambda store: store.require_kept(ID),
+        "save": lambda store: store.save([CLAIM], [EVENT]),
+    },
     CatalogueStore: {
         "add_catalogue": lambda store: store.add_catalogue(Catalogue(1, ()), SHARED),
         "newest_catalogue": lambda store: store.newest_catalogue(),
@@ -172,6 +184,9 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "invoices_since": lambda store: store.invoices_since(ID, TODAY),
         "ask_for_check": lambda store: store.ask_for_check(CONTEXT, VatNumberDue(NOON)),
         "billing_context": lambda store: store.billing_context(ID),
+        "begin_credit_refund": lambda store: store.begin_credit_refund(CONTEXT, CHANGES[0]),
+        "documents": lambda store: store.documents(ID),
+        "is_registered": lambda store: store.is_registered("LV-2026-000001"),
         "collect_on": lambda store: store.collect_on(CONTEXT, TODAY),
         "correct": lambda store: store.correct(CONTEXT, CHANGES, RECORD, NextNumber("CN", TODAY, 1), TODAY, [EVENT]),
         "invoice": lambda store: store.invoice(ID, "LV-2026-000001"),
@@ -195,11 +210,13 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     PurgeStore: {
         "archived": lambda store: store.archived(PURGE, StoredInvoice("key", "LV-2026-000001", TODAY, "{}")),
         "begin": lambda store: store.begin(ACCOUNT, PURGE),
+        "credit": lambda store: store.credit(ID),
+        "keep": lambda store: store.keep(PURGE, [CLAIM]),
         "belongs_elsewhere": lambda store: store.belongs_elsewhere(ADMIN.id, ID),
         "delete_some": lambda store: store.delete_some(PURGE),
         "due": lambda store: store.due(ID),
         "empty": lambda store: store.empty(PURGE, NOON),
-        "finish": lambda store: store.finish(PURGE, RECEIPT, EVENT),
+        "finish": lambda store: store.finish(PURGE, RECEIPT, [EVENT]),
         "invoices": lambda store: [*store.invoices(PURGE)],
         "note": lambda store: store.note(PURGE, documents=1),
         "people": lambda store: store.people(ID),

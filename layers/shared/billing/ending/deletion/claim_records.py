@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from billing.ending.deletion.claim_mapping import claim_body, claim_from, note_body, note_from
 from billing.ending.deletion.claims import Note, OpenClaim, notes_of
 from billing.ending.deletion.rules import EVENT_RETENTION
-from billing.invoicing.entries import EntryKind
 from billing.kernel.errors import ConcurrentChange, NotFound
 from billing.kernel.events import Event
 from billing.kernel.schedules import Job
@@ -60,33 +58,40 @@ class ClaimStore(Table):
         row = self._reads.get(keys.residue(about), keys.NOTE)
         return None if row is None else note_from(row.body)
 
-    def save(self, claim: OpenClaim, events: Sequence[Event] = (), shares: Sequence[tuple[str, int]] = ()) -> None:
-        """Writes the next version of a claim, or deletes one that is settled, with the events.
+    def save(self, claims: Sequence[OpenClaim], events: Sequence[Event] = ()) -> None:
+        """Writes the next version of claims, or deletes those that are settled, with the events.
 
-        Version 0 creates it. `shares` are those of the documents that a payment has paid together. Raises
-        ConcurrentChange when it has changed. One transaction.
+        Version 0 creates a claim. Raises ConcurrentChange when one has changed. One transaction, and one read more
+        where something is settled.
         """
+        settled = [each for each in claims if each.is_settled]
+        notes = self._notes(settled)
         with self._transaction() as write:
-            if not claim.is_settled:
-                write.replace(claim_item(claim), claim.version)
-            else:
-                _settle(write, claim, events[0].time if events else claim.kept_at, shares)
+            for claim in claims:
+                if not claim.is_settled:
+                    write.replace(claim_item(claim), claim.version)
+                elif claim.version:
+                    write.delete(keys.residue(claim.id), keys.CLAIM, version=claim.version)
+            for note in notes:
+                write.put(note_item(note, settled[0].kept_at))
             for event in events:
                 record_for_deleted(write, event)
 
     def expire(self, claim: OpenClaim, event: Event) -> None:
-        """Deletes a claim whose time is over, with the event. Raises ConcurrentChange. One transaction."""
+        """Deletes a claim whose time is over, with the event. Raises ConcurrentChange. One read, one transaction."""
+        notes = self._notes([claim])
         with self._transaction() as write:
-            _settle(write, claim, event.time, ())
+            write.delete(keys.residue(claim.id), keys.CLAIM, version=claim.version)
+            for note in notes:
+                write.put(note_item(note, event.time))
             record_for_deleted(write, event)
 
-
-def _settle(write: Transaction, claim: OpenClaim, at: datetime, shares: Sequence[tuple[str, int]]) -> None:
-    """Deletes a claim. What was taken in of it is noted: a notice may be repeated."""
-    write.delete(keys.residue(claim.id), keys.CLAIM, version=claim.version)
-    for note in notes_of([(claim.id, claim.payment)], date.min):
-        is_shared = EntryKind.CHARGED in note.kinds and len(shares) > 1
-        write.put(note_item(replace(note, documents=tuple(shares)) if is_shared else note, at))
+    def _notes(self, settled: Sequence[OpenClaim]) -> list[Note]:
+        """What was taken in of claims that are deleted, with what was noted before: a notice may be repeated."""
+        notes = notes_of([(each.id, each.payment) for each in settled], date.min)
+        rows = self._reads.get_all((keys.residue(each.object), keys.NOTE) for each in notes)
+        known = {partition: note_from(row.body) for (partition, _), row in rows.items()}
+        return [each.with_earlier(known.get(keys.residue(each.object))) for each in notes]
 
 
 def note_item(note: Note, at: datetime) -> Item:

@@ -178,6 +178,13 @@ class Note:
     documents: tuple[tuple[str, int], ...]
     kinds: frozenset[EntryKind]
 
+    def with_earlier(self, earlier: Note | None) -> Note:
+        """The note with what was noted of the same object before."""
+        if earlier is None:
+            return self
+        documents = {**dict(self.documents), **dict(earlier.documents)}
+        return Note(self.object, tuple(documents.items()), self.kinds | earlier.kinds)
+
 
 def notes_of(documents: Iterable[tuple[str, InvoicePayment]], since: date) -> tuple[Note, ...]:
     """The notes of all entries since a day, by object. The documents are given by their numbers."""
@@ -277,7 +284,6 @@ def after_refund(claim: OpenClaim, refund: Refund, today: date) -> tuple[OpenCla
     kind = {RefundState.DONE: EntryKind.REFUND_DONE, RefundState.FAILED: EntryKind.REFUND_FAILED}.get(refund.state)
     if kind is None or (refund.id is not None and _has(payment, kind, refund.id)):
         return None
-    was_done = _has(payment, EntryKind.REFUND_DONE, refund.id) and refund.id is not None
     amount = refund.amount.amount
     if payment.is_credit_note:
         if kind is EntryKind.REFUND_DONE and not payment.left:
@@ -288,7 +294,8 @@ def after_refund(claim: OpenClaim, refund: Refund, today: date) -> tuple[OpenCla
         answered = after_credit_refund(payment, refund, today)
         return replace(_with_payment(claim, answered), to_repay=max(0, claim.to_repay - amount)), "repaid"
     answered = after_credit_refund(payment, refund, today)
-    owed = claim.to_repay + (amount if was_done else 0)
+    # One that was made before is owed again. One without an answer so far is in what is to be repaid already.
+    owed = claim.to_repay + (0 if attempt_under_way(payment.entries) is not None else amount)
     return replace(_with_payment(claim, answered), to_repay=owed), "refund_failed"
 
 

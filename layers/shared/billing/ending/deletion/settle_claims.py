@@ -30,7 +30,7 @@ from billing.invoicing.records import InvoiceStore
 from billing.kernel.events import Event, EventType, Facts, RequestContext
 from billing.kernel.money import Money
 from billing.payments.gateway import PaymentGateway
-from billing.payments.methods import Charge, ChargeState, RefundState
+from billing.payments.methods import ChargeState, RefundState
 from billing.platform.events.new_event import new_event
 
 
@@ -98,7 +98,7 @@ def _record(
 ) -> OpenClaim:
     facts = _facts(after, change, amount, reference)
     event = new_event(EventType.OPEN_CLAIM_SETTLED, context, account=before.account, before=None, after=facts)
-    store.save(after, [event])
+    store.save([after], [event])
     return after
 
 
@@ -122,7 +122,7 @@ def look_at_claim(claim: str, settler: Settler) -> str | None:
     refund = refund_to_repeat(current)
     changed = _look_at_payment(current, settler) if refund is None else _repeat_refund(current, *refund, settler)
     if not changed:
-        settler.claims.save(looked_at(current, settler.today))
+        settler.claims.save([looked_at(current, settler.today)])
     return changed
 
 
@@ -144,7 +144,7 @@ def _look_at_payment(claim: OpenClaim, settler: Settler) -> str | None:
     if claim.payment.has_live_intent and not claim.payment.is_in_transit:
         key = f"cancel/{intent}/{settler.context.correlation}"
         if settler.gateway.cancel(intent, key):
-            settler.claims.save(without_intent(claim))
+            settler.claims.save([without_intent(claim)])
             return "payment_cancelled"
     return "payment" if sync_claim_payment(intent, settler) else None
 
@@ -155,25 +155,34 @@ def _look_at_payment(claim: OpenClaim, settler: Settler) -> str | None:
 def sync_claim_payment(payment: str, settler: Settler) -> bool:
     """Takes in a payment of a deleted account; whether anything was changed.
 
-    Money that nothing is owed for any more is a claim of its own: it is to be repaid. Raises ConcurrentChange,
-    UpstreamFailed.
+    Money that nothing is owed for any more is a claim of its own: it is to be repaid. One transaction for
+    all invoices that the payment collects. Raises ConcurrentChange, UpstreamFailed.
     """
     owner, charge = settler.gateway.invoice_of(payment), settler.gateway.payment(payment)
     if owner is None or charge is None:
         return False
     account, number = owner
     documents, known = _documents(account, payment, number, payment, settler)
-    changed = False
+    if EntryKind.CHARGED in known:
+        return False
+    claims: list[OpenClaim] = []
+    events: list[Event] = []
     for document, share in documents:
-        claim, amount = settler.claims.find(document), charge.amount or 0 if share is None else share
-        if claim is None and charge.state is ChargeState.SUCCEEDED and EntryKind.CHARGED not in known:
-            claim = _unknown(document, account, InvoicePayment(settler.today, 0), settler, charge)
+        claim, amount = settler.claims.find(document), (charge.amount or 0) if share is None else share
+        if claim is None and charge.state is ChargeState.SUCCEEDED:
+            nothing = InvoicePayment(settler.today, 0)
+            claim = unknown_claim(
+                document, account, nothing, str(charge.currency), settler.context.time, settler.claim_years
+            )
         result = None if claim is None else after_charge(claim, charge, amount, settler.today)
         if result is not None:
             after, change = result
-            _save(after, change, Money(amount, after.currency), payment, settler, documents)
-            changed = True
-    return changed
+            facts = _facts(after, change, Money(amount, after.currency), payment)
+            claims.append(after)
+            events.append(_event(after, facts, settler.context))
+    if claims:
+        settler.claims.save(claims, events)
+    return bool(claims)
 
 
 def sync_claim_refund(refund: str, settler: Settler) -> bool:
@@ -260,21 +269,9 @@ def _documents(
     return (((number, None),) if settler.invoices.is_registered(number) else ()), kinds
 
 
-def _unknown(document: str, account: str, payment: InvoicePayment, settler: Settler, charge: Charge) -> OpenClaim:
-    return unknown_claim(document, account, payment, charge.currency or "", settler.context.time, settler.claim_years)
-
-
-def _save(
-    claim: OpenClaim,
-    change: str,
-    amount: Money,
-    reference: str,
-    settler: Settler,
-    documents: Sequence[tuple[str, int | None]] = (),
-) -> None:
-    facts = _facts(claim, change, amount, reference)
-    shares = tuple((number, share) for number, share in documents if share is not None)
-    settler.claims.save(claim, [_event(claim, facts, settler.context)], shares)
+def _save(claim: OpenClaim, change: str, amount: Money, reference: str, settler: Settler) -> None:
+    event = _event(claim, _facts(claim, change, amount, reference), settler.context)
+    settler.claims.save([claim], [event])
 
 
 def _event(claim: OpenClaim, facts: Facts, context: RequestContext) -> Event:
