@@ -21,7 +21,7 @@ from tests.api_gateway import STAFF, Answer, answer, person, request
 from tests.aws import restore_items, stored_items
 from tests.cards import DECLINED_WHEN_CHARGED, card
 from tests.company import Company, provisioned
-from tests.functions.ending import ENDED, PURGED, Context, cancel, events_of, fire
+from tests.functions.ending import ENDED, PURGED, Context, call_cancellation, cancel, events_of, fire
 from tests.functions.ending import record as queued
 from tests.functions.test_money import ALL, FIRST, ISSUED, SECOND, post, tell, transferred, transfers
 from tests.samples import ACCOUNT
@@ -295,6 +295,17 @@ def test_the_end_issues_what_is_owed(company: Company, work: Any, monkeypatch: p
     route = "/accounts/{account}/invoices"
     issued = answer(get_invoices, request("GET", route, claims=company.member, path=company.path)).body["items"]
     assert [each["total"]["amount"] for each in issued] == [TOTAL] * 2
+
+
+def test_the_preview_of_a_cancellation_says_what_is_open(
+    company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card(company, stripe_account)
+    fire(ISSUED, work, monkeypatch, "renewal", "collection")
+    pay_again(company, stripe_account)
+    tell(stripe_account, "payment_intent.succeeded")
+    paid_now = call_cancellation(company, "GET", now=ISSUED).body
+    assert (paid_now["to_pay"]["amount"], paid_now["to_repay"]["amount"]) == (0, TOTAL)
 
 
 # ---- What the vendor owes ----------------------------------------------------------------------------

@@ -30,7 +30,7 @@ FUNCTIONS = {
 }
 WRITES = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 TABLE = {"Fn::GetAtt": "Table.Arn"}
-INDEX = {"Fn::Sub": "${Table.Arn}/index/gsi1"}
+INDEXES = [{"Fn::Sub": f"${{Table.Arn}}/index/{name}"} for name in ("gsi1", "gsi2")]
 
 Permission = tuple[str, bool]
 """An action, and whether it is on the index."""
@@ -43,8 +43,8 @@ def allowed(function: str) -> set[Permission]:
         for statement in policy["Statement"]:
             resource = statement.get("Resource")
             for each in resource if isinstance(resource, list) else [resource]:
-                if each in (TABLE, INDEX):
-                    found |= {(action.removeprefix("dynamodb:"), each == INDEX) for action in statement["Action"]}
+                if each in (TABLE, *INDEXES):
+                    found |= {(action.removeprefix("dynamodb:"), each in INDEXES) for action in statement["Action"]}
     return found
 
 

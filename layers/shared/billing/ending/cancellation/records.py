@@ -40,7 +40,7 @@ class CancellationState:
     """An account with its subscription, its cancellation and the next stage of its end. Either can be None.
 
     `invoicing_due` is the next contract month to invoice, `period` the running paid period as stored. Either can be
-    None.
+    None. `credit` is the credit balance in minor units.
     """
 
     subscriber: Subscriber
@@ -49,6 +49,7 @@ class CancellationState:
     due: EndingDue | None
     invoicing_due: InvoicingDue | None = None
     period: PaidPeriod | None = None
+    credit: int = 0
 
     def invoicing(self, today: date, seller: Address) -> InvoicingState:
         """What decides the account's next invoices. They are shown before credit."""
@@ -65,12 +66,13 @@ class CancellationStore(UsageReads):
         due, renewal = keys.due(Job.ENDING), keys.due(Job.RENEWAL)
         company = keys.page_information(Area.COMPANY)
         page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PERIOD, company)
-        sort_keys = (*page, keys.CANCELLATION, due, renewal)
+        sort_keys = (*page, keys.CANCELLATION, keys.BALANCE, due, renewal)
         rows = self._reads.get_all((partition, key) for key in sort_keys)
         subscriber = subscriber_from(rows, partition)
         if subscriber is None or (partition, company) not in rows:
             return None
         stage, invoicing = rows.get((partition, due)), rows.get((partition, renewal))
+        balance = rows.get((partition, keys.BALANCE))
         return CancellationState(
             subscriber,
             company_from(rows[partition, company].body),
@@ -78,6 +80,7 @@ class CancellationStore(UsageReads):
             None if stage is None else stage_from(stage.body),
             None if invoicing is None else invoicing_due_from(invoicing.body),
             period_of(rows.get((partition, keys.PAGE_PERIOD))),
+            0 if balance is None else parsed(balance.body)["credit"],
         )
 
     def user(self, account: str, user: str) -> User | None:
