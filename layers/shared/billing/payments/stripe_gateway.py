@@ -429,7 +429,13 @@ class StripePayments:
         """A declined charge. Its error does not say when that was: one more request asks for it."""
         failed = _failed(payment, declined.code, getattr(declined.error, "decline_code", None))
         current = _charge(self._intent(payment))
-        return replace(failed, amount=current.amount, method=current.method, made_at=current.made_at)
+        return replace(
+            failed,
+            amount=current.amount,
+            method=current.method,
+            made_at=current.made_at,
+            currency=current.currency,
+        )
 
     def _existing_refund(self, payment: str, credit_note: str, attempt: str) -> Refund | None:
         """The refund of an attempt, None without one. By a list: a search lags.
