@@ -113,7 +113,7 @@ def repaid(world: Invoicing) -> None:
     )
 
 
-def hear(world: Invoicing, what: Callable[..., bool], kind: str) -> None:
+def hear(world: Invoicing, what: Callable[..., bool | None], kind: str) -> None:
     """Stripe's notices about all objects of a kind."""
     more = {"consent_page": "https://billing.example"} if what is sync_payment else {}
     for each in [*world.stripe.objects[kind]]:

@@ -11,15 +11,7 @@ from botocore.client import BaseClient
 from functions.record_usage.app import handler as record_usage
 from tests.api_gateway import MACHINE, NOW, STAFF, answer, request
 from tests.company import Company
-from tests.functions.test_permissions import (
-    FOR_MACHINES,
-    MATRIX,
-    STRANGER,
-    Cell,
-    account_at_stripe,  # noqa: F401 - pytest looks for it here
-    ask,
-    documents,  # noqa: F401 - and for this
-)
+from tests.functions.test_permissions import FOR_MACHINES, MATRIX, STRANGER, Cell, ask
 from tests.usage import cloud_event
 
 GET, BATCH, QUERY, WRITE = "GetItem", "BatchGetItem", "Query", "TransactWriteItems"
@@ -58,7 +50,7 @@ ROUND_TRIPS: dict[str, list[str]] = {
     "PUT /accounts/{account}/billing-information/company": [QUERY, WRITE],
     "PUT /accounts/{account}/billing-information/billing": [QUERY, WRITE],
     "PUT /accounts/{account}/billing-information/contact": [QUERY, WRITE],
-    "GET /accounts/{account}/cancellation": [BATCH, QUERY],
+    "GET /accounts/{account}/cancellation": [BATCH, QUERY, QUERY],  # the account, its open invoices, its usage
     "POST /accounts/{account}/cancellation": [BATCH, BATCH, WRITE],
     "DELETE /accounts/{account}/cancellation": [BATCH],
     "GET /accounts/{account}/reactivation": [BATCH, BATCH, QUERY],
@@ -88,6 +80,11 @@ ROUND_TRIPS: dict[str, list[str]] = {
     "GET /exchange-rates/{day}": [GET],
     "PUT /exchange-rates/{day}": [GET, WRITE],
     "GET /invoicing/awaiting-rates": [QUERY],
+    "GET /open-claims": [QUERY],
+    "GET /open-claims/{claim}": [GET],
+    "POST /open-claims/{claim}/payments": [GET, WRITE],
+    "POST /open-claims/{claim}/repayments": [GET, WRITE],
+    "POST /open-claims/{claim}/write-off": [GET, WRITE],
     "GET /vat-number-checks": [QUERY],
     "GET /accounts/{account}/vat-number-check": [BATCH],
     "PUT /accounts/{account}/vat-number-check/decision": [BATCH, WRITE],

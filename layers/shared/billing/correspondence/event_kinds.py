@@ -20,6 +20,7 @@ from billing.ending.event_schemas import (
     AccountDeactivated,
     AccountDeleted,
     AccountDeletionNear,
+    AccountMoneyOpen,
     AccountReactivated,
     AccountReactivationFailed,
     AccountReactivationRequested,
@@ -28,10 +29,14 @@ from billing.ending.event_schemas import (
     DownloadReady,
     DownloadRequested,
     NoticeDeadlineNear,
+    OpenClaimChanged,
+    OpenClaimSettled,
 )
 from billing.invoicing.event_schemas import (
     CreditNoteIssued,
     CreditNoteRefunded,
+    CreditRefunded,
+    CreditRefundFailed,
     InvoiceIssued,
     InvoicePaid,
     InvoiceWrittenOff,
@@ -73,6 +78,7 @@ AnyEvent = (
     AccountDeactivated
     | AccountDeleted
     | AccountDeletionNear
+    | AccountMoneyOpen
     | AccountProvisioned
     | AccountReactivated
     | AccountReactivationFailed
@@ -87,6 +93,8 @@ AnyEvent = (
     | CatalogueReplaced
     | CreditNoteIssued
     | CreditNoteRefunded
+    | CreditRefunded
+    | CreditRefundFailed
     | DownloadReady
     | DownloadRequested
     | ExchangeRateMissing
@@ -97,6 +105,8 @@ AnyEvent = (
     | InvoicingReleased
     | InvoiceWrittenOff
     | NoticeDeadlineNear
+    | OpenClaimChanged
+    | OpenClaimSettled
     | PaymentDisputed
     | PaymentFailed
     | PaymentMethodChanged

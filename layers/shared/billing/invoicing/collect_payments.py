@@ -119,7 +119,7 @@ def collect_payments(
     failures: list[UpstreamFailed] = []
     made: set[str] = set()
     if billing.credit > 0:
-        billing, processed = _pay_from_credit(billing, unpaid, today, collector, failures, made)
+        billing, processed = pay_from_credit(billing, unpaid, today, collector, failures, made)
     _give_days(billing, unpaid, collector)
     for number in [each.invoice.number for each in unpaid]:
         record = next((each for each in unpaid if each.invoice.number == number), None)
@@ -318,7 +318,7 @@ def _waits_in_vain(billing: BillingContext, record: InvoiceRecord) -> bool:
     return billing.credit <= 0 and record.payment.credit_on is not None
 
 
-def _pay_from_credit(
+def pay_from_credit(
     billing: BillingContext,
     unpaid: list[InvoiceRecord],
     today: date,
@@ -577,7 +577,7 @@ def _refund(record: InvoiceRecord, today: date, collector: Collector) -> Payment
         record = collector.store.save_payment(collector.account, record, begun)
     # Of the version, not of the hour: two workers at once have one key, and the payment service refunds once.
     key = f"refund/{invoice.account}/{invoice.number}/{attempt}/{record.version}"
-    with _another_key_next_time(record, collector):
+    with another_key_next_time(record, collector):
         refund = collector.gateway.refund(str(begun.payment_intent_id), invoice.number, attempt, record.left, key)
     return PaymentChange(record, after_refund(begun, refund, today))
 
@@ -627,7 +627,7 @@ def _with_payment_intent(
         begun = earlier.payment_intent_id
         allocations = allocations if earlier.amount == amount.amount else ()
     else:
-        with _another_key_next_time(record, collector):
+        with another_key_next_time(record, collector):
             begun = collector.gateway.new_payment(customer, invoice.account, invoice.number, amount, method, key)
     payment = replace(record.payment, payment_intent_id=begun, allocations=allocations if len(allocations) > 1 else ())
     together = {number for number, _ in allocations[1:]}
@@ -641,7 +641,7 @@ def _with_payment_intent(
 
 
 @contextmanager
-def _another_key_next_time(record: InvoiceRecord, collector: Collector) -> Iterator[None]:
+def another_key_next_time(record: InvoiceRecord, collector: Collector) -> Iterator[None]:
     """Keys hold the version of the invoice: one that is spent is left behind by a version that is kept first."""
     try:
         yield

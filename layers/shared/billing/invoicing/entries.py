@@ -50,7 +50,8 @@ class Entry:
     what will not be paid.
 
     A refund of a credit note is BEGUN before it is asked for, with the number of the attempt as its `reference`. It is
-    DONE or has FAILED with the id of the refund. One that was done may fail days later.
+    DONE or has FAILED with the id of the refund. One that was done may fail days later. At the end of an account the
+    credit that an invoice holds is refunded in the same way, to the `payment` that it came from.
 
     A refund that staff made at the payment service itself has REFUNDED an invoice OUTSIDE, with the id of the refund as
     its `reference`, or has FAILED later. No document explains it yet. The next credit note of the invoice does: its
@@ -83,8 +84,11 @@ _CREDIT = {
     EntryKind.REPAID_BY_HAND: -1,
     EntryKind.CREDIT_REFUNDED: -1,
     EntryKind.CREDIT_REFUND_FAILED: 1,
+    EntryKind.REFUND_BEGUN: -1,
+    EntryKind.REFUND_FAILED: 1,
 }
-"""What an entry of an invoice adds to the account's credit."""
+"""What an entry of an invoice adds to the account's credit. A refund of credit takes it when it is begun: nothing else
+uses that credit meanwhile."""
 
 _RECEIVED = {
     EntryKind.CHARGED: 1,
@@ -101,7 +105,10 @@ _OF_A_PAYMENT = {
     EntryKind.REFUND_OUTSIDE_FAILED: 1,
     EntryKind.CREDIT_REFUNDED: -1,
     EntryKind.CREDIT_REFUND_FAILED: 1,
+    EntryKind.REFUND_BEGUN: -1,
+    EntryKind.REFUND_FAILED: 1,
 }
+"""What an entry leaves of the payment at the payment service that it names."""
 
 
 def sum_of(entries: Iterable[Entry], *kinds: EntryKind) -> int:
@@ -144,15 +151,21 @@ def refunded_outside(entries: Iterable[Entry]) -> int:
     return max(0, made - explained)
 
 
+def disputed_payments(entries: Iterable[Entry]) -> set[str | None]:
+    """The payments of which a bank has not decided some dispute. A decision is about the dispute that it names."""
+    entries = tuple(entries)
+    decisions = {EntryKind.CHARGED_BACK, EntryKind.DISPUTE_CLOSED}
+    decided = {each.reference for each in entries if each.kind in decisions}
+    return {each.payment for each in entries if each.kind is EntryKind.DISPUTED and each.reference not in decided}
+
+
 def refundable(entries: Iterable[Entry]) -> tuple[str, int] | None:
     """The payment of which most can be refunded, and how much that is; None where nothing can.
 
     A payment that a bank disputes is not refunded: the bank may give it back as well.
     """
     entries = tuple(entries)
-    decisions = {EntryKind.CHARGED_BACK, EntryKind.DISPUTE_CLOSED}
-    decided = {each.reference for each in entries if each.kind in decisions}
-    disputed = {each.payment for each in entries if each.kind is EntryKind.DISPUTED and each.reference not in decided}
+    disputed = disputed_payments(entries)
     best = max(
         (
             (amount - overpaid(entries, payment), payment)
@@ -165,11 +178,18 @@ def refundable(entries: Iterable[Entry]) -> tuple[str, int] | None:
 
 
 def overpaid(entries: Iterable[Entry], payment: str | None = None) -> int:
-    """What came in beyond what was owed, of one payment or of all, and was not refunded to where it came from."""
+    """What came in beyond what was owed, of one payment or of all, and was not refunded to where it came from.
+
+    A refund of the credit that the vendor has begun names the payment; that of a credit note does not.
+    """
     entries = tuple(entries)
     of_it = [each for each in entries if payment is None or payment in {each.reference, each.payment}]
-    came = sum_of(of_it, EntryKind.OVERPAID) + sum_of(of_it, EntryKind.CREDIT_REFUND_FAILED)
-    return max(0, came - sum_of(of_it, EntryKind.CREDIT_REFUNDED))
+    came = sum_of(of_it, EntryKind.OVERPAID, EntryKind.CREDIT_REFUND_FAILED)
+    gone = sum_of(of_it, EntryKind.CREDIT_REFUNDED)
+    named = [each for each in of_it if each.payment is not None]
+    came += sum_of(named, EntryKind.REFUND_FAILED)
+    gone += sum_of(named, EntryKind.REFUND_BEGUN)
+    return max(0, came - gone)
 
 
 def refundable_of(entries: Iterable[Entry], payment: str) -> int:
@@ -178,6 +198,7 @@ def refundable_of(entries: Iterable[Entry], payment: str) -> int:
 
 
 def left_of_payments(entries: Iterable[Entry]) -> dict[str, int]:
+    """What the payment service could still give back of each payment that these entries name, in minor units."""
     left: dict[str, int] = {}
     for each in entries:
         payment = each.reference if each.kind is EntryKind.CHARGED else each.payment

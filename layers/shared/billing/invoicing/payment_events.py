@@ -75,6 +75,8 @@ def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType
     before, payment, invoice = change.record.payment, change.payment, change.record.invoice
     left = asdict(Money(payment.left, invoice.total.currency))
     yield from _by_chance(change)
+    if invoice.corrects is None:
+        yield from _credit_refunds(change)
     if payment.status is InvoiceStatus.PAID and before.status is not InvoiceStatus.PAID:
         yield _refunded(change) if invoice.corrects is not None else _paid(change)
         return
@@ -138,6 +140,18 @@ _OUTSIDE = {
     "made": (EntryKind.REFUNDED_OUTSIDE, EntryKind.CREDIT_REFUNDED),
     "failed": (EntryKind.REFUND_OUTSIDE_FAILED, EntryKind.CREDIT_REFUND_FAILED),
 }
+
+
+def _credit_refunds(change: PaymentChange) -> Iterator[tuple[EventType, Facts]]:
+    kinds = {
+        EntryKind.REFUND_DONE: EventType.CREDIT_REFUNDED,
+        EntryKind.REFUND_FAILED: EventType.CREDIT_REFUND_FAILED,
+    }
+    invoice = change.record.invoice
+    for entry in _new(change):
+        if entry.kind in kinds:
+            amount = Money(entry.amount, invoice.total.currency)
+            yield kinds[entry.kind], {"number": invoice.number, "refunded": asdict(amount)}
 
 
 def _paid(change: PaymentChange) -> tuple[EventType, Facts]:
