@@ -34,6 +34,7 @@ class EntryKind(StrEnum):
     REFUND_OUTSIDE_FAILED = "refund_outside_failed"
     CREDIT_REFUNDED = "credit_refunded"
     CREDIT_REFUND_FAILED = "credit_refund_failed"
+    SET_OFF = "set_off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,10 @@ class Entry:
     its `reference`, or has FAILED later. No document explains it yet. The next credit note of the invoice does: its
     RETURNED is then without a `payment`. As far as such a refund gives back what was OVERPAID and is still credit, it
     is CREDIT_REFUNDED instead, and no document is needed.
+
+    A refund of a credit note that was not made is SET OFF with a charge-back of the payment that it was to refund: the
+    customer has that money already. The credit note and its invoice each have the entry, with the number of the other
+    one as its `reference`. That of the invoice names the `payment`: it takes the return back.
     """
 
     kind: EntryKind
@@ -72,6 +77,7 @@ _OWED_LESS = {
     EntryKind.CREDIT_APPLIED: 1,
     EntryKind.WAIVED: 1,
     EntryKind.CHARGE_BACK_WON: 1,
+    EntryKind.SET_OFF: 1,
     EntryKind.CHARGED_BACK: -1,
     EntryKind.OVERPAID: -1,
 }
@@ -101,6 +107,7 @@ _OF_A_PAYMENT = {
     EntryKind.CHARGE_BACK_WON: 1,
     EntryKind.CHARGED_BACK: -1,
     EntryKind.RETURNED: -1,
+    EntryKind.SET_OFF: 1,
     EntryKind.REFUNDED_OUTSIDE: -1,
     EntryKind.REFUND_OUTSIDE_FAILED: 1,
     EntryKind.CREDIT_REFUNDED: -1,
@@ -197,6 +204,12 @@ def refundable_of(entries: Iterable[Entry], payment: str) -> int:
     return max(0, left_of_payments(entries).get(payment, 0))
 
 
+def charged_back(entries: Iterable[Entry], payment: str) -> int:
+    """What a bank has taken back of a payment, less what it has given back."""
+    signs = {EntryKind.CHARGED_BACK: 1, EntryKind.CHARGE_BACK_WON: -1}
+    return sum(signs.get(each.kind, 0) * each.amount for each in entries if each.payment == payment)
+
+
 def left_of_payments(entries: Iterable[Entry]) -> dict[str, int]:
     """What the payment service could still give back of each payment that these entries name, in minor units."""
     left: dict[str, int] = {}
@@ -217,6 +230,8 @@ def refunds(entries: Iterable[Entry], owed: int) -> Iterator[tuple[date, int]]:
         elif entry.kind is EntryKind.REFUND_FAILED and done & {entry.reference, None}:
             # The first refunds were kept without their id.
             owed += entry.amount
+        elif entry.kind is EntryKind.SET_OFF:
+            owed -= entry.amount
         yield entry.on, owed
 
 

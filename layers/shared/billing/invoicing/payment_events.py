@@ -78,7 +78,10 @@ def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType
     if invoice.corrects is None:
         yield from _credit_refunds(change)
     if payment.status is InvoiceStatus.PAID and before.status is not InvoiceStatus.PAID:
-        yield _refunded(change) if invoice.corrects is not None else _paid(change)
+        if invoice.corrects is not None:
+            yield _refunded(change)
+        elif payment.entries[-1].kind is not EntryKind.SET_OFF:  # its own credit note has settled it: nobody has paid
+            yield _paid(change)
         return
     if payment.attempts > before.attempts and invoice.corrects is None:
         is_asked = payment.failure is PaymentFailure.AUTHENTICATION_REQUIRED and consent_page
