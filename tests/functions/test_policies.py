@@ -12,7 +12,13 @@ from botocore.client import BaseClient
 from functions.record_usage.app import handler as record_usage
 from tests.api_gateway import MACHINE, STAFF, answer, request
 from tests.company import Company
-from tests.functions.test_permissions import MATRIX, Cell, ask
+from tests.functions.test_permissions import (
+    MATRIX,
+    Cell,
+    account_at_stripe,  # noqa: F401 - pytest looks for it here
+    ask,
+    documents,  # noqa: F401 - and for this
+)
 from tests.functions.test_round_trips import name
 from tests.template import resources
 from tests.usage import cloud_event

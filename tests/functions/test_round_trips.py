@@ -11,7 +11,15 @@ from botocore.client import BaseClient
 from functions.record_usage.app import handler as record_usage
 from tests.api_gateway import MACHINE, NOW, STAFF, answer, request
 from tests.company import Company
-from tests.functions.test_permissions import FOR_MACHINES, MATRIX, STRANGER, Cell, ask
+from tests.functions.test_permissions import (
+    FOR_MACHINES,
+    MATRIX,
+    STRANGER,
+    Cell,
+    account_at_stripe,  # noqa: F401 - pytest looks for it here
+    ask,
+    documents,  # noqa: F401 - and for this
+)
 from tests.usage import cloud_event
 
 GET, BATCH, QUERY, WRITE = "GetItem", "BatchGetItem", "Query", "TransactWriteItems"
