@@ -112,7 +112,7 @@ def test_an_invoice_has_its_tax_in_the_sellers_currency(company: Company, monkey
     assert shown(company, second)["tax"]["seller_tax"]["rate"]["seller_rate"] == "7.5"
     assert waiting() == []
     assert recorded("exchange_rate.missing") == []
-    assert all(is_as_issued(each["body"]) for each in stored_items() if each["sk"].startswith("INVOICE#"))
+    assert all(is_as_issued(each["body"]) for each in stored_items() if each["sk"].startswith("DOCUMENT#"))
     told = {each.after["number"]: each.after["seller_tax"] for each in recorded("invoice.issued") if each.after}
     assert told[first] == in_kroner["amount"]
 

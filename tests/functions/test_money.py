@@ -335,7 +335,9 @@ def test_what_stripe_calls_too_small_is_written_off_where_no_invoice_comes_any_m
     fire(ISSUED, work, monkeypatch, "renewal")
     transferred(company, SECOND)
     deactivate(company)
-    stripe_account.faults.append({"path": "payment_intents$", "kind": "refused", "code": "amount_too_small"})
+    stripe_account.faults.append(
+        {"method": "POST", "path": "payment_intents$", "kind": "refused", "code": "amount_too_small"}
+    )
     fire(ISSUED + timedelta(days=365), work, monkeypatch, "collection")
 
     assert figures(company, FIRST) == ("uncollectible", 0)
