@@ -59,7 +59,7 @@ class Ending(World):
         return edge("stripe", gateway)
 
 
-def deactivated() -> Ending:
+def deactivated(card: str = "4242424242424242") -> Ending:
     """Both accounts with users, usage, a card, a mail and an invoice; ACCOUNT is cancelled and deactivated."""
     before = catalogue()
     world = Ending()
@@ -94,7 +94,7 @@ def deactivated() -> Ending:
                 store=world.paying,
                 gateway=world.payments,
             )
-            confirm(world.stripe, {"setup_intent": setup.setup, "client_secret": setup.client_secret})
+            confirm(world.stripe, {"setup_intent": setup.setup, "client_secret": setup.client_secret}, card)
             replace_payment_method(
                 existing(world.paying.payer(account)),
                 setup.setup,
@@ -126,16 +126,16 @@ def deactivated() -> Ending:
 def entries_of(world: World) -> dict[str, Any]:
     """The entries of the documents of ACCOUNT, by number."""
     documents = [body(item) for item in world.stored(keys.INVOICE) if item["pk"]["S"] == keys.account(ACCOUNT)]
-    return {each["number"]: each["payment"]["entries"] for each in documents}
+    return {each["number"]: each["payment"].get("entries", []) for each in documents}
 
 
-def collect(world: Ending) -> None:
-    """Charges what is due of ACCOUNT."""
+def collect(world: Ending, now: datetime = ASKED) -> None:
+    """Charges what is due of ACCOUNT, and refunds its credit notes."""
     world.runs += 1
     collect_payments(
         ACCOUNT,
         at_once=False,
-        now=ASKED,
+        now=now,
         correlation=f"collect {world.runs}",
         settings=SETTINGS,
         consent_page="",

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from billing.accounts.rules import existing
 from billing.ending.deletion.claim_records import ClaimStore
 from billing.ending.deletion.claims import NotOwed
 from billing.ending.deletion.settle_claims import (
@@ -19,15 +20,17 @@ from billing.ending.deletion.settle_claims import (
     write_off_claim,
 )
 from billing.invoicing.close_books import close_books
+from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.invoicing.sync_payments import sync_refund
 from billing.kernel.errors import NotFound
-from billing.kernel.events import by_system
+from billing.kernel.events import Actor, ActorKind, RequestContext, by_system
 from billing.platform.dynamodb import keys
 
 from tests.aws import TABLE
 from tests.faults.company import SETTINGS, body
 from tests.faults.cuts import Faults
-from tests.faults.ending import ACCOUNT, PURGED, Ending, deactivated, entries_of, paid_twice
+from tests.faults.ending import ACCOUNT, PURGED, Ending, collect, deactivated, entries_of, paid_twice
+from tests.faults.test_money import REFUND_TAKES_DAYS
 from tests.faults.test_purge import claims_are_kept, purge
 
 CLOSED = PURGED - timedelta(days=3)
@@ -119,8 +122,9 @@ def owing() -> Ending:
     return world
 
 
-def deleted_and_paid() -> Ending:
-    """A deleted account whose invoices are paid; the bank of its customer has taken one payment back since."""
+def deleted_and_paid(*, same_invoice: bool) -> Ending:
+    """A deleted account whose invoices are paid, the first one twice: one of its payments was refunded, which has
+    failed since. The bank has taken another payment back: the other one of that invoice, or that of the second one."""
     with paid_twice().calm() as world:
         close(world)
         while not purge(world):
@@ -133,6 +137,7 @@ def deleted_and_paid() -> Ending:
             if each["metadata"]["account"] == ACCOUNT
             and each["status"] == "succeeded"
             and each["id"] != refund["payment_intent"]
+            and (each["metadata"]["invoice"] == refund["metadata"]["credit_note"]) is same_invoice
         )
         dispute = world.stripe.dispute(intent["id"])
         world.stripe.close_dispute(dispute["id"], won=False)
@@ -159,11 +164,99 @@ def test_a_charge_back_and_a_failed_refund_after_the_deletion_are_each_one_claim
         kept_claims = claims(world)
         [dispute], [refund] = world.stripe.objects["dispute"].values(), world.stripe.objects["refund"].values()
         assert sum(each["to_repay"] for each in kept_claims.values()) == refund["amount"]
-        back = [entry for each in kept_claims.values() for entry in each["payment"]["entries"]]
+        back = [entry for each in kept_claims.values() for entry in each["payment"].get("entries", [])]
         assert [entry[1] for entry in back if entry[0] == "charged_back"] == [dispute["amount"]]
 
-    faults.every_cut(world=deleted_and_paid, command=both, invariants=kept)
-    faults.every_race(world=deleted_and_paid, first=both, second=both, invariants=kept)
+    def other_invoice() -> Ending:
+        return deleted_and_paid(same_invoice=False)
+
+    faults.every_cut(world=other_invoice, command=both, invariants=kept)
+    faults.every_race(world=other_invoice, first=both, second=both, invariants=kept)
+
+
+def test_a_charge_back_and_a_failed_refund_of_one_invoice_leave_nobody_owing(faults: Faults) -> None:
+    """The customer has paid twice, and has one payment back from the bank: the other one pays the invoice."""
+
+    def disputed(world: Ending) -> None:
+        hear(world, sync_claim_dispute, "dispute")
+
+    def refused(world: Ending) -> None:
+        hear(world, sync_claim_refund, "refund")
+
+    def nobody_owes(world: Ending) -> None:
+        hear(world, sync_claim_payment, "payment_intent")
+        assert sorted(each["change"] for each in told(world, "open_claim.changed")) == ["charged_back", "refund_failed"]
+        assert claims(world) == {}
+
+    def one_invoice() -> Ending:
+        return deleted_and_paid(same_invoice=True)
+
+    for first, second in ((disputed, refused), (refused, disputed)):
+        faults.every_race(world=one_invoice, first=first, second=second, invariants=nobody_owes)
+
+
+def refunded_note(*, done: bool) -> Ending:
+    """A deleted account whose first invoice was credited wholly. The refund was pending at the deletion, or `done`; it
+    has failed since, and the bank has taken the payment back. No notice was heard."""
+    with deactivated(REFUND_TAKES_DAYS).calm() as world:
+        collect(world)
+        number = min(entries_of(world))
+        issue_credit_note(
+            existing(world.invoicing.billing_context(ACCOUNT)),
+            number,
+            None,
+            "Invoiced by mistake",
+            context=RequestContext(Actor(ActorKind.STAFF, "staff"), CLOSED, "credit"),
+            settings=SETTINGS,
+            store=world.invoicing,
+            gateway=world.payments,
+        )
+        collect(world, CLOSED)
+        [refund] = world.stripe.objects["refund"].values()
+        if done:
+            world.stripe.settle_refund(refund["id"], succeed=True)
+            sync_refund(
+                refund["id"],
+                now=CLOSED,
+                correlation="done",
+                settings=SETTINGS,
+                store=world.invoicing,
+                gateway=world.payments,
+            )
+        while not purge(world):
+            pass
+        assert [*claims(world)] == ([] if done else [refund["metadata"]["credit_note"]])
+        world.stripe.settle_refund(refund["id"], succeed=False)
+        world.stripe.close_dispute(world.stripe.dispute(refund["payment_intent"])["id"], won=False)
+    return world
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_refused_refund_and_a_charge_back_after_the_deletion_leave_nobody_owing(faults: Faults, done: bool) -> None:
+    def disputed(world: Ending) -> None:
+        hear(world, sync_claim_dispute, "dispute")
+
+    def refused(world: Ending) -> None:
+        hear(world, sync_claim_refund, "refund")
+
+    def both(world: Ending) -> None:
+        disputed(world)
+        refused(world)
+
+    def nobody_owes(world: Ending) -> None:
+        for _ in range(2):
+            both(world)
+        assert claims(world) == {}
+        changes = [each["change"] for each in told(world, "open_claim.changed")]
+        assert sorted({*changes} - {"set_off"}) == ["charged_back", "refund_failed"]
+        assert len(changes) == len({*changes})
+
+    def world() -> Ending:
+        return refunded_note(done=done)
+
+    faults.every_cut(world=world, command=both, invariants=nobody_owes)
+    for first, second in ((disputed, refused), (refused, disputed)):
+        faults.every_race(world=world, first=first, second=second, invariants=nobody_owes)
 
 
 def test_a_claim_is_settled_once(faults: Faults) -> None:

@@ -111,6 +111,7 @@ class OpenClaimFacts(Facts):
         "charge_back_won",
         "repaid",
         "refund_failed",
+        "set_off",
         "written_off",
         "expired",
     ]

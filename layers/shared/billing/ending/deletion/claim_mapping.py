@@ -56,7 +56,8 @@ def claim_from(stored: str, version: int) -> OpenClaim:
 
 
 def note_body(note: Note) -> str:
-    return text({"object": note.object, "documents": note.documents, "kinds": sorted(note.kinds)})
+    body = {"object": note.object, "documents": note.documents, "kinds": sorted(note.kinds)}
+    return text({**body, "credit_notes": sorted(note.credit_notes)})
 
 
 def note_from(stored: str) -> Note:
@@ -65,4 +66,5 @@ def note_from(stored: str) -> Note:
         body["object"],
         tuple((number, share) for number, share in body["documents"]),
         frozenset(map(EntryKind, body["kinds"])),
+        frozenset(body["credit_notes"]),
     )

@@ -58,15 +58,17 @@ class ClaimStore(Table):
         row = self._reads.get(keys.residue(about), keys.NOTE)
         return None if row is None else note_from(row.body)
 
-    def save(self, claims: Sequence[OpenClaim], events: Sequence[Event] = ()) -> None:
+    def save(self, claims: Sequence[OpenClaim], events: Sequence[Event] = (), *, missing: Sequence[str] = ()) -> None:
         """Writes the next version of claims, or deletes those that are settled, with the events.
 
-        Version 0 creates a claim. Raises ConcurrentChange when one has changed. One transaction, and one read more
-        where something is settled.
+        Version 0 creates a claim. Raises ConcurrentChange when one has changed, or when one of the `missing` claims, by
+        their ids, exists by now. One transaction, and one read more where something is settled.
         """
         settled = [each for each in claims if each.is_settled]
         notes = self._notes(settled)
         with self._transaction() as write:
+            for each in missing:
+                write.check(keys.residue(each), keys.CLAIM, 0)
             for claim in claims:
                 if not claim.is_settled:
                     write.replace(claim_item(claim), claim.version)

@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from billing.invoicing.credit_refunds import after_credit_refund, credit_refund_under_way
 from billing.invoicing.disputes import dispute_steps
 from billing.invoicing.dunning import InvoicePayment
-from billing.invoicing.entries import Entry, EntryKind, attempt_under_way, disputed_payments
+from billing.invoicing.entries import Entry, EntryKind, attempt_under_way, charged_back, disputed_payments
 from billing.invoicing.invoices import InvoiceDraft, IssuedInvoice
 from billing.invoicing.open_money import OpenMoney, OpenState
 from billing.kernel.errors import Conflict, RuleViolation, Violation
@@ -171,32 +171,41 @@ class Note:
     """What was taken in of an object of the payment service: a payment, a refund or a dispute of a deleted account.
 
     A notice about it may be repeated, or come much later. `documents` are the numbers of those that it was about, each
-    with its share in minor units, and `kinds` the entries that name it.
+    with its share in minor units, and `kinds` the entries that name it. `credit_notes` are the numbers of those that
+    refund the payment.
     """
 
     object: str
     documents: tuple[tuple[str, int], ...]
     kinds: frozenset[EntryKind]
+    credit_notes: frozenset[str] = frozenset()
 
     def with_earlier(self, earlier: Note | None) -> Note:
         """The note with what was noted of the same object before."""
         if earlier is None:
             return self
         documents = {**dict(self.documents), **dict(earlier.documents)}
-        return Note(self.object, tuple(documents.items()), self.kinds | earlier.kinds)
+        credit_notes = self.credit_notes | earlier.credit_notes
+        return Note(self.object, tuple(documents.items()), self.kinds | earlier.kinds, credit_notes)
 
 
 def notes_of(documents: Iterable[tuple[str, InvoicePayment]], since: date) -> tuple[Note, ...]:
     """The notes of all entries since a day, by object. The documents are given by their numbers."""
     shares: dict[str, dict[str, int]] = {}
     kinds: dict[str, set[EntryKind]] = {}
+    credit_notes: dict[str | None, set[str]] = {}
     for number, payment in documents:
         for entry in payment.entries:
+            if entry.kind is EntryKind.RETURNED:
+                credit_notes.setdefault(entry.payment, set()).add(str(entry.reference))
             if entry.kind in _OF_THE_PAYMENT_SERVICE and entry.reference is not None and entry.on >= since:
                 of_object = shares.setdefault(entry.reference, {})
                 of_object[number] = max(of_object.get(number, 0), entry.amount)
                 kinds.setdefault(entry.reference, set()).add(entry.kind)
-    return tuple(Note(each, tuple(found.items()), frozenset(kinds[each])) for each, found in shares.items())
+    return tuple(
+        Note(each, tuple(found.items()), frozenset(kinds[each]), frozenset(credit_notes.get(each, ())))
+        for each, found in shares.items()
+    )
 
 
 _OF_THE_PAYMENT_SERVICE = frozenset(
@@ -204,6 +213,10 @@ _OF_THE_PAYMENT_SERVICE = frozenset(
         EntryKind.CHARGED,
         EntryKind.REFUND_DONE,
         EntryKind.REFUND_FAILED,
+        EntryKind.REFUNDED_OUTSIDE,
+        EntryKind.REFUND_OUTSIDE_FAILED,
+        EntryKind.CREDIT_REFUNDED,
+        EntryKind.CREDIT_REFUND_FAILED,
         EntryKind.DISPUTED,
         EntryKind.DISPUTE_CLOSED,
         EntryKind.CHARGED_BACK,
@@ -297,6 +310,50 @@ def after_refund(claim: OpenClaim, refund: Refund, today: date) -> tuple[OpenCla
     # One that was made before is owed again. One without an answer so far is in what is to be repaid already.
     owed = claim.to_repay + (0 if attempt_under_way(payment.entries) is not None else amount)
     return replace(_with_payment(claim, answered), to_repay=owed), "refund_failed"
+
+
+def after_failure_outside(claim: OpenClaim, refund: Refund, amount: int, today: date) -> OpenClaim | None:
+    """The claim after the failure of a refund of credit that staff had made at the payment service; None where that is
+    known. `amount`, in minor units, is owed again."""
+    if _has(claim.payment, EntryKind.CREDIT_REFUND_FAILED, refund.id):
+        return None
+    failed = Entry(EntryKind.CREDIT_REFUND_FAILED, amount, today, refund.id, refund.payment)
+    payment = replace(claim.payment, entries=(*claim.payment.entries, failed))
+    return replace(_with_payment(claim, payment), to_repay=claim.to_repay + amount)
+
+
+def with_payment_of(claim: OpenClaim, entries: Sequence[Entry], amount: int) -> OpenClaim:
+    """The claim with the money of a payment that its document had received and that is gone (`settled_entries`)."""
+    payment = replace(claim.payment, owed=claim.payment.owed + amount, entries=(*claim.payment.entries, *entries))
+    return replace(claim, payment=payment)
+
+
+def with_own_credit(claim: OpenClaim, today: date) -> OpenClaim:
+    """The claim after what is to be repaid of an invoice has paid what is open of it, as an account's credit does."""
+    payment = claim.payment
+    amount = 0 if claim.is_under_way or payment.has_live_intent else min(claim.to_repay, claim.owed_to_us.amount)
+    if not amount:
+        return claim
+    paid = payment.with_entries(Entry(EntryKind.CREDIT_APPLIED, amount, today))
+    return replace(_with_payment(claim, paid), to_repay=claim.to_repay - amount)
+
+
+def set_off_claims(
+    refunding: OpenClaim, taken_back: OpenClaim, payment: str, today: date
+) -> tuple[OpenClaim, OpenClaim, int] | None:
+    """Both claims after a refund of a payment that was not made was set off with a charge-back of the same payment, and
+    the amount in minor units (billing.invoicing.disputes). None where nothing is to be set off."""
+    is_moving = refunding.is_under_way or taken_back.is_under_way or taken_back.payment.has_live_intent
+    charged = charged_back(taken_back.payment.entries, payment)
+    amount = min(refunding.owed_by_us.amount, taken_back.payment.balance, charged)
+    if is_moving or amount <= 0 or refunding.currency != taken_back.currency:
+        return None
+    of_invoice = Entry(EntryKind.SET_OFF, amount, today, refunding.id, payment)
+    invoice = _with_payment(taken_back, taken_back.payment.with_entries(of_invoice))
+    if not refunding.payment.is_credit_note:
+        return replace(refunding, to_repay=refunding.to_repay - amount), invoice, amount
+    of_note = Entry(EntryKind.SET_OFF, amount, today, taken_back.id)
+    return _with_payment(refunding, refunding.payment.with_entries(of_note)), invoice, amount
 
 
 def after_dispute(claim: OpenClaim, dispute: Dispute, share: int, today: date) -> tuple[OpenClaim, str] | None:

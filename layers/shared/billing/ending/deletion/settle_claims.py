@@ -14,23 +14,27 @@ from billing.ending.deletion.claims import (
     OpenClaim,
     after_charge,
     after_dispute,
+    after_failure_outside,
     after_refund,
     looked_at,
     paid_by_transfer,
     refund_to_repeat,
     repaid_by_hand,
+    set_off_claims,
     settled_entries,
     unknown_claim,
+    with_own_credit,
+    with_payment_of,
     without_intent,
     written_off,
 )
 from billing.invoicing.dunning import InvoicePayment
-from billing.invoicing.entries import Entry, EntryKind
+from billing.invoicing.entries import Entry, EntryKind, charged
 from billing.invoicing.records import InvoiceStore
 from billing.kernel.events import Event, EventType, Facts, RequestContext
 from billing.kernel.money import Money
 from billing.payments.gateway import PaymentGateway
-from billing.payments.methods import ChargeState, RefundState
+from billing.payments.methods import ChargeState, Refund, RefundState
 from billing.platform.events.new_event import new_event
 
 
@@ -133,7 +137,7 @@ def _repeat_refund(claim: OpenClaim, payment: str, attempt: str, amount: int, se
     result = after_refund(claim, answer, settler.today)
     if result is None:
         return None
-    _save(*result, answer.amount, answer.id or payment, settler)
+    _save(*result, answer.amount, answer.id or payment, payment, settler)
     return result[1]
 
 
@@ -201,6 +205,8 @@ def sync_claim_refund(refund: str, settler: Settler) -> bool:
         return False
     document = current.credit_note or documents[0][0]
     claim = settler.claims.find(document)
+    if current.credit_note is None and known & _OUTSIDE:
+        return _sync_failure_outside(current, known, settler)
     if current.credit_note is None:
         is_for_it = claim is not None and not claim.is_under_way and claim.owed_by_us.amount >= current.amount.amount
         if not is_for_it or current.state is not RefundState.DONE:
@@ -216,8 +222,34 @@ def sync_claim_refund(refund: str, settler: Settler) -> bool:
     result = after_refund(claim, current, settler.today)
     if result is None:
         return False
-    _save(*result, current.amount, refund, settler)
+    _save(*result, current.amount, refund, current.payment, settler)
     return True
+
+
+_OUTSIDE = frozenset({EntryKind.REFUNDED_OUTSIDE, EntryKind.CREDIT_REFUNDED})
+
+
+def _sync_failure_outside(refund: Refund, known: frozenset[EntryKind], settler: Settler) -> bool:
+    """Takes in that a refund has failed that staff had made at the payment service before the deletion.
+
+    As far as it gave back credit, that is owed again. What it gave back of a paid invoice was owed by nobody.
+    """
+    noted = settler.claims.noted(str(refund.id))
+    was_credit = EntryKind.CREDIT_REFUNDED in known and EntryKind.CREDIT_REFUND_FAILED not in known
+    if noted is None or refund.state is not RefundState.FAILED or not was_credit:
+        return False
+    changed = False
+    for document, share in noted.documents:
+        nothing = InvoicePayment(settler.today, 0)
+        claim = settler.claims.find(document) or unknown_claim(
+            document, str(refund.account), nothing, refund.amount.currency, settler.context.time, settler.claim_years
+        )
+        after = after_failure_outside(claim, refund, share, settler.today)
+        if after is not None:
+            amount = Money(share, refund.amount.currency)
+            _save(after, "refund_failed", amount, refund.id, refund.payment, settler)
+            changed = True
+    return changed
 
 
 def sync_claim_dispute(dispute: str, settler: Settler) -> bool:
@@ -242,9 +274,12 @@ def sync_claim_dispute(dispute: str, settler: Settler) -> bool:
             claim = unknown_claim(
                 document, current.account, paid, current.amount.currency, settler.context.time, settler.claim_years
             )
+        elif claim is not None and amount and not charged(claim.payment.entries, current.payment):
+            # It is about other money of a document that is gone.
+            claim = with_payment_of(claim, settled_entries(current, amount, known, settler.today), amount)
         result = None if claim is None else after_dispute(claim, current, amount, settler.today)
         if result is not None and not (result[0].is_settled and not result[0].version):
-            _save(*result, Money(amount, current.amount.currency), dispute, settler)
+            _save(*result, Money(amount, current.amount.currency), dispute, current.payment, settler)
             changed = True
     return changed
 
@@ -269,9 +304,46 @@ def _documents(
     return (((number, None),) if settler.invoices.is_registered(number) else ()), kinds
 
 
-def _save(claim: OpenClaim, change: str, amount: Money, reference: str, settler: Settler) -> None:
+def _save(claim: OpenClaim, change: str, amount: Money, reference: str | None, payment: str, settler: Settler) -> None:
+    """Saves what has changed of a claim, and of those that are set off with it. One transaction, with one get for each
+    document that `payment` has paid or that refunds it.
+
+    The others get their next version in any case, and those that are missing must be so still: a refund that fails
+    meets a charge-back of the same moment.
+    """
+    claim, others, events = with_own_credit(claim, settler.today), list[OpenClaim](), list[Event]()
+    missing: list[str] = []
+    for number in _counterparts(claim, change, payment, settler):
+        other = settler.claims.find(number)
+        if other is None:
+            missing.append(number)
+            continue
+        is_refund = change == "refund_failed"
+        refunding, taken_back = (claim, other) if is_refund else (other, claim)
+        found = set_off_claims(refunding, taken_back, payment, settler.today)
+        if found is not None:
+            claim, other = found[:2] if is_refund else (found[1], found[0])
+            facts = _facts(other, "set_off", Money(found[2], other.currency), payment)
+            events.append(_event(other, facts, settler.context))
+        others.append(other)
     event = _event(claim, _facts(claim, change, amount, reference), settler.context)
-    settler.claims.save([claim], [event])
+    settler.claims.save([claim, *others], [event, *events], missing=missing)
+
+
+def _counterparts(claim: OpenClaim, change: str, payment: str, settler: Settler) -> list[str]:
+    """The documents whose claims may be set off with a change: the invoices that a payment has paid where its refund
+    has failed, and the credit notes that refund it where it was charged back."""
+    noted = settler.claims.noted(payment) if change in {"refund_failed", "charged_back"} else None
+    numbers: set[str] = set()
+    if change == "refund_failed":
+        numbers = set() if noted is None else {number for number, _ in noted.documents}
+        if claim.invoice is not None and claim.invoice.corrects is not None:
+            numbers.add(claim.invoice.corrects.number)
+    elif change == "charged_back":
+        numbers = set() if noted is None else {*noted.credit_notes}
+        entries = claim.payment.entries
+        numbers |= {str(e.reference) for e in entries if e.kind is EntryKind.RETURNED and e.payment == payment}
+    return sorted(numbers - {claim.id})
 
 
 def _event(claim: OpenClaim, facts: Facts, context: RequestContext) -> Event:
