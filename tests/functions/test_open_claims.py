@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from billing import wiring
 
 from functions.administer_claims.app import handler as administer_claims
+from functions.administer_exchange_rates.app import handler as exchange_rates
 from functions.administer_users.app import handler as administer_users
 from functions.get_billing.app import handler as get_billing
 from functions.get_deletions.app import handler as get_deletions
@@ -284,6 +286,38 @@ def test_what_waits_for_staff_is_kept_as_a_claim(company: Company, work: Any, mo
     assert receipt()["kept"] == {"claims": 1, "repayments": 0}
     assert settle(kept["claim"], "write-off", {"reason": "A wrong start"}).status == 200
     assert claims() == []
+
+
+@pytest.fixture
+def tax_in_kroner(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A deployment whose seller has kroner, and no exchange rates."""
+    monkeypatch.setenv("SELLER_CURRENCY", "DKK")
+    wiring.forget()
+    yield
+    wiring.forget()
+
+
+@pytest.mark.usefixtures("tax_in_kroner")
+def test_what_waits_for_an_exchange_rate_is_kept_as_a_claim(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def waiting() -> list[Any]:
+        listed = answer(exchange_rates, request("GET", "/invoicing/awaiting-rates", claims=STAFF))
+        items: list[Any] = listed.body["items"]
+        return items
+
+    assert cancel(company).status == 201
+    fire(ENDED, work, monkeypatch, "ending")
+    assert [each["account"] for each in waiting()] == [company.account]
+    told = events_of("account.money_open")[0].after or {}
+    assert told["not_invoiced"]["invoices"] == 2
+    fire(NEAR, work, monkeypatch, "ending")
+    fire(PURGED, work, monkeypatch, "ending")
+
+    assert waiting() == [], "the list of staff names an account that is gone"
+    [kept] = claims()
+    assert kept["to_pay"]["amount"] == 2 * TOTAL
+    assert len(claim(kept["claim"]).body["not_invoiced"]) == 2
 
 
 def test_the_end_issues_what_is_owed(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
