@@ -419,6 +419,32 @@ def test_a_refund_of_credit_that_fails_is_owed_again(
     assert claims() == []
 
 
+def test_a_refund_of_credit_in_the_dashboard_is_counted_once_and_owed_again_if_it_fails(
+    paid: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twice = pay_again(paid, stripe_account)
+    tell(stripe_account, "payment_intent.succeeded")
+    refund = ask(stripe_account, "POST", "/v1/refunds", f"payment_intent={twice}")
+    tell(stripe_account, "refund.created")
+    end(work, monkeypatch)
+    assert claims() == []
+    tell(stripe_account, "refund.created")
+    assert claims() == []
+
+    stripe_account.settle_refund(refund["id"], succeed=False)
+    for _ in range(2):
+        tell(stripe_account, "refund.failed")
+
+    assert changes() == [(FIRST, "refund_failed")]
+    assert owed(FIRST) == ("open", 0, TOTAL)
+    tell(stripe_account, "refund.created")
+    assert owed(FIRST) == ("open", 0, TOTAL)
+    repaid = {"amount": {"amount": TOTAL, "currency": EUR}, "repaid_on": str(PURGED.date()), "reference": "E2E-1"}
+    assert settle(FIRST, "repayments", repaid).status == 200
+    tell(stripe_account, "refund.failed")
+    assert claims() == []
+
+
 def test_stripe_being_down_holds_up_no_stage_and_the_refund_is_repeated(
     paid: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -532,6 +558,17 @@ def test_a_payment_of_another_deployment_is_none_of_ours(company: Company, strip
     created = "amount=100&currency=eur&metadata[account]=elsewhere&metadata[invoice]=XX-2026-000001"
     intent = ask(stripe_account, "POST", "/v1/payment_intents", created)
     note({"notice": "evt_1", "type": "payment_intent.succeeded", "object": intent["id"], "customer": None})
+
+    assert claims() == []
+
+
+def test_an_invoice_that_a_list_lacks_for_a_moment_is_not_one_of_a_deleted_account(
+    paid: Company, stripe_account: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lists are eventually consistent."""
+    monkeypatch.setattr("billing.invoicing.records.InvoiceStore.of_payment", lambda *_: ())
+    for each in intents(stripe_account):
+        note({"notice": "evt_1", "type": "payment_intent.succeeded", "object": each["id"], "customer": None})
 
     assert claims() == []
 
