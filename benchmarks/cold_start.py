@@ -71,6 +71,7 @@ ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "test",
     "ARCHIVE_BUCKET": "livello",
     "INVOICE_ARCHIVE_YEARS": "5",
+    "CLAIM_YEARS": "3",
     "PURGE_WAIT_SECONDS": "0",
     "ALLOWED_ORIGIN": "https://billing.example",
     "CHARGED_METHODS": "card",

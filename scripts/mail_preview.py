@@ -50,6 +50,12 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         },
         "tax-in-the-sellers-currency": {"seller_tax": {"amount": 8083, "currency": "EUR"}},
     },
+    "account.deleted": {"nothing-open": {"kept": None}},
+    "account.money_open": {"deleted": {"stage": "deleted", "language": "en"}},
+    "open_claim.changed": {
+        change: {"change": change}
+        for change in ("paid", "payment_failed", "overpaid", "disputed", "dispute_closed", "refund_failed", "expired")
+    },
     "invoice.paid": {"by-credit": {"method": None}},
     "payment.past_due": {
         "charged-back": {"reason": "charged_back"},

@@ -16,9 +16,11 @@ from uuid import uuid4
 
 from billing.accounts.cognito_directory import CognitoDirectory
 from billing.accounts.records import AccountStore
+from billing.ending.deletion.claims import CLAIM_YEARS
 from billing.ending.deletion.commands import RECEIPTS, Purger, purge_again
 from billing.ending.deletion.records import PurgeStore
 from billing.ending.deletion.rules import identity
+from billing.invoicing.records import InvoiceStore
 from billing.kernel.errors import BillingError
 from billing.payments.records import PaymentStore
 from billing.payments.stripe_gateway import StripePayments
@@ -53,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_stack_options(parser)
     parser.add_argument("--table", help="the restored table, if it is not the stack's own")
     parser.add_argument("--yes", action="store_true", help="delete them; without it they are only printed")
+    parser.add_argument("--claim-years", type=int, default=CLAIM_YEARS, help="ClaimYears of the stack")
     options = parser.parse_args(arguments)
     try:
         if options.local:
@@ -68,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             accounts=AccountStore(table, client),
             methods=methods,
             purges=PurgeStore(table, client),
+            invoices=InvoiceStore(table, client),
             documents=S3Documents(resources["Documents"][1], session),
             # The first deletion has archived the invoices already (DESIGN 3.7.3).
             archive=None,
@@ -75,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             gateway=StripePayments(secret.value, address, methods.require_merchant),
             directory=CognitoDirectory(resources["People"][1], session),
             wait=timedelta(),
+            claim_years=options.claim_years,
         )
         accounts = [*deleted_accounts(purger)]
         for account in accounts:

@@ -18,9 +18,9 @@ from billing.ending.cancellation.views import CancellationBody, CancellationView
 from billing.kernel.permissions import Permission
 from billing.platform.http.answers import Response, created, no_content
 from billing.platform.http.callers import Context, Now
-from billing.platform.http.models import AccountId
+from billing.platform.http.models import AccountId, MoneyView
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Cancellations, TaxedFrom, VatNumberPolicy, account_store
+from billing.wiring import Cancellations, Invoices, TaxedFrom, VatNumberPolicy, account_store
 
 MayCancel = Annotated[Admission, Permits(Permission.CANCEL, account_store)]
 
@@ -36,6 +36,7 @@ def get_cancellation(
     account: AccountId,
     admission: MayCancel,
     cancellations: Cancellations,
+    invoices: Invoices,
     seller: TaxedFrom,
     policy: VatNumberPolicy,
     now: Now,
@@ -45,12 +46,16 @@ def get_cancellation(
     today = state.subscriber.account.contract.today(now)
     is_active = state.subscriber.account.status is Status.ACTIVE
     follows = preview_cancellation(state, today, _retention_days(), seller, policy) if is_active else None
+    unpaid = (each.payment.left for each in invoices.unpaid(account) if each.invoice.corrects is None)
+    currency = state.subscriber.account.contract.currency
     return CancellationView(
         status=state.subscriber.account.status,
         preview=None if follows is None else ConsequencesView.of(follows),
         receipt=None if state.cancellation is None else ReceiptView.of(state.cancellation),
         reasons=[*Reason],
         products_in_use=[*products_in_use(state, today, cancellations)],
+        to_pay=MoneyView(amount=sum(unpaid), currency=currency),
+        to_repay=MoneyView(amount=state.credit, currency=currency),
     )
 
 

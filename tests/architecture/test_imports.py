@@ -34,6 +34,7 @@ REVIEWERS = {"scale_account", "administer_reviews", "administer_success_managers
 ANSWER_WRITES = {
     "administer_autoscaling",
     "administer_cancellation",
+    "administer_claims",
     "administer_catalogue",
     "administer_downloads",
     "administer_exchange_rates",

@@ -426,6 +426,22 @@ def test_the_mail_about_the_deletion_stores_nothing_of_the_account(store: Stores
     assert item["expires_at"] == int((NOON + timedelta(days=30)).timestamp())
 
 
+@pytest.mark.parametrize("type_", [EventType.OPEN_CLAIM_CHANGED, EventType.ACCOUNT_MONEY_OPEN])
+def test_staff_get_the_mail_about_a_deleted_account(type_: EventType, store: Stores) -> None:
+    """Nothing of the account is read, which may be another one by now, and nothing is stored under it."""
+    post = Post(store)
+    after = {"language": "it", "stage": "deleted", "claim": "LV-2026-000001"}
+    event = replace(sample_event(), type=type_, before=None, after=after)
+
+    assert post.notify(event, staff="staff@livello.example") == DeliveryCounts(sent=1, skipped=0)
+    assert post.notify(event, staff="staff@livello.example") == DeliveryCounts(sent=0, skipped=1)
+
+    assert post.written[0][0] == LetterContext(ACCOUNT.id, "it", "UTC", None)
+    assert post.folder.files == {}
+    [item] = stored_items()
+    assert item["pk"].startswith("DELETED#")
+
+
 # ---- Documents, and mails that cannot be built ----
 
 

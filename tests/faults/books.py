@@ -96,7 +96,7 @@ class Living(Invoicing):
         return self.billing().subscriber.account
 
     def documents(self) -> tuple[InvoiceRecord, ...]:
-        return self.invoicing.documents(self.id)
+        return self.invoicing.summaries(self.id)
 
     # ---- The days ----
 
@@ -148,7 +148,7 @@ class Living(Invoicing):
 
     def hear(self) -> None:
         """Stripe's notices that are not delivered yet."""
-        syncs: dict[str, tuple[Callable[..., bool], dict[str, str]]] = {
+        syncs: dict[str, tuple[Callable[..., bool | None], dict[str, str]]] = {
             "payment_intent": (sync_payment, {"consent_page": "https://billing.example"}),
             "refund": (sync_refund, {}),
             "dispute": (sync_dispute, {}),

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 from billing.accounts.rules import existing
 from billing.billing_page.provision_account import provision_account
 from billing.ending.cancellation.commands import CancellationRequest, cancel_account, end_account
 from billing.ending.cancellation.rules import Reason
+from billing.invoicing.collect_payments import collect_payments
 from billing.invoicing.issue_invoices import issue_invoices
+from billing.invoicing.sync_payments import sync_payment
 from billing.kernel.events import Actor, ActorKind, RequestContext
 from billing.kernel.permissions import Role
 from billing.payments.gateway import PaymentGateway
@@ -21,12 +24,12 @@ from billing.platform.dynamodb.item import Item as NewItem
 from billing.usage.rules import UsageEvent
 
 from local.stripe.api import Stripe
-from tests.faults.company import ADA, NEW_ACCOUNT, SETTINGS, catalogue, provision, save
+from tests.faults.company import ADA, NEW_ACCOUNT, SETTINGS, body, catalogue, provision, save
 from tests.faults.edges import edge
 from tests.faults.values import Item
 from tests.faults.world import Bucket, Vault, World
 from tests.store.samples import CONTEXT
-from tests.stripe import confirm, payments, stripe_account
+from tests.stripe import ask, confirm, payments, stripe_account
 
 ACCOUNT, OTHER = NEW_ACCOUNT.account, "other-shop"
 ASKED = datetime(2026, 6, 10, 12, tzinfo=UTC)
@@ -48,6 +51,8 @@ class Ending(World):
         self.archive = Vault()
         self.runs = 0
         self.theirs: list[Item] = []
+        self.open_before: dict[str, Any] = {}
+        """The entries of the documents of which something is open before the deletion, by number."""
 
     @property
     def payments(self) -> PaymentGateway:
@@ -55,7 +60,7 @@ class Ending(World):
         return edge("stripe", gateway)
 
 
-def deactivated() -> Ending:
+def deactivated(card: str = "4242424242424242") -> Ending:
     """Both accounts with users, usage, a card, a mail and an invoice; ACCOUNT is cancelled and deactivated."""
     before = catalogue()
     world = Ending()
@@ -90,7 +95,7 @@ def deactivated() -> Ending:
                 store=world.paying,
                 gateway=world.payments,
             )
-            confirm(world.stripe, {"setup_intent": setup.setup, "client_secret": setup.client_secret})
+            confirm(world.stripe, {"setup_intent": setup.setup, "client_secret": setup.client_secret}, card)
             replace_payment_method(
                 existing(world.paying.payer(account)),
                 setup.setup,
@@ -119,6 +124,53 @@ def deactivated() -> Ending:
             with world.invoicing._transaction() as write:
                 write.put(finding)
     world.theirs = theirs(world)
+    world.open_before = entries_of(world)
+    return world
+
+
+def entries_of(world: World) -> dict[str, Any]:
+    """The entries of the documents of ACCOUNT, by number."""
+    documents = [body(item) for item in world.stored(keys.INVOICE) if item["pk"]["S"] == keys.account(ACCOUNT)]
+    return {each["number"]: each["payment"].get("entries", []) for each in documents}
+
+
+def collect(world: Ending, now: datetime = ASKED) -> None:
+    """Charges what is due of ACCOUNT, and refunds its credit notes."""
+    world.runs += 1
+    collect_payments(
+        ACCOUNT,
+        at_once=False,
+        now=now,
+        correlation=f"collect {world.runs}",
+        settings=SETTINGS,
+        consent_page="",
+        store=world.invoicing,
+        gateway=world.payments,
+    )
+
+
+def paid_twice() -> Ending:
+    """A deactivated account with credit: the first invoice was paid by two charges."""
+    with deactivated().calm() as world:
+        collect(world)
+        intents = [each for each in world.stripe.objects["payment_intent"].values() if each["status"] == "succeeded"]
+        number = min(entries_of(world))
+        [first] = [each for each in intents if each["metadata"]["invoice"] == number]
+        metadata = f"metadata[account]={ACCOUNT}&metadata[invoice]={number}"
+        customer, method = first["customer"], first["payment_method"]
+        body_ = f"amount={first['amount']}&currency=eur&customer={customer}&{metadata}"
+        twin = ask(world.stripe, "POST", "/v1/payment_intents", body_)
+        ask(world.stripe, "POST", f"/v1/payment_intents/{twin['id']}/confirm", f"payment_method={method}")
+        sync_payment(
+            twin["id"],
+            now=ASKED,
+            correlation="twin",
+            settings=SETTINGS,
+            consent_page="",
+            store=world.invoicing,
+            gateway=world.payments,
+        )
+        world.open_before = {number: entries_of(world)[number]}
     return world
 
 

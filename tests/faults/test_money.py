@@ -113,7 +113,7 @@ def repaid(world: Invoicing) -> None:
     )
 
 
-def hear(world: Invoicing, what: Callable[..., bool], kind: str) -> None:
+def hear(world: Invoicing, what: Callable[..., bool | None], kind: str) -> None:
     """Stripe's notices about all objects of a kind."""
     more = {"consent_page": "https://billing.example"} if what is sync_payment else {}
     for each in [*world.stripe.objects[kind]]:
@@ -297,6 +297,34 @@ def test_a_lost_dispute_is_taken_in_once(faults: Faults) -> None:
         assert len(events(world, "payment.disputed")) == len(events(world, "payment.past_due")) == 1
 
     faults.every_cut(world=disputed, command=hear_disputes, invariants=once, always=books_agree)
+
+
+def refused_and_charged_back() -> Invoicing:
+    """The refund of the credit note has failed, and the bank has taken the payment back. No notice was heard."""
+    with failing().calm() as world:
+        [refund] = world.stripe.objects["refund"].values()
+        world.stripe.close_dispute(world.stripe.dispute(refund["payment_intent"])["id"], won=False)
+        return world
+
+
+def test_a_refused_refund_meets_the_charge_back_that_settles_it(faults: Faults) -> None:
+    """Neither notice may miss the other one: each has read the books before the other has written."""
+
+    def both(world: Invoicing) -> None:
+        hear_disputes(world)
+        hear_refunds(world)
+
+    def nobody_owes(world: Invoicing) -> None:
+        books_agree(world)
+        total = invoice(world)["total"]["amount"]
+        assert sorted(of_kind(world, "set_off")) == [(NOTE, total), (NUMBER, total)]
+        statuses = {each["number"]: each["status"] for each in stored_invoices(world)}
+        assert (statuses[NUMBER], statuses[NOTE]) == ("paid", "paid")
+        assert len(events(world, "credit_note.refunded")) == 1
+
+    faults.every_cut(world=refused_and_charged_back, command=both, invariants=nobody_owes, always=books_agree)
+    for first, second in ((hear_refunds, hear_disputes), (hear_disputes, hear_refunds)):
+        faults.every_race(world=refused_and_charged_back, first=first, second=second, invariants=nobody_owes)
 
 
 def refunded_in_the_dashboard() -> Invoicing:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from billing.invoicing.entries import EntryKind, credit_from, sum_of
+from billing.invoicing.entries import EntryKind, attempt_under_way, charged_back, credit_from, sum_of
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.records import InvoiceRecord
 from billing.kernel.errors import Conflict, RuleViolation
@@ -91,7 +91,9 @@ def dispute(till: Till, which: int, part: int) -> None:
         charge = till.world.stripe.objects["charge"][payment["latest_charge"]]
         taken = sum(each["amount"] for each in till.objects("dispute", "lost") if each["charge"] == charge["id"])
         open_ones = [each for each in till.objects("dispute", "needs_response") if each["charge"] == charge["id"]]
-        left = charge["amount"] - charge["amount_refunded"] - taken
+        # A refund that is pending may be refused: the bank has taken the money back by then.
+        refunded = sum(each["amount"] for each in till.objects("refund", "succeeded") if each["charge"] == charge["id"])
+        left = charge["amount"] - refunded - taken
         amount = left // (1 + part % 2)
         if amount and not open_ones:
             till.world.stripe.dispute(payment["id"], amount)
@@ -213,8 +215,21 @@ def stripe_agrees(till: Till) -> None:
     made = sum(_money(till, each) for each in till.objects("refund") if each["status"] == "succeeded")
     given = [entry for each in notes(till) for entry in each.payment.entries]
     by_hand = sum_of(given, EntryKind.REPAID_BY_HAND)
+    by_hand += sum_of(given, EntryKind.SET_OFF)
     waits = sum(each.payment.left for each in notes(till))
     assert abs(sum(each.payment.owed for each in notes(till)) - by_hand - waits - made) <= _rounding(till)
+    assert sum_of(entries, EntryKind.SET_OFF) == sum_of(given, EntryKind.SET_OFF)
+    nobody_owes_both_ways(till)
+
+
+def nobody_owes_both_ways(till: Till) -> None:
+    """What the bank has taken back is not refunded as well, and is not owed while its refund is."""
+    documents = till.documents()
+    for note in notes(till):
+        payment, invoice = str(note.payment.payment_intent_id), documents[str(note.invoice.corrects)].payment
+        waits = note.payment.left and not note.payment.is_in_transit and attempt_under_way(note.payment.entries) is None
+        if waits and not invoice.is_in_transit and not invoice.has_live_intent:
+            assert not min(invoice.balance, charged_back(invoice.entries, payment)), "owed in both directions"
 
 
 def _money(till: Till, found: Any) -> int:

@@ -187,6 +187,133 @@ def test_a_charge_back_is_settled_by_credit_before_anybody_is_dunned() -> None:
     assert till.events("payment.past_due") == []
 
 
+# ---- A refund that is refused after the bank has taken the payment back --------------------------------
+
+
+def refunding(lines: tuple[int, ...] | None = None) -> tuple[Till, str, str, str]:
+    """A credit note whose refund is pending at Stripe; the payment, the note and the refund."""
+    till = Till()
+    till.card(REFUND_TAKES_DAYS)
+    [payment] = [each["id"] for each in till.objects("payment_intent") if each["metadata"]["invoice"] == FIRST]
+    note = till.credit(FIRST, lines)
+    till.collect_when_due()
+    [refund] = till.objects("refund", "pending")
+    return till, payment, note, refund["id"]
+
+
+def refused(till: Till, refund: str) -> None:
+    till.world.stripe.settle_refund(refund, succeed=False)
+    till.hear_refunds()
+
+
+@pytest.mark.parametrize("lost_first", [True, False])
+def test_a_lost_dispute_and_a_refused_refund_leave_nobody_owing(lost_first: bool) -> None:
+    """The customer has the money by the charge-back. It was owed twice: by the vendor, and by the customer."""
+    till, payment, note, refund = refunding()
+    if lost_first:
+        lost(till, payment)
+        refused(till, refund)
+    else:
+        refused(till, refund)
+        lost(till, payment)
+
+    assert (till[FIRST], till[note], till.balance) == (("paid", 0), ("paid", 0), 0)
+    assert {*till.of_kind("set_off")} == {(note, TOTAL), (FIRST, TOTAL)}
+    assert len(till.events("credit_note.refunded")) == 1
+    # Its credit note has settled it: nobody has paid a second time.
+    assert [each["after"]["number"] for each in till.events("invoice.paid")].count(FIRST) == 1
+    till.hear()
+    till.next_day(40)
+    till.collect()
+    assert (till[FIRST], till[note]) == (("paid", 0), ("paid", 0))
+
+
+@pytest.mark.parametrize("lost_first", [True, False])
+def test_a_dispute_of_a_part_settles_that_part_of_the_refund(lost_first: bool) -> None:
+    till, payment, note, refund = refunding()
+    if lost_first:
+        lost(till, payment, 10_000)
+        refused(till, refund)
+    else:
+        refused(till, refund)
+        lost(till, payment, 10_000)
+
+    assert (till[FIRST], till[note]) == (("paid", 0), ("past_due", TOTAL - 10_000))
+    till.repay(note, TOTAL - 10_000)
+    assert till[note] == ("paid", 0)
+
+
+@pytest.mark.parametrize("lost_first", [True, False])
+def test_a_charge_back_of_more_than_the_refund_is_owed_as_far_as_it_exceeds_it(lost_first: bool) -> None:
+    till, payment, note, refund = refunding((0,))
+    part = till.documents()[note].payment.owed
+    assert 0 < part < TOTAL
+    if lost_first:
+        lost(till, payment)
+        refused(till, refund)
+    else:
+        refused(till, refund)
+        lost(till, payment)
+
+    assert (till[FIRST], till[note]) == (("past_due", TOTAL - part), ("paid", 0))
+    assert till.documents()[FIRST].payment.credit == 0
+
+
+def test_a_refund_that_succeeds_after_a_lost_dispute_is_owed_by_the_customer() -> None:
+    till, payment, note, refund = refunding()
+    lost(till, payment)
+    till.world.stripe.settle_refund(refund, succeed=True)
+    till.hear_refunds()
+
+    assert (till[FIRST], till[note]) == (("past_due", TOTAL), ("paid", 0))
+    assert till.of_kind("set_off") == []
+
+
+def test_a_refund_that_fails_days_after_it_was_done_is_set_off_too() -> None:
+    till, payment, note, refund = refunding()
+    till.world.stripe.settle_refund(refund, succeed=True)
+    till.hear_refunds()
+    lost(till, payment)
+    assert till[FIRST] == ("past_due", TOTAL)
+
+    refused(till, refund)
+
+    assert (till[FIRST], till[note]) == (("paid", 0), ("paid", 0))
+
+
+def test_a_dispute_that_is_won_after_the_set_off_is_credit() -> None:
+    """The vendor has the money again, and has refunded nothing."""
+    till, payment, _, refund = refunding()
+    dispute = lost(till, payment)
+    refused(till, refund)
+
+    till.world.stripe.objects["dispute"][dispute]["status"] = "won"
+    till.hear_disputes()
+
+    assert till[FIRST] == ("paid", 0)
+    assert till.balance == TOTAL
+
+
+def test_a_charge_back_that_was_written_off_is_set_off_with_the_refund() -> None:
+    till, payment, note, refund = refunding()
+    lost(till, payment)
+    till.write_off(FIRST)
+
+    refused(till, refund)
+
+    assert (till[FIRST], till[note]) == (("paid", 0), ("paid", 0))
+
+
+def test_a_charge_back_that_the_customer_has_paid_again_leaves_the_refund_owed() -> None:
+    till, payment, note, refund = refunding()
+    lost(till, payment)
+    till.transferred(FIRST)
+
+    refused(till, refund)
+
+    assert (till[FIRST], till[note]) == (("paid", 0), ("past_due", TOTAL))
+
+
 # ---- A charge of several invoices --------------------------------------------------------------------
 
 

@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 from billing.accounts.rules import existing
 from billing.billing_page.provision_account import provision_account
+from billing.ending.cancellation.commands import CancellationRequest, cancel_account
+from billing.ending.cancellation.rules import Reason
+from billing.invoicing.close_books import close_books
 from billing.invoicing.collect_payments import collect_payments, record_payment
 from billing.invoicing.credit_notes import AlreadyCredited
 from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.invoicing.issue_invoices import issue_invoices, upcoming
 from billing.kernel.contract_calendar import Contract
-from billing.kernel.events import Actor, ActorKind, RequestContext
+from billing.kernel.events import Actor, ActorKind, RequestContext, by_system
 from billing.kernel.money import Money
 from billing.payments.methods import CHARGED, Method
 from billing.payments.replace_payment_method import begin_setup, replace_payment_method, set_bank_transfer
@@ -251,6 +254,40 @@ def test_what_was_charged_is_refunded_and_what_was_transferred_is_credit(made: C
         collect(world, noon(7))
         assert [each["amount"] for each in world.stripe.objects["refund"].values()] == [11 * 10_000 * TAX]
         assert only_note(world)["status"] == "paid"
+
+
+@pytest.mark.parametrize("made", [charged, transferred], ids=["charged", "transferred"])
+@pytest.mark.usefixtures("connection")
+def test_the_close_of_the_books_takes_back_what_is_still_due(made: Callable[[], Invoicing]) -> None:
+    """The hourly run is off from June on. The contract of a year ends."""
+    world = made()
+    ended = datetime(2027, 6, 16, 12, tzinfo=UTC)
+    with world.calm():
+        cancel_account(
+            existing(world.cancellations.state(ACCOUNT)),
+            CancellationRequest(Reason.OTHER, "We close the shop.", date(2027, 6, 15)),
+            retention_days=14,
+            seller=SETTINGS.seller,
+            policy=None,
+            context=RequestContext(Actor(ActorKind.CUSTOMER, "ada"), noon(7, 2), "cancel"),
+            store=world.cancellations,
+        )
+        books = close_books(
+            ACCOUNT,
+            context=by_system(ended, "close"),
+            settings=SETTINGS,
+            store=world.invoicing,
+            gateway=world.payments,
+        )
+
+        [note] = documents(world, "CN")
+        assert (note["corrects"], note["total"]["amount"]) == (FIRST, -11 * 10_000 * TAX)
+        assert books is not None
+        assert (books.open.to_pay.amount, books.open.not_invoiced) == (0, ())
+        assert books.open.to_repay.amount == 11 * 10_000 * TAX
+        [still_open] = books.open.documents
+        # What was charged goes back by the refund of the credit note. A transfer is repaid by hand: it is credit.
+        assert still_open.number == (note["number"] if made is charged else FIRST)
 
 
 def test_a_charge_that_was_begun_is_cancelled_before_it_takes_too_much() -> None:

@@ -233,7 +233,7 @@ class Till:
     def hear_disputes(self) -> None:
         self._hear(sync_dispute, "dispute")
 
-    def _hear(self, what: Callable[..., bool], kind: str, **more: Any) -> None:
+    def _hear(self, what: Callable[..., bool | None], kind: str, **more: Any) -> None:
         with self.world.calm() as world:
             for each in [*world.stripe.objects[kind]]:
                 what(

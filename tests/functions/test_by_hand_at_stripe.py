@@ -259,10 +259,11 @@ def test_money_in_another_currency_is_told_and_no_credit(
     assert (upcoming_credit(company), figures(company, FIRST)) == (0, ("paid", 0))
 
 
-def test_notices_about_an_account_that_no_longer_exists_change_nothing(
+def test_notices_about_an_account_and_an_invoice_that_never_existed_change_nothing(
     company: Company, stripe_account: Stripe, paid: dict[str, Any]
 ) -> None:
-    paid["metadata"]["account"] = "no-such-account"
+    """Such as those of another deployment. A number that was given is one of a deleted account (test_open_claims)."""
+    paid["metadata"] |= {"account": "no-such-account", "invoice": "LV-2026-999999"}
     refund(stripe_account, paid, 100)
     stripe_account.dispute(paid["id"])
     before = stored_items()

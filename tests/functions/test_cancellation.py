@@ -437,6 +437,8 @@ def test_an_account_is_deactivated_as_its_day_begins(
         "deactivated_on": "2026-07-15",
         "reactivate_until": "2026-07-28",
         "purge_on": "2026-07-29",
+        "to_pay": None,
+        "to_repay": None,
     }
     usage = cloud_event()
     response = answer(

@@ -61,7 +61,7 @@ def shop(company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytes
         ]
         assert wiring.usage_store().count(usage, lambda _: None) == {}
     s3 = boto3.resource("s3", region_name=REGION)
-    fire(NOW + timedelta(days=5), work, monkeypatch, "renewal")
+    fire(NOW + timedelta(days=5), work, monkeypatch, "renewal", "collection")  # paid: nothing is open at the end
     for name in (SHOP, company.account):
         for version in range(2):
             s3.Object(DOCUMENTS, f"accounts/{name}/mail/1.eml").put(Body=f"version {version}".encode())
@@ -144,7 +144,7 @@ def test_a_deletion_leaves_only_the_receipt_and_archived_invoices(
 
 @pytest.mark.parametrize("interval", [1, 3, 6, 12])
 def test_an_account_ends_on_the_previewed_days_for_each_interval(
-    interval: int, company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+    interval: int, company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Deactivation, charges and deletion happen exactly on the days that the preview showed."""
     name = f"shop-of-{interval}"
@@ -153,6 +153,7 @@ def test_an_account_ends_on_the_previewed_days_for_each_interval(
     _, renewal = next(contract.renewals(NOW.date()))
     assert provisioned({**account, "invoiced_until": renewal.isoformat()}).status == 201
     shop = Company(name, company.admin, company.member)
+    card(shop, stripe_account)
     preview = call_cancellation(shop, "GET").body["preview"]
     receipt = cancel(shop, preview["active_until"]).body
     active_until, purge_on = (date.fromisoformat(receipt[each]) for each in ("active_until", "purge_on"))
@@ -160,7 +161,8 @@ def test_an_account_ends_on_the_previewed_days_for_each_interval(
 
     def status_on(day: date) -> str | None:
         """The account's status at noon UTC of the day; None once it is deleted."""
-        fire(datetime(day.year, day.month, day.day, 12, tzinfo=UTC), work, monkeypatch)
+        at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+        fire(at, work, monkeypatch, "ending", "renewal", "collection")
         view = answer(
             get_billing,
             request("GET", "/accounts/{account}/billing", claims=shop.admin, path={"account": name}),

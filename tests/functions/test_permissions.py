@@ -10,8 +10,10 @@ import boto3
 import pytest
 from billing import wiring
 from billing.accounts.rules import existing
+from billing.ending.deletion.claims import OpenClaim
 from billing.ending.deletion.records import receipt_body
 from billing.ending.deletion.rules import Receipt
+from billing.invoicing.dunning import InvoicePayment
 from billing.invoicing.exchange_rates.mapping import rates_body
 from billing.invoicing.exchange_rates.views import DailyRatesBody
 from billing.invoicing.holds import InvoicingHold
@@ -25,6 +27,7 @@ from billing.platform.events.new_event import new_event
 from functions.administer_autoscaling.app import handler as administer_autoscaling
 from functions.administer_cancellation.app import handler as administer_cancellation
 from functions.administer_catalogue.app import handler as administer_catalogue
+from functions.administer_claims.app import handler as administer_claims
 from functions.administer_downloads.app import handler as administer_downloads
 from functions.administer_exchange_rates.app import handler as administer_exchange_rates
 from functions.administer_reactivation.app import handler as administer_reactivation
@@ -61,6 +64,7 @@ from tests.usage import cloud_event
 
 STRANGER = person("stranger-1")
 INFORMATION = "/accounts/{account}/billing-information/"
+CLAIM = "/open-claims/{claim}"
 CANCELLATION = "/accounts/{account}/cancellation"
 WRONG = {"lines": None, "reason": "Invoiced by mistake"}
 REACTIVATION = "/accounts/{account}/reactivation"
@@ -143,6 +147,14 @@ def with_invoice(company: Company) -> dict[str, str]:
         company.account, now=NOW, correlation="test", settings=wiring.invoicing_settings(), store=wiring.invoice_store()
     )[:1]
     return {"number": number}
+
+
+def with_claim(_: Company) -> dict[str, str]:
+    """An open claim in both directions."""
+    number, day = "LV-2025-000001", NOW.date()
+    claim = OpenClaim(number, "gone", "receipt", NOW, day, "EUR", InvoicePayment(day, 100), "en", to_repay=100)
+    wiring.claim_store().save([claim])
+    return {"claim": number}
 
 
 def with_held_invoices(company: Company) -> dict[str, str]:
@@ -238,6 +250,11 @@ MATRIX = [
         with_rates,
     ),
     Cell(administer_exchange_rates, "GET", "/invoicing/awaiting-rates", 403, 403, 200, 403),
+    Cell(administer_claims, "GET", "/open-claims", 403, 403, 200, 403),
+    Cell(administer_claims, "GET", CLAIM, 403, 403, 200, 403, prepare=with_claim),
+    Cell(administer_claims, "POST", CLAIM + "/payments", 403, 403, 200, 403, TRANSFERRED, None, with_claim),
+    Cell(administer_claims, "POST", CLAIM + "/repayments", 403, 403, 200, 403, REPAID, None, with_claim),
+    Cell(administer_claims, "POST", CLAIM + "/write-off", 403, 403, 200, 403, {"reason": "Gone"}, None, with_claim),
     Cell(administer_vat_numbers, "GET", "/vat-number-checks", 403, 403, 200, 403),
     Cell(administer_vat_numbers, "GET", VAT_NUMBER, 403, 403, 200, 404, prepare=with_vat_check),
     Cell(
@@ -341,6 +358,7 @@ def account_at_stripe(stripe_account: Stripe) -> Iterator[None]:
 NOTHING = {
     **dict.fromkeys(["due", "number", "receipt", "review", "total"], "0"),
     "day": "2026-06-10",
+    "claim": "LV-2025-000001",
     "setup_intent": "seti_0",
     "success_manager": "nobody",
 }

@@ -407,6 +407,25 @@ def test_a_debit_that_needs_another_mandate_is_a_hard_failure(
     assert (charge.state, charge.hard) == (ChargeState.FAILED, hard)
 
 
+def test_a_payment_and_its_refund_outlive_their_customer(account: Stripe, gateway: StripePayments) -> None:
+    """Deleting a customer removes its payment details and prevents further operations on it
+    (docs.stripe.com/api/customers/delete). Payments and refunds are objects of their own."""
+    customer, method = debtor(account, gateway)
+    payment = begin(gateway, customer, method=Method.SEPA_DEBIT)
+    assert gateway.charge(payment, method, Method.SEPA_DEBIT, "charge").state is ChargeState.IN_TRANSIT
+    gateway.delete_customer(customer, "delete")
+
+    account.settle(payment, succeed=True)
+    succeeded = gateway.payment(payment)
+    assert succeeded is not None
+    assert (succeeded.state, succeeded.amount, succeeded.currency) == (ChargeState.SUCCEEDED, EUROS.amount, "EUR")
+    assert gateway.invoice_of(payment) == ("nordlys", "LV-1")
+    refund = gateway.refund(payment, "LV-1", "1", EUROS, "refund")
+    assert refund.state is RefundState.DONE
+    with pytest.raises(CustomerDeleted):
+        begin(gateway, customer, Money(1_000, "EUR"))
+
+
 # ---- The ledger: what is compared with the books ------------------------------------------------------
 
 

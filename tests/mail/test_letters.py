@@ -289,6 +289,31 @@ SAYS: list[tuple[str, dict[str, Any], str, list[str]]] = [
         ["Non c’è nulla da pagare"],
     ),
     ("account.deleted", {}, "en", ["29 April 2027, 00:10", "Counters of contents 1,904", "kept for 5 years"]),
+    (
+        "account.deleted",
+        {},
+        "en",
+        [
+            "but what is still open between us",
+            "payment is disputed 1",
+            "that we owe you 1",
+            "31 December 2030",
+            "art. 17",
+        ],
+    ),
+    ("account.deleted", {}, "it", ["tranne quanto è ancora aperto tra noi", "31 dicembre 2030", "art. 17"]),
+    ("account.deactivated", {}, "en", ["You still have to pay €363.28", "We still have to give back €50.00"]),
+    ("account.deletion_near", {}, "it", ["Restano da pagare 363,28\xa0€", "Dobbiamo ancora restituire 50,00\xa0€"]),
+    (
+        "account.money_open",
+        {},
+        "en",
+        ["is deleted on 29 April 2027", "The customer owes €726.56", "LV-2027-000131", "One invoice of €363.28"],
+    ),
+    ("account.money_open", {"stage": "deleted"}, "it", ["è cancellato", "partite aperte", "Dobbiamo 50,00\xa0€"]),
+    ("credit.refund_failed", {}, "en", ["we owe the customer this money", "LV-2027-000131", "€50.00"]),
+    ("open_claim.changed", {}, "en", ["the bank has taken its payment back for good (€363.28)", "write it off"]),
+    ("open_claim.changed", {"change": "paid", "settled": True}, "it", ["è pagata", "la partita è cancellata"]),
     ("account.deactivated", {}, "en", ["as of 15 April 2027", "28 April 2027", "29 April 2027"]),
     ("account.reactivated", {}, "it", ["ogni mese, in EUR", "128,00\xa0€ imposte escluse il 20 aprile 2027"]),
     ("account.reactivation_failed", {}, "en", ["€160.00 did not go through", "declined", "29 April 2027"]),
@@ -398,7 +423,7 @@ def test_an_event_without_an_actor_names_none() -> None:
 
 
 def test_the_deletion_mail_mentions_archived_invoices_only_if_there_are_some() -> None:
-    assert "law" not in written(sample("account.deleted", invoices_kept_years=0), "en").text
+    assert "law" not in written(sample("account.deleted", invoices_kept_years=0, kept=None), "en").text
 
 
 def test_the_document_is_attached_only_to_its_invoice() -> None:

@@ -25,6 +25,7 @@ def purger(company: Company, buckets: Any, stripe_account: Any, fresh_wiring: No
         accounts=wiring.account_store(),
         methods=wiring.payment_store(),
         purges=wiring.purge_store(),
+        invoices=wiring.invoice_store(),
         documents=wiring.documents(),
         archive=None,
         archive_years=0,

@@ -22,6 +22,8 @@ from billing.correspondence.audiences import Delivery
 from billing.correspondence.records import DeliveryStore
 from billing.ending.cancellation.records import CancellationState, CancellationStore
 from billing.ending.cancellation.rules import Cancellation, Reason, Requester
+from billing.ending.deletion.claim_records import ClaimStore
+from billing.ending.deletion.claims import OpenClaim
 from billing.ending.deletion.records import Purge, PurgeStore, StoredInvoice
 from billing.ending.deletion.rules import Receipt
 from billing.ending.due import EndingDue, EndingStage
@@ -30,7 +32,7 @@ from billing.ending.exports.rules import Download, DownloadKind
 from billing.ending.reactivation.records import ReactivationStore
 from billing.ending.reactivation.rules import Reactivation, ReactivationState
 from billing.invoicing.due import CollectionDue
-from billing.invoicing.dunning import initial_payment
+from billing.invoicing.dunning import InvoicePayment, initial_payment
 from billing.invoicing.exchange_rates.records import ExchangeRateStore, RateReads
 from billing.invoicing.exchange_rates.rules import AwaitedRate, DailyRates
 from billing.invoicing.holds import InvoicingHold
@@ -108,6 +110,7 @@ REACTIVATION = Reactivation(
     None,
 )
 PURGE = Purge(ID, "receipt", ACCOUNT.name, "en", (), (), None, "identity", NOON, {}, "")
+CLAIM = OpenClaim("LV-2026-000001", ID, "receipt", NOON, TODAY, "EUR", InvoicePayment(TODAY, 1), "en", version=1)
 RECEIPT = Receipt("receipt", "identity", NOON, NOON, {}, "")
 USED = UsageEvent(
     ID, "source", "1", "search", "shop", None, datetime(2026, 6, 10, tzinfo=UTC), TODAY, Decimal(1), 0, None
@@ -160,6 +163,15 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "user": lambda store: store.user(ID, ADMIN.id),
         "withdraw": lambda store: store.withdraw(ACCOUNT, TODAY, EVENT),
     },
+    ClaimStore: {
+        "claim": lambda store: store.claim("LV-2026-000001"),
+        "claims": lambda store: store.claims(**LIST),
+        "expire": lambda store: store.expire(CLAIM, EVENT),
+        "find": lambda store: store.find("LV-2026-000001"),
+        "noted": lambda store: store.noted("pi_1"),
+        "require_kept": lambda store: store.require_kept(ID),
+        "save": lambda store: store.save([CLAIM], [EVENT]),
+    },
     CatalogueStore: {
         "add_catalogue": lambda store: store.add_catalogue(Catalogue(1, ()), SHARED),
         "newest_catalogue": lambda store: store.newest_catalogue(),
@@ -192,10 +204,14 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "invoices_since": lambda store: store.invoices_since(ID, TODAY),
         "ask_for_check": lambda store: store.ask_for_check(CONTEXT, VatNumberDue(NOON)),
         "billing_context": lambda store: store.billing_context(ID),
+        "begin_credit_refund": lambda store: store.begin_credit_refund(CONTEXT, CHANGES[0]),
         "billing_context_with": lambda store: store.billing_context_with(ID, "LV-2026-000001"),
         "correct": lambda store: store.correct(CONTEXT, CHANGES, WHOLE, NextNumber("CN", TODAY, 1), [EVENT]),
         "document": lambda store: store.document(ASKED),
         "document_of": lambda store: store.document_of(ID, "LV-2026-000001"),
+        "summaries": lambda store: store.summaries(ID),
+        "is_of_deleted": lambda store: store.is_of_deleted(ID, "LV-2026-000001", "pi_1"),
+        "is_registered": lambda store: store.is_registered("LV-2026-000001"),
         "invoice": lambda store: store.invoice(ID, "LV-2026-000001"),
         "invoices": lambda store: store.invoices(ID, year=None, status=None, **LIST),
         "issue": lambda store: store.issue(CONTEXT, WHOLE, NextNumber("LV", TODAY, 2), FIXED, 1, EVENT),
@@ -234,11 +250,13 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     PurgeStore: {
         "archived": lambda store: store.archived(PURGE, StoredInvoice("key", "LV-2026-000001", TODAY, "{}")),
         "begin": lambda store: store.begin(ACCOUNT, PURGE),
+        "credit": lambda store: store.credit(ID),
+        "keep": lambda store: store.keep(PURGE, [CLAIM]),
         "belongs_elsewhere": lambda store: store.belongs_elsewhere(ADMIN.id, ID),
         "delete_some": lambda store: store.delete_some(PURGE),
         "due": lambda store: store.due(ID),
         "empty": lambda store: store.empty(PURGE, NOON),
-        "finish": lambda store: store.finish(PURGE, RECEIPT, EVENT),
+        "finish": lambda store: store.finish(PURGE, RECEIPT, [EVENT]),
         "invoices": lambda store: [*store.invoices(PURGE)],
         "note": lambda store: store.note(PURGE, documents=1),
         "people": lambda store: store.people(ID),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from billing.correspondence.mailer import Mailer
     from billing.correspondence.records import DeliveryStore
     from billing.ending.cancellation.records import CancellationStore
+    from billing.ending.deletion.claim_records import ClaimStore
     from billing.ending.deletion.records import PurgeStore
     from billing.ending.exports.records import DownloadStore
     from billing.ending.reactivation.records import ReactivationStore
@@ -50,8 +51,8 @@ if TYPE_CHECKING:
 else:  # the commands of a function import the stores and interfaces that they name
     Archive = DeadLetters = Directory = Documents = EventBus = Mailer = PaymentGateway = PaymentNotices = Any
     Queue = UsageBacklog = WorkQueue = Any
-    AccountStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = DeliveryStore = Any
-    DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
+    AccountStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = ClaimStore = Any
+    DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
     ExchangeRateStore = Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
     ReconciliationStore = PaymentLedger = Any
@@ -91,6 +92,7 @@ autoscaling_store: Callable[[], AutoscalingStore] = _store("scaling.records", "A
 billing_page_store: Callable[[], BillingPageStore] = _store("billing_page.records", "BillingPageStore")
 cancellation_store: Callable[[], CancellationStore] = _store("ending.cancellation.records", "CancellationStore")
 catalogue_store: Callable[[], CatalogueStore] = _store("subscriptions.catalogue_records", "CatalogueStore")
+claim_store: Callable[[], ClaimStore] = _store("ending.deletion.claim_records", "ClaimStore")
 delivery_store: Callable[[], DeliveryStore] = _store("correspondence.records", "DeliveryStore")
 download_store: Callable[[], DownloadStore] = _store("ending.exports.records", "DownloadStore")
 due_store: Callable[[], DueStore] = _store("platform.due_work.records", "DueStore")
@@ -150,6 +152,12 @@ def charged_methods() -> frozenset[Method]:
     from billing.payments.methods import CHARGED_METHODS
 
     return CHARGED_METHODS[os.environ["CHARGED_METHODS"]]
+
+
+@cache
+def claim_years() -> int:
+    """How many years the open claims of deleted accounts are kept (DESIGN 3.7.6)."""
+    return int(os.environ["CLAIM_YEARS"])
 
 
 @cache
@@ -333,6 +341,7 @@ DeployedSettings = Annotated[InvoicingSettings, Depends(invoicing_settings)]
 Downloads = Annotated[DownloadStore, Depends(download_store)]
 Files = Annotated[Documents, Depends(documents)]
 Cancellations = Annotated[CancellationStore, Depends(cancellation_store)]
+Claims = Annotated[ClaimStore, Depends(claim_store)]
 Purges = Annotated[PurgeStore, Depends(purge_store)]
 ExchangeRates = Annotated[ExchangeRateStore, Depends(exchange_rate_store)]
 VatNumbers = Annotated[VatNumberStore, Depends(vat_number_store)]

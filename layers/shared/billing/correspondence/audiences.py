@@ -33,6 +33,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.ACCOUNT_DEACTIVATED: (Audience.ADMINS,),
     EventType.ACCOUNT_DELETED: (Audience.NAMED,),
     EventType.ACCOUNT_DELETION_NEAR: (Audience.ADMINS,),
+    EventType.ACCOUNT_MONEY_OPEN: (Audience.STAFF,),
     EventType.ACCOUNT_PROVISIONED: (Audience.CONCERNED,),
     EventType.ACCOUNT_REACTIVATED: (Audience.ADMINS, Audience.BILLING),
     EventType.ACCOUNT_REACTIVATION_FAILED: (Audience.ADMINS,),
@@ -43,12 +44,14 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.CARD_EXPIRING: (Audience.ADMINS, Audience.BILLING),
     EventType.CARD_UPDATED: (Audience.ADMINS, Audience.BILLING),
     EventType.CREDIT_NOTE_ISSUED: (Audience.ADMINS, Audience.BILLING),
+    EventType.CREDIT_REFUND_FAILED: (Audience.STAFF,),
     EventType.DOWNLOAD_READY: (Audience.CONCERNED,),
     EventType.EXCHANGE_RATE_MISSING: (Audience.STAFF,),
     EventType.INVOICE_ISSUED: (Audience.ADMINS, Audience.BILLING),
     EventType.INVOICE_PAID: (Audience.ADMINS, Audience.BILLING),
     EventType.INVOICING_HELD: (Audience.STAFF,),
     EventType.INVOICE_WRITTEN_OFF: (Audience.STAFF,),
+    EventType.OPEN_CLAIM_CHANGED: (Audience.STAFF,),
     EventType.PAYMENT_DISPUTED: (Audience.STAFF,),
     EventType.PAYMENT_PAST_DUE: (Audience.STAFF,),
     EventType.PAYMENT_REFUNDED_OUTSIDE: (Audience.STAFF,),
@@ -83,6 +86,15 @@ def is_mailed(event: Event) -> bool:
     return audience is not None and (event.account is not None or audience == (Audience.STAFF,))
 
 
+def outlives_account(event: Event) -> bool:
+    """Whether an event is about an account that is deleted: its mail needs nothing of the account.
+
+    Another account may have the same id by now. Such an event has nothing to do with it.
+    """
+    is_kept = event.type is EventType.ACCOUNT_MONEY_OPEN and (event.after or {}).get("stage") == "deleted"
+    return is_kept or event.type in {EventType.ACCOUNT_DELETED, EventType.OPEN_CLAIM_CHANGED}
+
+
 _RECIPIENT_DIGITS = 32
 
 
@@ -109,7 +121,7 @@ class Delivery:
 
     @classmethod
     def of(cls, event: Event, recipient: Recipient) -> Delivery:
-        account = None if event.type is EventType.ACCOUNT_DELETED else event.account
+        account = None if outlives_account(event) else event.account
         return cls(account, event.id, cls.digest(event.id, recipient.email))
 
     @staticmethod

@@ -20,6 +20,7 @@ from billing.ending.event_schemas import (
     AccountDeactivated,
     AccountDeleted,
     AccountDeletionNear,
+    AccountMoneyOpen,
     AccountReactivated,
     AccountReactivationFailed,
     AccountReactivationRequested,
@@ -28,10 +29,14 @@ from billing.ending.event_schemas import (
     DownloadReady,
     DownloadRequested,
     NoticeDeadlineNear,
+    OpenClaimChanged,
+    OpenClaimSettled,
 )
 from billing.invoicing.event_schemas import (
     CreditNoteIssued,
     CreditNoteRefunded,
+    CreditRefunded,
+    CreditRefundFailed,
     InvoiceIssued,
     InvoicePaid,
     InvoiceWrittenOff,
@@ -74,6 +79,7 @@ AnyEvent = (
     AccountDeactivated
     | AccountDeleted
     | AccountDeletionNear
+    | AccountMoneyOpen
     | AccountProvisioned
     | AccountReactivated
     | AccountReactivationFailed
@@ -88,6 +94,8 @@ AnyEvent = (
     | CatalogueReplaced
     | CreditNoteIssued
     | CreditNoteRefunded
+    | CreditRefunded
+    | CreditRefundFailed
     | DownloadReady
     | DownloadRequested
     | ExchangeRateMissing
@@ -98,6 +106,8 @@ AnyEvent = (
     | InvoicingReleased
     | InvoiceWrittenOff
     | NoticeDeadlineNear
+    | OpenClaimChanged
+    | OpenClaimSettled
     | PaymentDisputed
     | PaymentFailed
     | PaymentMethodChanged

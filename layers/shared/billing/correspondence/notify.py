@@ -18,6 +18,7 @@ from billing.correspondence.audiences import (
     LetterContext,
     Recipient,
     is_mailed,
+    outlives_account,
     reachable,
     recipients,
 )
@@ -31,7 +32,7 @@ from billing.kernel.errors import (
     Unprocessable,
     UpstreamFailed,
 )
-from billing.kernel.events import Event, EventType
+from billing.kernel.events import Event
 from billing.platform.files.interfaces import Documents
 
 CLAIM = timedelta(minutes=2)
@@ -112,9 +113,9 @@ def notify(
 def _addressees(
     event: Event, staff_address: str | None, accounts: AccountStore
 ) -> tuple[LetterContext, tuple[Recipient, ...], frozenset[str]]:
-    if event.type is EventType.ACCOUNT_DELETED:
+    if outlives_account(event):
         after = event.after or {}
-        letter_context = LetterContext(after["account_name"], after["language"], "UTC", None)
+        letter_context = LetterContext(after.get("account_name", event.account or ""), after["language"], "UTC", None)
         return letter_context, recipients(event, (), None, staff_address), frozenset()
     if event.account is None:
         return LetterContext("", STAFF_LANGUAGE, "UTC", None), recipients(event, (), None, staff_address), frozenset()

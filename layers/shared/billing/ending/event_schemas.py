@@ -37,11 +37,90 @@ class NoticeDeadlineFacts(RenewalFacts):
 
 
 class DeactivationFacts(Facts):
-    """`reactivate_until` is the last day on which an admin can change their mind; on `purge_on` all is deleted."""
+    """`reactivate_until` is the last day on which an admin can change their mind; on `purge_on` all is deleted.
+
+    `to_pay` is what the customer still owes, `to_repay` what the vendor owes them. None where nothing is, and in events
+    of an earlier release.
+    """
 
     deactivated_on: date
     reactivate_until: date
     purge_on: date
+    to_pay: MoneyFacts | None = None
+    to_repay: MoneyFacts | None = None
+
+
+class OpenDocumentFacts(Facts):
+    """An invoice or a credit note of which something is open. `to_pay` is owed by the customer, `to_repay` to them."""
+
+    number: str
+    due_on: date
+    to_pay: MoneyFacts
+    to_repay: MoneyFacts
+    state: Literal["open", "in_transit", "disputed"]
+
+
+class NotInvoicedFacts(Facts):
+    """What is due and not invoiced, because the invoices wait for staff: how many, and their total with tax."""
+
+    invoices: int
+    total: MoneyFacts
+
+
+class OpenMoneyFacts(Facts):
+    """What is open in both directions at a `stage` of an account's end. Once it is deleted, this is kept as claims.
+
+    `unassigned` is owed to the customer, and belongs to no document. `language` is the customer's, None before the
+    deletion.
+    """
+
+    stage: Literal["deactivated", "deletion_near", "deleted"]
+    purge_on: date
+    to_pay: MoneyFacts
+    to_repay: MoneyFacts
+    documents: list[OpenDocumentFacts]
+    not_invoiced: NotInvoicedFacts | None
+    unassigned: MoneyFacts | None
+    language: str | None
+
+
+class KeptFacts(Facts):
+    """What is kept of a deleted account until it is settled, by number: `claims` that its customer owes, `repayments`
+    that the vendor owes. `until` is the last day on which any is kept."""
+
+    claims: int
+    repayments: int
+    until: date
+
+
+class OpenClaimFacts(Facts):
+    """What has happened to an open claim of a deleted account. `claim` is the number of its document.
+
+    `amount` is what it is about; `to_pay` and `to_repay` are left after it. `settled` says that it is deleted now.
+    `reference` names the payment, the refund or the transfer. `language` is the one of the document.
+    """
+
+    claim: str
+    change: Literal[
+        "paid",
+        "payment_failed",
+        "overpaid",
+        "disputed",
+        "dispute_closed",
+        "charged_back",
+        "charge_back_won",
+        "repaid",
+        "refund_failed",
+        "set_off",
+        "written_off",
+        "expired",
+    ]
+    amount: MoneyFacts
+    to_pay: MoneyFacts
+    to_repay: MoneyFacts
+    settled: bool
+    reference: str | None
+    language: str
 
 
 class ReactivationFacts(Facts):
@@ -68,7 +147,8 @@ class FailedReactivationFacts(RequestedReactivationFacts):
 
 
 class DeletionFacts(Facts):
-    """What was deleted, counted by kind, and who is told: nobody could be looked up any more."""
+    """What was deleted, counted by kind, and who is told: nobody could be looked up any more. `kept` is None where
+    nothing is open."""
 
     receipt: Identifier
     account_name: str
@@ -78,6 +158,7 @@ class DeletionFacts(Facts):
     counts: dict[str, int]
     digest: str
     invoices_kept_years: int
+    kept: KeptFacts | None = None
 
 
 class RequestedDownloadFacts(Facts):
@@ -117,6 +198,18 @@ class AccountDeletionNear(AccountEvent[Literal["account.deletion_near"], None, D
     """In three days everything of the account is deleted."""
 
 
+class AccountMoneyOpen(AccountEvent[Literal["account.money_open"], None, OpenMoneyFacts]):
+    """An account ends, or is deleted, while money is open. Told to staff."""
+
+
+class OpenClaimChanged(AccountEvent[Literal["open_claim.changed"], None, OpenClaimFacts]):
+    """The payment service, or the calendar, has changed what is open of a deleted account. Told to staff."""
+
+
+class OpenClaimSettled(AccountEvent[Literal["open_claim.settled"], None, OpenClaimFacts]):
+    """Staff have recorded what settles an open claim of a deleted account, or a part of it."""
+
+
 class AccountReactivated(AccountEvent[Literal["account.reactivated"], DeactivationFacts, ReactivationFacts]):
     """An admin has taken a deactivated account up again, on a new contract."""
 
@@ -132,7 +225,7 @@ class AccountReactivationFailed(AccountEvent[Literal["account.reactivation_faile
 
 
 class AccountDeleted(AccountEvent[Literal["account.deleted"], None, DeletionFacts]):
-    """Nothing of the account is left. This is the receipt."""
+    """Nothing of the account is left but what `kept` counts. This is the receipt."""
 
 
 class DownloadRequested(AccountEvent[Literal["download.requested"], None, RequestedDownloadFacts]):

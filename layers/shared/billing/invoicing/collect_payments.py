@@ -24,6 +24,7 @@ from billing.invoicing.apply_credit import (
     may_be_charged,
     wait_for_credit,
 )
+from billing.invoicing.disputes import set_off
 from billing.invoicing.due import retired
 from billing.invoicing.dunning import (
     UNPAID,
@@ -119,7 +120,7 @@ def collect_payments(
     failures: list[UpstreamFailed] = []
     made: set[str] = set()
     if billing.credit > 0:
-        billing, processed = _pay_from_credit(billing, unpaid, today, collector, failures, made)
+        billing, processed = pay_from_credit(billing, unpaid, today, collector, failures, made)
     _give_days(billing, unpaid, collector)
     for number in [each.invoice.number for each in unpaid]:
         record = next((each for each in unpaid if each.invoice.number == number), None)
@@ -284,10 +285,11 @@ def save_changes(
 ) -> BillingContext:
     """Writes the result of a payment; the account and the unpaid invoices as they are then. One transaction.
 
-    Credit pays what is open at once. With `credit_waits` what a charge may still pay is due
-    today: a run cancels it first.
+    A refund that is not made is set off with a charge-back. Credit pays what is open at once. With `credit_waits` what
+    a charge may still pay is due today: a run cancels it first. One query for a refund that has failed.
     """
     today = billing.subscriber.account.contract.today(collector.context.time)
+    changes = merged(changes, _set_offs(changes, after(unpaid, changes), today, collector.store))
     credit = billing.credit + sum(each.credit for each in changes)
     left = after(unpaid, changes)
     paid = apply_credit(credit, left, today)
@@ -301,6 +303,47 @@ def save_changes(
     collector.store.settle(billing, changes, events)
     version = billing.credit_version + (credit != billing.credit)
     return replace(billing, credit=credit, credit_version=version)
+
+
+def _set_offs(
+    changes: Sequence[PaymentChange], left: Sequence[InvoiceRecord], today: date, store: InvoiceStore
+) -> list[PaymentChange]:
+    """The set-offs of the credit notes and invoices that are `left` after these changes.
+
+    A refund that has failed gives its invoice the next version in any case. So it meets a charge-back of that moment:
+    whichever comes second is repeated, and sees the other.
+    """
+    records = {each.invoice.number: each for each in left}
+    payments = {number: record.payment for number, record in records.items()}
+    touched: dict[str, None] = {}
+    for note in left:
+        corrected = note.invoice.corrects
+        if corrected is None:
+            continue
+        number = note.invoice.number
+        has_failed = _has_failed(number, changes)
+        if corrected not in records and has_failed:
+            records[corrected] = store.record(note.invoice.account, corrected)
+            payments[corrected] = records[corrected].payment
+        if corrected not in records or collects(left, corrected):
+            continue
+        found = set_off((number, payments[number]), (corrected, payments[corrected]), today)
+        if found is not None:
+            payments |= {number: found.credit_note, corrected: found.invoice}
+            touched |= {number: None, corrected: None}
+        elif has_failed:
+            touched[corrected] = None
+    return [PaymentChange(records[number], payments[number]) for number in touched]
+
+
+def _has_failed(number: str, changes: Sequence[PaymentChange]) -> bool:
+    """Whether these changes say that the refund of a credit note has failed."""
+    return any(
+        entry.kind is EntryKind.REFUND_FAILED
+        for change in changes
+        if change.record.invoice.number == number
+        for entry in change.payment.entries[len(change.record.payment.entries) :]
+    )
 
 
 def _give_days(billing: BillingContext, unpaid: list[InvoiceRecord], collector: Collector) -> None:
@@ -318,7 +361,7 @@ def _waits_in_vain(billing: BillingContext, record: InvoiceRecord) -> bool:
     return billing.credit <= 0 and record.payment.credit_on is not None
 
 
-def _pay_from_credit(
+def pay_from_credit(
     billing: BillingContext,
     unpaid: list[InvoiceRecord],
     today: date,
@@ -577,7 +620,7 @@ def _refund(record: InvoiceRecord, today: date, collector: Collector) -> Payment
         record = collector.store.save_payment(collector.account, record, begun)
     # Of the version, not of the hour: two workers at once have one key, and the payment service refunds once.
     key = f"refund/{invoice.account}/{invoice.number}/{attempt}/{record.version}"
-    with _another_key_next_time(record, collector):
+    with another_key_next_time(record, collector):
         refund = collector.gateway.refund(str(begun.payment_intent_id), invoice.number, attempt, record.left, key)
     return PaymentChange(record, after_refund(begun, refund, today))
 
@@ -627,7 +670,7 @@ def _with_payment_intent(
         begun = earlier.payment_intent_id
         allocations = allocations if earlier.amount == amount.amount else ()
     else:
-        with _another_key_next_time(record, collector):
+        with another_key_next_time(record, collector):
             begun = collector.gateway.new_payment(customer, invoice.account, invoice.number, amount, method, key)
     payment = replace(record.payment, payment_intent_id=begun, allocations=allocations if len(allocations) > 1 else ())
     together = {number for number, _ in allocations[1:]}
@@ -641,7 +684,7 @@ def _with_payment_intent(
 
 
 @contextmanager
-def _another_key_next_time(record: InvoiceRecord, collector: Collector) -> Iterator[None]:
+def another_key_next_time(record: InvoiceRecord, collector: Collector) -> Iterator[None]:
     """Keys hold the version of the invoice: one that is spent is left behind by a version that is kept first."""
     try:
         yield

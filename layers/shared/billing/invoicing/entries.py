@@ -34,6 +34,7 @@ class EntryKind(StrEnum):
     REFUND_OUTSIDE_FAILED = "refund_outside_failed"
     CREDIT_REFUNDED = "credit_refunded"
     CREDIT_REFUND_FAILED = "credit_refund_failed"
+    SET_OFF = "set_off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,17 @@ class Entry:
     what will not be paid.
 
     A refund of a credit note is BEGUN before it is asked for, with the number of the attempt as its `reference`. It is
-    DONE or has FAILED with the id of the refund. One that was done may fail days later.
+    DONE or has FAILED with the id of the refund. One that was done may fail days later. At the end of an account the
+    credit that an invoice holds is refunded in the same way, to the `payment` that it came from.
 
     A refund that staff made at the payment service itself has REFUNDED an invoice OUTSIDE, with the id of the refund as
     its `reference`, or has FAILED later. No document explains it yet. The next credit note of the invoice does: its
     RETURNED is then without a `payment`. As far as such a refund gives back what was OVERPAID and is still credit, it
     is CREDIT_REFUNDED instead, and no document is needed.
+
+    A refund of a credit note that was not made is SET OFF with a charge-back of the payment that it was to refund: the
+    customer has that money already. The credit note and its invoice each have the entry, with the number of the other
+    one as its `reference`. That of the invoice names the `payment`: it takes the return back.
     """
 
     kind: EntryKind
@@ -71,6 +77,7 @@ _OWED_LESS = {
     EntryKind.CREDIT_APPLIED: 1,
     EntryKind.WAIVED: 1,
     EntryKind.CHARGE_BACK_WON: 1,
+    EntryKind.SET_OFF: 1,
     EntryKind.CHARGED_BACK: -1,
     EntryKind.OVERPAID: -1,
 }
@@ -81,12 +88,13 @@ _CREDIT = {
     EntryKind.OVERPAID: 1,
     EntryKind.CREDIT_APPLIED: -1,
     EntryKind.REPAID_BY_HAND: -1,
-    EntryKind.REFUND_BEGUN: -1,
-    EntryKind.REFUND_FAILED: 1,
     EntryKind.CREDIT_REFUNDED: -1,
     EntryKind.CREDIT_REFUND_FAILED: 1,
+    EntryKind.REFUND_BEGUN: -1,
+    EntryKind.REFUND_FAILED: 1,
 }
-"""What an entry of an invoice adds to the account's credit. A refund of credit takes it when it is begun."""
+"""What an entry of an invoice adds to the account's credit. A refund of credit takes it when it is begun: nothing else
+uses that credit meanwhile."""
 
 _RECEIVED = {
     EntryKind.CHARGED: 1,
@@ -99,11 +107,15 @@ _OF_A_PAYMENT = {
     EntryKind.CHARGE_BACK_WON: 1,
     EntryKind.CHARGED_BACK: -1,
     EntryKind.RETURNED: -1,
+    EntryKind.SET_OFF: 1,
     EntryKind.REFUNDED_OUTSIDE: -1,
     EntryKind.REFUND_OUTSIDE_FAILED: 1,
     EntryKind.CREDIT_REFUNDED: -1,
     EntryKind.CREDIT_REFUND_FAILED: 1,
+    EntryKind.REFUND_BEGUN: -1,
+    EntryKind.REFUND_FAILED: 1,
 }
+"""What an entry leaves of the payment at the payment service that it names."""
 
 
 def sum_of(entries: Iterable[Entry], *kinds: EntryKind) -> int:
@@ -146,15 +158,21 @@ def refunded_outside(entries: Iterable[Entry]) -> int:
     return max(0, made - explained)
 
 
+def disputed_payments(entries: Iterable[Entry]) -> set[str | None]:
+    """The payments of which a bank has not decided some dispute. A decision is about the dispute that it names."""
+    entries = tuple(entries)
+    decisions = {EntryKind.CHARGED_BACK, EntryKind.DISPUTE_CLOSED}
+    decided = {each.reference for each in entries if each.kind in decisions}
+    return {each.payment for each in entries if each.kind is EntryKind.DISPUTED and each.reference not in decided}
+
+
 def refundable(entries: Iterable[Entry]) -> tuple[str, int] | None:
     """The payment of which most can be refunded, and how much that is; None where nothing can.
 
     A payment that a bank disputes is not refunded: the bank may give it back as well.
     """
     entries = tuple(entries)
-    decisions = {EntryKind.CHARGED_BACK, EntryKind.DISPUTE_CLOSED}
-    decided = {each.reference for each in entries if each.kind in decisions}
-    disputed = {each.payment for each in entries if each.kind is EntryKind.DISPUTED and each.reference not in decided}
+    disputed = disputed_payments(entries)
     best = max(
         (
             (amount - overpaid(entries, payment), payment)
@@ -167,11 +185,18 @@ def refundable(entries: Iterable[Entry]) -> tuple[str, int] | None:
 
 
 def overpaid(entries: Iterable[Entry], payment: str | None = None) -> int:
-    """What came in beyond what was owed, of one payment or of all, and was not refunded to where it came from."""
+    """What came in beyond what was owed, of one payment or of all, and was not refunded to where it came from.
+
+    A refund of the credit that the vendor has begun names the payment; that of a credit note does not.
+    """
     entries = tuple(entries)
     of_it = [each for each in entries if payment is None or payment in {each.reference, each.payment}]
-    came = sum_of(of_it, EntryKind.OVERPAID) + sum_of(of_it, EntryKind.CREDIT_REFUND_FAILED)
-    return max(0, came - sum_of(of_it, EntryKind.CREDIT_REFUNDED))
+    came = sum_of(of_it, EntryKind.OVERPAID, EntryKind.CREDIT_REFUND_FAILED)
+    gone = sum_of(of_it, EntryKind.CREDIT_REFUNDED)
+    named = [each for each in of_it if each.payment is not None]
+    came += sum_of(named, EntryKind.REFUND_FAILED)
+    gone += sum_of(named, EntryKind.REFUND_BEGUN)
+    return max(0, came - gone)
 
 
 def refundable_of(entries: Iterable[Entry], payment: str) -> int:
@@ -179,7 +204,14 @@ def refundable_of(entries: Iterable[Entry], payment: str) -> int:
     return max(0, left_of_payments(entries).get(payment, 0))
 
 
+def charged_back(entries: Iterable[Entry], payment: str) -> int:
+    """What a bank has taken back of a payment, less what it has given back."""
+    signs = {EntryKind.CHARGED_BACK: 1, EntryKind.CHARGE_BACK_WON: -1}
+    return sum(signs.get(each.kind, 0) * each.amount for each in entries if each.payment == payment)
+
+
 def left_of_payments(entries: Iterable[Entry]) -> dict[str, int]:
+    """What the payment service could still give back of each payment that these entries name, in minor units."""
     left: dict[str, int] = {}
     for each in entries:
         payment = each.reference if each.kind is EntryKind.CHARGED else each.payment
@@ -198,6 +230,8 @@ def refunds(entries: Iterable[Entry], owed: int) -> Iterator[tuple[date, int]]:
         elif entry.kind is EntryKind.REFUND_FAILED and done & {entry.reference, None}:
             # The first refunds were kept without their id.
             owed += entry.amount
+        elif entry.kind is EntryKind.SET_OFF:
+            owed -= entry.amount
         yield entry.on, owed
 
 

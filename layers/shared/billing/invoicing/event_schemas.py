@@ -71,6 +71,13 @@ class RefundFacts(Facts):
     refunded: MoneyFacts
 
 
+class CreditRefundFacts(Facts):
+    """`number` is the invoice that held the credit."""
+
+    number: str
+    refunded: MoneyFacts
+
+
 class PaidFacts(Facts):
     """`method` is None where credit has paid the rest."""
 
@@ -173,6 +180,14 @@ class CreditNoteIssued(AccountEvent[Literal["credit_note.issued"], None, CreditN
 
 class CreditNoteRefunded(AccountEvent[Literal["credit_note.refunded"], None, RefundFacts]):
     """The money of a credit note went back to where it came from."""
+
+
+class CreditRefunded(AccountEvent[Literal["credit.refunded"], None, CreditRefundFacts]):
+    """At the end of an account, credit went back to the payment that it came from."""
+
+
+class CreditRefundFailed(AccountEvent[Literal["credit.refund_failed"], None, CreditRefundFacts]):
+    """A refund of credit has failed, perhaps days later: it is credit again, and repaid by hand. Told to staff."""
 
 
 class PeriodFree(AccountEvent[Literal["period.free"], None, FreePeriodFacts]):

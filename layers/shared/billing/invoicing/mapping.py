@@ -27,7 +27,7 @@ Body = dict[str, Any]
 
 def document_body(invoice: IssuedInvoice) -> str:
     """The stored body of what an invoice said when it was issued, with its digest. It is written once."""
-    issued = _issued(invoice)
+    issued = issued_text(invoice)
     return text({"issued": orjson.Fragment(issued), "digest": _digest(issued)})
 
 
@@ -90,7 +90,8 @@ def is_as_issued(stored: str) -> bool:
     return same
 
 
-def _issued(invoice: IssuedInvoice) -> str:
+def issued_text(invoice: IssuedInvoice) -> str:
+    """The content of an invoice as JSON, byte for byte as its digest covers it."""
     # An invoice keeps its bytes, and so its digest: older ones were issued without these fields.
     draft = fields_of(invoice.draft)
     for name in ("tax_point", "seller_tax"):
@@ -109,12 +110,13 @@ def issued_from(stored: str) -> IssuedInvoice:
 
 
 def invoice_from(body: Body) -> IssuedInvoice:
+    """The content of an invoice from its parsed JSON."""
     return IssuedInvoice(
         number=body["number"],
         account=body["account"],
         produced_on=date.fromisoformat(body["produced_on"]),
         due_on=date.fromisoformat(body["due_on"]),
-        draft=_draft(body["draft"]),
+        draft=draft_from(body["draft"]),
         seller=Seller(**body["seller"]),
         company=CompanyDetails(**body["company"]),
         email=body["email"],
@@ -130,7 +132,8 @@ def _correction(body: Body | None) -> Correction | None:
     return Correction(body["number"], date.fromisoformat(body["produced_on"]), tuple(body["lines"]), body["reason"])
 
 
-def _draft(body: Body) -> InvoiceDraft:
+def draft_from(body: Body) -> InvoiceDraft:
+    """The draft of its parsed JSON."""
     return InvoiceDraft(
         occasion=BillingReason(body["occasion"]),
         since=date.fromisoformat(body["since"]),

@@ -75,8 +75,13 @@ def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType
     before, payment, invoice = change.record.payment, change.payment, change.record.invoice
     left = asdict(Money(payment.left, invoice.total.currency))
     yield from _by_chance(change)
+    if invoice.corrects is None:
+        yield from _credit_refunds(change)
     if payment.status is InvoiceStatus.PAID and before.status is not InvoiceStatus.PAID:
-        yield _refunded(change) if invoice.corrects is not None else _paid(change)
+        if invoice.corrects is not None:
+            yield _refunded(change)
+        elif payment.entries[-1].kind is not EntryKind.SET_OFF:  # its own credit note has settled it: nobody has paid
+            yield _paid(change)
         return
     if payment.attempts > before.attempts and invoice.corrects is None:
         is_asked = payment.failure is PaymentFailure.AUTHENTICATION_REQUIRED and consent_page
@@ -138,6 +143,18 @@ _OUTSIDE = {
     "made": (EntryKind.REFUNDED_OUTSIDE, EntryKind.CREDIT_REFUNDED),
     "failed": (EntryKind.REFUND_OUTSIDE_FAILED, EntryKind.CREDIT_REFUND_FAILED),
 }
+
+
+def _credit_refunds(change: PaymentChange) -> Iterator[tuple[EventType, Facts]]:
+    kinds = {
+        EntryKind.REFUND_DONE: EventType.CREDIT_REFUNDED,
+        EntryKind.REFUND_FAILED: EventType.CREDIT_REFUND_FAILED,
+    }
+    invoice = change.record.invoice
+    for entry in change.new_entries:
+        if entry.kind in kinds:
+            amount = Money(entry.amount, invoice.total.currency)
+            yield kinds[entry.kind], {"number": invoice.number, "refunded": asdict(amount)}
 
 
 def _paid(change: PaymentChange) -> tuple[EventType, Facts]:

@@ -42,19 +42,25 @@ def payment_body(payment: InvoicePayment) -> Body:
 
 def payment_from(body: Body, invoice: InvoiceSummary) -> InvoicePayment:
     """The payment of an invoice, by its entries."""
-    return _payment(body, invoice, _kept(body))
+    return _payment(body, invoice.produced_on, _kept(body), is_credit_note=invoice.corrects is not None)
 
 
 def older_payment_from(body: Body, invoice: IssuedInvoice) -> InvoicePayment:
     """The payment in an item that holds the whole invoice. One without entries has them derived from its figures."""
-    return _payment(body, invoice.summary, _kept(body) if "entries" in body else _derived(body, invoice))
+    money = _kept(body) if "entries" in body else _derived(body, invoice)
+    return _payment(body, invoice.produced_on, money, is_credit_note=invoice.corrects is not None)
 
 
-def _payment(body: Body, invoice: InvoiceSummary, money: Body) -> InvoicePayment:
+def payment_alone_from(body: Body, issued_on: date) -> InvoicePayment:
+    """The money of a claim that has no document (billing.ending.deletion.claims)."""
+    return _payment(body, issued_on, _kept(body), is_credit_note=False)
+
+
+def _payment(body: Body, issued_on: date, money: Body, *, is_credit_note: bool) -> InvoicePayment:
     method, failure = body.get("method"), body.get("failure")
     return InvoicePayment(
-        issued_on=invoice.produced_on,
-        is_credit_note=invoice.corrects is not None,
+        issued_on=issued_on,
+        is_credit_note=is_credit_note,
         method=None if method is None else Method(method),
         payment_intent_id=body.get("payment"),
         tried_with=body.get("tried_with"),

@@ -357,7 +357,7 @@ class InvoiceStore(RateReads):
         """The document that was asked for, with its summary. Raises NotFound. One read."""
         return self._whole(asked.account.id, asked.number, asked.found)
 
-    def documents(self, account: str) -> tuple[InvoiceRecord, ...]:
+    def summaries(self, account: str) -> tuple[InvoiceRecord, ...]:
         """The summaries of all invoices and credit notes, oldest first. One query per megabyte, strongly consistent."""
         rows = self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE), consistent=True)
         return tuple(_record_from(row) for row in rows)
@@ -370,6 +370,33 @@ class InvoiceStore(RateReads):
         rows = self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE), consistent=consistent)
         waiting = {*UNPAID, InvoiceStatus.IN_TRANSIT}
         return tuple(_record_from(row) for row in rows if invoice_from(row.body).status in waiting)
+
+    def documents(self, account: str) -> tuple[WholeInvoice, ...]:
+        """All invoices and credit notes of an account, oldest first. Also of one whose deletion has begun. One strongly
+        consistent query per megabyte of summaries, and one read per DOCUMENTS_AT_ONCE documents."""
+        rows = [*self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE), consistent=True)]
+        documents = stored_documents(self._reads, rows)
+        return tuple(WholeInvoice(issued_from(documents.get(row.key, row.body)), _record_from(row)) for row in rows)
+
+    def is_registered(self, number: str) -> bool:
+        """Whether the register of numbers has this one. One get."""
+        key = _place_in_register(number)
+        return key is not None and self._reads.get(keys.NUMBERS, key) is not None
+
+    def is_of_deleted(self, account: str, number: str | None, payment: str) -> bool:
+        """Whether a payment of an account is one of a deleted account with the same id.
+
+        Its document's number was given and the account does not have the document: no account loses one otherwise. Or a
+        deletion has noted the payment, as that of a reactivation, which is named before its invoice has a number. One
+        read, strongly consistent: an invoice may be a moment old.
+        """
+        key = None if number is None else _place_in_register(number)
+        noted = (keys.residue(payment), keys.NOTE)
+        places = [noted]
+        if number is not None and key is not None:
+            places += [(keys.NUMBERS, key), (keys.account(account), keys.document(number))]
+        found = self._reads.get_all(places)
+        return noted in found or [place in found for place in places[1:]] == [True, False]
 
     def of_payment(self, account: str, payment: str, number: str) -> tuple[InvoiceRecord, ...]:
         """The invoices and credit notes that name a payment of the payment service, and the invoice with this number;
@@ -425,6 +452,18 @@ class InvoiceStore(RateReads):
             for each in (replace(record, payment=payment), *others):
                 write_invoice(write, account, each)
         return change.written
+
+    def begin_credit_refund(self, context: BillingContext, change: PaymentChange) -> BillingContext:
+        """Writes the refund of a part of the credit that is begun, and takes that part from the credit.
+
+        Returns the context with the new credit. Raises ConcurrentChange when the account, the credit or the invoice has
+        changed: a reactivation that was requested counts on the credit. One transaction.
+        """
+        account = context.subscriber.account
+        with self._transaction() as write:
+            write.check(keys.account(account.id), keys.PAGE_ACCOUNT, account.version)
+            _write_changes(write, context, [change])
+        return replace(context, credit=context.credit + change.credit, credit_version=context.credit_version + 1)
 
     def settle(self, context: BillingContext, changes: Sequence[PaymentChange], events: Sequence[Event]) -> None:
         """Writes new payments of invoices, what they change of the credit, and their events.
@@ -718,6 +757,13 @@ def _context_from(rows: Mapping[tuple[str, str], Row], partition: str) -> Billin
 
 def _document_of(account: Account, number: str, row: Row | None) -> DocumentOfAccount:
     return DocumentOfAccount(account, number, None if row is None else issued_from(row.body))
+
+
+def _place_in_register(number: str) -> str | None:
+    """The key of a document's number in the register, None for a name that is no number."""
+    series_and_year, _, count = number.rpartition("-")
+    series, _, year = series_and_year.rpartition("-")
+    return keys.number(series, int(year), int(count)) if year.isdecimal() and count.isdecimal() else None
 
 
 def _place_past_due(invoice: InvoiceSummary) -> str:

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 
 from billing.invoicing.collect_payments import Collector, after_refund, save_changes, shared_charge, without_intent
+from billing.invoicing.credit_refunds import after_credit_refund
+from billing.invoicing.disputes import dispute_steps
 from billing.invoicing.dunning import UNPAID, AlreadyPaid, InvoicePayment, after_charge, after_money, is_news
 from billing.invoicing.entries import Entry, EntryKind, attempt_under_way, charged, kept, overpaid, refundable_of
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
@@ -18,7 +20,7 @@ from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import EventType, by_system
 from billing.kernel.money import Money
 from billing.payments.gateway import PaymentGateway
-from billing.payments.methods import Charge, ChargeState, Dispute, DisputeState, Method, Refund, RefundState
+from billing.payments.methods import Charge, ChargeState, Dispute, Method, Refund, RefundState
 from billing.platform.events.new_event import new_event
 
 REACTIVATION = "reactivation "
@@ -51,18 +53,19 @@ def sync_payment(
     consent_page: str,
     store: InvoiceStore,
     gateway: PaymentGateway,
-) -> bool:
+) -> bool | None:
     """Brings an invoice in line with its payment at the payment service; whether anything was changed.
 
-    Money that has arrived for an invoice that is settled by now, or for none that we know, is credit, and staff are
-    told. One that was cancelled at the payment service makes way for another. Raises ConcurrentChange, UpstreamFailed.
+    None for a payment of an account that does not exist, or of a former one with the same id. Money that has arrived
+    for an invoice that is settled by now, or for none that we know, is credit, and staff are told. One that was
+    cancelled at the payment service makes way for another. Raises ConcurrentChange, UpstreamFailed.
     """
     owner = gateway.invoice_of(payment)
     if owner is None:
         return False
     billing = store.billing_context(owner[0])
     if billing is None:
-        return of_no_account(owner[0], owner[1])
+        return None
     charge = gateway.payment(payment)
     collector = Collector(
         billing.subscriber.account, by_system(now, correlation), settings, consent_page, store, gateway
@@ -70,6 +73,8 @@ def sync_payment(
     found = _found(billing, payment, owner[1], collector)
     if charge is None or _is_taken_in(found.named, payment):
         return False
+    if not found.named and store.is_of_deleted(owner[0], owner[1], payment):
+        return None
     record = _target(found.named, payment, owner[1])
     if record is None and charge.state is ChargeState.SUCCEEDED and not _is_awaited(billing, owner[1], charge, now):
         record = _newest(owner[0], store)
@@ -99,8 +104,9 @@ def sync_refund(
     settings: InvoicingSettings,
     store: InvoiceStore,
     gateway: PaymentGateway,
-) -> bool:
-    """Brings a credit note in line with its refund; whether anything was changed.
+) -> bool | None:
+    """Brings a credit note in line with its refund, or the invoice whose credit it gives back; whether anything was
+    changed. None for a refund of an account that does not exist, or of a former one with the same id.
 
     One that has failed, however late, is owed again, and staff are told. A refund that was made by hand at the payment
     service is taken in for a credit note that waits for one of this payment; without one it is an entry of the invoices
@@ -111,13 +117,16 @@ def sync_refund(
         return False
     billing = store.billing_context(current.account)
     if billing is None:
-        return of_no_account(current.account, None)
+        return None
     collector = Collector(billing.subscriber.account, by_system(now, correlation), settings, "", store, gateway)
     found = _found(billing, current.payment, current.credit_note or "-", collector)
+    if not found.named and store.is_of_deleted(current.account, current.credit_note, current.payment):
+        return None
     notes = [each for each in found.named if each.invoice.corrects is not None]
-    known = {(entry.kind, entry.reference) for each in notes for entry in each.payment.entries}
+    known = {(entry.kind, entry.reference) for each in found.named for entry in each.payment.entries}
     if current.credit_note is not None:
-        note = next((each for each in notes if each.invoice.number == current.credit_note), None)
+        # Without a credit note it names the invoice whose credit went back.
+        note = next((each for each in found.named if each.invoice.number == current.credit_note), None)
         begun = (EntryKind.REFUND_BEGUN, current.attempt)
         if note is None or begun not in {(entry.kind, entry.reference) for entry in note.payment.entries}:
             return False
@@ -131,9 +140,15 @@ def sync_refund(
     kind = {RefundState.DONE: EntryKind.REFUND_DONE, RefundState.FAILED: EntryKind.REFUND_FAILED}.get(current.state)
     if note is None or kind is None or (kind, refund) in known:
         return False
-    if kind is EntryKind.REFUND_DONE and ((EntryKind.REFUND_FAILED, refund) in known or not note.payment.left):
+    if note.invoice.corrects is None:
+        answer = after_credit_refund(note.payment, current, found.today)
+    elif kind is EntryKind.REFUND_DONE and not note.payment.left:
         return False
-    _save(found, [PaymentChange(note, after_refund(note.payment, current, found.today))])
+    else:
+        answer = after_refund(note.payment, current, found.today)
+    if kind is EntryKind.REFUND_DONE and (EntryKind.REFUND_FAILED, refund) in known:
+        return False
+    _save(found, [PaymentChange(note, answer)])
     return True
 
 
@@ -145,21 +160,23 @@ def sync_dispute(
     settings: InvoicingSettings,
     store: InvoiceStore,
     gateway: PaymentGateway,
-) -> bool:
+) -> bool | None:
     """Takes in what a customer's bank does with a payment; whether anything was changed.
 
-    Staff are told of a new one. One that is lost takes the money back, of each invoice that the payment has paid, as
-    far as the disputed amount reaches; one that is won after that gives it back. Raises ConcurrentChange,
-    UpstreamFailed.
+    None for a payment of an account that does not exist, or of a former one with the same id. Staff are told of a new
+    dispute. One that is lost takes the money back, of each invoice that the payment has paid, as far as the disputed
+    amount reaches; one that is won after that gives it back. Raises ConcurrentChange, UpstreamFailed.
     """
     current = gateway.dispute(dispute)
     if current is None or current.account is None:
         return False
     billing = store.billing_context(current.account)
     if billing is None:
-        return of_no_account(current.account, current.invoice)
+        return None
     collector = Collector(billing.subscriber.account, by_system(now, correlation), settings, "", store, gateway)
     found = _found(billing, current.payment, current.invoice or "-", collector)
+    if not found.named and store.is_of_deleted(current.account, current.invoice, current.payment):
+        return None
     if not _is_taken_in(found.named, current.payment):
         # The notice of the payment itself comes later.
         sync_payment(
@@ -182,15 +199,6 @@ def sync_dispute(
     if changes:
         _save(found, changes)
     return is_new or bool(changes)
-
-
-def of_no_account(account: str, invoice: str | None) -> bool:
-    """Where a notice about the money of an account that no longer exists ends, with the number that its payment names.
-
-    Whether anything was recorded: nothing is yet.
-    """
-    del account, invoice
-    return False
 
 
 def _found(billing: BillingContext, payment: str, number: str, collector: Collector) -> _Found:
@@ -351,7 +359,7 @@ def _disputed(found: _Found, dispute: Dispute) -> list[PaymentChange]:
     for record, share in zip(found.named, shares, strict=True):
         known = {each.kind for each in record.payment.entries if each.reference == dispute.id}
         entries = [
-            Entry(kind, share, found.today, dispute.id, dispute.payment) for kind in _steps(dispute.state, known)
+            Entry(kind, share, found.today, dispute.id, dispute.payment) for kind in dispute_steps(dispute.state, known)
         ]
         if share and entries:
             changes.append(PaymentChange(record, _after_dispute(record.payment, entries)))
@@ -377,19 +385,6 @@ def _shares(records: Sequence[InvoiceRecord], dispute: Dispute) -> list[int]:
 
 def _is_taken_back(entry: Entry, dispute: Dispute) -> bool:
     return entry.kind is EntryKind.CHARGED_BACK and entry.reference == dispute.id
-
-
-def _steps(state: DisputeState, known: set[EntryKind]) -> list[EntryKind]:
-    """The entries that a dispute in this state still lacks. One that is won before it is lost has taken nothing."""
-    if state is DisputeState.OPEN:
-        steps = [EntryKind.DISPUTED]
-    elif state is DisputeState.LOST:
-        steps = [EntryKind.DISPUTED, EntryKind.CHARGED_BACK]
-    elif EntryKind.CHARGED_BACK in known:
-        steps = [EntryKind.CHARGE_BACK_WON]
-    else:
-        steps = [EntryKind.DISPUTE_CLOSED] if EntryKind.DISPUTED in known else []
-    return [each for each in steps if each not in known]
 
 
 def _after_dispute(payment: InvoicePayment, entries: Sequence[Entry]) -> InvoicePayment:

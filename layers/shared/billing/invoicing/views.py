@@ -377,6 +377,16 @@ class PendingInvoiceView(View):
     tax: MoneyView
     total: MoneyView
 
+    @classmethod
+    def of(cls, draft: InvoiceDraft) -> PendingInvoiceView:
+        return cls(
+            since=draft.since,
+            until=draft.until,
+            net=MoneyView.of(draft.net),
+            tax=MoneyView.of(draft.tax_amount),
+            total=MoneyView.of(draft.total),
+        )
+
 
 class InvoicingPreviewView(View):
     """The invoices that are due and not issued, oldest first. `total` is their sum, tax included.
@@ -395,16 +405,7 @@ class InvoicingPreviewView(View):
         return cls(
             held=preview.is_waiting,
             held_at=None if preview.hold is None else preview.hold.held_at,
-            invoices=[
-                PendingInvoiceView(
-                    since=each.since,
-                    until=each.until,
-                    net=MoneyView.of(each.net),
-                    tax=MoneyView.of(each.tax_amount),
-                    total=MoneyView.of(each.total),
-                )
-                for each in drafts
-            ],
+            invoices=[PendingInvoiceView.of(each) for each in drafts],
             total=MoneyView.of(preview.total),
         )
 

@@ -37,6 +37,7 @@ class Permission(StrEnum):
     CANCEL = "cancel"
     EXPORT = "export"
     READ_DELETIONS = "read-deletions"
+    SETTLE_CLAIMS = "settle-claims"
     READ_PAST_DUE = "read-past-due"
     READ_INVOICE_REGISTER = "read-invoice-register"
     READ_RECONCILIATION = "read-reconciliation"
@@ -72,6 +73,7 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.CANCEL: _ADMIN_ONLY,
     Permission.EXPORT: _ADMIN_ONLY,
     Permission.READ_DELETIONS: _STAFF_ONLY,
+    Permission.SETTLE_CLAIMS: _STAFF_ONLY,
     Permission.READ_PAST_DUE: _STAFF_ONLY,
     Permission.READ_INVOICE_REGISTER: _STAFF_ONLY,
     Permission.READ_RECONCILIATION: _STAFF_ONLY,

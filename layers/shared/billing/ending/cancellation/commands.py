@@ -28,6 +28,8 @@ from billing.ending.cancellation.rules import (
     stage_after_deactivation,
 )
 from billing.ending.due import NOTICE_DAYS_BEFORE, EndingDue, EndingStage, next_notice
+from billing.ending.open_money_facts import open_money_facts, totals_facts
+from billing.invoicing.open_money import OpenMoney
 from billing.invoicing.settings import UnconfirmedVatNumber
 from billing.invoicing.to_come import invoices_to_come
 from billing.invoicing.vat_territories import Address
@@ -170,13 +172,17 @@ def end_account(
     seller: Address,
     policy: UnconfirmedVatNumber | None,
     store: CancellationStore,
+    open_money: OpenMoney | None = None,
+    is_replay: bool = False,
 ) -> EndingStage | None:
     """Takes an account through all stages of its end that are due. Returns the last of them; None if none was due.
 
-    The purge is left to `purge_account`. One read and one transaction for each stage. Raises ConcurrentChange.
+    `open_money` is what is open after the books were closed (billing.invoicing.close_books): the admins are told both
+    sums, and staff each document. The purge is left to `purge_account`. One read and one transaction for each stage.
+    Raises ConcurrentChange.
     """
     last_stage: EndingStage | None = None
-    context = by_system(now, correlation)
+    context = by_system(now, correlation, is_replay=is_replay)
     while True:
         state = store.state(account)
         if state is None or state.due is None:
@@ -187,7 +193,7 @@ def end_account(
         if state.due.stage is EndingStage.NOTICE:
             _notice(state, today, seller, policy, context, store)
         else:
-            _end(state, state.due.stage, context, store)
+            _end(state, state.due.stage, open_money, context, store)
         last_stage = state.due.stage
 
 
@@ -216,7 +222,13 @@ def _notice(
     store.move_on(account, next_notice(contract, today + timedelta(days=1)), events)
 
 
-def _end(state: CancellationState, stage: EndingStage, context: RequestContext, store: CancellationStore) -> None:
+def _end(
+    state: CancellationState,
+    stage: EndingStage,
+    open_money: OpenMoney | None,
+    context: RequestContext,
+    store: CancellationStore,
+) -> None:
     account, ending = state.subscriber.account, state.subscriber.account.ending
     if ending is None:
         raise ConcurrentChange  # a torn read: the cancellation was withdrawn between two keys
@@ -224,14 +236,20 @@ def _end(state: CancellationState, stage: EndingStage, context: RequestContext, 
         "deactivated_on": ending.active_until,
         "reactivate_until": reactivate_until(ending),
         "purge_on": ending.purge_on,
+        **totals_facts(open_money),
     }
     if stage is EndingStage.DEACTIVATE:
         following, type_ = stage_after_deactivation(ending), EventType.ACCOUNT_DEACTIVATED
         account = replace(account, status=Status.DEACTIVATED)
     else:
         following, type_ = EndingDue(EndingStage.PURGE, ending.purge_on), EventType.ACCOUNT_DELETION_NEAR
-    event = new_event(type_, context, account=account.id, before=None, after=facts)
-    store.move_on(account, following, [event])
+    events = [new_event(type_, context, account=account.id, before=None, after=facts)]
+    if open_money is not None and not open_money.is_settled:
+        name = "deactivated" if stage is EndingStage.DEACTIVATE else "deletion_near"
+        after = open_money_facts(open_money, name, ending.purge_on)
+        type_ = EventType.ACCOUNT_MONEY_OPEN
+        events.append(new_event(type_, context, account=account.id, before=None, after=after))
+    store.move_on(account, following, events)
 
 
 def _renewal_facts(

@@ -43,7 +43,8 @@ class CancellationState:
     """An account with its subscription, its cancellation and the next stage of its end. Either can be None.
 
     `invoicing_due` is the next contract month to invoice, `period` the running paid period as stored, `vat_check` the
-    last check of a VAT number. Each can be None. `company_version` counts the changes of the company.
+    last check of a VAT number. Each can be None. `company_version` counts the changes of the company. `credit` is the
+    credit balance in minor units.
     """
 
     subscriber: Subscriber
@@ -54,6 +55,7 @@ class CancellationState:
     period: PaidPeriod | None = None
     vat_check: VatNumberCheck | None = None
     company_version: int = 0
+    credit: int = 0
 
     def invoicing(self, today: date, seller: Address, policy: UnconfirmedVatNumber | None) -> InvoicingState:
         """What decides the account's next invoices. They are shown before credit."""
@@ -70,13 +72,14 @@ class CancellationStore(UsageReads):
         due, renewal = keys.due(Job.ENDING), keys.due(Job.RENEWAL)
         company = keys.page_information(Area.COMPANY)
         page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PERIOD, keys.PAGE_VAT_CHECK, company)
-        sort_keys = (*page, keys.CANCELLATION, due, renewal)
+        sort_keys = (*page, keys.CANCELLATION, keys.BALANCE, due, renewal)
         rows = self._reads.get_all((partition, key) for key in sort_keys)
         subscriber = subscriber_from(rows, partition)
         if subscriber is None or (partition, company) not in rows:
             return None
         stage, invoicing = rows.get((partition, due)), rows.get((partition, renewal))
         check = rows.get((partition, keys.PAGE_VAT_CHECK))
+        balance = rows.get((partition, keys.BALANCE))
         return CancellationState(
             subscriber,
             company_from(rows[partition, company].body),
@@ -86,6 +89,7 @@ class CancellationStore(UsageReads):
             period_of(rows.get((partition, keys.PAGE_PERIOD))),
             None if check is None else check_from(check.body, check.version),
             rows[partition, company].version,
+            0 if balance is None else parsed(balance.body)["credit"],
         )
 
     def user(self, account: str, user: str) -> User | None:

@@ -128,7 +128,8 @@ class ReceiptView(View):
 class CancellationView(View):
     """Where the account stands: `preview` while it is not cancelled, `receipt` once it is.
 
-    `reasons` are those to choose from; `products_in_use` were used in the last seven days.
+    `reasons` are those to choose from; `products_in_use` were used in the last seven days. `to_pay` is open of issued
+    invoices today, and stays owed after the end; `to_repay` is credit, which the end gives back.
     """
 
     status: str
@@ -136,6 +137,8 @@ class CancellationView(View):
     receipt: ReceiptView | None
     reasons: list[str]
     products_in_use: list[str]
+    to_pay: MoneyView
+    to_repay: MoneyView
 
 
 class ChargesTotalBody(Body):

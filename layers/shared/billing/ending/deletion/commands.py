@@ -1,15 +1,19 @@
-"""Deletes everything of an account, and keeps only a receipt without names (DESIGN 3.7).
+"""Deletes an account, and keeps a receipt without names, and what is owed in either direction (DESIGN 3.7).
 
-The order: invoices are copied to the archive; then documents, the customer at the payment service, and log-ins are
-deleted; then the table's items, partition by partition; the record of the deletion goes last, in the transaction that
-writes the receipt. A deletion can be interrupted anywhere and resumes. The transaction that deletes items also counts
-them.
+The order: what is open is kept as claims; invoices are copied to the archive; then documents, the customer at the
+payment service, and log-ins are deleted; then the table's items, partition by partition; the record of the deletion
+goes last, in the transaction that writes the receipt. A deletion can be interrupted anywhere and resumes. The
+transaction that deletes items also counts them.
+
+The customer at the payment service is deleted although a payment may be on its way or a refund may follow. Deleting a
+customer removes its payment methods, and prevents further operations on it (docs.stripe.com/api/customers/delete).
+Payments, refunds and disputes are objects of their own: they stay, with the invoice's number in their metadata.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -17,10 +21,25 @@ from billing.accounts.directory import Directory
 from billing.accounts.information import BillingInformation
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import Account
+from billing.ending.deletion.claim_records import NOTES_KEPT
+from billing.ending.deletion.claims import CLAIM_YEARS, claims_of, notes_of
 from billing.ending.deletion.records import Purge, PurgeStore, receipt_body
-from billing.ending.deletion.rules import Receipt, archived_until, deletion_recipients, identity, is_deletion_due
+from billing.ending.deletion.rules import (
+    Receipt,
+    archived_until,
+    deletion_recipients,
+    identity,
+    is_deletion_due,
+    kept_counts,
+)
 from billing.ending.exports.rules import folder_of_downloads
-from billing.invoicing.invoices import folder_of_invoice
+from billing.ending.open_money_facts import open_money_facts
+from billing.invoicing.due_mapping import invoicing_due_body
+from billing.invoicing.invoices import InvoiceDraft, folder_of_invoice
+from billing.invoicing.issue_invoices import pending_invoices
+from billing.invoicing.open_money import open_money
+from billing.invoicing.records import InvoiceStore
+from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.errors import AccountNotFound, ConcurrentChange
 from billing.kernel.events import EventType, by_system
 from billing.payments.gateway import PaymentGateway
@@ -33,6 +52,9 @@ WAIT = timedelta(minutes=3)
 mail before may store its audit copy until the claim expires (billing.correspondence.notify)."""
 
 JSON_TYPE = "application/json"
+
+CLAIMS_AT_ONCE = 40
+"""How many claims, or notes of payments, one transaction keeps."""
 
 RECEIPTS = "receipts/"
 """The folder of receipts in the documents bucket."""
@@ -51,18 +73,24 @@ class Purger:
     """The stores and services that a deletion needs.
 
     Invoices go into the `archive` for `archive_years` after the year of their issue. Without an archive they are
-    deleted with the rest. `wait` is WAIT, or zero if no worker runs at the same time.
+    deleted with the rest. What is open is kept for `claim_years`. `settings` decide what is due and not invoiced; None
+    if that is not asked, as for an account that a backup brings back. `wait` is WAIT, or zero if no worker runs at the
+    same time. `is_replay` says that a replay has named the time of its events.
     """
 
     accounts: AccountStore
     methods: PaymentStore
     purges: PurgeStore
+    invoices: InvoiceStore
     documents: Documents
     archive: Archive | None
     archive_years: int
     gateway: PaymentGateway
     directory: Directory
     wait: timedelta = WAIT
+    claim_years: int = CLAIM_YEARS
+    settings: InvoicingSettings | None = None
+    is_replay: bool = False
 
 
 def purge_account(
@@ -105,6 +133,7 @@ def _continue(
     purge: Purge, now: datetime, clock: datetime, correlation: str, goes_on: Callable[[], bool], purger: Purger
 ) -> PurgeProgress:
     purges = purger.purges
+    purge = _keep_residue(purge, correlation, purger)
     purge = _archive_invoices(purge, now, goes_on, purger)
     if not goes_on():
         return PurgeProgress.GOES_ON
@@ -148,8 +177,23 @@ def _begin(account: str, now: datetime, purger: Purger) -> Purge | None:
     information: BillingInformation = purger.accounts.details(account).information
     recipients = deletion_recipients(purger.purges.people(account), information)
     language = information.billing.details.language
-    purger.purges.begin(current, _purge_of(current, now, purger, recipients=recipients, language=language))
+    invoicing_due, not_invoiced = _not_invoiced(account, now, purger)
+    purge = _purge_of(current, now, purger, recipients=recipients, language=language)
+    purger.purges.begin(current, replace(purge, not_invoiced=not_invoiced), invoicing_due)
     return purger.purges.purge(account)
+
+
+def _not_invoiced(account: str, now: datetime, purger: Purger) -> tuple[str | None, tuple[InvoiceDraft, ...]]:
+    """What is due and waits for a decision of staff, and the due item that it follows from. None and nothing without.
+
+    The books were closed before: everything else is invoiced (billing.invoicing.close_books).
+    """
+    billing = purger.invoices.billing_context(account)
+    if billing is None or purger.settings is None or billing.due is None:
+        return None, ()
+    pending = pending_invoices(billing, billing.subscriber.account.contract.today(now), purger.settings)
+    drafts = tuple(each.draft for each in pending)
+    return (invoicing_due_body(billing.due) if drafts else None), drafts
 
 
 def _purge_of(account: Account, now: datetime, purger: Purger, *, recipients: dict[str, str], language: str) -> Purge:
@@ -166,7 +210,43 @@ def _purge_of(account: Account, now: datetime, purger: Purger, *, recipients: di
         began_at=now,
         counts={},
         digest="",
+        currency=account.contract.currency,
     )
+
+
+def _keep_residue(purge: Purge, correlation: str, purger: Purger) -> Purge:
+    """Keeps what is open as claims, before anything is deleted, and tells staff.
+
+    Nothing of the account changes any more: after a crash the claims are the same, and only the missing ones are
+    written. An account that a backup brings back is not told of again.
+    """
+    if purge.is_residue_kept:
+        return purge
+    documents = [(each.invoice, each.payment) for each in purger.invoices.documents(purge.account)]
+    currency = purge.currency or next((invoice.draft.total.currency for invoice, _ in documents), "")
+    if not currency:  # a deletion of an earlier release, of which no invoice is left
+        return purger.purges.keep(purge, (), is_all=True)
+    credit, began_at = purger.purges.credit(purge.account), purge.began_at
+    open_now = open_money(documents, credit, purge.not_invoiced, currency, began_at.date())
+    claims = claims_of(purge.account, purge.receipt, purge.language, documents, open_now, began_at, purger.claim_years)
+    kept = {claim for claim, _, _ in purge.kept}
+    missing = [each for each in claims if each.id not in kept]
+    for place in range(0, len(missing), CLAIMS_AT_ONCE):
+        purge = purger.purges.keep(purge, missing[place : place + CLAIMS_AT_ONCE])
+    payments = [(invoice.number, payment) for invoice, payment in documents]
+    notes = notes_of(payments, began_at.date() - NOTES_KEPT)
+    for place in range(0, len(notes), CLAIMS_AT_ONCE):
+        purge = purger.purges.keep(purge, (), notes=notes[place : place + CLAIMS_AT_ONCE])
+    facts = open_money_facts(open_now, "deleted", began_at.date(), purge.language)
+    event = new_event(
+        EventType.ACCOUNT_MONEY_OPEN,
+        by_system(began_at, correlation, is_replay=purger.is_replay),
+        account=purge.account,
+        before=None,
+        after=facts,
+    )
+    is_told = bool(claims) and bool(purge.recipients)
+    return purger.purges.keep(purge, (), is_all=True, events=[event] if is_told else [])
 
 
 def _archive_invoices(purge: Purge, now: datetime, goes_on: Callable[[], bool], purger: Purger) -> Purge:
@@ -191,10 +271,20 @@ def _archive_invoices(purge: Purge, now: datetime, goes_on: Callable[[], bool], 
 
 
 def _finish(purge: Purge, now: datetime, correlation: str, purger: Purger) -> None:
-    receipt = Receipt(purge.receipt, purge.identity, purge.began_at, now, purge.counts, purge.digest)
+    kept = kept_counts(purge.kept)
+    receipt = Receipt(
+        purge.receipt,
+        purge.identity,
+        purge.began_at,
+        now,
+        purge.counts,
+        purge.digest,
+        kept,
+        purge.kept_until,
+    )
     # A table restored from a backup may lack the receipt, so the bucket has a copy.
     purger.documents.put(f"{RECEIPTS}{receipt.id}.json", receipt_body(receipt).encode(), JSON_TYPE)
-    context = by_system(now, correlation)
+    context = by_system(now, correlation, is_replay=purger.is_replay)
     facts = {
         "receipt": receipt.id,
         "account_name": purge.account_name,
@@ -204,9 +294,10 @@ def _finish(purge: Purge, now: datetime, correlation: str, purger: Purger) -> No
         "counts": dict(receipt.counts),
         "digest": f"sha256:{receipt.digest}",
         "invoices_kept_years": 0 if purger.archive is None else purger.archive_years,
+        "kept": {**kept, "until": purge.kept_until} if kept else None,
     }
     event = new_event(EventType.ACCOUNT_DELETED, context, account=purge.account, before=None, after=facts)
-    purger.purges.finish(purge, receipt, event)
+    purger.purges.finish(purge, receipt, [event])
 
 
 def _folders(account: str) -> tuple[str, str]:

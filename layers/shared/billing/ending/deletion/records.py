@@ -13,21 +13,23 @@ from itertools import islice
 
 from billing.accounts.mapping import user_from
 from billing.accounts.rules import Account, User
-from billing.ending.deletion.rules import EVENT_RETENTION, Receipt
+from billing.ending.deletion.claim_records import claim_item, note_item, record_for_deleted
+from billing.ending.deletion.claims import Note, OpenClaim, direction
+from billing.ending.deletion.rules import Receipt
 from billing.ending.due import EndingStage
 from billing.ending.due_mapping import stage_from
-from billing.invoicing.mapping import archived_body
+from billing.invoicing.invoices import InvoiceDraft
+from billing.invoicing.mapping import archived_body, draft_from
 from billing.invoicing.records import DOCUMENTS_AT_ONCE, stored_documents
 from billing.kernel.errors import NotFound
 from billing.kernel.events import Event
 from billing.kernel.fields import fields_of
 from billing.kernel.schedules import Job
 from billing.platform.dynamodb import keys
-from billing.platform.dynamodb.bodies import parsed, text
+from billing.platform.dynamodb.bodies import date_or_none, parsed, text
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Row, Slice
 from billing.platform.dynamodb.table import Table
-from billing.platform.events.mapping import event_body
 
 AT_ONCE = 40
 """How many items one transaction deletes. The same transaction saves their count."""
@@ -40,7 +42,9 @@ class Purge:
     `recipients` are pairs of name and address for the mail at its end. `users` are the ids of the users who had access.
     `customer` is the customer id at the payment service. `counts` are the deleted items by family, `digest` the SHA-256
     digest of their keys. `archived` is the key of the last archived invoice. At `emptied_at` the account had no items
-    left but this record and its due item. `version` counts the changes.
+    left but this record and its due item. `kept` are the claims of the residue: their ids, and whether each is one of
+    the vendor and one against the vendor. It is complete once `is_residue_kept`; `kept_until` is the last day of any of
+    them. `not_invoiced` is what was due and not invoiced when the deletion began. `version` counts the changes.
     """
 
     account: str
@@ -56,6 +60,11 @@ class Purge:
     digest: str
     archived: str | None = None
     emptied_at: datetime | None = None
+    currency: str = ""
+    not_invoiced: tuple[InvoiceDraft, ...] = ()
+    kept: tuple[tuple[str, bool, bool], ...] = ()
+    kept_until: date | None = None
+    is_residue_kept: bool = False
     version: int = 0
 
 
@@ -79,9 +88,18 @@ class PurgeStore(Table):
         if row is None:
             return None
         body = parsed(row.body)
+        # A deletion that began in an earlier release has kept nothing yet: what is still there is kept.
+        residue = {
+            "currency": body.get("currency", ""),
+            "not_invoiced": tuple(map(draft_from, body.get("not_invoiced", ()))),
+            "kept": tuple((claim, ours, theirs) for claim, ours, theirs in body.get("kept", ())),
+            "kept_until": date_or_none(body.get("kept_until")),
+            "is_residue_kept": body.get("is_residue_kept", False),
+        }
         return Purge(
             **{
                 **body,
+                **residue,
                 "recipients": tuple(tuple(each) for each in body["recipients"]),
                 "users": tuple(body["users"]),
                 "began_at": datetime.fromisoformat(body["began_at"]),
@@ -108,15 +126,59 @@ class PurgeStore(Table):
         rows = self._reads.query(keys.user(user), family, keys.last_of(family), limit=2, index=keys.INDEX)
         return any(row.partition != keys.account(account) for row in rows)
 
-    def begin(self, account: Account, purge: Purge) -> None:
+    def begin(self, account: Account, purge: Purge, invoicing_due: str | None = None) -> None:
         """Deletes the account's own item and saves the purge. From then on every other write for the account fails.
 
-        Raises ConcurrentChange if the account is no longer at its version, for example after a reactivation. One
-        transaction.
+        `invoicing_due` is the body of the due item that `purge.not_invoiced` follows from: with it nothing is invoiced
+        in between. Raises ConcurrentChange if the account is no longer at its version, for example after a
+        reactivation, or if something was invoiced. One transaction.
         """
         with self._transaction() as write:
             write.delete(keys.account(account.id), keys.PAGE_ACCOUNT, version=account.version)
             write.replace(_item(purge), purge.version)
+            if invoicing_due is not None:
+                write.due_if(invoicing_due, account.id, Job.RENEWAL, None)
+
+    def credit(self, account: str) -> int:
+        """The credit of an account whose deletion has begun, in minor units. One get."""
+        row = self._reads.get(keys.account(account), keys.BALANCE)
+        return 0 if row is None else int(parsed(row.body)["credit"])
+
+    def keep(
+        self,
+        purge: Purge,
+        claims: Sequence[OpenClaim],
+        *,
+        notes: Sequence[Note] = (),
+        is_all: bool = False,
+        events: Sequence[Event] = (),
+    ) -> Purge:
+        """Saves claims of the residue, that they are kept, notes of payments, and the events.
+
+        With `is_all` the residue is complete.
+
+        A claim that exists already stays as it is: a deletion is repeated after a restore. One read and one
+        transaction.
+        """
+        places = [(keys.residue(each.id), keys.CLAIM) for each in claims]
+        known = self._reads.get_all(places)
+        last_days = [*(each.keep_until for each in claims), *([purge.kept_until] if purge.kept_until else [])]
+        kept = replace(
+            purge,
+            kept=(*purge.kept, *((each.id, *direction(each)) for each in claims)),
+            kept_until=max(last_days, default=None),
+            is_residue_kept=is_all,
+        )
+        with self._transaction() as write:
+            for each, place in zip(claims, places, strict=True):
+                if place not in known:
+                    write.replace(claim_item(each), 0)
+            for note in notes:
+                write.put(note_item(note, purge.began_at))
+            for event in events:
+                record_for_deleted(write, event)
+            write.replace(_item(kept), kept.version)
+        return replace(kept, version=purge.version + 1)
 
     def invoices(self, purge: Purge) -> Iterator[StoredInvoice]:
         """The invoices and credit notes not archived yet, oldest first, with their documents.
@@ -157,22 +219,17 @@ class PurgeStore(Table):
                 return self._delete(purge, batch)
         return None
 
-    def finish(self, purge: Purge, receipt: Receipt, event: Event) -> None:
-        """Deletes the purge and its due item, and saves the receipt and the event. One transaction.
+    def finish(self, purge: Purge, receipt: Receipt, events: Sequence[Event]) -> None:
+        """Deletes the purge and its due item, and saves the receipt and the events. One transaction.
 
-        The event expires after EVENT_RETENTION, when its mail has been sent.
+        The events expire after EVENT_RETENTION, when their mail has been sent.
         """
-        recorded = Item(
-            keys.deleted(event.id),
-            keys.event(event.id),
-            event_body(event),
-            expires_at=event.time + EVENT_RETENTION,
-        )
         with self._transaction() as write:
             for key in _deleted_last(purge.account):
                 write.delete(*key)
             write.add(Item(keys.RECEIPTS, keys.receipt(receipt.id), receipt_body(receipt)))
-            write.put(recorded)
+            for event in events:
+                record_for_deleted(write, event)
 
     def receipt(self, receipt: str) -> Receipt:
         """A receipt by its id. Raises NotFound. One read."""
@@ -236,6 +293,11 @@ def _item(purge: Purge) -> Item:
         "digest": purge.digest,
         "archived": purge.archived,
         "emptied_at": purge.emptied_at,
+        "currency": purge.currency,
+        "not_invoiced": purge.not_invoiced,
+        "kept": purge.kept,
+        "kept_until": purge.kept_until,
+        "is_residue_kept": purge.is_residue_kept,
     }
     return Item(keys.account(purge.account), keys.PURGE, text(body))
 
@@ -255,6 +317,8 @@ def receipt_from(stored: str) -> Receipt:
         deleted_at=datetime.fromisoformat(body["deleted_at"]),
         counts=body["counts"],
         digest=body["digest"],
+        kept=body.get("kept", {}),  # older receipts were written without
+        kept_until=date_or_none(body.get("kept_until")),
     )
 
 

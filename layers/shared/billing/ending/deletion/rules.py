@@ -1,14 +1,14 @@
 """When an account is deleted, and what a purge leaves of it (DESIGN 3.7).
 
-It leaves the Receipt, the event of the last mail for EVENT_RETENTION, and, until `archived_until`, the invoices in the
-archive.
+It leaves the Receipt, the event of the last mail for EVENT_RETENTION, the open claims until they are settled
+(billing.ending.deletion.claims), and, until `archived_until`, the invoices in the archive.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from billing.accounts.information import BillingInformation
@@ -23,7 +23,9 @@ EVENT_RETENTION = timedelta(days=15)
 class Receipt:
     """The only record of a deleted account: a random id, counts, times and digests. It names no person (DESIGN 3.7.2).
 
-    `identity` is a digest of the account. It shows that a restored backup contains the deleted account again.
+    `identity` is a digest of the account. It shows that a restored backup contains the deleted account again. `kept`
+    has the number of `claims` of the vendor and of `repayments` to the customer that stay until they are settled, and
+    `kept_until` the last day of any of them; empty and None where nothing is open.
     """
 
     id: str
@@ -32,6 +34,16 @@ class Receipt:
     deleted_at: datetime
     counts: Mapping[str, int]
     digest: str
+    kept: Mapping[str, int] = field(default_factory=dict)
+    kept_until: date | None = None
+
+
+def kept_counts(kept: Iterable[tuple[str, bool, bool]]) -> dict[str, int]:
+    """How many claims of the vendor are kept, and how many repayments to the customer; empty for none."""
+    kept = tuple(kept)
+    if not kept:
+        return {}
+    return {"claims": sum(ours for _, ours, _ in kept), "repayments": sum(theirs for _, _, theirs in kept)}
 
 
 def identity(account: str, provisioned_as: str) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from billing.ending.deletion.rules import Receipt
 from billing.platform.http.models import View
 
+KEPT_BECAUSE = (
+    "GDPR art. 17(3)(b) and (e): bookkeeping law, and the establishment, exercise or defence of legal claims."
+)
+
 
 class DeletionView(View):
-    """What stays of an account: nothing that names anybody. `identity` is a digest by which an account that a backup
+    """What stays of an account: nothing that names anybody. `kept` counts what is still owed in either direction: the
+    `claims` of the vendor and the `repayments` to the customer. They stay until they are settled, at most through
+    `kept_until`, for the reason in `kept_because`. `identity` is a digest by which an account that a backup
     brings back is recognised; `digest` is that of the keys of all that was deleted, in order.
     """
 
@@ -19,6 +25,9 @@ class DeletionView(View):
     deleted_at: datetime
     counts: dict[str, int]
     digest: str
+    kept: dict[str, int]
+    kept_until: date | None
+    kept_because: str | None
 
     @classmethod
     def of(cls, receipt: Receipt) -> DeletionView:
@@ -29,6 +38,9 @@ class DeletionView(View):
             deleted_at=receipt.deleted_at,
             counts=dict(receipt.counts),
             digest=receipt.digest,
+            kept=dict(receipt.kept),
+            kept_until=receipt.kept_until,
+            kept_because=KEPT_BECAUSE if receipt.kept else None,
         )
 
 

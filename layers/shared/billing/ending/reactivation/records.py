@@ -47,11 +47,13 @@ class ReactivationStore(InvoiceStore):
     def request(self, context: BillingContext, reactivation: Reactivation, event: Event) -> None:
         """Saves a pending reactivation, which is itself due for collection at once, and the event.
 
-        Raises ConcurrentChange if the account has changed. One transaction.
+        Raises ConcurrentChange if the account has changed, or its credit, which the first invoice counts on. One
+        transaction.
         """
         account = replace(context.subscriber.account, reactivation=reactivation.id)
         with self._transaction() as write:
             write.replace(account_item(account), account.version)
+            write.check(keys.account(account.id), keys.BALANCE, context.credit_version)
             write.replace(_item(reactivation), reactivation.version)
             write.record(event)
 

@@ -32,6 +32,8 @@
 | cancellation                | ACCOUNT#account | CANCELLATION                          |                            |
 | purge                       | ACCOUNT#account | PURGE                                 |                            |
 | reactivation                | ACCOUNT#account | REACTIVATION                          | DUE#collection#shard, …    |
+| open claims                 | RESIDUE#number  | CLAIM                                 | DUE#ending#shard, instant  |
+| notes of settled payments   | RESIDUE#object  | NOTE                                  |                            |
 | receipts of purges          | RECEIPTS        | RECEIPT#ulid                          |                            |
 | invoice numbers             | NUMBERS         | SERIES#series#2026                    |                            |
 | register of numbers         | NUMBERS         | NUMBER#series#2026#000001             |                            |
@@ -75,6 +77,11 @@ Numbers. A SERIES item counts the numbers of a series and year, and has the day 
 item of its own in the register, written with its invoice and kept after the account is purged. A number of more than
 six digits has a letter before it in a key, so that keys sort as numbers do.
 
+Open claims. What stays of a deleted account is in a partition of its own for each document, by its number. CLAIM items
+are in both indexes: due in the first one, with the ends of accounts, and in the list of staff in the second one. No key
+of theirs names the account, whose id another account may have by then. A NOTE item remembers a payment, a refund or a
+dispute by its id at the payment service, for notices that come again or late. It names documents, and expires.
+
 Alert states. A TOLD item remembers an alert, or another event that is recorded once, by its subject. The key keeps an
 old word for `alert`, because stored keys never change.
 
@@ -101,6 +108,7 @@ BALANCE = "BALANCE"
 BOOKED = "BOOKED#"
 CANCELLATION = "CANCELLATION"
 CATALOGUE = "CATALOGUE"
+CLAIM = "CLAIM"
 CONTENT = "CONTENT#"
 DECISION = "DECISION#"
 DELIVERY = "DELIVERY#"
@@ -117,9 +125,11 @@ INVOICE = "INVOICE#"
 MANAGER = "MANAGER#"
 MANAGERS = "MANAGERS"
 MARKER = "MARKER#"
+NOTE = "NOTE"
 NUMBER = "NUMBER#"
 MERCHANT = "MERCHANT"
 NUMBERS = "NUMBERS"
+OPEN_CLAIMS = "OPEN-CLAIMS"
 OUTAGE = "OUTAGE#"
 PAGE = "PAGE#"
 PAST_DUE = "PAST-DUE"
@@ -131,6 +141,7 @@ RATE_MISSING = "RATE-MISSING#"
 REACTIVATION = "REACTIVATION"
 RECEIPT = "RECEIPT#"
 RECEIPTS = "RECEIPTS"
+RESIDUE = "RESIDUE#"
 REVIEW = "REVIEW#"
 REVIEW_OPEN = "REVIEW-OPEN"
 SERIES = "SERIES#"
@@ -351,6 +362,17 @@ def rate_missing(day: date, currency: str) -> str:
 def awaits_rate(day: date, account: str) -> str:
     """The place of an account in the list of those that wait for an exchange rate, the earliest day first."""
     return f"{day.isoformat()}#{account}"
+
+
+def residue(claim: str) -> str:
+    """The partition of an open claim, by its id: the number of a document, or the receipt of a deletion. Also that of
+    a note, by the id of an object of the payment service."""
+    return f"{RESIDUE}{claim}"
+
+
+def claim_of(partition: str) -> str | None:
+    """The id of the open claim in a partition; None for the partition of anything else, or the id of an account."""
+    return partition.removeprefix(RESIDUE) if partition.startswith(RESIDUE) else None
 
 
 def receipt(receipt: str) -> str:

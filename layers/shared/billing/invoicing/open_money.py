@@ -1,0 +1,101 @@
+"""What is open between the vendor and a customer, in both directions (DESIGN 3.7.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from billing.invoicing.credit_refunds import Document, credit_parts, credit_refund_under_way
+from billing.invoicing.dunning import InvoicePayment
+from billing.invoicing.entries import disputed_payments
+from billing.invoicing.invoices import InvoiceDraft
+from billing.kernel.money import Money
+
+
+class OpenState(StrEnum):
+    """Why something is open: it waits for a person, it is on its way, or a bank has yet to decide."""
+
+    OPEN = "open"
+    IN_TRANSIT = "in_transit"
+    DISPUTED = "disputed"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDocument:
+    """An invoice or a credit note of which something is open. Amounts are in minor units.
+
+    `to_pay` is what the customer owes, `to_repay` what the vendor owes. Both are 0 while a payment is only disputed.
+    """
+
+    number: str
+    due_on: date
+    to_pay: int
+    to_repay: int
+    state: OpenState
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMoney:
+    """What is open of an account. `not_invoiced` is due, but its invoices wait for a decision of staff.
+
+    `unassigned` is credit that no invoice holds, in minor units.
+    """
+
+    currency: str
+    documents: tuple[OpenDocument, ...]
+    not_invoiced: tuple[InvoiceDraft, ...] = ()
+    unassigned: int = 0
+
+    @property
+    def to_invoice(self) -> Money:
+        """What is due and not invoiced, tax included. No credit is taken off: that is still to be repaid."""
+        return Money(max(0, sum(each.total.amount for each in self.not_invoiced)), self.currency)
+
+    @property
+    def to_pay(self) -> Money:
+        """What the customer owes altogether, with what is not invoiced yet."""
+        return Money(self.to_invoice.amount + sum(each.to_pay for each in self.documents), self.currency)
+
+    @property
+    def to_repay(self) -> Money:
+        """What the vendor owes altogether."""
+        return Money(self.unassigned + sum(each.to_repay for each in self.documents), self.currency)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is open."""
+        return not self.documents and not self.not_invoiced and not self.unassigned
+
+
+def open_money(
+    documents: Sequence[Document], credit: int, not_invoiced: Sequence[InvoiceDraft], currency: str, today: date
+) -> OpenMoney:
+    """What is open of an account with these invoices and credit notes, oldest first, and this credit."""
+    held: dict[str | None, int] = {}
+    for part in credit_parts(documents, credit, today):
+        held[part.number] = held.get(part.number, 0) + part.amount
+    found = (
+        open_document(invoice.number, invoice.due_on, payment, held.get(invoice.number, 0))
+        for invoice, payment in documents
+    )
+    return OpenMoney(
+        currency, tuple(each for each in found if each is not None), tuple(not_invoiced), held.get(None, 0)
+    )
+
+
+def open_document(number: str, due_on: date, payment: InvoicePayment, credit: int) -> OpenDocument | None:
+    """What is open of a document that holds `credit` of the account, in minor units; None where nothing is."""
+    under_way = credit_refund_under_way(payment)
+    to_pay = 0 if payment.is_credit_note else payment.left
+    to_repay = payment.left if payment.is_credit_note else credit + (0 if under_way is None else under_way.amount)
+    is_disputed = bool(disputed_payments(payment.entries))
+    if not to_pay and not to_repay and not is_disputed:
+        return None
+    state = OpenState.OPEN
+    if is_disputed:
+        state = OpenState.DISPUTED
+    elif payment.is_in_transit or (under_way is not None and not credit):
+        state = OpenState.IN_TRANSIT
+    return OpenDocument(number, due_on, to_pay, to_repay, state)
