@@ -131,7 +131,7 @@ def sync_refund(
         if note is None or begun not in {(entry.kind, entry.reference) for entry in note.payment.entries}:
             return False
     else:
-        note = _note_of(current, notes)
+        note = None if _is_outside(current, found.named) else _note_of(current, notes)
         if note is None:
             changes = _refunded_outside(found, current)
             if changes:
@@ -256,6 +256,13 @@ def _told_of(charge: Charge, billing: BillingContext, collector: Collector) -> b
     }
     event = new_event(EventType.PAYMENT_UNEXPECTED, collector.context, account=account.id, before=None, after=facts)
     return collector.store.record_once(account.id, f"payment/{charge.payment_intent_id}", event)
+
+
+def _is_outside(refund: Refund, named: Sequence[InvoiceRecord]) -> bool:
+    """Whether a refund that was made by hand is an entry of an invoice already: a pending one is, before it is done."""
+    return any(
+        each.reference == refund.id and each.kind in _UNDONE for record in named for each in record.payment.entries
+    )
 
 
 def _note_of(refund: Refund, notes: Sequence[InvoiceRecord]) -> InvoiceRecord | None:
