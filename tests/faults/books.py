@@ -21,6 +21,7 @@ from billing.ending.cancellation.commands import (
 from billing.ending.cancellation.rules import Reason
 from billing.ending.reactivation.commands import complete_reactivation, reactivation_quote, request_reactivation
 from billing.ending.reactivation.records import ReactivationStore
+from billing.invoicing.close_books import close_books
 from billing.invoicing.collect_payments import collect_payments, record_payment, try_payment_again
 from billing.invoicing.due_mapping import day_body
 from billing.invoicing.dunning import UNPAID
@@ -114,6 +115,13 @@ class Living(Invoicing):
 
     def work(self) -> None:
         """All that runs by itself on a day: ends, invoices, charges, and Stripe's notices."""
+        close_books(
+            self.id,
+            context=self.context(ActorKind.SYSTEM),
+            settings=SETTINGS,
+            store=self.invoicing,
+            gateway=self.payments,
+        )
         end_account(
             self.id,
             now=self.now,
@@ -131,8 +139,9 @@ class Living(Invoicing):
             store=self.reactivations,
             gateway=self.payments,
         )
-        self.collect(at_once=False)
-        self.hear()
+        for _ in range(2):  # the worker of payments runs every hour: what it hears of is collected on the same day
+            self.collect(at_once=False)
+            self.hear()
 
     def collect(self, *, at_once: bool) -> None:
         collect_payments(
@@ -320,7 +329,7 @@ class Living(Invoicing):
     # ---- What people do at Stripe itself ----
 
     def pay_at_stripe(self, invoice: str, amount: Money) -> dict[str, Any]:
-        """A payment with our metadata that Livello has not begun. Returns Stripe's object."""
+        """A payment with our metadata that Livello has not begun, unless it is declined. Returns the answer."""
         customer, method = [*self.stripe.objects["customer"]][-1], [*self.stripe.objects["payment_method"]][-1]
         paid: dict[str, Any] = ask(
             self.stripe,
@@ -330,7 +339,7 @@ class Living(Invoicing):
             f"&payment_method={method}&confirm=true&off_session=true"
             f"&metadata[account]={self.id}&metadata[invoice]={invoice}",
         )
-        return self.stripe.objects["payment_intent"][paid["id"]]
+        return paid
 
     def refund_at_stripe(self, payment: str, units: int, **metadata: str) -> dict[str, Any]:
         """A refund of so many of Stripe's units. Returns Stripe's object."""
@@ -502,6 +511,14 @@ def _dispute(world: Living, chance: Random) -> None:
         world.stripe.dispute(intent["id"], chance.choice([None, intent["amount"] // 2]))
 
 
+def _pay_twice(world: Living, chance: Random) -> None:
+    """Staff charge an invoice at Stripe by hand: all that it says, or half of it."""
+    record = _one(world, chance, *UNPAID, InvoiceStatus.PAID)
+    if record is not None and world.stripe.objects["customer"] and world.stripe.objects["payment_method"]:
+        total = record.invoice.total
+        world.pay_at_stripe(record.invoice.number, replace(total, amount=total.amount // chance.randint(1, 2)))
+
+
 def _refund_outside(world: Living, chance: Random) -> None:
     """Staff refund some of a payment at Stripe itself; not what a credit note has given back already."""
     disputed = {each["payment_intent"] for each in world.stripe.objects["dispute"].values()}
@@ -511,6 +528,7 @@ def _refund_outside(world: Living, chance: Random) -> None:
             units = charged_units(Money(chance.choice([left, left // 3]), intent["currency"].upper()))
             if units:
                 world.refund_at_stripe(intent["id"], units)
+                world.hear()  # a credit note of the same moment would give the same money back
             return
 
 
@@ -546,6 +564,7 @@ HAPPENINGS = (
     _bank,
     _dispute,
     _refund_outside,
+    _pay_twice,
     _move,
     _move,
     _end,

@@ -102,22 +102,16 @@ def refunded_outside() -> Living:
 
 
 def credit_refunded() -> Living:
-    """What was paid twice was credit, and was refunded when the account ended.
-
-    A refund of credit names the invoice that holds it. No command makes one yet: its entries are written here.
-    """
+    """What was paid twice was credit, and was refunded when the account ended. The refund names the invoice."""
     world = company()
     with world.calm():
-        twice = world.pay_at_stripe(FIRST, Money(12_000, "EUR"))
+        world.pay_at_stripe(FIRST, Money(12_000, "EUR"))
         world.hear()
-        refund = world.refund_at_stripe(twice["id"], 12_000, credit_note=FIRST, attempt="1")
-        world.stripe.undelivered.clear()
-        more = [
-            ["refund_begun", 12_000, str(world.day), "1", twice["id"]],
-            ["refund_done", 12_000, str(world.day), refund["id"], twice["id"]],
-        ]
-        change_payment(world, FIRST, lambda payment: payment["entries"].extend(more))
-        change_item(world, keys.BALANCE, lambda balance: balance.update(credit=0))
+        world.cancel()
+        world.move_to(QUARTERLY.month_start(6))
+        world.work()
+        [refund] = world.stripe.objects["refund"].values()
+        assert (refund["metadata"]["credit_note"], refund["amount"]) == (FIRST, 12_000)
     return world
 
 
@@ -458,14 +452,33 @@ def test_a_refund_outside_is_booked_before_it_has_arrived(connection: None) -> N
         assert world.compare(later=timedelta(days=1, hours=2)) is Comparison.AGREES
 
 
+def test_a_refund_outside_that_arrives_later_is_not_taken_for_one_of_a_credit_note(connection: None) -> None:
+    """The credit note gives back the rest, and its own refund has failed: it is still to be repaid."""
+    with sold(QUARTERLY, SLOW_REFUNDS).calm() as world:
+        paid = intent(world)
+        outside = world.refund_at_stripe(paid["id"], 500)
+        world.hear()
+        world.credit(FIRST)
+        world.work()
+        _, own = world.stripe.objects["refund"].values()
+        world.stripe.settle_refund(own["id"], succeed=False)
+        world.hear()
+
+        world.stripe.settle_refund(outside["id"], succeed=True)
+        world.hear()
+
+        [note] = [each for each in world.documents() if each.invoice.corrects is not None]
+        assert note.left == Money(paid["amount"] - 500, "EUR")
+        assert world.compare(later=timedelta(days=1, hours=2)) is Comparison.AGREES
+
+
 def test_a_credit_refund_that_has_failed_is_credit_again(connection: None) -> None:
     with credit_refunded().calm() as world:
-        [refund] = world.stripe.objects["refund"].values()
-        world.stripe.settle_refund(refund["id"], succeed=False)
-        failed = ["refund_failed", 12_000, str(world.day), refund["id"], refund["payment_intent"]]
-        change_payment(world, FIRST, lambda payment: payment["entries"].append(failed))
-        change_item(world, keys.BALANCE, lambda balance: balance.update(credit=12_000))
+        [refund] = world.stripe.objects["refund"]
+        world.stripe.settle_refund(refund, succeed=False)
+        world.hear()
 
+        assert body(world.item(keys.BALANCE)) == {"credit": 12_000}
         assert world.compare() is Comparison.AGREES
 
 

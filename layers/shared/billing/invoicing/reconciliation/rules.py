@@ -272,9 +272,11 @@ def _refunds(books: Books, ledger: Ledger, now: datetime) -> Iterator[Finding]:
     """
     booked = [*books.entries(*_REFUNDED)]
     charged = {entry.reference for _, entry in books.entries(EntryKind.CHARGED)}
-    by_hand = Counter(entry.amount for _, entry in books.entries(EntryKind.REPAID_BY_HAND))
+    by_hand = Counter(_units(document, entry) for document, entry in books.entries(EntryKind.REPAID_BY_HAND))
     nameless = Counter(
-        (document.payment.payment_intent_id, entry.amount) for document, entry in booked if entry.reference is None
+        (document.payment.payment_intent_id, _units(document, entry))
+        for document, entry in booked
+        if entry.reference is None
     )
     made = {each.refund.id: (payment, each) for payment in _ours(ledger) for each in payment.refunds}
     for identity, (payment, each) in made.items():
@@ -287,7 +289,7 @@ def _refunds(books: Books, ledger: Ledger, now: datetime) -> Iterator[Finding]:
         is_unkept = payment.id not in charged and not shares
         if each.made_at > now - SETTLING or is_on_its_way or is_unkept or _is_same(found, expected):
             continue
-        missing = expected.amount - found.amount
+        missing = charged_units(expected) - charged_units(found)
         if missing > 0:
             if nameless[refund.payment, missing]:  # the first refunds were kept without their id
                 nameless[refund.payment, missing] -= 1
@@ -318,6 +320,11 @@ def _refunds(books: Books, ledger: Ledger, now: datetime) -> Iterator[Finding]:
                 Money(0, document.currency),
                 Money(entry.amount, document.currency),
             )
+
+
+def _units(document: BookedDocument, entry: Entry) -> int:
+    """An amount as the payment service counts it."""
+    return charged_units(Money(entry.amount, document.currency))
 
 
 def _stands(refund: Refund) -> Money:
