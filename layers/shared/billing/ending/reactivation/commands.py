@@ -78,7 +78,8 @@ def reactivation_quote(
     catalogue = store.newest_catalogue()
     if catalogue is None:
         raise Conflict("There is no catalogue.")
-    contract = new_contract(account.contract, today)
+    ended = today if account.ending is None else account.ending.active_until
+    contract = new_contract(account.contract, ended, today)
     subscription = resubscribe(billing.subscriber.subscription, catalogue, contract.currency, today)
     tax = tax_on_sale(settings.seller, billing.company, today, billing.vat_check, settings.unconfirmed)
     lines, until = period_lines(subscription, contract, 0), contract.month_start(contract.paid_period(0)[1])
