@@ -183,7 +183,7 @@ def complete_reactivation(
     customer = RequestContext(Actor(ActorKind.CUSTOMER, reactivation.requested_by), now, correlation)
     today = reactivation.contract.today(now)
     due = due_on(reactivation.invoice.method, today, settings.term_days, settings.sepa_notice_days)
-    reactivation = replace(reactivation, invoice=replace(reactivation.invoice, due_on=due))
+    reactivation = replace(reactivation, invoice=replace(reactivation.invoice, produced_on=today, due_on=due))
     payment = initial_payment(reactivation.invoice, today, billing.credit)
     too_small = charge_obstacle(reactivation.invoice.draft.due, _method(billing)) is ChargeObstacle.TOO_SMALL
     is_debited_later = _method(billing) is Method.SEPA_DEBIT and settings.sepa_notice_days > 0
