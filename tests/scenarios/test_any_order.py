@@ -34,6 +34,9 @@ from billing.ending.cancellation.commands import (
 from billing.ending.cancellation.rules import Reason
 from billing.ending.reactivation.commands import complete_reactivation, reactivation_quote, request_reactivation
 from billing.ending.reactivation.records import ReactivationStore
+from billing.invoicing.exchange_rates.records import ExchangeRateStore
+from billing.invoicing.exchange_rates.replace import replace_rates
+from billing.invoicing.exchange_rates.rules import DailyRates, rate_day
 from billing.invoicing.invoices import IssuedInvoice
 from billing.invoicing.issue_invoices import issue_invoices, upcoming
 from billing.invoicing.release_invoicing import preview_invoicing, release_invoicing
@@ -95,7 +98,11 @@ class Fact:
 
 @dataclass(frozen=True)
 class Story:
-    """A contract and its facts. `skipped` says of each month's run, in turn, whether it does not come."""
+    """A contract and its facts. `skipped` says of each month's run, in turn, whether it does not come.
+
+    With `converted` invoices have their tax in kroner too. The rates of a late world are given only after invoices
+    have waited for them, at times for a month.
+    """
 
     start: date
     ahead: int
@@ -108,6 +115,7 @@ class Story:
     facts: tuple[Fact, ...]
     skipped: tuple[bool, ...]
     invoiced: bool
+    converted: bool = False
 
 
 KINDS = (
@@ -159,6 +167,7 @@ def stories(*kinds: str) -> st.SearchStrategy[Story]:
         facts=st.lists(facts_of(*kinds), min_size=2, max_size=9).map(tuple),
         skipped=st.lists(st.sampled_from([True, True, False]), min_size=1, max_size=6).map(tuple),
         invoiced=st.booleans(),
+        converted=st.booleans(),
     )
 
 
@@ -173,6 +182,7 @@ class Life:
         self.zone = ZoneInfo(story.zone)
         self.runs = self.reviews = 0
         self.forgotten = False
+        self.settings = replace(SETTINGS, seller_currency="DKK") if story.converted else SETTINGS
         self.rates = Rates(story.country)
         self.contracts: list[Owed] = []
         self.moves = {product: VOLUMES[tier] for product, tier in zip(PRICES, story.tiers, strict=True)}
@@ -287,19 +297,39 @@ class Life:
         return {product: PRICES[product][VOLUMES.index(volume)] for product, volume in self.moves.items()}
 
     def run(self, *, release: bool) -> None:
-        issue_invoices(ACCOUNT, now=self.now, correlation="run", settings=SETTINGS, store=self.world.invoicing)
-        if release and self._release():
-            issue_invoices(ACCOUNT, now=self.now, correlation="run", settings=SETTINGS, store=self.world.invoicing)
+        self._issue()
+        while release and (self._release() or self._give_rate()):
+            self._issue()
+
+    def _issue(self) -> None:
+        issue_invoices(ACCOUNT, now=self.now, correlation="run", settings=self.settings, store=self.world.invoicing)
+
+    def _give_rate(self) -> bool:
+        """The rates of the day for which an invoice waits, if one does."""
+        due = existing(self.world.invoicing.billing_context(ACCOUNT)).due
+        if due is None or due.awaits_rate is None or self.exchange.rates(due.awaits_rate.day) is not None:
+            return False
+        event("waited for a rate")
+        self._publish(due.awaits_rate.day)
+        return True
+
+    def _publish(self, day: date) -> None:
+        rates = {"DKK": Decimal("7.46") + day.day, "JPY": Decimal(160), "KWD": Decimal("0.33")}
+        replace_rates(DailyRates(day, "EUR", rates, "ECB"), 0, context=self.context, store=self.exchange)
+
+    @property
+    def exchange(self) -> ExchangeRateStore:
+        return ExchangeRateStore(TABLE, self.world.client)
 
     def _release(self) -> bool:
         store = self.world.invoicing
         billing = existing(store.billing_context(ACCOUNT))
-        shown = preview_invoicing(billing, context=self.context, settings=SETTINGS, store=store)
+        shown = preview_invoicing(billing, context=self.context, settings=self.settings, store=store)
         if not shown.is_waiting:
             return False
         event("released")
         release_invoicing(
-            billing, len(shown.pending), shown.total, context=self.context, settings=SETTINGS, store=store
+            billing, len(shown.pending), shown.total, context=self.context, settings=self.settings, store=store
         )
         return True
 
@@ -424,12 +454,12 @@ class Life:
         if state.subscriber.account.status is not Status.ACTIVE:
             return
         event("cancel")
-        shown = preview_cancellation(state, self.today, 14, SETTINGS.seller, None)
+        shown = preview_cancellation(state, self.today, 14, self.settings.seller, None)
         cancel_account(
             state,
             CancellationRequest(Reason.OTHER, "", shown.active_until, shown.charges),
             retention_days=14,
-            seller=SETTINGS.seller,
+            seller=self.settings.seller,
             policy=None,
             context=self.context,
             store=cancellations,
@@ -446,7 +476,9 @@ class Life:
         event("withdraw")
         cancellations = self.world.cancellations
         state = existing(cancellations.state(ACCOUNT))
-        withdraw_cancellation(state, seller=SETTINGS.seller, policy=None, context=self.context, store=cancellations)
+        withdraw_cancellation(
+            state, seller=self.settings.seller, policy=None, context=self.context, store=cancellations
+        )
         self.contract.ends = None
 
     def _end(self) -> None:
@@ -454,7 +486,7 @@ class Life:
             ACCOUNT,
             now=self.now,
             correlation="end",
-            seller=SETTINGS.seller,
+            seller=self.settings.seller,
             policy=None,
             store=self.world.cancellations,
         )
@@ -469,29 +501,32 @@ class Life:
         store = ReactivationStore(TABLE, self.world.client)
         billing = existing(store.billing_context(ACCOUNT))
         subscription = billing.subscriber.subscription
-        quote = reactivation_quote(billing, self.today, SETTINGS, self.world.store)
+        day = rate_day(self.instant(today, time()))
+        if self.exchange.rates(day) is None:
+            self._publish(day)
+        quote = reactivation_quote(billing, self.today, self.settings, self.world.store)
         request_reactivation(
             billing,
             quote.draft.due,
             context=self.context,
-            settings=SETTINGS,
+            settings=self.settings,
             store=store,
             catalogues=self.world.store,
         )
         if other % 3 == 0:
             self.now += timedelta(minutes=7)
-        for _ in range(3):
+        for _ in range(30):
             pending = complete_reactivation(
                 ACCOUNT,
                 now=self.now,
                 correlation="back",
-                settings=SETTINGS,
+                settings=self.settings,
                 store=store,
                 gateway=cast("Any", None),
             )
             if pending is None:
                 break
-            assert self._release()
+            assert self._release() or self._give_rate()
         assert existing(store.billing_context(ACCOUNT)).subscriber.account.status is Status.ACTIVE
         self.moves = {each.product: cast("int", each.up_to) for each in subscription.lines_on(today)}
         old = self.contract
@@ -566,8 +601,10 @@ class Life:
     def agrees(self) -> None:
         """Compares the next invoice, and the page's charge, with what is owed and not invoiced."""
         billing = existing(self.world.invoicing.billing_context(ACCOUNT))
-        shown = upcoming(billing, self.today, SETTINGS)
-        page = self.world.store.billing_page(ACCOUNT, consistent=True).next_charge(self.today, SETTINGS.seller, None)
+        shown = upcoming(billing, self.today, self.settings)
+        page = self.world.store.billing_page(ACCOUNT, consistent=True).next_charge(
+            self.today, self.settings.seller, None
+        )
         following = next(iter(self.to_come(self.today + timedelta(days=400))), None)
         if following is None:
             assert shown is None or shown[0] > self.today + timedelta(days=380)
@@ -606,6 +643,7 @@ def lived(story: Story, *, late: bool) -> Life:
             dict(each.amounts) for each in owed if each.net < 0
         )
         _each_names_its_invoice(life.issued(), notes)
+        _each_is_converted_at_its_day(life, notes)
     return life
 
 
@@ -634,6 +672,20 @@ def _each_names_its_invoice(invoices: list[IssuedInvoice], notes: list[IssuedInv
         assert -sum(each.tax_amount.amount for each in of_it) == half_away(net * Fraction(invoice.draft.tax.rate) / 100)
         assert all(each.net.amount < 0 for each in of_it)
     assert {each.corrects.number for each in notes if each.corrects} <= {each.number for each in invoices}
+
+
+def _each_is_converted_at_its_day(life: Life, notes: list[IssuedInvoice]) -> None:
+    """The tax in kroner has the rate of the tax point, however late it was given; a credit note that of its invoice."""
+    invoices = {each.number: each.draft for each in life.issued()}
+    for draft in invoices.values():
+        is_converted = life.story.converted and life.story.currency != "DKK" and draft.tax_amount.amount > 0
+        assert (draft.seller_tax is not None) == is_converted
+        if draft.seller_tax is not None:
+            assert draft.seller_tax.rate.day == rate_day(life.instant(draft.since, time()))
+    for note in notes:
+        tax, named = note.draft.seller_tax, invoices[note.corrects.number if note.corrects else ""].seller_tax
+        assert tax is None or (named is not None and tax.rate == named.rate)
+        assert (tax is None) == (named is None or not note.draft.tax_amount.amount)
 
 
 @pytest.fixture(scope="module", autouse=True)
