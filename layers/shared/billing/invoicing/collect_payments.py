@@ -49,7 +49,7 @@ from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStor
 from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.errors import AnswerLost, Conflict, RuleViolation, UpstreamFailed, Violation
 from billing.kernel.events import Event, RequestContext, by_system
-from billing.kernel.money import Money, amount_covered
+from billing.kernel.money import Money, amount_covered, charged_units
 from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
 from billing.payments.gateway import AmountRefused, CustomerDeleted, KeySpent, NewSetup, PaymentGateway, RequestRefused
 from billing.payments.methods import Charge, ChargeState, Method, PaymentFailure, Refund, RefundState
@@ -625,11 +625,15 @@ def _with_payment_intent(
         earlier = collector.gateway.earlier_payment(customer, invoice.account, invoice.number, amount, known)
     if earlier is not None:
         begun = earlier.payment_intent_id
-        allocations = allocations if earlier.amount == amount.amount else ()
+        if earlier.amount is not None and charged_units(Money(earlier.amount, amount.currency)) != charged_units(
+            amount
+        ):
+            share = amount_covered(record.payment.left, Money(earlier.amount, amount.currency))
+            allocations = ((invoice.number, share),)
     else:
         with _another_key_next_time(record, collector):
             begun = collector.gateway.new_payment(customer, invoice.account, invoice.number, amount, method, key)
-    payment = replace(record.payment, payment_intent_id=begun, allocations=allocations if len(allocations) > 1 else ())
+    payment = replace(record.payment, payment_intent_id=begun, allocations=allocations)
     together = {number for number, _ in allocations[1:]}
     others = [each for each in unpaid if each.invoice.number in together]
     saved = collector.store.save_payment(collector.account, record, payment, others)

@@ -75,6 +75,8 @@ def sync_payment(
         record = _newest(owner[0], store)
         if record is None:
             return _told_of(charge, billing, collector)
+        if _is_taken_in([record], payment):
+            return False  # the first query was older than this one
     if record is None:
         return False
     if charge.state is ChargeState.SUCCEEDED and charge.currency not in {None, record.left.currency}:

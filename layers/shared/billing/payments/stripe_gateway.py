@@ -329,7 +329,7 @@ class StripePayments:
             intents = self._stripe.v1.payment_intents.list({"customer": customer, "limit": PAGE}).auto_paging_iter()
             found = [each for each in intents if _is_of(each, account, invoice) and each.id not in known]
         asked = charged_units(amount), amount.currency.lower()
-        made = [each for each in found if each.status in {"succeeded", "processing"}]
+        made = [each for each in found if each.status in {"succeeded", "processing"} and each.currency == asked[1]]
         same = [each for each in found if (each.amount, each.currency) == asked and each.status in UNFINISHED]
         return next((_charge(each) for each in [*made, *same]), None)
 

@@ -1,0 +1,179 @@
+"""A charge collects what is left when it is made. One bad item, a full transaction or a stale read stops nothing else."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from billing.accounts.rules import existing
+from billing.invoicing.credit_notes import allocate_taken_back, taken_back_draft
+from billing.invoicing.dunning import InvoicePayment
+from billing.invoicing.records import InvoiceStore, WholeInvoice, write_invoice
+from billing.invoicing.sync_payments import sync_payment
+from billing.kernel.money import Money
+from billing.platform.dynamodb.bodies import text
+
+from tests.aws import TABLE
+from tests.faults.company import SETTINGS, body
+from tests.faults.test_due_invoices import Stale
+from tests.faults.test_invoices import ACCOUNT
+from tests.faults.till import DECLINED, FIRST, PAGE, SECOND, THIRD, VISA, Till
+
+pytestmark = pytest.mark.usefixtures("connection")
+
+TOTAL = 36_328
+
+
+def _settle(till: Till, *, succeed: bool) -> None:
+    for each in till.objects("payment_intent", "processing"):
+        till.world.stripe.settle(each["id"], succeed=succeed)
+
+
+def _of(till: Till, number: str, status: str | None = None) -> list[Any]:
+    return [each for each in till.objects("payment_intent", status) if each["metadata"]["invoice"] == number]
+
+
+def test_a_dispute_that_is_won_leaves_no_charge_of_what_it_has_given_back() -> None:
+    till = Till()
+    till.card()
+    [paid] = _of(till, FIRST)
+    for amount in (20_000, TOTAL - 20_000):
+        dispute = till.world.stripe.dispute(paid["id"], amount)
+        till.world.stripe.close_dispute(dispute["id"], won=False)
+        till.hear()
+    assert till[FIRST] == ("past_due", TOTAL)
+    till.card(DECLINED)
+    dispute["status"] = "won"
+    till.hear()
+    assert till[FIRST][1] == 20_000
+
+    till.card(VISA)
+
+    assert till[FIRST] == ("paid", 0)
+    assert till.of_kind("overpaid") == []
+
+
+def test_a_debit_that_fails_after_a_payment_by_hand_is_not_repeated_in_full() -> None:
+    till = Till()
+    till.debit()
+    till.paid_at_stripe(FIRST, 10_000)
+    till.hear_payments()
+    for each in till.objects("payment_intent", "processing"):
+        till.world.stripe.settle(each["id"], succeed=each["metadata"]["invoice"] == FIRST and each["amount"] == 10_000)
+    till.hear()
+    for _ in range(3):
+        till.next_day(3)
+        till.collect()
+        _settle(till, succeed=True)
+        till.hear()
+
+    assert till[FIRST] == ("paid", 0)
+    assert till.of_kind("overpaid") == []
+
+
+def test_a_late_run_takes_no_payment_of_another_currency() -> None:
+    till = Till()
+    till.card(collect=False)
+    till.paid_at_stripe(FIRST, TOTAL, "DKK")
+    till.next_day()
+    till.collect()
+
+    assert sum(amount for number, amount in till.of_kind("charged") if number == FIRST) == TOTAL
+    assert [each["currency"] for each in _of(till, FIRST, "succeeded")] == ["dkk", "eur"]
+    till.hear()
+    assert till[FIRST] == ("paid", 0)
+    assert till.of_kind("overpaid") == []
+
+
+def _as_one_item(world: Any, made: WholeInvoice) -> None:
+    """As an earlier release has stored it: the summary and the document are one item."""
+    [item] = [each for each in world.stored("INVOICE#") if each["sk"]["S"].endswith(made.invoice.number)]
+    [document] = [each for each in world.stored("DOCUMENT#") if each["sk"]["S"].endswith(made.invoice.number)]
+    stored = {**body(item), **body(document)}
+    stored["payment"].setdefault("entries", [])
+    world.client.put_item(TableName=TABLE, Item={**item, "body": {"S": text(stored)}})
+    world.client.delete_item(TableName=TABLE, Key={name: document[name] for name in ("pk", "sk")})
+
+
+def more(till: Till, count: int, owed: int, *, whole: bool = False) -> list[str]:
+    """More invoices like the third one, of which `owed` is owed."""
+    numbers = []
+    with till.world.calm() as world:
+        account = existing(world.invoicing.billing_context(ACCOUNT)).subscriber.account
+        pattern = world.invoicing.invoice(ACCOUNT, THIRD)
+        for place in range(count):
+            number = f"LV-2026-{100 + place:06}"
+            made = WholeInvoice.new(
+                replace(pattern.invoice, number=number),
+                InvoicePayment(till.day.date(), owed, next_attempt_on=till.day.date()),
+            )
+            with world.invoicing._transaction() as write:
+                write_invoice(write, account, made.record)
+            if whole:
+                _as_one_item(world, made)
+            numbers.append(number)
+    return numbers
+
+
+class _FirstStale(Stale):
+    """Only the first query misses the last moment's changes."""
+
+    asked = 0
+
+    def query(self, **request: Any) -> Any:
+        self.asked += 1
+        return super().query(**request) if self.asked == 1 else self._client.query(**request)
+
+
+def test_a_payment_is_credit_once_although_a_query_misses_it() -> None:
+    """A payment of an invoice that is not known here is credit of the newest one, once."""
+    till = Till()
+    till.by_transfer()
+    till.transferred(FIRST)
+    till.transferred(SECOND)
+    till.transferred(THIRD)
+    till.card(VISA, collect=False)
+    payment = till.paid_at_stripe("LV-2026-000099", 1_000)
+    with till.world.calm() as world:
+        before = deepcopy(world)
+        till.hear_payments()
+        assert till.balance == 1_000
+
+        sync_payment(
+            payment,
+            now=till.day,
+            correlation="again",
+            settings=SETTINGS,
+            consent_page=PAGE,
+            store=InvoiceStore(TABLE, _FirstStale(world, before)),
+            gateway=world.payments,
+        )
+    assert till.balance == 1_000
+
+
+def test_what_a_debit_on_its_way_collects_is_not_charged_again_although_the_debit_is_not_owed() -> None:
+    """A paid period takes back all of an invoice whose debit is on its way, and collects a small one."""
+    till = Till(issued=False)
+    till.set_balance(TOTAL - 20)
+    till.issue()
+    till.debit()
+    [both] = [each for each in till.objects("payment_intent") if each["amount"] == TOTAL + 20]
+    with till.world.calm() as world:
+        account = existing(world.invoicing.billing_context(ACCOUNT)).subscriber.account
+        whole = world.invoicing.invoice(ACCOUNT, SECOND)
+        lines = tuple(replace(each, net=Money(-each.net.amount, "EUR")) for each in whole.invoice.draft.lines)
+        draft = taken_back_draft(whole.invoice, whole.payment, whole.invoice.draft.since, lines)
+        taken = allocate_taken_back(whole.invoice, whole.payment, draft, "CN-2026-000001", till.day.date())
+        assert taken.payment.left == 0
+        world.invoicing.save_payment(account, whole.record, taken.payment)
+    more(till, 1, TOTAL)
+    till.card()
+    for each in till.objects("payment_intent", "processing"):
+        till.world.stripe.settle(each["id"], succeed=True)
+    till.hear()
+
+    assert both["status"] == "succeeded"
+    assert [each for each in till.of_kind("overpaid") if each[0] == FIRST] == []
+    assert till[FIRST] == ("paid", 0)
