@@ -117,6 +117,35 @@ def more(till: Till, count: int, owed: int, *, whole: bool = False) -> list[str]
     return numbers
 
 
+def test_more_small_invoices_than_a_transaction_has_room_for_are_collected() -> None:
+    till = Till()
+    numbers = more(till, 60, 30)
+    till.card()
+    for _ in range(3):
+        till.next_day(31)
+        till.collect()
+
+    assert {till[number] for number in numbers} == {("paid", 0)}
+    assert sum(each["amount"] for each in till.objects("payment_intent", "succeeded")) == 3 * TOTAL + 60 * 30
+    assert till.of_kind("overpaid") == []
+
+
+def test_credit_pays_more_invoices_than_a_transaction_has_room_for() -> None:
+    till = Till()
+    numbers = more(till, 60, 30)
+    till.by_transfer()
+    till.transferred(FIRST)
+    till.card(VISA, collect=False)
+    till.paid_at_stripe(FIRST, TOTAL * 2 + 60 * 30)
+    till.by_transfer()
+    till.hear()
+    for _ in range(3):
+        till.collect_when_due()
+
+    assert {till[number] for number in numbers} == {("paid", 0)}
+    assert till.balance == 0
+
+
 class _FirstStale(Stale):
     """Only the first query misses the last moment's changes."""
 
@@ -153,6 +182,29 @@ def test_a_payment_is_credit_once_although_a_query_misses_it() -> None:
     assert till.balance == 1_000
 
 
+def test_credit_that_a_run_finds_pays_what_is_past_due() -> None:
+    """The late run takes in a payment by hand, which is more than its invoice; the others have no attempt to come."""
+    till = Till()
+    till.card(DECLINED)
+    for _ in range(12):
+        till.next_day(2)
+        till.collect_when_due()
+    assert till[SECOND] == till[THIRD] == ("past_due", TOTAL)
+    number = more(till, 1, TOTAL)[0]
+    till.next_day()
+    till.card(VISA, collect=False)
+    till.paid_at_stripe(number, 2 * TOTAL)
+    till.next_day()
+    till.collect_when_due()
+    assert till[number] == ("paid", 0)
+
+    for _ in range(2):
+        till.collect_when_due()
+
+    assert till.balance == 0
+    assert [till[each][0] for each in (FIRST, SECOND, THIRD)].count("paid") == 1
+
+
 def test_what_a_debit_on_its_way_collects_is_not_charged_again_although_the_debit_is_not_owed() -> None:
     """A paid period takes back all of an invoice whose debit is on its way, and collects a small one."""
     till = Till(issued=False)
@@ -177,3 +229,20 @@ def test_what_a_debit_on_its_way_collects_is_not_charged_again_although_the_debi
     assert both["status"] == "succeeded"
     assert [each for each in till.of_kind("overpaid") if each[0] == FIRST] == []
     assert till[FIRST] == ("paid", 0)
+
+
+def test_credit_pays_many_invoices_of_an_earlier_release() -> None:
+    """Each of them needs three writes: its summary, its document, and the event."""
+    till = Till()
+    till.by_transfer()
+    till.transferred(FIRST)
+    till.card(VISA, collect=False)
+    till.paid_at_stripe(FIRST, 2 * TOTAL + 45 * 30)
+    till.by_transfer()
+    numbers = more(till, 45, 30, whole=True)
+    till.hear()
+    for _ in range(5):
+        till.collect_when_due()
+
+    assert {till[number] for number in numbers} == {("paid", 0)}
+    assert till.balance == 0

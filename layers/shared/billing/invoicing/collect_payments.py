@@ -17,7 +17,6 @@ from datetime import date, datetime, timedelta
 
 from billing.accounts.rules import Account, Status
 from billing.invoicing.apply_credit import (
-    INVOICES_MAX,
     apply_credit,
     can_be_settled,
     collects,
@@ -59,6 +58,12 @@ ANSWERS_LOST_MAX = 2
 
 PAYMENTS_BEGUN_MAX = 2
 """How many payments of one invoice a run tries: the one that there is and, where that was cancelled, a new one."""
+
+INVOICES_MAX = 40
+"""How many invoices of an earlier release one transaction gives their own days: each is two writes of 100."""
+
+COLLECTED_MAX = 12
+"""How many small invoices one charge collects, so that one transaction has room for what becomes of them."""
 
 TOO_SMALL = "Too small to be charged, and no further invoice comes."
 
@@ -279,26 +284,22 @@ def save_changes(
     changes: Sequence[PaymentChange],
     unpaid: list[InvoiceRecord],
     collector: Collector,
-    *,
-    credit_waits: bool = False,
 ) -> BillingContext:
     """Writes the result of a payment; the account and the unpaid invoices as they are then. One transaction.
 
-    Credit pays what is open at once. With `credit_waits` what a charge may still pay is due
-    today: a run cancels it first.
+    Credit pays what is open at once. What a charge may still pay is due today: a run cancels it first.
     """
     today = billing.subscriber.account.contract.today(collector.context.time)
     credit = billing.credit + sum(each.credit for each in changes)
     left = after(unpaid, changes)
-    paid = apply_credit(credit, left, today)
+    paid = apply_credit(credit, left, today, changes)
     changes = merged(changes, paid)
     credit -= sum(-each.credit for each in paid)
-    if credit_waits:
-        changes = merged(changes, wait_for_credit(credit, [each for each in left if may_be_charged(each, left)], today))
-    unpaid[:] = after(unpaid, changes)
+    changes = merged(changes, wait_for_credit(credit, after(left, paid), today))
     events: list[Event] = payment_events(changes, collector.context, collector.consent_page)
     events += written_off_events(changes, TOO_SMALL, collector.context)
     collector.store.settle(billing, changes, events)
+    unpaid[:] = after(unpaid, changes)
     version = billing.credit_version + (credit != billing.credit)
     return replace(billing, credit=credit, credit_version=version)
 
@@ -518,10 +519,10 @@ def _allocations(
         for each in unpaid
         if each.invoice.number != record.invoice.number
         and can_be_settled(each)
-        and not may_be_charged(each, unpaid)
         and charge_obstacle(each.left, method) is ChargeObstacle.TOO_SMALL
+        and not may_be_charged(each, unpaid)
     ]
-    together = (own, *((each.invoice.number, each.payment.left) for each in small))
+    together = (own, *((each.invoice.number, each.payment.left) for each in small[:COLLECTED_MAX]))
     amount = Money(sum(share for _, share in together), record.left.currency)
     return together if charge_obstacle(amount, method) is None else (own,)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from billing.invoicing.apply_credit import apply_credit, may_be_charged, wait_for_credit
+from billing.invoicing.apply_credit import apply_credit, wait_for_credit
 from billing.invoicing.collect_payments import after as after_changes
 from billing.invoicing.collect_payments import merged, without_intent
 from billing.invoicing.credit_notes import AlreadyCredited, allocate, credit_note_draft, lines_to_credit
@@ -67,8 +67,7 @@ def issue_credit_note(
     still_open = after_changes(open_ones, others)
     paid = apply_credit(credit, still_open, today) if money.credit_balance else []
     left = credit + sum(each.credit for each in paid)
-    live = [each for each in still_open if may_be_charged(each, still_open)]
-    waiting = wait_for_credit(left, live, today) if money.credit_balance else []
+    waiting = wait_for_credit(left, after_changes(still_open, paid), today) if money.credit_balance else []
     note = replace(
         corrected.invoice,
         number="",

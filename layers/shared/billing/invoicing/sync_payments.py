@@ -203,7 +203,7 @@ def _found(billing: BillingContext, payment: str, number: str, collector: Collec
 
 
 def _save(found: _Found, changes: Sequence[PaymentChange]) -> None:
-    save_changes(found.billing, changes, found.unpaid, found.collector, credit_waits=True)
+    save_changes(found.billing, changes, found.unpaid, found.collector)
 
 
 def _is_taken_in(named: Sequence[InvoiceRecord], payment: str) -> bool:
