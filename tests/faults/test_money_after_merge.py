@@ -182,6 +182,38 @@ def test_a_payment_is_credit_once_although_a_query_misses_it() -> None:
     assert till.balance == 1_000
 
 
+def test_one_invoice_that_cannot_be_read_holds_up_only_itself() -> None:
+    """It has an entry of a kind that this release does not know."""
+    till = Till()
+    till.card(collect=False)
+    [item] = [each for each in till.world.stored("INVOICE#") if SECOND in each["sk"]["S"]]
+    stored = body(item)
+    stored["payment"]["entries"] = [["unheard_of", 1, "2026-07-15"]]
+    with till.world.calm() as world:
+        world.client.put_item(TableName=TABLE, Item={**item, "body": {"S": text(stored)}})
+        with pytest.raises(ValueError, match="unheard_of"):
+            till.collect()
+        world.client.put_item(TableName=TABLE, Item=item)
+
+    assert till[FIRST] == till[THIRD] == ("paid", 0)
+    assert till[SECOND] == ("open", TOTAL)
+
+
+def test_a_customer_who_tries_again_pays_with_their_credit_first() -> None:
+    till = Till()
+    till.card(DECLINED)
+    till.transferred(FIRST)
+    till.card(VISA, collect=False)
+    till.paid_at_stripe(FIRST, TOTAL)
+    till.hear()
+    assert till.balance == TOTAL
+    till.try_again(SECOND)
+    till.collect_when_due()
+    assert till[SECOND] == ("paid", 0)
+    assert till.balance == 0
+    assert _of(till, SECOND, "succeeded") == []
+
+
 def test_credit_that_a_run_finds_pays_what_is_past_due() -> None:
     """The late run takes in a payment by hand, which is more than its invoice; the others have no attempt to come."""
     till = Till()

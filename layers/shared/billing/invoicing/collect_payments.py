@@ -44,17 +44,28 @@ from billing.invoicing.dunning import (
 from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.payment_events import payment_events, written_off_events
-from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
+from billing.invoicing.records import UNREADABLE, BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.errors import AnswerLost, Conflict, RuleViolation, UpstreamFailed, Violation
 from billing.kernel.events import Event, RequestContext, by_system
 from billing.kernel.money import Money, amount_covered, charged_units
 from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
-from billing.payments.gateway import AmountRefused, CustomerDeleted, KeySpent, NewSetup, PaymentGateway, RequestRefused
+from billing.payments.gateway import (
+    AmountRefused,
+    CustomerDeleted,
+    KeyReused,
+    KeySpent,
+    NewSetup,
+    PaymentGateway,
+    RequestRefused,
+)
 from billing.payments.methods import Charge, ChargeState, Method, PaymentFailure, Refund, RefundState
 
 ANSWERS_LOST_MAX = 2
 """How often a run waits in vain for the payment service. Each time costs seconds, and the next may be no better."""
+
+FAULTS = (*UNREADABLE, AssertionError, KeyReused)
+"""The errors of a fault in an item or in the program. Like an answer that fails, one holds up its own invoice alone."""
 
 PAYMENTS_BEGUN_MAX = 2
 """How many payments of one invoice a run tries: the one that there is and, where that was cancelled, a new one."""
@@ -108,8 +119,8 @@ def collect_payments(
     ones that were not tried in that way. Credit pays first. Returns how many payments were processed.
 
     One read and one query; for each payment one or two writes and as many requests. Nothing for an account that is
-    gone. Raises ConcurrentChange; UpstreamFailed when some payment could not be processed, the first of their reasons,
-    after all others were.
+    gone. Raises ConcurrentChange; when some payment could not be processed, the first of their reasons, after all
+    others were: UpstreamFailed, or an error of FAULTS.
     """
     billing = store.billing_context(account)
     if billing is None:
@@ -118,10 +129,11 @@ def collect_payments(
     collector = Collector(payer, by_system(now, correlation), settings, consent_page, store, gateway)
     today = payer.contract.today(now)
     # The due item of an earlier release is removed only where nothing unpaid can have been missed.
-    unpaid = [*store.unpaid(account, consistent=billing.collection is not None)]
-    all_have_days = all(each.unwritten is None for each in unpaid)
+    readable, unreadable = store.readable_unpaid(account, consistent=billing.collection is not None)
+    unpaid = [*readable]
+    all_have_days = not unreadable and all(each.unwritten is None for each in unpaid)
     processed = 0
-    failures: list[UpstreamFailed] = []
+    failures: list[Exception] = [*unreadable]
     made: set[str] = set()
     if billing.credit > 0:
         billing, processed = _pay_from_credit(billing, unpaid, today, collector, failures, made)
@@ -133,12 +145,12 @@ def collect_payments(
         collect = _look_up if number in made else _collect_one
         try:
             changes = collect(billing, record, unpaid, today, collector)
-        except UpstreamFailed as failure:
+            billing = save_changes(billing, changes, unpaid, collector)
+        except (UpstreamFailed, *FAULTS) as failure:
             failures.append(failure)
             if sum(isinstance(each, AnswerLost) for each in failures) >= ANSWERS_LOST_MAX:
                 break
             continue
-        billing = save_changes(billing, changes, unpaid, collector)
         processed += 1
     if billing.collection is not None and payer.reactivation is None:
         due = retired(billing.collection, today, all_have_days=all_have_days)
@@ -161,7 +173,7 @@ def try_payment_again(
 ) -> InvoiceRecord:
     """Charges an unpaid invoice now, or repeats the refund of a credit note; the retry days begin again.
 
-    One query and one or two transactions. Raises NotFound, AlreadyPaid when nothing is left or a payment is in transit,
+    Credit pays first. One query and one or two transactions, and one more where there is credit. Raises NotFound, AlreadyPaid when nothing is left or a payment is in transit,
     NothingToCharge, ConcurrentChange, UpstreamFailed.
     """
     account = billing.subscriber.account
@@ -172,8 +184,21 @@ def try_payment_again(
         raise NothingToCharge
     unpaid = [*store.unpaid(account.id)]
     collector = Collector(account, context, settings, consent_page, store, gateway)
+    today = account.contract.today(context.time)
+    if billing.credit > 0 and record.invoice.corrects is None:
+        failures, made = list[Exception](), set[str]()
+        billing, _ = _pay_from_credit(billing, unpaid, today, collector, failures, made)
+        if failures:
+            raise failures[0]
+        record = next((each for each in unpaid if each.invoice.number == number), record)
+        if number in made:
+            changes = _look_up(billing, record, unpaid, today, collector)
+            save_changes(billing, changes, unpaid, collector)
+            return changes[0].written
+        if record.payment.status not in UNPAID:
+            return record
     again = replace(record, payment=retry_now(record.payment))
-    changes = _collect_one(billing, again, unpaid, account.contract.today(context.time), collector)
+    changes = _collect_one(billing, again, unpaid, today, collector)
     save_changes(billing, changes, unpaid, collector)
     return changes[0].written
 
@@ -324,7 +349,7 @@ def _pay_from_credit(
     unpaid: list[InvoiceRecord],
     today: date,
     collector: Collector,
-    failures: list[UpstreamFailed],
+    failures: list[Exception],
     made: set[str],
 ) -> tuple[BillingContext, int]:
     """Pays what is open from the credit, oldest first. A charge that may still succeed is cancelled before.
@@ -344,7 +369,7 @@ def _pay_from_credit(
             if record.payment.has_live_intent:
                 made.add(record.invoice.number)
             continue
-        except UpstreamFailed as failure:
+        except (UpstreamFailed, *FAULTS) as failure:
             failures.append(failure)
             continue
         if record.payment.has_live_intent:
