@@ -278,3 +278,28 @@ def test_credit_pays_many_invoices_of_an_earlier_release() -> None:
 
     assert {till[number] for number in numbers} == {("paid", 0)}
     assert till.balance == 0
+
+
+def test_a_refund_by_hand_of_more_than_a_credit_note_waits_for_is_counted_wholly() -> None:
+    """Staff credit one line, and refund the whole payment in Stripe's dashboard before the worker refunds the line."""
+    till = Till()
+    till.card()
+    [paid] = _of(till, FIRST)
+    note = till.credit(FIRST, (0,))
+    waiting = till[note][1]
+    till.refunded_at_stripe(paid["id"], TOTAL)
+    till.hear()
+    till.hear()
+    till.collect_when_due()
+
+    assert till[note] == ("paid", 0)
+    assert till.of_kind("refunded_outside") == [(FIRST, TOTAL - waiting)]
+    assert till.of_kind("refund_failed") == []
+
+    [refund] = till.objects("refund")
+    till.world.stripe.settle_refund(refund["id"], succeed=False)
+    till.hear()
+    till.hear()
+
+    assert till[note][1] == waiting
+    assert till.of_kind("refund_outside_failed") == [(FIRST, TOTAL - waiting)]
