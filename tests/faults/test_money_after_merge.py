@@ -1,4 +1,4 @@
-"""A charge collects what is left when it is made. One bad item, a full transaction or a stale read stops nothing else."""
+"""A charge collects what is left when it is made. A bad item, a full transaction, a stale read stop nothing else."""
 
 from __future__ import annotations
 

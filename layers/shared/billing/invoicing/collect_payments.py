@@ -173,8 +173,8 @@ def try_payment_again(
 ) -> InvoiceRecord:
     """Charges an unpaid invoice now, or repeats the refund of a credit note; the retry days begin again.
 
-    Credit pays first. One query and one or two transactions, and one more where there is credit. Raises NotFound, AlreadyPaid when nothing is left or a payment is in transit,
-    NothingToCharge, ConcurrentChange, UpstreamFailed.
+    Credit pays first. One query and one or two transactions, and one more where there is credit. Raises NotFound,
+    AlreadyPaid when nothing is left or a payment is in transit, NothingToCharge, ConcurrentChange, UpstreamFailed.
     """
     account = billing.subscriber.account
     record = store.record(account.id, number)
@@ -651,11 +651,9 @@ def _with_payment_intent(
         earlier = collector.gateway.earlier_payment(customer, invoice.account, invoice.number, amount, known)
     if earlier is not None:
         begun = earlier.payment_intent_id
-        if earlier.amount is not None and charged_units(Money(earlier.amount, amount.currency)) != charged_units(
-            amount
-        ):
-            share = amount_covered(record.payment.left, Money(earlier.amount, amount.currency))
-            allocations = ((invoice.number, share),)
+        found = amount if earlier.amount is None else Money(earlier.amount, amount.currency)
+        if charged_units(found) != charged_units(amount):
+            allocations = ((invoice.number, amount_covered(record.payment.left, found)),)
     else:
         with _another_key_next_time(record, collector):
             begun = collector.gateway.new_payment(customer, invoice.account, invoice.number, amount, method, key)
