@@ -303,3 +303,61 @@ def test_a_refund_by_hand_of_more_than_a_credit_note_waits_for_is_counted_wholly
 
     assert till[note][1] == waiting
     assert till.of_kind("refund_outside_failed") == [(FIRST, TOTAL - waiting)]
+
+
+def test_credit_pays_what_a_query_still_knows_as_paid() -> None:
+    """A charge-back and a second payment are told at once: the query that the second one relies on is older."""
+    till = Till()
+    till.card()
+    [paid] = _of(till, FIRST)
+    dispute = till.world.stripe.dispute(paid["id"], TOTAL)
+    till.world.stripe.close_dispute(dispute["id"], won=False)
+    payment = till.paid_at_stripe(SECOND, TOTAL)
+    with till.world.calm() as world:
+        before = deepcopy(world)
+        till.hear_disputes()
+        assert till[FIRST] == ("past_due", TOTAL)
+        sync_payment(
+            payment,
+            now=till.day,
+            correlation="at once",
+            settings=SETTINGS,
+            consent_page=PAGE,
+            store=InvoiceStore(TABLE, Stale(world, before)),
+            gateway=world.payments,
+        )
+    till.collect_when_due()
+
+    assert till[FIRST] == ("paid", 0)
+    assert till.balance == 0
+
+
+def _another_account(till: Till) -> None:
+    """The operator has changed the account at Stripe. Stripe has copied the customers, and no payments."""
+    for kind in ("payment_intent", "charge"):
+        till.world.stripe.objects[kind].clear()
+
+
+def test_an_invoice_that_was_charged_at_a_former_account_of_stripe_is_charged_anew() -> None:
+    till = Till()
+    till.card(DECLINED)
+    _another_account(till)
+    till.transferred(FIRST)
+    till.write_off(SECOND)
+    till.card()
+
+    assert [till[number][0] for number in (FIRST, SECOND, THIRD)] == ["paid", "uncollectible", "paid"]
+    assert [each["amount"] for each in till.objects("payment_intent", "succeeded")] == [TOTAL]
+
+
+def test_a_refund_of_a_payment_at_a_former_account_of_stripe_is_repaid_by_hand() -> None:
+    till = Till()
+    till.card()
+    note = till.credit(FIRST)
+    _another_account(till)
+    till.collect_when_due()
+    assert till[note] == ("past_due", TOTAL)
+
+    till.repay(note, TOTAL)
+
+    assert till[note] == ("paid", 0)

@@ -61,7 +61,8 @@ def issue_credit_note(
     money = allocate(corrected.invoice, payment, correction, "", -draft.total.amount, today)
     credit = billing.credit + money.credit_balance
     is_small = charge_obstacle(corrected.record.left, Method.CARD) is ChargeObstacle.TOO_SMALL
-    unpaid = store.unpaid(account) if money.credit_balance or (payment.left and is_small) else ()
+    pays = money.credit_balance or (payment.left and is_small)
+    unpaid = store.unpaid(account, consistent=True) if pays else ()
     others = without_intent(corrected.record, unpaid, context, gateway)
     open_ones = [each for each in unpaid if each.invoice.number != number]
     still_open = after_changes(open_ones, others)

@@ -196,7 +196,7 @@ def of_no_account(account: str, invoice: str | None) -> bool:
 def _found(billing: BillingContext, payment: str, number: str, collector: Collector) -> _Found:
     account = billing.subscriber.account
     named = collector.store.of_payment(account.id, payment, number)
-    unpaid = [*collector.store.unpaid(account.id)]
+    unpaid = [*collector.store.unpaid(account.id, consistent=True)]  # nothing looks again at what credit could pay
     return _Found(billing, named, unpaid, collector, account.contract.today(collector.context.time))
 
 

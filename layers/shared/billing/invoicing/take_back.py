@@ -59,7 +59,7 @@ def next_take_back(billing: BillingContext, fixed: FixedMonth, today: date, stor
         lines = within(fixed.lines, left)
         draft = taken_back_draft(corrected.invoice, corrected.payment, fixed.since, lines)
         money = allocate_taken_back(corrected.invoice, corrected.payment, draft, "", today)
-        unpaid = store.unpaid(account) if money.credit_balance else ()
+        unpaid = store.unpaid(account, consistent=True) if money.credit_balance else ()
         others = tuple(each for each in unpaid if each.invoice.number != number)
         is_last = draft.net.amount == fixed.net
         month = fixed if is_last else _unfixed(billing, billing.due, fixed)
