@@ -228,7 +228,10 @@ def stripe_agrees(till: Till) -> None:
     lost = sum(_money(till, each) for each in till.objects("dispute", "lost"))
     taken = sum_of(entries, EntryKind.CHARGED_BACK) - sum_of(entries, EntryKind.CHARGE_BACK_WON)
     assert abs(taken - lost) <= _rounding(till)
-    made = sum(_money(till, each) for each in till.objects("refund") if each["status"] == "succeeded")
+    # A refund by hand counts from its beginning on, unless a credit note waits for it.
+    begun = {each.reference for each in entries if each.kind in {EntryKind.REFUNDED_OUTSIDE, EntryKind.CREDIT_REFUNDED}}
+    counts = [each for each in till.objects("refund", "pending") if each["id"] in begun]
+    made = sum(_money(till, each) for each in [*till.objects("refund", "succeeded"), *counts])
     given = [entry for each in notes(till) for entry in each.payment.entries]
     by_hand = sum_of(given, EntryKind.REPAID_BY_HAND)
     waits = sum(each.payment.left for each in notes(till))
