@@ -11,7 +11,8 @@ from billing.invoicing.issue_invoices import issue_invoices
 
 from tests.faults.company import SETTINGS, events
 from tests.faults.test_invoices import ACCOUNT
-from tests.faults.till import FIRST, PAGE, Till, later
+from tests.faults.till import FIRST, PAGE, Till
+from tests.stripe import later
 
 pytestmark = pytest.mark.usefixtures("connection")
 
