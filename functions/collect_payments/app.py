@@ -14,6 +14,7 @@ from billing import wiring
 from billing.ending.reactivation.commands import complete_reactivation
 from billing.invoicing.collect_payments import collect_payments
 from billing.invoicing.dunning import TRIED_AFTER
+from billing.kernel.errors import UpstreamFailed
 from billing.platform.clock import time_after, time_of
 from billing.platform.events.mapping import event_of
 from billing.platform.queues.sqs_work_queue import work_from
@@ -21,12 +22,19 @@ from billing.platform.workers import worker
 
 
 def collect(message: str, correlation: str) -> Mapping[str, Any]:
-    """Processes one account. Raises BillingError, which retries the message."""
+    """Processes one account. Raises BillingError, which retries the message.
+
+    A reactivation that the payment service does not answer holds up no invoice: its error is raised afterwards.
+    """
     account, at, at_once = _work(message)
     store, settings = wiring.reactivation_store(), wiring.invoicing_settings()
-    reactivated = complete_reactivation(
-        account, now=at, correlation=correlation, settings=settings, store=store, gateway=wiring.payments()
-    )
+    reactivated, failure = None, None
+    try:
+        reactivated = complete_reactivation(
+            account, now=at, correlation=correlation, settings=settings, store=store, gateway=wiring.payments()
+        )
+    except UpstreamFailed as failed:
+        failure = failed
     payments = collect_payments(
         account,
         at_once=at_once,
@@ -37,6 +45,8 @@ def collect(message: str, correlation: str) -> Mapping[str, Any]:
         store=store,
         gateway=wiring.payments(),
     )
+    if failure is not None:
+        raise failure
     return {"account": account, "payments": payments, "reactivation": reactivated}
 
 

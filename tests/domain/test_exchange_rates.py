@@ -1,4 +1,4 @@
-"""The rate that an invoice uses, and what its tax comes to in the seller's currency (decision 0027)."""
+"""The rate that an invoice uses, and what its tax comes to in the seller's currency (decision 0026)."""
 
 from __future__ import annotations
 

@@ -209,6 +209,21 @@ def test_a_move_that_is_taken_back_is_credited_with_the_tax_of_its_invoice() -> 
     assert [each.corrects for each in quarterly.period.taken_back] == ["1"]
 
 
+def test_a_late_month_has_a_move_that_was_replaced_only_after_it_had_begun() -> None:
+    """February's move is in the period's invoice. In January another one takes its place, at the rate of that day."""
+    late, in_time = (book(date(2024, 11, 10), 12, line(1_000)) for _ in range(2))
+    for world in (late, in_time):
+        world.decide(date(2024, 11, 1), change(3_000, date(2024, 11, 1), date(2025, 2, 10)))
+        world.run(date(2024, 11, 10))
+    in_time.run(date(2024, 12, 10))
+    for world in (late, in_time):
+        world.decide(date(2024, 12, 20), change(5_000, date(2024, 12, 20), date(2025, 1, 10)))
+        world.run(date(2025, 1, 10))
+
+    assert late.documents == in_time.documents
+    assert [each.net for each in late.documents] == [3 * 1_000 + 9 * 3_000, 4_000 + 9 * 2_000]
+
+
 def test_what_was_invoiced_elsewhere_is_not_invoiced_again() -> None:
     yearly = book(date(2026, 1, 1), 12, line(100))
     yearly.due = InvoicingDue(5)

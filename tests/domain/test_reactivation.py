@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from billing.accounts.rules import Ending, Status
@@ -15,7 +15,7 @@ from billing.ending.reactivation.rules import (
     require_deactivated,
     resubscribe,
 )
-from billing.kernel.contract_calendar import Contract
+from billing.kernel.contract_calendar import Contract, Term
 from billing.kernel.money import Money
 from billing.subscriptions.catalogue import Catalogue, Product, Tier
 from billing.subscriptions.rules import Cause, Discount, Line, Subscription, TierChange
@@ -93,9 +93,18 @@ def test_only_a_deactivated_account_before_its_purge_day_can_be_reactivated() ->
 
 
 def test_the_new_contract_starts_today() -> None:
-    assert new_contract(Contract(date(2026, 1, 15), 3, "EUR", "Europe/Rome"), TODAY) == Contract(
+    assert new_contract(Contract(date(2026, 1, 15), 3, "EUR", "Europe/Rome"), TODAY, TODAY) == Contract(
         TODAY, 3, "EUR", "Europe/Rome"
     )
+
+
+def test_the_new_contract_is_paid_as_the_old_one_was_and_not_by_a_term_that_never_began() -> None:
+    """Monthly, and yearly from 15 July on; cancelled for that day, and reactivated after it."""
+    yearly = Term(6, 12, "EUR", datetime(2026, 4, 1, tzinfo=UTC))
+    contract = Contract(date(2026, 1, 15), 1, "EUR", "Europe/Rome").with_term(yearly)
+
+    assert new_contract(contract, date(2026, 7, 15), date(2026, 7, 18)).interval_months == 1
+    assert new_contract(contract, date(2027, 7, 15), date(2027, 7, 18)).interval_months == 12
 
 
 @given(

@@ -10,12 +10,16 @@ from typing import Any
 from billing.accounts.rules import existing
 from billing.billing_page.provision_account import provision_account
 from billing.invoicing.collect_payments import collect_payments, record_payment, try_payment_again
-from billing.invoicing.invoices import InvoiceStatus
+from billing.invoicing.credit_notes import creditable, taken_back_draft
+from billing.invoicing.invoices import BillingReason, InvoiceStatus
 from billing.invoicing.issue_credit_note import issue_credit_note
-from billing.invoicing.issue_invoices import issue_invoices
+from billing.invoicing.issue_invoices import issue_invoices, with_next_number
+from billing.invoicing.numbering import NextNumber
+from billing.invoicing.periods import FixedMonth
 from billing.invoicing.records import InvoiceRecord
 from billing.invoicing.settle_by_hand import record_repayment, write_off
 from billing.invoicing.sync_payments import sync_dispute, sync_payment, sync_refund
+from billing.invoicing.take_back import TakeBack, write_take_back
 from billing.kernel.events import Actor, ActorKind, RequestContext
 from billing.kernel.money import Money
 from billing.payments.methods import CHARGED, Method
@@ -41,8 +45,10 @@ UNPAID = frozenset({InvoiceStatus.OPEN, InvoiceStatus.PAST_DUE})
 class Till:
     """The sample company with its invoices, and the day. Each step runs one command as its function does."""
 
-    def __init__(self, currency: str = "EUR", price: int | None = None, issued: bool = True) -> None:
+    def __init__(self, currency: str = "EUR", price: int | None = None, issued: bool = True, notice: int = 0) -> None:
+        """With `notice` a SEPA debit is announced that many days before."""
         self.world = Invoicing()
+        self.settings = replace(SETTINGS, sepa_notice_days=notice)
         self.day = JULY
         self.currency = currency
         self.given = 0
@@ -71,7 +77,7 @@ class Till:
                 ACCOUNT,
                 now=self.day,
                 correlation=self.world.correlation,
-                settings=SETTINGS,
+                settings=self.settings,
                 store=self.world.invoicing,
             )
 
@@ -123,7 +129,7 @@ class Till:
                 at_once=at_once,
                 now=self.day,
                 correlation=world.correlation,
-                settings=SETTINGS,
+                settings=self.settings,
                 consent_page=PAGE,
                 store=world.invoicing,
                 gateway=world.payments,
@@ -143,11 +149,41 @@ class Till:
                 lines,
                 "wrong",
                 context=self.staff,
-                settings=SETTINGS,
+                settings=self.settings,
                 store=world.invoicing,
                 gateway=world.payments,
             )
         return note.invoice.number
+
+    def take_back(self, number: str, part: int) -> None:
+        """The running paid period owes less of the first product of an invoice: a `part` of what is invoiced of it."""
+        with self.world.calm() as world:
+            billing = existing(world.invoicing.billing_context(ACCOUNT))
+            due = existing(billing.due)
+            corrected = world.invoicing.invoice(ACCOUNT, number)
+            line = corrected.invoice.draft.lines[0]
+            less = Money(-min(line.net.amount // part, creditable(corrected.invoice, corrected.payment)), self.currency)
+            if not less.amount:
+                return
+            draft = corrected.invoice.draft
+            lines = (replace(line, net=less),)
+            month = FixedMonth(due.month, draft.since, draft.until, BillingReason.PERIOD, lines, due, None)
+            taken = taken_back_draft(corrected.invoice, corrected.payment, draft.since, lines)
+            others = tuple(each for each in world.invoicing.unpaid(ACCOUNT) if each.invoice.number != number)
+            take_back = TakeBack(corrected, taken, month, True, others)
+
+            def write(note: NextNumber) -> None:
+                write_take_back(
+                    billing,
+                    take_back,
+                    note,
+                    today=self.day.date(),
+                    context=self.staff,
+                    settings=self.settings,
+                    store=world.invoicing,
+                )
+
+            with_next_number(self.settings.credit_series, self.day, self.settings, write, world.invoicing)
 
     def transferred(self, number: str, reference: str = "") -> None:
         with self.world.calm() as world:
@@ -190,7 +226,7 @@ class Till:
                 existing(world.invoicing.billing_context(ACCOUNT)),
                 number,
                 context=self.context,
-                settings=SETTINGS,
+                settings=self.settings,
                 consent_page=PAGE,
                 store=world.invoicing,
                 gateway=world.payments,
@@ -240,7 +276,7 @@ class Till:
                     each,
                     now=self.day,
                     correlation=world.correlation,
-                    settings=SETTINGS,
+                    settings=self.settings,
                     store=world.invoicing,
                     gateway=world.payments,
                     **more,

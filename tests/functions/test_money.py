@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from billing.kernel.errors import UpstreamFailed
 
 from functions.get_invoices.app import handler as get_invoices
 from functions.issue_credit_note.app import handler as credit
@@ -287,6 +288,21 @@ def test_money_that_arrives_for_a_settled_invoice_is_credit(
     }
     assert post(record_payment, company, FIRST, "repayments", repaid).status == 200
     assert upcoming_credit(company) == 0
+
+
+def test_a_reactivation_that_stripe_does_not_answer_holds_up_no_invoice(
+    company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unanswered(*_: object, **__: object) -> None:
+        raise UpstreamFailed("Stripe answered 500.")
+
+    card(company, stripe_account)
+    fire(ISSUED, work, monkeypatch, "renewal")
+    monkeypatch.setattr("functions.collect_payments.app.complete_reactivation", unanswered)
+    with pytest.raises(AssertionError):  # the message is a failure of its batch
+        fire(ISSUED, work, monkeypatch, "collection")
+
+    assert figures(company, FIRST) == ("paid", 0)
 
 
 # ---- Not paid ----------------------------------------------------------------------------------------

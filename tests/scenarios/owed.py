@@ -1,14 +1,15 @@
 """What contracts owe, reckoned without any code of the product: month by month, with fractions.
 
 A contract is the list of what was decided about it. Documents follow from it: one when a paid period begins, over what
-was known then; one in each later month that costs something else than was invoiced.
+was known then; one in each later month that costs something else than was invoiced. What costs less is taken back by
+credit notes, which have the tax of the invoices that they name.
 """
 
 from __future__ import annotations
 
 import calendar
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 
@@ -26,12 +27,22 @@ def half_away(amount: Fraction) -> int:
 
 @dataclass(frozen=True)
 class Price:
-    """A product's price per month from a day on, and the day of its decision."""
+    """A product's price per month from a day on, and the day of its decision.
+
+    `replaced` is the day on which another decision took its place, before it was in effect.
+    """
 
     product: str
     amount: int
     since: date
     decided: date
+    replaced: date | None = None
+
+    def is_known(self, now: date, opened: date) -> bool:
+        """Whether it counts when a month begins `now`, in a paid period that was `opened`."""
+        if self.replaced is not None and now > self.replaced:
+            return False
+        return self.decided < opened or (self.replaced is None and self.since <= now)
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,10 @@ class Document:
 
 @dataclass
 class Owed:
-    """A contract: `prices` are the signed ones, `decided` the later ones. `ends` is its first day that is not owed."""
+    """A contract: `prices` are the signed ones, `decided` the later ones. `ends` is its first day that is not owed.
+
+    `terms` are the later terms: the first month of each, and how many months are paid together from it on.
+    """
 
     start: date
     interval: int
@@ -73,6 +87,7 @@ class Owed:
     decided: list[Price] = field(default_factory=list)
     ends: date | None = None
     first_month: int = 0
+    terms: list[tuple[int, int]] = field(default_factory=list)
 
     def begins(self, month: int) -> date:
         years, index = divmod(self.start.month - 1 + month, 12)
@@ -88,13 +103,33 @@ class Owed:
 
     def end_of_notice(self, day: date) -> date:
         """The first renewal on or after the rest of the contract month and one more."""
-        month = max(0, self.month_of(day) + NOTICE_MONTHS)
-        return self.begins(-(-month // self.interval) * self.interval)
+        return self.begins(self.renewal(max(0, self.month_of(day) + NOTICE_MONTHS)))
+
+    def interval_of(self, month: int) -> int:
+        return [self.interval, *(interval for since, interval in self.terms if since <= month)][-1]
+
+    def opened(self, month: int) -> int:
+        """The first month of the paid period that contains a month."""
+        since = [0, *(since for since, _ in self.terms if since <= month)][-1]
+        return month - (month - since) % self.interval_of(month)
+
+    def renewal(self, month: int) -> int:
+        """The first month of the first paid period that begins in a month or later."""
+        first = self.opened(month)
+        return first if first == month else first + self.interval_of(month)
 
     def change(self, product: str, amount: int, since: date, today: date) -> None:
         """Decides a price from a day on, in place of what is to come for this product."""
-        self.decided = [each for each in self.decided if each.product != product or each.since <= today]
+        self.decided = [
+            replace(each, replaced=today)
+            if each.product == product and each.since > today and each.replaced is None
+            else each
+            for each in self.decided
+        ]
         self.decided.append(Price(product, amount, since, today))
+
+    def in_force(self) -> list[Price]:
+        return [each for each in self.decided if each.replaced is None]
 
     def price(self, product: str, day: date, known: Sequence[Price]) -> int:
         amounts = [(each.since, each.amount) for each in known if each.product == product and each.since <= day]
@@ -104,7 +139,7 @@ class Owed:
         """What is invoiced for the contract months that begin before a day, oldest first."""
         month = self.first_month
         while self.begins(month) < before and (self.ends is None or self.begins(month) < self.ends):
-            first = month - month % self.interval
+            first = self.opened(month)
             now = self._amounts(first, month)
             invoiced = self._amounts(first, month - 1) if month > first else {}
             amounts = tuple((each, now[each] - invoiced.get(each, 0)) for each in now)
@@ -118,8 +153,8 @@ class Owed:
     def _amounts(self, first: int, month: int) -> dict[str | None, int]:
         """What the whole paid period costs, by product, as it is known when one of its months begins."""
         opened, now = self.begins(first), self.begins(month)
-        known = [each for each in self.decided if each.since <= now or each.decided < opened]
-        days = [self.begins(each) for each in range(first, first + self.interval)]
+        known = [each for each in self.decided if each.is_known(now, opened)]
+        days = [self.begins(each) for each in range(first, first + self.interval_of(first))]
         monthly = {
             product: [self._off(Fraction(self.price(product, day, known)), product, day) for day in days]
             for product in self.prices

@@ -1,13 +1,16 @@
 """Facts, late runs, cancellations and reactivations in any order: the same sums and the same tax per contract month.
 
 A story is lived in two worlds, through the real commands on a table: in the first invoices are issued when each month
-begins, in the second hours, days or periods later. Both must have issued what tests/scenarios/owed.py reckons.
+begins, in the second hours, days or periods later. Both must have issued what tests/scenarios/owed.py reckons. What a
+paid period has too much is taken back by credit notes: what they come to, and the tax of the invoices that they name.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from calendar import monthrange
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -18,6 +21,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from billing.accounts.change_billing_information import change_billing_information
 from billing.accounts.information import Area, CompanyDetails
+from billing.accounts.records import account_item
 from billing.accounts.rules import Status, existing
 from billing.billing_page.provision_account import provision_account
 from billing.ending.cancellation.commands import (
@@ -30,16 +34,21 @@ from billing.ending.cancellation.commands import (
 from billing.ending.cancellation.rules import Reason
 from billing.ending.reactivation.commands import complete_reactivation, reactivation_quote, request_reactivation
 from billing.ending.reactivation.records import ReactivationStore
+from billing.invoicing.exchange_rates.records import ExchangeRateStore
+from billing.invoicing.exchange_rates.replace import replace_rates
+from billing.invoicing.exchange_rates.rules import DailyRates, rate_day
 from billing.invoicing.invoices import IssuedInvoice
 from billing.invoicing.issue_invoices import issue_invoices, upcoming
 from billing.invoicing.release_invoicing import preview_invoicing, release_invoicing
-from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract
+from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract, Term
 from billing.kernel.events import EventType, RequestContext
 from billing.kernel.money import Money
 from billing.payments.replace_payment_method import set_bank_transfer
+from billing.platform.dynamodb import keys
 from billing.scaling.reviews.decide_review import apply_review
 from billing.scaling.reviews.rules import lines_at_renewal, lower_tier_fit
-from billing.scaling.tier_changes import next_contract_month
+from billing.scaling.scale_account import scale_account
+from billing.scaling.tier_changes import line_after_pending_change, next_contract_month
 from billing.subscriptions.catalogue import Product, Tier
 from billing.subscriptions.replace_catalogue import replace_catalogue
 from billing.subscriptions.rules import Cause, Discount, Order, TierChange
@@ -51,8 +60,9 @@ from tests.faults.company import NEW_ACCOUNT, SETTINGS
 from tests.faults.network import connected
 from tests.faults.world import World
 from tests.properties import examples
-from tests.scenarios.owed import Document, Owed, Rates, Reduction
+from tests.scenarios.owed import Document, Owed, Rates, Reduction, half_away
 from tests.store.samples import CONTEXT, REVIEW, sample_event
+from tests.taxes import a_quarter
 
 ACCOUNT = NEW_ACCOUNT.account
 VOLUMES = (1_000, 2_000, 5_000, 10_000, 50_000)
@@ -88,7 +98,11 @@ class Fact:
 
 @dataclass(frozen=True)
 class Story:
-    """A contract and its facts. `skipped` says of each month's run, in turn, whether it does not come."""
+    """A contract and its facts. `skipped` says of each month's run, in turn, whether it does not come.
+
+    With `converted` invoices have their tax in kroner too. The rates of a late world are given only after invoices
+    have waited for them, at times for a month.
+    """
 
     start: date
     ahead: int
@@ -101,10 +115,11 @@ class Story:
     facts: tuple[Fact, ...]
     skipped: tuple[bool, ...]
     invoiced: bool
+    converted: bool = False
 
 
 KINDS = (
-    *("move", "move", "review", "review", "cancel", "cancel", "withdraw"),
+    *("move", "scale", "scale", "review", "review", "agree", "agree", "agree", "term", "cancel", "cancel", "withdraw"),
     *("reactivate", "reactivate", "forget", "company"),
 )
 
@@ -152,6 +167,7 @@ def stories(*kinds: str) -> st.SearchStrategy[Story]:
         facts=st.lists(facts_of(*kinds), min_size=2, max_size=9).map(tuple),
         skipped=st.lists(st.sampled_from([True, True, False]), min_size=1, max_size=6).map(tuple),
         invoiced=st.booleans(),
+        converted=st.booleans(),
     )
 
 
@@ -166,6 +182,7 @@ class Life:
         self.zone = ZoneInfo(story.zone)
         self.runs = self.reviews = 0
         self.forgotten = False
+        self.settings = replace(SETTINGS, seller_currency="DKK") if story.converted else SETTINGS
         self.rates = Rates(story.country)
         self.contracts: list[Owed] = []
         self.moves = {product: VOLUMES[tier] for product, tier in zip(PRICES, story.tiers, strict=True)}
@@ -280,19 +297,39 @@ class Life:
         return {product: PRICES[product][VOLUMES.index(volume)] for product, volume in self.moves.items()}
 
     def run(self, *, release: bool) -> None:
-        issue_invoices(ACCOUNT, now=self.now, correlation="run", settings=SETTINGS, store=self.world.invoicing)
-        if release and self._release():
-            issue_invoices(ACCOUNT, now=self.now, correlation="run", settings=SETTINGS, store=self.world.invoicing)
+        self._issue()
+        while release and (self._release() or self._give_rate()):
+            self._issue()
+
+    def _issue(self) -> None:
+        issue_invoices(ACCOUNT, now=self.now, correlation="run", settings=self.settings, store=self.world.invoicing)
+
+    def _give_rate(self) -> bool:
+        """The rates of the day for which an invoice waits, if one does."""
+        due = existing(self.world.invoicing.billing_context(ACCOUNT)).due
+        if due is None or due.awaits_rate is None or self.exchange.rates(due.awaits_rate.day) is not None:
+            return False
+        event("waited for a rate")
+        self._publish(due.awaits_rate.day)
+        return True
+
+    def _publish(self, day: date) -> None:
+        rates = {"DKK": Decimal("7.46") + day.day, "JPY": Decimal(160), "KWD": Decimal("0.33")}
+        replace_rates(DailyRates(day, "EUR", rates, "ECB"), 0, context=self.context, store=self.exchange)
+
+    @property
+    def exchange(self) -> ExchangeRateStore:
+        return ExchangeRateStore(TABLE, self.world.client)
 
     def _release(self) -> bool:
         store = self.world.invoicing
         billing = existing(store.billing_context(ACCOUNT))
-        shown = preview_invoicing(billing, context=self.context, settings=SETTINGS, store=store)
+        shown = preview_invoicing(billing, context=self.context, settings=self.settings, store=store)
         if not shown.is_waiting:
             return False
         event("released")
         release_invoicing(
-            billing, len(shown.pending), shown.total, context=self.context, settings=SETTINGS, store=store
+            billing, len(shown.pending), shown.total, context=self.context, settings=self.settings, store=store
         )
         return True
 
@@ -322,6 +359,69 @@ class Life:
         month = max(0, self.contract.month_of(self.today) + 1)
         self.contract.change(product, price, self.contract.begins(month), self.today)
 
+    def scale(self, one: int, other: int) -> None:
+        """The monthly run of autoscaling, however late, after usage above the tiers of one product or of both."""
+        state = existing(self.world.autoscaling.state(ACCOUNT))
+        subscription = state.subscriber.subscription
+        for product in [*PRICES][one % 2 :][: 1 + other % 2]:
+            [signed] = (each for each in subscription.lines if each.product == product)
+            volume = line_after_pending_change(subscription, signed, self.today).up_to or 0
+            self._use(product, (volume * 13 // 10,) * 5)
+        before = [each["after"]["decision"] for each in self._events(EventType.SUBSCRIPTION_AUTOSCALED)]
+        scale_account(ACCOUNT, now=self.now, correlation="scale", store=self.world.autoscaling, taxes=a_quarter)
+        month = max(0, self.contract.month_of(self.today) + 1, self.contract.first_month)
+        for each in self._events(EventType.SUBSCRIPTION_AUTOSCALED):
+            if each["after"]["decision"] not in before:
+                event("scaled")
+                product, moved = each["after"]["product"]["product"], each["after"]["after"]
+                assert moved["price"]["amount"] == PRICES[product][VOLUMES.index(moved["up_to"])]
+                assert each["after"]["effective_on"] == self.contract.begins(month).isoformat()
+                self.contract.change(product, moved["price"]["amount"], self.contract.begins(month), self.today)
+
+    def _use(self, product: str, months: tuple[int, ...]) -> None:
+        """Counts the same usage on every day of the closed months before today."""
+        month = self.today.replace(day=1)
+        for volume in months:
+            month = (month - timedelta(days=1)).replace(day=1)
+            days = monthrange(month.year, month.month)[1]
+            counted = {f"d{day:02}": {"N": str(-(-volume // days))} for day in range(1, days + 1)}
+            key = {"pk": {"S": keys.usage(ACCOUNT)}, "sk": {"S": keys.total(month, product)}}
+            self.world.client.put_item(TableName=TABLE, Item={**key, **counted})
+
+    def agree(self, one: int, other: int) -> None:
+        """A tier from one of the next months on: it may take the place of another one that was invoiced."""
+        state = existing(self.world.autoscaling.state(ACCOUNT))
+        if state.subscriber.account.status is not Status.ACTIVE:
+            return
+        event("agree")
+        product, volume = [*PRICES][one % 2], VOLUMES[(one + other) % len(VOLUMES)]
+        price = PRICES[product][VOLUMES.index(volume)]
+        effective_on = self.contract.begins(max(0, self.contract.month_of(self.today) + 1 + other % 7))
+        money = Money(price, self.story.currency)
+        change = TierChange(product, volume, money, effective_on, Cause.REVIEW, f"{self.now}.{product}", self.today)
+        assert state.due is not None
+        after = state.subscriber.change_tiers((change,), self.today)
+        self.world.autoscaling.decide(state, (), after, (), state.due, self.now)
+        self.contract.change(product, price, effective_on, self.today)
+
+    def term(self, one: int, other: int) -> None:
+        """From the next renewal, or the one after it, the contract is paid in another interval."""
+        account = self.world.store.account(ACCOUNT)
+        owed = self.contract
+        last = owed.terms[-1][0] if owed.terms else -1
+        month = owed.renewal(max(owed.month_of(self.today) + 1, owed.first_month, last + 1, 0))
+        if one % 2:
+            month = owed.renewal(month + 1)
+        interval = INTERVALS_MONTHS[other % len(INTERVALS_MONTHS)]
+        if account.status is not Status.ACTIVE:
+            return
+        event("term")
+        term = Term(month, interval, self.story.currency, self.now)
+        changed = replace(account, contract=account.contract.with_term(term))
+        with self.world.store._transaction() as write:  # no command writes terms yet
+            write.replace(account_item(changed), account.version)
+        owed.terms.append((month, interval))
+
     def review(self, one: int, other: int) -> None:
         """Staff apply a lower tier."""
         store, today = self.world.store, self.today
@@ -345,7 +445,7 @@ class Life:
         order = Order(fit.line.product, tier.up_to)
         review = store.review(ACCOUNT, review.id)
         apply_review(subscriber, review, (order,), fits, context=self.context, store=store)
-        month = max(0, self.contract.month_of(today) // self.story.interval + 1) * self.story.interval
+        month = self.contract.renewal(max(0, self.contract.month_of(today) + 1))
         self.contract.change(fit.line.product, tier.price.amount, self.contract.begins(month), today)
 
     def cancel(self, one: int, other: int) -> None:
@@ -354,12 +454,12 @@ class Life:
         if state.subscriber.account.status is not Status.ACTIVE:
             return
         event("cancel")
-        shown = preview_cancellation(state, self.today, 14, SETTINGS.seller, None)
+        shown = preview_cancellation(state, self.today, 14, self.settings.seller, None)
         cancel_account(
             state,
-            CancellationRequest(Reason.OTHER, "", shown.active_until),
+            CancellationRequest(Reason.OTHER, "", shown.active_until, shown.charges),
             retention_days=14,
-            seller=SETTINGS.seller,
+            seller=self.settings.seller,
             policy=None,
             context=self.context,
             store=cancellations,
@@ -367,7 +467,7 @@ class Life:
         self.contract.ends = self.contract.end_of_notice(self.today)
         assert shown.active_until == self.contract.ends
         charged = [(each.amount.amount, existing(each.tax).amount) for each in shown.charges_still_due]
-        assert charged == [(each.net, each.tax) for each in self.to_come(self.contract.ends) if each.net > 0]
+        assert charged == [(each.net, each.tax) for each in self.to_come(self.contract.ends)]
 
     def withdraw(self, one: int, other: int) -> None:
         ends = self.contract.ends
@@ -376,7 +476,9 @@ class Life:
         event("withdraw")
         cancellations = self.world.cancellations
         state = existing(cancellations.state(ACCOUNT))
-        withdraw_cancellation(state, seller=SETTINGS.seller, policy=None, context=self.context, store=cancellations)
+        withdraw_cancellation(
+            state, seller=self.settings.seller, policy=None, context=self.context, store=cancellations
+        )
         self.contract.ends = None
 
     def _end(self) -> None:
@@ -384,7 +486,7 @@ class Life:
             ACCOUNT,
             now=self.now,
             correlation="end",
-            seller=SETTINGS.seller,
+            seller=self.settings.seller,
             policy=None,
             store=self.world.cancellations,
         )
@@ -399,34 +501,38 @@ class Life:
         store = ReactivationStore(TABLE, self.world.client)
         billing = existing(store.billing_context(ACCOUNT))
         subscription = billing.subscriber.subscription
-        quote = reactivation_quote(billing, self.today, SETTINGS, self.world.store)
+        day = rate_day(self.instant(today, time()))
+        if self.exchange.rates(day) is None:
+            self._publish(day)
+        quote = reactivation_quote(billing, self.today, self.settings, self.world.store)
         request_reactivation(
             billing,
             quote.draft.due,
             context=self.context,
-            settings=SETTINGS,
+            settings=self.settings,
             store=store,
             catalogues=self.world.store,
         )
         if other % 3 == 0:
             self.now += timedelta(minutes=7)
-        for _ in range(3):
+        for _ in range(30):
             pending = complete_reactivation(
                 ACCOUNT,
                 now=self.now,
                 correlation="back",
-                settings=SETTINGS,
+                settings=self.settings,
                 store=store,
                 gateway=cast("Any", None),
             )
             if pending is None:
                 break
-            assert self._release()
+            assert self._release() or self._give_rate()
         assert existing(store.billing_context(ACCOUNT)).subscriber.account.status is Status.ACTIVE
         self.moves = {each.product: cast("int", each.up_to) for each in subscription.lines_on(today)}
         old = self.contract
-        assert self.signed() == {each: old.price(each, today, old.decided) for each in old.prices}
-        self.contracts.append(Owed(today, self.story.interval, self.signed()))
+        assert self.signed() == {each: old.price(each, today, old.in_force()) for each in old.prices}
+        interval = old.interval_of(old.month_of(ends) - 1)
+        self.contracts.append(Owed(today, interval, self.signed()))
 
     def forget(self, one: int, other: int) -> None:
         """The running period is not stored, nor the first month, as in an account of an earlier release."""
@@ -465,29 +571,40 @@ class Life:
     # ---- Answers ----
 
     def owed(self, before: date) -> list[Document]:
-        """What the contracts have owed for the months that begin before a day."""
-        return [each for each in self.documents(before) if each.net]
+        """What the contracts have to invoice for the months that begin before a day."""
+        return [each for each in self.documents(before) if each.net > 0]
 
     def documents(self, before: date) -> list[Document]:
         return [each for contract in self.contracts for each in contract.documents(before, self.rates)]
 
     def free(self) -> list[str]:
         """The first days of the months that were told to cost nothing."""
+        return sorted(each["after"]["since"] for each in self._events(EventType.PERIOD_FREE))
+
+    def _events(self, type_: EventType) -> list[Any]:
         bodies = [json.loads(item["body"]["S"]) for item in self.world.stored("EVENT#")]
-        return sorted(each["after"]["since"] for each in bodies if each["type"] == EventType.PERIOD_FREE)
+        return [each for each in bodies if each["type"] == type_]
 
     def to_come(self, before: date) -> list[Document]:
         return self.owed(before)[len(self.issued()) :]
 
     def issued(self) -> list[IssuedInvoice]:
+        return [each for each in self._documents() if each.corrects is None]
+
+    def taken_back(self) -> list[IssuedInvoice]:
+        return [each for each in self._documents() if each.corrects is not None]
+
+    def _documents(self) -> list[IssuedInvoice]:
         found = self.world.invoicing.invoices_since(ACCOUNT, date.min)
         return sorted(found, key=lambda each: each.number)
 
     def agrees(self) -> None:
         """Compares the next invoice, and the page's charge, with what is owed and not invoiced."""
         billing = existing(self.world.invoicing.billing_context(ACCOUNT))
-        shown = upcoming(billing, self.today, SETTINGS)
-        page = self.world.store.billing_page(ACCOUNT, consistent=True).next_charge(self.today, SETTINGS.seller, None)
+        shown = upcoming(billing, self.today, self.settings)
+        page = self.world.store.billing_page(ACCOUNT, consistent=True).next_charge(
+            self.today, self.settings.seller, None
+        )
         following = next(iter(self.to_come(self.today + timedelta(days=400))), None)
         if following is None:
             assert shown is None or shown[0] > self.today + timedelta(days=380)
@@ -518,14 +635,57 @@ def lived(story: Story, *, late: bool) -> Life:
         life = Life(story, world, late=late)
         life.live()
         found, owed = documents(life), life.documents(life.today + timedelta(days=1))
-        expected = [each for each in owed if each.net]
+        expected = [each for each in owed if each.net > 0]
         assert [_sorted(each) for each in found] == [_sorted(each) for each in expected]
         assert life.free() == sorted(each.since.isoformat() for each in owed if not each.net)
+        notes = life.taken_back()
+        assert _sum_of(dict(_amounts(each)) for each in notes) == _sum_of(
+            dict(each.amounts) for each in owed if each.net < 0
+        )
+        _each_names_its_invoice(life.issued(), notes)
+        _each_is_converted_at_its_day(life, notes)
     return life
 
 
 def _sorted(document: Document) -> Document:
     return replace(document, amounts=tuple(sorted(document.amounts, key=str)))
+
+
+def _amounts(issued: IssuedInvoice) -> Iterator[tuple[str | None, int]]:
+    return ((line.product, line.net.amount) for line in issued.draft.lines)
+
+
+def _sum_of(several: Iterable[dict[str | None, int]]) -> dict[str | None, int]:
+    total: Counter[str | None] = Counter()
+    for each in several:
+        total.update(each)
+    return {product: amount for product, amount in total.items() if amount}
+
+
+def _each_names_its_invoice(invoices: list[IssuedInvoice], notes: list[IssuedInvoice]) -> None:
+    """Credit notes have the tax of the invoice that they name, and all of one never come to more than it."""
+    for invoice in invoices:
+        of_it = [each.draft for each in notes if each.corrects is not None and each.corrects.number == invoice.number]
+        net = -sum(each.net.amount for each in of_it)
+        assert {each.tax for each in of_it} <= {invoice.draft.tax}
+        assert 0 <= net <= invoice.draft.net.amount
+        assert -sum(each.tax_amount.amount for each in of_it) == half_away(net * Fraction(invoice.draft.tax.rate) / 100)
+        assert all(each.net.amount < 0 for each in of_it)
+    assert {each.corrects.number for each in notes if each.corrects} <= {each.number for each in invoices}
+
+
+def _each_is_converted_at_its_day(life: Life, notes: list[IssuedInvoice]) -> None:
+    """The tax in kroner has the rate of the tax point, however late it was given; a credit note that of its invoice."""
+    invoices = {each.number: each.draft for each in life.issued()}
+    for draft in invoices.values():
+        is_converted = life.story.converted and life.story.currency != "DKK" and draft.tax_amount.amount > 0
+        assert (draft.seller_tax is not None) == is_converted
+        if draft.seller_tax is not None:
+            assert draft.seller_tax.rate.day == rate_day(life.instant(draft.since, time()))
+    for note in notes:
+        tax, named = note.draft.seller_tax, invoices[note.corrects.number if note.corrects else ""].seller_tax
+        assert tax is None or (named is not None and tax.rate == named.rate)
+        assert (tax is None) == (named is None or not note.draft.tax_amount.amount)
 
 
 @pytest.fixture(scope="module", autouse=True)

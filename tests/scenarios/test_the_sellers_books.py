@@ -16,12 +16,13 @@ from billing.invoicing.due import InvoicingDue
 from billing.invoicing.dunning import initial_payment
 from billing.invoicing.invoices import IssuedInvoice
 from billing.invoicing.issue_credit_note import issue_credit_note
-from billing.invoicing.issue_invoices import issue_invoices
+from billing.invoicing.issue_invoices import issue_invoices, with_running_period
 from billing.invoicing.numbering import NextNumber, NumberTaken, RegisteredNumber, register_faults
 from billing.invoicing.periods import fix_month
 from billing.invoicing.records import WholeInvoice
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.events import Actor, ActorKind, EventType, RequestContext
+from billing.platform.dynamodb import keys
 from billing.platform.events.new_event import new_event
 
 from tests.aws import TABLE
@@ -40,8 +41,8 @@ def world() -> Iterator[World]:
         yield made
 
 
-def sold(world: World, account: str, zone: str, start: date = STARTS) -> None:
-    contract = Contract(start, 1, "EUR", zone)
+def sold(world: World, account: str, zone: str, start: date = STARTS, interval: int = 1) -> None:
+    contract = Contract(start, interval, "EUR", zone)
     provision_account(
         replace(NEW_ACCOUNT, account=account, contract=contract, discounts=(), invoiced_until=None),
         context=replace(CONTEXT, time=datetime(2026, 5, 20, 12, tzinfo=UTC)),
@@ -103,6 +104,22 @@ def test_an_invoice_is_issued_on_the_accounts_day_and_dated_by_the_sellers(world
 
     assert (early.produced_on, early.draft.since, early.due_on) == (date(2026, 5, 31), STARTS, date(2026, 6, 15))
     assert (late.produced_on, late.draft.since, late.due_on) == (date(2026, 6, 2), STARTS, date(2026, 6, 15))
+
+
+def test_an_invoice_that_is_dated_two_days_before_its_period_is_found_when_the_period_is_rebuilt(world: World) -> None:
+    """The last hour of 30 December in Pago Pago is the first one of 1 January in Kiritimati."""
+    in_pago_pago = replace(SETTINGS, time_zone="Pacific/Pago_Pago")
+    sold(world, "kiritimati", "Pacific/Kiritimati", date(2027, 1, 1), interval=12)
+    at = datetime(2026, 12, 31, 10, 5, tzinfo=UTC)
+    [number] = issue_invoices("kiritimati", now=at, correlation="run", settings=in_pago_pago, store=world.invoicing)
+    assert world.invoicing.invoice("kiritimati", number).invoice.produced_on == date(2026, 12, 30)
+    key = {"pk": {"S": keys.account("kiritimati")}, "sk": {"S": keys.PAGE_PERIOD}}
+    world.client.delete_item(TableName=TABLE, Key=key)
+
+    built = with_running_period(existing(world.invoicing.billing_context("kiritimati")), world.invoicing).period
+
+    assert built is not None
+    assert [each.number for each in built.invoiced] == [number]
 
 
 def test_the_year_of_a_number_is_the_sellers(world: World) -> None:

@@ -227,6 +227,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "schedule": lambda store: store.schedule(CONTEXT, BILLING),
         "settle": lambda store: store.settle(CONTEXT, CHANGES, [EVENT]),
         "unpaid": lambda store: store.unpaid(ID),
+        "readable_unpaid": lambda store: store.readable_unpaid(ID),
         "whole": lambda store: store.whole(ASKED),
     },
     ReconciliationStore: {

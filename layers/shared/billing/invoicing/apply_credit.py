@@ -10,22 +10,33 @@ from billing.invoicing.dunning import UNPAID
 from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.records import InvoiceRecord, PaymentChange
 
-INVOICES_MAX = 40
-"""How many invoices one transaction pays from credit: it has room for 100 writes, and each invoice has an event."""
+ROOM = 74
+"""How many of the 100 writes of a transaction are for what credit pays. Making invoices due takes WAITING_MAX more, and
+a credit note that fixes a month up to 14."""
 
 WAITING_MAX = 10
-"""How many invoices are made due at once because of credit. The run that they cause looks at all of the account's."""
+"""How many writes make invoices due because of credit. The run that they cause looks at all of the account's."""
 
 
-def apply_credit(credit: int, unpaid: Sequence[InvoiceRecord], today: date) -> list[PaymentChange]:
-    """What `credit`, in minor units, pays of these invoices. One that a charge may still pay is left to its worker."""
+def apply_credit(
+    credit: int, unpaid: Sequence[InvoiceRecord], today: date, changed: Sequence[PaymentChange] = ()
+) -> list[PaymentChange]:
+    """What `credit`, in minor units, pays of these invoices. One that a charge may still pay is left to its worker.
+
+    No more than one transaction has room for, beside what is `changed` in it: ROOM writes. `wait_for_credit` makes the
+    others due.
+    """
     changes: list[PaymentChange] = []
+    room = ROOM - sum(_writes(each.record, events=2) for each in changed)
     for record in unpaid:
         payment = record.payment
-        if credit <= 0 or len(changes) == INVOICES_MAX:
+        if credit <= 0:
             break
         if not can_be_settled(record) or may_be_charged(record, unpaid):
             continue
+        room -= _writes(record, events=1)
+        if room < 0:
+            break
         applied = min(credit, payment.left)
         paid = payment.with_entries(Entry(EntryKind.CREDIT_APPLIED, applied, today))
         changes.append(PaymentChange(record, replace(paid, credit_on=None)))
@@ -34,9 +45,25 @@ def apply_credit(credit: int, unpaid: Sequence[InvoiceRecord], today: date) -> l
 
 
 def wait_for_credit(credit: int, unpaid: Sequence[InvoiceRecord], today: date) -> list[PaymentChange]:
-    """Makes these invoices due now, so that a worker pays them from `credit`: it cancels their charges first."""
-    waiting = [each for each in unpaid if can_be_settled(each)] if credit > 0 else []
-    return [PaymentChange(each, replace(each.payment, credit_on=today)) for each in waiting[:WAITING_MAX]]
+    """Makes these invoices due now, so that a worker pays them from `credit`: it cancels their charges first.
+
+    No more than WAITING_MAX writes.
+    """
+    changes: list[PaymentChange] = []
+    room = WAITING_MAX if credit > 0 else 0
+    for record in unpaid:
+        if not can_be_settled(record):
+            continue
+        room -= _writes(record, events=0)
+        if room < 0:
+            break
+        changes.append(PaymentChange(record, replace(record.payment, credit_on=today)))
+    return changes
+
+
+def _writes(record: InvoiceRecord, events: int) -> int:
+    """How many writes a change of an invoice takes: one of an earlier release gets its document an item of its own."""
+    return 1 + events + (record.unwritten is not None)
 
 
 def can_be_settled(record: InvoiceRecord) -> bool:

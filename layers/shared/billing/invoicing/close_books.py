@@ -37,7 +37,7 @@ class ClosedBooks:
     """What is open after the books were closed. `failure` is why some refund is not made yet: it is to be repeated."""
 
     open: OpenMoney
-    failure: UpstreamFailed | None
+    failure: Exception | None
 
 
 def has_ended(account: Account, today: date) -> bool:
@@ -76,7 +76,7 @@ def close_books(
     if billing is None:
         return None
     collector = Collector(billing.subscriber.account, context, settings, "", store, gateway)
-    failures: list[UpstreamFailed] = []
+    failures: list[Exception] = []
     if billing.subscriber.account.reactivation is None:
         billing, documents = _without_credit(billing, collector, failures)
     else:
@@ -90,7 +90,7 @@ def close_books(
 
 
 def _without_credit(
-    billing: BillingContext, collector: Collector, failures: list[UpstreamFailed]
+    billing: BillingContext, collector: Collector, failures: list[Exception]
 ) -> tuple[BillingContext, dict[str, WholeInvoice]]:
     """The account after its credit has paid what is open and what is left of it was refunded, and all its documents."""
     store, account = collector.store, collector.account.id
@@ -137,7 +137,7 @@ def _refund(
     record: InvoiceRecord,
     today: date,
     collector: Collector,
-    failures: list[UpstreamFailed],
+    failures: list[Exception],
 ) -> tuple[BillingContext, InvoiceRecord]:
     """Asks for a refund that is kept already, and writes its answer. One that is pending is asked about again later."""
     invoice, begun = record.invoice, credit_refund_under_way(record.payment)

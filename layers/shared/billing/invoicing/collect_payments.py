@@ -17,7 +17,6 @@ from datetime import date, datetime, timedelta
 
 from billing.accounts.rules import Account, Status
 from billing.invoicing.apply_credit import (
-    INVOICES_MAX,
     apply_credit,
     can_be_settled,
     collects,
@@ -46,20 +45,37 @@ from billing.invoicing.dunning import (
 from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.payment_events import payment_events, written_off_events
-from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
+from billing.invoicing.records import UNREADABLE, BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.errors import AnswerLost, Conflict, RuleViolation, UpstreamFailed, Violation
 from billing.kernel.events import Event, RequestContext, by_system
-from billing.kernel.money import Money, amount_covered
+from billing.kernel.money import Money, amount_covered, charged_units
 from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
-from billing.payments.gateway import AmountRefused, CustomerDeleted, KeySpent, NewSetup, PaymentGateway, RequestRefused
+from billing.payments.gateway import (
+    AmountRefused,
+    CustomerDeleted,
+    KeyReused,
+    KeySpent,
+    NewSetup,
+    PaymentGateway,
+    RequestRefused,
+)
 from billing.payments.methods import Charge, ChargeState, Method, PaymentFailure, Refund, RefundState
 
 ANSWERS_LOST_MAX = 2
 """How often a run waits in vain for the payment service. Each time costs seconds, and the next may be no better."""
 
+FAULTS = (*UNREADABLE, AssertionError, KeyReused)
+"""The errors of a fault in an item or in the program. Like an answer that fails, one holds up its own invoice alone."""
+
 PAYMENTS_BEGUN_MAX = 2
 """How many payments of one invoice a run tries: the one that there is and, where that was cancelled, a new one."""
+
+INVOICES_MAX = 40
+"""How many invoices of an earlier release one transaction gives their own days: each is two writes of 100."""
+
+COLLECTED_MAX = 12
+"""How many small invoices one charge collects, so that one transaction has room for what becomes of them."""
 
 TOO_SMALL = "Too small to be charged, and no further invoice comes."
 
@@ -104,8 +120,8 @@ def collect_payments(
     ones that were not tried in that way. Credit pays first. Returns how many payments were processed.
 
     One read and one query; for each payment one or two writes and as many requests. Nothing for an account that is
-    gone. Raises ConcurrentChange; UpstreamFailed when some payment could not be processed, the first of their reasons,
-    after all others were.
+    gone. Raises ConcurrentChange; when some payment could not be processed, the first of their reasons, after all
+    others were: UpstreamFailed, or an error of FAULTS.
     """
     billing = store.billing_context(account)
     if billing is None:
@@ -114,10 +130,11 @@ def collect_payments(
     collector = Collector(payer, by_system(now, correlation), settings, consent_page, store, gateway)
     today = payer.contract.today(now)
     # The due item of an earlier release is removed only where nothing unpaid can have been missed.
-    unpaid = [*store.unpaid(account, consistent=billing.collection is not None)]
-    all_have_days = all(each.unwritten is None for each in unpaid)
+    readable, unreadable = store.readable_unpaid(account, consistent=billing.collection is not None)
+    unpaid = [*readable]
+    all_have_days = not unreadable and all(each.unwritten is None for each in unpaid)
     processed = 0
-    failures: list[UpstreamFailed] = []
+    failures: list[Exception] = [*unreadable]
     made: set[str] = set()
     if billing.credit > 0:
         billing, processed = pay_from_credit(billing, unpaid, today, collector, failures, made)
@@ -129,12 +146,12 @@ def collect_payments(
         collect = _look_up if number in made else _collect_one
         try:
             changes = collect(billing, record, unpaid, today, collector)
-        except UpstreamFailed as failure:
+            billing = save_changes(billing, changes, unpaid, collector)
+        except (UpstreamFailed, *FAULTS) as failure:
             failures.append(failure)
             if sum(isinstance(each, AnswerLost) for each in failures) >= ANSWERS_LOST_MAX:
                 break
             continue
-        billing = save_changes(billing, changes, unpaid, collector)
         processed += 1
     if billing.collection is not None and payer.reactivation is None:
         due = retired(billing.collection, today, all_have_days=all_have_days)
@@ -157,8 +174,8 @@ def try_payment_again(
 ) -> InvoiceRecord:
     """Charges an unpaid invoice now, or repeats the refund of a credit note; the retry days begin again.
 
-    One query and one or two transactions. Raises NotFound, AlreadyPaid when nothing is left or a payment is in transit,
-    NothingToCharge, ConcurrentChange, UpstreamFailed.
+    Credit pays first. One query and one or two transactions, and one more where there is credit. Raises NotFound,
+    AlreadyPaid when nothing is left or a payment is in transit, NothingToCharge, ConcurrentChange, UpstreamFailed.
     """
     account = billing.subscriber.account
     record = store.record(account.id, number)
@@ -168,8 +185,21 @@ def try_payment_again(
         raise NothingToCharge
     unpaid = [*store.unpaid(account.id)]
     collector = Collector(account, context, settings, consent_page, store, gateway)
+    today = account.contract.today(context.time)
+    if billing.credit > 0 and record.invoice.corrects is None:
+        failures, made = list[Exception](), set[str]()
+        billing, _ = pay_from_credit(billing, unpaid, today, collector, failures, made)
+        if failures:
+            raise failures[0]
+        record = next((each for each in unpaid if each.invoice.number == number), record)
+        if number in made:
+            changes = _look_up(billing, record, unpaid, today, collector)
+            save_changes(billing, changes, unpaid, collector)
+            return changes[0].written
+        if record.payment.status not in UNPAID:
+            return record
     again = replace(record, payment=retry_now(record.payment))
-    changes = _collect_one(billing, again, unpaid, account.contract.today(context.time), collector)
+    changes = _collect_one(billing, again, unpaid, today, collector)
     save_changes(billing, changes, unpaid, collector)
     return changes[0].written
 
@@ -280,27 +310,24 @@ def save_changes(
     changes: Sequence[PaymentChange],
     unpaid: list[InvoiceRecord],
     collector: Collector,
-    *,
-    credit_waits: bool = False,
 ) -> BillingContext:
     """Writes the result of a payment; the account and the unpaid invoices as they are then. One transaction.
 
-    A refund that is not made is set off with a charge-back. Credit pays what is open at once. With `credit_waits` what
-    a charge may still pay is due today: a run cancels it first. One query for a refund that has failed.
+    A refund that is not made is set off with a charge-back. Credit pays what is open at once. What a charge may still
+    pay is due today: a run cancels it first. One query for a refund that has failed.
     """
     today = billing.subscriber.account.contract.today(collector.context.time)
     changes = merged(changes, _set_offs(changes, after(unpaid, changes), today, collector.store))
     credit = billing.credit + sum(each.credit for each in changes)
     left = after(unpaid, changes)
-    paid = apply_credit(credit, left, today)
+    paid = apply_credit(credit, left, today, changes)
     changes = merged(changes, paid)
     credit -= sum(-each.credit for each in paid)
-    if credit_waits:
-        changes = merged(changes, wait_for_credit(credit, [each for each in left if may_be_charged(each, left)], today))
-    unpaid[:] = after(unpaid, changes)
+    changes = merged(changes, wait_for_credit(credit, after(left, paid), today))
     events: list[Event] = payment_events(changes, collector.context, collector.consent_page)
     events += written_off_events(changes, TOO_SMALL, collector.context)
     collector.store.settle(billing, changes, events)
+    unpaid[:] = after(unpaid, changes)
     version = billing.credit_version + (credit != billing.credit)
     return replace(billing, credit=credit, credit_version=version)
 
@@ -366,7 +393,7 @@ def pay_from_credit(
     unpaid: list[InvoiceRecord],
     today: date,
     collector: Collector,
-    failures: list[UpstreamFailed],
+    failures: list[Exception],
     made: set[str],
 ) -> tuple[BillingContext, int]:
     """Pays what is open from the credit, oldest first. A charge that may still succeed is cancelled before.
@@ -386,7 +413,7 @@ def pay_from_credit(
             if record.payment.has_live_intent:
                 made.add(record.invoice.number)
             continue
-        except UpstreamFailed as failure:
+        except (UpstreamFailed, *FAULTS) as failure:
             failures.append(failure)
             continue
         if record.payment.has_live_intent:
@@ -561,10 +588,10 @@ def _allocations(
         for each in unpaid
         if each.invoice.number != record.invoice.number
         and can_be_settled(each)
-        and not may_be_charged(each, unpaid)
         and charge_obstacle(each.left, method) is ChargeObstacle.TOO_SMALL
+        and not may_be_charged(each, unpaid)
     ]
-    together = (own, *((each.invoice.number, each.payment.left) for each in small))
+    together = (own, *((each.invoice.number, each.payment.left) for each in small[:COLLECTED_MAX]))
     amount = Money(sum(share for _, share in together), record.left.currency)
     return together if charge_obstacle(amount, method) is None else (own,)
 
@@ -668,11 +695,13 @@ def _with_payment_intent(
         earlier = collector.gateway.earlier_payment(customer, invoice.account, invoice.number, amount, known)
     if earlier is not None:
         begun = earlier.payment_intent_id
-        allocations = allocations if earlier.amount == amount.amount else ()
+        found = amount if earlier.amount is None else Money(earlier.amount, amount.currency)
+        if charged_units(found) != charged_units(amount):
+            allocations = ((invoice.number, amount_covered(record.payment.left, found)),)
     else:
         with another_key_next_time(record, collector):
             begun = collector.gateway.new_payment(customer, invoice.account, invoice.number, amount, method, key)
-    payment = replace(record.payment, payment_intent_id=begun, allocations=allocations if len(allocations) > 1 else ())
+    payment = replace(record.payment, payment_intent_id=begun, allocations=allocations)
     together = {number for number, _ in allocations[1:]}
     others = [each for each in unpaid if each.invoice.number in together]
     saved = collector.store.save_payment(collector.account, record, payment, others)

@@ -35,8 +35,9 @@ class InvoicePayment:
     `owed` is the total of an invoice, at least 0, or of a credit note what it refunds. `entries` say what became of it;
     what is left, the status and the day of payment are computed from them.
 
-    `payment_intent_id` is Stripe's PaymentIntent, which succeeds at most once. It may collect other invoices as well:
-    then `allocations` holds the number and the share of each, its own first. A credit note refunds that PaymentIntent.
+    `payment_intent_id` is Stripe's PaymentIntent, which succeeds at most once. It may collect other invoices as well.
+    Until it has succeeded `allocations` holds the number and the share of each, its own first; those of earlier
+    releases hold none where there is one invoice. A credit note refunds that PaymentIntent.
     `tried_with` is the payment method that was charged last (PaymentProfile.charged), from `first_failed_on` on;
     `attempts` counts the failed ones. With `is_exhausted` none follows, and `next_attempt_on` is the day from which
     the invoice is past due. `reference` is the reference of a bank transfer. From `credit_on` on the account's credit
@@ -129,7 +130,7 @@ class InvoicePayment:
     @property
     def has_live_intent(self) -> bool:
         """Whether a charge that was begun may still succeed."""
-        return self.payment_intent_id is not None and not self.is_credit_note and self.left > 0
+        return self.payment_intent_id is not None and not self.is_credit_note and (self.left > 0 or self.is_in_transit)
 
     @property
     def overlooked_since(self) -> date | None:
@@ -273,7 +274,7 @@ def after_charge(
         charged = replace(attempted, method=method, tried_with=tried_with, is_in_transit=False).with_entries(
             Entry(EntryKind.CHARGED, share, today, charge.payment_intent_id)
         )
-        return replace(charged, payment_intent_id=None, allocations=()) if charged.left else charged
+        return replace(charged, payment_intent_id=None if charged.left else charge.payment_intent_id, allocations=())
     if charge.state is ChargeState.IN_TRANSIT:
         # The notice of its result may be lost: it is read again tomorrow.
         return replace(

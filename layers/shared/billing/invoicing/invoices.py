@@ -7,7 +7,7 @@ invoices, previews, and the next charge of the billing page (DESIGN 3.3.9).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 
 from billing.accounts.information import CompanyDetails
@@ -147,8 +147,12 @@ class IssuedInvoice:
     corrects: Correction | None = None
 
     def issued_as(self, number: NextNumber) -> IssuedInvoice:
-        """The same invoice with its number, and with the day that goes with it."""
-        return replace(self, number=number.text, produced_on=number.day)
+        """The same invoice with its number, and with the day that goes with it.
+
+        The days until a SEPA debit count from the day that the invoice says, where that is later than the account's.
+        """
+        later = max(timedelta(), number.day - self.produced_on) if self.method is Method.SEPA_DEBIT else timedelta()
+        return replace(self, number=number.text, produced_on=number.day, due_on=self.due_on + later)
 
     @property
     def takes_back(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from billing.invoicing.apply_credit import apply_credit, may_be_charged, wait_for_credit
+from billing.invoicing.apply_credit import apply_credit, wait_for_credit
 from billing.invoicing.collect_payments import after as after_changes
 from billing.invoicing.collect_payments import merged, without_intent
 from billing.invoicing.credit_notes import AlreadyCredited, allocate, credit_note_draft, lines_to_credit
@@ -61,14 +61,14 @@ def issue_credit_note(
     money = allocate(corrected.invoice, payment, correction, "", -draft.total.amount, today)
     credit = billing.credit + money.credit_balance
     is_small = charge_obstacle(corrected.record.left, Method.CARD) is ChargeObstacle.TOO_SMALL
-    unpaid = store.unpaid(account) if money.credit_balance or (payment.left and is_small) else ()
+    pays = money.credit_balance or (payment.left and is_small)
+    unpaid = store.unpaid(account, consistent=True) if pays else ()
     others = without_intent(corrected.record, unpaid, context, gateway)
     open_ones = [each for each in unpaid if each.invoice.number != number]
     still_open = after_changes(open_ones, others)
     paid = apply_credit(credit, still_open, today) if money.credit_balance else []
     left = credit + sum(each.credit for each in paid)
-    live = [each for each in still_open if may_be_charged(each, still_open)]
-    waiting = wait_for_credit(left, live, today) if money.credit_balance else []
+    waiting = wait_for_credit(left, after_changes(still_open, paid), today) if money.credit_balance else []
     note = replace(
         corrected.invoice,
         number="",

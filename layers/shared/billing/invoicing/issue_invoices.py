@@ -110,8 +110,9 @@ def with_running_period(billing: BillingContext, store: InvoiceStore) -> Billing
     if billing.period is not None and billing.period.is_current(contract, due):
         return billing
     begins = contract.month_start(contract.paid_period(due.month)[0])
-    # The seller's day, which dates invoices, may be the one before the account's.
-    invoices = store.invoices_since(account.id, begins - timedelta(days=1))
+    # The seller's day, which dates invoices, may be two days before the account's: Pago Pago is 25 hours behind
+    # Kiritimati.
+    invoices = store.invoices_since(account.id, begins - timedelta(days=2))
     return replace(billing, period=rebuilt(billing.subscriber.subscription, contract, due, billing.period, invoices))
 
 

@@ -366,10 +366,14 @@ def _no_longer_owed(whole: tuple[ProductMonths, ...], contract: Contract, runnin
 def _as_invoiced(subscription: Subscription, due: InvoicingDue, day: date) -> Subscription:
     """The subscription by which the running period is invoiced on `day`, after its first.
 
-    A change is invoiced on the day on which it takes effect, or with the period, if it was known when that began.
+    A change is invoiced on the day on which it takes effect, or with the period, if it was known when that began. The
+    latter counts until another decision replaces it, however late the run is.
     """
-    counted = tuple(each for each in subscription.changes if each.effective_on <= day or each.decision in due.settled)
-    return replace(subscription, changes=counted)
+    counted = [each for each in subscription.changes if each.effective_on <= day or each.decision in due.settled]
+    counted += [
+        each.change for each in subscription.replaced if each.was_known_on(day) and each.change.decision in due.settled
+    ]
+    return replace(subscription, changes=tuple(counted), replaced=())
 
 
 def _corrected(running: PaidPeriod, lines: Sequence[InvoiceLine]) -> PeriodInvoice | None:

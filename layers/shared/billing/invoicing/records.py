@@ -187,6 +187,9 @@ class DocumentOfAccount:
     found: IssuedInvoice | None
 
 
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""The errors of an item whose form is unknown, such as one that a later release has written."""
+
 RATE_MISSING_KEPT = timedelta(days=400)
 """How long it is kept that staff were told of a missing rate: longer than an invoice can be late."""
 
@@ -366,10 +369,31 @@ class InvoiceStore(RateReads):
         """The unpaid invoices, oldest first, with those in transit. One query of all summaries.
 
         An eventually consistent read may miss the last moment's changes; `consistent` costs twice the read units.
+        Raises an error of UNREADABLE for an item that cannot be read.
         """
+        found, faults = self.readable_unpaid(account, consistent=consistent)
+        if faults:
+            raise faults[0]
+        return found
+
+    def readable_unpaid(
+        self, account: str, *, consistent: bool = False
+    ) -> tuple[tuple[InvoiceRecord, ...], list[Exception]]:
+        """Like `unpaid`, without the items that cannot be read and without what they may collect, and their errors."""
         rows = self._reads.query(keys.account(account), keys.INVOICE, keys.last_of(keys.INVOICE), consistent=consistent)
         waiting = {*UNPAID, InvoiceStatus.IN_TRANSIT}
-        return tuple(_record_from(row) for row in rows if invoice_from(row.body).status in waiting)
+        found: list[InvoiceRecord] = []
+        faults: list[Exception] = []
+        collecting: list[str] = []
+        for row in rows:
+            try:
+                if invoice_from(row.body).status in waiting:
+                    found.append(_record_from(row))
+            except UNREADABLE as fault:
+                faults.append(fault)
+                collecting.append(row.body if "allocations" in row.body else "")
+        free = (each for each in found if not any(f'"{each.invoice.number}"' in body for body in collecting))
+        return tuple(free), faults
 
     def documents(self, account: str) -> tuple[WholeInvoice, ...]:
         """All invoices and credit notes of an account, oldest first. Also of one whose deletion has begun. One strongly

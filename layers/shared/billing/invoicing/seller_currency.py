@@ -1,4 +1,4 @@
-"""The tax of an invoice in the seller's own currency, and what happens while its exchange rate is missing (0027)."""
+"""The tax of an invoice in the seller's own currency, and what happens while its exchange rate is missing (0026)."""
 
 from __future__ import annotations
 

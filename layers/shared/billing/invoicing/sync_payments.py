@@ -80,6 +80,8 @@ def sync_payment(
         record = _newest(owner[0], store)
         if record is None:
             return _told_of(charge, billing, collector)
+        if _is_taken_in([record], payment):
+            return False  # the first query was older than this one
     if record is None:
         return False
     if charge.state is ChargeState.SUCCEEDED and charge.currency not in {None, record.left.currency}:
@@ -109,8 +111,9 @@ def sync_refund(
     changed. None for a refund of an account that does not exist, or of a former one with the same id.
 
     One that has failed, however late, is owed again, and staff are told. A refund that was made by hand at the payment
-    service is taken in for a credit note that waits for one of this payment; without one it is an entry of the invoices
-    that the payment has paid, and staff are told. Raises ConcurrentChange, UpstreamFailed.
+    service is taken in for the credit notes that wait for one of this payment; what is more is an entry of the invoices
+    that the payment has paid, and staff are told. Raises ConcurrentChange, also while it is not known yet whether a
+    refund of a credit note is this one; UpstreamFailed.
     """
     current = gateway.refund_of(refund)
     if current is None or current.account is None:
@@ -124,21 +127,18 @@ def sync_refund(
         return None
     notes = [each for each in found.named if each.invoice.corrects is not None]
     known = {(entry.kind, entry.reference) for each in found.named for entry in each.payment.entries}
-    if current.credit_note is not None:
-        # Without a credit note it names the invoice whose credit went back.
-        note = next((each for each in found.named if each.invoice.number == current.credit_note), None)
-        begun = (EntryKind.REFUND_BEGUN, current.attempt)
-        if note is None or begun not in {(entry.kind, entry.reference) for entry in note.payment.entries}:
-            return False
-    else:
-        note = None if _is_outside(current, found.named) else _note_of(current, notes)
-        if note is None:
-            changes = _refunded_outside(found, current)
-            if changes:
-                _save(found, changes)
-            return bool(changes)
+    if current.credit_note is None:
+        changes = _by_hand(found, notes, current)
+        if changes:
+            _save(found, changes)
+        return bool(changes)
+    # A refund of credit names the invoice that held the credit.
+    note = next((each for each in found.named if each.invoice.number == current.credit_note), None)
+    begun = (EntryKind.REFUND_BEGUN, current.attempt)
+    if note is None or begun not in {(entry.kind, entry.reference) for entry in note.payment.entries}:
+        return False
     kind = {RefundState.DONE: EntryKind.REFUND_DONE, RefundState.FAILED: EntryKind.REFUND_FAILED}.get(current.state)
-    if note is None or kind is None or (kind, refund) in known:
+    if kind is None or (kind, refund) in known:
         return False
     if note.invoice.corrects is None:
         answer = after_credit_refund(note.payment, current, found.today)
@@ -204,12 +204,12 @@ def sync_dispute(
 def _found(billing: BillingContext, payment: str, number: str, collector: Collector) -> _Found:
     account = billing.subscriber.account
     named = collector.store.of_payment(account.id, payment, number)
-    unpaid = [*collector.store.unpaid(account.id)]
+    unpaid = [*collector.store.unpaid(account.id, consistent=True)]  # nothing looks again at what credit could pay
     return _Found(billing, named, unpaid, collector, account.contract.today(collector.context.time))
 
 
 def _save(found: _Found, changes: Sequence[PaymentChange]) -> None:
-    save_changes(found.billing, changes, found.unpaid, found.collector, credit_waits=True)
+    save_changes(found.billing, changes, found.unpaid, found.collector)
 
 
 def _is_taken_in(named: Sequence[InvoiceRecord], payment: str) -> bool:
@@ -258,53 +258,73 @@ def _told_of(charge: Charge, billing: BillingContext, collector: Collector) -> b
     return collector.store.record_once(account.id, f"payment/{charge.payment_intent_id}", event)
 
 
-def _is_outside(refund: Refund, named: Sequence[InvoiceRecord]) -> bool:
-    """Whether a refund that was made by hand is an entry of an invoice already: a pending one is, before it is done."""
-    return any(
-        each.reference == refund.id and each.kind in _UNDONE for record in named for each in record.payment.entries
-    )
+def _by_hand(found: _Found, notes: Sequence[InvoiceRecord], refund: Refund) -> list[PaymentChange]:
+    """What a refund that was made by hand changes: first of the credit notes that wait for one of its payment, then of
+    the invoices that the payment has paid."""
+    known = [entry.kind for each in found.named for entry in each.payment.entries if entry.reference == refund.id]
+    if refund.state is RefundState.FAILED:
+        returned = [note for note in notes if _is_done(note.payment, refund)]
+        failed = [PaymentChange(note, after_refund(note.payment, refund, found.today)) for note in returned]
+        return [*failed, *_outside_failed(found, refund)]
+    if known:
+        return []
+    waiting = [note for note in notes if _waits(note.payment)]
+    if waiting and refund.state is RefundState.PENDING:
+        return []  # what it is of is decided when it is made
+    changes, left = [], refund.amount.amount
+    for note in waiting:
+        share = replace(refund, amount=Money(min(left, note.payment.left), refund.amount.currency))
+        if share.amount.amount:
+            changes.append(PaymentChange(note, after_refund(note.payment, share, found.today)))
+        left -= share.amount.amount
+    outside, left = _refunded_outside(found, refund, left)
+    if left and any(attempt_under_way(note.payment.entries) for note in notes):
+        raise ConcurrentChange  # the payment service refuses that attempt, and then its credit note waits
+    return [*changes, *outside]
 
 
-def _note_of(refund: Refund, notes: Sequence[InvoiceRecord]) -> InvoiceRecord | None:
-    """The credit note of a refund that was made by hand: the one that has it already, or one that waits for it."""
-    for note in notes:
-        if refund.id in {entry.reference for entry in note.payment.entries}:
-            return note
-    waiting = [
-        note
-        for note in notes
-        if note.payment.left >= refund.amount.amount
-        and not note.payment.is_in_transit
-        and attempt_under_way(note.payment.entries) is None
-    ]
-    return waiting[0] if waiting and refund.state is not RefundState.FAILED else None
+def _waits(note: InvoicePayment) -> bool:
+    return note.left > 0 and not note.is_in_transit and attempt_under_way(note.entries) is None
 
 
-def _refunded_outside(found: _Found, refund: Refund) -> list[PaymentChange]:
-    """What a refund without a credit note changes of the invoices that its payment has paid.
+def _is_done(note: InvoicePayment, refund: Refund) -> bool:
+    """Whether a credit note counts a refund as made."""
+    kinds = {entry.kind for entry in note.entries if entry.reference == refund.id}
+    return EntryKind.REFUND_DONE in kinds and EntryKind.REFUND_FAILED not in kinds
+
+
+def _outside_failed(found: _Found, refund: Refund) -> list[PaymentChange]:
+    """What it changes that a refund without a credit note has failed."""
+    changes = []
+    for record in found.named:
+        of_it = [each for each in record.payment.entries if each.reference == refund.id]
+        if any(each.kind in _UNDONE.values() for each in of_it):
+            continue
+        entries = [replace(each, kind=_UNDONE[each.kind], on=found.today) for each in of_it if each.kind in _UNDONE]
+        if entries:
+            changes.append(PaymentChange(record, record.payment.with_entries(*entries)))
+    return changes
+
+
+def _refunded_outside(found: _Found, refund: Refund, left: int) -> tuple[list[PaymentChange], int]:
+    """What `left` of a refund, which no credit note explains, changes of the invoices that its payment has paid; and
+    what exceeds these.
 
     It takes back first what was overpaid and is still credit.
     """
-    known = [each for record in found.named for each in record.payment.entries if each.reference == refund.id]
-    if any(each.kind in _UNDONE.values() for each in known) or (known and refund.state is not RefundState.FAILED):
-        return []
-    changes, left, credit = [], refund.amount.amount, found.billing.credit
+    changes, credit = [], found.billing.credit
     for record in found.named:
         payment = record.payment
-        if refund.state is RefundState.FAILED:
-            made = [each for each in payment.entries if each.reference == refund.id and each.kind in _UNDONE]
-            entries = [replace(each, kind=_UNDONE[each.kind], on=found.today) for each in made]
-        else:
-            share = min(left, refundable_of(payment.entries, refund.payment))
-            from_credit = max(0, min(share, credit, payment.credit, overpaid(payment.entries, refund.payment)))
-            left, credit = left - share, credit - from_credit
-            shares = {EntryKind.CREDIT_REFUNDED: from_credit, EntryKind.REFUNDED_OUTSIDE: share - from_credit}
-            entries = [
-                Entry(kind, amount, found.today, refund.id, refund.payment) for kind, amount in shares.items() if amount
-            ]
+        share = min(left, refundable_of(payment.entries, refund.payment))
+        from_credit = max(0, min(share, credit, payment.credit, overpaid(payment.entries, refund.payment)))
+        left, credit = left - share, credit - from_credit
+        shares = {EntryKind.CREDIT_REFUNDED: from_credit, EntryKind.REFUNDED_OUTSIDE: share - from_credit}
+        entries = [
+            Entry(kind, amount, found.today, refund.id, refund.payment) for kind, amount in shares.items() if amount
+        ]
         if entries:
             changes.append(PaymentChange(record, payment.with_entries(*entries)))
-    return changes
+    return changes, left
 
 
 _UNDONE = {

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from billing.invoicing.apply_credit import apply_credit, may_be_charged, wait_for_credit
+from billing.invoicing.apply_credit import apply_credit, wait_for_credit
 from billing.invoicing.credit_notes import allocate_taken_back, creditable, taken_back_draft, within
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.dunning import refund_payment
@@ -59,7 +59,7 @@ def next_take_back(billing: BillingContext, fixed: FixedMonth, today: date, stor
         lines = within(fixed.lines, left)
         draft = taken_back_draft(corrected.invoice, corrected.payment, fixed.since, lines)
         money = allocate_taken_back(corrected.invoice, corrected.payment, draft, "", today)
-        unpaid = store.unpaid(account) if money.credit_balance else ()
+        unpaid = store.unpaid(account, consistent=True) if money.credit_balance else ()
         others = tuple(each for each in unpaid if each.invoice.number != number)
         is_last = draft.net.amount == fixed.net
         month = fixed if is_last else _unfixed(billing, billing.due, fixed)
@@ -90,8 +90,9 @@ def write_take_back(
     credit = billing.credit + money.credit_balance
     paid = apply_credit(credit, take_back.unpaid, today) if money.credit_balance else []
     left = credit + sum(each.credit for each in paid)
-    live = [each for each in take_back.unpaid if may_be_charged(each, take_back.unpaid)]
-    waiting = wait_for_credit(left, live, today) if money.credit_balance else []
+    settled = {each.record.invoice.number for each in paid}
+    still_open = [each for each in take_back.unpaid if each.invoice.number not in settled]
+    waiting = wait_for_credit(left, still_open, today) if money.credit_balance else []
     facts = credit_note_facts(note, money)
     issued = new_event(EventType.CREDIT_NOTE_ISSUED, context, account=account, before=None, after=facts)
     store.correct(

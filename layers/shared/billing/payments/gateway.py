@@ -185,7 +185,8 @@ class PaymentGateway(Protocol):
     def charge(self, payment: str, payment_method: str, method: Method, key: str) -> Charge:
         """Charges a PaymentIntent off-session. Returns the result; SUCCEEDED also if it had succeeded before.
 
-        CANCELLED when it can no longer succeed: it was cancelled, or it belongs to a former customer of the account.
+        CANCELLED when it can no longer succeed: it was cancelled, it belongs to a former customer of the account, or it
+        is one of a former account of the vendor.
         """
         ...
 
@@ -194,7 +195,10 @@ class PaymentGateway(Protocol):
         ...
 
     def cancel(self, payment: str, key: str) -> bool:
-        """Cancels a PaymentIntent. Returns False where it has succeeded or is in transit."""
+        """Cancels a PaymentIntent. Returns False where it has succeeded or is in transit.
+
+        One of a former account of the vendor counts as cancelled: nothing charges it here any more.
+        """
         ...
 
     def refund(self, payment: str, credit_note: str, attempt: str, amount: Money, key: str) -> Refund:

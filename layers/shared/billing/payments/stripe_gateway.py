@@ -69,6 +69,10 @@ _DISPUTES = {
 }
 """What is not here is open (docs.stripe.com/api/disputes/object#dispute_object-status)."""
 
+_MISSING = "resource_missing"
+"""The code of an object that our account at Stripe does not have. A PaymentIntent is missing where the operator has
+changed the account: Stripe copies customers with their payment methods, and no payments (docs/operate.md)."""
+
 UNFINISHED = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
 
 LATEST_CHARGE = "latest_charge"
@@ -323,7 +327,7 @@ class StripePayments:
             intents = self._stripe.v1.payment_intents.list({"customer": customer, "limit": PAGE}).auto_paging_iter()
             found = [each for each in intents if _is_of(each, account, invoice) and each.id not in known]
         asked = charged_units(amount), amount.currency.lower()
-        made = [each for each in found if each.status in {"succeeded", "processing"}]
+        made = [each for each in found if each.status in {"succeeded", "processing"} and each.currency == asked[1]]
         same = [each for each in found if (each.amount, each.currency) == asked and each.status in UNFINISHED]
         return next((_charge(each) for each in [*made, *same]), None)
 
@@ -362,7 +366,9 @@ class StripePayments:
         with _stripe_errors():
             try:
                 self._stripe.v1.payment_intents.cancel(payment, None, {"idempotency_key": key})
-            except stripe.InvalidRequestError:
+            except stripe.InvalidRequestError as refused:
+                if refused.code == _MISSING:
+                    return True
                 current = _charge(self._intent(payment))
                 if current.state not in {*_EFFECTIVE, ChargeState.CANCELLED}:
                     raise
@@ -377,13 +383,17 @@ class StripePayments:
         }
         refused = Refund(None, RefundState.FAILED, payment, amount, credit_note=credit_note, attempt=attempt)
         with _stripe_errors():
-            existing = self._existing_refund(payment, credit_note, attempt)
+            try:
+                existing = self._existing_refund(payment, credit_note, attempt)
+            except stripe.InvalidRequestError as failure:
+                _require_missing(failure)
+                return refused
             if existing is not None:
                 return existing
             try:
                 return _refund(self._stripe.v1.refunds.create(parameters, {"idempotency_key": key}), payment)
             except stripe.InvalidRequestError as refusal:
-                if refusal.code in _NOT_REFUNDED or self._is_more_than_left(payment, parameters["amount"]):
+                if refusal.code in {*_NOT_REFUNDED, _MISSING} or self._is_more_than_left(payment, parameters["amount"]):
                     return refused
                 raise
             except stripe.APIError as failure:
@@ -465,7 +475,7 @@ class StripePayments:
         try:
             yield
         except stripe.InvalidRequestError as refused:
-            if refused.code == "resource_missing" and self._is_deleted(customer):
+            if refused.code == _MISSING and self._is_deleted(customer):
                 raise CustomerDeleted from None
             raise
 
@@ -492,7 +502,11 @@ class StripePayments:
 
         The state of the PaymentIntent counts more than the error code: it may have succeeded before.
         """
-        intent = self._intent(payment)
+        try:
+            intent = self._intent(payment)
+        except stripe.InvalidRequestError as failure:
+            _require_missing(failure)
+            return Charge(payment, ChargeState.CANCELLED, None, hard=False)
         current = _charge(intent)
         if current.state in {*_EFFECTIVE, ChargeState.CANCELLED}:
             return current
@@ -624,7 +638,7 @@ def _method_errors() -> Iterator[None]:
 
 def _require_missing(failure: stripe.InvalidRequestError) -> None:
     """Raises the refusal again unless it says that the object does not exist."""
-    if failure.code != "resource_missing":
+    if failure.code != _MISSING:
         raise failure
 
 

@@ -78,7 +78,8 @@ def reactivation_quote(
     catalogue = store.newest_catalogue()
     if catalogue is None:
         raise Conflict("There is no catalogue.")
-    contract = new_contract(account.contract, today)
+    ended = today if account.ending is None else account.ending.active_until
+    contract = new_contract(account.contract, ended, today)
     subscription = resubscribe(billing.subscriber.subscription, catalogue, contract.currency, today)
     tax = tax_on_sale(settings.seller, billing.company, today, billing.vat_check, settings.unconfirmed)
     lines, until = period_lines(subscription, contract, 0), contract.month_start(contract.paid_period(0)[1])
@@ -182,7 +183,7 @@ def complete_reactivation(
     customer = RequestContext(Actor(ActorKind.CUSTOMER, reactivation.requested_by), now, correlation)
     today = reactivation.contract.today(now)
     due = due_on(reactivation.invoice.method, today, settings.term_days, settings.sepa_notice_days)
-    reactivation = replace(reactivation, invoice=replace(reactivation.invoice, due_on=due))
+    reactivation = replace(reactivation, invoice=replace(reactivation.invoice, produced_on=today, due_on=due))
     payment = initial_payment(reactivation.invoice, today, billing.credit)
     too_small = charge_obstacle(reactivation.invoice.draft.due, _method(billing)) is ChargeObstacle.TOO_SMALL
     is_debited_later = _method(billing) is Method.SEPA_DEBIT and settings.sepa_notice_days > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from billing.accounts.rules import Account, Status
@@ -85,9 +85,12 @@ def require_deactivated(account: Account, today: date) -> None:
         raise NotDeactivated
 
 
-def new_contract(contract: Contract, today: date) -> Contract:
-    """The old contract with today as its start, paid as the old one was paid last: it has one term."""
-    month = max(0, contract.month_of(today))
+def new_contract(contract: Contract, ended: date, today: date) -> Contract:
+    """The old contract with today as its start, paid as the old one was paid last: it has one term.
+
+    `ended` is the first day that was not served: a term that begins on it or later never began.
+    """
+    month = max(0, contract.month_of(ended - timedelta(days=1)))
     return replace(
         contract,
         start=today,

@@ -1,4 +1,4 @@
-"""Which exchange rate an invoice uses, and what its tax comes to in the seller's currency (decision 0027).
+"""Which exchange rate an invoice uses, and what its tax comes to in the seller's currency (decision 0026).
 
 Directive 2006/112/EC, article 230: an invoice may be in any currency, but the VAT payable must be in the national
 currency of the member state. Article 91(2): the latest rate that the European Central Bank has published at the time

@@ -1,4 +1,4 @@
-"""The rules that compare an account's books: each returns what differs, and changes nothing (decision 0026).
+"""The rules that compare an account's books: each returns what differs, and changes nothing (decision 0025).
 
 The payment service is compared only where its objects carry our metadata. What it did within the last SETTLING is not
 judged: its notices may still be on their way.
