@@ -194,7 +194,9 @@ class Operator:
     def _publish(self, events: Sequence[Event]) -> None:
         bus = EventBridgeBus(self._resource("Bus").rpartition("/")[2], self._session)
         for start in range(0, len(events), EVENTS_MAX):
-            if bus.publish(events[start : start + EVENTS_MAX]):
+            for refusal in bus.publish(events[start : start + EVENTS_MAX]):
+                if refusal.for_good:
+                    raise OperatorError(f"The bus still refuses it ({refusal.code}): mend the item first.")
                 raise OperatorError("The bus did not take all of it. Try again.")
 
     def _stored(self, pk: str, sk: str) -> Event:
