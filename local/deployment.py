@@ -159,6 +159,23 @@ def lock_invoices(settings: Settings) -> None:
     s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
 
 
+def keep_failed_invocations(settings: Settings) -> None:
+    """Sends the failed invocations of the planners to the dead letters, at once instead of after two more attempts.
+
+    The emulated CloudFormation ignores the resources in template.yaml that do it on AWS.
+    """
+    resources = client(settings, "cloudformation").describe_stack_resources(StackName=settings.stack)["StackResources"]
+    ids = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+    queue = client(settings, "sqs").get_queue_attributes(QueueUrl=ids["DeadLetters"], AttributeNames=["QueueArn"])
+    letters = {"OnFailure": {"Destination": queue["Attributes"]["QueueArn"]}}
+    for name in ids:
+        function, is_config, _ = name.partition("EventInvokeConfig")
+        if is_config:
+            client(settings, "lambda").put_function_event_invoke_config(
+                FunctionName=ids[function], MaximumRetryAttempts=0, DestinationConfig=letters
+            )
+
+
 def stack_outputs(settings: Settings) -> dict[str, str]:
     """The outputs of the stack, by name. One call of CloudFormation."""
     [stack] = client(settings, "cloudformation").describe_stacks(StackName=settings.stack)["Stacks"]

@@ -27,6 +27,7 @@ from local.deployment import (
     forget_deployment,
     is_built,
     is_deployed,
+    keep_failed_invocations,
     lock_invoices,
     record_deployment,
     stack_outputs,
@@ -135,6 +136,7 @@ def start(settings: Settings, now: datetime, tell: Callable[[str], None]) -> Sta
             raise
         repair(settings)
         lock_invoices(settings)
+        keep_failed_invocations(settings)
         record_deployment(settings, sources)
     door.start()
     tell("Filling in the demonstration …")

@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 
 from tests.aws import REGION, TABLE
 from tests.strict_botocore import CALLS, AwsRefuses
@@ -27,9 +28,8 @@ from tests.strict_botocore import CALLS, AwsRefuses
 def test_a_call_that_aws_would_refuse_is_refused(
     aws: None, service: str, operation: str, parameters: dict[str, Any], fault: str
 ) -> None:
-    from botocore.config import Config
-
-    client: Any = boto3.client(service, region_name=REGION, config=Config(parameter_validation=False))
+    create: Any = boto3.client
+    client = create(service, region_name=REGION, config=Config(parameter_validation=False))
 
     with pytest.raises(AwsRefuses, match=fault):
         getattr(client, operation)(**parameters)
