@@ -53,7 +53,7 @@ class Parts:
         monkeypatch.setattr(stack, "stack_outputs", lambda _: {"StripeSecretArn": "arn"})
         monkeypatch.setattr(stack, "client", lambda *_: type("C", (), {"put_secret_value": lambda *_, **__: None})())
         checks = ("_check_ports", "_check_files", "build", "deploy")
-        repairs = ("repair", "lock_invoices", "keep_failed_invocations", "record_deployment")
+        repairs = ("repair", "lock_invoices", "complete_functions", "record_deployment")
         for name in (*checks, *repairs, "forget_deployment", "seed", "keep_stripe_account"):
             monkeypatch.setattr(stack, name, self._does(name))
 
