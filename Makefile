@@ -118,7 +118,8 @@ test-functions: $(DEV) $(CLOUD)
 test-stack: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
 	$(BIN) pytest --quiet -m stack
 
-# Property tests with 20,000 examples each, fewer where an example costs milliseconds. About 5 minutes.
+# Property tests with 20,000 examples each, fewer where an example costs milliseconds; the template for every combination
+# of parameters. About 5 minutes.
 test-deep: $(DEV)
 	HYPOTHESIS_PROFILE=deep .venv/bin/pytest --quiet -m 'hypothesis and not stack' --ignore tests/judges \
 	  --numprocesses 2 --dist worksteal
