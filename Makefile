@@ -107,7 +107,7 @@ test: check
 
 # Validates the template: by SAM's own rules, and by cfn-lint in each region of .cfnlintrc.yaml. A warning fails.
 test-template: $(SAM_ENVIRONMENT)
-	AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate
+	AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint
 	.venvs/sam/bin/python -c 'import sys; from cfnlint.runner import main; sys.exit(main())'
 
 # All tests except those of the whole system.
