@@ -105,9 +105,10 @@ help:
 test: check
 	$(MAKE) --jobs 3 $(SIDE_BY_SIDE) $(TEST_PARTS)
 
-# Validates the template by SAM's own rules.
+# Validates the template: by SAM's own rules, and by cfn-lint in each region of .cfnlintrc.yaml. A warning fails.
 test-template: $(SAM_ENVIRONMENT)
 	AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint
+	.venvs/sam/bin/python -c 'import sys; from cfnlint.runner import main; sys.exit(main())'
 
 # All tests except those of the whole system.
 test-functions: $(DEV) $(CLOUD)
@@ -117,7 +118,8 @@ test-functions: $(DEV) $(CLOUD)
 test-stack: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
 	$(BIN) pytest --quiet -m stack
 
-# Property tests with 20,000 examples each, fewer where an example costs milliseconds. About 5 minutes.
+# Property tests with 20,000 examples each, fewer where an example costs milliseconds; the template for every combination
+# of parameters. About 5 minutes.
 test-deep: $(DEV)
 	HYPOTHESIS_PROFILE=deep .venv/bin/pytest --quiet -m 'hypothesis and not stack' --ignore tests/judges \
 	  --numprocesses 2 --dist worksteal

@@ -159,6 +159,31 @@ def lock_invoices(settings: Settings) -> None:
     s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
 
 
+def complete_functions(settings: Settings) -> None:
+    """Sets what the emulated CloudFormation ignores or mistypes of the functions in template.yaml.
+
+    It ignores the destination of failed invocations: a planner's are dead letters here, at once instead of after two
+    more attempts. It passes a queue's concurrency on as a text if a parameter has it, and the emulated Lambda then
+    polls no queue at all.
+    """
+    resources = client(settings, "cloudformation").describe_stack_resources(StackName=settings.stack)["StackResources"]
+    ids = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+    queue = client(settings, "sqs").get_queue_attributes(QueueUrl=ids["DeadLetters"], AttributeNames=["QueueArn"])
+    letters = {"OnFailure": {"Destination": queue["Attributes"]["QueueArn"]}}
+    functions = client(settings, "lambda")
+    for name in ids:
+        function, is_config, _ = name.partition("EventInvokeConfig")
+        if is_config:
+            functions.put_function_event_invoke_config(
+                FunctionName=ids[function], MaximumRetryAttempts=0, DestinationConfig=letters
+            )
+    for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
+        if limit := mapping.get("ScalingConfig", {}).get("MaximumConcurrency"):
+            functions.update_event_source_mapping(
+                UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": int(limit)}
+            )
+
+
 def stack_outputs(settings: Settings) -> dict[str, str]:
     """The outputs of the stack, by name. One call of CloudFormation."""
     [stack] = client(settings, "cloudformation").describe_stacks(StackName=settings.stack)["Stacks"]

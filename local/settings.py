@@ -40,8 +40,9 @@ PORT_DEFAULTS = {
 }
 """The default ports, by the variable that overrides each."""
 
-NEWEST_RUNTIME_MINOR = 13
-"""The newest Python in template.yaml is 3.13. The emulated AWS always runs its own Python."""
+RUNTIME_MINORS = (12, 13)
+"""The oldest and the newest Python in template.yaml are 3.12 and 3.13. The emulated AWS always runs this machine's,
+which may be older. On AWS the layer's packages need a newer C library than Python 3.11 has there."""
 
 
 class LocalError(Exception):
@@ -199,7 +200,7 @@ def this_machine() -> Machine:
     minor = sys.version_info.minor
     return Machine(
         python=f"3.{minor}",
-        runtime=f"python3.{min(minor, NEWEST_RUNTIME_MINOR)}",
+        runtime=f"python3.{min(max(minor, RUNTIME_MINORS[0]), RUNTIME_MINORS[1])}",
         architecture=architecture,
         platform=target,
     )

@@ -22,6 +22,7 @@ from local.demo.past_year import NOON, invoice_days, live_through
 from local.demo.seeding import PASSWORD, seed
 from local.deployment import (
     build,
+    complete_functions,
     deploy,
     fingerprint,
     forget_deployment,
@@ -135,6 +136,7 @@ def start(settings: Settings, now: datetime, tell: Callable[[str], None]) -> Sta
             raise
         repair(settings)
         lock_invoices(settings)
+        complete_functions(settings)
         record_deployment(settings, sources)
     door.start()
     tell("Filling in the demonstration …")

@@ -42,6 +42,9 @@ FORGOTTEN = {"TrimmedDataAccessException", "ResourceNotFoundException"}
 """The stream's error codes for records, or a whole shard, older than a day."""
 
 RECEIVED_AT_ONCE = 10
+FUNCTION_IN_ARN = 6
+"""The place of the name in a function's ARN, counted from 0."""
+
 REASON = "reason"
 """The message attribute with the reason why a function set a message aside."""
 
@@ -78,13 +81,32 @@ class DeadLetter:
     @property
     def reason(self) -> str:
         attribute = self.message.get("MessageAttributes", {}).get(REASON)
-        return str(attribute["StringValue"]) if attribute else "It was tried too often."
+        if attribute:
+            return str(attribute["StringValue"])
+        failure = self.content.get("responsePayload")
+        if isinstance(failure, dict) and "errorType" in failure:
+            return f"It raised {failure['errorType']}."  # its message may contain anything
+        return "It was tried too often."
+
+    @property
+    def planner(self) -> str | None:
+        """The name of the function whose asynchronous invocation failed for good, if this is Lambda's record of one.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+        """
+        context = self.content.get("requestContext")
+        arn = context.get("functionArn") if isinstance(context, dict) else None
+        parts = arn.split(":") if isinstance(arn, str) else []
+        return parts[FUNCTION_IN_ARN] if len(parts) > FUNCTION_IN_ARN else None
 
     def about(self) -> str:
         """The subject of the message, by ids and keys alone: no personal data."""
         content = self.content
         if isinstance(detail := content.get("detail"), dict):
             return f"{detail.get('type')} {detail.get('event')} of {detail.get('account')}"
+        if self.planner is not None:
+            asked = content.get("requestPayload")
+            return f"planner {self.planner} at {asked.get('time') if isinstance(asked, dict) else '?'}"
         if "record" in content:
             return f"record {content.get('pk')} {content.get('sk')}"
         if isinstance(batch := content.get("DDBStreamBatchInfo"), dict):
@@ -166,7 +188,7 @@ class Operator:
             )
 
     def redrive(self, letter: DeadLetter) -> None:
-        """Sends a message to its source queue, or publishes its events, and deletes it.
+        """Sends a message to its source queue, publishes its events or invokes its planner, and deletes it.
 
         Raises OperatorError if that is impossible, and UpstreamFailed if the bus does not answer; the message stays.
         """
@@ -181,6 +203,8 @@ class Operator:
             )
         elif "record" in letter.content:
             self._publish([self._stored(*_texts(letter, letter.content, "pk", "sk"))])
+        elif letter.planner is not None:
+            self._invoke(letter)
         elif "DDBStreamBatchInfo" in letter.content:
             self._publish(self._streamed(letter))
         else:
@@ -191,10 +215,24 @@ class Operator:
         """Deletes a message."""
         self._sqs.delete_message(QueueUrl=letter.queue.url, ReceiptHandle=letter.message["ReceiptHandle"])
 
+    def _invoke(self, letter: DeadLetter) -> None:
+        """Invokes a planner again with the event that it failed with. If it fails again, there is a new letter."""
+        functions = {name for kind, name in self._resources.values() if kind == "AWS::Lambda::Function"}
+        if letter.planner not in functions or not isinstance(letter.content.get("requestPayload"), dict):
+            raise _not_ours(letter)
+        invoked: Any = self._session.create_client("lambda")
+        invoked.invoke(
+            FunctionName=letter.planner,
+            InvocationType="Event",
+            Payload=json.dumps(letter.content["requestPayload"]).encode(),
+        )
+
     def _publish(self, events: Sequence[Event]) -> None:
         bus = EventBridgeBus(self._resource("Bus").rpartition("/")[2], self._session)
         for start in range(0, len(events), EVENTS_MAX):
-            if bus.publish(events[start : start + EVENTS_MAX]):
+            for refusal in bus.publish(events[start : start + EVENTS_MAX]):
+                if refusal.for_good:
+                    raise OperatorError(f"The bus still refuses it ({refusal.code}): mend the item first.")
                 raise OperatorError("The bus did not take all of it. Try again.")
 
     def _stored(self, pk: str, sk: str) -> Event:
@@ -309,7 +347,9 @@ def show_one(operator: Operator, given: argparse.Namespace) -> None:
     event, correlation = (detail.get("event"), detail.get("correlation")) if isinstance(detail, dict) else (None, None)
     if event is None and isinstance(key := letter.content.get("sk"), str):
         event = key.removeprefix(EVENT)
-    for name, value in (("event", event), ("request_id", correlation)):
+    context = letter.content.get("requestContext")
+    failed = context.get("requestId") if isinstance(context, dict) else None
+    for name, value in (("event", event), ("request_id", correlation), ("@requestId", failed)):
         if value:
             _say(f"Logs Insights: fields @timestamp, @message | filter {name} = '{value}' | sort @timestamp")
 

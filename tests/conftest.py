@@ -20,6 +20,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from local.stripe.api import Stripe
 from local.stripe.process import KEYS
+from tests import strict_botocore
 from tests.api_gateway import NOW
 from tests.aws import ARCHIVE, DOCUMENTS, REGION, TABLE, UserPool, items_behind_moto
 from tests.company import Company, make_company, put_catalogue
@@ -33,6 +34,7 @@ from tests.stripe import stripe_account as stripe_account_at
 from tests.template import resources
 
 register_profiles()
+strict_botocore.install()
 
 
 def _ignore_personal_settings() -> None:

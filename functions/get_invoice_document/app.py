@@ -10,7 +10,7 @@ from billing.invoicing.views import InvoiceNumber, PreparedView
 from billing.kernel.errors import Conflict
 from billing.kernel.permissions import Permission
 from billing.platform.files.interfaces import Documents
-from billing.platform.http.answers import Response, not_yet, redirect
+from billing.platform.http.answers import Response, not_stored, not_yet, redirect
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Files, Invoices, account_store
@@ -18,6 +18,11 @@ from billing.wiring import Files, Invoices, account_store
 RETRY_SECONDS = 5
 
 XmlSyntax = Annotated[Literal["cii", "ubl"], Query(description="CII, as Factur-X and ZUGFeRD have it, or UBL 2.1.")]
+
+Redirected = Annotated[
+    bool,
+    Query(description="false: 200 with the link, for a page, because a browser hides a redirect from its scripts."),
+]
 
 MayRead = Annotated[Admission, Permits(Permission.READ_BILLING, account_store)]
 
@@ -38,12 +43,17 @@ class NotElectronic(Conflict):
 
 @app.get("/accounts/<account>/invoices/<number>/pdf")
 def get_pdf(
-    account: AccountId, number: InvoiceNumber, admission: MayRead, invoices: Invoices, files: Files
+    account: AccountId,
+    number: InvoiceNumber,
+    admission: MayRead,
+    invoices: Invoices,
+    files: Files,
+    redirected: Redirected = True,
 ) -> Response[PreparedView]:
     """The invoice as PDF: a redirect to the file, or 202 while it is written."""
     asked = invoices.document_of(account, number)
     admission.admit(asked.account)
-    return _answer(invoices.document(asked), DocumentKind.PDF, files)
+    return _answer(invoices.document(asked), DocumentKind.PDF, files, redirected)
 
 
 @app.get("/accounts/<account>/invoices/<number>/xml")
@@ -54,6 +64,7 @@ def get_xml(
     invoices: Invoices,
     files: Files,
     syntax: XmlSyntax = "cii",
+    redirected: Redirected = True,
 ) -> Response[PreparedView]:
     """The invoice as an e-invoice (EN 16931): a redirect to the file, or 202 while it is written."""
     asked = invoices.document_of(account, number)
@@ -61,16 +72,17 @@ def get_xml(
     invoice = invoices.document(asked)
     if not invoice.can_be_electronic:
         raise NotElectronic
-    return _answer(invoice, DocumentKind(syntax), files)
+    return _answer(invoice, DocumentKind(syntax), files, redirected)
 
 
-def _answer(invoice: IssuedInvoice, kind: DocumentKind, files: Documents) -> Response[PreparedView]:
+def _answer(invoice: IssuedInvoice, kind: DocumentKind, files: Documents, redirected: bool) -> Response[PreparedView]:
     key = document_key(invoice.account, invoice.number, kind)
     if key not in files.keys(key):
-        return not_yet(PreparedView(status="preparing"), RETRY_SECONDS)
+        return not_yet(PreparedView(status="preparing", link=None), RETRY_SECONDS)
     seller = re.sub(r"[^A-Za-z0-9]+", "-", invoice.seller.name).strip("-")
     name = "-".join(filter(None, (seller, key.rpartition("/")[2])))
-    return redirect(PreparedView(status="ready"), files.link(key, name))
+    view = PreparedView(status="ready", link=(link := files.link(key, name)))
+    return redirect(view, link) if redirected else not_stored(view)
 
 
 handler = entrypoint(app)

@@ -1,4 +1,7 @@
-"""Stream reader: publishes the events of the table on the bus, at least once, in order for each account."""
+"""Stream reader: publishes the events of the table on the bus, at least once, in order for each account.
+
+An event that cannot be read, or that the bus refuses for good, goes to the dead letters by its key; the others go on.
+"""
 
 import json
 from collections.abc import Mapping
@@ -8,6 +11,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from billing import wiring
 from billing.kernel.events import Event
+from billing.platform.events.bus import Refusal
 from billing.platform.events.mapping import event_from
 from billing.platform.events.publish import publish_events
 
@@ -17,23 +21,40 @@ logger = Logger()
 def handler(event: Mapping[str, Any], _context: object) -> None:
     """Publishes a batch. Raises UpstreamFailed if the bus takes nothing; the stream then repeats the batch.
 
-    An unreadable record does not block the others: its key goes to the dead letters.
+    A record that is set aside is set aside again when its batch is repeated. Its letters have the same key.
     """
-    events = [read for record in event["Records"] if (read := _read(record)) is not None]
-    publish_events(events, bus=wiring.bus(), wait=sleep)
-    logger.info("published", events=len(events), unreadable=len(event["Records"]) - len(events))
+    records: dict[str, Mapping[str, Any]] = {}
+    events = []
+    for record in event["Records"]:
+        if (read := _read(record)) is not None:
+            records[read.id] = record
+            events.append(read)
+    refused = 0
+
+    def set_aside(refusal: Refusal) -> None:
+        nonlocal refused
+        refused += 1
+        _set_aside(records[refusal.event.id], f"The bus refuses it: {refusal.code}.")
+
+    publish_events(events, bus=wiring.bus(), wait=sleep, set_aside=set_aside)
+    unreadable = len(event["Records"]) - len(events)
+    logger.info("published", events=len(events) - refused, unreadable=unreadable, refused=refused)
 
 
 def _read(record: Mapping[str, Any]) -> Event | None:
     try:
         return event_from(record["dynamodb"]["NewImage"]["body"]["S"])
     except (KeyError, TypeError, ValueError) as failure:
-        keys = record.get("dynamodb", {}).get("Keys", {})
-        letter = {
-            "record": str(record.get("eventID")),
-            "pk": str(keys.get("pk", {}).get("S")),
-            "sk": str(keys.get("sk", {}).get("S")),
-            "reason": type(failure).__name__,
-        }
-        wiring.dead_letters().put(json.dumps(letter), letter["reason"])
+        _set_aside(record, type(failure).__name__)
         return None
+
+
+def _set_aside(record: Mapping[str, Any], reason: str) -> None:
+    keys = record.get("dynamodb", {}).get("Keys", {})
+    letter = {
+        "record": str(record.get("eventID")),
+        "pk": str(keys.get("pk", {}).get("S")),
+        "sk": str(keys.get("sk", {}).get("S")),
+        "reason": reason,
+    }
+    wiring.dead_letters().put(json.dumps(letter), reason)

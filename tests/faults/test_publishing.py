@@ -177,6 +177,30 @@ def test_an_unreadable_record_does_not_stop_the_others(faults: Faults, image: di
     faults.every_cut(world=with_an_unreadable_record, command=publish, invariants=the_others_are_published)
 
 
+def test_an_event_that_the_bus_refuses_for_good_is_set_aside_by_its_key(faults: Faults) -> None:
+    """Case L14. Its neighbours are published, those of its own account as well."""
+
+    def with_a_poisoned_event() -> Streamed:
+        world = many_companies()
+        world.published.poisoned = {_id_of(filtered(world.records())[ACCOUNTS])}
+        return world
+
+    def the_others_are_published(world: Streamed) -> None:
+        keys = [record["dynamodb"]["Keys"] for record in filtered(world.records())]
+        poisoned = keys[ACCOUNTS]
+        assert {json.loads(letter)["sk"] for letter in world.letters.bodies} == {poisoned["sk"]["S"]}
+        assert {json.loads(letter)["pk"] for letter in world.letters.bodies} == {poisoned["pk"]["S"]}
+        assert {f"EVENT#{each.id}" for each in world.published.events} == {
+            each["sk"]["S"] for each in keys if each != poisoned
+        }
+
+    faults.every_cut(world=with_a_poisoned_event, command=publish, invariants=the_others_are_published)
+
+
+def _id_of(record: dict[str, Any]) -> str:
+    return str(record["dynamodb"]["Keys"]["sk"]["S"]).removeprefix("EVENT#")
+
+
 def test_events_written_during_publishing_are_published(faults: Faults) -> None:
     def all_are_published(world: Streamed) -> None:
         publish(world)

@@ -17,7 +17,7 @@ from billing.ending.deletion.records import PurgeStore
 from billing.invoicing.records import InvoiceStore
 from billing.kernel.events import Event
 from billing.payments.records import PaymentStore
-from billing.platform.events.bus import EVENTS_MAX, EventBus
+from billing.platform.events.bus import EVENTS_MAX, EventBus, Refusal
 from billing.platform.queues.interfaces import DeadLetters
 from billing.scaling.records import AutoscalingStore
 from billing.usage.records import UsageStore
@@ -85,21 +85,30 @@ class Vault:
 
 
 class Bus:
-    """A fake event bus with the published events, in order. See billing.platform.events.bus.EventBus."""
+    """A fake event bus with the published events, in order. See billing.platform.events.bus.EventBus.
+
+    It refuses the events with the ids `poisoned` for good.
+    """
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.poisoned: set[str] = set()
 
-    def publish(self, events: Sequence[Event]) -> Sequence[Event]:
+    def publish(self, events: Sequence[Event]) -> Sequence[Refusal]:
         assert 1 <= len(events) <= EVENTS_MAX
-        self.events.extend(events)
-        return []
+        return self._take(events, refused=())
 
-    def publish_some(self, chance: Random, events: Sequence[Event]) -> Sequence[Event]:
+    def publish_some(self, chance: Random, events: Sequence[Event]) -> Sequence[Refusal]:
         """Publishes a random part of the events, and none if there is only one. Returns the refused ones."""
-        refused = chance.sample(events, k=chance.randint(1, len(events)))
-        self.events.extend(event for event in events if event not in refused)
-        return refused
+        return self._take(events, refused=chance.sample(events, k=chance.randint(1, len(events))))
+
+    def _take(self, events: Sequence[Event], refused: Sequence[Event]) -> Sequence[Refusal]:
+        self.events.extend(event for event in events if event not in refused and event.id not in self.poisoned)
+        return [
+            Refusal(event, "MalformedDetail" if event.id in self.poisoned else "InternalFailure", for_good)
+            for event in events
+            if (for_good := event.id in self.poisoned) or event in refused
+        ]
 
 
 class Letters:

@@ -102,7 +102,11 @@ def test_a_file_can_be_downloaded_after_it_was_written(
     event = issued(work, monkeypatch)
     number = number_of(event)
     before = ask(company, number, "pdf")
-    assert (before.status, before.body, before.headers["Retry-After"]) == (202, {"status": "preparing"}, "5")
+    assert (before.status, before.body, before.headers["Retry-After"]) == (
+        202,
+        {"status": "preparing", "link": None},
+        "5",
+    )
 
     rendered(event)
 
@@ -112,10 +116,26 @@ def test_a_file_can_be_downloaded_after_it_was_written(
     assert name == f'attachment; filename="Livello-Demo-ApS-{number}.pdf"'
     assert number in PdfReader(io.BytesIO(pdf)).pages[0].extract_text()
     assert int(parse_qs(urlparse(found.headers["Location"]).query)["X-Amz-Expires"][0]) == 300
+    assert found.body == {"status": "ready", "link": found.headers["Location"]}
     for syntax, root in (("cii", b"CrossIndustryInvoice"), ("ubl", b"<Invoice")):
         xml, _ = fetched(ask(company, number, "xml", {"syntax": syntax}).headers["Location"])
         assert root in xml or root.replace(b"<", b":") in xml
         assert number.encode() in xml
+
+
+def test_a_page_gets_the_link_instead_of_a_redirect_that_it_cannot_see(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = issued(work, monkeypatch)
+    number = number_of(event)
+    assert ask(company, number, "pdf", {"redirected": "false"}).status == 202
+    rendered(event)
+
+    for what, root in (("pdf", b"%PDF"), ("xml", b"<")):
+        found = ask(company, number, what, {"redirected": "false"})
+        assert (found.status, found.headers["Cache-Control"], "Location" in found.headers) == (200, "no-store", False)
+        assert fetched(found.body["link"])[0].startswith(root)
+    assert ask(company, number, "pdf", {"redirected": "perhaps"}).status == 422
 
 
 def test_files_are_written_once_and_rendered_again_with_the_same_bytes(

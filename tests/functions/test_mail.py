@@ -8,7 +8,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
@@ -229,6 +229,25 @@ def test_a_mail_refused_by_ses_is_retried_with_a_growing_delay(
 
     assert waits == [2, 4, 8, 512, workers.WAIT_SECONDS_MAX, workers.WAIT_SECONDS_MAX]
     assert post.mails() == []
+
+
+@pytest.mark.parametrize(("minutes", "late"), [(59, False), (61, True)])
+def test_a_message_that_fails_after_an_hour_says_so_in_its_log_line(
+    minutes: int, late: bool, company: Company, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The alarm MailIsLate counts these lines, by the pattern of the metric filter in template.yaml."""
+    monkeypatch.setenv("SENDER_ADDRESS", "billing@unverified.example")
+    wiring.forget()
+    batch = post.delivered(notice(company))
+    [record] = batch["Records"]
+    sent = datetime.now(UTC) - timedelta(minutes=minutes)
+    record["attributes"]["SentTimestamp"] = str(int(sent.timestamp() * 1000))
+    lines: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(workers.logger, "warning", lambda message, **fields: lines.append((message, fields)))
+
+    notify(batch, Context())
+
+    assert [(message, fields["late"]) for message, fields in lines] == [("not sent", late)]
 
 
 def test_a_failed_message_becomes_visible_again_after_its_delay(

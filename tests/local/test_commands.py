@@ -52,8 +52,9 @@ class Parts:
         monkeypatch.setattr(stack, "is_deployed", lambda *_: False)
         monkeypatch.setattr(stack, "stack_outputs", lambda _: {"StripeSecretArn": "arn"})
         monkeypatch.setattr(stack, "client", lambda *_: type("C", (), {"put_secret_value": lambda *_, **__: None})())
-        names = ("_check_ports", "_check_files", "build", "deploy", "repair", "lock_invoices", "record_deployment")
-        for name in (*names, "forget_deployment", "seed", "keep_stripe_account"):
+        checks = ("_check_ports", "_check_files", "build", "deploy")
+        repairs = ("repair", "lock_invoices", "complete_functions", "record_deployment")
+        for name in (*checks, *repairs, "forget_deployment", "seed", "keep_stripe_account"):
             monkeypatch.setattr(stack, name, self._does(name))
 
     def _does(self, name: str) -> Callable[..., None]:

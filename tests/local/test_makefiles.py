@@ -142,9 +142,12 @@ def test_an_unusable_cache_is_replaced_by_one_in_the_checkout(checkout: Path) ->
 
 def test_sam_reads_no_aws_settings_of_a_person(checkout: Path) -> None:
     make(checkout, "test-template", environment=HOSTILE)
-    [(line, environment)] = recorded(checkout, ".venvs/sam")
-    assert line == ".venvs/sam/bin/python -m samcli validate --lint"
-    assert environment["AWS_CONFIG_FILE"] == environment["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
+    ran = recorded(checkout, ".venvs/sam")
+    assert ran[0][0] == ".venvs/sam/bin/python -m samcli validate --lint"
+    assert "cfnlint" in ran[1][0]
+    assert len(ran) == 2
+    for _, environment in ran:
+        assert environment["AWS_CONFIG_FILE"] == environment["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
 
 
 UV_MAKING_PYTHON = """#!/bin/sh

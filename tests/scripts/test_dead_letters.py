@@ -25,6 +25,22 @@ from tests.store.samples import sample_event
 NOTICE = json.dumps(
     {"detail": {"event": "01M83DRBER6HR1QAESBEGZCQ20", "type": "user.added", "account": "nordlys-kaffe"}}
 )
+PLANNER = {
+    "version": "1.0",
+    "timestamp": "2026-11-28T10:04:00.000Z",
+    "requestContext": {
+        "requestId": "e4b46cbf-b738-xmpl-8880-a18cdf61200e",
+        "functionArn": f"arn:aws:lambda:{REGION}:123456789012:function:livello-PlanEnds-1:$LATEST",
+        "condition": "RetriesExhausted",
+        "approximateInvokeCount": 3,
+    },
+    "requestPayload": {"time": "2026-11-28T10:01:00Z", "detail-type": "Scheduled Event"},
+    "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+    "responsePayload": {"errorMessage": "ada@nordlys.example", "errorType": "UpstreamFailed", "stackTrace": []},
+}
+"""What Lambda sends when an asynchronous invocation has failed for good.
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
+
 STREAM_ARN = f"arn:aws:dynamodb:{REGION}:123456789012:table/{TABLE}/stream/2026-11-23T10:00:00.000"
 
 
@@ -98,7 +114,11 @@ def stack(store: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
                 ("AWS::SQS::Queue", name, stack_on_moto.urls[name])
                 for name in ("DeadLetters", "Notices", "NoticesDeadLetters")
             ]
-            others = [("AWS::DynamoDB::Table", "Table", TABLE), ("AWS::Events::EventBus", "Bus", "livello-operator")]
+            others = [
+                ("AWS::DynamoDB::Table", "Table", TABLE),
+                ("AWS::Events::EventBus", "Bus", "livello-operator"),
+                ("AWS::Lambda::Function", "PlanEnds", "livello-PlanEnds-1"),
+            ]
             for part in (queues, others):
                 yield {
                     "StackResourceSummaries": [
@@ -171,6 +191,55 @@ def test_show_prints_the_whole_message_and_the_query_for_its_log_lines(
     assert '"account": "nordlys-kaffe"' in printed
     assert "filter event = '01M83DRBER6HR1QAESBEGZCQ20'" in printed
     assert len(stack.waiting("NoticesDeadLetters")) == 1
+
+
+class Lambda:
+    """A client of Lambda that notes its invocations."""
+
+    def __init__(self) -> None:
+        self.invoked: list[dict[str, Any]] = []
+
+    def invoke(self, **given: Any) -> dict[str, int]:
+        self.invoked.append(given)
+        return {"StatusCode": 202}
+
+
+def test_a_planner_that_failed_is_listed_without_its_message_and_invoked_again(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.clients["lambda"] = functions = Lambda()
+    letter = stack.put("DeadLetters", json.dumps(PLANNER))
+
+    listed, shown = run(capsys, "list")[1], run(capsys, "show", letter)[1]
+    status, printed = run(capsys, "redrive")
+
+    assert "planner livello-PlanEnds-1 at 2026-11-28T10:01:00Z  It raised UpstreamFailed." in listed
+    assert "ada@" not in listed
+    assert "filter @requestId = 'e4b46cbf-b738-xmpl-8880-a18cdf61200e'" in shown
+    assert (status, printed) == (0, "1 sent again, 0 kept.\n")
+    [invoked] = functions.invoked
+    assert (invoked["FunctionName"], invoked["InvocationType"]) == ("livello-PlanEnds-1", "Event")
+    assert json.loads(invoked["Payload"]) == PLANNER["requestPayload"]
+    assert stack.waiting("DeadLetters") == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"requestContext": {"functionArn": "arn:aws:lambda:eu-central-1:123456789012:function:of-another-stack"}},
+        {"requestPayload": "no event"},
+    ],
+)
+def test_a_function_of_another_stack_is_never_invoked(
+    changed: dict[str, Any], stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.clients["lambda"] = functions = Lambda()
+    stack.put("DeadLetters", json.dumps({**PLANNER, **changed}))
+
+    _, printed = run(capsys, "redrive")
+
+    assert "0 sent again, 1 kept." in printed
+    assert functions.invoked == []
 
 
 def test_redrive_sends_a_message_to_its_source_queue(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:

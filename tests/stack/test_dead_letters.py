@@ -37,6 +37,25 @@ def listed(stack: Stack, about: str) -> str | None:
     return None
 
 
+def test_a_planner_that_fails_leaves_a_letter_that_invokes_it_again(stack: Stack) -> None:
+    """Scheduler does not see the failure: it invokes asynchronously."""
+    functions: Any = client(stack.settings, "lambda")
+    moment = f"no time {uuid.uuid4().hex[:8]}"
+
+    planner = stack.outputs["PlanEndsName"]
+    functions.invoke(FunctionName=planner, InvocationType="Event", Payload=json.dumps({"time": moment}))
+
+    letter = listed(stack, moment)
+    assert letter is not None
+    assert f"planner {planner} at {moment}" in operate(stack, "list")
+    assert "Invalid isoformat string" in operate(stack, "show", letter)
+    assert operate(stack, "redrive", "--id", letter).startswith("1 sent")
+    again = listed(stack, moment)
+    assert again is not None
+    assert again != letter
+    operate(stack, "discard", again, "--yes")
+
+
 def test_an_unreadable_event_is_listed_mended_and_redriven(stack: Stack) -> None:
     table: Any = client(stack.settings, "dynamodb")
     sqs: Any = client(stack.settings, "sqs")

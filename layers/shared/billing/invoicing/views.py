@@ -151,9 +151,10 @@ class PreviewView(View):
 
 
 class PreparedView(View):
-    """Whether the file is written yet: then `Location` leads there."""
+    """Whether the file is written yet, and a link to it that needs no log-in and is valid for five minutes."""
 
     status: Literal["preparing", "ready"]
+    link: str | None
 
 
 class PartyView(View):

@@ -35,6 +35,14 @@ CLIENT_CONFIG = Config(
 )
 """The default configuration of all clients of the session."""
 
+S3_CONFIG = Config(
+    signature_version="s3v4", s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
+)
+"""What S3 clients add to it, for the links that they sign. Otherwise botocore signs for the global host, and in some
+regions with version 2. Newer regions refuse that; elsewhere S3 redirects to a host for which the link is not signed. An
+endpoint with an IP address still gets paths. https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+"""
+
 _TABLE_VALUE = "AttributeValue"
 
 

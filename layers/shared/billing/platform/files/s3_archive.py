@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from billing.kernel.errors import UpstreamFailed
+from billing.platform.aws_session import S3_CONFIG
 
 _MISSING = 404
 
@@ -18,7 +19,7 @@ class S3Archive:
 
     def __init__(self, bucket: str, session: Session) -> None:
         self._bucket = bucket
-        self._s3: Any = session.create_client("s3")
+        self._s3: Any = session.create_client("s3", config=S3_CONFIG)
 
     def keep(self, key: str, content: bytes, content_type: str, until: date) -> None:
         try:

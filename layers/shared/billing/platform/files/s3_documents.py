@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from billing.kernel.errors import UpstreamFailed
+from billing.platform.aws_session import S3_CONFIG
 from billing.platform.files.interfaces import LINK_SECONDS
 
 
@@ -17,7 +18,7 @@ class S3Documents:
 
     def __init__(self, bucket: str, session: Session) -> None:
         self._bucket = bucket
-        self._s3: Any = session.create_client("s3")
+        self._s3: Any = session.create_client("s3", config=S3_CONFIG)
 
     def put(self, key: str, content: bytes | IO[bytes], content_type: str) -> None:
         try:

@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler import Response as Response  # noqa: PL
 from billing.platform.http.models import View
 
 JSON = "application/json"
+NOT_STORED = {"Cache-Control": "no-store"}
 
 V = TypeVar("V", bound=View)
 
@@ -36,9 +37,12 @@ def not_yet(view: V, seconds: int) -> Response[V]:
 
 def redirect(view: V, link: str) -> Response[V]:
     """302 to a download link. The link needs no log-in, so no cache may store it."""
-    return Response(
-        status_code=302, content_type=JSON, body=view, headers={"Location": link, "Cache-Control": "no-store"}
-    )
+    return Response(status_code=302, content_type=JSON, body=view, headers={"Location": link, **NOT_STORED})
+
+
+def not_stored(view: V) -> Response[V]:
+    """200 that no cache may store, because it contains a download link."""
+    return Response(status_code=200, content_type=JSON, body=view, headers={**NOT_STORED})
 
 
 def file(text: str, media_type: str, name: str) -> Response[Any]:
