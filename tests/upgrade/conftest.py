@@ -20,7 +20,7 @@ from local.stripe.process import account_file
 from tests.upgrade.answers import Answers, all_answers
 from tests.upgrade.earlier_release import earlier_release
 from tests.upgrade.recorded import record
-from tests.upgrade.running_stack import PLANNERS, Snapshot, fire, send, snapshot, wait_until_quiet
+from tests.upgrade.running_stack import PLANNERS, Snapshot, fire, send_in_first_form, snapshot, wait_until_quiet
 from tests.upgrade.states import (
     CANCELLED,
     IN_TRANSIT,
@@ -133,7 +133,7 @@ def _live_on(upgrade: Upgrade, now: datetime) -> None:
         ("AutoscalingDueUrl", TRANSFER),
         ("EndsDueUrl", CANCELLED),
     ):
-        send(stack, queue, account, now)
+        send_in_first_form(stack, queue, account, now)
     settle(stack, IN_TRANSIT)
     wait_until_quiet(stack)
     receipts = [cancellation_receipt(stack, account) for account in (CANCELLED, LEFT)]

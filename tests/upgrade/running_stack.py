@@ -127,9 +127,17 @@ def fire(stack: Stack, planner: str, at: datetime) -> None:
 
 
 def send(stack: Stack, queue: str, account: str, at: datetime) -> None:
+    """Sends a planner's message of a replay. An older worker goes by `at`, and ignores the clock."""
+    _send(stack, queue, {"account": account, "at": at.isoformat(), "clock": at.isoformat()})
+
+
+def send_in_first_form(stack: Stack, queue: str, account: str, at: datetime) -> None:
     """Sends a planner's message in the form of the first milestone, which names no clock."""
-    body = json.dumps({"account": account, "at": at.isoformat()})
-    client(stack.settings, "sqs").send_message(QueueUrl=stack.outputs[queue], MessageBody=body)
+    _send(stack, queue, {"account": account, "at": at.isoformat()})
+
+
+def _send(stack: Stack, queue: str, message: Mapping[str, str]) -> None:
+    client(stack.settings, "sqs").send_message(QueueUrl=stack.outputs[queue], MessageBody=json.dumps(message))
 
 
 def waiting(stack: Stack) -> dict[str, int]:
