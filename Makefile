@@ -61,6 +61,9 @@ $(shell for each in .venv .venvs/cloud .venvs/sam .venvs/clients; do \
   [ ! -e "$$each/.synced" ] || { [ -x "$$each/bin/python" ] && { [ -n "$(AS_IT_IS)" ] || [ ! -s "$$each/.synced" ] || \
   [ "$$(cat "$$each/.synced")" = "$$(pwd -P)" ]; }; } || rm -rf "$$each"; done)
 
+# The release that `make test-upgrade` begins with: 0.1.0, the first milestone.
+FROM := 9da7ab3b6d595e16816c2d1408b2f86c29eb73db
+
 # What `make test` runs after `make check`. Other test targets are deep, or need tools of their own.
 TEST_PARTS := test-template test-functions test-stack
 
@@ -72,7 +75,7 @@ LAYER_REQUIREMENTS := $(UV) export --quiet --frozen --no-dev --package billing -
   --no-annotate
 
 .PHONY: all help run year stop clean test test-template test-functions test-stack test-deep test-judges test-clients \
-  check bench build openapi requirements fmt mail-preview
+  test-upgrade check bench build openapi requirements fmt mail-preview
 
 # Makes the virtual environments, again whenever the lock changes.
 all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
@@ -112,7 +115,7 @@ test-template: $(SAM_ENVIRONMENT)
 
 # All tests except those of the whole system.
 test-functions: $(DEV) $(CLOUD)
-	$(BIN) pytest --quiet -m 'not stack and not clients' --numprocesses 2 --dist loadfile
+	$(BIN) pytest --quiet -m 'not stack and not clients and not upgrade' --numprocesses 2 --dist loadfile
 
 # Tests the whole system, deployed into the emulated AWS.
 test-stack: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
@@ -131,6 +134,10 @@ test-clients: $(DEV) $(CLIENTS)
 # Tests the two judged rules against an oracle and by properties, with 20,000 examples each. About 3 minutes.
 test-judges: $(DEV)
 	HYPOTHESIS_PROFILE=deep .venv/bin/pytest --quiet tests/judges --numprocesses 2 --dist worksteal
+
+# Upgrades a stack of an earlier release with a year of data: make test-upgrade FROM=<tag or commit>. About 6 minutes.
+test-upgrade: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
+	LIVELLO_UPGRADE_FROM=$(FROM) $(BIN) pytest --quiet --capture=no tests/upgrade
 
 # Format, lint, types, import contracts, lock, OpenAPI and event schemas, in under a minute.
 check: $(DEV)

@@ -45,7 +45,7 @@ class StandIn:
         self._paused = False
         self._ended = threading.Event()
         if file is not None and (saved := read_json(file, DAMAGED_REMEDY)) is not None:
-            _restore(stripe, saved)
+            restore(stripe, saved)
 
     def handle(self, method: str, url: str, headers: dict[str, str], body: str) -> Answer:
         """Answers a request of the API or of a switch."""
@@ -207,7 +207,8 @@ def _to_save(stripe: Stripe) -> dict[str, Any]:
     return {**{name: getattr(stripe, name) for name in _SAVED_FIELDS}, "used": sorted(stripe.used)}
 
 
-def _restore(stripe: Stripe, saved: dict[str, Any]) -> None:
+def restore(stripe: Stripe, saved: dict[str, Any]) -> None:
+    """Gives the account what a stand-in has saved, also one of an earlier release."""
     for name in _SAVED_FIELDS:
         setattr(stripe, name, saved[name])
     stripe.objects.setdefault("mandate", {})  # saved before there were mandates

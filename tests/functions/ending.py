@@ -25,6 +25,7 @@ from functions.end_account.app import handler as end
 from functions.issue_invoices.app import handler as issue
 from functions.plan_due_work.app import handler as plan
 from functions.prepare_download.app import handler as prepare
+from functions.scale_account.app import handler as scale
 from tests.api_gateway import NOW, Answer, answer, request
 from tests.aws import stored_items
 from tests.company import Company
@@ -45,7 +46,7 @@ REACTIVATED = datetime(2026, 7, 20, 9, tzinfo=UTC)
 PURGED = datetime(2026, 7, 28, 22, 1, tzinfo=UTC)
 """Just after midnight in Copenhagen on the day of the deletion, 29 July."""
 
-WORKERS = {"ending": end, "renewal": issue, "collection": collect}
+WORKERS = {"ending": end, "renewal": issue, "collection": collect, "autoscaling": scale}
 
 
 class Context(LambdaContext):
