@@ -25,7 +25,7 @@ from billing.invoicing.close_books import close_books
 from billing.invoicing.collect_payments import collect_payments, record_payment, try_payment_again
 from billing.invoicing.due_mapping import day_body
 from billing.invoicing.dunning import UNPAID
-from billing.invoicing.entries import refundable_of
+from billing.invoicing.entries import left_of_payments
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.invoicing.issue_invoices import issue_invoices
@@ -523,8 +523,8 @@ def _refund_outside(world: Living, chance: Random) -> None:
     """Staff refund some of a payment at Stripe itself; not what a credit note has given back already."""
     disputed = {each["payment_intent"] for each in world.stripe.objects["dispute"].values()}
     for intent in chance.sample(world.intents(), len(world.intents())):
-        left = sum(refundable_of(each.payment.entries, intent["id"]) for each in world.documents())
-        if left and intent["id"] not in disputed:
+        left = sum(left_of_payments(each.payment.entries).get(intent["id"], 0) for each in world.documents())
+        if left > 0 and intent["id"] not in disputed:
             units = charged_units(Money(chance.choice([left, left // 3]), intent["currency"].upper()))
             if units:
                 world.refund_at_stripe(intent["id"], units)

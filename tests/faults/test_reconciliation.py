@@ -501,6 +501,34 @@ def test_what_stripe_rounds_down_is_no_difference(connection: None, currency: st
         assert world.compare() is Comparison.DIFFERS
 
 
+def test_credit_below_the_smallest_unit_of_stripe_is_not_refunded(connection: None) -> None:
+    """It came with the charge of another invoice, and a credit note has carried it. Once begun, a refund of it would be
+    refused at each step of the end."""
+    monthly, second = Contract(START, 1, "MGA", "Europe/Copenhagen"), "LV-2026-000002"
+    with sold(monthly).calm() as world:
+        [first] = world.documents()
+        world.pay_at_stripe(FIRST, first.invoice.total)
+        world.hear()
+        for month in (1, 2):
+            world.move_to(monthly.month_start(month))
+            world.work()
+        parts = [(each.kind, each.amount) for each in world.documents()[1].payment.entries]
+        assert [kind for kind, _ in parts] == ["credit_applied", "charged"]
+        assert not charged_units(Money(parts[1][1], "MGA"))
+        world.cancel()
+        world.move_to(monthly.month_start(3))
+        world.work()
+        world.credit(second)
+
+        world.move_to(monthly.month_start(4))
+        world.work()
+
+        of_second = world.documents()[1].payment.entries
+        assert [each.amount for each in of_second if each.kind == "refund_begun"] == [parts[0][1]]
+        assert world.billing().credit == parts[1][1]
+        assert world.compare() is Comparison.AGREES
+
+
 def test_a_payment_is_found_by_what_it_has_paid(connection: None) -> None:
     """An invoice forgets a payment that has left a rest: another one collects that."""
     for make in (company, credited, disputed):

@@ -27,7 +27,7 @@ from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStor
 from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.errors import AnswerLost, UpstreamFailed
 from billing.kernel.events import RequestContext
-from billing.kernel.money import Money
+from billing.kernel.money import Money, charged_units
 from billing.payments.gateway import KeySpent, PaymentGateway
 from billing.payments.methods import RefundState
 
@@ -111,6 +111,8 @@ def _without_credit(
         amount = min(spare, part.amount)
         if part.payment is None or part.number is None or amount <= 0:
             continue
+        if not charged_units(Money(amount, billing.subscriber.account.contract.currency)):
+            continue  # the payment service refunds no such fraction
         spare -= amount
         whole = documents[part.number]
         if credit_refund_under_way(whole.payment) is not None:
