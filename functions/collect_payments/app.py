@@ -26,7 +26,7 @@ def collect(message: str, correlation: str) -> Mapping[str, Any]:
 
     A reactivation that the payment service does not answer holds up no invoice: its error is raised afterwards.
     """
-    account, at, at_once = _work(message)
+    account, at, at_once, is_replay = _work(message)
     store, settings = wiring.reactivation_store(), wiring.invoicing_settings()
     reactivated, failure = None, None
     try:
@@ -44,20 +44,21 @@ def collect(message: str, correlation: str) -> Mapping[str, Any]:
         consent_page=os.environ["BILLING_PAGE"],
         store=store,
         gateway=wiring.payments(),
+        is_replay=is_replay,
     )
     if failure is not None:
         raise failure
     return {"account": account, "payments": payments, "reactivation": reactivated}
 
 
-def _work(message: str) -> tuple[str, datetime, bool]:
-    """The account, the time, and whether to try a charge at once, before its day."""
+def _work(message: str) -> tuple[str, datetime, bool, bool]:
+    """The account, the time, whether to try a charge at once, before its day, and whether the time is a replay's."""
     detail = orjson.loads(message).get("detail")
     if detail is None:
         work = work_from(message)
-        return work.account, time_of(work), False
+        return work.account, time_of(work), False, work.clock is not None
     event = event_of(detail)
-    return str(event.account), time_after(event), event.type in TRIED_AFTER
+    return str(event.account), time_after(event), event.type in TRIED_AFTER, event.is_replay
 
 
 handler = worker(collect, wiring.queue)

@@ -89,11 +89,19 @@ def record(body: str) -> dict[str, Any]:
     }
 
 
-def fire(at: datetime, work: Any, monkeypatch: pytest.MonkeyPatch, *jobs: str) -> None:
-    """Runs the planners at `at`, then their workers. Each message is delivered twice, as SQS may do."""
+def fire(at: datetime, work: Any, monkeypatch: pytest.MonkeyPatch, *jobs: str, real: datetime | None = None) -> None:
+    """Runs the planners at `at`, then their workers. Each message is delivered twice, as SQS may do.
+
+    It is a replay at `at`; with `real` it is none, and the messages arrive at that time.
+    """
+    event = {"time": at.isoformat()}
+    if real is None:
+        event["clock"] = at.isoformat()
+    else:
+        monkeypatch.setattr("billing.platform.clock._now", lambda: real)
     for job in jobs or ("ending", "renewal"):
         monkeypatch.setenv("JOB", job)
-        plan({"time": at.isoformat(), "clock": at.isoformat()}, Context())
+        plan(event, Context())
         while messages := work.receive_messages(MaxNumberOfMessages=10):
             for message in messages:
                 records = {"Records": [record(message.body), record(message.body)]}

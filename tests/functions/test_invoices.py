@@ -40,6 +40,7 @@ from tests.aws import REGION, stored_items
 from tests.cards import ASKS, DECLINED_WHEN_CHARGED, LOST, VISA, card
 from tests.company import Company, provisioned, put_catalogue
 from tests.samples import ACCOUNT, with_value
+from tests.stripe import later
 
 INVOICES = "/accounts/{account}/invoices"
 DEMO_CATALOGUE = Path(demo_companies.__file__).with_name("catalogue.json")
@@ -829,3 +830,15 @@ def test_a_charge_that_an_event_leads_to_has_its_own_day_however_late_the_event_
 
     listed = answer(get_invoices, request("GET", INVOICES, claims=company.admin, path=company.path)).body["items"]
     assert {invoice["paid_on"] for invoice in listed} == {str(late.date())}
+
+
+def test_a_charge_of_a_replay_has_the_day_of_its_clock(
+    company: Company, stripe_account: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stripe makes the charge today; the replayed year says when it was due."""
+    card(company, stripe_account)
+    later(stripe_account, 170 * 86_400)
+    run(NOW, monkeypatch)
+
+    listed = answer(get_invoices, request("GET", INVOICES, claims=company.admin, path=company.path)).body["items"]
+    assert {invoice["paid_on"] for invoice in listed} == {str(NOW.date())}

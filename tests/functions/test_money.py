@@ -424,7 +424,7 @@ def test_a_late_message_pays_on_the_day_of_the_charge(
     card(company, stripe_account)
     fire(ISSUED, work, monkeypatch, "renewal")
     later(stripe_account, timedelta(days=10).total_seconds())
-    fire(ISSUED, work, monkeypatch, "collection")
+    fire(ISSUED, work, monkeypatch, "collection", real=ISSUED + timedelta(days=5))
 
     assert one(company, FIRST)["payment"]["paid_on"] == "2026-06-20"
 
@@ -435,6 +435,6 @@ def test_a_late_message_counts_retry_days_from_the_charge(
     card(company, stripe_account, DECLINED_WHEN_CHARGED)
     fire(ISSUED, work, monkeypatch, "renewal")
     later(stripe_account, timedelta(days=10).total_seconds())
-    fire(ISSUED, work, monkeypatch, "collection")
+    fire(ISSUED, work, monkeypatch, "collection", real=ISSUED + timedelta(days=5))
 
     assert one(company, FIRST)["payment"]["next_attempt_on"] == "2026-06-21"

@@ -115,6 +115,7 @@ def collect_payments(
     consent_page: str,
     store: InvoiceStore,
     gateway: PaymentGateway,
+    is_replay: bool = False,
 ) -> int:
     """Collects the payments that are due and, with `at_once`, because the account pays in another way now, all unpaid
     ones that were not tried in that way. Credit pays first. Returns how many payments were processed.
@@ -127,7 +128,8 @@ def collect_payments(
     if billing is None:
         return 0
     payer = billing.subscriber.account
-    collector = Collector(payer, by_system(now, correlation), settings, consent_page, store, gateway)
+    context = by_system(now, correlation, is_replay=is_replay)
+    collector = Collector(payer, context, settings, consent_page, store, gateway)
     today = payer.contract.today(now)
     # The due item of an earlier release is removed only where nothing unpaid can have been missed.
     readable, unreadable = store.readable_unpaid(account, consistent=billing.collection is not None)
@@ -532,7 +534,7 @@ def _collect_one(
     except AmountRefused as refusal:
         small = _too_small(billing, payment, unpaid, today)
         return [PaymentChange(record, small if refusal.too_small else _never(payment, tried_with, today, due_on))]
-    if charge.made_at is not None:
+    if charge.made_at is not None and not collector.context.is_replay:
         # The message may be days older than the charge.
         today = max(today, contract.today(charge.made_at))
     return _charged_changes(billing, record, charge, unpaid, today, tried_with, collector)
