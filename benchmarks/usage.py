@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -67,7 +67,7 @@ LOADS = (
 )
 
 
-def measured(rounds: int) -> list[Cost]:
+def measured(rounds: int, loads: Sequence[Load] = LOADS) -> list[Cost]:
     """The function against the bare calls, for each load."""
     os.environ.update(ENVIRONMENT)
     stock, ours = Session(), aws_session()
@@ -83,7 +83,7 @@ def measured(rounds: int) -> list[Cost]:
     bare: Any = stock.create_client("dynamodb")
     # The function logs a line per request. Formatting it is part of the cost; showing it is not.
     with silenced():
-        return [_cost(load, bare, transactions, rounds) for load in LOADS]
+        return [_cost(load, bare, transactions, rounds) for load in loads]
 
 
 def _cost(load: Load, bare: Any, recorded: list[dict[str, Any]], rounds: int) -> Cost:
