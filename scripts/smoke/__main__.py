@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ProfileNotFound
 from botocore.session import Session
 
 from local.background import wait_until
@@ -37,7 +37,7 @@ from scripts.smoke.refusals import Refused, explained
 from scripts.smoke.removal import STACK_COSTS
 from scripts.smoke.runner import FAILED, document, run
 from scripts.smoke.steps import REMOVE, STEPS
-from scripts.smoke.tools import NoSam, SamCli, StandIn, TestMode, send
+from scripts.smoke.tools import NoSam, SamCli, StandIn, StripeTestMode, send
 from scripts.smoke.world import AWS, LOCAL, Plan, World
 from scripts.stack import use_local_stack
 
@@ -108,6 +108,8 @@ def local_world(settings: Settings, make: Callable[[str], Any], plan: Plan) -> W
 def aws_world(plan: Plan, profile: str | None, environment: dict[str, str]) -> World:
     """The world of an AWS account. Raises Refused for a live key of Stripe, and BotoCoreError for a bad profile."""
     session = Session(profile=profile)
+    if profile is not None and profile not in session.available_profiles:
+        raise ProfileNotFound(profile=profile)
     session.set_config_variable("region", plan.region)
     keys = environment.get(STRIPE_KEY, ""), environment.get(STRIPE_PUBLISHABLE_KEY, "")
     requests: list[str] = []
@@ -117,7 +119,7 @@ def aws_world(plan: Plan, profile: str | None, environment: dict[str, str]) -> W
         aws=Clients(_maker(session), requests),
         http=send,
         sam=SamCli(plan.region, profile),
-        stripe=TestMode(*keys) if any(keys) else None,
+        stripe=StripeTestMode(*keys) if any(keys) else None,
         now=_now,
         wait=wait_until,
         code_for=_asked_code,

@@ -102,7 +102,6 @@ def deploy(world: World) -> str:
     """Deploys. If it fails, the first failed events say why."""
     if not world.is_local:
         _deploy(world, parameters(world))
-        world.made.deployed = True
     state, stack = world.status_of_stack()
     if state not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
         raise world.refused_by_events(f"The stack is {state or 'not there'}")

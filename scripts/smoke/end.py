@@ -63,6 +63,7 @@ def deleted(world: World) -> str:
         return not found["Count"]
 
     world.eventually(gone, ENDS_SECONDS, "items of the account are left", "Look for dead letters of EndsDue.")
+    world.made.ended = True
     receipts = world.require(200, "GET", "/deletions?limit=1", token=world.made.staff_token).json()["items"]
     if not receipts:
         raise Refused("No receipt of a deletion is there.", "Paste the JSON file into an issue.")

@@ -89,8 +89,9 @@ def _named(resource: Mapping[str, Any]) -> str:
 def remains(world: World) -> list[str]:
     """What a run has left, and what it costs. Fails never: it is what a failed run says last."""
     if world.is_local:
-        left = [f"the account {world.made.account}, until make clean"] if world.made.account else []
-        return left + (["smoke's log-in of staff, until make clean"] if world.made.staff else [])
+        is_left = world.made.account and not world.made.ended
+        left = [f"the account {world.made.account}, until make clean"] if is_left else []
+        return left + (["the log-in of smoke's staff, until make clean"] if world.made.staff else [])
     left = [each for name, each in world.made.log.items() if name.startswith("stays ")]
     try:
         state, _ = world.status_of_stack()

@@ -65,7 +65,8 @@ def _run_step(step: Step, world: World) -> Result:
         try:
             result.found.append(check(world))
         except NotHere as why:
-            result.not_here.append(str(why))
+            if str(why) not in result.not_here:
+                result.not_here.append(str(why))
         except Exception as failure:  # noqa: BLE001 - whatever a library raises is a failed step, told in its line
             refused = explained(failure)
             result.status, result.said, result.remedy = FAILED, refused.said, refused.remedy

@@ -196,7 +196,7 @@ class StandIn:
 
 
 @dataclass(frozen=True, slots=True)
-class TestMode:
+class StripeTestMode:
     """Stripe's own test mode. Raises Refused for a key of live mode before anything is sent."""
 
     api_key: str = field(repr=False)

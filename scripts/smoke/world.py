@@ -94,7 +94,7 @@ class Made:
     admin_token: str = ""
     invoice: str = ""
     webhook: bool = False
-    deployed: bool = False
+    ended: bool = False
     removed: bool = False
     log: dict[str, str] = field(default_factory=dict)
 
