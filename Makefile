@@ -74,8 +74,8 @@ SOURCES := benchmarks functions layers local scripts tests
 LAYER_REQUIREMENTS := $(UV) export --quiet --frozen --no-dev --package billing --no-emit-workspace --no-header \
   --no-annotate
 
-.PHONY: all help run year stop clean test test-template test-functions test-stack test-deep test-judges test-clients \
-  test-upgrade check bench build openapi requirements fmt mail-preview
+.PHONY: all help run year stop clean smoke test test-template test-functions test-stack test-deep test-judges \
+  test-clients test-upgrade check bench build openapi requirements aws-limits fmt mail-preview
 
 # Makes the virtual environments, again whenever the lock changes.
 all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
@@ -87,6 +87,10 @@ run: all
 # Runs the past of the demonstration's companies: invoices, charges, autoscaling, and the mail about it.
 year: all
 	@$(BIN) local year
+
+# Tries the running Livello in ten steps, one line each. docs/deploy.md says how to try it in an AWS account.
+smoke: all
+	@$(BIN) scripts.smoke --local
 
 # These two use the environment as it is, not the newest, so they work offline and on a full disk.
 ENDING := $(if $(wildcard $(DEV)),,$(DEV))
@@ -166,6 +170,10 @@ requirements: $(DEV)
 openapi: $(DEV)
 	$(BIN) scripts.openapi
 	$(BIN) scripts.event_schemas
+
+# Writes what the template takes of AWS's quotas, and what it costs, into docs/deploy.md.
+aws-limits: $(DEV) $(CLOUD)
+	$(BIN) benchmarks.aws_limits
 
 # Writes every mail in every language into a folder: make mail-preview FOLDER=/tmp/mails
 mail-preview: $(DEV)

@@ -266,7 +266,7 @@ def test_every_runtime_has_the_c_library_that_the_layers_packages_need() -> None
 
 def test_the_regions_that_are_checked_are_those_of_the_documentation() -> None:
     regions = yaml.safe_load((ROOT / ".cfnlintrc.yaml").read_text("utf-8"))["regions"]
-    [sentence] = re.findall(r"Checked regions: (.+?)\.\n", (ROOT / "docs" / "operate.md").read_text("utf-8"))
+    [sentence] = re.findall(r"Checked regions: (.+?)\.\n", (ROOT / "docs" / "deploy.md").read_text("utf-8"))
 
     assert re.findall(r"`([a-z0-9-]+)`", sentence) == regions
 

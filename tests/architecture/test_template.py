@@ -343,7 +343,7 @@ def test_the_workers_concurrency_is_what_the_documentation_adds_up() -> None:
         if event["Type"] == "SQS"
     ]
     defaults = [template()["Parameters"][each["Ref"]]["Default"] if isinstance(each, dict) else each for each in limits]
-    page = (ROOT / "docs" / "operate.md").read_text("utf-8")
+    page = (ROOT / "docs" / "deploy.md").read_text("utf-8")
 
     assert len(limits) == len(WORKERS)
     assert f"{sum(defaults)} concurrent executions" in page

@@ -12,7 +12,7 @@ from billing.platform.files.s3_documents import S3Documents
 from tests.template import ROOT
 
 REGIONS = yaml.safe_load((ROOT / ".cfnlintrc.yaml").read_text("utf-8"))["regions"]
-"""The regions of docs/operate.md."""
+"""The regions of docs/deploy.md."""
 
 NEWER_AND_OLDER = [
     "af-south-1",

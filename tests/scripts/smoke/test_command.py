@@ -12,9 +12,8 @@ import pytest
 import yaml
 
 from benchmarks import prices
-from benchmarks.held import concurrency, largest
 from scripts.smoke import __main__ as smoke
-from scripts.smoke.before import ESTIMATE, WORKERS, checked_regions
+from scripts.smoke.before import ESTIMATE, checked_regions
 from scripts.smoke.deployment import MUST_FAIL, parameters
 from scripts.smoke.refusals import Refused
 from scripts.smoke.steps import REMOVE, STEPS
@@ -169,14 +168,6 @@ def test_a_missing_sam_says_how_to_install_it(tmp_path: Path) -> None:
 
 
 # ---- Figures ----
-
-
-def test_the_workers_of_the_first_step_are_those_of_the_template() -> None:
-    most, least = concurrency(largest())
-    page = (Path(smoke.ROOT) / "docs" / "deploy.md").read_text("utf-8")
-
-    assert most == WORKERS
-    assert f"take {most} concurrent executions at most with the defaults, {least} at least" in " ".join(page.split())
 
 
 def test_the_estimate_of_a_run_is_above_its_prices() -> None:

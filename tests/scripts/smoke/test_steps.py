@@ -25,6 +25,14 @@ def stacks(status: str, tags: list[dict[str, str]] | None = None) -> dict[str, A
     return {"Stacks": [{**STACK, "StackStatus": status, "Tags": OURS if tags is None else tags}]}
 
 
+def with_client(service: str, client: Any) -> World:
+    """A world with a real client of one service."""
+    made = world()
+    other = made.aws
+    made.aws = lambda asked: client if asked == service else other(asked)
+    return made
+
+
 def event(name: str, kind: str, status: str, reason: str, seconds: int = 0) -> dict[str, Any]:
     return {
         "StackId": STACK["StackId"],
@@ -77,9 +85,7 @@ def test_before_fails_without_credentials() -> None:
     ],
 )
 def test_before_fails_with_credentials_that_aws_refuses(code: str, message: str) -> None:
-    made = world()
-    client = stubbed("sts", ("get_caller_identity", (code, message)))
-    made.aws = lambda service, other=made.aws: client if service == "sts" else other(service)
+    made = with_client("sts", stubbed("sts", ("get_caller_identity", (code, message))))
 
     failed(before.caller, made, f"GetCallerIdentity: {code}: {message}", "Log in again")
 
@@ -103,8 +109,7 @@ def test_before_warns_of_the_quota_of_a_new_account() -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: new accounts have reduced quotas."""
     limits = {"AccountLimit": {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}}
     client = stubbed("lambda", ("get_account_settings", limits))
-    made = world()
-    made.aws = lambda service, other=made.aws: client if service == "lambda" else other(service)
+    made = with_client("lambda", client)
 
     result = tried(before.concurrency, made)
 
@@ -121,9 +126,7 @@ SES = {
 
 def ses_world(account: Mapping[str, Any]) -> World:
     client = stubbed("sesv2", ("get_account", {**SES, **account}))
-    made = world()
-    made.aws = lambda service, other=made.aws: client if service == "sesv2" else other(service)
-    return made
+    return with_client("sesv2", client)
 
 
 def test_before_warns_of_the_sandbox_of_ses() -> None:
@@ -297,7 +300,7 @@ def test_origin_fails_with_a_second_stage_of_the_api() -> None:
 
 def test_a_second_stage_leaves_no_stack_also_if_its_change_set_fails() -> None:
     seen: list[str] = []
-    calls = {
+    calls: dict[str, Any] = {
         "cloudformation.list_change_sets": {"Summaries": []},
         "cloudformation.delete_stack": {},
     }
@@ -333,7 +336,7 @@ def test_people_fails_with_cognitos_words() -> None:
 
 
 def test_people_fails_if_no_code_comes() -> None:
-    calls = {"cognito-idp.forgot_password": {}}
+    calls: dict[str, Any] = {"cognito-idp.forgot_password": {}}
 
     failed(people.first_admin, world(calls, place=LOCAL), "no code came by mail", "dead letters")
 
