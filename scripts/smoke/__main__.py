@@ -17,6 +17,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -43,6 +44,7 @@ from scripts.stack import use_local_stack
 
 STRIPE_KEY, STRIPE_PUBLISHABLE_KEY = "LIVELLO_SMOKE_STRIPE_KEY", "LIVELLO_SMOKE_STRIPE_PUBLISHABLE_KEY"
 LOCAL_EVENTS = 100
+LOOKS_EVERY_SECONDS = 2
 
 
 # Calls are repeated by botocore. No redirect to another region, because that would be another deployment.
@@ -121,7 +123,7 @@ def aws_world(plan: Plan, profile: str | None, environment: dict[str, str]) -> W
         sam=SamCli(plan.region, profile),
         stripe=StripeTestMode(*keys) if any(keys) else None,
         now=_now,
-        wait=wait_until,
+        wait=_patiently,
         code_for=_asked_code,
         requests=requests,
     )
@@ -132,6 +134,16 @@ def _maker(session: Session) -> Callable[[str], Any]:
         return session.create_client(service, config=_CONFIG)
 
     return make
+
+
+def _patiently(condition: Callable[[], bool], seconds: float) -> bool:
+    """As wait_until, with seconds between the looks: AWS limits how often it may be asked."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(LOOKS_EVERY_SECONDS)
+    return condition()
 
 
 def _asked_code(_address: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from scripts.smoke.refusals import NotHere, Refused, remedy_for
-from scripts.smoke.world import World
+from scripts.smoke.world import IN_REVIEW, World
 
 MADE_BY_RUN = "make run builds and deploys, by the same sam and template"
 
@@ -46,6 +46,7 @@ def parameters(world: World, origin: str = ORIGIN, **changed: str) -> dict[str, 
         "ThrottlingRateLimit": str(RATE),
         "ThrottlingBurstLimit": str(BURST),
         "LogRetentionDays": "7",
+        "DeletionProtection": "false",  # what stays can then be deleted at once
         "SenderAddress": world.plan.sender,
         "CreateSenderIdentity": "false" if world.made.identity_is_there else "true",
         "SellerName": "Livello Smoke",
@@ -78,7 +79,7 @@ def _change_set(world: World, stack: str, given: Mapping[str, str]) -> int:
     except Refused as failure:
         raise change_set_refused(world, stack, failure) from failure
     formation = world.aws("cloudformation")
-    [made] = formation.list_change_sets(StackName=stack)["Summaries"]
+    made = max(formation.list_change_sets(StackName=stack)["Summaries"], key=lambda each: each["CreationTime"])
     pages = formation.get_paginator("describe_change_set").paginate(StackName=stack, ChangeSetName=made["ChangeSetId"])
     count = sum(len(page["Changes"]) for page in pages)
     formation.delete_change_set(StackName=stack, ChangeSetName=made["ChangeSetId"])
@@ -125,13 +126,15 @@ def keys(world: World) -> str:
     world.only_on_aws("make run puts the stand-in's keys into both secrets")
     if world.stripe is None:
         raise NotHere("no keys of Stripe's test mode were given")
-    from json import dumps
-
     secrets = world.aws("secretsmanager")
     secret = world.stripe.listen(world.output("WebhookUrl"))
     world.made.webhook = True
-    secrets.put_secret_value(SecretId=world.output("StripeApiSecretArn"), SecretString=dumps(dict(world.stripe.keys)))
-    secrets.put_secret_value(SecretId=world.output("StripeSecretArn"), SecretString=dumps({"webhook_secret": secret}))
+    secrets.put_secret_value(
+        SecretId=world.output("StripeApiSecretArn"), SecretString=json.dumps(dict(world.stripe.keys))
+    )
+    secrets.put_secret_value(
+        SecretId=world.output("StripeSecretArn"), SecretString=json.dumps({"webhook_secret": secret})
+    )
     return "both secrets are filled, and Stripe's webhook is registered"
 
 
@@ -156,8 +159,7 @@ def _answers_origin(world: World, origin: str, seconds: float = 0) -> None:
             raise Refused(f"A preflight and a request without a token gave {statuses}.", "They must give 200 and 401.")
         return [each.headers["Access-Control-Allow-Origin"] or "none" for each in answers]
 
-    deadline = time.monotonic() + seconds
-    world.wait(lambda: named() == [origin, origin] or time.monotonic() > deadline, seconds)
+    world.wait(lambda: named() == [origin, origin], seconds)
     if (found := named()) != [origin, origin]:
         raise Refused(
             f"The API names {found} instead of {origin}.",
@@ -193,11 +195,12 @@ def second_stage(world: World) -> str:
     world.only_on_aws("the emulated AWS makes change sets without a look at names")
     other = "prod" if world.plan.stage == "dev" else "dev"
     stack = f"{world.plan.stack}-second"
+    if world.status_of_stack(stack)[0] not in {"", IN_REVIEW}:
+        raise NotHere(f"there is a stack {stack} already")
     try:
         count = _change_set(world, stack, parameters(world, Stage=other, CreateSenderIdentity="false"))
     finally:
-        # A stack of which only a change set was made costs nothing, and hides the next run's.
-        with suppress(ClientError):
+        if world.status_of_stack(stack)[0] == IN_REVIEW:  # it holds nothing, and hides the next run's
             world.aws("cloudformation").delete_stack(StackName=stack)
     return f"a second stage would be {count} resources"
 

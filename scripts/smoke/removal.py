@@ -7,24 +7,21 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.smoke.before import is_ours
+from scripts.smoke.before import TAG, is_ours
 from scripts.smoke.deployment import rolls_back
 from scripts.smoke.refusals import NotHere, Refused, remedy_for
-from scripts.smoke.world import World
+from scripts.smoke.world import IN_REVIEW, World
 
 DELETED_BY = {
-    "AWS::DynamoDB::Table": (
-        "aws dynamodb update-table --no-deletion-protection-enabled --table-name {0}; "
-        "aws dynamodb delete-table --table-name {0}"
-    ),
-    "AWS::Cognito::UserPool": (
-        "aws cognito-idp update-user-pool --deletion-protection INACTIVE --user-pool-id {0}; "
-        "aws cognito-idp delete-user-pool --user-pool-id {0}"
-    ),
+    "AWS::DynamoDB::Table": "aws dynamodb delete-table --table-name {0}",
+    "AWS::Cognito::UserPool": "aws cognito-idp delete-user-pool --user-pool-id {0}",
     "AWS::S3::Bucket": "empty it with all its versions in the console, then aws s3 rb s3://{0}",
     "AWS::SES::EmailIdentity": "aws sesv2 delete-email-identity --email-identity {0}",
 }
 """How each kind of resource that outlives the stack is deleted."""
+
+ARN_PARTS = 5
+"""Colons of an ARN before the name of the resource, which may have some too."""
 
 STAYS_ALWAYS = "the bucket aws-sam-cli-managed-default-… of sam, which other stacks may use too"
 STACK_COSTS = "about 30 US cents a day: alarms, secrets, and Lambda's polls of idle queues"
@@ -52,7 +49,11 @@ def removed(world: World) -> str:
     webhooks = world.stripe.stop_listening() if world.stripe else 0
     world.made.webhook = False
     if not state:
+        world.made.log |= {f"stays {number}": each for number, each in enumerate(tagged(world))}
         return f"there is no stack; {webhooks} webhooks of smoke are removed at Stripe"
+    if state == IN_REVIEW:
+        world.aws("cloudformation").delete_stack(StackName=world.plan.stack)
+        return "a stack that held nothing is deleted"
     if not is_ours(stack):
         raise Refused(f"The stack {world.plan.stack} was not made by smoke.", "Name smoke's own with --stack.")
     try:
@@ -79,6 +80,20 @@ def kept(world: World, stack_id: str) -> list[str]:
     pages = world.aws("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack_id)
     resources = [each for page in pages for each in page["StackResourceSummaries"]]
     return [_named(each) for each in resources if each["ResourceStatus"] == "DELETE_SKIPPED"]
+
+
+def tagged(world: World) -> list[str]:
+    """What has smoke's tag in the region. CloudFormation gives a stack's tags to most of its resources, and they keep them.
+
+    https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
+    """
+    pages = (
+        world.aws("resourcegroupstaggingapi")
+        .get_paginator("get_resources")
+        .paginate(TagFilters=[{"Key": TAG, "Values": ["yes"]}])
+    )
+    arns = [each["ResourceARN"].split(":", ARN_PARTS) for page in pages for each in page["ResourceTagMappingList"]]
+    return [f"of a former run, or deleted within the hour: {each[2]} {each[-1]}" for each in arns]
 
 
 def _named(resource: Mapping[str, Any]) -> str:

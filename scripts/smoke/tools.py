@@ -30,6 +30,9 @@ from scripts.smoke.refusals import Refused, remedy_for
 
 FOLDER = ROOT / ".local" / "smoke"
 SAM_SECONDS_MAX = 3600
+OWN_VARIABLES = "LIVELLO_SMOKE_"
+"""What the names of smoke's own variables begin with: they hold keys, which sam does not get."""
+
 TAIL_LINES = 6
 
 STRIPE = "https://api.stripe.com"
@@ -139,7 +142,7 @@ class SamCli:
     def _run(self, arguments: Sequence[str | Path]) -> str:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith(OWN_VARIABLES)},
             "SAM_CLI_TELEMETRY": "0",
             "PATH": f"{ROOT / '.tools' / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             # A build is for the cloud's Python on arm64, whatever a shell has set for make run.

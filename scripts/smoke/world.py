@@ -291,6 +291,9 @@ class World:
         return Refused(f"{said}: {text}", remedy_for(text))
 
 
+IN_REVIEW = "REVIEW_IN_PROGRESS"
+"""The state of a stack of which only a change set was made: it holds nothing."""
+
 OF_ANOTHER = ("cancelled", "canceled")
 """In the reason of an event that failed only because another one has."""
 

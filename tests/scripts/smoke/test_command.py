@@ -162,6 +162,13 @@ def test_a_failing_sam_is_refused_and_its_log_has_no_secret(tmp_path: Path) -> N
     assert "<address>" in (tmp_path / "delete.log").read_text("utf-8")
 
 
+def test_sam_gets_no_key_of_stripe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(smoke.STRIPE_KEY, "sk_test_x")
+    program = f"import os, sys; sys.exit({smoke.STRIPE_KEY!r} in os.environ)"
+
+    SamCli("eu-south-1", None, tmp_path, [sys.executable, "-c", program]).build()
+
+
 def test_a_missing_sam_says_how_to_install_it(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="make all"):
         SamCli("eu-south-1", None, tmp_path, [tmp_path / "none"]).build()

@@ -300,7 +300,15 @@ def test_origin_fails_with_a_second_stage_of_the_api() -> None:
 
 def test_a_second_stage_leaves_no_stack_also_if_its_change_set_fails() -> None:
     seen: list[str] = []
+    states = iter([{}, {"StackStatus": "REVIEW_IN_PROGRESS"}])
+
+    def described(_: Any) -> Any:
+        if not (state := next(states, {})):
+            raise NO_STACK["cloudformation.describe_stacks"]
+        return {"Stacks": [state]}
+
     calls: dict[str, Any] = {
+        "cloudformation.describe_stacks": described,
         "cloudformation.list_change_sets": {"Summaries": []},
         "cloudformation.delete_stack": {},
     }
@@ -308,6 +316,17 @@ def test_a_second_stage_leaves_no_stack_also_if_its_change_set_fails() -> None:
 
     failed(deployment.second_stage, made, "sam deploy: Error: no", "no remedy")
     assert "cloudformation.delete_stack" in seen
+
+
+def test_a_stack_with_the_second_ones_name_is_left_alone() -> None:
+    sam, seen = Tools(), list[str]()
+    made = world({"cloudformation.describe_stacks": stacks("UPDATE_COMPLETE", [])}, sam=sam, seen=seen)
+
+    result = tried(deployment.second_stage, made)
+
+    assert result.not_here == ["there is a stack livello-smoke-second already"]
+    assert sam.calls == []
+    assert {each.partition(".")[2] for each in seen} == {"describe_stacks"}
 
 
 # ---- 3 people ----
@@ -544,6 +563,32 @@ def test_remove_never_deletes_a_stack_that_smoke_has_not_made() -> None:
 
     failed(removal.removed, made, "was not made by smoke", "--stack")
     assert sam.calls == []
+
+
+def test_remove_deletes_a_stack_of_which_only_a_change_set_was_made() -> None:
+    """CloudFormation gives it no tags, and it holds nothing."""
+    seen: list[str] = []
+    sam = Tools()
+    calls = {"cloudformation.describe_stacks": stacks("REVIEW_IN_PROGRESS", []), "cloudformation.delete_stack": {}}
+
+    assert removal.removed(world(calls, sam=sam, seen=seen)) == "a stack that held nothing is deleted"
+    assert seen[-1] == "cloudformation.delete_stack"
+    assert sam.calls == []
+
+
+def test_a_removal_without_a_stack_names_what_a_former_run_has_left() -> None:
+    arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/livello-smoke-Table-1"
+    pages = {"ResourceTagMappingList": [{"ResourceARN": arn, "Tags": OURS}]}
+    told: list[str] = []
+
+    run(
+        (Step(9, "remove", changes=True, checks=(removal.removed,)),),
+        world({"resourcegroupstaggingapi.get_resources": pages}),
+        told.append,
+    )
+
+    assert "there is no stack" in told[0]
+    assert told[1].endswith("dynamodb table/livello-smoke-Table-1")
 
 
 def test_remove_names_what_stays_with_the_command_that_deletes_it() -> None:
