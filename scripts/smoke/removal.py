@@ -83,7 +83,7 @@ def kept(world: World, stack_id: str) -> list[str]:
 
 
 def tagged(world: World) -> list[str]:
-    """What has smoke's tag in the region. CloudFormation gives a stack's tags to most of its resources, which keep them.
+    """What has smoke's tag in the region. CloudFormation gives a stack's tags to most of its resources; they keep them.
 
     https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
     """

@@ -22,6 +22,7 @@ class Result:
 
     number: int
     name: str
+    at: str = ""
     status: str = OK
     seconds: float = 0
     request: str = ""
@@ -59,7 +60,8 @@ def run(steps: Sequence[Step], world: World, tell: Callable[[str], None]) -> lis
 
 
 def _run_step(step: Step, world: World) -> Result:
-    result, started = Result(step.number, step.name), time.monotonic()
+    result = Result(step.number, step.name, world.now().isoformat(timespec="seconds"))
+    started = time.monotonic()
     world.requests.clear()
     for check in step.checks:
         try:

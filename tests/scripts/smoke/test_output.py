@@ -53,7 +53,7 @@ def test_what_an_issue_needs_is_left() -> None:
 
 
 def test_a_line_has_number_name_status_time_and_request() -> None:
-    result = Result(4, "money", "ok", 12.34, "request-1", ["charged once"], ["no keys"])
+    result = Result(4, "money", "2026-11-28T09:00:00+00:00", "ok", 12.34, "request-1", ["charged once"], ["no keys"])
 
     assert result.line() == "4 money   ok          12.3 s  charged once; not here: no keys  [request-1]"
 
