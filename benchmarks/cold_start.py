@@ -101,6 +101,7 @@ ENVIRONMENT = {
     "SELLER_VAT_NUMBER": "",
     "SEPA_NOTICE_DAYS": "0",
     "STRIPE_SECRET": "livello",
+    "STRIPE_WEBHOOK_SECRET": "livello",
     "TABLE_NAME": "livello",
     "UNCONFIRMED_VAT_NUMBER": "",
     "USAGE_BACKLOG_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/backlog",

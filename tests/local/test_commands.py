@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 import pytest
 
+from local.stripe.process import SECRETS
 from local import __main__ as commands
 from local import deployment, stack
 from local.background import free_port, wait_until
@@ -50,7 +51,7 @@ class Parts:
         monkeypatch.setattr(stack, "_parts", lambda _: (cloud, door, sink, stripe, vies))
         monkeypatch.setattr(stack, "is_built", lambda *_: False)
         monkeypatch.setattr(stack, "is_deployed", lambda *_: False)
-        monkeypatch.setattr(stack, "stack_outputs", lambda _: {"StripeSecretArn": "arn"})
+        monkeypatch.setattr(stack, "stack_outputs", lambda _: dict.fromkeys(SECRETS, "arn"))
         monkeypatch.setattr(stack, "client", lambda *_: type("C", (), {"put_secret_value": lambda *_, **__: None})())
         checks = ("_check_ports", "_check_files", "build", "deploy")
         repairs = ("repair", "lock_invoices", "complete_functions", "record_deployment")
