@@ -15,7 +15,6 @@ from unittest.mock import patch
 
 import pytest
 
-from local.stripe.process import SECRETS
 from local import __main__ as commands
 from local import deployment, stack
 from local.background import free_port, wait_until
@@ -23,7 +22,7 @@ from local.cloud import Cloud
 from local.linked_layer import write_link
 from local.mail_sink import mail_sink
 from local.settings import PORT_DEFAULTS, ROOT, LocalError, Settings, ports_file
-from local.stripe.process import account_file, keep_stripe_account, stripe_stand_in
+from local.stripe.process import SECRETS, account_file, keep_stripe_account, stripe_stand_in
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/full")
