@@ -154,13 +154,20 @@ def check_aws(arguments: list[str], _: pytest.MonkeyPatch) -> None:
 
 
 def test_the_first_member_of_staff_can_log_in_by_the_documented_commands() -> None:
-    """A user that Cognito's admin-create-user has made must change the temporary password first."""
+    """A user that Cognito's admin-create-user has made must change the temporary password first.
+
+    They join the group once they have a second factor: without one the group gives no rights.
+    """
     commands = [
         line.split()[2]
         for line in (ROOT / "docs" / "operate.md").read_text("utf-8").splitlines()
         if line.startswith("    aws cognito-idp ")
     ]
-    assert commands == ["admin-create-user", "admin-add-user-to-group", "admin-set-user-password", "initiate-auth"]
+    assert commands == [
+        *("admin-create-user", "admin-set-user-password", "initiate-auth"),
+        *("associate-software-token", "verify-software-token", "set-user-mfa-preference"),
+        *("admin-add-user-to-group", "initiate-auth", "respond-to-auth-challenge"),
+    ]
 
 
 def check_sam(arguments: list[str], _: pytest.MonkeyPatch) -> None:
