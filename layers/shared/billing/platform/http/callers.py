@@ -29,9 +29,12 @@ def caller(request: Request) -> Person:
     if claims.get(SECOND_FACTOR) == MISSING:
         # Without this, staff with a membership would become one of the account's own people (DESIGN 3.4.3).
         raise SecondFactorMissing
-    # The gateway passes a list as text: "[staff]", "[staff sales]" or "staff,sales".
-    groups = claims.get("cognito:groups", "").strip("[]").replace(",", " ").split()
-    return Person(user=claims["sub"], staff=STAFF_GROUP in groups)
+    return Person(user=claims["sub"], staff=STAFF_GROUP in groups_of(claims))
+
+
+def groups_of(claims: Mapping[str, str]) -> list[str]:
+    """The groups in a token. The gateway passes a list as text: "[staff]", "[staff sales]" or "staff,sales"."""
+    return claims.get("cognito:groups", "").strip("[]").replace(",", " ").split()
 
 
 def request_time(request: Request) -> datetime:
