@@ -75,7 +75,7 @@ LAYER_REQUIREMENTS := $(UV) export --quiet --frozen --no-dev --package billing -
   --no-annotate
 
 .PHONY: all help run year stop clean test test-template test-functions test-stack test-deep test-judges test-clients \
-  test-upgrade check bench build openapi requirements fmt mail-preview
+  test-upgrade check bench build openapi permissions requirements fmt mail-preview
 
 # Makes the virtual environments, again whenever the lock changes.
 all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
@@ -166,6 +166,10 @@ requirements: $(DEV)
 openapi: $(DEV)
 	$(BIN) scripts.openapi
 	$(BIN) scripts.event_schemas
+
+# Records the permissions that the functions use, over all tests that call them. Needed when a function calls AWS in a new way.
+permissions: $(DEV)
+	LIVELLO_PERMISSIONS=write $(BIN) pytest --quiet -m 'not stack and not clients' tests/functions tests/faults tests/scenarios
 
 # Writes every mail in every language into a folder: make mail-preview FOLDER=/tmp/mails
 mail-preview: $(DEV)

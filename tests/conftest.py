@@ -25,6 +25,7 @@ from tests.api_gateway import NOW
 from tests.aws import ARCHIVE, DOCUMENTS, REGION, TABLE, UserPool, items_behind_moto
 from tests.company import Company, make_company, put_catalogue
 from tests.faults.summary import pytest_terminal_summary  # noqa: F401 - a hook, which pytest finds here
+from tests.permissions import allowed_by_the_roles, pytest_sessionfinish, watch  # noqa: F401 - pytest finds them here
 from tests.properties import register_profiles
 from tests.quick_moto import make_quick
 from tests.samples import CATALOGUE, SETTINGS
@@ -35,6 +36,7 @@ from tests.template import resources
 
 register_profiles()
 strict_botocore.install()
+watch()
 
 
 def _ignore_personal_settings() -> None:

@@ -192,7 +192,7 @@ def spelt_out(metrics: list[list[Any]]) -> list[tuple[str, ...]]:
 
 
 def test_the_dashboard_has_at_most_ten_figures_that_do_not_overlap() -> None:
-    taken = set()
+    taken: set[tuple[int, int]] = set()
     for widget in widgets():
         cells = {
             (x, y)

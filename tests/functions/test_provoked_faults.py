@@ -39,7 +39,7 @@ FAULTS = {
     "Notify": "Notices",
     "RecordQueuedUsage": "UsageBacklog",
 }
-"""The workers whose account is broken, with their queues. tests/functions/test_events.py has the publisher of events."""
+"""The workers whose account is broken, with their queues. The publisher is in tests/functions/test_events.py."""
 
 
 MAIL = {

@@ -30,7 +30,7 @@ PASSWORD = "Correct-horse-1"
 def staff(user_pool: UserPool, fresh_wiring: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A member of staff in the user pool, without a second factor."""
     monkeypatch.setenv("STAFF_SECOND_FACTOR", "on")
-    cognito = wiring.session().create_client("cognito-idp")
+    cognito: Any = wiring.session().create_client("cognito-idp")
     cognito.admin_create_user(UserPoolId=user_pool.pool, Username=STAFF_EMAIL)
     yield STAFF_EMAIL
     cognito.admin_delete_user(UserPoolId=user_pool.pool, Username=STAFF_EMAIL)
@@ -38,7 +38,7 @@ def staff(user_pool: UserPool, fresh_wiring: None, monkeypatch: pytest.MonkeyPat
 
 def set_up_second_factor(pool: str) -> None:
     """As docs/operate.md says (Staff)."""
-    cognito = wiring.session().create_client("cognito-idp")
+    cognito: Any = wiring.session().create_client("cognito-idp")
     flows = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
     client = cognito.create_user_pool_client(UserPoolId=pool, ClientName="page", ExplicitAuthFlows=flows)
     cognito.admin_set_user_password(UserPoolId=pool, Username=STAFF_EMAIL, Password=PASSWORD, Permanent=True)
@@ -54,9 +54,8 @@ def set_up_second_factor(pool: str) -> None:
 
 def switch_off_second_factor(pool: str) -> None:
     settings = {"Enabled": False, "PreferredMfa": False}
-    wiring.session().create_client("cognito-idp").admin_set_user_mfa_preference(
-        UserPoolId=pool, Username=STAFF_EMAIL, SoftwareTokenMfaSettings=settings
-    )
+    cognito: Any = wiring.session().create_client("cognito-idp")
+    cognito.admin_set_user_mfa_preference(UserPoolId=pool, Username=STAFF_EMAIL, SoftwareTokenMfaSettings=settings)
 
 
 def asked(pool: str, *groups: str, user: str = STAFF_EMAIL) -> dict[str, Any]:

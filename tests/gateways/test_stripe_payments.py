@@ -517,7 +517,8 @@ def test_a_refusal_is_logged_with_stripes_id_of_the_request_and_without_its_text
 ) -> None:
     with pytest.raises(RequestRefused):
         gateway.new_payment("cus_canary", "nordlys", "LV-1", Money(-1, "EUR"), Method.CARD, "k")
-    refusal = stripe.InvalidRequestError("canary", "canary", http_status=400, headers={"request-id": "req_1"})
+    error: Any = stripe.InvalidRequestError
+    refusal = error("canary", "canary", http_status=400, headers={"request-id": "req_1"})
     with pytest.raises(RequestRefused), stripe_gateway._stripe_errors():
         raise refusal
 

@@ -45,6 +45,10 @@ class CognitoDirectory:
             raise UpstreamFailed("The directory of people did not delete. Try again.") from failure
 
     def has_second_factor(self, user: str) -> bool:
+        """Whether the user has an authenticator app, which each of their log-ins then asks for. One call.
+
+        Raises UpstreamFailed.
+        """
         try:
             described = self._cognito.admin_get_user(UserPoolId=self._user_pool, Username=user)
         except (BotoCoreError, ClientError) as failure:

@@ -33,10 +33,3 @@ class Directory(Protocol):
     def remove(self, user: str) -> None:
         """Deletes the log-in with this user id, except for staff. Idempotent. Raises UpstreamFailed."""
         ...
-
-    def has_second_factor(self, user: str) -> bool:
-        """Whether the user has an authenticator app, which each of their log-ins then asks for. One call.
-
-        Raises UpstreamFailed.
-        """
-        ...
