@@ -10,7 +10,6 @@ from itertools import islice
 from typing import Any
 
 import stripe
-from aws_lambda_powertools import Logger
 from stripe import RequestsClient, StripeClient
 
 from billing.kernel.errors import AnswerLost, UpstreamFailed
@@ -43,8 +42,7 @@ from billing.payments.methods import (
     Setup,
     SetupStatus,
 )
-
-logger = Logger()
+from billing.platform.logs import logger
 
 API_VERSION = "2026-10-28.endive"
 """The pinned version of Stripe's API. An upgrade is a change of ours, with its tests."""
