@@ -167,9 +167,9 @@ openapi: $(DEV)
 	$(BIN) scripts.openapi
 	$(BIN) scripts.event_schemas
 
-# Records the permissions that the functions use, over all tests that call them. Needed when a function calls AWS in a new way.
+# Records which permissions the tests of the functions use. Needed when a function calls AWS in a new way.
 permissions: $(DEV)
-	LIVELLO_PERMISSIONS=write $(BIN) pytest --quiet -m 'not stack and not clients' tests/functions tests/faults tests/scenarios
+	LIVELLO_PERMISSIONS=write $(BIN) pytest --quiet tests/functions tests/scenarios
 
 # Writes every mail in every language into a folder: make mail-preview FOLDER=/tmp/mails
 mail-preview: $(DEV)

@@ -27,6 +27,9 @@ from tests.template import ROOT, resources
 
 FILE = Path(__file__).parent / "permissions.json"
 HANDLERS = f"{ROOT / 'functions'}{os.sep}"
+PACKAGE = f"{ROOT / 'layers' / 'shared' / 'billing'}{os.sep}"
+TESTS = f"{ROOT / 'tests'}{os.sep}"
+RESOLVER, WORKERS = f"{PACKAGE}platform/http/resolver.py", f"{PACKAGE}platform/workers.py"
 WRITTEN_IN = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 S3_ACTIONS = {
     "HeadObject": "GetObject",
@@ -195,14 +198,35 @@ def note(service: str, operation: str, given: Mapping[str, Any]) -> None:
 
 
 def _calling() -> str | None:
-    """The folder of the function whose handler is on the stack."""
+    """The folder of the function that makes a call; None for a call of a test.
+
+    A test may run a command of its own in the middle of a function's work: what it calls is not the function's.
+    """
     frame: Any = sys._getframe()
+    in_package = False
     while frame is not None:
         file = frame.f_code.co_filename
-        if file.startswith(HANDLERS):
-            return str(file[len(HANDLERS) :].partition(os.sep)[0])
+        if file.startswith(PACKAGE):
+            in_package = True
+        elif file.startswith(TESTS) and in_package:
+            return None
+        folder = _folder_of(frame)
+        if folder is not None:
+            return folder
         frame = frame.f_back
     return None
+
+
+def _folder_of(frame: Any) -> str | None:
+    """The folder of the function that a frame belongs to, also if it is that of its handler's frame in the layer."""
+    file: str = frame.f_code.co_filename
+    if file == RESOLVER and frame.f_code.co_name == "handler":
+        api = frame.f_locals["api"]
+        file = next((route.func.__code__.co_filename for route in (*api._static_routes, *api._dynamic_routes)), "")
+    elif file == WORKERS and "process" in frame.f_locals:
+        process = frame.f_locals["process"]
+        file = getattr(process, "func", process).__code__.co_filename
+    return file[len(HANDLERS) :].partition(os.sep)[0] if file.startswith(HANDLERS) else None
 
 
 # ---- The hooks of pytest -----------------------------------------------------------------------------
@@ -245,16 +269,8 @@ def recorded() -> dict[str, set[str]]:
     return {folder: set(grants) for folder, grants in json.loads(FILE.read_text("utf-8")).items()}
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker hands over what it has seen; `make permissions` writes it down."""
-    seen = {folder: sorted(map(str, grants)) for folder, grants in sorted(USED.items())}
-    output = getattr(session.config, "workeroutput", None)
-    if output is not None:
-        output["permissions"] = seen
-    elif os.environ.get("LIVELLO_PERMISSIONS") == "write":
-        write(seen)
-
-
-def write(seen: Mapping[str, list[str]]) -> None:
-    """Writes the file, with the functions and grants in order."""
-    FILE.write_text(f"{json.dumps(seen, indent=2)}\n", "utf-8")
+def pytest_sessionfinish() -> None:
+    """`make permissions` writes down what was used."""
+    if os.environ.get("LIVELLO_PERMISSIONS") == "write":
+        seen = {folder: sorted(map(str, grants)) for folder, grants in sorted(USED.items())}
+        FILE.write_text(f"{json.dumps(seen, indent=2)}\n", "utf-8")

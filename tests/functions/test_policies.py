@@ -137,8 +137,39 @@ def test_the_functions_that_read_the_lists_of_staff() -> None:
 
 # ---- Every service, both ways ------------------------------------------------------------------------
 
-KEPT: dict[str, dict[str, str]] = {}
-"""Grants that no test uses, by the function's folder, each with its reason."""
+_FORMER = {"secretsmanager:GetSecretValue StripeSecret": "until an operator has split the secret of an earlier release"}
+_KEY = {"secretsmanager:GetSecretValue StripeApiSecret": "another function of the same test has read it before"}
+_ADMINS = {
+    "dynamodb:Query Table": "a refused member is told the admins (tests/architecture/test_template.py asks for it)"
+}
+_COLLECTION = {"dynamodb:DeleteItem Table": "removes the collection item of an earlier release"}
+KEPT: dict[str, dict[str, str]] = {
+    "administer_vat_numbers": _ADMINS,
+    "collect_payments": {**_FORMER, "dynamodb:GetItem Table": "the exchange rate of a reactivation's invoice"},
+    "detach_replaced_methods": {
+        **_FORMER,
+        **_KEY,
+        "dynamodb:PutItem Table": "the first use of a key keeps its account",
+    },
+    "end_account": {
+        **_FORMER,
+        "s3:DeleteObjectVersion Documents/downloads/*": "an account with a download",
+        "sqs:SendMessage EndsDue": "a deletion that is longer than one run continues in a message",
+        "sqs:SendMessageBatch EndsDue": "the emulator's name for it",
+    },
+    "issue_credit_note": {**_FORMER, **_KEY, **_COLLECTION},
+    "issue_invoices": {"dynamodb:Query Table": "the paid period of an earlier release is rebuilt from its invoices"},
+    "note_payment_notice": _FORMER,
+    "notify": {"s3:ListBucket Documents": "a document that is not there yet is a 404"},
+    "prepare_download": {
+        "s3:DeleteObjectVersion Documents/downloads/*": "the account was deleted meanwhile",
+        "s3:ListBucketVersions Documents": "the account was deleted meanwhile",
+    },
+    "record_payment": {**_FORMER, **_KEY, **_COLLECTION},
+    "release_invoicing": _ADMINS,
+    "update_payment_method": _FORMER,
+}
+"""Grants that no test of a function uses, by the function's folder, each with its reason."""
 
 
 def test_a_role_allows_nothing_that_its_function_never_does() -> None:

@@ -27,21 +27,19 @@ from tests.template import ROOT, resources
 RECEIVES_MAX = 3
 """The deployment's queues try for about a day; these for three deliveries."""
 BROKEN = "kaputt-kaffe"
-FAULTS = {
-    "ScaleAccount": "AutoscalingDue",
-    "WarnExpiringCard": "CardExpiryDue",
-    "IssueInvoices": "InvoicesDue",
-    "CheckVatNumber": "VatNumbersDue",
-    "CollectPayments": "PaymentsDue",
-    "EndAccount": "EndsDue",
-    "DetachReplacedMethods": "ChangedMethods",
-    "NoteMailFeedback": "MailFeedback",
-    "Notify": "Notices",
-    "RecordQueuedUsage": "UsageBacklog",
+WORKERS = {
+    name: event["Properties"]["Queue"]["Fn::GetAtt"].partition(".")[0]
+    for name, each in resources().items()
+    if each["Type"] == "AWS::Serverless::Function"
+    for event in each["Properties"].get("Events", {}).values()
+    if event["Type"] == "SQS"
 }
-"""The workers whose account is broken, with their queues. The publisher is in tests/functions/test_events.py."""
-
-
+"""The workers, with their queues. The publisher of events is in tests/functions/test_events.py."""
+FAULTS = [
+    *("ScaleAccount", "WarnExpiringCard", "IssueInvoices", "CheckVatNumber", "CollectPayments", "EndAccount"),
+    *("DetachReplacedMethods", "NoteMailFeedback", "Notify", "RecordQueuedUsage"),
+]
+"""The workers whose account is broken."""
 MAIL = {
     "CONFIGURATION_SET": "livello-faults",
     "REPLY_TO_ADDRESS": "support@livello.example",
@@ -112,7 +110,7 @@ class Line:
             self.sqs.delete_queue(QueueUrl=queue)
 
 
-@pytest.fixture(params=sorted(FAULTS))
+@pytest.fixture(params=FAULTS)
 def line(
     request: pytest.FixtureRequest,
     company: Company,
@@ -120,7 +118,7 @@ def line(
     stripe_account: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Line]:
-    line = Line(request.param, FAULTS[request.param])
+    line = Line(request.param, WORKERS[request.param])
     for name in ("QUEUE_URL", "WORK_QUEUE_URL"):
         monkeypatch.setenv(name, line.queue)
     ses = boto3.client("ses", region_name=REGION)
@@ -197,3 +195,21 @@ def test_a_fault_of_one_account_is_a_letter_and_the_others_go_on(
     assert line.deliver() == []
     assert (line.waiting(line.queue), line.waiting(line.dead)) == (0, 0)
     assert [item for item in stored_items() if BROKEN in item["pk"]] == [], "nothing was written for it"
+
+
+@pytest.mark.parametrize("line", sorted(WORKERS), indirect=True)
+def test_a_message_that_cannot_be_read_is_delivered_again_until_it_is_a_letter(
+    line: Line, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Notify sets it aside at once: it waits for days before it gives up."""
+    line.sqs.send_message(QueueUrl=line.queue, MessageBody="{")
+
+    deliveries = 0
+    while line.waiting(line.queue) and deliveries <= RECEIVES_MAX:
+        line.deliver()
+        deliveries += 1
+
+    assert deliveries == (1 if line.function == "Notify" else RECEIVES_MAX + 1)
+    assert (line.waiting(line.queue), line.waiting(line.dead)) == (0, 1)
+    capsys.readouterr()
+    assert "unreadable" in run(capsys, "list")
