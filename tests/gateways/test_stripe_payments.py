@@ -25,6 +25,7 @@ from billing.payments.gateway import (
 )
 from billing.payments.methods import ChargeState, Debit, Method, PaymentFailure, RefundState
 from billing.payments.stripe_gateway import StripePayments
+from billing.platform.logs import logger
 
 from local.stripe.api import ACCOUNT, CREDITOR, Stripe
 from local.stripe.process import KEYS
@@ -505,7 +506,7 @@ def test_a_deleted_customer_is_of_no_account(account: Stripe, gateway: StripePay
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
     """The log lines of the gateway during the test."""
-    lines, handler = io.StringIO(), stripe_gateway.logger.handlers[0]
+    lines, handler = io.StringIO(), logger.handlers[0]
     assert isinstance(handler, logging.StreamHandler)
     before = handler.setStream(lines)
     yield lines
