@@ -7,9 +7,12 @@ import re
 from typing import Any
 
 import pytest
+from billing.correspondence.audiences import AUDIENCES
+from billing.kernel.events import EventType
 from billing.payments import stripe_gateway
 
 from tests.template import ROOT, resources, template
+from tests.transformed import resolved
 
 RUNBOOK = ROOT / "docs" / "runbook"
 ALARMS = {name: each["Properties"] for name, each in resources().items() if each["Type"] == "AWS::CloudWatch::Alarm"}
@@ -95,8 +98,7 @@ def test_an_alarm_is_within_the_limits_of_cloudwatch_and_is_sent_to_somebody(ala
     properties = ALARMS[alarm]
     metrics = properties.get("Metrics", [])
 
-    if alarm != "DeadLettersWaiting":  # its 14 metrics become one alarm for each queue
-        assert len([each for each in metrics if "MetricStat" in each]) <= METRICS_OF_AN_ALARM_MAX
+    assert len([each for each in metrics if "MetricStat" in each]) <= METRICS_OF_AN_ALARM_MAX
     assert len(text_of(properties["AlarmDescription"])) <= DESCRIPTION_MAX - 200, "room for a long RunbookUrl"
     assert properties["AlarmActions"] == properties["OKActions"] == [{"Ref": "Alarms"}]
     assert properties["TreatMissingData"] in {"ignore", "notBreaching", "breaching"}
@@ -124,14 +126,13 @@ def name_of(value: Any) -> str:
 
 def test_the_errors_of_every_function_without_a_route_have_an_alarm() -> None:
     """The gateway counts those of the others as 5XX."""
-    planners = {name for name, each in FUNCTIONS.items() if each["CodeUri"] == "functions/plan_due_work"}
     behind = {
         name
         for name, each in FUNCTIONS.items()
         if all(event["Type"] != "Api" for event in each.get("Events", {}).values())
     }
 
-    assert sorted(behind - planners - set(watched("Errors"))) == []
+    assert sorted(behind - set(watched("Errors"))) == []
 
 
 def test_each_queue_has_an_alarm_of_its_age_or_is_of_dead_letters() -> None:
@@ -230,5 +231,33 @@ def test_the_dashboard_shows_every_queue_and_every_own_metric() -> None:
     assert counted <= {name for namespace, name, *_ in shown if namespace == "livello-Stage"}
 
 
-def test_the_description_of_an_alarm_is_a_link_where_the_deployer_says_where_the_runbook_is() -> None:
+@pytest.mark.parametrize("folder", ["docs/runbook", "https://git.example.com/livello/-/blob/v1.2/docs/runbook"])
+def test_a_description_ends_with_where_its_page_is(folder: str) -> None:
+    """The default names a file of the project: nobody but the deployer knows where a browser finds it."""
     assert template()["Parameters"]["RunbookUrl"]["Default"] == "docs/runbook"
+    assert re.fullmatch(template()["Parameters"]["RunbookUrl"]["AllowedPattern"], folder)
+    alarms = {
+        name: each["Properties"]["AlarmDescription"]
+        for name, each in resolved({"RunbookUrl": folder, "VatNumberCheck": "on"}).items()
+        if each["Type"] == "AWS::CloudWatch::Alarm"
+    }
+
+    assert set(alarms) == set(ALARMS)
+    for name, description in alarms.items():
+        link = description.split()[-1]
+        assert link.startswith(f"{folder}/"), name
+        assert (RUNBOOK / link.removeprefix(f"{folder}/")).is_file(), name
+
+
+def test_a_folder_of_pages_ends_without_a_slash() -> None:
+    pattern = template()["Parameters"]["RunbookUrl"]["AllowedPattern"]
+
+    for folder in ("https://git.example.com/docs/runbook/", "", "a b", f"https://{'x' * 200}"):
+        assert not re.fullmatch(pattern, folder), folder
+
+
+@pytest.mark.parametrize("alarm", [name for name, each in FILTERS.items() if "$.type" in each["FilterPattern"]])
+def test_a_filter_by_type_is_of_an_event_that_there_is(alarm: str) -> None:
+    [kind] = re.findall(r'\$\.type = "([^"]+)"', FILTERS[alarm]["FilterPattern"])
+
+    assert EventType(kind) in AUDIENCES, "Notify writes the line"
