@@ -333,7 +333,7 @@ def an_alarm_looks_back_no_further_than_it_may(r: Resources) -> Iterator[str]:
     QUEUE,
 )
 def the_age_of_a_message_that_is_retried_is_no_metric(r: Resources) -> Iterator[str]:
-    """It tells of messages that no worker receives. Those that fail are counted by a metric filter of the workers' log."""
+    """It tells of messages that no worker receives. A metric filter of the log counts those that fail."""
     if any("$.late" in each["FilterPattern"] for each in of_type(r, METRIC_FILTER).values()):
         return
     queues = of_type(r, QUEUE)

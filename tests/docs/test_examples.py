@@ -167,6 +167,7 @@ def test_the_first_member_of_staff_can_log_in_by_the_documented_commands() -> No
         *("admin-create-user", "admin-set-user-password", "initiate-auth"),
         *("associate-software-token", "verify-software-token", "set-user-mfa-preference"),
         *("admin-add-user-to-group", "initiate-auth", "respond-to-auth-challenge"),
+        *("admin-remove-user-from-group", "admin-set-user-mfa-preference", "admin-user-global-sign-out"),
     ]
 
 

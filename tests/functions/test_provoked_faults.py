@@ -37,7 +37,7 @@ WORKERS = {
 """The workers, with their queues. The publisher of events is in tests/functions/test_events.py."""
 FAULTS = [
     *("ScaleAccount", "WarnExpiringCard", "IssueInvoices", "CheckVatNumber", "CollectPayments", "EndAccount"),
-    *("DetachReplacedMethods", "NoteMailFeedback", "Notify", "RecordQueuedUsage"),
+    *("DetachReplacedMethods", "NoteMailFeedback", "Notify", "RecordQueuedUsage", "ReconcileBooks"),
 ]
 """The workers whose account is broken."""
 MAIL = {

@@ -140,6 +140,7 @@ def test_the_user_pool_asks_for_a_factor_that_a_user_has_and_the_parameter_is_on
     trigger = resources()["RequireSecondFactor"]["Properties"]
 
     assert (people["MfaConfiguration"], people["EnabledMfas"]) == ("OPTIONAL", ["SOFTWARE_TOKEN_MFA"])
+    assert "DeviceConfiguration" not in people, "a remembered device would do without the factor"
     assert trigger["Events"]["Token"]["Properties"] == {"UserPool": {"Ref": "People"}, "Trigger": "PreTokenGeneration"}
     assert "Policies" not in trigger, "the role must not refer to the pool that refers to its function"
     assert template()["Parameters"]["StaffSecondFactor"]["Default"] == "on"

@@ -549,6 +549,9 @@ def test_a_decline_and_what_stripe_does_not_know_any_more_are_no_refusals(
     gateway.charge(payment, method, Method.CARD, "pay")
     gateway.delete_customer("cus_unknown", "delete")
     assert gateway.setup("seti_unknown") is None
+    assert gateway.payment_in_ledger("pi_unknown") is None
+    assert gateway.payments_of("cus_unknown", 10) == []
+    assert gateway.invoice_of("pi_unknown") is None
 
     assert logged.getvalue() == ""
 
