@@ -6,6 +6,7 @@ the routes' calls of DynamoDB are asked for here one by one. A grant that no tes
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -158,13 +159,13 @@ KEPT: dict[str, dict[str, str]] = {
         "sqs:SendMessageBatch EndsDue": "the emulator's name for it",
     },
     "issue_credit_note": {**_FORMER, **_KEY, **_COLLECTION},
-    "issue_invoices": {"dynamodb:Query Table": "the paid period of an earlier release is rebuilt from its invoices"},
     "note_payment_notice": _FORMER,
     "notify": {"s3:ListBucket Documents": "a document that is not there yet is a 404"},
     "prepare_download": {
         "s3:DeleteObjectVersion Documents/downloads/*": "the account was deleted meanwhile",
         "s3:ListBucketVersions Documents": "the account was deleted meanwhile",
     },
+    "reconcile_books": _FORMER,
     "record_payment": {**_FORMER, **_KEY, **_COLLECTION},
     "release_invoicing": _ADMINS,
     "update_payment_method": _FORMER,
@@ -172,6 +173,12 @@ KEPT: dict[str, dict[str, str]] = {
 """Grants that no test of a function uses, by the function's folder, each with its reason."""
 
 
+AFTER_THE_RECORD = pytest.mark.skipif(
+    os.environ.get("LIVELLO_PERMISSIONS") == "write", reason="`make permissions` writes the record at the end"
+)
+
+
+@AFTER_THE_RECORD
 def test_a_role_allows_nothing_that_its_function_never_does() -> None:
     """`make permissions` records what all tests use."""
     used = permissions.recorded()
@@ -183,6 +190,7 @@ def test_a_role_allows_nothing_that_its_function_never_does() -> None:
     assert {folder: grants for folder, grants in unused.items() if grants} == {}
 
 
+@AFTER_THE_RECORD
 def test_the_record_and_the_exceptions_are_of_grants_that_exist() -> None:
     granted = {folder: {str(grant) for grant in grants} for folder, grants in permissions.granted().items()}
     gone = {folder: sorted(grants - granted.get(folder, set())) for folder, grants in permissions.recorded().items()}

@@ -18,6 +18,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
 from billing.platform import workers
 from botocore.session import get_session
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.ses.models import ses_backends
 
 from scripts import dead_letters
 from tests.aws import REGION, TABLE, stored_items
@@ -106,6 +108,7 @@ class Line:
         return int(self.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[name])["Attributes"][name])
 
     def close(self) -> None:
+        ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages.clear()
         for queue in (self.queue, self.dead):
             self.sqs.delete_queue(QueueUrl=queue)
 
