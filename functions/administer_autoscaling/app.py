@@ -38,7 +38,7 @@ def get_autoscaling(
     return AutoscalingView(
         settings=SettingsView.of(state.settings),
         next_decision=None if state.due is None else f"{state.due.month:%Y-%m}",
-        items=[AutoscalingDecisionView.of(each) for each in decided.items],
+        items=[AutoscalingDecisionView.of(each, state.subscriber.language) for each in decided.items],
         next_cursor=cursor_of(decided.last),
     )
 
@@ -82,7 +82,7 @@ def simulate_decision(
     decided = simulate(
         state, body.product, body.month, body.given(), body.left_out(), now=now, store=autoscaling, usage=usage
     )
-    return AutoscalingDecisionView.of(decided)
+    return AutoscalingDecisionView.of(decided, state.subscriber.language)
 
 
 def _admitted(account: str, admission: Admission, autoscaling: AutoscalingStore) -> AutoscalingState:

@@ -56,7 +56,7 @@ def get_slots(
     slots = tuple(manager.slots(*bookable_days(*days, contract, now)))
     if slots:
         slots = free(slots, reviews.booked(manager.id, slots[0].cells[0], slots[-1].cells[-1]))
-    return SlotsView.of(manager, slots, prepared_review(subscriber, now=now, usage=usage).products)
+    return SlotsView.of(manager, slots, prepared_review(subscriber, now=now, usage=usage).products, subscriber.language)
 
 
 @app.get("/accounts/<account>/reviews")
@@ -85,7 +85,14 @@ def post_review(
     """Book one of the slots. The same request again finds what it booked."""
     subscriber = _admitted(account, admission, usage)
     prepared = prepared_review(subscriber, now=context.time, usage=usage)
-    review = book_review(subscriber.account, body.begins, prepared.products, context=context, store=reviews)
+    review = book_review(
+        subscriber.account,
+        body.begins,
+        prepared.products,
+        context=context,
+        store=reviews,
+        language=subscriber.language,
+    )
     return created(ReviewView.of(review), location=f"/v1/accounts/{account}/reviews/{review.id}")
 
 
@@ -101,7 +108,7 @@ def get_review(
     prepared = prepared_review(subscriber, now=now, usage=usage).products
     lines = [each.line for each in prepared]
     advice = advise_reduction(subscriber, lines, today=subscriber.account.contract.today(now), store=usage)
-    return OneReviewView.prepared_of(stored, prepared, advice)
+    return OneReviewView.prepared_of(stored, prepared, advice, subscriber.language)
 
 
 @app.delete("/accounts/<account>/reviews/<review>", status_code=204)

@@ -74,7 +74,7 @@ def get_reduction(
     subscriber = _admitted(account, admission, usage)
     today = subscriber.account.contract.today(now)
     advice = advise_reduction(subscriber, lines_of(subscriber, product, today), today=today, store=usage)
-    return ReductionsView(products=[ReductionView.of(each) for each in advice])
+    return ReductionsView(products=[ReductionView.of(each, subscriber.language) for each in advice])
 
 
 def _admitted(account: str, admission: Admission, usage: UsageStore) -> Subscriber:
