@@ -6,7 +6,7 @@ import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded 
 from billing.accounts.admission import Admission, Permits
 from billing.accounts.rules import existing
 from billing.kernel.permissions import Permission
-from billing.platform.http.answers import Response, tagged
+from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
@@ -44,7 +44,7 @@ def get_autoscaling(
 
 
 @app.get("/accounts/<account>/autoscaling/settings")
-def get_settings(account: AccountId, admission: MayRead, autoscaling: Autoscaling) -> Response[SettingsView]:
+def get_settings(account: AccountId, admission: MayRead, autoscaling: Autoscaling) -> Tagged[SettingsView]:
     """What staff have set."""
     state = _admitted(account, admission, autoscaling)
     return tagged(SettingsView.of(state.settings), state.settings.version)
@@ -59,7 +59,7 @@ def put_settings(
     autoscaling: Autoscaling,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
-) -> Response[SettingsView]:
+) -> Tagged[SettingsView]:
     """Pause autoscaling until a day, or mark days as known peaks. The next decision goes by it."""
     state = _admitted(account, admission, autoscaling)
     settings = replace_settings(

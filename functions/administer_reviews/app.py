@@ -5,7 +5,7 @@ from typing import Annotated
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.accounts.admission import Admission, Permits
 from billing.kernel.permissions import Permission
-from billing.platform.http.answers import Response, created, no_content
+from billing.platform.http.answers import Created, NoContent, created, no_content
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
@@ -81,7 +81,7 @@ def post_review(
     context: Context,
     reviews: Reviews,
     usage: Usage,
-) -> Response[ReviewView]:
+) -> Created[ReviewView]:
     """Book one of the slots. The same request again finds what it booked."""
     subscriber = _admitted(account, admission, usage)
     prepared = prepared_review(subscriber, now=context.time, usage=usage)
@@ -114,7 +114,7 @@ def get_review(
 @app.delete("/accounts/<account>/reviews/<review>", status_code=204)
 def delete_review(
     account: AccountId, review: ReviewId, admission: MayBook, context: Context, reviews: Reviews
-) -> Response[None]:
+) -> NoContent:
     """Cancel a review that has not begun."""
     current = admission.account(account)
     cancel_review(current, reviews.review(account, review), context=context, store=reviews)

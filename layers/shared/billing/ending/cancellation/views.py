@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from billing.accounts.rules import Status
 from billing.ending.cancellation.commands import CancellationRequest
 from billing.ending.cancellation.rules import (
     Cancellation,
@@ -102,7 +103,7 @@ class ReceiptView(View):
     receipt: str
     requested_at: datetime
     requested_by: RequesterView
-    reason: str
+    reason: Reason
     text: str
     notice_ends: date
     active_until: date
@@ -132,10 +133,10 @@ class CancellationView(View):
     invoices today, and stays owed after the end; `to_repay` is credit, which the end gives back.
     """
 
-    status: str
+    status: Status
     preview: ConsequencesView | None
     receipt: ReceiptView | None
-    reasons: list[str]
+    reasons: list[Reason]
     products_in_use: list[str]
     to_pay: MoneyView
     to_repay: MoneyView

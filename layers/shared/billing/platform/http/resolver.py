@@ -85,6 +85,9 @@ def entrypoint(
         answer = api.resolve(_as_json(event), context)
         headers = answer.setdefault("multiValueHeaders", {})
         headers["Cache-Control"] = ["no-store"]
+        if answer["statusCode"] == HTTPStatus.NO_CONTENT:  # has no content, so no type of it either (RFC 9110, 15.3.5)
+            answer["body"] = ""
+            headers.pop("Content-Type", None)
         if "ALLOWED_ORIGIN" in os.environ:
             headers["Access-Control-Allow-Origin"] = [os.environ["ALLOWED_ORIGIN"]]
             headers["Access-Control-Expose-Headers"] = ["ETag, Location, Retry-After"]
