@@ -20,7 +20,7 @@ from billing.ending.cancellation.rules import (
 )
 from billing.kernel.money import Money
 from billing.platform.http import problems
-from billing.platform.http.models import Amount, Body, Currency, IsoDate, MoneyView, View, plain_lines
+from billing.platform.http.models import Amount, Body, Confirmed, Currency, IsoDate, MoneyView, View, plain_lines
 
 TEXT_MIN, TEXT_MAX = 10, 2000
 
@@ -166,7 +166,7 @@ class CancellationBody(Body):
         AfterValidator(plain_lines),
         Field(description="A few lines in the admin's own words."),
     ]
-    confirmed: Literal[True]
+    confirmed: Confirmed
     active_until: IsoDate
     charges: Annotated[ChargesBody | None, Field(description="The preview's charges.")] = None
 

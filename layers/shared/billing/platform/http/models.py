@@ -6,7 +6,7 @@ import re
 import unicodedata
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Path
 from pydantic import (
@@ -155,6 +155,11 @@ PersonName = Annotated[Text, AfterValidator(_no_link)]
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 ()./-]{3,29}$")]
 Country = Annotated[str, AfterValidator(_country)]
 Currency = Annotated[str, AfterValidator(_currency)]
+Confirmed = Annotated[
+    Literal[True],
+    # As a constant, generated Java code would compare it with a text, and not compile.
+    WithJsonSchema({"type": "boolean", "description": "true: the customer has confirmed it.", "examples": [True]}),
+]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Language = Annotated[
     str, AfterValidator(_language), WithJsonSchema({"type": "string", "enum": sorted(LANGUAGES), "examples": ["en"]})
