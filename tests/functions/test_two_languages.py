@@ -129,7 +129,7 @@ def test_what_is_written_about_the_account_has_the_names_of_its_language(
     invoice(RENEWAL, monkeypatch, charged=False)
 
     facts = {
-        event.type: event.after or {}
+        str(event.type): event.after or {}
         for item in stored_items()
         if item["pk"] == keys.account(italian.account) and item["sk"].startswith("EVENT#")
         for event in [event_from(item["body"])]
