@@ -75,7 +75,7 @@ LAYER_REQUIREMENTS := $(UV) export --quiet --frozen --no-dev --package billing -
   --no-annotate
 
 .PHONY: all help run year stop clean smoke test test-template test-functions test-stack test-deep test-judges \
-  test-clients test-upgrade check bench build openapi requirements aws-limits fmt mail-preview
+  test-clients test-upgrade check bench build openapi permissions requirements aws-limits fmt mail-preview
 
 # Makes the virtual environments, again whenever the lock changes.
 all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
@@ -170,6 +170,10 @@ requirements: $(DEV)
 openapi: $(DEV)
 	$(BIN) scripts.openapi
 	$(BIN) scripts.event_schemas
+
+# Records which permissions the tests of the functions use. Needed when a function calls AWS in a new way.
+permissions: $(DEV)
+	LIVELLO_PERMISSIONS=write $(BIN) pytest --quiet tests/functions tests/scenarios
 
 # Writes what the template takes of AWS's quotas, and what it costs, into docs/deploy.md.
 aws-limits: $(DEV) $(CLOUD)

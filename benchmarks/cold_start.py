@@ -34,6 +34,7 @@ WORKERS = {
     "publish_events",
     "reconcile_books",
     "record_queued_usage",
+    "require_second_factor",
     "scale_account",
     "watch_usage",
 }
@@ -100,7 +101,9 @@ ENVIRONMENT = {
     "SELLER_IBAN": "",
     "SELLER_VAT_NUMBER": "",
     "SEPA_NOTICE_DAYS": "0",
+    "STAFF_SECOND_FACTOR": "on",
     "STRIPE_SECRET": "livello",
+    "STRIPE_WEBHOOK_SECRET": "livello",
     "TABLE_NAME": "livello",
     "UNCONFIRMED_VAT_NUMBER": "",
     "USAGE_BACKLOG_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/backlog",

@@ -51,7 +51,7 @@ from local.settings import (
 )
 from local.state_files import read_json, write_json
 from local.stripe.browser import TEST_CARD, confirm_setup
-from local.stripe.process import KEYS, account_file, keep_stripe_account, stripe_stand_in
+from local.stripe.process import KEYS, SECRETS, account_file, keep_stripe_account, stripe_stand_in
 from local.stripe.server import DAMAGED_REMEDY
 from local.vies.process import vies_stand_in
 
@@ -142,7 +142,10 @@ def start(settings: Settings, now: datetime, tell: Callable[[str], None]) -> Sta
     tell("Filling in the demonstration …")
     outputs = stack_outputs(settings)
     secrets = client(settings, "secretsmanager")
-    secrets.put_secret_value(SecretId=outputs["StripeSecretArn"], SecretString=json.dumps(KEYS))
+    for output, names in SECRETS.items():
+        secrets.put_secret_value(
+            SecretId=outputs[output], SecretString=json.dumps({name: KEYS[name] for name in names})
+        )
     seed(settings, outputs, now)
     return Stack(settings, outputs)
 

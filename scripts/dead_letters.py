@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from billing.correspondence.ses_mailer import ACCOUNT_TAG
 from billing.kernel.errors import UpstreamFailed
 from billing.kernel.events import Event
 from billing.platform.dynamodb.keys import EVENT
@@ -112,10 +113,14 @@ class DeadLetter:
         if isinstance(batch := content.get("DDBStreamBatchInfo"), dict):
             return f"{batch.get('batchSize')} records of the stream from {batch.get('startSequenceNumber')}"
         if isinstance(mail := content.get("mail"), dict):
-            return f"{content.get('eventType')} of mail {mail.get('messageId')}"
+            return f"{content.get('eventType')} of mail {mail.get('messageId')}{_account_of(mail)}"
         if isinstance(usage := content.get("usage"), list):
             accounts = {str(each.get("account")) for each in usage if isinstance(each, dict)}
             return f"{len(usage)} events of usage of {', '.join(sorted(accounts))}"
+        if isinstance(due := content.get("at"), str):
+            return f"work due at {due} of {content.get('account')}"
+        if "notice" in content:
+            return f"{content.get('type')} {content.get('notice')} of Stripe"
         return "unreadable"
 
     def line(self) -> str:
@@ -307,6 +312,12 @@ def _texts(letter: DeadLetter, content: object, *names: str) -> list[str]:
     if len(texts) < len(names):
         raise _not_ours(letter)
     return texts
+
+
+def _account_of(mail: dict[str, Any]) -> str:
+    tags = mail.get("tags")
+    accounts = tags.get(ACCOUNT_TAG) if isinstance(tags, dict) else None
+    return f" of {accounts[0]}" if isinstance(accounts, list) and accounts else ""
 
 
 def _not_ours(letter: DeadLetter) -> OperatorError:

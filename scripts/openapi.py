@@ -10,15 +10,50 @@ import inspect
 import json
 import sys
 import tomllib
+import typing
+from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from billing.accounts.admission import Permits, StaffOnly
+from billing.kernel.permissions import ALLOWED, USAGE_SCOPE, Role
+from billing.platform.http.answers import CSV, JSON, Documented, Response
+from billing.platform.http.callers import machine_context
+from billing.platform.http.judge import judges_of
+from billing.platform.http.problems import PROBLEM_JSON
 
-LOCATION = {"description": "Where it is from now on.", "schema": {"type": "string"}}
-ETAG = {"description": "Names this version, for If-Match.", "schema": {"type": "string"}}
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "functions" / "describe_api" / "openapi.json"
+HEADERS: dict[str, dict[str, Any]] = {
+    "ETag": {"description": "Names this version, for If-Match.", "schema": {"type": "string"}},
+    "Location": {"description": "Where it is from now on.", "schema": {"type": "string"}},
+    "Retry-After": {
+        "description": "After how many seconds to ask again.",
+        "schema": {"type": "integer", "format": "int64"},
+    },
+    "WWW-Authenticate": {
+        "description": "Bearer: the token is missing, expired or another.",
+        "schema": {"type": "string"},
+    },
+}
+REFUSALS = {
+    400: ("Malformed", "The body is not JSON."),
+    401: ("Unauthenticated", "The token is missing, has expired, or is of another kind.", "WWW-Authenticate"),
+    403: ("Forbidden", "The caller may not do this."),
+    404: ("NotFound", "There is no such thing, or the caller may not know of it."),
+    409: ("Conflict", "It cannot be done as things are, or something has changed meanwhile."),
+    412: ("Stale", "It has changed since the version that If-Match names."),
+    413: ("TooLarge", "The body is too large."),
+    415: ("UnsupportedMediaType", "The body has a media type that is not taken."),
+    422: ("Invalid", "Fields or parameters do not fit: `errors` names each."),
+    428: ("VersionRequired", "If-Match must name the version that is replaced."),
+    429: ("TooManyRequests", "Too many requests, or too many invitations today.", "Retry-After"),
+    503: ("Busy", "Try the same again after a moment.", "Retry-After"),
+}
+"""The refusals by status: the name, description and headers of their response."""
+LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 PROBLEM = {
     "type": "object",
     "title": "Problem",
@@ -94,41 +129,52 @@ def document() -> dict[str, Any]:
     """The whole API in one document. Raises ValueError if two functions give one name to different things."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     paths: dict[str, dict[str, Any]] = {}
-    schemas: dict[str, Any] = {"Problem": PROBLEM}
+    schemas: dict[str, Any] = {"Problem": _tidied(PROBLEM)}
     for resolver in resolvers().values():
         part = json.loads(resolver.get_openapi_json_schema(title="Livello", version=version, openapi_version="3.1.0"))
         for route in (*resolver._static_routes, *resolver._dynamic_routes):
             operation = part["paths"][route.openapi_path][route.method.lower()]
-            described = _described(operation, route.func.__name__, inspect.getdoc(route.func) or "")
-            _add(paths.setdefault(route.openapi_path, {}), route.method.lower(), described, route.openapi_path)
+            _add(
+                paths.setdefault(route.openapi_path, {}),
+                route.method.lower(),
+                _described(operation, route),
+                route.openapi_path,
+            )
         for name, schema in part.get("components", {}).get("schemas", {}).items():
             if not name.endswith("ValidationError"):
-                _add(schemas, name, schema, "the schemas")
+                _add(schemas, name, _tidied(schema), "the schemas")
+    tags = {tag for operations in paths.values() for each in operations.values() for tag in each["tags"]}
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Livello",
             "version": version,
             "description": "Subscription billing in monthly usage tiers.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/v1"}],
-        "security": [{"person": []}],
-        "paths": {path: _with_versions(operations) for path, operations in sorted(paths.items())},
+        "tags": [{"name": tag} for tag in sorted(tags)],
+        "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": dict(sorted(schemas.items())),
             "responses": {
-                "Problem": {
-                    "description": "What is wrong, in words.",
-                    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-                }
+                "Problem": _problem("What is wrong, in words."),
+                **{name: _problem(description, *headers) for name, description, *headers in REFUSALS.values()},
             },
+            "headers": {name: HEADERS[name] for name in sorted(HEADERS)},
             "securitySchemes": {
                 "person": {
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "The ID token of a person who has logged in.",
-                }
+                    "description": "The ID token of a person who has logged in to the user pool.",
+                },
+                "machine": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": f"The access token of a machine, with the scope {USAGE_SCOPE} (client credentials).",
+                },
             },
         },
     }
@@ -139,28 +185,128 @@ def text() -> str:
     return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _described(operation: dict[str, Any], name: str, promise: str) -> dict[str, Any]:
-    """The operation with its function's name as its id, and problem documents in place of the library's errors."""
-    responses = {code: dict(each) for code, each in operation["responses"].items() if code.startswith("2")}
-    if "201" in responses:
-        responses["201"]["headers"] = {"Location": LOCATION}
-    if "204" in responses:
-        responses["204"].pop("content")
+def documented(route: Callable[..., Any]) -> tuple[Documented, ...]:
+    """The answers that a route's return type names; 200 with JSON where it names none."""
+    returned = typing.get_type_hints(route, include_extras=True)["return"]
+    if typing.get_origin(returned) is Response:
+        [returned] = typing.get_args(returned)
+    named = tuple(each for each in getattr(returned, "__metadata__", ()) if isinstance(each, Documented))
+    return named or (Documented(200),)
+
+
+def _described(operation: dict[str, Any], route: Any) -> dict[str, Any]:
+    """The operation as it is: its function's name as its id, who may call it, and the answers that it gives."""
+    summary, _, more = (inspect.getdoc(route.func) or "").partition("\n")
+    judges = [*judges_of(route.func)]
+    is_machine = any(each.dependency is machine_context for each in judges)
+    roles = {role for each in judges if isinstance(each, Permits | StaffOnly) for role in ALLOWED[each.permission]}
+    callers = [f"{role}s" if role is not Role.STAFF else str(role) for role in Role if role in roles]
+    whom = "the vendor's product" if is_machine else _listed(callers) or "each person who has logged in"
+    parameters = [
+        _parameter(each, operation) for each in operation.get("parameters", []) if each["name"].lower() != "accept"
+    ]
+    described: dict[str, Any] = {
+        "operationId": route.func.__name__,
+        "summary": summary,
+        "description": " ".join(filter(None, (" ".join(more.split()), f"For {whom}."))),
+        "tags": [_tag(route.openapi_path)],
+        "security": [{"machine": []} if is_machine else {"person": []}],
+        "parameters": parameters,
+    }
+    if "requestBody" in operation:
+        described["requestBody"] = _tidied(operation["requestBody"])
+    answers = {str(each.status): _answer(each, operation) for each in documented(route.func)}
+    refusals = {
+        str(status): {"$ref": f"#/components/responses/{REFUSALS[status][0]}"} for status in _refusals(described)
+    }
+    described["responses"] = {**answers, **refusals, "default": {"$ref": "#/components/responses/Problem"}}
+    return described
+
+
+def _answer(answer: Documented, operation: dict[str, Any]) -> dict[str, Any]:
+    """An answer of a route: its description, headers, and the schema of its body by media type."""
+    described: dict[str, Any] = {"description": HTTPStatus(answer.status).phrase}
+    if answer.headers:
+        described["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in answer.headers}
+    schema = next(
+        each["content"][JSON]["schema"] for code, each in operation["responses"].items() if code.startswith("2")
+    )
+    if CSV in answer.media_types:
+        [schema] = [each for each in schema["anyOf"] if each.get("type") != "string"]
+    schemas = {JSON: _tidied(schema), CSV: {"type": "string"}}
+    if answer.media_types:
+        described["content"] = {each: {"schema": schemas[each]} for each in answer.media_types}
+    return described
+
+
+def _refusals(operation: dict[str, Any]) -> list[int]:
+    """The refusals that any operation of this shape may answer."""
+    names = {each["name"] for each in operation["parameters"]}
+    in_path = any(each["in"] == "path" for each in operation["parameters"])
+    statuses = {401, 403, 429, 503}
+    if "requestBody" in operation:
+        statuses |= {400, 409, 413, 415, 422}
+    if "If-Match" in names:
+        statuses |= {412, 428}
+    if in_path:
+        statuses |= {404, 409}
+    if operation["parameters"]:
+        statuses |= {422}
+    return sorted(statuses)
+
+
+def _parameter(parameter: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:
+    """A parameter. One that may be left out is not sent as null; a lone If-Match may not be left out."""
+    names = {each["name"] for each in operation["parameters"]}
+    schema = {name: value for name, value in parameter["schema"].items() if name != "description"}
+    given = [each for each in schema.pop("anyOf", ()) if each != {"type": "null"}]
+    required = parameter["required"] or (parameter["name"] == "if-match" and "if-none-match" not in names)
+    name = parameter["name"].title() if parameter["in"] == "header" else parameter["name"]
     return {
-        **operation,
-        "operationId": name,
-        "summary": promise.splitlines()[0],
-        "responses": {**responses, "default": {"$ref": "#/components/responses/Problem"}},
+        "name": name,
+        "in": parameter["in"],
+        **({"description": parameter["description"]} if "description" in parameter else {}),
+        "required": required,
+        "schema": _tidied({**schema, **(given[0] if len(given) == 1 else {"anyOf": given} if given else {})}),
     }
 
 
-def _with_versions(operations: dict[str, Any]) -> dict[str, Any]:
-    """Adds the response header ETag to a path that takes If-Match."""
-    parameters = [each["name"] for operation in operations.values() for each in operation.get("parameters", [])]
-    if "if-match" in parameters:
-        for operation in operations.values():
-            operation["responses"]["200"]["headers"] = {"ETag": ETAG}
-    return operations
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def _tag(path: str) -> str:
+    """What an operation is about: the first fixed part of its path, after the account's."""
+    parts = [each for each in path.split("/") if each and not each.startswith("{")]
+    return parts[1] if parts[0] == "accounts" and len(parts) > 1 else parts[0]
+
+
+def _tidied(schema: Any) -> Any:
+    """A schema without the titles that are made of field names, and with integers of 64 bits, whose limits are
+    integers."""
+    if isinstance(schema, list):
+        return [_tidied(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    tidied = {
+        name: {each: _tidied(value) for each, value in value.items()} if name == "properties" else _tidied(value)
+        for name, value in schema.items()
+        if name != "title" or not isinstance(value, str)
+    }
+    if tidied.get("type") == "integer":
+        limits = {name: int(str(tidied[name]).partition(".")[0]) for name in LIMITS if name in tidied}
+        tidied = {**tidied, "format": "int64", **limits}
+    return tidied
+
+
+def _problem(description: str, *headers: str) -> dict[str, Any]:
+    problem: dict[str, Any] = {
+        "description": description,
+        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    if headers:
+        problem["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
+    return problem
 
 
 def _add(entries: dict[str, Any], name: str, value: Any, where: str) -> None:

@@ -26,11 +26,10 @@ from billing.payments.records import PaymentStore
 from billing.payments.stripe_gateway import StripePayments
 from billing.platform.aws_session import aws_session
 from billing.platform.files.s3_documents import S3Documents
-from billing.platform.secrets_manager import Secret
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.settings import LocalError
-from scripts.stack import OperatorError, add_stack_options, stack_resources, use_local_stack
+from scripts.stack import OperatorError, add_stack_options, payment_secret, stack_resources, use_local_stack
 
 
 def deleted_accounts(purger: Purger) -> Iterator[str]:
@@ -64,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         resources = stack_resources(options.stack, session)
         table = options.table or resources["Table"][1]
         client = session.create_client("dynamodb")
-        secret = Secret(resources["StripeSecret"][1], session)
+        secret = payment_secret(resources, session)
         methods = PaymentStore(table, client)
         address = os.environ.get("STRIPE_API_BASE") or None
         purger = Purger(

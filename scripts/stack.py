@@ -7,11 +7,15 @@ import os
 import sys
 from typing import Any
 
+from billing.platform.secrets_manager import Secret
 from botocore.session import Session
 
 from local.cloud import CREDENTIALS, Cloud
 from local.environment import bare_environment, take_on
 from local.settings import REGION, LocalError, names_a_port, settings_from_environment
+
+API_SECRET, WEBHOOK_SECRET = "StripeApiSecret", "StripeSecret"
+"""The names in template.yaml of the two secrets with Stripe's keys."""
 
 Resources = dict[str, tuple[str, str]]
 """Type and physical id, by the name in template.yaml."""
@@ -65,3 +69,8 @@ def stack_resources(stack: str, session: Session) -> Resources:
         for page in pages
         for each in page["StackResourceSummaries"]
     }
+
+
+def payment_secret(resources: Resources, session: Session) -> Secret:
+    """The secret with Stripe's API keys; until it is split, they are in the webhook's."""
+    return Secret(resources[API_SECRET][1], session, Secret(resources[WEBHOOK_SECRET][1], session))

@@ -15,11 +15,10 @@ from billing.kernel.errors import BillingError
 from billing.payments.records import PaymentStore
 from billing.payments.stripe_gateway import StripePayments
 from billing.platform.aws_session import aws_session
-from billing.platform.secrets_manager import Secret
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.settings import LocalError
-from scripts.stack import OperatorError, add_stack_options, stack_resources, use_local_stack
+from scripts.stack import OperatorError, add_stack_options, payment_secret, stack_resources, use_local_stack
 
 
 def show_or_change(store: PaymentStore, payments: StripePayments, *, change: bool) -> bool:
@@ -44,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         session = aws_session()
         resources = stack_resources(options.stack, session)
         store = PaymentStore(resources["Table"][1], session.create_client("dynamodb"))
-        secret = Secret(resources["StripeSecret"][1], session)
+        secret = payment_secret(resources, session)
         address = os.environ.get("STRIPE_API_BASE") or None
         payments = StripePayments(secret.value, address, store.require_merchant)
         return 0 if show_or_change(store, payments, change=options.change) else 1

@@ -10,6 +10,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from tests import contract
+
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 
 Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
@@ -76,8 +78,10 @@ def request(
 
 
 def answer(handler: Handler, event: dict[str, Any]) -> Answer:
-    """The function's answer to an event."""
+    """The function's answer to an event. It must be one that the OpenAPI document has."""
     response = handler(event, LambdaContext())
     headers = {name: values[0] for name, values in response.get("multiValueHeaders", {}).items()}
     body = response.get("body")
+    broken = contract.faults(event["httpMethod"], event["resource"], response["statusCode"], headers, body)
+    assert not broken, broken
     return Answer(response["statusCode"], headers, json.loads(body) if body else None)

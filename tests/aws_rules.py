@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.transformed import Resources
+from tests.transformed import PSEUDO, Resources
 
 Check = Callable[[Resources], Iterable[str]]
 AWS = "https://docs.aws.amazon.com"
@@ -23,6 +23,7 @@ ALARM = "AWS::CloudWatch::Alarm"
 BUCKET = "AWS::S3::Bucket"
 BUS = "AWS::Events::EventBus"
 CLIENT = "AWS::Cognito::UserPoolClient"
+DASHBOARD = "AWS::CloudWatch::Dashboard"
 DEPLOYMENT = "AWS::ApiGateway::Deployment"
 FUNCTION = "AWS::Lambda::Function"
 IDENTITY = "AWS::SES::EmailIdentity"
@@ -90,6 +91,14 @@ def target(node: Any) -> str:
         if name == "Fn::GetAtt":
             return str(about[0] if isinstance(about, list) else about.partition(".")[0])
     return ""
+
+
+def metrics_of_alarms(r: Resources) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each metric that an alarm watches, with the alarm's logical id."""
+    for name, alarm in of_type(r, ALARM).items():
+        if "MetricName" in alarm:
+            yield name, alarm
+        yield from ((name, each["MetricStat"]["Metric"]) for each in alarm.get("Metrics", []) if "MetricStat" in each)
 
 
 def listed(node: Any) -> list[Any]:
@@ -187,6 +196,14 @@ QUOTAS = [
         "inline policies",
         lambda p: sum(size(each["PolicyDocument"]) for each in p.get("Policies", [])),
         0,
+        10_240,
+        f"{AWS}/IAM/latest/UserGuide/reference_iam-quotas.html",
+    ),
+    Quota(
+        "AWS::IAM::Policy",
+        "inline policy",
+        lambda p: size(p["PolicyDocument"]),
+        1,
         10_240,
         f"{AWS}/IAM/latest/UserGuide/reference_iam-quotas.html",
     ),
@@ -316,12 +333,46 @@ def an_alarm_looks_back_no_further_than_it_may(r: Resources) -> Iterator[str]:
     QUEUE,
 )
 def the_age_of_a_message_that_is_retried_is_no_metric(r: Resources) -> Iterator[str]:
+    """It tells of messages that no worker receives. A metric filter of the log counts those that fail."""
+    if any("$.late" in each["FilterPattern"] for each in of_type(r, METRIC_FILTER).values()):
+        return
     queues = of_type(r, QUEUE)
-    for name, alarm in of_type(r, ALARM).items():
-        if alarm.get("MetricName") == "ApproximateAgeOfOldestMessage":
-            queue = queues[target(alarm["Dimensions"][0]["Value"])]
+    for name, metric in metrics_of_alarms(r):
+        if metric.get("MetricName") == "ApproximateAgeOfOldestMessage":
+            queue = queues[target(metric["Dimensions"][0]["Value"])]
             if queue.get("RedrivePolicy", {}).get("maxReceiveCount", 0) > 3:
                 yield f"{name} never rings for what is tried again"
+
+
+@rule(
+    f"{SQS_GUIDE}/monitoring-using-cloudwatch.html: a queue has no metrics after six hours without any use",
+    ALARM,
+)
+def the_age_of_a_message_rings_while_there_is_a_figure(r: Resources) -> Iterator[str]:
+    for name, metric in metrics_of_alarms(r):
+        if metric.get("MetricName") == "ApproximateAgeOfOldestMessage" and r[name]["Properties"]["Threshold"] >= 21_600:
+            yield name
+
+
+@rule(
+    f"{AWS}/amazondynamodb/latest/developerguide/metrics-dimensions.html: the figures of a table leave out its indexes",
+    TABLE,
+    ALARM,
+)
+def who_watches_a_tables_throttles_watches_those_of_its_indexes(r: Resources) -> Iterator[str]:
+    kinds = ("ReadThrottleEvents", "WriteThrottleEvents")
+    watched = {
+        (metric["MetricName"], *(each["Value"] for each in metric["Dimensions"] if "Index" in each["Name"]))
+        for _, metric in metrics_of_alarms(r)
+        if metric.get("MetricName") in kinds
+    }
+    if not watched:
+        return
+    for name, table in of_type(r, TABLE).items():
+        for index in table.get("GlobalSecondaryIndexes", []):
+            for kind in kinds:
+                if (kind, index["IndexName"]) not in watched:
+                    yield f"{kind} of {name}, {index['IndexName']}"
 
 
 @rule(
@@ -360,6 +411,22 @@ def what_a_metric_filter_counts_is_watched(r: Resources) -> Iterator[str]:
         if not alarm.get("Namespace", "AWS/").startswith("AWS/")
     }
     yield from (f"{namespace} {metric}: counted or watched, not both" for namespace, metric in counted ^ own)
+
+
+@rule(
+    f"{AWS}/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html: names, dashboards are of all regions; "
+    f"{AWS}/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html: 500 widgets, 500 metrics in each, 2,500 in all",
+    DASHBOARD,
+)
+def cloudwatch_takes_the_dashboard_beside_those_of_other_regions(r: Resources) -> Iterator[str]:
+    for name, dashboard in of_type(r, DASHBOARD).items():
+        called = dashboard["DashboardName"]
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,255}", called) or PSEUDO["AWS::Region"] not in called:
+            yield f"{name} is called {called}"
+        widgets = json.loads(dashboard["DashboardBody"])["widgets"]
+        metrics = [len(each["properties"].get("metrics", [])) for each in widgets]
+        if len(widgets) > 500 or max(metrics) > 500 or sum(metrics) > 2500:
+            yield f"{name}: {len(widgets)} widgets, {sum(metrics)} metrics"
 
 
 @rule(f"{AWS}/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html", "AWS::Logs::LogGroup")

@@ -25,6 +25,7 @@ from tests.api_gateway import NOW
 from tests.aws import ARCHIVE, DOCUMENTS, REGION, TABLE, UserPool, items_behind_moto
 from tests.company import Company, make_company, put_catalogue
 from tests.faults.summary import pytest_terminal_summary  # noqa: F401 - a hook, which pytest finds here
+from tests.permissions import allowed_by_the_roles, pytest_sessionfinish, watch  # noqa: F401 - pytest finds them here
 from tests.properties import register_profiles
 from tests.quick_moto import make_quick
 from tests.samples import CATALOGUE, SETTINGS
@@ -35,6 +36,7 @@ from tests.template import resources
 
 register_profiles()
 strict_botocore.install()
+watch()
 
 
 def _ignore_personal_settings() -> None:
@@ -59,7 +61,8 @@ def aws() -> Iterator[None]:
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         patch.setenv("TABLE_NAME", TABLE)
         patch.setenv("USAGE_REPORTED_WITHIN_DAYS", "35")
-        patch.setenv("STRIPE_SECRET", "stripe")
+        patch.setenv("STRIPE_SECRET", "stripe-api")
+        patch.setenv("STRIPE_WEBHOOK_SECRET", "stripe")
         patch.setenv("RETENTION_DAYS", "14")
         patch.setenv("BILLING_PAGE", "https://billing.example")
         patch.setenv("DOCUMENTS_BUCKET", DOCUMENTS)
@@ -109,12 +112,15 @@ def stripe_account(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Strip
     """An account of Stripe's stand-in, with its clock at NOW. The wiring's gateway and secret use it."""
     account = stripe_account_at(NOW.timestamp())
     secrets = boto3.client("secretsmanager", region_name=REGION)
-    secrets.create_secret(Name="stripe", SecretString=json.dumps(KEYS))
+    webhook = {"webhook_secret": KEYS["webhook_secret"]}
+    secrets.create_secret(Name="stripe", SecretString=json.dumps(webhook))
+    secrets.create_secret(Name="stripe-api", SecretString=json.dumps({**KEYS, "webhook_secret": ""}))
     monkeypatch.setenv("STRIPE_API_BASE", ADDRESS)
     monkeypatch.setattr(stripe_payments, "RequestsClient", lambda timeout: InProcess(account))
     wiring.forget()
     yield account
-    secrets.delete_secret(SecretId="stripe", ForceDeleteWithoutRecovery=True)
+    for name in ("stripe", "stripe-api"):
+        secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
     wiring.forget()
 
 

@@ -6,7 +6,7 @@ import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded 
 from billing.accounts.admission import Admission, Permits
 from billing.accounts.rules import existing
 from billing.kernel.permissions import Permission
-from billing.platform.http.answers import Response, tagged
+from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
@@ -38,13 +38,13 @@ def get_autoscaling(
     return AutoscalingView(
         settings=SettingsView.of(state.settings),
         next_decision=None if state.due is None else f"{state.due.month:%Y-%m}",
-        items=[AutoscalingDecisionView.of(each) for each in decided.items],
+        items=[AutoscalingDecisionView.of(each, state.subscriber.language) for each in decided.items],
         next_cursor=cursor_of(decided.last),
     )
 
 
 @app.get("/accounts/<account>/autoscaling/settings")
-def get_settings(account: AccountId, admission: MayRead, autoscaling: Autoscaling) -> Response[SettingsView]:
+def get_settings(account: AccountId, admission: MayRead, autoscaling: Autoscaling) -> Tagged[SettingsView]:
     """What staff have set."""
     state = _admitted(account, admission, autoscaling)
     return tagged(SettingsView.of(state.settings), state.settings.version)
@@ -59,7 +59,7 @@ def put_settings(
     autoscaling: Autoscaling,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
-) -> Response[SettingsView]:
+) -> Tagged[SettingsView]:
     """Pause autoscaling until a day, or mark days as known peaks. The next decision goes by it."""
     state = _admitted(account, admission, autoscaling)
     settings = replace_settings(
@@ -82,7 +82,7 @@ def simulate_decision(
     decided = simulate(
         state, body.product, body.month, body.given(), body.left_out(), now=now, store=autoscaling, usage=usage
     )
-    return AutoscalingDecisionView.of(decided)
+    return AutoscalingDecisionView.of(decided, state.subscriber.language)
 
 
 def _admitted(account: str, admission: Admission, autoscaling: AutoscalingStore) -> AutoscalingState:

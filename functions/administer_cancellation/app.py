@@ -16,7 +16,7 @@ from billing.ending.cancellation.records import CancellationState, CancellationS
 from billing.ending.cancellation.rules import Reason
 from billing.ending.cancellation.views import CancellationBody, CancellationView, ConsequencesView, ReceiptView
 from billing.kernel.permissions import Permission
-from billing.platform.http.answers import Response, created, no_content
+from billing.platform.http.answers import Created, NoContent, created, no_content
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId, MoneyView
 from billing.platform.http.resolver import entrypoint, make_api
@@ -68,7 +68,7 @@ def post_cancellation(
     cancellations: Cancellations,
     seller: TaxedFrom,
     policy: VatNumberPolicy,
-) -> Response[ReceiptView]:
+) -> Created[ReceiptView]:
     """Cancel the account. Asked again, the answer is the same receipt."""
     state = _admitted(account, admission, cancellations)
     cancellation = cancel_account(
@@ -91,7 +91,7 @@ def delete_cancellation(
     cancellations: Cancellations,
     seller: TaxedFrom,
     policy: VatNumberPolicy,
-) -> Response[None]:
+) -> NoContent:
     """Take the cancellation back: as if it had never been asked for."""
     state = _admitted(account, admission, cancellations)
     withdraw_cancellation(state, seller=seller, policy=policy, context=context, store=cancellations)

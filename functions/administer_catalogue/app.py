@@ -6,7 +6,7 @@ import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded 
 from billing.accounts.admission import StaffOnly
 from billing.kernel.errors import NotFound
 from billing.kernel.permissions import Permission, Person
-from billing.platform.http.answers import Response, tagged
+from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Context
 from billing.platform.http.preconditions import IfMatch, IfNoneMatch, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
@@ -20,7 +20,7 @@ app = make_api()
 
 
 @app.get("/catalogue")
-def get_catalogue(_: MayAdminister, catalogues: Catalogues) -> Response[CatalogueView]:
+def get_catalogue(_: MayAdminister, catalogues: Catalogues) -> Tagged[CatalogueView]:
     """The newest version of the catalogue."""
     catalogue = catalogues.newest_catalogue()
     if catalogue is None:
@@ -37,7 +37,7 @@ def put_catalogue(
     charged: ChargedMethods,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
-) -> Response[CatalogueView]:
+) -> Tagged[CatalogueView]:
     """A new version. Accounts stay on the prices that they signed."""
     catalogue = replace_catalogue(
         body.values(),

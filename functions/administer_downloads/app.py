@@ -10,7 +10,7 @@ from billing.ending.exports.request import request_download
 from billing.ending.exports.rules import DownloadKind
 from billing.ending.exports.views import ArchiveYear, DownloadView
 from billing.kernel.permissions import Permission
-from billing.platform.http.answers import Response, accepted
+from billing.platform.http.answers import Accepted, accepted
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
@@ -32,7 +32,7 @@ def get_export(account: AccountId, admission: MayExport, downloads: Downloads, f
 @app.post("/accounts/<account>/export")
 def post_export(
     account: AccountId, admission: MayExport, context: Context, downloads: Downloads
-) -> Response[DownloadView]:
+) -> Accepted[DownloadView]:
     """Have all data of the account put together. Whoever has asked is written to when it is ready."""
     state = _admitted(account, DownloadKind.EXPORT, None, admission, downloads)
     download = request_download(state, DownloadKind.EXPORT, None, context=context, store=downloads)
@@ -56,7 +56,7 @@ def get_archive(
 @app.post("/accounts/<account>/invoices/archive")
 def post_archive(
     account: AccountId, year: ArchiveYear, admission: MayRead, context: Context, downloads: Downloads
-) -> Response[DownloadView]:
+) -> Accepted[DownloadView]:
     """Have all invoices of a year put together. Whoever has asked is written to when it is ready."""
     state = _admitted(account, DownloadKind.INVOICES, year, admission, downloads)
     download = request_download(state, DownloadKind.INVOICES, year, context=context, store=downloads)

@@ -15,7 +15,7 @@ from billing.invoicing.exchange_rates.views import (
 )
 from billing.kernel.errors import NotFound
 from billing.kernel.permissions import Permission, Person
-from billing.platform.http.answers import Response, tagged
+from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Context
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
 from billing.platform.http.preconditions import IfMatch, IfNoneMatch, replaced_version
@@ -37,7 +37,7 @@ def get_exchange_rates(
 
 
 @app.get("/exchange-rates/<day>")
-def get_exchange_rates_of_day(day: RateDay, _: MayAdminister, rates: ExchangeRates) -> Response[DailyRatesView]:
+def get_exchange_rates_of_day(day: RateDay, _: MayAdminister, rates: ExchangeRates) -> Tagged[DailyRatesView]:
     """The exchange rates of a day."""
     known = rates.rates(day)
     if known is None:
@@ -54,7 +54,7 @@ def put_exchange_rates(
     rates: ExchangeRates,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
-) -> Response[DailyRatesView]:
+) -> Tagged[DailyRatesView]:
     """Give the exchange rates of a day, or correct them. Invoices that wait for them are issued by the next run."""
     replaces = replaced_version(if_match, if_none_match)
     changed = replace_rates(body.value(day), replaces, context=context, store=rates)

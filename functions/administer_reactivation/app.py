@@ -12,7 +12,7 @@ from billing.ending.reactivation.views import ReactivationBody, ReactivationOffe
 from billing.invoicing.records import BillingContext
 from billing.kernel.money import Money
 from billing.kernel.permissions import Permission
-from billing.platform.http.answers import Response, accepted
+from billing.platform.http.answers import Accepted, accepted
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
@@ -52,7 +52,7 @@ def post_reactivation(
     reactivations: Reactivations,
     catalogues: Catalogues,
     settings: DeployedSettings,
-) -> Response[ReactivationView]:
+) -> Accepted[ReactivationView]:
     """Take the account up again: it is charged at once, and active as soon as that went well."""
     billing = _admitted(account, admission, reactivations)
     agreed = Money(body.due.amount, body.due.currency)

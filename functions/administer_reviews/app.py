@@ -5,7 +5,7 @@ from typing import Annotated
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.accounts.admission import Admission, Permits
 from billing.kernel.permissions import Permission
-from billing.platform.http.answers import Response, created, no_content
+from billing.platform.http.answers import Created, NoContent, created, no_content
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
@@ -56,7 +56,7 @@ def get_slots(
     slots = tuple(manager.slots(*bookable_days(*days, contract, now)))
     if slots:
         slots = free(slots, reviews.booked(manager.id, slots[0].cells[0], slots[-1].cells[-1]))
-    return SlotsView.of(manager, slots, prepared_review(subscriber, now=now, usage=usage).products)
+    return SlotsView.of(manager, slots, prepared_review(subscriber, now=now, usage=usage).products, subscriber.language)
 
 
 @app.get("/accounts/<account>/reviews")
@@ -81,11 +81,18 @@ def post_review(
     context: Context,
     reviews: Reviews,
     usage: Usage,
-) -> Response[ReviewView]:
+) -> Created[ReviewView]:
     """Book one of the slots. The same request again finds what it booked."""
     subscriber = _admitted(account, admission, usage)
     prepared = prepared_review(subscriber, now=context.time, usage=usage)
-    review = book_review(subscriber.account, body.begins, prepared.products, context=context, store=reviews)
+    review = book_review(
+        subscriber.account,
+        body.begins,
+        prepared.products,
+        context=context,
+        store=reviews,
+        language=subscriber.language,
+    )
     return created(ReviewView.of(review), location=f"/v1/accounts/{account}/reviews/{review.id}")
 
 
@@ -101,13 +108,13 @@ def get_review(
     prepared = prepared_review(subscriber, now=now, usage=usage).products
     lines = [each.line for each in prepared]
     advice = advise_reduction(subscriber, lines, today=subscriber.account.contract.today(now), store=usage)
-    return OneReviewView.prepared_of(stored, prepared, advice)
+    return OneReviewView.prepared_of(stored, prepared, advice, subscriber.language)
 
 
 @app.delete("/accounts/<account>/reviews/<review>", status_code=204)
 def delete_review(
     account: AccountId, review: ReviewId, admission: MayBook, context: Context, reviews: Reviews
-) -> Response[None]:
+) -> NoContent:
     """Cancel a review that has not begun."""
     current = admission.account(account)
     cancel_review(current, reviews.review(account, review), context=context, store=reviews)

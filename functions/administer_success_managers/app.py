@@ -6,7 +6,7 @@ import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded 
 from billing.accounts.admission import Admission, Permits, StaffOnly
 from billing.kernel.errors import NotFound
 from billing.kernel.permissions import Permission, Person
-from billing.platform.http.answers import Response, tagged
+from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
@@ -44,7 +44,7 @@ def get_success_managers(
 @app.get("/success-managers/<success_manager>")
 def get_success_manager(
     success_manager: SuccessManagerId, _: MayAdminister, managers: SuccessManagers
-) -> Response[SuccessManagerView]:
+) -> Tagged[SuccessManagerView]:
     """One customer success manager."""
     manager = managers.success_manager(success_manager)
     if manager is None:
@@ -61,7 +61,7 @@ def put_success_manager(
     managers: SuccessManagers,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
-) -> Response[SuccessManagerView]:
+) -> Tagged[SuccessManagerView]:
     """Add or change a customer success manager. Reviews that are booked stay as they are."""
     manager = replace_success_manager(
         body.value(success_manager), replaced_version(if_match, if_none_match), context=context, store=managers

@@ -7,7 +7,7 @@ from billing.accounts.administer_users import remove_user, save_user
 from billing.accounts.admission import Admission, Permits
 from billing.accounts.user_views import RoleFilter, UserBody, UsersView, UserView
 from billing.kernel.permissions import Permission, Role
-from billing.platform.http.answers import Response, no_content
+from billing.platform.http.answers import NoContent, no_content
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
@@ -44,7 +44,7 @@ def put_user(
 @app.delete("/accounts/<account>/users/<user>", status_code=204)
 def delete_user(
     account: AccountId, user: str, admission: MayAdminister, context: Context, accounts: Accounts
-) -> Response[None]:
+) -> NoContent:
     """End a person's access to the account."""
     current = admission.account(account)
     remove_user(current, user, context=context, store=accounts)

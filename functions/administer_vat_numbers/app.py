@@ -16,7 +16,7 @@ from billing.invoicing.vat_numbers.views import (
 )
 from billing.kernel.errors import NotFound
 from billing.kernel.permissions import Permission, Person
-from billing.platform.http.answers import Response, tagged
+from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
@@ -42,7 +42,7 @@ def get_unconfirmed_vat_numbers(
 
 
 @app.get("/accounts/<account>/vat-number-check")
-def get_vat_number_check(account: AccountId, admission: MayDecide, numbers: VatNumbers) -> Response[VatNumberCheckView]:
+def get_vat_number_check(account: AccountId, admission: MayDecide, numbers: VatNumbers) -> Tagged[VatNumberCheckView]:
     """What VIES said last about the company's VAT number, and what the next invoice does."""
     state = existing(numbers.state(account))
     admission.admit(state.account)
@@ -60,7 +60,7 @@ def put_vat_number_decision(
     numbers: VatNumbers,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
-) -> Response[VatNumberCheckView]:
+) -> Tagged[VatNumberCheckView]:
     """Decide what invoices do about the company's VAT number, until VIES confirms it or the company changes it."""
     state = existing(numbers.state(account))
     admission.admit(state.account)

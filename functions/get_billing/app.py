@@ -7,7 +7,7 @@ from billing.accounts.information_views import BillingView, CompanyView, Contact
 from billing.billing_page.page import BillingPage
 from billing.billing_page.views import BillingPageView, PaymentView
 from billing.kernel.permissions import Permission
-from billing.platform.http.answers import Response, tagged
+from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
@@ -47,21 +47,21 @@ def get_payment_details(
 
 
 @app.get("/accounts/<account>/billing-information/company")
-def get_company(account: AccountId, admission: MayRead, pages: Pages) -> Response[CompanyView]:
+def get_company(account: AccountId, admission: MayRead, pages: Pages) -> Tagged[CompanyView]:
     """The company as it stands on future invoices."""
     company = _without_invoices(account, admission, pages).information.company
     return tagged(CompanyView.of(company.details), company.version)
 
 
 @app.get("/accounts/<account>/billing-information/billing")
-def get_billing_details(account: AccountId, admission: MayRead, pages: Pages) -> Response[BillingView]:
+def get_billing_details(account: AccountId, admission: MayRead, pages: Pages) -> Tagged[BillingView]:
     """Where invoices are sent."""
     billing = _without_invoices(account, admission, pages).information.billing
     return tagged(BillingView.of(billing.details), billing.version)
 
 
 @app.get("/accounts/<account>/billing-information/contact")
-def get_contact(account: AccountId, admission: MayRead, pages: Pages) -> Response[ContactView]:
+def get_contact(account: AccountId, admission: MayRead, pages: Pages) -> Tagged[ContactView]:
     """Whom to talk to about the account."""
     contact = _without_invoices(account, admission, pages).information.contact
     return tagged(ContactView.of(contact.details), contact.version)

@@ -10,7 +10,7 @@ from billing.invoicing.views import InvoiceNumber, PreparedView
 from billing.kernel.errors import Conflict
 from billing.kernel.permissions import Permission
 from billing.platform.files.interfaces import Documents
-from billing.platform.http.answers import Response, not_stored, not_yet, redirect
+from billing.platform.http.answers import Documented, Response, not_stored, not_yet, redirect
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Files, Invoices, account_store
@@ -25,6 +25,15 @@ Redirected = Annotated[
 ]
 
 MayRead = Annotated[Admission, Permits(Permission.READ_BILLING, account_store)]
+
+File = Response[
+    Annotated[
+        PreparedView,
+        Documented(200),
+        Documented(202, headers=("Retry-After",)),
+        Documented(302, headers=("Location",)),
+    ]
+]
 
 app = make_api()
 
@@ -49,7 +58,7 @@ def get_pdf(
     invoices: Invoices,
     files: Files,
     redirected: Redirected = True,
-) -> Response[PreparedView]:
+) -> File:
     """The invoice as PDF: a redirect to the file, or 202 while it is written."""
     asked = invoices.document_of(account, number)
     admission.admit(asked.account)
@@ -65,7 +74,7 @@ def get_xml(
     files: Files,
     syntax: XmlSyntax = "cii",
     redirected: Redirected = True,
-) -> Response[PreparedView]:
+) -> File:
     """The invoice as an e-invoice (EN 16931): a redirect to the file, or 202 while it is written."""
     asked = invoices.document_of(account, number)
     admission.admit(asked.account)
@@ -75,7 +84,7 @@ def get_xml(
     return _answer(invoice, DocumentKind(syntax), files, redirected)
 
 
-def _answer(invoice: IssuedInvoice, kind: DocumentKind, files: Documents, redirected: bool) -> Response[PreparedView]:
+def _answer(invoice: IssuedInvoice, kind: DocumentKind, files: Documents, redirected: bool) -> File:
     key = document_key(invoice.account, invoice.number, kind)
     if key not in files.keys(key):
         return not_yet(PreparedView(status="preparing", link=None), RETRY_SECONDS)

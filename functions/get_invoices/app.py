@@ -26,7 +26,7 @@ from billing.invoicing.views import (
 from billing.invoicing.wording import invoice_table, register_table
 from billing.kernel.errors import NotFound
 from billing.kernel.permissions import Permission, Person
-from billing.platform.http.answers import JSON, Response, file
+from billing.platform.http.answers import JSON, Response, Table, file
 from billing.platform.http.callers import Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
@@ -52,7 +52,7 @@ def get_invoices(
     year: Year = None,
     status: Status = None,
     accept: Accept = None,
-) -> Response[InvoicesView | str]:
+) -> Table[InvoicesView]:
     """The account's invoices, newest first."""
     admission.account(account)
     after = position_of(cursor)
@@ -106,7 +106,7 @@ def get_invoice_register(
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
     accept: Accept = None,
-) -> Response[RegisterView | str]:
+) -> Table[RegisterView]:
     """The numbers of a series and year with the amounts of their documents, the first number first."""
     is_table = prefers_csv(accept)
     most = REGISTER_CSV_MAX if is_table else limit

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from billing.accounts.admission import Admission, Permits
 from billing.kernel.permissions import Permission
-from billing.platform.http.answers import JSON, Response, file
+from billing.platform.http.answers import JSON, Response, Table, file
 from billing.platform.http.callers import Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
@@ -47,7 +47,7 @@ def get_usage(
     product: OfProduct = None,
     of_store: OfStore = None,
     accept: Accept = None,
-) -> Response[UsageView | str]:
+) -> Table[UsageView]:
     """Usage in any range of up to 13 months, and where each product stands."""
     subscriber = _admitted(account, admission, usage)
     contract = subscriber.account.contract
@@ -74,7 +74,7 @@ def get_reduction(
     subscriber = _admitted(account, admission, usage)
     today = subscriber.account.contract.today(now)
     advice = advise_reduction(subscriber, lines_of(subscriber, product, today), today=today, store=usage)
-    return ReductionsView(products=[ReductionView.of(each) for each in advice])
+    return ReductionsView(products=[ReductionView.of(each, subscriber.language) for each in advice])
 
 
 def _admitted(account: str, admission: Admission, usage: UsageStore) -> Subscriber:

@@ -8,7 +8,7 @@ from billing.accounts.rules import existing
 from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.invoicing.views import CreditNoteBody, InvoiceDetailsView, InvoiceNumber
 from billing.kernel.permissions import Permission
-from billing.platform.http.answers import Response, created
+from billing.platform.http.answers import Created, created
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
@@ -29,7 +29,7 @@ def post_credit_note(
     invoices: Invoices,
     settings: DeployedSettings,
     payments: Payments,
-) -> Response[InvoiceDetailsView]:
+) -> Created[InvoiceDetailsView]:
     """Take an invoice back, or some of its lines. The same lines and reason again are the same credit note."""
     billing = existing(invoices.billing_context(account))
     admission.admit(billing.subscriber.account)

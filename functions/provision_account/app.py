@@ -8,7 +8,7 @@ from billing.billing_page.provision_account import provision_account
 from billing.billing_page.provisioning_bodies import AccountBody
 from billing.billing_page.views import BillingPageView
 from billing.kernel.permissions import Permission, Person
-from billing.platform.http.answers import Response, created
+from billing.platform.http.answers import Created, created
 from billing.platform.http.callers import Context
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Catalogues, Pages, People, TaxedFrom, VatNumberPolicy, checks_vat_numbers
@@ -28,7 +28,7 @@ def provision(
     people: People,
     seller: TaxedFrom,
     policy: VatNumberPolicy,
-) -> Response[BillingPageView]:
+) -> Created[BillingPageView]:
     """Provision an account and invite its first admin."""
     page = provision_account(
         body.value(),

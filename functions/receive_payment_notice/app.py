@@ -54,7 +54,7 @@ def _is_signed(body: str, signature: str) -> bool:
     from stripe import SignatureVerificationError, WebhookSignature
 
     try:
-        WebhookSignature.verify_header(body, signature, wiring.payment_secret()("webhook_secret"), TOLERANCE_SECONDS)
+        WebhookSignature.verify_header(body, signature, wiring.webhook_secret()("webhook_secret"), TOLERANCE_SECONDS)
     except SignatureVerificationError:
         return False
     return True

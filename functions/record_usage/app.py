@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Body
-from billing.platform.http.answers import Response
+from billing.platform.http.answers import Documented, Response
 from billing.platform.http.callers import MachineContext
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.platform.retry import RetryBudget
@@ -24,13 +24,15 @@ from billing.wiring import Backlog, Usage
 BUDGET_SECONDS = 3.0
 """How long a request waits for busy counters before its events are queued."""
 
+Reports = Response[Annotated[UsageResultView | UsageResultsView, Documented(200), Documented(202), Documented(207)]]
+
 app = make_api(read_events)
 
 
 @app.post("/usage")
 def report_usage(
     body: Annotated[EventBody, Body()], context: MachineContext, store: Usage, backlog: Backlog
-) -> Response[UsageResultView | UsageResultsView]:
+) -> Reports:
     """Report usage: one CloudEvent, or a batch of them."""
     reported = Reported(body)
     results = record_usage(

@@ -17,7 +17,7 @@ from billing.accounts.information_views import (
     ContactView,
 )
 from billing.kernel.permissions import Permission
-from billing.platform.http.answers import Response, tagged
+from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.preconditions import IfMatch, replaced_version
@@ -67,9 +67,7 @@ Change = Annotated[ChangeArea, Depends(change_area)]
 
 
 @app.put("/accounts/<account>/billing-information/company")
-def put_company(
-    account: AccountId, body: CompanyBody, change: Change, if_match: IfMatch = None
-) -> Response[CompanyView]:
+def put_company(account: AccountId, body: CompanyBody, change: Change, if_match: IfMatch = None) -> Tagged[CompanyView]:
     """Change the company as it stands on future invoices."""
     company = change(account, Area.COMPANY, body.details(), if_match)
     return tagged(CompanyView.of(company.details), company.version)
@@ -78,16 +76,14 @@ def put_company(
 @app.put("/accounts/<account>/billing-information/billing")
 def put_billing_details(
     account: AccountId, body: BillingBody, change: Change, if_match: IfMatch = None
-) -> Response[BillingView]:
+) -> Tagged[BillingView]:
     """Change where invoices are sent."""
     billing = change(account, Area.BILLING, body.details(), if_match)
     return tagged(BillingView.of(billing.details), billing.version)
 
 
 @app.put("/accounts/<account>/billing-information/contact")
-def put_contact(
-    account: AccountId, body: ContactBody, change: Change, if_match: IfMatch = None
-) -> Response[ContactView]:
+def put_contact(account: AccountId, body: ContactBody, change: Change, if_match: IfMatch = None) -> Tagged[ContactView]:
     """Change whom to talk to about the account."""
     contact = change(account, Area.CONTACT, body.details(), if_match)
     return tagged(ContactView.of(contact.details), contact.version)

@@ -25,7 +25,7 @@ from billing.payments.views import (
     SetupBody,
     SetupView,
 )
-from billing.platform.http.answers import Response, created
+from billing.platform.http.answers import Created, created
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
@@ -47,7 +47,7 @@ def post_setup(
     payments: Payments,
     charged: ChargedMethods,
     idempotency_key: IdempotencyKey = None,
-) -> Response[SetupView]:
+) -> Created[SetupView]:
     """Begin to set up a payment method: the browser confirms it with Stripe, and its number never comes here."""
     payer = _admitted(account, admission, methods)
     setup = begin_setup(

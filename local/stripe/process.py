@@ -16,6 +16,8 @@ KEYS = {
     "publishable_key": "pk_test_livello",
     "webhook_secret": "whsec_livello",
 }
+SECRETS = {"StripeApiSecretArn": ("api_key", "publishable_key"), "StripeSecretArn": ("webhook_secret",)}
+"""The outputs of template.yaml that name the secrets, and the keys in each."""
 
 
 def stripe_stand_in(settings: Settings) -> LocalServer:

@@ -149,6 +149,26 @@ def test_a_function_of_an_account_may_judge_its_callers(function: str) -> None:
     assert {action for each in of_table for action in each["Action"]} >= {"dynamodb:GetItem", "dynamodb:Query"}
 
 
+def test_the_public_webhook_cannot_read_the_api_keys() -> None:
+    opened = {
+        name: [each["Resource"] for each in statements(name) if each["Action"] == ["secretsmanager:GetSecretValue"]]
+        for name in FUNCTIONS
+    }
+
+    assert opened["ReceivePaymentNotice"] == [{"Fn::GetAtt": "StripeSecret.Id"}]
+    both = [{"Fn::GetAtt": "StripeApiSecret.Id"}, {"Fn::GetAtt": "StripeSecret.Id"}]
+    assert {name for name, resource in opened.items() if resource == [both]} >= {"CollectPayments", "EndAccount"}
+    assert "STRIPE_SECRET" not in variables("ReceivePaymentNotice")
+
+
+def test_an_upgrade_does_not_overwrite_the_keys_that_an_operator_has_filled_in() -> None:
+    """A changed SecretString would be written over them. It is that of the first release for ever."""
+    assert resources()["StripeSecret"]["Properties"] == {
+        "Description": "Stripe: api_key, publishable_key and webhook_secret.",
+        "SecretString": '{"api_key": "", "publishable_key": "", "webhook_secret": ""}',
+    }
+
+
 def test_functions_time_out_before_the_gateway() -> None:
     gateway_seconds = 29
     default = template()["Globals"]["Function"]["Timeout"]

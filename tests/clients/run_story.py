@@ -1,7 +1,7 @@
 """Runs the steps of a story with a generated client, in the environment that has the client's dependencies.
 
-Reads {"address", "steps": [{"operation", "token", "arguments", "body"}]} from stdin. Writes a list of results to stdout
-as JSON: {"status", "parsed", "said"}, or {"failure"} if the client raised.
+Reads {"address", "steps": [{"operation", "tag", "token", "arguments", "body"}]} from stdin. Writes a list of results to
+stdout as JSON: {"status", "parsed", "said"}, or {"failure"} if the client raised.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def as_model(operation: Any, body: Any) -> Any:
 
 def run(address: str, step: dict[str, Any]) -> dict[str, Any]:
     """The result of one step."""
-    operation = importlib.import_module(f"livello_client.api.default.{step['operation']}")
+    operation = importlib.import_module(f"livello_client.api.{step['tag'].replace('-', '_')}.{step['operation']}")
     arguments = dict(step["arguments"])
     if step["body"] is not None:
         arguments["body"] = as_model(operation, step["body"])

@@ -13,10 +13,11 @@ from botocore import xform_name
 from moto import mock_aws
 
 from benchmarks.aws_limits import PAGE, written
-from benchmarks.costs import idle, runs_a_month, tables, total
+from benchmarks.costs import DAYS, idle, runs_a_month, tables, total
 from benchmarks.held import concurrency, largest
 from benchmarks.prices import Price
 from scripts.smoke.before import WORKERS
+from scripts.smoke.removal import STACK_COSTS
 from tests.template import ROOT, resources
 
 EMAIL, PASSWORD = "you@company.example", "A-password-of-staff-1"
@@ -167,6 +168,7 @@ def test_the_readme_has_the_price_of_an_idle_month() -> None:
     [dollars] = re.findall(r"about \$(\d+) a month at idle", (ROOT / "README.md").read_text("utf-8"))
 
     assert int(dollars) == round(total(idle()))
+    assert f"about {round(total(idle()) / DAYS, 1) * 100:.0f} US cents a day" in STACK_COSTS
 
 
 def test_a_page_without_the_place_of_a_table_is_refused() -> None:

@@ -58,6 +58,9 @@ class Bucket:
     def put(self, key: str, content: bytes | IO[bytes], content_type: str) -> None:
         self.files[key] = content if isinstance(content, bytes) else content.read()
 
+    def put_once(self, key: str, content: bytes, content_type: str) -> bytes:
+        return self.files.setdefault(key, content)
+
     def keys(self, prefix: str) -> list[str]:
         return sorted(key for key in self.files if key.startswith(prefix))
 

@@ -69,6 +69,7 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
                     "product": "search",
                     "name": "Search",
                     "unit": "searches",
+                    "translations": {},
                     "up_to": 10_000,
                     "price_per_month": euros(4900),
                     # 4287.5 after 12.5 % off rounds half to even.
@@ -80,6 +81,7 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
                     "product": "email",
                     "name": "E-mail",
                     "unit": "e-mails",
+                    "translations": {},
                     "up_to": 25_000,
                     "price_per_month": euros(5900),
                     "price_per_month_after_discounts": euros(5900),

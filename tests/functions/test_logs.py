@@ -14,10 +14,13 @@ from billing.platform.http.resolver import entrypoint, logger, make_api
 
 from functions.administer_users.app import handler as administer_users
 from functions.get_billing.app import handler as get_billing
+from functions.record_usage.app import handler as record_usage
 from functions.update_billing_information.app import handler as update_billing_information
-from tests.api_gateway import answer, request
+from tests.api_gateway import MACHINE, STAFF, answer, person, request
 from tests.company import Company, provisioned
 from tests.samples import ACCOUNT, with_value
+from tests.template import resources, template
+from tests.usage import cloud_event
 
 CANARY = "canary-4242424242424242"
 PERSONAL = {
@@ -71,7 +74,11 @@ def test_no_log_line_has_personal_data(company: Company, logged: io.StringIO) ->
     lines = logged.getvalue()
     assert len(lines.splitlines()) == 9, "one line for each request"
     assert CANARY not in lines
-    assert company.admin["sub"] not in lines
+    # Ids of log-ins are not personal by themselves. They are in no other field: a path may name another person.
+    for line in map(json.loads, lines.splitlines()):
+        ids = {company.admin["sub"], company.member["sub"], STAFF["sub"]}
+        assert line.pop("user") in ids
+        assert not ids & set(map(str, line.values()))
 
 
 def test_a_log_line_has_the_route_status_and_duration(
@@ -103,3 +110,47 @@ def test_an_answer_that_does_not_match_its_schema_is_a_server_error(logged: io.S
     assert "name" not in str(given.body["detail"])
     assert "does not fit its schema" in logged.getvalue()
     assert CANARY not in logged.getvalue()
+
+
+def test_staff_who_read_an_account_leave_a_trace(company: Company, logged: io.StringIO) -> None:
+    asked = request("GET", "/accounts/{account}/billing", claims=STAFF, path=company.path)
+
+    assert answer(get_billing, asked).status == 200
+
+    line = json.loads(logged.getvalue())
+    assert (line["user"], line["staff"], line["account"]) == (STAFF["sub"], True, company.account)
+    assert (line["method"], line["route"], line["status"]) == ("GET", "/accounts/{account}/billing", 200)
+    assert line["request_id"] == asked["requestContext"]["requestId"], "the correlation of its events and messages"
+
+
+def test_a_refused_admin_of_another_account_leaves_one_too_without_what_they_typed(
+    company: Company, logged: io.StringIO
+) -> None:
+    """An account that does not exist may be anything, such as a person's address."""
+    for claims, account in ((person("stranger"), company.account), (STAFF, "ada@nordlys.example"), (None, CANARY)):
+        answer(get_billing, request("GET", "/accounts/{account}/billing", claims=claims, path={"account": account}))
+
+    lines = [json.loads(line) for line in logged.getvalue().splitlines()]
+    assert [line.get("user") for line in lines] == ["stranger", STAFF["sub"], None]
+    assert all("account" not in line for line in lines)
+    assert [line["status"] for line in lines] == [404, 404, 401]
+
+
+def test_a_refused_member_is_logged_with_the_account(company: Company, logged: io.StringIO) -> None:
+    users = request("PUT", "/accounts/{account}/users", claims=company.member, path=company.path, body={})
+
+    assert answer(administer_users, users).status == 403
+
+    line = json.loads(logged.getvalue())
+    assert (line["user"], line["staff"], line["account"]) == (company.member["sub"], False, company.account)
+
+
+def test_a_machine_is_logged_by_the_id_of_its_client(company: Company, logged: io.StringIO) -> None:
+    answer(record_usage, request("POST", "/usage", claims=MACHINE, body=cloud_event()))
+
+    assert json.loads(logged.getvalue().splitlines()[-1])["user"] == MACHINE["sub"]
+
+
+def test_lines_are_kept_as_long_as_the_deployer_says_and_each_function_writes_there() -> None:
+    assert resources()["Logs"]["Properties"] == {"RetentionInDays": {"Ref": "LogRetentionDays"}}
+    assert template()["Globals"]["Function"]["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": {"Ref": "Logs"}}

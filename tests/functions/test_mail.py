@@ -27,6 +27,7 @@ from moto.ses.models import ses_backends
 
 from functions.administer_users.app import handler as administer_users
 from functions.note_mail_feedback.app import handler as note_mail_feedback
+from functions.notify import app as notify_app
 from functions.notify.app import handler as notify
 from functions.update_billing_information.app import handler as update_billing_information
 from tests.api_gateway import NOW, answer, request
@@ -54,6 +55,7 @@ class Post:
         self.queue = self.sqs.create_queue(QueueName="notices")["QueueUrl"]
         self.dead = self.sqs.create_queue(QueueName="notices-dead")["QueueUrl"]
         self.s3.create_bucket(Bucket="livello-documents", CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.s3.put_bucket_versioning(Bucket="livello-documents", VersioningConfiguration={"Status": "Enabled"})
 
     def mails(self) -> list[tuple[str, EmailMessage]]:
         """The mails that SES accepted, each with its recipient's address."""
@@ -97,8 +99,7 @@ class Post:
 
     def close(self) -> None:
         ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages.clear()
-        for key in self.files():
-            self.s3.delete_object(Bucket="livello-documents", Key=key)
+        wiring.documents().delete_all("")
         self.s3.delete_bucket(Bucket="livello-documents")
         for queue in (self.queue, self.dead):
             self.sqs.delete_queue(QueueUrl=queue)
@@ -126,8 +127,8 @@ def post(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
         monkeypatch.setenv(name, value)
     wiring.forget()
     yield post
-    wiring.forget()
     post.close()
+    wiring.forget()
 
 
 def notice(company: Company, contact: str = "Bo Lind") -> str:
@@ -291,6 +292,36 @@ def test_a_failure_of_ses_says_whether_the_mail_may_have_been_sent(
     with pytest.raises(error) as raised:
         mailer.send(b"", "ada@nordlys.example", Delivery("nordlys-kaffe", "0" * 26, "0" * 32))
     assert type(raised.value) is error
+
+
+@pytest.mark.parametrize(("status", "code", "copies"), [(503, "ServiceUnavailable", 2), (400, "Throttling", 0)])
+def test_ten_attempts_while_ses_is_down_leave_at_most_one_copy_of_each_mail(
+    status: int, code: str, copies: int, company: Company, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sent in the end is what is stored (case L18)."""
+    instants = iter(NOW + timedelta(minutes=3 * number) for number in range(100))
+    monkeypatch.setattr(notify_app, "datetime", type("Clock", (), {"now": staticmethod(lambda _: next(instants))}))
+    event = post.delivered(notice(company))
+    send = wiring.mailer()._ses.send_raw_email  # type: ignore[attr-defined]
+
+    def down(**_: object) -> None:
+        answer = {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        raise ClientError(answer, "SendRawEmail")  # type: ignore[arg-type]
+
+    wiring.mailer()._ses.send_raw_email = down  # type: ignore[attr-defined]
+    for _ in range(10):
+        assert notify(event, Context())["batchItemFailures"]
+    assert wiring.documents().count("accounts/") == copies
+
+    wiring.mailer()._ses.send_raw_email = send  # type: ignore[attr-defined]
+    assert notify(event, Context()) == {"batchItemFailures": []}
+
+    assert len(post.mails()) == 2
+    assert wiring.documents().count("accounts/") == 2
+    assert {email.message_from_bytes(each).as_string() for each in post.files().values()} == {
+        email.message_from_string(each.raw_data).as_string()
+        for each in ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages
+    }
 
 
 def test_an_internationalised_domain_is_sent_in_ascii(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,12 @@
-"""Each function calls DynamoDB only as its policy allows. Neither moto nor the local stack checks this."""
+"""The roles of the functions allow what the functions do at AWS, and nothing else.
+
+Neither moto nor the local stack checks roles. A call that a role does not allow fails any test (tests/permissions.py);
+the routes' calls of DynamoDB are asked for here one by one. A grant that no test uses is found by their record.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +15,7 @@ from billing.platform.dynamodb import keys
 from botocore.client import BaseClient
 
 from functions.record_usage.app import handler as record_usage
+from tests import permissions
 from tests.api_gateway import MACHINE, STAFF, answer, request
 from tests.company import Company
 from tests.functions.test_permissions import (
@@ -128,3 +134,131 @@ def test_the_functions_that_read_the_lists_of_staff() -> None:
     reading = {folder for folder in FUNCTIONS if ("Query", keys.LIST_INDEX) in allowed(folder)}
 
     assert reading == {"administer_claims", "administer_exchange_rates", "get_invoices", "get_reconciliation"}
+
+
+# ---- Every service, both ways ------------------------------------------------------------------------
+
+_FORMER = {"secretsmanager:GetSecretValue StripeSecret": "until an operator has split the secret of an earlier release"}
+_KEY = {"secretsmanager:GetSecretValue StripeApiSecret": "another function of the same test has read it before"}
+_ADMINS = {
+    "dynamodb:Query Table": "a refused member is told the admins (tests/architecture/test_template.py asks for it)"
+}
+_COLLECTION = {"dynamodb:DeleteItem Table": "removes the collection item of an earlier release"}
+KEPT: dict[str, dict[str, str]] = {
+    "administer_vat_numbers": _ADMINS,
+    "collect_payments": {**_FORMER, "dynamodb:GetItem Table": "the exchange rate of a reactivation's invoice"},
+    "detach_replaced_methods": {
+        **_FORMER,
+        **_KEY,
+        "dynamodb:PutItem Table": "the first use of a key keeps its account",
+    },
+    "end_account": {
+        **_FORMER,
+        "s3:DeleteObjectVersion Documents/downloads/*": "an account with a download",
+        "sqs:SendMessage EndsDue": "a deletion that is longer than one run continues in a message",
+        "sqs:SendMessageBatch EndsDue": "the emulator's name for it",
+    },
+    "issue_credit_note": {**_FORMER, **_KEY, **_COLLECTION},
+    "note_payment_notice": _FORMER,
+    "notify": {"s3:ListBucket Documents": "a document that is not there yet is a 404"},
+    "prepare_download": {
+        "s3:DeleteObjectVersion Documents/downloads/*": "the account was deleted meanwhile",
+        "s3:ListBucketVersions Documents": "the account was deleted meanwhile",
+    },
+    "reconcile_books": _FORMER,
+    "record_payment": {**_FORMER, **_KEY, **_COLLECTION},
+    "release_invoicing": _ADMINS,
+    "update_payment_method": _FORMER,
+}
+"""Grants that no test of a function uses, by the function's folder, each with its reason."""
+
+
+AFTER_THE_RECORD = pytest.mark.skipif(
+    os.environ.get("LIVELLO_PERMISSIONS") == "write", reason="`make permissions` writes the record at the end"
+)
+
+
+@AFTER_THE_RECORD
+def test_a_role_allows_nothing_that_its_function_never_does() -> None:
+    """`make permissions` records what all tests use."""
+    used = permissions.recorded()
+    unused = {
+        folder: sorted({str(grant) for grant in grants} - used.get(folder, set()) - set(KEPT.get(folder, {})))
+        for folder, grants in permissions.granted().items()
+    }
+
+    assert {folder: grants for folder, grants in unused.items() if grants} == {}
+
+
+@AFTER_THE_RECORD
+def test_the_record_and_the_exceptions_are_of_grants_that_exist() -> None:
+    granted = {folder: {str(grant) for grant in grants} for folder, grants in permissions.granted().items()}
+    gone = {folder: sorted(grants - granted.get(folder, set())) for folder, grants in permissions.recorded().items()}
+
+    assert {folder: grants for folder, grants in gone.items() if grants} == {}, "make permissions"
+    assert all(set(grants) <= granted[folder] for folder, grants in KEPT.items())
+    assert not any(set(grants) & permissions.recorded().get(folder, set()) for folder, grants in KEPT.items())
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "given", "actions"),
+    [
+        ("dynamodb", "GetItem", {"TableName": "t"}, {"dynamodb:GetItem"}),
+        ("dynamodb", "Query", {"TableName": "t", "IndexName": "gsi1"}, {"dynamodb:Query"}),
+        (
+            "dynamodb",
+            "TransactWriteItems",
+            {"TransactItems": [{"Put": {"TableName": "t"}}, {"ConditionCheck": {"TableName": "t"}}]},
+            {"dynamodb:PutItem", "dynamodb:ConditionCheckItem"},
+        ),
+        ("s3", "HeadObject", {"Bucket": "b", "Key": "k"}, {"s3:GetObject"}),
+        ("s3", "ListObjectVersions", {"Bucket": "b"}, {"s3:ListBucketVersions"}),
+        (
+            "s3",
+            "PutObject",
+            {"Bucket": "b", "Key": "k", "ObjectLockMode": "COMPLIANCE"},
+            {"s3:PutObject", "s3:PutObjectRetention"},
+        ),
+        (
+            "s3",
+            "DeleteObjects",
+            {"Bucket": "b", "Delete": {"Objects": [{"Key": "k"}, {"Key": "k", "VersionId": "1"}]}},
+            {"s3:DeleteObject", "s3:DeleteObjectVersion"},
+        ),
+        ("sqs", "SendMessageBatch", {"QueueUrl": "q"}, {"sqs:SendMessage", "sqs:SendMessageBatch"}),
+        ("events", "PutEvents", {"Entries": [{"EventBusName": "b"}]}, {"events:PutEvents"}),
+        ("ses", "SendRawEmail", {"Source": "a@b.example"}, {"ses:SendRawEmail"}),
+        ("secretsmanager", "GetSecretValue", {"SecretId": "s"}, {"secretsmanager:GetSecretValue"}),
+        ("cognito-idp", "AdminGetUser", {"UserPoolId": "p"}, {"cognito-idp:AdminGetUser"}),
+    ],
+)
+def test_the_actions_that_a_call_needs(service: str, operation: str, given: dict[str, Any], actions: set[str]) -> None:
+    assert {need.action for need in permissions.needs(service, operation, given)} == actions
+
+
+def test_a_grant_is_of_one_resource_and_of_a_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCUMENTS_BUCKET", "documents")
+    monkeypatch.setenv("QUEUE_URL", "issued")
+    read = permissions.Grant("s3:GetObject", "Documents", "accounts/*")
+    of_bucket = permissions.Grant("s3:ListBucket", "Documents")
+
+    def fits(grant: permissions.Grant, action: str, name: str, part: str = "") -> bool:
+        return permissions.fits(grant, permissions.Need(action, name, part), "render_documents")
+
+    assert fits(read, "s3:GetObject", "documents", "accounts/a/invoice.pdf")
+    assert not fits(read, "s3:GetObject", "documents", "downloads/a.zip")
+    assert not fits(read, "s3:PutObject", "documents", "accounts/a/invoice.pdf")
+    assert not fits(read, "s3:GetObject", "issued", "accounts/a/invoice.pdf"), "another resource"
+    assert fits(of_bucket, "s3:ListBucket", "documents")
+    assert not fits(of_bucket, "s3:ListBucket", "documents", "accounts/a")
+
+
+def test_the_function_that_calls_is_found_on_the_stack(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its grants, a request is refused; afterwards nothing is, so this test passes."""
+    monkeypatch.setitem(permissions.granted(), "record_usage", set())
+
+    answer(record_usage, request("POST", "/usage", claims=MACHINE, body=cloud_event()))
+
+    refused = set(permissions.REFUSED)
+    permissions.REFUSED.clear()
+    assert any(each.startswith("record_usage may not dynamodb:UpdateItem on billing-test") for each in refused), refused

@@ -75,6 +75,7 @@ def test_all_books_that_are_due_are_compared_and_what_differs_is_listed(
 ) -> None:
     collected(company)
     give_credit(company.account)
+    wiring.forget()  # the worker reads Stripe's key by itself
     used.clear()
 
     assert compare(NIGHT, monkeypatch) == 2
@@ -108,6 +109,19 @@ def test_the_next_night_compares_the_register_as_well(company: Company, monkeypa
     [finding] = listed().body["items"]
     assert (finding["rule"], finding["account"], finding["subject"]) == ("register-broken", None, "LV-2026")
     assert finding["found"] == "2 to 2 are missing."
+
+
+def test_a_difference_that_is_mended_is_gone_the_night_after(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    collected(company)
+    give_credit(company.account)
+    compare(NIGHT, monkeypatch)
+    assert len(listed().body["items"]) == 1
+    put_item(f"ACCOUNT#{company.account}", "BALANCE", json.dumps({"credit": 0}), version=2)
+
+    compare(NIGHT + timedelta(days=1), monkeypatch)
+
+    assert listed().body["items"] == []
+    assert len(recorded("reconciliation.differed")) == 1
 
 
 def test_staff_read_the_list_page_by_page_or_of_one_account(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:

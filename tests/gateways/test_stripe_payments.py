@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import json
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import stripe
 from billing.kernel.errors import AnswerLost, UpstreamFailed
 from billing.kernel.money import Money
+from billing.payments import stripe_gateway
 from billing.payments.gateway import (
     AmountRefused,
     CustomerDeleted,
@@ -19,6 +25,7 @@ from billing.payments.gateway import (
 )
 from billing.payments.methods import ChargeState, Debit, Method, PaymentFailure, RefundState
 from billing.payments.stripe_gateway import StripePayments
+from billing.platform.logs import logger
 
 from local.stripe.api import ACCOUNT, CREDITOR, Stripe
 from local.stripe.process import KEYS
@@ -491,3 +498,71 @@ def test_a_deleted_customer_is_of_no_account(account: Stripe, gateway: StripePay
 
     assert found is not None
     assert (found.account, found.customer_account) == ("nordlys", None)
+
+
+# ---- What is logged ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """The log lines of the gateway during the test."""
+    lines, handler = io.StringIO(), logger.handlers[0]
+    assert isinstance(handler, logging.StreamHandler)
+    before = handler.setStream(lines)
+    yield lines
+    handler.setStream(before)
+
+
+def test_a_refusal_is_logged_with_stripes_id_of_the_request_and_without_its_text(
+    gateway: StripePayments, logged: io.StringIO
+) -> None:
+    with pytest.raises(RequestRefused):
+        gateway.new_payment("cus_canary", "nordlys", "LV-1", Money(-1, "EUR"), Method.CARD, "k")
+    error: Any = stripe.InvalidRequestError
+    refusal = error("canary", "canary", http_status=400, headers={"request-id": "req_1"})
+    with pytest.raises(RequestRefused), stripe_gateway._stripe_errors():
+        raise refusal
+
+    first, second = map(json.loads, logged.getvalue().splitlines())
+    assert (first["message"], first["kind"], first["status"]) == ("stripe refused", "InvalidRequestError", 400)
+    assert second["stripe"] == "req_1"
+    assert "canary" not in logged.getvalue()
+
+
+def test_a_key_that_stripe_does_not_know_is_a_refusal(account: Stripe, logged: io.StringIO) -> None:
+    keys = {**KEYS, "api_key": "sk_test_canary"}
+    gateway = StripePayments(keys.__getitem__, ADDRESS, lambda _: None, InProcess(account))
+
+    with pytest.raises(UpstreamFailed):
+        gateway.new_customer("nordlys", "k")
+
+    assert json.loads(logged.getvalue())["status"] == 401
+    assert "canary" not in logged.getvalue()
+
+
+def test_a_decline_and_what_stripe_does_not_know_any_more_are_no_refusals(
+    account: Stripe, gateway: StripePayments, logged: io.StringIO
+) -> None:
+    customer, method = payer(account, gateway, DECLINED)
+    payment = begin(gateway, customer)
+
+    gateway.charge(payment, method, Method.CARD, "pay")
+    gateway.delete_customer("cus_unknown", "delete")
+    assert gateway.setup("seti_unknown") is None
+    assert gateway.payment_in_ledger("pi_unknown") is None
+    assert gateway.payments_of("cus_unknown", 10) == []
+    assert gateway.invoice_of("pi_unknown") is None
+
+    assert logged.getvalue() == ""
+
+
+def test_the_key_of_another_account_is_logged(account: Stripe, logged: io.StringIO) -> None:
+    def refuse(_: Merchant) -> None:
+        raise OtherMerchant("It is another one.")
+
+    gateway = StripePayments(KEYS.__getitem__, ADDRESS, refuse, InProcess(account))
+
+    with pytest.raises(OtherMerchant):
+        gateway.new_customer("nordlys", "k")
+
+    assert json.loads(logged.getvalue())["message"] == "other merchant"

@@ -22,7 +22,7 @@ from local.cloud import Cloud
 from local.linked_layer import write_link
 from local.mail_sink import mail_sink
 from local.settings import PORT_DEFAULTS, ROOT, LocalError, Settings, ports_file
-from local.stripe.process import account_file, keep_stripe_account, stripe_stand_in
+from local.stripe.process import SECRETS, account_file, keep_stripe_account, stripe_stand_in
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/full")
@@ -50,7 +50,7 @@ class Parts:
         monkeypatch.setattr(stack, "_parts", lambda _: (cloud, door, sink, stripe, vies))
         monkeypatch.setattr(stack, "is_built", lambda *_: False)
         monkeypatch.setattr(stack, "is_deployed", lambda *_: False)
-        monkeypatch.setattr(stack, "stack_outputs", lambda _: {"StripeSecretArn": "arn"})
+        monkeypatch.setattr(stack, "stack_outputs", lambda _: dict.fromkeys(SECRETS, "arn"))
         monkeypatch.setattr(stack, "client", lambda *_: type("C", (), {"put_secret_value": lambda *_, **__: None})())
         checks = ("_check_ports", "_check_files", "build", "deploy")
         repairs = ("repair", "lock_invoices", "complete_functions", "record_deployment")

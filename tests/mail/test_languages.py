@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import fields
+from decimal import Decimal
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from babel import Locale
@@ -15,6 +16,12 @@ from billing.correspondence.event_kinds import SCHEMA_OF
 from billing.correspondence.letters import MAILED
 from billing.kernel.events import EventType
 from billing.languages import FOLDER, LANGUAGES
+from billing.languages.explanations import COUNT, Explanation
+from billing.languages.formats import formats
+from billing.scaling.autoscaling import Reason
+from billing.scaling.reduction.rules import AdviceResult
+from billing.scaling.reviews.rules import FitResult
+from billing.scaling.tier_changes import Hold
 
 WITHOUT_MAIL = {
     "autoscaling.changed",
@@ -50,7 +57,13 @@ def test_every_event_type_has_a_mail_unless_it_is_listed() -> None:
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_a_language_has_every_file(language: str) -> None:
-    expected = {"document.json", "language.json", "words.jinja", *(f"mail/{kind}.jinja" for kind in MAILED)}
+    expected = {
+        "document.json",
+        "explanations.json",
+        "language.json",
+        "words.jinja",
+        *(f"mail/{kind}.jinja" for kind in MAILED),
+    }
     missing, unknown = expected - files(language), files(language) - expected
     assert files(language) == expected, f"missing: {missing}, unknown: {unknown}"
 
@@ -68,6 +81,48 @@ def test_a_language_has_every_word_that_english_has(language: str) -> None:
         return set(MACRO.findall((FOLDER / of / "words.jinja").read_text(encoding="utf-8")))
 
     assert words("en") <= words(language), words("en") - words(language)
+
+
+def explanations(language: str) -> dict[str, Any]:
+    words: dict[str, Any] = json.loads((FOLDER / language / "explanations.json").read_text(encoding="utf-8"))
+    return words
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_every_reason_has_a_sentence_in_every_language(language: str) -> None:
+    codes = {
+        *(f"autoscaling.{each}" for each in get_args(Reason)),
+        *(f"autoscaling.{each}" for each in Hold),
+        "autoscaling.left_out",
+        *(f"reduction.{each}" for each in AdviceResult),
+        *(f"review.{each}" for each in FitResult if each is not FitResult.FITS),
+    }
+    assert set(explanations(language)["sentences"]) == codes
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_explanations_write_numbers_as_mails_do(language: str) -> None:
+    words = explanations(language)
+    assert formats(language).quantity(Decimal("10000.5")) == f"10{words['group']}000{words['decimal']}5"
+
+
+@pytest.mark.parametrize("code", sorted(explanations("en")["sentences"]))
+def test_explanations_of_all_languages_use_the_same_values(code: str) -> None:
+    def values_in(language: str) -> set[str]:
+        sentence = explanations(language)["sentences"][code]
+        return set(re.findall(r"{(\w+)}", sentence if isinstance(sentence, str) else " ".join(sentence.values())))
+
+    for language in LANGUAGES:
+        assert values_in(language) == values_in("en")
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 day did"), (2, "2 days did"), (1200, "1,200 days did")])
+def test_a_sentence_with_a_count_has_two_forms(count: int, words: str) -> None:
+    assert Explanation("autoscaling.left_out", {COUNT: count}).in_words("en").startswith(words)
+
+
+def test_a_reason_in_a_language_without_words_is_told_in_english() -> None:
+    assert Explanation("autoscaling.top_tier").in_words("eo") == "There is no higher tier."
 
 
 @pytest.mark.parametrize(

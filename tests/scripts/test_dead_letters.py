@@ -169,6 +169,12 @@ def test_list_shows_each_message_with_its_reason_and_leaves_it_in_its_queue(
         ("[1]", "unreadable"),
         ('{"record": "1", "pk": "ACCOUNT#a", "sk": "EVENT#1"}', "record ACCOUNT#a EVENT#1"),
         ('{"eventType": "Bounce", "mail": {"messageId": "m-1"}}', "Bounce of mail m-1"),
+        ('{"account": "a", "at": "2026-11-23T10:00:00Z"}', "work due at 2026-11-23T10:00:00Z of a"),
+        (
+            '{"eventType": "Bounce", "mail": {"messageId": "m-1", "tags": {"livello-account": ["a"]}}}',
+            "Bounce of mail m-1 of a",
+        ),
+        ('{"notice": "evt_1", "type": "setup_intent.succeeded"}', "setup_intent.succeeded evt_1 of Stripe"),
         ('{"DDBStreamBatchInfo": {"batchSize": 3, "startSequenceNumber": "7"}}', "3 records of the stream from 7"),
     ],
 )

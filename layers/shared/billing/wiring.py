@@ -59,7 +59,7 @@ else:  # the commands of a function import the stores and interfaces that they n
 
 
 PaymentSecret = Callable[[str], str]
-"""Returns a value of the payment service's secret, by name. Raises UpstreamFailed."""
+"""Returns a value of a secret of the payment service, by name. Raises UpstreamFailed."""
 
 
 @cache
@@ -282,10 +282,22 @@ def work_queue() -> WorkQueue:
 
 @cache
 def payment_secret() -> PaymentSecret:
-    """The secret of the payment service (Secrets Manager)."""
+    """The API key of the payment service (Secrets Manager).
+
+    Earlier releases had one secret for everything: until an operator has split it, the key is in the webhook's.
+    """
     from billing.platform.secrets_manager import Secret
 
-    return Secret(os.environ["STRIPE_SECRET"], session()).value
+    former = Secret(os.environ["STRIPE_WEBHOOK_SECRET"], session())
+    return Secret(os.environ["STRIPE_SECRET"], session(), former).value
+
+
+@cache
+def webhook_secret() -> PaymentSecret:
+    """The secret with which the payment service signs its notices (Secrets Manager)."""
+    from billing.platform.secrets_manager import Secret
+
+    return Secret(os.environ["STRIPE_WEBHOOK_SECRET"], session()).value
 
 
 @cache

@@ -53,6 +53,7 @@ class Permits(Judge):
             return Admission(caller(request), permission, accounts, request)
 
         super().__init__(admission)
+        self.permission = permission
 
     def judge(self, request: Request) -> None:
         """Judges the caller by its own read of the account. Raises as `Admission.admit`. One get."""
@@ -72,3 +73,4 @@ class StaffOnly(Judge):
             return person
 
         super().__init__(staff)
+        self.permission = permission

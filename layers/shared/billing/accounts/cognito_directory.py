@@ -13,6 +13,7 @@ from billing.kernel.errors import UpstreamFailed
 from billing.kernel.permissions import STAFF_GROUP
 
 PASSWORD_BYTES = 48
+SOFTWARE_TOKEN = "SOFTWARE_TOKEN_MFA"  # noqa: S105 - the name of a factor
 
 
 class CognitoDirectory:
@@ -42,6 +43,18 @@ class CognitoDirectory:
             return
         except (BotoCoreError, ClientError) as failure:
             raise UpstreamFailed("The directory of people did not delete. Try again.") from failure
+
+    def has_second_factor(self, user: str) -> bool:
+        """Whether the user has an authenticator app, which each of their log-ins then asks for. One call.
+
+        Raises UpstreamFailed.
+        """
+        try:
+            described = self._cognito.admin_get_user(UserPoolId=self._user_pool, Username=user)
+        except (BotoCoreError, ClientError) as failure:
+            raise UpstreamFailed("The directory of people did not answer as it should. Try again.") from failure
+        # An activated factor is asked for by every log-in: AdminSetUserMFAPreference in Cognito's API reference.
+        return SOFTWARE_TOKEN in described.get("UserMFASettingList", [])
 
     def _created(self, email: str, name: str) -> LogIn:
         attributes = {"email": email, "email_verified": "true", "name": name}

@@ -144,7 +144,7 @@ class BillingView(View):
     """Where invoices are sent, and the language of whatever is written to the account."""
 
     email: str
-    language: str
+    language: Language
 
     @classmethod
     def of(cls, details: BillingDetails) -> BillingView:

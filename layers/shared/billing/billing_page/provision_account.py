@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 from billing.accounts.administer_users import find_or_create_user
@@ -113,7 +113,7 @@ def provision_account(
         after={
             "name": request.name,
             "contract": contract_body(request.contract),
-            "lines": [asdict(line) for line in subscription.lines],
+            "lines": [line.facts for line in subscription.in_language(request.billing.language).lines],
             "first_admin": fields_of(admin, id="user"),
         },
     )

@@ -45,7 +45,9 @@ class BillingPageStore(Table):
         method, check = page.get(keys.PAGE_PAYMENT_METHOD), page.get(keys.PAGE_VAT_CHECK)
         return BillingPage(
             account=details.account,
-            subscription=subscription_from(subscription.body, subscription.version),
+            subscription=subscription_from(
+                subscription.body, subscription.version, details.information.billing.details.language
+            ),
             information=details.information,
             payment_method=None if method is None else shown_payment_method_from(method.body),
             invoices=tuple(invoice_from(row.body) for row in newest),

@@ -6,13 +6,13 @@ from datetime import date
 
 from billing.accounts.contract_view import ContractView, interval_on
 from billing.accounts.information_views import BillingView, CompanyView, ContactView
-from billing.accounts.rules import Account
+from billing.accounts.rules import Account, Status
 from billing.billing_page.page import BillingPage, NextCharge
 from billing.invoicing.settings import UnconfirmedVatNumber
 from billing.invoicing.summary_views import InvoiceView
 from billing.invoicing.vat_territories import Address
 from billing.payments.method_views import CardView, DebitView
-from billing.payments.methods import PaymentMethod
+from billing.payments.methods import Method, PaymentMethod
 from billing.platform.http.models import MoneyView, View
 from billing.subscriptions.views import SubscriptionView
 
@@ -45,7 +45,7 @@ class PaymentView(View):
     repeat its `net` and `on`, for clients of earlier versions.
     """
 
-    method: str | None
+    method: Method | None
     card: CardView | None
     debit: DebitView | None
     interval_months: int
@@ -98,7 +98,7 @@ class BillingPageView(View):
 
     account: str
     name: str
-    status: str
+    status: Status
     ends: EndsView | None
     contract: ContractView
     stores: list[StoreView]

@@ -8,6 +8,7 @@ report another worker sends it again: two mails are better than none (docs/decis
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -160,17 +161,28 @@ def _deliver(
     mailer: Mailer,
     documents: Documents,
 ) -> bool:
-    """Claims, sends and records one mail. Returns whether this call sent it."""
+    """Claims, sends and records one mail. Returns whether this call sent it.
+
+    The copy is stored before the mail is sent. An attempt whose answer was lost leaves its copy, and the next one sends
+    that again, as it is: there is one copy, however long SES is down. A refused mail leaves none, because its next
+    attempt may have other words.
+    """
     delivery = Delivery.of(event, recipient)
     if not deliveries.claim_delivery(delivery, claimant, now, now + CLAIM):
         return False
+    copy = None if delivery.account is None else audit_copy(delivery.account, delivery)
+    stored = False
     try:
-        if delivery.account is not None:
-            documents.put(audit_copy(delivery.account, delivery), message, MESSAGE_TYPE)
+        if copy is not None:
+            message = documents.put_once(copy, message, MESSAGE_TYPE)
+            stored = True
         message_id = mailer.send(message, recipient.email, delivery)
     except AnswerLost:
         raise  # keep the claim: until it expires, SES may still report that the mail was sent
     except UpstreamFailed:
+        if copy is not None and stored:
+            with suppress(UpstreamFailed):
+                documents.delete_all(copy)
         deliveries.release_delivery(delivery, claimant)
         raise
     deliveries.record_delivery(delivery, message_id, now)

@@ -265,10 +265,10 @@ def without_intent(
         payment = each.payment.payment_intent_id
         if each.payment.has_live_intent and not gateway.cancel(str(payment), f"cancel/{payment}/{context.correlation}"):
             raise AlreadyPaid
-    return [PaymentChange(each, replace(each.payment, payment_intent_id=None, allocations=())) for each in others]
+    return [PaymentChange(each, each.payment.without_intent()) for each in others]
 
 
-def shared_charge(
+def _shared_charge(
     change: PaymentChange,
     payment: str,
     allocations: Allocations,
@@ -371,7 +371,7 @@ def _has_failed(number: str, changes: Sequence[PaymentChange]) -> bool:
         entry.kind is EntryKind.REFUND_FAILED
         for change in changes
         if change.record.invoice.number == number
-        for entry in change.payment.entries[len(change.record.payment.entries) :]
+        for entry in change.new_entries
     )
 
 
@@ -419,7 +419,7 @@ def pay_from_credit(
             failures.append(failure)
             continue
         if record.payment.has_live_intent:
-            unpaid[position] = replace(record, payment=replace(record.payment, payment_intent_id=None, allocations=()))
+            unpaid[position] = replace(record, payment=record.payment.without_intent())
         for change in others:
             unpaid[:] = [
                 replace(each, payment=change.payment) if each.invoice.number == change.record.invoice.number else each
@@ -448,14 +448,20 @@ def _look_up(
     collector: Collector,
 ) -> list[PaymentChange]:
     """What became of a charge that credit could not wait for. Nothing is charged."""
-    current = collector.gateway.payment(str(record.payment.payment_intent_id))
-    if current is None:
-        raise RequestRefused("Stripe does not know a payment that it has begun for us.")
+    current = _begun_charge(record.payment, collector)
     if current.state in {ChargeState.SUCCEEDED, ChargeState.IN_TRANSIT}:
-        return _charged_changes(billing, record, current, unpaid, today, record.payment.tried_with, collector)
+        return charged_changes(billing, record, current, unpaid, today, record.payment.tried_with, collector)
     is_cancelled = current.state is ChargeState.CANCELLED  # before another one, which collects this invoice too
-    alone = replace(record.payment, payment_intent_id=None, allocations=())
+    alone = record.payment.without_intent()
     return [PaymentChange(record, alone if is_cancelled else record.payment)]
+
+
+def _begun_charge(payment: InvoicePayment, collector: Collector) -> Charge:
+    """The charge of a payment that has begun, as it is at the payment service. Raises RequestRefused if unknown."""
+    charge = collector.gateway.payment(str(payment.payment_intent_id))
+    if charge is None:
+        raise RequestRefused("Stripe does not know a payment that it has begun for us.")
+    return charge
 
 
 def _collect_one(
@@ -472,35 +478,31 @@ def _collect_one(
     if record.invoice.corrects is not None:
         return [_refund(record, today, collector)]
     if payment.status is InvoiceStatus.IN_TRANSIT and payment.payment_intent_id is not None:
-        current = gateway.payment(payment.payment_intent_id)
-        if current is None:
-            raise RequestRefused("Stripe does not know a payment that it has begun for us.")
+        current = _begun_charge(payment, collector)
         if current.state in {ChargeState.IN_TRANSIT, ChargeState.WAITING}:
             return [PaymentChange(record, replace(payment, next_attempt_on=today + DAY))]
-        return _charged_changes(billing, record, current, unpaid, today, payment.tried_with, collector)
+        return charged_changes(billing, record, current, unpaid, today, payment.tried_with, collector)
     shown, method = billing.profile.shown, billing.profile.payment_method
     if _is_stale(record, unpaid):
         # Credit notes have waived a part since the charge was begun: it would take too much.
         if not gateway.cancel(
             str(payment.payment_intent_id), f"cancel/{payment.payment_intent_id}/{collector.context.correlation}"
         ):
-            current = gateway.payment(str(payment.payment_intent_id))
-            if current is None:
-                raise RequestRefused("Stripe does not know a payment that it has begun for us.")
-            return _charged_changes(billing, record, current, unpaid, today, payment.tried_with, collector)
-        payment = replace(payment, payment_intent_id=None, allocations=())
+            current = _begun_charge(payment, collector)
+            return charged_changes(billing, record, current, unpaid, today, payment.tried_with, collector)
+        payment = payment.without_intent()
         record = replace(record, payment=payment)
     if _by_transfer(billing):
         try:
             others = without_intent(record, unpaid, collector.context, gateway)
         except AlreadyPaid:
-            current = None if payment.payment_intent_id is None else gateway.payment(payment.payment_intent_id)
-            if payment.payment_intent_id is None or (current is not None and current.state is ChargeState.CANCELLED):
+            if payment.payment_intent_id is None:
                 return [_collected_elsewhere(record, today)]
-            if current is None:
-                raise RequestRefused("Stripe does not know a payment that it has begun for us.") from None
-            return _charged_changes(billing, record, current, unpaid, today, payment.tried_with, collector)
-        alone = replace(payment, payment_intent_id=None, allocations=())
+            current = _begun_charge(payment, collector)
+            if current.state is ChargeState.CANCELLED:
+                return [_collected_elsewhere(record, today)]
+            return charged_changes(billing, record, current, unpaid, today, payment.tried_with, collector)
+        alone = payment.without_intent()
         until = transferred_by(record.invoice, agreed_day(billing), settings.term_days)
         late = mark_past_due(alone) if until < today else awaiting_transfer(alone, until)
         return [PaymentChange(record, late), *others]
@@ -537,7 +539,7 @@ def _collect_one(
     if charge.made_at is not None and not collector.context.is_replay:
         # The message may be days older than the charge.
         today = max(today, contract.today(charge.made_at))
-    return _charged_changes(billing, record, charge, unpaid, today, tried_with, collector)
+    return charged_changes(billing, record, charge, unpaid, today, tried_with, collector)
 
 
 def _is_stale(record: InvoiceRecord, unpaid: Sequence[InvoiceRecord]) -> bool:
@@ -548,7 +550,7 @@ def _is_stale(record: InvoiceRecord, unpaid: Sequence[InvoiceRecord]) -> bool:
     )
 
 
-def _charged_changes(
+def charged_changes(
     billing: BillingContext,
     record: InvoiceRecord,
     charge: Charge,
@@ -557,10 +559,11 @@ def _charged_changes(
     tried_with: str | None,
     collector: Collector,
 ) -> list[PaymentChange]:
+    """What a charge of an invoice changes: first that invoice, then the others that it has paid."""
     charged = after_charge(
         record.payment,
         charge,
-        charge.method or record.payment.method or _method(billing),
+        method_of(billing, record, charge),
         today,
         collector.settings.retry_days,
         due_on=record.invoice.due_on,
@@ -569,7 +572,7 @@ def _charged_changes(
     change = PaymentChange(record, charged)
     if charge.state is not ChargeState.SUCCEEDED:
         return [change]
-    return shared_charge(change, charge.payment_intent_id, record.payment.allocations, unpaid, collector.store, today)
+    return _shared_charge(change, charge.payment_intent_id, record.payment.allocations, unpaid, collector.store, today)
 
 
 def _allocations(
@@ -637,7 +640,7 @@ def _charged(
         if charge.state is not ChargeState.CANCELLED:
             break
         # By somebody who was cut off, or at the payment service, or it is one of a customer that is no more.
-        record = replace(record, payment=replace(record.payment, payment_intent_id=None, allocations=()))
+        record = replace(record, payment=record.payment.without_intent())
     return record, charge
 
 
@@ -735,5 +738,7 @@ def agreed_day(billing: BillingContext) -> date | None:
     return None if agreed_at is None else billing.subscriber.account.contract.today(agreed_at)
 
 
-def _method(billing: BillingContext) -> Method:
-    return Method.CARD if billing.profile.shown is None else billing.profile.shown.method
+def method_of(billing: BillingContext, record: InvoiceRecord, charge: Charge) -> Method:
+    """How a charge was paid: as it says itself, as the invoice was charged before, or as the account pays now."""
+    shown = billing.profile.shown
+    return charge.method or record.payment.method or (Method.CARD if shown is None else shown.method)

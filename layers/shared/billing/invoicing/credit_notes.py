@@ -172,7 +172,7 @@ def allocate(
     )
     if not divided.pre_payment:
         return divided
-    return replace(divided, payment=replace(divided.payment, payment_intent_id=None, allocations=()))
+    return replace(divided, payment=divided.payment.without_intent())
 
 
 def allocate_taken_back(

@@ -132,6 +132,10 @@ class InvoicePayment:
         """Whether a charge that was begun may still succeed."""
         return self.payment_intent_id is not None and not self.is_credit_note and (self.left > 0 or self.is_in_transit)
 
+    def without_intent(self) -> InvoicePayment:
+        """The payment without its PaymentIntent: the next charge begins a new one."""
+        return replace(self, payment_intent_id=None, allocations=())
+
     @property
     def overlooked_since(self) -> date | None:
         """Since when nothing is planned for an invoice that is open or in transit; None for every other one."""
@@ -289,7 +293,7 @@ def after_charge(
         )
     if charge.state is ChargeState.CANCELLED:
         # A cancelled PaymentIntent never succeeds: the next attempt creates another one.
-        attempted = replace(payment, payment_intent_id=None, allocations=())
+        attempted = payment.without_intent()
     failure = charge.failure or PaymentFailure.FAILED
     return after_failure(attempted, failure, today, retry_days, due_on=due_on, tried_with=tried_with, hard=charge.hard)
 
@@ -366,9 +370,7 @@ def mark_received(payment: InvoicePayment, on: date, method: Method, reference: 
     if payment.status not in {*UNPAID, InvoiceStatus.UNCOLLECTIBLE}:
         raise AlreadyPaid
     entry = Entry(EntryKind.TRANSFERRED, payment.balance, on, reference)
-    return replace(payment, method=method, reference=reference, payment_intent_id=None, allocations=()).with_entries(
-        entry
-    )
+    return replace(payment.without_intent(), method=method, reference=reference).with_entries(entry)
 
 
 def retry_now(payment: InvoicePayment) -> InvoicePayment:

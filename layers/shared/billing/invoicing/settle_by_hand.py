@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import date
 
 from billing.invoicing.collect_payments import without_intent
@@ -54,7 +54,7 @@ def write_off(
     unpaid = [*store.unpaid(account.id)]
     others = without_intent(record, unpaid, context, gateway)
     entry = Entry(EntryKind.WRITTEN_OFF, record.payment.left, account.contract.today(context.time), context.actor.user)
-    payment = replace(record.payment, payment_intent_id=None, allocations=()).with_entries(entry)
+    payment = record.payment.without_intent().with_entries(entry)
     changes = [PaymentChange(record, payment), *others]
     store.settle(billing, changes, written_off_events(changes, reason, context))
     return changes[0].written

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from billing.invoicing.invoices import Invoice
+from billing.invoicing.invoices import Invoice, InvoiceStatus
 from billing.platform.http.models import MoneyView, View
 
 
@@ -16,7 +16,7 @@ class InvoiceView(View):
     produced_on: date
     due_on: date
     paid_on: date | None
-    status: str
+    status: InvoiceStatus
     total: MoneyView
 
     @classmethod

@@ -9,10 +9,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 
-from billing.invoicing.collect_payments import Collector, after_refund, save_changes, shared_charge, without_intent
+from billing.invoicing.collect_payments import (
+    Collector,
+    after_refund,
+    charged_changes,
+    method_of,
+    save_changes,
+    without_intent,
+)
 from billing.invoicing.credit_refunds import after_credit_refund
 from billing.invoicing.disputes import dispute_steps
-from billing.invoicing.dunning import UNPAID, AlreadyPaid, InvoicePayment, after_charge, after_money, is_news
+from billing.invoicing.dunning import UNPAID, AlreadyPaid, InvoicePayment, after_money, is_news
 from billing.invoicing.entries import Entry, EntryKind, attempt_under_way, charged, kept, overpaid, refundable_of
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.invoicing.settings import InvoicingSettings
@@ -87,14 +94,14 @@ def sync_payment(
     if charge.state is ChargeState.SUCCEEDED and charge.currency not in {None, record.left.currency}:
         return _told_of(charge, billing, collector)
     if charge.state is ChargeState.CANCELLED and record.payment.payment_intent_id == payment and _is_open(record):
-        _save(found, [PaymentChange(record, replace(record.payment, payment_intent_id=None, allocations=()))])
+        _save(found, [PaymentChange(record, record.payment.without_intent())])
         return True
     if record.payment.payment_intent_id == payment:
         if not is_news(charge, record.payment):
             return False
     elif charge.state is not ChargeState.SUCCEEDED:
         return False
-    _save(found, _changes(found, record, charge, store))
+    _save(found, _changes(found, record, charge))
     return True
 
 
@@ -341,29 +348,13 @@ def _newest(account: str, store: InvoiceStore) -> InvoiceRecord | None:
     return None if number is None else store.record(account, number)
 
 
-def _changes(found: _Found, record: InvoiceRecord, charge: Charge, store: InvoiceStore) -> Sequence[PaymentChange]:
-    payment, contract = record.payment, found.billing.subscriber.account.contract
-    shown = found.billing.profile.shown
-    method = charge.method or payment.method or (Method.CARD if shown is None else shown.method)
-    day = found.today
+def _changes(found: _Found, record: InvoiceRecord, charge: Charge) -> Sequence[PaymentChange]:
+    payment, day = record.payment, found.today
     if charge.made_at is not None and not payment.is_in_transit:
-        day = max(record.invoice.produced_on, contract.today(charge.made_at))
-    if payment.payment_intent_id != charge.payment_intent_id:
-        return _from_elsewhere(found, record, charge, method, day)
-    settings = found.collector.settings
-    charged = after_charge(
-        payment,
-        charge,
-        method,
-        day,
-        settings.retry_days,
-        due_on=record.invoice.due_on,
-        tried_with=payment.tried_with,
-    )
-    change = PaymentChange(record, charged)
-    if charge.state is not ChargeState.SUCCEEDED:
-        return [change]
-    return shared_charge(change, charge.payment_intent_id, payment.allocations, found.unpaid, store, day)
+        day = max(record.invoice.produced_on, found.billing.subscriber.account.contract.today(charge.made_at))
+    if payment.payment_intent_id == charge.payment_intent_id:
+        return charged_changes(found.billing, record, charge, found.unpaid, day, payment.tried_with, found.collector)
+    return _from_elsewhere(found, record, charge, method_of(found.billing, record, charge), day)
 
 
 def _from_elsewhere(
@@ -373,7 +364,7 @@ def _from_elsewhere(
     payment, others = record.payment, list[PaymentChange]()
     try:
         others = without_intent(record, found.unpaid, found.collector.context, found.collector.gateway)
-        payment = replace(payment, payment_intent_id=None, allocations=())
+        payment = payment.without_intent()
     except AlreadyPaid:
         pass  # its own notice comes as well
     return [PaymentChange(record, after_money(payment, charge, method, day)), *others]
@@ -419,6 +410,4 @@ def _after_dispute(payment: InvoicePayment, entries: Sequence[Entry]) -> Invoice
     if updated.left <= payment.left or payment.is_in_transit:
         return updated  # what is on its way is followed to its end
     # What the bank has taken back is owed again. It is not charged again by itself: staff talk to the customer.
-    return replace(
-        updated, payment_intent_id=None, allocations=(), is_past_due=True, is_exhausted=True, next_attempt_on=None
-    )
+    return replace(updated.without_intent(), is_past_due=True, is_exhausted=True, next_attempt_on=None)

@@ -11,12 +11,14 @@ from pydantic import Field
 
 from billing.invoicing.exchange_rates.views import SellerTaxView
 from billing.invoicing.holds import InvoicingHold
-from billing.invoicing.invoices import Invoice, InvoiceDraft
+from billing.invoicing.invoices import Invoice, InvoiceDraft, InvoiceStatus
 from billing.invoicing.numbering import RegisteredNumber
 from billing.invoicing.records import InvoiceRecord, WholeInvoice
 from billing.invoicing.release_invoicing import InvoicingPreview
 from billing.invoicing.summary_views import InvoiceView
+from billing.invoicing.tax import TaxRule
 from billing.invoicing.wording import describe_line
+from billing.payments.methods import Method
 from billing.platform.http.models import Amount, Body, Currency, IsoDate, MoneyView, Text, View, plain
 from billing.subscriptions.pricing import InvoiceLine, Step
 from billing.subscriptions.views import DiscountView
@@ -97,7 +99,7 @@ class TaxView(View):
     `seller_tax` is the amount in the seller's own currency, null where the law does not ask for it, and in a preview.
     """
 
-    rule: str
+    rule: TaxRule
     country: str
     rate: str
     amount: MoneyView
@@ -183,9 +185,9 @@ class PaymentStandingView(View):
     refunded at Stripe itself.
     """
 
-    status: str
+    status: InvoiceStatus
     paid_on: date | None
-    method: str | None
+    method: Method | None
     attempts: int
     next_attempt_on: date | None
     failure: str | None

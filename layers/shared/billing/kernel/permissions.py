@@ -20,6 +20,10 @@ STAFF_GROUP = "staff"
 """The user pool's group of staff. The API cannot add a user to it (DESIGN 3.4.3)."""
 
 
+SECOND_FACTOR, MISSING = "second_factor", "missing"
+"""The claim of a token whose owner is staff and has no second factor, and its value (DESIGN 3.4.3)."""
+
+
 USAGE_SCOPE = "livello/usage"
 """The scope that a machine's access token needs to report usage."""
 
@@ -127,3 +131,15 @@ class AdminsOnly(Forbidden):
     def __init__(self, admins: tuple[Admin, ...]) -> None:
         super().__init__("Only an admin of this account may do this.")
         self.admins = admins
+
+
+class SecondFactorMissing(Forbidden):
+    """A member of staff has logged in with a password alone. They get no rights at all, also no customer's."""
+
+    code = "second-factor-missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Staff need a second factor. Set up an authenticator app with the access token of this log-in "
+            "(AssociateSoftwareToken, VerifySoftwareToken, SetUserMFAPreference of Cognito), then log in again."
+        )

@@ -4,6 +4,7 @@ The name of a folder is a code of ISO 639. Its files:
 
 * `language.json`: the locale, whose rules format amounts and dates;
 * `document.json`: the words of invoices;
+* `explanations.json`: the sentences that explain decisions, and the marks in their numbers;
 * `words.jinja`: the words that all mails share;
 * `mail/`: one template for each kind of mail. It begins with "Subject: ". One template gives both text and HTML,
   because its building blocks exist in both forms.

@@ -22,6 +22,7 @@ from billing.payments.gateway import (
     Merchant,
     MethodRefused,
     NewSetup,
+    OtherMerchant,
     RequestRefused,
 )
 from billing.payments.ledger import LedgerDispute, LedgerPayment, LedgerRefund
@@ -41,9 +42,13 @@ from billing.payments.methods import (
     Setup,
     SetupStatus,
 )
+from billing.platform.logs import logger
 
 API_VERSION = "2026-10-28.endive"
 """The pinned version of Stripe's API. An upgrade is a change of ours, with its tests."""
+
+REFUSED, OTHER_MERCHANT = "stripe refused", "other merchant"
+"""Messages of log lines that metric filters of template.yaml count."""
 
 TIMEOUT_SECONDS = (2.0, 6.0)
 MERCHANT_TIMEOUT_SECONDS = (1.0, 2.5)
@@ -557,7 +562,11 @@ class StripePayments:
         key = self._secret("api_key")
         if self._client is None or key != self._key:
             own = self._own_account(key)
-            self._require_merchant(Merchant(own.id, LIVE in key))
+            try:
+                self._require_merchant(Merchant(own.id, LIVE in key))
+            except OtherMerchant:
+                logger.warning(OTHER_MERCHANT)
+                raise
             debits = getattr(getattr(own, "settings", None), "sepa_debit_payments", None)
             self._creditor = getattr(debits, "creditor_id", None)
             self._client = self._client_of(key, self._http_client)
@@ -583,6 +592,8 @@ class StripePayments:
 def _stripe_errors() -> Iterator[None]:
     """Turns Stripe's errors into ours, without their texts: these may repeat what was sent.
 
+    A refusal is logged, because it is a fault of ours or of the settings: declines and known answers are caught before.
+
     Raises AnswerLost, KeyReused, RequestRefused, KeySpent, UpstreamFailed.
     """
     try:
@@ -592,6 +603,7 @@ def _stripe_errors() -> Iterator[None]:
     except stripe.IdempotencyError:
         raise KeyReused from None
     except stripe.InvalidRequestError as refused:
+        _log_refusal(refused)
         raise RequestRefused(_answered(refused)) from None
     except stripe.RateLimitError:
         raise UpstreamFailed("Stripe is busy. Try again in a moment.") from None
@@ -600,7 +612,15 @@ def _stripe_errors() -> Iterator[None]:
             raise UpstreamFailed("Stripe is still busy with the same request. Try again in a moment.") from None
         if _is_server_error(failure):
             raise KeySpent(_answered(failure)) from None
+        _log_refusal(failure)
         raise UpstreamFailed(_answered(failure)) from None
+
+
+def _log_refusal(failure: stripe.StripeError) -> None:
+    """One line with Stripe's id of the request, which its dashboard finds (docs.stripe.com/api/request_ids)."""
+    logger.warning(
+        REFUSED, kind=type(failure).__name__, status=failure.http_status, code=failure.code, stripe=failure.request_id
+    )
 
 
 @contextmanager

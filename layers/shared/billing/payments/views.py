@@ -66,7 +66,7 @@ class PaymentMethodBody(Body):
 class PaymentMethodView(View):
     """How the account pays from now on."""
 
-    method: str
+    method: Method
     card: CardView | None
     debit: DebitView | None
 

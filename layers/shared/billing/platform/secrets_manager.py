@@ -21,24 +21,35 @@ CACHE_SECONDS = 300
 class Secret:
     """One secret: a JSON object of strings."""
 
-    def __init__(self, secret: str, session: Session) -> None:
-        """`secret` is the ARN or the name of the secret."""
+    def __init__(self, secret: str, session: Session, former: Secret | None = None) -> None:
+        """`secret` is the ARN or the name of the secret. `former` has the values that were not moved here yet."""
         self._secret = secret
+        self._former = former
         self._client: Any = session.create_client("secretsmanager")
         self._values: Mapping[str, str] = {}
         self._read_at = float("-inf")
 
     def value(self, name: str) -> str:
-        """A value of the secret. One call, or none while it is cached.
+        """A value of the secret, or else of its former place. One call for each of them, or none while it is cached.
 
-        Raises UpstreamFailed if the value is missing or empty, or if the secret cannot be read.
+        Raises UpstreamFailed if the value is missing or empty, or if a secret cannot be read.
         """
-        if monotonic() - self._read_at > CACHE_SECONDS or not self._values.get(name):
-            self._values, self._read_at = self._read(), monotonic()
-        value = self._values.get(name)
+        value = self.cached(name) or (self._former.cached(name) if self._former else None)
+        if not value:  # it may have been given, or moved here, a moment ago
+            self._refresh()
+            value = self._values.get(name)
         if not value:
             raise UpstreamFailed(f"The secret has no {name} yet.")
         return value
+
+    def cached(self, name: str) -> str | None:
+        """The value as of CACHE_SECONDS ago at most; None if it is missing. Raises UpstreamFailed."""
+        if monotonic() - self._read_at > CACHE_SECONDS:
+            self._refresh()
+        return self._values.get(name)
+
+    def _refresh(self) -> None:
+        self._values, self._read_at = self._read(), monotonic()
 
     def _read(self) -> Mapping[str, str]:
         try:

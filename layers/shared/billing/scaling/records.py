@@ -43,6 +43,7 @@ class AutoscalingStore(UsageReads):
             keys.PAGE_ACCOUNT,
             keys.PAGE_SUBSCRIPTION,
             keys.PAGE_PERIOD,
+            keys.PAGE_BILLING,
             keys.AUTOSCALING,
             keys.due(Job.AUTOSCALING),
         )

@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from billing.kernel.quantities import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
-from billing.platform.http.models import Body, Identifier, IsoDate, Text, View, plain
-from billing.scaling.autoscaling import Decision, Reason
+from billing.languages.explanations import COUNT, Explanation, in_words
+from billing.platform.http.models import Body, ExplanationView, Identifier, IsoDate, Text, View, plain
+from billing.scaling.autoscaling import Reason
 from billing.scaling.tier_changes import (
     KNOWN_PEAKS_MAX,
     AutoscalingSettings,
@@ -160,7 +161,8 @@ class AutoscalingDecisionView(View):
     """What was decided of one product for one month, why, and by which figures. Quantities are per month.
 
     `current`, `target` are volumes of tiers, null where open-ended; `steady` is the usage that the target holds.
-    `hold` says what kept the product from a move, `effective_on` the day of a move.
+    `hold` says what kept the product from a move, `effective_on` the day of a move. `explanations` are codes with their
+    values, `explanation` is their sentences in the account's language.
     """
 
     month: str
@@ -169,6 +171,7 @@ class AutoscalingDecisionView(View):
     outcome: Literal["moves", "stays", "held"]
     reason: Reason
     explanation: str
+    explanations: list[ExplanationView]
     current: int | None
     target: int | None
     effective_on: date | None
@@ -187,8 +190,8 @@ class AutoscalingDecisionView(View):
     inputs_digest: str
 
     @classmethod
-    def of(cls, decided: ProductDecision) -> AutoscalingDecisionView:
-        decision = decided.decision
+    def of(cls, decided: ProductDecision, language: str) -> AutoscalingDecisionView:
+        decision, reasons = decided.decision, explanations(decided)
         outcome: Literal["moves", "stays", "held"] = (
             "moves" if decided.moves else "held" if decided.hold is not None else "stays"
         )
@@ -199,7 +202,8 @@ class AutoscalingDecisionView(View):
             decided_at=decided.decided_at,
             outcome=outcome,
             reason=decision.reason,
-            explanation=explanation(decided),
+            explanation=in_words(reasons, language),
+            explanations=[ExplanationView.of(each, language) for each in reasons],
             current=decided.tiers[decision.current],
             target=decided.tiers[decision.target],
             effective_on=decided.effective_on,
@@ -290,49 +294,28 @@ class SimulationBody(Body):
         return frozenset((each.store, each.content) for each in self.without)
 
 
-def explanation(decided: ProductDecision) -> str:
-    """Why a product moves or stays, in sentences for customers."""
+def explanations(decided: ProductDecision) -> tuple[Explanation, ...]:
+    """Why a product moves or stays, for customers."""
     decision = decided.decision
-    sentences = [_because(decision)]
-    if decided.hold is Hold.PAUSED:
-        sentences.append(f"It stays nevertheless: autoscaling is paused ({decided.hold_reason}).")
-    elif decided.hold is Hold.CANCELLING:
-        sentences.append("It stays nevertheless: the account is cancelled.")
+    reasons = [
+        Explanation(
+            f"autoscaling.{decision.reason}",
+            {
+                "limit": decision.limit,
+                "months_above": decision.months_above,
+                "months_known": len(decision.months),
+                "months_needed": CLOSED_MONTHS,
+                "weeks_above": decision.weeks_above,
+                "weeks": len(decision.weeks),
+            },
+        )
+    ]
+    if decided.hold is not None:
+        values = {"reason": decided.hold_reason} if decided.hold is Hold.PAUSED else {}
+        reasons.append(Explanation(f"autoscaling.{decided.hold}", values))
     if decision.left_out:
-        days = len(decision.left_out)
-        sentences.append(f"{days} {'day' if days == 1 else 'days'} did not count in full.")
-    return " ".join(sentences)
-
-
-def _because(decision: Decision) -> str:
-    limit = "" if decision.limit is None else f"{decision.limit:,f}"
-    above, weeks = decision.months_above, f"{decision.weeks_above} of the last {len(decision.weeks)} weeks"
-    match decision.reason:
-        case "moved":
-            return f"All three months are above {limit} without their peaks, and so were {weeks}: usage has grown."
-        case "moved_early":
-            return (
-                f"Two months are above {limit}, and so were {weeks}; usage rose at this time of last year as well, "
-                "so the third is not waited for."
-            )
-        case "moved_by_returning_peaks":
-            return f"Six months in a row are above {limit} with their peaks: peaks that come back are usage."
-        case "fits":
-            return f"All three months are within {limit}."
-        case "peak":
-            return f"Usage was above {limit} by its peaks only, and a peak moves nobody."
-        case "near":
-            return f"{above} of {CLOSED_MONTHS} months are above {limit}; all three must clearly be."
-        case "unsteady":
-            return f"All three months are above {limit}, but only {weeks} were: usage is not steady."
-        case "receding":
-            return f"All three months are above {limit}, but the last four weeks no longer are."
-        case "season":
-            return f"Usage is above {limit}, but at this time of last year it fell by so much that it would fit again."
-        case "too_few_months":
-            return f"{len(decision.months)} of the {CLOSED_MONTHS} closed months that it takes are known."
-        case "top_tier":
-            return "There is no higher tier."
+        reasons.append(Explanation("autoscaling.left_out", {COUNT: len(decision.left_out)}))
+    return tuple(reasons)
 
 
 def _rounded(quantity: Decimal | None) -> str | None:

@@ -23,13 +23,27 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True)
+class Translation:
+    """The name of a product, and of its unit of usage, in a `language` (ISO 639)."""
+
+    language: str
+    name: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Product:
-    """A product sold in tiers, smallest first. `unit` names its unit of usage in the plural, such as "searches"."""
+    """A product sold in tiers, smallest first. `unit` names its unit of usage in the plural, such as "searches".
+
+    `translations` are the names for the customers of other languages, at most one per language. Accounts whose language
+    has none see `name` and `unit`.
+    """
 
     id: str
     name: str
     unit: str
     tiers: tuple[Tier, ...]
+    translations: tuple[Translation, ...] = ()
 
     def tier(self, up_to: int | None) -> Tier | None:
         """The tier with exactly this volume, or None."""

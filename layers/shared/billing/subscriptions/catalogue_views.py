@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field
 
 from billing.kernel.fields import fields_of
-from billing.platform.http.models import Amount, Body, Currency, Identifier, Text, View, Volume
-from billing.subscriptions.catalogue import Catalogue, Product, Tier
+from billing.platform.http.models import Amount, Body, Currency, Identifier, Language, Text, View, Volume
+from billing.subscriptions.catalogue import Catalogue, Product, Tier, Translation
 
 PRODUCTS_MAX = 30
 TIERS_MAX = 50
@@ -24,12 +25,22 @@ class TierBody(Body):
     )
 
 
+class NamesBody(Body):
+    """What a product and its unit of usage are called in a language."""
+
+    name: Text
+    unit: Text
+
+
 class ProductBody(Body):
     """Something sold in tiers, smallest first."""
 
     product: Identifier
     name: Text
     unit: Annotated[Text, Field(description="What usage is counted in, in the plural: searches.")]
+    translations: dict[Language, NamesBody] = Field(
+        default_factory=dict, description="The names by language, for the accounts that are written to in it."
+    )
     tiers: Annotated[tuple[TierBody, ...], Field(min_length=1, max_length=TIERS_MAX)]
 
     def value(self) -> Product:
@@ -38,6 +49,9 @@ class ProductBody(Body):
             name=self.name,
             unit=self.unit,
             tiers=tuple(Tier(up_to=tier.up_to, prices=tier.prices) for tier in self.tiers),
+            translations=tuple(
+                Translation(language, each.name, each.unit) for language, each in sorted(self.translations.items())
+            ),
         )
 
 
@@ -55,15 +69,29 @@ class TierView(View):
     prices: dict[str, int] | None
 
 
+class NamesView(View):
+    """What a product and its unit of usage are called in a language."""
+
+    name: str
+    unit: str
+
+    @classmethod
+    def by_language(cls, translations: Iterable[Translation]) -> dict[str, NamesView]:
+        return {each.language: cls(name=each.name, unit=each.unit) for each in translations}
+
+
 class ProductView(View):
     product: str
     name: str
     unit: str
+    translations: dict[str, NamesView]
     tiers: list[TierView]
 
     @classmethod
     def of(cls, product: Product) -> ProductView:
-        return cls.model_validate(fields_of(product, id="product"), from_attributes=True)
+        names = NamesView.by_language(product.translations)
+        fields = {**fields_of(product, id="product"), "translations": names}
+        return cls.model_validate(fields, from_attributes=True)
 
 
 class CatalogueView(View):

@@ -7,28 +7,52 @@ from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
 
-from billing.accounts.mapping import account_from
+from billing.accounts.information import DEFAULT_LANGUAGE
+from billing.accounts.mapping import account_from, billing_from
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.money import Money
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import Body, date_or_none, parsed, text, without_version
 from billing.platform.dynamodb.reader import Row
+from billing.subscriptions.catalogue_mapping import translations_from
 from billing.subscriptions.rules import Cause, Discount, Line, ReplacedChange, Subscription, TierChange
 from billing.subscriptions.subscriber import FixedMonths, Subscriber
 
 
 def subscription_body(subscription: Subscription) -> str:
     body = without_version(asdict(subscription))
+    body["lines"] = [_line_body(line) for line in subscription.lines]
     if not subscription.replaced:
         del body["replaced"]  # most have none
     return text(body)
 
 
-def subscription_from(stored: str, version: int = 0) -> Subscription:
+def _line_body(line: Line) -> Body:
+    """The stored form of a line. Its names are those of the catalogue, whatever language the account has."""
+    name, unit = line.own_names
+    body: Body = {
+        "product": line.product,
+        "name": name,
+        "unit": unit,
+        "up_to": line.up_to,
+        "price": asdict(line.price),
+    }
+    if line.translations:  # many have none
+        body["translations"] = [asdict(each) for each in line.translations]
+    return body
+
+
+def subscription_from(stored: str, version: int = 0, language: str = DEFAULT_LANGUAGE) -> Subscription:
+    """A stored subscription, with the names of its products in a language."""
     body = parsed(stored)
     return Subscription(
         catalogue_version=body["catalogue_version"],
-        lines=tuple(Line(**{**line, "price": Money(**line["price"])}) for line in body["lines"]),
+        lines=tuple(
+            Line(**{**line, "price": Money(**line["price"]), "translations": translations_from(line)}).in_language(
+                language
+            )
+            for line in body["lines"]
+        ),
         discounts=tuple(
             Discount(
                 product=each["product"],
@@ -62,21 +86,32 @@ def _change(body: Body) -> TierChange:
 
 
 def subscriber_from(rows: Mapping[tuple[str, str], Row], partition: str) -> Subscriber | None:
-    """The account and subscription of a partition, from `rows` by partition and sort key; None if either is missing."""
-    account = rows.get((partition, keys.PAGE_ACCOUNT))
-    subscription = rows.get((partition, keys.PAGE_SUBSCRIPTION))
+    """The account and subscription of a partition, from `rows` by partition and sort key; None if either is missing.
+
+    The names of its products are in the account's language where the rows have PAGE_BILLING.
+    """
+    account, subscription, period, billing = (
+        rows.get((partition, key))
+        for key in (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PERIOD, keys.PAGE_BILLING)
+    )
     if account is None or subscription is None:
         return None
-    return subscriber_of(account, subscription, rows.get((partition, keys.PAGE_PERIOD)))
+    return subscriber_of(account, subscription, period, billing)
 
 
-def subscriber_of(account: Row, subscription: Row, period: Row | None) -> Subscriber:
-    """The account and subscription of their rows. `period` is that of the running paid period, None without one."""
+def subscriber_of(account: Row, subscription: Row, period: Row | None, billing: Row | None) -> Subscriber:
+    """The account and subscription of their rows.
+
+    `period` is that of the running paid period, None without one. `billing` has the language, None where it was not
+    read.
+    """
     known = account_from(account.body, account.version)
+    language = DEFAULT_LANGUAGE if billing is None else billing_from(billing.body).language
     return Subscriber(
         known,
-        subscription_from(subscription.body, subscription.version),
+        subscription_from(subscription.body, subscription.version, language),
         fixed_months_from(period, known.contract, known.invoiced_from or 0),
+        language,
     )
 
 

@@ -84,12 +84,12 @@ def contract_months(
 
 
 def joined(earlier: tuple[ProductMonths, ...], later: tuple[ProductMonths, ...]) -> tuple[ProductMonths, ...]:
-    """Returns months with those that follow them. Products that only one of the two has are kept."""
+    """Returns months with those that follow them, under the names of the latter. Products of only one are kept."""
     following = {each.product: each for each in later}
     both = []
     for each in earlier:
         more = following.pop(each.product, None)
-        both.append(each if more is None else replace(each, steps=_merged([*each.steps, *more.steps])))
+        both.append(each if more is None else replace(more, steps=_merged([*each.steps, *more.steps])))
     both.extend(following.values())
     return tuple(sorted(both, key=lambda each: each.product is None))
 

@@ -29,4 +29,6 @@ class SubscriptionStore(Table):
         An eventually consistent read may miss the last moment's changes; `consistent` costs twice the read units.
         """
         page, _ = page_rows(self._reads, account, consistent=consistent)
-        return subscriber_of(page[keys.PAGE_ACCOUNT], page[keys.PAGE_SUBSCRIPTION], page.get(keys.PAGE_PERIOD))
+        return subscriber_of(
+            page[keys.PAGE_ACCOUNT], page[keys.PAGE_SUBSCRIPTION], page.get(keys.PAGE_PERIOD), page[keys.PAGE_BILLING]
+        )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from billing.kernel.errors import Path, RuleViolation, Violation
 from billing.kernel.money import Money, rounded
-from billing.subscriptions.catalogue import Catalogue, price_per_month
+from billing.subscriptions.catalogue import Catalogue, Translation, price_per_month
 
 HUNDRED_PERCENT = Decimal(100)
 
@@ -19,7 +20,8 @@ HUNDRED_PERCENT = Decimal(100)
 class Line:
     """One product of a subscription, with its tier and price.
 
-    `up_to` is the tier's monthly volume, None if it is open-ended. `price` is per month.
+    `up_to` is the tier's monthly volume, None if it is open-ended. `price` is per month. `name` and `unit` are in the
+    account's language; where that is one of the `translations`, `untranslated` are those of the catalogue.
     """
 
     product: str
@@ -27,6 +29,34 @@ class Line:
     unit: str
     up_to: int | None
     price: Money
+    translations: tuple[Translation, ...] = ()
+    untranslated: tuple[str, str] | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The line as events have it, with its names in the account's language."""
+        return {
+            "product": self.product,
+            "name": self.name,
+            "unit": self.unit,
+            "up_to": self.up_to,
+            "price": asdict(self.price),
+        }
+
+    @property
+    def own_names(self) -> tuple[str, str]:
+        """The name and the unit as the catalogue has them."""
+        return self.untranslated or (self.name, self.unit)
+
+    def in_language(self, language: str) -> Line:
+        """Returns the line with its names in a language, or with those of the catalogue where it has none in it."""
+        found = next((each for each in self.translations if each.language == language), None)
+        if found is not None:
+            return replace(self, name=found.name, unit=found.unit, untranslated=self.own_names)
+        if self.untranslated is None:
+            return self
+        name, unit = self.untranslated
+        return replace(self, name=name, unit=unit, untranslated=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +133,12 @@ class Subscription:
     changes: tuple[TierChange, ...] = ()
     version: int = 0
     replaced: tuple[ReplacedChange, ...] = ()
+
+    def in_language(self, language: str) -> Subscription:
+        """Returns the subscription with the names of its products in a language, see Line.in_language."""
+        if not any(each.translations for each in self.lines):
+            return self
+        return replace(self, lines=tuple(each.in_language(language) for each in self.lines))
 
     def lines_on(self, day: date) -> tuple[Line, ...]:
         """The lines with the tiers and prices of `day`."""
@@ -218,7 +254,7 @@ def _line(order: Order, path: Path, catalogue: Catalogue, currency: str) -> Line
     price = price_per_month(tier, currency)
     if price is None:
         return Violation((*path, "up_to"), f"This tier of {product.name} has no price in {currency}.")
-    return Line(product.id, product.name, product.unit, tier.up_to, price)
+    return Line(product.id, product.name, product.unit, tier.up_to, price, product.translations)
 
 
 def _discount_violations(subscription: Subscription) -> Iterator[Violation]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from billing.accounts.information import DEFAULT_LANGUAGE
 from billing.accounts.rules import Account
 from billing.subscriptions.rules import Subscription, TierChange
 
@@ -23,11 +24,15 @@ class FixedMonths:
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """An account and its subscription, with the months of it that are fixed."""
+    """An account and its subscription, with the months of it that are fixed.
+
+    `language` is the account's, which the names of the products are in; DEFAULT_LANGUAGE where it was not read.
+    """
 
     account: Account
     subscription: Subscription
     fixed: FixedMonths = FixedMonths()
+    language: str = DEFAULT_LANGUAGE
 
     def change_tiers(self, changes: tuple[TierChange, ...], today: date) -> Subscription:
         """Returns the subscription with these changes. They replace pending changes of the same products.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from billing.platform.http.models import MoneyView, View
+from billing.subscriptions.catalogue_views import NamesView
 from billing.subscriptions.rules import (
     Discount,
     Line,
@@ -45,11 +46,16 @@ class PendingChangeView(View):
 
 
 class LineView(View):
-    """One product: `up_to` is the monthly usage volume of its tier, null for open-ended."""
+    """One product: `up_to` is the monthly usage volume of its tier, null for open-ended.
+
+    `name` and `unit` are in the account's language, where the catalogue has them in it, and `translations` all that it
+    has beside its own.
+    """
 
     product: str
     name: str
     unit: str
+    translations: dict[str, NamesView]
     up_to: int | None
     price_per_month: MoneyView
     price_per_month_after_discounts: MoneyView
@@ -64,6 +70,7 @@ class LineView(View):
             product=line.product,
             name=line.name,
             unit=line.unit,
+            translations=NamesView.by_language(line.translations),
             up_to=line.up_to,
             price_per_month=MoneyView.of(line.price),
             price_per_month_after_discounts=MoneyView.of(price_after_discounts(subscription, line, today)),

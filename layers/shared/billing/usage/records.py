@@ -103,7 +103,9 @@ class UsageStore(UsageReads):
     def watching(self, account: str, product: str) -> Watching | None:
         """An account's tier and alert state of a product, read consistently; None without the account. One read."""
         partition, subject = keys.account(account), keys.alert(_alert_name(product))
-        rows = self._reads.get_all((partition, key) for key in (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, subject))
+        rows = self._reads.get_all(
+            (partition, key) for key in (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_BILLING, subject)
+        )
         subscriber = subscriber_from(rows, partition)
         if subscriber is None:
             return None

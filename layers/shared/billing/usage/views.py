@@ -14,7 +14,7 @@ from billing.kernel.spreadsheet import csv_text, harmless
 from billing.platform.http.models import Identifier, IsoDate, View, plain
 from billing.usage.forecast import KNOWN_DAYS_MIN, Expectation, Forecast
 from billing.usage.rules import MonthUsage
-from billing.usage.summary import Period, ProductUsageSummary, Series, UsagePage
+from billing.usage.summary import Grouping, Period, ProductUsageSummary, Series, UsagePage
 
 From = Annotated[
     IsoDate | None,
@@ -149,8 +149,8 @@ class UsageView(View):
 
     first: Annotated[date, Field(serialization_alias="from")]
     until: date
-    by: str
-    group_by: str
+    by: Period
+    group_by: Grouping
     time_zone: str
     products: list[StandingView]
     series: list[SeriesView]

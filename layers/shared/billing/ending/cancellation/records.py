@@ -71,7 +71,14 @@ class CancellationStore(UsageReads):
         partition = keys.account(account)
         due, renewal = keys.due(Job.ENDING), keys.due(Job.RENEWAL)
         company = keys.page_information(Area.COMPANY)
-        page = (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION, keys.PAGE_PERIOD, keys.PAGE_VAT_CHECK, company)
+        page = (
+            keys.PAGE_ACCOUNT,
+            keys.PAGE_SUBSCRIPTION,
+            keys.PAGE_PERIOD,
+            keys.PAGE_BILLING,
+            keys.PAGE_VAT_CHECK,
+            company,
+        )
         sort_keys = (*page, keys.CANCELLATION, keys.BALANCE, due, renewal)
         rows = self._reads.get_all((partition, key) for key in sort_keys)
         subscriber = subscriber_from(rows, partition)

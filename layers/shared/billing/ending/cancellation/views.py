@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from billing.accounts.rules import Status
 from billing.ending.cancellation.commands import CancellationRequest
 from billing.ending.cancellation.rules import (
     Cancellation,
@@ -19,7 +20,7 @@ from billing.ending.cancellation.rules import (
 )
 from billing.kernel.money import Money
 from billing.platform.http import problems
-from billing.platform.http.models import Amount, Body, Currency, IsoDate, MoneyView, View, plain_lines
+from billing.platform.http.models import Amount, Body, Confirmed, Currency, IsoDate, MoneyView, View, plain_lines
 
 TEXT_MIN, TEXT_MAX = 10, 2000
 
@@ -102,7 +103,7 @@ class ReceiptView(View):
     receipt: str
     requested_at: datetime
     requested_by: RequesterView
-    reason: str
+    reason: Reason
     text: str
     notice_ends: date
     active_until: date
@@ -132,10 +133,10 @@ class CancellationView(View):
     invoices today, and stays owed after the end; `to_repay` is credit, which the end gives back.
     """
 
-    status: str
+    status: Status
     preview: ConsequencesView | None
     receipt: ReceiptView | None
-    reasons: list[str]
+    reasons: list[Reason]
     products_in_use: list[str]
     to_pay: MoneyView
     to_repay: MoneyView
@@ -165,7 +166,7 @@ class CancellationBody(Body):
         AfterValidator(plain_lines),
         Field(description="A few lines in the admin's own words."),
     ]
-    confirmed: Literal[True]
+    confirmed: Confirmed
     active_until: IsoDate
     charges: Annotated[ChargesBody | None, Field(description="The preview's charges.")] = None
 

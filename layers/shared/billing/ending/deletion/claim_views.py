@@ -8,6 +8,8 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
 from billing.ending.deletion.claims import OpenClaim
+from billing.invoicing.entries import EntryKind
+from billing.invoicing.open_money import OpenState
 from billing.invoicing.records import InvoiceRecord, WholeInvoice
 from billing.invoicing.views import InvoiceDetailsView, PendingInvoiceView
 from billing.platform.http.models import MoneyView, View
@@ -19,7 +21,7 @@ class EntryView(View):
     """A fact about the money of a document. `reference` and `payment` are ids at the payment service, or the reference
     of a transfer."""
 
-    kind: str
+    kind: EntryKind
     amount: MoneyView
     on: date
     reference: str | None
@@ -37,7 +39,7 @@ class OpenClaimView(View):
     claim: str
     account: str
     receipt: str | None
-    state: str
+    state: OpenState
     to_pay: MoneyView
     to_repay: MoneyView
     due_on: date | None

@@ -373,7 +373,7 @@ def after_dispute(claim: OpenClaim, dispute: Dispute, share: int, today: date) -
     entries = [Entry(kind, amount, today, dispute.id, dispute.payment) for kind in steps]
     updated = payment.with_entries(*entries)
     if updated.left > payment.left:
-        updated = replace(updated, payment_intent_id=None, allocations=(), is_past_due=True)
+        updated = replace(updated.without_intent(), is_past_due=True)
     too_much = max(0, updated.credit - payment.credit)
     return replace(_with_payment(claim, updated), to_repay=claim.to_repay + too_much), _CHANGES[steps[-1]]
 
@@ -410,7 +410,7 @@ def looked_at(claim: OpenClaim, today: date) -> OpenClaim:
 
 def without_intent(claim: OpenClaim) -> OpenClaim:
     """The claim after its charge was cancelled."""
-    payment = replace(claim.payment, payment_intent_id=None, allocations=())
+    payment = claim.payment.without_intent()
     return replace(claim, payment=payment, look_on=None)
 
 

@@ -80,7 +80,8 @@ def reactivation_quote(
         raise Conflict("There is no catalogue.")
     ended = today if account.ending is None else account.ending.active_until
     contract = new_contract(account.contract, ended, today)
-    subscription = resubscribe(billing.subscriber.subscription, catalogue, contract.currency, today)
+    resubscribed = resubscribe(billing.subscriber.subscription, catalogue, contract.currency, today)
+    subscription = resubscribed.in_language(billing.billing.language)
     tax = tax_on_sale(settings.seller, billing.company, today, billing.vat_check, settings.unconfirmed)
     lines, until = period_lines(subscription, contract, 0), contract.month_start(contract.paid_period(0)[1])
     credit = credit_left(billing, today, settings)
@@ -306,7 +307,7 @@ def _completing(
     first_charge = DueCharge(reactivation.contract.start, draft.net, draft.tax_amount, draft.total)
     facts = {
         "contract": contract_body(reactivation.contract),
-        "lines": [asdict(line) for line in reactivation.subscription.lines],
+        "lines": [line.facts for line in reactivation.subscription.in_language(reactivation.invoice.language).lines],
         "first_charge": asdict(first_charge),
     }
 

@@ -13,7 +13,7 @@ from billing.ending.cancellation.rules import reactivate_until
 from billing.ending.reactivation.commands import ReactivationQuote
 from billing.ending.reactivation.rules import Reactivation
 from billing.invoicing.views import PreviewView
-from billing.platform.http.models import Amount, Body, Currency, MoneyView, View
+from billing.platform.http.models import Amount, Body, Confirmed, Currency, MoneyView, View
 from billing.subscriptions.views import LineView
 
 
@@ -73,4 +73,4 @@ class ReactivationBody(Body):
     """`due` is what the offer's invoice has shown to be due. `confirmed` is the sentence's tick."""
 
     due: Annotated[DueBody, Field(description="The offer's invoice.due.")]
-    confirmed: Literal[True]
+    confirmed: Confirmed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from billing.invoicing.reconciliation.rules import Finding
+from billing.invoicing.reconciliation.rules import Finding, Rule
 from billing.platform.http.models import MoneyView, View
 
 
@@ -15,7 +15,7 @@ class FindingView(View):
     for each rule what to do.
     """
 
-    rule: str
+    rule: Rule
     account: str | None
     subject: str
     invoice: str | None

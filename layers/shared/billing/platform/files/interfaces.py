@@ -17,6 +17,13 @@ class Documents(Protocol):
         """Saves a file. Raises UpstreamFailed."""
         ...
 
+    def put_once(self, key: str, content: bytes, content_type: str) -> bytes:
+        """Saves a file unless there is one; returns the file that is there now. One call, or two if there was one.
+
+        Raises UpstreamFailed.
+        """
+        ...
+
     def keys(self, prefix: str) -> Iterable[str]:
         """The keys that begin with `prefix`, in order. One call per thousand. Raises UpstreamFailed."""
         ...

@@ -26,6 +26,20 @@ class S3Documents:
         except (BotoCoreError, ClientError) as failure:
             raise UpstreamFailed("The bucket of documents did not take the file.") from failure
 
+    def put_once(self, key: str, content: bytes, content_type: str) -> bytes:
+        try:
+            # S3's conditional writes: "*" refuses a key that has an object (user guide, Conditional requests).
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=content, ContentType=content_type, IfNoneMatch="*")
+        except (BotoCoreError, ClientError) as failure:
+            code = failure.response["Error"]["Code"] if isinstance(failure, ClientError) else ""
+            if code != "PreconditionFailed":
+                raise UpstreamFailed("The bucket of documents did not take the file.") from failure
+            there = self.get(key)
+            if there is None:  # deleted at this moment
+                raise UpstreamFailed("The bucket of documents did not take the file.") from failure
+            return there
+        return content
+
     def get(self, key: str) -> bytes | None:
         try:
             answer = self._s3.get_object(Bucket=self._bucket, Key=key)

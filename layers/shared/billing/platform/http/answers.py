@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
 
 from aws_lambda_powertools.event_handler import Response as Response  # noqa: PLC0414 - for the functions' annotations
 
 from billing.platform.http.models import View
 
 JSON = "application/json"
+CSV = "text/csv"
 NOT_STORED = {"Cache-Control": "no-store"}
 
 V = TypeVar("V", bound=View)
+
+
+@dataclass(frozen=True, slots=True)
+class Documented:
+    """An answer that a route may give: its status, the media types of its body (none: without a body), its headers.
+
+    The OpenAPI document has the answers that a route's return type names. A route that returns a view answers 200.
+    """
+
+    status: int
+    media_types: tuple[str, ...] = (JSON,)
+    headers: tuple[str, ...] = ()
+
+
+Tagged = Response[Annotated[V, Documented(200, headers=("ETag",))]]
+Created = Response[Annotated[V, Documented(201, headers=("Location",))]]
+Accepted = Response[Annotated[V, Documented(202, headers=("Location",))]]
+NoContent = Response[Annotated[None, Documented(204, media_types=())]]
+Table = Response[Annotated[V | str, Documented(200, media_types=(JSON, CSV))]]
 
 
 def tagged(view: V, version: int) -> Response[V]:

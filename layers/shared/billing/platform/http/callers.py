@@ -12,12 +12,12 @@ from aws_lambda_powertools.event_handler.depends import Depends
 
 from billing.kernel.errors import Unauthenticated
 from billing.kernel.events import Actor, RequestContext, by_system
-from billing.kernel.permissions import STAFF_GROUP, USAGE_SCOPE, Person
+from billing.kernel.permissions import MISSING, SECOND_FACTOR, STAFF_GROUP, USAGE_SCOPE, Person, SecondFactorMissing
 from billing.platform.http.judge import Judge
 
 
 def caller(request: Request) -> Person:
-    """The person whose ID token came with the request. Raises Unauthenticated.
+    """The person whose ID token came with the request. Raises Unauthenticated, SecondFactorMissing.
 
     The gateway has checked the token's signature, age and user pool. Its kind is checked here again: a method without
     scopes must not accept the access token of a machine.
@@ -26,9 +26,15 @@ def caller(request: Request) -> Person:
     claims: Mapping[str, str] = (context.get("authorizer") or {}).get("claims") or {}
     if claims.get("token_use") != "id" or not claims.get("sub"):
         raise Unauthenticated("This takes the ID token of a person who has logged in.")
-    # The gateway passes a list as text: "[staff]", "[staff sales]" or "staff,sales".
-    groups = claims.get("cognito:groups", "").strip("[]").replace(",", " ").split()
-    return Person(user=claims["sub"], staff=STAFF_GROUP in groups)
+    if claims.get(SECOND_FACTOR) == MISSING:
+        # Without this, staff with a membership would become one of the account's own people (DESIGN 3.4.3).
+        raise SecondFactorMissing
+    return Person(user=claims["sub"], staff=STAFF_GROUP in groups_of(claims))
+
+
+def groups_of(claims: Mapping[str, str]) -> list[str]:
+    """The groups in a token. The gateway passes a list as text: "[staff]", "[staff sales]" or "staff,sales"."""
+    return claims.get("cognito:groups", "").strip("[]").replace(",", " ").split()
 
 
 def request_time(request: Request) -> datetime:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Path
 from pydantic import (
@@ -25,6 +25,7 @@ from billing.kernel.countries import COUNTRIES
 from billing.kernel.currencies import MINOR_UNIT_DIGITS
 from billing.kernel.quantities import QUANTITY_DECIMALS_MAX
 from billing.languages import LANGUAGES
+from billing.languages.explanations import Explanation
 
 IDENTIFIER_LENGTH_MAX = 40
 IDENTIFIER_PATTERN = "[a-z0-9]+(-[a-z0-9]+)*"
@@ -154,6 +155,11 @@ PersonName = Annotated[Text, AfterValidator(_no_link)]
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 ()./-]{3,29}$")]
 Country = Annotated[str, AfterValidator(_country)]
 Currency = Annotated[str, AfterValidator(_currency)]
+Confirmed = Annotated[
+    Literal[True],
+    # As a constant, generated Java code would compare it with a text, and not compile.
+    WithJsonSchema({"type": "boolean", "description": "true: the customer has confirmed it.", "examples": [True]}),
+]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Language = Annotated[
     str, AfterValidator(_language), WithJsonSchema({"type": "string", "enum": sorted(LANGUAGES), "examples": ["en"]})
@@ -186,6 +192,24 @@ Percent = Annotated[
     Field(gt=0, le=100, decimal_places=4, allow_inf_nan=False),
     WithJsonSchema({"type": "string", "pattern": r"^\d{1,3}(\.\d{1,4})?$", "examples": ["12.5"]}),
 ]
+
+
+class ExplanationView(View):
+    """One reason: a stable `code`, the `values` of its sentence, and the sentence in the account's language.
+
+    Quantities among the values are decimal numbers as text.
+    """
+
+    code: str
+    values: dict[str, str | int | None]
+    text: str
+
+    @classmethod
+    def of(cls, explanation: Explanation, language: str) -> ExplanationView:
+        values = {
+            name: plain(value) if isinstance(value, Decimal) else value for name, value in explanation.values.items()
+        }
+        return cls(code=explanation.code, values=values, text=explanation.in_words(language))
 
 
 class MoneyView(View):

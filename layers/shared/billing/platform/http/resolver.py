@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
+from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,10 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from billing.kernel.errors import AccountNotFound, BillingError, Busy, Forbidden, NotFound, Unauthenticated
+from billing.kernel.permissions import STAFF_GROUP
 from billing.platform.http import problems
 from billing.platform.http.answers import JSON
+from billing.platform.http.callers import groups_of
 from billing.platform.http.judge import ADMITTED, judge_caller
 from billing.platform.http.problems import Malformed, TooLarge, UnsupportedMediaType
 
@@ -82,6 +85,9 @@ def entrypoint(
         answer = api.resolve(_as_json(event), context)
         headers = answer.setdefault("multiValueHeaders", {})
         headers["Cache-Control"] = ["no-store"]
+        if answer["statusCode"] == HTTPStatus.NO_CONTENT:  # has no content, so no type of it either (RFC 9110, 15.3.5)
+            answer["body"] = ""
+            headers.pop("Content-Type", None)
         if "ALLOWED_ORIGIN" in os.environ:
             headers["Access-Control-Allow-Origin"] = [os.environ["ALLOWED_ORIGIN"]]
             headers["Access-Control-Expose-Headers"] = ["ETag, Location, Retry-After"]
@@ -92,10 +98,26 @@ def entrypoint(
             route=event["resource"],
             status=answer["statusCode"],
             duration_ms=round((perf_counter() - started) * 1000, 1),
+            **_who(event, answer["statusCode"]),
         )
         return answer
 
     return handler
+
+
+def _who(event: Event, status: int) -> dict[str, Any]:
+    """Who asked, and for which account: the ids of log-in and account, and whether it was staff. No name, no address.
+
+    A refused caller may have typed anything in the account's place, so it is left out of a 401, 404 and 422.
+    """
+    claims: Mapping[str, str] = (event["requestContext"].get("authorizer") or {}).get("claims") or {}
+    account = (event.get("pathParameters") or {}).get("account")
+    known = status not in {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY}
+    return {
+        "user": claims.get("sub"),
+        "staff": STAFF_GROUP in groups_of(claims),
+        **({"account": account} if account and known else {}),
+    }
 
 
 def _wrong_body(event: Event, media_types: Collection[str], characters_max: int) -> BillingError | None:

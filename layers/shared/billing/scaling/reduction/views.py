@@ -5,27 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
+from billing.languages.explanations import Explanation
 from billing.platform.http.models import MoneyView, View, plain
-from billing.scaling.reduction.rules import AdviceResult, ContentYield, Reduction
+from billing.scaling.reduction.rules import ContentYield, Reduction
 from billing.subscriptions.catalogue import Tier
 from billing.usage.rules import CLOSED_MONTHS
 
 RANKING_MAX = 100
 """The answer has at most so many of the least-earning contents."""
-
-_DETAILS = {
-    AdviceResult.PLAN: "Without what is named under remove, the average fits the lower tier.",
-    AdviceResult.FITS_ALREADY: "The average fits the lower tier already: nothing needs to be removed. Book a review.",
-    AdviceResult.LOWEST_TIER: "There is no lower tier.",
-    AdviceResult.TOO_FEW_MONTHS: f"Fewer than {CLOSED_MONTHS} months are closed: there is no average yet.",
-    AdviceResult.TOO_MANY_CONTENTS: "There are too many different contents to compare them.",
-    AdviceResult.NOTHING_EARNED: "Neither conversions nor revenue were reported: nobody can tell which "
-    "content earns least.",
-    AdviceResult.SEVERAL_CURRENCIES: "Revenue was reported in several currencies and conversions were not: the "
-    "contents cannot be compared.",
-    AdviceResult.TOO_LITTLE_NAMED: "Too much of the usage names no content: without all that is named, the lower tier "
-    "would still not fit.",
-}
 
 
 class PricedTierView(View):
@@ -73,7 +60,8 @@ class ClosedMonthView(View):
 class ReductionView(View):
     """What can be done about the usage of one product.
 
-    `verdict` is stable, `detail` says it in words. `remove` is the smallest set of the least-earning content without
+    `verdict` is stable, `detail` says it in the account's language. An average takes `months_needed` closed months.
+    `remove` is the smallest set of the least-earning content without
     which the average of the closed months fits `lower_tier`, and `average_without` what is left then;
     `saving_per_month` is before discounts and tax. `ranking` begins with what earns least; `ranked` counts all of it.
     """
@@ -96,6 +84,7 @@ class ReductionView(View):
         "several-currencies",
         "too-little-named",
     ]
+    months_needed: int
     detail: str
     measure: Literal["revenue", "conversions"] | None
     remove: list[RankedView]
@@ -104,8 +93,9 @@ class ReductionView(View):
     ranked: int
 
     @classmethod
-    def of(cls, advice: Reduction) -> ReductionView:
+    def of(cls, advice: Reduction, language: str) -> ReductionView:
         line = advice.line
+        reason = Explanation(f"reduction.{advice.verdict}", {"months_needed": CLOSED_MONTHS})
         return cls(
             product=line.product,
             name=line.name,
@@ -116,7 +106,8 @@ class ReductionView(View):
             lower_tier=_lower(advice.lower, advice),
             saving_per_month=None if advice.saving is None else MoneyView.of(advice.saving),
             verdict=advice.verdict.value,
-            detail=_DETAILS[advice.verdict],
+            months_needed=CLOSED_MONTHS,
+            detail=reason.in_words(language),
             measure=None if advice.measure is None else advice.measure.value,
             remove=[RankedView.of(each) for each in advice.remove],
             average_without=_plain_or_none(advice.average_without),

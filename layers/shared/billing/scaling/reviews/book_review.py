@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
+from billing.accounts.information import DEFAULT_LANGUAGE
 from billing.accounts.rules import Account
 from billing.kernel.errors import ConcurrentChange, RuleViolation, Violation
 from billing.kernel.events import EventType, RequestContext
@@ -35,6 +36,7 @@ def book_review(
     *,
     context: RequestContext,
     store: ReviewStore,
+    language: str = DEFAULT_LANGUAGE,
 ) -> Review:
     """Books a review that begins at this instant. A repeated request returns the review that it booked.
 
@@ -46,7 +48,7 @@ def book_review(
     if open_review is not None:
         return _same(open_review, begins)
     require_renewal(account)
-    fitting = require_fit(fits)
+    fitting = require_fit(fits, language)
     manager = success_manager_of(account, store)
     review = Review(
         id=new_id(context.time),

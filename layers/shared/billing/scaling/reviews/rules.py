@@ -9,6 +9,7 @@ from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from billing.accounts.information import DEFAULT_LANGUAGE
 from billing.accounts.rules import Account, Status
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import Conflict, Path, RuleViolation, Violation
@@ -51,14 +52,17 @@ class Missing:
 
 
 class ReviewNotYet(Conflict):
-    """No product's usage fits a lower tier; `missing` has the reason for each product (DESIGN 3.2.8)."""
+    """No product's usage fits a lower tier; `missing` has the reason for each product (DESIGN 3.2.8).
+
+    `language` is the account's.
+    """
 
     code = "review-not-yet"
 
-    def __init__(self, missing: tuple[Missing, ...]) -> None:
+    def __init__(self, missing: tuple[Missing, ...], language: str = DEFAULT_LANGUAGE) -> None:
         details = "; ".join(f"{each.name}: {each.detail}" for each in missing)
         super().__init__(f"No usage fits a lower tier yet. {details}.")
-        self.missing = missing
+        self.missing, self.language = missing, language
 
 
 class ReviewOpen(Conflict):
@@ -176,11 +180,11 @@ def lower_tier_fit(line: Line, daily: Daily, catalogue: Catalogue, contract: Con
     return LowerTierFit(line, closed_months(daily, today, contract.start, CLOSED_MONTHS), lower)
 
 
-def require_fit(fits: Sequence[LowerTierFit]) -> tuple[LowerTierFit, ...]:
+def require_fit(fits: Sequence[LowerTierFit], language: str = DEFAULT_LANGUAGE) -> tuple[LowerTierFit, ...]:
     """The products whose usage fits a lower tier. Raises ReviewNotYet, with the reasons, if there are none."""
     fitting = tuple(each for each in fits if each.fit is FitResult.FITS)
     if not fitting:
-        raise ReviewNotYet(tuple(each.missing for each in fits if each.missing is not None))
+        raise ReviewNotYet(tuple(each.missing for each in fits if each.missing is not None), language)
     return fitting
 
 

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, WithJsonSchema, mode
 
 from billing.kernel.errors import BadParameter
 from billing.kernel.events import ULID_LENGTH
+from billing.languages.explanations import Explanation
 from billing.platform.http import problems
 from billing.platform.http.models import Body, Identifier, IsoDate, MoneyView, Text, View, Volume, plain
 from billing.scaling.reduction.rules import Reduction
@@ -31,6 +32,7 @@ from billing.scaling.reviews.rules import (
 )
 from billing.scaling.reviews.success_managers import Slot, SuccessManager
 from billing.subscriptions.rules import Order
+from billing.usage.rules import CLOSED_MONTHS
 
 TIERS_MAX = 30
 
@@ -97,11 +99,13 @@ class DecisionBody(Body):
 
 
 class MissingView(View):
-    """What keeps a product from a review, in data and in words: `limit` is the volume of the next lower tier."""
+    """What keeps a product from a review, in data and in the account's language. `limit` is the volume of the next
+    lower tier. `months_below` of `months_needed` closed months are within it."""
 
     product: str
     name: str
     reason: Literal["above", "lowest_tier", "too_few_months"]
+    months_needed: int
     months_known: int
     months_below: int
     average: str | None
@@ -109,14 +113,25 @@ class MissingView(View):
     detail: str
 
     @classmethod
-    def of(cls, missing: Missing) -> MissingView:
-        average = None if missing.average is None else plain(missing.average)
-        return cls.model_validate({**asdict(missing), "average": average})
+    def of(cls, missing: Missing, language: str) -> MissingView:
+        values = {name: value for name, value in asdict(missing).items() if name not in {"product", "name", "detail"}}
+        values["months_needed"] = CLOSED_MONTHS
+        return cls(
+            product=missing.product,
+            name=missing.name,
+            reason=missing.reason,
+            months_needed=CLOSED_MONTHS,
+            months_known=missing.months_known,
+            months_below=missing.months_below,
+            average=None if missing.average is None else plain(missing.average),
+            limit=missing.limit,
+            detail=Explanation(f"review.{missing.reason}", values).in_words(language),
+        )
 
 
 @problems.members.register
 def _missing(error: ReviewNotYet) -> dict[str, Any]:
-    return {"missing": [MissingView.of(each).model_dump(mode="json") for each in error.missing]}
+    return {"missing": [MissingView.of(each, error.language).model_dump(mode="json") for each in error.missing]}
 
 
 class SlotView(View):
@@ -144,14 +159,16 @@ class SlotsView(View):
     items: list[SlotView]
 
     @classmethod
-    def of(cls, manager: SuccessManager, slots: Sequence[Slot], fits: Sequence[LowerTierFit]) -> SlotsView:
+    def of(
+        cls, manager: SuccessManager, slots: Sequence[Slot], fits: Sequence[LowerTierFit], language: str
+    ) -> SlotsView:
         missing = [each.missing for each in fits]
         return cls(
             manager=manager.name,
             time_zone=manager.time_zone,
             place=manager.place,
             usage_fits=None in missing,
-            missing=[MissingView.of(each) for each in missing if each is not None],
+            missing=[MissingView.of(each, language) for each in missing if each is not None],
             items=[SlotView.of(slot) for slot in slots],
         )
 
@@ -245,10 +262,10 @@ class PreparedProductView(View):
     lower: list[PreparedTierView]
     fitting: PreparedTierView | None
     saving_per_month: MoneyView | None
-    missing: str | None
+    missing: MissingView | None
 
     @classmethod
-    def of(cls, fit: LowerTierFit) -> PreparedProductView:
+    def of(cls, fit: LowerTierFit, language: str) -> PreparedProductView:
         line, fitting, saving, missing = fit.line, fit.fitting, fit.saving, fit.missing
         average = rounded_average(fit.average)
         return cls(
@@ -261,7 +278,7 @@ class PreparedProductView(View):
             lower=[_tier(each) for each in fit.lower],
             fitting=None if fitting is None else _tier(fitting),
             saving_per_month=None if saving is None else MoneyView.of(saving),
-            missing=None if missing is None else missing.detail,
+            missing=None if missing is None else MissingView.of(missing, language),
         )
 
 
@@ -277,11 +294,13 @@ class OneReviewView(ReviewView):
         return cls(**_fields(review))
 
     @classmethod
-    def prepared_of(cls, review: Review, fits: Sequence[LowerTierFit], advice: Sequence[Reduction]) -> OneReviewView:
+    def prepared_of(
+        cls, review: Review, fits: Sequence[LowerTierFit], advice: Sequence[Reduction], language: str
+    ) -> OneReviewView:
         return cls(
             **_fields(review),
-            prepared=[PreparedProductView.of(each) for each in fits],
-            reduction=[ReductionView.of(each) for each in advice],
+            prepared=[PreparedProductView.of(each, language) for each in fits],
+            reduction=[ReductionView.of(each, language) for each in advice],
         )
 
 
