@@ -198,7 +198,7 @@ def test_every_documented_command_exists(path: Path) -> None:
 
     assert {*re.findall(r"(?:^    |`)make ([a-z-]+)", text, re.MULTILINE)} <= {*targets}
     for script in re.findall(r"-m scripts\.(\w+)", text):
-        assert (ROOT / "scripts" / f"{script}.py").exists()
+        assert any((ROOT / "scripts" / each).exists() for each in (f"{script}.py", f"{script}/__main__.py")), script
 
 
 def test_the_example_of_reporting_usage_works_as_printed(company: Company, tmp_path: Path) -> None:
