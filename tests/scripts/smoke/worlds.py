@@ -6,12 +6,15 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.message import Message
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
+from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.session import Session
 from botocore.stub import Stubber
+from botocore.validate import ParamValidator
 
 from local.api_client import Answer
 from scripts.smoke.refusals import Refused
@@ -39,6 +42,21 @@ OUTPUTS = {
 }
 
 Route = tuple[str, str]
+
+
+@cache
+def _inputs(service: str) -> Mapping[str, Any]:
+    """The parameters of each operation of a service, by its name in Python, as botocore's model has them."""
+    model = Session().get_service_model(service)
+    return {xform_name(each): model.operation_model(each).input_shape for each in model.operation_names}
+
+
+def validate(service: str, operation: str, given: Mapping[str, Any]) -> None:
+    """Fails for a request that AWS's own model refuses, and for an operation that does not exist."""
+    shape = _inputs(service)[operation]
+    report = ParamValidator().validate(given, shape) if shape is not None else None
+    if report is not None and report.has_errors():
+        raise AssertionError(f"{service}.{operation}: {report.generate_report()}")
 
 
 def refusal(code: str, message: str, operation: str = "Operation") -> ClientError:
@@ -73,6 +91,7 @@ class Calls:
 
     def _call(self, operation: str, given: Mapping[str, Any]) -> Any:
         self._seen.append(f"{self._service}.{operation}")
+        validate(self._service, operation, given)
         answer = self._answers[f"{self._service}.{operation}"]
         if isinstance(answer, Exception):
             raise answer
