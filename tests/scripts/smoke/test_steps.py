@@ -513,11 +513,12 @@ def test_end_fails_if_staff_can_cancel() -> None:
 
 
 def test_end_fails_if_items_of_the_account_are_left() -> None:
-    calls = {"sqs.send_message": {}, "dynamodb.query": {"Count": 3}}
+    left = [{"sk": {"S": "UNDELIVERABLE#ada@vendor.example"}}, {"sk": {"S": "EVENT#1"}}, {"sk": {"S": "EVENT#2"}}]
+    calls = {"sqs.send_message": {}, "dynamodb.query": {"Items": left}}
     made = world(calls, {("GET", "/billing"): answered(404, {})})
     made.made.log["purge_on"] = "2027-02-10"
 
-    failed(end.deleted, made, "items of the account are left", "dead letters of EndsDue")
+    failed(end.deleted, made, "are left after 180 s: EVENT, UNDELIVERABLE.", "dead letters of EndsDue")
 
 
 def archive(delete: Any) -> World:
