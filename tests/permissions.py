@@ -162,9 +162,11 @@ def needs(service: str, operation: str, given: Mapping[str, Any]) -> Iterator[Ne
 def _needs_of_s3(operation: str, given: Mapping[str, Any]) -> Iterator[Need]:
     bucket, key = given["Bucket"], given.get("Key", "")
     if operation == "DeleteObjects":
+        # "You must always specify the s3:DeleteObject permission", also for versions (API reference, DeleteObjects).
         for each in given["Delete"]["Objects"]:
-            action = "DeleteObjectVersion" if "VersionId" in each else "DeleteObject"
-            yield Need(f"s3:{action}", bucket, each["Key"])
+            yield Need("s3:DeleteObject", bucket, each["Key"])
+            if "VersionId" in each:
+                yield Need("s3:DeleteObjectVersion", bucket, each["Key"])
         return
     if operation == "DeleteObject" and "VersionId" in given:
         operation = "DeleteObjectVersion"
