@@ -164,10 +164,11 @@ class SamCli:
             )
         except subprocess.TimeoutExpired:
             raise Refused(f"sam {arguments[0]} took more than an hour.", "Look at the stack's events.") from None
-        (self.folder / f"{arguments[0]}.log").write_text(redacted(finished.stdout), "utf-8")
+        log = self.folder / f"{arguments[0]}.log"
+        log.write_text(redacted(finished.stdout), "utf-8")
         tail = " ".join(line.strip() for line in finished.stdout.strip().splitlines()[-TAIL_LINES:])
         if finished.returncode:
-            raise Refused(f"sam {arguments[0]}: {tail}", remedy_for(finished.stdout))
+            raise Refused(f"sam {arguments[0]}: {tail}", f"{remedy_for(finished.stdout)} All of it is in {log.name}.")
         return tail
 
 
