@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import boto3
@@ -17,7 +18,10 @@ from billing import wiring
 from billing.accounts.rules import Status
 from billing.kernel.errors import ConcurrentChange
 from billing.platform import workers
+from billing.platform.retry import RetryBudget
 from billing.usage.records import UsageStore
+from billing.usage.rules import UsageEvent
+from billing.usage.sqs_backlog import SqsUsageBacklog, message_of
 
 from functions.record_queued_usage.app import handler as record_queued_usage
 from functions.record_usage import app as record_usage_app
@@ -432,6 +436,89 @@ def test_queued_usage_of_a_deleted_account_is_not_counted(backlog: Any, monkeypa
     deliver(backlog)
 
     assert stored_items() == []
+
+
+def waiting(*ids: str, **parts: Any) -> list[dict[str, Any]]:
+    """Messages of the queue with one event each, of one counter."""
+    kept: list[UsageEvent] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(record_usage_app, "BUDGET_SECONDS", 0)
+        patch.setattr(UsageStore, "count", lambda *_: (_ for _ in ()).throw(ConcurrentChange()))
+        patch.setattr(SqsUsageBacklog, "put", lambda _, events: kept.extend(events))
+        report([cloud_event(each, **parts) for each in ids])
+    return [
+        {"MessageId": f"{event.identity} {number}", "ReceiptHandle": "r", "Body": message_of([event]).decode()}
+        for number, event in enumerate(kept)
+    ]
+
+
+class Transactions:
+    """Counts the transactions of the usage store."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.made, count = 0, UsageStore.count
+
+        def counting(*arguments: Any) -> Any:
+            self.made += 1
+            return count(*arguments)
+
+        monkeypatch.setattr(UsageStore, "count", counting)
+
+
+def test_fifty_queued_reports_of_one_counter_are_one_transaction(backlog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    messages, transactions = waiting(*map(str, range(50))), Transactions(monkeypatch)
+
+    assert handle(messages) == {"batchItemFailures": []}
+
+    assert transactions.made == 1
+    assert totals()["search"] == {TODAY: Decimal(50)}
+    assert handle(messages) == {"batchItemFailures": []}
+    assert totals()["search"] == {TODAY: Decimal(50)}, "a batch that is delivered twice"
+
+
+def test_an_event_in_two_messages_of_a_batch_counts_once(backlog: Any) -> None:
+    again, other = waiting("1"), waiting("1", quantity=5)
+
+    assert handle([*waiting("1"), {**again[0], "MessageId": "b"}, {**other[0], "MessageId": "c"}]) == {
+        "batchItemFailures": []
+    }
+
+    assert totals()["search"] == {TODAY: Decimal(1)}
+
+
+def test_a_poisoned_message_holds_up_none_of_its_batch(backlog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot be read, or the table refuses its event: then each is counted by itself."""
+    poisoned = waiting("poisoned", quantity=7)[0]
+    count = UsageStore.count
+
+    def refuse(store: UsageStore, events: Sequence[UsageEvent], *rest: Any) -> Any:
+        if any(event.quantity == Decimal(7) for event in events):
+            raise RuntimeError
+        return count(store, events, *rest)
+
+    monkeypatch.setattr(UsageStore, "count", refuse)
+    unreadable = {"MessageId": "u", "ReceiptHandle": "r", "Body": "{"}
+
+    failed = handle([*waiting("1", "2"), poisoned, unreadable, *waiting("3")])
+
+    assert {each["itemIdentifier"] for each in failed["batchItemFailures"]} == {poisoned["MessageId"], "u"}
+    assert totals()["search"] == {TODAY: Decimal(3)}
+
+
+def test_a_batch_with_contended_counters_waits_no_longer_than_one_message(
+    backlog: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its messages share one budget: the function ends before its time-out."""
+    waits: list[float] = []
+    budget = partial(RetryBudget, wait=waits.append)
+    monkeypatch.setattr("functions.record_queued_usage.app.RetryBudget", budget)
+    messages = waiting(*map(str, range(20)))
+    monkeypatch.setattr(UsageStore, "count", lambda *_: (_ for _ in ()).throw(ConcurrentChange()))
+
+    failed = handle(messages)
+
+    assert len(failed["batchItemFailures"]) == 20
+    assert sum(waits) <= 20.0
 
 
 @pytest.mark.parametrize("message", ["{", '{"a": 1}', '{"usage": [7]}', "[]x"])

@@ -30,19 +30,26 @@ def record_queued_usage(
     budget: RetryBudget,
     store: UsageStore,
 ) -> QueuedUsageCounts:
-    """Counts queued events. Events of accounts that no longer exist are dropped.
+    """Counts queued events. Events of accounts that no longer exist are dropped; an event may be in it twice.
 
     One read for every fifty accounts, and one transaction for about a hundred events and counters. Raises
     ConcurrentChange when other writers hold the counters for longer than `budget` lasts.
     """
     subscribers = store.subscribers(sorted({event.account for event in events}))
     accepted = duplicate = conflict = 0
-    for batch in batches(event for event in events if event.account in subscribers):
+    firsts: dict[tuple[str, str], UsageEvent] = {}
+    for event in events:
+        if event.account in subscribers:
+            first = firsts.setdefault((event.account, event.identity), event)
+            if first is not event:  # a transaction may write an item once
+                same = event.fingerprint == first.fingerprint
+                duplicate, conflict = duplicate + same, conflict + (not same)
+    for batch in batches(firsts.values()):
         fingerprints = count(batch, lambda _: marker_expiry(now, reported_within), budget, store)
         if fingerprints is None:
             raise ConcurrentChange
-        same = sum(event.fingerprint == fingerprint for event, fingerprint in fingerprints.items())
+        known = sum(event.fingerprint == fingerprint for event, fingerprint in fingerprints.items())
         accepted += len(batch) - len(fingerprints)
-        duplicate += same
-        conflict += len(fingerprints) - same
+        duplicate += known
+        conflict += len(fingerprints) - known
     return QueuedUsageCounts(accepted, duplicate, conflict)
