@@ -20,12 +20,13 @@ from tests.store.samples import ACCOUNT, NOON, PAGE
 
 DEACTIVATED = replace(ACCOUNT, status=Status.DEACTIVATED)
 WITHIN = timedelta(days=35)
+TODAY = NOON.date()
 TINY = timedelta(microseconds=1)
 
 
 @pytest.mark.parametrize("status", [Status.ACTIVE, Status.CANCELLING])
 def test_usage_of_an_active_or_cancelling_account_is_counted(status: Status) -> None:
-    assert source_refusal(replace(ACCOUNT, status=status), PAGE.subscription, "nordlys-dk", "search") is None
+    assert source_refusal(replace(ACCOUNT, status=status), PAGE.subscription, "nordlys-dk", "search", TODAY, TODAY) is None
     assert stores_still_reporting(replace(ACCOUNT, status=status), ["nordlys-dk"]) is None
 
 
@@ -38,7 +39,7 @@ def test_usage_of_an_active_or_cancelling_account_is_counted(status: Status) -> 
     ],
 )
 def test_a_refusal_names_the_first_wrong_argument(status: Status, store: str, product: str, path: str) -> None:
-    refused = source_refusal(replace(ACCOUNT, status=status), PAGE.subscription, store, product)
+    refused = source_refusal(replace(ACCOUNT, status=status), PAGE.subscription, store, product, TODAY, TODAY)
 
     assert refused is not None
     assert refused.path == (path,)

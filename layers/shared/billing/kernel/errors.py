@@ -123,10 +123,14 @@ class VersionRequired(BillingError):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One place that breaks a rule. `path` is its place in the body: names of fields and positions in lists."""
+    """One place that breaks a rule. `path` is its place in the body: names of fields and positions in lists.
+
+    `code` names the rule for programs; None where a rule has no code yet.
+    """
 
     path: Path
     detail: str
+    code: str | None = None
 
 
 class RuleViolation(BillingError):

@@ -31,8 +31,11 @@ from billing.usage.totals import UsageReads
 ACTIONS_MAX = 100
 """DynamoDB's limit for the actions of one transaction."""
 
-ACCOUNTS_MAX = 50
-"""Accounts in one read: DynamoDB's limit is a hundred items, and an account is read as two."""
+ITEMS_MAX = 100
+"""DynamoDB's limit for the items of one read."""
+
+ACCOUNTS_MAX = ITEMS_MAX // 2
+"""Accounts in one read: an account is read as two items."""
 
 Counter = tuple[str, str]
 """The partition and sort key of a counter."""
@@ -97,6 +100,19 @@ class UsageStore(UsageReads):
                 raise
             raise error from failure
         return {}
+
+    def not_recorded(self, subjects: Mapping[str, str]) -> list[str]:
+        """The accounts for whose subject no event is recorded yet (record_once). `subjects` are by account.
+
+        One read for every hundred accounts.
+        """
+        accounts, recorded = [*subjects], set[str]()
+        for first in range(0, len(accounts), ITEMS_MAX):
+            chunk = accounts[first : first + ITEMS_MAX]
+            places = {each: (keys.account(each), keys.alert(subjects[each])) for each in chunk}
+            rows = self._reads.get_all(places.values())
+            recorded |= {each for each, place in places.items() if place in rows}
+        return [each for each in accounts if each not in recorded]
 
     # ---- Watching ----
 

@@ -30,6 +30,8 @@ def watch_usage(
         return None
     subscriber, alert = watching.subscriber, watching.alert
     today = subscriber.account.contract.today(now)
+    if not subscriber.account.is_served_on(today):
+        return None  # its deactivation is late
     line = next((each for each in subscriber.subscription.lines_on(today) if each.product == product), None)
     if line is None or line.up_to is None or month != month_of(today):
         return None
