@@ -159,6 +159,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     CancellationStore: {
         "cancel": lambda store: store.cancel(CANCELLABLE, ACCOUNT, CANCELLATION, EVENT),
         "move_on": lambda store: store.move_on(ACCOUNT, EndingDue(EndingStage.PURGE, TODAY), [EVENT]),
+        "schedule": lambda store: store.schedule(ACCOUNT, EndingDue(EndingStage.NOTICE, TODAY)),
         "state": lambda store: store.state(ID),
         "user": lambda store: store.user(ID, ADMIN.id),
         "withdraw": lambda store: store.withdraw(ACCOUNT, TODAY, EVENT),
