@@ -1,4 +1,4 @@
-"""The day on which usage happened decides: at a contract's start, at its end, and after a reactivation (DESIGN 3.5.4)."""
+"""The day on which usage happened decides: at a contract's start, its end, and after a reactivation (DESIGN 3.5.4)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from billing import wiring
 from billing.ending.cancellation.commands import withdraw_cancellation
 from billing.kernel.errors import ConcurrentChange, Violation
-from billing.kernel.events import Actor, ActorKind, RequestContext
+from billing.kernel.events import Actor, ActorKind, Event, RequestContext
 from billing.platform.retry import RetryBudget
 from billing.usage.import_usage import PastUsage, import_usage
 from billing.usage.record_queued_usage import record_queued_usage
@@ -303,11 +303,16 @@ def test_a_deactivated_account_among_others_is_told_with_one_write(
     deactivate(company)
     writes: list[str] = []
     record_once = UsageStore.record_once
-    monkeypatch.setattr(UsageStore, "record_once", lambda *all_: writes.append("one") or record_once(*all_))
+
+    def noted(store: UsageStore, account: str, subject: str, event: Event) -> bool:
+        writes.append(account)
+        return record_once(store, account, subject, event)
+
+    monkeypatch.setattr(UsageStore, "record_once", noted)
 
     assert refuse_often(20) == [["rejected", "accepted"]] * 20
 
-    assert len(writes) == 1
+    assert writes == [company.account]
     [told] = events_of("usage.refused")
     assert dict(told.after or {}) == {"stores": ["nordlys.example"]}
 

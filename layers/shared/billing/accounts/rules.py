@@ -131,9 +131,7 @@ class Account:
         if self.ending is not None and self.ending.active_until > self.contract.start:
             ended = EarlierContract(self.contract.start, self.ending.active_until, products)
             earlier = (*earlier, ended)[-EARLIER_CONTRACTS_MAX:]
-        return replace(
-            self, status=Status.ACTIVE, contract=contract, ending=None, reactivation=None, earlier=earlier
-        )
+        return replace(self, status=Status.ACTIVE, contract=contract, ending=None, reactivation=None, earlier=earlier)
 
     def role_of(self, person: Person) -> Role | None:
         """The person's role in this account; None for a stranger."""
