@@ -434,6 +434,31 @@ def test_a_refusal_names_the_field_and_changes_nothing(
         assert (status, found) == (422, errors)
 
 
+def test_numbers_are_taken_as_json_writes_them(company: Company) -> None:
+    use(10, conversions=2, revenue={"amount": 100, "currency": "EUR"})
+    text = '{"quantity": -2.50, "conversions": -1.0, "revenue": {"amount": -1e1, "currency": "EUR"}}'
+    body = json.dumps({**correction(), "x": 0}).replace('"quantity": 1, ', "").replace('"x": 0}', text[1:])
+    route = "/accounts/{account}/usage/corrections"
+
+    given = answer(correct_usage_app.handler, request("POST", route, claims=STAFF, path=company.path, body=body))
+
+    assert given.status == 201, given
+    assert (given.body["quantity"], given.body["conversions"], given.body["revenue"]["amount"]) == ("-2.5", -1, -10)
+
+
+def test_huge_numbers_are_refused(company: Company) -> None:
+    route = "/accounts/{account}/usage/corrections"
+    for field in ("quantity", "conversions"):
+        body = json.dumps(correction(**{field: "HERE"}))
+        for number in ("1e999999999", "-1e999999999", "1e-999999999", "-1e400", "9" * 400, "-" + "9" * 400):
+            sent = body.replace('"HERE"', number)
+            given = answer(
+                correct_usage_app.handler, request("POST", route, claims=STAFF, path=company.path, body=sent)
+            )
+            assert given.status == 422, (field, number, given)
+            assert [each["pointer"] for each in given.body["errors"]] == [f"#/{field}"]
+
+
 def test_a_reason_is_required(company: Company) -> None:
     body = correction()
     del body["reason"]

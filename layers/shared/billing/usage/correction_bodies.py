@@ -14,6 +14,8 @@ from billing.usage.corrections import UsageCorrection
 from billing.usage.event_bodies import EventId, Quantity
 from billing.usage.rules import CONVERSIONS_MAX
 
+_DIGITS_MAX = 20
+
 _MAGNITUDE: TypeAdapter[Decimal] = TypeAdapter(Quantity)
 
 
@@ -22,13 +24,23 @@ def _signed(value: object) -> Decimal:
     is_below_zero = False
     if isinstance(value, str) and value.startswith("-"):
         value, is_below_zero = value[1:], True
-    elif isinstance(value, int | float | Decimal) and not isinstance(value, bool) and value < 0:
-        value, is_below_zero = -value, True
+    elif isinstance(value, Decimal):  # its own minus would round, and overflow
+        value, is_below_zero = value.copy_abs(), value.is_signed()
+    elif isinstance(value, int) and not isinstance(value, bool):
+        value, is_below_zero = abs(value), value < 0
     try:
         quantity = _MAGNITUDE.validate_python(value)
     except ValidationError as failure:
         raise ValueError(failure.errors()[0]["msg"].removeprefix("Value error, ")) from None
-    return -quantity if is_below_zero else quantity
+    return -quantity if is_below_zero else quantity  # within the limits, which the context's precision holds
+
+
+def _whole(value: object) -> object:
+    """A whole number that JSON has with a point, such as 1.0, as an int: RFC 8259 has one kind of number."""
+    # Of 1e999999999, Python would write all the digits.
+    if not isinstance(value, Decimal) or not value.is_finite() or value.adjusted() >= _DIGITS_MAX:
+        return value
+    return int(value) if value == int(value) else value
 
 
 SignedQuantity = Annotated[
@@ -43,8 +55,8 @@ SignedQuantity = Annotated[
         }
     ),
 ]
-SignedConversions = Annotated[int, Field(strict=True, ge=-CONVERSIONS_MAX, le=CONVERSIONS_MAX)]
-SignedAmount = Annotated[int, Field(strict=True, ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
+SignedConversions = Annotated[int, BeforeValidator(_whole), Field(strict=True, ge=-CONVERSIONS_MAX, le=CONVERSIONS_MAX)]
+SignedAmount = Annotated[int, BeforeValidator(_whole), Field(strict=True, ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
 
 
 class RevenueCorrectionBody(Body):
@@ -59,7 +71,7 @@ class AccountUsageCorrectionBody(Body):
 
     `quantity` is added to what was counted on `day`, a day in the account's time zone; below zero it is taken back. So
     are `conversions` and `revenue`. No figure may fall below zero. Without `content`, the usage that names none is
-    corrected.
+    corrected. The customer reads the `reason`.
     """
 
     id: EventId
