@@ -53,7 +53,7 @@ REFUSALS = {
     503: ("Busy", "Try the same again after a moment.", "Retry-After"),
 }
 """The refusals by status: the name, description and headers of their response."""
-LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+LIMITS = ("multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 PROBLEM = {
     "type": "object",
     "title": "Problem",

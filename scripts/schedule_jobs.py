@@ -1,7 +1,8 @@
-"""Gives each account that lacks them its first due dates for autoscaling and invoices. Safe to repeat.
+"""Gives each account that lacks them its first due dates: autoscaling, invoices, renewal notices. Safe to repeat.
 
-These are the accounts from before autoscaling, or before invoices. Their invoices begin with the next renewal, because
-the running paid period was invoiced elsewhere.
+These are the accounts from before autoscaling, before invoices, or before the mail about the last day to avoid a
+renewal. Their invoices begin with the next renewal, because the running paid period was invoiced elsewhere. The mail is
+sent at once where that day is less than a week away.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from billing.ending.cancellation.commands import schedule_notice
+from billing.ending.cancellation.records import CancellationStore
 from billing.invoicing.issue_invoices import schedule_invoices
 from billing.invoicing.records import InvoiceStore
 from billing.kernel.errors import BillingError
@@ -34,6 +37,14 @@ def schedule(store: AutoscalingStore, invoices: InvoiceStore, now: datetime) -> 
     return len(accounts), scaled, invoiced
 
 
+def schedule_notices(store: CancellationStore, now: datetime) -> int:
+    """Schedules the renewal notice of every account that lacks it. Returns for how many accounts it became due.
+
+    Scans the table, then reads each account once.
+    """
+    return sum(schedule_notice(account, now=now, store=store) for account in [*store.accounts()])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Schedules, and prints the counts. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m scripts.schedule_jobs", description=__doc__)
@@ -46,11 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _, table = stack_resources(options.stack, session)["Table"]
         client = session.create_client("dynamodb")
         store, invoices = AutoscalingStore(table, client), InvoiceStore(table, client)
-        accounts, scaled, invoiced = schedule(store, invoices, datetime.now(UTC))  # noqa: TID251 - the first month is the one to come
+        now = datetime.now(UTC)  # noqa: TID251 - the first month is the one to come
+        accounts, scaled, invoiced = schedule(store, invoices, now)
+        notices = schedule_notices(CancellationStore(table, client), now)
     except (OperatorError, LocalError, BillingError, BotoCoreError, ClientError) as failure:
         sys.stderr.write(f"{failure}\n")
         return 1
-    sys.stdout.write(f"{accounts} accounts; scheduled now: autoscaling of {scaled}, invoices of {invoiced}\n")
+    scheduled = f"autoscaling of {scaled}, invoices of {invoiced}, renewal notices of {notices}"
+    sys.stdout.write(f"{accounts} accounts; scheduled now: {scheduled}\n")
     return 0
 
 

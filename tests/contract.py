@@ -28,6 +28,11 @@ OF_A_BODY = frozenset({400, 413, 415})
 _compared: Counter[tuple[str, str, int]] = Counter()
 
 
+def forget() -> None:
+    """The next bodies are compared, as if they were the first of a run."""
+    _compared.clear()
+
+
 @cache
 def document() -> dict[str, Any]:
     """The committed OpenAPI document."""

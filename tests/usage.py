@@ -9,8 +9,9 @@ from typing import Any
 
 from billing import wiring
 
+from functions.correct_usage.app import handler as correct_usage
 from functions.record_usage.app import handler
-from tests.api_gateway import MACHINE, NOW, Answer, answer, request
+from tests.api_gateway import MACHINE, NOW, STAFF, Answer, answer, request
 from tests.samples import ACCOUNT
 
 BATCH = {"Content-Type": "application/cloudevents-batch+json"}
@@ -43,6 +44,22 @@ def report(body: Any, *, now: datetime = NOW, claims: dict[str, str] | None = MA
     text = body if isinstance(body, str) else json.dumps(body, default=str)
     all_headers = {name.replace("_", "-"): value for name, value in headers.items()} or BATCH
     return answer(handler, request("POST", "/usage", claims=claims, body=text, headers=all_headers, now=now))
+
+
+def correction(id: str = "c-1", **more: Any) -> dict[str, Any]:  # noqa: A002 - as the body calls it
+    """The body of a correction: one more search on the day before."""
+    body = {"id": id, "store": "nordlys-dk", "product": "search", "day": "2026-06-09", "quantity": 1}
+    return {**body, "reason": "Bytes were reported for kilobytes", **more}
+
+
+def correct(body: dict[str, Any], *, account: str | None = None, now: datetime = NOW) -> Answer:
+    """The answer of a correction by staff; with an account, by the product."""
+    if account is not None:
+        sent = {**body, "account": account}
+        return answer(correct_usage, request("POST", "/usage/corrections", claims=MACHINE, body=sent, now=now))
+    path = {"account": ACCOUNT["account"]}
+    route = "/accounts/{account}/usage/corrections"
+    return answer(correct_usage, request("POST", route, claims=STAFF, path=path, body=body, now=now))
 
 
 def outcomes(reported: Answer) -> list[str]:

@@ -6,6 +6,7 @@ time. If that fails, each message is counted by itself, so one bad message holds
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -70,4 +71,4 @@ def _record(events: Sequence[UsageEvent], budget: RetryBudget) -> Mapping[str, A
         budget=budget,
         store=wiring.usage_store(),
     )
-    return {"accepted": recorded.accepted, "duplicate": recorded.duplicate, "conflict": recorded.conflict}
+    return asdict(recorded)

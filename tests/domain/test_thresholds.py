@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from billing.usage.thresholds import PERCENTS, AlertState, evaluate_threshold
+from billing.usage.thresholds import PERCENTS, AlertState, alert_after_correction, evaluate_threshold
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +65,41 @@ def test_a_month_with_low_usage_rearms_alerts_without_sending_one() -> None:
 def test_a_new_tier_has_its_own_alerts() -> None:
     assert alert(AlertState(LIMIT, JUNE, 100), 1900, limit=2000) == AlertState(2000, JUNE, 90)
     assert alert(AlertState(2000, JUNE, 90), 1400, limit=2000) is None
+
+
+@pytest.mark.parametrize(
+    ("percent", "before", "after", "undone", "left"),
+    [
+        (90, 950, 100, 90, 0),
+        (90, 950, 760, 90, 75),
+        (90, 950, 900, None, 90),
+        (100, 1000, 999, 100, 90),
+        (75, 950, 100, 75, 0),  # the alert about 90 % is still to be written
+        (100, 100, 50, None, 100),  # inherited: the month before was above it
+        (0, 740, 10, None, 0),
+    ],
+)
+def test_a_correction_undoes_the_thresholds_that_the_month_no_longer_reaches(
+    percent: int, before: int, after: int, undone: int | None, left: int
+) -> None:
+    state = AlertState(LIMIT, JUNE, percent)
+    result = alert_after_correction(state, JUNE, Decimal(before), Decimal(after), LIMIT, "c")
+
+    assert result == (AlertState(LIMIT, JUNE, left, "c"), undone)
+    again, _ = evaluate_threshold(result[0], JUNE, Decimal(after), LIMIT, Decimal(0))
+    assert again == result[0], "the corrected usage itself warns of nothing"
+
+
+@pytest.mark.parametrize(
+    "state", [None, AlertState(LIMIT, MAY, 100), AlertState(LIMIT * 2, JUNE, 100)], ids=["none", "May", "another tier"]
+)
+def test_a_correction_marks_any_alert_state(state: AlertState | None) -> None:
+    """An alert about the usage before it is written under the state from before it: it must be refused."""
+    after, undone = alert_after_correction(state, JUNE, Decimal(950), Decimal(0), LIMIT, "c")
+
+    assert undone is None
+    assert after.corrected == "c"
+    assert after.percent == (0 if state is None else state.percent)
 
 
 @given(st.lists(st.integers(0, 400), max_size=60))

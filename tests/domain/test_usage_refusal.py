@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from billing.accounts.rules import Status
+from billing.accounts.rules import EARLIER_CONTRACTS_MAX, Account, Ending, Status
 from billing.usage.refusal import (
     FIRST_DAY,
     day_refusal,
@@ -20,12 +20,16 @@ from tests.store.samples import ACCOUNT, NOON, PAGE
 
 DEACTIVATED = replace(ACCOUNT, status=Status.DEACTIVATED)
 WITHIN = timedelta(days=35)
+TODAY = NOON.date()
+ENDING = Ending("receipt", date(2026, 7, 15), date(2026, 7, 29))
 TINY = timedelta(microseconds=1)
 
 
 @pytest.mark.parametrize("status", [Status.ACTIVE, Status.CANCELLING])
 def test_usage_of_an_active_or_cancelling_account_is_counted(status: Status) -> None:
-    assert source_refusal(replace(ACCOUNT, status=status), PAGE.subscription, "nordlys-dk", "search") is None
+    assert (
+        source_refusal(replace(ACCOUNT, status=status), PAGE.subscription, "nordlys-dk", "search", TODAY, TODAY) is None
+    )
     assert stores_still_reporting(replace(ACCOUNT, status=status), ["nordlys-dk"]) is None
 
 
@@ -38,10 +42,66 @@ def test_usage_of_an_active_or_cancelling_account_is_counted(status: Status) -> 
     ],
 )
 def test_a_refusal_names_the_first_wrong_argument(status: Status, store: str, product: str, path: str) -> None:
-    refused = source_refusal(replace(ACCOUNT, status=status), PAGE.subscription, store, product)
+    refused = source_refusal(replace(ACCOUNT, status=status), PAGE.subscription, store, product, TODAY, TODAY)
 
     assert refused is not None
     assert refused.path == (path,)
+
+
+def refused(account: Account, day: str, today: str = "2026-07-20", product: str = "search") -> tuple[str, str] | None:
+    """The argument and the code of a refusal."""
+    days = (date.fromisoformat(each) for each in (day, today))
+    found = source_refusal(account, PAGE.subscription, "nordlys-dk", product, *days)
+    return None if found is None else (str(found.path[0]), str(found.code))
+
+
+@pytest.mark.parametrize("status", [Status.CANCELLING, Status.DEACTIVATED])
+def test_the_day_decides_and_not_whether_the_deactivation_has_run(status: Status) -> None:
+    account = replace(ACCOUNT, status=status, ending=ENDING)
+
+    assert refused(account, "2026-07-14") is None
+    assert refused(account, "2026-07-15") == ("day", "account-deactivated")
+    assert refused(account, "2026-01-14") == ("day", "before-contract")
+    assert refused(account, "2026-07-14", "2026-07-27") is None
+    assert refused(account, "2026-07-14", "2026-07-28") == ("account", "account-deactivated")
+
+
+def test_an_account_that_came_back_has_the_days_of_each_of_its_contracts() -> None:
+    ended = replace(ACCOUNT, status=Status.DEACTIVATED, ending=ENDING)
+    first = ended.reactivated(replace(ACCOUNT.contract, start=date(2026, 7, 20)), ("search", "email"))
+    again = Ending("receipt", date(2026, 9, 20), date(2026, 10, 4))
+    second = replace(first, status=Status.DEACTIVATED, ending=again).reactivated(
+        replace(ACCOUNT.contract, start=date(2026, 9, 25)), ("search",)
+    )
+
+    days = [f"2026-{day}" for day in ("01-14", "01-15", "07-14", "07-15", "07-19", "07-20")]
+    days += [f"2026-09-{day}" for day in (19, 20, 24, 25)]
+    before, gap = ("day", "before-contract"), ("day", "account-deactivated")
+    assert [refused(second, day, "2026-09-30") for day in days] == [
+        *(before, None, None, gap, gap, None, None),
+        *(gap, gap, None),
+    ]
+    assert [refused(second, day, "2026-09-30", "email") for day in ("2026-07-14", "2026-07-20", "2026-09-25")] == [
+        None,
+        ("product", "not-subscribed"),
+        ("product", "not-subscribed"),
+    ]
+    assert (second.status, second.ending, len(second.earlier)) == (Status.ACTIVE, None, 2)
+    found = source_refusal(second, PAGE.subscription, "nordlys-dk", "search", date(2026, 7, 16), date(2026, 9, 30))
+    assert found is not None
+    assert "from 2026-07-15 to 2026-07-20" in found.detail
+
+
+def test_an_account_remembers_a_limited_number_of_contracts_and_none_that_never_began() -> None:
+    account = ACCOUNT
+    for number in range(EARLIER_CONTRACTS_MAX + 3):
+        start = date(2026, 1, 1) + timedelta(days=10 * number)
+        until = start if number == 2 else start + timedelta(days=5)
+        account = replace(account, contract=replace(account.contract, start=start), ending=Ending("r", until, until))
+        account = account.reactivated(account.contract, ("search",))
+
+    assert len(account.earlier) == EARLIER_CONTRACTS_MAX
+    assert min(each.start for each in account.earlier) == date(2026, 1, 1) + timedelta(days=10 * 3)
 
 
 def test_each_existing_store_of_a_deactivated_account_is_named_once() -> None:

@@ -7,21 +7,28 @@ from datetime import date, timedelta
 from decimal import Decimal
 from itertools import chain
 from random import Random
+from typing import Any
 
 import pytest
-from billing.kernel.errors import AnswerLost, ConcurrentChange
+from billing.accounts.rules import existing
+from billing.kernel.errors import AnswerLost, ConcurrentChange, RuleViolation
 from billing.kernel.money import Money
 from billing.platform.retry import RetryBudget
 from billing.usage.backlog import UsageBacklog
+from billing.usage.correct_usage import correct_usage
+from billing.usage.corrections import UsageCorrection
 from billing.usage.record_queued_usage import record_queued_usage
 from billing.usage.record_usage import IngestResult, UsageReport, batches, record_usage
 from billing.usage.rules import UsageEvent, month_of
 from billing.usage.watch_usage import watch_usage
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
 
 from tests.faults.company import NEW_ACCOUNT, catalogue, events, provision
 from tests.faults.cuts import Faults
 from tests.faults.edges import edge
 from tests.faults.world import World
+from tests.properties import examples
 from tests.store.samples import CONTEXT, NOON
 
 WITHIN = timedelta(days=35)
@@ -265,6 +272,162 @@ def test_a_threshold_causes_one_alert(faults: Faults) -> None:
         ),
         may_lose=(ConcurrentChange,),
     )
+
+
+# ---- Corrections ----
+
+
+def entry(number: int, day: int, quantity: str, *, product: str = "search") -> UsageCorrection:
+    """A correction of the first store on a day in June."""
+    return UsageCorrection(
+        id=f"c-{number}",
+        account=ACCOUNT,
+        product=product,
+        store=STORES[0],
+        content=None,
+        day=date(2026, 6, day),
+        quantity=Decimal(quantity),
+        conversions=0,
+        revenue=None,
+        reason="A typing error",
+    )
+
+
+def made(correction: UsageCorrection, chance: float = 0.5) -> Callable[[UsageWorld], None]:
+    """POST /usage/corrections, as its function does it."""
+
+    def command(world: UsageWorld) -> None:
+        state = existing(world.usage.correction_state(correction))
+        budget = RetryBudget(10, wait=lambda _: None, chance=lambda: chance)
+        correct_usage(state, correction, context=CONTEXT, budget=budget, store=world.usage)
+
+    return command
+
+
+def used(quantity: int = 100) -> UsageWorld:
+    """The company with usage on 9 June."""
+    world = company()
+    with world.calm():
+        reported([dated(day, str(quantity)) for day in (8, 9)])(world)
+    return world
+
+
+def dated(day: int, quantity: str, product: str = "search") -> UsageReport:
+    time = NOON.replace(day=day, hour=1)
+    place = (product, ACCOUNT, STORES[0], None, time, Decimal(quantity))
+    return UsageReport("//shop.example/0", f"{product} {day} {quantity}", *place, 0, None)
+
+
+def corrected_by(world: UsageWorld) -> Sums:
+    """How much of each product and day is corrections, from the counters."""
+    _, corrected = world.usage.totals_with_corrections(ACCOUNT, JUNE, JUNE)
+    return {(product, day.isoformat()): each for product, daily in corrected.items() for day, each in daily.items()}
+
+
+def test_a_correction_cut_off_anywhere_is_made_once(faults: Faults) -> None:
+    def once(world: UsageWorld) -> None:
+        assert counted(world)["search", "2026-06-09"] == Decimal("98.5")
+        assert corrected_by(world) == {("search", "2026-06-09"): Decimal("-1.5")}
+        [event] = events(world, "usage.corrected")
+        assert (event["before"]["usage"], event["after"]["figures"]["usage"]) == ("100", "98.5")
+        assert len([*world.usage.corrections(ACCOUNT, JUNE, date(2026, 7, 1))]) == 1
+
+    faults.every_cut(world=used, command=made(entry(1, 9, "-1.5")), invariants=once)
+    faults.every_race(world=used, first=made(entry(1, 9, "-1.5")), second=made(entry(1, 9, "-1.5")), invariants=once)
+
+
+def test_corrections_and_reports_at_the_same_time_lose_nothing(faults: Faults) -> None:
+    def whole(world: UsageWorld) -> None:
+        assert counted(world)["search", "2026-06-09"] == Decimal(107)
+        last = [event["after"]["figures"]["usage"] for event in events(world, "usage.corrected")]
+        assert last, "each event has the figures of one order of these two"
+        assert set(last) <= {"97", "107"}
+
+    faults.every_race(world=used, first=made(entry(1, 9, "-3")), second=reported([dated(9, "10")]), invariants=whole)
+
+
+def test_two_corrections_never_take_back_more_than_was_counted(faults: Faults) -> None:
+    def one_of_two(world: UsageWorld) -> None:
+        assert counted(world).get(("search", "2026-06-09")) in {Decimal(30), Decimal(40)}
+        assert len(events(world, "usage.corrected")) == 1
+
+    faults.every_race(
+        world=used,
+        first=made(entry(1, 9, "-70")),
+        second=made(entry(2, 9, "-60")),
+        invariants=one_of_two,
+        may_lose=(RuleViolation,),
+    )
+
+
+def test_a_correction_and_a_watcher_leave_an_alert_that_is_true_or_undone(faults: Faults) -> None:
+    """Whichever is first: no state says that a threshold was mailed which the month no longer reaches."""
+
+    def watched(world: UsageWorld) -> None:
+        usage = world.usage.month_usage(ACCOUNT, "search", JUNE)
+        assert usage is not None
+        watch_usage(ACCOUNT, "search", JUNE, usage, now=NOON, correlation="stream", store=world.usage)
+
+    def settled(world: UsageWorld) -> None:
+        watching = world.usage.watching(ACCOUNT, "search")
+        assert watching
+        assert watching.alert
+        assert watching.alert.percent == 0
+        undone = [event["after"]["threshold"] for event in events(world, "usage.corrected")]
+        assert len(events(world, "usage.threshold_reached")) == len([each for each in undone if each])
+
+    faults.every_race(
+        world=lambda: used(4500),
+        first=watched,
+        second=made(entry(1, 9, "-4500")),
+        invariants=settled,
+        may_lose=(ConcurrentChange,),
+    )
+
+
+places = st.tuples(st.integers(8, 10), st.sampled_from(PRODUCTS))
+amounts = st.integers(-5_000_000, 9_000_000).map(lambda each: Decimal(each).scaleb(-6))
+changes = st.lists(st.tuples(places, amounts, st.booleans()), min_size=1, max_size=12)
+
+
+@pytest.mark.usefixtures("faults")
+@examples(15, deep=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes, st.randoms(use_true_random=False))
+def test_counters_are_the_sum_of_events_and_corrections_in_any_order(
+    drawn: list[tuple[tuple[int, str], Decimal, bool]], chance: Any
+) -> None:
+    """Each command comes once or more, in any order. What would fall below zero is refused, and changes nothing."""
+    world = company()
+    sums: dict[tuple[str, str], Decimal] = {}
+    by_correction: dict[tuple[str, str], Decimal] = {}
+    taken: set[int] = set()
+    with world.calm():
+        for number, ((day, product), amount, is_correction) in chance.choices([*enumerate(drawn)], k=2 * len(drawn)):
+            place = (product, f"2026-06-{day:02}")
+            if not is_correction:
+                reported([dated(day, f"{abs(amount):f}", product)])(world)
+                name = hash((place, abs(amount)))
+            else:
+                name = number
+                if number not in taken and sums.get(place, Decimal(0)) + amount < 0:
+                    with pytest.raises(RuleViolation):
+                        made(entry(number, day, f"{amount:f}", product=product))(world)
+                    continue
+                if not amount:
+                    continue
+                made(entry(number, day, f"{amount:f}", product=product))(world)
+            if name not in taken:
+                taken.add(name)
+                sums[place] = sums.get(place, Decimal(0)) + (amount if is_correction else abs(amount))
+                if is_correction:
+                    by_correction[place] = by_correction.get(place, Decimal(0)) + amount
+        totals = {key: each for key, each in counted(world).items() if len(key) == 2}
+        assert totals == {key: each for key, each in sums.items() if each}
+        contents = {(key[0], key[-1]): each for key, each in counted(world).items() if len(key) == 4}
+        assert contents == totals
+        assert corrected_by(world) == by_correction
+        kept = world.usage.corrections(ACCOUNT, JUNE, date(2026, 7, 1))
+        assert sum(each.correction.quantity for each in kept) == sum(by_correction.values())
 
 
 def the_events(reports: Sequence[UsageReport]) -> list[UsageEvent]:

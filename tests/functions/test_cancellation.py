@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import boto3
 import pytest
 from billing import wiring
 from billing.accounts.rules import existing
@@ -23,8 +24,9 @@ from functions.administer_cancellation.app import handler as cancellation
 from functions.get_billing.app import handler as get_billing
 from functions.get_invoices.app import handler as get_invoices
 from functions.record_usage.app import handler as record_usage
+from scripts.schedule_jobs import schedule_notices
 from tests.api_gateway import MACHINE, NOW, STAFF, answer, person, request
-from tests.aws import put_item, stored_items
+from tests.aws import REGION, TABLE, put_item, stored_items
 from tests.company import Company, provisioned
 from tests.functions.ending import (
     CANCELLATION,
@@ -417,6 +419,51 @@ def test_a_monthly_contract_gets_no_notice(company: Company, work: Any, monkeypa
     assert [each.account for each in events_of("renewal.notice_deadline_near")] == [company.account]
 
 
+def without_notice(company: Company) -> None:
+    """The account is as from before there were renewal notices: no stage of its end is due."""
+    table = boto3.resource("dynamodb", region_name=REGION).Table(TABLE)
+    table.delete_item(Key={"pk": f"ACCOUNT#{company.account}", "sk": "DUE#ending"})
+
+
+@pytest.mark.parametrize("day", [1, 10, 14])
+def test_an_account_from_before_notices_is_told_of_the_last_day(
+    day: int, company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where less than a week is left until 14 September, the last day."""
+    without_notice(company)
+    now = datetime(2026, 9, day, 12, tzinfo=UTC)
+
+    assert schedule_notices(wiring.cancellation_store(), now) == 1
+    assert schedule_notices(wiring.cancellation_store(), now) == 0
+    for later in (now, now + timedelta(hours=1), max(now, datetime(2026, 9, 7, 12, tzinfo=UTC))):
+        fire(later, work, monkeypatch, "ending")
+
+    [event] = events_of("renewal.notice_deadline_near")
+    assert (event.after or {})["last_day"] == "2026-09-14"
+
+
+def test_only_active_accounts_that_are_not_charged_monthly_get_a_first_notice(company: Company) -> None:
+    monthly = with_value(with_value(ACCOUNT, 1, "contract", "interval_months"), "monthly-shop", "account")
+    assert provisioned(monthly).status == 201
+    assert cancel(company, "2026-10-15", now=datetime(2026, 6, 15, 9, tzinfo=UTC)).status == 201
+    without_notice(company)
+
+    assert schedule_notices(wiring.cancellation_store(), datetime(2026, 6, 16, tzinfo=UTC)) == 0
+
+
+def test_an_account_that_is_provisioned_days_before_its_last_day_is_told(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yearly = with_value(with_value(ACCOUNT, 12, "contract", "interval_months"), "yearly-shop", "account")
+    started = with_value(with_value(yearly, "2025-07-15", "contract", "start"), "2026-07-15", "invoiced_until")
+    assert provisioned(started, now=NOW).status == 201
+
+    fire(NOW + timedelta(hours=1), work, monkeypatch, "ending")
+
+    told = [each for each in events_of("renewal.notice_deadline_near") if each.account == "yearly-shop"]
+    assert [(each.after or {})["last_day"] for each in told] == ["2026-06-14"]
+
+
 # ---- Deactivation -------------------------------------------------------------------------------------------
 
 
@@ -440,7 +487,7 @@ def test_an_account_is_deactivated_as_its_day_begins(
         "to_pay": None,
         "to_repay": None,
     }
-    usage = cloud_event()
+    usage = cloud_event(time=datetime(2026, 7, 15, 8, tzinfo=UTC))
     response = answer(
         record_usage,
         request(

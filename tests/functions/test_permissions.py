@@ -35,6 +35,7 @@ from functions.administer_reviews.app import handler as administer_reviews
 from functions.administer_success_managers.app import handler as administer_success_managers
 from functions.administer_users.app import handler as administer_users
 from functions.administer_vat_numbers.app import handler as administer_vat_numbers
+from functions.correct_usage.app import handler as correct_usage
 from functions.get_billing.app import handler as get_billing
 from functions.get_deletions.app import handler as get_deletions
 from functions.get_events.app import handler as get_events
@@ -60,7 +61,7 @@ from tests.functions.ending import deactivate
 from tests.functions.reviews import BEGINS, DECLINED, MANAGER, REVIEWS, SOFIE, make_reviewable
 from tests.samples import ACCOUNT, CATALOGUE, with_value
 from tests.stripe import confirm
-from tests.usage import cloud_event
+from tests.usage import cloud_event, correction
 
 STRANGER = person("stranger-1")
 INFORMATION = "/accounts/{account}/billing-information/"
@@ -277,6 +278,7 @@ MATRIX = [
     Cell(update_payment_method, "POST", INVOICE + "/payment-attempts", 409, 403, 403, 404, None, None, with_invoice),
     read("/accounts/{account}/usage", get_usage),
     read("/accounts/{account}/usage/reduction", get_usage),
+    Cell(correct_usage, "POST", "/accounts/{account}/usage/corrections", 403, 403, 201, 404, correction()),
     read(INFORMATION + "company"),
     read(INFORMATION + "billing"),
     read(INFORMATION + "contact"),
@@ -341,7 +343,10 @@ MATRIX = [
         with_value(ACCOUNT, "other-shop", "account"),
     ),
 ]
-FOR_MACHINES = [Cell(record_usage, "POST", "/usage", 401, 401, 401, 401, cloud_event())]
+FOR_MACHINES = [
+    Cell(record_usage, "POST", "/usage", 401, 401, 401, 401, cloud_event()),
+    Cell(correct_usage, "POST", "/usage/corrections", 401, 401, 401, 401, {**correction(), "account": "nordlys-kaffe"}),
+]
 """The routes that no person may use."""
 
 ACCOUNT_AT_STRIPE: list[Stripe] = []

@@ -27,7 +27,7 @@ from tests.functions.test_permissions import (
 )
 from tests.functions.test_round_trips import name
 from tests.template import resources
-from tests.usage import cloud_event
+from tests.usage import cloud_event, correct, correction
 
 FUNCTIONS = {
     properties["CodeUri"].removeprefix("functions/"): properties
@@ -112,11 +112,17 @@ def test_a_report_of_usage_may_do_what_it_needs(company: Company, used: set[Perm
     assert used <= allowed("record_usage")
 
 
+def test_a_correction_by_the_product_may_do_what_it_needs(company: Company, used: set[Permission]) -> None:
+    assert correct(correction(), account=company.account).status == 201
+
+    assert used <= allowed("correct_usage")
+
+
 def test_only_counters_are_updated_in_place() -> None:
     """All else is put as a whole, at a version: docs/decisions/0016."""
     updating = {folder for folder in FUNCTIONS if ("UpdateItem", None) in allowed(folder)}
 
-    assert updating == {"record_usage", "record_queued_usage"}
+    assert updating == {"record_usage", "record_queued_usage", "correct_usage"}
 
 
 def test_a_cancellation_checks_what_its_charges_follow_from() -> None:

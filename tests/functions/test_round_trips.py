@@ -20,7 +20,7 @@ from tests.functions.test_permissions import (
     ask,
     documents,  # noqa: F401 - and for this
 )
-from tests.usage import cloud_event
+from tests.usage import cloud_event, correct, correction
 
 GET, BATCH, QUERY, WRITE = "GetItem", "BatchGetItem", "Query", "TransactWriteItems"
 
@@ -106,6 +106,8 @@ ROUND_TRIPS: dict[str, list[str]] = {
     "GET /success-managers/{success_manager}": [GET],
     "PUT /success-managers/{success_manager}": [GET, WRITE],
     "POST /usage": [BATCH, WRITE],
+    "POST /usage/corrections": [BATCH, WRITE],
+    "POST /accounts/{account}/usage/corrections": [BATCH, WRITE],
 }
 
 
@@ -164,6 +166,24 @@ def test_a_report_of_usage_costs_its_round_trips(company: Company, calls: Calls)
 
     assert given.status == 202, given
     assert calls == ROUND_TRIPS["POST /usage"]
+
+
+def test_a_correction_by_the_product_costs_its_round_trips(company: Company, calls: Calls) -> None:
+    calls.clear()
+
+    assert correct(correction(), account=company.account).status == 201
+
+    assert calls == ROUND_TRIPS["POST /usage/corrections"]
+
+
+def test_a_usage_page_with_corrections_costs_one_query_more(company: Company, calls: Calls) -> None:
+    assert correct(correction(), account=company.account).status == 201
+    [cell] = [each for each in MATRIX if name(each) == "GET /accounts/{account}/usage"]
+    calls.clear()
+
+    assert len(ask(cell, company.member, company).body["corrections"]) == 1
+
+    assert calls == [*ROUND_TRIPS[name(cell)], QUERY]
 
 
 @pytest.mark.parametrize(("cell", "role"), REFUSED, ids=lambda value: value if isinstance(value, str) else name(value))

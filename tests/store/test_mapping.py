@@ -7,8 +7,10 @@ from decimal import Decimal
 
 import pytest
 from billing.accounts import mapping as account_mapping
+from billing.accounts.rules import EarlierContract
 from billing.invoicing import summary_mapping as invoice_summary_mapping
 from billing.invoicing.invoices import Invoice, InvoiceStatus
+from billing.kernel.events import Actor, ActorKind
 from billing.kernel.money import Money
 from billing.payments import mapping as payment_mapping
 from billing.payments.methods import Card, Debit, Method, PaymentMethod, PaymentProfile
@@ -20,6 +22,9 @@ from billing.subscriptions import catalogue_mapping
 from billing.subscriptions import mapping as subscription_mapping
 from billing.subscriptions.catalogue import Catalogue, Product, Tier
 from billing.subscriptions.rules import Cause, Discount, Line, Order, Subscription, TierChange
+from billing.usage import mapping as usage_mapping
+from billing.usage.corrections import Figures, RecordedUsageCorrection, UsageCorrection
+from billing.usage.thresholds import AlertState
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +34,40 @@ from tests.store.samples import ACCOUNT, ADMIN, NOON, PAGE, REVIEW, SOFIE, sampl
 
 def test_an_account_round_trips() -> None:
     assert account_mapping.account_from(account_mapping.account_body(ACCOUNT), 7) == replace(ACCOUNT, version=7)
+
+
+def test_an_account_remembers_its_earlier_contracts() -> None:
+    earlier = (
+        EarlierContract(date(2025, 1, 15), date(2025, 7, 15), ("search", "email")),
+        EarlierContract(date(2025, 8, 1), date(2025, 12, 1), ("search",)),
+    )
+    returned = replace(ACCOUNT, earlier=earlier)
+
+    assert account_mapping.account_from(account_mapping.account_body(returned), 1) == replace(returned, version=1)
+    assert "earlier" not in bodies.parsed(account_mapping.account_body(ACCOUNT)), "as older accounts are stored"
+
+
+def test_a_correction_of_usage_round_trips() -> None:
+    correction = UsageCorrection(
+        "1", ACCOUNT.id, "search", "shop", None, date(2026, 6, 9), Decimal("-0.5"), -1, Money(-9, "EUR"), "Why"
+    )
+    before, after = Figures(Decimal(3), Decimal("0.5"), 1, 10), Figures(Decimal("2.5"), Decimal(0), 0, 1)
+    recorded = RecordedUsageCorrection(correction, Actor(ActorKind.STAFF, "staff-1"), NOON, before, after)
+
+    stored = usage_mapping.correction_body(recorded)
+
+    assert usage_mapping.correction_from(ACCOUNT.id, stored) == recorded
+
+
+@pytest.mark.parametrize("corrected", [None, "0" * 32])
+def test_an_alert_state_round_trips_byte_for_byte(corrected: str | None) -> None:
+    """A condition compares the whole body, also one that an earlier release has written."""
+    state = AlertState(10_000, date(2026, 6, 1), 75, corrected)
+    stored = usage_mapping.alert_body(state)
+
+    assert usage_mapping.alert_from(stored) == state
+    assert usage_mapping.alert_body(usage_mapping.alert_from(stored)) == stored
+    assert ("corrected" in stored) is (corrected is not None)
 
 
 def test_a_user_round_trips() -> None:

@@ -60,7 +60,8 @@ from billing.subscriptions.catalogue import Catalogue
 from billing.subscriptions.catalogue_records import CatalogueStore
 from billing.subscriptions.records import SubscriptionStore
 from billing.subscriptions.subscriber import Subscriber
-from billing.usage.records import UsageStore
+from billing.usage.corrections import Figures, RecordedUsageCorrection, UsageCorrection
+from billing.usage.records import UsageCorrectionState, UsageStore, counters_of
 from billing.usage.rules import UsageEvent
 from billing.usage.thresholds import AlertState
 from billing.usage.totals import UsageReads
@@ -115,6 +116,13 @@ RECEIPT = Receipt("receipt", "identity", NOON, NOON, {}, "")
 USED = UsageEvent(
     ID, "source", "1", "search", "shop", None, datetime(2026, 6, 10, tzinfo=UTC), TODAY, Decimal(1), 0, None
 )
+CORRECTION = UsageCorrection("1", ID, "search", "shop", None, TODAY, Decimal(-1), 0, None, "A typing error")
+FIGURES = Figures(Decimal(1), Decimal(1), 0, None)
+ALERT = AlertState(1, TODAY, 0, CORRECTION.identity)
+UNCORRECTED = UsageCorrectionState(
+    SUBSCRIBER, FIGURES, Decimal(1), None, {key: {} for key in counters_of(CORRECTION)}, None, None
+)
+CORRECTED = RecordedUsageCorrection(CORRECTION, EVENT.actor, NOON, FIGURES, FIGURES)
 CHECK = VatNumberCheck("DE136695976")
 VAT_STATE = VatNumberState(ACCOUNT, PAGE.information.company.details, 1, VatNumberDue(NOON), CHECK)
 MERCHANT = Merchant("acct_1", livemode=False)
@@ -159,6 +167,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     CancellationStore: {
         "cancel": lambda store: store.cancel(CANCELLABLE, ACCOUNT, CANCELLATION, EVENT),
         "move_on": lambda store: store.move_on(ACCOUNT, EndingDue(EndingStage.PURGE, TODAY), [EVENT]),
+        "schedule": lambda store: store.schedule(ACCOUNT, EndingDue(EndingStage.NOTICE, TODAY)),
         "state": lambda store: store.state(ID),
         "user": lambda store: store.user(ID, ADMIN.id),
         "withdraw": lambda store: store.withdraw(ACCOUNT, TODAY, EVENT),
@@ -187,6 +196,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "exists": lambda store: store.exists(ID),
         "save": lambda store: store.save(DOWNLOAD, EVENT),
         "state": lambda store: store.state(ID, DownloadKind.EXPORT, None),
+        "corrections": lambda store: [*store.corrections(ID)],
         "usage": lambda store: [*store.usage(ID)],
     },
     DueStore: {"due": lambda store: [*store.due(Job.RENEWAL, NOON)]},
@@ -302,8 +312,14 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     UsageStore: {
         "contents": lambda store: store.contents(ID, "search", TODAY, TODAY, limit=1),
         "count": lambda store: store.count([USED], lambda _: None),
+        "correct": lambda store: store.correct(UNCORRECTED, CORRECTED, ALERT, EVENT),
+        "correction_state": lambda store: store.correction_state(CORRECTION),
+        "corrections": lambda store: [*store.corrections(ID, TODAY, TODAY)],
+        "month_usage": lambda store: store.month_usage(ID, "search", TODAY),
+        "not_recorded": lambda store: store.not_recorded({ID: "subject"}),
         "save_alert_state": lambda store: store.save_alert_state(ID, "search", None, AlertState(1, TODAY, 80), EVENT),
         "subscribers": lambda store: store.subscribers([ID]),
+        "totals_with_corrections": lambda store: store.totals_with_corrections(ID, TODAY, TODAY),
         "watching": lambda store: store.watching(ID, "search"),
     },
     VatNumberStore: {

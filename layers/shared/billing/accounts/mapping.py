@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import date, datetime
 
 from billing.accounts.information import BillingDetails, CompanyDetails, ContactDetails, Details
-from billing.accounts.rules import Account, Ending, Status, Store, User
+from billing.accounts.rules import Account, EarlierContract, Ending, Status, Store, User
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.kernel.contract_calendar import Contract, Term
 from billing.kernel.fields import fields_of
@@ -16,7 +16,8 @@ from billing.platform.dynamodb.bodies import Body, parsed, text
 
 def account_body(account: Account) -> str:
     return text(
-        {
+        _earlier_body(account)
+        | {
             "account": account.id,
             "name": account.name,
             "status": account.status,
@@ -47,7 +48,17 @@ def account_from(stored: str, version: int) -> Account:
         ending=_ending_from(body.get("ending")),
         reactivation=body.get("reactivation"),
         invoiced_from=body.get("invoiced_from"),
+        earlier=tuple(
+            EarlierContract(
+                date.fromisoformat(each["start"]), date.fromisoformat(each["ended_on"]), tuple(each["products"])
+            )
+            for each in body.get("earlier", ())  # most accounts, and all older ones, have none
+        ),
     )
+
+
+def _earlier_body(account: Account) -> Body:
+    return {"earlier": [asdict(each) for each in account.earlier]} if account.earlier else {}
 
 
 def contract_body(contract: Contract) -> Body:

@@ -79,6 +79,22 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierContract:
+    """A contract that has ended, before the account was reactivated.
+
+    The account was served from `start` and before `ended_on`, with these `products`.
+    """
+
+    start: date
+    ended_on: date
+    products: tuple[str, ...]
+
+
+EARLIER_CONTRACTS_MAX = 24
+"""Contracts that an account remembers beside its own. Usage that is older is neither reported nor corrected."""
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """The billing account of one company.
 
@@ -86,7 +102,9 @@ class Account:
     the provisioning request, which recognises its repetition. `success_manager` is the id of the account's customer
     success manager, None until staff assign one. `ending` is None unless the account is cancelled or deactivated.
     `reactivation` is the id of a pending reactivation. `invoiced_from` is the first contract month that was to be
-    invoiced when the account was provisioned, None for an account of an earlier release.
+    invoiced when the account was provisioned, None for an account of an earlier release. `earlier` are the contracts
+    that ended before this one, oldest first, at most EARLIER_CONTRACTS_MAX; those that ended under an earlier release
+    are not there.
     """
 
     id: str
@@ -101,10 +119,19 @@ class Account:
     ending: Ending | None = None
     reactivation: str | None = None
     invoiced_from: int | None = None
+    earlier: tuple[EarlierContract, ...] = ()
 
     def is_served_on(self, day: date) -> bool:
         """Whether the account is served on a day: always, unless a cancellation has taken effect by then."""
         return self.ending is None or day < self.ending.active_until
+
+    def reactivated(self, contract: Contract, products: tuple[str, ...]) -> Account:
+        """The account on a new contract. `products` are those of the contract that has ended, which it remembers."""
+        earlier = self.earlier
+        if self.ending is not None and self.ending.active_until > self.contract.start:
+            ended = EarlierContract(self.contract.start, self.ending.active_until, products)
+            earlier = (*earlier, ended)[-EARLIER_CONTRACTS_MAX:]
+        return replace(self, status=Status.ACTIVE, contract=contract, ending=None, reactivation=None, earlier=earlier)
 
     def role_of(self, person: Person) -> Role | None:
         """The person's role in this account; None for a stranger."""

@@ -13,7 +13,7 @@ from billing.accounts.rules import Account, AccountExists, Status, Store, User, 
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.billing_page.page import BillingPage
 from billing.billing_page.records import BillingPageStore
-from billing.ending.due import next_notice
+from billing.ending.due import first_notice
 from billing.invoicing.due import InvoicingDue
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import AccountNotFound, ConcurrentChange, Conflict, RuleViolation, Violation
@@ -124,7 +124,7 @@ def provision_account(
             event,
             AutoscalingDue(first_due_month(request.contract, today), {}),
             InvoicingDue(first_month),
-            next_notice(request.contract, today),
+            first_notice(request.contract, today),
             VatNumberDue(context.time) if checks_vat_numbers and request.company.vat_number else None,
         )
     except ConcurrentChange:

@@ -67,6 +67,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.SUBSCRIPTION_TIER_LOWERED: (Audience.ADMINS, Audience.MANAGER, Audience.BILLING),
     EventType.USAGE_ABOVE_TIERS: (Audience.STAFF,),
     EventType.USAGE_BELOW_TIER: (Audience.ADMINS,),
+    EventType.USAGE_CORRECTED: (Audience.ADMINS,),
     EventType.USAGE_REFUSED: (Audience.ADMINS,),
     EventType.USAGE_THRESHOLD_REACHED: (Audience.ADMINS,),
     EventType.USER_ADDED: (Audience.CONCERNED,),
@@ -81,7 +82,12 @@ WITH_DOCUMENT = frozenset({EventType.INVOICE_ISSUED, EventType.CREDIT_NOTE_ISSUE
 
 
 def is_mailed(event: Event) -> bool:
-    """Whether an event sends mail: its type has an audience. One that belongs to no account is for staff alone."""
+    """Whether an event sends mail: its type has an audience. One that belongs to no account is for staff alone.
+
+    A correction of usage is mailed only if it undoes an alert that was mailed.
+    """
+    if event.type is EventType.USAGE_CORRECTED and (event.after or {}).get("threshold") is None:
+        return False
     audience = AUDIENCES.get(event.type)
     return audience is not None and (event.account is not None or audience == (Audience.STAFF,))
 

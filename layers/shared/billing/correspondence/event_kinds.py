@@ -73,7 +73,7 @@ from billing.scaling.event_schemas import (
     UsageBelowTier,
 )
 from billing.subscriptions.event_schemas import CatalogueReplaced
-from billing.usage.event_schemas import UsageRefused, UsageThresholdReached
+from billing.usage.event_schemas import UsageCorrected, UsageRefused, UsageThresholdReached
 
 AnyEvent = (
     AccountDeactivated
@@ -126,6 +126,7 @@ AnyEvent = (
     | SuccessManagerChanged
     | UsageAboveTiers
     | UsageBelowTier
+    | UsageCorrected
     | UsageRefused
     | UsageThresholdReached
     | UserAdded

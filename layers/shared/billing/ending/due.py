@@ -33,6 +33,14 @@ class EndingDue:
     on: date
 
 
+def first_notice(contract: Contract, today: date) -> EndingDue | None:
+    """The first renewal notice of an account that has none yet: see next_notice.
+
+    It is due at once where the last day to avoid a renewal is less than NOTICE_DAYS_BEFORE days away.
+    """
+    return next_notice(contract, today - timedelta(days=NOTICE_DAYS_BEFORE))
+
+
 def next_notice(contract: Contract, today: date) -> EndingDue | None:
     """The next renewal notice of an active account, today at the earliest (DESIGN 3.1.9).
 

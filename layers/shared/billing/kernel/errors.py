@@ -21,6 +21,7 @@ Subclasses of these live beside the rule that raises them. The Conflicts of the 
 accounts.rules                  AccountExists, LastAdmin
 scaling.reviews.rules           NoSuccessManager, ReviewNotYet, ReviewOpen, SlotTaken
 payments.methods                SetupSuperseded
+usage.corrections               AccountClosed, CorrectionConflict
 invoicing.dunning               AlreadyPaid
 invoicing.credit_notes          AlreadyCredited, NotCorrectable
 invoicing.collect_payments      NothingToCharge
@@ -123,10 +124,14 @@ class VersionRequired(BillingError):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One place that breaks a rule. `path` is its place in the body: names of fields and positions in lists."""
+    """One place that breaks a rule. `path` is its place in the body: names of fields and positions in lists.
+
+    `code` names the rule for programs; None where a rule has no code yet.
+    """
 
     path: Path
     detail: str
+    code: str | None = None
 
 
 class RuleViolation(BillingError):

@@ -80,6 +80,7 @@ class EventType(StrEnum):
     SUCCESS_MANAGER_CHANGED = "success_manager.changed"
     USAGE_ABOVE_TIERS = "usage.above_tiers"
     USAGE_BELOW_TIER = "usage.below_tier"
+    USAGE_CORRECTED = "usage.corrected"
     USAGE_REFUSED = "usage.refused"
     USAGE_THRESHOLD_REACHED = "usage.threshold_reached"
     USER_ADDED = "user.added"

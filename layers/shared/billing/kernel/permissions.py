@@ -37,6 +37,7 @@ class Permission(StrEnum):
     SET_BANK_TRANSFER = "set-bank-transfer"
     RECORD_PAYMENTS = "record-payments"
     CORRECT_INVOICES = "correct-invoices"
+    CORRECT_USAGE = "correct-usage"
     RELEASE_INVOICING = "release-invoicing"
     CANCEL = "cancel"
     EXPORT = "export"
@@ -73,6 +74,7 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.SET_BANK_TRANSFER: _STAFF_ONLY,
     Permission.RECORD_PAYMENTS: _STAFF_ONLY,
     Permission.CORRECT_INVOICES: _STAFF_ONLY,
+    Permission.CORRECT_USAGE: _STAFF_ONLY,
     Permission.RELEASE_INVOICING: _STAFF_ONLY,
     Permission.CANCEL: _ADMIN_ONLY,
     Permission.EXPORT: _ADMIN_ONLY,

@@ -164,10 +164,11 @@ _Outcome = Literal["accepted", "duplicate", "queued", "conflict", "rejected"]
 
 
 class EventProblemView(View):
-    """What is wrong, and where: a JSON pointer into the event."""
+    """What is wrong, and where: a JSON pointer into the event. `code` names the rule that refuses the usage."""
 
     detail: str
     pointer: str
+    code: str | None = None
 
 
 class UsageResultView(View):
@@ -278,7 +279,7 @@ def _single(view: UsageResultView) -> Response[UsageResultView | UsageResultsVie
     if view.outcome == "conflict":
         raise UsageConflict
     if view.outcome == "rejected":
-        raise Rejected([each.model_dump() for each in view.errors])
+        raise Rejected([each.model_dump(exclude_none=True) for each in view.errors])
     return Response(view.status, JSON, view)
 
 

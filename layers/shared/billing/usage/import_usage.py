@@ -14,9 +14,9 @@ from billing.kernel.errors import ConcurrentChange, Violation
 from billing.kernel.money import Money
 from billing.platform.retry import RetryBudget
 from billing.subscriptions.subscriber import Subscriber
-from billing.usage.record_usage import IngestResult, Result, account_of, batches, count, outcome
+from billing.usage.record_usage import IngestResult, Result, batches, count, outcome, refusal_of
 from billing.usage.records import UsageStore
-from billing.usage.refusal import day_refusal
+from billing.usage.refusal import day_refusal, unknown_account
 from billing.usage.rules import UsageEvent
 
 SOURCE = "import"
@@ -121,11 +121,16 @@ def _never(_: UsageEvent) -> None:
 
 
 def _event(row: PastUsage, subscriber: Subscriber | None, now: datetime) -> UsageEvent | Violation:
-    """The event to count, or why the row is refused. The violation's path is a field of the row."""
-    account = account_of(row.account, row.store, row.product, subscriber)
-    if isinstance(account, Violation):
-        return account
-    refused = day_refusal(row.day, account.contract.today(now))
+    """The event to count, or why the row is refused. The violation's path is a field of the row.
+
+    Days before the account's first contract are history, and counted; days between two contracts are not.
+    """
+    if subscriber is None:
+        return unknown_account(row.account)
+    contract = subscriber.account.contract
+    refused = day_refusal(row.day, contract.today(now)) or refusal_of(
+        row.account, row.store, row.product, row.day, subscriber, now, with_history=True
+    )
     if refused is not None:
         return refused
     return UsageEvent(
@@ -135,7 +140,7 @@ def _event(row: PastUsage, subscriber: Subscriber | None, now: datetime) -> Usag
         product=row.product,
         store=row.store,
         content=row.content,
-        time=datetime.combine(row.day, NOON, ZoneInfo(account.contract.time_zone)),
+        time=datetime.combine(row.day, NOON, ZoneInfo(contract.time_zone)),
         day=row.day,
         quantity=row.quantity,
         conversions=row.conversions,

@@ -8,18 +8,22 @@ from datetime import datetime, timedelta
 
 from billing.kernel.errors import ConcurrentChange
 from billing.platform.retry import RetryBudget
-from billing.usage.record_usage import batches, count
+from billing.usage.record_usage import batches, count, refusal_of
 from billing.usage.records import UsageStore
 from billing.usage.rules import UsageEvent, marker_expiry
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedUsageCounts:
-    """How many events had each result. The sender has its answer already, so a conflict shows in the log only."""
+    """How many events had each result. The sender has its answer already, so what is not counted shows in the log only.
+
+    `refused` events are of an account that does not exist any more, or of a day that its contract does not contain.
+    """
 
     accepted: int
     duplicate: int
     conflict: int
+    refused: int
 
 
 def record_queued_usage(
@@ -30,16 +34,22 @@ def record_queued_usage(
     budget: RetryBudget,
     store: UsageStore,
 ) -> QueuedUsageCounts:
-    """Counts queued events. Events of accounts that no longer exist are dropped; an event may be in it twice.
+    """Counts queued events; an event may be in it twice.
+
+    An event was judged when it was reported. It is judged again, because its account may be deleted by now, and another
+    account may have its id.
 
     One read for every fifty accounts, and one transaction for about a hundred events and counters. Raises
     ConcurrentChange when other writers hold the counters for longer than `budget` lasts.
     """
     subscribers = store.subscribers(sorted({event.account for event in events}))
-    accepted = duplicate = conflict = 0
+    accepted = duplicate = conflict = refused = 0
     firsts: dict[tuple[str, str], UsageEvent] = {}
     for event in events:
-        if event.account in subscribers:
+        subscriber = subscribers.get(event.account)
+        if refusal_of(event.account, event.store, event.product, event.day, subscriber, now) is not None:
+            refused += 1
+        else:
             first = firsts.setdefault((event.account, event.identity), event)
             if first is not event:  # a transaction may write an item once
                 same = event.fingerprint == first.fingerprint
@@ -52,4 +62,4 @@ def record_queued_usage(
         accepted += len(batch) - len(fingerprints)
         duplicate += known
         conflict += len(fingerprints) - known
-    return QueuedUsageCounts(accepted, duplicate, conflict)
+    return QueuedUsageCounts(accepted, duplicate, conflict, refused)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from billing.accounts.rules import Account
 from billing.kernel.errors import ConcurrentChange, Path, Violation
 from billing.kernel.events import EventType, RequestContext
 from billing.kernel.money import Money
@@ -19,6 +19,7 @@ from billing.subscriptions.subscriber import Subscriber
 from billing.usage.backlog import UsageBacklog
 from billing.usage.records import ACTIONS_MAX, UsageStore, counters
 from billing.usage.refusal import (
+    ENDED,
     refusal_alert_key,
     source_refusal,
     stores_still_reporting,
@@ -56,7 +57,13 @@ class UsageReport:
 Result = IngestResult | Violation
 """The result of an event; a violation says why it is rejected."""
 
-_ATTRIBUTES: dict[str, Path] = {"account": ("subject",), "store": ("subject",), "product": ("type",)}
+_ATTRIBUTES: dict[str, Path] = {
+    "account": ("subject",),
+    "store": ("subject",),
+    "product": ("type",),
+    "day": ("time",),
+    "time": ("time",),
+}
 """The CloudEvents attribute that holds each argument of the rules."""
 
 
@@ -73,9 +80,9 @@ def record_usage(
 
     An event is accepted until `reported_within` after it happened, and a duplicate is recognised for as long. One read
     for every fifty accounts, then one transaction for about a hundred events and counters. Events go to the backlog
-    when other writers hold their counters for longer than `budget` lasts. One transaction more for each deactivated
-    account, whose admins get one mail. Safe to repeat. Raises UpstreamFailed, and ConcurrentChange if that transaction
-    collides.
+    when other writers hold their counters for longer than `budget` lasts. One read more if usage of deactivated
+    accounts is refused, and one transaction for each of them whose admins were not told yet. Safe to repeat. Raises
+    UpstreamFailed.
     """
     subscribers = store.subscribers(sorted({each.account for each in reports}))
     results: list[Result | None] = [None] * len(reports)
@@ -95,7 +102,9 @@ def record_usage(
             for place, each in places[event.account, event.identity]:
                 results[place] = outcome(each, event, fingerprints, first)
                 first = False
-    _record_refused_usage(reports, subscribers, context, store)
+    refused = [each for each, result in zip(reports, results, strict=True) if _is_after_the_end(result)]
+    if refused:
+        _record_refused_usage(refused, subscribers, context, store)
     return [result for result in results if result is not None]
 
 
@@ -159,27 +168,42 @@ def outcome(
     return IngestResult.QUEUED if fingerprints is None else IngestResult.ACCEPTED
 
 
-def account_of(account: str, store: str, product: str, subscriber: Subscriber | None) -> Account | Violation:
-    """The account that usage counts for, or why it does not count. The violation's path is an argument's name.
+def refusal_of(
+    account: str,
+    store: str,
+    product: str,
+    day: date,
+    subscriber: Subscriber | None,
+    now: datetime,
+    *,
+    with_history: bool = False,
+) -> Violation | None:
+    """Why usage of a day does not count; None if it does. The violation's path is an argument's name.
 
-    The time of the usage is not checked.
+    `with_history` also takes days before the account's first contract.
     """
     if subscriber is None:
         return unknown_account(account)
-    refused = source_refusal(subscriber.account, subscriber.subscription, store, product)
-    return refused or subscriber.account
+    today = subscriber.account.contract.today(now)
+    return source_refusal(
+        subscriber.account, subscriber.subscription, store, product, day, today, with_history=with_history
+    )
 
 
 def _event(
     report: UsageReport, subscriber: Subscriber | None, now: datetime, reported_within: timedelta
 ) -> UsageEvent | Violation:
     """The event to count, or why the report is rejected. The violation's path is a CloudEvents attribute."""
-    account = account_of(report.account, report.store, report.product, subscriber)
-    if isinstance(account, Violation):
-        return Violation(_ATTRIBUTES[str(account.path[0])], account.detail)
+    if subscriber is None:
+        return _rejected(unknown_account(report.account))
+    # The time before the day: some times have no day in the account's time zone.
     refused = time_refusal(report.time, now, reported_within)
     if refused is not None:
-        return refused
+        return _rejected(refused)
+    day = subscriber.account.contract.today(report.time)
+    refused = refusal_of(report.account, report.store, report.product, day, subscriber, now)
+    if refused is not None:
+        return _rejected(refused)
     return UsageEvent(
         account=report.account,
         source=report.source,
@@ -188,19 +212,35 @@ def _event(
         store=report.store,
         content=report.content,
         time=report.time,
-        day=account.contract.today(report.time),
+        day=day,
         quantity=report.quantity,
         conversions=report.conversions,
         revenue=report.revenue,
     )
 
 
+def _rejected(refused: Violation) -> Violation:
+    return replace(refused, path=_ATTRIBUTES[str(refused.path[0])])
+
+
+def _is_after_the_end(result: Result | None) -> bool:
+    return isinstance(result, Violation) and result.code == ENDED
+
+
 def _record_refused_usage(
-    reports: Sequence[UsageReport], subscribers: Mapping[str, Subscriber], context: RequestContext, usage: UsageStore
+    refused: Sequence[UsageReport], subscribers: Mapping[str, Subscriber], context: RequestContext, usage: UsageStore
 ) -> None:
-    for account, subscriber in subscribers.items():
-        stores = stores_still_reporting(subscriber.account, (each.store for each in reports if each.account == account))
-        if stores is None:
-            continue
-        event = new_event(EventType.USAGE_REFUSED, context, account=account, before=None, after={"stores": stores})
-        usage.record_once(account, refusal_alert_key(subscriber.account), event)
+    """Tells the admins of deactivated accounts, once, that their shops still report usage."""
+    stores_of: dict[str, list[str]] = {}
+    for account in dict.fromkeys(each.account for each in refused):
+        reporting = (each.store for each in refused if each.account == account)
+        stores = stores_still_reporting(subscribers[account].account, reporting)
+        if stores is not None:
+            stores_of[account] = stores
+    subjects = {account: refusal_alert_key(subscribers[account].account) for account in stores_of}
+    for account in usage.not_recorded(subjects):
+        after = {"stores": stores_of[account]}
+        event = new_event(EventType.USAGE_REFUSED, context, account=account, before=None, after=after)
+        # Another request records the same, or the next report will: nothing of this request depends on it.
+        with suppress(ConcurrentChange):
+            usage.record_once(account, subjects[account], event)

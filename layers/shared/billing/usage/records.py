@@ -1,15 +1,15 @@
-"""Items of usage: counters, a marker for each counted event, and alert states.
+"""Items of usage: counters, a marker for each counted event, corrections, and alert states.
 
-Counting is the only write without billing.platform.dynamodb.transaction: the busiest function need not load PynamoDB,
-and the names of a counter's attributes depend on the events. It translates DynamoDB's errors with
+Counting and correcting are the only writes without billing.platform.dynamodb.transaction: the busiest function need not
+load PynamoDB, and the names of a counter's attributes depend on the events. They translate DynamoDB's errors with
 billing.platform.dynamodb.refusals, as all writes do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,10 +20,22 @@ from billing.kernel.events import Event
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Image, Row
-from billing.platform.dynamodb.refusals import CONDITION, codes_of, error_of, reasons_of
+from billing.platform.dynamodb.refusals import CONDITION, codes_of, error_of, reasons_of, translated
+from billing.platform.events.mapping import event_body
 from billing.subscriptions.mapping import subscriber_from
 from billing.subscriptions.subscriber import Subscriber
-from billing.usage.mapping import alert_body, alert_from, daily_from, month_from
+from billing.usage.corrections import Figures, RecordedUsageCorrection, UsageCorrection
+from billing.usage.mapping import (
+    CORRECTED,
+    USED,
+    alert_body,
+    alert_from,
+    corrected_from,
+    correction_body,
+    correction_from,
+    daily_from,
+    month_from,
+)
 from billing.usage.rules import ContentUsage, UsageEvent, month_of
 from billing.usage.thresholds import AlertState
 from billing.usage.totals import UsageReads
@@ -31,11 +43,20 @@ from billing.usage.totals import UsageReads
 ACTIONS_MAX = 100
 """DynamoDB's limit for the actions of one transaction."""
 
-ACCOUNTS_MAX = 50
-"""Accounts in one read: DynamoDB's limit is a hundred items, and an account is read as two."""
+ITEMS_MAX = 100
+"""DynamoDB's limit for the items of one read."""
+
+ACCOUNTS_MAX = ITEMS_MAX // 2
+"""Accounts in one read: an account is read as two items."""
 
 Counter = tuple[str, str]
 """The partition and sort key of a counter."""
+
+ByProduct = dict[str, dict[date, Decimal]]
+"""Quantities by product and day."""
+
+_ABSENT = "attribute_not_exists(pk)"
+_UNCHANGED = "body = :before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +75,23 @@ class MonthTotal:
     product: str
     month: date
     usage: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class UsageCorrectionState:
+    """What a correction starts from: the account, the figures that it changes, and the month's usage of the product.
+
+    `alert` is the alert state of the product. `counters` are the stored amounts of the two counters, by attribute.
+    `fingerprint` and `recorded` are those of the correction that was made before under this id; None without one.
+    """
+
+    subscriber: Subscriber
+    figures: Figures
+    month_usage: Decimal
+    alert: AlertState | None
+    counters: Mapping[Counter, Mapping[str, Decimal]]
+    fingerprint: str | None
+    recorded: RecordedUsageCorrection | None
 
 
 class UsageStore(UsageReads):
@@ -98,7 +136,102 @@ class UsageStore(UsageReads):
             raise error from failure
         return {}
 
+    def not_recorded(self, subjects: Mapping[str, str]) -> list[str]:
+        """The accounts for whose subject no event is recorded yet (record_once). `subjects` are by account.
+
+        One read for every hundred accounts.
+        """
+        accounts, recorded = [*subjects], set[str]()
+        for first in range(0, len(accounts), ITEMS_MAX):
+            chunk = accounts[first : first + ITEMS_MAX]
+            places = {each: (keys.account(each), keys.alert(subjects[each])) for each in chunk}
+            rows = self._reads.get_all(places.values())
+            recorded |= {each for each, place in places.items() if place in rows}
+        return [each for each in accounts if each not in recorded]
+
+    # ---- Correcting ----
+
+    def correction_state(self, correction: UsageCorrection) -> UsageCorrectionState | None:
+        """What a correction starts from, read consistently; None without the account. One read."""
+        account, partition = correction.account, keys.account(correction.account)
+        total, content = counters_of(correction)
+        alert = (partition, keys.alert(_alert_name(correction.product)))
+        marker = (keys.markers(account), keys.marker(correction.identity))
+        made = (keys.usage(account), keys.correction(correction.day, correction.identity))
+        page = ((partition, key) for key in (keys.PAGE_ACCOUNT, keys.PAGE_SUBSCRIPTION))
+        rows = self._reads.get_all((*page, total, content, alert, marker, made))
+        subscriber = subscriber_from(rows, partition)
+        if subscriber is None:
+            return None
+        images = {key: rows[key].image if key in rows else {} for key in (total, content)}
+        month = month_of(correction.day)
+        return UsageCorrectionState(
+            subscriber=subscriber,
+            figures=_figures(images[total], images[content], correction),
+            month_usage=sum(daily_from(images[total], month).values(), Decimal(0)),
+            alert=alert_from(rows[alert].body) if alert in rows else None,
+            counters={
+                key: {name: Decimal(value["N"]) for name, value in image.items() if "N" in value}
+                for key, image in images.items()
+            },
+            fingerprint=rows[marker].body if marker in rows else None,
+            recorded=correction_from(account, rows[made].body) if made in rows else None,
+        )
+
+    def correct(
+        self, state: UsageCorrectionState, recorded: RecordedUsageCorrection, alert: AlertState | None, event: Event
+    ) -> None:
+        """Changes the counters by a correction; saves it, its marker, which never expires, and the event.
+
+        `alert` is the new alert state, None to leave it. One transaction. Raises ConcurrentChange if a figure that the
+        correction changes, the alert state or the account has changed since `state` was read, or if a correction with
+        this id was made before.
+        """
+        correction, account = recorded.correction, state.subscriber.account
+        partition = keys.account(account.id)
+        marker = Item(keys.markers(account.id), keys.marker(correction.identity), correction.fingerprint)
+        made = Item(
+            keys.usage(account.id), keys.correction(correction.day, correction.identity), correction_body(recorded)
+        )
+        actions = [
+            self._put(marker, _ABSENT),
+            self._account_check(partition, account.version),
+            *(self._counter_update(key, amounts, state.counters[key]) for key, amounts in _changes(correction).items()),
+            self._put(made, _ABSENT),
+            self._put(Item(partition, keys.event(event.id), event_body(event))),
+        ]
+        if alert is not None:
+            item = Item(partition, keys.alert(_alert_name(correction.product)), alert_body(alert))
+            before = None if state.alert is None else alert_body(state.alert)
+            actions.append(self._put(item, _ABSENT) if before is None else self._put(item, _UNCHANGED, before))
+        with translated():
+            self._client.transact_write_items(TransactItems=actions)
+
+    def corrections(self, account: str, first: date, until: date) -> Iterator[RecordedUsageCorrection]:
+        """The corrections of usage from the day `first` to before `until`, those of the latest day first.
+
+        One eventually consistent query per megabyte.
+        """
+        last = keys.last_of(keys.corrections(until - timedelta(days=1)))
+        for row in self._reads.query(keys.usage(account), keys.corrections(first), last, newest_first=True):
+            yield correction_from(account, row.body)
+
+    def totals_with_corrections(self, account: str, first: date, last: date) -> tuple[ByProduct, ByProduct]:
+        """The totals of these months as `totals` returns them, and how much of each day is corrections. One query."""
+        totals: ByProduct = {}
+        corrected: ByProduct = {}
+        for product, month, image in self._totals(account, first, last):
+            totals.setdefault(product, {}).update(daily_from(image, month))
+            corrected.setdefault(product, {}).update(corrected_from(image, month))
+        return totals, corrected
+
     # ---- Watching ----
+
+    def month_usage(self, account: str, product: str, month: date) -> Decimal | None:
+        """The usage of a product in a month, read consistently; None if nothing was counted. One read."""
+        key = (keys.usage(account), keys.total(month, product))
+        row = self._reads.get_all([key]).get(key)
+        return None if row is None else sum(daily_from(row.image, month).values(), Decimal(0))
 
     def watching(self, account: str, product: str) -> Watching | None:
         """An account's tier and alert state of a product, read consistently; None without the account. One read."""
@@ -161,20 +294,54 @@ class UsageStore(UsageReads):
             }
         }
 
-    def _counter_update(self, key: Counter, amounts: Mapping[str, Decimal]) -> dict[str, Any]:
+    def _counter_update(
+        self, key: Counter, amounts: Mapping[str, Decimal], stored: Mapping[str, Decimal] | None = None
+    ) -> dict[str, Any]:
+        """Adds to attributes of a counter; with `stored`, only if their amounts are still these."""
         partition, sort_key = key
+        update: dict[str, Any] = {
+            "TableName": self._name,
+            "Key": {"pk": {"S": partition}, "sk": {"S": sort_key}},
+            "UpdateExpression": "ADD " + ", ".join(f"{name} :{name}" for name in amounts),
+            "ExpressionAttributeValues": {f":{name}": {"N": f"{amount:f}"} for name, amount in amounts.items()},
+        }
+        if stored is not None:
+            known = {name: stored[name] for name in amounts if name in stored}
+            update["ConditionExpression"] = " AND ".join(
+                f"{name} = :was_{name}" if name in known else f"attribute_not_exists({name})" for name in amounts
+            )
+            update["ExpressionAttributeValues"] |= {f":was_{name}": {"N": f"{each:f}"} for name, each in known.items()}
+        return {"Update": update}
+
+    def _put(self, item: Item, condition: str | None = None, before: str | None = None) -> dict[str, Any]:
+        put: dict[str, Any] = {
+            "TableName": self._name,
+            "Item": {"pk": {"S": item.partition}, "sk": {"S": item.key}, "body": {"S": item.body}},
+        }
+        if condition is not None:
+            put["ConditionExpression"] = condition
+        if before is not None:
+            put["ExpressionAttributeValues"] = {":before": {"S": before}}
+        return {"Put": put}
+
+    def _account_check(self, partition: str, version: int) -> dict[str, Any]:
         return {
-            "Update": {
+            "ConditionCheck": {
                 "TableName": self._name,
-                "Key": {"pk": {"S": partition}, "sk": {"S": sort_key}},
-                "UpdateExpression": "ADD " + ", ".join(f"{name} :{name}" for name in amounts),
-                "ExpressionAttributeValues": {f":{name}": {"N": f"{amount:f}"} for name, amount in amounts.items()},
+                "Key": {"pk": {"S": partition}, "sk": {"S": keys.PAGE_ACCOUNT}},
+                "ConditionExpression": "version = :version",
+                "ExpressionAttributeValues": {":version": {"N": str(version)}},
             }
         }
 
 
 def counters(event: UsageEvent) -> tuple[Counter, Counter]:
     """The two counters of an event: the one of its product and month, and the one of its content and month."""
+    return counters_of(event)
+
+
+def counters_of(event: UsageEvent | UsageCorrection) -> tuple[Counter, Counter]:
+    """The counters of an event or a correction: see `counters`."""
     partition, month = keys.usage(event.account), month_of(event.day)
     return (
         (partition, keys.total(month, event.product)),
@@ -187,7 +354,7 @@ def _increments(events: Iterable[UsageEvent]) -> dict[Counter, dict[str, Decimal
     increments: dict[Counter, dict[str, Decimal]] = {}
     for event in events:
         total, content = counters(event)
-        day = f"d{event.day:%d}"
+        day = f"{USED}{event.day:%d}"
         for key in (total, content):
             _add(increments.setdefault(key, {}), day, event.quantity)
         if event.conversions:
@@ -195,6 +362,30 @@ def _increments(events: Iterable[UsageEvent]) -> dict[Counter, dict[str, Decimal
         if event.revenue is not None:
             _add(increments[content], f"revenue_{event.revenue.currency}", Decimal(event.revenue.amount))
     return increments
+
+
+def _figures(total: Image, content: Image, correction: UsageCorrection) -> Figures:
+    """The figures that a correction changes, from the images of its counters, which are empty without an item."""
+    day = f"{USED}{correction.day:%d}"
+    revenue = None if correction.revenue is None else int(_amount(content, f"revenue_{correction.revenue.currency}"))
+    return Figures(_amount(total, day), _amount(content, day), int(_amount(content, "conversions")), revenue)
+
+
+def _amount(image: Image, name: str) -> Decimal:
+    return Decimal(image[name]["N"]) if name in image else Decimal(0)
+
+
+def _changes(correction: UsageCorrection) -> dict[Counter, dict[str, Decimal]]:
+    """The amount to add to each attribute of each counter."""
+    total, content = counters_of(correction)
+    # Of a quantity of zero, the attributes are still made: they say that the day has a correction.
+    by_day = {f"{kind}{correction.day:%d}": correction.quantity for kind in (USED, CORRECTED)}
+    changes = {total: {**by_day}, content: {**by_day}}
+    if correction.conversions:
+        changes[content]["conversions"] = Decimal(correction.conversions)
+    if correction.revenue is not None and correction.revenue.amount:
+        changes[content][f"revenue_{correction.revenue.currency}"] = Decimal(correction.revenue.amount)
+    return changes
 
 
 def _add(amounts: dict[str, Decimal], name: str, amount: Decimal) -> None:
@@ -221,6 +412,7 @@ def _content_usage(row: Row) -> ContentUsage:
         store=store,
         content=content or None,
         daily=daily_from(row.image, month_from(month)),
+        corrected=corrected_from(row.image, month_from(month)),
         conversions=int(row.image["conversions"]["N"]) if "conversions" in row.image else 0,
         revenue={
             name.removeprefix("revenue_"): int(value["N"])

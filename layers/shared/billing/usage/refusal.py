@@ -13,24 +13,43 @@ from billing.usage.rules import FUTURE_MAX
 FIRST_DAY = date(1970, 1, 1)
 """The first day that can be imported. A day before it is a typing error."""
 
+CLOSED_DAYS_BEFORE_DELETION = 1
+"""A deactivated account takes late usage until so many days before its deletion. What is counted while the account is
+deleted would outlive it."""
+
+ENDED = "account-deactivated"
+"""The code of usage on a day after the end of a contract."""
+
 
 def unknown_account(name: str) -> Violation:
     """The refusal of usage for an account that does not exist."""
-    return Violation(("account",), f"There is no account {name}.")
+    return Violation(("account",), f"There is no account {name}.", "unknown-account")
 
 
-def source_refusal(account: Account, subscription: Subscription, store: str, product: str) -> Violation | None:
-    """Why usage is refused because of its account, store or product; None if it is not. The path names the argument.
+def source_refusal(
+    account: Account,
+    subscription: Subscription,
+    store: str,
+    product: str,
+    day: date,
+    today: date,
+    *,
+    with_history: bool = False,
+) -> Violation | None:
+    """Why usage of a `day` is refused because of its account, store or product; None if it is not.
 
-    A deactivated account is not served, so its usage is not counted (DESIGN 3.5.4).
+    The day on which it happened decides, not the day of the report (DESIGN 3.5.4): the account must have been served
+    on it, and with this product. `with_history` also takes days before the account's first contract, when another
+    system may have served it. The path names the argument.
     """
     name = account.id
-    if account.status is Status.DEACTIVATED:
-        return Violation(("account",), f"The account {name} is deactivated: its usage is no longer counted.")
+    refused = _day_refusal(account, day, today, with_history=with_history)
+    if refused is not None:
+        return refused
     if store not in {each.id for each in account.stores}:
-        return Violation(("store",), f"The account {name} has no store {store}.")
-    if product not in {line.product for line in subscription.lines}:
-        return Violation(("product",), f"The account {name} does not subscribe to {product}.")
+        return Violation(("store",), f"The account {name} has no store {store}.", "unknown-store")
+    if product not in _products_on(account, subscription, day):
+        return Violation(("product",), f"The account {name} does not subscribe to {product}.", "not-subscribed")
     return None
 
 
@@ -40,17 +59,25 @@ def time_refusal(time: datetime, now: datetime, reported_within: timedelta) -> V
     It is refused when it is older than `reported_within`, or more than FUTURE_MAX ahead.
     """
     if time < now - reported_within:
-        return Violation(("time",), f"It happened more than {reported_within.days} days ago, and is no longer counted.")
+        detail = f"It happened more than {reported_within.days} days ago, and is no longer counted."
+        return Violation(("time",), detail, "too-old")
     if time > now + FUTURE_MAX:
-        return Violation(("time",), f"It lies more than {FUTURE_MAX.seconds // 60} minutes in the future.")
+        detail = f"It lies more than {FUTURE_MAX.seconds // 60} minutes in the future."
+        return Violation(("time",), detail, "in-the-future")
     return None
 
 
 def day_refusal(day: date, today: date) -> Violation | None:
     """Why past usage of a day cannot be imported; None from FIRST_DAY to today."""
     if not FIRST_DAY <= day <= today:
-        return Violation(("day",), f"It must be between {FIRST_DAY} and today.")
+        return Violation(("day",), f"It must be between {FIRST_DAY} and today.", "day-out-of-range")
     return None
+
+
+def is_closed(account: Account, today: date) -> bool:
+    """Whether an account takes no usage any more, of no day: it is about to be deleted."""
+    days = timedelta(days=CLOSED_DAYS_BEFORE_DELETION)
+    return account.ending is not None and today >= account.ending.purge_on - days
 
 
 def stores_still_reporting(account: Account, stores: Iterable[str]) -> list[str] | None:
@@ -67,3 +94,38 @@ def stores_still_reporting(account: Account, stores: Iterable[str]) -> list[str]
 def refusal_alert_key(account: Account) -> str:
     """The key of the alert about refused usage: one for each contract, because the account may return on a new one."""
     return f"usage-refused#{account.contract.start.isoformat()}"
+
+
+def _day_refusal(account: Account, day: date, today: date, *, with_history: bool) -> Violation | None:
+    """Why usage of a day is refused: no contract contains it, or the account is about to be deleted."""
+    name, start, ending = account.id, account.contract.start, account.ending
+    if account.status is Status.DEACTIVATED and ending is None:
+        return Violation(("account",), f"The account {name} is deactivated: its usage is no longer counted.", ENDED)
+    if is_closed(account, today):
+        detail = f"The account {name} is deactivated and about to be deleted: its usage is no longer counted."
+        return Violation(("account",), detail, ENDED)
+    if ending is not None and day >= ending.active_until:
+        on = ending.active_until
+        detail = f"The account {name} is deactivated from {on} on: usage of that day or later is not counted."
+        return Violation(("day",), detail, ENDED)
+    if day >= start or any(each.start <= day < each.ended_on for each in account.earlier):
+        return None
+    earliest = min((each.start for each in account.earlier), default=start)
+    if day >= earliest:
+        ended = max(each.ended_on for each in account.earlier if each.ended_on <= day)
+        returned = min((each.start for each in account.earlier if each.start > day), default=start)
+        detail = f"The account {name} was deactivated from {ended} to {returned}: usage in between is not counted."
+        return Violation(("day",), detail, ENDED)
+    if with_history:
+        return None
+    detail = f"The contract of the account {name} starts on {earliest}: usage before that day is not counted."
+    return Violation(("day",), detail, "before-contract")
+
+
+def _products_on(account: Account, subscription: Subscription, day: date) -> set[str]:
+    """The products of the contract that contains a day; those of today for days before all contracts."""
+    if day < account.contract.start:
+        for each in account.earlier:
+            if each.start <= day < each.ended_on:
+                return set(each.products)
+    return {line.product for line in subscription.lines}

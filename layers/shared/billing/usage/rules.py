@@ -56,7 +56,7 @@ class UsageEvent:
 
     def __post_init__(self) -> None:
         # Computed once: both are read many times, and a batch has up to a thousand events.
-        object.__setattr__(self, "identity", _digest(self.source, self.id))
+        object.__setattr__(self, "identity", digest(self.source, self.id))
         values = (
             self.product,
             self.store,
@@ -66,14 +66,15 @@ class UsageEvent:
             str(self.conversions),
             "" if self.revenue is None else f"{self.revenue.amount} {self.revenue.currency}",
         )
-        object.__setattr__(self, "fingerprint", _digest(*values))
+        object.__setattr__(self, "fingerprint", digest(*values))
 
 
 @dataclass(frozen=True, slots=True)
 class ContentUsage:
     """The usage of a product by one content of one store in one month, by day, with its conversions and revenue.
 
-    `content` is None for usage that names none. `revenue` is in minor units by currency.
+    `content` is None for usage that names none. `revenue` is in minor units by currency. `corrected` is how much of
+    each day's usage is corrections.
     """
 
     product: str
@@ -83,6 +84,7 @@ class ContentUsage:
     daily: Daily
     conversions: int
     revenue: Mapping[str, int]
+    corrected: Daily = field(default_factory=dict)
 
     @property
     def quantity(self) -> Decimal:
@@ -149,6 +151,6 @@ def average(months: Sequence[MonthUsage]) -> Decimal | None:
     return sum((each.quantity for each in months), Decimal(0)) / len(months)
 
 
-def _digest(*parts: str) -> str:
+def digest(*parts: str) -> str:
     """Half of a SHA-256, in hexadecimal. Joined by NUL: only the last part may contain control characters."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from itertools import islice
 
 from billing.kernel.contract_calendar import months_after
 from billing.kernel.errors import BadParameter
 from billing.subscriptions.rules import Line
 from billing.subscriptions.subscriber import Subscriber
+from billing.usage.corrections import SHOWN_MAX, RecordedUsageCorrection
 from billing.usage.peaks import WINDOW_MONTHS
 from billing.usage.records import UsageStore
 from billing.usage.rules import ContentUsage, month_before, month_of
 from billing.usage.summary import (
     Grouping,
+    Series,
     UsagePage,
     UsageQuery,
     part_series,
@@ -33,23 +36,30 @@ def show_usage(subscriber: Subscriber, query: UsageQuery, *, today: date, store:
     """The usage that the query asks for, and a summary of each product.
 
     One query for the last 13 months of all products. Another one if the range begins earlier; or one for each product
-    if usage is grouped by store or content, or limited to one store. Raises BadParameter.
+    if usage is grouped by store or content, or limited to one store. One query more if some of it was corrected. Raises
+    BadParameter.
     """
     _check(subscriber, query)
     account, lines = subscriber.account, lines_of(subscriber, query.product, today)
     running = month_of(today)
     year_begins = month_before(running, MONTHS_MAX - 1)
-    year = store.totals(account.id, year_begins, running)
+    year, year_corrected = store.totals_with_corrections(account.id, year_begins, running)
     if query.grouping is Grouping.PRODUCT and query.store is None:
         peaks_from = month_before(month_of(query.first), WINDOW_MONTHS - 1)
-        totals = (
-            year
+        totals, corrected = (
+            (year, year_corrected)
             if peaks_from >= year_begins
-            else store.totals(account.id, peaks_from, min(_last_month(query), running))
+            else store.totals_with_corrections(account.id, peaks_from, min(_last_month(query), running))
         )
         series = [
             product_series(
-                line.product, totals.get(line.product, {}), query.first, query.until, query.period, today=today
+                line.product,
+                totals.get(line.product, {}),
+                corrected.get(line.product, {}),
+                query.first,
+                query.until,
+                query.period,
+                today=today,
             )
             for line in lines
         ]
@@ -60,7 +70,22 @@ def show_usage(subscriber: Subscriber, query: UsageQuery, *, today: date, store:
         product_usage_summary(line, year.get(line.product, {}), today=today, since=account.contract.start)
         for line in lines
     )
-    return UsagePage(query, tuple(summaries), tuple(series))
+    return UsagePage(query, tuple(summaries), tuple(series), _corrections(account.id, query, series, store))
+
+
+def _corrections(
+    account: str, query: UsageQuery, series: Sequence[Series], store: UsageStore
+) -> tuple[RecordedUsageCorrection, ...]:
+    """The latest corrections of the shown usage, at most SHOWN_MAX. They are queried only if there are any."""
+    products = {each.product for each in series if each.corrected}
+    if not products:
+        return ()
+    made = (
+        each
+        for each in store.corrections(account, query.first, query.until)
+        if each.correction.product in products and query.store in {None, each.correction.store}
+    )
+    return tuple(islice(made, SHOWN_MAX))
 
 
 def _check(subscriber: Subscriber, query: UsageQuery) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
 from billing.subscriptions.rules import Line
+from billing.usage.corrections import RecordedUsageCorrection
 from billing.usage.forecast import Forecast, forecast
 from billing.usage.peaks import peaks
 from billing.usage.rules import CLOSED_MONTHS, ContentUsage, Daily, MonthUsage, average, closed_months, month_of
@@ -63,7 +64,7 @@ class Series:
     """Usage by period; a period is named by its first day, and a missing one had no usage.
 
     `peaks` are the peak days of a whole product. If `parts` is more than one, the series is the sum of that many small
-    series.
+    series. `corrected` is how much of the usage of a period is corrections; a missing one has none.
     """
 
     product: str
@@ -72,6 +73,7 @@ class Series:
     usage: Mapping[date, Decimal]
     peaks: frozenset[date] = frozenset()
     parts: int = 1
+    corrected: Mapping[date, Decimal] = field(default_factory=dict)
 
     @property
     def total(self) -> Decimal:
@@ -80,11 +82,15 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class UsagePage:
-    """The query, a summary of each product, and the usage in the groups that the query asks for."""
+    """The query, a summary of each product, and the usage in the groups that the query asks for.
+
+    `corrections` are those of the range's latest days, the latest first.
+    """
 
     query: UsageQuery
     summaries: tuple[ProductUsageSummary, ...]
     series: tuple[Series, ...]
+    corrections: tuple[RecordedUsageCorrection, ...] = ()
 
 
 def product_usage_summary(line: Line, daily: Daily, *, today: date, since: date) -> ProductUsageSummary:
@@ -95,11 +101,13 @@ def product_usage_summary(line: Line, daily: Daily, *, today: date, since: date)
     return ProductUsageSummary(line, MonthUsage(running, so_far), months, average(months), forecast(daily, today))
 
 
-def product_series(product: str, daily: Daily, first: date, until: date, period: Period, *, today: date) -> Series:
+def product_series(
+    product: str, daily: Daily, corrected: Daily, first: date, until: date, period: Period, *, today: date
+) -> Series:
     """A product's usage from `first` to before `until`. `daily` must reach back as far as `peaks` asks for."""
-    in_range = {day: quantity for day, quantity in daily.items() if first <= day < until}
     peak_days = peaks(daily, first, until, today) if period is Period.DAY else frozenset()
-    return Series(product, None, None, _by(period, [in_range]), peak_days)
+    usage, corrections = _in_range(daily, first, until), _in_range(corrected, first, until)
+    return Series(product, None, None, _by(period, [usage]), peak_days, corrected=_by(period, [corrections]))
 
 
 def part_series(
@@ -109,13 +117,18 @@ def part_series(
 
     At most SERIES_MAX series, then one for each product with the sum of its smaller ones.
     """
-    parts: dict[tuple[str, str, str | None], list[Daily]] = {}
+    parts: dict[tuple[str, str, str | None], tuple[list[Daily], list[Daily]]] = {}
     for each in contents:
-        in_range = {day: quantity for day, quantity in each.daily.items() if first <= day < until}
+        in_range = _in_range(each.daily, first, until)
         if in_range:
             content = each.content if grouping is Grouping.CONTENT else None
-            parts.setdefault((each.product, each.store, content), []).append(in_range)
-    series = [Series(*place, _by(period, dailies)) for place, dailies in parts.items()]
+            dailies, corrected = parts.setdefault((each.product, each.store, content), ([], []))
+            dailies.append(in_range)
+            corrected.append(_in_range(each.corrected, first, until))
+    series = [
+        Series(*place, _by(period, dailies), corrected=_by(period, corrected))
+        for place, (dailies, corrected) in parts.items()
+    ]
     series.sort(key=lambda each: (-each.total, each.product, each.store or "", each.content or ""))
     largest, others = series[:SERIES_MAX], series[SERIES_MAX:]
     by_product: dict[str, list[Series]] = {}
@@ -129,7 +142,13 @@ def _sum_of_series(rest: Sequence[Series], period: Period) -> Series:
     first, *others = rest
     if not others:
         return first
-    return Series(first.product, None, None, _by(period, [each.usage for each in rest]), parts=len(rest))
+    usage = _by(period, [each.usage for each in rest])
+    corrected = _by(period, [each.corrected for each in rest])
+    return Series(first.product, None, None, usage, parts=len(rest), corrected=corrected)
+
+
+def _in_range(daily: Daily, first: date, until: date) -> Daily:
+    return {day: quantity for day, quantity in daily.items() if first <= day < until}
 
 
 def _by(period: Period, dailies: Sequence[Daily]) -> dict[date, Decimal]:

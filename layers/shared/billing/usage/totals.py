@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 
 from billing.platform.dynamodb import keys
+from billing.platform.dynamodb.reader import Image
 from billing.subscriptions.records import SubscriptionStore
 from billing.usage.mapping import daily_from, month_from
 
@@ -19,7 +21,12 @@ class UsageReads(SubscriptionStore):
         One eventually consistent query of less than a kilobyte per product and month.
         """
         by_product: dict[str, dict[date, Decimal]] = {}
+        for product, month, image in self._totals(account, first, last):
+            by_product.setdefault(product, {}).update(daily_from(image, month))
+        return by_product
+
+    def _totals(self, account: str, first: date, last: date) -> Iterator[tuple[str, date, Image]]:
+        """The counters by product from the month `first` to the month `last`: product, month and item."""
         for row in self._reads.query(keys.usage(account), keys.total(first, ""), keys.last_of(keys.total(last, ""))):
             month, product = row.key.removeprefix(keys.TOTAL).split("#", 1)
-            by_product.setdefault(product, {}).update(daily_from(row.image, month_from(month)))
-        return by_product
+            yield product, month_from(month), row.image

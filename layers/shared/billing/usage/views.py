@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import Field
 
+from billing.kernel.events import ActorKind
 from billing.kernel.spreadsheet import csv_text, harmless
-from billing.platform.http.models import Identifier, IsoDate, View, plain
+from billing.platform.http.models import Identifier, IsoDate, MoneyView, View, plain
+from billing.usage.corrections import Figures, RecordedUsageCorrection
 from billing.usage.forecast import KNOWN_DAYS_MIN, Expectation, Forecast
 from billing.usage.rules import MonthUsage
 from billing.usage.summary import Grouping, Period, ProductUsageSummary, Series, UsagePage
@@ -108,11 +110,15 @@ class StandingView(View):
 
 
 class PeriodView(View):
-    """A day or a month, and its usage. A `peak` is a day of more than three times its usual usage."""
+    """A day or a month, and its usage. A `peak` is a day of more than three times its usual usage.
+
+    `corrected` is how much of the usage is corrections, below zero if they took usage back; null without any.
+    """
 
     period: str
     usage: str
     peak: bool
+    corrected: str | None
 
 
 class SeriesView(View):
@@ -138,14 +144,87 @@ class SeriesView(View):
             parts=series.parts,
             total=plain(series.total),
             periods=[
-                PeriodView(period=_name(each, period), usage=plain(quantity), peak=each in series.peaks)
+                PeriodView(
+                    period=_name(each, period),
+                    usage=plain(quantity),
+                    peak=each in series.peaks,
+                    corrected=plain(series.corrected[each]) if each in series.corrected else None,
+                )
                 for each, quantity in series.usage.items()
             ],
         )
 
 
+class FiguresView(View):
+    """What a correction changes: the usage of its day, of the whole product and of its content in its store.
+
+    `conversions` and `revenue` are those of the content in the month; `revenue` is null if the correction has none.
+    """
+
+    usage: str
+    content_usage: str
+    conversions: int
+    revenue: MoneyView | None
+
+    @classmethod
+    def of(cls, figures: Figures, currency: str | None) -> FiguresView:
+        return cls(
+            usage=plain(figures.usage),
+            content_usage=plain(figures.content_usage),
+            conversions=figures.conversions,
+            revenue=None
+            if figures.revenue is None or currency is None
+            else MoneyView(amount=figures.revenue, currency=currency),
+        )
+
+
+class UsageCorrectionView(View):
+    """A correction of usage: what was added to a day, or taken back from it, why, and the figures before and after.
+
+    `made_by` is `staff`, or `product` if the machine made it that reports usage. A correction changes no invoice and
+    no decision about a tier that was made; those to come are made with the corrected usage.
+    """
+
+    id: str
+    product: str
+    store: str
+    content: str | None
+    day: date
+    quantity: str
+    conversions: int
+    revenue: MoneyView | None
+    reason: str
+    made_at: datetime
+    made_by: Literal["staff", "product"]
+    before: FiguresView
+    after: FiguresView
+
+    @classmethod
+    def of(cls, recorded: RecordedUsageCorrection) -> UsageCorrectionView:
+        correction = recorded.correction
+        currency = None if correction.revenue is None else correction.revenue.currency
+        return cls(
+            id=correction.id,
+            product=correction.product,
+            store=correction.store,
+            content=correction.content,
+            day=correction.day,
+            quantity=plain(correction.quantity),
+            conversions=correction.conversions,
+            revenue=None if correction.revenue is None else MoneyView.of(correction.revenue),
+            reason=correction.reason,
+            made_at=recorded.made_at,
+            made_by="staff" if recorded.made_by.kind is ActorKind.STAFF else "product",
+            before=FiguresView.of(recorded.before, currency),
+            after=FiguresView.of(recorded.after, currency),
+        )
+
+
 class UsageView(View):
-    """The usage page: where each product stands, and the usage from `from` and before `until`."""
+    """The usage page: where each product stands, and the usage from `from` and before `until`.
+
+    `corrections` are at most 100, those of the latest days first.
+    """
 
     first: Annotated[date, Field(serialization_alias="from")]
     until: date
@@ -154,6 +233,7 @@ class UsageView(View):
     time_zone: str
     products: list[StandingView]
     series: list[SeriesView]
+    corrections: list[UsageCorrectionView]
 
     @classmethod
     def of(cls, page: UsagePage, time_zone: str) -> UsageView:
@@ -166,19 +246,27 @@ class UsageView(View):
             time_zone=time_zone,
             products=[StandingView.of(each) for each in page.summaries],
             series=[SeriesView.of(each, query.period) for each in page.series],
+            corrections=[UsageCorrectionView.of(each) for each in page.corrections],
         )
 
 
-def table(series: Iterable[Series], period: Period) -> str:
-    """The series as CSV (RFC 4180), with contents that a spreadsheet cannot run as a formula."""
+def table(series: Sequence[Series], period: Period) -> str:
+    """The series as CSV (RFC 4180), with contents that a spreadsheet cannot run as a formula.
+
+    The column `corrected` is there if some of the usage was corrected.
+    """
+    is_corrected = any(each.corrected for each in series)
     rows = []
     for each in series:
         for period_start, quantity in each.usage.items():
             content = f"({each.parts} others)" if each.parts > 1 else each.content
             place = [each.product, each.store or "", harmless(content or "")]
             peak = "peak" if period_start in each.peaks else ""
-            rows.append([_name(period_start, period), *place, plain(quantity), peak])
-    return csv_text(["period", "product", "store", "content", "usage", "peak"], rows)
+            corrected = plain(each.corrected[period_start]) if period_start in each.corrected else ""
+            row = [_name(period_start, period), *place, plain(quantity), peak]
+            rows.append([*row, corrected] if is_corrected else row)
+    header = ["period", "product", "store", "content", "usage", "peak"]
+    return csv_text([*header, "corrected"] if is_corrected else header, rows)
 
 
 def _name(period_start: date, period: Period) -> str:

@@ -22,7 +22,7 @@ def watch_usage(
     """Records an alert if the usage has reached a threshold; returns its percentage, else None.
 
     `usage` is that of the month so far. Months that are over cause no alert. Safe to repeat. One read; one query more
-    when the month is new, one read of the catalogue for an alert, and a transaction when the alert state changes.
+    when the month is new, two reads for an alert, and a transaction when the alert state changes.
     Raises ConcurrentChange.
     """
     watching = store.watching(account, product)
@@ -30,6 +30,8 @@ def watch_usage(
         return None
     subscriber, alert = watching.subscriber, watching.alert
     today = subscriber.account.contract.today(now)
+    if not subscriber.account.is_served_on(today):
+        return None  # its deactivation is late
     line = next((each for each in subscriber.subscription.lines_on(today) if each.product == product), None)
     if line is None or line.up_to is None or month != month_of(today):
         return None
@@ -38,6 +40,12 @@ def watch_usage(
         previous = month_before(month)
         usage_before = sum(store.totals(account, previous, previous).get(product, {}).values(), Decimal(0))
     after, needs_alert = evaluate_threshold(alert, month, usage, line.up_to, usage_before)
+    if needs_alert:
+        # A correction may have lowered the month since. It also changes the alert state, under which the alert is
+        # written. So the state was read before the month is read here.
+        current = store.month_usage(account, product, month)
+        usage = usage if current is None else current
+        after, needs_alert = evaluate_threshold(alert, month, usage, line.up_to, usage_before)
     if after == alert or (alert is None and not needs_alert):
         return None
     event = None

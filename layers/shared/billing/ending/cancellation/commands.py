@@ -27,7 +27,7 @@ from billing.ending.cancellation.rules import (
     require_withdrawable,
     stage_after_deactivation,
 )
-from billing.ending.due import NOTICE_DAYS_BEFORE, EndingDue, EndingStage, next_notice
+from billing.ending.due import NOTICE_DAYS_BEFORE, EndingDue, EndingStage, first_notice, next_notice
 from billing.ending.open_money_facts import open_money_facts, totals_facts
 from billing.invoicing.open_money import OpenMoney
 from billing.invoicing.settings import UnconfirmedVatNumber
@@ -195,6 +195,23 @@ def end_account(
         else:
             _end(state, state.due.stage, open_money, context, store)
         last_stage = state.due.stage
+
+
+def schedule_notice(account: str, *, now: datetime, store: CancellationStore) -> bool:
+    """Schedules the renewal notice of an active account that has no stage of its end due; returns whether it did.
+
+    For accounts from before renewal notices. One read, and one transaction where it returns True. Raises
+    ConcurrentChange.
+    """
+    state = store.state(account)
+    if state is None or state.due is not None or state.subscriber.account.ending is not None:
+        return False
+    contract = state.subscriber.account.contract
+    due = first_notice(contract, contract.today(now))
+    if due is None:
+        return False
+    store.schedule(state.subscriber.account, due)
+    return True
 
 
 def _notice(

@@ -134,6 +134,15 @@ class CancellationStore(UsageReads):
             ending_due(write, account, next_notice(account.contract, today))
             write.record(event)
 
+    def schedule(self, account: Account, due: EndingDue) -> None:
+        """Makes a stage of an account's end due. One transaction.
+
+        Raises ConcurrentChange if the account is no longer at its version, or if a stage is due already.
+        """
+        with self._transaction() as write:
+            write.check(keys.account(account.id), keys.PAGE_ACCOUNT, account.version)
+            write.due_if(None, account.id, Job.ENDING, start_of(due.on, account.contract), stage_body(due))
+
     def move_on(self, account: Account, following: EndingDue | None, events: Sequence[Event]) -> None:
         """Saves the account after a stage of its end, the following stage as due work, and the events.
 

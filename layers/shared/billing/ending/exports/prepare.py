@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from io import TextIOWrapper
-from itertools import groupby
+from itertools import chain, groupby
 from tempfile import TemporaryFile
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -40,8 +40,9 @@ _READ_ME = """\
 Everything that is kept of the account {account}, as of {at:%Y-%m-%d %H:%M} UTC.
 
 data/*.json       all entries of one kind, as they are kept: amounts in minor units of their currency, times in UTC;
-                  invoice.json has the payments, document.json what each invoice and credit note said
-usage.csv         usage by day, product, store and content
+                  invoice.json has the payments, document.json what each invoice and credit note said,
+                  correction.json what of the usage was corrected, and why
+usage.csv         usage by day, product, store and content, as corrected
 invoices.csv      all invoices
 documents/        invoices as documents, and all mail that was sent
 """
@@ -101,7 +102,8 @@ def _write_export(
 ) -> None:
     with _text(archive, "README.txt") as write:
         write(_READ_ME.format(account=account, at=now))
-    for family, entries in groupby(store.everything(account), lambda each: each.family):
+    items = chain(store.everything(account), store.corrections(account))
+    for family, entries in groupby(items, lambda each: each.family):
         if family in INTERNAL:
             continue
         with _text(archive, f"data/{family}.json") as write:

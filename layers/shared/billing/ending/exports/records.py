@@ -96,6 +96,11 @@ class DownloadStore(Table):
         for row in self._reads.query(keys.account(account), " ", keys.last_of("~")):
             yield ExportedItem(row.key.partition("#")[0].lower().replace("-", "_"), row.key, row.body)
 
+    def corrections(self, account: str) -> Iterator[ExportedItem]:
+        """All corrections of an account's usage, by the day that they correct. One query per megabyte."""
+        for row in self._reads.query(keys.usage(account), keys.CORRECTION, keys.last_of(keys.CORRECTION)):
+            yield ExportedItem("correction", row.key, row.body)
+
     def usage(self, account: str) -> Iterator[ContentMonth]:
         """All usage of an account by content and month. One query per megabyte."""
         for row in self._reads.query(keys.usage(account), keys.CONTENT, keys.last_of(keys.CONTENT)):

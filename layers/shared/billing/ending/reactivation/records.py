@@ -8,7 +8,7 @@ from datetime import datetime
 
 from billing.accounts.mapping import contract_body, contract_from
 from billing.accounts.records import account_item
-from billing.accounts.rules import Account, Status
+from billing.accounts.rules import Account
 from billing.ending.cancellation.records import ending_due
 from billing.ending.due import next_notice
 from billing.ending.reactivation.rules import Reactivation, ReactivationState
@@ -92,7 +92,8 @@ class ReactivationStore(InvoiceStore):
         """
         account, contract = context.subscriber.account, reactivation.contract
         partition = keys.account(account.id)
-        active = replace(account, status=Status.ACTIVE, contract=contract, ending=None, reactivation=None)
+        products = tuple(line.product for line in context.subscriber.subscription.lines)
+        active = account.reactivated(contract, products)
         subscription = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(reactivation.subscription))
         numbered = (
             self._numbered(number, whole.invoice) if whole is not None and number is not None else self._transaction()

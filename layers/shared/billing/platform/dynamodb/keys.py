@@ -43,6 +43,7 @@
 | success managers            | MANAGERS        | MANAGER#manager                       |                            |
 | events of success managers  | MANAGERS        | EVENT#ulid                            |                            |
 | counters by content         | USAGE#account   | CONTENT#product#2026-06#store#content |                            |
+| corrections of usage        | USAGE#account   | CORRECTION#2026-06-09#identity        |                            |
 | outages of VIES             | VAT-NUMBERS     | OUTAGE#EL                             |                            |
 | our account at Stripe       | PAYMENT-SERVICE | MERCHANT                              |                            |
 | markers                     | MARKERS#account | MARKER#identity                       |                            |
@@ -110,6 +111,7 @@ CANCELLATION = "CANCELLATION"
 CATALOGUE = "CATALOGUE"
 CLAIM = "CLAIM"
 CONTENT = "CONTENT#"
+CORRECTION = "CORRECTION#"
 DECISION = "DECISION#"
 DELIVERY = "DELIVERY#"
 DOCUMENT = "DOCUMENT#"
@@ -178,7 +180,7 @@ ACCOUNT_FAMILIES = (
 )
 """The families in the partition of an account."""
 
-USAGE_FAMILIES = (CONTENT, TOTAL)
+USAGE_FAMILIES = (CONTENT, CORRECTION, TOTAL)
 """The families in the usage partition of an account."""
 
 PAGE_ACCOUNT = PAGE + "ACCOUNT"
@@ -409,6 +411,16 @@ def content(product: str, month: date, store: str, content: str | None) -> str:
 def contents(product: str, month: date) -> str:
     """The prefix of all contents of a product and month."""
     return f"{CONTENT}{product}#{month.isoformat()[:7]}#"
+
+
+def correction(day: date, identity: str) -> str:
+    """A correction of the usage of a day; the corrections of the latest day sort last."""
+    return f"{corrections(day)}{identity}"
+
+
+def corrections(day: date) -> str:
+    """The prefix of all corrections of a day."""
+    return f"{CORRECTION}{day.isoformat()}#"
 
 
 def marker(identity: str) -> str:

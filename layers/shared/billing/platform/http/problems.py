@@ -170,7 +170,8 @@ def field_problem(error: Mapping[str, Any]) -> dict[str, str]:
 
 def violation_problem(violation: Violation) -> dict[str, str]:
     """A violation as an entry of `errors`."""
-    return {"detail": violation.detail, "pointer": _pointer(violation.path)}
+    problem = {"detail": violation.detail, "pointer": _pointer(violation.path)}
+    return problem if violation.code is None else {**problem, "code": violation.code}
 
 
 def _pointer(path: Sequence[str | int]) -> str:
