@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from billing.accounts.admission import Permits
 from billing.correspondence.notify import CLAIM
-from billing.kernel.permissions import STAFF_GROUP
+from billing.kernel.permissions import STAFF_GROUP, Role, may
 from billing.platform.dynamodb import keys
 from billing.platform.http.judge import judges_of
 
@@ -138,15 +138,21 @@ def test_functions_that_read_cannot_write(function: str) -> None:
 
 @pytest.mark.parametrize("function", sorted({name for name, _ in ROUTES.values()}))
 def test_a_function_of_an_account_may_judge_its_callers(function: str) -> None:
-    """Judging a caller needs a get of the account; naming its admins to a member needs a query of its users."""
+    """Judging a caller needs a get of the account. Naming its admins to a member, of what only they may do, needs a
+    query of its users."""
     resolver = resolvers().get(FUNCTIONS[function]["CodeUri"].removeprefix("functions/"))
     routes = [] if resolver is None else [*resolver._static_routes, *resolver._dynamic_routes]
-    if not any(isinstance(judge, Permits) for route in routes for judge in judges_of(route.func)):
+    permissions = {
+        judge.permission for route in routes for judge in judges_of(route.func) if isinstance(judge, Permits)
+    }
+    if not permissions:
         return
+    names_admins = any(may(Role.ADMIN, each) and not may(Role.MEMBER, each) for each in permissions)
     table = {"Fn::GetAtt": "Table.Arn"}
     of_table = [each for each in statements(function) if each["Resource"] == table or table in [*each["Resource"]]]
 
-    assert {action for each in of_table for action in each["Action"]} >= {"dynamodb:GetItem", "dynamodb:Query"}
+    needed = {"dynamodb:GetItem", *(["dynamodb:Query"] if names_admins else [])}
+    assert {action for each in of_table for action in each["Action"]} >= needed
 
 
 def test_the_public_webhook_cannot_read_the_api_keys() -> None:
