@@ -53,11 +53,12 @@ DEV   := .venv/.synced
 CLOUD := .venvs/cloud/.synced
 SAM_ENVIRONMENT := .venvs/sam/.synced
 CLIENTS := .venvs/clients/.synced
+AUDIT := .venvs/audit/.synced
 
 # A virtual environment holds absolute paths, and a link to a Python that an upgrade may remove. So it is made again if the
 # Python is gone or the checkout has moved. `stop` and `clean` work in a moved checkout as it is, also offline.
 AS_IT_IS := $(if $(filter-out stop clean help,$(or $(MAKECMDGOALS),all)),,yes)
-$(shell for each in .venv .venvs/cloud .venvs/sam .venvs/clients; do \
+$(shell for each in .venv .venvs/cloud .venvs/sam .venvs/clients .venvs/audit; do \
   [ ! -e "$$each/.synced" ] || { [ -x "$$each/bin/python" ] && { [ -n "$(AS_IT_IS)" ] || [ ! -s "$$each/.synced" ] || \
   [ "$$(cat "$$each/.synced")" = "$$(pwd -P)" ]; }; } || rm -rf "$$each"; done)
 
@@ -75,7 +76,7 @@ LAYER_REQUIREMENTS := $(UV) export --quiet --frozen --no-dev --package billing -
   --no-annotate
 
 .PHONY: all help run year stop clean smoke test test-template test-functions test-stack test-deep test-judges \
-  test-clients test-upgrade check bench build openapi permissions requirements aws-limits fmt mail-preview
+  test-clients test-upgrade check audit bench build openapi permissions requirements sbom aws-limits fmt mail-preview
 
 # Makes the virtual environments, again whenever the lock changes.
 all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
@@ -143,7 +144,7 @@ test-judges: $(DEV)
 test-upgrade: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
 	LIVELLO_UPGRADE_FROM=$(FROM) $(BIN) pytest --quiet --capture=no tests/upgrade
 
-# Format, lint, types, import contracts, lock, OpenAPI and event schemas, in under a minute.
+# Format, lint, types, import contracts, lock, licences, OpenAPI and event schemas, in under a minute.
 check: $(DEV)
 	$(BIN) ruff format --check --quiet $(SOURCES)
 	$(BIN) ruff check --quiet $(SOURCES)
@@ -151,8 +152,13 @@ check: $(DEV)
 	.venv/bin/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	$(UV) lock --check --quiet
 	$(LAYER_REQUIREMENTS) | diff layers/shared/requirements.txt -
+	$(BIN) scripts.sbom --check
 	$(BIN) scripts.openapi --check
 	$(BIN) scripts.event_schemas --check
+
+# Asks for known vulnerabilities of what the layer ships. Fails for a finding, not for a service that does not answer.
+audit: $(AUDIT)
+	.venvs/audit/bin/python -m scripts.audit
 
 # Prints how fast Livello is.
 bench: $(DEV)
@@ -165,6 +171,10 @@ build: $(SAM_ENVIRONMENT)
 # Writes the layer's requirements from the lock.
 requirements: $(DEV)
 	$(LAYER_REQUIREMENTS) --output-file layers/shared/requirements.txt
+
+# Writes the layer's bill of materials and the notices of third parties. Needed after each change of its requirements.
+sbom: $(DEV)
+	$(BIN) scripts.sbom
 
 # Writes the OpenAPI document and the event schemas from the code.
 openapi: $(DEV)
@@ -213,4 +223,8 @@ $(SAM_ENVIRONMENT): uv.lock .tools/bin/uv
 
 $(CLIENTS): uv.lock .tools/bin/uv
 	UV_PROJECT_ENVIRONMENT=.venvs/clients $(UV) sync --frozen --quiet --only-group clients --compile-bytecode
+	@pwd -P > $@
+
+$(AUDIT): uv.lock .tools/bin/uv
+	UV_PROJECT_ENVIRONMENT=.venvs/audit $(UV) sync --frozen --quiet --only-group audit --compile-bytecode
 	@pwd -P > $@

