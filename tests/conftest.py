@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
 from billing.accounts.cognito_directory import CognitoDirectory
 from billing.kernel.permissions import STAFF_GROUP
@@ -49,6 +50,9 @@ def _ignore_personal_settings() -> None:
 
 
 _ignore_personal_settings()
+
+# Lambda gives every invocation an id; Powertools' class has none of its own.
+LambdaContext._aws_request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
 
 
 @pytest.fixture(scope="session")

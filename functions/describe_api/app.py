@@ -5,6 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cold_start import log_cold_start
+
+log_cold_start()  # other functions write this line with their first import of billing
+
 
 @cache
 def _document() -> str:

@@ -9,20 +9,23 @@ from time import sleep
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
 from billing.kernel.events import Event
 from billing.platform.events.bus import Refusal
 from billing.platform.events.mapping import event_from
 from billing.platform.events.publish import publish_events
+from billing.platform.runs import begin_run
 
 logger = Logger()
 
 
-def handler(event: Mapping[str, Any], _context: object) -> None:
+def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
     """Publishes a batch. Raises UpstreamFailed if the bus takes nothing; the stream then repeats the batch.
 
     A record that is set aside is set aside again when its batch is repeated. Its letters have the same key.
     """
+    begin_run(context.aws_request_id, logger)
     records: dict[str, Mapping[str, Any]] = {}
     events = []
     for record in event["Records"]:
@@ -38,7 +41,8 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
 
     publish_events(events, bus=wiring.bus(), wait=sleep, set_aside=set_aside)
     unreadable = len(event["Records"]) - len(events)
-    logger.info("published", events=len(events) - refused, unreadable=unreadable, refused=refused)
+    causes = sorted({each.correlation for each in events})
+    logger.info("published", events=len(events) - refused, unreadable=unreadable, refused=refused, correlations=causes)
 
 
 def _read(record: Mapping[str, Any]) -> Event | None:

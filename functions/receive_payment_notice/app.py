@@ -17,6 +17,7 @@ from billing import wiring
 from billing.invoicing.note_payment_notice import CUSTOMER_NOTICES, KNOWN
 from billing.kernel.errors import BillingError, reason_of
 from billing.payments.gateway import PaymentNotice
+from billing.platform.runs import begin_run
 
 TOLERANCE_SECONDS = 300
 ACCOUNT = "account"
@@ -28,6 +29,7 @@ logger = Logger()
 
 def handler(event: Mapping[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Queues an event with a valid signature. The signature is checked before the body is parsed."""
+    begin_run(event["requestContext"]["requestId"], logger)
     body = event.get("body") or ""
     if event.get("isBase64Encoded"):
         body = base64.b64decode(body).decode(errors="replace")

@@ -8,6 +8,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
 from billing.kernel.errors import reason_of
+from billing.platform.runs import begin_run
 from billing.usage.records import MonthTotal, month_total_from
 from billing.usage.watch_usage import watch_usage
 
@@ -19,6 +20,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
 
     Raises the first failure after all totals were tried; the stream then repeats the batch.
     """
+    begin_run(context.aws_request_id, logger)
     grown: dict[tuple[str, str, str], tuple[MonthTotal, float]] = {}
     for record in event["Records"]:
         change = record["dynamodb"]

@@ -9,6 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
 from billing.accounts.information import Area
 from billing.kernel.events import Event
@@ -67,7 +68,7 @@ def publish(world: Streamed) -> None:
     batch = world.new_records()
     end = world.read + len(batch)
     if filtered(batch):
-        app.handler({"Records": filtered(batch)}, None)
+        app.handler({"Records": filtered(batch)}, LambdaContext())
     world.read = max(world.read, end)
 
 
@@ -76,7 +77,7 @@ def publish_record_by_record(world: Streamed) -> None:
     for _ in world.new_records():
         [record] = world.new_records()[:1]
         if filtered([record]):
-            app.handler({"Records": [record]}, None)
+            app.handler({"Records": [record]}, LambdaContext())
         world.read += 1
 
 
@@ -146,7 +147,7 @@ def test_a_redelivered_batch_is_published_again_in_order(faults: Faults, deliver
 
     def publish_again(world: Streamed) -> None:
         for _ in range(delivered + 1):
-            app.handler({"Records": filtered(world.records())}, None)
+            app.handler({"Records": filtered(world.records())}, LambdaContext())
 
     faults.every_cut(world=one_company, command=publish_again, invariants=published_in_order)
 

@@ -11,6 +11,7 @@ from botocore.session import Session
 
 from billing.kernel.errors import UpstreamFailed
 from billing.payments.gateway import PaymentNotice
+from billing.platform.runs import message_attributes
 
 
 class SqsPaymentNotices:
@@ -24,7 +25,7 @@ class SqsPaymentNotices:
         # A worker of the release before knows no `account`.
         body = orjson.dumps({name: each for name, each in asdict(notice).items() if name != "account" or each}).decode()
         try:
-            self._sqs.send_message(QueueUrl=self._queue, MessageBody=body)
+            self._sqs.send_message(QueueUrl=self._queue, MessageBody=body, MessageAttributes=message_attributes())
         except (BotoCoreError, ClientError) as failure:
             raise UpstreamFailed("The notice could not be kept.") from failure
 

@@ -16,6 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing.kernel.backoff import backoff_seconds
 from billing.kernel.errors import Unprocessable, UpstreamFailed, reason_of
 from billing.platform.queues.interfaces import DeadLetters, Queue
+from billing.platform.runs import begin_run, sender_of
 
 FIRST_WAIT_SECONDS = 2
 """The delay after the first failed attempt. It doubles after each further one, up to WAIT_SECONDS_MAX."""
@@ -47,12 +48,15 @@ def worker(
     If `process` raises, SQS delivers the message again, with a delay that grows, until it is a dead letter. If it
     raises Unprocessable and `unwritable` is given, the message goes to those dead letters at once.
 
+    Each line has the id of this run, and of the run that sent the message (billing.platform.runs).
+
     `done` and `failed` are the messages of the log lines. `about` gives the fields of a warning from a message's body;
     the default is the message's id.
     """
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 
     def one(record: SQSRecord, request: str) -> None:
+        logger.append_keys(correlation=sender_of(record.raw_event))
         try:
             facts = process(record.body, request)
         except Exception as failure:
@@ -68,6 +72,8 @@ def worker(
             logger.info(done, **facts)
 
     def handler(event: Mapping[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+        begin_run(context.aws_request_id, logger)
+
         def process_record(record: SQSRecord) -> None:
             one(record, context.aws_request_id)
 

@@ -15,9 +15,11 @@ from botocore.session import Session
 
 from billing.kernel.errors import UpstreamFailed
 from billing.kernel.money import Money
+from billing.platform.runs import message_attributes
 from billing.usage.rules import UsageEvent
 
-MESSAGE_BYTES_MAX = 256 * 1024
+MESSAGE_BYTES_MAX = 255 * 1024
+"""Bytes of a body. SQS counts the attributes too."""
 
 _PARTS = tuple(each.name for each in fields(UsageEvent) if each.init)
 
@@ -42,7 +44,9 @@ class SqsUsageBacklog:
             self.put(events[half:])
             return
         try:
-            self._sqs.send_message(QueueUrl=self._queue, MessageBody=message.decode())
+            self._sqs.send_message(
+                QueueUrl=self._queue, MessageBody=message.decode(), MessageAttributes=message_attributes()
+            )
         except (BotoCoreError, ClientError) as failure:
             raise UpstreamFailed("The usage could not be kept. Report it again.") from failure
 

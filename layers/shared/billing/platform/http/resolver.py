@@ -23,6 +23,7 @@ from billing.platform.http.answers import JSON
 from billing.platform.http.callers import groups_of
 from billing.platform.http.judge import ADMITTED, judge_caller
 from billing.platform.http.problems import Malformed, TooLarge, UnsupportedMediaType
+from billing.platform.runs import begin_run
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
@@ -75,9 +76,7 @@ def entrypoint(
 
     def handler(event: Event, context: LambdaContext) -> dict[str, Any]:
         started = perf_counter()
-        logger.append_keys(
-            function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME"), request_id=event["requestContext"]["requestId"]
-        )
+        begin_run(event["requestContext"]["requestId"], logger)
         error = _wrong_body(event, media_types, characters_max)
         if error is not None:  # the route must still judge the caller before it refuses the body
             api.context[WRONG_BODY] = error

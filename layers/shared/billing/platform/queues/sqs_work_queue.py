@@ -12,6 +12,7 @@ from botocore.session import Session
 
 from billing.kernel.errors import UpstreamFailed
 from billing.platform.queues.interfaces import DueWork
+from billing.platform.runs import message_attributes
 
 
 class SqsWorkQueue:
@@ -27,6 +28,7 @@ class SqsWorkQueue:
                 "Id": str(number),
                 "MessageBody": _message(each),
                 "DelaySeconds": after_seconds,
+                "MessageAttributes": message_attributes(),
             }
             for number, each in enumerate(work)
         ]
