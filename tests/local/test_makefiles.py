@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -231,7 +232,11 @@ def build_layer(checkout: Path, **environment: str) -> Path:
     """Runs the layer's Makefile with recording programs for uv and Python."""
     artefacts = checkout / "artefacts"
     artefacts.mkdir()
-    (checkout / "layers" / "shared" / "billing").mkdir()
+    shared = checkout / "layers" / "shared"
+    (shared / "billing").mkdir()
+    (shared / "pyproject.toml").write_text('[project]\nversion = "1.2.3"\n', "utf-8")
+    for name in ("cold_start.py", "sbom.cdx.json", "THIRD_PARTY_NOTICES"):
+        (shared / name).touch()
     python = checkout / ".venv" / "bin" / "python"
     given = {
         "ARTIFACTS_DIR": str(artefacts),
@@ -252,7 +257,33 @@ def test_the_layer_is_built_in_any_folder_and_first_tries_without_the_registry(c
     assert f"--target {artefacts}/python " in install
     assert install.endswith("--offline")
     assert (artefacts / "python" / "billing").is_dir()
+    assert {each.name for each in artefacts.iterdir()} == {"python", "sbom.cdx.json", "THIRD_PARTY_NOTICES"}
     assert recorded(checkout, ".venv")[0][0].endswith(f"slim.py {artefacts}/python")
+
+
+def test_a_layer_says_its_version_and_commit_and_whether_it_differs_from_that(checkout: Path) -> None:
+    def git(*arguments: str) -> str:
+        command = ["git", "-c", "user.name=A", "-c", "user.email=a@b.example", "-C", str(checkout), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    def facts(artefacts: Path) -> dict[str, str | None]:
+        found: dict[str, str | None] = json.loads((artefacts / "python" / "build.json").read_text("utf-8"))
+        return found
+
+    artefacts = build_layer(checkout)
+    assert facts(artefacts) == {"version": "1.2.3", "commit": None}, "an archive without git"
+    shutil.rmtree(artefacts)
+    shutil.rmtree(checkout / "layers" / "shared" / "billing")
+    git("init", "--quiet")
+    git("add", "layers/shared")
+    git("commit", "--quiet", "--message", "All of it")
+    commit = git("rev-parse", "HEAD")
+    artefacts = build_layer(checkout)
+    assert facts(artefacts)["commit"] == commit
+    shutil.rmtree(artefacts)
+    shutil.rmtree(checkout / "layers" / "shared" / "billing")
+    (checkout / "layers" / "shared" / "new.py").touch()
+    assert facts(build_layer(checkout))["commit"] == f"{commit}-dirty"
 
 
 def test_a_layer_that_is_built_already_is_copied_unchanged(checkout: Path) -> None:
