@@ -10,13 +10,14 @@ from billing.correspondence.ses_feedback import feedback_from
 from billing.platform.workers import worker
 
 
-def note(message: str, _correlation: str) -> Mapping[str, Any] | None:
+def note(message: str, correlation: str) -> Mapping[str, Any] | None:
     """Processes one report. Returns None for one that changes nothing."""
     feedback = feedback_from(message)
     if feedback is None:
         return None
     now = datetime.now(UTC)  # noqa: TID251 - the time at which we receive it: SES may report late
-    note_feedback(feedback, now=now, accounts=wiring.account_store(), deliveries=wiring.delivery_store())
+    accounts, deliveries = wiring.account_store(), wiring.delivery_store()
+    note_feedback(feedback, now=now, correlation=correlation, accounts=accounts, deliveries=deliveries)
     return {"fate": feedback.status, "event": feedback.delivery.event}
 
 

@@ -292,7 +292,11 @@ def test_a_mail_reported_as_sent_is_not_sent_again(post: Post) -> None:
     delivery = Delivery.of(event, Recipient(ADMIN.email, None))
 
     note_feedback(
-        Feedback(DeliveryStatus.SENT, delivery, "message-1", NOON), now=NOON, accounts=post.store, deliveries=post.store
+        Feedback(DeliveryStatus.SENT, delivery, "message-1", NOON),
+        now=NOON,
+        correlation="run",
+        accounts=post.store,
+        deliveries=post.store,
     )
 
     assert post.notify(event, minutes=60) == DeliveryCounts(sent=0, skipped=2)
@@ -332,7 +336,11 @@ def test_an_undeliverable_address_gets_no_more_mail_and_the_other_admins_are_inf
 
     for _ in range(3):
         note_feedback(
-            report(first, SECOND_ADMIN.email, status=status), now=NOON, accounts=post.store, deliveries=post.store
+            report(first, SECOND_ADMIN.email, status=status),
+            now=NOON,
+            correlation="run",
+            accounts=post.store,
+            deliveries=post.store,
         )
 
     [event] = undeliverable(post.store)
@@ -349,7 +357,7 @@ def test_an_undeliverable_address_gets_no_more_mail_and_the_other_admins_are_inf
 def test_an_address_that_is_saved_again_gets_mail_again(post: Post) -> None:
     add(post.store, SECOND_ADMIN)
     for email in (SECOND_ADMIN.email, BILLING_ADDRESS):
-        note_feedback(report(changed(), email), now=NOON, accounts=post.store, deliveries=post.store)
+        note_feedback(report(changed(), email), now=NOON, correlation="run", accounts=post.store, deliveries=post.store)
     assert post.store.correspondents(ACCOUNT.id).undeliverable == {SECOND_ADMIN.email, BILLING_ADDRESS}
 
     add(post.store, SECOND_ADMIN)
@@ -364,13 +372,15 @@ def test_an_address_that_is_saved_again_gets_mail_again(post: Post) -> None:
 def test_a_report_about_an_address_the_account_does_not_have_changes_nothing(address: str, post: Post) -> None:
     before = stored_items()
 
-    note_feedback(report(changed(), address), now=NOON, accounts=post.store, deliveries=post.store)
+    note_feedback(report(changed(), address), now=NOON, correlation="run", accounts=post.store, deliveries=post.store)
 
     assert stored_items() == before
 
 
 def test_staff_get_the_mail_when_no_admin_is_deliverable(post: Post) -> None:
-    note_feedback(report(changed(), ADMIN.email), now=NOON, accounts=post.store, deliveries=post.store)
+    note_feedback(
+        report(changed(), ADMIN.email), now=NOON, correlation="run", accounts=post.store, deliveries=post.store
+    )
 
     post.notify(undeliverable(post.store)[0], staff=STAFF_ADDRESS)
 
@@ -384,9 +394,13 @@ def test_a_deleted_account_gets_no_mail_and_no_new_items(store: Stores) -> None:
     post = Post(store)
 
     assert post.notify(changed()) == DeliveryCounts(0, 0)
-    note_feedback(report(changed(), ADMIN.email), now=NOON, accounts=store, deliveries=store)
+    note_feedback(report(changed(), ADMIN.email), now=NOON, correlation="run", accounts=store, deliveries=store)
     note_feedback(
-        report(changed(), ADMIN.email, status=DeliveryStatus.SENT), now=NOON, accounts=store, deliveries=store
+        report(changed(), ADMIN.email, status=DeliveryStatus.SENT),
+        now=NOON,
+        correlation="run",
+        accounts=store,
+        deliveries=store,
     )
 
     assert stored_items() == []

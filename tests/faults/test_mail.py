@@ -94,7 +94,7 @@ def deliver(world: MailWorld) -> None:
 def note_reports(world: MailWorld) -> None:
     """Records all reports of SES so far. A report that failed is delivered again."""
     for feedback in world.mail.feedback:
-        note_feedback(feedback, now=NOON, accounts=world.store, deliveries=world.store)
+        note_feedback(feedback, now=NOON, correlation="run", accounts=world.store, deliveries=world.store)
 
 
 def deliver_with_reports(world: MailWorld) -> None:
@@ -156,7 +156,11 @@ def test_an_undeliverable_address_is_recorded_once_however_often_it_is_reported(
     def reported(world: World) -> None:
         delivery = Delivery.of(the_event(world), Recipient("invoices@nordlys.example", None))
         note_feedback(
-            Feedback(status, delivery, "message-1", NOON), now=NOON, accounts=world.store, deliveries=world.store
+            Feedback(status, delivery, "message-1", NOON),
+            now=NOON,
+            correlation="run",
+            accounts=world.store,
+            deliveries=world.store,
         )
 
     def recorded_once(world: World) -> None:

@@ -12,7 +12,9 @@ from billing.kernel.events import EventType, by_system
 from billing.platform.events.new_event import new_event
 
 
-def note_feedback(feedback: Feedback, *, now: datetime, accounts: AccountStore, deliveries: DeliveryStore) -> None:
+def note_feedback(
+    feedback: Feedback, *, now: datetime, correlation: str, accounts: AccountStore, deliveries: DeliveryStore
+) -> None:
     """Records a report of the mail service. The account's other admins and staff get a mail about a lost address.
 
     A report about an address that the account does not have is ignored. The same report twice changes nothing more.
@@ -35,7 +37,7 @@ def note_feedback(feedback: Feedback, *, now: datetime, accounts: AccountStore, 
     for email in lost_addresses(feedback, addresses, people.undeliverable):
         event = new_event(
             EventType.ADDRESS_UNDELIVERABLE,
-            by_system(now, feedback.message),
+            by_system(now, correlation),
             account=delivery.account,
             before=None,
             after={"email": email, "reason": feedback.status},
