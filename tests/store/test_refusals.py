@@ -20,7 +20,7 @@ from billing.accounts.vat_number_due import VatNumberDue
 from billing.billing_page.records import BillingPageStore
 from billing.correspondence.audiences import Delivery
 from billing.correspondence.records import DeliveryStore
-from billing.ending.cancellation.records import CancellationState, CancellationStore
+from billing.ending.cancellation.records import CancellationState, CancellationStore, ClosingReview
 from billing.ending.cancellation.rules import Cancellation, Reason, Requester
 from billing.ending.deletion.claim_records import ClaimStore
 from billing.ending.deletion.claims import OpenClaim
@@ -93,6 +93,7 @@ STATE = AutoscalingState(SUBSCRIBER, AutoscalingSettings(), DUE)
 CANCELLATION = Cancellation(
     "receipt", NOON, Requester(ADMIN.id, ADMIN.name, ADMIN.email), Reason.NOT_USED, "", TODAY, TODAY, (), TODAY
 )
+NO_REVIEW = ClosingReview(None, None)
 CANCELLABLE = CancellationState(SUBSCRIBER, PAGE.information.company.details, None, None)
 DELIVERY = Delivery(ID, EVENT.id, "recipient")
 DOWNLOAD = Download("download", ID, DownloadKind.EXPORT, None, NOON, ADMIN.id)
@@ -157,8 +158,9 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "provision": lambda store: store.provision(PAGE, ADMIN, EVENT, DUE, BILLING),
     },
     CancellationStore: {
-        "cancel": lambda store: store.cancel(CANCELLABLE, ACCOUNT, CANCELLATION, EVENT),
+        "cancel": lambda store: store.cancel(CANCELLABLE, ACCOUNT, CANCELLATION, [EVENT], NO_REVIEW),
         "move_on": lambda store: store.move_on(ACCOUNT, EndingDue(EndingStage.PURGE, TODAY), [EVENT]),
+        "open_review": lambda store: store.open_review(ID),
         "state": lambda store: store.state(ID),
         "user": lambda store: store.user(ID, ADMIN.id),
         "withdraw": lambda store: store.withdraw(ACCOUNT, TODAY, EVENT),

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from billing.platform.due_work.records import DueStore
     from billing.platform.events.bus import EventBus
     from billing.platform.events.records import EventStore
+    from billing.ending.deletion.empty_archive import ArchiveToEmpty
     from billing.platform.files.interfaces import Archive, Documents
     from billing.platform.queues.interfaces import DeadLetters, Queue, WorkQueue
     from billing.scaling.records import AutoscalingStore
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from billing.usage.backlog import UsageBacklog
     from billing.usage.records import UsageStore
 else:  # the commands of a function import the stores and interfaces that they name
-    Archive = DeadLetters = Directory = Documents = EventBus = Mailer = PaymentGateway = PaymentNotices = Any
+    Archive = ArchiveToEmpty = DeadLetters = Directory = Documents = EventBus = Mailer = PaymentGateway = PaymentNotices = Any
     Queue = UsageBacklog = WorkQueue = Any
     AccountStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = ClaimStore = Any
     DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
@@ -254,6 +255,14 @@ def archive() -> Archive | None:
     from billing.platform.files.s3_archive import S3Archive
 
     return S3Archive(bucket, session())
+
+
+@cache
+def archive_to_empty() -> ArchiveToEmpty:
+    """The same archive, for the function that deletes from it after the retention."""
+    from billing.platform.files.s3_archive import S3Archive
+
+    return S3Archive(os.environ["ARCHIVE_BUCKET"], session())
 
 
 @cache

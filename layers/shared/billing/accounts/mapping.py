@@ -28,6 +28,7 @@ def account_body(account: Account) -> str:
             "ending": account.ending,
             "reactivation": account.reactivation,
             "invoiced_from": account.invoiced_from,
+            "identity": account.identity,
         }
     )
 
@@ -43,10 +44,11 @@ def account_from(stored: str, version: int) -> Account:
         roles={user: Role(role) for user, role in body["roles"].items()},
         provisioned_as=body["provisioned_as"],
         version=version,
-        success_manager=body.get("success_manager"),  # older items lack this field and the next three
+        success_manager=body.get("success_manager"),  # older items lack this field and the next four
         ending=_ending_from(body.get("ending")),
         reactivation=body.get("reactivation"),
         invoiced_from=body.get("invoiced_from"),
+        identity=body.get("identity", ""),
     )
 
 

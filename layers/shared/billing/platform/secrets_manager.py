@@ -18,6 +18,10 @@ from billing.kernel.errors import UpstreamFailed
 CACHE_SECONDS = 300
 
 
+class ValueMissing(UpstreamFailed):
+    """The secret was read, and nobody has put this value into it."""
+
+
 class Secret:
     """One secret: a JSON object of strings."""
 
@@ -31,13 +35,13 @@ class Secret:
     def value(self, name: str) -> str:
         """A value of the secret. One call, or none while it is cached.
 
-        Raises UpstreamFailed if the value is missing or empty, or if the secret cannot be read.
+        Raises ValueMissing if the value is missing or empty, UpstreamFailed if the secret cannot be read.
         """
         if monotonic() - self._read_at > CACHE_SECONDS or not self._values.get(name):
             self._values, self._read_at = self._read(), monotonic()
         value = self._values.get(name)
         if not value:
-            raise UpstreamFailed(f"The secret has no {name} yet.")
+            raise ValueMissing(f"The secret has no {name} yet.")
         return value
 
     def _read(self) -> Mapping[str, str]:

@@ -5,12 +5,12 @@ Only an admin of the account may cancel. Staff may not (billing.kernel.permissio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 
 from billing.accounts.rules import Ending, Status, existing
-from billing.ending.cancellation.records import CancellationState, CancellationStore
+from billing.ending.cancellation.records import CancellationState, CancellationStore, ClosingReview
 from billing.ending.cancellation.rules import (
     IN_USE_DAYS,
     Cancellation,
@@ -35,9 +35,10 @@ from billing.invoicing.to_come import invoices_to_come
 from billing.invoicing.vat_territories import Address
 from billing.kernel.contract_calendar import terminated
 from billing.kernel.errors import ConcurrentChange
-from billing.kernel.events import EventType, Facts, RequestContext, by_system
+from billing.kernel.events import Event, EventType, Facts, RequestContext, by_system
 from billing.kernel.money import Money
 from billing.platform.events.new_event import new_event, new_id
+from billing.scaling.reviews.book_review import cancelled_event
 from billing.usage.rules import Daily, month_of
 
 
@@ -85,7 +86,8 @@ def cancel_account(
 ) -> Cancellation:
     """Cancels an account as it was read. Returns the cancellation; a repeated request returns the same one.
 
-    One read and one transaction; one read more after a simultaneous cancellation. Raises DatesChanged and
+    An open review is cancelled too: without a renewal no lower tier can apply. Its time is free again, and its manager
+    is told. Two to three reads and one transaction; one read more after a simultaneous cancellation. Raises DatesChanged and
     ChargesChanged with the new dates and charges, Deactivated, and ConcurrentChange if the account, or what its charges
     follow from, has changed since it was read.
     """
@@ -117,8 +119,9 @@ def cancel_account(
     cancelled = replace(state.subscriber.account, status=Status.CANCELLING, ending=ending)
     facts = _facts(cancellation)
     event = new_event(EventType.CANCELLATION_REQUESTED, context, account=account, before=None, after=facts)
+    closing, of_review = _closing_review(account, context, store)
     try:
-        store.cancel(state, cancelled, cancellation, event)
+        store.cancel(state, cancelled, cancellation, [event, *of_review], closing)
     except ConcurrentChange:
         # Two simultaneous cancellations: the second gets the receipt of the first.
         current = existing(store.state(account))
@@ -249,7 +252,20 @@ def _end(
         after = open_money_facts(open_money, name, ending.purge_on)
         type_ = EventType.ACCOUNT_MONEY_OPEN
         events.append(new_event(type_, context, account=account.id, before=None, after=after))
-    store.move_on(account, following, events)
+    # A cancellation of an earlier release has left the review open.
+    closing, of_review = _closing_review(account.id, context, store)
+    store.move_on(account, following, [*events, *of_review], closing)
+
+
+def _closing_review(
+    account: str, context: RequestContext, store: CancellationStore
+) -> tuple[ClosingReview, Sequence[Event]]:
+    """What becomes of the open review with the end of its account, and the event of that. One or two gets."""
+    review = store.open_review(account)
+    if review is None or not review.is_ahead(context.time):
+        return ClosingReview(None if review is None else review.id, None), []
+    event = cancelled_event(account, review, context, account_ends=True)
+    return ClosingReview(review.id, replace(review, cancelled_at=context.time)), [event]
 
 
 def _renewal_facts(

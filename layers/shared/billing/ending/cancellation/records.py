@@ -30,6 +30,8 @@ from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import Body, parsed, text
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Row
+from billing.scaling.reviews.records import close_review, open_review_of
+from billing.scaling.reviews.rules import Review
 from billing.subscriptions.mapping import subscriber_from
 from billing.subscriptions.subscriber import Subscriber
 from billing.usage.totals import UsageReads
@@ -61,6 +63,27 @@ class CancellationState:
         """What decides the account's next invoices. They are shown before credit."""
         due = self.invoicing_due or due_of(self.subscriber, self.period, today)
         return InvoicingState(self.subscriber, self.company, due, self.period, 0, seller, self.vat_check, policy)
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingReview:
+    """What becomes of an account's open review when the account ends.
+
+    `was_open` is the id of the review that was open when it was read, None without one. `cancelled` is the same review
+    as cancelled, None if it has begun already: then staff still decide it.
+    """
+
+    was_open: str | None
+    cancelled: Review | None
+
+    def add_to(self, write: Transaction, account: str) -> None:
+        """Adds it to a transaction, which fails if another review is open by then."""
+        if self.cancelled is not None:
+            close_review(write, account, self.cancelled, frees_time=True)
+        elif self.was_open is not None:
+            write.check(keys.account(account), keys.REVIEW_OPEN)
+        else:
+            write.check(keys.account(account), keys.REVIEW_OPEN, 0)
 
 
 class CancellationStore(UsageReads):
@@ -98,11 +121,22 @@ class CancellationStore(UsageReads):
         row = self._reads.get_all([key]).get(key)
         return None if row is None else user_from(row.body)
 
-    def cancel(self, state: CancellationState, account: Account, cancellation: Cancellation, event: Event) -> None:
-        """Saves a cancelled account with its cancellation, its deactivation as due work, and the event.
+    def open_review(self, account: str) -> Review | None:
+        """The account's open review, read consistently; None without one. One get, and another if there is one."""
+        return open_review_of(self._reads, account)
+
+    def cancel(
+        self,
+        state: CancellationState,
+        account: Account,
+        cancellation: Cancellation,
+        events: Sequence[Event],
+        closing: ClosingReview,
+    ) -> None:
+        """Saves a cancelled account with its cancellation, its deactivation as due work, and the events.
 
         Raises ConcurrentChange if the account, or what its charges follow from, has changed since `state` was read: the
-        receipt would name others than are charged. One transaction.
+        receipt would name others than are charged. Also if a review was booked or decided since. One transaction.
         """
         partition = keys.account(account.id)
         check = 0 if state.vat_check is None else state.vat_check.version
@@ -114,7 +148,9 @@ class CancellationStore(UsageReads):
             write.check(partition, keys.PAGE_VAT_CHECK, check)
             write.put(Item(keys.account(account.id), keys.CANCELLATION, text(cancellation)))
             ending_due(write, account, EndingDue(EndingStage.DEACTIVATE, cancellation.active_until))
-            write.record(event)
+            closing.add_to(write, account.id)
+            for event in events:
+                write.record(event)
 
     def withdraw(self, account: Account, today: date, event: Event) -> None:
         """Saves an account without its cancellation, its next renewal notice as due work, and the event.
@@ -127,15 +163,23 @@ class CancellationStore(UsageReads):
             ending_due(write, account, next_notice(account.contract, today))
             write.record(event)
 
-    def move_on(self, account: Account, following: EndingDue | None, events: Sequence[Event]) -> None:
+    def move_on(
+        self,
+        account: Account,
+        following: EndingDue | None,
+        events: Sequence[Event],
+        closing: ClosingReview | None = None,
+    ) -> None:
         """Saves the account after a stage of its end, the following stage as due work, and the events.
 
-        `following` is None if no stage follows. Raises ConcurrentChange if the account is no longer at its version. One
-        transaction.
+        `following` is None if no stage follows. `closing` closes a review that no longer has a purpose. Raises
+        ConcurrentChange if the account, or the review, is no longer at its version. One transaction.
         """
         with self._transaction() as write:
             write.replace(account_item(account), account.version)
             ending_due(write, account, following)
+            if closing is not None:
+                closing.add_to(write, account.id)
             for event in events:
                 write.record(event)
 
