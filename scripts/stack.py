@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
+from billing.payments.gateway import Merchant
+from billing.payments.stripe_gateway import StripePayments
+from billing.platform.secrets_manager import Secret
 from botocore.session import Session
 
 from local.cloud import CREDENTIALS, Cloud
@@ -54,6 +58,14 @@ def use_local_stack() -> None:
             "AWS_DEFAULT_REGION": REGION,
         }
     )
+
+
+def stripe_payments(
+    resources: Resources, session: Session, require_merchant: Callable[[Merchant], None]
+) -> StripePayments:
+    """Stripe, with the key of the stack's secret. STRIPE_API_BASE replaces Stripe's own address."""
+    secret = Secret(resources["StripeSecret"][1], session)
+    return StripePayments(secret.value, os.environ.get("STRIPE_API_BASE") or None, require_merchant)
 
 
 def stack_resources(stack: str, session: Session) -> Resources:

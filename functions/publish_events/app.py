@@ -19,13 +19,14 @@ logger = Logger()
 
 
 def handler(event: Mapping[str, Any], _context: object) -> None:
-    """Publishes a batch. Raises UpstreamFailed if the bus takes nothing; the stream then repeats the batch.
+    """Publishes a batch, without what a restore has brought back. Raises UpstreamFailed if the bus takes nothing; the stream then repeats the batch.
 
     A record that is set aside is set aside again when its batch is repeated. Its letters have the same key.
     """
     records: dict[str, Mapping[str, Any]] = {}
     events = []
-    for record in event["Records"]:
+    written = [record for record in event["Records"] if not _is_restored(record)]
+    for record in written:
         if (read := _read(record)) is not None:
             records[read.id] = record
             events.append(read)
@@ -37,8 +38,13 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
         _set_aside(records[refusal.event.id], f"The bus refuses it: {refusal.code}.")
 
     publish_events(events, bus=wiring.bus(), wait=sleep, set_aside=set_aside)
-    unreadable = len(event["Records"]) - len(events)
-    logger.info("published", events=len(events) - refused, unreadable=unreadable, refused=refused)
+    unreadable, restored = len(written) - len(events), len(event["Records"]) - len(written)
+    logger.info("published", events=len(events) - refused, unreadable=unreadable, refused=refused, restored=restored)
+
+
+def _is_restored(record: Mapping[str, Any]) -> bool:
+    """Whether a restore has written this event: it was published before (scripts.restore)."""
+    return "restored" in record.get("dynamodb", {}).get("NewImage", {})
 
 
 def _read(record: Mapping[str, Any]) -> Event | None:

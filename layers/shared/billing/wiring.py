@@ -50,7 +50,9 @@ if TYPE_CHECKING:
     from billing.usage.backlog import UsageBacklog
     from billing.usage.records import UsageStore
 else:  # the commands of a function import the stores and interfaces that they name
-    Archive = ArchiveToEmpty = DeadLetters = Directory = Documents = EventBus = Mailer = PaymentGateway = PaymentNotices = Any
+    Archive = ArchiveToEmpty = DeadLetters = Directory = Documents = EventBus = Mailer = PaymentGateway = (
+        PaymentNotices
+    ) = Any
     Queue = UsageBacklog = WorkQueue = Any
     AccountStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = ClaimStore = Any
     DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any

@@ -124,12 +124,6 @@ class ReviewFacts(Facts):
     products: list[ProductFacts]
 
 
-class CancelledReviewFacts(ReviewFacts):
-    """With `account_ends` the account was cancelled, and its review with it."""
-
-    account_ends: bool = False
-
-
 class AppointmentFacts(Facts):
     """The review in which something was decided; with `appointment_cancelled` it does not take place any more."""
 
@@ -226,7 +220,7 @@ class ReviewBooked(AccountEvent[Literal["review.booked"], None, ReviewFacts]):
     """An admin has booked a review with the customer success manager."""
 
 
-class ReviewCancelled(AccountEvent[Literal["review.cancelled"], CancelledReviewFacts, None]):
+class ReviewCancelled(AccountEvent[Literal["review.cancelled"], ReviewFacts, None]):
     """A booked review does not take place."""
 
 

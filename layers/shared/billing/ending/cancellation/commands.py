@@ -38,7 +38,6 @@ from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import Event, EventType, Facts, RequestContext, by_system
 from billing.kernel.money import Money
 from billing.platform.events.new_event import new_event, new_id
-from billing.scaling.reviews.book_review import cancelled_event
 from billing.usage.rules import Daily, month_of
 
 
@@ -264,7 +263,10 @@ def _closing_review(
     review = store.open_review(account)
     if review is None or not review.is_ahead(context.time):
         return ClosingReview(None if review is None else review.id, None), []
-    event = cancelled_event(account, review, context, account_ends=True)
+    from billing.scaling.reviews.book_review import appointment_facts  # only for an account with an open review
+
+    facts = appointment_facts(review)
+    event = new_event(EventType.REVIEW_CANCELLED, context, account=account, before=facts, after=None)
     return ClosingReview(review.id, replace(review, cancelled_at=context.time)), [event]
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from billing.accounts.directory import Directory
 from billing.accounts.information import BillingInformation
@@ -47,8 +48,9 @@ from billing.payments.gateway import NoKey, PaymentGateway
 from billing.payments.records import PaymentStore
 from billing.platform.events.new_event import new_event, new_id
 from billing.platform.files.interfaces import Archive, Documents
-from billing.scaling.reviews.book_review import cancel_review
-from billing.scaling.reviews.records import ReviewStore
+
+if TYPE_CHECKING:
+    from billing.scaling.reviews.records import ReviewStore
 
 WAIT = timedelta(minutes=3)
 """How long a deletion waits after the last item, before it looks for late files once more. A worker that claimed a
@@ -79,7 +81,8 @@ class Purger:
     deleted with the rest. What is open is kept for `claim_years`. `settings` decide what is due and not invoiced; None
     if that is not asked, as for an account that a backup brings back. `wait` is WAIT, or zero if no worker runs at the
     same time. `reviews` are asked for one that an earlier release has left open; None if nobody is told of it, as for
-    an account that a backup brings back. `is_replay` says that a replay has named the time of its events.
+    an account that a backup brings back. `living` is the table in use, if the
+    deletion works on another one: what belongs to an account there stays. `is_replay` says that a replay has named the time of its events.
     """
 
     accounts: AccountStore
@@ -96,6 +99,7 @@ class Purger:
     settings: InvoicingSettings | None = None
     is_replay: bool = False
     reviews: ReviewStore | None = None
+    living: PurgeStore | None = None
 
 
 def purge_account(
@@ -108,12 +112,10 @@ def purge_account(
     and the bucket. Raises ConcurrentChange if the account was reactivated or is being reactivated, UpstreamFailed.
     """
     purges = purger.purges
-    purge = purges.purge(account)
-    if purge is None:
-        purge = _begin(account, now, correlation, purger)
-        if not isinstance(purge, Purge):
-            return purge
-    return _continue(purge, now, clock, correlation, goes_on, purger)
+    begun = purges.purge(account) or _begin(account, now, correlation, purger)
+    if isinstance(begun, PurgeProgress):
+        return begun
+    return _continue(begun, now, clock, correlation, goes_on, purger)
 
 
 def purge_again(account: str, *, now: datetime, correlation: str, purger: Purger) -> None:
@@ -127,7 +129,8 @@ def purge_again(account: str, *, now: datetime, correlation: str, purger: Purger
     except AccountNotFound:
         pass  # an earlier deletion was interrupted, and is resumed below
     else:
-        purger.purges.begin(restored, _purge_of(restored, now, purger, recipients={}, language="en"))
+        again = _purge_of(restored, now, purger, recipients={}, language="en")
+        purger.purges.begin(restored, replace(again, is_again=True))
     purge = purger.purges.purge(account)
     while purge is not None:
         _continue(purge, now, now + purger.wait, correlation, lambda: True, purger)
@@ -142,10 +145,11 @@ def _continue(
     purge = _archive_invoices(purge, now, goes_on, purger)
     if not goes_on():
         return PurgeProgress.GOES_ON
-    purge = _delete_documents(purge, purger)
-    purge = _delete_customers(purge, correlation, purger)
+    if purger.living is None or not purger.living.lives(purge.account):
+        purge = _delete_documents(purge, purger)
+        purge = _delete_customers(purge, correlation, purger)
     for user in purge.users:
-        if not purges.belongs_elsewhere(user, purge.account):
+        if not purges.belongs_elsewhere(user, purge.account) and not _belongs_to_the_living(user, purger):
             purger.directory.remove(user)
     while goes_on():
         after_delete = purges.delete_some(purge)
@@ -191,9 +195,16 @@ def _cancel_review(account: Account, now: datetime, correlation: str, reviews: R
     review = reviews.open_review(account.id)
     if review is None or not review.is_ahead(now):
         return False
+    from billing.scaling.reviews.book_review import cancel_review  # only for an account of an earlier release
+
     context = by_system(now, correlation, is_replay=is_replay)
-    cancel_review(account, review, context=context, store=reviews, account_ends=True)
+    cancel_review(account, review, context=context, store=reviews)
     return True
+
+
+def _belongs_to_the_living(user: str, purger: Purger) -> bool:
+    """Whether a user has access to an account of the table in use, while another one is cleared. One query."""
+    return purger.living is not None and purger.living.belongs_elsewhere(user, "")
 
 
 def _delete_documents(purge: Purge, purger: Purger) -> Purge:

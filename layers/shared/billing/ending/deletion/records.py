@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from billing.accounts.mapping import user_from
 from billing.accounts.rules import Account, User
@@ -22,7 +23,7 @@ from billing.invoicing.invoices import InvoiceDraft
 from billing.invoicing.mapping import archived_body, draft_from
 from billing.invoicing.records import DOCUMENTS_AT_ONCE, stored_documents
 from billing.kernel.errors import NotFound
-from billing.kernel.events import Event
+from billing.kernel.events import Event, time_of_ulid
 from billing.kernel.fields import fields_of
 from billing.kernel.schedules import Job
 from billing.platform.dynamodb import keys
@@ -30,7 +31,9 @@ from billing.platform.dynamodb.bodies import date_or_none, parsed, text
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Row, Slice
 from billing.platform.dynamodb.table import Table
-from billing.scaling.reviews.records import free_time, open_review_of
+
+if TYPE_CHECKING:
+    from billing.scaling.reviews.rules import Review
 
 AT_ONCE = 40
 """How many items one transaction deletes. The same transaction saves their count."""
@@ -52,7 +55,8 @@ class Purge:
     them. `not_invoiced` is what was due and not invoiced when the deletion began. `archived_until` is the last day of
     any archived invoice. `not_asked` are services without a key. `being_deleted` are the documents that were counted
     last, as digests: a run that was cut off does not count them again. `customers` are all that were counted, as digests: the
-    payment service may list one late, or again. `version` counts the changes.
+    payment service may list one late, or again. `is_again` says that the account was deleted before, and a backup has
+    brought it back. `version` counts the changes.
     """
 
     account: str
@@ -77,6 +81,7 @@ class Purge:
     not_asked: tuple[NotAsked, ...] = ()
     being_deleted: tuple[str, ...] = ()
     customers: tuple[str, ...] = ()
+    is_again: bool = False
     version: int = 0
 
 
@@ -111,6 +116,7 @@ class PurgeStore(Table):
             "not_asked": tuple(map(NotAsked, body.get("not_asked", ()))),
             "being_deleted": tuple(body.get("being_deleted", ())),
             "customers": tuple(body.get("customers", ())),
+            "is_again": body.get("is_again", False),
         }
         return Purge(
             **{
@@ -142,6 +148,16 @@ class PurgeStore(Table):
         rows = self._reads.query(keys.user(user), family, keys.last_of(family), limit=2, index=keys.INDEX)
         return any(row.partition != keys.account(account) for row in rows)
 
+    def lives(self, account: str) -> bool:
+        """Whether there is an account with this id, or the rest of one that is being deleted. One read."""
+        places = [(keys.account(account), key) for key in (keys.PAGE_ACCOUNT, keys.PURGE)]
+        return bool(self._reads.get_all(places))
+
+    def provisioned_at(self, account: str) -> datetime | None:
+        """When an account was provisioned: the time of its first event. None if it has no event. One query."""
+        first = self._reads.query(keys.account(account), keys.EVENT, keys.last_of(keys.EVENT), limit=1, consistent=True)
+        return next((time_of_ulid(row.key.removeprefix(keys.EVENT)) for row in first), None)
+
     def begin(self, account: Account, purge: Purge, invoicing_due: str | None = None) -> None:
         """Deletes the account's own item and saves the purge. From then on every other write for the account fails.
 
@@ -149,14 +165,24 @@ class PurgeStore(Table):
         in between. Raises ConcurrentChange if the account is no longer at its version, for example after a
         reactivation, or if something was invoiced. Two gets and one transaction.
         """
-        review = open_review_of(self._reads, account.id)
+        review = self._open_review(account.id)
         with self._transaction() as write:
             write.delete(keys.account(account.id), keys.PAGE_ACCOUNT, version=account.version)
             write.replace(_item(purge), purge.version)
             if review is not None:
+                from billing.scaling.reviews.records import free_time
+
                 free_time(write, review)
             if invoicing_due is not None:
                 write.due_if(invoicing_due, account.id, Job.RENEWAL, None)
+
+    def _open_review(self, account: str) -> Review | None:
+        if self._reads.get(keys.account(account), keys.REVIEW_OPEN) is None:
+            return None
+        # Hardly any account has one left: the others need not load the rules of reviews.
+        from billing.scaling.reviews.records import open_review_of
+
+        return open_review_of(self._reads, account)
 
     def credit(self, account: str) -> int:
         """The credit of an account whose deletion has begun, in minor units. One get."""
@@ -347,6 +373,7 @@ def _item(purge: Purge) -> Item:
         "not_asked": purge.not_asked,
         "being_deleted": purge.being_deleted,
         "customers": purge.customers,
+        "is_again": purge.is_again,
     }
     return Item(keys.account(purge.account), keys.PURGE, text(body))
 

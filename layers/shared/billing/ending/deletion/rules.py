@@ -66,8 +66,8 @@ def identity(account: Account) -> str:
     """The SHA-256 digest that identifies a deleted account without its name.
 
     It is the digest of the account's own identity. An account of an earlier release has none: two of these have the
-    same digest if the second was provisioned by the same request, after the first was deleted. So whoever compares
-    digests also compares times (billing.ending.deletion.restored).
+    same digest if the second was provisioned by the same request, after the first was deleted. A comparison of
+    digests then needs the times too (scripts.reapply_deletions).
     """
     own = account.identity or f"{account.id} {account.provisioned_as}"
     return hashlib.sha256(own.encode()).hexdigest()

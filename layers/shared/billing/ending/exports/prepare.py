@@ -143,7 +143,7 @@ def _months(month: ContentUsage) -> list[tuple[str, ...]]:
     where = (f"{month.month:%Y-%m}", month.product, month.store, harmless(month.content or ""))
     quantity = f"{sum(month.daily.values(), Decimal(0)):f}"
     revenue = sorted(month.revenue.items()) or [("", 0)]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for position, (currency, amount) in enumerate(revenue):
         figures = ("", "") if position else (quantity, str(month.conversions))
         earned = decimal_text(Money(amount, currency)) if currency else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from billing.kernel.errors import BillingError, ConcurrentChange
 from billing.kernel.events import Event
@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # the first write loads PynamoDB
 class Table:
     """The base of the stores. A store has the verbs of one business area; each names its cost in round trips."""
 
+    _restored: str | None = None
+
     def __init__(self, table_name: str, client: Any) -> None:
         """`client` is botocore's client of DynamoDB."""
         self._name = table_name
@@ -31,7 +33,15 @@ class Table:
     def _writes(self) -> Writer:
         from billing.platform.dynamodb.transaction import Writer
 
-        return Writer(self._name, self._client)
+        return Writer(self._name, self._client, self._restored)
+
+    def keep_quiet(self, restored: str) -> Self:
+        """This store, but its events are kept and not published: what they say was said before a restore.
+
+        `restored` names the restore. Before the store's first write.
+        """
+        self._restored = restored
+        return self
 
     def _transaction(self, otherwise: BillingError | None = None) -> AbstractContextManager[Transaction]:
         """One transaction: see Writer.transaction. A failed condition raises `otherwise`, or ConcurrentChange."""

@@ -18,7 +18,8 @@ ISSUED = "invoices/"
 """The folder of all archived invoices, by year of issue and by number."""
 
 MARKS = "until/"
-"""The folder of marks: empty files that name a folder under the last year of its retention."""
+"""The folder of marks: empty files such as until/2036/LV-2026-000001/2026. Such a file names an invoice and its year of
+issue, which are its folder, under the last year of its retention."""
 
 
 class S3Archive:
@@ -44,7 +45,7 @@ class S3Archive:
             raise UpstreamFailed("The archive of invoices did not take the file.") from failure
 
     def mark(self, folder: str, until: date) -> None:
-        key = f"{MARKS}{until.year}/{folder}"
+        key = _mark(folder, until.year)
         try:
             if not self._exists(key):
                 self._s3.put_object(Bucket=self._bucket, Key=key, Body=b"")
@@ -57,10 +58,12 @@ class S3Archive:
     def marked(self, year: int) -> Iterator[str]:
         prefix = f"{MARKS}{year}/"
         for page in self._pages("list_objects_v2", Prefix=prefix):
-            yield from (each["Key"].removeprefix(prefix) for each in page.get("Contents", ()))
+            for each in page.get("Contents", ()):
+                number, _, year_of_issue = each["Key"].removeprefix(prefix).partition("/")
+                yield f"{ISSUED}{year_of_issue}/{number}/"
 
     def unmark(self, folder: str, year: int) -> None:
-        key = f"{MARKS}{year}/{folder}"
+        key = _mark(folder, year)
         self._delete([version for version in self._versions(key) if version["Key"] == key])
 
     def years_of_issue(self) -> Iterator[int]:
@@ -119,3 +122,9 @@ class S3Archive:
                 return False
             raise
         return True
+
+
+def _mark(folder: str, year: int) -> str:
+    """The mark of a folder such as invoices/2026/LV-2026-000001/ for a year."""
+    year_of_issue, _, number = folder.removeprefix(ISSUED).rstrip("/").partition("/")
+    return f"{MARKS}{year}/{number}/{year_of_issue}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from billing.accounts.rules import Account
 from billing.kernel.errors import ConcurrentChange, RuleViolation, Violation
-from billing.kernel.events import Event, EventType, RequestContext
+from billing.kernel.events import EventType, RequestContext
 from billing.platform.events.new_event import new_event, new_id
 from billing.scaling.reviews.records import ReviewStore
 from billing.scaling.reviews.rules import (
@@ -72,29 +72,22 @@ def book_review(
     return review
 
 
-def cancel_review(
-    account: Account, review: Review, *, context: RequestContext, store: ReviewStore, account_ends: bool = False
-) -> None:
+def cancel_review(account: Account, review: Review, *, context: RequestContext, store: ReviewStore) -> None:
     """Cancels a review before it begins. Does nothing for a cancelled review.
 
-    `account_ends` says that it is cancelled because its account is. One transaction. Raises Conflict for a review that was decided or has begun, ConcurrentChange.
+    One transaction. Raises Conflict for a review that was decided or has begun, ConcurrentChange.
     """
     if review.status is ReviewStatus.CANCELLED:
         return
     review.require_cancellable(context.time)
-    event = cancelled_event(account.id, review, context, account_ends=account_ends)
+    event = new_event(
+        EventType.REVIEW_CANCELLED, context, account=account.id, before=appointment_facts(review), after=None
+    )
     try:
         store.cancel_review(account, replace(review, cancelled_at=context.time), event)
     except ConcurrentChange:
         if store.review(account.id, review.id).status is not ReviewStatus.CANCELLED:
             raise
-
-
-def cancelled_event(account: str, review: Review, context: RequestContext, *, account_ends: bool) -> Event:
-    """The event of a review that does not take place."""
-    facts = appointment_facts(review)
-    before = {**facts, "account_ends": True} if account_ends else facts
-    return new_event(EventType.REVIEW_CANCELLED, context, account=account, before=before, after=None)
 
 
 def success_manager_of(account: Account, store: SuccessManagerStore) -> SuccessManager:
