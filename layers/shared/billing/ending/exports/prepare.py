@@ -18,7 +18,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from billing.ending.exports.records import DownloadStore
 from billing.ending.exports.request import facts_of
-from billing.ending.exports.rules import AVAILABLE_FOR, Download, DownloadKind
+from billing.ending.exports.rules import AVAILABLE_FOR, Download, DownloadKind, folder_of_downloads
 from billing.invoicing.invoices import Invoice, folder_of_invoice
 from billing.invoicing.records import InvoiceStore
 from billing.invoicing.wording import invoice_table
@@ -68,14 +68,20 @@ def prepare_download(
     store: DownloadStore,
     invoices: InvoiceStore,
     documents: Documents,
+    requested: str | None = None,
 ) -> Download | None:
     """Prepares a requested file, and records the event that announces it by mail. Returns the finished download.
 
-    None if there is no request, or if the file is already prepared. Costs two reads, the queries of all exported items,
+    `requested` is the id of the download that the request names. None if there is no request, or if the file is already prepared. Costs two reads, the queries of all exported items,
     a download per document, one upload and one transaction. Raises ConcurrentChange, UpstreamFailed, and
     AccountNotFound if the account was deleted meanwhile; the uploaded file is deleted then.
     """
     download = store.download(account, kind, year)
+    if requested is not None and (download is None or download.id != requested):
+        # Asked for by an account that is deleted by now, or replaced by a newer request. An attempt that was cut off
+        # may have left the file.
+        documents.delete_all(f"{folder_of_downloads(account)}{requested}.zip")
+        return None
     if download is None or download.ready_at is not None:
         return None
     with TemporaryFile() as file:
