@@ -29,6 +29,7 @@ from billing.invoicing.records import InvoiceStore
 from billing.kernel.errors import BillingError
 from billing.payments.records import PaymentStore
 from billing.platform.aws_session import aws_session
+from billing.platform.dynamodb.table import quiet
 from billing.platform.files.interfaces import Documents
 from billing.platform.files.s3_documents import S3Documents
 from botocore.exceptions import BotoCoreError, ClientError
@@ -102,7 +103,7 @@ def purger_of(
     return Purger(
         accounts=AccountStore(table, client),
         methods=PaymentStore(table, client),
-        purges=purges if restored is None else purges.keep_quiet(restored),
+        purges=purges if restored is None else quiet(purges, restored),
         invoices=InvoiceStore(table, client),
         documents=S3Documents(resources["Documents"][1], session),
         # The first deletion has archived the invoices already (DESIGN 3.7.3).

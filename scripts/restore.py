@@ -44,6 +44,7 @@ from billing.platform.aws_session import aws_session
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import parsed
 from billing.platform.dynamodb.reader import Image
+from billing.platform.dynamodb.table import quiet
 from billing.platform.events.new_event import new_event
 from billing.platform.files.s3_archive import S3Archive
 from botocore.exceptions import BotoCoreError, ClientError
@@ -85,7 +86,8 @@ class Comparison:
     `comes_back` are only in the backup. `lives` are on both sides, with the number of items that differ. `deleted` are
     in the backup and have a receipt. `being_deleted` are in the backup, and their first deletion is under way.
     `half_deleted` are the rest of accounts whose first deletion was under way in the backup, and in no other place:
-    it goes on. `younger` are only in the table. `replaced` live on both sides and are to go back; `cannot` says why one may not.
+    it goes on. `younger` are only in the table. `replaced` live on both sides and are to go back; `cannot`
+    says why one may not.
     """
 
     comes_back: tuple[str, ...]
@@ -409,7 +411,7 @@ def _said(item: Image) -> Image:
     return {name: value for name, value in item.items() if name != "restored"}
 
 
-def restore(  # noqa: PLR0913 - the choices of the operator
+def restore(
     work: Restore,
     taps: Taps,
     *,
@@ -529,6 +531,11 @@ def _print(compared: Comparison, write: Callable[[str], object]) -> None:
         write(f"{account}: cannot go back: {reason}\n")
 
 
+def _require_another(backup: str, table: str) -> None:
+    if backup == table:
+        raise OperatorError("--from names the stack's own table. Name the one that the backup was restored to.")
+
+
 def _take_on_environment(function: str, session: Session) -> None:
     """Takes on the settings of the function that notes payments: they decide what an invoice and a payment mean."""
     client: Any = session.create_client("lambda")
@@ -566,15 +573,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         session = aws_session()
         resources = stack_resources(options.stack, session)
         table = resources["Table"][1]
-        if options.backup == table:
-            raise OperatorError("--from names the stack's own table. Name the one that the backup was restored to.")
+        _require_another(options.backup, table)
         _take_on_environment(resources["NotePaymentNotice"][1], session)
         now = datetime.now(UTC)  # noqa: TID251
         name = f"restore/{now:%Y%m%dT%H%M%SZ}"
         purger = purger_of(resources, session, table, claim_years=options.claim_years, restored=name)
         client: Any = session.create_client("dynamodb")
         payments: Any = purger.gateway
-        store = InvoiceStore(table, client).keep_quiet(name)
+        store = quiet(InvoiceStore(table, client), name)
         archive = S3Archive(resources["InvoiceArchive"][1], session) if "InvoiceArchive" in resources else None
         work = Restore(
             client, options.backup, table, purger, payments, store, wiring.invoicing_settings, name, now, archive

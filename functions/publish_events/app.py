@@ -19,7 +19,9 @@ logger = Logger()
 
 
 def handler(event: Mapping[str, Any], _context: object) -> None:
-    """Publishes a batch, without what a restore has brought back. Raises UpstreamFailed if the bus takes nothing; the stream then repeats the batch.
+    """Publishes a batch, without what a restore has brought back.
+
+    Raises UpstreamFailed if the bus takes nothing; the stream then repeats the batch.
 
     A record that is set aside is set aside again when its batch is repeated. Its letters have the same key.
     """

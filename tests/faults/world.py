@@ -5,7 +5,7 @@ Tests of a feature with a gateway of its own derive from World, add a fake, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from random import Random

@@ -21,6 +21,7 @@ from billing.ending.deletion.rules import identity
 from billing.ending.exports.prepare import NOT_EXPORTED
 from billing.kernel.money import Money
 from billing.platform.dynamodb import keys
+from billing.scaling.reviews.records import ReviewStore
 from billing.usage.rules import UsageEvent
 
 from functions.administer_downloads.app import handler as downloads
@@ -220,9 +221,7 @@ def test_deleting_in_a_restored_table_spares_files_customers_and_log_ins_of_the_
     assert [key for key in keys_in(DOCUMENTS) if "receipts/" not in key] == [
         key for key in files if "receipts/" not in key
     ]
-    assert [
-        each["id"] for each in stripe_account.objects["customer"].values() if not each.get("deleted")
-    ] == customers
+    assert [each["id"] for each in stripe_account.objects["customer"].values() if not each.get("deleted")] == customers
     assert CY in user_pool.emails()
 
 
@@ -246,9 +245,7 @@ def test_the_archive_is_emptied_soon_after_the_year_that_the_receipt_names(
     _empty("2032-01-02T02:40:00+00:00")
 
 
-def test_invoices_that_an_earlier_release_archived_are_deleted_by_their_locks(
-    buckets: Any, fresh_wiring: None
-) -> None:
+def test_invoices_that_an_earlier_release_archived_are_deleted_by_their_locks(buckets: Any, fresh_wiring: None) -> None:
     """They have no marks, and one of them was locked for longer than invoices are kept today."""
     _archived("invoices/2026/LV-2026-000001/LV-2026-000001.pdf", date(2031, 12, 31))
     _archived("invoices/2026/LV-2026-000002/LV-2026-000002.pdf", date(2036, 12, 31))
@@ -362,13 +359,13 @@ def test_a_review_that_is_left_on_the_day_of_the_deletion_is_cancelled_before_it
         fire(PURGED - timedelta(hours=1), work, patch, "ending")
     assert _booked()
     told: list[str] = []
-    cancelling = "billing.scaling.reviews.records.ReviewStore.cancel_review"
-    from billing.scaling.reviews.records import ReviewStore
-
     cancel_review = ReviewStore.cancel_review
-    monkeypatch.setattr(
-        cancelling, lambda store, account, review, event: (told.append(event.type), cancel_review(store, account, review, event))
-    )
+
+    def cancel_and_tell(store: ReviewStore, account: Any, review: Any, event: Any) -> None:
+        told.append(event.type)
+        cancel_review(store, account, review, event)
+
+    monkeypatch.setattr(ReviewStore, "cancel_review", cancel_and_tell)
 
     fire(PURGED, work, monkeypatch, "ending")
 
@@ -388,9 +385,7 @@ def _cancel_as_an_earlier_release(company: Company) -> None:
 # ---- Exact counts -----------------------------------------------------------------------------------------
 
 
-def test_a_receipt_counts_exactly_although_reads_lag(
-    shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_receipt_counts_exactly_although_reads_lag(shop: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """An eventually consistent query shows what stood before the last write."""
     from billing.platform.dynamodb.reader import Reader
 
@@ -527,7 +522,10 @@ def test_an_export_is_everything_that_is_kept(shop: Company) -> None:
     where = {"pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk", "version", "body"}
     for item in stored:
         if item["sk"] in exported:
-            said = {**(json.loads(item["body"]) if "body" in item else {}), **{k: v for k, v in item.items() if k not in where}}
+            said = {
+                **(json.loads(item["body"]) if "body" in item else {}),
+                **{k: v for k, v in item.items() if k not in where},
+            }
             assert {*said} <= {*exported[item["sk"]]}, item["sk"]
     files = [key for key in keys_in(DOCUMENTS) if key.startswith(f"accounts/{SHOP}/")]
     assert {f"documents/{key.removeprefix(f'accounts/{SHOP}/')}" for key in files} <= {*archive.namelist()}
@@ -560,9 +558,7 @@ def test_files_of_a_rendering_that_was_killed_go_with_its_next_attempt(
     documents = wiring.documents()
     documents.put(f"accounts/{SHOP}/invoices/{number}/{number}.pdf", b"%PDF", "application/pdf")
 
-    written = render_documents(
-        SHOP, number, store=wiring.invoice_store(), documents=documents, render=lambda *_: {}
-    )
+    written = render_documents(SHOP, number, store=wiring.invoice_store(), documents=documents, render=lambda *_: {})
 
     assert written == ()
     assert not [key for key in keys_in(DOCUMENTS) if SHOP in key]

@@ -1,8 +1,9 @@
-"""A backup is restored while life has gone on: nobody is charged or mailed twice, and what was deleted stays deleted."""
+"""A backup is restored after life has gone on: nobody is charged or mailed twice, what was deleted stays deleted."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +13,9 @@ import boto3
 import pytest
 from billing import wiring
 from billing.ending.deletion.commands import Purger
+from billing.ending.deletion.records import PurgeStore
 from billing.invoicing.records import InvoiceStore
+from billing.platform.dynamodb.table import quiet
 from billing.platform.events.bus import Refusal
 from boto3.dynamodb.types import TypeSerializer
 
@@ -77,8 +80,8 @@ def backup(company: Company, stripe_account: Stripe, work: Any, monkeypatch: pyt
     """
     assert provisioned(with_value(ACCOUNT, CLOSED, "account")).status == 201
     closing = Company(CLOSED, company.admin, company.member)
-    for account in (company, closing):
-        card(account, stripe_account)
+    for each in (company, closing):
+        card(each, stripe_account)
     fire(NOW + timedelta(hours=1), work, monkeypatch, "renewal")
     before = stored_items()
     fire(NOW + timedelta(hours=2), work, monkeypatch, "collection")
@@ -99,11 +102,11 @@ def backup(company: Company, stripe_account: Stripe, work: Any, monkeypatch: pyt
     copy.delete()
 
 
-def work_on(taps: Any = None) -> tuple[Restore, list[str]]:
+def work_on() -> tuple[Restore, list[str]]:
     """The restore of the backup into the table, and what it prints."""
     lines: list[str] = []
     client = wiring.dynamodb()
-    purges = type(wiring.purge_store())(TABLE, client).keep_quiet(NAME)
+    purges = quiet(PurgeStore(TABLE, client), NAME)
     purger = Purger(
         accounts=wiring.account_store(),
         methods=wiring.payment_store(),
@@ -117,15 +120,16 @@ def work_on(taps: Any = None) -> tuple[Restore, list[str]]:
         wait=timedelta(),
     )
     payments: Any = wiring.payments()
-    store = InvoiceStore(TABLE, client).keep_quiet(NAME)
+    store = quiet(InvoiceStore(TABLE, client), NAME)
     return Restore(
         client, BACKUP, TABLE, purger, payments, store, wiring.invoicing_settings, NAME, LATER, None, lines.append
     ), lines
 
 
-def run(taps: Any = None, **options: Any) -> tuple[bool, str]:
+def run(taps: Recorder | None = None, **options: Any) -> tuple[bool, str]:
     work, lines = work_on()
-    done = restore(work, taps or Recorder(), **options)
+    recorder: Any = taps or Recorder()
+    done = restore(work, recorder, **options)
     return done, "".join(lines)
 
 
@@ -215,8 +219,6 @@ def test_an_account_that_was_lost_comes_back_and_the_living_are_left_alone(
 
 
 def _pool() -> str:
-    import os
-
     return os.environ["USER_POOL_ID"]
 
 
@@ -228,13 +230,9 @@ def test_a_restore_that_is_cut_off_anywhere_is_finished_by_the_next_one(
     whole = _without_times(stored_items())
     for written in range(0, copied, copied // 4):  # among the items
         items_behind_moto().clear()
-        left = iter(range(written))
-        add = Restore._add
         with monkeypatch.context() as patch:
-            patch.setattr(
-                Restore, "_add", lambda work, item: add(work, item) if next(left, None) is not None else 1 / 0
-            )
-            with pytest.raises(ZeroDivisionError):
+            patch.setattr(Restore, "_add", _cut_off_after(written))
+            with pytest.raises(CutOff):
                 run(is_done=True)
         assert run(is_done=True)[0]
         assert _without_times(stored_items()) == whole
@@ -253,6 +251,18 @@ def test_a_restore_that_is_cut_off_anywhere_is_finished_by_the_next_one(
         assert _without_times(stored_items()) == whole
         cuts += 1
     assert cuts == 5  # after the taps, the items, each payment, and the numbers
+
+
+def _cut_off_after(written: int) -> Callable[[Restore, Any], int]:
+    """Writes so many items. The next one is not written, and the restore ends there."""
+    left, add = iter(range(written)), Restore._add
+
+    def add_or_end(work: Restore, item: Any) -> int:
+        if next(left, None) is None:
+            raise CutOff
+        return add(work, item)
+
+    return add_or_end
 
 
 def _cut_after(steps: int, taps: Any) -> bool:
@@ -358,7 +368,7 @@ class Functions:
             self.states[UUID] = "Disabled"
         return {"State": self.states[UUID]}
 
-    def update_event_source_mapping(self, UUID: str, Enabled: bool) -> None:  # noqa: N803, FBT001 - AWS's names
+    def update_event_source_mapping(self, UUID: str, Enabled: bool) -> None:  # noqa: N803 - AWS's names
         self.states[UUID] = "Enabled" if Enabled else "Disabling"
 
 
@@ -413,7 +423,7 @@ def _state(scheduler: Any, name: str) -> str:
 
 def test_a_reader_that_does_not_stop_stops_the_restore(aws: None) -> None:
     class Stubborn(Functions):
-        def update_event_source_mapping(self, UUID: str, Enabled: bool) -> None:  # noqa: N803, FBT001
+        def update_event_source_mapping(self, UUID: str, Enabled: bool) -> None:  # noqa: N803
             pass
 
     never: Callable[[float], object] = lambda _: None  # noqa: E731

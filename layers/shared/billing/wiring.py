@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from billing.correspondence.records import DeliveryStore
     from billing.ending.cancellation.records import CancellationStore
     from billing.ending.deletion.claim_records import ClaimStore
+    from billing.ending.deletion.empty_archive import ArchiveToEmpty
     from billing.ending.deletion.records import PurgeStore
     from billing.ending.exports.records import DownloadStore
     from billing.ending.reactivation.records import ReactivationStore
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from billing.platform.due_work.records import DueStore
     from billing.platform.events.bus import EventBus
     from billing.platform.events.records import EventStore
-    from billing.ending.deletion.empty_archive import ArchiveToEmpty
     from billing.platform.files.interfaces import Archive, Documents
     from billing.platform.queues.interfaces import DeadLetters, Queue, WorkQueue
     from billing.scaling.records import AutoscalingStore

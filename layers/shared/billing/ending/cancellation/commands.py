@@ -86,9 +86,9 @@ def cancel_account(
     """Cancels an account as it was read. Returns the cancellation; a repeated request returns the same one.
 
     An open review is cancelled too: without a renewal no lower tier can apply. Its time is free again, and its manager
-    is told. Two to three reads and one transaction; one read more after a simultaneous cancellation. Raises DatesChanged and
-    ChargesChanged with the new dates and charges, Deactivated, and ConcurrentChange if the account, or what its charges
-    follow from, has changed since it was read.
+    is told. One read and one transaction; two gets for an open review, one read after a simultaneous cancellation.
+    Raises DatesChanged and ChargesChanged with the new dates and charges, Deactivated, and ConcurrentChange if the
+    account, its review, or what its charges follow from, has changed since it was read.
     """
     account = state.subscriber.account.id
     if state.cancellation is not None:
@@ -118,7 +118,7 @@ def cancel_account(
     cancelled = replace(state.subscriber.account, status=Status.CANCELLING, ending=ending)
     facts = _facts(cancellation)
     event = new_event(EventType.CANCELLATION_REQUESTED, context, account=account, before=None, after=facts)
-    closing, of_review = _closing_review(account, context, store)
+    closing, of_review = _closing_review(state, context, store)
     try:
         store.cancel(state, cancelled, cancellation, [event, *of_review], closing)
     except ConcurrentChange:
@@ -252,15 +252,16 @@ def _end(
         type_ = EventType.ACCOUNT_MONEY_OPEN
         events.append(new_event(type_, context, account=account.id, before=None, after=after))
     # A cancellation of an earlier release has left the review open.
-    closing, of_review = _closing_review(account.id, context, store)
+    closing, of_review = _closing_review(state, context, store)
     store.move_on(account, following, [*events, *of_review], closing)
 
 
 def _closing_review(
-    account: str, context: RequestContext, store: CancellationStore
+    state: CancellationState, context: RequestContext, store: CancellationStore
 ) -> tuple[ClosingReview, Sequence[Event]]:
-    """What becomes of the open review with the end of its account, and the event of that. One or two gets."""
-    review = store.open_review(account)
+    """What becomes of the open review with the end of its account, and the event of that. Two gets if there is one."""
+    account = state.subscriber.account.id
+    review = store.open_review(account) if state.has_open_review else None
     if review is None or not review.is_ahead(context.time):
         return ClosingReview(None if review is None else review.id, None), []
     from billing.scaling.reviews.book_review import appointment_facts  # only for an account with an open review

@@ -81,8 +81,8 @@ class Purger:
     deleted with the rest. What is open is kept for `claim_years`. `settings` decide what is due and not invoiced; None
     if that is not asked, as for an account that a backup brings back. `wait` is WAIT, or zero if no worker runs at the
     same time. `reviews` are asked for one that an earlier release has left open; None if nobody is told of it, as for
-    an account that a backup brings back. `living` is the table in use, if the
-    deletion works on another one: what belongs to an account there stays. `is_replay` says that a replay has named the time of its events.
+    an account that a backup brings back. `living` is the table in use, if the deletion works on another one:
+    what belongs to an account there stays. `is_replay` says that a replay has named the time of its events.
     """
 
     accounts: AccountStore

@@ -54,9 +54,9 @@ class Purge:
     the vendor and one against the vendor. It is complete once `is_residue_kept`; `kept_until` is the last day of any of
     them. `not_invoiced` is what was due and not invoiced when the deletion began. `archived_until` is the last day of
     any archived invoice. `not_asked` are services without a key. `being_deleted` are the documents that were counted
-    last, as digests: a run that was cut off does not count them again. `customers` are all that were counted, as digests: the
-    payment service may list one late, or again. `is_again` says that the account was deleted before, and a backup has
-    brought it back. `version` counts the changes.
+    last, as digests: a run that was cut off does not count them again. `customers` are all that were counted, as
+    digests: the payment service may list one late, or again. `is_again` says that the account was deleted before, and a
+    backup has brought it back. `version` counts the changes.
     """
 
     account: str
@@ -161,9 +161,10 @@ class PurgeStore(Table):
     def begin(self, account: Account, purge: Purge, invoicing_due: str | None = None) -> None:
         """Deletes the account's own item and saves the purge. From then on every other write for the account fails.
 
-        The booked time of an open review is free again. `invoicing_due` is the body of the due item that `purge.not_invoiced` follows from: with it nothing is invoiced
-        in between. Raises ConcurrentChange if the account is no longer at its version, for example after a
-        reactivation, or if something was invoiced. Two gets and one transaction.
+        The booked time of an open review is free again. `invoicing_due` is the body of the due item that
+        `purge.not_invoiced` follows from: with it nothing is invoiced in between. Raises ConcurrentChange if the
+        account is no longer at its version, for example after a reactivation, or if something was invoiced.
+        One get and one transaction.
         """
         review = self._open_review(account.id)
         with self._transaction() as write:
@@ -239,8 +240,11 @@ class PurgeStore(Table):
                 body = archived_body(row.body, documents.get(row.key))
                 yield StoredInvoice(row.key, number, produced_on, body)
 
-    def archived(self, purge: Purge, invoice: StoredInvoice, until: date | None) -> Purge:
-        """Saves that all invoices up to this one are archived, this one through `until`. One transaction."""
+    def archived(self, purge: Purge, invoice: StoredInvoice, until: date | None = None) -> Purge:
+        """Saves that all invoices up to this one are archived, this one through `until`.
+
+        None for one that is not kept. One transaction.
+        """
         last = max((each for each in (purge.archived_until, until) if each is not None), default=None)
         return self._save(replace(purge, archived=invoice.key, archived_until=last))
 

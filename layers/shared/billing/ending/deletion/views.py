@@ -18,7 +18,8 @@ class DeletionView(View):
     `kept_until`, for the reason in `kept_because`. `identity` is a digest by which an account that a backup
     brings back is recognised; `archived_until` is the last day on which any of its invoices is in the archive;
     `not_asked` names the services that could not be asked: `payment_service` for want of a key, `customer_left` if a
-    customer is known to be there, who must be deleted by hand; `digest` is that of the keys of all that was deleted, in order.
+    customer is known to be there, who must be deleted by hand; `digest` is that of the keys of all that was
+    deleted, in order.
     """
 
     receipt: str

@@ -72,8 +72,9 @@ def prepare_download(
 ) -> Download | None:
     """Prepares a requested file, and records the event that announces it by mail. Returns the finished download.
 
-    `requested` is the id of the download that the request names. None if there is no request, or if the file is already prepared. Costs two reads, the queries of all exported items,
-    a download per document, one upload and one transaction. Raises ConcurrentChange, UpstreamFailed, and
+    `requested` is the id of the download that the request names. None if there is no request, or if the file is already
+    prepared. Costs two reads, the queries of all exported items, a download per document, one upload and one
+    transaction. Raises ConcurrentChange, UpstreamFailed, and
     AccountNotFound if the account was deleted meanwhile; the uploaded file is deleted then.
     """
     download = store.download(account, kind, year)
@@ -81,7 +82,6 @@ def prepare_download(
         # Asked for by an account that is deleted by now, or replaced by a newer request. An attempt that was cut off
         # may have left the file.
         documents.delete_all(f"{folder_of_downloads(account)}{requested}.zip")
-        return None
     if download is None or download.ready_at is not None:
         return None
     with TemporaryFile() as file:

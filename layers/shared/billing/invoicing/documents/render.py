@@ -25,8 +25,8 @@ def render_documents(
     """Writes the files of an invoice. Returns the kinds that were written; none where they exist already, or the
     account or the invoice does not.
 
-    The PDF is written last, so that its existence implies the others. Files that a cut-off attempt has left of an account
-    that is deleted by now are deleted. One list, two reads and one write for each file. Raises UpstreamFailed.
+    The PDF is written last, so that its existence implies the others. Files that a cut-off attempt has left of an
+    account that is deleted by now are deleted. One list, two reads and one write for each file. Raises UpstreamFailed.
     """
     pdf, folder = document_key(account, number, DocumentKind.PDF), folder_of_invoice(account, number)
     written = [*documents.keys(folder)]

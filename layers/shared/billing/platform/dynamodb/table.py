@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from billing.kernel.errors import BillingError, ConcurrentChange
 from billing.kernel.events import Event
@@ -16,6 +16,9 @@ from billing.platform.dynamodb.reader import Reader
 
 if TYPE_CHECKING:  # the first write loads PynamoDB
     from billing.platform.dynamodb.transaction import Transaction, Writer
+
+
+StoreT = TypeVar("StoreT", bound="Table")
 
 
 class Table:
@@ -34,14 +37,6 @@ class Table:
         from billing.platform.dynamodb.transaction import Writer
 
         return Writer(self._name, self._client, self._restored)
-
-    def keep_quiet(self, restored: str) -> Self:
-        """This store, but its events are kept and not published: what they say was said before a restore.
-
-        `restored` names the restore. Before the store's first write.
-        """
-        self._restored = restored
-        return self
 
     def _transaction(self, otherwise: BillingError | None = None) -> AbstractContextManager[Transaction]:
         """One transaction: see Writer.transaction. A failed condition raises `otherwise`, or ConcurrentChange."""
@@ -66,6 +61,15 @@ class Table:
         except _RecordedBefore:
             return False
         return True
+
+
+def quiet(store: StoreT, restored: str) -> StoreT:
+    """A store whose events are kept and not published: what they say was said before a restore.
+
+    `restored` names the restore. Before the store's first write.
+    """
+    store._restored = restored
+    return store
 
 
 class _RecordedBefore(ConcurrentChange):
