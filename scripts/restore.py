@@ -416,6 +416,7 @@ def restore(
     taps: Taps,
     *,
     replaced: Sequence[str] = (),
+    left: Sequence[str] = (),
     keeps_younger: bool = False,
     is_done: bool = False,
     goes_on: Callable[[], object] = lambda: None,
@@ -462,10 +463,7 @@ def restore(
         purge_again(account, now=work.now, correlation=str(uuid4()), purger=work.purger)
         work.write(f"{account}: deleted again\n")
         goes_on()
-    for payment in payments:
-        if work.take_in(payment):
-            work.write(f"{payment.account}: {payment.id} is taken in\n")
-        goes_on()
+    _take_in(work, payments, left, goes_on)
     numbers = _hold_the_incomplete(work, accounts, payments, goes_on)
     if state["was_empty"]:
         known, on_paper = work.folders()
@@ -478,6 +476,27 @@ def restore(
     documents.delete_all(STATE)
     work.write(f"{copied} items copied. What was switched off is on again.\n")
     return True
+
+
+def _take_in(
+    work: Restore, payments: Sequence[UnknownPayment], left: Sequence[str], goes_on: Callable[[], object]
+) -> None:
+    """Takes in all payments but those that the operator leaves to themselves. Raises OperatorError if one fails."""
+    failed = []
+    for payment in payments:
+        if payment.id in left:
+            continue
+        try:
+            if work.take_in(payment):
+                work.write(f"{payment.account}: {payment.id} is taken in\n")
+        except BillingError as failure:
+            failed.append(payment.id)
+            work.write(f"{payment.account}: {payment.id} is not taken in: {failure.detail}\n")
+        goes_on()
+    if failed:
+        raise OperatorError(
+            f"Nothing is switched on yet. Repeat the command, with --leave to go on without: {', '.join(failed)}"
+        )
 
 
 def _unknown_payments(work: Restore, accounts: Sequence[str]) -> list[UnknownPayment]:
@@ -565,6 +584,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="ACCOUNT",
         help="an account that lives, and goes back to the backup; may be given several times",
     )
+    parser.add_argument(
+        "--leave",
+        action="append",
+        default=[],
+        metavar="PAYMENT",
+        help="a payment at Stripe that cannot be taken in, and that you look after by hand; may be given several times",
+    )
     parser.add_argument("--claim-years", type=int, default=CLAIM_YEARS, help="ClaimYears of the stack")
     options = parser.parse_args(arguments)
     try:
@@ -586,7 +612,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             client, options.backup, table, purger, payments, store, wiring.invoicing_settings, name, now, archive
         )
         taps = taps_of(resources, session, partial(time.sleep))
-        chosen = restore(work, taps, replaced=options.replace, keeps_younger=options.keep_younger, is_done=options.yes)
+        chosen = restore(
+            work,
+            taps,
+            replaced=options.replace,
+            left=options.leave,
+            keeps_younger=options.keep_younger,
+            is_done=options.yes,
+        )
     except (OperatorError, LocalError, BillingError, BotoCoreError, ClientError) as failure:
         sys.stderr.write(f"{failure}\n")
         return 1

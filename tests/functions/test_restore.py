@@ -15,6 +15,7 @@ from billing import wiring
 from billing.ending.deletion.commands import Purger
 from billing.ending.deletion.records import PurgeStore
 from billing.invoicing.records import InvoiceStore
+from billing.kernel.errors import UpstreamFailed
 from billing.platform.dynamodb.table import quiet
 from billing.platform.events.bus import Refusal
 from boto3.dynamodb.types import TypeSerializer
@@ -336,6 +337,32 @@ def _forget_money_since(account: str) -> None:
     for item in items_of(account):
         if item["sk"].startswith(("INVOICE#", "DOCUMENT#", "BALANCE", "PAGE#PERIOD", "PERIOD#")):
             table.put_item(Item=item)
+
+
+def test_a_payment_that_cannot_be_taken_in_holds_up_nothing_but_the_taps(
+    backup: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose()
+    taps = Recorder()
+    taken: list[str] = []
+    bad: list[str] = []
+    take_in = Restore.take_in
+
+    def fails_for_the_first(work: Restore, payment: Any) -> bool:
+        if payment.id in bad or not bad:
+            bad[:] = [payment.id]
+            raise UpstreamFailed("Stripe refuses.")
+        taken.append(payment.id)
+        return take_in(work, payment)
+
+    monkeypatch.setattr(Restore, "take_in", fails_for_the_first)
+    with pytest.raises(OperatorError, match=r"--leave to go on without: pi_"):
+        run(taps, is_done=True)
+
+    assert taken
+    assert taps.done == ["close"]
+    assert run(taps, is_done=True, left=bad)[0]
+    assert taps.done == ["close", "close", "open"]
 
 
 def test_without_a_key_of_stripe_a_restore_says_what_it_has_not_looked_for(
