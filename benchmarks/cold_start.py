@@ -23,6 +23,7 @@ RATIO_MAX = 1.8
 WORKERS = {
     "collect_payments",
     "detach_replaced_methods",
+    "empty_archive",
     "end_account",
     "issue_invoices",
     "note_payment_notice",

@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
+from billing.payments.gateway import Merchant
+from billing.payments.stripe_gateway import StripePayments
 from billing.platform.secrets_manager import Secret
 from botocore.session import Session
 
@@ -60,6 +63,19 @@ def use_local_stack() -> None:
     )
 
 
+def payment_secret(resources: Resources, session: Session) -> Secret:
+    """The secret with Stripe's API keys; until it is split, they are in the webhook's."""
+    return Secret(resources[API_SECRET][1], session, Secret(resources[WEBHOOK_SECRET][1], session))
+
+
+def stripe_payments(
+    resources: Resources, session: Session, require_merchant: Callable[[Merchant], None]
+) -> StripePayments:
+    """Stripe, with the keys of the stack's secrets. STRIPE_API_BASE replaces Stripe's own address."""
+    secret = payment_secret(resources, session)
+    return StripePayments(secret.value, os.environ.get("STRIPE_API_BASE") or None, require_merchant)
+
+
 def stack_resources(stack: str, session: Session) -> Resources:
     """The resources that CloudFormation made for template.yaml. One call per page of the list."""
     formation: Any = session.create_client("cloudformation")
@@ -69,8 +85,3 @@ def stack_resources(stack: str, session: Session) -> Resources:
         for page in pages
         for each in page["StackResourceSummaries"]
     }
-
-
-def payment_secret(resources: Resources, session: Session) -> Secret:
-    """The secret with Stripe's API keys; until it is split, they are in the webhook's."""
-    return Secret(resources[API_SECRET][1], session, Secret(resources[WEBHOOK_SECRET][1], session))

@@ -170,6 +170,9 @@ def _needs_of_s3(operation: str, given: Mapping[str, Any]) -> Iterator[Need]:
         return
     if operation == "DeleteObject" and "VersionId" in given:
         operation = "DeleteObjectVersion"
+    if operation in {"GetObject", "HeadObject"} and "VersionId" in given:
+        # "The s3:GetObject permission is not required in this scenario" (API reference, GetObject).
+        operation = "GetObjectVersion"
     yield Need(f"s3:{S3_ACTIONS.get(operation, operation)}", bucket, key)
     if "ObjectLockMode" in given:
         yield Need("s3:PutObjectRetention", bucket, key)

@@ -78,6 +78,7 @@ def _purged(work: DueWork, correlation: str) -> PurgeProgress | None:
         claim_years=wiring.claim_years(),
         settings=wiring.invoicing_settings(),
         is_replay=work.clock is not None,
+        reviews=wiring.review_store(),
     )
     until = monotonic() + PURGE_SECONDS
     progress = purge_account(

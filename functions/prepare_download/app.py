@@ -27,6 +27,7 @@ def prepare(message: str, correlation: str) -> Mapping[str, Any]:
             store=wiring.download_store(),
             invoices=wiring.invoice_store(),
             documents=wiring.documents(),
+            requested=request["download"],
         )
     except AccountNotFound:
         ready = None

@@ -21,14 +21,17 @@ logger = Logger()
 
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
-    """Publishes a batch. Raises UpstreamFailed if the bus takes nothing; the stream then repeats the batch.
+    """Publishes a batch, without what a restore has brought back.
+
+    Raises UpstreamFailed if the bus takes nothing; the stream then repeats the batch.
 
     A record that is set aside is set aside again when its batch is repeated. Its letters have the same key.
     """
     begin_run(context.aws_request_id, logger)
     records: dict[str, Mapping[str, Any]] = {}
     events = []
-    for record in event["Records"]:
+    written = [record for record in event["Records"] if not _is_restored(record)]
+    for record in written:
         if (read := _read(record)) is not None:
             records[read.id] = record
             events.append(read)
@@ -40,9 +43,20 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
         _set_aside(records[refusal.event.id], f"The bus refuses it: {refusal.code}.")
 
     publish_events(events, bus=wiring.bus(), wait=sleep, set_aside=set_aside)
-    unreadable = len(event["Records"]) - len(events)
-    causes = sorted({each.correlation for each in events})
-    logger.info("published", events=len(events) - refused, unreadable=unreadable, refused=refused, correlations=causes)
+    unreadable, restored = len(written) - len(events), len(event["Records"]) - len(written)
+    logger.info(
+        "published",
+        events=len(events) - refused,
+        unreadable=unreadable,
+        refused=refused,
+        restored=restored,
+        correlations=sorted({each.correlation for each in events}),
+    )
+
+
+def _is_restored(record: Mapping[str, Any]) -> bool:
+    """Whether a restore has written this event: it was published before (scripts.restore)."""
+    return "restored" in record.get("dynamodb", {}).get("NewImage", {})
 
 
 def _read(record: Mapping[str, Any]) -> Event | None:

@@ -335,18 +335,25 @@ def test_every_queue_of_dead_letters_has_an_alarm_of_its_own() -> None:
 
 def test_every_planner_leaves_a_letter_and_has_an_alarm_if_it_fails_or_does_not_run() -> None:
     planners = {name for name, each in FUNCTIONS.items() if each["CodeUri"] == "functions/plan_due_work"}
+    scheduled = {
+        name
+        for name, each in FUNCTIONS.items()
+        if any(event["Type"] == "ScheduleV2" for event in each.get("Events", {}).values())
+    }
     [failing] = resources()["PlannersFail"]["Properties"]["Metrics"][0:1]
     watched = [
         metric["MetricStat"]["Metric"]["Dimensions"][0]["Value"]["Ref"]
         for metric in resources()["PlannersFail"]["Properties"]["Metrics"][1:]
     ]
 
-    for name in planners:
+    assert planners < scheduled
+    for name in scheduled:
         destination = FUNCTIONS[name]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
         assert destination == {"Type": "SQS", "Destination": {"Fn::GetAtt": "DeadLetters.Arn"}}
     assert "METRICS()" in failing["Expression"]
     assert sorted(watched) == sorted(planners)
-    assert alarms("Invocations").keys() == planners
+    assert alarms("Invocations").keys() == scheduled
+    assert scheduled - planners <= alarms("Errors").keys()
     assert all(each["TreatMissingData"] == "breaching" for each in alarms("Invocations").values())
 
 

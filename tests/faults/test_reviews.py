@@ -7,8 +7,11 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from billing.accounts.rules import Status
+import pytest
+from billing.accounts.rules import Status, existing
 from billing.billing_page.provision_account import provision_account
+from billing.ending.cancellation.commands import CancellationRequest, cancel_account
+from billing.ending.cancellation.rules import Reason
 from billing.kernel.errors import Conflict, RuleViolation, StaleVersion
 from billing.kernel.events import Actor, ActorKind, RequestContext
 from billing.scaling.reviews.administer_success_managers import assign_success_manager, replace_success_manager
@@ -18,7 +21,7 @@ from billing.scaling.reviews.rules import LowerTierFit, Review, ReviewOpen, Slot
 from billing.scaling.reviews.success_manager_views import SuccessManagerBody
 from billing.subscriptions.rules import Order
 
-from tests.faults.company import NEW_ACCOUNT, Command, body, company, events
+from tests.faults.company import NEW_ACCOUNT, SETTINGS, Command, body, company, events
 from tests.faults.cuts import Faults
 from tests.faults.world import World
 from tests.functions.reviews import BEGINS, LOWER, MANAGER, SOFIE
@@ -113,6 +116,19 @@ def end_account(world: World) -> None:
     account = world.store.account(OURS)
     if account.status is Status.ACTIVE:
         world.store.assign_success_manager(replace(account, status=Status.CANCELLING), sample_event())
+
+
+def cancel_the_account(world: World) -> None:
+    """An admin cancels the account, with its review."""
+    cancel_account(
+        existing(world.cancellations.state(OURS)),
+        CancellationRequest(Reason.OTHER, "We close the shop.", date(2026, 7, 15)),
+        retention_days=14,
+        seller=SETTINGS.seller,
+        policy=None,
+        context=BY_ADMIN,
+        store=world.cancellations,
+    )
 
 
 # ---- Invariants ----
@@ -284,6 +300,41 @@ def test_an_account_cancelled_meanwhile_gets_no_lower_tier(faults: Faults) -> No
         first=apply_tier,
         second=end_account,
         invariants=lowered_before_the_end_or_never,
+        may_lose=(Conflict,),
+    )
+
+
+def test_a_review_ends_with_its_account_after_a_cut_anywhere(faults: Faults) -> None:
+    def cancelled_with_the_account(world: World) -> None:
+        ends_as("cancelled")(world)
+        assert world.store.account(OURS).status is Status.CANCELLING
+
+    def never_one_without_the_other(world: World) -> None:
+        all_agrees(world)
+        is_cancelled = world.store.account(OURS).status is Status.CANCELLING
+        assert is_cancelled is not any(map(is_open, reviews(world)))
+
+    faults.every_cut(
+        world=with_review,
+        command=cancel_the_account,
+        invariants=cancelled_with_the_account,
+        always=never_one_without_the_other,
+    )
+
+
+@pytest.mark.parametrize("other", [book(FIRST), cancel, apply_tier, decline])
+def test_no_review_of_a_cancelled_account_stays_open(other: Command, faults: Faults) -> None:
+    def none_is_open(world: World) -> None:
+        all_agrees(world)
+        if world.store.account(OURS).status is Status.CANCELLING:
+            assert not any(map(is_open, reviews(world)))
+
+    # A request that loses is told so, and its sender asks again.
+    faults.every_race(
+        world=looked_after if other not in {cancel, apply_tier, decline} else with_review,
+        first=other,
+        second=cancel_the_account,
+        invariants=none_is_open,
         may_lose=(Conflict,),
     )
 

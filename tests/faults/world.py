@@ -5,7 +5,7 @@ Tests of a feature with a gateway of its own derive from World, add a fake, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from random import Random
@@ -70,10 +70,10 @@ class Bucket:
     def get(self, key: str) -> bytes | None:
         return self.files.get(key)
 
-    def count(self, prefix: str) -> int:
-        return sum(key.startswith(prefix) for key in self.files)
-
-    def delete_all(self, prefix: str) -> None:
+    def delete_all(self, prefix: str, before: Callable[[Sequence[str]], object] | None = None) -> None:
+        found = self.keys(prefix)
+        if found and before is not None:
+            before(found)
         self.files = {key: content for key, content in self.files.items() if not key.startswith(prefix)}
 
 
@@ -82,9 +82,14 @@ class Vault:
 
     def __init__(self) -> None:
         self.retained_until: dict[str, date] = {}
+        self.marked: dict[str, date] = {}
 
     def keep(self, key: str, content: bytes, content_type: str, until: date) -> None:
+        assert [day for folder, day in self.marked.items() if key.startswith(folder)] == [until], "nobody deletes it"
         assert self.retained_until.setdefault(key, until) == until
+
+    def mark(self, folder: str, until: date) -> None:
+        assert self.marked.setdefault(folder, until) == until
 
 
 class Bus:

@@ -158,6 +158,10 @@ KEPT: dict[str, dict[str, str]] = {
         **_KEY,
         "dynamodb:PutItem Table": "the first use of a key keeps its account",
     },
+    "empty_archive": {
+        "s3:GetObjectLegalHold InvoiceArchive/*": "without it S3 leaves the hold out of the answer about a file",
+        "s3:GetObjectRetention InvoiceArchive/*": "without it S3 leaves the lock out of the answer about a file",
+    },
     "end_account": {
         **_FORMER,
         "s3:DeleteObject Documents/downloads/*": "an account with a download",

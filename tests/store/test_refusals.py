@@ -20,7 +20,7 @@ from billing.accounts.vat_number_due import VatNumberDue
 from billing.billing_page.records import BillingPageStore
 from billing.correspondence.audiences import Delivery
 from billing.correspondence.records import DeliveryStore
-from billing.ending.cancellation.records import CancellationState, CancellationStore
+from billing.ending.cancellation.records import CancellationState, CancellationStore, ClosingReview
 from billing.ending.cancellation.rules import Cancellation, Reason, Requester
 from billing.ending.deletion.claim_records import ClaimStore
 from billing.ending.deletion.claims import OpenClaim
@@ -94,6 +94,7 @@ STATE = AutoscalingState(SUBSCRIBER, AutoscalingSettings(), DUE)
 CANCELLATION = Cancellation(
     "receipt", NOON, Requester(ADMIN.id, ADMIN.name, ADMIN.email), Reason.NOT_USED, "", TODAY, TODAY, (), TODAY
 )
+NO_REVIEW = ClosingReview(None, None)
 CANCELLABLE = CancellationState(SUBSCRIBER, PAGE.information.company.details, None, None)
 DELIVERY = Delivery(ID, EVENT.id, "recipient")
 DOWNLOAD = Download("download", ID, DownloadKind.EXPORT, None, NOON, ADMIN.id)
@@ -165,9 +166,10 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "provision": lambda store: store.provision(PAGE, ADMIN, EVENT, DUE, BILLING),
     },
     CancellationStore: {
-        "cancel": lambda store: store.cancel(CANCELLABLE, ACCOUNT, CANCELLATION, EVENT),
+        "cancel": lambda store: store.cancel(CANCELLABLE, ACCOUNT, CANCELLATION, [EVENT], NO_REVIEW),
         "move_on": lambda store: store.move_on(ACCOUNT, EndingDue(EndingStage.PURGE, TODAY), [EVENT]),
         "schedule": lambda store: store.schedule(ACCOUNT, EndingDue(EndingStage.NOTICE, TODAY)),
+        "open_review": lambda store: store.open_review(ID),
         "state": lambda store: store.state(ID),
         "user": lambda store: store.user(ID, ADMIN.id),
         "withdraw": lambda store: store.withdraw(ACCOUNT, TODAY, EVENT),
@@ -196,7 +198,6 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "exists": lambda store: store.exists(ID),
         "save": lambda store: store.save(DOWNLOAD, EVENT),
         "state": lambda store: store.state(ID, DownloadKind.EXPORT, None),
-        "corrections": lambda store: [*store.corrections(ID)],
         "usage": lambda store: [*store.usage(ID)],
     },
     DueStore: {"due": lambda store: [*store.due(Job.RENEWAL, NOON)]},
@@ -269,7 +270,10 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "empty": lambda store: store.empty(PURGE, NOON),
         "finish": lambda store: store.finish(PURGE, RECEIPT, [EVENT]),
         "invoices": lambda store: [*store.invoices(PURGE)],
-        "note": lambda store: store.note(PURGE, documents=1),
+        "count_customers": lambda store: store.count_customers(PURGE, ["cus_1"], []),
+        "count_documents": lambda store: store.count_documents(PURGE, ["key version"]),
+        "lives": lambda store: store.lives(ID),
+        "provisioned_at": lambda store: store.provisioned_at(ID),
         "people": lambda store: store.people(ID),
         "purge": lambda store: store.purge(ID),
         "receipt": lambda store: store.receipt("receipt"),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from billing.correspondence.records import DeliveryStore
     from billing.ending.cancellation.records import CancellationStore
     from billing.ending.deletion.claim_records import ClaimStore
+    from billing.ending.deletion.empty_archive import ArchiveToEmpty
     from billing.ending.deletion.records import PurgeStore
     from billing.ending.exports.records import DownloadStore
     from billing.ending.reactivation.records import ReactivationStore
@@ -49,7 +50,9 @@ if TYPE_CHECKING:
     from billing.usage.backlog import UsageBacklog
     from billing.usage.records import UsageStore
 else:  # the commands of a function import the stores and interfaces that they name
-    Archive = DeadLetters = Directory = Documents = EventBus = Mailer = PaymentGateway = PaymentNotices = Any
+    Archive = ArchiveToEmpty = DeadLetters = Directory = Documents = EventBus = Mailer = PaymentGateway = (
+        PaymentNotices
+    ) = Any
     Queue = UsageBacklog = WorkQueue = Any
     AccountStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = ClaimStore = Any
     DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
@@ -254,6 +257,14 @@ def archive() -> Archive | None:
     from billing.platform.files.s3_archive import S3Archive
 
     return S3Archive(bucket, session())
+
+
+@cache
+def archive_to_empty() -> ArchiveToEmpty:
+    """The same archive, for the function that deletes from it after the retention."""
+    from billing.platform.files.s3_archive import S3Archive
+
+    return S3Archive(os.environ["ARCHIVE_BUCKET"], session())
 
 
 @cache

@@ -29,6 +29,7 @@ def account_body(account: Account) -> str:
             "ending": account.ending,
             "reactivation": account.reactivation,
             "invoiced_from": account.invoiced_from,
+            "identity": account.identity,
         }
     )
 
@@ -44,7 +45,7 @@ def account_from(stored: str, version: int) -> Account:
         roles={user: Role(role) for user, role in body["roles"].items()},
         provisioned_as=body["provisioned_as"],
         version=version,
-        success_manager=body.get("success_manager"),  # older items lack this field and the next three
+        success_manager=body.get("success_manager"),  # older items lack this field and the next four
         ending=_ending_from(body.get("ending")),
         reactivation=body.get("reactivation"),
         invoiced_from=body.get("invoiced_from"),
@@ -54,6 +55,7 @@ def account_from(stored: str, version: int) -> Account:
             )
             for each in body.get("earlier", ())  # most accounts, and all older ones, have none
         ),
+        identity=body.get("identity", ""),
     )
 
 

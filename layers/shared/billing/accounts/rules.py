@@ -99,7 +99,9 @@ class Account:
     """The billing account of one company.
 
     `roles` maps user ids to roles. `version` counts the changes of the account's item. `provisioned_as` is a digest of
-    the provisioning request, which recognises its repetition. `success_manager` is the id of the account's customer
+    the provisioning request, which recognises its repetition. `identity` is the account's own: a ULID of the time of
+    its provisioning, which no other account ever has, although a later one may have the same id and request. Empty for
+    an account of an earlier release. `success_manager` is the id of the account's customer
     success manager, None until staff assign one. `ending` is None unless the account is cancelled or deactivated.
     `reactivation` is the id of a pending reactivation. `invoiced_from` is the first contract month that was to be
     invoiced when the account was provisioned, None for an account of an earlier release. `earlier` are the contracts
@@ -120,6 +122,7 @@ class Account:
     reactivation: str | None = None
     invoiced_from: int | None = None
     earlier: tuple[EarlierContract, ...] = ()
+    identity: str = ""
 
     def is_served_on(self, day: date) -> bool:
         """Whether the account is served on a day: always, unless a cancellation has taken effect by then."""

@@ -21,7 +21,7 @@ from billing.kernel.events import EventType, RequestContext
 from billing.kernel.fields import fields_of
 from billing.kernel.money import Money, decimal_text
 from billing.kernel.permissions import Role
-from billing.platform.events.new_event import new_event
+from billing.platform.events.new_event import new_event, new_id
 from billing.scaling.due import AutoscalingDue, first_due_month
 from billing.subscriptions.catalogue_records import CatalogueStore
 from billing.subscriptions.pricing import amount_per_charge
@@ -95,6 +95,7 @@ def provision_account(
             provisioned_as=request.digest,
             version=FIRST_VERSION,
             invoiced_from=first_month,
+            identity=new_id(context.time),
         ),
         subscription=replace(subscription, version=FIRST_VERSION),
         information=BillingInformation(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -149,6 +149,14 @@ class Event:
     after: Facts | None
     version: int = VERSION
     is_replay: bool = False
+
+
+def time_of_ulid(ulid: str) -> datetime:
+    """The instant of a ULID, to the millisecond. Raises ValueError for another text."""
+    number = 0
+    for letter in ulid:
+        number = number << _BITS | _ALPHABET.index(letter)
+    return datetime.fromtimestamp((number >> RANDOM_BYTES * 8) / 1000, UTC)
 
 
 def ulid(time: datetime, randomness: bytes) -> str:

@@ -51,6 +51,10 @@ class KeySpent(UpstreamFailed):
     """
 
 
+class NoKey(UpstreamFailed):
+    """The deployment has no key of the payment service: it was not asked. So it is where all pay by transfer."""
+
+
 class OtherMerchant(RequestRefused):
     """The API key belongs to another account or mode of the payment service than the one that this deployment uses."""
 
@@ -154,7 +158,7 @@ class PaymentGateway(Protocol):
         ...
 
     def customers_of(self, account: str, customer: str | None) -> Sequence[str]:
-        """The ids of all customers of an account, with `customer`, the one in our own records."""
+        """The ids of all customers of an account, with `customer`, the one in our own records. Raises NoKey."""
         ...
 
     def delete_customer(self, customer: str, key: str) -> None:

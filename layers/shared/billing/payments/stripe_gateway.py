@@ -22,6 +22,7 @@ from billing.payments.gateway import (
     Merchant,
     MethodRefused,
     NewSetup,
+    NoKey,
     OtherMerchant,
     RequestRefused,
 )
@@ -43,6 +44,7 @@ from billing.payments.methods import (
     SetupStatus,
 )
 from billing.platform.logs import logger
+from billing.platform.secrets_manager import ValueMissing
 
 API_VERSION = "2026-10-28.endive"
 """The pinned version of Stripe's API. An upgrade is a change of ours, with its tests."""
@@ -557,9 +559,12 @@ class StripePayments:
     def _stripe(self) -> StripeClient:
         """The client with the current API key: a rotated key needs no deployment.
 
-        One request more for the first use of a key: whose it is.
+        One request more for the first use of a key: whose it is. Raises NoKey.
         """
-        key = self._secret("api_key")
+        try:
+            key = self._secret("api_key")
+        except ValueMissing as missing:
+            raise NoKey(missing.detail) from missing
         if self._client is None or key != self._key:
             own = self._own_account(key)
             try:

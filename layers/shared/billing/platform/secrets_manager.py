@@ -18,6 +18,10 @@ from billing.kernel.errors import UpstreamFailed
 CACHE_SECONDS = 300
 
 
+class ValueMissing(UpstreamFailed):
+    """The secret was read, and nobody has put this value into it."""
+
+
 class Secret:
     """One secret: a JSON object of strings."""
 
@@ -32,14 +36,14 @@ class Secret:
     def value(self, name: str) -> str:
         """A value of the secret, or else of its former place. One call for each of them, or none while it is cached.
 
-        Raises UpstreamFailed if the value is missing or empty, or if a secret cannot be read.
+        Raises ValueMissing if the value is missing or empty, UpstreamFailed if a secret cannot be read.
         """
         value = self.cached(name) or (self._former.cached(name) if self._former else None)
         if not value:  # it may have been given, or moved here, a moment ago
             self._refresh()
             value = self._values.get(name)
         if not value:
-            raise UpstreamFailed(f"The secret has no {name} yet.")
+            raise ValueMissing(f"The secret has no {name} yet.")
         return value
 
     def cached(self, name: str) -> str | None:

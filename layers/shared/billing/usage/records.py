@@ -273,7 +273,7 @@ class UsageStore(UsageReads):
             keys.last_of(keys.contents(product, last)),
             limit=limit,
         )
-        return tuple(_content_usage(row) for row in rows)
+        return tuple(content_usage_from(row) for row in rows)
 
     # ---- Actions of the transaction ----
 
@@ -404,7 +404,8 @@ def _alert_name(product: str) -> str:
     return f"usage-threshold#{product}"
 
 
-def _content_usage(row: Row) -> ContentUsage:
+def content_usage_from(row: Row) -> ContentUsage:
+    """The usage of a content in a month, from the row of its counter."""
     product, month, store, content = row.key.removeprefix(keys.CONTENT).split("#", 3)
     return ContentUsage(
         product=product,

@@ -5,12 +5,12 @@ Only an admin of the account may cancel. Staff may not (billing.kernel.permissio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 
 from billing.accounts.rules import Ending, Status, existing
-from billing.ending.cancellation.records import CancellationState, CancellationStore
+from billing.ending.cancellation.records import CancellationState, CancellationStore, ClosingReview
 from billing.ending.cancellation.rules import (
     IN_USE_DAYS,
     Cancellation,
@@ -35,7 +35,7 @@ from billing.invoicing.to_come import invoices_to_come
 from billing.invoicing.vat_territories import Address
 from billing.kernel.contract_calendar import terminated
 from billing.kernel.errors import ConcurrentChange
-from billing.kernel.events import EventType, Facts, RequestContext, by_system
+from billing.kernel.events import Event, EventType, Facts, RequestContext, by_system
 from billing.kernel.money import Money
 from billing.platform.events.new_event import new_event, new_id
 from billing.usage.rules import Daily, month_of
@@ -85,9 +85,10 @@ def cancel_account(
 ) -> Cancellation:
     """Cancels an account as it was read. Returns the cancellation; a repeated request returns the same one.
 
-    One read and one transaction; one read more after a simultaneous cancellation. Raises DatesChanged and
-    ChargesChanged with the new dates and charges, Deactivated, and ConcurrentChange if the account, or what its charges
-    follow from, has changed since it was read.
+    An open review is cancelled too: without a renewal no lower tier can apply. Its time is free again, and its manager
+    is told. One read and one transaction; two gets for an open review, one read after a simultaneous cancellation.
+    Raises DatesChanged and ChargesChanged with the new dates and charges, Deactivated, and ConcurrentChange if the
+    account, its review, or what its charges follow from, has changed since it was read.
     """
     account = state.subscriber.account.id
     if state.cancellation is not None:
@@ -117,8 +118,9 @@ def cancel_account(
     cancelled = replace(state.subscriber.account, status=Status.CANCELLING, ending=ending)
     facts = _facts(cancellation)
     event = new_event(EventType.CANCELLATION_REQUESTED, context, account=account, before=None, after=facts)
+    closing, of_review = _closing_review(state, context, store)
     try:
-        store.cancel(state, cancelled, cancellation, event)
+        store.cancel(state, cancelled, cancellation, [event, *of_review], closing)
     except ConcurrentChange:
         # Two simultaneous cancellations: the second gets the receipt of the first.
         current = existing(store.state(account))
@@ -266,7 +268,24 @@ def _end(
         after = open_money_facts(open_money, name, ending.purge_on)
         type_ = EventType.ACCOUNT_MONEY_OPEN
         events.append(new_event(type_, context, account=account.id, before=None, after=after))
-    store.move_on(account, following, events)
+    # A cancellation of an earlier release has left the review open.
+    closing, of_review = _closing_review(state, context, store)
+    store.move_on(account, following, [*events, *of_review], closing)
+
+
+def _closing_review(
+    state: CancellationState, context: RequestContext, store: CancellationStore
+) -> tuple[ClosingReview, Sequence[Event]]:
+    """What becomes of the open review with the end of its account, and the event of that. Two gets if there is one."""
+    account = state.subscriber.account.id
+    review = store.open_review(account) if state.has_open_review else None
+    if review is None or not review.is_ahead(context.time):
+        return ClosingReview(None if review is None else review.id, None), []
+    from billing.scaling.reviews.book_review import appointment_facts  # only for an account with an open review
+
+    facts = appointment_facts(review)
+    event = new_event(EventType.REVIEW_CANCELLED, context, account=account, before=facts, after=None)
+    return ClosingReview(review.id, replace(review, cancelled_at=context.time)), [event]
 
 
 def _renewal_facts(

@@ -36,6 +36,7 @@ from billing.usage.totals import UsageReads
 
 if TYPE_CHECKING:
     from billing.platform.dynamodb.transaction import Transaction
+    from billing.scaling.reviews.rules import Review
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class CancellationState:
 
     `invoicing_due` is the next contract month to invoice, `period` the running paid period as stored, `vat_check` the
     last check of a VAT number. Each can be None. `company_version` counts the changes of the company. `credit` is the
-    credit balance in minor units.
+    credit balance in minor units. `has_open_review` says whether a review is booked and not decided.
     """
 
     subscriber: Subscriber
@@ -56,11 +57,35 @@ class CancellationState:
     vat_check: VatNumberCheck | None = None
     company_version: int = 0
     credit: int = 0
+    has_open_review: bool = False
 
     def invoicing(self, today: date, seller: Address, policy: UnconfirmedVatNumber | None) -> InvoicingState:
         """What decides the account's next invoices. They are shown before credit."""
         due = self.invoicing_due or due_of(self.subscriber, self.period, today)
         return InvoicingState(self.subscriber, self.company, due, self.period, 0, seller, self.vat_check, policy)
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingReview:
+    """What becomes of an account's open review when the account ends.
+
+    `was_open` is the id of the review that was open when it was read, None without one. `cancelled` is the same review
+    as cancelled, None if it has begun already: then staff still decide it.
+    """
+
+    was_open: str | None
+    cancelled: Review | None
+
+    def add_to(self, write: Transaction, account: str) -> None:
+        """Adds it to a transaction, which fails if another review is open by then."""
+        if self.cancelled is not None:
+            from billing.scaling.reviews.records import close_review
+
+            close_review(write, account, self.cancelled, frees_time=True)
+        elif self.was_open is not None:
+            write.check(keys.account(account), keys.REVIEW_OPEN)
+        else:
+            write.check(keys.account(account), keys.REVIEW_OPEN, 0)
 
 
 class CancellationStore(UsageReads):
@@ -79,7 +104,7 @@ class CancellationStore(UsageReads):
             keys.PAGE_VAT_CHECK,
             company,
         )
-        sort_keys = (*page, keys.CANCELLATION, keys.BALANCE, due, renewal)
+        sort_keys = (*page, keys.CANCELLATION, keys.BALANCE, keys.REVIEW_OPEN, due, renewal)
         rows = self._reads.get_all((partition, key) for key in sort_keys)
         subscriber = subscriber_from(rows, partition)
         if subscriber is None or (partition, company) not in rows:
@@ -97,6 +122,7 @@ class CancellationStore(UsageReads):
             None if check is None else check_from(check.body, check.version),
             rows[partition, company].version,
             0 if balance is None else parsed(balance.body)["credit"],
+            (partition, keys.REVIEW_OPEN) in rows,
         )
 
     def user(self, account: str, user: str) -> User | None:
@@ -105,11 +131,25 @@ class CancellationStore(UsageReads):
         row = self._reads.get_all([key]).get(key)
         return None if row is None else user_from(row.body)
 
-    def cancel(self, state: CancellationState, account: Account, cancellation: Cancellation, event: Event) -> None:
-        """Saves a cancelled account with its cancellation, its deactivation as due work, and the event.
+    def open_review(self, account: str) -> Review | None:
+        """The account's open review, read consistently; None without one. One get, and another if there is one."""
+        # Few accounts have an open review when they end: the others need not load the rules of reviews.
+        from billing.scaling.reviews.records import open_review_of
+
+        return open_review_of(self._reads, account)
+
+    def cancel(
+        self,
+        state: CancellationState,
+        account: Account,
+        cancellation: Cancellation,
+        events: Sequence[Event],
+        closing: ClosingReview,
+    ) -> None:
+        """Saves a cancelled account with its cancellation, its deactivation as due work, and the events.
 
         Raises ConcurrentChange if the account, or what its charges follow from, has changed since `state` was read: the
-        receipt would name others than are charged. One transaction.
+        receipt would name others than are charged. Also if a review was booked or decided since. One transaction.
         """
         partition = keys.account(account.id)
         check = 0 if state.vat_check is None else state.vat_check.version
@@ -121,7 +161,9 @@ class CancellationStore(UsageReads):
             write.check(partition, keys.PAGE_VAT_CHECK, check)
             write.put(Item(keys.account(account.id), keys.CANCELLATION, text(cancellation)))
             ending_due(write, account, EndingDue(EndingStage.DEACTIVATE, cancellation.active_until))
-            write.record(event)
+            closing.add_to(write, account.id)
+            for event in events:
+                write.record(event)
 
     def withdraw(self, account: Account, today: date, event: Event) -> None:
         """Saves an account without its cancellation, its next renewal notice as due work, and the event.
@@ -143,15 +185,23 @@ class CancellationStore(UsageReads):
             write.check(keys.account(account.id), keys.PAGE_ACCOUNT, account.version)
             write.due_if(None, account.id, Job.ENDING, start_of(due.on, account.contract), stage_body(due))
 
-    def move_on(self, account: Account, following: EndingDue | None, events: Sequence[Event]) -> None:
+    def move_on(
+        self,
+        account: Account,
+        following: EndingDue | None,
+        events: Sequence[Event],
+        closing: ClosingReview | None = None,
+    ) -> None:
         """Saves the account after a stage of its end, the following stage as due work, and the events.
 
-        `following` is None if no stage follows. Raises ConcurrentChange if the account is no longer at its version. One
-        transaction.
+        `following` is None if no stage follows. `closing` closes a review that no longer has a purpose. Raises
+        ConcurrentChange if the account, or the review, is no longer at its version. One transaction.
         """
         with self._transaction() as write:
             write.replace(account_item(account), account.version)
             ending_due(write, account, following)
+            if closing is not None:
+                closing.add_to(write, account.id)
             for event in events:
                 write.record(event)
 

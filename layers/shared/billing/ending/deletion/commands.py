@@ -12,10 +12,11 @@ Payments, refunds and disputes are objects of their own: they stay, with the inv
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from billing.accounts.directory import Directory
 from billing.accounts.information import BillingInformation
@@ -25,6 +26,7 @@ from billing.ending.deletion.claim_records import NOTES_KEPT
 from billing.ending.deletion.claims import CLAIM_YEARS, claims_of, notes_of
 from billing.ending.deletion.records import Purge, PurgeStore, receipt_body
 from billing.ending.deletion.rules import (
+    NotAsked,
     Receipt,
     archived_until,
     deletion_recipients,
@@ -42,10 +44,13 @@ from billing.invoicing.records import InvoiceStore
 from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.errors import AccountNotFound, ConcurrentChange
 from billing.kernel.events import EventType, by_system
-from billing.payments.gateway import PaymentGateway
+from billing.payments.gateway import NoKey, PaymentGateway
 from billing.payments.records import PaymentStore
 from billing.platform.events.new_event import new_event, new_id
 from billing.platform.files.interfaces import Archive, Documents
+
+if TYPE_CHECKING:
+    from billing.scaling.reviews.records import ReviewStore
 
 WAIT = timedelta(minutes=3)
 """How long a deletion waits after the last item, before it looks for late files once more. A worker that claimed a
@@ -75,7 +80,9 @@ class Purger:
     Invoices go into the `archive` for `archive_years` after the year of their issue. Without an archive they are
     deleted with the rest. What is open is kept for `claim_years`. `settings` decide what is due and not invoiced; None
     if that is not asked, as for an account that a backup brings back. `wait` is WAIT, or zero if no worker runs at the
-    same time. `is_replay` says that a replay has named the time of its events.
+    same time. `reviews` are asked for one that an earlier release has left open; None if nobody is told of it, as for
+    an account that a backup brings back. `living` is the table in use, if the deletion works on another one:
+    what belongs to an account there stays. `is_replay` says that a replay has named the time of its events.
     """
 
     accounts: AccountStore
@@ -91,6 +98,8 @@ class Purger:
     claim_years: int = CLAIM_YEARS
     settings: InvoicingSettings | None = None
     is_replay: bool = False
+    reviews: ReviewStore | None = None
+    living: PurgeStore | None = None
 
 
 def purge_account(
@@ -103,12 +112,10 @@ def purge_account(
     and the bucket. Raises ConcurrentChange if the account was reactivated or is being reactivated, UpstreamFailed.
     """
     purges = purger.purges
-    purge = purges.purge(account)
-    if purge is None:
-        purge = _begin(account, now, purger)
-        if purge is None:
-            return PurgeProgress.FINISHED
-    return _continue(purge, now, clock, correlation, goes_on, purger)
+    begun = purges.purge(account) or _begin(account, now, correlation, purger)
+    if isinstance(begun, PurgeProgress):
+        return begun
+    return _continue(begun, now, clock, correlation, goes_on, purger)
 
 
 def purge_again(account: str, *, now: datetime, correlation: str, purger: Purger) -> None:
@@ -122,7 +129,8 @@ def purge_again(account: str, *, now: datetime, correlation: str, purger: Purger
     except AccountNotFound:
         pass  # an earlier deletion was interrupted, and is resumed below
     else:
-        purger.purges.begin(restored, _purge_of(restored, now, purger, recipients={}, language="en"))
+        again = _purge_of(restored, now, purger, recipients={}, language="en")
+        purger.purges.begin(restored, replace(again, is_again=True))
     purge = purger.purges.purge(account)
     while purge is not None:
         _continue(purge, now, now + purger.wait, correlation, lambda: True, purger)
@@ -137,17 +145,11 @@ def _continue(
     purge = _archive_invoices(purge, now, goes_on, purger)
     if not goes_on():
         return PurgeProgress.GOES_ON
-    if "documents" not in purge.counts:
-        purge = purges.note(purge, documents=sum(map(purger.documents.count, _folders(purge.account))))
-    for folder in _folders(purge.account):
-        purger.documents.delete_all(folder)
-    customers = purger.gateway.customers_of(purge.account, purge.customer)
-    if "customers" not in purge.counts:
-        purge = purges.note(purge, customers=len(customers))
-    for customer in customers:
-        purger.gateway.delete_customer(customer, f"delete/{customer}/{correlation}")
+    if purger.living is None or not purger.living.lives(purge.account):
+        purge = _delete_documents(purge, purger)
+        purge = _delete_customers(purge, correlation, purger)
     for user in purge.users:
-        if not purges.belongs_elsewhere(user, purge.account):
+        if not purges.belongs_elsewhere(user, purge.account) and not _belongs_to_the_living(user, purger):
             purger.directory.remove(user)
     while goes_on():
         after_delete = purges.delete_some(purge)
@@ -163,24 +165,74 @@ def _continue(
     return PurgeProgress.GOES_ON
 
 
-def _begin(account: str, now: datetime, purger: Purger) -> Purge | None:
-    """Begins the deletion if it is due; None if it is not."""
+def _begin(account: str, now: datetime, correlation: str, purger: Purger) -> Purge | PurgeProgress:
+    """Begins the deletion, and returns it; FINISHED if it is not due, WAITS if a mail must go first."""
     payer = purger.methods.payer(account)
     due = purger.purges.due(account)
     if payer is None or due is None:
-        return None
+        return PurgeProgress.FINISHED
     current: Account = payer.subscriber.account
     if not is_deletion_due(current, due, now):
-        return None
+        return PurgeProgress.FINISHED
     if current.reactivation is not None:
         raise ConcurrentChange  # its payment may still succeed, and then the account must stay
+    if purger.reviews is not None and _cancel_review(current, now, correlation, purger.reviews, purger.is_replay):
+        return PurgeProgress.WAITS
     information: BillingInformation = purger.accounts.details(account).information
     recipients = deletion_recipients(purger.purges.people(account), information)
     language = information.billing.details.language
     invoicing_due, not_invoiced = _not_invoiced(account, now, purger)
     purge = _purge_of(current, now, purger, recipients=recipients, language=language)
     purger.purges.begin(current, replace(purge, not_invoiced=not_invoiced), invoicing_due)
-    return purger.purges.purge(account)
+    return purger.purges.purge(account) or PurgeProgress.FINISHED
+
+
+def _cancel_review(account: Account, now: datetime, correlation: str, reviews: ReviewStore, is_replay: bool) -> bool:
+    """Cancels a review that is still open: a cancellation of an earlier release has left it. Returns whether it did.
+
+    Its mail needs the account, so the deletion waits for it.
+    """
+    review = reviews.open_review(account.id)
+    if review is None or not review.is_ahead(now):
+        return False
+    from billing.scaling.reviews.book_review import cancel_review  # only for an account of an earlier release
+
+    context = by_system(now, correlation, is_replay=is_replay)
+    cancel_review(account, review, context=context, store=reviews)
+    return True
+
+
+def _belongs_to_the_living(user: str, purger: Purger) -> bool:
+    """Whether a user has access to an account of the table in use, while another one is cleared. One query."""
+    return purger.living is not None and purger.living.belongs_elsewhere(user, "")
+
+
+def _delete_documents(purge: Purge, purger: Purger) -> Purge:
+    """Deletes all files of the account, and counts each version once, also one that arrives late."""
+
+    def count(versions: Sequence[str]) -> None:
+        nonlocal purge
+        purge = purger.purges.count_documents(purge, versions)
+
+    for folder in _folders(purge.account):
+        purger.documents.delete_all(folder, count)
+    return purge
+
+
+def _delete_customers(purge: Purge, correlation: str, purger: Purger) -> Purge:
+    """Deletes the account's customers at the payment service.
+
+    A deployment whose customers all pay by transfer has no key of it. That ends no deletion: the receipt says so.
+    """
+    try:
+        customers = purger.gateway.customers_of(purge.account, purge.customer)
+    except NoKey:
+        not_asked = NotAsked.PAYMENT_SERVICE if purge.customer is None else NotAsked.CUSTOMER_LEFT
+        return purger.purges.count_customers(purge, (), [not_asked])
+    purge = purger.purges.count_customers(purge, customers, [])
+    for customer in customers:
+        purger.gateway.delete_customer(customer, f"delete/{customer}/{correlation}")
+    return purge
 
 
 def _not_invoiced(account: str, now: datetime, purger: Purger) -> tuple[str | None, tuple[InvoiceDraft, ...]]:
@@ -206,7 +258,7 @@ def _purge_of(account: Account, now: datetime, purger: Purger, *, recipients: di
         recipients=tuple((name, email) for email, name in sorted(recipients.items())),
         users=tuple(each.id for each in purger.purges.people(account.id)),
         customer=None if payer is None else payer.profile.customer,
-        identity=identity(account.id, account.provisioned_as),
+        identity=identity(account),
         began_at=now,
         counts={},
         digest="",
@@ -259,6 +311,7 @@ def _archive_invoices(purge: Purge, now: datetime, goes_on: Callable[[], bool], 
         until = archived_until(invoice.produced_on, purger.archive_years)
         folder = f"invoices/{invoice.produced_on.year}/{invoice.number}"
         if until >= now.date():
+            purger.archive.mark(f"{folder}/", until)
             purger.archive.keep(f"{folder}/{invoice.number}.json", invoice.body.encode(), JSON_TYPE, until)
             documents = folder_of_invoice(purge.account, invoice.number)
             for key in purger.documents.keys(documents):
@@ -266,7 +319,7 @@ def _archive_invoices(purge: Purge, now: datetime, goes_on: Callable[[], bool], 
                 if content is not None:
                     archive_key = f"{folder}/{key.removeprefix(documents)}"
                     purger.archive.keep(archive_key, content, "application/octet-stream", until)
-        purge = purger.purges.archived(purge, invoice)
+        purge = purger.purges.archived(purge, invoice, until if until >= now.date() else None)
     return purge
 
 
@@ -281,6 +334,8 @@ def _finish(purge: Purge, now: datetime, correlation: str, purger: Purger) -> No
         purge.digest,
         kept,
         purge.kept_until,
+        purge.archived_until,
+        purge.not_asked,
     )
     # A table restored from a backup may lack the receipt, so the bucket has a copy.
     purger.documents.put(f"{RECEIPTS}{receipt.id}.json", receipt_body(receipt).encode(), JSON_TYPE)

@@ -10,19 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from billing.accounts.mapping import user_from
 from billing.accounts.rules import Account, User
 from billing.ending.deletion.claim_records import claim_item, note_item, record_for_deleted
 from billing.ending.deletion.claims import Note, OpenClaim, direction
-from billing.ending.deletion.rules import Receipt
+from billing.ending.deletion.rules import NotAsked, Receipt
 from billing.ending.due import EndingStage
 from billing.ending.due_mapping import stage_from
 from billing.invoicing.invoices import InvoiceDraft
 from billing.invoicing.mapping import archived_body, draft_from
 from billing.invoicing.records import DOCUMENTS_AT_ONCE, stored_documents
 from billing.kernel.errors import NotFound
-from billing.kernel.events import Event
+from billing.kernel.events import Event, time_of_ulid
 from billing.kernel.fields import fields_of
 from billing.kernel.schedules import Job
 from billing.platform.dynamodb import keys
@@ -31,8 +32,15 @@ from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Row, Slice
 from billing.platform.dynamodb.table import Table
 
+if TYPE_CHECKING:
+    from billing.scaling.reviews.rules import Review
+
 AT_ONCE = 40
 """How many items one transaction deletes. The same transaction saves their count."""
+
+
+DIGEST_DIGITS = 16
+"""Digits of the digest of a version of a document, or of a customer: enough to tell those of one account apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,11 @@ class Purge:
     digest of their keys. `archived` is the key of the last archived invoice. At `emptied_at` the account had no items
     left but this record and its due item. `kept` are the claims of the residue: their ids, and whether each is one of
     the vendor and one against the vendor. It is complete once `is_residue_kept`; `kept_until` is the last day of any of
-    them. `not_invoiced` is what was due and not invoiced when the deletion began. `version` counts the changes.
+    them. `not_invoiced` is what was due and not invoiced when the deletion began. `archived_until` is the last day of
+    any archived invoice. `not_asked` are services without a key. `being_deleted` are the documents that were counted
+    last, as digests: a run that was cut off does not count them again. `customers` are all that were counted, as
+    digests: the payment service may list one late, or again. `is_again` says that the account was deleted before, and a
+    backup has brought it back. `version` counts the changes.
     """
 
     account: str
@@ -65,6 +77,11 @@ class Purge:
     kept: tuple[tuple[str, bool, bool], ...] = ()
     kept_until: date | None = None
     is_residue_kept: bool = False
+    archived_until: date | None = None
+    not_asked: tuple[NotAsked, ...] = ()
+    being_deleted: tuple[str, ...] = ()
+    customers: tuple[str, ...] = ()
+    is_again: bool = False
     version: int = 0
 
 
@@ -95,6 +112,11 @@ class PurgeStore(Table):
             "kept": tuple((claim, ours, theirs) for claim, ours, theirs in body.get("kept", ())),
             "kept_until": date_or_none(body.get("kept_until")),
             "is_residue_kept": body.get("is_residue_kept", False),
+            "archived_until": date_or_none(body.get("archived_until")),
+            "not_asked": tuple(map(NotAsked, body.get("not_asked", ()))),
+            "being_deleted": tuple(body.get("being_deleted", ())),
+            "customers": tuple(body.get("customers", ())),
+            "is_again": body.get("is_again", False),
         }
         return Purge(
             **{
@@ -116,8 +138,8 @@ class PurgeStore(Table):
         return due.on if due is not None and due.stage is EndingStage.PURGE else None
 
     def people(self, account: str) -> tuple[User, ...]:
-        """The users of the account. One query."""
-        rows = self._reads.query(keys.account(account), keys.USER, keys.last_of(keys.USER))
+        """The users of the account, read consistently: the purge deletes their log-ins. One query."""
+        rows = self._reads.query(keys.account(account), keys.USER, keys.last_of(keys.USER), consistent=True)
         return tuple(user_from(row.body) for row in rows)
 
     def belongs_elsewhere(self, user: str, account: str) -> bool:
@@ -126,18 +148,42 @@ class PurgeStore(Table):
         rows = self._reads.query(keys.user(user), family, keys.last_of(family), limit=2, index=keys.INDEX)
         return any(row.partition != keys.account(account) for row in rows)
 
+    def lives(self, account: str) -> bool:
+        """Whether there is an account with this id, or the rest of one that is being deleted. One read."""
+        places = [(keys.account(account), key) for key in (keys.PAGE_ACCOUNT, keys.PURGE)]
+        return bool(self._reads.get_all(places))
+
+    def provisioned_at(self, account: str) -> datetime | None:
+        """When an account was provisioned: the time of its first event. None if it has no event. One query."""
+        first = self._reads.query(keys.account(account), keys.EVENT, keys.last_of(keys.EVENT), limit=1, consistent=True)
+        return next((time_of_ulid(row.key.removeprefix(keys.EVENT)) for row in first), None)
+
     def begin(self, account: Account, purge: Purge, invoicing_due: str | None = None) -> None:
         """Deletes the account's own item and saves the purge. From then on every other write for the account fails.
 
-        `invoicing_due` is the body of the due item that `purge.not_invoiced` follows from: with it nothing is invoiced
-        in between. Raises ConcurrentChange if the account is no longer at its version, for example after a
-        reactivation, or if something was invoiced. One transaction.
+        The booked time of an open review is free again. `invoicing_due` is the body of the due item that
+        `purge.not_invoiced` follows from: with it nothing is invoiced in between. Raises ConcurrentChange if the
+        account is no longer at its version, for example after a reactivation, or if something was invoiced.
+        One get and one transaction.
         """
+        review = self._open_review(account.id)
         with self._transaction() as write:
             write.delete(keys.account(account.id), keys.PAGE_ACCOUNT, version=account.version)
             write.replace(_item(purge), purge.version)
+            if review is not None:
+                from billing.scaling.reviews.records import free_time
+
+                free_time(write, review)
             if invoicing_due is not None:
                 write.due_if(invoicing_due, account.id, Job.RENEWAL, None)
+
+    def _open_review(self, account: str) -> Review | None:
+        if self._reads.get(keys.account(account), keys.REVIEW_OPEN) is None:
+            return None
+        # Hardly any account has one left: the others need not load the rules of reviews.
+        from billing.scaling.reviews.records import open_review_of
+
+        return open_review_of(self._reads, account)
 
     def credit(self, account: str) -> int:
         """The credit of an account whose deletion has begun, in minor units. One get."""
@@ -186,7 +232,7 @@ class PurgeStore(Table):
         One query per megabyte, and one read per DOCUMENTS_AT_ONCE invoices.
         """
         first = keys.INVOICE if purge.archived is None else keys.after(purge.archived)
-        rows = self._reads.query(keys.account(purge.account), first, keys.last_of(keys.INVOICE))
+        rows = self._reads.query(keys.account(purge.account), first, keys.last_of(keys.INVOICE), consistent=True)
         while some := [*islice(rows, DOCUMENTS_AT_ONCE)]:
             documents = stored_documents(self._reads, some)
             for row in some:
@@ -194,25 +240,50 @@ class PurgeStore(Table):
                 body = archived_body(row.body, documents.get(row.key))
                 yield StoredInvoice(row.key, number, produced_on, body)
 
-    def archived(self, purge: Purge, invoice: StoredInvoice) -> Purge:
-        """Saves that all invoices up to this one are archived. One transaction."""
-        return self._save(replace(purge, archived=invoice.key))
+    def archived(self, purge: Purge, invoice: StoredInvoice, until: date | None = None) -> Purge:
+        """Saves that all invoices up to this one are archived, this one through `until`.
+
+        None for one that is not kept. One transaction.
+        """
+        last = max((each for each in (purge.archived_until, until) if each is not None), default=None)
+        return self._save(replace(purge, archived=invoice.key, archived_until=last))
 
     def empty(self, purge: Purge, at: datetime) -> Purge:
         """Saves that no items are left but the purge itself and its due item. One transaction."""
         return self._save(replace(purge, emptied_at=at))
 
-    def note(self, purge: Purge, **counts: int) -> Purge:
-        """Saves counts of things outside the table: documents, customers. One transaction."""
-        return self._save(replace(purge, counts={**purge.counts, **counts}))
+    def count_customers(self, purge: Purge, customers: Sequence[str], not_asked: Sequence[NotAsked]) -> Purge:
+        """Counts customers that are deleted next, each once, and notes what could not be asked.
+
+        One transaction; none if nothing is new.
+        """
+        seen = (*purge.customers, *(each for each in _digests(customers) if each not in purge.customers))
+        # A deletion of an earlier release has counted some without their digests.
+        counted = max(purge.counts.get("customers", 0), len(seen))
+        counts = {"documents": 0, **purge.counts, **({} if not_asked else {"customers": counted})}
+        noted = replace(purge, counts=counts, customers=seen, not_asked=tuple(not_asked))
+        return purge if noted == purge else self._save(noted)
+
+    def count_documents(self, purge: Purge, versions: Sequence[str]) -> Purge:
+        """Counts versions of documents that are deleted next, each once. One transaction, none if all are counted.
+
+        The versions of the batch before are gone once another batch is counted.
+        """
+        digests = _digests(versions)
+        new = {*digests} - {*purge.being_deleted}
+        if not new:
+            return purge
+        counts = {**purge.counts, "documents": purge.counts.get("documents", 0) + len(new)}
+        return self._save(replace(purge, counts=counts, being_deleted=digests))
 
     def delete_some(self, purge: Purge) -> Purge | None:
         """Deletes and counts the next AT_ONCE items. None if no items are left.
 
-        One transaction, and up to three queries.
+        One transaction, and up to three queries. They are consistent: an eventually consistent one may still list what
+        the last transaction has deleted, and it would be counted twice.
         """
         for partition in partitions(purge.account):
-            rows = self._reads.query(partition, " ", keys.last_of("~"), limit=AT_ONCE + 2)
+            rows = self._reads.query(partition, " ", keys.last_of("~"), limit=AT_ONCE + 2, consistent=True)
             item_keys = [(row.partition, row.key) for row in rows]
             batch = [key for key in item_keys if key not in _deleted_last(purge.account)][:AT_ONCE]
             if batch:
@@ -254,7 +325,7 @@ class PurgeStore(Table):
             family = sort_key.partition("#")[0].lower()
             counts[family] = counts.get(family, 0) + 1
         digest = hashlib.sha256((purge.digest + "\n".join(map("\t".join, item_keys))).encode()).hexdigest()
-        counted = replace(purge, counts=counts, digest=digest)
+        counted = replace(purge, counts=counts, digest=digest, being_deleted=())
         with self._transaction() as write:
             for key in item_keys:
                 write.delete(*key)
@@ -265,6 +336,10 @@ class PurgeStore(Table):
         with self._transaction() as write:
             write.replace(_item(purge), purge.version)
         return replace(purge, version=purge.version + 1)
+
+
+def _digests(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(hashlib.sha256(each.encode()).hexdigest()[:DIGEST_DIGITS] for each in names)
 
 
 def partitions(account: str) -> tuple[str, ...]:
@@ -298,6 +373,11 @@ def _item(purge: Purge) -> Item:
         "kept": purge.kept,
         "kept_until": purge.kept_until,
         "is_residue_kept": purge.is_residue_kept,
+        "archived_until": purge.archived_until,
+        "not_asked": purge.not_asked,
+        "being_deleted": purge.being_deleted,
+        "customers": purge.customers,
+        "is_again": purge.is_again,
     }
     return Item(keys.account(purge.account), keys.PURGE, text(body))
 
@@ -319,6 +399,8 @@ def receipt_from(stored: str) -> Receipt:
         digest=body["digest"],
         kept=body.get("kept", {}),  # older receipts were written without
         kept_until=date_or_none(body.get("kept_until")),
+        archived_until=date_or_none(body.get("archived_until")),
+        not_asked=tuple(map(NotAsked, body.get("not_asked", ()))),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from billing.ending.deletion.rules import Receipt
+from billing.ending.deletion.rules import NotAsked, Receipt
 from billing.platform.http.models import View
 
 KEPT_BECAUSE = (
@@ -16,7 +16,10 @@ class DeletionView(View):
     """What stays of an account: nothing that names anybody. `kept` counts what is still owed in either direction: the
     `claims` of the vendor and the `repayments` to the customer. They stay until they are settled, at most through
     `kept_until`, for the reason in `kept_because`. `identity` is a digest by which an account that a backup
-    brings back is recognised; `digest` is that of the keys of all that was deleted, in order.
+    brings back is recognised; `archived_until` is the last day on which any of its invoices is in the archive;
+    `not_asked` names the services that could not be asked: `payment_service` for want of a key, `customer_left` if a
+    customer is known to be there, who must be deleted by hand; `digest` is that of the keys of all that was
+    deleted, in order.
     """
 
     receipt: str
@@ -27,6 +30,8 @@ class DeletionView(View):
     digest: str
     kept: dict[str, int]
     kept_until: date | None
+    archived_until: date | None
+    not_asked: list[NotAsked]
     kept_because: str | None
 
     @classmethod
@@ -40,6 +45,8 @@ class DeletionView(View):
             digest=receipt.digest,
             kept=dict(receipt.kept),
             kept_until=receipt.kept_until,
+            archived_until=receipt.archived_until,
+            not_asked=[*receipt.not_asked],
             kept_because=KEPT_BECAUSE if receipt.kept else None,
         )
 

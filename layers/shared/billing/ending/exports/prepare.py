@@ -9,29 +9,39 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from io import TextIOWrapper
-from itertools import chain, groupby
+from itertools import groupby
 from tempfile import TemporaryFile
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from billing.ending.exports.records import DownloadStore
 from billing.ending.exports.request import facts_of
-from billing.ending.exports.rules import AVAILABLE_FOR, Download, DownloadKind
+from billing.ending.exports.rules import AVAILABLE_FOR, Download, DownloadKind, folder_of_downloads
 from billing.invoicing.invoices import Invoice, folder_of_invoice
 from billing.invoicing.records import InvoiceStore
 from billing.invoicing.wording import invoice_table
 from billing.kernel.errors import AccountNotFound
 from billing.kernel.events import EventType, by_system
+from billing.kernel.money import Money, decimal_text
 from billing.kernel.spreadsheet import csv_rows, harmless
+from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import parsed, text
 from billing.platform.events.new_event import new_event
 from billing.platform.files.interfaces import Documents
+from billing.usage.rules import ContentUsage
 
 ZIP_TYPE = "application/zip"
 
-INTERNAL = frozenset({"due", "purge"})
-"""Item families that hold Livello's own work state, not data of the account. Exports leave them out."""
+NOT_EXPORTED = {
+    keys.DUE: "when Livello looks at the account next: it follows from what is exported",
+    keys.PURGE: "it exists only while the account is deleted, and nobody can ask for an export then",
+    keys.MARKER: "digests by which a repeated usage event is recognised; what was counted is in the counters",
+}
+"""The families of an account's items that an export leaves out, each with the reason. All others are in it."""
+
+_LEFT_OUT = {family.rstrip("#").lower() for family in NOT_EXPORTED}
 
 INVOICES_MAX = 10_000
 """More invoices than any account can have."""
@@ -43,6 +53,7 @@ data/*.json       all entries of one kind, as they are kept: amounts in minor un
                   invoice.json has the payments, document.json what each invoice and credit note said,
                   correction.json what of the usage was corrected, and why
 usage.csv         usage by day, product, store and content, as corrected
+usage-months.csv  usage, conversions and revenue by month, product, store and content
 invoices.csv      all invoices
 documents/        invoices as documents, and all mail that was sent
 """
@@ -58,14 +69,20 @@ def prepare_download(
     store: DownloadStore,
     invoices: InvoiceStore,
     documents: Documents,
+    requested: str | None = None,
 ) -> Download | None:
     """Prepares a requested file, and records the event that announces it by mail. Returns the finished download.
 
-    None if there is no request, or if the file is already prepared. Costs two reads, the queries of all exported items,
-    a download per document, one upload and one transaction. Raises ConcurrentChange, UpstreamFailed, and
+    `requested` is the id of the download that the request names. None if there is no request, or if the file is already
+    prepared. Costs two reads, the queries of all exported items, a download per document, one upload and one
+    transaction. Raises ConcurrentChange, UpstreamFailed, and
     AccountNotFound if the account was deleted meanwhile; the uploaded file is deleted then.
     """
     download = store.download(account, kind, year)
+    if requested is not None and (download is None or download.id != requested):
+        # Asked for by an account that is deleted by now, or replaced by a newer request. An attempt that was cut off
+        # may have left the file.
+        documents.delete_all(f"{folder_of_downloads(account)}{requested}.zip")
     if download is None or download.ready_at is not None:
         return None
     with TemporaryFile() as file:
@@ -102,25 +119,43 @@ def _write_export(
 ) -> None:
     with _text(archive, "README.txt") as write:
         write(_READ_ME.format(account=account, at=now))
-    items = chain(store.everything(account), store.corrections(account))
-    for family, entries in groupby(items, lambda each: each.family):
-        if family in INTERNAL:
+    for family, entries in groupby(store.everything(account), lambda each: each.family):
+        if family in _LEFT_OUT:
             continue
         with _text(archive, f"data/{family}.json") as write:
             for position, entry in enumerate(entries):
-                write(f"{',' if position else '['}\n{text({'key': entry.key, **parsed(entry.body)})}")
+                body = parsed(entry.body) if entry.body else {}
+                write(f"{',' if position else '['}\n{text({'key': entry.key, **body, **entry.attributes})}")
             write("\n]\n")
     with _text(archive, "usage.csv") as write:
         write(csv_rows([("day", "product", "store", "content", "quantity")]))
         for month in store.usage(account):
             rows = [
-                (day.isoformat(), month.product, month.store, harmless(month.content), f"{quantity:f}")
+                (day.isoformat(), month.product, month.store, harmless(month.content or ""), f"{quantity:f}")
                 for day, quantity in month.daily.items()
             ]
             write(csv_rows(rows))
+    with _text(archive, "usage-months.csv") as write:
+        heading = ("month", "product", "store", "content", "quantity", "conversions", "revenue", "currency")
+        write(csv_rows([heading]))
+        for month in store.usage(account):
+            write(csv_rows(_months(month)))
     all_invoices = invoices.invoices(account, year=None, status=None, limit=INVOICES_MAX, after=None).items
     _write_table(archive, all_invoices)
     _copy_documents(archive, f"accounts/{account}/", "documents/", documents)
+
+
+def _months(month: ContentUsage) -> list[tuple[str, ...]]:
+    """A row of a content in a month; one for each currency of its revenue, and the figures are in the first."""
+    where = (f"{month.month:%Y-%m}", month.product, month.store, harmless(month.content or ""))
+    quantity = f"{sum(month.daily.values(), Decimal(0)):f}"
+    revenue = sorted(month.revenue.items()) or [("", 0)]
+    rows: list[tuple[str, ...]] = []
+    for position, (currency, amount) in enumerate(revenue):
+        figures = ("", "") if position else (quantity, str(month.conversions))
+        earned = decimal_text(Money(amount, currency)) if currency else ""
+        rows.append((*where, *figures, earned, currency))
+    return rows
 
 
 def _write_invoices(

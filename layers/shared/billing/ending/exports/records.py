@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 
 from billing.accounts.mapping import account_from
 from billing.accounts.rules import Account
@@ -16,26 +15,19 @@ from billing.platform.dynamodb.bodies import parsed, text
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Row
 from billing.platform.dynamodb.table import Table
-from billing.usage.mapping import daily_from, month_from
+from billing.usage.records import content_usage_from
+from billing.usage.rules import ContentUsage
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedItem:
-    """An item of an account: its family (the kind of item, such as `invoice`), its key, and its body as JSON."""
+    """An item of an account: its family (the kind of item, such as `invoice`), its key, its body as JSON, and its other
+    attributes as text, such as the days of a counter."""
 
     family: str
     key: str
     body: str
-
-
-@dataclass(frozen=True, slots=True)
-class ContentMonth:
-    """The usage of one content of a store for a product in one month, by day."""
-
-    product: str
-    store: str
-    content: str
-    daily: Mapping[date, Decimal]
+    attributes: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +36,10 @@ class DownloadState:
 
     account: Account
     download: Download | None
+
+
+_KEYS_AND_BODY = frozenset({"pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk", "body", "version", "claimed_until"})
+"""Attributes that say where an item is, or who works on it. The index keys repeat what the body says."""
 
 
 class DownloadStore(Table):
@@ -92,20 +88,19 @@ class DownloadStore(Table):
         return replace(download, version=download.version + 1)
 
     def everything(self, account: str) -> Iterator[ExportedItem]:
-        """All items of an account's own partition, ordered by family. One query per megabyte."""
-        for row in self._reads.query(keys.account(account), " ", keys.last_of("~")):
-            yield ExportedItem(row.key.partition("#")[0].lower().replace("-", "_"), row.key, row.body)
+        """All items of an account but its markers, ordered by partition and family. One query per megabyte."""
+        for partition in (keys.account(account), keys.usage(account)):
+            for row in self._reads.query(partition, " ", keys.last_of("~"), consistent=True):
+                family = row.key.partition("#")[0].lower().replace("-", "_")
+                attributes = {
+                    name: next(iter(value.values())) for name, value in row.image.items() if name not in _KEYS_AND_BODY
+                }
+                yield ExportedItem(family, row.key, row.body, attributes)
 
-    def corrections(self, account: str) -> Iterator[ExportedItem]:
-        """All corrections of an account's usage, by the day that they correct. One query per megabyte."""
-        for row in self._reads.query(keys.usage(account), keys.CORRECTION, keys.last_of(keys.CORRECTION)):
-            yield ExportedItem("correction", row.key, row.body)
-
-    def usage(self, account: str) -> Iterator[ContentMonth]:
+    def usage(self, account: str) -> Iterator[ContentUsage]:
         """All usage of an account by content and month. One query per megabyte."""
-        for row in self._reads.query(keys.usage(account), keys.CONTENT, keys.last_of(keys.CONTENT)):
-            product, month, store, content = row.key.removeprefix(keys.CONTENT).split("#", 3)
-            yield ContentMonth(product, store, content, daily_from(row.image, month_from(month)))
+        for row in self._reads.query(keys.usage(account), keys.CONTENT, keys.last_of(keys.CONTENT), consistent=True):
+            yield content_usage_from(row)
 
 
 def _download_from(account: str, row: Row | None) -> Download | None:

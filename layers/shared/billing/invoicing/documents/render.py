@@ -25,22 +25,26 @@ def render_documents(
     """Writes the files of an invoice. Returns the kinds that were written; none where they exist already, or the
     account or the invoice does not.
 
-    The PDF is written last, so that its existence implies the others. One list, two reads and one write for each file.
-    Raises UpstreamFailed.
+    The PDF is written last, so that its existence implies the others. Files that a cut-off attempt has left of an
+    account that is deleted by now are deleted. One list, two reads and one write for each file. Raises UpstreamFailed.
     """
-    pdf = document_key(account, number, DocumentKind.PDF)
-    if pdf in documents.keys(folder_of_invoice(account, number)):
+    pdf, folder = document_key(account, number, DocumentKind.PDF), folder_of_invoice(account, number)
+    written = [*documents.keys(folder)]
+    if pdf in written and store.billing_context(account) is not None:
         return ()
     try:
         invoice = store.invoice(account, number).invoice
     except NotFound:
+        if written and store.is_registered(number):
+            # Of a deleted account: an attempt was cut off after it had written files.
+            documents.delete_all(folder)
         return ()
     files = render(invoice, _outcome(invoice, store))
     for kind in sorted(files, key=lambda each: each is DocumentKind.PDF):
         documents.put(document_key(account, number, kind), files[kind], TYPES[kind])
     if store.billing_context(account) is None:
         # The account was deleted meanwhile: its files must not stay.
-        documents.delete_all(folder_of_invoice(account, number))
+        documents.delete_all(folder)
         return ()
     return tuple(files)
 

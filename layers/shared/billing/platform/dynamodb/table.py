@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from billing.kernel.errors import BillingError, ConcurrentChange
 from billing.kernel.events import Event
@@ -18,8 +18,13 @@ if TYPE_CHECKING:  # the first write loads PynamoDB
     from billing.platform.dynamodb.transaction import Transaction, Writer
 
 
+StoreT = TypeVar("StoreT", bound="Table")
+
+
 class Table:
     """The base of the stores. A store has the verbs of one business area; each names its cost in round trips."""
+
+    _restored: str | None = None
 
     def __init__(self, table_name: str, client: Any) -> None:
         """`client` is botocore's client of DynamoDB."""
@@ -31,7 +36,7 @@ class Table:
     def _writes(self) -> Writer:
         from billing.platform.dynamodb.transaction import Writer
 
-        return Writer(self._name, self._client)
+        return Writer(self._name, self._client, self._restored)
 
     def _transaction(self, otherwise: BillingError | None = None) -> AbstractContextManager[Transaction]:
         """One transaction: see Writer.transaction. A failed condition raises `otherwise`, or ConcurrentChange."""
@@ -56,6 +61,15 @@ class Table:
         except _RecordedBefore:
             return False
         return True
+
+
+def quiet(store: StoreT, restored: str) -> StoreT:
+    """A store whose events are kept and not published: what they say was said before a restore.
+
+    `restored` names the restore. Before the store's first write.
+    """
+    store._restored = restored
+    return store
 
 
 class _RecordedBefore(ConcurrentChange):

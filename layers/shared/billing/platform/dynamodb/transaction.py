@@ -58,6 +58,7 @@ class ItemModel(Model):
     version = WholeNumberAttribute(null=True)
     dated = UnicodeAttribute(null=True)
     counted = WholeNumberAttribute(null=True, attr_name="count")  # `count` is a method of Model
+    restored = UnicodeAttribute(null=True)
 
 
 class SharedClient(Connection):
@@ -82,9 +83,10 @@ def items_of(table_name: str) -> type[ItemModel]:
 class Transaction:
     """Up to 100 actions, all or none. Each verb adds one action. Two actions must not use the same item."""
 
-    def __init__(self, items: type[ItemModel], write: TransactWrite) -> None:
+    def __init__(self, items: type[ItemModel], write: TransactWrite, restored: str | None = None) -> None:
         self._items = items
         self._write = write
+        self._restored = restored
         self._before_puts = 0  # PynamoDB sends checks first, then deletes, then puts
         self._puts = 0
         self._counter: tuple[int, Callable[[Image | None], Exception]] | None = None
@@ -208,6 +210,8 @@ class Transaction:
             self._put(_stored(self._items, item), condition)
 
     def _put(self, stored: ItemModel, condition: Condition | None, return_values: str | None = None) -> None:
+        if self._restored is not None and stored.sk.startswith(keys.EVENT):
+            stored.restored = self._restored
         self._write.save(stored, condition=condition, return_values=return_values)
         self._puts += 1
 
@@ -229,9 +233,10 @@ class Transaction:
 class Writer:
     """Writes to one table: transactions, and three single writes."""
 
-    def __init__(self, table_name: str, client: Any) -> None:
-        """`client` is botocore's client of DynamoDB."""
+    def __init__(self, table_name: str, client: Any, restored: str | None = None) -> None:
+        """`client` is botocore's client of DynamoDB. Events with `restored` are kept, and not published."""
         self._items = items_of(table_name)
+        self._restored = restored
         self._connection = SharedClient(client)
 
     @contextmanager
@@ -242,7 +247,7 @@ class Writer:
         throttle Busy, and every other failure botocore's error.
         """
         write = TransactWrite(connection=self._connection)
-        transaction = Transaction(self._items, write)
+        transaction = Transaction(self._items, write, self._restored)
         try:
             with write:
                 yield transaction

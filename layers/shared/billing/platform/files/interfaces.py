@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import IO, Protocol
 
@@ -36,12 +36,11 @@ class Documents(Protocol):
         """A file, or None if it does not exist. Raises UpstreamFailed."""
         ...
 
-    def count(self, prefix: str) -> int:
-        """The number of versions, and delete markers, of files with this prefix. Raises UpstreamFailed."""
-        ...
+    def delete_all(self, prefix: str, before: Callable[[Sequence[str]], object] | None = None) -> None:
+        """Deletes all versions, and delete markers, of files with this prefix. Raises UpstreamFailed.
 
-    def delete_all(self, prefix: str) -> None:
-        """Deletes all versions, and delete markers, of files with this prefix. Raises UpstreamFailed."""
+        `before` gets a name for each version of a batch of up to a thousand, before the batch is deleted.
+        """
         ...
 
 
@@ -50,4 +49,9 @@ class Archive(Protocol):
 
     def keep(self, key: str, content: bytes, content_type: str, until: date) -> None:
         """Saves a file and locks it through the day `until`. Does nothing if the key exists. Raises UpstreamFailed."""
+        ...
+
+    def mark(self, folder: str, until: date) -> None:
+        """Remembers that a folder is deleted after the year of `until`. Before its files are saved. Raises
+        UpstreamFailed."""
         ...

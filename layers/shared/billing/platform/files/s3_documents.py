@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -71,11 +71,10 @@ class S3Documents:
         link: str = self._s3.generate_presigned_url("get_object", Params=parameters, ExpiresIn=LINK_SECONDS)
         return link
 
-    def count(self, prefix: str) -> int:
-        return sum(len(page) for page in self._versions(prefix))
-
-    def delete_all(self, prefix: str) -> None:
+    def delete_all(self, prefix: str, before: Callable[[Sequence[str]], object] | None = None) -> None:
         for page in self._versions(prefix):
+            if before is not None:
+                before([f"{each['Key']} {each['VersionId']}" for each in page])
             try:
                 answer = self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": page, "Quiet": True})
             except (BotoCoreError, ClientError) as failure:

@@ -11,7 +11,7 @@ from billing.kernel.events import Event
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import parsed, text
 from billing.platform.dynamodb.item import Item
-from billing.platform.dynamodb.reader import Row, Slice
+from billing.platform.dynamodb.reader import Reader, Row, Slice
 from billing.scaling.reviews.mapping import review_body, review_from
 from billing.scaling.reviews.rules import Review
 from billing.scaling.reviews.success_manager_records import SuccessManagerStore
@@ -37,8 +37,7 @@ class ReviewStore(SuccessManagerStore):
 
     def open_review(self, account: str) -> Review | None:
         """The account's open review, read consistently; None without one. One get, and another if there is one."""
-        row = self._reads.get(keys.account(account), keys.REVIEW_OPEN)
-        return None if row is None else self.review(account, parsed(row.body)["review"])
+        return open_review_of(self._reads, account)
 
     def reviews(self, account: str, *, limit: int, after: str | None) -> Slice[Review]:
         """An account's reviews, newest first. One query."""
@@ -66,7 +65,7 @@ class ReviewStore(SuccessManagerStore):
         """
         with self._transaction() as write:
             write.require_account(account.id)
-            _close(write, account.id, review, frees_time=True)
+            close_review(write, account.id, review, frees_time=True)
             write.record(event)
 
     def decide_review(
@@ -80,7 +79,7 @@ class ReviewStore(SuccessManagerStore):
         partition = keys.account(account.id)
         with self._transaction() as write:
             write.check(partition, keys.PAGE_ACCOUNT, account.version)
-            _close(write, account.id, review, frees_time=frees_time)
+            close_review(write, account.id, review, frees_time=frees_time)
             if changed is not None:
                 item = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(changed.subscription))
                 write.replace(item, changed.subscription.version)
@@ -89,14 +88,27 @@ class ReviewStore(SuccessManagerStore):
             write.record(event)
 
 
-def _close(write: Transaction, account: str, review: Review, *, frees_time: bool) -> None:
+def open_review_of(reads: Reader, account: str) -> Review | None:
+    """The account's open review, read consistently; None without one. One get, and another if there is one."""
+    partition = keys.account(account)
+    row = reads.get(partition, keys.REVIEW_OPEN)
+    found = None if row is None else reads.get(partition, keys.review(parsed(row.body)["review"]))
+    return None if found is None else _review_from(found)
+
+
+def free_time(write: Transaction, review: Review) -> None:
+    """Adds to a transaction that the booked time of a review is free again."""
+    for cell in _cells(review):
+        write.delete(cell.partition, cell.key)
+
+
+def close_review(write: Transaction, account: str, review: Review, *, frees_time: bool) -> None:
     """Adds to a transaction that an open review is closed. The review's version guards it: the first writer wins."""
     partition = keys.account(account)
     write.replace(Item(partition, keys.review(review.id), review_body(review)), review.version)
     write.delete(partition, keys.REVIEW_OPEN)
     if frees_time:
-        for cell in _cells(review):
-            write.delete(cell.partition, cell.key)
+        free_time(write, review)
 
 
 def _cells(review: Review) -> list[Item]:
