@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
 from billing.ending.deletion.empty_archive import empty_archive
+from billing.platform.runs import begin_run
 
 logger = Logger()
 
@@ -18,6 +19,7 @@ LEFT_MILLISECONDS_MIN = 60_000
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
     """Deletes what no lock protects any more at the event's time. Raises UpstreamFailed; the next run goes on."""
+    begin_run(context.aws_request_id, logger)
     emptied = empty_archive(
         wiring.archive_to_empty(),
         now=datetime.fromisoformat(event["time"]),

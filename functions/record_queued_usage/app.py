@@ -15,6 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
 from billing.kernel.errors import reason_of
 from billing.platform.retry import RetryBudget
+from billing.platform.runs import begin_run, sender_of
 from billing.platform.workers import logger, worker
 from billing.usage.record_queued_usage import record_queued_usage
 from billing.usage.rules import UsageEvent
@@ -26,6 +27,7 @@ BUDGET_SECONDS = 20.0
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     """Counts the messages of a batch, together or one by one. Costs one transaction for about a hundred events."""
+    begin_run(context.aws_request_id, logger)
     budget = RetryBudget(BUDGET_SECONDS)
     counted = _counted_together(event["Records"], budget)
     rest = [record for record in event["Records"] if record["messageId"] not in counted]
@@ -47,7 +49,8 @@ def _counted_together(records: Sequence[Mapping[str, Any]], budget: RetryBudget)
     except Exception as failure:  # noqa: BLE001 - whatever it is: one by one, the message at fault is found
         logger.warning("usage not counted together", reason=reason_of(failure), messages=len(readable))
         return set()
-    logger.info("usage counted", messages=len(readable), **facts)
+    senders = {sender_of(record) for record in records if record["messageId"] in readable} - {None}
+    logger.info("usage counted", messages=len(readable), correlations=sorted(map(str, senders)), **facts)
     return set(readable)
 
 

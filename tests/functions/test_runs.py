@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import logging
@@ -9,6 +10,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -20,9 +24,14 @@ from billing import wiring
 from billing.platform import workers
 from billing.platform.http import resolver
 from billing.platform.runs import begin_run, message_attributes, sender_of
+from billing.usage.records import MonthTotal
 
 from functions.get_billing.app import handler as get_billing
 from functions.plan_due_work import app as planner
+from functions.publish_events import app as publisher
+from functions.receive_payment_notice import app as webhook
+from functions.record_queued_usage import app as counter
+from functions.watch_usage import app as watcher
 from tests.api_gateway import NOW, answer, request
 from tests.aws import REGION
 from tests.company import Company
@@ -120,6 +129,101 @@ def test_the_next_run_does_not_keep_the_one_before() -> None:
 
     assert message_attributes()["correlation"]["StringValue"] == "second"
     assert logger.get_current_keys()["correlation"] is None
+
+
+# ---- Functions with a handler of their own ------------------------------------------------------
+
+
+@pytest.fixture
+def after_another_run() -> Iterator[io.StringIO]:
+    """The lines of a process that has handled something before: its ids must not be in the next run's lines."""
+    for lines in lines_of(workers.logger):
+        begin_run("run-before", workers.logger)
+        workers.logger.append_keys(correlation="sender-before")
+        yield lines
+
+
+def test_a_reader_of_the_stream_names_its_run_and_the_requests_of_its_events(
+    after_another_run: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = json.loads((ROOT / "events" / "publish_events.json").read_text("utf-8"))
+    monkeypatch.setattr(publisher, "publish_events", lambda *_, **__: None)
+    monkeypatch.setattr(wiring, "bus", lambda: None)
+    publisher.handler(batch, Context())
+
+    [line] = parsed(after_another_run)
+    bodies = [json.loads(each["dynamodb"]["NewImage"]["body"]["S"]) for each in batch["Records"]]
+    assert (line["request_id"], line.get("correlation")) == ("run-of-lambda", None)
+    assert line["correlations"] == sorted({each["correlation"] for each in bodies})
+
+
+def test_the_watcher_of_usage_names_its_run_as_its_events_do(
+    after_another_run: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded: list[str] = []
+
+    def watched(*_: object, correlation: str, **__: object) -> int:
+        recorded.append(correlation)
+        return 90
+
+    total = MonthTotal("nordlys-kaffe", "search", date(2026, 6, 1), Decimal(9000))
+    monkeypatch.setattr(watcher, "month_total_from", lambda _: total)
+    monkeypatch.setattr(watcher, "watch_usage", watched)
+    monkeypatch.setattr(wiring, "usage_store", lambda: None)
+    watcher.handler({"Records": [{"dynamodb": {"NewImage": {}, "ApproximateCreationDateTime": 0}}]}, Context())
+
+    [line] = parsed(after_another_run)
+    assert (line["request_id"], line.get("correlation")) == ("run-of-lambda", None)
+    assert recorded == ["run-of-lambda"]
+
+
+def test_the_webhook_names_the_request(after_another_run: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "_is_signed", lambda *_: False)
+    webhook.handler(request("POST", "/webhooks/stripe", claims=None, body="{}"), Context())
+
+    [line] = parsed(after_another_run)
+    assert (line["request_id"], line.get("correlation")) == (GATEWAYS_ID, None)
+
+
+@pytest.mark.parametrize("messages", [1, 2])
+def test_queued_usage_names_its_run_and_the_requests_that_reported_it(
+    messages: int, after_another_run: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counter, "_record", lambda *_: {"accepted": 1})
+    monkeypatch.setattr(counter, "events_from", lambda body: [body])
+    records = [
+        as_lambda_passes_it(
+            {
+                "MessageId": str(number),
+                "ReceiptHandle": "receipt",
+                "Body": "{}",
+                "MessageAttributes": {"correlation": {"DataType": "String", "StringValue": f"sender-{number}"}},
+            }
+        )
+        for number in range(messages)
+    ]
+    counter.handler({"Records": records}, Context())
+
+    [line] = parsed(after_another_run)
+    assert line["request_id"] == "run-of-lambda"
+    senders = line["correlations"] if messages > 1 else [line["correlation"]]
+    assert senders == [f"sender-{number}" for number in range(messages)]
+    assert "sender-before" not in json.dumps(line)
+
+
+@pytest.mark.parametrize("app", sorted((ROOT / "functions").glob("*/app.py")), ids=lambda app: app.parent.name)
+def test_a_function_that_logs_begins_its_run(app: Path) -> None:
+    """The frames of requests and of workers begin it. A handler of its own must do so before anything else."""
+    tree = ast.parse(app.read_text("utf-8"))
+    handlers = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == "handler"]
+    names = {each.id for each in ast.walk(tree) if isinstance(each, ast.Name)}
+    if not handlers or "logger" not in names:
+        return
+    [handler] = handlers
+    first = next(each for each in handler.body if not isinstance(getattr(each, "value", None), ast.Constant))
+    assert ast.unparse(first).startswith("begin_run("), (
+        f"{app.parent.name}: its lines would have the ids of another run"
+    )
 
 
 # ---- Cold starts --------------------------------------------------------------------------------

@@ -104,8 +104,14 @@ def differences(before: Any, after: Any, at: str = "") -> Iterator[str]:
         yield f"{at}: {before} is now {after}"
 
 
+IN_THE_LANGUAGE_OF_THE_ACCOUNT = (r"/autoscaling/items/\d+/explanation: ", r"/reduction/products/\d+/detail: ")
+"""Sentences that were English for every account."""
+
+
 def is_announced(difference: str) -> bool:
     """Whether the changelog has a difference. Where amounts differ by rounding, they differ by one minor unit."""
+    if any(re.search(each, difference) for each in IN_THE_LANGUAGE_OF_THE_ACCOUNT):
+        return True
     if not any(re.search(each, difference) for each in ANNOUNCED):
         return False
     before, after = map(int, re.findall(r"(-?\d+) is now (-?\d+)", difference)[0])
