@@ -37,7 +37,9 @@ def redirect(world: World) -> str:
 
 def link_in_the_body(world: World) -> str:
     """A page gets the link in the body, because a browser hides redirects from scripts."""
-    answer = world.require(200, "GET", f"{_path(world)}?redirected=false", token=world.made.admin_token)
+    answer = world.require(
+        200, "GET", _path(world), token=world.made.admin_token, headers={"Accept": "application/json"}
+    )
     links = [each for each in answer.json().values() if isinstance(each, str) and each.startswith("http")]
     if not links:
         raise Refused("The body has no link.", "Paste the JSON file into an issue.")

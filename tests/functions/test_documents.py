@@ -30,6 +30,7 @@ from tests.samples import ACCOUNT, with_value
 
 INVOICES = "/accounts/{account}/invoices"
 ISSUED = NOW + timedelta(days=5)
+JSON = "application/json"
 
 pytestmark = pytest.mark.usefixtures("work")
 
@@ -50,11 +51,20 @@ def rendered(event: Event) -> None:
 
 
 def ask(
-    company: Company, number: str, what: str, query: Any = None, *, claims: Any = None, now: datetime = NOW
+    company: Company,
+    number: str,
+    what: str,
+    query: Any = None,
+    *,
+    claims: Any = None,
+    accept: str | None = None,
+    now: datetime = NOW,
 ) -> Answer:
     path = {**company.path, "number": number}
     route = f"{INVOICES}/{{number}}/{what}"
-    return answer(get_document, request("GET", route, claims=claims or company.member, path=path, query=query, now=now))
+    headers = {} if accept is None else {"Accept": accept}
+    event = request("GET", route, claims=claims or company.member, path=path, query=query, headers=headers, now=now)
+    return answer(get_document, event)
 
 
 def correct(company: Company, number: str, body: Any, *, claims: Any = STAFF, now: datetime = ISSUED) -> Answer:
@@ -104,7 +114,7 @@ def test_a_file_can_be_downloaded_after_it_was_written(
     before = ask(company, number, "pdf")
     assert (before.status, before.body, before.headers["Retry-After"]) == (
         202,
-        {"status": "preparing", "link": None},
+        {"status": "preparing", "link": None, "works_until": None},
         "5",
     )
 
@@ -116,7 +126,11 @@ def test_a_file_can_be_downloaded_after_it_was_written(
     assert name == f'attachment; filename="Livello-Demo-ApS-{number}.pdf"'
     assert number in PdfReader(io.BytesIO(pdf)).pages[0].extract_text()
     assert int(parse_qs(urlparse(found.headers["Location"]).query)["X-Amz-Expires"][0]) == 300
-    assert found.body == {"status": "ready", "link": found.headers["Location"]}
+    assert found.body == {
+        "status": "ready",
+        "link": found.headers["Location"],
+        "works_until": (NOW + timedelta(seconds=300)).isoformat().replace("+00:00", "Z"),
+    }
     for syntax, root in (("cii", b"CrossIndustryInvoice"), ("ubl", b"<Invoice")):
         xml, _ = fetched(ask(company, number, "xml", {"syntax": syntax}).headers["Location"])
         assert root in xml or root.replace(b"<", b":") in xml
@@ -128,14 +142,50 @@ def test_a_page_gets_the_link_instead_of_a_redirect_that_it_cannot_see(
 ) -> None:
     event = issued(work, monkeypatch)
     number = number_of(event)
-    assert ask(company, number, "pdf", {"redirected": "false"}).status == 202
+    before = ask(company, number, "pdf", accept=JSON)
+    assert (before.status, before.headers["Vary"]) == (202, "Accept")
     rendered(event)
 
     for what, root in (("pdf", b"%PDF"), ("xml", b"<")):
-        found = ask(company, number, what, {"redirected": "false"})
+        found = ask(company, number, what, accept=JSON)
         assert (found.status, found.headers["Cache-Control"], "Location" in found.headers) == (200, "no-store", False)
+        assert found.headers["Vary"] == "Accept"
         assert fetched(found.body["link"])[0].startswith(root)
-    assert ask(company, number, "pdf", {"redirected": "perhaps"}).status == 422
+        assert found.body["works_until"] == "2026-06-10T12:05:00Z"
+
+
+ACCEPTED: list[tuple[str | None, int]] = [
+    (JSON, 200),
+    ("APPLICATION/json; charset=utf-8", 200),
+    ("application/json, */*;q=0.1", 200),
+    ("application/*", 302),
+    ("application/json, text/plain, */*", 200),  # axios and Angular
+    ("application/json;q=0.9, application/pdf;q=0.5, application/xml;q=0.5", 200),
+    (None, 302),
+    ("", 302),
+    ("*/*", 302),  # curl, fetch, httpx
+    ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", 302),  # a browser that follows a link
+    ("application/pdf, application/xml, application/json", 302),
+    ("application/json;q=0.5, application/pdf, application/xml", 302),
+    ("application/json;q=0.5, */*", 302),
+    ("application/json;q=0", 302),
+    ("application/json;q=much", 302),
+    ("text/html", 302),
+    (",,;q=1,", 302),
+]
+"""Accept headers, and the status that each gets."""
+
+
+def test_the_accepted_media_types_decide_between_a_link_and_a_redirect(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = issued(work, monkeypatch)
+    rendered(event)
+
+    for what in ("pdf", "xml"):
+        found = [(accept, ask(company, number_of(event), what, accept=accept)) for accept, _ in ACCEPTED]
+        assert [(accept, each.status) for accept, each in found] == ACCEPTED
+        assert {(each.headers["Vary"], each.headers["Cache-Control"]) for _, each in found} == {("Accept", "no-store")}
 
 
 def test_files_are_written_once_and_rendered_again_with_the_same_bytes(

@@ -153,10 +153,11 @@ class PreviewView(View):
 
 
 class PreparedView(View):
-    """Whether the file is written yet, and a link to it that needs no log-in and is valid for five minutes."""
+    """Whether the file is written yet, and a link to it that needs no log-in and works until `works_until`."""
 
     status: Literal["preparing", "ready"]
     link: str | None
+    works_until: datetime | None
 
 
 class PartyView(View):

@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from billing.ending.exports.rules import AVAILABLE_FOR, Download
 from billing.invoicing.views import YEAR_MAX, YEAR_MIN
+from billing.platform.files.interfaces import link_works_until
 from billing.platform.http.models import View
 
 ArchiveYear = Annotated[int, Query(ge=YEAR_MIN, le=YEAR_MAX, description="The year in which they were produced.")]
@@ -17,8 +18,8 @@ ArchiveYear = Annotated[int, Query(ge=YEAR_MIN, le=YEAR_MAX, description="The ye
 class DownloadView(View):
     """`status` is `none` before one was asked for, `preparing`, `ready`, or `expired` when it must be asked for again.
 
-    `link` leads to the file for five minutes, without a log-in: it is given anew with each answer. `until` is when the
-    file itself is deleted.
+    `link` needs no log-in and works until `works_until`: each answer has a new one. `until` is when the file itself is
+    deleted.
     """
 
     status: Literal["none", "preparing", "ready", "expired"]
@@ -27,11 +28,20 @@ class DownloadView(View):
     until: datetime | None
     files: int | None
     link: str | None
+    works_until: datetime | None
 
     @classmethod
     def of(cls, download: Download | None, now: datetime, link: str | None) -> DownloadView:
         if download is None:
-            return cls(status="none", requested_at=None, ready_at=None, until=None, files=None, link=None)
+            return cls(
+                status="none",
+                requested_at=None,
+                ready_at=None,
+                until=None,
+                files=None,
+                link=None,
+                works_until=None,
+            )
         ready_at = download.ready_at
         available, under_way = download.is_available(now), download.is_under_way(now)
         return cls(
@@ -41,4 +51,5 @@ class DownloadView(View):
             until=None if ready_at is None else ready_at + AVAILABLE_FOR,
             files=download.files,
             link=link if available else None,
+            works_until=link_works_until(now) if available and link is not None else None,
         )

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import IO, Protocol
 
 LINK_SECONDS = 300
 """How long a download link is valid: long enough for a browser, too short to pass on."""
+
+
+def link_works_until(made_at: datetime) -> datetime:
+    """When a link that was made at this time ends."""
+    return made_at + timedelta(seconds=LINK_SECONDS)
 
 
 class Documents(Protocol):
