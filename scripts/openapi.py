@@ -137,7 +137,7 @@ def document() -> dict[str, Any]:
             _add(
                 paths.setdefault(route.openapi_path, {}),
                 route.method.lower(),
-                _described(operation, route),
+                _described(operation, route, schemas),
                 route.openapi_path,
             )
         for name, schema in part.get("components", {}).get("schemas", {}).items():
@@ -194,8 +194,11 @@ def documented(route: Callable[..., Any]) -> tuple[Documented, ...]:
     return named or (Documented(200),)
 
 
-def _described(operation: dict[str, Any], route: Any) -> dict[str, Any]:
-    """The operation as it is: its function's name as its id, who may call it, and the answers that it gives."""
+def _described(operation: dict[str, Any], route: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    """The operation as it is: its function's name as its id, who may call it, and the answers that it gives.
+
+    Unions that have a name are added to `schemas`.
+    """
     summary, _, more = (inspect.getdoc(route.func) or "").partition("\n")
     judges = [*judges_of(route.func)]
     is_machine = any(each.dependency is machine_context for each in judges)
@@ -214,8 +217,8 @@ def _described(operation: dict[str, Any], route: Any) -> dict[str, Any]:
         "parameters": parameters,
     }
     if "requestBody" in operation:
-        described["requestBody"] = _tidied(operation["requestBody"])
-    answers = {str(each.status): _answer(each, operation) for each in documented(route.func)}
+        described["requestBody"] = _named(_tidied(operation["requestBody"]), route.func.__name__, schemas)
+    answers = {str(each.status): _answer(each, operation, schemas) for each in documented(route.func)}
     refusals = {
         str(status): {"$ref": f"#/components/responses/{REFUSALS[status][0]}"} for status in _refusals(described)
     }
@@ -223,7 +226,7 @@ def _described(operation: dict[str, Any], route: Any) -> dict[str, Any]:
     return described
 
 
-def _answer(answer: Documented, operation: dict[str, Any]) -> dict[str, Any]:
+def _answer(answer: Documented, operation: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
     """An answer of a route: its description, headers, and the schema of its body by media type."""
     described: dict[str, Any] = {"description": HTTPStatus(answer.status).phrase}
     if answer.headers:
@@ -233,10 +236,27 @@ def _answer(answer: Documented, operation: dict[str, Any]) -> dict[str, Any]:
     )
     if CSV in answer.media_types:
         [schema] = [each for each in schema["anyOf"] if each.get("type") != "string"]
+    if answer.schema is not None:
+        reference = {"$ref": f"#/components/schemas/{answer.schema}"}
+        if reference not in schema["anyOf"]:
+            _add(named, answer.schema, _tidied(schema), "the schemas")
+        schema = reference
     schemas = {JSON: _tidied(schema), CSV: {"type": "string"}}
     if answer.media_types:
         described["content"] = {each: {"schema": schemas[each]} for each in answer.media_types}
     return described
+
+
+def _named(body: dict[str, Any], operation: str, schemas: dict[str, Any]) -> dict[str, Any]:
+    """A request body whose schemas have names. A union is added to `schemas`, under a name from the operation's."""
+    name = f"{operation.title().replace('_', '')}Body"
+    content = {}
+    for media_type, each in body["content"].items():
+        if "anyOf" in each["schema"]:
+            _add(schemas, name, each["schema"], "the schemas")
+            each = {**each, "schema": {"$ref": f"#/components/schemas/{name}"}}
+        content[media_type] = each
+    return {**body, "content": content}
 
 
 def _refusals(operation: dict[str, Any]) -> list[int]:

@@ -24,7 +24,14 @@ from billing.wiring import Backlog, Usage
 BUDGET_SECONDS = 3.0
 """How long a request waits for busy counters before its events are queued."""
 
-Reports = Response[Annotated[UsageResultView | UsageResultsView, Documented(200), Documented(202), Documented(207)]]
+Reports = Response[
+    Annotated[
+        UsageResultView | UsageResultsView,
+        Documented(200, schema="ReportedUsageView"),
+        Documented(202, schema="UsageResultView"),  # a single event
+        Documented(207, schema="UsageResultsView"),  # a batch
+    ]
+]
 
 app = make_api(read_events)
 

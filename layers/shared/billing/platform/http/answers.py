@@ -26,6 +26,9 @@ class Documented:
     status: int
     media_types: tuple[str, ...] = (JSON,)
     headers: tuple[str, ...] = ()
+    schema: str | None = None
+    """Where the view is a union: the member that this answer has, or a name for the union. Several generators make a
+    type of a schema only if it has a name."""
 
 
 Tagged = Response[Annotated[V, Documented(200, headers=("ETag",))]]
