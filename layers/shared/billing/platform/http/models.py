@@ -197,17 +197,19 @@ Percent = Annotated[
 class ExplanationView(View):
     """One reason: a stable `code`, the `values` of its sentence, and the sentence in the account's language.
 
-    Quantities among the values are decimal numbers as text.
+    Quantities among the values are decimal numbers as text. What is not known is not among them.
     """
 
     code: str
-    values: dict[str, str | int | None]
+    values: dict[str, str | int]
     text: str
 
     @classmethod
     def of(cls, explanation: Explanation, language: str) -> ExplanationView:
         values = {
-            name: plain(value) if isinstance(value, Decimal) else value for name, value in explanation.values.items()
+            name: plain(value) if isinstance(value, Decimal) else value
+            for name, value in explanation.values.items()
+            if value is not None
         }
         return cls(code=explanation.code, values=values, text=explanation.in_words(language))
 
