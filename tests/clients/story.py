@@ -81,9 +81,9 @@ def described(operation: str) -> dict[str, Any]:
     return found
 
 
-def check(outcomes: Sequence[Mapping[str, Any]]) -> None:
+def check(outcomes: Sequence[Mapping[str, Any]], *more: Step) -> None:
     """A client has told the whole story, and has understood every answer."""
-    found = [each for step, outcome in zip(STORY, outcomes, strict=True) for each in step.faults(outcome)]
+    found = [each for step, outcome in zip((*STORY, *more), outcomes, strict=True) for each in step.faults(outcome)]
     assert not found, "\n".join(found)
 
 
@@ -139,3 +139,13 @@ STORY = [
     Step("withdraw the cancellation", "delete_cancellation", 204),
     Step("without a token", "list_accounts", 401, "nobody", of_account=False, reads=("type", f"{PROBLEM}unauthenticated")),
 ]
+
+UNKNOWN_FIELD = Step(
+    "a field that nobody knows",
+    "put_contact",
+    422,
+    body={**ACCOUNT["contact"], "fax": "1"},
+    path=FIRST,
+    reads=("errors.0.pointer", "#/fax"),
+)
+"""For clients whose types can be got round: a client of another release may send what this one does not know."""

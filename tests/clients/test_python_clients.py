@@ -26,17 +26,17 @@ RUNNER = FOLDER / "run_story.py"
 pytestmark = pytest.mark.clients
 
 
-def check_types(folder: Path) -> None:
+def check_types(folder: Path, *strictness: str) -> None:
     """mypy accepts the client, with the dependencies of the environment that runs it."""
     mypy = [ROOT / ".venv" / "bin" / "python", "-m", "mypy", "--python-executable", PYTHON, "--config-file", ""]
-    run([*mypy, "-p", "livello_client"], folder)
+    run([*mypy, *strictness, "-p", "livello_client"], folder)
 
 
 def test_openapi_python_client(company: Company, issued: str, tmp_path: Path) -> None:
     folder = tmp_path / "livello"
     command = [PYTHON, "-m", "openapi_python_client", "generate", "--path", DOCUMENT, "--output-path", folder]
     assert warnings(run(command, tmp_path)) == []
-    check_types(folder)
+    check_types(folder, "--strict")
 
     check(told(company, issued, [PYTHON, RUNNER, "openapi-python-client"], folder, PYTHONPATH="."))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.api_gateway import MACHINE, STAFF
 from tests.clients.http_gateway import served
-from tests.clients.story import STORY
+from tests.clients.story import STORY, Step
 from tests.company import Company
 from tests.template import ROOT
 
@@ -78,9 +78,9 @@ def missing(*programs: str) -> str | None:
     return next((each for each in programs if shutil.which(each) is None), None)
 
 
-def told(company: Company, number: str, command: Command, folder: Path, **variables: str) -> Any:
-    """The outcomes of the story, as a client's program tells it against the served API."""
-    steps = [step.request(company, number) for step in STORY]
+def told(company: Company, number: str, command: Command, folder: Path, *more: Step, **variables: str) -> Any:
+    """The outcomes of the story and of `more`, as a client's program tells it against the served API."""
+    steps = [step.request(company, number) for step in (*STORY, *more)]
     with served({"admin": company.admin, "staff": STAFF, "machine": MACHINE}) as address:
         written = run(command, folder, json.dumps({"address": address, "steps": steps}), **variables)
     return json.loads(written)
