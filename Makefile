@@ -132,7 +132,8 @@ test-deep: $(DEV)
 	HYPOTHESIS_PROFILE=deep .venv/bin/pytest --quiet -m 'hypothesis and not stack' --ignore tests/judges \
 	  --numprocesses 2 --dist worksteal
 
-# Runs a customer's story with a Python client generated from the OpenAPI document; its gaps are listed.
+# Runs a customer's story with clients that five generators make from the OpenAPI document: for Python and TypeScript, and
+# for Java and Go where these are. Says which of them are skipped.
 test-clients: $(DEV) $(CLIENTS)
 	.venv/bin/pytest --quiet tests/clients
 

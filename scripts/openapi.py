@@ -251,11 +251,11 @@ def _named(body: dict[str, Any], operation: str, schemas: dict[str, Any]) -> dic
     """A request body whose schemas have names. A union is added to `schemas`, under a name from the operation's."""
     name = f"{operation.title().replace('_', '')}Body"
     content = {}
-    for media_type, each in body["content"].items():
-        if "anyOf" in each["schema"]:
-            _add(schemas, name, each["schema"], "the schemas")
-            each = {**each, "schema": {"$ref": f"#/components/schemas/{name}"}}
-        content[media_type] = each
+    for media_type, taken in body["content"].items():
+        content[media_type] = taken
+        if "anyOf" in taken["schema"]:
+            _add(schemas, name, taken["schema"], "the schemas")
+            content[media_type] = {**taken, "schema": {"$ref": f"#/components/schemas/{name}"}}
     return {**body, "content": content}
 
 

@@ -12,7 +12,7 @@ import inspect
 import json
 import sys
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
@@ -31,10 +31,8 @@ def outcome(status: int, headers: Mapping[str, str], parsed: Any, reads: str | N
 def member(view: Any, path: str) -> str:
     """A member of a typed view, such as items.0.account, as text."""
     for name in path.split("."):
-        if name.isdigit():
-            view = view[int(name)]
-        else:  # a client may rename what is a word of Python
-            view = getattr(view, f"{name}_" if hasattr(view, f"{name}_") else name)
+        renamed = f"{name}_"  # what is a name of Python's
+        view = view[int(name)] if name.isdigit() else getattr(view, renamed if hasattr(view, renamed) else name)
     return str(view.value if isinstance(view, Enum) else view)
 
 
@@ -131,7 +129,10 @@ class OpenapiGenerator:
         raise TypeError(f"{operation} takes no body")
 
 
-CLIENTS = {"openapi-python-client": OpenapiPythonClient, "openapi-generator": OpenapiGenerator}
+CLIENTS: dict[str, Callable[[str], OpenapiPythonClient | OpenapiGenerator]] = {
+    "openapi-python-client": OpenapiPythonClient,
+    "openapi-generator": OpenapiGenerator,
+}
 
 
 def tried(client: OpenapiPythonClient | OpenapiGenerator, step: dict[str, Any]) -> dict[str, Any]:

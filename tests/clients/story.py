@@ -106,9 +106,7 @@ STORY = [
     Step("company", "get_company", 200, reads=("name", "Nordlys Kaffe ApS")),
     Step("change the company", "put_company", 200, body=COMPANY, path=FIRST, reads=("name", "Nordlys A/S")),
     Step("change an older version", "put_company", 412, body=ACCOUNT["company"], path=FIRST, reads=("type", STALE)),
-    Step(
-        "billing address", "put_billing_details", 200, body=ACCOUNT["billing"], path=FIRST, reads=("language", "en")
-    ),
+    Step("billing address", "put_billing_details", 200, body=ACCOUNT["billing"], path=FIRST, reads=("language", "en")),
     Step("contact", "put_contact", 200, body=ACCOUNT["contact"], path=FIRST, reads=("name", "Ada Holm")),
     Step("users", "get_users", 200),
     Step("add a user", "put_user", 200, body=COLLEAGUE, reads=("role", "member")),
@@ -126,7 +124,13 @@ STORY = [
     Step("invoices as a table", "get_invoices", 200, accept=CSV, reads=("", "number")),
     Step("the next invoice", "get_upcoming_invoice", 200, reads=("net.currency", "EUR")),
     Step("an invoice", "get_invoice", 200, path=ISSUED, reads=("occasion", "period")),
-    Step("an unknown invoice", "get_invoice", 404, path={"number": "LV-2026-999999"}, reads=("type", f"{PROBLEM}not-found")),
+    Step(
+        "an unknown invoice",
+        "get_invoice",
+        404,
+        path={"number": "LV-2026-999999"},
+        reads=("type", f"{PROBLEM}not-found"),
+    ),
     Step("a link to the PDF", "get_pdf", 200, path=ISSUED, reads=("status", "ready")),
     Step("a file to come", "get_xml", 202, path={**ISSUED, "syntax": "ubl"}, reads=("status", "preparing")),
     Step("autoscaling decisions", "get_autoscaling", 200, reads=("items", "[]")),
@@ -137,7 +141,9 @@ STORY = [
     Step("preview a cancellation", "get_cancellation", 200, reads=("status", "active")),
     Step("cancel", "post_cancellation", 201, body=WHY, reads=("reason", "other")),
     Step("withdraw the cancellation", "delete_cancellation", 204),
-    Step("without a token", "list_accounts", 401, "nobody", of_account=False, reads=("type", f"{PROBLEM}unauthenticated")),
+    Step(
+        "without a token", "list_accounts", 401, "nobody", of_account=False, reads=("type", f"{PROBLEM}unauthenticated")
+    ),
 ]
 
 UNKNOWN_FIELD = Step(

@@ -12,6 +12,7 @@ from tests.clients.tools import (
     FOLDER,
     OF_OPENAPI_GENERATOR,
     PYTHON,
+    Command,
     missing,
     openapi_generator,
     run,
@@ -28,13 +29,13 @@ pytestmark = pytest.mark.clients
 
 def check_types(folder: Path, *strictness: str) -> None:
     """mypy accepts the client, with the dependencies of the environment that runs it."""
-    mypy = [ROOT / ".venv" / "bin" / "python", "-m", "mypy", "--python-executable", PYTHON, "--config-file", ""]
-    run([*mypy, *strictness, "-p", "livello_client"], folder)
+    mypy = [ROOT / ".venv" / "bin" / "python", "-m", "mypy", "--config-file", "", "--python-executable", PYTHON]
+    run([*map(str, mypy), *strictness, "-p", "livello_client"], folder)
 
 
 def test_openapi_python_client(company: Company, issued: str, tmp_path: Path) -> None:
     folder = tmp_path / "livello"
-    command = [PYTHON, "-m", "openapi_python_client", "generate", "--path", DOCUMENT, "--output-path", folder]
+    command: Command = [PYTHON, "-m", "openapi_python_client", "generate", "--path", DOCUMENT, "--output-path", folder]
     assert warnings(run(command, tmp_path)) == []
     check_types(folder, "--strict")
 
