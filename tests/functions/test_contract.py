@@ -112,6 +112,34 @@ def test_integers_have_sixty_four_bits_and_whole_limits() -> None:
     assert [each for each in found if any(isinstance(value, float) for value in each.values())] == []
 
 
+def test_the_schemas_of_bodies_have_names() -> None:
+    """oapi-codegen gives a union without a name no methods, so nobody can fill or read it."""
+    bodies = [each["requestBody"] for each in operations().values() if "requestBody" in each]
+    answers = [contract.resolved(answer) for each in operations().values() for answer in each["responses"].values()]
+    schemas = [
+        content["schema"]
+        for body in (*bodies, *answers)
+        for media_type, content in body.get("content", {}).items()
+        if media_type.endswith("json")
+    ]
+
+    assert schemas
+    assert [each for each in schemas if set(each) != {"$ref"}] == []
+
+
+def test_a_single_event_and_a_batch_of_usage_have_types_of_their_own() -> None:
+    answers = operations()["report_usage"]["responses"]
+    named = {
+        status: answers[status]["content"]["application/json"]["schema"]["$ref"] for status in ("200", "202", "207")
+    }
+
+    assert named == {
+        "200": "#/components/schemas/ReportedUsageView",
+        "202": "#/components/schemas/UsageResultView",
+        "207": "#/components/schemas/UsageResultsView",
+    }
+
+
 def test_every_operation_is_found_by_a_tag() -> None:
     tags = {each["name"] for each in contract.document()["tags"]}
     assert {tag for each in operations().values() for tag in each["tags"]} == tags

@@ -318,13 +318,26 @@ def test_an_export_contains_all_data_of_the_account(shop: Company) -> None:
     assert (ready.after or {})["files"] == len(names)
 
 
+def test_a_download_says_until_when_its_link_works(shop: Company) -> None:
+    assert ask(shop, "GET").body["works_until"] is None
+    assert ask(shop, "POST").body["works_until"] is None
+    deliver(events_of("download.requested")[0])
+
+    ready = ask(shop, "GET", now=NOW + timedelta(days=6)).body
+    until = datetime.fromisoformat(ready["until"])
+    last = ask(shop, "GET", now=until - timedelta(minutes=1)).body
+
+    assert ready["works_until"] == "2026-06-16T12:05:00Z"
+    assert (last["status"], last["works_until"]) == ("ready", ready["until"])
+
+
 def test_a_download_is_available_for_a_week(shop: Company) -> None:
     ask(shop, "POST")
     deliver(events_of("download.requested")[0])
 
     assert ask(shop, "GET", now=NOW + timedelta(days=6)).body["link"]
     late = ask(shop, "GET", now=NOW + timedelta(days=8)).body
-    assert (late["status"], late["link"]) == ("expired", None)
+    assert (late["status"], late["link"], late["works_until"]) == ("expired", None, None)
     assert ask(shop, "POST", now=NOW + timedelta(days=8)).body["status"] == "preparing"
 
 

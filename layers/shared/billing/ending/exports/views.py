@@ -43,13 +43,17 @@ class DownloadView(View):
                 works_until=None,
             )
         ready_at = download.ready_at
+        until = None if ready_at is None else ready_at + AVAILABLE_FOR
         available, under_way = download.is_available(now), download.is_under_way(now)
+        works_until = None
+        if available and link is not None and until is not None:
+            works_until = min(link_works_until(now), until)
         return cls(
             status="ready" if available else "preparing" if under_way else "expired",
             requested_at=download.requested_at,
             ready_at=ready_at,
-            until=None if ready_at is None else ready_at + AVAILABLE_FOR,
+            until=until,
             files=download.files,
             link=link if available else None,
-            works_until=link_works_until(now) if available and link is not None else None,
+            works_until=works_until,
         )
