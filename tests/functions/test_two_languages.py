@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import json
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from billing.correspondence.event_kinds import published
+from billing.languages.explanations import Explanation
 from billing.platform.dynamodb import keys
 from billing.platform.events.mapping import event_from
+from billing.platform.http.models import ExplanationView
 
 from functions.administer_catalogue.app import handler as administer_catalogue
 from functions.get_billing.app import handler as get_billing
@@ -173,6 +176,13 @@ def test_decisions_are_explained_by_codes_and_in_the_accounts_language(
     assert because["text"].startswith("Tutti e tre i mesi superano 10.000 anche senza i picchi")
     assert nevertheless["values"] == {"reason": "Trasloco"}
     assert newest["explanation"] == f"{because['text']} {nevertheless['text']}"
+
+
+def test_what_is_not_known_is_not_among_the_values_of_an_explanation() -> None:
+    """A value that is text, a number or null has no type in the client of openapi-generator for Python."""
+    known = ExplanationView.of(Explanation("autoscaling.fits", {"limit": Decimal(10_000), "weeks_above": None}), "en")
+
+    assert (known.values, known.text) == ({"limit": "10000"}, "All three months are within 10,000.")
 
 
 def test_reviews_and_reductions_say_what_is_missing_in_the_accounts_language(italian: Company) -> None:
