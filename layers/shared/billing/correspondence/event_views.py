@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from billing.kernel.events import Event
-from billing.kernel.fields import fields_of
 from billing.platform.events.envelope import EventEnvelope
+from billing.platform.events.mapping import published_fields
 from billing.platform.http.models import View
 
 
@@ -18,7 +18,7 @@ class EventView(EventEnvelope):
 
     @classmethod
     def of(cls, event: Event) -> EventView:
-        return cls.model_validate(fields_of(event, id="event"), from_attributes=True)
+        return cls.model_validate(published_fields(event), from_attributes=True)
 
 
 class EventsView(View):

@@ -29,7 +29,9 @@ class ActorView(Facts):
 class EventEnvelope(Facts):
     """The fields that all events share.
 
-    `event` is unique, so a consumer can skip an event that it has processed. `correlation` is the id of the request in
+    `event` is unique, so a consumer can skip an event that it has processed. `sequence` orders the events of an account
+    as text: the greater one happened later, whatever their `time` says. It is what CloudEvents' extension of this name
+    says: it increases, and is not contiguous. `correlation` is the id of the request in
     the logs. `account` is null for an event of all accounts. A replay of the past made an event with `is_replay`; its
     `time` is not the real one.
     """
@@ -42,6 +44,7 @@ class EventEnvelope(Facts):
     actor: ActorView
     correlation: str
     is_replay: bool = False
+    sequence: Annotated[str, Field(min_length=1)]
 
 
 Type = TypeVar("Type", bound=str)

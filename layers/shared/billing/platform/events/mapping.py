@@ -10,7 +10,15 @@ from billing.platform.dynamodb.bodies import Body, parsed, text
 
 
 def event_body(event: Event) -> str:
-    return text(fields_of(event, id="event"))
+    fields = fields_of(event, id="event")
+    if event.sequence is None:
+        del fields["sequence"]
+    return text(fields)
+
+
+def published_fields(event: Event) -> Body:
+    """The fields of an event as they are published. The id of an event of an earlier release is its sequence."""
+    return {**fields_of(event, id="event"), "sequence": event.sequence or event.id}
 
 
 def event_from(stored: str) -> Event:
@@ -30,4 +38,5 @@ def event_of(body: Body) -> Event:
         after=body["after"],
         version=body["version"],
         is_replay=body.get("is_replay", False),
+        sequence=body.get("sequence"),
     )
