@@ -59,7 +59,7 @@ from billing.invoicing.vat_numbers.event_schemas import (
 )
 from billing.kernel.events import Event
 from billing.payments.event_schemas import CardExpiring, CardUpdated, PaymentDisputed, PaymentMethodChanged
-from billing.platform.events.mapping import published_fields
+from billing.platform.events.mapping import event_fields
 from billing.scaling.event_schemas import (
     AutoscalingChanged,
     ReviewBooked,
@@ -146,4 +146,4 @@ SCHEMA_OF: dict[str, type[AnyEvent]] = {
 
 def published(event: Event) -> AnyEvent:
     """The event in its published shape. Raises pydantic's ValidationError if it does not fit its schema."""
-    return SCHEMA_OF[event.type].model_validate(published_fields(event), from_attributes=True)
+    return SCHEMA_OF[event.type].model_validate(event_fields(event), from_attributes=True)

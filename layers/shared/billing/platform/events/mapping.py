@@ -10,15 +10,15 @@ from billing.platform.dynamodb.bodies import Body, parsed, text
 
 
 def event_body(event: Event) -> str:
+    return text(event_fields(event))
+
+
+def event_fields(event: Event) -> Body:
+    """The fields of an event as they are stored and published. What an earlier release recorded has no sequence."""
     fields = fields_of(event, id="event")
     if event.sequence is None:
         del fields["sequence"]
-    return text(fields)
-
-
-def published_fields(event: Event) -> Body:
-    """The fields of an event as they are published. The id of an event of an earlier release is its sequence."""
-    return {**fields_of(event, id="event"), "sequence": event.sequence or event.id}
+    return fields
 
 
 def event_from(stored: str) -> Event:
