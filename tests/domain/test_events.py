@@ -3,7 +3,16 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from billing.kernel.events import RANDOM_BYTES, ULID_LENGTH, following, in_order, instant_before, ulid
+from billing.kernel.events import (
+    RANDOM_BYTES,
+    RANDOM_LETTERS,
+    ULID_LENGTH,
+    following,
+    in_order,
+    instant_before,
+    time_of_ulid,
+    ulid,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,10 +54,13 @@ def test_the_following_id_is_the_next_one(instant: datetime, random: bytes) -> N
 
 @given(instants, randomness, st.integers(0, 10**9))
 def test_an_instant_before_an_id_is_the_first_id_of_it(instant: datetime, random: bytes, milliseconds: int) -> None:
-    whole = instant.replace(microsecond=instant.microsecond // 1000 * 1000)
-    span = timedelta(milliseconds=milliseconds)
+    id_, span = ulid(instant, random), timedelta(milliseconds=milliseconds)
 
-    assert instant_before(ulid(whole, random), span) == ulid(whole - span, bytes(RANDOM_BYTES))
+    before = instant_before(id_, span)
+
+    assert before <= id_
+    assert before[-RANDOM_LETTERS:] == "0" * RANDOM_LETTERS
+    assert abs(time_of_ulid(id_) - time_of_ulid(before) - span) < timedelta(milliseconds=1)
 
 
 @given(st.lists(st.tuples(instants, randomness), max_size=5), instants, randomness)

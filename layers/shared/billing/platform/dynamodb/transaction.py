@@ -89,7 +89,7 @@ Put = tuple[ItemModel, Condition | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
+class _AccountWrite:
     """What a transaction requires of an account's own item, and writes to it.
 
     The item must be at `version`; with None it must exist. `body` replaces its body; None leaves it.
@@ -116,7 +116,7 @@ class Transaction:
         self._restored = restored
         self._others: list[Callable[[TransactWrite], object]] = []
         self._puts: list[Put] = []
-        self._pages: dict[str, _Page] = {}
+        self._pages: dict[str, _AccountWrite] = {}
         self._new_pages: dict[str, ItemModel] = {}
         self._counter: tuple[int, Callable[[Image | None], Exception]] | None = None
         self._events: dict[str, list[Event]] = {}
@@ -135,7 +135,7 @@ class Transaction:
     def replace(self, item: Item, version: int) -> None:
         """Replaces version `version` of an item by the next version. With 0 the item must not exist."""
         if item.key == keys.PAGE_ACCOUNT and version:
-            self._pages[item.partition] = _Page(version, item.body)
+            self._pages[item.partition] = _AccountWrite(version, item.body)
             return
         stored = _stored(self._items, item)
         stored.version = version + 1
@@ -175,7 +175,7 @@ class Transaction:
     def check(self, partition: str, key: str, version: int | None = None) -> None:
         """Requires that an item exists. With `version` it must be at that version; with version 0 it must not exist."""
         if key == keys.PAGE_ACCOUNT and version != 0:
-            self._pages[partition] = _Page(version)
+            self._pages[partition] = _AccountWrite(version)
             return
         items, condition = self._items, self._at(version)
         self._others.append(lambda write: write.condition_check(items, partition, key, condition=condition))
@@ -198,7 +198,7 @@ class Transaction:
             raise ValueError("an event without an account needs a partition")
         self._events.setdefault(partition, []).append(event)
         if event.account is not None and not self._new_pages:
-            self._pages.setdefault(partition, _Page())
+            self._pages.setdefault(partition, _AccountWrite())
 
     def record_with(self, event: Event, item_of: Callable[[Event], Item]) -> None:
         """Records an event of an account, and adds the item about it, which must not exist.
@@ -289,7 +289,7 @@ class Transaction:
                 self._update_page(write, partition, page, recorded.get(partition, ()))
         return {partition: events[-1].id for partition, events in recorded.items()}
 
-    def _update_page(self, write: TransactWrite, partition: str, page: _Page, events: Sequence[Event]) -> None:
+    def _update_page(self, write: TransactWrite, partition: str, page: _AccountWrite, events: Sequence[Event]) -> None:
         items = self._items
         actions: list[Action] = []
         conditions = [self._at(page.version)]
