@@ -194,9 +194,9 @@ class Post:
     def _deliver(self, event: Event, recipient: Recipient, message: bytes) -> bool:
         """Claims, sends and records one mail. Returns whether this call sent it.
 
-        The copy is stored before the mail is sent. An attempt whose answer was lost leaves its copy, and the next one sends
-        that again, as it is: there is one copy, however long SES is down. A refused mail leaves none, because its next
-        attempt may have other words.
+        The copy is stored before the mail is sent. An attempt whose answer was lost leaves its copy, and the next one
+        sends that again, as it is: there is one copy, however long SES is down. A refused mail leaves none, because its
+        next attempt may have other words.
         """
         delivery = Delivery.of(event, recipient)
         if not self.deliveries.claim_delivery(delivery, self.claimant, self.now, self.now + CLAIM):

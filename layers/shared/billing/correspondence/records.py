@@ -65,7 +65,8 @@ class DeliveryStore(Table):
         """The earlier events of the account that have still something to mail, oldest first: see note_mailed.
 
         It looks at EARLIER_MAX events, back to RETRIED_FOR, after which a mail is a dead letter. What an earlier
-        release has recorded is left out, because it noted nothing, and so is what is not published. One query, and one more if there are such events.
+        release has recorded is left out, because it noted nothing, and so is what is not published. One query, and one
+        more if there are such events.
         """
         partition = keys.account(event.account or "")
         first, last = keys.event(instant_before(event.id, RETRIED_FOR)), keys.event(event.id)

@@ -135,7 +135,7 @@ class Transaction:
     def replace(self, item: Item, version: int) -> None:
         """Replaces version `version` of an item by the next version. With 0 the item must not exist."""
         if item.key == keys.PAGE_ACCOUNT and version:
-            self._pages[item.partition] = _AccountWrite(version, item.body)
+            self._write_account(item.partition, _AccountWrite(version, item.body))
             return
         stored = _stored(self._items, item)
         stored.version = version + 1
@@ -175,7 +175,7 @@ class Transaction:
     def check(self, partition: str, key: str, version: int | None = None) -> None:
         """Requires that an item exists. With `version` it must be at that version; with version 0 it must not exist."""
         if key == keys.PAGE_ACCOUNT and version != 0:
-            self._pages[partition] = _AccountWrite(version)
+            self._write_account(partition, _AccountWrite(version))
             return
         items, condition = self._items, self._at(version)
         self._others.append(lambda write: write.condition_check(items, partition, key, condition=condition))
@@ -339,6 +339,12 @@ class Transaction:
         return error_of(codes, otherwise)
 
     # ---- Actions ----
+
+    def _write_account(self, partition: str, action: _AccountWrite) -> None:
+        """Adds the action on an account's own item; `record` may have required the account before."""
+        if self._pages.get(partition, _AccountWrite()) != _AccountWrite():
+            raise ValueError("two actions of a transaction must not use the same item")
+        self._pages[partition] = action
 
     def _due(
         self,
