@@ -70,7 +70,7 @@ MONEY = (
 )  # fmt: skip
 """Families that must be the same on both sides for an account to go back: money has moved, or somebody is booked."""
 
-SAID = (keys.ALERT, keys.DELIVERY, keys.DOWNLOAD, keys.EVENT, keys.UNDELIVERABLE)
+SAID = (keys.ALERT, keys.DELIVERED, keys.DELIVERY, keys.DOWNLOAD, keys.EVENT, keys.UNDELIVERABLE)
 """Families of what was said or heard. An account that goes back keeps what is newer of it."""
 
 OF_BACKUP_ALONE = (keys.deleted(""), keys.residue(""), keys.RECEIPTS)
@@ -218,8 +218,10 @@ class Restore:
         for key, item in sorted(theirs.items(), key=lambda pair: pair[0] == keys.PAGE_ACCOUNT):
             if key.startswith((*SAID, *MONEY)):
                 self._add(item)
-            elif ours.get(key) != item:
+            elif _said(ours.get(key, {})) != _said(item):
                 later = {**item, "version": {"N": str(newest + 1)}} if "version" in item else item
+                if "last_event" in ours.get(key, {}):  # its events stay, and the next one comes after them
+                    later = {**later, "last_event": ours[key]["last_event"]}
                 self.client.put_item(TableName=self.table, Item=later)
         for key in ours:
             if key not in theirs and not key.startswith((*SAID, *MONEY)):
@@ -407,8 +409,8 @@ _PAGE = {"S": keys.PAGE_ACCOUNT}
 
 
 def _said(item: Image) -> Image:
-    """An item without the mark of a restore."""
-    return {name: value for name, value in item.items() if name != "restored"}
+    """An item without the mark of a restore, and without the account's last event, which stays."""
+    return {name: value for name, value in item.items() if name not in {"restored", "last_event"}}
 
 
 def restore(

@@ -22,7 +22,7 @@ from billing.correspondence.audiences import LetterContext, Recipient, Vendor
 from billing.correspondence.event_kinds import AnyEvent, published
 from billing.correspondence.letters import letter
 from billing.correspondence.message import message
-from billing.correspondence.notify import DeliveryCounts, Unwritable, notify
+from billing.correspondence.notify import DeliveryCounts, Post, Unwritable
 from billing.kernel.events import Event
 from billing.platform.events.mapping import event_of
 
@@ -56,12 +56,11 @@ def _notify(event: Event, facts: AnyEvent) -> DeliveryCounts:
     now = datetime.now(UTC)  # noqa: TID251 - mail carries the time of sending, also for a replayed event
     vendor = Vendor(os.environ["VENDOR_NAME"], os.environ["BILLING_PAGE"], os.environ["REPLY_TO_ADDRESS"])
 
-    def write(_: Event, situation: LetterContext, recipient: Recipient, document: bytes | None) -> bytes:
-        words = letter(facts, situation, recipient, vendor, document)
-        return message(words, recipient, os.environ["SENDER_ADDRESS"], vendor, event.id, now)
+    def write(about: Event, situation: LetterContext, recipient: Recipient, document: bytes | None) -> bytes:
+        words = letter(facts if about is event else published(about), situation, recipient, vendor, document)
+        return message(words, recipient, os.environ["SENDER_ADDRESS"], vendor, about.id, now)
 
-    return notify(
-        event,
+    post = Post(
         claimant=uuid4().hex,
         now=now,
         staff_address=os.environ["STAFF_ADDRESS"] or None,
@@ -71,6 +70,7 @@ def _notify(event: Event, facts: AnyEvent) -> DeliveryCounts:
         documents=wiring.documents(),
         write=write,
     )
+    return post.send_in_order(event, workers.attempt())
 
 
 def _named(event: Event) -> dict[str, Any]:

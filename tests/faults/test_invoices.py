@@ -254,3 +254,17 @@ def record(world: Invoicing) -> None:
         store=world.invoicing,
         gateway=world.payments,
     )
+
+
+def test_an_invoice_sorts_before_its_payment_also_within_a_millisecond(faults: Faults) -> None:
+    """Invoices are issued and charged at one instant: the ids of one millisecond are random."""
+    for _ in range(4):
+        with company()().calm() as world:
+            issue(world)
+            collect(world)
+
+        kinds = [(each["type"], each["after"]["number"]) for each in events(world, "invoice.")]
+        issued = [number for kind, number in kinds if kind == "invoice.issued"]
+        assert len(issued) == PERIODS
+        for number in issued:
+            assert kinds.index(("invoice.issued", number)) < kinds.index(("invoice.paid", number))

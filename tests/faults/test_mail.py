@@ -10,7 +10,7 @@ from billing.accounts.information import Area, ContactDetails
 from billing.correspondence.audiences import Delivery, DeliveryStatus, Feedback, LetterContext, Recipient
 from billing.correspondence.mailer import Mailer
 from billing.correspondence.note_feedback import note_feedback
-from billing.correspondence.notify import CLAIM, notify
+from billing.correspondence.notify import CLAIM, Post, notify
 from billing.kernel.errors import AnswerLost
 from billing.kernel.events import Event
 from billing.platform.events.mapping import event_from
@@ -128,6 +128,34 @@ def test_each_recipient_gets_one_mail_wherever_the_worker_crashes(faults: Faults
 
 def test_without_reports_of_ses_a_mail_may_be_sent_twice_but_none_is_lost(faults: Faults) -> None:
     faults.every_cut(world=changed, command=deliver, invariants=one_or_two_mails_each)
+
+
+def changed_twice() -> MailWorld:
+    world = changed()
+    with world.calm():
+        change(Area.CONTACT, ContactDetails("Cy Dahl", None), 2)(world)
+    return world
+
+
+def deliver_the_later_one(world: MailWorld) -> None:
+    """Delivers the later event from the queue, LATER than the attempt before, after the reports of SES."""
+    note_reports(world)
+    world.attempts += 1
+    now = NOON + world.attempts * LATER
+    every = [event_from(item["body"]["S"]) for item in world.stored("EVENT#") if "changed" in item["body"]["S"]]
+    claimant, store = f"attempt {world.attempts}", world.store
+    Post(claimant, now, None, store, store, world.mailer, world.documents, message).send_in_order(every[-1], 1)
+
+
+def two_mails_each_in_order(world: MailWorld) -> None:
+    assert mails_by_address(world) == dict.fromkeys(RECIPIENTS, 2)
+    for address in RECIPIENTS:
+        mails = [message for to, message in world.mail.taken if to == address]
+        assert mails == sorted(mails)
+
+
+def test_two_mails_go_out_in_order_wherever_the_worker_crashes(faults: Faults) -> None:
+    faults.every_cut(world=changed_twice, command=deliver_the_later_one, invariants=two_mails_each_in_order)
 
 
 def deliver_concurrently(world: MailWorld) -> None:

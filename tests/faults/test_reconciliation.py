@@ -715,7 +715,9 @@ def test_a_comparison_changes_nothing_else(connection: None) -> None:
         families = (keys.FINDING, keys.EVENT, keys.due("reconciliation"))
 
         def others() -> list[Item]:
-            return [item for item in world.table.items() if not item["sk"]["S"].startswith(families)]
+            items = [item for item in world.table.items() if not item["sk"]["S"].startswith(families)]
+            # The account's item has the place of its last event, which moves on with the event of a difference.
+            return [{name: value for name, value in item.items() if name != "last_event"} for item in items]
 
         before, sent = others(), len(world.stripe.requests)
         world.compare()

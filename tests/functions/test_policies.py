@@ -118,11 +118,40 @@ def test_a_correction_by_the_product_may_do_what_it_needs(company: Company, used
     assert used <= allowed("correct_usage")
 
 
-def test_only_counters_are_updated_in_place() -> None:
-    """All else is put as a whole, at a version: docs/decisions/0016."""
+RECORDING = {
+    "administer_autoscaling",
+    "administer_cancellation",
+    "administer_downloads",
+    "administer_reactivation",
+    "administer_reviews",
+    "administer_success_managers",
+    "administer_users",
+    "administer_vat_numbers",
+    "check_vat_number",
+    "collect_payments",
+    "end_account",
+    "issue_credit_note",
+    "issue_invoices",
+    "note_mail_feedback",
+    "note_payment_notice",
+    "prepare_download",
+    "reconcile_books",
+    "record_payment",
+    "release_invoicing",
+    "scale_account",
+    "update_billing_information",
+    "update_payment_method",
+    "warn_expiring_card",
+    "watch_usage",
+}
+"""The functions that record events of accounts, beside those that count usage."""
+
+
+def test_only_counters_and_the_last_event_of_an_account_are_updated_in_place() -> None:
+    """All else is put as a whole, at a version: docs/decisions/0016, and 0031 for the last event."""
     updating = {folder for folder in FUNCTIONS if ("UpdateItem", None) in allowed(folder)}
 
-    assert updating == {"record_usage", "record_queued_usage", "correct_usage"}
+    assert updating == {"record_usage", "record_queued_usage", "correct_usage"} | RECORDING
 
 
 def test_a_cancellation_checks_what_its_charges_follow_from() -> None:
@@ -149,7 +178,10 @@ _KEY = {"secretsmanager:GetSecretValue StripeApiSecret": "another function of th
 _ADMINS = {
     "dynamodb:Query Table": "a refused member is told the admins (tests/architecture/test_template.py asks for it)"
 }
-_COLLECTION = {"dynamodb:DeleteItem Table": "removes the collection item of an earlier release"}
+_COLLECTION = {
+    "dynamodb:ConditionCheckItem Table": "a payment whose change is no event",
+    "dynamodb:DeleteItem Table": "removes the collection item of an earlier release",
+}
 KEPT: dict[str, dict[str, str]] = {
     "administer_vat_numbers": _ADMINS,
     "collect_payments": {**_FORMER, "dynamodb:GetItem Table": "the exchange rate of a reactivation's invoice"},

@@ -189,6 +189,8 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     DeliveryStore: {
         "claim_delivery": lambda store: store.claim_delivery(DELIVERY, "one", NOON, NOON + timedelta(minutes=2)),
+        "not_mailed_before": lambda store: store.not_mailed_before(EVENT),
+        "note_mailed": lambda store: store.note_mailed(EVENT),
         "record_delivery": lambda store: store.record_delivery(DELIVERY, "message", NOON),
         "release_delivery": lambda store: store.release_delivery(DELIVERY, "one"),
     },

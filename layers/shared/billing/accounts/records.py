@@ -158,10 +158,13 @@ class AccountStore(Table):
 
         Raises ConcurrentChange if it is marked already or the account is deleted. One transaction.
         """
+
+        def mark(recorded: Event) -> Item:
+            return Item(keys.account(account), keys.undeliverable(email), text({"event": recorded.id}))
+
         with self._transaction() as write:
             write.require_account(account)
-            write.add(Item(keys.account(account), keys.undeliverable(email), text({"event": event.id})))
-            write.record(event)
+            write.record_with(event, mark)
 
 
 def account_item(account: Account) -> Item:

@@ -101,6 +101,17 @@ def outlives_account(event: Event) -> bool:
     return is_kept or event.type in {EventType.ACCOUNT_DELETED, EventType.OPEN_CLAIM_CHANGED}
 
 
+OUT_OF_ORDER = frozenset({EventType.ACCOUNT_PROVISIONED, EventType.ADDRESS_UNDELIVERABLE, EventType.USER_ADDED})
+"""Event types whose mail waits for no other, and no other for it. An invitation goes to one person, who has had no mail
+before. That an address does not take mail is best known at once."""
+
+
+def is_in_order(event: Event) -> bool:
+    """Whether the mail about an event keeps its place among the mails of its account: see OUT_OF_ORDER."""
+    is_of_account = event.account is not None and not outlives_account(event)
+    return is_mailed(event) and is_of_account and event.type not in OUT_OF_ORDER
+
+
 _RECIPIENT_DIGITS = 32
 
 

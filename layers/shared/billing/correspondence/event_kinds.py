@@ -58,8 +58,8 @@ from billing.invoicing.vat_numbers.event_schemas import (
     VatNumberUnanswered,
 )
 from billing.kernel.events import Event
-from billing.kernel.fields import fields_of
 from billing.payments.event_schemas import CardExpiring, CardUpdated, PaymentDisputed, PaymentMethodChanged
+from billing.platform.events.mapping import event_fields
 from billing.scaling.event_schemas import (
     AutoscalingChanged,
     ReviewBooked,
@@ -146,4 +146,4 @@ SCHEMA_OF: dict[str, type[AnyEvent]] = {
 
 def published(event: Event) -> AnyEvent:
     """The event in its published shape. Raises pydantic's ValidationError if it does not fit its schema."""
-    return SCHEMA_OF[event.type].model_validate(fields_of(event, id="event"), from_attributes=True)
+    return SCHEMA_OF[event.type].model_validate(event_fields(event), from_attributes=True)

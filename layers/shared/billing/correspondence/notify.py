@@ -7,9 +7,9 @@ report another worker sends it again: two mails are better than none (docs/decis
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from billing.accounts.records import AccountStore
@@ -18,6 +18,7 @@ from billing.correspondence.audiences import (
     Delivery,
     LetterContext,
     Recipient,
+    is_in_order,
     is_mailed,
     outlives_account,
     reachable,
@@ -39,6 +40,10 @@ from billing.platform.files.interfaces import Documents
 CLAIM = timedelta(minutes=2)
 """How long a claim lasts. Longer than the time-out of a worker: the owner of an expired claim no longer runs."""
 
+HELD_ATTEMPTS = 9
+"""With this attempt a mail goes out although an earlier one did not. The waits before it are nine minutes in all
+(billing.platform.workers)."""
+
 MESSAGE_TYPE = "message/rfc822"
 
 STAFF_LANGUAGE = "en"
@@ -52,6 +57,12 @@ class NotAllSent(BillingError):
     """Some mails about an event were not sent. A retry sends only those."""
 
     code = "not-all-sent"
+
+
+class Held(BillingError):
+    """An earlier mail to the same address comes first."""
+
+    code = "held"
 
 
 class Unwritable(Unprocessable):
@@ -86,29 +97,127 @@ def notify(
     transaction, an upload of the audit copy, a call of the mail service and a write. Raises NotAllSent if some mails
     should be tried again, otherwise Unwritable if a mail could not be built.
     """
-    if not is_mailed(event):
-        return DeliveryCounts(0, 0)
-    try:
-        letter_context, addressed, undeliverable = _addressees(event, staff_address, accounts)
-    except AccountNotFound:
-        return DeliveryCounts(0, 0)  # deleted meanwhile, together with all its users
-    document = _document(event, documents)
-    sent = 0
-    failures: list[BillingError] = []
-    unwritable: list[Unwritable] = []
-    for recipient in reachable(addressed, undeliverable):
+    post = Post(claimant, now, staff_address, accounts, deliveries, mailer, documents, write)
+    return post.send(event).counts()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one attempt to mail about an event came to.
+
+    `failures` are why addresses got nothing this time: their mail is to be tried again. `for_all` is why nobody got
+    anything. `unwritable` is why some mail can never be built.
+    """
+
+    addressed: int = 0
+    sent: int = 0
+    failures: Mapping[str, BillingError] = field(default_factory=dict)
+    for_all: BillingError | None = None
+    unwritable: Unwritable | None = None
+
+    def counts(self) -> DeliveryCounts:
+        """Raises NotAllSent if some mails should be tried again, otherwise Unwritable if a mail could not be built."""
+        if self.for_all is not None:
+            raise self.for_all
+        if self.failures:
+            reason = next(iter(self.failures.values())).detail
+            raise NotAllSent(f"{len(self.failures)} of {self.addressed} were not sent: {reason}")
+        if self.unwritable is not None:
+            raise self.unwritable
+        return DeliveryCounts(self.sent, self.addressed - self.sent)
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What an attempt to send mail needs. `claimant` names the attempt."""
+
+    claimant: str
+    now: datetime
+    staff_address: str | None
+    accounts: AccountStore
+    deliveries: DeliveryStore
+    mailer: Mailer
+    documents: Documents
+    write: Write
+
+    def send(self, event: Event, held: Mapping[str, BillingError] | None = None) -> Outcome:
+        """Mails about an event, except to the addresses that are `held`, with the reason. Costs: see notify."""
+        if not is_mailed(event):
+            return Outcome()
         try:
-            message = _build(write, event, letter_context, recipient, document)
-            sent += _deliver(event, recipient, message, claimant, now, deliveries, mailer, documents)
-        except Unwritable as failure:
-            unwritable.append(failure)
-        except (ConcurrentChange, UpstreamFailed) as failure:
-            failures.append(failure)
-    if failures:
-        raise NotAllSent(f"{len(failures)} of {len(addressed)} were not sent: {failures[0].detail}")
-    if unwritable:
-        raise unwritable[0]
-    return DeliveryCounts(sent, len(addressed) - sent)
+            letter_context, addressed, undeliverable = _addressees(event, self.staff_address, self.accounts)
+        except AccountNotFound:
+            return Outcome()  # deleted meanwhile, together with all its users
+        to = reachable(addressed, undeliverable)
+        failures = {each.email: held[each.email] for each in to if held and each.email in held}
+        try:
+            document = _document(event, self.documents)
+        except (NotAllSent, UpstreamFailed) as failure:
+            return Outcome(len(addressed), failures={each.email: failure for each in to}, for_all=failure)
+        sent = 0
+        unwritable = None
+        for recipient in to:
+            if recipient.email in failures:
+                continue
+            try:
+                message = _build(self.write, event, letter_context, recipient, document)
+                sent += self._deliver(event, recipient, message)
+            except Unwritable as failure:
+                unwritable = unwritable or failure
+            except (ConcurrentChange, UpstreamFailed) as failure:
+                failures[recipient.email] = failure
+        return Outcome(len(addressed), sent, failures, unwritable=unwritable)
+
+    def send_in_order(self, event: Event, attempt: int) -> DeliveryCounts:
+        """Mails about an event after what its account's earlier events have still to mail, which it sends itself.
+
+        A recipient who did not get an earlier mail gets this one later, but after HELD_ATTEMPTS attempts at the latest.
+        Nobody else waits. `attempt` counts the deliveries of the message, from 1. Costs what notify does, for each
+        event that is not mailed yet; up to two queries, and a transaction for each event that is mailed. Raises as
+        notify does.
+        """
+        if not is_in_order(event):
+            return self.send(event).counts()
+        late: dict[str, BillingError] = {}
+        for earlier in self.deliveries.not_mailed_before(event):
+            late |= self._send_and_note(earlier, late).failures
+        held = {address: Held(f"An earlier mail was not sent: {late[address].detail}") for address in late}
+        return self._send_and_note(event, held if attempt < HELD_ATTEMPTS else {}).counts()
+
+    def _send_and_note(self, event: Event, held: Mapping[str, BillingError]) -> Outcome:
+        outcome = self.send(event, held)
+        if not outcome.failures and outcome.for_all is None:
+            with suppress(ConcurrentChange):  # the account is deleted, or the next attempt finds all mails delivered
+                self.deliveries.note_mailed(event)
+        return outcome
+
+    def _deliver(self, event: Event, recipient: Recipient, message: bytes) -> bool:
+        """Claims, sends and records one mail. Returns whether this call sent it.
+
+        The copy is stored before the mail is sent. An attempt whose answer was lost leaves its copy, and the next one
+        sends that again, as it is: there is one copy, however long SES is down. A refused mail leaves none, because its
+        next attempt may have other words.
+        """
+        delivery = Delivery.of(event, recipient)
+        if not self.deliveries.claim_delivery(delivery, self.claimant, self.now, self.now + CLAIM):
+            return False
+        copy = None if delivery.account is None else audit_copy(delivery.account, delivery)
+        stored = False
+        try:
+            if copy is not None:
+                message = self.documents.put_once(copy, message, MESSAGE_TYPE)
+                stored = True
+            message_id = self.mailer.send(message, recipient.email, delivery)
+        except AnswerLost:
+            raise  # keep the claim: until it expires, SES may still report that the mail was sent
+        except UpstreamFailed:
+            if copy is not None and stored:
+                with suppress(UpstreamFailed):
+                    self.documents.delete_all(copy)
+            self.deliveries.release_delivery(delivery, self.claimant)
+            raise
+        self.deliveries.record_delivery(delivery, message_id, self.now)
+        return True
 
 
 def _addressees(
@@ -149,44 +258,6 @@ def _build(
         return write(event, letter_context, recipient, document)
     except Exception as failure:
         raise Unwritable(f"It cannot be written: {type(failure).__name__}.") from failure
-
-
-def _deliver(
-    event: Event,
-    recipient: Recipient,
-    message: bytes,
-    claimant: str,
-    now: datetime,
-    deliveries: DeliveryStore,
-    mailer: Mailer,
-    documents: Documents,
-) -> bool:
-    """Claims, sends and records one mail. Returns whether this call sent it.
-
-    The copy is stored before the mail is sent. An attempt whose answer was lost leaves its copy, and the next one sends
-    that again, as it is: there is one copy, however long SES is down. A refused mail leaves none, because its next
-    attempt may have other words.
-    """
-    delivery = Delivery.of(event, recipient)
-    if not deliveries.claim_delivery(delivery, claimant, now, now + CLAIM):
-        return False
-    copy = None if delivery.account is None else audit_copy(delivery.account, delivery)
-    stored = False
-    try:
-        if copy is not None:
-            message = documents.put_once(copy, message, MESSAGE_TYPE)
-            stored = True
-        message_id = mailer.send(message, recipient.email, delivery)
-    except AnswerLost:
-        raise  # keep the claim: until it expires, SES may still report that the mail was sent
-    except UpstreamFailed:
-        if copy is not None and stored:
-            with suppress(UpstreamFailed):
-                documents.delete_all(copy)
-        deliveries.release_delivery(delivery, claimant)
-        raise
-    deliveries.record_delivery(delivery, message_id, now)
-    return True
 
 
 def audit_copy(account: str, delivery: Delivery) -> str:

@@ -529,10 +529,7 @@ class InvoiceStore(RateReads):
             if is_due and context.due is not None:
                 set_renewal_due(write, context, replace(context.due, awaits_rate=awaited))
             if event is not None:
-                key = keys.rate_missing(awaited.day, awaited.currency)
-                expires_at = event.time + RATE_MISSING_KEPT
-                write.add(Item(keys.EXCHANGE_RATES, key, text({"event": event.id}), expires_at=expires_at))
-                write.record(event)
+                write.record_with(event, lambda recorded: _missing_rate_item(awaited, recorded))
 
     def schedule(self, context: BillingContext, due: InvoicingDue) -> None:
         """Writes the first due item of invoicing. Raises ConcurrentChange where one exists. One transaction."""
@@ -706,6 +703,11 @@ def _registered_from(series: str, row: Row) -> RegisteredNumber:
     day, total, tax = date.fromisoformat(body["day"]), Money(**body["total"]), Money(**body["tax"])
     seller_tax = Money(**body["seller_tax"]) if "seller_tax" in body else None
     return RegisteredNumber(series, body["count"], day, total, tax, seller_tax)
+
+
+def _missing_rate_item(awaited: AwaitedRate, event: Event) -> Item:
+    key, expires_at = keys.rate_missing(awaited.day, awaited.currency), event.time + RATE_MISSING_KEPT
+    return Item(keys.EXCHANGE_RATES, key, text({"event": event.id}), expires_at=expires_at)
 
 
 def _hold_item(hold: InvoicingHold) -> Item:

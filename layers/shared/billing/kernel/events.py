@@ -1,20 +1,26 @@
 """Events: every change records one, in the transaction of the change (DESIGN 4.1 and 4.4).
 
-The id of an event is a ULID, so the events of an account sort by time.
+The id of an event is a ULID. The ids of an account's events sort in the order in which the events were recorded: each
+transaction gives them ids after the last one (billing.platform.dynamodb.transaction).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from billing.kernel.permissions import Person
 
+ORDER_ATTEMPTS = 8
+"""How often a transaction is sent while others record later events of the same account."""
+
 ULID_LENGTH = 26
 RANDOM_BYTES = 10
+RANDOM_LETTERS = 16
+"""The letters of the random part of a ULID; those before them are its millisecond."""
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: it has no letter that looks like a digit."""
@@ -137,6 +143,9 @@ class Event:
 
     `before` and `after` are the facts before and after the change. `before` is None if nothing existed, `after` is None
     if nothing is left. What follows from an event of a replay happens at its `time`, otherwise at the real time.
+
+    `sequence` is the event's place among those of its account. It is the id, and None until the event is recorded, or
+    if an earlier release recorded it. So it is no part of what two events have in common.
     """
 
     id: str
@@ -149,18 +158,50 @@ class Event:
     after: Facts | None
     version: int = VERSION
     is_replay: bool = False
+    sequence: str | None = field(default=None, compare=False)
+
+
+def in_order(events: Iterable[Event], last: str) -> tuple[Event, ...]:
+    """The events with their sequence: ids that sort after `last`, the last id before them, and after one another.
+
+    An event keeps its id if that sorts so already. Otherwise it gets the id that follows the one before, as monotonic
+    ULIDs do (https://github.com/ulid/spec#monotonicity). Its `time` stays as the clock of its machine said it.
+    """
+    ordered = []
+    for event in events:
+        last = event.id if event.id > last else following(last)
+        ordered.append(replace(event, id=last, sequence=last))
+    return tuple(ordered)
 
 
 def time_of_ulid(ulid: str) -> datetime:
     """The instant of a ULID, to the millisecond. Raises ValueError for another text."""
-    number = 0
-    for letter in ulid:
-        number = number << _BITS | _ALPHABET.index(letter)
-    return datetime.fromtimestamp((number >> RANDOM_BYTES * 8) / 1000, UTC)
+    return datetime.fromtimestamp((_number_of(ulid) >> RANDOM_BYTES * 8) / 1000, UTC)
 
 
 def ulid(time: datetime, randomness: bytes) -> str:
     """The ULID of an instant with RANDOM_BYTES of randomness: 48 bits of milliseconds, then 80 random bits."""
     milliseconds = int(time.timestamp() * 1000)
-    number = milliseconds << RANDOM_BYTES * 8 | int.from_bytes(randomness, "big")
+    return _ulid_of(milliseconds << RANDOM_BYTES * 8 | int.from_bytes(randomness, "big"))
+
+
+def following(previous: str) -> str:
+    """The first ULID after another one."""
+    return _ulid_of(_number_of(previous) + 1)
+
+
+def instant_before(id_: str, span: timedelta) -> str:
+    """The first ULID of the instant that lies `span` before the one of another ULID."""
+    milliseconds = (_number_of(id_) >> RANDOM_BYTES * 8) - span // timedelta(milliseconds=1)
+    return _ulid_of(max(0, milliseconds) << RANDOM_BYTES * 8)
+
+
+def _number_of(id_: str) -> int:
+    number = 0
+    for letter in id_:
+        number = number << _BITS | _ALPHABET.index(letter)
+    return number
+
+
+def _ulid_of(number: int) -> str:
     return "".join(_ALPHABET[number >> shift & 31] for shift in range((ULID_LENGTH - 1) * _BITS, -1, -_BITS))

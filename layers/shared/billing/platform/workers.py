@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,6 +27,8 @@ WAIT_SECONDS_MAX = 900
 LATE_AFTER = timedelta(hours=1)
 """A failure of a message of this age has `late` in its log line. Alarms count these lines (template.yaml): SQS's age of
 the oldest message leaves out messages that were received three times."""
+
+_attempt: ContextVar[int] = ContextVar("attempt", default=1)
 
 logger = Logger()
 
@@ -57,6 +60,7 @@ def worker(
 
     def one(record: SQSRecord, request: str) -> None:
         logger.append_keys(correlation=sender_of(record.raw_event))
+        _attempt.set(int(record.attributes.approximate_receive_count))
         try:
             facts = process(record.body, request)
         except Exception as failure:
@@ -80,6 +84,11 @@ def worker(
         return process_partial_response(dict(event), process_record, processor, context)
 
     return handler
+
+
+def attempt() -> int:
+    """How often the message that is processed was delivered; 1 is its first time."""
+    return _attempt.get()
 
 
 def _is_late(record: SQSRecord) -> bool:

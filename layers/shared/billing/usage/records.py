@@ -16,7 +16,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from billing.kernel.errors import ConcurrentChange
-from billing.kernel.events import Event
+from billing.kernel.events import ORDER_ATTEMPTS, Event, in_order
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Image, Row
@@ -195,17 +195,15 @@ class UsageStore(UsageReads):
         )
         actions = [
             self._put(marker, _ABSENT),
-            self._account_check(partition, account.version),
             *(self._counter_update(key, amounts, state.counters[key]) for key, amounts in _changes(correction).items()),
             self._put(made, _ABSENT),
-            self._put(Item(partition, keys.event(event.id), event_body(event))),
         ]
         if alert is not None:
             item = Item(partition, keys.alert(_alert_name(correction.product)), alert_body(alert))
             before = None if state.alert is None else alert_body(state.alert)
             actions.append(self._put(item, _ABSENT) if before is None else self._put(item, _UNCHANGED, before))
         with translated():
-            self._client.transact_write_items(TransactItems=actions)
+            self._record(actions, event, partition, account.version)
 
     def corrections(self, account: str, first: date, until: date) -> Iterator[RecordedUsageCorrection]:
         """The corrections of usage from the day `first` to before `until`, those of the latest day first.
@@ -277,6 +275,30 @@ class UsageStore(UsageReads):
 
     # ---- Actions of the transaction ----
 
+    def _record(self, actions: Sequence[dict[str, Any]], event: Event, partition: str, version: int) -> None:
+        """Sends a transaction with an event, after the account's last one, if the account is at this version.
+
+        It does what Transaction.record does: again, with a later id, if only another event was recorded last.
+        """
+        last = self._reads.last_events.before(partition, event)
+        for _ in range(ORDER_ATTEMPTS):
+            [recorded] = in_order([event], last)
+            page = self._page_update(partition, version, recorded)
+            put = self._put(Item(partition, keys.event(recorded.id), event_body(recorded)))
+            try:
+                self._client.transact_write_items(TransactItems=[page, *actions, put])
+            except ClientError as failure:
+                reasons = reasons_of(failure)
+                refused = [place for place, reason in enumerate(reasons) if reason.get("Code", "None") != "None"]
+                image = reasons[0].get("Item", {}) if refused == [0] else {}
+                if image.get("version", {}).get("N") != str(version) or "last_event" not in image:
+                    raise
+                last = image["last_event"]["S"]
+            else:
+                self._reads.last_events.recorded({partition: recorded.id})
+                return
+        raise ConcurrentChange
+
     def _marker_put(self, event: UsageEvent, expires: datetime | None) -> dict[str, Any]:
         item = {
             "pk": {"S": keys.markers(event.account)},
@@ -324,13 +346,17 @@ class UsageStore(UsageReads):
             put["ExpressionAttributeValues"] = {":before": {"S": before}}
         return {"Put": put}
 
-    def _account_check(self, partition: str, version: int) -> dict[str, Any]:
+    def _page_update(self, partition: str, version: int, event: Event) -> dict[str, Any]:
         return {
-            "ConditionCheck": {
+            "Update": {
                 "TableName": self._name,
                 "Key": {"pk": {"S": partition}, "sk": {"S": keys.PAGE_ACCOUNT}},
-                "ConditionExpression": "version = :version",
-                "ExpressionAttributeValues": {":version": {"N": str(version)}},
+                "UpdateExpression": "SET last_event = :event",
+                "ConditionExpression": (
+                    "version = :version AND (attribute_not_exists(last_event) OR last_event < :event)"
+                ),
+                "ExpressionAttributeValues": {":version": {"N": str(version)}, ":event": {"S": event.id}},
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
         }
 

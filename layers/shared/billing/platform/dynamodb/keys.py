@@ -5,6 +5,7 @@
 | catalogue versions          | CATALOGUE       | VERSION#000001                        |                            |
 | autoscaling settings        | ACCOUNT#account | AUTOSCALING                           |                            |
 | autoscaling decisions       | ACCOUNT#account | DECISION#2026-06#product              |                            |
+| events that are mailed      | ACCOUNT#account | DELIVERED#ulid                        |                            |
 | deliveries (mail)           | ACCOUNT#account | DELIVERY#ulid#recipient               |                            |
 | downloads                   | ACCOUNT#account | DOWNLOAD#kind, DOWNLOAD#kind#2026     |                            |
 | invoices as issued          | ACCOUNT#account | DOCUMENT#number                       |                            |
@@ -83,6 +84,9 @@ are in both indexes: due in the first one, with the ends of accounts, and in the
 of theirs names the account, whose id another account may have by then. A NOTE item remembers a payment, a refund or a
 dispute by its id at the payment service, for notices that come again or late. It names documents, and expires.
 
+Events. Those of an account sort in the order in which they were recorded. PAGE#ACCOUNT has the id of the last one. The
+transaction that records an event moves it on, where another one would only check that the account is there.
+
 Alert states. A TOLD item remembers an alert, or another event that is recorded once, by its subject. The key keeps an
 old word for `alert`, because stored keys never change.
 
@@ -113,6 +117,7 @@ CLAIM = "CLAIM"
 CONTENT = "CONTENT#"
 CORRECTION = "CORRECTION#"
 DECISION = "DECISION#"
+DELIVERED = "DELIVERED#"
 DELIVERY = "DELIVERY#"
 DOCUMENT = "DOCUMENT#"
 DOWNLOAD = "DOWNLOAD#"
@@ -160,6 +165,7 @@ ACCOUNT_FAMILIES = (
     BALANCE,
     CANCELLATION,
     DECISION,
+    DELIVERED,
     DELIVERY,
     DOCUMENT,
     DOWNLOAD,
@@ -287,6 +293,11 @@ def catalogue_version(version: int) -> str:
 def event(event: str) -> str:
     """An event, by its ULID; the newest sorts last."""
     return f"{EVENT}{event}"
+
+
+def delivered(event: str) -> str:
+    """The note that nothing is left to mail about an event."""
+    return f"{DELIVERED}{event}"
 
 
 def invoice(produced_on: date, number: str) -> str:

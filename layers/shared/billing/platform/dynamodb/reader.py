@@ -9,9 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
+from billing.kernel.events import RANDOM_LETTERS, Event
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.refusals import translated
+
+LAST_EVENTS_MAX = 1000
 
 T = TypeVar("T")
 
@@ -37,6 +41,47 @@ class Slice(Generic[T]):
     last: str | None
 
 
+class LastEvents:
+    """The last event of accounts, as far as this process has read or recorded them.
+
+    A transaction that knows it needs no second attempt to record a later one. What is stale does no harm.
+    """
+
+    def __init__(self) -> None:
+        self._read: dict[str, str] = {}
+        self._recorded: dict[str, str] = {}
+
+    def read(self, partition: str, image: Image) -> None:
+        """Notes what the item of an account says."""
+        if "last_event" in image:
+            _keep(self._read, partition, image["last_event"]["S"])
+        else:
+            self._read.pop(partition, None)
+        self._recorded.pop(partition, None)
+
+    def recorded(self, last: Mapping[str, str]) -> None:
+        """Notes the last events that this process has recorded."""
+        for partition, event in last.items():
+            self._read.pop(partition, None)
+            _keep(self._recorded, partition, event)
+
+    def before(self, partition: str, event: Event) -> str:
+        """The last one before an event to record, empty if it is not known or certainly earlier."""
+        recorded = self._recorded.get(partition, "")
+        is_close = recorded[:-RANDOM_LETTERS] == event.id[:-RANDOM_LETTERS]
+        return self._read.get(partition, recorded if is_close else "")
+
+
+_last_events: WeakKeyDictionary[Any, LastEvents] = WeakKeyDictionary()
+"""By client: all stores of a process have the same one, and one may read the account whose event another records."""
+
+
+def _keep(events: dict[str, str], partition: str, event: str) -> None:
+    if len(events) >= LAST_EVENTS_MAX:
+        events.clear()
+    events[partition] = event
+
+
 class Reader:
     """Reads one table and its index."""
 
@@ -44,13 +89,14 @@ class Reader:
         """`client` is botocore's client of DynamoDB."""
         self._table = table_name
         self._client = client
+        self.last_events = _last_events.setdefault(client, LastEvents())
 
     def get(self, partition: str, key: str) -> Row | None:
         """An item, or None. One GetItem, strongly consistent."""
         place = {"pk": {"S": partition}, "sk": {"S": key}}
         with translated():
             reply = self._client.get_item(TableName=self._table, Key=place, ConsistentRead=True)
-        return row_of(reply["Item"]) if "Item" in reply else None
+        return self._row(reply["Item"]) if "Item" in reply else None
 
     def get_all(self, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Row]:
         """The existing ones of up to 100 items, by (partition, sort key). One BatchGetItem, strongly consistent."""
@@ -60,7 +106,7 @@ class Reader:
         while request:
             with translated():
                 reply = self._client.batch_get_item(RequestItems=request)
-            for row in map(row_of, reply["Responses"].get(self._table, [])):
+            for row in map(self._row, reply["Responses"].get(self._table, [])):
                 rows[row.partition, row.key] = row
             request = reply.get("UnprocessedKeys")
         return rows
@@ -101,7 +147,7 @@ class Reader:
                 request["Limit"] = left
             with translated():
                 reply = self._client.query(**request)
-            yield from map(row_of, reply["Items"])
+            yield from map(self._row, reply["Items"])
             if "LastEvaluatedKey" not in reply:
                 return
             request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
@@ -117,6 +163,7 @@ class Reader:
         after: str | None,
         within: str | None = None,
         filtered: bool = False,
+        consistent: bool = False,
     ) -> Slice[T]:
         """A page of up to `limit` values of a family, newest first. One Query.
 
@@ -126,7 +173,8 @@ class Reader:
         begin = within or family
         before = keys.last_of(begin) if after is None else family + after
         # Two rows more than the page: the row that `after` names, and one that shows whether another page follows.
-        rows = self.query(partition, begin, before, limit=None if filtered else limit + 2, newest_first=True)
+        rows_max = None if filtered else limit + 2
+        rows = self.query(partition, begin, before, limit=rows_max, newest_first=True, consistent=consistent)
         listed = ((row.key, value) for row in rows if row.key != before and (value := value_of(row)) is not None)
         values = [*islice(listed, limit + 1)]
         last = values[limit - 1][0].removeprefix(family) if len(values) > limit else None
@@ -164,6 +212,12 @@ class Reader:
             if "LastEvaluatedKey" not in reply:
                 return
             request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
+
+    def _row(self, image: Image) -> Row:
+        row = row_of(image)
+        if row.key == keys.PAGE_ACCOUNT:
+            self.last_events.read(row.partition, image)
+        return row
 
 
 def row_of(image: Image) -> Row:

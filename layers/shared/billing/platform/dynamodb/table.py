@@ -36,7 +36,7 @@ class Table:
     def _writes(self) -> Writer:
         from billing.platform.dynamodb.transaction import Writer
 
-        return Writer(self._name, self._client, self._restored)
+        return Writer(self._name, self._client, self._reads.last_events, self._restored)
 
     def _transaction(self, otherwise: BillingError | None = None) -> AbstractContextManager[Transaction]:
         """One transaction: see Writer.transaction. A failed condition raises `otherwise`, or ConcurrentChange."""
@@ -52,12 +52,14 @@ class Table:
 
         Returns False for an account that does not exist. One transaction. Raises ConcurrentChange after a collision.
         """
-        body = text({"event": event.id})
+
+        def alert(recorded: Event) -> Item:
+            return Item(keys.account(account), keys.alert(subject), text({"event": recorded.id}))
+
         try:
             with self._transaction(_RecordedBefore()) as write:
                 write.require_account(account)
-                write.add(Item(keys.account(account), keys.alert(subject), body))
-                write.record(event)
+                write.record_with(event, alert)
         except _RecordedBefore:
             return False
         return True

@@ -6,27 +6,30 @@ that only reads does not pay for it. A function that answers writes imports it a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, reduce
+from operator import and_
 from typing import Any
 
 from botocore.exceptions import ClientError
 from pynamodb.attributes import Attribute, UnicodeAttribute
 from pynamodb.connection import Connection
 from pynamodb.constants import NUMBER
-from pynamodb.exceptions import TransactWriteError
+from pynamodb.exceptions import CancellationReason, TransactWriteError
 from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from billing.kernel.errors import BillingError, ConcurrentChange
-from billing.kernel.events import Event
+from billing.kernel.events import ORDER_ATTEMPTS, Event, in_order
 from billing.kernel.schedules import Job
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.item import Item
-from billing.platform.dynamodb.reader import Image
+from billing.platform.dynamodb.reader import Image, LastEvents
 from billing.platform.dynamodb.refusals import CONDITION, error_of, translated
 from billing.platform.events.mapping import event_body
 
@@ -57,6 +60,7 @@ class ItemModel(Model):
     body = UnicodeAttribute(null=True)
     version = WholeNumberAttribute(null=True)
     dated = UnicodeAttribute(null=True)
+    last_event = UnicodeAttribute(null=True)
     counted = WholeNumberAttribute(null=True, attr_name="count")  # `count` is a method of Model
     restored = UnicodeAttribute(null=True)
 
@@ -80,16 +84,43 @@ def items_of(table_name: str) -> type[ItemModel]:
     return type("ItemModel", (ItemModel,), {"Meta": meta})
 
 
-class Transaction:
-    """Up to 100 actions, all or none. Each verb adds one action. Two actions must not use the same item."""
+Put = tuple[ItemModel, Condition | None, str | None]
+"""An item, the condition under which it is written, and what a failed condition returns."""
 
-    def __init__(self, items: type[ItemModel], write: TransactWrite, restored: str | None = None) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _AccountWrite:
+    """What a transaction requires of an account's own item, and writes to it.
+
+    The item must be at `version`; with None it must exist. `body` replaces its body; None leaves it.
+    """
+
+    version: int | None = None
+    body: str | None = None
+
+    def fits(self, image: Image) -> bool:
+        """Whether a stored item, empty without one, is as required."""
+        if self.version is None:
+            return bool(image)
+        return image.get("version", {}).get("N") == str(self.version)
+
+
+class Transaction:
+    """Up to 100 actions, all or none. Each verb adds one action. Two actions must not use the same item.
+
+    An event of an account needs an action on the account's own item. Where no other verb adds it, `record` does.
+    """
+
+    def __init__(self, items: type[ItemModel], restored: str | None = None) -> None:
         self._items = items
-        self._write = write
         self._restored = restored
-        self._before_puts = 0  # PynamoDB sends checks first, then deletes, then puts
-        self._puts = 0
+        self._others: list[Callable[[TransactWrite], object]] = []
+        self._puts: list[Put] = []
+        self._pages: dict[str, _AccountWrite] = {}
+        self._new_pages: dict[str, ItemModel] = {}
         self._counter: tuple[int, Callable[[Image | None], Exception]] | None = None
+        self._events: dict[str, list[Event]] = {}
+        self._abouts: list[tuple[str, int, Callable[[Event], Item]]] = []
 
     # ---- Items ----
 
@@ -103,8 +134,13 @@ class Transaction:
 
     def replace(self, item: Item, version: int) -> None:
         """Replaces version `version` of an item by the next version. With 0 the item must not exist."""
+        if item.key == keys.PAGE_ACCOUNT and version:
+            self._write_account(item.partition, _AccountWrite(version, item.body))
+            return
         stored = _stored(self._items, item)
         stored.version = version + 1
+        if item.key == keys.PAGE_ACCOUNT:
+            self._new_pages[item.partition] = stored
         self._put(stored, self._at(version))
 
     def replace_if(self, item: Item, before: str | None) -> None:
@@ -131,14 +167,18 @@ class Transaction:
         not_later = self._items.dated.does_not_exist() | (self._items.dated <= stored.dated)
         at_count = self._items.counted == count - 1
         condition = self._items.pk.does_not_exist() if count == 1 else at_count & not_later
-        self._counter = (self._puts, taken)
+        self._counter = (len(self._puts), taken)
         self._put(stored, condition, return_values="ALL_OLD")
 
     # ---- Conditions ----
 
     def check(self, partition: str, key: str, version: int | None = None) -> None:
         """Requires that an item exists. With `version` it must be at that version; with version 0 it must not exist."""
-        self._check(partition, key, self._items.pk.exists() if version is None else self._at(version))
+        if key == keys.PAGE_ACCOUNT and version != 0:
+            self._write_account(partition, _AccountWrite(version))
+            return
+        items, condition = self._items, self._at(version)
+        self._others.append(lambda write: write.condition_check(items, partition, key, condition=condition))
 
     def require_account(self, account: str) -> None:
         """Requires that the account exists, so nothing is written for a deleted account."""
@@ -149,12 +189,25 @@ class Transaction:
     def record(self, event: Event, *, shared: str | None = None) -> None:
         """Records an event in the partition of its account, or in `shared` if it has no account.
 
-        Raises ValueError for an event without an account and without `shared`.
+        The events of an account sort in the order of their transactions, and within one as they were recorded. An
+        event whose id does not sort after the account's last one gets another id, whatever the clocks of the machines
+        say. Raises ValueError for an event without an account and without `shared`.
         """
         partition = shared if event.account is None else keys.account(event.account)
         if partition is None:
             raise ValueError("an event without an account needs a partition")
-        self.put(Item(partition, keys.event(event.id), event_body(event)))
+        self._events.setdefault(partition, []).append(event)
+        if event.account is not None and not self._new_pages:
+            self._pages.setdefault(partition, _AccountWrite())
+
+    def record_with(self, event: Event, item_of: Callable[[Event], Item]) -> None:
+        """Records an event of an account, and adds the item about it, which must not exist.
+
+        `item_of` takes the event as it is recorded, because its id may be another one.
+        """
+        self.record(event)
+        partition = keys.account(str(event.account))
+        self._abouts.append((partition, len(self._events[partition]) - 1, item_of))
 
     def due(self, account: str, job: Job, at: datetime | None, body: str = "") -> None:
         """Sets when a job is due next for an account. With `at` None the job is no longer due."""
@@ -175,22 +228,123 @@ class Transaction:
         """
         self._due(account, job, at, body, self._unchanged(before), list_index)
 
-    # ---- Refusals and actions ----
+    # ---- Sending ----
 
-    def error_of(self, failure: TransactWriteError, otherwise: BillingError) -> Exception | None:
+    def send(self, connection: Connection, otherwise: BillingError, last: LastEvents) -> None:
+        """Sends the transaction; again, with later ids, if other events were recorded last and nothing else is wrong.
+
+        One TransactWriteItems. A second one only if another process has recorded an event that this one does not know,
+        in the same millisecond or with a faster clock. Raises the error of a refusal: see Writer.transaction.
+        """
+        after = {
+            partition: "" if partition in self._new_pages else last.before(partition, events[0])
+            for partition, events in self._events.items()
+        }
+        for _ in range(ORDER_ATTEMPTS):
+            sent = _Sent(connection)
+            try:
+                recorded = self._send(sent, after)
+            except TransactWriteError as failure:
+                if isinstance(failure.cause, ClientError):
+                    reasons = _reasons(failure)
+                    later = self._later(sent, reasons)
+                    if later and not any(reasons):
+                        after |= later
+                        continue
+                    error = self._error_of(failure, sent, reasons, otherwise)
+                    if error is not None:
+                        raise error from failure
+                # Without an answer PynamoDB cannot read a code; nor of a time-out.
+                raise failure.cause or failure from None
+            last.recorded(recorded)
+            return
+        raise ConcurrentChange
+
+    def _send(self, sent: _Sent, after: Mapping[str, str]) -> dict[str, str]:
+        """Sends the transaction with events `after` an id of each partition. Returns the ids of the last ones."""
+        recorded = {partition: in_order(events, after[partition]) for partition, events in self._events.items()}
+        for partition, stored in self._new_pages.items():
+            stored.last_event = recorded[partition][-1].id if partition in recorded else None
+        with sent.write as write:
+            for add in self._others:
+                add(write)
+            updates = {}
+            for partition, page in self._pages.items():
+                if page.body is None and partition not in recorded:
+                    condition = self._at(page.version)
+                    write.condition_check(self._items, partition, keys.PAGE_ACCOUNT, condition=condition)
+                    sent.before_puts += 1
+                else:
+                    updates[partition] = page
+            sent.before_puts += len(self._others)
+            recorded_puts = [self._event_put(partition, each) for partition in recorded for each in recorded[partition]]
+            about_puts = [
+                self._about_put(item_of(recorded[partition][number])) for partition, number, item_of in self._abouts
+            ]
+            puts = [*self._puts, *recorded_puts, *about_puts]
+            for model, guard, return_values in puts:
+                write.save(model, condition=guard, return_values=return_values)
+            for partition, page in updates.items():
+                sent.pages[sent.before_puts + len(puts) + len(sent.pages)] = partition
+                self._update_page(write, partition, page, recorded.get(partition, ()))
+        return {partition: events[-1].id for partition, events in recorded.items()}
+
+    def _update_page(self, write: TransactWrite, partition: str, page: _AccountWrite, events: Sequence[Event]) -> None:
+        items = self._items
+        actions: list[Action] = []
+        conditions = [self._at(page.version)]
+        if page.body is not None:
+            actions += [items.body.set(page.body), items.version.set((page.version or 0) + 1)]
+        if events:
+            actions.append(items.last_event.set(events[-1].id))
+            conditions.append(items.last_event.does_not_exist() | (items.last_event < events[0].id))
+        model = items(partition, keys.PAGE_ACCOUNT)
+        write.update(model, actions=actions, condition=reduce(and_, conditions), return_values="ALL_OLD")
+
+    def _event_put(self, partition: str, event: Event) -> Put:
+        stored = _stored(self._items, Item(partition, keys.event(event.id), event_body(event)))
+        stored.restored = self._restored
+        return stored, None, None
+
+    def _about_put(self, item: Item) -> Put:
+        return _stored(self._items, item), self._items.pk.does_not_exist(), None
+
+    def _later(self, sent: _Sent, reasons: list[CancellationReason | None]) -> dict[str, str]:
+        """The last ids of the accounts whose last event alone refused their page; takes these out of the reasons."""
+        later = dict[str, str]()
+        for place, partition in sent.pages.items():
+            reason = reasons[place] if place < len(reasons) else None
+            image: Image = (reason.raw_item if reason and reason.code == CONDITION else None) or {}
+            if self._pages[partition].fits(image) and "last_event" in image:
+                later[partition] = image["last_event"]["S"]
+                reasons[place] = None
+        return later
+
+    def _error_of(
+        self,
+        failure: TransactWriteError,
+        sent: _Sent,
+        reasons: list[CancellationReason | None],
+        otherwise: BillingError,
+    ) -> Exception | None:
         """Our error for a cancelled transaction; None if no code has an error of ours (see refusals.error_of)."""
-        if not isinstance(failure.cause, ClientError):  # no answer; PynamoDB cannot read a code from a time-out either
-            return None
-        reasons = failure.cancellation_reasons
         if self._counter is not None:
             put, taken = self._counter
-            place = self._before_puts + put
+            place = sent.before_puts + put
             if [number for number, each in enumerate(reasons) if each and each.code == CONDITION] == [place]:
                 reason = reasons[place]
                 stored = reason.raw_item if reason else None
                 return taken(stored or None)
         codes = {failure.cause_response_code or "", *(each.code for each in reasons if each)}
         return error_of(codes, otherwise)
+
+    # ---- Actions ----
+
+    def _write_account(self, partition: str, action: _AccountWrite) -> None:
+        """Adds the action on an account's own item; `record` may have required the account before."""
+        if self._pages.get(partition, _AccountWrite()) != _AccountWrite():
+            raise ValueError("two actions of a transaction must not use the same item")
+        self._pages[partition] = action
 
     def _due(
         self,
@@ -212,32 +366,45 @@ class Transaction:
     def _put(self, stored: ItemModel, condition: Condition | None, return_values: str | None = None) -> None:
         if self._restored is not None and stored.sk.startswith(keys.EVENT):
             stored.restored = self._restored
-        self._write.save(stored, condition=condition, return_values=return_values)
-        self._puts += 1
+        self._puts.append((stored, condition, return_values))
 
     def _delete(self, partition: str, key: str, condition: Condition | None) -> None:
-        self._write.delete(self._items(partition, key), condition=condition)
-        self._before_puts += 1
+        stored = self._items(partition, key)
+        self._others.append(lambda write: write.delete(stored, condition=condition))
 
-    def _check(self, partition: str, key: str, condition: Condition) -> None:
-        self._write.condition_check(self._items, partition, key, condition=condition)
-        self._before_puts += 1
-
-    def _at(self, version: int) -> Condition:
+    def _at(self, version: int | None) -> Condition:
+        if version is None:
+            return self._items.pk.exists()
         return self._items.version == version if version else self._items.pk.does_not_exist()
 
     def _unchanged(self, before: str | None) -> Condition:
         return self._items.pk.does_not_exist() if before is None else self._items.body == before
 
 
+class _Sent:
+    """A transaction that is being sent. PynamoDB sends checks first, then deletes, puts and updates.
+
+    `pages` are the partitions of the updates of accounts, by their places among the actions.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.write = TransactWrite(connection=connection)
+        self.before_puts = 0
+        self.pages: dict[int, str] = {}
+
+
 class Writer:
     """Writes to one table: transactions, and three single writes."""
 
-    def __init__(self, table_name: str, client: Any, restored: str | None = None) -> None:
-        """`client` is botocore's client of DynamoDB. Events with `restored` are kept, and not published."""
+    def __init__(self, table_name: str, client: Any, last_events: LastEvents, restored: str | None = None) -> None:
+        """`client` is botocore's client of DynamoDB. `last_events` are those that the reader beside it has met.
+
+        Events with `restored` are kept, and not published.
+        """
         self._items = items_of(table_name)
         self._restored = restored
         self._connection = SharedClient(client)
+        self._last = last_events
 
     @contextmanager
     def transaction(self, otherwise: BillingError | None = None) -> Iterator[Transaction]:
@@ -246,16 +413,9 @@ class Writer:
         A failed condition raises `otherwise`, or ConcurrentChange if it is None. A collision raises ConcurrentChange, a
         throttle Busy, and every other failure botocore's error.
         """
-        write = TransactWrite(connection=self._connection)
-        transaction = Transaction(self._items, write, self._restored)
-        try:
-            with write:
-                yield transaction
-        except TransactWriteError as failure:
-            error = transaction.error_of(failure, otherwise or ConcurrentChange())
-            if error is not None:
-                raise error from failure
-            raise failure.cause or failure from None
+        transaction = Transaction(self._items, self._restored)
+        yield transaction
+        transaction.send(self._connection, otherwise or ConcurrentChange(), self._last)
 
     def delete(self, partition: str, key: str) -> None:
         """Deletes an item, if it exists. One write. Raises Busy and ConcurrentChange."""
@@ -286,6 +446,11 @@ class Writer:
 
 class _ConditionFailed(ConcurrentChange):
     """The condition of a single write failed."""
+
+
+def _reasons(failure: TransactWriteError) -> list[CancellationReason | None]:
+    """The reasons of a refusal, one for each action; None for an action that refused nothing."""
+    return [each if each and each.code != "None" else None for each in failure.cancellation_reasons]
 
 
 def _stored(items: type[ItemModel], item: Item) -> ItemModel:

@@ -29,9 +29,11 @@ class ActorView(Facts):
 class EventEnvelope(Facts):
     """The fields that all events share.
 
-    `event` is unique, so a consumer can skip an event that it has processed. `correlation` is the id of the request in
-    the logs. `account` is null for an event of all accounts. A replay of the past made an event with `is_replay`; its
-    `time` is not the real one.
+    `event` is unique, so a consumer can skip an event that it has processed. `sequence` orders the events of an account
+    as text: the greater one was recorded later, whatever `time` says. It means what the extension of this name means in
+    CloudEvents; it increases, and is not contiguous. An event that an earlier release recorded has none: its `event`
+    takes the place. `correlation` is the id of the request in the logs. `account` is null for an event of all accounts.
+    A replay of the past made an event with `is_replay`; its `time` is not the real one.
     """
 
     event: Identifier
@@ -42,6 +44,7 @@ class EventEnvelope(Facts):
     actor: ActorView
     correlation: str
     is_replay: bool = False
+    sequence: Annotated[str, Field(min_length=1)] | None = None
 
 
 Type = TypeVar("Type", bound=str)

@@ -11,8 +11,8 @@ from botocore.session import Session
 
 from billing.kernel.errors import UpstreamFailed
 from billing.kernel.events import Event
-from billing.kernel.fields import fields_of
 from billing.platform.events.bus import Refusal
+from billing.platform.events.mapping import event_fields
 
 SOURCE = "livello"
 
@@ -53,6 +53,6 @@ class EventBridgeBus:
             "EventBusName": self._name,
             "Source": SOURCE,
             "DetailType": event.type,
-            "Detail": orjson.dumps(fields_of(event, id="event")).decode(),
+            "Detail": orjson.dumps(event_fields(event)).decode(),
             "Time": event.time,
         }

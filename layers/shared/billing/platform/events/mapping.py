@@ -10,7 +10,15 @@ from billing.platform.dynamodb.bodies import Body, parsed, text
 
 
 def event_body(event: Event) -> str:
-    return text(fields_of(event, id="event"))
+    return text(event_fields(event))
+
+
+def event_fields(event: Event) -> Body:
+    """The fields of an event as they are stored and published. What an earlier release recorded has no sequence."""
+    fields = fields_of(event, id="event")
+    if event.sequence is None:
+        del fields["sequence"]
+    return fields
 
 
 def event_from(stored: str) -> Event:
@@ -30,4 +38,5 @@ def event_of(body: Body) -> Event:
         after=body["after"],
         version=body["version"],
         is_replay=body.get("is_replay", False),
+        sequence=body.get("sequence"),
     )
