@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from billing.platform.http.problems import PROBLEM_JSON
+
+from tests.field_codes import check_problem
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 
@@ -80,4 +83,7 @@ def answer(handler: Handler, event: dict[str, Any]) -> Answer:
     response = handler(event, LambdaContext())
     headers = {name: values[0] for name, values in response.get("multiValueHeaders", {}).items()}
     body = response.get("body")
-    return Answer(response["statusCode"], headers, json.loads(body) if body else None)
+    parsed = json.loads(body) if body else None
+    if headers.get("Content-Type") == PROBLEM_JSON and isinstance(parsed, dict):
+        check_problem(parsed)
+    return Answer(response["statusCode"], headers, parsed)

@@ -126,6 +126,7 @@ def expected(reports: Iterable[UsageReport]) -> Sums:
             sums[place] = sums.get(place, Decimal(0)) + amount
 
     for each in {(report.source, report.id): report for report in reports}.values():
+        assert each.time is not None
         day = each.time.date().isoformat()
         add(each.quantity, each.product, day)
         add(each.quantity, each.product, each.store, str(each.content), day)
@@ -270,7 +271,11 @@ def test_a_threshold_causes_one_alert(faults: Faults) -> None:
 def the_events(reports: Sequence[UsageReport]) -> list[UsageEvent]:
     """The events of reports, each on its day in UTC."""
     names = UsageReport.__slots__
-    return [UsageEvent(day=each.time.date(), **{name: getattr(each, name) for name in names}) for each in reports]
+    return [
+        UsageEvent(day=each.time.date(), **{name: getattr(each, name) for name in names})
+        for each in reports
+        if each.time is not None
+    ]
 
 
 def test_no_batch_exceeds_the_actions_of_a_transaction() -> None:

@@ -47,7 +47,8 @@ class UsageReport:
     account: str
     store: str
     content: str | None
-    time: datetime
+    time: datetime | None
+    """None if the report names no time: then it happened when it is reported."""
     quantity: Decimal
     conversions: int
     revenue: Money | None
@@ -68,8 +69,13 @@ def record_usage(
     budget: RetryBudget,
     store: UsageStore,
     backlog: UsageBacklog,
-) -> list[Result]:
+    whole: bool = False,
+    spoiled: bool = False,
+) -> list[Result | None]:
     """Counts reports; returns a result for each, in their order, once all results are durable.
+
+    If they are to be counted as a `whole`, none is counted when one is rejected, or when the batch that they come from
+    is `spoiled` by another one; the results of the others are then None.
 
     An event is accepted until `reported_within` after it happened, and a duplicate is recognised for as long. One read
     for every fifty accounts, then one transaction for about a hundred events and counters. Events go to the backlog
@@ -86,6 +92,9 @@ def record_usage(
             results[place] = event
         else:
             places[event.account, event.identity].append((place, event))
+    if whole and (spoiled or any(isinstance(each, Violation) for each in results)):
+        _record_refused_usage(reports, subscribers, context, store)
+        return results
     for batch in batches(same[0][1] for same in places.values()):
         fingerprints = count(batch, lambda _: marker_expiry(context.time, reported_within), budget, store)
         if fingerprints is None:
@@ -96,7 +105,7 @@ def record_usage(
                 results[place] = outcome(each, event, fingerprints, first)
                 first = False
     _record_refused_usage(reports, subscribers, context, store)
-    return [result for result in results if result is not None]
+    return results
 
 
 def batches(events: Iterable[UsageEvent]) -> Iterator[list[UsageEvent]]:
@@ -176,8 +185,9 @@ def _event(
     """The event to count, or why the report is rejected. The violation's path is a CloudEvents attribute."""
     account = account_of(report.account, report.store, report.product, subscriber)
     if isinstance(account, Violation):
-        return Violation(_ATTRIBUTES[str(account.path[0])], account.detail)
-    refused = time_refusal(report.time, now, reported_within)
+        return Violation(_ATTRIBUTES[str(account.path[0])], account.detail, account.code, account.limits)
+    time = now if report.time is None else report.time
+    refused = time_refusal(time, now, reported_within)
     if refused is not None:
         return refused
     return UsageEvent(
@@ -187,11 +197,12 @@ def _event(
         product=report.product,
         store=report.store,
         content=report.content,
-        time=report.time,
-        day=account.contract.today(report.time),
+        time=time,
+        day=account.contract.today(time),
         quantity=report.quantity,
         conversions=report.conversions,
         revenue=report.revenue,
+        is_timed=report.time is not None,
     )
 
 

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 
 from billing.accounts.rules import Account, Status
 from billing.kernel.errors import Violation
+from billing.kernel.field_codes import FieldCode
 from billing.subscriptions.rules import Subscription
 from billing.usage.rules import FUTURE_MAX
 
@@ -16,7 +17,7 @@ FIRST_DAY = date(1970, 1, 1)
 
 def unknown_account(name: str) -> Violation:
     """The refusal of usage for an account that does not exist."""
-    return Violation(("account",), f"There is no account {name}.")
+    return Violation(("account",), f"There is no account {name}.", FieldCode.UNKNOWN)
 
 
 def source_refusal(account: Account, subscription: Subscription, store: str, product: str) -> Violation | None:
@@ -26,11 +27,13 @@ def source_refusal(account: Account, subscription: Subscription, store: str, pro
     """
     name = account.id
     if account.status is Status.DEACTIVATED:
-        return Violation(("account",), f"The account {name} is deactivated: its usage is no longer counted.")
+        return Violation(
+            ("account",), f"The account {name} is deactivated: its usage is no longer counted.", FieldCode.DEACTIVATED
+        )
     if store not in {each.id for each in account.stores}:
-        return Violation(("store",), f"The account {name} has no store {store}.")
+        return Violation(("store",), f"The account {name} has no store {store}.", FieldCode.UNKNOWN)
     if product not in {line.product for line in subscription.lines}:
-        return Violation(("product",), f"The account {name} does not subscribe to {product}.")
+        return Violation(("product",), f"The account {name} does not subscribe to {product}.", FieldCode.UNKNOWN)
     return None
 
 
@@ -40,16 +43,27 @@ def time_refusal(time: datetime, now: datetime, reported_within: timedelta) -> V
     It is refused when it is older than `reported_within`, or more than FUTURE_MAX ahead.
     """
     if time < now - reported_within:
-        return Violation(("time",), f"It happened more than {reported_within.days} days ago, and is no longer counted.")
+        return Violation(
+            ("time",),
+            f"It happened more than {reported_within.days} days ago, and is no longer counted.",
+            FieldCode.TOO_EARLY,
+            {"min": (now - reported_within).isoformat()},
+        )
     if time > now + FUTURE_MAX:
-        return Violation(("time",), f"It lies more than {FUTURE_MAX.seconds // 60} minutes in the future.")
+        return Violation(
+            ("time",),
+            f"It lies more than {FUTURE_MAX.seconds // 60} minutes in the future.",
+            FieldCode.TOO_LATE,
+            {"max": (now + FUTURE_MAX).isoformat()},
+        )
     return None
 
 
 def day_refusal(day: date, today: date) -> Violation | None:
     """Why past usage of a day cannot be imported; None from FIRST_DAY to today."""
     if not FIRST_DAY <= day <= today:
-        return Violation(("day",), f"It must be between {FIRST_DAY} and today.")
+        code = FieldCode.TOO_EARLY if day < FIRST_DAY else FieldCode.TOO_LATE
+        return Violation(("day",), f"It must be between {FIRST_DAY} and today.", code, {"min": FIRST_DAY, "max": today})
     return None
 
 

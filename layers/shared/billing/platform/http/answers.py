@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 from aws_lambda_powertools.event_handler import Response as Response  # noqa: PLC0414 - for the functions' annotations
 
+from billing.platform.http.media_types import JSON as JSON  # noqa: PLC0414
 from billing.platform.http.models import View
 
-JSON = "application/json"
 NOT_STORED = {"Cache-Control": "no-store"}
 
 V = TypeVar("V", bound=View)

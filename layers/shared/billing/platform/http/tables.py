@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Header
 
+from billing.platform.http.media_types import JSON, preferred
+
 CSV = "text/csv"
 
-Accept = Annotated[str | None, Header(description="text/csv for a table.")]
+Accept = Annotated[str | None, Header(description="text/csv, or text/*, for a table. JSON if nothing here fits.")]
 
 
 def prefers_csv(accept: str | None) -> bool:
-    """Whether an Accept header prefers CSV to JSON."""
-    offers: dict[str, float] = {}
-    for part in (accept or "").lower().split(","):
-        media_type, *parameters = (each.strip() for each in part.split(";"))
-        offers[media_type] = _weight(parameters)
-    return offers.get(CSV, 0) > offers.get("application/json", 0)
+    """Whether an Accept header prefers CSV to JSON.
 
-
-def _weight(parameters: Sequence[str]) -> float:
-    for each in parameters:
-        name, _, value = each.partition("=")
-        if name == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0
-    return 1
+    A header that accepts neither gets JSON, as RFC 9110 allows (12.4.1): proxies and old clients send headers that
+    their users did not mean, and an answer helps them more than 406.
+    """
+    return preferred(accept, (JSON, CSV)) == CSV
