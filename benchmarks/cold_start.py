@@ -35,6 +35,7 @@ WORKERS = {
     "reconcile_books",
     "record_queued_usage",
     "scale_account",
+    "tell_rejected_usage",
     "watch_usage",
 }
 """Functions that answer no request, so they have no limit."""

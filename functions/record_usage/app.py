@@ -21,6 +21,7 @@ from billing.usage.event_bodies import (
     read_events,
 )
 from billing.usage.record_usage import record_usage
+from billing.usage.rejected_usage import note_rejected
 from billing.wiring import Backlog, Usage
 
 BUDGET_SECONDS = 3.0
@@ -49,6 +50,7 @@ def report_usage(
         whole=reported.is_to_be_whole,
         spoiled=reported.is_spoiled,
     )
+    note_rejected(reported.codes(results), context=context, store=store)
     return reported.answer(results)
 
 

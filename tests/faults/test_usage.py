@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import chain
@@ -15,6 +16,7 @@ from billing.platform.retry import RetryBudget
 from billing.usage.backlog import UsageBacklog
 from billing.usage.record_queued_usage import record_queued_usage
 from billing.usage.record_usage import IngestResult, UsageReport, batches, record_usage
+from billing.usage.rejected_usage import note_rejected, tell_rejected
 from billing.usage.rules import UsageEvent, month_of
 from billing.usage.watch_usage import watch_usage
 
@@ -266,6 +268,30 @@ def test_a_threshold_causes_one_alert(faults: Faults) -> None:
         ),
         may_lose=(ConcurrentChange,),
     )
+
+
+def test_a_day_of_rejected_usage_is_told_once(faults: Faults) -> None:
+    """Every cut, and every race with another run or with a request that still counts, tells each count once."""
+    tomorrow = replace(CONTEXT, time=CONTEXT.time + timedelta(days=1))
+
+    def rejected() -> UsageWorld:
+        world = company()
+        with world.calm():
+            note_rejected({"unknown": 2, "too-small": 1}, context=CONTEXT, store=world.usage)
+        return world
+
+    def tell(world: UsageWorld) -> None:
+        tell_rejected(context=tomorrow, store=world.usage)
+
+    def told(world: UsageWorld) -> None:
+        with world.calm():
+            tell(world)
+        [event] = events(world, "usage.rejected")
+        assert event["after"]["events"] == 3
+        assert event["after"]["codes"][0] == {"code": "unknown", "events": 2}
+
+    faults.every_cut(world=rejected, command=tell, invariants=told)
+    faults.every_race(world=rejected, first=tell, second=tell, invariants=told, may_lose=(ConcurrentChange,))
 
 
 def the_events(reports: Sequence[UsageReport]) -> list[UsageEvent]:

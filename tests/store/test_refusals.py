@@ -60,7 +60,7 @@ from billing.subscriptions.catalogue import Catalogue
 from billing.subscriptions.catalogue_records import CatalogueStore
 from billing.subscriptions.records import SubscriptionStore
 from billing.subscriptions.subscriber import Subscriber
-from billing.usage.records import UsageStore
+from billing.usage.records import RejectedDay, UsageStore
 from billing.usage.rules import UsageEvent
 from billing.usage.thresholds import AlertState
 from billing.usage.totals import UsageReads
@@ -300,8 +300,11 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     UsageReads: {"totals": lambda store: store.totals(ID, TODAY, TODAY)},
     UsageStore: {
+        "add_rejected": lambda store: store.add_rejected(TODAY, {"unknown": 2}),
         "contents": lambda store: store.contents(ID, "search", TODAY, TODAY, limit=1),
         "count": lambda store: store.count([USED], lambda _: None),
+        "rejected_before": lambda store: store.rejected_before(TODAY),
+        "replace_rejected": lambda store: store.replace_rejected(RejectedDay(TODAY, {"unknown": 2}, 1), SHARED),
         "save_alert_state": lambda store: store.save_alert_state(ID, "search", None, AlertState(1, TODAY, 80), EVENT),
         "subscribers": lambda store: store.subscribers([ID]),
         "watching": lambda store: store.watching(ID, "search"),

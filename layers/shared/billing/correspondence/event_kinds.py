@@ -73,7 +73,7 @@ from billing.scaling.event_schemas import (
     UsageBelowTier,
 )
 from billing.subscriptions.event_schemas import CatalogueReplaced
-from billing.usage.event_schemas import UsageRefused, UsageThresholdReached
+from billing.usage.event_schemas import UsageRefused, UsageRejected, UsageThresholdReached
 
 AnyEvent = (
     AccountDeactivated
@@ -127,6 +127,7 @@ AnyEvent = (
     | UsageAboveTiers
     | UsageBelowTier
     | UsageRefused
+    | UsageRejected
     | UsageThresholdReached
     | UserAdded
     | UserChanged

@@ -81,6 +81,7 @@ class EventType(StrEnum):
     USAGE_ABOVE_TIERS = "usage.above_tiers"
     USAGE_BELOW_TIER = "usage.below_tier"
     USAGE_REFUSED = "usage.refused"
+    USAGE_REJECTED = "usage.rejected"
     USAGE_THRESHOLD_REACHED = "usage.threshold_reached"
     USER_ADDED = "user.added"
     USER_CHANGED = "user.changed"

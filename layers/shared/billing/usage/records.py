@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +20,7 @@ from billing.kernel.events import Event
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Image, Row
-from billing.platform.dynamodb.refusals import CONDITION, codes_of, error_of, reasons_of
+from billing.platform.dynamodb.refusals import CONDITION, codes_of, error_of, reasons_of, translated
 from billing.subscriptions.mapping import subscriber_from
 from billing.subscriptions.subscriber import Subscriber
 from billing.usage.mapping import alert_body, alert_from, daily_from, month_from
@@ -33,6 +33,9 @@ ACTIONS_MAX = 100
 
 ACCOUNTS_MAX = 50
 """Accounts in one read: DynamoDB's limit is a hundred items, and an account is read as two."""
+
+_CODE = "code_"
+"""What the name of an attribute begins with that counts the rejected events of a code."""
 
 Counter = tuple[str, str]
 """The partition and sort key of a counter."""
@@ -54,6 +57,15 @@ class MonthTotal:
     product: str
     month: date
     usage: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedDay:
+    """How many events were rejected on a day in UTC, by the code that says why. Each count raises the version."""
+
+    day: date
+    codes: Mapping[str, int]
+    version: int
 
 
 class UsageStore(UsageReads):
@@ -123,6 +135,36 @@ class UsageStore(UsageReads):
             write.replace_if(item, None if before is None else alert_body(before))
             if event is not None:
                 write.record(event)
+
+    # ---- Rejected usage ----
+
+    def add_rejected(self, day: date, codes: Mapping[str, int]) -> None:
+        """Adds to the counts of a day. One write. Raises Busy."""
+        names = {f"#{place}": f"{_CODE}{code}" for place, code in enumerate(codes)}
+        amounts = {f":{place}": {"N": str(events)} for place, events in enumerate(codes.values())}
+        with translated():
+            self._client.update_item(
+                TableName=self._name,
+                Key={"pk": {"S": keys.REJECTED_USAGE}, "sk": {"S": keys.rejected_usage(day)}},
+                UpdateExpression="ADD version :one, " + ", ".join(f"#{place} :{place}" for place in range(len(codes))),
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={":one": {"N": "1"}, **amounts},
+            )
+
+    def rejected_before(self, day: date) -> tuple[RejectedDay, ...]:
+        """The counts of the days before `day` that staff were not told of, the earliest first. One Query."""
+        last = keys.rejected_usage(day - timedelta(days=1))
+        rows = self._reads.query(keys.REJECTED_USAGE, keys.DAY, last, consistent=True)
+        return tuple(_rejected_day(row) for row in rows)
+
+    def replace_rejected(self, rejected: RejectedDay, event: Event) -> None:
+        """Records the event about a day, and deletes its counts. One transaction.
+
+        Raises ConcurrentChange if they have grown since they were read, or are gone.
+        """
+        with self._transaction() as write:
+            write.delete(keys.REJECTED_USAGE, keys.rejected_usage(rejected.day), version=rejected.version)
+            write.record(event, shared=keys.REJECTED_USAGE)
 
     # ---- Reading ----
 
@@ -205,6 +247,11 @@ def month_total_from(image: Image) -> MonthTotal:
     daily = daily_from(image, month_from(month))
     account = image["pk"]["S"].removeprefix(keys.usage(""))
     return MonthTotal(account, product, month_from(month), sum(daily.values(), Decimal(0)))
+
+
+def _rejected_day(row: Row) -> RejectedDay:
+    codes = {name.removeprefix(_CODE): int(value["N"]) for name, value in row.image.items() if name.startswith(_CODE)}
+    return RejectedDay(date.fromisoformat(row.key.removeprefix(keys.DAY)), codes, row.version)
 
 
 def _alert_name(product: str) -> str:
