@@ -18,12 +18,13 @@ from billing.platform.events.mapping import event_from
 from billing.usage.records import UsageStore
 from billing.usage.rejected_usage import tell_rejected
 
+from functions.record_usage.app import handler
 from functions.tell_rejected_usage.app import handler as tell_rejected_usage
 from tests.api_gateway import MACHINE, NOW, request
 from tests.aws import REGION, stored_items
 from tests.company import Company
 from tests.functions.test_cloud_events import STRICT, sent
-from tests.usage import cloud_event, handler, outcomes, report
+from tests.usage import cloud_event, outcomes, report
 
 MORNING = (NOW + timedelta(days=1)).replace(hour=6)
 
