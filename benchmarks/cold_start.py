@@ -35,6 +35,7 @@ WORKERS = {
     "reconcile_books",
     "record_queued_usage",
     "scale_account",
+    "take_reported_usage",
     "tell_rejected_usage",
     "watch_usage",
 }

@@ -174,6 +174,7 @@ WORKERS = {
     "Notify": ("Published", "Notices"),
     "NoteMailFeedback": ("Told", "MailFeedback"),
     "RecordQueuedUsage": ("Waiting", "UsageBacklog"),
+    "TakeReportedUsage": ("Sent", "ReportedUsage"),
     "ScaleAccount": ("Due", "AutoscalingDue"),
     "NotePaymentNotice": ("Told", "PaymentNotices"),
     "DetachReplacedMethods": ("Changed", "ChangedMethods"),

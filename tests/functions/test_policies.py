@@ -110,7 +110,7 @@ def test_only_counters_are_updated_in_place() -> None:
     """All else is put as a whole, at a version: docs/decisions/0016."""
     updating = {folder for folder in FUNCTIONS if ("UpdateItem", None) in allowed(folder)}
 
-    assert updating == {"record_usage", "record_queued_usage"}
+    assert updating == {"record_usage", "record_queued_usage", "take_reported_usage"}
 
 
 def test_a_cancellation_checks_what_its_charges_follow_from() -> None:

@@ -32,7 +32,7 @@ from pydantic import (
 from pydantic_core.core_schema import any_schema
 
 from billing.kernel import money
-from billing.kernel.errors import Conflict, Violation
+from billing.kernel.errors import Conflict, Unprocessable, Violation
 from billing.kernel.field_codes import FieldCode, Unfit
 from billing.kernel.quantities import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
 from billing.platform.http.answers import Response
@@ -325,6 +325,14 @@ def events_in(text: str) -> SentEvents:
     return SentEvents(body, single=False) if isinstance(body, list) else SentEvents([body], single=True)
 
 
+def sent_events(message: str) -> Reported:
+    """The reports of a message of a queue: an event in structured mode, or a batch. Raises Unprocessable for others."""
+    try:
+        return Reported(events_in(message))
+    except (Malformed, TooManyEvents) as wrong:
+        raise Unprocessable(wrong.detail) from None
+
+
 def _parsed(text: str) -> Any:
     return read_json(text, parse_int=_integer, parse_constant=Decimal)
 
@@ -392,6 +400,15 @@ class Reported:
         """How often each code is why an event is rejected. An event counts once, with its first code."""
         refused = [errors[0]["code"] for errors in self._refused.values()]
         return Counter([*refused, *(each.code.value for each in results if isinstance(each, Violation))])
+
+    def counts(self, results: Sequence[Result | None]) -> dict[str, int]:
+        """How many events had each outcome. Raises Unprocessable, with the codes, if any is rejected or in conflict."""
+        wrong = self.codes(results)
+        wrong.update(FieldCode.CONFLICT.value for each in results if each is IngestResult.CONFLICT)
+        if wrong:
+            said = ", ".join(f"{code} {events}" for code, events in wrong.most_common())
+            raise Unprocessable(f"{wrong.total()} of {len(self._sent.events)} events are not counted: {said}.")
+        return dict(Counter(each.value for each in results if isinstance(each, IngestResult)))
 
     def answer(self, results: Sequence[Result | None]) -> Response[UsageResultView | UsageResultsView]:
         """The response for `results`, one for each of `reports` and in their order.
