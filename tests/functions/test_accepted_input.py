@@ -80,11 +80,26 @@ def test_the_gateway_may_have_decoded_a_body(catalogue: UserPool) -> None:
         ("gzip", gzip.compress(b" " * (4 * BODY_CHARACTERS_MAX + 1)), 413, "too-large"),
         ("gzip", gzip.compress(b" " * 2 * BODY_CHARACTERS_MAX), 413, "too-large"),
         ("gzip", gzip.compress(b" " * 2**27), 413, "too-large"),
+        ("deflate", zlib.compress(b" " * 2**27), 413, "too-large"),
+        ("gzip", gzip.compress(b"") * 50_000 + gzip.compress(b"{"), 400, "malformed"),
+        ("deflate", zlib.compress(json.dumps(RENAMED).encode())[:-9], 400, "malformed"),
         ("gzip", gzip.compress(json.dumps(RENAMED).encode())[:-9], 400, "malformed"),
         ("gzip", b"\x1f\x8bnonsense", 400, "malformed"),
         ("identity", b"\xff\xfe", 400, "malformed"),
     ],
-    ids=["brotli", "twice", "beyond the limit", "twice the limit", "a bomb", "cut off", "nonsense", "not UTF-8"],
+    ids=[
+        "brotli",
+        "twice",
+        "beyond the limit",
+        "twice the limit",
+        "a bomb",
+        "a bomb of zlib",
+        "members",
+        "cut off zlib",
+        "cut off",
+        "nonsense",
+        "not UTF-8",
+    ],
 )
 def test_an_encoded_body_is_decoded_within_limits(
     coding: str, content: bytes, status: int, code: str, catalogue: UserPool

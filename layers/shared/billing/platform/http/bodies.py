@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import gzip
+import io
 import json
 import zlib
 from collections.abc import Callable, Mapping
@@ -19,11 +20,9 @@ Headers = Mapping[str, str]
 _UNDONE = frozenset({"gzip", "x-gzip", "deflate"})
 """The content codings that API Gateway undoes."""
 
-_BEGINNINGS = (b"\x1f\x8b", b"x")
-"""Of gzip (RFC 1952) and of zlib (RFC 1950), which HTTP calls deflate. No JSON begins so."""
-
-_EITHER_WINDOW = 32 + zlib.MAX_WBITS
-"""Tells zlib to find out which of the two it is."""
+_GZIP_BEGINS = b"\x1f\x8b"
+_ZLIB_BEGINS = b"x"
+"""How HTTP's deflate begins (RFC 1950). No JSON begins so."""
 
 _INTEGER_DIGITS_MAX = 20
 _DOUBLE_DIGITS = 15
@@ -52,6 +51,7 @@ def body_text(event: Mapping[str, Any], headers: Headers, characters_max: int) -
     body: str | None = event.get("body")
     if not body:
         return None
+    bytes_max = characters_max * 4  # the longest text in UTF-8
     too_large = TooLarge(f"The body must not be longer than {characters_max} characters.")
     # Base64 of the longest text in the longest UTF-8.
     if len(body) > (characters_max * 6 if event.get("isBase64Encoded") else characters_max):
@@ -64,28 +64,29 @@ def body_text(event: Mapping[str, Any], headers: Headers, characters_max: int) -
         return body
     try:
         content = base64.b64decode(body, validate=True)
-        if encoded and content.startswith(_BEGINNINGS):
-            content = _inflated(content, characters_max * 4, too_large)
+        if encoded:
+            content = _decoded(content, bytes_max)
+        if len(content) > bytes_max:
+            raise too_large
         text = content.decode()
-    except (binascii.Error, zlib.error, UnicodeDecodeError):
-        raise Malformed("The body is not text in UTF-8.") from None
+    except (EOFError, OSError, ValueError, zlib.error):  # no base64, no gzip, cut off, no UTF-8
+        raise Malformed("The body is not text in UTF-8, or does not have its Content-Encoding.") from None
     if len(text) > characters_max:
         raise too_large
     return text
 
 
-def _inflated(content: bytes, bytes_max: int, too_large: TooLarge) -> bytes:
-    """The content of encoded members (RFC 1952, 2.2). Raises zlib.error, and `too_large` beyond `bytes_max`."""
-    inflated = b""
-    while content:
-        member = zlib.decompressobj(_EITHER_WINDOW)
-        inflated += member.decompress(content, bytes_max + 1 - len(inflated))
-        if len(inflated) > bytes_max:
-            raise too_large
-        if not member.eof:
-            raise zlib.error("the content ends within a member")
-        content = member.unused_data
-    return inflated
+def _decoded(content: bytes, bytes_max: int) -> bytes:
+    """The content without its coding, cut after `bytes_max` and one byte. Raises EOFError, OSError, zlib.error."""
+    if content.startswith(_GZIP_BEGINS):
+        return gzip.GzipFile(fileobj=io.BytesIO(content)).read(bytes_max + 1)
+    if content.startswith(_ZLIB_BEGINS):
+        decoder = zlib.decompressobj()
+        inflated = decoder.decompress(content, bytes_max + 1)
+        if not decoder.eof and len(inflated) <= bytes_max:
+            raise EOFError
+        return inflated
+    return content
 
 
 def read_json(
