@@ -12,6 +12,7 @@ from billing.correspondence.notify import CLAIM
 from billing.kernel.permissions import STAFF_GROUP, Role, may
 from billing.platform.dynamodb import keys
 from billing.platform.http.judge import judges_of
+from billing.platform.http.media_types import XLSX
 
 from scripts.event_schemas import committed, schemas
 from scripts.openapi import document, resolvers, text
@@ -116,6 +117,13 @@ def test_the_table_can_be_restored_and_survives_the_stack() -> None:
     assert table["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
     assert table["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     assert [each["IndexName"] for each in table["Properties"]["GlobalSecondaryIndexes"]] == ["gsi1", "gsi2"]
+
+
+def test_workbooks_are_the_only_binary_answers() -> None:
+    """With all types, the gateway would fail each CORS pre-flight (aws/serverless-application-model, issue 553)."""
+    media_types = resources()["Api"]["Properties"]["BinaryMediaTypes"]
+
+    assert [each.replace("~1", "/") for each in media_types] == [XLSX]
 
 
 @pytest.mark.parametrize("function", sorted(FUNCTIONS))

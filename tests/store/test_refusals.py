@@ -227,6 +227,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "is_registered": lambda store: store.is_registered("LV-2026-000001"),
         "invoice": lambda store: store.invoice(ID, "LV-2026-000001"),
         "invoices": lambda store: store.invoices(ID, year=None, status=None, **LIST),
+        "whole_invoices": lambda store: store.whole_invoices(ID, year=None, status=None, **LIST),
         "issue": lambda store: store.issue(CONTEXT, WHOLE, NextNumber("LV", TODAY, 2), FIXED, 1, EVENT),
         "record": lambda store: store.record(ID, "LV-2026-000001"),
         "replace_collection_due": lambda store: store.replace_collection_due(CONTEXT, None),
