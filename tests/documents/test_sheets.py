@@ -93,6 +93,8 @@ def test_the_heading_stays_on_the_screen_and_columns_are_wide_enough() -> None:
     assert page.freeze_panes == "A2"
     assert page["A1"].font.b
     assert page.column_dimensions["A"].width == pytest.approx(50, abs=1)
+    amounts = load_workbook(io.BytesIO(workbook(of(Money(-(10**12), "EUR")))))["sheet"]
+    assert amounts.column_dimensions["A"].width > len("-10,000,000,000.00")
 
 
 def test_the_same_content_gives_the_same_bytes_also_without_rows() -> None:
@@ -101,11 +103,11 @@ def test_the_same_content_gives_the_same_bytes_also_without_rows() -> None:
 
 
 def test_a_long_sheet_fits_into_an_answer_of_lambda() -> None:
-    rows = 2_000
+    rows = 500
     sheet = invoice_sheet([whole(replace(italian(), number=f"LV-2026-{each:06}")) for each in range(rows)])
 
     # Six megabytes with base64; a table of invoices has 1,000 rows, that of numbers 20,000 of a third of the cells.
-    assert len(workbook(sheet)) * 4 / 3 < 6 * 1024**2 / 3
+    assert len(workbook(sheet)) * 4 / 3 < 6 * 1024**2 / 12
 
 
 # ---- CSV ----
@@ -151,11 +153,11 @@ def test_texts_are_harmless_in_every_dialect() -> None:
 
 
 def test_locales_differ_in_their_signs() -> None:
-    names = ("fr", "sv", "nb", "pl", "pt-BR", "es", "es-MX", "en-ZA", "ja", "zh-Hant-TW", "fa", "bgn")
+    names = ("fr", "nb", "en-ZA", "es-MX", "zh-Hant-TW", "bgn")
 
     assert {each: (dialect_of(each).separator, dialect_of(each).decimal) for each in names} == {
-        **dict.fromkeys(("fr", "sv", "nb", "pl", "pt-BR", "es", "en-ZA"), (";", ",")),
-        **dict.fromkeys(("es-MX", "ja", "zh-Hant-TW", "fa", "bgn"), (",", ".")),
+        **dict.fromkeys(("fr", "nb", "en-ZA"), (";", ",")),
+        **dict.fromkeys(("es-MX", "zh-Hant-TW", "bgn"), (",", ".")),
     }
     assert {each: dialect_of_language(each).separator for each in LANGUAGES} == {"en": ",", "it": ";"}
 

@@ -22,7 +22,8 @@ _MONTH = "yyyy-mm"
 _CREATED = datetime(1980, 1, 1)  # noqa: DTZ001 - a workbook has no time zones
 """The time of creation in every workbook: the same content gives the same bytes."""
 
-_WIDTH_MIN, _WIDTH_MAX = 10, 50
+_WIDTH_MIN, _WIDTH_MAX = 12, 50
+"""In digits. The least one shows a day of any language; a spreadsheet shows #### where a number does not fit."""
 
 
 def workbook(sheet: Sheet) -> bytes:
@@ -43,6 +44,13 @@ def workbook(sheet: Sheet) -> bytes:
     return content.getvalue()
 
 
+def _width(cell: Cell) -> int:
+    """How many digits wide a cell is shown. A third more for an amount, whose digits are grouped."""
+    if isinstance(cell, Money):
+        return len(str(cell.amount)) * 4 // 3 + 1
+    return 0 if cell is None else len(str(cell))
+
+
 class _SheetWriter:
     """Writes the cells of one sheet by their types."""
 
@@ -60,8 +68,7 @@ class _SheetWriter:
         for number, row in enumerate(self._sheet.rows, 1):
             for column, cell in enumerate(row):
                 self._cell(number, column, cell)
-                if isinstance(cell, str):
-                    widths[column] = max(widths[column], len(cell))
+                widths[column] = max(widths[column], _width(cell))
         for column, width in enumerate(widths):
             self._page.set_column(column, column, min(max(width + 2, _WIDTH_MIN), _WIDTH_MAX))
         self._page.freeze_panes(1, 0)
