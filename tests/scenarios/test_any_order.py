@@ -746,7 +746,7 @@ FORGOTTEN_BEFORE_A_MOVE = Story(
 @example(FORGOTTEN_BEFORE_A_MOVE)
 @example(MOVED_BEFORE_THE_FIRST_INVOICE)
 @example(REACTIVATED_LATE)
-@examples(24, deep=2_500)
+@examples(24, deep=800)
 @given(stories(*KINDS))
 def test_however_late_the_same_is_invoiced(story: Story) -> None:
     lived(story, late=False)
