@@ -151,7 +151,7 @@ def test_only_counters_and_the_last_event_of_an_account_are_updated_in_place() -
     """All else is put as a whole, at a version: docs/decisions/0016, and 0031 for the last event."""
     updating = {folder for folder in FUNCTIONS if ("UpdateItem", None) in allowed(folder)}
 
-    assert updating == {"record_usage", "record_queued_usage", "correct_usage"} | RECORDING
+    assert updating == {"record_usage", "record_queued_usage", "take_reported_usage", "correct_usage"} | RECORDING
 
 
 def test_a_cancellation_checks_what_its_charges_follow_from() -> None:

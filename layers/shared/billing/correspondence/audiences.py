@@ -69,6 +69,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.USAGE_BELOW_TIER: (Audience.ADMINS,),
     EventType.USAGE_CORRECTED: (Audience.ADMINS,),
     EventType.USAGE_REFUSED: (Audience.ADMINS,),
+    EventType.USAGE_REJECTED: (Audience.STAFF,),
     EventType.USAGE_THRESHOLD_REACHED: (Audience.ADMINS,),
     EventType.USER_ADDED: (Audience.CONCERNED,),
     EventType.VAT_NUMBER_NOT_CONFIRMED: (Audience.ADMINS, Audience.STAFF),
