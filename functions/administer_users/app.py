@@ -11,7 +11,7 @@ from billing.platform.http.answers import NoContent, no_content
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Accounts, People, account_store
+from billing.wiring import Accounts, People, account_store, invitations_per_day
 
 MayRead = Annotated[Admission, Permits(Permission.READ_USERS, account_store)]
 MayAdminister = Annotated[Admission, Permits(Permission.ADMINISTER_USERS, account_store)]
@@ -37,7 +37,16 @@ def put_user(
 ) -> UserView:
     """Invite a person, or change the name or role of one; the e-mail address says whom."""
     current = admission.account(account)
-    user = save_user(current, body.email, body.name, Role(body.role), context=context, directory=people, store=accounts)
+    user = save_user(
+        current,
+        body.email,
+        body.name,
+        Role(body.role),
+        invitations_per_day=invitations_per_day(),
+        context=context,
+        directory=people,
+        store=accounts,
+    )
     return UserView.of(user)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.environment import TemplateModule
 
+from billing.accounts.event_schemas import UserAdded, UserChanged, UserInvitedAgain, UserRemoved
 from billing.correspondence import plain_text
 from billing.correspondence.audiences import Attachment, Letter, LetterContext, Recipient, Vendor
 from billing.correspondence.calendar_file import calendar_file
@@ -93,9 +94,12 @@ def letter(
         "account_id": event.account,
         "account": _sanitized(letter_context.account_name),
         "actor": _sanitized(letter_context.actor_name),
+        "actor_kind": event.actor.kind,
+        "actor_user": event.actor.user,
         "language": letter_context.language,
         "time_zone": letter_context.time_zone,
         "recipient": recipient,
+        "to_concerned": _is_about(event, recipient),
         "vendor": vendor,
     }
     first_line, body = _text(letter_context.language).body(event.type, context)
@@ -106,6 +110,16 @@ def letter(
     _, html_body = _html(letter_context.language).body(event.type, context)
     html = _html(letter_context.language).full_page(html_body, {**context, "subject": subject, "preview": preview})
     return Letter(subject, text, html, _attachments(event, context, document))
+
+
+def _is_about(event: AnyEvent, recipient: Recipient) -> bool:
+    """Whether the recipient is the user whom the event is about. The account's admins get other words."""
+    match event:
+        case UserAdded() | UserChanged() | UserInvitedAgain():
+            return event.after.email == recipient.email
+        case UserRemoved():
+            return event.before.email == recipient.email
+    return False
 
 
 def _attachments(event: AnyEvent, context: dict[str, Any], document: bytes | None) -> tuple[Attachment, ...]:

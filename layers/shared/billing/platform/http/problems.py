@@ -70,6 +70,7 @@ STATUS: dict[type[BillingError], HTTPStatus] = {
     errors.Busy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StaleVersion: HTTPStatus.PRECONDITION_FAILED,
     errors.VersionRequired: HTTPStatus.PRECONDITION_REQUIRED,
+    errors.LimitReached: HTTPStatus.TOO_MANY_REQUESTS,
     BadParameter: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.RuleViolation: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UpstreamFailed: HTTPStatus.BAD_GATEWAY,
@@ -131,7 +132,7 @@ def _admins(error: AdminsOnly) -> dict[str, Any]:
 def response(error: BillingError) -> Response[str]:
     """The answer for an error."""
     answer = _answer(document(error))
-    if isinstance(error, errors.Busy):
+    if isinstance(error, errors.Busy | errors.LimitReached):
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
     return answer
 
