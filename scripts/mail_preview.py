@@ -22,6 +22,7 @@ SAMPLES = Path(__file__).parent.parent / "events" / "published"
 VENDOR = Vendor("Livello", "https://billing.livello.example/", "billing@livello.example")
 RECIPIENT = Recipient("astrid@nordlys.example", "Astrid Holm")
 ACTORS = {"customer": "Astrid Holm", "staff": "Sofie Lindgren", "system": None}
+EMAILS = {"customer": RECIPIENT.email, "staff": None, "system": None}
 
 COLLEAGUE = {"email": "erik@nordlys.example", "name": "Erik Sand"}
 """A user whose mails are shown as the other admins of the account get them."""
@@ -165,12 +166,12 @@ def recipient(event: AnyEvent) -> Recipient:
             user = event.before
         case _:
             return RECIPIENT
-    return RECIPIENT if user.email == COLLEAGUE["email"] else Recipient(user.email, user.name)
+    return RECIPIENT if user.email == COLLEAGUE["email"] else Recipient(user.email, user.name, True)
 
 
 def written(event: AnyEvent, language: str) -> Letter:
     """The mail about a sample event."""
-    context = LetterContext("Nordlys Kaffe", language, "Europe/Copenhagen", ACTORS[event.actor.kind])
+    context = LetterContext("Nordlys Kaffe", language, "Europe/Copenhagen", ACTORS[event.actor.kind], EMAILS[event.actor.kind])
     return letter(event, context, recipient(event), VENDOR, PDF if event.type == "invoice.issued" else None)
 
 

@@ -175,6 +175,7 @@ def test_a_change_of_a_role_is_mailed_to_the_user_and_to_all_admins_but_the_one_
     post.notify(role_event(kind, before, after), staff=STAFF_ADDRESS)
 
     assert post.mailbox.addresses() == [MEMBER.email, SECOND_ADMIN.email]
+    assert [recipient.is_concerned for _, recipient, _ in post.written] == [True, False]
 
 
 def test_a_change_of_a_role_by_staff_is_mailed_to_every_admin(post: Post) -> None:
@@ -276,14 +277,14 @@ def test_a_mail_names_the_account_and_the_actor(post: Post) -> None:
     post.notify(changed())
 
     [(letter_context, _, document), _] = post.written
-    assert letter_context == LetterContext("Nordlys Kaffe", "en", "Europe/Copenhagen", "Ada Holm")
+    assert letter_context == LetterContext("Nordlys Kaffe", "en", "Europe/Copenhagen", "Ada Holm", ADMIN.email)
     assert document is None
 
 
 def test_an_event_by_the_system_has_no_actor_name(post: Post) -> None:
     post.notify(replace(changed(), actor=Actor(ActorKind.SYSTEM, None)))
 
-    assert post.written[0][0].actor_name is None
+    assert (post.written[0][0].actor_name, post.written[0][0].actor_email) == (None, None)
 
 
 # ---- Exactly once ----

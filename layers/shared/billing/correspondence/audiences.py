@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum, auto
 
@@ -133,10 +133,14 @@ _RECIPIENT_DIGITS = 32
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """The recipient of a mail. `name` is None where only the address is known."""
+    """The recipient of a mail. `name` is None where only the address is known.
+
+    `is_concerned` says that the event is about this person: the mail to the others has other words.
+    """
 
     email: str
     name: str | None
+    is_concerned: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +198,14 @@ class Vendor:
 class LetterContext:
     """The facts of a mail that are not in the event: account name, language, time zone, actor.
 
-    `actor_name` is None where Livello itself acted, or a user who was removed since.
+    `actor_name` and `actor_email` are None where no user of the account acted, or one who was removed since.
     """
 
     account_name: str
     language: str
     time_zone: str
     actor_name: str | None
+    actor_email: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,11 +251,11 @@ def _recipients(
             case Audience.CONCERNED:
                 person = facts.get("first_admin", facts)
                 # A user who was removed since the event has no access, so there is nothing to announce.
-                yield from (Recipient(user.email, user.name) for user in users if user.id == person["user"])
+                yield from (Recipient(user.email, user.name, True) for user in users if user.id == person["user"])
             case Audience.FORMER:
                 # A user who was invited again since the event has access: this mail would say the contrary, too late.
                 if all(user.id != facts["user"] and user.email != facts["email"] for user in users):
-                    yield Recipient(facts["email"], facts["name"])
+                    yield Recipient(facts["email"], facts["name"], True)
             case Audience.OTHER_ADMINS:
                 others = (user for user in users if user.id != event.actor.user)
                 yield from (Recipient(user.email, user.name) for user in others if user.role is Role.ADMIN)

@@ -7,7 +7,7 @@ languages/components.html. So the text and the HTML always say the same.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -15,7 +15,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.environment import TemplateModule
 
-from billing.accounts.event_schemas import UserAdded, UserChanged, UserInvitedAgain, UserRemoved
 from billing.correspondence import plain_text
 from billing.correspondence.audiences import Attachment, Letter, LetterContext, Recipient, Vendor
 from billing.correspondence.calendar_file import calendar_file
@@ -85,7 +84,7 @@ def letter(
     if event.type not in MAILED or letter_context.language not in LANGUAGES:
         raise NoSuchMail(f"there is no mail about {event.type} in the language {letter_context.language!r}")
     event = type(event).model_validate(_sanitized(event.model_dump()))
-    recipient = Recipient(_sanitized(recipient.email), _sanitized(recipient.name))
+    recipient = replace(recipient, email=_sanitized(recipient.email), name=_sanitized(recipient.name))
     context = {
         "kind": event.type,
         "time": event.time,
@@ -94,12 +93,12 @@ def letter(
         "account_id": event.account,
         "account": _sanitized(letter_context.account_name),
         "actor": _sanitized(letter_context.actor_name),
+        "actor_email": _sanitized(letter_context.actor_email),
         "actor_kind": event.actor.kind,
         "actor_user": event.actor.user,
         "language": letter_context.language,
         "time_zone": letter_context.time_zone,
         "recipient": recipient,
-        "to_concerned": _is_about(event, recipient),
         "vendor": vendor,
     }
     first_line, body = _text(letter_context.language).body(event.type, context)
@@ -110,16 +109,6 @@ def letter(
     _, html_body = _html(letter_context.language).body(event.type, context)
     html = _html(letter_context.language).full_page(html_body, {**context, "subject": subject, "preview": preview})
     return Letter(subject, text, html, _attachments(event, context, document))
-
-
-def _is_about(event: AnyEvent, recipient: Recipient) -> bool:
-    """Whether the recipient is the user whom the event is about. The account's admins get other words."""
-    match event:
-        case UserAdded() | UserChanged() | UserInvitedAgain():
-            return event.after.email == recipient.email
-        case UserRemoved():
-            return event.before.email == recipient.email
-    return False
 
 
 def _attachments(event: AnyEvent, context: dict[str, Any], document: bytes | None) -> tuple[Attachment, ...]:
