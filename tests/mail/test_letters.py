@@ -610,15 +610,21 @@ def poisoned(value: Any, poison: str) -> Any:
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 @pytest.mark.parametrize("poison", HOSTILE, ids=range(len(HOSTILE)))
-@pytest.mark.parametrize("kind", sorted(MAILED))
-def test_hostile_names_and_texts_come_out_harmless(kind: str, poison: str, language: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "is_concerned"),
+    [
+        *((kind, False) for kind in sorted(MAILED)),
+        *((kind, True) for kind in ("user.added", "user.changed", "user.invited_again", "user.removed")),
+    ],
+)
+def test_hostile_names_and_texts_come_out_harmless(kind: str, is_concerned: bool, poison: str, language: str) -> None:
     event = sample(kind)
     facts = event.model_dump()
     event = SCHEMA_OF[kind].model_validate({**facts, **{part: poisoned(facts[part], poison) for part in PARTS}})
     mail = letter(
         event,
-        LetterContext(poison, language, "Europe/Copenhagen", poison),
-        Recipient("astrid@nordlys.example", poison),
+        LetterContext(poison, language, "Europe/Copenhagen", poison, poison),
+        Recipient("astrid@nordlys.example", poison, is_concerned),
         Vendor("Livello", "https://billing.livello.example/", "billing@livello.example"),
         PDF,
     )
