@@ -171,7 +171,9 @@ def recipient(event: AnyEvent) -> Recipient:
 
 def written(event: AnyEvent, language: str) -> Letter:
     """The mail about a sample event."""
-    context = LetterContext("Nordlys Kaffe", language, "Europe/Copenhagen", ACTORS[event.actor.kind], EMAILS[event.actor.kind])
+    context = LetterContext(
+        "Nordlys Kaffe", language, "Europe/Copenhagen", ACTORS[event.actor.kind], EMAILS[event.actor.kind]
+    )
     return letter(event, context, recipient(event), VENDOR, PDF if event.type == "invoice.issued" else None)
 
 

@@ -52,6 +52,12 @@ def person_number(number: int, role: str = "member") -> dict[str, Any]:
     return {"email": f"user-{number}@nordlys.example", "name": f"User {number}", "role": role}
 
 
+def users(company: Company, *, claims: dict[str, str] | None = None, now: datetime = NOW) -> dict[str, Any]:
+    """The users of the account by name, as the API shows them."""
+    asked = request("GET", USERS, claims=claims or company.admin, path=company.path, now=now)
+    return {each["name"]: each for each in answer(administer_users, asked).body["items"]}
+
+
 def user_events(company: Company) -> list[str]:
     """The types of the account's events about users, oldest first."""
     events = [json.loads(str(each["body"])) for each in stored_items() if str(each["sk"]).startswith("EVENT#")]
@@ -388,23 +394,33 @@ def test_a_role_that_is_raised_and_lowered_sends_no_mail_without_end(company: Co
 
 
 def test_a_waiting_invitation_is_sent_again_after_a_while_and_counts(company: Company, limit: int) -> None:
-    bo = {**BO, "role": "member"}
+    dina = person_number(1)
+    assert put(company, dina).status == 200
     before = stored_items()
-    assert put(company, bo, now=NOW + INVITED_AGAIN_AFTER - timedelta(seconds=1)).status == 200
+    assert put(company, dina, now=NOW + INVITED_AGAIN_AFTER - timedelta(seconds=1)).status == 200
     assert stored_items() == before, "it is the same request, sent again"
 
-    times = [NOW + INVITED_AGAIN_AFTER * number for number in (1, 2, 3)]
-    answers = [put(company, bo, now=now) for now in times]
+    answers = [put(company, dina, now=NOW + INVITED_AGAIN_AFTER * number) for number in (1, 2)]
 
-    assert [each.status for each in answers] == [200, 200, 429]
-    assert answers[1].body["invited_at"] == "2026-06-10T12:30:00Z"
-    assert user_events(company) == ["user.added", "user.invited_again", "user.invited_again"]
+    assert [each.status for each in answers] == [200, 429]
+    assert answers[0].body["invited_at"] == "2026-06-10T12:15:00Z"
+    assert user_events(company) == ["user.added", "user.added", "user.invited_again"]
+
+
+def test_nobody_who_has_logged_in_is_invited_again(company: Company) -> None:
+    before = stored_items()
+
+    assert put(company, {**BO, "role": "member"}, now=NOW + timedelta(days=9)).status == 200
+
+    assert stored_items() == before
 
 
 def test_an_invitation_that_is_sent_again_clears_the_mark_of_its_address(company: Company, store: Stores) -> None:
-    store.mark_undeliverable(company.account, BO["email"], sample_event())
+    dina = person_number(1)
+    put(company, dina)
+    store.mark_undeliverable(company.account, dina["email"], sample_event())
 
-    assert put(company, {**BO, "role": "member"}, now=NOW + INVITED_AGAIN_AFTER).status == 200
+    assert put(company, dina, now=NOW + INVITED_AGAIN_AFTER).status == 200
 
     assert store.correspondents(company.account).undeliverable == frozenset()
 
@@ -417,14 +433,45 @@ def test_a_request_that_is_repeated_at_the_limit_is_answered_as_before(company: 
 
 
 def test_a_user_of_an_earlier_release_is_shown_and_can_be_invited_again(company: Company) -> None:
-    [item] = [each for each in stored_items() if each["sk"] == f"USER#{company.member['sub']}"]
+    dina = put(company, person_number(1)).body["user"]
+    [item] = [each for each in stored_items() if each["sk"] == f"USER#{dina}"]
     body = {name: value for name, value in json.loads(str(item["body"])).items() if name not in NEW_FIELDS}
     indexed = {name: str(item[name]) for name in ("gsi1pk", "gsi1sk")}
     put_item(str(item["pk"]), str(item["sk"]), json.dumps(body), **indexed)
 
-    given = answer(administer_users, request("GET", USERS, claims=company.admin, path=company.path)).body["items"]
-    [bo] = [each for each in given if each["name"] == "Bo Lind"]
+    shown = users(company)["User 1"]
 
-    assert (bo["invited_at"], bo["invited_by"]) == (None, None)
-    assert put(company, {**BO, "role": "member"}).body["invited_at"] == "2026-06-10T12:00:00Z"
-    assert user_events(company) == ["user.added", "user.invited_again"]
+    assert [shown[name] for name in ("invited_at", "invited_by", "logged_in_at", "status")] == [None] * 3 + ["invited"]
+    assert put(company, person_number(1)).body["invited_at"] == "2026-06-10T12:00:00Z"
+    assert user_events(company) == ["user.added", "user.added", "user.invited_again"]
+
+
+def test_a_user_is_invited_until_their_first_request(company: Company) -> None:
+    dina = put(company, person_number(1))
+    assert (dina.body["status"], dina.body["logged_in_at"]) == ("invited", None)
+    shown = users(company)
+    assert {name: each["status"] for name, each in shown.items()} == {
+        "Ada Holm": "active",
+        "Bo Lind": "active",
+        "User 1": "invited",
+    }
+    later = NOW + timedelta(hours=1)
+
+    # The first request itself shows it already.
+    own = users(company, claims=person(dina.body["user"]), now=later)["User 1"]
+
+    assert (own["status"], own["logged_in_at"]) == ("active", "2026-06-10T13:00:00Z")
+    assert users(company, now=later + timedelta(hours=1))["User 1"] == own
+    assert put(company, person_number(1, "admin")).body["status"] == "active"
+
+
+def test_a_refused_member_sees_which_admins_have_logged_in(company: Company) -> None:
+    put(company, person_number(1, "admin"))
+
+    refused = put(company, person_number(2), claims=company.member)
+
+    assert refused.status == 403
+    assert sorted((each["name"], each["status"]) for each in refused.body["admins"]) == [
+        ("Ada Holm", "active"),
+        ("User 1", "invited"),
+    ]

@@ -47,7 +47,7 @@ def save_user(
             user = User(id_, email, name, role, Invitation(context.time, context.actor))
             return _save(EventType.USER_ADDED, invited, None, user, context, store)
     elif (before.name, before.role) == (name, role):
-        if before.is_to_invite_again(context.time):
+        if account.awaits(before, context.time):
             invited = account.with_invitation(context.time, invitations_per_day)
             user = replace(before, invitation=Invitation(context.time, context.actor))
             return _save(EventType.USER_INVITED_AGAIN, invited, before, user, context, store)

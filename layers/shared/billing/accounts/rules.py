@@ -99,10 +99,6 @@ class User:
         """The person as events describe them."""
         return {"user": self.id, "email": self.email, "name": self.name, "role": self.role}
 
-    def is_to_invite_again(self, now: datetime) -> bool:
-        """Whether a repeated invitation sends its mail again: it waits for the person, and not since a moment ago."""
-        return self.invitation is None or now - self.invitation.at >= INVITED_AGAIN_AFTER
-
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -223,6 +219,11 @@ class Account:
     def is_new_to(self, person: Person) -> bool:
         """Whether this request is the first one of one of the account's own people."""
         return not person.staff and person.user in self.roles and person.user not in self.logged_in
+
+    def awaits(self, user: User, now: datetime) -> bool:
+        """Whether an invitation waits for this user, and not since a moment ago: a repeated one is mailed again."""
+        sent = user.invitation
+        return user.id not in self.logged_in and (sent is None or now - sent.at >= INVITED_AGAIN_AFTER)
 
     def role_of(self, person: Person) -> Role | None:
         """The person's role in this account; None for a stranger."""

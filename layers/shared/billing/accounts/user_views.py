@@ -33,7 +33,8 @@ class UserView(View):
     """A person of the account; `user` is what removes them.
 
     `invited_at` is when the newest invitation was sent; null, as `invited_by`, for a person whom an earlier release
-    invited.
+    invited. `logged_in_at` is the person's first request about this account; null before it. `status` says the same
+    in a word: an invited person has not used the account yet, or not since an earlier release.
     """
 
     user: str
@@ -42,15 +43,19 @@ class UserView(View):
     role: Literal["admin", "member"]
     invited_at: datetime | None
     invited_by: InviterView | None
+    logged_in_at: datetime | None
+    status: Literal["invited", "active"]
 
     @classmethod
-    def of(cls, user: User) -> UserView:
+    def of(cls, user: User, logged_in_at: datetime | None) -> UserView:
         invitation = user.invitation
         return cls.model_validate(
             {
                 **user.facts,
                 "invited_at": None if invitation is None else invitation.at,
                 "invited_by": None if invitation is None else fields_of(invitation.by),
+                "logged_in_at": logged_in_at,
+                "status": "invited" if logged_in_at is None else "active",
             }
         )
 

@@ -126,7 +126,12 @@ def _parameter(error: BadParameter) -> dict[str, Any]:
 
 @members.register
 def _admins(error: AdminsOnly) -> dict[str, Any]:
-    return {"admins": [{"name": admin.name, "email": admin.email} for admin in error.admins]}
+    return {
+        "admins": [
+            {"name": admin.name, "email": admin.email, "status": "active" if admin.has_logged_in else "invited"}
+            for admin in error.admins
+        ]
+    }
 
 
 def response(error: BillingError) -> Response[str]:
