@@ -17,9 +17,9 @@ class Audience(Enum):
     """The groups of recipients that an event type can have.
 
     ADMINS: the account's admins. BILLING: the address for invoices. CONCERNED: the user that the event is about.
-    FORMER: the user that the event has removed, at the address in the event. OTHER_ADMINS: the account's admins but
-    the one who has caused the event. MANAGER: the customer success manager of a review. NAMED: the recipients listed in the event itself, because the
-    account is already deleted. STAFF: the vendor's own address for staff.
+    FORMER: the user that the event has removed, at the address in the event. MANAGER: the customer success manager of a
+    review. NAMED: the recipients listed in the event itself, because the account is already deleted. OTHER_ADMINS: the
+    account's admins but the one who has caused the event. STAFF: the vendor's own address for staff.
     """
 
     ADMINS = auto()
