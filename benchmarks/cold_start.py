@@ -37,6 +37,8 @@ WORKERS = {
     "record_queued_usage",
     "require_second_factor",
     "scale_account",
+    "take_reported_usage",
+    "tell_rejected_usage",
     "watch_usage",
 }
 """Functions that answer no request, so they have no limit."""

@@ -17,7 +17,9 @@ import json
 import signal
 import threading
 import time
+import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -168,6 +170,7 @@ class Visit(http.server.BaseHTTPRequestHandler):
         headers = dict(_end_to_end(self.headers.items()))
         route = self.path.partition("?")[0]
         if route.startswith("/v1/"):
+            body = decoded(body, self.headers.get("Content-Encoding"))
             return upstream.forward(self.command, f"/_aws/execute-api/{upstream.api()}{self.path}", headers, body)
         if (self.command, route.rstrip("/")) == ("POST", "/auth"):
             return upstream.forward("POST", "/", self._public(headers), body)
@@ -192,6 +195,25 @@ class Visit(http.server.BaseHTTPRequestHandler):
         if action not in PUBLIC_COGNITO_ACTIONS:
             raise Refused(HTTPStatus.FORBIDDEN, "X-Amz-Target does not name what may be asked here.")
         return headers
+
+
+def decoded(body: bytes | None, coding: str | None) -> bytes | None:
+    """The body as it is, after a content coding is undone: the gateway of AWS does this, the emulated one does not.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-make-request-with-compressed-payload.html
+    Raises Refused (415) for another coding and for a body that does not have it, and (413) beyond the limit.
+    """
+    if body is None or coding is None or coding.strip().lower() == "identity":
+        return body
+    if coding.strip().lower() in {"gzip", "deflate"}:
+        member = zlib.decompressobj(32 + zlib.MAX_WBITS)  # finds out which of the two it is
+        with suppress(zlib.error):
+            inflated = member.decompress(body, BODY_BYTES_MAX + 1)
+            if len(inflated) > BODY_BYTES_MAX:
+                raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
+            if member.eof:
+                return inflated
+    raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body does not have a Content-Encoding that is undone here.")
 
 
 def _end_to_end(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -69,9 +69,21 @@ PROBLEM = {
             "description": "One entry per bad field: `pointer` into the body, or the name of a parameter.",
             "items": {
                 "type": "object",
-                "required": ["detail"],
+                "required": ["code", "detail"],
                 "properties": {
+                    "code": {"$ref": "#/components/schemas/FieldCode"},
                     "detail": {"type": "string"},
+                    "limits": {
+                        "type": "object",
+                        "description": "What the code is about: `min`, `max`, `allowed`, `pattern` and others.",
+                        "additionalProperties": {
+                            "anyOf": [
+                                {"type": "integer"},
+                                {"type": "string"},
+                                {"type": "array", "items": {"type": "string"}},
+                            ]
+                        },
+                    },
                     "pointer": {"type": "string", "examples": ["#/contract/start"]},
                     "parameter": {"type": "string"},
                     "in": {"type": "string", "enum": ["path", "query", "header"]},

@@ -29,7 +29,7 @@ from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import JSON, Response, Table, file
 from billing.platform.http.callers import Now
 from billing.platform.http.models import AccountId
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.platform.http.tables import CSV, Accept, prefers_csv
 from billing.wiring import DeployedSettings, Invoices, account_store
@@ -47,6 +47,7 @@ def get_invoices(
     account: AccountId,
     admission: MayRead,
     invoices: Invoices,
+    pages: Pages,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
     year: Year = None,
@@ -55,13 +56,13 @@ def get_invoices(
 ) -> Table[InvoicesView]:
     """The account's invoices, newest first."""
     admission.account(account)
-    after = position_of(cursor)
+    after = pages.position(cursor)
     of_status = None if status is None else InvoiceStatus(status)
     if prefers_csv(accept):
         all_invoices = invoices.invoices(account, year=year, status=of_status, limit=CSV_INVOICES_MAX, after=after)
         return file(invoice_table(all_invoices.items), CSV, f"invoices-{account}.csv")
     page = invoices.invoices(account, year=year, status=of_status, limit=limit, after=after)
-    view = InvoicesView(items=shown(page.items), next_cursor=cursor_of(page.last))
+    view = InvoicesView(items=shown(page.items), next_cursor=pages.cursor(page.last))
     return Response(status_code=200, content_type=JSON, body=view)
 
 
@@ -90,11 +91,11 @@ def get_invoice(
 
 @app.get("/invoices/past-due")
 def get_past_due_invoices(
-    _: MayReadPastDue, invoices: Invoices, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    _: MayReadPastDue, invoices: Invoices, pages: Pages, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
 ) -> PastDuesView:
     """The invoices of all accounts that are past due, the longest due first."""
-    page = invoices.past_due(limit=limit, after=position_of(cursor))
-    return PastDuesView(items=[PastDueView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
+    page = invoices.past_due(limit=limit, after=pages.position(cursor))
+    return PastDuesView(items=[PastDueView.of(each) for each in page.items], next_cursor=pages.cursor(page.last))
 
 
 @app.get("/invoice-register")
@@ -103,6 +104,7 @@ def get_invoice_register(
     invoices: Invoices,
     series: Series,
     year: RegisterYear,
+    pages: Pages,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
     accept: Accept = None,
@@ -110,10 +112,12 @@ def get_invoice_register(
     """The numbers of a series and year with the amounts of their documents, the first number first."""
     is_table = prefers_csv(accept)
     most = REGISTER_CSV_MAX if is_table else limit
-    page = invoices.register(series, year, limit=most, after=position_of(cursor))
+    page = invoices.register(series, year, limit=most, after=pages.position(cursor))
     if is_table:
         return file(register_table(page.items), CSV, f"register-{series}-{year}.csv")
-    view = RegisterView(items=[RegisteredNumberView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
+    view = RegisterView(
+        items=[RegisteredNumberView.of(each) for each in page.items], next_cursor=pages.cursor(page.last)
+    )
     return Response(status_code=200, content_type=JSON, body=view)
 
 

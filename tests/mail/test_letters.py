@@ -584,8 +584,8 @@ ENUMERATED = ("peak", "known_peak", "declined", "bounced", "moved")
 """Values of enumerations in the schemas, which cannot be hostile."""
 
 
-def poisoned(value: Any, poison: str) -> Any:
-    """The facts with the poison in every free-text field."""
+def poisoned(value: Any, poison: str, spared: frozenset[str] = frozenset()) -> Any:
+    """The facts with the poison in every free-text field that is not spared."""
     free = {
         "name",
         "unit",
@@ -597,15 +597,38 @@ def poisoned(value: Any, poison: str) -> Any:
         "account_name",
         "address_line_1",
         "digest",
-    }
+    } - spared
     if isinstance(value, dict):
         return {
-            key: poison if key in free and isinstance(each, str) and each not in ENUMERATED else poisoned(each, poison)
+            key: poison
+            if key in free and isinstance(each, str) and each not in ENUMERATED
+            else poisoned(each, poison, spared)
             for key, each in value.items()
         }
     if isinstance(value, list):
-        return [poisoned(each, poison) for each in value]
+        return [poisoned(each, poison, spared) for each in value]
     return value
+
+
+@pytest.mark.parametrize("kind", sorted(MAILED))
+def test_no_name_or_text_becomes_a_link(kind: str) -> None:
+    """Mail programs make a link of a domain. Only where staff hold a review may be one: `place`."""
+    poison = "evil.example/login https://evil.example www.Evil.Example evil\uff0eexample"
+    event = sample(kind)
+    facts = event.model_dump()
+    changed = {part: poisoned(facts[part], poison, frozenset({"place"})) for part in PARTS}
+    mail = letter(
+        SCHEMA_OF[kind].model_validate({**facts, **changed}),
+        LetterContext(poison, "en", "Europe/Copenhagen", poison),
+        Recipient("astrid@nordlys.example", poison),
+        Vendor("Livello", "https://billing.livello.example/", "billing@livello.example"),
+        PDF,
+    )
+
+    calendars = [each.content.decode() for each in mail.attachments if each.name == "invite.ics"]
+    for words in (mail.subject, mail.text, mail.html, *calendars):
+        assert not re.search(r"evil[.\uff0e]example|://evil|www\.evil", words, re.IGNORECASE)
+    assert kind == "account.deleted" or "evil.\u200bexample" in mail.text.lower()
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))

@@ -9,6 +9,7 @@ from billing.accounts.records import AccountStore
 from billing.accounts.rules import Account, Invitation, User
 from billing.kernel.errors import NotFound, RuleViolation, Violation
 from billing.kernel.events import EventType, RequestContext
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.permissions import Role
 from billing.platform.events.new_event import new_event
 
@@ -92,9 +93,13 @@ def find_or_create_user(directory: Directory, email: str, name: str, path: tuple
     try:
         log_in = directory.log_in(email, name)
     except InvalidAddress as refused:
-        raise RuleViolation(Violation(path, "Nobody can log in with this address.")) from refused
+        raise RuleViolation(Violation(path, "Nobody can log in with this address.", FieldCode.UNUSABLE)) from refused
     if not log_in.verified:
-        raise RuleViolation(Violation(path, "Whoever uses this address has not proved that it is theirs."))
+        raise RuleViolation(
+            Violation(path, "Whoever uses this address has not proved that it is theirs.", FieldCode.UNVERIFIED)
+        )
     if log_in.staff:
-        raise RuleViolation(Violation(path, "This address belongs to staff, who cannot be users of an account."))
+        raise RuleViolation(
+            Violation(path, "This address belongs to staff, who cannot be users of an account.", FieldCode.STAFF)
+        )
     return log_in.user

@@ -12,6 +12,7 @@ from billing.accounts.information import BillingInformation
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import AccountNotFound, Conflict, LimitReached, RuleViolation, Violation
 from billing.kernel.events import Actor
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.permissions import Person, Role
 
 START_PAST_DAYS_MAX = 731
@@ -280,6 +281,6 @@ def check_start(start: date, today: date) -> None:
         today + timedelta(days=START_FUTURE_DAYS_MAX),
     )
     if not earliest <= start <= latest:
-        raise RuleViolation(
-            Violation(("contract", "start"), f"The contract must start between {earliest} and {latest}.")
-        )
+        code = FieldCode.TOO_EARLY if start < earliest else FieldCode.TOO_LATE
+        detail = f"The contract must start between {earliest} and {latest}."
+        raise RuleViolation(Violation(("contract", "start"), detail, code, {"min": earliest, "max": latest}))

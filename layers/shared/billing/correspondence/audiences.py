@@ -72,6 +72,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.USAGE_BELOW_TIER: (Audience.ADMINS,),
     EventType.USAGE_CORRECTED: (Audience.ADMINS,),
     EventType.USAGE_REFUSED: (Audience.ADMINS,),
+    EventType.USAGE_REJECTED: (Audience.STAFF,),
     EventType.USAGE_THRESHOLD_REACHED: (Audience.ADMINS,),
     EventType.USER_ADDED: (Audience.CONCERNED, Audience.OTHER_ADMINS),
     EventType.USER_CHANGED: (Audience.CONCERNED, Audience.OTHER_ADMINS),

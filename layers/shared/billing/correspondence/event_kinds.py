@@ -74,7 +74,7 @@ from billing.scaling.event_schemas import (
     UsageBelowTier,
 )
 from billing.subscriptions.event_schemas import CatalogueReplaced
-from billing.usage.event_schemas import UsageCorrected, UsageRefused, UsageThresholdReached
+from billing.usage.event_schemas import UsageCorrected, UsageRefused, UsageRejected, UsageThresholdReached
 
 AnyEvent = (
     AccountDeactivated
@@ -129,6 +129,7 @@ AnyEvent = (
     | UsageBelowTier
     | UsageCorrected
     | UsageRefused
+    | UsageRejected
     | UsageThresholdReached
     | UserAdded
     | UserChanged

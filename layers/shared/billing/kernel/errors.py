@@ -39,7 +39,9 @@ shows more than its `detail` registers the further members in its views (billing
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from billing.kernel.field_codes import FieldCode, Limits, LimitValue
 
 Path = tuple[str | int, ...]
 
@@ -128,12 +130,13 @@ class VersionRequired(BillingError):
 class Violation:
     """One place that breaks a rule. `path` is its place in the body: names of fields and positions in lists.
 
-    `code` names the rule for programs; None where a rule has no code yet.
+    `code` and `limits` say it without words.
     """
 
     path: Path
     detail: str
-    code: str | None = None
+    code: FieldCode
+    limits: Limits = field(default_factory=dict)
 
 
 class RuleViolation(BillingError):
@@ -151,9 +154,11 @@ class BadParameter(BillingError):
 
     code = "bad-parameter"
 
-    def __init__(self, parameter: str, detail: str) -> None:
+    def __init__(self, parameter: str, detail: str, field_code: FieldCode, **limits: LimitValue | None) -> None:
         super().__init__(detail)
         self.parameter = parameter
+        self.field_code = field_code
+        self.limits: Limits = limits
 
 
 class LimitReached(BillingError):

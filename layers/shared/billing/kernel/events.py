@@ -88,6 +88,7 @@ class EventType(StrEnum):
     USAGE_BELOW_TIER = "usage.below_tier"
     USAGE_CORRECTED = "usage.corrected"
     USAGE_REFUSED = "usage.refused"
+    USAGE_REJECTED = "usage.rejected"
     USAGE_THRESHOLD_REACHED = "usage.threshold_reached"
     USER_ADDED = "user.added"
     USER_CHANGED = "user.changed"

@@ -7,9 +7,9 @@ from typing import Annotated, Any, TypeVar
 
 from aws_lambda_powertools.event_handler import Response as Response  # noqa: PLC0414 - for the functions' annotations
 
+from billing.platform.http.media_types import JSON as JSON  # noqa: PLC0414
 from billing.platform.http.models import View
 
-JSON = "application/json"
 CSV = "text/csv"
 NOT_STORED = {"Cache-Control": "no-store"}
 
