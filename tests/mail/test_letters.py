@@ -610,8 +610,18 @@ def poisoned(value: Any, poison: str, spared: frozenset[str] = frozenset()) -> A
     return value
 
 
-@pytest.mark.parametrize("kind", sorted(MAILED))
-def test_no_name_or_text_becomes_a_link(kind: str) -> None:
+by_audience = pytest.mark.parametrize(
+    ("kind", "is_concerned"),
+    [
+        *((kind, False) for kind in sorted(MAILED)),
+        *((kind, True) for kind in ("user.added", "user.changed", "user.invited_again", "user.removed")),
+    ],
+)
+"""Each kind of mail, and those about users in the words for the user, too."""
+
+
+@by_audience
+def test_no_name_or_text_becomes_a_link(kind: str, is_concerned: bool) -> None:
     """Mail programs make a link of a domain. Only where staff hold a review may be one: `place`."""
     poison = "evil.example/login https://evil.example www.Evil.Example evil\uff0eexample"
     event = sample(kind)
@@ -619,8 +629,8 @@ def test_no_name_or_text_becomes_a_link(kind: str) -> None:
     changed = {part: poisoned(facts[part], poison, frozenset({"place"})) for part in PARTS}
     mail = letter(
         SCHEMA_OF[kind].model_validate({**facts, **changed}),
-        LetterContext(poison, "en", "Europe/Copenhagen", poison),
-        Recipient("astrid@nordlys.example", poison),
+        LetterContext(poison, "en", "Europe/Copenhagen", poison, poison),
+        Recipient("astrid@nordlys.example", poison, is_concerned),
         Vendor("Livello", "https://billing.livello.example/", "billing@livello.example"),
         PDF,
     )
@@ -633,13 +643,7 @@ def test_no_name_or_text_becomes_a_link(kind: str) -> None:
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 @pytest.mark.parametrize("poison", HOSTILE, ids=range(len(HOSTILE)))
-@pytest.mark.parametrize(
-    ("kind", "is_concerned"),
-    [
-        *((kind, False) for kind in sorted(MAILED)),
-        *((kind, True) for kind in ("user.added", "user.changed", "user.invited_again", "user.removed")),
-    ],
-)
+@by_audience
 def test_hostile_names_and_texts_come_out_harmless(kind: str, is_concerned: bool, poison: str, language: str) -> None:
     event = sample(kind)
     facts = event.model_dump()
