@@ -120,8 +120,12 @@ PROBLEM = {
             "description": "Whom a member may ask for what only an admin may do.",
             "items": {
                 "type": "object",
-                "required": ["name", "email"],
-                "properties": {"name": {"type": "string"}, "email": {"type": "string", "format": "email"}},
+                "required": ["name", "email", "status"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "email": {"type": "string", "format": "email"},
+                    "status": {"type": "string", "enum": ["invited", "active"]},
+                },
             },
         },
     },

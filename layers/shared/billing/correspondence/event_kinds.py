@@ -13,6 +13,7 @@ from billing.accounts.event_schemas import (
     BillingInformationChanged,
     UserAdded,
     UserChanged,
+    UserInvitedAgain,
     UserRemoved,
 )
 from billing.correspondence.event_schemas import AddressUndeliverable
@@ -132,6 +133,7 @@ AnyEvent = (
     | UsageThresholdReached
     | UserAdded
     | UserChanged
+    | UserInvitedAgain
     | UserRemoved
     | VatNumberConfirmed
     | VatNumberDecided

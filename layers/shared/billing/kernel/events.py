@@ -92,6 +92,7 @@ class EventType(StrEnum):
     USAGE_THRESHOLD_REACHED = "usage.threshold_reached"
     USER_ADDED = "user.added"
     USER_CHANGED = "user.changed"
+    USER_INVITED_AGAIN = "user.invited_again"
     USER_REMOVED = "user.removed"
     VAT_NUMBER_CONFIRMED = "vat_number.confirmed"
     VAT_NUMBER_DECIDED = "vat_number.decided"
