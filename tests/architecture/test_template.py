@@ -131,9 +131,19 @@ def test_no_function_has_wildcard_permissions_or_scans(function: str) -> None:
     "function", ["GetBilling", "GetDeletions", "GetEvents", "GetInvoices", "GetUsage", "ListAccounts"]
 )
 def test_functions_that_read_cannot_write(function: str) -> None:
-    actions = {action for statement in statements(function) for action in statement["Action"]}
+    """A person's first request sets a mark: a statement whose condition allows no other attribute (test_policies)."""
+    marks = [statement for statement in statements(function) if "Condition" in statement]
+    reads = [statement for statement in statements(function) if statement not in marks]
 
-    assert actions <= {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
+    assert {action for each in reads for action in each["Action"]} <= {
+        "dynamodb:BatchGetItem",
+        "dynamodb:GetItem",
+        "dynamodb:Query",
+    }
+    assert all(
+        each["Condition"]["ForAllValues:StringLike"] == {"dynamodb:Attributes": ["pk", "sk", "logged_in#*"]}
+        for each in marks
+    )
 
 
 @pytest.mark.parametrize("function", sorted({name for name, _ in ROUTES.values()}))

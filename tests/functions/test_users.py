@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from billing import wiring
 from billing.accounts.cognito_directory import CognitoDirectory
 from billing.accounts.directory import InvalidAddress, LogIn
+from billing.accounts.records import AccountStore
 from billing.accounts.rules import USERS_MAX, User
+from billing.kernel.errors import ConcurrentChange
 from billing.kernel.permissions import Role
 from botocore.exceptions import ClientError
 
 from functions.administer_users.app import handler as administer_users
 from functions.list_accounts.app import handler as list_accounts
-from tests.api_gateway import Answer, answer, person, request
+from tests.api_gateway import NOW, STAFF, Answer, answer, person, request
 from tests.aws import UserPool, stored_items
 from tests.company import Company, provisioned
 from tests.samples import ACCOUNT, with_value
@@ -55,6 +58,81 @@ def test_an_invited_user_can_log_in_and_sees_the_account(company: Company, user_
     assert "dina@nordlys.example" in user_pool.emails()
     accounts = answer(list_accounts, request("GET", "/accounts", claims=person(invited.body["user"]))).body
     assert accounts["items"] == [{"account": "nordlys-kaffe", "name": "Nordlys Kaffe", "role": "member"}]
+
+
+def logged_in(user: str) -> datetime | None:
+    return wiring.account_store().account(ACCOUNT["account"]).logged_in.get(user)
+
+
+def look(user: str, *, at: datetime = NOW, role: str = "member") -> Answer:
+    path = {"account": ACCOUNT["account"]}
+    return answer(administer_users, request("GET", USERS, claims=person(user), path=path, query={"role": role}, now=at))
+
+
+def test_the_first_request_of_a_person_about_an_account_is_noted_once(company: Company) -> None:
+    dina = put(company, {"email": "dina@nordlys.example", "name": "Dina", "role": "member"}).body["user"]
+    version = wiring.account_store().account(company.account).version
+    assert logged_in(dina) is None
+
+    for minutes in (1, 2):
+        assert look(dina, at=NOW + timedelta(minutes=minutes)).status == 200
+
+    assert logged_in(dina) == NOW + timedelta(minutes=1)
+    assert wiring.account_store().account(company.account).version == version, "no change of others is stale"
+    assert not wiring.account_store().note_log_in(company.account, dina, NOW)
+    put(company, {"email": "dina@nordlys.example", "name": "Dina", "role": "admin"})
+    assert logged_in(dina) == NOW + timedelta(minutes=1), "an event of the account leaves it"
+
+
+def test_a_refused_request_of_a_member_is_one_too(company: Company) -> None:
+    dina = put(company, {"email": "dina@nordlys.example", "name": "Dina", "role": "member"}).body["user"]
+
+    assert remove(company, "nobody", claims=person(dina)).status == 403
+
+    assert logged_in(dina) == NOW
+
+
+def test_staff_and_strangers_leave_no_mark(company: Company) -> None:
+    before = stored_items()
+
+    assert look("stranger").status == 404
+    assert answer(administer_users, request("GET", USERS, claims=STAFF, path=company.path)).status == 200
+
+    assert stored_items() == before
+
+
+def test_who_was_removed_and_comes_again_has_not_logged_in(company: Company) -> None:
+    member = str(company.member["sub"])
+    assert logged_in(member) is not None
+
+    remove(company, member)
+
+    assert logged_in(member) is None
+    put(company, {**BO, "role": "member"})
+    assert logged_in(member) is None
+    assert look(member).status == 200
+    assert logged_in(member) == NOW
+
+
+def test_a_mark_that_collides_is_set_by_the_next_request(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    dina = put(company, {"email": "dina@nordlys.example", "name": "Dina", "role": "member"}).body["user"]
+    with monkeypatch.context() as collision:
+
+        def collide(*_: object) -> bool:
+            raise ConcurrentChange
+
+        collision.setattr(AccountStore, "note_log_in", collide)
+        assert look(dina).status == 200
+    assert logged_in(dina) is None
+
+    assert look(dina).status == 200
+
+    assert logged_in(dina) == NOW
+
+
+def test_a_first_request_of_a_deleted_account_writes_nothing(store: Stores) -> None:
+    assert not store.note_log_in("gone", "user-1", NOW)
+    assert stored_items() == []
 
 
 def test_a_repeated_invitation_adds_one_user(company: Company) -> None:

@@ -146,6 +146,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "correspondents": lambda store: store.correspondents(ID),
         "details": lambda store: store.details(ID),
         "mark_undeliverable": lambda store: store.mark_undeliverable(ID, ADMIN.email, EVENT),
+        "note_log_in": lambda store: store.note_log_in(ID, ADMIN.id, NOON),
         "remove_user": lambda store: store.remove_user(ACCOUNT, MEMBER.id, EVENT),
         "replace_information": lambda store: store.replace_information(
             ID, Area.BILLING, BillingDetails(ADMIN.email), 1, EVENT
@@ -340,7 +341,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
 }
 
-SINGLE_WRITES = {"clear_undeliverable", "record_delivery", "release_delivery"}
+SINGLE_WRITES = {"clear_undeliverable", "note_log_in", "record_delivery", "release_delivery"}
 """Verbs without a transaction: DynamoDB never answers them with TransactionCanceledException."""
 
 CANCELLED = "TransactionCanceledException"

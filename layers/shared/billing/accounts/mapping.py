@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, datetime
 
 from billing.accounts.information import BillingDetails, CompanyDetails, ContactDetails, Details
@@ -11,7 +11,9 @@ from billing.accounts.vat_number_due import VatNumberDue
 from billing.kernel.contract_calendar import Contract, Term
 from billing.kernel.fields import fields_of
 from billing.kernel.permissions import Role
+from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import Body, parsed, text
+from billing.platform.dynamodb.reader import Row
 
 
 def account_body(account: Account) -> str:
@@ -34,7 +36,18 @@ def account_body(account: Account) -> str:
     )
 
 
+def account_of(row: Row) -> Account:
+    """The account of its item, with who has logged in: attributes of the item beside its body."""
+    return replace(account_from(row.body, row.version), logged_in=_logged_in_from(row))
+
+
+def _logged_in_from(row: Row) -> dict[str, datetime]:
+    marks = ((name, value) for name, value in row.image.items() if name.startswith(keys.LOGGED_IN))
+    return {name.removeprefix(keys.LOGGED_IN): datetime.fromisoformat(value["S"]) for name, value in marks}
+
+
 def account_from(stored: str, version: int) -> Account:
+    """The account of a stored body. The body does not say who has logged in: see account_of."""
     body = parsed(stored)
     return Account(
         id=body["account"],

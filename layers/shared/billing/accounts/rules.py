@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
@@ -107,6 +107,10 @@ class Account:
     invoiced when the account was provisioned, None for an account of an earlier release. `earlier` are the contracts
     that ended before this one, oldest first, at most EARLIER_CONTRACTS_MAX; those that ended under an earlier release
     are not there.
+
+    `logged_in` maps user ids to the instant of the person's first request about this account, in UTC. It is stored
+    beside the account's version, so it is no part of what two accounts have in common. Who is not in it has never used
+    the account, or not since the release that began to note it.
     """
 
     id: str
@@ -123,6 +127,7 @@ class Account:
     invoiced_from: int | None = None
     earlier: tuple[EarlierContract, ...] = ()
     identity: str = ""
+    logged_in: Mapping[str, datetime] = field(default_factory=dict, compare=False)
 
     def is_served_on(self, day: date) -> bool:
         """Whether the account is served on a day: always, unless a cancellation has taken effect by then."""
@@ -135,6 +140,10 @@ class Account:
             ended = EarlierContract(self.contract.start, self.ending.active_until, products)
             earlier = (*earlier, ended)[-EARLIER_CONTRACTS_MAX:]
         return replace(self, status=Status.ACTIVE, contract=contract, ending=None, reactivation=None, earlier=earlier)
+
+    def is_new_to(self, person: Person) -> bool:
+        """Whether this request is the first one of one of the account's own people."""
+        return not person.staff and person.user in self.roles and person.user not in self.logged_in
 
     def role_of(self, person: Person) -> Role | None:
         """The person's role in this account; None for a stranger."""

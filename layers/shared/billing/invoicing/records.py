@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from billing.accounts.information import Area, BillingDetails, CompanyDetails
-from billing.accounts.mapping import account_from, billing_from, company_from, vat_number_due_body
+from billing.accounts.mapping import account_of, billing_from, company_from, vat_number_due_body
 from billing.accounts.rules import Account, existing
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.invoicing.due import CollectionDue, InvoicingDue, invoicing_due_at
@@ -220,7 +220,7 @@ class InvoiceStore(RateReads):
         row = rows.get((partition, keys.PAGE_ACCOUNT))
         if row is None:
             raise AccountNotFound
-        return _document_of(account_from(row.body, row.version), number, rows.get((partition, document)))
+        return _document_of(account_of(row), number, rows.get((partition, document)))
 
     def counter(self, series: str, year: int) -> SeriesCounter:
         """The numbers that a series has in a year; cached for the process, one read the first time.

@@ -87,6 +87,9 @@ dispute by its id at the payment service, for notices that come again or late. I
 Events. Those of an account sort in the order in which they were recorded. PAGE#ACCOUNT has the id of the last one. The
 transaction that records an event moves it on, where another one would only check that the account is there.
 
+Log-ins. PAGE#ACCOUNT has an attribute for each of its people who has used the account: `logged_in#user`, the instant
+of their first request. It is set beside the body, so it changes no version. It goes with the person.
+
 Alert states. A TOLD item remembers an alert, or another event that is recorded once, by its subject. The key keeps an
 old word for `alert`, because stored keys never change.
 
@@ -129,6 +132,8 @@ FINDINGS = "FINDINGS"
 HELD = "HELD"
 VERSION = "VERSION#"
 INVOICE = "INVOICE#"
+LOGGED_IN = "logged_in#"
+"""The prefix of the attributes of PAGE#ACCOUNT that say when each person first used the account."""
 MANAGER = "MANAGER#"
 MANAGERS = "MANAGERS"
 MARKER = "MARKER#"
@@ -228,6 +233,11 @@ def markers(account: str) -> str:
 def user(user: str) -> str:
     """The sort key of a user in an account, and a partition of the index: the accounts of a user."""
     return f"{USER}{user}"
+
+
+def logged_in(user: str) -> str:
+    """The attribute of PAGE#ACCOUNT with the instant at which a user first used the account."""
+    return f"{LOGGED_IN}{user}"
 
 
 def success_manager(success_manager: str) -> str:
