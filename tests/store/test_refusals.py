@@ -146,7 +146,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "correspondents": lambda store: store.correspondents(ID),
         "details": lambda store: store.details(ID),
         "mark_undeliverable": lambda store: store.mark_undeliverable(ID, ADMIN.email, EVENT),
-        "note_log_in": lambda store: store.note_log_in(ID, ADMIN.id, NOON),
+        "note_log_in": lambda store: store.note_log_in(ID, ADMIN.id, NOON, is_admin=True),
         "remove_user": lambda store: store.remove_user(ACCOUNT, MEMBER.id, EVENT),
         "replace_information": lambda store: store.replace_information(
             ID, Area.BILLING, BillingDetails(ADMIN.email), 1, EVENT

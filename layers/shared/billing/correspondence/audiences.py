@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum, auto
 
@@ -35,12 +35,15 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.ACCOUNT_DELETION_NEAR: (Audience.ADMINS,),
     EventType.ACCOUNT_MONEY_OPEN: (Audience.STAFF,),
     EventType.ACCOUNT_PROVISIONED: (Audience.CONCERNED,),
-    EventType.ACCOUNT_REACTIVATED: (Audience.ADMINS, Audience.BILLING),
+    EventType.ACCOUNT_REACTIVATED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.ACCOUNT_REACTIVATION_FAILED: (Audience.ADMINS,),
+    EventType.ADMIN_APPOINTMENT_ANNOUNCED: (Audience.ADMINS, Audience.BILLING),
+    EventType.ADMIN_APPOINTMENT_EFFECTIVE: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
+    EventType.ADMIN_APPOINTMENT_ENDED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.ADDRESS_UNDELIVERABLE: (Audience.ADMINS, Audience.STAFF),
     EventType.BILLING_INFORMATION_CHANGED: (Audience.ADMINS, Audience.BILLING),
-    EventType.CANCELLATION_REQUESTED: (Audience.ADMINS, Audience.BILLING),
-    EventType.CANCELLATION_WITHDRAWN: (Audience.ADMINS, Audience.BILLING),
+    EventType.CANCELLATION_REQUESTED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
+    EventType.CANCELLATION_WITHDRAWN: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.CARD_EXPIRING: (Audience.ADMINS, Audience.BILLING),
     EventType.CARD_UPDATED: (Audience.ADMINS, Audience.BILLING),
     EventType.CREDIT_NOTE_ISSUED: (Audience.ADMINS, Audience.BILLING),
@@ -58,6 +61,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.PAYMENT_UNEXPECTED: (Audience.STAFF,),
     EventType.PAYMENT_METHOD_CHANGED: (Audience.ADMINS, Audience.BILLING),
     EventType.PAYMENT_FAILED: (Audience.ADMINS, Audience.BILLING),
+    EventType.PROVISIONING_CORRECTED: (Audience.CONCERNED,),
     EventType.RECONCILIATION_DIFFERED: (Audience.STAFF,),
     EventType.RENEWAL_NOTICE_DEADLINE_NEAR: (Audience.ADMINS,),
     EventType.REVIEW_BOOKED: (Audience.ADMINS, Audience.MANAGER),
@@ -101,7 +105,14 @@ def outlives_account(event: Event) -> bool:
     return is_kept or event.type in {EventType.ACCOUNT_DELETED, EventType.OPEN_CLAIM_CHANGED}
 
 
-OUT_OF_ORDER = frozenset({EventType.ACCOUNT_PROVISIONED, EventType.ADDRESS_UNDELIVERABLE, EventType.USER_ADDED})
+OUT_OF_ORDER = frozenset(
+    {
+        EventType.ACCOUNT_PROVISIONED,
+        EventType.ADDRESS_UNDELIVERABLE,
+        EventType.PROVISIONING_CORRECTED,
+        EventType.USER_ADDED,
+    }
+)
 """Event types whose mail waits for no other, and no other for it. An invitation goes to one person, who has had no mail
 before. That an address does not take mail is best known at once."""
 
@@ -117,10 +128,14 @@ _RECIPIENT_DIGITS = 32
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """The recipient of a mail. `name` is None where only the address is known."""
+    """The recipient of a mail. `name` is None where only the address is known.
+
+    `is_staff` says that the mail goes to staff: it then speaks of the customer, and not to them.
+    """
 
     email: str
     name: str | None
+    is_staff: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +252,7 @@ def _recipients(
             case Audience.NAMED:
                 yield from (Recipient(each["email"], each["name"]) for each in facts["recipients"])
             case Audience.STAFF if staff_address:
-                yield Recipient(staff_address, None)
+                yield Recipient(staff_address, None, is_staff=True)
 
 
 def reachable(addressed: Sequence[Recipient], undeliverable: Set[str]) -> tuple[Recipient, ...]:

@@ -10,7 +10,11 @@ from typing import get_args
 
 from billing.accounts.event_schemas import (
     AccountProvisioned,
+    AdminAppointmentAnnounced,
+    AdminAppointmentEffective,
+    AdminAppointmentEnded,
     BillingInformationChanged,
+    ProvisioningCorrected,
     UserAdded,
     UserChanged,
     UserRemoved,
@@ -85,6 +89,9 @@ AnyEvent = (
     | AccountReactivationFailed
     | AccountReactivationRequested
     | AddressUndeliverable
+    | AdminAppointmentAnnounced
+    | AdminAppointmentEffective
+    | AdminAppointmentEnded
     | AutoscalingChanged
     | BillingInformationChanged
     | CancellationRequested
@@ -116,6 +123,7 @@ AnyEvent = (
     | PaymentUnexpected
     | PeriodFree
     | PaymentRepaid
+    | ProvisioningCorrected
     | ReconciliationDiffered
     | ReviewBooked
     | ReviewCancelled

@@ -7,7 +7,7 @@ languages/components.html. So the text and the HTML always say the same.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -84,7 +84,7 @@ def letter(
     if event.type not in MAILED or letter_context.language not in LANGUAGES:
         raise NoSuchMail(f"there is no mail about {event.type} in the language {letter_context.language!r}")
     event = type(event).model_validate(_sanitized(event.model_dump()))
-    recipient = Recipient(_sanitized(recipient.email), _sanitized(recipient.name))
+    recipient = replace(recipient, email=_sanitized(recipient.email), name=_sanitized(recipient.name))
     context = {
         "kind": event.type,
         "time": event.time,
