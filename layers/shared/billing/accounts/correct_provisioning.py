@@ -47,9 +47,9 @@ def correct_provisioning(
     users = store.users(account.id)
     if _is_made(current, users, correction):
         return current
-    require_correctable(account)
     if replaces is None:
         raise VersionRequired("Name the version that this replaces: If-Match with the ETag of the last answer.")
+    require_correctable(account)
     if replaces != account.version:
         raise StaleVersion
     id_ = find_or_create_user(directory, correction.email, correction.name, ADMIN_PATH)
