@@ -73,6 +73,7 @@ def aws() -> Iterator[None]:
         patch.setenv("DOCUMENTS_BUCKET", DOCUMENTS)
         patch.setenv("ARCHIVE_BUCKET", ARCHIVE)
         patch.setenv("INVOICE_ARCHIVE_YEARS", "5")
+        patch.setenv("APPOINTMENT_DELAY_DAYS", "7")
         patch.setenv("CLAIM_YEARS", "3")
         patch.setenv("PURGE_WAIT_SECONDS", "0")
         patch.setenv("VAT_NUMBER_CHECK", "off")
@@ -184,7 +185,9 @@ def company(
         for email in ("ada@nordlys.example", "bo@nordlys.example"):
             user_pool.log_in(email)
         company_cache["items"] = deepcopy(items_behind_moto())
+        company_cache["users"] = dict(user_pool.users_behind_moto())
     else:
+        user_pool.users_behind_moto().update(company_cache["users"])  # a deletion of the account takes its log-ins
         items_behind_moto().update(deepcopy(company_cache["items"]))
     sample: Company = company_cache["company"]
     return sample

@@ -10,10 +10,13 @@ from time import monotonic
 from typing import Any
 
 from billing import wiring
+from billing.accounts.appoint_admin import carry_out_appointment
+from billing.accounts.appointments import AppointmentState
 from billing.ending.cancellation.commands import end_account
 from billing.ending.deletion.commands import PurgeProgress, Purger, purge_account
 from billing.ending.deletion.settle_claims import Settler, look_at_claim
 from billing.invoicing.close_books import close_books
+from billing.kernel.errors import UpstreamFailed
 from billing.kernel.events import RequestContext, by_system
 from billing.platform.clock import time_of
 from billing.platform.dynamodb.keys import claim_of
@@ -28,13 +31,15 @@ PURGE_SECONDS = 30
 def end(message: str, correlation: str) -> Mapping[str, Any]:
     """Processes every due stage of one account, or one open claim. Raises BillingError, which retries the message.
 
-    A refund that could not be made now holds up no stage: the message is retried after them.
+    A refund that could not be made now, or a log-in for an appointed admin, holds up no stage: the message is retried
+    after them.
     """
     work = work_from(message)
     context = by_system(time_of(work), correlation, is_replay=work.clock is not None)
     claim = claim_of(work.account)
     if claim is not None:
         return {"claim": claim, "changed": look_at_claim(claim, _settler(context))}
+    appointed, no_log_in = _appointed(work.account, context)
     books = close_books(
         work.account,
         context=context,
@@ -55,7 +60,25 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
     purged = _purged(work, correlation)
     if books is not None and books.failure is not None:
         raise books.failure
-    return {"account": work.account, "stage": stage, "purged": purged}
+    if no_log_in is not None:
+        raise no_log_in
+    return {"account": work.account, "stage": stage, "purged": purged, "appointed": appointed}
+
+
+def _appointed(account: str, context: RequestContext) -> tuple[AppointmentState | None, UpstreamFailed | None]:
+    """Carries out the appointment of an admin that is due: its state then, or why the directory gave no log-in."""
+    try:
+        state = carry_out_appointment(
+            account,
+            now=context.time,
+            correlation=context.correlation,
+            is_replay=context.is_replay,
+            directory=wiring.directory(),
+            store=wiring.appointment_store(),
+        )
+    except UpstreamFailed as failure:
+        return None, failure
+    return state, None
 
 
 def _purged(work: DueWork, correlation: str) -> PurgeProgress | None:

@@ -149,7 +149,8 @@ def test_functions_that_read_cannot_write(function: str) -> None:
         "dynamodb:Query",
     }
     assert all(
-        each["Condition"]["ForAllValues:StringLike"] == {"dynamodb:Attributes": ["pk", "sk", "logged_in#*"]}
+        each["Condition"]["ForAllValues:StringLike"]
+        == {"dynamodb:Attributes": ["pk", "sk", "logged_in#*", "used_since"]}
         for each in marks
     )
 

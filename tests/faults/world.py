@@ -11,6 +11,7 @@ from datetime import date
 from random import Random
 from typing import IO, Any, TypeVar
 
+from billing.accounts.appointment_records import AppointmentStore
 from billing.accounts.directory import Directory, LogIn
 from billing.ending.cancellation.records import CancellationStore
 from billing.ending.deletion.records import PurgeStore
@@ -44,6 +45,9 @@ class People:
     def log_in(self, email: str, name: str) -> LogIn:
         self.invitations.append(email)
         return self.log_ins.setdefault(email, LogIn(f"user of {email}", staff=False, verified=True))
+
+    def find(self, email: str) -> LogIn | None:
+        return self.log_ins.get(email)
 
     def remove(self, user: str) -> None:
         self.log_ins = {email: each for email, each in self.log_ins.items() if each.user != user or each.staff}
@@ -182,6 +186,11 @@ class World:
     def invoicing(self) -> InvoiceStore:
         """The real store of invoices, over the seam. A new one each time, as in a new process: it caches no number."""
         return InvoiceStore(TABLE, self.client)
+
+    @property
+    def appointments(self) -> AppointmentStore:
+        """The real store of appointments, over the seam."""
+        return AppointmentStore(TABLE, self.client)
 
     @property
     def cancellations(self) -> CancellationStore:
