@@ -37,6 +37,8 @@ WORKERS = {
     "record_queued_usage",
     "require_second_factor",
     "scale_account",
+    "take_reported_usage",
+    "tell_rejected_usage",
     "watch_usage",
 }
 """Functions that answer no request, so they have no limit."""
@@ -84,6 +86,7 @@ ENVIRONMENT = {
     "EVENT_BUS_NAME": "livello",
     "POWERTOOLS_SERVICE_NAME": "livello",
     "BILLING_PAGE": "https://billing.example",
+    "INVITATIONS_PER_DAY": "50",
     "INVOICE_SERIES": "LV",
     "JOB": "autoscaling",
     "PAYMENT_TERM_DAYS": "14",

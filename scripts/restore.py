@@ -221,7 +221,7 @@ class Restore:
             elif _said(ours.get(key, {})) != _said(item):
                 later = {**item, "version": {"N": str(newest + 1)}} if "version" in item else item
                 # Its events stay, and the next one comes after them. Who has logged in since has logged in.
-                later |= {name: value for name, value in ours.get(key, {}).items() if _stays(name)}
+                later = {**later, **{name: value for name, value in ours.get(key, {}).items() if _stays(name)}}
                 self.client.put_item(TableName=self.table, Item=later)
         for key in ours:
             if key not in theirs and not key.startswith((*SAID, *MONEY)):

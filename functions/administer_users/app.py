@@ -4,6 +4,8 @@ Also /accounts/{account}/appointment and …/provisioning: help by staff for an 
 """
 
 import os
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated
 
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
@@ -19,14 +21,15 @@ from billing.accounts.appointment_views import (
 )
 from billing.accounts.appointments import AppointmentState, NoAppointment
 from billing.accounts.correct_provisioning import correct_provisioning
+from billing.accounts.rules import Account
 from billing.accounts.user_views import RoleFilter, UserBody, UsersView, UserView
 from billing.kernel.permissions import Permission, Role
 from billing.platform.http.answers import Created, NoContent, Tagged, created, no_content, tagged
-from billing.platform.http.callers import Context
+from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.preconditions import IfMatch, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Accounts, Appointments, People, account_store, checks_vat_numbers
+from billing.wiring import Accounts, Appointments, People, account_store, checks_vat_numbers, invitations_per_day
 
 MayRead = Annotated[Admission, Permits(Permission.READ_USERS, account_store)]
 MayReadAppointments = Annotated[Admission, Permits(Permission.READ_APPOINTMENTS, account_store)]
@@ -43,11 +46,13 @@ def get_users(
     account: AccountId,
     admission: MayRead,
     accounts: Accounts,
+    now: Now,
     role: RoleFilter = None,
 ) -> UsersView:
     """The people of the account."""
-    admission.account(account)
-    return UsersView(items=[UserView.of(user) for user in accounts.users(account) if role in (None, user.role)])
+    logged_in = log_ins(admission.account(account), admission, now)
+    users = (user for user in accounts.users(account) if role in (None, user.role))
+    return UsersView(items=[UserView.of(user, logged_in.get(user.id)) for user in users])
 
 
 @app.put("/accounts/<account>/users")
@@ -56,8 +61,17 @@ def put_user(
 ) -> UserView:
     """Invite a person, or change the name or role of one; the e-mail address says whom."""
     current = admission.account(account)
-    user = save_user(current, body.email, body.name, Role(body.role), context=context, directory=people, store=accounts)
-    return UserView.of(user)
+    user = save_user(
+        current,
+        body.email,
+        body.name,
+        Role(body.role),
+        invitations_per_day=invitations_per_day(),
+        context=context,
+        directory=people,
+        store=accounts,
+    )
+    return UserView.of(user, log_ins(current, admission, context.time).get(user.id))
 
 
 @app.delete("/accounts/<account>/users/<user>", status_code=204)
@@ -155,6 +169,11 @@ def put_provisioning(
     )
     view = ProvisioningView.of(corrected.account, accounts.users(account))
     return tagged(view, corrected.account.version)
+
+
+def log_ins(account: Account, admission: Admission, now: datetime) -> Mapping[str, datetime]:
+    """When each user has used the account first. The caller does so now, if it is not noted yet."""
+    return {admission.person.user: now, **account.logged_in}
 
 
 handler = entrypoint(app)

@@ -172,7 +172,17 @@ def test_every_item_family_of_an_account_is_deleted() -> None:
 
     assert partitions("x") == (keys.usage("x"), keys.markers("x"), keys.account("x"))
     of_accounts = {*keys.ACCOUNT_FAMILIES, *keys.USAGE_FAMILIES, keys.MARKER}
-    shared = {keys.VERSION, keys.EVENT, keys.BOOKED, keys.MANAGER, keys.SERIES, keys.NUMBER, keys.RECEIPT, keys.OUTAGE}
+    shared = {
+        keys.VERSION,
+        keys.EVENT,
+        keys.BOOKED,
+        keys.MANAGER,
+        keys.SERIES,
+        keys.NUMBER,
+        keys.RECEIPT,
+        keys.OUTAGE,
+        keys.DAY,
+    }
     shared |= {keys.MERCHANT, keys.RATES, keys.RATE_MISSING}
     residue = {keys.RESIDUE, keys.CLAIM, keys.NOTE}  # what outlives the account, in partitions of its own
     families = {
@@ -181,7 +191,7 @@ def test_every_item_family_of_an_account_is_deleted() -> None:
         if name.isupper() and isinstance(value, str) and not name.startswith(("PAGE_", "_"))
     }
     partitions_of_all = {keys.CATALOGUE, keys.MANAGERS, keys.NUMBERS, keys.RECEIPTS, keys.VAT_NUMBERS}
-    partitions_of_all |= {keys.EXCHANGE_RATES, keys.PAYMENT_SERVICE}
+    partitions_of_all |= {keys.EXCHANGE_RATES, keys.PAYMENT_SERVICE, keys.REJECTED_USAGE}
     not_of_accounts = partitions_of_all | {keys.PAST_DUE, keys.VAT_UNCONFIRMED, keys.INDEX, keys.LIST_INDEX}
     not_of_accounts |= {keys.AWAITS_RATE, keys.FINDINGS, keys.OPEN_CLAIMS}
     assert families == of_accounts | shared | residue | not_of_accounts

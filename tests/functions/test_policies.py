@@ -151,7 +151,9 @@ def test_only_counters_marks_and_the_last_event_of_an_account_are_updated_in_pla
     """All else is put as a whole, at a version: docs/decisions/0016, and 0031 for the last event."""
     updating = {folder for folder in FUNCTIONS if ("UpdateItem", None) in allowed(folder)}
 
-    assert updating == {"record_usage", "record_queued_usage", "correct_usage"} | RECORDING | NOTING
+    assert (
+        updating == {"record_usage", "record_queued_usage", "take_reported_usage", "correct_usage"} | RECORDING | NOTING
+    )
 
 
 NOTING = {"get_billing", "get_events", "get_invoice_document", "get_invoices", "get_usage"}

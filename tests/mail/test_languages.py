@@ -37,8 +37,6 @@ WITHOUT_MAIL = {
     "exchange_rates.replaced",
     "invoicing.released",
     "period.free",
-    "user.changed",
-    "user.removed",
     "vat_number.confirmed",
     "vat_number.decided",
 }

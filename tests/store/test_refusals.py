@@ -63,7 +63,7 @@ from billing.subscriptions.catalogue_records import CatalogueStore
 from billing.subscriptions.records import SubscriptionStore
 from billing.subscriptions.subscriber import Subscriber
 from billing.usage.corrections import Figures, RecordedUsageCorrection, UsageCorrection
-from billing.usage.records import UsageCorrectionState, UsageStore, counters_of
+from billing.usage.records import RejectedDay, UsageCorrectionState, UsageStore, counters_of
 from billing.usage.rules import UsageEvent
 from billing.usage.thresholds import AlertState
 from billing.usage.totals import UsageReads
@@ -239,6 +239,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "is_registered": lambda store: store.is_registered("LV-2026-000001"),
         "invoice": lambda store: store.invoice(ID, "LV-2026-000001"),
         "invoices": lambda store: store.invoices(ID, year=None, status=None, **LIST),
+        "whole_invoices": lambda store: store.whole_invoices(ID, year=None, status=None, **LIST),
         "issue": lambda store: store.issue(CONTEXT, WHOLE, NextNumber("LV", TODAY, 2), FIXED, 1, EVENT),
         "record": lambda store: store.record(ID, "LV-2026-000001"),
         "replace_collection_due": lambda store: store.replace_collection_due(CONTEXT, None),
@@ -328,13 +329,16 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     UsageReads: {"totals": lambda store: store.totals(ID, TODAY, TODAY)},
     UsageStore: {
+        "add_rejected": lambda store: store.add_rejected(TODAY, {"unknown": 2}),
         "contents": lambda store: store.contents(ID, "search", TODAY, TODAY, limit=1),
         "count": lambda store: store.count([USED], lambda _: None),
         "correct": lambda store: store.correct(UNCORRECTED, CORRECTED, ALERT, EVENT),
         "correction_state": lambda store: store.correction_state(CORRECTION),
-        "corrections": lambda store: [*store.corrections(ID, TODAY, TODAY)],
+        "corrections": lambda store: [*store.corrections(ID, TODAY, TODAY + timedelta(days=1))],
         "month_usage": lambda store: store.month_usage(ID, "search", TODAY),
         "not_recorded": lambda store: store.not_recorded({ID: "subject"}),
+        "rejected_before": lambda store: store.rejected_before(TODAY),
+        "replace_rejected": lambda store: store.replace_rejected(RejectedDay(TODAY, {"unknown": 2}, 1), SHARED),
         "save_alert_state": lambda store: store.save_alert_state(ID, "search", None, AlertState(1, TODAY, 80), EVENT),
         "subscribers": lambda store: store.subscribers([ID]),
         "totals_with_corrections": lambda store: store.totals_with_corrections(ID, TODAY, TODAY),

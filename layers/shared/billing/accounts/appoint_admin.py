@@ -6,6 +6,7 @@ the time: only the deployment's AppointmentDelayDays says how long it is.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from billing.accounts.administer_users import find_or_create_user, require_customer
@@ -20,10 +21,9 @@ from billing.accounts.appointments import (
     effective_at,
 )
 from billing.accounts.directory import Directory
-from billing.accounts.rules import Account, User
+from billing.accounts.rules import Account, Invitation, User
 from billing.kernel.errors import Conflict, RuleViolation
 from billing.kernel.events import Event, EventType, Facts, RequestContext, by_system
-from billing.kernel.fields import fields_of
 from billing.kernel.permissions import Role
 from billing.platform.events.new_event import new_event, new_id
 
@@ -129,17 +129,18 @@ def _carry_out(
         id_ = find_or_create_user(directory, appointment.email, appointment.name, EMAIL)
         # By user id, because the account may still have the user's former address.
         before = users.get(id_)
-        user = User(id_, appointment.email, appointment.name, Role.ADMIN)
+        invitation = Invitation(context.time, context.actor) if before is None else before.invitation
+        user = User(id_, appointment.email, appointment.name, Role.ADMIN, invitation)
     else:
         require_customer(directory, before.email, EMAIL)
-        user = User(before.id, before.email, before.name, Role.ADMIN)
+        user = replace(before, role=Role.ADMIN)
     effective = appointment.ended(AppointmentState.EFFECTIVE, context.time)
-    after = fields_of(user, id="user")
+    after = user.facts
     type_ = EventType.ADMIN_APPOINTMENT_EFFECTIVE
     events = [new_event(type_, context, account=account.id, before=_facts(appointment), after=after)]
     if before is None or before.role is not Role.ADMIN:
         change = EventType.USER_ADDED if before is None else EventType.USER_CHANGED
-        facts = None if before is None else fields_of(before, id="user")
+        facts = None if before is None else before.facts
         events.append(new_event(change, context, account=account.id, before=facts, after=after))
     store.carry_out(account.with_role(user.id, Role.ADMIN), effective, user, events, is_new=before is None)
     return effective.state

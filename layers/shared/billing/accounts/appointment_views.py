@@ -97,5 +97,5 @@ class ProvisioningView(View):
 
     @classmethod
     def of(cls, account: Account, users: tuple[User, ...]) -> ProvisioningView:
-        admins = [UserView.of(user) for user in users if user.role is Role.ADMIN]
+        admins = [UserView.of(user, account.logged_in.get(user.id)) for user in users if user.role is Role.ADMIN]
         return cls(account=account.id, correctable=is_correctable(account), admins=admins)

@@ -81,7 +81,8 @@ class CognitoDirectory:
     def _existing(self, email: str) -> LogIn:
         log_in, status = self._described(email)
         if status == "FORCE_CHANGE_PASSWORD" and not log_in.staff:
-            # An earlier request created the log-in and failed before it set the password.
+            # An earlier request created the log-in and failed before it set the password. The temporary one may have
+            # expired since: a permanent one opens the log-in all the same (AdminSetUserPassword, API reference).
             self._open(email)
         return log_in
 

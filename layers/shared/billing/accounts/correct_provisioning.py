@@ -13,12 +13,12 @@ from billing.accounts.directory import Directory
 from billing.accounts.information import Area, CompanyDetails
 from billing.accounts.provisioning import Correction, require_correctable
 from billing.accounts.records import AccountStore
-from billing.accounts.rules import AccountDetails, User
+from billing.accounts.rules import AccountDetails, Invitation, User
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.kernel.errors import StaleVersion, VersionRequired
 from billing.kernel.events import Event, EventType, Facts, RequestContext
-from billing.kernel.fields import fields_of
 from billing.kernel.permissions import Role
+from billing.kernel.versions import Versions, includes
 from billing.platform.events.new_event import new_event
 
 ADMIN_PATH = ("first_admin", "email")
@@ -27,14 +27,14 @@ ADMIN_PATH = ("first_admin", "email")
 def correct_provisioning(
     current: AccountDetails,
     correction: Correction,
-    replaces: int | None,
+    replaces: Versions | None,
     *,
     context: RequestContext,
     directory: Directory,
     store: AccountStore,
     checks_vat_numbers: bool,
 ) -> AccountDetails:
-    """Returns the account as corrected. `replaces` is the account's version that the caller has seen.
+    """Returns the account as corrected. `replaces` are the versions of the account that the caller has seen.
 
     The event invites the first admin at the right address. Who was admin by mistake loses their access. A correction
     that is made already is not made again, so a repeated request succeeds. Two queries, two to four directory calls and
@@ -50,16 +50,16 @@ def correct_provisioning(
     if replaces is None:
         raise VersionRequired("Name the version that this replaces: If-Match with the ETag of the last answer.")
     require_correctable(account)
-    if replaces != account.version:
+    if not includes(replaces, account.version):
         raise StaleVersion
     id_ = find_or_create_user(directory, correction.email, correction.name, ADMIN_PATH)
-    admin = User(id_, correction.email, correction.name, Role.ADMIN)
+    admin = User(id_, correction.email, correction.name, Role.ADMIN, Invitation(context.time, context.actor))
     former = [user for user in users if user.role is Role.ADMIN and user.id != admin.id]
     roles = {user: role for user, role in account.roles.items() if user not in {each.id for each in former}}
     corrected = replace(account, roles={**roles, admin.id: Role.ADMIN})
     areas = dict(correction.areas(current.information))
-    before = {"admins": [fields_of(user, id="user") for user in users if user.role is Role.ADMIN]}
-    after = {"first_admin": fields_of(admin, id="user"), "areas": [*areas], "reason": correction.reason}
+    before = {"admins": [user.facts for user in users if user.role is Role.ADMIN]}
+    after = {"first_admin": admin.facts, "areas": [*areas], "reason": correction.reason}
     type_ = EventType.PROVISIONING_CORRECTED
     events = [new_event(type_, context, account=account.id, before=before, after=after)]
     for area, details in areas.items():

@@ -17,6 +17,7 @@ from billing.accounts.event_schemas import (
     ProvisioningCorrected,
     UserAdded,
     UserChanged,
+    UserInvitedAgain,
     UserRemoved,
 )
 from billing.correspondence.event_schemas import AddressUndeliverable
@@ -77,7 +78,7 @@ from billing.scaling.event_schemas import (
     UsageBelowTier,
 )
 from billing.subscriptions.event_schemas import CatalogueReplaced
-from billing.usage.event_schemas import UsageCorrected, UsageRefused, UsageThresholdReached
+from billing.usage.event_schemas import UsageCorrected, UsageRefused, UsageRejected, UsageThresholdReached
 
 AnyEvent = (
     AccountDeactivated
@@ -136,9 +137,11 @@ AnyEvent = (
     | UsageBelowTier
     | UsageCorrected
     | UsageRefused
+    | UsageRejected
     | UsageThresholdReached
     | UserAdded
     | UserChanged
+    | UserInvitedAgain
     | UserRemoved
     | VatNumberConfirmed
     | VatNumberDecided

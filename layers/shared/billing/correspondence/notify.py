@@ -232,11 +232,13 @@ def _addressees(
     details = accounts.details(event.account)
     people = accounts.correspondents(event.account)
     billing = details.information.billing.details
+    actor = next((user for user in people.users if user.id == event.actor.user), None)
     letter_context = LetterContext(
         account_name=details.account.name,
         language=billing.language,
         time_zone=details.account.contract.time_zone,
-        actor_name=next((user.name for user in people.users if user.id == event.actor.user), None),
+        actor_name=None if actor is None else actor.name,
+        actor_email=None if actor is None else actor.email,
     )
     return letter_context, recipients(event, people.users, billing.email, staff_address), people.undeliverable
 

@@ -48,6 +48,8 @@
 | corrections of usage        | USAGE#account   | CORRECTION#2026-06-09#identity        |                            |
 | outages of VIES             | VAT-NUMBERS     | OUTAGE#EL                             |                            |
 | our account at Stripe       | PAYMENT-SERVICE | MERCHANT                              |                            |
+| rejected usage of a day     | REJECTED-USAGE  | DAY#2026-06-10                        |                            |
+| events of rejected usage    | REJECTED-USAGE  | EVENT#ulid                            |                            |
 | markers                     | MARKERS#account | MARKER#identity                       |                            |
 | counters by product         | USAGE#account   | TOTAL#2026-06#product                 |                            |
 
@@ -66,6 +68,8 @@ next period begins, it moves to PERIOD#contract#first month. Each reactivation c
 Usage. Counters and markers have their own partitions, because there are many of them. One query reads the totals of all
 products over several months; one query reads the contents of one product over several months. A marker expires when
 its usage event can no longer be reported again.
+
+Rejected usage. A DAY item counts the events that were rejected, by the code that says why, until staff are told.
 
 Due items. A planner queries each shard of the sparse index. DUE items sort by the instant from which the job is due.
 The transaction that does the work moves the item to the next instant. Collection has no DUE item: each invoice, each
@@ -124,6 +128,7 @@ CATALOGUE = "CATALOGUE"
 CLAIM = "CLAIM"
 CONTENT = "CONTENT#"
 CORRECTION = "CORRECTION#"
+DAY = "DAY#"
 DECISION = "DECISION#"
 DELIVERED = "DELIVERED#"
 DELIVERY = "DELIVERY#"
@@ -156,6 +161,7 @@ PAYMENT_SERVICE = "PAYMENT-SERVICE"
 PERIOD = "PERIOD#"
 PURGE = "PURGE"
 RATES = "RATES#"
+REJECTED_USAGE = "REJECTED-USAGE"
 RATE_MISSING = "RATE-MISSING#"
 REACTIVATION = "REACTIVATION"
 RECEIPT = "RECEIPT#"
@@ -266,6 +272,11 @@ def review(review: str) -> str:
 def decision(month: date, product: str) -> str:
     """The autoscaling decision for a product and month; the newest sorts last."""
     return f"{DECISION}{month.isoformat()[:7]}#{product}"
+
+
+def rejected_usage(day: date) -> str:
+    """The count of a day's rejected usage events; earlier days sort first."""
+    return f"{DAY}{day.isoformat()}"
 
 
 def due(job: str) -> str:
