@@ -56,7 +56,7 @@ class Meanwhile:
         return LogIn(f"user of {email}", staff=False, verified=True)
 
     def find(self, email: str) -> LogIn | None:
-        raise AssertionError("these tests appoint no admin")
+        raise AssertionError("these tests look for no log-in")
 
     def remove(self, user: str) -> None:
         raise AssertionError("these tests remove no user")

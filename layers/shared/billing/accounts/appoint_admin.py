@@ -129,7 +129,7 @@ def _carry_out(
         id_ = find_or_create_user(directory, appointment.email, appointment.name, EMAIL)
         # By user id, because the account may still have the user's former address.
         before = users.get(id_)
-        invitation = Invitation(context.time, context.actor)
+        invitation = Invitation(context.time, context.actor) if before is None else before.invitation
         user = User(id_, appointment.email, appointment.name, Role.ADMIN, invitation)
     else:
         require_customer(directory, before.email, EMAIL)

@@ -34,7 +34,7 @@ def correct_provisioning(
     store: AccountStore,
     checks_vat_numbers: bool,
 ) -> AccountDetails:
-    """Returns the account as corrected. `replaces` names the account's versions that the caller has seen.
+    """Returns the account as corrected. `replaces` are the versions of the account that the caller has seen.
 
     The event invites the first admin at the right address. Who was admin by mistake loses their access. A correction
     that is made already is not made again, so a repeated request succeeds. Two queries, two to four directory calls and
@@ -53,8 +53,7 @@ def correct_provisioning(
     if not includes(replaces, account.version):
         raise StaleVersion
     id_ = find_or_create_user(directory, correction.email, correction.name, ADMIN_PATH)
-    invitation = Invitation(context.time, context.actor)
-    admin = User(id_, correction.email, correction.name, Role.ADMIN, invitation)
+    admin = User(id_, correction.email, correction.name, Role.ADMIN, Invitation(context.time, context.actor))
     former = [user for user in users if user.role is Role.ADMIN and user.id != admin.id]
     roles = {user: role for user, role in account.roles.items() if user not in {each.id for each in former}}
     corrected = replace(account, roles={**roles, admin.id: Role.ADMIN})

@@ -141,8 +141,8 @@ _RECIPIENT_DIGITS = 32
 class Recipient:
     """The recipient of a mail. `name` is None where only the address is known.
 
-    `is_concerned` says that the event is about this person: the mail to the others has other words. `is_staff` says
-    that the mail goes to staff: it then speaks of the customer, and not to them.
+    `is_concerned` says that the event is about this person: the mail to the others has other words.
+    `is_staff` says that the mail goes to staff: it then speaks of the customer, and not to them.
     """
 
     email: str
