@@ -357,7 +357,7 @@ def _owed(months: tuple[ProductMonths, ...], contract: Contract, period: PaidPer
     """
     lines = [*lines_of(months, contract), *_no_longer_owed(months, contract, period)]
     adjusted = {line.product: line.net.amount + period.adjusted_of(line.product) for line in lines}
-    owed = {product: max(0, net) for product, net in adjusted.items() if product is not None}
+    owed: dict[str | None, int] = {product: max(0, net) for product, net in adjusted.items() if product is not None}
     if None in adjusted:
         owed[None] = max(-sum(owed.values()), adjusted[None])
     return tuple(replace(line, net=Money(owed[line.product], contract.currency)) for line in lines)
