@@ -60,7 +60,6 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
         "name": "Nordlys Kaffe",
         "status": "active",
         "ends": None,
-        "appointment": None,
         "contract": ACCOUNT["contract"],
         "stores": ACCOUNT["stores"],
         "subscription": {

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from billing.accounts.administer_users import find_or_create_user
 from billing.accounts.directory import Directory
 from billing.accounts.information import Area, CompanyDetails
-from billing.accounts.provisioning import Correction, require_correctable
+from billing.accounts.provisioning import ProvisioningCorrection, require_correctable
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import AccountDetails, Invitation, User
 from billing.accounts.vat_number_due import VatNumberDue
@@ -26,7 +26,7 @@ ADMIN_PATH = ("first_admin", "email")
 
 def correct_provisioning(
     current: AccountDetails,
-    correction: Correction,
+    correction: ProvisioningCorrection,
     replaces: Versions | None,
     *,
     context: RequestContext,
@@ -79,7 +79,7 @@ def correct_provisioning(
     return store.details(account.id)
 
 
-def _is_made(current: AccountDetails, users: tuple[User, ...], correction: Correction) -> bool:
+def _is_made(current: AccountDetails, users: tuple[User, ...], correction: ProvisioningCorrection) -> bool:
     admins = [(user.email, user.name) for user in users if user.role is Role.ADMIN]
     return admins == [(correction.email, correction.name)] and not [*correction.areas(current.information)]
 

@@ -11,7 +11,7 @@ from billing.kernel.errors import Conflict
 
 
 @dataclass(frozen=True, slots=True)
-class Correction:
+class ProvisioningCorrection:
     """What is right about a provisioning. An area that is None stays as it is."""
 
     email: str
