@@ -5,16 +5,21 @@ from typing import Annotated
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.accounts.administer_users import remove_user, save_user
 from billing.accounts.admission import Admission, Permits
-from billing.accounts.user_views import RoleFilter, UserBody, UsersView, UserView
+from billing.accounts.user_views import Erase, RoleFilter, UserBody, UsersView, UserView
+from billing.ending.erasure.commands import request_erasure
+from billing.ending.erasure.views import ErasureView
 from billing.kernel.permissions import Permission, Role
-from billing.platform.http.answers import NoContent, no_content
+from billing.platform.http.answers import Documented, Response, no_content, under_way
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Accounts, People, account_store
+from billing.wiring import Accounts, Erasures, OrphanedLogInDays, People, account_store
 
 MayRead = Annotated[Admission, Permits(Permission.READ_USERS, account_store)]
 MayAdminister = Annotated[Admission, Permits(Permission.ADMINISTER_USERS, account_store)]
+Removed = Response[
+    Annotated[ErasureView | None, Documented(202, schema="ErasureView"), Documented(204, media_types=())]
+]
 
 app = make_api()
 
@@ -43,11 +48,23 @@ def put_user(
 
 @app.delete("/accounts/<account>/users/<user>", status_code=204)
 def delete_user(
-    account: AccountId, user: str, admission: MayAdminister, context: Context, accounts: Accounts
-) -> NoContent:
-    """End a person's access to the account."""
+    account: AccountId,
+    user: str,
+    admission: MayAdminister,
+    context: Context,
+    accounts: Accounts,
+    erasures: Erasures,
+    log_in_days: OrphanedLogInDays,
+    erase: Erase = False,
+) -> Removed:
+    """End a person's access to the account. With `erase`, take their name and address out of its record as well.
+
+    A worker erases within hours (202), and also somebody whose access has ended before.
+    """
     current = admission.account(account)
-    remove_user(current, user, context=context, store=accounts)
+    if erase:
+        return under_way(ErasureView.of(request_erasure(current, user, context=context, store=erasures)))
+    remove_user(current, user, context=context, store=accounts, log_in_days=log_in_days)
     return no_content()
 
 

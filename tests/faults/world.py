@@ -45,6 +45,9 @@ class People:
         self.invitations.append(email)
         return self.log_ins.setdefault(email, LogIn(f"user of {email}", staff=False, verified=True))
 
+    def has_log_in(self, user: str) -> bool:
+        return any(each.user == user for each in self.log_ins.values())
+
     def remove(self, user: str) -> None:
         self.log_ins = {email: each for email, each in self.log_ins.items() if each.user != user or each.staff}
 
@@ -61,8 +64,8 @@ class Bucket:
     def put_once(self, key: str, content: bytes, content_type: str) -> bytes:
         return self.files.setdefault(key, content)
 
-    def keys(self, prefix: str) -> list[str]:
-        return sorted(key for key in self.files if key.startswith(prefix))
+    def keys(self, prefix: str, after: str | None = None) -> list[str]:
+        return sorted(key for key in self.files if key.startswith(prefix) and key > (after or ""))
 
     def link(self, key: str, name: str) -> str:
         return f"https://bucket.example/{key}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from billing.accounts.directory import Directory, InvalidAddress
+from billing.accounts.log_in_records import ORPHANED_LOG_IN_DAYS, leaving_at
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import Account, User
 from billing.kernel.errors import NotFound, RuleViolation, Violation
@@ -27,12 +29,17 @@ def save_user(
 ) -> User:
     """Adds a user, or changes the name and role of the user with this address. Returns the saved user.
 
-    The event of a new user sends their invitation. A repeated request only clears the address's undeliverable mark.
+    The event of a new user sends their invitation. A repeated request only clears the address's undeliverable mark. If
+    the log-in of an existing user is gone, the user gets another one, and another invitation.
+
     Raises LastAdmin, Conflict for a full account, RuleViolation for an address that cannot be a user's,
-    ConcurrentChange, UpstreamFailed. One query and one transaction; two to four directory calls for a new address.
+    ConcurrentChange, UpstreamFailed. One query and one transaction; two to four directory calls for a new address, one
+    for a known one.
     """
     users = {user.id: user for user in store.users(account.id)}
     existing = next((user for user in users.values() if user.email == email), None)
+    if existing is not None and not directory.has_log_in(existing.id):
+        return _invite_again(account, users, existing, name, role, context=context, directory=directory, store=store)
     if existing is None:
         account.require_room()
         existing = User(find_or_create_user(directory, email, name, ("email",)), email, name, role)
@@ -54,9 +61,47 @@ def save_user(
     return user
 
 
-def remove_user(account: Account, user: str, *, context: RequestContext, store: AccountStore) -> None:
-    """Ends a user's access to this account. Their log-in stays, because they may belong to other accounts.
+def _invite_again(
+    account: Account,
+    users: Mapping[str, User],
+    gone: User,
+    name: str,
+    role: Role,
+    *,
+    context: RequestContext,
+    directory: Directory,
+    store: AccountStore,
+) -> User:
+    """Gives a user whose log-in is gone another one, with another id: somebody has deleted it in the directory.
 
+    To the account, one user leaves and another one joins.
+    """
+    user = User(find_or_create_user(directory, gone.email, name, ("email",)), gone.email, name, role)
+    before = users.get(user.id)  # of a log-in that has taken over this address
+    left = new_event(EventType.USER_REMOVED, context, account=account.id, before=fields_of(gone, id="user"), after=None)
+    joined = new_event(
+        EventType.USER_CHANGED if before else EventType.USER_ADDED,
+        context,
+        account=account.id,
+        before=fields_of(before, id="user") if before else None,
+        after=fields_of(user, id="user"),
+    )
+    replaced = gone.id if gone.id != user.id else None
+    store.save_user(account.with_another(gone.id, user.id, role), user, left, joined, replaces=replaced)
+    return user
+
+
+def remove_user(
+    account: Account,
+    user: str,
+    *,
+    context: RequestContext,
+    store: AccountStore,
+    log_in_days: int = ORPHANED_LOG_IN_DAYS,
+) -> None:
+    """Ends a user's access to this account.
+
+    Their log-in is deleted `log_in_days` later, unless they belong to another account, or are invited again by then.
     Raises NotFound, LastAdmin, ConcurrentChange. One query and one transaction.
     """
     if user not in account.roles:
@@ -64,7 +109,7 @@ def remove_user(account: Account, user: str, *, context: RequestContext, store: 
     remaining = account.without(user)
     before = next((fields_of(each, id="user") for each in store.users(account.id) if each.id == user), None)
     event = new_event(EventType.USER_REMOVED, context, account=account.id, before=before, after=None)
-    store.remove_user(remaining, user, event)
+    store.remove_user(remaining, user, event, leaving_at(context.time, log_in_days))
 
 
 def find_or_create_user(directory: Directory, email: str, name: str, path: tuple[str, ...]) -> str:

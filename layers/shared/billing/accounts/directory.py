@@ -30,6 +30,10 @@ class Directory(Protocol):
         """
         ...
 
+    def has_log_in(self, user: str) -> bool:
+        """Whether there is a log-in with this user id, whatever its address is by now. Raises UpstreamFailed."""
+        ...
+
     def remove(self, user: str) -> None:
         """Deletes the log-in with this user id, except for staff. Idempotent. Raises UpstreamFailed."""
         ...

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from billing.accounts.information import Area, BillingDetails, Details
+from billing.accounts.log_in_records import LogInStore, leave, stay
 from billing.accounts.mapping import (
     account_body,
     account_from,
@@ -26,7 +28,6 @@ from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import text
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Row, Slice
-from billing.platform.dynamodb.table import Table
 
 if TYPE_CHECKING:
     from billing.platform.dynamodb.transaction import Transaction
@@ -52,7 +53,7 @@ class Correspondents:
     undeliverable: frozenset[str]
 
 
-class AccountStore(Table):
+class AccountStore(LogInStore):
     """Accounts in the table."""
 
     # ---- Accounts ----
@@ -103,28 +104,36 @@ class AccountStore(Table):
         )
         return tuple(user_from(row.body) for row in rows)
 
-    def save_user(self, account: Account, user: User, event: Event) -> None:
-        """Writes a user and the account with its new roles, and records the event.
+    def save_user(self, account: Account, user: User, *events: Event, replaces: str | None = None) -> None:
+        """Writes a user and the account with its new roles, and records the events.
 
-        Clears the address's undeliverable mark, because an admin has just given this address. Raises ConcurrentChange
-        when the account is no longer at its version. One transaction.
+        Clears the address's undeliverable mark, because an admin has just given this address. `replaces` is the id of
+        the same person's log-in that is gone: its user is deleted. Raises ConcurrentChange when the account is no
+        longer at its version, while the log-in is being deleted, and while the person is being erased. One transaction.
         """
         partition = keys.account(account.id)
         with self._transaction() as write:
             write.replace(account_item(account), account.version)
             write.put(user_item(account, user))
-            write.record(event)
+            for event in events:
+                write.record(event)
             write.delete(partition, keys.undeliverable(user.email))
+            stay(write, user.id)
+            write.check(partition, keys.erasure(user.id), 0)
+            if replaces is not None:
+                write.delete(partition, keys.user(replaces))
 
-    def remove_user(self, account: Account, user: str, event: Event) -> None:
+    def remove_user(self, account: Account, user: str, event: Event, log_in_until: datetime) -> None:
         """Deletes a user, writes the account without their role, and records the event.
 
-        Raises ConcurrentChange when the account is no longer at its version. One transaction.
+        From `log_in_until` on their log-in is deleted, if they belong to no account by then. Raises ConcurrentChange
+        when the account is no longer at its version. One transaction.
         """
         with self._transaction() as write:
             write.replace(account_item(account), account.version)
             write.delete(keys.account(account.id), keys.user(user))
             write.record(event)
+            leave(write, user, log_in_until)
 
     def accounts_of(self, user: str, *, limit: int, after: str | None) -> Slice[Membership]:
         """Returns one page of the accounts of a user, by account id. One query of the index."""

@@ -31,6 +31,8 @@ from billing.ending.event_schemas import (
     NoticeDeadlineNear,
     OpenClaimChanged,
     OpenClaimSettled,
+    UserErased,
+    UserErasureRequested,
 )
 from billing.invoicing.event_schemas import (
     CreditNoteIssued,
@@ -132,6 +134,8 @@ AnyEvent = (
     | UsageThresholdReached
     | UserAdded
     | UserChanged
+    | UserErased
+    | UserErasureRequested
     | UserRemoved
     | VatNumberConfirmed
     | VatNumberDecided
