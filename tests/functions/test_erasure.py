@@ -114,7 +114,6 @@ def busy_record(company: Company) -> dict[str, str]:
 
     Returns the copies of mails that name him, by what they are.
     """
-    bo = company.member["sub"]
     assert put(company, {**BO, "role": "admin"}).status == 200
     assert put(company, {**BO, "name": "Bo Lind Hansen", "role": "admin"}).status == 200
     change(company, CONTACT, {"name": "Bo Lind", "phone": "+45 11 22 33 44"}, 1, company.member)
@@ -192,7 +191,7 @@ def test_nothing_of_an_erased_person_is_found(
     # Who did it is still told apart, by one name for all.
     acted = [each for each in events_of("billing_information.changed") if each.actor.user == pseudonym]
     assert len(acted) == 1
-    [*_, removed] = [each for each in events_of("user.removed")]
+    [*_, removed] = events_of("user.removed")
     assert removed.before == {
         "user": pseudonym,
         "email": f"{pseudonym}@erased.invalid",

@@ -29,6 +29,7 @@ invoicing.seller_currency       ExchangeRateUnknown
 invoicing.settle_by_hand        RefundUnderWay
 invoicing.vat_numbers.rules     NoVatNumber, VatNumberUnconfirmed
 ending.cancellation.rules       DatesChanged, NotCancelling, Deactivated
+ending.erasure.rules            NamedInBilling
 ending.reactivation.rules       NotDeactivated, NothingSold, NoPaymentMethod, QuoteChanged
 
 AdminsOnly (billing.kernel.permissions) is Forbidden. Every error has a stable `code` for clients. An area whose error

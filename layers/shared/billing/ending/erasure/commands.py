@@ -110,6 +110,32 @@ def request_erasure(account: Account, user: str, *, context: RequestContext, sto
     )
 
 
+def look_for(account: str, *, user: str | None, email: str | None, store: ErasureStore) -> tuple[Aliases, int]:
+    """What a person is called in the whole record, and how many of its entries name them; for an operator.
+
+    The queries of the record, twice or more often.
+    """
+    others = frozenset(store.account(account).roles)
+    aliases = Aliases(frozenset({user} if user else ()), frozenset({email} if email else ()))
+    before = None
+    while before != aliases:
+        before = aliases
+        for each in store.users(account):
+            aliases = aliases.found_in(fields_of(each, id="user"), others - aliases.ids - {each.id})
+        for row in _all_rows(account, store):
+            aliases = aliases.found_in(parsed(row.body), others)
+    person = Person(aliases, "", {})
+    entries = 0
+    for row in _all_rows(account, store):
+        body = parsed(row.body)
+        entries += person.may_be_in(row.body) and person.erased_from(body) != body
+    return aliases, entries
+
+
+def _all_rows(account: str, store: ErasureStore) -> Iterator[Row]:
+    return (row for family in sorted(REWRITTEN) for row in store.rows(account, family, None) if row.body)
+
+
 # ---- The worker --------------------------------------------------------------------------------------
 
 
