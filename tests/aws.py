@@ -36,7 +36,7 @@ class UserPool:
 
     def users_behind_moto(self) -> Any:
         """The log-ins by their names, in moto's memory."""
-        return get_backend("cognitoidp")[DEFAULT_ACCOUNT_ID][REGION].user_pools[self.pool].users
+        return get_backend("cognito-idp")[DEFAULT_ACCOUNT_ID][REGION].user_pools[self.pool].users
 
     def add_staff(self, email: str) -> None:
         cognito = boto3.client("cognito-idp", region_name=REGION)

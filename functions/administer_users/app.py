@@ -9,7 +9,7 @@ from billing.accounts.user_views import Erase, RoleFilter, UserBody, UsersView, 
 from billing.ending.erasure.commands import request_erasure
 from billing.ending.erasure.views import ErasureView
 from billing.kernel.permissions import Permission, Role
-from billing.platform.http.answers import Documented, Response, no_content, under_way
+from billing.platform.http.answers import JSON, Documented, Response
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
@@ -63,9 +63,10 @@ def delete_user(
     """
     current = admission.account(account)
     if erase:
-        return under_way(ErasureView.of(request_erasure(current, user, context=context, store=erasures)))
+        erasure = request_erasure(current, user, context=context, store=erasures)
+        return Response(status_code=202, content_type=JSON, body=ErasureView.of(erasure))
     remove_user(current, user, context=context, store=accounts, log_in_days=log_in_days)
-    return no_content()
+    return Response(status_code=204, content_type=JSON)
 
 
 handler = entrypoint(app)

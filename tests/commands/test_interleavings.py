@@ -55,6 +55,9 @@ class Meanwhile:
             happens()
         return LogIn(f"user of {email}", staff=False, verified=True)
 
+    def has_log_in(self, user: str) -> bool:
+        return True
+
     def remove(self, user: str) -> None:
         raise AssertionError("these tests remove no user")
 

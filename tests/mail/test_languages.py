@@ -38,6 +38,8 @@ WITHOUT_MAIL = {
     "invoicing.released",
     "period.free",
     "user.changed",
+    "user.erased",
+    "user.erasure_requested",
     "user.removed",
     "vat_number.confirmed",
     "vat_number.decided",

@@ -53,11 +53,6 @@ def accepted(view: V, location: str) -> Response[V]:
     return Response(status_code=202, content_type=JSON, body=view, headers={"Location": location})
 
 
-def under_way(view: V) -> Response[V]:
-    """202: a worker does it, and an event says when it is done."""
-    return Response(status_code=202, content_type=JSON, body=view)
-
-
 def not_yet(view: V, seconds: int) -> Response[V]:
     """202: still processing. Retry-After says when to ask again."""
     headers = {"Retry-After": str(seconds)}
