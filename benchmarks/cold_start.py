@@ -85,6 +85,7 @@ ENVIRONMENT = {
     "EVENT_BUS_NAME": "livello",
     "POWERTOOLS_SERVICE_NAME": "livello",
     "BILLING_PAGE": "https://billing.example",
+    "INVITATIONS_PER_DAY": "50",
     "INVOICE_SERIES": "LV",
     "JOB": "autoscaling",
     "PAYMENT_TERM_DAYS": "14",

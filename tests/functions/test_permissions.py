@@ -431,7 +431,7 @@ def test_a_refused_member_learns_the_names_of_the_admins(cell: Cell, company: Co
     given = ask(cell, company.member, company, cell.prepare(company))
 
     assert given.body["type"] == "urn:livello:problem:admins-only"
-    assert given.body["admins"] == [{"name": "Ada Holm", "email": "ada@nordlys.example"}]
+    assert given.body["admins"] == [{"name": "Ada Holm", "email": "ada@nordlys.example", "status": "active"}]
 
 
 @pytest.mark.parametrize("cell", [cell for cell in MATRIX if "{account}" in cell.route])

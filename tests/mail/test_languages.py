@@ -37,10 +37,8 @@ WITHOUT_MAIL = {
     "exchange_rates.replaced",
     "invoicing.released",
     "period.free",
-    "user.changed",
     "user.erased",
     "user.erasure_requested",
-    "user.removed",
     "vat_number.confirmed",
     "vat_number.decided",
 }

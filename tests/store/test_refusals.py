@@ -154,6 +154,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "correspondents": lambda store: store.correspondents(ID),
         "details": lambda store: store.details(ID),
         "mark_undeliverable": lambda store: store.mark_undeliverable(ID, ADMIN.email, EVENT),
+        "note_log_in": lambda store: store.note_log_in(ID, ADMIN.id, NOON),
         "remove_user": lambda store: store.remove_user(ACCOUNT, MEMBER.id, EVENT, NOON),
         "replace_information": lambda store: store.replace_information(
             ID, Area.BILLING, BillingDetails(ADMIN.email), 1, EVENT
@@ -196,6 +197,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "newest_catalogue": lambda store: store.newest_catalogue(),
     },
     DeliveryStore: {
+        "as_recorded": lambda store: store.as_recorded(EVENT),
         "claim_delivery": lambda store: store.claim_delivery(DELIVERY, "one", NOON, NOON + timedelta(minutes=2)),
         "not_mailed_before": lambda store: store.not_mailed_before(EVENT),
         "note_mailed": lambda store: store.note_mailed(EVENT),
@@ -247,6 +249,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "is_registered": lambda store: store.is_registered("LV-2026-000001"),
         "invoice": lambda store: store.invoice(ID, "LV-2026-000001"),
         "invoices": lambda store: store.invoices(ID, year=None, status=None, **LIST),
+        "whole_invoices": lambda store: store.whole_invoices(ID, year=None, status=None, **LIST),
         "issue": lambda store: store.issue(CONTEXT, WHOLE, NextNumber("LV", TODAY, 2), FIXED, 1, EVENT),
         "record": lambda store: store.record(ID, "LV-2026-000001"),
         "replace_collection_due": lambda store: store.replace_collection_due(CONTEXT, None),
@@ -370,7 +373,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
 }
 
-SINGLE_WRITES = {"clear_undeliverable", "record_delivery", "release_delivery"}
+SINGLE_WRITES = {"clear_undeliverable", "note_log_in", "record_delivery", "release_delivery"}
 """Verbs without a transaction: DynamoDB never answers them with TransactionCanceledException."""
 
 CANCELLED = "TransactionCanceledException"

@@ -217,6 +217,12 @@ def checks_vat_numbers() -> bool:
 
 
 @cache
+def invitations_per_day() -> int:
+    """How many invitations an account may send on a UTC day, and how many people it may make admins."""
+    return int(os.environ["INVITATIONS_PER_DAY"])
+
+
+@cache
 def directory() -> Directory:
     """The directory of log-ins (Cognito)."""
     from billing.accounts.cognito_directory import CognitoDirectory

@@ -8,11 +8,10 @@ from dataclasses import replace
 from billing.accounts.directory import Directory, InvalidAddress
 from billing.accounts.log_in_records import ORPHANED_LOG_IN_DAYS, leaving_at
 from billing.accounts.records import AccountStore
-from billing.accounts.rules import Account, User
+from billing.accounts.rules import Account, Invitation, User
 from billing.kernel.errors import NotFound, RuleViolation, Violation
 from billing.kernel.events import EventType, RequestContext
 from billing.kernel.field_codes import FieldCode
-from billing.kernel.fields import fields_of
 from billing.kernel.permissions import Role
 from billing.platform.events.new_event import new_event
 
@@ -23,45 +22,66 @@ def save_user(
     name: str,
     role: Role,
     *,
+    invitations_per_day: int,
     context: RequestContext,
     directory: Directory,
     store: AccountStore,
 ) -> User:
     """Adds a user, or changes the name and role of the user with this address. Returns the saved user.
 
-    The event of a new user sends their invitation. A repeated request only clears the address's undeliverable mark. If
-    the log-in of an existing user is gone, the user gets another one, and another invitation.
+    The event of a new user sends their invitation. A repeated request sends it again if the user has not logged in yet
+    and INVITED_AGAIN_AFTER has passed; otherwise it only clears the address's undeliverable mark. An account sends at
+    most `invitations_per_day` invitations on a UTC day, and makes at most as many people admins. If the log-in of a
+    user is gone, the user gets another one, and another invitation.
 
-    Raises LastAdmin, Conflict for a full account, RuleViolation for an address that cannot be a user's,
-    ConcurrentChange, UpstreamFailed. One query and one transaction; two to four directory calls for a new address, one
-    for a known one.
+    Raises LastAdmin, Conflict for a full account, TooManyInvitations, TooManyPromotions, RuleViolation for an address
+    that cannot be a user's, ConcurrentChange, UpstreamFailed. One query and one transaction; two to four directory
+    calls for a new address, one for a known one.
     """
     users = {user.id: user for user in store.users(account.id)}
-    existing = next((user for user in users.values() if user.email == email), None)
-    if existing is not None and not directory.has_log_in(existing.id):
-        return _invite_again(account, users, existing, name, role, context=context, directory=directory, store=store)
-    if existing is None:
+    before = next((user for user in users.values() if user.email == email), None)
+    if before is not None and not directory.has_log_in(before.id):
+        account = account.with_invitation(context.time, invitations_per_day)
+        if role is Role.ADMIN and before.role is not Role.ADMIN:
+            account = account.with_promotion(context.time, invitations_per_day)
+        return _with_another_log_in(
+            account, users, before, name, role, context=context, directory=directory, store=store
+        )
+    if before is None:
         account.require_room()
-        existing = User(find_or_create_user(directory, email, name, ("email",)), email, name, role)
-    elif (existing.name, existing.role) == (name, role):
+        # A refused invitation makes no log-in.
+        invited = account.with_invitation(context.time, invitations_per_day)
+        id_ = find_or_create_user(directory, email, name, ("email",))
+        # By user id, because the account may still have the user's former address.
+        before = users.get(id_)
+        if before is None:
+            user = User(id_, email, name, role, Invitation(context.time, context.actor))
+            return _save(EventType.USER_ADDED, invited, None, user, context, store)
+    elif (before.name, before.role) == (name, role):
+        if account.awaits(before, context.time):
+            invited = account.with_invitation(context.time, invitations_per_day)
+            user = replace(before, invitation=Invitation(context.time, context.actor))
+            return _save(EventType.USER_INVITED_AGAIN, invited, before, user, context, store)
         # An admin who repeats the request confirms the address, even if mail to it has bounced.
         store.clear_undeliverable(account.id, email)
-        return existing
-    user = replace(existing, name=name, role=role)
-    # By user id, because the account may still have the user's former address.
-    before = users.get(user.id)
+        return before
+    if role is Role.ADMIN and before.role is not Role.ADMIN:
+        account = account.with_promotion(context.time, invitations_per_day)
+    user = replace(before, email=email, name=name, role=role)
+    return _save(EventType.USER_CHANGED, account, before, user, context, store)
+
+
+def _save(
+    type_: EventType, account: Account, before: User | None, user: User, context: RequestContext, store: AccountStore
+) -> User:
     event = new_event(
-        EventType.USER_CHANGED if before else EventType.USER_ADDED,
-        context,
-        account=account.id,
-        before=fields_of(before, id="user") if before else None,
-        after=fields_of(user, id="user"),
+        type_, context, account=account.id, before=None if before is None else before.facts, after=user.facts
     )
-    store.save_user(account.with_role(user.id, role), user, event)
+    store.save_user(account.with_role(user.id, user.role), user, event)
     return user
 
 
-def _invite_again(
+def _with_another_log_in(
     account: Account,
     users: Mapping[str, User],
     gone: User,
@@ -76,18 +96,18 @@ def _invite_again(
 
     To the account, one user leaves and another one joins.
     """
-    user = User(find_or_create_user(directory, gone.email, name, ("email",)), gone.email, name, role)
-    before = users.get(user.id)  # of a log-in that has taken over this address
-    left = new_event(EventType.USER_REMOVED, context, account=account.id, before=fields_of(gone, id="user"), after=None)
+    id_ = find_or_create_user(directory, gone.email, name, ("email",))
+    before = users.get(id_)  # somebody of the account has taken over this address
+    user = User(id_, gone.email, name, role, Invitation(context.time, context.actor))
+    left = new_event(EventType.USER_REMOVED, context, account=account.id, before=gone.facts, after=None)
     joined = new_event(
         EventType.USER_CHANGED if before else EventType.USER_ADDED,
         context,
         account=account.id,
-        before=fields_of(before, id="user") if before else None,
-        after=fields_of(user, id="user"),
+        before=None if before is None else before.facts,
+        after=user.facts,
     )
-    replaced = gone.id if gone.id != user.id else None
-    store.save_user(account.with_another(gone.id, user.id, role), user, left, joined, replaces=replaced)
+    store.save_user(account.with_another(gone.id, user.id, role), user, left, joined, replaces=gone.id)
     return user
 
 
@@ -107,7 +127,7 @@ def remove_user(
     if user not in account.roles:
         raise NotFound("There is no such user in this account.")
     remaining = account.without(user)
-    before = next((fields_of(each, id="user") for each in store.users(account.id) if each.id == user), None)
+    before = next((each.facts for each in store.users(account.id) if each.id == user), None)
     event = new_event(EventType.USER_REMOVED, context, account=account.id, before=before, after=None)
     store.remove_user(remaining, user, event, leaving_at(context.time, log_in_days))
 

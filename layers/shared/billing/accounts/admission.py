@@ -4,6 +4,7 @@ The module has no `from __future__ import annotations`: the resolver would evalu
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from aws_lambda_powertools.event_handler import Request
 
 from billing.accounts.authorise import authorise, authorise_staff
 from billing.accounts.rules import Account
+from billing.kernel.errors import ConcurrentChange
 from billing.kernel.permissions import Permission, Person
-from billing.platform.http.callers import caller
+from billing.platform.http.callers import caller, request_time
 from billing.platform.http.judge import ADMITTED, Judge
 from billing.platform.http.models import IDENTIFIER_LENGTH_MAX
 
@@ -30,10 +32,15 @@ class Admission:
     request: Request
 
     def admit(self, account: Account) -> None:
-        """Admits the caller to the account, as it was read.
+        """Admits the caller to the account, as it was read. Their first request is noted: one write, only then.
 
         Raises AccountNotFound for a stranger, AdminsOnly for a member (one query, only then), Forbidden otherwise.
         """
+        if account.is_new_to(self.person):
+            # Before a refusal: a member who is told the admins has logged in, too. A collision loses only the note, and
+            # the next request sets it.
+            with suppress(ConcurrentChange):
+                self.accounts().note_log_in(account.id, self.person.user, request_time(self.request))
         authorise(self.person, account, self.permission, self.accounts)
         self.request.context[ADMITTED] = True
 

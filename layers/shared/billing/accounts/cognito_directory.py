@@ -85,7 +85,8 @@ class CognitoDirectory:
         attributes = _attributes(user["UserAttributes"])
         staff = STAFF_GROUP in {group["GroupName"] for group in groups}
         if user["UserStatus"] == "FORCE_CHANGE_PASSWORD" and not staff:
-            # An earlier request created the log-in and failed before it set the password.
+            # An earlier request created the log-in and failed before it set the password. The temporary one may have
+            # expired since: a permanent one opens the log-in all the same (AdminSetUserPassword, API reference).
             self._open(email)
         return LogIn(attributes["sub"], staff=staff, verified=attributes.get("email_verified") == "true")
 

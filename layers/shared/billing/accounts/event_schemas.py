@@ -47,5 +47,9 @@ class UserChanged(AccountEvent[Literal["user.changed"], UserFacts, UserFacts]):
     """A person's name or role was changed."""
 
 
+class UserInvitedAgain(AccountEvent[Literal["user.invited_again"], UserFacts, UserFacts]):
+    """The invitation of a person who has not logged in yet is sent again. Nothing about the person has changed."""
+
+
 class UserRemoved(AccountEvent[Literal["user.removed"], UserFacts, None]):
     """A person has no longer access to the account."""

@@ -10,7 +10,7 @@ from billing.accounts.information import Area, BillingDetails, Details
 from billing.accounts.log_in_records import LogInStore, leave, stay
 from billing.accounts.mapping import (
     account_body,
-    account_from,
+    account_of,
     information_body,
     user_and_account_name_from,
     user_body,
@@ -27,6 +27,7 @@ from billing.kernel.schedules import Job
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import text
 from billing.platform.dynamodb.item import Item
+from billing.platform.dynamodb.mark import mark_once
 from billing.platform.dynamodb.reader import Row, Slice
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class AccountStore(LogInStore):
         row = self._reads.get(keys.account(account), keys.PAGE_ACCOUNT)
         if row is None:
             raise AccountNotFound
-        return account_from(row.body, row.version)
+        return account_of(row)
 
     def details(self, account: str) -> AccountDetails:
         """Returns the account and its billing information, read consistently. Raises AccountNotFound. One query."""
@@ -97,6 +98,14 @@ class AccountStore(LogInStore):
 
     # ---- Users ----
 
+    def note_log_in(self, account: str, user: str, at: datetime) -> bool:
+        """Notes a user's first request about an account; returns whether it was the first. One write.
+
+        `at` is in UTC. Raises Busy and ConcurrentChange.
+        """
+        mark = keys.logged_in(user)
+        return mark_once(self._client, self._name, keys.account(account), keys.PAGE_ACCOUNT, mark, at.isoformat())
+
     def users(self, account: str) -> tuple[User, ...]:
         """Returns the users of an account, by user id, read consistently. One query."""
         rows = self._reads.query(
@@ -113,15 +122,18 @@ class AccountStore(LogInStore):
         """
         partition = keys.account(account.id)
         with self._transaction() as write:
-            write.replace(account_item(account), account.version)
+            # A person who comes again has not used the account since.
+            unmarked = [] if events[-1].before else [keys.logged_in(user.id)]
+            if replaces is not None:
+                unmarked.append(keys.logged_in(replaces))
+                write.delete(partition, keys.user(replaces))
+            write.replace_account(account_item(account), account.version, unmarked=unmarked)
             write.put(user_item(account, user))
             for event in events:
                 write.record(event)
             write.delete(partition, keys.undeliverable(user.email))
             stay(write, user.id)
             write.check(partition, keys.erasure(user.id), 0)
-            if replaces is not None:
-                write.delete(partition, keys.user(replaces))
 
     def remove_user(self, account: Account, user: str, event: Event, log_in_until: datetime) -> None:
         """Deletes a user, writes the account without their role, and records the event.
@@ -130,7 +142,7 @@ class AccountStore(LogInStore):
         when the account is no longer at its version. One transaction.
         """
         with self._transaction() as write:
-            write.replace(account_item(account), account.version)
+            write.replace_account(account_item(account), account.version, unmarked=[keys.logged_in(user)])
             write.delete(keys.account(account.id), keys.user(user))
             write.record(event)
             leave(write, user, log_in_until)

@@ -13,6 +13,7 @@ from billing.accounts.event_schemas import (
     BillingInformationChanged,
     UserAdded,
     UserChanged,
+    UserInvitedAgain,
     UserRemoved,
 )
 from billing.correspondence.event_schemas import AddressUndeliverable
@@ -136,6 +137,7 @@ AnyEvent = (
     | UserChanged
     | UserErased
     | UserErasureRequested
+    | UserInvitedAgain
     | UserRemoved
     | VatNumberConfirmed
     | VatNumberDecided

@@ -7,7 +7,7 @@ languages/components.html. So the text and the HTML always say the same.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -95,7 +95,7 @@ def letter(
     if event.type not in MAILED or letter_context.language not in LANGUAGES:
         raise NoSuchMail(f"there is no mail about {event.type} in the language {letter_context.language!r}")
     event = type(event).model_validate({**_sanitized(event.model_dump()), "type": event.type})
-    recipient = Recipient(_sanitized(recipient.email), _sanitized(recipient.name))
+    recipient = replace(recipient, email=_sanitized(recipient.email), name=_sanitized(recipient.name))
     context = {
         "kind": event.type,
         "time": event.time,
@@ -104,6 +104,9 @@ def letter(
         "account_id": event.account,
         "account": _sanitized(letter_context.account_name),
         "actor": _sanitized(letter_context.actor_name),
+        "actor_email": _sanitized(letter_context.actor_email),
+        "actor_kind": event.actor.kind,
+        "actor_user": event.actor.user,
         "language": letter_context.language,
         "time_zone": letter_context.time_zone,
         "recipient": recipient,

@@ -94,6 +94,7 @@ class EventType(StrEnum):
     USER_CHANGED = "user.changed"
     USER_ERASED = "user.erased"
     USER_ERASURE_REQUESTED = "user.erasure_requested"
+    USER_INVITED_AGAIN = "user.invited_again"
     USER_REMOVED = "user.removed"
     VAT_NUMBER_CONFIRMED = "vat_number.confirmed"
     VAT_NUMBER_DECIDED = "vat_number.decided"

@@ -119,10 +119,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Admin:
-    """The name and address of an admin, for members who need one."""
+    """The name and address of an admin, for members who need one, and whether the admin has used the account yet."""
 
     name: str
     email: str
+    has_logged_in: bool
 
 
 class AdminsOnly(Forbidden):

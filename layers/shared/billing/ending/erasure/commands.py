@@ -28,7 +28,6 @@ from billing.ending.erasure.rules import (
 from billing.ending.exports.rules import folder_of_downloads
 from billing.kernel.errors import AccountNotFound, NotFound
 from billing.kernel.events import RANDOM_BYTES, Actor, ActorKind, EventType, RequestContext, instant_before, ulid
-from billing.kernel.fields import fields_of
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import parsed, text
 from billing.platform.dynamodb.reader import Row
@@ -92,7 +91,7 @@ def request_erasure(account: Account, user: str, *, context: RequestContext, sto
         )
     ]
     if is_member:
-        before = None if current is None else fields_of(current, id="user")
+        before = None if current is None else current.facts
         removed = new_event(EventType.USER_REMOVED, context, account=account.id, before=before, after=None)
         events = [removed, *events]
     erasure = Erasure(
@@ -121,7 +120,7 @@ def look_for(account: str, *, user: str | None, email: str | None, store: Erasur
     while before != aliases:
         before = aliases
         for each in store.users(account):
-            aliases = aliases.found_in(fields_of(each, id="user"), others - aliases.ids - {each.id})
+            aliases = aliases.found_in(each.facts, others - aliases.ids - {each.id})
         for row in _all_rows(account, store):
             aliases = aliases.found_in(parsed(row.body), others)
     person = Person(aliases, "", {})

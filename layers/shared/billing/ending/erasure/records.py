@@ -36,6 +36,7 @@ REWRITTEN = (
     keys.REACTIVATION,
     keys.REVIEW,
     keys.REVIEW_OPEN,
+    keys.USER,
 )
 """The families whose items are read, and written again without the person."""
 
@@ -44,7 +45,6 @@ DELETED = {
     keys.DOWNLOAD: "with its file: an export from before has the person in it",
     keys.ERASURE: "when the erasure is done: it has the names and addresses",
     keys.UNDELIVERABLE: "the mark of one of the person's addresses, which is its key",
-    keys.USER: "the person's own entry, by the request that begins the erasure",
 }
 """The families of which items are deleted, and which ones."""
 
@@ -127,7 +127,8 @@ class ErasureStore(AccountStore):
         partition = keys.account(account.id)
         with self._transaction() as write:
             if is_member:
-                write.replace(account_item(account), account.version)
+                unmarked = [keys.logged_in(erasure.user)]
+                write.replace_account(account_item(account), account.version, unmarked=unmarked)
                 write.delete(partition, keys.user(erasure.user))
             else:
                 write.check(partition, keys.PAGE_ACCOUNT, account.version)
@@ -182,6 +183,8 @@ class ErasureStore(AccountStore):
             write.delete(partition, keys.erasure(erasure.user), version=erasure.version)
             for row in downloads:
                 write.delete(partition, row.key, version=row.version)
+            # A request that was under way when the erasure began may have set it again.
+            write.unmark_account(erasure.account, map(keys.logged_in, sorted(erasure.aliases.ids)))
             write.record(event)
 
 

@@ -96,9 +96,12 @@ transaction that records an event moves it on, where another one would only chec
 Erasures. An ERASURE item exists while a person is erased from the account's record. It has their names and addresses,
 and goes with them.
 
-Log-ins. A LEAVING item exists from when a person loses their last access that we know of, until their log-in is deleted
-or they have access to an account. It is in a partition of its own, because no account has to be left by then. It is
+Log-ins that leave. A LEAVING item exists from when a person loses access to an account, until their log-in is deleted
+or they are known to have access. It is in a partition of its own, because no account has to be left by then. It is
 claimed before the log-in is deleted. A transaction that gives access removes it, and fails if it is claimed.
+
+Log-ins. PAGE#ACCOUNT has an attribute for each of its people who has used the account: `logged_in#user`, the instant
+of their first request. It is set beside the body, so it changes no version. It goes with the person.
 
 Alert states. A TOLD item remembers an alert, or another event that is recorded once, by its subject. The key keeps an
 old word for `alert`, because stored keys never change.
@@ -146,6 +149,8 @@ LEAVING = "LEAVING"
 LOG_IN = "LOG-IN#"
 VERSION = "VERSION#"
 INVOICE = "INVOICE#"
+LOGGED_IN = "logged_in#"
+"""The prefix of the attributes of PAGE#ACCOUNT that say when each person first used the account."""
 MANAGER = "MANAGER#"
 MANAGERS = "MANAGERS"
 MARKER = "MARKER#"
@@ -262,6 +267,11 @@ def log_in_of(due: str) -> str | None:
 def erasure(user: str) -> str:
     """The erasure of a person from an account's record."""
     return f"{ERASURE}{user}"
+
+
+def logged_in(user: str) -> str:
+    """The attribute of PAGE#ACCOUNT with the instant at which a user first used the account."""
+    return f"{LOGGED_IN}{user}"
 
 
 def success_manager(success_manager: str) -> str:
