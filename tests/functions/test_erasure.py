@@ -395,6 +395,23 @@ def test_nobody_is_invited_while_they_are_erased(
     assert keys.user(again.body["user"]) in {item["sk"] for item in stored_items()}
 
 
+def test_who_comes_back_with_another_log_in_is_somebody_else(
+    company: Company, user_pool: UserPool, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log-in is deleted before the erasure has finished, and the address is invited again."""
+    assert remove(company, company.member["sub"]).status == 202
+    wiring.directory().remove(company.member["sub"])
+    again = put(company, {**BO, "role": "member"})
+    assert again.status == 200
+
+    fire(SOON, work, monkeypatch, "ending")
+
+    listed = answer(administer_users, request("GET", USERS, claims=company.admin, path=company.path)).body["items"]
+    assert [each for each in listed if each["user"] == again.body["user"]] == [again.body]
+    assert BO["email"] in user_pool.emails()
+    assert where_named(company.member["sub"]) == []
+
+
 def test_an_export_that_is_being_prepared_is_not_finished(
     company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

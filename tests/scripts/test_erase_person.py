@@ -29,7 +29,7 @@ def test_a_preview_changes_nothing(company: Company, capsys: pytest.CaptureFixtu
     assert run(company, "--email", BO["email"]) == 0
 
     assert capsys.readouterr().out == (
-        f"{company.member['sub']}: a user of the account, named in 1 entries of the record\n"
+        f"{company.member['sub']}: a user of the account, named in 2 entries of the record\n"
     )
     assert stored_items() == before
 

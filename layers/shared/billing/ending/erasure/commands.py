@@ -23,6 +23,7 @@ from billing.ending.erasure.rules import (
     Erasure,
     Person,
     Phase,
+    normal,
     require_not_named,
 )
 from billing.ending.exports.rules import folder_of_downloads
@@ -114,13 +115,14 @@ def look_for(account: str, *, user: str | None, email: str | None, store: Erasur
 
     The queries of the record, twice or more often.
     """
-    others = frozenset(store.account(account).roles)
     aliases = Aliases(frozenset({user} if user else ()), frozenset({email} if email else ()))
+    for each in store.users(account):
+        if each.id == user or (email is not None and normal(each.email) == normal(email)):
+            aliases = aliases.with_more(each.id, each.email, each.name)
+    others = frozenset(store.account(account).roles) - aliases.ids
     before = None
     while before != aliases:
         before = aliases
-        for each in store.users(account):
-            aliases = aliases.found_in(each.facts, others - aliases.ids - {each.id})
         for row in _all_rows(account, store):
             aliases = aliases.found_in(parsed(row.body), others)
     person = Person(aliases, "", {})

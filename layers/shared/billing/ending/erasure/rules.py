@@ -142,7 +142,8 @@ class Person:
         self._aliases = aliases
         self._pseudonym = pseudonym
         self._email = f"{pseudonym}@{ERASED_DOMAIN}"
-        self._ids = aliases.ids - others.keys()
+        self._others = frozenset(others)
+        self._ids = aliases.ids - self._others
         self._emails = {form for each in aliases.emails for form in forms_of_address(each)}
         self._kept = {normal(each) for each in (*others.values(), *kept)}
         self._names = {normal(each) for each in aliases.names} - self._kept - {"", normal(ERASED_NAME)}
@@ -160,12 +161,12 @@ class Person:
             return [self.erased_from(each, key) for each in value]
         if not isinstance(value, dict) or "address_line_1" in value:
             return value  # a number; or a company, which is no person
-        is_them = self._is(value)
+        is_them, is_another = self._is(value), _text_of(value, "user") in self._others
         return {
             (self._pseudonym if name in self._ids else name): self._own(name, part)
             if is_them and name in {"user", "name", "email", "phone"}
             else part
-            if name in _THINGS
+            if name in _THINGS or (is_another and name in {"user", "name", "email"})
             else self.erased_from(part, name)
             for name, part in value.items()
         }
