@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from billing.accounts.administer_users import find_or_create_user
 from billing.accounts.directory import Directory
 from billing.accounts.information import Area, CompanyDetails
+from billing.accounts.log_in_records import ORPHANED_LOG_IN_DAYS, leaving_at
 from billing.accounts.provisioning import ProvisioningCorrection, require_correctable
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import AccountDetails, Invitation, User
@@ -33,12 +34,14 @@ def correct_provisioning(
     directory: Directory,
     store: AccountStore,
     checks_vat_numbers: bool,
+    log_in_days: int = ORPHANED_LOG_IN_DAYS,
 ) -> AccountDetails:
     """Returns the account as corrected. `replaces` are the versions of the account that the caller has seen.
 
-    The event invites the first admin at the right address. Who was admin by mistake loses their access. A correction
-    that is made already is not made again, so a repeated request succeeds. Two queries, two to four directory calls and
-    one transaction; one query more if its condition fails.
+    The event invites the first admin at the right address. Who was admin by mistake loses their access, and
+    `log_in_days` later their log-in, if they belong to no account by then. A correction that is made already is not
+    made again, so a repeated request succeeds. Two queries, two to four directory calls and one transaction; one query
+    more if its condition fails.
 
     Raises VersionRequired, StaleVersion, AdminHasLoggedIn, LogInsUnknown, RuleViolation for an address that cannot be a
     user's, UpstreamFailed.
@@ -68,7 +71,8 @@ def correct_provisioning(
     information = {area: (details, current.information.area(area).version) for area, details in areas.items()}
     try:
         vat_number = VatNumberDue(context.time) if asked else None
-        store.correct_provisioning(corrected, admin, former, information, events, vat_number)
+        log_ins_until = leaving_at(context.time, log_in_days)
+        store.correct_provisioning(corrected, admin, former, information, events, vat_number, log_ins_until)
     except StaleVersion:
         # Two copies of one request may run at once. The slower one then finds the result of the faster one.
         stored = store.details(account.id)
