@@ -75,6 +75,7 @@ ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "test",
     "ARCHIVE_BUCKET": "livello",
     "INVOICE_ARCHIVE_YEARS": "5",
+    "APPOINTMENT_DELAY_DAYS": "7",
     "CLAIM_YEARS": "3",
     "PURGE_WAIT_SECONDS": "0",
     "ALLOWED_ORIGIN": "https://billing.example",

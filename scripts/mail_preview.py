@@ -31,6 +31,11 @@ PDF = b"%PDF-1.7\n"
 """In place of an invoice's document."""
 
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "admin_appointment.ended": {
+        "taken-back": {"outcome": "taken_back"},
+        "failed": {"outcome": "failed", "cause": "rule-violation"},
+        "account-full": {"outcome": "failed", "cause": "conflict"},
+    },
     "address.undeliverable": {"complained": {"reason": "complained"}},
     "card.expiring": {
         "in-7-days": {"days_left": 7},

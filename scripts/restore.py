@@ -410,7 +410,7 @@ _PAGE = {"S": keys.PAGE_ACCOUNT}
 
 def _stays(name: str) -> bool:
     """Whether an attribute of an account's own item stays as it is, whatever the backup says."""
-    return name == "last_event" or name.startswith(keys.LOGGED_IN)
+    return name in {"last_event", keys.USED_SINCE} or name.startswith(keys.LOGGED_IN)
 
 
 def _said(item: Image) -> Image:

@@ -28,6 +28,10 @@ class UserPool:
         users = boto3.client("cognito-idp", region_name=REGION).list_users(UserPoolId=self.pool)["Users"]
         return sorted(each["Value"] for user in users for each in user["Attributes"] if each["Name"] == "email")
 
+    def users_behind_moto(self) -> Any:
+        """The users by name, read from moto's memory."""
+        return get_backend("cognito-idp")[DEFAULT_ACCOUNT_ID][REGION].user_pools[self.pool].users
+
     def log_in(self, email: str) -> None:
         """The person follows an invitation and chooses a password."""
         boto3.client("cognito-idp", region_name=REGION).admin_set_user_password(

@@ -74,6 +74,7 @@ def aws() -> Iterator[None]:
         patch.setenv("DOCUMENTS_BUCKET", DOCUMENTS)
         patch.setenv("ARCHIVE_BUCKET", ARCHIVE)
         patch.setenv("INVOICE_ARCHIVE_YEARS", "5")
+        patch.setenv("APPOINTMENT_DELAY_DAYS", "7")
         patch.setenv("CLAIM_YEARS", "3")
         patch.setenv("PURGE_WAIT_SECONDS", "0")
         patch.setenv("VAT_NUMBER_CHECK", "off")

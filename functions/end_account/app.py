@@ -11,12 +11,15 @@ from time import monotonic
 from typing import Any
 
 from billing import wiring
+from billing.accounts.appoint_admin import carry_out_appointment
+from billing.accounts.appointments import AppointmentState
 from billing.accounts.delete_log_in import delete_log_in
 from billing.ending.cancellation.commands import end_account
 from billing.ending.deletion.commands import PurgeProgress, Purger, purge_account
 from billing.ending.deletion.settle_claims import Settler, look_at_claim
 from billing.ending.erasure.commands import ErasureProgress, erase_person
 from billing.invoicing.close_books import close_books
+from billing.kernel.errors import UpstreamFailed
 from billing.kernel.events import RequestContext, by_system
 from billing.platform.clock import time_of
 from billing.platform.dynamodb.keys import claim_of, log_in_of
@@ -33,7 +36,8 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
 
     Raises BillingError, which retries the message.
 
-    A refund that could not be made now holds up no stage, and nor does an erasure: the message is retried after them.
+    A refund that could not be made now holds up no stage, nor does a log-in for an appointed admin, or an erasure: the
+    message is retried after them.
     """
     work = work_from(message)
     context = by_system(time_of(work), correlation, is_replay=work.clock is not None)
@@ -45,6 +49,7 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
         fate = delete_log_in(user, now=context.time, store=wiring.account_store(), directory=wiring.directory())
         return {"log_in": user, "fate": fate}
     erased, failure = _erased(work, context)
+    appointed, no_log_in = _appointed(work.account, context)
     books = close_books(
         work.account,
         context=context,
@@ -67,7 +72,9 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
         raise books.failure
     if failure is not None:
         raise failure
-    return {"account": work.account, "stage": stage, "purged": purged, "erased": erased}
+    if no_log_in is not None:
+        raise no_log_in
+    return {"account": work.account, "stage": stage, "purged": purged, "appointed": appointed, "erased": erased}
 
 
 def _erased(work: DueWork, context: RequestContext) -> tuple[Mapping[str, ErasureProgress], Exception | None]:
@@ -95,6 +102,22 @@ def _erased(work: DueWork, context: RequestContext) -> tuple[Mapping[str, Erasur
         after = 0 if ErasureProgress.GOES_ON in left else int(wait.total_seconds())
         wiring.work_queue().put([work], after_seconds=after)
     return progress, failed
+
+
+def _appointed(account: str, context: RequestContext) -> tuple[AppointmentState | None, UpstreamFailed | None]:
+    """Carries out the appointment of an admin that is due: its state then, or why the directory gave no log-in."""
+    try:
+        state = carry_out_appointment(
+            account,
+            now=context.time,
+            correlation=context.correlation,
+            is_replay=context.is_replay,
+            directory=wiring.directory(),
+            store=wiring.appointment_store(),
+        )
+    except UpstreamFailed as failure:
+        return None, failure
+    return state, None
 
 
 def _purged(work: DueWork, correlation: str) -> PurgeProgress | None:

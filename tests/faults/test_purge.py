@@ -196,7 +196,7 @@ def test_every_item_family_of_an_account_is_deleted() -> None:
         value
         for name, value in vars(keys).items()
         if name.isupper() and isinstance(value, str) and not name.startswith(("PAGE_", "_"))
-    }
+    } - {keys.LOGGED_IN, keys.USED_SINCE}  # attributes of PAGE#ACCOUNT, which go with it
     partitions_of_all = {keys.CATALOGUE, keys.MANAGERS, keys.NUMBERS, keys.RECEIPTS, keys.VAT_NUMBERS}
     partitions_of_all |= {keys.EXCHANGE_RATES, keys.PAYMENT_SERVICE, keys.REJECTED_USAGE}
     not_of_accounts = partitions_of_all | {keys.PAST_DUE, keys.VAT_UNCONFIRMED, keys.INDEX, keys.LIST_INDEX}

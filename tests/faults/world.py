@@ -11,6 +11,7 @@ from datetime import date
 from random import Random
 from typing import IO, Any, TypeVar
 
+from billing.accounts.appointment_records import AppointmentStore
 from billing.accounts.directory import Directory, LogIn
 from billing.ending.cancellation.records import CancellationStore
 from billing.ending.deletion.records import PurgeStore
@@ -50,6 +51,9 @@ class People:
 
     def has_log_in(self, user: str) -> bool:
         return any(each.user == user for each in self.log_ins.values())
+
+    def find(self, email: str) -> LogIn | None:
+        return self.log_ins.get(email)
 
     def remove(self, user: str) -> None:
         self.deleted += [email for email, each in self.log_ins.items() if each.user == user and not each.staff]
@@ -189,6 +193,11 @@ class World:
     def invoicing(self) -> InvoiceStore:
         """The real store of invoices, over the seam. A new one each time, as in a new process: it caches no number."""
         return InvoiceStore(TABLE, self.client)
+
+    @property
+    def appointments(self) -> AppointmentStore:
+        """The real store of appointments, over the seam."""
+        return AppointmentStore(TABLE, self.client)
 
     @property
     def cancellations(self) -> CancellationStore:

@@ -108,6 +108,7 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
             "amount_per_charge": euros(12_862 + 17_700 - 1_500),
             "next_charge_on": "2026-07-15",
         },
+        "appointment": None,
     }
 
 

@@ -171,7 +171,7 @@ def test_a_function_that_reads_writes_only_the_mark_of_a_first_request(function:
     ]
 
     assert conditions == {
-        "ForAllValues:StringLike": {"dynamodb:Attributes": ["pk", "sk", f"{keys.LOGGED_IN}*"]},
+        "ForAllValues:StringLike": {"dynamodb:Attributes": ["pk", "sk", f"{keys.LOGGED_IN}*", keys.USED_SINCE]},
         "StringEqualsIfExists": {"dynamodb:ReturnValues": ["NONE"]},
     }
 

@@ -107,7 +107,7 @@ def test_the_first_request_of_a_person_about_an_account_is_noted_once(company: C
 
     assert logged_in(dina) == NOW + timedelta(minutes=1)
     assert wiring.account_store().account(company.account).version == version, "no change of others is stale"
-    assert not wiring.account_store().note_log_in(company.account, dina, NOW)
+    assert not wiring.account_store().note_log_in(company.account, dina, NOW, is_admin=False)
     put(company, {"email": "dina@nordlys.example", "name": "Dina", "role": "admin"})
     assert logged_in(dina) == NOW + timedelta(minutes=1), "an event of the account leaves it"
 
@@ -146,7 +146,7 @@ def test_a_mark_that_collides_is_set_by_the_next_request(company: Company, monke
     dina = put(company, {"email": "dina@nordlys.example", "name": "Dina", "role": "member"}).body["user"]
     with monkeypatch.context() as collision:
 
-        def collide(*_: object) -> bool:
+        def collide(*_: object, **__: object) -> bool:
             raise ConcurrentChange
 
         collision.setattr(AccountStore, "note_log_in", collide)
@@ -159,7 +159,7 @@ def test_a_mark_that_collides_is_set_by_the_next_request(company: Company, monke
 
 
 def test_a_first_request_of_a_deleted_account_writes_nothing(store: Stores) -> None:
-    assert not store.note_log_in("gone", "user-1", NOW)
+    assert not store.note_log_in("gone", "user-1", NOW, is_admin=True)
     assert stored_items() == []
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import billing
 import pytest
+from billing.accounts.appointment_records import AppointmentStore
+from billing.accounts.appointments import Appointment
 from billing.accounts.information import Area, BillingDetails
 from billing.accounts.log_in_records import Leaving, LogInStore
 from billing.accounts.records import AccountStore
@@ -98,6 +100,7 @@ STATE = AutoscalingState(SUBSCRIBER, AutoscalingSettings(), DUE)
 CANCELLATION = Cancellation(
     "receipt", NOON, Requester(ADMIN.id, ADMIN.name, ADMIN.email), Reason.NOT_USED, "", TODAY, TODAY, (), TODAY
 )
+APPOINTMENT = Appointment("appointment", MEMBER.email, MEMBER.name, "", NOON, NOON)
 NO_REVIEW = ClosingReview(None, None)
 CANCELLABLE = CancellationState(SUBSCRIBER, PAGE.information.company.details, None, None)
 DELIVERY = Delivery(ID, EVENT.id, "recipient")
@@ -147,6 +150,13 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "accounts": lambda store: [*store.accounts()],
         "record_once": lambda store: store.record_once(ID, "subject", EVENT),
     },
+    AppointmentStore: {
+        "account_with_appointment": lambda store: store.account_with_appointment(ID),
+        "announce": lambda store: store.announce(ACCOUNT, APPOINTMENT, EVENT),
+        "appointment": lambda store: store.appointment(ID),
+        "carry_out": lambda store: store.carry_out(ACCOUNT, APPOINTMENT, ADMIN, [EVENT], is_new=True),
+        "end": lambda store: store.end(ID, APPOINTMENT, EVENT),
+    },
     AccountStore: {
         "account": lambda store: store.account(ID),
         "accounts_of": lambda store: store.accounts_of(ADMIN.id, **LIST),
@@ -154,7 +164,8 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "correspondents": lambda store: store.correspondents(ID),
         "details": lambda store: store.details(ID),
         "mark_undeliverable": lambda store: store.mark_undeliverable(ID, ADMIN.email, EVENT),
-        "note_log_in": lambda store: store.note_log_in(ID, ADMIN.id, NOON),
+        "correct_provisioning": lambda store: store.correct_provisioning(ACCOUNT, ADMIN, [MEMBER], {}, [EVENT], None),
+        "note_log_in": lambda store: store.note_log_in(ID, ADMIN.id, NOON, is_admin=True),
         "remove_user": lambda store: store.remove_user(ACCOUNT, MEMBER.id, EVENT, NOON),
         "replace_information": lambda store: store.replace_information(
             ID, Area.BILLING, BillingDetails(ADMIN.email), 1, EVENT

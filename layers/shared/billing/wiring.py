@@ -15,6 +15,7 @@ from aws_lambda_powertools.event_handler.depends import Depends
 from botocore.session import Session
 
 if TYPE_CHECKING:
+    from billing.accounts.appointment_records import AppointmentStore
     from billing.accounts.directory import Directory
     from billing.accounts.records import AccountStore
     from billing.billing_page.records import BillingPageStore
@@ -55,7 +56,9 @@ else:  # the commands of a function import the stores and interfaces that they n
         PaymentNotices
     ) = Any
     Queue = UsageBacklog = WorkQueue = Any
-    AccountStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = ClaimStore = Any
+    AccountStore = AppointmentStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = (
+        ClaimStore
+    ) = Any
     DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
     ExchangeRateStore = Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
@@ -92,6 +95,7 @@ def _store(module: str, name: str) -> Callable[[], Any]:
 
 
 account_store: Callable[[], AccountStore] = _store("accounts.records", "AccountStore")
+appointment_store: Callable[[], AppointmentStore] = _store("accounts.appointment_records", "AppointmentStore")
 autoscaling_store: Callable[[], AutoscalingStore] = _store("scaling.records", "AutoscalingStore")
 billing_page_store: Callable[[], BillingPageStore] = _store("billing_page.records", "BillingPageStore")
 cancellation_store: Callable[[], CancellationStore] = _store("ending.cancellation.records", "CancellationStore")
@@ -359,6 +363,7 @@ def forget() -> None:
 
 
 Accounts = Annotated[AccountStore, Depends(account_store)]
+Appointments = Annotated[AppointmentStore, Depends(appointment_store)]
 Pages = Annotated[BillingPageStore, Depends(billing_page_store)]
 Catalogues = Annotated[CatalogueStore, Depends(catalogue_store)]
 Erasures = Annotated[ErasureStore, Depends(erasure_store)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from billing.accounts.directory import Directory, InvalidAddress
+from billing.accounts.directory import Directory, InvalidAddress, LogIn
 from billing.accounts.log_in_records import ORPHANED_LOG_IN_DAYS, leaving_at
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import Account, Invitation, User
@@ -142,6 +142,21 @@ def find_or_create_user(directory: Directory, email: str, name: str, path: tuple
         log_in = directory.log_in(email, name)
     except InvalidAddress as refused:
         raise RuleViolation(Violation(path, "Nobody can log in with this address.", FieldCode.UNUSABLE)) from refused
+    _require_customer(log_in, path)
+    return log_in.user
+
+
+def require_customer(directory: Directory, email: str, path: tuple[str, ...]) -> None:
+    """Raises as find_or_create_user for an address that cannot be a user's. It creates no log-in."""
+    try:
+        log_in = directory.find(email)
+    except InvalidAddress as refused:
+        raise RuleViolation(Violation(path, "Nobody can log in with this address.", FieldCode.UNUSABLE)) from refused
+    if log_in is not None:
+        _require_customer(log_in, path)
+
+
+def _require_customer(log_in: LogIn, path: tuple[str, ...]) -> None:
     if not log_in.verified:
         raise RuleViolation(
             Violation(path, "Whoever uses this address has not proved that it is theirs.", FieldCode.UNVERIFIED)
@@ -150,4 +165,3 @@ def find_or_create_user(directory: Directory, email: str, name: str, path: tuple
         raise RuleViolation(
             Violation(path, "This address belongs to staff, who cannot be users of an account.", FieldCode.STAFF)
         )
-    return log_in.user

@@ -34,6 +34,10 @@ class Directory(Protocol):
         """Whether there is a log-in with this user id, whatever its address is by now. Raises UpstreamFailed."""
         ...
 
+    def find(self, email: str) -> LogIn | None:
+        """Returns the log-in for this address, None if there is none. Raises InvalidAddress, UpstreamFailed."""
+        ...
+
     def remove(self, user: str) -> None:
         """Deletes the log-in with this user id, except for staff. Idempotent. Raises UpstreamFailed."""
         ...

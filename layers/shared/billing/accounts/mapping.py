@@ -49,7 +49,12 @@ def account_body(account: Account) -> str:
 
 def account_of(row: Row) -> Account:
     """The account of its item, with who has logged in: attributes of the item beside its body."""
-    return replace(account_from(row.body, row.version), logged_in=_logged_in_from(row))
+    used = row.image.get(keys.USED_SINCE)
+    return replace(
+        account_from(row.body, row.version),
+        logged_in=_logged_in_from(row),
+        used_since=None if used is None else datetime.fromisoformat(used["S"]),
+    )
 
 
 def _logged_in_from(row: Row) -> dict[str, datetime]:

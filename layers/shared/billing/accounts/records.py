@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from billing.accounts.information import Area, BillingDetails, Details
-from billing.accounts.log_in_records import LogInStore, leave, stay
+from billing.accounts.log_in_records import ORPHANED_LOG_IN_DAYS, LogInStore, leave, leaving_at, stay
 from billing.accounts.mapping import (
     account_body,
     account_of,
@@ -98,13 +99,14 @@ class AccountStore(LogInStore):
 
     # ---- Users ----
 
-    def note_log_in(self, account: str, user: str, at: datetime) -> bool:
+    def note_log_in(self, account: str, user: str, at: datetime, *, is_admin: bool) -> bool:
         """Notes a user's first request about an account; returns whether it was the first. One write.
 
-        `at` is in UTC. Raises Busy and ConcurrentChange.
+        The first one of an admin is noted for the account, too. `at` is in UTC. Raises Busy and ConcurrentChange.
         """
-        mark = keys.logged_in(user)
-        return mark_once(self._client, self._name, keys.account(account), keys.PAGE_ACCOUNT, mark, at.isoformat())
+        partition, mark = keys.account(account), keys.logged_in(user)
+        also = keys.USED_SINCE if is_admin else None
+        return mark_once(self._client, self._name, partition, keys.PAGE_ACCOUNT, mark, at.isoformat(), also=also)
 
     def users(self, account: str) -> tuple[User, ...]:
         """Returns the users of an account, by user id, read consistently. One query."""
@@ -146,6 +148,42 @@ class AccountStore(LogInStore):
             write.delete(keys.account(account.id), keys.user(user))
             write.record(event)
             leave(write, user, log_in_until)
+
+    def correct_provisioning(
+        self,
+        account: Account,
+        admin: User,
+        former: Sequence[User],
+        information: Mapping[Area, tuple[Details, int]],
+        events: Sequence[Event],
+        vat_number: VatNumberDue | None,
+    ) -> None:
+        """Writes the first admin in place of `former`, and areas at their versions, and records the events.
+
+        Clears the undeliverable marks of the corrected addresses. `vat_number` is when the VAT number of a changed
+        company is asked about; None leaves that. Raises StaleVersion when an admin has used the account, or it or an
+        area is no longer at its version. One transaction.
+        """
+        partition = keys.account(account.id)
+        addresses = {admin.email} | {each.email for each, _ in information.values() if isinstance(each, BillingDetails)}
+        gone = [keys.logged_in(user.id) for user in former]
+        with self._transaction(StaleVersion()) as write:
+            write.replace_account(account_item(account), account.version, unmarked=gone, without=[keys.USED_SINCE])
+            for user in former:
+                write.delete(partition, keys.user(user.id))
+                if user.id != admin.id:
+                    leave(write, user.id, leaving_at(events[0].time, ORPHANED_LOG_IN_DAYS))
+            write.put(user_item(account, admin))
+            stay(write, admin.id)
+            write.check(partition, keys.erasure(admin.id), 0)
+            for area, (details, version) in information.items():
+                write.replace(Item(partition, keys.page_information(area), information_body(details)), version)
+            for event in events:
+                write.record(event)
+            for address in sorted(addresses):
+                write.delete(partition, keys.undeliverable(address))
+            if vat_number is not None:
+                set_vat_number_due(write, account.id, vat_number)
 
     def accounts_of(self, user: str, *, limit: int, after: str | None) -> Slice[Membership]:
         """Returns one page of the accounts of a user, by account id. One query of the index."""

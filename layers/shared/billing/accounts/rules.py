@@ -185,7 +185,8 @@ class Account:
 
     `logged_in` maps user ids to the instant of the person's first request about this account, in UTC. It is stored
     beside the account's version, so it is no part of what two accounts have in common. Who is not in it has never used
-    the account, or not since the release that began to note it.
+    the account, or not since the release that began to note it. `used_since` is the first request of any admin, who
+    may have left since.
     """
 
     id: str
@@ -204,6 +205,7 @@ class Account:
     identity: str = ""
     invited: InvitationCount = InvitationCount(date.min)
     logged_in: Mapping[str, datetime] = field(default_factory=dict, compare=False)
+    used_since: datetime | None = field(default=None, compare=False)
 
     def is_served_on(self, day: date) -> bool:
         """Whether the account is served on a day: always, unless a cancellation has taken effect by then."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from billing.accounts.appointment_mapping import appointment_from
 from billing.accounts.information import Area
 from billing.accounts.log_in_records import stay
 from billing.accounts.mapping import account_body, information_body
@@ -53,6 +54,7 @@ class BillingPageStore(Table):
             payment_method=None if method is None else shown_payment_method_from(method.body),
             invoices=tuple(invoice_from(row.body) for row in newest),
             period=period_of(page.get(keys.PAGE_PERIOD)),
+            appointment=appointment_from(page.get(keys.PAGE_APPOINTMENT)),
             vat_check=None if check is None else check_from(check.body, check.version),
         )
 

@@ -39,12 +39,15 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.ACCOUNT_DELETION_NEAR: (Audience.ADMINS,),
     EventType.ACCOUNT_MONEY_OPEN: (Audience.STAFF,),
     EventType.ACCOUNT_PROVISIONED: (Audience.CONCERNED,),
-    EventType.ACCOUNT_REACTIVATED: (Audience.ADMINS, Audience.BILLING),
+    EventType.ACCOUNT_REACTIVATED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.ACCOUNT_REACTIVATION_FAILED: (Audience.ADMINS,),
+    EventType.ADMIN_APPOINTMENT_ANNOUNCED: (Audience.ADMINS, Audience.BILLING),
+    EventType.ADMIN_APPOINTMENT_EFFECTIVE: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
+    EventType.ADMIN_APPOINTMENT_ENDED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.ADDRESS_UNDELIVERABLE: (Audience.ADMINS, Audience.STAFF),
     EventType.BILLING_INFORMATION_CHANGED: (Audience.ADMINS, Audience.BILLING),
-    EventType.CANCELLATION_REQUESTED: (Audience.ADMINS, Audience.BILLING),
-    EventType.CANCELLATION_WITHDRAWN: (Audience.ADMINS, Audience.BILLING),
+    EventType.CANCELLATION_REQUESTED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
+    EventType.CANCELLATION_WITHDRAWN: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.CARD_EXPIRING: (Audience.ADMINS, Audience.BILLING),
     EventType.CARD_UPDATED: (Audience.ADMINS, Audience.BILLING),
     EventType.CREDIT_NOTE_ISSUED: (Audience.ADMINS, Audience.BILLING),
@@ -62,6 +65,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.PAYMENT_UNEXPECTED: (Audience.STAFF,),
     EventType.PAYMENT_METHOD_CHANGED: (Audience.ADMINS, Audience.BILLING),
     EventType.PAYMENT_FAILED: (Audience.ADMINS, Audience.BILLING),
+    EventType.PROVISIONING_CORRECTED: (Audience.CONCERNED,),
     EventType.RECONCILIATION_DIFFERED: (Audience.STAFF,),
     EventType.RENEWAL_NOTICE_DEADLINE_NEAR: (Audience.ADMINS,),
     EventType.REVIEW_BOOKED: (Audience.ADMINS, Audience.MANAGER),
@@ -116,6 +120,7 @@ OUT_OF_ORDER = frozenset(
     {
         EventType.ACCOUNT_PROVISIONED,
         EventType.ADDRESS_UNDELIVERABLE,
+        EventType.PROVISIONING_CORRECTED,
         EventType.USER_ADDED,
         EventType.USER_INVITED_AGAIN,
     }
@@ -138,11 +143,13 @@ class Recipient:
     """The recipient of a mail. `name` is None where only the address is known.
 
     `is_concerned` says that the event is about this person: the mail to the others has other words.
+    `is_staff` says that the mail goes to staff: it then speaks of the customer, and not to them.
     """
 
     email: str
     name: str | None
     is_concerned: bool = field(default=False, compare=False)
+    is_staff: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +274,7 @@ def _recipients(
             case Audience.NAMED:
                 yield from (Recipient(each["email"], each["name"]) for each in facts["recipients"])
             case Audience.STAFF if staff_address:
-                yield Recipient(staff_address, None)
+                yield Recipient(staff_address, None, is_staff=True)
 
 
 def reachable(addressed: Sequence[Recipient], undeliverable: Set[str]) -> tuple[Recipient, ...]:

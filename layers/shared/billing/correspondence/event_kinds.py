@@ -10,7 +10,11 @@ from typing import get_args
 
 from billing.accounts.event_schemas import (
     AccountProvisioned,
+    AdminAppointmentAnnounced,
+    AdminAppointmentEffective,
+    AdminAppointmentEnded,
     BillingInformationChanged,
+    ProvisioningCorrected,
     UserAdded,
     UserChanged,
     UserInvitedAgain,
@@ -88,6 +92,9 @@ AnyEvent = (
     | AccountReactivationFailed
     | AccountReactivationRequested
     | AddressUndeliverable
+    | AdminAppointmentAnnounced
+    | AdminAppointmentEffective
+    | AdminAppointmentEnded
     | AutoscalingChanged
     | BillingInformationChanged
     | CancellationRequested
@@ -119,6 +126,7 @@ AnyEvent = (
     | PaymentUnexpected
     | PeriodFree
     | PaymentRepaid
+    | ProvisioningCorrected
     | ReconciliationDiffered
     | ReviewBooked
     | ReviewCancelled

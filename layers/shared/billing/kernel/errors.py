@@ -19,6 +19,8 @@ BillingError
 
 Subclasses of these live beside the rule that raises them. The Conflicts of the areas:
 
+accounts.appointments           AlreadyAdmin, AppointmentEnded, AppointmentOpen, DeletedBefore
+accounts.provisioning           AdminHasLoggedIn, LogInsUnknown
 accounts.rules                  AccountExists, LastAdmin
 scaling.reviews.rules           NoSuccessManager, ReviewNotYet, ReviewOpen, SlotTaken
 payments.methods                SetupSuperseded

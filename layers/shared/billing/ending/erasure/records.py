@@ -32,6 +32,7 @@ REWRITTEN = (
     keys.EVENT,
     keys.FINDING,
     keys.HELD,
+    keys.PAGE_APPOINTMENT,
     keys.PERIOD,
     keys.REACTIVATION,
     keys.REVIEW,
@@ -146,7 +147,10 @@ class ErasureStore(AccountStore):
         first = family if after is None else keys.after(after)
         # REVIEW-OPEN is no REVIEW#, but a family that is one item ends with its own key.
         last = keys.last_of(family) if family.endswith("#") else family
-        return self._reads.query(partition, first, last, consistent=True)
+        rows = self._reads.query(partition, first, last, consistent=True)
+        # Whom an open appointment names is to become an admin: it stays until it has ended, or is carried out.
+        is_open = keys.PAGE_APPOINTMENT
+        return (row for row in rows if row.key != is_open or "gsi1pk" not in row.image)
 
     def save_erasure(
         self,

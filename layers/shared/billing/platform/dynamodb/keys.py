@@ -20,6 +20,7 @@
 | invoices, what changes      | ACCOUNT#account | INVOICE#produced on#number            | DUE#collection#shard, …    |
 | stopped invoicing           | ACCOUNT#account | HELD                                  | HELD, instant#account      |
 | billing page                | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY            |                            |
+| appointment of an admin     | ACCOUNT#account | PAGE#APPOINTMENT                      | DUE#ending#shard, instant  |
 | running paid period         | ACCOUNT#account | PAGE#PERIOD                           |                            |
 | closed paid periods         | ACCOUNT#account | PERIOD#contract#0012                  |                            |
 | reviews                     | ACCOUNT#account | REVIEW#ulid                           |                            |
@@ -101,7 +102,11 @@ or they are known to have access. It is in a partition of its own, because no ac
 claimed before the log-in is deleted. A transaction that gives access removes it, and fails if it is claimed.
 
 Log-ins. PAGE#ACCOUNT has an attribute for each of its people who has used the account: `logged_in#user`, the instant
-of their first request. It is set beside the body, so it changes no version. It goes with the person.
+of their first request. It is set beside the body, so it changes no version. It goes with the person. `used_since` is
+the instant of the first request of any admin, and stays.
+
+Appointments. PAGE#APPOINTMENT is the newest appointment of an admin by staff. It is in the index while it is open, with
+the ends of accounts: the same worker carries it out.
 
 Alert states. A TOLD item remembers an alert, or another event that is recorded once, by its subject. The key keeps an
 old word for `alert`, because stored keys never change.
@@ -149,6 +154,8 @@ LEAVING = "LEAVING"
 LOG_IN = "LOG-IN#"
 VERSION = "VERSION#"
 INVOICE = "INVOICE#"
+USED_SINCE = "used_since"
+"""The attribute of PAGE#ACCOUNT that says when an admin first used the account."""
 LOGGED_IN = "logged_in#"
 """The prefix of the attributes of PAGE#ACCOUNT that say when each person first used the account."""
 MANAGER = "MANAGER#"
@@ -214,13 +221,14 @@ USAGE_FAMILIES = (CONTENT, CORRECTION, TOTAL)
 """The families in the usage partition of an account."""
 
 PAGE_ACCOUNT = PAGE + "ACCOUNT"
+PAGE_APPOINTMENT = PAGE + "APPOINTMENT"
 PAGE_BILLING = PAGE + "BILLING"
 PAGE_PAYMENT_METHOD = PAGE + "PAYMENT-METHOD"
 PAGE_PERIOD = PAGE + "PERIOD"
 PAGE_SUBSCRIPTION = PAGE + "SUBSCRIPTION"
 PAGE_VAT_CHECK = PAGE + "VAT-CHECK"
 PAGE_ALWAYS = frozenset({PAGE_ACCOUNT, PAGE_SUBSCRIPTION, PAGE + "COMPANY", PAGE_BILLING, PAGE + "CONTACT"})
-PAGE_ITEMS = PAGE_ALWAYS | {PAGE_PAYMENT_METHOD, PAGE_PERIOD, PAGE_VAT_CHECK}
+PAGE_ITEMS = PAGE_ALWAYS | {PAGE_APPOINTMENT, PAGE_PAYMENT_METHOD, PAGE_PERIOD, PAGE_VAT_CHECK}
 
 _NUMBER_DIGITS = 6
 _VERSION_DIGITS = 6

@@ -12,19 +12,24 @@ from billing.kernel.errors import ConcurrentChange
 from billing.platform.dynamodb.refusals import translated
 
 
-def mark_once(client: Any, table: str, partition: str, key: str, attribute: str, value: str) -> bool:
+def mark_once(
+    client: Any, table: str, partition: str, key: str, attribute: str, value: str, *, also: str | None = None
+) -> bool:
     """Sets an attribute of an existing item that does not have it. Returns whether this call set it. One UpdateItem.
 
-    `client` is botocore's client of DynamoDB. Raises Busy, and ConcurrentChange if a transaction writes the item.
+    The attribute `also` gets the same value, unless it has one. `client` is botocore's client of DynamoDB. Raises Busy,
+    and ConcurrentChange if a transaction writes the item.
     """
+    names = {"#mark": attribute} if also is None else {"#mark": attribute, "#also": also}
+    second = "" if also is None else ", #also = if_not_exists(#also, :value)"
     try:
         with translated(_MarkedBefore()):
             client.update_item(
                 TableName=table,
                 Key={"pk": {"S": partition}, "sk": {"S": key}},
-                UpdateExpression="SET #mark = :value",
+                UpdateExpression=f"SET #mark = :value{second}",
                 ConditionExpression="attribute_exists(pk) AND attribute_not_exists(#mark)",
-                ExpressionAttributeNames={"#mark": attribute},
+                ExpressionAttributeNames=names,
                 ExpressionAttributeValues={":value": {"S": value}},
             )
     except _MarkedBefore:
