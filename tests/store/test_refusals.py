@@ -157,6 +157,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "details": lambda store: store.details(ID),
         "mark_undeliverable": lambda store: store.mark_undeliverable(ID, ADMIN.email, EVENT),
         "correct_provisioning": lambda store: store.correct_provisioning(ACCOUNT, ADMIN, [MEMBER], {}, [EVENT], None),
+        "corrected_admins": lambda store: store.corrected_admins(ID),
         "note_log_in": lambda store: store.note_log_in(ID, ADMIN.id, NOON, is_admin=True),
         "remove_user": lambda store: store.remove_user(ACCOUNT, MEMBER.id, EVENT),
         "replace_information": lambda store: store.replace_information(

@@ -6,6 +6,7 @@ admin the account is theirs, and staff change nothing of it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 from billing.accounts.administer_users import find_or_create_user
@@ -38,7 +39,7 @@ def correct_provisioning(
 
     The event invites the first admin at the right address. Who was admin by mistake loses their access. A correction
     that is made already is not made again, so a repeated request succeeds. Two queries, two to four directory calls and
-    one transaction; one query more if its condition fails.
+    one transaction; for each former admin, one query of the index and up to two directory calls.
 
     Raises VersionRequired, StaleVersion, AdminHasLoggedIn, LogInsUnknown, RuleViolation for an address that cannot be a
     user's, UpstreamFailed.
@@ -46,6 +47,7 @@ def correct_provisioning(
     account = current.account
     users = store.users(account.id)
     if _is_made(current, users, correction):
+        _end_log_ins(account.id, store.corrected_admins(account.id), directory, store)
         return current
     if replaces is None:
         raise VersionRequired("Name the version that this replaces: If-Match with the ETag of the last answer.")
@@ -76,7 +78,19 @@ def correct_provisioning(
             return stored
         require_correctable(stored.account)
         raise
+    _end_log_ins(account.id, [user.id for user in former], directory, store)
     return store.details(account.id)
+
+
+def _end_log_ins(account: str, former: Iterable[str], directory: Directory, store: AccountStore) -> None:
+    """Deletes the log-ins of people who are no users any more, unless they belong to another account.
+
+    After the transaction: an account never has an admin without a log-in. What an interrupted request leaves is deleted
+    by the repeated one.
+    """
+    for user in former:
+        if not any(each.account != account for each in store.accounts_of(user, limit=2, after=None).items):
+            directory.remove(user)
 
 
 def _is_made(current: AccountDetails, users: tuple[User, ...], correction: Correction) -> bool:

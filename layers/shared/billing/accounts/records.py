@@ -21,7 +21,7 @@ from billing.accounts.page_rows import details_of, page_rows
 from billing.accounts.rules import USERS_MAX, Account, AccountDetails, User
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.kernel.errors import AccountNotFound, StaleVersion
-from billing.kernel.events import Event
+from billing.kernel.events import Event, EventType
 from billing.kernel.permissions import Role
 from billing.kernel.schedules import Job
 from billing.platform.dynamodb import keys
@@ -30,6 +30,7 @@ from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.mark import mark_once
 from billing.platform.dynamodb.reader import Row, Slice
 from billing.platform.dynamodb.table import Table
+from billing.platform.events.mapping import event_from
 
 if TYPE_CHECKING:
     from billing.platform.dynamodb.transaction import Transaction
@@ -171,6 +172,19 @@ class AccountStore(Table):
                 write.delete(partition, keys.undeliverable(address))
             if vat_number is not None:
                 set_vat_number_due(write, account.id, vat_number)
+
+    def corrected_admins(self, account: str) -> tuple[str, ...]:
+        """The ids of people whom the newest correction of a provisioning has removed. One query.
+
+        For an account that no admin has logged in to: it has few events.
+        """
+        family = keys.EVENT
+        for row in self._reads.query(keys.account(account), family, keys.last_of(family), newest_first=True):
+            event = event_from(row.body)
+            if event.type is EventType.PROVISIONING_CORRECTED:
+                before, after = event.before or {}, event.after or {}
+                return tuple(each["user"] for each in before["admins"] if each["user"] != after["first_admin"]["user"])
+        return ()
 
     def accounts_of(self, user: str, *, limit: int, after: str | None) -> Slice[Membership]:
         """Returns one page of the accounts of a user, by account id. One query of the index."""
