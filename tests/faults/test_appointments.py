@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from billing.accounts.appoint_admin import announce_appointment, carry_out_appointment, end_appointment
 from billing.accounts.appointments import AppointmentEnded, AppointmentOpen, AppointmentState
 from billing.accounts.correct_provisioning import correct_provisioning
-from billing.accounts.provisioning import AdminHasLoggedIn, Correction
+from billing.accounts.provisioning import AdminHasLoggedIn, ProvisioningCorrection
 from billing.kernel.errors import StaleVersion
 from billing.kernel.permissions import Role
 from billing.platform.dynamodb import keys
@@ -166,7 +166,7 @@ def test_appointments_stay_consistent_in_any_order(faults: Faults) -> None:
 
 
 def correct(email: str = RIGHT) -> Command:
-    correction = Correction(email, "Ada", "A typo.", billing=replace(NEW_ACCOUNT.billing, email=email))
+    correction = ProvisioningCorrection(email, "Ada", "A typo.", billing=replace(NEW_ACCOUNT.billing, email=email))
 
     def command(world: World) -> None:
         correct_provisioning(

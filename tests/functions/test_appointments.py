@@ -1,4 +1,4 @@
-"""Help by staff for an account that nobody can act for: corrected provisionings, and appointed admins (issue 20, L9)."""
+"""Help by staff for an account that nobody can act for: corrected provisionings, and appointed admins."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pydantic import StringConstraints
 
 from billing.accounts.appointments import Appointment, AppointmentState
 from billing.accounts.information_views import BillingBody, CompanyBody, ContactBody
-from billing.accounts.provisioning import Correction, is_correctable
+from billing.accounts.provisioning import ProvisioningCorrection, is_correctable
 from billing.accounts.rules import Account, User
 from billing.accounts.user_views import UserView
 from billing.kernel.permissions import Role
@@ -77,8 +77,8 @@ class ProvisioningCorrectionBody(Body):
     billing: BillingBody | None = None
     contact: ContactBody | None = None
 
-    def value(self) -> Correction:
-        return Correction(
+    def value(self) -> ProvisioningCorrection:
+        return ProvisioningCorrection(
             email=self.first_admin.email,
             name=self.first_admin.name,
             reason=self.reason,

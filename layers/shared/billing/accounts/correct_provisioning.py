@@ -1,4 +1,4 @@
-"""Corrects the provisioning of an account that no admin has logged in to (DESIGN 3.4.7).
+"""Corrects the provisioning of an account that no admin has logged in to (DESIGN 3.4.8).
 
 A typo in the first admin's address would leave the account to nobody, or to a stranger. After the first log-in of an
 admin the account is theirs, and staff change nothing of it.
@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from billing.accounts.administer_users import find_or_create_user
 from billing.accounts.directory import Directory
 from billing.accounts.information import Area, CompanyDetails
-from billing.accounts.provisioning import Correction, require_correctable
+from billing.accounts.provisioning import ProvisioningCorrection, require_correctable
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import AccountDetails, Invitation, User
 from billing.accounts.vat_number_due import VatNumberDue
@@ -27,7 +27,7 @@ ADMIN_PATH = ("first_admin", "email")
 
 def correct_provisioning(
     current: AccountDetails,
-    correction: Correction,
+    correction: ProvisioningCorrection,
     replaces: Versions | None,
     *,
     context: RequestContext,
@@ -93,7 +93,7 @@ def _end_log_ins(account: str, former: Iterable[str], directory: Directory, stor
             directory.remove(user)
 
 
-def _is_made(current: AccountDetails, users: tuple[User, ...], correction: Correction) -> bool:
+def _is_made(current: AccountDetails, users: tuple[User, ...], correction: ProvisioningCorrection) -> bool:
     admins = [(user.email, user.name) for user in users if user.role is Role.ADMIN]
     return admins == [(correction.email, correction.name)] and not [*correction.areas(current.information)]
 

@@ -40,7 +40,7 @@ class BillingInformationChanged(
     """An area of billing information was changed; future invoices say so."""
 
 
-class AppointmentFacts(Facts):
+class AdminAppointmentFacts(Facts):
     """The appointment of an admin by staff. It takes effect at `effective_at`, unless it is ended before."""
 
     appointment: str
@@ -70,15 +70,17 @@ class CorrectedProvisioningFacts(Facts):
     reason: str
 
 
-class AdminAppointmentAnnounced(AccountEvent[Literal["admin_appointment.announced"], None, AppointmentFacts]):
+class AdminAppointmentAnnounced(AccountEvent[Literal["admin_appointment.announced"], None, AdminAppointmentFacts]):
     """Staff have announced an admin of the account. Any present admin can object."""
 
 
-class AdminAppointmentEffective(AccountEvent[Literal["admin_appointment.effective"], AppointmentFacts, UserFacts]):
+class AdminAppointmentEffective(AccountEvent[Literal["admin_appointment.effective"], AdminAppointmentFacts, UserFacts]):
     """An appointment has taken effect: the person is an admin."""
 
 
-class AdminAppointmentEnded(AccountEvent[Literal["admin_appointment.ended"], AppointmentFacts, AppointmentEndFacts]):
+class AdminAppointmentEnded(
+    AccountEvent[Literal["admin_appointment.ended"], AdminAppointmentFacts, AppointmentEndFacts]
+):
     """An appointment has ended without effect."""
 
 

@@ -1,4 +1,4 @@
-"""What staff may correct of an account that no admin has logged in to (DESIGN 3.4.7)."""
+"""What staff may correct of an account that no admin has logged in to (DESIGN 3.4.8)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from billing.kernel.errors import Conflict
 
 
 @dataclass(frozen=True, slots=True)
-class Correction:
+class ProvisioningCorrection:
     """What is right about a provisioning. An area that is None stays as it is."""
 
     email: str
@@ -46,8 +46,8 @@ class LogInsUnknown(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "It is not known whether an admin has logged in: an earlier release has provisioned this account. Staff can "
-            "announce another admin instead."
+            "It is not known whether an admin has logged in: an earlier release has provisioned this account. "
+            "Staff can announce another admin instead."
         )
 
 
