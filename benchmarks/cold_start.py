@@ -93,6 +93,7 @@ ENVIRONMENT = {
     "PAYMENT_NOTICES_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/notices",
     "QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/queue",
     "SENDER_ADDRESS": "billing@livello.example",
+    "ORPHANED_LOG_IN_DAYS": "14",
     "RETENTION_DAYS": "14",
     "RETRY_DAYS": "1,3,5,7",
     "SELLER_ADDRESS": "Demovej 1",

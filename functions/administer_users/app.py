@@ -22,14 +22,35 @@ from billing.accounts.appointment_views import (
 from billing.accounts.appointments import AppointmentState, NoAppointment
 from billing.accounts.correct_provisioning import correct_provisioning
 from billing.accounts.rules import Account
-from billing.accounts.user_views import RoleFilter, UserBody, UsersView, UserView
+from billing.accounts.user_views import Erase, RoleFilter, UserBody, UsersView, UserView
+from billing.ending.erasure.commands import request_erasure
+from billing.ending.erasure.views import ErasureView
 from billing.kernel.permissions import Permission, Role
-from billing.platform.http.answers import Created, NoContent, Tagged, created, no_content, tagged
+from billing.platform.http.answers import (
+    JSON,
+    Created,
+    Documented,
+    NoContent,
+    Response,
+    Tagged,
+    created,
+    no_content,
+    tagged,
+)
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.preconditions import IfMatch, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Accounts, Appointments, People, account_store, checks_vat_numbers, invitations_per_day
+from billing.wiring import (
+    Accounts,
+    Appointments,
+    Erasures,
+    OrphanedLogInDays,
+    People,
+    account_store,
+    checks_vat_numbers,
+    invitations_per_day,
+)
 
 MayRead = Annotated[Admission, Permits(Permission.READ_USERS, account_store)]
 MayReadAppointments = Annotated[Admission, Permits(Permission.READ_APPOINTMENTS, account_store)]
@@ -37,6 +58,9 @@ MayAppoint = Annotated[Admission, Permits(Permission.APPOINT_ADMINS, account_sto
 MayObject = Annotated[Admission, Permits(Permission.OBJECT_TO_APPOINTMENTS, account_store)]
 MayCorrect = Annotated[Admission, Permits(Permission.PROVISION_ACCOUNTS, account_store)]
 MayAdminister = Annotated[Admission, Permits(Permission.ADMINISTER_USERS, account_store)]
+Removed = Response[
+    Annotated[ErasureView | None, Documented(202, schema="ErasureView"), Documented(204, media_types=())]
+]
 
 app = make_api()
 
@@ -76,12 +100,25 @@ def put_user(
 
 @app.delete("/accounts/<account>/users/<user>", status_code=204)
 def delete_user(
-    account: AccountId, user: str, admission: MayAdminister, context: Context, accounts: Accounts
-) -> NoContent:
-    """End a person's access to the account."""
+    account: AccountId,
+    user: str,
+    admission: MayAdminister,
+    context: Context,
+    accounts: Accounts,
+    erasures: Erasures,
+    log_in_days: OrphanedLogInDays,
+    erase: Erase = False,
+) -> Removed:
+    """End a person's access to the account. With `erase`, take their name and address out of its record as well.
+
+    A worker erases within hours (202), and also somebody whose access has ended before.
+    """
     current = admission.account(account)
-    remove_user(current, user, context=context, store=accounts)
-    return no_content()
+    if erase:
+        erasure = request_erasure(current, user, context=context, store=erasures)
+        return Response(status_code=202, content_type=JSON, body=ErasureView.of(erasure))
+    remove_user(current, user, context=context, store=accounts, log_in_days=log_in_days)
+    return Response(status_code=204, content_type=JSON)
 
 
 @app.get("/accounts/<account>/appointment")
@@ -153,6 +190,7 @@ def put_provisioning(
     context: Context,
     accounts: Accounts,
     people: People,
+    log_in_days: OrphanedLogInDays,
     if_match: IfMatch = None,
 ) -> Tagged[ProvisioningView]:
     """Correct the first admin, and the billing information, of an account that no admin has logged in to."""
@@ -166,6 +204,7 @@ def put_provisioning(
         directory=people,
         store=accounts,
         checks_vat_numbers=checks_vat_numbers(),
+        log_in_days=log_in_days,
     )
     view = ProvisioningView.of(corrected.account, accounts.users(account))
     return tagged(view, corrected.account.version)

@@ -449,7 +449,7 @@ def test_vies_is_asked_by_one_function_and_only_where_the_deployment_says_so() -
     assert {name for name in FUNCTIONS if "VIES_API_BASE" in variables(name)} == {"CheckVatNumber"}
     assert schedule["State"] == {"Fn::If": ["ChecksVatNumbers", "ENABLED", "DISABLED"]}
     asked_for = {name for name in FUNCTIONS if "VAT_NUMBER_CHECK" in variables(name)}
-    assert asked_for == {"ProvisionAccount", "UpdateBillingInformation"}
+    assert asked_for == {"AdministerUsers", "ProvisionAccount", "UpdateBillingInformation"}
 
 
 def test_files_are_private_encrypted_versioned_and_kept() -> None:

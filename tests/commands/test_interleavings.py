@@ -58,6 +58,9 @@ class Meanwhile:
     def find(self, email: str) -> LogIn | None:
         raise AssertionError("these tests look for no log-in")
 
+    def has_log_in(self, user: str) -> bool:
+        return True
+
     def remove(self, user: str) -> None:
         raise AssertionError("these tests remove no user")
 

@@ -197,7 +197,7 @@ def test_a_provisioning_is_corrected_once(faults: Faults) -> None:
     def is_corrected(world: World) -> None:
         whole(world)
         assert roles(world) == {f"user of {RIGHT}": "admin"}
-        assert world.people.log_ins.keys() == {RIGHT}, "the wrong log-in is gone"
+        assert [body(item)["user"] for item in world.stored(keys.LEAVING)] == [ADA], "the wrong log-in leaves"
         assert len(events(world, "provisioning.corrected")) == 1
 
     faults.every_cut(world=company, command=correct(), invariants=is_corrected, always=whole)

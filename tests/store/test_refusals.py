@@ -16,6 +16,7 @@ import pytest
 from billing.accounts.appointment_records import AppointmentStore
 from billing.accounts.appointments import Appointment
 from billing.accounts.information import Area, BillingDetails
+from billing.accounts.log_in_records import Leaving, LogInStore
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import Account
 from billing.accounts.vat_number_due import VatNumberDue
@@ -29,6 +30,8 @@ from billing.ending.deletion.claims import OpenClaim
 from billing.ending.deletion.records import Purge, PurgeStore, StoredInvoice
 from billing.ending.deletion.rules import Receipt
 from billing.ending.due import EndingDue, EndingStage
+from billing.ending.erasure.records import ErasureStore
+from billing.ending.erasure.rules import Aliases, Erasure
 from billing.ending.exports.records import DownloadStore
 from billing.ending.exports.rules import Download, DownloadKind
 from billing.ending.reactivation.records import ReactivationStore
@@ -52,6 +55,7 @@ from billing.payments.gateway import Merchant
 from billing.payments.methods import CardWarning, PaymentProfile
 from billing.payments.records import Payer, PaymentStore
 from billing.platform.due_work.records import DueStore
+from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.table import Table
 from billing.platform.events.records import EventStore
 from billing.scaling.records import AutoscalingState, AutoscalingStore
@@ -116,6 +120,10 @@ REACTIVATION = Reactivation(
 )
 PURGE = Purge(ID, "receipt", ACCOUNT.name, "en", (), (), None, "identity", NOON, {}, "")
 CLAIM = OpenClaim("LV-2026-000001", ID, "receipt", NOON, TODAY, "EUR", InvoicePayment(TODAY, 1), "en", version=1)
+LEAVING = Leaving(MEMBER.id, NOON)
+ERASURE = Erasure(
+    ID, MEMBER.id, "erased-1", NOON, ("customer", ADMIN.id), "request", Aliases(frozenset({MEMBER.id})), version=1
+)
 RECEIPT = Receipt("receipt", "identity", NOON, NOON, {}, "")
 USED = UsageEvent(
     ID, "source", "1", "search", "shop", None, datetime(2026, 6, 10, tzinfo=UTC), TODAY, Decimal(1), 0, None
@@ -156,10 +164,11 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "correspondents": lambda store: store.correspondents(ID),
         "details": lambda store: store.details(ID),
         "mark_undeliverable": lambda store: store.mark_undeliverable(ID, ADMIN.email, EVENT),
-        "correct_provisioning": lambda store: store.correct_provisioning(ACCOUNT, ADMIN, [MEMBER], {}, [EVENT], None),
-        "corrected_admins": lambda store: store.corrected_admins(ID),
+        "correct_provisioning": lambda store: store.correct_provisioning(
+            ACCOUNT, ADMIN, [MEMBER], {}, [EVENT], None, NOON
+        ),
         "note_log_in": lambda store: store.note_log_in(ID, ADMIN.id, NOON, is_admin=True),
-        "remove_user": lambda store: store.remove_user(ACCOUNT, MEMBER.id, EVENT),
+        "remove_user": lambda store: store.remove_user(ACCOUNT, MEMBER.id, EVENT, NOON),
         "replace_information": lambda store: store.replace_information(
             ID, Area.BILLING, BillingDetails(ADMIN.email), 1, EVENT
         ),
@@ -201,6 +210,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "newest_catalogue": lambda store: store.newest_catalogue(),
     },
     DeliveryStore: {
+        "as_recorded": lambda store: store.as_recorded(EVENT),
         "claim_delivery": lambda store: store.claim_delivery(DELIVERY, "one", NOON, NOON + timedelta(minutes=2)),
         "not_mailed_before": lambda store: store.not_mailed_before(EVENT),
         "note_mailed": lambda store: store.note_mailed(EVENT),
@@ -216,6 +226,18 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "usage": lambda store: [*store.usage(ID)],
     },
     DueStore: {"due": lambda store: [*store.due(Job.RENEWAL, NOON)]},
+    ErasureStore: {
+        "begin_erasure": lambda store: store.begin_erasure(
+            ERASURE, ACCOUNT, PAGE.information, NOON, [EVENT], is_member=True
+        ),
+        "customer_of": lambda store: store.customer_of(ID, MEMBER.id),
+        "downloads": lambda store: store.downloads(ID),
+        "erasure": lambda store: store.erasure(ID, MEMBER.id),
+        "erasures": lambda store: store.erasures(ID),
+        "finish_erasure": lambda store: store.finish_erasure(ERASURE, (), EVENT),
+        "rows": lambda store: [*store.rows(ID, keys.EVENT, None)],
+        "save_erasure": lambda store: store.save_erasure(ERASURE, (), ["key"]),
+    },
     EventStore: {"events": lambda store: store.events(ID, **LIST)},
     ExchangeRateStore: {
         "all_rates": lambda store: store.all_rates(**LIST),
@@ -266,6 +288,14 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "save_register_comparison": lambda store: store.save_register_comparison(TODAY, TODAY, (), (), SHARED),
         "stored_counter": lambda store: store.stored_counter("LV", 2026),
     },
+    LogInStore: {
+        "belongs_elsewhere": lambda store: store.belongs_elsewhere(ADMIN.id, ID),
+        "claim_log_in": lambda store: store.claim_log_in(LEAVING),
+        "forget_log_in": lambda store: store.forget_log_in(LEAVING),
+        "leaving": lambda store: store.leaving(ADMIN.id),
+        "leaving_of": lambda store: store.leaving_of([ADMIN.id]),
+        "let_leave": lambda store: store.let_leave(ADMIN.id, NOON),
+    },
     PaymentStore: {
         "change_merchant": lambda store: store.change_merchant(MERCHANT),
         "merchant": lambda store: store.merchant(),
@@ -280,7 +310,6 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "begin": lambda store: store.begin(ACCOUNT, PURGE),
         "credit": lambda store: store.credit(ID),
         "keep": lambda store: store.keep(PURGE, [CLAIM]),
-        "belongs_elsewhere": lambda store: store.belongs_elsewhere(ADMIN.id, ID),
         "delete_some": lambda store: store.delete_some(PURGE),
         "due": lambda store: store.due(ID),
         "empty": lambda store: store.empty(PURGE, NOON),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from billing.ending.deletion.claim_records import ClaimStore
     from billing.ending.deletion.empty_archive import ArchiveToEmpty
     from billing.ending.deletion.records import PurgeStore
+    from billing.ending.erasure.records import ErasureStore
     from billing.ending.exports.records import DownloadStore
     from billing.ending.reactivation.records import ReactivationStore
     from billing.invoicing.exchange_rates.records import ExchangeRateStore
@@ -61,7 +62,7 @@ else:  # the commands of a function import the stores and interfaces that they n
     DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
     ExchangeRateStore = Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
-    ReconciliationStore = PaymentLedger = Any
+    ErasureStore = ReconciliationStore = PaymentLedger = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -103,6 +104,7 @@ claim_store: Callable[[], ClaimStore] = _store("ending.deletion.claim_records", 
 delivery_store: Callable[[], DeliveryStore] = _store("correspondence.records", "DeliveryStore")
 download_store: Callable[[], DownloadStore] = _store("ending.exports.records", "DownloadStore")
 due_store: Callable[[], DueStore] = _store("platform.due_work.records", "DueStore")
+erasure_store: Callable[[], ErasureStore] = _store("ending.erasure.records", "ErasureStore")
 event_store: Callable[[], EventStore] = _store("platform.events.records", "EventStore")
 exchange_rate_store: Callable[[], ExchangeRateStore] = _store("invoicing.exchange_rates.records", "ExchangeRateStore")
 invoice_store: Callable[[], InvoiceStore] = _store("invoicing.records", "InvoiceStore")
@@ -165,6 +167,12 @@ def charged_methods() -> frozenset[Method]:
 def claim_years() -> int:
     """How many years the open claims of deleted accounts are kept (DESIGN 3.7.6)."""
     return int(os.environ["CLAIM_YEARS"])
+
+
+@cache
+def orphaned_log_in_days() -> int:
+    """How many days a log-in stays after its user's last access (DESIGN 3.4.9)."""
+    return int(os.environ["ORPHANED_LOG_IN_DAYS"])
 
 
 @cache
@@ -358,12 +366,14 @@ Accounts = Annotated[AccountStore, Depends(account_store)]
 Appointments = Annotated[AppointmentStore, Depends(appointment_store)]
 Pages = Annotated[BillingPageStore, Depends(billing_page_store)]
 Catalogues = Annotated[CatalogueStore, Depends(catalogue_store)]
+Erasures = Annotated[ErasureStore, Depends(erasure_store)]
 Events = Annotated[EventStore, Depends(event_store)]
 Reviews = Annotated[ReviewStore, Depends(review_store)]
 SuccessManagers = Annotated[SuccessManagerStore, Depends(success_manager_store)]
 Usage = Annotated[UsageStore, Depends(usage_store)]
 Autoscaling = Annotated[AutoscalingStore, Depends(autoscaling_store)]
 Backlog = Annotated[UsageBacklog, Depends(usage_backlog)]
+OrphanedLogInDays = Annotated[int, Depends(orphaned_log_in_days)]
 People = Annotated[Directory, Depends(directory)]
 PaymentMethods = Annotated[PaymentStore, Depends(payment_store)]
 Payments = Annotated[PaymentGateway, Depends(payments)]

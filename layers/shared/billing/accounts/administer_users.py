@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from billing.accounts.directory import Directory, InvalidAddress, LogIn
+from billing.accounts.log_in_records import ORPHANED_LOG_IN_DAYS, leaving_at
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import Account, Invitation, User
 from billing.kernel.errors import NotFound, RuleViolation, Violation
@@ -29,14 +31,22 @@ def save_user(
 
     The event of a new user sends their invitation. A repeated request sends it again if the user has not logged in yet
     and INVITED_AGAIN_AFTER has passed; otherwise it only clears the address's undeliverable mark. An account sends at
-    most `invitations_per_day` invitations on a UTC day, and makes at most as many people admins.
+    most `invitations_per_day` invitations on a UTC day, and makes at most as many people admins. If the log-in of a
+    user is gone, the user gets another one, and another invitation.
 
     Raises LastAdmin, Conflict for a full account, TooManyInvitations, TooManyPromotions, RuleViolation for an address
     that cannot be a user's, ConcurrentChange, UpstreamFailed. One query and one transaction; two to four directory
-    calls for a new address.
+    calls for a new address, one for a known one.
     """
     users = {user.id: user for user in store.users(account.id)}
     before = next((user for user in users.values() if user.email == email), None)
+    if before is not None and not directory.has_log_in(before.id):
+        account = account.with_invitation(context.time, invitations_per_day)
+        if role is Role.ADMIN and before.role is not Role.ADMIN:
+            account = account.with_promotion(context.time, invitations_per_day)
+        return _with_another_log_in(
+            account, users, before, name, role, context=context, directory=directory, store=store
+        )
     if before is None:
         account.require_room()
         # A refused invitation makes no log-in.
@@ -71,9 +81,47 @@ def _save(
     return user
 
 
-def remove_user(account: Account, user: str, *, context: RequestContext, store: AccountStore) -> None:
-    """Ends a user's access to this account. Their log-in stays, because they may belong to other accounts.
+def _with_another_log_in(
+    account: Account,
+    users: Mapping[str, User],
+    gone: User,
+    name: str,
+    role: Role,
+    *,
+    context: RequestContext,
+    directory: Directory,
+    store: AccountStore,
+) -> User:
+    """Gives a user whose log-in is gone another one, with another id: somebody has deleted it in the directory.
 
+    To the account, one user leaves and another one joins.
+    """
+    id_ = find_or_create_user(directory, gone.email, name, ("email",))
+    before = users.get(id_)  # somebody of the account has taken over this address
+    user = User(id_, gone.email, name, role, Invitation(context.time, context.actor))
+    left = new_event(EventType.USER_REMOVED, context, account=account.id, before=gone.facts, after=None)
+    joined = new_event(
+        EventType.USER_CHANGED if before else EventType.USER_ADDED,
+        context,
+        account=account.id,
+        before=None if before is None else before.facts,
+        after=user.facts,
+    )
+    store.save_user(account.with_another(gone.id, user.id, role), user, left, joined, replaces=gone.id)
+    return user
+
+
+def remove_user(
+    account: Account,
+    user: str,
+    *,
+    context: RequestContext,
+    store: AccountStore,
+    log_in_days: int = ORPHANED_LOG_IN_DAYS,
+) -> None:
+    """Ends a user's access to this account.
+
+    Their log-in is deleted `log_in_days` later, unless they belong to another account, or are invited again by then.
     Raises NotFound, LastAdmin, ConcurrentChange. One query and one transaction.
     """
     if user not in account.roles:
@@ -81,7 +129,7 @@ def remove_user(account: Account, user: str, *, context: RequestContext, store: 
     remaining = account.without(user)
     before = next((each.facts for each in store.users(account.id) if each.id == user), None)
     event = new_event(EventType.USER_REMOVED, context, account=account.id, before=before, after=None)
-    store.remove_user(remaining, user, event)
+    store.remove_user(remaining, user, event, leaving_at(context.time, log_in_days))
 
 
 def find_or_create_user(directory: Directory, email: str, name: str, path: tuple[str, ...]) -> str:

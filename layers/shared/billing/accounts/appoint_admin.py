@@ -1,4 +1,4 @@
-"""Appoints an admin: staff announce it, any present admin can object, and a worker carries it out (DESIGN 3.4.7).
+"""Appoints an admin: staff announce it, any present admin can object, and a worker carries it out (DESIGN 3.4.6).
 
 It is for an account whose admins have all left. Everybody who could object is told at once, and staff cannot shorten
 the time: only the deployment's AppointmentDelayDays says how long it is.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from billing.accounts.appointment_mapping import appointment_body, appointment_from
 from billing.accounts.appointments import Appointment
+from billing.accounts.log_in_records import stay
 from billing.accounts.mapping import account_body, account_of
 from billing.accounts.records import AccountStore, user_item
 from billing.accounts.rules import Account, User
@@ -58,7 +59,8 @@ class AppointmentStore(AccountStore):
         """Saves an appointment that has taken effect, the account with its roles, and the user; records the events.
 
         Clears the address's undeliverable mark, because staff have just given this address. Raises ConcurrentChange
-        when the account, or the appointment, is no longer at its version. One transaction.
+        when the account, or the appointment, is no longer at its version, while the log-in is being deleted, and while
+        the person is being erased. One transaction.
         """
         partition = keys.account(account.id)
         with self._transaction() as write:
@@ -70,6 +72,8 @@ class AppointmentStore(AccountStore):
             for event in events:
                 write.record(event)
             write.delete(partition, keys.undeliverable(user.email))
+            stay(write, user.id)
+            write.check(partition, keys.erasure(user.id), 0)
 
 
 def _item(account: str, appointment: Appointment) -> Item:

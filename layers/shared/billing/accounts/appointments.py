@@ -1,4 +1,4 @@
-"""Appointments: staff give an account an admin, after a time in which any present admin can object (DESIGN 3.4.7)."""
+"""Appointments: staff give an account an admin, after a time in which any present admin can object (DESIGN 3.4.6)."""
 
 from __future__ import annotations
 

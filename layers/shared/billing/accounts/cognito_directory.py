@@ -17,8 +17,10 @@ SOFTWARE_TOKEN = "SOFTWARE_TOKEN_MFA"  # noqa: S105 - the name of a factor
 
 
 class CognitoDirectory:
-    """Implements billing.accounts.directory.Directory. `log_in` makes two to four calls, `find` and `remove` up
-    to two."""
+    """Implements billing.accounts.directory.Directory.
+
+    `log_in` makes two to four calls, `has_log_in` one, `find` and `remove` up to two.
+    """
 
     def __init__(self, user_pool: str, session: Session) -> None:
         self._user_pool = user_pool
@@ -44,6 +46,15 @@ class CognitoDirectory:
             raise InvalidAddress from failure
         except (BotoCoreError, ClientError) as failure:
             raise UpstreamFailed("The directory of people did not answer as it should. Try again.") from failure
+
+    def has_log_in(self, user: str) -> bool:
+        try:
+            self._cognito.admin_get_user(UserPoolId=self._user_pool, Username=user)
+        except self._cognito.exceptions.UserNotFoundException:
+            return False
+        except (BotoCoreError, ClientError) as failure:
+            raise UpstreamFailed("The directory of people did not answer as it should. Try again.") from failure
+        return True
 
     def remove(self, user: str) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Corrects the provisioning of an account that no admin has logged in to (DESIGN 3.4.8).
+"""Corrects the provisioning of an account that no admin has logged in to (DESIGN 3.4.7).
 
 A typo in the first admin's address would leave the account to nobody, or to a stranger. After the first log-in of an
 admin the account is theirs, and staff change nothing of it.
@@ -6,12 +6,12 @@ admin the account is theirs, and staff change nothing of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 from billing.accounts.administer_users import find_or_create_user
 from billing.accounts.directory import Directory
 from billing.accounts.information import Area, CompanyDetails
+from billing.accounts.log_in_records import ORPHANED_LOG_IN_DAYS, leaving_at
 from billing.accounts.provisioning import ProvisioningCorrection, require_correctable
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import AccountDetails, Invitation, User
@@ -34,12 +34,14 @@ def correct_provisioning(
     directory: Directory,
     store: AccountStore,
     checks_vat_numbers: bool,
+    log_in_days: int = ORPHANED_LOG_IN_DAYS,
 ) -> AccountDetails:
     """Returns the account as corrected. `replaces` are the versions of the account that the caller has seen.
 
-    The event invites the first admin at the right address. Who was admin by mistake loses their access. A correction
-    that is made already is not made again, so a repeated request succeeds. Two queries, two to four directory calls and
-    one transaction; for each former admin, one query of the index and up to two directory calls.
+    The event invites the first admin at the right address. Who was admin by mistake loses their access, and
+    `log_in_days` later their log-in, if they belong to no account by then. A correction that is made already is not
+    made again, so a repeated request succeeds. Two queries, two to four directory calls and one transaction; one query
+    more if its condition fails.
 
     Raises VersionRequired, StaleVersion, AdminHasLoggedIn, LogInsUnknown, RuleViolation for an address that cannot be a
     user's, UpstreamFailed.
@@ -47,7 +49,6 @@ def correct_provisioning(
     account = current.account
     users = store.users(account.id)
     if _is_made(current, users, correction):
-        _end_log_ins(account.id, store.corrected_admins(account.id), directory, store)
         return current
     if replaces is None:
         raise VersionRequired("Name the version that this replaces: If-Match with the ETag of the last answer.")
@@ -70,7 +71,8 @@ def correct_provisioning(
     information = {area: (details, current.information.area(area).version) for area, details in areas.items()}
     try:
         vat_number = VatNumberDue(context.time) if asked else None
-        store.correct_provisioning(corrected, admin, former, information, events, vat_number)
+        log_ins_until = leaving_at(context.time, log_in_days)
+        store.correct_provisioning(corrected, admin, former, information, events, vat_number, log_ins_until)
     except StaleVersion:
         # Two copies of one request may run at once. The slower one then finds the result of the faster one.
         stored = store.details(account.id)
@@ -78,19 +80,7 @@ def correct_provisioning(
             return stored
         require_correctable(stored.account)
         raise
-    _end_log_ins(account.id, [user.id for user in former], directory, store)
     return store.details(account.id)
-
-
-def _end_log_ins(account: str, former: Iterable[str], directory: Directory, store: AccountStore) -> None:
-    """Deletes the log-ins of people who are no users any more, unless they belong to another account.
-
-    After the transaction: an account never has an admin without a log-in. What an interrupted request leaves is deleted
-    by the repeated one.
-    """
-    for user in former:
-        if not any(each.account != account for each in store.accounts_of(user, limit=2, after=None).items):
-            directory.remove(user)
 
 
 def _is_made(current: AccountDetails, users: tuple[User, ...], correction: ProvisioningCorrection) -> bool:

@@ -1,4 +1,4 @@
-"""What staff may correct of an account that no admin has logged in to (DESIGN 3.4.8)."""
+"""What staff may correct of an account that no admin has logged in to (DESIGN 3.4.7)."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class LogInsUnknown(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "It is not known whether an admin has logged in: an earlier release has provisioned this account. "
-            "Staff can announce another admin instead."
+            "It is not known whether an admin has logged in: an earlier release has provisioned this account. Staff "
+            "can announce another admin instead."
         )
 
 

@@ -238,6 +238,10 @@ class Account:
             self.require_room()
         return self._with_roles({**self.roles, user: role})
 
+    def with_another(self, gone: str, user: str, role: Role) -> Account:
+        """The account with `user` in this role, and without `gone`: another log-in of one person. Raises LastAdmin."""
+        return self._with_roles({**{each: old for each, old in self.roles.items() if each != gone}, user: role})
+
     def require_room(self) -> None:
         """Raises Conflict if the account has USERS_MAX users."""
         if len(self.roles) >= USERS_MAX:

@@ -13,6 +13,14 @@ from billing.platform.http.models import Body, LogInEmail, PersonName, View
 
 RoleFilter = Annotated[Literal["admin", "member"] | None, Query(description="Only people in this role.")]
 
+Erase = Annotated[
+    bool,
+    Query(
+        description="Erase the person from the account's record as well, also if their access has ended before. "
+        "Invoices stay as they were issued."
+    ),
+]
+
 
 class UserBody(Body):
     """A person who is to have a role in the account. The address says who it is."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from billing.accounts.appointment_mapping import appointment_from
 from billing.accounts.information import Area
+from billing.accounts.log_in_records import stay
 from billing.accounts.mapping import account_body, information_body
 from billing.accounts.page_rows import details_of, page_rows
 from billing.accounts.records import set_vat_number_due, user_item
@@ -86,6 +87,7 @@ class BillingPageStore(Table):
             for key, body in bodies.items():
                 write.replace(Item(partition, key, body), 0)
             write.put(user_item(account, first_admin))
+            stay(write, first_admin.id)
             write.record(event)
             contract = account.contract
             write.due(account.id, Job.AUTOSCALING, due_at(autoscaling.month, contract), due_body(autoscaling))

@@ -94,8 +94,8 @@ class StoreView(View):
 class BillingPageView(View):
     """The four sections of the billing page, under the account that they belong to.
 
-    `ends` is null unless the account is cancelled. `appointment` is the open appointment of an admin by staff, null for
-    members and where none is open.
+    `ends` is null unless the account is cancelled. `appointment` is the open appointment of an admin by staff, for
+    admins and staff; null for members and where none is open.
     """
 
     account: str

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import Enum, StrEnum, auto
 
 from billing.accounts.rules import User
+from billing.ending.erasure.rules import ERASED_DOMAIN
 from billing.kernel.events import Event, EventType
 from billing.kernel.permissions import Role
 
@@ -277,8 +278,9 @@ def _recipients(
 
 
 def reachable(addressed: Sequence[Recipient], undeliverable: Set[str]) -> tuple[Recipient, ...]:
-    """The recipients without undeliverable addresses: those that bounced permanently or complained."""
-    return tuple(each for each in addressed if each.email not in undeliverable)
+    """The recipients without undeliverable addresses: those that bounced permanently or complained, and erased ones."""
+    erased = f"@{ERASED_DOMAIN}"
+    return tuple(each for each in addressed if each.email not in undeliverable and not each.email.endswith(erased))
 
 
 def lost_addresses(feedback: Feedback, addresses: Set[str], undeliverable: Set[str]) -> tuple[str, ...]:

@@ -36,6 +36,8 @@ from billing.ending.event_schemas import (
     NoticeDeadlineNear,
     OpenClaimChanged,
     OpenClaimSettled,
+    UserErased,
+    UserErasureRequested,
 )
 from billing.invoicing.event_schemas import (
     CreditNoteIssued,
@@ -141,6 +143,8 @@ AnyEvent = (
     | UsageThresholdReached
     | UserAdded
     | UserChanged
+    | UserErased
+    | UserErasureRequested
     | UserInvitedAgain
     | UserRemoved
     | VatNumberConfirmed

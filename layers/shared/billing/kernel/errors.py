@@ -32,6 +32,7 @@ invoicing.seller_currency       ExchangeRateUnknown
 invoicing.settle_by_hand        RefundUnderWay
 invoicing.vat_numbers.rules     NoVatNumber, VatNumberUnconfirmed
 ending.cancellation.rules       DatesChanged, NotCancelling, Deactivated
+ending.erasure.rules            NamedInBilling
 ending.reactivation.rules       NotDeactivated, NothingSold, NoPaymentMethod, QuoteChanged
 
 AdminsOnly (billing.kernel.permissions) is Forbidden. TooManyInvitations and TooManyPromotions (accounts.rules) are

@@ -96,6 +96,8 @@ class EventType(StrEnum):
     USAGE_THRESHOLD_REACHED = "usage.threshold_reached"
     USER_ADDED = "user.added"
     USER_CHANGED = "user.changed"
+    USER_ERASED = "user.erased"
+    USER_ERASURE_REQUESTED = "user.erasure_requested"
     USER_INVITED_AGAIN = "user.invited_again"
     USER_REMOVED = "user.removed"
     VAT_NUMBER_CONFIRMED = "vat_number.confirmed"

@@ -10,6 +10,7 @@
 | downloads                   | ACCOUNT#account | DOWNLOAD#kind, DOWNLOAD#kind#2026     |                            |
 | invoices as issued          | ACCOUNT#account | DOCUMENT#number                       |                            |
 | due items                   | ACCOUNT#account | DUE#job                               | DUE#job#shard, instant     |
+| erasures under way          | ACCOUNT#account | ERASURE#user                          | DUE#ending#shard, instant  |
 | events of an account        | ACCOUNT#account | EVENT#ulid                            |                            |
 | events of the catalogue     | CATALOGUE       | EVENT#ulid                            |                            |
 | exchange rates of a day     | EXCHANGE-RATES  | RATES#2026-06-09                      |                            |
@@ -36,6 +37,7 @@
 | reactivation                | ACCOUNT#account | REACTIVATION                          | DUE#collection#shard, …    |
 | open claims                 | RESIDUE#number  | CLAIM                                 | DUE#ending#shard, instant  |
 | notes of settled payments   | RESIDUE#object  | NOTE                                  |                            |
+| log-ins to delete           | LOG-IN#user     | LEAVING                               | DUE#ending#shard, instant  |
 | receipts of purges          | RECEIPTS        | RECEIPT#ulid                          |                            |
 | invoice numbers             | NUMBERS         | SERIES#series#2026                    |                            |
 | register of numbers         | NUMBERS         | NUMBER#series#2026#000001             |                            |
@@ -92,6 +94,13 @@ dispute by its id at the payment service, for notices that come again or late. I
 Events. Those of an account sort in the order in which they were recorded. PAGE#ACCOUNT has the id of the last one. The
 transaction that records an event moves it on, where another one would only check that the account is there.
 
+Erasures. An ERASURE item exists while a person is erased from the account's record. It has their names and addresses,
+and goes with them.
+
+Log-ins that leave. A LEAVING item exists from when a person loses access to an account, until their log-in is deleted
+or they are known to have access. It is in a partition of its own, because no account has to be left by then. It is
+claimed before the log-in is deleted. A transaction that gives access removes it, and fails if it is claimed.
+
 Log-ins. PAGE#ACCOUNT has an attribute for each of its people who has used the account: `logged_in#user`, the instant
 of their first request. It is set beside the body, so it changes no version. It goes with the person. `used_since` is
 the instant of the first request of any admin, and stays.
@@ -135,11 +144,14 @@ DELIVERY = "DELIVERY#"
 DOCUMENT = "DOCUMENT#"
 DOWNLOAD = "DOWNLOAD#"
 DUE = "DUE#"
+ERASURE = "ERASURE#"
 EVENT = "EVENT#"
 EXCHANGE_RATES = "EXCHANGE-RATES"
 FINDING = "FINDING#"
 FINDINGS = "FINDINGS"
 HELD = "HELD"
+LEAVING = "LEAVING"
+LOG_IN = "LOG-IN#"
 VERSION = "VERSION#"
 INVOICE = "INVOICE#"
 USED_SINCE = "used_since"
@@ -188,6 +200,7 @@ ACCOUNT_FAMILIES = (
     DOCUMENT,
     DOWNLOAD,
     DUE,
+    ERASURE,
     EVENT,
     FINDING,
     HELD,
@@ -247,6 +260,21 @@ def markers(account: str) -> str:
 def user(user: str) -> str:
     """The sort key of a user in an account, and a partition of the index: the accounts of a user."""
     return f"{USER}{user}"
+
+
+def log_in(user: str) -> str:
+    """The partition of a log-in that may have to be deleted."""
+    return f"{LOG_IN}{user}"
+
+
+def log_in_of(due: str) -> str | None:
+    """The user whose log-in is due to be deleted, from an id of the index of due items; None for anything else."""
+    return due.removeprefix(LOG_IN) if due.startswith(LOG_IN) else None
+
+
+def erasure(user: str) -> str:
+    """The erasure of a person from an account's record."""
+    return f"{ERASURE}{user}"
 
 
 def logged_in(user: str) -> str:

@@ -30,7 +30,7 @@ from billing.kernel.events import ORDER_ATTEMPTS, Event, in_order
 from billing.kernel.schedules import Job
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.item import Item
-from billing.platform.dynamodb.reader import Image, LastEvents
+from billing.platform.dynamodb.reader import Image, LastEvents, Row
 from billing.platform.dynamodb.refusals import CONDITION, error_of, translated
 from billing.platform.events.mapping import event_body
 
@@ -121,6 +121,7 @@ class Transaction:
         self._items = items
         self._restored = restored
         self._others: list[Callable[[TransactWrite], object]] = []
+        self._rewrites: list[Callable[[TransactWrite], object]] = []
         self._puts: list[Put] = []
         self._pages: dict[str, _AccountWrite] = {}
         self._new_pages: dict[str, ItemModel] = {}
@@ -166,6 +167,33 @@ class Transaction:
         """Writes an item; either the item must not exist, or its claim must have expired at `now`."""
         free = self._items.pk.does_not_exist() | (self._items.claimed_until < now.isoformat())
         self._put(_stored(self._items, item), free)
+
+    def unmark_account(self, account: str, marks: Iterable[str]) -> None:
+        """Requires that the account exists, and takes marks from its own item (billing.platform.dynamodb.mark)."""
+        self._write_account(keys.account(account), _AccountWrite(unmarked=(*marks,)))
+
+    def put_unclaimed(self, item: Item) -> None:
+        """Writes an item, unless one with this key is claimed, even if that claim has expired."""
+        self._put(_stored(self._items, item), self._items.claimed_until.does_not_exist())
+
+    def delete_unclaimed(self, partition: str, key: str) -> None:
+        """Deletes an item, if it exists. It must not be claimed, even if the claim has expired."""
+        self._delete(partition, key, self._items.claimed_until.does_not_exist())
+
+    def rewrite(self, row: Row, body: str) -> None:
+        """Replaces the body of an item as it was read, and leaves its other attributes. A version counts the change."""
+        items = self._items
+        actions: list[Action] = [items.body.set(body)]
+        condition = items.body == row.body
+        if row.version:
+            actions.append(items.version.set(row.version + 1))
+            condition &= items.version == row.version
+        model = items(row.partition, row.key)
+        self._rewrites.append(lambda write: write.update(model, actions=actions, condition=condition))
+
+    def delete_if(self, partition: str, key: str, before: str) -> None:
+        """Deletes an item, if it exists. Its body must be `before`."""
+        self._delete(partition, key, self._items.pk.does_not_exist() | self._unchanged(before))
 
     def delete(self, partition: str, key: str, *, version: int | None = None) -> None:
         """Deletes an item, if it exists. With `version` the item must exist at that version."""
@@ -302,6 +330,8 @@ class Transaction:
             for partition, page in updates.items():
                 sent.pages[sent.before_puts + len(puts) + len(sent.pages)] = partition
                 self._update_page(write, partition, page, recorded.get(partition, ()))
+            for rewrite in self._rewrites:
+                rewrite(write)
         return {partition: events[-1].id for partition, events in recorded.items()}
 
     def _update_page(self, write: TransactWrite, partition: str, page: _AccountWrite, events: Sequence[Event]) -> None:
