@@ -332,6 +332,9 @@ def test_characters_that_say_nothing_are_left_out(company: Company) -> None:
         ("Cy evil.example:8080", "link"),
         ("Cy http://127.0.0.1", "link"),
         ("evil\uff0eexample/x", "link"),
+        ("evil.xn--p1ai/login", "link"),
+        ("192.0.2.7/login", "link"),
+        ("mailto:cy@evil.example", "link"),
     ],
 )
 def test_a_name_that_is_invisible_or_a_link_is_refused(name: str, code: str, company: Company) -> None:
