@@ -120,7 +120,7 @@ def test_a_message_with_an_event_that_is_not_counted_is_a_dead_letter(
     others = isinstance(body, list) and len(body) == 2
     assert totals().get("search", {}) == ({NOW.date(): Decimal(1)} if others else {})
     rejected = [each for each in stored_items() if each["pk"] == "REJECTED-USAGE"]
-    assert bool(rejected) == any(code in reason for code in ("too-small", "unknown", "too-early"))
+    assert bool(rejected) == any(code in reason for code in ("too-small", "unknown", "too-early", "conflict"))
 
 
 def test_busy_counters_send_events_to_the_backlog(queues: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -415,14 +415,13 @@ class Reported:
         return bool(self._refused)
 
     def codes(self, results: Sequence[Result | None]) -> Counter[str]:
-        """How often each code is why an event is rejected. An event counts once, with its first code."""
-        refused = [errors[0]["code"] for errors in self._refused.values()]
-        return Counter([*refused, *(each.code.value for each in results if isinstance(each, Violation))])
+        """How often each code is why an event is not counted. An event counts once, with its first code."""
+        errors = [*self._refused.values(), *map(_errors, results)]
+        return Counter(each[0]["code"] for each in errors if each)
 
     def counts(self, results: Sequence[Result | None]) -> dict[str, int]:
         """How many events had each outcome. Raises Unprocessable, with the codes, if any is rejected or in conflict."""
         wrong = self.codes(results)
-        wrong.update(FieldCode.CONFLICT.value for each in results if each is IngestResult.CONFLICT)
         if wrong:
             said = ", ".join(f"{code} {events}" for code, events in wrong.most_common())
             raise Unprocessable(f"{wrong.total()} of {len(self._sent.events)} events are not counted: {said}.")
