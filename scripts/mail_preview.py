@@ -72,6 +72,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "no-method": {"reason": "no_payment_method", "next_attempt_on": None},
     },
     "review.declined": {"after-the-appointment": {"appointment_cancelled": False}},
+    "store.changed": {"renamed": {"name": "Nordlys Sweden", "closed_on": None}, "reopened": {"closed_on": None}},
     "subscription.autoscaled": {
         "early": {"reason": "moved_early"},
         "returning-peaks": {"reason": "moved_by_returning_peaks"},

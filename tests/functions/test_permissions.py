@@ -32,6 +32,7 @@ from functions.administer_downloads.app import handler as administer_downloads
 from functions.administer_exchange_rates.app import handler as administer_exchange_rates
 from functions.administer_reactivation.app import handler as administer_reactivation
 from functions.administer_reviews.app import handler as administer_reviews
+from functions.administer_subscriptions.app import handler as administer_subscriptions
 from functions.administer_success_managers.app import handler as administer_success_managers
 from functions.administer_users.app import handler as administer_users
 from functions.administer_vat_numbers.app import handler as administer_vat_numbers
@@ -297,6 +298,19 @@ MATRIX = [
     Cell(get_reconciliation, "GET", "/reconciliation", 403, 403, 200, 403),
     Cell(get_deletions, "GET", "/deletions", 403, 403, 200, 403),
     Cell(get_deletions, "GET", "/deletions/{receipt}", 403, 403, 200, 403, prepare=with_receipt),
+    read("/accounts/{account}/stores", administer_subscriptions),
+    Cell(
+        administer_subscriptions,
+        "PUT",
+        "/accounts/{account}/stores/{store}",
+        403,
+        403,
+        200,
+        404,
+        {"name": "nordlys.example/fi"},
+        {"If-Match": '"2"'},
+        lambda _: {"store": "nordlys-fi"},
+    ),
     admins_change("company", OTHER_COMPANY),
     admins_change("billing", {"email": "other@nordlys.example", "language": "it"}),
     admins_change("contact", {"name": "Bo Lind", "phone": None}),
@@ -365,6 +379,7 @@ NOTHING = {
     "day": "2026-06-10",
     "claim": "LV-2025-000001",
     "setup_intent": "seti_0",
+    "store": "nordlys-fi",
     "success_manager": "nobody",
 }
 """Parameters for requests without prepared state."""

@@ -31,6 +31,8 @@ ROUND_TRIPS: dict[str, list[str]] = {
     "POST /accounts": [QUERY, QUERY, WRITE],
     "GET /accounts/{account}/billing": [QUERY],
     "GET /accounts/{account}/subscription": [QUERY],
+    "GET /accounts/{account}/stores": [GET],
+    "PUT /accounts/{account}/stores/{store}": [GET, WRITE],
     "GET /accounts/{account}/payment-method": [QUERY],
     "POST /accounts/{account}/payment-method/setup": [BATCH, WRITE],
     "PUT /accounts/{account}/payment-method": [BATCH, WRITE],

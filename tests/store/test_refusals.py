@@ -150,6 +150,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "replace_information": lambda store: store.replace_information(
             ID, Area.BILLING, BillingDetails(ADMIN.email), 1, EVENT
         ),
+        "save_account": lambda store: store.save_account(ACCOUNT, EVENT),
         "save_user": lambda store: store.save_user(ACCOUNT, MEMBER, EVENT),
         "users": lambda store: store.users(ID),
     },

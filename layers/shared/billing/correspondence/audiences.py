@@ -63,6 +63,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.REVIEW_BOOKED: (Audience.ADMINS, Audience.MANAGER),
     EventType.REVIEW_CANCELLED: (Audience.ADMINS, Audience.MANAGER),
     EventType.REVIEW_DECLINED: (Audience.ADMINS, Audience.MANAGER),
+    EventType.STORE_CHANGED: (Audience.ADMINS,),
     EventType.SUBSCRIPTION_AUTOSCALED: (Audience.ADMINS, Audience.BILLING),
     EventType.SUBSCRIPTION_TIER_LOWERED: (Audience.ADMINS, Audience.MANAGER, Audience.BILLING),
     EventType.USAGE_ABOVE_TIERS: (Audience.STAFF,),

@@ -11,6 +11,7 @@ from typing import get_args
 from billing.accounts.event_schemas import (
     AccountProvisioned,
     BillingInformationChanged,
+    StoreChanged,
     UserAdded,
     UserChanged,
     UserRemoved,
@@ -120,6 +121,7 @@ AnyEvent = (
     | ReviewBooked
     | ReviewCancelled
     | ReviewDeclined
+    | StoreChanged
     | SubscriptionAutoscaled
     | SubscriptionTierLowered
     | SuccessManagerAssigned

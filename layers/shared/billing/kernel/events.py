@@ -81,6 +81,7 @@ class EventType(StrEnum):
     REVIEW_BOOKED = "review.booked"
     REVIEW_CANCELLED = "review.cancelled"
     REVIEW_DECLINED = "review.declined"
+    STORE_CHANGED = "store.changed"
     SUBSCRIPTION_AUTOSCALED = "subscription.autoscaled"
     SUBSCRIPTION_TIER_LOWERED = "subscription.tier_lowered"
     SUCCESS_MANAGER_CHANGED = "success_manager.changed"

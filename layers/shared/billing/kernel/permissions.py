@@ -52,6 +52,7 @@ class Permission(StrEnum):
     READ_USERS = "read-users"
     ADMINISTER_USERS = "administer-users"
     PROVISION_ACCOUNTS = "provision-accounts"
+    CHANGE_ACCOUNTS = "change-accounts"
     ADMINISTER_CATALOGUE = "administer-catalogue"
     ADMINISTER_EXCHANGE_RATES = "administer-exchange-rates"
     READ_REVIEWS = "read-reviews"
@@ -89,6 +90,7 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.READ_USERS: _EVERY_ROLE,
     Permission.ADMINISTER_USERS: _ADMIN_ONLY,
     Permission.PROVISION_ACCOUNTS: _STAFF_ONLY,
+    Permission.CHANGE_ACCOUNTS: _STAFF_ONLY,
     Permission.ADMINISTER_CATALOGUE: _STAFF_ONLY,
     Permission.ADMINISTER_EXCHANGE_RATES: _STAFF_ONLY,
     Permission.READ_REVIEWS: _EVERY_ROLE,

@@ -46,8 +46,12 @@ def source_refusal(
     refused = _day_refusal(account, day, today, with_history=with_history)
     if refused is not None:
         return refused
-    if store not in {each.id for each in account.stores}:
+    shop = next((each for each in account.stores if each.id == store), None)
+    if shop is None:
         return Violation(("store",), f"The account {name} has no store {store}.", "unknown-store")
+    if shop.is_closed_on(day):
+        detail = f"The store {store} of the account {name} is closed from {shop.closed_on} on."
+        return Violation(("store",), detail, "store-closed")
     if product not in _products_on(account, subscription, day):
         return Violation(("product",), f"The account {name} does not subscribe to {product}.", "not-subscribed")
     return None
