@@ -34,6 +34,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "no-charge": {"next_charge": None},
     },
     "cancellation.requested": {"nothing-due": {"charges_still_due": [], "text": ""}},
+    "discounts.changed": {"none-left": {"discounts": [], "invoices": [], "invoices_without": []}},
     "invoice.issued": {
         "bank-transfer": {"method": "bank_transfer", "charge_on": None},
         "no-method": {"method": None, "charge_on": None},

@@ -1,4 +1,4 @@
-"""What staff change of a running account: its stores (decision 0038)."""
+"""What staff change of a running account: its stores and discounts (decision 0038)."""
 
 from typing import Annotated
 
@@ -6,13 +6,17 @@ import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded 
 from billing.accounts.administer_stores import change_store
 from billing.accounts.admission import Admission, Permits
 from billing.accounts.store_views import StoreChangeBody, StoreId, StoresView
+from billing.billing_page.change_subscription import ChangeRequest, replace_discounts
+from billing.billing_page.change_views import DiscountsBody, DiscountsChangeView, DiscountsView
+from billing.billing_page.page import BillingPage
+from billing.billing_page.records import BillingPageStore
 from billing.kernel.permissions import Permission
 from billing.platform.http.answers import Tagged, tagged
-from billing.platform.http.callers import Context
+from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.preconditions import IfMatch, Preview, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Accounts, account_store
+from billing.wiring import Accounts, Pages, TaxedFrom, VatNumberPolicy, account_store
 
 MayRead = Annotated[Admission, Permits(Permission.READ_BILLING, account_store)]
 MayChange = Annotated[Admission, Permits(Permission.CHANGE_ACCOUNTS, account_store)]
@@ -48,6 +52,40 @@ def put_store(
         accounts=accounts,
     )
     return tagged(StoresView.of(changed), changed.version)
+
+
+@app.get("/accounts/<account>/discounts")
+def get_discounts(account: AccountId, admission: MayRead, pages: Pages, now: Now) -> Tagged[DiscountsView]:
+    """The discounts that are not over, and from which day on they can be changed."""
+    page = _admitted(account, admission, pages)
+    return tagged(DiscountsView.of(page, page.account.contract.today(now)), page.subscription.version)
+
+
+@app.put("/accounts/<account>/discounts")
+def put_discounts(
+    account: AccountId,
+    body: DiscountsBody,
+    admission: MayChange,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    if_match: IfMatch = None,
+    preview: Preview = False,
+) -> Tagged[DiscountsChangeView]:
+    """Replace the discounts, from the next renewal on that is not invoiced. Admins and the billing address are told."""
+    page = _admitted(account, admission, pages)
+    change = ChangeRequest(replaced_version(if_match), preview, context, seller, policy)
+    changed = replace_discounts(page, body.values(), change, pages=pages)
+    view = DiscountsChangeView.of(changed, page.account.contract.today(context.time))
+    return tagged(view, changed.page.subscription.version)
+
+
+def _admitted(account: str, admission: Admission, pages: BillingPageStore) -> BillingPage:
+    # Consistent, because a change names the version that was read.
+    page = pages.billing_page(account, invoices=0, consistent=True)
+    admission.admit(page.account)
+    return page
 
 
 handler = entrypoint(app)

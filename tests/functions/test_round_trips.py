@@ -33,6 +33,8 @@ ROUND_TRIPS: dict[str, list[str]] = {
     "GET /accounts/{account}/subscription": [QUERY],
     "GET /accounts/{account}/stores": [GET],
     "PUT /accounts/{account}/stores/{store}": [GET, WRITE],
+    "GET /accounts/{account}/discounts": [QUERY],
+    "PUT /accounts/{account}/discounts": [QUERY, WRITE],
     "GET /accounts/{account}/payment-method": [QUERY],
     "POST /accounts/{account}/payment-method/setup": [BATCH, WRITE],
     "PUT /accounts/{account}/payment-method": [BATCH, WRITE],

@@ -164,6 +164,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     BillingPageStore: {
         "billing_page": lambda store: store.billing_page(ID),
+        "change_subscription": lambda store: store.change_subscription(PAGE, PAGE.subscription, EVENT),
         "provision": lambda store: store.provision(PAGE, ADMIN, EVENT, DUE, BILLING),
     },
     CancellationStore: {

@@ -27,6 +27,7 @@ from billing.platform.dynamodb.table import Table
 from billing.scaling.due import AutoscalingDue, due_at
 from billing.scaling.due_mapping import due_body
 from billing.subscriptions.mapping import subscription_body, subscription_from
+from billing.subscriptions.rules import Subscription
 
 PAGE_INVOICES = 12
 """How many invoices the billing page shows."""
@@ -54,6 +55,20 @@ class BillingPageStore(Table):
             period=period_of(page.get(keys.PAGE_PERIOD)),
             vat_check=None if check is None else check_from(check.body, check.version),
         )
+
+    def change_subscription(self, page: BillingPage, changed: Subscription, event: Event) -> None:
+        """Replaces the subscription of a page, and records the event. One transaction.
+
+        Raises ConcurrentChange when the account, its subscription or its running paid period has changed since the page
+        was read: what a month costs must not change while it is fixed.
+        """
+        partition = keys.account(page.account.id)
+        with self._transaction() as write:
+            write.check(partition, keys.PAGE_ACCOUNT, page.account.version)
+            item = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(changed))
+            write.replace(item, page.subscription.version)
+            write.check(partition, keys.PAGE_PERIOD, page.subscriber.fixed.version)
+            write.record(event)
 
     def provision(
         self,

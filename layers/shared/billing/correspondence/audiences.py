@@ -45,6 +45,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.CARD_UPDATED: (Audience.ADMINS, Audience.BILLING),
     EventType.CREDIT_NOTE_ISSUED: (Audience.ADMINS, Audience.BILLING),
     EventType.CREDIT_REFUND_FAILED: (Audience.STAFF,),
+    EventType.DISCOUNTS_CHANGED: (Audience.ADMINS, Audience.BILLING),
     EventType.DOWNLOAD_READY: (Audience.CONCERNED,),
     EventType.EXCHANGE_RATE_MISSING: (Audience.STAFF,),
     EventType.INVOICE_ISSUED: (Audience.ADMINS, Audience.BILLING),

@@ -73,7 +73,7 @@ from billing.scaling.event_schemas import (
     UsageAboveTiers,
     UsageBelowTier,
 )
-from billing.subscriptions.event_schemas import CatalogueReplaced
+from billing.subscriptions.event_schemas import CatalogueReplaced, DiscountsChanged
 from billing.usage.event_schemas import UsageCorrected, UsageRefused, UsageThresholdReached
 
 AnyEvent = (
@@ -97,6 +97,7 @@ AnyEvent = (
     | CreditNoteRefunded
     | CreditRefunded
     | CreditRefundFailed
+    | DiscountsChanged
     | DownloadReady
     | DownloadRequested
     | ExchangeRateMissing

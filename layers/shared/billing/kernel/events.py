@@ -57,6 +57,7 @@ class EventType(StrEnum):
     CREDIT_REFUND_FAILED = "credit.refund_failed"
     CREDIT_NOTE_ISSUED = "credit_note.issued"
     CREDIT_NOTE_REFUNDED = "credit_note.refunded"
+    DISCOUNTS_CHANGED = "discounts.changed"
     DOWNLOAD_READY = "download.ready"
     DOWNLOAD_REQUESTED = "download.requested"
     EXCHANGE_RATES_REPLACED = "exchange_rates.replaced"

@@ -265,22 +265,28 @@ def _discount_violations(subscription: Subscription) -> Iterator[Violation]:
         day = discount.valid_from
         if discount.product is not None and discount.product not in products:
             yield Violation((*path, "product"), f"{discount.product} is not ordered.")
-        elif _remaining_price(subscription, discount.product, day) < 0 or (
+        elif remaining_price(subscription, discount.product, day) < 0 or (
             # Discounts on the whole may exceed it because of this discount on a product.
-            _remaining_price(subscription, None, day) < 0
+            remaining_price(subscription, None, day) < 0
             and not any(other.product is None and other.valid_from == day for other in subscription.discounts)
         ):
             kind = "percent" if discount.amount is None else "amount"
             yield Violation((*path, kind), "The discounts of that day take off more than there is.")
 
 
-def _remaining_price(subscription: Subscription, product: str | None, day: date) -> Decimal:
-    """The price per month of a product, or of the whole, less its discounts; below zero if they exceed it."""
+def remaining_price(subscription: Subscription, product: str | None, day: date) -> Decimal:
+    """The price per month of a product, or of the whole, less its discounts; below zero if they exceed it.
+
+    It is that of a month that begins on `day`. A product that is not subscribed on that day has nothing to exceed.
+    """
+    lines = subscription.lines_on(day)
     if product is not None:
-        [line] = (line for line in subscription.lines if line.product == product)
+        line = next((line for line in lines if line.product == product), None)
+        if line is None:
+            return Decimal(0)
         return _after_discount(Decimal(line.price.amount), subscription.discounts_on(day, product))
-    lines = (month_price(line, subscription.discounts_of(line.product), day) for line in subscription.lines)
-    return _after_discount(sum(lines, Decimal(0)), subscription.discounts_on(day, None))
+    prices = (month_price(line, subscription.discounts_of(line.product), day) for line in lines)
+    return _after_discount(sum(prices, Decimal(0)), subscription.discounts_on(day, None))
 
 
 def apply_discounts(amount: Decimal, discounts: tuple[Discount, ...], day: date) -> Decimal:
