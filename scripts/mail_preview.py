@@ -101,6 +101,22 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
             ],
         },
     },
+    "subscription.changed": {
+        "added": {"change": "added", "effective_on": "2026-08-15"},
+        "agreed-price": {
+            "line": {
+                "product": "search",
+                "name": "Search",
+                "unit": "searches",
+                "up_to": 10000,
+                "price": {"amount": 33000, "currency": "DKK"},
+                "begins_on": None,
+                "ends_on": None,
+            }
+        },
+        "ending": {"change": "ending", "effective_on": "2026-10-15", "invoices": []},
+        "kept": {"change": "kept", "effective_on": "2026-10-15", "reason": None},
+    },
     "subscription.tier_lowered": {
         "before-the-appointment": {"appointment_cancelled": True},
         "two-products": {

@@ -1,4 +1,4 @@
-"""What staff change of a running account: its stores and discounts (decision 0038)."""
+"""What staff change of a running account: its stores, products and discounts (decision 0038)."""
 
 from typing import Annotated
 
@@ -6,20 +6,38 @@ import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded 
 from billing.accounts.administer_stores import change_store
 from billing.accounts.admission import Admission, Permits
 from billing.accounts.store_views import StoreChangeBody, StoreId, StoresView
-from billing.billing_page.change_subscription import ChangeRequest, replace_discounts
-from billing.billing_page.change_views import DiscountsBody, DiscountsChangeView, DiscountsView
+from billing.billing_page.change_subscription import (
+    ChangeRequest,
+    SubscriptionChange,
+    change_product,
+    end_product,
+    keep_product,
+    replace_discounts,
+)
+from billing.billing_page.change_views import (
+    AccountProductBody,
+    DiscountsBody,
+    DiscountsChangeView,
+    DiscountsView,
+    ProductEndBody,
+    ProductId,
+    SubscriptionChangeView,
+)
 from billing.billing_page.page import BillingPage
 from billing.billing_page.records import BillingPageStore
+from billing.kernel.events import RequestContext
 from billing.kernel.permissions import Permission
 from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.preconditions import IfMatch, Preview, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
+from billing.subscriptions.rules import Order
 from billing.wiring import Accounts, Pages, TaxedFrom, VatNumberPolicy, account_store
 
 MayRead = Annotated[Admission, Permits(Permission.READ_BILLING, account_store)]
 MayChange = Annotated[Admission, Permits(Permission.CHANGE_ACCOUNTS, account_store)]
+MayKeep = Annotated[Admission, Permits(Permission.KEEP_PRODUCTS, account_store)]
 
 app = make_api()
 
@@ -79,6 +97,68 @@ def put_discounts(
     changed = replace_discounts(page, body.values(), change, pages=pages)
     view = DiscountsChangeView.of(changed, page.account.contract.today(context.time))
     return tagged(view, changed.page.subscription.version)
+
+
+@app.put("/accounts/<account>/subscription/lines/<product>")
+def put_product(
+    account: AccountId,
+    product: ProductId,
+    body: AccountProductBody,
+    admission: MayChange,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    if_match: IfMatch = None,
+    preview: Preview = False,
+) -> Tagged[SubscriptionChangeView]:
+    """Add a product, or move it to a larger tier or to an agreed price. Admins and the billing address are told."""
+    page = _admitted(account, admission, pages)
+    change = ChangeRequest(replaced_version(if_match), preview, context, seller, policy)
+    order = Order(product, body.up_to)
+    return _changed(change_product(page, order, body.agreed, body.reason, change, pages=pages), context)
+
+
+@app.put("/accounts/<account>/subscription/lines/<product>/ending")
+def put_product_end(
+    account: AccountId,
+    product: ProductId,
+    body: ProductEndBody,
+    admission: MayChange,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    if_match: IfMatch = None,
+    preview: Preview = False,
+) -> Tagged[SubscriptionChangeView]:
+    """End a product with the notice of a cancellation. Admins are told, and may take it back."""
+    page = _admitted(account, admission, pages)
+    change = ChangeRequest(replaced_version(if_match), preview, context, seller, policy)
+    return _changed(end_product(page, product, body.ends_on, body.reason, change, pages=pages), context)
+
+
+@app.delete("/accounts/<account>/subscription/lines/<product>/ending")
+def delete_product_end(
+    account: AccountId,
+    product: ProductId,
+    admission: MayKeep,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    preview: Preview = False,
+) -> Tagged[SubscriptionChangeView]:
+    """Keep a product that was to end, before its day."""
+    page = _admitted(account, admission, pages)
+    # Only one thing can be taken back, so no version is named.
+    change = ChangeRequest(page.subscription.version, preview, context, seller, policy)
+    return _changed(keep_product(page, product, change, pages=pages), context)
+
+
+def _changed(change: SubscriptionChange, context: RequestContext) -> Tagged[SubscriptionChangeView]:
+    today = change.page.account.contract.today(context.time)
+    return tagged(SubscriptionChangeView.of(change, today), change.page.subscription.version)
 
 
 def _admitted(account: str, admission: Admission, pages: BillingPageStore) -> BillingPage:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from billing.billing_page.change_subscription import ChangeRequest, replace_discounts
+from billing.billing_page.change_subscription import (
+    ChangeRequest,
+    change_product,
+    end_product,
+    keep_product,
+    replace_discounts,
+)
 from billing.billing_page.page import BillingPage
 from billing.invoicing.issue_invoices import issue_invoices
 from billing.kernel.errors import ConcurrentChange, StaleVersion
 from billing.kernel.events import Actor, ActorKind, RequestContext
+from billing.subscriptions.changes import NotEnding
 from billing.subscriptions.pricing import amount_per_charge
-from billing.subscriptions.rules import Discount
+from billing.subscriptions.rules import Discount, Order
 
 from tests.faults.company import NEW_ACCOUNT, SETTINGS, company, events, stored_invoices
 from tests.faults.cuts import Faults
@@ -47,6 +56,25 @@ def discounts(percent: int) -> Callable[[World], None]:
     return staff_change(change)
 
 
+def larger(page: BillingPage, request: ChangeRequest, world: World) -> None:
+    change_product(page, Order("search", 25_000), None, "They grow", request, pages=world.store)
+
+
+def ending(page: BillingPage, request: ChangeRequest, world: World) -> None:
+    end_product(page, "email", None, "They asked for it", request, pages=world.store)
+
+
+def kept(page: BillingPage, request: ChangeRequest, world: World) -> None:
+    with suppress(NotEnding):  # a repetition finds nothing left to take back
+        keep_product(page, "email", replace(request, replaces=page.subscription.version), pages=world.store)
+
+
+def with_ending() -> World:
+    with company().calm() as world:
+        staff_change(ending)(world)
+        return world
+
+
 def run(world: World) -> None:
     """The run of the renewal, which also issues the invoices of the quarters before."""
     issue_invoices(ACCOUNT, now=RENEWAL, correlation="run", settings=SETTINGS, store=world.invoicing)
@@ -55,12 +83,15 @@ def run(world: World) -> None:
 def consistent(world: World) -> None:
     """Each write of the subscription has one event, and each invoice says what its period costs."""
     page = world.store.billing_page(ACCOUNT, consistent=True)
-    changes = events(world, "discounts.changed")
+    changes = [*events(world, "discounts.changed"), *events(world, "subscription.changed")]
     assert page.subscription.version == 1 + len(changes)
     contract = page.account.contract
     for invoice in stored_invoices(world):
         since = date.fromisoformat(invoice["issued"]["draft"]["since"])
-        owed = amount_per_charge(page.subscription, contract, contract.month_of(since))
+        # What takes effect within the period is invoiced on its day.
+        changes_by_then = tuple(each for each in page.subscription.changes if each.effective_on <= since)
+        known = replace(page.subscription, changes=changes_by_then)
+        owed = amount_per_charge(known, contract, contract.month_of(since))
         assert invoice["issued"]["draft"]["net"]["amount"] == owed.amount, since
 
 
@@ -85,3 +116,38 @@ def test_a_change_and_the_run_of_its_renewal(faults: Faults) -> None:
         assert len(stored_invoices(world)) == QUARTERS
 
     faults.every_race(world=company, first=discounts(10), second=run, invariants=both, may_lose=(ConcurrentChange,))
+
+
+def test_a_product_is_moved_once(faults: Faults) -> None:
+    def moved(world: World) -> None:
+        consistent(world)
+        assert len(events(world, "subscription.changed")) == 1
+
+    faults.every_cut(world=company, command=staff_change(larger), invariants=moved, always=consistent)
+
+
+def test_an_end_is_entered_once(faults: Faults) -> None:
+    def ends(world: World) -> None:
+        consistent(world)
+        assert [each["after"]["change"] for each in events(world, "subscription.changed")] == ["ending"]
+
+    faults.every_cut(world=company, command=staff_change(ending), invariants=ends, always=consistent)
+
+
+def test_an_end_is_taken_back_once(faults: Faults) -> None:
+    def stays(world: World) -> None:
+        consistent(world)
+        assert [each["after"]["change"] for each in events(world, "subscription.changed")] == ["ending", "kept"]
+
+    faults.every_cut(world=with_ending, command=staff_change(kept), invariants=stays, always=consistent)
+
+
+def test_a_larger_tier_and_the_run_of_its_renewal(faults: Faults) -> None:
+    def both(world: World) -> None:
+        """The renewal is invoiced with the larger tier, or the change came after it and is still to come."""
+        consistent(world)
+        assert len(stored_invoices(world)) == QUARTERS
+
+    faults.every_race(
+        world=company, first=staff_change(larger), second=run, invariants=both, may_lose=(ConcurrentChange,)
+    )

@@ -84,6 +84,7 @@ VAT_NUMBER = "/accounts/{account}/vat-number-check"
 TRANSFERRED = {"paid_on": "2026-06-10", "reference": "4711"}
 REPAID = {"amount": {"amount": 1, "currency": "EUR"}, "repaid_on": "2026-06-10", "reference": "4712"}
 METHOD = "/accounts/{account}/payment-method"
+PRODUCT = "/accounts/{account}/subscription/lines/{product}"
 AUTOSCALING = "/accounts/{account}/autoscaling"
 CONTACT = "/accounts/{account}/success-manager"
 OTHER_COMPANY = {**ACCOUNT["company"], "name": "Nordlys Kaffe A/S"}
@@ -203,6 +204,15 @@ def with_rates(_: Company) -> dict[str, str]:
     return {"day": "2026-06-10"}
 
 
+def with_ending_product(company: Company) -> dict[str, str]:
+    """Staff have ended a product."""
+    path, body = {**company.path, "product": "search"}, {"reason": "They asked for it"}
+    headers = {"If-Match": '"1"'}
+    event = request("PUT", PRODUCT + "/ending", claims=STAFF, path=path, body=body, headers=headers)
+    assert answer(administer_subscriptions, event).status == 200
+    return {"product": "search"}
+
+
 def with_vat_check(company: Company) -> dict[str, str]:
     """VIES calls the company's number invalid, and an invoice was issued before that."""
     check = VatNumberCheck("DK13585628", VatResult.INVALID, answered_on=NOW.date(), since=NOW.date())
@@ -311,6 +321,31 @@ MATRIX = [
         {"If-Match": '"2"'},
         lambda _: {"store": "nordlys-fi"},
     ),
+    Cell(
+        administer_subscriptions,
+        "PUT",
+        PRODUCT,
+        403,
+        403,
+        200,
+        404,
+        {"up_to": 25_000, "reason": "They grow"},
+        {"If-Match": '"1"'},
+        lambda _: {"product": "search"},
+    ),
+    Cell(
+        administer_subscriptions,
+        "PUT",
+        PRODUCT + "/ending",
+        403,
+        403,
+        200,
+        404,
+        {"reason": "They asked for it"},
+        {"If-Match": '"1"'},
+        lambda _: {"product": "search"},
+    ),
+    Cell(administer_subscriptions, "DELETE", PRODUCT + "/ending", 200, 403, 200, 404, prepare=with_ending_product),
     read("/accounts/{account}/discounts", administer_subscriptions),
     Cell(
         administer_subscriptions,
@@ -391,6 +426,7 @@ NOTHING = {
     "day": "2026-06-10",
     "claim": "LV-2025-000001",
     "setup_intent": "seti_0",
+    "product": "search",
     "store": "nordlys-fi",
     "success_manager": "nobody",
 }

@@ -17,9 +17,9 @@ from billing.invoicing.vat_territories import Address
 from billing.kernel.errors import ConcurrentChange, Conflict, StaleVersion, VersionRequired
 from billing.kernel.events import EventType, Facts, RequestContext
 from billing.kernel.money import Money
-from billing.platform.events.new_event import new_event
-from billing.subscriptions.changes import Changed, with_discounts
-from billing.subscriptions.rules import Discount, Subscription
+from billing.platform.events.new_event import new_event, new_id
+from billing.subscriptions.changes import Changed, with_discounts, with_end, with_end_taken_back, with_line
+from billing.subscriptions.rules import Discount, Order, Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,92 @@ def replace_discounts(
     def change(now: BillingPage, today: date) -> Changed:
         return with_discounts(now.subscriber, discounts, today)
 
-    def facts(subscription: Subscription, today: date) -> Facts:
-        return {"discounts": discount_facts(subscription, page.account.contract.currency, today)}
+    currency, today = page.account.contract.currency, page.account.contract.today(request.context.time)
 
-    return _change(page, change, EventType.DISCOUNTS_CHANGED, facts, request, pages)
+    def facts(subscription: Subscription, day: date | None) -> Facts:
+        return {"discounts": discount_facts(subscription, currency, today)}
+
+    return _change(page, change, EventType.DISCOUNTS_CHANGED, facts, {}, request, pages)
+
+
+def change_product(
+    page: BillingPage,
+    order: Order,
+    agreed: Money | None,
+    reason: str,
+    request: ChangeRequest,
+    *,
+    pages: BillingPageStore,
+) -> SubscriptionChange:
+    """Adds a product, or moves one to a larger tier or to an agreed price: see billing.subscriptions.changes.with_line.
+
+    A product that is so already is not written again. One read of the catalogue and one transaction, and one query if
+    its condition fails. Raises RuleViolation, Conflict for a cancelled account, VersionRequired, StaleVersion,
+    ConcurrentChange.
+    """
+    catalogue, decision = pages.catalogue(page.subscription.catalogue_version), new_id(request.context.time)
+
+    def change(now: BillingPage, today: date) -> Changed:
+        return with_line(now.subscriber, order, agreed, catalogue, decision, today)
+
+    has_it = any(line.product == order.product for line in page.subscription.lines)
+    more = {"change": "tier" if has_it else "added", "reason": reason}
+    return _change_line(page, order.product, change, more, request, pages)
+
+
+def end_product(
+    page: BillingPage,
+    product: str,
+    confirmed: date | None,
+    reason: str,
+    request: ChangeRequest,
+    *,
+    pages: BillingPageStore,
+) -> SubscriptionChange:
+    """Ends a product with notice. `confirmed` is the day that staff were shown, None for any.
+
+    One transaction, and one query if its condition fails. Raises NotFound, LastProduct, EndChanged, Conflict for a
+    cancelled account, VersionRequired, StaleVersion, ConcurrentChange.
+    """
+
+    def change(now: BillingPage, today: date) -> Changed:
+        return with_end(now.subscriber, product, confirmed, today)
+
+    return _change_line(page, product, change, {"change": "ending", "reason": reason}, request, pages)
+
+
+def keep_product(
+    page: BillingPage, product: str, request: ChangeRequest, *, pages: BillingPageStore
+) -> SubscriptionChange:
+    """Takes the end of a product back, before its day.
+
+    One transaction. Raises NotFound, NotEnding, Conflict for a cancelled account, ConcurrentChange.
+    """
+
+    def change(now: BillingPage, today: date) -> Changed:
+        return with_end_taken_back(now.subscriber, product, today)
+
+    return _change_line(page, product, change, {"change": "kept", "reason": None}, request, pages)
+
+
+def _change_line(
+    page: BillingPage,
+    product: str,
+    change: Callable[[BillingPage, date], Changed],
+    more: Facts,
+    request: ChangeRequest,
+    pages: BillingPageStore,
+) -> SubscriptionChange:
+    today = page.account.contract.today(request.context.time)
+
+    def facts(subscription: Subscription, day: date | None) -> Facts | None:
+        line = next((each for each in subscription.lines if each.product == product), None)
+        if line is None or line.ends_by(today):
+            return None
+        shown = subscription.line_on(line, today if day is None or line.valid_until == day else day)
+        return {"line": {**shown.facts, "begins_on": line.valid_from, "ends_on": line.valid_until}}
+
+    return _change(page, change, EventType.SUBSCRIPTION_CHANGED, facts, more, request, pages)
 
 
 def discount_facts(subscription: Subscription, currency: str, today: date) -> list[Facts]:
@@ -90,7 +172,8 @@ def _change(
     page: BillingPage,
     change: Callable[[BillingPage, date], Changed],
     type_: EventType,
-    facts: Callable[[Subscription, date], Facts],
+    facts: Callable[[Subscription, date | None], Facts | None],
+    more: Facts,
     request: ChangeRequest,
     pages: BillingPageStore,
 ) -> SubscriptionChange:
@@ -112,9 +195,10 @@ def _change(
         type_,
         request.context,
         account=page.account.id,
-        before=facts(page.subscription, today),
+        before=facts(page.subscription, None),
         after={
-            **facts(changed.subscription, today),
+            **(facts(changed.subscription, changed.effective_on) or {}),
+            **more,
             "effective_on": changed.effective_on,
             "invoices": [charge_facts(each) for each in shown.invoices],
             "invoices_without": [charge_facts(each) for each in shown.without],
@@ -125,7 +209,7 @@ def _change(
     except ConcurrentChange:
         # Two copies of one request may run at once. The slower one then finds the result of the faster one.
         stored = pages.billing_page(page.account.id, invoices=0, consistent=True)
-        if replace(stored.subscription, version=page.subscription.version) == changed.subscription:
+        if change(stored, today).effective_on is None:
             return replace(shown, page=stored)
         if stored.subscription.version != page.subscription.version:
             raise StaleVersion from None

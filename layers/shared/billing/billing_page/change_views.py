@@ -5,14 +5,29 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
+from aws_lambda_powertools.event_handler.openapi.params import Path
 from pydantic import Field
 
 from billing.billing_page.change_subscription import SubscriptionChange
 from billing.billing_page.page import BillingPage, NextCharge
 from billing.billing_page.provisioning_bodies import DISCOUNTS_MAX, DiscountBody
 from billing.billing_page.views import NextChargeView
-from billing.platform.http.models import Body, View
+from billing.kernel.money import Money
+from billing.platform.http.models import (
+    IDENTIFIER_LENGTH_MAX,
+    Amount,
+    Body,
+    Currency,
+    IsoDate,
+    Text,
+    View,
+    Volume,
+)
 from billing.subscriptions.rules import Discount
+from billing.subscriptions.views import SubscriptionView
+
+ProductId = Annotated[str, Path(max_length=IDENTIFIER_LENGTH_MAX)]
+"""The id of a product in a path."""
 
 
 class DiscountsBody(Body):
@@ -93,6 +108,50 @@ class DiscountsChangeView(View):
     @classmethod
     def of(cls, change: SubscriptionChange, today: date) -> DiscountsChangeView:
         return cls(discounts=DiscountsView.of(change.page, today), follows=InvoicesToComeView.of(change))
+
+
+class AgreedPriceBody(Body):
+    """A price per month that is agreed with this customer, before tax."""
+
+    amount: Annotated[Amount, Field(gt=0, description="Minor units.")]
+    currency: Currency
+
+
+class AccountProductBody(Body):
+    """The tier of a product, new on the account or larger than before, on the customer's wish.
+
+    `price` is null for the catalogue's. It is needed for a tier whose price the catalogue leaves to an agreement.
+    """
+
+    up_to: Volume | None
+    price: AgreedPriceBody | None = None
+    reason: Text
+
+    @property
+    def agreed(self) -> Money | None:
+        return None if self.price is None else Money(self.price.amount, self.price.currency)
+
+
+class ProductEndBody(Body):
+    """The end of a product. `ends_on` confirms the day of the preview: another one is refused."""
+
+    ends_on: IsoDate | None = None
+    reason: Text
+
+
+class SubscriptionChangeView(View):
+    """The subscription after a change, and what follows from it."""
+
+    subscription: SubscriptionView
+    follows: InvoicesToComeView
+
+    @classmethod
+    def of(cls, change: SubscriptionChange, today: date) -> SubscriptionChangeView:
+        page = change.page
+        return cls(
+            subscription=SubscriptionView.of(page.subscription, page.account.contract.currency, today),
+            follows=InvoicesToComeView.of(change),
+        )
 
 
 def _views(charges: tuple[NextCharge, ...]) -> list[NextChargeView]:

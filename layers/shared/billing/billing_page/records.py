@@ -23,17 +23,17 @@ from billing.kernel.schedules import Job, start_of
 from billing.payments.mapping import shown_payment_method_from
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.item import Item
-from billing.platform.dynamodb.table import Table
 from billing.scaling.due import AutoscalingDue, due_at
 from billing.scaling.due_mapping import due_body
 from billing.subscriptions.mapping import subscription_body, subscription_from
+from billing.subscriptions.records import SubscriptionStore
 from billing.subscriptions.rules import Subscription
 
 PAGE_INVOICES = 12
 """How many invoices the billing page shows."""
 
 
-class BillingPageStore(Table):
+class BillingPageStore(SubscriptionStore):
     """Billing pages in the table."""
 
     def billing_page(self, account: str, *, invoices: int = PAGE_INVOICES, consistent: bool = False) -> BillingPage:

@@ -66,6 +66,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.REVIEW_DECLINED: (Audience.ADMINS, Audience.MANAGER),
     EventType.STORE_CHANGED: (Audience.ADMINS,),
     EventType.SUBSCRIPTION_AUTOSCALED: (Audience.ADMINS, Audience.BILLING),
+    EventType.SUBSCRIPTION_CHANGED: (Audience.ADMINS, Audience.BILLING),
     EventType.SUBSCRIPTION_TIER_LOWERED: (Audience.ADMINS, Audience.MANAGER, Audience.BILLING),
     EventType.USAGE_ABOVE_TIERS: (Audience.STAFF,),
     EventType.USAGE_BELOW_TIER: (Audience.ADMINS,),

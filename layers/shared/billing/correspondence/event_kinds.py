@@ -73,7 +73,7 @@ from billing.scaling.event_schemas import (
     UsageAboveTiers,
     UsageBelowTier,
 )
-from billing.subscriptions.event_schemas import CatalogueReplaced, DiscountsChanged
+from billing.subscriptions.event_schemas import CatalogueReplaced, DiscountsChanged, SubscriptionChanged
 from billing.usage.event_schemas import UsageCorrected, UsageRefused, UsageThresholdReached
 
 AnyEvent = (
@@ -124,6 +124,7 @@ AnyEvent = (
     | ReviewDeclined
     | StoreChanged
     | SubscriptionAutoscaled
+    | SubscriptionChanged
     | SubscriptionTierLowered
     | SuccessManagerAssigned
     | SuccessManagerChanged

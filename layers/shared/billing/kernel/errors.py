@@ -21,6 +21,7 @@ Subclasses of these live beside the rule that raises them. The Conflicts of the 
 accounts.rules                  AccountExists, LastAdmin
 scaling.reviews.rules           NoSuccessManager, ReviewNotYet, ReviewOpen, SlotTaken
 payments.methods                SetupSuperseded
+subscriptions.changes           EndChanged, LastProduct, NotEnding
 usage.corrections               AccountClosed, CorrectionConflict
 invoicing.dunning               AlreadyPaid
 invoicing.credit_notes          AlreadyCredited, NotCorrectable

@@ -84,6 +84,7 @@ class EventType(StrEnum):
     REVIEW_DECLINED = "review.declined"
     STORE_CHANGED = "store.changed"
     SUBSCRIPTION_AUTOSCALED = "subscription.autoscaled"
+    SUBSCRIPTION_CHANGED = "subscription.changed"
     SUBSCRIPTION_TIER_LOWERED = "subscription.tier_lowered"
     SUCCESS_MANAGER_CHANGED = "success_manager.changed"
     USAGE_ABOVE_TIERS = "usage.above_tiers"

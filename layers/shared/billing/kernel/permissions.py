@@ -53,6 +53,7 @@ class Permission(StrEnum):
     ADMINISTER_USERS = "administer-users"
     PROVISION_ACCOUNTS = "provision-accounts"
     CHANGE_ACCOUNTS = "change-accounts"
+    KEEP_PRODUCTS = "keep-products"
     ADMINISTER_CATALOGUE = "administer-catalogue"
     ADMINISTER_EXCHANGE_RATES = "administer-exchange-rates"
     READ_REVIEWS = "read-reviews"
@@ -91,6 +92,7 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.ADMINISTER_USERS: _ADMIN_ONLY,
     Permission.PROVISION_ACCOUNTS: _STAFF_ONLY,
     Permission.CHANGE_ACCOUNTS: _STAFF_ONLY,
+    Permission.KEEP_PRODUCTS: _ADMIN_AND_STAFF,
     Permission.ADMINISTER_CATALOGUE: _STAFF_ONLY,
     Permission.ADMINISTER_EXCHANGE_RATES: _STAFF_ONLY,
     Permission.READ_REVIEWS: _EVERY_ROLE,

@@ -6,8 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from billing.kernel.errors import Path, RuleViolation, Violation
-from billing.subscriptions.rules import Discount, Subscription, remaining_price
+from billing.kernel.contract_calendar import terminated
+from billing.kernel.errors import Conflict, NotFound, Path, RuleViolation, Violation
+from billing.kernel.money import Money
+from billing.subscriptions.catalogue import Catalogue
+from billing.subscriptions.rules import (
+    Cause,
+    Discount,
+    Line,
+    Order,
+    Subscription,
+    TierChange,
+    line_of,
+    remaining_price,
+)
 from billing.subscriptions.subscriber import Subscriber
 
 AHEAD_DAYS_MAX = 731
@@ -15,6 +27,37 @@ AHEAD_DAYS_MAX = 731
 
 DISCOUNTS_KEPT_MAX = 60
 """Discounts of a subscription, with ended ones that a late invoice may still need."""
+
+
+LINES_MAX = 30
+"""Products of one account."""
+
+
+class LastProduct(Conflict):
+    """The last product of an account does not end by itself: that is a cancellation, which only an admin asks for."""
+
+    code = "last-product"
+
+    def __init__(self) -> None:
+        super().__init__("It is the account's last product. Only an admin can end it, by cancelling the account.")
+
+
+class NotEnding(Conflict):
+    """There is no end of this product to take back, or it has taken effect."""
+
+    code = "not-ending"
+
+    def __init__(self) -> None:
+        super().__init__("This product does not end, or has ended already.")
+
+
+class EndChanged(Conflict):
+    """The product would end on another day than the one that was shown."""
+
+    code = "end-changed"
+
+    def __init__(self, ends_on: date) -> None:
+        super().__init__(f"It would end on {ends_on} now. Look at it again, then confirm.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +168,128 @@ def _exceeded(
                 detail = f"The discounts of {day} take off more than there is."
                 return Violation(("discounts", position, kind), detail)
     return None
+
+
+# ---- Lines ----
+
+
+def with_line(
+    subscriber: Subscriber,
+    order: Order,
+    agreed: Money | None,
+    catalogue: Catalogue,
+    decision: str,
+    today: date,
+) -> Changed:
+    """Adds a product, or moves one to a larger tier, on the customer's wish. `decision` is the id of this change.
+
+    The price is the catalogue's, or the `agreed` one. A new product and a larger tier cost from the next contract month
+    on that is not fixed; another price for the same tier, and a larger tier that costs less, from the next renewal: a
+    paid period that has begun never owes less than was invoiced. Usage of a new product counts at once. Raises
+    RuleViolation with a path at "product", "up_to" or "price".
+    """
+    ordered = _ordered(order, agreed, catalogue, subscriber.account.contract.currency)
+    subscription = subscriber.subscription
+    line = next((each for each in subscription.lines if each.product == order.product), None)
+    if line is None:
+        return _added(subscriber, ordered, today)
+    if line.valid_until is not None:
+        if not line.ends_by(subscriber.open_since(today)):
+            detail = f"{line.name} ends on {line.valid_until}: take that back, or add it again when it is invoiced."
+            raise RuleViolation(Violation(("product",), detail))
+        return _added(subscriber, ordered, today)
+    current = _latest(subscription, line, today)
+    if (current.up_to, current.price) == (ordered.up_to, ordered.price):
+        return Changed(subscription, None)
+    if _is_larger(current.up_to, ordered.up_to):
+        detail = f"{line.name} has a larger tier. A smaller one is decided in a review."
+        raise RuleViolation(Violation(("up_to",), detail))
+    is_dearer = ordered.price.amount >= current.price.amount and current.up_to != ordered.up_to
+    effective_on = subscriber.next_open_month(today) if is_dearer else subscriber.next_open_renewal(today)
+    if line.valid_from is not None:
+        effective_on = max(effective_on, line.valid_from)
+    change = TierChange(line.product, ordered.up_to, ordered.price, effective_on, Cause.WISH, decision, today)
+    return Changed(subscriber.change_tiers((change,), today), effective_on)
+
+
+def with_end(subscriber: Subscriber, product: str, confirmed: date | None, today: date) -> Changed:
+    """Ends a product with notice: on the day on which a cancellation of today would end the contract (DESIGN 3.1).
+
+    A product that is still to come ends before it begins. `confirmed` is the day that was shown, None for any. Raises
+    NotFound, LastProduct, EndChanged.
+    """
+    subscription, line = subscriber.subscription, _line_named(subscriber.subscription, product, today)
+    if line.valid_until is not None:
+        if confirmed not in {None, line.valid_until}:
+            raise EndChanged(line.valid_until)
+        return Changed(subscription, None)
+    if not any(each.valid_until is None for each in subscription.lines if each is not line):
+        raise LastProduct
+    if line.valid_from is not None and line.valid_from > today:
+        ends_on = line.valid_from
+    else:
+        notice = terminated(subscriber.account.contract, today)
+        ends_on = max(notice.active_until, subscriber.next_open_renewal(today))
+    if confirmed not in {None, ends_on}:
+        raise EndChanged(ends_on)
+    return Changed(_with(subscription, replace(line, valid_until=ends_on)), ends_on)
+
+
+def with_end_taken_back(subscriber: Subscriber, product: str, today: date) -> Changed:
+    """Takes the end of a product back, before its day. Raises NotFound, NotEnding where there is none to come."""
+    subscription, line = subscriber.subscription, _line_named(subscriber.subscription, product, today)
+    if line.valid_until is None:
+        raise NotEnding
+    return Changed(_with(subscription, replace(line, valid_until=None)), line.valid_until)
+
+
+def _ordered(order: Order, agreed: Money | None, catalogue: Catalogue, currency: str) -> Line:
+    """The line of an order, at the agreed price if there is one: that may be of a tier without a price."""
+    if agreed is None:
+        line = line_of(order, (), catalogue, currency)
+        if isinstance(line, Violation):
+            raise RuleViolation(line)
+        return line
+    if agreed.currency != currency:
+        raise RuleViolation(Violation(("price", "currency"), f"The contract is paid in {currency}."))
+    product = catalogue.product(order.product)
+    if product is None:
+        raise RuleViolation(Violation(("product",), f"{order.product} is not in the account's catalogue."))
+    if product.tier(order.up_to) is None:
+        raise RuleViolation(Violation(("up_to",), f"{product.name} has no such tier."))
+    return Line(product.id, product.name, product.unit, order.up_to, agreed, product.translations)
+
+
+def _added(subscriber: Subscriber, ordered: Line, today: date) -> Changed:
+    subscription = subscriber.subscription.without_lines_ended_by(subscriber.open_since(today))
+    if len(subscription.lines) >= LINES_MAX:
+        raise RuleViolation(Violation(("product",), f"An account has at most {LINES_MAX} products."))
+    begins = subscriber.next_open_month(today)
+    line = replace(ordered, added_on=today, valid_from=begins).in_language(subscriber.language)
+    return Changed(replace(subscription, lines=(*subscription.lines, line)), begins)
+
+
+def _latest(subscription: Subscription, line: Line, today: date) -> Line:
+    """The line after what is decided already, unless that is a lower tier at the next renewal."""
+    pending = subscription.pending_change(line.product, today)
+    if pending is None or pending.cause is Cause.REVIEW:
+        return subscription.line_on(line, today)
+    return subscription.line_on(line, pending.effective_on)
+
+
+def _is_larger(one: int | None, other: int | None) -> bool:
+    """Whether the tier `one` holds more than the tier `other`; None holds all."""
+    return other is not None and (one is None or one > other)
+
+
+def _line_named(subscription: Subscription, product: str, today: date) -> Line:
+    """The line of a product as stored. Raises NotFound for one that the account does not have any more."""
+    for line in subscription.lines:
+        if line.product == product and not line.ends_by(today):
+            return line
+    raise NotFound(f"The account does not subscribe to {product}.")
+
+
+def _with(subscription: Subscription, changed: Line) -> Subscription:
+    lines = tuple(changed if each.product == changed.product else each for each in subscription.lines)
+    return replace(subscription, lines=lines)

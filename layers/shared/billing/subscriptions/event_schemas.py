@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from billing.platform.events.envelope import AccountEvent, Facts, SharedEvent
-from billing.platform.events.facts import InvoiceToComeFacts, MoneyFacts
+from billing.platform.events.facts import InvoiceToComeFacts, LineFacts, MoneyFacts
 
 
 class CatalogueFacts(Facts):
@@ -55,6 +55,37 @@ class DiscountsChangeFacts(ChangeFacts):
 
 class DiscountsChanged(AccountEvent[Literal["discounts.changed"], DiscountsFacts, DiscountsChangeFacts]):
     """Staff have given an account other discounts, from the next renewal on that is not invoiced."""
+
+
+class DatedLineFacts(LineFacts):
+    """A product that costs something from `begins_on` (None: from the contract's start) and before `ends_on` (None:
+    without end)."""
+
+    begins_on: date | None
+    ends_on: date | None
+
+
+class SubscriptionLineFacts(Facts):
+    """A product as it was."""
+
+    line: DatedLineFacts
+
+
+class SubscriptionChangeFacts(ChangeFacts):
+    """A product after a change: it was added, has another tier or price, ends, or is kept although it was to end.
+
+    The tier and the price are those from `effective_on` on. `reason` is None where it is kept.
+    """
+
+    change: Literal["added", "tier", "ending", "kept"]
+    line: DatedLineFacts
+    reason: str | None
+
+
+class SubscriptionChanged(
+    AccountEvent[Literal["subscription.changed"], SubscriptionLineFacts | None, SubscriptionChangeFacts]
+):
+    """A product of an account was changed by staff; its end may also have been taken back by an admin."""
 
 
 class CatalogueReplaced(SharedEvent[Literal["catalogue.replaced"], CatalogueFacts | None, CatalogueFacts]):

@@ -48,6 +48,12 @@ class Subscriber:
         month = max(0, min(contract.month_of(today), self.fixed.until))
         return contract.month_start(contract.paid_period(month)[0])
 
+    def next_open_month(self, today: date) -> date:
+        """The first day of the first contract month after `today` that is not fixed; at the earliest the contract's
+        start."""
+        contract = self.account.contract
+        return contract.month_start(max(0, contract.month_of(today) + 1, self.fixed.until))
+
     def next_open_renewal(self, today: date) -> date:
         """The first day of the next paid period after `today` of which no month is fixed.
 

@@ -132,4 +132,5 @@ def _products_on(account: Account, subscription: Subscription, day: date) -> set
         for each in account.earlier:
             if each.start <= day < each.ended_on:
                 return set(each.products)
-    return {line.product for line in subscription.lines}
+        return {line.product for line in subscription.lines}
+    return subscription.products_on(day)
