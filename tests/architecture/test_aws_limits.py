@@ -40,6 +40,7 @@ VALUES = {
     "StaffAddress": ("", "staff@example.com"),
     "ReplyToAddress": ("", "help@example.com"),
     "VatNumberCheck": ("off", "on"),
+    "UsageSenderArn": ("", "arn:aws:iam::111122223333:role/shop"),
 }
 """Both values of each parameter that decides on a condition."""
 

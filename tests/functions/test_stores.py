@@ -57,7 +57,7 @@ def test_a_second_shop_is_added_and_its_usage_counts_at_once(company: Company) -
     refused = report("nordlys-fi", "2026-06-10T11:00:00Z", NOW)
     given = change(company, "nordlys-fi", {"name": "nordlys.example/fi"})
 
-    assert refused.body["errors"][0]["code"] == "unknown-store"
+    assert refused.body["errors"][0]["code"] == "unknown"
     assert given.status == 200
     assert given.body["items"] == [DK, SE, {"store": "nordlys-fi", "name": "nordlys.example/fi", "closed_on": None}]
     assert given.headers["ETag"] == listed(company).headers["ETag"]
@@ -84,7 +84,7 @@ def test_a_store_closes_from_a_day_on(company: Company) -> None:
     # The evening of the 11th in Copenhagen counts, also if it is reported later.
     assert report("nordlys-se", "2026-06-11T21:59:00Z", later).status == 202
     refused = report("nordlys-se", "2026-06-11T22:00:00Z", later)
-    assert (refused.status, refused.body["errors"][0]["code"]) == (422, "store-closed")
+    assert (refused.status, refused.body["errors"][0]["code"]) == (422, "unusable")
     page = answer(
         get_billing, request("GET", "/accounts/{account}/billing", claims=STAFF, path=company.path, now=later)
     )

@@ -9,13 +9,14 @@ from billing.accounts.rules import Account, Status, Store
 from billing.kernel.errors import Conflict, StaleVersion, VersionRequired
 from billing.kernel.events import EventType, RequestContext
 from billing.kernel.fields import fields_of
+from billing.kernel.versions import Versions, includes
 from billing.platform.events.new_event import new_event
 
 
 def change_store(
     account: Account,
     store: Store,
-    replaces: int | None,
+    replaces: Versions | None,
     *,
     is_preview: bool,
     context: RequestContext,
@@ -34,7 +35,7 @@ def change_store(
         return account
     if replaces is None and not is_preview:
         raise VersionRequired("Name the version that this replaces: If-Match with its ETag.")
-    if replaces not in {None, account.version}:
+    if replaces is not None and not includes(replaces, account.version):
         raise StaleVersion
     if is_preview:
         return changed

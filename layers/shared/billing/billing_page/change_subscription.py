@@ -17,6 +17,7 @@ from billing.invoicing.vat_territories import Address
 from billing.kernel.errors import ConcurrentChange, Conflict, StaleVersion, VersionRequired
 from billing.kernel.events import EventType, Facts, RequestContext
 from billing.kernel.money import Money
+from billing.kernel.versions import Versions, includes
 from billing.platform.events.new_event import new_event, new_id
 from billing.subscriptions.changes import Changed, with_discounts, with_end, with_end_taken_back, with_line
 from billing.subscriptions.rules import Discount, Order, Subscription
@@ -24,12 +25,12 @@ from billing.subscriptions.rules import Discount, Order, Subscription
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """How a change is asked for. `replaces` is the version of the subscription that the caller has seen, None for none.
+    """How a change is asked for. `replaces` names versions of the subscription that the caller has seen.
 
     A preview writes nothing, and names no version. `seller` and `policy` decide the tax that is shown.
     """
 
-    replaces: int | None
+    replaces: Versions | None
     is_preview: bool
     context: RequestContext
     seller: Address
@@ -64,7 +65,7 @@ def replace_discounts(
 
     currency, today = page.account.contract.currency, page.account.contract.today(request.context.time)
 
-    def facts(subscription: Subscription, day: date | None) -> Facts:
+    def facts(subscription: Subscription, _: date | None) -> Facts:
         return {"discounts": discount_facts(subscription, currency, today)}
 
     return _change(page, change, EventType.DISCOUNTS_CHANGED, facts, {}, request, pages)
@@ -185,7 +186,7 @@ def _change(
         return SubscriptionChange(page, None)
     if request.replaces is None and not request.is_preview:
         raise VersionRequired("Name the version that this replaces: If-Match with its ETag.")
-    if request.replaces not in {None, page.subscription.version}:
+    if request.replaces is not None and not includes(request.replaces, page.subscription.version):
         raise StaleVersion
     after = replace(page, subscription=changed.subscription)
     shown = _shown(page, after, changed.effective_on, today, request)

@@ -10,10 +10,15 @@ from typing import get_args
 
 from billing.accounts.event_schemas import (
     AccountProvisioned,
+    AdminAppointmentAnnounced,
+    AdminAppointmentEffective,
+    AdminAppointmentEnded,
     BillingInformationChanged,
+    ProvisioningCorrected,
     StoreChanged,
     UserAdded,
     UserChanged,
+    UserInvitedAgain,
     UserRemoved,
 )
 from billing.correspondence.event_schemas import AddressUndeliverable
@@ -32,6 +37,8 @@ from billing.ending.event_schemas import (
     NoticeDeadlineNear,
     OpenClaimChanged,
     OpenClaimSettled,
+    UserErased,
+    UserErasureRequested,
 )
 from billing.invoicing.event_schemas import (
     CreditNoteIssued,
@@ -74,7 +81,7 @@ from billing.scaling.event_schemas import (
     UsageBelowTier,
 )
 from billing.subscriptions.event_schemas import CatalogueReplaced, DiscountsChanged, SubscriptionChanged
-from billing.usage.event_schemas import UsageCorrected, UsageRefused, UsageThresholdReached
+from billing.usage.event_schemas import UsageCorrected, UsageRefused, UsageRejected, UsageThresholdReached
 
 AnyEvent = (
     AccountDeactivated
@@ -86,6 +93,9 @@ AnyEvent = (
     | AccountReactivationFailed
     | AccountReactivationRequested
     | AddressUndeliverable
+    | AdminAppointmentAnnounced
+    | AdminAppointmentEffective
+    | AdminAppointmentEnded
     | AutoscalingChanged
     | BillingInformationChanged
     | CancellationRequested
@@ -118,6 +128,7 @@ AnyEvent = (
     | PaymentUnexpected
     | PeriodFree
     | PaymentRepaid
+    | ProvisioningCorrected
     | ReconciliationDiffered
     | ReviewBooked
     | ReviewCancelled
@@ -132,9 +143,13 @@ AnyEvent = (
     | UsageBelowTier
     | UsageCorrected
     | UsageRefused
+    | UsageRejected
     | UsageThresholdReached
     | UserAdded
     | UserChanged
+    | UserErased
+    | UserErasureRequested
+    | UserInvitedAgain
     | UserRemoved
     | VatNumberConfirmed
     | VatNumberDecided

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 from billing.kernel.contract_calendar import terminated
 from billing.kernel.errors import Conflict, NotFound, Path, RuleViolation, Violation
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money
 from billing.subscriptions.catalogue import Catalogue
 from billing.subscriptions.rules import (
@@ -104,7 +105,9 @@ def with_discounts(subscriber: Subscriber, discounts: Sequence[Discount], today:
     if exceeded is not None:
         raise RuleViolation(exceeded)
     if len(changed.discounts) > DISCOUNTS_KEPT_MAX:
-        raise RuleViolation(Violation(("discounts",), f"At most {DISCOUNTS_KEPT_MAX} discounts can be kept."))
+        raise RuleViolation(
+            Violation(("discounts",), f"At most {DISCOUNTS_KEPT_MAX} discounts are kept.", FieldCode.TOO_MANY)
+        )
     return Changed(changed, min(days))
 
 
@@ -132,17 +135,23 @@ def _discount_violations(
         path: Path = ("discounts", position)
         before = stored.get(_identity(each))
         if _identity(each) in seen:
-            yield Violation(path, "This discount is listed twice.")
+            yield Violation(path, "This discount is listed twice.", FieldCode.DUPLICATE)
         seen.add(_identity(each))
         if before is None:
             if each.product is not None and each.product not in products:
-                yield Violation((*path, "product"), f"The account does not subscribe to {each.product}.")
+                yield Violation(
+                    (*path, "product"),
+                    f"The account does not subscribe to {each.product}.",
+                    FieldCode.UNKNOWN,
+                    {"allowed": sorted(products)},
+                )
             if not first <= each.valid_from <= latest:
                 detail = f"A new discount begins between {first}, the next renewal that is not invoiced, and {latest}."
-                yield Violation((*path, "from"), detail)
+                code = FieldCode.TOO_EARLY if each.valid_from < first else FieldCode.TOO_LATE
+                yield Violation((*path, "from"), detail, code, {"min": first, "max": latest})
         elif before != each and min(_ends(before, each)) < first:
             detail = f"The end of this discount can be moved between days from {first} on: earlier ones are invoiced."
-            yield Violation((*path, "until"), detail)
+            yield Violation((*path, "until"), detail, FieldCode.TOO_EARLY, {"min": first})
 
 
 def _exceeded(
@@ -166,7 +175,7 @@ def _exceeded(
                 )
                 kind = "percent" if discounts[position].amount is None else "amount"
                 detail = f"The discounts of {day} take off more than there is."
-                return Violation(("discounts", position, kind), detail)
+                return Violation(("discounts", position, kind), detail, FieldCode.TOO_LARGE)
     return None
 
 
@@ -196,14 +205,14 @@ def with_line(
     if line.valid_until is not None:
         if not line.ends_by(subscriber.open_since(today)):
             detail = f"{line.name} ends on {line.valid_until}: take that back, or add it again when it is invoiced."
-            raise RuleViolation(Violation(("product",), detail))
+            raise RuleViolation(Violation(("product",), detail, FieldCode.DUPLICATE))
         return _added(subscriber, ordered, today)
     current = _latest(subscription, line, today)
     if (current.up_to, current.price) == (ordered.up_to, ordered.price):
         return Changed(subscription, None)
     if _is_larger(current.up_to, ordered.up_to):
         detail = f"{line.name} has a larger tier. A smaller one is decided in a review."
-        raise RuleViolation(Violation(("up_to",), detail))
+        raise RuleViolation(Violation(("up_to",), detail, FieldCode.TOO_SMALL))
     is_dearer = ordered.price.amount >= current.price.amount and current.up_to != ordered.up_to
     effective_on = subscriber.next_open_month(today) if is_dearer else subscriber.next_open_renewal(today)
     if line.valid_from is not None:
@@ -251,19 +260,30 @@ def _ordered(order: Order, agreed: Money | None, catalogue: Catalogue, currency:
             raise RuleViolation(line)
         return line
     if agreed.currency != currency:
-        raise RuleViolation(Violation(("price", "currency"), f"The contract is paid in {currency}."))
+        raise RuleViolation(
+            Violation(
+                ("price", "currency"),
+                f"The contract is paid in {currency}.",
+                FieldCode.UNSUPPORTED,
+                {"allowed": [currency]},
+            )
+        )
     product = catalogue.product(order.product)
     if product is None:
-        raise RuleViolation(Violation(("product",), f"{order.product} is not in the account's catalogue."))
+        raise RuleViolation(
+            Violation(("product",), f"{order.product} is not in the account's catalogue.", FieldCode.UNKNOWN)
+        )
     if product.tier(order.up_to) is None:
-        raise RuleViolation(Violation(("up_to",), f"{product.name} has no such tier."))
+        raise RuleViolation(Violation(("up_to",), f"{product.name} has no such tier.", FieldCode.UNKNOWN))
     return Line(product.id, product.name, product.unit, order.up_to, agreed, product.translations)
 
 
 def _added(subscriber: Subscriber, ordered: Line, today: date) -> Changed:
     subscription = subscriber.subscription.without_lines_ended_by(subscriber.open_since(today))
     if len(subscription.lines) >= LINES_MAX:
-        raise RuleViolation(Violation(("product",), f"An account has at most {LINES_MAX} products."))
+        raise RuleViolation(
+            Violation(("product",), f"An account has at most {LINES_MAX} products.", FieldCode.TOO_MANY)
+        )
     begins = subscriber.next_open_month(today)
     line = replace(ordered, added_on=today, valid_from=begins).in_language(subscriber.language)
     return Changed(replace(subscription, lines=(*subscription.lines, line)), begins)

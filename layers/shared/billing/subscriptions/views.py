@@ -49,8 +49,8 @@ class LineView(View):
     """One product: `up_to` is the monthly usage volume of its tier, null for open-ended.
 
     `name` and `unit` are in the account's language, where the catalogue has them in it, and `translations` all that it
-    has beside its own. A line that is added costs nothing before `begins_on`, null once it has begun. One that ends costs
-    nothing from `ends_on` on, null without an end.
+    has beside its own. A line that is added costs nothing before `begins_on`, null once it has begun. One that ends
+    costs nothing from `ends_on` on, null without an end.
     """
 
     product: str

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from billing.kernel.errors import ConcurrentChange, Path, Violation
 from billing.kernel.events import EventType, RequestContext
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money
 from billing.platform.events.new_event import new_event
 from billing.platform.retry import RetryBudget
@@ -19,7 +20,6 @@ from billing.subscriptions.subscriber import Subscriber
 from billing.usage.backlog import UsageBacklog
 from billing.usage.records import ACTIONS_MAX, UsageStore, counters
 from billing.usage.refusal import (
-    ENDED,
     refusal_alert_key,
     source_refusal,
     stores_still_reporting,
@@ -48,7 +48,8 @@ class UsageReport:
     account: str
     store: str
     content: str | None
-    time: datetime
+    time: datetime | None
+    """None if the report names no time: then it happened when it is reported."""
     quantity: Decimal
     conversions: int
     revenue: Money | None
@@ -75,8 +76,13 @@ def record_usage(
     budget: RetryBudget,
     store: UsageStore,
     backlog: UsageBacklog,
-) -> list[Result]:
+    whole: bool = False,
+    spoiled: bool = False,
+) -> list[Result | None]:
     """Counts reports; returns a result for each, in their order, once all results are durable.
+
+    If they are to be counted as a `whole`, none is counted when one is rejected, or when the batch that they come from
+    is `spoiled` by another one; the results of the others are then None.
 
     An event is accepted until `reported_within` after it happened, and a duplicate is recognised for as long. One read
     for every fifty accounts, then one transaction for about a hundred events and counters. Events go to the backlog
@@ -93,6 +99,9 @@ def record_usage(
             results[place] = event
         else:
             places[event.account, event.identity].append((place, event))
+    if whole and (spoiled or any(isinstance(each, Violation) for each in results)):
+        _tell_of_refused_usage(reports, results, subscribers, context, store)
+        return results
     for batch in batches(same[0][1] for same in places.values()):
         fingerprints = count(batch, lambda _: marker_expiry(context.time, reported_within), budget, store)
         if fingerprints is None:
@@ -102,10 +111,8 @@ def record_usage(
             for place, each in places[event.account, event.identity]:
                 results[place] = outcome(each, event, fingerprints, first)
                 first = False
-    refused = [each for each, result in zip(reports, results, strict=True) if _is_after_the_end(result)]
-    if refused:
-        _record_refused_usage(refused, subscribers, context, store)
-    return [result for result in results if result is not None]
+    _tell_of_refused_usage(reports, results, subscribers, context, store)
+    return results
 
 
 def batches(events: Iterable[UsageEvent]) -> Iterator[list[UsageEvent]]:
@@ -196,11 +203,12 @@ def _event(
     """The event to count, or why the report is rejected. The violation's path is a CloudEvents attribute."""
     if subscriber is None:
         return _rejected(unknown_account(report.account))
+    time = now if report.time is None else report.time
     # The time before the day: some times have no day in the account's time zone.
-    refused = time_refusal(report.time, now, reported_within)
+    refused = time_refusal(time, now, reported_within)
     if refused is not None:
         return _rejected(refused)
-    day = subscriber.account.contract.today(report.time)
+    day = subscriber.account.contract.today(time)
     refused = refusal_of(report.account, report.store, report.product, day, subscriber, now)
     if refused is not None:
         return _rejected(refused)
@@ -211,11 +219,12 @@ def _event(
         product=report.product,
         store=report.store,
         content=report.content,
-        time=report.time,
+        time=time,
         day=day,
         quantity=report.quantity,
         conversions=report.conversions,
         revenue=report.revenue,
+        is_timed=report.time is not None,
     )
 
 
@@ -224,13 +233,20 @@ def _rejected(refused: Violation) -> Violation:
 
 
 def _is_after_the_end(result: Result | None) -> bool:
-    return isinstance(result, Violation) and result.code == ENDED
+    return isinstance(result, Violation) and result.code is FieldCode.DEACTIVATED
 
 
-def _record_refused_usage(
-    refused: Sequence[UsageReport], subscribers: Mapping[str, Subscriber], context: RequestContext, usage: UsageStore
+def _tell_of_refused_usage(
+    reports: Sequence[UsageReport],
+    results: Sequence[Result | None],
+    subscribers: Mapping[str, Subscriber],
+    context: RequestContext,
+    usage: UsageStore,
 ) -> None:
     """Tells the admins of deactivated accounts, once, that their shops still report usage."""
+    refused = [each for each, result in zip(reports, results, strict=True) if _is_after_the_end(result)]
+    if not refused:
+        return
     stores_of: dict[str, list[str]] = {}
     for account in dict.fromkeys(each.account for each in refused):
         reporting = (each.store for each in refused if each.account == account)
