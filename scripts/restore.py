@@ -70,8 +70,11 @@ MONEY = (
 )  # fmt: skip
 """Families that must be the same on both sides for an account to go back: money has moved, or somebody is booked."""
 
-SAID = (keys.ALERT, keys.DELIVERED, keys.DELIVERY, keys.DOWNLOAD, keys.EVENT, keys.UNDELIVERABLE)
-"""Families of what was said or heard. An account that goes back keeps what is newer of it."""
+SAID = (
+    keys.ALERT, keys.DELIVERED, keys.DELIVERY, keys.DOWNLOAD, keys.EVENT, keys.PAGE_APPOINTMENT, keys.UNDELIVERABLE,
+)  # fmt: skip
+"""Families of what was said or heard. An account that goes back keeps what is newer of it: also that an admin has
+objected to an appointment, which the backup has as open."""
 
 OF_BACKUP_ALONE = (keys.deleted(""), keys.residue(""), keys.RECEIPTS)
 """Partitions of which the table in use knows more, if it knows anything: what is settled there has no item."""

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from billing import wiring
 from billing.accounts.cognito_directory import CognitoDirectory
-from billing.correspondence.audiences import Recipient, recipients
+from billing.correspondence.audiences import LetterContext, Recipient, recipients
+from billing.correspondence.event_kinds import published
+from billing.correspondence.letters import letter
 from billing.kernel.errors import UpstreamFailed
 from billing.kernel.permissions import Role
 
@@ -16,6 +18,7 @@ from functions.administer_users.app import handler as administer_users
 from functions.end_account.app import handler as end_account
 from functions.get_billing.app import handler as get_billing
 from functions.list_accounts.app import handler as list_accounts
+from scripts.mail_preview import VENDOR
 from tests.api_gateway import NOW, STAFF, Answer, answer, person, request
 from tests.aws import UserPool, restore_items, stored_items
 from tests.company import Company, provisioned
@@ -288,6 +291,15 @@ def test_admins_and_staff_see_an_open_appointment_on_the_billing_page(company: C
     assert seen(company.admin) is None
 
 
+def test_an_export_has_the_appointment(company: Company) -> None:
+    announce()
+
+    exported = [*wiring.download_store().everything(company.account)]
+
+    [appointment] = [each for each in exported if each.key == "PAGE#APPOINTMENT"]
+    assert DINA["reason"] in appointment.body
+
+
 def test_without_an_appointment_there_is_none(company: Company) -> None:
     assert ask("GET", APPOINTMENT).body["type"] == "urn:livello:problem:appointment-not-found"
     assert object_to("01JZ8Q2V9M3N4P5R6S7T8V9W0X", company.admin).status == 404
@@ -428,3 +440,17 @@ def test_staff_are_told_of_a_cancellation_with_its_reason_and_of_its_withdrawal(
         assert to[0].is_staff
     [requested] = events_of("cancellation.requested")
     assert (requested.after or {})["reason"] == "closing_business"
+    staff = Recipient("staff@vendor.example", None, is_staff=True)
+    for language, introduced, why in (
+        ("en", "The customer has got this receipt", "because you look after"),
+        ("it", "Il cliente ha ricevuto questa ricevuta", "seguite"),
+    ):
+        context = LetterContext("Nordlys Kaffe", language, "Europe/Copenhagen", "Ada Holm")
+        to_staff, to_admin = (
+            " ".join(letter(published(requested), context, each, VENDOR).text.split())
+            for each in (staff, Recipient("ada@nordlys.example", "Ada Holm"))
+        )
+        assert introduced in to_staff
+        assert why in to_staff
+        assert "We close two of our four shops." in to_staff, "the reason in the customer's words"
+        assert introduced not in to_admin
