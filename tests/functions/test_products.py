@@ -223,6 +223,9 @@ def test_a_product_to_come_ends_before_it_begins(company: Company) -> None:
     put(company, "chat", 100)
 
     assert follows(end(company, "chat"))[0] == NEXT_MONTH
+    # It was entered by mistake: the right tier can follow at once.
+    assert follows(put(company, "chat", 1000))[1][0] == (NEXT_MONTH, 5000)
+    assert follows(end(company, "chat"))[0] == NEXT_MONTH
     assert invoiced(company, "2026-07-16")[2:] == [(RENEWAL, QUARTER)]
 
 

@@ -51,6 +51,11 @@ class Line:
         """Whether a contract month that begins on `day` has this line."""
         return self.has_begun_by(day) and not self.ends_by(day)
 
+    @property
+    def never_costs(self) -> bool:
+        """Whether the line was taken back before it began."""
+        return self.valid_from is not None and self.valid_from == self.valid_until
+
     def counts_on(self, day: date) -> bool:
         """Whether usage of `day` counts: at once when the line is added, and until it ends."""
         return (self.added_on is None or self.added_on <= day) and not self.ends_by(day)
@@ -206,8 +211,9 @@ class Subscription:
         return {line.product for line in self.lines if line.counts_on(day)} | {each.product for each in former}
 
     def without_lines_ended_by(self, day: date) -> Subscription:
-        """Returns the subscription whose lines that have ended by `day` are former ones: no invoice needs them."""
-        over = [line for line in self.lines if line.ends_by(day)]
+        """Returns the subscription whose lines that have ended by `day`, or before they began, are former ones: no
+        invoice needs them."""
+        over = [line for line in self.lines if line.ends_by(day) or line.never_costs]
         if not over:
             return self
         gone = {line.product for line in over}
