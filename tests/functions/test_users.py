@@ -18,8 +18,12 @@ from billing.kernel.permissions import Role
 from botocore.exceptions import ClientError
 
 from functions.administer_users.app import handler as administer_users
+from functions.get_billing.app import handler as get_billing
+from functions.get_events.app import handler as get_events
+from functions.get_invoices.app import handler as get_invoices
+from functions.get_usage.app import handler as get_usage
 from functions.list_accounts.app import handler as list_accounts
-from tests.api_gateway import NOW, STAFF, Answer, answer, person, request
+from tests.api_gateway import NOW, STAFF, Answer, Handler, answer, person, request
 from tests.aws import UserPool, put_item, stored_items
 from tests.company import Company, provisioned
 from tests.samples import ACCOUNT, with_value
@@ -140,6 +144,23 @@ def test_who_was_removed_and_comes_again_has_not_logged_in(company: Company) -> 
     assert logged_in(member) is None
     assert look(member).status == 200
     assert logged_in(member) == NOW
+
+
+@pytest.mark.parametrize(
+    ("handler", "route"),
+    [
+        (get_billing, "/accounts/{account}/billing"),
+        (get_events, "/accounts/{account}/events"),
+        (get_invoices, "/accounts/{account}/invoices"),
+        (get_usage, "/accounts/{account}/usage"),
+    ],
+)
+def test_the_first_request_may_be_one_that_only_reads(handler: Handler, route: str, company: Company) -> None:
+    dina = put(company, {"email": "dina@nordlys.example", "name": "Dina", "role": "admin"}).body["user"]
+
+    assert answer(handler, request("GET", route, claims=person(dina), path=company.path)).status == 200
+
+    assert logged_in(dina) == NOW
 
 
 def test_a_mark_that_collides_is_set_by_the_next_request(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
