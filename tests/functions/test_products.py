@@ -6,6 +6,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from billing import wiring
+from billing.accounts.rules import existing
+from billing.invoicing.reconciliation.commands import _books
+from billing.invoicing.reconciliation.rules import Ledger, Rule, findings
 
 from functions.administer_subscriptions.app import handler as administer_subscriptions
 from functions.get_billing.app import handler as get_billing
@@ -292,6 +296,27 @@ def test_a_wish_is_not_lowered_by_autoscaling(
     assert events("subscription.autoscaled") == []
     pending = line(subscription(company, datetime(2026, 7, 3, tzinfo=UTC)), "search")["pending_change"]
     assert pending["price_per_month"]["amount"] == 20_000
+
+
+def differences(account: str, now: datetime) -> list[tuple[str, str]]:
+    """What the books of the account have that differs, without a payment service."""
+    store = wiring.reconciliation_store()
+    recorded = existing(store.books(account, date(2026, 1, 1)))
+    found = findings(_books(recorded, wiring.invoicing_settings()), Ledger(), now)
+    return [(each.rule, each.subject) for each in found if each.rule is Rule.OWED_DIFFERS]
+
+
+def test_the_books_agree_while_changes_are_to_come_and_after_them(company: Company) -> None:
+    put(company, "chat", 100)
+    put(company, "search", 25_000)
+    end(company, "email")
+
+    assert differences(company.account, NOW) == []
+    for day in (16, 30):
+        invoiced(company, f"2026-06-{day}")
+        assert differences(company.account, datetime(2026, 6, day, 13, tzinfo=UTC)) == []
+    invoiced(company, "2026-07-16")
+    assert differences(company.account, datetime(2026, 7, 16, 13, tzinfo=UTC)) == []
 
 
 def test_changes_that_cannot_be_are_refused(company: Company) -> None:
