@@ -641,6 +641,25 @@ def test_no_name_or_text_becomes_a_link(kind: str, is_concerned: bool) -> None:
     assert kind == "account.deleted" or "evil.\u200bexample" in mail.text.lower()
 
 
+@pytest.mark.parametrize(
+    "poison", ["https://you@evil.example/login", "mailto:you@evil.example", "evil.example/login@shop.example"]
+)
+def test_a_link_that_looks_like_an_address_is_no_link(poison: str) -> None:
+    """A URL may name a user before its host (RFC 3986, 3.2.1)."""
+    mail = letter(
+        sample("user.added"),
+        LetterContext(poison, "en", "Europe/Copenhagen", poison),
+        Recipient("astrid@nordlys.example", poison),
+        Vendor("Livello", "https://billing.livello.example/", "billing@livello.example"),
+        None,
+    )
+
+    for words in (mail.subject, mail.text, mail.html):
+        assert "evil.example" not in words
+        assert "https://you" not in words
+    assert "evil.\u200bexample" in mail.text
+
+
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 @pytest.mark.parametrize("poison", HOSTILE, ids=range(len(HOSTILE)))
 @by_audience

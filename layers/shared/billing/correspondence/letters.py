@@ -49,7 +49,8 @@ _INVISIBLE = re.compile(r"[\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\uf
 _LINK_PARTS = re.compile(r"(?<=[^\W_])[.\u3002\uff0e\uff61](?=[^\W\d_])|:(?=//)")
 """A dot within a domain, or the colon of a scheme: what mail programs recognise a link by."""
 
-_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+_ADDRESS = re.compile(r"[^\s@:/?#]+@[^\s@:/?#]+")
+"""A mail address. What has a scheme or a path is a link, even with an @ in it (RFC 3986, 3.2.1)."""
 
 _OUR_LINKS = frozenset({"authenticate_at", "place"})
 """Facts that may be links: the bank's page, and where staff hold a review."""

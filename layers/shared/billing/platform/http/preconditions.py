@@ -19,7 +19,8 @@ Preview = Annotated[bool, Query(description="true: show what would follow, and c
 NOTHING_YET = 0
 
 _ETAG = re.compile(r'(?P<weak>W/)?"(?P<tag>[\x21\x23-\x7e\x80-\xff]*)"')
-_VERSION = re.compile(r"[0-9]{1,9}", re.ASCII)
+_VERSION = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
+"""A version as `tagged` writes it: ETags are compared character by character (RFC 9110, 8.8.3.2)."""
 
 
 def replaced_version(if_match: str | None, if_none_match: str | None = None) -> Versions | None:
