@@ -144,9 +144,7 @@ Quantity = Annotated[
     ),
 ]
 Conversions = Annotated[int, Field(strict=True, ge=0, le=CONVERSIONS_MAX)]
-EventId = Annotated[
-    str, StringConstraints(min_length=1, max_length=ID_LENGTH_MAX), AfterValidator(_without_controls)
-]
+EventId = Annotated[str, StringConstraints(min_length=1, max_length=ID_LENGTH_MAX), AfterValidator(_without_controls)]
 EventSource = Annotated[
     str,
     StringConstraints(min_length=1, max_length=ID_LENGTH_MAX, pattern=r"^\S+$"),
