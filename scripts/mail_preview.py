@@ -43,6 +43,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "no-charge": {"next_charge": None},
     },
     "cancellation.requested": {"nothing-due": {"charges_still_due": [], "text": ""}},
+    "discounts.changed": {"none-left": {"discounts": [], "invoices": [], "invoices_without": []}},
     "invoice.issued": {
         "bank-transfer": {"method": "bank_transfer", "charge_on": None},
         "no-method": {"method": None, "charge_on": None},
@@ -81,6 +82,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "no-method": {"reason": "no_payment_method", "next_attempt_on": None},
     },
     "review.declined": {"after-the-appointment": {"appointment_cancelled": False}},
+    "store.changed": {"renamed": {"name": "Nordlys Sweden", "closed_on": None}, "reopened": {"closed_on": None}},
     "subscription.autoscaled": {
         "early": {"reason": "moved_early"},
         "returning-peaks": {"reason": "moved_by_returning_peaks"},
@@ -107,6 +109,22 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
                 for day in range(1, 15)
             ],
         },
+    },
+    "subscription.changed": {
+        "added": {"change": "added", "effective_on": "2026-08-15"},
+        "agreed-price": {
+            "line": {
+                "product": "search",
+                "name": "Search",
+                "unit": "searches",
+                "up_to": 10000,
+                "price": {"amount": 33000, "currency": "DKK"},
+                "begins_on": None,
+                "ends_on": None,
+            }
+        },
+        "ending": {"change": "ending", "effective_on": "2026-10-15", "invoices": []},
+        "kept": {"change": "kept", "effective_on": "2026-10-15", "reason": None},
     },
     "subscription.tier_lowered": {
         "before-the-appointment": {"appointment_cancelled": True},

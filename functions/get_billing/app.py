@@ -31,11 +31,12 @@ def get_billing(
 
 
 @app.get("/accounts/<account>/subscription")
-def get_subscription(account: AccountId, admission: MayRead, pages: Pages, now: Now) -> SubscriptionView:
+def get_subscription(account: AccountId, admission: MayRead, pages: Pages, now: Now) -> Tagged[SubscriptionView]:
     """What the account pays for."""
     page = _without_invoices(account, admission, pages)
     contract = page.account.contract
-    return SubscriptionView.of(page.subscription, contract.currency, contract.today(now))
+    view = SubscriptionView.of(page.subscription, contract.currency, contract.today(now))
+    return tagged(view, page.subscription.version)
 
 
 @app.get("/accounts/<account>/payment-method")

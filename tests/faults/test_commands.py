@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
+from billing.accounts.administer_stores import change_store
 from billing.accounts.administer_users import save_user
 from billing.accounts.information import Area, BillingDetails, ContactDetails
-from billing.accounts.rules import INVITED_AGAIN_AFTER, LastAdmin, TooManyInvitations
+from billing.accounts.rules import INVITED_AGAIN_AFTER, LastAdmin, Store, TooManyInvitations
 from billing.kernel.errors import ConcurrentChange, StaleVersion
 from billing.kernel.permissions import Role
 from billing.subscriptions.catalogue import Product
@@ -127,6 +128,51 @@ def test_changes_of_several_areas_are_made_once_in_any_order(faults: Faults) -> 
         always=one_event_per_change,
         may_lose=(StaleVersion,),
         count=60,
+    )
+
+
+# ---- Stores ----
+
+
+def shop(name: str) -> Command:
+    """Staff add a store at the version that they saw, which is the first."""
+
+    def command(world: World) -> None:
+        change_store(
+            world.store.account(NEW_ACCOUNT.account),
+            Store("nordlys-fi", name),
+            1,
+            is_preview=False,
+            context=CONTEXT,
+            accounts=world.store,
+        )
+
+    return command
+
+
+def added_once(world: World) -> None:
+    [account] = world.stored("PAGE#ACCOUNT")
+    stores = [each for each in body(account)["stores"] if each["store"] == "nordlys-fi"]
+    changes = events(world, "store.changed")
+    assert [each["after"] for each in changes] == [{**each, "closed_on": None} for each in stores]
+    assert int(account["version"]["N"]) == 1 + len(stores)
+
+
+def test_a_store_is_added_once(faults: Faults) -> None:
+    def added(world: World) -> None:
+        added_once(world)
+        assert len(events(world, "store.changed")) == 1
+
+    faults.every_cut(world=company, command=shop("Finland"), invariants=added, always=added_once)
+
+
+def test_one_of_two_concurrent_changes_of_stores_wins(faults: Faults) -> None:
+    faults.every_race(
+        world=company,
+        first=shop("Finland"),
+        second=shop("Suomi"),
+        invariants=added_once,
+        may_lose=(StaleVersion,),
     )
 
 

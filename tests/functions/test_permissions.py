@@ -32,6 +32,7 @@ from functions.administer_downloads.app import handler as administer_downloads
 from functions.administer_exchange_rates.app import handler as administer_exchange_rates
 from functions.administer_reactivation.app import handler as administer_reactivation
 from functions.administer_reviews.app import handler as administer_reviews
+from functions.administer_subscriptions.app import handler as administer_subscriptions
 from functions.administer_success_managers.app import handler as administer_success_managers
 from functions.administer_users.app import handler as administer_users
 from functions.administer_vat_numbers.app import handler as administer_vat_numbers
@@ -85,6 +86,7 @@ VAT_NUMBER = "/accounts/{account}/vat-number-check"
 TRANSFERRED = {"paid_on": "2026-06-10", "reference": "4711"}
 REPAID = {"amount": {"amount": 1, "currency": "EUR"}, "repaid_on": "2026-06-10", "reference": "4712"}
 METHOD = "/accounts/{account}/payment-method"
+PRODUCT = "/accounts/{account}/subscription/lines/{product}"
 AUTOSCALING = "/accounts/{account}/autoscaling"
 CONTACT = "/accounts/{account}/success-manager"
 OTHER_COMPANY = {**ACCOUNT["company"], "name": "Nordlys Kaffe A/S"}
@@ -204,6 +206,15 @@ def with_rates(_: Company) -> dict[str, str]:
     return {"day": "2026-06-10"}
 
 
+def with_ending_product(company: Company) -> dict[str, str]:
+    """Staff have ended a product."""
+    path, body = {**company.path, "product": "search"}, {"reason": "They asked for it"}
+    headers = {"If-Match": '"1"'}
+    event = request("PUT", PRODUCT + "/ending", claims=STAFF, path=path, body=body, headers=headers)
+    assert answer(administer_subscriptions, event).status == 200
+    return {"product": "search"}
+
+
 def with_vat_check(company: Company) -> dict[str, str]:
     """VIES calls the company's number invalid, and an invoice was issued before that."""
     check = VatNumberCheck("DK13585628", VatResult.INVALID, answered_on=NOW.date(), since=NOW.date())
@@ -309,6 +320,56 @@ MATRIX = [
     Cell(get_reconciliation, "GET", "/reconciliation", 403, 403, 200, 403),
     Cell(get_deletions, "GET", "/deletions", 403, 403, 200, 403),
     Cell(get_deletions, "GET", "/deletions/{receipt}", 403, 403, 200, 403, prepare=with_receipt),
+    read("/accounts/{account}/stores", administer_subscriptions),
+    Cell(
+        administer_subscriptions,
+        "PUT",
+        "/accounts/{account}/stores/{store}",
+        403,
+        403,
+        200,
+        404,
+        {"name": "nordlys.example/fi"},
+        {"If-Match": '"2"'},
+        lambda _: {"store": "nordlys-fi"},
+    ),
+    Cell(
+        administer_subscriptions,
+        "PUT",
+        PRODUCT,
+        403,
+        403,
+        200,
+        404,
+        {"up_to": 25_000, "reason": "They grow"},
+        {"If-Match": '"1"'},
+        lambda _: {"product": "search"},
+    ),
+    Cell(
+        administer_subscriptions,
+        "PUT",
+        PRODUCT + "/ending",
+        403,
+        403,
+        200,
+        404,
+        {"reason": "They asked for it"},
+        {"If-Match": '"1"'},
+        lambda _: {"product": "search"},
+    ),
+    Cell(administer_subscriptions, "DELETE", PRODUCT + "/ending", 200, 403, 200, 404, prepare=with_ending_product),
+    read("/accounts/{account}/discounts", administer_subscriptions),
+    Cell(
+        administer_subscriptions,
+        "PUT",
+        "/accounts/{account}/discounts",
+        403,
+        403,
+        200,
+        404,
+        {"discounts": []},
+        {"If-Match": '"1"'},
+    ),
     admins_change("company", OTHER_COMPANY),
     admins_change("billing", {"email": "other@nordlys.example", "language": "it"}),
     admins_change("contact", {"name": "Bo Lind", "phone": None}),
@@ -393,6 +454,8 @@ NOTHING = {
     "day": "2026-06-10",
     "claim": "LV-2025-000001",
     "setup_intent": "seti_0",
+    "product": "search",
+    "store": "nordlys-fi",
     "success_manager": "nobody",
 }
 """Parameters for requests without prepared state."""

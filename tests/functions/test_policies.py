@@ -124,6 +124,7 @@ RECORDING = {
     "administer_downloads",
     "administer_reactivation",
     "administer_reviews",
+    "administer_subscriptions",
     "administer_success_managers",
     "administer_users",
     "administer_vat_numbers",

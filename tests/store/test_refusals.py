@@ -172,6 +172,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "replace_information": lambda store: store.replace_information(
             ID, Area.BILLING, BillingDetails(ADMIN.email), 1, EVENT
         ),
+        "save_account": lambda store: store.save_account(ACCOUNT, EVENT),
         "save_user": lambda store: store.save_user(ACCOUNT, MEMBER, EVENT),
         "users": lambda store: store.users(ID),
     },
@@ -185,6 +186,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     BillingPageStore: {
         "billing_page": lambda store: store.billing_page(ID),
+        "change_subscription": lambda store: store.change_subscription(PAGE, PAGE.subscription, EVENT),
         "provision": lambda store: store.provision(PAGE, ADMIN, EVENT, DUE, BILLING),
     },
     CancellationStore: {

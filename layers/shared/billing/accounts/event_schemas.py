@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from billing.platform.events.envelope import AccountEvent, Facts
@@ -28,6 +28,18 @@ class InformationFacts(Facts):
 
     area: Literal["company", "billing", "contact"]
     details: dict[str, str | None]
+
+
+class StoreFacts(Facts):
+    """A store. `closed_on` is the first day whose usage is refused, None while the store is open without end."""
+
+    store: str
+    name: str
+    closed_on: date | None
+
+
+class StoreChanged(AccountEvent[Literal["store.changed"], StoreFacts | None, StoreFacts]):
+    """Staff have added, renamed, closed or reopened a store. `before` is null for a new one."""
 
 
 class AccountProvisioned(AccountEvent[Literal["account.provisioned"], None, AccountFacts]):

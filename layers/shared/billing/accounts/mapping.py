@@ -19,10 +19,9 @@ from billing.accounts.rules import (
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.kernel.contract_calendar import Contract, Term
 from billing.kernel.events import Actor, ActorKind
-from billing.kernel.fields import fields_of
 from billing.kernel.permissions import Role
 from billing.platform.dynamodb import keys
-from billing.platform.dynamodb.bodies import Body, parsed, text
+from billing.platform.dynamodb.bodies import Body, date_or_none, parsed, text
 from billing.platform.dynamodb.reader import Row
 
 
@@ -35,7 +34,7 @@ def account_body(account: Account) -> str:
             "name": account.name,
             "status": account.status,
             "contract": contract_body(account.contract),
-            "stores": [fields_of(store, id="store") for store in account.stores],
+            "stores": [_store_body(store) for store in account.stores],
             "roles": dict(account.roles),
             "provisioned_as": account.provisioned_as,
             "success_manager": account.success_manager,
@@ -70,7 +69,10 @@ def account_from(stored: str, version: int) -> Account:
         name=body["name"],
         status=Status(body["status"]),
         contract=contract_from(body["contract"]),
-        stores=tuple(Store(id=store["store"], name=store["name"]) for store in body["stores"]),
+        stores=tuple(
+            Store(id=store["store"], name=store["name"], closed_on=date_or_none(store.get("closed_on")))
+            for store in body["stores"]  # open stores, and all older ones, have no day
+        ),
         roles={user: Role(role) for user, role in body["roles"].items()},
         provisioned_as=body["provisioned_as"],
         version=version,
@@ -87,6 +89,12 @@ def account_from(stored: str, version: int) -> Account:
         identity=body.get("identity", ""),
         invited=_invited_from(body.get("invited")),  # accounts that have invited nobody since provisioning lack it
     )
+
+
+def _store_body(store: Store) -> Body:
+    """A store. An open one, as most are, has no day of its closing."""
+    body: Body = {"store": store.id, "name": store.name}
+    return body if store.closed_on is None else {**body, "closed_on": store.closed_on}
 
 
 def _earlier_body(account: Account) -> Body:

@@ -72,6 +72,16 @@ class AccountStore(LogInStore):
         page, _ = page_rows(self._reads, account, consistent=True)
         return details_of(page)
 
+    def save_account(self, account: Account, event: Event) -> None:
+        """Writes an account that was changed, and records the event.
+
+        Raises StaleVersion when the account is no longer at its version, ConcurrentChange after a collision. One
+        transaction.
+        """
+        with self._transaction(StaleVersion()) as write:
+            write.replace(account_item(account), account.version)
+            write.record(event)
+
     # ---- Billing information ----
 
     def replace_information(

@@ -24,6 +24,16 @@ USERS_MAX = 100
 """Users of one account. Their roles are part of the account's own item, which every request reads."""
 
 
+STORES_MAX = 50
+"""Open stores of one account."""
+
+STORES_EVER_MAX = 100
+"""Stores of one account, closed ones included: their usage can still be reported late, read and corrected."""
+
+CLOSED_DAYS_MAX = 366
+"""How far ahead the closing of a store can be entered. A later day is a typing error."""
+
+
 T = TypeVar("T")
 
 
@@ -64,10 +74,18 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A web shop of the account, for one domain or language. Usage is counted per store."""
+    """A web shop of the account, for one domain or language. Usage is counted per store.
+
+    `closed_on` is the first day whose usage is refused, None while the store is open without end.
+    """
 
     id: str
     name: str
+    closed_on: date | None = None
+
+    def is_closed_on(self, day: date) -> bool:
+        """Whether usage of a day is refused."""
+        return self.closed_on is not None and self.closed_on <= day
 
 
 INVITED_AGAIN_AFTER = timedelta(minutes=15)
@@ -218,6 +236,36 @@ class Account:
             ended = EarlierContract(self.contract.start, self.ending.active_until, products)
             earlier = (*earlier, ended)[-EARLIER_CONTRACTS_MAX:]
         return replace(self, status=Status.ACTIVE, contract=contract, ending=None, reactivation=None, earlier=earlier)
+
+    def stores_open_on(self, day: date) -> tuple[Store, ...]:
+        """The stores whose usage of a day counts."""
+        return tuple(each for each in self.stores if not each.is_closed_on(day))
+
+    def with_store(self, store: Store, today: date) -> Account:
+        """The account with a new store, or with a changed one of this id. An equal store changes nothing.
+
+        A closing lies in the future, because usage of today may be counted already. Raises RuleViolation for another
+        day and for the last open store, Conflict for more than STORES_MAX open ones or STORES_EVER_MAX in all.
+        """
+        before = next((each for each in self.stores if each.id == store.id), None)
+        if before == store:
+            return self
+        closes = store.closed_on is not None and (before is None or before.closed_on != store.closed_on)
+        if closes and store.closed_on is not None:
+            earliest, latest = today + timedelta(days=1), today + timedelta(days=CLOSED_DAYS_MAX)
+            if not earliest <= store.closed_on <= latest:
+                detail = f"A store closes on a day from {earliest} to {latest}: usage of today may be counted already."
+                code = FieldCode.TOO_EARLY if store.closed_on < earliest else FieldCode.TOO_LATE
+                raise RuleViolation(Violation(("closed_on",), detail, code, {"min": earliest, "max": latest}))
+        stores = [store if each.id == store.id else each for each in self.stores]
+        changed = replace(self, stores=tuple(stores if before is not None else [*stores, store]))
+        if closes and not any(each.closed_on is None for each in changed.stores):
+            raise RuleViolation(Violation(("closed_on",), "An account keeps a store that is open.", FieldCode.UNUSABLE))
+        if before is None and len(changed.stores) > STORES_EVER_MAX:
+            raise Conflict(f"An account has at most {STORES_EVER_MAX} stores, closed ones included.")
+        if len(changed.stores_open_on(today)) > max(STORES_MAX, len(self.stores_open_on(today))):
+            raise Conflict(f"An account has at most {STORES_MAX} open stores.")
+        return changed
 
     def is_new_to(self, person: Person) -> bool:
         """Whether this request is the first one of one of the account's own people."""

@@ -25,16 +25,17 @@ from billing.kernel.schedules import Job, start_of
 from billing.payments.mapping import shown_payment_method_from
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.item import Item
-from billing.platform.dynamodb.table import Table
 from billing.scaling.due import AutoscalingDue, due_at
 from billing.scaling.due_mapping import due_body
 from billing.subscriptions.mapping import subscription_body, subscription_from
+from billing.subscriptions.records import SubscriptionStore
+from billing.subscriptions.rules import Subscription
 
 PAGE_INVOICES = 12
 """How many invoices the billing page shows."""
 
 
-class BillingPageStore(Table):
+class BillingPageStore(SubscriptionStore):
     """Billing pages in the table."""
 
     def billing_page(self, account: str, *, invoices: int = PAGE_INVOICES, consistent: bool = False) -> BillingPage:
@@ -57,6 +58,20 @@ class BillingPageStore(Table):
             appointment=appointment_from(page.get(keys.PAGE_APPOINTMENT)),
             vat_check=None if check is None else check_from(check.body, check.version),
         )
+
+    def change_subscription(self, page: BillingPage, changed: Subscription, event: Event) -> None:
+        """Replaces the subscription of a page, and records the event. One transaction.
+
+        Raises ConcurrentChange when the account, its subscription or its running paid period has changed since the page
+        was read: what a month costs must not change while it is fixed.
+        """
+        partition = keys.account(page.account.id)
+        with self._transaction() as write:
+            write.check(partition, keys.PAGE_ACCOUNT, page.account.version)
+            item = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(changed))
+            write.replace(item, page.subscription.version)
+            write.check(partition, keys.PAGE_PERIOD, page.subscriber.fixed.version)
+            write.record(event)
 
     def provision(
         self,

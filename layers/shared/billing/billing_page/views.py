@@ -134,7 +134,7 @@ class BillingPageView(View):
                 currency=contract.currency,
                 time_zone=contract.time_zone,
             ),
-            stores=[StoreView(store=each.id, name=each.name) for each in account.stores],
+            stores=[StoreView(store=each.id, name=each.name) for each in account.stores_open_on(today)],
             subscription=SubscriptionView.of(page.subscription, contract.currency, today),
             invoices=[InvoiceView.of(invoice) for invoice in page.invoices],
             billing_information=InformationView(

@@ -15,6 +15,7 @@ from billing.accounts.event_schemas import (
     AdminAppointmentEnded,
     BillingInformationChanged,
     ProvisioningCorrected,
+    StoreChanged,
     UserAdded,
     UserChanged,
     UserInvitedAgain,
@@ -79,7 +80,7 @@ from billing.scaling.event_schemas import (
     UsageAboveTiers,
     UsageBelowTier,
 )
-from billing.subscriptions.event_schemas import CatalogueReplaced
+from billing.subscriptions.event_schemas import CatalogueReplaced, DiscountsChanged, SubscriptionChanged
 from billing.usage.event_schemas import UsageCorrected, UsageRefused, UsageRejected, UsageThresholdReached
 
 AnyEvent = (
@@ -106,6 +107,7 @@ AnyEvent = (
     | CreditNoteRefunded
     | CreditRefunded
     | CreditRefundFailed
+    | DiscountsChanged
     | DownloadReady
     | DownloadRequested
     | ExchangeRateMissing
@@ -131,7 +133,9 @@ AnyEvent = (
     | ReviewBooked
     | ReviewCancelled
     | ReviewDeclined
+    | StoreChanged
     | SubscriptionAutoscaled
+    | SubscriptionChanged
     | SubscriptionTierLowered
     | SuccessManagerAssigned
     | SuccessManagerChanged

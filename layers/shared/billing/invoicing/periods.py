@@ -378,13 +378,14 @@ def _as_invoiced(subscription: Subscription, due: InvoicingDue, day: date) -> Su
 
     A change is invoiced on the day on which it takes effect, or with the period, if it was known when that began. The
     latter counts until another decision replaces it, however late the run is. What is decided after `day` counts only
-    when the next month is fixed: so what is invoiced until then is asked of the first day of the last fixed month.
+    when the next month is fixed: so what is invoiced until then is asked of the first day of the last fixed month. A
+    line is invoiced from the day on which it begins.
     """
     counted = [each for each in subscription.changes if each.effective_on <= day or each.decision in due.settled]
     counted += [
         each.change for each in subscription.replaced if each.was_known_on(day) and each.change.decision in due.settled
     ]
-    return replace(subscription, changes=tuple(counted), replaced=())
+    return replace(subscription.begun_by(day), changes=tuple(counted), replaced=())
 
 
 def _corrected(running: PaidPeriod, lines: Sequence[InvoiceLine]) -> PeriodInvoice | None:

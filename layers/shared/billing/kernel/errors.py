@@ -24,6 +24,7 @@ accounts.provisioning           AdminHasLoggedIn, LogInsUnknown
 accounts.rules                  AccountExists, LastAdmin
 scaling.reviews.rules           NoSuccessManager, ReviewNotYet, ReviewOpen, SlotTaken
 payments.methods                SetupSuperseded
+subscriptions.changes           EndChanged, LastProduct, NotEnding
 usage.corrections               AccountClosed, CorrectionConflict
 invoicing.dunning               AlreadyPaid
 invoicing.credit_notes          AlreadyCredited, NotCorrectable

@@ -55,6 +55,8 @@ class Permission(StrEnum):
     APPOINT_ADMINS = "appoint-admins"
     OBJECT_TO_APPOINTMENTS = "object-to-appointments"
     PROVISION_ACCOUNTS = "provision-accounts"
+    CHANGE_ACCOUNTS = "change-accounts"
+    KEEP_PRODUCTS = "keep-products"
     ADMINISTER_CATALOGUE = "administer-catalogue"
     ADMINISTER_EXCHANGE_RATES = "administer-exchange-rates"
     READ_REVIEWS = "read-reviews"
@@ -95,6 +97,8 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.APPOINT_ADMINS: _STAFF_ONLY,
     Permission.OBJECT_TO_APPOINTMENTS: _ADMIN_ONLY,
     Permission.PROVISION_ACCOUNTS: _STAFF_ONLY,
+    Permission.CHANGE_ACCOUNTS: _STAFF_ONLY,
+    Permission.KEEP_PRODUCTS: _ADMIN_AND_STAFF,
     Permission.ADMINISTER_CATALOGUE: _STAFF_ONLY,
     Permission.ADMINISTER_EXCHANGE_RATES: _STAFF_ONLY,
     Permission.READ_REVIEWS: _EVERY_ROLE,

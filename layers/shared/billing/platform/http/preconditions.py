@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from aws_lambda_powertools.event_handler.openapi.params import Header
+from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 
 from billing.kernel.errors import StaleVersion
 from billing.kernel.versions import Versions
@@ -13,6 +13,8 @@ from billing.platform.http.media_types import elements
 
 IfMatch = Annotated[str | None, Header(alias="If-Match", description="The ETag of the version that this replaces.")]
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="* where nothing is to be replaced.")]
+
+Preview = Annotated[bool, Query(description="true: show what would follow, and change nothing.")]
 
 NOTHING_YET = 0
 
