@@ -110,7 +110,7 @@ IN_THE_LANGUAGE_OF_THE_ACCOUNT = (
     r"/reviews/slots/missing/\d+/detail: ",
     r"/prepared/\d+/missing: ",
 )
-"""Sentences that were English for every account. What a review misses is told with its figures now, beside the sentence."""
+"""Sentences that were English for every account. What a review misses is told with its figures now, in an object."""
 
 
 def is_announced(difference: str) -> bool:
