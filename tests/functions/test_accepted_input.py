@@ -157,6 +157,12 @@ def test_a_whole_number_with_a_point_is_an_integer_in_every_body(text: str, cata
     assert answer(provision_account, event).status == 201
 
 
+@pytest.mark.parametrize("phone", ["(042) 123 4567", "+22 607 123 4567", "(+45) 33 12 34 56"])
+def test_a_phone_number_may_have_its_area_in_brackets(phone: str, catalogue: UserPool) -> None:
+    """As ITU-T E.123 writes national numbers."""
+    assert provisioned(with_value(ACCOUNT, phone, "contact", "phone")).status == 201
+
+
 # ---- What a client accepts ----
 
 

@@ -310,6 +310,16 @@ def test_only_an_admin_can_reactivate(caller: str, company: Company, stripe_acco
     assert stored_items() == before
 
 
+def test_what_is_to_be_confirmed_is_said_as_a_limit(company: Company, stripe_account: Stripe) -> None:
+    card(company, stripe_account)
+    deactivate(company)
+
+    refused = ask(company, "POST", {"due": {"amount": 1, "currency": "EUR"}, "confirmed": False})
+
+    [error] = refused.body["errors"]
+    assert (error["code"], error["limits"]) == ("not-allowed", {"allowed": ["true"]})
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

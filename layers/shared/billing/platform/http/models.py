@@ -227,7 +227,7 @@ Text = Annotated[
 PersonName = Annotated[Text, AfterValidator(_no_link)]
 """The name of a mail's recipient. A link is refused, or anyone could advertise in our mail."""
 
-Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 ()./-]{3,29}$")]
+Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^(\(|\(?\+)?[0-9][0-9 ()./-]{3,29}$")]
 Country = Annotated[str, AfterValidator(_country)]
 Currency = Annotated[str, AfterValidator(_currency)]
 Confirmed = Annotated[

@@ -275,7 +275,8 @@ def _code_of(kind: str, context: Mapping[str, Any]) -> tuple[FieldCode, Limits]:
     if kind.endswith("_type"):
         code, limits["expected"] = FieldCode.WRONG_TYPE, _JSON_TYPES.get(kind.removesuffix("_type"), "object")
     if code is FieldCode.NOT_ALLOWED:
-        limits["allowed"] = _LITERAL.findall(str(context.get("expected", "")))
+        expected = str(context.get("expected", ""))
+        limits["allowed"] = _LITERAL.findall(expected) or [expected.lower()]  # True is true in JSON
     if code in _OF_TIME and any(isinstance(each, date) for each in limits.values()):
         code = _OF_TIME[code]
     return code, limits
