@@ -73,10 +73,16 @@ def test_no_resource_that_holds_data_is_replaced(upgrade: Upgrade) -> None:
     assert {name: upgrade.upgraded.resources.get(name) for name in kept} == kept
 
 
+def without_first_requests(item: Item) -> Item:
+    return {name: value for name, value in item.items() if not name.startswith(("logged_in#", "used_since"))}
+
+
 def test_the_deployment_changes_no_item_and_no_file_and_no_log_in(upgrade: Upgrade) -> None:
     before, upgraded = upgrade.before, upgrade.upgraded
 
-    assert {key: upgraded.items.get(key) for key in before.items} == before.items
+    # `make run` makes requests as the demonstration's people: their first ones are noted beside the account's body.
+    kept = {key: without_first_requests(upgraded.items.get(key, {})) for key in before.items}
+    assert kept == before.items
     assert {key: upgraded.files.get(key) for key in before.files} == before.files
     assert upgraded.log_ins == before.log_ins
 
