@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from billing.accounts.appointment_mapping import appointment_body, appointment_from
 from billing.accounts.appointments import Appointment
-from billing.accounts.log_in_records import stay
-from billing.accounts.mapping import account_body, account_of
-from billing.accounts.records import AccountStore, user_item
+from billing.accounts.mapping import account_of
+from billing.accounts.records import AccountStore, write_user
 from billing.accounts.rules import Account, User
 from billing.kernel.events import Event
 from billing.kernel.schedules import Job
@@ -70,21 +69,11 @@ class AppointmentStore(AccountStore):
         appointment, is no longer at its version, while the log-in is being deleted, and while the person is being
         erased. One transaction.
         """
-        partition = keys.account(account.id)
         with self._transaction() as write:
-            unmarked = [keys.logged_in(user.id)] if is_new else []
-            if replaces is not None:
-                unmarked.append(keys.logged_in(replaces))
-                write.delete(partition, keys.user(replaces))
-            page = Item(partition, keys.PAGE_ACCOUNT, account_body(account))
-            write.replace_account(page, account.version, unmarked=unmarked)
+            write_user(write, account, user, is_new=is_new, replaces=replaces)
             write.replace(_item(account.id, appointment), appointment.version)
-            write.put(user_item(account, user))
             for event in events:
                 write.record(event)
-            write.delete(partition, keys.undeliverable(user.email))
-            stay(write, user.id)
-            write.check(partition, keys.erasure(user.id), 0)
 
 
 def _item(account: str, appointment: Appointment) -> Item:

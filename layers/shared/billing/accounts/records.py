@@ -132,20 +132,10 @@ class AccountStore(LogInStore):
         the same person's log-in that is gone: its user is deleted. Raises ConcurrentChange when the account is no
         longer at its version, while the log-in is being deleted, and while the person is being erased. One transaction.
         """
-        partition = keys.account(account.id)
         with self._transaction() as write:
-            # A person who comes again has not used the account since.
-            unmarked = [] if events[-1].before else [keys.logged_in(user.id)]
-            if replaces is not None:
-                unmarked.append(keys.logged_in(replaces))
-                write.delete(partition, keys.user(replaces))
-            write.replace_account(account_item(account), account.version, unmarked=unmarked)
-            write.put(user_item(account, user))
+            write_user(write, account, user, is_new=not events[-1].before, replaces=replaces)
             for event in events:
                 write.record(event)
-            write.delete(partition, keys.undeliverable(user.email))
-            stay(write, user.id)
-            write.check(partition, keys.erasure(user.id), 0)
 
     def remove_user(self, account: Account, user: str, event: Event, log_in_until: datetime) -> None:
         """Deletes a user, writes the account without their role, and records the event.
@@ -178,21 +168,19 @@ class AccountStore(LogInStore):
         transaction.
         """
         partition = keys.account(account.id)
-        addresses = {admin.email} | {each.email for each, _ in information.values() if isinstance(each, BillingDetails)}
+        addresses = {each.email for each, _ in information.values() if isinstance(each, BillingDetails)}
         gone = [keys.logged_in(user.id) for user in former]
         with self._transaction(StaleVersion()) as write:
             write.replace_account(account_item(account), account.version, unmarked=gone, without=[keys.USED_SINCE])
             for user in former:
                 write.delete(partition, keys.user(user.id))
                 leave(write, user.id, log_ins_until)
-            write.put(user_item(account, admin))
-            stay(write, admin.id)
-            write.check(partition, keys.erasure(admin.id), 0)
+            _give_access(write, account, admin)
             for area, (details, version) in information.items():
                 write.replace(Item(partition, keys.page_information(area), information_body(details)), version)
             for event in events:
                 write.record(event)
-            for address in sorted(addresses):
+            for address in sorted(addresses - {admin.email}):
                 write.delete(partition, keys.undeliverable(address))
             if vat_number is not None:
                 set_vat_number_due(write, account.id, vat_number)
@@ -241,6 +229,31 @@ class AccountStore(LogInStore):
 def account_item(account: Account) -> Item:
     """The item of an account."""
     return Item(keys.account(account.id), keys.PAGE_ACCOUNT, account_body(account))
+
+
+def write_user(write: Transaction, account: Account, user: User, *, is_new: bool, replaces: str | None) -> None:
+    """Adds to a transaction a user who has access, and the account with its new roles.
+
+    `is_new` says that they had none before. `replaces` is the id of the same person's log-in that is gone: its user is
+    deleted. The transaction fails when the account is no longer at its version, while the log-in is being deleted, and
+    while the person is being erased.
+    """
+    # A person who comes again has not used the account since.
+    unmarked = [keys.logged_in(user.id)] if is_new else []
+    if replaces is not None:
+        unmarked.append(keys.logged_in(replaces))
+        write.delete(keys.account(account.id), keys.user(replaces))
+    write.replace_account(account_item(account), account.version, unmarked=unmarked)
+    _give_access(write, account, user)
+
+
+def _give_access(write: Transaction, account: Account, user: User) -> None:
+    """Adds a user's item. Clears the address's undeliverable mark, because somebody has just given this address."""
+    partition = keys.account(account.id)
+    write.put(user_item(account, user))
+    write.delete(partition, keys.undeliverable(user.email))
+    stay(write, user.id)
+    write.check(partition, keys.erasure(user.id), 0)
 
 
 def user_item(account: Account, user: User) -> Item:
