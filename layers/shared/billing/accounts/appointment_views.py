@@ -11,7 +11,7 @@ from billing.accounts.appointments import Appointment, AppointmentState
 from billing.accounts.information_views import BillingBody, CompanyBody, ContactBody
 from billing.accounts.provisioning import ProvisioningCorrection, is_correctable
 from billing.accounts.rules import Account, User
-from billing.accounts.user_views import UserView
+from billing.accounts.user_views import FirstAdminBody, UserView
 from billing.kernel.permissions import Role
 from billing.platform.http.models import IDENTIFIER_LENGTH_MAX, Body, LogInEmail, PersonName, Text, View
 
@@ -61,17 +61,10 @@ class AppointmentView(View):
         )
 
 
-class CorrectedAdminBody(Body):
-    """The person who is invited to run the account on the customer's side."""
-
-    email: LogInEmail
-    name: PersonName
-
-
 class ProvisioningCorrectionBody(Body):
     """What is right about a provisioning. An area without a value stays as it is."""
 
-    first_admin: CorrectedAdminBody
+    first_admin: FirstAdminBody
     reason: Text
     company: CompanyBody | None = None
     billing: BillingBody | None = None

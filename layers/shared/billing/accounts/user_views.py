@@ -22,6 +22,13 @@ Erase = Annotated[
 ]
 
 
+class FirstAdminBody(Body):
+    """The person who is invited to run the account on the customer's side."""
+
+    email: LogInEmail
+    name: PersonName
+
+
 class UserBody(Body):
     """A person who is to have a role in the account. The address says who it is."""
 

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from billing.accounts.information_views import BillingBody, CompanyBody, ContactBody
 from billing.accounts.rules import STORES_MAX, Store
+from billing.accounts.user_views import FirstAdminBody
 from billing.billing_page.provision_account import Provisioning
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.field_codes import FieldCode, Unfit
@@ -19,9 +20,7 @@ from billing.platform.http.models import (
     Identifier,
     IntervalMonths,
     IsoDate,
-    LogInEmail,
     Percent,
-    PersonName,
     Text,
     TimeZone,
     Volume,
@@ -85,13 +84,6 @@ class DiscountBody(Body):
             valid_until=self.valid_until,
             reason=self.reason,
         )
-
-
-class FirstAdminBody(Body):
-    """Whoever is invited to run the account on the customer's side."""
-
-    email: LogInEmail
-    name: PersonName
 
 
 class AccountBody(Body):
