@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from billing.accounts.information import Area, BillingDetails, CompanyDetails
 from billing.accounts.mapping import account_of, billing_from, company_from, vat_number_due_body
@@ -52,6 +52,8 @@ from billing.subscriptions.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from billing.platform.dynamodb.transaction import Transaction
+
+T = TypeVar("T")
 
 DOCUMENTS_AT_ONCE = 50
 """How many documents one read returns. DynamoDB returns 100 items or 16 megabytes at most."""
@@ -433,10 +435,30 @@ class InvoiceStore(RateReads):
         self, account: str, *, year: int | None, status: InvoiceStatus | None, limit: int, after: str | None
     ) -> Slice[Invoice]:
         """A page of the invoices, of one year or of all, newest first. One query."""
+        return self._listed(account, lambda _, invoice: invoice, year=year, status=status, limit=limit, after=after)
 
-        def listed(row: Row) -> Invoice | None:
+    def whole_invoices(
+        self, account: str, *, year: int | None, status: InvoiceStatus | None, limit: int, after: str | None
+    ) -> Slice[WholeInvoice]:
+        """Like `invoices`, with what each one said. One query, and one read per DOCUMENTS_AT_ONCE invoices."""
+        page = self._listed(account, lambda row, _: row, year=year, status=status, limit=limit, after=after)
+        documents = stored_documents(self._reads, page.items)
+        whole = (WholeInvoice(issued_from(documents.get(row.key, row.body)), _record_from(row)) for row in page.items)
+        return Slice(tuple(whole), page.last)
+
+    def _listed(
+        self,
+        account: str,
+        value_of: Callable[[Row, Invoice], T],
+        *,
+        year: int | None,
+        status: InvoiceStatus | None,
+        limit: int,
+        after: str | None,
+    ) -> Slice[T]:
+        def listed(row: Row) -> T | None:
             invoice = invoice_from(row.body)
-            return invoice if status in {None, invoice.status} else None
+            return value_of(row, invoice) if status in {None, invoice.status} else None
 
         return self._reads.newest(
             keys.account(account),
@@ -447,27 +469,6 @@ class InvoiceStore(RateReads):
             within=None if year is None else f"{keys.INVOICE}{year:04}",
             filtered=status is not None,
         )
-
-    def whole_invoices(
-        self, account: str, *, year: int | None, status: InvoiceStatus | None, limit: int, after: str | None
-    ) -> Slice[WholeInvoice]:
-        """Like `invoices`, with what each one said. One query, and one read per DOCUMENTS_AT_ONCE invoices."""
-
-        def listed(row: Row) -> Row | None:
-            return row if status in {None, invoice_from(row.body).status} else None
-
-        page = self._reads.newest(
-            keys.account(account),
-            keys.INVOICE,
-            listed,
-            limit=limit,
-            after=after,
-            within=None if year is None else f"{keys.INVOICE}{year:04}",
-            filtered=status is not None,
-        )
-        documents = stored_documents(self._reads, page.items)
-        whole = (WholeInvoice(issued_from(documents.get(row.key, row.body)), _record_from(row)) for row in page.items)
-        return Slice(tuple(whole), page.last)
 
     def past_due(self, *, limit: int, after: str | None) -> Slice[InvoiceRecord]:
         """A page of the past due invoices of all accounts, the oldest due date first. One query of each index.
