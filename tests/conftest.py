@@ -115,6 +115,18 @@ def user_pool(aws: None) -> UserPool:
 
 
 @pytest.fixture
+def usage_backlog(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The sample company, and the queue of usage whose counters are busy, on moto. Yields the queue's address."""
+    sqs = boto3.client("sqs", region_name=REGION)
+    url = sqs.create_queue(QueueName="usage-backlog")["QueueUrl"]
+    monkeypatch.setenv("USAGE_BACKLOG_URL", url)
+    monkeypatch.setenv("USAGE_REPORTED_WITHIN_DAYS", "35")
+    wiring.forget()
+    yield url
+    sqs.delete_queue(QueueUrl=url)
+
+
+@pytest.fixture
 def stripe_account(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stripe]:
     """An account of Stripe's stand-in, with its clock at NOW. The wiring's gateway and secret use it."""
     account = stripe_account_at(NOW.timestamp())

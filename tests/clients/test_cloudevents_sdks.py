@@ -9,20 +9,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from billing import wiring
 
 from tests.api_gateway import MACHINE, NOW
-from tests.aws import REGION
 from tests.clients.http_gateway import served
 from tests.clients.tools import FOLDER, PYTHON, Command, missing, npm, run
-from tests.company import Company
 from tests.samples import ACCOUNT
 from tests.usage import totals
 
@@ -34,19 +29,7 @@ EVENT: dict[str, Any] = {
     "data": {"quantity": 0.5, "content": "Größe #1 ☕"},
 }
 
-pytestmark = pytest.mark.clients
-
-
-@pytest.fixture(autouse=True)
-def backlog(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The function's backlog queue, on moto."""
-    sqs = boto3.client("sqs", region_name=REGION)
-    url = sqs.create_queue(QueueName="usage-backlog")["QueueUrl"]
-    monkeypatch.setenv("USAGE_BACKLOG_URL", url)
-    monkeypatch.setenv("USAGE_REPORTED_WITHIN_DAYS", "35")
-    wiring.forget()
-    yield
-    sqs.delete_queue(QueueUrl=url)
+pytestmark = [pytest.mark.clients, pytest.mark.usefixtures("usage_backlog")]
 
 
 def statuses(command: Command, folder: Path) -> dict[str, int]:

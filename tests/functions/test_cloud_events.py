@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import boto3
 import pytest
-from billing import wiring
 
 from functions.record_usage.app import handler
 from tests.api_gateway import MACHINE, NOW, Answer, answer, request
@@ -34,16 +32,7 @@ BINARY = {
 }
 
 
-@pytest.fixture(autouse=True)
-def backlog(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The function's backlog queue, on moto."""
-    sqs = boto3.client("sqs", region_name=REGION)
-    url = sqs.create_queue(QueueName="usage-backlog")["QueueUrl"]
-    monkeypatch.setenv("USAGE_BACKLOG_URL", url)
-    monkeypatch.setenv("USAGE_REPORTED_WITHIN_DAYS", "35")
-    wiring.forget()
-    yield
-    sqs.delete_queue(QueueUrl=url)
+pytestmark = pytest.mark.usefixtures("usage_backlog")
 
 
 def sent(body: str | bytes, headers: dict[str, str], **also: Any) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -27,7 +27,6 @@ from functions.record_queued_usage.app import handler as record_queued_usage
 from functions.record_usage import app as record_usage_app
 from tests.api_gateway import MACHINE, NOW, STAFF, person
 from tests.aws import REGION, stored_items
-from tests.company import Company
 from tests.samples import ACCOUNT
 from tests.usage import cloud_event, outcomes, report, totals
 
@@ -35,15 +34,10 @@ TODAY = date(2026, 6, 10)
 
 
 @pytest.fixture(autouse=True)
-def backlog(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The backlog queue of the function, on moto."""
-    sqs = boto3.client("sqs", region_name=REGION)
-    url = sqs.create_queue(QueueName="usage-backlog")["QueueUrl"]
-    for name, value in {"USAGE_BACKLOG_URL": url, "QUEUE_URL": url, "USAGE_REPORTED_WITHIN_DAYS": "35"}.items():
-        monkeypatch.setenv(name, value)
-    wiring.forget()
-    yield sqs
-    sqs.delete_queue(QueueUrl=url)
+def backlog(usage_backlog: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The client of the backlog queue of the function, on moto."""
+    monkeypatch.setenv("QUEUE_URL", usage_backlog)
+    return boto3.client("sqs", region_name=REGION)
 
 
 def table() -> Any:

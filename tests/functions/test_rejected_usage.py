@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
@@ -26,8 +24,7 @@ from functions.record_queued_usage import app as counter
 from functions.record_usage.app import handler
 from functions.tell_rejected_usage.app import handler as tell_rejected_usage
 from tests.api_gateway import MACHINE, NOW, request
-from tests.aws import REGION, stored_items
-from tests.company import Company
+from tests.aws import stored_items
 from tests.functions.test_cloud_events import STRICT, sent
 from tests.samples import ACCOUNT
 from tests.usage import cloud_event, outcomes, report, totals
@@ -35,16 +32,7 @@ from tests.usage import cloud_event, outcomes, report, totals
 MORNING = (NOW + timedelta(days=1)).replace(hour=6)
 
 
-@pytest.fixture(autouse=True)
-def backlog(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The function's backlog queue, on moto."""
-    sqs = boto3.client("sqs", region_name=REGION)
-    url = sqs.create_queue(QueueName="usage-backlog")["QueueUrl"]
-    monkeypatch.setenv("USAGE_BACKLOG_URL", url)
-    monkeypatch.setenv("USAGE_REPORTED_WITHIN_DAYS", "35")
-    wiring.forget()
-    yield
-    sqs.delete_queue(QueueUrl=url)
+pytestmark = pytest.mark.usefixtures("usage_backlog")
 
 
 class Context(LambdaContext):

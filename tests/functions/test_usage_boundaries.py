@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -54,15 +53,8 @@ SPARE = "spare-shop"
 
 
 @pytest.fixture(autouse=True)
-def backlog(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def usage(usage_backlog: str, company: Company) -> None:
     invoiced_elsewhere(company)
-    sqs = boto3.client("sqs", region_name=REGION)
-    url = sqs.create_queue(QueueName="usage-backlog")["QueueUrl"]
-    for name, value in {"USAGE_BACKLOG_URL": url, "USAGE_REPORTED_WITHIN_DAYS": "35"}.items():
-        monkeypatch.setenv(name, value)
-    wiring.forget()
-    yield
-    sqs.delete_queue(QueueUrl=url)
 
 
 def counted() -> dict[date, Decimal]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-import boto3
 import pytest
 from billing import wiring
 from billing.correspondence.audiences import is_mailed
@@ -20,7 +18,7 @@ from billing.usage.records import UsageStore
 from functions.correct_usage import app as correct_usage_app
 from functions.watch_usage.app import handler as watch
 from tests.api_gateway import MACHINE, NOW, STAFF, answer, person, request
-from tests.aws import REGION, stored_items
+from tests.aws import stored_items
 from tests.company import Company, provisioned
 from tests.functions.ending import ENDED, Context, cancel, deactivate, events_of, invoiced_elsewhere
 from tests.functions.test_autoscaling import simulate
@@ -34,14 +32,8 @@ JUNE = date(2026, 6, 1)
 
 
 @pytest.fixture(autouse=True)
-def backlog(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    sqs = boto3.client("sqs", region_name=REGION)
-    url = sqs.create_queue(QueueName="usage-backlog")["QueueUrl"]
-    for name, value in {"USAGE_BACKLOG_URL": url, "USAGE_REPORTED_WITHIN_DAYS": "366"}.items():
-        monkeypatch.setenv(name, value)
-    wiring.forget()
-    yield
-    sqs.delete_queue(QueueUrl=url)
+def usage(usage_backlog: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USAGE_REPORTED_WITHIN_DAYS", "366")
 
 
 def use(quantity: Any, day: date = YESTERDAY, **more: Any) -> None:
