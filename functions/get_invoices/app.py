@@ -1,20 +1,26 @@
 """/accounts/{account}/invoices, one invoice, and the upcoming one; staff read all past due ones, and the register."""
 
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Any
 
 from billing.accounts.admission import Admission, Permits, StaffOnly
 from billing.accounts.rules import existing
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.issue_invoices import upcoming
+from billing.invoicing.records import InvoiceStore
 from billing.invoicing.summary_views import InvoicesView
 from billing.invoicing.views import (
     CSV_INVOICES_MAX,
+    DOCUMENTS_CSV_MAX,
     REGISTER_CSV_MAX,
+    DocumentOfMonthView,
+    DocumentsOfMonthView,
     InvoiceDetailsView,
     InvoiceNumber,
     PastDuesView,
     PastDueView,
     PreviewView,
+    ProducedIn,
     RegisteredNumberView,
     RegisterView,
     RegisterYear,
@@ -23,13 +29,13 @@ from billing.invoicing.views import (
     Year,
     shown,
 )
-from billing.invoicing.wording import invoice_table, register_table
+from billing.invoicing.wording import documents_table, invoice_table, register_table
 from billing.kernel.errors import NotFound
 from billing.kernel.permissions import Permission, Person
-from billing.platform.http.answers import JSON, Response, Table, file
+from billing.platform.http.answers import JSON, LongTable, Response, Table, file
 from billing.platform.http.callers import Now
 from billing.platform.http.models import AccountId
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, ListPages, Pages
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.platform.http.tables import CSV, Accept, prefers_csv
 from billing.wiring import DeployedSettings, Invoices, account_store
@@ -37,6 +43,7 @@ from billing.wiring import DeployedSettings, Invoices, account_store
 MayRead = Annotated[Admission, Permits(Permission.READ_BILLING, account_store)]
 MayReadPastDue = Annotated[Person, StaffOnly(Permission.READ_PAST_DUE)]
 
+MayList = Annotated[Person, StaffOnly(Permission.LIST_INVOICES)]
 MayReadRegister = Annotated[Person, StaffOnly(Permission.READ_INVOICE_REGISTER)]
 
 app = make_api()
@@ -98,6 +105,34 @@ def get_past_due_invoices(
     return PastDuesView(items=[PastDueView.of(each) for each in page.items], next_cursor=pages.cursor(page.last))
 
 
+@app.get("/invoices")
+def get_invoices_of_month(
+    _: MayList,
+    invoices: Invoices,
+    month: ProducedIn,
+    pages: Pages,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    accept: Accept = None,
+) -> LongTable[DocumentsOfMonthView]:
+    """The invoices that all accounts got in a month, by day and number."""
+    return _of_month(month, invoices, pages, limit, cursor, accept, credit_notes=False)
+
+
+@app.get("/credit-notes")
+def get_credit_notes_of_month(
+    _: MayList,
+    invoices: Invoices,
+    month: ProducedIn,
+    pages: Pages,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    accept: Accept = None,
+) -> LongTable[DocumentsOfMonthView]:
+    """The credit notes that all accounts got in a month, by day and number."""
+    return _of_month(month, invoices, pages, limit, cursor, accept, credit_notes=True)
+
+
 @app.get("/invoice-register")
 def get_invoice_register(
     _: MayReadRegister,
@@ -118,6 +153,29 @@ def get_invoice_register(
     view = RegisterView(
         items=[RegisteredNumberView.of(each) for each in page.items], next_cursor=pages.cursor(page.last)
     )
+    return Response(status_code=200, content_type=JSON, body=view)
+
+
+def _of_month(
+    month: date,
+    invoices: InvoiceStore,
+    pages: ListPages,
+    limit: int,
+    cursor: str | None,
+    accept: str | None,
+    *,
+    credit_notes: bool,
+) -> Response[Any]:
+    is_table = prefers_csv(accept)
+    most = DOCUMENTS_CSV_MAX if is_table else limit
+    page = invoices.of_month(month, credit_notes=credit_notes, limit=most, after=pages.position(cursor))
+    following = pages.cursor(page.last)
+    if is_table:
+        name, day = "credit-notes" if credit_notes else "invoices", f"{month:%Y-%m}"
+        table = documents_table((each.invoice, each.payment) for each in page.items)
+        rest = None if following is None else {"month": day, "cursor": following}
+        return file(table, CSV, f"{name}-{day}.csv", rest)
+    view = DocumentsOfMonthView(items=[DocumentOfMonthView.of(each) for each in page.items], next_cursor=following)
     return Response(status_code=200, content_type=JSON, body=view)
 
 

@@ -17,6 +17,7 @@ from botocore.session import Session
 if TYPE_CHECKING:
     from billing.accounts.directory import Directory
     from billing.accounts.records import AccountStore
+    from billing.billing_page.list_records import AccountListStore
     from billing.billing_page.records import BillingPageStore
     from billing.correspondence.mailer import Mailer
     from billing.correspondence.records import DeliveryStore
@@ -58,7 +59,7 @@ else:  # the commands of a function import the stores and interfaces that they n
     DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
     ExchangeRateStore = Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
-    ReconciliationStore = PaymentLedger = Any
+    AccountListStore = ReconciliationStore = PaymentLedger = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -90,6 +91,7 @@ def _store(module: str, name: str) -> Callable[[], Any]:
     return store
 
 
+account_list_store: Callable[[], AccountListStore] = _store("billing_page.list_records", "AccountListStore")
 account_store: Callable[[], AccountStore] = _store("accounts.records", "AccountStore")
 autoscaling_store: Callable[[], AutoscalingStore] = _store("scaling.records", "AutoscalingStore")
 billing_page_store: Callable[[], BillingPageStore] = _store("billing_page.records", "BillingPageStore")

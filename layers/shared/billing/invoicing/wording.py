@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from billing.invoicing.invoices import Invoice, InvoiceDraft
+from billing.invoicing.dunning import InvoicePayment
+from billing.invoicing.invoices import Invoice, InvoiceDraft, IssuedInvoice
 from billing.invoicing.numbering import RegisteredNumber
 from billing.kernel.money import decimal_text
-from billing.kernel.spreadsheet import csv_text
+from billing.kernel.spreadsheet import csv_text, harmless
 from billing.subscriptions.pricing import InvoiceLine, Step
 
 _WORDS = {
@@ -95,6 +96,38 @@ def invoice_table(invoices: Iterable[Invoice]) -> str:
                 each.corrects or "",
             )
             for each in invoices
+        ),
+    )
+
+
+def documents_table(documents: Iterable[tuple[IssuedInvoice, InvoicePayment]]) -> str:
+    """Invoices or credit notes of several accounts as CSV (RFC 4180), with a header line. Amounts have the decimals of
+    their currency."""
+    return csv_text(
+        (
+            *("number", "produced_on", "account", "company", "country", "vat_number", "net", "tax_rule", "tax_rate"),
+            *("tax", "total", "currency", "due_on", "paid_on", "status", "corrects"),
+        ),
+        (
+            (
+                invoice.number,
+                invoice.produced_on.isoformat(),
+                invoice.account,
+                harmless(invoice.company.name),
+                invoice.company.country,
+                harmless(invoice.company.vat_number or ""),
+                decimal_text(invoice.draft.net),
+                str(invoice.draft.tax.rule),
+                f"{invoice.draft.tax.rate.normalize():f}",
+                decimal_text(invoice.draft.tax_amount),
+                decimal_text(invoice.draft.total),
+                invoice.draft.total.currency,
+                invoice.due_on.isoformat(),
+                "" if payment.paid_on is None else payment.paid_on.isoformat(),
+                str(payment.status),
+                "" if invoice.corrects is None else invoice.corrects.number,
+            )
+            for invoice, payment in documents
         ),
     )
 

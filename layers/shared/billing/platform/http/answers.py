@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
+from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import Response as Response  # noqa: PLC0414 - for the functions' annotations
 
@@ -36,6 +37,8 @@ Created = Response[Annotated[V, Documented(201, headers=("Location",))]]
 Accepted = Response[Annotated[V, Documented(202, headers=("Location",))]]
 NoContent = Response[Annotated[None, Documented(204, media_types=())]]
 Table = Response[Annotated[V | str, Documented(200, media_types=(JSON, CSV))]]
+LongTable = Response[Annotated[V | str, Documented(200, media_types=(JSON, CSV), headers=("Link",))]]
+"""A table that may go on: the header leads to the rest of a CSV."""
 
 
 def tagged(view: V, version: int) -> Response[V]:
@@ -69,9 +72,14 @@ def not_stored(view: V) -> Response[V]:
     return Response(status_code=200, content_type=JSON, body=view, headers={**NOT_STORED})
 
 
-def file(text: str, media_type: str, name: str) -> Response[Any]:
-    """200 with a text for download, under the file name `name`."""
+def file(text: str, media_type: str, name: str, following: dict[str, str] | None = None) -> Response[Any]:
+    """200 with a text for download, under the file name `name`.
+
+    `following` is the query of the request for what follows in a list that is longer (RFC 8288, `next`).
+    """
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    if following is not None:
+        headers["Link"] = f'<?{urlencode(following)}>; rel="next"'
     return Response(status_code=200, content_type=f"{media_type}; charset=utf-8", body=text, headers=headers)
 
 
