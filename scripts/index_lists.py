@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from billing.billing_page.index_lists import ListIndexStore
+from billing.billing_page.list_index_records import ListIndexStore
 from billing.kernel.errors import BillingError, Busy, ConcurrentChange
 from billing.platform.aws_session import aws_session
 from botocore.exceptions import BotoCoreError, ClientError

@@ -28,10 +28,6 @@ ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "functions" / "describe_api" / "openapi.json"
 HEADERS: dict[str, dict[str, Any]] = {
     "ETag": {"description": "Names this version, for If-Match.", "schema": {"type": "string"}},
-    "Link": {
-        "description": 'Of a CSV that goes on: the query of the rest, with rel="next" (RFC 8288).',
-        "schema": {"type": "string"},
-    },
     "Location": {"description": "Where it is from now on.", "schema": {"type": "string"}},
     "Retry-After": {
         "description": "After how many seconds to ask again.",

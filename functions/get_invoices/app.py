@@ -32,7 +32,7 @@ from billing.invoicing.views import (
 from billing.invoicing.wording import documents_table, invoice_table, register_table
 from billing.kernel.errors import NotFound
 from billing.kernel.permissions import Permission, Person
-from billing.platform.http.answers import JSON, LongTable, Response, Table, file
+from billing.platform.http.answers import JSON, Response, Table, file
 from billing.platform.http.callers import Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, ListPages, Pages
@@ -114,7 +114,7 @@ def get_invoices_of_month(
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
     accept: Accept = None,
-) -> LongTable[DocumentsOfMonthView]:
+) -> Table[DocumentsOfMonthView]:
     """The invoices that all accounts got in a month, by day and number."""
     return _of_month(month, invoices, pages, limit, cursor, accept, credit_notes=False)
 
@@ -128,7 +128,7 @@ def get_credit_notes_of_month(
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
     accept: Accept = None,
-) -> LongTable[DocumentsOfMonthView]:
+) -> Table[DocumentsOfMonthView]:
     """The credit notes that all accounts got in a month, by day and number."""
     return _of_month(month, invoices, pages, limit, cursor, accept, credit_notes=True)
 

@@ -37,8 +37,6 @@ Created = Response[Annotated[V, Documented(201, headers=("Location",))]]
 Accepted = Response[Annotated[V, Documented(202, headers=("Location",))]]
 NoContent = Response[Annotated[None, Documented(204, media_types=())]]
 Table = Response[Annotated[V | str, Documented(200, media_types=(JSON, CSV))]]
-LongTable = Response[Annotated[V | str, Documented(200, media_types=(JSON, CSV), headers=("Link",))]]
-"""A table that may go on: the header leads to the rest of a CSV."""
 
 
 def tagged(view: V, version: int) -> Response[V]:
