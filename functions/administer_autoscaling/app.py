@@ -14,7 +14,7 @@ from billing.platform.http.preconditions import IfMatch, IfNoneMatch, replaced_v
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.scaling.administer_autoscaling import replace_settings, simulate
 from billing.scaling.records import AutoscalingState, AutoscalingStore
-from billing.scaling.tier_changes import Outcome
+from billing.scaling.tier_changes import DecisionOutcome
 from billing.scaling.views import (
     AutoscalingDecisionView,
     AutoscalingView,
@@ -47,7 +47,7 @@ def get_decisions(
     outcome: WithOutcome = None,
 ) -> DecisionsView:
     """What autoscaling decided for a month about all accounts."""
-    of_outcome = None if outcome is None else Outcome(outcome)
+    of_outcome = None if outcome is None else DecisionOutcome(outcome)
     decided = autoscaling.decided_in(month, outcome=of_outcome, limit=limit, after=pages.position(cursor))
     return DecisionsView(
         items=[ListedDecisionView.of(*each) for each in decided.items], next_cursor=pages.cursor(decided.last)

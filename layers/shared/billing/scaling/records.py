@@ -17,7 +17,7 @@ from billing.platform.dynamodb.reader import Row, Slice
 from billing.scaling import decision_mapping
 from billing.scaling.due import AutoscalingDue
 from billing.scaling.due_mapping import due_body, due_from
-from billing.scaling.tier_changes import AutoscalingSettings, Outcome, ProductDecision
+from billing.scaling.tier_changes import AutoscalingSettings, DecisionOutcome, ProductDecision
 from billing.subscriptions.mapping import subscriber_from, subscription_body
 from billing.subscriptions.rules import Subscription
 from billing.subscriptions.subscriber import Subscriber
@@ -113,7 +113,7 @@ class AutoscalingStore(UsageReads):
         return self._reads.newest(keys.account(account), keys.DECISION, _decided_from, limit=limit, after=after)
 
     def decided_in(
-        self, month: date, *, outcome: Outcome | None, limit: int, after: str | None
+        self, month: date, *, outcome: DecisionOutcome | None, limit: int, after: str | None
     ) -> Slice[tuple[str, ProductDecision]]:
         """A page of the decisions of all accounts for a month, with their accounts: by what came of them, by account.
 

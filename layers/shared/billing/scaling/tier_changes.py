@@ -23,7 +23,7 @@ KNOWN_PEAKS_MAX = 200
 _HUNDREDTH = Decimal("0.01")
 
 
-class Outcome(StrEnum):
+class DecisionOutcome(StrEnum):
     """What came of a decision."""
 
     MOVES = "moves"
@@ -101,11 +101,11 @@ class ProductDecision:
         return self.effective_on is not None
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> DecisionOutcome:
         """Whether the product moves, stays, or would move and is held."""
         if self.moves:
-            return Outcome.MOVES
-        return Outcome.STAYS if self.hold is None else Outcome.HELD
+            return DecisionOutcome.MOVES
+        return DecisionOutcome.STAYS if self.hold is None else DecisionOutcome.HELD
 
     @property
     def inputs_digest(self) -> str:
