@@ -11,6 +11,7 @@ It forwards at most REQUESTS_AT_ONCE_MAX requests at once, because the emulator 
 from __future__ import annotations
 
 import argparse
+import base64
 import http.client
 import http.server
 import json
@@ -25,6 +26,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from billing.platform.http.media_types import XLSX
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deployment import stack_outputs
@@ -58,6 +60,9 @@ PUBLIC_COGNITO_ACTIONS = frozenset(
     }
 )
 """Every other action of the emulated Cognito is refused."""
+
+_ZIP = b"PK"
+"""What the bytes of a workbook begin with."""
 
 _HOP_BY_HOP = frozenset(
     {"connection", "content-length", "date", "host", "keep-alive", "server", "transfer-encoding", "upgrade"}
@@ -171,7 +176,8 @@ class Visit(http.server.BaseHTTPRequestHandler):
         route = self.path.partition("?")[0]
         if route.startswith("/v1/"):
             body = decoded(body, self.headers.get("Content-Encoding"))
-            return upstream.forward(self.command, f"/_aws/execute-api/{upstream.api()}{self.path}", headers, body)
+            path = f"/_aws/execute-api/{upstream.api()}{self.path}"
+            return with_bytes(upstream.forward(self.command, path, headers, body))
         if (self.command, route.rstrip("/")) == ("POST", "/auth"):
             return upstream.forward("POST", "/", self._public(headers), body)
         if (self.command, route) == ("POST", "/auth/oauth2/token"):
@@ -214,6 +220,16 @@ def decoded(body: bytes | None, coding: str | None) -> bytes | None:
             if member.eof:
                 return inflated
     raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body does not have a Content-Encoding that is undone here.")
+
+
+def with_bytes(reply: Reply) -> Reply:
+    """The reply with a workbook as bytes. AWS compares the first media type of Accept with the gateway's binary ones;
+    the emulated gateway the whole header, and sends the workbook as base64 where there are more."""
+    headers = [*reply.headers]
+    is_workbook = any(name.lower() == "content-type" and value == XLSX for name, value in headers)
+    if not is_workbook or reply.body.startswith(_ZIP):
+        return reply
+    return Reply(reply.status, headers, base64.b64decode(reply.body))
 
 
 def _end_to_end(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

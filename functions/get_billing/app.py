@@ -26,15 +26,17 @@ def get_billing(
     """The billing page."""
     page = pages.billing_page(account)
     admission.admit(page.account)
-    return BillingPageView.of(page, page.account.contract.today(now), seller, policy)
+    shown = admission.may(page.account, Permission.READ_APPOINTMENTS)
+    return BillingPageView.of(page, page.account.contract.today(now), seller, policy, shows_appointment=shown)
 
 
 @app.get("/accounts/<account>/subscription")
-def get_subscription(account: AccountId, admission: MayRead, pages: Pages, now: Now) -> SubscriptionView:
+def get_subscription(account: AccountId, admission: MayRead, pages: Pages, now: Now) -> Tagged[SubscriptionView]:
     """What the account pays for."""
     page = _without_invoices(account, admission, pages)
     contract = page.account.contract
-    return SubscriptionView.of(page.subscription, contract.currency, contract.today(now))
+    view = SubscriptionView.of(page.subscription, contract.currency, contract.today(now))
+    return tagged(view, page.subscription.version)
 
 
 @app.get("/accounts/<account>/payment-method")

@@ -8,11 +8,11 @@ from billing.accounts.rules import existing
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.issue_invoices import upcoming
 from billing.invoicing.records import InvoiceStore
+from billing.invoicing.sheets import documents_sheet, invoice_sheet, register_sheet
 from billing.invoicing.summary_views import InvoicesView
 from billing.invoicing.views import (
-    CSV_INVOICES_MAX,
-    DOCUMENTS_CSV_MAX,
-    REGISTER_CSV_MAX,
+    SHEET_INVOICES_MAX,
+    SHEET_NUMBERS_MAX,
     DocumentOfMonthView,
     DocumentsOfMonthView,
     InvoiceDetailsView,
@@ -29,15 +29,14 @@ from billing.invoicing.views import (
     Year,
     shown,
 )
-from billing.invoicing.wording import documents_table, invoice_table, register_table
 from billing.kernel.errors import NotFound
 from billing.kernel.permissions import Permission, Person
-from billing.platform.http.answers import JSON, Response, Table, file
+from billing.platform.http.answers import JSON, Response, Table, negotiated
 from billing.platform.http.callers import Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, ListPages, Pages
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.platform.http.tables import CSV, Accept, prefers_csv
+from billing.platform.http.tables import Accept, AccountTableLocale, TableLocale, preferred_type, table
 from billing.wiring import DeployedSettings, Invoices, account_store
 
 MayRead = Annotated[Admission, Permits(Permission.READ_BILLING, account_store)]
@@ -59,18 +58,27 @@ def get_invoices(
     cursor: Cursor = None,
     year: Year = None,
     status: Status = None,
+    locale: AccountTableLocale = None,
     accept: Accept = None,
 ) -> Table[InvoicesView]:
-    """The account's invoices, newest first."""
+    """The account's invoices, newest first.
+
+    A table has up to 1,000, with all that a bookkeeper posts. Its Link header leads to the older ones.
+    """
     admission.account(account)
     after = pages.position(cursor)
     of_status = None if status is None else InvoiceStatus(status)
-    if prefers_csv(accept):
-        all_invoices = invoices.invoices(account, year=year, status=of_status, limit=CSV_INVOICES_MAX, after=after)
-        return file(invoice_table(all_invoices.items), CSV, f"invoices-{account}.csv")
+    accepted = preferred_type(accept)
+    if accepted != JSON:
+        rows = invoices.whole_invoices(account, year=year, status=of_status, limit=SHEET_INVOICES_MAX, after=after)
+        link = pages.link(rows.last)
+
+        def language() -> str:
+            return existing(invoices.billing_context(account)).billing.language
+
+        return table(invoice_sheet(rows.items), accepted, f"invoices-{account}", locale, language, link)
     page = invoices.invoices(account, year=year, status=of_status, limit=limit, after=after)
-    view = InvoicesView(items=shown(page.items), next_cursor=pages.cursor(page.last))
-    return Response(status_code=200, content_type=JSON, body=view)
+    return negotiated(InvoicesView(items=shown(page.items), next_cursor=pages.cursor(page.last)))
 
 
 @app.get("/accounts/<account>/invoices/upcoming")
@@ -113,10 +121,14 @@ def get_invoices_of_month(
     pages: Pages,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
+    locale: TableLocale = None,
     accept: Accept = None,
 ) -> Table[DocumentsOfMonthView]:
-    """The invoices that all accounts got in a month, by day and number."""
-    return _of_month(month, invoices, pages, limit, cursor, accept, credit_notes=False)
+    """The invoices that all accounts got in a month, by day and number.
+
+    A table has up to 1,000, with all that a bookkeeper posts. Its Link header leads to those that follow.
+    """
+    return _of_month(month, invoices, pages, limit, cursor, locale, accept, credit_notes=False)
 
 
 @app.get("/credit-notes")
@@ -127,10 +139,14 @@ def get_credit_notes_of_month(
     pages: Pages,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
+    locale: TableLocale = None,
     accept: Accept = None,
 ) -> Table[DocumentsOfMonthView]:
-    """The credit notes that all accounts got in a month, by day and number."""
-    return _of_month(month, invoices, pages, limit, cursor, accept, credit_notes=True)
+    """The credit notes that all accounts got in a month, by day and number.
+
+    A table has up to 1,000, with all that a bookkeeper posts. Its Link header leads to those that follow.
+    """
+    return _of_month(month, invoices, pages, limit, cursor, locale, accept, credit_notes=True)
 
 
 @app.get("/invoice-register")
@@ -142,18 +158,21 @@ def get_invoice_register(
     pages: Pages,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
+    locale: TableLocale = None,
     accept: Accept = None,
 ) -> Table[RegisterView]:
-    """The numbers of a series and year with the amounts of their documents, the first number first."""
-    is_table = prefers_csv(accept)
-    most = REGISTER_CSV_MAX if is_table else limit
+    """The numbers of a series and year with the amounts of their documents, the first number first.
+
+    A table has up to 20,000. Its Link header leads to those that follow.
+    """
+    accepted = preferred_type(accept)
+    most = limit if accepted == JSON else SHEET_NUMBERS_MAX
     page = invoices.register(series, year, limit=most, after=pages.position(cursor))
-    if is_table:
-        return file(register_table(page.items), CSV, f"register-{series}-{year}.csv")
-    view = RegisterView(
-        items=[RegisteredNumberView.of(each) for each in page.items], next_cursor=pages.cursor(page.last)
-    )
-    return Response(status_code=200, content_type=JSON, body=view)
+    if accepted != JSON:
+        link = pages.link(page.last)
+        return table(register_sheet(page.items), accepted, f"register-{series}-{year}", locale, link=link)
+    listed = [RegisteredNumberView.of(each) for each in page.items]
+    return negotiated(RegisterView(items=listed, next_cursor=pages.cursor(page.last)))
 
 
 def _of_month(
@@ -162,21 +181,20 @@ def _of_month(
     pages: ListPages,
     limit: int,
     cursor: str | None,
+    locale: str | None,
     accept: str | None,
     *,
     credit_notes: bool,
 ) -> Response[Any]:
-    is_table = prefers_csv(accept)
-    most = DOCUMENTS_CSV_MAX if is_table else limit
+    accepted = preferred_type(accept)
+    most = limit if accepted == JSON else SHEET_INVOICES_MAX
     page = invoices.of_month(month, credit_notes=credit_notes, limit=most, after=pages.position(cursor))
-    following = pages.cursor(page.last)
-    if is_table:
-        name, day = "credit-notes" if credit_notes else "invoices", f"{month:%Y-%m}"
-        table = documents_table((each.invoice, each.payment) for each in page.items)
-        rest = None if following is None else {"month": day, "cursor": following}
-        return file(table, CSV, f"{name}-{day}.csv", rest)
-    view = DocumentsOfMonthView(items=[DocumentOfMonthView.of(each) for each in page.items], next_cursor=following)
-    return Response(status_code=200, content_type=JSON, body=view)
+    if accepted != JSON:
+        name = f"{'credit-notes' if credit_notes else 'invoices'}-{month:%Y-%m}"
+        link = pages.link(page.last)
+        return table(documents_sheet(page.items), accepted, name, locale, link=link, narrowed_by="month")
+    listed = [DocumentOfMonthView.of(each) for each in page.items]
+    return negotiated(DocumentsOfMonthView(items=listed, next_cursor=pages.cursor(page.last)))
 
 
 handler = entrypoint(app)

@@ -8,7 +8,7 @@ from typing import Any
 from billing import wiring
 from billing.kernel.events import by_system
 from billing.platform.retry import RetryBudget
-from billing.platform.workers import worker
+from billing.platform.workers import sent_at, worker
 from billing.usage.event_bodies import sent_events
 from billing.usage.record_usage import record_usage
 from billing.usage.rejected_usage import note_rejected
@@ -19,6 +19,8 @@ BUDGET_SECONDS = 20.0
 
 def take(message: str, correlation: str) -> Mapping[str, Any]:
     """Counts the events of one message: an event in structured mode, or an array of them.
+
+    An event without a time happened when the message was sent, however long that has waited.
 
     Raises Unprocessable if an event is rejected or in conflict. Then the message is a dead letter, and its other events
     are counted; sent again, they count once.
@@ -33,6 +35,7 @@ def take(message: str, correlation: str) -> Mapping[str, Any]:
         budget=RetryBudget(BUDGET_SECONDS),
         store=store,
         backlog=wiring.usage_backlog(),
+        reported_at=min(sent_at() or context.time, context.time),
     )
     note_rejected(reported.codes(results), context=context, store=store)
     return reported.counts(results)

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
+from billing.accounts.administer_stores import change_store
 from billing.accounts.administer_users import save_user
 from billing.accounts.information import Area, BillingDetails, ContactDetails
-from billing.accounts.rules import LastAdmin
+from billing.accounts.rules import INVITED_AGAIN_AFTER, LastAdmin, Store, TooManyInvitations
 from billing.kernel.errors import ConcurrentChange, StaleVersion
 from billing.kernel.permissions import Role
 from billing.subscriptions.catalogue import Product
@@ -127,6 +128,51 @@ def test_changes_of_several_areas_are_made_once_in_any_order(faults: Faults) -> 
         always=one_event_per_change,
         may_lose=(StaleVersion,),
         count=60,
+    )
+
+
+# ---- Stores ----
+
+
+def shop(name: str) -> Command:
+    """Staff add a store at the version that they saw, which is the first."""
+
+    def command(world: World) -> None:
+        change_store(
+            world.store.account(NEW_ACCOUNT.account),
+            Store("nordlys-fi", name),
+            1,
+            is_preview=False,
+            context=CONTEXT,
+            accounts=world.store,
+        )
+
+    return command
+
+
+def added_once(world: World) -> None:
+    [account] = world.stored("PAGE#ACCOUNT")
+    stores = [each for each in body(account)["stores"] if each["store"] == "nordlys-fi"]
+    changes = events(world, "store.changed")
+    assert [each["after"] for each in changes] == [{**each, "closed_on": None} for each in stores]
+    assert int(account["version"]["N"]) == 1 + len(stores)
+
+
+def test_a_store_is_added_once(faults: Faults) -> None:
+    def added(world: World) -> None:
+        added_once(world)
+        assert len(events(world, "store.changed")) == 1
+
+    faults.every_cut(world=company, command=shop("Finland"), invariants=added, always=added_once)
+
+
+def test_one_of_two_concurrent_changes_of_stores_wins(faults: Faults) -> None:
+    faults.every_race(
+        world=company,
+        first=shop("Finland"),
+        second=shop("Suomi"),
+        invariants=added_once,
+        may_lose=(StaleVersion,),
     )
 
 
@@ -259,6 +305,20 @@ def test_a_member_becomes_admin_once(faults: Faults) -> None:
     )
 
 
+def test_a_member_is_invited_again_once(faults: Faults) -> None:
+    def bo_is_invited_again(world: World) -> None:
+        users_are_consistent(world)
+        assert [event["type"] for event in events(world, "user.")] == ["user.added", "user.invited_again"]
+        assert world.store.account(NEW_ACCOUNT.account).invited.invitations == 2
+
+    faults.every_cut(
+        world=with_bo(Role.MEMBER),
+        command=save("bo@nordlys.example", Role.MEMBER, after=INVITED_AGAIN_AFTER),
+        invariants=bo_is_invited_again,
+        always=users_are_consistent,
+    )
+
+
 def test_a_member_is_removed_once(faults: Faults) -> None:
     def bo_is_removed(world: World) -> None:
         users_are_consistent(world)
@@ -295,6 +355,30 @@ def test_two_concurrent_invitations_both_succeed(faults: Faults) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (save("bo@nordlys.example", Role.MEMBER, invitations_per_day=1), "cy@nordlys.example"),
+        (save("cy@nordlys.example", Role.ADMIN, invitations_per_day=1), "bo@nordlys.example"),
+    ],
+    ids=["bo first", "cy first"],
+)
+def test_the_last_invitation_of_a_day_is_sent_once(faults: Faults, first: Command, second: str) -> None:
+    def one_is_added(world: World) -> None:
+        users_are_consistent(world)
+        assert len(roles(world)) == 2
+        assert len(events(world, "user.added")) == 1
+        assert world.store.account(NEW_ACCOUNT.account).invited.invitations == 1
+
+    faults.every_race(
+        world=company,
+        first=first,
+        second=save(second, Role.MEMBER, invitations_per_day=1),
+        invariants=one_is_added,
+        may_lose=(TooManyInvitations,),
+    )
+
+
 def test_users_stay_consistent_when_they_are_added_and_removed_in_any_order(faults: Faults) -> None:
     faults.histories(
         world=with_bo(Role.ADMIN),
@@ -323,6 +407,7 @@ def test_a_lost_race_raises_concurrent_change(connection: None) -> None:
                 "cy@nordlys.example",
                 "cy",
                 Role.MEMBER,
+                invitations_per_day=50,
                 context=CONTEXT,
                 directory=world.directory,
                 store=world.store,

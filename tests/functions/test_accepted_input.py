@@ -59,10 +59,11 @@ def test_a_media_type_is_compared_without_case_and_parameters(media_type: str, c
         ("GZip", gzip.compress(json.dumps(RENAMED).encode())),
         ("x-gzip", gzip.compress(b" ") + gzip.compress(json.dumps(RENAMED).encode())),
         ("deflate", zlib.compress(json.dumps(RENAMED).encode())),
+        ("deflate", zlib.compress(json.dumps(RENAMED).encode(), wbits=9)),  # RFC 1950 has windows of many sizes
         ("identity", json.dumps(RENAMED).encode()),
         ("gzip", json.dumps(RENAMED).encode()),  # the gateway has undone it already
     ],
-    ids=["gzip", "case", "members", "deflate", "identity", "undone"],
+    ids=["gzip", "case", "members", "deflate", "small window", "identity", "undone"],
 )
 def test_an_encoded_body_is_decoded(coding: str, content: bytes, catalogue: UserPool) -> None:
     assert put_catalogue(content, is_bytes=True, Content_Encoding=coding).status == 200
@@ -225,6 +226,7 @@ def test_a_preference_is_read_as_rfc_7240_says(prefer: str | None, strict: bool)
         ({"If-Match": '"1" , W/"7",, "a,b"'}, 200),
         ({"If-Match": '"1"', "If-None-Match": '"7"'}, 200),
         ({"If-Match": '"7", "8"'}, 412),
+        ({"If-Match": '"01"'}, 412),  # compared character by character (RFC 9110, 8.8.3.2)
         ({"If-Match": 'W/"1", "2"'}, 412),
         ({"If-Match": '"1", 2'}, 412),
         ({"If-Match": '*, "1"'}, 412),
@@ -332,6 +334,9 @@ def test_characters_that_say_nothing_are_left_out(company: Company) -> None:
         ("Cy evil.example:8080", "link"),
         ("Cy http://127.0.0.1", "link"),
         ("evil\uff0eexample/x", "link"),
+        ("evil.xn--p1ai/login", "link"),
+        ("192.0.2.7/login", "link"),
+        ("mailto:cy@evil.example", "link"),
     ],
 )
 def test_a_name_that_is_invisible_or_a_link_is_refused(name: str, code: str, company: Company) -> None:

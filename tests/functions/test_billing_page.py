@@ -76,6 +76,8 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
                     "price_per_month_after_discounts": euros(4288),
                     "discounts": [{"percent": "12.5", "amount": None, "until": "2027-01-15", "reason": "Launch"}],
                     "pending_change": None,
+                    "begins_on": None,
+                    "ends_on": None,
                 },
                 {
                     "product": "email",
@@ -87,6 +89,8 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
                     "price_per_month_after_discounts": euros(5900),
                     "discounts": [],
                     "pending_change": None,
+                    "begins_on": None,
+                    "ends_on": None,
                 },
             ],
             "discounts": [{"percent": None, "amount": euros(500), "until": None, "reason": "Loyalty"}],
@@ -108,6 +112,7 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
             "amount_per_charge": euros(12_862 + 17_700 - 1_500),
             "next_charge_on": "2026-07-15",
         },
+        "appointment": None,
     }
 
 

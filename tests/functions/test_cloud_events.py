@@ -112,6 +112,9 @@ def test_a_leap_second_is_the_second_after_it() -> None:
         ({"subject": None}, "missing", "#/subject"),
         ({"id": None}, "missing", "#/id"),
         ({"specversion": "1.1"}, "not-allowed", "#/specversion"),
+        ({"id": "a\0b"}, "not-plain-text", "#/id"),
+        ({"id": "a\x7f"}, "not-plain-text", "#/id"),
+        ({"source": "a\0b"}, "not-plain-text", "#/source"),
         ({"time": "2026-06-10 11:00:00Z"}, "not-a-time", "#/time"),
         ({"time": "2026-06-10T11:00Z"}, "not-a-time", "#/time"),
         ({"time": "1781091600"}, "not-a-time", "#/time"),
@@ -126,6 +129,13 @@ def test_an_attribute_that_it_does_not_allow_is_named(change: dict[str, Any], co
 
     assert codes(given) == [code]
     assert given.body["results"][0]["errors"][0]["pointer"] == pointer
+
+
+def test_source_and_id_are_told_apart() -> None:
+    """A text of CloudEvents has no control characters (1.0.2, type system): none can move from the source to the id."""
+    one, other = {**cloud_event("b\0c"), "source": "a"}, {**cloud_event("c", quantity=2), "source": "a\0b"}
+
+    assert "conflict" not in outcomes(report([one, other]))
 
 
 def test_an_event_without_a_time_happened_when_it_was_reported_first() -> None:
@@ -275,6 +285,16 @@ def test_an_event_a_line_is_a_batch(media_type: str) -> None:
     assert codes(given) == [None, "malformed", None, "wrong-type"]
     assert totals()["search"] == {TODAY: Decimal(2)}
     assert sent(lines[0], {"Content-Type": media_type}).body["duplicate"] == 1
+
+
+@pytest.mark.parametrize("character", ["\u2028", "\u2029", "\u0085"])
+def test_only_a_line_feed_ends_a_line(character: str) -> None:
+    """JSON has these characters unescaped within a text (RFC 8259, section 7), as JSON.stringify writes them."""
+    line = json.dumps({**cloud_event(), "title": f"Summer{character}sale"}, ensure_ascii=False)
+
+    given = sent(line + "\n" + line + "\n", {"Content-Type": "application/x-ndjson"})
+
+    assert [each["outcome"] for each in given.body["results"]] == ["accepted", "duplicate"]
 
 
 def test_more_lines_than_a_batch_may_have_are_refused() -> None:

@@ -27,7 +27,7 @@ from tests.functions.test_permissions import (
 )
 from tests.functions.test_round_trips import Calls, calls  # noqa: F401 - and for this
 
-ADMINS = [{"name": "Ada Holm", "email": "ada@nordlys.example"}]
+ADMINS = [{"name": "Ada Holm", "email": "ada@nordlys.example", "status": "active"}]
 OPERATIONS = document()["paths"]
 REFUSALS = {401: "unauthenticated", 403: "forbidden", 404: "account-not-found"}
 WRONG_QUERY = {"limit": "0", "cursor": "%%%", "year": "soon", "status": "no", "from": "no", "syntax": "no", "role": "x"}

@@ -32,6 +32,7 @@ from functions.administer_downloads.app import handler as administer_downloads
 from functions.administer_exchange_rates.app import handler as administer_exchange_rates
 from functions.administer_reactivation.app import handler as administer_reactivation
 from functions.administer_reviews.app import handler as administer_reviews
+from functions.administer_subscriptions.app import handler as administer_subscriptions
 from functions.administer_success_managers.app import handler as administer_success_managers
 from functions.administer_users.app import handler as administer_users
 from functions.administer_vat_numbers.app import handler as administer_vat_numbers
@@ -66,6 +67,8 @@ from tests.usage import cloud_event, correction
 STRANGER = person("stranger-1")
 INFORMATION = "/accounts/{account}/billing-information/"
 CLAIM = "/open-claims/{claim}"
+APPOINTMENT = "/accounts/{account}/appointment"
+APPOINTED = {"email": "dina@nordlys.example", "name": "Dina Lund", "reason": "The only admin has left."}
 CANCELLATION = "/accounts/{account}/cancellation"
 WRONG = {"lines": None, "reason": "Invoiced by mistake"}
 REACTIVATION = "/accounts/{account}/reactivation"
@@ -83,6 +86,7 @@ VAT_NUMBER = "/accounts/{account}/vat-number-check"
 TRANSFERRED = {"paid_on": "2026-06-10", "reference": "4711"}
 REPAID = {"amount": {"amount": 1, "currency": "EUR"}, "repaid_on": "2026-06-10", "reference": "4712"}
 METHOD = "/accounts/{account}/payment-method"
+PRODUCT = "/accounts/{account}/subscription/lines/{product}"
 AUTOSCALING = "/accounts/{account}/autoscaling"
 CONTACT = "/accounts/{account}/success-manager"
 OTHER_COMPANY = {**ACCOUNT["company"], "name": "Nordlys Kaffe A/S"}
@@ -202,6 +206,15 @@ def with_rates(_: Company) -> dict[str, str]:
     return {"day": "2026-06-10"}
 
 
+def with_ending_product(company: Company) -> dict[str, str]:
+    """Staff have ended a product."""
+    path, body = {**company.path, "product": "search"}, {"reason": "They asked for it"}
+    headers = {"If-Match": '"1"'}
+    event = request("PUT", PRODUCT + "/ending", claims=STAFF, path=path, body=body, headers=headers)
+    assert answer(administer_subscriptions, event).status == 200
+    return {"product": "search"}
+
+
 def with_vat_check(company: Company) -> dict[str, str]:
     """VIES calls the company's number invalid, and an invoice was issued before that."""
     check = VatNumberCheck("DK13585628", VatResult.INVALID, answered_on=NOW.date(), since=NOW.date())
@@ -217,6 +230,16 @@ def about_managers(method: str, route: str, body: Any = None) -> Cell:
 
 def confirmed(prepared: dict[str, str]) -> dict[str, str]:
     return {"setup_intent": prepared["setup_intent"]}
+
+
+def with_appointment(company: Company) -> dict[str, str]:
+    """Staff have announced an admin."""
+    event = request("POST", APPOINTMENT, claims=STAFF, path=company.path, body=APPOINTED)
+    return {"appointment": answer(administer_users, event).body["appointment"]}
+
+
+def objection(prepared: dict[str, str]) -> dict[str, str]:
+    return {"appointment": prepared["appointment"]}
 
 
 # The table of DESIGN 3.4. A route without a row fails test_every_route_has_its_row.
@@ -300,6 +323,56 @@ MATRIX = [
     Cell(get_reconciliation, "GET", "/reconciliation", 403, 403, 200, 403),
     Cell(get_deletions, "GET", "/deletions", 403, 403, 200, 403),
     Cell(get_deletions, "GET", "/deletions/{receipt}", 403, 403, 200, 403, prepare=with_receipt),
+    read("/accounts/{account}/stores", administer_subscriptions),
+    Cell(
+        administer_subscriptions,
+        "PUT",
+        "/accounts/{account}/stores/{store}",
+        403,
+        403,
+        200,
+        404,
+        {"name": "nordlys.example/fi"},
+        {"If-Match": '"2"'},
+        lambda _: {"store": "nordlys-fi"},
+    ),
+    Cell(
+        administer_subscriptions,
+        "PUT",
+        PRODUCT,
+        403,
+        403,
+        200,
+        404,
+        {"up_to": 25_000, "reason": "They grow"},
+        {"If-Match": '"1"'},
+        lambda _: {"product": "search"},
+    ),
+    Cell(
+        administer_subscriptions,
+        "PUT",
+        PRODUCT + "/ending",
+        403,
+        403,
+        200,
+        404,
+        {"reason": "They asked for it"},
+        {"If-Match": '"1"'},
+        lambda _: {"product": "search"},
+    ),
+    Cell(administer_subscriptions, "DELETE", PRODUCT + "/ending", 200, 403, 200, 404, prepare=with_ending_product),
+    read("/accounts/{account}/discounts", administer_subscriptions),
+    Cell(
+        administer_subscriptions,
+        "PUT",
+        "/accounts/{account}/discounts",
+        403,
+        403,
+        200,
+        404,
+        {"discounts": []},
+        {"If-Match": '"1"'},
+    ),
     admins_change("company", OTHER_COMPANY),
     admins_change("billing", {"email": "other@nordlys.example", "language": "it"}),
     admins_change("contact", {"name": "Bo Lind", "phone": None}),
@@ -307,6 +380,22 @@ MATRIX = [
     Cell(administer_users, "GET", "/accounts/{account}/users", 200, 200, 200, 404),
     Cell(administer_users, "PUT", "/accounts/{account}/users", 200, 403, 403, 404, NEWCOMER),
     Cell(administer_users, "DELETE", "/accounts/{account}/users/{user}", 204, 403, 403, 404),
+    Cell(administer_users, "GET", APPOINTMENT, 200, 403, 200, 404, prepare=with_appointment),
+    Cell(administer_users, "POST", APPOINTMENT, 403, 403, 201, 404, APPOINTED),
+    Cell(administer_users, "DELETE", APPOINTMENT, 403, 403, 204, 404, prepare=with_appointment),
+    Cell(administer_users, "POST", APPOINTMENT + "/objection", 200, 403, 403, 404, objection, None, with_appointment),
+    Cell(administer_users, "GET", "/accounts/{account}/provisioning", 403, 403, 200, 404),
+    Cell(  # an admin has logged in
+        administer_users,
+        "PUT",
+        "/accounts/{account}/provisioning",
+        403,
+        403,
+        409,
+        404,
+        {"first_admin": {"email": "dina@nordlys.example", "name": "Dina"}, "reason": "A typo."},
+        {"If-Match": '"2"'},
+    ),
     Cell(administer_catalogue, "GET", "/catalogue", 403, 403, 200, 403),
     Cell(administer_catalogue, "PUT", "/catalogue", 403, 403, 200, 403, CATALOGUE, {"If-Match": '"1"'}),
     about_managers("GET", "/success-managers"),
@@ -366,10 +455,12 @@ def account_at_stripe(stripe_account: Stripe) -> Iterator[None]:
 
 
 NOTHING = {
-    **dict.fromkeys(["due", "number", "receipt", "review", "total"], "0"),
+    **dict.fromkeys(["appointment", "due", "number", "receipt", "review", "total"], "0"),
     "day": "2026-06-10",
     "claim": "LV-2025-000001",
     "setup_intent": "seti_0",
+    "product": "search",
+    "store": "nordlys-fi",
     "success_manager": "nobody",
 }
 """Parameters for requests without prepared state."""
@@ -436,7 +527,7 @@ def test_a_refused_member_learns_the_names_of_the_admins(cell: Cell, company: Co
     given = ask(cell, company.member, company, cell.prepare(company))
 
     assert given.body["type"] == "urn:livello:problem:admins-only"
-    assert given.body["admins"] == [{"name": "Ada Holm", "email": "ada@nordlys.example"}]
+    assert given.body["admins"] == [{"name": "Ada Holm", "email": "ada@nordlys.example", "status": "active"}]
 
 
 @pytest.mark.parametrize("cell", [cell for cell in MATRIX if "{account}" in cell.route])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import boto3
@@ -17,14 +19,18 @@ from billing.kernel.events import by_system
 from billing.platform.events.mapping import event_from
 from billing.usage.records import UsageStore
 from billing.usage.rejected_usage import tell_rejected
+from billing.usage.rules import UsageEvent
+from billing.usage.sqs_backlog import message_of
 
+from functions.record_queued_usage import app as counter
 from functions.record_usage.app import handler
 from functions.tell_rejected_usage.app import handler as tell_rejected_usage
 from tests.api_gateway import MACHINE, NOW, request
 from tests.aws import REGION, stored_items
 from tests.company import Company
 from tests.functions.test_cloud_events import STRICT, sent
-from tests.usage import cloud_event, outcomes, report
+from tests.samples import ACCOUNT
+from tests.usage import cloud_event, outcomes, report, totals
 
 MORNING = (NOW + timedelta(days=1)).replace(hour=6)
 
@@ -69,7 +75,7 @@ def test_staff_are_told_once_a_day_how_much_was_rejected_and_why() -> None:
     report(cloud_event("4", account="gone"))
     sent(json.dumps([cloud_event("5", account="gone"), cloud_event("6")]), STRICT)
     sent("{\n", {"Content-Type": "application/x-ndjson"})
-    report([cloud_event("1", quantity=7)])  # a conflict is no rejection
+    report([cloud_event("1", quantity=7)])  # a conflict is not counted either, and the batch is answered with 207
 
     run(NOW.replace(hour=23))
     assert (told(), counts()) == ([], ["DAY#2026-06-10"])
@@ -78,9 +84,10 @@ def test_staff_are_told_once_a_day_how_much_was_rejected_and_why() -> None:
     run()
     facts = {
         "day": "2026-06-10",
-        "events": 6,
+        "events": 7,
         "codes": [
             {"code": "unknown", "events": 3},
+            {"code": "conflict", "events": 1},
             {"code": "malformed", "events": 1},
             {"code": "missing", "events": 1},
             {"code": "too-small", "events": 1},
@@ -88,6 +95,34 @@ def test_staff_are_told_once_a_day_how_much_was_rejected_and_why() -> None:
     }
     assert json.loads(json.dumps(told(), default=str)) == [facts]
     assert counts() == []
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["in one go", "one by one"])
+def test_queued_usage_that_is_not_counted_is_told(apart: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sender was answered with 202. Another report may have overtaken it, and its account may be gone."""
+
+    class Clock:
+        @staticmethod
+        def now(_: object) -> datetime:
+            return NOW
+
+    monkeypatch.setattr(counter, "datetime", Clock)
+    event = UsageEvent(
+        ACCOUNT["account"], "//shop.example/search", "1", "search", "nordlys-dk", None, NOW, NOW.date(), Decimal(1)
+    )
+    report([cloud_event("1", quantity=2)])
+    queued = [event, replace(event, id="2", account="gone"), replace(event, id="3")]
+    messages = [message_of([each]) for each in queued] if apart else [message_of(queued)]
+    for number, message in enumerate(messages):
+        record = {"messageId": str(number), "receiptHandle": "r", "body": message.decode()}
+        attributes = {"attributes": {"ApproximateReceiveCount": "1"}, "messageAttributes": {}, "eventSource": "aws:sqs"}
+        assert counter.handler({"Records": [{**record, **attributes}]}, Context()) == {"batchItemFailures": []}
+
+    run()
+
+    [facts] = told()
+    assert facts["codes"] == [{"code": "conflict", "events": 1}, {"code": "unknown", "events": 1}]
+    assert sum(totals()["search"].values()) == 3
 
 
 def test_a_day_without_rejected_usage_is_not_told() -> None:

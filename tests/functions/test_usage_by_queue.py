@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -52,10 +52,11 @@ def queues(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[s
         sqs.delete_queue(QueueUrl=url)
 
 
-def taken(body: Any) -> list[str]:
+def taken(body: Any, sent: datetime = NOW) -> list[str]:
     """The ids of the messages that SQS delivers again, after one with this body."""
     event = json.loads((ROOT / "events" / "take_reported_usage.json").read_text(encoding="utf-8"))
     event["Records"][0]["body"] = body if isinstance(body, str) else json.dumps(body)
+    event["Records"][0]["attributes"]["SentTimestamp"] = str(int(sent.timestamp() * 1000))
     failures = app.handler(event, Context())["batchItemFailures"]
     return [str(each["itemIdentifier"]) for each in failures]
 
@@ -73,6 +74,26 @@ def test_an_event_and_a_batch_are_counted_once(queues: dict[str, str]) -> None:
 
     assert totals()["search"] == {NOW.date(): Decimal("1.5")}
     assert received(queues["DEAD_LETTERS_URL"]) == []
+
+
+def test_an_event_without_a_time_happened_when_it_was_sent(queues: dict[str, str]) -> None:
+    """However long it waits in the queue. The clock of SQS may be ahead of ours."""
+    untimed = {name: value for name, value in cloud_event("1").items() if name != "time"}
+
+    for body, sent in (
+        (untimed, NOW - timedelta(days=2)),
+        ([untimed, {**untimed, "id": "2"}], NOW - timedelta(days=1)),
+        ({**untimed, "id": "3"}, NOW + timedelta(hours=1)),
+        (cloud_event("4"), NOW - timedelta(days=3)),
+    ):
+        assert taken(body, sent) == []
+
+    today = NOW.date()
+    assert totals()["search"] == {
+        today - timedelta(days=2): Decimal(1),
+        today - timedelta(days=1): Decimal(1),
+        today: Decimal(2),
+    }
 
 
 @pytest.mark.parametrize(
@@ -99,7 +120,7 @@ def test_a_message_with_an_event_that_is_not_counted_is_a_dead_letter(
     others = isinstance(body, list) and len(body) == 2
     assert totals().get("search", {}) == ({NOW.date(): Decimal(1)} if others else {})
     rejected = [each for each in stored_items() if each["pk"] == "REJECTED-USAGE"]
-    assert bool(rejected) == any(code in reason for code in ("too-small", "unknown", "too-early"))
+    assert bool(rejected) == any(code in reason for code in ("too-small", "unknown", "too-early", "conflict"))
 
 
 def test_busy_counters_send_events_to_the_backlog(queues: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import zlib
 from http import HTTPStatus
 
 import pytest
+from billing.platform.http.media_types import XLSX
 
-from local.front_door import BODY_BYTES_MAX, decoded
-from local.replies import Refused
+from local.front_door import BODY_BYTES_MAX, decoded, with_bytes
+from local.replies import Refused, Reply
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,9 @@ def test_what_cannot_be_undone_is_refused(body: bytes, coding: str, status: HTTP
         decoded(body, coding)
 
     assert refused.value.reply().status == status
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04", base64.b64encode(b"PK\x03\x04")])
+def test_a_workbook_is_forwarded_as_bytes(content: bytes) -> None:
+    assert with_bytes(Reply(200, [("content-type", XLSX)], content)).body == b"PK\x03\x04"
+    assert with_bytes(Reply(200, [("Content-Type", "text/csv")], content)).body == content

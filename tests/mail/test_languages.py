@@ -37,8 +37,8 @@ WITHOUT_MAIL = {
     "exchange_rates.replaced",
     "invoicing.released",
     "period.free",
-    "user.changed",
-    "user.removed",
+    "user.erased",
+    "user.erasure_requested",
     "vat_number.confirmed",
     "vat_number.decided",
 }

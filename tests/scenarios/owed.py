@@ -77,7 +77,8 @@ class Document:
 class Owed:
     """A contract: `prices` are the signed ones, `decided` the later ones. `ends` is its first day that is not owed.
 
-    `terms` are the later terms: the first month of each, and how many months are paid together from it on.
+    `terms` are the later terms: the first month of each, and how many months are paid together from it on. `added` and
+    `dropped` are the first days of products that came later, and the first days without those that go.
     """
 
     start: date
@@ -88,6 +89,8 @@ class Owed:
     ends: date | None = None
     first_month: int = 0
     terms: list[tuple[int, int]] = field(default_factory=list)
+    added: dict[str, date] = field(default_factory=dict)
+    dropped: dict[str, date] = field(default_factory=dict)
 
     def begins(self, month: int) -> date:
         years, index = divmod(self.start.month - 1 + month, 12)
@@ -156,8 +159,14 @@ class Owed:
         known = [each for each in self.decided if each.is_known(now, opened)]
         days = [self.begins(each) for each in range(first, first + self.interval_of(first))]
         monthly = {
-            product: [self._off(Fraction(self.price(product, day, known)), product, day) for day in days]
+            product: [
+                self._off(Fraction(self.price(product, day, known)), product, day)
+                if self._has(product, day)
+                else Fraction(0)
+                for day in days
+            ]
             for product in self.prices
+            if self.added.get(product, now) <= now and any(self._has(product, day) for day in days)
         }
         found: dict[str | None, int] = {product: half_even(sum(each, Fraction(0))) for product, each in monthly.items()}
         if any(each.product is None and each.holds(day) for each in self.reductions for day in days):
@@ -167,6 +176,9 @@ class Owed:
             )
             found[None] = -min(sum(found.values()), half_even(off))
         return found
+
+    def _has(self, product: str, day: date) -> bool:
+        return self.added.get(product, day) <= day < self.dropped.get(product, date.max)
 
     def _off(self, price: Fraction, product: str | None, day: date) -> Fraction:
         active = [each for each in self.reductions if each.product == product and each.holds(day)]

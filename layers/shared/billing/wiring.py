@@ -15,6 +15,7 @@ from aws_lambda_powertools.event_handler.depends import Depends
 from botocore.session import Session
 
 if TYPE_CHECKING:
+    from billing.accounts.appointment_records import AppointmentStore
     from billing.accounts.directory import Directory
     from billing.accounts.records import AccountStore
     from billing.billing_page.list_records import AccountListStore
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from billing.ending.deletion.claim_records import ClaimStore
     from billing.ending.deletion.empty_archive import ArchiveToEmpty
     from billing.ending.deletion.records import PurgeStore
+    from billing.ending.erasure.records import ErasureStore
     from billing.ending.exports.records import DownloadStore
     from billing.ending.reactivation.records import ReactivationStore
     from billing.invoicing.exchange_rates.records import ExchangeRateStore
@@ -55,11 +57,13 @@ else:  # the commands of a function import the stores and interfaces that they n
         PaymentNotices
     ) = Any
     Queue = UsageBacklog = WorkQueue = Any
-    AccountStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = ClaimStore = Any
+    AccountStore = AppointmentStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = (
+        ClaimStore
+    ) = Any
     DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
     ExchangeRateStore = Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
-    AccountListStore = ReconciliationStore = PaymentLedger = Any
+    AccountListStore = ErasureStore = ReconciliationStore = PaymentLedger = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -93,6 +97,7 @@ def _store(module: str, name: str) -> Callable[[], Any]:
 
 account_list_store: Callable[[], AccountListStore] = _store("billing_page.list_records", "AccountListStore")
 account_store: Callable[[], AccountStore] = _store("accounts.records", "AccountStore")
+appointment_store: Callable[[], AppointmentStore] = _store("accounts.appointment_records", "AppointmentStore")
 autoscaling_store: Callable[[], AutoscalingStore] = _store("scaling.records", "AutoscalingStore")
 billing_page_store: Callable[[], BillingPageStore] = _store("billing_page.records", "BillingPageStore")
 cancellation_store: Callable[[], CancellationStore] = _store("ending.cancellation.records", "CancellationStore")
@@ -101,6 +106,7 @@ claim_store: Callable[[], ClaimStore] = _store("ending.deletion.claim_records", 
 delivery_store: Callable[[], DeliveryStore] = _store("correspondence.records", "DeliveryStore")
 download_store: Callable[[], DownloadStore] = _store("ending.exports.records", "DownloadStore")
 due_store: Callable[[], DueStore] = _store("platform.due_work.records", "DueStore")
+erasure_store: Callable[[], ErasureStore] = _store("ending.erasure.records", "ErasureStore")
 event_store: Callable[[], EventStore] = _store("platform.events.records", "EventStore")
 exchange_rate_store: Callable[[], ExchangeRateStore] = _store("invoicing.exchange_rates.records", "ExchangeRateStore")
 invoice_store: Callable[[], InvoiceStore] = _store("invoicing.records", "InvoiceStore")
@@ -166,6 +172,12 @@ def claim_years() -> int:
 
 
 @cache
+def orphaned_log_in_days() -> int:
+    """How many days a log-in stays after its user's last access (DESIGN 3.4.9)."""
+    return int(os.environ["ORPHANED_LOG_IN_DAYS"])
+
+
+@cache
 def seller() -> Seller:
     """The company that issues the invoices."""
     from billing.accounts.information import as_printed, compact_identifier
@@ -208,6 +220,12 @@ def unconfirmed_vat_number() -> UnconfirmedVatNumber | None:
 def checks_vat_numbers() -> bool:
     """Whether this deployment asks VIES about VAT numbers."""
     return os.environ["VAT_NUMBER_CHECK"] == "on"
+
+
+@cache
+def invitations_per_day() -> int:
+    """How many invitations an account may send on a UTC day, and how many people it may make admins."""
+    return int(os.environ["INVITATIONS_PER_DAY"])
 
 
 @cache
@@ -347,14 +365,17 @@ def forget() -> None:
 
 
 Accounts = Annotated[AccountStore, Depends(account_store)]
+Appointments = Annotated[AppointmentStore, Depends(appointment_store)]
 Pages = Annotated[BillingPageStore, Depends(billing_page_store)]
 Catalogues = Annotated[CatalogueStore, Depends(catalogue_store)]
+Erasures = Annotated[ErasureStore, Depends(erasure_store)]
 Events = Annotated[EventStore, Depends(event_store)]
 Reviews = Annotated[ReviewStore, Depends(review_store)]
 SuccessManagers = Annotated[SuccessManagerStore, Depends(success_manager_store)]
 Usage = Annotated[UsageStore, Depends(usage_store)]
 Autoscaling = Annotated[AutoscalingStore, Depends(autoscaling_store)]
 Backlog = Annotated[UsageBacklog, Depends(usage_backlog)]
+OrphanedLogInDays = Annotated[int, Depends(orphaned_log_in_days)]
 People = Annotated[Directory, Depends(directory)]
 PaymentMethods = Annotated[PaymentStore, Depends(payment_store)]
 Payments = Annotated[PaymentGateway, Depends(payments)]

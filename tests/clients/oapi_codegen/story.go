@@ -111,14 +111,14 @@ func ask(ctx context.Context, c *livello.ClientWithResponses, asked step) (any, 
 		body, err := taken[livello.UserBody](asked)
 		return or(err, func() (any, error) { return c.PutUserWithResponse(ctx, account, body) })
 	case "delete_user":
-		return c.DeleteUserWithResponse(ctx, account, asked.Arguments["user"])
+		return c.DeleteUserWithResponse(ctx, account, asked.Arguments["user"], nil)
 	case "get_payment_details":
 		return c.GetPaymentDetailsWithResponse(ctx, account)
 	case "put_bank_transfer":
 		return c.PutBankTransferWithResponse(ctx, account)
 	case "report_usage":
 		body, err := taken[livello.ReportUsageBody](asked)
-		return or(err, func() (any, error) { return c.ReportUsageWithResponse(ctx, body) })
+		return or(err, func() (any, error) { return c.ReportUsageWithResponse(ctx, nil, body) })
 	case "get_usage":
 		return c.GetUsageWithResponse(ctx, account, nil)
 	case "get_reduction":

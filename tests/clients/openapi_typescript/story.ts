@@ -90,7 +90,9 @@ function asked(step: Step) {
         (it) => told("UserView", it.role),
       );
     case "delete_user":
-      return answered(client.DELETE("/accounts/{account}/users/{user}", { params: { path: { account, user } } }), never);
+      return answered(client.DELETE("/accounts/{account}/users/{user}", { params: { path: { account, user } } }), (it) =>
+        told("ErasureView", it?.erased_as ?? null),
+      );
     case "get_payment_details":
       return answered(client.GET("/accounts/{account}/payment-method", { params: { path } }), (it) =>
         told("PaymentView", it.interval_months),

@@ -9,7 +9,7 @@ from billing.accounts.administer_users import find_or_create_user
 from billing.accounts.directory import Directory
 from billing.accounts.information import BillingDetails, BillingInformation, CompanyDetails, ContactDetails, Information
 from billing.accounts.mapping import contract_body
-from billing.accounts.rules import Account, AccountExists, Status, Store, User, check_start
+from billing.accounts.rules import Account, AccountExists, Invitation, Status, Store, User, check_start
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.billing_page.page import BillingPage
 from billing.billing_page.records import BillingPageStore
@@ -19,7 +19,6 @@ from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import AccountNotFound, ConcurrentChange, Conflict, RuleViolation, Violation
 from billing.kernel.events import EventType, RequestContext
 from billing.kernel.field_codes import FieldCode
-from billing.kernel.fields import fields_of
 from billing.kernel.money import Money, decimal_text
 from billing.kernel.permissions import Role
 from billing.platform.events.new_event import new_event, new_id
@@ -84,6 +83,7 @@ def provision_account(
         request.admin_email,
         request.admin_name,
         Role.ADMIN,
+        Invitation(context.time, context.actor),
     )
     page = BillingPage(
         account=Account(
@@ -116,7 +116,7 @@ def provision_account(
             "name": request.name,
             "contract": contract_body(request.contract),
             "lines": [line.facts for line in subscription.in_language(request.billing.language).lines],
-            "first_admin": fields_of(admin, id="user"),
+            "first_admin": admin.facts,
         },
     )
     try:

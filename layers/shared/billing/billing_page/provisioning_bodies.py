@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from billing.accounts.information_views import BillingBody, CompanyBody, ContactBody
-from billing.accounts.rules import Store
+from billing.accounts.rules import STORES_MAX, Store
 from billing.billing_page.provision_account import Provisioning
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.field_codes import FieldCode, Unfit
@@ -28,7 +28,6 @@ from billing.platform.http.models import (
 )
 from billing.subscriptions.rules import Discount, Order
 
-STORES_MAX = 50
 LINES_MAX = 30
 DISCOUNTS_MAX = 30
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from billing.accounts.appointment_mapping import appointment_from
 from billing.accounts.information import Area
+from billing.accounts.log_in_records import stay
 from billing.accounts.page_rows import details_of, page_rows
 from billing.accounts.records import account_item, information_item, set_vat_number_due, user_item
 from billing.accounts.rules import User
@@ -24,16 +26,17 @@ from billing.payments.methods import PaymentProfile
 from billing.payments.records import profile_item
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.item import Item
-from billing.platform.dynamodb.table import Table
 from billing.scaling.due import AutoscalingDue, due_at
 from billing.scaling.due_mapping import due_body
 from billing.subscriptions.mapping import subscription_body, subscription_from
+from billing.subscriptions.records import SubscriptionStore
+from billing.subscriptions.rules import Subscription
 
 PAGE_INVOICES = 12
 """How many invoices the billing page shows."""
 
 
-class BillingPageStore(Table):
+class BillingPageStore(SubscriptionStore):
     """Billing pages in the table."""
 
     def billing_page(self, account: str, *, invoices: int = PAGE_INVOICES, consistent: bool = False) -> BillingPage:
@@ -53,8 +56,23 @@ class BillingPageStore(Table):
             payment_method=None if method is None else shown_payment_method_from(method.body),
             invoices=tuple(invoice_from(row.body) for row in newest),
             period=period_of(page.get(keys.PAGE_PERIOD)),
+            appointment=appointment_from(page.get(keys.PAGE_APPOINTMENT)),
             vat_check=None if check is None else check_from(check.body, check.version),
         )
+
+    def change_subscription(self, page: BillingPage, changed: Subscription, event: Event) -> None:
+        """Replaces the subscription of a page, and records the event. One transaction.
+
+        Raises ConcurrentChange when the account, its subscription or its running paid period has changed since the page
+        was read: what a month costs must not change while it is fixed.
+        """
+        partition = keys.account(page.account.id)
+        with self._transaction() as write:
+            write.check(partition, keys.PAGE_ACCOUNT, page.account.version)
+            item = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(changed))
+            write.replace(item, page.subscription.version)
+            write.check(partition, keys.PAGE_PERIOD, page.subscriber.fixed.version)
+            write.record(event)
 
     def provision(
         self,
@@ -87,6 +105,7 @@ class BillingPageStore(Table):
             for item in items:
                 write.replace(item, 0)
             write.put(user_item(account, first_admin))
+            stay(write, first_admin.id)
             write.record(event)
             contract = account.contract
             write.due(account.id, Job.AUTOSCALING, due_at(autoscaling.month, contract), due_body(autoscaling))

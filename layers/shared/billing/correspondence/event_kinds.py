@@ -10,9 +10,15 @@ from typing import get_args
 
 from billing.accounts.event_schemas import (
     AccountProvisioned,
+    AdminAppointmentAnnounced,
+    AdminAppointmentEffective,
+    AdminAppointmentEnded,
     BillingInformationChanged,
+    ProvisioningCorrected,
+    StoreChanged,
     UserAdded,
     UserChanged,
+    UserInvitedAgain,
     UserRemoved,
 )
 from billing.correspondence.event_schemas import AddressUndeliverable
@@ -31,6 +37,8 @@ from billing.ending.event_schemas import (
     NoticeDeadlineNear,
     OpenClaimChanged,
     OpenClaimSettled,
+    UserErased,
+    UserErasureRequested,
 )
 from billing.invoicing.event_schemas import (
     CreditNoteIssued,
@@ -72,7 +80,7 @@ from billing.scaling.event_schemas import (
     UsageAboveTiers,
     UsageBelowTier,
 )
-from billing.subscriptions.event_schemas import CatalogueReplaced
+from billing.subscriptions.event_schemas import CatalogueReplaced, DiscountsChanged, SubscriptionChanged
 from billing.usage.event_schemas import UsageCorrected, UsageRefused, UsageRejected, UsageThresholdReached
 
 AnyEvent = (
@@ -85,6 +93,9 @@ AnyEvent = (
     | AccountReactivationFailed
     | AccountReactivationRequested
     | AddressUndeliverable
+    | AdminAppointmentAnnounced
+    | AdminAppointmentEffective
+    | AdminAppointmentEnded
     | AutoscalingChanged
     | BillingInformationChanged
     | CancellationRequested
@@ -96,6 +107,7 @@ AnyEvent = (
     | CreditNoteRefunded
     | CreditRefunded
     | CreditRefundFailed
+    | DiscountsChanged
     | DownloadReady
     | DownloadRequested
     | ExchangeRateMissing
@@ -116,11 +128,14 @@ AnyEvent = (
     | PaymentUnexpected
     | PeriodFree
     | PaymentRepaid
+    | ProvisioningCorrected
     | ReconciliationDiffered
     | ReviewBooked
     | ReviewCancelled
     | ReviewDeclined
+    | StoreChanged
     | SubscriptionAutoscaled
+    | SubscriptionChanged
     | SubscriptionTierLowered
     | SuccessManagerAssigned
     | SuccessManagerChanged
@@ -132,6 +147,9 @@ AnyEvent = (
     | UsageThresholdReached
     | UserAdded
     | UserChanged
+    | UserErased
+    | UserErasureRequested
+    | UserInvitedAgain
     | UserRemoved
     | VatNumberConfirmed
     | VatNumberDecided

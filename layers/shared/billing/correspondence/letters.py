@@ -7,7 +7,7 @@ languages/components.html. So the text and the HTML always say the same.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -49,7 +49,8 @@ _INVISIBLE = re.compile(r"[\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\uf
 _LINK_PARTS = re.compile(r"(?<=[^\W_])[.\u3002\uff0e\uff61](?=[^\W\d_])|:(?=//)")
 """A dot within a domain, or the colon of a scheme: what mail programs recognise a link by."""
 
-_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+_ADDRESS = re.compile(r"[^\s@:/?#]+@[^\s@:/?#]+")
+"""A mail address. What has a scheme or a path is a link, even with an @ in it (RFC 3986, 3.2.1)."""
 
 _OUR_LINKS = frozenset({"authenticate_at", "place"})
 """Facts that may be links: the bank's page, and where staff hold a review."""
@@ -95,7 +96,7 @@ def letter(
     if event.type not in MAILED or letter_context.language not in LANGUAGES:
         raise NoSuchMail(f"there is no mail about {event.type} in the language {letter_context.language!r}")
     event = type(event).model_validate({**_sanitized(event.model_dump()), "type": event.type})
-    recipient = Recipient(_sanitized(recipient.email), _sanitized(recipient.name))
+    recipient = replace(recipient, email=_sanitized(recipient.email), name=_sanitized(recipient.name))
     context = {
         "kind": event.type,
         "time": event.time,
@@ -104,6 +105,9 @@ def letter(
         "account_id": event.account,
         "account": _sanitized(letter_context.account_name),
         "actor": _sanitized(letter_context.actor_name),
+        "actor_email": _sanitized(letter_context.actor_email),
+        "actor_kind": event.actor.kind,
+        "actor_user": event.actor.user,
         "language": letter_context.language,
         "time_zone": letter_context.time_zone,
         "recipient": recipient,

@@ -24,14 +24,13 @@ from billing.subscriptions.pricing import InvoiceLine, Step
 from billing.subscriptions.views import DiscountView
 
 YEAR_MIN, YEAR_MAX = 2000, 2999
-CSV_INVOICES_MAX = 1000
+SHEET_INVOICES_MAX = 1000
+"""A sheet reads the documents of its invoices, 50 at a time: about two seconds."""
+
 RELEASED_INVOICES_MAX = 1000
 
-REGISTER_CSV_MAX = 20_000
-"""About a megabyte of text: an answer of Lambda has six."""
-
-DOCUMENTS_CSV_MAX = 1000
-"""Some five megabytes are read for them, within some seconds."""
+SHEET_NUMBERS_MAX = 20_000
+"""About a megabyte of text, or of a workbook in base64: an answer of Lambda has six."""
 
 ProducedIn = Annotated[Month, Query(alias="month", description="The month in which they were produced.")]
 InvoiceNumber = Annotated[str, Path(max_length=60)]

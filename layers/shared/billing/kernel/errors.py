@@ -11,6 +11,7 @@ BillingError
 ├── StaleVersion        another request changed it first
 ├── VersionRequired     the caller must name the version that it changes
 ├── RuleViolation       well-formed, but breaks a rule; names every place
+├── LimitReached        so many are allowed in a span of time; says when to try again
 ├── BadParameter        a parameter of the query is not possible; names it
 ├── UpstreamFailed      an outside service failed
 │   └── AnswerLost      no answer; the service may have done its part
@@ -18,9 +19,12 @@ BillingError
 
 Subclasses of these live beside the rule that raises them. The Conflicts of the areas:
 
+accounts.appointments           AlreadyAdmin, AppointmentEnded, AppointmentOpen, DeletedBefore
+accounts.provisioning           AdminHasLoggedIn, LogInsUnknown
 accounts.rules                  AccountExists, LastAdmin
 scaling.reviews.rules           NoSuccessManager, ReviewNotYet, ReviewOpen, SlotTaken
 payments.methods                SetupSuperseded
+subscriptions.changes           EndChanged, LastProduct, NotEnding
 usage.corrections               AccountClosed, CorrectionConflict
 invoicing.dunning               AlreadyPaid
 invoicing.credit_notes          AlreadyCredited, NotCorrectable
@@ -29,9 +33,11 @@ invoicing.seller_currency       ExchangeRateUnknown
 invoicing.settle_by_hand        RefundUnderWay
 invoicing.vat_numbers.rules     NoVatNumber, VatNumberUnconfirmed
 ending.cancellation.rules       DatesChanged, NotCancelling, Deactivated
+ending.erasure.rules            NamedInBilling
 ending.reactivation.rules       NotDeactivated, NothingSold, NoPaymentMethod, QuoteChanged
 
-AdminsOnly (billing.kernel.permissions) is Forbidden. Every error has a stable `code` for clients. An area whose error
+AdminsOnly (billing.kernel.permissions) is Forbidden. TooManyInvitations and TooManyPromotions (accounts.rules) are
+LimitReached. Every error has a stable `code` for clients. An area whose error
 shows more than its `detail` registers the further members in its views (billing.platform.http.problems.members).
 """
 
@@ -157,6 +163,16 @@ class BadParameter(BillingError):
         self.parameter = parameter
         self.field_code = field_code
         self.limits: Limits = limits
+
+
+class LimitReached(BillingError):
+    """As many as one span of time allows have been done. A retry succeeds after `retry_after_seconds` at the latest."""
+
+    code = "limit-reached"
+
+    def __init__(self, detail: str, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class UpstreamFailed(BillingError):

@@ -36,12 +36,13 @@ from billing.scaling.tier_changes import (
     decision_name,
     ladder,
     line_after_pending_change,
+    next_contract_month,
     tier_change,
     tier_change_cost,
 )
 from billing.subscriptions.catalogue import Catalogue, Tier, price_per_month
 from billing.subscriptions.rules import Line, Subscription
-from billing.usage.rules import Daily, month_before, month_of
+from billing.usage.rules import CLOSED_MONTHS, Daily, month_before, month_of
 
 TaxToCome = Callable[[date, int], int]
 """The tax on a net amount that is invoiced for a day, both in minor units. This area knows no taxes."""
@@ -138,7 +139,10 @@ def _decide(
     decided: list[ProductDecision] = []
     events: list[Event] = []
     alerts: dict[str, AlertMemory] = {}
+    month = next_contract_month(account.contract, today, state.subscriber.fixed.until)
     for signed in state.subscriber.subscription.lines:
+        if not signed.is_served_on(month):
+            continue  # it ends by the day on which a move would take effect
         line = line_after_pending_change(subscription, signed, today)
         tiers = ladder(catalogue, line)
         daily = totals.get(line.product, {})
@@ -184,9 +188,10 @@ def _alert(
         above = partial(_above_facts, product, signed, subscription, account, tiers)
         return ABOVE, EventType.USAGE_ABOVE_TIERS, above
     today = account.contract.today(product.decided_at)
-    [line] = (
-        each for each in lines_at_renewal(subscription, account.contract, today) if each.product == signed.product
-    )
+    renewed = lines_at_renewal(subscription, account.contract, today)
+    line = next((each for each in renewed if each.product == signed.product), None)
+    if line is None or (signed.added_on is not None and signed.added_on > month_before(product.month, CLOSED_MONTHS)):
+        return None  # it ends, or is too new: months without it are no low usage
     below = lower_tier_fit(line, daily, catalogue, account.contract, product.month)
     if below.fit is not FitResult.FITS or below.fitting is None:
         return None

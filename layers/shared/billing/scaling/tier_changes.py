@@ -124,9 +124,9 @@ def ladder(catalogue: Catalogue, line: Line) -> tuple[Tier, ...]:
 
 
 def line_after_pending_change(subscription: Subscription, line: Line, today: date) -> Line:
-    """The line of today, or the future one if autoscaling has decided a change already."""
+    """The line of today, or the future one if a larger tier is decided already."""
     pending = subscription.pending_change(line.product, today)
-    if pending is not None and pending.cause is Cause.AUTOSCALING:
+    if pending is not None and pending.cause is not Cause.REVIEW:
         return subscription.line_on(line, pending.effective_on)
     return subscription.line_on(line, today)
 

@@ -2,13 +2,90 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from typing import Literal
 
-from billing.platform.events.envelope import Facts, SharedEvent
+from billing.platform.events.envelope import AccountEvent, Facts, SharedEvent
+from billing.platform.events.facts import InvoiceToComeFacts, LineFacts, MoneyFacts
 
 
 class CatalogueFacts(Facts):
     version: int
+
+
+class DiscountFacts(Facts):
+    """A discount from `since` and before `until` (None: without end): a `percent`, or an `amount` per month.
+
+    It is on one product, with its `name`, or on the whole subscription where `product` is None.
+    """
+
+    product: str | None
+    name: str | None
+    percent: Decimal | None
+    amount: MoneyFacts | None
+    since: date
+    until: date | None
+    reason: str
+
+
+class DiscountsFacts(Facts):
+    """All discounts that are not over."""
+
+    discounts: list[DiscountFacts]
+
+
+class ChangeFacts(Facts):
+    """What follows from a change of the subscription.
+
+    `invoices` are those to come up to the first renewal on or after `effective_on`, `invoices_without` the same as they
+    would have been without the change.
+    """
+
+    effective_on: date
+    invoices: list[InvoiceToComeFacts]
+    invoices_without: list[InvoiceToComeFacts]
+
+
+class DiscountsChangeFacts(ChangeFacts):
+    """All discounts that are not over, after a change."""
+
+    discounts: list[DiscountFacts]
+
+
+class DiscountsChanged(AccountEvent[Literal["discounts.changed"], DiscountsFacts, DiscountsChangeFacts]):
+    """Staff have given an account other discounts, from the next renewal on that is not invoiced."""
+
+
+class DatedLineFacts(LineFacts):
+    """A product that costs something from `begins_on` (None: from the contract's start) and before `ends_on` (None:
+    without end)."""
+
+    begins_on: date | None
+    ends_on: date | None
+
+
+class SubscriptionLineFacts(Facts):
+    """A product as it was."""
+
+    line: DatedLineFacts
+
+
+class SubscriptionChangeFacts(ChangeFacts):
+    """A product after a change: it was added, has another tier or price, ends, or is kept although it was to end.
+
+    The tier and the price are those from `effective_on` on. `reason` is None where it is kept.
+    """
+
+    change: Literal["added", "tier", "ending", "kept"]
+    line: DatedLineFacts
+    reason: str | None
+
+
+class SubscriptionChanged(
+    AccountEvent[Literal["subscription.changed"], SubscriptionLineFacts | None, SubscriptionChangeFacts]
+):
+    """A product of an account was changed by staff; its end may also have been taken back by an admin."""
 
 
 class CatalogueReplaced(SharedEvent[Literal["catalogue.replaced"], CatalogueFacts | None, CatalogueFacts]):

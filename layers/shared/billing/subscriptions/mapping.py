@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from decimal import Decimal
 
 from billing.accounts.information import DEFAULT_LANGUAGE
-from billing.accounts.mapping import account_from, billing_from
+from billing.accounts.mapping import account_of, billing_from
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.money import Money
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import Body, date_or_none, parsed, text, without_version
 from billing.platform.dynamodb.reader import Row
 from billing.subscriptions.catalogue_mapping import translations_from
-from billing.subscriptions.rules import Cause, Discount, Line, ReplacedChange, Subscription, TierChange
+from billing.subscriptions.rules import Cause, Discount, FormerLine, Line, ReplacedChange, Subscription, TierChange
 from billing.subscriptions.subscriber import FixedMonths, Subscriber
 
 
 def subscription_body(subscription: Subscription) -> str:
     body = without_version(asdict(subscription))
     body["lines"] = [_line_body(line) for line in subscription.lines]
-    if not subscription.replaced:
-        del body["replaced"]  # most have none
+    for name in ("replaced", "former"):
+        if not body[name]:
+            del body[name]  # most have none
+    # Beside the lines: functions of the release before build a line from all its fields.
+    dated = [_days_body(line) for line in subscription.lines if line.added_on or line.valid_until]
+    if dated:
+        body["dated"] = dated
     return text(body)
 
 
@@ -42,15 +47,32 @@ def _line_body(line: Line) -> Body:
     return body
 
 
+def _days_body(line: Line) -> Body:
+    return {
+        "product": line.product,
+        "added_on": line.added_on,
+        "valid_from": line.valid_from,
+        "valid_until": line.valid_until,
+    }
+
+
+def _with_days(line: Line, days: Body) -> Line:
+    names = ("added_on", "valid_from", "valid_until")
+    added_on, valid_from, valid_until = (date_or_none(days.get(name)) for name in names)
+    return replace(line, added_on=added_on, valid_from=valid_from, valid_until=valid_until)
+
+
 def subscription_from(stored: str, version: int = 0, language: str = DEFAULT_LANGUAGE) -> Subscription:
     """A stored subscription, with the names of its products in a language."""
     body = parsed(stored)
+    dated = {each["product"]: each for each in body.get("dated", ())}  # most lines, and all older ones, have no days
     return Subscription(
         catalogue_version=body["catalogue_version"],
         lines=tuple(
-            Line(**{**line, "price": Money(**line["price"]), "translations": translations_from(line)}).in_language(
-                language
-            )
+            _with_days(
+                Line(**{**line, "price": Money(**line["price"]), "translations": translations_from(line)}),
+                dated.get(line["product"], {}),
+            ).in_language(language)
             for line in body["lines"]
         ),
         discounts=tuple(
@@ -69,6 +91,10 @@ def subscription_from(stored: str, version: int = 0, language: str = DEFAULT_LAN
         replaced=tuple(
             ReplacedChange(_change(each["change"]), date.fromisoformat(each["replaced_on"]))
             for each in body.get("replaced", ())
+        ),
+        former=tuple(
+            FormerLine(each["product"], date_or_none(each["since"]), date.fromisoformat(each["until"]))
+            for each in body.get("former", ())
         ),
     )
 
@@ -105,7 +131,7 @@ def subscriber_of(account: Row, subscription: Row, period: Row | None, billing: 
     `period` is that of the running paid period, None without one. `billing` has the language, None where it was not
     read.
     """
-    known = account_from(account.body, account.version)
+    known = account_of(account)
     language = DEFAULT_LANGUAGE if billing is None else billing_from(billing.body).language
     return Subscriber(
         known,

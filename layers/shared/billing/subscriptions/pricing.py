@@ -74,8 +74,9 @@ def contract_months(
     """
     days = [contract.month_start(month) for month in range(first_month, until_month + 1)]
     found = [
-        ProductMonths(line.product, line.name, line.unit, _product_steps(subscription, line, days))
+        ProductMonths(line.product, line.name, line.unit, steps)
         for line in subscription.lines
+        if (steps := _product_steps(subscription, line, days))
     ]
     on_the_whole = _steps_on_the_whole(subscription, contract.currency, days)
     if on_the_whole:
@@ -164,7 +165,9 @@ def changes_on(subscription: Subscription, day: date) -> tuple[str, ...]:
 def _product_steps(subscription: Subscription, line: Line, days: Sequence[date]) -> tuple[Step, ...]:
     discounts = subscription.discounts_of(line.product)
 
-    def cost(day: date) -> _Cost:
+    def cost(day: date) -> _Cost | None:
+        if not line.is_served_on(day):
+            return None
         current, decision = line_on(subscription, line, day)
         return current.up_to, current.price, decision, tuple(each for each in discounts if each.applies_on(day))
 

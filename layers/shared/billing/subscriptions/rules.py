@@ -23,6 +23,9 @@ class Line:
 
     `up_to` is the tier's monthly volume, None if it is open-ended. `price` is per month. `name` and `unit` are in the
     account's language; where that is one of the `translations`, `untranslated` are those of the catalogue.
+
+    It costs something from `valid_from` and before `valid_until`. A line that was added to a running subscription was
+    `added_on` that day, from which its usage counts. All three are None for a line as signed, without an end.
     """
 
     product: str
@@ -32,6 +35,30 @@ class Line:
     price: Money
     translations: tuple[Translation, ...] = ()
     untranslated: tuple[str, str] | None = None
+    added_on: date | None = None
+    valid_from: date | None = None
+    valid_until: date | None = None
+
+    def has_begun_by(self, day: date) -> bool:
+        """Whether the line costs something on `day`, or did before."""
+        return self.valid_from is None or self.valid_from <= day
+
+    def ends_by(self, day: date) -> bool:
+        """Whether the line costs nothing any more on `day`."""
+        return self.valid_until is not None and self.valid_until <= day
+
+    def is_served_on(self, day: date) -> bool:
+        """Whether a contract month that begins on `day` has this line."""
+        return self.has_begun_by(day) and not self.ends_by(day)
+
+    @property
+    def never_costs(self) -> bool:
+        """Whether the line was taken back before it began."""
+        return self.valid_from is not None and self.valid_from == self.valid_until
+
+    def counts_on(self, day: date) -> bool:
+        """Whether usage of `day` counts: at once when the line is added, and until it ends."""
+        return (self.added_on is None or self.added_on <= day) and not self.ends_by(day)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -85,6 +112,7 @@ class Cause(StrEnum):
 
     AUTOSCALING = "autoscaling"
     REVIEW = "review"
+    WISH = "wish"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +149,26 @@ class ReplacedChange:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerLine:
+    """A product that was subscribed before `until`, and that no invoice needs any more. Its usage counts `since` then,
+    None from the contract's start."""
+
+    product: str
+    since: date | None
+    until: date
+
+
+FORMER_LINES_MAX = 60
+"""Ended products that a subscription remembers, for usage that is reported or corrected late."""
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """The lines, one per product, with their discounts, at the prices of one version of the catalogue.
 
-    `lines` are as signed. Each of the later `changes` takes effect on its own day. `replaced` changes never do: a late
-    invoice says what was known when its period began. `version` counts the writes.
+    `lines` are as signed, or as added later. Each of the later `changes` takes effect on its own day. `replaced`
+    changes never do: a late invoice says what was known when its period began. `version` counts the writes. `former`
+    are lines that have ended.
     """
 
     catalogue_version: int
@@ -134,6 +177,7 @@ class Subscription:
     changes: tuple[TierChange, ...] = ()
     version: int = 0
     replaced: tuple[ReplacedChange, ...] = ()
+    former: tuple[FormerLine, ...] = ()
 
     def in_language(self, language: str) -> Subscription:
         """Returns the subscription with the names of its products in a language, see Line.in_language."""
@@ -142,8 +186,45 @@ class Subscription:
         return replace(self, lines=tuple(each.in_language(language) for each in self.lines))
 
     def lines_on(self, day: date) -> tuple[Line, ...]:
-        """The lines with the tiers and prices of `day`."""
+        """The lines that cost something on `day`, with their tiers and prices of that day."""
+        return tuple(line for line in self._tiers_on(day) if line.is_served_on(day))
+
+    def lines_not_over(self, day: date) -> tuple[Line, ...]:
+        """The lines that have not ended by `day`, those to come included, with their tiers and prices of that day."""
+        return tuple(line for line in self._tiers_on(day) if not line.ends_by(day))
+
+    def _tiers_on(self, day: date) -> tuple[Line, ...]:
         return tuple(self.line_on(line, day) for line in self.lines) if self.changes else self.lines
+
+    def begun_by(self, day: date) -> Subscription:
+        """Returns the subscription without the lines that begin after `day`.
+
+        A line begins with the first contract month after its decision that is not fixed. So the lines that begin by the
+        first day of a paid period are those that were known before it.
+        """
+        begun = tuple(line for line in self.lines if line.has_begun_by(day))
+        return self if len(begun) == len(self.lines) else replace(self, lines=begun)
+
+    def products_on(self, day: date) -> set[str]:
+        """The products whose usage of `day` counts."""
+        former = (each for each in self.former if (each.since is None or each.since <= day) and day < each.until)
+        return {line.product for line in self.lines if line.counts_on(day)} | {each.product for each in former}
+
+    def without_lines_ended_by(self, day: date) -> Subscription:
+        """Returns the subscription whose lines that have ended by `day`, or before they began, are former ones: no
+        invoice needs them."""
+        over = [line for line in self.lines if line.ends_by(day) or line.never_costs]
+        if not over:
+            return self
+        gone = {line.product for line in over}
+        former = [FormerLine(line.product, line.added_on, line.valid_until) for line in over if line.valid_until]
+        return replace(
+            self,
+            lines=tuple(line for line in self.lines if line not in over),
+            changes=tuple(each for each in self.changes if each.product not in gone),
+            replaced=tuple(each for each in self.replaced if each.change.product not in gone),
+            former=(*self.former, *former)[-FORMER_LINES_MAX:],
+        )
 
     def line_on(self, line: Line, day: date) -> Line:
         """One of the lines with its tier and price of `day`."""
@@ -168,18 +249,19 @@ class Subscription:
         remaining = [each for each in self.changes if each.effective_on > settled and each not in replaced]
         earlier = [each for each in self.replaced if each.replaced_on > settled]
         later = [ReplacedChange(each, today) for each in replaced if each.decided_on != today]
-        return replace(self, lines=self.lines_on(settled), changes=(*remaining, *changes), replaced=(*earlier, *later))
+        return replace(self, lines=self._tiers_on(settled), changes=(*remaining, *changes), replaced=(*earlier, *later))
 
     def known_on(self, day: date) -> Subscription:
         """Returns the subscription as it was known when `day` began, without later decisions.
 
         So what is invoiced for a day does not depend on when the invoice is made.
         """
+        begun = self.begun_by(day)
         if not self.replaced and all(each.is_known_on(day) for each in self.changes):
-            return self
+            return begun
         known = [each for each in self.changes if each.is_known_on(day)]
         known += [each.change for each in self.replaced if each.was_known_on(day)]
-        return replace(self, changes=tuple(known), replaced=())
+        return replace(begun, changes=tuple(known), replaced=())
 
     def discounts_of(self, product: str | None) -> tuple[Discount, ...]:
         """All discounts on one product, or on the whole subscription (None), active or not."""
@@ -213,7 +295,7 @@ def subscribe(
         path: Path = ("lines", position)
         if order.product in {earlier.product for earlier in orders[:position]}:
             violations.append(Violation((*path, "product"), f"{order.product} is ordered twice.", FieldCode.DUPLICATE))
-        line = _line(order, path, catalogue, currency)
+        line = line_of(order, path, catalogue, currency)
         if isinstance(line, Line):
             lines.append(line)
         else:
@@ -244,7 +326,8 @@ def month_price(line: Line, discounts: tuple[Discount, ...], day: date) -> Decim
     return apply_discounts(Decimal(line.price.amount), discounts, day)
 
 
-def _line(order: Order, path: Path, catalogue: Catalogue, currency: str) -> Line | Violation:
+def line_of(order: Order, path: Path, catalogue: Catalogue, currency: str) -> Line | Violation:
+    """The line of an order at the catalogue's price, or why there is none; its path begins with `path`."""
     product = catalogue.product(order.product)
     if product is None:
         return Violation(
@@ -283,9 +366,9 @@ def _discount_violations(subscription: Subscription) -> Iterator[Violation]:
                 FieldCode.UNKNOWN,
                 {"allowed": sorted(products)},
             )
-        elif _remaining_price(subscription, discount.product, day) < 0 or (
+        elif remaining_price(subscription, discount.product, day) < 0 or (
             # Discounts on the whole may exceed it because of this discount on a product.
-            _remaining_price(subscription, None, day) < 0
+            remaining_price(subscription, None, day) < 0
             and not any(other.product is None and other.valid_from == day for other in subscription.discounts)
         ):
             kind = "percent" if discount.amount is None else "amount"
@@ -294,13 +377,19 @@ def _discount_violations(subscription: Subscription) -> Iterator[Violation]:
             )
 
 
-def _remaining_price(subscription: Subscription, product: str | None, day: date) -> Decimal:
-    """The price per month of a product, or of the whole, less its discounts; below zero if they exceed it."""
+def remaining_price(subscription: Subscription, product: str | None, day: date) -> Decimal:
+    """The price per month of a product, or of the whole, less its discounts; below zero if they exceed it.
+
+    It is that of a month that begins on `day`. A product that is not subscribed on that day has nothing to exceed.
+    """
+    lines = subscription.lines_on(day)
     if product is not None:
-        [line] = (line for line in subscription.lines if line.product == product)
+        line = next((line for line in lines if line.product == product), None)
+        if line is None:
+            return Decimal(0)
         return _after_discount(Decimal(line.price.amount), subscription.discounts_on(day, product))
-    lines = (month_price(line, subscription.discounts_of(line.product), day) for line in subscription.lines)
-    return _after_discount(sum(lines, Decimal(0)), subscription.discounts_on(day, None))
+    prices = (month_price(line, subscription.discounts_of(line.product), day) for line in lines)
+    return _after_discount(sum(prices, Decimal(0)), subscription.discounts_on(day, None))
 
 
 def apply_discounts(amount: Decimal, discounts: tuple[Discount, ...], day: date) -> Decimal:

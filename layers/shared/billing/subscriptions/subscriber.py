@@ -39,7 +39,26 @@ class Subscriber:
 
         The changes of every paid period that has a month that is not fixed are kept, so its invoices can be made late.
         """
+        return self.subscription.changed(changes, today, self.open_since(today) - timedelta(days=1))
+
+    def open_since(self, today: date) -> date:
+        """The first day of the earliest paid period that has a month that is not fixed: no invoice needs days before
+        it any more."""
         contract = self.account.contract
         month = max(0, min(contract.month_of(today), self.fixed.until))
-        begins = contract.month_start(contract.paid_period(month)[0])
-        return self.subscription.changed(changes, today, begins - timedelta(days=1))
+        return contract.month_start(contract.paid_period(month)[0])
+
+    def next_open_month(self, today: date) -> date:
+        """The first day of the first contract month after `today` that is not fixed; at the earliest the contract's
+        start."""
+        contract = self.account.contract
+        return contract.month_start(max(0, contract.month_of(today) + 1, self.fixed.until))
+
+    def next_open_renewal(self, today: date) -> date:
+        """The first day of the next paid period after `today` of which no month is fixed.
+
+        What takes effect then changes nothing that is invoiced, nor what a late run invoices for earlier days.
+        """
+        contract = self.account.contract
+        _, day = next(contract.renewals(max(today + timedelta(days=1), contract.month_start(self.fixed.until))))
+        return day

@@ -49,7 +49,8 @@ class LineView(View):
     """One product: `up_to` is the monthly usage volume of its tier, null for open-ended.
 
     `name` and `unit` are in the account's language, where the catalogue has them in it, and `translations` all that it
-    has beside its own.
+    has beside its own. A line that is added costs nothing before `begins_on`, null once it has begun. One that ends
+    costs nothing from `ends_on` on, null without an end.
     """
 
     product: str
@@ -61,10 +62,13 @@ class LineView(View):
     price_per_month_after_discounts: MoneyView
     discounts: list[DiscountView]
     pending_change: PendingChangeView | None
+    begins_on: date | None
+    ends_on: date | None
 
     @classmethod
     def of(cls, line: Line, subscription: Subscription, today: date) -> LineView:
-        currency = line.price.currency
+        currency, begins = line.price.currency, line.valid_from if line.valid_from and line.valid_from > today else None
+        today = begins or today
         pending = subscription.pending_change(line.product, today)
         return cls(
             product=line.product,
@@ -76,6 +80,8 @@ class LineView(View):
             price_per_month_after_discounts=MoneyView.of(price_after_discounts(subscription, line, today)),
             discounts=[DiscountView.of(each, currency) for each in subscription.discounts_on(today, line.product)],
             pending_change=None if pending is None else PendingChangeView.of(pending),
+            begins_on=begins,
+            ends_on=line.valid_until,
         )
 
 
@@ -90,6 +96,6 @@ class SubscriptionView(View):
     def of(cls, subscription: Subscription, currency: str, today: date) -> SubscriptionView:
         return cls(
             catalogue_version=subscription.catalogue_version,
-            lines=[LineView.of(line, subscription, today) for line in subscription.lines_on(today)],
+            lines=[LineView.of(line, subscription, today) for line in subscription.lines_not_over(today)],
             discounts=[DiscountView.of(each, currency) for each in subscription.discounts_on(today, None)],
         )

@@ -77,6 +77,8 @@ _TYPE_PREFIX = "usage."
 _ATTRIBUTE = re.compile(r"[a-z0-9]+")
 """The name of an attribute. The specification advises at most 20 characters and demands no limit (3.1)."""
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
 _QUANTITY = re.compile(r"\d{1,10}(\.\d{1,10})?", re.ASCII)
 _INTEGER_DIGITS_MAX = 20
 _STEP = Decimal(1).scaleb(-QUANTITY_DECIMALS_MAX)
@@ -122,6 +124,13 @@ def _json_type(text: str) -> str:
     return text
 
 
+def _without_controls(text: str) -> str:
+    """Raises Unfit for characters that no text of CloudEvents has (1.0.2, type system, String)."""
+    if _CONTROL.search(text):
+        raise Unfit("must not contain control characters", FieldCode.NOT_PLAIN_TEXT)
+    return text
+
+
 Quantity = Annotated[
     Decimal,
     BeforeValidator(quantity_of),
@@ -135,8 +144,12 @@ Quantity = Annotated[
     ),
 ]
 Conversions = Annotated[int, Field(strict=True, ge=0, le=CONVERSIONS_MAX)]
-EventId = Annotated[str, StringConstraints(min_length=1, max_length=ID_LENGTH_MAX)]
-EventSource = Annotated[str, StringConstraints(min_length=1, max_length=ID_LENGTH_MAX, pattern=r"^\S+$")]
+EventId = Annotated[str, StringConstraints(min_length=1, max_length=ID_LENGTH_MAX), AfterValidator(_without_controls)]
+EventSource = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=ID_LENGTH_MAX, pattern=r"^\S+$"),
+    AfterValidator(_without_controls),
+]
 
 
 class RevenueBody(Body):
@@ -317,7 +330,8 @@ def read_events(text: str, headers: Headers) -> SentEvents:
     if is_binary(headers):
         return SentEvents([_from_binary(headers, _parsed(text))], single=True)
     if sent_as in _LINES:
-        return SentEvents([_line(line) for line in text.splitlines() if line.strip()], single=False)
+        # Only a line feed ends a line. JSON's texts may hold characters at which splitlines would split them.
+        return SentEvents([_line(line) for line in text.split("\n") if line.strip()], single=False)
     return events_in(text)
 
 
@@ -399,14 +413,13 @@ class Reported:
         return bool(self._refused)
 
     def codes(self, results: Sequence[Result | None]) -> Counter[str]:
-        """How often each code is why an event is rejected. An event counts once, with its first code."""
-        refused = [errors[0]["code"] for errors in self._refused.values()]
-        return Counter([*refused, *(each.code.value for each in results if isinstance(each, Violation))])
+        """How often each code is why an event is not counted. An event counts once, with its first code."""
+        errors = [*self._refused.values(), *map(_errors, results)]
+        return Counter(each[0]["code"] for each in errors if each)
 
     def counts(self, results: Sequence[Result | None]) -> dict[str, int]:
         """How many events had each outcome. Raises Unprocessable, with the codes, if any is rejected or in conflict."""
         wrong = self.codes(results)
-        wrong.update(FieldCode.CONFLICT.value for each in results if each is IngestResult.CONFLICT)
         if wrong:
             said = ", ".join(f"{code} {events}" for code, events in wrong.most_common())
             raise Unprocessable(f"{wrong.total()} of {len(self._sent.events)} events are not counted: {said}.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from billing.kernel.errors import ConcurrentChange
+from billing.kernel.field_codes import FieldCode
 from billing.platform.retry import RetryBudget
 from billing.usage.record_usage import batches, count, refusal_of
 from billing.usage.records import UsageStore
@@ -15,15 +17,17 @@ from billing.usage.rules import UsageEvent, marker_expiry
 
 @dataclass(frozen=True, slots=True)
 class QueuedUsageCounts:
-    """How many events had each result. The sender has its answer already, so what is not counted shows in the log only.
+    """How many events had each result. The sender has its answer already.
 
     `refused` events are of an account that does not exist any more, or of a day that its contract does not contain.
+    `codes` say how often each code is why an event is refused, or in conflict.
     """
 
     accepted: int
     duplicate: int
     conflict: int
     refused: int
+    codes: Mapping[str, int]
 
 
 def record_queued_usage(
@@ -43,12 +47,14 @@ def record_queued_usage(
     ConcurrentChange when other writers hold the counters for longer than `budget` lasts.
     """
     subscribers = store.subscribers(sorted({event.account for event in events}))
-    accepted = duplicate = conflict = refused = 0
+    accepted = duplicate = conflict = 0
+    refused = Counter[str]()
     firsts: dict[tuple[str, str], UsageEvent] = {}
     for event in events:
         subscriber = subscribers.get(event.account)
-        if refusal_of(event.account, event.store, event.product, event.day, subscriber, now) is not None:
-            refused += 1
+        refusal = refusal_of(event.account, event.store, event.product, event.day, subscriber, now)
+        if refusal is not None:
+            refused[refusal.code.value] += 1
         else:
             first = firsts.setdefault((event.account, event.identity), event)
             if first is not event:  # a transaction may write an item once
@@ -62,4 +68,5 @@ def record_queued_usage(
         accepted += len(batch) - len(fingerprints)
         duplicate += known
         conflict += len(fingerprints) - known
-    return QueuedUsageCounts(accepted, duplicate, conflict, refused)
+    codes = refused + Counter({FieldCode.CONFLICT.value: conflict})
+    return QueuedUsageCounts(accepted, duplicate, conflict, refused.total(), codes)

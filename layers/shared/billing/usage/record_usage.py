@@ -78,11 +78,14 @@ def record_usage(
     backlog: UsageBacklog,
     whole: bool = False,
     spoiled: bool = False,
+    reported_at: datetime | None = None,
 ) -> list[Result | None]:
     """Counts reports; returns a result for each, in their order, once all results are durable.
 
     If they are to be counted as a `whole`, none is counted when one is rejected, or when the batch that they come from
     is `spoiled` by another one; the results of the others are then None.
+
+    An event without a time happened at `reported_at`, or now if that is None.
 
     An event is accepted until `reported_within` after it happened, and a duplicate is recognised for as long. One read
     for every fifty accounts, then one transaction for about a hundred events and counters. Events go to the backlog
@@ -94,7 +97,7 @@ def record_usage(
     results: list[Result | None] = [None] * len(reports)
     places: defaultdict[tuple[str, str], list[tuple[int, UsageEvent]]] = defaultdict(list)
     for place, report in enumerate(reports):
-        event = _event(report, subscribers.get(report.account), context.time, reported_within)
+        event = _event(report, subscribers.get(report.account), context.time, reported_at, reported_within)
         if isinstance(event, Violation):
             results[place] = event
         else:
@@ -198,12 +201,16 @@ def refusal_of(
 
 
 def _event(
-    report: UsageReport, subscriber: Subscriber | None, now: datetime, reported_within: timedelta
+    report: UsageReport,
+    subscriber: Subscriber | None,
+    now: datetime,
+    reported_at: datetime | None,
+    reported_within: timedelta,
 ) -> UsageEvent | Violation:
     """The event to count, or why the report is rejected. The violation's path is a CloudEvents attribute."""
     if subscriber is None:
         return _rejected(unknown_account(report.account))
-    time = now if report.time is None else report.time
+    time = report.time or reported_at or now
     # The time before the day: some times have no day in the account's time zone.
     refused = time_refusal(time, now, reported_within)
     if refused is not None:

@@ -99,7 +99,7 @@ class UsageCorrectionState:
 
 @dataclass(frozen=True, slots=True)
 class RejectedDay:
-    """How many events were rejected on a day in UTC, by the code that says why. Each count raises the version."""
+    """How many events were rejected or in conflict on a day in UTC, by code. Each count raises the version."""
 
     day: date
     codes: Mapping[str, int]

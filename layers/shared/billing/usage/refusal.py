@@ -44,8 +44,12 @@ def source_refusal(
     refused = _day_refusal(account, day, today, with_history=with_history)
     if refused is not None:
         return refused
-    if store not in {each.id for each in account.stores}:
+    shop = next((each for each in account.stores if each.id == store), None)
+    if shop is None:
         return Violation(("store",), f"The account {name} has no store {store}.", FieldCode.UNKNOWN)
+    if shop.is_closed_on(day):
+        detail = f"The store {store} of the account {name} is closed from {shop.closed_on} on."
+        return Violation(("store",), detail, FieldCode.UNUSABLE)
     if product not in _products_on(account, subscription, day):
         return Violation(("product",), f"The account {name} does not subscribe to {product}.", FieldCode.UNKNOWN)
     return None
@@ -130,4 +134,5 @@ def _products_on(account: Account, subscription: Subscription, day: date) -> set
         for each in account.earlier:
             if each.start <= day < each.ended_on:
                 return set(each.products)
-    return {line.product for line in subscription.lines}
+        return {line.product for line in subscription.lines}
+    return subscription.products_on(day)

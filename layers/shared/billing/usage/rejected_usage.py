@@ -1,6 +1,7 @@
-"""Usage events that are rejected are counted by day, and staff are told once a day.
+"""Usage events that are rejected or in conflict are counted by day, and staff are told once a day.
 
-A sender may take any answer of 2xx for a success, and a batch that is taken in part is one: 207.
+A sender may take any answer of 2xx for a success. A batch that is taken in part is one: 207; so is an event that waits
+in the queue: 202.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from billing.usage.records import RejectedDay, UsageStore
 
 
 def note_rejected(codes: Mapping[str, int], *, context: RequestContext, store: UsageStore) -> None:
-    """Counts the rejected events of a request by code, on its day in UTC. One write, none without rejected events.
+    """Counts the events of a request that are not counted as usage by code, on its day in UTC. One write, or none.
 
     A request that is repeated counts again. While DynamoDB throttles, nothing is counted: the request has its answer
     anyway, and another one of the day tells staff as well.

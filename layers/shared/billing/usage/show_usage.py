@@ -115,8 +115,8 @@ def _check(subscriber: Subscriber, query: UsageQuery) -> None:
 
 
 def lines_of(subscriber: Subscriber, product: str | None, today: date) -> list[Line]:
-    """The lines in effect today, of one product or of all. Raises BadParameter if there is none."""
-    lines = [line for line in subscriber.subscription.lines_on(today) if product in {None, line.product}]
+    """The lines whose usage counts today, of one product or of all. Raises BadParameter if there is none."""
+    lines = [line for line in subscriber.subscription.lines_not_over(today) if product in {None, line.product}]
     if not lines:
         raise BadParameter("product", f"The account does not subscribe to {product}.", FieldCode.UNKNOWN)
     return lines

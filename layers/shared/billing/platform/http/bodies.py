@@ -21,8 +21,10 @@ _UNDONE = frozenset({"gzip", "x-gzip", "deflate"})
 """The content codings that API Gateway undoes."""
 
 _GZIP_BEGINS = b"\x1f\x8b"
-_ZLIB_BEGINS = b"x"
-"""How HTTP's deflate begins (RFC 1950). No JSON begins so."""
+_ZLIB_METHOD = 8
+_ZLIB_CHECK = 31
+"""How HTTP's deflate begins: its method is in the lower half of the first byte, and the first two bytes are a multiple
+of its check (RFC 1950, 2.2). No JSON object or array begins so."""
 
 _INTEGER_DIGITS_MAX = 20
 _DOUBLE_DIGITS = 15
@@ -80,7 +82,7 @@ def _decoded(content: bytes, bytes_max: int) -> bytes:
     """The content without its coding, cut after `bytes_max` and one byte. Raises EOFError, OSError, zlib.error."""
     if content.startswith(_GZIP_BEGINS):
         return gzip.GzipFile(fileobj=io.BytesIO(content)).read(bytes_max + 1)
-    if content.startswith(_ZLIB_BEGINS):
+    if content[:1] and content[0] & 0x0F == _ZLIB_METHOD and int.from_bytes(content[:2]) % _ZLIB_CHECK == 0:
         decoder = zlib.decompressobj()
         inflated = decoder.decompress(content, bytes_max + 1)
         if not decoder.eof and len(inflated) <= bytes_max:

@@ -62,8 +62,12 @@ _NO_SENSE = str.maketrans("", "", "\u00ad\u200b\u2060\ufeff")
 _EMPTY = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Characters that show nothing and are neither spaces nor format characters (Default_Ignorable_Code_Point, braille)."""
 
-_LINK = re.compile(r"://|www\.|[^\W_][.\u3002\uff0e\uff61][^\W\d_]{2,}[/:?#]", re.IGNORECASE)
-"""What a mail program makes a link of: a scheme, a host, or a domain with a path."""
+_LINK = re.compile(
+    r"://|www\.|mailto:|[^\W_][.\u3002\uff0e\uff61](xn--[a-z0-9-]+|[^\W\d_]{2,})[/:?#]|\d(\.\d{1,3}){3}[/:?#]",
+    re.IGNORECASE,
+)
+"""What a mail program makes a link of: a scheme, a host, or a domain or address with a path. The last part of a domain
+has letters only, or is internationalised (RFC 5890)."""
 
 _UNDELIVERED = ("internal", "alt")
 """Top-level domains that stay free of mail (ICANN's resolution of July 2024, RFC 9476). The library knows others."""

@@ -7,6 +7,7 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import Request
 from aws_lambda_powertools.event_handler.depends import Depends
@@ -21,7 +22,7 @@ CURSOR_LENGTH_MAX = 400
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="How many at most.")]
 Cursor = Annotated[str | None, Query(max_length=CURSOR_LENGTH_MAX, description="The next_cursor of the page before.")]
 
-_NOT_FILTERS = frozenset({"cursor", "limit"})
+_NOT_FILTERS = frozenset({"cursor", "limit", "locale"})
 _MARK_LENGTH = 16
 
 
@@ -34,10 +35,17 @@ class ListPages:
     """
 
     mark: str
+    query: tuple[tuple[str, str], ...] = ()
+    """The parameters of the request besides its cursor."""
 
     def cursor(self, last: str | None) -> str | None:
         """The cursor of a position. It has no partition, because that always comes from the authorised account."""
         return None if last is None else base64.urlsafe_b64encode((self.mark + last).encode()).decode()
+
+    def link(self, last: str | None) -> str | None:
+        """The Link header's value for what follows a position (RFC 8288): of a table, which has no `next_cursor`."""
+        cursor = self.cursor(last)
+        return None if cursor is None else f'<?{urlencode([*self.query, ("cursor", cursor)])}>; rel="next"'
 
     def position(self, cursor: str | None) -> str | None:
         """The position of a cursor; None for none, and for an empty one: the first page.
@@ -60,12 +68,13 @@ def pages_of(request: Request) -> ListPages:
     """The pages of the list that a request asks for. An empty filter is none."""
     event = request.resolved_event.raw_event
     filters = request.query_parameters or {}
+    query = tuple((name, value) for name, value in filters.items() if value and name != "cursor")
     named = sorted((name, value) for name, value in filters.items() if value and name not in _NOT_FILTERS)
     # Not the request's path_parameters: the resolver puts the values of all parameters there.
     paths = sorted((event.get("pathParameters") or {}).items())
     claims = (event["requestContext"].get("authorizer") or {}).get("claims") or {}
     identity = repr((request.route, paths, named, "" if paths else claims.get("sub")))
-    return ListPages(hashlib.sha256(identity.encode(errors="replace")).hexdigest()[:_MARK_LENGTH])
+    return ListPages(hashlib.sha256(identity.encode(errors="replace")).hexdigest()[:_MARK_LENGTH], query)
 
 
 Pages = Annotated[ListPages, Depends(pages_of)]

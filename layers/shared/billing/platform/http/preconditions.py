@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from aws_lambda_powertools.event_handler.openapi.params import Header
+from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 
 from billing.kernel.errors import StaleVersion
 from billing.kernel.versions import Versions
@@ -14,10 +14,13 @@ from billing.platform.http.media_types import elements
 IfMatch = Annotated[str | None, Header(alias="If-Match", description="The ETag of the version that this replaces.")]
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="* where nothing is to be replaced.")]
 
+Preview = Annotated[bool, Query(description="true: show what would follow, and change nothing.")]
+
 NOTHING_YET = 0
 
 _ETAG = re.compile(r'(?P<weak>W/)?"(?P<tag>[\x21\x23-\x7e\x80-\xff]*)"')
-_VERSION = re.compile(r"[0-9]{1,9}", re.ASCII)
+_VERSION = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
+"""A version as `tagged` writes it: ETags are compared character by character (RFC 9110, 8.8.3.2)."""
 
 
 def replaced_version(if_match: str | None, if_none_match: str | None = None) -> Versions | None:

@@ -89,6 +89,7 @@ STATUS: dict[type[BillingError], HTTPStatus] = {
     errors.Busy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StaleVersion: HTTPStatus.PRECONDITION_FAILED,
     errors.VersionRequired: HTTPStatus.PRECONDITION_REQUIRED,
+    errors.LimitReached: HTTPStatus.TOO_MANY_REQUESTS,
     BadParameter: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.RuleViolation: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UpstreamFailed: HTTPStatus.BAD_GATEWAY,
@@ -145,13 +146,18 @@ def _parameter(error: BadParameter) -> dict[str, Any]:
 
 @members.register
 def _admins(error: AdminsOnly) -> dict[str, Any]:
-    return {"admins": [{"name": admin.name, "email": admin.email} for admin in error.admins]}
+    return {
+        "admins": [
+            {"name": admin.name, "email": admin.email, "status": "active" if admin.has_logged_in else "invited"}
+            for admin in error.admins
+        ]
+    }
 
 
 def response(error: BillingError) -> Response[str]:
     """The answer for an error."""
     answer = _answer(document(error))
-    if isinstance(error, errors.Busy):
+    if isinstance(error, errors.Busy | errors.LimitReached):
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, Rejected):
         answer.headers.update(error.headers)

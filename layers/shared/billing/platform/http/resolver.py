@@ -105,7 +105,7 @@ def entrypoint(
             answered.pop("Content-Type", None)
         if "ALLOWED_ORIGIN" in os.environ:
             answered["Access-Control-Allow-Origin"] = [os.environ["ALLOWED_ORIGIN"]]
-            answered["Access-Control-Expose-Headers"] = ["ETag, Link, Location, Retry-After"]
+            answered["Access-Control-Expose-Headers"] = ["Content-Disposition, ETag, Link, Location, Retry-After"]
         # The route's pattern, not its path: a path may name a person.
         logger.info(
             "request",

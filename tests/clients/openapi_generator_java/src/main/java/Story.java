@@ -94,8 +94,8 @@ public class Story {
         Call call =
                 switch (step.get("operation").getAsString()) {
                     case "get_usage" -> new UsageApi(client)
-                            .getUsageCall(argument("account"), null, null, null, null, null, null, null);
-                    default -> new InvoicesApi(client).getInvoicesCall(argument("account"), null, null, null, null, null);
+                            .getUsageCall(argument("account"), null, null, null, null, null, null, null, null);
+                    default -> new InvoicesApi(client).getInvoicesCall(argument("account"), null, null, null, null, null, null);
                 };
         Call asText = client.getHttpClient()
                 .newCall(call.request().newBuilder().header("Accept", "text/csv").build());
@@ -119,16 +119,16 @@ public class Story {
                     .putContactWithHttpInfo(argument("account"), argument("if_match"), ContactBody.fromJson(body()));
             case "get_users" -> new UsersApi(client).getUsersWithHttpInfo(argument("account"), null);
             case "put_user" -> new UsersApi(client).putUserWithHttpInfo(argument("account"), UserBody.fromJson(body()));
-            case "delete_user" -> new UsersApi(client).deleteUserWithHttpInfo(argument("account"), argument("user"));
+            case "delete_user" -> new UsersApi(client).deleteUserWithHttpInfo(argument("account"), argument("user"), null);
             case "get_payment_details" -> new PaymentMethodApi(client)
                     .getPaymentDetailsWithHttpInfo(argument("account"));
             case "put_bank_transfer" -> new PaymentMethodApi(client).putBankTransferWithHttpInfo(argument("account"));
-            case "report_usage" -> new UsageApi(client).reportUsageWithHttpInfo(ReportUsageBody.fromJson(body()));
+            case "report_usage" -> new UsageApi(client).reportUsageWithHttpInfo(ReportUsageBody.fromJson(body()), null);
             case "get_usage" -> new UsageApi(client)
-                    .getUsageWithHttpInfo(argument("account"), null, null, null, null, null, null);
+                    .getUsageWithHttpInfo(argument("account"), null, null, null, null, null, null, null);
             case "get_reduction" -> new UsageApi(client).getReductionWithHttpInfo(argument("account"), null);
             case "get_invoices" -> new InvoicesApi(client)
-                    .getInvoicesWithHttpInfo(argument("account"), null, null, null, null);
+                    .getInvoicesWithHttpInfo(argument("account"), null, null, null, null, null);
             case "get_upcoming_invoice" -> new InvoicesApi(client).getUpcomingInvoiceWithHttpInfo(argument("account"));
             case "get_invoice" -> new InvoicesApi(client)
                     .getInvoiceWithHttpInfo(argument("account"), argument("number"));

@@ -1,0 +1,171 @@
+"""What staff change of a running account: its stores, products and discounts (decision 0034)."""
+
+from typing import Annotated
+
+import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
+from billing.accounts.administer_stores import change_store
+from billing.accounts.admission import Admission, Permits
+from billing.accounts.store_views import StoreChangeBody, StoreId, StoresView
+from billing.billing_page.change_subscription import (
+    ChangeRequest,
+    SubscriptionChange,
+    change_product,
+    end_product,
+    keep_product,
+    replace_discounts,
+)
+from billing.billing_page.change_views import (
+    AccountProductBody,
+    DiscountsBody,
+    DiscountsChangeView,
+    DiscountsView,
+    ProductEndBody,
+    ProductId,
+    SubscriptionChangeView,
+)
+from billing.billing_page.page import BillingPage
+from billing.billing_page.records import BillingPageStore
+from billing.kernel.events import RequestContext
+from billing.kernel.permissions import Permission
+from billing.platform.http.answers import Tagged, tagged
+from billing.platform.http.callers import Context, Now
+from billing.platform.http.models import AccountId
+from billing.platform.http.preconditions import IfMatch, Preview, replaced_version
+from billing.platform.http.resolver import entrypoint, make_api
+from billing.subscriptions.rules import Order
+from billing.wiring import Accounts, Pages, TaxedFrom, VatNumberPolicy, account_store
+
+MayRead = Annotated[Admission, Permits(Permission.READ_BILLING, account_store)]
+MayChange = Annotated[Admission, Permits(Permission.CHANGE_ACCOUNTS, account_store)]
+MayKeep = Annotated[Admission, Permits(Permission.KEEP_PRODUCTS, account_store)]
+
+app = make_api()
+
+
+@app.get("/accounts/<account>/stores")
+def get_stores(account: AccountId, admission: MayRead) -> Tagged[StoresView]:
+    """All stores of the account, closed ones included."""
+    found = admission.account(account)
+    return tagged(StoresView.of(found), found.version)
+
+
+@app.put("/accounts/<account>/stores/<store>")
+def put_store(
+    account: AccountId,
+    store: StoreId,
+    body: StoreChangeBody,
+    admission: MayChange,
+    context: Context,
+    accounts: Accounts,
+    if_match: IfMatch = None,
+    preview: Preview = False,
+) -> Tagged[StoresView]:
+    """Add a store, rename it, close it from a day on, or reopen it. The admins get a mail."""
+    changed = change_store(
+        admission.account(account),
+        body.value(store),
+        replaced_version(if_match),
+        is_preview=preview,
+        context=context,
+        accounts=accounts,
+    )
+    return tagged(StoresView.of(changed), changed.version)
+
+
+@app.get("/accounts/<account>/discounts")
+def get_discounts(account: AccountId, admission: MayRead, pages: Pages, now: Now) -> Tagged[DiscountsView]:
+    """The discounts that are not over, and from which day on they can be changed."""
+    page = _admitted(account, admission, pages)
+    return tagged(DiscountsView.of(page, page.account.contract.today(now)), page.subscription.version)
+
+
+@app.put("/accounts/<account>/discounts")
+def put_discounts(
+    account: AccountId,
+    body: DiscountsBody,
+    admission: MayChange,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    if_match: IfMatch = None,
+    preview: Preview = False,
+) -> Tagged[DiscountsChangeView]:
+    """Replace the discounts, from the next renewal on that is not invoiced. Admins and the billing address are told."""
+    page = _admitted(account, admission, pages)
+    change = ChangeRequest(replaced_version(if_match), preview, context, seller, policy)
+    changed = replace_discounts(page, body.values(), change, pages=pages)
+    view = DiscountsChangeView.of(changed, page.account.contract.today(context.time))
+    return tagged(view, changed.page.subscription.version)
+
+
+@app.put("/accounts/<account>/subscription/lines/<product>")
+def put_product(
+    account: AccountId,
+    product: ProductId,
+    body: AccountProductBody,
+    admission: MayChange,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    if_match: IfMatch = None,
+    preview: Preview = False,
+) -> Tagged[SubscriptionChangeView]:
+    """Add a product, or move it to a larger tier or to an agreed price. Admins and the billing address are told."""
+    page = _admitted(account, admission, pages)
+    change = ChangeRequest(replaced_version(if_match), preview, context, seller, policy)
+    order = Order(product, body.up_to)
+    return _changed(change_product(page, order, body.agreed, body.reason, change, pages=pages), context)
+
+
+@app.put("/accounts/<account>/subscription/lines/<product>/ending")
+def put_product_end(
+    account: AccountId,
+    product: ProductId,
+    body: ProductEndBody,
+    admission: MayChange,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    if_match: IfMatch = None,
+    preview: Preview = False,
+) -> Tagged[SubscriptionChangeView]:
+    """End a product with the notice of a cancellation. Admins are told, and may take it back."""
+    page = _admitted(account, admission, pages)
+    change = ChangeRequest(replaced_version(if_match), preview, context, seller, policy)
+    return _changed(end_product(page, product, body.ends_on, body.reason, change, pages=pages), context)
+
+
+@app.delete("/accounts/<account>/subscription/lines/<product>/ending")
+def delete_product_end(
+    account: AccountId,
+    product: ProductId,
+    admission: MayKeep,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    preview: Preview = False,
+) -> Tagged[SubscriptionChangeView]:
+    """Keep a product that was to end, before its day."""
+    page = _admitted(account, admission, pages)
+    # Only one thing can be taken back, so no version is named.
+    change = ChangeRequest(page.subscription.version, preview, context, seller, policy)
+    return _changed(keep_product(page, product, change, pages=pages), context)
+
+
+def _changed(change: SubscriptionChange, context: RequestContext) -> Tagged[SubscriptionChangeView]:
+    today = change.page.account.contract.today(context.time)
+    return tagged(SubscriptionChangeView.of(change, today), change.page.subscription.version)
+
+
+def _admitted(account: str, admission: Admission, pages: BillingPageStore) -> BillingPage:
+    # Consistent, because a change names the version that was read.
+    page = pages.billing_page(account, invoices=0, consistent=True)
+    admission.admit(page.account)
+    return page
+
+
+handler = entrypoint(app)

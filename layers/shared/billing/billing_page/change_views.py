@@ -1,0 +1,158 @@
+"""API views and bodies of changes of a running subscription."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Path
+from pydantic import Field
+
+from billing.billing_page.change_subscription import SubscriptionChange
+from billing.billing_page.page import BillingPage, NextCharge
+from billing.billing_page.provisioning_bodies import DISCOUNTS_MAX, DiscountBody
+from billing.billing_page.views import NextChargeView
+from billing.kernel.money import Money
+from billing.platform.http.models import (
+    IDENTIFIER_LENGTH_MAX,
+    Amount,
+    Body,
+    Currency,
+    IsoDate,
+    Text,
+    View,
+    Volume,
+)
+from billing.subscriptions.rules import Discount
+from billing.subscriptions.views import SubscriptionView
+
+ProductId = Annotated[str, Path(max_length=IDENTIFIER_LENGTH_MAX)]
+"""The id of a product in a path."""
+
+
+class DiscountsBody(Body):
+    """All discounts of an account. One that is not among them ends with the next renewal that is not invoiced."""
+
+    discounts: Annotated[tuple[DiscountBody, ...], Field(max_length=DISCOUNTS_MAX)]
+
+    def values(self) -> tuple[Discount, ...]:
+        return tuple(each.value() for each in self.discounts)
+
+
+class WholeDiscountView(View):
+    """A discount as it is sent: `amount` in minor units of the contract's currency, `until` the first day without."""
+
+    product: str | None
+    percent: str | None
+    amount: int | None
+    valid_from: Annotated[date, Field(serialization_alias="from")]
+    valid_until: Annotated[date | None, Field(serialization_alias="until")]
+    reason: str
+
+    @classmethod
+    def of(cls, discount: Discount) -> WholeDiscountView:
+        return cls(
+            product=discount.product,
+            percent=None if discount.percent is None else f"{discount.percent.normalize():f}",
+            amount=discount.amount,
+            valid_from=discount.valid_from,
+            valid_until=discount.valid_until,
+            reason=discount.reason,
+        )
+
+
+class DiscountsView(View):
+    """The discounts of an account that are not over, those to come included.
+
+    A change takes effect on `changes_from` at the earliest: the next renewal that is not invoiced.
+    """
+
+    changes_from: date
+    discounts: list[WholeDiscountView]
+
+    @classmethod
+    def of(cls, page: BillingPage, today: date) -> DiscountsView:
+        return cls(
+            changes_from=page.subscriber.next_open_renewal(today),
+            discounts=[
+                WholeDiscountView.of(each)
+                for each in page.subscription.discounts
+                if each.valid_until is None or each.valid_until > today
+            ],
+        )
+
+
+class InvoicesToComeView(View):
+    """What becomes of the invoices up to the first renewal on or after the day of a change.
+
+    `effective_on` is null where nothing changes. Credit is not taken off.
+    """
+
+    effective_on: date | None
+    invoices: list[NextChargeView]
+    invoices_without: list[NextChargeView]
+
+    @classmethod
+    def of(cls, change: SubscriptionChange) -> InvoicesToComeView:
+        return cls(
+            effective_on=change.effective_on, invoices=_views(change.invoices), invoices_without=_views(change.without)
+        )
+
+
+class DiscountsChangeView(View):
+    """The discounts after a change, and what follows from it."""
+
+    discounts: DiscountsView
+    follows: InvoicesToComeView
+
+    @classmethod
+    def of(cls, change: SubscriptionChange, today: date) -> DiscountsChangeView:
+        return cls(discounts=DiscountsView.of(change.page, today), follows=InvoicesToComeView.of(change))
+
+
+class AgreedPriceBody(Body):
+    """A price per month that is agreed with this customer, before tax."""
+
+    amount: Annotated[Amount, Field(gt=0, description="Minor units.")]
+    currency: Currency
+
+
+class AccountProductBody(Body):
+    """The tier of a product, new on the account or larger than before, on the customer's wish.
+
+    `price` is null for the catalogue's. It is needed for a tier whose price the catalogue leaves to an agreement.
+    """
+
+    up_to: Volume | None
+    price: AgreedPriceBody | None = None
+    reason: Text
+
+    @property
+    def agreed(self) -> Money | None:
+        return None if self.price is None else Money(self.price.amount, self.price.currency)
+
+
+class ProductEndBody(Body):
+    """The end of a product. `ends_on` confirms the day of the preview: another one is refused."""
+
+    ends_on: IsoDate | None = None
+    reason: Text
+
+
+class SubscriptionChangeView(View):
+    """The subscription after a change, and what follows from it."""
+
+    subscription: SubscriptionView
+    follows: InvoicesToComeView
+
+    @classmethod
+    def of(cls, change: SubscriptionChange, today: date) -> SubscriptionChangeView:
+        page = change.page
+        return cls(
+            subscription=SubscriptionView.of(page.subscription, page.account.contract.currency, today),
+            follows=InvoicesToComeView.of(change),
+        )
+
+
+def _views(charges: tuple[NextCharge, ...]) -> list[NextChargeView]:
+    return [NextChargeView.of(each) for each in charges]
