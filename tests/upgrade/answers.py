@@ -107,10 +107,13 @@ def differences(before: Any, after: Any, at: str = "") -> Iterator[str]:
 IN_THE_LANGUAGE_OF_THE_ACCOUNT = (r"/autoscaling/items/\d+/explanation: ", r"/reduction/products/\d+/detail: ")
 """Sentences that were English for every account."""
 
+OF_STAFF = r"/accounts/items: \[\] is now \["
+"""Staff belong to no account, and had an empty list. Now they see all accounts."""
+
 
 def is_announced(difference: str) -> bool:
     """Whether the changelog has a difference. Where amounts differ by rounding, they differ by one minor unit."""
-    if any(re.search(each, difference) for each in IN_THE_LANGUAGE_OF_THE_ACCOUNT):
+    if any(re.search(each, difference) for each in (*IN_THE_LANGUAGE_OF_THE_ACCOUNT, OF_STAFF)):
         return True
     if not any(re.search(each, difference) for each in ANNOUNCED):
         return False
