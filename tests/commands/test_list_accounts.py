@@ -205,6 +205,8 @@ FOUND: dict[str, set[str]] = {
     "---": set(),
     "\u0001": set(),
     "x" * 254: set(),
+    "\ufdfa" * 254: set(),  # NFKC makes eighteen letters of it, and DynamoDB takes keys of 2048 bytes
+    "\ufdfa" * 253 + "@": set(),
 }
 
 

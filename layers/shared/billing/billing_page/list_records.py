@@ -111,7 +111,8 @@ class AccountListStore(Table):
     def _of_id(self, account: str) -> Part:
         def rows(begin: str) -> Places:
             partition = keys.account(search_text(account))
-            row = self._reads.get(partition, keys.PAGE_ACCOUNT) if begin <= partition else None
+            may_be_id = len(partition.encode()) <= keys.SEARCHED_BYTES
+            row = self._reads.get(partition, keys.PAGE_ACCOUNT) if may_be_id and begin <= partition else None
             return iter([] if row is None else [(partition, row)])
 
         return rows, lambda _: Found.ID

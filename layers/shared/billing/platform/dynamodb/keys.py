@@ -268,6 +268,10 @@ SHARDS = 8
 """Partitions of the index for each job, and for a list that many writes meet in. One partition takes a thousand writes
 per second."""
 
+SEARCHED_BYTES = 1000
+"""How much of what is compared whole is in a key: more than any address has. DynamoDB takes partition keys of 2048
+bytes, and NFKC makes up to eighteen letters of one."""
+
 NAME_BYTES = 48
 """How much of a name sorts a list. DynamoDB takes sort keys of 1024 bytes, a cursor a third of that."""
 
@@ -369,17 +373,21 @@ def listed_by_name(name: str, account: str) -> str:
 
 def name_key(name: str) -> str:
     """The beginning of a name as lists sort it, whole characters only."""
-    return search_text(name).encode()[:NAME_BYTES].decode(errors="ignore")
+    return _beginning(search_text(name), NAME_BYTES)
+
+
+def _beginning(text: str, size: int) -> str:
+    return text.encode()[:size].decode(errors="ignore")
 
 
 def e_mail(address: str) -> str:
     """The list of the accounts of an e-mail address."""
-    return f"{E_MAIL}{search_text(address)}"
+    return f"{E_MAIL}{_beginning(search_text(address), SEARCHED_BYTES)}"
 
 
 def vat_number(number: str) -> str:
     """The list of the accounts with a VAT number, which has no separators."""
-    return f"{VAT_NUMBER}{search_text(number)}"
+    return f"{VAT_NUMBER}{_beginning(search_text(number), SEARCHED_BYTES)}"
 
 
 def reviews_of(success_manager: str) -> str:
