@@ -25,6 +25,7 @@ from typing import Any
 from uuid import uuid4
 
 from billing import wiring
+from billing.accounts.log_in_records import ORPHANED_LOG_IN_DAYS, leaving_at
 from billing.accounts.mapping import account_from
 from billing.ending.deletion.claims import CLAIM_YEARS
 from billing.ending.deletion.commands import Purger, purge_again
@@ -212,7 +213,8 @@ class Restore:
     def go_back(self, account: str) -> None:
         """Replaces an account by what the backup has of it. Its usage, and what was said to it, stay.
 
-        Its items get versions that none of them had: a client's older version is stale.
+        Its items get versions that none of them had: a client's older version is stale. The log-in of a user whom the
+        backup does not know is deleted later, unless they belong to another account.
         """
         partition = keys.account(account)
         ours = {each["sk"]["S"]: each for each in self._items(self.table, partition)}
@@ -228,6 +230,9 @@ class Restore:
                 self.client.put_item(TableName=self.table, Item=later)
         for key in ours:
             if key not in theirs and not key.startswith((*SAID, *MONEY)):
+                if key.startswith(keys.USER):  # before the user goes: what is cut off here is repeated
+                    user = key.removeprefix(keys.USER)
+                    self.purger.purges.let_leave(user, leaving_at(self.now, ORPHANED_LOG_IN_DAYS))
                 self.client.delete_item(TableName=self.table, Key={"pk": {"S": partition}, "sk": {"S": key}})
 
     def copy_receipts(self) -> None:
@@ -374,7 +379,14 @@ class Restore:
         )
         if theirs != ours:
             return "it was invoiced or paid, or a review was booked, since the backup: correct it by hand"
+        if self._erasures(self.table, partition) - self._erasures(self.backup, partition):
+            return "a person was erased since the backup, which has their name: correct it by hand"
         return None
+
+    def _erasures(self, table: str, partition: str) -> set[str]:
+        """The keys of the events that have begun the erasure of a person."""
+        events = self._items(table, partition, keys.EVENT)
+        return {each["sk"]["S"] for each in events if parsed(each["body"]["S"])["type"] in _ERASURES}
 
     def _accounts(self, table: str) -> dict[str, Image]:
         found = self._scan(table, FilterExpression="sk = :key", ExpressionAttributeValues={":key": _PAGE})
@@ -409,6 +421,7 @@ class Restore:
 
 
 _PAGE = {"S": keys.PAGE_ACCOUNT}
+_ERASURES = {EventType.USER_ERASURE_REQUESTED, EventType.USER_ERASED}
 
 
 def _stays(name: str) -> bool:

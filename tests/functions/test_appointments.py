@@ -201,6 +201,26 @@ def test_who_is_admin_is_not_appointed(company: Company) -> None:
     assert (given.status, given.body["type"]) == (409, "urn:livello:problem:already-admin")
 
 
+@pytest.mark.parametrize("email", ["ada@nordlys.example", "bo@nordlys.example"])
+def test_an_appointed_user_whose_log_in_is_gone_gets_another_one(
+    email: str, company: Company, work: Any, user_pool: UserPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has deleted it in the console. Also the only admin's: nobody else of the company could invite them."""
+    gone = next(user for user in wiring.account_store().users(company.account) if user.email == email)
+    wiring.directory().remove(gone.id)
+    assert announce({**DINA, "email": email, "name": gone.name}).status == 201
+
+    fire(LATER, work, monkeypatch, "ending", real=LATER)
+
+    assert email in user_pool.emails()
+    [user] = [each for each in wiring.account_store().users(company.account) if each.email == email]
+    assert (user.id != gone.id, user.role) == (True, Role.ADMIN)
+    assert wiring.account_store().account(company.account).roles.keys() & {user.id, gone.id} == {user.id}
+    [*_, invited] = events_of("user.added")
+    assert (invited.after or {})["user"] == user.id, "its mail is the invitation"
+    assert [(each.before or {})["user"] for each in events_of("user.removed")] == [gone.id]
+
+
 def test_who_became_admin_in_between_stays_one(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     announce()
     body = {"email": DINA["email"], "name": "Dina", "role": "admin"}
@@ -419,6 +439,24 @@ def test_the_same_address_with_another_name_keeps_the_log_in() -> None:
 
 
 @pytest.mark.usefixtures("untouched")
+def test_a_correction_makes_a_log_in_again_that_is_gone(user_pool: UserPool) -> None:
+    """Somebody has deleted it in the console before the first log-in; nothing else is wrong."""
+    assert provisioned(ACCOUNT).status == 201
+    [first] = wiring.account_store().users(ACCOUNT["account"])
+    wiring.directory().remove(first.id)
+    same = {"first_admin": {"email": first.email, "name": first.name}, "reason": "The log-in was deleted."}
+    seen = ask("GET", PROVISIONING).headers["ETag"]
+
+    assert ask("PUT", PROVISIONING, same, headers={"If-Match": seen}).status == 200
+
+    assert first.email in user_pool.emails()
+    [again] = wiring.account_store().users(ACCOUNT["account"])
+    assert again.id != first.id
+    before = stored_items()
+    assert ask("PUT", PROVISIONING, same).status == 200, "repeated"
+    assert stored_items() == before
+
+
 def test_staff_are_not_the_first_admin(user_pool: UserPool) -> None:
     user_pool.add_staff("sonja@vendor.example")
 

@@ -47,6 +47,7 @@ from tests.company import Company, provisioned
 from tests.functions.ending import ENDED, PURGED, Context, cancel, deliver, events_of, fire
 from tests.functions.reviews import BEGINS, MANAGER, make_reviewable
 from tests.samples import ACCOUNT, with_value
+from tests.usage import correct, correction
 
 SHOP, CY = "closing-shop", "cy@closing.example"
 RESTORED = "billing-restored"
@@ -601,3 +602,54 @@ def test_after_a_deletion_nothing_is_left_but_what_is_named(
     # Payments are objects of their own, which Stripe keeps: an account id and a number, and no person.
     assert {each["object"] for each in of_stripe} <= {"payment_intent", "charge", "setup_intent"}
     assert not [each for each in of_stripe if CY in json.dumps(each, default=str)]
+
+
+def test_after_a_full_life_nothing_is_left_of_anybody(
+    shop: Company, stripe_account: Stripe, user_pool: UserPool, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Corrected usage, an appointed admin, an erased and a removed member, a booked review, an export, invoices."""
+    users, appointment = "/accounts/{account}/users", "/accounts/{account}/appointment"
+    dora, edda, fay = (
+        {"email": f"{name}@closing.example", "name": f"{name.title()} Ek"} for name in ("dora", "edda", "fay")
+    )
+
+    def ask(method: str, route: str, body: Any = None, *, claims: Any = shop.admin, **more: Any) -> Any:
+        path = {**shop.path, **more.pop("path", {})}
+        given = answer(administer_users, request(method, route, claims=claims, path=path, body=body, **more))
+        assert given.status in {200, 201, 202, 204}, given
+        return given.body
+
+    ids = [ask("PUT", users, {**each, "role": "member"})["user"] for each in (dora, edda)]
+    make_reviewable(shop).booked("2026-08-04T07:00:00Z")
+    ask("POST", appointment, {**fay, "reason": "Fay Ek leads the shop."}, claims=STAFF)
+    taken_back = correction(day="2026-06-09", content="beans", quantity="-1", reason="Edda Ek has counted one twice.")
+    assert correct(taken_back, account=SHOP).status == 201
+    fire(NOW, work, monkeypatch, "renewal", "collection")
+    wiring.documents().put(f"accounts/{SHOP}/mail/1.eml", b"To: Dora Ek, Edda Ek", "message/rfc822")
+    _export(shop)
+    ask("DELETE", users + "/{user}", path={"user": ids[0]})
+    ask("DELETE", users + "/{user}", path={"user": ids[1]}, query={"erase": "true"})
+    assert cancel(shop).status == 201
+    fire(NOW + timedelta(days=8), work, monkeypatch, "ending")
+    [came] = [each for each in wiring.account_store().users(SHOP) if each.email == fay["email"]]
+    assert events_of("user.erased")
+    invoices = [item for item in items_of(SHOP) if item["sk"].startswith(keys.INVOICE)]
+    assert len(invoices) > 1
+
+    for at in (ENDED, PURGED, PURGED + timedelta(days=20)):
+        fire(at, work, monkeypatch)
+
+    people = (CY, "Cy Ek", came.id, *ids, *(text for each in (dora, edda, fay) for text in each.values()))
+    items = [item for item in stored_items() if any(name in json.dumps(item, default=str) for name in (SHOP, *people))]
+    assert {item["pk"].partition("#")[0] for item in items} == {"DELETED"}, "the event of the last mail"
+    assert all("expires_at" in item for item in items)
+    assert not [item for item in stored_items() if item["pk"].startswith(keys.LOG_IN)]
+    assert _booked() == []
+    versions = boto3.resource("s3", region_name=REGION).Bucket(DOCUMENTS).object_versions.all()
+    contents = {each.object_key: each.get()["Body"].read().decode(errors="replace") for each in versions}
+    assert not [key for key, text in contents.items() if any(name in key + text for name in (SHOP, *people))]
+    archived = {key.split("/")[2] for key in keys_in(ARCHIVE) if key.startswith("invoices/")}
+    assert archived == {item["sk"].rpartition("#")[2] for item in invoices}
+    assert user_pool.emails() == ["ada@nordlys.example", "bo@nordlys.example"], "they have another account"
+    of_stripe = [each for found in stripe_account.objects.values() for each in found.values()]
+    assert not [each for each in of_stripe if any(name in json.dumps(each, default=str) for name in people)]

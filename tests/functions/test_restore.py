@@ -21,13 +21,15 @@ from billing.platform.dynamodb.table import quiet
 from billing.platform.events.bus import Refusal
 from boto3.dynamodb.types import TypeSerializer
 
+from functions.administer_users.app import handler as administer_users
 from functions.publish_events.app import handler as publish
+from functions.update_billing_information.app import handler as update_billing_information
 from local.stripe.api import Stripe
 from scripts.restore import STATE, Restore, restore
 from scripts.stack import OperatorError
 from scripts.taps import Taps, taps_of
-from tests.api_gateway import NOW
-from tests.aws import DOCUMENTS, REGION, TABLE, delete_item, items_behind_moto, put_item, stored_items
+from tests.api_gateway import NOW, answer, request
+from tests.aws import DOCUMENTS, REGION, TABLE, UserPool, delete_item, items_behind_moto, put_item, stored_items
 from tests.cards import card
 from tests.company import Company, provisioned
 from tests.functions.ending import ENDED, PURGED, cancel, fire
@@ -37,6 +39,9 @@ from tests.template import resources
 CLOSED, YOUNG, BACKUP, NAME = "closing-shop", "young-shop", "billing-backup", "restore/test"
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
 LATER = PURGED + timedelta(days=1)
+USERS = "/accounts/{account}/users"
+CONTACT = "/accounts/{account}/billing-information/contact"
+OFFICE = {"name": "Office", "phone": None}
 
 pytestmark = pytest.mark.usefixtures("work")
 
@@ -330,6 +335,40 @@ def test_an_account_that_lives_goes_back_only_when_it_is_named(backup: Company) 
     back = wiring.account_store().account(backup.account)
     assert replace(back, version=living.version) == living
     assert [item for item in items_of(backup.account) if item["sk"] == "AUTOSCALING"] == []
+
+
+def test_an_account_does_not_go_back_to_before_a_person_was_erased(backup: Company) -> None:
+    """The backup has the person's user and name, and knows nothing of the erasure."""
+    bo = backup.member["sub"]
+    change = request("PUT", CONTACT, claims=backup.admin, path=backup.path, body=OFFICE, headers={"If-Match": '"1"'})
+    assert answer(update_billing_information, change).status == 200
+    path = {**backup.path, "user": bo}
+    asked = request("DELETE", f"{USERS}/{{user}}", claims=backup.admin, path=path, query={"erase": "true"})
+    assert answer(administer_users, asked).status == 202
+    _forget_money_since(backup.account)
+    before = stored_items()
+
+    done, printed = run(is_done=True, keeps_younger=True, replaced=[backup.account])
+
+    assert not done
+    assert f"{backup.account}: cannot go back: a person was erased since the backup" in printed
+    assert stored_items() == before
+
+
+def test_who_loses_access_by_going_back_loses_the_log_in_too(
+    backup: Company, user_pool: UserPool, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were invited after the backup, and belong to no other account."""
+    late = {"email": "late@nordlys.example", "name": "Late Lund", "role": "member"}
+    asked = request("PUT", USERS, claims=backup.admin, path=backup.path, body=late)
+    assert answer(administer_users, asked).status == 200
+    _forget_money_since(backup.account)
+
+    assert run(is_done=True, keeps_younger=True, replaced=[backup.account])[0]
+    fire(LATER + timedelta(days=15), work, monkeypatch, "ending")
+
+    assert "late@nordlys.example" not in user_pool.emails()
+    assert "ada@nordlys.example" in user_pool.emails()
 
 
 def _forget_money_since(account: str) -> None:

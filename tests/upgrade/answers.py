@@ -104,8 +104,13 @@ def differences(before: Any, after: Any, at: str = "") -> Iterator[str]:
         yield f"{at}: {before} is now {after}"
 
 
-IN_THE_LANGUAGE_OF_THE_ACCOUNT = (r"/autoscaling/items/\d+/explanation: ", r"/reduction/products/\d+/detail: ")
-"""Sentences that were English for every account."""
+IN_THE_LANGUAGE_OF_THE_ACCOUNT = (
+    r"/autoscaling/items/\d+/explanation: ",
+    r"/reduction/products/\d+/detail: ",
+    r"/reviews/slots/missing/\d+/detail: ",
+    r"/prepared/\d+/missing: ",
+)
+"""Sentences that were English for every account. What a review misses is told with its figures now, in an object."""
 
 OF_STAFF = r"/accounts/items: \[\] is now \["
 """Staff belong to no account, and had an empty list. Now they see all accounts."""

@@ -45,8 +45,8 @@ def announce_appointment(
 
     The event tells the admins and the address for invoices. Nobody gets a log-in before it takes effect. Raises
     AppointmentOpen, AlreadyAdmin, DeletedBefore, Conflict for a full account, RuleViolation for an address of staff or
-    one that its user has not verified, ConcurrentChange, UpstreamFailed. One get, one query, up to two directory calls
-    and one transaction.
+    one that its user has not verified, ConcurrentChange, UpstreamFailed. One get, one query, up to three directory
+    calls and one transaction.
     """
     newest = store.appointment(account.id)
     if newest is not None and newest.is_open:
@@ -57,7 +57,7 @@ def announce_appointment(
     users = {user.email: user for user in store.users(account.id)}
     if email not in users:
         account.require_room()
-    elif users[email].role is Role.ADMIN:
+    elif users[email].role is Role.ADMIN and directory.has_log_in(users[email].id):
         raise AlreadyAdmin
     require_customer(directory, email, EMAIL)
     version = 0 if newest is None else newest.version
@@ -99,7 +99,7 @@ def carry_out_appointment(
     """Carries out the open appointment of an account if it is due. Returns its state then; None if none was due.
 
     The person gets a log-in here, and the event of the new user invites them. If they cannot be a user of the account
-    by now, the appointment fails, and staff and admins are told. One read; one query, two to four directory calls and
+    by now, the appointment fails, and staff and admins are told. One read; one query, two to five directory calls and
     one transaction if it is due. Raises ConcurrentChange, UpstreamFailed.
     """
     found = store.account_with_appointment(account)
@@ -124,8 +124,11 @@ def _carry_out(
 ) -> AppointmentState:
     users = {user.id: user for user in store.users(account.id)}
     before = next((user for user in users.values() if user.email == appointment.email), None)
-    if before is None:
-        account.require_room()
+    # Somebody has deleted the log-in in the directory. The user gets another one, with another id.
+    gone = before if before is not None and not directory.has_log_in(before.id) else None
+    if before is None or gone is not None:
+        if gone is None:
+            account.require_room()
         id_ = find_or_create_user(directory, appointment.email, appointment.name, EMAIL)
         # By user id, because the account may still have the user's former address.
         before = users.get(id_)
@@ -138,11 +141,18 @@ def _carry_out(
     after = user.facts
     type_ = EventType.ADMIN_APPOINTMENT_EFFECTIVE
     events = [new_event(type_, context, account=account.id, before=_facts(appointment), after=after)]
+    if gone is not None:
+        left = new_event(EventType.USER_REMOVED, context, account=account.id, before=gone.facts, after=None)
+        events.append(left)
     if before is None or before.role is not Role.ADMIN:
         change = EventType.USER_ADDED if before is None else EventType.USER_CHANGED
         facts = None if before is None else before.facts
         events.append(new_event(change, context, account=account.id, before=facts, after=after))
-    store.carry_out(account.with_role(user.id, Role.ADMIN), effective, user, events, is_new=before is None)
+    replaces = None if gone is None else gone.id
+    with_admin = (
+        account.with_role(user.id, Role.ADMIN) if gone is None else account.with_another(gone.id, user.id, Role.ADMIN)
+    )
+    store.carry_out(with_admin, effective, user, events, is_new=before is None, replaces=replaces)
     return effective.state
 
 

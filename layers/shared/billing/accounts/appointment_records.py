@@ -54,17 +54,28 @@ class AppointmentStore(AccountStore):
             write.record(event)
 
     def carry_out(
-        self, account: Account, appointment: Appointment, user: User, events: Sequence[Event], *, is_new: bool
+        self,
+        account: Account,
+        appointment: Appointment,
+        user: User,
+        events: Sequence[Event],
+        *,
+        is_new: bool,
+        replaces: str | None = None,
     ) -> None:
         """Saves an appointment that has taken effect, the account with its roles, and the user; records the events.
 
-        Clears the address's undeliverable mark, because staff have just given this address. Raises ConcurrentChange
-        when the account, or the appointment, is no longer at its version, while the log-in is being deleted, and while
-        the person is being erased. One transaction.
+        Clears the address's undeliverable mark, because staff have just given this address. `replaces` is the id of
+        the same person's log-in that is gone: its user is deleted. Raises ConcurrentChange when the account, or the
+        appointment, is no longer at its version, while the log-in is being deleted, and while the person is being
+        erased. One transaction.
         """
         partition = keys.account(account.id)
         with self._transaction() as write:
-            unmarked = [keys.logged_in(user.id)] if is_new else ()
+            unmarked = [keys.logged_in(user.id)] if is_new else []
+            if replaces is not None:
+                unmarked.append(keys.logged_in(replaces))
+                write.delete(partition, keys.user(replaces))
             write.replace_account(account_item(account), account.version, unmarked=unmarked)
             write.replace(_item(account.id, appointment), appointment.version)
             write.put(user_item(account, user))

@@ -40,15 +40,15 @@ def correct_provisioning(
 
     The event invites the first admin at the right address. Who was admin by mistake loses their access, and
     `log_in_days` later their log-in, if they belong to no account by then. A correction that is made already is not
-    made again, so a repeated request succeeds. Two queries, two to four directory calls and one transaction; one query
-    more if its condition fails.
+    made again, so a repeated request succeeds, and gives an admin whose log-in is gone another one. Two queries, one to
+    five directory calls and one transaction; one query more if its condition fails.
 
     Raises VersionRequired, StaleVersion, AdminHasLoggedIn, LogInsUnknown, RuleViolation for an address that cannot be a
     user's, UpstreamFailed.
     """
     account = current.account
     users = store.users(account.id)
-    if _is_made(current, users, correction):
+    if _is_made(current, users, correction) and all(directory.has_log_in(each.id) for each in _admins(users)):
         return current
     if replaces is None:
         raise VersionRequired("Name the version that this replaces: If-Match with the ETag of the last answer.")
@@ -57,11 +57,11 @@ def correct_provisioning(
         raise StaleVersion
     id_ = find_or_create_user(directory, correction.email, correction.name, ADMIN_PATH)
     admin = User(id_, correction.email, correction.name, Role.ADMIN, Invitation(context.time, context.actor))
-    former = [user for user in users if user.role is Role.ADMIN and user.id != admin.id]
+    former = [user for user in _admins(users) if user.id != admin.id]
     roles = {user: role for user, role in account.roles.items() if user not in {each.id for each in former}}
     corrected = replace(account, roles={**roles, admin.id: Role.ADMIN})
     areas = dict(correction.areas(current.information))
-    before = {"admins": [user.facts for user in users if user.role is Role.ADMIN]}
+    before = {"admins": [user.facts for user in _admins(users)]}
     after = {"first_admin": admin.facts, "areas": [*areas], "reason": correction.reason}
     type_ = EventType.PROVISIONING_CORRECTED
     events = [new_event(type_, context, account=account.id, before=before, after=after)]
@@ -84,8 +84,12 @@ def correct_provisioning(
 
 
 def _is_made(current: AccountDetails, users: tuple[User, ...], correction: ProvisioningCorrection) -> bool:
-    admins = [(user.email, user.name) for user in users if user.role is Role.ADMIN]
+    admins = [(user.email, user.name) for user in _admins(users)]
     return admins == [(correction.email, correction.name)] and not [*correction.areas(current.information)]
+
+
+def _admins(users: tuple[User, ...]) -> list[User]:
+    return [user for user in users if user.role is Role.ADMIN]
 
 
 def _change(current: AccountDetails, area: Area, after: Facts, context: RequestContext) -> Event:

@@ -272,9 +272,13 @@ class Account:
         return not person.staff and person.user in self.roles and person.user not in self.logged_in
 
     def awaits(self, user: User, now: datetime) -> bool:
-        """Whether an invitation waits for this user, and not since a moment ago: a repeated one is mailed again."""
+        """Whether an invitation waits for this user, and not since a moment ago: a repeated one is mailed again.
+
+        Of a person whom an earlier release invited nobody knows whether they have used the account: they are not
+        invited a second time by a request that only repeats what is so.
+        """
         sent = user.invitation
-        return user.id not in self.logged_in and (sent is None or now - sent.at >= INVITED_AGAIN_AFTER)
+        return user.id not in self.logged_in and sent is not None and now - sent.at >= INVITED_AGAIN_AFTER
 
     def role_of(self, person: Person) -> Role | None:
         """The person's role in this account; None for a stranger."""
