@@ -41,6 +41,10 @@ LINE_KILOBYTES = Decimal("0.8")
 """A log line with what Lambda adds of each invocation."""
 
 
+LISTED_DECISIONS = 5 * 5
+"""Units that the index takes of a month's decisions about five products, 4.7 KB each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Activity:
     """What an account of five products does in a month; assumed."""
@@ -157,6 +161,9 @@ def of_accounts(units: Units, activity: Activity = ACTIVITY, accounts: int = ACC
         + 8 * activity.events  # an item, its index and its event, in a transaction
         + 2 * activity.mails
         + 3 * activity.comparisons  # decision 0025
+        + activity.events
+        + 3 * activity.invoices
+        + LISTED_DECISIONS  # the lists of staff, decision 0036
     )
     read = accounts * (
         Decimal(str(units.page_read)) * activity.requests

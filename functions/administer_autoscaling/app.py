@@ -3,9 +3,9 @@
 from typing import Annotated
 
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.accounts.admission import Admission, Permits
+from billing.accounts.admission import Admission, Permits, StaffOnly
 from billing.accounts.rules import existing
-from billing.kernel.permissions import Permission
+from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
@@ -14,14 +14,44 @@ from billing.platform.http.preconditions import IfMatch, IfNoneMatch, replaced_v
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.scaling.administer_autoscaling import replace_settings, simulate
 from billing.scaling.records import AutoscalingState, AutoscalingStore
-from billing.scaling.views import AutoscalingDecisionView, AutoscalingView, SettingsBody, SettingsView, SimulationBody
+from billing.scaling.tier_changes import DecisionOutcome
+from billing.scaling.views import (
+    AutoscalingDecisionView,
+    AutoscalingView,
+    DecidedFor,
+    DecisionsView,
+    ListedDecisionView,
+    SettingsBody,
+    SettingsView,
+    SimulationBody,
+    WithOutcome,
+)
 from billing.wiring import Autoscaling, Usage, account_store
 
 MayRead = Annotated[Admission, Permits(Permission.READ_USAGE, account_store)]
 MaySet = Annotated[Admission, Permits(Permission.SET_AUTOSCALING, account_store)]
 MaySimulate = Annotated[Admission, Permits(Permission.SIMULATE_AUTOSCALING, account_store)]
+MayList = Annotated[Person, StaffOnly(Permission.LIST_DECISIONS)]
 
 app = make_api()
+
+
+@app.get("/autoscaling-decisions")
+def get_decisions(
+    _: MayList,
+    autoscaling: Autoscaling,
+    month: DecidedFor,
+    pages: Pages,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    outcome: WithOutcome = None,
+) -> DecisionsView:
+    """What autoscaling decided for a month about all accounts."""
+    of_outcome = None if outcome is None else DecisionOutcome(outcome)
+    decided = autoscaling.decided_in(month, outcome=of_outcome, limit=limit, after=pages.position(cursor))
+    return DecisionsView(
+        items=[ListedDecisionView.of(*each) for each in decided.items], next_cursor=pages.cursor(decided.last)
+    )
 
 
 @app.get("/accounts/<account>/autoscaling")

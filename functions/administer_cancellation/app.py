@@ -4,7 +4,7 @@ import os
 from typing import Annotated
 
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.accounts.admission import Admission, Permits
+from billing.accounts.admission import Admission, Permits, StaffOnly
 from billing.accounts.rules import Status, existing
 from billing.ending.cancellation.commands import (
     cancel_account,
@@ -14,15 +14,26 @@ from billing.ending.cancellation.commands import (
 )
 from billing.ending.cancellation.records import CancellationState, CancellationStore
 from billing.ending.cancellation.rules import Reason
-from billing.ending.cancellation.views import CancellationBody, CancellationView, ConsequencesView, ReceiptView
-from billing.kernel.permissions import Permission
+from billing.ending.cancellation.views import (
+    CancellationBody,
+    CancellationsView,
+    CancellationView,
+    ConsequencesView,
+    ListedCancellationView,
+    ReceiptView,
+    RequestedIn,
+)
+from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import Created, NoContent, created, no_content
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId, MoneyView
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Cancellations, Invoices, TaxedFrom, VatNumberPolicy, account_store
 
 MayCancel = Annotated[Admission, Permits(Permission.CANCEL, account_store)]
+
+MayList = Annotated[Person, StaffOnly(Permission.LIST_CANCELLATIONS)]
 
 app = make_api()
 
@@ -96,6 +107,22 @@ def delete_cancellation(
     state = _admitted(account, admission, cancellations)
     withdraw_cancellation(state, seller=seller, policy=policy, context=context, store=cancellations)
     return no_content()
+
+
+@app.get("/cancellations")
+def get_cancellations(
+    _: MayList,
+    cancellations: Cancellations,
+    pages: Pages,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    month: RequestedIn = None,
+) -> CancellationsView:
+    """The cancellations of all accounts that hold, with their reasons, the newest first."""
+    page = cancellations.cancellations(month=month, limit=limit, after=pages.position(cursor))
+    return CancellationsView(
+        items=[ListedCancellationView.listed(*each) for each in page.items], next_cursor=pages.cursor(page.last)
+    )
 
 
 def _admitted(account: str, admission: Admission, cancellations: CancellationStore) -> CancellationState:

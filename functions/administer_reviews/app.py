@@ -3,8 +3,8 @@
 from typing import Annotated
 
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
-from billing.accounts.admission import Admission, Permits
-from billing.kernel.permissions import Permission
+from billing.accounts.admission import Admission, Permits, StaffOnly
+from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import Created, NoContent, created, no_content
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
@@ -21,6 +21,9 @@ from billing.scaling.reviews.views import (
     DecisionBody,
     EndDay,
     FirstDay,
+    ListedReviewView,
+    ManagersReviewsView,
+    OfManager,
     OneReviewView,
     ReviewId,
     ReviewsView,
@@ -34,8 +37,20 @@ from billing.wiring import Reviews, Usage, account_store
 MayRead = Annotated[Admission, Permits(Permission.READ_REVIEWS, account_store)]
 MayBook = Annotated[Admission, Permits(Permission.BOOK_REVIEWS, account_store)]
 MayDecide = Annotated[Admission, Permits(Permission.DECIDE_REVIEWS, account_store)]
+MayList = Annotated[Person, StaffOnly(Permission.LIST_REVIEWS)]
 
 app = make_api()
+
+
+@app.get("/reviews")
+def get_reviews_of_manager(
+    _: MayList, reviews: Reviews, manager: OfManager, pages: Pages, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+) -> ManagersReviewsView:
+    """The reviews of all accounts that were booked with a success manager, the latest first."""
+    page = reviews.reviews_of(manager, limit=limit, after=pages.position(cursor))
+    return ManagersReviewsView(
+        items=[ListedReviewView.listed(*each) for each in page.items], next_cursor=pages.cursor(page.last)
+    )
 
 
 @app.get("/accounts/<account>/reviews/slots")

@@ -1,21 +1,26 @@
 """/accounts/{account}/invoices, one invoice, and the upcoming one; staff read all past due ones, and the register."""
 
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Any
 
 from billing.accounts.admission import Admission, Permits, StaffOnly
 from billing.accounts.rules import existing
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.issue_invoices import upcoming
-from billing.invoicing.sheets import invoice_sheet, register_sheet
+from billing.invoicing.records import InvoiceStore
+from billing.invoicing.sheets import documents_sheet, invoice_sheet, register_sheet
 from billing.invoicing.summary_views import InvoicesView
 from billing.invoicing.views import (
     SHEET_INVOICES_MAX,
     SHEET_NUMBERS_MAX,
+    DocumentOfMonthView,
+    DocumentsOfMonthView,
     InvoiceDetailsView,
     InvoiceNumber,
     PastDuesView,
     PastDueView,
     PreviewView,
+    ProducedIn,
     RegisteredNumberView,
     RegisterView,
     RegisterYear,
@@ -26,10 +31,10 @@ from billing.invoicing.views import (
 )
 from billing.kernel.errors import NotFound
 from billing.kernel.permissions import Permission, Person
-from billing.platform.http.answers import JSON, Table, negotiated
+from billing.platform.http.answers import JSON, Response, Table, negotiated
 from billing.platform.http.callers import Now
 from billing.platform.http.models import AccountId
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, ListPages, Pages
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.platform.http.tables import Accept, AccountTableLocale, TableLocale, preferred_type, table
 from billing.wiring import DeployedSettings, Invoices, account_store
@@ -37,6 +42,7 @@ from billing.wiring import DeployedSettings, Invoices, account_store
 MayRead = Annotated[Admission, Permits(Permission.READ_BILLING, account_store)]
 MayReadPastDue = Annotated[Person, StaffOnly(Permission.READ_PAST_DUE)]
 
+MayList = Annotated[Person, StaffOnly(Permission.LIST_INVOICES)]
 MayReadRegister = Annotated[Person, StaffOnly(Permission.READ_INVOICE_REGISTER)]
 
 app = make_api()
@@ -107,6 +113,42 @@ def get_past_due_invoices(
     return PastDuesView(items=[PastDueView.of(each) for each in page.items], next_cursor=pages.cursor(page.last))
 
 
+@app.get("/invoices")
+def get_invoices_of_month(
+    _: MayList,
+    invoices: Invoices,
+    month: ProducedIn,
+    pages: Pages,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    locale: TableLocale = None,
+    accept: Accept = None,
+) -> Table[DocumentsOfMonthView]:
+    """The invoices that all accounts got in a month, by day and number.
+
+    A table has up to 1,000, with all that a bookkeeper posts. Its Link header leads to those that follow.
+    """
+    return _of_month(month, invoices, pages, limit, cursor, locale, accept, credit_notes=False)
+
+
+@app.get("/credit-notes")
+def get_credit_notes_of_month(
+    _: MayList,
+    invoices: Invoices,
+    month: ProducedIn,
+    pages: Pages,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    locale: TableLocale = None,
+    accept: Accept = None,
+) -> Table[DocumentsOfMonthView]:
+    """The credit notes that all accounts got in a month, by day and number.
+
+    A table has up to 1,000, with all that a bookkeeper posts. Its Link header leads to those that follow.
+    """
+    return _of_month(month, invoices, pages, limit, cursor, locale, accept, credit_notes=True)
+
+
 @app.get("/invoice-register")
 def get_invoice_register(
     _: MayReadRegister,
@@ -131,6 +173,28 @@ def get_invoice_register(
         return table(register_sheet(page.items), accepted, f"register-{series}-{year}", locale, link=link)
     listed = [RegisteredNumberView.of(each) for each in page.items]
     return negotiated(RegisterView(items=listed, next_cursor=pages.cursor(page.last)))
+
+
+def _of_month(
+    month: date,
+    invoices: InvoiceStore,
+    pages: ListPages,
+    limit: int,
+    cursor: str | None,
+    locale: str | None,
+    accept: str | None,
+    *,
+    credit_notes: bool,
+) -> Response[Any]:
+    accepted = preferred_type(accept)
+    most = limit if accepted == JSON else SHEET_INVOICES_MAX
+    page = invoices.of_month(month, credit_notes=credit_notes, limit=most, after=pages.position(cursor))
+    if accepted != JSON:
+        name = f"{'credit-notes' if credit_notes else 'invoices'}-{month:%Y-%m}"
+        link = pages.link(page.last)
+        return table(documents_sheet(page.items), accepted, name, locale, link=link, narrowed_by="month")
+    listed = [DocumentOfMonthView.of(each) for each in page.items]
+    return negotiated(DocumentsOfMonthView(items=listed, next_cursor=pages.cursor(page.last)))
 
 
 handler = entrypoint(app)

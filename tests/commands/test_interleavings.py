@@ -75,7 +75,7 @@ def test_the_same_provisioning_sent_twice_at_once_creates_one_account(catalogue:
     name = provision(REQUEST, store, happens=lambda: provision(REQUEST, store))
 
     assert name == REQUEST.name
-    assert len([item for item in stored_items() if item["pk"] == "ACCOUNT#nordlys-kaffe"]) == 11
+    assert len([item for item in stored_items() if item["pk"] == "ACCOUNT#nordlys-kaffe"]) == 12
 
 
 def test_the_first_of_two_companies_with_the_same_id_gets_it(catalogue: UserPool, store: Stores) -> None:

@@ -181,7 +181,7 @@ def test_one_of_two_concurrent_changes_of_stores_wins(faults: Faults) -> None:
 
 def whole_or_not_at_all(world: World) -> None:
     items = [item for item in world.table.items() if item["pk"]["S"] == f"ACCOUNT#{NEW_ACCOUNT.account}"]
-    assert len(items) in {0, 11}, f"{len(items)} of 11 items"
+    assert len(items) in {0, 12}, f"{len(items)} of 12 items"
 
 
 def provisioned_once(world: World) -> None:

@@ -23,6 +23,8 @@ from urllib.parse import unquote
 
 import boto3
 import pytest
+from billing import wiring
+from billing.billing_page.list_index_records import ListIndexStore
 from billing.platform.dynamodb import keys
 
 from functions.administer_downloads.app import handler as downloads
@@ -31,6 +33,7 @@ from functions.administer_reviews.app import handler as administer_reviews
 from functions.get_billing.app import handler as get_billing
 from local.stripe.api import Stripe
 from local.stripe.server import restore
+from scripts.index_lists import index_lists
 from tests.api_gateway import STAFF, Handler, answer, person, request
 from tests.aws import ARCHIVE, DOCUMENTS, REGION, TABLE, items_behind_moto, stored_items
 from tests.clients.http_gateway import routes
@@ -137,13 +140,15 @@ def all_routes() -> list[tuple[str, str, Handler]]:
     return routes()
 
 
-def asked(path: str) -> Any:
+def asked(path: str, **query: str) -> Any:
     """The answer of the function behind a GET, to staff at the time of the fixture."""
     for method, route, handler in all_routes():
         match = re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route), path)
         if method == "GET" and match:
             values = {name: unquote(value) for name, value in match.groupdict().items()}
-            return answer(handler, request("GET", route, claims=STAFF, path=values or None, now=NOW))
+            return answer(
+                handler, request("GET", route, claims=STAFF, path=values or None, query=query or None, now=NOW)
+            )
     raise AssertionError(f"no route for {path}")
 
 
@@ -211,6 +216,32 @@ def test_it_is_billed_on_and_nothing_twice(
     listed = {each["number"] for each in asked("/invoices/past-due").body["items"]}
     assert listed == past_due
     assert {number for account, number in invoices() if account in ("declined", "by-transfer")} & past_due
+
+
+def test_its_accounts_are_taken_into_the_lists_of_staff(capsys: pytest.CaptureFixture[str]) -> None:
+    said, accounts = documents(), {item["pk"].partition("#")[2] for item in items(keys.PAGE_ACCOUNT)}
+    months = {
+        str(body["issued"]["produced_on"])[:7]
+        for body in map(json.loads, (each["body"] for each in items(keys.INVOICE)))
+    }
+    assert asked("/accounts").body["items"] == []
+    store = ListIndexStore(TABLE, wiring.dynamodb())
+
+    assert index_lists(store)
+
+    assert {each["account"] for each in asked("/accounts", limit="100").body["items"]} == accounts
+    listed = [
+        each["number"]
+        for month in sorted(months)
+        for route in ("/invoices", "/credit-notes")
+        for each in asked(route, month=month, limit="100").body["items"]
+    ]
+    assert sorted(listed) == sorted(number for account, number in invoices() if account in accounts)
+    assert documents() == said
+    late = {each["account"] for each in asked("/invoices/past-due").body["items"]}
+    assert {each["account"] for each in asked("/accounts", past_due="true").body["items"]} == late != set()
+    assert index_lists(store)
+    assert ", 0 items taken in, 0 accounts" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_refunds_that_were_to_come_are_made_once(

@@ -191,7 +191,16 @@ def test_feedback_on_mail_reads_by_queries_only() -> None:
 def test_the_functions_that_read_the_lists_of_staff() -> None:
     reading = {folder for folder in FUNCTIONS if ("Query", keys.LIST_INDEX) in allowed(folder)}
 
-    assert reading == {"administer_claims", "administer_exchange_rates", "get_invoices", "get_reconciliation"}
+    assert reading == {
+        "administer_autoscaling",
+        "administer_cancellation",
+        "administer_claims",
+        "administer_exchange_rates",
+        "administer_reviews",
+        "get_invoices",
+        "get_reconciliation",
+        "list_accounts",
+    }
 
 
 # ---- Every service, both ways ------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from billing import wiring
+from billing.platform.dynamodb.keys import SHARDS
 from botocore.client import BaseClient
 
 from functions.record_usage.app import handler as record_usage
@@ -95,6 +96,11 @@ ROUND_TRIPS: dict[str, list[str]] = {
     "PUT /accounts/{account}/autoscaling/settings": [BATCH],
     "POST /accounts/{account}/autoscaling/simulations": [BATCH, QUERY, BATCH],
     "GET /invoices/past-due": [QUERY, QUERY],
+    "GET /invoices": [QUERY] * SHARDS,  # and one read of the summaries, where there are any
+    "GET /credit-notes": [QUERY] * SHARDS,
+    "GET /cancellations": [QUERY],
+    "GET /autoscaling-decisions": [QUERY] * SHARDS,
+    "GET /reviews": [QUERY],
     "GET /invoice-register": [QUERY],
     "GET /invoicing/held": [QUERY],
     "GET /exchange-rates": [QUERY],

@@ -23,6 +23,7 @@ from billing.accounts.change_billing_information import change_billing_informati
 from billing.accounts.information import Area, CompanyDetails
 from billing.accounts.records import account_item
 from billing.accounts.rules import Status, existing
+from billing.billing_page.list_index_records import Indexed, ListIndexStore
 from billing.billing_page.provision_account import provision_account
 from billing.ending.cancellation.commands import (
     CancellationRequest,
@@ -653,6 +654,8 @@ def lived(story: Story, *, late: bool) -> Life:
         )
         _each_names_its_invoice(life.issued(), notes)
         _each_is_converted_at_its_day(life, notes)
+        # Whatever has happened, each item has the keys of its lists of staff (decision 0036).
+        assert ListIndexStore(TABLE, world.client).index_account(ACCOUNT) == Indexed(0, 0)
     return life
 
 

@@ -20,6 +20,9 @@ from billing.accounts.log_in_records import Leaving, LogInStore
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import Account
 from billing.accounts.vat_number_due import VatNumberDue
+from billing.billing_page.list_index_records import ListIndexStore
+from billing.billing_page.list_records import AccountListStore
+from billing.billing_page.listing import Asked
 from billing.billing_page.records import BillingPageStore
 from billing.correspondence.audiences import Delivery
 from billing.correspondence.records import DeliveryStore
@@ -176,7 +179,13 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "save_user": lambda store: store.save_user(ACCOUNT, MEMBER, EVENT),
         "users": lambda store: store.users(ID),
     },
+    AccountListStore: {
+        "candidates": lambda store: [*store.candidates(Asked(), NOON, after=None, at_once=2)],
+        "first_past_due": lambda store: store.first_past_due(ID),
+        "read": lambda store: store.read([ID]),
+    },
     AutoscalingStore: {
+        "decided_in": lambda store: store.decided_in(TODAY, outcome=None, **LIST),
         "decide": lambda store: store.decide(STATE, (), PAGE.subscription, [EVENT], DUE, NOON),
         "decisions": lambda store: store.decisions(ID, **LIST),
         "replace_settings": lambda store: store.replace_settings(ID, AutoscalingSettings(), 0, EVENT),
@@ -190,6 +199,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "provision": lambda store: store.provision(PAGE, ADMIN, EVENT, DUE, BILLING),
     },
     CancellationStore: {
+        "cancellations": lambda store: store.cancellations(month=None, **LIST),
         "cancel": lambda store: store.cancel(CANCELLABLE, ACCOUNT, CANCELLATION, [EVENT], NO_REVIEW),
         "move_on": lambda store: store.move_on(ACCOUNT, EndingDue(EndingStage.PURGE, TODAY), [EVENT]),
         "schedule": lambda store: store.schedule(ACCOUNT, EndingDue(EndingStage.NOTICE, TODAY)),
@@ -270,6 +280,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "replace_collection_due": lambda store: store.replace_collection_due(CONTEXT, None),
         "save_payment": lambda store: store.save_payment(ACCOUNT, RECORD, RECORD.payment),
         "counter": lambda store: store.counter("LV", 2026),
+        "of_month": lambda store: store.of_month(TODAY, credit_notes=False, **LIST),
         "of_payment": lambda store: store.of_payment(ID, "pi_1", "LV-2026-000001"),
         "documents": lambda store: store.documents(ID),
         "registered": lambda store: [*store.registered("LV", 2026)],
@@ -281,6 +292,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "readable_unpaid": lambda store: store.readable_unpaid(ID),
         "whole": lambda store: store.whole(ASKED),
     },
+    ListIndexStore: {"index_account": lambda store: store.index_account(ID)},
     ReconciliationStore: {
         "books": lambda store: store.books(ID, TODAY),
         "findings": lambda store: store.findings(None, **LIST),
@@ -347,6 +359,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "open_review": lambda store: store.open_review(ID),
         "review": lambda store: store.review(ID, REVIEW.id),
         "reviews": lambda store: store.reviews(ID, **LIST),
+        "reviews_of": lambda store: store.reviews_of("sofie-lindgren", **LIST),
     },
     SubscriptionStore: {
         "catalogue": lambda store: store.catalogue(1),

@@ -112,10 +112,13 @@ IN_THE_LANGUAGE_OF_THE_ACCOUNT = (
 )
 """Sentences that were English for every account. What a review misses is told with its figures now, in an object."""
 
+OF_STAFF = r"/accounts/items: \[\] is now \["
+"""Staff belong to no account, and had an empty list. Now they see all accounts."""
+
 
 def is_announced(difference: str) -> bool:
     """Whether the changelog has a difference. Where amounts differ by rounding, they differ by one minor unit."""
-    if any(re.search(each, difference) for each in IN_THE_LANGUAGE_OF_THE_ACCOUNT):
+    if any(re.search(each, difference) for each in (*IN_THE_LANGUAGE_OF_THE_ACCOUNT, OF_STAFF)):
         return True
     if not any(re.search(each, difference) for each in ANNOUNCED):
         return False

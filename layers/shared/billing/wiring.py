@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from billing.accounts.appointment_records import AppointmentStore
     from billing.accounts.directory import Directory
     from billing.accounts.records import AccountStore
+    from billing.billing_page.list_records import AccountListStore
     from billing.billing_page.records import BillingPageStore
     from billing.correspondence.mailer import Mailer
     from billing.correspondence.records import DeliveryStore
@@ -62,7 +63,7 @@ else:  # the commands of a function import the stores and interfaces that they n
     DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
     ExchangeRateStore = Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
-    ErasureStore = ReconciliationStore = PaymentLedger = Any
+    AccountListStore = ErasureStore = ReconciliationStore = PaymentLedger = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -94,6 +95,7 @@ def _store(module: str, name: str) -> Callable[[], Any]:
     return store
 
 
+account_list_store: Callable[[], AccountListStore] = _store("billing_page.list_records", "AccountListStore")
 account_store: Callable[[], AccountStore] = _store("accounts.records", "AccountStore")
 appointment_store: Callable[[], AppointmentStore] = _store("accounts.appointment_records", "AppointmentStore")
 autoscaling_store: Callable[[], AutoscalingStore] = _store("scaling.records", "AutoscalingStore")

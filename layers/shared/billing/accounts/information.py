@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from billing.kernel.field_codes import FieldCode, Unfit
+from billing.kernel.searching import search_text
 
 DEFAULT_LANGUAGE = "en"
 
@@ -27,6 +28,14 @@ def compact_identifier(text: str) -> str:
         raise Unfit(_ASCII_ONLY, FieldCode.NOT_ASCII)
     # After the check, because some letters of other alphabets have an ASCII capital.
     return "".join(characters).upper()
+
+
+def comparable_vat_number(text: str) -> str:
+    """A VAT number as searches compare it. One that has no such form, of an earlier release, is compared as a text."""
+    try:
+        return compact_identifier(text)
+    except ValueError:
+        return search_text(text)
 
 
 def normal_postcode(text: str) -> str:

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from billing.accounts.information import Area, BillingDetails, Details
+from billing.accounts.information import (
+    Area,
+    BillingDetails,
+    CompanyDetails,
+    Details,
+    comparable_vat_number,
+)
 from billing.accounts.log_in_records import LogInStore, leave, stay
 from billing.accounts.mapping import (
     account_body,
@@ -19,7 +25,7 @@ from billing.accounts.mapping import (
     vat_number_due_body,
 )
 from billing.accounts.page_rows import details_of, page_rows
-from billing.accounts.rules import USERS_MAX, Account, AccountDetails, User
+from billing.accounts.rules import USERS_MAX, Account, AccountDetails, Status, User
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.kernel.errors import AccountNotFound, StaleVersion
 from billing.kernel.events import Event
@@ -100,7 +106,7 @@ class AccountStore(LogInStore):
         """
         partition = keys.account(account)
         with self._transaction(StaleVersion()) as write:
-            write.replace(Item(partition, keys.page_information(area), information_body(details)), version)
+            write.replace(information_item(account, area, details), version)
             write.record(event)
             if isinstance(details, BillingDetails):
                 write.delete(partition, keys.undeliverable(details.email))
@@ -177,7 +183,7 @@ class AccountStore(LogInStore):
                 leave(write, user.id, log_ins_until)
             _give_access(write, account, admin)
             for area, (details, version) in information.items():
-                write.replace(Item(partition, keys.page_information(area), information_body(details)), version)
+                write.replace(information_item(account.id, area, details), version)
             for event in events:
                 write.record(event)
             for address in sorted(addresses - {admin.email}):
@@ -227,8 +233,29 @@ class AccountStore(LogInStore):
 
 
 def account_item(account: Account) -> Item:
-    """The item of an account."""
-    return Item(keys.account(account.id), keys.PAGE_ACCOUNT, account_body(account))
+    """The item of an account, in the list by names; while it is not active also in the list of its status."""
+    last_day = "" if account.ending is None else account.ending.active_until.isoformat()
+    in_status = keys.accounts_in(account.status), f"{last_day}#{account.id}"
+    return Item(
+        keys.account(account.id),
+        keys.PAGE_ACCOUNT,
+        account_body(account),
+        index=None if account.status is Status.ACTIVE else in_status,
+        list_index=(keys.list_shard(keys.ACCOUNTS, account.id), keys.listed_by_name(account.name, account.id)),
+    )
+
+
+def information_item(account: str, area: Area, details: Details) -> Item:
+    """The item of one area. A company is listed by its name and VAT number, a billing address by itself."""
+    partition, key, body = keys.account(account), keys.page_information(area), information_body(details)
+    if isinstance(details, CompanyDetails):
+        number = details.vat_number
+        by_number = (vat_number_list(number), partition) if number else None
+        by_name = keys.COMPANIES, keys.listed_by_name(details.name, account)
+        return Item(partition, key, body, index=by_number, list_index=by_name)
+    if isinstance(details, BillingDetails):
+        return Item(partition, key, body, list_index=(keys.e_mail(details.email), partition))
+    return Item(partition, key, body)
 
 
 def write_user(write: Transaction, account: Account, user: User, *, is_new: bool, replaces: str | None) -> None:
@@ -257,9 +284,15 @@ def _give_access(write: Transaction, account: Account, user: User) -> None:
 
 
 def user_item(account: Account, user: User) -> Item:
-    """The item of a user. The index lists a user's accounts."""
+    """The item of a user. One index lists a user's accounts, the other one the accounts of an e-mail address."""
     partition, key = keys.account(account.id), keys.user(user.id)
-    return Item(partition, key, user_body(user, account.name), index=(key, partition))
+    by_address = keys.e_mail(user.email), partition
+    return Item(partition, key, user_body(user, account.name), index=(key, partition), list_index=by_address)
+
+
+def vat_number_list(number: str) -> str:
+    """The list of the accounts with this VAT number."""
+    return keys.vat_number(comparable_vat_number(number))
 
 
 def set_vat_number_due(write: Transaction, account: str, due: VatNumberDue) -> None:

@@ -7,9 +7,8 @@ from datetime import timedelta
 from billing.accounts.appointment_mapping import appointment_from
 from billing.accounts.information import Area
 from billing.accounts.log_in_records import stay
-from billing.accounts.mapping import account_body, information_body
 from billing.accounts.page_rows import details_of, page_rows
-from billing.accounts.records import set_vat_number_due, user_item
+from billing.accounts.records import account_item, information_item, set_vat_number_due, user_item
 from billing.accounts.rules import User
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.billing_page.page import BillingPage
@@ -23,6 +22,8 @@ from billing.invoicing.vat_numbers.mapping import check_from
 from billing.kernel.events import Event
 from billing.kernel.schedules import Job, start_of
 from billing.payments.mapping import shown_payment_method_from
+from billing.payments.methods import PaymentProfile
+from billing.payments.records import profile_item
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.item import Item
 from billing.scaling.due import AutoscalingDue, due_at
@@ -91,16 +92,18 @@ class BillingPageStore(SubscriptionStore):
         """
         account = page.account
         partition = keys.account(account.id)
-        bodies = {
-            keys.PAGE_ACCOUNT: account_body(account),
-            keys.PAGE_SUBSCRIPTION: subscription_body(page.subscription),
-            **{keys.page_information(area): information_body(page.information.area(area).details) for area in Area},
-        }
+        items = [
+            account_item(account),
+            Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(page.subscription)),
+            *(information_item(account.id, area, page.information.area(area).details) for area in Area),
+            # From the beginning, so that staff can list the accounts without a payment method.
+            profile_item(account.id, PaymentProfile()),
+        ]
         with self._transaction() as write:
             # A running deletion of an earlier account with this id would delete the new one as well.
             write.check(partition, keys.PURGE, 0)
-            for key, body in bodies.items():
-                write.replace(Item(partition, key, body), 0)
+            for item in items:
+                write.replace(item, 0)
             write.put(user_item(account, first_admin))
             stay(write, first_admin.id)
             write.record(event)

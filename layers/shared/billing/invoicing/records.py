@@ -58,6 +58,9 @@ T = TypeVar("T")
 DOCUMENTS_AT_ONCE = 50
 """How many documents one read returns. DynamoDB returns 100 items or 16 megabytes at most."""
 
+SUMMARIES_AT_ONCE = 100
+"""How many summaries one read returns."""
+
 _RENEWAL, _COLLECTION = keys.due(Job.RENEWAL), keys.due(Job.COLLECTION)
 _RECONCILIATION = keys.due(Job.RECONCILIATION)
 _CONTEXT = (
@@ -470,6 +473,24 @@ class InvoiceStore(RateReads):
             filtered=status is not None,
         )
 
+    def of_month(self, month: date, *, credit_notes: bool, limit: int, after: str | None) -> Slice[WholeInvoice]:
+        """A page of the invoices, or of the credit notes, that all accounts got in a month; by day and number.
+
+        One query of the index per shard, and one read per SUMMARIES_AT_ONCE documents. One whose account has been
+        deleted meanwhile is left out.
+        """
+        shards = keys.list_shards(keys.of_month(keys.CREDIT_NOTES if credit_notes else keys.INVOICES, month))
+        page = self._reads.listed(shards, lambda row: issued_from(row.body), limit=limit, after=after)
+        found: list[WholeInvoice] = []
+        for first in range(0, len(page.items), SUMMARIES_AT_ONCE):
+            places = {
+                (keys.account(each.account), keys.invoice(each.produced_on, each.number)): each
+                for each in page.items[first : first + SUMMARIES_AT_ONCE]
+            }
+            summaries = self._reads.get_all(places)
+            found += [WholeInvoice(each, _record_from(summaries[at])) for at, each in places.items() if at in summaries]
+        return Slice(tuple(found), page.last)
+
     def past_due(self, *, limit: int, after: str | None) -> Slice[InvoiceRecord]:
         """A page of the past due invoices of all accounts, the oldest due date first. One query of each index.
 
@@ -634,7 +655,15 @@ def write_invoice(write: Transaction, account: Account, record: InvoiceRecord) -
     )
     write.replace(item, record.version)
     if record.unwritten is not None:
-        write.add(Item(keys.account(invoice.account), keys.document(invoice.number), record.unwritten))
+        write.add(document_item(invoice, record.unwritten))
+
+
+def document_item(invoice: InvoiceSummary, document: str) -> Item:
+    """The item of an invoice's document, in the list of its month, invoices and credit notes apart."""
+    family = keys.INVOICES if invoice.corrects is None else keys.CREDIT_NOTES
+    month = keys.of_month(family, invoice.produced_on)
+    place = keys.list_shard(month, invoice.number), keys.listed_document(invoice.produced_on, invoice.number)
+    return Item(keys.account(invoice.account), keys.document(invoice.number), document, list_index=place)
 
 
 def write_evidence(write: Transaction, context: BillingContext, invoice: IssuedInvoice) -> None:

@@ -47,6 +47,12 @@ def invoice_sheet(invoices: Iterable[WholeInvoice]) -> Sheet:
     return Sheet("invoices", _INVOICE_COLUMNS, tuple(map(_invoice_row, invoices)))
 
 
+def documents_sheet(documents: Iterable[WholeInvoice]) -> Sheet:
+    """Invoices or credit notes of several accounts: the columns of one account's, and before them the account's id."""
+    rows = ((each.invoice.account, *_invoice_row(each)) for each in documents)
+    return Sheet("documents", ("account", *_INVOICE_COLUMNS), tuple(rows))
+
+
 def register_sheet(numbers: Iterable[RegisteredNumber]) -> Sheet:
     """Numbers of the register, a row each."""
     rows: list[tuple[Cell, ...]] = [

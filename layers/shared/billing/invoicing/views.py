@@ -19,7 +19,7 @@ from billing.invoicing.summary_views import InvoiceView
 from billing.invoicing.tax import TaxRule
 from billing.invoicing.wording import describe_line
 from billing.payments.methods import Method
-from billing.platform.http.models import Amount, Body, Currency, IsoDate, MoneyView, Text, View, plain
+from billing.platform.http.models import Amount, Body, Currency, IsoDate, MoneyView, Month, Text, View, plain
 from billing.subscriptions.pricing import InvoiceLine, Step
 from billing.subscriptions.views import DiscountView
 
@@ -32,6 +32,7 @@ RELEASED_INVOICES_MAX = 1000
 SHEET_NUMBERS_MAX = 20_000
 """About a megabyte of text, or of a workbook in base64: an answer of Lambda has six."""
 
+ProducedIn = Annotated[Month, Query(alias="month", description="The month in which they were produced.")]
 InvoiceNumber = Annotated[str, Path(max_length=60)]
 Year = Annotated[int | None, Query(ge=YEAR_MIN, le=YEAR_MAX, description="Only those produced in this year.")]
 Series = Annotated[
@@ -300,6 +301,57 @@ class PastDuesView(View):
     """The longest due first. `next_cursor` leads to what follows, null at the end."""
 
     items: list[PastDueView]
+    next_cursor: str | None
+
+
+class DocumentOfMonthView(View):
+    """An invoice or, with `corrects`, a credit note, whose amounts are below zero; and whose.
+
+    `vat_number` and `country` are the company's, as the document says them; `tax_rate` is a percentage.
+    """
+
+    account: str
+    company: str
+    country: str
+    vat_number: str | None
+    number: str
+    corrects: str | None
+    produced_on: date
+    due_on: date
+    paid_on: date | None
+    status: InvoiceStatus
+    net: MoneyView
+    tax_rule: TaxRule
+    tax_rate: str
+    tax: MoneyView
+    total: MoneyView
+
+    @classmethod
+    def of(cls, whole: WholeInvoice) -> DocumentOfMonthView:
+        invoice, draft = whole.invoice, whole.invoice.draft
+        return cls(
+            account=invoice.account,
+            company=invoice.company.name,
+            country=invoice.company.country,
+            vat_number=invoice.company.vat_number,
+            number=invoice.number,
+            corrects=None if invoice.corrects is None else invoice.corrects.number,
+            produced_on=invoice.produced_on,
+            due_on=invoice.due_on,
+            paid_on=whole.payment.paid_on,
+            status=whole.payment.status,
+            net=MoneyView.of(draft.net),
+            tax_rule=draft.tax.rule,
+            tax_rate=plain(draft.tax.rate),
+            tax=MoneyView.of(draft.tax_amount),
+            total=MoneyView.of(draft.total),
+        )
+
+
+class DocumentsOfMonthView(View):
+    """By day and number. `next_cursor` leads to what follows, null at the end."""
+
+    items: list[DocumentOfMonthView]
     next_cursor: str | None
 
 

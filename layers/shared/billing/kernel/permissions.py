@@ -43,6 +43,11 @@ class Permission(StrEnum):
     EXPORT = "export"
     READ_DELETIONS = "read-deletions"
     SETTLE_CLAIMS = "settle-claims"
+    LIST_ACCOUNTS = "list-accounts"
+    LIST_INVOICES = "list-invoices"
+    LIST_CANCELLATIONS = "list-cancellations"
+    LIST_DECISIONS = "list-decisions"
+    LIST_REVIEWS = "list-reviews"
     READ_PAST_DUE = "read-past-due"
     READ_INVOICE_REGISTER = "read-invoice-register"
     READ_RECONCILIATION = "read-reconciliation"
@@ -85,6 +90,11 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.EXPORT: _ADMIN_ONLY,
     Permission.READ_DELETIONS: _STAFF_ONLY,
     Permission.SETTLE_CLAIMS: _STAFF_ONLY,
+    Permission.LIST_ACCOUNTS: _STAFF_ONLY,
+    Permission.LIST_INVOICES: _STAFF_ONLY,
+    Permission.LIST_CANCELLATIONS: _STAFF_ONLY,
+    Permission.LIST_DECISIONS: _STAFF_ONLY,
+    Permission.LIST_REVIEWS: _STAFF_ONLY,
     Permission.READ_PAST_DUE: _STAFF_ONLY,
     Permission.READ_INVOICE_REGISTER: _STAFF_ONLY,
     Permission.READ_RECONCILIATION: _STAFF_ONLY,

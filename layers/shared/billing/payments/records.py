@@ -89,7 +89,7 @@ class PaymentStore(Table):
         """
         with self._transaction() as write:
             write.require_account(account)
-            write.replace(_profile_item(account, profile), profile.version)
+            write.replace(profile_item(account, profile), profile.version)
 
     def replace_method(self, account: str, profile: PaymentProfile, warning: CardWarning | None, event: Event) -> None:
         """Writes the new payment method of an account, the next card warning and the event.
@@ -99,7 +99,7 @@ class PaymentStore(Table):
         at, body = _due(warning)
         with self._transaction() as write:
             write.require_account(account)
-            write.replace(_profile_item(account, profile), profile.version)
+            write.replace(profile_item(account, profile), profile.version)
             write.due(account, Job.CARD_EXPIRY, at, body)
             write.record(event)
 
@@ -120,8 +120,14 @@ class PaymentStore(Table):
                 write.record(event)
 
 
-def _profile_item(account: str, profile: PaymentProfile) -> Item:
-    return Item(keys.account(account), keys.PAGE_PAYMENT_METHOD, payment_profile_body(profile))
+def profile_item(account: str, profile: PaymentProfile) -> Item:
+    """The item of a payment profile: in the list of those that cannot pay, from the month after its card's last one."""
+    shown = profile.shown
+    place = None
+    if shown is None or shown.card is not None:
+        expiry = "" if shown is None or shown.card is None else shown.card.last_day.isoformat()
+        place = keys.METHODS, f"{expiry}#{account}"
+    return Item(keys.account(account), keys.PAGE_PAYMENT_METHOD, payment_profile_body(profile), list_index=place)
 
 
 def _due(warning: CardWarning | None) -> tuple[datetime | None, str]:

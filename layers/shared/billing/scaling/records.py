@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from billing.accounts.rules import Account
 from billing.kernel.errors import StaleVersion
@@ -17,7 +17,7 @@ from billing.platform.dynamodb.reader import Row, Slice
 from billing.scaling import decision_mapping
 from billing.scaling.due import AutoscalingDue
 from billing.scaling.due_mapping import due_body, due_from
-from billing.scaling.tier_changes import AutoscalingSettings, ProductDecision
+from billing.scaling.tier_changes import AutoscalingSettings, DecisionOutcome, ProductDecision
 from billing.subscriptions.mapping import subscriber_from, subscription_body
 from billing.subscriptions.rules import Subscription
 from billing.subscriptions.subscriber import Subscriber
@@ -87,7 +87,7 @@ class AutoscalingStore(UsageReads):
             before = None if state.due is None else due_body(state.due)
             write.due_if(before, account.id, Job.AUTOSCALING, due_at, due_body(due))
             for each in decided:
-                write.add(Item(partition, keys.decision(each.month, each.product), decision_mapping.body(each)))
+                write.add(decision_item(account.id, each))
             for event in events:
                 write.record(event)
 
@@ -102,7 +102,7 @@ class AutoscalingStore(UsageReads):
 
         Raises StaleVersion at another version or without the account, ConcurrentChange after a collision.
         """
-        item = Item(keys.account(account), keys.AUTOSCALING, decision_mapping.settings_body(settings))
+        item = settings_item(account, settings)
         with self._transaction(StaleVersion()) as write:
             write.require_account(account)
             write.replace(item, version)
@@ -111,6 +111,21 @@ class AutoscalingStore(UsageReads):
     def decisions(self, account: str, *, limit: int, after: str | None) -> Slice[ProductDecision]:
         """The decisions of an account, newest month first. One query."""
         return self._reads.newest(keys.account(account), keys.DECISION, _decided_from, limit=limit, after=after)
+
+    def decided_in(
+        self, month: date, *, outcome: DecisionOutcome | None, limit: int, after: str | None
+    ) -> Slice[tuple[str, ProductDecision]]:
+        """A page of the decisions of all accounts for a month, with their accounts: by what came of them, by account.
+
+        One query of the index per shard.
+        """
+
+        def listed(row: Row) -> tuple[str, ProductDecision]:
+            return row.partition.removeprefix(keys.account("")), _decided_from(row)
+
+        shards = keys.list_shards(keys.of_month(keys.DECISIONS, month))
+        within = "" if outcome is None else f"{outcome}#"
+        return self._reads.listed(shards, listed, limit=limit, after=after, within=within)
 
     def success_manager(self, account: Account) -> Mapping[str, str] | None:
         """Name and e-mail address of the account's success manager; None if none is assigned. One read."""
@@ -122,6 +137,21 @@ class AutoscalingStore(UsageReads):
             return None
         body = parsed(row.body)
         return {"name": body["name"], "email": body["email"]}
+
+
+def settings_item(account: str, settings: AutoscalingSettings) -> Item:
+    """The item of an account's settings. One with a pause is in a list of staff, by its end: it may have ended."""
+    pause = settings.pause
+    place = None if pause is None else (keys.PAUSED, f"{pause.until}#{account}")
+    return Item(keys.account(account), keys.AUTOSCALING, decision_mapping.settings_body(settings), list_index=place)
+
+
+def decision_item(account: str, decided: ProductDecision) -> Item:
+    """The item of a decision, in the list of its month, by what came of it."""
+    month = keys.of_month(keys.DECISIONS, decided.month)
+    place = keys.list_shard(month, account), f"{decided.outcome}#{account}#{decided.product}"
+    key, body = keys.decision(decided.month, decided.product), decision_mapping.body(decided)
+    return Item(keys.account(account), key, body, list_index=place)
 
 
 def _settings_from(row: Row | None) -> AutoscalingSettings:

@@ -23,6 +23,14 @@ KNOWN_PEAKS_MAX = 200
 _HUNDREDTH = Decimal("0.01")
 
 
+class DecisionOutcome(StrEnum):
+    """What came of a decision."""
+
+    MOVES = "moves"
+    STAYS = "stays"
+    HELD = "held"
+
+
 class Hold(StrEnum):
     """Why a product stays although its usage belongs in a higher tier."""
 
@@ -91,6 +99,13 @@ class ProductDecision:
     def moves(self) -> bool:
         """Whether the product moves to another tier."""
         return self.effective_on is not None
+
+    @property
+    def outcome(self) -> DecisionOutcome:
+        """Whether the product moves, stays, or would move and is held."""
+        if self.moves:
+            return DecisionOutcome.MOVES
+        return DecisionOutcome.STAYS if self.hold is None else DecisionOutcome.HELD
 
     @property
     def inputs_digest(self) -> str:

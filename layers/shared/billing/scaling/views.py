@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
+from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from billing.accounts.information import DEFAULT_LANGUAGE
 from billing.kernel.field_codes import FieldCode, Unfit
 from billing.kernel.quantities import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
 from billing.languages.explanations import COUNT, Explanation, in_words
-from billing.platform.http.models import Body, ExplanationView, Identifier, IsoDate, Text, View, plain
+from billing.platform.http.models import Body, ExplanationView, Identifier, IsoDate, Month, Text, View, plain
 from billing.scaling.autoscaling import Reason
 from billing.scaling.tier_changes import (
     KNOWN_PEAKS_MAX,
@@ -30,14 +31,11 @@ DAYS_MAX = 500
 
 CONTENTS_MAX = 100
 
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
-EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
 
-
-def _month(value: object) -> object:
-    if not isinstance(value, str) or not _MONTH.fullmatch(value):
-        raise Unfit("must be a month such as 2026-01", FieldCode.NOT_A_MONTH)
-    return f"{value}-01"
+DecidedFor = Annotated[Month, Query(alias="month", description="The month that was decided for.")]
+WithOutcome = Annotated[
+    Literal["moves", "stays", "held"] | None, Query(alias="outcome", description="Only those with this outcome.")
+]
 
 
 def _decimal(value: object) -> object:
@@ -48,12 +46,6 @@ def _decimal(value: object) -> object:
     return value
 
 
-Month = Annotated[
-    date,
-    BeforeValidator(_month),
-    Field(ge=EARLIEST, lt=LATEST),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d{2}$", "examples": ["2026-07"]}),
-]
 Quantity = Annotated[
     Decimal,
     BeforeValidator(_decimal),
@@ -193,15 +185,12 @@ class AutoscalingDecisionView(View):
     @classmethod
     def of(cls, decided: ProductDecision, language: str) -> AutoscalingDecisionView:
         decision, reasons = decided.decision, explanations(decided)
-        outcome: Literal["moves", "stays", "held"] = (
-            "moves" if decided.moves else "held" if decided.hold is not None else "stays"
-        )
         season = decision.season
         return cls(
             month=f"{decided.month:%Y-%m}",
             product=decided.product,
             decided_at=decided.decided_at,
-            outcome=outcome,
+            outcome=decided.outcome.value,
             reason=decision.reason,
             explanation=in_words(reasons, language),
             explanations=[ExplanationView.of(each, language) for each in reasons],
@@ -252,6 +241,56 @@ class AutoscalingView(View):
     settings: SettingsView
     next_decision: str | None
     items: list[AutoscalingDecisionView]
+    next_cursor: str | None
+
+
+class ListedDecisionView(View):
+    """A decision about a product of an account, in short: `GET /accounts/{account}/autoscaling` has its figures.
+
+    `current`, `target` are volumes of tiers, null where open-ended; `steady` is the usage that the target holds.
+    """
+
+    account: str
+    product: str
+    month: str
+    decided_at: datetime
+    outcome: Literal["moves", "stays", "held"]
+    reason: Reason
+    explanation: str
+    current: int | None
+    target: int | None
+    steady: str | None
+    effective_on: date | None
+    hold: Hold | None
+    hold_reason: str | None
+
+    @classmethod
+    def of(cls, account: str, decided: ProductDecision) -> ListedDecisionView:
+        decision = decided.decision
+        return cls(
+            account=account,
+            product=decided.product,
+            month=f"{decided.month:%Y-%m}",
+            decided_at=decided.decided_at,
+            outcome=decided.outcome.value,
+            reason=decision.reason,
+            explanation=in_words(explanations(decided), DEFAULT_LANGUAGE),
+            current=decided.tiers[decision.current],
+            target=decided.tiers[decision.target],
+            steady=_rounded(decision.steady),
+            effective_on=decided.effective_on,
+            hold=decided.hold,
+            hold_reason=decided.hold_reason,
+        )
+
+
+class DecisionsView(View):
+    """Those that are held first, then those that move, then those that stay; each by account and product.
+
+    `next_cursor` leads to what follows, null at the end.
+    """
+
+    items: list[ListedDecisionView]
     next_cursor: str | None
 
 

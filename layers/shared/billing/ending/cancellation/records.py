@@ -29,7 +29,7 @@ from billing.kernel.schedules import Job, start_of
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import Body, parsed, text
 from billing.platform.dynamodb.item import Item
-from billing.platform.dynamodb.reader import Row
+from billing.platform.dynamodb.reader import Row, Slice
 from billing.subscriptions.mapping import subscriber_from
 from billing.subscriptions.subscriber import Subscriber
 from billing.usage.totals import UsageReads
@@ -112,10 +112,11 @@ class CancellationStore(UsageReads):
         stage, invoicing = rows.get((partition, due)), rows.get((partition, renewal))
         check = rows.get((partition, keys.PAGE_VAT_CHECK))
         balance = rows.get((partition, keys.BALANCE))
+        cancelled = rows.get((partition, keys.CANCELLATION))
         return CancellationState(
             subscriber,
             company_from(rows[partition, company].body),
-            _cancellation_from(rows.get((partition, keys.CANCELLATION))),
+            None if cancelled is None else cancellation_from(cancelled.body),
             None if stage is None else stage_from(stage.body),
             None if invoicing is None else invoicing_due_from(invoicing.body),
             period_of(rows.get((partition, keys.PAGE_PERIOD))),
@@ -123,6 +124,20 @@ class CancellationStore(UsageReads):
             rows[partition, company].version,
             0 if balance is None else parsed(balance.body)["credit"],
             (partition, keys.REVIEW_OPEN) in rows,
+        )
+
+    def cancellations(self, *, month: date | None, limit: int, after: str | None) -> Slice[tuple[str, Cancellation]]:
+        """A page of the cancellations that hold, of one month (UTC) or of all, with their accounts; the newest first.
+
+        One that was withdrawn, or that a reactivation has ended, is not there. One query of the index.
+        """
+
+        def listed(row: Row) -> tuple[str, Cancellation]:
+            return row.partition.removeprefix(keys.account("")), cancellation_from(row.body)
+
+        within = "" if month is None else f"{month:%Y-%m}-"
+        return self._reads.listed(
+            [keys.CANCELLATIONS], listed, limit=limit, after=after, within=within, newest_first=True
         )
 
     def user(self, account: str, user: str) -> User | None:
@@ -159,7 +174,7 @@ class CancellationStore(UsageReads):
             write.check(partition, keys.PAGE_PERIOD, state.subscriber.fixed.version)
             write.check(partition, keys.page_information(Area.COMPANY), state.company_version)
             write.check(partition, keys.PAGE_VAT_CHECK, check)
-            write.put(Item(keys.account(account.id), keys.CANCELLATION, text(cancellation)))
+            write.put(cancellation_item(account.id, cancellation))
             ending_due(write, account, EndingDue(EndingStage.DEACTIVATE, cancellation.active_until))
             closing.add_to(write, account.id)
             for event in events:
@@ -214,10 +229,15 @@ def ending_due(write: Transaction, account: Account, due: EndingDue | None) -> N
         write.due(account.id, Job.ENDING, start_of(due.on, account.contract), stage_body(due))
 
 
-def _cancellation_from(row: Row | None) -> Cancellation | None:
-    if row is None:
-        return None
-    body = parsed(row.body)
+def cancellation_item(account: str, cancellation: Cancellation) -> Item:
+    """The item of a cancellation, in the list of staff by the time of the request."""
+    place = f"{keys.instant(cancellation.requested_at)}#{account}"
+    return Item(keys.account(account), keys.CANCELLATION, text(cancellation), list_index=(keys.CANCELLATIONS, place))
+
+
+def cancellation_from(stored: str) -> Cancellation:
+    """The cancellation of a stored body."""
+    body = parsed(stored)
     return Cancellation(
         receipt=body["receipt"],
         requested_at=datetime.fromisoformat(body["requested_at"]),

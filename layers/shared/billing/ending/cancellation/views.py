@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
+from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import AfterValidator, Field, StringConstraints
 
 from billing.accounts.rules import Status
@@ -20,9 +21,22 @@ from billing.ending.cancellation.rules import (
 )
 from billing.kernel.money import Money
 from billing.platform.http import problems
-from billing.platform.http.models import Amount, Body, Confirmed, Currency, IsoDate, MoneyView, View, plain_lines
+from billing.platform.http.models import (
+    Amount,
+    Body,
+    Confirmed,
+    Currency,
+    IsoDate,
+    MoneyView,
+    Month,
+    View,
+    as_dict,
+    plain_lines,
+)
 
 TEXT_MIN, TEXT_MAX = 10, 2000
+
+RequestedIn = Annotated[Month | None, Query(alias="month", description="Only those that were requested then (UTC).")]
 
 
 class DueChargeView(View):
@@ -124,6 +138,23 @@ class ReceiptView(View):
             charges_still_due=[DueChargeView.of(each) for each in cancellation.charges_still_due],
             purge_on=cancellation.purge_on,
         )
+
+
+class ListedCancellationView(ReceiptView):
+    """A cancellation that holds, and whose account it ends."""
+
+    account: str
+
+    @classmethod
+    def listed(cls, account: str, cancellation: Cancellation) -> ListedCancellationView:
+        return cls(account=account, **as_dict(ReceiptView.of(cancellation)))
+
+
+class CancellationsView(View):
+    """The newest request first. `next_cursor` leads to the older ones, null where there are none."""
+
+    items: list[ListedCancellationView]
+    next_cursor: str | None
 
 
 class CancellationView(View):

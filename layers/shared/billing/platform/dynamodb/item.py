@@ -12,7 +12,8 @@ class Item:
 
     A value is an attribute if it is a key, a condition or an index key. All other values are in `body`, one JSON text
     (DESIGN 6.2). `index` is the partition key and sort key in the index of due work, `list_index` those in the index of
-    the lists of staff. DynamoDB deletes the item after `expires_at`. `claimed_until` is an instant in ISO 8601.
+    the lists of staff; keys says which lists are in the first one. DynamoDB deletes the item after `expires_at`.
+    `claimed_until` is an instant in ISO 8601.
     """
 
     partition: str

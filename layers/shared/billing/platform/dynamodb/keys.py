@@ -111,9 +111,27 @@ the ends of accounts: the same worker carries it out.
 Alert states. A TOLD item remembers an alert, or another event that is recorded once, by its subject. The key keeps an
 old word for `alert`, because stored keys never change.
 
+Lists of staff. Items of an account carry the keys of the lists that they are in (docs/decisions/0036), beside those
+above. In gsi2, but for two:
+
+| list                          | item                | partition                       | sort key                 |
+| ----------------------------- | ------------------- | ------------------------------- | ------------------------ |
+| accounts by name              | PAGE#ACCOUNT        | ACCOUNTS#shard                  | name#account             |
+| those cancelled, deactivated  | PAGE#ACCOUNT        | gsi1: ACCOUNTS#status           | last day#account         |
+| accounts by company           | PAGE#COMPANY        | COMPANIES                       | name#account             |
+| accounts by VAT number        | PAGE#COMPANY        | gsi1: VAT-NUMBER#number         | ACCOUNT#account          |
+| accounts by e-mail address    | PAGE#BILLING, USER  | E-MAIL#address                  | ACCOUNT#account          |
+| accounts that cannot pay      | PAGE#PAYMENT-METHOD | METHODS                         | expiry#account           |
+| accounts with a pause         | AUTOSCALING         | PAUSED                          | end#account              |
+| documents of a month          | DOCUMENT            | INVOICES#2026-06#shard, CREDIT-NOTES#… | day#number        |
+| cancellations                 | CANCELLATION        | CANCELLATIONS                   | instant#account          |
+| decisions of a month          | DECISION            | DECISIONS#2026-06#shard         | outcome#account#product  |
+| reviews of a success manager  | REVIEW              | REVIEWS#manager                 | begin#account            |
+
 Booked quarter-hours. A success manager gives each quarter of an hour away once (DESIGN 3.2.9). The BOOKED item exists
 from the booking of a review until the review is cancelled, or decided before its begin. It expires when its time has
 passed. It names the review, and no account.
+
 VAT numbers. PAGE#VAT-CHECK is read with the page, whose next charge depends on it. It is in the index while VIES has
 not confirmed the number and staff have not decided: the list of staff, the longest unconfirmed first.
 """
@@ -124,26 +142,34 @@ import zlib
 from datetime import UTC, date, datetime
 from string import ascii_uppercase
 
+from billing.kernel.searching import search_text
+
 INDEX = "gsi1"
 LIST_INDEX = "gsi2"
 
+ACCOUNTS = "ACCOUNTS"
 ALERT = "TOLD#"
 AUTOSCALING = "AUTOSCALING"
 AWAITS_RATE = "AWAITS-RATE"
 BALANCE = "BALANCE"
 BOOKED = "BOOKED#"
 CANCELLATION = "CANCELLATION"
+CANCELLATIONS = "CANCELLATIONS"
 CATALOGUE = "CATALOGUE"
 CLAIM = "CLAIM"
+COMPANIES = "COMPANIES"
 CONTENT = "CONTENT#"
 CORRECTION = "CORRECTION#"
+CREDIT_NOTES = "CREDIT-NOTES"
 DAY = "DAY#"
 DECISION = "DECISION#"
+DECISIONS = "DECISIONS"
 DELIVERED = "DELIVERED#"
 DELIVERY = "DELIVERY#"
 DOCUMENT = "DOCUMENT#"
 DOWNLOAD = "DOWNLOAD#"
 DUE = "DUE#"
+E_MAIL = "E-MAIL#"
 ERASURE = "ERASURE#"
 EVENT = "EVENT#"
 EXCHANGE_RATES = "EXCHANGE-RATES"
@@ -154,6 +180,7 @@ LEAVING = "LEAVING"
 LOG_IN = "LOG-IN#"
 VERSION = "VERSION#"
 INVOICE = "INVOICE#"
+INVOICES = "INVOICES"
 USED_SINCE = "used_since"
 """The attribute of PAGE#ACCOUNT that says when an admin first used the account."""
 LOGGED_IN = "logged_in#"
@@ -161,6 +188,7 @@ LOGGED_IN = "logged_in#"
 MANAGER = "MANAGER#"
 MANAGERS = "MANAGERS"
 MARKER = "MARKER#"
+METHODS = "METHODS"
 NOTE = "NOTE"
 NUMBER = "NUMBER#"
 MERCHANT = "MERCHANT"
@@ -169,6 +197,7 @@ OPEN_CLAIMS = "OPEN-CLAIMS"
 OUTAGE = "OUTAGE#"
 PAGE = "PAGE#"
 PAST_DUE = "PAST-DUE"
+PAUSED = "PAUSED"
 PAYMENT_SERVICE = "PAYMENT-SERVICE"
 PERIOD = "PERIOD#"
 PURGE = "PURGE"
@@ -180,12 +209,14 @@ RECEIPT = "RECEIPT#"
 RECEIPTS = "RECEIPTS"
 RESIDUE = "RESIDUE#"
 REVIEW = "REVIEW#"
+REVIEWS = "REVIEWS#"
 REVIEW_OPEN = "REVIEW-OPEN"
 SERIES = "SERIES#"
 TOTAL = "TOTAL#"
 UNDELIVERABLE = "UNDELIVERABLE#"
 USER = "USER#"
 VAT_CHECK = "VAT-CHECK#"
+VAT_NUMBER = "VAT-NUMBER#"
 VAT_NUMBERS = "VAT-NUMBERS"
 VAT_UNCONFIRMED = "VAT-UNCONFIRMED"
 
@@ -234,7 +265,15 @@ _NUMBER_DIGITS = 6
 _VERSION_DIGITS = 6
 
 SHARDS = 8
-"""Partitions of the index for each job. One partition takes a thousand writes per second."""
+"""Partitions of the index for each job, and for a list that many writes meet in. One partition takes a thousand writes
+per second."""
+
+SEARCHED_BYTES = 1000
+"""How much of what is compared whole is in a key: more than any address has. DynamoDB takes partition keys of 2048
+bytes, and NFKC makes up to eighteen letters of one."""
+
+NAME_BYTES = 48
+"""How much of a name sorts a list. DynamoDB takes sort keys of 1024 bytes, a cursor a third of that."""
 
 
 def account(account: str) -> str:
@@ -322,6 +361,55 @@ def shard_of(job: str, account: str) -> str:
     return shard(job, zlib.crc32(account.encode()) % SHARDS)
 
 
+def accounts_in(status: str) -> str:
+    """The list of the accounts in a status. Those that are active are in no list of their own."""
+    return f"{ACCOUNTS}#{status}"
+
+
+def listed_by_name(name: str, account: str) -> str:
+    """The place of an account in a list by names."""
+    return f"{name_key(name)}#{account}"
+
+
+def name_key(name: str) -> str:
+    """The beginning of a name as lists sort it, whole characters only."""
+    return _beginning(search_text(name), NAME_BYTES)
+
+
+def _beginning(text: str, size: int) -> str:
+    return text.encode()[:size].decode(errors="ignore")
+
+
+def e_mail(address: str) -> str:
+    """The list of the accounts of an e-mail address."""
+    return f"{E_MAIL}{_beginning(search_text(address), SEARCHED_BYTES)}"
+
+
+def vat_number(number: str) -> str:
+    """The list of the accounts with a VAT number, which has no separators."""
+    return f"{VAT_NUMBER}{_beginning(search_text(number), SEARCHED_BYTES)}"
+
+
+def reviews_of(success_manager: str) -> str:
+    """The list of the reviews of a success manager."""
+    return f"{REVIEWS}{success_manager}"
+
+
+def of_month(family: str, month: date) -> str:
+    """A list of one month; it has shards."""
+    return f"{family}#{month:%Y-%m}"
+
+
+def list_shards(of: str) -> list[str]:
+    """The partitions of a list with shards."""
+    return [f"{of}#{number}" for number in range(SHARDS)]
+
+
+def list_shard(of: str, subject: str) -> str:
+    """The partition of a list that holds the entry of a subject."""
+    return f"{of}#{zlib.crc32(subject.encode()) % SHARDS}"
+
+
 def instant(when: datetime) -> str:
     """An instant in UTC, to the minute; earlier instants sort first."""
     return f"{when.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
@@ -370,6 +458,11 @@ def end_of_invoice(number: str) -> str:
 def document(number: str) -> str:
     """What an invoice said when it was issued. Its number alone decides the key."""
     return f"{DOCUMENT}{_sorted_number(number)}"
+
+
+def listed_document(produced_on: date, number: str) -> str:
+    """The place of a document in the list of its month."""
+    return f"{produced_on.isoformat()}{end_of_invoice(number)}"
 
 
 def past_due(due_on: date, account: str, number: str) -> str:
@@ -504,6 +597,11 @@ def alert(subject: str) -> str:
 def after(key: str) -> str:
     """The first possible key after `key`."""
     return f"{key}\0"
+
+
+def last_listed(within: str) -> str:
+    """A key that sorts after all keys of a list that begin with a text, also those with an emoji next."""
+    return f"{within}\U0010ffff"
 
 
 def last_of(family: str) -> str:

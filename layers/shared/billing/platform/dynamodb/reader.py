@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from heapq import merge
 from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
+from urllib.parse import quote, unquote
 from weakref import WeakKeyDictionary
 
 from billing.kernel.events import RANDOM_LETTERS, Event
@@ -121,11 +123,14 @@ class Reader:
         newest_first: bool = False,
         consistent: bool = False,
         index: str | None = None,
+        at_once: int | None = None,
     ) -> Iterator[Row]:
         """Items of a partition from sort key `first` to `last`, both included; of the table, or of `index`.
 
+        `limit` ends the iteration. `at_once` is how many items one Query reads, for an iteration that may end early.
+
         None if `first` is after `last`, as it may be for a cursor that another list has made: DynamoDB would refuse
-        such a range. One Query per megabyte.
+        such a range. One Query per megabyte, or per `at_once` items.
         """
         if first > last:
             return
@@ -146,8 +151,8 @@ class Reader:
             request["ConsistentRead"] = True
         left = limit
         while left is None or left > 0:
-            if left is not None:
-                request["Limit"] = left
+            if at_once is not None or left is not None:
+                request["Limit"] = min(each for each in (at_once, left) if each is not None)
             with translated():
                 reply = self._client.query(**request)
             yield from map(self._row, reply["Items"])
@@ -200,14 +205,70 @@ class Reader:
         last = rows[limit - 1].image[sort_key]["S"].removeprefix(family) if len(rows) > limit else None
         return Slice(tuple(map(value_of, rows[:limit])), last)
 
-    def partitions_with(self, key: str) -> Iterator[str]:
-        """The partitions that have an item with this sort key. Scans the whole table: for operator commands only."""
+    def merged(
+        self,
+        lists: Iterable[tuple[str, str]],
+        first: str,
+        last: str,
+        *,
+        at_once: int,
+        newest_first: bool = False,
+    ) -> Iterator[tuple[str, Row]]:
+        """The rows of several lists, each a partition of an index, as one list: (sort key in the index, row).
+
+        From sort key `first` to `last`, both included. One Query per list and `at_once` rows, as far as the iteration
+        goes.
+        """
+
+        def rows(partition: str, index: str) -> Iterator[tuple[str, Row]]:
+            found = self.query(partition, first, last, newest_first=newest_first, index=index, at_once=at_once)
+            return ((row.image[f"{index}sk"]["S"], row) for row in found)
+
+        iterators = [rows(partition, index) for partition, index in lists]
+        return merge(*iterators, key=lambda each: each[0], reverse=newest_first)
+
+    def listed(
+        self,
+        partitions: Iterable[str],
+        value_of: Callable[[Row], T],
+        *,
+        limit: int,
+        after: str | None,
+        within: str = "",
+        index: str = keys.LIST_INDEX,
+        newest_first: bool = False,
+    ) -> Slice[T]:
+        """A page of a list of staff, whose partitions are merged; of those entries whose key begins with `within`.
+
+        A position may be any text, as a client can make one up: it never leads out of the list. One Query per
+        partition.
+        """
+        first, last = within or " ", keys.last_listed(within)
+        position = None if after is None else unquote(after)
+        if position is not None and newest_first:
+            last = min(last, position)
+        elif position is not None:
+            first = max(first, keys.after(position))
+        lists = [(partition, index) for partition in partitions]
+        # Two rows more than the page: the row of the position, and one that shows whether another page follows.
+        rows = self.merged(lists, first, last, at_once=limit + 2, newest_first=newest_first)
+        page = [*islice(((key, row) for key, row in rows if key != position), limit + 1)]
+        following = quote(page[limit - 1][0]) if len(page) > limit else None
+        return Slice(tuple(value_of(row) for _, row in page[:limit]), following)
+
+    def partitions_with(self, key: str, after: str | None = None) -> Iterator[str]:
+        """The partitions that have an item with this sort key. Scans the whole table: for operator commands only.
+
+        The order is DynamoDB's, and always the same: with `after`, the scan goes on behind a partition.
+        """
         request: dict[str, Any] = {
             "TableName": self._table,
             "FilterExpression": "sk = :key",
             "ExpressionAttributeValues": {":key": {"S": key}},
             "ProjectionExpression": "pk",
         }
+        if after is not None:
+            request["ExclusiveStartKey"] = {"pk": {"S": after}, "sk": {"S": key}}
         while True:
             with translated():
                 reply = self._client.scan(**request)

@@ -42,9 +42,10 @@ class Table:
         """One transaction: see Writer.transaction. A failed condition raises `otherwise`, or ConcurrentChange."""
         return self._writes.transaction(otherwise)
 
-    def accounts(self) -> Iterator[str]:
-        """The ids of all accounts. Scans the whole table: for an operator's commands only."""
-        for partition in self._reads.partitions_with(keys.PAGE_ACCOUNT):
+    def accounts(self, after: str | None = None) -> Iterator[str]:
+        """The ids of all accounts, or of those behind one. Scans the whole table: for an operator's commands only."""
+        behind = None if after is None else keys.account(after)
+        for partition in self._reads.partitions_with(keys.PAGE_ACCOUNT, behind):
             yield partition.removeprefix(keys.account(""))
 
     def record_once(self, account: str, subject: str, event: Event) -> bool:

@@ -93,12 +93,12 @@ Put = tuple[ItemModel, Condition | None, str | None]
 class _AccountWrite:
     """What a transaction requires of an account's own item, and writes to it.
 
-    The item must be at `version`; with None it must exist. `body` replaces its body; None leaves it. `unmarked` are
-    the attributes beside the body that it loses, `without` those that it must not have.
+    The item must be at `version`; with None it must exist. `item` replaces its body and its keys in the indexes; None
+    leaves them. `unmarked` are the attributes beside the body that it loses, `without` those that it must not have.
     """
 
     version: int | None = None
-    body: str | None = None
+    item: Item | None = None
     unmarked: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
@@ -157,7 +157,7 @@ class Transaction:
 
         It loses the marks `unmarked`, and must not have the marks `without` (billing.platform.dynamodb.mark).
         """
-        self._write_account(item.partition, _AccountWrite(version, item.body, (*unmarked,), (*without,)))
+        self._write_account(item.partition, _AccountWrite(version, item, (*unmarked,), (*without,)))
 
     def replace_if(self, item: Item, before: str | None) -> None:
         """Replaces an item whose body is still `before`. With None the item must not exist."""
@@ -313,7 +313,7 @@ class Transaction:
                 add(write)
             updates = {}
             for partition, page in self._pages.items():
-                if page.body is None and partition not in recorded:
+                if page.item is None and partition not in recorded:
                     condition = self._at(page.version)
                     write.condition_check(self._items, partition, keys.PAGE_ACCOUNT, condition=condition)
                     sent.before_puts += 1
@@ -338,8 +338,9 @@ class Transaction:
         items = self._items
         actions: list[Action] = []
         conditions = [self._at(page.version)]
-        if page.body is not None:
-            actions += [items.body.set(page.body), items.version.set((page.version or 0) + 1)]
+        if page.item is not None:
+            actions += [items.body.set(page.item.body), items.version.set((page.version or 0) + 1)]
+            actions += _keys_in_indexes(items, page.item)
         if events:
             actions.append(items.last_event.set(events[-1].id))
             conditions.append(items.last_event.does_not_exist() | (items.last_event < events[0].id))
@@ -473,6 +474,17 @@ class Writer:
         stored = _stored(self._items, item)
         return self._send_if("PutItem", stored.get_save_kwargs_from_instance(self._items.pk.exists()))
 
+    def index(self, item: Item) -> bool:
+        """Gives an item, whose body is still this one, the index keys of `item`; False if it has changed since.
+
+        It keeps its version, because it says nothing else. One write. Raises Busy and ConcurrentChange.
+        """
+        stored = self._items(item.partition, item.key)
+        request = stored.get_update_kwargs_from_instance(
+            _keys_in_indexes(self._items, item), condition=self._items.body == item.body
+        )
+        return self._send_if("UpdateItem", request)
+
     def release(self, item: Item) -> bool:
         """Deletes an item that is claimed with this body; False if not. One write. Raises Busy and ConcurrentChange."""
         claimed = (self._items.body == item.body) & self._items.claimed_until.exists()
@@ -498,6 +510,14 @@ class _ConditionFailed(ConcurrentChange):
 def _reasons(failure: TransactWriteError) -> list[CancellationReason | None]:
     """The reasons of a refusal, one for each action; None for an action that refused nothing."""
     return [each if each and each.code != "None" else None for each in failure.cancellation_reasons]
+
+
+def _keys_in_indexes(items: type[ItemModel], item: Item) -> list[Action]:
+    """The actions of an update that take an item into its indexes, and out of those that it is no longer in."""
+    partition, key = item.index or (None, None)
+    list_partition, list_key = item.list_index or (None, None)
+    wanted = [(items.gsi1pk, partition), (items.gsi1sk, key), (items.gsi2pk, list_partition), (items.gsi2sk, list_key)]
+    return [name.remove() if value is None else name.set(value) for name, value in wanted]
 
 
 def _stored(items: type[ItemModel], item: Item) -> ItemModel:

@@ -165,6 +165,16 @@ def _iso_date(value: object) -> object:
     return value
 
 
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
+_EARLIEST, _LATEST = date(2000, 1, 1), date(2100, 1, 1)
+
+
+def _month(value: object) -> object:
+    if not isinstance(value, str) or not _MONTH.fullmatch(value):
+        raise Unfit("must be a month such as 2026-01", FieldCode.NOT_A_MONTH)
+    return f"{value}-01"
+
+
 _INSTANT = re.compile(
     r"(?P<minute>\d{4}-\d\d-\d\d[Tt]\d\d:\d\d):(?P<second>\d\d)(?P<fraction>\.\d{1,30})?(?P<offset>[Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
@@ -253,6 +263,14 @@ LogInEmail = Annotated[
 """The address that a person logs in with."""
 
 IsoDate = Annotated[date, BeforeValidator(_iso_date), WithJsonSchema({"type": "string", "format": "date"})]
+Month = Annotated[
+    date,
+    BeforeValidator(_month),
+    Field(ge=_EARLIEST, lt=_LATEST),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d{2}$", "examples": ["2026-07"]}),
+]
+"""A month, as its first day."""
+
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 Amount = Annotated[int, Field(strict=True, ge=0, le=AMOUNT_MAX)]
 Volume = Annotated[int, Field(strict=True, gt=0, le=AMOUNT_MAX)]

@@ -272,8 +272,9 @@ def _code_of(kind: str, context: Mapping[str, Any]) -> tuple[FieldCode, Limits]:
         if (value := context.get(theirs)) is not None
     }
     code = _OF_PYDANTIC.get(kind, FieldCode.INVALID)
-    if kind.endswith("_type"):
-        code, limits["expected"] = FieldCode.WRONG_TYPE, _JSON_TYPES.get(kind.removesuffix("_type"), "object")
+    if kind.endswith("_type") or kind == "bool_parsing":  # a parameter is a text, which may say neither
+        named = kind.removesuffix("_type").removesuffix("_parsing")
+        code, limits["expected"] = FieldCode.WRONG_TYPE, _JSON_TYPES.get(named, "object")
     if code is FieldCode.NOT_ALLOWED:
         expected = str(context.get("expected", ""))
         limits["allowed"] = _LITERAL.findall(expected) or [expected.lower()]  # True is true in JSON

@@ -43,6 +43,18 @@ class ReviewStore(SuccessManagerStore):
         """An account's reviews, newest first. One query."""
         return self._reads.newest(keys.account(account), keys.REVIEW, _review_from, limit=limit, after=after)
 
+    def reviews_of(self, success_manager: str, *, limit: int, after: str | None) -> Slice[tuple[str, Review]]:
+        """A page of the reviews that were booked with a success manager, with their accounts; the latest first.
+
+        One query of the index.
+        """
+
+        def listed(row: Row) -> tuple[str, Review]:
+            return row.partition.removeprefix(keys.account("")), _review_from(row)
+
+        partition = keys.reviews_of(success_manager)
+        return self._reads.listed([partition], listed, limit=limit, after=after, newest_first=True)
+
     def book_review(self, account: Account, review: Review, event: Event) -> None:
         """Saves a new review with its booked cells, and records the event.
 
@@ -52,7 +64,7 @@ class ReviewStore(SuccessManagerStore):
         partition = keys.account(account.id)
         with self._transaction() as write:
             write.check(partition, keys.PAGE_ACCOUNT, account.version)
-            write.replace(Item(partition, keys.review(review.id), review_body(review)), 0)
+            write.replace(review_item(account.id, review), 0)
             write.add(Item(partition, keys.REVIEW_OPEN, text({"review": review.id})))
             for cell in _cells(review):
                 write.add(cell)
@@ -105,10 +117,17 @@ def free_time(write: Transaction, review: Review) -> None:
 def close_review(write: Transaction, account: str, review: Review, *, frees_time: bool) -> None:
     """Adds to a transaction that an open review is closed. The review's version guards it: the first writer wins."""
     partition = keys.account(account)
-    write.replace(Item(partition, keys.review(review.id), review_body(review)), review.version)
+    write.replace(review_item(account, review), review.version)
     write.delete(partition, keys.REVIEW_OPEN)
     if frees_time:
         free_time(write, review)
+
+
+def review_item(account: str, review: Review) -> Item:
+    """The item of a review, in the list of its success manager by its begin."""
+    manager = keys.reviews_of(review.manager.success_manager)
+    place = manager, f"{keys.instant(review.slot.begins)}#{account}#{review.id}"
+    return Item(keys.account(account), keys.review(review.id), review_body(review), list_index=place)
 
 
 def _cells(review: Review) -> list[Item]:

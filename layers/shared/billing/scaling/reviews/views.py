@@ -15,7 +15,18 @@ from billing.kernel.events import ULID_LENGTH
 from billing.kernel.field_codes import FieldCode, Unfit
 from billing.languages.explanations import Explanation
 from billing.platform.http import problems
-from billing.platform.http.models import Body, Identifier, Instant, IsoDate, MoneyView, Text, View, Volume, plain
+from billing.platform.http.models import (
+    IDENTIFIER_LENGTH_MAX,
+    Body,
+    Identifier,
+    Instant,
+    IsoDate,
+    MoneyView,
+    Text,
+    View,
+    Volume,
+    plain,
+)
 from billing.scaling.reduction.rules import Reduction
 from billing.scaling.reduction.views import ReductionView
 from billing.scaling.reviews.rules import (
@@ -41,6 +52,9 @@ TIERS_MAX = 30
 ReviewId = Annotated[str, Path(max_length=ULID_LENGTH)]
 """The review that a path names."""
 
+OfManager = Annotated[
+    str, Query(alias="manager", min_length=1, max_length=IDENTIFIER_LENGTH_MAX, description="The success manager's id.")
+]
 FirstDay = Annotated[IsoDate | None, Query(alias="from", description="The first day; today if it is left out.")]
 EndDay = Annotated[IsoDate | None, Query(alias="until", description="The first day no longer asked for.")]
 
@@ -229,6 +243,23 @@ class ReviewsView(View):
     """Newest first. `next_cursor` leads to the older ones, null where there are none."""
 
     items: list[ReviewView]
+    next_cursor: str | None
+
+
+class ListedReviewView(ReviewView):
+    """A review, and whose account it is about."""
+
+    account: str
+
+    @classmethod
+    def listed(cls, account: str, review: Review) -> ListedReviewView:
+        return cls(account=account, **_fields(review))
+
+
+class ManagersReviewsView(View):
+    """The latest first. `next_cursor` leads to the earlier ones, null where there are none."""
+
+    items: list[ListedReviewView]
     next_cursor: str | None
 
 
