@@ -163,7 +163,7 @@ def of_accounts(units: Units, activity: Activity = ACTIVITY, accounts: int = ACC
         + 3 * activity.comparisons  # decision 0025
         + activity.events
         + 3 * activity.invoices
-        + LISTED_DECISIONS  # the lists of staff, decision 0036
+        + LISTED_DECISIONS  # the lists of staff, decision 0035
     )
     read = accounts * (
         Decimal(str(units.page_read)) * activity.requests

@@ -654,7 +654,7 @@ def lived(story: Story, *, late: bool) -> Life:
         )
         _each_names_its_invoice(life.issued(), notes)
         _each_is_converted_at_its_day(life, notes)
-        # Whatever has happened, each item has the keys of its lists of staff (decision 0036).
+        # Whatever has happened, each item has the keys of its lists of staff (decision 0035).
         assert ListIndexStore(TABLE, world.client).index_account(ACCOUNT) == Indexed(0, 0)
     return life
 

@@ -1,4 +1,4 @@
-"""Lists all accounts for staff: an index finds them, the table says whether they fit (decision 0036)."""
+"""Lists all accounts for staff: an index finds them, the table says whether they fit (decision 0035)."""
 
 from __future__ import annotations
 

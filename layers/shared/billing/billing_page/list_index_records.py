@@ -1,4 +1,4 @@
-"""Takes an account of an earlier release into the lists of staff, item by item (decision 0036)."""
+"""Takes an account of an earlier release into the lists of staff, item by item (decision 0035)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the accounts of a list by index, and reads them from the table (decision 0036)."""
+"""Finds the accounts of a list by index, and reads them from the table (decision 0035)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The list of all accounts for staff: what it can be asked for, and which accounts fit (decision 0036)."""
+"""The list of all accounts for staff: what it can be asked for, and which accounts fit (decision 0035)."""
 
 from __future__ import annotations
 
