@@ -15,7 +15,7 @@ from billing.ending.deletion.commands import PurgeProgress, Purger, purge_accoun
 from billing.ending.deletion.settle_claims import Settler, look_at_claim
 from billing.invoicing.close_books import close_books
 from billing.kernel.events import RequestContext, by_system
-from billing.platform.clock import time_of
+from billing.platform.clock import is_on_deleted_clock, time_of
 from billing.platform.dynamodb.keys import claim_of
 from billing.platform.queues.interfaces import DueWork
 from billing.platform.queues.sqs_work_queue import work_from
@@ -35,6 +35,8 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
     claim = claim_of(work.account)
     if claim is not None:
         return {"claim": claim, "changed": look_at_claim(claim, _settler(context))}
+    if is_on_deleted_clock(work.account):
+        return {"account": work.account, "stage": None, "purged": _purged(work, correlation, at_once=True)}
     books = close_books(
         work.account,
         context=context,
@@ -58,10 +60,13 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
     return {"account": work.account, "stage": stage, "purged": purged}
 
 
-def _purged(work: DueWork, correlation: str) -> PurgeProgress | None:
-    """Goes on with the account's deletion. Returns its progress; None if no deletion is due."""
+def _purged(work: DueWork, correlation: str, *, at_once: bool = False) -> PurgeProgress | None:
+    """Goes on with the account's deletion. Returns its progress; None if no deletion is due.
+
+    `at_once` begins it in any case: the account's test clock is deleted.
+    """
     purges = wiring.purge_store()
-    if purges.purge(work.account) is None and purges.due(work.account) is None:
+    if not at_once and purges.purge(work.account) is None and purges.due(work.account) is None:
         return None
     wait = timedelta(seconds=int(os.environ["PURGE_WAIT_SECONDS"]))
     purger = Purger(
@@ -78,6 +83,7 @@ def _purged(work: DueWork, correlation: str) -> PurgeProgress | None:
         claim_years=wiring.claim_years(),
         settings=wiring.invoicing_settings(),
         is_replay=work.clock is not None,
+        at_once=at_once,
         reviews=wiring.review_store(),
     )
     until = monotonic() + PURGE_SECONDS

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path
 from billing.accounts.admission import StaffOnly
 from billing.ending.deletion.views import DeletionsView, DeletionView
 from billing.kernel.permissions import Permission, Person
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, OfClock, cursor_of, position_of
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Purges
 
@@ -16,16 +16,20 @@ app = make_api()
 
 
 @app.get("/deletions")
-def get_deletions(_: MayRead, purges: Purges, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> DeletionsView:
+def get_deletions(
+    _: MayRead, purges: Purges, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None, test_clock: OfClock = None
+) -> DeletionsView:
     """The receipts, newest first."""
-    page = purges.receipts(limit=limit, after=position_of(cursor))
+    page = purges.receipts(limit=limit, after=position_of(cursor), clock=test_clock)
     return DeletionsView(items=[DeletionView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
 
 
 @app.get("/deletions/<receipt>")
-def get_deletion(receipt: Annotated[str, Path(max_length=40)], _: MayRead, purges: Purges) -> DeletionView:
+def get_deletion(
+    receipt: Annotated[str, Path(max_length=40)], _: MayRead, purges: Purges, test_clock: OfClock = None
+) -> DeletionView:
     """One receipt."""
-    return DeletionView.of(purges.receipt(receipt))
+    return DeletionView.of(purges.receipt(receipt, test_clock))
 
 
 handler = entrypoint(app)

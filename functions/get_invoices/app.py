@@ -29,7 +29,7 @@ from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import JSON, Response, Table, file
 from billing.platform.http.callers import Now
 from billing.platform.http.models import AccountId
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, OfClock, cursor_of, position_of
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.platform.http.tables import CSV, Accept, prefers_csv
 from billing.wiring import DeployedSettings, Invoices, account_store
@@ -90,10 +90,14 @@ def get_invoice(
 
 @app.get("/invoices/past-due")
 def get_past_due_invoices(
-    _: MayReadPastDue, invoices: Invoices, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    _: MayReadPastDue,
+    invoices: Invoices,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    test_clock: OfClock = None,
 ) -> PastDuesView:
     """The invoices of all accounts that are past due, the longest due first."""
-    page = invoices.past_due(limit=limit, after=position_of(cursor))
+    page = invoices.past_due(limit=limit, after=position_of(cursor), clock=test_clock)
     return PastDuesView(items=[PastDueView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
 
 

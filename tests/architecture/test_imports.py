@@ -41,6 +41,7 @@ ANSWER_WRITES = {
     "administer_reactivation",
     "administer_reviews",
     "administer_success_managers",
+    "administer_test_clocks",
     "administer_vat_numbers",
     "administer_users",
     "issue_credit_note",

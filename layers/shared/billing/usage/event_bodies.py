@@ -29,7 +29,7 @@ from billing.kernel import money
 from billing.kernel.errors import Conflict, Violation
 from billing.kernel.quantities import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
 from billing.platform.http.answers import JSON, Response
-from billing.platform.http.models import IDENTIFIER_PATTERN, Amount, Body, Currency, Text, View
+from billing.platform.http.models import ACCOUNT_PATTERN, IDENTIFIER_PATTERN, Amount, Body, Currency, Text, View
 from billing.platform.http.problems import Rejected, TooLarge, field_problem, violation_problem
 from billing.platform.http.resolver import read_json
 from billing.usage.record_usage import IngestResult, Result, UsageReport
@@ -113,7 +113,7 @@ class UsageCloudEvent(BaseModel):
     id: EventId
     source: EventSource
     type: Annotated[str, StringConstraints(pattern=rf"^usage\.{IDENTIFIER_PATTERN}$", max_length=50)]
-    subject: Annotated[str, StringConstraints(pattern=rf"^{IDENTIFIER_PATTERN}/{IDENTIFIER_PATTERN}$", max_length=100)]
+    subject: Annotated[str, StringConstraints(pattern=rf"^{ACCOUNT_PATTERN}/{IDENTIFIER_PATTERN}$", max_length=100)]
     time: Annotated[AwareDatetime, BeforeValidator(_time)]
     datacontenttype: Literal["application/json"] = "application/json"
     dataschema: str | None = None

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from billing.kernel.errors import ConcurrentChange
+from billing.platform.clock import AccountTimes
 from billing.platform.retry import RetryBudget
-from billing.usage.record_usage import batches, count, refusal_of
+from billing.usage.record_usage import batches, count, expiry_of, refusal_of
 from billing.usage.records import UsageStore
-from billing.usage.rules import UsageEvent, marker_expiry
+from billing.usage.rules import UsageEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,13 @@ def record_queued_usage(
     ConcurrentChange when other writers hold the counters for longer than `budget` lasts.
     """
     subscribers = store.subscribers(sorted({event.account for event in events}))
+    times = AccountTimes(now)
     accepted = duplicate = conflict = refused = 0
     firsts: dict[tuple[str, str], UsageEvent] = {}
     for event in events:
         subscriber = subscribers.get(event.account)
-        if refusal_of(event.account, event.store, event.product, event.day, subscriber, now) is not None:
+        at = times(event.account)
+        if refusal_of(event.account, event.store, event.product, event.day, subscriber, at) is not None:
             refused += 1
         else:
             first = firsts.setdefault((event.account, event.identity), event)
@@ -55,7 +58,7 @@ def record_queued_usage(
                 same = event.fingerprint == first.fingerprint
                 duplicate, conflict = duplicate + same, conflict + (not same)
     for batch in batches(firsts.values()):
-        fingerprints = count(batch, lambda _: marker_expiry(now, reported_within), budget, store)
+        fingerprints = count(batch, lambda each: expiry_of(each, now, reported_within), budget, store)
         if fingerprints is None:
             raise ConcurrentChange
         known = sum(event.fingerprint == fingerprint for event, fingerprint in fingerprints.items())

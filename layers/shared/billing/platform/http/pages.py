@@ -7,6 +7,7 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
+from billing.kernel.account_ids import CLOCK_PATTERN
 from billing.platform.http.problems import BadCursor
 
 LIMIT_DEFAULT = 25
@@ -15,6 +16,14 @@ CURSOR_LENGTH_MAX = 400
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="How many at most.")]
 Cursor = Annotated[str | None, Query(max_length=CURSOR_LENGTH_MAX, description="The next_cursor of the page before.")]
+
+OfClock = Annotated[
+    str | None,
+    Query(
+        pattern=f"^{CLOCK_PATTERN}$",
+        description="The accounts on this test clock. Without it the list has none of a test clock.",
+    ),
+]
 
 
 def cursor_of(last: str | None) -> str | None:
