@@ -24,6 +24,7 @@ from tests.functions.test_permissions import (
     account_at_stripe,  # noqa: F401 - pytest looks for it here
     ask,
     documents,  # noqa: F401 - and for this
+    with_clock,
 )
 from tests.functions.test_round_trips import name
 from tests.template import resources
@@ -106,6 +107,22 @@ def test_a_function_may_do_what_its_routes_need(cell: Cell, company: Company, us
     assert used <= allowed(folder_of(cell))
 
 
+@pytest.mark.parametrize("cell", [each for each in MATRIX if "{account}" in each.route], ids=name)
+def test_a_route_of_an_account_may_ask_for_its_test_clock(cell: Cell, company: Company, used: set[Permission]) -> None:
+    """Whatever else the request needs: there is a clock, and no such account on it."""
+    with_clock(company)
+    path = {**dict.fromkeys(("number", "user", "review", "product", "month"), "nobody"), "account": "q1.nobody"}
+    body = {} if callable(cell.body) else cell.body
+    used.clear()
+
+    answer(
+        cell.handler,
+        request(cell.method, cell.route, claims=STAFF, path=path, body=body, headers=cell.headers, query=cell.query),
+    )
+
+    assert used <= allowed(folder_of(cell))
+
+
 def test_a_report_of_usage_may_do_what_it_needs(company: Company, used: set[Permission]) -> None:
     answer(record_usage, request("POST", "/usage", claims=MACHINE, body=cloud_event()))
 
@@ -182,9 +199,14 @@ _COLLECTION = {
     "dynamodb:ConditionCheckItem Table": "a payment whose change is no event",
     "dynamodb:DeleteItem Table": "removes the collection item of an earlier release",
 }
+_WORKERS = ("CheckVatNumber", "CollectPayments", "EndAccount", "IssueInvoices", "ScaleAccount", "WarnExpiringCard")
 KEPT: dict[str, dict[str, str]] = {
     "administer_vat_numbers": _ADMINS,
-    "collect_payments": {**_FORMER, "dynamodb:GetItem Table": "the exchange rate of a reactivation's invoice"},
+    "advance_test_clock": {
+        **{f"lambda:InvokeFunction {each}": "its stand-in here runs the worker in this process" for each in _WORKERS},
+        "sqs:ChangeMessageVisibility ClocksUnderWay": "no message of a clock fails here",
+    },
+    "collect_payments": _FORMER,
     "detach_replaced_methods": {
         **_FORMER,
         **_KEY,

@@ -29,9 +29,11 @@ from functions.advance_test_clock.app import handler as advance_test_clock
 from functions.get_billing.app import handler as get_billing
 from functions.get_deletions.app import handler as get_deletions
 from functions.get_invoices.app import handler as get_invoices
+from functions.record_queued_usage.app import handler as record_queued_usage
 from functions.record_usage.app import handler as record_usage
 from functions.release_invoicing.app import handler as release_invoicing
 from functions.update_payment_method.app import handler as update_payment_method
+from functions.watch_usage.app import handler as watch_usage
 from local.stripe.api import Stripe
 from tests.api_gateway import MACHINE, NOW, STAFF, answer, person, request
 from tests.aws import items_behind_moto, stored_items
@@ -418,6 +420,41 @@ def test_usage_is_judged_by_the_time_of_its_account() -> None:
     markers = [item for item in stored_items() if item["pk"] == f"MARKERS#{ON_CLOCK}"]
     assert len(markers) == 1
     assert "expires_at" not in markers[0]  # DynamoDB would delete it at once
+
+
+def test_usage_that_waited_and_usage_that_grew_have_the_time_of_their_account() -> None:
+    """The message and the stream say when they were written. A month ago on the clock, nothing was counted yet."""
+    make(NOW - timedelta(days=400))
+    provisioned(with_value(started(ON_CLOCK), "2025-05-01", "contract", "start"))
+    used = {
+        "account": ON_CLOCK,
+        "source": "t",
+        "id": "1",
+        "product": "search",
+        "store": "nordlys-dk",
+        "content": None,
+        "time": "2025-05-05T11:00:00+00:00",
+        "day": "2025-05-05",
+        "quantity": "9500",
+        "conversions": 0,
+        "revenue": None,
+    }
+    assert record_queued_usage({"Records": [record({"usage": [used]})]}, Run()) == {"batchItemFailures": []}
+    [total] = [item for item in stored_items() if item["sk"] == "TOTAL#2025-05#search"]
+    image = {name: {"N" if name.startswith("d") else "S": str(value)} for name, value in total.items()}
+
+    watch_usage({"Records": [{"dynamodb": {"NewImage": image, "ApproximateCreationDateTime": NOW.timestamp()}}]}, Run())
+
+    [told] = [event for event in recorded(ON_CLOCK) if event.type == "usage.threshold_reached"]
+    assert told.time == NOW - timedelta(days=400)
+    assert (told.after or {})["month"] == "2025-05"
+
+
+def test_a_worker_has_the_time_of_an_account_also_where_nothing_is_due() -> None:
+    make()
+    provisioned(started(ON_CLOCK))
+
+    assert InProcessWorkers().run(Job.CARD_EXPIRY, DueWork(ON_CLOCK, NOW))
 
 
 def test_a_success_manager_has_the_time_of_customers_beside_that_of_a_clock() -> None:
