@@ -142,7 +142,7 @@ def test_time_in_one_call_is_the_time_that_the_schedules_live(
     lived = story(recorded(LIVED), LIVED)
 
     assert by_clock == lived
-    kinds = Counter(event.type for event in on_clock)
+    kinds = Counter(event.type.value for event in on_clock)
     if number == VISA:
         # Eight quarters and the difference of the larger tier; a notice before each renewal.
         assert kinds["invoice.issued"] == kinds["invoice.paid"] == 9
@@ -300,7 +300,7 @@ def test_two_workers_do_not_advance_one_clock_at_once(workers: InProcessWorkers)
 
     assert refused
     assert status()["status"] == "ready"
-    assert [each.type for each in recorded(ON_CLOCK)].count("invoice.issued") == 1
+    assert [each.type.value for each in recorded(ON_CLOCK)].count("invoice.issued") == 1
 
 
 def test_a_long_way_goes_on_in_messages(monkeypatch: pytest.MonkeyPatch) -> None:
