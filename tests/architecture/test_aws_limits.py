@@ -39,6 +39,7 @@ VALUES = {
     "LogInCodesThroughSes": ("true", "false"),
     "StaffAddress": ("", "staff@example.com"),
     "ReplyToAddress": ("", "help@example.com"),
+    "TestClocks": ("off", "on"),
     "VatNumberCheck": ("off", "on"),
 }
 """Both values of each parameter that decides on a condition."""
