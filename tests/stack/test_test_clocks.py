@@ -57,7 +57,7 @@ def test_months_pass_on_a_clock_and_its_deletion_leaves_nothing(stack: Stack) ->
     assert all(each["number"].startswith(f"TEST-{clock}-") for each in invoices)
     subjects = [str(each["Subject"]) for each in stack.mails() if email in str(each["To"])]
     assert subjects
-    assert all(each.startswith(f"[TEST {clock}]") for each in subjects)
+    assert [each for each in subjects if not each.startswith(f"[TEST {clock}]")] == []
 
     ask(202, "DELETE", f"test-clocks/{clock}")
 
