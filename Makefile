@@ -129,7 +129,7 @@ test-stack: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
 
 # Property tests with 20,000 examples each, fewer where an example costs milliseconds; the template for every combination
 # of parameters. About 5 minutes.
-test-deep: $(DEV)
+test-deep: $(DEV) $(CLOUD)
 	HYPOTHESIS_PROFILE=deep .venv/bin/pytest --quiet -m 'hypothesis and not stack' --ignore tests/judges \
 	  --numprocesses 2 --dist worksteal
 

@@ -37,6 +37,8 @@ def reply() -> bytes:
             "sk": {"S": key},
             "version": {"N": "1"},
             "body": {"S": body},
+            # The admin is no new one: a first request would write.
+            **({keys.logged_in(ADMIN): {"S": NOW.isoformat()}} if key == keys.PAGE_ACCOUNT else {}),
         }
         for key, body in sorted({**page_bodies(), **_invoices()}.items(), reverse=True)
     ]

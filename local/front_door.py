@@ -11,18 +11,22 @@ It forwards at most REQUESTS_AT_ONCE_MAX requests at once, because the emulator 
 from __future__ import annotations
 
 import argparse
+import base64
 import http.client
 import http.server
 import json
 import signal
 import threading
 import time
+import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from billing.platform.http.media_types import XLSX
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deployment import stack_outputs
@@ -56,6 +60,9 @@ PUBLIC_COGNITO_ACTIONS = frozenset(
     }
 )
 """Every other action of the emulated Cognito is refused."""
+
+_ZIP = b"PK"
+"""What the bytes of a workbook begin with."""
 
 _HOP_BY_HOP = frozenset(
     {"connection", "content-length", "date", "host", "keep-alive", "server", "transfer-encoding", "upgrade"}
@@ -168,7 +175,9 @@ class Visit(http.server.BaseHTTPRequestHandler):
         headers = dict(_end_to_end(self.headers.items()))
         route = self.path.partition("?")[0]
         if route.startswith("/v1/"):
-            return upstream.forward(self.command, f"/_aws/execute-api/{upstream.api()}{self.path}", headers, body)
+            body = decoded(body, self.headers.get("Content-Encoding"))
+            path = f"/_aws/execute-api/{upstream.api()}{self.path}"
+            return with_bytes(upstream.forward(self.command, path, headers, body))
         if (self.command, route.rstrip("/")) == ("POST", "/auth"):
             return upstream.forward("POST", "/", self._public(headers), body)
         if (self.command, route) == ("POST", "/auth/oauth2/token"):
@@ -192,6 +201,35 @@ class Visit(http.server.BaseHTTPRequestHandler):
         if action not in PUBLIC_COGNITO_ACTIONS:
             raise Refused(HTTPStatus.FORBIDDEN, "X-Amz-Target does not name what may be asked here.")
         return headers
+
+
+def decoded(body: bytes | None, coding: str | None) -> bytes | None:
+    """The body as it is, after a content coding is undone: the gateway of AWS does this, the emulated one does not.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-make-request-with-compressed-payload.html
+    Raises Refused (415) for another coding and for a body that does not have it, and (413) beyond the limit.
+    """
+    if body is None or coding is None or coding.strip().lower() == "identity":
+        return body
+    if coding.strip().lower() in {"gzip", "deflate"}:
+        member = zlib.decompressobj(32 + zlib.MAX_WBITS)  # finds out which of the two it is
+        with suppress(zlib.error):
+            inflated = member.decompress(body, BODY_BYTES_MAX + 1)
+            if len(inflated) > BODY_BYTES_MAX:
+                raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
+            if member.eof:
+                return inflated
+    raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body does not have a Content-Encoding that is undone here.")
+
+
+def with_bytes(reply: Reply) -> Reply:
+    """The reply with a workbook as bytes. AWS compares the first media type of Accept with the gateway's binary ones;
+    the emulated gateway the whole header, and sends the workbook as base64 where there are more."""
+    headers = [*reply.headers]
+    is_workbook = any(name.lower() == "content-type" and value == XLSX for name, value in headers)
+    if not is_workbook or reply.body.startswith(_ZIP):
+        return reply
+    return Reply(reply.status, headers, base64.b64decode(reply.body))
 
 
 def _end_to_end(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 from billing.kernel.errors import ConcurrentChange, Violation
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money
 from billing.platform.aws_session import aws_session
 from billing.platform.http.models import Amount, Body, Currency, Identifier, IsoDate, Text
@@ -65,7 +66,9 @@ class UsageRow(Body):
     def past_usage(self, line: int) -> PastUsage | Violation:
         """The row of a line of the file, or what is wrong with it."""
         if (self.revenue is None) != (self.currency is None):
-            return Violation(("revenue",), "There must be both a revenue and a currency, or none.")
+            return Violation(
+                ("revenue",), "There must be both a revenue and a currency, or none.", FieldCode.NOT_TOGETHER
+            )
         return PastUsage(
             account=self.account,
             store=self.store,
@@ -100,7 +103,7 @@ class Progress:
         if isinstance(result, Violation):
             self._say(row.line, result)
         elif result is IngestResult.CONFLICT:
-            self._say(row.line, Violation((), CONFLICT))
+            self._say(row.line, Violation((), CONFLICT, FieldCode.CONFLICT))
         self._bar.update()
 
     def cannot_read(self, line: int, violations: Iterable[Violation]) -> None:
@@ -153,15 +156,16 @@ def _row(names: Sequence[str], line: bytes, number: int) -> PastUsage | list[Vio
     try:
         cells = _cells(line)
     except ValueError as failure:
-        return [Violation((), str(failure))]
+        return [Violation((), str(failure), FieldCode.MALFORMED)]
     if len(cells) != len(names):
-        return [Violation((), f"There must be {len(names)} columns, as in the first line; here are {len(cells)}.")]
+        detail = f"There must be {len(names)} columns, as in the first line; here are {len(cells)}."
+        return [Violation((), detail, FieldCode.MALFORMED)]
     filled = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
     try:
         row = UsageRow.model_validate(filled).past_usage(number)
     except ValidationError as failure:
         return [
-            Violation(each["loc"][:1], each["msg"].removeprefix("Value error, "))
+            Violation(each["loc"][:1], each["msg"].removeprefix("Value error, "), FieldCode.INVALID)
             for each in failure.errors(include_url=False, include_context=False, include_input=False)
         ]
     return [row] if isinstance(row, Violation) else row

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from billing.accounts.event_schemas import UserAdded
+from billing.accounts.event_schemas import UserAdded, UserChanged, UserInvitedAgain, UserRemoved
 from billing.correspondence.audiences import Letter, LetterContext, Recipient, Vendor
 from billing.correspondence.event_kinds import SCHEMA_OF, AnyEvent
 from billing.correspondence.letters import MAILED, letter
@@ -22,11 +22,20 @@ SAMPLES = Path(__file__).parent.parent / "events" / "published"
 VENDOR = Vendor("Livello", "https://billing.livello.example/", "billing@livello.example")
 RECIPIENT = Recipient("astrid@nordlys.example", "Astrid Holm")
 ACTORS = {"customer": "Astrid Holm", "staff": "Sofie Lindgren", "system": None}
+EMAILS = {"customer": RECIPIENT.email, "staff": None, "system": None}
+
+COLLEAGUE = {"email": "erik@nordlys.example", "name": "Erik Sand"}
+"""A user whose mails are shown as the other admins of the account get them."""
 
 PDF = b"%PDF-1.7\n"
 """In place of an invoice's document."""
 
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "admin_appointment.ended": {
+        "taken-back": {"outcome": "taken_back"},
+        "failed": {"outcome": "failed", "cause": "rule-violation"},
+        "account-full": {"outcome": "failed", "cause": "conflict"},
+    },
     "address.undeliverable": {"complained": {"reason": "complained"}},
     "card.expiring": {
         "in-7-days": {"days_left": 7},
@@ -120,16 +129,28 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "100": {"percent": 100, "usage": "10000.2"},
         "highest": {"percent": 100, "usage": "10000.2", "next_tier": None},
     },
-    "user.added": {"admin": {"role": "admin"}},
+    "user.added": {
+        "admin": {"role": "admin"},
+        "to-admins": COLLEAGUE,
+        "admin-to-admins": {**COLLEAGUE, "role": "admin"},
+    },
+    "user.changed": {"to-admins": COLLEAGUE},
+    "user.invited_again": {"admin": {"role": "admin"}},
+    "user.removed": {
+        "to-admins": COLLEAGUE,
+        "left": {"user": "b3c4f8a2-7051-70d5-9a4e-2f6c1d0e8b91"},
+        "left-to-admins": {**COLLEAGUE, "user": "b3c4f8a2-7051-70d5-9a4e-2f6c1d0e8b91", "role": "member"},
+    },
 }
-"""Variants of the sample events: the fields of `after` that differ, by event type and the name of the variant."""
+"""Variants of the sample events: the fields of `after` that differ, by event type and the name of the variant. Of a
+removed user it is the fields of `before`."""
 
 
 def sample(kind: str, /, **after: Any) -> AnyEvent:
-    """The published sample event of a type, with the given fields of `after` replaced."""
+    """The published sample event of a type, with the given fields of `after` replaced, or of `before` without one."""
     event = json.loads((SAMPLES / f"{kind}.json").read_text(encoding="utf-8"))
     if after:
-        event["after"] |= after
+        event["before" if event["after"] is None else "after"] |= after
     return SCHEMA_OF[kind].model_validate(event)
 
 
@@ -142,13 +163,22 @@ def samples() -> Iterator[tuple[str, AnyEvent]]:
 
 
 def recipient(event: AnyEvent) -> Recipient:
-    """The recipient of the mail about a sample event: the added user, or the admin."""
-    return Recipient(event.after.email, event.after.name) if isinstance(event, UserAdded) else RECIPIENT
+    """The recipient of the mail about a sample event: the user that it is about, or the admin."""
+    match event:
+        case UserAdded() | UserChanged() | UserInvitedAgain():
+            user = event.after
+        case UserRemoved():
+            user = event.before
+        case _:
+            return RECIPIENT
+    return RECIPIENT if user.email == COLLEAGUE["email"] else Recipient(user.email, user.name, True)
 
 
 def written(event: AnyEvent, language: str) -> Letter:
     """The mail about a sample event."""
-    context = LetterContext("Nordlys Kaffe", language, "Europe/Copenhagen", ACTORS[event.actor.kind])
+    context = LetterContext(
+        "Nordlys Kaffe", language, "Europe/Copenhagen", ACTORS[event.actor.kind], EMAILS[event.actor.kind]
+    )
     return letter(event, context, recipient(event), VENDOR, PDF if event.type == "invoice.issued" else None)
 
 

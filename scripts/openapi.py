@@ -19,7 +19,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from billing.accounts.admission import Permits, StaffOnly
 from billing.kernel.permissions import ALLOWED, USAGE_SCOPE, Role
-from billing.platform.http.answers import CSV, JSON, Documented, Response
+from billing.platform.http.answers import CSV, JSON, XLSX, Documented, Response
 from billing.platform.http.callers import machine_context
 from billing.platform.http.judge import judges_of
 from billing.platform.http.problems import PROBLEM_JSON
@@ -69,9 +69,21 @@ PROBLEM = {
             "description": "One entry per bad field: `pointer` into the body, or the name of a parameter.",
             "items": {
                 "type": "object",
-                "required": ["detail"],
+                "required": ["code", "detail"],
                 "properties": {
+                    "code": {"$ref": "#/components/schemas/FieldCode"},
                     "detail": {"type": "string"},
+                    "limits": {
+                        "type": "object",
+                        "description": "What the code is about: `min`, `max`, `allowed`, `pattern` and others.",
+                        "additionalProperties": {
+                            "anyOf": [
+                                {"type": "integer"},
+                                {"type": "string"},
+                                {"type": "array", "items": {"type": "string"}},
+                            ]
+                        },
+                    },
                     "pointer": {"type": "string", "examples": ["#/contract/start"]},
                     "parameter": {"type": "string"},
                     "in": {"type": "string", "enum": ["path", "query", "header"]},
@@ -108,8 +120,12 @@ PROBLEM = {
             "description": "Whom a member may ask for what only an admin may do.",
             "items": {
                 "type": "object",
-                "required": ["name", "email"],
-                "properties": {"name": {"type": "string"}, "email": {"type": "string", "format": "email"}},
+                "required": ["name", "email", "status"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "email": {"type": "string", "format": "email"},
+                    "status": {"type": "string", "enum": ["invited", "active"]},
+                },
             },
         },
     },
@@ -241,7 +257,7 @@ def _answer(answer: Documented, operation: dict[str, Any], named: dict[str, Any]
         if reference not in schema["anyOf"]:
             _add(named, answer.schema, _tidied(schema), "the schemas")
         schema = reference
-    schemas = {JSON: _tidied(schema), CSV: {"type": "string"}}
+    schemas = {JSON: _tidied(schema), CSV: {"type": "string"}, XLSX: {"type": "string", "format": "binary"}}
     if answer.media_types:
         described["content"] = {each: {"schema": schemas[each]} for each in answer.media_types}
     return described

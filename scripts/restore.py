@@ -70,8 +70,11 @@ MONEY = (
 )  # fmt: skip
 """Families that must be the same on both sides for an account to go back: money has moved, or somebody is booked."""
 
-SAID = (keys.ALERT, keys.DELIVERED, keys.DELIVERY, keys.DOWNLOAD, keys.EVENT, keys.UNDELIVERABLE)
-"""Families of what was said or heard. An account that goes back keeps what is newer of it."""
+SAID = (
+    keys.ALERT, keys.DELIVERED, keys.DELIVERY, keys.DOWNLOAD, keys.EVENT, keys.PAGE_APPOINTMENT, keys.UNDELIVERABLE,
+)  # fmt: skip
+"""Families of what was said or heard. An account that goes back keeps what is newer of it: also that an admin has
+objected to an appointment, which the backup has as open."""
 
 OF_BACKUP_ALONE = (keys.deleted(""), keys.residue(""), keys.RECEIPTS)
 """Partitions of which the table in use knows more, if it knows anything: what is settled there has no item."""
@@ -220,8 +223,8 @@ class Restore:
                 self._add(item)
             elif _said(ours.get(key, {})) != _said(item):
                 later = {**item, "version": {"N": str(newest + 1)}} if "version" in item else item
-                if "last_event" in ours.get(key, {}):  # its events stay, and the next one comes after them
-                    later = {**later, "last_event": ours[key]["last_event"]}
+                # Its events stay, and the next one comes after them. Who has logged in since has logged in.
+                later = {**later, **{name: value for name, value in ours.get(key, {}).items() if _stays(name)}}
                 self.client.put_item(TableName=self.table, Item=later)
         for key in ours:
             if key not in theirs and not key.startswith((*SAID, *MONEY)):
@@ -408,9 +411,14 @@ class Restore:
 _PAGE = {"S": keys.PAGE_ACCOUNT}
 
 
+def _stays(name: str) -> bool:
+    """Whether an attribute of an account's own item stays as it is, whatever the backup says."""
+    return name in {"last_event", keys.USED_SINCE} or name.startswith(keys.LOGGED_IN)
+
+
 def _said(item: Image) -> Image:
-    """An item without the mark of a restore, and without the account's last event, which stays."""
-    return {name: value for name, value in item.items() if name not in {"restored", "last_event"}}
+    """An item without the mark of a restore, and without what stays."""
+    return {name: value for name, value in item.items() if name != "restored" and not _stays(name)}
 
 
 def restore(

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from billing.platform.http.problems import PROBLEM_JSON
 
 from tests import contract
+from tests.field_codes import check_problem
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 
@@ -84,4 +86,7 @@ def answer(handler: Handler, event: dict[str, Any]) -> Answer:
     body = response.get("body")
     broken = contract.faults(event["httpMethod"], event["resource"], response["statusCode"], headers, body)
     assert not broken, broken
-    return Answer(response["statusCode"], headers, json.loads(body) if body else None)
+    parsed = json.loads(body) if body else None
+    if headers.get("Content-Type") == PROBLEM_JSON and isinstance(parsed, dict):
+        check_problem(parsed)
+    return Answer(response["statusCode"], headers, parsed)

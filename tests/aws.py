@@ -34,6 +34,10 @@ class UserPool:
             UserPoolId=self.pool, Username=email, Password="A-good-password-1", Permanent=True
         )
 
+    def users_behind_moto(self) -> Any:
+        """The log-ins by their names, in moto's memory."""
+        return get_backend("cognito-idp")[DEFAULT_ACCOUNT_ID][REGION].user_pools[self.pool].users
+
     def add_staff(self, email: str) -> None:
         cognito = boto3.client("cognito-idp", region_name=REGION)
         cognito.admin_create_user(

@@ -595,6 +595,7 @@ def a_rule_may_write_to_its_queues(r: Resources) -> Iterator[str]:
         (target(resource), target(statement["Condition"]["ArnEquals"]["aws:SourceArn"]))
         for policy in of_type(r, QUEUE_POLICY).values()
         for statement in policy["PolicyDocument"]["Statement"]
+        if "Condition" in statement  # another one lets a role send
         for resource in listed(statement["Resource"])
     }
     for name, each in of_type(r, RULE).items():

@@ -47,4 +47,6 @@ def make_company() -> Company:
     member = {"email": "bo@nordlys.example", "name": "Bo Lind", "role": "member"}
     invited = answer(administer_users, request("PUT", users, claims=admin, path=path, body=member))
     assert invited.status == 200, invited
-    return Company(ACCOUNT["account"], admin, person(invited.body["user"]))
+    company = Company(ACCOUNT["account"], admin, person(invited.body["user"]))
+    assert answer(administer_users, request("GET", users, claims=company.member, path=path)).status == 200
+    return company

@@ -64,14 +64,17 @@ def aws() -> Iterator[None]:
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         patch.setenv("TABLE_NAME", TABLE)
+        patch.setenv("INVITATIONS_PER_DAY", "50")
         patch.setenv("USAGE_REPORTED_WITHIN_DAYS", "35")
         patch.setenv("STRIPE_SECRET", "stripe-api")
         patch.setenv("STRIPE_WEBHOOK_SECRET", "stripe")
+        patch.setenv("ORPHANED_LOG_IN_DAYS", "14")
         patch.setenv("RETENTION_DAYS", "14")
         patch.setenv("BILLING_PAGE", "https://billing.example")
         patch.setenv("DOCUMENTS_BUCKET", DOCUMENTS)
         patch.setenv("ARCHIVE_BUCKET", ARCHIVE)
         patch.setenv("INVOICE_ARCHIVE_YEARS", "5")
+        patch.setenv("APPOINTMENT_DELAY_DAYS", "7")
         patch.setenv("CLAIM_YEARS", "3")
         patch.setenv("PURGE_WAIT_SECONDS", "0")
         patch.setenv("VAT_NUMBER_CHECK", "off")
@@ -178,14 +181,18 @@ def company_cache() -> dict[str, Any]:
 def company(
     request: pytest.FixtureRequest, store: Stores, user_pool: UserPool, company_cache: dict[str, Any]
 ) -> Company:
-    """The sample account as provisioned. The first test makes its items, later tests get copies."""
+    """The sample account as provisioned. The first test makes its items and log-ins, later tests get copies."""
     if not company_cache:
         request.getfixturevalue("catalogue")
         company_cache["company"] = make_company()
         for email in ("ada@nordlys.example", "bo@nordlys.example"):
             user_pool.log_in(email)
         company_cache["items"] = deepcopy(items_behind_moto())
+        company_cache["people"] = deepcopy(user_pool.users_behind_moto())
     else:
         items_behind_moto().update(deepcopy(company_cache["items"]))
+        people = user_pool.users_behind_moto()
+        people.clear()
+        people.update(deepcopy(company_cache["people"]))
     sample: Company = company_cache["company"]
     return sample

@@ -9,7 +9,7 @@ from billing.kernel.permissions import Permission
 from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
 from billing.platform.http.preconditions import IfMatch, IfNoneMatch, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.scaling.administer_autoscaling import replace_settings, simulate
@@ -29,17 +29,18 @@ def get_autoscaling(
     account: AccountId,
     admission: MayRead,
     autoscaling: Autoscaling,
+    pages: Pages,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
 ) -> AutoscalingView:
     """What was decided of each product for each month, newest first, and why."""
     state = _admitted(account, admission, autoscaling)
-    decided = autoscaling.decisions(account, limit=limit, after=position_of(cursor))
+    decided = autoscaling.decisions(account, limit=limit, after=pages.position(cursor))
     return AutoscalingView(
         settings=SettingsView.of(state.settings),
         next_decision=None if state.due is None else f"{state.due.month:%Y-%m}",
         items=[AutoscalingDecisionView.of(each, state.subscriber.language) for each in decided.items],
-        next_cursor=cursor_of(decided.last),
+        next_cursor=pages.cursor(decided.last),
     )
 
 

@@ -10,7 +10,7 @@ from billing.invoicing.views import RecordedPaymentBody, RepaymentBody, WriteOff
 from billing.kernel.money import Money
 from billing.kernel.permissions import Permission, Person
 from billing.platform.http.callers import Context
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Claims
 
@@ -21,11 +21,11 @@ app = make_api()
 
 @app.get("/open-claims")
 def get_open_claims(
-    _: MaySettle, claims: Claims, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    _: MaySettle, claims: Claims, pages: Pages, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
 ) -> OpenClaimsView:
     """What is open of deleted accounts, in either direction, the longest kept first."""
-    page = claims.claims(limit=limit, after=position_of(cursor))
-    return OpenClaimsView(items=[OpenClaimView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
+    page = claims.claims(limit=limit, after=pages.position(cursor))
+    return OpenClaimsView(items=[OpenClaimView.of(each) for each in page.items], next_cursor=pages.cursor(page.last))
 
 
 @app.get("/open-claims/<claim>")

@@ -17,7 +17,7 @@ from billing.kernel.errors import NotFound
 from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Context
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, OfClock, cursor_of, position_of
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, OfClock, Pages
 from billing.platform.http.preconditions import IfMatch, IfNoneMatch, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import ExchangeRates
@@ -29,11 +29,13 @@ app = make_api()
 
 @app.get("/exchange-rates")
 def get_exchange_rates(
-    _: MayAdminister, rates: ExchangeRates, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    _: MayAdminister, rates: ExchangeRates, pages: Pages, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
 ) -> ExchangeRatesView:
     """The days that have exchange rates, the newest first."""
-    page = rates.all_rates(limit=limit, after=position_of(cursor))
-    return ExchangeRatesView(items=[DailyRatesView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
+    page = rates.all_rates(limit=limit, after=pages.position(cursor))
+    return ExchangeRatesView(
+        items=[DailyRatesView.of(each) for each in page.items], next_cursor=pages.cursor(page.last)
+    )
 
 
 @app.get("/exchange-rates/<day>")
@@ -65,14 +67,15 @@ def put_exchange_rates(
 def get_accounts_awaiting_rates(
     _: MayAdminister,
     rates: ExchangeRates,
+    pages: Pages,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
     test_clock: OfClock = None,
 ) -> WaitingAccountsView:
     """The accounts whose next invoice waits for an exchange rate, the earliest day first."""
-    page = rates.waiting(limit=limit, after=position_of(cursor), clock=test_clock)
+    page = rates.waiting(limit=limit, after=pages.position(cursor), clock=test_clock)
     return WaitingAccountsView(
-        items=[WaitingAccountView.of(each) for each in page.items], next_cursor=cursor_of(page.last)
+        items=[WaitingAccountView.of(each) for each in page.items], next_cursor=pages.cursor(page.last)
     )
 
 

@@ -8,7 +8,7 @@ from billing.kernel.permissions import Permission
 from billing.platform.http.answers import Created, NoContent, created, no_content
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.scaling.reduction.commands import advise_reduction
 from billing.scaling.reviews.book_review import book_review, cancel_review, success_manager_of
@@ -64,13 +64,14 @@ def get_reviews(
     account: AccountId,
     admission: MayRead,
     reviews: Reviews,
+    pages: Pages,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
 ) -> ReviewsView:
     """The account's reviews, newest first."""
     admission.account(account)
-    page = reviews.reviews(account, limit=limit, after=position_of(cursor))
-    return ReviewsView(items=[ReviewView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
+    page = reviews.reviews(account, limit=limit, after=pages.position(cursor))
+    return ReviewsView(items=[ReviewView.of(each) for each in page.items], next_cursor=pages.cursor(page.last))
 
 
 @app.post("/accounts/<account>/reviews", status_code=201)

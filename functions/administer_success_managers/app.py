@@ -9,7 +9,7 @@ from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
 from billing.platform.http.preconditions import IfMatch, IfNoneMatch, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.scaling.reviews.administer_success_managers import assign_success_manager, replace_success_manager
@@ -32,12 +32,12 @@ app = make_api()
 
 @app.get("/success-managers")
 def get_success_managers(
-    _: MayAdminister, managers: SuccessManagers, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    _: MayAdminister, managers: SuccessManagers, pages: Pages, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
 ) -> SuccessManagersView:
     """All customer success managers."""
-    page = managers.success_managers(limit=limit, after=position_of(cursor))
+    page = managers.success_managers(limit=limit, after=pages.position(cursor))
     return SuccessManagersView(
-        items=[SuccessManagerView.of(each) for each in page.items], next_cursor=cursor_of(page.last)
+        items=[SuccessManagerView.of(each) for each in page.items], next_cursor=pages.cursor(page.last)
     )
 
 

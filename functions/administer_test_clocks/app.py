@@ -8,7 +8,7 @@ from billing.accounts.admission import StaffOnly
 from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import Accepted, Created, accepted, created
 from billing.platform.http.callers import Context
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.platform.test_clocks.commands import advance_clock, delete_clock, make_clock, require_clocks
 from billing.platform.test_clocks.views import AdvanceBody, ClockId, ClocksView, ClockView, NewClockBody
@@ -21,11 +21,11 @@ app = make_api()
 
 @app.get("/test-clocks")
 def get_test_clocks(
-    _: MayAdminister, clocks: TestClocks, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    _: MayAdminister, clocks: TestClocks, pages: Pages, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
 ) -> ClocksView:
     """All test clocks, by their ids."""
-    page = clocks.clocks(limit=limit, after=position_of(cursor))
-    return ClocksView(items=[ClockView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
+    page = clocks.clocks(limit=limit, after=pages.position(cursor))
+    return ClocksView(items=[ClockView.of(each) for each in page.items], next_cursor=pages.cursor(page.last))
 
 
 @app.post("/test-clocks", status_code=201)

@@ -1,6 +1,7 @@
 """Queue worker: takes an account through its end: renewal notice, deactivation, reminder, deletion (DESIGN 3.1).
 
-It also looks at the open claims of accounts that are deleted: their due items are in the same index.
+It also looks at the open claims of accounts that are deleted, deletes log-ins that belong to no account, and erases
+people from the record of an account: their due items are in the same index.
 """
 
 import os
@@ -10,13 +11,18 @@ from time import monotonic
 from typing import Any
 
 from billing import wiring
+from billing.accounts.appoint_admin import carry_out_appointment
+from billing.accounts.appointments import AppointmentState
+from billing.accounts.delete_log_in import delete_log_in
 from billing.ending.cancellation.commands import end_account
 from billing.ending.deletion.commands import PurgeProgress, Purger, purge_account
 from billing.ending.deletion.settle_claims import Settler, look_at_claim
+from billing.ending.erasure.commands import ErasureProgress, erase_person
 from billing.invoicing.close_books import close_books
+from billing.kernel.errors import UpstreamFailed
 from billing.kernel.events import RequestContext, by_system
 from billing.platform.clock import is_on_deleted_clock, time_of
-from billing.platform.dynamodb.keys import claim_of
+from billing.platform.dynamodb.keys import claim_of, log_in_of
 from billing.platform.queues.interfaces import DueWork
 from billing.platform.queues.sqs_work_queue import work_from
 from billing.platform.workers import worker
@@ -26,17 +32,26 @@ PURGE_SECONDS = 30
 
 
 def end(message: str, correlation: str) -> Mapping[str, Any]:
-    """Processes every due stage of one account, or one open claim. Raises BillingError, which retries the message.
+    """Processes every due stage of one account, or one open claim, or one log-in.
 
-    A refund that could not be made now holds up no stage: the message is retried after them.
+    Raises BillingError, which retries the message.
+
+    A refund that could not be made now, an erasure, or a log-in for an appointed admin holds up no stage: the message
+    is retried after them.
     """
     work = work_from(message)
     context = by_system(time_of(work), correlation, is_replay=work.clock is not None)
     claim = claim_of(work.account)
     if claim is not None:
         return {"claim": claim, "changed": look_at_claim(claim, _settler(context))}
+    user = log_in_of(work.account)
+    if user is not None:
+        fate = delete_log_in(user, now=context.time, store=wiring.account_store(), directory=wiring.directory())
+        return {"log_in": user, "fate": fate}
     if is_on_deleted_clock(work.account):
         return {"account": work.account, "stage": None, "purged": _purged(work, correlation, at_once=True)}
+    appointed, no_log_in = _appointed(work.account, context)
+    erased, failure = _erased(work, context)
     books = close_books(
         work.account,
         context=context,
@@ -57,7 +72,53 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
     purged = _purged(work, correlation)
     if books is not None and books.failure is not None:
         raise books.failure
-    return {"account": work.account, "stage": stage, "purged": purged}
+    for failed in (no_log_in, failure):
+        if failed is not None:
+            raise failed
+    return {"account": work.account, "stage": stage, "purged": purged, "appointed": appointed, "erased": erased}
+
+
+def _appointed(account: str, context: RequestContext) -> tuple[AppointmentState | None, UpstreamFailed | None]:
+    """Carries out the appointment of an admin that is due: its state then, or why the directory gave no log-in."""
+    try:
+        state = carry_out_appointment(
+            account,
+            now=context.time,
+            correlation=context.correlation,
+            is_replay=context.is_replay,
+            directory=wiring.directory(),
+            store=wiring.appointment_store(),
+        )
+    except UpstreamFailed as failure:
+        return None, failure
+    return state, None
+
+
+def _erased(work: DueWork, context: RequestContext) -> tuple[Mapping[str, ErasureProgress], Exception | None]:
+    """Goes on with the account's erasures. Returns their progress by what stays of the person, and the last failure."""
+    wait = timedelta(seconds=int(os.environ["PURGE_WAIT_SECONDS"]))
+    until = monotonic() + PURGE_SECONDS
+    progress: dict[str, ErasureProgress] = {}
+    failed: Exception | None = None
+    for erasure in wiring.erasure_store().erasures(work.account):
+        try:
+            progress[erasure.pseudonym] = erase_person(
+                work.account,
+                erasure.user,
+                now=context.time,
+                clock=datetime.now(UTC),  # noqa: TID251 - mails arrive late by the wall clock, whatever day is replayed
+                goes_on=lambda: monotonic() < until,
+                store=wiring.erasure_store(),
+                documents=wiring.documents(),
+                wait=wait,
+                is_replay=context.is_replay,
+            )
+        except Exception as failure:  # noqa: BLE001 - raised by the caller, after the stages of the account
+            failed = failure
+    if left := {*progress.values()} - {ErasureProgress.FINISHED}:
+        after = 0 if ErasureProgress.GOES_ON in left else int(wait.total_seconds())
+        wiring.work_queue().put([work], after_seconds=after)
+    return progress, failed
 
 
 def _purged(work: DueWork, correlation: str, *, at_once: bool = False) -> PurgeProgress | None:

@@ -26,7 +26,8 @@ def get_billing(
     """The billing page."""
     page = pages.billing_page(account)
     admission.admit(page.account)
-    return BillingPageView.of(page, page.account.contract.today(now), seller, policy)
+    shown = admission.may(page.account, Permission.READ_APPOINTMENTS)
+    return BillingPageView.of(page, page.account.contract.today(now), seller, policy, shows_appointment=shown)
 
 
 @app.get("/accounts/<account>/subscription")

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path
 from billing.accounts.admission import StaffOnly
 from billing.ending.deletion.views import DeletionsView, DeletionView
 from billing.kernel.permissions import Permission, Person
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, OfClock, cursor_of, position_of
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, OfClock, Pages
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Purges
 
@@ -17,11 +17,16 @@ app = make_api()
 
 @app.get("/deletions")
 def get_deletions(
-    _: MayRead, purges: Purges, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None, test_clock: OfClock = None
+    _: MayRead,
+    purges: Purges,
+    pages: Pages,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    test_clock: OfClock = None,
 ) -> DeletionsView:
     """The receipts, newest first."""
-    page = purges.receipts(limit=limit, after=position_of(cursor), clock=test_clock)
-    return DeletionsView(items=[DeletionView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
+    page = purges.receipts(limit=limit, after=pages.position(cursor), clock=test_clock)
+    return DeletionsView(items=[DeletionView.of(each) for each in page.items], next_cursor=pages.cursor(page.last))
 
 
 @app.get("/deletions/<receipt>")

@@ -6,7 +6,7 @@ from billing.accounts.admission import Admission, Permits
 from billing.correspondence.event_views import EventsView, EventView
 from billing.kernel.permissions import Permission
 from billing.platform.http.models import AccountId
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Events, account_store
 
@@ -20,13 +20,14 @@ def get_events(
     account: AccountId,
     admission: MayRead,
     events: Events,
+    pages: Pages,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
 ) -> EventsView:
     """What happened to the account, newest first."""
     admission.account(account)
-    page = events.events(account, limit=limit, after=position_of(cursor))
-    return EventsView(items=[EventView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
+    page = events.events(account, limit=limit, after=pages.position(cursor))
+    return EventsView(items=[EventView.of(each) for each in page.items], next_cursor=pages.cursor(page.last))
 
 
 handler = entrypoint(app)

@@ -6,10 +6,11 @@ from billing.accounts.admission import Admission, Permits, StaffOnly
 from billing.accounts.rules import existing
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.issue_invoices import upcoming
+from billing.invoicing.sheets import invoice_sheet, register_sheet
 from billing.invoicing.summary_views import InvoicesView
 from billing.invoicing.views import (
-    CSV_INVOICES_MAX,
-    REGISTER_CSV_MAX,
+    SHEET_INVOICES_MAX,
+    SHEET_NUMBERS_MAX,
     InvoiceDetailsView,
     InvoiceNumber,
     PastDuesView,
@@ -23,15 +24,14 @@ from billing.invoicing.views import (
     Year,
     shown,
 )
-from billing.invoicing.wording import invoice_table, register_table
 from billing.kernel.errors import NotFound
 from billing.kernel.permissions import Permission, Person
-from billing.platform.http.answers import JSON, Response, Table, file
+from billing.platform.http.answers import JSON, Table, negotiated
 from billing.platform.http.callers import Now
 from billing.platform.http.models import AccountId
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, OfClock, cursor_of, position_of
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, OfClock, Pages
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.platform.http.tables import CSV, Accept, prefers_csv
+from billing.platform.http.tables import Accept, AccountTableLocale, TableLocale, preferred_type, table
 from billing.wiring import DeployedSettings, Invoices, account_store
 
 MayRead = Annotated[Admission, Permits(Permission.READ_BILLING, account_store)]
@@ -47,22 +47,32 @@ def get_invoices(
     account: AccountId,
     admission: MayRead,
     invoices: Invoices,
+    pages: Pages,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
     year: Year = None,
     status: Status = None,
+    locale: AccountTableLocale = None,
     accept: Accept = None,
 ) -> Table[InvoicesView]:
-    """The account's invoices, newest first."""
+    """The account's invoices, newest first.
+
+    A table has up to 1,000, with all that a bookkeeper posts. Its Link header leads to the older ones.
+    """
     admission.account(account)
-    after = position_of(cursor)
+    after = pages.position(cursor)
     of_status = None if status is None else InvoiceStatus(status)
-    if prefers_csv(accept):
-        all_invoices = invoices.invoices(account, year=year, status=of_status, limit=CSV_INVOICES_MAX, after=after)
-        return file(invoice_table(all_invoices.items), CSV, f"invoices-{account}.csv")
+    accepted = preferred_type(accept)
+    if accepted != JSON:
+        rows = invoices.whole_invoices(account, year=year, status=of_status, limit=SHEET_INVOICES_MAX, after=after)
+        link = pages.link(rows.last)
+
+        def language() -> str:
+            return existing(invoices.billing_context(account)).billing.language
+
+        return table(invoice_sheet(rows.items), accepted, f"invoices-{account}", locale, language, link)
     page = invoices.invoices(account, year=year, status=of_status, limit=limit, after=after)
-    view = InvoicesView(items=shown(page.items), next_cursor=cursor_of(page.last))
-    return Response(status_code=200, content_type=JSON, body=view)
+    return negotiated(InvoicesView(items=shown(page.items), next_cursor=pages.cursor(page.last)))
 
 
 @app.get("/accounts/<account>/invoices/upcoming")
@@ -92,13 +102,14 @@ def get_invoice(
 def get_past_due_invoices(
     _: MayReadPastDue,
     invoices: Invoices,
+    pages: Pages,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
     test_clock: OfClock = None,
 ) -> PastDuesView:
     """The invoices of all accounts that are past due, the longest due first."""
-    page = invoices.past_due(limit=limit, after=position_of(cursor), clock=test_clock)
-    return PastDuesView(items=[PastDueView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
+    page = invoices.past_due(limit=limit, after=pages.position(cursor), clock=test_clock)
+    return PastDuesView(items=[PastDueView.of(each) for each in page.items], next_cursor=pages.cursor(page.last))
 
 
 @app.get("/invoice-register")
@@ -107,18 +118,24 @@ def get_invoice_register(
     invoices: Invoices,
     series: Series,
     year: RegisterYear,
+    pages: Pages,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
+    locale: TableLocale = None,
     accept: Accept = None,
 ) -> Table[RegisterView]:
-    """The numbers of a series and year with the amounts of their documents, the first number first."""
-    is_table = prefers_csv(accept)
-    most = REGISTER_CSV_MAX if is_table else limit
-    page = invoices.register(series, year, limit=most, after=position_of(cursor))
-    if is_table:
-        return file(register_table(page.items), CSV, f"register-{series}-{year}.csv")
-    view = RegisterView(items=[RegisteredNumberView.of(each) for each in page.items], next_cursor=cursor_of(page.last))
-    return Response(status_code=200, content_type=JSON, body=view)
+    """The numbers of a series and year with the amounts of their documents, the first number first.
+
+    A table has up to 20,000. Its Link header leads to those that follow.
+    """
+    accepted = preferred_type(accept)
+    most = limit if accepted == JSON else SHEET_NUMBERS_MAX
+    page = invoices.register(series, year, limit=most, after=pages.position(cursor))
+    if accepted != JSON:
+        link = pages.link(page.last)
+        return table(register_sheet(page.items), accepted, f"register-{series}-{year}", locale, link=link)
+    listed = [RegisteredNumberView.of(each) for each in page.items]
+    return negotiated(RegisterView(items=listed, next_cursor=pages.cursor(page.last)))
 
 
 handler = entrypoint(app)

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from billing.accounts.admission import StaffOnly
 from billing.invoicing.reconciliation.views import FindingsView, FindingView
 from billing.kernel.permissions import Permission, Person
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Reconciliations
 
@@ -20,14 +20,15 @@ app = make_api()
 def get_reconciliation(
     _: MayRead,
     books: Reconciliations,
+    pages: Pages,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
     account: OfAccount = None,
 ) -> FindingsView:
     """The differences in the books of all accounts and in the register of numbers, the oldest first; of one account, by
     rule."""
-    found = books.findings(account or None, limit=limit, after=position_of(cursor))
-    return FindingsView(items=[FindingView.of(each) for each in found.items], next_cursor=cursor_of(found.last))
+    found = books.findings(account or None, limit=limit, after=pages.position(cursor))
+    return FindingsView(items=[FindingView.of(each) for each in found.items], next_cursor=pages.cursor(found.last))
 
 
 handler = entrypoint(app)

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from billing.accounts.admission import Admission, Permits
 from billing.kernel.permissions import Permission
-from billing.platform.http.answers import JSON, Response, Table, file
+from billing.platform.http.answers import JSON, Table, negotiated
 from billing.platform.http.callers import Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.platform.http.tables import CSV, Accept, prefers_csv
+from billing.platform.http.tables import Accept, AccountTableLocale, preferred_type, table
 from billing.scaling.reduction.commands import advise_reduction
 from billing.scaling.reduction.views import ReductionsView, ReductionView
 from billing.subscriptions.subscriber import Subscriber
@@ -25,7 +25,7 @@ from billing.usage.views import (
     OfStore,
     Until,
     UsageView,
-    table,
+    sheet,
 )
 from billing.wiring import Usage, account_store
 
@@ -46,6 +46,7 @@ def get_usage(
     group_by: GroupBy = "product",
     product: OfProduct = None,
     of_store: OfStore = None,
+    locale: AccountTableLocale = None,
     accept: Accept = None,
 ) -> Table[UsageView]:
     """Usage in any range of up to 13 months, and where each product stands."""
@@ -61,9 +62,12 @@ def get_usage(
         store=of_store,
     )
     page = show_usage(subscriber, query, today=today, store=usage)
-    if prefers_csv(accept):
-        return file(table(page.series, query.period), CSV, f"usage-{account}-{query.first}-{query.until}.csv")
-    return Response(status_code=200, content_type=JSON, body=UsageView.of(page, contract.time_zone))
+    accepted = preferred_type(accept)
+    if accepted != JSON:
+        name = f"usage-{account}-{query.first}-{query.until}"
+        rows = sheet(page.series, query.period)
+        return table(rows, accepted, name, locale, lambda: subscriber.language, narrowed_by="from")
+    return negotiated(UsageView.of(page, contract.time_zone))
 
 
 @app.get("/accounts/<account>/usage/reduction")

@@ -2,7 +2,7 @@
 
 from billing.accounts.views import AccountsView, MembershipView
 from billing.platform.http.callers import Caller
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, cursor_of, position_of
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Accounts
 
@@ -11,13 +11,13 @@ app = make_api()
 
 @app.get("/accounts")
 def list_accounts(
-    caller: Caller, accounts: Accounts, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    caller: Caller, accounts: Accounts, pages: Pages, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
 ) -> AccountsView:
     """The accounts I belong to."""
-    mine = accounts.accounts_of(caller.user, limit=limit, after=position_of(cursor))
+    mine = accounts.accounts_of(caller.user, limit=limit, after=pages.position(cursor))
     return AccountsView(
         items=[MembershipView.model_validate(each, from_attributes=True) for each in mine.items],
-        next_cursor=cursor_of(mine.last),
+        next_cursor=pages.cursor(mine.last),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Body
 from billing.platform.http.answers import Documented, Response
 from billing.platform.http.callers import MachineContext
+from billing.platform.http.preferences import Prefer, prefers_strict
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.platform.retry import RetryBudget
 from billing.usage.event_bodies import (
@@ -16,9 +17,11 @@ from billing.usage.event_bodies import (
     Reported,
     UsageResultsView,
     UsageResultView,
+    is_binary,
     read_events,
 )
 from billing.usage.record_usage import record_usage
+from billing.usage.rejected_usage import note_rejected
 from billing.wiring import Backlog, Usage
 
 BUDGET_SECONDS = 3.0
@@ -38,10 +41,14 @@ app = make_api(read_events)
 
 @app.post("/usage")
 def report_usage(
-    body: Annotated[EventBody, Body()], context: MachineContext, store: Usage, backlog: Backlog
+    body: Annotated[EventBody, Body()],
+    context: MachineContext,
+    store: Usage,
+    backlog: Backlog,
+    prefer: Prefer = None,
 ) -> Reports:
     """Report usage: one CloudEvent, or a batch of them."""
-    reported = Reported(body)
+    reported = Reported(body, strict=prefers_strict(prefer))
     results = record_usage(
         reported.reports,
         context=context,
@@ -49,8 +56,11 @@ def report_usage(
         budget=RetryBudget(BUDGET_SECONDS),
         store=store,
         backlog=backlog,
+        whole=reported.is_to_be_whole,
+        spoiled=reported.is_spoiled,
     )
+    note_rejected(reported.codes(results), context=context, store=store)
     return reported.answer(results)
 
 
-handler = entrypoint(app, media_types=MEDIA_TYPES, characters_max=BODY_CHARACTERS_MAX)
+handler = entrypoint(app, media_types=MEDIA_TYPES, takes=is_binary, characters_max=BODY_CHARACTERS_MAX)

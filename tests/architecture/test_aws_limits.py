@@ -41,6 +41,7 @@ VALUES = {
     "ReplyToAddress": ("", "help@example.com"),
     "TestClocks": ("off", "on"),
     "VatNumberCheck": ("off", "on"),
+    "UsageSenderArn": ("", "arn:aws:iam::111122223333:role/shop"),
 }
 """Both values of each parameter that decides on a condition."""
 

@@ -19,8 +19,8 @@ FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app
 NEVER = {"aws_xray_sdk", "boto3", "requests", "stripe"}
 """Libraries that no function needs at its start."""
 
-NOT_AT_START = {"dns", "email_validator", "stdnum"}
-"""Libraries that a function loads with the first e-mail address or VAT number that it checks."""
+NOT_AT_START = {"dns", "email_validator", "stdnum", "xlsxwriter"}
+"""Libraries that a function loads with the first e-mail address or VAT number that it checks, or workbook it writes."""
 
 WRITERS = {"notify", "render_documents"}
 """Functions that write mail or documents."""

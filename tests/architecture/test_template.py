@@ -12,6 +12,7 @@ from billing.correspondence.notify import CLAIM
 from billing.kernel.permissions import STAFF_GROUP, Role, may
 from billing.platform.dynamodb import keys
 from billing.platform.http.judge import judges_of
+from billing.platform.http.media_types import XLSX
 
 from scripts.event_schemas import committed, schemas
 from scripts.openapi import document, resolvers, text
@@ -118,6 +119,13 @@ def test_the_table_can_be_restored_and_survives_the_stack() -> None:
     assert [each["IndexName"] for each in table["Properties"]["GlobalSecondaryIndexes"]] == ["gsi1", "gsi2"]
 
 
+def test_workbooks_are_the_only_binary_answers() -> None:
+    """With all types, the gateway would fail each CORS pre-flight (aws/serverless-application-model, issue 553)."""
+    media_types = resources()["Api"]["Properties"]["BinaryMediaTypes"]
+
+    assert [each.replace("~1", "/") for each in media_types] == [XLSX]
+
+
 @pytest.mark.parametrize("function", sorted(FUNCTIONS))
 def test_no_function_has_wildcard_permissions_or_scans(function: str) -> None:
     for statement in statements(function):
@@ -131,9 +139,20 @@ def test_no_function_has_wildcard_permissions_or_scans(function: str) -> None:
     "function", ["GetBilling", "GetDeletions", "GetEvents", "GetInvoices", "GetUsage", "ListAccounts"]
 )
 def test_functions_that_read_cannot_write(function: str) -> None:
-    actions = {action for statement in statements(function) for action in statement["Action"]}
+    """A person's first request sets a mark: a statement whose condition allows no other attribute (test_policies)."""
+    marks = [statement for statement in statements(function) if "Condition" in statement]
+    reads = [statement for statement in statements(function) if statement not in marks]
 
-    assert actions <= {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
+    assert {action for each in reads for action in each["Action"]} <= {
+        "dynamodb:BatchGetItem",
+        "dynamodb:GetItem",
+        "dynamodb:Query",
+    }
+    assert all(
+        each["Condition"]["ForAllValues:StringLike"]
+        == {"dynamodb:Attributes": ["pk", "sk", "logged_in#*", "used_since"]}
+        for each in marks
+    )
 
 
 @pytest.mark.parametrize("function", sorted({name for name, _ in ROUTES.values()}))
@@ -200,6 +219,7 @@ WORKERS = {
     "Notify": ("Published", "Notices"),
     "NoteMailFeedback": ("Told", "MailFeedback"),
     "RecordQueuedUsage": ("Waiting", "UsageBacklog"),
+    "TakeReportedUsage": ("Sent", "ReportedUsage"),
     "ScaleAccount": ("Due", "AutoscalingDue"),
     "NotePaymentNotice": ("Told", "PaymentNotices"),
     "DetachReplacedMethods": ("Changed", "ChangedMethods"),
@@ -347,14 +367,14 @@ def test_every_planner_leaves_a_letter_and_has_an_alarm_if_it_fails_or_does_not_
         for metric in resources()["PlannersFail"]["Properties"]["Metrics"][1:]
     ]
 
-    assert planners < scheduled
+    assert planners < set(watched) < scheduled
     for name in scheduled:
         destination = FUNCTIONS[name]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
         assert destination == {"Type": "SQS", "Destination": {"Fn::GetAtt": "DeadLetters.Arn"}}
     assert "METRICS()" in failing["Expression"]
-    assert sorted(watched) == sorted(planners)
+    assert len(watched) == len(set(watched))
     assert alarms("Invocations").keys() == scheduled
-    assert scheduled - planners <= alarms("Errors").keys()
+    assert scheduled - set(watched) <= alarms("Errors").keys()
     assert all(each["TreatMissingData"] == "breaching" for each in alarms("Invocations").values())
 
 
@@ -430,7 +450,7 @@ def test_vies_is_asked_by_one_function_and_only_where_the_deployment_says_so() -
     assert {name for name in FUNCTIONS if "VIES_API_BASE" in variables(name)} == {"CheckVatNumber"}
     assert schedule["State"] == {"Fn::If": ["ChecksVatNumbers", "ENABLED", "DISABLED"]}
     asked_for = {name for name in FUNCTIONS if "VAT_NUMBER_CHECK" in variables(name)}
-    assert asked_for == {"ProvisionAccount", "UpdateBillingInformation"}
+    assert asked_for == {"AdministerUsers", "ProvisionAccount", "UpdateBillingInformation"}
 
 
 def test_files_are_private_encrypted_versioned_and_kept() -> None:

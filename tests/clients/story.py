@@ -13,6 +13,7 @@ from tests.usage import cloud_event
 
 JSON = "application/json"
 CSV = "text/csv"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Step:
         """The name of the type of the answer's body: of a problem, of a view, or none."""
         if "content" not in answer:
             return None
-        [schema] = [each["schema"] for media_type, each in answer["content"].items() if media_type != CSV]
+        [schema] = [each["schema"] for media_type, each in answer["content"].items() if media_type not in {CSV, XLSX}]
         name: str = schema["$ref"].rpartition("/")[2]
         union = document()["components"]["schemas"][name].get("anyOf", ())
         members = [each["$ref"].rpartition("/")[2] for each in union]

@@ -59,6 +59,9 @@ class Mailbox:
         return [to for to, _ in self.taken]
 
 
+ADA = Actor(ActorKind.CUSTOMER, ADMIN.id)
+
+
 @dataclass
 class Post:
     """Everything that notify() needs, and what it wrote."""
@@ -127,9 +130,9 @@ def test_a_recipient_in_two_audiences_gets_one_mail() -> None:
     assert addressed == (Recipient(ADMIN.email, "Ada Holm"), Recipient(SECOND_ADMIN.email, "Cy Dahl"))
 
 
-def test_an_invitation_goes_only_to_the_invited_user(post: Post) -> None:
+def test_an_invitation_by_the_only_admin_goes_only_to_the_invited_user(post: Post) -> None:
     add(post.store, MEMBER)
-    event = replace(sample_event(), type=EventType.USER_ADDED, before=None, after={"user": MEMBER.id})
+    event = replace(sample_event(), type=EventType.USER_ADDED, actor=ADA, before=None, after={"user": MEMBER.id})
 
     post.notify(event, staff=STAFF_ADDRESS)
 
@@ -137,9 +140,91 @@ def test_an_invitation_goes_only_to_the_invited_user(post: Post) -> None:
 
 
 def test_a_user_removed_before_the_invitation_is_sent_gets_none(post: Post) -> None:
-    event = replace(sample_event(), type=EventType.USER_ADDED, before=None, after={"user": MEMBER.id})
+    event = replace(sample_event(), type=EventType.USER_ADDED, actor=ADA, before=None, after={"user": MEMBER.id})
 
     assert post.notify(event) == DeliveryCounts(0, 0)
+
+
+BO = {"user": MEMBER.id, "email": MEMBER.email, "name": MEMBER.name}
+
+
+def role_event(kind: EventType, before: str | None, after: str | None, actor: Actor = ADA) -> Event:
+    """An event: the actor has changed the role of Bo."""
+    facts = [None if role is None else {**BO, "role": role} for role in (before, after)]
+    return replace(sample_event(1), type=kind, actor=actor, before=facts[0], after=facts[1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "is_user"),
+    [
+        (EventType.USER_ADDED, None, "member", True),
+        (EventType.USER_ADDED, None, "admin", True),
+        (EventType.USER_CHANGED, "member", "admin", True),
+        (EventType.USER_CHANGED, "admin", "member", True),
+        (EventType.USER_REMOVED, "admin", None, False),
+        (EventType.USER_REMOVED, "member", None, False),
+    ],
+)
+def test_a_change_of_a_role_is_mailed_to_the_user_and_to_all_admins_but_the_one_who_made_it(
+    kind: EventType, before: str | None, after: str | None, is_user: bool, post: Post
+) -> None:
+    add(post.store, SECOND_ADMIN)
+    if is_user:
+        add(post.store, replace(MEMBER, role=Role(str(after))))
+
+    post.notify(role_event(kind, before, after), staff=STAFF_ADDRESS)
+
+    assert post.mailbox.addresses() == [MEMBER.email, SECOND_ADMIN.email]
+    assert [recipient.is_concerned for _, recipient, _ in post.written] == [True, False]
+
+
+def test_a_change_of_a_role_by_staff_is_mailed_to_every_admin(post: Post) -> None:
+    add(post.store, MEMBER)
+
+    post.notify(role_event(EventType.USER_CHANGED, "admin", "member", Actor(ActorKind.STAFF, "staff-1")))
+
+    assert post.mailbox.addresses() == [MEMBER.email, ADMIN.email]
+
+
+def test_an_admin_who_leaves_and_the_others_get_mail(post: Post) -> None:
+    post.notify(role_event(EventType.USER_REMOVED, "admin", None, Actor(ActorKind.CUSTOMER, MEMBER.id)))
+
+    assert post.mailbox.addresses() == [MEMBER.email, ADMIN.email]
+
+
+def test_a_change_of_a_name_alone_sends_no_mail(post: Post) -> None:
+    add(post.store, MEMBER)
+    add(post.store, SECOND_ADMIN)
+
+    assert post.notify(role_event(EventType.USER_CHANGED, "member", "member")) == DeliveryCounts(0, 0)
+
+
+def test_a_repeated_invitation_is_mailed_to_the_user_alone(post: Post) -> None:
+    add(post.store, MEMBER)
+    add(post.store, SECOND_ADMIN)
+
+    post.notify(role_event(EventType.USER_INVITED_AGAIN, "member", "member"))
+
+    assert post.mailbox.addresses() == [MEMBER.email]
+
+
+@pytest.mark.parametrize("again", [MEMBER, replace(MEMBER, id="user-9")])
+def test_a_removed_user_who_has_access_again_is_not_told_that_they_have_none(again: User, post: Post) -> None:
+    add(post.store, again)
+    add(post.store, SECOND_ADMIN)
+
+    post.notify(role_event(EventType.USER_REMOVED, "member", None))
+
+    assert post.mailbox.addresses() == [SECOND_ADMIN.email]
+
+
+def test_the_mail_about_a_removal_is_written_once_to_an_address_that_takes_mail(post: Post) -> None:
+    post.store.mark_undeliverable(ACCOUNT.id, MEMBER.email, sample_event(2))
+    removed = role_event(EventType.USER_REMOVED, "member", None, Actor(ActorKind.STAFF, "staff-1"))
+
+    assert post.notify(removed) == DeliveryCounts(sent=1, skipped=1)
+    assert post.notify(removed) == DeliveryCounts(sent=0, skipped=2)
+    assert post.mailbox.addresses() == [ADMIN.email]
 
 
 @pytest.mark.parametrize("kind", [EventType.REVIEW_BOOKED, EventType.REVIEW_CANCELLED])
@@ -175,7 +260,7 @@ def test_staff_get_mail_about_undeliverable_addresses_if_they_have_an_address(po
     assert post.mailbox.addresses() == [ADMIN.email, STAFF_ADDRESS]
 
 
-@pytest.mark.parametrize("kind", [EventType.USER_REMOVED, EventType.CATALOGUE_REPLACED])
+@pytest.mark.parametrize("kind", [EventType.DOWNLOAD_REQUESTED, EventType.CATALOGUE_REPLACED])
 def test_some_event_types_send_no_mail(kind: EventType, post: Post) -> None:
     before = stored_items()
 
@@ -192,14 +277,14 @@ def test_a_mail_names_the_account_and_the_actor(post: Post) -> None:
     post.notify(changed())
 
     [(letter_context, _, document), _] = post.written
-    assert letter_context == LetterContext("Nordlys Kaffe", "en", "Europe/Copenhagen", "Ada Holm")
+    assert letter_context == LetterContext("Nordlys Kaffe", "en", "Europe/Copenhagen", "Ada Holm", ADMIN.email)
     assert document is None
 
 
 def test_an_event_by_the_system_has_no_actor_name(post: Post) -> None:
     post.notify(replace(changed(), actor=Actor(ActorKind.SYSTEM, None)))
 
-    assert post.written[0][0].actor_name is None
+    assert (post.written[0][0].actor_name, post.written[0][0].actor_email) == (None, None)
 
 
 # ---- Exactly once ----

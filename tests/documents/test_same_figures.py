@@ -21,10 +21,11 @@ from billing.invoicing.issue_invoices import invoice_facts
 from billing.invoicing.numbering import RegisteredNumber
 from billing.invoicing.payment_events import credit_note_facts
 from billing.invoicing.records import WholeInvoice
+from billing.invoicing.sheets import register_sheet
 from billing.invoicing.views import InvoiceDetailsView, PreviewView
-from billing.invoicing.wording import register_table
 from billing.kernel.events import Actor, ActorKind, Event, EventType
 from billing.kernel.money import Money, decimal_text
+from billing.kernel.spreadsheet import csv_of
 from billing.languages import LANGUAGES
 from billing.languages.formats import formats
 from billing.payments.methods import Method, PaymentProfile
@@ -160,7 +161,7 @@ def test_the_tax_in_the_sellers_currency_is_the_same_everywhere(case: str, is_cr
     assert "2026-04-14 (ECB)" in pdf
 
     registered = RegisteredNumber("LV", 1, STARTS, issued.draft.total, issued.draft.tax_amount, seller_tax.amount)
-    header, row = csv.reader(register_table([registered]).splitlines())
+    header, row = csv.reader(csv_of(register_sheet([registered])).splitlines())
     figures = dict(zip(header, row, strict=True))
     said = decimal_text(seller_tax.amount)
     assert (figures["seller_tax"], figures["seller_currency"]) == (said, seller_tax.amount.currency)

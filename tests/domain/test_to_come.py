@@ -73,7 +73,7 @@ def live(billed: Book, moves: list[tuple[int, int]], cancelled_on: int | None, r
     None,
     UnconfirmedVatNumber.CHARGE,
 )
-@examples(200)
+@examples(200, deep=3_000)
 @given(
     st.sampled_from(INTERVALS_MONTHS),
     st.dates(date(2024, 6, 1), date(2025, 1, 31)),

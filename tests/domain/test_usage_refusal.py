@@ -60,10 +60,10 @@ def test_the_day_decides_and_not_whether_the_deactivation_has_run(status: Status
     account = replace(ACCOUNT, status=status, ending=ENDING)
 
     assert refused(account, "2026-07-14") is None
-    assert refused(account, "2026-07-15") == ("day", "account-deactivated")
-    assert refused(account, "2026-01-14") == ("day", "before-contract")
+    assert refused(account, "2026-07-15") == ("day", "deactivated")
+    assert refused(account, "2026-01-14") == ("day", "too-early")
     assert refused(account, "2026-07-14", "2026-07-27") is None
-    assert refused(account, "2026-07-14", "2026-07-28") == ("account", "account-deactivated")
+    assert refused(account, "2026-07-14", "2026-07-28") == ("account", "deactivated")
 
 
 def test_an_account_that_came_back_has_the_days_of_each_of_its_contracts() -> None:
@@ -76,15 +76,15 @@ def test_an_account_that_came_back_has_the_days_of_each_of_its_contracts() -> No
 
     days = [f"2026-{day}" for day in ("01-14", "01-15", "07-14", "07-15", "07-19", "07-20")]
     days += [f"2026-09-{day}" for day in (19, 20, 24, 25)]
-    before, gap = ("day", "before-contract"), ("day", "account-deactivated")
+    before, gap = ("day", "too-early"), ("day", "deactivated")
     assert [refused(second, day, "2026-09-30") for day in days] == [
         *(before, None, None, gap, gap, None, None),
         *(gap, gap, None),
     ]
     assert [refused(second, day, "2026-09-30", "email") for day in ("2026-07-14", "2026-07-20", "2026-09-25")] == [
         None,
-        ("product", "not-subscribed"),
-        ("product", "not-subscribed"),
+        ("product", "unknown"),
+        ("product", "unknown"),
     ]
     assert (second.status, second.ending, len(second.earlier)) == (Status.ACTIVE, None, 2)
     found = source_refusal(second, PAGE.subscription, "nordlys-dk", "search", date(2026, 7, 16), date(2026, 9, 30))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from billing.accounts.administer_users import remove_user, save_user
@@ -93,8 +94,9 @@ def change(area: Area, details: Details, replaces: int = 1) -> Command:
     return command
 
 
-def save(email: str, role: Role) -> Command:
-    """Adds a user, or changes their role."""
+def save(email: str, role: Role, *, after: timedelta = timedelta(), invitations_per_day: int = 50) -> Command:
+    """Adds a user, changes their role, or invites them again, some time `after` the account was provisioned."""
+    context = replace(CONTEXT, time=CONTEXT.time + after)
 
     def command(world: World) -> None:
         account = world.store.account(NEW_ACCOUNT.account)
@@ -103,7 +105,8 @@ def save(email: str, role: Role) -> Command:
             email,
             email.partition("@")[0],
             role,
-            context=CONTEXT,
+            invitations_per_day=invitations_per_day,
+            context=context,
             directory=world.directory,
             store=world.store,
         )

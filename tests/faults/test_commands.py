@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from billing.accounts.administer_users import save_user
 from billing.accounts.information import Area, BillingDetails, ContactDetails
-from billing.accounts.rules import LastAdmin
+from billing.accounts.rules import INVITED_AGAIN_AFTER, LastAdmin, TooManyInvitations
 from billing.kernel.errors import ConcurrentChange, StaleVersion
 from billing.kernel.permissions import Role
 from billing.subscriptions.catalogue import Product
@@ -259,6 +259,20 @@ def test_a_member_becomes_admin_once(faults: Faults) -> None:
     )
 
 
+def test_a_member_is_invited_again_once(faults: Faults) -> None:
+    def bo_is_invited_again(world: World) -> None:
+        users_are_consistent(world)
+        assert [event["type"] for event in events(world, "user.")] == ["user.added", "user.invited_again"]
+        assert world.store.account(NEW_ACCOUNT.account).invited.invitations == 2
+
+    faults.every_cut(
+        world=with_bo(Role.MEMBER),
+        command=save("bo@nordlys.example", Role.MEMBER, after=INVITED_AGAIN_AFTER),
+        invariants=bo_is_invited_again,
+        always=users_are_consistent,
+    )
+
+
 def test_a_member_is_removed_once(faults: Faults) -> None:
     def bo_is_removed(world: World) -> None:
         users_are_consistent(world)
@@ -295,6 +309,30 @@ def test_two_concurrent_invitations_both_succeed(faults: Faults) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (save("bo@nordlys.example", Role.MEMBER, invitations_per_day=1), "cy@nordlys.example"),
+        (save("cy@nordlys.example", Role.ADMIN, invitations_per_day=1), "bo@nordlys.example"),
+    ],
+    ids=["bo first", "cy first"],
+)
+def test_the_last_invitation_of_a_day_is_sent_once(faults: Faults, first: Command, second: str) -> None:
+    def one_is_added(world: World) -> None:
+        users_are_consistent(world)
+        assert len(roles(world)) == 2
+        assert len(events(world, "user.added")) == 1
+        assert world.store.account(NEW_ACCOUNT.account).invited.invitations == 1
+
+    faults.every_race(
+        world=company,
+        first=first,
+        second=save(second, Role.MEMBER, invitations_per_day=1),
+        invariants=one_is_added,
+        may_lose=(TooManyInvitations,),
+    )
+
+
 def test_users_stay_consistent_when_they_are_added_and_removed_in_any_order(faults: Faults) -> None:
     faults.histories(
         world=with_bo(Role.ADMIN),
@@ -323,6 +361,7 @@ def test_a_lost_race_raises_concurrent_change(connection: None) -> None:
                 "cy@nordlys.example",
                 "cy",
                 Role.MEMBER,
+                invitations_per_day=50,
                 context=CONTEXT,
                 directory=world.directory,
                 store=world.store,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import chain
@@ -19,6 +20,7 @@ from billing.usage.correct_usage import correct_usage
 from billing.usage.corrections import UsageCorrection
 from billing.usage.record_queued_usage import record_queued_usage
 from billing.usage.record_usage import IngestResult, UsageReport, batches, record_usage
+from billing.usage.rejected_usage import note_rejected, tell_rejected
 from billing.usage.rules import UsageEvent, month_of
 from billing.usage.watch_usage import watch_usage
 from hypothesis import HealthCheck, given
@@ -133,6 +135,7 @@ def expected(reports: Iterable[UsageReport]) -> Sums:
             sums[place] = sums.get(place, Decimal(0)) + amount
 
     for each in {(report.source, report.id): report for report in reports}.values():
+        assert each.time is not None
         day = each.time.date().isoformat()
         add(each.quantity, each.product, day)
         add(each.quantity, each.product, each.store, str(each.content), day)
@@ -430,10 +433,38 @@ def test_counters_are_the_sum_of_events_and_corrections_in_any_order(
         assert sum(each.correction.quantity for each in kept) == sum(by_correction.values())
 
 
+def test_a_day_of_rejected_usage_is_told_once(faults: Faults) -> None:
+    """Every cut, and every race with another run or with a request that still counts, tells each count once."""
+    tomorrow = replace(CONTEXT, time=CONTEXT.time + timedelta(days=1))
+
+    def rejected() -> UsageWorld:
+        world = company()
+        with world.calm():
+            note_rejected({"unknown": 2, "too-small": 1}, context=CONTEXT, store=world.usage)
+        return world
+
+    def tell(world: UsageWorld) -> None:
+        tell_rejected(context=tomorrow, store=world.usage)
+
+    def told(world: UsageWorld) -> None:
+        with world.calm():
+            tell(world)
+        [event] = events(world, "usage.rejected")
+        assert event["after"]["events"] == 3
+        assert event["after"]["codes"][0] == {"code": "unknown", "events": 2}
+
+    faults.every_cut(world=rejected, command=tell, invariants=told)
+    faults.every_race(world=rejected, first=tell, second=tell, invariants=told, may_lose=(ConcurrentChange,))
+
+
 def the_events(reports: Sequence[UsageReport]) -> list[UsageEvent]:
     """The events of reports, each on its day in UTC."""
     names = UsageReport.__slots__
-    return [UsageEvent(day=each.time.date(), **{name: getattr(each, name) for name in names}) for each in reports]
+    return [
+        UsageEvent(day=each.time.date(), **{name: getattr(each, name) for name in names})
+        for each in reports
+        if each.time is not None
+    ]
 
 
 def test_no_batch_exceeds_the_actions_of_a_transaction() -> None:

@@ -11,6 +11,7 @@ from datetime import date
 from random import Random
 from typing import IO, Any, TypeVar
 
+from billing.accounts.appointment_records import AppointmentStore
 from billing.accounts.directory import Directory, LogIn
 from billing.ending.cancellation.records import CancellationStore
 from billing.ending.deletion.records import PurgeStore
@@ -40,12 +41,22 @@ class People:
     def __init__(self) -> None:
         self.log_ins: dict[str, LogIn] = {}
         self.invitations: list[str] = []
+        self.deleted: list[str] = []
 
     def log_in(self, email: str, name: str) -> LogIn:
         self.invitations.append(email)
-        return self.log_ins.setdefault(email, LogIn(f"user of {email}", staff=False, verified=True))
+        # Who gets another log-in after a deletion has another id, as in Cognito.
+        again = " again" * self.deleted.count(email)
+        return self.log_ins.setdefault(email, LogIn(f"user of {email}{again}", staff=False, verified=True))
+
+    def has_log_in(self, user: str) -> bool:
+        return any(each.user == user for each in self.log_ins.values())
+
+    def find(self, email: str) -> LogIn | None:
+        return self.log_ins.get(email)
 
     def remove(self, user: str) -> None:
+        self.deleted += [email for email, each in self.log_ins.items() if each.user == user and not each.staff]
         self.log_ins = {email: each for email, each in self.log_ins.items() if each.user != user or each.staff}
 
 
@@ -61,8 +72,8 @@ class Bucket:
     def put_once(self, key: str, content: bytes, content_type: str) -> bytes:
         return self.files.setdefault(key, content)
 
-    def keys(self, prefix: str) -> list[str]:
-        return sorted(key for key in self.files if key.startswith(prefix))
+    def keys(self, prefix: str, after: str | None = None) -> list[str]:
+        return sorted(key for key in self.files if key.startswith(prefix) and key > (after or ""))
 
     def link(self, key: str, name: str) -> str:
         return f"https://bucket.example/{key}"
@@ -182,6 +193,11 @@ class World:
     def invoicing(self) -> InvoiceStore:
         """The real store of invoices, over the seam. A new one each time, as in a new process: it caches no number."""
         return InvoiceStore(TABLE, self.client)
+
+    @property
+    def appointments(self) -> AppointmentStore:
+        """The real store of appointments, over the seam."""
+        return AppointmentStore(TABLE, self.client)
 
     @property
     def cancellations(self) -> CancellationStore:

@@ -66,8 +66,8 @@ def call_cancellation(
     return answer(cancellation, request(method, CANCELLATION, claims=caller, path=company.path, body=body, now=now))
 
 
-def cancel(company: Company, until: str = CONTRACT_ENDS, **more: Any) -> Answer:
-    return call_cancellation(company, "POST", {**WHY, "active_until": until}, **more)
+def cancel(company: Company, until: str = CONTRACT_ENDS, *, text: str = str(WHY["text"]), **more: Any) -> Answer:
+    return call_cancellation(company, "POST", {**WHY, "text": text, "active_until": until}, **more)
 
 
 def events_of(*kinds: str) -> list[Event]:

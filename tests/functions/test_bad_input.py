@@ -87,7 +87,7 @@ def pointers(given: Answer) -> list[str]:
         (with_value(ACCOUNT, 2, "contract", "interval_months"), "#/contract/interval_months"),
         (with_value(ACCOUNT, "3", "contract", "interval_months"), "#/contract/interval_months"),
         (with_value(ACCOUNT, True, "contract", "interval_months"), "#/contract/interval_months"),
-        (with_value(ACCOUNT, 3.0, "contract", "interval_months"), "#/contract/interval_months"),
+        (with_value(ACCOUNT, 3.5, "contract", "interval_months"), "#/contract/interval_months"),
         (with_value(ACCOUNT, "EURO", "contract", "currency"), "#/contract/currency"),
         (with_value(ACCOUNT, "eur", "contract", "currency"), "#/contract/currency"),
         (with_value(ACCOUNT, "XAU", "contract", "currency"), "#/contract/currency"),

@@ -108,6 +108,7 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
             "amount_per_charge": euros(12_862 + 17_700 - 1_500),
             "next_charge_on": "2026-07-15",
         },
+        "appointment": None,
     }
 
 
@@ -199,8 +200,8 @@ def test_the_page_has_the_newest_invoices_and_the_list_has_all_of_them(company: 
     assert rest["next_cursor"] is None
 
 
-def test_another_accounts_cursor_shows_none_of_its_invoices(company: Company) -> None:
-    """A cursor has a position in a list, but no account."""
+def test_another_accounts_cursor_is_refused(company: Company) -> None:
+    """A cursor is that of one list. The position in it may lie outside another one."""
     other = with_value(ACCOUNT, "other-shop", "account")
     assert provisioned(other).status == 201
     for invoice in invoices(3):
@@ -222,7 +223,28 @@ def test_another_accounts_cursor_shows_none_of_its_invoices(company: Company) ->
 
     mine = ask(company, "/accounts/{account}/invoices", query={"cursor": theirs})
 
-    assert mine.body["items"] == []
+    assert (mine.status, mine.body["type"]) == (422, "urn:livello:problem:bad-cursor")
+    assert "items" not in mine.body
+
+
+def test_the_cursor_of_a_year_is_not_one_of_another_year_or_of_all(company: Company) -> None:
+    """The position lies outside the other year: DynamoDB would refuse such a range, and the answer was 502."""
+    for invoice in invoices(14):
+        put_item(
+            keys.account(company.account),
+            keys.invoice(invoice.produced_on, invoice.number),
+            invoice_summary_mapping.invoice_body(invoice),
+        )
+    route = "/accounts/{account}/invoices"
+    pages = {}
+    for year in ("2025", "2026"):
+        pages[year] = ask(company, route, query={"year": year, "limit": "1"}).body["next_cursor"]
+
+    for query in ({"year": "2026"}, {}, {"year": "2025", "status": "paid"}):
+        given = ask(company, route, query={**query, "cursor": pages["2025"]})
+        assert (given.status, given.body["type"]) == (422, "urn:livello:problem:bad-cursor")
+    again = {"year": "2025", "limit": "1", "cursor": pages["2025"]}
+    assert len(ask(company, route, query=again).body["items"]) == 1
 
 
 def test_a_browser_of_the_allowed_origin_may_read_the_answer(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:

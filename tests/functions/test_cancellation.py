@@ -341,7 +341,7 @@ def test_a_member_gets_the_names_of_the_admins(company: Company) -> None:
     response = cancel(company, claims=company.member)
 
     assert response.status == 403
-    assert response.body["admins"] == [{"name": "Ada Holm", "email": "ada@nordlys.example"}]
+    assert response.body["admins"] == [{"name": "Ada Holm", "email": "ada@nordlys.example", "status": "active"}]
 
 
 # ---- Withdrawal --------------------------------------------------------------------------------------

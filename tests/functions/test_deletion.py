@@ -15,6 +15,7 @@ import pytest
 from billing import wiring
 from billing.kernel.contract_calendar import Contract
 from billing.usage.rules import UsageEvent
+from openpyxl import load_workbook
 
 from functions.administer_downloads.app import handler as downloads
 from functions.administer_users.app import handler as administer_users
@@ -359,6 +360,8 @@ def test_an_invoice_archive_contains_all_invoices_of_the_year(shop: Company) -> 
     numbers = numbers_of(SHOP)
     rows = [*csv.DictReader(io.StringIO(archive.read("invoices.csv").decode()))]
     assert sorted(each["number"] for each in rows) == numbers
+    [heading, *cells] = load_workbook(io.BytesIO(archive.read("invoices.xlsx")))["invoices"].iter_rows(values_only=True)
+    assert (heading, [row[0] for row in cells]) == (tuple(rows[0]), [each["number"] for each in rows])
     assert f"{numbers[-1]}/{numbers[-1]}.pdf" in archive.namelist()
     assert ask(shop, "GET", "invoices/archive", {"year": "2025"}).body["status"] == "none"
     assert ask(shop, "GET", "invoices/archive", {"year": "1"}).status == 422

@@ -167,6 +167,36 @@ def test_a_change_is_mailed_to_the_admin_and_the_billing_address(company: Compan
     assert [part.get_content_type() for part in mail.walk()] == ["multipart/alternative", "text/plain", "text/html"]
 
 
+def test_an_admin_who_leaves_is_named_to_the_others_with_their_role(company: Company, post: Post) -> None:
+    """Their own request, as the API, the stream and SES see it: nobody of the account bears their name any more."""
+    users, bo = "/accounts/{account}/users", {"email": "bo@nordlys.example", "name": "Bo Lind", "role": "admin"}
+    raised = request("PUT", users, claims=company.admin, path=company.path, body=bo, now=NOW + timedelta(seconds=1))
+    assert answer(administer_users, raised).status == 200
+    path = {**company.path, "user": company.admin["sub"]}
+    left = request("DELETE", users + "/{user}", claims=company.admin, path=path, now=NOW + timedelta(seconds=2))
+    assert answer(administer_users, left).status == 204
+    events = [json.loads(str(each["body"])) for each in stored_items() if str(each["sk"]).startswith("EVENT#")]
+    messages = [
+        json.dumps({"source": "livello", "detail": each})
+        for each in events
+        if each["type"] in {"user.changed", "user.removed"}
+    ]
+
+    notify(post.delivered(*messages), Context())
+
+    texts = [
+        (to, mail["Subject"], " ".join(str(next(mail.iter_parts()).get_content()).split())) for to, mail in post.mails()
+    ]
+    assert [(to, subject) for to, subject, _ in texts] == [
+        ("bo@nordlys.example", "You are now an admin of the billing of Nordlys Kaffe"),
+        ("ada@nordlys.example", "You no longer have access to the billing of Nordlys Kaffe"),
+        ("bo@nordlys.example", "Nordlys Kaffe: an admin no longer has access"),
+    ]
+    assert "Ada Holm has given up their access" in texts[2][2]
+    assert "Role before: admin" in texts[2][2]
+    assert "Changed by: Ada Holm (ada@nordlys.example)" in texts[2][2]
+
+
 def test_the_audit_copy_is_the_message_that_ses_accepted(company: Company, post: Post) -> None:
     notify(post.delivered(notice(company)), Context())
 

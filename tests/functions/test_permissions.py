@@ -69,6 +69,8 @@ from tests.usage import cloud_event, correction
 STRANGER = person("stranger-1")
 INFORMATION = "/accounts/{account}/billing-information/"
 CLAIM = "/open-claims/{claim}"
+APPOINTMENT = "/accounts/{account}/appointment"
+APPOINTED = {"email": "dina@nordlys.example", "name": "Dina Lund", "reason": "The only admin has left."}
 CANCELLATION = "/accounts/{account}/cancellation"
 WRONG = {"lines": None, "reason": "Invoiced by mistake"}
 REACTIVATION = "/accounts/{account}/reactivation"
@@ -231,6 +233,16 @@ def confirmed(prepared: dict[str, str]) -> dict[str, str]:
     return {"setup_intent": prepared["setup_intent"]}
 
 
+def with_appointment(company: Company) -> dict[str, str]:
+    """Staff have announced an admin."""
+    event = request("POST", APPOINTMENT, claims=STAFF, path=company.path, body=APPOINTED)
+    return {"appointment": answer(administer_users, event).body["appointment"]}
+
+
+def objection(prepared: dict[str, str]) -> dict[str, str]:
+    return {"appointment": prepared["appointment"]}
+
+
 # The table of DESIGN 3.4. A route without a row fails test_every_route_has_its_row.
 MATRIX = [
     Cell(list_accounts, "GET", "/accounts", 200, 200, 200, 200),
@@ -332,6 +344,22 @@ MATRIX = [
     Cell(administer_users, "GET", "/accounts/{account}/users", 200, 200, 200, 404),
     Cell(administer_users, "PUT", "/accounts/{account}/users", 200, 403, 403, 404, NEWCOMER),
     Cell(administer_users, "DELETE", "/accounts/{account}/users/{user}", 204, 403, 403, 404),
+    Cell(administer_users, "GET", APPOINTMENT, 200, 403, 200, 404, prepare=with_appointment),
+    Cell(administer_users, "POST", APPOINTMENT, 403, 403, 201, 404, APPOINTED),
+    Cell(administer_users, "DELETE", APPOINTMENT, 403, 403, 204, 404, prepare=with_appointment),
+    Cell(administer_users, "POST", APPOINTMENT + "/objection", 200, 403, 403, 404, objection, None, with_appointment),
+    Cell(administer_users, "GET", "/accounts/{account}/provisioning", 403, 403, 200, 404),
+    Cell(  # an admin has logged in
+        administer_users,
+        "PUT",
+        "/accounts/{account}/provisioning",
+        403,
+        403,
+        409,
+        404,
+        {"first_admin": {"email": "dina@nordlys.example", "name": "Dina"}, "reason": "A typo."},
+        {"If-Match": '"2"'},
+    ),
     Cell(administer_catalogue, "GET", "/catalogue", 403, 403, 200, 403),
     Cell(administer_catalogue, "PUT", "/catalogue", 403, 403, 200, 403, CATALOGUE, {"If-Match": '"1"'}),
     about_managers("GET", "/success-managers"),
@@ -389,7 +417,7 @@ def account_at_stripe(stripe_account: Stripe) -> Iterator[None]:
 
 
 NOTHING = {
-    **dict.fromkeys(["due", "number", "receipt", "review", "total"], "0"),
+    **dict.fromkeys(["appointment", "due", "number", "receipt", "review", "total"], "0"),
     "day": "2026-06-10",
     "clock": "q1",
     "claim": "LV-2025-000001",
@@ -460,7 +488,7 @@ def test_a_refused_member_learns_the_names_of_the_admins(cell: Cell, company: Co
     given = ask(cell, company.member, company, cell.prepare(company))
 
     assert given.body["type"] == "urn:livello:problem:admins-only"
-    assert given.body["admins"] == [{"name": "Ada Holm", "email": "ada@nordlys.example"}]
+    assert given.body["admins"] == [{"name": "Ada Holm", "email": "ada@nordlys.example", "status": "active"}]
 
 
 @pytest.mark.parametrize("cell", [cell for cell in MATRIX if "{account}" in cell.route])

@@ -164,11 +164,33 @@ RECORDING = {
 """The functions that record events of accounts, beside those that count usage."""
 
 
-def test_only_counters_and_the_last_event_of_an_account_are_updated_in_place() -> None:
+def test_only_counters_marks_and_the_last_event_of_an_account_are_updated_in_place() -> None:
     """All else is put as a whole, at a version: docs/decisions/0016, and 0031 for the last event."""
     updating = {folder for folder in FUNCTIONS if ("UpdateItem", None) in allowed(folder)}
 
-    assert updating == {"record_usage", "record_queued_usage", "correct_usage"} | RECORDING
+    assert (
+        updating == {"record_usage", "record_queued_usage", "take_reported_usage", "correct_usage"} | RECORDING | NOTING
+    )
+
+
+NOTING = {"get_billing", "get_events", "get_invoice_document", "get_invoices", "get_usage"}
+"""The functions that only read, and note a person's first request."""
+
+
+@pytest.mark.parametrize("function", sorted(NOTING))
+def test_a_function_that_reads_writes_only_the_mark_of_a_first_request(function: str) -> None:
+    """Without ReturnValues the answer of an update shows none of the item (DynamoDB, fine-grained access control)."""
+    [conditions] = [
+        statement["Condition"]
+        for policy in FUNCTIONS[function]["Policies"]
+        for statement in policy["Statement"]
+        if "dynamodb:UpdateItem" in statement["Action"]
+    ]
+
+    assert conditions == {
+        "ForAllValues:StringLike": {"dynamodb:Attributes": ["pk", "sk", f"{keys.LOGGED_IN}*", keys.USED_SINCE]},
+        "StringEqualsIfExists": {"dynamodb:ReturnValues": ["NONE"]},
+    }
 
 
 def test_a_cancellation_checks_what_its_charges_follow_from() -> None:

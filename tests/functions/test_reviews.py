@@ -281,6 +281,7 @@ def other_company(company: Company) -> ReviewClient:
 
 def test_no_slot_is_booked_twice(client: ReviewClient) -> None:
     theirs = other_company(client.company)
+    assert theirs.slots().status == 200  # their first request is noted
     client.booked()
     before = stored_items()
 

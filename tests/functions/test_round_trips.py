@@ -69,6 +69,12 @@ ROUND_TRIPS: dict[str, list[str]] = {
     "GET /accounts/{account}/users": [GET, QUERY],
     "PUT /accounts/{account}/users": [GET, QUERY, WRITE],
     "DELETE /accounts/{account}/users/{user}": [GET, QUERY, WRITE],
+    "GET /accounts/{account}/appointment": [GET, GET],
+    "POST /accounts/{account}/appointment": [GET, GET, QUERY, WRITE],
+    "DELETE /accounts/{account}/appointment": [GET, GET, WRITE],
+    "POST /accounts/{account}/appointment/objection": [GET, GET, WRITE],
+    "GET /accounts/{account}/provisioning": [GET, QUERY],
+    "PUT /accounts/{account}/provisioning": [QUERY, QUERY],  # refused: an admin has logged in
     "GET /accounts/{account}/success-manager": [GET, GET],
     "PUT /accounts/{account}/success-manager": [GET, GET],
     "GET /accounts/{account}/reviews": [GET, QUERY],

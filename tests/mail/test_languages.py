@@ -42,8 +42,8 @@ WITHOUT_MAIL = {
     "test_clock.ready",
     "invoicing.released",
     "period.free",
-    "user.changed",
-    "user.removed",
+    "user.erased",
+    "user.erasure_requested",
     "vat_number.confirmed",
     "vat_number.decided",
 }

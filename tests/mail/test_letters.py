@@ -26,7 +26,7 @@ from icalendar import Calendar
 from PIL import Image
 from pydantic import ValidationError
 
-from scripts.mail_preview import PDF, RECIPIENT, VENDOR, main, recipient, sample, samples, written
+from scripts.mail_preview import COLLEAGUE, PDF, RECIPIENT, VENDOR, main, recipient, sample, samples, written
 from tests.mail.reading import Page
 
 GMAIL_CLIPS_BYTES = 100_000
@@ -41,6 +41,9 @@ EVERY = [
     for name, event in samples()
 ]
 every_mail = pytest.mark.parametrize(("event", "language"), EVERY)
+
+BY_THEMSELVES = {"user": "b3c4f8a2-7051-70d5-9a4e-2f6c1d0e8b91"}
+"""The user of the sample events who has made the change."""
 
 LETTER_CONTEXT = LetterContext("Nordlys Kaffe", "en", "Europe/Copenhagen", "Astrid Holm")
 
@@ -362,6 +365,62 @@ SAYS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ),
     ("user.added", {}, "en", ["Astrid Holm has given you access", "As a member you", "Forgot password"]),
     ("user.added", {"role": "admin"}, "it", ["Astrid Holm vi ha dato accesso", "Come amministratore"]),
+    (
+        "user.added",
+        {**COLLEAGUE, "role": "admin"},
+        "en",
+        [
+            "Astrid Holm has given Erik Sand access to the billing of Nordlys Kaffe, as an admin",
+            "Role before none",
+            "Role now admin",
+            "20 January 2026, 13:15",
+            "because you are an admin of Nordlys Kaffe",
+            "If it was nobody of your company",
+        ],
+    ),
+    ("user.added", COLLEAGUE, "it", ["Astrid Holm ha dato a Erik Sand accesso", "come membro"]),
+    ("user.invited_again", {}, "en", ["has given you access", "Forgot password", "because you were given access"]),
+    ("user.invited_again", {}, "it", ["vi ha dato accesso", "Password dimenticata"]),
+    (
+        "user.changed",
+        {},
+        "en",
+        [
+            "Your role",
+            "Role before member",
+            "Role now admin",
+            "Changed by Astrid Holm",
+            "As an admin",
+            "you have access",
+        ],
+    ),
+    (
+        "user.changed",
+        COLLEAGUE,
+        "en",
+        ["Astrid Holm has changed the role of Erik Sand", "Role before member", "Role now admin", "you are an admin"],
+    ),
+    ("user.changed", {}, "it", ["Ruolo precedente membro", "Ruolo attuale amministratore", "Modificato da Astrid"]),
+    ("user.changed", COLLEAGUE, "it", ["Astrid Holm ha modificato il ruolo di Erik Sand"]),
+    (
+        "user.removed",
+        {},
+        "en",
+        [
+            "Your access to the billing of Nordlys Kaffe",
+            "Role before admin",
+            "Role now none",
+            "by Astrid",
+            "you had access",
+        ],
+    ),
+    ("user.removed", {}, "it", ["Il vostro accesso", "Ruolo attuale nessuno", "perché avevate accesso"]),
+    ("user.removed", COLLEAGUE, "en", ["Astrid Holm has ended the access of Erik Sand", "Role before admin"]),
+    ("user.removed", COLLEAGUE, "it", ["Astrid Holm ha revocato l’accesso di Erik Sand"]),
+    ("user.removed", {**COLLEAGUE, **BY_THEMSELVES}, "en", ["Erik Sand has given up their access", "by Erik Sand"]),
+    ("user.removed", {**COLLEAGUE, **BY_THEMSELVES}, "it", ["Erik Sand ha rinunciato al proprio accesso"]),
+    ("user.removed", BY_THEMSELVES, "en", ["You have given up your access"]),
+    ("user.removed", BY_THEMSELVES, "it", ["Avete rinunciato al vostro accesso"]),
     ("account.provisioned", {}, "en", ["every 3 months, in DKK", "15 January 2026", "up to 10,000 searches"]),
     ("address.undeliverable", {}, "en", ["invoices@nordlys.example came back", "9 June 2026, 18:20"]),
 ]
@@ -447,7 +506,7 @@ def test_the_document_is_attached_only_to_its_invoice() -> None:
     assert letter(sample("invoice.issued"), LETTER_CONTEXT, RECIPIENT, VENDOR).attachments == ()
 
 
-@pytest.mark.parametrize("kind", ["user.changed", "user.removed", "catalogue.replaced"])
+@pytest.mark.parametrize("kind", ["catalogue.replaced"])
 def test_an_event_type_without_a_template_has_no_mail(kind: str) -> None:
     assert kind not in MAILED
     with pytest.raises(NoSuchMail, match=kind):
@@ -525,8 +584,8 @@ ENUMERATED = ("peak", "known_peak", "declined", "bounced", "moved")
 """Values of enumerations in the schemas, which cannot be hostile."""
 
 
-def poisoned(value: Any, poison: str) -> Any:
-    """The facts with the poison in every free-text field."""
+def poisoned(value: Any, poison: str, spared: frozenset[str] = frozenset()) -> Any:
+    """The facts with the poison in every free-text field that is not spared."""
     free = {
         "name",
         "unit",
@@ -538,28 +597,80 @@ def poisoned(value: Any, poison: str) -> Any:
         "account_name",
         "address_line_1",
         "digest",
-    }
+    } - spared
     if isinstance(value, dict):
         return {
-            key: poison if key in free and isinstance(each, str) and each not in ENUMERATED else poisoned(each, poison)
+            key: poison
+            if key in free and isinstance(each, str) and each not in ENUMERATED
+            else poisoned(each, poison, spared)
             for key, each in value.items()
         }
     if isinstance(value, list):
-        return [poisoned(each, poison) for each in value]
+        return [poisoned(each, poison, spared) for each in value]
     return value
+
+
+by_audience = pytest.mark.parametrize(
+    ("kind", "is_concerned"),
+    [
+        *((kind, False) for kind in sorted(MAILED)),
+        *((kind, True) for kind in ("user.added", "user.changed", "user.invited_again", "user.removed")),
+    ],
+)
+"""Each kind of mail, and those about users in the words for the user, too."""
+
+
+@by_audience
+def test_no_name_or_text_becomes_a_link(kind: str, is_concerned: bool) -> None:
+    """Mail programs make a link of a domain. Only where staff hold a review may be one: `place`."""
+    poison = "evil.example/login https://evil.example www.Evil.Example evil\uff0eexample"
+    event = sample(kind)
+    facts = event.model_dump()
+    changed = {part: poisoned(facts[part], poison, frozenset({"place"})) for part in PARTS}
+    mail = letter(
+        SCHEMA_OF[kind].model_validate({**facts, **changed}),
+        LetterContext(poison, "en", "Europe/Copenhagen", poison, poison),
+        Recipient("astrid@nordlys.example", poison, is_concerned),
+        Vendor("Livello", "https://billing.livello.example/", "billing@livello.example"),
+        PDF,
+    )
+
+    calendars = [each.content.decode() for each in mail.attachments if each.name == "invite.ics"]
+    for words in (mail.subject, mail.text, mail.html, *calendars):
+        assert not re.search(r"evil[.\uff0e]example|://evil|www\.evil", words, re.IGNORECASE)
+    assert kind == "account.deleted" or "evil.\u200bexample" in mail.text.lower()
+
+
+@pytest.mark.parametrize(
+    "poison", ["https://you@evil.example/login", "mailto:you@evil.example", "evil.example/login@shop.example"]
+)
+def test_a_link_that_looks_like_an_address_is_no_link(poison: str) -> None:
+    """A URL may name a user before its host (RFC 3986, 3.2.1)."""
+    mail = letter(
+        sample("user.added"),
+        LetterContext(poison, "en", "Europe/Copenhagen", poison),
+        Recipient("astrid@nordlys.example", poison),
+        Vendor("Livello", "https://billing.livello.example/", "billing@livello.example"),
+        None,
+    )
+
+    for words in (mail.subject, mail.text, mail.html):
+        assert "evil.example" not in words
+        assert "https://you" not in words
+    assert "evil.\u200bexample" in mail.text
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 @pytest.mark.parametrize("poison", HOSTILE, ids=range(len(HOSTILE)))
-@pytest.mark.parametrize("kind", sorted(MAILED))
-def test_hostile_names_and_texts_come_out_harmless(kind: str, poison: str, language: str) -> None:
+@by_audience
+def test_hostile_names_and_texts_come_out_harmless(kind: str, is_concerned: bool, poison: str, language: str) -> None:
     event = sample(kind)
     facts = event.model_dump()
     event = SCHEMA_OF[kind].model_validate({**facts, **{part: poisoned(facts[part], poison) for part in PARTS}})
     mail = letter(
         event,
-        LetterContext(poison, language, "Europe/Copenhagen", poison),
-        Recipient("astrid@nordlys.example", poison),
+        LetterContext(poison, language, "Europe/Copenhagen", poison, poison),
+        Recipient("astrid@nordlys.example", poison, is_concerned),
         Vendor("Livello", "https://billing.livello.example/", "billing@livello.example"),
         PDF,
     )

@@ -31,7 +31,10 @@ def document(kind: str) -> Any:
 @pytest.mark.parametrize("kind", sorted(SCHEMA_OF))
 def test_a_sample_has_exactly_the_fields_of_its_schema(kind: str) -> None:
     # Parsing drops keys that the schema does not define.
-    assert sample(kind).model_dump(mode="json") == document(kind)
+    fields = sample(kind).model_dump(mode="json")
+    if fields["account"] is None:  # only the events of an account are in a sequence
+        assert fields.pop("sequence") is None
+    assert fields == document(kind)
 
 
 @pytest.mark.parametrize("kind", sorted(SCHEMA_OF))

@@ -90,7 +90,9 @@ def test_a_refused_member_gets_the_admins_addresses(stack: Stack) -> None:
     )
 
     assert refused.status == 403
-    assert problem(refused)["admins"] == [{"name": COMPANY.admin.name, "email": COMPANY.admin.email}]
+    assert problem(refused)["admins"] == [
+        {"name": COMPANY.admin.name, "email": COMPANY.admin.email, "status": "active"}
+    ]
 
 
 @pytest.mark.parametrize("area", ["company", "billing", "contact"])

@@ -13,7 +13,10 @@ from typing import Any
 
 import billing
 import pytest
+from billing.accounts.appointment_records import AppointmentStore
+from billing.accounts.appointments import Appointment
 from billing.accounts.information import Area, BillingDetails
+from billing.accounts.log_in_records import Leaving, LogInStore
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import Account
 from billing.accounts.vat_number_due import VatNumberDue
@@ -27,6 +30,8 @@ from billing.ending.deletion.claims import OpenClaim
 from billing.ending.deletion.records import Purge, PurgeStore, StoredInvoice
 from billing.ending.deletion.rules import Receipt
 from billing.ending.due import EndingDue, EndingStage
+from billing.ending.erasure.records import ErasureStore
+from billing.ending.erasure.rules import Aliases, Erasure
 from billing.ending.exports.records import DownloadStore
 from billing.ending.exports.rules import Download, DownloadKind
 from billing.ending.reactivation.records import ReactivationStore
@@ -51,6 +56,7 @@ from billing.payments.gateway import Merchant
 from billing.payments.methods import CardWarning, PaymentProfile
 from billing.payments.records import Payer, PaymentStore
 from billing.platform.due_work.records import DueStore
+from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.table import Table
 from billing.platform.events.records import EventStore
 from billing.platform.test_clocks.records import ClockStore
@@ -63,7 +69,7 @@ from billing.subscriptions.catalogue_records import CatalogueStore
 from billing.subscriptions.records import SubscriptionStore
 from billing.subscriptions.subscriber import Subscriber
 from billing.usage.corrections import Figures, RecordedUsageCorrection, UsageCorrection
-from billing.usage.records import UsageCorrectionState, UsageStore, counters_of
+from billing.usage.records import RejectedDay, UsageCorrectionState, UsageStore, counters_of
 from billing.usage.rules import UsageEvent
 from billing.usage.thresholds import AlertState
 from billing.usage.totals import UsageReads
@@ -96,6 +102,7 @@ STATE = AutoscalingState(SUBSCRIBER, AutoscalingSettings(), DUE)
 CANCELLATION = Cancellation(
     "receipt", NOON, Requester(ADMIN.id, ADMIN.name, ADMIN.email), Reason.NOT_USED, "", TODAY, TODAY, (), TODAY
 )
+APPOINTMENT = Appointment("appointment", MEMBER.email, MEMBER.name, "", NOON, NOON)
 NO_REVIEW = ClosingReview(None, None)
 CANCELLABLE = CancellationState(SUBSCRIBER, PAGE.information.company.details, None, None)
 DELIVERY = Delivery(ID, EVENT.id, "recipient")
@@ -115,6 +122,10 @@ REACTIVATION = Reactivation(
 )
 PURGE = Purge(ID, "receipt", ACCOUNT.name, "en", (), (), None, "identity", NOON, {}, "")
 CLAIM = OpenClaim("LV-2026-000001", ID, "receipt", NOON, TODAY, "EUR", InvoicePayment(TODAY, 1), "en", version=1)
+LEAVING = Leaving(MEMBER.id, NOON)
+ERASURE = Erasure(
+    ID, MEMBER.id, "erased-1", NOON, ("customer", ADMIN.id), "request", Aliases(frozenset({MEMBER.id})), version=1
+)
 RECEIPT = Receipt("receipt", "identity", NOON, NOON, {}, "")
 USED = UsageEvent(
     ID, "source", "1", "search", "shop", None, datetime(2026, 6, 10, tzinfo=UTC), TODAY, Decimal(1), 0, None
@@ -142,6 +153,13 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "accounts": lambda store: [*store.accounts()],
         "record_once": lambda store: store.record_once(ID, "subject", EVENT),
     },
+    AppointmentStore: {
+        "account_with_appointment": lambda store: store.account_with_appointment(ID),
+        "announce": lambda store: store.announce(ACCOUNT, APPOINTMENT, EVENT),
+        "appointment": lambda store: store.appointment(ID),
+        "carry_out": lambda store: store.carry_out(ACCOUNT, APPOINTMENT, ADMIN, [EVENT], is_new=True),
+        "end": lambda store: store.end(ID, APPOINTMENT, EVENT),
+    },
     AccountStore: {
         "account": lambda store: store.account(ID),
         "accounts_of": lambda store: store.accounts_of(ADMIN.id, **LIST),
@@ -149,7 +167,11 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "correspondents": lambda store: store.correspondents(ID),
         "details": lambda store: store.details(ID),
         "mark_undeliverable": lambda store: store.mark_undeliverable(ID, ADMIN.email, EVENT),
-        "remove_user": lambda store: store.remove_user(ACCOUNT, MEMBER.id, EVENT),
+        "correct_provisioning": lambda store: store.correct_provisioning(
+            ACCOUNT, ADMIN, [MEMBER], {}, [EVENT], None, NOON
+        ),
+        "note_log_in": lambda store: store.note_log_in(ID, ADMIN.id, NOON, is_admin=True),
+        "remove_user": lambda store: store.remove_user(ACCOUNT, MEMBER.id, EVENT, NOON),
         "replace_information": lambda store: store.replace_information(
             ID, Area.BILLING, BillingDetails(ADMIN.email), 1, EVENT
         ),
@@ -191,6 +213,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "newest_catalogue": lambda store: store.newest_catalogue(),
     },
     DeliveryStore: {
+        "as_recorded": lambda store: store.as_recorded(EVENT),
         "claim_delivery": lambda store: store.claim_delivery(DELIVERY, "one", NOON, NOON + timedelta(minutes=2)),
         "not_mailed_before": lambda store: store.not_mailed_before(EVENT),
         "note_mailed": lambda store: store.note_mailed(EVENT),
@@ -206,6 +229,18 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "usage": lambda store: [*store.usage(ID)],
     },
     DueStore: {"due": lambda store: [*store.due(Job.RENEWAL, NOON)]},
+    ErasureStore: {
+        "begin_erasure": lambda store: store.begin_erasure(
+            ERASURE, ACCOUNT, PAGE.information, NOON, [EVENT], is_member=True
+        ),
+        "customer_of": lambda store: store.customer_of(ID, MEMBER.id),
+        "downloads": lambda store: store.downloads(ID),
+        "erasure": lambda store: store.erasure(ID, MEMBER.id),
+        "erasures": lambda store: store.erasures(ID),
+        "finish_erasure": lambda store: store.finish_erasure(ERASURE, (), EVENT),
+        "rows": lambda store: [*store.rows(ID, keys.EVENT, None)],
+        "save_erasure": lambda store: store.save_erasure(ERASURE, (), ["key"]),
+    },
     EventStore: {"events": lambda store: store.events(ID, **LIST)},
     ClockStore: {
         "find": lambda store: store.find("q1"),
@@ -239,6 +274,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "is_registered": lambda store: store.is_registered("LV-2026-000001"),
         "invoice": lambda store: store.invoice(ID, "LV-2026-000001"),
         "invoices": lambda store: store.invoices(ID, year=None, status=None, **LIST),
+        "whole_invoices": lambda store: store.whole_invoices(ID, year=None, status=None, **LIST),
         "issue": lambda store: store.issue(CONTEXT, WHOLE, NextNumber("LV", TODAY, 2), FIXED, 1, EVENT),
         "record": lambda store: store.record(ID, "LV-2026-000001"),
         "replace_collection_due": lambda store: store.replace_collection_due(CONTEXT, None),
@@ -264,6 +300,14 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "save_register_comparison": lambda store: store.save_register_comparison(TODAY, TODAY, (), (), SHARED),
         "stored_counter": lambda store: store.stored_counter("LV", 2026),
     },
+    LogInStore: {
+        "belongs_elsewhere": lambda store: store.belongs_elsewhere(ADMIN.id, ID),
+        "claim_log_in": lambda store: store.claim_log_in(LEAVING),
+        "forget_log_in": lambda store: store.forget_log_in(LEAVING),
+        "leaving": lambda store: store.leaving(ADMIN.id),
+        "leaving_of": lambda store: store.leaving_of([ADMIN.id]),
+        "let_leave": lambda store: store.let_leave(ADMIN.id, NOON),
+    },
     PaymentStore: {
         "change_merchant": lambda store: store.change_merchant(MERCHANT),
         "merchant": lambda store: store.merchant(),
@@ -278,7 +322,6 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "begin": lambda store: store.begin(ACCOUNT, PURGE),
         "credit": lambda store: store.credit(ID),
         "keep": lambda store: store.keep(PURGE, [CLAIM]),
-        "belongs_elsewhere": lambda store: store.belongs_elsewhere(ADMIN.id, ID),
         "delete_some": lambda store: store.delete_some(PURGE),
         "due": lambda store: store.due(ID),
         "empty": lambda store: store.empty(PURGE, NOON),
@@ -328,13 +371,16 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     UsageReads: {"totals": lambda store: store.totals(ID, TODAY, TODAY)},
     UsageStore: {
+        "add_rejected": lambda store: store.add_rejected(TODAY, {"unknown": 2}),
         "contents": lambda store: store.contents(ID, "search", TODAY, TODAY, limit=1),
         "count": lambda store: store.count([USED], lambda _: None),
         "correct": lambda store: store.correct(UNCORRECTED, CORRECTED, ALERT, EVENT),
         "correction_state": lambda store: store.correction_state(CORRECTION),
-        "corrections": lambda store: [*store.corrections(ID, TODAY, TODAY)],
+        "corrections": lambda store: [*store.corrections(ID, TODAY, TODAY + timedelta(days=1))],
         "month_usage": lambda store: store.month_usage(ID, "search", TODAY),
         "not_recorded": lambda store: store.not_recorded({ID: "subject"}),
+        "rejected_before": lambda store: store.rejected_before(TODAY),
+        "replace_rejected": lambda store: store.replace_rejected(RejectedDay(TODAY, {"unknown": 2}, 1), SHARED),
         "save_alert_state": lambda store: store.save_alert_state(ID, "search", None, AlertState(1, TODAY, 80), EVENT),
         "subscribers": lambda store: store.subscribers([ID]),
         "totals_with_corrections": lambda store: store.totals_with_corrections(ID, TODAY, TODAY),
@@ -352,7 +398,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
 }
 
-SINGLE_WRITES = {"clear_undeliverable", "record_delivery", "release_delivery"}
+SINGLE_WRITES = {"clear_undeliverable", "note_log_in", "record_delivery", "release_delivery"}
 """Verbs without a transaction: DynamoDB never answers them with TransactionCanceledException."""
 
 CANCELLED = "TransactionCanceledException"

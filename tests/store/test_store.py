@@ -228,7 +228,7 @@ def test_a_user_and_their_role_are_written_in_one_transaction(store: Stores) -> 
     assert both.roles == {ADMIN.id: Role.ADMIN, MEMBER.id: Role.MEMBER}
     assert store.users(ACCOUNT.id) == (ADMIN, MEMBER)
 
-    store.remove_user(both.without(MEMBER.id), MEMBER.id, sample_event())
+    store.remove_user(both.without(MEMBER.id), MEMBER.id, sample_event(), NOON)
     assert store.account(ACCOUNT.id).roles == {ADMIN.id: Role.ADMIN}
     assert store.users(ACCOUNT.id) == (ADMIN,)
 
@@ -239,9 +239,9 @@ def test_of_two_concurrent_changes_of_users_one_is_refused(store: Stores) -> Non
     store.save_user(ACCOUNT.with_role("user-2", Role.ADMIN), replace(MEMBER, role=Role.ADMIN), sample_event())
     account = store.account(ACCOUNT.id)
 
-    store.remove_user(account.without(ADMIN.id), ADMIN.id, sample_event())
+    store.remove_user(account.without(ADMIN.id), ADMIN.id, sample_event(), NOON)
     with pytest.raises(ConcurrentChange):
-        store.remove_user(account.without(MEMBER.id), MEMBER.id, sample_event())
+        store.remove_user(account.without(MEMBER.id), MEMBER.id, sample_event(), NOON)
 
     assert store.account(ACCOUNT.id).roles == {MEMBER.id: Role.ADMIN}
 
@@ -289,7 +289,7 @@ def test_every_change_is_written_with_its_event(store: Stores) -> None:
     store.replace_information(ACCOUNT.id, Area.BILLING, BillingDetails("b@nordlys.example"), 1, events[1])
     store.save_user(ACCOUNT.with_role(MEMBER.id, MEMBER.role), MEMBER, events[2])
     both = store.account(ACCOUNT.id)
-    store.remove_user(both.without(MEMBER.id), MEMBER.id, events[3])
+    store.remove_user(both.without(MEMBER.id), MEMBER.id, events[3], NOON)
 
     with calls() as operations:
         first = store.events(ACCOUNT.id, limit=3, after=None)

@@ -17,6 +17,7 @@ from botocore.session import Session
 from billing.platform.clock import read_clocks_from
 
 if TYPE_CHECKING:
+    from billing.accounts.appointment_records import AppointmentStore
     from billing.accounts.directory import Directory
     from billing.accounts.records import AccountStore
     from billing.billing_page.records import BillingPageStore
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from billing.ending.deletion.claim_records import ClaimStore
     from billing.ending.deletion.empty_archive import ArchiveToEmpty
     from billing.ending.deletion.records import PurgeStore
+    from billing.ending.erasure.records import ErasureStore
     from billing.ending.exports.records import DownloadStore
     from billing.ending.reactivation.records import ReactivationStore
     from billing.invoicing.exchange_rates.records import ExchangeRateStore
@@ -59,12 +61,14 @@ else:  # the commands of a function import the stores and interfaces that they n
         PaymentNotices
     ) = Any
     Queue = UsageBacklog = WorkQueue = Any
-    AccountStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = ClaimStore = Any
+    AccountStore = AppointmentStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = (
+        ClaimStore
+    ) = Any
     ClockStore = SqsClockQueue = Workers = Any
     DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
     ExchangeRateStore = Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
-    ReconciliationStore = PaymentLedger = Any
+    ErasureStore = ReconciliationStore = PaymentLedger = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -97,6 +101,7 @@ def _store(module: str, name: str) -> Callable[[], Any]:
 
 
 account_store: Callable[[], AccountStore] = _store("accounts.records", "AccountStore")
+appointment_store: Callable[[], AppointmentStore] = _store("accounts.appointment_records", "AppointmentStore")
 autoscaling_store: Callable[[], AutoscalingStore] = _store("scaling.records", "AutoscalingStore")
 billing_page_store: Callable[[], BillingPageStore] = _store("billing_page.records", "BillingPageStore")
 cancellation_store: Callable[[], CancellationStore] = _store("ending.cancellation.records", "CancellationStore")
@@ -106,6 +111,7 @@ claim_store: Callable[[], ClaimStore] = _store("ending.deletion.claim_records", 
 delivery_store: Callable[[], DeliveryStore] = _store("correspondence.records", "DeliveryStore")
 download_store: Callable[[], DownloadStore] = _store("ending.exports.records", "DownloadStore")
 due_store: Callable[[], DueStore] = _store("platform.due_work.records", "DueStore")
+erasure_store: Callable[[], ErasureStore] = _store("ending.erasure.records", "ErasureStore")
 event_store: Callable[[], EventStore] = _store("platform.events.records", "EventStore")
 exchange_rate_store: Callable[[], ExchangeRateStore] = _store("invoicing.exchange_rates.records", "ExchangeRateStore")
 invoice_store: Callable[[], InvoiceStore] = _store("invoicing.records", "InvoiceStore")
@@ -175,6 +181,12 @@ def claim_years() -> int:
 
 
 @cache
+def orphaned_log_in_days() -> int:
+    """How many days a log-in stays after its user's last access (DESIGN 3.4.9)."""
+    return int(os.environ["ORPHANED_LOG_IN_DAYS"])
+
+
+@cache
 def seller() -> Seller:
     """The company that issues the invoices."""
     from billing.accounts.information import as_printed, compact_identifier
@@ -217,6 +229,12 @@ def unconfirmed_vat_number() -> UnconfirmedVatNumber | None:
 def checks_vat_numbers() -> bool:
     """Whether this deployment asks VIES about VAT numbers."""
     return os.environ["VAT_NUMBER_CHECK"] == "on"
+
+
+@cache
+def invitations_per_day() -> int:
+    """How many invitations an account may send on a UTC day, and how many people it may make admins."""
+    return int(os.environ["INVITATIONS_PER_DAY"])
 
 
 @cache
@@ -381,8 +399,10 @@ def forget() -> None:
 
 
 Accounts = Annotated[AccountStore, Depends(account_store)]
+Appointments = Annotated[AppointmentStore, Depends(appointment_store)]
 Pages = Annotated[BillingPageStore, Depends(billing_page_store)]
 Catalogues = Annotated[CatalogueStore, Depends(catalogue_store)]
+Erasures = Annotated[ErasureStore, Depends(erasure_store)]
 Events = Annotated[EventStore, Depends(event_store)]
 Reviews = Annotated[ReviewStore, Depends(review_store)]
 SuccessManagers = Annotated[SuccessManagerStore, Depends(success_manager_store)]
@@ -390,6 +410,7 @@ TestClocks = Annotated[ClockStore, Depends(clock_store)]
 Usage = Annotated[UsageStore, Depends(usage_store)]
 Autoscaling = Annotated[AutoscalingStore, Depends(autoscaling_store)]
 Backlog = Annotated[UsageBacklog, Depends(usage_backlog)]
+OrphanedLogInDays = Annotated[int, Depends(orphaned_log_in_days)]
 People = Annotated[Directory, Depends(directory)]
 PaymentMethods = Annotated[PaymentStore, Depends(payment_store)]
 Payments = Annotated[PaymentGateway, Depends(payments)]

@@ -4,6 +4,7 @@ The module has no `from __future__ import annotations`: the resolver would evalu
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from aws_lambda_powertools.event_handler import Request
 
 from billing.accounts.authorise import authorise, authorise_staff
 from billing.accounts.rules import Account
-from billing.kernel.permissions import Permission, Person
-from billing.platform.http.callers import caller
+from billing.kernel.errors import ConcurrentChange
+from billing.kernel.permissions import Permission, Person, Role, may
+from billing.platform.http.callers import caller, request_time
 from billing.platform.http.judge import ADMITTED, Judge
 from billing.platform.http.models import IDENTIFIER_LENGTH_MAX
 
@@ -30,12 +32,24 @@ class Admission:
     request: Request
 
     def admit(self, account: Account) -> None:
-        """Admits the caller to the account, as it was read.
+        """Admits the caller to the account, as it was read. Their first request is noted: one write, only then.
 
         Raises AccountNotFound for a stranger, AdminsOnly for a member (one query, only then), Forbidden otherwise.
         """
+        if account.is_new_to(self.person):
+            # Before a refusal: a member who is told the admins has logged in, too. A collision loses only the note, and
+            # the next request sets it.
+            with suppress(ConcurrentChange):
+                is_admin = account.role_of(self.person) is Role.ADMIN
+                at = request_time(self.request)
+                self.accounts().note_log_in(account.id, self.person.user, at, is_admin=is_admin)
         authorise(self.person, account, self.permission, self.accounts)
         self.request.context[ADMITTED] = True
+
+    def may(self, account: Account, permission: Permission) -> bool:
+        """Whether the caller also has another permission, for what only some callers are shown."""
+        role = account.role_of(self.person)
+        return role is not None and may(role, permission)
 
     def account(self, account: str) -> Account:
         """Reads the account and admits the caller, for routes with no other read of it. Raises as `admit`. One get."""

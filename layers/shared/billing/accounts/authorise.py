@@ -28,7 +28,8 @@ def authorise(person: Person, account: Account, permission: Permission, accounts
         raise Forbidden("Only staff may do this.")
     if role is Role.MEMBER:
         users = accounts().users(account.id)
-        raise AdminsOnly(tuple(Admin(user.name, user.email) for user in users if user.role is Role.ADMIN))
+        admins = (user for user in users if user.role is Role.ADMIN)
+        raise AdminsOnly(tuple(Admin(user.name, user.email, user.id in account.logged_in) for user in admins))
     raise Forbidden("Staff may not do this: it is for the account's own admins.")
 
 

@@ -11,6 +11,7 @@ from billing.accounts.rules import Account
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.kernel.errors import StaleVersion, VersionRequired
 from billing.kernel.events import EventType, RequestContext
+from billing.kernel.versions import Versions, includes
 from billing.platform.events.new_event import new_event
 
 D = TypeVar("D", CompanyDetails, BillingDetails, ContactDetails)
@@ -21,7 +22,7 @@ def change_billing_information(
     area: Area,
     current: Information[D],
     details: D,
-    replaces: int | None,
+    replaces: Versions | None,
     *,
     context: RequestContext,
     store: AccountStore,
@@ -42,9 +43,9 @@ def change_billing_information(
         return current
     if replaces is None:
         raise VersionRequired("Name the version that this replaces: If-Match with the ETag of the last answer.")
-    if replaces != current.version:
+    if not includes(replaces, current.version):
         raise StaleVersion
-    changed = Information(details, replaces + 1)
+    changed = Information(details, current.version + 1)
     event = new_event(
         EventType.BILLING_INFORMATION_CHANGED,
         context,
@@ -55,7 +56,7 @@ def change_billing_information(
     asked = checks_vat_numbers and isinstance(details, CompanyDetails)
     vat_number = VatNumberDue(context.time) if asked else None
     try:
-        store.replace_information(account.id, area, details, replaces, event, vat_number)
+        store.replace_information(account.id, area, details, current.version, event, vat_number)
     except StaleVersion:
         # Two copies of one request may run at once. The slower one then finds the result of the faster one.
         stored = store.details(account.id).information.area(area)

@@ -17,7 +17,10 @@ SOFTWARE_TOKEN = "SOFTWARE_TOKEN_MFA"  # noqa: S105 - the name of a factor
 
 
 class CognitoDirectory:
-    """Implements billing.accounts.directory.Directory. `log_in` makes two to four calls, `remove` up to two."""
+    """Implements billing.accounts.directory.Directory.
+
+    `log_in` makes two to four calls, `has_log_in` one, `find` and `remove` up to two.
+    """
 
     def __init__(self, user_pool: str, session: Session) -> None:
         self._user_pool = user_pool
@@ -33,6 +36,25 @@ class CognitoDirectory:
             raise InvalidAddress from failure
         except (BotoCoreError, ClientError) as failure:
             raise UpstreamFailed("The directory of people did not answer as it should. Try again.") from failure
+
+    def find(self, email: str) -> LogIn | None:
+        try:
+            return self._described(email)[0]
+        except self._cognito.exceptions.UserNotFoundException:
+            return None
+        except self._cognito.exceptions.InvalidParameterException as failure:
+            raise InvalidAddress from failure
+        except (BotoCoreError, ClientError) as failure:
+            raise UpstreamFailed("The directory of people did not answer as it should. Try again.") from failure
+
+    def has_log_in(self, user: str) -> bool:
+        try:
+            self._cognito.admin_get_user(UserPoolId=self._user_pool, Username=user)
+        except self._cognito.exceptions.UserNotFoundException:
+            return False
+        except (BotoCoreError, ClientError) as failure:
+            raise UpstreamFailed("The directory of people did not answer as it should. Try again.") from failure
+        return True
 
     def remove(self, user: str) -> None:
         try:
@@ -68,14 +90,21 @@ class CognitoDirectory:
         return LogIn(user=_attributes(created["User"]["Attributes"])["sub"], staff=False, verified=True)
 
     def _existing(self, email: str) -> LogIn:
+        log_in, status = self._described(email)
+        if status == "FORCE_CHANGE_PASSWORD" and not log_in.staff:
+            # An earlier request created the log-in and failed before it set the password. The temporary one may have
+            # expired since: a permanent one opens the log-in all the same (AdminSetUserPassword, API reference).
+            self._open(email)
+        return log_in
+
+    def _described(self, email: str) -> tuple[LogIn, str]:
+        """The log-in of an address, and its status."""
         user = self._cognito.admin_get_user(UserPoolId=self._user_pool, Username=email)
         groups = self._cognito.admin_list_groups_for_user(UserPoolId=self._user_pool, Username=email)["Groups"]
         attributes = _attributes(user["UserAttributes"])
         staff = STAFF_GROUP in {group["GroupName"] for group in groups}
-        if user["UserStatus"] == "FORCE_CHANGE_PASSWORD" and not staff:
-            # An earlier request created the log-in and failed before it set the password.
-            self._open(email)
-        return LogIn(attributes["sub"], staff=staff, verified=attributes.get("email_verified") == "true")
+        log_in = LogIn(attributes["sub"], staff=staff, verified=attributes.get("email_verified") == "true")
+        return log_in, user["UserStatus"]
 
     def _open(self, email: str) -> None:
         """Lets the user choose a password with a code that Cognito mails to their address.

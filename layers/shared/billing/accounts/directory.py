@@ -30,6 +30,14 @@ class Directory(Protocol):
         """
         ...
 
+    def find(self, email: str) -> LogIn | None:
+        """Returns the log-in for this address, None if there is none. Raises InvalidAddress, UpstreamFailed."""
+        ...
+
+    def has_log_in(self, user: str) -> bool:
+        """Whether there is a log-in with this user id, whatever its address is by now. Raises UpstreamFailed."""
+        ...
+
     def remove(self, user: str) -> None:
         """Deletes the log-in with this user id, except for staff. Idempotent. Raises UpstreamFailed."""
         ...

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from billing.kernel.field_codes import FieldCode, Unfit
+
 DEFAULT_LANGUAGE = "en"
 
 _ASCII_ONLY = "Use the letters A to Z and the digits 0 to 9."
@@ -22,7 +24,7 @@ def compact_identifier(text: str) -> str:
     """
     characters = [each for each in _folded(text) if not _is_separator(each)]
     if not all(each.isascii() and each.isalnum() for each in characters):
-        raise ValueError(_ASCII_ONLY)
+        raise Unfit(_ASCII_ONLY, FieldCode.NOT_ASCII)
     # After the check, because some letters of other alphabets have an ASCII capital.
     return "".join(characters).upper()
 
@@ -34,7 +36,7 @@ def normal_postcode(text: str) -> str:
     """
     plain = "".join(_plain_separator(each) for each in _folded(text))
     if not (plain.isascii() and plain.isprintable()):
-        raise ValueError(_ASCII_ONLY)
+        raise Unfit(_ASCII_ONLY, FieldCode.NOT_ASCII)
     return " ".join(plain.split())
 
 

@@ -13,6 +13,7 @@ from billing.accounts.information import (
     compact_identifier,
     normal_postcode,
 )
+from billing.kernel.field_codes import FieldCode, Unfit
 from billing.platform.http.models import Body, Country, Email, Language, Phone, Text, View, as_dict
 
 # Where the prefix is not the ISO 3166-1 code: Greece has EL, Northern Ireland XI, and territories their state's.
@@ -44,12 +45,16 @@ def normal_vat_number(number: str, country: str) -> str:
 
     compact = compact_identifier(number)
     if len(compact) not in _VAT_NUMBER_LENGTHS:
-        raise ValueError("A VAT number has 4 to 20 letters and digits.")
+        raise Unfit("A VAT number has 4 to 20 letters and digits.", FieldCode.NOT_A_VAT_NUMBER, min=4, max=20)
     prefixes = _VAT_PREFIXES.get(country, (country,))
     issuer = _COUNTRY_OF_PREFIX.get(prefixes[0], prefixes[0]).lower()
     begins_rightly = compact.startswith(prefixes)
     if not begins_rightly and (issuer in MEMBER_STATES or issuer in _PREFIXED_OUTSIDE_THE_UNION):
-        raise ValueError(f"A VAT number of this country begins with {prefixes[0]}.")
+        raise Unfit(
+            f"A VAT number of this country begins with {prefixes[0]}.",
+            FieldCode.NOT_A_VAT_NUMBER,
+            allowed=[prefixes[0]],
+        )
     if country == "GR":
         # Invoices and VIES use EL. Customers may also type GR.
         compact = f"EL{compact[2:]}"
@@ -63,13 +68,14 @@ def normal_vat_number(number: str, country: str) -> str:
         except ValidationError:
             continue
         return compact
-    raise ValueError("This is not a valid VAT number of the country.")
+    raise Unfit("This is not a valid VAT number of the country.", FieldCode.NOT_A_VAT_NUMBER)
 
 
 def _postcode(postcode: str) -> str:
     normal = normal_postcode(postcode)
     if len(normal) not in _POSTCODE_LENGTHS:
-        raise ValueError("A postcode has 2 to 12 characters.")
+        code = FieldCode.TOO_SHORT if len(normal) < _POSTCODE_LENGTHS.start else FieldCode.TOO_LONG
+        raise Unfit("A postcode has 2 to 12 characters.", code, min=2, max=12)
     return normal
 
 

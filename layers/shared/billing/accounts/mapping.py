@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, datetime
 
 from billing.accounts.information import BillingDetails, CompanyDetails, ContactDetails, Details
-from billing.accounts.rules import Account, EarlierContract, Ending, Status, Store, User
+from billing.accounts.rules import (
+    Account,
+    EarlierContract,
+    Ending,
+    Invitation,
+    InvitationCount,
+    Status,
+    Store,
+    User,
+)
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.kernel.contract_calendar import Contract, Term
+from billing.kernel.events import Actor, ActorKind
 from billing.kernel.fields import fields_of
 from billing.kernel.permissions import Role
+from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import Body, parsed, text
+from billing.platform.dynamodb.reader import Row
 
 
 def account_body(account: Account) -> str:
     return text(
         _earlier_body(account)
+        | _invited_body(account.invited)
         | {
             "account": account.id,
             "name": account.name,
@@ -34,7 +47,23 @@ def account_body(account: Account) -> str:
     )
 
 
+def account_of(row: Row) -> Account:
+    """The account of its item, with who has logged in: attributes of the item beside its body."""
+    used = row.image.get(keys.USED_SINCE)
+    return replace(
+        account_from(row.body, row.version),
+        logged_in=_logged_in_from(row),
+        used_since=None if used is None else datetime.fromisoformat(used["S"]),
+    )
+
+
+def _logged_in_from(row: Row) -> dict[str, datetime]:
+    marks = ((name, value) for name, value in row.image.items() if name.startswith(keys.LOGGED_IN))
+    return {name.removeprefix(keys.LOGGED_IN): datetime.fromisoformat(value["S"]) for name, value in marks}
+
+
 def account_from(stored: str, version: int) -> Account:
+    """The account of a stored body. The body does not say who has logged in: see account_of."""
     body = parsed(stored)
     return Account(
         id=body["account"],
@@ -56,11 +85,22 @@ def account_from(stored: str, version: int) -> Account:
             for each in body.get("earlier", ())  # most accounts, and all older ones, have none
         ),
         identity=body.get("identity", ""),
+        invited=_invited_from(body.get("invited")),  # accounts that have invited nobody since provisioning lack it
     )
 
 
 def _earlier_body(account: Account) -> Body:
     return {"earlier": [asdict(each) for each in account.earlier]} if account.earlier else {}
+
+
+def _invited_body(count: InvitationCount) -> Body:
+    return {"invited": asdict(count)} if count.invitations or count.promotions else {}
+
+
+def _invited_from(body: Body | None) -> InvitationCount:
+    if body is None:
+        return InvitationCount(date.min)
+    return InvitationCount(date.fromisoformat(body["day"]), body["invitations"], body["promotions"])
 
 
 def contract_body(contract: Contract) -> Body:
@@ -94,7 +134,7 @@ def _ending_from(body: Body | None) -> Ending | None:
 
 def user_body(user: User, account_name: str) -> str:
     """A user with the account's name. A copy of the name makes a user's list of accounts one query."""
-    return text({**fields_of(user, id="user"), "account_name": account_name})
+    return text({**user.facts, "invitation": user.invitation, "account_name": account_name})
 
 
 def user_from(stored: str) -> User:
@@ -103,8 +143,21 @@ def user_from(stored: str) -> User:
 
 def user_and_account_name_from(stored: str) -> tuple[User, str]:
     body = parsed(stored)
-    user = User(id=body["user"], email=body["email"], name=body["name"], role=Role(body["role"]))
+    user = User(
+        id=body["user"],
+        email=body["email"],
+        name=body["name"],
+        role=Role(body["role"]),
+        invitation=_invitation_from(body.get("invitation")),  # older items lack it
+    )
     return user, body["account_name"]
+
+
+def _invitation_from(body: Body | None) -> Invitation | None:
+    if body is None:
+        return None
+    by = body["by"]
+    return Invitation(_instant(body["at"]), Actor(ActorKind(by["kind"]), by["user"]))
 
 
 def information_body(details: Details) -> str:

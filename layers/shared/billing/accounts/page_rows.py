@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from billing.accounts.information import Area, BillingInformation, Information
-from billing.accounts.mapping import account_from, billing_from, company_from, contact_from
+from billing.accounts.mapping import account_of, billing_from, company_from, contact_from
 from billing.accounts.rules import AccountDetails
 from billing.kernel.errors import AccountNotFound
 from billing.platform.dynamodb import keys
@@ -41,7 +41,7 @@ def details_of(page: dict[str, Row]) -> AccountDetails:
     account = page[keys.PAGE_ACCOUNT]
     company, billing, contact = (page[keys.page_information(area)] for area in Area)
     return AccountDetails(
-        account_from(account.body, account.version),
+        account_of(account),
         BillingInformation(
             company=Information(company_from(company.body), company.version),
             billing=Information(billing_from(billing.body), billing.version),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from billing.accounts.information import Area, BillingDetails, Details
+from billing.accounts.log_in_records import LogInStore, leave, stay
 from billing.accounts.mapping import (
     account_body,
-    account_from,
+    account_of,
     information_body,
     user_and_account_name_from,
     user_body,
@@ -25,8 +28,8 @@ from billing.kernel.schedules import Job
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import text
 from billing.platform.dynamodb.item import Item
+from billing.platform.dynamodb.mark import mark_once
 from billing.platform.dynamodb.reader import Row, Slice
-from billing.platform.dynamodb.table import Table
 
 if TYPE_CHECKING:
     from billing.platform.dynamodb.transaction import Transaction
@@ -52,7 +55,7 @@ class Correspondents:
     undeliverable: frozenset[str]
 
 
-class AccountStore(Table):
+class AccountStore(LogInStore):
     """Accounts in the table."""
 
     # ---- Accounts ----
@@ -62,7 +65,7 @@ class AccountStore(Table):
         row = self._reads.get(keys.account(account), keys.PAGE_ACCOUNT)
         if row is None:
             raise AccountNotFound
-        return account_from(row.body, row.version)
+        return account_of(row)
 
     def details(self, account: str) -> AccountDetails:
         """Returns the account and its billing information, read consistently. Raises AccountNotFound. One query."""
@@ -96,6 +99,15 @@ class AccountStore(Table):
 
     # ---- Users ----
 
+    def note_log_in(self, account: str, user: str, at: datetime, *, is_admin: bool) -> bool:
+        """Notes a user's first request about an account; returns whether it was the first. One write.
+
+        The first one of an admin is noted for the account, too. `at` is in UTC. Raises Busy and ConcurrentChange.
+        """
+        partition, mark = keys.account(account), keys.logged_in(user)
+        also = keys.USED_SINCE if is_admin else None
+        return mark_once(self._client, self._name, partition, keys.PAGE_ACCOUNT, mark, at.isoformat(), also=also)
+
     def users(self, account: str) -> tuple[User, ...]:
         """Returns the users of an account, by user id, read consistently. One query."""
         rows = self._reads.query(
@@ -103,28 +115,77 @@ class AccountStore(Table):
         )
         return tuple(user_from(row.body) for row in rows)
 
-    def save_user(self, account: Account, user: User, event: Event) -> None:
-        """Writes a user and the account with its new roles, and records the event.
+    def save_user(self, account: Account, user: User, *events: Event, replaces: str | None = None) -> None:
+        """Writes a user and the account with its new roles, and records the events.
 
-        Clears the address's undeliverable mark, because an admin has just given this address. Raises ConcurrentChange
-        when the account is no longer at its version. One transaction.
+        Clears the address's undeliverable mark, because an admin has just given this address. `replaces` is the id of
+        the same person's log-in that is gone: its user is deleted. Raises ConcurrentChange when the account is no
+        longer at its version, while the log-in is being deleted, and while the person is being erased. One transaction.
         """
         partition = keys.account(account.id)
         with self._transaction() as write:
-            write.replace(account_item(account), account.version)
+            # A person who comes again has not used the account since.
+            unmarked = [] if events[-1].before else [keys.logged_in(user.id)]
+            if replaces is not None:
+                unmarked.append(keys.logged_in(replaces))
+                write.delete(partition, keys.user(replaces))
+            write.replace_account(account_item(account), account.version, unmarked=unmarked)
             write.put(user_item(account, user))
-            write.record(event)
+            for event in events:
+                write.record(event)
             write.delete(partition, keys.undeliverable(user.email))
+            stay(write, user.id)
+            write.check(partition, keys.erasure(user.id), 0)
 
-    def remove_user(self, account: Account, user: str, event: Event) -> None:
+    def remove_user(self, account: Account, user: str, event: Event, log_in_until: datetime) -> None:
         """Deletes a user, writes the account without their role, and records the event.
 
-        Raises ConcurrentChange when the account is no longer at its version. One transaction.
+        From `log_in_until` on their log-in is deleted, if they belong to no account by then. Raises ConcurrentChange
+        when the account is no longer at its version. One transaction.
         """
         with self._transaction() as write:
-            write.replace(account_item(account), account.version)
+            write.replace_account(account_item(account), account.version, unmarked=[keys.logged_in(user)])
             write.delete(keys.account(account.id), keys.user(user))
             write.record(event)
+            leave(write, user, log_in_until)
+
+    def correct_provisioning(
+        self,
+        account: Account,
+        admin: User,
+        former: Sequence[User],
+        information: Mapping[Area, tuple[Details, int]],
+        events: Sequence[Event],
+        vat_number: VatNumberDue | None,
+        log_ins_until: datetime,
+    ) -> None:
+        """Writes the first admin in place of `former`, and areas at their versions, and records the events.
+
+        Clears the undeliverable marks of the corrected addresses. `vat_number` is when the VAT number of a changed
+        company is asked about; None leaves that. From `log_ins_until` on the log-ins of `former` are deleted, if they
+        belong to no account by then. Raises StaleVersion when an admin has used the account, or it or an area is no
+        longer at its version, while the new log-in is being deleted, and while its person is being erased. One
+        transaction.
+        """
+        partition = keys.account(account.id)
+        addresses = {admin.email} | {each.email for each, _ in information.values() if isinstance(each, BillingDetails)}
+        gone = [keys.logged_in(user.id) for user in former]
+        with self._transaction(StaleVersion()) as write:
+            write.replace_account(account_item(account), account.version, unmarked=gone, without=[keys.USED_SINCE])
+            for user in former:
+                write.delete(partition, keys.user(user.id))
+                leave(write, user.id, log_ins_until)
+            write.put(user_item(account, admin))
+            stay(write, admin.id)
+            write.check(partition, keys.erasure(admin.id), 0)
+            for area, (details, version) in information.items():
+                write.replace(Item(partition, keys.page_information(area), information_body(details)), version)
+            for event in events:
+                write.record(event)
+            for address in sorted(addresses):
+                write.delete(partition, keys.undeliverable(address))
+            if vat_number is not None:
+                set_vat_number_due(write, account.id, vat_number)
 
     def accounts_of(self, user: str, *, limit: int, after: str | None) -> Slice[Membership]:
         """Returns one page of the accounts of a user, by account id. One query of the index."""

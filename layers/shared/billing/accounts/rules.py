@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
 from billing.accounts.information import BillingInformation
 from billing.kernel.contract_calendar import Contract
-from billing.kernel.errors import AccountNotFound, Conflict, RuleViolation, Violation
+from billing.kernel.errors import AccountNotFound, Conflict, LimitReached, RuleViolation, Violation
+from billing.kernel.events import Actor
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.permissions import Person, Role
 
 START_PAST_DAYS_MAX = 731
@@ -40,6 +42,18 @@ class LastAdmin(Conflict):
         super().__init__("An account needs at least one admin. Make somebody else an admin first.")
 
 
+class TooManyInvitations(LimitReached):
+    """The account has sent as many invitations on this UTC day as the deployment allows."""
+
+    code = "too-many-invitations"
+
+
+class TooManyPromotions(LimitReached):
+    """The account has made as many people admins on this UTC day as the deployment allows."""
+
+    code = "too-many-promotions"
+
+
 class Status(StrEnum):
     """The state of an account (DESIGN 3.1.7)."""
 
@@ -56,14 +70,35 @@ class Store:
     name: str
 
 
+INVITED_AGAIN_AFTER = timedelta(minutes=15)
+"""A request that repeats an invitation within this time sends no second mail: it is the same request, sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """The newest invitation of a person: when, and who sent it."""
+
+    at: datetime
+    by: Actor
+
+
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person of the customer's company with a role in the account."""
+    """A person of the customer's company with a role in the account.
+
+    `invitation` is None for a person whom an earlier release invited.
+    """
 
     id: str
     email: str
     name: str
     role: Role
+    invitation: Invitation | None = None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The person as events describe them."""
+        return {"user": self.id, "email": self.email, "name": self.name, "role": self.role}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +130,46 @@ EARLIER_CONTRACTS_MAX = 24
 
 
 @dataclass(frozen=True, slots=True)
+class InvitationCount:
+    """How many invitations an account has sent on a UTC day, and how many people it has made admins.
+
+    Each sends mail to a person who has not asked for it, so both are limited. Removals do not lower a count.
+    """
+
+    day: date
+    invitations: int = 0
+    promotions: int = 0
+
+    def invited(self, now: datetime, per_day: int) -> InvitationCount:
+        """One invitation more. Raises TooManyInvitations after `per_day` of them."""
+        today = self._on(now)
+        if today.invitations >= per_day:
+            detail = (
+                f"This account has sent its {per_day} invitations of this day. The next day begins at midnight UTC."
+            )
+            raise TooManyInvitations(detail, today.seconds_left(now))
+        return replace(today, invitations=today.invitations + 1)
+
+    def promoted(self, now: datetime, per_day: int) -> InvitationCount:
+        """One new admin more. Raises TooManyPromotions after `per_day` of them."""
+        today = self._on(now)
+        if today.promotions >= per_day:
+            detail = f"This account has made {per_day} people admins on this day. The next day begins at midnight UTC."
+            raise TooManyPromotions(detail, today.seconds_left(now))
+        return replace(today, promotions=today.promotions + 1)
+
+    def seconds_left(self, now: datetime) -> int:
+        """The seconds until the day is over, rounded up."""
+        end = datetime.combine(self.day + timedelta(days=1), time(), UTC)
+        return -((now - end) // timedelta(seconds=1))
+
+    def _on(self, now: datetime) -> InvitationCount:
+        # The clock of another machine may be a moment ahead: a day that has begun does not begin again.
+        today = now.astimezone(UTC).date()
+        return self if self.day >= today else InvitationCount(today)
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """The billing account of one company.
 
@@ -106,7 +181,12 @@ class Account:
     `reactivation` is the id of a pending reactivation. `invoiced_from` is the first contract month that was to be
     invoiced when the account was provisioned, None for an account of an earlier release. `earlier` are the contracts
     that ended before this one, oldest first, at most EARLIER_CONTRACTS_MAX; those that ended under an earlier release
-    are not there.
+    are not there. `invited` counts the invitations of the newest day that had some.
+
+    `logged_in` maps user ids to the instant of the person's first request about this account, in UTC. It is stored
+    beside the account's version, so it is no part of what two accounts have in common. Who is not in it has never used
+    the account, or not since the release that began to note it. `used_since` is the first request of any admin, who
+    may have left since.
     """
 
     id: str
@@ -123,6 +203,9 @@ class Account:
     invoiced_from: int | None = None
     earlier: tuple[EarlierContract, ...] = ()
     identity: str = ""
+    invited: InvitationCount = InvitationCount(date.min)
+    logged_in: Mapping[str, datetime] = field(default_factory=dict, compare=False)
+    used_since: datetime | None = field(default=None, compare=False)
 
     def is_served_on(self, day: date) -> bool:
         """Whether the account is served on a day: always, unless a cancellation has taken effect by then."""
@@ -136,6 +219,15 @@ class Account:
             earlier = (*earlier, ended)[-EARLIER_CONTRACTS_MAX:]
         return replace(self, status=Status.ACTIVE, contract=contract, ending=None, reactivation=None, earlier=earlier)
 
+    def is_new_to(self, person: Person) -> bool:
+        """Whether this request is the first one of one of the account's own people."""
+        return not person.staff and person.user in self.roles and person.user not in self.logged_in
+
+    def awaits(self, user: User, now: datetime) -> bool:
+        """Whether an invitation waits for this user, and not since a moment ago: a repeated one is mailed again."""
+        sent = user.invitation
+        return user.id not in self.logged_in and (sent is None or now - sent.at >= INVITED_AGAIN_AFTER)
+
     def role_of(self, person: Person) -> Role | None:
         """The person's role in this account; None for a stranger."""
         return Role.STAFF if person.staff else self.roles.get(person.user)
@@ -146,10 +238,22 @@ class Account:
             self.require_room()
         return self._with_roles({**self.roles, user: role})
 
+    def with_another(self, gone: str, user: str, role: Role) -> Account:
+        """The account with `user` in this role, and without `gone`: another log-in of one person. Raises LastAdmin."""
+        return self._with_roles({**{each: old for each, old in self.roles.items() if each != gone}, user: role})
+
     def require_room(self) -> None:
         """Raises Conflict if the account has USERS_MAX users."""
         if len(self.roles) >= USERS_MAX:
             raise Conflict(f"An account has at most {USERS_MAX} users.")
+
+    def with_invitation(self, now: datetime, per_day: int) -> Account:
+        """The account after one more invitation. Raises TooManyInvitations."""
+        return replace(self, invited=self.invited.invited(now, per_day))
+
+    def with_promotion(self, now: datetime, per_day: int) -> Account:
+        """The account after one more person has become an admin. Raises TooManyPromotions."""
+        return replace(self, invited=self.invited.promoted(now, per_day))
 
     def without(self, user: str) -> Account:
         """The account without this person. Raises LastAdmin."""
@@ -183,6 +287,6 @@ def check_start(start: date, today: date) -> None:
         today + timedelta(days=START_FUTURE_DAYS_MAX),
     )
     if not earliest <= start <= latest:
-        raise RuleViolation(
-            Violation(("contract", "start"), f"The contract must start between {earliest} and {latest}.")
-        )
+        code = FieldCode.TOO_EARLY if start < earliest else FieldCode.TOO_LATE
+        detail = f"The contract must start between {earliest} and {latest}."
+        raise RuleViolation(Violation(("contract", "start"), detail, code, {"min": earliest, "max": latest}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from billing.accounts.appointments import Appointment
 from billing.accounts.information import BillingInformation
 from billing.accounts.rules import Account
 from billing.invoicing.invoices import Invoice
@@ -33,7 +34,8 @@ class NextCharge:
 class BillingPage:
     """The content of an account's billing page. `invoices` are the newest ones, newest first.
 
-    `period` is the running paid period as stored, `vat_check` the last check of a VAT number; either can be None.
+    `period` is the running paid period as stored, `vat_check` the last check of a VAT number, `appointment` the newest
+    appointment of an admin by staff. Each can be None.
     """
 
     account: Account
@@ -43,6 +45,7 @@ class BillingPage:
     invoices: tuple[Invoice, ...]
     period: PaidPeriod | None = None
     vat_check: VatNumberCheck | None = None
+    appointment: Appointment | None = None
 
     def next_charge(self, today: date, seller: Address, policy: UnconfirmedVatNumber | None) -> NextCharge | None:
         """Returns the next charge as it would be today, None if none is to come.

@@ -9,7 +9,7 @@ from billing.accounts.administer_users import find_or_create_user
 from billing.accounts.directory import Directory
 from billing.accounts.information import BillingDetails, BillingInformation, CompanyDetails, ContactDetails, Information
 from billing.accounts.mapping import contract_body
-from billing.accounts.rules import Account, AccountExists, Status, Store, User, check_start
+from billing.accounts.rules import Account, AccountExists, Invitation, Status, Store, User, check_start
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.billing_page.page import BillingPage
 from billing.billing_page.records import BillingPageStore
@@ -18,7 +18,7 @@ from billing.invoicing.due import InvoicingDue
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import AccountNotFound, ConcurrentChange, Conflict, RuleViolation, Violation
 from billing.kernel.events import EventType, RequestContext
-from billing.kernel.fields import fields_of
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money, decimal_text
 from billing.kernel.permissions import Role
 from billing.kernel.test_clocks import Clock
@@ -88,6 +88,7 @@ def provision_account(
         request.admin_email,
         request.admin_name,
         Role.ADMIN,
+        Invitation(context.time, context.actor),
     )
     page = BillingPage(
         account=Account(
@@ -120,7 +121,7 @@ def provision_account(
             "name": request.name,
             "contract": contract_body(request.contract),
             "lines": [line.facts for line in subscription.in_language(request.billing.language).lines],
-            "first_admin": fields_of(admin, id="user"),
+            "first_admin": admin.facts,
         },
     )
     try:
@@ -149,7 +150,9 @@ def first_month_to_invoice(contract: Contract, invoiced_until: date | None) -> i
         return 0
     month = contract.month_of(invoiced_until)
     if month < 0 or month % contract.interval_months or contract.month_start(month) != invoiced_until:
-        raise RuleViolation(Violation(("invoiced_until",), "It must be a day on which a paid period begins."))
+        raise RuleViolation(
+            Violation(("invoiced_until",), "It must be a day on which a paid period begins.", FieldCode.NOT_ALLOWED)
+        )
     return month
 
 
@@ -169,7 +172,7 @@ def require_past_named(
         f"The contract began on {contract.start}. {invoices} invoices over {decimal_text(total)} {contract.currency} "
         f"before tax would be issued at once. Name the renewal with which invoices begin: {contract.start} for all."
     )
-    raise RuleViolation(Violation(("invoiced_until",), detail))
+    raise RuleViolation(Violation(("invoiced_until",), detail, FieldCode.MISSING, {"min": contract.start}))
 
 
 def _existing(request: Provisioning, pages: BillingPageStore) -> BillingPage | None:

@@ -11,6 +11,7 @@ from billing.accounts.information_views import BillingBody, CompanyBody, Contact
 from billing.accounts.rules import Store
 from billing.billing_page.provision_account import Provisioning
 from billing.kernel.contract_calendar import Contract
+from billing.kernel.field_codes import FieldCode, Unfit
 from billing.platform.http.models import (
     Amount,
     Body,
@@ -72,9 +73,9 @@ class DiscountBody(Body):
     @model_validator(mode="after")
     def _one_kind_and_a_period(self) -> DiscountBody:
         if (self.percent is None) == (self.amount is None):
-            raise ValueError("exactly one of percent and amount must be given")
+            raise Unfit("exactly one of percent and amount must be given", FieldCode.NOT_TOGETHER)
         if self.valid_until is not None and self.valid_until <= self.valid_from:
-            raise ValueError("until must be after from")
+            raise Unfit("until must be after from", FieldCode.TOO_EARLY, above=self.valid_from)
         return self
 
     def value(self) -> Discount:
@@ -121,7 +122,7 @@ class AccountBody(Body):
     @classmethod
     def _stores_differ(cls, stores: tuple[StoreBody, ...]) -> tuple[StoreBody, ...]:
         if len({each.store for each in stores}) < len(stores):
-            raise ValueError("a store is listed twice")
+            raise Unfit("a store is listed twice", FieldCode.DUPLICATE)
         return stores
 
     def _as_sent(self) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from billing.accounts.appointment_mapping import appointment_from
 from billing.accounts.information import Area
+from billing.accounts.log_in_records import stay
 from billing.accounts.mapping import account_body, information_body
 from billing.accounts.page_rows import details_of, page_rows
 from billing.accounts.records import set_vat_number_due, user_item
@@ -54,6 +56,7 @@ class BillingPageStore(Table):
             payment_method=None if method is None else shown_payment_method_from(method.body),
             invoices=tuple(invoice_from(row.body) for row in newest),
             period=period_of(page.get(keys.PAGE_PERIOD)),
+            appointment=appointment_from(page.get(keys.PAGE_APPOINTMENT)),
             vat_check=None if check is None else check_from(check.body, check.version),
         )
 
@@ -87,6 +90,7 @@ class BillingPageStore(Table):
             for key, body in bodies.items():
                 write.replace(Item(partition, key, body), 0)
             write.put(user_item(account, first_admin))
+            stay(write, first_admin.id)
             write.record(event)
             contract = account.contract
             write.due(account.id, Job.AUTOSCALING, due_at(autoscaling.month, contract), due_body(autoscaling))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from billing.accounts.appointment_views import AppointmentView
 from billing.accounts.contract_view import ContractView, interval_on
 from billing.accounts.information_views import BillingView, CompanyView, ContactView
 from billing.accounts.rules import Account, Status
@@ -93,7 +94,8 @@ class StoreView(View):
 class BillingPageView(View):
     """The four sections of the billing page, under the account that they belong to.
 
-    `ends` is null unless the account is cancelled.
+    `ends` is null unless the account is cancelled. `appointment` is the open appointment of an admin by staff, for
+    admins and staff; null for members and where none is open.
     """
 
     account: str
@@ -106,11 +108,19 @@ class BillingPageView(View):
     invoices: list[InvoiceView]
     billing_information: InformationView
     payment_details: PaymentView
+    appointment: AppointmentView | None
 
     @classmethod
     def of(
-        cls, page: BillingPage, today: date, seller: Address, policy: UnconfirmedVatNumber | None
+        cls,
+        page: BillingPage,
+        today: date,
+        seller: Address,
+        policy: UnconfirmedVatNumber | None,
+        *,
+        shows_appointment: bool = False,
     ) -> BillingPageView:
+        appointment = page.appointment if shows_appointment else None
         account: Account = page.account
         contract = account.contract
         return cls(
@@ -133,4 +143,5 @@ class BillingPageView(View):
                 contact=ContactView.of(page.information.contact.details),
             ),
             payment_details=PaymentView.of(page, today, seller, policy),
+            appointment=AppointmentView.of(appointment) if appointment and appointment.is_open else None,
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum, auto
 
 from billing.accounts.rules import User
+from billing.ending.erasure.rules import ERASED_DOMAIN
 from billing.kernel.account_ids import clock_of
 from billing.kernel.events import Event, EventType
 from billing.kernel.permissions import Role
@@ -18,15 +19,18 @@ class Audience(Enum):
     """The groups of recipients that an event type can have.
 
     ADMINS: the account's admins. BILLING: the address for invoices. CONCERNED: the user that the event is about.
-    MANAGER: the customer success manager of a review. NAMED: the recipients listed in the event itself, because the
-    account is already deleted. STAFF: the vendor's own address for staff.
+    FORMER: the user that the event has removed, at the address in the event. MANAGER: the customer success manager of a
+    review. NAMED: the recipients listed in the event itself, because the account is already deleted. OTHER_ADMINS: the
+    account's admins but the one who has caused the event. STAFF: the vendor's own address for staff.
     """
 
     ADMINS = auto()
     BILLING = auto()
     CONCERNED = auto()
+    FORMER = auto()
     MANAGER = auto()
     NAMED = auto()
+    OTHER_ADMINS = auto()
     STAFF = auto()
 
 
@@ -36,12 +40,15 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.ACCOUNT_DELETION_NEAR: (Audience.ADMINS,),
     EventType.ACCOUNT_MONEY_OPEN: (Audience.STAFF,),
     EventType.ACCOUNT_PROVISIONED: (Audience.CONCERNED,),
-    EventType.ACCOUNT_REACTIVATED: (Audience.ADMINS, Audience.BILLING),
+    EventType.ACCOUNT_REACTIVATED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.ACCOUNT_REACTIVATION_FAILED: (Audience.ADMINS,),
+    EventType.ADMIN_APPOINTMENT_ANNOUNCED: (Audience.ADMINS, Audience.BILLING),
+    EventType.ADMIN_APPOINTMENT_EFFECTIVE: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
+    EventType.ADMIN_APPOINTMENT_ENDED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.ADDRESS_UNDELIVERABLE: (Audience.ADMINS, Audience.STAFF),
     EventType.BILLING_INFORMATION_CHANGED: (Audience.ADMINS, Audience.BILLING),
-    EventType.CANCELLATION_REQUESTED: (Audience.ADMINS, Audience.BILLING),
-    EventType.CANCELLATION_WITHDRAWN: (Audience.ADMINS, Audience.BILLING),
+    EventType.CANCELLATION_REQUESTED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
+    EventType.CANCELLATION_WITHDRAWN: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.CARD_EXPIRING: (Audience.ADMINS, Audience.BILLING),
     EventType.CARD_UPDATED: (Audience.ADMINS, Audience.BILLING),
     EventType.CREDIT_NOTE_ISSUED: (Audience.ADMINS, Audience.BILLING),
@@ -59,6 +66,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.PAYMENT_UNEXPECTED: (Audience.STAFF,),
     EventType.PAYMENT_METHOD_CHANGED: (Audience.ADMINS, Audience.BILLING),
     EventType.PAYMENT_FAILED: (Audience.ADMINS, Audience.BILLING),
+    EventType.PROVISIONING_CORRECTED: (Audience.CONCERNED,),
     EventType.RECONCILIATION_DIFFERED: (Audience.STAFF,),
     EventType.RENEWAL_NOTICE_DEADLINE_NEAR: (Audience.ADMINS,),
     EventType.REVIEW_BOOKED: (Audience.ADMINS, Audience.MANAGER),
@@ -71,8 +79,12 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.USAGE_BELOW_TIER: (Audience.ADMINS,),
     EventType.USAGE_CORRECTED: (Audience.ADMINS,),
     EventType.USAGE_REFUSED: (Audience.ADMINS,),
+    EventType.USAGE_REJECTED: (Audience.STAFF,),
     EventType.USAGE_THRESHOLD_REACHED: (Audience.ADMINS,),
-    EventType.USER_ADDED: (Audience.CONCERNED,),
+    EventType.USER_ADDED: (Audience.CONCERNED, Audience.OTHER_ADMINS),
+    EventType.USER_CHANGED: (Audience.CONCERNED, Audience.OTHER_ADMINS),
+    EventType.USER_INVITED_AGAIN: (Audience.CONCERNED,),
+    EventType.USER_REMOVED: (Audience.FORMER, Audience.OTHER_ADMINS),
     EventType.VAT_NUMBER_NOT_CONFIRMED: (Audience.ADMINS, Audience.STAFF),
     EventType.VAT_NUMBER_UNANSWERED: (Audience.STAFF,),
 }
@@ -90,8 +102,11 @@ WITH_DOCUMENT = frozenset({EventType.INVOICE_ISSUED, EventType.CREDIT_NOTE_ISSUE
 def is_mailed(event: Event) -> bool:
     """Whether an event sends mail: its type has an audience. One that belongs to no account is for staff alone.
 
-    A correction of usage is mailed only if it undoes an alert that was mailed.
+    A correction of usage is mailed only if it undoes an alert that was mailed, a change of a user only if it is one of
+    their role.
     """
+    if event.type is EventType.USER_CHANGED and (event.before or {}).get("role") == (event.after or {}).get("role"):
+        return False
     if event.type is EventType.USAGE_CORRECTED and (event.after or {}).get("threshold") is None:
         return False
     audience = AUDIENCES.get(event.type)
@@ -107,9 +122,17 @@ def outlives_account(event: Event) -> bool:
     return is_kept or event.type in {EventType.ACCOUNT_DELETED, EventType.OPEN_CLAIM_CHANGED}
 
 
-OUT_OF_ORDER = frozenset({EventType.ACCOUNT_PROVISIONED, EventType.ADDRESS_UNDELIVERABLE, EventType.USER_ADDED})
-"""Event types whose mail waits for no other, and no other for it. An invitation goes to one person, who has had no mail
-before. That an address does not take mail is best known at once."""
+OUT_OF_ORDER = frozenset(
+    {
+        EventType.ACCOUNT_PROVISIONED,
+        EventType.ADDRESS_UNDELIVERABLE,
+        EventType.PROVISIONING_CORRECTED,
+        EventType.USER_ADDED,
+        EventType.USER_INVITED_AGAIN,
+    }
+)
+"""Event types whose mail waits for no other, and no other for it. An invitation goes to a person who has had no mail
+before, and the other admins should hear of it at once. That an address does not take mail is best known at once."""
 
 
 def is_in_order(event: Event) -> bool:
@@ -123,10 +146,16 @@ _RECIPIENT_DIGITS = 32
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """The recipient of a mail. `name` is None where only the address is known."""
+    """The recipient of a mail. `name` is None where only the address is known.
+
+    `is_concerned` says that the event is about this person: the mail to the others has other words.
+    `is_staff` says that the mail goes to staff: it then speaks of the customer, and not to them.
+    """
 
     email: str
     name: str | None
+    is_concerned: bool = field(default=False, compare=False)
+    is_staff: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +213,14 @@ class Vendor:
 class LetterContext:
     """The facts of a mail that are not in the event: account name, language, time zone, actor.
 
-    `actor_name` is None where Livello itself acted, or a user who was removed since.
+    `actor_name` and `actor_email` are None where no user of the account acted, or one who was removed since.
     """
 
     account_name: str
     language: str
     time_zone: str
     actor_name: str | None
+    actor_email: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +254,7 @@ def recipients(
 
 
 def _recipients(
-    event: Event, users: Iterable[User], billing_address: str | None, staff_address: str | None
+    event: Event, users: Sequence[User], billing_address: str | None, staff_address: str | None
 ) -> Iterator[Recipient]:
     facts = event.after or event.before or {}
     for audience in AUDIENCES.get(event.type, ()):
@@ -236,19 +266,27 @@ def _recipients(
             case Audience.CONCERNED:
                 person = facts.get("first_admin", facts)
                 # A user who was removed since the event has no access, so there is nothing to announce.
-                yield from (Recipient(user.email, user.name) for user in users if user.id == person["user"])
+                yield from (Recipient(user.email, user.name, True) for user in users if user.id == person["user"])
+            case Audience.FORMER:
+                # A user who was invited again since the event has access: this mail would say the contrary, too late.
+                if all(user.id != facts["user"] and user.email != facts["email"] for user in users):
+                    yield Recipient(facts["email"], facts["name"], True)
+            case Audience.OTHER_ADMINS:
+                others = (user for user in users if user.id != event.actor.user)
+                yield from (Recipient(user.email, user.name) for user in others if user.role is Role.ADMIN)
             case Audience.MANAGER:
                 manager = facts.get("appointment", facts)["manager"]
                 yield Recipient(manager["email"], manager["name"])
             case Audience.NAMED:
                 yield from (Recipient(each["email"], each["name"]) for each in facts["recipients"])
             case Audience.STAFF if staff_address:
-                yield Recipient(staff_address, None)
+                yield Recipient(staff_address, None, is_staff=True)
 
 
 def reachable(addressed: Sequence[Recipient], undeliverable: Set[str]) -> tuple[Recipient, ...]:
-    """The recipients without undeliverable addresses: those that bounced permanently or complained."""
-    return tuple(each for each in addressed if each.email not in undeliverable)
+    """The recipients without undeliverable addresses: those that bounced permanently or complained, and erased ones."""
+    erased = f"@{ERASED_DOMAIN}"
+    return tuple(each for each in addressed if each.email not in undeliverable and not each.email.endswith(erased))
 
 
 def allowed(event: Event, addressed: Sequence[Recipient], test_mail_domain: str) -> tuple[Recipient, ...]:

@@ -10,9 +10,14 @@ from typing import get_args
 
 from billing.accounts.event_schemas import (
     AccountProvisioned,
+    AdminAppointmentAnnounced,
+    AdminAppointmentEffective,
+    AdminAppointmentEnded,
     BillingInformationChanged,
+    ProvisioningCorrected,
     UserAdded,
     UserChanged,
+    UserInvitedAgain,
     UserRemoved,
 )
 from billing.correspondence.event_schemas import AddressUndeliverable
@@ -31,6 +36,8 @@ from billing.ending.event_schemas import (
     NoticeDeadlineNear,
     OpenClaimChanged,
     OpenClaimSettled,
+    UserErased,
+    UserErasureRequested,
 )
 from billing.invoicing.event_schemas import (
     CreditNoteIssued,
@@ -81,7 +88,7 @@ from billing.scaling.event_schemas import (
     UsageBelowTier,
 )
 from billing.subscriptions.event_schemas import CatalogueReplaced
-from billing.usage.event_schemas import UsageCorrected, UsageRefused, UsageThresholdReached
+from billing.usage.event_schemas import UsageCorrected, UsageRefused, UsageRejected, UsageThresholdReached
 
 AnyEvent = (
     AccountDeactivated
@@ -93,6 +100,9 @@ AnyEvent = (
     | AccountReactivationFailed
     | AccountReactivationRequested
     | AddressUndeliverable
+    | AdminAppointmentAnnounced
+    | AdminAppointmentEffective
+    | AdminAppointmentEnded
     | AutoscalingChanged
     | BillingInformationChanged
     | CancellationRequested
@@ -124,6 +134,7 @@ AnyEvent = (
     | PaymentUnexpected
     | PeriodFree
     | PaymentRepaid
+    | ProvisioningCorrected
     | ReconciliationDiffered
     | ReviewBooked
     | ReviewCancelled
@@ -142,9 +153,13 @@ AnyEvent = (
     | UsageBelowTier
     | UsageCorrected
     | UsageRefused
+    | UsageRejected
     | UsageThresholdReached
     | UserAdded
     | UserChanged
+    | UserErased
+    | UserErasureRequested
+    | UserInvitedAgain
     | UserRemoved
     | VatNumberConfirmed
     | VatNumberDecided

@@ -7,7 +7,7 @@ languages/components.html. So the text and the HTML always say the same.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -47,6 +47,18 @@ PREVIEW_LETTERS_MAX = 140
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _INVISIBLE = re.compile(r"[\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
+_LINK_PARTS = re.compile(r"(?<=[^\W_])[.\u3002\uff0e\uff61](?=[^\W\d_])|:(?=//)")
+"""A dot within a domain, or the colon of a scheme: what mail programs recognise a link by."""
+
+_ADDRESS = re.compile(r"[^\s@:/?#]+@[^\s@:/?#]+")
+"""A mail address. What has a scheme or a path is a link, even with an @ in it (RFC 3986, 3.2.1)."""
+
+_OUR_LINKS = frozenset({"authenticate_at", "place"})
+"""Facts that may be links: the bank's page, and where staff hold a review."""
+
+_LINK_BREAK = "\u200b"
+"""The zero width space: no domain may contain it (RFC 5892), and nobody sees it."""
+
 
 class NoSuchMail(LookupError):
     """There is no mail template for this event type, or none in this language."""
@@ -84,8 +96,8 @@ def letter(
     """
     if event.type not in MAILED or letter_context.language not in LANGUAGES:
         raise NoSuchMail(f"there is no mail about {event.type} in the language {letter_context.language!r}")
-    event = type(event).model_validate(_sanitized(event.model_dump()))
-    recipient = Recipient(_sanitized(recipient.email), _sanitized(recipient.name))
+    event = type(event).model_validate({**_sanitized(event.model_dump()), "type": event.type})
+    recipient = replace(recipient, email=_sanitized(recipient.email), name=_sanitized(recipient.name))
     context = {
         "kind": event.type,
         "time": event.time,
@@ -94,6 +106,9 @@ def letter(
         "account_id": event.account,
         "account": _sanitized(letter_context.account_name),
         "actor": _sanitized(letter_context.actor_name),
+        "actor_email": _sanitized(letter_context.actor_email),
+        "actor_kind": event.actor.kind,
+        "actor_user": event.actor.user,
         "language": letter_context.language,
         "time_zone": letter_context.time_zone,
         "recipient": recipient,
@@ -208,12 +223,17 @@ def _printable(value: Any) -> Any:
     return value
 
 
-def _sanitized(value: Any) -> Any:
-    """The value with every string in it made safe for a mail: on one line, and without direction marks."""
+def _sanitized(value: Any, *, is_link: bool = False) -> Any:
+    """The value with every string in it made safe for a mail: on one line, without direction marks, and no link.
+
+    Mail programs make a link of a domain in a text. A name such as "evil.example/login" would advertise itself in our
+    mail, and a company may well be called Booking.com: so the name is printed, and is no link.
+    """
     if isinstance(value, str):
-        return _INVISIBLE.sub("", _BREAKS.sub(" ", value)).strip()
+        plain = _INVISIBLE.sub("", _BREAKS.sub(" ", value)).strip()
+        return plain if is_link or _ADDRESS.fullmatch(plain) else _LINK_PARTS.sub(rf"\g<0>{_LINK_BREAK}", plain)
     if isinstance(value, dict):
-        return {_sanitized(key): _sanitized(each) for key, each in value.items()}
+        return {_sanitized(key): _sanitized(each, is_link=key in _OUR_LINKS) for key, each in value.items()}
     if isinstance(value, list):
         return [_sanitized(each) for each in value]
     return value

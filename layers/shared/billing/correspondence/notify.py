@@ -41,6 +41,11 @@ from billing.platform.files.interfaces import Documents
 CLAIM = timedelta(minutes=2)
 """How long a claim lasts. Longer than the time-out of a worker: the owner of an expired claim no longer runs."""
 
+ON_TIME = timedelta(minutes=1)
+"""A mail that is later than this is written from the record. What an event said may name somebody who is erased by
+then. An erasure finds the copies of mails that were on time: it looks again after minutes
+(billing.ending.erasure.rules.WAIT)."""
+
 HELD_ATTEMPTS = 9
 """With this attempt a mail goes out although an earlier one did not. The waits before it are nine minutes in all
 (billing.platform.workers)."""
@@ -147,6 +152,8 @@ class Post:
         """Mails about an event, except to the addresses that are `held`, with the reason. Costs: see notify."""
         if not is_mailed(event):
             return Outcome()
+        if event.account is not None and self.now - event.time > ON_TIME:
+            event = self.deliveries.as_recorded(event)
         try:
             letter_context, addressed, undeliverable = _addressees(event, self.staff_address, self.accounts)
         except AccountNotFound:
@@ -235,11 +242,13 @@ def _addressees(
     details = accounts.details(event.account)
     people = accounts.correspondents(event.account)
     billing = details.information.billing.details
+    actor = next((user for user in people.users if user.id == event.actor.user), None)
     letter_context = LetterContext(
         account_name=details.account.name,
         language=billing.language,
         time_zone=details.account.contract.time_zone,
-        actor_name=next((user.name for user in people.users if user.id == event.actor.user), None),
+        actor_name=None if actor is None else actor.name,
+        actor_email=None if actor is None else actor.email,
     )
     return letter_context, recipients(event, people.users, billing.email, staff_address), people.undeliverable
 

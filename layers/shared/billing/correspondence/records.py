@@ -79,6 +79,15 @@ class DeliveryStore(Table):
         mailed = {row.key for row in noted}
         return tuple(each for each in reversed(waiting) if keys.delivered(each.id) not in mailed)
 
+    def as_recorded(self, event: Event) -> Event:
+        """An event of an account as its record has it now: somebody whom it named may be erased since. One get.
+
+        An event that is not in the record is as it was published: the account is deleted, or never recorded it.
+        """
+        row = self._reads.get(keys.account(event.account or ""), keys.event(event.id))
+        recorded = None if row is None else _published_of(row)
+        return recorded or event
+
     def note_mailed(self, event: Event) -> None:
         """Notes that no attempt to mail about an event is left to make. One transaction.
 

@@ -234,3 +234,32 @@ class DownloadRequested(AccountEvent[Literal["download.requested"], None, Reques
 
 class DownloadReady(AccountEvent[Literal["download.ready"], None, ReadyDownloadFacts]):
     """What was asked for can be downloaded."""
+
+
+class ErasureFacts(Facts):
+    """`user` is the id of the person's log-in, `erased_as` what stays of them in the record: a random name.
+
+    Whoever keeps events of the account finds the person by the one, and writes the other. The copy of this event in the
+    record has `erased_as` in both places once they are erased.
+    """
+
+    user: str
+    erased_as: str
+
+
+class ErasedFacts(Facts):
+    """`user` is `erased_as` of the request. `entries` of the record are written without the person. `mails` are the
+    copies of mails, and `files` those of downloads, that are deleted."""
+
+    user: str
+    entries: int
+    mails: int
+    files: int
+
+
+class UserErasureRequested(AccountEvent[Literal["user.erasure_requested"], None, ErasureFacts]):
+    """A person is being erased from the account's record. Consumers who keep it should do the same."""
+
+
+class UserErased(AccountEvent[Literal["user.erased"], None, ErasedFacts]):
+    """A person is erased from the account's record."""

@@ -50,6 +50,7 @@ from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.account_ids import clock_of
 from billing.kernel.errors import AnswerLost, Conflict, RuleViolation, UpstreamFailed, Violation
 from billing.kernel.events import Event, RequestContext, by_system
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money, amount_covered, charged_units
 from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
 from billing.payments.gateway import (
@@ -230,9 +231,18 @@ def record_payment(
         return record
     today = account.contract.today(context.time)
     if paid_on > max(today, record.invoice.produced_on):  # the seller's day may be one ahead of the account's
-        raise RuleViolation(Violation(("paid_on",), "It must not be a day to come."))
+        raise RuleViolation(
+            Violation(("paid_on",), "It must not be a day to come.", FieldCode.TOO_LATE, {"max": today})
+        )
     if paid_on < record.invoice.produced_on:
-        raise RuleViolation(Violation(("paid_on",), "The invoice was not issued before that day."))
+        raise RuleViolation(
+            Violation(
+                ("paid_on",),
+                "The invoice was not issued before that day.",
+                FieldCode.TOO_EARLY,
+                {"min": record.invoice.produced_on},
+            )
+        )
     received = mark_received(payment, paid_on, Method.BANK_TRANSFER, reference)
     unpaid = [*store.unpaid(account.id)]
     changes = [PaymentChange(record, received), *without_intent(record, unpaid, context, gateway)]

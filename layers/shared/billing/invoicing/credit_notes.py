@@ -18,6 +18,7 @@ from billing.invoicing.entries import Entry, EntryKind, refundable, refunded_out
 from billing.invoicing.exchange_rates.rules import SellerTax
 from billing.invoicing.invoices import BillingReason, Correction, InvoiceDraft, InvoiceStatus, IssuedInvoice
 from billing.kernel.errors import Conflict, RuleViolation, Violation
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money, charged_units
 from billing.subscriptions.pricing import InvoiceLine
 
@@ -75,9 +76,16 @@ def lines_to_credit(
         requested = tuple(position for position in positions if position not in credited)
     for place, position in enumerate(requested):
         if position not in positions:
-            raise RuleViolation(Violation(("lines", place), f"The invoice has the lines 0 to {len(positions) - 1}."))
+            raise RuleViolation(
+                Violation(
+                    ("lines", place),
+                    f"The invoice has the lines 0 to {len(positions) - 1}.",
+                    FieldCode.UNKNOWN,
+                    {"min": 0, "max": len(positions) - 1},
+                )
+            )
         if position in requested[:place]:
-            raise RuleViolation(Violation(("lines", place), "This line stands here twice."))
+            raise RuleViolation(Violation(("lines", place), "This line stands here twice.", FieldCode.DUPLICATE))
     if not requested or credited & {*requested}:
         raise AlreadyCredited
     on_the_whole = {position for position in positions if invoice.draft.lines[position].product is None}
@@ -86,7 +94,7 @@ def lines_to_credit(
     for place, position in enumerate(requested):
         if position in on_the_whole:
             reason = "What is taken off the whole goes back with the other lines: each has its share."
-            raise RuleViolation(Violation(("lines", place), reason))
+            raise RuleViolation(Violation(("lines", place), reason, FieldCode.UNSUPPORTED))
     return requested
 
 
@@ -115,7 +123,9 @@ def credit_note_draft(invoice: IssuedInvoice, payment: InvoicePayment, lines: tu
         raise AlreadyCredited
     draft = _reversed_draft(invoice, payment, BillingReason.CORRECTION, tuple(reversed_lines), net)
     if not products or draft.total.amount > 0:
-        raise RuleViolation(Violation(("lines",), "Together these lines come to less than nothing."))
+        raise RuleViolation(
+            Violation(("lines",), "Together these lines come to less than nothing.", FieldCode.TOO_SMALL, {"min": 0})
+        )
     return draft
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 
 from billing.accounts.rules import Account
 from billing.invoicing.due import InvoicingDue
@@ -63,7 +63,7 @@ class TakenBack:
 class Adjustment:
     """What a fixed contract month owes more or, below zero, less than its content says: a net amount of a product.
 
-    Adjustments are only added, each with its reason, by staff.
+    Adjustments are only added, each with its reason, by staff. They make no product of a period owe less than nothing.
     """
 
     month: int
@@ -217,10 +217,7 @@ def owed_by_product(period: PaidPeriod, contract: Contract, subscription: Subscr
     if subscription is not None:
         months = joined(months, contract_months(subscription, contract, period.fixed_through + 1, period.until_month))
     own = replace(contract, start=period.start)
-    owed = {line.product: line.net.amount for line in lines_of(months, own)}
-    for product in {each.product for each in period.adjustments}:
-        owed[product] = owed.get(product, 0) + period.adjusted_of(product)
-    return owed
+    return {line.product: line.net.amount for line in _owed(months, own, period)}
 
 
 def rebuilt(
@@ -257,7 +254,7 @@ def elsewhere(
     """Returns the running period as if what its months before the due one owe was invoiced elsewhere."""
     first_month, until_month = contract.paid_period(due.month)
     since = contract.month_start(due.month)
-    before = _as_invoiced(subscription, due, since - timedelta(days=1))
+    before = _as_invoiced(subscription, due, contract.month_start(due.month - 1))
     whole = contract_months(before, contract, first_month, until_month)
     return PaidPeriod(
         contract=_contract_number(contract, period),
@@ -304,7 +301,7 @@ def _go_on(
 ) -> FixedMonth:
     month, since = due.month, contract.month_start(due.month)
     known = _as_invoiced(subscription, due, since)
-    before = _as_invoiced(subscription, due, since - timedelta(days=1))
+    before = _as_invoiced(subscription, due, contract.month_start(month - 1))
     whole = joined(running.content, contract_months(known, contract, month, running.until_month))
     settled = (*due.settled, *(each for each in changes_on(known, since) if each not in due.settled))
     lines = _differences(whole, before, contract, month, running)
@@ -332,11 +329,10 @@ def _differences(
 
     `before` is the subscription by which these months were invoiced until now.
     """
-    owed = [*lines_of(whole, contract), *_no_longer_owed(whole, contract, running)]
     differences = [
         (line, net)
-        for line in owed
-        if (net := line.net.amount + running.adjusted_of(line.product) - running.invoiced_of(line.product))
+        for line in _owed(whole, contract, running)
+        if (net := line.net.amount - running.invoiced_of(line.product))
     ]
     if not differences:
         return ()
@@ -353,6 +349,20 @@ def _differences(
     )
 
 
+def _owed(months: tuple[ProductMonths, ...], contract: Contract, period: PaidPeriod) -> tuple[InvoiceLine, ...]:
+    """The lines of what these months of a period owe, with its adjustments.
+
+    No product owes less than nothing, and neither do all together. An adjustment that takes off more has no invoice
+    that it could take back.
+    """
+    lines = [*lines_of(months, contract), *_no_longer_owed(months, contract, period)]
+    adjusted = {line.product: line.net.amount + period.adjusted_of(line.product) for line in lines}
+    owed: dict[str | None, int] = {product: max(0, net) for product, net in adjusted.items() if product is not None}
+    if None in adjusted:
+        owed[None] = max(-sum(owed.values()), adjusted[None])
+    return tuple(replace(line, net=Money(owed[line.product], contract.currency)) for line in lines)
+
+
 def _no_longer_owed(whole: tuple[ProductMonths, ...], contract: Contract, running: PaidPeriod) -> Iterator[InvoiceLine]:
     """A line of zero for each product that was invoiced or adjusted, and that the months do not contain any more."""
     owed = {each.product for each in whole}
@@ -364,10 +374,11 @@ def _no_longer_owed(whole: tuple[ProductMonths, ...], contract: Contract, runnin
 
 
 def _as_invoiced(subscription: Subscription, due: InvoicingDue, day: date) -> Subscription:
-    """The subscription by which the running period is invoiced on `day`, after its first.
+    """The subscription by which the running period is invoiced when the contract month is fixed that begins on `day`.
 
     A change is invoiced on the day on which it takes effect, or with the period, if it was known when that began. The
-    latter counts until another decision replaces it, however late the run is.
+    latter counts until another decision replaces it, however late the run is. What is decided after `day` counts only
+    when the next month is fixed: so what is invoiced until then is asked of the first day of the last fixed month.
     """
     counted = [each for each in subscription.changes if each.effective_on <= day or each.decision in due.settled]
     counted += [

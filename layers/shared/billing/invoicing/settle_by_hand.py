@@ -14,6 +14,7 @@ from billing.invoicing.payment_events import payment_events, written_off_events
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.kernel.errors import Conflict, RuleViolation, Violation
 from billing.kernel.events import EventType, RequestContext
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money
 from billing.payments.gateway import PaymentGateway
 from billing.platform.events.new_event import new_event
@@ -83,17 +84,36 @@ def record_repayment(
     entry = Entry(EntryKind.REPAID_BY_HAND, amount.amount, repaid_on, reference)
     if entry in payment.entries:
         return record
-    if repaid_on > account.contract.today(context.time):
-        raise RuleViolation(Violation(("repaid_on",), "It must not be a day to come."))
+    today = account.contract.today(context.time)
+    if repaid_on > today:
+        raise RuleViolation(
+            Violation(("repaid_on",), "It must not be a day to come.", FieldCode.TOO_LATE, {"max": today})
+        )
     if repaid_on < record.invoice.produced_on:
-        raise RuleViolation(Violation(("repaid_on",), "The document was not issued before that day."))
+        raise RuleViolation(
+            Violation(
+                ("repaid_on",),
+                "The document was not issued before that day.",
+                FieldCode.TOO_EARLY,
+                {"min": record.invoice.produced_on},
+            )
+        )
     if amount.currency != record.left.currency:
-        raise RuleViolation(Violation(("amount", "currency"), f"The currency is {record.left.currency}."))
+        raise RuleViolation(
+            Violation(
+                ("amount", "currency"),
+                f"The currency is {record.left.currency}.",
+                FieldCode.NOT_ALLOWED,
+                {"allowed": [record.left.currency]},
+            )
+        )
     if payment.is_credit_note and (payment.is_in_transit or attempt_under_way(payment.entries) is not None):
         raise RefundUnderWay
     most = payment.left if payment.is_credit_note else max(0, min(payment.credit, billing.credit))
     if amount.amount > most:
-        raise RuleViolation(Violation(("amount", "amount"), f"No more than {most} is owed."))
+        raise RuleViolation(
+            Violation(("amount", "amount"), f"No more than {most} is owed.", FieldCode.TOO_LARGE, {"max": most})
+        )
     changes = [PaymentChange(record, payment.with_entries(entry))]
     facts = {"number": number, "repaid_on": repaid_on, "amount": asdict(amount), "reference": reference}
     event = new_event(EventType.PAYMENT_REPAID, context, account=account.id, before=None, after=facts)

@@ -68,9 +68,9 @@ def due_of(subscriber: Subscriber, period: PaidPeriod | None, today: date) -> In
     first_month, _ = contract.paid_period(month)
     begins = contract.month_start(first_month)
     # An earlier release did not keep when a change was decided. Within a period only the month before decides one.
-    subscription = subscriber.subscription
-    before = tuple(each for each in subscription.changes if each.decided_on and each.decided_on < begins)
-    settled = changes_within(replace(subscription, changes=before), contract, first_month)
+    known = subscriber.subscription.known_on(begins)
+    before = tuple(each for each in known.changes if each.decided_on and each.decided_on < begins)
+    settled = changes_within(replace(known, changes=before), contract, first_month)
     return InvoicingDue(month, () if month == first_month else settled)
 
 

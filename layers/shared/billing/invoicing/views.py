@@ -25,11 +25,13 @@ from billing.subscriptions.pricing import InvoiceLine, Step
 from billing.subscriptions.views import DiscountView
 
 YEAR_MIN, YEAR_MAX = 2000, 2999
-CSV_INVOICES_MAX = 1000
+SHEET_INVOICES_MAX = 1000
+"""A sheet reads the documents of its invoices, 50 at a time: about two seconds."""
+
 RELEASED_INVOICES_MAX = 1000
 
-REGISTER_CSV_MAX = 20_000
-"""About a megabyte of text: an answer of Lambda has six."""
+SHEET_NUMBERS_MAX = 20_000
+"""About a megabyte of text, or of a workbook in base64: an answer of Lambda has six."""
 
 InvoiceNumber = Annotated[str, Path(max_length=60)]
 Year = Annotated[int | None, Query(ge=YEAR_MIN, le=YEAR_MAX, description="Only those produced in this year.")]

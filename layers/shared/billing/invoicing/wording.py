@@ -1,13 +1,11 @@
-"""The description of an invoice line in the languages of invoices; and invoices as CSV."""
+"""The description of an invoice line in the languages of invoices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from billing.invoicing.invoices import Invoice, InvoiceDraft
-from billing.invoicing.numbering import RegisteredNumber
+from billing.invoicing.invoices import InvoiceDraft
 from billing.kernel.money import decimal_text
-from billing.kernel.spreadsheet import csv_text
 from billing.subscriptions.pricing import InvoiceLine, Step
 
 _WORDS = {
@@ -76,45 +74,6 @@ def describe_seller_tax(draft: InvoiceDraft, language: str) -> str | None:
         day=rate.day.isoformat(),
         source=rate.source,
         rates=" = ".join(worth),
-    )
-
-
-def invoice_table(invoices: Iterable[Invoice]) -> str:
-    """Invoices as CSV (RFC 4180), with a header line. Amounts have the decimals of their currency."""
-    return csv_text(
-        ("number", "produced_on", "due_on", "paid_on", "status", "total", "currency", "corrects"),
-        (
-            (
-                each.number,
-                each.produced_on.isoformat(),
-                each.due_on.isoformat(),
-                "" if each.paid_on is None else each.paid_on.isoformat(),
-                str(each.status),
-                decimal_text(each.total),
-                each.total.currency,
-                each.corrects or "",
-            )
-            for each in invoices
-        ),
-    )
-
-
-def register_table(numbers: Iterable[RegisteredNumber]) -> str:
-    """Numbers of the register as CSV (RFC 4180), with a header line. Amounts have the decimals of their currency."""
-    return csv_text(
-        ("number", "produced_on", "total", "tax", "currency", "seller_tax", "seller_currency"),
-        (
-            (
-                each.number,
-                each.day.isoformat(),
-                decimal_text(each.total),
-                decimal_text(each.tax),
-                each.total.currency,
-                "" if each.seller_tax is None else decimal_text(each.seller_tax),
-                "" if each.seller_tax is None else each.seller_tax.currency,
-            )
-            for each in numbers
-        ),
     )
 
 

@@ -11,6 +11,7 @@ BillingError
 ├── StaleVersion        another request changed it first
 ├── VersionRequired     the caller must name the version that it changes
 ├── RuleViolation       well-formed, but breaks a rule; names every place
+├── LimitReached        so many are allowed in a span of time; says when to try again
 ├── BadParameter        a parameter of the query is not possible; names it
 ├── UpstreamFailed      an outside service failed
 │   └── AnswerLost      no answer; the service may have done its part
@@ -18,6 +19,8 @@ BillingError
 
 Subclasses of these live beside the rule that raises them. The Conflicts of the areas:
 
+accounts.appointments           AlreadyAdmin, AppointmentEnded, AppointmentOpen, DeletedBefore
+accounts.provisioning           AdminHasLoggedIn, LogInsUnknown
 accounts.rules                  AccountExists, LastAdmin
 scaling.reviews.rules           NoSuccessManager, ReviewNotYet, ReviewOpen, SlotTaken
 payments.methods                SetupSuperseded
@@ -29,15 +32,19 @@ invoicing.seller_currency       ExchangeRateUnknown
 invoicing.settle_by_hand        RefundUnderWay
 invoicing.vat_numbers.rules     NoVatNumber, VatNumberUnconfirmed
 ending.cancellation.rules       DatesChanged, NotCancelling, Deactivated
+ending.erasure.rules            NamedInBilling
 ending.reactivation.rules       NotDeactivated, NothingSold, NoPaymentMethod, QuoteChanged
 
-AdminsOnly (billing.kernel.permissions) is Forbidden. Every error has a stable `code` for clients. An area whose error
+AdminsOnly (billing.kernel.permissions) is Forbidden. TooManyInvitations and TooManyPromotions (accounts.rules) are
+LimitReached. Every error has a stable `code` for clients. An area whose error
 shows more than its `detail` registers the further members in its views (billing.platform.http.problems.members).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from billing.kernel.field_codes import FieldCode, Limits, LimitValue
 
 Path = tuple[str | int, ...]
 
@@ -126,12 +133,13 @@ class VersionRequired(BillingError):
 class Violation:
     """One place that breaks a rule. `path` is its place in the body: names of fields and positions in lists.
 
-    `code` names the rule for programs; None where a rule has no code yet.
+    `code` and `limits` say it without words.
     """
 
     path: Path
     detail: str
-    code: str | None = None
+    code: FieldCode
+    limits: Limits = field(default_factory=dict)
 
 
 class RuleViolation(BillingError):
@@ -149,9 +157,21 @@ class BadParameter(BillingError):
 
     code = "bad-parameter"
 
-    def __init__(self, parameter: str, detail: str) -> None:
+    def __init__(self, parameter: str, detail: str, field_code: FieldCode, **limits: LimitValue | None) -> None:
         super().__init__(detail)
         self.parameter = parameter
+        self.field_code = field_code
+        self.limits: Limits = limits
+
+
+class LimitReached(BillingError):
+    """As many as one span of time allows have been done. A retry succeeds after `retry_after_seconds` at the latest."""
+
+    code = "limit-reached"
+
+    def __init__(self, detail: str, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class UpstreamFailed(BillingError):

@@ -51,6 +51,9 @@ class Permission(StrEnum):
     READ_USAGE = "read-usage"
     READ_USERS = "read-users"
     ADMINISTER_USERS = "administer-users"
+    READ_APPOINTMENTS = "read-appointments"
+    APPOINT_ADMINS = "appoint-admins"
+    OBJECT_TO_APPOINTMENTS = "object-to-appointments"
     PROVISION_ACCOUNTS = "provision-accounts"
     ADMINISTER_CATALOGUE = "administer-catalogue"
     ADMINISTER_EXCHANGE_RATES = "administer-exchange-rates"
@@ -89,6 +92,9 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.READ_USAGE: _EVERY_ROLE,
     Permission.READ_USERS: _EVERY_ROLE,
     Permission.ADMINISTER_USERS: _ADMIN_ONLY,
+    Permission.READ_APPOINTMENTS: _ADMIN_AND_STAFF,
+    Permission.APPOINT_ADMINS: _STAFF_ONLY,
+    Permission.OBJECT_TO_APPOINTMENTS: _ADMIN_ONLY,
     Permission.PROVISION_ACCOUNTS: _STAFF_ONLY,
     Permission.ADMINISTER_CATALOGUE: _STAFF_ONLY,
     Permission.ADMINISTER_EXCHANGE_RATES: _STAFF_ONLY,
@@ -121,10 +127,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Admin:
-    """The name and address of an admin, for members who need one."""
+    """The name and address of an admin, for members who need one, and whether the admin has used the account yet."""
 
     name: str
     email: str
+    has_logged_in: bool
 
 
 class AdminsOnly(Forbidden):

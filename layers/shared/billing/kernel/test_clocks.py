@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from billing.kernel.errors import Conflict, NotFound, RuleViolation, Violation
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.schedules import Job, next_run
 
 ADVANCE_MAX = timedelta(days=731)
@@ -116,10 +117,12 @@ class Clock:
         if self.status is ClockStatus.ADVANCING:
             raise ClockAdvancing(self)
         if to <= self.now:
-            raise _wrong("to", f"A clock advances only. It is {self.now.isoformat()} on it.")
+            raise _wrong("to", FieldCode.TOO_EARLY, f"A clock advances only. It is {self.now.isoformat()} on it.")
         if to - self.now > ADVANCE_MAX:
             latest = (self.now + ADVANCE_MAX).isoformat()
-            raise _wrong("to", f"One call advances a clock by {ADVANCE_MAX.days} days at most, to {latest}.")
+            raise _wrong(
+                "to", FieldCode.TOO_LATE, f"One call advances a clock by {ADVANCE_MAX.days} days at most, to {latest}."
+            )
         return replace(self, to=to, status=ClockStatus.ADVANCING, failure=None, progressed_at=real)
 
     def with_account(self, account: str) -> Clock:
@@ -151,7 +154,8 @@ class ClockNotFound(NotFound):
 def new_clock(clock: str, begins: datetime, real: datetime) -> Clock:
     """A new clock whose time is `begins`. Raises RuleViolation for one too far from the real time."""
     if not real - BEGINS_WITHIN <= begins <= real + BEGINS_WITHIN:
-        raise _wrong("now", f"A clock begins at most {BEGINS_WITHIN.days} days from the real time.")
+        code = FieldCode.TOO_EARLY if begins < real else FieldCode.TOO_LATE
+        raise _wrong("now", code, f"A clock begins at most {BEGINS_WITHIN.days} days from the real time.")
     return Clock(clock, begins, begins, begins, real, real, version=1)
 
 
@@ -195,5 +199,5 @@ def steps_at_next_instant(steps: Iterable[DueStep], until: datetime) -> list[Due
     return [*first.values()]
 
 
-def _wrong(field: str, detail: str) -> RuleViolation:
-    return RuleViolation(Violation((field,), detail))
+def _wrong(field: str, code: FieldCode, detail: str) -> RuleViolation:
+    return RuleViolation(Violation((field,), detail, code))

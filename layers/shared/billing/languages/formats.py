@@ -60,6 +60,11 @@ class Formats:
     def __init__(self, locale: Locale) -> None:
         self._locale = locale
 
+    @property
+    def locale(self) -> Locale:
+        """The locale by whose rules it formats."""
+        return self._locale
+
     def money(self, money: Amount) -> str:
         """An amount with its currency. The number of decimals is ISO 4217's, which can differ from CLDR's."""
         digits = MINOR_UNIT_DIGITS[money.currency]

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import Conflict, RuleViolation, Violation
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money
 
 
@@ -290,12 +291,12 @@ def require_usable(setup: Setup, profile: PaymentProfile, today: date) -> Chosen
     """
     place = ("setup_intent",)
     if setup.customer is None or setup.customer != profile.customer:
-        raise RuleViolation(Violation(place, NO_SUCH_SETUP))
+        raise RuleViolation(Violation(place, NO_SUCH_SETUP, FieldCode.UNKNOWN))
     if setup.status is not SetupStatus.SUCCEEDED or setup.chosen is None:
-        raise RuleViolation(Violation(place, _UNFINISHED[setup.status]))
+        raise RuleViolation(Violation(place, _UNFINISHED[setup.status], FieldCode.UNUSABLE))
     card = setup.chosen.shown.card
     if card is not None and card.last_day < today:
-        raise RuleViolation(Violation(place, "This card has expired."))
+        raise RuleViolation(Violation(place, "This card has expired.", FieldCode.UNUSABLE))
     return setup.chosen
 
 

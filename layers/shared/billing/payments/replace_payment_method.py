@@ -13,6 +13,7 @@ from datetime import datetime
 
 from billing.kernel.errors import RuleViolation, Violation
 from billing.kernel.events import Event, EventType, Facts, RequestContext
+from billing.kernel.field_codes import FieldCode
 from billing.payments.charge_limits import DEBIT_CURRENCY
 from billing.payments.gateway import CustomerDeleted, KeyReused, MethodRefused, NewSetup, PaymentGateway
 from billing.payments.methods import NO_SUCH_SETUP, Method, PaymentMethod, PaymentProfile, next_warning, require_usable
@@ -46,9 +47,20 @@ def begin_setup(
     account, profile = payer.subscriber.account.id, payer.profile
     if method not in charged:
         offered = " and ".join(sorted(each.replace("_", " ") for each in charged)) or "bank transfer, by agreement"
-        raise RuleViolation(Violation(("method",), f"It is not offered here. What is: {offered}."))
+        raise RuleViolation(
+            Violation(
+                ("method",),
+                f"It is not offered here. What is: {offered}.",
+                FieldCode.NOT_ALLOWED,
+                {"allowed": sorted(charged)},
+            )
+        )
     if method is Method.SEPA_DEBIT and payer.subscriber.account.contract.currency != DEBIT_CURRENCY:
-        raise RuleViolation(Violation(("method",), f"A SEPA debit is possible for contracts in {DEBIT_CURRENCY} only."))
+        raise RuleViolation(
+            Violation(
+                ("method",), f"A SEPA debit is possible for contracts in {DEBIT_CURRENCY} only.", FieldCode.UNSUPPORTED
+            )
+        )
     customer = profile.customer
     if customer is None:
         customer = gateway.new_customer(account, f"customer/{account}/{context.time:{HOUR}}")
@@ -65,7 +77,7 @@ def begin_setup(
             return gateway.new_setup(renewed, account, user, method, f"{key}/{renewed}")
     except KeyReused:
         raise RuleViolation(
-            Violation(("method",), "This Idempotency-Key was used before, for another method.")
+            Violation(("method",), "This Idempotency-Key was used before, for another method.", FieldCode.NOT_TOGETHER)
         ) from None
 
 
@@ -83,7 +95,7 @@ def replace_payment_method(
         return profile
     confirmed = gateway.setup(setup)
     if confirmed is None:
-        raise RuleViolation(Violation(("setup_intent",), NO_SUCH_SETUP))
+        raise RuleViolation(Violation(("setup_intent",), NO_SUCH_SETUP, FieldCode.UNKNOWN))
     contract = payer.subscriber.account.contract
     today = contract.today(context.time)
     chosen = require_usable(confirmed, profile, today)
@@ -96,7 +108,9 @@ def replace_payment_method(
         gateway.make_default(customer, chosen.payment_method, f"default/{setup}/{context.correlation}")
     except MethodRefused:
         raise RuleViolation(
-            Violation(("setup_intent",), "The payment method cannot be used. Begin anew with another one.")
+            Violation(
+                ("setup_intent",), "The payment method cannot be used. Begin anew with another one.", FieldCode.UNUSABLE
+            )
         ) from None
     changed = profile.with_method(confirmed, chosen)
     event = changed_event(account, profile, changed, context)

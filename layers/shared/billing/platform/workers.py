@@ -29,6 +29,7 @@ LATE_AFTER = timedelta(hours=1)
 the oldest message leaves out messages that were received three times."""
 
 _attempt: ContextVar[int] = ContextVar("attempt", default=1)
+_sent_at: ContextVar[datetime | None] = ContextVar("sent_at", default=None)
 
 logger = Logger()
 
@@ -61,6 +62,7 @@ def worker(
     def one(record: SQSRecord, request: str) -> None:
         logger.append_keys(correlation=sender_of(record.raw_event))
         _attempt.set(int(record.attributes.approximate_receive_count))
+        _sent_at.set(_sent(record))
         try:
             facts = process(record.body, request)
         except Exception as failure:
@@ -91,12 +93,20 @@ def attempt() -> int:
     return _attempt.get()
 
 
-def _is_late(record: SQSRecord) -> bool:
+def sent_at() -> datetime | None:
+    """When the message that is processed was sent, by the clock of SQS; None if its record does not say so."""
+    return _sent_at.get()
+
+
+def _sent(record: SQSRecord) -> datetime | None:
     sent = record["attributes"].get("SentTimestamp")  # SQS's name; hand-written records of tests have none
-    if sent is None:
-        return False
+    return None if sent is None else datetime.fromtimestamp(int(sent) / 1000, UTC)
+
+
+def _is_late(record: SQSRecord) -> bool:
+    sent = _sent(record)
     now = datetime.now(UTC)  # noqa: TID251 - the age of a message is by the wall clock, also in a replay
-    return now - datetime.fromtimestamp(int(sent) / 1000, UTC) >= LATE_AFTER
+    return sent is not None and now - sent >= LATE_AFTER
 
 
 def change_visibility(receipt: str, times_received: int, queue: Queue) -> None:

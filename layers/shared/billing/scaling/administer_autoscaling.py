@@ -10,6 +10,8 @@ from decimal import Decimal
 from billing.accounts.rules import Account
 from billing.kernel.errors import RuleViolation, StaleVersion, VersionRequired, Violation
 from billing.kernel.events import EventType, RequestContext
+from billing.kernel.field_codes import FieldCode
+from billing.kernel.versions import Versions, includes
 from billing.platform.events.new_event import new_event
 from billing.scaling.autoscaling import HISTORY_MONTHS
 from billing.scaling.records import AutoscalingState, AutoscalingStore
@@ -34,7 +36,7 @@ _ZERO = Decimal(0)
 def replace_settings(
     state: AutoscalingState,
     settings: AutoscalingSettings,
-    replaces: int | None,
+    replaces: Versions | None,
     *,
     context: RequestContext,
     store: AutoscalingStore,
@@ -51,7 +53,7 @@ def replace_settings(
         return current
     if replaces is None:
         raise VersionRequired("Name the version that this replaces: If-Match with its ETag.")
-    if replaces != current.version:
+    if not includes(replaces, current.version):
         raise StaleVersion
     event = new_event(
         EventType.AUTOSCALING_CHANGED,
@@ -67,15 +69,28 @@ def replace_settings(
 def _check(state: AutoscalingState, settings: AutoscalingSettings, today: date) -> None:
     products = {line.product for line in state.subscriber.subscription.lines}
     violations = [
-        Violation(("known_peaks", position, "product"), f"The account does not subscribe to {each.product}.")
+        Violation(
+            ("known_peaks", position, "product"),
+            f"The account does not subscribe to {each.product}.",
+            FieldCode.UNKNOWN,
+        )
         for position, each in enumerate(settings.known_peaks)
         if each.product is not None and each.product not in products
     ]
     pause = settings.pause
     if pause is not None and pause != state.settings.pause and pause.until <= today:
-        violations.append(Violation(("pause", "until"), "A pause ends in the future."))
+        violations.append(
+            Violation(("pause", "until"), "A pause ends in the future.", FieldCode.TOO_EARLY, {"above": today})
+        )
     if len(settings.known_peaks) > KNOWN_PEAKS_MAX:
-        violations.append(Violation(("known_peaks",), f"At most {KNOWN_PEAKS_MAX} days can be marked."))
+        violations.append(
+            Violation(
+                ("known_peaks",),
+                f"At most {KNOWN_PEAKS_MAX} days can be marked.",
+                FieldCode.TOO_MANY,
+                {"max": KNOWN_PEAKS_MAX},
+            )
+        )
     if violations:
         raise RuleViolation(*violations)
 
@@ -111,7 +126,14 @@ def simulate(
     running = month_of(today)
     month = running if month is None else month
     if given is None and month > running:
-        raise RuleViolation(Violation(("month",), f"Usage is complete for decisions up to {running:%Y-%m}."))
+        raise RuleViolation(
+            Violation(
+                ("month",),
+                f"Usage is complete for decisions up to {running:%Y-%m}.",
+                FieldCode.TOO_LATE,
+                {"max": f"{running:%Y-%m}"},
+            )
+        )
     daily = _own_usage(account, line, month, without, store, usage) if given is None else given
     catalogue = store.catalogue(subscription.catalogue_version)
     fixed_until = state.subscriber.fixed.until
@@ -123,7 +145,7 @@ def _line(state: AutoscalingState, product: str, today: date) -> Line:
     for line in subscription.lines:
         if line.product == product:
             return line_after_pending_change(subscription, line, today)
-    raise RuleViolation(Violation(("product",), f"The account does not subscribe to {product}."))
+    raise RuleViolation(Violation(("product",), f"The account does not subscribe to {product}.", FieldCode.UNKNOWN))
 
 
 def _own_usage(
@@ -142,13 +164,21 @@ def _own_usage(
     contents = usage.contents(account.id, line.product, first, last, limit=CONTENTS_MAX + 1)
     if len(contents) > CONTENTS_MAX:
         raise RuleViolation(
-            Violation(("without",), f"There are more than {CONTENTS_MAX:,} contents and months: give daily figures.")
+            Violation(
+                ("without",),
+                f"There are more than {CONTENTS_MAX:,} contents and months: give daily figures.",
+                FieldCode.TOO_MANY,
+                {"max": CONTENTS_MAX},
+            )
         )
     reported = {(each.store, each.content) for each in contents}
     unknown = [each for each in without if each not in reported]
     if unknown:
         raise RuleViolation(
-            *(Violation(("without",), f"{shop} has no such content: {content}.") for shop, content in unknown)
+            *(
+                Violation(("without",), f"{shop} has no such content: {content}.", FieldCode.UNKNOWN)
+                for shop, content in unknown
+            )
         )
     for each in contents:
         if (each.store, each.content) in without:

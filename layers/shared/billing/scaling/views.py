@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from billing.kernel.field_codes import FieldCode, Unfit
 from billing.kernel.quantities import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
 from billing.languages.explanations import COUNT, Explanation, in_words
 from billing.platform.http.models import Body, ExplanationView, Identifier, IsoDate, Text, View, plain
@@ -35,7 +36,7 @@ EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
 
 def _month(value: object) -> object:
     if not isinstance(value, str) or not _MONTH.fullmatch(value):
-        raise ValueError("must be a month such as 2026-01")
+        raise Unfit("must be a month such as 2026-01", FieldCode.NOT_A_MONTH)
     return f"{value}-01"
 
 
@@ -43,7 +44,7 @@ def _decimal(value: object) -> object:
     # Decimal accepts the digits of every script.
     is_foreign = isinstance(value, str) and not value.isascii()
     if is_foreign or isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise ValueError('must be a decimal number such as "12.5"')
+        raise Unfit('must be a decimal number such as "12.5"', FieldCode.NOT_A_NUMBER)
     return value
 
 
@@ -282,9 +283,11 @@ class SimulationBody(Body):
     @model_validator(mode="after")
     def _one_or_the_other(self) -> SimulationBody:
         if self.daily is not None and self.without:
-            raise ValueError("content can be left out of the account's own usage, not of given figures")
+            raise Unfit(
+                "content can be left out of the account's own usage, not of given figures", FieldCode.NOT_TOGETHER
+            )
         if self.daily is not None and len({each.day for each in self.daily}) < len(self.daily):
-            raise ValueError("each day can be given once")
+            raise Unfit("each day can be given once", FieldCode.DUPLICATE)
         return self
 
     def given(self) -> dict[date, Decimal] | None:

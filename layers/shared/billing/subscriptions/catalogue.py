@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from billing.kernel.currencies import CHARGEABLE
 from billing.kernel.errors import Path, RuleViolation, Violation
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money
 
 
@@ -86,7 +87,7 @@ def _violations(products: tuple[Product, ...], is_charged: bool) -> Iterator[Vio
     for position, product in enumerate(products):
         path: Path = ("products", position)
         if product.id in seen:
-            yield Violation((*path, "product"), f"The product {product.id} is listed twice.")
+            yield Violation((*path, "product"), f"The product {product.id} is listed twice.", FieldCode.DUPLICATE)
         seen.add(product.id)
         yield from _ladder_violations(product, (*path, "tiers"))
     yield from _currency_violations(products)
@@ -98,19 +99,24 @@ def _ladder_violations(product: Product, path: Path) -> Iterator[Violation]:
     top = len(product.tiers) - 1
     for position, tier in enumerate(product.tiers[:top]):
         if tier.up_to is None:
-            yield Violation((*path, position, "up_to"), "Only the top tier may be open-ended.")
+            yield Violation((*path, position, "up_to"), "Only the top tier may be open-ended.", FieldCode.MISSING)
         if tier.prices is None:
-            yield Violation((*path, position, "prices"), "Only the top tier may be without a price.")
+            yield Violation((*path, position, "prices"), "Only the top tier may be without a price.", FieldCode.MISSING)
     for position, (lower, upper) in enumerate(pairwise(product.tiers), start=1):
         if lower.up_to is not None and upper.up_to is not None and upper.up_to <= lower.up_to:
             yield Violation(
                 (*path, position, "up_to"),
                 f"Up to {upper.up_to} does not rise above the tier before it, up to {lower.up_to}.",
+                FieldCode.TOO_SMALL,
+                {"above": lower.up_to},
             )
         for currency in sorted((lower.prices or {}).keys() & (upper.prices or {}).keys()):
             if (upper.prices or {})[currency] < (lower.prices or {})[currency]:
                 yield Violation(
-                    (*path, position, "prices", currency), "A larger tier costs less than the tier before it."
+                    (*path, position, "prices", currency),
+                    "A larger tier costs less than the tier before it.",
+                    FieldCode.TOO_SMALL,
+                    {"min": (lower.prices or {})[currency]},
                 )
 
 
@@ -125,7 +131,12 @@ def _currency_violations(products: tuple[Product, ...]) -> Iterator[Violation]:
     for path, prices in priced:
         missing = sorted(offered - prices.keys())
         if missing:
-            yield Violation(path, f"A price is missing that other tiers have: {', '.join(missing)}.")
+            yield Violation(
+                path,
+                f"A price is missing that other tiers have: {', '.join(missing)}.",
+                FieldCode.MISSING,
+                {"required": missing},
+            )
 
 
 def _charge_violations(products: tuple[Product, ...]) -> Iterator[Violation]:
@@ -139,4 +150,5 @@ def _charge_violations(products: tuple[Product, ...]) -> Iterator[Violation]:
                     ("products", product_position, "tiers", tier_position, "prices", currency),
                     f"Stripe charges nothing in {currency}. Only a deployment whose customers all pay by bank transfer "
                     "can sell in it (ChargedMethods=none).",
+                    FieldCode.UNSUPPORTED,
                 )

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from billing.accounts.information import DEFAULT_LANGUAGE
-from billing.accounts.mapping import account_from, billing_from
+from billing.accounts.mapping import account_of, billing_from
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.money import Money
 from billing.platform.dynamodb import keys
@@ -105,7 +105,7 @@ def subscriber_of(account: Row, subscription: Row, period: Row | None, billing: 
     `period` is that of the running paid period, None without one. `billing` has the language, None where it was not
     read.
     """
-    known = account_from(account.body, account.version)
+    known = account_of(account)
     language = DEFAULT_LANGUAGE if billing is None else billing_from(billing.body).language
     return Subscriber(
         known,

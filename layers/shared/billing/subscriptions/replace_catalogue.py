@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from billing.kernel.errors import StaleVersion, VersionRequired
 from billing.kernel.events import EventType, RequestContext
+from billing.kernel.versions import Versions, includes
 from billing.platform.events.new_event import new_event
 from billing.subscriptions import catalogue as rules
 from billing.subscriptions.catalogue import Catalogue, Product
@@ -12,7 +13,7 @@ from billing.subscriptions.catalogue_records import CatalogueStore
 
 def replace_catalogue(
     products: tuple[Product, ...],
-    replaces: int | None,
+    replaces: Versions | None,
     *,
     is_charged: bool,
     context: RequestContext,
@@ -33,7 +34,7 @@ def replace_catalogue(
         return current
     if replaces is None:
         raise VersionRequired("Name the version that this replaces: If-Match with its ETag, or If-None-Match: *.")
-    if replaces != version:
+    if not includes(replaces, version):
         raise StaleVersion
     replacement = Catalogue(version + 1, products)
     event = new_event(

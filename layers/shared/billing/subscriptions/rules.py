@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from billing.kernel.errors import Path, RuleViolation, Violation
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money, rounded
 from billing.subscriptions.catalogue import Catalogue, Translation, price_per_month
 
@@ -211,7 +212,7 @@ def subscribe(
     for position, order in enumerate(orders):
         path: Path = ("lines", position)
         if order.product in {earlier.product for earlier in orders[:position]}:
-            violations.append(Violation((*path, "product"), f"{order.product} is ordered twice."))
+            violations.append(Violation((*path, "product"), f"{order.product} is ordered twice.", FieldCode.DUPLICATE))
         line = _line(order, path, catalogue, currency)
         if isinstance(line, Line):
             lines.append(line)
@@ -246,14 +247,26 @@ def month_price(line: Line, discounts: tuple[Discount, ...], day: date) -> Decim
 def _line(order: Order, path: Path, catalogue: Catalogue, currency: str) -> Line | Violation:
     product = catalogue.product(order.product)
     if product is None:
-        return Violation((*path, "product"), f"{order.product} is not in the catalogue.")
+        return Violation(
+            (*path, "product"),
+            f"{order.product} is not in the catalogue.",
+            FieldCode.UNKNOWN,
+            {"allowed": [each.id for each in catalogue.products]},
+        )
     tier = product.tier(order.up_to)
     if tier is None:
         volumes = ", ".join("open-ended" if each.up_to is None else str(each.up_to) for each in product.tiers)
-        return Violation((*path, "up_to"), f"{product.name} has no such tier; its tiers are up to: {volumes}.")
+        return Violation(
+            (*path, "up_to"),
+            f"{product.name} has no such tier; its tiers are up to: {volumes}.",
+            FieldCode.NOT_ALLOWED,
+            {"allowed": [str(each.up_to) for each in product.tiers if each.up_to is not None]},
+        )
     price = price_per_month(tier, currency)
     if price is None:
-        return Violation((*path, "up_to"), f"This tier of {product.name} has no price in {currency}.")
+        return Violation(
+            (*path, "up_to"), f"This tier of {product.name} has no price in {currency}.", FieldCode.UNSUPPORTED
+        )
     return Line(product.id, product.name, product.unit, tier.up_to, price, product.translations)
 
 
@@ -264,14 +277,21 @@ def _discount_violations(subscription: Subscription) -> Iterator[Violation]:
         path: Path = ("discounts", position)
         day = discount.valid_from
         if discount.product is not None and discount.product not in products:
-            yield Violation((*path, "product"), f"{discount.product} is not ordered.")
+            yield Violation(
+                (*path, "product"),
+                f"{discount.product} is not ordered.",
+                FieldCode.UNKNOWN,
+                {"allowed": sorted(products)},
+            )
         elif _remaining_price(subscription, discount.product, day) < 0 or (
             # Discounts on the whole may exceed it because of this discount on a product.
             _remaining_price(subscription, None, day) < 0
             and not any(other.product is None and other.valid_from == day for other in subscription.discounts)
         ):
             kind = "percent" if discount.amount is None else "amount"
-            yield Violation((*path, kind), "The discounts of that day take off more than there is.")
+            yield Violation(
+                (*path, kind), "The discounts of that day take off more than there is.", FieldCode.TOO_LARGE
+            )
 
 
 def _remaining_price(subscription: Subscription, product: str | None, day: date) -> Decimal:

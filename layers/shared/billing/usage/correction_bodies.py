@@ -3,49 +3,21 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from billing.kernel import money
 from billing.kernel.quantities import QUANTITY_MAX
 from billing.platform.http.models import AMOUNT_MAX, Body, Currency, Identifier, IsoDate, Text
 from billing.usage.corrections import UsageCorrection
-from billing.usage.event_bodies import EventId, Quantity
+from billing.usage.event_bodies import EventId, quantity_of
 from billing.usage.rules import CONVERSIONS_MAX
-
-_DIGITS_MAX = 20
-
-_MAGNITUDE: TypeAdapter[Decimal] = TypeAdapter(Quantity)
-
-
-def _signed(value: object) -> Decimal:
-    """Takes what the quantity of a usage event may be, and the same below zero. Raises ValueError."""
-    is_below_zero = False
-    if isinstance(value, str) and value.startswith("-"):
-        value, is_below_zero = value[1:], True
-    elif isinstance(value, Decimal):  # its own minus would round, and overflow
-        value, is_below_zero = value.copy_abs(), value.is_signed()
-    elif isinstance(value, int) and not isinstance(value, bool):
-        value, is_below_zero = abs(value), value < 0
-    try:
-        quantity = _MAGNITUDE.validate_python(value)
-    except ValidationError as failure:
-        raise ValueError(failure.errors()[0]["msg"].removeprefix("Value error, ")) from None
-    return -quantity if is_below_zero else quantity  # within the limits, which the context's precision holds
-
-
-def _whole(value: object) -> object:
-    """A whole number that JSON has with a point, such as 1.0, as an int: RFC 8259 has one kind of number."""
-    # Of 1e999999999, Python would write all the digits.
-    if not isinstance(value, Decimal) or not value.is_finite() or value.adjusted() >= _DIGITS_MAX:
-        return value
-    return int(value) if value == int(value) else value
-
 
 SignedQuantity = Annotated[
     Decimal,
-    BeforeValidator(_signed),
+    BeforeValidator(partial(quantity_of, least=-int(QUANTITY_MAX))),
     WithJsonSchema(
         {
             "anyOf": [
@@ -55,8 +27,8 @@ SignedQuantity = Annotated[
         }
     ),
 ]
-SignedConversions = Annotated[int, BeforeValidator(_whole), Field(strict=True, ge=-CONVERSIONS_MAX, le=CONVERSIONS_MAX)]
-SignedAmount = Annotated[int, BeforeValidator(_whole), Field(strict=True, ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
+SignedConversions = Annotated[int, Field(strict=True, ge=-CONVERSIONS_MAX, le=CONVERSIONS_MAX)]
+SignedAmount = Annotated[int, Field(strict=True, ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
 
 
 class RevenueCorrectionBody(Body):

@@ -9,6 +9,7 @@ from decimal import Decimal
 from billing.accounts.rules import Account, Status
 from billing.kernel.errors import Conflict, Path, RuleViolation, Violation
 from billing.kernel.events import Actor
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money
 from billing.subscriptions.rules import Subscription
 from billing.usage.refusal import source_refusal
@@ -112,7 +113,7 @@ def check_correction(correction: UsageCorrection, account: Account, subscription
     if account.status is Status.DEACTIVATED or not account.is_served_on(today):
         raise AccountClosed(account.id)
     if correction.day > today:
-        raise RuleViolation(Violation(("day",), "The day is in the future.", "in-the-future"))
+        raise RuleViolation(Violation(("day",), "The day is in the future.", FieldCode.TOO_LATE, {"max": today}))
     refused = source_refusal(account, subscription, correction.store, correction.product, correction.day, today)
     if refused is not None:
         raise RuleViolation(refused)
@@ -121,7 +122,7 @@ def check_correction(correction: UsageCorrection, account: Account, subscription
         and not correction.conversions
         and not (correction.revenue and correction.revenue.amount)
     ):
-        raise RuleViolation(Violation(("quantity",), "The correction changes nothing.", "no-change"))
+        raise RuleViolation(Violation(("quantity",), "The correction changes nothing.", FieldCode.NO_CHANGE))
 
 
 def corrected(before: Figures, correction: UsageCorrection) -> Figures:
@@ -135,18 +136,20 @@ def corrected(before: Figures, correction: UsageCorrection) -> Figures:
     )
     violations = []
     if after.usage < 0 or after.content_usage < 0:
-        counted = f"{min(before.usage, before.content_usage):f}"
-        violations.append(_below_zero(("quantity",), f"Only {counted} are counted for it on {correction.day}."))
+        counted = min(before.usage, before.content_usage)
+        detail = f"Only {counted:f} are counted for it on {correction.day}."
+        violations.append(_below_zero(("quantity",), detail, counted))
     if after.conversions < 0:
         detail = f"Only {before.conversions} are counted for it in {correction.day:%Y-%m}."
-        violations.append(_below_zero(("conversions",), detail))
+        violations.append(_below_zero(("conversions",), detail, before.conversions))
     if after.revenue is not None and after.revenue < 0:
         detail = f"Only {before.revenue or 0} are counted for it in {correction.day:%Y-%m}, in this currency."
-        violations.append(_below_zero(("revenue", "amount"), detail))
+        violations.append(_below_zero(("revenue", "amount"), detail, before.revenue or 0))
     if violations:
         raise RuleViolation(*violations)
     return after
 
 
-def _below_zero(path: Path, detail: str) -> Violation:
-    return Violation(path, f"{detail} A correction cannot take back more.", "below-zero")
+def _below_zero(path: Path, detail: str, counted: Decimal | int) -> Violation:
+    least = f"{-counted:f}" if isinstance(counted, Decimal) else -counted
+    return Violation(path, f"{detail} A correction cannot take back more.", FieldCode.TOO_SMALL, {"min": least})

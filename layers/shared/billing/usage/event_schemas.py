@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from billing.platform.events.envelope import AccountEvent, Facts
+from billing.platform.events.envelope import AccountEvent, Facts, SharedEvent
 from billing.platform.events.facts import MoneyFacts, Month, ProductFacts, TierFacts
 
 
@@ -71,8 +71,31 @@ class UsageCorrected(AccountEvent[Literal["usage.corrected"], CorrectedFacts, Us
     """Staff or the product have corrected what was counted on a day. Decisions that were made stay."""
 
 
+class RejectedCodeFacts(Facts):
+    """How many events were rejected for a code. docs/api.md lists the codes."""
+
+    code: str
+    events: int
+
+
+class RejectedUsageFacts(Facts):
+    """The usage events that were rejected on a day in UTC, with the codes that say why, the most frequent first.
+
+    An event counts each time it is sent, once, with the first thing that is wrong with it.
+    """
+
+    day: date
+    events: int
+    codes: list[RejectedCodeFacts]
+
+
 class UsageThresholdReached(AccountEvent[Literal["usage.threshold_reached"], None, ThresholdFacts]):
     """A month's usage of a product has come near its tier's volume, or over it."""
+
+
+class UsageRejected(SharedEvent[Literal["usage.rejected"], None, RejectedUsageFacts]):
+    """Usage was reported that is not counted. A sender may take any answer of 2xx for a success. Told to staff, once a
+    day."""
 
 
 class UsageRefused(AccountEvent[Literal["usage.refused"], None, RefusedUsageFacts]):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from billing.kernel.errors import ConcurrentChange
+from billing.kernel.field_codes import FieldCode
 from billing.platform.clock import AccountTimes
 from billing.platform.retry import RetryBudget
 from billing.usage.record_usage import batches, count, expiry_of, refusal_of
@@ -16,15 +18,17 @@ from billing.usage.rules import UsageEvent
 
 @dataclass(frozen=True, slots=True)
 class QueuedUsageCounts:
-    """How many events had each result. The sender has its answer already, so what is not counted shows in the log only.
+    """How many events had each result. The sender has its answer already.
 
     `refused` events are of an account that does not exist any more, or of a day that its contract does not contain.
+    `codes` say how often each code is why an event is refused, or in conflict.
     """
 
     accepted: int
     duplicate: int
     conflict: int
     refused: int
+    codes: Mapping[str, int]
 
 
 def record_queued_usage(
@@ -45,13 +49,14 @@ def record_queued_usage(
     """
     subscribers = store.subscribers(sorted({event.account for event in events}))
     times = AccountTimes(now)
-    accepted = duplicate = conflict = refused = 0
+    accepted = duplicate = conflict = 0
+    refused = Counter[str]()
     firsts: dict[tuple[str, str], UsageEvent] = {}
     for event in events:
         subscriber = subscribers.get(event.account)
-        at = times(event.account)
-        if refusal_of(event.account, event.store, event.product, event.day, subscriber, at) is not None:
-            refused += 1
+        refusal = refusal_of(event.account, event.store, event.product, event.day, subscriber, times(event.account))
+        if refusal is not None:
+            refused[refusal.code.value] += 1
         else:
             first = firsts.setdefault((event.account, event.identity), event)
             if first is not event:  # a transaction may write an item once
@@ -65,4 +70,5 @@ def record_queued_usage(
         accepted += len(batch) - len(fingerprints)
         duplicate += known
         conflict += len(fingerprints) - known
-    return QueuedUsageCounts(accepted, duplicate, conflict, refused)
+    codes = refused + Counter({FieldCode.CONFLICT.value: conflict})
+    return QueuedUsageCounts(accepted, duplicate, conflict, refused.total(), codes)

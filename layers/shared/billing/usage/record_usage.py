@@ -13,6 +13,7 @@ from enum import StrEnum
 from billing.kernel.account_ids import clock_of
 from billing.kernel.errors import ConcurrentChange, Path, Violation
 from billing.kernel.events import EventType, RequestContext
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money
 from billing.platform.clock import AccountTimes
 from billing.platform.events.new_event import new_event
@@ -21,7 +22,6 @@ from billing.subscriptions.subscriber import Subscriber
 from billing.usage.backlog import UsageBacklog
 from billing.usage.records import ACTIONS_MAX, UsageStore, counters
 from billing.usage.refusal import (
-    ENDED,
     refusal_alert_key,
     source_refusal,
     stores_still_reporting,
@@ -50,7 +50,8 @@ class UsageReport:
     account: str
     store: str
     content: str | None
-    time: datetime
+    time: datetime | None
+    """None if the report names no time: then it happened when it is reported."""
     quantity: Decimal
     conversions: int
     revenue: Money | None
@@ -77,8 +78,16 @@ def record_usage(
     budget: RetryBudget,
     store: UsageStore,
     backlog: UsageBacklog,
-) -> list[Result]:
+    whole: bool = False,
+    spoiled: bool = False,
+    reported_at: datetime | None = None,
+) -> list[Result | None]:
     """Counts reports; returns a result for each, in their order, once all results are durable.
+
+    If they are to be counted as a `whole`, none is counted when one is rejected, or when the batch that they come from
+    is `spoiled` by another one; the results of the others are then None.
+
+    An event without a time happened at `reported_at`, or now if that is None.
 
     An event is accepted until `reported_within` after it happened, and a duplicate is recognised for as long. One read
     for every fifty accounts, then one transaction for about a hundred events and counters. Events go to the backlog
@@ -91,11 +100,14 @@ def record_usage(
     results: list[Result | None] = [None] * len(reports)
     places: defaultdict[tuple[str, str], list[tuple[int, UsageEvent]]] = defaultdict(list)
     for place, report in enumerate(reports):
-        event = _event(report, subscribers.get(report.account), times(report.account), reported_within)
+        event = _event(report, subscribers.get(report.account), times(report.account), reported_at, reported_within)
         if isinstance(event, Violation):
             results[place] = event
         else:
             places[event.account, event.identity].append((place, event))
+    if whole and (spoiled or any(isinstance(each, Violation) for each in results)):
+        _tell_of_refused_usage(reports, results, subscribers, context, store)
+        return results
     for batch in batches(same[0][1] for same in places.values()):
         fingerprints = count(batch, lambda each: expiry_of(each, context.time, reported_within), budget, store)
         if fingerprints is None:
@@ -105,10 +117,8 @@ def record_usage(
             for place, each in places[event.account, event.identity]:
                 results[place] = outcome(each, event, fingerprints, first)
                 first = False
-    refused = [each for each, result in zip(reports, results, strict=True) if _is_after_the_end(result)]
-    if refused:
-        _record_refused_usage(refused, subscribers, context, store)
-    return [result for result in results if result is not None]
+    _tell_of_refused_usage(reports, results, subscribers, context, store)
+    return results
 
 
 def batches(events: Iterable[UsageEvent]) -> Iterator[list[UsageEvent]]:
@@ -202,16 +212,21 @@ def refusal_of(
 
 
 def _event(
-    report: UsageReport, subscriber: Subscriber | None, now: datetime, reported_within: timedelta
+    report: UsageReport,
+    subscriber: Subscriber | None,
+    now: datetime,
+    reported_at: datetime | None,
+    reported_within: timedelta,
 ) -> UsageEvent | Violation:
     """The event to count, or why the report is rejected. The violation's path is a CloudEvents attribute."""
     if subscriber is None:
         return _rejected(unknown_account(report.account))
+    time = report.time or reported_at or now
     # The time before the day: some times have no day in the account's time zone.
-    refused = time_refusal(report.time, now, reported_within)
+    refused = time_refusal(time, now, reported_within)
     if refused is not None:
         return _rejected(refused)
-    day = subscriber.account.contract.today(report.time)
+    day = subscriber.account.contract.today(time)
     refused = refusal_of(report.account, report.store, report.product, day, subscriber, now)
     if refused is not None:
         return _rejected(refused)
@@ -222,11 +237,12 @@ def _event(
         product=report.product,
         store=report.store,
         content=report.content,
-        time=report.time,
+        time=time,
         day=day,
         quantity=report.quantity,
         conversions=report.conversions,
         revenue=report.revenue,
+        is_timed=report.time is not None,
     )
 
 
@@ -235,13 +251,20 @@ def _rejected(refused: Violation) -> Violation:
 
 
 def _is_after_the_end(result: Result | None) -> bool:
-    return isinstance(result, Violation) and result.code == ENDED
+    return isinstance(result, Violation) and result.code is FieldCode.DEACTIVATED
 
 
-def _record_refused_usage(
-    refused: Sequence[UsageReport], subscribers: Mapping[str, Subscriber], context: RequestContext, usage: UsageStore
+def _tell_of_refused_usage(
+    reports: Sequence[UsageReport],
+    results: Sequence[Result | None],
+    subscribers: Mapping[str, Subscriber],
+    context: RequestContext,
+    usage: UsageStore,
 ) -> None:
     """Tells the admins of deactivated accounts, once, that their shops still report usage."""
+    refused = [each for each, result in zip(reports, results, strict=True) if _is_after_the_end(result)]
+    if not refused:
+        return
     stores_of: dict[str, list[str]] = {}
     for account in dict.fromkeys(each.account for each in refused):
         reporting = (each.store for each in refused if each.account == account)

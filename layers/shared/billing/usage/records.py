@@ -49,6 +49,9 @@ ITEMS_MAX = 100
 ACCOUNTS_MAX = ITEMS_MAX // 2
 """Accounts in one read: an account is read as two items."""
 
+_CODE = "code_"
+"""What the name of an attribute begins with that counts the rejected events of a code."""
+
 Counter = tuple[str, str]
 """The partition and sort key of a counter."""
 
@@ -92,6 +95,15 @@ class UsageCorrectionState:
     counters: Mapping[Counter, Mapping[str, Decimal]]
     fingerprint: str | None
     recorded: RecordedUsageCorrection | None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedDay:
+    """How many events were rejected or in conflict on a day in UTC, by the code that says why. Each count raises the version."""
+
+    day: date
+    codes: Mapping[str, int]
+    version: int
 
 
 class UsageStore(UsageReads):
@@ -256,6 +268,36 @@ class UsageStore(UsageReads):
             write.replace_if(item, None if before is None else alert_body(before))
             if event is not None:
                 write.record(event)
+
+    # ---- Rejected usage ----
+
+    def add_rejected(self, day: date, codes: Mapping[str, int]) -> None:
+        """Adds to the counts of a day. One write. Raises Busy."""
+        names = {f"#{place}": f"{_CODE}{code}" for place, code in enumerate(codes)}
+        amounts = {f":{place}": {"N": str(events)} for place, events in enumerate(codes.values())}
+        with translated():
+            self._client.update_item(
+                TableName=self._name,
+                Key={"pk": {"S": keys.REJECTED_USAGE}, "sk": {"S": keys.rejected_usage(day)}},
+                UpdateExpression="ADD version :one, " + ", ".join(f"#{place} :{place}" for place in range(len(codes))),
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={":one": {"N": "1"}, **amounts},
+            )
+
+    def rejected_before(self, day: date) -> tuple[RejectedDay, ...]:
+        """The counts of the days before `day` that staff were not told of, the earliest first. One Query."""
+        last = keys.rejected_usage(day - timedelta(days=1))
+        rows = self._reads.query(keys.REJECTED_USAGE, keys.DAY, last, consistent=True)
+        return tuple(_rejected_day(row) for row in rows)
+
+    def replace_rejected(self, rejected: RejectedDay, event: Event) -> None:
+        """Records the event about a day, and deletes its counts. One transaction.
+
+        Raises ConcurrentChange if they have grown since they were read, or are gone.
+        """
+        with self._transaction() as write:
+            write.delete(keys.REJECTED_USAGE, keys.rejected_usage(rejected.day), version=rejected.version)
+            write.record(event, shared=keys.REJECTED_USAGE)
 
     # ---- Reading ----
 
@@ -424,6 +466,11 @@ def month_total_from(image: Image) -> MonthTotal:
     daily = daily_from(image, month_from(month))
     account = image["pk"]["S"].removeprefix(keys.usage(""))
     return MonthTotal(account, product, month_from(month), sum(daily.values(), Decimal(0)))
+
+
+def _rejected_day(row: Row) -> RejectedDay:
+    codes = {name.removeprefix(_CODE): int(value["N"]) for name, value in row.image.items() if name.startswith(_CODE)}
+    return RejectedDay(date.fromisoformat(row.key.removeprefix(keys.DAY)), codes, row.version)
 
 
 def _alert_name(product: str) -> str:

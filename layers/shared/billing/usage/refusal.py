@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 
 from billing.accounts.rules import Account, Status
 from billing.kernel.errors import Violation
+from billing.kernel.field_codes import FieldCode
 from billing.subscriptions.rules import Subscription
 from billing.usage.rules import FUTURE_MAX
 
@@ -17,13 +18,10 @@ CLOSED_DAYS_BEFORE_DELETION = 1
 """A deactivated account takes late usage until so many days before its deletion. What is counted while the account is
 deleted would outlive it."""
 
-ENDED = "account-deactivated"
-"""The code of usage on a day after the end of a contract."""
-
 
 def unknown_account(name: str) -> Violation:
     """The refusal of usage for an account that does not exist."""
-    return Violation(("account",), f"There is no account {name}.", "unknown-account")
+    return Violation(("account",), f"There is no account {name}.", FieldCode.UNKNOWN)
 
 
 def source_refusal(
@@ -47,9 +45,9 @@ def source_refusal(
     if refused is not None:
         return refused
     if store not in {each.id for each in account.stores}:
-        return Violation(("store",), f"The account {name} has no store {store}.", "unknown-store")
+        return Violation(("store",), f"The account {name} has no store {store}.", FieldCode.UNKNOWN)
     if product not in _products_on(account, subscription, day):
-        return Violation(("product",), f"The account {name} does not subscribe to {product}.", "not-subscribed")
+        return Violation(("product",), f"The account {name} does not subscribe to {product}.", FieldCode.UNKNOWN)
     return None
 
 
@@ -60,17 +58,19 @@ def time_refusal(time: datetime, now: datetime, reported_within: timedelta) -> V
     """
     if time < now - reported_within:
         detail = f"It happened more than {reported_within.days} days ago, and is no longer counted."
-        return Violation(("time",), detail, "too-old")
+        earliest = (now - reported_within).isoformat()
+        return Violation(("time",), detail, FieldCode.TOO_EARLY, {"min": earliest})
     if time > now + FUTURE_MAX:
         detail = f"It lies more than {FUTURE_MAX.seconds // 60} minutes in the future."
-        return Violation(("time",), detail, "in-the-future")
+        return Violation(("time",), detail, FieldCode.TOO_LATE, {"max": (now + FUTURE_MAX).isoformat()})
     return None
 
 
 def day_refusal(day: date, today: date) -> Violation | None:
     """Why past usage of a day cannot be imported; None from FIRST_DAY to today."""
     if not FIRST_DAY <= day <= today:
-        return Violation(("day",), f"It must be between {FIRST_DAY} and today.", "day-out-of-range")
+        code = FieldCode.TOO_EARLY if day < FIRST_DAY else FieldCode.TOO_LATE
+        return Violation(("day",), f"It must be between {FIRST_DAY} and today.", code, {"min": FIRST_DAY, "max": today})
     return None
 
 
@@ -100,14 +100,16 @@ def _day_refusal(account: Account, day: date, today: date, *, with_history: bool
     """Why usage of a day is refused: no contract contains it, or the account is about to be deleted."""
     name, start, ending = account.id, account.contract.start, account.ending
     if account.status is Status.DEACTIVATED and ending is None:
-        return Violation(("account",), f"The account {name} is deactivated: its usage is no longer counted.", ENDED)
+        return Violation(
+            ("account",), f"The account {name} is deactivated: its usage is no longer counted.", FieldCode.DEACTIVATED
+        )
     if is_closed(account, today):
         detail = f"The account {name} is deactivated and about to be deleted: its usage is no longer counted."
-        return Violation(("account",), detail, ENDED)
+        return Violation(("account",), detail, FieldCode.DEACTIVATED)
     if ending is not None and day >= ending.active_until:
         on = ending.active_until
         detail = f"The account {name} is deactivated from {on} on: usage of that day or later is not counted."
-        return Violation(("day",), detail, ENDED)
+        return Violation(("day",), detail, FieldCode.DEACTIVATED)
     if day >= start or any(each.start <= day < each.ended_on for each in account.earlier):
         return None
     earliest = min((each.start for each in account.earlier), default=start)
@@ -115,11 +117,11 @@ def _day_refusal(account: Account, day: date, today: date, *, with_history: bool
         ended = max(each.ended_on for each in account.earlier if each.ended_on <= day)
         returned = min((each.start for each in account.earlier if each.start > day), default=start)
         detail = f"The account {name} was deactivated from {ended} to {returned}: usage in between is not counted."
-        return Violation(("day",), detail, ENDED)
+        return Violation(("day",), detail, FieldCode.DEACTIVATED)
     if with_history:
         return None
     detail = f"The contract of the account {name} starts on {earliest}: usage before that day is not counted."
-    return Violation(("day",), detail, "before-contract")
+    return Violation(("day",), detail, FieldCode.TOO_EARLY, {"min": earliest})
 
 
 def _products_on(account: Account, subscription: Subscription, day: date) -> set[str]:

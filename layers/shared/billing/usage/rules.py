@@ -48,6 +48,8 @@ class UsageEvent:
     quantity: Decimal
     conversions: int = 0
     revenue: Money | None = None
+    is_timed: bool = True
+    """Whether the report says when it happened. If not, `time` is when it was reported, and may differ each time."""
 
     identity: str = field(init=False, compare=False)
     """Hash of source and id: the same for every report of the same event."""
@@ -61,7 +63,7 @@ class UsageEvent:
             self.product,
             self.store,
             self.content or "",
-            str(self.time.timestamp()),
+            str(self.time.timestamp()) if self.is_timed else "",
             f"{self.quantity.normalize():f}",
             str(self.conversions),
             "" if self.revenue is None else f"{self.revenue.amount} {self.revenue.currency}",

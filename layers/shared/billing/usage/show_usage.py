@@ -8,6 +8,7 @@ from itertools import islice
 
 from billing.kernel.contract_calendar import months_after
 from billing.kernel.errors import BadParameter
+from billing.kernel.field_codes import FieldCode
 from billing.subscriptions.rules import Line
 from billing.subscriptions.subscriber import Subscriber
 from billing.usage.corrections import SHOWN_MAX, RecordedUsageCorrection
@@ -91,20 +92,33 @@ def _corrections(
 def _check(subscriber: Subscriber, query: UsageQuery) -> None:
     for parameter, day in (("from", query.first), ("until", query.until)):
         if not EARLIEST <= day < LATEST:
-            raise BadParameter(parameter, f"A range lies between {EARLIEST} and {LATEST}.")
+            code = FieldCode.TOO_EARLY if day < EARLIEST else FieldCode.TOO_LATE
+            raise BadParameter(
+                parameter, f"A range lies between {EARLIEST} and {LATEST}.", code, min=EARLIEST, below=LATEST
+            )
     if query.until <= query.first:
-        raise BadParameter("until", "until must be after from.")
+        raise BadParameter("until", "until must be after from.", FieldCode.TOO_EARLY, above=query.first)
     if query.until > months_after(query.first, MONTHS_MAX):
-        raise BadParameter("until", f"A range has at most {MONTHS_MAX} months.")
+        raise BadParameter(
+            "until",
+            f"A range has at most {MONTHS_MAX} months.",
+            FieldCode.TOO_LATE,
+            max=months_after(query.first, MONTHS_MAX),
+        )
     if query.store not in {None, *(store.id for store in subscriber.account.stores)}:
-        raise BadParameter("store", f"The account has no store {query.store}.")
+        raise BadParameter(
+            "store",
+            f"The account has no store {query.store}.",
+            FieldCode.UNKNOWN,
+            allowed=[store.id for store in subscriber.account.stores],
+        )
 
 
 def lines_of(subscriber: Subscriber, product: str | None, today: date) -> list[Line]:
     """The lines in effect today, of one product or of all. Raises BadParameter if there is none."""
     lines = [line for line in subscriber.subscription.lines_on(today) if product in {None, line.product}]
     if not lines:
-        raise BadParameter("product", f"The account does not subscribe to {product}.")
+        raise BadParameter("product", f"The account does not subscribe to {product}.", FieldCode.UNKNOWN)
     return lines
 
 
@@ -122,5 +136,7 @@ def _contents(account: str, lines: Iterable[Line], query: UsageQuery, store: Usa
                 "product" if query.product is None else "from",
                 f"There are more than {CONTENTS_MAX:,} contents and months in this range. "
                 "Ask for one product, or for fewer months.",
+                FieldCode.TOO_MANY,
+                max=CONTENTS_MAX,
             )
     return [each for each in contents if query.store in {None, each.store}]

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import Field
 
 from billing.kernel.events import ActorKind
-from billing.kernel.spreadsheet import csv_text, harmless
+from billing.kernel.spreadsheet import Cell, Month, Sheet
 from billing.platform.http.models import Identifier, IsoDate, MoneyView, View, plain
 from billing.usage.corrections import Figures, RecordedUsageCorrection
 from billing.usage.forecast import KNOWN_DAYS_MIN, Expectation, Forecast
@@ -250,23 +250,20 @@ class UsageView(View):
         )
 
 
-def table(series: Sequence[Series], period: Period) -> str:
-    """The series as CSV (RFC 4180), with contents that a spreadsheet cannot run as a formula.
-
-    The column `corrected` is there if some of the usage was corrected.
-    """
+def sheet(series: Sequence[Series], period: Period) -> Sheet:
+    """The series as a sheet. The column `corrected` is there if some of the usage was corrected."""
     is_corrected = any(each.corrected for each in series)
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for each in series:
-        for period_start, quantity in each.usage.items():
+        for first, quantity in each.usage.items():
             content = f"({each.parts} others)" if each.parts > 1 else each.content
-            place = [each.product, each.store or "", harmless(content or "")]
-            peak = "peak" if period_start in each.peaks else ""
-            corrected = plain(each.corrected[period_start]) if period_start in each.corrected else ""
-            row = [_name(period_start, period), *place, plain(quantity), peak]
-            rows.append([*row, corrected] if is_corrected else row)
-    header = ["period", "product", "store", "content", "usage", "peak"]
-    return csv_text([*header, "corrected"] if is_corrected else header, rows)
+            peak = "peak" if first in each.peaks else None
+            shown = Month(first) if period is Period.MONTH else first
+            corrected = Decimal(plain(each.corrected[first])) if first in each.corrected else None
+            row = (shown, each.product, each.store, content, Decimal(plain(quantity)), peak)
+            rows.append((*row, corrected) if is_corrected else row)
+    heading = ("period", "product", "store", "content", "usage", "peak")
+    return Sheet("usage", (*heading, "corrected") if is_corrected else heading, tuple(rows))
 
 
 def _name(period_start: date, period: Period) -> str:

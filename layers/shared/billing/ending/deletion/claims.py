@@ -18,6 +18,7 @@ from billing.invoicing.entries import Entry, EntryKind, attempt_under_way, charg
 from billing.invoicing.invoices import InvoiceDraft, IssuedInvoice
 from billing.invoicing.open_money import OpenMoney, OpenState
 from billing.kernel.errors import Conflict, RuleViolation, Violation
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money
 from billing.payments.methods import Charge, ChargeState, Dispute, Refund, RefundState
 
@@ -245,9 +246,20 @@ def repaid_by_hand(claim: OpenClaim, amount: Money, repaid_on: date, reference: 
         raise NotOwed("Nothing is to be repaid of this claim, or a refund is on its way.")
     _require_past(repaid_on, "repaid_on", today)
     if amount.currency != owed.currency:
-        raise RuleViolation(Violation(("amount", "currency"), f"The currency is {owed.currency}."))
+        raise RuleViolation(
+            Violation(
+                ("amount", "currency"),
+                f"The currency is {owed.currency}.",
+                FieldCode.NOT_ALLOWED,
+                {"allowed": [owed.currency]},
+            )
+        )
     if amount.amount > owed.amount:
-        raise RuleViolation(Violation(("amount", "amount"), f"No more than {owed.amount} is owed."))
+        raise RuleViolation(
+            Violation(
+                ("amount", "amount"), f"No more than {owed.amount} is owed.", FieldCode.TOO_LARGE, {"max": owed.amount}
+            )
+        )
     return _repaid(claim, Entry(EntryKind.REPAID_BY_HAND, amount.amount, repaid_on, reference))
 
 
@@ -265,7 +277,7 @@ def _require_owed_to_us(claim: OpenClaim) -> None:
 
 def _require_past(day: date, field: str, today: date) -> None:
     if day > today + DAY:  # the customer's day may be one ahead of UTC's
-        raise RuleViolation(Violation((field,), "It must not be a day to come."))
+        raise RuleViolation(Violation((field,), "It must not be a day to come.", FieldCode.TOO_LATE, {"max": today}))
 
 
 # ---- What the payment service says -------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """Deletes an account, and keeps a receipt without names, and what is owed in either direction (DESIGN 3.7).
 
-The order: what is open is kept as claims; invoices are copied to the archive; then documents, the customer at the
-payment service, and log-ins are deleted; then the table's items, partition by partition; the record of the deletion
-goes last, in the transaction that writes the receipt. A deletion can be interrupted anywhere and resumes. The
-transaction that deletes items also counts them.
+The order: what is open is kept as claims; invoices are copied to the archive; then documents and the customer at the
+payment service are deleted; then the table's items, partition by partition; then the log-ins of users who belong to no
+other account; the record of the deletion goes last, in the transaction that writes the receipt. A deletion can be
+interrupted anywhere and resumes. The transaction that deletes items also counts them.
 
 The customer at the payment service is deleted although a payment may be on its way or a refund may follow. Deleting a
 customer removes its payment methods, and prevents further operations on it (docs.stripe.com/api/customers/delete).
@@ -18,8 +18,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from billing.accounts.delete_log_in import delete_log_in
 from billing.accounts.directory import Directory
 from billing.accounts.information import DEFAULT_LANGUAGE, BillingInformation
+from billing.accounts.log_in_records import LogInStore
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import Account
 from billing.ending.deletion.claim_records import NOTES_KEPT
@@ -56,6 +58,10 @@ if TYPE_CHECKING:
 WAIT = timedelta(minutes=3)
 """How long a deletion waits after the last item, before it looks for late files once more. A worker that claimed a
 mail before may store its audit copy until the claim expires (billing.correspondence.notify)."""
+
+LOG_INS_WAIT = timedelta(days=1)
+"""How long the log-ins of a deleted account wait for the end of its deletion. Until then the worker of other log-ins
+would find that their users have access: to the account that is being deleted."""
 
 JSON_TYPE = "application/json"
 
@@ -151,9 +157,7 @@ def _continue(
     if purger.living is None or not purger.living.lives(purge.account):
         purge = _delete_documents(purge, purger)
         purge = _delete_customers(purge, correlation, purger)
-    for user in purge.users:
-        if not purges.belongs_elsewhere(user, purge.account) and not _belongs_to_the_living(user, purger):
-            purger.directory.remove(user)
+    _let_log_ins_leave(purge, now, purger)
     while goes_on():
         after_delete = purges.delete_some(purge)
         if after_delete is not None:
@@ -163,6 +167,7 @@ def _continue(
         elif clock < purge.emptied_at + purger.wait:
             return PurgeProgress.WAITS
         else:
+            _delete_log_ins(purge, purger)
             _finish(purge, now, correlation, purger)
             return PurgeProgress.FINISHED
     return PurgeProgress.GOES_ON
@@ -207,6 +212,32 @@ def _cancel_review(account: Account, now: datetime, correlation: str, reviews: R
     context = by_system(now, correlation, is_replay=is_replay)
     cancel_review(account, review, context=context, store=reviews)
     return True
+
+
+def _log_ins(purger: Purger) -> LogInStore:
+    """The log-ins are those of the table in use, also while another one is cleared."""
+    return purger.living or purger.purges
+
+
+def _let_log_ins_leave(purge: Purge, now: datetime, purger: Purger) -> None:
+    """Saves that the log-ins of the account's users leave. They are deleted last; until LOG_INS_WAIT by nobody else.
+
+    By then the index knows of all access that was given before, and all that is given later removes what is saved.
+    """
+    at = now + LOG_INS_WAIT
+    leaving = _log_ins(purger).leaving_of(purge.users)
+    for user in purge.users:
+        is_saved = user in leaving and leaving[user].at >= at
+        is_elsewhere = purger.purges.belongs_elsewhere(user, purge.account) or _belongs_to_the_living(user, purger)
+        if not is_saved and not is_elsewhere:
+            _log_ins(purger).let_leave(user, at)
+
+
+def _delete_log_ins(purge: Purge, purger: Purger) -> None:
+    store, apart_from = _log_ins(purger), purge.account if purger.living is None else ""
+    for user in purge.users:
+        if purger.living is None or not purger.purges.belongs_elsewhere(user, purge.account):
+            delete_log_in(user, now=None, store=store, directory=purger.directory, apart_from=apart_from)
 
 
 def _belongs_to_the_living(user: str, purger: Purger) -> bool:

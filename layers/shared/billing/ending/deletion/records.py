@@ -12,6 +12,7 @@ from datetime import date, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from billing.accounts.log_in_records import LogInStore
 from billing.accounts.mapping import user_from
 from billing.accounts.rules import Account, User
 from billing.ending.deletion.claim_records import claim_item, note_item, record_for_deleted
@@ -31,7 +32,6 @@ from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import date_or_none, parsed, text
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Row, Slice
-from billing.platform.dynamodb.table import Table
 
 if TYPE_CHECKING:
     from billing.scaling.reviews.rules import Review
@@ -96,7 +96,7 @@ class StoredInvoice:
     body: str
 
 
-class PurgeStore(Table):
+class PurgeStore(LogInStore):
     """The deletions in the one table."""
 
     def purge(self, account: str) -> Purge | None:
@@ -142,12 +142,6 @@ class PurgeStore(Table):
         """The users of the account, read consistently: the purge deletes their log-ins. One query."""
         rows = self._reads.query(keys.account(account), keys.USER, keys.last_of(keys.USER), consistent=True)
         return tuple(user_from(row.body) for row in rows)
-
-    def belongs_elsewhere(self, user: str, account: str) -> bool:
-        """Whether a user also has access to another account. One query of the index."""
-        family = keys.account("")
-        rows = self._reads.query(keys.user(user), family, keys.last_of(family), limit=2, index=keys.INDEX)
-        return any(row.partition != keys.account(account) for row in rows)
 
     def lives(self, account: str) -> bool:
         """Whether there is an account with this id, or the rest of one that is being deleted. One read."""

@@ -19,17 +19,18 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from billing.ending.exports.records import DownloadStore
 from billing.ending.exports.request import facts_of
 from billing.ending.exports.rules import AVAILABLE_FOR, Download, DownloadKind, folder_of_downloads
-from billing.invoicing.invoices import Invoice, folder_of_invoice
-from billing.invoicing.records import InvoiceStore
-from billing.invoicing.wording import invoice_table
+from billing.invoicing.invoices import folder_of_invoice
+from billing.invoicing.records import InvoiceStore, WholeInvoice
+from billing.invoicing.sheets import invoice_sheet
 from billing.kernel.errors import AccountNotFound
 from billing.kernel.events import EventType, by_system
 from billing.kernel.money import Money, decimal_text
-from billing.kernel.spreadsheet import csv_rows, harmless
+from billing.kernel.spreadsheet import csv_of, csv_rows, harmless
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import parsed, text
 from billing.platform.events.new_event import new_event
 from billing.platform.files.interfaces import Documents
+from billing.platform.files.workbook import workbook
 from billing.usage.rules import ContentUsage
 
 ZIP_TYPE = "application/zip"
@@ -54,7 +55,7 @@ data/*.json       all entries of one kind, as they are kept: amounts in minor un
                   correction.json what of the usage was corrected, and why
 usage.csv         usage by day, product, store and content, as corrected
 usage-months.csv  usage, conversions and revenue by month, product, store and content
-invoices.csv      all invoices
+invoices.csv      all invoices, with their tax and their payment; invoices.xlsx has the same for a spreadsheet
 documents/        invoices as documents, and all mail that was sent
 """
 
@@ -140,8 +141,7 @@ def _write_export(
         write(csv_rows([heading]))
         for month in store.usage(account):
             write(csv_rows(_months(month)))
-    all_invoices = invoices.invoices(account, year=None, status=None, limit=INVOICES_MAX, after=None).items
-    _write_table(archive, all_invoices)
+    _write_sheets(archive, invoices.documents(account)[::-1])
     _copy_documents(archive, f"accounts/{account}/", "documents/", documents)
 
 
@@ -161,15 +161,19 @@ def _months(month: ContentUsage) -> list[tuple[str, ...]]:
 def _write_invoices(
     archive: ZipFile, account: str, year: int | None, invoices: InvoiceStore, documents: Documents
 ) -> None:
-    of_year = invoices.invoices(account, year=year, status=None, limit=INVOICES_MAX, after=None).items
-    _write_table(archive, of_year)
-    for invoice in of_year:
-        _copy_documents(archive, folder_of_invoice(account, invoice.number), f"{invoice.number}/", documents)
+    of_year = invoices.whole_invoices(account, year=year, status=None, limit=INVOICES_MAX, after=None).items
+    _write_sheets(archive, of_year)
+    for each in of_year:
+        number = each.invoice.number
+        _copy_documents(archive, folder_of_invoice(account, number), f"{number}/", documents)
 
 
-def _write_table(archive: ZipFile, invoices: Iterable[Invoice]) -> None:
+def _write_sheets(archive: ZipFile, invoices: Iterable[WholeInvoice]) -> None:
+    sheet = invoice_sheet(invoices)
     with _text(archive, "invoices.csv") as write:
-        write(invoice_table(invoices))
+        write(csv_of(sheet))
+    with _entry(archive, "invoices.xlsx") as entry:
+        entry.write(workbook(sheet))
 
 
 def _copy_documents(archive: ZipFile, folder: str, into: str, documents: Documents) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from billing.accounts.mapping import account_from
+from billing.accounts.mapping import account_of
 from billing.accounts.rules import Account
 from billing.ending.exports.rules import Download, DownloadKind
 from billing.kernel.events import Event
@@ -62,9 +62,7 @@ class DownloadStore(Table):
         row = rows.get((partition, keys.PAGE_ACCOUNT))
         if row is None:
             return None
-        return DownloadState(
-            account_from(row.body, row.version), _download_from(account, rows.get((partition, download)))
-        )
+        return DownloadState(account_of(row), _download_from(account, rows.get((partition, download))))
 
     def save(self, download: Download, event: Event) -> Download:
         """Saves a requested or finished download with its event. Returns it at its new version.

@@ -45,6 +45,7 @@ from billing.invoicing.vat_numbers.rules import VatNumberUnconfirmed, tax_on_sal
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import ConcurrentChange, Conflict, RuleViolation, Violation
 from billing.kernel.events import Actor, ActorKind, Event, EventType, Facts, RequestContext, by_system
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money
 from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
 from billing.payments.gateway import KEYS_RELIED_ON, AmountRefused, CustomerDeleted, KeySpent, PaymentGateway
@@ -113,7 +114,14 @@ def request_reactivation(
     quote = reactivation_quote(billing, today, settings, catalogues)
     due = quote.draft.due
     if agreed.currency != due.currency:
-        raise RuleViolation(Violation(("due", "currency"), f"The contract's currency is {due.currency}."))
+        raise RuleViolation(
+            Violation(
+                ("due", "currency"),
+                f"The contract's currency is {due.currency}.",
+                FieldCode.NOT_ALLOWED,
+                {"allowed": [due.currency]},
+            )
+        )
     if agreed != due:
         raise QuoteChanged
     if due.amount and not _can_be_charged(billing, settings) and not _by_transfer(billing):

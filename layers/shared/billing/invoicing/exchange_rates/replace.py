@@ -8,11 +8,12 @@ from billing.invoicing.exchange_rates.records import ExchangeRateStore
 from billing.invoicing.exchange_rates.rules import DailyRates, check
 from billing.kernel.errors import StaleVersion, VersionRequired
 from billing.kernel.events import EventType, Facts, RequestContext
+from billing.kernel.versions import Versions, includes
 from billing.platform.events.new_event import new_event
 
 
 def replace_rates(
-    rates: DailyRates, replaces: int | None, *, context: RequestContext, store: ExchangeRateStore
+    rates: DailyRates, replaces: Versions | None, *, context: RequestContext, store: ExchangeRateStore
 ) -> DailyRates:
     """Adds or corrects the rates of a day; returns them with their new version.
 
@@ -28,7 +29,7 @@ def replace_rates(
     check(rates, current, context.time.date())
     if replaces is None:
         raise VersionRequired("Name the version that this replaces: If-Match with its ETag, or If-None-Match: *.")
-    if replaces != version:
+    if not includes(replaces, version):
         raise StaleVersion
     event = new_event(
         EventType.EXCHANGE_RATES_REPLACED,

@@ -15,6 +15,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from billing.kernel.errors import Path, RuleViolation, Violation
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money, converted
 
 CENTRAL_BANK_ZONE = ZoneInfo("Europe/Berlin")
@@ -117,18 +118,35 @@ def check(rates: DailyRates, before: DailyRates | None, today: date) -> None:
     """
     violations = []
     if rates.day > today:
-        violations.append(Violation(("day",), "The day is in the future: no rate was published for it."))
+        violations.append(
+            Violation(
+                ("day",), "The day is in the future: no rate was published for it.", FieldCode.TOO_LATE, {"max": today}
+            )
+        )
     if not is_published_on(rates.day):
-        violations.append(Violation(("day",), "No rates are published on this day: no invoice uses rates of it."))
+        violations.append(
+            Violation(
+                ("day",), "No rates are published on this day: no invoice uses rates of it.", FieldCode.UNSUPPORTED
+            )
+        )
     if rates.base in rates.rates:
         path: Path = ("rates", rates.base)
-        violations.append(Violation(path, f"{rates.base} is the base, so its rate is 1. Leave it out."))
+        violations.append(
+            Violation(path, f"{rates.base} is the base, so its rate is 1. Leave it out.", FieldCode.NOT_ALLOWED)
+        )
     if before is not None and before.base != rates.base:
-        violations.append(Violation(("base",), f"The base of this day is {before.base} already."))
+        violations.append(
+            Violation(
+                ("base",),
+                f"The base of this day is {before.base} already.",
+                FieldCode.NOT_ALLOWED,
+                {"allowed": [before.base]},
+            )
+        )
     removed = [] if before is None else sorted(before.rates.keys() - rates.rates.keys())
     if removed:
         reason = f"A rate can be corrected and not removed. Missing: {', '.join(removed)}."
-        violations.append(Violation(("rates",), reason))
+        violations.append(Violation(("rates",), reason, FieldCode.MISSING, {"required": removed}))
     if violations:
         raise RuleViolation(*violations)
 

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from billing.invoicing.exchange_rates.records import WaitingAccount
 from billing.invoicing.exchange_rates.rules import DailyRates, ExchangeRate, SellerTax
+from billing.kernel.field_codes import FieldCode, Unfit
 from billing.platform.http.models import Body, Currency, IsoDate, MoneyView, Text, View
 
 RATES_MAX = 200
@@ -22,10 +23,14 @@ _RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 def _rate(value: object) -> Decimal:
     if not isinstance(value, str) or not _RATE.fullmatch(value):
-        raise ValueError('must be a decimal as text with at most nine digits before and after the point: "7.4604"')
+        raise Unfit(
+            'must be a decimal as text with at most nine digits before and after the point: "7.4604"',
+            FieldCode.PATTERN,
+            pattern=f"^{_RATE.pattern}$",
+        )
     rate = Decimal(value)
     if not rate:
-        raise ValueError("must be more than zero")
+        raise Unfit("must be more than zero", FieldCode.TOO_SMALL, above=0)
     return rate
 
 

@@ -15,6 +15,7 @@ from billing.invoicing.vat_numbers.rules import (
 )
 from billing.kernel.errors import StaleVersion, VersionRequired
 from billing.kernel.events import EventType, RequestContext
+from billing.kernel.versions import Versions, includes
 from billing.platform.events.new_event import new_event
 
 
@@ -22,7 +23,7 @@ def decide_vat_number(
     state: VatNumberState,
     treatment: Treatment,
     reason: str,
-    replaces: int | None,
+    replaces: Versions | None,
     *,
     context: RequestContext,
     store: VatNumberStore,
@@ -43,7 +44,7 @@ def decide_vat_number(
         return known
     if replaces is None:
         raise VersionRequired("Name the version that this replaces: If-Match with its ETag, or If-None-Match: *.")
-    if replaces != version:
+    if not includes(replaces, version):
         raise StaleVersion
     decision = VatNumberDecision(treatment, reason, str(context.actor.user), context.time)
     before = known or VatNumberCheck(number, version=version)

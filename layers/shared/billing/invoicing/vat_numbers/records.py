@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from billing.accounts.information import Area, CompanyDetails
-from billing.accounts.mapping import account_from, company_from, vat_number_due_body, vat_number_due_from
+from billing.accounts.mapping import account_of, company_from, vat_number_due_body, vat_number_due_from
 from billing.accounts.rules import Account
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.invoicing.vat_numbers.mapping import check_body, check_from, outage_body, outage_from
@@ -51,7 +51,7 @@ class VatNumberStore(Table):
         if account_row is None or company_row is None:
             return None
         return VatNumberState(
-            account=account_from(account_row.body, account_row.version),
+            account=account_of(account_row),
             company=company_from(company_row.body),
             company_version=company_row.version,
             due=None if due_row is None else vat_number_due_from(due_row.body),

@@ -10,6 +10,7 @@
 | downloads                   | ACCOUNT#account | DOWNLOAD#kind, DOWNLOAD#kind#2026     |                            |
 | invoices as issued          | ACCOUNT#account | DOCUMENT#number                       |                            |
 | due items                   | ACCOUNT#account | DUE#job                               | DUE#job#shard, instant     |
+| erasures under way          | ACCOUNT#account | ERASURE#user                          | DUE#ending#shard, instant  |
 | events of an account        | ACCOUNT#account | EVENT#ulid                            |                            |
 | events of the catalogue     | CATALOGUE       | EVENT#ulid                            |                            |
 | exchange rates of a day     | EXCHANGE-RATES  | RATES#2026-06-09                      |                            |
@@ -19,6 +20,7 @@
 | invoices, what changes      | ACCOUNT#account | INVOICE#produced on#number            | DUE#collection#shard, …    |
 | stopped invoicing           | ACCOUNT#account | HELD                                  | HELD, instant#account      |
 | billing page                | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY            |                            |
+| appointment of an admin     | ACCOUNT#account | PAGE#APPOINTMENT                      | DUE#ending#shard, instant  |
 | running paid period         | ACCOUNT#account | PAGE#PERIOD                           |                            |
 | closed paid periods         | ACCOUNT#account | PERIOD#contract#0012                  |                            |
 | reviews                     | ACCOUNT#account | REVIEW#ulid                           |                            |
@@ -35,6 +37,7 @@
 | reactivation                | ACCOUNT#account | REACTIVATION                          | DUE#collection#shard, …    |
 | open claims                 | RESIDUE#number  | CLAIM                                 | DUE#ending#shard, instant  |
 | notes of settled payments   | RESIDUE#object  | NOTE                                  |                            |
+| log-ins to delete           | LOG-IN#user     | LEAVING                               | DUE#ending#shard, instant  |
 | receipts of purges          | RECEIPTS        | RECEIPT#ulid                          |                            |
 | invoice numbers             | NUMBERS         | SERIES#series#2026                    |                            |
 | register of numbers         | NUMBERS         | NUMBER#series#2026#000001             |                            |
@@ -47,6 +50,8 @@
 | corrections of usage        | USAGE#account   | CORRECTION#2026-06-09#identity        |                            |
 | outages of VIES             | VAT-NUMBERS     | OUTAGE#EL                             |                            |
 | our account at Stripe       | PAYMENT-SERVICE | MERCHANT                              |                            |
+| rejected usage of a day     | REJECTED-USAGE  | DAY#2026-06-10                        |                            |
+| events of rejected usage    | REJECTED-USAGE  | EVENT#ulid                            |                            |
 | markers                     | MARKERS#account | MARKER#identity                       |                            |
 | test clocks                 | TEST-CLOCKS     | CLOCK#clock                           |                            |
 | events of test clocks       | TEST-CLOCKS     | EVENT#ulid                            |                            |
@@ -68,6 +73,8 @@ Usage. Counters and markers have their own partitions, because there are many of
 products over several months; one query reads the contents of one product over several months. A marker expires when
 its usage event can no longer be reported again.
 
+Rejected usage. A DAY item counts the events that were rejected, by the code that says why, until staff are told.
+
 Due items. A planner queries each shard of the sparse index. DUE items sort by the instant from which the job is due.
 The transaction that does the work moves the item to the next instant. Collection has no DUE item: each invoice, each
 credit note and each pending reactivation is itself in the index, from the instant of its next look. The DUE#collection
@@ -88,6 +95,20 @@ dispute by its id at the payment service, for notices that come again or late. I
 
 Events. Those of an account sort in the order in which they were recorded. PAGE#ACCOUNT has the id of the last one. The
 transaction that records an event moves it on, where another one would only check that the account is there.
+
+Erasures. An ERASURE item exists while a person is erased from the account's record. It has their names and addresses,
+and goes with them.
+
+Log-ins that leave. A LEAVING item exists from when a person loses access to an account, until their log-in is deleted
+or they are known to have access. It is in a partition of its own, because no account has to be left by then. It is
+claimed before the log-in is deleted. A transaction that gives access removes it, and fails if it is claimed.
+
+Log-ins. PAGE#ACCOUNT has an attribute for each of its people who has used the account: `logged_in#user`, the instant
+of their first request. It is set beside the body, so it changes no version. It goes with the person. `used_since` is
+the instant of the first request of any admin, and stays.
+
+Appointments. PAGE#APPOINTMENT is the newest appointment of an admin by staff. It is in the index while it is open, with
+the ends of accounts: the same worker carries it out.
 
 Alert states. A TOLD item remembers an alert, or another event that is recorded once, by its subject. The key keeps an
 old word for `alert`, because stored keys never change.
@@ -126,19 +147,27 @@ CLAIM = "CLAIM"
 CLOCK = "CLOCK#"
 CONTENT = "CONTENT#"
 CORRECTION = "CORRECTION#"
+DAY = "DAY#"
 DECISION = "DECISION#"
 DELIVERED = "DELIVERED#"
 DELIVERY = "DELIVERY#"
 DOCUMENT = "DOCUMENT#"
 DOWNLOAD = "DOWNLOAD#"
 DUE = "DUE#"
+ERASURE = "ERASURE#"
 EVENT = "EVENT#"
 EXCHANGE_RATES = "EXCHANGE-RATES"
 FINDING = "FINDING#"
 FINDINGS = "FINDINGS"
 HELD = "HELD"
+LEAVING = "LEAVING"
+LOG_IN = "LOG-IN#"
 VERSION = "VERSION#"
 INVOICE = "INVOICE#"
+USED_SINCE = "used_since"
+"""The attribute of PAGE#ACCOUNT that says when an admin first used the account."""
+LOGGED_IN = "logged_in#"
+"""The prefix of the attributes of PAGE#ACCOUNT that say when each person first used the account."""
 MANAGER = "MANAGER#"
 MANAGERS = "MANAGERS"
 MARKER = "MARKER#"
@@ -154,6 +183,7 @@ PAYMENT_SERVICE = "PAYMENT-SERVICE"
 PERIOD = "PERIOD#"
 PURGE = "PURGE"
 RATES = "RATES#"
+REJECTED_USAGE = "REJECTED-USAGE"
 RATE_MISSING = "RATE-MISSING#"
 REACTIVATION = "REACTIVATION"
 RECEIPT = "RECEIPT#"
@@ -181,6 +211,7 @@ ACCOUNT_FAMILIES = (
     DOCUMENT,
     DOWNLOAD,
     DUE,
+    ERASURE,
     EVENT,
     FINDING,
     HELD,
@@ -201,13 +232,14 @@ USAGE_FAMILIES = (CONTENT, CORRECTION, TOTAL)
 """The families in the usage partition of an account."""
 
 PAGE_ACCOUNT = PAGE + "ACCOUNT"
+PAGE_APPOINTMENT = PAGE + "APPOINTMENT"
 PAGE_BILLING = PAGE + "BILLING"
 PAGE_PAYMENT_METHOD = PAGE + "PAYMENT-METHOD"
 PAGE_PERIOD = PAGE + "PERIOD"
 PAGE_SUBSCRIPTION = PAGE + "SUBSCRIPTION"
 PAGE_VAT_CHECK = PAGE + "VAT-CHECK"
 PAGE_ALWAYS = frozenset({PAGE_ACCOUNT, PAGE_SUBSCRIPTION, PAGE + "COMPANY", PAGE_BILLING, PAGE + "CONTACT"})
-PAGE_ITEMS = PAGE_ALWAYS | {PAGE_PAYMENT_METHOD, PAGE_PERIOD, PAGE_VAT_CHECK}
+PAGE_ITEMS = PAGE_ALWAYS | {PAGE_APPOINTMENT, PAGE_PAYMENT_METHOD, PAGE_PERIOD, PAGE_VAT_CHECK}
 
 _NUMBER_DIGITS = 6
 _VERSION_DIGITS = 6
@@ -241,6 +273,26 @@ def user(user: str) -> str:
     return f"{USER}{user}"
 
 
+def log_in(user: str) -> str:
+    """The partition of a log-in that may have to be deleted."""
+    return f"{LOG_IN}{user}"
+
+
+def log_in_of(due: str) -> str | None:
+    """The user whose log-in is due to be deleted, from an id of the index of due items; None for anything else."""
+    return due.removeprefix(LOG_IN) if due.startswith(LOG_IN) else None
+
+
+def erasure(user: str) -> str:
+    """The erasure of a person from an account's record."""
+    return f"{ERASURE}{user}"
+
+
+def logged_in(user: str) -> str:
+    """The attribute of PAGE#ACCOUNT with the instant at which a user first used the account."""
+    return f"{LOGGED_IN}{user}"
+
+
 def success_manager(success_manager: str) -> str:
     """The sort key of a success manager in MANAGERS, and the partition of their booked quarter-hours."""
     return f"{MANAGER}{success_manager}"
@@ -265,6 +317,11 @@ def review(review: str) -> str:
 def decision(month: date, product: str) -> str:
     """The autoscaling decision for a product and month; the newest sorts last."""
     return f"{DECISION}{month.isoformat()[:7]}#{product}"
+
+
+def rejected_usage(day: date) -> str:
+    """The count of a day's rejected usage events; earlier days sort first."""
+    return f"{DAY}{day.isoformat()}"
 
 
 def due(job: str) -> str:

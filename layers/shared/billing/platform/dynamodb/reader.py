@@ -124,8 +124,11 @@ class Reader:
     ) -> Iterator[Row]:
         """Items of a partition from sort key `first` to `last`, both included; of the table, or of `index`.
 
-        One Query per megabyte.
+        None if `first` is after `last`, as it may be for a cursor that another list has made: DynamoDB would refuse
+        such a range. One Query per megabyte.
         """
+        if first > last:
+            return
         partition_key, sort_key = ("pk", "sk") if index is None else (f"{index}pk", f"{index}sk")
         request: dict[str, Any] = {
             "TableName": self._table,

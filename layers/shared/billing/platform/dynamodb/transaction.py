@@ -6,7 +6,7 @@ that only reads does not pay for it. A function that answers writes imports it a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,6 +20,7 @@ from pynamodb.connection import Connection
 from pynamodb.constants import NUMBER
 from pynamodb.exceptions import CancellationReason, TransactWriteError
 from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
@@ -29,7 +30,7 @@ from billing.kernel.events import ORDER_ATTEMPTS, Event, in_order
 from billing.kernel.schedules import Job
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.item import Item
-from billing.platform.dynamodb.reader import Image, LastEvents
+from billing.platform.dynamodb.reader import Image, LastEvents, Row
 from billing.platform.dynamodb.refusals import CONDITION, error_of, translated
 from billing.platform.events.mapping import event_body
 
@@ -92,14 +93,19 @@ Put = tuple[ItemModel, Condition | None, str | None]
 class _AccountWrite:
     """What a transaction requires of an account's own item, and writes to it.
 
-    The item must be at `version`; with None it must exist. `body` replaces its body; None leaves it.
+    The item must be at `version`; with None it must exist. `body` replaces its body; None leaves it. `unmarked` are
+    the attributes beside the body that it loses, `without` those that it must not have.
     """
 
     version: int | None = None
     body: str | None = None
+    unmarked: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
     def fits(self, image: Image) -> bool:
         """Whether a stored item, empty without one, is as required."""
+        if any(mark in image for mark in self.without):
+            return False
         if self.version is None:
             return bool(image)
         return image.get("version", {}).get("N") == str(self.version)
@@ -115,6 +121,7 @@ class Transaction:
         self._items = items
         self._restored = restored
         self._others: list[Callable[[TransactWrite], object]] = []
+        self._rewrites: list[Callable[[TransactWrite], object]] = []
         self._puts: list[Put] = []
         self._pages: dict[str, _AccountWrite] = {}
         self._new_pages: dict[str, ItemModel] = {}
@@ -135,13 +142,22 @@ class Transaction:
     def replace(self, item: Item, version: int) -> None:
         """Replaces version `version` of an item by the next version. With 0 the item must not exist."""
         if item.key == keys.PAGE_ACCOUNT and version:
-            self._write_account(item.partition, _AccountWrite(version, item.body))
+            self.replace_account(item, version)
             return
         stored = _stored(self._items, item)
         stored.version = version + 1
         if item.key == keys.PAGE_ACCOUNT:
             self._new_pages[item.partition] = stored
         self._put(stored, self._at(version))
+
+    def replace_account(
+        self, item: Item, version: int, *, unmarked: Iterable[str] = (), without: Iterable[str] = ()
+    ) -> None:
+        """Replaces version `version` of an account's own item by the next version.
+
+        It loses the marks `unmarked`, and must not have the marks `without` (billing.platform.dynamodb.mark).
+        """
+        self._write_account(item.partition, _AccountWrite(version, item.body, (*unmarked,), (*without,)))
 
     def replace_if(self, item: Item, before: str | None) -> None:
         """Replaces an item whose body is still `before`. With None the item must not exist."""
@@ -151,6 +167,33 @@ class Transaction:
         """Writes an item; either the item must not exist, or its claim must have expired at `now`."""
         free = self._items.pk.does_not_exist() | (self._items.claimed_until < now.isoformat())
         self._put(_stored(self._items, item), free)
+
+    def unmark_account(self, account: str, marks: Iterable[str]) -> None:
+        """Requires that the account exists, and takes marks from its own item (billing.platform.dynamodb.mark)."""
+        self._write_account(keys.account(account), _AccountWrite(unmarked=(*marks,)))
+
+    def put_unclaimed(self, item: Item) -> None:
+        """Writes an item, unless one with this key is claimed, even if that claim has expired."""
+        self._put(_stored(self._items, item), self._items.claimed_until.does_not_exist())
+
+    def delete_unclaimed(self, partition: str, key: str) -> None:
+        """Deletes an item, if it exists. It must not be claimed, even if the claim has expired."""
+        self._delete(partition, key, self._items.claimed_until.does_not_exist())
+
+    def rewrite(self, row: Row, body: str) -> None:
+        """Replaces the body of an item as it was read, and leaves its other attributes. A version counts the change."""
+        items = self._items
+        actions: list[Action] = [items.body.set(body)]
+        condition = items.body == row.body
+        if row.version:
+            actions.append(items.version.set(row.version + 1))
+            condition &= items.version == row.version
+        model = items(row.partition, row.key)
+        self._rewrites.append(lambda write: write.update(model, actions=actions, condition=condition))
+
+    def delete_if(self, partition: str, key: str, before: str) -> None:
+        """Deletes an item, if it exists. Its body must be `before`."""
+        self._delete(partition, key, self._items.pk.does_not_exist() | self._unchanged(before))
 
     def delete(self, partition: str, key: str, *, version: int | None = None) -> None:
         """Deletes an item, if it exists. With `version` the item must exist at that version."""
@@ -287,6 +330,8 @@ class Transaction:
             for partition, page in updates.items():
                 sent.pages[sent.before_puts + len(puts) + len(sent.pages)] = partition
                 self._update_page(write, partition, page, recorded.get(partition, ()))
+            for rewrite in self._rewrites:
+                rewrite(write)
         return {partition: events[-1].id for partition, events in recorded.items()}
 
     def _update_page(self, write: TransactWrite, partition: str, page: _AccountWrite, events: Sequence[Event]) -> None:
@@ -298,6 +343,8 @@ class Transaction:
         if events:
             actions.append(items.last_event.set(events[-1].id))
             conditions.append(items.last_event.does_not_exist() | (items.last_event < events[0].id))
+        actions += [Path([mark]).remove() for mark in page.unmarked]
+        conditions += [Path([mark]).does_not_exist() for mark in page.without]
         model = items(partition, keys.PAGE_ACCOUNT)
         write.update(model, actions=actions, condition=reduce(and_, conditions), return_values="ALL_OLD")
 

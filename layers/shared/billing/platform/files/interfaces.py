@@ -29,8 +29,11 @@ class Documents(Protocol):
         """
         ...
 
-    def keys(self, prefix: str) -> Iterable[str]:
-        """The keys that begin with `prefix`, in order. One call per thousand. Raises UpstreamFailed."""
+    def keys(self, prefix: str, after: str | None = None) -> Iterable[str]:
+        """The keys that begin with `prefix`, in order; with `after` those that sort after that one.
+
+        One call per thousand. Raises UpstreamFailed.
+        """
         ...
 
     def link(self, key: str, name: str) -> str:

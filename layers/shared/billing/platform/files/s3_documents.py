@@ -50,8 +50,10 @@ class S3Documents:
             raise UpstreamFailed("The bucket of documents did not answer.") from failure
         return content
 
-    def keys(self, prefix: str) -> Iterator[str]:
+    def keys(self, prefix: str, after: str | None = None) -> Iterator[str]:
         request: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix}
+        if after is not None:
+            request["StartAfter"] = after
         while True:
             try:
                 page = self._s3.list_objects_v2(**request)

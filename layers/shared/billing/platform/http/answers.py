@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from aws_lambda_powertools.event_handler import Response as Response  # noqa: PLC0414 - for the functions' annotations
 
+from billing.platform.http.media_types import CSV as CSV  # noqa: PLC0414
+from billing.platform.http.media_types import JSON as JSON  # noqa: PLC0414
+from billing.platform.http.media_types import XLSX as XLSX  # noqa: PLC0414
 from billing.platform.http.models import View
 
-JSON = "application/json"
-CSV = "text/csv"
 NOT_STORED = {"Cache-Control": "no-store"}
+NEGOTIATED = {"Vary": "Accept"}
 
 V = TypeVar("V", bound=View)
 
@@ -35,7 +38,7 @@ Tagged = Response[Annotated[V, Documented(200, headers=("ETag",))]]
 Created = Response[Annotated[V, Documented(201, headers=("Location",))]]
 Accepted = Response[Annotated[V, Documented(202, headers=("Location",))]]
 NoContent = Response[Annotated[None, Documented(204, media_types=())]]
-Table = Response[Annotated[V | str, Documented(200, media_types=(JSON, CSV))]]
+Table = Response[Annotated[V | str, Documented(200, media_types=(JSON, CSV, XLSX))]]
 
 
 def tagged(view: V, version: int) -> Response[V]:
@@ -69,10 +72,24 @@ def not_stored(view: V) -> Response[V]:
     return Response(status_code=200, content_type=JSON, body=view, headers={**NOT_STORED})
 
 
-def file(text: str, media_type: str, name: str) -> Response[Any]:
-    """200 with a text for download, under the file name `name`."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(status_code=200, content_type=f"{media_type}; charset=utf-8", body=text, headers=headers)
+def negotiated(view: V) -> Response[V | str]:
+    """200 of a route that also answers with tables: `Accept` has decided, as caches must know (RFC 9110, 12.5.5)."""
+    return Response(status_code=200, content_type=JSON, body=view, headers={**NEGOTIATED})
+
+
+def file(content: str | bytes, media_type: str, name: str, link: str | None = None) -> Response[Any]:
+    """200 with a file for download, under the file name `name`. `link` is a Link header's value (RFC 8288).
+
+    Bytes are sent as base64, which the gateway decodes (billing.platform.http.tables says when).
+    """
+    # As a text already here: powertools, which would encode bytes itself, first validates a body as a text.
+    body = content if isinstance(content, str) else b64encode(content).decode()
+    content_type = f"{media_type}; charset=utf-8" if isinstance(content, str) else media_type
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', **NEGOTIATED}
+    linked = {} if link is None else {"Link": link}
+    answer = Response(status_code=200, content_type=content_type, body=body, headers={**headers, **linked})
+    answer.base64_encoded = isinstance(content, bytes)
+    return answer
 
 
 def no_content() -> Response[None]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 JSON = "application/json"
+CSV = "text/csv"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 _LIST = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*")+')
 _PARTS = re.compile(r'(?:[^;"]|"(?:\\.|[^"\\])*")+')

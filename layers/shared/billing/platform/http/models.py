@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Path
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -24,6 +25,7 @@ from billing.kernel.account_ids import CLOCK_PATTERN
 from billing.kernel.contract_calendar import INTERVALS_MONTHS
 from billing.kernel.countries import COUNTRIES
 from billing.kernel.currencies import MINOR_UNIT_DIGITS
+from billing.kernel.field_codes import FieldCode, Unfit
 from billing.kernel.quantities import QUANTITY_DECIMALS_MAX
 from billing.languages import LANGUAGES
 from billing.languages.explanations import Explanation
@@ -54,37 +56,62 @@ class View(BaseModel):
 _TURNS_TEXT = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Marks that reverse the direction of the text after them. On an invoice they could forge a name or an amount."""
 
+_ENDS_OF_LINES = re.compile("\r\n|[\n\u2028\u2029]")
+
+_NO_SENSE = str.maketrans("", "", "\u00ad\u200b\u2060\ufeff")
+"""Invisible characters that say nothing, and come with texts that are copied from pages. They are left out."""
+
+_EMPTY = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Characters that show nothing and are neither spaces nor format characters (Default_Ignorable_Code_Point, braille)."""
+
+_LINK = re.compile(
+    r"://|www\.|mailto:|[^\W_][.\u3002\uff0e\uff61](xn--[a-z0-9-]+|[^\W\d_]{2,})[/:?#]|\d(\.\d{1,3}){3}[/:?#]",
+    re.IGNORECASE,
+)
+"""What a mail program makes a link of: a scheme, a host, or a domain or address with a path. The last part of a domain
+has letters only, or is internationalised (RFC 5890)."""
+
+_UNDELIVERED = ("internal", "alt")
+"""Top-level domains that stay free of mail (ICANN's resolution of July 2024, RFC 9476). The library knows others."""
+
 _NO_TIME_ZONE = frozenset({"Factory", "localtime"})
 """Entries of the IANA database that are no time zone, or another one on each machine."""
 
 
 def _plain(text: str) -> str:
-    normal = unicodedata.normalize("NFC", text)
-    if any(unicodedata.category(character) in {"Cc", "Cs"} or character in _TURNS_TEXT for character in normal):
-        raise ValueError("must not contain control characters")
+    normal = unicodedata.normalize("NFC", text).translate(_NO_SENSE)
+    categories = {unicodedata.category(character) for character in normal}
+    if categories & {"Cc", "Cs", "Zl", "Zp"} or not _TURNS_TEXT.isdisjoint(normal):
+        raise Unfit("must not contain control characters", FieldCode.NOT_PLAIN_TEXT)
     return normal
+
+
+def _visible(text: str) -> str:
+    if all(each.isspace() or each in _EMPTY or unicodedata.category(each) in {"Cf", "Mn"} for each in text):
+        raise Unfit("must have a character that can be seen", FieldCode.INVISIBLE)
+    return text.strip()
 
 
 def plain_lines(text: str) -> str:
     """A text of several lines, normalised (NFC). Raises ValueError for control characters and direction marks."""
-    return "\n".join(_plain(line.replace("\t", " ")) for line in text.replace("\r\n", "\n").split("\n"))
+    return _visible("\n".join(_plain(line.replace("\t", " ")) for line in _ENDS_OF_LINES.split(text)))
 
 
 def _no_link(name: str) -> str:
-    if "://" in name or "www." in name.lower():
-        raise ValueError("must be a name, without a link")
+    if _LINK.search(name):
+        raise Unfit("must be a name, without a link", FieldCode.LINK)
     return name
 
 
 def _country(code: str) -> str:
     if code not in COUNTRIES:
-        raise ValueError("must be a country code of ISO 3166-1, such as DK")
+        raise Unfit("must be a country code of ISO 3166-1, such as DK", FieldCode.NOT_A_COUNTRY)
     return code
 
 
 def _currency(code: str) -> str:
     if code not in MINOR_UNIT_DIGITS:
-        raise ValueError("must be a currency code of ISO 4217, such as EUR")
+        raise Unfit("must be a currency code of ISO 4217, such as EUR", FieldCode.NOT_A_CURRENCY)
     return code
 
 
@@ -92,13 +119,18 @@ def _time_zone(name: str) -> str:
     from zoneinfo import available_timezones
 
     if name not in available_timezones() - _NO_TIME_ZONE:
-        raise ValueError("must be a time zone of the IANA data base, such as Europe/Copenhagen")
+        raise Unfit("must be a time zone of the IANA data base, such as Europe/Copenhagen", FieldCode.NOT_A_TIME_ZONE)
     return name
 
 
 def _language(code: str) -> str:
     if code not in LANGUAGES:
-        raise ValueError(f"must be one of the languages that we write in: {', '.join(sorted(LANGUAGES))}")
+        allowed = sorted(LANGUAGES)
+        raise Unfit(
+            f"must be one of the languages that we write in: {', '.join(allowed)}",
+            FieldCode.NOT_ALLOWED,
+            allowed=allowed,
+        )
     return code
 
 
@@ -107,16 +139,21 @@ def _email(address: str) -> str:
 
     try:
         # Cognito and SES accept only ASCII before the @.
-        normal = validate_email(address, check_deliverability=False, allow_smtputf8=False).normalized
+        valid = validate_email(address, check_deliverability=False, allow_smtputf8=False)
     except EmailNotValidError:
-        raise ValueError("must be an e-mail address") from None
+        raise Unfit("must be an e-mail address", FieldCode.NOT_AN_EMAIL) from None
     # Cognito ignores case, so an account does the same: one address is one person.
-    return normal.lower()
+    normal = valid.normalized.lower()
+    # A header reads `=?` as the beginning of an encoded word (RFC 2047), and no longer as a part of an address.
+    if "=?" in normal or normal.endswith(tuple(f".{each}" for each in _UNDELIVERED)):
+        raise Unfit("must be an address that mail can be delivered to", FieldCode.UNDELIVERABLE)
+    return normal
 
 
 def _interval(months: int) -> int:
     if months not in INTERVALS_MONTHS:
-        raise ValueError(f"must be one of {', '.join(map(str, INTERVALS_MONTHS))} months")
+        allowed = [*map(str, INTERVALS_MONTHS)]
+        raise Unfit(f"must be one of {', '.join(allowed)} months", FieldCode.NOT_ALLOWED, allowed=allowed)
     return months
 
 
@@ -126,15 +163,52 @@ _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 def _iso_date(value: object) -> object:
     # Without this check pydantic reads a number as seconds since 1970.
     if not isinstance(value, str) or not _ISO_DATE.fullmatch(value):
-        raise ValueError("must be a date such as 2026-01-31")
+        raise Unfit("must be a date such as 2026-01-31", FieldCode.NOT_A_DATE)
     return value
+
+
+_INSTANT = re.compile(
+    r"(?P<minute>\d{4}-\d\d-\d\d[Tt]\d\d:\d\d):(?P<second>\d\d)(?P<fraction>\.\d{1,30})?(?P<offset>[Zz]|[+-]\d\d:\d\d)",
+    re.ASCII,
+)
+_MICROSECONDS = 7
+"""The length of a fraction of a second that a datetime can hold, with its point."""
+
+_LEAP_SECOND = "60"
+_BEFORE_A_LEAP_SECOND = time(23, 59, 59)
+
+
+def _instant(value: object) -> object:
+    # Pydantic would read a number, and a number as text, as seconds since 1970.
+    parts = _INSTANT.fullmatch(value) if isinstance(value, str) else None
+    instant = None if parts is None else _datetime(**parts.groupdict())
+    if instant is None:
+        raise Unfit("must be an RFC 3339 time with its offset, such as 2026-11-27T08:30:00Z", FieldCode.NOT_A_TIME)
+    return instant
+
+
+def _datetime(minute: str, second: str, fraction: str | None, offset: str) -> datetime | None:
+    """The instant of these parts of an RFC 3339 time. None if there is none.
+
+    A leap second lies at the end of a day in UTC (RFC 3339, 5.7), and is the second after it here, as in POSIX.
+    """
+    is_leap = second == _LEAP_SECOND
+    text = f"{minute}:{'59' if is_leap else second}{(fraction or '')[:_MICROSECONDS]}{offset}"
+    try:
+        instant = datetime.fromisoformat(text.upper())
+        if not is_leap:
+            return instant
+        is_last = instant.astimezone(UTC).time().replace(microsecond=0) == _BEFORE_A_LEAP_SECOND
+        return instant + timedelta(seconds=1) if is_last else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _percent(value: object) -> object:
     # Decimal accepts the digits of every script.
     is_foreign = isinstance(value, str) and not value.isascii()
     if is_foreign or isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise ValueError('must be a decimal number such as "12.5"')
+        raise Unfit('must be a decimal number such as "12.5"', FieldCode.NOT_A_NUMBER)
     return value
 
 
@@ -155,6 +229,7 @@ Text = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=TEXT_LENGTH_MAX),
     AfterValidator(_plain),
+    AfterValidator(_visible),
 ]
 PersonName = Annotated[Text, AfterValidator(_no_link)]
 """The name of a mail's recipient. A link is refused, or anyone could advertise in our mail."""
@@ -185,6 +260,7 @@ LogInEmail = Annotated[
 """The address that a person logs in with."""
 
 IsoDate = Annotated[date, BeforeValidator(_iso_date), WithJsonSchema({"type": "string", "format": "date"})]
+Instant = Annotated[AwareDatetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 Amount = Annotated[int, Field(strict=True, ge=0, le=AMOUNT_MAX)]
 Volume = Annotated[int, Field(strict=True, gt=0, le=AMOUNT_MAX)]
 IntervalMonths = Annotated[

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import singledispatch
 from http import HTTPStatus
 from typing import Any
@@ -12,8 +14,12 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from billing.kernel import errors
-from billing.kernel.errors import BadParameter, BillingError, Violation
+from billing.kernel.errors import BadParameter, BillingError, Path, Violation
+from billing.kernel.field_codes import FieldCode, Limits, LimitValue, Unfit
 from billing.kernel.permissions import AdminsOnly
+
+Entry = dict[str, Any]
+"""An entry of `errors`: `code`, `detail`, `limits` if there are any, and `pointer`, or `parameter` and `in`."""
 
 PROBLEM_JSON = "application/problem+json"
 TYPE_PREFIX = "urn:livello:problem:"
@@ -37,6 +43,12 @@ class UnsupportedMediaType(BillingError):
     code = "unsupported-media-type"
 
 
+class UnsupportedEncoding(UnsupportedMediaType):
+    """The body has a content coding that is not undone here (RFC 9110, 8.4)."""
+
+    code = "unsupported-encoding"
+
+
 class Invalid(BillingError):
     """Fields are missing, unknown, or of a wrong type."""
 
@@ -44,22 +56,29 @@ class Invalid(BillingError):
 
 
 class Rejected(BillingError):
-    """A single entry, of a kind that is usually sent in a batch, is refused. `errors` say why."""
+    """An entry of a kind that is usually sent in a batch is refused, or the whole batch is. `errors` say why."""
 
     code = "rejected"
 
-    def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
-        super().__init__("This is not taken: see the fields below.")
+    def __init__(
+        self,
+        errors: Sequence[Entry],
+        detail: str = "This is not taken: see the fields below.",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
         self.errors = errors
+        self.headers = headers or {}
 
 
 class BadCursor(BadParameter):
-    """The cursor is not one that cursor_of made."""
+    """The cursor is not one that ListPages.cursor made for this list."""
 
     code = "bad-cursor"
 
     def __init__(self) -> None:
-        super().__init__("cursor", "This cursor is not the next_cursor of a page.")
+        detail = "This cursor is not the next_cursor of a page of this list."
+        super().__init__("cursor", detail, FieldCode.BAD_CURSOR)
 
 
 STATUS: dict[type[BillingError], HTTPStatus] = {
@@ -70,6 +89,7 @@ STATUS: dict[type[BillingError], HTTPStatus] = {
     errors.Busy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StaleVersion: HTTPStatus.PRECONDITION_FAILED,
     errors.VersionRequired: HTTPStatus.PRECONDITION_REQUIRED,
+    errors.LimitReached: HTTPStatus.TOO_MANY_REQUESTS,
     BadParameter: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.RuleViolation: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UpstreamFailed: HTTPStatus.BAD_GATEWAY,
@@ -120,19 +140,29 @@ def _rejected(error: Rejected) -> dict[str, Any]:
 
 @members.register
 def _parameter(error: BadParameter) -> dict[str, Any]:
-    return {"errors": [{"detail": error.detail, "parameter": error.parameter, "in": "query"}]}
+    said = _said(error.field_code, error.detail, error.limits)
+    return {"errors": [{**said, "parameter": error.parameter, "in": "query"}]}
 
 
 @members.register
 def _admins(error: AdminsOnly) -> dict[str, Any]:
-    return {"admins": [{"name": admin.name, "email": admin.email} for admin in error.admins]}
+    return {
+        "admins": [
+            {"name": admin.name, "email": admin.email, "status": "active" if admin.has_logged_in else "invited"}
+            for admin in error.admins
+        ]
+    }
 
 
 def response(error: BillingError) -> Response[str]:
     """The answer for an error."""
     answer = _answer(document(error))
-    if isinstance(error, errors.Busy):
+    if isinstance(error, errors.Busy | errors.LimitReached):
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, Rejected):
+        answer.headers.update(error.headers)
+    if isinstance(error, UnsupportedEncoding):
+        answer.headers["Accept-Encoding"] = "gzip, deflate"  # RFC 9110, 15.5.16
     return answer
 
 
@@ -159,23 +189,117 @@ def _answer(problem: dict[str, Any]) -> Response[str]:
     )
 
 
-def field_problem(error: Mapping[str, Any]) -> dict[str, str]:
+def field_problem(error: Mapping[str, Any]) -> Entry:
     """An error of pydantic as an entry of `errors`. Powertools puts the place first in `loc`: body, query, path …"""
     where, *path = error["loc"]
-    detail = str(error["msg"]).removeprefix("Value error, ")
+    code, limits = _code_of(str(error["type"]), error.get("ctx") or {})
+    said = _said(code, str(error["msg"]).removeprefix("Value error, "), limits)
     if where == "body":
-        return {"detail": detail, "pointer": _pointer(path)}
-    return {"detail": detail, "parameter": str(path[0]), "in": str(where)}
+        return {**said, "pointer": _pointer(path)}
+    return {**said, "parameter": str(path[0]), "in": str(where)}
 
 
-def violation_problem(violation: Violation) -> dict[str, str]:
+def violation_problem(violation: Violation) -> Entry:
     """A violation as an entry of `errors`."""
-    problem = {"detail": violation.detail, "pointer": _pointer(violation.path)}
-    return problem if violation.code is None else {**problem, "code": violation.code}
+    return entry(violation.code, violation.detail, violation.path, violation.limits)
+
+
+def entry(code: FieldCode, detail: str, path: Path, limits: Limits | None = None) -> Entry:
+    """An entry of `errors` about a place in the body."""
+    return {**_said(code, detail, limits or {}), "pointer": _pointer(path)}
+
+
+def _said(code: FieldCode, detail: str, limits: Limits) -> Entry:
+    given = {name: _as_json(value) for name, value in limits.items() if value is not None}
+    return {"code": code.value, "detail": detail, **({"limits": given} if given else {})}
+
+
+def _as_json(value: LimitValue) -> int | str | list[str]:
+    return value if isinstance(value, int | str | list) else value.isoformat()
+
+
+_OF_PYDANTIC: Mapping[str, FieldCode] = {
+    "missing": FieldCode.MISSING,
+    "extra_forbidden": FieldCode.UNKNOWN_FIELD,
+    "string_too_short": FieldCode.TOO_SHORT,
+    "string_too_long": FieldCode.TOO_LONG,
+    "too_short": FieldCode.TOO_FEW,
+    "too_long": FieldCode.TOO_MANY,
+    "greater_than": FieldCode.TOO_SMALL,
+    "greater_than_equal": FieldCode.TOO_SMALL,
+    "less_than": FieldCode.TOO_LARGE,
+    "less_than_equal": FieldCode.TOO_LARGE,
+    "multiple_of": FieldCode.NOT_A_MULTIPLE,
+    "decimal_max_places": FieldCode.TOO_MANY_DECIMALS,
+    "string_pattern_mismatch": FieldCode.PATTERN,
+    "literal_error": FieldCode.NOT_ALLOWED,
+    "enum": FieldCode.NOT_ALLOWED,
+    "finite_number": FieldCode.NOT_A_NUMBER,
+    "decimal_parsing": FieldCode.NOT_A_NUMBER,
+    "int_parsing": FieldCode.NOT_A_NUMBER,
+    "int_from_float": FieldCode.NOT_A_NUMBER,
+    "string_unicode": FieldCode.NOT_PLAIN_TEXT,
+    "date_from_datetime_parsing": FieldCode.NOT_A_DATE,
+    "date_from_datetime_inexact": FieldCode.NOT_A_DATE,
+    "date_parsing": FieldCode.NOT_A_DATE,
+    "datetime_parsing": FieldCode.NOT_A_TIME,
+    "datetime_from_date_parsing": FieldCode.NOT_A_TIME,
+    "timezone_aware": FieldCode.NOT_A_TIME,
+}
+"""Our code of each kind of error that pydantic reports here. A kind that ends in _type is a value of another type."""
+
+_LIMIT_NAMES: Mapping[str, str] = {
+    "min_length": "min",
+    "max_length": "max",
+    "ge": "min",
+    "le": "max",
+    "gt": "above",
+    "lt": "below",
+    "multiple_of": "step",
+    "decimal_places": "decimals",
+    "pattern": "pattern",
+}
+
+
+def _code_of(kind: str, context: Mapping[str, Any]) -> tuple[FieldCode, Limits]:
+    """The code of an error of pydantic, with its limits."""
+    raised = context.get("error")
+    if isinstance(raised, Unfit):
+        return raised.code, raised.limits
+    limits: dict[str, LimitValue] = {
+        ours: value if isinstance(value, int | date) else str(value)
+        for theirs, ours in _LIMIT_NAMES.items()
+        if (value := context.get(theirs)) is not None
+    }
+    code = _OF_PYDANTIC.get(kind, FieldCode.INVALID)
+    if kind.endswith("_type"):
+        code, limits["expected"] = FieldCode.WRONG_TYPE, _JSON_TYPES.get(kind.removesuffix("_type"), "object")
+    if code is FieldCode.NOT_ALLOWED:
+        limits["allowed"] = _LITERAL.findall(str(context.get("expected", "")))
+    if code in _OF_TIME and any(isinstance(each, date) for each in limits.values()):
+        code = _OF_TIME[code]
+    return code, limits
+
+
+_LITERAL = re.compile(r"'([^']*)'")
+"""A value in the list of pydantic's message: 'day' or 'month'."""
+
+_OF_TIME = {FieldCode.TOO_SMALL: FieldCode.TOO_EARLY, FieldCode.TOO_LARGE: FieldCode.TOO_LATE}
+
+_JSON_TYPES = {
+    "string": "string",
+    "int": "integer",
+    "decimal": "number",
+    "bool": "boolean",
+    "list": "array",
+    "tuple": "array",
+    "date": "string",
+    "datetime": "string",
+}
 
 
 def _pointer(path: Sequence[str | int]) -> str:
     """A JSON pointer as a URI fragment, the form in RFC 9457."""
-    pointer = "#" + "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
+    text = "#" + "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
     # JSON may escape half of a surrogate pair in a field's name. UTF-8 cannot encode it.
-    return pointer.encode(errors="replace").decode()
+    return text.encode(errors="replace").decode()

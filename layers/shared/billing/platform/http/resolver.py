@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Collection, Mapping
-from decimal import Decimal
 from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -19,10 +17,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing.kernel.errors import AccountNotFound, BillingError, Busy, Forbidden, NotFound, Unauthenticated
 from billing.kernel.permissions import STAFF_GROUP
 from billing.platform.http import problems
-from billing.platform.http.answers import JSON
+from billing.platform.http.bodies import Headers, body_text, headers_of, read_json
 from billing.platform.http.callers import groups_of
 from billing.platform.http.judge import ADMITTED, judge_caller
-from billing.platform.http.problems import Malformed, TooLarge, UnsupportedMediaType
+from billing.platform.http.media_types import JSON, media_type
+from billing.platform.http.problems import UnsupportedMediaType
 from billing.platform.runs import begin_run
 
 if TYPE_CHECKING:
@@ -36,21 +35,28 @@ Handler = Callable[[Event, LambdaContext], dict[str, Any]]
 WRONG_BODY = "wrong_body"
 """The key, in a request's context, of the error of a body that was refused before it was parsed."""
 
+SENT_HEADERS = "sent_headers"
+"""The key, in a request's context, of the headers that the client sent, by their names in lower case."""
+
 SAY_NOTHING = (AccountNotFound, Busy, Forbidden, Unauthenticated)
 """Errors that every caller may see: they disclose nothing about an account or the request's content."""
 
 logger = Logger()
 
 
-def make_api(read: Callable[[str], Any] | None = None) -> APIGatewayRestResolver:
+def make_api(read: Callable[[str, Headers], Any] | None = None) -> APIGatewayRestResolver:
     """A resolver with this API's conventions (DESIGN 5). `read` parses a body; the default is read_json."""
+
+    def parsed(text: str) -> Any:
+        return read_json(text) if read is None else read(text, api.context[SENT_HEADERS])
+
     api = APIGatewayRestResolver(
         enable_validation=True,
         # Behind a custom domain the API's base path, which our links begin with, is part of the path.
         strip_prefixes=["/v1"],
         response_validation_error_http_code=500,
         serializer=_serialized,
-        json_body_deserializer=read or read_json,
+        json_body_deserializer=parsed,
     )
 
     def problem(error: BillingError | RequestValidationError) -> Response[str]:
@@ -67,29 +73,39 @@ def entrypoint(
     api: APIGatewayRestResolver,
     *,
     media_types: Collection[str] = (JSON,),
+    takes: Callable[[Headers], bool] | None = None,
     characters_max: int = BODY_CHARACTERS_MAX,
 ) -> Handler:
     """The Lambda handler of an API. An unexpected error is not caught: the invocation fails, and the alarm rings.
 
-    `media_types` are the accepted media types of a body, all of them JSON. `characters_max` limits its length.
+    `media_types` are the accepted media types of a body, all of them read as JSON. `takes` accepts further ones by a
+    request's headers. `characters_max` limits a body's length, after its encoding is undone.
     """
+
+    def takes_type(headers: Headers) -> bool:
+        return media_type(headers.get("content-type")) in media_types or (takes is not None and takes(headers))
 
     def handler(event: Event, context: LambdaContext) -> dict[str, Any]:
         started = perf_counter()
         begin_run(event["requestContext"]["requestId"], logger)
-        error = _wrong_body(event, media_types, characters_max)
-        if error is not None:  # the route must still judge the caller before it refuses the body
-            api.context[WRONG_BODY] = error
-            event = {**event, "body": None}
-        answer = api.resolve(_as_json(event), context)
-        headers = answer.setdefault("multiValueHeaders", {})
-        headers["Cache-Control"] = ["no-store"]
+        headers = headers_of(event)
+        api.context[SENT_HEADERS] = headers
+        text = None
+        try:
+            text = body_text(event, headers, characters_max)
+            if text and not takes_type(headers):
+                raise UnsupportedMediaType(f"The body must be sent as {' or '.join(media_types)}.")
+        except BillingError as error:  # the route must still judge the caller before it refuses the body
+            api.context[WRONG_BODY], text = error, None
+        answer = api.resolve(_as_json(event, headers, text), context)
+        answered = answer.setdefault("multiValueHeaders", {})
+        answered["Cache-Control"] = ["no-store"]
         if answer["statusCode"] == HTTPStatus.NO_CONTENT:  # has no content, so no type of it either (RFC 9110, 15.3.5)
             answer["body"] = ""
-            headers.pop("Content-Type", None)
+            answered.pop("Content-Type", None)
         if "ALLOWED_ORIGIN" in os.environ:
-            headers["Access-Control-Allow-Origin"] = [os.environ["ALLOWED_ORIGIN"]]
-            headers["Access-Control-Expose-Headers"] = ["ETag, Location, Retry-After"]
+            answered["Access-Control-Allow-Origin"] = [os.environ["ALLOWED_ORIGIN"]]
+            answered["Access-Control-Expose-Headers"] = ["Content-Disposition, ETag, Link, Location, Retry-After"]
         # The route's pattern, not its path: a path may name a person.
         logger.info(
             "request",
@@ -119,20 +135,6 @@ def _who(event: Event, status: int) -> dict[str, Any]:
     }
 
 
-def _wrong_body(event: Event, media_types: Collection[str], characters_max: int) -> BillingError | None:
-    """The error of a body that is too long or has the wrong media type. None if it can be parsed."""
-    body = event.get("body")
-    if not body:
-        return None
-    if len(body) > characters_max:
-        return TooLarge(f"The body must not be longer than {characters_max} characters.")
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    media_type = headers.get("content-type", "").partition(";")[0].strip()
-    if media_type not in media_types:
-        return UnsupportedMediaType(f"The body must be sent as {' or '.join(media_types)}.")
-    return None
-
-
 def _only_admitted(api: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
     """Refuses a wrong body before the route runs. Raises RuntimeError if a route has not admitted its caller."""
     error: BillingError | None = api.context.get(WRONG_BODY)
@@ -155,24 +157,11 @@ def _problem(api: APIGatewayRestResolver, error: BillingError | RequestValidatio
     return problems.response(error) if isinstance(error, BillingError) else problems.validation_response(error)
 
 
-def _as_json(event: Event) -> dict[str, Any]:
-    """The request with the one media type that the resolver parses."""
-    others = {name: value for name, value in (event["headers"] or {}).items() if name.lower() != "content-type"}
-    return {**event, "headers": {**others, "Content-Type": JSON}}
-
-
-def _not_json(constant: str) -> object:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def read_json(
-    text: str, parse_int: Callable[[str], Any] = int, parse_constant: Callable[[str], Any] = _not_json
-) -> Any:
-    """The parsed body, with decimals as Decimal. Raises Malformed if it is not JSON (RFC 8259)."""
-    try:
-        return json.loads(text or "", parse_float=Decimal, parse_int=parse_int, parse_constant=parse_constant)
-    except (ValueError, RecursionError):  # not JSON, a number of thousands of digits, or nested too deeply
-        raise Malformed("The body is not JSON.") from None
+def _as_json(event: Event, headers: Headers, text: str | None) -> dict[str, Any]:
+    """The request with the text of its body, and with the one media type that the resolver parses."""
+    sent = {**headers, "content-type": JSON}
+    lists = {name: [value] for name, value in sent.items()}
+    return {**event, "headers": sent, "multiValueHeaders": lists, "body": text, "isBase64Encoded": False}
 
 
 def _unfit_answer(unfit: ResponseValidationError) -> Response[str]:

@@ -17,6 +17,7 @@ from billing.kernel.account_ids import clock_of
 from billing.kernel.backoff import backoff_seconds
 from billing.kernel.errors import ConcurrentChange, RuleViolation, UpstreamFailed, Violation
 from billing.kernel.events import Event, EventType, RequestContext, by_system
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.schedules import Job
 from billing.kernel.test_clocks import (
     STEP_AGAIN,
@@ -79,7 +80,8 @@ def clock_of_new(account: str, store: ClockStore) -> Clock | None:
     named = clock_of(account)
     clock = None if named is None else store.find(named)
     if named is not None and clock is None:
-        raise RuleViolation(Violation(("account",), f"There is no test clock {named}. POST /test-clocks makes one."))
+        detail = f"There is no test clock {named}. POST /test-clocks makes one."
+        raise RuleViolation(Violation(("account",), detail, FieldCode.UNKNOWN))
     return clock
 
 

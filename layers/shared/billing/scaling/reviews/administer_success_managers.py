@@ -7,14 +7,16 @@ from dataclasses import replace
 from billing.accounts.rules import Account
 from billing.kernel.errors import RuleViolation, StaleVersion, VersionRequired, Violation
 from billing.kernel.events import EventType, RequestContext
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.fields import fields_of
+from billing.kernel.versions import Versions, includes
 from billing.platform.events.new_event import new_event
 from billing.scaling.reviews.success_manager_records import SuccessManagerStore
 from billing.scaling.reviews.success_managers import SuccessManager
 
 
 def replace_success_manager(
-    manager: SuccessManager, replaces: int | None, *, context: RequestContext, store: SuccessManagerStore
+    manager: SuccessManager, replaces: Versions | None, *, context: RequestContext, store: SuccessManagerStore
 ) -> SuccessManager:
     """Adds or replaces a success manager; returns it with its new version.
 
@@ -28,7 +30,7 @@ def replace_success_manager(
         return current
     if replaces is None:
         raise VersionRequired("Name the version that this replaces: If-Match with its ETag, or If-None-Match: *.")
-    if replaces != version:
+    if not includes(replaces, version):
         raise StaleVersion
     changed = replace(manager, version=version + 1)
     event = new_event(
@@ -57,7 +59,9 @@ def assign_success_manager(
     """
     manager = store.success_manager(success_manager)
     if manager is None:
-        raise RuleViolation(Violation(("success_manager",), f"There is no success manager {success_manager}."))
+        raise RuleViolation(
+            Violation(("success_manager",), f"There is no success manager {success_manager}.", FieldCode.UNKNOWN)
+        )
     if account.success_manager == success_manager:
         return manager
     before = None if account.success_manager is None else store.success_manager(account.success_manager)

@@ -11,6 +11,7 @@ from billing.accounts.information import DEFAULT_LANGUAGE
 from billing.accounts.rules import Account
 from billing.kernel.errors import ConcurrentChange, RuleViolation, Violation
 from billing.kernel.events import EventType, RequestContext
+from billing.kernel.field_codes import FieldCode
 from billing.platform.events.new_event import new_event, new_id
 from billing.scaling.reviews.records import ReviewStore
 from billing.scaling.reviews.rules import (
@@ -126,4 +127,6 @@ def _slot(manager: SuccessManager, begins: datetime, now: datetime) -> Slot:
         for slot in manager.slots(begins, begins + CELL):
             if slot.begins == begins:
                 return slot
-    raise RuleViolation(Violation(("begins",), "This is not one of the slots: see GET …/reviews/slots."))
+    raise RuleViolation(
+        Violation(("begins",), "This is not one of the slots: see GET …/reviews/slots.", FieldCode.UNKNOWN)
+    )

@@ -13,6 +13,7 @@ from billing.accounts.information import DEFAULT_LANGUAGE
 from billing.accounts.rules import Account, Status
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import Conflict, Path, RuleViolation, Violation
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money
 from billing.scaling.reviews.success_managers import Slot
 from billing.subscriptions.catalogue import Catalogue, price_per_month
@@ -340,17 +341,19 @@ def tier_changes(
         path: Path = ("tiers", position)
         fit = by_product.get(order.product)
         if fit is None:
-            violations.append(Violation((*path, "product"), f"The account does not have {order.product}."))
+            violations.append(
+                Violation((*path, "product"), f"The account does not have {order.product}.", FieldCode.UNKNOWN)
+            )
             continue
         if order.product in {earlier.product for earlier in orders[:position]}:
-            violations.append(Violation((*path, "product"), f"{order.product} is named twice."))
+            violations.append(Violation((*path, "product"), f"{order.product} is named twice.", FieldCode.DUPLICATE))
         tier = _applicable(fit, order.up_to)
         if isinstance(tier, LowerTier):
             changes.append(
                 TierChange(order.product, tier.up_to, tier.price, effective_on, Cause.REVIEW, review, decided_on)
             )
         else:
-            violations.append(Violation((*path, "up_to"), tier))
+            violations.append(Violation((*path, "up_to"), tier, FieldCode.NOT_ALLOWED))
     if violations:
         raise RuleViolation(*violations)
     return tuple(changes)

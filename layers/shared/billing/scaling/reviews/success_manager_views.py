@@ -10,6 +10,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Path
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
+from billing.kernel.field_codes import FieldCode, Unfit
 from billing.platform.http.models import Body, Email, Identifier, IsoDate, PersonName, Text, TimeZone, View
 from billing.scaling.reviews.success_managers import (
     CELL,
@@ -31,7 +32,7 @@ _CLOCK = re.compile(r"([01]\d|2[0-3]):(00|15|30|45)", re.ASCII)
 
 def _clock_time(value: object) -> object:
     if not isinstance(value, str) or not _CLOCK.fullmatch(value):
-        raise ValueError("must be a time of day in whole quarters of an hour, such as 09:30")
+        raise Unfit("must be a time of day in whole quarters of an hour, such as 09:30", FieldCode.NOT_A_TIME_OF_DAY)
     return value
 
 
@@ -50,7 +51,7 @@ class HoursBody(Body):
     @model_validator(mode="after")
     def _a_while(self) -> HoursBody:
         if self.until <= self.since:
-            raise ValueError("until must be after from")
+            raise Unfit("until must be after from", FieldCode.TOO_EARLY)
         return self
 
 
@@ -72,7 +73,7 @@ class WorkingHoursBody(Body):
     @classmethod
     def _one_after_the_other(cls, hours: tuple[HoursBody, ...]) -> tuple[HoursBody, ...]:
         if any(later.since < earlier.until for earlier, later in pairwise(hours)):
-            raise ValueError("must be in order and not overlap")
+            raise Unfit("must be in order and not overlap", FieldCode.OVERLAPPING)
         return hours
 
 
@@ -85,7 +86,7 @@ class AbsenceBody(Body):
     @model_validator(mode="after")
     def _a_while(self) -> AbsenceBody:
         if self.until <= self.since:
-            raise ValueError("until must be after from")
+            raise Unfit("until must be after from", FieldCode.TOO_EARLY)
         return self
 
 

@@ -8,13 +8,14 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
-from pydantic import AwareDatetime, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
 from billing.kernel.errors import BadParameter
 from billing.kernel.events import ULID_LENGTH
+from billing.kernel.field_codes import FieldCode, Unfit
 from billing.languages.explanations import Explanation
 from billing.platform.http import problems
-from billing.platform.http.models import Body, Identifier, IsoDate, MoneyView, Text, View, Volume, plain
+from billing.platform.http.models import Body, Identifier, Instant, IsoDate, MoneyView, Text, View, Volume, plain
 from billing.scaling.reduction.rules import Reduction
 from billing.scaling.reduction.views import ReductionView
 from billing.scaling.reviews.rules import (
@@ -37,20 +38,11 @@ from billing.usage.rules import CLOSED_MONTHS
 TIERS_MAX = 30
 
 
-def _instant(value: object) -> object:
-    # Pydantic would read a number as seconds since 1970.
-    if not isinstance(value, str):
-        raise ValueError("must be an instant such as 2026-10-20T08:00:00Z")  # noqa: TRY004 - pydantic reports only this
-    return value
-
-
 ReviewId = Annotated[str, Path(max_length=ULID_LENGTH)]
 """The review that a path names."""
 
 FirstDay = Annotated[IsoDate | None, Query(alias="from", description="The first day; today if it is left out.")]
 EndDay = Annotated[IsoDate | None, Query(alias="until", description="The first day no longer asked for.")]
-
-Instant = Annotated[AwareDatetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 def days_shown(first: date | None, until: date | None, today: date) -> tuple[date, date]:
@@ -59,7 +51,10 @@ def days_shown(first: date | None, until: date | None, today: date) -> tuple[dat
     if until is None:
         return first, first + min(timedelta(days=DAYS_SHOWN), date.max - first)
     if not 1 <= (until - first).days <= DAYS_SHOWN_MAX:
-        raise BadParameter("until", f"until must be 1 to {DAYS_SHOWN_MAX} days after from.")
+        code = FieldCode.TOO_EARLY if until <= first else FieldCode.TOO_LATE
+        raise BadParameter(
+            "until", f"until must be 1 to {DAYS_SHOWN_MAX} days after from.", code, above=first, days=DAYS_SHOWN_MAX
+        )
     return first, until
 
 
@@ -89,9 +84,9 @@ class DecisionBody(Body):
     @model_validator(mode="after")
     def _check_outcome(self) -> DecisionBody:
         if (self.outcome == "applied") != bool(self.tiers):
-            raise ValueError("tiers must be given if they are applied, and only then")
+            raise Unfit("tiers must be given if they are applied, and only then", FieldCode.NOT_TOGETHER)
         if (self.outcome == "declined") != (self.reason is not None):
-            raise ValueError("a reason must be given for declining, and only then")
+            raise Unfit("a reason must be given for declining, and only then", FieldCode.NOT_TOGETHER)
         return self
 
     def orders(self) -> tuple[Order, ...]:
