@@ -24,12 +24,13 @@ BY_ACCOUNT = {
     LAYER + "platform/http/callers.py": (1, "request_time asks for the clock of the account in the path first"),
     "functions/note_payment_notice/app.py": (1, "the commands ask for the clock of the account that the object names"),
     "functions/record_queued_usage/app.py": (1, "the command asks for the clock of each event's account"),
+    "functions/take_reported_usage/app.py": (1, "the command asks for the clock of each event's account"),
     "functions/watch_usage/app.py": (1, "time_for asks for the clock of the account first"),
 }
 IN_REALITY = {
     LAYER + "platform/workers.py": (2, "the age of a message, for an alarm"),
     "functions/advance_test_clock/app.py": (1, "how long a run lasts, and a claim on a clock"),
-    "functions/end_account/app.py": (1, "late files arrive by the wall clock"),
+    "functions/end_account/app.py": (2, "late files and mails arrive by the wall clock"),
     "functions/note_mail_feedback/app.py": (1, "when SES's report was received"),
     "functions/notify/app.py": (1, "the Date of a mail, and claims on it"),
     "functions/administer_downloads/app.py": (2, "how long a link works"),
@@ -71,6 +72,7 @@ def test_a_place_by_account_asks_for_its_clock(file: str) -> None:
     asked = {
         "functions/note_payment_notice/app.py": ["invoicing/sync_payments.py", "invoicing/note_payment_notice.py"],
         "functions/record_queued_usage/app.py": ["usage/record_queued_usage.py"],
+        "functions/take_reported_usage/app.py": ["usage/record_usage.py"],
     }.get(file)
     sources = [ROOT / file] if asked is None else [ROOT / LAYER / each for each in asked]
 
