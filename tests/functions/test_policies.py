@@ -244,6 +244,7 @@ KEPT: dict[str, dict[str, str]] = {
     "reconcile_books": _FORMER,
     "record_payment": {**_FORMER, **_KEY, **_COLLECTION},
     "release_invoicing": _ADMINS,
+    "take_reported_usage": {"dynamodb:GetItem Table": "usage of an account on a test clock; POST /usage tests it"},
     "update_payment_method": _FORMER,
 }
 """Grants that no test of a function uses, by the function's folder, each with its reason."""
