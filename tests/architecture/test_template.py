@@ -229,6 +229,7 @@ WORKERS = {
     "ReconcileBooks": ("Due", "BooksDue"),
     "RenderDocuments": ("Issued", "Issued"),
     "PrepareDownload": ("Asked", "DownloadsAsked"),
+    "AdvanceTestClock": ("UnderWay", "ClocksUnderWay"),
     "EndAccount": ("Due", "EndsDue"),
     "CollectPayments": ("Due", "PaymentsDue"),
 }
