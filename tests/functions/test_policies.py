@@ -111,7 +111,10 @@ def test_a_function_may_do_what_its_routes_need(cell: Cell, company: Company, us
 def test_a_route_of_an_account_may_ask_for_its_test_clock(cell: Cell, company: Company, used: set[Permission]) -> None:
     """Whatever else the request needs: there is a clock, and no such account on it."""
     with_clock(company)
-    path = {**dict.fromkeys(("number", "user", "review", "product", "month"), "nobody"), "account": "q1.nobody"}
+    path = {
+        **dict.fromkeys(("number", "user", "review", "product", "month", "store"), "nobody"),
+        "account": "q1.nobody",
+    }
     body = {} if callable(cell.body) else cell.body
     used.clear()
 
