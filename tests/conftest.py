@@ -78,6 +78,8 @@ def aws() -> Iterator[None]:
         patch.setenv("CLAIM_YEARS", "3")
         patch.setenv("PURGE_WAIT_SECONDS", "0")
         patch.setenv("VAT_NUMBER_CHECK", "off")
+        patch.setenv("TEST_CLOCKS", "on")
+        patch.setenv("TEST_MAIL_DOMAIN", "")
         for name, value in SETTINGS.items():
             patch.setenv(name, value)
         patch.setenv("USAGE_BACKLOG_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/usage-backlog")

@@ -11,7 +11,7 @@ from billing.ending.exports.rules import DownloadKind
 from billing.ending.exports.views import ArchiveYear, DownloadView
 from billing.kernel.permissions import Permission
 from billing.platform.http.answers import Accepted, accepted
-from billing.platform.http.callers import Context, Now
+from billing.platform.http.callers import Context, Now, RealNow
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Downloads, Files, account_store
@@ -23,10 +23,13 @@ app = make_api()
 
 
 @app.get("/accounts/<account>/export")
-def get_export(account: AccountId, admission: MayExport, downloads: Downloads, files: Files, now: Now) -> DownloadView:
+def get_export(
+    account: AccountId, admission: MayExport, downloads: Downloads, files: Files, now: Now, real: RealNow
+) -> DownloadView:
     """All data of the account as a ZIP file: where that stands, and a link to it once it is ready."""
     download = _admitted(account, DownloadKind.EXPORT, None, admission, downloads).download
-    return DownloadView.of(download, now, None if download is None else files.link(download.key, download.name))
+    link = None if download is None else files.link(download.key, download.name)
+    return DownloadView.of(download, now, link, real)
 
 
 @app.post("/accounts/<account>/export")
@@ -47,10 +50,12 @@ def get_archive(
     downloads: Downloads,
     files: Files,
     now: Now,
+    real: RealNow,
 ) -> DownloadView:
     """All invoices of a year as a ZIP file: where that stands, and a link to it once it is ready."""
     download = _admitted(account, DownloadKind.INVOICES, year, admission, downloads).download
-    return DownloadView.of(download, now, None if download is None else files.link(download.key, download.name))
+    link = None if download is None else files.link(download.key, download.name)
+    return DownloadView.of(download, now, link, real)
 
 
 @app.post("/accounts/<account>/invoices/archive")

@@ -17,7 +17,7 @@ from billing.kernel.errors import NotFound
 from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Context
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, OfClock, Pages
 from billing.platform.http.preconditions import IfMatch, IfNoneMatch, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import ExchangeRates
@@ -65,10 +65,15 @@ def put_exchange_rates(
 
 @app.get("/invoicing/awaiting-rates")
 def get_accounts_awaiting_rates(
-    _: MayAdminister, rates: ExchangeRates, pages: Pages, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    _: MayAdminister,
+    rates: ExchangeRates,
+    pages: Pages,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    test_clock: OfClock = None,
 ) -> WaitingAccountsView:
     """The accounts whose next invoice waits for an exchange rate, the earliest day first."""
-    page = rates.waiting(limit=limit, after=pages.position(cursor))
+    page = rates.waiting(limit=limit, after=pages.position(cursor), clock=test_clock)
     return WaitingAccountsView(
         items=[WaitingAccountView.of(each) for each in page.items], next_cursor=pages.cursor(page.last)
     )

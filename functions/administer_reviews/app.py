@@ -70,7 +70,7 @@ def get_slots(
     manager = success_manager_of(subscriber.account, reviews)
     slots = tuple(manager.slots(*bookable_days(*days, contract, now)))
     if slots:
-        slots = free(slots, reviews.booked(manager.id, slots[0].cells[0], slots[-1].cells[-1]))
+        slots = free(slots, reviews.booked(manager.id, slots[0].cells[0], slots[-1].cells[-1], account))
     return SlotsView.of(manager, slots, prepared_review(subscriber, now=now, usage=usage).products, subscriber.language)
 
 

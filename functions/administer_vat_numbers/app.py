@@ -19,7 +19,7 @@ from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, OfClock, Pages
 from billing.platform.http.preconditions import IfMatch, IfNoneMatch, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import VatNumbers, account_store, unconfirmed_vat_number
@@ -32,10 +32,15 @@ app = make_api()
 
 @app.get("/vat-number-checks")
 def get_unconfirmed_vat_numbers(
-    _: MayList, numbers: VatNumbers, pages: Pages, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    _: MayList,
+    numbers: VatNumbers,
+    pages: Pages,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    test_clock: OfClock = None,
 ) -> UnconfirmedNumbersView:
     """The VAT numbers that VIES does not confirm and that await a decision, the longest unconfirmed first."""
-    found = numbers.unconfirmed(limit=limit, after=pages.position(cursor))
+    found = numbers.unconfirmed(limit=limit, after=pages.position(cursor), clock=test_clock)
     return UnconfirmedNumbersView(
         items=[UnconfirmedNumberView.of_number(each) for each in found.items], next_cursor=pages.cursor(found.last)
     )

@@ -21,7 +21,7 @@ from billing.ending.erasure.commands import ErasureProgress, erase_person
 from billing.invoicing.close_books import close_books
 from billing.kernel.errors import UpstreamFailed
 from billing.kernel.events import RequestContext, by_system
-from billing.platform.clock import time_of
+from billing.platform.clock import is_on_deleted_clock, time_of
 from billing.platform.dynamodb.keys import claim_of, log_in_of
 from billing.platform.queues.interfaces import DueWork
 from billing.platform.queues.sqs_work_queue import work_from
@@ -48,6 +48,8 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
     if user is not None:
         fate = delete_log_in(user, now=context.time, store=wiring.account_store(), directory=wiring.directory())
         return {"log_in": user, "fate": fate}
+    if is_on_deleted_clock(work.account):
+        return {"account": work.account, "stage": None, "purged": _purged(work, correlation, at_once=True)}
     appointed, no_log_in = _appointed(work.account, context)
     erased, failure = _erased(work, context)
     books = close_books(
@@ -119,10 +121,13 @@ def _erased(work: DueWork, context: RequestContext) -> tuple[Mapping[str, Erasur
     return progress, failed
 
 
-def _purged(work: DueWork, correlation: str) -> PurgeProgress | None:
-    """Goes on with the account's deletion. Returns its progress; None if no deletion is due."""
+def _purged(work: DueWork, correlation: str, *, at_once: bool = False) -> PurgeProgress | None:
+    """Goes on with the account's deletion. Returns its progress; None if no deletion is due.
+
+    `at_once` begins it in any case: the account's test clock is deleted.
+    """
     purges = wiring.purge_store()
-    if purges.purge(work.account) is None and purges.due(work.account) is None:
+    if not at_once and purges.purge(work.account) is None and purges.due(work.account) is None:
         return None
     wait = timedelta(seconds=int(os.environ["PURGE_WAIT_SECONDS"]))
     purger = Purger(
@@ -139,6 +144,7 @@ def _purged(work: DueWork, correlation: str) -> PurgeProgress | None:
         claim_years=wiring.claim_years(),
         settings=wiring.invoicing_settings(),
         is_replay=work.clock is not None,
+        at_once=at_once,
         reviews=wiring.review_store(),
     )
     until = monotonic() + PURGE_SECONDS

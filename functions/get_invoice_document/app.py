@@ -12,7 +12,7 @@ from billing.kernel.errors import Conflict
 from billing.kernel.permissions import Permission
 from billing.platform.files.interfaces import Documents, link_works_until
 from billing.platform.http.answers import Documented, Response, not_stored, not_yet, redirect
-from billing.platform.http.callers import Now
+from billing.platform.http.callers import RealNow
 from billing.platform.http.media_types import JSON, elements, media_type, preferred
 from billing.platform.http.models import AccountId
 from billing.platform.http.resolver import entrypoint, make_api
@@ -62,7 +62,7 @@ def get_pdf(
     admission: MayRead,
     invoices: Invoices,
     files: Files,
-    now: Now,
+    now: RealNow,
     accept: Accept = None,
 ) -> File:
     """The invoice as PDF: a redirect to the file, or 202 until it is written.
@@ -81,7 +81,7 @@ def get_xml(
     admission: MayRead,
     invoices: Invoices,
     files: Files,
-    now: Now,
+    now: RealNow,
     syntax: XmlSyntax = "cii",
     accept: Accept = None,
 ) -> File:

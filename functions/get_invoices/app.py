@@ -34,7 +34,7 @@ from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import JSON, Response, Table, negotiated
 from billing.platform.http.callers import Now
 from billing.platform.http.models import AccountId
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, ListPages, Pages
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, ListPages, OfClock, Pages
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.platform.http.tables import Accept, AccountTableLocale, TableLocale, preferred_type, table
 from billing.wiring import DeployedSettings, Invoices, account_store
@@ -106,10 +106,15 @@ def get_invoice(
 
 @app.get("/invoices/past-due")
 def get_past_due_invoices(
-    _: MayReadPastDue, invoices: Invoices, pages: Pages, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    _: MayReadPastDue,
+    invoices: Invoices,
+    pages: Pages,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    test_clock: OfClock = None,
 ) -> PastDuesView:
     """The invoices of all accounts that are past due, the longest due first."""
-    page = invoices.past_due(limit=limit, after=pages.position(cursor))
+    page = invoices.past_due(limit=limit, after=pages.position(cursor), clock=test_clock)
     return PastDuesView(items=[PastDueView.of(each) for each in page.items], next_cursor=pages.cursor(page.last))
 
 

@@ -69,6 +69,7 @@ def _notify(event: Event, facts: AnyEvent) -> DeliveryCounts:
         mailer=wiring.mailer(),
         documents=wiring.documents(),
         write=write,
+        test_mail_domain=os.environ["TEST_MAIL_DOMAIN"],
     )
     return post.send_in_order(event, workers.attempt())
 

@@ -12,7 +12,7 @@ from billing.kernel.money import Money
 from billing.kernel.permissions import Permission, Person
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, OfClock, Pages
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import DeployedSettings, Invoices, account_store
 
@@ -49,10 +49,15 @@ def post_release(
 
 @app.get("/invoicing/held")
 def get_held_invoicing(
-    _: MayList, invoices: Invoices, pages: Pages, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    _: MayList,
+    invoices: Invoices,
+    pages: Pages,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    test_clock: OfClock = None,
 ) -> HeldInvoicingsView:
     """The accounts whose invoicing waits for staff, the longest first."""
-    found = invoices.held(limit=limit, after=pages.position(cursor))
+    found = invoices.held(limit=limit, after=pages.position(cursor), clock=test_clock)
     return HeldInvoicingsView(
         items=[HeldInvoicingView.of(each) for each in found.items], next_cursor=pages.cursor(found.last)
     )

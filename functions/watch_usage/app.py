@@ -8,6 +8,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from billing import wiring
 from billing.kernel.errors import reason_of
+from billing.platform.clock import time_for
 from billing.platform.runs import begin_run
 from billing.usage.records import MonthTotal, month_total_from
 from billing.usage.watch_usage import watch_usage
@@ -39,7 +40,7 @@ def _watch(total: MonthTotal, seconds: float, context: LambdaContext) -> Excepti
             total.product,
             total.month,
             total.usage,
-            now=datetime.fromtimestamp(seconds, UTC),
+            now=time_for(total.account, datetime.fromtimestamp(seconds, UTC)),
             correlation=context.aws_request_id,
             store=wiring.usage_store(),
         )

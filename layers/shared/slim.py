@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SERVICES = ("cognito-idp", "dynamodb", "events", "s3", "secretsmanager", "ses", "sqs")
+SERVICES = ("cognito-idp", "dynamodb", "events", "lambda", "s3", "secretsmanager", "ses", "sqs")
 """The services that functions create clients for. A new service is added here."""
 
 GENERAL_DATA = ("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json")

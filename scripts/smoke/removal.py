@@ -24,7 +24,7 @@ ARN_PARTS = 5
 """Colons of an ARN before the name of the resource, which may have some too."""
 
 STAYS_ALWAYS = "the bucket aws-sam-cli-managed-default-… of sam, which other stacks may use too"
-STACK_COSTS = "about 40 US cents a day: alarms, secrets, and Lambda's polls of idle queues"
+STACK_COSTS = "about 50 US cents a day: alarms, secrets, and Lambda's polls of idle queues"
 
 
 def tidied(world: World) -> str:

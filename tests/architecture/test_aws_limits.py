@@ -39,6 +39,7 @@ VALUES = {
     "LogInCodesThroughSes": ("true", "false"),
     "StaffAddress": ("", "staff@example.com"),
     "ReplyToAddress": ("", "help@example.com"),
+    "TestClocks": ("off", "on"),
     "VatNumberCheck": ("off", "on"),
     "UsageSenderArn": ("", "arn:aws:iam::111122223333:role/shop"),
 }

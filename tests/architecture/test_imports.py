@@ -42,6 +42,7 @@ ANSWER_WRITES = {
     "administer_reviews",
     "administer_success_managers",
     "administer_subscriptions",
+    "administer_test_clocks",
     "administer_vat_numbers",
     "administer_users",
     "issue_credit_note",

@@ -22,7 +22,7 @@ FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/app.py"))
 
 EXPORT = "export --quiet --frozen --no-dev --package billing --no-emit-workspace --no-header --no-annotate"
 
-SERVICES = ("cognito-idp", "dynamodb", "events", "s3", "secretsmanager", "ses", "sqs")
+SERVICES = ("cognito-idp", "dynamodb", "events", "lambda", "s3", "secretsmanager", "ses", "sqs")
 REGIONS = ("eu-central-1", "us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1")
 """One region of each AWS partition."""
 

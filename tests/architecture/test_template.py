@@ -10,6 +10,7 @@ import pytest
 from billing.accounts.admission import Permits
 from billing.correspondence.notify import CLAIM
 from billing.kernel.permissions import STAFF_GROUP, Role, may
+from billing.kernel.schedules import SCHEDULES, Job
 from billing.platform.dynamodb import keys
 from billing.platform.http.judge import judges_of
 from billing.platform.http.media_types import XLSX
@@ -229,6 +230,7 @@ WORKERS = {
     "ReconcileBooks": ("Due", "BooksDue"),
     "RenderDocuments": ("Issued", "Issued"),
     "PrepareDownload": ("Asked", "DownloadsAsked"),
+    "AdvanceTestClock": ("UnderWay", "ClocksUnderWay"),
     "EndAccount": ("Due", "EndsDue"),
     "CollectPayments": ("Due", "PaymentsDue"),
 }
@@ -375,6 +377,20 @@ def test_every_planner_leaves_a_letter_and_has_an_alarm_if_it_fails_or_does_not_
     assert alarms("Invocations").keys() == scheduled
     assert scheduled - set(watched) <= alarms("Errors").keys()
     assert all(each["TreatMissingData"] == "breaching" for each in alarms("Invocations").values())
+
+
+def test_a_test_clock_runs_each_job_when_its_schedule_does() -> None:
+    minutes = {(0, 15, 30, 45): "0/15"}
+    scheduled = {}
+    for name, each in FUNCTIONS.items():
+        if each["CodeUri"] == "functions/plan_due_work":
+            [event] = each["Events"].values()
+            scheduled[Job(variables(name)["JOB"])] = event["Properties"]["ScheduleExpression"]
+
+    assert scheduled == {
+        job: f"cron({minutes.get(each.minutes) or each.minutes[0]} {'*' if each.hour is None else each.hour} * * ? *)"
+        for job, each in SCHEDULES.items()
+    }
 
 
 @pytest.mark.parametrize("metric", ["LateMail", "LateWork"])

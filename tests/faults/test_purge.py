@@ -183,6 +183,7 @@ def test_every_item_family_of_an_account_is_deleted() -> None:
         keys.RECEIPT,
         keys.OUTAGE,
         keys.DAY,
+        keys.CLOCK,
     }
     shared |= {keys.MERCHANT, keys.RATES, keys.RATE_MISSING}
     residue = {
@@ -198,7 +199,7 @@ def test_every_item_family_of_an_account_is_deleted() -> None:
         if name.isupper() and isinstance(value, str) and not name.startswith(("PAGE_", "_"))
     } - {keys.LOGGED_IN, keys.USED_SINCE}  # attributes of PAGE#ACCOUNT, which go with it
     partitions_of_all = {keys.CATALOGUE, keys.MANAGERS, keys.NUMBERS, keys.RECEIPTS, keys.VAT_NUMBERS}
-    partitions_of_all |= {keys.EXCHANGE_RATES, keys.PAYMENT_SERVICE, keys.REJECTED_USAGE}
+    partitions_of_all |= {keys.EXCHANGE_RATES, keys.PAYMENT_SERVICE, keys.REJECTED_USAGE, keys.TEST_CLOCKS}
     not_of_accounts = partitions_of_all | {keys.PAST_DUE, keys.VAT_UNCONFIRMED, keys.INDEX, keys.LIST_INDEX}
     not_of_accounts |= {keys.AWAITS_RATE, keys.FINDINGS, keys.OPEN_CLAIMS}
     # The partitions of the lists of staff, in the indexes: their entries are items of accounts.

@@ -59,7 +59,7 @@ def test_an_answer_with_anything_undocumented_fails_its_test(entry: dict[str, An
         (with_value(ACCOUNT, "10000", "lines", 0, "up_to"), "wrong-type", {"expected": "integer"}),
         (with_value(ACCOUNT, "x" * 41, "account"), "too-long", {"max": 40}),
         (with_value(ACCOUNT, "a", "account"), "too-short", {"min": 2}),
-        (with_value(ACCOUNT, "A b", "account"), "pattern", {"pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}),
+        (with_value(ACCOUNT, "A b", "account"), "pattern", {"pattern": r"^([a-z0-9]{2,16}\.)?[a-z0-9]+(-[a-z0-9]+)*$"}),
         (with_value(ACCOUNT, [], "stores"), "too-few", {"min": 1}),
         (with_value(ACCOUNT, [ACCOUNT["lines"][0]] * 31, "lines"), "too-many", {"max": 30}),
         (with_value(ACCOUNT, 0, "lines", 0, "up_to"), "too-small", {"above": 0}),

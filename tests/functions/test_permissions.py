@@ -22,7 +22,9 @@ from billing.invoicing.vat_numbers.mapping import check_body
 from billing.invoicing.vat_numbers.rules import VatNumberCheck, VatResult
 from billing.kernel.events import Actor, ActorKind, EventType, RequestContext
 from billing.kernel.money import Money
+from billing.kernel.test_clocks import new_clock
 from billing.platform.events.new_event import new_event
+from billing.platform.test_clocks.mapping import clock_body
 
 from functions.administer_autoscaling.app import handler as administer_autoscaling
 from functions.administer_cancellation.app import handler as administer_cancellation
@@ -34,6 +36,7 @@ from functions.administer_reactivation.app import handler as administer_reactiva
 from functions.administer_reviews.app import handler as administer_reviews
 from functions.administer_subscriptions.app import handler as administer_subscriptions
 from functions.administer_success_managers.app import handler as administer_success_managers
+from functions.administer_test_clocks.app import handler as administer_test_clocks
 from functions.administer_users.app import handler as administer_users
 from functions.administer_vat_numbers.app import handler as administer_vat_numbers
 from functions.correct_usage.app import handler as correct_usage
@@ -83,6 +86,8 @@ CANCELLED = {
 }
 INVOICE = "/accounts/{account}/invoices/{number}"
 VAT_NUMBER = "/accounts/{account}/vat-number-check"
+CLOCK = "/test-clocks/{clock}"
+CLOCK_BEGINS = "2026-06-10T12:00:00Z"
 TRANSFERRED = {"paid_on": "2026-06-10", "reference": "4711"}
 REPAID = {"amount": {"amount": 1, "currency": "EUR"}, "repaid_on": "2026-06-10", "reference": "4712"}
 METHOD = "/accounts/{account}/payment-method"
@@ -215,6 +220,13 @@ def with_ending_product(company: Company) -> dict[str, str]:
     return {"product": "search"}
 
 
+def with_clock(_: Company) -> dict[str, str]:
+    """A test clock."""
+    body = clock_body(new_clock("q1", NOW, NOW))
+    restore_items([{"pk": "TEST-CLOCKS", "sk": "CLOCK#q1", "body": body, "version": 1}])
+    return {"clock": "q1"}
+
+
 def with_vat_check(company: Company) -> dict[str, str]:
     """VIES calls the company's number invalid, and an invoice was issued before that."""
     check = VatNumberCheck("DK13585628", VatResult.INVALID, answered_on=NOW.date(), since=NOW.date())
@@ -276,6 +288,22 @@ MATRIX = [
         with_rates,
     ),
     Cell(administer_exchange_rates, "GET", "/invoicing/awaiting-rates", 403, 403, 200, 403),
+    Cell(administer_test_clocks, "GET", "/test-clocks", 403, 403, 200, 403),
+    Cell(administer_test_clocks, "POST", "/test-clocks", 403, 403, 201, 403, {"test_clock": "q2", "now": CLOCK_BEGINS}),
+    Cell(administer_test_clocks, "GET", CLOCK, 403, 403, 200, 403, prepare=with_clock),
+    Cell(administer_test_clocks, "DELETE", CLOCK, 403, 403, 202, 403, prepare=with_clock),
+    Cell(
+        administer_test_clocks,
+        "POST",
+        CLOCK + "/advance",
+        403,
+        403,
+        202,
+        403,
+        {"to": "2026-07-01T00:00:00Z"},
+        None,
+        with_clock,
+    ),
     Cell(administer_claims, "GET", "/open-claims", 403, 403, 200, 403),
     Cell(administer_claims, "GET", CLAIM, 403, 403, 200, 403, prepare=with_claim),
     Cell(administer_claims, "POST", CLAIM + "/payments", 403, 403, 200, 403, TRANSFERRED, None, with_claim),
@@ -457,6 +485,7 @@ def account_at_stripe(stripe_account: Stripe) -> Iterator[None]:
 NOTHING = {
     **dict.fromkeys(["appointment", "due", "number", "receipt", "review", "total"], "0"),
     "day": "2026-06-10",
+    "clock": "q1",
     "claim": "LV-2025-000001",
     "setup_intent": "seti_0",
     "product": "search",

@@ -24,6 +24,7 @@ from tests.functions.test_permissions import (
     account_at_stripe,  # noqa: F401 - pytest looks for it here
     ask,
     documents,  # noqa: F401 - and for this
+    with_clock,
 )
 from tests.functions.test_round_trips import name
 from tests.template import resources
@@ -103,6 +104,25 @@ def test_a_function_may_do_what_its_routes_need(cell: Cell, company: Company, us
         ask(cell, claims, company, prepared)
 
     assert used
+    assert used <= allowed(folder_of(cell))
+
+
+@pytest.mark.parametrize("cell", [each for each in MATRIX if "{account}" in each.route], ids=name)
+def test_a_route_of_an_account_may_ask_for_its_test_clock(cell: Cell, company: Company, used: set[Permission]) -> None:
+    """Whatever else the request needs: there is a clock, and no such account on it."""
+    with_clock(company)
+    path = {
+        **dict.fromkeys(("number", "user", "review", "product", "month", "store"), "nobody"),
+        "account": "q1.nobody",
+    }
+    body = {} if callable(cell.body) else cell.body
+    used.clear()
+
+    answer(
+        cell.handler,
+        request(cell.method, cell.route, claims=STAFF, path=path, body=body, headers=cell.headers, query=cell.query),
+    )
+
     assert used <= allowed(folder_of(cell))
 
 
@@ -214,9 +234,14 @@ _COLLECTION = {
     "dynamodb:ConditionCheckItem Table": "a payment whose change is no event",
     "dynamodb:DeleteItem Table": "removes the collection item of an earlier release",
 }
+_WORKERS = ("CheckVatNumber", "CollectPayments", "EndAccount", "IssueInvoices", "ScaleAccount", "WarnExpiringCard")
 KEPT: dict[str, dict[str, str]] = {
     "administer_vat_numbers": _ADMINS,
-    "collect_payments": {**_FORMER, "dynamodb:GetItem Table": "the exchange rate of a reactivation's invoice"},
+    "advance_test_clock": {
+        **{f"lambda:InvokeFunction {each}": "its stand-in here runs the worker in this process" for each in _WORKERS},
+        "sqs:ChangeMessageVisibility ClocksUnderWay": "no message of a clock fails here",
+    },
+    "collect_payments": _FORMER,
     "detach_replaced_methods": {
         **_FORMER,
         **_KEY,
@@ -232,6 +257,7 @@ KEPT: dict[str, dict[str, str]] = {
     "reconcile_books": _FORMER,
     "record_payment": {**_FORMER, **_KEY, **_COLLECTION},
     "release_invoicing": _ADMINS,
+    "take_reported_usage": {"dynamodb:GetItem Table": "usage of an account on a test clock; POST /usage tests it"},
     "update_payment_method": _FORMER,
 }
 """Grants that no test of a function uses, by the function's folder, each with its reason."""

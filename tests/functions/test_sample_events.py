@@ -19,6 +19,7 @@ STATUS = {
     "administer_reviews": 200,
     "administer_success_managers": 200,
     "administer_subscriptions": 200,
+    "administer_test_clocks": 200,
     "administer_users": 200,
     "correct_usage": 201,
     "describe_api": 200,

@@ -54,6 +54,7 @@ from billing.invoicing.vat_numbers.rules import Outage, VatNumberCheck
 from billing.kernel.errors import Busy, ConcurrentChange
 from billing.kernel.money import Money
 from billing.kernel.schedules import Job
+from billing.kernel.test_clocks import new_clock
 from billing.payments.gateway import Merchant
 from billing.payments.methods import CardWarning, PaymentProfile
 from billing.payments.records import Payer, PaymentStore
@@ -61,6 +62,7 @@ from billing.platform.due_work.records import DueStore
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.table import Table
 from billing.platform.events.records import EventStore
+from billing.platform.test_clocks.records import ClockStore
 from billing.scaling.records import AutoscalingState, AutoscalingStore
 from billing.scaling.reviews.records import ReviewStore
 from billing.scaling.reviews.success_manager_records import SuccessManagerStore
@@ -140,6 +142,7 @@ UNCORRECTED = UsageCorrectionState(
 CORRECTED = RecordedUsageCorrection(CORRECTION, EVENT.actor, NOON, FIGURES, FIGURES)
 CHECK = VatNumberCheck("DE136695976")
 VAT_STATE = VatNumberState(ACCOUNT, PAGE.information.company.details, 1, VatNumberDue(NOON), CHECK)
+CLOCK = new_clock("q1", NOON, NOON)
 MERCHANT = Merchant("acct_1", livemode=False)
 OUTAGE = Outage("DE", NOON, NOON, "MS_UNAVAILABLE", told=False, version=1)
 RATES = DailyRates(TODAY, "EUR", {"DKK": Decimal("7.4604")}, "ECB")
@@ -251,6 +254,15 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "save_erasure": lambda store: store.save_erasure(ERASURE, (), ["key"]),
     },
     EventStore: {"events": lambda store: store.events(ID, **LIST)},
+    ClockStore: {
+        "find": lambda store: store.find("q1"),
+        "clock": lambda store: store.clock("q1"),
+        "clocks": lambda store: store.clocks(limit=1, after=None),
+        "save": lambda store: store.save(CLOCK, SHARED),
+        "due_items": lambda store: [*store.due_items("q1.shop")],
+        "is_there": lambda store: store.is_there("q1.shop"),
+        "is_being_purged": lambda store: store.is_being_purged("q1.shop"),
+    },
     ExchangeRateStore: {
         "all_rates": lambda store: store.all_rates(**LIST),
         "replace_rates": lambda store: store.replace_rates(RATES, SHARED),
@@ -367,7 +379,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     SuccessManagerStore: {
         "assign_success_manager": lambda store: store.assign_success_manager(ACCOUNT, EVENT),
-        "booked": lambda store: store.booked(SOFIE.id, NOON, NOON),
+        "booked": lambda store: store.booked(SOFIE.id, NOON, NOON, ID),
         "replace_success_manager": lambda store: store.replace_success_manager(SOFIE, 1, SHARED),
         "success_manager": lambda store: store.success_manager(SOFIE.id),
         "success_managers": lambda store: store.success_managers(**LIST),

@@ -361,7 +361,7 @@ def test_each_read_of_reviews_and_managers_is_one_round_trip(store: Stores) -> N
         assert store.success_manager(SOFIE.id) == SOFIE
         assert store.success_managers(limit=10, after=None).items == (SOFIE,)
         first, last = cells = REVIEW.slot.cells
-        assert store.booked(SOFIE.id, first, last) == {*cells}
+        assert store.booked(SOFIE.id, first, last, ACCOUNT.id) == {*cells}
         assert store.open_review(ACCOUNT.id) == REVIEW
         assert store.reviews(ACCOUNT.id, limit=10, after=None).items == (REVIEW,)
 

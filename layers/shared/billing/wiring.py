@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from aws_lambda_powertools.event_handler.depends import Depends
 from botocore.session import Session
 
+from billing.platform.clock import read_clocks_from
+
 if TYPE_CHECKING:
     from billing.accounts.appointment_records import AppointmentStore
     from billing.accounts.directory import Directory
@@ -46,6 +48,9 @@ if TYPE_CHECKING:
     from billing.platform.events.records import EventStore
     from billing.platform.files.interfaces import Archive, Documents
     from billing.platform.queues.interfaces import DeadLetters, Queue, WorkQueue
+    from billing.platform.test_clocks.records import ClockStore
+    from billing.platform.test_clocks.sqs_queue import SqsClockQueue
+    from billing.platform.test_clocks.workers import Workers
     from billing.scaling.records import AutoscalingStore
     from billing.scaling.reviews.records import ReviewStore
     from billing.scaling.reviews.success_manager_records import SuccessManagerStore
@@ -60,6 +65,7 @@ else:  # the commands of a function import the stores and interfaces that they n
     AccountStore = AppointmentStore = AutoscalingStore = BillingPageStore = CancellationStore = CatalogueStore = (
         ClaimStore
     ) = Any
+    ClockStore = SqsClockQueue = Workers = Any
     DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
     ExchangeRateStore = Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
@@ -102,6 +108,7 @@ autoscaling_store: Callable[[], AutoscalingStore] = _store("scaling.records", "A
 billing_page_store: Callable[[], BillingPageStore] = _store("billing_page.records", "BillingPageStore")
 cancellation_store: Callable[[], CancellationStore] = _store("ending.cancellation.records", "CancellationStore")
 catalogue_store: Callable[[], CatalogueStore] = _store("subscriptions.catalogue_records", "CatalogueStore")
+clock_store: Callable[[], ClockStore] = _store("platform.test_clocks.records", "ClockStore")
 claim_store: Callable[[], ClaimStore] = _store("ending.deletion.claim_records", "ClaimStore")
 delivery_store: Callable[[], DeliveryStore] = _store("correspondence.records", "DeliveryStore")
 download_store: Callable[[], DownloadStore] = _store("ending.exports.records", "DownloadStore")
@@ -122,6 +129,10 @@ success_manager_store: Callable[[], SuccessManagerStore] = _store(
 )
 usage_store: Callable[[], UsageStore] = _store("usage.records", "UsageStore")
 vat_number_store: Callable[[], VatNumberStore] = _store("invoicing.vat_numbers.records", "VatNumberStore")
+
+
+# Requests and workers ask for the time of an account in one place, which knows no store.
+read_clocks_from(clock_store)
 
 
 @cache
@@ -312,6 +323,31 @@ def work_queue() -> WorkQueue:
 
 
 @cache
+def clock_queue() -> SqsClockQueue:
+    """The queue of test clocks that go on (SQS)."""
+    from billing.platform.test_clocks.sqs_queue import SqsClockQueue
+
+    return SqsClockQueue(os.environ["QUEUE_URL"], session())
+
+
+@cache
+def workers() -> Workers:
+    """The workers of the jobs that a test clock runs (Lambda)."""
+    from billing.kernel.schedules import Job
+    from billing.platform.test_clocks.workers import LambdaWorkers
+
+    functions = {
+        Job.AUTOSCALING: os.environ["AUTOSCALING_WORKER"],
+        Job.CARD_EXPIRY: os.environ["CARD_EXPIRY_WORKER"],
+        Job.COLLECTION: os.environ["COLLECTION_WORKER"],
+        Job.ENDING: os.environ["ENDING_WORKER"],
+        Job.RENEWAL: os.environ["RENEWAL_WORKER"],
+        Job.VAT_NUMBER: os.environ["VAT_NUMBER_WORKER"],
+    }
+    return LambdaWorkers(functions, session())
+
+
+@cache
 def payment_secret() -> PaymentSecret:
     """The API key of the payment service (Secrets Manager).
 
@@ -372,6 +408,7 @@ Erasures = Annotated[ErasureStore, Depends(erasure_store)]
 Events = Annotated[EventStore, Depends(event_store)]
 Reviews = Annotated[ReviewStore, Depends(review_store)]
 SuccessManagers = Annotated[SuccessManagerStore, Depends(success_manager_store)]
+TestClocks = Annotated[ClockStore, Depends(clock_store)]
 Usage = Annotated[UsageStore, Depends(usage_store)]
 Autoscaling = Annotated[AutoscalingStore, Depends(autoscaling_store)]
 Backlog = Annotated[UsageBacklog, Depends(usage_backlog)]

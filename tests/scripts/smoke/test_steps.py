@@ -114,7 +114,7 @@ def test_before_warns_of_the_quota_of_a_new_account() -> None:
     result = tried(before.concurrency, made)
 
     assert result.status == OK
-    assert "WARNING: 10 concurrent executions, the workers alone may take 55" in result.line()
+    assert "WARNING: 10 concurrent executions, the workers alone may take 57" in result.line()
     assert CONCURRENCY_QUOTA in result.line()
 
 

@@ -21,6 +21,7 @@ from billing.kernel.events import EventType, RequestContext
 from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money, decimal_text
 from billing.kernel.permissions import Role
+from billing.kernel.test_clocks import Clock
 from billing.platform.events.new_event import new_event, new_id
 from billing.scaling.due import AutoscalingDue, first_due_month
 from billing.subscriptions.catalogue_records import CatalogueStore
@@ -61,11 +62,15 @@ def provision_account(
     pages: BillingPageStore,
     catalogues: CatalogueStore,
     checks_vat_numbers: bool = False,
+    clock: Clock | None = None,
 ) -> BillingPage:
     """Creates the account and returns its billing page. A repeated request returns the account that it created.
 
+    `clock` is the test clock that the account's id names; the time of `context` is its time.
+
     Raises AccountExists for an id that another request has taken, RuleViolation, Conflict without a catalogue,
-    ConcurrentChange, UpstreamFailed. Two queries, two to four calls to the directory and one transaction.
+    ClockAdvancing, ClockDeleted, ClockFull, ConcurrentChange, UpstreamFailed.
+    Two queries, two to four calls to the directory and one transaction.
     """
     existing = _existing(request, pages)
     if existing is not None:
@@ -128,6 +133,7 @@ def provision_account(
             InvoicingDue(first_month),
             first_notice(request.contract, today),
             VatNumberDue(context.time) if checks_vat_numbers and request.company.vat_number else None,
+            clock,
         )
     except ConcurrentChange:
         # Another request for this id was faster. If it is a copy of this one, its account is the answer.

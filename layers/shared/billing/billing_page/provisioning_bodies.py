@@ -20,6 +20,7 @@ from billing.platform.http.models import (
     Identifier,
     IntervalMonths,
     IsoDate,
+    NewAccountId,
     Percent,
     Text,
     TimeZone,
@@ -87,9 +88,12 @@ class DiscountBody(Body):
 
 
 class AccountBody(Body):
-    """A whole account. `account` is its id for ever; the same request again finds what it made."""
+    """A whole account. `account` is its id for ever; the same request again finds what it made.
 
-    account: Identifier
+    An id that begins with that of a test clock and a dot, such as `q1.nordlys`, is on that clock.
+    """
+
+    account: NewAccountId
     name: Text
     contract: ContractBody
     company: CompanyBody

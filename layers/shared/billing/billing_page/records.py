@@ -21,11 +21,13 @@ from billing.invoicing.summary_mapping import invoice_from
 from billing.invoicing.vat_numbers.mapping import check_from
 from billing.kernel.events import Event
 from billing.kernel.schedules import Job, start_of
+from billing.kernel.test_clocks import Clock
 from billing.payments.mapping import shown_payment_method_from
 from billing.payments.methods import PaymentProfile
 from billing.payments.records import profile_item
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.item import Item
+from billing.platform.test_clocks.records import hold_clock
 from billing.scaling.due import AutoscalingDue, due_at
 from billing.scaling.due_mapping import due_body
 from billing.subscriptions.mapping import subscription_body, subscription_from
@@ -83,8 +85,9 @@ class BillingPageStore(SubscriptionStore):
         invoicing: InvoicingDue,
         notice: EndingDue | None = None,
         vat_number: VatNumberDue | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        """Writes all items of a new account, and records the event.
+        """Writes all items of a new account, and records the event. `clock` is the test clock that it is on.
 
         `autoscaling` and `invoicing` are the first months to decide and to invoice. `notice` is the first reminder of
         the last day to avoid a renewal, `vat_number` when the VAT number is asked about first. Raises ConcurrentChange
@@ -117,3 +120,5 @@ class BillingPageStore(SubscriptionStore):
                 write.due(account.id, Job.ENDING, start_of(notice.on, contract), stage_body(notice))
             if vat_number is not None:
                 set_vat_number_due(write, account.id, vat_number)
+            if clock is not None:
+                hold_clock(write, clock, account.id)

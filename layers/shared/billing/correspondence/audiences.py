@@ -10,6 +10,7 @@ from enum import Enum, StrEnum, auto
 
 from billing.accounts.rules import User
 from billing.ending.erasure.rules import ERASED_DOMAIN
+from billing.kernel.account_ids import clock_of
 from billing.kernel.events import Event, EventType
 from billing.kernel.permissions import Role
 
@@ -76,6 +77,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.SUBSCRIPTION_AUTOSCALED: (Audience.ADMINS, Audience.BILLING),
     EventType.SUBSCRIPTION_CHANGED: (Audience.ADMINS, Audience.BILLING),
     EventType.SUBSCRIPTION_TIER_LOWERED: (Audience.ADMINS, Audience.MANAGER, Audience.BILLING),
+    EventType.TEST_CLOCK_FAILED: (Audience.STAFF,),
     EventType.USAGE_ABOVE_TIERS: (Audience.STAFF,),
     EventType.USAGE_BELOW_TIER: (Audience.ADMINS,),
     EventType.USAGE_CORRECTED: (Audience.ADMINS,),
@@ -90,6 +92,10 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.VAT_NUMBER_UNANSWERED: (Audience.STAFF,),
 }
 """The recipients by event type. Event types not listed send no mail."""
+
+
+ANY_DOMAIN = "*"
+"""The domain of test mail where no mail leaves the machine."""
 
 
 WITH_DOCUMENT = frozenset({EventType.INVOICE_ISSUED, EventType.CREDIT_NOTE_ISSUED})
@@ -284,6 +290,15 @@ def reachable(addressed: Sequence[Recipient], undeliverable: Set[str]) -> tuple[
     """The recipients without undeliverable addresses: those that bounced permanently or complained, and erased ones."""
     erased = f"@{ERASED_DOMAIN}"
     return tuple(each for each in addressed if each.email not in undeliverable and not each.email.endswith(erased))
+
+
+def allowed(event: Event, addressed: Sequence[Recipient], test_mail_domain: str) -> tuple[Recipient, ...]:
+    """The recipients who may get mail about an event. About an account on a test clock: those of `test_mail_domain`,
+    all if it is ANY_DOMAIN, and nobody if it is empty."""
+    if clock_of(event.account) is None or test_mail_domain == ANY_DOMAIN:
+        return tuple(addressed)
+    domain = f"@{test_mail_domain.lower()}"
+    return tuple(each for each in addressed if test_mail_domain and each.email.lower().endswith(domain))
 
 
 def lost_addresses(feedback: Feedback, addresses: Set[str], undeliverable: Set[str]) -> tuple[str, ...]:

@@ -68,6 +68,14 @@ from billing.invoicing.vat_numbers.event_schemas import (
 from billing.kernel.events import Event
 from billing.payments.event_schemas import CardExpiring, CardUpdated, PaymentDisputed, PaymentMethodChanged
 from billing.platform.events.mapping import event_fields
+from billing.platform.test_clocks.event_schemas import (
+    TestClockAdvancing,
+    TestClockCreated,
+    TestClockDeleted,
+    TestClockDeleting,
+    TestClockFailed,
+    TestClockReady,
+)
 from billing.scaling.event_schemas import (
     AutoscalingChanged,
     ReviewBooked,
@@ -139,6 +147,12 @@ AnyEvent = (
     | SubscriptionTierLowered
     | SuccessManagerAssigned
     | SuccessManagerChanged
+    | TestClockAdvancing
+    | TestClockCreated
+    | TestClockDeleted
+    | TestClockDeleting
+    | TestClockFailed
+    | TestClockReady
     | UsageAboveTiers
     | UsageBelowTier
     | UsageCorrected

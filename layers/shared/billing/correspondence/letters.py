@@ -20,6 +20,7 @@ from billing.correspondence.audiences import Attachment, Letter, LetterContext, 
 from billing.correspondence.calendar_file import calendar_file
 from billing.correspondence.event_kinds import AnyEvent
 from billing.invoicing.event_schemas import CreditNoteIssued, InvoiceIssued
+from billing.kernel.account_ids import clock_of
 from billing.languages import FOLDER, LANGUAGES
 from billing.languages.formats import brand, day_before, formats, local_day
 from billing.platform.events.facts import MoneyFacts
@@ -114,7 +115,9 @@ def letter(
         "vendor": vendor,
     }
     first_line, body = _text(letter_context.language).body(event.type, context)
-    subject = _shortened(plain_text.squeezed(first_line.removeprefix(SUBJECT)), SUBJECT_LETTERS_MAX)
+    clock = clock_of(event.account)
+    mark = "" if clock is None else f"[TEST {clock}] "
+    subject = _shortened(mark + plain_text.squeezed(first_line.removeprefix(SUBJECT)), SUBJECT_LETTERS_MAX)
     body = plain_text.tidied(body)
     preview = _shortened(plain_text.squeezed(body.partition("\n\n")[0]), PREVIEW_LETTERS_MAX)
     text = plain_text.tidied(_text(letter_context.language).full_page(body, context)) + "\n"

@@ -18,6 +18,7 @@ from billing.correspondence.audiences import (
     Delivery,
     LetterContext,
     Recipient,
+    allowed,
     is_in_order,
     is_mailed,
     outlives_account,
@@ -134,7 +135,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What an attempt to send mail needs. `claimant` names the attempt."""
+    """What an attempt to send mail needs. `claimant` names the attempt. Mail about accounts on a test clock goes to
+    addresses of `test_mail_domain` only (billing.correspondence.audiences.allowed)."""
 
     claimant: str
     now: datetime
@@ -144,6 +146,7 @@ class Post:
     mailer: Mailer
     documents: Documents
     write: Write
+    test_mail_domain: str = ""
 
     def send(self, event: Event, held: Mapping[str, BillingError] | None = None) -> Outcome:
         """Mails about an event, except to the addresses that are `held`, with the reason. Costs: see notify."""
@@ -155,7 +158,7 @@ class Post:
             letter_context, addressed, undeliverable = _addressees(event, self.staff_address, self.accounts)
         except AccountNotFound:
             return Outcome()  # deleted meanwhile, together with all its users
-        to = reachable(addressed, undeliverable)
+        to = allowed(event, reachable(addressed, undeliverable), self.test_mail_domain)
         failures = {each.email: held[each.email] for each in to if held and each.email in held}
         try:
             document = _document(event, self.documents)

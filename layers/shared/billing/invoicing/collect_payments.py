@@ -47,6 +47,7 @@ from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.payment_events import payment_events, written_off_events
 from billing.invoicing.records import UNREADABLE, BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.invoicing.settings import InvoicingSettings
+from billing.kernel.account_ids import clock_of
 from billing.kernel.errors import AnswerLost, Conflict, RuleViolation, UpstreamFailed, Violation
 from billing.kernel.events import Event, RequestContext, by_system
 from billing.kernel.field_codes import FieldCode
@@ -546,8 +547,8 @@ def _collect_one(
     except AmountRefused as refusal:
         small = _too_small(billing, payment, unpaid, today)
         return [PaymentChange(record, small if refusal.too_small else _never(payment, tried_with, today, due_on))]
-    if charge.made_at is not None and not collector.context.is_replay:
-        # The message may be days older than the charge.
+    if charge.made_at is not None and not collector.context.is_replay and clock_of(collector.account.id) is None:
+        # The message may be days older than the charge. The payment service has the real time, and no test clock.
         today = max(today, contract.today(charge.made_at))
     return charged_changes(billing, record, charge, unpaid, today, tried_with, collector)
 

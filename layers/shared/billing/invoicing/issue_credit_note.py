@@ -99,7 +99,7 @@ def issue_credit_note(
         )
         made.append(whole.written)
 
-    with_next_number(settings.credit_series, context.time, settings, write, store)
+    with_next_number(settings.credit_series_of(account), context.time, settings, write, store)
     return made[-1]
 
 

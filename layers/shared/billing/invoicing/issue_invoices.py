@@ -202,7 +202,9 @@ def _take_back(
     def write(number: NextNumber) -> None:
         write_take_back(billing, take_back, number, today=today, context=context, settings=settings, store=store)
 
-    number = with_next_number(settings.credit_series, context.time, settings, write, store)
+    number = with_next_number(
+        settings.credit_series_of(billing.subscriber.account.id), context.time, settings, write, store
+    )
     return number, take_back.is_last
 
 
@@ -230,7 +232,7 @@ def _issue(
         credit = credit_after(draft, billing.credit)
         store.issue(billing, whole, number, invoiced(fixed, invoice), credit, event)
 
-    return with_next_number(settings.series, context.time, settings, issue, store)
+    return with_next_number(settings.series_of(unnumbered.account), context.time, settings, issue, store)
 
 
 def invoiced(fixed: FixedMonth, invoice: IssuedInvoice) -> FixedMonth:

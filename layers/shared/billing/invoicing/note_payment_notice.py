@@ -15,6 +15,7 @@ from billing.payments.gateway import PaymentGateway, PaymentNotice
 from billing.payments.methods import ChosenMethod, PaymentProfile, Setup, SetupSuperseded, next_warning
 from billing.payments.records import Payer, PaymentStore
 from billing.payments.replace_payment_method import changed_event, replace_payment_method
+from billing.platform.clock import time_for
 
 IGNORED, DONE, AGREED = "ignored", "done", "agreed"
 """What a notice came to: nothing of ours, something was changed, all was so already."""
@@ -81,6 +82,7 @@ def _finish(setup_intent: str, context: RequestContext, store: PaymentStore, gat
     setup = gateway.setup(setup_intent)
     if setup is None or setup.account is None:
         return IGNORED
+    context = _at(setup.account, context)
     if setup.user:
         context = replace(context, actor=Actor(ActorKind.CUSTOMER, setup.user))
     payer = store.payer(setup.account)
@@ -95,6 +97,11 @@ def _finish(setup_intent: str, context: RequestContext, store: PaymentStore, gat
         _give_up(setup, payer.profile, context, gateway)
         return DONE
     return AGREED if payer.profile == profile else DONE
+
+
+def _at(account: str, context: RequestContext) -> RequestContext:
+    """The context at the account's own time. A notice says only that something has changed."""
+    return replace(context, time=time_for(account, context.time))
 
 
 def _give_up(setup: Setup, profile: PaymentProfile, context: RequestContext, gateway: PaymentGateway) -> None:
@@ -141,6 +148,7 @@ def _without_customer(
 
 def _save(payer: Payer, changed: PaymentProfile, context: RequestContext, store: PaymentStore) -> str:
     account, profile = payer.subscriber.account.id, payer.profile
+    context = _at(account, context)
     if changed == profile:
         return AGREED
     contract = payer.subscriber.account.contract

@@ -302,9 +302,12 @@ class InvoiceStore(RateReads):
             write.replace(_hold_item(hold), hold.version)
             write.record(event)
 
-    def held(self, *, limit: int, after: str | None) -> Slice[InvoicingHold]:
-        """A page of the accounts whose invoicing waits for staff, the longest first. One query of the index."""
-        return self._reads.oldest(keys.HELD, "", _hold_of, limit=limit, after=after, index=keys.INDEX)
+    def held(self, *, limit: int, after: str | None, clock: str | None = None) -> Slice[InvoicingHold]:
+        """A page of the accounts whose invoicing waits for staff, the longest first; of those on a test clock if one is
+        named. One query of the index."""
+        return self._reads.oldest(
+            keys.on_clock(keys.HELD, clock), "", _hold_of, limit=limit, after=after, index=keys.INDEX
+        )
 
     def invoices_since(self, account: str, day: date) -> tuple[IssuedInvoice, ...]:
         """What was issued on a day or after it, oldest first. One query, and one read per DOCUMENTS_AT_ONCE invoices
@@ -491,14 +494,17 @@ class InvoiceStore(RateReads):
             found += [WholeInvoice(each, _record_from(summaries[at])) for at, each in places.items() if at in summaries]
         return Slice(tuple(found), page.last)
 
-    def past_due(self, *, limit: int, after: str | None) -> Slice[InvoiceRecord]:
-        """A page of the past due invoices of all accounts, the oldest due date first. One query of each index.
+    def past_due(self, *, limit: int, after: str | None, clock: str | None = None) -> Slice[InvoiceRecord]:
+        """A page of the past due invoices of all accounts, the oldest due date first; of those on a test clock if one
+        is named. One query of each index.
 
         Those that became past due under an earlier release are in `gsi1` until they are written again. Both indexes
         have the same sort key, so a page begins in both after the last key of the page before.
         """
         pages = [
-            self._reads.oldest(keys.PAST_DUE, "", _record_from, limit=limit, after=after, index=index)
+            self._reads.oldest(
+                keys.on_clock(keys.PAST_DUE, clock), "", _record_from, limit=limit, after=after, index=index
+            )
             for index in (keys.INDEX, keys.LIST_INDEX)
         ]
         found = {_place_past_due(each.invoice): each for page in pages for each in page.items}

@@ -8,6 +8,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from billing.invoicing.invoices import Seller
+from billing.kernel.account_ids import series_of
 from billing.kernel.currencies import MINOR_UNIT_DIGITS
 from billing.payments.methods import CHARGED, Method
 
@@ -54,6 +55,14 @@ class InvoicingSettings:
     def __post_init__(self) -> None:
         if self.seller_currency is not None and self.seller_currency not in MINOR_UNIT_DIGITS:
             raise ValueError(f"SellerCurrency is {self.seller_currency}, which is not a currency of ISO 4217")
+
+    def series_of(self, account: str) -> str:
+        """The series of an account's invoices: the deployment's, or its test clock's own."""
+        return series_of(self.series, account)
+
+    def credit_series_of(self, account: str) -> str:
+        """The series of an account's credit notes: the deployment's, or its test clock's own."""
+        return series_of(self.credit_series, account)
 
     def day_of_issue(self, now: datetime) -> date:
         """The seller's day at `now`, an aware instant."""

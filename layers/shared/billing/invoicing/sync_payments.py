@@ -23,11 +23,13 @@ from billing.invoicing.dunning import UNPAID, AlreadyPaid, InvoicePayment, after
 from billing.invoicing.entries import Entry, EntryKind, attempt_under_way, charged, kept, overpaid, refundable_of
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.invoicing.settings import InvoicingSettings
+from billing.kernel.account_ids import clock_of
 from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import EventType, by_system
 from billing.kernel.money import Money
 from billing.payments.gateway import PaymentGateway
 from billing.payments.methods import Charge, ChargeState, Dispute, Method, Refund, RefundState
+from billing.platform.clock import time_for
 from billing.platform.events.new_event import new_event
 
 REACTIVATION = "reactivation "
@@ -65,17 +67,23 @@ def sync_payment(
 
     None for a payment of an account that does not exist, or of a former one with the same id. Money that has arrived
     for an invoice that is settled by now, or for none that we know, is credit, and staff are told. One that was
-    cancelled at the payment service makes way for another. Raises ConcurrentChange, UpstreamFailed.
+    cancelled at the payment service makes way for another. `now` is the real time: an account on a test clock has its
+    own. Raises ConcurrentChange, UpstreamFailed.
     """
     owner = gateway.invoice_of(payment)
     if owner is None:
         return False
     billing = store.billing_context(owner[0])
     if billing is None:
-        return None
+        return _of_deleted(owner[0])
     charge = gateway.payment(payment)
     collector = Collector(
-        billing.subscriber.account, by_system(now, correlation), settings, consent_page, store, gateway
+        billing.subscriber.account,
+        by_system(time_for(owner[0], now), correlation),
+        settings,
+        consent_page,
+        store,
+        gateway,
     )
     found = _found(billing, payment, owner[1], collector)
     if charge is None or _is_taken_in(found.named, payment):
@@ -127,8 +135,9 @@ def sync_refund(
         return False
     billing = store.billing_context(current.account)
     if billing is None:
-        return None
-    collector = Collector(billing.subscriber.account, by_system(now, correlation), settings, "", store, gateway)
+        return _of_deleted(current.account)
+    context = by_system(time_for(current.account, now), correlation)
+    collector = Collector(billing.subscriber.account, context, settings, "", store, gateway)
     found = _found(billing, current.payment, current.credit_note or "-", collector)
     if not found.named and store.is_of_deleted(current.account, current.credit_note, current.payment):
         return None
@@ -179,8 +188,9 @@ def sync_dispute(
         return False
     billing = store.billing_context(current.account)
     if billing is None:
-        return None
-    collector = Collector(billing.subscriber.account, by_system(now, correlation), settings, "", store, gateway)
+        return _of_deleted(current.account)
+    context = by_system(time_for(current.account, now), correlation)
+    collector = Collector(billing.subscriber.account, context, settings, "", store, gateway)
     found = _found(billing, current.payment, current.invoice or "-", collector)
     if not found.named and store.is_of_deleted(current.account, current.invoice, current.payment):
         return None
@@ -206,6 +216,11 @@ def sync_dispute(
     if changes:
         _save(found, changes)
     return is_new or bool(changes)
+
+
+def _of_deleted(account: str) -> bool | None:
+    """None for an account that is deleted. What was charged on a test clock is nobody's money, and no claim."""
+    return None if clock_of(account) is None else False
 
 
 def _found(billing: BillingContext, payment: str, number: str, collector: Collector) -> _Found:
@@ -350,8 +365,9 @@ def _newest(account: str, store: InvoiceStore) -> InvoiceRecord | None:
 
 def _changes(found: _Found, record: InvoiceRecord, charge: Charge) -> Sequence[PaymentChange]:
     payment, day = record.payment, found.today
-    if charge.made_at is not None and not payment.is_in_transit:
-        day = max(record.invoice.produced_on, found.billing.subscriber.account.contract.today(charge.made_at))
+    account = found.billing.subscriber.account
+    if charge.made_at is not None and not payment.is_in_transit and clock_of(account.id) is None:
+        day = max(record.invoice.produced_on, account.contract.today(charge.made_at))
     if payment.payment_intent_id == charge.payment_intent_id:
         return charged_changes(found.billing, record, charge, found.unpaid, day, payment.tried_with, found.collector)
     return _from_elsewhere(found, record, charge, method_of(found.billing, record, charge), day)

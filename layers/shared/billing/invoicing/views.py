@@ -18,6 +18,7 @@ from billing.invoicing.release_invoicing import InvoicingPreview
 from billing.invoicing.summary_views import InvoiceView
 from billing.invoicing.tax import TaxRule
 from billing.invoicing.wording import describe_line
+from billing.kernel.account_ids import CLOCK_PATTERN, SERIES_PREFIX
 from billing.payments.methods import Method
 from billing.platform.http.models import Amount, Body, Currency, IsoDate, MoneyView, Month, Text, View, plain
 from billing.subscriptions.pricing import InvoiceLine, Step
@@ -36,7 +37,11 @@ ProducedIn = Annotated[Month, Query(alias="month", description="The month in whi
 InvoiceNumber = Annotated[str, Path(max_length=60)]
 Year = Annotated[int | None, Query(ge=YEAR_MIN, le=YEAR_MAX, description="Only those produced in this year.")]
 Series = Annotated[
-    str, Query(pattern="^[A-Z][A-Z0-9]{0,9}$", description="What the numbers begin with, of invoices or credit notes.")
+    str,
+    Query(
+        pattern=rf"^({SERIES_PREFIX}-{CLOCK_PATTERN}-)?[A-Z][A-Z0-9]{{0,9}}$",
+        description="What the numbers begin with, of invoices or credit notes. A test clock has its own: TEST-q1-LV.",
+    ),
 ]
 RegisterYear = Annotated[int, Query(ge=YEAR_MIN, le=YEAR_MAX, description="The year in the numbers.")]
 Status = Annotated[

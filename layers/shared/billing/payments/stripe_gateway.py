@@ -12,6 +12,7 @@ from typing import Any
 import stripe
 from stripe import RequestsClient, StripeClient
 
+from billing.kernel.account_ids import clock_of
 from billing.kernel.errors import AnswerLost, UpstreamFailed
 from billing.kernel.money import Money, charged_money, charged_units
 from billing.payments.gateway import (
@@ -191,6 +192,9 @@ class StripePayments:
             return Merchant(self._own_account(key).id, LIVE in key)
 
     def new_customer(self, account: str, key: str) -> str:
+        if clock_of(account) is not None and LIVE in self._secret("api_key"):
+            # Without a customer nothing is charged. The deployment may have got its live key after its test clocks.
+            raise RequestRefused("An account on a test clock is no customer in live mode.")
         with _stripe_errors():
             customer = self._stripe.v1.customers.create({"metadata": {ACCOUNT: account}}, {"idempotency_key": key})
         return customer.id

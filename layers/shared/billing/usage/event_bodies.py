@@ -38,7 +38,16 @@ from billing.kernel.quantities import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
 from billing.platform.http.answers import Response
 from billing.platform.http.bodies import Headers, read_json
 from billing.platform.http.media_types import JSON, is_json, media_type
-from billing.platform.http.models import IDENTIFIER_PATTERN, Amount, Body, Currency, Instant, Text, View
+from billing.platform.http.models import (
+    ACCOUNT_PATTERN,
+    IDENTIFIER_PATTERN,
+    Amount,
+    Body,
+    Currency,
+    Instant,
+    Text,
+    View,
+)
 from billing.platform.http.preferences import APPLIED_STRICTLY
 from billing.platform.http.problems import (
     Entry,
@@ -180,7 +189,7 @@ class UsageCloudEvent(BaseModel):
     id: EventId
     source: EventSource
     type: Annotated[str, StringConstraints(pattern=rf"^usage\.{IDENTIFIER_PATTERN}$", max_length=50)]
-    subject: Annotated[str, StringConstraints(pattern=rf"^{IDENTIFIER_PATTERN}/{IDENTIFIER_PATTERN}$", max_length=100)]
+    subject: Annotated[str, StringConstraints(pattern=rf"^{ACCOUNT_PATTERN}/{IDENTIFIER_PATTERN}$", max_length=100)]
     time: Instant | None = None
     datacontenttype: Annotated[str, AfterValidator(_json_type)] = "application/json"
     dataschema: Annotated[str, StringConstraints(min_length=1)] | None = None

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 
 from billing.kernel.errors import ConcurrentChange
 from billing.kernel.field_codes import FieldCode
+from billing.platform.clock import AccountTimes
 from billing.platform.retry import RetryBudget
-from billing.usage.record_usage import batches, count, refusal_of
+from billing.usage.record_usage import batches, count, expiry_of, refusal_of
 from billing.usage.records import UsageStore
-from billing.usage.rules import UsageEvent, marker_expiry
+from billing.usage.rules import UsageEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,13 @@ def record_queued_usage(
     ConcurrentChange when other writers hold the counters for longer than `budget` lasts.
     """
     subscribers = store.subscribers(sorted({event.account for event in events}))
+    times = AccountTimes(now)
     accepted = duplicate = conflict = 0
     refused = Counter[str]()
     firsts: dict[tuple[str, str], UsageEvent] = {}
     for event in events:
         subscriber = subscribers.get(event.account)
-        refusal = refusal_of(event.account, event.store, event.product, event.day, subscriber, now)
+        refusal = refusal_of(event.account, event.store, event.product, event.day, subscriber, times(event.account))
         if refusal is not None:
             refused[refusal.code.value] += 1
         else:
@@ -61,7 +63,7 @@ def record_queued_usage(
                 same = event.fingerprint == first.fingerprint
                 duplicate, conflict = duplicate + same, conflict + (not same)
     for batch in batches(firsts.values()):
-        fingerprints = count(batch, lambda _: marker_expiry(now, reported_within), budget, store)
+        fingerprints = count(batch, lambda each: expiry_of(each, now, reported_within), budget, store)
         if fingerprints is None:
             raise ConcurrentChange
         known = sum(event.fingerprint == fingerprint for event, fingerprint in fingerprints.items())

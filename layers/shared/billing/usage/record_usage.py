@@ -10,10 +10,12 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from billing.kernel.account_ids import clock_of
 from billing.kernel.errors import ConcurrentChange, Path, Violation
 from billing.kernel.events import EventType, RequestContext
 from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money
+from billing.platform.clock import AccountTimes
 from billing.platform.events.new_event import new_event
 from billing.platform.retry import RetryBudget
 from billing.subscriptions.subscriber import Subscriber
@@ -94,10 +96,11 @@ def record_usage(
     UpstreamFailed.
     """
     subscribers = store.subscribers(sorted({each.account for each in reports}))
+    times = AccountTimes(context.time)
     results: list[Result | None] = [None] * len(reports)
     places: defaultdict[tuple[str, str], list[tuple[int, UsageEvent]]] = defaultdict(list)
     for place, report in enumerate(reports):
-        event = _event(report, subscribers.get(report.account), context.time, reported_at, reported_within)
+        event = _event(report, subscribers.get(report.account), times(report.account), reported_at, reported_within)
         if isinstance(event, Violation):
             results[place] = event
         else:
@@ -106,7 +109,7 @@ def record_usage(
         _tell_of_refused_usage(reports, results, subscribers, context, store)
         return results
     for batch in batches(same[0][1] for same in places.values()):
-        fingerprints = count(batch, lambda _: marker_expiry(context.time, reported_within), budget, store)
+        fingerprints = count(batch, lambda each: expiry_of(each, context.time, reported_within), budget, store)
         if fingerprints is None:
             backlog.put(batch)
         for event in batch:
@@ -160,6 +163,14 @@ def count(
             break
         fingerprints |= counted_before
     return fingerprints
+
+
+def expiry_of(event: UsageEvent, now: datetime, reported_within: timedelta) -> datetime | None:
+    """When the marker of an event that is counted at `now` expires.
+
+    Never on a test clock, where an event may be reported again at any real time. The purge deletes it.
+    """
+    return None if clock_of(event.account) else marker_expiry(now, reported_within)
 
 
 def outcome(

@@ -23,6 +23,7 @@ from billing.ending.due_mapping import stage_from
 from billing.invoicing.invoices import InvoiceDraft
 from billing.invoicing.mapping import archived_body, draft_from
 from billing.invoicing.records import DOCUMENTS_AT_ONCE, stored_documents
+from billing.kernel.account_ids import clock_of
 from billing.kernel.errors import NotFound
 from billing.kernel.events import Event, time_of_ulid
 from billing.kernel.fields import fields_of
@@ -167,7 +168,7 @@ class PurgeStore(LogInStore):
             if review is not None:
                 from billing.scaling.reviews.records import free_time
 
-                free_time(write, review)
+                free_time(write, review, account.id)
             if invoicing_due is not None:
                 write.due_if(invoicing_due, account.id, Job.RENEWAL, None)
 
@@ -292,21 +293,23 @@ class PurgeStore(LogInStore):
         with self._transaction() as write:
             for key in _deleted_last(purge.account):
                 write.delete(*key)
-            write.add(Item(keys.RECEIPTS, keys.receipt(receipt.id), receipt_body(receipt)))
+            receipts = keys.on_clock(keys.RECEIPTS, clock_of(purge.account))
+            write.add(Item(receipts, keys.receipt(receipt.id), receipt_body(receipt)))
             for event in events:
                 record_for_deleted(write, event)
 
-    def receipt(self, receipt: str) -> Receipt:
-        """A receipt by its id. Raises NotFound. One read."""
-        key = (keys.RECEIPTS, keys.receipt(receipt))
+    def receipt(self, receipt: str, clock: str | None = None) -> Receipt:
+        """A receipt by its id, of an account on a test clock if one is named. Raises NotFound. One read."""
+        key = (keys.on_clock(keys.RECEIPTS, clock), keys.receipt(receipt))
         row = self._reads.get_all([key]).get(key)
         if row is None:
             raise NotFound("There is no such receipt.")
         return receipt_from(row.body)
 
-    def receipts(self, *, limit: int, after: str | None) -> Slice[Receipt]:
-        """A page of the receipts, newest first. One query."""
-        return self._reads.newest(keys.RECEIPTS, keys.RECEIPT, _receipt_of_row, limit=limit, after=after)
+    def receipts(self, *, limit: int, after: str | None, clock: str | None = None) -> Slice[Receipt]:
+        """A page of the receipts, newest first; of accounts on a test clock if one is named. One query."""
+        receipts = keys.on_clock(keys.RECEIPTS, clock)
+        return self._reads.newest(receipts, keys.RECEIPT, _receipt_of_row, limit=limit, after=after)
 
     def under_way(self) -> Iterator[str]:
         """The accounts with a deletion in progress. Scans the whole table: only for an operator's commands."""

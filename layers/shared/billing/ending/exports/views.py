@@ -31,7 +31,10 @@ class DownloadView(View):
     works_until: datetime | None
 
     @classmethod
-    def of(cls, download: Download | None, now: datetime, link: str | None) -> DownloadView:
+    def of(
+        cls, download: Download | None, now: datetime, link: str | None, real: datetime | None = None
+    ) -> DownloadView:
+        """`now` is the account's time; `real` is that of the link, if the two differ."""
         if download is None:
             return cls(
                 status="none",
@@ -47,7 +50,7 @@ class DownloadView(View):
         available, under_way = download.is_available(now), download.is_under_way(now)
         works_until = None
         if available and link is not None and until is not None:
-            works_until = min(link_works_until(now), until)
+            works_until = min(link_works_until(now), until) if real in {None, now} else link_works_until(real or now)
         return cls(
             status="ready" if available else "preparing" if under_way else "expired",
             requested_at=download.requested_at,

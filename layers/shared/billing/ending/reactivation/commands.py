@@ -215,7 +215,7 @@ def complete_reactivation(
             return _fail(billing, reactivation, charge.failure or PaymentFailure.FAILED, system, store)
     write = _completing(billing, reactivation, payment, system, customer, store)
     if reactivation.invoice.draft.total.amount:
-        with_next_number(settings.series, now, settings, write, store)
+        with_next_number(settings.series_of(reactivation.invoice.account), now, settings, write, store)
     else:
         write(None)
     return None

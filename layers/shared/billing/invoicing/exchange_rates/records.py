@@ -54,9 +54,12 @@ class ExchangeRateStore(RateReads):
         """A page of the days that have rates, the newest first. One query."""
         return self._reads.newest(keys.EXCHANGE_RATES, keys.RATES, _rates_of, limit=limit, after=after)
 
-    def waiting(self, *, limit: int, after: str | None) -> Slice[WaitingAccount]:
-        """A page of the accounts whose invoices wait for a rate, the earliest day first. One query of the index."""
-        return self._reads.oldest(keys.AWAITS_RATE, "", _waiting, limit=limit, after=after, index=keys.LIST_INDEX)
+    def waiting(self, *, limit: int, after: str | None, clock: str | None = None) -> Slice[WaitingAccount]:
+        """A page of the accounts whose invoices wait for a rate, the earliest day first; of those on a test clock if
+        one is named. One query of the index."""
+        return self._reads.oldest(
+            keys.on_clock(keys.AWAITS_RATE, clock), "", _waiting, limit=limit, after=after, index=keys.LIST_INDEX
+        )
 
 
 def _rates_of(row: Row) -> DailyRates:

@@ -53,6 +53,8 @@
 | rejected usage of a day     | REJECTED-USAGE  | DAY#2026-06-10                        |                            |
 | events of rejected usage    | REJECTED-USAGE  | EVENT#ulid                            |                            |
 | markers                     | MARKERS#account | MARKER#identity                       |                            |
+| test clocks                 | TEST-CLOCKS     | CLOCK#clock                           |                            |
+| events of test clocks       | TEST-CLOCKS     | EVENT#ulid                            |                            |
 | counters by product         | USAGE#account   | TOTAL#2026-06#product                 |                            |
 
 Billing page. The page of an account is one query. PAGE items sort directly after the invoices, so a query that reads
@@ -132,6 +134,10 @@ Booked quarter-hours. A success manager gives each quarter of an hour away once 
 from the booking of a review until the review is cancelled, or decided before its begin. It expires when its time has
 passed. It names the review, and no account.
 
+Test clocks. Accounts on a test clock have a dot in their id. What is due of them is in DUE#clock#clock of the index,
+which no planner reads: the clock's own worker reads the items themselves. In each list of staff they are in a partition
+of their clock, such as PAST-DUE#clock#q1. So no list, planner or comparison over all accounts meets them.
+
 VAT numbers. PAGE#VAT-CHECK is read with the page, whose next charge depends on it. It is in the index while VIES has
 not confirmed the number and staff have not decided: the list of staff, the longest unconfirmed first.
 """
@@ -142,6 +148,7 @@ import zlib
 from datetime import UTC, date, datetime
 from string import ascii_uppercase
 
+from billing.kernel.account_ids import clock_of
 from billing.kernel.searching import search_text
 
 INDEX = "gsi1"
@@ -157,6 +164,7 @@ CANCELLATION = "CANCELLATION"
 CANCELLATIONS = "CANCELLATIONS"
 CATALOGUE = "CATALOGUE"
 CLAIM = "CLAIM"
+CLOCK = "CLOCK#"
 COMPANIES = "COMPANIES"
 CONTENT = "CONTENT#"
 CORRECTION = "CORRECTION#"
@@ -212,6 +220,7 @@ REVIEW = "REVIEW#"
 REVIEWS = "REVIEWS#"
 REVIEW_OPEN = "REVIEW-OPEN"
 SERIES = "SERIES#"
+TEST_CLOCKS = "TEST-CLOCKS"
 TOTAL = "TOTAL#"
 UNDELIVERABLE = "UNDELIVERABLE#"
 USER = "USER#"
@@ -326,6 +335,12 @@ def success_manager(success_manager: str) -> str:
     return f"{MANAGER}{success_manager}"
 
 
+def booked_time(success_manager_: str, account: str) -> str:
+    """The partition of a success manager's booked quarter-hours. Each test clock has its own: it books nobody's real
+    time."""
+    return on_clock(success_manager(success_manager_), clock_of(account))
+
+
 def booked(cell: datetime) -> str:
     """A booked quarter-hour, by its begin."""
     return f"{BOOKED}{instant(cell)}"
@@ -357,8 +372,32 @@ def shard(job: str, number: int) -> str:
 
 
 def shard_of(job: str, account: str) -> str:
-    """The shard that holds the due item of an account."""
-    return shard(job, zlib.crc32(account.encode()) % SHARDS)
+    """The shard that holds the due item of an account; for one on a test clock, what is due on that clock."""
+    clock = clock_of(account)
+    return shard(job, zlib.crc32(account.encode()) % SHARDS) if clock is None else due_on(clock)
+
+
+def due_on(clock: str) -> str:
+    """The partition of the index with everything that is due on a test clock, of all jobs."""
+    return on_clock(DUE.removesuffix("#"), clock)
+
+
+def on_clock(partition: str, clock: str | None) -> str:
+    """The partition of a list, or of a success manager's booked time, for accounts on a test clock; without one the
+    partition itself."""
+    return partition if clock is None else f"{partition}#clock#{clock}"
+
+
+def index_partition(item: str, partition: str) -> str:
+    """The partition of an index in which an item is, by the item's own partition. Accounts on a test clock are in
+    the lists of their clock, and in those of their users."""
+    is_own = partition.startswith((DUE, USER))
+    return partition if is_own else on_clock(partition, clock_of(item.removeprefix(account(""))))
+
+
+def clock(clock: str) -> str:
+    """A test clock, by its id."""
+    return f"{CLOCK}{clock}"
 
 
 def accounts_in(status: str) -> str:

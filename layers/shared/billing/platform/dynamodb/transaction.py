@@ -526,9 +526,9 @@ def _stored(items: type[ItemModel], item: Item) -> ItemModel:
     return items(
         item.partition,
         item.key,
-        gsi1pk=partition,
+        gsi1pk=None if partition is None else keys.index_partition(item.partition, partition),
         gsi1sk=key,
-        gsi2pk=list_partition,
+        gsi2pk=None if list_partition is None else keys.index_partition(item.partition, list_partition),
         gsi2sk=list_key,
         claimed_until=item.claimed_until,
         expires_at=None if item.expires_at is None else int(item.expires_at.timestamp()),

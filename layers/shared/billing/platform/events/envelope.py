@@ -33,7 +33,8 @@ class EventEnvelope(Facts):
     as text: the greater one was recorded later, whatever `time` says. It means what the extension of this name means in
     CloudEvents; it increases, and is not contiguous. An event that an earlier release recorded has none: its `event`
     takes the place. `correlation` is the id of the request in the logs. `account` is null for an event of all accounts.
-    A replay of the past made an event with `is_replay`; its `time` is not the real one.
+    A replay of the past made an event with `is_replay`; its `time` is not the real one. So is that of an event of an
+    account on a test clock, which `test_clock` names: a consumer that books money leaves it out.
     """
 
     event: Identifier
@@ -45,6 +46,7 @@ class EventEnvelope(Facts):
     correlation: str
     is_replay: bool = False
     sequence: Annotated[str, Field(min_length=1)] | None = None
+    test_clock: str | None = None
 
 
 Type = TypeVar("Type", bound=str)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from billing.kernel.account_ids import clock_of
 from billing.kernel.events import Actor, ActorKind, Event, EventType
 from billing.kernel.fields import fields_of
 from billing.platform.dynamodb.bodies import Body, parsed, text
@@ -14,8 +15,14 @@ def event_body(event: Event) -> str:
 
 
 def event_fields(event: Event) -> Body:
-    """The fields of an event as they are stored and published. What an earlier release recorded has no sequence."""
+    """The fields of an event as they are stored and published. What an earlier release recorded has no sequence.
+
+    `test_clock` marks an event of an account on a test clock; no other event has the field.
+    """
     fields = fields_of(event, id="event")
+    clock = clock_of(event.account)
+    if clock is not None:
+        fields["test_clock"] = clock
     if event.sequence is None:
         del fields["sequence"]
     return fields

@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler.depends import Depends
 from billing.kernel.errors import Unauthenticated
 from billing.kernel.events import Actor, RequestContext, by_system
 from billing.kernel.permissions import MISSING, SECOND_FACTOR, STAFF_GROUP, USAGE_SCOPE, Person, SecondFactorMissing
+from billing.platform.clock import advancing, clock_for
 from billing.platform.http.judge import Judge
 
 
@@ -37,16 +38,35 @@ def groups_of(claims: Mapping[str, str]) -> list[str]:
     return claims.get("cognito:groups", "").strip("[]").replace(",", " ").split()
 
 
-def request_time(request: Request) -> datetime:
+def real_time(request: Request) -> datetime:
     """The instant at which the gateway received the request."""
     context: Mapping[str, Any] = request.resolved_event.raw_event["requestContext"]
     return datetime.fromtimestamp(context["requestTimeEpoch"] / 1000, UTC)
+
+
+def request_time(request: Request) -> datetime:
+    """The time of a request: that of its account's test clock, or the instant at which the gateway received it.
+
+    One get for an account on a clock. Raises ClockAdvancing for a change of its account while the clock advances: the
+    change would be made at some time between.
+    """
+    clock = clock_for((request.path_parameters or {}).get("account"))
+    if clock is None:
+        return real_time(request)
+    if clock.status == "advancing" and request.method not in {"GET", "HEAD"}:
+        raise advancing(clock)
+    return clock.now
 
 
 Caller = Annotated[Person, Judge(caller)]
 
 
 Now = Annotated[datetime, Depends(request_time)]
+"""The time of the account in the path. The account in a body asks billing.platform.clock.time_for."""
+
+
+RealNow = Annotated[datetime, Depends(real_time)]
+"""The real time, also for an account on a test clock: for what ends by the wall clock, such as a link."""
 
 
 def request_context(request: Request, caller: Caller, now: Now) -> RequestContext:

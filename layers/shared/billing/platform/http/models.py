@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from billing.kernel import money
+from billing.kernel.account_ids import CLOCK_PATTERN
 from billing.kernel.contract_calendar import INTERVALS_MONTHS
 from billing.kernel.countries import COUNTRIES
 from billing.kernel.currencies import MINOR_UNIT_DIGITS
@@ -31,6 +32,7 @@ from billing.languages.explanations import Explanation
 
 IDENTIFIER_LENGTH_MAX = 40
 IDENTIFIER_PATTERN = "[a-z0-9]+(-[a-z0-9]+)*"
+ACCOUNT_PATTERN = rf"({CLOCK_PATTERN}\.)?{IDENTIFIER_PATTERN}"
 TEXT_LENGTH_MAX = 200
 LOG_IN_EMAIL_LENGTH_MAX = 128
 """The limit of a user name in Cognito."""
@@ -224,6 +226,11 @@ Identifier = Annotated[
     str, StringConstraints(pattern=f"^{IDENTIFIER_PATTERN}$", min_length=2, max_length=IDENTIFIER_LENGTH_MAX)
 ]
 """A short name that a client chooses: lower-case letters, digits and single hyphens."""
+
+NewAccountId = Annotated[
+    str, StringConstraints(pattern=f"^{ACCOUNT_PATTERN}$", min_length=2, max_length=IDENTIFIER_LENGTH_MAX)
+]
+"""The id of a new account. One on a test clock begins with the id of the clock and a dot."""
 
 AccountId = Annotated[str, Path(max_length=IDENTIFIER_LENGTH_MAX)]
 """The account id in a path."""

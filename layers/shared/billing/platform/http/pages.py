@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler import Request
 from aws_lambda_powertools.event_handler.depends import Depends
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
+from billing.kernel.account_ids import CLOCK_PATTERN
 from billing.platform.http.problems import BadCursor
 
 LIMIT_DEFAULT = 25
@@ -24,6 +25,14 @@ Cursor = Annotated[str | None, Query(max_length=CURSOR_LENGTH_MAX, description="
 
 _NOT_FILTERS = frozenset({"cursor", "limit", "locale"})
 _MARK_LENGTH = 16
+
+OfClock = Annotated[
+    str | None,
+    Query(
+        pattern=f"^{CLOCK_PATTERN}$",
+        description="The accounts on this test clock. Without it the list has none of a test clock.",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)

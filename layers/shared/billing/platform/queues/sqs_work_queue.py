@@ -26,7 +26,7 @@ class SqsWorkQueue:
         entries = [
             {
                 "Id": str(number),
-                "MessageBody": _message(each),
+                "MessageBody": message_of(each),
                 "DelaySeconds": after_seconds,
                 "MessageAttributes": message_attributes(),
             }
@@ -40,7 +40,8 @@ class SqsWorkQueue:
             raise UpstreamFailed(f"{len(reply['Failed'])} of {len(work)} were not handed over.")
 
 
-def _message(work: DueWork) -> str:
+def message_of(work: DueWork) -> str:
+    """The message body of due work."""
     body = {"account": work.account, "at": work.at}
     return orjson.dumps(body if work.clock is None else {**body, "clock": work.clock}).decode()
 

@@ -69,7 +69,7 @@ def book_review(
         open_review = store.open_review(account.id)
         if open_review is not None:
             return _same(open_review, begins)
-        if store.booked(manager.id, review.slot.cells[0], review.slot.cells[-1]):
+        if store.booked(manager.id, review.slot.cells[0], review.slot.cells[-1], account.id):
             raise SlotTaken from None
         raise
     return review

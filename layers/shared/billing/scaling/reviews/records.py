@@ -66,7 +66,7 @@ class ReviewStore(SuccessManagerStore):
             write.check(partition, keys.PAGE_ACCOUNT, account.version)
             write.replace(review_item(account.id, review), 0)
             write.add(Item(partition, keys.REVIEW_OPEN, text({"review": review.id})))
-            for cell in _cells(review):
+            for cell in _cells(review, account.id):
                 write.add(cell)
             write.record(event)
 
@@ -108,9 +108,9 @@ def open_review_of(reads: Reader, account: str) -> Review | None:
     return None if found is None else _review_from(found)
 
 
-def free_time(write: Transaction, review: Review) -> None:
+def free_time(write: Transaction, review: Review, account: str) -> None:
     """Adds to a transaction that the booked time of a review is free again."""
-    for cell in _cells(review):
+    for cell in _cells(review, account):
         write.delete(cell.partition, cell.key)
 
 
@@ -120,7 +120,7 @@ def close_review(write: Transaction, account: str, review: Review, *, frees_time
     write.replace(review_item(account, review), review.version)
     write.delete(partition, keys.REVIEW_OPEN)
     if frees_time:
-        free_time(write, review)
+        free_time(write, review, account)
 
 
 def review_item(account: str, review: Review) -> Item:
@@ -130,8 +130,8 @@ def review_item(account: str, review: Review) -> Item:
     return Item(keys.account(account), keys.review(review.id), review_body(review), list_index=place)
 
 
-def _cells(review: Review) -> list[Item]:
-    partition = keys.success_manager(review.manager.success_manager)
+def _cells(review: Review, account: str) -> list[Item]:
+    partition = keys.booked_time(review.manager.success_manager, account)
     body, expires_at = text({"review": review.id}), review.slot.ends + BOOKED_RETENTION
     return [Item(partition, keys.booked(cell), body, expires_at=expires_at) for cell in review.slot.cells]
 

@@ -50,12 +50,13 @@ class SuccessManagerStore(Table):
             write.replace(account_item(account), account.version)
             write.record(event)
 
-    def booked(self, success_manager: str, first: datetime, last: datetime) -> frozenset[datetime]:
+    def booked(self, success_manager: str, first: datetime, last: datetime, account: str) -> frozenset[datetime]:
         """The beginnings of a success manager's booked cells from `first` to `last`, both included.
 
-        Read consistently. One query of a tenth of a kilobyte per cell.
+        They are those that matter to `account`: the cells of its test clock, if it is on one. Read consistently. One
+        query of a tenth of a kilobyte per cell.
         """
-        partition = keys.success_manager(success_manager)
+        partition = keys.booked_time(success_manager, account)
         rows = self._reads.query(partition, keys.booked(first), keys.booked(last), limit=BOOKED_MAX, consistent=True)
         return frozenset(datetime.fromisoformat(row.key.removeprefix(keys.BOOKED)) for row in rows)
 

@@ -1,0 +1,507 @@
+"""Test clocks: two years of an account in one call, and what a clock keeps apart from customers (DESIGN 4.8)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from billing import wiring
+from billing.correspondence.audiences import Recipient, allowed
+from billing.kernel.errors import ConcurrentChange
+from billing.kernel.events import Event
+from billing.kernel.schedules import Job
+from billing.payments.gateway import Merchant, RequestRefused
+from billing.payments.stripe_gateway import StripePayments
+from billing.platform.dynamodb import keys
+from billing.platform.events.mapping import event_fields
+from billing.platform.queues.interfaces import DueWork
+from billing.platform.test_clocks.commands import Advancer, run_clock
+from billing.usage.rules import UsageEvent
+
+from functions.administer_users.app import handler as administer_users
+from functions.advance_test_clock.app import handler as advance_test_clock
+from functions.get_billing.app import handler as get_billing
+from functions.get_deletions.app import handler as get_deletions
+from functions.get_invoices.app import handler as get_invoices
+from functions.record_queued_usage.app import handler as record_queued_usage
+from functions.record_usage.app import handler as record_usage
+from functions.release_invoicing.app import handler as release_invoicing
+from functions.update_payment_method.app import handler as update_payment_method
+from functions.watch_usage.app import handler as watch_usage
+from local.stripe.api import Stripe
+from tests.api_gateway import MACHINE, NOW, STAFF, answer, person, request
+from tests.aws import items_behind_moto, stored_items
+from tests.cards import DECLINED_WHEN_CHARGED, VISA, card
+from tests.company import Company, provisioned
+from tests.functions.clocks import (
+    CLOCK,
+    ON_CLOCK,
+    InProcessWorkers,
+    Run,
+    advance,
+    advanced,
+    ask,
+    live,
+    make,
+    record,
+    recorded,
+    run_worker,
+    status,
+)
+from tests.functions.clocks import workers as workers  # noqa: PLC0414 - pytest looks for it here
+from tests.functions.ending import call_cancellation, cancel
+from tests.samples import ACCOUNT, with_value
+from tests.stripe import ADDRESS, InProcess, later
+from tests.usage import cloud_event
+
+LIVED = "lived-kaffe"
+DAYS = 730
+
+
+@pytest.fixture(autouse=True)
+def _world(catalogue: Any, buckets: Any, stripe_account: Stripe, workers: InProcessWorkers) -> None:
+    """A catalogue, and no account."""
+
+
+def company_of(account: str) -> Company:
+    listed = answer(
+        administer_users,
+        request("GET", "/accounts/{account}/users", claims=STAFF, path={"account": account}),
+    )
+    admin = person(listed.body["items"][0]["user"])
+    return Company(account, admin, admin)
+
+
+def started(account: str) -> dict[str, Any]:
+    """The sample account with this id, whose contract starts today."""
+    body = with_value(ACCOUNT, account, "account")
+    body = with_value(body, "2026-06-10", "contract", "start")
+    return with_value(body, None, "invoiced_until")
+
+
+def use_more_and_more(account: str) -> None:
+    """Usage that outgrows the tier in the second year, all of it reported before."""
+    usage = []
+    for number in range(0, DAYS, 7):
+        day = date(2026, 6, 10) + timedelta(days=number)
+        quantity = Decimal(1400 if number < 300 else 3500)
+        noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+        usage.append(UsageEvent(account, "t", f"{number}", "search", "nordlys-dk", None, noon, day, quantity))
+    for first in range(0, len(usage), 40):
+        assert wiring.usage_store().count(usage[first : first + 40], lambda _: None) == {}
+    for partition, items in items_behind_moto().items():
+        if partition.value == f"MARKERS#{account}":
+            items.clear()
+
+
+def story(events: list[Event], account: str) -> list[dict[str, Any]]:
+    """Events without what names the account, its objects at Stripe and the run."""
+    told = []
+    for event in events:
+        fields = event_fields(event)
+        text = json.dumps({name: fields[name] for name in ("type", "time", "actor", "before", "after")}, default=str)
+        text = text.replace(account, "ACCOUNT").replace("TEST-q1-", "")
+        told.append(json.loads(re.sub(r'"(pi|re|cus|pm|seti|ch)_[A-Za-z0-9]+"', '"OBJECT"', text)))
+    return told
+
+
+@pytest.mark.parametrize(
+    ("number", "days"), [(VISA, DAYS), (DECLINED_WHEN_CHARGED, 40)], ids=["two years", "without money"]
+)
+def test_time_in_one_call_is_the_time_that_the_schedules_live(
+    number: str, days: int, stripe_account: Stripe, workers: InProcessWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "SHARDS", 1)  # moto walks through all items with each query of the index
+    until = NOW + timedelta(days=days)
+    assert make().status == 201
+    for account in (ON_CLOCK, LIVED):
+        assert provisioned(started(account)).status == 201
+        use_more_and_more(account)
+        card(company_of(account), stripe_account, number)
+    stripe_began = stripe_account.clock()
+
+    assert advanced(until)["status"] == "ready"
+    on_clock = recorded(ON_CLOCK)
+    by_clock = story(on_clock, ON_CLOCK)
+
+    later(stripe_account, stripe_began - stripe_account.clock())
+    last = NOW
+
+    def meanwhile(at: datetime) -> None:
+        nonlocal last
+        later(stripe_account, (at - last).total_seconds())
+        last = at
+
+    live(NOW, until, monkeypatch, meanwhile)
+    lived = story(recorded(LIVED), LIVED)
+
+    assert by_clock == lived
+    kinds = Counter(event.type.value for event in on_clock)
+    if number == VISA:
+        # Eight quarters and the difference of the larger tier; a notice before each renewal.
+        assert kinds["invoice.issued"] == kinds["invoice.paid"] == 9
+        assert kinds["subscription.autoscaled"] == 1
+        assert kinds["renewal.notice_deadline_near"] == 8
+    else:
+        assert (kinds["invoice.issued"], kinds["payment.failed"], kinds["payment.past_due"]) == (1, 5, 1)
+    assert [each for _, _, each in workers.ran] == sorted(each for _, _, each in workers.ran)
+
+
+# ---- Requests ----------------------------------------------------------------------------------------------
+
+
+def test_a_clock_is_made_once() -> None:
+    assert make().status == make().status == 201
+    assert make(NOW + timedelta(hours=1)).body["type"].endswith("test-clock-exists")
+    assert status() == {
+        "test_clock": "q1",
+        "status": "ready",
+        "now": "2026-06-10T12:00:00Z",
+        "to": "2026-06-10T12:00:00Z",
+        "accounts": [],
+        "failure": None,
+    }
+    assert [event.type for event in recorded(None) if event.type.startswith("test_clock")] == ["test_clock.created"]
+
+
+@pytest.mark.parametrize(
+    ("to", "pointer"),
+    [
+        (NOW - timedelta(minutes=1), "#/to"),
+        (NOW + timedelta(days=3652), "#/to"),
+        (NOW.replace(tzinfo=None), "#/to"),
+    ],
+    ids=["backwards", "ten years", "without an offset"],
+)
+def test_a_clock_goes_forward_by_two_years_at_most(to: datetime, pointer: str) -> None:
+    make()
+
+    refused = advance(to)
+
+    assert refused.status == 422
+    assert [each["pointer"] for each in refused.body["errors"]] == [pointer]
+    assert status()["status"] == "ready"
+
+
+def test_a_clock_begins_within_two_years_of_the_real_time() -> None:
+    assert make(NOW + timedelta(days=800)).status == 422
+    assert make(NOW - timedelta(days=731)).status == 201
+
+
+def test_a_clock_that_advances_is_sent_nowhere_else_and_its_accounts_are_only_read(stripe_account: Stripe) -> None:
+    make()
+    assert provisioned(started(ON_CLOCK)).status == 201
+    company = company_of(ON_CLOCK)
+    later_on = NOW + timedelta(days=40)
+    assert advance(later_on).status == 202
+
+    assert advance(later_on).status == 202  # the same request again
+    assert advance(later_on + timedelta(days=1)).body["type"].endswith("test-clock-advancing")
+    route = "/accounts/{account}/payment-method/setup"
+    change = request("POST", route, claims=company.admin, path=company.path, body={})
+    assert answer(update_payment_method, change).body["type"].endswith("test-clock-advancing")
+    assert (
+        answer(
+            update_payment_method, request("POST", route, claims=person("nobody"), path=company.path, body={})
+        ).status
+        == 404
+    )
+    assert provisioned(started("q1.another")).body["type"].endswith("test-clock-advancing")
+    read = request("GET", "/accounts/{account}/billing", claims=company.admin, path=company.path)
+    assert answer(get_billing, read).status == 200
+    assert len([event for event in recorded(None) if event.type == "test_clock.advancing"]) == 1
+
+    run_worker()
+
+    assert status()["status"] == "ready"
+    card(company, stripe_account)
+    updated = [event for event in recorded(ON_CLOCK) if event.type == "card.updated"]
+    assert [event.time for event in updated] == [later_on]  # although the real time is still NOW
+
+
+def test_an_account_is_provisioned_on_a_clock_that_there_is() -> None:
+    missing = provisioned(started(ON_CLOCK))
+    assert missing.status == 422
+    assert [each["pointer"] for each in missing.body["errors"]] == ["#/account"]
+    make()
+
+    made = provisioned(started(ON_CLOCK))
+    assert made.status == 201
+    assert provisioned(started(ON_CLOCK)).body == made.body
+    assert status()["accounts"] == [ON_CLOCK]
+    for wrong in ("q1.", ".acme", "q1.a.b", "Q1.acme", "q-1.acme"):
+        assert provisioned(started(wrong)).status == 422
+
+
+def test_an_account_begins_at_the_time_of_its_clock() -> None:
+    """Its contract would begin too far ahead by the real time."""
+    make(NOW + timedelta(days=700))
+    body = with_value(started(ON_CLOCK), str((NOW + timedelta(days=1000)).date()), "contract", "start")
+
+    assert provisioned(body).status == 201
+    [made, *_] = recorded(ON_CLOCK)
+    assert made.time == NOW + timedelta(days=700)
+
+
+def test_a_clock_has_ten_accounts_at_most() -> None:
+    make()
+    for number in range(10):
+        assert provisioned(started(f"q1.shop-{number}")).status == 201
+
+    assert provisioned(started("q1.shop-10")).body["type"].endswith("test-clock-full")
+
+
+@pytest.mark.parametrize("reason", ["live key", "not allowed"])
+def test_no_clock_where_money_is_real(reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make()
+    if reason == "live key":
+        wiring.payment_store().change_merchant(Merchant("acct_1", livemode=True))
+    else:
+        monkeypatch.setenv("TEST_CLOCKS", "off")
+
+    assert make(clock="q2").body["type"].endswith("test-clocks-forbidden")
+    assert provisioned(started(ON_CLOCK)).body["type"].endswith("test-clocks-forbidden")
+
+
+def test_an_account_on_a_clock_is_no_customer_in_live_mode(stripe_account: Stripe) -> None:
+    """The operator may set a live key after the accounts were made."""
+    secrets = {"api_key": "sk_live_1", "publishable_key": "pk_live_1"}
+    gateway = StripePayments(secrets.__getitem__, ADDRESS, lambda _: None, InProcess(stripe_account))
+
+    with pytest.raises(RequestRefused):
+        gateway.new_customer(ON_CLOCK, "key")
+
+
+# ---- The worker --------------------------------------------------------------------------------------------
+
+
+def test_two_workers_do_not_advance_one_clock_at_once(workers: InProcessWorkers) -> None:
+    make()
+    provisioned(started(ON_CLOCK))
+    advance(NOW + timedelta(days=1))
+    refused = []
+
+    def meanwhile(_job: Job, _work: DueWork) -> None:
+        store, real = wiring.clock_store(), datetime.now(UTC)
+        second = Advancer(store, workers, "another run", lambda: real, lambda _: None, lambda: True)
+        with pytest.raises(ConcurrentChange):
+            run_clock("q1", correlation="another run", advancer=second)
+        refused.append(real)
+
+    workers.before = meanwhile
+
+    run_worker()
+
+    assert refused
+    assert status()["status"] == "ready"
+    assert [each.type.value for each in recorded(ON_CLOCK)].count("invoice.issued") == 1
+
+
+def test_a_long_way_goes_on_in_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run without a step has its message delayed. The next one need not wait for the claim of the one before."""
+    make()
+    provisioned(started(ON_CLOCK))
+    monkeypatch.setenv("RUN_SECONDS", "0")
+    advance(NOW + timedelta(days=2))
+
+    run_worker()
+
+    assert status()["status"] == "advancing"
+    monkeypatch.setenv("RUN_SECONDS", "60")
+    following = {"Records": [record({"test_clock": "q1"})]}
+    assert advance_test_clock(following, Run()) == advance_test_clock(following, Run()) == {"batchItemFailures": []}
+    assert status()["status"] == "ready"
+
+
+def test_a_job_that_fails_again_and_again_stops_the_clock_and_staff_are_told(
+    workers: InProcessWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make()
+    provisioned(started(ON_CLOCK))
+    advance(NOW + timedelta(days=2))
+    real = [NOW]
+
+    def waits(seconds: float) -> None:
+        real[0] += timedelta(seconds=seconds)
+
+    monkeypatch.setattr(workers, "run", lambda _job, _work: False)
+    advancer = Advancer(wiring.clock_store(), workers, "run", lambda: real[0], waits, lambda: True)
+    failed = run_clock("q1", correlation="run", advancer=advancer)
+
+    assert failed is not None
+    assert failed.status == "failed"
+    assert status()["failure"] == f"The job renewal fails for {ON_CLOCK}."
+    assert [event.type for event in recorded(None)][-1] == "test_clock.failed"
+    monkeypatch.undo()
+    monkeypatch.setattr(wiring, "workers", InProcessWorkers)
+    assert advanced(NOW + timedelta(days=2))["status"] == "ready"  # it may be advanced again
+
+
+def test_what_waits_for_staff_does_not_stop_the_clock() -> None:
+    """More than three invoices are due at once: invoicing stops for staff, and time goes on."""
+    make()
+    body = with_value(started(ON_CLOCK), "2025-04-10", "contract", "start")
+    assert provisioned(with_value(body, "2025-04-10", "invoiced_until")).status == 201
+
+    assert advanced(NOW + timedelta(days=5))["status"] == "ready"
+
+    kinds = [event.type for event in recorded(ON_CLOCK)]
+    assert "invoicing.held" in kinds
+    assert "invoice.issued" not in kinds
+    route = "/invoicing/held"
+    assert answer(release_invoicing, request("GET", route, claims=STAFF)).body["items"] == []
+    [held] = answer(release_invoicing, request("GET", route, claims=STAFF, query={"test_clock": "q1"})).body["items"]
+    assert held["account"] == ON_CLOCK
+
+
+# ---- What a clock keeps apart -----------------------------------------------------------------------------
+
+
+def test_an_account_on_a_clock_is_in_no_list_and_no_schedule_of_customers(
+    stripe_account: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make()
+    provisioned(started(ON_CLOCK))
+    card(company_of(ON_CLOCK), stripe_account, DECLINED_WHEN_CHARGED)
+
+    advanced(NOW + timedelta(days=30))
+
+    due = {item["gsi1pk"] for item in stored_items() if str(item.get("gsi1pk", "")).startswith("DUE#")}
+    assert due == {"DUE#clock#q1"}
+    past_due = "/invoices/past-due"
+    assert answer(get_invoices, request("GET", past_due, claims=STAFF)).body["items"] == []
+    [late] = answer(get_invoices, request("GET", past_due, claims=STAFF, query={"test_clock": "q1"})).body["items"]
+    assert late["number"] == "TEST-q1-LV-2026-000001"
+    register = {"series": "LV", "year": "2026"}
+    route = "/invoice-register"
+    assert answer(get_invoices, request("GET", route, claims=STAFF, query=register)).body["items"] == []
+    of_clock = {"series": "TEST-q1-LV", "year": "2026"}
+    assert len(answer(get_invoices, request("GET", route, claims=STAFF, query=of_clock)).body["items"]) == 1
+    assert all(event_fields(event)["test_clock"] == "q1" for event in recorded(ON_CLOCK))
+
+
+def test_mail_about_a_test_goes_to_the_domain_of_tests_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty means nobody, and only the local stack mails everybody."""
+    make()
+    provisioned(started(ON_CLOCK))
+    [event, *_] = recorded(ON_CLOCK)
+    people = [
+        Recipient("ada@nordlys.example", None),
+        Recipient("t@mail.test", None),
+        Recipient("x@evilmail.test", None),
+    ]
+
+    assert allowed(event, people, "") == ()
+    assert allowed(event, people, "Mail.test") == (people[1],)
+    assert allowed(event, people, "*") == tuple(people)
+    assert allowed(replace(event, account="nordlys"), people, "") == tuple(people)
+
+
+def test_usage_is_judged_by_the_time_of_its_account() -> None:
+    make(NOW - timedelta(days=400))
+    body = with_value(started(ON_CLOCK), "2025-05-01", "contract", "start")
+    assert provisioned(body).status == 201
+    provisioned(started(LIVED))
+    then = (NOW - timedelta(days=401)).isoformat()
+
+    def report(account: str, id_: str) -> Any:
+        event = {**cloud_event(), "id": id_, "subject": f"{account}/nordlys-dk", "time": then}
+        return answer(record_usage, request("POST", "/usage", claims=MACHINE, body=event)).status
+
+    assert report(ON_CLOCK, "1") == 202
+    assert report(ON_CLOCK, "1") == 200
+    assert report(LIVED, "2") == 422
+    markers = [item for item in stored_items() if item["pk"] == f"MARKERS#{ON_CLOCK}"]
+    assert len(markers) == 1
+    assert "expires_at" not in markers[0]  # DynamoDB would delete it at once
+
+
+def test_usage_that_waited_and_usage_that_grew_have_the_time_of_their_account() -> None:
+    """The message and the stream say when they were written. A month ago on the clock, nothing was counted yet."""
+    make(NOW - timedelta(days=400))
+    provisioned(with_value(started(ON_CLOCK), "2025-05-01", "contract", "start"))
+    used = {
+        "account": ON_CLOCK,
+        "source": "t",
+        "id": "1",
+        "product": "search",
+        "store": "nordlys-dk",
+        "content": None,
+        "time": "2025-05-05T11:00:00+00:00",
+        "day": "2025-05-05",
+        "quantity": "9500",
+        "conversions": 0,
+        "revenue": None,
+    }
+    assert record_queued_usage({"Records": [record({"usage": [used]})]}, Run()) == {"batchItemFailures": []}
+    [total] = [item for item in stored_items() if item["sk"] == "TOTAL#2025-05#search"]
+    image = {name: {"N" if name.startswith("d") else "S": str(value)} for name, value in total.items()}
+
+    watch_usage({"Records": [{"dynamodb": {"NewImage": image, "ApproximateCreationDateTime": NOW.timestamp()}}]}, Run())
+
+    [told] = [event for event in recorded(ON_CLOCK) if event.type == "usage.threshold_reached"]
+    assert told.time == NOW - timedelta(days=400)
+    assert (told.after or {})["month"] == "2025-05"
+
+
+def test_a_worker_has_the_time_of_an_account_also_where_nothing_is_due() -> None:
+    make()
+    provisioned(started(ON_CLOCK))
+
+    assert InProcessWorkers().run(Job.CARD_EXPIRY, DueWork(ON_CLOCK, NOW))
+
+
+def test_a_success_manager_has_the_time_of_customers_beside_that_of_a_clock() -> None:
+    assert keys.booked_time("sofie", "nordlys") == "MANAGER#sofie"
+    assert keys.booked_time("sofie", ON_CLOCK) == "MANAGER#sofie#clock#q1"
+
+
+# ---- The end -----------------------------------------------------------------------------------------------
+
+
+def test_an_account_ends_on_its_clock_and_leaves_no_claims(stripe_account: Stripe) -> None:
+    make()
+    provisioned(started(ON_CLOCK))
+    company = company_of(ON_CLOCK)
+    card(company, stripe_account)
+    advanced(NOW + timedelta(days=1))
+    shown = call_cancellation(company, "GET").body
+    assert cancel(company, shown["preview"]["active_until"]).status == 201
+
+    advanced(NOW + timedelta(days=200))
+
+    kinds = [event.type for event in recorded(ON_CLOCK)]
+    assert kinds[-1] == "account.deleted"
+    left = [item for item in stored_items() if ON_CLOCK in item["pk"]]
+    assert left == []
+    route = "/deletions"
+    assert answer(get_deletions, request("GET", route, claims=STAFF)).body["items"] == []
+    [receipt] = answer(get_deletions, request("GET", route, claims=STAFF, query={"test_clock": "q1"})).body["items"]
+    assert receipt["counts"]["invoice"] == 1
+
+
+def test_a_deleted_clock_purges_its_accounts_and_its_id_is_not_used_again(stripe_account: Stripe) -> None:
+    make()
+    for name in (ON_CLOCK, "q1.second"):
+        provisioned(started(name))
+    card(company_of(ON_CLOCK), stripe_account, DECLINED_WHEN_CHARGED)
+    advanced(NOW + timedelta(days=30))
+    advance(NOW + timedelta(days=60))  # it advances when it is deleted
+
+    assert ask("DELETE", CLOCK).status == ask("DELETE", CLOCK).status == 202
+    assert (
+        ask("POST", CLOCK + "/advance", {"to": (NOW + timedelta(days=90)).isoformat()}).body["type"].endswith("deleted")
+    )
+    run_worker()
+
+    assert status()["status"] == "deleted"
+    assert [item["pk"] for item in stored_items() if ".nordlys" in item["pk"] or ".second" in item["pk"]] == []
+    assert not [item for item in stored_items() if item["pk"].startswith("RESIDUE#")]
+    assert make().body["type"].endswith("test-clock-exists")
+    assert provisioned(started(ON_CLOCK)).body["type"].endswith("test-clock-deleted")
