@@ -380,7 +380,7 @@ def test_every_planner_leaves_a_letter_and_has_an_alarm_if_it_fails_or_does_not_
 
 
 def test_a_test_clock_runs_each_job_when_its_schedule_does() -> None:
-    minutes = {(0, 15, 30, 45): "0/15"}
+    minutes: dict[tuple[int, ...], str] = {(0, 15, 30, 45): "0/15"}
     scheduled = {}
     for name, each in FUNCTIONS.items():
         if each["CodeUri"] == "functions/plan_due_work":
