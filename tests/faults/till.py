@@ -220,6 +220,10 @@ class Till:
                 is_preview=preview,
             ).transfer
 
+    def transfers(self) -> tuple[Transfer, ...]:
+        with self.world.calm() as world:
+            return world.invoicing.transfers(ACCOUNT, limit=100, after=None).items
+
     def takes_back(self, transfer: Transfer, *, preview: bool = False) -> TakenBack:
         with self.world.calm() as world:
             return take_transfer_back(

@@ -89,6 +89,8 @@ VAT_NUMBER = "/accounts/{account}/vat-number-check"
 CLOCK = "/test-clocks/{clock}"
 CLOCK_BEGINS = "2026-06-10T12:00:00Z"
 TRANSFERRED = {"paid_on": "2026-06-10", "reference": "4711"}
+TRANSFERS = "/accounts/{account}/transfers"
+ARRIVED = {"amount": {"amount": 1, "currency": "EUR"}, "booked_on": "2026-06-10", "reference": "4711"}
 REPAID = {"amount": {"amount": 1, "currency": "EUR"}, "repaid_on": "2026-06-10", "reference": "4712"}
 METHOD = "/accounts/{account}/payment-method"
 PRODUCT = "/accounts/{account}/subscription/lines/{product}"
@@ -157,6 +159,13 @@ def with_invoice(company: Company) -> dict[str, str]:
         company.account, now=NOW, correlation="test", settings=wiring.invoicing_settings(), store=wiring.invoice_store()
     )[:1]
     return {"number": number}
+
+
+def with_transfer(company: Company) -> dict[str, str]:
+    """A transfer of a part of the first invoice."""
+    with_invoice(company)
+    event = request("POST", TRANSFERS, claims=STAFF, path=company.path, body=ARRIVED)
+    return {"transfer": answer(record_payment, event).body["transfer"]["id"]}
 
 
 def with_claim(_: Company) -> dict[str, str]:
@@ -324,6 +333,21 @@ MATRIX = [
         with_vat_check,
     ),
     Cell(administer_vat_numbers, "GET", INVOICE + "/vat-number-check", 403, 403, 200, 404, prepare=with_vat_check),
+    Cell(record_payment, "GET", TRANSFERS, 403, 403, 200, 404),
+    Cell(record_payment, "GET", TRANSFERS + "/{transfer}", 403, 403, 200, 404, prepare=with_transfer),
+    Cell(record_payment, "POST", TRANSFERS, 403, 403, 200, 404, ARRIVED, None, with_invoice),
+    Cell(
+        record_payment,
+        "POST",
+        TRANSFERS + "/{transfer}/take-back",
+        403,
+        403,
+        200,
+        404,
+        {"reason": "Another customer's"},
+        None,
+        with_transfer,
+    ),
     Cell(record_payment, "POST", INVOICE + "/payments", 403, 403, 200, 404, TRANSFERRED, None, with_invoice),
     Cell(record_payment, "POST", INVOICE + "/write-off", 403, 403, 200, 404, {"reason": "Gone"}, None, with_invoice),
     Cell(record_payment, "POST", INVOICE + "/repayments", 403, 403, 422, 404, REPAID, None, with_invoice),
@@ -491,6 +515,7 @@ NOTHING = {
     "product": "search",
     "store": "nordlys-fi",
     "success_manager": "nobody",
+    "transfer": "20260610-0-1",
 }
 """Parameters for requests without prepared state."""
 

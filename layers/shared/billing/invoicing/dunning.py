@@ -11,6 +11,7 @@ from billing.invoicing.entries import (
     attempt_under_way,
     balances,
     credit_from,
+    overpaid_net,
     received,
     refunded_outside,
     refunds,
@@ -89,8 +90,9 @@ class InvoicePayment:
             return InvoiceStatus.PAST_DUE if self.is_past_due else InvoiceStatus.OPEN
         if self.balance > 0:
             return InvoiceStatus.UNCOLLECTIBLE
-        kept = received(self.entries) - sum_of(self.entries, EntryKind.OVERPAID)
-        if self.waived and self.credited_total >= self.owed and kept <= 0:
+        kept = received(self.entries) - overpaid_net(self.entries)
+        was_unpaid = self.waived or sum_of(self.entries, EntryKind.CREDIT_TAKEN_BACK)
+        if was_unpaid and self.credited_total >= self.owed and kept <= 0:
             return InvoiceStatus.VOID
         return InvoiceStatus.PAID
 
@@ -106,6 +108,15 @@ class InvoicePayment:
                 paid = day
             before = balance
         return paid
+
+    @property
+    def paid(self) -> int:
+        """What of an invoice is paid, with credit too, or what a credit note has given back. What was overpaid is no
+        part of it, nor what is waived or written off."""
+        if self.is_credit_note:
+            return self.owed - max(0, self.balance)
+        applied = sum_of(self.entries, EntryKind.CREDIT_APPLIED) - sum_of(self.entries, EntryKind.CREDIT_UNAPPLIED)
+        return received(self.entries) - overpaid_net(self.entries) + applied
 
     @property
     def waived(self) -> int:

@@ -148,6 +148,12 @@ def received(entries: Iterable[Entry]) -> int:
     return sum(_RECEIVED.get(each.kind, 0) * each.amount for each in entries)
 
 
+def overpaid_net(entries: Iterable[Entry]) -> int:
+    """What came in beyond what was owed, less the credit that was taken back with the transfer that it came from."""
+    entries = tuple(entries)
+    return max(0, sum_of(entries, EntryKind.OVERPAID) - sum_of(entries, EntryKind.CREDIT_TAKEN_BACK))
+
+
 def credit_from(entries: Iterable[Entry]) -> int:
     """What an invoice adds to the account's credit; below zero where it has used some."""
     return sum(_CREDIT.get(each.kind, 0) * each.amount for each in entries)

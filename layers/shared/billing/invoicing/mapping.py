@@ -44,6 +44,7 @@ def summary_body(invoice: InvoiceSummary, payment: InvoicePayment) -> str:
             "paid_on": payment.paid_on,
             "status": payment.status,
             "total": invoice.total,
+            "left": payment.left,
             "corrects": invoice.corrects,
             "company": invoice.company,
             "payment": payment_body(payment),

@@ -64,10 +64,12 @@ def record_transfer(
     """Records a transfer of an account. The same amount, day and reference again is the transfer that there is.
 
     Where a charge of a named invoice can no longer be cancelled its share is credit, which pays the invoice if the
-    charge fails; AlreadyPaid where the transfer is said to be all that is left (`is_for_the_rest`). A preview cancels no charge and writes nothing; it takes charges that have begun for cancelled. Two queries and one
-    transaction, a request for each charge to cancel, and a query for each named invoice that is settled. Raises
-    RuleViolation for allocations that do not sum to it or name no invoice in its currency, and for a day to come;
-    TransferDiffers, TransferTakenBack, NoInvoice, ConcurrentChange, UpstreamFailed.
+    charge fails. Where the transfer is said to be all that is left (`is_for_the_rest`), AlreadyPaid is raised instead.
+    A preview cancels no charge and writes nothing; it takes charges that have begun for cancelled.
+
+    Two queries and one transaction, a request for each charge to cancel, and a query for each named invoice that is
+    settled. Raises RuleViolation for allocations that do not sum to it or name no invoice in its currency, and for a
+    day to come; TransferDiffers, TransferTakenBack, NoInvoice, ConcurrentChange, UpstreamFailed.
     """
     account = billing.subscriber.account
     known = store.same_transfers(account.id, asked)

@@ -189,7 +189,7 @@ class PaymentStandingView(View):
     """Where the payment stands. `next_attempt_on` is null where none is to come by itself; `failure` is why the last
     attempt has failed; `reference` is that of the customer's own transfer.
 
-    `left` is what is still to be paid unless it is done, or of a credit note what goes back; `credited` are lines that
+    `paid` is what was paid, with credit too, or has gone back; `left` is what is still to be; `credited` are lines that
     credit notes have taken back, `waived` and `refunded` what became of their money; `refunded` has also what was
     refunded at Stripe itself.
     """
@@ -201,6 +201,7 @@ class PaymentStandingView(View):
     next_attempt_on: date | None
     failure: str | None
     reference: str | None
+    paid: MoneyView
     left: MoneyView
     waived: MoneyView
     refunded: MoneyView
@@ -217,6 +218,7 @@ class PaymentStandingView(View):
             next_attempt_on=payment.retried_on,
             failure=payment.failure,
             reference=payment.reference,
+            paid=MoneyView(amount=payment.paid, currency=currency),
             left=MoneyView.of(record.left),
             waived=MoneyView(amount=payment.waived, currency=currency),
             refunded=MoneyView(amount=payment.refunded, currency=currency),
