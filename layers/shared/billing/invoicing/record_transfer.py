@@ -69,7 +69,7 @@ def record_transfer(
 
     Two queries and one transaction, a request for each charge to cancel, and a query for each named invoice that is
     settled. Raises RuleViolation for allocations that do not sum to it or name no invoice in its currency, and for a
-    day to come; TransferDiffers, TransferTakenBack, NoInvoice, ConcurrentChange, UpstreamFailed.
+    day to come; TransferDiffers, BookingTakenBack, NoInvoice, ConcurrentChange, UpstreamFailed.
     """
     account = billing.subscriber.account
     known = store.same_transfers(account.id, asked)
@@ -289,13 +289,17 @@ class _Booking:
                 break
         if found:
             return found
-        account, amount = self._billing.subscriber.account.id, self._asked.amount
-        keeper = self._store.newest_invoice(account, amount.currency)
+        account, currency = self._billing.subscriber.account, self._asked.amount.currency
+        keeper = self._store.newest_invoice(account.id, currency)
+        if keeper is None and currency != account.contract.currency:
+            allowed = {"allowed": [account.contract.currency]}
+            detail = f"The account has no invoice in {currency}."
+            raise RuleViolation(Violation(("amount", "currency"), detail, FieldCode.NOT_ALLOWED, allowed))
         if keeper is None:
-            raise NoInvoice(amount.currency)
+            raise NoInvoice(currency)
         self._read.setdefault(keeper.invoice.number, keeper)
         self._clear(keeper.invoice.number)
-        return ((keeper.invoice.number, amount.amount),)
+        return ((keeper.invoice.number, self._asked.amount.amount),)
 
     def _clear(self, number: str) -> None:
         """Cancels the charges that could still pay an invoice, or notes that its charge is made."""

@@ -34,7 +34,7 @@ class TransferDiffers(Conflict):
         super().__init__(f"This transfer is recorded already, with other invoices: {transfer}. Take it back first.")
 
 
-class TransferTakenBack(Conflict):
+class BookingTakenBack(Conflict):
     """The bank's booking was recorded for this account, and staff have taken it back."""
 
     code = "transfer-taken-back"
@@ -139,13 +139,13 @@ def recognised(known: Sequence[Transfer], asked: BankTransfer) -> Transfer | Non
     """The record of this very transfer among those of the same amount, day and reference; None for a new one.
 
     A booking of the bank that was taken back stays so. Without the bank's id it is another record. Raises
-    TransferTakenBack; TransferDiffers where it pays other invoices.
+    BookingTakenBack; TransferDiffers where it pays other invoices.
     """
     standing = [each for each in known if each.taken_back is None]
     if asked.key is not None:
         of_booking = [each for each in known if each.key == asked.key]
         if of_booking and of_booking[-1].taken_back is not None:
-            raise TransferTakenBack(of_booking[-1].id)
+            raise BookingTakenBack(of_booking[-1].id)
         standing = of_booking or [each for each in standing if each.key is None]
     if not standing:
         return None
