@@ -100,6 +100,31 @@ def test_the_same_transfer_again_is_the_one_that_there_is() -> None:
     assert sum(amount for _, amount in till.of_kind("transferred")) == 2 * first
 
 
+def test_one_transfer_that_staff_record_invoice_by_invoice() -> None:
+    """As an earlier release had it: the same amount, day and reference for two invoices."""
+    till = by_transfer()
+    for number in (FIRST, SECOND, SECOND):
+        till.transferred(number, "for both")
+    assert left(till, FIRST, SECOND) == [0, 0]
+    assert till.balance == 0
+    assert len(till.transfers()) == 2
+
+
+def test_what_a_charge_and_a_transfer_have_paid_goes_back_both_ways() -> None:
+    till = Till()
+    till.card()
+    first = 36_328
+    [intent] = [each for each in till.objects("payment_intent", "succeeded") if each["metadata"]["invoice"] == FIRST]
+    till.world.stripe.close_dispute(till.world.stripe.dispute(intent["id"], 1_000)["id"], won=False)
+    till.hear()
+    assert till[FIRST] == ("past_due", 1_000)
+    till.pays(1_000, (FIRST, 1_000))
+    assert [each["after"]["method"] for each in till.events("invoice.paid")][-1] == "bank_transfer"
+    till.credit(FIRST)
+    assert till.of_kind("returned") == [(FIRST, first - 1_000)]
+    assert till.of_kind("carried") == [(FIRST, 1_000)]
+
+
 def test_allocations_sum_to_the_transfer_and_name_invoices() -> None:
     till = by_transfer()
     note = till.credit(FIRST)

@@ -185,11 +185,13 @@ class InvoicesLeftFacts(Facts):
 
 
 class TransferShareFacts(Facts):
-    """What was paid of an invoice, and what is `left` of it."""
+    """What was paid of an invoice, and what is `left` of it. `credit` is the part of the amount that is credit: nothing
+    is owed for it, or the invoice has a payment on its way, which its `left` waits for."""
 
     number: str
     due_on: date
     amount: MoneyFacts
+    credit: MoneyFacts
     left: MoneyFacts
 
 

@@ -136,7 +136,7 @@ def record_payment(
     if amount.currency != currency:
         detail = f"The currency is {currency}."
         raise RuleViolation(Violation(("amount", "currency"), detail, FieldCode.NOT_ALLOWED, {"allowed": [currency]}))
-    asked = BankTransfer(reference, amount, paid_on, ((number, amount.amount),))
+    asked = BankTransfer(reference, amount, paid_on, ((number, amount.amount),), is_by_invoice=True)
     recorded = record_transfer(
         billing, asked, context=context, store=store, gateway=gateway, is_for_the_rest=is_for_the_rest
     )
@@ -396,6 +396,7 @@ def _after(transfer: Transfer, changes: Sequence[PaymentChange], credit: int) ->
             "number": share.invoice,
             "due_on": records[share.invoice].invoice.due_on,
             "amount": asdict(Money(share.amount, currency)),
+            "credit": asdict(Money(share.credit, currency)),
             "left": asdict(Money(share.left, currency)),
         }
 
