@@ -43,7 +43,7 @@ def test_twelve_euros_too_little_stay_owed_until_staff_waive_them() -> None:
     till = by_transfer()
     total = till[FIRST][1]
 
-    till.pays(total - 1_200, (FIRST, total - 1_200))
+    made = till.pays(total - 1_200, (FIRST, total - 1_200))
 
     assert left(till, FIRST) == [1_200]
     assert till.events("invoice.paid") == []
@@ -59,6 +59,8 @@ def test_twelve_euros_too_little_stay_owed_until_staff_waive_them() -> None:
     assert till[FIRST] == ("uncollectible", 0)
     assert till.of_kind("written_off") == [(FIRST, 1_200)]
     assert till.balance == 0
+    till.takes_back(made)
+    assert till[FIRST] == ("past_due", total)
 
 
 def test_the_oldest_is_paid_first_and_what_is_over_is_credit() -> None:
@@ -137,6 +139,15 @@ def test_allocations_sum_to_the_transfer_and_name_invoices() -> None:
         (("allocations", 2, "invoice"), "not-allowed"),
         (("allocations", 3, "invoice"), "unknown"),
     ]
+
+
+def test_what_was_written_off_before_the_transfer_stays_so() -> None:
+    till = by_transfer()
+    till.write_off(FIRST)
+    made = till.pays(36_328, (FIRST, 36_328))
+    assert till[FIRST] == ("paid", 0)
+    till.takes_back(made)
+    assert till[FIRST] == ("uncollectible", 0)
 
 
 @pytest.mark.parametrize("state", ["paid", "void", "uncollectible"])

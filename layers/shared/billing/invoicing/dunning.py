@@ -79,7 +79,12 @@ class InvoicePayment:
     @property
     def left(self) -> int:
         """What is still to be paid of an invoice, or to be refunded by a credit note."""
-        return max(0, self.balance - sum_of(self.entries, EntryKind.WRITTEN_OFF))
+        return max(0, self.balance - self.written_off)
+
+    @property
+    def written_off(self) -> int:
+        """What staff do not expect to be paid any more."""
+        return sum_of(self.entries, EntryKind.WRITTEN_OFF) - sum_of(self.entries, EntryKind.WRITE_OFF_TAKEN_BACK)
 
     @property
     def status(self) -> InvoiceStatus:

@@ -233,6 +233,7 @@ class TakingBack:
         entries = (
             Entry(EntryKind.TRANSFER_TAKEN_BACK, share.amount, day, self.reference),
             Entry(EntryKind.CREDIT_TAKEN_BACK, taken, day, self.reference),
+            Entry(EntryKind.WRITE_OFF_TAKEN_BACK, _written_off_after(payment, share, self.reference), day),
         )
         self._write(share.invoice, entries)
         self.credit -= taken
@@ -257,6 +258,16 @@ class TakingBack:
         payment = self.payments[number]
         entries = (*payment.entries, *(each for each in entries if each.amount))
         self.payments[number] = replace(payment, entries=entries)
+
+
+def _written_off_after(payment: InvoicePayment, share: Share, reference: str) -> int:
+    """What was written off because the transfer did not pay it, such as bank fees."""
+    following: list[Entry] = []
+    for entry in reversed(payment.entries):
+        if (entry.kind, entry.amount, entry.reference) == (EntryKind.TRANSFERRED, share.amount, reference):
+            break
+        following.append(entry)
+    return max(0, sum_of(following, EntryKind.WRITTEN_OFF) - sum_of(following, EntryKind.WRITE_OFF_TAKEN_BACK))
 
 
 def owable(payment: InvoicePayment) -> int:
