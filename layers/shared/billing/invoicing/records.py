@@ -476,14 +476,17 @@ class InvoiceStore(RateReads):
             filtered=status is not None,
         )
 
-    def of_month(self, month: date, *, credit_notes: bool, limit: int, after: str | None) -> Slice[WholeInvoice]:
-        """A page of the invoices, or of the credit notes, that all accounts got in a month; by day and number.
+    def of_month(
+        self, month: date, *, credit_notes: bool, limit: int, after: str | None, clock: str | None = None
+    ) -> Slice[WholeInvoice]:
+        """A page of the invoices, or of the credit notes, that all accounts got in a month; by day and number. Of those
+        on a test clock if one is named.
 
         One query of the index per shard, and one read per SUMMARIES_AT_ONCE documents. One whose account has been
         deleted meanwhile is left out.
         """
         shards = keys.list_shards(keys.of_month(keys.CREDIT_NOTES if credit_notes else keys.INVOICES, month))
-        page = self._reads.listed(shards, lambda row: issued_from(row.body), limit=limit, after=after)
+        page = self._reads.listed(shards, lambda row: issued_from(row.body), limit=limit, after=after, clock=clock)
         found: list[WholeInvoice] = []
         for first in range(0, len(page.items), SUMMARIES_AT_ONCE):
             places = {
