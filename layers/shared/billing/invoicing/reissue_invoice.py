@@ -264,13 +264,14 @@ def _right_lines(
 
 def _period_of(billing: BillingContext, invoice: IssuedInvoice, store: InvoiceStore) -> PeriodOfInvoice | None:
     """The paid period in which an invoice is invoiced; None for one of an earlier release that kept none."""
-    running = with_running_period(billing, store).period
-    if running is not None and _invoices(running, invoice.number):
-        return PeriodOfInvoice(running, None)
+    if billing.period is not None and _invoices(billing.period, invoice.number):
+        return PeriodOfInvoice(billing.period, None)
     for period, stored in store.closed_periods(invoice.account):
         if _invoices(period, invoice.number):
             return PeriodOfInvoice(period, stored)
-    return None
+    # The running one may not be stored yet: an earlier release has issued its invoices.
+    running = with_running_period(billing, store).period
+    return PeriodOfInvoice(running, None) if running is not None and _invoices(running, invoice.number) else None
 
 
 def _invoices(period: PaidPeriod, number: str) -> bool:
