@@ -6,6 +6,7 @@ import pytest
 from billing.accounts.rules import existing
 from billing.invoicing.entries import EntryKind, sum_of
 from billing.invoicing.record_transfer import record_transfer
+from billing.invoicing.reissue_invoice import reissue_invoice
 from billing.invoicing.take_transfer_back import take_transfer_back
 from billing.invoicing.transfers import BankTransfer, BookingTakenBack, CreditRepaid, Transfer, TransferDiffers
 from billing.kernel.errors import RuleViolation
@@ -371,3 +372,26 @@ def test_a_transfer_is_taken_back_while_its_invoice_is_credited(faults: Faults) 
 
     faults.every_race(world=arrived, first=taken_back, second=credit, invariants=both)
     faults.every_race(world=arrived, first=credit, second=taken_back, invariants=both)
+
+
+def test_a_transfer_of_an_invoice_that_another_one_has_replaced() -> None:
+    """The transfer has paid the new invoice, as credit. Taken back, that one is owed."""
+    till = by_transfer()
+    made = till.pays(36_328, (FIRST, 36_328))
+    with till.world.calm() as world:
+        new = reissue_invoice(
+            existing(world.invoicing.billing_context(ACCOUNT)),
+            FIRST,
+            (),
+            "Wrong address",
+            keeps_tax=True,
+            context=till.staff,
+            settings=till.settings,
+            store=world.invoicing,
+            gateway=world.payments,
+        ).invoice.number
+    assert (till[FIRST][1], till[new]) == (0, ("paid", 0))
+
+    till.takes_back(made)
+
+    assert (till[FIRST], till[new][1], till.balance) == (("void", 0), 36_328, 0)
