@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from billing.invoicing.credit_refunds import credit_parts
 from billing.invoicing.entries import EntryKind, attempt_under_way, charged_back, credit_from, sum_of
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.records import InvoiceRecord
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.faults.company import nothing_is_forgotten
+from tests.faults.test_invoices import ACCOUNT
 from tests.faults.till import DECLINED, REFUND_TAKES_DAYS, VISA, Till
 from tests.properties import examples
 
@@ -314,6 +316,7 @@ def test_the_books_agree_whatever_happens(
     till.hear()
     books_agree(till)
     stripe_agrees(till)
+    credit_is_traced(till)
     its_end(till)
 
 
@@ -324,6 +327,15 @@ def opened(currency: str, rest: int, notice: int = 0) -> Till:
         till.set_balance((36_328 if currency == "EUR" else 24_998) - rest)
     till.issue()
     return till
+
+
+def credit_is_traced(till: Till) -> None:
+    """The end of an account gives credit back to where it came from: each part is held by an invoice."""
+    with till.world.calm() as world:
+        documents = [(each.invoice, each.payment) for each in world.invoicing.documents(ACCOUNT)]
+    parts = credit_parts(documents, till.balance, till.day.date())
+    assert sum(each.amount for each in parts) == till.balance
+    assert sum(each.amount for each in parts if each.number is None) <= till.given
 
 
 def its_end(till: Till) -> None:
