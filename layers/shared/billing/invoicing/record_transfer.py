@@ -193,7 +193,7 @@ class _Booking:
 
     def made(self, identity: str) -> tuple[Transfer, list[PaymentChange], list[Event]]:
         """The new transfer, what it changes, and the events."""
-        asked, context = self._asked, self._context
+        asked, context, account = self._asked, self._context, self._billing.subscriber.account
         allocations = self._named() if asked.allocations is not None else self._oldest_first()
         self._require_booked(allocations)
         shared = self._shared(allocations)
@@ -220,9 +220,9 @@ class _Booking:
         event = new_event(
             EventType.TRANSFER_RECORDED,
             context,
-            account=self._billing.subscriber.account.id,
+            account=account.id,
             before=_before(self._billing, transfer, changes),
-            after=_after(transfer, changes, credit),
+            after=_after(transfer, changes, Money(credit, account.contract.currency)),
         )
         return transfer, changes, [event, *payment_events(changes, context, "")]
 
@@ -376,18 +376,17 @@ def _left(number: str, changes: Sequence[PaymentChange]) -> int:
 
 def _before(billing: BillingContext, transfer: Transfer, changes: Sequence[PaymentChange]) -> Facts:
     named = {each.invoice for each in (*transfer.shares, *transfer.applied)}
-    currency = transfer.amount.currency
     return {
         "invoices": [
             {"number": each.record.invoice.number, "left": asdict(each.record.left)}
             for each in changes
             if each.record.invoice.number in named
         ],
-        "credit": asdict(Money(billing.credit, currency)),
+        "credit": asdict(Money(billing.credit, billing.subscriber.account.contract.currency)),
     }
 
 
-def _after(transfer: Transfer, changes: Sequence[PaymentChange], credit: int) -> Facts:
+def _after(transfer: Transfer, changes: Sequence[PaymentChange], credit: Money) -> Facts:
     currency = transfer.amount.currency
     records = {each.record.invoice.number: each.record for each in changes}
 
@@ -407,5 +406,5 @@ def _after(transfer: Transfer, changes: Sequence[PaymentChange], credit: int) ->
         "received": asdict(transfer.amount),
         "invoices": [paid(each) for each in transfer.shares],
         "applied": [paid(each) for each in transfer.applied],
-        "credit": asdict(Money(credit, currency)),
+        "credit": asdict(credit),
     }

@@ -74,12 +74,15 @@ def take_transfer_back(
     account = billing.subscriber.account
     known = store.transfer(account.id, transfer)
     currency = known.amount.currency
+    credit_before = Money(billing.credit, account.contract.currency)
     if known.taken_back is not None:
-        return TakenBackTransfer(known, (), Money(billing.credit, currency))
+        return TakenBackTransfer(known, (), credit_before)
+    # Credit in another currency cannot make up for what this transfer has become.
+    usable = billing.credit if credit_before.currency == currency else 0
     today = account.contract.today(context.time)
     records = {each.invoice.number: each for each in store.summaries(account.id) if each.left.currency == currency}
     before = {number: each.payment for number, each in records.items()}
-    taking = TakingBack(dict(before), billing.credit, today, known.reference, currency)
+    taking = TakingBack(dict(before), usable, today, known.reference, currency)
     for share in known.shares:
         taking.take_back(share)
     unpaid = [each for each in records.values() if is_open(each)]
@@ -93,7 +96,8 @@ def take_transfer_back(
             changes = _with_others(changes, uncharged or [])
     paid = apply_credit(taking.credit, after(unpaid, changes), today, changes) if taking.credit > 0 else []
     changes = merged(changes, paid)
-    credit = taking.credit + sum(each.credit for each in paid)
+    left = taking.credit + sum(each.credit for each in paid) - usable
+    credit = Money(billing.credit + left, credit_before.currency)
     is_charged = billing.profile.charged is not None
     again = tuple(
         _again(each, is_charged=is_charged) for each in changes if each.payment.left > each.record.payment.left
@@ -106,12 +110,12 @@ def take_transfer_back(
             EventType.TRANSFER_TAKEN_BACK,
             context,
             account=account.id,
-            before=_before(again, Money(billing.credit, currency)),
+            before=_before(again, currency, credit_before),
             after=facts,
         )
         events: list[Event] = [event, *payment_events(changes, context, "")]
         taken_back = store.save_transfer(billing, taken_back, changes, events)
-    return TakenBackTransfer(taken_back, again, Money(credit, currency))
+    return TakenBackTransfer(taken_back, again, credit)
 
 
 def _uncharged(
@@ -161,12 +165,12 @@ def _again(change: PaymentChange, *, is_charged: bool) -> OwedAgain:
     )
 
 
-def _before(again: Sequence[OwedAgain], credit: Money) -> Facts:
-    lefts = [{"number": each.invoice, "left": asdict(Money(each.before, credit.currency))} for each in again]
+def _before(again: Sequence[OwedAgain], currency: str, credit: Money) -> Facts:
+    lefts = [{"number": each.invoice, "left": asdict(Money(each.before, currency))} for each in again]
     return {"invoices": lefts, "credit": asdict(credit)}
 
 
-def _facts(transfer: Transfer, reason: str, again: Sequence[OwedAgain], credit: int) -> Facts:
+def _facts(transfer: Transfer, reason: str, again: Sequence[OwedAgain], credit: Money) -> Facts:
     currency = transfer.amount.currency
     return {
         "transfer": transfer.id,
@@ -183,5 +187,5 @@ def _facts(transfer: Transfer, reason: str, again: Sequence[OwedAgain], credit: 
             }
             for each in again
         ],
-        "credit": asdict(Money(credit, currency)),
+        "credit": asdict(credit),
     }
