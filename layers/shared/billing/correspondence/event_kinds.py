@@ -88,7 +88,14 @@ from billing.scaling.event_schemas import (
     UsageAboveTiers,
     UsageBelowTier,
 )
-from billing.subscriptions.event_schemas import CatalogueReplaced, DiscountsChanged, SubscriptionChanged
+from billing.subscriptions.event_schemas import (
+    CatalogueReplaced,
+    CatalogueVersionAnnounced,
+    CatalogueVersionPostponed,
+    CatalogueVersionWithdrawn,
+    DiscountsChanged,
+    SubscriptionChanged,
+)
 from billing.usage.event_schemas import UsageCorrected, UsageRefused, UsageRejected, UsageThresholdReached
 
 AnyEvent = (
@@ -111,6 +118,9 @@ AnyEvent = (
     | CardExpiring
     | CardUpdated
     | CatalogueReplaced
+    | CatalogueVersionAnnounced
+    | CatalogueVersionPostponed
+    | CatalogueVersionWithdrawn
     | CreditNoteIssued
     | CreditNoteRefunded
     | CreditRefunded
