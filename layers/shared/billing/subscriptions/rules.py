@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from billing.accounts.rules import EarlierProduct
 from billing.kernel.errors import Path, RuleViolation, Violation
 from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money, rounded
@@ -221,6 +222,18 @@ class Subscription:
         """The products whose usage of `day` counts."""
         former = (each for each in self.former if (each.since is None or each.since <= day) and day < each.until)
         return {line.product for line in self.lines if line.counts_on(day)} | {each.product for each in former}
+
+    @property
+    def remembered(self) -> tuple[tuple[str, ...], tuple[EarlierProduct, ...]]:
+        """The products of a contract that has ended: those that it had all the time, and the others with their days."""
+        whole = tuple(line.product for line in self.lines if line.added_on is None and line.valid_until is None)
+        dated = [
+            EarlierProduct(line.product, line.added_on, line.valid_until)
+            for line in self.lines
+            if line.product not in whole
+        ]
+        former = [EarlierProduct(each.product, each.since, each.until) for each in self.former]
+        return whole, (*former, *dated)
 
     def without_lines_ended_by(self, day: date) -> Subscription:
         """Returns the subscription whose lines that have ended by `day`, or before they began, are former ones: no
