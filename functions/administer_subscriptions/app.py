@@ -165,7 +165,7 @@ def delete_product_end(
 
 @app.get("/accounts/<account>/catalogue-version")
 def get_catalogue_version(
-    account: AccountId, admission: MayRead, pages: Pages, now: Now
+    account: AccountId, admission: MayChange, pages: Pages, now: Now
 ) -> Tagged[CatalogueVersionView]:
     """The version of the catalogue that the account has, and the one that it moves to."""
     page = _admitted(account, admission, pages)

@@ -407,7 +407,7 @@ MATRIX = [
         lambda _: {"product": "search"},
     ),
     Cell(administer_subscriptions, "DELETE", PRODUCT + "/ending", 200, 403, 200, 404, prepare=with_ending_product),
-    read("/accounts/{account}/catalogue-version", administer_subscriptions),
+    Cell(administer_subscriptions, "GET", VERSION, 403, 403, 200, 404),
     Cell(
         administer_subscriptions,
         "PUT",

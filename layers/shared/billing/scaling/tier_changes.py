@@ -125,6 +125,10 @@ def ladder(catalogue: Catalogue, line: Line, later: Sequence[VersionChange] = ()
     """
     product = catalogue.product(line.product)
     tiers = () if product is None else product.tiers
+    if all(tier.up_to != line.up_to for tier in tiers):
+        # It was agreed or decided in another version, and this one has none that holds as much.
+        own = Tier(line.up_to, {line.price.currency: line.price.amount})
+        tiers = tuple(sorted((*tiers, own), key=lambda tier: (tier.up_to is None, tier.up_to or 0)))
     return tuple(
         tier
         for tier in tiers
