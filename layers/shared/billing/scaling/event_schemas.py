@@ -134,13 +134,17 @@ class AppointmentFacts(Facts):
 
 
 class LoweredTierFacts(Facts):
-    """A product's move to a lower tier, which holds the average of three closed months."""
+    """A product's move to a lower tier, which holds the average of three closed months.
+
+    `replaces_agreed` says that the price so far was agreed with the customer for that tier: it ends with the move.
+    """
 
     product: ProductFacts
     months: Annotated[list[MonthFacts], Field(min_length=3, max_length=3)]
     average: Decimal
     before: TierFacts
     after: TierFacts
+    replaces_agreed: bool = False
 
 
 class TierLoweredFacts(AppointmentFacts):
