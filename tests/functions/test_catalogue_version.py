@@ -22,6 +22,7 @@ from tests.api_gateway import NOW, STAFF, Answer, answer, request
 from tests.aws import stored_items
 from tests.company import Company, put_catalogue
 from tests.faults.world import Bucket
+from tests.functions import test_terms as terms
 from tests.functions.ending import deactivate, invoiced_elsewhere
 from tests.functions.test_autoscaling import events, run, use
 from tests.functions.test_discounts import QUARTER, invoiced
@@ -411,6 +412,23 @@ def test_what_cannot_be_is_refused(company: Company) -> None:
     assert [each["code"] for each in move(company, 1).body["errors"]] == ["no-change"]
     deactivate(company)
     assert move(company).status == 409
+
+
+def test_prices_change_with_a_renewal_whatever_becomes_of_the_term(company: Company) -> None:
+    """A paid period has one version: a term after which the day is no renewal waits for the withdrawal."""
+    refused = (409, "urn:livello:problem:version-between-renewals")
+    moved(company)
+    yearly = terms.propose(company, 12)
+    assert (yearly.status, yearly.body["type"]) == refused
+    assert terms.propose(company, 1).status == 200, "the day stays a renewal"
+    ask(company, "DELETE")
+    shown = pending(moved(company))
+    assert shown is not None
+    assert shown["effective_on"] == "2026-08-15"
+    back = terms.ask(company, "DELETE")
+    assert (back.status, back.body["type"]) == refused
+    ask(company, "DELETE")
+    assert terms.ask(company, "DELETE").status == 204
 
 
 # ---- Lines meanwhile ----

@@ -93,6 +93,9 @@ from billing.subscriptions.event_schemas import (
     CatalogueVersionAnnounced,
     CatalogueVersionPostponed,
     CatalogueVersionWithdrawn,
+    ContractTermAgreed,
+    ContractTermEnded,
+    ContractTermProposed,
     DiscountsChanged,
     SubscriptionChanged,
 )
@@ -121,6 +124,9 @@ AnyEvent = (
     | CatalogueVersionAnnounced
     | CatalogueVersionPostponed
     | CatalogueVersionWithdrawn
+    | ContractTermAgreed
+    | ContractTermEnded
+    | ContractTermProposed
     | CreditNoteIssued
     | CreditNoteRefunded
     | CreditRefunded

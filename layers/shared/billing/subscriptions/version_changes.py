@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import Conflict, RuleViolation, Violation
 from billing.kernel.events import Facts
 from billing.kernel.field_codes import FieldCode
@@ -34,6 +35,15 @@ class VersionDayChanged(Conflict):
 
     def __init__(self, effective_on: date) -> None:
         super().__init__(f"It would hold from {effective_on} now. Look at it again, then confirm.")
+
+
+class VersionBetweenRenewals(Conflict):
+    """The prices change on a day that would be no renewal any more."""
+
+    code = "version-between-renewals"
+
+    def __init__(self, effective_on: date) -> None:
+        super().__init__(f"The prices change on {effective_on}, which would be no renewal: withdraw that change first.")
 
 
 class ProductOfVersion(Conflict):
@@ -120,6 +130,19 @@ def with_version_withdrawn(subscriber: Subscriber, current: Catalogue, today: da
     if pending is None:
         raise NoVersionPending
     return Changed(_without_pending(subscriber, current, today), pending.effective_on)
+
+
+def require_renewal_of_version(subscription: Subscription, contract: Contract, today: date) -> None:
+    """Raises VersionBetweenRenewals unless the prices change with a renewal of a contract.
+
+    A paid period has one version: its months were paid, or can be avoided, at the prices of its first day.
+    """
+    pending = subscription.pending_version(today)
+    if pending is None:
+        return
+    month = contract.month_of(pending.effective_on)
+    if contract.paid_period(month)[0] != month:
+        raise VersionBetweenRenewals(pending.effective_on)
 
 
 def with_version_put_off(subscriber: Subscriber, decision: str, today: date, notice_days: int) -> Changed:
