@@ -43,6 +43,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "no-charge": {"next_charge": None},
     },
     "cancellation.requested": {"nothing-due": {"charges_still_due": [], "text": ""}},
+    "catalogue_version.withdrawn": {"no-invoice": {"invoices": [], "invoices_without": []}},
     "discounts.changed": {"none-left": {"discounts": [], "invoices": [], "invoices_without": []}},
     "invoice.issued": {
         "bank-transfer": {"method": "bank_transfer", "charge_on": None},
@@ -84,6 +85,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "review.declined": {"after-the-appointment": {"appointment_cancelled": False}},
     "store.changed": {"renamed": {"name": "Nordlys Sweden", "closed_on": None}, "reopened": {"closed_on": None}},
     "subscription.autoscaled": {
+        "agreed-price-ends": {"replaces_agreed": True},
         "early": {"reason": "moved_early"},
         "returning-peaks": {"reason": "moved_by_returning_peaks"},
         "nothing-left-out": {
@@ -112,6 +114,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "subscription.changed": {
         "added": {"change": "added", "effective_on": "2026-08-15"},
+        "agreed-price-ends": {"replaces_agreed": {"amount": 33000, "currency": "DKK"}},
         "agreed-price": {
             "line": {
                 "product": "search",
@@ -136,6 +139,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
                     "average": "412.5",
                     "before": {"up_to": None, "price": {"amount": 99000, "currency": "DKK"}},
                     "after": {"up_to": 1000, "price": {"amount": 9900, "currency": "DKK"}},
+                    "replaces_agreed": product == "chat",
                 }
                 for product in ("chat", "audience")
             ],

@@ -1,5 +1,7 @@
-"""What staff change of a running account: its stores, products, discounts and term (decisions 0034, 0037)."""
+"""What staff change of a running account: its stores, products, discounts, term and version of the catalogue
+(decisions 0034, 0037, 0038)."""
 
+import os
 from typing import Annotated
 
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
@@ -12,11 +14,16 @@ from billing.billing_page.change_subscription import (
     change_product,
     end_product,
     keep_product,
+    move_to_version,
     replace_discounts,
+    withdraw_version,
 )
 from billing.billing_page.change_term import agree_to_term, propose_term, take_term_back
 from billing.billing_page.change_views import (
     AccountProductBody,
+    CatalogueVersionBody,
+    CatalogueVersionChangeView,
+    CatalogueVersionView,
     ChangedTermView,
     ConsentBody,
     ContractTermView,
@@ -163,6 +170,52 @@ def delete_product_end(
     return _changed(keep_product(page, product, change, pages=pages), context)
 
 
+@app.get("/accounts/<account>/catalogue-version")
+def get_catalogue_version(
+    account: AccountId, admission: MayChange, pages: Pages, now: Now
+) -> Tagged[CatalogueVersionView]:
+    """The version of the catalogue that the account has, and the one that it moves to."""
+    page = _admitted(account, admission, pages)
+    return tagged(CatalogueVersionView.of(page, page.account.contract.today(now)), page.subscription.version)
+
+
+@app.put("/accounts/<account>/catalogue-version")
+def put_catalogue_version(
+    account: AccountId,
+    body: CatalogueVersionBody,
+    admission: MayChange,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    if_match: IfMatch = None,
+    preview: Preview = False,
+) -> Tagged[CatalogueVersionChangeView]:
+    """Move the account to another version of the catalogue, with notice. Admins and the billing address are told."""
+    page = _admitted(account, admission, pages)
+    change = ChangeRequest(replaced_version(if_match), preview, context, seller, policy)
+    notice_days = int(os.environ["PRICE_NOTICE_DAYS"])
+    moved = move_to_version(page, body.version, body.effective_on, body.reason, notice_days, change, pages=pages)
+    return _moved(moved, context)
+
+
+@app.delete("/accounts/<account>/catalogue-version")
+def delete_catalogue_version(
+    account: AccountId,
+    admission: MayChange,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    preview: Preview = False,
+) -> Tagged[CatalogueVersionChangeView]:
+    """Withdraw a move to another version of the catalogue, before its day. Admins and the billing address are told."""
+    page = _admitted(account, admission, pages)
+    # Only one thing can be withdrawn, so no version is named.
+    change = ChangeRequest(page.subscription.version, preview, context, seller, policy)
+    return _moved(withdraw_version(page, change, pages=pages), context)
+
+
 @app.get("/accounts/<account>/contract/term")
 def get_term(account: AccountId, admission: MayRead, pages: Pages, now: Now) -> Tagged[ContractTermView]:
     """How many months are paid at once, and the newest change of that."""
@@ -213,6 +266,11 @@ def delete_term(account: AccountId, admission: MayKeepTerm, context: Context, pa
     """Take a change of the term back, before its renewal."""
     take_term_back(_admitted(account, admission, pages), context, pages=pages)
     return no_content()
+
+
+def _moved(change: SubscriptionChange, context: RequestContext) -> Tagged[CatalogueVersionChangeView]:
+    today = change.page.account.contract.today(context.time)
+    return tagged(CatalogueVersionChangeView.of(change, today), change.page.subscription.version)
 
 
 def _changed(change: SubscriptionChange, context: RequestContext) -> Tagged[SubscriptionChangeView]:

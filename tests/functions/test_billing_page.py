@@ -64,6 +64,7 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
         "stores": ACCOUNT["stores"],
         "subscription": {
             "catalogue_version": 1,
+            "pending_version": None,
             "lines": [
                 {
                     "product": "search",
@@ -74,6 +75,7 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
                     "price_per_month": euros(4900),
                     # 4287.5 after 12.5 % off rounds half to even.
                     "price_per_month_after_discounts": euros(4288),
+                    "price_is_agreed": False,
                     "discounts": [{"percent": "12.5", "amount": None, "until": "2027-01-15", "reason": "Launch"}],
                     "pending_change": None,
                     "begins_on": None,
@@ -87,6 +89,7 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
                     "up_to": 25_000,
                     "price_per_month": euros(5900),
                     "price_per_month_after_discounts": euros(5900),
+                    "price_is_agreed": False,
                     "discounts": [],
                     "pending_change": None,
                     "begins_on": None,

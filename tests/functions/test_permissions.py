@@ -95,6 +95,7 @@ ARRIVED = {"amount": {"amount": 1, "currency": "EUR"}, "booked_on": "2026-06-10"
 REPAID = {"amount": {"amount": 1, "currency": "EUR"}, "repaid_on": "2026-06-10", "reference": "4712"}
 METHOD = "/accounts/{account}/payment-method"
 PRODUCT = "/accounts/{account}/subscription/lines/{product}"
+VERSION = "/accounts/{account}/catalogue-version"
 TERM = "/accounts/{account}/contract/term"
 LONGER = {"interval_months": 12, "reason": "They asked for it"}
 AUTOSCALING = "/accounts/{account}/autoscaling"
@@ -221,6 +222,23 @@ def with_rates(_: Company) -> dict[str, str]:
     body = rates_body(DailyRatesBody.model_validate(RATES).value(NOW.date()))
     restore_items([{"pk": "EXCHANGE-RATES", "sk": "RATES#2026-06-10", "body": body, "version": 1}])
     return {"day": "2026-06-10"}
+
+
+def with_another_version(company: Company) -> dict[str, str]:
+    """The catalogue has a version 2."""
+    body = with_value(CATALOGUE, 5900, "products", 0, "tiers", 0, "prices", "EUR")
+    event = request("PUT", "/catalogue", claims=STAFF, body=body, headers={"If-Match": '"1"'})
+    assert answer(administer_catalogue, event).status == 200
+    return company.path
+
+
+def with_pending_version(company: Company) -> dict[str, str]:
+    """Staff move the account to version 2."""
+    with_another_version(company)
+    body, headers = {"version": 2, "reason": "Prices of 2027"}, {"If-Match": '"1"'}
+    event = request("PUT", VERSION, claims=STAFF, path=company.path, body=body, headers=headers)
+    assert answer(administer_subscriptions, event).status == 200
+    return company.path
 
 
 def with_ending_product(company: Company) -> dict[str, str]:
@@ -432,6 +450,20 @@ MATRIX = [
         lambda _: {"product": "search"},
     ),
     Cell(administer_subscriptions, "DELETE", PRODUCT + "/ending", 200, 403, 200, 404, prepare=with_ending_product),
+    Cell(administer_subscriptions, "GET", VERSION, 403, 403, 200, 404),
+    Cell(
+        administer_subscriptions,
+        "PUT",
+        VERSION,
+        403,
+        403,
+        200,
+        404,
+        {"version": 2, "reason": "Prices of 2027"},
+        {"If-Match": '"1"'},
+        with_another_version,
+    ),
+    Cell(administer_subscriptions, "DELETE", VERSION, 403, 403, 200, 404, prepare=with_pending_version),
     read(TERM, administer_subscriptions),
     Cell(administer_subscriptions, "PUT", TERM, 403, 403, 200, 404, LONGER, {"If-Match": '"0"'}),
     Cell(

@@ -155,6 +155,7 @@ RECORDING = {
     "issue_invoices",
     "note_mail_feedback",
     "note_payment_notice",
+    "notify",
     "prepare_download",
     "reconcile_books",
     "record_payment",

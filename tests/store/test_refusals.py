@@ -395,6 +395,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "reviews_of": lambda store: store.reviews_of("sofie-lindgren", **LIST),
     },
     SubscriptionStore: {
+        "announce_version": lambda store: store.announce_version(SUBSCRIBER, SUBSCRIBER.subscription, EVENT),
         "catalogue": lambda store: store.catalogue(1),
         "subscriber": lambda store: store.subscriber(ID),
     },

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from billing.scaling.reviews.records import ReviewStore
     from billing.scaling.reviews.success_manager_records import SuccessManagerStore
     from billing.subscriptions.catalogue_records import CatalogueStore
+    from billing.subscriptions.records import SubscriptionStore
     from billing.usage.backlog import UsageBacklog
     from billing.usage.records import UsageStore
 else:  # the commands of a function import the stores and interfaces that they name
@@ -71,7 +72,9 @@ else:  # the commands of a function import the stores and interfaces that they n
     DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
     ExchangeRateStore = Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
-    AccountListStore = ErasureStore = ReconciliationStore = PaymentLedger = TermStore = TransferStore = Any
+    AccountListStore = ErasureStore = ReconciliationStore = PaymentLedger = TermStore = TransferStore = (
+        SubscriptionStore
+    ) = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -126,6 +129,7 @@ reconciliation_store: Callable[[], ReconciliationStore] = _store(
     "invoicing.reconciliation.records", "ReconciliationStore"
 )
 review_store: Callable[[], ReviewStore] = _store("scaling.reviews.records", "ReviewStore")
+subscription_store: Callable[[], SubscriptionStore] = _store("subscriptions.records", "SubscriptionStore")
 success_manager_store: Callable[[], SuccessManagerStore] = _store(
     "scaling.reviews.success_manager_records", "SuccessManagerStore"
 )

@@ -51,6 +51,9 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.CANCELLATION_WITHDRAWN: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.CARD_EXPIRING: (Audience.ADMINS, Audience.BILLING),
     EventType.CARD_UPDATED: (Audience.ADMINS, Audience.BILLING),
+    EventType.CATALOGUE_VERSION_ANNOUNCED: (Audience.ADMINS, Audience.BILLING),
+    EventType.CATALOGUE_VERSION_POSTPONED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
+    EventType.CATALOGUE_VERSION_WITHDRAWN: (Audience.ADMINS, Audience.BILLING),
     EventType.CONTRACT_TERM_AGREED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.CONTRACT_TERM_ENDED: (Audience.ADMINS, Audience.STAFF),
     EventType.CONTRACT_TERM_PROPOSED: (Audience.ADMINS,),
@@ -273,7 +276,11 @@ def _recipients(
     event: Event, users: Sequence[User], billing_address: str | None, staff_address: str | None
 ) -> Iterator[Recipient]:
     facts = event.after or event.before or {}
-    for audience in AUDIENCES.get(event.type, ()):
+    audiences = AUDIENCES.get(event.type, ())
+    if facts.get("replaces_agreed") and Audience.STAFF not in audiences:
+        # A price that staff have agreed with the customer ends with another tier: they hear of it before the day.
+        audiences = (*audiences, Audience.STAFF)
+    for audience in audiences:
         match audience:
             case Audience.ADMINS:
                 yield from (Recipient(user.email, user.name) for user in users if user.role is Role.ADMIN)

@@ -92,6 +92,9 @@ from billing.scaling.event_schemas import (
 )
 from billing.subscriptions.event_schemas import (
     CatalogueReplaced,
+    CatalogueVersionAnnounced,
+    CatalogueVersionPostponed,
+    CatalogueVersionWithdrawn,
     ContractTermAgreed,
     ContractTermEnded,
     ContractTermProposed,
@@ -120,6 +123,9 @@ AnyEvent = (
     | CardExpiring
     | CardUpdated
     | CatalogueReplaced
+    | CatalogueVersionAnnounced
+    | CatalogueVersionPostponed
+    | CatalogueVersionWithdrawn
     | ContractTermAgreed
     | ContractTermEnded
     | ContractTermProposed

@@ -135,6 +135,7 @@ class PreviewView(View):
     """The next invoice, as it would be today; `on` is the day on which it is issued.
 
     `occasion` is `period` or `tier_change`. `credit` is taken from earlier credits, `due` is what is left to pay.
+    `prices_change_on` is the renewal with which another version of the catalogue holds, null without one.
     """
 
     on: date
@@ -147,9 +148,10 @@ class PreviewView(View):
     total: MoneyView
     credit: MoneyView
     due: MoneyView
+    prices_change_on: date | None
 
     @classmethod
-    def of(cls, on: date, draft: InvoiceDraft, language: str) -> PreviewView:
+    def of(cls, on: date, draft: InvoiceDraft, language: str, prices_change_on: date | None = None) -> PreviewView:
         return cls(
             on=on,
             occasion=draft.occasion,
@@ -161,6 +163,7 @@ class PreviewView(View):
             total=MoneyView.of(draft.total),
             credit=MoneyView.of(draft.credit),
             due=MoneyView.of(draft.due),
+            prices_change_on=prices_change_on,
         )
 
 

@@ -25,6 +25,8 @@ accounts.rules                  AccountExists, LastAdmin
 scaling.reviews.rules           NoSuccessManager, ReviewNotYet, ReviewOpen, SlotTaken
 payments.methods                SetupSuperseded
 subscriptions.changes           EndChanged, LastProduct, NotEnding
+subscriptions.version_changes   NoVersionPending, ProductOfVersion, VersionBetweenRenewals,
+                                VersionDayChanged
 usage.corrections               AccountClosed, CorrectionConflict
 invoicing.dunning               AlreadyPaid
 invoicing.credit_notes          AlreadyCredited, NotCorrectable
