@@ -153,6 +153,9 @@ def test_the_first_table_and_the_first_rate_at_home_may_begin_on_any_day() -> No
     assert violations(SWISS, TaxRates()) == set()
     foreign = TaxRates(SWISS[2:], 1)
     assert violations(SWISS, foreign) == set(), "no invoice was issued without the rate at home"
+    to_come = TaxRates((replace(SWISS[0], valid_from=TODAY + timedelta(days=60)),), 3)
+    assert violations(SWISS, to_come) == set(), "none has begun"
+    assert violations((replace(SWISS[3], valid_from=TODAY), *SWISS[:2]), TaxRates(SWISS[:2], 1)) != set()
 
 
 @given(hours=st.integers(0, 10_000))

@@ -128,6 +128,19 @@ def test_a_credit_note_stays_exempt_after_the_end(company: Company, monkeypatch:
     assert note["total"]["amount"] == note["net"]["amount"] < 0
 
 
+def test_a_new_account_is_exempt_from_its_first_invoice_on(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Company("krone-butik", STAFF, STAFF)
+    assert provisioned(with_value(ACCOUNT, other.account, "account")).status == 201
+    from_the_start = {**EMBASSY, "valid_from": "2026-01-15"}
+    event = request(
+        "PUT", ROUTE, claims=STAFF, path=other.path, body={"exemptions": [from_the_start]}, headers={"If-Match": '"0"'}
+    )
+    given = answer(administer, event)
+
+    assert given.body["exemptions"]["changes_from"] == "2026-01-15"
+    assert {rule for _, rule, _ in taxes("2026-06-10", monkeypatch)} == {"exempt"}
+
+
 def test_a_preview_changes_nothing(company: Company) -> None:
     before = stored_items()
 

@@ -282,7 +282,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     InvoiceStore: {
         "await_tax": lambda store: store.await_tax(CONTEXT, AWAITED_TAX, EVENT, is_due=True),
-        "is_told_of_tax": lambda store: store.is_told_of_tax("CH"),
+        "is_told_of_tax": lambda store: store.is_told_of_tax("CH", ID),
         "await_rate": lambda store: store.await_rate(CONTEXT, AWAITED, EVENT, is_due=True),
         "advance": lambda store: store.advance(CONTEXT, FIXED, [EVENT]),
         "hold": lambda store: store.hold(CONTEXT, HOLD, EVENT),

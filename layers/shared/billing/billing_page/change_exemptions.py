@@ -33,7 +33,8 @@ def exempt_from(page: BillingPage, today: date) -> date:
     contract month.
     """
     contract, fixed = page.account.contract, page.subscriber.fixed
-    month = fixed.until if fixed.version or fixed.until else max(0, contract.month_of(today))
+    is_known = fixed.version or page.account.invoiced_from is not None
+    month = fixed.until if is_known else max(0, contract.month_of(today))
     return contract.month_start(month)
 
 

@@ -596,9 +596,10 @@ class InvoiceStore(RateReads):
             if event is not None:
                 write.record_with(event, lambda recorded: _missing_rate_item(awaited, recorded))
 
-    def is_told_of_tax(self, country: str) -> bool:
-        """Whether staff were told that the tax rate of a country is missing. One get."""
-        return self._reads.get(keys.TAX_RATES, keys.tax_rate_missing(country)) is not None
+    def is_told_of_tax(self, country: str, account: str) -> bool:
+        """Whether staff were told that the tax rate of a country is missing, of the real accounts or of those on the
+        same test clock. One get."""
+        return self._reads.get(keys.TAX_RATES, keys.tax_rate_missing(country, account)) is not None
 
     def await_tax(self, context: BillingContext, awaited: AwaitedTaxRate, event: Event | None, *, is_due: bool) -> None:
         """Writes that the due month waits for a tax rate of staff, if it `is_due`, and that they are told, with an
@@ -805,7 +806,10 @@ def _missing_rate_item(awaited: AwaitedRate, event: Event) -> Item:
 def _missing_tax_item(awaited: AwaitedTaxRate, event: Event) -> Item:
     expires_at = event.time + RATE_MISSING_KEPT
     return Item(
-        keys.TAX_RATES, keys.tax_rate_missing(awaited.country), text({"event": event.id}), expires_at=expires_at
+        keys.TAX_RATES,
+        keys.tax_rate_missing(awaited.country, str(event.account)),
+        text({"event": event.id}),
+        expires_at=expires_at,
     )
 
 

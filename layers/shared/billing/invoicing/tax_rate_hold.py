@@ -21,10 +21,9 @@ def wait_for_tax_rate(
     awaited = AwaitedTaxRate(draft.tax.country, draft.tax_point or draft.since)
     if is_due and billing.due is not None and billing.due.awaits_tax == awaited:
         return awaited
-    event = None
-    if not store.is_told_of_tax(awaited.country):
+    event, account = None, billing.subscriber.account.id
+    if not store.is_told_of_tax(awaited.country, account):
         facts = {"country": awaited.country, "day": awaited.day}
-        account = billing.subscriber.account.id
         event = new_event(EventType.TAX_RATE_MISSING, context, account=account, before=None, after=facts)
     if is_due or event is not None:
         store.await_tax(billing, awaited, event, is_due=is_due)

@@ -140,11 +140,12 @@ def first_change(now: datetime) -> date:
 def check(rates: Sequence[TaxRate], before: TaxRates, seller: Address, now: datetime) -> None:
     """Checks all entries that staff give. Those that hold already stay as they are, and new ones begin later.
 
-    A country's first entry may begin on any day if nothing is invoiced by the lack of it: in the first table, and for
-    the seller's own country, whose invoices wait. Raises RuleViolation.
+    Free are the first entries, while none has begun: what was invoiced without any stays as it is. And so is the first
+    entry of the seller's own country, whose invoices wait for it. Raises RuleViolation.
     """
     first = first_change(now)
     home = territory_of(seller, now.date()).state
+    has_begun = any(each.valid_from < first for each in before.entries)
     violations: list[Violation] = []
     known = set[tuple[str | None, date]]()
     for index, each in enumerate(rates):
@@ -154,7 +155,7 @@ def check(rates: Sequence[TaxRate], before: TaxRates, seller: Address, now: date
             violations.append(Violation(("rates", index, "valid_from"), detail, FieldCode.DUPLICATE))
         known.add((each.country, each.valid_from))
         has_entry = any(other.country == each.country for other in before.entries)
-        is_free = not before.version or (each.country == home and not has_entry)
+        is_free = not has_begun or (each.country == home and not has_entry)
         if each.valid_from < first and each not in before.entries and not is_free:
             detail = f"Invoices may be issued by the rates so far until then. The first possible day is {first}."
             violations.append(Violation(("rates", index, "valid_from"), detail, FieldCode.TOO_EARLY, {"min": first}))

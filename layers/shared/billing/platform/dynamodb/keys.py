@@ -582,9 +582,9 @@ def rate_missing(day: date, currency: str) -> str:
     return f"{RATE_MISSING}{day.isoformat()}#{currency}"
 
 
-def tax_rate_missing(country: str) -> str:
-    """That staff were told of the missing tax rate of a country."""
-    return f"{RATE_MISSING}{country}"
+def tax_rate_missing(country: str, account: str) -> str:
+    """That staff were told of the missing tax rate of a country, for an account; a test clock has its own."""
+    return on_clock(f"{RATE_MISSING}{country}", clock_of(account))
 
 
 def exempt_until(end: date | None, account: str) -> str:
