@@ -18,7 +18,7 @@ from local.api_client import ApiClient
 from local.background import PortState, free_port, port_state, wait_until
 from local.cloud import Cloud, client
 from local.demo.companies import COMPANIES, STAFF, DemoCompany
-from local.demo.past_year import NOON, invoice_days, live_through
+from local.demo.past_year import NOON, PastInvoices, invoice_days, live_through
 from local.demo.seeding import PASSWORD, seed
 from local.deployment import (
     build,
@@ -158,8 +158,9 @@ def past_year(stack: Stack, now: datetime) -> int:
     """
     dynamodb = client(stack.settings, "dynamodb")
     store = AutoscalingStore(stack.outputs["TableName"], dynamodb)
-    invoices = InvoiceStore(stack.outputs["TableName"], dynamodb)
+    invoices = PastInvoices(stack.outputs["TableName"], dynamodb)
     accounts = [company.account for company in COMPANIES]
+    invoices.begin_again(accounts)
     for company in COMPANIES:
         set_up_card(stack, company)
     contexts = [invoices.billing_context(each) for each in accounts]

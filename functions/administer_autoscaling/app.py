@@ -9,7 +9,7 @@ from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, OfClock, Pages
 from billing.platform.http.preconditions import IfMatch, IfNoneMatch, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.scaling.administer_autoscaling import replace_settings, simulate
@@ -45,10 +45,12 @@ def get_decisions(
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
     outcome: WithOutcome = None,
+    test_clock: OfClock = None,
 ) -> DecisionsView:
     """What autoscaling decided for a month about all accounts."""
     of_outcome = None if outcome is None else DecisionOutcome(outcome)
-    decided = autoscaling.decided_in(month, outcome=of_outcome, limit=limit, after=pages.position(cursor))
+    after = pages.position(cursor)
+    decided = autoscaling.decided_in(month, outcome=of_outcome, limit=limit, after=after, clock=test_clock)
     return DecisionsView(
         items=[ListedDecisionView.of(*each) for each in decided.items], next_cursor=pages.cursor(decided.last)
     )

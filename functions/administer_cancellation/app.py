@@ -27,7 +27,7 @@ from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import Created, NoContent, created, no_content
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId, MoneyView
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, OfClock, Pages
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import Cancellations, Invoices, TaxedFrom, VatNumberPolicy, account_store
 
@@ -117,9 +117,10 @@ def get_cancellations(
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
     month: RequestedIn = None,
+    test_clock: OfClock = None,
 ) -> CancellationsView:
     """The cancellations of all accounts that hold, with their reasons, the newest first."""
-    page = cancellations.cancellations(month=month, limit=limit, after=pages.position(cursor))
+    page = cancellations.cancellations(month=month, limit=limit, after=pages.position(cursor), clock=test_clock)
     return CancellationsView(
         items=[ListedCancellationView.listed(*each) for each in page.items], next_cursor=pages.cursor(page.last)
     )

@@ -8,7 +8,7 @@ from billing.kernel.permissions import Permission, Person
 from billing.platform.http.answers import Created, NoContent, created, no_content
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, OfClock, Pages
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.scaling.reduction.commands import advise_reduction
 from billing.scaling.reviews.book_review import book_review, cancel_review, success_manager_of
@@ -44,10 +44,16 @@ app = make_api()
 
 @app.get("/reviews")
 def get_reviews_of_manager(
-    _: MayList, reviews: Reviews, manager: OfManager, pages: Pages, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    _: MayList,
+    reviews: Reviews,
+    manager: OfManager,
+    pages: Pages,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    test_clock: OfClock = None,
 ) -> ManagersReviewsView:
     """The reviews of all accounts that were booked with a success manager, the latest first."""
-    page = reviews.reviews_of(manager, limit=limit, after=pages.position(cursor))
+    page = reviews.reviews_of(manager, limit=limit, after=pages.position(cursor), clock=test_clock)
     return ManagersReviewsView(
         items=[ListedReviewView.listed(*each) for each in page.items], next_cursor=pages.cursor(page.last)
     )

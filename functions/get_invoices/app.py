@@ -128,12 +128,13 @@ def get_invoices_of_month(
     cursor: Cursor = None,
     locale: TableLocale = None,
     accept: Accept = None,
+    test_clock: OfClock = None,
 ) -> Table[DocumentsOfMonthView]:
     """The invoices that all accounts got in a month, by day and number.
 
     A table has up to 1,000, with all that a bookkeeper posts. Its Link header leads to those that follow.
     """
-    return _of_month(month, invoices, pages, limit, cursor, locale, accept, credit_notes=False)
+    return _of_month(month, invoices, pages, limit, cursor, locale, accept, test_clock, credit_notes=False)
 
 
 @app.get("/credit-notes")
@@ -146,12 +147,13 @@ def get_credit_notes_of_month(
     cursor: Cursor = None,
     locale: TableLocale = None,
     accept: Accept = None,
+    test_clock: OfClock = None,
 ) -> Table[DocumentsOfMonthView]:
     """The credit notes that all accounts got in a month, by day and number.
 
     A table has up to 1,000, with all that a bookkeeper posts. Its Link header leads to those that follow.
     """
-    return _of_month(month, invoices, pages, limit, cursor, locale, accept, credit_notes=True)
+    return _of_month(month, invoices, pages, limit, cursor, locale, accept, test_clock, credit_notes=True)
 
 
 @app.get("/invoice-register")
@@ -188,12 +190,13 @@ def _of_month(
     cursor: str | None,
     locale: str | None,
     accept: str | None,
+    clock: str | None,
     *,
     credit_notes: bool,
 ) -> Response[Any]:
     accepted = preferred_type(accept)
     most = limit if accepted == JSON else SHEET_INVOICES_MAX
-    page = invoices.of_month(month, credit_notes=credit_notes, limit=most, after=pages.position(cursor))
+    page = invoices.of_month(month, credit_notes=credit_notes, limit=most, after=pages.position(cursor), clock=clock)
     if accepted != JSON:
         name = f"{'credit-notes' if credit_notes else 'invoices'}-{month:%Y-%m}"
         link = pages.link(page.last)

@@ -8,9 +8,9 @@ from billing.accounts.rules import Status
 from billing.accounts.views import AccountsView, MembershipView
 from billing.kernel.permissions import Permission
 from billing.platform.http.callers import Caller, Now
-from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, OfClock, Pages
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Accounts, account_list_store
+from billing.wiring import Accounts, account_list_store, clock_store
 
 SEARCH_LENGTH_MAX = 254
 """An e-mail address is not longer."""
@@ -47,6 +47,7 @@ def list_accounts(
     past_due: PastDue = None,
     usable_method: UsableMethod = None,
     paused: Paused = None,
+    test_clock: OfClock = None,
 ) -> AccountsView:
     """The accounts I belong to; for staff all accounts, searched and filtered."""
     after = pages.position(cursor)
@@ -63,7 +64,9 @@ def list_accounts(
     from billing.billing_page.listing import Asked
 
     searched = (search or "").strip() or None
-    asked = Asked(searched, None if status is None else Status(status), past_due, usable_method, paused)
+    asked = Asked(searched, None if status is None else Status(status), past_due, usable_method, paused, test_clock)
+    if test_clock is not None and (clock := clock_store().find(test_clock)) is not None:
+        now = clock.now
     found = list_all(asked, now=now, limit=limit, after=after, store=account_list_store())
     return AccountsView(
         items=[listed_view(each, now) for each in found.items],

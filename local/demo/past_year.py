@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
+from billing.accounts.records import account_item
+from billing.invoicing.due import InvoicingDue
+from billing.invoicing.records import BillingContext, InvoiceStore, set_renewal_due
+from billing.kernel.account_ids import SERIES_PREFIX
 from billing.kernel.contract_calendar import Contract
+from billing.platform.dynamodb import keys
+from billing.platform.dynamodb.reader import Row
 from billing.scaling.due import AutoscalingDue, due_at, first_due_month
 from billing.scaling.records import AutoscalingStore
 from billing.usage.rules import month_before, month_of
 
+from local.settings import LocalError
+
 NOON = time(12, tzinfo=UTC)
 """When the schedule of template.yaml fires."""
+
+OF_CLOCKS = f"{keys.NUMBER}{SERIES_PREFIX}-"
+"""What the keys of the numbers begin with that test clocks have given. They rise with the times of their clocks."""
 
 
 def live_through(
@@ -39,6 +51,32 @@ def invoice_days(contracts: Sequence[Contract], today: date) -> list[date]:
             days.add(contract.month_start(month))
             month += 1
     return sorted(days)
+
+
+class PastInvoices(InvoiceStore):
+    """The invoices of the demonstration, whose past may be invoiced later than provisioned."""
+
+    def begin_again(self, accounts: Sequence[str]) -> None:
+        """Makes the first contract month of each account due that has no invoice yet.
+
+        May be repeated. Raises LocalError where another account got an invoice meanwhile: the numbers of invoices rise
+        with their dates, so the past cannot be numbered any more. One transaction per account.
+        """
+        waiting = [each for each in map(self.billing_context, accounts) if each and self._waits(each)]
+        if waiting and any(not row.key.startswith(OF_CLOCKS) for row in self._numbers()):
+            raise LocalError("Invoices were issued already, and the past needs the first numbers. First: make clean.")
+        for context in waiting:
+            account = replace(context.subscriber.account, invoiced_from=0)
+            with self._transaction() as write:
+                write.replace_account(account_item(account), account.version)
+                set_renewal_due(write, context, InvoicingDue(0))
+
+    def _numbers(self) -> Iterator[Row]:
+        return self._reads.query(keys.NUMBERS, keys.NUMBER, keys.last_of(keys.NUMBER))
+
+    def _waits(self, context: BillingContext) -> bool:
+        account, due = context.subscriber.account, context.due
+        return bool(account.invoiced_from) and due is not None and due.month == account.invoiced_from
 
 
 def _reschedule(account: str, store: AutoscalingStore) -> date:

@@ -74,6 +74,7 @@ APPOINTMENT = "/accounts/{account}/appointment"
 APPOINTED = {"email": "dina@nordlys.example", "name": "Dina Lund", "reason": "The only admin has left."}
 CANCELLATION = "/accounts/{account}/cancellation"
 WRONG = {"lines": None, "reason": "Invoiced by mistake"}
+CORRECTED = {"reason": "The address was wrong"}
 REACTIVATION = "/accounts/{account}/reactivation"
 RELEASE = "/accounts/{account}/invoicing/release"
 ARCHIVE = "/accounts/{account}/invoices/archive"
@@ -272,6 +273,9 @@ MATRIX = [
     Cell(get_invoice_document, "GET", INVOICE + "/pdf", 202, 202, 202, 404, prepare=with_invoice),
     Cell(get_invoice_document, "GET", INVOICE + "/xml", 202, 202, 202, 404, prepare=with_invoice),
     Cell(issue_credit_note, "POST", INVOICE + "/credit-notes", 403, 403, 201, 404, WRONG, None, with_invoice),
+    Cell(issue_credit_note, "POST", INVOICE + "/credit-notes/preview", 403, 403, 200, 404, WRONG, None, with_invoice),
+    Cell(issue_credit_note, "POST", INVOICE + "/correction", 403, 403, 201, 404, CORRECTED, None, with_invoice),
+    Cell(issue_credit_note, "POST", INVOICE + "/correction/preview", 403, 403, 200, 404, CORRECTED, None, with_invoice),
     Cell(get_invoices, "GET", "/invoices/past-due", 403, 403, 200, 403),
     Cell(get_invoices, "GET", "/invoices", 403, 403, 200, 403, query={"month": "2026-06"}),
     Cell(get_invoices, "GET", "/credit-notes", 403, 403, 200, 403, query={"month": "2026-06"}),

@@ -54,6 +54,10 @@ ROUND_TRIPS: dict[str, list[str]] = {
     "GET /accounts/{account}/invoices/{number}/xml": [BATCH],
     "POST /accounts/{account}/invoices/{number}/consent": [GET, QUERY],
     "POST /accounts/{account}/invoices/{number}/credit-notes": [BATCH, BATCH, BATCH, BATCH, WRITE],
+    "POST /accounts/{account}/invoices/{number}/credit-notes/preview": [BATCH, BATCH, BATCH],
+    # Its paid period has ended, so it is looked for.
+    "POST /accounts/{account}/invoices/{number}/correction": [BATCH, BATCH, BATCH, QUERY, QUERY, BATCH, WRITE],
+    "POST /accounts/{account}/invoices/{number}/correction/preview": [BATCH, BATCH, BATCH, QUERY],
     "POST /accounts/{account}/invoices/{number}/payment-attempts": [BATCH, QUERY],
     "POST /accounts/{account}/invoices/{number}/payments": [BATCH, QUERY, QUERY, WRITE],
     "GET /accounts/{account}/invoicing/release": [BATCH],

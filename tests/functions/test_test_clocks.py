@@ -24,11 +24,13 @@ from billing.platform.queues.interfaces import DueWork
 from billing.platform.test_clocks.commands import Advancer, run_clock
 from billing.usage.rules import UsageEvent
 
+from functions.administer_cancellation.app import handler as administer_cancellation
 from functions.administer_users.app import handler as administer_users
 from functions.advance_test_clock.app import handler as advance_test_clock
 from functions.get_billing.app import handler as get_billing
 from functions.get_deletions.app import handler as get_deletions
 from functions.get_invoices.app import handler as get_invoices
+from functions.list_accounts.app import handler as list_accounts
 from functions.record_queued_usage.app import handler as record_queued_usage
 from functions.record_usage.app import handler as record_usage
 from functions.release_invoicing.app import handler as release_invoicing
@@ -384,6 +386,50 @@ def test_an_account_on_a_clock_is_in_no_list_and_no_schedule_of_customers(
     of_clock = {"series": "TEST-q1-LV", "year": "2026"}
     assert len(answer(get_invoices, request("GET", route, claims=STAFF, query=of_clock)).body["items"]) == 1
     assert all(event_fields(event)["test_clock"] == "q1" for event in recorded(ON_CLOCK))
+
+
+def test_an_account_on_a_clock_is_in_the_lists_of_staff_if_they_ask_for_its_clock(stripe_account: Stripe) -> None:
+    make()
+    provisioned(started(ON_CLOCK))
+    company = company_of(ON_CLOCK)
+    card(company, stripe_account, DECLINED_WHEN_CHARGED)
+    advanced(NOW + timedelta(days=40))
+    shown = call_cancellation(company, "GET").body
+    assert cancel(company, shown["preview"]["active_until"]).status == 201
+    month = {"month": f"{NOW:%Y-%m}"}
+    lists: list[tuple[Any, str, dict[str, str]]] = [
+        (list_accounts, "/accounts", {}),
+        (list_accounts, "/accounts", {"status": "cancelling"}),
+        (list_accounts, "/accounts", {"search": ON_CLOCK}),
+        (list_accounts, "/accounts", {"search": "Nord"}),
+        (list_accounts, "/accounts", {"search": "invoices@nordlys.example"}),
+        (list_accounts, "/accounts", {"search": "DK13585628"}),
+        (list_accounts, "/accounts", {"past_due": "true"}),
+        (get_invoices, "/invoices", month),
+        (administer_cancellation, "/cancellations", {}),
+    ]
+
+    for handler, route, query in lists:
+
+        def found(more: dict[str, str], handler: Any = handler, route: str = route) -> list[str]:
+            given = answer(handler, request("GET", route, claims=STAFF, query=more or None))
+            assert given.status == 200, given
+            return [each["account"] for each in given.body["items"]]
+
+        assert found({**query, "test_clock": "q1"}) == [ON_CLOCK], (route, query)
+        assert found({**query, "test_clock": "q2"}) == []
+        assert found(query) == []
+
+    # An item is in the lists of its clock, in those of its users, and due on its clock: in no other.
+    indexed = [
+        item[index]
+        for item in stored_items()
+        if item["pk"].endswith(ON_CLOCK)
+        for index in ("gsi1pk", "gsi2pk")
+        if item.get(index) is not None
+    ]
+    assert indexed
+    assert all(each.endswith("#clock#q1") or each.startswith("USER#") for each in indexed)
 
 
 def test_mail_about_a_test_goes_to_the_domain_of_tests_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.background import free_port
+from local.cloud import client
 from local.settings import ROOT, Settings
 from local.stack import Stack, start, stop
 
@@ -46,6 +47,23 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with (ARTEFACTS / "in-use.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second run waits, because it would overwrite the build of this one
         try:
-            yield start(settings, datetime.now(UTC), print)
+            running = start(settings, datetime.now(UTC), print)
+            _stop_planners_of_money(running)
+            yield running
         finally:
             stop(settings)
+
+
+def _stop_planners_of_money(stack: Stack) -> None:
+    """Disables the schedules of money: the tests fire them when they want, and one may run over a full hour."""
+    scheduler = client(stack.settings, "scheduler")
+    planners = {stack.outputs[each] for each in ("PlanInvoicesName", "PlanPaymentsName", "PlanReconciliationName")}
+    stopped = 0
+    for listed in scheduler.list_schedules()["Schedules"]:
+        schedule = scheduler.get_schedule(Name=listed["Name"])
+        if schedule["Target"]["Arn"].rpartition(":")[2] in planners:
+            assert schedule["State"] == "ENABLED"
+            changed = {key: schedule[key] for key in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
+            scheduler.update_schedule(**changed, State="DISABLED")
+            stopped += 1
+    assert stopped == len(planners)

@@ -56,7 +56,7 @@ class ListIndexStore(InvoiceStore):
         for family, item_of in _ITEMS.items():
             for row in self._reads.query(keys.account(account.id), family, keys.last_of(family), consistent=True):
                 item = item_of(account, row)
-                if item is not None and _keys_of(row) != (item.index, item.list_index):
+                if item is not None and _keys_of(row) != item.places:
                     yield replace(item, body=row.body)  # as it is stored, in whatever form
 
     def _with_method(self, account: Account) -> int:

@@ -13,6 +13,7 @@ from billing.accounts.rules import Status
 from billing.billing_page.listing import Asked, Candidate, Found, ListedAccount
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.summary_mapping import invoice_from
+from billing.kernel.account_ids import clock_of
 from billing.kernel.searching import search_text
 from billing.payments.mapping import shown_payment_method_from
 from billing.platform.dynamodb import keys
@@ -82,9 +83,12 @@ class AccountListStore(Table):
     def _parts(self, asked: Asked, now: datetime, at_once: int) -> list[Part]:
         """The parts of the narrowest list that has all accounts that fit."""
 
+        def on_clock(lists: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+            return [(keys.on_clock(partition, asked.clock), index) for partition, index in lists]
+
         def of(lists: Iterable[tuple[str, str]], last: str, found: Found, first: str = " ") -> Part:
             def rows(begin: str) -> Places:
-                return self._reads.merged(lists, max(first, begin), last, at_once=at_once)
+                return self._reads.merged(on_clock(lists), max(first, begin), last, at_once=at_once)
 
             return rows, lambda _: found
 
@@ -93,7 +97,7 @@ class AccountListStore(Table):
             return [of([(keys.e_mail(asked.search), keys.LIST_INDEX)], whole, Found.ADDRESS)]
         if asked.search is not None:
             number = of([(vat_number_list(asked.search), keys.INDEX)], whole, Found.VAT_NUMBER)
-            return [self._of_id(asked.search), number, self._named(asked.search, at_once)]
+            return [self._of_id(asked.search, asked.clock), number, self._named(asked.search, asked.clock, at_once)]
         if asked.past_due:
             # Those of a release before are in the first index.
             both = [(keys.PAST_DUE, keys.LIST_INDEX), (keys.PAST_DUE, keys.INDEX)]
@@ -108,21 +112,23 @@ class AccountListStore(Table):
             return [of([(keys.accounts_in(str(asked.status)), keys.INDEX)], whole, Found.FILTER)]
         return [of([(each, keys.LIST_INDEX) for each in keys.list_shards(keys.ACCOUNTS)], whole, Found.FILTER)]
 
-    def _of_id(self, account: str) -> Part:
+    def _of_id(self, search: str, clock: str | None) -> Part:
+        account = search_text(search)
+
         def rows(begin: str) -> Places:
-            partition = keys.account(search_text(account))
-            may_be_id = len(partition.encode()) <= keys.SEARCHED_BYTES
+            partition = keys.account(account)
+            may_be_id = len(partition.encode()) <= keys.SEARCHED_BYTES and clock_of(account) == clock
             row = self._reads.get(partition, keys.PAGE_ACCOUNT) if may_be_id and begin <= partition else None
             return iter([] if row is None else [(partition, row)])
 
         return rows, lambda _: Found.ID
 
-    def _named(self, name: str, at_once: int) -> Part:
+    def _named(self, name: str, clock: str | None, at_once: int) -> Part:
         within = keys.name_key(name)
         partitions = [*keys.list_shards(keys.ACCOUNTS), keys.COMPANIES]
 
         def rows(begin: str) -> Places:
-            lists = [(each, keys.LIST_INDEX) for each in partitions]
+            lists = [(keys.on_clock(each, clock), keys.LIST_INDEX) for each in partitions]
             return self._reads.merged(lists, max(within, begin), keys.last_listed(within), at_once=at_once)
 
         return rows, lambda row: Found.NAME if row.key == keys.PAGE_ACCOUNT else Found.COMPANY

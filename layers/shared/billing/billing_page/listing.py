@@ -19,13 +19,14 @@ LOOKED_AT_MAX = 200
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a page is asked for; None is no condition. `search` is an id, an e-mail address, a VAT number, or the
-    beginning of a name."""
+    beginning of a name. `clock` names the test clock of the accounts; None is for accounts on none."""
 
     search: str | None = None
     status: Status | None = None
     past_due: bool | None = None
     usable_method: bool | None = None
     paused: bool | None = None
+    clock: str | None = None
 
     @property
     def searches_address(self) -> bool:

@@ -113,9 +113,10 @@ class AutoscalingStore(UsageReads):
         return self._reads.newest(keys.account(account), keys.DECISION, _decided_from, limit=limit, after=after)
 
     def decided_in(
-        self, month: date, *, outcome: DecisionOutcome | None, limit: int, after: str | None
+        self, month: date, *, outcome: DecisionOutcome | None, limit: int, after: str | None, clock: str | None = None
     ) -> Slice[tuple[str, ProductDecision]]:
         """A page of the decisions of all accounts for a month, with their accounts: by what came of them, by account.
+        Of the accounts on a test clock if one is named.
 
         One query of the index per shard.
         """
@@ -125,7 +126,7 @@ class AutoscalingStore(UsageReads):
 
         shards = keys.list_shards(keys.of_month(keys.DECISIONS, month))
         within = "" if outcome is None else f"{outcome}#"
-        return self._reads.listed(shards, listed, limit=limit, after=after, within=within)
+        return self._reads.listed(shards, listed, limit=limit, after=after, within=within, clock=clock)
 
     def success_manager(self, account: Account) -> Mapping[str, str] | None:
         """Name and e-mail address of the account's success manager; None if none is assigned. One read."""

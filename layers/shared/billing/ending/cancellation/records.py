@@ -134,8 +134,11 @@ class CancellationStore(UsageReads):
             exemptions_of(rows.get((partition, keys.PAGE_TAX_EXEMPTIONS))),
         )
 
-    def cancellations(self, *, month: date | None, limit: int, after: str | None) -> Slice[tuple[str, Cancellation]]:
+    def cancellations(
+        self, *, month: date | None, limit: int, after: str | None, clock: str | None = None
+    ) -> Slice[tuple[str, Cancellation]]:
         """A page of the cancellations that hold, of one month (UTC) or of all, with their accounts; the newest first.
+        Of the accounts on a test clock if one is named.
 
         One that was withdrawn, or that a reactivation has ended, is not there. One query of the index.
         """
@@ -145,7 +148,7 @@ class CancellationStore(UsageReads):
 
         within = "" if month is None else f"{month:%Y-%m}-"
         return self._reads.listed(
-            [keys.CANCELLATIONS], listed, limit=limit, after=after, within=within, newest_first=True
+            [keys.CANCELLATIONS], listed, limit=limit, after=after, within=within, newest_first=True, clock=clock
         )
 
     def user(self, account: str, user: str) -> User | None:

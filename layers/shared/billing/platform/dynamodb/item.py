@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from billing.platform.dynamodb import keys
+
+Place = tuple[str, str]
+"""A partition key and a sort key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -19,7 +24,17 @@ class Item:
     partition: str
     key: str
     body: str
-    index: tuple[str, str] | None = None
-    list_index: tuple[str, str] | None = None
+    index: Place | None = None
+    list_index: Place | None = None
     expires_at: datetime | None = None
     claimed_until: str | None = None
+
+    @property
+    def places(self) -> tuple[Place | None, Place | None]:
+        """The keys that it is stored with in the two indexes. Those of an account on a test clock are in the lists of
+        its clock."""
+        return _place(self.partition, self.index), _place(self.partition, self.list_index)
+
+
+def _place(item: str, index: Place | None) -> Place | None:
+    return None if index is None else (keys.index_partition(item, index[0]), index[1])

@@ -237,8 +237,11 @@ class Reader:
         within: str = "",
         index: str = keys.LIST_INDEX,
         newest_first: bool = False,
+        clock: str | None = None,
     ) -> Slice[T]:
         """A page of a list of staff, whose partitions are merged; of those entries whose key begins with `within`.
+
+        Of the accounts on a test clock if one is named, otherwise of those on none.
 
         A position may be any text, as a client can make one up: it never leads out of the list. One Query per
         partition.
@@ -249,7 +252,7 @@ class Reader:
             last = min(last, position)
         elif position is not None:
             first = max(first, keys.after(position))
-        lists = [(partition, index) for partition in partitions]
+        lists = [(keys.on_clock(partition, clock), index) for partition in partitions]
         # Two rows more than the page: the row of the position, and one that shows whether another page follows.
         rows = self.merged(lists, first, last, at_once=limit + 2, newest_first=newest_first)
         page = [*islice(((key, row) for key, row in rows if key != position), limit + 1)]

@@ -514,21 +514,23 @@ def _reasons(failure: TransactWriteError) -> list[CancellationReason | None]:
 
 def _keys_in_indexes(items: type[ItemModel], item: Item) -> list[Action]:
     """The actions of an update that take an item into its indexes, and out of those that it is no longer in."""
-    partition, key = item.index or (None, None)
-    list_partition, list_key = item.list_index or (None, None)
+    first, second = item.places
+    partition, key = first or (None, None)
+    list_partition, list_key = second or (None, None)
     wanted = [(items.gsi1pk, partition), (items.gsi1sk, key), (items.gsi2pk, list_partition), (items.gsi2sk, list_key)]
     return [name.remove() if value is None else name.set(value) for name, value in wanted]
 
 
 def _stored(items: type[ItemModel], item: Item) -> ItemModel:
-    partition, key = item.index or (None, None)
-    list_partition, list_key = item.list_index or (None, None)
+    first, second = item.places
+    partition, key = first or (None, None)
+    list_partition, list_key = second or (None, None)
     return items(
         item.partition,
         item.key,
-        gsi1pk=None if partition is None else keys.index_partition(item.partition, partition),
+        gsi1pk=partition,
         gsi1sk=key,
-        gsi2pk=None if list_partition is None else keys.index_partition(item.partition, list_partition),
+        gsi2pk=list_partition,
         gsi2sk=list_key,
         claimed_until=item.claimed_until,
         expires_at=None if item.expires_at is None else int(item.expires_at.timestamp()),

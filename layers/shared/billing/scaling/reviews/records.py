@@ -43,8 +43,11 @@ class ReviewStore(SuccessManagerStore):
         """An account's reviews, newest first. One query."""
         return self._reads.newest(keys.account(account), keys.REVIEW, _review_from, limit=limit, after=after)
 
-    def reviews_of(self, success_manager: str, *, limit: int, after: str | None) -> Slice[tuple[str, Review]]:
-        """A page of the reviews that were booked with a success manager, with their accounts; the latest first.
+    def reviews_of(
+        self, success_manager: str, *, limit: int, after: str | None, clock: str | None = None
+    ) -> Slice[tuple[str, Review]]:
+        """A page of the reviews that were booked with a success manager, with their accounts; the latest first. Of the
+        accounts on a test clock if one is named.
 
         One query of the index.
         """
@@ -53,7 +56,7 @@ class ReviewStore(SuccessManagerStore):
             return row.partition.removeprefix(keys.account("")), _review_from(row)
 
         partition = keys.reviews_of(success_manager)
-        return self._reads.listed([partition], listed, limit=limit, after=after, newest_first=True)
+        return self._reads.listed([partition], listed, limit=limit, after=after, newest_first=True, clock=clock)
 
     def book_review(self, account: Account, review: Review, event: Event) -> None:
         """Saves a new review with its booked cells, and records the event.
