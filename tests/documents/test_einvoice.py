@@ -120,6 +120,9 @@ CASES: dict[str, IssuedInvoice] = {
     "a rate of staff with four decimals": invoice(
         tax=Tax(TaxRule.OWN_RATE, "CH", Decimal("9.9755"), "GST"), seller=SWISS, company=IN_ZURICH
     ),
+    "a rate of staff in the seller's currency": with_seller_tax(
+        invoice(tax=Tax(TaxRule.OWN_RATE, "CH", Decimal("8.1"), "MWST"), seller=SWISS, company=IN_ZURICH), "CHF"
+    ),
     "a zero rate in words": invoice(
         tax=Tax(TaxRule.ZERO_RATED, "CH", Decimal(0), "MWST", WORDS), seller=SWISS, company=IN_ZURICH
     ),

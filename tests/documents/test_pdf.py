@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from tests.documents.samples import BUYER, SELLER, STARTS, invoice, italian
+from tests.documents.samples import BUYER, SELLER, STARTS, invoice, italian, with_seller_tax
 from tests.documents.test_einvoice import credit_note
 from tests.properties import examples
 
@@ -102,6 +102,14 @@ def test_a_tax_of_staff_has_its_name_and_words(tax: Tax, language: str, expected
     written = squeezed(rendered(invoice(tax=tax, language=language)))
 
     assert all(each in written for each in expected)
+
+
+def test_a_tax_of_staff_in_the_sellers_currency_has_its_name() -> None:
+    own = invoice(tax=Tax(TaxRule.OWN_RATE, "CH", Decimal("8.1"), "MWST"))
+    written = squeezed(rendered(with_seller_tax(own, "CHF")))
+
+    assert "MWST in CHF" in written
+    assert "MWST: " in written
 
 
 def test_a_credit_note_names_the_invoice_that_it_corrects() -> None:

@@ -94,7 +94,7 @@ def preview_correction(
     store: InvoiceStore,
 ) -> PlannedCorrection:
     """What `reissue_invoice` would issue now. It reads as much. Raises NotFound, RuleViolation, AlreadyCredited,
-    NotCorrectable, ExchangeRateUnknown."""
+    NotCorrectable, ExchangeRateUnknown, TaxRateUnknown."""
     corrected = store.invoice(billing.subscriber.account.id, number)
     return _plan(billing, corrected, right, reason, keeps_tax, context, settings, store)
 
@@ -120,7 +120,7 @@ def reissue_invoice(
     The same again, with the same reason, is the invoice that there is. Two reads, one query for an invoice of a period
     that has ended, and one transaction; one read more for each first number that a process gives, one query for what
     credit may pay, one get for tax that is also in the seller's currency. Raises NotFound, RuleViolation,
-    AlreadyCredited, NotCorrectable, ExchangeRateUnknown, AlreadyPaid, ConcurrentChange, UpstreamFailed.
+    AlreadyCredited, NotCorrectable, ExchangeRateUnknown, TaxRateUnknown, AlreadyPaid, ConcurrentChange, UpstreamFailed.
     """
     account = billing.subscriber.account
     corrected = store.invoice(account.id, number)
