@@ -242,6 +242,29 @@ def test_a_reactivation_is_refused_in_words_without_a_rate(company: Company, mon
     assert waiting() == [], "no due invoice waits"
 
 
+@HOME
+def test_a_correction_keeps_the_tax_or_takes_the_rate_of_the_same_day(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_transfer(company)
+    first, _ = issue_due(NOW, monkeypatch)
+    move_home(company)
+
+    def correct(tax: str, path: str = "/correction/preview") -> Answer:
+        body = {"reason": "The wrong place", "tax": tax}
+        of = {**company.path, "number": first}
+        return answer(issue_credit_note, request("POST", INVOICE + path, claims=STAFF, path=of, body=body))
+
+    assert correct("kept").status == 200
+    refused = correct("anew")
+    assert (refused.status, refused.body["type"].rpartition(":")[2]) == (409, "tax-rate-missing")
+    put(AT_HOME, FROM_APRIL)
+    assert correct("anew", "/correction").status == 201
+    drafts = [json.loads(each["body"])["issued"] for each in stored_items() if each["sk"].startswith("DOCUMENT#LV")]
+    [corrected] = [each["draft"] for each in drafts if each.get("replaces")]
+    assert (corrected["tax"]["rule"], corrected["tax"]["rate"]) == ("own_rate", "8.1"), "of January, not of today"
+
+
 # ---- What staff give ----
 
 
