@@ -1,5 +1,5 @@
-"""What staff change of a running account: its stores, products, discounts, term and version of the catalogue
-(decisions 0034, 0037, 0038)."""
+"""What staff change of a running account: stores, products, discounts, term, version of the catalogue, and
+exemptions from tax (decisions 0034, 0037, 0038, 0044)."""
 
 import os
 from typing import Annotated
@@ -8,6 +8,7 @@ import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded 
 from billing.accounts.administer_stores import change_store
 from billing.accounts.admission import Admission, Permits
 from billing.accounts.store_views import StoreChangeBody, StoreId, StoresView
+from billing.billing_page.change_exemptions import replace_exemptions
 from billing.billing_page.change_subscription import (
     ChangeRequest,
     SubscriptionChange,
@@ -35,14 +36,16 @@ from billing.billing_page.change_views import (
     SubscriptionChangeView,
     TermBody,
 )
+from billing.billing_page.exemption_views import ExemptionsChangeView, ExemptionsView
 from billing.billing_page.page import BillingPage
 from billing.billing_page.records import BillingPageStore
+from billing.invoicing.exemptions.views import ExemptionsBody
 from billing.kernel.events import RequestContext
 from billing.kernel.permissions import Permission
 from billing.platform.http.answers import NoContent, Tagged, no_content, tagged
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
-from billing.platform.http.preconditions import IfMatch, Preview, replaced_version
+from billing.platform.http.preconditions import IfMatch, IfNoneMatch, Preview, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.subscriptions.rules import Order
 from billing.wiring import Accounts, Pages, TaxedFrom, VatNumberPolicy, account_store
@@ -111,6 +114,35 @@ def put_discounts(
     changed = replace_discounts(page, body.values(), change, pages=pages)
     view = DiscountsChangeView.of(changed, page.account.contract.today(context.time))
     return tagged(view, changed.page.subscription.version)
+
+
+@app.get("/accounts/<account>/tax-exemptions")
+def get_exemptions(account: AccountId, admission: MayRead, pages: Pages, now: Now) -> Tagged[ExemptionsView]:
+    """The exemptions of the account from tax, and from which day on they can be changed."""
+    page = _admitted(account, admission, pages)
+    return tagged(ExemptionsView.of(page, page.account.contract.today(now)), page.exemptions.version)
+
+
+@app.put("/accounts/<account>/tax-exemptions")
+def put_exemptions(
+    account: AccountId,
+    body: ExemptionsBody,
+    admission: MayChange,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    if_match: IfMatch = None,
+    if_none_match: IfNoneMatch = None,
+    preview: Preview = False,
+) -> Tagged[ExemptionsChangeView]:
+    """Replace the exemptions of the account from tax, with their evidence. Admins and the billing address are told."""
+    page = _admitted(account, admission, pages)
+    replaces = replaced_version(if_match, if_none_match)
+    change = ChangeRequest(replaces, preview, context, seller, policy)
+    changed = replace_exemptions(page, body.values(), change, pages=pages)
+    view = ExemptionsChangeView.of(changed, page.account.contract.today(context.time))
+    return tagged(view, changed.page.exemptions.version)
 
 
 @app.put("/accounts/<account>/subscription/lines/<product>")

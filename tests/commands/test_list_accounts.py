@@ -32,7 +32,7 @@ from billing.ending.cancellation.rules import Reason
 from billing.invoicing.dunning import UNPAID, mark_past_due
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.issue_invoices import issue_invoices
-from billing.invoicing.to_come import SellerAddress
+from billing.invoicing.tax_rates.rules import SellerAddress
 from billing.invoicing.transfers import after_transfer
 from billing.kernel.permissions import Role
 from billing.payments.methods import Card, Method, PaymentMethod

@@ -110,7 +110,13 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
             "debit": None,
             "interval_months": 3,
             # 25 % of tax is rounded half away from zero.
-            "next_charge": {"on": "2026-07-15", "net": euros(29_062), "tax": euros(7_266), "total": euros(36_328)},
+            "next_charge": {
+                "on": "2026-07-15",
+                "net": euros(29_062),
+                "tax": euros(7_266),
+                "tax_rule": "domestic",
+                "total": euros(36_328),
+            },
             # Three months of search (12862.5, rounded once) and of e-mail, less the loyalty discount.
             "amount_per_charge": euros(12_862 + 17_700 - 1_500),
             "next_charge_on": "2026-07-15",

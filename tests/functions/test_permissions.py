@@ -79,6 +79,12 @@ REACTIVATION = "/accounts/{account}/reactivation"
 RELEASE = "/accounts/{account}/invoicing/release"
 ARCHIVE = "/accounts/{account}/invoices/archive"
 RATES = {"base": "EUR", "rates": {"DKK": "7.4604"}, "source": "ECB"}
+EXEMPT = {
+    "code": "VATEX-EU-151-1A",
+    "words": {"en": "Exempt: diplomatic mission"},
+    "certificate": {"reference": "DK-2026-0417", "authority": "Udenrigsministeriet", "issued_on": "2026-06-01"},
+    "valid_from": "2027-01-15",
+}
 CANCELLED = {
     "reason": "too_expensive",
     "text": "We close two of our shops.",
@@ -334,6 +340,11 @@ MATRIX = [
         with_rates,
     ),
     Cell(administer_exchange_rates, "GET", "/invoicing/awaiting-rates", 403, 403, 200, 403),
+    Cell(administer_exchange_rates, "GET", "/tax-rates", 403, 403, 200, 403),
+    # The seller of these tests has the VAT of a member state.
+    Cell(administer_exchange_rates, "PUT", "/tax-rates", 403, 403, 409, 403, {"rates": []}, {"If-None-Match": "*"}),
+    Cell(administer_exchange_rates, "GET", "/invoicing/awaiting-tax-rates", 403, 403, 200, 403),
+    Cell(administer_exchange_rates, "GET", "/tax-exemptions", 403, 403, 200, 403),
     Cell(administer_test_clocks, "GET", "/test-clocks", 403, 403, 200, 403),
     Cell(administer_test_clocks, "POST", "/test-clocks", 403, 403, 201, 403, {"test_clock": "q2", "now": CLOCK_BEGINS}),
     Cell(administer_test_clocks, "GET", CLOCK, 403, 403, 200, 403, prepare=with_clock),
@@ -464,6 +475,18 @@ MATRIX = [
         with_another_version,
     ),
     Cell(administer_subscriptions, "DELETE", VERSION, 403, 403, 200, 404, prepare=with_pending_version),
+    read("/accounts/{account}/tax-exemptions", administer_subscriptions),
+    Cell(
+        administer_subscriptions,
+        "PUT",
+        "/accounts/{account}/tax-exemptions",
+        403,
+        403,
+        200,
+        404,
+        {"exemptions": [EXEMPT]},
+        {"If-Match": '"0"'},
+    ),
     read(TERM, administer_subscriptions),
     Cell(administer_subscriptions, "PUT", TERM, 403, 403, 200, 404, LONGER, {"If-Match": '"0"'}),
     Cell(

@@ -45,12 +45,17 @@ from billing.invoicing.due import CollectionDue
 from billing.invoicing.dunning import InvoicePayment, initial_payment
 from billing.invoicing.exchange_rates.records import ExchangeRateStore, RateReads
 from billing.invoicing.exchange_rates.rules import AwaitedRate, DailyRates
+from billing.invoicing.exemptions.records import ExemptionStore
+from billing.invoicing.exemptions.rules import NO_EXEMPTIONS
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.periods import fix_month
 from billing.invoicing.reconciliation.records import ReconciliationStore, RecordedBooks
 from billing.invoicing.reconciliation.rules import Finding, Rule
 from billing.invoicing.records import BillingContext, DocumentOfAccount, InvoiceStore, PaymentChange, WholeInvoice
+from billing.invoicing.tax import AwaitedTaxRate
+from billing.invoicing.tax_rates.records import TaxRateStore
+from billing.invoicing.tax_rates.rules import TaxRates
 from billing.invoicing.transfer_records import TransferStore
 from billing.invoicing.transfers import BankTransfer, Transfer
 from billing.invoicing.vat_numbers.records import VatNumberState, VatNumberStore
@@ -153,6 +158,7 @@ MERCHANT = Merchant("acct_1", livemode=False)
 OUTAGE = Outage("DE", NOON, NOON, "MS_UNAVAILABLE", told=False, version=1)
 RATES = DailyRates(TODAY, "EUR", {"DKK": Decimal("7.4604")}, "ECB")
 AWAITED = AwaitedRate(TODAY, "EUR")
+AWAITED_TAX = AwaitedTaxRate("CH", TODAY)
 BOOKS = RecordedBooks(CONTEXT, (), (), (), is_register_due=False)
 FINDING = Finding(Rule.CREDIT_DIFFERS, ID, "balance", None, "the sum", "the balance", since=NOON)
 LIST: dict[str, Any] = {"limit": 1, "after": None}
@@ -208,6 +214,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     BillingPageStore: {
         "billing_page": lambda store: store.billing_page(ID),
+        "change_exemptions": lambda store: store.change_exemptions(PAGE, NO_EXEMPTIONS, EVENT),
         "change_term": lambda store: store.change_term(PAGE, ACCOUNT, TERM, [EVENT], TODAY),
         "change_subscription": lambda store: store.change_subscription(PAGE, PAGE.subscription, EVENT),
         "provision": lambda store: store.provision(PAGE, ADMIN, EVENT, DUE, BILLING),
@@ -279,7 +286,14 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "replace_rates": lambda store: store.replace_rates(RATES, SHARED),
         "waiting": lambda store: store.waiting(**LIST),
     },
+    ExemptionStore: {
+        "exempt": lambda store: store.exempt(ID),
+        "exempt_accounts": lambda store: store.exempt_accounts(**LIST),
+        "tell": lambda store: store.tell(ACCOUNT, NO_EXEMPTIONS, EVENT),
+    },
     InvoiceStore: {
+        "await_tax": lambda store: store.await_tax(CONTEXT, AWAITED_TAX, EVENT, is_due=True),
+        "is_told_of_tax": lambda store: store.is_told_of_tax("CH", ID),
         "await_rate": lambda store: store.await_rate(CONTEXT, AWAITED, EVENT, is_due=True),
         "advance": lambda store: store.advance(CONTEXT, FIXED, [EVENT]),
         "hold": lambda store: store.hold(CONTEXT, HOLD, EVENT),
@@ -412,6 +426,11 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "save_transfer": lambda store: store.save_transfer(CONTEXT, TRANSFER, CHANGES, [EVENT]),
         "transfer": lambda store: store.transfer(ID, TRANSFER.id),
         "transfers": lambda store: store.transfers(ID, **LIST),
+    },
+    TaxRateStore: {
+        "awaiting_tax": lambda store: store.awaiting_tax(**LIST),
+        "replace_tax_rates": lambda store: store.replace_tax_rates(TaxRates(), SHARED),
+        "tax_rates": lambda store: store.tax_rates(),
     },
     UsageReads: {"totals": lambda store: store.totals(ID, TODAY, TODAY)},
     UsageStore: {

@@ -7,6 +7,8 @@ texts for every request.
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,11 +35,13 @@ if TYPE_CHECKING:
     from billing.ending.exports.records import DownloadStore
     from billing.ending.reactivation.records import ReactivationStore
     from billing.invoicing.exchange_rates.records import ExchangeRateStore
+    from billing.invoicing.exemptions.records import ExemptionStore
     from billing.invoicing.invoices import Seller
     from billing.invoicing.reconciliation.records import ReconciliationStore
     from billing.invoicing.records import InvoiceStore
     from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
-    from billing.invoicing.to_come import SellerAddress
+    from billing.invoicing.tax_rates.records import TaxRateStore
+    from billing.invoicing.tax_rates.rules import SellerAddress
     from billing.invoicing.transfer_records import TransferStore
     from billing.invoicing.vat_numbers.records import VatNumberStore
     from billing.invoicing.vat_numbers.register import VatRegister
@@ -75,6 +79,7 @@ else:  # the commands of a function import the stores and interfaces that they n
     AccountListStore = ErasureStore = ReconciliationStore = PaymentLedger = TermStore = TransferStore = (
         SubscriptionStore
     ) = Any
+    TaxRateStore = ExemptionStore = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -120,6 +125,7 @@ download_store: Callable[[], DownloadStore] = _store("ending.exports.records", "
 due_store: Callable[[], DueStore] = _store("platform.due_work.records", "DueStore")
 erasure_store: Callable[[], ErasureStore] = _store("ending.erasure.records", "ErasureStore")
 event_store: Callable[[], EventStore] = _store("platform.events.records", "EventStore")
+exemption_store: Callable[[], ExemptionStore] = _store("invoicing.exemptions.records", "ExemptionStore")
 exchange_rate_store: Callable[[], ExchangeRateStore] = _store("invoicing.exchange_rates.records", "ExchangeRateStore")
 invoice_store: Callable[[], InvoiceStore] = _store("invoicing.records", "InvoiceStore")
 payment_store: Callable[[], PaymentStore] = _store("payments.records", "PaymentStore")
@@ -133,6 +139,7 @@ subscription_store: Callable[[], SubscriptionStore] = _store("subscriptions.reco
 success_manager_store: Callable[[], SuccessManagerStore] = _store(
     "scaling.reviews.success_manager_records", "SuccessManagerStore"
 )
+tax_rate_store: Callable[[], TaxRateStore] = _store("invoicing.tax_rates.records", "TaxRateStore")
 term_store: Callable[[], TermStore] = _store("accounts.term_records", "TermStore")
 transfer_store: Callable[[], TransferStore] = _store("invoicing.transfer_records", "TransferStore")
 usage_store: Callable[[], UsageStore] = _store("usage.records", "UsageStore")
@@ -147,13 +154,22 @@ read_clocks_from(clock_store)
 def seller_address() -> SellerAddress:
     """The part of the seller's address that taxes depend on."""
     from billing.accounts.information import as_printed, normal_postcode
-    from billing.invoicing.to_come import SellerAddress
+    from billing.invoicing.tax_rates.rules import SellerAddress
 
     return SellerAddress(
         country=os.environ["SELLER_COUNTRY"],
         postcode=as_printed(normal_postcode, os.environ["SELLER_POSTCODE"] or None),
         city=os.environ["SELLER_CITY"],
     )
+
+
+def taxed_from() -> SellerAddress:
+    """The seller's address, with the tax rates of staff where these apply. One get for a seller outside of the EU."""
+    from billing.invoicing.tax_rates.rules import has_own_rates
+
+    address = seller_address()
+    # By the rules for territories that have no end.
+    return replace(address, rates=tax_rate_store().tax_rates()) if has_own_rates(address, date.max) else address
 
 
 @cache
@@ -427,7 +443,9 @@ Payments = Annotated[PaymentGateway, Depends(payments)]
 ChargedMethods = Annotated[frozenset[Method], Depends(charged_methods)]
 Invoices = Annotated[InvoiceStore, Depends(invoice_store)]
 Transfers = Annotated[TransferStore, Depends(transfer_store)]
-TaxedFrom = Annotated[SellerAddress, Depends(seller_address)]
+TaxedFrom = Annotated[SellerAddress, Depends(taxed_from)]
+SellerPlace = Annotated[SellerAddress, Depends(seller_address)]
+TaxRateTable = Annotated[TaxRateStore, Depends(tax_rate_store)]
 VatNumberPolicy = Annotated[UnconfirmedVatNumber | None, Depends(unconfirmed_vat_number)]
 DeployedSettings = Annotated[InvoicingSettings, Depends(invoicing_settings)]
 Downloads = Annotated[DownloadStore, Depends(download_store)]
@@ -435,6 +453,7 @@ Files = Annotated[Documents, Depends(documents)]
 Cancellations = Annotated[CancellationStore, Depends(cancellation_store)]
 Claims = Annotated[ClaimStore, Depends(claim_store)]
 Purges = Annotated[PurgeStore, Depends(purge_store)]
+Exemptions = Annotated[ExemptionStore, Depends(exemption_store)]
 ExchangeRates = Annotated[ExchangeRateStore, Depends(exchange_rate_store)]
 VatNumbers = Annotated[VatNumberStore, Depends(vat_number_store)]
 Reactivations = Annotated[ReactivationStore, Depends(reactivation_store)]

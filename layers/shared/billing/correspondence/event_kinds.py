@@ -60,7 +60,9 @@ from billing.invoicing.event_schemas import (
     TransferTakenBack,
 )
 from billing.invoicing.exchange_rates.event_schemas import ExchangeRateMissing, ExchangeRatesReplaced
+from billing.invoicing.exemptions.event_schemas import TaxExemptionEnding, TaxExemptionsChanged
 from billing.invoicing.reconciliation.event_schemas import ReconciliationDiffered
+from billing.invoicing.tax_rates.event_schemas import TaxRateMissing, TaxRatesReplaced
 from billing.invoicing.vat_numbers.event_schemas import (
     VatNumberConfirmed,
     VatNumberDecided,
@@ -165,6 +167,10 @@ AnyEvent = (
     | SubscriptionTierLowered
     | SuccessManagerAssigned
     | SuccessManagerChanged
+    | TaxExemptionEnding
+    | TaxExemptionsChanged
+    | TaxRateMissing
+    | TaxRatesReplaced
     | TestClockAdvancing
     | TestClockCreated
     | TestClockDeleted

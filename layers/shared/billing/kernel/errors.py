@@ -33,6 +33,7 @@ invoicing.credit_notes          AlreadyCredited, NotCorrectable
 invoicing.collect_payments      NothingToCharge
 invoicing.seller_currency       ExchangeRateUnknown
 invoicing.settle_by_hand        RefundUnderWay
+invoicing.tax_rates.rules       TaxRateUnknown, TaxRatesBuiltIn
 invoicing.transfers             BookingTakenBack, CreditRepaid, NoInvoice, TransferDiffers
 invoicing.vat_numbers.rules     NoVatNumber, VatNumberUnconfirmed
 ending.cancellation.rules       DatesChanged, NotCancelling, Deactivated
