@@ -43,8 +43,10 @@ from billing.invoicing.exchange_rates.rules import DailyRates, rate_day
 from billing.invoicing.invoices import IssuedInvoice
 from billing.invoicing.issue_invoices import issue_invoices, upcoming
 from billing.invoicing.record_transfer import record_transfer
+from billing.invoicing.reissue_invoice import RightAmount, reissue_invoice
 from billing.invoicing.release_invoicing import preview_invoicing, release_invoicing
 from billing.invoicing.take_transfer_back import take_transfer_back
+from billing.invoicing.tax import TaxRule
 from billing.invoicing.transfers import BankTransfer, NoInvoice
 from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract, Term
 from billing.kernel.events import EventType, RequestContext
@@ -126,7 +128,7 @@ class Story:
 
 KINDS = (
     *("move", "scale", "scale", "review", "review", "agree", "agree", "agree", "term", "cancel", "cancel", "withdraw"),
-    *("reactivate", "reactivate", "forget", "company", "pay", "pay", "unpay"),
+    *("reactivate", "reactivate", "forget", "company", "pay", "pay", "unpay", "correct", "correct"),
 )
 
 
@@ -186,8 +188,9 @@ class Life:
     def __init__(self, story: Story, world: World, *, late: bool) -> None:
         self.story, self.world, self.late = story, world, late
         self.zone = ZoneInfo(story.zone)
-        self.runs = self.reviews = 0
+        self.runs = self.reviews = self.corrections = 0
         self.forgotten = False
+        self.more: Counter[tuple[date, str | None]] = Counter()
         self.settings = replace(SETTINGS, seller_currency="DKK") if story.converted else SETTINGS
         self.rates = Rates(story.country)
         self.contracts: list[Owed] = []
@@ -548,8 +551,8 @@ class Life:
 
     def forget(self, one: int, other: int) -> None:
         """The running period is not stored, nor the first month, as in an account of an earlier release."""
-        if len(self.contracts) > 1 or one > 2:
-            return
+        if len(self.contracts) > 1 or one > 2 or self.corrected():
+            return  # no earlier release corrected an invoice
         event("forget")
         self.forgotten = True
         client, partition = self.world.client, {"S": f"ACCOUNT#{ACCOUNT}"}
@@ -623,6 +626,36 @@ class Life:
         assert paid + sum(each.credit for each in payments) >= standing
         assert not open_ones or not existing(store.billing_context(ACCOUNT)).credit
 
+    def correct(self, one: int, other: int) -> None:
+        """Staff correct an invoice that no credit note names, at times by a larger amount of a line."""
+        named = {note.corrects.number for note in self.taken_back() if note.corrects}
+        invoices = [each for each in self.issued() if each.number not in named]
+        if not invoices:
+            return
+        invoice, store = invoices[one % len(invoices)], self.world.invoicing
+        billing = existing(store.billing_context(ACCOUNT))
+        if invoice.draft.tax.rule is TaxRule.REVERSE_CHARGE and not billing.company.vat_number:
+            return
+        right: tuple[RightAmount, ...] = ()
+        line, more = invoice.draft.lines[0], 37 * (other + 1)
+        if other % 2 and not self.forgotten:
+            event("corrected by an amount")
+            right = (RightAmount(0, line.net.amount + more),)
+            self.more[invoice.draft.since, line.product] += more
+        event("corrected")
+        self.corrections += 1
+        reissue_invoice(
+            billing,
+            invoice.number,
+            right,
+            f"Correction {self.corrections}",
+            keeps_tax=True,
+            context=self.context,
+            settings=self.settings,
+            store=store,
+            gateway=cast("Any", None),
+        )
+
     # ---- Answers ----
 
     def owed(self, before: date) -> list[Document]:
@@ -630,7 +663,13 @@ class Life:
         return [each for each in self.documents(before) if each.net > 0]
 
     def documents(self, before: date) -> list[Document]:
-        return [each for contract in self.contracts for each in contract.documents(before, self.rates)]
+        owed = [each for contract in self.contracts for each in contract.documents(before, self.rates)]
+        return [self._with_corrections(each) for each in owed]
+
+    def _with_corrections(self, owed: Document) -> Document:
+        amounts = tuple((product, amount + self.more[owed.since, product]) for product, amount in owed.amounts)
+        tax = half_away(sum(amount for _, amount in amounts) * owed.rate / 100)
+        return replace(owed, amounts=amounts, tax=tax)
 
     def free(self) -> list[str]:
         """The first days of the months that were told to cost nothing."""
@@ -644,10 +683,22 @@ class Life:
         return self.owed(before)[len(self.issued()) :]
 
     def issued(self) -> list[IssuedInvoice]:
-        return [each for each in self._documents() if each.corrects is None]
+        """The invoices that hold. One in the place of another is where that one was."""
+        invoices = [each for each in self._documents() if each.corrects is None]
+        replaced = self.corrected()
+        firsts: dict[str, str] = {}
+        for each in invoices:
+            firsts[each.number] = firsts[each.replaces.number] if each.replaces else each.number
+        held = [each for each in invoices if each.number not in replaced]
+        return sorted(held, key=lambda each: firsts[each.number])
+
+    def corrected(self) -> set[str]:
+        """The numbers of the invoices that another one is in the place of."""
+        return {each.replaces.number for each in self._documents() if each.replaces}
 
     def taken_back(self) -> list[IssuedInvoice]:
-        return [each for each in self._documents() if each.corrects is not None]
+        """The credit notes of runs. One of a correction has its invoice in the place of the one that it names."""
+        return [each for each in self._documents() if each.corrects and each.corrects.replaced_by is None]
 
     def _documents(self) -> list[IssuedInvoice]:
         found = self.world.invoicing.invoices_since(ACCOUNT, date.min)

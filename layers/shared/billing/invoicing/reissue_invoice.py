@@ -127,7 +127,8 @@ def reissue_invoice(
     try:
         planned = _plan(billing, corrected, right, reason, keeps_tax, context, settings, store)
     except AlreadyCredited:
-        existing = _standing(corrected, right, reason, store)
+        tax = corrected.invoice.draft.tax if keeps_tax else _tax_anew(billing, corrected.invoice, settings)
+        existing = _standing(corrected, right, reason, tax, store)
         if existing is None:
             raise
         return existing
@@ -369,18 +370,19 @@ def _invoiced(of: PeriodOfInvoice, note: IssuedInvoice, invoice: IssuedInvoice) 
 
 
 def _standing(
-    corrected: WholeInvoice, right: Sequence[RightAmount], reason: str, store: InvoiceStore
+    corrected: WholeInvoice, right: Sequence[RightAmount], reason: str, tax: Tax, store: InvoiceStore
 ) -> WholeInvoice | None:
-    """The invoice that this very request has issued before, if it has."""
-    account = corrected.invoice.account
+    """The invoice that this very request has issued before, if it has: other amounts or another tax are another one."""
+    account, lines = corrected.invoice.account, corrected.invoice.draft.lines
     for number in sorted({number for _, number in corrected.payment.credited}, reverse=True):
-        correction = store.invoice(account, number).invoice.corrects
+        note = store.invoice(account, number).invoice
+        correction = note.corrects
         if correction is None or correction.replaced_by is None or correction.reason != reason:
             continue
         whole = store.invoice(account, correction.replaced_by)
-        nets = {line.product: line.net.amount for line in whole.invoice.draft.lines}
-        lines = corrected.invoice.draft.lines
-        named = [each for each in right if each.line < len(lines)]
-        if all(nets.get(lines[each.line].product, 0) == each.net for each in named):
+        nets = {line.product: -line.net.amount for line in note.draft.lines}
+        nets |= {lines[each.line].product: each.net for each in right if each.line < len(lines)}
+        issued = {line.product: line.net.amount for line in whole.invoice.draft.lines}
+        if whole.invoice.draft.tax == tax and {each: net for each, net in nets.items() if net} == issued:
             return whole
     return None
