@@ -142,6 +142,21 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
             "effective_on": "2027-01-08",
         },
     },
+    "transfer.recorded": {
+        "too-much": {
+            "invoices": [
+                {
+                    "number": "2026-0117",
+                    "due_on": "2026-05-02",
+                    "amount": {"amount": 351500, "currency": "DKK"},
+                    "left": {"amount": 0, "currency": "DKK"},
+                }
+            ],
+            "received": {"amount": 351500, "currency": "DKK"},
+            "credit": {"amount": 50000, "currency": "DKK"},
+        },
+    },
+    "transfer.taken_back": {"only-credit": {"invoices": []}},
     "usage.threshold_reached": {
         "90": {"percent": 90, "usage": "9004"},
         "100": {"percent": 100, "usage": "10000.2"},

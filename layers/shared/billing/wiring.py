@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from billing.invoicing.records import InvoiceStore
     from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
     from billing.invoicing.to_come import SellerAddress
+    from billing.invoicing.transfer_records import TransferStore
     from billing.invoicing.vat_numbers.records import VatNumberStore
     from billing.invoicing.vat_numbers.register import VatRegister
     from billing.payments.gateway import PaymentGateway, PaymentNotices
@@ -69,7 +70,7 @@ else:  # the commands of a function import the stores and interfaces that they n
     DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
     ExchangeRateStore = Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
-    AccountListStore = ErasureStore = ReconciliationStore = PaymentLedger = Any
+    AccountListStore = ErasureStore = ReconciliationStore = PaymentLedger = TransferStore = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -127,6 +128,7 @@ review_store: Callable[[], ReviewStore] = _store("scaling.reviews.records", "Rev
 success_manager_store: Callable[[], SuccessManagerStore] = _store(
     "scaling.reviews.success_manager_records", "SuccessManagerStore"
 )
+transfer_store: Callable[[], TransferStore] = _store("invoicing.transfer_records", "TransferStore")
 usage_store: Callable[[], UsageStore] = _store("usage.records", "UsageStore")
 vat_number_store: Callable[[], VatNumberStore] = _store("invoicing.vat_numbers.records", "VatNumberStore")
 
@@ -418,6 +420,7 @@ PaymentMethods = Annotated[PaymentStore, Depends(payment_store)]
 Payments = Annotated[PaymentGateway, Depends(payments)]
 ChargedMethods = Annotated[frozenset[Method], Depends(charged_methods)]
 Invoices = Annotated[InvoiceStore, Depends(invoice_store)]
+Transfers = Annotated[TransferStore, Depends(transfer_store)]
 TaxedFrom = Annotated[SellerAddress, Depends(seller_address)]
 VatNumberPolicy = Annotated[UnconfirmedVatNumber | None, Depends(unconfirmed_vat_number)]
 DeployedSettings = Annotated[InvoicingSettings, Depends(invoicing_settings)]

@@ -11,7 +11,7 @@ from enum import Enum, StrEnum, auto
 from billing.accounts.rules import User
 from billing.ending.erasure.rules import ERASED_DOMAIN
 from billing.kernel.account_ids import clock_of
-from billing.kernel.events import Event, EventType
+from billing.kernel.events import Event, EventType, Facts
 from billing.kernel.permissions import Role
 
 
@@ -78,6 +78,8 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.SUBSCRIPTION_CHANGED: (Audience.ADMINS, Audience.BILLING),
     EventType.SUBSCRIPTION_TIER_LOWERED: (Audience.ADMINS, Audience.MANAGER, Audience.BILLING),
     EventType.TEST_CLOCK_FAILED: (Audience.STAFF,),
+    EventType.TRANSFER_RECORDED: (Audience.ADMINS, Audience.BILLING),
+    EventType.TRANSFER_TAKEN_BACK: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.USAGE_ABOVE_TIERS: (Audience.STAFF,),
     EventType.USAGE_BELOW_TIER: (Audience.ADMINS,),
     EventType.USAGE_CORRECTED: (Audience.ADMINS,),
@@ -106,14 +108,22 @@ def is_mailed(event: Event) -> bool:
     """Whether an event sends mail: its type has an audience. One that belongs to no account is for staff alone.
 
     A correction of usage is mailed only if it undoes an alert that was mailed, a change of a user only if it is one of
-    their role.
+    their role, a transfer only if it pays a part or too much: each invoice that is paid has a mail of its own.
     """
     if event.type is EventType.USER_CHANGED and (event.before or {}).get("role") == (event.after or {}).get("role"):
         return False
     if event.type is EventType.USAGE_CORRECTED and (event.after or {}).get("threshold") is None:
         return False
+    if event.type is EventType.TRANSFER_RECORDED and not _leaves_something(event.before or {}, event.after or {}):
+        return False
     audience = AUDIENCES.get(event.type)
     return audience is not None and (event.account is not None or audience == (Audience.STAFF,))
+
+
+def _leaves_something(before: Facts, after: Facts) -> bool:
+    """Whether a transfer has left something to pay of its invoices, or has left credit or paid others with it."""
+    is_part = any(each["left"]["amount"] for each in after["invoices"])
+    return is_part or bool(after["applied"]) or after["credit"]["amount"] > before["credit"]["amount"]
 
 
 def outlives_account(event: Event) -> bool:

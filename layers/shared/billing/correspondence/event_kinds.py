@@ -56,6 +56,8 @@ from billing.invoicing.event_schemas import (
     PaymentRepaid,
     PaymentUnexpected,
     PeriodFree,
+    TransferRecorded,
+    TransferTakenBack,
 )
 from billing.invoicing.exchange_rates.event_schemas import ExchangeRateMissing, ExchangeRatesReplaced
 from billing.invoicing.reconciliation.event_schemas import ReconciliationDiffered
@@ -153,6 +155,8 @@ AnyEvent = (
     | TestClockDeleting
     | TestClockFailed
     | TestClockReady
+    | TransferRecorded
+    | TransferTakenBack
     | UsageAboveTiers
     | UsageBelowTier
     | UsageCorrected

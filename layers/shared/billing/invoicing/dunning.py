@@ -362,17 +362,6 @@ def awaiting_transfer(payment: InvoicePayment, until: date) -> InvoicePayment:
     return replace(payment, is_past_due=False, is_exhausted=False, next_attempt_on=until + DAY)
 
 
-def mark_received(payment: InvoicePayment, on: date, method: Method, reference: str) -> InvoicePayment:
-    """The payment after staff have recorded the arrival of the money, of one that was written off too.
-
-    Raises AlreadyPaid.
-    """
-    if payment.status not in {*UNPAID, InvoiceStatus.UNCOLLECTIBLE}:
-        raise AlreadyPaid
-    entry = Entry(EntryKind.TRANSFERRED, payment.balance, on, reference)
-    return replace(payment.without_intent(), method=method, reference=reference).with_entries(entry)
-
-
 def retry_now(payment: InvoicePayment) -> InvoicePayment:
     """The payment before an attempt that an admin asks for: the retry days count from it."""
     return replace(payment, is_exhausted=False, first_failed_on=None)

@@ -16,11 +16,14 @@ class EntryKind(StrEnum):
 
     CHARGED = "charged"
     TRANSFERRED = "transferred"
+    TRANSFER_TAKEN_BACK = "transfer_taken_back"
     CREDIT_APPLIED = "credit_applied"
+    CREDIT_UNAPPLIED = "credit_unapplied"
     WAIVED = "waived"
     RETURNED = "returned"
     CARRIED = "carried"
     OVERPAID = "overpaid"
+    CREDIT_TAKEN_BACK = "credit_taken_back"
     DISPUTED = "disputed"
     DISPUTE_CLOSED = "dispute_closed"
     CHARGED_BACK = "charged_back"
@@ -50,6 +53,10 @@ class Entry:
     DISPUTE is CLOSED, and one that was charged back may be WON later. Staff have REPAID credit BY_HAND, or WRITTEN_OFF
     what will not be paid.
 
+    A transfer that staff have recorded wrongly is TAKEN_BACK: the invoice is owed again. The credit that came from it
+    is TAKEN_BACK too, from the invoice that holds it: what was OVERPAID or CARRIED there was not paid. Credit that has
+    paid another invoice by then is UNAPPLIED: that invoice is owed again.
+
     A refund of a credit note is BEGUN before it is asked for, with the number of the attempt as its `reference`. It is
     DONE or has FAILED with the id of the refund. One that was done may fail days later. At the end of an account the
     credit that an invoice holds is refunded in the same way, to the `payment` that it came from.
@@ -78,8 +85,11 @@ _OWED_LESS = {
     EntryKind.WAIVED: 1,
     EntryKind.CHARGE_BACK_WON: 1,
     EntryKind.SET_OFF: 1,
+    EntryKind.CREDIT_TAKEN_BACK: 1,
     EntryKind.CHARGED_BACK: -1,
+    EntryKind.CREDIT_UNAPPLIED: -1,
     EntryKind.OVERPAID: -1,
+    EntryKind.TRANSFER_TAKEN_BACK: -1,
 }
 """What an entry takes off what an invoice's customer owes. A return leaves it: the credit note says the same."""
 
@@ -87,6 +97,8 @@ _CREDIT = {
     EntryKind.CARRIED: 1,
     EntryKind.OVERPAID: 1,
     EntryKind.CREDIT_APPLIED: -1,
+    EntryKind.CREDIT_UNAPPLIED: 1,
+    EntryKind.CREDIT_TAKEN_BACK: -1,
     EntryKind.REPAID_BY_HAND: -1,
     EntryKind.CREDIT_REFUNDED: -1,
     EntryKind.CREDIT_REFUND_FAILED: 1,
@@ -99,6 +111,7 @@ uses that credit meanwhile."""
 _RECEIVED = {
     EntryKind.CHARGED: 1,
     EntryKind.TRANSFERRED: 1,
+    EntryKind.TRANSFER_TAKEN_BACK: -1,
     EntryKind.CHARGE_BACK_WON: 1,
     EntryKind.CHARGED_BACK: -1,
 }

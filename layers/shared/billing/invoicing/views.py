@@ -398,24 +398,25 @@ class CreditNoteBody(Body):
     reason: Text
 
 
+class AmountBody(Body):
+    """An amount in minor units."""
+
+    amount: Annotated[int, Field(strict=True, gt=0)]
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+
+
 class RecordedPaymentBody(Body):
-    """Money that has arrived on the bank account, by the reference that came with it."""
+    """Money that has arrived on the bank account, by the reference that came with it: all that is left, or `amount`."""
 
     paid_on: IsoDate
     reference: Annotated[Text, Field(description="By which the transfer is known.")]
+    amount: AmountBody | None = None
 
 
 class WriteOffBody(Body):
     """Why an invoice will not be paid."""
 
     reason: Text
-
-
-class AmountBody(Body):
-    """An amount in minor units."""
-
-    amount: Annotated[int, Field(strict=True, gt=0)]
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
 
 
 class RepaymentBody(Body):

@@ -97,6 +97,8 @@ class EventType(StrEnum):
     TEST_CLOCK_DELETING = "test_clock.deleting"
     TEST_CLOCK_FAILED = "test_clock.failed"
     TEST_CLOCK_READY = "test_clock.ready"
+    TRANSFER_RECORDED = "transfer.recorded"
+    TRANSFER_TAKEN_BACK = "transfer.taken_back"
     USAGE_ABOVE_TIERS = "usage.above_tiers"
     USAGE_BELOW_TIER = "usage.below_tier"
     USAGE_CORRECTED = "usage.corrected"

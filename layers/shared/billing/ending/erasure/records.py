@@ -62,6 +62,7 @@ UNTOUCHED = {
     " appointment is a page of its own",
     keys.PURGE: "while an account is deleted, nobody is erased from it by themselves",
     keys.TOTAL: "counts usage",
+    keys.TRANSFER: "what the bank says of a payment, which law wants with the invoice (GDPR art. 17(3)(b))",
     keys.VAT_CHECK: "the evidence for an invoice's tax, which law wants whole (GDPR art. 17(3)(b))",
 }
 """The families that an erasure leaves, each with the reason."""

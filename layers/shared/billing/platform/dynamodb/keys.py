@@ -26,6 +26,7 @@
 | reviews                     | ACCOUNT#account | REVIEW#ulid                           |                            |
 | open review                 | ACCOUNT#account | REVIEW-OPEN                           |                            |
 | alert states                | ACCOUNT#account | TOLD#subject                          |                            |
+| transfers                   | ACCOUNT#account | TRANSFER#20260609-digest-1            |                            |
 | suppressed addresses        | ACCOUNT#account | UNDELIVERABLE#address                 |                            |
 | users                       | ACCOUNT#account | USER#user                             | USER#user, ACCOUNT#account |
 | check of the VAT number     | ACCOUNT#account | PAGE#VAT-CHECK                        | VAT-UNCONFIRMED, since     |
@@ -222,6 +223,7 @@ REVIEW_OPEN = "REVIEW-OPEN"
 SERIES = "SERIES#"
 TEST_CLOCKS = "TEST-CLOCKS"
 TOTAL = "TOTAL#"
+TRANSFER = "TRANSFER#"
 UNDELIVERABLE = "UNDELIVERABLE#"
 USER = "USER#"
 VAT_CHECK = "VAT-CHECK#"
@@ -251,6 +253,7 @@ ACCOUNT_FAMILIES = (
     REACTIVATION,
     REVIEW,
     REVIEW_OPEN,
+    TRANSFER,
     UNDELIVERABLE,
     USER,
     VAT_CHECK,
@@ -308,6 +311,11 @@ def markers(account: str) -> str:
 def user(user: str) -> str:
     """The sort key of a user in an account, and a partition of the index: the accounts of a user."""
     return f"{USER}{user}"
+
+
+def transfer(transfer: str) -> str:
+    """A transfer that was recorded for an account. The id begins with the day on which the bank booked it."""
+    return f"{TRANSFER}{transfer}"
 
 
 def log_in(user: str) -> str:
