@@ -26,6 +26,7 @@ scaling.reviews.rules           NoSuccessManager, ReviewNotYet, ReviewOpen, Slot
 payments.methods                SetupSuperseded
 subscriptions.changes           EndChanged, LastProduct, NotEnding
 usage.corrections               AccountClosed, CorrectionConflict
+invoicing.bank_statements       EntryDecided, NothingDecided (entries)
 invoicing.dunning               AlreadyPaid
 invoicing.credit_notes          AlreadyCredited, NotCorrectable
 invoicing.collect_payments      NothingToCharge
