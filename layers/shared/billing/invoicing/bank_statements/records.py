@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -133,12 +134,9 @@ class BankStatementStore(TransferStore):
                 list_index=(keys.payer(payer), account),
                 expires_at=now + timedelta(days=KEPT_DAYS),
             )
-            try:
-                with self._transaction() as write:
-                    write.require_account(account)
-                    write.put(item)
-            except ConcurrentChange:  # it is a suggestion for later, and the money is booked
-                continue
+            with suppress(_AccountGone), self._transaction(_AccountGone()) as write:
+                write.require_account(account)
+                write.put(item)
 
     def forget_payer(self, payer: str, accounts: Iterable[str]) -> None:
         """Forgets that a payer has paid for accounts. One transaction."""
@@ -193,6 +191,10 @@ class BankStatementStore(TransferStore):
             partition = keys.list_shard(keys.of_month(keys.CREDIT_NOTES, day), number)
             rows = [*self._reads.query(partition, place, place, limit=1, index=keys.LIST_INDEX)]
         return rows[0].partition.removeprefix(keys.account("")) if rows else None
+
+
+class _AccountGone(ConcurrentChange):
+    """The account does not exist any more."""
 
 
 def payable(record: InvoiceRecord) -> PayableInvoice:
