@@ -20,8 +20,8 @@ from billing.invoicing.bank_statements.matching import (
 from billing.invoicing.bank_statements.references import mentions
 from billing.invoicing.bank_statements.rules import (
     ENTRIES_MAX,
+    BankPayer,
     Booking,
-    Payer,
     Statement,
     checked,
     entry_ids,
@@ -73,7 +73,7 @@ def test_camt_053_of_every_version(version: str) -> None:
             DAY,
             "R1",
             (f"{NUMBER} & more", "E2E-1"),
-            Payer("Nordlys Kaffe ApS", PAYER_IBAN),
+            BankPayer("Nordlys Kaffe ApS", PAYER_IBAN),
             place=("statements", 0, "entries", 0),
         ),
     )
@@ -194,7 +194,7 @@ def test_mt940_of_german_banks() -> None:
     assert (statement.name, statement.page, statement.is_balanced, statement.ignored) == ("00042", "001", True, 1)
     first, second = statement.bookings
     assert (first.amount, first.booked_on, first.reference) == (Money(14_700, "EUR"), DAY, "B1")
-    assert (first.texts, first.payer) == ((f"Rechnung {NUMBER}",), Payer("Nordlys Kaffe ApS", PAYER_IBAN))
+    assert (first.texts, first.payer) == ((f"Rechnung {NUMBER}",), BankPayer("Nordlys Kaffe ApS", PAYER_IBAN))
     assert (second.reference, second.is_reversal) == (None, True)
 
 
@@ -208,7 +208,7 @@ def test_mt940_of_dutch_banks_and_without_structure() -> None:
 
     first, second = only(content).bookings
 
-    assert first.payer == Payer("Caf\xe9 Zon", "NL20INGB0001234567")
+    assert first.payer == BankPayer("Caf\xe9 Zon", "NL20INGB0001234567")
     assert [each.readings for each in mentions(first.texts, "LV")] == [(NUMBER,)]
     assert [each.readings for each in mentions(second.texts, "LV")] == [(OTHER,)]
     assert is_of("NL91ABNA0417164300EUR", "NL91 ABNA 0417 1643 00")

@@ -1,4 +1,4 @@
-"""An import and a decision may be cut off anywhere: each booking of the bank is booked once, and staff are told once."""
+"""An import or a decision may be cut off anywhere: each booking of the bank is booked once, staff are told once."""
 
 from __future__ import annotations
 

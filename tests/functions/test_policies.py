@@ -253,7 +253,7 @@ KEPT: dict[str, dict[str, str]] = {
         "s3:GetObjectLegalHold InvoiceArchive/*": "without it S3 leaves the hold out of the answer about a file",
         "s3:GetObjectRetention InvoiceArchive/*": "without it S3 leaves the lock out of the answer about a file",
     },
-    "import_bank_statements": {**_FORMER, **_KEY, **_COLLECTION},
+    "import_bank_statements": {**_FORMER, **_KEY},
     "issue_credit_note": {**_FORMER, **_KEY, **_COLLECTION},
     "note_payment_notice": _FORMER,
     "notify": {"s3:ListBucket Documents": "a document that is not there yet is a 404"},

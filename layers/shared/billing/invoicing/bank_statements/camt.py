@@ -24,8 +24,8 @@ from billing.invoicing.bank_statements.rules import (
     ENTRIES_MAX,
     TEXT_LENGTH_MAX,
     TEXTS_MAX,
+    BankPayer,
     Booking,
-    Payer,
     Statement,
     refused,
 )
@@ -211,7 +211,7 @@ def _bookings(whole: Booking, entry: Element, payments: list[Element]) -> list[B
             whole.booked_on,
             reference,
             tuple(texts[:TEXTS_MAX]),
-            Payer() if first is None else _payer(first),
+            BankPayer() if first is None else _payer(first),
             is_reversal=whole.is_reversal or (first is not None and _one(first, "RtrInf") is not None),
             is_batch=is_batch,
             place=whole.place,
@@ -273,11 +273,11 @@ def _texts(payment: Element) -> list[str]:
     return [each[:TEXT_LENGTH_MAX] for each in [*found, *_lines(payment, "AddtlTxInf")]]
 
 
-def _payer(payment: Element) -> Payer:
+def _payer(payment: Element) -> BankPayer:
     name = _text(payment, "RltdPties/Dbtr/Nm") or _text(payment, "RltdPties/Dbtr/Pty/Nm")
     name = name or _text(payment, "RltdPties/UltmtDbtr/Nm") or _text(payment, "RltdPties/UltmtDbtr/Pty/Nm")
     iban = _text(payment, "RltdPties/DbtrAcct/Id/IBAN") or _text(payment, "RltdPties/DbtrAcct/Id/Othr/Id")
-    return Payer(None if name is None else name[:TEXT_LENGTH_MAX], None if iban is None else iban[:TEXT_LENGTH_MAX])
+    return BankPayer(None if name is None else name[:TEXT_LENGTH_MAX], None if iban is None else iban[:TEXT_LENGTH_MAX])
 
 
 # ---- Elements ----------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from billing.invoicing.bank_statements.book import book, preview_parts, take_back
 from billing.invoicing.bank_statements.entries import (
     BankEntry,
-    Decision,
     EntryDecided,
+    EntryDecision,
     EntryStatus,
     NothingDecided,
     check_parts,
@@ -79,7 +79,7 @@ def decide(
         if not is_preview:
             _require(entry, replaces)
         transfers = preview_parts(entry, parts, context=context, store=store, gateway=gateway)
-        decided = entry.decided(Decision(context.time, context.actor.user, parts, ignored))
+        decided = entry.decided(EntryDecision(context.time, context.actor.user, parts, ignored))
         if is_preview:
             return Decided(decided, transfers)
         event = new_event(EventType.BANK_ENTRY_DECIDED, context, account=None, before=entry.facts, after=decided.facts)

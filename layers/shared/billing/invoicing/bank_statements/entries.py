@@ -60,7 +60,7 @@ class NothingDecided(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class EntryDecision:
     """What staff decided: the parts to book, or that the entry is ignored, with a reason. `by` is their log-in."""
 
     at: datetime
@@ -88,7 +88,7 @@ class BankEntry:
     parts: tuple[Part, ...] = ()
     candidates: tuple[PayableInvoice, ...] = ()
     transfers: tuple[tuple[str, str], ...] = ()
-    decision: Decision | None = None
+    decision: EntryDecision | None = None
     round: int = 0
     detail: str | None = None
     begun_at: datetime | None = None
@@ -126,7 +126,7 @@ class BankEntry:
             self, status=EntryStatus.DOUBTFUL, doubt=doubt, detail=detail, transfers=(), decision=None, settled_at=None
         )
 
-    def decided(self, decision: Decision) -> BankEntry:
+    def decided(self, decision: EntryDecision) -> BankEntry:
         """The entry once staff have decided."""
         if not decision.parts:
             return replace(self, status=EntryStatus.IGNORED, decision=decision, settled_at=decision.at)

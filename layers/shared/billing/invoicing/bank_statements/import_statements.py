@@ -51,7 +51,7 @@ OPEN = frozenset({EntryStatus.WAITING, EntryStatus.BOOKING})
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StatementOutcome:
     """A statement after a request to import it, with its entries in its order. `failures` says which entries could not
     be looked at: (entry, kind of the error); they wait for the next request."""
 
@@ -69,7 +69,7 @@ def import_statements(
     store: BankStatementStore,
     gateway: PaymentGateway,
     has_time: Callable[[], bool] = lambda: True,
-) -> tuple[Outcome, ...]:
+) -> tuple[StatementOutcome, ...]:
     """Imports the statements of a file; goes on with one that is known. Stops looking at entries once it has no time.
 
     `series` is that of invoice numbers, `iban` the account that customers are asked to pay to, None for any. Raises
@@ -103,7 +103,7 @@ def _kept(
 
 def _looked_at(
     statement: ImportedStatement, entries: Sequence[BankEntry], looking: _Looking, has_time: Callable[[], bool]
-) -> Outcome:
+) -> StatementOutcome:
     looked_at: list[BankEntry] = []
     failures: list[tuple[str, str]] = []
     for entry in entries:
@@ -124,7 +124,7 @@ def _looked_at(
             after=statement.facts(looked_at),
         )
         statement = looking.store.save_statement(replace(statement, finished_at=looking.context.time), event)
-    return Outcome(statement, tuple(looked_at), tuple(failures))
+    return StatementOutcome(statement, tuple(looked_at), tuple(failures))
 
 
 class _Looking:

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
-from billing.invoicing.bank_statements.entries import BankEntry, Decision, EntryStatus, ImportedStatement
+from billing.invoicing.bank_statements.entries import BankEntry, EntryDecision, EntryStatus, ImportedStatement
 from billing.invoicing.bank_statements.matching import Doubt, Part, PayableInvoice
-from billing.invoicing.bank_statements.rules import Booking, Payer
+from billing.invoicing.bank_statements.rules import BankPayer, Booking
 from billing.kernel.money import Money
 from billing.platform.dynamodb.bodies import Body, parsed, text, without_version
 
@@ -67,14 +67,14 @@ def _booking_from(body: Body) -> Booking:
         date.fromisoformat(body["booked_on"]),
         body["reference"],
         tuple(body["texts"]),
-        Payer(**body["payer"]),
+        BankPayer(**body["payer"]),
         is_reversal=body["is_reversal"],
         is_batch=body["is_batch"],
     )
 
 
-def _decision_from(body: Body) -> Decision:
-    return Decision(datetime.fromisoformat(body["at"]), body["by"], _parts_from(body["parts"]), body["reason"])
+def _decision_from(body: Body) -> EntryDecision:
+    return EntryDecision(datetime.fromisoformat(body["at"]), body["by"], _parts_from(body["parts"]), body["reason"])
 
 
 def _parts_from(stored: list[dict[str, Any]]) -> tuple[Part, ...]:

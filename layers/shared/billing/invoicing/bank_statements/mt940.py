@@ -19,8 +19,8 @@ from billing.invoicing.bank_statements.camt import minor_units
 from billing.invoicing.bank_statements.rules import (
     TEXT_LENGTH_MAX,
     TEXTS_MAX,
+    BankPayer,
     Booking,
-    Payer,
     Statement,
     refused,
 )
@@ -143,7 +143,7 @@ def _booking(data: Mapping[str, Any], currency: str, place: Path) -> Booking:
         day,
         None if reference.upper() in _NONE else reference,
         tuple(dict.fromkeys(each[:TEXT_LENGTH_MAX] for each in said))[:TEXTS_MAX],
-        Payer(_cut(payer_name), _cut(payer_iban)),
+        BankPayer(_cut(payer_name), _cut(payer_iban)),
         is_reversal=status.startswith("R"),
         place=place,
     )

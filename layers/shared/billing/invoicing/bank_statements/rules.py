@@ -40,7 +40,7 @@ _PARTS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Payer:
+class BankPayer:
     """Who has paid, as the bank says: a name, and an IBAN or another number of an account. Each may be unknown."""
 
     name: str | None = None
@@ -67,7 +67,7 @@ class Booking:
     booked_on: date
     reference: str | None = None
     texts: tuple[str, ...] = ()
-    payer: Payer = Payer()
+    payer: BankPayer = BankPayer()
     is_reversal: bool = False
     is_batch: bool = False
     place: Path = ()

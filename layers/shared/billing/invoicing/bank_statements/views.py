@@ -10,7 +10,7 @@ from pydantic import Base64Bytes, Field, model_validator
 
 from billing.invoicing.bank_statements.decide import Allocation, Decided
 from billing.invoicing.bank_statements.entries import BankEntry, EntryStatus, ImportedStatement
-from billing.invoicing.bank_statements.import_statements import OPEN, Outcome
+from billing.invoicing.bank_statements.import_statements import OPEN, StatementOutcome
 from billing.invoicing.bank_statements.matching import Doubt, Part, PayableInvoice
 from billing.invoicing.transfer_views import INVOICE_NUMBER_MAX, PaidAmount, TransferView
 from billing.invoicing.transfers import SHARES_MAX
@@ -224,7 +224,7 @@ class ImportView(View):
     statements: list[BankStatementView]
 
     @classmethod
-    def of(cls, outcomes: tuple[Outcome, ...]) -> ImportView:
+    def of(cls, outcomes: tuple[StatementOutcome, ...]) -> ImportView:
         entries = [entry for outcome in outcomes for entry in outcome.entries]
         waiting = sum(each.status in OPEN for each in entries)
         return cls(
