@@ -150,6 +150,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
                     "number": "2026-0117",
                     "due_on": "2026-05-02",
                     "amount": {"amount": 351500, "currency": "DKK"},
+                    "credit": {"amount": 50000, "currency": "DKK"},
                     "left": {"amount": 0, "currency": "DKK"},
                 }
             ],

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import pytest
-from billing.invoicing.transfers import CreditRepaid, TransferDiffers, TransferTakenBack
+from billing.accounts.rules import existing
+from billing.invoicing.entries import EntryKind, sum_of
+from billing.invoicing.record_transfer import record_transfer
+from billing.invoicing.reissue_invoice import reissue_invoice
+from billing.invoicing.take_transfer_back import take_transfer_back
+from billing.invoicing.transfers import BankTransfer, BookingTakenBack, CreditRepaid, Transfer, TransferDiffers
 from billing.kernel.errors import RuleViolation
+from billing.kernel.events import RequestContext
+from billing.kernel.money import Money
+from billing.platform.dynamodb import keys
 
+from tests.faults.company import SETTINGS, body, events, nothing_is_forgotten, stored_invoices
+from tests.faults.cuts import Faults
+from tests.faults.test_credit_notes import NUMBER, credit, declined
+from tests.faults.test_invoices import ACCOUNT, JULY, Invoicing, collect, invoiced, sync
+from tests.faults.test_money import FIRST_TOTAL
 from tests.faults.till import FIRST, SECOND, THIRD, Till
+from tests.store.samples import CONTEXT
 
 pytestmark = pytest.mark.usefixtures("connection")
 
@@ -30,7 +44,7 @@ def test_twelve_euros_too_little_stay_owed_until_staff_waive_them() -> None:
     till = by_transfer()
     total = till[FIRST][1]
 
-    till.pays(total - 1_200, (FIRST, total - 1_200))
+    made = till.pays(total - 1_200, (FIRST, total - 1_200))
 
     assert left(till, FIRST) == [1_200]
     assert till.events("invoice.paid") == []
@@ -46,6 +60,8 @@ def test_twelve_euros_too_little_stay_owed_until_staff_waive_them() -> None:
     assert till[FIRST] == ("uncollectible", 0)
     assert till.of_kind("written_off") == [(FIRST, 1_200)]
     assert till.balance == 0
+    till.takes_back(made)
+    assert till[FIRST] == ("past_due", total)
 
 
 def test_the_oldest_is_paid_first_and_what_is_over_is_credit() -> None:
@@ -81,10 +97,35 @@ def test_the_same_transfer_again_is_the_one_that_there_is() -> None:
     other = till.pays(first, reference="re 17", key="bank-2")
     assert other.id != made.id
     till.takes_back(made)
-    with pytest.raises(TransferTakenBack):
+    with pytest.raises(BookingTakenBack):
         till.pays(first, reference="re 17", key="bank-1")
     assert till.pays(first, reference="re 17", key="bank-2").id == other.id
     assert sum(amount for _, amount in till.of_kind("transferred")) == 2 * first
+
+
+def test_one_transfer_that_staff_record_invoice_by_invoice() -> None:
+    """As an earlier release had it: the same amount, day and reference for two invoices."""
+    till = by_transfer()
+    for number in (FIRST, SECOND, SECOND):
+        till.transferred(number, "for both")
+    assert left(till, FIRST, SECOND) == [0, 0]
+    assert till.balance == 0
+    assert len(till.transfers()) == 2
+
+
+def test_what_a_charge_and_a_transfer_have_paid_goes_back_both_ways() -> None:
+    till = Till()
+    till.card()
+    first = 36_328
+    [intent] = [each for each in till.objects("payment_intent", "succeeded") if each["metadata"]["invoice"] == FIRST]
+    till.world.stripe.close_dispute(till.world.stripe.dispute(intent["id"], 1_000)["id"], won=False)
+    till.hear()
+    assert till[FIRST] == ("past_due", 1_000)
+    till.pays(1_000, (FIRST, 1_000))
+    assert [each["after"]["method"] for each in till.events("invoice.paid")][-1] == "bank_transfer"
+    till.credit(FIRST)
+    assert till.of_kind("returned") == [(FIRST, first - 1_000)]
+    assert till.of_kind("carried") == [(FIRST, 1_000)]
 
 
 def test_allocations_sum_to_the_transfer_and_name_invoices() -> None:
@@ -99,6 +140,15 @@ def test_allocations_sum_to_the_transfer_and_name_invoices() -> None:
         (("allocations", 2, "invoice"), "not-allowed"),
         (("allocations", 3, "invoice"), "unknown"),
     ]
+
+
+def test_what_was_written_off_before_the_transfer_stays_so() -> None:
+    till = by_transfer()
+    till.write_off(FIRST)
+    made = till.pays(36_328, (FIRST, 36_328))
+    assert till[FIRST] == ("paid", 0)
+    till.takes_back(made)
+    assert till[FIRST] == ("uncollectible", 0)
 
 
 @pytest.mark.parametrize("state", ["paid", "void", "uncollectible"])
@@ -234,3 +284,114 @@ def test_a_transfer_that_paid_too_much_of_what_a_card_has_paid() -> None:
     assert till.balance == 300
     till.takes_back(made)
     assert (till[FIRST], till.balance) == (("paid", 0), 0)
+
+
+# ---- Cut off anywhere --------------------------------------------------------------------------------
+
+
+def arrives(world: Invoicing, *allocations: tuple[str, int], amount: int = 2 * FIRST_TOTAL + 100) -> Transfer:
+    """A transfer of more than two of the three invoices, whose charges have begun."""
+    asked = BankTransfer("E2E", Money(amount, "EUR"), JULY.date(), allocations or None)
+    return record_transfer(
+        existing(world.invoicing.billing_context(ACCOUNT)),
+        asked,
+        context=RequestContext(CONTEXT.actor, JULY, world.correlation),
+        store=world.invoicing,
+        gateway=world.payments,
+    ).transfer
+
+
+def taken_back(world: Invoicing) -> None:
+    [transfer] = world.invoicing.transfers(ACCOUNT, limit=10, after=None).items
+    take_transfer_back(
+        existing(world.invoicing.billing_context(ACCOUNT)),
+        transfer.id,
+        "Another customer's",
+        context=RequestContext(CONTEXT.actor, JULY, world.correlation),
+        settings=SETTINGS,
+        store=world.invoicing,
+        gateway=world.payments,
+    )
+
+
+def arrived() -> Invoicing:
+    with declined().calm() as world:
+        arrives(world)
+        return world
+
+
+def books(world: Invoicing) -> tuple[int, int]:
+    """The sums of what was transferred and of what is left, which must agree with the credit."""
+    with world.calm():
+        payments = [each.payment for each in world.invoicing.summaries(ACCOUNT)]
+        balance = existing(world.invoicing.billing_context(ACCOUNT)).credit
+    assert sum(each.credit for each in payments) == balance
+    entries = [entry for each in payments for entry in each.entries]
+    transferred = sum_of(entries, EntryKind.TRANSFERRED) - sum_of(entries, EntryKind.TRANSFER_TAKEN_BACK)
+    return transferred, sum(each.left for each in payments if not each.is_credit_note)
+
+
+def test_a_transfer_is_recorded_once(faults: Faults) -> None:
+    def once(world: Invoicing) -> None:
+        assert books(world) == (2 * FIRST_TOTAL + 100, FIRST_TOTAL - 100)
+        assert len(events(world, "transfer.recorded")) == 1
+        assert len(events(world, "invoice.paid")) == 2
+
+    faults.every_cut(world=declined, command=arrives, invariants=once, always=nothing_is_forgotten)
+    faults.every_race(world=declined, first=arrives, second=arrives, invariants=once)
+
+
+def test_a_transfer_and_a_charge_of_the_same_invoices_at_once(faults: Faults) -> None:
+    """Whichever comes first: what is paid twice is credit, and nothing is lost."""
+
+    def both(world: Invoicing) -> None:
+        with world.calm():
+            sync(world)
+        transferred, left = books(world)
+        balance = sum(int(body(item)["credit"]) for item in world.stored(keys.BALANCE))
+        charged = sum(each["amount"] for each in world.stripe.objects["charge"].values() if each["paid"])
+        assert transferred + charged - balance + left == 3 * FIRST_TOTAL
+
+    faults.every_race(world=invoiced(), first=collect, second=arrives, invariants=both)
+    faults.every_race(world=invoiced(), first=arrives, second=collect, invariants=both)
+
+
+def test_a_transfer_is_taken_back_once(faults: Faults) -> None:
+    def once(world: Invoicing) -> None:
+        assert books(world) == (0, 3 * FIRST_TOTAL)
+        assert len(events(world, "transfer.taken_back")) == 1
+
+    faults.every_cut(world=arrived, command=taken_back, invariants=once, always=nothing_is_forgotten)
+    faults.every_race(world=arrived, first=taken_back, second=taken_back, invariants=once)
+
+
+def test_a_transfer_is_taken_back_while_its_invoice_is_credited(faults: Faults) -> None:
+    def both(world: Invoicing) -> None:
+        assert books(world) == (0, 2 * FIRST_TOTAL)
+        assert {each["status"] for each in stored_invoices(world) if each["number"] == NUMBER} == {"void"}
+
+    faults.every_race(world=arrived, first=taken_back, second=credit, invariants=both)
+    faults.every_race(world=arrived, first=credit, second=taken_back, invariants=both)
+
+
+def test_a_transfer_of_an_invoice_that_another_one_has_replaced() -> None:
+    """The transfer has paid the new invoice, as credit. Taken back, that one is owed."""
+    till = by_transfer()
+    made = till.pays(36_328, (FIRST, 36_328))
+    with till.world.calm() as world:
+        new = reissue_invoice(
+            existing(world.invoicing.billing_context(ACCOUNT)),
+            FIRST,
+            (),
+            "Wrong address",
+            keeps_tax=True,
+            context=till.staff,
+            settings=till.settings,
+            store=world.invoicing,
+            gateway=world.payments,
+        ).invoice.number
+    assert (till[FIRST][1], till[new]) == (0, ("paid", 0))
+
+    till.takes_back(made)
+
+    assert (till[FIRST], till[new][1], till.balance) == (("void", 0), 36_328, 0)

@@ -21,7 +21,7 @@ from billing.invoicing.records import InvoiceRecord
 from billing.invoicing.settle_by_hand import record_repayment, write_off
 from billing.invoicing.sync_payments import sync_dispute, sync_payment, sync_refund
 from billing.invoicing.take_back import TakeBack, write_take_back
-from billing.invoicing.take_transfer_back import TakenBack, take_transfer_back
+from billing.invoicing.take_transfer_back import TakenBackTransfer, take_transfer_back
 from billing.invoicing.transfers import BankTransfer, Transfer
 from billing.kernel.events import Actor, ActorKind, RequestContext
 from billing.kernel.money import Money
@@ -220,7 +220,11 @@ class Till:
                 is_preview=preview,
             ).transfer
 
-    def takes_back(self, transfer: Transfer, *, preview: bool = False) -> TakenBack:
+    def transfers(self) -> tuple[Transfer, ...]:
+        with self.world.calm() as world:
+            return world.invoicing.transfers(ACCOUNT, limit=100, after=None).items
+
+    def takes_back(self, transfer: Transfer, *, preview: bool = False) -> TakenBackTransfer:
         with self.world.calm() as world:
             return take_transfer_back(
                 existing(world.invoicing.billing_context(ACCOUNT)),

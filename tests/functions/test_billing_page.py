@@ -322,7 +322,7 @@ def test_a_user_lists_their_own_accounts(company: Company) -> None:
 def paid_invoice() -> Invoice:
     day = datetime(2026, 6, 1, tzinfo=UTC).date()
     return Invoice(
-        "A-2026-000001", day, day.replace(day=15), day.replace(day=2), InvoiceStatus.PAID, Money(12_345, "EUR")
+        "A-2026-000001", day, day.replace(day=15), day.replace(day=2), InvoiceStatus.PAID, Money(12_345, "EUR"), 0
     )
 
 

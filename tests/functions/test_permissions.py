@@ -80,6 +80,7 @@ APPOINTMENT = "/accounts/{account}/appointment"
 APPOINTED = {"email": "dina@nordlys.example", "name": "Dina Lund", "reason": "The only admin has left."}
 CANCELLATION = "/accounts/{account}/cancellation"
 WRONG = {"lines": None, "reason": "Invoiced by mistake"}
+CORRECTED = {"reason": "The address was wrong"}
 REACTIVATION = "/accounts/{account}/reactivation"
 RELEASE = "/accounts/{account}/invoicing/release"
 ARCHIVE = "/accounts/{account}/invoices/archive"
@@ -95,6 +96,8 @@ VAT_NUMBER = "/accounts/{account}/vat-number-check"
 CLOCK = "/test-clocks/{clock}"
 CLOCK_BEGINS = "2026-06-10T12:00:00Z"
 TRANSFERRED = {"paid_on": "2026-06-10", "reference": "4711"}
+TRANSFERS = "/accounts/{account}/transfers"
+ARRIVED = {"amount": {"amount": 1, "currency": "EUR"}, "booked_on": "2026-06-10", "reference": "4711"}
 REPAID = {"amount": {"amount": 1, "currency": "EUR"}, "repaid_on": "2026-06-10", "reference": "4712"}
 METHOD = "/accounts/{account}/payment-method"
 PRODUCT = "/accounts/{account}/subscription/lines/{product}"
@@ -163,6 +166,13 @@ def with_invoice(company: Company) -> dict[str, str]:
         company.account, now=NOW, correlation="test", settings=wiring.invoicing_settings(), store=wiring.invoice_store()
     )[:1]
     return {"number": number}
+
+
+def with_transfer(company: Company) -> dict[str, str]:
+    """A transfer of a part of the first invoice."""
+    with_invoice(company)
+    event = request("POST", TRANSFERS, claims=STAFF, path=company.path, body=ARRIVED)
+    return {"transfer": answer(record_payment, event).body["transfer"]["id"]}
 
 
 def with_claim(_: Company) -> dict[str, str]:
@@ -291,6 +301,9 @@ MATRIX = [
     Cell(get_invoice_document, "GET", INVOICE + "/pdf", 202, 202, 202, 404, prepare=with_invoice),
     Cell(get_invoice_document, "GET", INVOICE + "/xml", 202, 202, 202, 404, prepare=with_invoice),
     Cell(issue_credit_note, "POST", INVOICE + "/credit-notes", 403, 403, 201, 404, WRONG, None, with_invoice),
+    Cell(issue_credit_note, "POST", INVOICE + "/credit-notes/preview", 403, 403, 200, 404, WRONG, None, with_invoice),
+    Cell(issue_credit_note, "POST", INVOICE + "/correction", 403, 403, 201, 404, CORRECTED, None, with_invoice),
+    Cell(issue_credit_note, "POST", INVOICE + "/correction/preview", 403, 403, 200, 404, CORRECTED, None, with_invoice),
     Cell(get_invoices, "GET", "/invoices/past-due", 403, 403, 200, 403),
     Cell(get_invoices, "GET", "/invoices", 403, 403, 200, 403, query={"month": "2026-06"}),
     Cell(get_invoices, "GET", "/credit-notes", 403, 403, 200, 403, query={"month": "2026-06"}),
@@ -377,6 +390,21 @@ MATRIX = [
         {"reason": "wrong"},
         {"If-Match": '"3"'},
         with_ignored_entry,
+    ),
+    Cell(record_payment, "GET", TRANSFERS, 403, 403, 200, 404),
+    Cell(record_payment, "GET", TRANSFERS + "/{transfer}", 403, 403, 200, 404, prepare=with_transfer),
+    Cell(record_payment, "POST", TRANSFERS, 403, 403, 200, 404, ARRIVED, None, with_invoice),
+    Cell(
+        record_payment,
+        "POST",
+        TRANSFERS + "/{transfer}/take-back",
+        403,
+        403,
+        200,
+        404,
+        {"reason": "Another customer's"},
+        None,
+        with_transfer,
     ),
     Cell(record_payment, "POST", INVOICE + "/payments", 403, 403, 200, 404, TRANSFERRED, None, with_invoice),
     Cell(record_payment, "POST", INVOICE + "/write-off", 403, 403, 200, 404, {"reason": "Gone"}, None, with_invoice),
@@ -545,6 +573,7 @@ NOTHING = {
     "product": "search",
     "store": "nordlys-fi",
     "success_manager": "nobody",
+    "transfer": "20260610-0-1",
 }
 """Parameters for requests without prepared state."""
 

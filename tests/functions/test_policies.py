@@ -112,7 +112,7 @@ def test_a_route_of_an_account_may_ask_for_its_test_clock(cell: Cell, company: C
     """Whatever else the request needs: there is a clock, and no such account on it."""
     with_clock(company)
     path = {
-        **dict.fromkeys(("number", "user", "review", "product", "month", "store"), "nobody"),
+        **dict.fromkeys(("number", "user", "review", "product", "month", "store", "transfer"), "nobody"),
         "account": "q1.nobody",
     }
     body = {} if callable(cell.body) else cell.body

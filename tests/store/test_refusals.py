@@ -52,6 +52,8 @@ from billing.invoicing.periods import fix_month
 from billing.invoicing.reconciliation.records import ReconciliationStore, RecordedBooks
 from billing.invoicing.reconciliation.rules import Finding, Rule
 from billing.invoicing.records import BillingContext, DocumentOfAccount, InvoiceStore, PaymentChange, WholeInvoice
+from billing.invoicing.transfer_records import TransferStore
+from billing.invoicing.transfers import BankTransfer, Transfer
 from billing.invoicing.vat_numbers.records import VatNumberState, VatNumberStore
 from billing.invoicing.vat_numbers.rules import Outage, VatNumberCheck
 from billing.kernel.errors import Busy, ConcurrentChange
@@ -91,6 +93,7 @@ SUBSCRIBER = Subscriber(ACCOUNT, PAGE.subscription)
 WHOLE = WholeInvoice.new(issued(), initial_payment(issued(), issued().produced_on))
 RECORD = WHOLE.record
 CHANGES = (PaymentChange(RECORD, RECORD.payment),)
+TRANSFER = Transfer("20260610-0-1", "4711", Money(1, "EUR"), TODAY, (), NOON, None)
 CONTEXT = BillingContext(
     subscriber=SUBSCRIBER,
     profile=PaymentProfile(),
@@ -301,6 +304,16 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "begin_credit_refund": lambda store: store.begin_credit_refund(CONTEXT, CHANGES[0]),
         "billing_context_with": lambda store: store.billing_context_with(ID, "LV-2026-000001"),
         "correct": lambda store: store.correct(CONTEXT, CHANGES, WHOLE, NextNumber("CN", TODAY, 1), [EVENT]),
+        "reissue": lambda store: store.reissue(
+            CONTEXT,
+            CHANGES,
+            (WHOLE, NextNumber("CN", TODAY, 1)),
+            (WHOLE, NextNumber("LV", TODAY, 2)),
+            None,
+            None,
+            [EVENT],
+        ),
+        "closed_periods": lambda store: [*store.closed_periods(ID)],
         "document": lambda store: store.document(ASKED),
         "document_of": lambda store: store.document_of(ID, "LV-2026-000001"),
         "summaries": lambda store: store.summaries(ID),
@@ -405,6 +418,13 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "replace_success_manager": lambda store: store.replace_success_manager(SOFIE, 1, SHARED),
         "success_manager": lambda store: store.success_manager(SOFIE.id),
         "success_managers": lambda store: store.success_managers(**LIST),
+    },
+    TransferStore: {
+        "newest_invoice": lambda store: store.newest_invoice(ID, "EUR"),
+        "same_transfers": lambda store: store.same_transfers(ID, BankTransfer("4711", Money(1, "EUR"), TODAY)),
+        "save_transfer": lambda store: store.save_transfer(CONTEXT, TRANSFER, CHANGES, [EVENT]),
+        "transfer": lambda store: store.transfer(ID, TRANSFER.id),
+        "transfers": lambda store: store.transfers(ID, **LIST),
     },
     UsageReads: {"totals": lambda store: store.totals(ID, TODAY, TODAY)},
     UsageStore: {

@@ -30,6 +30,7 @@ class EntryKind(StrEnum):
     CHARGE_BACK_WON = "charge_back_won"
     REPAID_BY_HAND = "repaid_by_hand"
     WRITTEN_OFF = "written_off"
+    WRITE_OFF_TAKEN_BACK = "write_off_taken_back"
     REFUND_BEGUN = "refund_begun"
     REFUND_DONE = "refund_done"
     REFUND_FAILED = "refund_failed"
@@ -55,7 +56,8 @@ class Entry:
 
     A transfer that staff have recorded wrongly is TAKEN_BACK: the invoice is owed again. The credit that came from it
     is TAKEN_BACK too, from the invoice that holds it: what was OVERPAID or CARRIED there was not paid. Credit that has
-    paid another invoice by then is UNAPPLIED: that invoice is owed again.
+    paid another invoice by then is UNAPPLIED: that invoice is owed again. The WRITE_OFF of what the transfer had left
+    is TAKEN_BACK with it.
 
     A refund of a credit note is BEGUN before it is asked for, with the number of the attempt as its `reference`. It is
     DONE or has FAILED with the id of the refund. One that was done may fail days later. At the end of an account the
@@ -146,6 +148,12 @@ def balances(entries: Iterable[Entry], owed: int) -> Iterator[tuple[date, int]]:
 def received(entries: Iterable[Entry]) -> int:
     """What the customer has paid and the bank has not taken back, credit left aside."""
     return sum(_RECEIVED.get(each.kind, 0) * each.amount for each in entries)
+
+
+def overpaid_net(entries: Iterable[Entry]) -> int:
+    """What came in beyond what was owed, less the credit that was taken back with the transfer that it came from."""
+    entries = tuple(entries)
+    return max(0, sum_of(entries, EntryKind.OVERPAID) - sum_of(entries, EntryKind.CREDIT_TAKEN_BACK))
 
 
 def credit_from(entries: Iterable[Entry]) -> int:

@@ -64,10 +64,12 @@ def record_transfer(
     """Records a transfer of an account. The same amount, day and reference again is the transfer that there is.
 
     Where a charge of a named invoice can no longer be cancelled its share is credit, which pays the invoice if the
-    charge fails; AlreadyPaid where the transfer is said to be all that is left (`is_for_the_rest`). A preview cancels no charge and writes nothing; it takes charges that have begun for cancelled. Two queries and one
-    transaction, a request for each charge to cancel, and a query for each named invoice that is settled. Raises
-    RuleViolation for allocations that do not sum to it or name no invoice in its currency, and for a day to come;
-    TransferDiffers, TransferTakenBack, NoInvoice, ConcurrentChange, UpstreamFailed.
+    charge fails. Where the transfer is said to be all that is left (`is_for_the_rest`), AlreadyPaid is raised instead.
+    A preview cancels no charge and writes nothing; it takes charges that have begun for cancelled.
+
+    Two queries and one transaction, a request for each charge to cancel, and a query for each named invoice that is
+    settled. Raises RuleViolation for allocations that do not sum to it or name no invoice in its currency, and for a
+    day to come; TransferDiffers, BookingTakenBack, NoInvoice, ConcurrentChange, UpstreamFailed.
     """
     account = billing.subscriber.account
     known = store.same_transfers(account.id, asked)
@@ -134,7 +136,7 @@ def record_payment(
     if amount.currency != currency:
         detail = f"The currency is {currency}."
         raise RuleViolation(Violation(("amount", "currency"), detail, FieldCode.NOT_ALLOWED, {"allowed": [currency]}))
-    asked = BankTransfer(reference, amount, paid_on, ((number, amount.amount),))
+    asked = BankTransfer(reference, amount, paid_on, ((number, amount.amount),), is_by_invoice=True)
     recorded = record_transfer(
         billing, asked, context=context, store=store, gateway=gateway, is_for_the_rest=is_for_the_rest
     )
@@ -287,13 +289,17 @@ class _Booking:
                 break
         if found:
             return found
-        account, amount = self._billing.subscriber.account.id, self._asked.amount
-        keeper = self._store.newest_invoice(account, amount.currency)
+        account, currency = self._billing.subscriber.account, self._asked.amount.currency
+        keeper = self._store.newest_invoice(account.id, currency)
+        if keeper is None and currency != account.contract.currency:
+            allowed = {"allowed": [account.contract.currency]}
+            detail = f"The account has no invoice in {currency}."
+            raise RuleViolation(Violation(("amount", "currency"), detail, FieldCode.NOT_ALLOWED, allowed))
         if keeper is None:
-            raise NoInvoice(amount.currency)
+            raise NoInvoice(currency)
         self._read.setdefault(keeper.invoice.number, keeper)
         self._clear(keeper.invoice.number)
-        return ((keeper.invoice.number, amount.amount),)
+        return ((keeper.invoice.number, self._asked.amount.amount),)
 
     def _clear(self, number: str) -> None:
         """Cancels the charges that could still pay an invoice, or notes that its charge is made."""
@@ -390,6 +396,7 @@ def _after(transfer: Transfer, changes: Sequence[PaymentChange], credit: int) ->
             "number": share.invoice,
             "due_on": records[share.invoice].invoice.due_on,
             "amount": asdict(Money(share.amount, currency)),
+            "credit": asdict(Money(share.credit, currency)),
             "left": asdict(Money(share.left, currency)),
         }
 

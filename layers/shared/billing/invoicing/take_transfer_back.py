@@ -44,7 +44,7 @@ class OwedAgain:
 
 
 @dataclass(frozen=True, slots=True)
-class TakenBack:
+class TakenBackTransfer:
     """A transfer that is taken back, the invoices that are owed again, and the account's credit after it.
 
     For one that was taken back before `invoices` is empty: they may have been paid since.
@@ -65,7 +65,7 @@ def take_transfer_back(
     store: TransferStore,
     gateway: PaymentGateway,
     is_preview: bool = False,
-) -> TakenBack:
+) -> TakenBackTransfer:
     """Takes back a transfer. One that is already is returned as it is. A preview cancels no charge and writes nothing.
 
     One get, one query of all summaries, a request for each charge to cancel, and one transaction. Raises NotFound,
@@ -75,7 +75,7 @@ def take_transfer_back(
     known = store.transfer(account.id, transfer)
     currency = known.amount.currency
     if known.taken_back is not None:
-        return TakenBack(known, (), Money(billing.credit, currency))
+        return TakenBackTransfer(known, (), Money(billing.credit, currency))
     today = account.contract.today(context.time)
     records = {each.invoice.number: each for each in store.summaries(account.id) if each.left.currency == currency}
     before = {number: each.payment for number, each in records.items()}
@@ -111,7 +111,7 @@ def take_transfer_back(
         )
         events: list[Event] = [event, *payment_events(changes, context, "")]
         taken_back = store.save_transfer(billing, taken_back, changes, events)
-    return TakenBack(taken_back, again, Money(credit, currency))
+    return TakenBackTransfer(taken_back, again, Money(credit, currency))
 
 
 def _uncharged(

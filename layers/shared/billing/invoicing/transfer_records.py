@@ -38,18 +38,18 @@ class TransferStore(InvoiceStore):
         row = self._reads.get(keys.account(account), keys.transfer(transfer))
         if row is None:
             raise NotFound("There is no such transfer.")
-        return _transfer_from(row)
+        return transfer_from(row)
 
     def transfers(self, account: str, *, limit: int, after: str | None) -> Slice[Transfer]:
         """A page of an account's transfers, those that the bank booked last first. One query."""
-        return self._reads.newest(keys.account(account), keys.TRANSFER, _transfer_from, limit=limit, after=after)
+        return self._reads.newest(keys.account(account), keys.TRANSFER, transfer_from, limit=limit, after=after)
 
     def same_transfers(self, account: str, transfer: BankTransfer) -> tuple[Transfer, ...]:
         """The records of the same amount, day and reference, in the order of recording. One query, strongly
         consistent."""
         first = f"{keys.transfer(transfer.identity)}-"
         rows = self._reads.query(keys.account(account), first, keys.last_of(first), consistent=True)
-        return tuple(sorted(map(_transfer_from, rows), key=lambda each: each.recorded_at))
+        return tuple(sorted(map(transfer_from, rows), key=lambda each: each.recorded_at))
 
     def newest_invoice(self, account: str, currency: str) -> InvoiceRecord | None:
         """The newest invoice in a currency: it keeps money for which nothing is open. Two queries."""
@@ -88,7 +88,8 @@ def is_open(record: InvoiceRecord) -> bool:
     return record.invoice.corrects is None and record.payment.status in waiting
 
 
-def _transfer_from(row: Row) -> Transfer:
+def transfer_from(row: Row) -> Transfer:
+    """A transfer of its stored item."""
     body = parsed(row.body)
     taken_back = body["taken_back"]
     return Transfer(

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path
 from pydantic import Field
 
 from billing.invoicing.record_transfer import RecordedTransfer
-from billing.invoicing.take_transfer_back import OwedAgain, TakenBack
+from billing.invoicing.take_transfer_back import OwedAgain, TakenBackTransfer
 from billing.invoicing.transfers import SHARES_MAX, BankTransfer, Share, Transfer
 from billing.kernel.money import Money
 from billing.platform.http.models import AMOUNT_MAX, Body, Currency, IsoDate, MoneyView, Text, View
@@ -180,7 +180,7 @@ class TakenBackView(View):
     credit: MoneyView
 
     @classmethod
-    def of(cls, taken: TakenBack) -> TakenBackView:
+    def of(cls, taken: TakenBackTransfer) -> TakenBackView:
         currency = taken.transfer.amount.currency
         return cls(
             transfer=TransferView.of(taken.transfer),

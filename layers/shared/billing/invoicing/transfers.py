@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from billing.invoicing.dunning import InvoicePayment, awaiting_transfer, mark_past_due
-from billing.invoicing.entries import Entry, EntryKind, sum_of
+from billing.invoicing.entries import Entry, EntryKind, left_of_payments, sum_of
 from billing.kernel.errors import Conflict
 from billing.kernel.money import Money
 from billing.payments.methods import Method
@@ -20,7 +20,8 @@ from billing.payments.methods import Method
 SHARES_MAX = 20
 """How many invoices one transfer pays. One transaction has room for them, with their events and what credit pays."""
 
-DAY = timedelta(days=1)
+UNAPPLIED_MAX = 15
+"""How many invoices that credit had paid are owed again with one transfer, at most: so many fit beside its shares."""
 
 _DIGEST_DIGITS = 16
 
@@ -34,7 +35,7 @@ class TransferDiffers(Conflict):
         super().__init__(f"This transfer is recorded already, with other invoices: {transfer}. Take it back first.")
 
 
-class TransferTakenBack(Conflict):
+class BookingTakenBack(Conflict):
     """The bank's booking was recorded for this account, and staff have taken it back."""
 
     code = "transfer-taken-back"
@@ -74,7 +75,8 @@ class BankTransfer:
 
     `reference` is what came with it, `booked_on` the day on which the bank booked it. `allocations` are invoices with
     amounts in minor units that sum to it; None for the oldest open ones first. `key` is the bank's own id of the
-    booking (CAMT.053: AcctSvcrRef). It tells two transfers of the same amount, day and reference apart.
+    booking (CAMT.053: AcctSvcrRef). It tells two transfers of the same amount, day and reference apart. With
+    `is_by_invoice` staff record what arrived invoice by invoice: what pays another invoice is another one.
     """
 
     reference: str
@@ -82,6 +84,7 @@ class BankTransfer:
     booked_on: date
     allocations: tuple[tuple[str, int], ...] | None = None
     key: str | None = None
+    is_by_invoice: bool = False
 
     @property
     def identity(self) -> str:
@@ -130,6 +133,11 @@ class Transfer:
     version: int = 0
 
     @property
+    def allocations(self) -> tuple[tuple[str, int], ...]:
+        """The invoices with their amounts."""
+        return tuple((each.invoice, each.amount) for each in self.shares)
+
+    @property
     def credit(self) -> int:
         """What became credit when it was recorded, and has paid nothing at once; in minor units."""
         return sum(each.credit for each in self.shares) - sum(each.amount for each in self.applied)
@@ -139,20 +147,20 @@ def recognised(known: Sequence[Transfer], asked: BankTransfer) -> Transfer | Non
     """The record of this very transfer among those of the same amount, day and reference; None for a new one.
 
     A booking of the bank that was taken back stays so. Without the bank's id it is another record. Raises
-    TransferTakenBack; TransferDiffers where it pays other invoices.
+    BookingTakenBack; TransferDiffers where it pays other invoices.
     """
     standing = [each for each in known if each.taken_back is None]
     if asked.key is not None:
         of_booking = [each for each in known if each.key == asked.key]
         if of_booking and of_booking[-1].taken_back is not None:
-            raise TransferTakenBack(of_booking[-1].id)
+            raise BookingTakenBack(of_booking[-1].id)
         standing = of_booking or [each for each in standing if each.key is None]
-    if not standing:
-        return None
-    found = standing[-1]
-    if asked.allocations is not None and {*asked.allocations} != {(each.invoice, each.amount) for each in found.shares}:
-        raise TransferDiffers(found.id)
-    return found
+    alike = [each for each in standing if asked.allocations is None or {*asked.allocations} == {*each.allocations}]
+    if alike:
+        return alike[-1]
+    if standing and not asked.is_by_invoice:
+        raise TransferDiffers(standing[-1].id)
+    return None
 
 
 def oldest_first(amount: int, due: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
@@ -183,7 +191,10 @@ def after_transfer(
     if not is_awaited:
         return replace(payment, entries=(*payment.entries, entry, replace(entry, kind=EntryKind.OVERPAID)))
     if payment.balance > 0:
-        payment = replace(payment.without_intent(), method=Method.BANK_TRANSFER, reference=reference)
+        # A part that was charged goes back to where it came from, so the method of the charge stays.
+        is_charged = any(left > 0 for left in left_of_payments(payment.entries).values())
+        method = payment.method if is_charged else Method.BANK_TRANSFER
+        payment = replace(payment.without_intent(), method=method, reference=reference)
     return payment.with_entries(entry)
 
 
@@ -222,6 +233,7 @@ class TakingBack:
         entries = (
             Entry(EntryKind.TRANSFER_TAKEN_BACK, share.amount, day, self.reference),
             Entry(EntryKind.CREDIT_TAKEN_BACK, taken, day, self.reference),
+            Entry(EntryKind.WRITE_OFF_TAKEN_BACK, _written_off_after(payment, share, self.reference), day),
         )
         self._write(share.invoice, entries)
         self.credit -= taken
@@ -231,7 +243,7 @@ class TakingBack:
         for number in reversed([*self.payments]):
             payment = self.payments[number]
             missing = wanted - self.credit
-            if missing <= 0 or len(self.unapplied) == SHARES_MAX:
+            if missing <= 0 or len(self.unapplied) == UNAPPLIED_MAX:
                 return
             applied = sum_of(payment.entries, EntryKind.CREDIT_APPLIED)
             applied -= sum_of(payment.entries, EntryKind.CREDIT_UNAPPLIED)
@@ -246,6 +258,16 @@ class TakingBack:
         payment = self.payments[number]
         entries = (*payment.entries, *(each for each in entries if each.amount))
         self.payments[number] = replace(payment, entries=entries)
+
+
+def _written_off_after(payment: InvoicePayment, share: Share, reference: str) -> int:
+    """What was written off because the transfer did not pay it, such as bank fees."""
+    following: list[Entry] = []
+    for entry in reversed(payment.entries):
+        if (entry.kind, entry.amount, entry.reference) == (EntryKind.TRANSFERRED, share.amount, reference):
+            break
+        following.append(entry)
+    return max(0, sum_of(following, EntryKind.WRITTEN_OFF) - sum_of(following, EntryKind.WRITE_OFF_TAKEN_BACK))
 
 
 def owable(payment: InvoicePayment) -> int:

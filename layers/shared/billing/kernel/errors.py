@@ -32,6 +32,7 @@ invoicing.credit_notes          AlreadyCredited, NotCorrectable
 invoicing.collect_payments      NothingToCharge
 invoicing.seller_currency       ExchangeRateUnknown
 invoicing.settle_by_hand        RefundUnderWay
+invoicing.transfers             BookingTakenBack, CreditRepaid, NoInvoice, TransferDiffers
 invoicing.vat_numbers.rules     NoVatNumber, VatNumberUnconfirmed
 ending.cancellation.rules       DatesChanged, NotCancelling, Deactivated
 ending.erasure.rules            NamedInBilling
