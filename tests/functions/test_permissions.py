@@ -101,6 +101,8 @@ ARRIVED = {"amount": {"amount": 1, "currency": "EUR"}, "booked_on": "2026-06-10"
 REPAID = {"amount": {"amount": 1, "currency": "EUR"}, "repaid_on": "2026-06-10", "reference": "4712"}
 METHOD = "/accounts/{account}/payment-method"
 PRODUCT = "/accounts/{account}/subscription/lines/{product}"
+TERM = "/accounts/{account}/contract/term"
+LONGER = {"interval_months": 12, "reason": "They asked for it"}
 AUTOSCALING = "/accounts/{account}/autoscaling"
 CONTACT = "/accounts/{account}/success-manager"
 OTHER_COMPANY = {**ACCOUNT["company"], "name": "Nordlys Kaffe A/S"}
@@ -253,6 +255,19 @@ def with_ending_product(company: Company) -> dict[str, str]:
     event = request("PUT", PRODUCT + "/ending", claims=STAFF, path=path, body=body, headers=headers)
     assert answer(administer_subscriptions, event).status == 200
     return {"product": "search"}
+
+
+def with_longer_term(company: Company) -> dict[str, str]:
+    """Staff have proposed a longer term."""
+    event = request("PUT", TERM, claims=STAFF, path=company.path, body=LONGER, headers={"If-Match": '"0"'})
+    given = answer(administer_subscriptions, event)
+    assert given.status == 200
+    return {"term": given.body["change"]["term"]}
+
+
+def proposed_term(prepared: dict[str, str]) -> dict[str, str]:
+    """The consent to the term that staff have proposed."""
+    return {"term": prepared.get("term", "none")}
 
 
 def with_clock(_: Company) -> dict[str, str]:
@@ -471,6 +486,12 @@ MATRIX = [
         lambda _: {"product": "search"},
     ),
     Cell(administer_subscriptions, "DELETE", PRODUCT + "/ending", 200, 403, 200, 404, prepare=with_ending_product),
+    read(TERM, administer_subscriptions),
+    Cell(administer_subscriptions, "PUT", TERM, 403, 403, 200, 404, LONGER, {"If-Match": '"0"'}),
+    Cell(
+        administer_subscriptions, "POST", TERM + "/consent", 200, 403, 403, 404, proposed_term, None, with_longer_term
+    ),
+    Cell(administer_subscriptions, "DELETE", TERM, 204, 403, 204, 404, prepare=with_longer_term),
     read("/accounts/{account}/discounts", administer_subscriptions),
     Cell(
         administer_subscriptions,

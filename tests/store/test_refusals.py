@@ -19,6 +19,8 @@ from billing.accounts.information import Area, BillingDetails
 from billing.accounts.log_in_records import Leaving, LogInStore
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import Account
+from billing.accounts.term_records import TermStore
+from billing.accounts.terms import TermChange, TermState
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.billing_page.list_index_records import ListIndexStore
 from billing.billing_page.list_records import AccountListStore
@@ -115,6 +117,7 @@ CANCELLATION = Cancellation(
     "receipt", NOON, Requester(ADMIN.id, ADMIN.name, ADMIN.email), Reason.NOT_USED, "", TODAY, TODAY, (), TODAY
 )
 APPOINTMENT = Appointment("appointment", MEMBER.email, MEMBER.name, "", NOON, NOON)
+TERM = TermChange("term", 12, 6, "", NOON, TermState.PROPOSED)
 NO_REVIEW = ClosingReview(None, None)
 CANCELLABLE = CancellationState(SUBSCRIBER, PAGE.information.company.details, None, None)
 DELIVERY = Delivery(ID, EVENT.id, "recipient")
@@ -172,6 +175,10 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "carry_out": lambda store: store.carry_out(ACCOUNT, APPOINTMENT, ADMIN, [EVENT], is_new=True),
         "end": lambda store: store.end(ID, APPOINTMENT, EVENT),
     },
+    TermStore: {
+        "account_with_term": lambda store: store.account_with_term(ID),
+        "lapse": lambda store: store.lapse(ACCOUNT, TERM, EVENT),
+    },
     AccountStore: {
         "account": lambda store: store.account(ID),
         "accounts_of": lambda store: store.accounts_of(ADMIN.id, **LIST),
@@ -207,6 +214,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     BillingPageStore: {
         "billing_page": lambda store: store.billing_page(ID),
+        "change_term": lambda store: store.change_term(PAGE, ACCOUNT, TERM, [EVENT], TODAY),
         "change_subscription": lambda store: store.change_subscription(PAGE, PAGE.subscription, EVENT),
         "provision": lambda store: store.provision(PAGE, ADMIN, EVENT, DUE, BILLING),
     },

@@ -157,7 +157,8 @@ def _part(invoice: IssuedInvoice, payment: InvoicePayment, part: RequestedPart, 
         amount = amount_of_last(line, part.months)
     if amount > most:
         detail = f"{decimal_text(Money(most, line.net.currency))} {line.net.currency} is left of this line."
-        raise RuleViolation(Violation(("parts", place, field), detail, FieldCode.TOO_LARGE, {"max": most}))
+        limits = {"max": most} if part.months is None else {}  # of an amount, and not of months
+        raise RuleViolation(Violation(("parts", place, field), detail, FieldCode.TOO_LARGE, limits))
     if amount <= 0:
         detail = "These months cost nothing."
         raise RuleViolation(Violation(("parts", place, field), detail, FieldCode.TOO_SMALL, {"min": 1}))

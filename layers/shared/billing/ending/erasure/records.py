@@ -35,6 +35,7 @@ REWRITTEN = (
     keys.FINDING,
     keys.HELD,
     keys.PAGE_APPOINTMENT,
+    keys.PAGE_TERM,
     keys.PERIOD,
     keys.REACTIVATION,
     keys.REVIEW,
@@ -59,7 +60,7 @@ UNTOUCHED = {
     keys.INVOICE: "what law wants of an invoice and its payments (GDPR art. 17(3)(b)); it names a company",
     keys.MARKER: "digests of usage events",
     keys.PAGE: "the account, without the person's role; a person whom the billing information names is not erased. An"
-    " appointment is a page of its own",
+    " appointment and a change of the term are pages of their own",
     keys.PAYER: "a digest of an account at a bank: it names nobody",
     keys.PURGE: "while an account is deleted, nobody is erased from it by themselves",
     keys.TOTAL: "counts usage",

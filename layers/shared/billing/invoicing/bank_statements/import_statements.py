@@ -29,7 +29,7 @@ from billing.invoicing.bank_statements.records import ADDED_AT_ONCE, BankStateme
 from billing.invoicing.bank_statements.references import mentions
 from billing.invoicing.bank_statements.rules import Booking, Statement, checked, is_of
 from billing.invoicing.records import UNREADABLE
-from billing.invoicing.transfers import TransferTakenBack
+from billing.invoicing.transfers import BookingTakenBack
 from billing.kernel.errors import (
     BillingError,
     ConcurrentChange,
@@ -173,7 +173,7 @@ class _Looking:
             return book(entry, context=self.context, store=self.store, gateway=self._gateway)
         except (ConcurrentChange, StaleVersion, UpstreamFailed):
             raise
-        except TransferTakenBack as refusal:
+        except BookingTakenBack as refusal:
             return self._refused(entry, Doubt.TAKEN_BACK, refusal)
         except (Conflict, NotFound, RuleViolation) as refusal:
             return self._refused(entry, Doubt.REFUSED, refusal)
