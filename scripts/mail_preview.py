@@ -37,6 +37,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "account-full": {"outcome": "failed", "cause": "conflict"},
     },
     "address.undeliverable": {"complained": {"reason": "complained"}},
+    "bank_statement.imported": {"one-doubtful": {"doubtful": 1}},
     "card.expiring": {
         "in-7-days": {"days_left": 7},
         "charged-before": {"next_charge": {"on": "2026-08-15", "amount": {"amount": 80400, "currency": "DKK"}}},

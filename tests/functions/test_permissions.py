@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,7 @@ from functions.get_invoice_document.app import handler as get_invoice_document
 from functions.get_invoices.app import handler as get_invoices
 from functions.get_reconciliation.app import handler as get_reconciliation
 from functions.get_usage.app import handler as get_usage
+from functions.import_bank_statements.app import handler as import_bank_statements
 from functions.issue_credit_note.app import handler as issue_credit_note
 from functions.list_accounts.app import handler as list_accounts
 from functions.provision_account.app import handler as provision_account
@@ -59,6 +61,7 @@ from local.stripe.api import Stripe
 from scripts.openapi import document
 from tests.api_gateway import MACHINE, NOW, STAFF, Handler, answer, person, request
 from tests.aws import DOCUMENTS, REGION, restore_items, stored_items
+from tests.bank_statements import Paid, camt053
 from tests.cards import card
 from tests.company import Company
 from tests.functions.ending import deactivate
@@ -69,7 +72,10 @@ from tests.usage import cloud_event, correction
 
 STRANGER = person("stranger-1")
 INFORMATION = "/accounts/{account}/billing-information/"
+BANK_ENTRY = "/bank-entries/{entry}"
 CLAIM = "/open-claims/{claim}"
+IGNORED = {"ignore": {"reason": "interest"}}
+STATEMENT = b64encode(camt053(Paid(500, "coffee"))).decode()
 APPOINTMENT = "/accounts/{account}/appointment"
 APPOINTED = {"email": "dina@nordlys.example", "name": "Dina Lund", "reason": "The only admin has left."}
 CANCELLATION = "/accounts/{account}/cancellation"
@@ -184,6 +190,25 @@ def with_claim(_: Company) -> dict[str, str]:
     claim = OpenClaim(number, "gone", "receipt", NOW, day, "EUR", InvoicePayment(day, 100), "en", to_repay=100)
     wiring.claim_store().save([claim])
     return {"claim": number}
+
+
+def with_entry(_: Company) -> dict[str, str]:
+    """A bank statement with a doubtful entry."""
+    body = {"file": b64encode(camt053(Paid(500, "coffee"))).decode()}
+    [statement] = answer(import_bank_statements, request("POST", "/bank-statements", claims=STAFF, body=body)).body[
+        "statements"
+    ]
+    return {"statement": statement["id"], "entry": statement["entries"][0]["entry"]}
+
+
+def with_ignored_entry(company: Company) -> dict[str, str]:
+    """A bank entry that staff ignore."""
+    path = with_entry(company)
+    ignored = request(
+        "POST", BANK_ENTRY + "/decision", claims=STAFF, path=path, body=IGNORED, headers={"If-Match": '"2"'}
+    )
+    assert answer(import_bank_statements, ignored).status == 200
+    return path
 
 
 def with_held_invoices(company: Company) -> dict[str, str]:
@@ -381,6 +406,35 @@ MATRIX = [
         with_vat_check,
     ),
     Cell(administer_vat_numbers, "GET", INVOICE + "/vat-number-check", 403, 403, 200, 404, prepare=with_vat_check),
+    Cell(import_bank_statements, "POST", "/bank-statements", 403, 403, 200, 403, {"file": STATEMENT}),
+    Cell(import_bank_statements, "GET", "/bank-statements", 403, 403, 200, 403),
+    Cell(import_bank_statements, "GET", "/bank-statements/{statement}", 403, 403, 200, 403, prepare=with_entry),
+    Cell(import_bank_statements, "GET", "/bank-entries", 403, 403, 200, 403),
+    Cell(import_bank_statements, "GET", BANK_ENTRY, 403, 403, 200, 403, prepare=with_entry),
+    Cell(
+        import_bank_statements,
+        "POST",
+        BANK_ENTRY + "/decision",
+        403,
+        403,
+        200,
+        403,
+        IGNORED,
+        {"If-Match": '"2"'},
+        with_entry,
+    ),
+    Cell(
+        import_bank_statements,
+        "POST",
+        BANK_ENTRY + "/take-back",
+        403,
+        403,
+        200,
+        403,
+        {"reason": "wrong"},
+        {"If-Match": '"3"'},
+        with_ignored_entry,
+    ),
     Cell(record_payment, "GET", TRANSFERS, 403, 403, 200, 404),
     Cell(record_payment, "GET", TRANSFERS + "/{transfer}", 403, 403, 200, 404, prepare=with_transfer),
     Cell(record_payment, "POST", TRANSFERS, 403, 403, 200, 404, ARRIVED, None, with_invoice),
@@ -587,7 +641,7 @@ def account_at_stripe(stripe_account: Stripe) -> Iterator[None]:
 
 
 NOTHING = {
-    **dict.fromkeys(["appointment", "due", "number", "receipt", "review", "total"], "0"),
+    **dict.fromkeys(["appointment", "due", "entry", "number", "receipt", "review", "statement", "total"], "0"),
     "day": "2026-06-10",
     "clock": "q1",
     "claim": "LV-2025-000001",

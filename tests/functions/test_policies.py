@@ -151,6 +151,7 @@ RECORDING = {
     "check_vat_number",
     "collect_payments",
     "end_account",
+    "import_bank_statements",
     "issue_credit_note",
     "issue_invoices",
     "note_mail_feedback",
@@ -220,6 +221,7 @@ def test_the_functions_that_read_the_lists_of_staff() -> None:
         "administer_reviews",
         "get_invoices",
         "get_reconciliation",
+        "import_bank_statements",
         "list_accounts",
     }
 
@@ -252,6 +254,7 @@ KEPT: dict[str, dict[str, str]] = {
         "s3:GetObjectLegalHold InvoiceArchive/*": "without it S3 leaves the hold out of the answer about a file",
         "s3:GetObjectRetention InvoiceArchive/*": "without it S3 leaves the lock out of the answer about a file",
     },
+    "import_bank_statements": {**_FORMER, **_KEY},
     "issue_credit_note": {**_FORMER, **_KEY, **_COLLECTION},
     "note_payment_notice": _FORMER,
     "notify": {"s3:ListBucket Documents": "a document that is not there yet is a 404"},

@@ -24,6 +24,7 @@ from billing.scaling.reviews.rules import FitResult
 from billing.scaling.tier_changes import Hold
 
 WITHOUT_MAIL = {
+    "bank_entry.decided",
     "autoscaling.changed",
     "account.success_manager_assigned",
     "catalogue.replaced",

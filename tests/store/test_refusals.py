@@ -41,6 +41,9 @@ from billing.ending.exports.records import DownloadStore
 from billing.ending.exports.rules import Download, DownloadKind
 from billing.ending.reactivation.records import ReactivationStore
 from billing.ending.reactivation.rules import Reactivation, ReactivationState
+from billing.invoicing.bank_statements.entries import BankEntry, EntryStatus, imported
+from billing.invoicing.bank_statements.records import BankStatementStore, Located
+from billing.invoicing.bank_statements.rules import Booking, Statement
 from billing.invoicing.due import CollectionDue
 from billing.invoicing.dunning import InvoicePayment, initial_payment
 from billing.invoicing.exchange_rates.records import ExchangeRateStore, RateReads
@@ -110,6 +113,9 @@ CONTEXT = BillingContext(
 )
 ASKED = DocumentOfAccount(ACCOUNT, "LV-2026-000001", None)
 FIXED = fix_month(ACCOUNT, PAGE.subscription, BILLING, None)
+BOOKING = Booking(Money(500, "EUR"), TODAY)
+STATEMENT = Statement("DE", "1", "EUR", TODAY, TODAY, None, None, 500, (BOOKING,), 0, 0)
+ENTRY = BankEntry("entry", STATEMENT.id, STATEMENT.account, BOOKING)
 HOLD = InvoicingHold(ID, NOON, ACCOUNT.contract.start, 4, Money(1, "EUR"))
 STATE = AutoscalingState(SUBSCRIBER, AutoscalingSettings(), DUE)
 CANCELLATION = Cancellation(
@@ -290,6 +296,22 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "exempt": lambda store: store.exempt(ID),
         "exempt_accounts": lambda store: store.exempt_accounts(**LIST),
         "tell": lambda store: store.tell(ACCOUNT, NO_EXEMPTIONS, EVENT),
+    },
+    BankStatementStore: {
+        "statement": lambda store: store.statement("statement"),
+        "find_statement": lambda store: store.find_statement("statement"),
+        "statements": lambda store: store.statements(**LIST),
+        "save_statement": lambda store: store.save_statement(imported(STATEMENT, ["entry"], NOON, None), SHARED),
+        "entry": lambda store: store.entry("entry"),
+        "entries": lambda store: store.entries(["entry"]),
+        "listed_entries": lambda store: store.listed_entries(EntryStatus.DOUBTFUL, **LIST),
+        "add_entries": lambda store: store.add_entries([ENTRY, replace(ENTRY, id="other")]),
+        "save_entry": lambda store: store.save_entry(ENTRY, SHARED),
+        "remember_payer": lambda store: store.remember_payer("payer", [ID], NOON),
+        "forget_payer": lambda store: store.forget_payer("payer", [ID, "other"]),
+        "accounts_of_payer": lambda store: store.accounts_of_payer("payer"),
+        "locate": lambda store: store.locate(["LV-2026-000001"]),
+        "payable": lambda store: store.payable([Located("LV-2026-000001", ID, TODAY)]),
     },
     InvoiceStore: {
         "await_tax": lambda store: store.await_tax(CONTEXT, AWAITED_TAX, EVENT, is_due=True),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from billing.ending.erasure.records import ErasureStore
     from billing.ending.exports.records import DownloadStore
     from billing.ending.reactivation.records import ReactivationStore
+    from billing.invoicing.bank_statements.records import BankStatementStore
     from billing.invoicing.exchange_rates.records import ExchangeRateStore
     from billing.invoicing.exemptions.records import ExemptionStore
     from billing.invoicing.invoices import Seller
@@ -80,6 +81,7 @@ else:  # the commands of a function import the stores and interfaces that they n
         SubscriptionStore
     ) = Any
     TaxRateStore = ExemptionStore = Any
+    BankStatementStore = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -115,6 +117,9 @@ account_list_store: Callable[[], AccountListStore] = _store("billing_page.list_r
 account_store: Callable[[], AccountStore] = _store("accounts.records", "AccountStore")
 appointment_store: Callable[[], AppointmentStore] = _store("accounts.appointment_records", "AppointmentStore")
 autoscaling_store: Callable[[], AutoscalingStore] = _store("scaling.records", "AutoscalingStore")
+bank_statement_store: Callable[[], BankStatementStore] = _store(
+    "invoicing.bank_statements.records", "BankStatementStore"
+)
 billing_page_store: Callable[[], BillingPageStore] = _store("billing_page.records", "BillingPageStore")
 cancellation_store: Callable[[], CancellationStore] = _store("ending.cancellation.records", "CancellationStore")
 catalogue_store: Callable[[], CatalogueStore] = _store("subscriptions.catalogue_records", "CatalogueStore")
@@ -426,6 +431,7 @@ def forget() -> None:
 
 Accounts = Annotated[AccountStore, Depends(account_store)]
 Appointments = Annotated[AppointmentStore, Depends(appointment_store)]
+BankStatements = Annotated[BankStatementStore, Depends(bank_statement_store)]
 Pages = Annotated[BillingPageStore, Depends(billing_page_store)]
 Catalogues = Annotated[CatalogueStore, Depends(catalogue_store)]
 Erasures = Annotated[ErasureStore, Depends(erasure_store)]

@@ -46,6 +46,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.ADMIN_APPOINTMENT_EFFECTIVE: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.ADMIN_APPOINTMENT_ENDED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.ADDRESS_UNDELIVERABLE: (Audience.ADMINS, Audience.STAFF),
+    EventType.BANK_STATEMENT_IMPORTED: (Audience.STAFF,),
     EventType.BILLING_INFORMATION_CHANGED: (Audience.ADMINS, Audience.BILLING),
     EventType.CANCELLATION_REQUESTED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.CANCELLATION_WITHDRAWN: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
@@ -116,14 +117,17 @@ WITH_DOCUMENT = frozenset({EventType.INVOICE_ISSUED, EventType.CREDIT_NOTE_ISSUE
 def is_mailed(event: Event) -> bool:
     """Whether an event sends mail: its type has an audience. One that belongs to no account is for staff alone.
 
-    A correction of usage is mailed only if it undoes an alert that was mailed, a change of a user only if it is one of
-    their role, a transfer only if it pays a part or too much: each invoice that is paid has a mail of its own.
+    A bank statement is mailed if staff have to decide about it. A correction of usage is mailed only if it undoes an
+    alert that was mailed, a change of a user only if it is one of their role, a transfer only if it pays a part or too
+    much: each invoice that is paid has a mail of its own.
     """
     if event.type is EventType.USER_CHANGED and (event.before or {}).get("role") == (event.after or {}).get("role"):
         return False
     if event.type is EventType.USAGE_CORRECTED and (event.after or {}).get("threshold") is None:
         return False
     if event.type is EventType.TRANSFER_RECORDED and not _leaves_something(event.before or {}, event.after or {}):
+        return False
+    if event.type is EventType.BANK_STATEMENT_IMPORTED and not (event.after or {}).get("doubtful"):
         return False
     audience = AUDIENCES.get(event.type)
     return audience is not None and (event.account is not None or audience == (Audience.STAFF,))

@@ -40,6 +40,7 @@ from billing.ending.event_schemas import (
     UserErased,
     UserErasureRequested,
 )
+from billing.invoicing.bank_statements.event_schemas import BankEntryDecided, BankStatementImported
 from billing.invoicing.event_schemas import (
     CreditNoteIssued,
     CreditNoteRefunded,
@@ -119,6 +120,8 @@ AnyEvent = (
     | AdminAppointmentEffective
     | AdminAppointmentEnded
     | AutoscalingChanged
+    | BankEntryDecided
+    | BankStatementImported
     | BillingInformationChanged
     | CancellationRequested
     | CancellationWithdrawn

@@ -28,6 +28,7 @@ subscriptions.changes           EndChanged, LastProduct, NotEnding
 subscriptions.version_changes   NoVersionPending, ProductOfVersion, VersionBetweenRenewals,
                                 VersionDayChanged
 usage.corrections               AccountClosed, CorrectionConflict
+invoicing.bank_statements       EntryDecided, NothingDecided (entries)
 invoicing.dunning               AlreadyPaid
 invoicing.credit_notes          AlreadyCredited, NotCorrectable
 invoicing.collect_payments      NothingToCharge

@@ -50,6 +50,8 @@ class EventType(StrEnum):
     ADMIN_APPOINTMENT_EFFECTIVE = "admin_appointment.effective"
     ADMIN_APPOINTMENT_ENDED = "admin_appointment.ended"
     AUTOSCALING_CHANGED = "autoscaling.changed"
+    BANK_ENTRY_DECIDED = "bank_entry.decided"
+    BANK_STATEMENT_IMPORTED = "bank_statement.imported"
     BILLING_INFORMATION_CHANGED = "billing_information.changed"
     CANCELLATION_REQUESTED = "cancellation.requested"
     CANCELLATION_WITHDRAWN = "cancellation.withdrawn"

@@ -19,11 +19,15 @@
 | differences in the books    | ACCOUNT#account | FINDING#rule#subject                  | gsi2: FINDINGS, since      |
 | invoices, what changes      | ACCOUNT#account | INVOICE#produced on#number            | DUE#collection#shard, …    |
 | stopped invoicing           | ACCOUNT#account | HELD                                  | HELD, instant#account      |
+| bank statements             | BANK-STATEMENTS | STATEMENT#20261201-digest             |                            |
+| events of bank statements   | BANK-STATEMENTS | EVENT#ulid                            |                            |
+| bank entries                | BANK-ENTRY#id   | ENTRY                                 | gsi2: BANK-ENTRIES#status  |
 | billing page                | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY            |                            |
 | appointment of an admin     | ACCOUNT#account | PAGE#APPOINTMENT                      | DUE#ending#shard, instant  |
 | running paid period         | ACCOUNT#account | PAGE#PERIOD                           |                            |
 | exemptions from tax         | ACCOUNT#account | PAGE#TAX-EXEMPTIONS                   | DUE#ending#shard, instant  |
 | change of the term          | ACCOUNT#account | PAGE#TERM                             | DUE#ending#shard, instant  |
+| known payers                | ACCOUNT#account | PAYER#digest                          | gsi2: PAYER#digest         |
 | closed paid periods         | ACCOUNT#account | PERIOD#contract#0012                  |                            |
 | reviews                     | ACCOUNT#account | REVIEW#ulid                           |                            |
 | open review                 | ACCOUNT#account | REVIEW-OPEN                           |                            |
@@ -121,6 +125,10 @@ the index while it waits for an admin's consent: the same worker ends it when it
 Alert states. A TOLD item remembers an alert, or another event that is recorded once, by its subject. The key keeps an
 old word for `alert`, because stored keys never change.
 
+Bank entries. An ENTRY item is a booking of the bank, in a partition of its own, because no account is known for it at
+first. Its id follows from what the bank says, so it exists once. A PAYER item says that somebody has paid for an
+account before, by a digest of their own account at the bank.
+
 Lists of staff. Items of an account carry the keys of the lists that they are in (docs/decisions/0036), beside those
 above. In gsi2, but for two:
 
@@ -172,6 +180,9 @@ AUTOSCALING = "AUTOSCALING"
 AWAITS_RATE = "AWAITS-RATE"
 AWAITS_TAX = "AWAITS-TAX"
 BALANCE = "BALANCE"
+BANK_ENTRIES = "BANK-ENTRIES#"
+BANK_ENTRY = "BANK-ENTRY#"
+BANK_STATEMENTS = "BANK-STATEMENTS"
 BOOKED = "BOOKED#"
 CANCELLATION = "CANCELLATION"
 CANCELLATIONS = "CANCELLATIONS"
@@ -191,6 +202,7 @@ DOCUMENT = "DOCUMENT#"
 DOWNLOAD = "DOWNLOAD#"
 DUE = "DUE#"
 E_MAIL = "E-MAIL#"
+ENTRY = "ENTRY"
 ERASURE = "ERASURE#"
 EVENT = "EVENT#"
 EXCHANGE_RATES = "EXCHANGE-RATES"
@@ -220,6 +232,7 @@ OUTAGE = "OUTAGE#"
 PAGE = "PAGE#"
 PAST_DUE = "PAST-DUE"
 PAUSED = "PAUSED"
+PAYER = "PAYER#"
 PAYMENT_SERVICE = "PAYMENT-SERVICE"
 PERIOD = "PERIOD#"
 PURGE = "PURGE"
@@ -234,6 +247,7 @@ REVIEW = "REVIEW#"
 REVIEWS = "REVIEWS#"
 REVIEW_OPEN = "REVIEW-OPEN"
 SERIES = "SERIES#"
+STATEMENT = "STATEMENT#"
 TAX_RATES = "TAX-RATES"
 TAX_TABLE = "TABLE"
 TEST_CLOCKS = "TEST-CLOCKS"
@@ -263,6 +277,7 @@ ACCOUNT_FAMILIES = (
     HELD,
     INVOICE,
     PAGE,
+    PAYER,
     PERIOD,
     PURGE,
     REACTIVATION,
@@ -340,6 +355,26 @@ def user(user: str) -> str:
 def transfer(transfer: str) -> str:
     """A transfer that was recorded for an account. The id begins with the day on which the bank booked it."""
     return f"{TRANSFER}{transfer}"
+
+
+def bank_statement(statement: str) -> str:
+    """A bank statement, by its id, which begins with its last day; the newest sorts last."""
+    return f"{STATEMENT}{statement}"
+
+
+def bank_entry(entry: str) -> str:
+    """The partition of a bank entry."""
+    return f"{BANK_ENTRY}{entry}"
+
+
+def bank_entries(status: str) -> str:
+    """The list of the bank entries in a status, by their ids, which begin with their days."""
+    return f"{BANK_ENTRIES}{status}"
+
+
+def payer(payer: str) -> str:
+    """A known payer of an account, and the list of the accounts of a payer; by the digest of the payer's account."""
+    return f"{PAYER}{payer}"
 
 
 def log_in(user: str) -> str:
